@@ -1,0 +1,73 @@
+package capability
+
+import "strings"
+
+// Capability is one right of a mytoken. The zero value names nothing and
+// includes nothing.
+type Capability string
+
+// The capabilities of protocol section 3.1.
+const (
+	AT            Capability = "AT"             // obtain OpenID Connect access tokens
+	CreateMytoken Capability = "create_mytoken" // create subtokens
+
+	Tokeninfo             Capability = "tokeninfo"               // everything below it
+	TokeninfoIntrospect   Capability = "tokeninfo:introspect"    // introspect this token
+	TokeninfoHistory      Capability = "tokeninfo:history"       // event history of this token and its subtokens
+	TokeninfoSubtokens    Capability = "tokeninfo:subtokens"     // tree of this token's subtokens
+	TokeninfoNotify       Capability = "tokeninfo:notify"        // manage notifications for this token
+	TokeninfoTags         Capability = "tokeninfo:tags"          // manage the tags of this token
+	ManageMytokens        Capability = "manage_mytokens"         // everything below it
+	ManageMytokensList    Capability = "manage_mytokens:list"    // list all tokens of the user
+	ManageMytokensRevoke  Capability = "manage_mytokens:revoke"  // revoke any token of the user
+	ManageMytokensHistory Capability = "manage_mytokens:history" // event history of any token of the user
+	ManageMytokensNotify  Capability = "manage_mytokens:notify"  // manage notifications and calendars for any token
+	ManageMytokensTags    Capability = "manage_mytokens:tags"    // manage the tags of any token
+
+	Settings          Capability = "settings"            // all settings of the user
+	SettingsGrants    Capability = "settings:grants"     // grant types
+	SettingsGrantsSSH Capability = "settings:grants:ssh" // SSH keys
+	SettingsEmail     Capability = "settings:email"      // email settings
+	SettingsTags      Capability = "settings:tags"       // tags
+
+	ReadManageMytokensNotify Capability = "read@manage_mytokens:notify" // read notifications and calendars for any token
+	ReadSettings             Capability = "read@settings"               // read all settings of the user
+	ReadSettingsGrants       Capability = "read@settings:grants"        // read which grant types are enabled
+	ReadSettingsGrantsSSH    Capability = "read@settings:grants:ssh"    // read SSH keys
+	ReadSettingsEmail        Capability = "read@settings:email"         // read email settings
+	ReadSettingsTags         Capability = "read@settings:tags"          // read tags
+)
+
+// readPrefix restricts a capability to reading.
+const readPrefix = "read@"
+
+// Known reports whether this package knows the name. The comparison is
+// case-sensitive, and an unknown child of a known name is unknown.
+func (c Capability) Known() bool {
+	_, known := describe(c)
+	return known
+}
+
+// ReadOnly reports whether c is restricted to reading.
+func (c Capability) ReadOnly() bool { return strings.HasPrefix(string(c), readPrefix) }
+
+// Includes reports whether having c means having other: the parts of c are a
+// prefix of the parts of other, and c is not restricted to reading unless other
+// is (protocol section 3.2). A name that this package does not know includes
+// only itself, and the empty name nothing.
+func (c Capability) Includes(other Capability) bool {
+	if c == "" || other == "" {
+		return false
+	}
+	if c == other {
+		return true
+	}
+	if !c.Known() || c.ReadOnly() && !other.ReadOnly() {
+		return false
+	}
+	have, want := c.path(), other.path()
+	return have == want || strings.HasPrefix(want, have) && want[len(have)] == ':'
+}
+
+// path is the name without the restriction to reading.
+func (c Capability) path() string { return strings.TrimPrefix(string(c), readPrefix) }
