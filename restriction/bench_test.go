@@ -1,0 +1,173 @@
+package restriction
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// benchmarkList has n clauses like those of a job's token; the last one admits
+// benchmarkRequest, and each of the others objects late.
+func benchmarkList(n int) List {
+	list := make(List, n)
+	for i := range list {
+		list[i] = Clause{
+			NotBefore: epoch.Unix() - 3600, Expires: epoch.Unix() + 3600,
+			Scopes: []string{"compute.submit", "storage.read"}, Audiences: []string{"https://storage.example.org"},
+			Hosts: []string{"192.0.2.0/24"}, UsagesAT: Usages(3),
+		}
+		if i < n-1 {
+			list[i].Hosts = []string{"198.51.100.0/24"}
+		}
+	}
+	return list
+}
+
+func benchmarkRequest() Request {
+	return Request{
+		Now: epoch, Kind: AT, Address: addr("192.0.2.7"),
+		Scopes: []string{"storage.read"}, Audiences: []string{"https://storage.example.org"},
+	}
+}
+
+// floorClause and floorLoop are the least that any evaluation has to do: the
+// comparisons, written by hand for these clauses, cheapest first.
+type floorClause struct {
+	from, until, limit int64
+	scopes, audiences  []string
+	first, mask        uint32 // of the IPv4 block
+}
+
+//go:noinline
+func floorLoop(clauses []floorClause, now int64, from uint32, scope, audience string) int {
+	for i := range clauses {
+		c := &clauses[i]
+		if now >= c.from && now <= c.until && from&c.mask == c.first && c.limit > 0 && has(c.scopes, scope) && has(c.audiences, audience) {
+			return i
+		}
+	}
+	return -1
+}
+
+func has(list []string, entry string) bool {
+	for i := range list {
+		if list[i] == entry {
+			return true
+		}
+	}
+	return false
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	for _, n := range []int{4, 1000} {
+		b.Run(fmt.Sprintf("%d-clauses", n), func(b *testing.B) {
+			policy := mustCompile(b, benchmarkList(n), Options{})
+			request := benchmarkRequest()
+			floor := floorTime(b, n, &request)
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := policy.Evaluate(&request); !d.Admitted() {
+					b.Fatal("refused")
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/floor, "x-floor")
+		})
+	}
+}
+
+// floorTime measures the floor, in nanoseconds, with the clauses that
+// benchmarkList has: the median of many short runs.
+func floorTime(b *testing.B, n int, r *Request) float64 {
+	b.Helper()
+	clauses := make([]floorClause, n)
+	for i, c := range benchmarkList(n) {
+		block := netip.MustParsePrefix(c.Hosts[0])
+		first := block.Addr().As4()
+		clauses[i] = floorClause{
+			from: c.NotBefore, until: c.Expires, limit: *c.UsagesAT, scopes: c.Scopes, audiences: c.Audiences,
+			first: binary.BigEndian.Uint32(first[:]), mask: ^uint32(0) << (32 - block.Bits()),
+		}
+	}
+	address := r.Address.As4()
+	from := binary.BigEndian.Uint32(address[:])
+	times := make([]float64, 101)
+	for i := range times {
+		rounds := 40_000 / n
+		start := time.Now()
+		for range rounds {
+			if floorLoop(clauses, r.Now.Unix(), from, r.Scopes[0], r.Audiences[0]) != n-1 {
+				b.Fatal("the floor refuses")
+			}
+		}
+		times[i] = float64(time.Since(start).Nanoseconds()) / float64(rounds)
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// BenchmarkRefuse includes the explanation.
+func BenchmarkRefuse(b *testing.B) {
+	policy := mustCompile(b, benchmarkList(4), Options{})
+	request := benchmarkRequest()
+	request.Address = addr("203.0.113.1")
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := policy.Evaluate(&request); d.Explanation() == nil {
+			b.Fatal("admitted")
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	list := benchmarkList(4)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(list, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{4, 1000} {
+		b.Run(fmt.Sprintf("%d-clauses", n), func(b *testing.B) {
+			text := []byte(mustEncode(b, benchmarkList(n)))
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Parse(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseRefused shows what a list beyond the limits costs.
+func BenchmarkParseRefused(b *testing.B) {
+	text := []byte("[")
+	for range 10_000 {
+		text = append(text, `{"exp":1900000000},`...)
+	}
+	text = append(text[:len(text)-1], ']')
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(text); err == nil {
+			b.Fatal("accepted")
+		}
+	}
+}
+
+func BenchmarkNarrow(b *testing.B) {
+	parent, wanted := benchmarkList(100), benchmarkList(4)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := Narrow(parent, wanted, NarrowOptions{}); !n.OK() {
+			b.Fatal(n.Dropped)
+		}
+	}
+}

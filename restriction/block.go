@@ -1,0 +1,72 @@
+package restriction
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// point is an address in the form in which it is compared with blocks: two
+// machine words. The zero point is no address.
+type point struct {
+	hi, lo uint64
+	family uint8 // 4, 6, or 0 for none
+}
+
+// newPoint takes any address. An IPv4-mapped IPv6 address is the IPv4 address,
+// and a zone does not count.
+func newPoint(addr netip.Addr) point {
+	const mapped = 0xffff // in front of the IPv4 address
+	switch {
+	case !addr.IsValid():
+		return point{}
+	case addr.Is4():
+		bytes := addr.As4()
+		return point{lo: mapped<<32 | uint64(binary.BigEndian.Uint32(bytes[:])), family: 4}
+	}
+	bytes := addr.As16()
+	p := point{hi: binary.BigEndian.Uint64(bytes[:8]), lo: binary.BigEndian.Uint64(bytes[8:]), family: 6}
+	if p.hi == 0 && p.lo>>32 == mapped {
+		p.family = 4
+	}
+	return p
+}
+
+// block is a CIDR block. It answers as its prefix would, in a fraction of the
+// time.
+type block struct {
+	first          point
+	maskHi, maskLo uint64
+	prefix         netip.Prefix
+}
+
+// newBlock takes a prefix in normal form.
+func newBlock(prefix netip.Prefix) block {
+	const word, family4 = 64, 96 // bits
+	b := block{first: newPoint(prefix.Addr()), prefix: prefix}
+	bits := prefix.Bits()
+	if b.first.family == 4 {
+		bits += family4
+	}
+	b.maskHi = ^uint64(0) << (word - min(bits, word))
+	b.maskLo = ^uint64(0) << (word - max(bits-word, 0))
+	return b
+}
+
+func (b *block) contains(p point) bool {
+	return p.hi&b.maskHi == b.first.hi && p.lo&b.maskLo == b.first.lo && p.family == b.first.family
+}
+
+// within reports whether other has every address of b.
+func (b *block) within(other *block) bool {
+	return other.prefix.Bits() <= b.prefix.Bits() && other.contains(b.first)
+}
+
+// withinAny reports whether one of the others has every address of b.
+func (b *block) withinAny(others []block) bool {
+	for i := range others {
+		if b.within(&others[i]) {
+			return true
+		}
+	}
+	return false
+}

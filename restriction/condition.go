@@ -1,0 +1,170 @@
+package restriction
+
+import (
+	"errors"
+	"time"
+)
+
+// Condition judges one aspect of a use. Programs that embed this package define
+// their own under their own JSON keys; see [Options.Conditions].
+//
+// A condition must not change after it was made, must depend on nothing but the
+// request, and may be called concurrently. It must not keep the request.
+type Condition interface {
+	// Check returns nil if the condition has no objection to the request.
+	// Otherwise the error says what was needed. If the condition lacks what it
+	// would have to know, the error wraps ErrUndetermined: the use is refused,
+	// also by a condition that negates this one.
+	Check(r *Request) error
+
+	// Within reports whether every request that this condition admits, parent
+	// admits too. It must not guess: what cannot be proven is not within. A
+	// condition that is no composite need only compare itself with others of
+	// its type: composites are taken apart before they are compared.
+	Within(parent Condition) bool
+}
+
+// Forecaster is a [Condition] that knows when its answer may change. With it, a
+// refusal can say when the same request will be admitted; without it, that is
+// unknown.
+type Forecaster interface {
+	Condition
+
+	// Next returns the first instant after r.Now at which the answer to the
+	// same request may change, or false if it never will.
+	Next(r *Request) (time.Time, bool)
+}
+
+// ErrUndetermined is wrapped by the objection of a condition that could not
+// tell, such as one about a country that is unknown.
+var ErrUndetermined = errors.New("cannot be determined")
+
+// errNoCondition is the objection of a composite without parts.
+var errNoCondition = badValue(ErrUndetermined, "no condition is given")
+
+// All admits what every part admits. Without parts it admits nothing.
+//
+// The result is a [Forecaster] if every part is.
+func All(parts ...Condition) Condition {
+	return forecasting(all{parts: append([]Condition(nil), parts...)}, parts)
+}
+
+// Any admits what at least one part admits. Without parts it admits nothing.
+//
+// The result is a [Forecaster] if every part is.
+func Any(parts ...Condition) Condition {
+	return forecasting(either{parts: append([]Condition(nil), parts...)}, parts)
+}
+
+// Not admits what part objects to. What part cannot determine, Not does not
+// admit either.
+//
+// The result is a [Forecaster] if part is.
+func Not(part Condition) Condition {
+	return forecasting(not{part: part}, []Condition{part})
+}
+
+// forecasting gives a composite the method Next if all its parts have it.
+func forecasting(c Condition, parts []Condition) Condition {
+	forecasters := make([]Forecaster, len(parts))
+	for i, part := range parts {
+		f, ok := part.(Forecaster)
+		if !ok {
+			return c
+		}
+		forecasters[i] = f
+	}
+	return forecast{Condition: c, parts: forecasters}
+}
+
+// forecast is a composite whose parts all know when they may change.
+type forecast struct {
+	Condition
+	parts []Forecaster
+}
+
+// Next returns the first instant at which any part may change.
+func (f forecast) Next(r *Request) (next time.Time, ok bool) {
+	for _, part := range f.parts {
+		if at, changes := part.Next(r); changes && (!ok || at.Before(next)) {
+			next, ok = at, true
+		}
+	}
+	return next, ok
+}
+
+// Within compares the composite itself.
+func (f forecast) Within(parent Condition) bool { return implies(f.Condition, parent) }
+
+type all struct{ parts []Condition }
+
+// Check collects the objections of the parts. A definite objection decides,
+// whatever other parts cannot determine.
+func (c all) Check(r *Request) error {
+	definite, undetermined := objections(c.parts, r)
+	if len(definite) > 0 {
+		return errors.Join(definite...)
+	}
+	if len(c.parts) == 0 {
+		return errNoCondition
+	}
+	return errors.Join(undetermined...)
+}
+
+func (c all) Within(parent Condition) bool { return implies(c, parent) }
+
+type either struct{ parts []Condition }
+
+// Check objects if every part does. If one could not tell, the objection
+// wraps ErrUndetermined.
+func (c either) Check(r *Request) error {
+	definite, undetermined := objections(c.parts, r)
+	switch {
+	case len(c.parts) == 0:
+		return errNoCondition
+	case len(definite)+len(undetermined) < len(c.parts):
+		return nil
+	}
+	return errors.Join(append(definite, undetermined...)...)
+}
+
+func (c either) Within(parent Condition) bool { return implies(c, parent) }
+
+type not struct{ part Condition }
+
+var errNot = badValue(errObjection, "that another condition does not hold")
+
+func (c not) Check(r *Request) error {
+	err := check(c.part, r)
+	switch {
+	case err == nil:
+		return errNot
+	case errors.Is(err, ErrUndetermined):
+		return err
+	}
+	return nil
+}
+
+func (c not) Within(parent Condition) bool { return implies(c, parent) }
+
+// check asks a condition that may be missing.
+func check(c Condition, r *Request) error {
+	if c == nil {
+		return errNoCondition
+	}
+	return c.Check(r)
+}
+
+// objections asks every part.
+func objections(parts []Condition, r *Request) (definite, undetermined []error) {
+	for _, part := range parts {
+		switch err := check(part, r); {
+		case err == nil:
+		case errors.Is(err, ErrUndetermined):
+			undetermined = append(undetermined, err)
+		default:
+			definite = append(definite, err)
+		}
+	}
+	return definite, undetermined
+}

@@ -1,0 +1,296 @@
+package restriction
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Parse reads the restrictions of a token: a JSON array of objects. It is
+// strict. Names match exactly; an array that is something else, an element that
+// is null or an array, a repeated key, a value of the wrong type and trailing
+// text are refused with [ErrSyntax]; a clause that states nothing with
+// [ErrEmptyClause]; what exceeds a limit with [ErrTooLarge], before it is
+// decoded.
+//
+// An unknown key is kept with the bytes of its value. "ip" is read as "hosts".
+// A value that is null, 0 for a time, or an empty list or string counts as
+// absent (protocol section 2.1).
+//
+// Parse does not judge whether the values make sense, because a token that was
+// once issued has to be evaluated as it is; see [List.Validate].
+func Parse(data []byte) (List, error) {
+	list, err := decodeList(data, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].IsEmpty() {
+			return nil, &ClauseError{Clause: i, Err: ErrEmptyClause}
+		}
+	}
+	return list, nil
+}
+
+// UnmarshalJSON implements the JSON interface of the standard library with
+// [Parse]. On an error l stays unchanged.
+func (l *List) UnmarshalJSON(data []byte) error {
+	list, err := Parse(data)
+	if err != nil {
+		return err
+	}
+	*l = list
+	return nil
+}
+
+// UnmarshalJSON reads one clause as [Parse] reads a list of one. On an error c
+// stays unchanged.
+func (c *Clause) UnmarshalJSON(data []byte) error {
+	if len(data) > MaxBytes {
+		return &LimitError{"bytes", MaxBytes}
+	}
+	list, err := Parse(slices.Concat([]byte{'['}, data, []byte{']'}))
+	if err != nil {
+		return err
+	}
+	if len(list) != 1 {
+		return syntaxError("need one clause")
+	}
+	*c = list[0]
+	return nil
+}
+
+// timeReader reads the forms of a time that only requests may use.
+type timeReader func(text string) (seconds int64, err error)
+
+// decodeList reads a list. Times that are strings are given to times; without
+// it they are refused.
+func decodeList(data []byte, times timeReader) (List, error) {
+	clauses, err := checkLimits(data)
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{json: jsontext.NewDecoder(bytes.NewBuffer(data)), times: times}
+	if d.json.PeekKind() != '[' {
+		return nil, syntaxError("need an array of clauses")
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return nil, syntaxError("not JSON")
+	}
+	list := make(List, 0, clauses)
+	for d.json.PeekKind() != ']' {
+		clause, err := d.clause()
+		if err != nil {
+			return nil, located(len(list), err)
+		}
+		list = append(list, clause)
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return nil, syntaxError("not JSON")
+	}
+	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, syntaxError("text after the array")
+	}
+	return list, nil
+}
+
+// located puts the index of the clause into err.
+func located(clause int, err error) error {
+	if known, ok := errors.AsType[*ClauseError](err); ok {
+		known.Clause = clause
+		return known
+	}
+	return &ClauseError{Clause: clause, Err: err}
+}
+
+type decoder struct {
+	json  *jsontext.Decoder
+	times timeReader
+	name  []byte // of the current key, reused
+}
+
+func (d *decoder) clause() (Clause, error) {
+	var c Clause
+	if d.json.PeekKind() != '{' {
+		return c, badValue(ErrSyntax, "need an object")
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return c, badValue(ErrSyntax, "not JSON")
+	}
+	var hosts string // the name under which hosts were given
+	for d.json.PeekKind() != '}' {
+		quoted, err := d.json.ReadValue()
+		if err != nil {
+			return c, keySyntax(err)
+		}
+		if d.name, err = jsontext.AppendUnquote(d.name[:0], quoted); err != nil {
+			return c, badValue(ErrSyntax, "a key is not a string")
+		}
+		if string(d.name) == KeyIP || string(d.name) == KeyHosts {
+			if hosts != "" {
+				return c, &ClauseError{Key: KeyHosts, Err: badValue(ErrSyntax, "given both as %q and as %q", KeyHosts, KeyIP)}
+			}
+			hosts = string(d.name)
+		}
+		if err := d.member(&c); err != nil {
+			return c, &ClauseError{Key: string(d.name), Err: err}
+		}
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return c, badValue(ErrSyntax, "not JSON")
+	}
+	return c, nil
+}
+
+// keySyntax tells a repeated key from other malformed JSON.
+func keySyntax(err error) error {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return badValue(ErrSyntax, "a key is given twice")
+	}
+	return badValue(ErrSyntax, "not JSON")
+}
+
+// member reads the value that belongs to the key d.name.
+func (d *decoder) member(c *Clause) (err error) {
+	switch string(d.name) {
+	case KeyNotBefore:
+		c.NotBefore, err = d.time()
+	case KeyExpires:
+		c.Expires, err = d.time()
+	case KeyScope:
+		c.Scopes, err = d.words()
+	case KeyAudience:
+		c.Audiences, err = d.strings()
+	case KeyHosts, KeyIP:
+		c.Hosts, err = d.strings()
+	case KeyGeoIPAllow:
+		c.GeoIPAllow, err = d.strings()
+	case KeyGeoIPDisallow:
+		c.GeoIPDisallow, err = d.strings()
+	case KeyUsagesAT:
+		c.UsagesAT, err = d.count()
+	case KeyUsagesOther:
+		c.UsagesOther, err = d.count()
+	default:
+		var value jsontext.Value
+		if value, err = d.value(); err == nil {
+			c.Extra = append(c.Extra, Extra{Key: string(d.name), Value: bytes.Clone(value)})
+		}
+	}
+	return err
+}
+
+// value reads any value. The result is valid until the next read.
+func (d *decoder) value() (jsontext.Value, error) {
+	value, err := d.json.ReadValue()
+	if err != nil {
+		return nil, keySyntax(err)
+	}
+	return value, nil
+}
+
+func (d *decoder) integer() (n int64, present bool, err error) {
+	value, err := d.value()
+	if err != nil {
+		return 0, false, err
+	}
+	switch value.Kind() {
+	case 'n':
+		return 0, false, nil
+	case '0':
+		if n, err = strconv.ParseInt(string(value), 10, 64); err == nil {
+			return n, true, nil
+		}
+	}
+	return 0, false, badValue(ErrSyntax, "need an integer")
+}
+
+func (d *decoder) count() (*int64, error) {
+	n, present, err := d.integer()
+	if err != nil || !present {
+		return nil, err
+	}
+	return &n, nil
+}
+
+func (d *decoder) time() (int64, error) {
+	if d.times == nil || d.json.PeekKind() != '"' {
+		n, _, err := d.integer()
+		return n, err
+	}
+	text, err := d.string()
+	if err != nil {
+		return 0, err
+	}
+	return d.times(text)
+}
+
+func (d *decoder) string() (string, error) {
+	value, err := d.value()
+	if err != nil {
+		return "", err
+	}
+	if value.Kind() != '"' {
+		return "", badValue(ErrSyntax, "need a string")
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1]), nil
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return "", badValue(ErrSyntax, "need a string")
+	}
+	return string(text), nil
+}
+
+// words reads a string of words separated by spaces.
+func (d *decoder) words() ([]string, error) {
+	if d.json.PeekKind() == 'n' {
+		_, err := d.value()
+		return nil, err
+	}
+	text, err := d.string()
+	if err != nil {
+		return nil, err
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' })
+	if len(words) == 0 {
+		return nil, nil
+	}
+	return words, nil
+}
+
+// strings reads an array of strings.
+func (d *decoder) strings() ([]string, error) {
+	switch d.json.PeekKind() {
+	case 'n':
+		_, err := d.value()
+		return nil, err
+	case '[':
+	default:
+		if _, err := d.value(); err != nil {
+			return nil, err
+		}
+		return nil, badValue(ErrSyntax, "need an array of strings")
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return nil, keySyntax(err)
+	}
+	var list []string
+	for d.json.PeekKind() != ']' {
+		entry, err := d.string()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, entry)
+	}
+	if _, err := d.json.ReadToken(); err != nil {
+		return nil, keySyntax(err)
+	}
+	return list, nil
+}

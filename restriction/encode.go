@@ -1,0 +1,172 @@
+package restriction
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MarshalJSON returns l as [Parse] reads it: the known keys in the order of
+// protocol section 2.1, then the extra ones in their order, each with its value
+// byte by byte. It fails on what Parse would read differently or refuse.
+//
+// An encoder that calls MarshalJSON may remove white space from the values of
+// extra keys and rewrite escapes in their strings. To keep every byte, place
+// the result of [List.AppendJSON] in the surrounding text.
+func (l List) MarshalJSON() ([]byte, error) { return l.AppendJSON(nil) }
+
+// MarshalJSON returns the JSON object of one clause, as [List.MarshalJSON] does.
+func (c Clause) MarshalJSON() ([]byte, error) {
+	text, err := List{c}.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	return text[1 : len(text)-1], nil // without the brackets
+}
+
+// AppendJSON appends the JSON text of l to dst. The text of a list without
+// clauses is [].
+func (l List) AppendJSON(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, '[')
+	for i := range l {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var err error
+		if dst, err = l[i].appendJSON(dst); err != nil {
+			return nil, located(i, err)
+		}
+	}
+	dst = append(dst, ']')
+	if _, err := checkLimits(dst[start:]); err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+// appendJSON appends the object of one clause.
+func (c *Clause) appendJSON(dst []byte) ([]byte, error) {
+	if c.IsEmpty() {
+		return nil, ErrEmptyClause
+	}
+	e := encoder{text: append(dst, '{')}
+	e.time(KeyNotBefore, c.NotBefore)
+	e.time(KeyExpires, c.Expires)
+	e.words(KeyScope, c.Scopes)
+	e.strings(KeyAudience, c.Audiences)
+	e.strings(KeyHosts, c.Hosts)
+	e.strings(KeyGeoIPAllow, c.GeoIPAllow)
+	e.strings(KeyGeoIPDisallow, c.GeoIPDisallow)
+	e.count(KeyUsagesAT, c.UsagesAT)
+	e.count(KeyUsagesOther, c.UsagesOther)
+	for i := range c.Extra {
+		e.extra(c.Extra[:i], &c.Extra[i])
+	}
+	return append(e.text, '}'), e.err
+}
+
+// encoder writes the members of an object. After an error it does nothing.
+type encoder struct {
+	text  []byte
+	comma bool
+	err   error
+}
+
+func (e *encoder) fail(key string, err error) {
+	if e.err == nil {
+		e.err = &ClauseError{Key: key, Err: err}
+	}
+}
+
+func (e *encoder) key(key string) {
+	if e.comma {
+		e.text = append(e.text, ',')
+	}
+	e.comma = true
+	e.string(key, key)
+	e.text = append(e.text, ':')
+}
+
+func (e *encoder) string(key, value string) {
+	text, err := jsontext.AppendQuote(e.text, value)
+	if err != nil {
+		e.fail(key, badValue(ErrInvalid, "not UTF-8"))
+		return
+	}
+	e.text = text
+}
+
+func (e *encoder) time(key string, seconds int64) {
+	if seconds != 0 {
+		e.key(key)
+		e.text = strconv.AppendInt(e.text, seconds, 10)
+	}
+}
+
+func (e *encoder) count(key string, n *int64) {
+	if n != nil {
+		e.key(key)
+		e.text = strconv.AppendInt(e.text, *n, 10)
+	}
+}
+
+func (e *encoder) strings(key string, list []string) {
+	if list == nil {
+		return
+	}
+	if len(list) == 0 {
+		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
+		return
+	}
+	e.key(key)
+	e.text = append(e.text, '[')
+	for i, entry := range list {
+		if i > 0 {
+			e.text = append(e.text, ',')
+		}
+		e.string(key, entry)
+	}
+	e.text = append(e.text, ']')
+}
+
+func (e *encoder) words(key string, list []string) {
+	if list == nil {
+		return
+	}
+	if len(list) == 0 {
+		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
+		return
+	}
+	for _, word := range list {
+		if word == "" || strings.Contains(word, " ") {
+			e.fail(key, badValue(ErrInvalid, "an entry is empty or holds a space"))
+			return
+		}
+	}
+	e.key(key)
+	e.string(key, strings.Join(list, " "))
+}
+
+// extra writes an extra key, unless it would be read as something else.
+func (e *encoder) extra(before []Extra, extra *Extra) {
+	earlier := Clause{Extra: before}
+	if _, twice := earlier.extra(extra.Key); twice || isKnown(extra.Key) {
+		e.fail(extra.Key, badValue(ErrInvalid, "an extra key that repeats another one"))
+		return
+	}
+	if !jsontext.Value(extra.Value).IsValid() {
+		e.fail(extra.Key, badValue(ErrInvalid, "its value is not JSON"))
+		return
+	}
+	e.key(extra.Key)
+	e.text = append(e.text, extra.Value...)
+}
+
+// isKnown reports whether this package reads the key.
+func isKnown(key string) bool {
+	known := knownKeys()
+	return key == KeyIP || slices.Contains(known[:], key)
+}

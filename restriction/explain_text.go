@@ -1,0 +1,134 @@
+package restriction
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Keys returns the keys that objected, once each, in the order of the clauses.
+func (e *Explanation) Keys() []string {
+	var keys []string
+	if e.Objection != nil {
+		keys = append(keys, e.Objection.Key)
+	}
+	for i := range e.Clauses {
+		for _, objection := range e.Clauses[i].Objections {
+			if !slices.Contains(keys, objection.Key) {
+				keys = append(keys, objection.Key)
+			}
+		}
+	}
+	return keys
+}
+
+// Closest returns the clause that the request came closest to: the first of
+// those that admit it earliest, or, if none is known to, of those with the
+// fewest objections. It is nil if there are no clauses.
+func (e *Explanation) Closest() *ClauseExplanation {
+	var closest *ClauseExplanation
+	for i := range e.Clauses {
+		if c := &e.Clauses[i]; closest == nil || c.closer(closest) {
+			closest = c
+		}
+	}
+	return closest
+}
+
+func (c *ClauseExplanation) closer(than *ClauseExplanation) bool {
+	at, known := c.Earliest.Time()
+	thanAt, thanKnown := than.Earliest.Time()
+	switch {
+	case known && thanKnown:
+		return at.Before(thanAt)
+	case known != thanKnown:
+		return known
+	}
+	return len(c.Objections) < len(than.Objections)
+}
+
+// Untrusted returns a copy for a reader who may hold a stolen token: it names
+// the keys that objected, and neither their values nor an instant.
+func (e *Explanation) Untrusted() *Explanation {
+	u := e.with(func(o Objection) Objection { return Objection{Key: o.Key} })
+	u.Earliest = Unknown()
+	for i := range u.Clauses {
+		u.Clauses[i].Earliest = Unknown()
+	}
+	return u
+}
+
+// Readable returns a copy for a reader who can read the clauses, because the
+// token that he holds is signed and not encrypted. It leaves out what stands
+// elsewhere: the counters of ancestors, and what look-ups and the embedding
+// program's conditions said. It keeps every instant: the reader would learn it
+// by asking again until then.
+func (e *Explanation) Readable() *Explanation {
+	return e.with(func(o Objection) Objection {
+		if o.Err = nil; o.Beyond {
+			o.Need = ""
+		}
+		return o
+	})
+}
+
+// with returns a copy whose objections are changed.
+func (e *Explanation) with(change func(Objection) Objection) *Explanation {
+	u := &Explanation{Admitted: e.Admitted, Earliest: e.Earliest, Clauses: slices.Clone(e.Clauses)}
+	for i := range u.Clauses {
+		c := &u.Clauses[i]
+		c.Objections = slices.Clone(c.Objections)
+		for j := range c.Objections {
+			c.Objections[j] = change(c.Objections[j])
+		}
+	}
+	if e.Objection != nil {
+		o := change(*e.Objection)
+		u.Objection = &o
+	}
+	return u
+}
+
+// String returns one line for the whole and one for each objection:
+//
+//	refused, earliest 2026-03-02T08:00:00Z
+//	  clause 0: exp: needs a time until 2026-03-01T09:00:00Z
+//	  clause 1: nbf: needs a time from 2026-03-02T08:00:00Z
+func (e *Explanation) String() string {
+	var text strings.Builder
+	if e.Admitted {
+		text.WriteString("admitted")
+	} else {
+		text.WriteString("refused")
+		if !e.Earliest.IsUnknown() {
+			text.WriteString(", earliest " + e.Earliest.String())
+		}
+	}
+	if e.Objection != nil {
+		text.WriteString("\n  " + e.Objection.String())
+	}
+	for i := range e.Clauses {
+		c := &e.Clauses[i]
+		prefix := "\n  clause " + strconv.Itoa(c.Clause) + ": "
+		if len(c.Objections) == 0 {
+			text.WriteString(prefix + "admits")
+		}
+		for _, objection := range c.Objections {
+			text.WriteString(prefix + objection.String())
+		}
+	}
+	return text.String()
+}
+
+// String returns the key and, if it is told, what it needs and why that is not
+// known.
+func (o Objection) String() string {
+	if o.Need == "" {
+		return plain(o.Key)
+	}
+	text := plain(o.Key) + ": needs " + o.Need
+	if o.Err != nil && o.Err.Error() != o.Need {
+		text += " (" + o.Err.Error() + ")"
+	}
+	return text
+}

@@ -1,0 +1,20 @@
+// Package forecast tells what a mytoken admits over time: its windows, what each
+// of them admits, how many uses are left, and the gaps in which nothing is
+// admitted.
+//
+//	f, err := forecast.New(forecast.Token{Restrictions: list, Used: used}, now, time.Time{})
+//	for _, window := range f.Windows { … }
+//
+// The same forecast is drawn for terminals ([Forecast.Text]), for pages and
+// documentation ([Forecast.SVG]), and told in sentences ([Forecast.Describe]).
+//
+// A forecast agrees with [restriction.Policy.Evaluate]: what it says is open is
+// admitted, if scopes, audiences, address and country are right; what it says
+// is closed is refused. It cannot say everything. A condition of the embedding
+// program that does not know when its answer changes leaves its clause Unknown,
+// names and countries are looked up when a token is used, not before, and
+// revocation is not forecast at all.
+//
+// Nothing in this package looks at a clock or keeps a state. A [Forecast] is
+// safe for concurrent use as long as nobody changes it.
+package forecast

@@ -1,0 +1,112 @@
+package restriction
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// host is one entry of [Clause.Hosts] in the form in which it is compared:
+// either a block of addresses or names. The zero host matches nothing.
+type host struct {
+	block netip.Prefix
+	name  string // in lower case, without a trailing dot; of a pattern ".example.org"
+}
+
+// parseHost reads an address, a CIDR block, a host name, or a pattern "*."
+// followed by a host name (protocol section 2.3). An IPv4-mapped IPv6 address
+// is the IPv4 address; the host bits of a block are dropped; names are
+// compared in lower case.
+func parseHost(entry string) (host, error) {
+	switch {
+	case entry == "":
+		return host{}, badValue(ErrInvalid, "an entry is empty")
+	case strings.EqualFold(entry, this):
+		return host{}, badValue(ErrInvalid, "%q stands for an address only in requests", this)
+	case strings.Contains(entry, "/"):
+		block, err := netip.ParsePrefix(entry)
+		if err != nil {
+			return host{}, badValue(ErrInvalid, "%q is not a CIDR block", clip(entry))
+		}
+		return host{block: normalBlock(block)}, nil
+	}
+	if addr, err := netip.ParseAddr(entry); err == nil {
+		if addr.Zone() != "" {
+			return host{}, badValue(ErrInvalid, "%q has a zone", clip(entry))
+		}
+		addr = normalAddr(addr)
+		return host{block: netip.PrefixFrom(addr, addr.BitLen())}, nil
+	}
+	name, pattern := strings.CutPrefix(entry, "*.")
+	name, ok := normalName(name)
+	if !ok {
+		return host{}, badValue(ErrInvalid, "%q is not an address, a CIDR block, a host name, or a host name after \"*.\"", clip(entry))
+	}
+	if pattern {
+		name = "." + name
+	}
+	return host{name: name}, nil
+}
+
+// normalAddr makes an IPv4-mapped IPv6 address the IPv4 address and drops a
+// zone.
+func normalAddr(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
+
+// normalBlock drops host bits and makes a block of IPv4-mapped addresses the
+// IPv4 block. A block of IPv6 addresses holds no IPv4 address.
+func normalBlock(block netip.Prefix) netip.Prefix {
+	const mapped = 96 // bits in front of the IPv4 address
+	if addr := block.Addr(); addr.Is4In6() && block.Bits() >= mapped {
+		block = netip.PrefixFrom(addr.Unmap(), block.Bits()-mapped)
+	}
+	return block.Masked()
+}
+
+// normalName returns a host name in lower case without its trailing dot, and
+// whether it is one: labels of letters, digits, hyphens and underscores, the
+// last of which is not a number.
+func normalName(name string) (string, bool) {
+	const longestName, longestLabel = 253, 63
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || len(name) > longestName {
+		return "", false
+	}
+	name = strings.ToLower(name)
+	number := false
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > longestLabel {
+			return "", false
+		}
+		number = true
+		for i := range len(label) {
+			switch c := label[i]; {
+			case '0' <= c && c <= '9':
+			case 'a' <= c && c <= 'z', c == '-', c == '_':
+				number = false
+			default:
+				return "", false
+			}
+		}
+	}
+	return name, !number
+}
+
+// isName reports whether h is a host name or a pattern.
+func (h host) isName() bool { return h.name != "" }
+
+// matchesName reports whether h is a name or pattern that name satisfies. The
+// argument is in the form that normalName returns.
+func (h host) matchesName(name string) bool {
+	if !h.isName() {
+		return false
+	}
+	if h.name[0] == '.' {
+		return strings.HasSuffix(name, h.name)
+	}
+	return name == h.name
+}
+
+// coversName reports whether every address that has other for a name, or a name
+// that other matches, h matches too, whatever the answers of the DNS.
+func (h host) coversName(other host) bool {
+	return h.isName() && (h.name == other.name || h.name[0] == '.' && h.matchesName(other.name))
+}

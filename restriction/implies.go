@@ -1,0 +1,59 @@
+package restriction
+
+import "reflect"
+
+// implies reports whether it is certain that parent admits whatever child
+// admits. It takes composites apart and leaves the rest to child's own Within.
+func implies(child, parent Condition) bool {
+	child, parent = bare(child), bare(parent)
+	if child == nil || parent == nil {
+		return false
+	}
+	if c, ok := child.(either); ok {
+		return every(c.parts, func(part Condition) bool { return implies(part, parent) })
+	}
+	if p, ok := parent.(all); ok {
+		return every(p.parts, func(part Condition) bool { return implies(child, part) })
+	}
+	if p, ok := parent.(either); ok && some(p.parts, func(part Condition) bool { return implies(child, part) }) {
+		return true
+	}
+	switch c := child.(type) {
+	case all:
+		return some(c.parts, func(part Condition) bool { return implies(part, parent) })
+	case not:
+		// That d admits no more than c does not prove that "not c" admits no
+		// more than "not d": d may be unable to tell where c objects. So only
+		// the same condition will do.
+		p, ok := parent.(not)
+		return ok && c.part != nil && reflect.DeepEqual(bare(c.part), bare(p.part))
+	}
+	return child.Within(parent)
+}
+
+// bare takes the forecast off a composite.
+func bare(c Condition) Condition {
+	if f, ok := c.(forecast); ok {
+		return f.Condition
+	}
+	return c
+}
+
+// every is false for no parts: a composite without parts proves nothing.
+func every(parts []Condition, proves func(Condition) bool) bool {
+	for _, part := range parts {
+		if !proves(part) {
+			return false
+		}
+	}
+	return len(parts) > 0
+}
+
+func some(parts []Condition, proves func(Condition) bool) bool {
+	for _, part := range parts {
+		if proves(part) {
+			return true
+		}
+	}
+	return false
+}

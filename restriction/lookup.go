@@ -1,0 +1,179 @@
+package restriction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Resolver answers the two questions behind a host name in a clause. A
+// [net.Resolver] is one; [CacheResolver] bounds how often it is asked. It must
+// be safe for concurrent use.
+type Resolver interface {
+	// LookupAddr returns the names of an address.
+	LookupAddr(ctx context.Context, addr string) ([]string, error)
+	// LookupNetIP returns the addresses of a name; network is "ip", the name
+	// ends with a dot.
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Locator says in which country an address is. It must be safe for concurrent
+// use.
+type Locator interface {
+	// Country returns the ISO 3166-1 alpha-2 code of the country, in any case,
+	// or "" if it is not known.
+	Country(ctx context.Context, addr netip.Addr) (string, error)
+}
+
+// DefaultLookupTimeout bounds the look-ups of one [Policy.Prepare] if
+// [Options.LookupTimeout] is zero.
+const DefaultLookupTimeout = 2 * time.Second
+
+// mostNames bounds how many names of one address are confirmed.
+const mostNames = 16
+
+// place is what look-ups found out about an address.
+type place struct {
+	from point // the address; what was found about another one does not count
+
+	named    bool
+	names    []string // confirmed, in normal form
+	namesErr error    // why names may be missing
+
+	located    bool
+	country    country
+	countryErr error // why the country is unknown
+}
+
+var (
+	errNotPrepared = fmt.Errorf("%w: it was not looked up", ErrUndetermined)
+	errNoResolver  = errors.New("host names are not looked up here")
+	errNoLocator   = errors.New("countries are not looked up here")
+	errNoCountry   = errors.New("the country is unknown")
+)
+
+// Prepare looks up what the policy needs to know about the address of r and
+// that it cannot compute: names, if an address is restricted by host names, and
+// the country. For a policy that needs neither it does nothing. It must be
+// called before [Policy.Evaluate] for a policy of which [Policy.NeedsLookup]
+// is true; otherwise clauses with names and countries do not admit.
+//
+// What cannot be found out, or not in time, is no error here: it becomes an
+// objection of the clauses that depend on it. Names are confirmed: an address
+// has a name if its reverse entry states the name and the name resolves to the
+// address.
+func (p *Policy) Prepare(ctx context.Context, r *Request) {
+	if !p.NeedsLookup() {
+		return
+	}
+	addr := normalAddr(r.Address)
+	r.place = place{from: newPoint(addr)}
+	if !addr.IsValid() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.lookups.timeout)
+	defer cancel()
+	if p.lookups.countries {
+		r.place.located = true
+		r.place.country, r.place.countryErr = p.locate(ctx, addr)
+	}
+	if p.lookups.names && p.dependsOnName(r.place.from) {
+		r.place.named = true
+		r.place.names, r.place.namesErr = p.confirmedNames(ctx, addr)
+	}
+}
+
+// NeedsLookup reports whether [Policy.Prepare] has anything to do.
+func (p *Policy) NeedsLookup() bool {
+	return p != nil && (p.lookups.names || p.lookups.countries)
+}
+
+// Decide is [Policy.Prepare] and [Policy.Evaluate] in one call.
+func (p *Policy) Decide(ctx context.Context, r *Request) Decision {
+	p.Prepare(ctx, r)
+	return p.Evaluate(r)
+}
+
+// locate returns the country of an address. Private and loopback addresses are
+// where the deployment is.
+func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
+	if addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() {
+		if p.lookups.home == (country{}) {
+			return country{}, errNoCountry
+		}
+		return p.lookups.home, nil
+	}
+	if p.lookups.locator == nil {
+		return country{}, errNoLocator
+	}
+	code, err := p.lookups.locator.Country(ctx, addr)
+	if err != nil {
+		return country{}, fmt.Errorf("%w: %w", ErrUndetermined, err)
+	}
+	if found, ok := parseCountry(code); ok {
+		return found, nil
+	}
+	return country{}, errNoCountry
+}
+
+// dependsOnName reports whether some clause with host names is not satisfied by
+// the address alone.
+func (p *Policy) dependsOnName(from point) bool {
+	for i := range p.clauses {
+		if c := &p.clauses[i]; len(c.names) > 0 && !c.hasAddress(from) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsName reports whether any clause asks for the name.
+func (p *Policy) wantsName(name string) bool {
+	return slices.ContainsFunc(p.clauses, func(c clause) bool { return c.hasName(name) })
+}
+
+// confirmedNames returns the names of an address that the policy asks for and
+// that resolve to the address.
+func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string, error) {
+	resolver := p.lookups.resolver
+	if resolver == nil {
+		return nil, errNoResolver
+	}
+	claimed, err := resolver.LookupAddr(ctx, addr.String())
+	if len(claimed) == 0 {
+		return nil, undetermined(err)
+	}
+	var confirmed []string
+	var unsure error
+	if len(claimed) > mostNames {
+		claimed, unsure = claimed[:mostNames], fmt.Errorf("%w: the address has too many names", ErrUndetermined)
+	}
+	for _, name := range claimed {
+		name, ok := normalName(name)
+		if !ok || !p.wantsName(name) {
+			continue
+		}
+		found, err := resolver.LookupNetIP(ctx, "ip", name+".")
+		if slices.ContainsFunc(found, func(a netip.Addr) bool { return normalAddr(a) == addr }) {
+			confirmed = append(confirmed, name)
+		} else if err := undetermined(err); err != nil {
+			unsure = err
+		}
+	}
+	return confirmed, unsure
+}
+
+// undetermined tells the answer "there is none" from the lack of an answer.
+func undetermined(err error) error {
+	if err == nil {
+		return nil
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUndetermined, err)
+}

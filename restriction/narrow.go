@@ -1,0 +1,237 @@
+package restriction
+
+import "slices"
+
+// NarrowOptions says how a child's restrictions are compared with its parent's.
+// The zero value is the safe choice.
+type NarrowOptions struct {
+	// Conditions are the embedding program's own keys; see
+	// [Options.Conditions]. The value of a key without a factory must be the
+	// same, byte by byte, in parent and child.
+	Conditions map[string]Factory
+
+	// Used is what was spent of the parent's clauses, by index; nil if that is
+	// not known. It has a say only in which of several fitting clauses a
+	// child's clause draws on.
+	Used []Usage
+
+	// IndependentBudgets restores protocol section 2.6 to the letter, for
+	// deployments where the uses of a child are not charged to its parent: the
+	// clauses of one request share the budgets of the parent's clauses, each
+	// in turn, and equal clauses are not merged. The result then depends on
+	// the order of the clauses.
+	IndependentBudgets bool
+}
+
+// NoClause is the index that a clause draws on if its parent is unrestricted.
+const NoClause = -1
+
+// Narrowed is the restrictions of a child.
+type Narrowed struct {
+	List List
+	// Draws has, for each clause of List, the index of the parent's clause that
+	// it is within and whose budget it draws on, or NoClause.
+	Draws []int
+	// Dropped are the wanted clauses that were left out, in order.
+	Dropped []Dropped
+	// Inherited is true if List is the parent's: because nothing else was
+	// wanted, or because nothing that was wanted fits.
+	Inherited bool
+}
+
+// OK reports whether the child got what was wanted. Where it did not, a request
+// with error_on_restrictions fails; otherwise the result is used and shown
+// (protocol section 2.6).
+func (n *Narrowed) OK() bool { return len(n.Dropped) == 0 }
+
+// Dropped is a wanted clause that is within no clause of the parent.
+type Dropped struct {
+	Clause  int      // index in the wanted list
+	Closest int      // the parent's clause with the fewest keys in the way
+	Keys    []string // those keys
+}
+
+// Within reports whether child admits nothing that parent refuses, clause by
+// clause: each clause of child is within one of parent's. Without factories,
+// values of extra keys have to be the same; see [NarrowOptions.Conditions].
+//
+// The rules are those of protocol section 2.6, except that names and addresses
+// do not cover each other: the DNS may change. What cannot be proven is not
+// within.
+func Within(child, parent List, factories map[string]Factory) bool {
+	if len(parent) == 0 {
+		return true
+	}
+	if len(child) == 0 {
+		return false
+	}
+	parents := newFittings(parent, factories)
+	for i := range child {
+		w := newFitting(&child[i], factories)
+		if !w.fitsAny(parents) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *fitting) fitsAny(parents []fitting) bool {
+	for i := range parents {
+		if w.fits(&parents[i], parents[i].limits()) {
+			return true
+		}
+	}
+	return false
+}
+
+// Narrow makes the restrictions of a child of a token with those of parent. The
+// result is always within parent and shares no memory with the arguments.
+//
+// If parent is unrestricted, the child gets what is wanted. If nothing is
+// wanted, or nothing that is wanted fits, it gets all that parent has.
+// Otherwise it gets the wanted clauses that are within some clause of parent,
+// whatever the order of either; equal ones are merged. A clause that fits
+// several draws on the first that has enough budget left for it and for those
+// that draw on it already, or else on the first.
+func Narrow(parent, wanted List, o NarrowOptions) Narrowed {
+	if !o.IndependentBudgets {
+		merged, origin := merge(wanted)
+		narrowed := narrow(parent, merged, &o)
+		for i := range narrowed.Dropped {
+			narrowed.Dropped[i].Clause = origin[narrowed.Dropped[i].Clause]
+		}
+		return narrowed
+	}
+	return narrow(parent, wanted, &o)
+}
+
+func narrow(parent, wanted List, o *NarrowOptions) Narrowed {
+	if len(wanted) == 0 {
+		return inherit(parent)
+	}
+	if len(parent) == 0 {
+		return Narrowed{List: wanted.Clone(), Draws: slices.Repeat([]int{NoClause}, len(wanted))}
+	}
+	var n Narrowed
+	books := newBooks(parent, o)
+	for i := range wanted {
+		w := newFitting(&wanted[i], o.Conditions)
+		draws, dropped := books.draw(&w)
+		if dropped != nil {
+			dropped.Clause = i
+			n.Dropped = append(n.Dropped, *dropped)
+			continue
+		}
+		n.List = append(n.List, wanted[i].Clone())
+		n.Draws = append(n.Draws, draws)
+	}
+	if len(n.List) == 0 {
+		dropped := n.Dropped
+		n = inherit(parent)
+		n.Dropped = dropped
+	}
+	return n
+}
+
+// inherit gives a child the parent's clauses, each drawing on its own.
+func inherit(parent List) Narrowed {
+	n := Narrowed{List: parent.Clone(), Inherited: true}
+	for i := range parent {
+		n.Draws = append(n.Draws, i)
+	}
+	return n
+}
+
+// books keep the budgets of the parent's clauses while children draw on them.
+type books struct {
+	parents []fitting
+	left    []limits
+	shared  bool // what is left, not what was there, bounds a child
+}
+
+func newBooks(parent List, o *NarrowOptions) *books {
+	b := &books{parents: newFittings(parent, o.Conditions), shared: o.IndependentBudgets}
+	for i := range b.parents {
+		left := b.parents[i].limits()
+		if !b.shared && i < len(o.Used) {
+			left = left.minus(limits{o.Used[i].AT, o.Used[i].Other})
+		}
+		b.left = append(b.left, left)
+	}
+	return b
+}
+
+// bound is what a child's clause must not exceed.
+func (b *books) bound(i int) limits {
+	if b.shared {
+		return b.left[i]
+	}
+	return b.parents[i].limits()
+}
+
+// draw finds the parent's clause for w and takes w's budget from it, or says
+// why there is none.
+func (b *books) draw(w *fitting) (int, *Dropped) {
+	chosen := NoClause
+	for i := range b.parents {
+		if !w.fits(&b.parents[i], b.bound(i)) {
+			continue
+		}
+		if enough := b.left[i].cover(w.limits()); enough || chosen == NoClause {
+			chosen = i
+			if enough {
+				break
+			}
+		}
+	}
+	if chosen == NoClause {
+		return NoClause, b.dropped(w)
+	}
+	b.left[chosen] = b.left[chosen].minus(w.limits())
+	return chosen, nil
+}
+
+// dropped finds the clause that is closest to w.
+func (b *books) dropped(w *fitting) *Dropped {
+	var closest Dropped
+	for i := range b.parents {
+		if keys := w.misfits(&b.parents[i], b.bound(i), 0); i == 0 || len(keys) < len(closest.Keys) {
+			closest = Dropped{Closest: i, Keys: keys}
+		}
+	}
+	return &closest
+}
+
+// cover reports whether l has enough for w. No limit is not covered by a limit.
+func (l limits) cover(w limits) bool { return w.at <= l.at && w.other <= l.other }
+
+// minus takes from what is limited on both sides.
+func (l limits) minus(w limits) limits {
+	return limits{subtract(l.at, w.at), subtract(l.other, w.other)}
+}
+
+func subtract(left, amount int64) int64 {
+	if left == noLimit || amount == noLimit {
+		return left
+	}
+	return max(left-max(amount, 0), 0)
+}
+
+// Merge returns a copy of l in which equal clauses are one, at the first place.
+// An issuer merges what it is about to put into a token, so that the budget of
+// a clause counts once however often it was given.
+func Merge(l List) List {
+	merged, _ := merge(l)
+	return merged
+}
+
+// merge also returns the index in l of each remaining clause.
+func merge(l List) (merged List, origin []int) {
+	for i := range l {
+		if !slices.ContainsFunc(merged, func(c Clause) bool { return c.Equal(&l[i]) }) {
+			merged = append(merged, l[i].Clone())
+			origin = append(origin, i)
+		}
+	}
+	return merged, origin
+}

@@ -1,0 +1,20 @@
+// Package plan turns the plan of a job into restrictions, and says beforehand
+// whether a token carries it.
+//
+// A [Plan] is the phases of a job: when each may begin, how long it may wait in
+// a queue and run, and what it asks for. [Plan.Clauses] gives the shortest list
+// of clauses that covers all of it and admits nothing else; [Plan.Prove] proves
+// both, for any list. [Plan.Preflight] looks ahead with a token that exists: does
+// it carry the plan in the worst case, where does it break first, because of
+// which key, what to ask for instead, and what cannot be known.
+//
+//	list, err := job.Clauses(time.Now())
+//	…
+//	verdict, err := job.Preflight(forecast.Token{Restrictions: token.Restrictions(), Used: used}, time.Now())
+//	if verdict.Answer != plan.Carries {
+//		fmt.Println(verdict)
+//	}
+//
+// Everything here is a pure function of its arguments and safe for concurrent
+// use. Nothing looks at a clock, and nothing is looked up.
+package plan

@@ -1,0 +1,58 @@
+package plan_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
+	"github.com/mytoken-go/sdk/restriction/plan"
+)
+
+// job is one in four phases, the third of which needs nothing.
+var job = plan.Plan{Phases: []plan.Phase{
+	{Name: "submit", Latest: 50 * time.Minute, Duration: 10 * time.Minute, Scopes: []string{"compute.submit"}, AccessTokens: 1},
+	{Name: "read", Queue: time.Hour, Duration: time.Hour, Scopes: []string{"storage.read"}, AccessTokens: plan.AnyNumber},
+	{Name: "store", Earliest: 24 * time.Hour, Latest: 34 * time.Hour, Duration: 2 * time.Hour, Scopes: []string{"storage.write"}, AccessTokens: plan.AnyNumber},
+}}
+
+// What do I ask for, for a job?
+func ExamplePlan_Clauses() {
+	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+	list, err := job.Clauses(start)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, clause := range list {
+		text, _ := clause.MarshalJSON()
+		fmt.Println(string(text))
+	}
+	_, err = job.Prove(start, list)
+	fmt.Println("proven:", err == nil)
+	// Output:
+	// {"nbf":1898582400,"exp":1898586000,"scope":"compute.submit","usages_AT":1,"usages_other":0}
+	// {"nbf":1898582400,"exp":1898589600,"scope":"storage.read","usages_other":0}
+	// {"nbf":1898668800,"exp":1898712000,"scope":"storage.write","usages_other":0}
+	// proven: true
+}
+
+// Will my token last as long as the job may take?
+func ExamplePlan_Preflight() {
+	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+	token := forecast.Token{Restrictions: restriction.List{{Expires: start.Add(30 * time.Hour).Unix()}}}
+	verdict, err := job.Preflight(token, start)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(verdict)
+	// Output:
+	// The token does not carry the plan.
+	// Phase 2 "store" may be refused an AT use at 2030-03-02T14:00:01Z: clause 0 comes closest, but for exp.
+	// Ask for: {"nbf":1898582400,"exp":1898586000,"scope":"compute.submit","usages_AT":1,"usages_other":0}
+	// Ask for: {"nbf":1898582400,"exp":1898589600,"scope":"storage.read","usages_other":0}
+	// Ask for: {"nbf":1898668800,"exp":1898712000,"scope":"storage.write","usages_other":0}
+	// Not known: how long the provider keeps the refresh token
+	// Not known: whether the token will be revoked
+}

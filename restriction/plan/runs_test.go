@@ -1,0 +1,188 @@
+package plan_test
+
+import (
+	"fmt"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/plan"
+)
+
+// firstRefusal plays all runs of a plan, second by second, with every order of
+// uses, and asks the policy about each use. It returns the first second in which
+// one is refused.
+func firstRefusal(t *rapid.T, p plan.Plan, list restriction.List, used []restriction.Usage) (int, bool) {
+	first, found := 0, false
+	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
+		if second, ok := (&player{t: t, plan: p, policy: compile(t, list), list: list, kind: kind}).play(used); ok && (!found || second < first) {
+			first, found = second, true
+		}
+	}
+	return first, found
+}
+
+// player plays the runs for one kind of use.
+type player struct {
+	t      *rapid.T
+	plan   plan.Plan
+	policy *restriction.Policy
+	list   restriction.List
+	kind   restriction.Kind
+}
+
+// position is what was used of the clauses, and made by the phases.
+type position struct {
+	used []restriction.Usage
+	made []int64
+}
+
+func (p position) clone() position { return position{slices.Clone(p.used), slices.Clone(p.made)} }
+
+func (g *player) play(used []restriction.Usage) (int, bool) {
+	if used == nil {
+		used = make([]restriction.Usage, len(g.list))
+	}
+	at := intervals(g.plan)
+	positions := []position{{slices.Clone(used), make([]int64, len(g.plan.Phases))}}
+	for second := range worldEnd + 1 {
+		seen := map[string]bool{}
+		for n := 0; n < len(positions); n++ {
+			for i, phase := range g.plan.Phases {
+				for _, a := range uses(phase, at[i], g.kind) {
+					if a.second != second {
+						continue
+					}
+					next, refused := g.step(positions[n], i, a)
+					if refused {
+						return second, true
+					}
+					if key := fmt.Sprint(next); next.used != nil && !seen[key] {
+						seen[key] = true
+						positions = append(positions, next)
+					}
+				}
+			}
+		}
+	}
+	return 0, false
+}
+
+// step makes one use: it spends from the first clause that admits it.
+func (g *player) step(from position, phase int, a access) (next position, refused bool) {
+	most := limit(g.plan.Phases[phase], g.kind)
+	if most != plan.AnyNumber && from.made[phase] >= most {
+		return position{}, false
+	}
+	next = from.clone()
+	r := a.request(next.used)
+	d := g.policy.Evaluate(&r)
+	clause, ok := d.First()
+	switch {
+	case !ok && !d.Admitted():
+		return position{}, true
+	case most != plan.AnyNumber:
+		next.made[phase]++
+	}
+	if ok {
+		spend(&next.used[clause], &g.list[clause], g.kind)
+	}
+	return next, false
+}
+
+// spend counts a use, unless the clause has no limit.
+func spend(u *restriction.Usage, c *restriction.Clause, kind restriction.Kind) {
+	switch {
+	case kind == restriction.AT && c.UsagesAT != nil:
+		u.AT++
+	case kind == restriction.Other && c.UsagesOther != nil:
+		u.Other++
+	}
+}
+
+// overspent looks for uses that a list admits, together, and the plan does not
+// allow: it compares, for every set of requests, the sum of the limits of the
+// clauses that admit one of them with that of the phases that need one.
+func overspent(t *rapid.T, p plan.Plan, list restriction.List) (set []access, found bool) {
+	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
+		kinds := classes(t, p, list, kind)
+		if len(kinds) > 12 {
+			t.Skip("too many sets")
+		}
+		for bits := 1; bits < 1<<len(kinds); bits++ {
+			var x []access
+			clauses, phases := uint64(0), uint64(0)
+			for i, c := range kinds {
+				if bits&(1<<i) != 0 {
+					x, clauses, phases = append(x, c.sample), clauses|c.clauses, phases|c.phases
+				}
+			}
+			if sum(clauses, func(i int) int64 { return clauseLimit(&list[i], kind) }) > sum(phases, func(i int) int64 { return limit(p.Phases[i], kind) }) {
+				return x, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// unlimited is more than all limits of the world together.
+const unlimited = 1 << 40
+
+func sum(set uint64, of func(int) int64) int64 {
+	var total int64
+	for i := range 64 {
+		if set&(1<<i) == 0 {
+			continue
+		}
+		n := of(i)
+		if n == plan.AnyNumber {
+			return unlimited
+		}
+		total += n
+	}
+	return total
+}
+
+func clauseLimit(c *restriction.Clause, kind restriction.Kind) int64 {
+	n := c.UsagesAT
+	if kind == restriction.Other {
+		n = c.UsagesOther
+	}
+	if n == nil {
+		return plan.AnyNumber
+	}
+	return *n
+}
+
+// class is requests that the same clauses admit and the same phases need.
+type class struct {
+	clauses, phases uint64
+	sample          access
+}
+
+func classes(t *rapid.T, p plan.Plan, list restriction.List, kind restriction.Kind) []class {
+	at := intervals(p)
+	policy := compile(t, list)
+	var all []class
+	for _, a := range everything() {
+		if a.kind != kind {
+			continue
+		}
+		c := class{sample: a}
+		for i := range p.Phases {
+			if needs(p.Phases[i], at[i], a) {
+				c.phases |= 1 << i
+			}
+		}
+		r := a.request(nil)
+		d := policy.Evaluate(&r)
+		for i := range d.Candidates() {
+			c.clauses |= 1 << i
+		}
+		if !slices.ContainsFunc(all, func(o class) bool { return o.clauses == c.clauses && o.phases == c.phases }) {
+			all = append(all, c)
+		}
+	}
+	return all
+}

@@ -1,0 +1,58 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// String tells the verdict in lines: the answer, what breaks it, what to ask for
+// instead, and what nobody can know.
+func (v *Verdict) String() string {
+	var text strings.Builder
+	switch v.Answer {
+	case Carries:
+		text.WriteString("The token carries the plan.")
+	case Perhaps:
+		text.WriteString("The token may not carry the plan.")
+	default:
+		text.WriteString("The token does not carry the plan.")
+	}
+	if v.Break != nil {
+		text.WriteString("\n" + v.Break.String())
+	}
+	for i := range v.Ask {
+		if clause, err := v.Ask[i].MarshalJSON(); err == nil {
+			fmt.Fprintf(&text, "\nAsk for: %s", clause)
+		}
+	}
+	for _, d := range v.Doubts {
+		text.WriteString("\nNot known: " + d.String())
+	}
+	return text.String()
+}
+
+// String names the phase, the instant and the keys.
+func (b *Break) String() string {
+	text := fmt.Sprintf("Phase %d%s may be refused an %v use at %s%s", b.Phase, quoted(b.Name), b.Kind, b.At.Format(time.RFC3339), from(b.Host))
+	switch {
+	case b.Clause != restriction.NoClause:
+		text += fmt.Sprintf(": clause %d comes closest, but for %s", b.Clause, strings.Join(b.Keys, ", "))
+	case len(b.Keys) > 0:
+		text += ": because of " + strings.Join(b.Keys, ", ")
+	}
+	return text + "."
+}
+
+// String tells the doubt, the clause and the key.
+func (d Doubt) String() string {
+	switch {
+	case d.Clause == restriction.NoClause:
+		return d.What.String()
+	case d.Key == "":
+		return fmt.Sprintf("%v (clause %d)", d.What, d.Clause)
+	}
+	return fmt.Sprintf("%v (clause %d, %q)", d.What, d.Clause, d.Key)
+}

@@ -1,0 +1,90 @@
+package restriction
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// Kind is the kind of a use. The zero Kind is none, and is refused.
+type Kind uint8
+
+const (
+	// AT obtains an access token: scopes, audiences and usages_AT are judged.
+	AT Kind = iota + 1
+	// Other is any other counted use, such as the creation of a subtoken:
+	// usages_other is judged, scopes and audiences are not.
+	Other
+	// Uncounted is a use that spends nothing, such as introspection: time,
+	// hosts and country are judged, and the embedding program's conditions.
+	Uncounted
+)
+
+// String returns "AT", "other", "uncounted" or "invalid".
+func (k Kind) String() string {
+	switch k {
+	case AT:
+		return "AT"
+	case Other:
+		return "other"
+	case Uncounted:
+		return "uncounted"
+	}
+	return "invalid"
+}
+
+// limitKey is the key of the limit on uses of this kind.
+func (k Kind) limitKey() string {
+	if k == AT {
+		return KeyUsagesAT
+	}
+	return KeyUsagesOther
+}
+
+// Usage is how often a clause was used.
+type Usage struct {
+	AT, Other int64
+}
+
+// Request is one attempt to use a token.
+//
+// A Request belongs to the caller, who may use it again for another attempt
+// after it was evaluated. It must not be evaluated and changed at once.
+type Request struct {
+	// Now is the time of the attempt. The wire counts in whole seconds, so
+	// parts of a second are dropped: a clause whose exp is 100 admits until
+	// 100.999… A zero time is refused.
+	Now time.Time
+
+	Kind Kind
+
+	// Address is where the attempt comes from. If it is not valid, clauses
+	// that depend on it do not admit.
+	Address netip.Addr
+
+	// Scopes and Audiences are what is asked for. They are judged for AT only;
+	// if one is empty, nothing of its kind was asked for and every clause will
+	// do.
+	Scopes, Audiences []string
+
+	// Used says, by clause, what was spent. If it is nil, counters are not
+	// judged: a limit of 0 refuses, every other limit is left to the store. If
+	// it lacks a clause that has a limit, that clause does not admit.
+	Used []Usage
+
+	// Values are facts for the conditions of the embedding program. This
+	// package does not look at them.
+	Values map[string]any
+
+	place place // what Policy.Prepare found
+}
+
+// The bounds of a clause that has none.
+const (
+	noStart = math.MinInt64
+	noEnd   = math.MaxInt64
+	noLimit = math.MaxInt64
+)
+
+// instant is the form of a time in texts.
+func instant(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
