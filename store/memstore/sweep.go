@@ -1,0 +1,129 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// expiredTicketsKept is how long it is remembered that a ticket expired.
+const expiredTicketsKept = 24 * time.Hour
+
+// Sweep implements [store.Records].
+func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
+	if err := c.Check(); err != nil {
+		return store.Cleaned{}, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return store.Cleaned{}, err
+	}
+	defer s.mu.Unlock()
+
+	w := &sweeper{s: s, Cleaning: c}
+	w.tokens()
+	w.tickets()
+	w.grants()
+	w.uses()
+	w.generations()
+	return w.done, nil
+}
+
+// sweeper is one call of Sweep.
+type sweeper struct {
+	s *Store
+	store.Cleaning
+	done store.Cleaned
+}
+
+// take counts one row. It reports false where the limit is reached.
+func (w *sweeper) take(n *int) bool {
+	if *n == w.Limit {
+		w.done.More = true
+		return false
+	}
+	*n++
+	return true
+}
+
+// past tells whether an instant is longer ago than d. None never is.
+func (w *sweeper) past(at store.Micros, d time.Duration) bool {
+	return at != 0 && at.Add(d) < w.Now
+}
+
+// deletable tells whether a token has been revoked or expired for so long that
+// it is not listed any more.
+func (w *sweeper) deletable(t *token) bool {
+	if w.past(t.grave.revoked, w.Retention) || w.past(t.current.expires, w.Retention) {
+		return true
+	}
+	for _, g := range t.above {
+		if w.past(g.recursive, w.Retention) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokens deletes histories first, so that none is left behind.
+func (w *sweeper) tokens() {
+	for _, t := range w.s.tokens {
+		if !w.deletable(t) {
+			continue
+		}
+		for len(t.history) > 0 && w.take(&w.done.Events) {
+			t.history = t.history[1:]
+		}
+		if len(t.history) == 0 && w.take(&w.done.Tokens) {
+			w.s.remove(t)
+		}
+	}
+}
+
+func (w *sweeper) tickets() {
+	for ref, t := range w.s.tickets {
+		switch {
+		case w.s.orphaned(t) || w.past(t.Expires, expiredTicketsKept):
+			if w.take(&w.done.Tickets) {
+				delete(w.s.tickets, ref)
+			}
+		case t.Expired(w.Now) && len(t.Key)+len(t.Payload) > 0:
+			if w.take(&w.done.Tickets) {
+				t.Erase()
+			}
+		}
+	}
+}
+
+func (w *sweeper) grants() {
+	for id := range w.s.grants {
+		if len(w.s.byGrant[id]) == 0 && w.take(&w.done.Grants) {
+			delete(w.s.grants, id)
+		}
+	}
+}
+
+func (w *sweeper) uses() {
+	for id, u := range w.s.uses {
+		if w.past(u.at, store.Remembered) && w.take(&w.done.Uses) {
+			delete(w.s.uses, id)
+		}
+	}
+	for _, g := range w.s.grants {
+		for c, at := range g.commits {
+			if w.past(at, store.Remembered) && w.take(&w.done.Uses) {
+				delete(g.commits, c)
+			}
+		}
+	}
+}
+
+func (w *sweeper) generations() {
+	for _, t := range w.s.tokens {
+		for seq, g := range t.outdated {
+			if g.until < w.Now && w.take(&w.done.Others) {
+				delete(t.outdated, seq)
+			}
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package store
+
+import "encoding/binary"
+
+// Sealed is a ciphertext that opens only at its [Place]. The store copies it
+// and compares it, nothing else.
+type Sealed []byte
+
+// PlaceKind tells what is sealed at a place.
+type PlaceKind uint8
+
+// The kinds of places. Their numbers are part of what is authenticated and
+// never change.
+const (
+	PlaceRefreshToken  PlaceKind = 1 // the refresh token: grant, generation of the grant
+	PlaceTokenKey      PlaceKind = 2 // a grant's key wrapped for one token: token, seq_no
+	PlaceSuccessor     PlaceKind = 3 // the response of a rotation: token, seq_no of the outdated token
+	PlaceAbout         PlaceKind = 4 // description of a token for lists: token
+	PlaceTicketKey     PlaceKind = 5 // key of a ticket: ticket kind and id
+	PlaceTicketPayload PlaceKind = 6 // payload of a ticket: ticket kind and id
+)
+
+// String returns a short name for messages.
+func (k PlaceKind) String() string {
+	switch k {
+	case PlaceRefreshToken:
+		return "rt"
+	case PlaceTokenKey:
+		return "dek"
+	case PlaceSuccessor:
+		return "successor"
+	case PlaceAbout:
+		return "about"
+	case PlaceTicketKey:
+		return "ticket key"
+	case PlaceTicketPayload:
+		return "ticket payload"
+	}
+	return "unknown"
+}
+
+// Place says where a ciphertext belongs. Who seals binds the ciphertext to
+// [Place.AAD], so that a row copied elsewhere opens nothing. Places are
+// comparable.
+type Place struct {
+	Kind PlaceKind
+	ID   string // the raw bytes of the id
+	N    uint64 // generation or seq_no, 0 where there is none
+}
+
+// AAD returns the place as additional authenticated data. The encoding is
+// injective and never changes.
+func (p Place) AAD() []byte {
+	b := make([]byte, 0, 1+8+8+len(p.ID))
+	b = append(b, byte(p.Kind))
+	b = binary.BigEndian.AppendUint64(b, p.N)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(p.ID)))
+	return append(b, p.ID...)
+}
+
+// GrantID returns the grant that a place of its refresh token belongs to.
+func (p Place) GrantID() (GrantID, bool) {
+	if p.Kind != PlaceRefreshToken || len(p.ID) != len(GrantID{}) {
+		return GrantID{}, false
+	}
+	return GrantID([]byte(p.ID)), true
+}
+
+// TokenID returns the token that a place belongs to: that of a wrapped key, of
+// a successor or of a description.
+func (p Place) TokenID() (TokenID, bool) {
+	switch p.Kind {
+	case PlaceTokenKey, PlaceSuccessor, PlaceAbout:
+		if len(p.ID) == len(TokenID{}) {
+			return TokenID([]byte(p.ID)), true
+		}
+	}
+	return TokenID{}, false
+}
+
+// TicketRef returns the ticket that a place of its key or payload belongs to.
+func (p Place) TicketRef() (TicketRef, bool) {
+	switch p.Kind {
+	case PlaceTicketKey, PlaceTicketPayload:
+		if len(p.ID) == 1+len(TicketID{}) {
+			return TicketRef{Kind: TicketKind(p.ID[0]), ID: TicketID([]byte(p.ID[1:]))}, true
+		}
+	}
+	return TicketRef{}, false
+}
+
+// RefreshTokenPlace is where the refresh token of that generation is sealed,
+// as the current one or as a spare.
+func RefreshTokenPlace(id GrantID, generation uint64) Place {
+	return Place{Kind: PlaceRefreshToken, ID: string(id[:]), N: generation}
+}
+
+// TokenKeyPlace is where the grant's key is wrapped for one generation of a
+// token.
+func TokenKeyPlace(id TokenID, seq uint64) Place {
+	return Place{Kind: PlaceTokenKey, ID: string(id[:]), N: seq}
+}
+
+// SuccessorPlace is where the response that replaced generation seq is sealed.
+func SuccessorPlace(id TokenID, seq uint64) Place {
+	return Place{Kind: PlaceSuccessor, ID: string(id[:]), N: seq}
+}
+
+// AboutPlace is where the description of a token is sealed.
+func AboutPlace(id TokenID) Place { return Place{Kind: PlaceAbout, ID: string(id[:])} }
+
+// TicketKeyPlace is where the key of a ticket is sealed.
+func TicketKeyPlace(ref TicketRef) Place {
+	return Place{Kind: PlaceTicketKey, ID: string(ref.bytes())}
+}
+
+// TicketPayloadPlace is where the payload of a ticket is sealed.
+func TicketPayloadPlace(ref TicketRef) Place {
+	return Place{Kind: PlaceTicketPayload, ID: string(ref.bytes())}
+}
+
+// SealedItem is one ciphertext and its place.
+type SealedItem struct {
+	Place  Place
+	Sealed Sealed
+}
+
+// Reseal replaces Old by New at Place if Old is still there.
+type Reseal struct {
+	Place    Place
+	Old, New Sealed
+}

@@ -1,0 +1,106 @@
+package store_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+func places() []store.Place {
+	var all []store.Place
+	for _, b := range []byte{1, 2} {
+		ref := store.TicketRef{Kind: store.TicketKind(b), ID: store.TicketID{b}}
+		for n := range uint64(3) {
+			all = append(all, store.RefreshTokenPlace(store.GrantID{b}, n), store.TokenKeyPlace(store.TokenID{b}, n), store.SuccessorPlace(store.TokenID{b}, n))
+		}
+		all = append(all, store.AboutPlace(store.TokenID{b}), store.TicketKeyPlace(ref), store.TicketPayloadPlace(ref))
+	}
+	return all
+}
+
+// proves P7: a ciphertext opens at its own place only.
+func TestPlacesHaveDistinctAAD(t *testing.T) {
+	all := append(places(),
+		// The same bytes, distributed otherwise.
+		store.Place{Kind: 1, ID: "ab"}, store.Place{Kind: 1, ID: "a"}, store.Place{Kind: 1}, store.Place{Kind: 1, ID: "\x00"}, store.Place{},
+		store.Place{Kind: 1, N: 1 << 56, ID: "a"}, store.Place{Kind: 1, N: 256, ID: "a"},
+	)
+	for i, p := range all {
+		for j, q := range all {
+			if (i == j) != (p == q) || (i == j) != bytes.Equal(p.AAD(), q.AAD()) {
+				t.Errorf("places %+v and %+v", p, q)
+			}
+		}
+	}
+}
+
+// The encoding is part of every stored ciphertext.
+func TestAADNeverChanges(t *testing.T) {
+	got := store.Place{Kind: store.PlaceSuccessor, ID: "id", N: 0x0102}.AAD()
+	want := []byte("\x03" + "\x00\x00\x00\x00\x00\x00\x01\x02" + "\x00\x00\x00\x00\x00\x00\x00\x02" + "id")
+	if !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+	for kind, want := range map[store.PlaceKind]uint8{
+		store.PlaceRefreshToken: 1, store.PlaceTokenKey: 2, store.PlaceSuccessor: 3, store.PlaceAbout: 4, store.PlaceTicketKey: 5, store.PlaceTicketPayload: 6,
+	} {
+		if uint8(kind) != want {
+			t.Errorf("kind %v is %d, want %d", kind, kind, want)
+		}
+	}
+}
+
+// The kinds of tickets are part of what is authenticated, too.
+func TestTicketKindsNeverChange(t *testing.T) {
+	for i, kind := range []store.TicketKind{
+		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply,
+	} {
+		if int(kind) != i+1 {
+			t.Errorf("kind %d of tickets is %d", i+1, kind)
+		}
+		p := store.TicketKeyPlace(store.TicketRef{Kind: kind, ID: store.TicketID{7}})
+		if want := string([]byte{byte(i + 1), 7}) + string(make([]byte, 31)); p.ID != want {
+			t.Errorf("the place of a ticket of kind %d has the id %q, want %q", kind, p.ID, want)
+		}
+	}
+}
+
+func TestPlaceNamesItsRow(t *testing.T) {
+	for _, p := range places() {
+		grant, isGrant := p.GrantID()
+		token, isToken := p.TokenID()
+		ticket, isTicket := p.TicketRef()
+		var back store.Place
+		switch p.Kind {
+		case store.PlaceRefreshToken:
+			back = store.RefreshTokenPlace(grant, p.N)
+		case store.PlaceTokenKey:
+			back = store.TokenKeyPlace(token, p.N)
+		case store.PlaceSuccessor:
+			back = store.SuccessorPlace(token, p.N)
+		case store.PlaceAbout:
+			back = store.AboutPlace(token)
+		case store.PlaceTicketKey:
+			back = store.TicketKeyPlace(ticket)
+		case store.PlaceTicketPayload:
+			back = store.TicketPayloadPlace(ticket)
+		}
+		named := 0
+		for _, is := range []bool{isGrant, isToken, isTicket} {
+			if is {
+				named++
+			}
+		}
+		if back != p || named != 1 {
+			t.Errorf("%+v names %d rows and leads back to %+v", p, named, back)
+		}
+		p.ID += "x"
+		_, isGrant = p.GrantID()
+		_, isToken = p.TokenID()
+		_, isTicket = p.TicketRef()
+		if isGrant || isToken || isTicket {
+			t.Errorf("a place with a wrong id names a row: %+v", p)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package seal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Resealer is the part of [store.Records] that [Rewrap] needs.
+type Resealer interface {
+	Sealed(ctx context.Context, page store.Page) ([]store.SealedItem, string, error)
+	Reseal(ctx context.Context, items []store.Reseal) (int, error)
+}
+
+// RewrapError says that values could not be opened and were left as they are.
+// Everything else is under the active key. Unwrap gives the first one's error.
+type RewrapError struct {
+	Failed int               // how many
+	Kinds  []store.PlaceKind // of the places, each once
+	Err    error             // of the first one
+}
+
+func (e *RewrapError) Error() string {
+	return fmt.Sprintf("seal: %d values left under another key, the first: %v", e.Failed, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *RewrapError) Unwrap() error { return e.Err }
+
+func (e *RewrapError) add(kind store.PlaceKind, err error) {
+	e.Failed++
+	if e.Err == nil {
+		e.Err = err
+	}
+	if !slices.Contains(e.Kinds, kind) {
+		e.Kinds = append(e.Kinds, kind)
+	}
+}
+
+// maxPasses is how often Rewrap goes over a store that does not settle. Two
+// passes suffice if nobody writes under an old key: one that changes and one
+// that finds nothing.
+const maxPasses = 8
+
+// Rewrap goes over everything sealed in the store, batch values at a time, and
+// puts it under the ring's active key, until all of it is. It returns how many
+// values it replaced.
+//
+// It runs beside requests, on a node or in a program of its own: a value that
+// changed meanwhile is left as it is and looked at again. It can be stopped
+// and repeated at any time; what is done is skipped. Errors of the store, and
+// of ctx, end it. Values that cannot be opened do not: they are reported as a
+// *[RewrapError] when all else is done. [ErrUnsettled] means that a node still
+// seals under another key, [ErrBatch] a batch below 1, [ErrNoKey] a zero ring.
+//
+// Do not take the old key away before the codes have expired that were made
+// under it; see the package comment.
+func Rewrap(ctx context.Context, records Resealer, ring *Ring, batch int) (n int, err error) {
+	switch {
+	case len(ring.keys()) == 0:
+		return 0, ErrNoKey
+	case batch < 1:
+		return 0, ErrBatch
+	}
+	for range maxPasses {
+		p := pass{records: records, ring: ring, batch: batch}
+		err := p.run(ctx)
+		n += p.replaced
+		if err != nil {
+			return n, err
+		}
+		if p.stale == 0 {
+			return n, p.failure()
+		}
+	}
+	return n, ErrUnsettled
+}
+
+// pass is one walk over the store.
+type pass struct {
+	records Resealer
+	ring    *Ring
+	batch   int
+
+	stale    int // values found under another key
+	replaced int
+	failed   RewrapError
+}
+
+func (p *pass) run(ctx context.Context) error {
+	page := store.Page{Limit: p.batch}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		items, next, err := p.records.Sealed(ctx, page)
+		if err != nil {
+			return fmt.Errorf("seal: walking over the store: %w", err)
+		}
+		if swaps := p.reseal(items); len(swaps) > 0 {
+			n, err := p.records.Reseal(ctx, swaps)
+			p.replaced += n
+			if err != nil {
+				return fmt.Errorf("seal: replacing values: %w", err)
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		page.After = next
+	}
+}
+
+func (p *pass) reseal(items []store.SealedItem) []store.Reseal {
+	var swaps []store.Reseal
+	for _, item := range items {
+		if len(item.Sealed) == 0 {
+			continue
+		}
+		sealed, changed, err := p.ring.Reseal(item)
+		switch {
+		case err != nil:
+			p.failed.add(item.Place.Kind, err)
+		case changed:
+			swaps = append(swaps, store.Reseal{Place: item.Place, Old: item.Sealed, New: sealed})
+		}
+	}
+	p.stale += len(swaps)
+	return swaps
+}
+
+func (p *pass) failure() error {
+	if p.failed.Failed == 0 {
+		return nil
+	}
+	return &p.failed
+}

@@ -1,0 +1,327 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// life is what an issuer does with the store, with secrets that can be looked
+// for.
+type life struct {
+	t       *testing.T
+	st      store.Store
+	ring    *seal.Ring
+	key     seal.DataKey
+	grant   store.GrantID
+	owner   store.OwnerID
+	secrets []string
+	n       byte // of the newest token
+}
+
+const lifeNow = store.Micros(1_900_000_000_000_000)
+
+func newLife(t *testing.T, st store.Store, ring *seal.Ring) *life {
+	l := &life{t: t, st: st, ring: ring, key: seal.NewDataKey()}
+	l.secrets = append(l.secrets, string(l.key.Reveal()))
+	fresh(l.grant[:])
+	fresh(l.owner[:])
+	return l
+}
+
+// secret makes one that will be looked for.
+func (l *life) secret(kind string) string {
+	var b [24]byte
+	fresh(b[:])
+	s := fmt.Sprintf("%s-%x", kind, b)
+	l.secrets = append(l.secrets, s)
+	return s
+}
+
+func (l *life) ok(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func sealed(t *testing.T) func(store.Sealed, error) store.Sealed {
+	return func(s store.Sealed, err error) store.Sealed {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+}
+
+// token makes one whose compact form is a secret.
+func (l *life) token(compact string) store.Token {
+	l.n++
+	t := store.Token{Grant: l.grant, Owner: l.owner, Sum: store.Sum{l.n}, Created: lifeNow, Events: []store.Event{{Name: "created", Comment: "a comment to be found", Time: lifeNow}}}
+	fresh(t.ID[:])
+	t.Key = l.wrap(t.ID, 1, compact)
+	t.About = sealed(l.t)(l.ring.Seal(store.AboutPlace(t.ID), []byte(l.secret("about"))))
+	return t
+}
+
+func (l *life) wrap(id store.TokenID, seq uint64, compact string) store.Sealed {
+	l.t.Helper()
+	return sealed(l.t)(l.ring.SealWith(store.TokenKeyPlace(id, seq), seal.FromSecret(seal.PurposeTokenKey, compact), l.key.Reveal()))
+}
+
+func (l *life) refreshToken(generation uint64) store.Sealed {
+	l.t.Helper()
+	return sealed(l.t)(l.ring.SealWith(store.RefreshTokenPlace(l.grant, generation), l.key, []byte(l.secret("refresh-token"))))
+}
+
+// ticket makes one for a code, which is a secret, with a payload, which is one.
+func (l *life) ticket(kind store.TicketKind, status store.TicketStatus, token store.TokenID) store.Ticket {
+	l.t.Helper()
+	code := l.secret("code")
+	t := store.Ticket{Status: status, Token: token, Expires: lifeNow + 1e9}
+	t.Kind = kind
+	t.ID = l.ring.Lookup(kind, code)[0]
+	t.Payload = sealed(l.t)(l.ring.SealWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(l.secret("payload"))))
+	return t
+}
+
+// whole is a full life: login, derive, rotate, transfer, short token, refresh
+// with a new refresh token, revoke.
+func (l *life) whole(ctx context.Context) {
+	state, polling := l.ticket(store.TicketState, store.TicketPending, store.TokenID{}), l.ticket(store.TicketPolling, store.TicketPending, store.TokenID{})
+	l.ok(l.st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{state, polling}}, lifeNow))
+	rootText := l.secret("compact-token")
+	root := l.token(rootText)
+	l.ok(l.st.CreateRoot(ctx, store.Grant{ID: l.grant, Owner: l.owner, Refresh: l.refreshToken(1), Scope: "openid", Created: lifeNow}, root,
+		store.TicketChanges{By: store.UseID{1}, Consume: []store.TicketRef{state.TicketRef}, Complete: []store.Completion{{TicketRef: polling.TicketRef, Status: store.TicketReady, Payload: polling.Payload, Token: root.ID}}}))
+	l.ok(l.st.TakeTicket(ctx, polling.TicketRef, store.UseID{2}, store.Event{Name: "polled", Time: lifeNow}, lifeNow))
+
+	presented := store.Presented{ID: root.ID, Seq: 1, Sum: root.Sum}
+	child := l.token(l.secret("compact-token"))
+	transfer := l.ticket(store.TicketTransfer, store.TicketReady, child.ID)
+	use := store.Use{Kind: store.UseOther, Now: lifeNow, Tickets: store.TicketChanges{Put: []store.Ticket{transfer}}}
+	fresh(use.ID[:])
+	_, err := l.st.CreateChild(ctx, presented, use, child)
+	l.ok(err)
+	l.ok(l.st.TakeTicket(ctx, transfer.TicketRef, store.UseID{3}, store.Event{}, lifeNow))
+	kept := l.ticket(store.TicketTransfer, store.TicketReady, child.ID)
+	short := l.secret("a-short-token-of-sufficient-length")
+	shortTicket := store.Ticket{TicketRef: store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(short)}, Status: store.TicketReady, Token: child.ID}
+	shortTicket.Payload = sealed(l.t)(l.ring.SealWith(store.TicketPayloadPlace(shortTicket.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, short), []byte(l.secret("compact-token"))))
+	l.ok(l.st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{kept, shortTicket}}, lifeNow))
+
+	nextText := l.secret("compact-token")
+	r := store.Rotation{From: presented, To: store.Presented{ID: root.ID, Seq: 2, Sum: store.Sum{0xff}}, Key: l.wrap(root.ID, 2, nextText), Now: lifeNow, Grace: time.Hour}
+	r.Successor = sealed(l.t)(l.ring.SealWith(store.SuccessorPlace(root.ID, 1), seal.FromSecret(seal.PurposeSuccessor, rootText), []byte(nextText)))
+	_, err = l.st.Rotate(ctx, r)
+	l.ok(err)
+
+	lease := store.LeaseID{1}
+	_, err = l.st.BeginRefresh(ctx, l.grant, lease, lifeNow, time.Second)
+	l.ok(err)
+	l.ok(l.st.CommitRefresh(ctx, store.Commit{Grant: l.grant, Lease: lease, Generation: 1, Token: l.refreshToken(2), Now: lifeNow}))
+	l.ok(l.st.CommitRefresh(ctx, store.Commit{Grant: l.grant, Lease: store.LeaseID{2}, Generation: 1, Token: l.refreshToken(2), Now: lifeNow}))
+	l.ok(l.st.EndRefresh(ctx, l.grant, lease, 2, store.RefreshDone, lifeNow))
+	_, err = l.st.Revoke(ctx, store.Revocation{Token: child.ID, Recursive: true, By: r.To, Now: lifeNow, Event: store.Event{Name: "revoked", Time: lifeNow}})
+	l.ok(err)
+}
+
+func newRing(t *testing.T) (*seal.Ring, seal.Key) {
+	t.Helper()
+	key := seal.NewKey()
+	ring, err := seal.NewRing(seal.RingConfig{Active: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring, key
+}
+
+// A real dump of a database that has seen everything holds no secret: neither
+// those of users nor what opens them.
+//
+// proves P7
+func TestDumpHoldsNoSecret(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		ring, key := newRing(t)
+		l := newLife(t, s.on(t, db), ring)
+		l.whole(t.Context())
+		dump := s.dump(t, db)
+		for _, leak := range storetest.FindSecrets(dump, append(slices.Clone(l.secrets), key.Reveal())...) {
+			t.Errorf("the dump holds %s: %.13s…", leak, append(slices.Clone(l.secrets), key.Reveal())[leak.Secret])
+		}
+		// The search would find one.
+		if len(storetest.FindSecrets(dump, "a comment to be found")) == 0 {
+			t.Error("the dump does not hold what is kept as it is: it is not a dump of the store")
+		}
+		root, _, err := l.st.List(t.Context(), l.owner, store.Page{Limit: 1})
+		if err != nil || len(root) != 1 {
+			t.Fatal(err)
+		}
+		if len(storetest.FindSecrets(dump, root[0].About)) == 0 {
+			t.Error("the dump does not hold a sealed value")
+		}
+	})
+}
+
+// dump is what the database's own tool makes, or the files themselves.
+func (s site) dump(t *testing.T, db *sql.DB) []byte {
+	t.Helper()
+	var cmd *exec.Cmd
+	switch s.dialect {
+	case sqlstore.PostgreSQL:
+		config, err := pgx.ParseConfig(s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd = exec.CommandContext(t.Context(), "pg_dump", "--host", config.Host, "--port", fmt.Sprint(config.Port), "--username", config.User, "--schema", s.opts.Schema, config.Database)
+		cmd.Env = append(os.Environ(), "PGPASSWORD="+config.Password)
+	case sqlstore.MySQL:
+		config, err := mysql.ParseDSN(s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, port, err := net.SplitHostPort(config.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd = exec.CommandContext(t.Context(), "mysqldump", "--host", host, "--port", port, "--user", config.User, "--hex-blob", config.DBName)
+		cmd.Env = append(os.Environ(), "MYSQL_PWD="+config.Passwd)
+	default:
+		var all []byte
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			b, err := os.ReadFile(s.address + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		return all
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		dbtest.Missing(t, cmd.Args[0], "PATH", err)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd.Args[0], err, stderr.String())
+	}
+	return out
+}
+
+// The server's keys are replaced while requests run: everything moves under
+// the new key, nothing is lost.
+//
+// proves P7
+func TestServerKeyIsReplacedInUse(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := s.on(t, s.migrate(t))
+		ring, old := newRing(t)
+		var lives []*life
+		for range 3 {
+			l := newLife(t, st, ring)
+			l.whole(t.Context())
+			lives = append(lives, l)
+		}
+		during, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey(), Others: []seal.Key{old}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for _, l := range lives {
+			l.ring = during
+			wg.Go(func() {
+				for generation := uint64(2); generation < 8; generation++ {
+					lease := store.LeaseID{byte(generation), 1}
+					if _, err := st.BeginRefresh(t.Context(), l.grant, lease, lifeNow, time.Second); err != nil {
+						t.Errorf("BeginRefresh: %v", err)
+					}
+					if err := st.CommitRefresh(t.Context(), store.Commit{Grant: l.grant, Lease: lease, Generation: generation, Token: l.refreshToken(generation + 1), Now: lifeNow}); err != nil {
+						t.Errorf("CommitRefresh: %v", err)
+					}
+					if err := st.EndRefresh(t.Context(), l.grant, lease, generation+1, store.RefreshDone, lifeNow); err != nil {
+						t.Errorf("EndRefresh: %v", err)
+					}
+				}
+			})
+		}
+		if _, err := seal.Rewrap(t.Context(), st, during, 5); err != nil {
+			t.Errorf("Rewrap: %v", err)
+		}
+		wg.Wait()
+		n, err := seal.Rewrap(t.Context(), st, during, 5)
+		if err != nil || n != 0 {
+			t.Errorf("Rewrap again: %d, %v; everything should be under the new key", n, err)
+		}
+		for _, l := range lives {
+			g, err := st.Grant(t.Context(), l.grant)
+			if err != nil || g.Generation != 8 {
+				t.Fatalf("Grant: generation %d, %v", g.Generation, err)
+			}
+			if _, err := during.OpenWith(store.RefreshTokenPlace(l.grant, 8), l.key, g.Token); err != nil {
+				t.Errorf("the refresh token does not open: %v", err)
+			}
+		}
+	})
+}
+
+// Who can write to the database and copies the row of one token onto another
+// one opens nothing with it.
+//
+// proves P7
+func TestStolenRowOpensNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		st := s.on(t, db)
+		ring, _ := newRing(t)
+		var tokens [2]store.Token
+		for i := range tokens {
+			l := newLife(t, st, ring)
+			tokens[i] = l.token("the thief's compact token")
+			l.ok(st.CreateRoot(t.Context(), store.Grant{ID: l.grant, Owner: l.owner, Refresh: l.refreshToken(1), Created: lifeNow}, tokens[i], store.TicketChanges{}))
+		}
+		victim, thief := tokens[0], tokens[1]
+		stolen, err := st.Lookup(t.Context(), store.Presented{ID: victim.ID, Seq: 1, Sum: victim.Sum}, lifeNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, column := range []string{"sealed_key", "about"} {
+			text := fmt.Sprintf("UPDATE %s SET %s = %s WHERE token_id = %s", s.table("tokens"), column,
+				s.literal(map[string]store.Sealed{"sealed_key": stolen.Key, "about": stolen.About}[column]), s.literal(thief.ID[:]))
+			if _, err := db.ExecContext(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state, err := st.Lookup(t.Context(), store.Presented{ID: thief.ID, Seq: 1, Sum: thief.Sum}, lifeNow)
+		if err != nil || !slices.Equal(state.Key, stolen.Key) {
+			t.Fatalf("Lookup: %v; the row was not copied", err)
+		}
+		secret := seal.FromSecret(seal.PurposeTokenKey, "the thief's compact token")
+		if _, err := ring.OpenWith(store.TokenKeyPlace(thief.ID, 1), secret, state.Key); !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("the stolen key: %v, want ErrOpen", err)
+		}
+		if _, err := ring.Open(store.AboutPlace(thief.ID), state.About); !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("the stolen description: %v, want ErrOpen", err)
+		}
+	})
+}

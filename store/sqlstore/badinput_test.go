@@ -1,0 +1,267 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"modernc.org/sqlite"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
+)
+
+// A DSN of one database and the dialect of another are told apart before
+// anything is changed.
+func TestWrongDialect(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.connect(t)
+		for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+			if dialect == s.dialect {
+				continue
+			}
+			_, opening := sqlstore.New(t.Context(), db, dialect, sqlstore.Options{})
+			_, pending := sqlstore.Pending(t.Context(), db, dialect, sqlstore.Options{})
+			migrating := sqlstore.Migrate(t.Context(), db, dialect, sqlstore.Options{})
+			for _, err := range []error{opening, pending, migrating} {
+				wrong, is := errors.AsType[*sqlstore.DialectError](err)
+				if !is || wrong.Want != dialect || wrong.Version == "" || !strings.Contains(err.Error(), dialect.String()) {
+					t.Errorf("%s as %s: %v", s.dialect, dialect, err)
+				}
+			}
+		}
+	})
+}
+
+func TestNoDatabase(t *testing.T) {
+	db := sql.OpenDB(byName{mysql.MySQLDriver{}, "root@tcp(127.0.0.1:1)/"})
+	defer db.Close()
+	_, err := sqlstore.New(t.Context(), db, sqlstore.MySQL, sqlstore.Options{})
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("New: %v", err)
+	}
+	if _, is := errors.AsType[*sqlstore.DialectError](err); is {
+		t.Errorf("New blames the dialect: %v", err)
+	}
+}
+
+// A database that cannot be written to is refused when the store is opened.
+func TestReadOnly(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.migrate(t)
+		readOnly := s.readOnly(t)
+		_, err := sqlstore.New(t.Context(), readOnly, s.dialect, s.opts)
+		if !errors.Is(err, sqlstore.ErrReadOnly) {
+			t.Errorf("New: %v", err)
+		}
+	})
+}
+
+// readOnly opens sessions that must not write.
+func (s site) readOnly(t *testing.T) *sql.DB {
+	t.Helper()
+	switch s.dialect {
+	case sqlstore.PostgreSQL:
+		return postgreSQLAt(t, s.address, map[string]string{"default_transaction_read_only": "on"}).connect(t)
+	case sqlstore.MySQL:
+		return s.connectBy(t, byName{mysql.MySQLDriver{}, s.address + "&tx_read_only=ON"})
+	}
+	return s.connectBy(t, byName{&sqlite.Driver{}, dbtest.SQLite(s.address) + "&mode=ro"})
+}
+
+// A store whose database becomes read-only says so at every step that writes.
+func TestBecomesReadOnly(t *testing.T) {
+	s := newSQLite(t)
+	db := s.migrate(t)
+	db.SetMaxOpenConns(1)
+	st := s.on(t, db)
+	p, err := newRoot(t.Context(), st, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "PRAGMA query_only = ON"); err != nil {
+		t.Fatal(err)
+	}
+	if err := spend(t.Context(), st, p); !errors.Is(err, sqlstore.ErrReadOnly) || store.IsDefinite(err) {
+		t.Errorf("Spend: %v", err)
+	}
+	if _, err := newRoot(t.Context(), st, 5); !errors.Is(err, sqlstore.ErrReadOnly) {
+		t.Errorf("CreateRoot: %v", err)
+	}
+	if _, err := st.Lookup(t.Context(), p, 1); err != nil {
+		t.Errorf("Lookup: %v", err)
+	}
+}
+
+// SQLite that does not wait for the disk is refused.
+func TestUnsafeSynchronous(t *testing.T) {
+	s := newSQLite(t)
+	s.migrate(t)
+	for _, level := range []string{"OFF", "NORMAL"} {
+		db := s.connectBy(t, byName{&sqlite.Driver{}, "file:" + s.address + "?_pragma=synchronous(" + level + ")"})
+		_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
+		if !errors.Is(err, sqlstore.ErrUnsafe) || !strings.Contains(err.Error(), "synchronous") {
+			t.Errorf("New with %s: %v", level, err)
+		}
+	}
+}
+
+// One connection is enough.
+func TestOneConnection(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.conns = 1
+		st := s.on(t, s.migrate(t))
+		ring, _ := newRing(t)
+		newLife(t, st, ring).whole(t.Context())
+		p, err := newRoot(t.Context(), st, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make(chan error)
+		for range 20 {
+			go func() { errs <- spend(t.Context(), st, p) }()
+		}
+		for range 20 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := st.Sweep(t.Context(), store.Cleaning{Now: lifeNow * 2, Limit: 100}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The store leaves no setting behind in the sessions that it uses.
+func TestSessionsAreLeftAsTheyWere(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.conns = 1
+		db := s.migrate(t)
+		queries := map[sqlstore.Dialect][]string{
+			sqlstore.PostgreSQL: {"SELECT name || '=' || setting FROM pg_settings WHERE source = 'session' OR name IN ('default_transaction_isolation', 'search_path', 'statement_timeout') ORDER BY 1"},
+			sqlstore.MySQL:      {"SELECT CONCAT(variable_name, '=', variable_value) FROM information_schema.session_variables WHERE variable_name IN ('TX_ISOLATION', 'AUTOCOMMIT', 'SQL_MODE', 'INNODB_LOCK_WAIT_TIMEOUT', 'TX_READ_ONLY') ORDER BY 1"},
+			sqlstore.SQLite:     {"PRAGMA synchronous", "PRAGMA journal_mode", "PRAGMA foreign_keys", "PRAGMA query_only", "PRAGMA busy_timeout"},
+		}[s.dialect]
+		settings := func() (all []string) {
+			t.Helper()
+			for _, q := range queries {
+				rows, err := db.QueryContext(t.Context(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for rows.Next() {
+					var v string
+					if err := rows.Scan(&v); err != nil {
+						t.Fatal(err)
+					}
+					all = append(all, v)
+				}
+				rows.Close()
+			}
+			return all
+		}
+		before := settings()
+		if len(before) < 3 {
+			t.Fatalf("settings: %q", before)
+		}
+		ring, _ := newRing(t)
+		newLife(t, s.on(t, db), ring).whole(t.Context())
+		if after := settings(); strings.Join(before, "\n") != strings.Join(after, "\n") {
+			t.Errorf("settings before: %q, after: %q", before, after)
+		}
+	})
+}
+
+// A full database fails what it cannot store, entirely, and goes on when there
+// is space again.
+//
+// proves P3
+func TestFullDatabase(t *testing.T) {
+	s := newSQLite(t)
+	s.migrate(t)
+	full := s
+	full.connector = byName{&sqlite.Driver{}, dbtest.SQLite(s.address) + "&" + url.Values{"_pragma": {"max_page_count(120)"}}.Encode()}
+	full.testFull(t, s.connect(t))
+}
+
+// The same on a file system that is full.
+//
+// proves P3
+func TestFullFileSystem(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "small")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := mountSmall(dir); err != nil {
+		t.Skipf("SKIPPED: no small file system can be mounted here (%v); TestFullDatabase has tested the same with max_page_count", err)
+	}
+	t.Cleanup(func() {
+		if err := unmount(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newSQLiteAt(filepath.Join(dir, "store.db"))
+	s.migrate(t)
+	s.testFull(t, nil)
+}
+
+// testFull fills a store up. more is the same database with more space, if
+// there is one.
+func (s site) testFull(t *testing.T, more *sql.DB) {
+	db := s.connect(t)
+	st := s.on(t, db)
+	p, err := newRoot(t.Context(), st, store.Unlimited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent := int64(0)
+	u := newUse()
+	noise := make([]byte, 100_000) // which cannot be compressed
+	fresh(noise)
+	size := 2000
+	if s.dialect == sqlstore.PostgreSQL {
+		size = len(noise)
+	}
+	u.Event.Comment = string(noise[:size])
+	for {
+		fresh(u.ID[:])
+		if _, err = st.Spend(t.Context(), p, u); err != nil {
+			break
+		}
+		spent++
+	}
+	if !errors.Is(err, sqlstore.ErrFull) || store.IsDefinite(err) {
+		t.Fatalf("Spend: %v", err)
+	}
+	if _, err := newRoot(t.Context(), st, 1); err != nil && !errors.Is(err, sqlstore.ErrFull) {
+		t.Errorf("CreateRoot: %v", err)
+	}
+	consistent := func(on *sqlstore.Store, want int64) {
+		t.Helper()
+		info, err := on.Token(t.Context(), p.ID)
+		if err != nil {
+			t.Fatalf("Token: %v", err)
+		}
+		events, _, err := on.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 100_000})
+		if err != nil || info.Counters[0].ATUsed != want || int64(len(events)) != want {
+			t.Errorf("%d uses are counted, %d are in the history, %d were granted: %v", info.Counters[0].ATUsed, len(events), want, err)
+		}
+	}
+	consistent(st, spent)
+	if more == nil {
+		return
+	}
+	again := s.on(t, more)
+	if _, err := again.Spend(context.WithoutCancel(t.Context()), p, u); err != nil {
+		t.Errorf("Spend when there is space again: %v", err)
+	}
+	consistent(again, spent+1)
+}

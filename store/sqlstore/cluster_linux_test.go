@@ -1,0 +1,149 @@
+package sqlstore_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
+)
+
+// cluster is a PostgreSQL server of a test's own, which may be crashed.
+type cluster struct {
+	*dbtest.Cluster
+	site
+}
+
+// newCluster makes one with its data in a directory that prepare has made
+// ready.
+func newCluster(t *testing.T, prepare func(dir string)) *cluster {
+	t.Helper()
+	c := dbtest.NewCluster(t, prepare)
+	return &cluster{Cluster: c, site: postgreSQLAt(t, c.DSN(), nil)}
+}
+
+// A server that crashes again and again while it is used: whoever repeats what
+// failed gets a definite answer, nothing is charged twice or not at all, no
+// refresh token is lost.
+//
+// proves P3, P5, P8
+func TestServerCrashesUnderLoad(t *testing.T) {
+	c := newCluster(t, func(string) {})
+	st := c.on(t, c.migrate(t))
+	const callers, crashes = 8, 3
+	p, err := newRoot(t.Context(), st, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := st.Token(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var granted, commits, failures atomic.Int64
+	progress := make(chan struct{})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for {
+				u := newUse()
+				settle(t, &failures, func() error { _, err := st.Spend(t.Context(), p, u); return err })
+				granted.Add(1)
+				select {
+				case progress <- struct{}{}:
+				case <-stop:
+					return
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for generation := uint64(1); ; generation++ {
+			lease := store.LeaseID{byte(generation), byte(generation >> 8), 1}
+			settle(t, &failures, func() error {
+				_, err := st.BeginRefresh(t.Context(), info.Grant, lease, lifeNow, time.Second)
+				return err
+			})
+			settle(t, &failures, func() error {
+				return st.CommitRefresh(t.Context(), store.Commit{Grant: info.Grant, Lease: lease, Generation: generation, Token: store.Sealed(fmt.Sprintf("refresh token %d", generation)), Now: lifeNow})
+			})
+			settle(t, &failures, func() error {
+				return st.EndRefresh(t.Context(), info.Grant, lease, generation+1, store.RefreshDone, lifeNow)
+			})
+			commits.Add(1)
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	for range crashes {
+		for range 200 {
+			<-progress
+		}
+		c.Crash()
+	}
+	close(stop)
+	wg.Wait()
+	if failures.Load() == 0 {
+		t.Error("no call failed: the crashes hit nothing")
+	}
+	info, err = st.Token(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, _, err := st.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 1_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := granted.Load(); info.Counters[0].ATUsed != n || int64(len(events)) != n {
+		t.Errorf("%d uses were granted, %d are counted, %d are in the history", n, info.Counters[0].ATUsed, len(events))
+	}
+	state, err := st.Grant(t.Context(), info.Grant)
+	if want := fmt.Sprintf("refresh token %d", commits.Load()); err != nil || string(state.Token) != want || len(state.Spares) > 0 {
+		t.Errorf("the grant holds %q with %d spares, want %q: %v", state.Token, len(state.Spares), want, err)
+	}
+	t.Logf("%d uses, %d refreshes, %d calls that failed and were repeated", granted.Load(), commits.Load(), failures.Load())
+}
+
+// settle repeats a call until its answer is definite. It must be a success.
+func settle(t *testing.T, failures *atomic.Int64, call func() error) {
+	for {
+		err := call()
+		if err == nil {
+			return
+		}
+		if store.IsDefinite(err) {
+			t.Errorf("a repeated call: %v", err)
+			return
+		}
+		if failures.Add(1) > 100_000 {
+			t.Errorf("it never ends: %v", err)
+			return
+		}
+		<-time.After(10 * time.Millisecond) // the server is starting
+	}
+}
+
+// A server whose disk is full fails what it cannot store, entirely.
+//
+// proves P3
+func TestServerWithFullDisk(t *testing.T) {
+	c := newCluster(t, func(dir string) {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
+			t.Skipf("SKIPPED: no small file system can be mounted here: %v", err)
+		}
+		t.Cleanup(func() {
+			if err := syscall.Unmount(dir, 0); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	c.migrate(t)
+	c.testFull(t, nil)
+}

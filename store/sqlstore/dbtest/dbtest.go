@@ -1,0 +1,112 @@
+// Package dbtest gives tests databases: it finds the servers that they run on,
+// makes a database there for a single test, and starts PostgreSQL servers that a
+// test may crash. Programs that keep their mytokens in sqlstore can test on the
+// same servers. It imports no driver: who calls [NewPostgreSQL] needs
+// github.com/jackc/pgx/v5/stdlib, who calls [NewMySQL]
+// github.com/go-sql-driver/mysql. Only tests import it.
+package dbtest
+
+import (
+	"cmp"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+)
+
+// The servers are found through the first two variables, or on loopback. Where
+// one is not there, its tests are skipped, unless the last one is 1.
+const (
+	PostgreSQLVariable = "MYTOKEN_TEST_POSTGRES"
+	MySQLVariable      = "MYTOKEN_TEST_MYSQL"
+	requireVariable    = "MYTOKEN_TEST_REQUIRE_SERVICES"
+)
+
+// PostgreSQL is the DSN of a server.
+func PostgreSQL() string {
+	return cmp.Or(os.Getenv(PostgreSQLVariable), "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable")
+}
+
+// MySQL is the DSN of a server, without a database.
+func MySQL() string { return cmp.Or(os.Getenv(MySQLVariable), "root@tcp(127.0.0.1:3306)/") }
+
+// SQLite is the DSN of a file, as the documentation of sqlstore says.
+func SQLite(file string) string {
+	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)"
+}
+
+// Missing skips a test because a server is not there. The variable tells how to
+// reach one.
+func Missing(t testing.TB, server, variable string, err error) {
+	t.Helper()
+	if os.Getenv(requireVariable) == "1" {
+		t.Fatalf("%s is required: %v", server, err)
+	}
+	t.Skipf("SKIPPED: nothing was tested on %s, which does not answer (%v); set %s to reach one", server, err, variable)
+}
+
+// Unique is a name for a schema or a database of one test.
+func Unique() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	return "test_" + hex.EncodeToString(b[:])
+}
+
+// NewPostgreSQL makes a schema, and drops it at the end of the test. It returns
+// the DSN that leads there.
+func NewPostgreSQL(t testing.TB) string {
+	t.Helper()
+	at, err := url.Parse(PostgreSQL())
+	if err != nil {
+		t.Fatalf("%s is not a URL", PostgreSQLVariable)
+	}
+	name := Unique()
+	temporary(t, "pgx", at.String(), "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE", func(err error) {
+		t.Helper()
+		Missing(t, "PostgreSQL", PostgreSQLVariable, err)
+	})
+	query := at.Query()
+	query.Set("search_path", name)
+	at.RawQuery = query.Encode()
+	return at.String()
+}
+
+// NewMySQL makes a database, and drops it at the end of the test. It returns the
+// DSN that leads there.
+func NewMySQL(t testing.TB) string {
+	t.Helper()
+	name := Unique()
+	temporary(t, "mysql", MySQL(), "CREATE DATABASE "+name, "DROP DATABASE "+name, func(err error) {
+		t.Helper()
+		Missing(t, "MariaDB", MySQLVariable, err)
+	})
+	dsn := MySQL()
+	end := strings.LastIndexByte(dsn, '/') + 1
+	parameters := "?interpolateParams=true" // saves round trips
+	if _, more, ok := strings.Cut(dsn[end:], "?"); ok {
+		parameters += "&" + more
+	}
+	return dsn[:end] + name + parameters
+}
+
+// temporary makes something on a server now, and drops it at the end.
+func temporary(t testing.TB, driver, dsn, create, drop string, missing func(error)) {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(create); err != nil {
+		db.Close()
+		missing(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec(drop); err != nil {
+			t.Errorf("%s: %v", drop, err)
+		}
+		db.Close()
+	})
+}

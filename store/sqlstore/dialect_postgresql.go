@@ -1,0 +1,197 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+type postgresql struct{}
+
+func (postgresql) placeholder(n int) string { return "$" + strconv.Itoa(n) }
+
+// txOptions leaves the isolation to the database: every step is correct at
+// READ COMMITTED and above.
+func (postgresql) txOptions() *sql.TxOptions { return nil }
+func (postgresql) returning() bool           { return true }
+func (postgresql) oneStatement() bool        { return true }
+func (postgresql) prepares() bool            { return false }
+func (postgresql) writers() int              { return 0 }
+func (postgresql) batches() int              { return 2 }
+
+func (postgresql) version() string { return "SELECT version()" }
+
+func (postgresql) recognise(v string) bool {
+	return strings.Contains(v, "PostgreSQL") || strings.Contains(v, "CockroachDB")
+}
+
+// The rows are locked in the order of their ids, and all of them before any is
+// changed. Whether a row fits is decided on what a concurrent transaction left:
+// that is what a query which locks rows sees. charged adds to the same value. It
+// must not look at the row again, neither for a condition nor for the sum: an
+// UPDATE looks at the snapshot of the statement first, in which the counter may
+// have been full, and finds the newest row only if that one passes, constraints
+// included.
+//
+// The lists are filled up with rows that have no id.
+const (
+	postgresqlSpend = `
+WITH want (id, n, full_after, at) AS MATERIALIZED (VALUES `
+	postgresqlCharge = `
+), taken AS MATERIALIZED (
+    SELECT c.id, w.n, w.at, c.used,
+           (c.max_uses < 0 OR c.used + w.n <= c.max_uses)
+           AND (w.full_after = 0 OR c.max_uses >= 0 AND c.used + w.n >= c.max_uses) AS fits
+    FROM want w JOIN {counters} c ON c.id = w.id
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+), verdict AS MATERIALIZED (
+    SELECT count(*) = ? AS granted FROM taken WHERE fits
+), charged AS (
+    UPDATE {counters} c SET used = t.used + t.n, last_used = GREATEST(c.last_used, t.at)
+    FROM taken t
+    WHERE c.id = t.id AND t.n > 0 AND (SELECT granted FROM verdict)
+), done (` + historyColumns + `) AS MATERIALIZED (VALUES `
+	postgresqlRemember = `
+), remembered AS (
+    INSERT INTO {history} (` + historyColumns + `)
+    SELECT * FROM done WHERE use_id IS NOT NULL AND (SELECT granted FROM verdict)
+)
+SELECT granted FROM verdict`
+
+	postgresqlWantTypes    = `(?::bigint, ?::bigint, ?::bigint, ?::bigint)`
+	postgresqlHistoryTypes = `(?::bigint, ?::smallint, ?::bigint, ?::bytea, ?::bytea, ?::bytea, ?::bytea,
+	?::bytea, ?::smallint, ?::integer, ?::bytea, ?::bigint)`
+)
+
+func (postgresql) spend(ctx context.Context, s *Store, on runner, d *decision) error {
+	wanted, rows := padded(len(d.charges)), padded(len(d.history))
+	args := make([]any, 0, 4*wanted+1+historyWidth*rows)
+	for i := range wanted {
+		c := charge{counter: -1}
+		if i < len(d.charges) {
+			c = d.charges[i]
+		}
+		args = append(args, c.counter, c.n, flag(c.full), c.at)
+	}
+	args = append(args, int64(len(d.charges)))
+	for i := range rows {
+		var e entry
+		if i < len(d.history) {
+			e = d.history[i]
+		}
+		args = append(args, e.columns()...)
+	}
+	granted := false
+	err := s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&granted) },
+		postgresqlSpend+typed(postgresqlWantTypes, wanted, 4)+postgresqlCharge+typed(postgresqlHistoryTypes, rows, historyWidth)+postgresqlRemember,
+		args...)
+	if err == nil && !granted {
+		return errChanged
+	}
+	return err
+}
+
+// A use of the current and confirmed generation of a live token, whose first
+// candidate has something left, in one statement. taken and charged are as
+// above.
+const postgresqlSpendAtOnce = `
+WITH presented AS MATERIALIZED (
+    SELECT t.id, t.grant_id, t.owner_id, t.sealed_key
+    FROM {tokens} t
+    WHERE t.token_id = ? AND t.seq = ? AND t.token_sum = ? AND t.confirmed = t.seq AND t.buried = 0
+      AND t.clauses BETWEEN ? AND ? AND NOT ` + isDead + `
+), taken AS MATERIALIZED (
+    SELECT c.id, c.used, h.depth, c.max_uses < 0 OR c.used < c.max_uses AS fits
+    FROM presented p
+    JOIN {chains} h ON h.token = p.id AND h.kind = ? AND h.clause = ?
+    JOIN {counters} c ON c.id = h.counter
+    ORDER BY c.id FOR NO KEY UPDATE OF c
+), verdict AS MATERIALIZED (
+    SELECT bool_and(fits) AS granted FROM taken
+), charged AS (
+    UPDATE {counters} c SET used = t.used + 1, last_used = CASE WHEN t.depth = 0 THEN GREATEST(c.last_used, ?) ELSE c.last_used END
+    FROM taken t
+    WHERE c.id = t.id AND (SELECT granted FROM verdict)
+), remembered AS (
+    INSERT INTO {history} (` + historyColumns + `)
+    SELECT p.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM presented p WHERE (SELECT granted FROM verdict)
+)
+SELECT grant_id, owner_id, sealed_key FROM presented WHERE (SELECT granted FROM verdict)`
+
+func (postgresql) spendAtOnce(ctx context.Context, s *Store, m *member) (bool, error) {
+	kind, clause := store.UseUncounted, store.NoClause
+	last := store.NoClause
+	if n := len(m.use.Candidates); n > 0 {
+		kind, clause, last = m.use.Kind, m.use.Candidates[0], m.use.Candidates[n-1]
+	}
+	if m.use.Check(last+1) != nil {
+		return false, nil
+	}
+	least, most := int64(last+1), int64(math.MaxInt32)
+	if last == store.NoClause && m.use.Kind != store.UseUncounted {
+		most = 0
+	}
+	at := m.use.Now
+	if m.use.Kind == store.UseUncounted {
+		at = 0
+	}
+	e := entry{event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: kind, clause: clause}
+	args := append([]any{m.token.ID[:], int64(m.token.Seq), m.token.Sum[:], least, most, int64(kind), int64(clause), int64(at)}, e.columns()[1:]...)
+	found := false
+	spent := store.Spent{Clause: clause}
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		found = true
+		return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
+	}, postgresqlSpendAtOnce, args...)
+	if err == nil && found {
+		m.spent, m.err = spent, nil // a batch that failed may have left an error
+	}
+	return found, err
+}
+
+// giveBack locks like spend. An UPDATE alone takes rows in the order in which it
+// comes across them, and waits a second for a deadlock to be noticed.
+func (postgresql) giveBack() string {
+	return `
+WITH taken AS MATERIALIZED (
+    SELECT id, used FROM {counters} WHERE id IN ? ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE {counters} c SET used = t.used - 1 FROM taken t WHERE c.id = t.id AND t.used > 0`
+}
+
+// typed is a list of rows of which the first one tells the types.
+func typed(first string, rows, columns int) string {
+	if rows == 1 {
+		return first
+	}
+	return first + ", " + values(rows-1, columns)
+}
+
+// fault goes by the SQLSTATE, which drivers offer as a method.
+func (postgresql) fault(err error) fault {
+	var e interface{ SQLState() string }
+	if !errors.As(err, &e) {
+		return faultOther
+	}
+	switch e.SQLState() {
+	case "40001", // serialization_failure
+		"40P01", // deadlock_detected
+		"40003", // statement_completion_unknown, in distributed engines
+		"55P03": // lock_not_available
+		return faultRetry
+	case "23505": // unique_violation
+		return faultDuplicate
+	case "25006": // read_only_sql_transaction
+		return faultReadOnly
+	case "53100": // disk_full
+		return faultFull
+	case "42P01", "3F000": // undefined_table, invalid_schema_name
+		return faultNoTable
+	}
+	return faultOther
+}

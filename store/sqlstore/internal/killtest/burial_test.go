@@ -1,0 +1,97 @@
+package killtest_test
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// buried notes what a process left behind, and starts the next.
+func (r *run) buried(s *slot, e event) {
+	if text := e.from.stderr.String(); text != "" || !s.dying {
+		r.t.Fatalf("process %d: %v\n%s", s.n, e.err, text)
+	}
+	r.kills++
+	hit := false
+	for _, u := range s.orders {
+		if u.Place == atAnswer && !u.got {
+			hit = true
+			r.answered[u.token.grant] = true
+		}
+		r.orphan(s, u)
+	}
+	r.spilled(s)
+	switch {
+	case hit:
+		r.hits[atAnswer]++
+	case s.death == atAnswer: // the process gave up waiting before it died
+		r.deaths = append(r.deaths, atAnswer)
+		r.hits[atRandom]++
+	case s.death == atRandom:
+		r.hits[atRandom]++
+	}
+	r.launch(s)
+}
+
+// spilled notes which answers a dead process has left in its spill.
+func (r *run) spilled(s *slot) {
+	for _, receipt := range r.receipts {
+		if receipt.by != s.life || receipt.kept || !s.died[receipt.use] {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(s.spill, "*.refresh"))
+		require.NoError(r.t, err)
+		id := hex.EncodeToString(r.uses[receipt.use].token.grant.id[:])
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(r.t, err)
+			receipt.kept = receipt.kept || strings.Contains(string(text), id)
+		}
+	}
+}
+
+// orphan is a use over which its process died.
+func (r *run) orphan(s *slot, u *use) {
+	r.inUse[u.token] = false
+	r.endanger(u.token, s.sent[u.N])
+	s.died[u.N] = true
+	r.held[u.token.grant]++
+	r.doubted[u.token.grant] = true
+	s.holding = append(s.holding, u.token.grant)
+	u.unsettled = true
+	if u.Revoke || r.rnd.IntN(2) == 0 {
+		r.repeat(u)
+	}
+}
+
+// endanger notes that a token may have been rotated, and that its holder does
+// not have the next generation.
+func (r *run) endanger(t *token, since time.Time) {
+	if t.rotates && r.risk[t].IsZero() {
+		r.risk[t] = since
+	}
+}
+
+// repeat has a use made again, with the same id, by some process that goes on.
+func (r *run) repeat(u *use) {
+	u.unsettled, u.Place = true, atRandom
+	if u.Scope == answerScope {
+		u.Scope = usualScope
+	}
+	r.again = append(r.again, u)
+}
+
+// release ends what a dead process held up.
+func (r *run) release(s *slot) {
+	for _, g := range s.holding {
+		r.held[g]--
+	}
+	s.holding = nil
+	if s.predecessor != nil {
+		s.predecessor.recovered = time.Now()
+	}
+}

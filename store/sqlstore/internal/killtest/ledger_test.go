@@ -1,0 +1,77 @@
+package killtest_test
+
+import (
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+)
+
+// use is an order, and all that is known of it. It may be given more than once,
+// with the same id.
+type use struct {
+	order
+	token *token
+	last  outcome
+	got   bool // an answer reached the process that had it last
+	// unsettled: a process died over it, or did not know.
+	unsettled bool
+	// late: the token's revocation had returned before.
+	late bool
+}
+
+// receipt is what a process did with a refresh token of the provider.
+type receipt struct {
+	use   int
+	by    *life
+	asked time.Time // when the provider was
+	kept  bool
+}
+
+// life is what is known of one process.
+type life struct {
+	*process
+	sent map[int]time.Time // of the orders that it has
+	died map[int]bool      // those that it died over
+	// recovered is when its successor had replayed the spill.
+	recovered time.Time
+}
+
+// ledger is what the test knows of the uses and of the provider's answers.
+type ledger struct {
+	uses     []*use
+	receipts map[answer]*receipt
+	sent     map[*token]int // uses that may have been charged to a token
+}
+
+// add makes a use of a token.
+func (l *ledger) add(t *token, scope string, at place) *use {
+	u := &use{token: t, order: order{N: len(l.uses), ID: mytoken.NewUseID(), Scope: scope, Place: at}}
+	l.uses = append(l.uses, u)
+	for _, above := range t.grant.tokens[:t.depth+1] {
+		l.sent[above]++
+	}
+	return u
+}
+
+// room reports whether that part of the token's limits was certainly not used.
+func (l *ledger) room(t *token, part float64) bool {
+	for _, above := range t.grant.tokens[:t.depth+1] {
+		if float64(l.sent[above]) >= part*float64(above.limit) {
+			return false
+		}
+	}
+	return true
+}
+
+// events is how often the history may name the use.
+func (u *use) events() (least, most int) {
+	switch {
+	case u.last == delivered:
+		return 1, 1
+	case u.unsettled:
+		return 0, 1
+	case u.last == charged:
+		return 1, 1
+	}
+	return 0, 0
+}

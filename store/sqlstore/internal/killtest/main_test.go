@@ -1,0 +1,16 @@
+package killtest_test
+
+import (
+	"os"
+	"testing"
+)
+
+// childVariable makes this program one of the processes that are killed.
+const childVariable = "KILLTEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		os.Exit(childMain(os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,224 @@
+package killtest_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const (
+	processes = 4
+	width     = 4 // orders that a process has at once
+	hot       = 6 // grants that are used until nothing is left
+	// stall is how long nothing happens before a run is given up.
+	stall = 3 * time.Minute
+)
+
+// hasty is the issuers in the processes.
+var hasty = timing{Timeout: 200 * time.Millisecond, Lease: 500 * time.Millisecond, Skew: 50 * time.Millisecond, InDoubtWait: 3 * time.Second}
+
+// run kills processes.
+type run struct {
+	*world
+	ledger
+	rnd    *rand.Rand
+	grants []*grant
+	slots  []*slot
+	events chan event
+	hits   map[place]int
+	kills  int
+
+	deaths []place // that are still to be died
+	again  []*use  // to be repeated
+	// Nothing is ordered on a grant over which a process died until the spill
+	// of that process is replayed.
+	held map[*grant]int
+	// The holder of a token that rotates uses it once at a time.
+	inUse map[*token]bool
+	// risk is when a use of a token that rotates was sent of which nobody knows
+	// whether it rotated: from then on the grace is running out.
+	risk        map[*token]time.Time
+	revocations int
+	dead        map[*token]bool // the revocation has returned
+	doubted     map[*grant]bool // a process died over it, and it was not used since
+	stopped     map[*grant]bool // one of its answers was to be held back
+	answered    map[*grant]bool // a process died while the answer was in flight
+}
+
+// slot is for processes that follow each other.
+type slot struct {
+	*life
+	predecessor *life
+	n           int
+	spill       string
+	up          bool
+	dying       bool
+	death       place
+	due         int // what is left to be heard before the death
+	given       bool
+	orders      map[int]*use
+	holding     []*grant
+}
+
+// newRun prepares a run in which these deaths are died.
+func newRun(w *world, grants []*grant, deaths []place, seed uint64) *run {
+	r := &run{
+		world: w, ledger: ledger{receipts: make(map[answer]*receipt), sent: make(map[*token]int)},
+		rnd: rand.New(rand.NewPCG(seed, seed)), grants: grants, events: make(chan event, 4096), hits: make(map[place]int),
+		deaths: deaths, held: make(map[*grant]int), inUse: make(map[*token]bool), risk: make(map[*token]time.Time),
+		dead: make(map[*token]bool), doubted: make(map[*grant]bool), stopped: make(map[*grant]bool), answered: make(map[*grant]bool),
+	}
+	for n := range processes {
+		r.slots = append(r.slots, &slot{n: n, spill: filepath.Join(w.t.TempDir(), fmt.Sprint("spill", n))})
+	}
+	w.onAnswer = func(ctx context.Context, subject string) {
+		r.events <- event{answering: subject}
+		<-ctx.Done() // the process has died, or gave up
+	}
+	return r
+}
+
+// drive gives orders and kills until every death was died, and lets the
+// processes end by themselves then.
+func (r *run) drive() {
+	for _, s := range r.slots {
+		r.launch(s)
+	}
+	enough := len(r.uses) + 1000 + 100*len(r.deaths)
+	for !r.over() {
+		if len(r.uses) > enough {
+			r.t.Fatalf("%d uses, %d kills, and %d deaths are left: something keeps processes from where they die", len(r.uses), r.kills, len(r.deaths))
+		}
+		for _, s := range r.slots {
+			r.fill(s)
+		}
+		r.handle(r.next())
+	}
+	for _, s := range r.slots {
+		s.finish()
+	}
+	for range r.slots {
+		if e := r.next(); !e.over || e.err != nil {
+			r.t.Fatalf("process %d did not end well: %+v %s", e.from.slot, e, e.from.stderr.String())
+		}
+	}
+}
+
+// next waits for something to happen.
+func (r *run) next() event {
+	timer := time.NewTimer(stall)
+	defer timer.Stop()
+	select {
+	case e := <-r.events:
+		return e
+	case <-timer.C:
+	}
+	for _, s := range r.slots {
+		r.t.Logf("process %d: up %t, dying %t, death %q, orders %v", s.n, s.up, s.dying, s.death, slices.Collect(maps.Keys(s.orders)))
+	}
+	r.t.Fatalf("nothing happens any more after %d kills; %d deaths and %d uses are left", r.kills, len(r.deaths), len(r.again))
+	return event{}
+}
+
+// pending reports whether a death is still to be died.
+func (r *run) pending() bool {
+	return len(r.deaths) > 0 || slices.ContainsFunc(r.slots, func(s *slot) bool { return s.dying || s.due > 0 })
+}
+
+func (r *run) over() bool {
+	return !r.pending() && len(r.again) == 0 &&
+		!slices.ContainsFunc(r.slots, func(s *slot) bool { return !s.up || len(s.orders) > 0 })
+}
+
+func (r *run) launch(s *slot) {
+	setup := r.setup
+	setup.Spill, setup.Timing = s.spill, hasty
+	s.predecessor = s.life
+	s.life = &life{process: launch(r.t, s.n, setup, r.events), sent: make(map[int]time.Time), died: make(map[int]bool)}
+	s.up, s.dying, s.given, s.orders = false, false, false, make(map[int]*use)
+	s.due = 0
+	if len(r.deaths) > 0 {
+		s.death, r.deaths = r.deaths[0], r.deaths[1:]
+		s.due = 1 + r.rnd.IntN(6)
+		if s.death == atRandom {
+			s.due = 1 + r.rnd.IntN(30)
+		}
+	}
+}
+
+// fill gives a process what it has to do.
+func (r *run) fill(s *slot) {
+	for s.up && !s.dying && len(s.orders) < width {
+		u := r.choose(s)
+		if u == nil {
+			return
+		}
+		u.Token, u.got = u.token.compact, false
+		u.late = r.dead[u.token]
+		r.inUse[u.token] = u.token.rotates
+		s.orders[u.N] = u
+		s.sent[u.N] = time.Now()
+		s.send(u.order)
+	}
+}
+
+func (r *run) kill(s *slot) {
+	s.dying = true
+	s.process.kill()
+}
+
+// handle notes what happened, and kills if it is time.
+func (r *run) handle(e event) {
+	if e.answering != "" {
+		r.answering(e.answering)
+		return
+	}
+	s := r.slots[e.from.slot]
+	if e.over {
+		r.buried(s, e)
+		return
+	}
+	u := s.orders[e.line.Order]
+	switch e.line.Kind {
+	case ready:
+		s.up = true
+		r.release(s)
+	case stand:
+		r.hits[u.Place]++
+		r.kill(s)
+	case got:
+		u.got = true
+		r.receipts[answer{e.line.Subject, e.line.Generation}] = &receipt{use: u.N, by: s.life, asked: e.line.Asked}
+	case kept:
+		r.receipts[answer{e.line.Subject, e.line.Generation}].kept = true
+	case done:
+		delete(s.orders, u.N)
+		if u.Place != atRandom { // it went another way
+			s.given = false
+		}
+		r.settle(u, e.line, s.sent[u.N])
+	case fatal:
+		r.t.Errorf("process %d: %s", s.n, e.line.Text)
+	}
+	if s.death == atRandom || s.due > 1 {
+		s.due--
+		if s.due == 0 && !s.dying {
+			r.kill(s)
+		}
+	}
+}
+
+// answering kills the process whose answer is in flight.
+func (r *run) answering(subject string) {
+	for _, s := range r.slots {
+		for _, u := range s.orders {
+			if u.Place == atAnswer && u.token.grant.subject == subject && !s.dying {
+				r.kill(s)
+			}
+		}
+	}
+}

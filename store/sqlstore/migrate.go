@@ -1,0 +1,270 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+)
+
+//go:embed migrations
+var embedded embed.FS
+
+// migration is one step of the schema, for one dialect.
+type migration struct {
+	version    int64
+	name       string // as its file
+	statements []string
+}
+
+// migrations returns the steps of the schema in their order.
+func migrations(d Dialect, n names) ([]migration, error) {
+	dir := path.Join("migrations", strings.ToLower(d.String()))
+	files, err := fs.ReadDir(embedded, dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []migration
+	for _, f := range files {
+		text, err := fs.ReadFile(embedded, path.Join(dir, f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		number, _, _ := strings.Cut(f.Name(), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		filled := expand(d.engine(), n, shape{text: string(text)})
+		m := migration{version: version, name: f.Name()}
+		for _, statement := range strings.Split(filled, ";\n") {
+			if statement = strings.TrimSpace(statement); statement != "" {
+				m.statements = append(m.statements, statement)
+			}
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// Migrate creates the tables, or brings them to the version that this package
+// knows. Several processes may do so at once. It needs the right to create
+// tables and indexes, which the store itself does not.
+//
+// On PostgreSQL and SQLite each migration happens entirely or not at all. On
+// MySQL one that fails in the middle is completed by calling Migrate again.
+// It fails with a *[DialectError] if the database is of another kind, and with
+// [ErrNewerSchema] if the schema is of a later version than this package.
+func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
+	e, n, _, err := opts.resolve(dialect)
+	if err != nil {
+		return err
+	}
+	if err := checkDialect(ctx, db, dialect); err != nil {
+		return err
+	}
+	s := &Store{db: db, engine: e, names: n}
+	if err := s.checkNotNewer(ctx); err != nil {
+		return err
+	}
+	// Another process may be migrating: then one of the two fails, in a way
+	// that depends on the database, and finds everything done when it looks
+	// again.
+	for attempt := 1; ; attempt++ {
+		err := s.begin(ctx)
+		if err == nil {
+			err = migrate(ctx, db, dialect, n)
+		}
+		if err == nil {
+			return nil
+		}
+		if attempt == 10 {
+			return fmt.Errorf("sqlstore: migrate: %w", err)
+		}
+		if stop := pause(ctx, 4+attempt); stop != nil {
+			return fmt.Errorf("sqlstore: migrate: %w", err)
+		}
+	}
+}
+
+// begin adds what goose begins with to a table of versions that is empty: MySQL
+// keeps the table if the first migration fails right after making it.
+func (s *Store) begin(ctx context.Context) error {
+	_, err := s.exec(ctx, s.db, `
+		INSERT INTO {`+versions+`} (version_id, is_applied)
+		SELECT 0, TRUE FROM (SELECT COUNT(*) AS n FROM {`+versions+`}) found WHERE n = 0`)
+	if s.engine.fault(err) == faultNoTable {
+		return nil
+	}
+	return err
+}
+
+func migrate(ctx context.Context, db *sql.DB, d Dialect, n names) error {
+	all, err := migrations(d, n)
+	if err != nil {
+		return err
+	}
+	options := []goose.ProviderOption{
+		goose.WithTableName(n.expand(versions)),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()),
+	}
+	for _, m := range all {
+		up := &goose.GoFunc{RunTx: m.run}
+		options = append(options, goose.WithGoMigrations(goose.NewGoMigration(m.version, up, nil)))
+	}
+	p, err := goose.NewProvider(d.goose(), db, nil, options...)
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+func (m migration) run(ctx context.Context, tx *sql.Tx) error {
+	for _, statement := range m.statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d Dialect) goose() database.Dialect {
+	switch d {
+	case PostgreSQL:
+		return goose.DialectPostgres
+	case MySQL:
+		return goose.DialectMySQL
+	}
+	return goose.DialectSQLite3
+}
+
+// versions is the table in which goose keeps the version of the schema.
+const versions = "migrations"
+
+// Pending returns the names of the migrations that [Migrate] would apply, in
+// their order. It changes nothing. It fails with a *[DialectError] if the
+// database is of another kind, and with [ErrNewerSchema] if the schema is of a
+// later version than this package.
+func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
+	e, n, _, err := opts.resolve(dialect)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDialect(ctx, db, dialect); err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, engine: e, names: n}
+	have, err := s.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := migrations(dialect, n)
+	if err != nil {
+		return nil, err
+	}
+	if have > schemaVersion {
+		return nil, &SchemaError{Have: have, Want: schemaVersion}
+	}
+	var pending []string
+	for _, m := range all {
+		if m.version > have {
+			pending = append(pending, m.name)
+		}
+	}
+	return pending, nil
+}
+
+// schemaVersion returns 0 if there is no schema.
+func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
+	var version sql.NullInt64
+	err := s.each(ctx, s.db, func(r *sql.Rows) error { return r.Scan(&version) },
+		`SELECT MAX(version_id) FROM {`+versions+`} WHERE is_applied`)
+	switch {
+	case err == nil:
+		return version.Int64, nil
+	case s.engine.fault(err) == faultNoTable:
+		return 0, nil
+	}
+	return 0, fmt.Errorf("sqlstore: read the version of the schema: %w", err)
+}
+
+// checkSchema compares the version of the schema with what this package knows.
+func (s *Store) checkSchema(ctx context.Context) error {
+	have, err := s.schemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if have != schemaVersion {
+		return &SchemaError{Have: have, Want: schemaVersion}
+	}
+	return nil
+}
+
+// checkNotNewer refuses what a later version of this package has made.
+func (s *Store) checkNotNewer(ctx context.Context) error {
+	have, err := s.schemaVersion(ctx)
+	if err == nil && have > schemaVersion {
+		return &SchemaError{Have: have, Want: schemaVersion}
+	}
+	return err
+}
+
+// schemaVersion is the version of the schema that this package works with: that
+// of the newest migration.
+const schemaVersion = 1
+
+// SQL returns everything that [Migrate] does to an empty database, as text to
+// be read, or to be run by somebody else.
+func SQL(dialect Dialect, opts Options) (string, error) {
+	_, n, _, err := opts.resolve(dialect)
+	if err != nil {
+		return "", err
+	}
+	all, err := migrations(dialect, n)
+	if err != nil {
+		return "", err
+	}
+	table := n.expand(versions)
+	bookkeeping, err := database.NewStore(dialect.goose(), table)
+	if err != nil {
+		return "", err
+	}
+	var create recorder
+	if err := bookkeeping.CreateVersionTable(context.Background(), &create); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	record := func(version int64) {
+		fmt.Fprintf(&b, "INSERT INTO %s (version_id, is_applied) VALUES (%d, TRUE);\n", table, version)
+	}
+	fmt.Fprintf(&b, "%s;\n", create.text)
+	record(0)
+	for _, m := range all {
+		fmt.Fprintf(&b, "\n-- %s\n\n", m.name)
+		for _, statement := range m.statements {
+			fmt.Fprintf(&b, "%s;\n", statement)
+		}
+		record(m.version)
+	}
+	return b.String(), nil
+}
+
+// recorder keeps the statement that it is asked to run.
+type recorder struct {
+	database.DBTxConn
+	text string
+}
+
+func (r *recorder) ExecContext(_ context.Context, text string, _ ...any) (sql.Result, error) {
+	r.text = text
+	return nil, nil
+}

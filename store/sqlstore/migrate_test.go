@@ -1,0 +1,210 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+)
+
+// Opening never migrates: it says what is missing, and leaves the database as
+// it was.
+func TestMissingMigration(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.connect(t)
+		for range 2 {
+			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
+			schema, is := errors.AsType[*sqlstore.SchemaError](err)
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 1 {
+				t.Fatalf("New: %v", err)
+			}
+			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql"}) {
+				t.Fatalf("Pending: %q, %v", pending, err)
+			}
+		}
+		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
+			t.Fatal(err)
+		}
+		if pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts); err != nil || len(pending) > 0 {
+			t.Errorf("Pending: %q, %v", pending, err)
+		}
+		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
+			t.Errorf("Migrate again: %v", err)
+		}
+		s.on(t, db)
+	})
+}
+
+func TestNewerSchema(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (2, TRUE)"); err != nil {
+			t.Fatal(err)
+		}
+		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
+		_, pending := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
+		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
+		for _, err := range []error{opening, pending, migrating} {
+			schema, is := errors.AsType[*sqlstore.SchemaError](err)
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 2 || schema.Want != 1 {
+				t.Errorf("error: %v", err)
+			}
+		}
+	})
+}
+
+// Several processes may migrate at once.
+func TestMigrateAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		var wg sync.WaitGroup
+		errs := make([]error, 6)
+		for i := range errs {
+			db := s.connect(t)
+			wg.Go(func() { errs[i] = sqlstore.Migrate(t.Context(), db, s.dialect, s.opts) })
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				t.Errorf("Migrate: %v", err)
+			}
+		}
+		st := s.open(t)
+		p, err := newRoot(t.Context(), st, 1)
+		if err == nil {
+			err = spend(t.Context(), st, p)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A migration that fails in the middle, on an engine that cannot roll it back,
+// is completed by the next one.
+func TestMigrateAfterFailure(t *testing.T) {
+	broken := errors.New("no more tables today")
+	for name, table := range map[string]string{"at the first table": "migrations", "in the middle": "history"} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, s site) {
+				sp := &spy{Connector: s.connector}
+				db := s.connectBy(t, sp)
+				ctx, cancel := context.WithCancel(t.Context())
+				sp.hook(nil, func(_ context.Context, st statement) error {
+					if strings.Contains(st.text, "CREATE TABLE") && strings.Contains(st.text, s.table(table)+" (") {
+						cancel()
+						return broken
+					}
+					return nil
+				})
+				if err := sqlstore.Migrate(ctx, db, s.dialect, s.opts); err == nil || ctx.Err() == nil {
+					t.Fatalf("Migrate: %v", err)
+				}
+				if _, err := sqlstore.New(t.Context(), db, s.dialect, s.opts); !errors.Is(err, sqlstore.ErrMissingMigration) {
+					t.Fatalf("New: %v", err)
+				}
+				sp.hook(nil, nil)
+				if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
+					t.Fatal(err)
+				}
+				s.on(t, db)
+			})
+		})
+	}
+}
+
+// What is printed makes the same schema as what is run.
+func TestPrintedSQL(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.opts.Prefix = "printed_"
+		text, err := sqlstore.SQL(s.dialect, s.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := s.connect(t)
+		for _, statement := range strings.Split(text, ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%v\n%s", err, statement)
+			}
+		}
+		st := s.on(t, db)
+		p, err := newRoot(t.Context(), st, 1)
+		if err == nil {
+			err = spend(t.Context(), st, p)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
+			t.Errorf("Migrate after that: %v", err)
+		}
+	})
+}
+
+// Two stores with different prefixes share a database and nothing else.
+func TestPrefixes(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		var stores [2]*sqlstore.Store
+		for i, prefix := range []string{"one_", "two_"} {
+			s.opts.Prefix = prefix
+			stores[i] = s.on(t, s.migrate(t))
+		}
+		p, err := newRoot(t.Context(), stores[0], 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stores[1].Token(t.Context(), p.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Token in the other store: %v", err)
+		}
+	})
+}
+
+func TestOptions(t *testing.T) {
+	db := newSQLite(t).connect(t)
+	for name, c := range map[string]struct {
+		dialect sqlstore.Dialect
+		opts    sqlstore.Options
+	}{
+		"no dialect":        {0, sqlstore.Options{}},
+		"unknown dialect":   {9, sqlstore.Options{}},
+		"prefix with SQL":   {sqlstore.SQLite, sqlstore.Options{Prefix: "x; DROP TABLE users; --"}},
+		"upper case prefix": {sqlstore.SQLite, sqlstore.Options{Prefix: "Mytoken_"}},
+		"long prefix":       {sqlstore.SQLite, sqlstore.Options{Prefix: strings.Repeat("x", 25)}},
+		"digit first":       {sqlstore.SQLite, sqlstore.Options{Prefix: "1x"}},
+		"schema of SQLite":  {sqlstore.SQLite, sqlstore.Options{Schema: "main"}},
+		"schema of MySQL":   {sqlstore.MySQL, sqlstore.Options{Schema: "test"}},
+		"schema with SQL":   {sqlstore.PostgreSQL, sqlstore.Options{Schema: `a"b`}},
+		"negative depth":    {sqlstore.SQLite, sqlstore.Options{MaxDepth: -1}},
+		"negative timeout":  {sqlstore.SQLite, sqlstore.Options{BatchTimeout: -1}},
+	} {
+		_, opening := sqlstore.New(t.Context(), db, c.dialect, c.opts)
+		_, pending := sqlstore.Pending(t.Context(), db, c.dialect, c.opts)
+		_, printing := sqlstore.SQL(c.dialect, c.opts)
+		migrating := sqlstore.Migrate(t.Context(), db, c.dialect, c.opts)
+		for _, err := range []error{opening, pending, printing, migrating} {
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+	}
+	if n := countTables(t, db); n != 0 {
+		t.Errorf("%d tables were made", n)
+	}
+}
+
+func countTables(t *testing.T, db *sql.DB) (n int) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sqlite_master").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

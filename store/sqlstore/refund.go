@@ -1,0 +1,80 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Refund implements [store.Tokens].
+func (s *Store) Refund(ctx context.Context, id store.UseID, now store.Micros) error {
+	if err := store.CheckRefund(id); err != nil {
+		return err
+	}
+	return s.step(ctx, "refund", func() error {
+		u, charged, err := s.readUse(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case u == nil:
+			return s.refuse(ctx, id, now)
+		case u.refunded:
+			return nil
+		}
+		return s.write(ctx, func(tx runner) error { return s.refund(ctx, tx, id, charged, now) })
+	})
+}
+
+// readUse reads a use and the counters that it charged, as far as they are
+// still there. It returns nil if the use is not known.
+func (s *Store) readUse(ctx context.Context, id store.UseID) (*use, ids, error) {
+	var u *use
+	var charged ids
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		var counter sql.NullInt64
+		u = new(use)
+		if err := r.Scan(&u.token, &u.refunded, &counter); err != nil {
+			return err
+		}
+		if counter.Valid {
+			charged = append(charged, counter.Int64)
+		}
+		return nil
+	}, `
+		SELECT COALESCE(u.token, 0), u.refunded, c.id
+		FROM {history} u
+		LEFT JOIN {chains} h ON h.token = u.token AND h.kind = u.kind AND h.clause = u.clause
+		LEFT JOIN {counters} c ON c.id = h.counter
+		WHERE u.use_id = ?`, id[:])
+	slices.Sort(charged)
+	return u, charged, err
+}
+
+// refund gives back and withdraws the event: in this order, which is that of a
+// use. Only one of several refunds finds the event.
+func (s *Store) refund(ctx context.Context, tx runner, id store.UseID, charged ids, now store.Micros) error {
+	if len(charged) > 0 {
+		if err := s.must(ctx, tx, len(charged), s.engine.giveBack(), charged); err != nil {
+			return err
+		}
+	}
+	empty := []byte{}
+	return s.must(ctx, tx, 1, `
+		UPDATE {history} SET refunded = 1, named = 0, event_time = 0, name = ?, comment = ?, address = ?, user_agent = ?,
+			used_at = CASE WHEN used_at < ? THEN ? ELSE used_at END
+		WHERE use_id = ? AND refunded = 0`,
+		empty, empty, empty, empty, int64(now), int64(now), id[:])
+}
+
+// refuse remembers that an unknown use is refunded.
+func (s *Store) refuse(ctx context.Context, id store.UseID, now store.Micros) error {
+	empty := []byte{}
+	return s.writeOne(ctx, func(on runner) error {
+		return s.must(ctx, on, 1, `
+			INSERT INTO {history} (named, event_time, name, comment, address, user_agent, use_id, kind, clause, refunded, used_at)
+			VALUES (0, 0, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+			empty, empty, empty, empty, id[:], int64(store.UseUncounted), int64(store.NoClause), int64(now))
+	})
+}

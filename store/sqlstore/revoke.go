@@ -1,0 +1,166 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// surveyed is how many tokens of a grant Revoke looks at to find a live one.
+const surveyed = 100
+
+// Revoke implements [store.Tokens]. What it costs does not depend on how many
+// descendants the token has.
+func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
+	if err := r.Check(); err != nil {
+		return store.Revoked{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return store.Revoked{}, err
+	}
+	var out store.Revoked
+	err := s.step(ctx, "revoke", func() (err error) {
+		t, err := s.readRevocable(ctx, &r)
+		if err != nil {
+			return err
+		}
+		out, err = s.revoke(ctx, t, &r)
+		return err
+	})
+	if err != nil {
+		return store.Revoked{}, err
+	}
+	return out, nil
+}
+
+// revocable is a token with its tombstone, if it has one.
+type revocable struct {
+	id        int64
+	grant     store.GrantID
+	revoked   store.Micros
+	recursive store.Micros
+	tickets   int64        // that belong to it
+	key       store.Sealed // wrapped for the token that authorises, if that is of the same grant
+}
+
+func (s *Store) readRevocable(ctx context.Context, r *store.Revocation) (*revocable, error) {
+	var t *revocable
+	err := s.each(ctx, s.db, func(rows *sql.Rows) error {
+		t = new(revocable)
+		return rows.Scan(&t.id, scan(t.grant[:]), (*int64)(&t.revoked), (*int64)(&t.recursive), &t.tickets, (*[]byte)(&t.key))
+	}, `
+		SELECT t.id, t.grant_id, COALESCE(s.revoked_at, 0), COALESCE(s.recursive_at, 0),
+			(SELECT COUNT(*) FROM {tickets} k WHERE k.token_id = t.token_id),
+			(SELECT b.sealed_key FROM {tokens} b
+				WHERE b.token_id = ? AND b.grant_id = t.grant_id AND b.seq = ? AND b.token_sum = ? AND b.buried = 0)
+		FROM {tokens} t
+		LEFT JOIN {tombstones} s ON s.token = t.id
+		WHERE t.token_id = ? AND t.buried = 0`, r.By.ID[:], int64(r.By.Seq), r.By.Sum[:], r.Token[:])
+	if err == nil && t == nil {
+		return nil, store.ErrNotFound
+	}
+	return t, err
+}
+
+func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (store.Revoked, error) {
+	out := store.Revoked{Grant: t.grant, Key: t.key}
+	if t.revoked != 0 && (t.recursive != 0 || !r.Recursive) {
+		// Who revoked before this call has seen this tombstone.
+		if t.tickets > 0 {
+			err := s.writeOne(ctx, func(on runner) error {
+				_, err := s.exec(ctx, on, dropTicketsOf, r.Token[:])
+				return err
+			})
+			if err != nil {
+				return out, err
+			}
+		}
+		return out, s.report(ctx, s.db, r, &out)
+	}
+	err := s.write(ctx, func(tx runner) error {
+		if err := s.entomb(ctx, tx, t, r); err != nil {
+			return err
+		}
+		return s.report(ctx, tx, r, &out)
+	})
+	return out, err
+}
+
+const dropTicketsOf = `DELETE FROM {tickets} WHERE token_id = ?`
+
+// entomb puts up the tombstone. Writing the grant makes revocations in one grant
+// follow each other, so that the last one sees all of them; writing the counter
+// sees to it that the token is there.
+func (s *Store) entomb(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
+	if err := s.must(ctx, tx, 1, touchGrant, t.grant[:]); err != nil {
+		return err
+	}
+	if err := s.must(ctx, tx, 1, touchToken, t.id, int64(store.NoClause), int64(store.UseUncounted)); err != nil {
+		return err
+	}
+	if err := s.raise(ctx, tx, t, r); err != nil {
+		return err
+	}
+	if t.revoked == 0 && r.Event.Name != "" {
+		if err := s.addHistory(ctx, tx, []entry{{token: t.id, event: r.Event, clause: store.NoClause}}); err != nil {
+			return err
+		}
+	}
+	_, err := s.exec(ctx, tx, dropTicketsOf, r.Token[:])
+	return err
+}
+
+const (
+	touchGrant = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
+	// touchToken writes the counter of no clause.
+	touchToken = `UPDATE {counters} SET used = used + 1 WHERE token = ? AND clause = ? AND kind = ?`
+)
+
+// raise adds the tombstone, or makes it recursive.
+func (s *Store) raise(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
+	recursive := int64(0)
+	var unswept any
+	if r.Recursive {
+		recursive, unswept = int64(r.Now), int64(0)
+	}
+	if t.revoked == 0 {
+		_, err := s.exec(ctx, tx, `INSERT INTO {tombstones} (token, revoked_at, recursive_at, sweep_at, unswept) VALUES (?, ?, ?, ?, ?)`,
+			t.id, int64(r.Now), recursive, int64(r.Now), unswept)
+		return err
+	}
+	return s.must(ctx, tx, 1, `UPDATE {tombstones} SET recursive_at = ?, unswept = ? WHERE token = ? AND recursive_at = 0`,
+		recursive, unswept, t.id)
+}
+
+// report tells what is left of the grant, and what the provider needs.
+func (s *Store) report(ctx context.Context, on runner, r *store.Revocation, out *store.Revoked) error {
+	g, err := s.readGrant(ctx, on, out.Grant)
+	if err != nil {
+		return err
+	}
+	if g == nil {
+		return errChanged
+	}
+	if out.Refresh, err = s.refreshState(ctx, on, g); err != nil {
+		return err
+	}
+	var some, live sql.NullInt64
+	err = s.each(ctx, on, func(rows *sql.Rows) error { return rows.Scan(&some, &live) }, `
+		SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM {tokens} WHERE grant_id = ? AND buried = 0 LIMIT ?) n),
+			CASE WHEN EXISTS (
+				SELECT 1 FROM (
+					SELECT id, expires FROM {tokens} WHERE grant_id = ? AND buried = 0 LIMIT ?) t
+				WHERE (t.expires = 0 OR t.expires >= ?) AND NOT `+isDead+`) THEN 1 ELSE 0 END`,
+		out.Grant[:], int64(surveyed+1), out.Grant[:], int64(surveyed), int64(r.Now))
+	if err != nil {
+		return err
+	}
+	if !some.Valid || !live.Valid {
+		// A MariaDB node that gives a statement up in favour of another node's
+		// transaction was seen to answer so, and without an error.
+		return errChanged
+	}
+	out.LiveLeft = live.Int64 > 0 || some.Int64 > surveyed
+	return nil
+}

@@ -1,0 +1,148 @@
+package sqlstore_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+)
+
+// What a step costs in round trips, beginning and end of its transaction
+// included. More than these would be a step back.
+func TestRoundTrips(t *testing.T) {
+	const now = store.Micros(1e12)
+	onEach(t, func(t *testing.T, s site) {
+		s.migrate(t)
+		sp := &spy{Connector: s.connector}
+		st := s.on(t, s.connectBy(t, sp))
+		root, err := newRoot(t.Context(), st, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := st.Token(t.Context(), root.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease := store.LeaseID{1}
+		use := newUse()
+		for _, c := range []struct {
+			name       string
+			most       int // on SQLite and MySQL
+			postgresql int
+			do         func(ctx context.Context) error
+		}{
+			{"Spend", 5, 1, func(ctx context.Context) error { _, err := st.Spend(ctx, root, use); return err }},
+			{"Refund", 5, 5, func(ctx context.Context) error { return st.Refund(ctx, use.ID, now) }},
+			{"Lookup", 1, 1, func(ctx context.Context) error { _, err := st.Lookup(ctx, root, now); return err }},
+			{"Token", 1, 1, func(ctx context.Context) error { _, err := st.Token(ctx, root.ID); return err }},
+			{"List", 1, 1, func(ctx context.Context) error {
+				_, _, err := st.List(ctx, info.Owner, store.Page{Limit: 10})
+				return err
+			}},
+			{"Subtree", 1, 1, func(ctx context.Context) error {
+				_, _, err := st.Subtree(ctx, root.ID, store.Page{Limit: 10})
+				return err
+			}},
+			{"Events", 2, 2, func(ctx context.Context) error {
+				_, _, err := st.Events(ctx, []store.TokenID{root.ID}, store.Page{Limit: 10})
+				return err
+			}},
+			{"CreateChild", 10, 9, func(ctx context.Context) error {
+				child := store.Token{ID: store.TokenID{1}, Grant: info.Grant, Owner: info.Owner, Sum: store.Sum{1}, Key: store.Sealed("key"), Created: 1}
+				_, err := st.CreateChild(ctx, root, newUse(), child)
+				return err
+			}},
+			{"BeginRefresh", 2, 2, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, info.Grant, lease, now, time.Second)
+				return err
+			}},
+			{"CommitRefresh", 6, 6, func(ctx context.Context) error {
+				return st.CommitRefresh(ctx, store.Commit{Grant: info.Grant, Lease: lease, Generation: 1, Token: store.Sealed("rt"), Now: now})
+			}},
+			{"EndRefresh", 4, 4, func(ctx context.Context) error {
+				return st.EndRefresh(ctx, info.Grant, lease, 2, store.RefreshDone, now)
+			}},
+			{"Grant", 1, 1, func(ctx context.Context) error { _, err := st.Grant(ctx, info.Grant); return err }},
+			{"ResolveTicket", 1, 1, func(ctx context.Context) error {
+				_, err := st.ResolveTicket(ctx, store.TicketShort, []store.TicketID{{1}}, now)
+				if err == store.ErrTicketNotFound {
+					err = nil
+				}
+				return err
+			}},
+			{"Rotate", 5, 5, func(ctx context.Context) error {
+				r := store.Rotation{From: root, To: root, Key: store.Sealed("key"), Successor: store.Sealed("token"), Now: now, Grace: time.Hour}
+				r.To.Seq, r.To.Sum = 2, store.Sum{1, 2}
+				_, err := st.Rotate(ctx, r)
+				return err
+			}},
+			{"Revoke", 10, 10, func(ctx context.Context) error {
+				_, err := st.Revoke(ctx, store.Revocation{Token: root.ID, Recursive: true, By: root, Now: now, Event: store.Event{Name: "revoked"}})
+				return err
+			}},
+		} {
+			sp.taken()
+			if err := c.do(t.Context()); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			most := c.most
+			if s.dialect == sqlstore.PostgreSQL {
+				most = c.postgresql
+			}
+			if said := sp.taken(); len(said) > most {
+				var texts []string
+				for _, st := range said {
+					texts = append(texts, strings.Join(strings.Fields(st.text), " "))
+				}
+				t.Errorf("%s takes %d round trips, at most %d were expected:\n%s", c.name, len(said), most, strings.Join(texts, "\n"))
+			}
+		}
+	})
+}
+
+// A token with 10,000 descendants (fewer of SQLite under the race detector) is revoked by as many statements as one
+// without, and by one row.
+//
+// proves P6
+func TestRevokeCostsTheSameForAnySubtree(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		sp := &spy{Connector: s.connector}
+		st := s.on(t, s.connectBy(t, sp))
+		revoke := func(descendants int) (statements int) {
+			t.Helper()
+			root, err := newRoot(t.Context(), st, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := s.offspring(t, db, root.ID, descendants)
+			tombstones := s.count(t, db, "tombstones")
+			sp.taken()
+			if _, err := st.Revoke(t.Context(), store.Revocation{Token: root.ID, Recursive: true, Now: 5}); err != nil {
+				t.Fatal(err)
+			}
+			statements = len(sp.taken())
+			if n := s.count(t, db, "tombstones") - tombstones; n != 1 {
+				t.Errorf("%d tombstones were put up, want 1", n)
+			}
+			if descendants > 0 {
+				info, err := st.Token(t.Context(), last)
+				if err != nil || info.Live || len(info.Ancestors) != 1 {
+					t.Errorf("a descendant: %+v, %v", info, err)
+				}
+			}
+			return statements
+		}
+		descendants := 10_000
+		if underRace && s.dialect == sqlstore.SQLite {
+			descendants = 1_000
+		}
+		alone, many := revoke(0), revoke(descendants)
+		if alone != many {
+			t.Errorf("revoking takes %d statements without descendants, and %d with many", alone, many)
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package sqlstore
+
+import (
+	"fmt"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// fixed scans a byte string into an array.
+type fixed []byte
+
+func scan(into []byte) fixed { return into }
+
+// Scan implements [database/sql.Scanner]. NULL gives zeros.
+func (f fixed) Scan(v any) error {
+	if v == nil {
+		clear(f)
+		return nil
+	}
+	b, ok := v.([]byte)
+	if !ok || len(b) != len(f) {
+		return fmt.Errorf("sqlstore: found no id of %d bytes", len(f))
+	}
+	copy(f, b)
+	return nil
+}
+
+// pathOf scans the ids of the ancestors, which are kept in one value.
+type pathOf []store.TokenID
+
+// Scan implements [database/sql.Scanner].
+func (p *pathOf) Scan(v any) error {
+	b, ok := v.([]byte)
+	size := len(store.TokenID{})
+	if !ok || len(b)%size != 0 {
+		return fmt.Errorf("sqlstore: found no path")
+	}
+	*p = nil
+	for ; len(b) > 0; b = b[size:] {
+		*p = append(*p, store.TokenID(b[:size]))
+	}
+	return nil
+}
+
+// joined is the reverse of [pathOf].
+func joined(ancestors []store.TokenID) []byte {
+	out := make([]byte, 0, len(ancestors)*len(store.TokenID{}))
+	for _, a := range ancestors {
+		out = append(out, a[:]...)
+	}
+	return out
+}

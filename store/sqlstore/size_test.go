@@ -1,0 +1,107 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+)
+
+// BenchmarkSize reports how many bytes a login with its token takes, and a use
+// with its event, indexes included. The package's documentation tells them.
+func BenchmarkSize(b *testing.B) {
+	const tokens, uses = 1000, 10_000
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			var perToken, perUse float64
+			for range b.N {
+				s := e.new(b)
+				db := s.migrate(b)
+				st := s.on(b, db)
+				empty := s.size(b, db)
+				presented := fill(b, st, tokens)
+				full := s.size(b, db)
+				use(b, st, presented, uses)
+				perToken += float64(full-empty) / tokens
+				perUse += float64(s.size(b, db)-full) / uses
+			}
+			b.ReportMetric(perToken/float64(b.N), "B/token")
+			b.ReportMetric(perUse/float64(b.N), "B/use")
+		})
+	}
+}
+
+// fill stores n roots with one clause each.
+func fill(t testing.TB, st store.Store, n int) []store.Presented {
+	t.Helper()
+	tokens := make([]store.Presented, n)
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			for i := w; i < n && errs[w] == nil; i += len(errs) {
+				tokens[i], errs[w] = newRoot(t.Context(), st, 1_000_000_000)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tokens
+}
+
+// use spends n times, each token in its turn.
+func use(t testing.TB, st store.Store, tokens []store.Presented, n int) {
+	t.Helper()
+	errs := make([]error, 32)
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			for i := w; i < n && errs[w] == nil; i += len(errs) {
+				errs[w] = spend(t.Context(), st, tokens[i%len(tokens)])
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// size is how many bytes the tables and their indexes take.
+func (s site) size(t testing.TB, db *sql.DB) (n int64) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	text := ""
+	switch s.dialect {
+	case sqlstore.PostgreSQL:
+		text = fmt.Sprintf("SELECT SUM(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = '%s'", s.opts.Schema)
+	case sqlstore.MySQL:
+		// The server counts when it is told to, and files grow by a megabyte.
+		for _, table := range tables {
+			s.run(t, db, "ANALYZE TABLE "+s.table(table))
+		}
+		text = "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
+	case sqlstore.SQLite:
+		s.run(t, db, "PRAGMA wal_checkpoint(TRUNCATE)")
+		info, err := os.Stat(s.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if err := db.QueryRowContext(ctx, text).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

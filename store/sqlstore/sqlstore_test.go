@@ -1,0 +1,63 @@
+package sqlstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/mytoken-go/sdk/store/sqlstore"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// The whole contract, on every engine.
+//
+// proves P3, P4, P5, P6, P7, P8
+func TestStore(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			// Many rounds add nothing where there is one writer at a time.
+			n := 6
+			if e.name == "SQLite" {
+				n = 2
+			}
+			storetest.Run(t, harness(n, e.new))
+		})
+	}
+}
+
+// The whole contract where every transaction is serializable, as in the
+// distributed databases that speak PostgreSQL's protocol.
+//
+// proves P3, P4, P5, P6, P7, P8
+func TestStoreSerializable(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, harness(4, func(t testing.TB) site {
+		return newPostgreSQLWith(t, map[string]string{"default_transaction_isolation": "serializable"})
+	}))
+}
+
+// The suite finds each of the bugs on servers that let callers race. The
+// constraint on counters would refuse some of them; it is taken away.
+func TestBugsAreCaught(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			for _, bug := range storetest.Bugs() {
+				t.Run(string(bug), func(t *testing.T) { storetest.MustCatch(t, bug, brokenHarness(e.new, bug)) })
+			}
+		})
+	}
+}
+
+func brokenHarness(create func(t testing.TB) site, bug storetest.Bug) storetest.Harness {
+	return storetest.Harness{Open: func(t testing.TB, nodes int) storetest.Backend {
+		s := create(t)
+		db := s.migrate(t)
+		s.run(t, db, "ALTER TABLE "+s.table("counters")+" DROP CONSTRAINT mytoken_counters_exact")
+		b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
+		for range nodes {
+			b.Nodes = append(b.Nodes, sqlstore.Broken(s.open(t), bug))
+		}
+		return b
+	}}
+}

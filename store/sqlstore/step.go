@@ -1,0 +1,129 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// How steps are built: each reads, decides in Go, and then writes in one
+// transaction whose every statement demands the state that was read: a row
+// that was changed or deleted meanwhile makes the statement change no row, and
+// a row that was added meanwhile violates a unique index. The transaction is
+// rolled back then, and the step starts again from reading. So nothing
+// depends on the isolation of the database, nor on locks, which a Galera
+// cluster does not share between its nodes.
+//
+// Rows are written in one order: grants, counters, tokens, the
+// rest. Who uses or changes a token writes one of its counters or its row, and
+// who deletes it deletes those first.
+
+// Bounds of trying again. The pauses add up to about four seconds.
+const (
+	maxAttempts = 50
+	maxPause    = 128 * time.Millisecond
+)
+
+// step runs one step until it is decided.
+func (s *Store) step(ctx context.Context, name string, try func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := try()
+		if !s.again(err) {
+			return s.explain(name, err)
+		}
+		if attempt == maxAttempts {
+			return fmt.Errorf("%w: %s: %w", ErrContended, name, err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return s.explain(name, err)
+		}
+	}
+}
+
+// again tells whether an error asks to start the step again.
+func (s *Store) again(err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, errChanged) {
+		return true
+	}
+	f := s.engine.fault(err)
+	return f == faultRetry || f == faultDuplicate
+}
+
+// pause waits a random time that grows with the attempts. The first repetition
+// is immediate: mostly another step has just finished.
+func pause(ctx context.Context, attempt int) error {
+	if attempt == 1 {
+		return ctx.Err()
+	}
+	longest := min(maxPause, time.Millisecond<<min(attempt-2, 10))
+	t := time.NewTimer(rand.N(longest) + longest/8)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write runs a transaction.
+func (s *Store) write(ctx context.Context, do func(tx runner) error) error {
+	return s.writeWith(ctx, s.engine.txOptions(), do)
+}
+
+// writeBlind runs a transaction that reads nothing but the rows that it locks,
+// so that its isolation does not matter. Not to set it spares a round trip.
+func (s *Store) writeBlind(ctx context.Context, do func(tx runner) error) error {
+	return s.writeWith(ctx, nil, do)
+}
+
+func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(tx runner) error) error {
+	release, err := s.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.prepareWanted(ctx); err != nil {
+		return err
+	}
+	tx, err := s.db.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		// An error here would say that the connection is lost, and with it the
+		// transaction.
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+// writer waits until another transaction of this process may write.
+func (s *Store) writer(ctx context.Context) (release func(), err error) {
+	if s.writing == nil {
+		return func() {}, nil
+	}
+	select {
+	case s.writing <- struct{}{}:
+		return func() { <-s.writing }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// writeOne runs a single statement outside of a transaction.
+func (s *Store) writeOne(ctx context.Context, do func(on runner) error) error {
+	release, err := s.writer(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return do(s.db)
+}

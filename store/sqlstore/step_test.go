@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// retried is what each database says when it asks to try again.
+var retried = map[string]struct {
+	engine engine
+	err    error
+}{
+	"PostgreSQL": {postgresql{}, stateError("40001")},
+	"MySQL":      {mysql{}, errors.New("Error 1213 (40001): Deadlock found when trying to get lock")},
+	"SQLite":     {sqlite{}, codeError{5, "database is locked (5) (SQLITE_BUSY)"}},
+	"changed":    {sqlite{}, errChanged},
+}
+
+// A step is tried again as long as the database asks for it, but not for ever.
+func TestStepIsRepeated(t *testing.T) {
+	for name, c := range retried {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Store{engine: c.engine}
+				tries := 0
+				err := s.step(t.Context(), "try", func() error {
+					if tries++; tries < 5 {
+						return c.err
+					}
+					return nil
+				})
+				if err != nil || tries != 5 {
+					t.Errorf("%d tries: %v", tries, err)
+				}
+				tries = 0
+				begin := time.Now()
+				err = s.step(t.Context(), "try", func() error { tries++; return c.err })
+				if !errors.Is(err, ErrContended) || store.IsDefinite(err) || tries != maxAttempts {
+					t.Errorf("%d tries: %v", tries, err)
+				}
+				if took := time.Since(begin); took < time.Second || took > 7*time.Second {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A step ends with its context, also between two tries.
+func TestStepEndsWithItsContext(t *testing.T) {
+	for name, c := range retried {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Store{engine: c.engine}
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				begin := time.Now()
+				err := s.step(ctx, "try", func() error { return c.err })
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 100*time.Millisecond {
+					t.Errorf("after %v: %v", time.Since(begin), err)
+				}
+			})
+		})
+	}
+}
+
+// What the database does not ask to repeat is not repeated.
+func TestStepIsNotRepeated(t *testing.T) {
+	for _, want := range []error{store.ErrRevoked, errors.New("driver: bad connection"), stateError("23514")} {
+		tries := 0
+		err := (&Store{engine: postgresql{}}).step(t.Context(), "try", func() error { tries++; return want })
+		if !errors.Is(err, want) || tries != 1 {
+			t.Errorf("%d tries: %v", tries, err)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/ticket"
+)
+
+// remembersExpiry is how long it is remembered that a ticket expired.
+const remembersExpiry = 24 * time.Hour
+
+// ticketRow is a ticket with what identifies its row.
+type ticketRow struct {
+	ticket.Row
+	version int64
+	owner   int64 // key of its token, or 0
+}
+
+// readTickets reads tickets that may have different kinds, and whether their
+// tokens are live.
+func (s *Store) readTickets(ctx context.Context, on runner, refs []store.TicketRef) (map[store.TicketRef]*ticketRow, error) {
+	found := make(map[store.TicketRef]*ticketRow)
+	if len(refs) == 0 {
+		return found, nil
+	}
+	var l blobs
+	for _, r := range refs {
+		l = append(l, r.ID[:])
+	}
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		t := new(ticketRow)
+		err := r.Scan(scan(t.ID[:]), &t.Kind, &t.version, &t.Status, (*[]byte)(&t.Key), (*[]byte)(&t.Payload),
+			scan(t.Token[:]), &t.OwnsToken, (*int64)(&t.Expires), scan(t.Put[:]), scan(t.Done[:]), scan(t.Taker[:]), &t.owner, &t.Orphaned)
+		t.Key, t.Payload = orNil(t.Key), orNil(t.Payload)
+		found[t.TicketRef] = t
+		return err
+	}, `
+		SELECT k.ticket_id, k.kind, k.version, k.status, k.sealed_key, k.payload, k.token_id, k.owns_token, k.expires,
+			k.put_sum, k.done_sum, k.taker_id, COALESCE(t.id, 0),
+			CASE WHEN k.token_id IS NULL THEN 0 WHEN t.id IS NULL OR `+isDead+` THEN 1 ELSE 0 END
+		FROM {tickets} k LEFT JOIN {tokens} t ON t.token_id = k.token_id AND t.buried = 0
+		WHERE k.ticket_id IN ?`, l)
+	return found, err
+}
+
+func orNil(b store.Sealed) store.Sealed {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// ticketPlan is a set of changes that were found to be possible.
+type ticketPlan struct {
+	own  *store.TokenID // created by the same step
+	was  map[store.TicketRef]*ticketRow
+	rows map[store.TicketRef]*ticket.Row // as they shall be; nil: deleted
+}
+
+// planTickets finds out whether changes can be made. own is a token that the
+// step creates, or nil.
+func (s *Store) planTickets(ctx context.Context, c *store.TicketChanges, now store.Micros, own *store.TokenID) (*ticketPlan, error) {
+	p := &ticketPlan{own: own}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	refs := slices.Concat(c.Consume, c.Drop)
+	for i := range c.Complete {
+		refs = append(refs, c.Complete[i].TicketRef)
+	}
+	for i := range c.Put {
+		refs = append(refs, c.Put[i].TicketRef)
+	}
+	var err error
+	if p.was, err = s.readTickets(ctx, s.db, refs); err != nil {
+		return nil, err
+	}
+	p.rows, err = ticket.Plan(c, now, func(ref store.TicketRef) *ticket.Row {
+		if t := p.was[ref]; t != nil {
+			return &t.Row
+		}
+		return nil
+	})
+	return p, err
+}
+
+// order of the rows: that of their key.
+func (p *ticketPlan) order() []store.TicketRef {
+	var refs []store.TicketRef
+	for ref := range p.rows {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, func(a, b store.TicketRef) int {
+		return cmp.Or(bytes.Compare(a.ID[:], b.ID[:]), cmp.Compare(a.Kind, b.Kind))
+	})
+	return refs
+}
+
+// tokens are those that tickets are given to.
+func (p *ticketPlan) tokens() blobs {
+	var l blobs
+	for ref, t := range p.rows {
+		if t == nil || t.Token.IsZero() || p.own != nil && t.Token == *p.own {
+			continue
+		}
+		if was := p.was[ref]; was == nil || was.Token != t.Token {
+			l = append(l, t.Token[:])
+		}
+	}
+	slices.SortFunc(l, bytes.Compare)
+	return l
+}
+
+// applyTickets makes the changes, each if the row is still what it was.
+func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) error {
+	if err := s.touchTokens(ctx, tx, p.tokens()); err != nil {
+		return err
+	}
+	return s.writeTickets(ctx, tx, p)
+}
+
+// writeTickets is for who has touched the tokens.
+func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) error {
+	for _, ref := range p.order() {
+		if err := s.applyTicket(ctx, tx, p.was[ref], p.rows[ref]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchTokens sees to it that tokens which exist stay until this is committed.
+func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error {
+	for _, id := range tokens {
+		_, err := s.exec(ctx, tx, `
+			UPDATE {counters} SET used = used + 1
+			WHERE token = (SELECT t.id FROM {tokens} t WHERE t.token_id = ? AND t.buried = 0) AND clause = ? AND kind = ?`,
+			id, int64(store.NoClause), int64(store.UseUncounted))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *ticket.Row) error {
+	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
+	switch {
+	case was == nil && is == nil:
+		return nil
+	case is == nil:
+		return s.must(ctx, tx, 1, `DELETE FROM {tickets}`+key, was.ID[:], int64(was.Kind), was.version, was.Put[:])
+	case was == nil:
+		_, err := s.exec(ctx, tx, `
+			INSERT INTO {tickets} (ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires,
+				put_sum, done_sum, taker_id, sweep_at)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			is.ID[:], int64(is.Kind), int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]),
+			flag(is.OwnsToken), int64(is.Expires), is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is))
+		return err
+	}
+	return s.must(ctx, tx, 1, `
+		UPDATE {tickets} SET version = version + 1, status = ?, sealed_key = ?, payload = ?, token_id = ?, owns_token = ?, expires = ?,
+			put_sum = ?, done_sum = ?, taker_id = ?, sweep_at = ?`+key,
+		int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]), flag(is.OwnsToken), int64(is.Expires),
+		is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is),
+		was.ID[:], int64(was.Kind), was.version, was.Put[:])
+}
+
+// ticketSweepAt is when housekeeping looks at the ticket, or NULL.
+func ticketSweepAt(t *ticket.Row) any {
+	if t.Expires == 0 {
+		return nil
+	}
+	return int64(t.Expires)
+}

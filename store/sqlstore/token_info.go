@@ -1,0 +1,193 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// infoQuery reads whole tokens in one statement, one row for each counter in
+// each chain. It is given the rows t of {tokens} to look at.
+const (
+	infoColumns = presentColumns + `, t.about, t.created, t.expires,
+		COALESCE((SELECT s.revoked_at FROM {tombstones} s WHERE s.token = t.id), 0),
+		COALESCE((SELECT g.dead FROM {grants} g WHERE g.grant_id = t.grant_id), 0)`
+	infoQuery = `SELECT ` + infoColumns + `, ` + linkColumns + ` FROM `
+	infoJoin  = `
+		JOIN {chains} h ON h.token = t.id
+		JOIN {counters} c ON c.id = h.counter`
+	infoOrder = ` ORDER BY t.id, h.kind, h.clause, h.depth`
+)
+
+func (t *token) infoFields() []any {
+	return append(t.presentFields(), (*[]byte)(&t.about), (*int64)(&t.created), (*int64)(&t.expires), (*int64)(&t.revoked), &t.refused)
+}
+
+// readInfos reads tokens in the order of their creation.
+func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*token, error) {
+	var all []*token
+	var t token
+	var l link
+	fields := append(t.infoFields(), l.fields()...)
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		if err := r.Scan(fields...); err != nil {
+			return err
+		}
+		if len(all) == 0 || all[len(all)-1].id != t.id {
+			one := t
+			all = append(all, &one)
+		}
+		last := all[len(all)-1]
+		last.links = append(last.links, l)
+		return nil
+	}, text, args...)
+	return all, err
+}
+
+// info is what lists tell.
+func (t *token) info() store.TokenInfo {
+	i := store.TokenInfo{
+		ID: t.public, Grant: t.grant, Owner: t.owner, Ancestors: t.ancestors, Seq: t.seq, About: orNil(t.about),
+		Created: t.created, Expires: t.expires, Revoked: t.revoked, Live: !t.dead,
+	}
+	if t.clauses > 0 {
+		i.Counters = make([]store.Counter, t.clauses)
+	}
+	for _, l := range t.links {
+		if l.depth == 0 {
+			i.LastUsed = max(i.LastUsed, l.lastUsed)
+		}
+		if l.clause == store.NoClause {
+			continue
+		}
+		c := &i.Counters[l.clause]
+		if l.kind == store.UseAT {
+			l.add(&c.AT, &c.ATUsed, &c.ATLeft)
+		} else {
+			l.add(&c.Other, &c.OtherUsed, &c.OtherLeft)
+		}
+	}
+	return i
+}
+
+// add accounts for one link of a chain; the first one is the clause's own.
+func (l link) add(limit *store.Limit, used *int64, left *store.Limit) {
+	if l.depth == 0 {
+		*limit, *used, *left = l.limit, l.used, store.Unlimited
+	}
+	if l.limit == store.Unlimited {
+		return
+	}
+	if rest := max(0, l.limit-store.Limit(l.used)); *left == store.Unlimited || rest < *left {
+		*left = rest
+	}
+}
+
+// Lookup implements [store.Tokens].
+func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros) (store.State, error) {
+	var state store.State
+	err := s.step(ctx, "look up a token", func() error {
+		t, err := s.readInfo(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		a, err := s.present(ctx, s.db, t, p, now)
+		if err != nil {
+			return err
+		}
+		state = store.State{TokenInfo: t.info(), Key: a.key, Outdated: a.outdated, Dead: t.refused}
+		if a.outdated || t.confirmed >= t.seq {
+			return nil
+		}
+		return s.writeOne(ctx, func(on runner) error { return s.confirm(ctx, on, confirmation{t.id, t.seq}) })
+	})
+	if err != nil {
+		return store.State{}, err
+	}
+	return state, nil
+}
+
+// readInfo returns nil if there is no such token.
+func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
+	found, err := s.readInfos(ctx, infoQuery+`{tokens} t`+infoJoin+` WHERE t.token_id = ? AND t.buried = 0`+infoOrder, id[:])
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// Token implements [store.Records].
+func (s *Store) Token(ctx context.Context, id store.TokenID) (store.TokenInfo, error) {
+	var info store.TokenInfo
+	err := s.step(ctx, "read a token", func() error {
+		t, err := s.readInfo(ctx, id)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			return store.ErrNotFound
+		}
+		info = t.info()
+		return nil
+	})
+	return info, err
+}
+
+// List implements [store.Records].
+func (s *Store) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
+	return s.page(ctx, "list tokens", page, infoQuery+`(
+		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t`+infoJoin+infoOrder, owner[:])
+}
+
+// Subtree implements [store.Records].
+func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page) ([]store.TokenInfo, string, error) {
+	return s.page(ctx, "list a subtree", page, infoQuery+`(
+		SELECT x.* FROM {tokens} r
+		JOIN {ancestors} d ON d.ancestor = r.id
+		JOIN {tokens} x ON x.id = d.token
+		WHERE r.token_id = ? AND r.buried = 0 AND d.token > ? AND x.buried = 0
+		ORDER BY d.token LIMIT ?) t`+infoJoin+infoOrder, root[:])
+}
+
+// page reads one more token than wanted, to know whether there is one.
+func (s *Store) page(ctx context.Context, step string, page store.Page, text string, of []byte) ([]store.TokenInfo, string, error) {
+	if err := page.Check(); err != nil {
+		return nil, "", err
+	}
+	after, err := number(page.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var found []*token
+	err = s.step(ctx, step, func() (err error) {
+		found, err = s.readInfos(ctx, text, of, after, int64(page.Limit)+1)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	next := ""
+	if len(found) > page.Limit {
+		found = found[:page.Limit]
+		next = strconv.FormatInt(found[page.Limit-1].id, 10)
+	}
+	var out []store.TokenInfo
+	for _, t := range found {
+		out = append(out, t.info())
+	}
+	return out, next, nil
+}
+
+// number reads a cursor; an empty one is 0.
+func number(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || n < 0 {
+		return 0, argument("foreign cursor")
+	}
+	return n, nil
+}
