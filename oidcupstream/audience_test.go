@@ -1,0 +1,51 @@
+package oidcupstream_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// Where an access token is for one audience, a login asks for several, and each
+// refresh for one of them. A refresh for more is not sent.
+func TestSingleAudience(t *testing.T) {
+	audiences := []string{"https://a.example", "https://b.example"}
+	scopes := []string{"openid", "storage.read"}
+	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.Audience.Single = true })
+	verifier := oauth2.GenerateVerifier()
+	req := authorization(verifier)
+	req.Scopes, req.Audiences = scopes, audiences
+	require.Equal(t, audiences, b.authorizationQuery(req)["resource"])
+	redirect, err := b.redirect(req)
+	require.NoError(t, err)
+	tokens, err := b.p.Exchange(t.Context(), oidcupstream.ExchangeRequest{
+		Code: redirect.Code, Verifier: verifier, Nonce: testNonce, Scopes: scopes, Audiences: audiences,
+	})
+	require.NoError(t, err)
+	exchanged := b.op.Record()[len(b.op.Record())-1]
+	require.Equal(t, audiences[:1], exchanged.Audiences)
+	// What is true of that access token is not what was granted.
+	require.Equal(t, scopes, tokens.Scopes)
+	require.False(t, tokens.ScopeReturned)
+	require.False(t, tokens.AudienceKnown)
+	require.Empty(t, tokens.Audiences)
+
+	refresh := oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken}
+	for _, audience := range audiences {
+		refresh.Audiences = []string{audience}
+		refreshed, err := b.p.Refresh(t.Context(), refresh)
+		require.NoError(t, err)
+		require.Equal(t, refresh.Audiences, refreshed.Audiences)
+	}
+	calls := len(b.op.Record())
+	refresh.Audiences = audiences
+	_, err = b.p.Refresh(t.Context(), refresh)
+	require.ErrorIs(t, err, oidcupstream.ErrRequest)
+	require.Equal(t, "invalid_target", upstreamError(t, err).Code)
+	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+	require.Len(t, b.op.Record(), calls)
+}

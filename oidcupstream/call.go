@@ -1,0 +1,163 @@
+package oidcupstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// reply is an answer with a success status.
+type reply struct {
+	status int
+	body   []byte
+}
+
+// post sends one form to a token or revocation endpoint, at most once, and tells what became of it. The secrets, and those
+// of client authentication, do not appear in its errors.
+//
+// At most once: net/http repeats a request on another connection if it thinks that nothing was written, or, with an
+// Idempotency-Key, that repeating does no harm; it needs Request.GetBody for that, which is nil here. Nor can any other
+// transport repeat it, because the body can be read once. Redirects are not followed.
+//
+// Not sent: the secret is in the body, so as long as the body was not read, the secret is still here. After a failure the
+// body is sealed first: if nothing was read until then, nothing ever will be, whatever the transport does in the background.
+// This holds for every transport and protocol, and errs on the side of Unknown: bytes that were read but not written count
+// as sent.
+func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Values, secrets []string) (reply, error) {
+	header := http.Header{}
+	more, err := p.cfg.Auth.apply(p.cfg.ClientID, p.cfg.Issuer, p.cfg.Clock(), form, header)
+	if err != nil {
+		return reply{}, notSent(op, fmt.Errorf("client authentication: %w", cause(err)))
+	}
+	secrets = append(secrets, more...)
+	header.Set("Content-Type", "application/x-www-form-urlencoded")
+	header.Set("Accept", "application/json")
+
+	encoded := form.Encode()
+	body := &onceBody{r: strings.NewReader(encoded)}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, body)
+	if err != nil {
+		return reply{}, notSent(op, cause(err, secrets...))
+	}
+	req.Header = header
+	req.ContentLength = int64(len(encoded))
+	req.GetBody = nil
+
+	fail := func(e *Error) (reply, error) {
+		e.Op = op
+		if e.Outcome == Unknown && body.seal() {
+			e.Outcome = NotSent
+		}
+		return reply{}, e
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return fail(&Error{err: cause(withoutURL(err), secrets...)})
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
+	fields, _ := parseFields(answer)
+	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, p.cfg.Clock())}
+	switch {
+	case err != nil:
+		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
+		return fail(e)
+	case resp.StatusCode >= 200 && resp.StatusCode < 300:
+		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with 200
+			return fail(e)
+		}
+		return reply{status: resp.StatusCode, body: answer}, nil
+	case resp.StatusCode >= 400 && resp.StatusCode < 500:
+		refusal(e, fields, secrets)
+	default:
+		refusal(e, fields, secrets)
+		e.Outcome = Unknown // a failing server may have failed after it acted
+	}
+	if e.Outcome == Unknown {
+		e.err = ErrAnswer
+	}
+	return fail(e)
+}
+
+// refusal reports whether an answer is an error as of RFC 6749 5.2, and if so fills it in.
+func refusal(e *Error, f fields, secrets []string) bool {
+	code, ok := f.text("error")
+	if !ok || code == "" {
+		return false
+	}
+	description, _ := f.text("error_description")
+	e.Outcome = Refused
+	e.Code = printableCode(code, secrets)
+	e.Description = printable(description, maxDescription, secrets)
+	return true
+}
+
+// fields is a JSON object, or nil, of which each member is decoded on its own, so that one strange member does not hide another.
+type fields map[string]json.RawMessage
+
+var errNotObject = errors.New("not a JSON object")
+
+func parseFields(body []byte) (fields, error) {
+	var f fields
+	if err := json.Unmarshal(body, &f); err != nil || f == nil {
+		return nil, errNotObject
+	}
+	return f, nil
+}
+
+// text returns a member that is a string.
+func (f fields) text(name string) (string, bool) {
+	var s *string
+	if json.Unmarshal(f[name], &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+func (f fields) hasTokens() bool {
+	access, _ := f.text("access_token")
+	refresh, _ := f.text("refresh_token")
+	return access != "" || refresh != ""
+}
+
+// onceBody is a request body that is read once at most, and never after seal.
+type onceBody struct {
+	mu     sync.Mutex
+	r      *strings.Reader
+	read   bool
+	sealed bool
+}
+
+func (b *onceBody) Read(buf []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sealed {
+		return 0, errors.New("oidcupstream: the call has ended")
+	}
+	b.read = true
+	return b.r.Read(buf)
+}
+
+func (b *onceBody) Close() error { return nil }
+
+// seal ends reading and reports whether nothing was ever read.
+func (b *onceBody) seal() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
+	return !b.read
+}
+
+// withoutURL strips net/http's wrapping, which repeats method and address.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,74 @@
+package oidcupstream
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Whatever a provider answers: no panic; a success has an access token; a failure is printable, bounded and without the
+// refresh token that was sent; a refresh token in a JSON object is never dropped.
+func FuzzAnswer(f *testing.F) {
+	for _, body := range []string{
+		`{"access_token":"a","refresh_token":"new","scope":"a b","expires_in":3600,"token_type":"bearer","id_token":"a.e30.c"}`,
+		`{"access_token":"h.eyJhdWQiOlsieCJdLCJzY29wZSI6ImEgYiJ9.s","expires_in":"1e9"}`,
+		`{"access_token":"","refresh_token":"new"}`,
+		`{"error":"invalid_grant","error_description":"planted-refresh-token-0123456789 is gone"}`,
+		`{"error":{"code":1}}`, `null`, `[]`, `""`, `<html>`, ``, `{"access_token":"a"}{}`, `{"expires_in":-1e999}`,
+	} {
+		for _, status := range []int{200, 400, 500} {
+			f.Add(status, body)
+		}
+	}
+	const sent = "planted-refresh-token-0123456789"
+	var status int
+	var body string
+	p, err := New(Config{Issuer: "https://op.example.org", ClientID: "c", Auth: PublicClient(), HTTPClient: &http.Client{
+		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			io.Copy(io.Discard, r.Body)
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		}),
+	}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	p.metadata.Store(&metadata{Metadata: Metadata{Issuer: p.Issuer(), TokenEndpoint: "https://op.example.org/token"}})
+	p.renewAt.Store(time.Now().Add(24 * time.Hour).UnixNano())
+	f.Fuzz(func(t *testing.T, answerStatus int, answerBody string) {
+		if answerStatus < 200 || answerStatus > 599 {
+			return
+		}
+		status, body = answerStatus, answerBody
+		tokens, err := p.Refresh(t.Context(), RefreshRequest{RefreshToken: sent, Scopes: []string{"a"}, Subject: "s"})
+		if (tokens == nil) == (err == nil) {
+			t.Fatal(tokens, err)
+		}
+		members, _ := parseFields([]byte(body))
+		given, _ := members.text("refresh_token")
+		if err == nil {
+			if tokens.AccessToken == "" || tokens.RefreshToken != given || status >= 300 || tokens.ExpiresIn < 0 {
+				t.Fatal(status, body, tokens)
+			}
+			return
+		}
+		text := err.Error()
+		if strings.Contains(text, sent) || len(text) > 4*(maxCode+maxDescription+maxCause)+200 || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			t.Fatalf("%q", text)
+		}
+		e := err.(*Error)
+		if status < 300 && e.RefreshToken() != given {
+			t.Fatalf("refresh token %q of %q lost: %q", given, body, e.RefreshToken())
+		}
+		if e.Outcome == NotSent || e.Outcome == Refused && (status >= 500 || status/100 == 3 || given != "" && status < 300) {
+			t.Fatal(status, body, e)
+		}
+	})
+}

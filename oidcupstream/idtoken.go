@@ -1,0 +1,71 @@
+package oidcupstream
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// maxAhead is how far in the future an ID token may say that it was issued.
+const maxAhead = 5 * time.Minute
+
+// verifyIDToken applies OpenID Connect Core 3.1.3.7 and 3.1.3.8 and fills in what the tokens say about the user. The
+// library checks algorithm (those of the metadata, never none or symmetric ones), signature, iss, aud, exp and nbf.
+func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, nonce string) error {
+	bad := func(err error) error {
+		return fmt.Errorf("%w: %w", ErrIDToken, cause(err, t.idToken, t.AccessToken, t.RefreshToken, nonce))
+	}
+	if t.idToken == "" {
+		return bad(errors.New("there is none in the answer"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	verified, err := m.provider.Verifier(&oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
+	if err != nil {
+		return bad(err)
+	}
+	var claims struct {
+		AuthorizedParty *string      `json:"azp"`
+		AuthTime        *json.Number `json:"auth_time"`
+	}
+	if err := verified.Claims(&claims); err != nil {
+		return bad(err)
+	}
+	switch {
+	case verified.Subject == "":
+		return bad(errors.New("no subject"))
+	case subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(nonce)) != 1:
+		return bad(errors.New("the nonce is not that of the request"))
+	case claims.AuthorizedParty != nil && *claims.AuthorizedParty != p.cfg.ClientID:
+		return bad(errors.New("azp names another client"))
+	case claims.AuthorizedParty == nil && len(verified.Audience) > 1:
+		return bad(errors.New("several audiences and no azp"))
+	case verified.IssuedAt.After(p.cfg.Clock().Add(maxAhead)):
+		return bad(errors.New("iat is in the future"))
+	}
+	if verified.AccessTokenHash != "" {
+		if err := verified.VerifyAccessToken(t.AccessToken); err != nil {
+			return bad(err)
+		}
+	}
+	if err := verified.Claims(&t.IDTokenClaims); err != nil {
+		return bad(err)
+	}
+	t.Subject = verified.Subject
+	if claims.AuthTime != nil {
+		if seconds, err := claims.AuthTime.Float64(); err == nil && seconds > 0 {
+			t.AuthTime = time.Unix(int64(seconds), 0)
+		}
+	}
+	return nil
+}
+
+// sameIssuer compares an iss claim with the provider's issuer, allowing for the one provider that leaves out the scheme.
+func sameIssuer(iss, issuer string) bool {
+	return iss == issuer || issuer == googleIssuer && iss == "accounts.google.com"
+}

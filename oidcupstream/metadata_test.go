@@ -1,0 +1,199 @@
+package oidcupstream_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// A provider that is down when the program starts takes nothing with it, and is used as soon as it is up.
+func TestProviderDownAtFirst(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	b.faults.on(optest.EndpointDiscovery, optest.Fault{FailBefore: 503})
+	for range 2 {
+		_, err := b.p.AuthorizationURL(t.Context(), authorization(oauth2.GenerateVerifier()))
+		e := upstreamError(t, err)
+		require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+		require.Equal(t, oidcupstream.NotSent, e.Outcome)
+		_, err = b.refresh("r")
+		require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+		require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+	}
+	b.faults.set(nil)
+	b.login()
+}
+
+func TestProviderNotReachable(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	require.NoError(t, b.op.Close())
+	_, err := b.p.Discover(t.Context())
+	require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+}
+
+// Metadata is fetched once, shared by all who wait for it.
+func TestMetadataFetchedOnce(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	var fetches atomic.Int32
+	started, release := make(chan struct{}), make(chan struct{})
+	b.faults.set(func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint == optest.EndpointDiscovery && fetches.Add(1) == 1 {
+			return optest.Fault{Wait: func(context.Context) {
+				close(started)
+				<-release
+			}}
+		}
+		return optest.Fault{}
+	})
+	impatient, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	first := make(chan error, 1)
+	wg.Go(func() {
+		_, err := b.p.Discover(impatient)
+		first <- err
+	})
+	<-started
+	for range 8 {
+		wg.Go(func() {
+			_, err := b.p.Discover(t.Context())
+			assert.NoError(t, err)
+		})
+	}
+	leave()
+	require.ErrorIs(t, <-first, context.Canceled, "the one who began leaves alone")
+	close(release)
+	wg.Wait()
+	require.EqualValues(t, 1, fetches.Load())
+	m, err := b.p.Discover(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, b.op.Issuer(), m.Issuer)
+	require.Equal(t, b.op.Issuer()+"/token", m.TokenEndpoint)
+	require.Equal(t, b.op.Issuer()+"/revoke", m.RevocationEndpoint)
+	require.True(t, m.IssParameter)
+	require.EqualValues(t, 1, fetches.Load())
+}
+
+// Outdated metadata is renewed in the background. While that fails, the old serves on.
+func TestMetadataRenewed(t *testing.T) {
+	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.MetadataTTL = 10 * time.Minute })
+	login := b.login()
+	fetched := b.clock.Now()
+	attempts := make(chan struct{}, 1000)
+	plan := func(f optest.Fault) {
+		b.faults.set(func(at optest.FaultPoint) optest.Fault {
+			if at.Endpoint == optest.EndpointDiscovery {
+				attempts <- struct{}{}
+				return f
+			}
+			return optest.Fault{}
+		})
+	}
+	plan(optest.Fault{FailBefore: 500})
+	b.clock.Advance(10 * time.Minute)
+	for range 3 { // the attempt in the background fails, the refreshes do not, and there is no second attempt yet
+		_, err := b.refresh(login.RefreshToken)
+		require.NoError(t, err)
+	}
+	<-attempts
+	require.Empty(t, attempts)
+	require.Eventually(t, func() bool { // a minute later there is; the loop waits for the end of the first
+		b.clock.Advance(time.Minute)
+		_, err := b.refresh(login.RefreshToken)
+		return err == nil && len(attempts) > 0
+	}, 10*time.Second, time.Millisecond)
+	m, err := b.p.Discover(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, fetched, m.Fetched)
+
+	plan(optest.Fault{})
+	require.Eventually(t, func() bool {
+		b.clock.Advance(time.Minute)
+		m, err := b.p.Discover(t.Context())
+		return err == nil && m.Fetched.After(fetched)
+	}, 10*time.Second, time.Millisecond)
+}
+
+// The look-up of metadata and the call share one timeout, so that a refresh never takes longer than said.
+func TestRefreshTimeoutIncludesMetadata(t *testing.T) {
+	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.Timeout = 50 * time.Millisecond })
+	b.faults.on(optest.EndpointDiscovery, optest.Fault{Wait: func(ctx context.Context) { <-ctx.Done() }})
+	_, err := b.refresh("r")
+	e := upstreamError(t, err)
+	require.Equal(t, oidcupstream.NotSent, e.Outcome)
+	require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+}
+
+func TestMetadataRefused(t *testing.T) {
+	const evil = "http://op.example.net"
+	for name, document := range map[string]func(self string) string{
+		"another issuer":      func(self string) string { return discoveryDocument("https://evil.example", self) },
+		"issuer with a slash": func(self string) string { return discoveryDocument(self+"/", self) },
+		"no JSON":             func(string) string { return "<html>" },
+		"nothing":             func(string) string { return "" },
+		"null":                func(string) string { return "null" },
+		"plain http":          func(self string) string { return discoveryDocument(self, evil) },
+		"other scheme":        func(self string) string { return discoveryDocument(self, "ftp://op.example.net") },
+		"relative":            func(self string) string { return discoveryDocument(self, "") },
+		"user in URL":         func(self string) string { return discoveryDocument(self, "https://user:pass@op.example.net") },
+		"no token endpoint": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), "token_endpoint", "t", 1)
+		},
+		"no keys": func(self string) string { return strings.Replace(discoveryDocument(self, self), "jwks_uri", "j", 1) },
+		"http revocation alone": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), self+"/revoke", evil, 1)
+		},
+		"larger than allowed":    func(self string) string { return discoveryDocument(self, self) + strings.Repeat(" ", 1<<20) },
+		"endpoints not a string": func(self string) string { return fmt.Sprintf(`{"issuer":%q,"token_endpoint":[]}`, self) },
+		"scopes not an array": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), "{", `{"scopes_supported":"openid",`, 1)
+		},
+		"iss parameter no boolean": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), "{", `{"authorization_response_iss_parameter_supported":"yes",`, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var server *httptest.Server
+			server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, document(server.URL))
+			}))
+			defer server.Close()
+			p, err := oidcupstream.New(oidcupstream.Config{Issuer: server.URL, ClientID: "c", Auth: oidcupstream.PublicClient()})
+			require.NoError(t, err)
+			_, err = p.Discover(t.Context())
+			require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+			require.Less(t, len(err.Error()), 1000)
+		})
+	}
+}
+
+// Plain http beyond loopback works only when said out loud.
+func TestInsecureHTTP(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, discoveryDocument("http://op.example.net", "http://op.example.net"))
+	}))
+	defer server.Close()
+	cfg := oidcupstream.Config{
+		Issuer: "http://op.example.net", ClientID: "c", Auth: oidcupstream.PublicClient(),
+		HTTPClient: &http.Client{Transport: rerouted{server.Listener.Addr().String()}},
+	}
+	_, err := oidcupstream.New(cfg)
+	require.ErrorIs(t, err, oidcupstream.ErrConfig)
+	cfg.InsecureHTTP = true
+	p, err := oidcupstream.New(cfg)
+	require.NoError(t, err)
+	_, err = p.Discover(t.Context())
+	require.NoError(t, err)
+}

@@ -1,0 +1,166 @@
+package optest
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// code is an authorization code that was given.
+type code struct {
+	clientID    string
+	subject     string
+	redirectURI string
+	challenge   string
+	nonce       string
+	scopes      []string
+	audiences   []string
+	offline     bool
+	authTime    time.Time
+	expires     time.Time
+	used        bool
+	grant       *grant // once used
+}
+
+// subjectParam is a parameter of the authorization endpoint that names the user who is at the browser.
+const subjectParam = "optest_user"
+
+// serveAuthorize logs the user in and sends the browser back at once. What cannot be sent back safely is answered 400.
+func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "unreadable request", http.StatusBadRequest)
+		return
+	}
+	form := r.Form
+	s.mu.Lock()
+	client, known := s.clients[form.Get("client_id")]
+	s.mu.Unlock()
+	redirectURI, err := url.Parse(form.Get("redirect_uri"))
+	switch {
+	case !known:
+		http.Error(w, "unknown client", http.StatusBadRequest)
+		return
+	case err != nil || !redirectURI.IsAbs() || len(client.RedirectURLs) > 0 && !slices.Contains(client.RedirectURLs, form.Get("redirect_uri")):
+		http.Error(w, "redirect_uri is not registered", http.StatusBadRequest)
+		return
+	}
+
+	req := AuthorizationRequest{
+		ClientID:  client.ID,
+		Subject:   s.opts.Subject,
+		Audiences: requestedAudiences(form),
+		Prompt:    form.Get("prompt"),
+		Params:    form,
+	}
+	for _, scope := range fieldsOf(form.Get("scope")) {
+		if slices.Contains(s.opts.Scopes, scope) {
+			req.Scopes = append(req.Scopes, scope)
+		}
+	}
+	if hint := form.Get("login_hint"); hint != "" {
+		req.Subject = hint
+	}
+	if subject := form.Get(subjectParam); subject != "" {
+		req.Subject = subject
+	}
+	f := s.fault(FaultPoint{
+		Endpoint: EndpointAuthorize, ClientID: client.ID, Subject: req.Subject,
+		Scopes: req.Scopes, Audiences: req.Audiences,
+	})
+	if f.before(w, r) {
+		return
+	}
+
+	back := url.Values{"iss": {s.issuer}}
+	if form.Has("state") {
+		back.Set("state", form.Get("state"))
+	}
+	issued, denied := s.authorize(req)
+	if denied != "" {
+		back.Set("error", denied)
+	} else {
+		back.Set("code", issued)
+	}
+	if f.after(w, r) {
+		return
+	}
+	if redirectURI.RawQuery != "" {
+		redirectURI.RawQuery += "&"
+	}
+	redirectURI.RawQuery += back.Encode()
+	http.Redirect(w, r, redirectURI.String(), http.StatusFound)
+}
+
+// authorize returns a code or an OAuth error code.
+func (s *Server) authorize(req AuthorizationRequest) (issued, denied string) {
+	form := req.Params
+	now := s.opts.Clock()
+	deny := func(code string) (string, string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.record(Event{Kind: Denied, ClientID: req.ClientID, Subject: req.Subject, Scopes: req.Scopes, Audiences: req.Audiences, Error: code})
+		return "", code
+	}
+	prompts := fieldsOf(req.Prompt)
+	switch {
+	case form.Get("response_type") != "code":
+		return deny("unsupported_response_type")
+	case form.Get("code_challenge_method") != "S256" || len(form.Get("code_challenge")) != 43:
+		return deny("invalid_request")
+	case !slices.Contains(req.Scopes, "openid"):
+		return deny("invalid_scope")
+	case slices.Contains(prompts, "none") && len(prompts) > 1:
+		return deny("invalid_request")
+	}
+	decision := s.opts.Decide(req)
+	if decision.Error != "" {
+		return deny(decision.Error)
+	}
+	if decision.Subject != "" {
+		req.Subject = decision.Subject
+	}
+	if decision.Scopes != nil {
+		req.Scopes = slices.Clone(decision.Scopes)
+	}
+
+	s.mu.Lock()
+	authTime, loggedIn := s.sessions[req.Subject]
+	s.mu.Unlock()
+	if maxAge, err := strconv.Atoi(form.Get("max_age")); err == nil && now.Sub(authTime) > time.Duration(maxAge)*time.Second {
+		loggedIn = false
+	}
+	if slices.Contains(prompts, "none") && !loggedIn {
+		return deny("login_required")
+	}
+	if !loggedIn || slices.Contains(prompts, "login") || slices.Contains(prompts, "select_account") {
+		authTime = now
+	}
+
+	issued = rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[req.Subject] = authTime
+	s.secrets = append(s.secrets, issued)
+	s.codes[issued] = &code{
+		clientID:    req.ClientID,
+		subject:     req.Subject,
+		redirectURI: form.Get("redirect_uri"),
+		challenge:   form.Get("code_challenge"),
+		nonce:       form.Get("nonce"),
+		scopes:      req.Scopes,
+		audiences:   req.Audiences,
+		offline:     slices.Contains(req.Scopes, "offline_access") || form.Get("access_type") == "offline",
+		authTime:    authTime,
+		expires:     now.Add(s.opts.CodeLifetime),
+	}
+	s.record(Event{Kind: Authorized, ClientID: req.ClientID, Subject: req.Subject, Scopes: req.Scopes, Audiences: req.Audiences})
+	return issued, ""
+}
+
+// requestedAudiences reads resource, repeated, and audience, repeated or separated by spaces.
+func requestedAudiences(form url.Values) []string {
+	return fieldsOf(append(slices.Clone(form["resource"]), form["audience"]...)...)
+}

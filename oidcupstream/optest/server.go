@@ -1,0 +1,286 @@
+package optest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+)
+
+// Server is a running provider. It is safe for concurrent use.
+type Server struct {
+	opts   Options
+	issuer string
+	http   *http.Server
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu       sync.Mutex
+	rotation Rotation
+	keys     []signingKey // the last one signs
+	clients  map[string]Client
+	users    map[string]User
+	sessions map[string]time.Time // subject → when they logged in
+	codes    map[string]*code
+	grants   []*grant // Event.Grant - 1 is the index
+	refresh  map[string]refreshToken
+	access   map[string]accessToken
+	seen     map[string]bool // jti of client assertions
+	calls    map[Endpoint]int
+	events   []Event
+	secrets  []string
+}
+
+// Start listens and serves until Close.
+func Start(opts Options) (*Server, error) {
+	opts = opts.withDefaults()
+	s := &Server{
+		opts:     opts,
+		done:     make(chan struct{}),
+		rotation: opts.Rotation,
+		clients:  map[string]Client{},
+		users:    map[string]User{},
+		sessions: map[string]time.Time{},
+		codes:    map[string]*code{},
+		refresh:  map[string]refreshToken{},
+		access:   map[string]accessToken{},
+		seen:     map[string]bool{},
+		calls:    map[Endpoint]int{},
+	}
+	for _, c := range opts.Clients {
+		if c.ID == "" {
+			return nil, errors.New("optest: a client has no ID")
+		}
+		s.clients[c.ID] = c
+	}
+	for _, u := range opts.Users {
+		if u.Subject == "" {
+			return nil, errors.New("optest: a user has no subject")
+		}
+		s.users[u.Subject] = u
+	}
+	if err := s.RotateKeys(); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", opts.Address)
+	if err != nil {
+		return nil, fmt.Errorf("optest: %w", err)
+	}
+	s.issuer = "http://" + listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: time.Minute,
+	}
+	go func() {
+		defer close(s.done)
+		s.http.Serve(listener) // returns when Close is called
+	}()
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if len(o.Clients) == 0 {
+		o.Clients = []Client{{ID: DefaultClientID, Secret: DefaultClientSecret}}
+	}
+	if o.Subject == "" {
+		o.Subject = "alice"
+		if len(o.Users) > 0 {
+			o.Subject = o.Users[0].Subject
+		}
+	}
+	o.Scopes = slices.Clone(o.Scopes)
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{"openid", "profile", "email", "offline_access", "compute", "storage.read", "storage.write"}
+	}
+	if o.AccessTokenLifetime == 0 {
+		o.AccessTokenLifetime = time.Hour
+	}
+	if o.CodeLifetime == 0 {
+		o.CodeLifetime = time.Minute
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Decide == nil {
+		o.Decide = func(AuthorizationRequest) Decision { return Decision{} }
+	}
+	if o.Faults == nil {
+		o.Faults = func(FaultPoint) Fault { return Fault{} }
+	}
+	if o.Address == "" {
+		o.Address = "127.0.0.1:0"
+	}
+	return o
+}
+
+// Close stops the server and cuts its connections. Requests that wait in a fault see their context end.
+func (s *Server) Close() error {
+	s.stop()
+	err := s.http.Close()
+	<-s.done
+	return err
+}
+
+// Issuer returns the provider's issuer identifier, an http URL on a loopback address.
+func (s *Server) Issuer() string { return s.issuer }
+
+// ClientConfig returns a configuration for the first client of Options, which must have a secret or be public, with all
+// scopes of the server.
+func (s *Server) ClientConfig(redirectURL string) oidcupstream.Config {
+	client := s.opts.Clients[0]
+	auth := oidcupstream.PublicClient()
+	switch {
+	case client.Secret != "" && client.AuthMethod == methodPost:
+		auth = oidcupstream.ClientSecretPost(client.Secret)
+	case client.Secret != "":
+		auth = oidcupstream.ClientSecretBasic(client.Secret)
+	}
+	return oidcupstream.Config{
+		Issuer:      s.issuer,
+		ClientID:    client.ID,
+		Auth:        auth,
+		RedirectURL: redirectURL,
+		Scopes:      slices.Clone(s.opts.Scopes),
+		Clock:       s.opts.Clock,
+	}
+}
+
+// AddClient registers a client, or replaces the one with the same ID.
+func (s *Server) AddClient(c Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c.ID] = c
+}
+
+// SetRotation changes the rotation policy for all refreshes from now on.
+func (s *Server) SetRotation(r Rotation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rotation = r
+}
+
+// EndGrants ends all grants of a subject, as a provider does when an account is closed or the user withdraws consent: their
+// refresh tokens and access tokens stop working. It returns how many grants it ended.
+func (s *Server) EndGrants(subject string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, g := range s.grants {
+		if g.subject == subject && !g.ended {
+			s.end(g)
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", s.serveDiscovery)
+	mux.HandleFunc("GET /keys", s.serveKeys)
+	mux.HandleFunc("GET /authorize", s.serveAuthorize)
+	mux.HandleFunc("POST /authorize", s.serveAuthorize)
+	mux.HandleFunc("POST /token", s.serveToken)
+	mux.HandleFunc("GET /userinfo", s.serveUserInfo)
+	mux.HandleFunc("POST /userinfo", s.serveUserInfo)
+	if !s.opts.NoRevocation {
+		mux.HandleFunc("POST /revoke", s.serveRevoke)
+	}
+	const maxBody = 1 << 20
+	return http.MaxBytesHandler(mux, maxBody)
+}
+
+// fault counts the request and asks what shall go wrong with it. The lock is not held.
+func (s *Server) fault(at FaultPoint) Fault {
+	s.mu.Lock()
+	s.calls[at.Endpoint]++
+	at.Call = s.calls[at.Endpoint]
+	s.mu.Unlock()
+	at.Scopes, at.Audiences = slices.Clone(at.Scopes), slices.Clone(at.Audiences)
+	return s.opts.Faults(at)
+}
+
+func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
+	doc := map[string]any{
+		"issuer":                                         s.issuer,
+		"authorization_endpoint":                         s.issuer + "/authorize",
+		"token_endpoint":                                 s.issuer + "/token",
+		"jwks_uri":                                       s.issuer + "/keys",
+		"userinfo_endpoint":                              s.issuer + "/userinfo",
+		"scopes_supported":                               s.opts.Scopes,
+		"response_types_supported":                       []string{"code"},
+		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"subject_types_supported":                        []string{"public"},
+		"id_token_signing_alg_values_supported":          []string{signingAlg},
+		"code_challenge_methods_supported":               []string{"S256"},
+		"token_endpoint_auth_methods_supported":          []string{methodBasic, methodPost, methodJWT, methodNone},
+		"authorization_response_iss_parameter_supported": true,
+	}
+	if !s.opts.NoRevocation {
+		doc["revocation_endpoint"] = s.issuer + "/revoke"
+	}
+	s.serveDocument(w, r, EndpointDiscovery, doc)
+}
+
+// serveDocument answers with a public document, faults permitting.
+func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request, endpoint Endpoint, doc map[string]any) {
+	f := s.fault(FaultPoint{Endpoint: endpoint})
+	if f.before(w, r) || f.after(w, r) {
+		return
+	}
+	f.edit(doc)
+	writeJSON(w, http.StatusOK, doc)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// oauthError is an error answer as of RFC 6749 5.2.
+type oauthError struct {
+	status     int
+	code, text string
+}
+
+func (e oauthError) write(w http.ResponseWriter) {
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="optest"`)
+	}
+	answer := map[string]any{"error": e.code}
+	if e.text != "" {
+		answer["error_description"] = e.text
+	}
+	writeJSON(w, e.status, answer)
+}
+
+// fieldsOf splits a list of values each of which may be a space separated list, without duplicates.
+func fieldsOf(values ...string) []string {
+	var list []string
+	for _, value := range values {
+		for _, field := range strings.Fields(value) {
+			if !slices.Contains(list, field) {
+				list = append(list, field)
+			}
+		}
+	}
+	return list
+}
+
+// within reports whether all of a are in b.
+func within(a, b []string) bool {
+	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}

@@ -1,0 +1,30 @@
+package oidcupstream
+
+import (
+	"context"
+	"net/url"
+)
+
+// Revoke withdraws a refresh token at the provider (RFC 7009). It succeeds also if the provider does not know the token.
+// Errors are [*Error]; with ErrUnsupported if the provider has no revocation endpoint. Unlike the other calls it may be
+// repeated after any failure.
+func (p *Provider) Revoke(ctx context.Context, refreshToken string) error {
+	const op = "revoke"
+	if refreshToken == "" {
+		return requestError(op, "the refresh token is empty")
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	m, err := p.lookup(ctx, op)
+	if err != nil {
+		return err
+	}
+	if m.RevocationEndpoint == "" {
+		return notSent(op, ErrUnsupported)
+	}
+	_, err = p.post(ctx, op, m.RevocationEndpoint, url.Values{
+		"token":           {refreshToken},
+		"token_type_hint": {"refresh_token"},
+	}, []string{refreshToken})
+	return err
+}

@@ -1,0 +1,139 @@
+package oidcupstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// UserInfo asks the provider about the user of an access token (OpenID Connect Core 5.3) and returns the claims as a JSON
+// object. They must be about wantSub, the verified subject of the login, otherwise the error has ErrSubject.
+//
+// A signed answer (application/jwt) is verified with the provider's keys, and its iss and aud, if there, must be right;
+// an encrypted one is not supported. Errors are [*Error]; the call changes nothing at the provider and may be repeated.
+func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
+	const op = "userinfo"
+	if accessToken == "" || wantSub == "" {
+		return nil, requestError(op, "access token and subject are required")
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	m, err := p.lookup(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	if m.UserInfoEndpoint == "" {
+		return nil, notSent(op, ErrUnsupported)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.UserInfoEndpoint, nil)
+	if err != nil {
+		return nil, notSent(op, cause(err, accessToken))
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	req.Header.Set("Accept", "application/json, application/jwt")
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return nil, &Error{Op: op, err: cause(withoutURL(err), accessToken)}
+	}
+	defer resp.Body.Close()
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, p.cfg.Clock())}
+	body, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
+	if err != nil {
+		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
+		return nil, e
+	}
+	if resp.StatusCode != http.StatusOK {
+		fields, _ := parseFields(body)
+		if !bearerRefusal(e, resp.Header, accessToken) && !refusal(e, fields, []string{accessToken}) {
+			e.err = ErrAnswer
+		}
+		if resp.StatusCode >= 500 {
+			e.Outcome = Unknown
+		}
+		return nil, e
+	}
+	if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && mediaType == "application/jwt" {
+		if body, err = p.verifyUserInfo(ctx, m, string(body)); err != nil {
+			e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
+			return nil, e
+		}
+	}
+	claims, err := parseFields(body)
+	if err != nil {
+		e.err = fmt.Errorf("%w: %w", ErrAnswer, err)
+		return nil, e
+	}
+	if sub, _ := claims.text("sub"); sub != wantSub {
+		e.err = ErrSubject
+		return nil, e
+	}
+	return json.RawMessage(body), nil
+}
+
+// verifyUserInfo checks a signed answer and returns its payload.
+func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, token string) ([]byte, error) {
+	verified, err := m.provider.Verifier(&oidc.Config{
+		SkipClientIDCheck: true, SkipExpiryCheck: true, SkipIssuerCheck: true, // optional claims, checked below if there
+	}).Verify(ctx, strings.TrimSpace(token))
+	if err != nil {
+		return nil, err
+	}
+	if verified.Issuer != "" && !sameIssuer(verified.Issuer, m.Issuer) {
+		return nil, fmt.Errorf("signed for issuer %q", verified.Issuer)
+	}
+	if len(verified.Audience) > 0 && !slices.Contains(verified.Audience, p.cfg.ClientID) {
+		return nil, fmt.Errorf("signed for audience %q", verified.Audience)
+	}
+	var payload json.RawMessage
+	if err := verified.Claims(&payload); err != nil {
+		return nil, err
+	}
+	return payload, nil
+}
+
+// bearerRefusal reads the error of a WWW-Authenticate header (RFC 6750 3).
+func bearerRefusal(e *Error, h http.Header, accessToken string) bool {
+	for _, challenge := range h.Values("WWW-Authenticate") {
+		scheme, params, _ := strings.Cut(challenge, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			continue
+		}
+		values := authParams(params)
+		if values["error"] == "" {
+			continue
+		}
+		e.Outcome = Refused
+		e.Code = printableCode(values["error"], []string{accessToken})
+		e.Description = printable(values["error_description"], maxDescription, []string{accessToken})
+		return true
+	}
+	return false
+}
+
+// authParams splits name="value" pairs at commas outside quotes.
+func authParams(s string) map[string]string {
+	values := map[string]string{}
+	for s != "" {
+		name, rest, found := strings.Cut(s, "=")
+		if !found {
+			break
+		}
+		name = strings.ToLower(strings.Trim(name, " ,"))
+		var value string
+		if strings.HasPrefix(rest, `"`) {
+			value, rest, _ = strings.Cut(rest[1:], `"`)
+		} else {
+			value, rest, _ = strings.Cut(rest, ",")
+		}
+		values[name] = strings.TrimSpace(value)
+		s = rest
+	}
+	return values
+}
