@@ -1,0 +1,343 @@
+package mytoken
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"hash"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+)
+
+// The attacks of RFC 8725, one test each. Every one begins with a token that is
+// accepted, or ends with one, so that a refusal has the reason that is tested.
+
+// tokTarget is a verifier under attack, with the key that it trusts and a token
+// that it accepts.
+type tokTarget struct {
+	*testing.T
+	verifier *Verifier
+	key      *Key
+	compact  string
+}
+
+func newTokTarget(t *testing.T, alg Algorithm) *tokTarget {
+	key := tokKey(t, alg)
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow})
+	require.NoError(t, err)
+	target := &tokTarget{T: t, verifier: v, key: key, compact: tokCompact(t, key, tokClaims())}
+	_, err = v.Verify(t.Context(), target.compact)
+	require.NoError(t, err)
+	return target
+}
+
+// refuses asserts that a string is refused for one reason.
+func (a *tokTarget) refuses(compact string, reason error) {
+	a.Helper()
+	tok, err := a.verifier.Verify(a.Context(), compact)
+	require.ErrorIs(a, err, reason)
+	require.Nil(a, tok)
+	var invalid *InvalidTokenError
+	require.ErrorAs(a, err, &invalid)
+}
+
+func (a *tokTarget) payload() string { return strings.Split(a.compact, ".")[1] }
+
+func tokB64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// signedBy makes a token with a header of the attacker's choice.
+func (a *tokTarget) signedBy(signer crypto.Signer, hash crypto.Hash, header string) string {
+	a.Helper()
+	signed := tokB64(header) + "." + a.payload()
+	digest := []byte(signed)
+	if hash != 0 {
+		h := hash.New()
+		h.Write(digest)
+		digest = h.Sum(nil)
+	}
+	sig, err := signer.Sign(rand.Reader, digest, hash)
+	require.NoError(a, err)
+	return signed + "." + base64.RawURLEncoding.EncodeToString(sig)
+}
+
+func TestAttackNone(t *testing.T) {
+	a := newTokTarget(t, ES512)
+	for _, alg := range []string{"none", "None", "NONE", "nOnE", ""} {
+		header := tokB64(fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()))
+		for _, signature := range []string{"AA", strings.Split(a.compact, ".")[2]} {
+			a.refuses(header+"."+a.payload()+"."+signature, ErrTokenAlgorithm)
+		}
+		a.refuses(header+"."+a.payload()+".", ErrTokenMalformed)
+	}
+}
+
+// HMAC with the public key, in every form in which a library could take it for a
+// secret.
+func TestAttackKeyConfusion(t *testing.T) {
+	a := newTokTarget(t, RS256)
+	pub := a.key.Public().Key()
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	require.NoError(t, err)
+	secrets := map[string][]byte{
+		"DER":  der,
+		"PEM":  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+		"JWKS": a.verifier.core.keys.JWKS(),
+		"none": {},
+	}
+	for alg, sum := range map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New} {
+		for form, secret := range secrets {
+			for _, header := range []string{
+				fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()),
+				fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT"}`, alg),
+			} {
+				signed := tokB64(header) + "." + a.payload()
+				mac := hmac.New(sum, secret)
+				mac.Write([]byte(signed))
+				t.Log(alg, form)
+				a.refuses(signed+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), ErrTokenAlgorithm)
+			}
+		}
+	}
+}
+
+// A key serves one algorithm, also if its kind could serve another.
+func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
+	a := newTokTarget(t, RS256)
+	signer := a.key.raw
+	header := func(alg string) string { return fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()) }
+	_, err := a.verifier.Verify(t.Context(), a.signedBy(signer, crypto.SHA256, header("RS256")))
+	require.NoError(t, err)
+	a.refuses(a.signedBy(signer, crypto.SHA512, header("RS512")), ErrTokenAlgorithm)
+	a.refuses(a.signedBy(signer, crypto.SHA512, `{"alg":"RS512","typ":"MT+JWT"}`), ErrTokenKey)
+	a.refuses(a.signedBy(signer, crypto.SHA256, header("PS256")), ErrTokenAlgorithm)
+	a.refuses(a.signedBy(signer, crypto.SHA256, header("ES256")), ErrTokenAlgorithm)
+}
+
+// A token of another kind, signed by the same key, is no mytoken: neither by its
+// header nor by its claims.
+func TestAttackWrongType(t *testing.T) {
+	a := newTokTarget(t, EdDSA)
+	signer := a.key.raw
+	for _, typ := range []string{`"typ":"JWT",`, `"typ":"at+jwt",`, `"typ":"application/mt+jwt",`, `"typ":"MT+JWT ",`, `"typ":"",`, ``, `"TYP":"MT+JWT",`} {
+		a.refuses(a.signedBy(signer, 0, `{`+typ+`"alg":"EdDSA"}`), ErrTokenType)
+	}
+	_, err := a.verifier.Verify(t.Context(), a.signedBy(signer, 0, `{"typ":"mt+jwt","alg":"EdDSA"}`))
+	require.NoError(t, err, "media types have no case")
+	a.refuses(tokSigned(t, a.key, tokPayload(map[string]string{"token_type": `"id_token"`})), ErrTokenType)
+}
+
+func TestAttackCrit(t *testing.T) {
+	a := newTokTarget(t, EdDSA)
+	for _, crit := range []string{`["exp"]`, `["b64"],"b64":false`, `["x"],"x":1`, `[]`, `null`, `"alg"`} {
+		a.refuses(a.signedBy(a.key.raw, 0, `{"alg":"EdDSA","typ":"MT+JWT","crit":`+crit+`}`), ErrTokenHeader)
+	}
+}
+
+// One token has one spelling (RFC 4648 sections 3.2 to 3.5): no padding, no other
+// alphabet, no line breaks, no bits that do not count.
+func TestAttackBase64Variants(t *testing.T) {
+	alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for _, alg := range []Algorithm{ES256, ES512, EdDSA} {
+		a := newTokTarget(t, alg)
+		parts := strings.Split(a.compact, ".")
+		for i, part := range parts {
+			variant := func(text string) string {
+				changed := append([]string(nil), parts...)
+				changed[i] = text
+				return strings.Join(changed, ".")
+			}
+			padded := part + strings.Repeat("=", (4-len(part)%4)%4)
+			variants := []string{variant(part + "="), variant(part + "=="), variant(part + "\n"), variant("\r\n" + part),
+				variant(part[:5] + "\n" + part[5:]), variant(part + " "), variant(part + "A"), variant(part + "AAAA")}
+			if padded != part {
+				variants = append(variants, variant(padded))
+			}
+			if std := strings.NewReplacer("-", "+", "_", "/").Replace(part); std != part {
+				variants = append(variants, variant(std))
+			}
+			if unused := len(part) * 6 % 8; unused > 0 {
+				last := strings.IndexByte(alphabet, part[len(part)-1])
+				for bits := 1; bits < 1<<unused; bits++ {
+					variants = append(variants, variant(part[:len(part)-1]+string(alphabet[last|bits])))
+				}
+			}
+			for _, text := range variants {
+				require.NotEqual(t, a.compact, text)
+				tok, err := a.verifier.Verify(t.Context(), text)
+				require.Error(t, err, text)
+				require.Nil(t, tok)
+				if strings.ContainsAny(text, "= \r\n+/") {
+					require.ErrorIs(t, err, ErrTokenMalformed)
+				}
+			}
+		}
+	}
+}
+
+func TestAttackForeignKid(t *testing.T) {
+	a := newTokTarget(t, ES256)
+	evil := tokKey(t, ES256)
+	a.refuses(tokCompact(t, evil, tokClaims()), ErrTokenKey)
+	// The key of the attacker under the id of the issuer's.
+	a.refuses(a.signedBy(tokRawSigner{evil.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, a.key.ID())), ErrTokenSignature)
+	// Without an id, the attacker's key is not among those that are tried.
+	a.refuses(a.signedBy(tokRawSigner{evil.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`), ErrTokenSignature)
+	// The issuer's key is not tried for an id that is not its own.
+	for _, kid := range []string{"../../dev/null", "' OR 1=1 --", strings.ToUpper(a.key.ID()), a.key.ID() + " "} {
+		a.refuses(a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, kid)), ErrTokenKey)
+	}
+	a.refuses(a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT","kid":""}`), ErrTokenMalformed)
+	_, err := a.verifier.Verify(t.Context(), a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`))
+	require.NoError(t, err)
+}
+
+// tokRawSigner answers with the fixed-size form of an ECDSA signature.
+type tokRawSigner struct{ crypto.Signer }
+
+func (s tokRawSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+	key := s.Signer.(*ecdsa.PrivateKey)
+	r, sig, err := ecdsa.Sign(rand.Reader, key, digest)
+	if err != nil {
+		return nil, err
+	}
+	size := (key.Curve.Params().BitSize + 7) / 8
+	raw := make([]byte, 2*size)
+	r.FillBytes(raw[:size])
+	sig.FillBytes(raw[size:])
+	return raw, nil
+}
+
+// A token cannot bring its own key, nor make the verifier fetch one.
+func TestAttackEmbeddedKey(t *testing.T) {
+	a := newTokTarget(t, EdDSA)
+	pub, evil, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	asked := false
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer server.Close()
+	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":%q}`, base64.RawURLEncoding.EncodeToString(pub))
+	for _, member := range []string{
+		`"jwk":` + jwk, `"jku":"` + server.URL + `"`, `"x5u":"` + server.URL + `"`,
+		`"x5c":["AAAA"]`, `"x5t":"AAAA"`, `"x5t#S256":"AAAA"`, `"jwk":null`,
+	} {
+		a.refuses(a.signedBy(evil, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
+		// Not even if the signature is the issuer's.
+		a.refuses(a.signedBy(a.key.raw, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
+	}
+	require.False(t, asked)
+}
+
+// Nothing of a token above the limit is decoded, and no key is asked for it.
+func TestAttackOversized(t *testing.T) {
+	a := newTokTarget(t, EdDSA)
+	big := tokSigned(t, a.key, tokPayload(map[string]string{"name": `"` + strings.Repeat("x", 1<<20) + `"`}))
+	a.refuses(big, ErrTokenTooLarge)
+	a.refuses(strings.Repeat("A", MaxTokenBytes+1), ErrTokenTooLarge)
+	a.refuses(strings.Repeat(".", MaxTokenBytes), ErrTokenMalformed)
+	a.refuses(strings.Repeat("A", MaxTokenBytes), ErrTokenMalformed)
+	a.refuses(tokB64(`{"alg":"EdDSA","typ":"MT+JWT","x":"`+strings.Repeat("x", 100_000)+`"}`)+"."+a.payload()+".AAAA", ErrTokenTooLarge)
+
+	source := &tokNoKeys{}
+	a.verifier.source = source
+	_, err := a.verifier.Verify(t.Context(), big)
+	require.ErrorIs(t, err, ErrTokenTooLarge)
+	require.Zero(t, source.asked)
+}
+
+func TestAttackDuplicateNames(t *testing.T) {
+	a := newTokTarget(t, EdDSA)
+	for _, header := range []string{
+		`{"alg":"EdDSA","alg":"EdDSA","typ":"MT+JWT"}`,
+		`{"alg":"none","typ":"MT+JWT","alg":"EdDSA"}`,
+		`{"alg":"EdDSA","typ":"MT+JWT","\u0061lg":"none"}`,
+		`{"alg":"EdDSA","typ":"JWT","typ":"MT+JWT"}`,
+		`{"alg":"EdDSA","typ":"MT+JWT","x":{"a":1,"a":2}}`,
+	} {
+		a.refuses(a.signedBy(a.key.raw, 0, header), ErrTokenMalformed)
+	}
+	for _, payload := range []string{
+		tokPayload(map[string]string{"": `"iss":"https://mytoken.example.org"`}),
+		tokPayload(map[string]string{"": `"exp":1795459312,"exp":4102444800`}),
+		tokPayload(map[string]string{"restrictions": `[{"exp":1795459312,"exp":4102444800}]`}),
+		tokPayload(map[string]string{"rotation": `{"on_AT":true,"on_AT":false}`}),
+	} {
+		a.refuses(tokSigned(t, a.key, payload), ErrTokenMalformed)
+	}
+}
+
+// Any change of a byte of the signed text is noticed.
+func TestAttackTampering(t *testing.T) {
+	a := newTokTarget(t, ES256)
+	for i := range len(a.compact) {
+		if a.compact[i] == '.' {
+			continue
+		}
+		changed := []byte(a.compact)
+		changed[i] ^= 1
+		tok, err := a.verifier.Verify(t.Context(), string(changed))
+		require.Error(t, err, "byte %d", i)
+		require.Nil(t, tok)
+	}
+}
+
+// An ECDSA signature (r, s) has a twin (r, n-s) that anybody can compute and that
+// is as valid. The twin is another string for the same token: what identifies a
+// token is its claims, never the string. An issuer notices the twin because it
+// knows the SHA-256 of what it issued.
+func TestSignatureMalleability(t *testing.T) {
+	a := newTokTarget(t, ES256)
+	i := strings.LastIndexByte(a.compact, '.') + 1
+	raw, err := base64.RawURLEncoding.DecodeString(a.compact[i:])
+	require.NoError(t, err)
+	s := new(big.Int).SetBytes(raw[32:])
+	s.Sub(elliptic.P256().Params().N, s)
+	s.FillBytes(raw[32:])
+	twin := a.compact[:i] + base64.RawURLEncoding.EncodeToString(raw)
+	require.NotEqual(t, a.compact, twin)
+	first, err := a.verifier.Verify(t.Context(), a.compact)
+	require.NoError(t, err)
+	second, err := a.verifier.Verify(t.Context(), twin)
+	require.NoError(t, err)
+	require.Equal(t, first.ID(), second.ID())
+	require.Equal(t, first.claims, second.claims)
+	require.NotEqual(t, sha256.Sum256([]byte(a.compact)), sha256.Sum256([]byte(twin)))
+
+	// (r, s+n) is no twin: numbers must be in range, and sizes are fixed.
+	s.Add(s, elliptic.P256().Params().N)
+	if s.BitLen() <= 256 {
+		s.FillBytes(raw[32:])
+		a.refuses(a.compact[:i]+base64.RawURLEncoding.EncodeToString(raw), ErrTokenSignature)
+	}
+	a.refuses(a.compact[:i]+base64.RawURLEncoding.EncodeToString(append([]byte{0}, raw...)), ErrTokenSignature)
+	clear(raw)
+	a.refuses(a.compact[:i]+base64.RawURLEncoding.EncodeToString(raw), ErrTokenSignature)
+}
+
+// tokNoKeys counts how often it is asked for keys and has none.
+type tokNoKeys struct {
+	*Keys
+	asked int
+}
+
+func (s *tokNoKeys) current(context.Context) (*jws.Ring, error) {
+	s.asked++
+	return nil, ErrKeysUnavailable
+}

@@ -1,0 +1,178 @@
+package bearer_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client/bearer"
+	"github.com/mytoken-go/sdk/mytoken/internal/secret"
+)
+
+// world is an environment with a directory for each place.
+type world struct {
+	t                   *testing.T
+	named, runtime, tmp string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	if os.Geteuid() < 0 {
+		t.Skip("the system has no user ids")
+	}
+	w := &world{t: t}
+	name := "bt_u" + strconv.Itoa(os.Geteuid())
+	w.named = filepath.Join(t.TempDir(), "named")
+	w.runtime, w.tmp = filepath.Join(t.TempDir(), name), filepath.Join(t.TempDir(), name)
+	t.Setenv(bearer.EnvToken, "")
+	t.Setenv(bearer.EnvFile, w.named)
+	t.Setenv(bearer.EnvRuntimeDir, filepath.Dir(w.runtime))
+	t.Setenv("TMPDIR", filepath.Dir(w.tmp))
+	return w
+}
+
+func (w *world) put(path, text string) {
+	w.t.Helper()
+	require.NoError(w.t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+func (w *world) finds(token, path string) {
+	w.t.Helper()
+	got, err := bearer.Discover()
+	require.NoError(w.t, err)
+	require.Equal(w.t, token, got.Token.Reveal())
+	require.Equal(w.t, path, got.Path)
+}
+
+// The places are looked at in their order; what is empty or not there leads on.
+func TestDiscover(t *testing.T) {
+	w := newWorld(t)
+	_, err := bearer.Discover()
+	require.ErrorIs(t, err, bearer.ErrNotFound)
+	w.put(w.tmp, "in-tmp\n")
+	w.finds("in-tmp", w.tmp)
+	w.put(w.runtime, " \t\n\v\f\r")
+	w.finds("in-tmp", w.tmp)
+	w.put(w.runtime, "\f in-runtime\v\r\n")
+	w.finds("in-runtime", w.runtime)
+	w.put(w.named, "named==")
+	w.finds("named==", w.named)
+	t.Setenv(bearer.EnvToken, " \n")
+	w.finds("named==", w.named)
+	t.Setenv(bearer.EnvToken, " eyJ.eyJ.sig-_~+/ ")
+	w.finds("eyJ.eyJ.sig-_~+/", "")
+}
+
+// What is no token ends the search, and is not shown.
+func TestDiscoverMalformed(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.tmp, "fine")
+	for _, text := range []string{"planted token", "planted\x00", "pläntéd", "=", "planted=x", strings.Repeat("planted", 1<<18)} {
+		w.put(w.named, text)
+		_, err := bearer.Discover()
+		require.ErrorIs(t, err, bearer.ErrMalformed, "%.20q", text)
+		require.NotContains(t, err.Error(), "planted")
+		require.ErrorIs(t, bearer.Write(w.named, secret.New(text)), bearer.ErrMalformed)
+	}
+	t.Setenv(bearer.EnvToken, "not a token")
+	_, err := bearer.Discover()
+	require.ErrorIs(t, err, bearer.ErrMalformed)
+}
+
+// In the temporary directory, a file must be the user's own.
+func TestDiscoverUnsafe(t *testing.T) {
+	w := newWorld(t)
+	var unsafe *bearer.UnsafeError
+	w.put(w.named+"-elsewhere", "elsewhere")
+	require.NoError(t, os.Symlink(w.named+"-elsewhere", w.tmp))
+	_, err := bearer.Discover()
+	require.ErrorAs(t, err, &unsafe)
+	require.ErrorAs(t, bearer.CheckWritable(w.tmp), &unsafe)
+	require.ErrorAs(t, bearer.Write(w.tmp, secret.New("x")), &unsafe)
+	require.NoError(t, bearer.Remove(w.tmp, secret.New("elsewhere")))
+	require.FileExists(t, w.tmp)
+
+	require.NoError(t, os.Remove(w.tmp))
+	require.NoError(t, os.Mkdir(w.tmp, 0o700))
+	_, err = bearer.Discover()
+	require.ErrorAs(t, err, &unsafe)
+	require.ErrorAs(t, bearer.CheckWritable(w.tmp), &unsafe)
+
+	require.NoError(t, os.Remove(w.tmp))
+	w.put(w.tmp, "x")
+	require.NoError(t, os.Chmod(w.tmp, 0o620))
+	_, err = bearer.Discover()
+	require.ErrorAs(t, err, &unsafe)
+	require.NoError(t, bearer.CheckWritable(w.tmp), "it will be replaced")
+
+	// A file that the user names may be anything that can be read.
+	require.NoError(t, os.Symlink(w.named+"-elsewhere", w.named))
+	w.finds("elsewhere", w.named)
+}
+
+// A file of another user is neither read nor replaced.
+func TestForeignFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	w := newWorld(t)
+	w.put(w.tmp, "foreign")
+	require.NoError(t, os.Chown(w.tmp, 12345, 12345))
+	var unsafe *bearer.UnsafeError
+	_, err := bearer.Discover()
+	require.ErrorAs(t, err, &unsafe)
+	require.Contains(t, err.Error(), "another user")
+	require.ErrorAs(t, bearer.Write(w.tmp, secret.New("x")), &unsafe)
+	require.NoError(t, bearer.Remove(w.tmp, secret.New("foreign")))
+	require.FileExists(t, w.tmp)
+}
+
+// A directory where others may replace files is no place for a token.
+func TestOpenDirectory(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Dir(w.tmp)
+	require.NoError(t, os.Chmod(dir, 0o777))
+	require.ErrorAs(t, bearer.CheckWritable(w.tmp), new(*bearer.UnsafeError))
+	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+	require.NoError(t, bearer.CheckWritable(w.tmp))
+	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
+}
+
+// What is written is found, by its owner alone, and removed by who wrote it.
+func TestWrite(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{w.named, w.runtime, w.tmp} {
+		expected, err := bearer.Path()
+		require.NoError(t, err)
+		require.Equal(t, path, expected)
+		require.NoError(t, bearer.Write(path, secret.New("mine")))
+		w.finds("mine", path)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.EqualValues(t, 0o600, info.Mode().Perm())
+		require.NoError(t, bearer.Remove(path, secret.New("yours")))
+		require.FileExists(t, path)
+		require.NoError(t, bearer.Remove(path, secret.New("mine")))
+		require.NoFileExists(t, path)
+		require.NoError(t, bearer.Remove(path, secret.New("mine")))
+		t.Setenv(map[string]string{w.named: bearer.EnvFile, w.runtime: bearer.EnvRuntimeDir, w.tmp: "TMPDIR"}[path], "")
+	}
+}
+
+// How does a program find its access token?
+func ExampleDiscover() {
+	os.Setenv("BEARER_TOKEN", "an-access-token")
+	defer os.Unsetenv("BEARER_TOKEN")
+	found, err := bearer.Discover()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("Authorization: Bearer", found.Token)
+	// Output: Authorization: Bearer [redacted]
+}

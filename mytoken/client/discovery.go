@@ -1,0 +1,162 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// Metadata is what a server says about itself (protocol section 5.1).
+type Metadata struct {
+	Issuer    string
+	Providers []Provider
+	Version   string
+	// TokeninfoActions are those of the tokeninfo endpoint.
+	TokeninfoActions []string
+	// GrantTypes are those of the mytoken endpoint.
+	GrantTypes []string
+	// RestrictionKeys are the keys of restrictions that the server evaluates.
+	RestrictionKeys []string
+	JWKSURI         string
+	Documentation   string
+
+	endpoints map[endpoint]string
+}
+
+// Provider is an OpenID provider of a server.
+type Provider struct {
+	Issuer string
+	Name   string
+	Scopes []string
+}
+
+type endpoint string
+
+const (
+	endpointMytoken     endpoint = "mytoken"
+	endpointAccessToken endpoint = "access token"
+	endpointTokeninfo   endpoint = "tokeninfo"
+	endpointRevocation  endpoint = "revocation"
+	endpointTransfer    endpoint = "token transfer"
+	endpointProfiles    endpoint = "profiles"
+)
+
+// metadataCache keeps a document. The channel holds it, and is empty while somebody
+// fetches.
+type metadataCache struct{ slot chan cachedMetadata }
+
+type cachedMetadata struct {
+	document *Metadata
+	until    time.Time
+}
+
+func newMetadataCache() *metadataCache {
+	slot := make(chan cachedMetadata, 1)
+	slot <- cachedMetadata{}
+	return &metadataCache{slot}
+}
+
+// Metadata returns the discovery document of the server. It is kept for
+// Config.MetadataLife, and one caller at a time fetches it; the others wait for him.
+// Do not change what is returned. Errors are [*Error], [*NetworkError],
+// [*AnswerError], or that of the context.
+func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
+	var kept cachedMetadata
+	select {
+	case kept = <-c.metadata.slot:
+	case <-ctx.Done():
+		return nil, &NetworkError{Operation: "discovery", Err: ctx.Err()}
+	}
+	defer func() { c.metadata.slot <- kept }()
+	if kept.document != nil && wall(c.now()).Before(kept.until) {
+		return kept.document, nil
+	}
+	document, err := c.fetchMetadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kept = cachedMetadata{document, wall(c.now()).Add(c.cfg.MetadataLife)}
+	return document, nil
+}
+
+func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
+	const operation = "discovery"
+	body, err := c.send(ctx, request{
+		operation: operation, method: http.MethodGet, url: c.cfg.Issuer + wire.PathMytokenConfiguration, safe: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var doc wire.Configuration
+	if err := wire.Unmarshal(body, &doc); err != nil {
+		return nil, &AnswerError{Operation: operation, Reason: "the document is malformed"}
+	}
+	if strings.TrimRight(doc.Issuer, "/") != c.cfg.Issuer {
+		return nil, &AnswerError{Operation: operation, Reason: "the document is that of another issuer"}
+	}
+	m := &Metadata{
+		Issuer: doc.Issuer, Version: doc.Version, TokeninfoActions: doc.TokeninfoActions, GrantTypes: doc.MytokenGrantTypes,
+		RestrictionKeys: doc.RestrictionKeys, JWKSURI: doc.JWKSURI, Documentation: doc.Documentation,
+		endpoints: map[endpoint]string{
+			endpointMytoken: doc.MytokenEndpoint, endpointAccessToken: doc.AccessTokenEndpoint, endpointTokeninfo: doc.TokeninfoEndpoint,
+			endpointRevocation: doc.RevocationEndpoint, endpointTransfer: doc.TokenTransferEndpoint, endpointProfiles: doc.ProfilesEndpoint,
+		},
+	}
+	for _, p := range doc.Providers {
+		m.Providers = append(m.Providers, Provider{Issuer: p.Issuer, Name: p.Name, Scopes: p.Scopes})
+	}
+	for name, address := range m.endpoints {
+		if address == "" {
+			continue
+		}
+		if err := c.checkURL(address); err != nil {
+			return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("%s endpoint: %v", name, err)}
+		}
+	}
+	return m, nil
+}
+
+// endpoint looks up the URL of an endpoint.
+func (c *Client) endpoint(ctx context.Context, name endpoint) (string, error) {
+	m, err := c.Metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.endpoints[name] == "" {
+		return "", fmt.Errorf("%w: no %s endpoint", ErrUnsupported, name)
+	}
+	return m.endpoints[name], nil
+}
+
+// post sends an object to an endpoint.
+func (c *Client) post(ctx context.Context, name endpoint, r request) ([]byte, error) {
+	var err error
+	if r.url, err = c.endpoint(ctx, name); err != nil {
+		return nil, err
+	}
+	r.method = http.MethodPost
+	return c.send(ctx, r)
+}
+
+// provider fills in the provider of a server that has one.
+func (c *Client) provider(ctx context.Context, asked string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	m, err := c.Metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(m.Providers) != 1 {
+		return "", fmt.Errorf("client: the server has %d providers: say which", len(m.Providers))
+	}
+	return m.Providers[0].Issuer, nil
+}
+
+// Supports reports whether the tokeninfo endpoint knows an action.
+func (m *Metadata) Supports(action string) bool { return slices.Contains(m.TokeninfoActions, action) }

@@ -1,0 +1,161 @@
+package client_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+func unixOnly(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("permissions and symbolic links are those of Unix")
+	}
+}
+
+func TestFileStore(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "token")
+	s := client.NewFileStore(path)
+	_, err := s.Load(ctx)
+	require.ErrorIs(t, err, client.ErrNoToken)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	for _, text := range []string{"first", "second"} {
+		require.NoError(t, s.Save(ctx, client.NewSecret(text)))
+		token, err := client.NewFileStore(path).Load(ctx)
+		require.NoError(t, err)
+		require.Equal(t, text, token.Reveal())
+	}
+	require.Error(t, client.NewFileStore(filepath.Join(path, "x")).Save(ctx, aToken))
+}
+
+// What is no token is refused, and nothing of it is in the error.
+func TestFileStoreBadFiles(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":      {" \n", "empty"},
+		"two tokens": {"planted1\nplanted2", "holds no token"},
+		"binary":     {"planted\x00", "holds no token"},
+		"long":       {strings.Repeat("planted", 10000), "holds no token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "token")
+			require.NoError(t, os.WriteFile(path, []byte(c.text), 0o600))
+			_, err := client.NewFileStore(path).Load(t.Context())
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, err.Error(), "planted")
+		})
+	}
+}
+
+// A file that others may read is refused; saving repairs it. A symbolic link stays one.
+func TestFileStorePermissions(t *testing.T) {
+	unixOnly(t)
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	require.NoError(t, os.Chmod(path, 0o640))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(path, link))
+	s := client.NewFileStore(link)
+	_, err := s.Load(ctx)
+	require.ErrorContains(t, err, "0640")
+	require.NoError(t, s.Save(ctx, aToken))
+	_, err = s.Load(ctx)
+	require.NoError(t, err)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&fs.ModeSymlink)
+	_, err = client.NewFileStore(t.TempDir()).Load(ctx)
+	require.ErrorContains(t, err, "not a regular file")
+}
+
+// One holds the lock, whatever path leads to the file; who waits can give up.
+func TestFileStoreLock(t *testing.T) {
+	unixOnly(t)
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(path, link))
+	unlock, err := client.NewFileStore(path).Lock(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = client.NewFileStore(link).Lock(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	unlock()
+
+	var group sync.WaitGroup
+	var inside, count atomic.Int32
+	for i := range 8 {
+		s := client.NewFileStore([]string{path, link}[i%2])
+		group.Go(func() {
+			for range 25 {
+				unlock, err := s.Lock(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two hold the lock")
+				}
+				count.Add(1)
+				inside.Add(-1)
+				unlock()
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 200, count.Load())
+}
+
+// What a writer left behind when it was killed goes with the next one.
+func TestLeftoversAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "to[k]en*")
+	if runtime.GOOS == "windows" {
+		path = filepath.Join(dir, "token")
+	}
+	old, young, other := filepath.Join(dir, "."+filepath.Base(path)+".1.tmp"), filepath.Join(dir, "."+filepath.Base(path)+".2.tmp"), filepath.Join(dir, ".token2.1.tmp")
+	for _, name := range []string{old, young, other} {
+		require.NoError(t, os.WriteFile(name, []byte("x"), 0o600))
+	}
+	past := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(old, past, past))
+	require.NoError(t, os.Chtimes(other, past, past))
+	require.NoError(t, client.NewFileStore(path).Save(t.Context(), aToken))
+	require.NoFileExists(t, old)
+	require.FileExists(t, young)
+	require.FileExists(t, other)
+}
+
+func TestMemoryStore(t *testing.T) {
+	ctx := t.Context()
+	s := client.NewMemoryStore(client.Secret{})
+	_, err := s.Load(ctx)
+	require.ErrorIs(t, err, client.ErrNoToken)
+	require.NoError(t, s.Save(ctx, aToken))
+	token, err := s.Load(ctx)
+	require.NoError(t, err)
+	require.True(t, token.Equal(aToken))
+	unlock, err := s.Lock(ctx)
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = s.Lock(ended)
+	require.ErrorIs(t, err, context.Canceled)
+	unlock()
+	unlock, err = s.Lock(ctx)
+	require.NoError(t, err)
+	unlock()
+}

@@ -1,0 +1,257 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+var rotating = &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}
+
+// Every operation takes over what rotation makes of the token.
+func TestHolderRotates(t *testing.T) {
+	s := start(t, nil)
+	ctx := t.Context()
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	h := s.client.NewHolder(store)
+	for n, use := range []func() error{
+		func() error { _, err := h.AccessToken(ctx, client.AccessTokenRequest{}); return err },
+		func() error { _, err := h.Derive(ctx, client.DeriveRequest{}); return err },
+		func() error { _, err := h.History(ctx); return err },
+		func() error { _, err := h.Subtree(ctx); return err },
+		func() error { _, err := h.List(ctx); return err },
+		func() error {
+			child, err := h.Derive(ctx, client.DeriveRequest{})
+			require.NoError(t, err)
+			return h.RevokeByID(ctx, child.MomID, true)
+		},
+	} {
+		before := s.generation(store)
+		require.NoError(t, use(), n)
+		require.Greater(t, s.generation(store), before, n)
+	}
+	before := s.generation(store)
+	_, err := h.Introspect(ctx)
+	require.NoError(t, err)
+	_, err = h.Transfer(ctx)
+	require.NoError(t, err)
+	require.Equal(t, before, s.generation(store))
+	require.NoError(t, h.Revoke(ctx, true))
+	_, err = h.AccessToken(ctx, client.AccessTokenRequest{})
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
+}
+
+// Many goroutines use one rotating token, some of them through holders of their own.
+func TestHolderConcurrent(t *testing.T) {
+	s := start(t, nil)
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	one, two := s.client.NewHolder(store), s.client.NewHolder(store)
+	var group sync.WaitGroup
+	const callers, uses = 8, 5
+	for i := range callers {
+		h := one
+		if i%2 == 1 {
+			h = two
+		}
+		group.Go(func() {
+			for range uses {
+				if _, err := h.AccessToken(t.Context(), client.AccessTokenRequest{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	require.EqualValues(t, 1+callers*uses, s.generation(store))
+}
+
+// The answer that brings a rotated token is lost: within the grace, the same successor
+// comes with the next one.
+//
+// proves P8
+func TestLostAnswerOfARotatingToken(t *testing.T) {
+	var lose atomic.Int32
+	s := start(t, func(o *setup) {
+		o.wrap = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/v0/token/access" && lose.Add(-1) >= 0 {
+					h.ServeHTTP(&discard{http.Header{}}, r)
+					panic(http.ErrAbortHandler)
+				}
+				h.ServeHTTP(w, r)
+			})
+		}
+	})
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	h := s.client.NewHolder(store)
+	lose.Store(2)
+	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, s.generation(store))
+	_, err = h.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, s.generation(store))
+
+	// A token that does not rotate is not used a second time.
+	plain := s.client.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{})))
+	lose.Store(1)
+	_, err = plain.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.ErrorAs(t, err, new(*client.NetworkError))
+	require.EqualValues(t, -1, lose.Add(-1)) // nobody has asked again
+}
+
+// discard is an answer that nobody gets.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(int)             {}
+
+// The successor is saved before the answer is handed out. What cannot be saved is
+// withheld, and tried again before the next use.
+func TestSuccessorIsSavedFirst(t *testing.T) {
+	s := start(t, nil)
+	store := &failingStore{MemoryStore: client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))}
+	h := s.client.NewHolder(store)
+	full := errors.New("disk full")
+	store.fails = full
+	for range 2 {
+		at, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.ErrorIs(t, err, full)
+		require.ErrorAs(t, err, new(*client.SaveError))
+		require.Nil(t, at)
+	}
+	store.fails = nil
+	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, s.generation(store)) // the second use did not get as far as the server
+}
+
+// Somebody who does not lock was faster: the token that is in the store by now is used.
+func TestRaceLost(t *testing.T) {
+	s := start(t, nil)
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	old, err := store.Load(t.Context())
+	require.NoError(t, err)
+	for range 2 { // so that the old token is refused
+		_, err := s.client.NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.NoError(t, err)
+	}
+	late := &lateStore{MemoryStore: store, first: old}
+	_, err = s.client.NewHolder(late).AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, s.generation(store))
+
+	// Without another token in the store, the refusal stands.
+	lonely := s.client.NewHolder(client.NewMemoryStore(old))
+	_, err = lonely.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
+}
+
+// lateStore shows an old token for a while.
+type lateStore struct {
+	*client.MemoryStore
+	first client.Secret
+	loads atomic.Int32
+}
+
+func (s *lateStore) Load(ctx context.Context) (client.Secret, error) {
+	if s.loads.Add(1) <= 2 {
+		return s.first, nil
+	}
+	return s.MemoryStore.Load(ctx)
+}
+
+// A request of a rotating token that is under way is finished although its context ends,
+// and its successor kept.
+func TestCancelledUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := &fake{}
+		f.answer = func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+			cancel()
+			if r.Context().Err() != nil {
+				t.Error("the request was cancelled")
+			}
+			answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
+		}
+		store := client.NewMemoryStore(jwt(1, `{"on_AT":true}`))
+		h := f.client(t, nil).NewHolder(store)
+		_, err := h.AccessToken(ctx, client.AccessTokenRequest{})
+		require.NoError(t, err)
+		token, err := store.Load(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "the-next-token", token.Reveal())
+		_, err = h.AccessToken(ctx, client.AccessTokenRequest{})
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// A server that rotates a token that does not say so is believed.
+func TestUnexpectedRotation(t *testing.T) {
+	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
+	}}
+	store := client.NewMemoryStore(jwt(1, `null`))
+	_, err := f.client(t, nil).NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	token, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "the-next-token", token.Reveal())
+}
+
+// Also its successor that could not be saved is saved before the next use, whose own
+// successor is kept then.
+func TestUnexpectedRotationIsSavedLater(t *testing.T) {
+	var store *failingStore
+	var saved []client.Secret // at each request
+	generation := 1
+	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+		token, err := store.Load(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		saved = append(saved, token)
+		generation++
+		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": jwt(generation, `null`).Reveal()}})
+	}}
+	store = &failingStore{MemoryStore: client.NewMemoryStore(jwt(1, `null`)), fails: errors.New("disk full")}
+	h := f.client(t, nil).NewHolder(store)
+	for range 2 {
+		_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.ErrorAs(t, err, new(*client.SaveError))
+	}
+	require.Len(t, saved, 1, "the second use did not get as far as the server")
+	store.fails = nil
+	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.True(t, saved[1].Equal(jwt(2, `null`)))
+	token, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.True(t, token.Equal(jwt(3, `null`)))
+}
+
+// Somebody has put another token into the store meanwhile: it is newer, and stays.
+func TestUnexpectedRotationComesLate(t *testing.T) {
+	store := client.NewMemoryStore(jwt(1, `null`))
+	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+		if err := store.Save(t.Context(), aToken); err != nil {
+			t.Error(err)
+		}
+		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
+	}}
+	_, err := f.client(t, nil).NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	token, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.True(t, token.Equal(aToken))
+}

@@ -1,0 +1,173 @@
+package client_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/client/bearer"
+)
+
+// The keeper ends at an instant, and revokes if it shall.
+func TestKeepUntil(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		end := time.Now().Add(90*time.Minute + 7*time.Second)
+		k := keep(t, f, path, func(cfg *client.KeepConfig) { cfg.Until, cfg.Revoke = end, true })
+		require.NoError(t, <-k.ended)
+		require.Equal(t, end, time.Now())
+		require.NoFileExists(t, path)
+		require.Equal(t, 1, f.count("/revoke"))
+		require.Equal(t, client.KeepEnded, k.keeper.State().Phase)
+	})
+}
+
+// What a keeper left that was killed goes when its token ends, also if the server is down.
+func TestKeepFindsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		left := jwtUntil(time.Now().Add(30 * time.Minute))
+		require.NoError(t, bearer.Write(path, left))
+		f := &fake{life: time.Hour}
+		f.setDown(errRefused)
+		k := keep(t, f, path, nil)
+		time.Sleep(30*time.Minute - time.Second)
+		require.FileExists(t, path)
+		require.Equal(t, client.KeepAging, k.keeper.State().Phase)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.NoFileExists(t, path)
+		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
+		k.end()
+
+		require.NoError(t, bearer.Write(path, left)) // it has ended
+		keep(t, f, path, nil).end()
+
+		for _, other := range []client.Secret{client.NewSecret("nobody-knows-when-it-ends"), jwtUntil(time.Now().Add(time.Hour))} {
+			require.NoError(t, bearer.Write(path, other))
+			k = keep(t, f, path, nil)
+			k.stop()
+			require.NoError(t, <-k.ended)
+			require.FileExists(t, path, "it is not this keeper's")
+		}
+	})
+}
+
+// jwtUntil is an access token that says when it ends.
+func jwtUntil(end time.Time) client.Secret {
+	payload := fmt.Sprintf(`{"exp":%d.5}`, end.Unix())
+	return client.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
+}
+
+// The file goes at the end, also while a request is under way.
+func TestKeepEndsWhileAsking(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		var slow atomic.Bool
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			if slow.Load() {
+				time.Sleep(20 * time.Second)
+			}
+			answer(w, 200, f.accessToken())
+		}
+		k := keep(t, f, path, nil)
+		slow.Store(true)
+		time.Sleep(55*time.Minute + 5*time.Second)
+		require.Equal(t, 2, f.count("/access"))
+		require.FileExists(t, path)
+		k.stop()
+		synctest.Wait()
+		require.NoFileExists(t, path)
+		require.NoError(t, <-k.ended)
+		require.NoFileExists(t, path)
+	})
+}
+
+// What goes wrong at the end is reported.
+func TestKeepRevocationFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		k := keep(t, f, path, func(cfg *client.KeepConfig) { cfg.Revoke = true })
+		f.setDown(errRefused)
+		k.stop()
+		require.ErrorIs(t, <-k.ended, errRefused)
+		require.NoFileExists(t, path)
+		require.ErrorIs(t, k.keeper.State().Err, errRefused)
+	})
+}
+
+// A file that somebody else has put there meanwhile is left alone at the end.
+func TestKeepOthersFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		k := keep(t, &fake{life: time.Hour}, path, nil)
+		require.NoError(t, bearer.Write(path, client.NewSecret("another-token")))
+		k.stop()
+		require.NoError(t, <-k.ended)
+		require.FileExists(t, path)
+	})
+}
+
+// A token for which the provider states no end is replaced now and then; one that lives
+// shortly, not more often than once a second; one that has ended when it comes, is not
+// written.
+func TestKeepStrangeLives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	for life, c := range map[string]struct {
+		watched time.Duration
+		want    int
+	}{
+		"": {time.Hour, 13}, `,"expires_in":1`: {time.Minute, 61}, `,"expires_in":3`: {time.Minute, 41},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+				_, _ = w.Write([]byte(`{"access_token":"a"` + life + `}`))
+			}}
+			k := keep(t, f, path, nil)
+			time.Sleep(c.watched)
+			require.InDelta(t, c.want, f.count("/access"), 2, life)
+			k.end()
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			time.Sleep(2 * time.Second)
+			_, _ = w.Write([]byte(`{"access_token":"a","expires_in":1}`))
+		}}
+		k := keep(t, f, path, nil)
+		time.Sleep(time.Minute)
+		require.Equal(t, []client.KeepPhase{client.KeepDown}, k.seen())
+		require.NoFileExists(t, path)
+		k.end()
+	})
+}
+
+// Where others control the file, nothing is written, and nothing asked for.
+func TestKeepUnsafe(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("symbolic links need a privilege")
+	}
+	path := filepath.Join(t.TempDir(), "bt")
+	require.NoError(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path))
+	f := &fake{life: time.Hour}
+	h := f.client(t, nil).NewHolder(client.NewMemoryStore(aToken))
+	require.ErrorAs(t, client.Keep(t.Context(), client.KeepConfig{Holder: h, Path: path}), new(*bearer.UnsafeError))
+	require.Zero(t, f.count("/access"))
+	_, err := client.NewKeeper(client.KeepConfig{Path: path})
+	require.Error(t, err)
+	_, err = client.NewKeeper(client.KeepConfig{Holder: h, Path: path, Early: -1})
+	require.Error(t, err)
+}

@@ -1,0 +1,128 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+func (s *server) keeper(change func(*client.KeepConfig)) (*client.Keeper, *client.MemoryStore, string) {
+	s.t.Helper()
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	path := filepath.Join(s.t.TempDir(), "bt")
+	cfg := client.KeepConfig{Holder: s.client.NewHolder(store), Path: path}
+	if change != nil {
+		change(&cfg)
+	}
+	k, err := client.NewKeeper(cfg)
+	require.NoError(s.t, err)
+	return k, store, path
+}
+
+// systemTime is for tests with other processes.
+func systemTime(o *setup) { o.client = func(c *client.Config) { c.Clock = nil } }
+
+// A command finds the token by the rules, and the file goes with it.
+func TestRunCommand(t *testing.T) {
+	s := start(t, systemTime)
+	k, store, path := s.keeper(func(c *client.KeepConfig) { c.Revoke = true })
+	cmd := other(t.Context(), "job", "BEARER_TOKEN=another", "BEARER_TOKEN_FILE=/nowhere")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	require.NoError(t, k.RunCommand(t.Context(), cmd), "%s", &errs)
+	require.Contains(t, s.Provider.Secrets(), string(bytes.TrimSpace(out.Bytes())))
+	require.NoFileExists(t, path)
+	token, err := store.Load(t.Context())
+	require.NoError(t, err)
+	_, err = s.client.Introspect(t.Context(), token)
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "it was to be revoked: %v", err)
+}
+
+// If there will be no token, there is no command.
+func TestRunCommandWithoutToken(t *testing.T) {
+	s := start(t, systemTime)
+	k, store, path := s.keeper(nil)
+	token, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.client.Revoke(t.Context(), token, true))
+	cmd := other(t.Context(), "job")
+	err = k.RunCommand(t.Context(), cmd)
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
+	require.Nil(t, cmd.Process)
+	require.NoFileExists(t, path)
+}
+
+// While the server does not answer, the command waits, for as long as its context allows.
+func TestRunCommandWaits(t *testing.T) {
+	var down atomic.Bool
+	s := start(t, func(o *setup) {
+		systemTime(o)
+		o.wrap = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if down.Load() {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	k, _, path := s.keeper(func(c *client.KeepConfig) {
+		c.Changed = func(s client.KeepState) {
+			if s.Failures > 0 {
+				cancel()
+			}
+		}
+	})
+	down.Store(true)
+	cmd := other(t.Context(), "job")
+	err := k.RunCommand(ctx, cmd)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, cmd.Process)
+	require.NoFileExists(t, path)
+}
+
+// The error of the command comes back.
+func TestRunCommandFails(t *testing.T) {
+	s := start(t, systemTime)
+	k, _, _ := s.keeper(nil)
+	err := k.RunCommand(t.Context(), exec.Command(filepath.Join(t.TempDir(), "nothing")))
+	require.ErrorContains(t, err, "nothing")
+}
+
+// The keeper ends with a process that is not its child.
+func TestKeepProcess(t *testing.T) {
+	s := start(t, systemTime)
+	cmd := other(t.Context(), "waiter")
+	input, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	fresh := make(chan struct{}, 100)
+	k, _, path := s.keeper(func(c *client.KeepConfig) {
+		c.Process = cmd.Process.Pid
+		c.Changed = func(s client.KeepState) {
+			if s.Phase == client.KeepFresh {
+				fresh <- struct{}{}
+			}
+		}
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(t.Context()) }()
+	<-fresh
+	require.FileExists(t, path)
+	require.NoError(t, input.Close())
+	require.NoError(t, cmd.Wait())
+	require.NoError(t, <-ended)
+	require.NoFileExists(t, path)
+}

@@ -1,0 +1,187 @@
+package client_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// Two processes use one rotating token in a file, as fast as they can. No request fails,
+// and whoever looks at the file sees a whole token of the present generation, or the one
+// that follows.
+//
+// proves P8
+func TestProcessesShareARotatingToken(t *testing.T) {
+	uses := 1000
+	if raceEnabled || testing.Short() {
+		uses = 100
+	}
+	s := start(t, func(o *setup) { o.Provider = optest.Options{Rotation: optest.RotateStrict} })
+	path := filepath.Join(t.TempDir(), "token")
+	store := client.NewFileStore(path)
+	require.NoError(t, store.Save(t.Context(), s.token(mytoken.Properties{Rotation: rotating})))
+
+	var errs [2]bytes.Buffer
+	ended := make(chan error, len(errs))
+	for i := range errs {
+		cmd := other(t.Context(), "user", envIssuer+"="+s.URL, envPath+"="+path, envCount+"="+strconv.Itoa(uses))
+		cmd.Stderr = &errs[i]
+		require.NoError(t, cmd.Start())
+		go func() { ended <- cmd.Wait() }()
+	}
+	verifier, err := mytoken.NewVerifier(mytoken.VerifierConfig{Issuer: s.URL, Keys: s.Issuer.Keys(), Clock: s.Clock.Now})
+	require.NoError(t, err)
+	var last uint64
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for running := len(errs); running > 0; {
+		select {
+		case err := <-ended:
+			running--
+			require.NoError(t, err, "%s%s", &errs[0], &errs[1])
+		case <-look.C:
+			token, err := store.Load(t.Context())
+			require.NoError(t, err)
+			verified, err := verifier.Verify(t.Context(), token.Reveal())
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, verified.Seq(), last, "the file went back")
+			last = verified.Seq()
+		}
+	}
+	require.EqualValues(t, 1+2*uses, s.generation(store), "a request was made twice, or a generation lost")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		require.EqualValues(t, 0o600, info.Mode().Perm())
+	}
+	names, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, names, 2, "the token and its lock")
+}
+
+// A process is killed while it uses a rotating token. If the server has rotated it and the
+// file does not know, the next process gets the same successor.
+//
+// proves P8
+func TestUserKilled(t *testing.T) {
+	s := start(t, nil)
+	path := filepath.Join(t.TempDir(), "token")
+	store := client.NewFileStore(path)
+	require.NoError(t, store.Save(t.Context(), s.token(mytoken.Properties{Rotation: rotating})))
+	h := s.client.NewHolder(store)
+	for round := range 12 {
+		cmd := other(t.Context(), "user", envIssuer+"="+s.URL, envPath+"="+path, envCount+"=1000000")
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		require.NoError(t, cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for range 1 + round%3 {
+			awaitChange(t, path, ended)
+		}
+		for range rand.N(3000) {
+			runtime.Gosched()
+		}
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, <-ended)
+		_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.NoError(t, err, "round %d, %s", round, &errs)
+	}
+	require.Greater(t, s.generation(store), uint64(12))
+}
+
+// A keeper that is killed at any instant leaves a file with a whole token, or none.
+func TestKeeperKilled(t *testing.T) {
+	made, f := make(chan struct{}, 1), new(fake)
+	var count atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			document, base := f.discovery(), "http://"+r.Host
+			document["issuer"], document["access_token_endpoint"] = base, base+"/access"
+			answer(w, 200, document)
+			return
+		}
+		answer(w, 200, map[string]any{"access_token": wholeToken(int(count.Add(1)))}) // replaced every five minutes
+		select {
+		case made <- struct{}{}:
+		default:
+		}
+	}))
+	t.Cleanup(server.Close)
+	path := filepath.Join(t.TempDir(), "bt")
+	rounds, whole := 24, 0
+	if testing.Short() {
+		rounds = 3
+	}
+	for round := range rounds {
+		cmd := other(t.Context(), "keeper", envIssuer+"="+server.URL, envPath+"="+path)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		require.NoError(t, cmd.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for range 1 + round%3 {
+			select {
+			case <-made:
+			case err := <-ended:
+				require.NoError(t, err, "%s", &errs)
+				t.Fatal("the keeper has ended")
+			}
+		}
+		if round%2 == 0 {
+			for range rand.N(30000) {
+				runtime.Gosched()
+			}
+		} else {
+			awaitChange(t, path, ended)
+		}
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, <-ended)
+		text, err := os.ReadFile(path)
+		if !os.IsNotExist(err) {
+			require.NoError(t, err)
+			require.True(t, isWhole(strings.TrimSpace(string(text))), "round %d: %d bytes", round, len(text))
+			whole++
+		}
+	}
+	require.Positive(t, whole, "no keeper came as far as a file")
+}
+
+// awaitChange waits until the file or its directory is seen to change: a writer is at
+// work.
+func awaitChange(t *testing.T, path string, ended <-chan error) {
+	t.Helper()
+	look := func() string {
+		var seen string
+		for _, name := range []string{path, filepath.Dir(path)} {
+			if info, err := os.Stat(name); err == nil {
+				seen += fmt.Sprint(info.Size(), info.ModTime().UnixNano(), ";")
+			}
+		}
+		return seen
+	}
+	for before := look(); look() == before; {
+		select {
+		case err := <-ended:
+			t.Fatalf("the keeper has ended: %v", err)
+		default:
+			runtime.Gosched()
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// Properties are what a mytoken is asked for with (protocol section 5.4).
+type Properties struct {
+	Name string
+	// Capabilities; empty: the server's default for a login, those of the
+	// parent for a derived token.
+	Capabilities capability.Set
+	// Restrictions; empty: none for a login, those of the parent for a
+	// derived token.
+	Restrictions restriction.List
+	// RestrictionsJSON replaces Restrictions by what only requests may say:
+	// relative times, the host "this", names of templates (protocol sections
+	// 2.2, 2.3 and 2.10).
+	RestrictionsJSON []byte
+	// Rotation; nil: the token never rotates.
+	Rotation *Rotation
+	// Include names profiles of the server.
+	Include []string
+	// Response is the form of the token; empty: a JWT.
+	Response ResponseType
+	// MaxTokenLength asks for a form of at most so many characters; 0: any.
+	MaxTokenLength int
+}
+
+// Rotation says when a mytoken is replaced by its next generation (protocol section
+// 4.1).
+type Rotation struct {
+	OnAT       bool   `json:"on_AT,omitzero"`       // after an access token was obtained
+	OnOther    bool   `json:"on_other,omitzero"`    // after any other use
+	Lifetime   uint64 `json:"lifetime,omitzero"`    // of each generation, in seconds; 0: no limit
+	AutoRevoke bool   `json:"auto_revoke,omitzero"` // revoke the tree when an outdated generation is presented
+}
+
+// ResponseType is the form in which a mytoken is handed out (protocol section 1.12).
+type ResponseType string
+
+// The response types.
+const (
+	ResponseToken        ResponseType = "token"
+	ResponseShortToken   ResponseType = "short_token"
+	ResponseTransferCode ResponseType = "transfer_code"
+)
+
+// fill writes the properties into a request.
+func (p *Properties) fill(req *wire.TokenRequest) error {
+	req.Name, req.ResponseType, req.MaxTokenLen = p.Name, string(orElse(p.Response, ResponseToken)), p.MaxTokenLength
+	for _, part := range []struct {
+		to    *jsontext.Value
+		value any
+		set   bool
+	}{
+		{&req.Capabilities, p.Capabilities, len(p.Capabilities) > 0},
+		{&req.Restrictions, p.Restrictions, len(p.Restrictions) > 0},
+		{&req.Rotation, p.Rotation, p.Rotation != nil},
+		{&req.Include, p.Include, len(p.Include) > 0},
+	} {
+		if !part.set {
+			continue
+		}
+		text, err := wire.Marshal(part.value)
+		if err != nil {
+			return fmt.Errorf("client: %w", err)
+		}
+		*part.to = text
+	}
+	if len(p.RestrictionsJSON) == 0 {
+		return nil
+	}
+	if len(p.Restrictions) > 0 {
+		return errors.New("client: restrictions are given twice")
+	}
+	if req.Restrictions = jsontext.Value(p.RestrictionsJSON); !req.Restrictions.IsValid() {
+		return errors.New("client: RestrictionsJSON is not JSON")
+	}
+	return nil
+}

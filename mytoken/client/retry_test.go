@@ -1,0 +1,173 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+var aToken = client.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
+
+// What is repeated, and what is not: a request for an access token that may have reached
+// the server would be a second use.
+//
+// proves P8
+func TestRepeatedRequests(t *testing.T) {
+	access := func(ctx context.Context, c *client.Client) error {
+		_, err := c.AccessToken(ctx, aToken, client.AccessTokenRequest{})
+		return err
+	}
+	introspect := func(ctx context.Context, c *client.Client) error {
+		_, err := c.Introspect(ctx, aToken)
+		return err
+	}
+	list := func(ctx context.Context, c *client.Client) error {
+		_, err := c.List(ctx, aToken)
+		return err
+	}
+	derive := func(ctx context.Context, c *client.Client) error {
+		_, err := c.Derive(ctx, aToken, client.DeriveRequest{})
+		return err
+	}
+	revoke := func(ctx context.Context, c *client.Client) error { return c.Revoke(ctx, aToken, true) }
+	redeem := func(ctx context.Context, c *client.Client) error {
+		_, err := c.Redeem(ctx, aToken)
+		return err
+	}
+	status := func(status int, retryAfter string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			if retryAfter != "" {
+				w.Header().Set("Retry-After", retryAfter)
+			}
+			refuse(w, status, client.CodeTemporarilyUnavailable)
+		}
+	}
+	lost := func(w http.ResponseWriter) { w.Header().Set(hangUpHeader, "yes") }
+	for name, c := range map[string]struct {
+		call func(context.Context, *client.Client) error
+		path string
+		fail func(http.ResponseWriter)
+		want int
+	}{
+		"access token, answer lost":            {access, "/access", lost, 1},
+		"access token, 500":                    {access, "/access", status(500, ""), 1},
+		"access token, 503":                    {access, "/access", status(503, ""), 1},
+		"access token, 503 for a second":       {access, "/access", status(503, "1"), 4},
+		"access token, 429":                    {access, "/access", status(429, ""), 4},
+		"access token, 429 for an hour":        {access, "/access", status(429, "3600"), 1},
+		"access token, 401":                    {access, "/access", status(401, ""), 1},
+		"derive, answer lost":                  {derive, "/my", lost, 1},
+		"redeem, answer lost":                  {redeem, "/my", lost, 1},
+		"list, answer lost":                    {list, "/tokeninfo", lost, 1},
+		"introspection, answer lost":           {introspect, "/tokeninfo", lost, 4},
+		"introspection, 502":                   {introspect, "/tokeninfo", status(502, ""), 4},
+		"introspection, 403":                   {introspect, "/tokeninfo", status(403, ""), 1},
+		"revocation, answer lost":              {revoke, "/revoke", lost, 4},
+		"revocation, 503 for a while, unusual": {revoke, "/revoke", status(503, "Fri, 31 Dec 1999 23:59:59 GMT"), 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) { c.fail(w) }}
+				require.Error(t, c.call(t.Context(), f.client(t, nil)))
+				require.Equal(t, c.want, f.count(c.path))
+			})
+		})
+	}
+}
+
+// What never reached the server is repeated, after pauses that grow.
+func TestUnreachable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		c := f.client(t, func(cfg *client.Config) { cfg.Attempts = 8 })
+		_, err := c.Metadata(t.Context())
+		require.NoError(t, err)
+		f.setDown(errRefused)
+		begin := time.Now()
+		_, err = c.AccessToken(t.Context(), aToken, client.AccessTokenRequest{})
+		lost, ok := errors.AsType[*client.NetworkError](err)
+		require.True(t, ok, "%v", err)
+		require.False(t, lost.Sent)
+		waited := time.Since(begin)
+		require.Greater(t, waited, 15*time.Second)
+		require.Less(t, waited, 32*time.Second)
+
+		time.AfterFunc(5*time.Second, func() { f.setDown(nil) })
+		_, err = c.AccessToken(t.Context(), aToken, client.AccessTokenRequest{})
+		require.NoError(t, err)
+
+		// A context that ends before the next attempt is not waited for.
+		f.setDown(errRefused)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		begin = time.Now()
+		_, err = c.AccessToken(ctx, aToken, client.AccessTokenRequest{})
+		require.Error(t, err)
+		require.Less(t, time.Since(begin), 2*time.Second)
+	})
+}
+
+// Polling goes on while the server is away, slows down when told, and obeys the interval.
+func TestPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var polls []time.Duration
+		begin := time.Now()
+		f := &fake{}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, body map[string]any) {
+			if body["grant_type"] == "oidc_flow" {
+				answer(w, 200, map[string]any{"consent_uri": fakeIssuer + "/c/x", "polling_code": "planted-code", "expires_in": 600, "interval": 2})
+				return
+			}
+			polls = append(polls, time.Since(begin))
+			switch len(polls) {
+			case 1, 2:
+				refuse(w, 428, client.CodeAuthorizationPending)
+			case 3:
+				refuse(w, 400, client.CodeSlowDown)
+			case 4:
+				w.Header().Set(hangUpHeader, "yes")
+			case 5:
+				w.Header().Set("Retry-After", "20")
+				w.WriteHeader(429)
+			case 6:
+				w.WriteHeader(502)
+			default:
+				answer(w, 200, map[string]any{"mytoken": aToken.Reveal(), "mytoken_type": "token"})
+			}
+		}
+		c := f.client(t, func(cfg *client.Config) { cfg.Attempts = 1 })
+		login, err := c.StartLogin(t.Context(), client.LoginRequest{})
+		require.NoError(t, err)
+		token, err := login.Wait(t.Context())
+		require.NoError(t, err)
+		require.True(t, token.Token.Equal(aToken))
+		require.Equal(t, []time.Duration{2 * time.Second, 4 * time.Second, 6 * time.Second, 13 * time.Second, 20 * time.Second, 40 * time.Second, 60 * time.Second}, polls)
+	})
+}
+
+// A server that does not say the interval or the life of the code is polled every five
+// seconds for five minutes.
+func TestPollingDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, body map[string]any) {
+			if body["grant_type"] == "oidc_flow" {
+				answer(w, 200, map[string]any{"consent_uri": fakeIssuer + "/c/x", "polling_code": "planted-code"})
+				return
+			}
+			refuse(w, 428, client.CodeAuthorizationPending)
+		}
+		login, err := f.client(t, nil).StartLogin(t.Context(), client.LoginRequest{})
+		require.NoError(t, err)
+		_, err = login.Wait(t.Context())
+		require.ErrorIs(t, err, client.ErrLoginExpired)
+		require.Equal(t, 1+59, f.count("/my"))
+	})
+}

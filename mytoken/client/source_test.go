@@ -1,0 +1,174 @@
+package client_test
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+func sourceOf(t *testing.T, f *fake, opts client.SourceOptions) *client.TokenSource {
+	t.Helper()
+	c := f.client(t, func(cfg *client.Config) { cfg.Attempts = 1 })
+	return c.NewHolder(client.NewMemoryStore(aToken)).TokenSource(opts)
+}
+
+// A token is replaced before it ends, and not before that.
+func TestTokenSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		source := sourceOf(t, f, client.SourceOptions{Early: 10 * time.Minute})
+		first, err := source.Token()
+		require.NoError(t, err)
+		require.Equal(t, "Bearer", first.Type())
+		require.Equal(t, time.Now().Add(time.Hour).Unix(), first.Expiry.Unix())
+		time.Sleep(50*time.Minute - time.Second)
+		again, err := source.Token()
+		require.NoError(t, err)
+		require.Equal(t, first.AccessToken, again.AccessToken)
+		time.Sleep(time.Second)
+		next, err := source.Token()
+		require.NoError(t, err)
+		require.NotEqual(t, first.AccessToken, next.AccessToken)
+		require.Equal(t, 2, f.count("/access"))
+	})
+}
+
+// A token that lives shortly is used for half of its life.
+func TestTokenSourceShortLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: 10 * time.Second}
+		source := sourceOf(t, f, client.SourceOptions{})
+		for range 100 {
+			token, err := source.Token()
+			require.NoError(t, err)
+			end, _ := f.end(token.AccessToken)
+			require.GreaterOrEqual(t, time.Until(end), 5*time.Second)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 20, f.count("/access"))
+	})
+}
+
+// Callers that come together share one request.
+func TestTokenSourceSharesRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			time.Sleep(time.Second)
+			answer(w, 200, f.accessToken())
+		}
+		source := sourceOf(t, f, client.SourceOptions{})
+		var group sync.WaitGroup
+		for range 20 {
+			group.Go(func() {
+				if _, err := source.Token(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		require.Equal(t, 1, f.count("/access"))
+	})
+}
+
+// While the server is away, the last token serves as long as it lives.
+func TestTokenSourceServerDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		source := sourceOf(t, f, client.SourceOptions{Early: 30 * time.Minute})
+		first, err := source.Token()
+		require.NoError(t, err)
+		f.setDown(errRefused)
+		for range 59 {
+			time.Sleep(time.Minute)
+			token, err := source.Token()
+			require.NoError(t, err)
+			require.Equal(t, first.AccessToken, token.AccessToken)
+		}
+		time.Sleep(time.Minute)
+		_, err = source.Token()
+		require.ErrorAs(t, err, new(*client.NetworkError))
+		f.setDown(nil)
+		next, err := source.Token()
+		require.NoError(t, err)
+		require.NotEqual(t, first.AccessToken, next.AccessToken)
+	})
+}
+
+// A token without an end is kept.
+func TestTokenSourceWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			answer(w, 200, map[string]string{"access_token": "for-ever"})
+		}}
+		source := sourceOf(t, f, client.SourceOptions{})
+		for range 3 {
+			token, err := source.Token()
+			require.NoError(t, err)
+			require.True(t, token.Expiry.IsZero())
+			time.Sleep(1000 * time.Hour)
+		}
+		require.Equal(t, 1, f.count("/access"))
+	})
+}
+
+// An early request that hangs delays nobody but its caller.
+func TestTokenSourceHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			time.Sleep(10 * time.Second)
+			answer(w, 200, f.accessToken())
+		}
+		source := sourceOf(t, f, client.SourceOptions{Early: 10 * time.Minute})
+		first, err := source.Token()
+		require.NoError(t, err)
+		time.Sleep(50 * time.Minute)
+		asked := make(chan string)
+		go func() {
+			token, err := source.Token()
+			if err != nil {
+				t.Error(err)
+			}
+			asked <- token.AccessToken
+		}()
+		synctest.Wait()
+		begin := time.Now()
+		token, err := source.Token()
+		require.NoError(t, err)
+		require.Equal(t, first.AccessToken, token.AccessToken)
+		require.Zero(t, time.Since(begin))
+		require.NotEqual(t, first.AccessToken, <-asked)
+	})
+}
+
+// A token that ends while an early request hangs and then fails is not handed out.
+func TestTokenSourceHangsTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		f := &fake{life: time.Hour}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			if away.Load() {
+				time.Sleep(15 * time.Second)
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			answer(w, 200, f.accessToken())
+		}
+		source := sourceOf(t, f, client.SourceOptions{Early: 10 * time.Second})
+		first, err := source.Token()
+		require.NoError(t, err)
+		away.Store(true)
+		time.Sleep(time.Hour - 10*time.Second)
+		token, err := source.Token()
+		require.True(t, time.Now().After(first.Expiry))
+		require.ErrorAs(t, err, new(*client.Error), "%v", token)
+	})
+}

@@ -1,0 +1,54 @@
+package mytoken
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The vectors of protocol section 1.3.
+func TestDerivedIdentifiers(t *testing.T) {
+	require.Equal(t, "09hKzKkzeEDGNSeUdWkQAKLMLZzEz23rhxNH3GzhnH4=", Owner("https://op.example.org/", "sub1").String())
+	id, err := ParseJTI("78d8281d-d746-4734-b65f-b5692de5a8e8")
+	require.NoError(t, err)
+	require.Equal(t, "78d8281d-d746-4734-b65f-b5692de5a8e8", id.String())
+	require.Equal(t, "3rYLZHjzV611PVVdoewwFDGWZJe9ZuajsQH58nqD1dMbuxjGV6igI6cVk7lKOOi1OU1BOvmaLTl5eKMQ4O3+1Q==", id.TokenID().String())
+}
+
+// If a part is missing, nothing is hashed: the input is the empty string.
+func TestOwnerOfNobody(t *testing.T) {
+	nobody := Owner("", "")
+	require.Equal(t, "p//G+L8e12ZRwUdWoGHWYvWA/03kO0n6gtgKS4D4Q0o=", nobody.String())
+	require.Equal(t, nobody, Owner("https://op.example.org/", ""))
+	require.Equal(t, nobody, Owner("", "sub1"))
+}
+
+func TestNewJTI(t *testing.T) {
+	seen := map[JTI]bool{}
+	for range 1000 {
+		id := NewJTI()
+		require.False(t, seen[id])
+		seen[id] = true
+		text := id.String()
+		require.Equal(t, byte('4'), text[14], "version")
+		require.Contains(t, "89ab", text[19:20], "variant")
+		again, err := ParseJTI(text)
+		require.NoError(t, err)
+		require.Equal(t, id, again)
+	}
+}
+
+func TestParseJTIRefuses(t *testing.T) {
+	const good = "78d8281d-d746-4734-b65f-b5692de5a8e8"
+	for _, text := range []string{
+		"", good[:35], good + "0", strings.ToUpper(good), "{" + good[:34] + "}",
+		"00000000-0000-0000-0000-000000000000", strings.ReplaceAll(good, "-", ""),
+		strings.ReplaceAll(good, "-", "0"), "78d8281dd-746-4734-b65f-b5692de5a8e8",
+		"78d8281d-d746-4734-b65f-b5692de5a8eg", "urn:uuid:" + good,
+	} {
+		id, err := ParseJTI(text)
+		require.ErrorIs(t, err, ErrJTI, text)
+		require.True(t, id.IsZero())
+	}
+}

@@ -1,0 +1,104 @@
+package jws
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// Message is a compact signature taken apart. Nothing about it has been checked
+// against a key.
+type Message struct {
+	Header  Header
+	Payload []byte // decoded; the caller must not change it
+
+	signed    []byte // what the signature covers: header "." payload, as sent
+	signature []byte
+}
+
+// Parse takes a compact signature apart. The string is limited to maxBytes,
+// checked before anything else; nothing is decoded of a longer one.
+//
+// Exactly one spelling of a message is accepted: three parts, base64url without
+// padding, without white space or line breaks, with the unused bits of the last
+// character zero (RFC 4648 section 3.5). A header with a repeated name, with
+// "crit", or with a key of its own is refused, and so are "none", HMAC and every
+// other algorithm that this package does not know.
+//
+// The "typ" of the header must be typ. As it names a media type, letters A-Z
+// equal a-z (RFC 7515 section 4.1.9); the long form with "application/" is
+// refused, because no issuer writes it.
+//
+// Errors: [ErrTooLarge], [ErrMalformed], [ErrHeader], [ErrAlgorithm], [ErrType].
+func Parse(compact, typ string, maxBytes int) (*Message, error) {
+	if len(compact) > maxBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(compact), maxBytes)
+	}
+	head := strings.IndexByte(compact, '.')
+	last := strings.LastIndexByte(compact, '.')
+	switch {
+	case head < 0 || head == last || strings.IndexByte(compact[head+1:last], '.') >= 0:
+		return nil, fmt.Errorf("%w: need three parts", ErrMalformed)
+	case head == 0 || head+1 == last || last+1 == len(compact):
+		return nil, fmt.Errorf("%w: an empty part", ErrMalformed)
+	case head > MaxHeaderBytes:
+		return nil, fmt.Errorf("%w: header of %d bytes, at most %d are allowed", ErrTooLarge, head, MaxHeaderBytes)
+	case strings.IndexByte(compact, '\n') >= 0 || strings.IndexByte(compact, '\r') >= 0:
+		// The base64 decoder would skip them.
+		return nil, fmt.Errorf("%w: a line break", ErrMalformed)
+	}
+
+	text := []byte(compact)
+	rawHeader, err := decodePart("header", text[:head])
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{signed: text[:last]}
+	if m.Header, err = decodeHeader(rawHeader); err != nil {
+		return nil, err
+	}
+	if !m.Header.Algorithm.Supported() {
+		return nil, fmt.Errorf("%w: %.16q", ErrAlgorithm, string(m.Header.Algorithm))
+	}
+	if !equalFoldASCII(m.Header.Type, typ) {
+		return nil, fmt.Errorf("%w: typ %.32q, need %q", ErrType, m.Header.Type, typ)
+	}
+	if m.Payload, err = decodePart("payload", text[head+1:last]); err != nil {
+		return nil, err
+	}
+	if m.signature, err = decodePart("signature", text[last+1:]); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// decodePart decodes the one canonical spelling of a part.
+func decodePart(name string, part []byte) ([]byte, error) {
+	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(part)))
+	n, err := base64.RawURLEncoding.Strict().Decode(out, part)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not canonical base64url", ErrMalformed, name)
+	}
+	return out[:n], nil
+}
+
+// equalFoldASCII compares as media types are compared. [strings.EqualFold] would
+// also fold letters outside ASCII, such as the Kelvin sign.
+func equalFoldASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,130 @@
+package jws
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MaxSetBytes bounds the JSON text of a JWK set, in bytes.
+const MaxSetBytes = 256 << 10
+
+// EncodeSet returns the ring as a JWK set (RFC 7517 section 5): public keys only,
+// each with "kid", "alg" and "use".
+func EncodeSet(r *Ring) []byte {
+	text := []byte(`{"keys":[`)
+	for i, k := range r.Keys() {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, k.jwk...)
+	}
+	return append(text, `]}`...)
+}
+
+// DecodeSet reads a JWK set. Keys that cannot check a signature here are left
+// out, as RFC 7517 section 5 advises: another kty or curve, an algorithm that is
+// unknown or missing where the key allows several (RSA), "use" other than "sig",
+// "key_ops" without "verify", or a key that [CheckKey] refuses. A key without an
+// id gets its RFC 7638 thumbprint.
+//
+// The set as a whole is refused, with [ErrTooLarge] or [ErrSet], if it exceeds a
+// limit, is not strict JSON (a name given twice, for instance), repeats an id, or
+// publishes a private or a symmetric key.
+func DecodeSet(data []byte) (*Ring, error) {
+	if len(data) > MaxSetBytes {
+		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
+	}
+	var set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	if err := json.Unmarshal(data, &set); err != nil {
+		return nil, fmt.Errorf("%w: not a JWK set in strict JSON", ErrSet)
+	}
+	if set.Keys == nil {
+		return nil, fmt.Errorf("%w: no array of keys", ErrSet)
+	}
+	if len(set.Keys) > MaxKeys {
+		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(set.Keys), MaxKeys)
+	}
+	var keys []*PublicKey
+	for i, raw := range set.Keys {
+		key, err := decodeMember(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w: key %d %w", ErrSet, i, err)
+		}
+		if key != nil {
+			keys = append(keys, key)
+		}
+	}
+	return NewRing(keys...)
+}
+
+// member is the part of a JWK that matters here.
+type member struct {
+	KTY    string         `json:"kty"`
+	KID    string         `json:"kid"`
+	Alg    Algorithm      `json:"alg"`
+	Use    *string        `json:"use"`
+	KeyOps *[]string      `json:"key_ops"`
+	Crv    string         `json:"crv"`
+	X      string         `json:"x"`
+	Y      string         `json:"y"`
+	N      string         `json:"n"`
+	E      string         `json:"e"`
+	D      jsontext.Value `json:"d"` // private part
+	P      jsontext.Value `json:"p"`
+	Q      jsontext.Value `json:"q"`
+	K      jsontext.Value `json:"k"` // symmetric key
+}
+
+// decodeMember returns nil and no error for a key that is to be left out.
+func decodeMember(raw jsontext.Value) (*PublicKey, error) {
+	var m member
+	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {
+		return nil, errNotJWK
+	}
+	if m.D != nil || m.P != nil || m.Q != nil || m.K != nil {
+		return nil, errNotPublic
+	}
+	if m.Use != nil && *m.Use != "sig" {
+		return nil, nil
+	}
+	if m.KeyOps != nil && !slices.Contains(*m.KeyOps, "verify") {
+		return nil, nil
+	}
+	var params map[string]string
+	switch m.KTY {
+	case "EC":
+		params = map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X, "y": m.Y}
+	case "OKP":
+		params = map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X}
+	case "RSA":
+		params = map[string]string{"kty": m.KTY, "n": m.N, "e": m.E}
+	default:
+		return nil, nil
+	}
+	pub, err := decodeKey(params)
+	if err != nil {
+		return nil, nil
+	}
+	if m.Alg == "" {
+		if m.Alg, err = AlgorithmOf(pub); err != nil {
+			return nil, nil
+		}
+	}
+	key, err := NewPublicKey(pub, m.Alg, m.KID)
+	if err != nil {
+		return nil, nil
+	}
+	return key, nil
+}
+
+var (
+	errNotJWK    = errors.New("is not a JWK")
+	errNotPublic = errors.New("is not a public key")
+)

@@ -1,0 +1,166 @@
+package jws
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/asn1"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"math/big"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Signer makes compact signatures with one key.
+type Signer struct {
+	public *PublicKey
+	key    crypto.Signer // as the JOSE library takes it
+	maker  signatureMaker
+}
+
+// NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in
+// a remote key service. An ECDSA signer answers in ASN.1, as the standard library
+// defines it; the signature is converted to the fixed-size form of RFC 7518
+// section 3.4. An empty id becomes the RFC 7638 thumbprint.
+//
+// A key of the standard library makes one signature here, as a check; any other
+// key is only asked for its public half.
+//
+// Errors: [ErrKey], [ErrAlgorithm].
+func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
+	pub, err := PublicOf(key)
+	if err != nil {
+		return nil, err
+	}
+	public, err := NewPublicKey(pub, a, id)
+	if err != nil {
+		return nil, err
+	}
+	maker, err := newMaker(a)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", ErrAlgorithm, a)
+	}
+	s := &Signer{public: public, key: key, maker: maker}
+	switch key.(type) {
+	case *ecdsa.PrivateKey, *rsa.PrivateKey, ed25519.PrivateKey:
+		if err := s.probe(); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	if a.Curve() != nil {
+		s.key = ecdsaSigner{key, pub, a.Curve()}
+	}
+	return s, nil
+}
+
+// probe makes and checks one signature with a key of the standard library, which
+// costs no round trip, unlike a key that lives elsewhere. It finds a private key
+// that does not belong to its public half, or lacks a part: those of the standard
+// library panic then.
+func (s *Signer) probe() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: incomplete private key", ErrKey)
+		}
+	}()
+	text := []byte("probe")
+	signature, err := s.maker.Sign(text, s.key)
+	if err != nil || s.public.checker.Verify(text, signature, s.public.key) != nil {
+		return fmt.Errorf("%w: private and public key do not belong together", ErrKey)
+	}
+	return nil
+}
+
+// Public returns the public half.
+func (s *Signer) Public() *PublicKey { return s.public }
+
+// Sign returns payload as a compact signature whose header holds "alg", "kid" and
+// "typ". Errors: [ErrSigning].
+func (s *Signer) Sign(payload []byte, typ string) (string, error) {
+	header, err := s.header(typ)
+	if err != nil {
+		return "", err
+	}
+	enc := base64.RawURLEncoding
+	text := make([]byte, 0, enc.EncodedLen(len(header))+enc.EncodedLen(len(payload))+enc.EncodedLen(s.public.size)+2)
+	text = enc.AppendEncode(text, header)
+	text = append(text, '.')
+	text = enc.AppendEncode(text, payload)
+	signature, err := s.maker.Sign(text, s.key)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrSigning, err)
+	}
+	if len(signature) != s.public.size {
+		return "", fmt.Errorf("%w: %d bytes, expected %d", ErrSigning, len(signature), s.public.size)
+	}
+	text = append(text, '.')
+	return string(enc.AppendEncode(text, signature)), nil
+}
+
+func (s *Signer) header(typ string) ([]byte, error) {
+	text := []byte(`{"alg":"` + string(s.public.algorithm) + `","kid":`)
+	text, err := jsontext.AppendQuote(text, s.public.id)
+	if err == nil {
+		text, err = jsontext.AppendQuote(append(text, `,"typ":`...), typ)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: a header that is not UTF-8", ErrSigning)
+	}
+	return append(text, '}'), nil
+}
+
+// PublicOf asks a signer for its public key, unless it is one of the standard
+// library's that would panic.
+func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
+	missing := false
+	switch k := key.(type) {
+	case nil:
+		missing = true
+	case *ecdsa.PrivateKey:
+		missing = k == nil
+	case *rsa.PrivateKey:
+		missing = k == nil
+	case ed25519.PrivateKey:
+		missing = len(k) != ed25519.PrivateKeySize
+	case *ed25519.PrivateKey:
+		// It has the method, but the JOSE library and others expect the value.
+		return nil, fmt.Errorf("%w: pass an ed25519.PrivateKey, not a pointer to it", ErrKey)
+	}
+	if missing {
+		return nil, fmt.Errorf("%w: no private key", ErrKey)
+	}
+	return key.Public(), nil
+}
+
+// ecdsaSigner checks what a foreign signer answers, because the conversion of the
+// JOSE library takes its numbers as they come. It always reports the public key
+// that was checked at the start.
+type ecdsaSigner struct {
+	inner crypto.Signer
+	pub   crypto.PublicKey
+	curve elliptic.Curve
+}
+
+func (s ecdsaSigner) Public() crypto.PublicKey { return s.pub }
+
+func (s ecdsaSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	der, err := s.inner.Sign(rand, digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	var sig struct{ R, S *big.Int }
+	rest, err := asn1.Unmarshal(der, &sig)
+	n := s.curve.Params().N
+	switch {
+	case err != nil || len(rest) > 0:
+		return nil, fmt.Errorf("%w: not an ASN.1 signature", ErrSigning)
+	case sig.R.Sign() <= 0 || sig.S.Sign() <= 0 || sig.R.Cmp(n) >= 0 || sig.S.Cmp(n) >= 0:
+		return nil, fmt.Errorf("%w: a number out of range", ErrSigning)
+	}
+	return der, nil
+}

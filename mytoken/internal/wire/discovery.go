@@ -1,0 +1,58 @@
+package wire
+
+// Configuration is the discovery document (protocol section 5.1).
+type Configuration struct {
+	Issuer                 string     `json:"issuer"`
+	AccessTokenEndpoint    string     `json:"access_token_endpoint"`
+	MytokenEndpoint        string     `json:"mytoken_endpoint"`
+	TokeninfoEndpoint      string     `json:"tokeninfo_endpoint,omitempty"`
+	RevocationEndpoint     string     `json:"revocation_endpoint,omitempty"`
+	UserSettingsEndpoint   string     `json:"usersettings_endpoint"`
+	NotificationsEndpoint  string     `json:"notifications_endpoint,omitempty"`
+	TokenTransferEndpoint  string     `json:"token_transfer_endpoint,omitempty"`
+	ProfilesEndpoint       string     `json:"profiles_endpoint,omitempty"`
+	JWKSURI                string     `json:"jwks_uri"`
+	Providers              []Provider `json:"providers_supported"`
+	SigningAlgorithm       string     `json:"token_signing_alg_value"`
+	Documentation          string     `json:"service_documentation,omitempty"`
+	Version                string     `json:"version"`
+	TokeninfoActions       []string   `json:"tokeninfo_endpoint_actions_supported,omitempty"`
+	AccessTokenGrantTypes  []string   `json:"access_token_endpoint_grant_types_supported"`
+	MytokenGrantTypes      []string   `json:"mytoken_endpoint_grant_types_supported"`
+	OIDCFlows              []string   `json:"mytoken_endpoint_oidc_flows_supported"`
+	ResponseTypes          []string   `json:"response_types_supported"`
+	RestrictionKeys        []string   `json:"restriction_claims_supported"`
+	TokenEndpoint          string     `json:"token_endpoint"` // that of access tokens, for oidc-agent
+	IntrospectionEndpoint  string     `json:"introspection_endpoint,omitempty"`
+	AuthorizationServerURI string     `json:"oauth_authorization_server,omitempty"` // where the metadata of RFC 8414 are
+}
+
+// Provider is an OpenID provider in the discovery document.
+type Provider struct {
+	Issuer string   `json:"issuer"`
+	Name   string   `json:"name,omitempty"`
+	Scopes []string `json:"scopes_supported"`
+}
+
+// AuthorizationServer is the metadata of the standard endpoints (RFC 8414
+// section 2).
+type AuthorizationServer struct {
+	Issuer                   string   `json:"issuer"`
+	TokenEndpoint            string   `json:"token_endpoint"`
+	JWKSURI                  string   `json:"jwks_uri"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionEndpoint    string   `json:"introspection_endpoint,omitempty"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	Scopes                   []string `json:"scopes_supported,omitempty"`
+	Documentation            string   `json:"service_documentation,omitempty"`
+}
+
+// Settings is the document of the user settings endpoint (protocol section 5.9).
+// A client that finds no GrantTypeEndpoint crashes.
+type Settings struct {
+	GrantTypeEndpoint string `json:"grant_type_endpoint"`
+}

@@ -1,0 +1,53 @@
+package wire
+
+// The paths below the issuer URL that clients know without discovery (protocol
+// section 5.0.1).
+const (
+	PathMytokenConfiguration = "/.well-known/mytoken-configuration"
+	PathOpenIDConfiguration  = "/.well-known/openid-configuration"
+	PathConsent              = "/c"
+)
+
+// The grant types (protocol sections 5.4 and 5.5).
+const (
+	GrantOIDCFlow     = "oidc_flow"
+	GrantPollingCode  = "polling_code"
+	GrantMytoken      = "mytoken"
+	GrantTransferCode = "transfer_code"
+	GrantSSH          = "ssh"
+	GrantRefreshToken = "refresh_token"
+	// GrantTokenExchange is that of RFC 8693.
+	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+)
+
+// The kinds of an OpenID Connect flow and of the client that starts it (protocol
+// section 5.4.1).
+const (
+	FlowAuthorizationCode = "authorization_code"
+	ClientNative          = "native"
+	ClientWeb             = "web"
+)
+
+// The actions of the tokeninfo endpoint (protocol section 5.8).
+const (
+	ActionIntrospect    = "introspect"
+	ActionHistory       = "event_history"
+	ActionSubtokens     = "subtokens"
+	ActionList          = "list_mytokens"
+	ActionNotifications = "notifications"
+	// ActionExplain is a dry run, which the protocol does not have.
+	ActionExplain = "explain"
+)
+
+// The token types of RFC 8693 section 3.
+const (
+	TokenTypeAccessToken  = "urn:ietf:params:oauth:token-type:access_token"
+	TokenTypeRefreshToken = "urn:ietf:params:oauth:token-type:refresh_token"
+	TokenTypeJWT          = "urn:ietf:params:oauth:token-type:jwt"
+)
+
+// Cookies of the web flow (protocol section 5.0.4).
+const (
+	CookieMytoken      = "mytoken"
+	CookieTransferCode = "mytoken-transfercode"
+)

@@ -1,0 +1,128 @@
+package wire
+
+import "github.com/go-json-experiment/json/jsontext"
+
+// The tag form names a field in a form where that differs from JSON; further
+// names are aliases.
+
+// TokenRequest is the body of the mytoken endpoint, for all of its grants
+// (protocol section 5.4), and of the consent page on demand (5.18.3).
+type TokenRequest struct {
+	GrantType string `json:"grant_type"`
+
+	OIDCFlow    string `json:"oidc_flow,omitempty"`
+	ClientType  string `json:"client_type,omitempty"`
+	RedirectURI string `json:"redirect_uri,omitempty"`
+
+	PollingCode  Secret `json:"polling_code,omitempty"`
+	TransferCode Secret `json:"transfer_code,omitempty"`
+
+	Mytoken             Secret `json:"mytoken,omitempty"`
+	ErrorOnRestrictions bool   `json:"error_on_restrictions,omitzero"`
+
+	OIDCIssuer      string `json:"oidc_issuer,omitempty" form:"issuer"`
+	Name            string `json:"name,omitempty"`
+	ResponseType    string `json:"response_type,omitempty"`
+	MaxTokenLen     int    `json:"max_token_len,omitzero"`
+	ApplicationName string `json:"application_name,omitempty"`
+
+	Include      jsontext.Value `json:"include,omitzero"`
+	Restrictions jsontext.Value `json:"restrictions,omitzero"`
+	Capabilities jsontext.Value `json:"capabilities,omitzero"`
+	Rotation     jsontext.Value `json:"rotation,omitzero"`
+}
+
+// AccessTokenRequest is the body of the access token endpoint (protocol section
+// 5.5).
+type AccessTokenRequest struct {
+	GrantType    string `json:"grant_type"`
+	Mytoken      Secret `json:"mytoken,omitempty"`
+	RefreshToken Secret `json:"refresh_token,omitempty"`
+	OIDCIssuer   string `json:"oidc_issuer,omitempty" form:"issuer"`
+	Scope        Words  `json:"scope,omitempty"`
+	Audience     Words  `json:"audience,omitempty"`
+	// Resource is an alias of Audience that may be repeated (RFC 8707).
+	Resource Words  `json:"resource,omitempty"`
+	Comment  string `json:"comment,omitempty"`
+}
+
+// TransferRequest is the body of the transfer endpoint (protocol section 5.6).
+type TransferRequest struct {
+	Mytoken Secret `json:"mytoken,omitempty"`
+}
+
+// RevocationRequest is the body of the revocation endpoint (protocol section
+// 5.7).
+type RevocationRequest struct {
+	Token      Secret `json:"token,omitempty"`
+	Recursive  bool   `json:"recursive,omitzero"`
+	MomID      string `json:"mom_id,omitempty" form:"momid"`
+	OIDCIssuer string `json:"oidc_issuer,omitempty" form:"oidcissuer,issuer"`
+}
+
+// TokeninfoRequest is the body of the tokeninfo endpoint (protocol section 5.8).
+// Use and what follows it describe the use that the action explain is about.
+type TokeninfoRequest struct {
+	Action  string `json:"action,omitempty"`
+	Mytoken Secret `json:"mytoken,omitempty"`
+	MomIDs  List   `json:"mom_ids,omitempty" form:"mom_id"`
+
+	Use      string `json:"use,omitempty"` // UseAT, the default, or UseOther
+	Scope    Words  `json:"scope,omitempty"`
+	Audience Words  `json:"audience,omitempty"`
+	Resource Words  `json:"resource,omitempty"`
+	At       int64  `json:"at,omitzero"` // Unix seconds; 0: now
+}
+
+// The kinds of use that the action explain knows.
+const (
+	UseAT    = "AT"
+	UseOther = "other"
+)
+
+// GrantSettingRequest is the body of the grant settings endpoint (protocol
+// section 5.10).
+type GrantSettingRequest struct {
+	Mytoken   Secret `json:"mytoken,omitempty"`
+	GrantType string `json:"grant_type,omitempty"`
+}
+
+// ConsentDecision is what the consent page's script sends when the user agreed
+// (protocol section 5.18.2). Absent members leave what was asked for as it is,
+// Rotation excepted.
+type ConsentDecision struct {
+	OIDCIssuer   string         `json:"oidc_issuer,omitempty"`
+	Restrictions jsontext.Value `json:"restrictions,omitzero"`
+	Capabilities jsontext.Value `json:"capabilities,omitzero"`
+	Name         *string        `json:"name,omitzero"`
+	Rotation     jsontext.Value `json:"rotation,omitzero"`
+}
+
+// ExchangeRequest is the body of the standard token endpoint: a token exchange
+// (RFC 8693 section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions,
+// Capabilities and Rotation are extensions for a narrower mytoken.
+type ExchangeRequest struct {
+	GrantType          string         `json:"grant_type"`
+	Resource           Words          `json:"resource,omitempty"`
+	Audience           Words          `json:"audience,omitempty"`
+	Scope              Words          `json:"scope,omitempty"`
+	RequestedTokenType string         `json:"requested_token_type,omitempty"`
+	SubjectToken       Secret         `json:"subject_token,omitempty"`
+	SubjectTokenType   string         `json:"subject_token_type,omitempty"`
+	ActorToken         Secret         `json:"actor_token,omitempty"`
+	ActorTokenType     string         `json:"actor_token_type,omitempty"`
+	RefreshToken       Secret         `json:"refresh_token,omitempty"`
+	Name               string         `json:"name,omitempty"`
+	Restrictions       jsontext.Value `json:"restrictions,omitzero"`
+	Capabilities       jsontext.Value `json:"capabilities,omitzero"`
+	Rotation           jsontext.Value `json:"rotation,omitzero"`
+}
+
+// StandardTokenRequest is the body of the standard introspection and revocation
+// endpoints (RFC 7662 section 2.1, RFC 7009 section 2.1).
+type StandardTokenRequest struct {
+	Token         Secret `json:"token,omitempty"`
+	TokenTypeHint string `json:"token_type_hint,omitempty"`
+	ClientID      string `json:"client_id,omitempty"`
+	ClientSecret  Secret `json:"client_secret,omitempty"`
+}

@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Words is a list that is written as one string of words separated by spaces.
+// An array of such strings is read too.
+type Words []string
+
+// MarshalJSON writes one string.
+func (w Words) MarshalJSON() ([]byte, error) { return json.Marshal(strings.Join(w, " ")) }
+
+// UnmarshalJSON reads a string, an array of strings, or null.
+func (w *Words) UnmarshalJSON(data []byte) error {
+	texts, err := readStrings(data)
+	if err != nil {
+		return err
+	}
+	*w = nil
+	for _, text := range texts {
+		*w = append(*w, strings.Fields(text)...)
+	}
+	return nil
+}
+
+// List is a list of strings; a single string is read too.
+type List []string
+
+// UnmarshalJSON reads an array of strings, a string, or null.
+func (l *List) UnmarshalJSON(data []byte) error {
+	texts, err := readStrings(data)
+	if err != nil {
+		return err
+	}
+	*l = texts
+	return nil
+}
+
+var errStrings = errors.New("need a string or an array of strings")
+
+func readStrings(data []byte) ([]string, error) {
+	switch jsontext.Value(data).Kind() {
+	case 'n':
+		return nil, nil
+	case '"':
+		var text string
+		err := json.Unmarshal(data, &text)
+		return []string{text}, err
+	case '[':
+		var texts []string
+		if json.Unmarshal(data, &texts) == nil {
+			return texts, nil
+		}
+	}
+	return nil, errStrings
+}

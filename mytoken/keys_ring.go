@@ -1,0 +1,189 @@
+package mytoken
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+)
+
+// Keys are the keys of an issuer: one signs, and all of them check. Readers see
+// one immutable state, which changes as a whole; all methods are safe for
+// concurrent use. The zero value, like nil, neither signs nor accepts anything.
+//
+// To rotate without a gap, overlap the keys:
+//
+//	keys.Add(next.Public())  // published; wait until verifiers have fetched it
+//	keys.Activate(next)      // signs from now on; the old key still checks
+//	keys.Withdraw(oldID)     // once the last token of the old key has expired
+//
+// A token whose key was withdrawn is refused by every check that begins after
+// [Keys.Withdraw] has returned, also if it was accepted before. After a compromise,
+// replace everything in one step with [Keys.Replace].
+type Keys struct {
+	writing sync.Mutex // held while a new state is made
+	state   atomic.Pointer[keysState]
+}
+
+// keysState is never changed once it is published.
+type keysState struct {
+	active *Key // nil: checks only
+	ring   *jws.Ring
+	jwks   []byte
+}
+
+// NewKeys returns keys of which active signs and all check. Without active they
+// only check. More than 32 keys and two keys with one id are refused with
+// [ErrKeySet].
+func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
+	k := &Keys{}
+	if err := k.Replace(active, check...); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// ParseJWKS reads a JWK set (RFC 7517), such as an issuer publishes. The result
+// checks and does not sign. Keys that cannot check a mytoken are left out: other
+// kinds and curves, weak ones, those with another "use", RSA keys without "alg".
+//
+// Refused as a whole with [ErrKeySet], or [ErrTokenTooLarge] above 256 KiB, is
+// what is no strict JSON, has more than 32 keys, repeats an id, or publishes a
+// private or symmetric key.
+func ParseJWKS(data []byte) (*Keys, error) {
+	ring, err := jws.DecodeSet(data)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{}
+	k.publish(nil, ring)
+	return k, nil
+}
+
+// Replace changes all keys in one step. On an error nothing changes.
+func (k *Keys) Replace(active *Key, check ...*PublicKey) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	return k.replace(active, check)
+}
+
+func (k *Keys) replace(active *Key, check []*PublicKey) error {
+	var all []*jws.PublicKey
+	if active != nil {
+		if !active.usable() {
+			return fmt.Errorf("%w: a Key that was not made by this package", ErrKey)
+		}
+		all = append(all, active.signer.Public())
+	}
+	for i, pub := range check {
+		if !pub.usable() {
+			return fmt.Errorf("%w: public key %d is missing", ErrKeySet, i)
+		}
+		all = append(all, pub.key)
+	}
+	ring, err := jws.NewRing(all...)
+	if err != nil {
+		return err
+	}
+	k.publish(active, ring)
+	return nil
+}
+
+func (k *Keys) publish(active *Key, ring *jws.Ring) {
+	k.state.Store(&keysState{active: active, ring: ring, jwks: jws.EncodeSet(ring)})
+}
+
+// load never returns nil.
+func (k *Keys) load() *keysState {
+	if k != nil {
+		if s := k.state.Load(); s != nil {
+			return s
+		}
+	}
+	return &keysState{}
+}
+
+// Add publishes a key that checks. Adding a key that is there changes nothing.
+// Errors: [ErrKeySet].
+func (k *Keys) Add(key *PublicKey) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	s := k.load()
+	if key.usable() && s.ring.Holds(key.key.Fingerprint()) {
+		return nil
+	}
+	return k.replace(s.active, append(s.others(), key))
+}
+
+// Activate makes key sign from now on. The key that signed before still checks.
+// Errors: [ErrKey], [ErrKeySet].
+func (k *Keys) Activate(key *Key) error {
+	if !key.usable() {
+		return fmt.Errorf("%w: no key", ErrKey)
+	}
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	s := k.load()
+	others := s.others()
+	if s.active != nil {
+		others = append([]*PublicKey{s.active.Public()}, others...)
+	}
+	others = slices.DeleteFunc(others, func(other *PublicKey) bool {
+		return other.key.Fingerprint() == key.signer.Public().Fingerprint()
+	})
+	return k.replace(key, others)
+}
+
+// Withdraw removes the key with an id: what it signed is refused from now on. A
+// key that is not there is no error. The key that signs cannot be withdrawn:
+// [ErrActiveKey].
+func (k *Keys) Withdraw(id string) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	s := k.load()
+	if s.active != nil && s.active.ID() == id {
+		return ErrActiveKey
+	}
+	others := slices.DeleteFunc(s.others(), func(other *PublicKey) bool { return other.ID() == id })
+	return k.replace(s.active, others)
+}
+
+// ActiveID returns the id of the key that signs, or "".
+func (k *Keys) ActiveID() string {
+	if s := k.load(); s.active != nil {
+		return s.active.ID()
+	}
+	return ""
+}
+
+// IDs returns the ids of all keys, first that of the key that signs.
+func (k *Keys) IDs() []string {
+	var ids []string
+	for _, key := range k.load().ring.Keys() {
+		ids = append(ids, key.ID())
+	}
+	return ids
+}
+
+// JWKS returns all public keys as a JWK set (RFC 7517), the one that signs first.
+// This is what the issuer publishes (protocol section 5.2).
+func (k *Keys) JWKS() []byte {
+	s := k.load()
+	if s.jwks == nil {
+		return jws.EncodeSet(nil)
+	}
+	return slices.Clone(s.jwks)
+}
+
+// others are the keys that check and do not sign. The slice is the caller's.
+func (s *keysState) others() []*PublicKey {
+	var list []*PublicKey
+	for _, key := range s.ring.Keys() {
+		if s.active == nil || key != s.active.signer.Public() {
+			list = append(list, &PublicKey{key})
+		}
+	}
+	return list
+}

@@ -1,0 +1,184 @@
+package mytoken
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// tokService is a service behind the middleware.
+type tokService struct {
+	handler http.Handler
+	log     bytes.Buffer
+	served  []*Token
+}
+
+func newTokService(t *testing.T, v *Verifier, o MiddlewareOptions) *tokService {
+	t.Helper()
+	s := &tokService{}
+	o.Logger = slog.New(slog.NewTextHandler(&s.log, nil))
+	guard, err := RequireMytoken(v, o)
+	require.NoError(t, err)
+	s.handler = guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tok, ok := TokenFromContext(r.Context())
+		require.True(t, ok)
+		s.served = append(s.served, tok)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	return s
+}
+
+func (s *tokService) request(change func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, "/data", nil)
+	r.RemoteAddr = "192.0.2.7:40000"
+	change(r)
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
+func tokBearer(compact string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+compact) }
+}
+
+var tokUse = Use{Capability: capability.AT, Kind: restriction.Uncounted}
+
+func TestMiddleware(t *testing.T) {
+	key, evil := tokKey(t, EdDSA), tokKey(t, EdDSA)
+	now := tokNow()
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: func() time.Time { return now }})
+	require.NoError(t, err)
+	s := newTokService(t, v, MiddlewareOptions{Use: tokUse})
+	compact := tokCompact(t, key, tokClaims())
+	powerless := tokClaims()
+	powerless.capabilities = capability.Set{capability.Settings}
+
+	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
+		w := s.request(func(r *http.Request) { r.Header.Set("Authorization", scheme+compact) })
+		require.Equal(t, http.StatusNoContent, w.Code)
+	}
+	require.Len(t, s.served, 3)
+	require.Equal(t, "laptop:batch job", s.served[0].Name())
+
+	for name, tt := range map[string]struct {
+		request      func(*http.Request)
+		status       int
+		code         string
+		challenge    string
+		descriptions string
+	}{
+		"no token":    {func(*http.Request) {}, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"empty":       {tokBearer(""), 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", `Bearer realm="mytoken", error="invalid_request"`, "more than one Authorization header"},
+		"nonsense":    {tokBearer("nonsense"), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
+		"forged":      {tokBearer(tokCompact(t, evil, tokClaims())), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
+		"capability":  {tokBearer(tokCompact(t, key, powerless)), 403, "insufficient_capabilities", `Bearer realm="mytoken", error="insufficient_scope"`, "The provided token does not have the required capability for this operation"},
+		"address":     {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "198.51.100.1:1" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"no address":  {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "@" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"proxy header": {func(r *http.Request) {
+			tokBearer(compact)(r)
+			r.RemoteAddr = "198.51.100.1:1"
+			r.Header.Set("X-Forwarded-For", "192.0.2.7")
+		}, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := s.request(tt.request)
+			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.challenge, w.Header().Get("WWW-Authenticate"))
+			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+			var body map[string]string
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
+			require.Equal(t, map[string]string{"error": tt.code, "error_description": tt.descriptions}, body)
+		})
+	}
+	now = now.Add(time.Hour)
+	w := s.request(tokBearer(compact))
+	require.Equal(t, 401, w.Code)
+	require.Contains(t, w.Body.String(), "token has expired")
+	require.Len(t, s.served, 3, "no refused request was served")
+	// proves P9
+	require.NotContains(t, s.log.String(), compact[len(compact)-40:])
+	require.Contains(t, s.log.String(), "code=usage_restricted")
+}
+
+// When the issuer's keys cannot be had, the client is told to come back.
+func TestMiddlewareUnavailable(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	j := newTokJWKS(t, key)
+	j.answering(tokFail)
+	s := newTokService(t, j.Verifier, MiddlewareOptions{Use: tokUse})
+	w := s.request(tokBearer(tokForever(t, key, 1)))
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "10", w.Header().Get("Retry-After"))
+	require.Empty(t, w.Header().Get("WWW-Authenticate"), "it is not about the token")
+	require.Contains(t, w.Body.String(), "temporarily_unavailable")
+	require.Empty(t, s.served)
+}
+
+func TestMiddlewareOptions(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow})
+	require.NoError(t, err)
+	compact := tokCompact(t, key, tokClaims())
+	s := newTokService(t, v, MiddlewareOptions{
+		Use:   tokUse,
+		Realm: "data service",
+		Token: func(r *http.Request) string { return r.Header.Get("X-Mytoken") },
+		ClientAddress: func(r *http.Request) netip.Addr {
+			addr, err := netip.ParseAddr(r.Header.Get("X-Real-Ip"))
+			if err != nil {
+				return netip.Addr{}
+			}
+			return addr
+		},
+		Refine: func(r *http.Request, use *Use) {
+			if r.Method == http.MethodDelete {
+				use.Capability = capability.Settings
+			}
+		},
+	})
+	good := func(r *http.Request) {
+		r.RemoteAddr = "198.51.100.1:1"
+		r.Header.Set("X-Mytoken", compact)
+		r.Header.Set("X-Real-Ip", "192.0.2.8")
+	}
+	require.Equal(t, 204, s.request(good).Code)
+	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Method = http.MethodDelete }).Code)
+	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Header.Del("X-Real-Ip") }).Code)
+	w := s.request(tokBearer(compact))
+	require.Equal(t, 401, w.Code)
+	require.Equal(t, `Bearer realm="data service"`, w.Header().Get("WWW-Authenticate"))
+	require.Len(t, s.served, 1)
+}
+
+func TestMiddlewareRefusesBadInput(t *testing.T) {
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: &Keys{}})
+	require.NoError(t, err)
+	_, err = RequireMytoken(nil, MiddlewareOptions{Use: tokUse})
+	require.ErrorIs(t, err, ErrVerifierConfig)
+	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: tokUse})
+	require.ErrorIs(t, err, ErrVerifierConfig)
+	_, err = RequireMytoken(v, MiddlewareOptions{})
+	require.ErrorIs(t, err, ErrUse)
+	for _, realm := range []string{"a\"b", "a\r\nX: y", "ä", `a\`} {
+		_, err = RequireMytoken(v, MiddlewareOptions{Use: tokUse, Realm: realm})
+		require.ErrorIs(t, err, ErrVerifierConfig)
+	}
+	tok, ok := TokenFromContext(t.Context())
+	require.False(t, ok)
+	require.Nil(t, tok)
+}

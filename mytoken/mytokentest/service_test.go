@@ -1,0 +1,95 @@
+package mytokentest_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store/memstore"
+)
+
+func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
+	t.Helper()
+	s, err := mytokentest.Start(opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// One clock for issuer and provider, and it stands still.
+func TestClock(t *testing.T) {
+	begin := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
+	clock := mytokentest.NewClock(begin)
+	s := start(t, mytokentest.Options{Clock: clock, Provider: optest.Options{AccessTokenLifetime: time.Minute}})
+	require.Same(t, clock, s.Clock)
+	issued, err := s.Login(t.Context(), "alice", mytoken.Properties{})
+	require.NoError(t, err)
+	require.Equal(t, begin, issued.Claims.IssuedAt())
+	require.Equal(t, begin.Add(time.Hour), clock.Advance(time.Hour))
+	at, err := s.Issuer.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	require.NoError(t, err)
+	require.Equal(t, begin.Add(time.Hour+time.Minute), at.Expires)
+	clock.Set(begin)
+	require.Equal(t, begin, clock.Now())
+	require.False(t, mytokentest.NewClock(time.Time{}).Now().IsZero())
+
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			for range 100 {
+				clock.Advance(time.Second)
+				clock.Now()
+			}
+		})
+	}
+	done.Wait()
+	require.Equal(t, begin.Add(800*time.Second), clock.Now())
+}
+
+// Each option reaches what it is for.
+func TestOptions(t *testing.T) {
+	mem := memstore.New()
+	s := start(t, mytokentest.Options{
+		Store:    mem,
+		Provider: optest.Options{Scopes: []string{"openid", "offline_access", "a"}},
+		Upstream: func(c *oidcupstream.Config) { c.Name = "named" },
+		Config:   func(c *mytoken.Config) { c.Issuer = "https://other.example.org" },
+	})
+	require.Same(t, mem, s.Store)
+	require.Equal(t, "https://other.example.org", s.Issuer.URL())
+	require.Equal(t, "named", s.Issuer.Providers()[0].Upstream.Name())
+	require.Equal(t, s.Issuer.URL(), s.Config.Issuer)
+
+	// Another issuer made with the configuration is another node.
+	issued, err := s.Login(t.Context(), "bob", mytoken.Properties{})
+	require.NoError(t, err)
+	require.Equal(t, "bob", issued.Claims.OIDCSubject())
+	node, err := mytoken.NewIssuer(s.Config)
+	require.NoError(t, err)
+	_, err = node.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	require.NoError(t, err)
+}
+
+// What goes wrong is reported, and leaves nothing running.
+func TestErrors(t *testing.T) {
+	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *mytoken.Config) { c.Store = nil }})
+	require.Error(t, err)
+	_, err = mytokentest.Start(mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.ClientID = "" }})
+	require.Error(t, err)
+	_, err = mytokentest.Start(mytokentest.Options{Provider: optest.Options{Address: "256.0.0.1:0"}})
+	require.Error(t, err)
+
+	s := start(t, mytokentest.Options{})
+	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
+	require.Error(t, err)
+	_, err = s.FinishLogin(t.Context(), "alice", mytoken.LoginRequest{Provider: "https://elsewhere.example.org"})
+	require.ErrorIs(t, err, mytoken.ErrUnknownProvider)
+	_, err = s.Follow(t.Context(), "alice", &mytoken.Login{URL: s.Provider.Issuer() + "/nowhere"})
+	require.Error(t, err)
+}

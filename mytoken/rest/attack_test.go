@@ -1,0 +1,151 @@
+package rest_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/rest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// Attacks, and the tests that try them:
+//
+//	forged X-Forwarded-For         TestD17_ClientAddress, TestD17_ForgedAddress, FuzzForwarded
+//	login CSRF                     TestD03_LoginCSRF, TestSwappedCodes
+//	forged consent                 TestD68_ConsentIsNotForged
+//	guessing codes                 TestD02_GuessingIsHopeless (computes the odds), TestD01_D02_CodesAreIndependent
+//	guessing at the limit          TestOnlyFailuresCount, TestManyAtOnce, TestAttackerDoesNotStopOthers, TestMarksAreNotAWayAround
+//	replayed codes                 TestReplayedCodes, TestD06_OneTaker
+//	framed pages                   TestNoFrames, and framed in TestD03_LoginCSRF
+//	open redirect                  TestD69_NoOpenRedirect
+//	HTML in names                  TestD69a_NothingIsInjected, TestNothingIsInjectedOnDemand
+//	huge and slow bodies           TestHugeBodies, TestManyClausesAreNotDecoded, TestSlowBodies, TestCompressedBodies
+//	ambiguous and smuggled ones    TestAmbiguousRequests, TestSmuggling
+
+// TestReplayedCodes: a code that was used is worth nothing, to whomever, at any
+// process; and presenting it again changes nothing for who used it.
+func TestReplayedCodes(t *testing.T) {
+	s := start(t)
+	other := s.restart(nil, rest.Options{}) // same store and keys
+	processes := []*service{s, other}
+	const used = "Bad polling or transfer code"
+
+	polling := s.loggedIn(nil, m{"capabilities": everything})
+	token := s.object(s.poll(polling), 200)["mytoken"]
+	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": token}), 200)["transfer_code"]
+	redeem := m{"grant_type": "transfer_code", "transfer_code": transfer}
+	s.object(other.post("/api/v0/token/my", redeem), 200)
+	for range 2 {
+		for _, p := range processes {
+			p.fails(p.poll(polling), 401, "invalid_token", used)
+			p.fails(p.post("/api/v0/token/my", redeem), 401, "invalid_token", used)
+		}
+	}
+
+	consent, polling := s.startNative(nil)
+	b := s.browser()
+	to := b.approve(consent, nil)
+	path := strings.TrimPrefix(consent, s.URL)
+	for _, p := range processes {
+		for _, decision := range []string{"{}", `{"capabilities":["AT","settings"]}`, ""} { // agree again, to more, decline
+			p.fails(p.do(http.MethodPost, path, decision), 404, "not_found", "consent code not valid")
+		}
+		if r := p.do(http.MethodGet, path, "", "Accept", "text/html"); r.StatusCode != http.StatusNotFound {
+			t.Errorf("the page: %d", r.StatusCode)
+		}
+	}
+	back, err := optest.Login(t.Context(), to, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.open(back); r.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d %s", r.StatusCode, r.text)
+	}
+	for _, p := range processes {
+		again := strings.Replace(back, s.URL, p.URL, 1)
+		for _, r := range []*reply{b.open(again), p.do(http.MethodGet, again, "")} {
+			if r.StatusCode != http.StatusBadRequest || !strings.Contains(r.text, "State mismatched") || len(r.Cookies()) > 0 {
+				t.Errorf("the authorization response: %d %s", r.StatusCode, r.text)
+			}
+		}
+	}
+	s.object(s.access(s.object(s.poll(polling), 200)["mytoken"], nil), 200)
+	s.object(other.access(token, nil), 200)
+}
+
+// TestSwappedCodes: an authorization code that was given for another login, here
+// the attacker's own, in the same browser even, does not end this one.
+func TestSwappedCodes(t *testing.T) {
+	s := start(t)
+	b := s.browser()
+	var backs [2]url.URL
+	var polling [2]string
+	for i, subject := range []string{"alice", "mallory"} {
+		consent, code := s.startNative(nil)
+		back, err := optest.Login(t.Context(), b.approve(consent, nil), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		backs[i], polling[i] = *u, code
+	}
+	query, stolen := backs[0].Query(), backs[1].Query()
+	query.Set("code", stolen.Get("code"))
+	backs[0].RawQuery = query.Encode()
+	if r := b.open(backs[0].String()); r.StatusCode < 400 || len(r.Cookies()) > 0 && r.Cookies()[0].MaxAge >= 0 {
+		t.Errorf("%d %v %s", r.StatusCode, r.Header, r.text)
+	}
+	for _, code := range polling {
+		if r := s.poll(code); r.StatusCode == http.StatusOK {
+			t.Errorf("a token was given: %s", r.text)
+		}
+	}
+	if n := s.Provider.Count(optest.Exchanged); n != 0 {
+		t.Errorf("the provider exchanged %d codes", n)
+	}
+}
+
+// TestNothingIsInjectedOnDemand: the page that a program shows to its user holds
+// what the request says, and does nothing with it; nor does a template engine
+// through which the program sends it.
+func TestNothingIsInjectedOnDemand(t *testing.T) {
+	s := start(t)
+	token := s.token(mytoken.Properties{Capabilities: everything})
+	harmless := s.onDemand(token, "harmless")
+	if strings.Count(harmless, "harmless") < 3 {
+		t.Fatalf("the page does not show what is asked for: %s", harmless)
+	}
+	for _, text := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</textarea><script>alert(1)</script>`, `' onfocus=alert(1) autofocus '`,
+		"<!-- ", `{{.Mytoken}}`, `{{{x}}}`, `</title><svg onload=alert(1)>`,
+	} {
+		page := s.onDemand(token, text)
+		for _, tag := range []string{"<script", "<img", "<svg", "<!--", "<textarea", "</textarea", "<input", "<form", "{{", "}}"} {
+			if got, want := strings.Count(page, tag), strings.Count(harmless, tag); got != want {
+				t.Errorf("%s: %d times %s instead of %d: %s", text, got, tag, want, page)
+			}
+		}
+		if strings.Contains(page, "' onfocus") {
+			t.Errorf("%s: %s", text, page)
+		}
+	}
+}
+
+// onDemand asks for the page on which the user of a program agrees.
+func (s *service) onDemand(token, text string) string {
+	s.t.Helper()
+	r := s.post("/c", m{
+		"grant_type": "mytoken", "mytoken": token, "oidc_issuer": s.Provider.Issuer(), "name": text, "application_name": text,
+		"capabilities": []string{"AT"}, "restrictions": []m{{"audience": []string{strings.TrimSpace(text)}}},
+	}, "Accept", "text/html")
+	if r.StatusCode != http.StatusOK {
+		s.t.Fatalf("%d %s", r.StatusCode, r.text)
+	}
+	return r.text
+}

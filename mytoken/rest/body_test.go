@@ -1,0 +1,230 @@
+package rest_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestManyClausesAreNotDecoded: a request with 50,000 clauses is refused for their
+// number although it is not JSON at all at its end, which shows that nobody got
+// that far.
+func TestManyClausesAreNotDecoded(t *testing.T) {
+	s := start(t)
+	token := s.token(everythingProps)
+	clauses := strings.Repeat(`{"exp":4102444800},`, 50_000)
+	for name, body := range map[string]string{
+		"clauses":      `{"grant_type":"mytoken","mytoken":"` + token + `","restrictions":[` + clauses[:900_000] + `{"exp":`,
+		"names":        `{"grant_type":"mytoken","restrictions":[` + strings.Repeat(`"1d",`, 100_000) + `!`,
+		"values":       `{"grant_type":"mytoken","capabilities":[` + strings.Repeat(`1,`, 200_000) + `!`,
+		"members":      `{` + strings.Repeat(`"x":1,`, 100_000) + `!`,
+		"nesting":      `{"grant_type":"mytoken","restrictions":` + strings.Repeat(`[`, 100_000),
+		"nested names": `{"include":` + strings.Repeat(`{"include":`, 1000) + `!`,
+	} {
+		for _, path := range []string{"/api/v0/token/my", "/api/v0/token/access", "/c", "/api/v0/tokeninfo", "/oauth/token"} {
+			r := s.do(http.MethodPost, path, body)
+			s.fails(r, 400, "invalid_request", "the request holds too many values")
+			if len(r.text) > 200 {
+				t.Errorf("%s: a long answer: %s", name, r.text)
+			}
+		}
+	}
+	many := url.Values{"grant_type": {"mytoken"}, "restrictions": {`[` + strings.Repeat(`{"exp":1},`, 5000) + `!`}}
+	s.fails(s.form("/api/v0/token/my", many), 400, "invalid_request", "the request holds too many values")
+	s.fails(s.do(http.MethodPost, "/api/v0/token/my", strings.Repeat("a=b&", 10_000), "Content-Type", "application/x-www-form-urlencoded"),
+		400, "invalid_request", "the request holds too many values")
+	// what is allowed is decoded: 1,000 clauses
+	var thousand []m
+	for n := range 1000 {
+		thousand = append(thousand, m{"exp": 4102444800, "usages_AT": n})
+	}
+	got := s.object(s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": token, "restrictions": thousand, "response_type": "short_token"}), 200)
+	if n := len(got["restrictions"].([]any)); n != 1000 {
+		t.Errorf("%d clauses", n)
+	}
+}
+
+// TestHugeBodies: refused by their length before they are read, or as soon as they
+// exceed it.
+func TestHugeBodies(t *testing.T) {
+	s := start(t, func(o *setup) { o.rest.MaxBody = 10_000 })
+	body := `{"grant_type":"mytoken","name":"` + strings.Repeat("x", 20_000) + `"}`
+	for _, path := range []string{"/api/v0/token/my", "/api/v0/token/revoke", "/c/abc", "/oauth/token"} {
+		if r := s.do(http.MethodPost, path, body); r.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(r.text, `"invalid_request"`) {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.text)
+		}
+	}
+	conn := s.dial()
+	fmt.Fprintf(conn, "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+	for range 3 {
+		fmt.Fprintf(conn, "1388\r\n%s\r\n", strings.Repeat("x", 5000))
+	}
+	if r := conn.read(); r.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("in chunks: %d", r.StatusCode)
+	}
+	conn = s.dial() // the answer comes although not one byte of the body was sent
+	fmt.Fprintf(conn, "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\nExpect: 100-continue\r\n\r\n")
+	if r := conn.read(); r.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("announced: %d", r.StatusCode)
+	}
+}
+
+// TestSlowBodies: a client that does not send its body is told so, and does not
+// keep anybody else waiting.
+func TestSlowBodies(t *testing.T) {
+	s := start(t, func(o *setup) { o.rest.BodyTimeout = 30 * time.Millisecond })
+	slow := s.dial()
+	fmt.Fprintf(slow, "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+	if r := s.do(http.MethodGet, "/api/v0/settings", ""); r.StatusCode != http.StatusOK {
+		t.Errorf("somebody else: %d", r.StatusCode)
+	}
+	r := slow.read()
+	s.fails(r, http.StatusRequestTimeout, "invalid_request", "the request came too slowly")
+	if !r.Close {
+		t.Error("the connection stays open")
+	}
+	// A request that is in time is not disturbed afterwards. On a machine that is
+	// busy with other things one may be too slow after all; the next is not.
+	inTime := func() bool {
+		conn := s.dial()
+		for range 2 {
+			fmt.Fprintf(conn, "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			if r := conn.read(); r.StatusCode == http.StatusRequestTimeout {
+				return false
+			} else if r.StatusCode != http.StatusBadRequest {
+				t.Fatalf("%d", r.StatusCode)
+			}
+		}
+		return true
+	}
+	for n := 1; !inTime(); n++ {
+		if n == 100 {
+			t.Fatal("no request is in time")
+		}
+	}
+}
+
+// TestCompressedBodies: nobody unpacks what clients send.
+func TestCompressedBodies(t *testing.T) {
+	s := start(t)
+	r := s.do(http.MethodPost, "/api/v0/token/my", "x", "Content-Encoding", "gzip")
+	s.fails(r, http.StatusUnsupportedMediaType, "invalid_request", "the body must not be compressed")
+}
+
+// TestAmbiguousRequests: what two readers could understand differently is refused.
+func TestAmbiguousRequests(t *testing.T) {
+	s := start(t)
+	token := s.token(everythingProps)
+	for body, text := range map[string]string{
+		`{"grant_type":"mytoken","grant_type":"polling_code"}`:                         "the body is not a JSON object, or not strict JSON",
+		`{"grant_type":"mytoken","Grant_Type":"polling_code"}`:                         "the body has a member twice",
+		`{"grant_type":"mytoken"} {}`:                                                  "the body is not a JSON object, or not strict JSON",
+		`["grant_type"]`:                                                               "the body is not a JSON object, or not strict JSON",
+		"{\"grant_type\":\"mytoken\xff\"}":                                             "the body is not a JSON object, or not strict JSON",
+		`{"grant_type":7}`:                                                             "grant_type has the wrong type",
+		`{"grant_type":"mytoken","mytoken":{}}`:                                        "mytoken has the wrong type",
+		`{"grant_type":"mytoken","mytoken":"` + token + `","error_on_restrictions":1}`: "error_on_restrictions has the wrong type",
+	} {
+		s.fails(s.do(http.MethodPost, "/api/v0/token/my", body), 400, "invalid_request", text)
+	}
+	form := func(body string) *reply {
+		return s.do(http.MethodPost, "/api/v0/token/access", body, "Content-Type", "application/x-www-form-urlencoded")
+	}
+	s.fails(form("grant_type=mytoken&mytoken=a&mytoken=b"), 400, "invalid_request", "mytoken is given more than once")
+	s.fails(form("grant_type=mytoken&Grant_type=x"), 400, "invalid_request", "the body has a member twice")
+	s.fails(form("grant_type=%zz"), 400, "invalid_request", "the body is not a form")
+	s.fails(s.do(http.MethodPost, "/api/v0/token/access", `{"grant_type":"mytoken"}`, "Authorization", "Bearer a", "Authorization", "Bearer b"),
+		400, "invalid_request", "more than one Authorization header")
+}
+
+// connection is a connection on which a test writes what it likes.
+type connection struct {
+	net.Conn
+	t      testing.TB
+	reader *bufio.Reader
+}
+
+func (s *service) dial() *connection {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return &connection{conn, s.t, bufio.NewReader(conn)}
+}
+
+func (c *connection) read() *reply {
+	c.t.Helper()
+	resp, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	resp.Request = &http.Request{Method: "raw", URL: &url.URL{}}
+	return &reply{resp, string(text)}
+}
+
+// TestSmuggling: requests whose end two servers could see in different places get
+// one answer at most, and never reach what they hide.
+func TestSmuggling(t *testing.T) {
+	s := start(t)
+	hidden := "GET /api/v0/hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+	for name, request := range map[string]string{
+		"length and chunked": "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+		"chunked and length": "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: " + fmt.Sprint(len(hidden)) + "\r\n\r\n" + hidden,
+		"two lengths":        "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: " + fmt.Sprint(len(hidden)) + "\r\n\r\n" + hidden,
+		"list of lengths":    "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 4\r\n\r\n" + hidden,
+		"strange length":     "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n" + hidden,
+		"strange coding":     "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n" + hidden,
+		"space before colon": "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\n" + hidden,
+		"folded":             "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nX: a\r\n Content-Length: 4\r\nTransfer-Encoding:\r\n chunked\r\n\r\n" + hidden,
+		"bad chunk":          "POST /api/v0/token/my HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n\r\n" + hidden,
+		"two hosts":          "GET /api/v0/settings HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + hidden,
+	} {
+		conn := s.dial()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if half, ok := conn.Conn.(*net.TCPConn); ok {
+			if err := half.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answers, err := io.ReadAll(conn.reader)
+		if err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(answers), "HTTP/1.1 "); n > 1 || strings.Contains(string(answers), "hidden") {
+			t.Errorf("%s: %d answers: %s", name, n, answers)
+		}
+	}
+	// bodies of GET requests, as the public client sends them, end where they say
+	conn := s.dial()
+	for range 3 {
+		fmt.Fprintf(conn, "GET /api/v0/settings HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nnull\n")
+		if r := conn.read(); r.StatusCode != http.StatusOK || !strings.Contains(r.text, "grant_type_endpoint") {
+			t.Fatalf("%d %s", r.StatusCode, r.text)
+		}
+	}
+	for path, status := range map[string]int{
+		"/api/v0/%2e%2e/v0/settings": 404, "/api/v0//settings": 404, "/api/v0/settings/": 404, "/api/v0/settings%2fgrants": 404,
+		"/API/v0/settings": 404, "//evil.example/api/v0/settings": 404, "/api/v0/settings;x": 404, "http://evil.example/api/v0/settings": 200,
+	} {
+		conn := s.dial()
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+		if r := conn.read(); r.StatusCode != status || r.Header.Get("Location") != "" {
+			t.Errorf("%s: %d %v", path, r.StatusCode, r.Header)
+		}
+	}
+}

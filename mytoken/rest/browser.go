@@ -1,0 +1,136 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// fromBrowser reports whether a browser sent the request. Nobody who makes a
+// user's browser go somewhere can keep it from saying that it is one.
+func (c *call) fromBrowser() bool {
+	h := c.r.Header
+	return h.Get("Sec-Fetch-Site") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Origin") != "" ||
+		strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
+}
+
+// fromElsewhere reports whether a browser sent the request for a page of another
+// origin.
+func (c *call) fromElsewhere() bool {
+	site, origin := c.r.Header.Get("Sec-Fetch-Site"), c.r.Header.Get("Origin")
+	return site != "" && site != "same-origin" && site != "none" || origin != "" && origin != c.origin
+}
+
+// sameSite refuses what a page of another origin makes a browser send (CSRF).
+// Clients that are not browsers pass.
+func (c *call) sameSite() error {
+	if c.csrf.Check(c.r) != nil {
+		return errCrossOrigin
+	}
+	return nil
+}
+
+// loginCookie is the cookie that binds a login to the browser in which the user
+// agreed to it. It tells nothing about the state and lives as long.
+func (c *call) loginCookie(login *mytoken.Login) *http.Cookie {
+	name, value := c.loginCookieOf(login.State.Reveal())
+	cookie := c.cookieFor(name, value)
+	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
+	return cookie
+}
+
+func (c *call) loginCookieOf(state string) (name, value string) {
+	sum := sha256.Sum256([]byte("mytoken login " + state))
+	text := base64.RawURLEncoding.EncodeToString(sum[:])
+	if c.secure { // no other host can set such a cookie
+		name = "__Host-"
+	}
+	return name + "mytoken-login-" + text[:12], text[12:]
+}
+
+// cookieFor is a cookie that comes along when another site sends the browser
+// here.
+func (c *call) cookieFor(name, value string) *http.Cookie {
+	cookie := &http.Cookie{Name: name, Value: value, Path: c.prefix + "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
+	if c.secure {
+		cookie.Path = "/"
+	}
+	return cookie
+}
+
+// boundTo reports whether the browser is the one in which the login was agreed
+// to.
+func (c *call) boundTo(state string) bool {
+	name, value := c.loginCookieOf(state)
+	cookie, err := c.r.Cookie(name)
+	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(value)) == 1
+}
+
+// tokenCookie is the cookie of a web login (protocol section 5.0.4), of the form
+// that was issued (D70). It has no Domain: with one, every host below this one
+// would get the token.
+func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
+	if t.Type == mytoken.ResponseTransferCode {
+		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
+		cookie.MaxAge = max(int(c.secondsUntil(t.CodeExpires)), 1)
+		return cookie
+	}
+	cookie := c.apiCookie(wire.CookieMytoken, t.Token.Reveal())
+	cookie.MaxAge = int(c.opts.CookieLifetime.Seconds())
+	return cookie
+}
+
+// clearedCookie removes the cookie of a web login; a browser compares the
+// attributes (D47).
+func (c *call) clearedCookie() *http.Cookie {
+	cookie := c.apiCookie(wire.CookieMytoken, "")
+	cookie.MaxAge = -1
+	return cookie
+}
+
+func (c *call) apiCookie(name, value string) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: c.prefix + "/api", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
+}
+
+// redirectAllowed reports whether a web login may end at an address (D69).
+func (h *Handler) redirectAllowed(to string) bool {
+	return localPath(to) || matches(h.redirects, to) || matches(h.trusted, to)
+}
+
+func matches(list []*regexp.Regexp, s string) bool {
+	for _, re := range list {
+		if re.MatchString(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// localPath reports whether s is a path of this service, whatever a browser makes
+// of it: some take a backslash for a slash and ignore control characters.
+func localPath(s string) bool {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, `\`) ||
+		strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "" && u.Host == "" && cleanPath(u.Path)
+}
+
+// target is where a web login ends.
+func (h *Handler) target(to string) string {
+	switch {
+	case to == "" || !h.redirectAllowed(to):
+		return h.prefix + pathHome
+	case localPath(to):
+		return h.prefix + to
+	}
+	return to
+}

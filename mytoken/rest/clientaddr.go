@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// ProxyHeader is a header in which a reverse proxy says for whom it asks.
+type ProxyHeader string
+
+// The headers.
+const (
+	XForwardedFor ProxyHeader = "X-Forwarded-For"
+	Forwarded     ProxyHeader = "Forwarded" // RFC 7239
+)
+
+// maxHops bounds the entries of a header that are looked at.
+const maxHops = 64
+
+// clientAddress says where a request comes from: the peer of the connection, or,
+// as long as that is a trusted proxy, whom it names as its own peer, which is the
+// last entry of the header; and so on to the left (D17). An entry that is not an
+// address makes the address invalid, which satisfies no restriction: a trusted
+// proxy does not know for whom it asks.
+func (o *Options) clientAddress(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := plain(peer.Addr())
+	if !o.trusted(addr) {
+		return addr
+	}
+	values := r.Header.Values(string(o.ProxyHeader))
+	if len(values) == 0 {
+		return addr
+	}
+	var entries []string
+	if o.ProxyHeader == Forwarded {
+		entries, err = forwardedFor(strings.Join(values, ","))
+	} else {
+		entries = strings.Split(strings.Join(values, ","), ",")
+	}
+	if err != nil || len(entries) > maxHops {
+		return netip.Addr{}
+	}
+	for i := len(entries) - 1; i >= 0 && o.trusted(addr); i-- {
+		if addr = parseNode(strings.Trim(entries[i], " \t")); !addr.IsValid() {
+			return netip.Addr{}
+		}
+	}
+	return addr
+}
+
+func (o *Options) trusted(addr netip.Addr) bool {
+	for _, p := range o.TrustedProxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// plain makes an IPv4 address of a mapped one, and drops the zone.
+func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
+
+// parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80,
+// 2001:db8::1, [2001:db8::1], [2001:db8::1]:80. Everything else, names included,
+// is no address.
+func parseNode(text string) netip.Addr {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return plain(addr)
+	}
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		if addr, err := netip.ParseAddr(inner); ok && err == nil && addr.Is6() {
+			return plain(addr)
+		}
+	}
+	if with, err := netip.ParseAddrPort(text); err == nil {
+		return plain(with.Addr())
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,316 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits of what is looked at in a body, checked in one pass before anything is
+// decoded. They leave room for every request that the rest accepts: 1,024 clauses.
+const (
+	maxObjects = 2048
+	maxValues  = 1 << 16
+	maxNesting = 20
+	maxFields  = 256 // of a form
+)
+
+// requestError says what is wrong with a request (invalid_request).
+type requestError struct {
+	status int
+	text   string
+}
+
+func (e *requestError) Error() string { return "rest: " + e.text }
+
+func badRequest(format string, args ...any) error {
+	return &requestError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+var (
+	errTooLarge  = &requestError{http.StatusRequestEntityTooLarge, "the request is too large"}
+	errTooMany   = &requestError{http.StatusBadRequest, "the request holds too many values"}
+	errTooSlow   = &requestError{http.StatusRequestTimeout, "the request came too slowly"}
+	errEncoding  = &requestError{http.StatusUnsupportedMediaType, "the body must not be compressed"}
+	errNotJSON   = &requestError{http.StatusBadRequest, "the body is not a JSON object, or not strict JSON"}
+	errDuplicate = &requestError{http.StatusBadRequest, "the body has a member twice"}
+	errForm      = &requestError{http.StatusBadRequest, "the body is not a form"}
+)
+
+// body reads the body of a request, within limits of size and time.
+func (c *call) body() ([]byte, error) {
+	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return nil, errEncoding
+	}
+	if c.r.ContentLength > c.opts.MaxBody {
+		return nil, errTooLarge
+	}
+	// A deadline in the past ends a read that waits.
+	control := http.NewResponseController(c.w)
+	stop := time.AfterFunc(c.opts.BodyTimeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.opts.MaxBody))
+	inTime := stop.Stop()
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, errTooLarge
+	case !inTime:
+		return nil, errTooSlow
+	case err != nil:
+		return nil, badRequest("the body could not be read")
+	}
+	return data, nil
+}
+
+// decode reads a request into a struct of package wire: JSON, or a form if it
+// says so (D101). A body that is empty or null is a request without members, as
+// public clients send it. What expand makes of the canonical JSON is what is
+// decoded; nil leaves it as it is.
+func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) error {
+	data, err := c.body()
+	if err != nil {
+		return err
+	}
+	media, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	switch media {
+	case "application/x-www-form-urlencoded":
+		data, err = s.fromForm(data)
+	case "multipart/form-data":
+		data, err = s.fromMultipart(data, params["boundary"])
+	default:
+		data, err = s.fromJSON(data)
+	}
+	if err == nil && expand != nil {
+		data, err = expand(data)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		var semantic *json.SemanticError
+		if errors.As(err, &semantic) && semantic.JSONPointer != "" {
+			return badRequest("%s has the wrong type", semantic.JSONPointer.LastToken())
+		}
+		return errNotJSON
+	}
+	return nil
+}
+
+// shape is what a decoder knows about a struct of package wire.
+type shape struct {
+	byName map[string]shapeField // by the name in lower case, aliases of forms included
+}
+
+type shapeField struct {
+	name  string
+	alias bool
+	kind  reflect.Kind // String, Bool, Int, Int64, Slice (strings), or Invalid for raw JSON
+}
+
+func shapeOf(t reflect.Type) shape {
+	s := shape{byName: make(map[string]shapeField)}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		field := shapeField{name: name, kind: f.Type.Kind()}
+		switch {
+		case f.Type == reflect.TypeFor[jsontext.Value]():
+			field.kind = reflect.Invalid
+		case field.kind == reflect.Struct, field.kind == reflect.Pointer:
+			field.kind = reflect.String // wire.Secret, *string
+		}
+		s.byName[strings.ToLower(name)] = field
+		for _, alias := range strings.FieldsFunc(f.Tag.Get("form"), func(r rune) bool { return r == ',' }) {
+			field.alias = true
+			s.byName[alias] = field
+		}
+	}
+	return s
+}
+
+// fromJSON brings the names of an object into their one spelling and leaves out
+// those that are not known (protocol section 0). Values stay as they are.
+func (s shape) fromJSON(data []byte) ([]byte, error) {
+	data = bytes.Trim(data, " \t\r\n")
+	if len(data) == 0 {
+		return []byte("{}"), nil
+	}
+	if err := scan(data); err != nil {
+		return nil, err
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
+	if dec.PeekKind() == 'n' && string(data) == "null" {
+		return []byte("{}"), nil
+	}
+	if dec.PeekKind() != '{' {
+		return nil, errNotJSON
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errNotJSON
+	}
+	out := newObject()
+	for dec.PeekKind() != '}' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil, errNotJSON
+		}
+		name := token.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, errNotJSON
+		}
+		field, ok := s.byName[strings.ToLower(name)]
+		if !ok || field.alias || value.Kind() == 'n' {
+			continue
+		}
+		if !out.add(field.name, value) {
+			return nil, errDuplicate
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, errNotJSON
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errNotJSON
+	}
+	return out.bytes(), nil
+}
+
+// fromForm reads a form (WHATWG URL, section 5).
+func (s shape) fromForm(data []byte) ([]byte, error) {
+	if bytes.Count(data, []byte("&")) >= maxFields {
+		return nil, errTooMany
+	}
+	values, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, errForm
+	}
+	return s.fromValues(values)
+}
+
+// fromValues makes an object of fields. A field without a value is not there; one
+// that is no list must not be repeated.
+func (s shape) fromValues(values url.Values) ([]byte, error) {
+	out := newObject()
+	for name, all := range values {
+		field, ok := s.byName[strings.ToLower(name)]
+		if !ok || strings.Join(all, "") == "" {
+			continue
+		}
+		if len(all) > 1 && field.kind != reflect.Slice {
+			return nil, badRequest("%s is given more than once", field.name)
+		}
+		value, err := field.fromText(all)
+		if err != nil {
+			return nil, err
+		}
+		if !out.add(field.name, value) {
+			return nil, errDuplicate
+		}
+	}
+	return out.bytes(), scan(out.bytes())
+}
+
+// fromText writes the texts of a form field as JSON.
+func (f shapeField) fromText(all []string) (jsontext.Value, error) {
+	switch text := all[0]; f.kind {
+	case reflect.Slice:
+		return json.Marshal(all)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, badRequest("%s has the wrong type", f.name)
+		}
+		return strconv.AppendBool(nil, b), nil
+	case reflect.Int, reflect.Int64:
+		bits := 32
+		if f.kind == reflect.Int64 {
+			bits = 64
+		}
+		n, err := strconv.ParseInt(text, 10, bits)
+		if err != nil {
+			return nil, badRequest("%s has the wrong type", f.name)
+		}
+		return strconv.AppendInt(nil, n, 10), nil
+	case reflect.Invalid:
+		if text[0] == '[' || text[0] == '{' || text[0] == '"' {
+			value := jsontext.Value(text)
+			if err := scan(value); err != nil {
+				return nil, err
+			}
+			if !value.IsValid() {
+				return nil, badRequest("%s is not strict JSON", f.name)
+			}
+			return value, nil
+		}
+		return json.Marshal(text)
+	default:
+		return json.Marshal(text)
+	}
+}
+
+// object is a JSON object while it is written.
+type object struct {
+	text []byte
+	seen map[string]bool
+}
+
+func newObject() *object { return &object{text: []byte{'{'}, seen: make(map[string]bool)} }
+
+// add appends a member and reports whether it was not there before.
+func (o *object) add(name string, value jsontext.Value) bool {
+	if o.seen[name] {
+		return false
+	}
+	if len(o.seen) > 0 {
+		o.text = append(o.text, ',')
+	}
+	o.seen[name] = true
+	o.text = append(o.text, '"')
+	o.text = append(append(o.text, name...), '"', ':')
+	o.text = append(o.text, value...)
+	return true
+}
+
+func (o *object) bytes() []byte { return append(o.text[:len(o.text):len(o.text)], '}') }
+
+// scan counts what a JSON text holds, in one pass and without allocation. It does
+// not check that it is JSON.
+func scan(data []byte) error {
+	objects, values, depth := 0, 0, 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			values++
+			if data[i] == '{' {
+				objects++
+			}
+		case '}', ']':
+			depth--
+		case ',':
+			values++
+		}
+		if objects > maxObjects || values > maxValues || depth > maxNesting {
+			return errTooMany
+		}
+	}
+	return nil
+}

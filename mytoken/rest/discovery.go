@@ -1,0 +1,108 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// metadata are the encoded documents, as long as the same key signs. They are
+// never changed (D86): oidc-agent reads one before every poll.
+type metadata struct {
+	keyID   string
+	mytoken []byte
+	oauth   []byte
+}
+
+// documents returns the current documents.
+func (h *Handler) documents() (*metadata, error) {
+	keys := h.issuer.Keys()
+	if m := h.metadata.Load(); m != nil && m.keyID == keys.ActiveID() {
+		return m, nil
+	}
+	m := &metadata{keyID: keys.ActiveID()}
+	var set struct {
+		Keys []struct {
+			Algorithm string `json:"alg"`
+		} `json:"keys"`
+	}
+	if err := json.Unmarshal(keys.JWKS(), &set); err != nil {
+		return nil, err
+	}
+	var algorithm string
+	if len(set.Keys) > 0 { // the one that signs comes first
+		algorithm = set.Keys[0].Algorithm
+	}
+	var err error
+	if m.mytoken, err = wire.Marshal(h.configuration(algorithm)); err != nil {
+		return nil, err
+	}
+	if m.oauth, err = wire.Marshal(h.authorizationServer()); err != nil {
+		return nil, err
+	}
+	h.metadata.Store(m)
+	return m, nil
+}
+
+// configuration is the document of protocol section 5.1. Only what is served is
+// in it.
+func (h *Handler) configuration(algorithm string) wire.Configuration {
+	access := h.base + pathTokenAccess
+	cfg := wire.Configuration{
+		Issuer: h.issuer.URL(), AccessTokenEndpoint: access, TokenEndpoint: access,
+		MytokenEndpoint: h.base + pathTokenMy, RevocationEndpoint: h.base + pathTokenRevoke,
+		UserSettingsEndpoint: h.base + pathSettings, TokenTransferEndpoint: h.base + pathTokenTransfer,
+		ProfilesEndpoint: h.base + pathProfiles, JWKSURI: h.base + pathJWKS, SigningAlgorithm: algorithm,
+		Documentation: h.opts.Documentation, Version: h.opts.Version, TokeninfoActions: h.opts.TokeninfoActions,
+		AccessTokenGrantTypes: []string{wire.GrantMytoken},
+		MytokenGrantTypes:     []string{wire.GrantOIDCFlow, wire.GrantMytoken, wire.GrantTransferCode, wire.GrantPollingCode},
+		OIDCFlows:             []string{wire.FlowAuthorizationCode},
+		ResponseTypes: []string{
+			string(mytoken.ResponseToken), string(mytoken.ResponseShortToken), string(mytoken.ResponseTransferCode),
+		},
+		RestrictionKeys:        h.issuer.RestrictionKeys(),
+		AuthorizationServerURI: h.origin + h.MetadataPath(),
+	}
+	if len(h.opts.TokeninfoActions) > 0 {
+		cfg.TokeninfoEndpoint = h.base + pathTokeninfo
+	}
+	if len(h.clients) > 0 {
+		cfg.IntrospectionEndpoint = h.base + pathOAuthIntrospect
+	}
+	for _, p := range h.issuer.Providers() {
+		up := p.Upstream
+		cfg.Providers = append(cfg.Providers, wire.Provider{Issuer: up.Issuer(), Name: up.Name(), Scopes: append([]string{}, up.Scopes()...)})
+	}
+	return cfg
+}
+
+func configuration(c *call) (*answer, error) {
+	m, err := c.documents()
+	if err != nil {
+		return nil, err
+	}
+	return publicJSON(m.mytoken), nil
+}
+
+func authorizationServer(c *call) (*answer, error) {
+	m, err := c.documents()
+	if err != nil {
+		return nil, err
+	}
+	return publicJSON(m.oauth), nil
+}
+
+func jwks(c *call) (*answer, error) { return publicJSON(c.issuer.Keys().JWKS()), nil }
+
+func publicJSON(body []byte) *answer {
+	return &answer{status: http.StatusOK, raw: body, media: "application/json", public: true}
+}
+
+// settings answers the user settings document (protocol section 5.9), which the
+// Go client reads before anything else.
+func settings(c *call) (*answer, error) {
+	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
+}

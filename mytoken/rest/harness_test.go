@@ -1,0 +1,333 @@
+package rest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/mytoken/rest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// service is an issuer with its HTTP interface, on a real server.
+type service struct {
+	*mytokentest.Service
+	t    testing.TB
+	URL  string // issuer URL
+	Log  *logBuffer
+	http *httptest.Server
+}
+
+// setup changes a service before it starts.
+type setup struct {
+	mytokentest.Options
+	rest   rest.Options
+	prefix string // path of the issuer URL
+	// wrap changes the handler.
+	wrap func(http.Handler) http.Handler
+}
+
+var everythingProps = mytoken.Properties{}
+
+// everything is the capabilities that the tests' tokens have.
+var everything = capability.Set{
+	capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens, capability.Settings,
+}
+
+func start(t testing.TB, changes ...func(*setup)) *service {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	s := &service{t: t, http: server, Log: new(logBuffer)}
+	var opts setup
+	for _, change := range changes {
+		change(&opts)
+	}
+	s.URL = "http://" + server.Listener.Addr().String() + opts.prefix
+	upstream, config := opts.Upstream, opts.Config
+	opts.Upstream = func(c *oidcupstream.Config) {
+		c.RedirectURL, c.Name = s.URL+"/redirect", "Example provider"
+		if upstream != nil {
+			upstream(c)
+		}
+	}
+	opts.Config = func(c *mytoken.Config) {
+		c.Issuer = s.URL
+		if config != nil {
+			config(c)
+		}
+	}
+	var err error
+	if s.Service, err = mytokentest.Start(opts.Options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if opts.rest.Logger == nil {
+		opts.rest.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
+	}
+	handler, err := rest.NewHandler(s.Issuer, opts.rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = handler
+	if opts.wrap != nil {
+		server.Config.Handler = opts.wrap(handler)
+	}
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	t.Cleanup(server.Close)
+	return s
+}
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// reply is an answer with its body read.
+type reply struct {
+	*http.Response
+	text string
+}
+
+// do sends a request: JSON unless header says otherwise. Redirects are not
+// followed.
+func (s *service) do(method, path, body string, header ...string) *reply {
+	s.t.Helper()
+	return s.with(&http.Client{}, method, path, body, header...)
+}
+
+// with is do with a client of its own, for example with cookies.
+func (s *service) with(client *http.Client, method, path, body string, header ...string) *reply {
+	s.t.Helper()
+	if !strings.HasPrefix(path, "http") {
+		path = s.URL + path
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		if header[i+1] == "" {
+			req.Header.Del(header[i])
+		} else {
+			req.Header.Add(header[i], header[i+1])
+			if strings.EqualFold(header[i], "Content-Type") {
+				req.Header.Set("Content-Type", header[i+1])
+			}
+		}
+	}
+	copied := *client
+	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := copied.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &reply{resp, string(text)}
+}
+
+// post sends an object as JSON.
+func (s *service) post(path string, body any, header ...string) *reply {
+	s.t.Helper()
+	return s.do(http.MethodPost, path, encode(s.t, body), header...)
+}
+
+// form sends a form.
+func (s *service) form(path string, values url.Values, header ...string) *reply {
+	s.t.Helper()
+	return s.do(http.MethodPost, path, values.Encode(), append(header, "Content-Type", "application/x-www-form-urlencoded")...)
+}
+
+type m = map[string]any
+
+func encode(t testing.TB, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// object reads the body of an answer with the expected status.
+func (s *service) object(r *reply, status int) m {
+	s.t.Helper()
+	if r.StatusCode != status {
+		s.t.Fatalf("%s %s: status %d, want %d: %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, status, r.text)
+	}
+	var out m
+	if err := json.Unmarshal([]byte(r.text), &out); err != nil {
+		s.t.Fatalf("%s %s: %v: %s", r.Request.Method, r.Request.URL.Path, err, r.text)
+	}
+	return out
+}
+
+// fails checks that an answer is the error of the protocol with a status.
+func (s *service) fails(r *reply, status int, code, description string) {
+	s.t.Helper()
+	got := s.object(r, status)
+	text, _ := got["error_description"].(string)
+	if got["error"] != code || text != description {
+		s.t.Fatalf("%s %s: %s, want %q, %q", r.Request.Method, r.Request.URL.Path, r.text, code, description)
+	}
+	if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Cache-Control") != "no-store" {
+		s.t.Fatalf("%s %s: header %v", r.Request.Method, r.Request.URL.Path, r.Header)
+	}
+}
+
+// token logs alice in and returns a token.
+func (s *service) token(props mytoken.Properties) string {
+	s.t.Helper()
+	return s.tokenOf("alice", props)
+}
+
+func (s *service) tokenOf(subject string, props mytoken.Properties) string {
+	s.t.Helper()
+	if props.Capabilities == nil {
+		props.Capabilities = everything
+	}
+	issued, err := s.Login(s.t.Context(), subject, props)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return issued.Token.Reveal()
+}
+
+// browser is a user's browser: it keeps cookies and says that it is one.
+type browser struct {
+	*service
+	client *http.Client
+}
+
+func (s *service) browser() *browser {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &browser{s, &http.Client{Jar: jar}}
+}
+
+var browserHeader = []string{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64)", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+// open goes to an address, as after a click elsewhere.
+func (b *browser) open(address string) *reply {
+	b.t.Helper()
+	return b.with(b.client, http.MethodGet, address, "", append(browserHeader, "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate")...)
+}
+
+// script sends what a script of a page of the service sends.
+func (b *browser) script(method, address, body string, header ...string) *reply {
+	b.t.Helper()
+	header = append(append(header, browserHeader[:2]...), "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Accept", "application/json")
+	return b.with(b.client, method, address, body, header...)
+}
+
+// login logs the user in at the provider and comes back.
+func (b *browser) login(authorizationURI, subject string) *reply {
+	b.t.Helper()
+	back, err := optest.Login(b.t.Context(), authorizationURI, subject)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.open(back)
+}
+
+// startNative starts a native login.
+func (s *service) startNative(request m) (consentURI, pollingCode string) {
+	s.t.Helper()
+	body := m{"grant_type": "oidc_flow", "oidc_flow": "authorization_code", "client_type": "native", "oidc_issuer": s.Provider.Issuer()}
+	for k, v := range request {
+		body[k] = v
+	}
+	got := s.object(s.post("/api/v0/token/my", body), http.StatusOK)
+	return got["consent_uri"].(string), got["polling_code"].(string)
+}
+
+// approve agrees to what a login asks for, with changes, and returns where the
+// browser goes.
+func (b *browser) approve(consentURI string, decision m) string {
+	b.t.Helper()
+	if decision == nil {
+		decision = m{"oidc_issuer": b.Provider.Issuer()}
+	}
+	r := b.script(http.MethodPost, consentURI, encode(b.t, decision))
+	return b.object(r, 278)["authorization_uri"].(string)
+}
+
+func (s *service) poll(code string) *reply {
+	s.t.Helper()
+	return s.post("/api/v0/token/my", m{"grant_type": "polling_code", "polling_code": code})
+}
+
+// restart is another process with the same store and keys.
+func (s *service) restart(change func(*mytoken.Config), opts rest.Options) *service {
+	s.t.Helper()
+	cfg := s.Config
+	if change != nil {
+		change(&cfg)
+	}
+	issuer, err := mytoken.NewIssuer(cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
+	}
+	handler, err := rest.NewHandler(issuer, opts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	s.t.Cleanup(server.Close)
+	other := *s
+	inner := *s.Service
+	inner.Issuer = issuer
+	other.Service, other.http, other.URL = &inner, server, server.URL
+	return &other
+}
+
+// optionsOf are options with a change.
+func optionsOf(change func(*rest.Options)) rest.Options {
+	var o rest.Options
+	if change != nil {
+		change(&o)
+	}
+	return o
+}

@@ -1,0 +1,77 @@
+// Package browsertest goes through the pages with Chromium, as users do: in windows of
+// a phone and of a desktop, in light and dark, by finger, mouse and keyboard. With
+// MYTOKEN_TEST_SCREENSHOTS it leaves pictures in that directory.
+package browsertest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long anything may take on a busy machine.
+const patience = 2 * time.Minute
+
+// browser is the process that all tests share; each has cookies of its own.
+var browser struct {
+	once sync.Once
+	ctx  context.Context
+	stop context.CancelFunc
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	os.Exit(status)
+}
+
+// theBrowser starts the browser, the first time.
+func theBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path := findBrowser()
+	if path == "" {
+		missing(t, "this test needs Chromium")
+	}
+	browser.once.Do(func() {
+		options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		})
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+		browser.ctx, _ = chromedp.NewContext(allocator)
+		browser.stop = stop
+		browser.err = chromedp.Do(browser.ctx)
+	})
+	if browser.err != nil {
+		missing(t, "the browser does not start: "+browser.err.Error())
+	}
+	return browser.ctx
+}
+
+func findBrowser() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// missing skips the test where only Go is installed, and fails it where everything
+// has to be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("MYTOKEN_TEST_REQUIRE_SERVICES") == "1" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}

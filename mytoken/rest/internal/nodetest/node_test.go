@@ -1,0 +1,217 @@
+// Package nodetest logs in at oidc-provider, a certified OpenID provider that we did
+// not write, and uses the tokens: all over HTTP.
+package nodetest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+)
+
+// The provider replaces its refresh token at each use.
+func TestLoginAndRotation(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{"capabilities": []string{"AT", "tokeninfo"}})
+	const uses = 25
+	for range uses {
+		s.object(s.access(token, nil))
+	}
+	require.Equal(t, uses, s.provider.count("refresh_token.consumed"))
+	require.Len(t, s.tap.refreshTokens(), uses+1)
+	s.untroubled()
+
+	about := s.object(s.post("/api/v0/tokeninfo", m{"action": "introspect", "mytoken": token}))
+	require.Equal(t, "alice", about["token"].(m)["oidc_sub"])
+	require.Equal(t, s.provider.Issuer, about["token"].(m)["oidc_iss"])
+}
+
+// Of many processes and requests only one at a time uses the refresh token, and
+// each takes the one that the last was given: reuse detection never strikes.
+// proves P2
+func TestConcurrentRefreshes(t *testing.T) {
+	s := start(t)
+	parent := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
+	tokens := []string{parent}
+	for range 3 {
+		child := s.object(s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": parent, "capabilities": []string{"AT"}}))
+		tokens = append(tokens, child["mytoken"].(string))
+	}
+	bases := []string{s.URL}
+	for range 2 {
+		_, handler := s.process()
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		bases = append(bases, server.URL)
+	}
+	var done sync.WaitGroup
+	for n := range 24 {
+		done.Go(func() {
+			for round := range 4 {
+				status, answer := s.accessAt(bases[(n+round)%len(bases)], tokens[n%len(tokens)], nil)
+				if status != http.StatusOK {
+					t.Errorf("%d %v", status, answer)
+				}
+			}
+		})
+	}
+	done.Wait()
+	require.Positive(t, s.provider.count("refresh_token.consumed"))
+	s.untroubled()
+	s.object(s.access(parent, nil))
+}
+
+// The audience of a clause reaches the provider as resource (RFC 8707), and the
+// access token is for it alone.
+// proves P1
+func TestAudience(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{
+		"capabilities": []string{"AT"},
+		"restrictions": []m{{"audience": []string{storage}, "scope": "openid storage.read storage.write"}},
+	})
+	keys, err := oidc.NewProvider(oidc.ClientContext(t.Context(), &http.Client{Transport: oneShot}), s.provider.Issuer)
+	require.NoError(t, err)
+	verifier := keys.Verifier(&oidc.Config{ClientID: storage, SupportedSigningAlgs: []string{oidc.ES256}})
+	for _, c := range []struct {
+		ask   url.Values
+		scope string
+	}{
+		{nil, "storage.read storage.write"},
+		{url.Values{"scope": {"storage.read"}}, "storage.read"},
+		{url.Values{"resource": {storage}, "scope": {"storage.write"}}, "storage.write"},
+	} {
+		answer := s.object(s.access(token, c.ask))
+		require.Equal(t, []any{storage}, answer["audience"])
+		require.Equal(t, c.scope, answer["scope"])
+		read, err := verifier.Verify(t.Context(), answer["access_token"].(string))
+		require.NoError(t, err)
+		require.Equal(t, []string{storage}, read.Audience)
+		require.Equal(t, "alice", read.Subject)
+		var claims struct{ Scope string }
+		require.NoError(t, read.Claims(&claims))
+		require.Equal(t, c.scope, claims.Scope)
+	}
+	asked := len(s.provider.events())
+	for _, ask := range []url.Values{{"resource": {compute}}, {"audience": {compute}}, {"resource": {storage, compute}}} {
+		status, answer := s.access(token, ask)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Equal(t, "usage_restricted", answer["error"])
+	}
+	require.Len(t, s.provider.events(), asked, "the provider was asked")
+	s.object(s.access(token, nil))
+	s.untroubled()
+}
+
+// A mytoken for two services: each access token is for one of them, and nothing is
+// asked for that the provider would end the login over.
+func TestTwoAudiences(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{
+		"capabilities": []string{"AT", "create_mytoken"},
+		"restrictions": []m{
+			{"audience": []string{storage}, "scope": "storage.read"}, {"audience": []string{compute}, "scope": "compute.run"},
+			{"audience": []string{storage, compute}},
+		},
+	})
+	for audience, scope := range map[string]string{storage: "storage.read", compute: "compute.run"} {
+		answer := s.object(s.access(token, url.Values{"resource": {audience}}))
+		require.Equal(t, []any{audience}, answer["audience"])
+		require.Equal(t, scope, answer["scope"])
+	}
+	asked := len(s.provider.events())
+	status, answer := s.access(token, url.Values{"resource": {storage, compute}})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, m{"error": "oidc_error", "error_description": "invalid_target: access tokens of this provider are for one audience: name one"}, answer)
+	require.Len(t, s.provider.events(), asked, "the provider was asked")
+	s.object(s.access(token, nil)) // the first clause
+	s.untroubled()
+}
+
+// The provider loses nothing while a token of the tree is left; with the last one
+// the refresh token goes.
+// proves P6
+func TestRevocation(t *testing.T) {
+	s := start(t)
+	parent := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
+	child := s.object(s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": parent}))["mytoken"].(string)
+	access := s.object(s.access(child, nil))["access_token"].(string)
+	refresh := s.tap.last()
+	require.True(t, s.provider.isActive(refresh))
+
+	s.revoke(m{"token": child})
+	require.True(t, s.provider.isActive(refresh))
+	s.revoke(m{"token": parent})
+	require.False(t, s.provider.isActive(refresh))
+	require.False(t, s.provider.isActive(access))
+	for _, token := range []string{parent, child} {
+		status, answer := s.access(token, nil)
+		require.Equal(t, http.StatusUnauthorized, status)
+		require.Equal(t, m{"error": "invalid_token"}, answer)
+	}
+}
+
+// Somebody uses an old refresh token: the provider ends the login. The service says
+// so, asks no more, and the user can log in again for the same tokens.
+func TestReuseOfAnOldRefreshToken(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{"capabilities": []string{"AT", "tokeninfo"}})
+	for range 2 {
+		s.object(s.access(token, nil))
+	}
+	status, answer := s.provider.present(s.tap.refreshTokens()[0])
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "invalid_grant", answer["error"])
+	require.Equal(t, 1, s.provider.count("grant.revoked"))
+
+	asked := 0
+	for n := range 3 {
+		status, answer = s.access(token, nil)
+		require.Equal(t, http.StatusUnauthorized, status)
+		require.Equal(t, m{"error": "invalid_token", "error_description": "No refresh token attached"}, answer)
+		if n == 0 {
+			asked = len(s.provider.events())
+		}
+	}
+	require.Len(t, s.provider.events(), asked, "the provider was asked again")
+	require.Contains(t, s.noticed(), mytoken.NoticeGrantDead)
+	s.object(s.post("/api/v0/tokeninfo", m{"action": "introspect", "mytoken": token}))
+
+	s.reconnect("alice", token)
+	s.object(s.access(token, nil))
+}
+
+// The provider refuses a resource that the login did not ask for, and keeps the next
+// refresh token to itself: the login is over. The program is told why at once, and
+// from then on that the user has to log in again.
+func TestResourceOfNoLogin(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{"capabilities": []string{"AT"}})
+	status, answer := s.access(token, url.Values{"resource": {compute}})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, m{"error": "oidc_error", "error_description": "invalid_target: resource indicator is missing, or unknown"}, answer)
+	status, answer = s.access(token, nil)
+	require.Equal(t, http.StatusUnauthorized, status)
+	require.Equal(t, "invalid_token", answer["error"])
+	s.reconnect("alice", token)
+	s.object(s.access(token, nil))
+}
+
+// The user changes their mind at the provider: the program that waits is told.
+func TestCancelledAtTheProvider(t *testing.T) {
+	s := start(t)
+	u := newUser(t)
+	polling, asked := s.consent(u, nil)
+	require.True(t, strings.HasPrefix(asked.url.String(), s.provider.Issuer+"/interaction/"))
+	u.open(asked.url.String() + "/abort")
+	status, answer := s.post("/api/v0/token/my", m{"grant_type": "polling_code", "polling_code": polling})
+	require.Equal(t, http.StatusUnauthorized, status)
+	require.Equal(t, m{"error": "access_denied", "error_description": "End-User aborted interaction"}, answer)
+}

@@ -1,0 +1,211 @@
+package nodetest
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+)
+
+// What testdata/provider/server.mjs knows the service by, and the resources that it
+// has access tokens for.
+const (
+	clientID     = "mytoken"
+	clientSecret = "a-secret-of-the-tests"
+	compute      = "https://compute.example"
+	storage      = "https://storage.example"
+)
+
+var scopes = []string{"openid", "offline_access", "profile", "compute.run", "storage.read", "storage.write"}
+
+// provider is oidc-provider in a process of its own.
+type provider struct {
+	t      *testing.T
+	Issuer string
+}
+
+// startProvider starts the provider. It ends when its standard input does.
+func startProvider(t *testing.T, redirectURI string) *provider {
+	t.Helper()
+	node := tool(t, "node")
+	if out, err := exec.CommandContext(t.Context(), node, "--print", "typeof URL.parse").Output(); err != nil || strings.TrimSpace(string(out)) != "function" {
+		missing(t, "this test needs a newer Node.js")
+	}
+	dir, err := installed(tool(t, "npm"))
+	if err != nil {
+		missing(t, "npm cannot install the provider: "+err.Error())
+	}
+	cmd := exec.Command(node, "server.mjs", redirectURI)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the provider wrote: %s", &stderr)
+		}
+	})
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if line := lines.Text(); strings.HasPrefix(line, "http://") {
+			return &provider{t: t, Issuer: line}
+		}
+	}
+	_ = cmd.Wait()
+	require.FailNow(t, "the provider does not start", "%s", &stderr)
+	return nil
+}
+
+// missing skips the test where only Go is installed, and fails it where everything
+// has to be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("MYTOKEN_TEST_REQUIRE_SERVICES") == "1" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, "this test needs Node.js and npm: "+err.Error())
+	}
+	return path
+}
+
+// installation is where the provider was installed by this process.
+var installation struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// installed returns a directory with the provider and what it needs, as the lock
+// file says. It is kept in the user's cache, under a name that tells its content.
+func installed(npm string) (string, error) {
+	in := &installation
+	in.once.Do(func() { in.dir, in.err = install(npm) })
+	return in.dir, in.err
+}
+
+func install(npm string) (string, error) {
+	source := os.DirFS(filepath.Join("testdata", "provider"))
+	files := []string{"package.json", "package-lock.json", "server.mjs"}
+	sum := sha256.New()
+	for _, name := range files {
+		text, err := fs.ReadFile(source, name)
+		if err != nil {
+			return "", err
+		}
+		sum.Write(text)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "mytoken-go-tests")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "provider-"+hex.EncodeToString(sum.Sum(nil)[:8]))
+	if isDir(dir) {
+		return dir, nil
+	}
+	fresh, err := os.MkdirTemp(cache, "new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(fresh)
+	for _, name := range files {
+		text, err := fs.ReadFile(source, name)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(fresh, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = fresh
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.New(err.Error() + ": " + string(out))
+	}
+	// Another process may have been faster.
+	if err := os.Rename(fresh, dir); err != nil && !isDir(dir) {
+		return "", err
+	}
+	return dir, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// event is something that happened at the provider.
+type event struct{ Name, Error, Detail string }
+
+func (p *provider) events() (all []event) {
+	p.t.Helper()
+	require.NoError(p.t, json.Unmarshal(get(p.t, p.Issuer+"/events"), &all))
+	return all
+}
+
+// count returns how often something happened.
+func (p *provider) count(name string) (n int) {
+	p.t.Helper()
+	for _, e := range p.events() {
+		if e.Name == name {
+			n++
+		}
+	}
+	return n
+}
+
+// present sends a refresh token to the provider past the service, as somebody does
+// who has a copy of it.
+func (p *provider) present(refreshToken string) (status int, answer map[string]any) {
+	p.t.Helper()
+	return postForm(p.t, p.Issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}, asClient)
+}
+
+// isActive asks the provider about a token.
+func (p *provider) isActive(token string) bool {
+	p.t.Helper()
+	status, answer := postForm(p.t, p.Issuer+"/token/introspection", url.Values{"token": {token}}, asClient)
+	require.Equal(p.t, http.StatusOK, status, "%v", answer)
+	active, ok := answer["active"].(bool)
+	require.True(p.t, ok)
+	return active
+}
+
+func asClient(r *http.Request) { r.SetBasicAuth(clientID, clientSecret) }
+
+// upstream is the provider as the service uses it.
+func (p *provider) upstream(redirectURI string, tp *tap) (*oidcupstream.Provider, error) {
+	return oidcupstream.New(oidcupstream.Config{
+		Issuer: p.Issuer, Name: "oidc-provider", ClientID: clientID, Auth: oidcupstream.ClientSecretBasic(clientSecret),
+		RedirectURL: redirectURI, Scopes: scopes, Audience: oidcupstream.AudienceParameter{Single: true}, Timeout: patience, HTTPClient: &http.Client{Transport: tp},
+	})
+}

@@ -1,0 +1,52 @@
+package rest_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestNativeLogin is protocol section 6.1 from beginning to end.
+func TestNativeLogin(t *testing.T) {
+	s := start(t)
+	consent, polling := s.startNative(m{
+		"name": "laptop:job", "application_name": `<b>"job" & co</b>`, "capabilities": []string{"AT", "tokeninfo"},
+		"restrictions": []m{{"exp": "+1d", "hosts": []string{"this"}}}, "rotation": m{"on_AT": true},
+	})
+	s.fails(s.poll(polling), 428, "authorization_pending", "")
+
+	b := s.browser()
+	shown := b.open(consent)
+	if shown.StatusCode != http.StatusOK || !strings.Contains(shown.text, "&lt;b&gt;&#34;job&#34; &amp; co&lt;/b&gt;") || strings.Contains(shown.text, "<b>") {
+		t.Fatalf("%d %s", shown.StatusCode, shown.text)
+	}
+	to := b.approve(consent, nil)
+	s.fails(s.poll(polling), 428, "authorization_pending", "")
+	back := b.login(to, "alice")
+	if back.StatusCode != http.StatusSeeOther || back.Header.Get("Location") != "/native?application=%3Cb%3E%22job%22+%26+co%3C%2Fb%3E" {
+		t.Fatalf("%d %v %s", back.StatusCode, back.Header, back.text)
+	}
+	landing := b.open(s.URL + back.Header.Get("Location"))
+	if landing.StatusCode != http.StatusOK || !strings.Contains(landing.text, "&lt;b&gt;") {
+		t.Fatalf("%d %s", landing.StatusCode, landing.text)
+	}
+	got := s.object(s.poll(polling), http.StatusOK)
+	if got["mytoken_type"] != "token" || got["mytoken"] == "" || got["mom_id"] == "" || got["expires_in"] != 86400.0 {
+		t.Fatalf("%v", got)
+	}
+	if encode(t, got["capabilities"]) != `["AT","tokeninfo"]` { // rotation was not agreed to
+		t.Fatalf("%v", got)
+	}
+	if _, ok := got["rotation"]; ok {
+		t.Fatalf("%v", got)
+	}
+	if hosts := got["restrictions"].([]any)[0].(m)["hosts"]; encode(t, hosts) != `["127.0.0.1"]` {
+		t.Fatalf("%v", got)
+	}
+	s.fails(s.poll(polling), 401, "invalid_token", "Bad polling or transfer code")
+
+	access := s.object(s.post("/api/v0/token/access", m{"grant_type": "mytoken", "mytoken": got["mytoken"]}), http.StatusOK)
+	if access["access_token"] == "" || access["token_type"] != "Bearer" {
+		t.Fatalf("%v", access)
+	}
+}

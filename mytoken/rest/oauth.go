@@ -1,0 +1,282 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// authorizationServer is the metadata of the standard endpoints (RFC 8414). There
+// is no authorization endpoint: tokens come from elsewhere.
+func (h *Handler) authorizationServer() wire.AuthorizationServer {
+	doc := wire.AuthorizationServer{
+		Issuer: h.issuer.URL(), TokenEndpoint: h.base + pathOAuthToken, JWKSURI: h.base + pathJWKS,
+		ResponseTypes: []string{"none"}, GrantTypes: []string{wire.GrantTokenExchange, wire.GrantRefreshToken},
+		TokenAuthMethods: []string{"none"}, RevocationEndpoint: h.base + pathOAuthRevoke, RevocationAuthMethods: []string{"none"},
+		Documentation: h.opts.Documentation,
+	}
+	for _, p := range h.issuer.Providers() {
+		for _, s := range p.Upstream.Scopes() {
+			if !contains(doc.Scopes, s) {
+				doc.Scopes = append(doc.Scopes, s)
+			}
+		}
+	}
+	if len(h.clients) > 0 {
+		doc.IntrospectionEndpoint = h.base + pathOAuthIntrospect
+		doc.IntrospectionAuthMethods = []string{"client_secret_basic", "client_secret_post"}
+	}
+	return doc
+}
+
+// oauthToken is the standard token endpoint: token exchange (RFC 8693), and refresh
+// (RFC 6749 section 6) with a mytoken as refresh token.
+func oauthToken(c *call, req *wire.ExchangeRequest) (*answer, error) {
+	switch req.GrantType {
+	case wire.GrantRefreshToken:
+		return refresh(c, req, req.RefreshToken)
+	case wire.GrantTokenExchange:
+		c.exchange = true
+		return exchange(c, req)
+	case "":
+		return nil, badRequest("grant_type is missing")
+	}
+	return nil, errNoGrantType
+}
+
+// refresh obtains an access token. The mytoken stands in the body, and nowhere
+// else.
+func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, error) {
+	if token.IsEmpty() {
+		return nil, badRequest("the token is missing")
+	}
+	a := empty(http.StatusOK)
+	body, err := c.accessToken(a, mytoken.AccessTokenRequest{
+		Token: c.hold(token.Reveal()), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body.RefreshToken = rotated(body.TokenUpdate)
+	a.body = body
+	return a, nil
+}
+
+// exchange is RFC 8693: a mytoken for an access token, or for a narrower mytoken.
+func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
+	switch {
+	case req.SubjectToken.IsEmpty() || req.SubjectTokenType == "":
+		return nil, badRequest("subject_token or subject_token_type is missing")
+	case req.SubjectTokenType != wire.TokenTypeRefreshToken && req.SubjectTokenType != wire.TokenTypeJWT:
+		return nil, badRequest("subject_token_type is not supported: a mytoken is %s or %s", wire.TokenTypeRefreshToken, wire.TokenTypeJWT)
+	case !req.ActorToken.IsEmpty() || req.ActorTokenType != "":
+		return nil, badRequest("actor_token is not supported")
+	}
+	for _, r := range req.Resource {
+		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
+			return nil, &standardError{wire.ErrorInvalidTarget, "resource is not an absolute URI without a fragment"}
+		}
+	}
+	switch req.RequestedTokenType {
+	case "", wire.TokenTypeAccessToken:
+		a, err := refresh(c, req, req.SubjectToken)
+		if err == nil {
+			a.body.(*wire.AccessTokenResponse).IssuedTokenType = wire.TokenTypeAccessToken
+		}
+		return a, err
+	case wire.TokenTypeRefreshToken, wire.TokenTypeJWT:
+		return exchangeMytoken(c, req)
+	}
+	return nil, badRequest("requested_token_type is not supported")
+}
+
+// exchangeMytoken derives a child. Scope and audience narrow each clause of the
+// parent; restrictions, an extension, replace them.
+func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
+	asked := &wire.TokenRequest{
+		Mytoken: req.SubjectToken, Name: req.Name, ErrorOnRestrictions: true,
+		Restrictions: req.Restrictions, Capabilities: req.Capabilities, Rotation: req.Rotation,
+	}
+	derivation, err := c.derivation(asked)
+	if err != nil {
+		return nil, err
+	}
+	if audiences := slices.Concat(req.Audience, req.Resource); len(req.Scope)+len(audiences) > 0 {
+		if len(derivation.Properties.Restrictions) > 0 {
+			return nil, badRequest("restrictions cannot be given together with scope, audience or resource")
+		}
+		parent, err := c.issuer.Inspect(c.ctx(), mytoken.InspectRequest{Token: derivation.Token})
+		if err != nil {
+			return nil, err
+		}
+		if derivation.Properties.Restrictions, err = narrowed(parent.Claims.Restrictions(), req.Scope, audiences); err != nil {
+			return nil, err
+		}
+	}
+	issued, err := c.issuer.Derive(c.ctx(), derivation)
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	update := c.update(a, issued.Update)
+	scopes, _ := issued.Restrictions().ScopeUnion()
+	a.body = &wire.AccessTokenResponse{
+		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
+		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
+		TokenUpdate: update, RefreshToken: rotated(update),
+	}
+	return a, nil
+}
+
+// narrowed limits each clause to scopes and audiences, and drops those that do not
+// have them all.
+func narrowed(parent restriction.List, scopes, audiences []string) (restriction.List, error) {
+	if len(parent) == 0 {
+		parent = restriction.List{{}}
+	}
+	within := func(have, want []string) bool {
+		return have == nil || !slices.ContainsFunc(want, func(s string) bool { return !contains(have, s) })
+	}
+	var out restriction.List
+	scoped := false
+	for i := range parent {
+		clause := parent[i].Clone()
+		if !within(clause.Scopes, scopes) {
+			continue
+		}
+		scoped = true
+		if !within(clause.Audiences, audiences) {
+			continue
+		}
+		if len(scopes) > 0 {
+			clause.Scopes = slices.Clone(scopes)
+		}
+		if len(audiences) > 0 {
+			clause.Audiences = slices.Clone(audiences)
+		}
+		out = append(out, clause)
+	}
+	switch {
+	case len(out) > 0:
+		return out, nil
+	case scoped:
+		return nil, &standardError{wire.ErrorInvalidTarget, "no clause of the token allows the audience"}
+	}
+	return nil, &standardError{wire.ErrorInvalidScope, "no clause of the token allows the scope"}
+}
+
+// oauthRevoke is RFC 7009. A mytoken is revoked together with what was derived
+// from it.
+func oauthRevoke(c *call, req *wire.StandardTokenRequest) (*answer, error) {
+	if req.Token.IsEmpty() {
+		return nil, badRequest("token is missing")
+	}
+	err := c.revoke(mytoken.RevokeRequest{Token: mytoken.NewSecret(req.Token.Reveal()), Recursive: true, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	return empty(http.StatusOK), nil
+}
+
+// oauthIntrospect is RFC 7662, for clients that the operator knows.
+func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
+	if err := c.authenticate(req); err != nil {
+		return nil, err
+	}
+	if req.Token.IsEmpty() {
+		return nil, badRequest("token is missing")
+	}
+	got, err := c.issuer.Inspect(c.ctx(), mytoken.InspectRequest{Token: mytoken.NewSecret(req.Token.Reveal())})
+	var unusable *mytoken.TokenError
+	switch {
+	case errors.As(err, &unusable):
+		return ok(wire.StandardIntrospection{}), nil
+	case err != nil:
+		return nil, err
+	}
+	t := got.Claims
+	scopes, _ := t.Restrictions().ScopeUnion()
+	return ok(wire.StandardIntrospection{
+		Active: true, Scope: strings.Join(scopes, " "), TokenType: "Bearer",
+		ExpiresAt: unix(t.ExpiresAt()), IssuedAt: unix(t.IssuedAt()), NotBefore: unix(t.NotBefore()),
+		Subject: t.Subject(), Audience: t.Issuer(), Issuer: t.Issuer(), JTI: t.JTI().String(), MomID: t.ID().String(),
+		OIDCSubject: t.OIDCSubject(), OIDCIssuer: t.OIDCIssuer(), Capabilities: t.Capabilities(), Restrictions: t.Restrictions(),
+	}), nil
+}
+
+// authenticate checks who asks: client_secret_basic or client_secret_post (RFC 6749
+// section 2.3.1).
+func (c *call) authenticate(req *wire.StandardTokenRequest) error {
+	id, secret, basic := c.r.BasicAuth()
+	if basic { // both parts are form-encoded first
+		var idErr, secretErr error
+		id, idErr = url.QueryUnescape(id)
+		secret, secretErr = url.QueryUnescape(secret)
+		if idErr != nil || secretErr != nil {
+			return errUnknownClient
+		}
+	} else {
+		id, secret = req.ClientID, req.ClientSecret.Reveal()
+	}
+	want, known := c.clients[id]
+	have := sha256.Sum256([]byte(secret))
+	if subtle.ConstantTimeCompare(have[:], want[:]) != 1 || !known {
+		return errUnknownClient
+	}
+	return nil
+}
+
+// standardError is an error that the protocol does not have.
+type standardError struct{ code, text string }
+
+func (e *standardError) Error() string { return "rest: " + e.code + ": " + e.text }
+
+// standardProblem is a problem in the words of RFC 6749 section 5.2 and RFC 8693
+// section 2.2.2: a token that cannot be used is an invalid grant where it stands
+// for one, and an invalid request where it is exchanged.
+func (c *call) standardProblem(p problem) problem {
+	grant := wire.ErrorInvalidGrant
+	if c.exchange {
+		grant = wire.ErrorInvalidRequest
+	}
+	only := func(key string) bool {
+		return slices.Equal(p.refusedBy(), []string{key})
+	}
+	switch p.code {
+	case wire.ErrorInvalidGrant:
+		p.code = wire.ErrorUnsupportedGrantType
+	case wire.ErrorInvalidToken, wire.ErrorExpiredToken, wire.ErrorInsufficientCapabilities:
+		p.status, p.code = http.StatusBadRequest, grant
+	case wire.ErrorUsageRestricted:
+		p.status, p.code = http.StatusBadRequest, grant
+		if only(restriction.KeyScope) {
+			p.code = wire.ErrorInvalidScope
+		} else if only(restriction.KeyAudience) {
+			p.code = wire.ErrorInvalidTarget
+		}
+	case wire.ErrorAccessDenied:
+		p.status, p.code = http.StatusBadRequest, "unauthorized_client"
+	case wire.ErrorOIDC:
+		if p.status < http.StatusInternalServerError {
+			p.status, p.code = http.StatusBadRequest, grant
+			if p.provider == wire.ErrorInvalidScope || p.provider == wire.ErrorInvalidTarget { // RFC 8707 section 2.2
+				p.code = p.provider
+			}
+		} else if p.status == http.StatusServiceUnavailable {
+			p.code = wire.ErrorTemporarilyUnavailable
+		} else {
+			p.code = "server_error"
+		}
+	case wire.ErrorInternal:
+		p.code = "server_error"
+	}
+	return p
+}

@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// maxCookie is how long a token may be to be kept in a cookie, in bytes; browsers
+// drop cookies of more than 4096 bytes with name and attributes.
+const maxCookie = 3800
+
+// startWebLogin starts a login that ends in the browser that asks (protocol
+// section 6.2).
+func startWebLogin(c *call, login mytoken.LoginRequest, redirectURI string) (*answer, error) {
+	switch {
+	case redirectURI == "":
+		return nil, badRequest("parameter redirect_uri must be given for client_type=web")
+	case !c.redirectAllowed(redirectURI):
+		return nil, badRequest("redirect_uri is not allowed")
+	}
+	login.ReturnTo = redirectURI
+	if r := &login.Response; r.MaxLength == 0 && r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
+		r.MaxLength = maxCookie // else a short token, which fits
+	}
+	if matches(c.trusted, redirectURI) {
+		started, err := c.issuer.StartLogin(c.ctx(), login)
+		if err != nil {
+			return nil, err
+		}
+		return &answer{
+			status: wire.StatusForward, body: wire.Forward{AuthorizationURI: started.URL}, cookies: []*http.Cookie{c.loginCookie(started)},
+		}, nil
+	}
+	started, err := c.issuer.StartConsent(c.ctx(), login)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.LoginResponse{ConsentURI: c.consentURI(started.ConsentCode)}), nil
+}
+
+// redirect takes what the browser brings back from the provider (protocol section
+// 5.19).
+func redirect(c *call) (*answer, error) {
+	query := c.r.URL.Query()
+	state := query.Get("state")
+	if err := c.ownLogin(state); err != nil {
+		return nil, err
+	}
+	done, err := c.issuer.FinishLogin(c.ctx(), mytoken.FinishRequest{Query: query, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	name, _ := c.loginCookieOf(state)
+	cleared := c.cookieFor(name, "")
+	cleared.MaxAge = -1
+	a := &answer{status: http.StatusSeeOther, cookies: []*http.Cookie{cleared}}
+	switch {
+	case done.Polled:
+	case done.ReturnTo == returnCreated:
+		if a, err = c.createdPage(done.Issued); err == nil {
+			a.cookies = append(a.cookies, cleared)
+		}
+		return a, err
+	case done.ReturnTo == returnSession && done.Issued != nil:
+		a.location = c.prefix + pathManageLogin
+		a.cookies = append(a.cookies, c.sessionCookie(done.Issued.Token.Reveal(), c.opts.CookieLifetime))
+		return a, nil
+	}
+	if done.Polled {
+		a.location = c.landing(pathNative, done.Application)
+		return a, nil
+	}
+	a.location = c.target(done.ReturnTo)
+	if done.Issued != nil {
+		a.cookies = append(a.cookies, c.tokenCookie(done.Issued))
+	}
+	return a, nil
+}
+
+// ownLogin refuses to finish a login in another browser than the one in which the
+// user agreed to it: its user would end up with, or give away, a token that he was
+// never asked about (D3). Only for a token that goes to another device anyway, and
+// only to programs that are no browsers, it is enough to know the state.
+func (c *call) ownLogin(state string) error {
+	if c.boundTo(state) {
+		return nil
+	}
+	pending, err := c.issuer.PendingLogin(c.ctx(), mytoken.NewSecret(state))
+	if err != nil {
+		return err
+	}
+	if !pending.Polled || c.fromBrowser() {
+		return errOtherBrowser
+	}
+	return nil
+}
+
+// nativePage tells the user that he can go back to the program (protocol section
+// 5.19).
+func nativePage(c *call) (*answer, error) {
+	return c.message(http.StatusOK, MessagePage{
+		Title: "Done", Text: "You are logged in. You can close this window and go back to " + c.application() + ".", Application: c.application(),
+	})
+}
+
+func nativeAbortPage(c *call) (*answer, error) {
+	return c.message(http.StatusOK, MessagePage{
+		Title: "Declined", Text: "You declined. Nothing was given to " + c.application() + ". You can close this window.", Application: c.application(),
+	})
+}
+
+// application is the name of a program, as it stands in the address of a landing
+// page. Anybody can write such an address.
+func (c *call) application() string {
+	if name := c.r.URL.Query().Get("application"); name != "" {
+		return clip(name)
+	}
+	return "the program"
+}

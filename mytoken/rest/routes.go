@@ -1,0 +1,209 @@
+package rest
+
+import (
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// kind says what a route is for: which headers its answers carry, and what an
+// error looks like.
+type kind uint8
+
+const (
+	api      kind = iota // JSON, also for pages of other origins
+	document             // the same for everybody
+	page                 // for browsers
+	standard             // the OAuth endpoints
+)
+
+type methods map[string]handle
+
+// route is one path below the issuer URL, as http.ServeMux writes it.
+type route struct {
+	path    string
+	kind    kind
+	methods methods
+	raw     http.Handler // instead of methods
+	// jsonErrors says that errors are JSON although the answer is a page.
+	jsonErrors bool
+}
+
+const (
+	pathAuthorizationServer = "/.well-known/oauth-authorization-server"
+	pathJWKS                = "/jwks"
+	pathTokenMy             = "/api/v0/token/my"
+	pathTokenAccess         = "/api/v0/token/access"
+	pathTokenTransfer       = "/api/v0/token/transfer"
+	pathTokenRevoke         = "/api/v0/token/revoke"
+	pathTokeninfo           = "/api/v0/tokeninfo"
+	pathSettings            = "/api/v0/settings"
+	pathSettingsGrants      = "/api/v0/settings/grants"
+	pathProfiles            = "/api/v0/pt"
+	pathGuests              = "/api/v0/guests"
+	pathOAuthToken          = "/oauth/token"
+	pathOAuthIntrospect     = "/oauth/introspect"
+	pathOAuthRevoke         = "/oauth/revoke"
+	pathRedirect            = "/redirect"
+	pathNative              = "/native"
+	pathNativeAbort         = "/native/abort"
+	pathHome                = "/home"
+	pathManage              = "/manage"
+	pathManageLogin         = "/manage/login"
+	pathManageLogout        = "/manage/logout"
+	pathManageToken         = "/manage/token"
+	pathManageRevoke        = "/manage/revoke"
+	pathManageCreate        = "/manage/create"
+	pathStatic              = "/static/"
+)
+
+// notBuilt are paths of the protocol that this package knows and does not serve.
+var notBuilt = []string{
+	"/.well-known/openid-federation",
+	"/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
+	"/api/v0/token/my/tags",
+	"/api/v0/notifications", "/api/v0/notifications/{rest...}",
+	"/actions", "/calendars/{rest...}",
+}
+
+// exampleAddress stands for the address of a requester where a template is
+// checked (RFC 5737).
+var exampleAddress = netip.MustParseAddr("192.0.2.1")
+
+// routes is everything that is served.
+func (h *Handler) routes() []*route {
+	get := func(fn handle) methods { return methods{http.MethodGet: fn} }
+	post := func(fn handle) methods { return methods{http.MethodPost: fn} }
+	list := []*route{
+		{path: wire.PathMytokenConfiguration, kind: document, methods: get(configuration)},
+		{path: wire.PathOpenIDConfiguration, kind: document, methods: get(configuration)},
+		{path: pathAuthorizationServer, kind: document, methods: get(authorizationServer)},
+		{path: pathJWKS, kind: document, methods: get(jwks)},
+
+		{path: pathTokenMy, methods: post(serveExpanded(expandProfiles, tokenMy))},
+		{path: pathTokenAccess, methods: post(serve(tokenAccess))},
+		{path: pathTokenTransfer, methods: post(serve(tokenTransfer))},
+		{path: pathTokenRevoke, methods: post(serve(tokenRevoke))},
+		{path: pathTokeninfo, methods: post(serve(tokeninfo))},
+		{path: pathSettings, methods: get(settings)},
+		{path: pathSettingsGrants, methods: methods{
+			http.MethodGet: serve(grantsList), http.MethodPost: serve(grantsEnable), http.MethodDelete: serve(grantsDisable),
+		}},
+		{path: pathProfiles, methods: get(profileGroups)},
+		{path: pathProfiles + "/{type}", methods: withWrites(get(profileList))},
+		{path: pathProfiles + "/{group}/{type}", methods: withWrites(get(profileList))},
+		{path: pathProfiles + "/{group}/{type}/{id}", methods: withWrites(methods{})},
+
+		{path: pathOAuthToken, kind: standard, methods: post(serveExpanded(expandProfiles, oauthToken))},
+		{path: pathOAuthRevoke, kind: standard, methods: post(serve(oauthRevoke))},
+
+		{path: wire.PathConsent, kind: page, jsonErrors: true, methods: post(serveExpanded(expandProfiles, consentOnDemand))},
+		{path: wire.PathConsent + "/{code}", kind: page, methods: methods{http.MethodGet: consentPage, http.MethodPost: consentDecision}},
+		{path: pathRedirect, kind: page, methods: get(redirect)},
+		{path: pathNative, kind: page, methods: get(nativePage)},
+		{path: pathNativeAbort, kind: page, methods: get(nativeAbortPage)},
+		{path: pathHome, kind: page, methods: get(homePage)},
+		{path: "/{$}", kind: page, methods: get(homePage)},
+		{path: pathStatic + "{file...}", kind: document, methods: get(staticFile)},
+	}
+	if !h.opts.NoManagement {
+		list = append(list,
+			&route{path: pathManage, kind: page, methods: get(managed(managePage))},
+			&route{path: pathManageLogin, kind: page, methods: methods{http.MethodGet: manageLoggedIn, http.MethodPost: manageLogin}},
+			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
+			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
+			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},
+			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: managed(manageCreatePage), http.MethodPost: managed(manageCreate)}},
+		)
+	}
+	if len(h.clients) > 0 {
+		list = append(list, &route{path: pathOAuthIntrospect, kind: standard, methods: post(serve(oauthIntrospect))})
+	}
+	if h.opts.Guest != nil {
+		list = append(list, &route{path: pathGuests + "/", raw: http.StripPrefix(h.prefix+pathGuests, h.opts.Guest)})
+	}
+	for _, path := range notBuilt {
+		list = append(list, &route{path: path, methods: methods{
+			http.MethodGet: missing, http.MethodPost: missing, http.MethodPut: missing, http.MethodDelete: missing,
+		}})
+	}
+	return list
+}
+
+// withWrites adds the methods that change templates, which are not served (D78).
+func withWrites(m methods) methods {
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		m[method] = missing
+	}
+	return m
+}
+
+func missing(*call) (*answer, error) { return nil, errNotBuilt }
+
+// choose finds what to do for a method.
+func (rt *route) choose(method string) handle {
+	if fn, ok := rt.methods[method]; ok {
+		return fn
+	}
+	switch {
+	case len(rt.methods) == 0:
+		return notFound
+	case method == http.MethodHead && rt.methods[http.MethodGet] != nil:
+		return rt.methods[http.MethodGet] // net/http leaves the body out
+	case method == http.MethodOptions:
+		return rt.options
+	}
+	return rt.wrongMethod
+}
+
+func (rt *route) allow() string {
+	names := append(slices.Sorted(maps.Keys(rt.methods)), http.MethodOptions)
+	return strings.Join(names, ", ")
+}
+
+// options answers what a browser asks before it sends a request of another
+// origin's page (CORS), and what everybody else asks too.
+func (rt *route) options(*call) (*answer, error) {
+	a := empty(http.StatusNoContent)
+	a.header = http.Header{"Allow": {rt.allow()}}
+	if rt.kind == api || rt.kind == document {
+		a.header.Set("Access-Control-Allow-Methods", rt.allow())
+		a.header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		a.header.Set("Access-Control-Max-Age", "600")
+	}
+	return a, nil
+}
+
+func (rt *route) wrongMethod(c *call) (*answer, error) {
+	a := &answer{
+		status: http.StatusMethodNotAllowed, header: http.Header{"Allow": {rt.allow()}},
+		body: wire.Error{Code: http.StatusText(http.StatusMethodNotAllowed), Description: c.r.Method + " " + c.r.URL.Path},
+	}
+	return a, nil
+}
+
+// notFound names the path, as the reference server does.
+func notFound(c *call) (*answer, error) {
+	if c.route.kind == page && c.wantsPage() {
+		return nil, errNotFound
+	}
+	return &answer{status: http.StatusNotFound, body: wire.Error{Code: wire.ErrorNotFound, Description: c.r.URL.Path}}, nil
+}
+
+// routeHeaders sets what depends on the kind of the route (protocol section
+// 5.0.7).
+func (c *call) routeHeaders(h http.Header) {
+	switch c.route.kind {
+	case api, document:
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+	case page:
+		c.pageHeaders(h)
+	}
+}
+
+func contains[T comparable](list []T, x T) bool { return slices.Contains(list, x) }

@@ -1,0 +1,59 @@
+package rest_test
+
+import (
+	"testing/fstest"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/mytoken/rest"
+	"github.com/mytoken-go/sdk/mytoken/rest/guest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// scenarios are the services that the transcripts talk to, where it is not the
+// usual one.
+var scenarios = map[string][]func(*setup){
+	"discovery": {func(o *setup) { o.rest.Documentation = "https://docs.example.org/" }},
+	"native-login-failed": {func(o *setup) {
+		o.Provider.Decide = func(r optest.AuthorizationRequest) optest.Decision {
+			if r.Subject == "denied" {
+				return optest.Decision{Error: "login_required"}
+			}
+			return optest.Decision{}
+		}
+	}},
+	"web-login-trusted": {func(o *setup) {
+		o.rest.TrustedRedirectURIs = []string{`https://portal\.example/done(\?.*)?`}
+		o.rest.RedirectURIs = []string{`https://other\.example/cb`}
+	}},
+	"explanations": {func(o *setup) { o.rest.Explanations = rest.ExplainClauses }},
+	"guests":       {withGuests},
+	"settings":     {func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) }},
+	"profiles": {func(o *setup) {
+		o.rest.Templates = fstest.MapFS{
+			"grid/restrictions/site.json": {Data: []byte(`{"include":["_/1d"],"hosts":["192.0.2.0/24"]}`)},
+		}
+	}},
+	"standards": {func(o *setup) {
+		o.rest.Clients = []rest.Client{{ID: "compute", Secret: mytoken.NewSecret("a-secret-of-the-tests")}}
+	}},
+}
+
+// withGuests adds the provider for guests.
+func withGuests(o *setup) {
+	o.Clock = mytokentest.NewClock(time.Time{})
+	o.Config = func(c *mytoken.Config) {
+		guests, err := guest.New(guest.Config{Issuer: c.Issuer + "/api/v0/guests", RedirectURL: c.Issuer + "/redirect", Clock: o.Clock.Now})
+		if err != nil {
+			panic(err)
+		}
+		upstream, err := oidcupstream.New(guests.Upstream())
+		if err != nil {
+			panic(err)
+		}
+		c.Providers = append(c.Providers, mytoken.Provider{Upstream: upstream, MaxLifetime: time.Hour})
+		o.rest.Guest = guests
+	}
+}

@@ -1,0 +1,218 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// call is one request while it is answered.
+type call struct {
+	*Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string // of the request, for the log and the client
+	client mytoken.Client
+	route  *route
+	cookie bool // the mytoken came from the cookie
+	// readable says that the mytoken came as a JWT, which its holder can read.
+	readable bool
+	// exchange says that the request is a token exchange.
+	exchange bool
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// handle answers a request. Its error is looked up in the table of errors.
+type handle func(*call) (*answer, error)
+
+// answer is what is written.
+type answer struct {
+	status   int
+	body     any // encoded as JSON; nil: no body
+	raw      []byte
+	media    string // of raw
+	location string
+	cookies  []*http.Cookie
+	public   bool // the answer is the same for everybody, and may be cached
+	header   http.Header
+}
+
+// ok is the usual answer.
+func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
+
+// empty is an answer without a body.
+func empty(status int) *answer { return &answer{status: status} }
+
+// serve makes a handle of a function that takes a request of package wire. The
+// request is decoded and its mytoken, if it has one, still to be looked for; see
+// call.token.
+func serve[Req any](fn func(*call, *Req) (*answer, error)) handle {
+	return serveExpanded(nil, fn)
+}
+
+// serveExpanded is serve for requests that go through expand first, which gets
+// and returns canonical JSON.
+func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(*call, *Req) (*answer, error)) handle {
+	s := shapeOf(reflect.TypeFor[Req]())
+	return func(c *call) (*answer, error) {
+		req := new(Req)
+		var through func([]byte) ([]byte, error)
+		if expand != nil {
+			through = func(data []byte) ([]byte, error) { return expand(c, data) }
+		}
+		if err := decode(c, s, req, through); err != nil {
+			return nil, err
+		}
+		return fn(c, req)
+	}
+}
+
+// run answers a request: the one place where handles are called and answers and
+// errors are written.
+func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn handle) {
+	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
+	defer cancel()
+	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
+	c.client = mytoken.Client{Address: h.opts.clientAddress(r), UserAgent: r.UserAgent()}
+	if h.opts.Values != nil {
+		c.client.Values = h.opts.Values(r)
+	}
+	started := h.issuer.Now()
+	a, err := c.protect(fn)
+	if err != nil {
+		a = c.failure(err)
+	}
+	c.write(a)
+	c.log(a.status, err, h.issuer.Now().Sub(started))
+}
+
+// protect calls fn, and makes an error of a panic.
+func (c *call) protect(fn handle) (a *answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			a, err = nil, &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	if len(c.r.Header.Values("Authorization")) > 1 {
+		return nil, badRequest("more than one Authorization header")
+	}
+	return fn(c)
+}
+
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("rest: panic: %v", e.value) }
+
+// failure is the answer to an error: JSON, or a page where a browser asks for one.
+func (c *call) failure(err error) *answer {
+	p := problemOf(err)
+	if p.status == http.StatusInternalServerError {
+		p.text = "request " + c.id
+	}
+	switch {
+	case c.route.kind == page && !c.route.jsonErrors && c.wantsPage():
+		return c.errorPage(p)
+	case c.route.kind == standard:
+		p = c.standardProblem(p)
+	}
+	body := &wire.Error{Code: p.code, Description: p.text, RestrictedBy: p.refusedBy()}
+	wait := int64((p.retry + time.Second - 1) / time.Second)
+	if p.refusal != nil {
+		body.Explanation, wait = c.explained(p.refusal), c.comeBack(p.refusal)
+	}
+	a := &answer{status: p.status, body: body}
+	if wait > 0 { // RFC 9110 section 10.2.3
+		a.header = http.Header{"Retry-After": {strconv.FormatInt(wait, 10)}}
+	}
+	if errors.Is(err, errTooSlow) {
+		a.header = http.Header{"Connection": {"close"}}
+	}
+	if p.code == wire.ErrorInvalidClient {
+		a.header = http.Header{"Www-Authenticate": {`Basic realm="mytoken"`}}
+	}
+	return a
+}
+
+// write writes the answer.
+func (c *call) write(a *answer) {
+	h := c.w.Header()
+	for name, values := range a.header {
+		h[name] = values
+	}
+	body, media := a.raw, a.media
+	if a.body != nil {
+		var err error
+		if body, err = wire.Marshal(a.body); err != nil {
+			c.opts.Logger.ErrorContext(c.ctx(), "mytoken: answer not encoded", "request", c.id, "error", err)
+			a.status, body = http.StatusInternalServerError, []byte(`{"error":"`+wire.ErrorInternal+`"}`)
+		}
+		media = "application/json"
+	}
+	for _, cookie := range a.cookies {
+		http.SetCookie(c.w, cookie)
+	}
+	if a.location != "" {
+		h.Set("Location", a.location)
+	}
+	if media != "" {
+		h.Set("Content-Type", media)
+	}
+	if len(c.r.TransferEncoding) > 0 {
+		// A length next to it, which net/http ignores, may have told a proxy in
+		// front that the request ends elsewhere (RFC 9112 section 6.1).
+		h.Set("Connection", "close")
+	}
+	h.Set("X-Request-Id", c.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	switch {
+	case a.public && a.status < 300:
+		h.Set("Cache-Control", "public, max-age=300")
+	default:
+		h.Set("Cache-Control", "no-store")
+	}
+	c.routeHeaders(h)
+	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	c.w.WriteHeader(a.status)
+	if len(body) > 0 {
+		_, _ = c.w.Write(body) // the client may be gone
+	}
+}
+
+// log writes one line about the request. The pattern of the route stands for its
+// path, which may hold a code.
+func (c *call) log(status int, err error, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("request", c.id), slog.String("method", c.r.Method), slog.String("route", c.route.path),
+		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	if status == http.StatusInternalServerError {
+		level = slog.LevelError
+		var p *panicError
+		if errors.As(err, &p) {
+			attrs = append(attrs, slog.String("stack", string(p.stack)))
+		}
+	}
+	c.opts.Logger.LogAttrs(c.ctx(), level, "mytoken request", attrs...)
+}

@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// tokenAccess is the access token endpoint (protocol section 5.5).
+func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
+	switch req.GrantType {
+	case "":
+		return nil, errNoGrantType
+	case wire.GrantMytoken, wire.GrantRefreshToken:
+	default:
+		return nil, badRequest("value '%s' not valid for GrantType", clip(req.GrantType))
+	}
+	token, err := c.token(req.Mytoken, req.RefreshToken)
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	body, err := c.accessToken(a, mytoken.AccessTokenRequest{
+		Token: token, Provider: req.OIDCIssuer, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource),
+		Comment: req.Comment, Client: c.client,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if req.GrantType == wire.GrantRefreshToken || !req.RefreshToken.IsEmpty() {
+		body.RefreshToken = rotated(body.TokenUpdate)
+	}
+	a.body = body
+	return a, nil
+}
+
+// accessToken obtains an access token.
+func (c *call) accessToken(a *answer, req mytoken.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
+	got, err := c.issuer.AccessToken(c.ctx(), req)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.AccessTokenResponse{
+		AccessToken: wire.NewSecret(got.Token.Reveal()), TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
+		Scope: strings.Join(got.Scopes, " "), Audience: got.Audiences, TokenUpdate: c.update(a, got.Update),
+	}, nil
+}
+
+// rotated is the new token for clients that know only refresh tokens (D44).
+func rotated(update *wire.TokenResponse) wire.Secret {
+	if update == nil {
+		return wire.Secret{}
+	}
+	return update.Mytoken
+}
+
+// tokenTransfer creates a transfer code for a token that exists (protocol section
+// 5.6).
+func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
+	token, err := c.token(req.Mytoken)
+	if err != nil {
+		return nil, err
+	}
+	code, err := c.issuer.Transfer(c.ctx(), mytoken.TransferRequest{Token: token, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	c.guard.remember(code.Code.Reveal(), code.Expires)
+	return ok(wire.TokenResponse{
+		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
+		ExpiresIn: c.secondsUntil(code.Expires),
+	}), nil
+}
+
+// clip shortens what a client sent, for an error text.
+func clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

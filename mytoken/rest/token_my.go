@@ -1,0 +1,173 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// expandProfiles expands the names of profiles and templates in a request.
+func expandProfiles(c *call, request []byte) ([]byte, error) { return c.templates.Request(request) }
+
+// tokenMy is the mytoken endpoint (protocol section 5.4).
+func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
+	grant := req.GrantType
+	if grant == "" {
+		grant = c.r.URL.Query().Get("grant_type")
+	}
+	switch grant {
+	case wire.GrantOIDCFlow:
+		return startLogin(c, req)
+	case wire.GrantPollingCode:
+		return poll(c, req)
+	case wire.GrantMytoken:
+		return derive(c, req)
+	case wire.GrantTransferCode:
+		return redeem(c, req)
+	}
+	return nil, errNoGrantType
+}
+
+// startLogin starts a login on another device, or in this browser (protocol
+// section 5.4.1).
+func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
+	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
+		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
+	}
+	login, err := c.loginRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	switch req.ClientType {
+	case "", wire.ClientNative:
+	case wire.ClientWeb:
+		return startWebLogin(c, login, req.RedirectURI)
+	default:
+		return nil, badRequest("client_type is neither native nor web")
+	}
+	native, err := c.issuer.StartNative(c.ctx(), login)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.LoginResponse{
+		ConsentURI:  c.consentURI(native.ConsentCode),
+		PollingCode: wire.NewSecret(c.issuer.MarkCode(native.PollingCode).Reveal()),
+		ExpiresIn:   max(c.secondsUntil(native.Expires), 1), Interval: int64(native.Interval / time.Second),
+	}), nil
+}
+
+func (c *call) consentURI(code mytoken.Secret) string {
+	return c.base + wire.PathConsent + "/" + c.issuer.MarkCode(code).Reveal()
+}
+
+func (c *call) loginRequest(req *wire.TokenRequest) (mytoken.LoginRequest, error) {
+	props, err := c.properties(req)
+	return mytoken.LoginRequest{
+		Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req), Application: req.ApplicationName, Client: c.client,
+	}, err
+}
+
+// poll redeems a polling code (protocol section 5.4.2).
+func poll(c *call, req *wire.TokenRequest) (*answer, error) {
+	var issued *mytoken.Issued
+	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
+		issued, err = c.issuer.Poll(c.ctx(), mytoken.PollRequest{Code: code, Client: c.client})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(c.tokenResponse(issued)), nil
+}
+
+// redeem redeems a transfer code (protocol section 5.4.4). Its answer has no
+// rotation.
+func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
+	var issued *mytoken.Issued
+	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
+		issued, err = c.issuer.Redeem(c.ctx(), mytoken.RedeemRequest{Code: code, Client: c.client})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	body := c.tokenResponse(issued)
+	body.Rotation = nil
+	return ok(body), nil
+}
+
+// derive creates a child of a mytoken (protocol section 5.4.3).
+func derive(c *call, req *wire.TokenRequest) (*answer, error) {
+	derivation, err := c.derivation(req)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := c.issuer.Derive(c.ctx(), derivation)
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	body := c.tokenResponse(issued)
+	body.TokenUpdate = c.update(a, issued.Update)
+	a.body = body
+	return a, nil
+}
+
+func (c *call) derivation(req *wire.TokenRequest) (mytoken.DeriveRequest, error) {
+	token, err := c.token(req.Mytoken)
+	if err != nil {
+		return mytoken.DeriveRequest{}, err
+	}
+	props, err := c.properties(req)
+	return mytoken.DeriveRequest{
+		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
+		Strict: req.ErrorOnRestrictions, Client: c.client,
+	}, err
+}
+
+func responseOf(req *wire.TokenRequest) mytoken.Response {
+	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
+}
+
+// legacyCapabilities are names that clients still ask for and that never had an
+// effect since (protocol section 3.1).
+var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_token"}
+
+// properties reads what a token is asked for with. Names of templates are
+// expanded already.
+func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
+	props := mytoken.Properties{Name: req.Name}
+	var err error
+	if len(req.Restrictions) > 0 {
+		if props.Restrictions, err = restriction.ParseRequest(req.Restrictions, restriction.RequestOptions{
+			Now: c.issuer.Now(), Address: c.client.Address, Location: c.opts.Location,
+		}); err != nil {
+			return props, err
+		}
+	}
+	if len(req.Capabilities) > 0 {
+		asked, err := capability.Parse(req.Capabilities)
+		if err != nil {
+			return props, err
+		}
+		props.Capabilities = slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return contains(legacyCapabilities, name) })
+		if len(asked) > 0 && len(props.Capabilities) == 0 { // nothing must not become the default
+			return props, badRequest("none of the requested capabilities exists")
+		}
+	}
+	props.Rotation, err = readRotation(req.Rotation)
+	return props, err
+}
+
+func readRotation(text []byte) (*mytoken.Rotation, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	r := new(mytoken.Rotation)
+	return r, r.UnmarshalJSON(text)
+}

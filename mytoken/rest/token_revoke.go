@@ -1,0 +1,84 @@
+package rest
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// shortestToken is the length below which a string is a code and no token
+// (protocol section 1.11).
+const shortestToken = 32
+
+// tokenRevoke is the revocation endpoint (protocol section 5.7).
+func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
+	token := mytoken.NewSecret(req.Token.Reveal())
+	if token.IsEmpty() {
+		var err error
+		if token, err = c.cookieToken(); err != nil {
+			return nil, badRequest("no token given")
+		}
+	}
+	if req.MomID != "" {
+		return revokeOther(c, req, token)
+	}
+	if err := c.revoke(mytoken.RevokeRequest{Token: token, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client}); err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusNoContent)
+	if c.cookie {
+		a.cookies = append(a.cookies, c.clearedCookie())
+	}
+	return a, nil
+}
+
+// revoke revokes what is presented, which may be a code that somebody guessed.
+func (c *call) revoke(req mytoken.RevokeRequest) error {
+	code := req.Token.Reveal()
+	if len(code) >= shortestToken {
+		_, err := c.issuer.Revoke(c.ctx(), req)
+		return err
+	}
+	unmarked, genuine := c.issuer.UnmarkCode(req.Token)
+	req.Token = unmarked
+	if genuine {
+		_, err := c.issuer.Revoke(c.ctx(), req)
+		return err
+	}
+	q, err := c.guard.admit(c.client.Address, code)
+	if err != nil {
+		return err
+	}
+	done, err := c.issuer.Revoke(c.ctx(), req)
+	q.settle(err == nil && done.Revoked.IsZero(), time.Time{})
+	return err
+}
+
+// revokeOther revokes another token of the user by its mom_id.
+func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*answer, error) {
+	other, ok := mytoken.ParseMomID(req.MomID)
+	if !ok {
+		return nil, badRequest("mom_id is not a mom_id")
+	}
+	done, err := c.issuer.RevokeOther(c.ctx(), mytoken.RevokeOtherRequest{
+		Token: token, Other: other, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client,
+	})
+	if err != nil {
+		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to revoke this mom_id")
+	}
+	return c.updated(http.StatusNoContent, done.Update), nil
+}
+
+// updated is an answer of which nothing is to be told but a rotated token.
+func (c *call) updated(status int, update *mytoken.Issued) *answer {
+	a := empty(status)
+	if t := c.update(a, update); t != nil {
+		a.body = wire.Update{TokenUpdate: t}
+		if status == http.StatusNoContent {
+			a.status = http.StatusOK
+		}
+	}
+	return a
+}

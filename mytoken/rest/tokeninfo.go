@@ -1,0 +1,144 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+)
+
+// tokeninfo is the tokeninfo endpoint (protocol section 5.8). Actions that are
+// switched off are not served (D33).
+func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
+	action := req.Action
+	if action == "" {
+		action = wire.ActionIntrospect
+	}
+	if action == wire.ActionNotifications {
+		return nil, errNotBuilt
+	}
+	if !contains(c.opts.TokeninfoActions, action) {
+		return nil, badRequest("value '%s' not valid for TokeninfoAction", clip(action))
+	}
+	token, err := c.token(req.Mytoken)
+	if err != nil {
+		return nil, err
+	}
+	switch action {
+	case wire.ActionHistory:
+		return history(c, token, req.MomIDs)
+	case wire.ActionSubtokens:
+		return subtokens(c, token)
+	case wire.ActionList:
+		return tokenList(c, token)
+	case wire.ActionExplain:
+		return explain(c, token, req)
+	default:
+		return introspect(c, token)
+	}
+}
+
+func introspect(c *call, token mytoken.Secret) (*answer, error) {
+	got, err := c.issuer.Introspect(c.ctx(), mytoken.IntrospectRequest{Token: token, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	claims, err := claimsOf(got)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.Introspection{Valid: true, TokenType: string(got.Type), MomID: got.Claims.ID().String(), Token: claims}), nil
+}
+
+// claimsOf writes the claims of a token, with what was used of each clause.
+func claimsOf(i *mytoken.Introspection) (wire.Claims, error) {
+	t := i.Claims
+	restrictions, err := countedRestrictions(i)
+	return wire.Claims{
+		Version: mytoken.TokenVersion, TokenType: "mytoken", Issuer: t.Issuer(), Audience: t.Issuer(), Subject: t.Subject(),
+		Seq: t.Seq(), Name: t.Name(), OIDCSubject: t.OIDCSubject(), OIDCIssuer: t.OIDCIssuer(), Capabilities: t.Capabilities(),
+		ExpiresAt: unix(t.ExpiresAt()), NotBefore: unix(t.NotBefore()), IssuedAt: unix(t.IssuedAt()), AuthTime: unix(t.AuthTime()),
+		JTI: t.JTI().String(), Restrictions: restrictions, Rotation: rotationText(t.Rotation()),
+	}, err
+}
+
+// countedRestrictions adds usages_AT_done and usages_other_done to clauses that
+// were used; keys of the embedding program keep every byte.
+func countedRestrictions(i *mytoken.Introspection) (jsontext.Value, error) {
+	list, counters := i.Claims.Restrictions(), i.Counters
+	if len(list) == 0 {
+		return nil, nil
+	}
+	out := []byte{'['}
+	for n := range list {
+		clause, err := list[n : n+1].AppendJSON(nil)
+		if err != nil {
+			return nil, err
+		}
+		clause = clause[1 : len(clause)-1] // without the brackets of the list
+		if n < len(counters) && counters[n].ATUsed+counters[n].OtherUsed > 0 {
+			clause = append(clause[:len(clause)-1], `,"usages_AT_done":`...)
+			clause = strconv.AppendInt(clause, counters[n].ATUsed, 10)
+			clause = append(clause, `,"usages_other_done":`...)
+			clause = append(strconv.AppendInt(clause, counters[n].OtherUsed, 10), '}')
+		}
+		if n > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, clause...)
+	}
+	return append(out, ']'), nil
+}
+
+func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
+	got, err := c.issuer.History(c.ctx(), mytoken.HistoryRequest{Token: token, Of: of, Client: c.client})
+	if err != nil {
+		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
+	}
+	a := empty(http.StatusOK)
+	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(a, got.Update)}
+	for _, e := range got.Events {
+		body.Events = append(body.Events, wire.Event{
+			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Time().Unix(),
+		})
+	}
+	a.body = body
+	return a, nil
+}
+
+func subtokens(c *call, token mytoken.Secret) (*answer, error) {
+	got, err := c.issuer.Subtree(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	body := wire.Subtokens{TokenUpdate: c.update(a, got.Update)}
+	if trees := treesOf(got.Roots); len(trees) > 0 {
+		body.Mytokens = trees[0]
+	}
+	a.body = body
+	return a, nil
+}
+
+func tokenList(c *call, token mytoken.Secret) (*answer, error) {
+	got, err := c.issuer.List(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	if err != nil {
+		return nil, err
+	}
+	a := empty(http.StatusOK)
+	a.body = wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(a, got.Update)}
+	return a, nil
+}
+
+func treesOf(records []*mytoken.Record) []wire.Tree {
+	var trees []wire.Tree
+	for _, r := range records {
+		trees = append(trees, wire.Tree{Children: treesOf(r.Children), Token: wire.Entry{
+			IP: r.Address, Name: r.Name, Created: unix(r.Created), ExpiresAt: unix(r.Expires), MomID: r.ID.String(), Revoked: r.Revoked,
+		}})
+	}
+	return trees
+}

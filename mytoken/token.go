@@ -1,0 +1,115 @@
+package mytoken
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// MaxTokenBytes is the longest compact token that is read or issued, in bytes. It
+// leaves room for 1,000 clauses of ordinary size.
+const MaxTokenBytes = 256 << 10
+
+// Token is a mytoken whose signature and claims were checked. Only a [Verifier]
+// and an [Issuer] make one; the zero value is no token, has no capability and is
+// refused by every check. It does not hold the compact token.
+//
+// A verified token is not necessarily a valid one: time passes, and only its
+// issuer knows whether it was revoked, rotated or used up.
+//
+// A Token is immutable and safe for concurrent use. Slices and pointers that its
+// methods return are the caller's own.
+type Token struct {
+	claims   claims
+	compiled *restriction.Policy
+	key      jws.Fingerprint // what the token was verified with
+	keyID    string
+	size     int // of the compact token, in bytes
+}
+
+// ID returns the id of the token over all its generations. Its text is the
+// mom_id (protocol section 1.3).
+func (t *Token) ID() store.TokenID { return t.claims.jti.TokenID() }
+
+// JTI returns the random identity that the id is derived from.
+func (t *Token) JTI() JTI { return t.claims.jti }
+
+// Seq returns the generation: 1 for a new token, and 1 more for each rotation.
+func (t *Token) Seq() uint64 { return t.claims.seq }
+
+// Name returns the name that the user gave, or "".
+func (t *Token) Name() string { return t.claims.name }
+
+// Issuer returns the URL of the service that issued the token, which is also its
+// audience.
+func (t *Token) Issuer() string { return t.claims.issuer }
+
+// Subject returns the "sub" claim: the text of [Token.Owner].
+func (t *Token) Subject() string { return t.claims.subject }
+
+// Owner returns the id of the user, derived from the next two.
+func (t *Token) Owner() store.OwnerID { return Owner(t.claims.oidcIssuer, t.claims.oidcSubject) }
+
+// OIDCIssuer returns the issuer URL of the provider at which the user logged in.
+func (t *Token) OIDCIssuer() string { return t.claims.oidcIssuer }
+
+// OIDCSubject returns the user at that provider.
+func (t *Token) OIDCSubject() string { return t.claims.oidcSubject }
+
+// Capabilities returns what the holder may do with the token.
+func (t *Token) Capabilities() capability.Set { return slices.Clone(t.claims.capabilities) }
+
+// Allows reports whether the token has a capability. It says nothing about
+// restrictions; see [Verifier.Check].
+func (t *Token) Allows(c capability.Capability) bool {
+	return t != nil && t.claims.capabilities.Allows(c)
+}
+
+// Restrictions returns the clauses of the token, nil if it is unrestricted.
+func (t *Token) Restrictions() restriction.List { return t.claims.restrictions.Clone() }
+
+// Policy returns the restrictions ready to be evaluated, compiled with the
+// options of the verifier. It is nil, which admits nothing, for the zero Token.
+func (t *Token) Policy() *restriction.Policy { return t.compiled }
+
+// Rotation returns when the token is replaced by its next generation, or nil if
+// it never is.
+func (t *Token) Rotation() *Rotation { return t.claims.rotation.clone() }
+
+// AuthTime returns when the user logged in at the provider; the zero time if the
+// token does not say.
+func (t *Token) AuthTime() time.Time { return claimTime(t.claims.authTime) }
+
+// IssuedAt returns when this generation was issued.
+func (t *Token) IssuedAt() time.Time { return claimTime(t.claims.issuedAt) }
+
+// NotBefore returns the first second in which the token is valid.
+func (t *Token) NotBefore() time.Time { return claimTime(t.claims.notBefore) }
+
+// ExpiresAt returns the last second in which this generation is valid (protocol
+// section 1.5); the zero time if it does not expire.
+func (t *Token) ExpiresAt() time.Time { return claimTime(t.claims.expiresAt) }
+
+// KeyID returns the id of the key that the token was verified with.
+func (t *Token) KeyID() string { return t.keyID }
+
+// String returns the mom_id and the generation.
+func (t *Token) String() string {
+	if t == nil || t.claims.jti.IsZero() {
+		return "mytoken.Token(none)"
+	}
+	return fmt.Sprintf("mytoken.Token(%s #%d)", t.ID(), t.Seq())
+}
+
+// claimTime turns seconds into a time in UTC; 0 is the zero time.
+func claimTime(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}

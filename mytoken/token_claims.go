@@ -1,0 +1,234 @@
+package mytoken
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// TokenVersion is the version of the token format that is issued.
+const TokenVersion = "0.7"
+
+// The constants of every token (protocol sections 1.1 and 1.2).
+const (
+	tokenTyp  = "MT+JWT"
+	tokenType = "mytoken"
+)
+
+// maxClaimTime bounds times in claims: the end of the year 9999, in seconds.
+const maxClaimTime = 253402300799
+
+// claims is the payload of a token (protocol section 1.2).
+type claims struct {
+	version      string
+	tokenType    string
+	issuer       string
+	audience     string
+	subject      string // as it stands in the token
+	jti          JTI
+	seq          uint64
+	name         string
+	oidcIssuer   string
+	oidcSubject  string
+	capabilities capability.Set
+	restrictions restriction.List // nil: unrestricted
+	rotation     *Rotation        // nil: none
+	authTime     int64            // seconds; 0: unknown
+	issuedAt     int64
+	notBefore    int64
+	expiresAt    int64 // 0: never
+}
+
+// decode reads a payload strictly: one JSON object, no name given twice on
+// any level, names in their exact case, each value of its one type. null is no
+// value of any type, so that "exp": null cannot make a token that never expires.
+//
+// "restrictions" must not be an empty array: no issuer writes it, and it would
+// read as "unrestricted". A clause with keys that are not known is kept with the
+// bytes of the values, and refused when the token is used. Inside "rotation" an
+// unknown name is refused.
+//
+// Other claims that are not known are ignored, as RFC 7519 section 4 asks for: a
+// change of their meaning would show in "ver". The exception is "cnf" (RFC 7800):
+// it binds a token to a key that its holder has to prove, so ignoring it would
+// widen the token.
+func (c *claims) decode(payload []byte) error {
+	if !checkDepth(payload, maxPayloadDepth) {
+		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
+	}
+	*c = claims{}
+	err := eachMember(payload, func(name []byte, value jsontext.Value) error {
+		if err := c.read(name, value); err != nil {
+			return &claimError{string(name), err}
+		}
+		return nil
+	})
+	if err != nil {
+		return refineClaims(err)
+	}
+	if name := c.missing(); name != "" {
+		return fmt.Errorf("%w: claim %q is missing or empty", ErrTokenMalformed, name)
+	}
+	return nil
+}
+
+// missing returns the first of the claims that every token carries which is not
+// there. None of them may be empty, but the list of capabilities.
+func (c *claims) missing() string {
+	switch {
+	case c.version == "":
+		return "ver"
+	case c.tokenType == "":
+		return "token_type"
+	case c.issuer == "":
+		return "iss"
+	case c.audience == "":
+		return "aud"
+	case c.subject == "":
+		return "sub"
+	case c.jti.IsZero():
+		return "jti"
+	case c.seq == 0:
+		return "seq_no"
+	case c.oidcIssuer == "":
+		return "oidc_iss"
+	case c.oidcSubject == "":
+		return "oidc_sub"
+	case c.capabilities == nil:
+		return "capabilities"
+	case c.issuedAt == 0:
+		return "iat"
+	case c.notBefore == 0:
+		return "nbf"
+	}
+	return ""
+}
+
+// read stores one claim.
+func (c *claims) read(name []byte, value jsontext.Value) (err error) {
+	switch string(name) {
+	case "ver":
+		c.version, err = readText(value)
+	case "token_type":
+		c.tokenType, err = readText(value)
+	case "iss":
+		c.issuer, err = readText(value)
+	case "aud":
+		c.audience, err = readText(value)
+	case "sub":
+		c.subject, err = readText(value)
+	case "jti":
+		var text string
+		if text, err = readText(value); err == nil {
+			c.jti, err = ParseJTI(text)
+		}
+	case "seq_no":
+		var n int64
+		n, err = readInteger(value, 1, 1<<62)
+		c.seq = uint64(n)
+	case "name":
+		c.name, err = readText(value)
+	case "oidc_iss":
+		c.oidcIssuer, err = readText(value)
+	case "oidc_sub":
+		c.oidcSubject, err = readText(value)
+	case "capabilities":
+		c.capabilities, err = capability.Parse(value)
+	case "restrictions":
+		if c.restrictions, err = restriction.Parse(value); err == nil && len(c.restrictions) == 0 {
+			err = fmt.Errorf("%w: no clause", ErrTokenRestrictions)
+		}
+	case "rotation":
+		c.rotation = &Rotation{}
+		err = c.rotation.UnmarshalJSON(value)
+	case "auth_time":
+		c.authTime, err = readInteger(value, 0, maxClaimTime)
+	case "iat":
+		c.issuedAt, err = readInteger(value, 1, maxClaimTime)
+	case "nbf":
+		c.notBefore, err = readInteger(value, 1, maxClaimTime)
+	case "exp":
+		c.expiresAt, err = readInteger(value, 1, maxClaimTime)
+	case "cnf":
+		err = errConfirmation
+	}
+	return err
+}
+
+// encode returns the payload. What it returns, decode reads as equal.
+func (c *claims) encode() ([]byte, error) {
+	e := claimEncoder{text: make([]byte, 0, 1024)}
+	e.string("ver", c.version)
+	e.string("token_type", c.tokenType)
+	e.string("iss", c.issuer)
+	e.string("sub", c.subject)
+	e.integer("seq_no", int64(c.seq))
+	if c.name != "" {
+		e.string("name", c.name)
+	}
+	e.string("aud", c.audience)
+	e.string("oidc_sub", c.oidcSubject)
+	e.string("oidc_iss", c.oidcIssuer)
+	e.value("capabilities", c.capabilities.MarshalJSON)
+	if c.expiresAt != 0 {
+		e.integer("exp", c.expiresAt)
+	}
+	e.integer("nbf", c.notBefore)
+	e.integer("iat", c.issuedAt)
+	if c.authTime != 0 {
+		e.integer("auth_time", c.authTime)
+	}
+	e.string("jti", c.jti.String())
+	if len(c.restrictions) > 0 {
+		e.value("restrictions", c.restrictions.MarshalJSON)
+	}
+	if c.rotation != nil {
+		e.value("rotation", c.rotation.MarshalJSON)
+	}
+	return append(e.text, '}'), e.err
+}
+
+// claimEncoder writes the members of an object. The names are this file's own
+// and need no quoting.
+type claimEncoder struct {
+	text []byte
+	err  error
+}
+
+func (e *claimEncoder) name(name string) {
+	if len(e.text) == 0 {
+		e.text = append(e.text, '{')
+	} else {
+		e.text = append(e.text, ',')
+	}
+	e.text = append(append(append(e.text, '"'), name...), '"', ':')
+}
+
+func (e *claimEncoder) string(name, value string) {
+	e.name(name)
+	text, err := jsontext.AppendQuote(e.text, value)
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("%w: claim %q is not UTF-8", ErrTokenMalformed, name)
+	}
+	e.text = text
+}
+
+func (e *claimEncoder) integer(name string, n int64) {
+	e.name(name)
+	e.text = strconv.AppendInt(e.text, n, 10)
+}
+
+// value inserts JSON text as it is: unlike an encoder of objects, it leaves the
+// bytes of unknown restriction keys alone.
+func (e *claimEncoder) value(name string, encode func() ([]byte, error)) {
+	text, err := encode()
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("%w: claim %q: %w", ErrTokenMalformed, name, err)
+	}
+	e.name(name)
+	e.text = append(e.text, text...)
+}

@@ -1,0 +1,93 @@
+package mytoken
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// maxPayloadDepth bounds the nesting of a payload: the payload itself, and the
+// levels that restrictions may have below it.
+const maxPayloadDepth = 1 + restriction.MaxDepth
+
+// checkDepth reports whether data nests deeper than max, in one pass and without
+// allocation. Of text that is not JSON it says nothing reliable, but never
+// accepts what the decoder would have to descend into deeper than max.
+func checkDepth(data []byte, most int) bool {
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		case '[', '{':
+			if depth++; depth > most {
+				return false
+			}
+		case ']', '}':
+			depth--
+		}
+	}
+	return true
+}
+
+var errNotStrictObject = errors.New("not a JSON object, or not strict JSON")
+
+// eachMember calls visit with each member of the JSON object in data, in order.
+// It is strict: no name twice on any level, valid UTF-8, nothing behind the
+// object. Name and value are valid during the call only.
+func eachMember(data []byte, visit func(name []byte, value jsontext.Value) error) error {
+	v := memberVisitor{visit: visit}
+	err := json.Unmarshal(data, &v)
+	switch {
+	case v.err != nil:
+		return v.err // as it is, without the library's words
+	case err != nil:
+		return errNotStrictObject
+	}
+	return nil
+}
+
+// memberVisitor goes through an object with a decoder that the library lends it,
+// which is cheaper than one of its own.
+type memberVisitor struct {
+	visit func(name []byte, value jsontext.Value) error
+	err   error // what visit returned
+}
+
+// UnmarshalJSONFrom implements the interface of the JSON library.
+func (v *memberVisitor) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '{' {
+		return errNotStrictObject
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	buffer := make([]byte, 0, 32) // for names: what ReadValue returned is gone with the next call
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		name, err := jsontext.AppendUnquote(buffer[:0], quoted)
+		if err != nil {
+			return err
+		}
+		buffer = name
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if v.err = v.visit(name, value); v.err != nil {
+			return v.err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}

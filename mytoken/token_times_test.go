@@ -1,0 +1,82 @@
+package mytoken
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// Protocol sections 1.4 and 4.3, with D41: the rules for exp and nbf.
+func TestTokenTimes(t *testing.T) {
+	const now = tokIssuedAt
+	clause := func(nbf, exp int64) restriction.Clause {
+		return restriction.Clause{NotBefore: nbf, Expires: exp, Scopes: []string{"a"}}
+	}
+	for name, tt := range map[string]struct {
+		list     restriction.List
+		lifetime uint64
+		nbf, exp int64
+	}{
+		"unrestricted":                    {nil, 0, now, 0},
+		"one end":                         {restriction.List{clause(0, now+10)}, 0, now, now + 10},
+		"the largest end":                 {restriction.List{clause(0, now+10), clause(0, now+20), clause(0, now+15)}, 0, now, now + 20},
+		"a clause without end":            {restriction.List{clause(0, now+10), clause(0, 0)}, 0, now, 0},
+		"the smallest beginning":          {restriction.List{clause(now+5, 0), clause(now+3, 0)}, 0, now + 3, 0},
+		"a clause without beginning":      {restriction.List{clause(now+5, 0), clause(0, 0)}, 0, now, 0},
+		"a beginning in the past":         {restriction.List{clause(now-5, 0), clause(now+5, 0)}, 0, now, 0},
+		"lifetime, unrestricted":          {nil, 60, now, now + 60},
+		"lifetime ends first":             {restriction.List{clause(0, now+100)}, 60, now, now + 60},
+		"restrictions end first":          {restriction.List{clause(0, now+10)}, 60, now, now + 10},
+		"lifetime and a clause for ever":  {restriction.List{clause(0, now+10), clause(0, 0)}, 60, now, now + 60},
+		"lifetime before the first begin": {restriction.List{clause(now+100, now+200)}, 60, now + 100, now + 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := tokClaims()
+			c.restrictions, c.rotation = tt.list, &Rotation{Lifetime: tt.lifetime}
+			c.setTimes(time.Unix(now, 5e8))
+			require.EqualValues(t, now, c.issuedAt)
+			require.Equal(t, tt.nbf, c.notBefore)
+			require.Equal(t, tt.exp, c.expiresAt)
+		})
+	}
+}
+
+// A successor has the claims of its predecessor, one generation on, and never
+// outlives the restrictions (D41).
+func TestSuccessor(t *testing.T) {
+	c := tokClaims()
+	c.rotation = &Rotation{OnAT: true, Lifetime: 600}
+	c.setTimes(tokNow())
+	require.EqualValues(t, tokIssuedAt+600, c.expiresAt, "from the first generation on")
+	first := &Token{claims: c}
+	second := first.successor(tokNow().Add(300 * time.Second))
+	require.EqualValues(t, 2, second.seq)
+	require.Equal(t, c.jti, second.jti)
+	require.Equal(t, c.authTime, second.authTime)
+	require.EqualValues(t, tokIssuedAt+300, second.issuedAt)
+	require.EqualValues(t, tokIssuedAt+300, second.notBefore)
+	require.EqualValues(t, tokIssuedAt+900, second.expiresAt)
+	third := (&Token{claims: second}).successor(tokNow().Add(800 * time.Second))
+	require.EqualValues(t, tokIssuedAt+1000, third.expiresAt, "that of the restrictions")
+	require.EqualValues(t, 1, first.claims.seq, "the predecessor is unchanged")
+}
+
+// A token that begins later says when: by nbf, and by iat where clocks differ. The
+// leeway lets it in before.
+func TestNotYetValid(t *testing.T) {
+	const leeway = 30 * time.Second
+	for name, c := range map[string]claims{
+		"nbf": {notBefore: 1000, issuedAt: 900}, "iat": {notBefore: 900, issuedAt: 1000},
+	} {
+		err := c.checkTimes(time.Unix(969, 0), leeway)
+		require.ErrorIs(t, err, ErrTokenNotYetValid, name)
+		early := err.(*NotYetValidError)
+		require.Equal(t, time.Unix(1000, 0).UTC(), early.From.UTC(), name)
+		require.Equal(t, "mytoken: token is not valid yet: not before 1970-01-01T00:16:40Z", err.Error(), name)
+		require.NotErrorIs(t, err, ErrTokenExpired)
+		require.NoError(t, c.checkTimes(time.Unix(970, 0), leeway), name)
+	}
+}

@@ -1,0 +1,94 @@
+package mytoken
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// UnverifiedToken is what a string claims to be. Anybody can write such a string:
+// neither the signature nor any claim was checked. It serves programs that hold a
+// token and want to show it or to find its issuer, and must never decide anything
+// about access; [Verifier.Verify] makes the [Token] that may.
+//
+// Its methods say what those of the same name say about a [Token].
+type UnverifiedToken struct {
+	header jws.Header
+	claims claims
+}
+
+// ParseUnverified reads a compact token and checks its form only: the limits, the
+// one accepted encoding, the header and the types of the claims. It needs no key
+// and reports the same errors as [Verifier.Verify] about these.
+func ParseUnverified(compact string) (*UnverifiedToken, error) {
+	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
+	if err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	t := &UnverifiedToken{header: m.Header}
+	if err := t.claims.decode(m.Payload); err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	return t, nil
+}
+
+// Algorithm returns the algorithm that the header names.
+func (t *UnverifiedToken) Algorithm() Algorithm { return Algorithm(t.header.Algorithm) }
+
+// KeyID returns the id of the key that the header names, or "".
+func (t *UnverifiedToken) KeyID() string { return t.header.KeyID }
+
+// Version returns the version of the token format.
+func (t *UnverifiedToken) Version() string { return t.claims.version }
+
+// ID returns the id that follows from the claimed jti.
+func (t *UnverifiedToken) ID() store.TokenID { return t.claims.jti.TokenID() }
+
+// JTI returns the claimed jti.
+func (t *UnverifiedToken) JTI() JTI { return t.claims.jti }
+
+// Seq returns the claimed generation.
+func (t *UnverifiedToken) Seq() uint64 { return t.claims.seq }
+
+// Name returns the claimed name.
+func (t *UnverifiedToken) Name() string { return t.claims.name }
+
+// Issuer returns the claimed issuer.
+func (t *UnverifiedToken) Issuer() string { return t.claims.issuer }
+
+// Audience returns the claimed audience.
+func (t *UnverifiedToken) Audience() string { return t.claims.audience }
+
+// Subject returns the claimed "sub", which need not follow from the next two.
+func (t *UnverifiedToken) Subject() string { return t.claims.subject }
+
+// OIDCIssuer returns the claimed provider.
+func (t *UnverifiedToken) OIDCIssuer() string { return t.claims.oidcIssuer }
+
+// OIDCSubject returns the claimed user at the provider.
+func (t *UnverifiedToken) OIDCSubject() string { return t.claims.oidcSubject }
+
+// Capabilities returns the claimed capabilities.
+func (t *UnverifiedToken) Capabilities() capability.Set { return slices.Clone(t.claims.capabilities) }
+
+// Restrictions returns the claimed restrictions.
+func (t *UnverifiedToken) Restrictions() restriction.List { return t.claims.restrictions.Clone() }
+
+// Rotation returns the claimed rotation, or nil.
+func (t *UnverifiedToken) Rotation() *Rotation { return t.claims.rotation.clone() }
+
+// AuthTime returns the claimed time of the login, or the zero time.
+func (t *UnverifiedToken) AuthTime() time.Time { return claimTime(t.claims.authTime) }
+
+// IssuedAt returns the claimed time of issue.
+func (t *UnverifiedToken) IssuedAt() time.Time { return claimTime(t.claims.issuedAt) }
+
+// NotBefore returns the claimed beginning.
+func (t *UnverifiedToken) NotBefore() time.Time { return claimTime(t.claims.notBefore) }
+
+// ExpiresAt returns the claimed end, or the zero time.
+func (t *UnverifiedToken) ExpiresAt() time.Time { return claimTime(t.claims.expiresAt) }

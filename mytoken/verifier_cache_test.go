@@ -1,0 +1,299 @@
+package mytoken
+
+import (
+	"encoding/base64"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// proves P6: a token whose key was withdrawn is refused from then on, also if it
+// was accepted, and cached, before.
+func TestWithdrawnKey(t *testing.T) {
+	old, next := tokKey(t, ES256), tokKey(t, ES256)
+	keys := tokKeys(t, old)
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow})
+	require.NoError(t, err)
+	compact := tokCompact(t, old, tokClaims())
+	for range 3 {
+		_, err = v.Verify(t.Context(), compact)
+		require.NoError(t, err)
+	}
+	require.Len(t, v.core.cache.entries, 1)
+
+	require.NoError(t, keys.Activate(next))
+	_, err = v.Verify(t.Context(), compact)
+	require.NoError(t, err, "the old key still checks")
+
+	require.NoError(t, keys.Withdraw(old.ID()))
+	for range 3 {
+		_, err = v.Verify(t.Context(), compact)
+		require.ErrorIs(t, err, ErrTokenKey)
+	}
+	require.Empty(t, v.core.cache.entries, "the entry died with its key")
+
+	require.NoError(t, keys.Add(old.Public()))
+	_, err = v.Verify(t.Context(), compact)
+	require.NoError(t, err)
+	require.NoError(t, keys.Replace(next))
+	_, err = v.Verify(t.Context(), compact)
+	require.ErrorIs(t, err, ErrTokenKey)
+}
+
+// An entry names its key by value: neither the id alone nor the algorithm does.
+func TestReplacedKey(t *testing.T) {
+	key := tokKey(t, RS256)
+	keys := tokKeys(t, key)
+	core := tokCore(t, keys)
+	compact, _, err := core.sign(tokClaims())
+	require.NoError(t, err)
+	require.Len(t, core.cache.entries, 1)
+	again, err := NewPublicKey(key.Public().Key(), RS256)
+	require.NoError(t, err)
+	require.NoError(t, keys.Replace(nil, again))
+	_, err = core.verify(compact)
+	require.NoError(t, err)
+	require.Len(t, core.cache.entries, 1, "the same key read again")
+
+	other, err := NewPublicKey(key.Public().Key(), PS256)
+	require.NoError(t, err)
+	require.Equal(t, key.ID(), other.ID())
+	require.NoError(t, keys.Replace(nil, other))
+	_, err = core.verify(compact)
+	require.ErrorIs(t, err, ErrTokenAlgorithm)
+}
+
+// A token stays in the cache and its times are checked all the same.
+func TestCachedTokenExpires(t *testing.T) {
+	now := tokNow()
+	key := tokKey(t, EdDSA)
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: func() time.Time { return now }, Leeway: -1})
+	require.NoError(t, err)
+	compact := tokCompact(t, key, tokClaims())
+	at := func(seconds int64) error {
+		now = time.Unix(tokIssuedAt+seconds, 999_999_999)
+		_, err := v.Verify(t.Context(), compact)
+		return err
+	}
+	require.NoError(t, at(0))
+	require.NoError(t, at(1000), "the last second")
+	require.ErrorIs(t, at(1001), ErrTokenExpired)
+	require.ErrorIs(t, at(-1), ErrTokenNotYetValid)
+	require.NoError(t, at(500))
+	require.Len(t, v.core.cache.entries, 1)
+}
+
+// Leeway is for nbf and iat, never for exp (D92).
+func TestLeeway(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	compact := tokCompact(t, key, tokClaims())
+	for leeway, early := range map[time.Duration]int64{-1: 0, 0: 60, time.Second: 1, 5 * time.Minute: 300} {
+		var now time.Time
+		v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Leeway: leeway, Clock: func() time.Time { return now }})
+		require.NoError(t, err)
+		for seconds, want := range map[int64]error{-early: nil, -early - 1: ErrTokenNotYetValid, 1000: nil, 1001: ErrTokenExpired} {
+			now = time.Unix(tokIssuedAt+seconds, 0)
+			_, err := v.Verify(t.Context(), compact)
+			require.ErrorIs(t, err, want, "%s, %d s", leeway, seconds)
+		}
+	}
+}
+
+// nbf and iat count apart, for a verifier and for the issuer itself.
+func TestBeginAndIssue(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	keys := tokKeys(t, key)
+	var now time.Time
+	clock := func() time.Time { return now }
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Leeway: -1, Clock: clock})
+	require.NoError(t, err)
+	own, err := newTokenCore(tokIssuer, keys, restriction.Options{}, clock, 0, 8)
+	require.NoError(t, err)
+	for name, members := range map[string]map[string]string{
+		"nbf": {"nbf": fmt.Sprint(tokIssuedAt + 100)},
+		"iat": {"iat": fmt.Sprint(tokIssuedAt + 100)},
+	} {
+		compact := tokSigned(t, key, tokPayload(members))
+		for seconds, want := range map[int64]error{99: ErrTokenNotYetValid, 100: nil} {
+			now = time.Unix(tokIssuedAt+seconds, 0)
+			tok, err := v.Verify(t.Context(), compact)
+			require.ErrorIs(t, err, want, name)
+			require.Equal(t, want == nil, tok != nil)
+			tok, err = own.verify(compact)
+			require.ErrorIs(t, err, want, name)
+			require.Equal(t, want == nil, tok != nil)
+			_, err = own.decode(compact)
+			require.NoError(t, err, "to look at it, it need not be valid now")
+		}
+	}
+}
+
+// A cached token is not re-verified; one that was refused is looked at each time.
+func TestCacheHoldsTheAccepted(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	core := tokCore(t, tokKeys(t, key))
+	compact := tokCompact(t, key, tokClaims())
+	first, err := core.verify(compact)
+	require.NoError(t, err)
+	second, err := core.verify(compact)
+	require.NoError(t, err)
+	require.Same(t, first, second)
+	for range 2 {
+		_, err = core.verify(compact[:len(compact)-4])
+		require.Error(t, err)
+		_, err = core.verify(tokSigned(t, key, tokPayload(map[string]string{"iss": `"x"`})))
+		require.Error(t, err)
+	}
+	require.Len(t, core.cache.entries, 1)
+}
+
+// The least recently used tokens make room; large ones count as several; the
+// accounts are right after any order of steps.
+func TestCacheIsBounded(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	keys := tokKeys(t, key)
+	core, err := newTokenCore(tokIssuer, keys, restriction.Options{}, tokNow, 0, 8)
+	require.NoError(t, err)
+	sized := func(n, size int) string {
+		c := tokClaims()
+		c.name = fmt.Sprintf("%03d%0*d", n, size, 0)
+		return tokCompact(t, key, c)
+	}
+	account := func() (units int) {
+		c := core.cache
+		for e := c.recent.Front(); e != nil; e = e.Next() {
+			units += e.Value.(*cachedToken).units
+		}
+		require.Equal(t, units, c.used)
+		require.Len(t, c.entries, c.recent.Len())
+		require.LessOrEqual(t, units, c.room)
+		return units
+	}
+	hot := sized(0, 1)
+	hotToken, err := core.verify(hot)
+	require.NoError(t, err)
+	for n := range 50 {
+		_, err := core.verify(sized(n+1, 1))
+		require.NoError(t, err)
+		again, err := core.verify(hot)
+		require.NoError(t, err)
+		require.Same(t, hotToken, again, "a token in use stays")
+		account()
+	}
+	require.Equal(t, 8, account())
+	_, err = core.verify(sized(100, 6<<10)) // 8 KiB and more
+	require.NoError(t, err)
+	require.LessOrEqual(t, core.cache.recent.Len(), 6)
+	account()
+	before := core.cache.recent.Len()
+	_, err = core.verify(sized(101, 30<<10))
+	require.NoError(t, err)
+	require.Equal(t, before, core.cache.recent.Len(), "one that would need most of the room is not kept")
+}
+
+// proves P7: an entry holds neither the compact token nor its signature, in no
+// field that it has or will have.
+func TestCacheHoldsNoCompactToken(t *testing.T) {
+	key := tokKey(t, EdDSA)
+	core := tokCore(t, tokKeys(t, key))
+	compact := tokCompact(t, key, tokClaims())
+	_, err := core.verify(compact)
+	require.NoError(t, err)
+	secret := compact[strings.LastIndexByte(compact, '.')+1:]
+	raw, err := base64.RawURLEncoding.DecodeString(secret)
+	require.NoError(t, err)
+
+	texts := 0
+	var walk func(v reflect.Value, depth int)
+	walk = func(v reflect.Value, depth int) {
+		require.Less(t, depth, 30)
+		switch v.Kind() {
+		case reflect.Pointer, reflect.Interface:
+			if !v.IsNil() {
+				walk(v.Elem(), depth+1)
+			}
+		case reflect.Struct:
+			for _, field := range v.Fields() {
+				walk(field, depth+1)
+			}
+		case reflect.String:
+			texts++
+			require.NotContains(t, v.String(), secret)
+		case reflect.Slice, reflect.Array:
+			if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+				texts++
+				require.NotContains(t, string(v.Bytes()), secret)
+				require.NotContains(t, string(v.Bytes()), string(raw))
+				return
+			}
+			for i := range v.Len() {
+				walk(v.Index(i), depth+1)
+			}
+		}
+	}
+	for _, entry := range core.cache.entries {
+		walk(reflect.ValueOf(entry.Value), 0)
+	}
+	require.Greater(t, texts, 10, "the walk has seen the claims")
+}
+
+func TestCacheConcurrent(t *testing.T) {
+	old, next := tokKey(t, EdDSA), tokKey(t, EdDSA)
+	keys := tokKeys(t, old)
+	core, err := newTokenCore(tokIssuer, keys, restriction.Options{}, tokNow, 0, 4)
+	require.NoError(t, err)
+	var compacts []string
+	for i := range 8 {
+		c := tokClaims()
+		c.seq = uint64(i + 1)
+		compacts = append(compacts, tokCompact(t, old, c))
+	}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				n := (i*7 + worker) % len(compacts)
+				tok, err := core.verify(compacts[n])
+				if err != nil || tok.Seq() != uint64(n+1) {
+					t.Errorf("token %d: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	// The withdrawal races verifications; after it nothing passes.
+	withdrawn := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				after := false
+				select {
+				case <-withdrawn:
+					after = true
+				default:
+				}
+				for _, compact := range compacts {
+					if _, err := core.verify(compact); after && err == nil {
+						t.Error("accepted after the key was withdrawn")
+						return
+					}
+				}
+				if after {
+					return
+				}
+			}
+		})
+	}
+	require.NoError(t, keys.Activate(next))
+	require.NoError(t, keys.Withdraw(old.ID()))
+	close(withdrawn)
+	wg.Wait()
+}

@@ -1,0 +1,201 @@
+package mytoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+)
+
+const (
+	defaultKeysMaxAge   = 15 * time.Minute
+	defaultKeysMaxStale = 24 * time.Hour
+
+	// fetchTimeout bounds one fetch.
+	fetchTimeout = 5 * time.Second
+	// fetchPause is the time between two fetches that tokens with unknown keys,
+	// or failures, can bring about: whoever sends such tokens makes this process
+	// ask the issuer that often and no more.
+	fetchPause = 10 * time.Second
+)
+
+// jwksSource has the keys of an issuer from its JWKS URL. They are fetched when
+// they are needed, by the call that needs them, and never twice at once:
+//
+//   - There are none, or they are older than maxStale: everybody waits for one
+//     fetch. If it fails, everybody is refused, also for fetchPause after it.
+//   - They are older than maxAge: one call fetches, all others go on with what
+//     is there. If it fails, so does the one, until maxStale.
+//   - A token's key is not among them: one call fetches, others with unknown
+//     keys wait for it, unless the last fetch began less than fetchPause ago.
+//
+// Keys that the issuer does not publish any more are gone with the next fetch.
+type jwksSource struct {
+	url              string
+	client           *http.Client
+	clock            func() time.Time
+	maxAge, maxStale time.Duration
+
+	turn  chan struct{} // holds one element while somebody fetches
+	state atomic.Pointer[jwksState]
+}
+
+// jwksState is never changed once it is published.
+type jwksState struct {
+	ring    *jws.Ring // nil: never fetched
+	fetched time.Time // when ring was fetched
+	tried   time.Time // when the last fetch began
+	err     error     // of the last fetch
+}
+
+func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
+	u, err := url.Parse(cfg.JWKSURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%w: JWKSURL is not an absolute http URL", ErrVerifierConfig)
+	}
+	if u.Scheme == "http" && !cfg.InsecureHTTP && !isLoopback(u.Hostname()) {
+		return nil, fmt.Errorf("%w: JWKSURL is not https", ErrVerifierConfig)
+	}
+	s := &jwksSource{
+		url: cfg.JWKSURL, clock: cfg.Clock, client: &http.Client{},
+		maxAge: defaultKeysMaxAge, maxStale: defaultKeysMaxStale,
+		turn: make(chan struct{}, 1),
+	}
+	if cfg.HTTPClient != nil {
+		copied := *cfg.HTTPClient
+		s.client = &copied
+	}
+	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if cfg.KeysMaxAge != 0 {
+		s.maxAge = cfg.KeysMaxAge
+	}
+	if cfg.KeysMaxStale != 0 {
+		s.maxStale = cfg.KeysMaxStale
+	}
+	if s.maxAge < fetchPause || s.maxStale < s.maxAge {
+		return nil, fmt.Errorf("%w: need %s <= KeysMaxAge <= KeysMaxStale", ErrVerifierConfig, fetchPause)
+	}
+	s.state.Store(&jwksState{})
+	return s, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// within reports whether the keys are there and at most so old. Keys from the
+// future were fetched before the clock was set back: their age is not known.
+func (s *jwksState) within(age time.Duration, now time.Time) bool {
+	passed := now.Sub(s.fetched)
+	return s.ring != nil && passed >= 0 && passed <= age
+}
+
+// pausing reports whether the last fetch is too recent for another one.
+func (s *jwksState) pausing(now time.Time) bool {
+	passed := now.Sub(s.tried)
+	return !s.tried.IsZero() && passed >= 0 && passed < fetchPause
+}
+
+func (s *jwksSource) current(ctx context.Context) (*jws.Ring, error) {
+	state, now := s.state.Load(), s.clock()
+	switch {
+	case state.within(s.maxAge, now):
+		return state.ring, nil
+	case state.within(s.maxStale, now):
+		select {
+		case s.turn <- struct{}{}:
+			defer s.release()
+			if state := s.state.Load(); !state.within(s.maxAge, now) && !state.pausing(now) {
+				s.fetch(ctx, now)
+			}
+		default:
+		}
+	default:
+		if err := s.take(ctx); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+		}
+		defer s.release()
+		// Time has passed while another call fetched.
+		now = s.clock()
+		if state := s.state.Load(); !state.within(s.maxStale, now) && !state.pausing(now) {
+			s.fetch(ctx, now)
+		}
+	}
+	state = s.state.Load()
+	if !state.within(s.maxStale, now) {
+		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, state.err)
+	}
+	return state.ring, nil
+}
+
+func (s *jwksSource) newer(ctx context.Context, seen *jws.Ring) *jws.Ring {
+	if s.state.Load().pausing(s.clock()) && s.state.Load().ring == seen {
+		return seen
+	}
+	if s.take(ctx) != nil {
+		return seen
+	}
+	defer s.release()
+	now := s.clock()
+	if state := s.state.Load(); state.ring == seen && !state.pausing(now) {
+		s.fetch(ctx, now)
+	}
+	return s.state.Load().ring
+}
+
+// take waits for the turn to fetch.
+func (s *jwksSource) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *jwksSource) release() { <-s.turn }
+
+// fetch replaces the state. Whoever calls it has the turn.
+func (s *jwksSource) fetch(ctx context.Context, now time.Time) {
+	next := *s.state.Load()
+	next.tried = now
+	ring, err := s.get(ctx)
+	if next.err = err; err == nil {
+		next.ring, next.fetched = ring, now
+	}
+	s.state.Store(&next)
+}
+
+func (s *jwksSource) get(ctx context.Context) (*jws.Ring, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, jws.MaxSetBytes+1))
+	if err != nil {
+		return nil, errors.New("the answer could not be read")
+	}
+	return jws.DecodeSet(body)
+}
