@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is on the disk when the launcher is killed: every token, under its key, each in
+// its own row, and none in clear.
+//
+// proves P7
+func TestDump(t *testing.T) {
+	checked := false
+	var s *supervisor
+	var dir string
+	kill := killOnce(stored("part-2"))
+	var out bytes.Buffer
+	s, err := newSupervisor(t.Context(), t.TempDir(), &out, func(p point) bool {
+		if !kill(p) {
+			return false
+		}
+		dir = copyTable(t, s.dir) // as it is this very moment, with the launcher alive
+		checked = true
+		return true
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.site.close()) }()
+	require.NoError(t, s.run(t.Context()), "%s", &out)
+	require.True(t, checked)
+
+	files, err := filepath.Glob(filepath.Join(dir, tableFile+"*"))
+	require.NoError(t, err)
+	secrets := s.site.secrets()
+	found, err := findSecrets(files, secrets)
+	require.NoError(t, err)
+	require.Zero(t, found)
+
+	sealed := tokensIn(t, dir)
+	require.Len(t, sealed, 3, "those of the user and of the jobs that have not ended")
+	table, err := openTable(t.Context(), dir)
+	require.NoError(t, err)
+	defer table.Close()
+	for name, data := range sealed {
+		token, err := table.get(t.Context(), name)
+		require.NoError(t, err)
+		require.True(t, slices.Contains(secrets, token.Reveal()), "%s: a token that was handed out", name)
+		for other := range sealed {
+			_, err := table.box.Open(place(other), data)
+			require.Equal(t, other == name, err == nil, "%s in the row of %s", name, other)
+		}
+	}
+}
+
+// copyTable copies what is on the disk, key included.
+func copyTable(t *testing.T, dir string) string {
+	to := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(dir, "launcher.*"))
+	require.NoError(t, err)
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(to, filepath.Base(name)), data, 0o600))
+	}
+	return to
+}
+
+// The search for secrets finds what it is for.
+func TestFindSecrets(t *testing.T) {
+	const jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSIsIm4iOjEyMzQ1Njc4OTB9.c2lnbmF0dXJlLXdpdGgtc29tZS1sZW5ndGg"
+	secrets := []string{jwt, "transfer-code-14"}
+	for _, secret := range []string{jwt, strings.Split(jwt, ".")[1], strings.Split(jwt, ".")[2], secrets[1]} {
+		for n, form := range forms(secret) {
+			file := filepath.Join(t.TempDir(), "dump")
+			require.NoError(t, os.WriteFile(file, slices.Concat([]byte("before\x00"), form, []byte("\x00after")), 0o600))
+			found, err := findSecrets([]string{file}, secrets)
+			require.NoError(t, err)
+			require.Equal(t, 1, found, "form %d of %s", n, secret)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "dump")
+	require.NoError(t, os.WriteFile(file, []byte("eyJhbGciOiJFUzI1NiJ9.e30.c2ln transfer-code-15"), 0o600))
+	found, err := findSecrets([]string{file}, secrets)
+	require.NoError(t, err)
+	require.Zero(t, found, "a header is no secret")
+	_, err = findSecrets([]string{file + "x"}, secrets)
+	require.Error(t, err)
+}

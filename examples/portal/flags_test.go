@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBadFlags: what makes no sense is said in a line, before anything is served.
+func TestBadFlags(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	damaged := filepath.Join(dir, "damaged")
+	file := filepath.Join(dir, "file")
+	if err := errors.Join(os.Mkdir(damaged, 0o700), os.WriteFile(filepath.Join(damaged, "server.key"), []byte("hunter2"), 0o600), os.WriteFile(file, []byte("hunter2"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	secret := "PORTAL_CLIENT_SECRET=hunter2-hunter2-hunter2"
+	real := []string{"-issuer", "https://op.example.org", "-client-id", "x"}
+	with := func(args ...string) []string { return append(append([]string{}, real...), args...) }
+	free := []string{"PORTAL_LISTEN=127.0.0.1:0", "PORTAL_HEALTH=127.0.0.1:0", "PORTAL_DATA=" + filepath.Join(dir, "data")}
+	for name, c := range map[string]struct {
+		environment, args []string
+		want              string
+	}{
+		"unknown":            {args: []string{"-client-secret", "hunter2"}, want: "flag provided but not defined: -client-secret"},
+		"not a flag":         {args: []string{"serve"}, want: "portal: there are only flags"},
+		"no secret":          {args: real, want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
+		"empty secret file":  {args: with("-client-secret-file", os.DevNull), want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
+		"no secret file":     {args: with("-client-secret-file", filepath.Join(dir, "none")), want: "none: "},
+		"no client":          {environment: []string{secret}, args: []string{"-issuer", "https://op.example.org"}, want: "portal: -issuer and -client-id belong together"},
+		"provider on http":   {environment: []string{secret}, args: []string{"-issuer", "http://op.example.org", "-client-id", "x"}, want: "portal: oidcupstream: "},
+		"URL":                {environment: []string{secret}, args: with("-url", "nowhere"), want: "portal: "},
+		"certificate alone":  {args: []string{"-tls-cert", file}, want: "portal: -tls-cert and -tls-key belong together"},
+		"TLS without a name": {args: []string{"-tls-cert", file, "-tls-key", file}, want: "portal: -tls-cert needs -url"},
+		"no certificate":     {args: []string{"-tls-cert", file, "-tls-key", file, "-url", "https://x.example"}, want: "portal: tls: "},
+		"two databases":      {args: []string{"-db", "x", "-dsn", "postgres://h/d"}, want: "portal: -db and -dsn exclude each other"},
+		"DSN":                {environment: []string{"PORTAL_DSN=user:hunter2@host"}, want: "portal: database: the DSN is neither"},
+		"database is down":   {environment: []string{"PORTAL_DSN=postgres://user:hunter2@127.0.0.1:1/x"}, want: "portal: sqlstore: "},
+		"MariaDB is down":    {environment: []string{"PORTAL_DSN=user:hunter2@tcp(127.0.0.1:1)/x"}, want: "portal: sqlstore: "},
+		"not a database":     {args: []string{"-db", file}, want: "portal: sqlstore: "},
+		"database elsewhere": {args: []string{"-db", filepath.Join(dir, "none", "x.db")}, want: "portal: open "},
+		"proxies":            {args: []string{"-trusted-proxies", "10.0.0.0/8,proxy"}, want: `portal: netip.ParsePrefix("proxy")`},
+		"switch":             {environment: []string{"PORTAL_CHECK=perhaps"}, want: "portal: PORTAL_CHECK makes no sense"},
+		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the test provider"},
+		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
+		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
+		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: mkdir "},
+		"damaged key":        {environment: []string{secret}, args: with("-data", damaged), want: "server.key: seal: unknown format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			cmd := command(t, append(append(append([]string{}, free...), "TMPDIR="+t.TempDir()), c.environment...), c.args...)
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			err := cmd.Run()
+			if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(stderr.String(), c.want) || stdout.Len() > 0 {
+				t.Errorf("%v\n%s%s", err, &stdout, &stderr)
+			}
+			if strings.Contains(stdout.String()+stderr.String(), "hunter2") {
+				t.Errorf("a secret is shown: %s", &stderr)
+			}
+		})
+	}
+}
+
+// TestHelp: the help says what there is, and not what the environment holds.
+func TestHelp(t *testing.T) {
+	cmd := command(t, []string{"PORTAL_DSN=user:hunter2@tcp(host)/database"}, "-help")
+	text, err := cmd.CombinedOutput()
+	if err != nil || strings.Contains(string(text), "hunter2") || !strings.Contains(string(text), "PORTAL_CLIENT_SECRET") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestTLSBehindProxies: with a certificate it speaks HTTP/2 over TLS, and believes
+// the trusted proxies.
+func TestTLSBehindProxies(t *testing.T) {
+	dir := t.TempDir()
+	roots := certificate(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	p := start(t, []string{"PORTAL_TRUSTED_PROXIES=192.0.2.0/24, 127.0.0.1/32"},
+		"-url", "https://portal.example.org", "-tls-cert", filepath.Join(dir, "cert.pem"), "-tls-key", filepath.Join(dir, "key.pem"))
+	client := p.client()
+	transport := client.Transport.(*http.Transport)
+	transport.TLSClientConfig, transport.ForceAttemptHTTP2 = &tls.Config{RootCAs: roots}, true
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/.well-known/mytoken-configuration", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "198.51.100.9, 203.0.113.5, 192.0.2.8")
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
+		t.Errorf("%s %s", resp.Proto, resp.Status)
+	}
+	p.errs.wait(t, "address=203.0.113.5")
+	p.stop()
+}
+
+// certificate makes a key and a certificate for portal.example.org.
+func certificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "portal"}, DNSNames: []string{"portal.example.org"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return roots
+}

@@ -1,0 +1,133 @@
+// Portal is a complete mytoken service: users log in at an OpenID provider, and
+// the mytoken command line client, oidc-agent and curl get mytokens and use them.
+//
+//	go run ./examples/portal
+//
+// starts it with an OpenID provider for tests, which lets everybody in, and prints
+// how to use it. In earnest, with <url>/redirect registered at the provider:
+//
+//	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
+//	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
+//
+// Each flag can be a variable: PORTAL_DSN for -dsn. SIGTERM and SIGINT end the
+// service when it has answered what it has accepted; a second one ends it at once.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mytoken-go/sdk/examples/portal/demo"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/rest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions()
+	if err == nil {
+		err = run(ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "portal:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options) (err error) {
+	public, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	private, err := net.Listen("tcp", o.health)
+	if err != nil {
+		return err
+	}
+	if o.cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return err
+		}
+		public = tls.NewListener(public, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	if o.url == "" {
+		o.url = "http://" + public.Addr().String()
+	}
+	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes)}
+	if o.issuer == "" {
+		test, err := demo.StartProvider()
+		if err != nil {
+			return err
+		}
+		defer test.Close()
+		provider, o.data = test.Config, test.Dir
+	}
+	provider.RedirectURL = o.url + "/redirect"
+	upstream, err := oidcupstream.New(provider)
+	if err != nil {
+		return err
+	}
+	db, config, err := openStorage(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	config.Issuer, config.Providers = o.url, []mytoken.Provider{{Upstream: upstream}}
+	issuer, err := mytoken.NewIssuer(config)
+	if err != nil {
+		return err
+	}
+	if err := issuer.Recover(ctx); err != nil {
+		slog.Error("refresh tokens of an earlier run stay in the directory until they can be committed", "error", err)
+	}
+	handler, err := rest.NewHandler(issuer, rest.Options{TrustedProxies: o.proxies, Explanations: rest.ExplainClauses})
+	if err != nil {
+		return err
+	}
+	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.PingContext})
+	if err != nil {
+		return err
+	}
+
+	failed := make(chan error, 2)
+	service := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
+	go func() { failed <- service.Serve(public) }()
+	inside := &http.Server{Handler: health, ReadHeaderTimeout: 5 * time.Second}
+	go func() { failed <- inside.Serve(private) }()
+	defer inside.Close()
+
+	slog.Info("listening", "address", public.Addr(), "health", private.Addr())
+	walk := demo.NewWalk(o.url, "http://"+private.Addr().String(), provider.Issuer, o.issuer == "")
+	if o.check {
+		err = walk.Do(ctx, os.Stdout)
+	} else {
+		err = walk.Print(os.Stdout)
+	}
+	for err == nil && ctx.Err() == nil && !o.check {
+		select {
+		case err = <-failed:
+		case <-ctx.Done():
+		case <-time.After(5 * time.Minute): // what nobody needs any more is deleted
+			if _, err := issuer.Sweep(ctx, 1000); err != nil {
+				slog.Error("sweep", "error", err)
+			}
+		}
+	}
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next one ends the program at once
+	slog.Info("shutting down: no more requests are accepted")
+	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second) // no answer takes longer than 20 s
+	defer cancel()
+	return errors.Join(err, service.Shutdown(ending), issuer.Close(ending))
+}

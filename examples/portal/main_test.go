@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// TestUpInOneCommand: without flags it works at once, keeps what it writes to
+// itself, and leaves nothing behind.
+func TestUpInOneCommand(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, []string{"TMPDIR=" + dir})
+	token, secrets := p.login()
+	secrets = append(secrets, p.access(token))
+	if status, got := p.api("tokeninfo", object{"action": "introspect", "mytoken": token}); status != http.StatusOK || got["valid"] != true {
+		t.Errorf("%d %v", status, got)
+	}
+	if status, page, err := send(t.Context(), p.client(), http.MethodGet, p.URL, "", "", "Accept", "text/html"); err != nil || status != http.StatusOK || !strings.Contains(page, "a provider for tests") {
+		t.Errorf("%d %v %s", status, err, page)
+	}
+	kept := 0
+	for _, name := range private(t, dir) {
+		if base := filepath.Base(name); base == "server.key" || base == "signing-key.pem" {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets = append(secrets, strings.TrimSpace(string(text)))
+			kept++
+		}
+	}
+	if kept != 2 {
+		t.Errorf("%d keys", kept)
+	}
+	p.stop()
+	p.quiet(append(secrets, optest.DefaultClientSecret)...)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestStartMessage runs what the program says, as it says it.
+func TestStartMessage(t *testing.T) {
+	p := start(t, nil)
+	for _, want := range []string{`instance: "` + p.URL + `"`, `portal: "` + p.provider + `"`, "mytoken MT --oidc"} {
+		if !strings.Contains(p.out.String(), want) {
+			t.Errorf("no %s in\n%s", want, p.out)
+		}
+	}
+	for _, tool := range []string{"sh", "curl", "sed", "tee", "mktemp"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("SKIPPED: the commands of the start message were not run: %v", err)
+		}
+	}
+	_, script, ok := strings.Cut(p.out.String(), "With curl:\n")
+	if !ok {
+		t.Fatalf("%s", p.out)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "no_proxy=127.0.0.1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(script), &stdout, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v\n%s%s", err, &stdout, &stderr)
+	}
+	for _, want := range []string{`"consent_uri":`, `"authorization_uri":`, "You are logged in", `"mytoken":"ey`, `"access_token":"ey`, `"valid":true`, `"healthy":true`} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %s in\n%s", want, &stdout)
+		}
+	}
+	if got := strings.Count(p.errs.String(), "route=/api/v0/token/revoke status=204"); got != 1 {
+		t.Errorf("%d revocations\n%s", got, p.errs)
+	}
+	p.stop()
+}
+
+// TestCheck: the program walks by itself, and says so.
+func TestCheck(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	cmd := command(t, []string{"PORTAL_CHECK=true"})
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, &stdout, &stderr)
+	}
+	if n := strings.Count(stdout.String(), "ok "); n != 9 || strings.Count(stdout.String(), "\n") != n {
+		t.Errorf("%s", &stdout)
+	}
+}
+
+// TestLines: a developer can read the whole service before lunch.
+func TestLines(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += bytes.Count(text, []byte("\n"))
+	}
+	if lines == 0 || lines >= 250 {
+		t.Errorf("%d lines", lines)
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+type options struct {
+	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, scopes string
+	proxies                                                                       []netip.Prefix
+	check                                                                         bool
+}
+
+// parseOptions reads the environment, and then the flags.
+func parseOptions() (_ *options, err error) {
+	o, text := new(options), flag.StringVar
+	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service")
+	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check, which is not for strangers")
+	text(&o.url, "url", "", "issuer `URL`: the service as its users see it (default: its address)")
+	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")
+	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
+	text(&o.data, "data", "portal-data", "`directory` for keys, refresh tokens on their way, and the SQLite file")
+	text(&o.db, "db", "", "SQLite `file` (default: portal.db in the directory)")
+	text(&o.dsn, "dsn", "", "instead of SQLite, `postgres://user@host/database` or for MariaDB user@tcp(host)/database")
+	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: one for tests, and nothing is kept)")
+	text(&o.client, "client-id", "", "`name` of this client at the provider")
+	secret := flag.String("client-secret-file", "", "`file` with its secret (default: PORTAL_CLIENT_SECRET)")
+	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
+	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies whose X-Forwarded-For is believed: 10.0.0.0/8,192.0.2.1/32")
+	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message says, and end")
+	flag.VisitAll(func(f *flag.Flag) {
+		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok && f.Value.Set(value) != nil {
+			err = errors.New(name + " makes no sense")
+		}
+	})
+	flag.Parse()
+	o.url = strings.TrimSuffix(o.url, "/")
+	for network := range strings.FieldsSeq(strings.ReplaceAll(*proxies, ",", " ")) {
+		prefix, bad := netip.ParsePrefix(network)
+		o.proxies, err = append(o.proxies, prefix), errors.Join(err, bad)
+	}
+	if o.secret = os.Getenv("PORTAL_CLIENT_SECRET"); *secret != "" {
+		line, bad := os.ReadFile(*secret)
+		o.secret, err = strings.TrimSpace(string(line)), errors.Join(err, bad)
+	}
+	refuse := func(wrong bool, complaint string) {
+		if wrong {
+			err = errors.Join(err, errors.New(complaint))
+		}
+	}
+	refuse(flag.NArg() > 0, "there are only flags; see -help")
+	refuse((o.cert == "") != (o.key == ""), "-tls-cert and -tls-key belong together")
+	refuse(o.cert != "" && o.url == "", "-tls-cert needs -url")
+	refuse(o.db != "" && o.dsn != "", "-db and -dsn exclude each other")
+	refuse((o.issuer == "") != (o.client == ""), "-issuer and -client-id belong together")
+	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
+	refuse(o.check && o.issuer+o.url != "", "-check uses the test provider, without -issuer and -url")
+	if o.check {
+		o.listen, o.health = "127.0.0.1:0", "127.0.0.1:0"
+	}
+	return o, err
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/mytoken-go/sdk/examples/internal/database"
+	"github.com/mytoken-go/sdk/examples/internal/keyfile"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/store/seal"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+)
+
+// openStorage loads the keys, opens the database and brings its tables up to
+// date. Whoever loses the keys loses all logins.
+func openStorage(ctx context.Context, o *options) (*sql.DB, mytoken.Config, error) {
+	c := mytoken.Config{SpillDir: filepath.Join(o.data, "spill")}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, c, err
+	}
+	server, err := keyfile.Server(filepath.Join(o.data, "server.key"))
+	if err != nil {
+		return nil, c, err
+	}
+	signing, err := keyfile.Signing(filepath.Join(o.data, "signing-key.pem"))
+	if err != nil {
+		return nil, c, err
+	}
+	if c.Seal, err = seal.NewRing(seal.RingConfig{Active: server}); err != nil {
+		return nil, c, err
+	}
+	if c.Keys, err = mytoken.NewKeys(signing); err != nil {
+		return nil, c, err
+	}
+	db, dialect, err := database.Open(cmp.Or(o.db, filepath.Join(o.data, "portal.db")), o.dsn)
+	if err != nil {
+		return nil, c, err
+	}
+	if err = sqlstore.Migrate(ctx, db, dialect, sqlstore.Options{}); err == nil {
+		c.Store, err = sqlstore.New(ctx, db, dialect, sqlstore.Options{})
+	}
+	if err != nil {
+		return nil, c, errors.Join(err, db.Close())
+	}
+	return db, c, nil
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/netip"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// Addresses from which the tokens are used.
+const (
+	portalHost   = "192.0.2.1"
+	jobHost      = "198.51.100.23"
+	strangerHost = "203.0.113.99"
+)
+
+// startProvider starts an OpenID provider that replaces the refresh token at
+// each use, and ends the login if an old one comes back.
+func startProvider(clock *mytokentest.Clock) (*optest.Server, error) {
+	return optest.Start(optest.Options{
+		Clock: clock.Now, Rotation: optest.RotateStrict, Subject: "alice",
+		Scopes: []string{"openid", "offline_access", "compute.submit", "storage"},
+	})
+}
+
+// portal is a web service with users, which embeds the issuer.
+type portal struct {
+	issuer   *mytoken.Issuer
+	provider string
+	server   *http.Server
+	url      string
+	wanted   mytoken.Properties   // what the next login asks for
+	issued   chan *mytoken.Issued // what it got
+}
+
+func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &portal{url: "http://" + listener.Addr().String(), provider: provider.Issuer(), issued: make(chan *mytoken.Issued, 1)}
+
+	cfg := provider.ClientConfig(p.url + "/redirect")
+	cfg.Clock = clock.Now
+	upstream, err := oidcupstream.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	key, err := mytoken.GenerateKey(mytoken.ES512)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := mytoken.NewKeys(key)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
+	if err != nil {
+		return nil, err
+	}
+	p.issuer, err = mytoken.NewIssuer(mytoken.Config{
+		Issuer: p.url, Store: memstore.New(), Seal: ring, Keys: keys,
+		Providers: []mytoken.Provider{{Upstream: upstream}}, Clock: clock.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /login", p.startLogin)
+	mux.HandleFunc("GET /redirect", p.finishLogin)
+	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go p.server.Serve(listener) // ends with Close
+	return p, nil
+}
+
+const stateCookie = "state"
+
+// startLogin sends the browser to the provider.
+func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
+	login, err := p.issuer.StartLogin(r.Context(), mytoken.LoginRequest{Provider: p.provider, Properties: p.wanted})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	// The state belongs to this browser, and to no other.
+	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: login.State.Reveal(), Path: "/redirect", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.Redirect(w, r, login.URL, http.StatusFound)
+}
+
+// finishLogin takes what the browser brings back.
+func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
+	cookie, err := r.Cookie(stateCookie)
+	if err != nil || !mytoken.NewSecret(cookie.Value).Equal(mytoken.NewSecret(r.URL.Query().Get("state"))) {
+		http.Error(w, "this login was not started here", http.StatusForbidden)
+		return
+	}
+	result, err := p.issuer.FinishLogin(r.Context(), mytoken.FinishRequest{Query: r.URL.Query(), Client: client(portalHost)})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	p.issued <- result.Issued
+	fmt.Fprintln(w, "You are logged in.")
+}
+
+// Login is a user with a browser: he opens the portal, is sent to the provider,
+// logs in, and comes back.
+func (p *portal) Login(ctx context.Context, wanted mytoken.Properties) (*mytoken.Issued, error) {
+	p.wanted = wanted
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/login", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := (&http.Client{Jar: jar}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return nil, fmt.Errorf("login: %s: %s", resp.Status, text)
+	}
+	select {
+	case issued := <-p.issued:
+		return issued, nil
+	default:
+		return nil, errors.New("login: no token was issued")
+	}
+}
+
+// Derive makes a token for a job, narrower than the user's.
+func (p *portal) Derive(ctx context.Context, token mytoken.Secret, name string, clause restriction.Clause) (*mytoken.Issued, error) {
+	return p.issuer.Derive(ctx, mytoken.DeriveRequest{
+		Token: token, Client: client(portalHost), Strict: true,
+		Properties: mytoken.Properties{Name: name, Restrictions: restriction.List{clause}},
+	})
+}
+
+// Revoke revokes a token and everything that was derived from it.
+func (p *portal) Revoke(ctx context.Context, token mytoken.Secret) error {
+	_, err := p.issuer.Revoke(ctx, mytoken.RevokeRequest{Token: token, Recursive: true, Client: client(portalHost)})
+	return err
+}
+
+// Close lets what is in flight come to its end.
+func (p *portal) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return errors.Join(p.server.Shutdown(ctx), p.issuer.Close(ctx))
+}
+
+func client(address string) mytoken.Client {
+	return mytoken.Client{Address: netip.MustParseAddr(address), UserAgent: "quickstart"}
+}

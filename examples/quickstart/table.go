@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// table makes attempts and prints, at the end, one line for each.
+type table struct {
+	start    time.Time
+	clock    *mytokentest.Clock
+	issuer   *mytoken.Issuer
+	out      io.Writer
+	rows     [][]string
+	admitted int
+	failed   error
+}
+
+func newTable(out io.Writer, start time.Time, clock *mytokentest.Clock, issuer *mytoken.Issuer) *table {
+	return &table{
+		start: start, clock: clock, issuer: issuer, out: out,
+		rows: [][]string{{"TIME", "WHO", "ACTION", "RESULT", "COME BACK", "BECAUSE"}},
+	}
+}
+
+// at makes one attempt to get an access token, that long after the start.
+func (t *table) at(offset time.Duration, who, address string, token mytoken.Secret, action, scope string) {
+	if t.failed != nil {
+		return
+	}
+	t.clock.Set(t.start.Add(offset))
+	_, err := t.issuer.AccessToken(context.Background(), mytoken.AccessTokenRequest{
+		Token: token, Scopes: []string{scope}, Client: client(address),
+	})
+	row := []string{offsetText(offset), who, action, "admitted", "", ""}
+	if err == nil {
+		t.admitted++
+	} else {
+		row[3] = "refused"
+		row[5], row[4] = t.explain(err)
+	}
+	t.rows = append(t.rows, row)
+}
+
+// explain says why an attempt was refused, and when it is worth another.
+func (t *table) explain(err error) (reason, earliest string) {
+	if refused, ok := errors.AsType[*mytoken.RefusedError](err); ok {
+		closest := refused.Explanation.Closest()
+		var reasons []string
+		for _, o := range closest.Objections {
+			reasons = append(reasons, t.relative(o))
+		}
+		return strings.Join(reasons, ", "), t.when(refused.Explanation.Earliest)
+	}
+	if errors.Is(err, mytoken.ErrTokenExpired) {
+		return "the token has expired", "never"
+	}
+	if invalid, ok := errors.AsType[*mytoken.TokenError](err); ok {
+		return "the token is " + invalid.Reason.String(), "never"
+	}
+	t.failed = err
+	return err.Error(), ""
+}
+
+// relative is an objection with the instants in it as offsets.
+func (t *table) relative(o restriction.Objection) string {
+	words := strings.Fields(o.String())
+	for n, w := range words {
+		if at, err := time.Parse(time.RFC3339, w); err == nil {
+			words[n] = offsetText(at.Sub(t.start))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (t *table) when(e restriction.Earliest) string {
+	at, ok := e.Time()
+	if !ok {
+		return e.String() // never, or unknown
+	}
+	return "earliest " + offsetText(at.Sub(t.start))
+}
+
+// finish prints the table and compares what was admitted with what the provider saw.
+func (t *table) finish(provider *optest.Server) error {
+	if t.failed != nil {
+		return t.failed
+	}
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range t.rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(t.out, strings.TrimRight(line, " \n"))
+	}
+	if seen := provider.Count(optest.Refreshed); seen != t.admitted || provider.Reuses() != 0 {
+		return fmt.Errorf("%d attempts were admitted, the provider saw %d refreshes, %d with an old refresh token", t.admitted, seen, provider.Reuses())
+	}
+	_, err := fmt.Fprintf(t.out, "\n%d attempts admitted, and the provider was asked %d times.\n", t.admitted, t.admitted)
+	return err
+}
+
+// offsetText writes an offset as +24h00m, with seconds where there are any.
+func offsetText(d time.Duration) string {
+	text := fmt.Sprintf("+%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	if s := d % time.Minute / time.Second; s != 0 {
+		text += fmt.Sprintf("%02ds", s)
+	}
+	return text
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// demonstrate runs an issuer, the service, and a client that tries a few
+// tokens. The service knows no more of the issuer than its name and the
+// address of its keys.
+func demonstrate(ctx context.Context, out io.Writer) error {
+	issuer, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Now())})
+	if err != nil {
+		return err
+	}
+	defer issuer.Close()
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/jwk-set+json")
+		w.Write(issuer.Issuer.Keys().JWKS())
+	}))
+	defer keys.Close()
+	handler, err := newService(mytoken.VerifierConfig{Issuer: issuer.Issuer.URL(), JWKSURL: keys.URL, Clock: issuer.Clock.Now})
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the answers say it all
+	service := httptest.NewServer(handler)
+	defer service.Close()
+
+	issue := func(name string, c capability.Capability, clauses ...restriction.Clause) (string, error) {
+		t, err := issuer.Login(ctx, "alice", mytoken.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
+		if err != nil {
+			return "", err
+		}
+		return t.Token.Reveal(), nil
+	}
+	good, err := issue("laptop", capability.Tokeninfo, restriction.Clause{Hosts: []string{"127.0.0.0/8"}})
+	if err != nil {
+		return err
+	}
+	elsewhere, err := issue("cluster", capability.Tokeninfo, restriction.Clause{Hosts: []string{"198.51.100.0/24"}})
+	if err != nil {
+		return err
+	}
+	other, err := issue("only access tokens", capability.AT)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, try := range []struct{ what, token string }{
+		{"a token for this network", good},
+		{"no token", ""},
+		{"a token for another network", elsewhere},
+		{"a token without the capability", other},
+		{"a token that somebody changed", strings.Replace(good, ".", ".e", 1)},
+	} {
+		status, answer, err := get(ctx, service.URL+"/hello", try.token)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\n", try.what, status, answer)
+	}
+	return table.Flush()
+}
+
+func get(ctx context.Context, url, token string) (status int, answer string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return resp.StatusCode, strings.TrimSpace(string(text)), err
+}
