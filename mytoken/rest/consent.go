@@ -83,9 +83,7 @@ func consentDecision(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{
-		status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}, cookies: []*http.Cookie{c.loginCookie(login)},
-	}, nil
+	return c.forward(login), nil
 }
 
 // decline ends the login and says where the browser goes.

@@ -27,7 +27,7 @@ func consentForm(c *call, data []byte) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &answer{status: http.StatusSeeOther, location: to}, nil
+		return seeOther(to), nil
 	default:
 		return nil, badRequest("decision is neither approve nor decline")
 	}
@@ -57,11 +57,8 @@ func consentForm(c *call, data []byte) (*answer, error) {
 
 // toProvider is the page that leads to the provider.
 func (c *call) toProvider(login *mytoken.Login) (*answer, error) {
-	a, err := c.message(http.StatusOK, MessagePage{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
-	if err == nil {
-		a.cookies = []*http.Cookie{c.loginCookie(login)}
-	}
-	return a, err
+	c.setCookie(c.loginCookie(login))
+	return c.message(http.StatusOK, MessagePage{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
 }
 
 // consentReply is the consent page as the user sent it back.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 )
@@ -31,13 +30,12 @@ func (c *call) loginPage(ended bool) (*answer, error) {
 	if ended || c.r.Method == http.MethodPost {
 		status = http.StatusUnauthorized
 	}
-	a, err := c.render(status, "login.html", LoginPage{
+	if ended {
+		c.dropSession()
+	}
+	return c.render(status, "login.html", LoginPage{
 		Frame: c.frame(), Providers: c.providerChoices(""), Ended: ended, Lifetime: lifetimeWords(c.opts.CookieLifetime),
 	})
-	if err == nil && ended {
-		a.cookies = []*http.Cookie{c.sessionCookie("", -time.Second)}
-	}
-	return a, err
 }
 
 // providerChoices are the providers at which users log in.
@@ -71,7 +69,7 @@ func managePage(c *call, s *session) (*answer, error) {
 	page := TokensPage{Frame: c.managing("tokens"), User: user, Search: l.search, Notice: manageNotices[query.Get("done")]}
 	page.Roots = l.list(records.Roots)
 	page.Count, page.More = l.shown, l.more || records.Truncated
-	return s.page("tokens.html", page)
+	return c.render(http.StatusOK, "tokens.html", page)
 }
 
 // tokenLister makes the tree that is shown.

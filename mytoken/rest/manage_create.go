@@ -89,11 +89,7 @@ func (form *newToken) show(c *call, s *session) (*answer, error) {
 		page.Timeline = c.timeline(form.list, nil)
 		page.Clauses, page.RotationText = clauseTexts(form.list, nil), rotationWords(form.rotation)
 	}
-	a, err := s.page("create.html", page)
-	if err == nil {
-		a.status = form.status()
-	}
-	return a, err
+	return c.render(form.status(), "create.html", page)
 }
 
 // served are the nodes of a tree of capabilities that are good for something here.

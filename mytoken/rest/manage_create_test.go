@@ -219,7 +219,7 @@ func TestManageHeaders(t *testing.T) {
 }
 
 // TestManageRotation: where a policy has all tokens rotate, the session goes on with
-// the new one.
+// the new one, also after a page that is an error.
 func TestManageRotation(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *mytoken.Config) {
@@ -235,6 +235,10 @@ func TestManageRotation(t *testing.T) {
 		s.Clock.Advance(time.Hour) // no grace for what was replaced
 		b.page("/manage")
 		b.page("/manage/token" + queryID(token.ID))
+		s.Clock.Advance(time.Hour)
+		if r := b.click(b.URL + "/manage/token" + queryID(mytoken.NewJTI().TokenID())); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%d %s", r.StatusCode, r.text)
+		}
 	}
 	ask := formOf(t, b.page("/manage/revoke"+queryID(token.ID)), "revoke-form")
 	s.Clock.Advance(time.Hour)

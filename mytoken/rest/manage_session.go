@@ -89,15 +89,14 @@ func manageLogout(c *call) (*answer, error) {
 	if err != nil && !errors.Is(err, errNoToken) {
 		return nil, err
 	}
-	return &answer{status: http.StatusSeeOther, location: c.prefix + pathHome, cookies: []*http.Cookie{c.sessionCookie("", -time.Second)}}, nil
+	c.dropSession()
+	return seeOther(c.prefix + pathHome), nil
 }
 
 // session is who is logged in to the management pages.
 type session struct {
 	c     *call
 	token mytoken.Secret
-	// cookies replace that of the session.
-	cookies []*http.Cookie
 }
 
 // session finds the token of the login.
@@ -113,7 +112,7 @@ func (c *call) session() (*session, error) {
 func (s *session) took(update *mytoken.Issued) {
 	if update != nil {
 		s.token = update.Token
-		s.cookies = []*http.Cookie{s.c.sessionCookie(update.Token.Reveal(), s.c.opts.CookieLifetime)}
+		s.c.setCookie(s.c.sessionCookie(update.Token.Reveal(), s.c.opts.CookieLifetime))
 	}
 }
 
@@ -140,15 +139,6 @@ func (s *session) tokens() (*mytoken.Records, error) {
 	return got, nil
 }
 
-// page renders a page of the session.
-func (s *session) page(name string, data any) (*answer, error) {
-	a, err := s.c.render(http.StatusOK, name, data)
-	if err == nil {
-		a.cookies = s.cookies
-	}
-	return a, err
-}
-
 // sessionCookie is the cookie of the management pages. A lifetime below zero
 // removes it.
 func (c *call) sessionCookie(value string, lifetime time.Duration) *http.Cookie {
@@ -157,6 +147,9 @@ func (c *call) sessionCookie(value string, lifetime time.Duration) *http.Cookie 
 		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode,
 	}
 }
+
+// dropSession removes that cookie.
+func (c *call) dropSession() { c.setCookie(c.sessionCookie("", -time.Second)) }
 
 // sessionCookieName is the name of that cookie. With https nothing that came over
 // plain HTTP can put another one in its place, and log the user in as somebody

@@ -3,7 +3,6 @@ package rest
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 )
@@ -75,7 +74,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 		})
 	}
 	page.Timeline = c.timeline(f.record.Restrictions, f.record.Counters)
-	return s.page("token.html", page)
+	return c.render(http.StatusOK, "token.html", page)
 }
 
 // manageAsk asks whether a token is to be revoked.
@@ -84,7 +83,7 @@ func manageAsk(c *call, s *session) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.page("revoke.html", RevokePage{Frame: c.managing(""), Token: f.view})
+	return c.render(http.StatusOK, "revoke.html", RevokePage{Frame: c.managing(""), Token: f.view})
 }
 
 // manageRevoke revokes a token of the user's.
@@ -109,12 +108,12 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 		return nil, err
 	}
 	s.took(done.Update)
-	a := &answer{status: http.StatusSeeOther, location: c.prefix + pathManage + "?done=revoked", cookies: s.cookies}
-	if recursive {
-		a.location = c.prefix + pathManage + "?done=tree"
+	switch {
+	case id == current:
+		c.dropSession()
+		return seeOther(c.prefix + pathHome), nil
+	case recursive:
+		return seeOther(c.prefix + pathManage + "?done=tree"), nil
 	}
-	if id == current {
-		a.location, a.cookies = c.prefix+pathHome, []*http.Cookie{c.sessionCookie("", -time.Second)}
-	}
-	return a, nil
+	return seeOther(c.prefix + pathManage + "?done=revoked"), nil
 }

@@ -58,16 +58,14 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 	if token.IsEmpty() {
 		return nil, badRequest("the token is missing")
 	}
-	a := empty(http.StatusOK)
-	body, err := c.accessToken(a, mytoken.AccessTokenRequest{
+	body, err := c.accessToken(mytoken.AccessTokenRequest{
 		Token: c.hold(token.Reveal()), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	})
 	if err != nil {
 		return nil, err
 	}
 	body.RefreshToken = rotated(body.TokenUpdate)
-	a.body = body
-	return a, nil
+	return ok(body), nil
 }
 
 // exchange is RFC 8693: a mytoken for an access token, or for a narrower mytoken.
@@ -125,15 +123,13 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	update := c.update(a, issued.Update)
+	update := c.update(issued.Update)
 	scopes, _ := issued.Restrictions().ScopeUnion()
-	a.body = &wire.AccessTokenResponse{
+	return ok(&wire.AccessTokenResponse{
 		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
 		TokenUpdate: update, RefreshToken: rotated(update),
-	}
-	return a, nil
+	}), nil
 }
 
 // narrowed limits each clause to scopes and audiences, and drops those that do not

@@ -29,15 +29,19 @@ func startWebLogin(c *call, login mytoken.LoginRequest, redirectURI string) (*an
 		if err != nil {
 			return nil, err
 		}
-		return &answer{
-			status: wire.StatusForward, body: wire.Forward{AuthorizationURI: started.URL}, cookies: []*http.Cookie{c.loginCookie(started)},
-		}, nil
+		return c.forward(started), nil
 	}
 	started, err := c.issuer.StartConsent(c.ctx(), login)
 	if err != nil {
 		return nil, err
 	}
 	return ok(wire.LoginResponse{ConsentURI: c.consentURI(started.ConsentCode)}), nil
+}
+
+// forward tells a script where the browser has to go, and binds the login to it.
+func (c *call) forward(login *mytoken.Login) *answer {
+	c.setCookie(c.loginCookie(login))
+	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
 
 // redirect takes what the browser brings back from the provider (protocol section
@@ -55,28 +59,20 @@ func redirect(c *call) (*answer, error) {
 	name, _ := c.loginCookieOf(state)
 	cleared := c.cookieFor(name, "")
 	cleared.MaxAge = -1
-	a := &answer{status: http.StatusSeeOther, cookies: []*http.Cookie{cleared}}
+	c.setCookie(cleared)
 	switch {
 	case done.Polled:
+		return seeOther(c.landing(pathNative, done.Application)), nil
 	case done.ReturnTo == returnCreated:
-		if a, err = c.createdPage(done.Issued); err == nil {
-			a.cookies = append(a.cookies, cleared)
-		}
-		return a, err
+		return c.createdPage(done.Issued)
 	case done.ReturnTo == returnSession && done.Issued != nil:
-		a.location = c.prefix + pathManageLogin
-		a.cookies = append(a.cookies, c.sessionCookie(done.Issued.Token.Reveal(), c.opts.CookieLifetime))
-		return a, nil
+		c.setCookie(c.sessionCookie(done.Issued.Token.Reveal(), c.opts.CookieLifetime))
+		return seeOther(c.prefix + pathManageLogin), nil
 	}
-	if done.Polled {
-		a.location = c.landing(pathNative, done.Application)
-		return a, nil
-	}
-	a.location = c.target(done.ReturnTo)
 	if done.Issued != nil {
-		a.cookies = append(a.cookies, c.tokenCookie(done.Issued))
+		c.setCookie(c.tokenCookie(done.Issued))
 	}
-	return a, nil
+	return seeOther(c.target(done.ReturnTo)), nil
 }
 
 // ownLogin refuses to finish a login in another browser than the one in which the

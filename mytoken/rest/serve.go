@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,9 +29,19 @@ type call struct {
 	readable bool
 	// exchange says that the request is a token exchange.
 	exchange bool
+	// cookies go with the answer, whatever it is: one that replaces a rotated token
+	// is not lost with a later error.
+	cookies []*http.Cookie
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
+
+// setCookie sends a cookie, in place of one of the same name that was to be sent.
+func (c *call) setCookie(cookie *http.Cookie) {
+	c.cookies = append(slices.DeleteFunc(c.cookies, func(old *http.Cookie) bool {
+		return old.Name == cookie.Name && old.Path == cookie.Path
+	}), cookie)
+}
 
 // handle answers a request. Its error is looked up in the table of errors.
 type handle func(*call) (*answer, error)
@@ -42,7 +53,6 @@ type answer struct {
 	raw      []byte
 	media    string // of raw
 	location string
-	cookies  []*http.Cookie
 	public   bool // the answer is the same for everybody, and may be cached
 	header   http.Header
 }
@@ -52,6 +62,11 @@ func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
 
 // empty is an answer without a body.
 func empty(status int) *answer { return &answer{status: status} }
+
+// seeOther sends a browser elsewhere.
+func seeOther(location string) *answer {
+	return &answer{status: http.StatusSeeOther, location: location}
+}
 
 // serve makes a handle of a function that takes a request of package wire. The
 // request is decoded and its mytoken, if it has one, still to be looked for; see
@@ -164,7 +179,7 @@ func (c *call) write(a *answer) {
 		}
 		media = "application/json"
 	}
-	for _, cookie := range a.cookies {
+	for _, cookie := range c.cookies {
 		http.SetCookie(c.w, cookie)
 	}
 	if a.location != "" {

@@ -51,8 +51,7 @@ func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	body := wire.GrantSettings{TokenUpdate: c.update(a, by.Update)}
+	body := wire.GrantSettings{TokenUpdate: c.update(by.Update)}
 	if c.opts.GrantSettings != nil {
 		all, err := c.opts.GrantSettings.Grants(c.ctx(), by.Claims.Subject())
 		if err != nil {
@@ -62,8 +61,7 @@ func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {
 			body.GrantTypes = append(body.GrantTypes, wire.GrantSetting(s))
 		}
 	}
-	a.body = body
-	return a, nil
+	return ok(body), nil
 }
 
 func grantsEnable(c *call, req *wire.GrantSettingRequest) (*answer, error) {

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -22,8 +21,7 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	body, err := c.accessToken(a, mytoken.AccessTokenRequest{
+	body, err := c.accessToken(mytoken.AccessTokenRequest{
 		Token: token, Provider: req.OIDCIssuer, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource),
 		Comment: req.Comment, Client: c.client,
 	})
@@ -33,19 +31,18 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	if req.GrantType == wire.GrantRefreshToken || !req.RefreshToken.IsEmpty() {
 		body.RefreshToken = rotated(body.TokenUpdate)
 	}
-	a.body = body
-	return a, nil
+	return ok(body), nil
 }
 
 // accessToken obtains an access token.
-func (c *call) accessToken(a *answer, req mytoken.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
+func (c *call) accessToken(req mytoken.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
 	got, err := c.issuer.AccessToken(c.ctx(), req)
 	if err != nil {
 		return nil, err
 	}
 	return &wire.AccessTokenResponse{
 		AccessToken: wire.NewSecret(got.Token.Reveal()), TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
-		Scope: strings.Join(got.Scopes, " "), Audience: got.Audiences, TokenUpdate: c.update(a, got.Update),
+		Scope: strings.Join(got.Scopes, " "), Audience: got.Audiences, TokenUpdate: c.update(got.Update),
 	}, nil
 }
 

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
@@ -111,11 +110,9 @@ func derive(c *call, req *wire.TokenRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
 	body := c.tokenResponse(issued)
-	body.TokenUpdate = c.update(a, issued.Update)
-	a.body = body
-	return a, nil
+	body.TokenUpdate = c.update(issued.Update)
+	return ok(body), nil
 }
 
 func (c *call) derivation(req *wire.TokenRequest) (mytoken.DeriveRequest, error) {

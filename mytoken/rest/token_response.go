@@ -27,12 +27,12 @@ func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 
 // update is the token_update of an answer, nil if the token was not rotated. The
 // cookie is replaced only if the token came from it (D47).
-func (c *call) update(a *answer, t *mytoken.Issued) *wire.TokenResponse {
+func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	if t == nil {
 		return nil
 	}
 	if c.cookie {
-		a.cookies = append(a.cookies, c.tokenCookie(t))
+		c.setCookie(c.tokenCookie(t))
 	}
 	return c.tokenResponse(t)
 }

@@ -27,11 +27,10 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 	if err := c.revoke(mytoken.RevokeRequest{Token: token, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client}); err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusNoContent)
 	if c.cookie {
-		a.cookies = append(a.cookies, c.clearedCookie())
+		c.setCookie(c.clearedCookie())
 	}
-	return a, nil
+	return empty(http.StatusNoContent), nil
 }
 
 // revoke revokes what is presented, which may be a code that somebody guessed.
@@ -74,7 +73,7 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 // updated is an answer of which nothing is to be told but a rotated token.
 func (c *call) updated(status int, update *mytoken.Issued) *answer {
 	a := empty(status)
-	if t := c.update(a, update); t != nil {
+	if t := c.update(update); t != nil {
 		a.body = wire.Update{TokenUpdate: t}
 		if status == http.StatusNoContent {
 			a.status = http.StatusOK

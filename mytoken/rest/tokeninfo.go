@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"net/http"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -98,15 +97,13 @@ func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
 	if err != nil {
 		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
 	}
-	a := empty(http.StatusOK)
-	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(a, got.Update)}
+	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}
 	for _, e := range got.Events {
 		body.Events = append(body.Events, wire.Event{
 			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Time().Unix(),
 		})
 	}
-	a.body = body
-	return a, nil
+	return ok(body), nil
 }
 
 func subtokens(c *call, token mytoken.Secret) (*answer, error) {
@@ -114,13 +111,11 @@ func subtokens(c *call, token mytoken.Secret) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	body := wire.Subtokens{TokenUpdate: c.update(a, got.Update)}
+	body := wire.Subtokens{TokenUpdate: c.update(got.Update)}
 	if trees := treesOf(got.Roots); len(trees) > 0 {
 		body.Mytokens = trees[0]
 	}
-	a.body = body
-	return a, nil
+	return ok(body), nil
 }
 
 func tokenList(c *call, token mytoken.Secret) (*answer, error) {
@@ -128,9 +123,7 @@ func tokenList(c *call, token mytoken.Secret) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := empty(http.StatusOK)
-	a.body = wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(a, got.Update)}
-	return a, nil
+	return ok(wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}), nil
 }
 
 func treesOf(records []*mytoken.Record) []wire.Tree {
