@@ -99,9 +99,10 @@ func (c *call) apiCookie(name, value string) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: c.prefix + "/api", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
 }
 
-// redirectAllowed reports whether a web login may end at an address (D69).
+// redirectAllowed reports whether a web login may end at an address (D69). Where
+// logins of the management pages end it may not, whatever an operator's pattern says.
 func (h *Handler) redirectAllowed(to string) bool {
-	return localPath(to) || matches(h.redirects, to) || matches(h.trusted, to)
+	return localPath(to) || !strings.HasPrefix(to, returnManage) && (matches(h.redirects, to) || matches(h.trusted, to))
 }
 
 func matches(list []*regexp.Regexp, s string) bool {

@@ -105,7 +105,7 @@ func TestD68_ConsentIsNotForged(t *testing.T) {
 // not named, whatever it looks like.
 func TestD69_NoOpenRedirect(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.rest.RedirectURIs = []string{`https://portal\.example/[a-z]*`}
+		o.rest.RedirectURIs = []string{`https://portal\.example/[a-z]*`, `[a-z]+:[a-z]+`}
 		o.rest.TrustedRedirectURIs = []string{`https://trusted\.example/|https://also\.example/`}
 	})
 	b := s.browser()
@@ -114,6 +114,7 @@ func TestD69_NoOpenRedirect(t *testing.T) {
 		"https://portal.example.evil.example/", "https://portal.example/x/../..//evil", "https://portal.example/a?x", "xhttps://portal.example/a",
 		"https://trusted.example/evil", "https://evil.example/https://also.example/", "javascript:alert(1)", "data:text/html,x", "http://portal.example/a",
 		"/../..//evil.example", "/home//evil", "http:/home", "home", "//",
+		"manage:session", "manage:created", // where the management pages' own logins end
 	} {
 		for _, client := range []string{"web"} {
 			r := b.script(http.MethodPost, s.URL+"/api/v0/token/my", encode(t, m{

@@ -24,11 +24,12 @@ var sessionCapabilities = capability.Set{
 	capability.ManageMytokensList, capability.ManageMytokensRevoke, capability.ManageMytokensHistory,
 }
 
-// Where logins of the management pages end. No web login of somebody else ends
-// there, because these are no addresses.
+// Where logins of the management pages end. These are no addresses, and no web
+// login of somebody else ends there; see redirectAllowed.
 const (
-	returnSession = "manage:session"
-	returnCreated = "manage:created"
+	returnManage  = "manage:"
+	returnSession = returnManage + "session"
+	returnCreated = returnManage + "created"
 )
 
 // manageLogin starts the login at the provider that the user chose.
