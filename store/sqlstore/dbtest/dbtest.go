@@ -38,8 +38,8 @@ func SQLite(file string) string {
 	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)"
 }
 
-// Missing skips a test because a server is not there. The variable tells how to
-// reach one.
+// Missing skips a test because a server, or another program that it needs, is not
+// there. The variable tells how to reach one.
 func Missing(t testing.TB, server, variable string, err error) {
 	t.Helper()
 	if os.Getenv(requireVariable) == "1" {

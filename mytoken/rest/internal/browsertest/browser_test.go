@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // patience is how long anything may take on a busy machine.
@@ -39,11 +41,11 @@ func theBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := findBrowser()
 	if path == "" {
-		missing(t, "this test needs Chromium")
+		dbtest.Missing(t, "Chromium", "PATH", exec.ErrNotFound)
 	}
 	browser.once.Do(func() {
 		options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
-			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.NoSandbox, chromedp.DisableGPU,
 			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		})
 		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
@@ -52,7 +54,7 @@ func theBrowser(t *testing.T) context.Context {
 		browser.err = chromedp.Do(browser.ctx)
 	})
 	if browser.err != nil {
-		missing(t, "the browser does not start: "+browser.err.Error())
+		dbtest.Missing(t, "Chromium", "PATH", browser.err)
 	}
 	return browser.ctx
 }
@@ -64,14 +66,4 @@ func findBrowser() string {
 		}
 	}
 	return ""
-}
-
-// missing skips the test where only Go is installed, and fails it where everything
-// has to be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("MYTOKEN_TEST_REQUIRE_SERVICES") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

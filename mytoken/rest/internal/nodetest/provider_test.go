@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // What testdata/provider/server.mjs knows the service by, and the resources that it
@@ -43,11 +45,11 @@ func startProvider(t *testing.T, redirectURI string) *provider {
 	t.Helper()
 	node := tool(t, "node")
 	if out, err := exec.CommandContext(t.Context(), node, "--print", "typeof URL.parse").Output(); err != nil || strings.TrimSpace(string(out)) != "function" {
-		missing(t, "this test needs a newer Node.js")
+		dbtest.Missing(t, "Node.js", "PATH", errors.New("it is older than 20.20"))
 	}
 	dir, err := installed(tool(t, "npm"))
 	if err != nil {
-		missing(t, "npm cannot install the provider: "+err.Error())
+		dbtest.Missing(t, "oidc-provider", "PATH", fmt.Errorf("npm cannot install it: %w", err))
 	}
 	cmd := exec.Command(node, "server.mjs", redirectURI)
 	cmd.Dir = dir
@@ -75,21 +77,11 @@ func startProvider(t *testing.T, redirectURI string) *provider {
 	return nil
 }
 
-// missing skips the test where only Go is installed, and fails it where everything
-// has to be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("MYTOKEN_TEST_REQUIRE_SERVICES") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, "this test needs Node.js and npm: "+err.Error())
+		dbtest.Missing(t, name, "PATH", err)
 	}
 	return path
 }
