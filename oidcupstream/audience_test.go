@@ -49,3 +49,45 @@ func TestSingleAudience(t *testing.T) {
 	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
 	require.Len(t, b.op.Record(), calls)
 }
+
+// Where the provider gives tokens only for what the login asked for, and uses the
+// refresh token up before it refuses, a refresh for anything else is not sent.
+func TestAudiencesOfTheLogin(t *testing.T) {
+	audiences := []string{"https://a.example", "https://b.example"}
+	b := newBench(t, optest.Options{LoginAudiencesOnly: true, Rotation: optest.RotateStrict}, func(c *oidcupstream.Config) { c.Audience.LoginOnly = true })
+	verifier := oauth2.GenerateVerifier()
+	req := authorization(verifier)
+	req.Audiences = audiences
+	redirect, err := b.redirect(req)
+	require.NoError(t, err)
+	tokens, err := b.p.Exchange(t.Context(), oidcupstream.ExchangeRequest{Code: redirect.Code, Verifier: verifier, Nonce: testNonce, Audiences: audiences})
+	require.NoError(t, err)
+
+	refreshed := tokens
+	refresh := func(wanted, login []string) error {
+		tokens, err := b.p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: refreshed.RefreshToken, Audiences: wanted, LoginAudiences: login})
+		if err == nil {
+			refreshed = tokens
+		}
+		return err
+	}
+	for _, wanted := range [][]string{nil, audiences[:1], audiences[1:], audiences} {
+		require.NoError(t, refresh(wanted, audiences))
+	}
+	calls := len(b.op.Record())
+	for _, refused := range []struct{ wanted, login []string }{
+		{[]string{"https://c.example"}, audiences}, {[]string{audiences[0], "https://c.example"}, audiences}, {audiences, audiences[:1]}, {audiences, nil},
+		{[]string{"https://a.example/"}, audiences}, {[]string{""}, audiences},
+	} {
+		err := refresh(refused.wanted, refused.login)
+		require.ErrorIs(t, err, oidcupstream.ErrRequest)
+		require.Equal(t, "invalid_target", upstreamError(t, err).Code)
+		require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+	}
+	require.Len(t, b.op.Record(), calls)
+	require.NoError(t, refresh(nil, nil), "what names none is the provider's business")
+
+	// What would happen.
+	require.Equal(t, "invalid_target", upstreamError(t, refresh([]string{"https://c.example"}, []string{"https://c.example"})).Code)
+	require.True(t, upstreamError(t, refresh(nil, nil)).InvalidGrant())
+}

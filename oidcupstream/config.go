@@ -50,6 +50,10 @@ type AudienceParameter struct {
 	// oidc-provider for Node.js does, which ends a login over a refresh for two. A login asks for all audiences all the
 	// same; Exchange is then about the first of them, and Refresh fails with ErrRequest unless it names one.
 	Single bool
+	// LoginOnly says that the provider makes access tokens only for audiences that the login asked for, as oidc-provider
+	// for Node.js does, which ends a login over a refresh for another one. Refresh then fails with ErrRequest unless all
+	// its Audiences are among RefreshRequest.LoginAudiences.
+	LoginOnly bool
 }
 
 // Config describes one provider and this client's registration there.

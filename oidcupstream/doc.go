@@ -30,6 +30,9 @@
 //	Refused   the provider answered with an OAuth error         undo the use; InvalidGrant tells whether the grant is dead
 //	Unknown   anything else                                     assume that the provider acted
 //
+// Some providers end a login over a refresh that they refuse, because they use the refresh token up first.
+// [AudienceParameter] says which refreshes are not sent for that reason.
+//
 // If an unusable answer still carried a refresh token, [Error.RefreshToken] returns it: it may be the only one that works.
 //
 // # Secrets

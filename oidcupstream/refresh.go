@@ -16,6 +16,9 @@ type RefreshRequest struct {
 	Scopes []string
 	// Audiences for the access token; may be empty.
 	Audiences []string
+	// LoginAudiences are those that the login asked for (AuthorizationRequest.Audiences). They are not sent, and matter
+	// with AudienceParameter.LoginOnly alone.
+	LoginAudiences []string
 	// Subject is the user that an ID token in the answer, if there is one, must be about. Empty skips that.
 	Subject string
 }
@@ -40,10 +43,8 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	if err := checkScopes(req.Scopes); err != nil {
 		return nil, requestError(op, "%w", err)
 	}
-	if p.cfg.Audience.Single && len(req.Audiences) > 1 {
-		return nil, &Error{
-			Op: op, Outcome: NotSent, Code: "invalid_target", Description: "access tokens of this provider are for one audience: name one", err: ErrRequest,
-		}
+	if text := p.audienceObjection(&req); text != "" {
+		return nil, &Error{Op: op, Outcome: NotSent, Code: "invalid_target", Description: text, err: ErrRequest}
 	}
 	form := url.Values{
 		"grant_type":    {"refresh_token"},
@@ -60,6 +61,17 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 		return nil, salvage(&Error{Op: op, Outcome: Unknown, err: ErrSubject}, tokens)
 	}
 	return tokens, nil
+}
+
+// audienceObjection says why the provider would refuse a refresh for these audiences, and may end the login over it.
+func (p *Provider) audienceObjection(req *RefreshRequest) string {
+	switch {
+	case p.cfg.Audience.Single && len(req.Audiences) > 1:
+		return "access tokens of this provider are for one audience: name one"
+	case p.cfg.Audience.LoginOnly && slices.ContainsFunc(req.Audiences, func(a string) bool { return !slices.Contains(req.LoginAudiences, a) }):
+		return "access tokens of this provider are for audiences that the login asked for: it did not ask for this one"
+	}
+	return ""
 }
 
 // isAbout applies OpenID Connect Core 12.2 to an ID token of a refresh answer.

@@ -117,6 +117,29 @@ func TestScopesAndAudiences(t *testing.T) {
 	require.Equal(t, []string{c.op.Issuer()}, c.last().Audiences, "the default")
 }
 
+// A login that asked for none gets no audience by name.
+func TestLoginAudiencesOnly(t *testing.T) {
+	for rotation, after := range map[optest.Rotation]string{optest.RotateOff: "", optest.RotateOn: "invalid_grant", optest.RotateStrict: "invalid_grant"} {
+		for _, asked := range [][]string{nil, {"https://a"}} {
+			c := start(t, optest.Options{LoginAudiencesOnly: true, Rotation: rotation})
+			a := c.exchange(c.authorize(url.Values{"resource": asked}).Get("code"))
+			refresh := func(token string, audiences ...string) answer {
+				return c.post("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "resource": audiences})
+			}
+			token := a.RefreshToken
+			if next := refresh(token, asked...); next.RefreshToken != "" {
+				token = next.RefreshToken
+			}
+			require.Equal(t, "invalid_target", refresh(token, "https://c").Error)
+			require.Equal(t, after, refresh(token).Error, "the refresh token after the refusal")
+		}
+	}
+	c := start(t, optest.Options{LoginAudiencesOnly: true})
+	form := url.Values{"grant_type": {"authorization_code"}, "code_verifier": {verifier}, "redirect_uri": {callback}, "resource": {"https://a"}}
+	form.Set("code", c.authorize(nil).Get("code"))
+	require.Equal(t, "invalid_target", c.post("/token", form).Error)
+}
+
 func TestRefreshTokenOnRequestOnly(t *testing.T) {
 	c := start(t, optest.Options{})
 	online := url.Values{"scope": {"openid"}}

@@ -39,6 +39,10 @@ type Options struct {
 	Grace time.Duration
 	// DefaultAudience of access tokens for which no audience was requested. Empty means the issuer.
 	DefaultAudience []string
+	// LoginAudiencesOnly refuses an audience that the login did not ask for, even if it asked for none; a refresh token
+	// that rotates is used up then, and its successor is given to nobody. Otherwise a login that asked for none gets any,
+	// and a refusal costs nothing.
+	LoginAudiencesOnly bool
 	// OpaqueAccessTokens makes access tokens random strings instead of JWTs.
 	OpaqueAccessTokens bool
 	// AccessTokenLifetime; 0 means one hour. ID tokens live as long.

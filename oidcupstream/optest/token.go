@@ -111,7 +111,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, client Client)
 		refused = invalidGrant("another redirect_uri")
 	case base64.RawURLEncoding.EncodeToString(challenge[:]) != c.challenge:
 		refused = invalidGrant("the code verifier does not match")
-	case len(c.audiences) > 0 && !within(audiences, c.audiences):
+	case !s.grantable(audiences, c.audiences):
 		refused = &oauthError{http.StatusBadRequest, "invalid_target", ""}
 	default:
 		g = &grant{
@@ -176,8 +176,11 @@ func (s *Server) refreshGrant(w http.ResponseWriter, r *http.Request, client Cli
 		refused = invalidGrant("the refresh token was used before")
 	case !within(e.Scopes, g.scopes):
 		refused = &oauthError{http.StatusBadRequest, "invalid_scope", ""}
-	case len(g.audiences) > 0 && !within(e.Audiences, g.audiences):
+	case !s.grantable(e.Audiences, g.audiences):
 		refused = &oauthError{http.StatusBadRequest, "invalid_target", ""}
+		if s.opts.LoginAudiencesOnly && s.rotation != RotateOff {
+			s.nextRefreshToken(g)
+		}
 	default:
 		e.Kind = Refreshed
 		switch {
@@ -198,6 +201,11 @@ func (s *Server) refreshGrant(w http.ResponseWriter, r *http.Request, client Cli
 		return
 	}
 	s.answer(w, r, &f, g, e, "", given)
+}
+
+// grantable reports whether a login that asked for some audiences can have these.
+func (s *Server) grantable(wanted, asked []string) bool {
+	return len(asked) == 0 && !s.opts.LoginAudiencesOnly || within(wanted, asked)
 }
 
 // inGrace reports whether a replaced refresh token is still accepted; the lock is held.
