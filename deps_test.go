@@ -78,8 +78,8 @@ var rules = map[string]string{
 	"oidcupstream":          "oauth2 go-oidc go-jose sync",
 	"oidcupstream/optest":   "oidcupstream oauth2 go-oidc go-jose",
 
-	"restriction/forecast": "restriction",
-	"restriction/plan":     "restriction restriction/forecast",
+	"restriction/forecast": "restriction capability",
+	"restriction/plan":     "restriction restriction/forecast capability",
 
 	"mytoken":                 "mytoken/internal/jws mytoken/internal/secret capability restriction store store/seal oidcupstream json oauth2",
 	"mytoken/internal/jws":    "jwx json",

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -75,7 +76,7 @@ func TestNothingIsAdmittedInAGap(t *testing.T) {
 			r.Scopes = rapid.SliceOfN(rapid.SampledFrom(worldScopes), 0, 2).Draw(t, "scopes")
 			d := policy.Decide(context.Background(), &r)
 			w, _ := f.At(at)
-			if !alive(&token, at) || !d.Admitted() {
+			if !alive(&token, at) || !d.Admitted() || r.Kind == restriction.AT && token.Lacks(capability.AT) {
 				if w.Gap() {
 					gaps++
 				}

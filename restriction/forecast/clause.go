@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -21,6 +22,7 @@ func (t *Token) clauses(h horizon, until time.Time) []Clause {
 		clauses = []Clause{{Index: restriction.NoClause, Spans: lifetime}}
 	}
 	for i := range clauses {
+		clauses[i].NoAT = t.Lacks(capability.AT)
 		clauses[i].Spans, clauses[i].After = timeline(clauses[i].Spans).cut(until)
 	}
 	return clauses

@@ -1,12 +1,14 @@
 package forecast_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -24,5 +26,24 @@ func TestFirstClause(t *testing.T) {
 				require.Contains(t, text, name)
 			}
 		}
+	}
+}
+
+// TestWithoutCapabilityAT: a clause admits no access tokens then, and is spent
+// when no other uses are left.
+func TestWithoutCapabilityAT(t *testing.T) {
+	list := restriction.List{{Expires: unix(9), UsagesAT: restriction.Usages(3), UsagesOther: restriction.Usages(0)}, {Expires: unix(9)}}
+	for _, test := range []struct {
+		may  capability.Set
+		noAT bool
+	}{{nil, false}, {capability.Default(), false}, {capability.Set{capability.Tokeninfo}, true}, {capability.Set{}, true}} {
+		f := mustForecast(t, forecast.Token{Restrictions: list, Capabilities: test.may}, epoch, time.Time{})
+		for i, want := range []bool{test.noAT, false} {
+			require.Equal(t, test.noAT, f.Clauses[i].NoAT, "%v", test.may)
+			require.Equal(t, want, f.Clauses[i].Spent(), "clause %d with %v", i, test.may)
+		}
+		text := f.Describe(forecast.Style{})
+		require.Equal(t, test.noAT, strings.Contains(text, "no access tokens without the capability AT"), text)
+		require.Equal(t, test.noAT, bytes.Contains(f.SVG(forecast.Style{}, forecast.Drawing{}), []byte("no AT")))
 	}
 }

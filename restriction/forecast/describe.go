@@ -106,7 +106,7 @@ func (c *Clause) limits() []string {
 
 // uses tells what is left.
 func (c *Clause) uses(counted bool) []string {
-	return c.left(" access tokens", " other uses", func(n int64, what string) string {
+	return c.left("no access tokens without the capability AT", " access tokens", " other uses", func(n int64, what string) string {
 		switch {
 		case n <= 0:
 			return "no" + what + " left"
@@ -119,13 +119,16 @@ func (c *Clause) uses(counted bool) []string {
 
 // marks tells what is left where there is little room.
 func (c *Clause) marks() []string {
-	return c.left(" AT", " other", func(n int64, what string) string { return fmt.Sprint(max(n, 0), what) })
+	return c.left("no AT", " AT", " other", func(n int64, what string) string { return fmt.Sprint(max(n, 0), what) })
 }
 
-// left tells, for each kind of use that is limited, how many are left.
-func (c *Clause) left(at, other string, tell func(n int64, what string) string) []string {
+// left tells, for each kind of use that is limited, how many are left, and
+// whether one is lacking altogether.
+func (c *Clause) left(lacking, at, other string, tell func(n int64, what string) string) []string {
 	var parts []string
-	if n, limited := c.Left.Of(restriction.AT); limited {
+	if n, limited := c.Left.Of(restriction.AT); c.NoAT {
+		parts = append(parts, lacking)
+	} else if limited {
 		parts = append(parts, tell(n, at))
 	}
 	if n, limited := c.Left.Of(restriction.Other); limited {

@@ -15,6 +15,9 @@
 // names and countries are looked up when a token is used, not before, and
 // revocation is not forecast at all.
 //
+// Of the capabilities it knows AT: a token without it admits no access tokens,
+// which each [Clause] says.
+//
 // Nothing in this package looks at a clock or keeps a state. A [Forecast] is
 // safe for concurrent use as long as nobody changes it.
 package forecast

@@ -32,6 +32,9 @@ type Clause struct {
 	Index  int                // in the token, or restriction.NoClause
 	Limits restriction.Clause // what it states
 	Left   Left               // uses; nil is no limit
+	// NoAT says that the token lacks the capability AT, so that the clause admits
+	// no access tokens, however many uses are left.
+	NoAT bool
 
 	// Spans are adjacent and cover the whole time. They are about time and
 	// conditions, and do not consider whether uses are left.
@@ -49,8 +52,13 @@ type Clause struct {
 	Lookups []string
 }
 
-// Spent reports whether the clause has neither AT nor other uses left.
-func (c *Clause) Spent() bool { return c.Left.spent() }
+// Spent reports whether the clause has neither AT nor other uses left. Without
+// the capability AT it has no AT uses.
+func (c *Clause) Spent() bool {
+	at, limitedAT := c.Left.Of(restriction.AT)
+	other, limitedOther := c.Left.Of(restriction.Other)
+	return (c.NoAT || limitedAT && at <= 0) && limitedOther && other <= 0
+}
 
 // At returns the state of the clause at an instant. Outside of the forecast it
 // is Closed.
@@ -72,7 +80,8 @@ func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 
 // says about time, and a day later if the token does not end.
 //
 // Time counts as [restriction.Policy.Evaluate] counts it: the second of nbf and
-// that of exp are both included. Uses that spend nothing are not forecast.
+// that of exp are both included. Uses that spend nothing are not forecast. Of the
+// capabilities, AT is looked at: other uses need different ones, and some none.
 //
 // The error is an [ErrHorizon], an [ErrCounters] or one of
 // [restriction.Compile]. New is a pure function of its arguments.

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -179,6 +180,7 @@ func drawToken(t *rapid.T) forecast.Token {
 		token.NotBefore = second(rapid.IntRange(0, horizon).Draw(t, "token nbf"))
 		token.Expires = second(rapid.IntRange(0, horizon).Draw(t, "token exp"))
 	}
+	token.Capabilities = rapid.SampledFrom([]capability.Set{nil, {}, {capability.AT}, {capability.Tokeninfo}}).Draw(t, "capabilities")
 	if text := rapid.SampledFrom(append(worldAddresses, "")).Draw(t, "address"); text != "" {
 		token.Request.Address = netip.MustParseAddr(text)
 	}

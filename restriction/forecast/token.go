@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -20,6 +21,10 @@ var (
 // Token is what is known about a token. The zero Token is one without
 // restrictions.
 type Token struct {
+	// Capabilities are what the holder may do (protocol section 3). nil: nobody
+	// told, and a forecast takes AT to be among them; empty, but not nil: none.
+	Capabilities capability.Set
+
 	Restrictions restriction.List
 
 	// NotBefore and Expires are the first and the last second of the token
@@ -47,6 +52,11 @@ type Token struct {
 	Request restriction.Request
 }
 
+// Lacks reports whether the token is known not to have a capability.
+func (t *Token) Lacks(c capability.Capability) bool {
+	return t.Capabilities != nil && !t.Capabilities.Allows(c)
+}
+
 // Left is how many uses are left; nil is no limit.
 type Left struct{ AT, Other *int64 }
 
@@ -65,11 +75,6 @@ func (l Left) Of(kind restriction.Kind) (n int64, limited bool) {
 		return 0, false
 	}
 	return *left, true
-}
-
-// spent reports whether neither kind of use is left.
-func (l Left) spent() bool {
-	return l.AT != nil && *l.AT <= 0 && l.Other != nil && *l.Other <= 0
 }
 
 // check reports what makes no sense.

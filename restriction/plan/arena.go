@@ -3,7 +3,9 @@ package plan
 import (
 	"slices"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
 // arena is a plan and the sources that it spends from.
@@ -12,6 +14,7 @@ type arena struct {
 	times   []seconds // by phase
 	sources []source
 	grid    *grid
+	token   *forecast.Token // whose capabilities count; nil if none do
 }
 
 func newArena(p *Plan, phases []seconds, s []source) *arena {
@@ -31,7 +34,7 @@ func newArena(p *Plan, phases []seconds, s []source) *arena {
 			hosts = append(hosts, known)
 		}
 	}
-	return &arena{p, phases, s, newGrid(cuts, hosts)}
+	return &arena{plan: p, times: phases, sources: s, grid: newGrid(cuts, hosts)}
 }
 
 // contest is that for one kind of use.
@@ -60,6 +63,7 @@ func (a *arena) contest(kind restriction.Kind) *contest {
 // same options are one.
 func (a *arena) choices(phase int, kind restriction.Kind, segment int) []choice {
 	p := &a.plan.Phases[phase]
+	barred := a.lacks(phase, kind) != ""
 	var all []choice
 	for column, host := range a.grid.hosts {
 		if !covers(p.Hosts, host) {
@@ -68,6 +72,9 @@ func (a *arena) choices(phase int, kind restriction.Kind, segment int) []choice 
 		ch := choice{column: column}
 		for i := range a.sources {
 			s := &a.sources[i]
+			if barred {
+				break
+			}
 			if f := min(s.openAt(a.grid.cuts[segment]), s.fit(p, kind, host)); f != misfit {
 				ch.options = append(ch.options, option{i, f})
 			}
@@ -77,6 +84,28 @@ func (a *arena) choices(phase int, kind restriction.Kind, segment int) []choice 
 		}
 	}
 	return all
+}
+
+// lacks returns a capability that a phase needs for a kind of use and the token
+// is known not to have, or "".
+func (a *arena) lacks(phase int, kind restriction.Kind) capability.Capability {
+	if a.token == nil {
+		return ""
+	}
+	for _, c := range a.plan.Phases[phase].capabilities(kind) {
+		if a.token.Lacks(c) {
+			return c
+		}
+	}
+	return ""
+}
+
+// capabilities are what a kind of use of the phase needs.
+func (p *Phase) capabilities(kind restriction.Kind) capability.Set {
+	if kind == restriction.AT {
+		return capability.Set{capability.AT}
+	}
+	return p.Capabilities
 }
 
 // kinds are the kinds of uses that are counted.

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
@@ -68,7 +69,7 @@ func TestClausesCarryThePlan(t *testing.T) {
 		if slices.ContainsFunc(p.Phases[1:], func(phase plan.Phase) bool { return phase.AccessTokens > 0 }) && p.Phases[0].AccessTokens > 0 {
 			shared++
 		}
-		if second, ok := firstRefusal(t, p, list, nil); ok {
+		if second, ok := firstRefusal(t, p, forecast.Token{Restrictions: list}); ok {
 			t.Fatalf("a run is refused at second %d: %s", second, text(list))
 		}
 		if excess, ok := overspent(t, p, list); ok {
@@ -120,7 +121,7 @@ func TestProofFindsFaults(t *testing.T) {
 		_, err = p.Prove(submitted, changed)
 		over, tooMuch := overspent(t, p, changed)
 		extra, more := excess(t, p, changed)
-		_, refused := firstRefusal(t, p, changed, nil)
+		_, refused := firstRefusal(t, p, forecast.Token{Restrictions: changed})
 		switch {
 		case err == nil && (tooMuch || more || refused):
 			t.Fatalf("proven, and wrong (%+v, %+v, refused %v): %s", over, extra, refused, text(changed))

@@ -10,10 +10,15 @@
 //
 //	list, err := job.Clauses(time.Now())
 //	…
-//	verdict, err := job.Preflight(forecast.Token{Restrictions: token.Restrictions(), Used: used}, time.Now())
+//	token := forecast.Token{Capabilities: t.Capabilities(), Restrictions: t.Restrictions(), Used: used}
+//	verdict, err := job.Preflight(token, time.Now())
 //	if verdict.Answer != plan.Carries {
 //		fmt.Println(verdict)
 //	}
+//
+// Preflight looks at the token as a whole: its restrictions with what was used of
+// them, when it ends, and its capabilities. A token without the capability AT
+// carries no plan that obtains access tokens; a [Break] names what is lacking.
 //
 // Everything here is a pure function of its arguments and safe for concurrent
 // use. Nothing looks at a clock, and nothing is looked up.

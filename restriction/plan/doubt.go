@@ -27,6 +27,9 @@ const (
 	Country
 	// Counters: how many uses were spent. The look ahead took it to be none.
 	Counters
+	// Capability: whether the token may do what the plan does. Nobody told its
+	// capabilities, or those that other uses of a phase need.
+	Capability
 )
 
 // String tells the doubt in words.
@@ -42,6 +45,8 @@ func (u Unknowable) String() string {
 		return "what the DNS will say"
 	case Country:
 		return "in which country an address will be"
+	case Capability:
+		return "whether the token has the capabilities that the plan needs"
 	}
 	return "how many uses were spent"
 }
@@ -57,6 +62,9 @@ type Doubt struct {
 // spend from.
 func (l *look) doubts() []Doubt {
 	all := []Doubt{{RefreshToken, restriction.NoClause, ""}, {Revocation, restriction.NoClause, ""}}
+	if l.token.Capabilities == nil || slices.ContainsFunc(l.plan.Phases, func(p Phase) bool { return p.OtherUses != 0 && len(p.Capabilities) == 0 }) {
+		all = append(all, Doubt{Capability, restriction.NoClause, KeyCapabilities})
+	}
 	for i := range l.forecast.Clauses {
 		if l.matters(i) {
 			all = append(all, l.clauseDoubts(&l.forecast.Clauses[i])...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
@@ -40,7 +41,9 @@ func ExamplePlan_Clauses() {
 // Will my token last as long as the job may take?
 func ExamplePlan_Preflight() {
 	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
-	token := forecast.Token{Restrictions: restriction.List{{Expires: start.Add(30 * time.Hour).Unix()}}}
+	token := forecast.Token{
+		Capabilities: capability.Default(), Restrictions: restriction.List{{Expires: start.Add(30 * time.Hour).Unix()}},
+	}
 	verdict, err := job.Preflight(token, start)
 	if err != nil {
 		fmt.Println(err)

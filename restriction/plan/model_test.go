@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
@@ -190,6 +191,9 @@ func drawPhase(t *rapid.T, i int, mostUses int64) plan.Phase {
 		if rapid.IntRange(0, 3).Draw(t, "with audiences") == 0 {
 			p.Audiences = rapid.SampledFrom(worldAudiences).Draw(t, "audiences")
 		}
+	}
+	if p.OtherUses != 0 && rapid.Bool().Draw(t, "with capabilities") {
+		p.Capabilities = capability.Set{capability.CreateMytoken}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "with hosts") == 0 {
 		p.Hosts = rapid.SliceOfNDistinct(rapid.SampledFrom(worldHosts), 1, 2, rapid.ID).Draw(t, "hosts")

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -46,6 +47,11 @@ type Phase struct {
 	// AccessTokens and OtherUses are how many uses of each kind the phase makes
 	// at most; 0 is none, AnyNumber no limit.
 	AccessTokens, OtherUses int64
+
+	// Capabilities are what the other uses need of the token, all of them, such
+	// as create_mytoken (protocol section 3). Access tokens need AT anyway. Only
+	// [Plan.Preflight] looks at them: clauses say nothing about capabilities.
+	Capabilities capability.Set
 }
 
 // need is how many uses of a kind the phase makes at most.
@@ -54,6 +60,19 @@ func (p *Phase) need(kind restriction.Kind) int64 {
 		return p.AccessTokens
 	}
 	return p.OtherUses
+}
+
+// Capabilities are what the plan needs of a token: AT if it obtains access
+// tokens, and those that the phases state, once each.
+func (p Plan) Capabilities() capability.Set {
+	var all capability.Set
+	for i := range p.Phases {
+		if p.Phases[i].AccessTokens != 0 {
+			all = append(all, capability.AT)
+		}
+		all = append(all, p.Phases[i].Capabilities...)
+	}
+	return all.Dedup()
 }
 
 // Validate reports the first thing in the plan that makes no sense, as a
@@ -106,6 +125,10 @@ func (p *Phase) check(i int) (field, reason string) {
 		return "Scopes", "access tokens need a scope"
 	case p.AccessTokens == 0 && len(p.Scopes)+len(p.Audiences) > 0:
 		return "AccessTokens", "scopes and audiences are for access tokens, of which the phase needs none"
+	case len(p.Capabilities) > 0 && p.OtherUses == 0:
+		return "Capabilities", "they are for other uses, of which the phase needs none"
+	case len(p.Capabilities.Unknown()) > 0:
+		return "Capabilities", "unknown"
 	}
 	return p.checkLists()
 }

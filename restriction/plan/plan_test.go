@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
@@ -25,6 +26,7 @@ func TestSenselessPlans(t *testing.T) {
 		"OtherUses":     func(p *plan.Phase) { p.OtherUses = -2 },
 		"Scopes":        func(p *plan.Phase) { p.Scopes = nil },
 		"Audiences":     func(p *plan.Phase) { p.Audiences = []string{" "} },
+		"Capabilities":  func(p *plan.Phase) { p.OtherUses, p.Capabilities = 1, capability.Set{"read_minds"} },
 		"Hosts":         func(p *plan.Phase) { p.Hosts = []string{"*"} },
 	} {
 		phase := good

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -43,6 +44,9 @@ type Verdict struct {
 	// Ask is what to ask for instead: the clauses of [Plan.Clauses]. It is nil if
 	// the token carries the plan, or if no list was found.
 	Ask restriction.List
+	// AskCapabilities are [Plan.Capabilities] if the token lacks one of them,
+	// and otherwise nil.
+	AskCapabilities capability.Set
 	// Doubts are what nobody can know now.
 	Doubts []Doubt
 }
@@ -63,7 +67,13 @@ type Break struct {
 	// A token that itself begins later or has ended then is in the way with nbf
 	// or exp.
 	Keys []string
+	// Capability is what the token lacks. Then the only key is
+	// [KeyCapabilities], and no clause is meant. Otherwise it is empty.
+	Capability capability.Capability
 }
+
+// KeyCapabilities is the claim of a token with its capabilities.
+const KeyCapabilities = "capabilities"
 
 // Preflight says whether a token carries the plan of a job that is submitted at
 // an instant, whatever happens within the plan: queues are as short or as long
@@ -74,6 +84,11 @@ type Break struct {
 // Counters are looked at if the token has them; what others spend in the
 // meantime, such as another job with a child of the same token, is not foreseen.
 // Conditions of the embedding program are asked about token.Request.
+//
+// Without the capability AT a token carries no plan that obtains access tokens,
+// and without those of [Phase.Capabilities] none with their uses. That nobody
+// told the token's capabilities, or the phase's, is a doubt; the look ahead then
+// takes them to be enough.
 //
 // The errors are those of the plan and of [forecast.New].
 func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, error) {
@@ -90,9 +105,13 @@ func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, er
 		return nil, err
 	}
 	l := look{plan: &p, token: &token, forecast: f, arena: newArena(&p, phases, foreseen(&token, f))}
+	l.arena.token = &token
 	v := l.verdict()
 	if v.Answer == Carries {
 		return v, nil
+	}
+	if all := p.Capabilities(); slices.ContainsFunc(all, token.Lacks) {
+		v.AskCapabilities = all
 	}
 	v.Ask, err = p.Clauses(submitted)
 	if err != nil && !errors.Is(err, ErrContended) && !errors.Is(err, ErrTooComplex) {
@@ -181,6 +200,10 @@ func (l *look) broken(kind restriction.Kind, b *breach) *Break {
 	found := &Break{
 		At: time.Unix(l.arena.grid.cuts[b.segment], 0).UTC(), Phase: b.phase, Name: l.plan.Phases[b.phase].Name,
 		Kind: kind, Host: l.arena.grid.hosts[b.column], Clause: restriction.NoClause,
+	}
+	if lacking := l.arena.lacks(b.phase, kind); lacking != "" {
+		found.Capability, found.Keys = lacking, []string{KeyCapabilities}
+		return found
 	}
 	for i := range l.forecast.Clauses {
 		keys := l.keys(i, found)

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
@@ -19,7 +20,7 @@ import (
 // proves P10
 func TestPreflightAgreesWithSimulation(t *testing.T) {
 	var seen [3]int
-	late, spent := 0, 0
+	late, spent, lacking := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, 3, 3)
 		token := drawToken(t, p)
@@ -28,7 +29,7 @@ func TestPreflightAgreesWithSimulation(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen[v.Answer]++
-		second, refused := firstRefusal(t, p, token.Restrictions, token.Used)
+		second, refused := firstRefusal(t, p, token)
 		switch v.Answer {
 		case plan.Perhaps:
 			t.Fatalf("perhaps, and nothing is unknown: %v", v)
@@ -55,11 +56,17 @@ func TestPreflightAgreesWithSimulation(t *testing.T) {
 			if k := v.Break.Keys[0]; k == restriction.KeyUsagesAT || k == restriction.KeyUsagesOther {
 				spent++
 			}
+			if c := v.Break.Capability; c != "" {
+				if !token.Lacks(c) || v.Break.Clause != restriction.NoClause || !v.AskCapabilities.Allows(c) {
+					t.Fatalf("%v is lacking, and the token has %v: %v", c, token.Capabilities, v)
+				}
+				lacking++
+			}
 			askCarries(t, p, v)
 		}
 	})
-	if seen[plan.Carries] < 50 || seen[plan.Breaks] < 50 || late < 20 || spent < 20 {
-		t.Errorf("breaks, perhaps, carries: %v; %d late, %d spent: the test shows little", seen, late, spent)
+	if seen[plan.Carries] < 50 || seen[plan.Breaks] < 50 || late < 20 || spent < 20 || lacking < 20 {
+		t.Errorf("breaks, perhaps, carries: %v; %d late, %d spent, %d lacking: the test shows little", seen, late, spent, lacking)
 	}
 }
 
@@ -68,7 +75,9 @@ func askCarries(t *rapid.T, p plan.Plan, v *plan.Verdict) {
 	if v.Ask == nil {
 		return
 	}
-	again, err := p.Preflight(forecast.Token{Restrictions: v.Ask, Used: make([]restriction.Usage, len(v.Ask))}, submitted)
+	again, err := p.Preflight(forecast.Token{
+		Capabilities: p.Capabilities(), Restrictions: v.Ask, Used: make([]restriction.Usage, len(v.Ask)),
+	}, submitted)
 	if err != nil || again.Answer != plan.Carries {
 		t.Fatalf("what to ask for does not carry the plan: %v, %v", again, err)
 	}
@@ -77,7 +86,9 @@ func askCarries(t *rapid.T, p plan.Plan, v *plan.Verdict) {
 // drawToken draws a token that has something to do with the plan: its clauses,
 // changed, or others of the same world.
 func drawToken(t *rapid.T, p plan.Plan) forecast.Token {
-	var token forecast.Token
+	token := forecast.Token{Capabilities: rapid.SampledFrom([]capability.Set{
+		nil, nil, capability.Default(), {capability.AT, capability.CreateMytoken}, {capability.AT, capability.CreateMytoken}, {capability.CreateMytoken}, {},
+	}).Draw(t, "capabilities")}
 	list, err := p.Clauses(submitted)
 	if err == nil && rapid.IntRange(0, 3).Draw(t, "of the plan") > 0 {
 		token.Restrictions = list

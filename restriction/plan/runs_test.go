@@ -6,17 +6,20 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
 // firstRefusal plays all runs of a plan, second by second, with every order of
 // uses, and asks the policy about each use. It returns the first second in which
 // one is refused.
-func firstRefusal(t *rapid.T, p plan.Plan, list restriction.List, used []restriction.Usage) (int, bool) {
+func firstRefusal(t *rapid.T, p plan.Plan, token forecast.Token) (int, bool) {
 	first, found := 0, false
 	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
-		if second, ok := (&player{t: t, plan: p, policy: compile(t, list), list: list, kind: kind}).play(used); ok && (!found || second < first) {
+		g := player{t: t, plan: p, policy: compile(t, token.Restrictions), list: token.Restrictions, kind: kind, may: token.Capabilities}
+		if second, ok := g.play(token.Used); ok && (!found || second < first) {
 			first, found = second, true
 		}
 	}
@@ -30,6 +33,16 @@ type player struct {
 	policy *restriction.Policy
 	list   restriction.List
 	kind   restriction.Kind
+	may    capability.Set // nil: everything
+}
+
+// able reports whether the token has the capabilities that a use needs.
+func (g *player) able(phase plan.Phase) bool {
+	needs := phase.Capabilities
+	if g.kind == restriction.AT {
+		needs = capability.Set{capability.AT}
+	}
+	return g.may == nil || needs.Within(g.may)
 }
 
 // position is what was used of the clauses, and made by the phases.
@@ -80,7 +93,7 @@ func (g *player) step(from position, phase int, a access) (next position, refuse
 	d := g.policy.Evaluate(&r)
 	clause, ok := d.First()
 	switch {
-	case !ok && !d.Admitted():
+	case !ok && !d.Admitted(), !g.able(g.plan.Phases[phase]):
 		return position{}, true
 	case most != plan.AnyNumber:
 		next.made[phase]++

@@ -23,6 +23,9 @@ func (v *Verdict) String() string {
 	if v.Break != nil {
 		text.WriteString("\n" + v.Break.String())
 	}
+	if len(v.AskCapabilities) > 0 {
+		fmt.Fprintf(&text, "\nAsk for the capabilities: %v", v.AskCapabilities)
+	}
 	for i := range v.Ask {
 		if clause, err := v.Ask[i].MarshalJSON(); err == nil {
 			fmt.Fprintf(&text, "\nAsk for: %s", clause)
@@ -38,6 +41,8 @@ func (v *Verdict) String() string {
 func (b *Break) String() string {
 	text := fmt.Sprintf("Phase %d%s may be refused an %v use at %s%s", b.Phase, quoted(b.Name), b.Kind, b.At.Format(time.RFC3339), from(b.Host))
 	switch {
+	case b.Capability != "":
+		text += fmt.Sprintf(": the token lacks the capability %s", b.Capability)
 	case b.Clause != restriction.NoClause:
 		text += fmt.Sprintf(": clause %d comes closest, but for %s", b.Clause, strings.Join(b.Keys, ", "))
 	case len(b.Keys) > 0:
