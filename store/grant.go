@@ -6,8 +6,11 @@ type Grant struct {
 	Owner   OwnerID
 	Refresh Sealed // the refresh token
 	// Scope is what the provider granted, space separated, as it said it.
-	Scope   string
-	Created Micros
+	Scope string
+	// Audience is what the login asked for, space separated. A store keeps it,
+	// like Scope, byte by byte.
+	Audience string
+	Created  Micros
 }
 
 // MaxSpares is how many spare refresh tokens of a grant are kept at least;
@@ -27,6 +30,7 @@ type RefreshState struct {
 	Token      Sealed
 	Spares     []Spare // newest first
 	Scope      string
+	Audience   string
 }
 
 // Refresh is a lease: its holder, and nobody else, refreshes the grant.
@@ -85,7 +89,8 @@ type Replacement struct {
 	// RefreshTokenPlace(Grant, Generation+1).
 	Generation uint64
 	Token      Sealed
-	Scope      string
+	Scope      string // takes the place of the grant's, as Audience does
+	Audience   string
 	Tickets    TicketChanges
 	Now        Micros
 }

@@ -15,6 +15,7 @@ type grant struct {
 	generation uint64
 	token      store.Sealed
 	scope      string
+	audience   string
 	spares     []spare // newest first
 	arrivals   uint64  // of spares, ever
 	dead       bool
@@ -56,12 +57,13 @@ func newGrant(g *store.Grant) *grant {
 		generation: 1,
 		token:      clone(g.Refresh),
 		scope:      g.Scope,
+		audience:   g.Audience,
 		commits:    make(map[commit]store.Micros),
 	}
 }
 
 func (g *grant) state() store.RefreshState {
-	st := store.RefreshState{Generation: g.generation, Token: clone(g.token), Scope: g.scope}
+	st := store.RefreshState{Generation: g.generation, Token: clone(g.token), Scope: g.scope, Audience: g.audience}
 	for _, sp := range g.spares {
 		st.Spares = append(st.Spares, store.Spare{Generation: sp.generation, Token: clone(sp.token)})
 	}
@@ -211,7 +213,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 	}
 	g.generation++
 	g.token = clone(r.Token)
-	g.scope = r.Scope
+	g.scope, g.audience = r.Scope, r.Audience
 	g.spares = nil
 	g.doubts = nil
 	g.dead = false

@@ -57,9 +57,9 @@ func (s *Store) createdBefore(ctx context.Context, t *store.Token, why error) er
 
 func (s *Store) insertGrant(ctx context.Context, tx runner, g *store.Grant) error {
 	_, err := s.exec(ctx, tx, `
-		INSERT INTO {grants} (grant_id, owner_id, version, generation, refresh, scope, created)
-		VALUES (?, ?, 1, 1, ?, ?, ?)`,
-		g.ID[:], g.Owner[:], []byte(g.Refresh), []byte(g.Scope), int64(g.Created))
+		INSERT INTO {grants} (grant_id, owner_id, version, generation, refresh, scope, audience, created)
+		VALUES (?, ?, 1, 1, ?, ?, ?, ?)`,
+		g.ID[:], g.Owner[:], []byte(g.Refresh), []byte(g.Scope), []byte(g.Audience), int64(g.Created))
 	return err
 }
 

@@ -33,8 +33,8 @@
 //
 // Ids are digests or random, and binary. Refresh tokens, keys and payloads are
 // sealed by package [store/seal] before they come here. In plain are: counts and
-// limits, instants, the relations between tokens, the scopes of a grant, and the
-// texts of events (names, comments, addresses, user agents).
+// limits, instants, the relations between tokens, the scopes and audiences of a
+// grant, and the texts of events (names, comments, addresses, user agents).
 //
 // [Migrate] makes the tables. [New] never does: it fails with
 // [ErrMissingMigration] or [ErrNewerSchema]. [Pending] tells what Migrate would

@@ -320,7 +320,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 
 func (s *Store) replace(ctx context.Context, g *grant, r *store.Replacement, plan *ticketPlan) error {
 	g.generation++
-	g.refresh, g.scope = r.Token, r.Scope
+	g.refresh, g.scope, g.audience = r.Token, r.Scope, r.Audience
 	g.spares, g.doubts = 0, 0
 	g.dead = false
 	return s.write(ctx, func(tx runner) error {

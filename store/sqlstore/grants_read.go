@@ -15,6 +15,7 @@ type grant struct {
 	generation uint64
 	refresh    store.Sealed
 	scope      string
+	audience   string
 	dead       bool
 	lease      store.LeaseID
 	leaseUntil store.Micros // inclusive
@@ -29,10 +30,10 @@ func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*gr
 	var g *grant
 	err := s.each(ctx, on, func(r *sql.Rows) error {
 		g = &grant{id: id}
-		return r.Scan(scan(g.owner[:]), &g.version, &g.generation, (*[]byte)(&g.refresh), &g.scope, &g.dead,
+		return r.Scan(scan(g.owner[:]), &g.version, &g.generation, (*[]byte)(&g.refresh), &g.scope, &g.audience, &g.dead,
 			scan(g.lease[:]), (*int64)(&g.leaseUntil), &g.leaseShown, &g.arrivals, &g.spares, &g.doubts)
 	}, `
-		SELECT owner_id, version, generation, refresh, scope, dead,
+		SELECT owner_id, version, generation, refresh, scope, audience, dead,
 			lease_id, lease_until, lease_shown, arrivals, spares, doubts
 		FROM {grants} WHERE grant_id = ?`, id[:])
 	return g, err
@@ -41,7 +42,7 @@ func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*gr
 // refreshState adds the spares to what the row says. The two were read at
 // different instants; where that matters, the version of the grant tells.
 func (s *Store) refreshState(ctx context.Context, on runner, g *grant) (store.RefreshState, error) {
-	state := store.RefreshState{Generation: g.generation, Token: g.refresh, Scope: g.scope}
+	state := store.RefreshState{Generation: g.generation, Token: g.refresh, Scope: g.scope, Audience: g.audience}
 	if g.spares == 0 {
 		return state, nil
 	}
@@ -81,10 +82,10 @@ func (s *Store) readDoubts(ctx context.Context, g *grant) ([]doubt, error) {
 // updateGrant writes the row back if nobody else has.
 func (s *Store) updateGrant(ctx context.Context, on runner, g *grant) error {
 	return s.must(ctx, on, 1, `
-		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, dead = ?,
+		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?,
 			lease_id = ?, lease_until = ?, lease_shown = ?, arrivals = ?, spares = ?, doubts = ?
 		WHERE grant_id = ? AND version = ?`,
-		int64(g.generation), []byte(g.refresh), []byte(g.scope), flag(g.dead),
+		int64(g.generation), []byte(g.refresh), []byte(g.scope), []byte(g.audience), flag(g.dead),
 		orNull(g.lease, g.lease[:]), int64(g.leaseUntil), g.leaseShown, g.arrivals, g.spares, g.doubts,
 		g.id[:], g.version)
 }

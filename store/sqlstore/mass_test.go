@@ -47,8 +47,8 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 			t.Fatalf("fill %s: %v", table, err)
 		}
 	}
-	insert("grants", "grant_id, owner_id, version, generation, refresh, scope, created",
-		strings.Join([]string{id("i", 16), id("i "+div+" 50 + 1", 32), "1, 1", empty, empty, "1"}, ", "), n/2, "")
+	insert("grants", "grant_id, owner_id, version, generation, refresh, scope, audience, created",
+		strings.Join([]string{id("i", 16), id("i "+div+" 50 + 1", 32), "1, 1", empty, empty, empty, "1"}, ", "), n/2, "")
 	insert("tokens", "id, token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about, clauses, created, expires",
 		strings.Join([]string{
 			"i", id("i", 64), id(pair, 16), id(pair+" "+div+" 50 + 1", 32),

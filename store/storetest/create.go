@@ -40,7 +40,7 @@ func rootIsStored(e *env) {
 	e.equal(state, store.State{TokenInfo: want, Key: root.Key}, "Lookup")
 	refresh, err := e.s.Grant(e.ctx, g.ID)
 	e.ok(err, "Grant")
-	e.equal(refresh, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope}, "Grant")
+	e.equal(refresh, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope, Audience: g.Audience}, "Grant")
 	e.equal(e.history(root.ID), []string{"inherited_RT", "created"}, "history; an event without name is none")
 }
 

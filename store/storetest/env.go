@@ -90,9 +90,15 @@ func present(t store.Token) store.Presented {
 	return store.Presented{ID: t.ID, Seq: 1, Sum: t.Sum}
 }
 
+// What the grants of the suite were granted and asked for.
+const (
+	grantScope    = "openid offline_access"
+	grantAudience = "https://a.example urn:example:b"
+)
+
 // newGrant returns a grant that is not stored.
 func (e *env) newGrant(owner store.OwnerID) store.Grant {
-	return store.Grant{ID: e.grantID(), Owner: owner, Refresh: e.sealed(), Scope: "openid offline_access", Created: t0}
+	return store.Grant{ID: e.grantID(), Owner: owner, Refresh: e.sealed(), Scope: grantScope, Audience: grantAudience, Created: t0}
 }
 
 // newToken returns a token that is not stored.

@@ -25,13 +25,14 @@ func grantCases() []testCase {
 // proves P5
 func refreshSpare(e *env) {
 	root := e.root()
-	scope := e.grantState(root.Grant).Scope
 	lapsed, next := e.leaseID(), e.leaseID()
 	until := e.begin(root.Grant, lapsed, t0).Until
 	e.begin(root.Grant, next, until+1)
 	current := e.commit(root.Grant, next, 1)
 	late := e.commit(root.Grant, lapsed, 1)
-	want := store.RefreshState{Generation: 2, Token: current.Token, Spares: []store.Spare{{Generation: 2, Token: late.Token}}, Scope: scope}
+	want := store.RefreshState{
+		Generation: 2, Token: current.Token, Spares: []store.Spare{{Generation: 2, Token: late.Token}}, Scope: grantScope, Audience: grantAudience,
+	}
 	for range nodes {
 		e.equal(e.grantState(root.Grant), want, "Grant")
 		e.ok(e.s.CommitRefresh(e.ctx, late), "the late commit again")
@@ -172,10 +173,10 @@ func refreshReplace(e *env) {
 	short := e.newShort(root)
 	e.put(state)
 	r := store.Replacement{
-		Grant: root.Grant, Owner: root.Owner, Lease: e.leaseID(), Generation: 2, Token: e.sealed(), Scope: "openid", Now: t0,
+		Grant: root.Grant, Owner: root.Owner, Lease: e.leaseID(), Generation: 2, Token: e.sealed(), Scope: "openid", Audience: "urn:example:c", Now: t0,
 		Tickets: store.TicketChanges{By: e.useID(), Consume: []store.TicketRef{state.TicketRef}, Put: []store.Ticket{short}},
 	}
-	want := store.RefreshState{Generation: 3, Token: r.Token, Scope: "openid"}
+	want := store.RefreshState{Generation: 3, Token: r.Token, Scope: "openid", Audience: "urn:example:c"}
 	for range nodes {
 		e.ok(e.s.ReplaceGrant(e.ctx, r), "ReplaceGrant")
 		e.equal(e.grantState(root.Grant), want, "Grant")
@@ -193,8 +194,9 @@ func refreshReplace(e *env) {
 	e.equal(e.grantState(root.Grant), want, "Grant")
 	r2 := r
 	r2.Lease, r2.Generation, r2.Token, r2.Tickets = e.leaseID(), 3, e.sealed(), store.TicketChanges{}
+	r2.Scope, r2.Audience = "openid profile", ""
 	e.ok(e.s.ReplaceGrant(e.ctx, r2), "another ReplaceGrant")
-	want = store.RefreshState{Generation: 4, Token: r2.Token, Scope: "openid"}
+	want = store.RefreshState{Generation: 4, Token: r2.Token, Scope: "openid profile"}
 	e.equal(e.grantState(root.Grant), want, "Grant")
 	e.ok(e.s.ReplaceGrant(e.ctx, r), "the first ReplaceGrant again")
 	e.equal(e.grantState(root.Grant), want, "Grant")

@@ -130,17 +130,16 @@ func refreshProlong(e *env) {
 	}
 	c := e.commit(root.Grant, lease, 1)
 	got := e.begin(root.Grant, lease, t0+minute)
-	e.equal(got, store.Refresh{RefreshState: store.RefreshState{Generation: 2, Token: c.Token, Scope: "openid offline_access"}, Until: (t0 + minute).Add(ttl)}, "BeginRefresh after the commit")
+	e.equal(got, store.Refresh{RefreshState: store.RefreshState{Generation: 2, Token: c.Token, Scope: grantScope, Audience: grantAudience}, Until: (t0 + minute).Add(ttl)}, "BeginRefresh after the commit")
 }
 
 // proves P5, P8
 func refreshCommit(e *env) {
 	root := e.root()
-	scope := e.grantState(root.Grant).Scope
 	lease := e.leaseID()
 	e.begin(root.Grant, lease, t0)
 	c := e.commit(root.Grant, lease, 1)
-	want := store.RefreshState{Generation: 2, Token: c.Token, Scope: scope}
+	want := store.RefreshState{Generation: 2, Token: c.Token, Scope: grantScope, Audience: grantAudience}
 	for range nodes {
 		e.equal(e.grantState(root.Grant), want, "Grant")
 		e.ok(e.s.CommitRefresh(e.ctx, c), "the same commit again")
@@ -202,13 +201,12 @@ func refreshDoubt(e *env) {
 // proves P5
 func refreshLateCommit(e *env) {
 	root := e.root()
-	scope := e.grantState(root.Grant).Scope
 	lapsed, next := e.leaseID(), e.leaseID()
 	until := e.begin(root.Grant, lapsed, t0).Until
 	e.equal(e.begin(root.Grant, next, until+1).InDoubt, true, "in doubt")
 	late := e.commit(root.Grant, lapsed, 1)
 	r := e.begin(root.Grant, next, until+2)
-	e.equal(r, store.Refresh{RefreshState: store.RefreshState{Generation: 2, Token: late.Token, Scope: scope}, Until: (until + 2).Add(ttl)}, "the holder asks again")
+	e.equal(r, store.Refresh{RefreshState: store.RefreshState{Generation: 2, Token: late.Token, Scope: grantScope, Audience: grantAudience}, Until: (until + 2).Add(ttl)}, "the holder asks again")
 	_, err := e.s.BeginRefresh(e.ctx, root.Grant, e.leaseID(), until+2, ttl)
 	e.busy(err, r.Until, "another lease: the late commit ended none")
 

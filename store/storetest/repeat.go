@@ -92,7 +92,7 @@ func (e *env) steady(contexts func() []context.Context) {
 	commit := store.Commit{Grant: g.ID, Lease: lease, Generation: 1, Token: e.sealed(), Now: t0}
 	again("CommitRefresh", func(ctx context.Context) error { return e.s.CommitRefresh(ctx, commit) })
 	again("EndRefresh", func(ctx context.Context) error { return e.s.EndRefresh(ctx, g.ID, lease, 1, store.RefreshDone, t0) })
-	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 2, Token: commit.Token, Scope: g.Scope}, "grant")
+	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 2, Token: commit.Token, Scope: g.Scope, Audience: g.Audience}, "grant")
 	replacement := store.Replacement{Grant: g.ID, Owner: g.Owner, Lease: e.leaseID(), Generation: 2, Token: e.sealed(), Now: t0}
 	again("ReplaceGrant", func(ctx context.Context) error { return e.s.ReplaceGrant(ctx, replacement) })
 	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 3, Token: replacement.Token}, "grant")

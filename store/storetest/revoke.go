@@ -209,7 +209,8 @@ func revokeRefresh(e *env) {
 		e.ok(e.s.CommitRefresh(e.ctx, c), "CommitRefresh")
 	}
 	want := store.RefreshState{
-		Generation: 2, Token: commits[0].Token, Spares: []store.Spare{{Generation: 2, Token: commits[1].Token}}, Scope: "openid offline_access",
+		Generation: 2, Token: commits[0].Token, Spares: []store.Spare{{Generation: 2, Token: commits[1].Token}},
+		Scope: grantScope, Audience: grantAudience,
 	}
 	revokeBy := func(by store.Presented) store.Revoked {
 		e.Helper()

@@ -236,6 +236,7 @@ func valuesKept(e *env) {
 	}
 	g := e.newGrant(e.ownerID())
 	g.Scope = strings.Repeat("https://example.org/scope/ä ", 100)
+	g.Audience = strings.Repeat("https://example.org/audience/ä ", 100) + "not UTF-8 \xff a NUL \x00"
 	g.Refresh = long(9_000)
 	clauses := make([]store.Clause, 40)
 	for i := range clauses {
@@ -261,7 +262,7 @@ func valuesKept(e *env) {
 	e.equal(spent.Clause, 0, "clause")
 	rs, err := e.s.Grant(e.ctx, g.ID)
 	e.ok(err, "Grant")
-	e.equal(rs, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope}, "long refresh token and scope")
+	e.equal(rs, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope, Audience: g.Audience}, "long refresh token, scope and audience")
 	e.equal(e.resolve(ticket.TicketRef), ticket, "a ticket with a long payload and without key")
 
 	records, _, err := e.s.Events(e.ctx, []store.TokenID{root.ID}, store.Page{Limit: 100})

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS {grants} (
     generation  BIGINT     NOT NULL,
     refresh     LONGBLOB   NOT NULL,           -- sealed
     scope       MEDIUMBLOB NOT NULL,
+    audience    MEDIUMBLOB NOT NULL,
     created     BIGINT     NOT NULL,           -- this and all instants: microseconds since 1970
     dead        SMALLINT   NOT NULL DEFAULT 0, -- 1: refused by the provider
     lease_id    BINARY(16),                    -- NULL: no lease

@@ -7,6 +7,7 @@ CREATE TABLE {grants} (
     generation  BIGINT   NOT NULL,
     refresh     BYTEA    NOT NULL,           -- sealed
     scope       BYTEA    NOT NULL,
+    audience    BYTEA    NOT NULL,
     created     BIGINT   NOT NULL,           -- this and all instants: microseconds since 1970
     dead        SMALLINT NOT NULL DEFAULT 0, -- 1: refused by the provider
     lease_id    BYTEA,                       -- NULL: no lease

@@ -7,6 +7,7 @@ CREATE TABLE {grants} (
     generation  INTEGER NOT NULL,
     refresh     BLOB    NOT NULL,           -- sealed
     scope       BLOB    NOT NULL,
+    audience    BLOB    NOT NULL,
     created     INTEGER NOT NULL,           -- this and all instants: microseconds since 1970
     dead        INTEGER NOT NULL DEFAULT 0, -- 1: refused by the provider
     lease_id    BLOB,                       -- NULL: no lease
