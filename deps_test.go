@@ -16,6 +16,8 @@ const module = "github.com/mytoken-go/sdk"
 // listed is a package as go list describes it.
 type listed struct {
 	ImportPath string
+	Name       string
+	Doc        string   // first sentence of the package comment
 	GoFiles    []string // without tests
 	Imports    []string // of its non-test files
 	Deps       []string
@@ -25,7 +27,7 @@ type listed struct {
 func goList(t *testing.T) []listed {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,GoFiles,Imports,Deps,Standard", "./...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Name,Doc,GoFiles,Imports,Deps,Standard", "./...")
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -170,6 +172,18 @@ func TestUsersGetNoTestLibraries(t *testing.T) {
 			if dep == "testing" && !slices.Contains(forTests, strings.TrimPrefix(p.ImportPath, module+"/")) {
 				t.Errorf("%s links the package testing", p.ImportPath)
 			}
+		}
+	}
+}
+
+// TestPackageComments: every package says what it is for.
+func TestPackageComments(t *testing.T) {
+	for _, p := range goList(t) {
+		if !strings.HasPrefix(p.ImportPath, module) || len(p.GoFiles) == 0 || p.Name == "main" && p.Doc != "" {
+			continue
+		}
+		if !strings.HasPrefix(p.Doc, "Package "+p.Name+" ") {
+			t.Errorf("%s has no package comment", p.ImportPath)
 		}
 	}
 }
