@@ -181,7 +181,8 @@ func rotation(j *job) *client.Rotation {
 // forecastOf is what the launcher knows of a token of somebody else's service.
 func forecastOf(info *client.Introspection) forecast.Token {
 	return forecast.Token{
-		Restrictions: info.Claims.Restrictions, NotBefore: info.Claims.NotBefore, Expires: info.Claims.Expires,
+		Capabilities: info.Claims.Capabilities, Restrictions: info.Claims.Restrictions,
+		NotBefore: info.Claims.NotBefore, Expires: info.Claims.Expires,
 		Used: usages(info), Elsewhere: true,
 	}
 }
