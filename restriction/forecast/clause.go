@@ -21,6 +21,7 @@ func (t *Token) clauses(h horizon, until time.Time) []Clause {
 	if len(t.Restrictions) == 0 {
 		clauses = []Clause{{Index: restriction.NoClause, Spans: lifetime}}
 	}
+	t.generations(clauses, h)
 	for i := range clauses {
 		clauses[i].NoAT = t.Lacks(capability.AT)
 		clauses[i].Spans, clauses[i].After = timeline(clauses[i].Spans).cut(until)

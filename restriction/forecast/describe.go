@@ -3,6 +3,7 @@ package forecast
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -13,6 +14,9 @@ import (
 func (f *Forecast) Describe(s Style) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s.\n", s.title(), s.between(f.From, f.Until))
+	if !f.Life.Fixed() && f.Life.Idle.Before(f.Until) {
+		fmt.Fprintf(&text, "After %s the token lives on only if it is used in time: %s.\n", s.instant(f.Life.Idle), f.Rotation.words())
+	}
 	for i := range f.Clauses {
 		text.WriteString(f.sentence(&s, i) + ".\n")
 	}
@@ -21,6 +25,18 @@ func (f *Forecast) Describe(s Style) string {
 		text.WriteString("Nothing is admitted from " + s.between(gaps[i].From, gaps[i].Until) + ".\n")
 	}
 	return text.String()
+}
+
+// words tells which uses keep a token alive, and for how long.
+func (r *Rotation) words() string {
+	uses := "each use that is no access token"
+	switch {
+	case r.OnAT && r.OnOther:
+		uses = "each use"
+	case r.OnAT:
+		uses = "each access token"
+	}
+	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(time.Duration(min(r.seconds(), 100*365*24*60*60))*time.Second), "+"))
 }
 
 // sentence tells one clause.

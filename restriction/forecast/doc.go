@@ -18,6 +18,11 @@
 // Of the capabilities it knows AT: a token without it admits no access tokens,
 // which each [Clause] says.
 //
+// A token that rotates may end earlier or later than its exp says, because each
+// generation has a life of its own ([Rotation], [Token.Life]): up to the end of
+// the present generation a forecast is certain, after it the token may live if it
+// was used in time, and from some instant on no use can have kept it alive.
+//
 // Nothing in this package looks at a clock or keeps a state. A [Forecast] is
 // safe for concurrent use as long as nobody changes it.
 package forecast

@@ -18,6 +18,12 @@ type Forecast struct {
 	// is what is left at most.
 	Counted bool
 
+	// Life is until when the token lives. If rotation moves its end, every clause
+	// is Unknown at best after Life.Idle: it depends on whether the token is
+	// used, and so rotated, in time.
+	Life     Life
+	Rotation Rotation // of the token; zero if it does not rotate
+
 	// Clauses are those of the token, in its order. A token without
 	// restrictions has one that limits nothing, with the index
 	// [restriction.NoClause].
@@ -83,7 +89,10 @@ func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 
 // that of exp are both included. Uses that spend nothing are not forecast. Of the
 // capabilities, AT is looked at: other uses need different ones, and some none.
 //
-// The error is an [ErrHorizon], an [ErrCounters] or one of
+// Rotation is taken at its best: a holder keeps each successor that he gets, and
+// uses it from then on. Between now and from, nobody uses the token.
+//
+// The error is an [ErrHorizon], an [ErrCounters], an [ErrRotation] or one of
 // [restriction.Compile]. New is a pure function of its arguments.
 func New(t Token, from, until time.Time) (*Forecast, error) {
 	if err := t.check(); err != nil {
@@ -93,7 +102,10 @@ func New(t Token, from, until time.Time) (*Forecast, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Forecast{From: h.from, Until: h.until, Counted: t.Used != nil}
+	f := &Forecast{From: h.from, Until: h.until, Counted: t.Used != nil, Life: t.Life()}
+	if t.Rotation != nil {
+		f.Rotation = *t.Rotation
+	}
 	f.Clauses = t.clauses(horizon{h.from, h.until.Add(time.Second)}, h.until)
 	f.Windows = f.windows()
 	return f, nil

@@ -11,7 +11,7 @@ type State uint8
 
 const (
 	Closed  State = iota // admits nothing
-	Unknown              // depends on a condition that cannot tell
+	Unknown              // depends on a condition that cannot tell, or on rotation
 	Open                 // admits what the clause states
 )
 

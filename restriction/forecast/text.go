@@ -15,7 +15,7 @@ const (
 // clause, an axis, and the sentences of [Forecast.Describe] below, which are not
 // broken. A width below 40 counts as 40, one above 1000 as 1000.
 //
-// In a bar, █ is open, ▒ depends on a condition that cannot tell, ─ is open
+// In a bar, █ is open, ▒ depends on a condition that cannot tell or on rotation, ─ is open
 // with no uses left, and · is closed. A character stands for all of its time:
 // it is open if the clause is at any instant of it.
 func (f *Forecast) Text(width int, s Style) string {

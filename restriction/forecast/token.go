@@ -28,8 +28,10 @@ type Token struct {
 	Restrictions restriction.List
 
 	// NotBefore and Expires are the first and the last second of the token
-	// itself (protocol section 1.4); zero is no bound.
+	// itself, its "nbf" and "exp" (protocol section 1.4); zero is no bound.
 	NotBefore, Expires time.Time
+	// Rotation moves Expires; nil: the token does not rotate. See [Token.Life].
+	Rotation *Rotation
 
 	// Used says, by clause, what was spent; nil if nobody told.
 	Used []restriction.Usage
@@ -86,6 +88,9 @@ func (t *Token) check() error {
 	case t.Left != nil && len(t.Left) != n:
 		return fmt.Errorf("%w: %d clauses, %d left", ErrCounters, n, len(t.Left))
 	}
+	if r := t.Rotation; r != nil && r.Lifetime > 0 && r.Issued.IsZero() && t.Expires.IsZero() {
+		return ErrRotation
+	}
 	_, err := restriction.Compile(t.Restrictions, t.Options)
 	return err
 }
@@ -127,8 +132,8 @@ func smaller(a, b *int64) *int64 {
 	return restriction.Usages(max(min(*a, *b), 0))
 }
 
-// lifetime is when the token itself may be used.
-func (t *Token) lifetime(h horizon) timeline { return h.seconds(bounds(t.NotBefore, t.Expires)) }
+// lifetime is when the token itself may be used, if it is used well.
+func (t *Token) lifetime(h horizon) timeline { return h.seconds(bounds(t.NotBefore, t.Life().Last)) }
 
 func bounds(first, last time.Time) (int64, int64) {
 	from, until := int64(math.MinInt64), int64(math.MaxInt64)
@@ -177,8 +182,11 @@ func (t *Token) end(from time.Time) time.Time {
 	if !t.NotBefore.IsZero() {
 		last = max(last, min(t.NotBefore.Unix(), most))
 	}
-	if !t.Expires.IsZero() {
-		last, endless = max(from.Unix(), min(t.Expires.Unix(), most)), false
+	switch life := t.Life(); {
+	case !life.Last.IsZero():
+		last, endless = max(from.Unix(), min(life.Last.Unix(), most)), false
+	case !life.Idle.IsZero():
+		last = max(last, min(life.Idle.Unix(), most))
 	}
 	end := time.Unix(last+1, 0)
 	if endless {
