@@ -261,7 +261,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	if c.mode == crashOnce && first != nil {
 		return nil, fmt.Errorf("one lost answer of the store fails the request: %w", first)
 	}
-	closing, cancel := context.WithTimeout(ctx, 5*time.Second)
+	closing, cancel := context.WithTimeout(ctx, crashSoon)
 	defer cancel()
 	return trace, issuer.Close(closing)
 }

@@ -23,7 +23,7 @@ func leaseImpatient(c *mytoken.Config) { c.WaitLimit = 100 * time.Millisecond }
 //
 // proves P5
 func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, config: leaseImpatient})
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
 	w.store.Reset(crashFailFirst("BeginRefresh", 3, false))
 	_, err := w.request(t.Context(), w.issuer, mytoken.NewUseID())
 	crashAs[*mytoken.StoreError](t, err)

@@ -34,6 +34,22 @@ func (w *crashWorld) holdFirst(t *testing.T, fault optest.Fault) (gate *crashGat
 	return gate, first
 }
 
+// holdImpatient is holdFirst for an issuer that does not wait for long. It reports
+// false if the request has ended before the provider was asked.
+func (w *crashWorld) holdImpatient(t *testing.T, i *mytoken.Issuer) (gate *crashGate, first <-chan crashResult, held bool) {
+	t.Helper()
+	gate = newCrashGate(t)
+	w.failOnce(optest.Fault{Wait: gate.wait})
+	first = w.start(t.Context(), i, refreshFirst)
+	select {
+	case <-gate.arrived:
+		return gate, first, true
+	case r := <-first:
+		require.Error(t, r.err)
+		return gate, nil, false
+	}
+}
+
 // proves P3
 func TestSharedFlightIsChargedForEach(t *testing.T) {
 	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 20})
@@ -206,10 +222,14 @@ func TestNobodyIsLeftForTheAnswer(t *testing.T) {
 
 // proves P3
 func TestWaitersGiveUp(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{
-		limit: 9, config: func(c *mytoken.Config) { c.WaitLimit = 50 * time.Millisecond },
-	})
-	gate, first := w.holdFirst(t, optest.Fault{})
+	// On a busy machine the time may be over before the provider is asked.
+	var w *crashWorld
+	var gate *crashGate
+	var first <-chan crashResult
+	for limit, held := 50*time.Millisecond, false; !held; limit *= 2 {
+		w = newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, config: func(c *mytoken.Config) { c.WaitLimit = limit }})
+		gate, first, held = w.holdImpatient(t, w.issuer)
+	}
 
 	// In the queue: given back.
 	busy := crashAs[*mytoken.BusyError](t, crashAwait(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
@@ -289,19 +309,32 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 //
 // proves P3, P5
 func TestProviderTimesOut(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9, upstream: func(c *oidcupstream.Config) { c.Timeout = 100 * time.Millisecond }})
-	_, first := w.holdFirst(t, optest.Fault{})
+	var w *crashWorld
+	timeout := 50 * time.Millisecond
+	impatient := func(lease time.Duration) (*mytoken.Issuer, error) {
+		up := w.site.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
+		up.Clock, up.Timeout = w.clock.Now, timeout
+		upstream, err := oidcupstream.New(up)
+		require.NoError(t, err)
+		return w.node(func(c *mytoken.Config) { c.Providers, c.Lease = []mytoken.Provider{{Upstream: upstream}}, lease })
+	}
+	var first <-chan crashResult
+	for held := false; !held; { // on a busy machine the time may be over before the provider is asked
+		timeout *= 2
+		w = newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+		node, err := impatient(0)
+		require.NoError(t, err)
+		_, first, held = w.holdImpatient(t, node)
+	}
 	require.True(t, crashAs[*mytoken.UpstreamError](t, crashAwait(t, first).err).Charged)
 	w.requireCharged(t, 1)
 	_, err := w.request(t.Context(), w.issuer, mytoken.NewUseID())
 	require.NoError(t, err)
 	w.requireCharged(t, 2)
 
-	w.cfg.Lease = 2*time.Second + 100*time.Millisecond
-	_, err = w.node(nil)
+	_, err = impatient(2*time.Second + timeout)
 	require.ErrorContains(t, err, "Lease")
-	w.cfg.Lease++
-	_, err = w.node(nil)
+	_, err = impatient(2*time.Second + timeout + 1)
 	require.NoError(t, err)
 }
 

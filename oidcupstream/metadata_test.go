@@ -113,7 +113,7 @@ func TestMetadataRenewed(t *testing.T) {
 		b.clock.Advance(time.Minute)
 		_, err := b.refresh(login.RefreshToken)
 		return err == nil && len(attempts) > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 	m, err := b.p.Discover(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, fetched, m.Fetched)
@@ -123,7 +123,7 @@ func TestMetadataRenewed(t *testing.T) {
 		b.clock.Advance(time.Minute)
 		m, err := b.p.Discover(t.Context())
 		return err == nil && m.Fetched.After(fetched)
-	}, 10*time.Second, time.Millisecond)
+	}, 2*time.Minute, time.Millisecond)
 }
 
 // The look-up of metadata and the call share one timeout, so that a refresh never takes longer than said.

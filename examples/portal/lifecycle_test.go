@@ -121,13 +121,13 @@ func endDuringRefresh(t *testing.T, clientStays bool) bool {
 	defer cancel()
 	client := p.client()
 	status := make(chan int, 1)
+	began := time.Now() // before the program can begin to wait
 	go func() {
 		body := `{"grant_type":"mytoken","mytoken":"` + token + `"}`
 		code, _, _ := send(ctx, client, http.MethodPost, p.URL+"/api/v0/token/access", "application/json", body)
 		status <- code
 	}()
 	<-asked
-	began := time.Now()
 	if !clientStays {
 		cancel()
 		<-status
@@ -186,13 +186,13 @@ func TestNoMoreRequests(t *testing.T) {
 	token, _ := p.login()
 	client, stranger := p.client(), p.client()
 	answered := make(chan struct{})
+	began := time.Now() // before the program can begin to wait
 	go func() {
 		defer close(answered)
 		body := `{"grant_type":"mytoken","mytoken":"` + token + `"}`
 		_, _, _ = send(t.Context(), client, http.MethodPost, p.URL+"/api/v0/token/access", "application/json", body)
 	}()
 	<-asked
-	began := time.Now()
 	p.terminate()
 	p.errs.wait(t, "shutting down")
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
