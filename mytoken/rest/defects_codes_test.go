@@ -49,6 +49,7 @@ func (s *service) loggedIn(request, decision m) string {
 func TestD01_D02_CodesAreIndependent(t *testing.T) {
 	s := start(t)
 	seen := make(map[string]bool)
+	const same = 10 // characters that random codes have in common once in 10^12 runs of this test
 	for range 50 {
 		consent, polling := s.startNative(nil)
 		to, err := url.Parse(s.browser().approve(consent, nil))
@@ -62,9 +63,9 @@ func TestD01_D02_CodesAreIndependent(t *testing.T) {
 			}
 			seen[a] = true
 			for j, b := range all {
-				for at := 0; i != j && at+6 <= len(a); at++ {
-					if strings.Contains(b, a[at:at+6]) {
-						t.Fatalf("codes %d and %d share %q", i, j, a[at:at+6])
+				for at := 0; i != j && at+same <= len(a); at++ {
+					if strings.Contains(b, a[at:at+same]) {
+						t.Fatalf("codes %d and %d share %q", i, j, a[at:at+same])
 					}
 				}
 			}
