@@ -165,6 +165,9 @@ func TestCompileErrors(t *testing.T) {
 		"condition named ip":   {nil, Options{Conditions: map[string]Factory{"ip": neverFactory}}, ErrInvalid},
 		"condition of nothing": {nil, Options{Conditions: map[string]Factory{"x": nil}}, ErrInvalid},
 		"private country":      {nil, Options{PrivateCountry: "Germany"}, ErrInvalid},
+		"disabled misspelt":    {nil, Options{Disabled: []string{KeyHosts, "geoip_alow"}}, ErrInvalid},
+		"disabled older name":  {nil, Options{Disabled: []string{KeyIP}}, ErrInvalid},
+		"disabled own key":     {nil, Options{Disabled: []string{"x"}, Conditions: map[string]Factory{"x": neverFactory}}, ErrInvalid},
 	} {
 		if p, err := Compile(test.list, test.options); !errors.Is(err, test.want) || p != nil {
 			t.Errorf("%s: %v, %v", name, p, err)

@@ -38,7 +38,7 @@ type Options struct {
 
 	// Disabled are keys of the protocol that the deployment does not support:
 	// refused at issue time; a clause that has one admits nothing (protocol
-	// section 10.2, D25 and D26).
+	// section 10.2, D25 and D26). Any other key here is an error of [Compile].
 	Disabled []string
 }
 

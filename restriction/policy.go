@@ -94,6 +94,12 @@ func (l *lookups) configure(o *Options) error {
 			return fmt.Errorf("restriction: %w: condition %q is under a key of the protocol or has no factory", ErrInvalid, clip(key))
 		}
 	}
+	known := knownKeys()
+	for _, key := range o.Disabled {
+		if !slices.Contains(known[:], key) { // a slip of the pen would leave the key that was meant enabled
+			return fmt.Errorf("restriction: %w: disabled key %q is not one of the protocol", ErrInvalid, clip(key))
+		}
+	}
 	if o.PrivateCountry != "" {
 		home, ok := parseCountry(o.PrivateCountry)
 		if !ok {
