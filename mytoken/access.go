@@ -29,7 +29,10 @@ type AccessTokenRequest struct {
 	// Provider is the issuer that the client expects; empty: any.
 	Provider string
 	// Scopes and Audiences are what is asked for. Empty: what the clause that
-	// admits the request allows.
+	// admits the request allows. Audiences that the login did not ask for are
+	// refused without asking a provider that would end the login over them
+	// ([oidcupstream.AudienceParameter].LoginOnly): *UpstreamError with the code
+	// invalid_target, not charged.
 	Scopes    []string
 	Audiences []string
 	// Comment is recorded in the history.

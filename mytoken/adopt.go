@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -19,6 +22,10 @@ type Adoption struct {
 	Provider, Subject string
 	// RefreshToken has at most MaxRefreshTokenLength bytes.
 	RefreshToken Secret
+	// Audiences that the login asked for (RFC 8707), if it did: a reconnect asks
+	// for them again, and where the provider gives tokens for no others
+	// ([oidcupstream.AudienceParameter].LoginOnly), nothing else is asked for.
+	Audiences []string
 	// ID names the request, so that it can be repeated with the same refresh
 	// token after a lost answer or an error, within the lifetime of a code.
 	// Give one: without it, a failure after the provider has replaced the
@@ -33,6 +40,7 @@ type Adoption struct {
 const (
 	MaxRefreshTokenLength = 32 << 10
 	maxSubjectLength      = 1 << 10 // OpenID Connect allows 255
+	maxAudiencesLength    = 32 << 10
 )
 
 // Adopt issues a first token for a refresh token. The refresh token is stored
@@ -65,7 +73,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*Issued, error) {
 	}
 	f := firstToken{
 		provider: provider, subject: a.Subject, refreshToken: a.RefreshToken.Reveal(), authTime: time.Time{}, // not known
-		properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
+		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
 	}
 	f.sealFor = func(rec issuedRecord, token store.TokenID) error {
 		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), rec, token)
@@ -91,8 +99,15 @@ func (a *Adoption) check() error {
 		return &RequestError{Field: "sub", Reason: fmt.Sprintf("missing, longer than %d bytes, or not UTF-8", maxSubjectLength)}
 	case a.RefreshToken.IsEmpty() || len(a.RefreshToken.Reveal()) > MaxRefreshTokenLength:
 		return &RequestError{Field: "refresh_token", Reason: fmt.Sprintf("missing, or longer than %d bytes", MaxRefreshTokenLength)}
+	case len(joinAudiences(a.Audiences)) > maxAudiencesLength || slices.ContainsFunc(a.Audiences, unfit):
+		return &RequestError{Field: "audience", Reason: fmt.Sprintf("empty, or with white space, or together longer than %d bytes", maxAudiencesLength)}
 	}
 	return nil
+}
+
+// unfit reports whether no login asks for such an audience.
+func unfit(audience string) bool {
+	return audience == "" || !utf8.ValidString(audience) || strings.ContainsFunc(audience, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
 // adoptAgain answers a request that was answered before, or that ended before

@@ -216,9 +216,11 @@ func ExampleIssuer_Adopt() {
 }
 
 // loginBefore is how a service got refresh tokens before it had an issuer.
-func loginBefore(ctx context.Context, service *mytokentest.Service, subject string) (mytoken.Secret, error) {
+func loginBefore(ctx context.Context, service *mytokentest.Service, subject string, audiences ...string) (mytoken.Secret, error) {
 	upstream, verifier := service.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
-	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{State: "state", Nonce: "nonce", Verifier: verifier})
+	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
+		State: "state", Nonce: "nonce", Verifier: verifier, Audiences: audiences,
+	})
 	if err != nil {
 		return mytoken.Secret{}, err
 	}

@@ -100,12 +100,12 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 	if err != nil {
 		return nil, err
 	}
-	scopes, audiences := requested(l.pending.Properties.Restrictions, l.provider.Upstream)
+	scopes, _ := requested(l.pending.Properties.Restrictions, l.provider.Upstream)
 	if len(l.pending.Scopes) > 0 {
 		scopes = l.pending.Scopes
 	}
 	tokens, err := l.provider.Upstream.Exchange(ctx, oidcupstream.ExchangeRequest{
-		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce, Scopes: scopes, Audiences: audiences,
+		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce, Scopes: scopes, Audiences: l.pending.Audiences,
 	})
 	var unusable *oidcupstream.Error
 	if errors.As(err, &unusable) && unusable.RefreshToken() != "" {
@@ -133,7 +133,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*Issued
 	}
 	f := firstToken{
 		provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
-		scopes: tokens.Scopes, properties: props, response: l.pending.Response, client: l.client,
+		scopes: tokens.Scopes, audiences: l.pending.Audiences, properties: props, response: l.pending.Response, client: l.client,
 		comment: "Used grant_type oidc_flow authorization_code",
 	}
 	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
@@ -160,7 +160,7 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	// The audience of this access token says something about audiences that were
 	// asked for. Otherwise it is the provider's default, and a refresh may ask
 	// for another.
-	if _, audiences := requested(props.Restrictions, l.provider.Upstream); len(audiences) > 0 && tokens.AudienceKnown {
+	if len(l.pending.Audiences) > 0 && tokens.AudienceKnown {
 		granted.Audiences = append([]string{}, tokens.Audiences...)
 	}
 	list, _, err := props.Restrictions.Granted(granted)
@@ -250,6 +250,7 @@ type firstToken struct {
 	authTime     time.Time
 	refreshToken string
 	scopes       []string // granted; nil if not known
+	audiences    []string // that the login asked for
 	properties   Properties
 	response     Response
 	client       Client
@@ -273,7 +274,9 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*Issued, *prese
 	if rec.Transfer != "" {
 		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", f.client))
 	}
-	grant := store.Grant{ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Created: store.At(i.now())}
+	grant := store.Grant{
+		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: store.At(i.now()),
+	}
 	key := seal.NewDataKey()
 	if grant.Refresh, err = i.cfg.Seal.SealWith(store.RefreshTokenPlace(grant.ID, 1), key, []byte(f.refreshToken)); err != nil {
 		return nil, nil, err

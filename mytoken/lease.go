@@ -19,6 +19,8 @@ type lease struct {
 	id    store.LeaseID
 	taken bool   // false for providers whose refresh tokens never rotate
 	gen   uint64 // generation that the store last told
+	// audiences are those that the login asked for, as the store last told.
+	audiences []string
 	// uncommitted says that the provider answered with a refresh token that
 	// the store does not have yet.
 	uncommitted bool
@@ -119,7 +121,7 @@ func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcups
 	var refused error
 	tried := make(map[string]bool)
 	for {
-		l.gen = state.Generation
+		l.gen, l.audiences = state.Generation, splitAudiences(state.Audience)
 		c, spare, found := untried(state, tried)
 		if !found {
 			return nil, l.fail(ctx, refused)
@@ -181,7 +183,7 @@ func (l *lease) open(c store.Spare) (string, error) {
 // committed; a spare that works becomes the current one.
 func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupstream.Tokens, error) {
 	tokens, err := l.req.provider.Upstream.Refresh(ctx, oidcupstream.RefreshRequest{
-		RefreshToken: sent, Subject: l.req.subject, Scopes: l.req.scopes, Audiences: l.req.audiences,
+		RefreshToken: sent, Subject: l.req.subject, Scopes: l.req.scopes, Audiences: l.req.audiences, LoginAudiences: l.audiences,
 	})
 	fresh := newRefreshToken(tokens, err)
 	if fresh == "" && err == nil && spare {

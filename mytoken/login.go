@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -126,8 +127,9 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if len(pending.Scopes) > 0 {
 		scopes = pending.Scopes
 	}
+	pending.Audiences = dedup(slices.Concat(pending.Audiences, audiences))
 	target, err := provider.Upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
-		State: state, Nonce: pending.Nonce, Verifier: pending.Verifier, Scopes: scopes, Audiences: audiences,
+		State: state, Nonce: pending.Nonce, Verifier: pending.Verifier, Scopes: scopes, Audiences: pending.Audiences,
 	})
 	if errors.Is(err, oidcupstream.ErrRequest) { // a provider takes fewer characters than a restriction
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
@@ -152,7 +154,8 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 // requested is what the provider is asked to grant (protocol section 9.2,
 // D12): the union over the clauses. If a clause does not say, these are all
 // scopes that are configured and those of the other clauses, and no audiences,
-// which leaves them to the provider.
+// which leaves them to the provider. (Where the provider gives tokens only for
+// audiences that the login asked for, each clause should name its own.)
 func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, audiences []string) {
 	scopes, bounded := list.ScopeUnion()
 	if !bounded {

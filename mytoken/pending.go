@@ -26,7 +26,8 @@ type pendingLogin struct {
 
 	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty if nobody polls
 
-	Scopes []string `json:"scopes,omitempty"` // asked for whatever the restrictions say; empty: what they say
+	Scopes    []string `json:"scopes,omitempty"`    // asked for whatever the restrictions say; empty: what they say
+	Audiences []string `json:"audiences,omitempty"` // asked for; before the provider is asked, beside what the restrictions say
 
 	Verifier string `json:"verifier,omitempty"` // PKCE
 	Nonce    string `json:"nonce,omitempty"`

@@ -31,9 +31,11 @@ type ReconnectRequest struct {
 
 // StartReconnect begins a login of the same user that replaces the refresh
 // token behind a tree of tokens: after the provider has ended the old login
-// (*ReconnectError), or before. All tokens of the tree live on. FinishLogin
-// finishes it, unless the token is revoked meanwhile. Possession of a token that may be used here and now is enough: it
-// is the user who decides, by logging in. It fails with *TokenError,
+// (*ReconnectError), or before. It asks for the scopes that the last login was
+// granted and for the audiences that it asked for. All tokens of the tree live
+// on. FinishLogin finishes it, unless the token is revoked meanwhile.
+// Possession of a token that may be used here and now is enough: it is the
+// user who decides, by logging in. It fails with *TokenError,
 // *RefusedError, *RequestError, *UpstreamError or *StoreError.
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
@@ -63,7 +65,8 @@ func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Log
 	pending.Reconnect = &reconnect{
 		Grant: state.Grant[:], Token: p.id.ID[:], Key: key.Reveal(), Sub: p.token.OIDCSubject(),
 	}
-	pending.Scopes = strings.Fields(grant.Scope) // what the first login was granted is asked for again
+	// What the last login was granted, and what it asked for, is asked for again.
+	pending.Scopes, pending.Audiences = strings.Fields(grant.Scope), splitAudiences(grant.Audience)
 	return i.authorize(ctx, pending, seal.NewDataKey(), store.TicketChanges{})
 }
 
@@ -107,7 +110,7 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, i.cfg.Store.ReplaceGrant(ctx, store.Replacement{
 				Grant: grant, Owner: Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
-				Scope: joinScopes(tokens.Scopes), Now: store.At(i.now()),
+				Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences), Now: store.At(i.now()),
 				// The ticket belongs to the token that asked: it is not there
 				// any more if that was revoked meanwhile.
 				Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
@@ -128,3 +131,15 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 }
 
 func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }
+
+// joinAudiences is for audiences that a provider can be asked for: they hold no
+// space.
+func joinAudiences(audiences []string) string { return strings.Join(audiences, " ") }
+
+// splitAudiences is the reverse of joinAudiences.
+func splitAudiences(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return strings.Split(joined, " ") // there may be other white space in them
+}
