@@ -166,7 +166,7 @@ func TestReuseOfAnOldRefreshToken(t *testing.T) {
 	for range 2 {
 		s.object(s.access(token, nil))
 	}
-	status, answer := s.provider.present(s.tap.refreshTokens()[0])
+	status, answer := s.provider.present(s.tap.refreshTokens()[0], nil)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Equal(t, "invalid_grant", answer["error"])
 	require.Equal(t, 1, s.provider.count("grant.revoked"))
@@ -188,19 +188,67 @@ func TestReuseOfAnOldRefreshToken(t *testing.T) {
 	s.object(s.access(token, nil))
 }
 
-// The provider refuses a resource that the login did not ask for, and keeps the next
-// refresh token to itself: the login is over. The program is told why at once, and
-// from then on that the user has to log in again.
+// The provider refuses a resource that the login did not ask for after it has used up
+// the refresh token, so it is not asked for one: the login of the whole tree stays.
+// proves P5
 func TestResourceOfNoLogin(t *testing.T) {
 	s := start(t)
-	token := s.login("alice", m{"capabilities": []string{"AT"}})
-	status, answer := s.access(token, url.Values{"resource": {compute}})
+	token := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
+	child := s.object(s.post("/api/v0/token/my", m{
+		"grant_type": "mytoken", "mytoken": token, "capabilities": []string{"AT"}, "restrictions": []m{{"audience": []string{compute}}},
+	}))["mytoken"].(string)
+	asked := len(s.provider.events())
+	for range 2 {
+		for _, request := range []struct {
+			token string
+			ask   url.Values
+		}{{token, url.Values{"resource": {compute}}}, {token, url.Values{"audience": {storage}}}, {child, nil}} {
+			status, answer := s.access(request.token, request.ask)
+			require.Equal(t, http.StatusBadRequest, status)
+			require.Equal(t, m{
+				"error":             "oidc_error",
+				"error_description": "invalid_target: access tokens of this provider are for audiences that the login asked for: it did not ask for this one",
+			}, answer)
+		}
+	}
+	require.Len(t, s.provider.events(), asked, "the provider was asked")
+	s.object(s.access(token, nil))
+	s.untroubled()
+
+	// What would happen.
+	status, answer := s.provider.present(s.tap.last(), url.Values{"resource": {compute}})
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Equal(t, m{"error": "oidc_error", "error_description": "invalid_target: resource indicator is missing, or unknown"}, answer)
+	require.Equal(t, "invalid_target", answer["error"])
 	status, answer = s.access(token, nil)
 	require.Equal(t, http.StatusUnauthorized, status)
 	require.Equal(t, "invalid_token", answer["error"])
 	s.reconnect("alice", token)
+	s.object(s.access(token, nil))
+}
+
+// A new login for a tree asks for the resources of the first one again: without them
+// the provider would refuse what the clauses name.
+func TestReconnectKeepsTheResources(t *testing.T) {
+	s := start(t)
+	token := s.login("alice", m{
+		"capabilities": []string{"AT"},
+		"restrictions": []m{{"audience": []string{storage}, "scope": "storage.read"}, {"audience": []string{compute}, "scope": "compute.run"}},
+	})
+	for round := range 3 {
+		for audience, scope := range map[string]string{storage: "storage.read", compute: "compute.run"} {
+			answer := s.object(s.access(token, url.Values{"resource": {audience}}))
+			require.Equal(t, []any{audience}, answer["audience"])
+			require.Equal(t, scope, answer["scope"])
+		}
+		status, _ := s.provider.present(s.tap.refreshTokens()[0], nil) // an old one ends the login
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Equal(t, round+1, s.provider.count("grant.revoked"))
+		s.tap.forget()
+		status, answer := s.access(token, nil)
+		require.Equal(t, http.StatusUnauthorized, status)
+		require.Equal(t, m{"error": "invalid_token", "error_description": "No refresh token attached"}, answer)
+		s.reconnect("alice", token)
+	}
 	s.object(s.access(token, nil))
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -177,9 +178,11 @@ func (p *provider) count(name string) (n int) {
 
 // present sends a refresh token to the provider past the service, as somebody does
 // who has a copy of it.
-func (p *provider) present(refreshToken string) (status int, answer map[string]any) {
+func (p *provider) present(refreshToken string, more url.Values) (status int, answer map[string]any) {
 	p.t.Helper()
-	return postForm(p.t, p.Issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}, asClient)
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
+	maps.Copy(form, more)
+	return postForm(p.t, p.Issuer+"/token", form, asClient)
 }
 
 // isActive asks the provider about a token.
@@ -198,6 +201,6 @@ func asClient(r *http.Request) { r.SetBasicAuth(clientID, clientSecret) }
 func (p *provider) upstream(redirectURI string, tp *tap) (*oidcupstream.Provider, error) {
 	return oidcupstream.New(oidcupstream.Config{
 		Issuer: p.Issuer, Name: "oidc-provider", ClientID: clientID, Auth: oidcupstream.ClientSecretBasic(clientSecret),
-		RedirectURL: redirectURI, Scopes: scopes, Audience: oidcupstream.AudienceParameter{Single: true}, Timeout: patience, HTTPClient: &http.Client{Transport: tp},
+		RedirectURL: redirectURI, Scopes: scopes, Audience: oidcupstream.AudienceParameter{Single: true, LoginOnly: true}, Timeout: patience, HTTPClient: &http.Client{Transport: tp},
 	})
 }

@@ -28,6 +28,13 @@ func (tp *tap) last() string {
 	return all[len(all)-1]
 }
 
+// forget is for a login that has ended.
+func (tp *tap) forget() {
+	tp.mu.Lock()
+	defer tp.mu.Unlock()
+	tp.given = nil
+}
+
 func (tp *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := oneShot.RoundTrip(r)
 	if err != nil || r.Method != http.MethodPost {
