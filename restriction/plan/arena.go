@@ -15,6 +15,7 @@ type arena struct {
 	sources []source
 	grid    *grid
 	token   *forecast.Token // whose capabilities count; nil if none do
+	last    int64           // second of the token, whatever its clauses say
 }
 
 func newArena(p *Plan, phases []seconds, s []source) *arena {
@@ -34,7 +35,7 @@ func newArena(p *Plan, phases []seconds, s []source) *arena {
 			hosts = append(hosts, known)
 		}
 	}
-	return &arena{plan: p, times: phases, sources: s, grid: newGrid(cuts, hosts)}
+	return &arena{plan: p, times: phases, sources: s, grid: newGrid(cuts, hosts), last: forever}
 }
 
 // contest is that for one kind of use.

@@ -18,7 +18,9 @@
 //
 // Preflight looks at the token as a whole: its restrictions with what was used of
 // them, when it ends, and its capabilities. A token without the capability AT
-// carries no plan that obtains access tokens; a [Break] names what is lacking.
+// carries no plan that obtains access tokens; a [Break] names what is lacking. A
+// token that rotates has to be used to stay alive: where the plan does not make
+// sure of that, the answer is Perhaps.
 //
 // Everything here is a pure function of its arguments and safe for concurrent
 // use. Nothing looks at a clock, and nothing is looked up.

@@ -30,6 +30,9 @@ const (
 	// Capability: whether the token may do what the plan does. Nobody told its
 	// capabilities, or those that other uses of a phase need.
 	Capability
+	// Renewal: whether the job uses the token often enough. Each generation of it
+	// ends, and only a use in time begins the next one.
+	Renewal
 )
 
 // String tells the doubt in words.
@@ -47,6 +50,8 @@ func (u Unknowable) String() string {
 		return "in which country an address will be"
 	case Capability:
 		return "whether the token has the capabilities that the plan needs"
+	case Renewal:
+		return "whether the job uses the token often enough to keep it alive"
 	}
 	return "how many uses were spent"
 }
@@ -64,6 +69,9 @@ func (l *look) doubts() []Doubt {
 	all := []Doubt{{RefreshToken, restriction.NoClause, ""}, {Revocation, restriction.NoClause, ""}}
 	if l.token.Capabilities == nil || slices.ContainsFunc(l.plan.Phases, func(p Phase) bool { return p.OtherUses != 0 && len(p.Capabilities) == 0 }) {
 		all = append(all, Doubt{Capability, restriction.NoClause, KeyCapabilities})
+	}
+	if l.renewed() {
+		all = append(all, Doubt{Renewal, restriction.NoClause, KeyRotation})
 	}
 	for i := range l.forecast.Clauses {
 		if l.matters(i) {

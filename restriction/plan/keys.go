@@ -9,9 +9,12 @@ import (
 
 // keys are those of a clause that stand in the way of a use. A use that nothing
 // else stands in the way of finds no use left.
-func (l *look) keys(i int, b *Break) []string {
-	c, s, p := &l.forecast.Clauses[i], &l.arena.sources[i], &l.plan.Phases[b.Phase]
+func (l *look) keys(i int, a *arena, b *Break) []string {
+	c, s, p := &l.forecast.Clauses[i], &a.sources[i], &l.plan.Phases[b.Phase]
 	keys := l.timeKeys(c, b)
+	if end := l.endKey(a, b.At.Unix()); end != "" && !slices.Contains(keys, end) {
+		keys = append(keys, end)
+	}
 	if b.Kind == restriction.AT {
 		if !subset(sorted(p.Scopes), s.limits.Scopes) {
 			keys = append(keys, restriction.KeyScope)
@@ -36,12 +39,12 @@ func (l *look) keys(i int, b *Break) []string {
 func (l *look) timeKeys(c *forecast.Clause, b *Break) []string {
 	now := b.At.Unix()
 	switch {
-	case c.At(b.At) != forecast.Closed:
-		return nil
 	case c.Never != nil:
 		return []string{neverKey(c.Never)}
-	case c.Limits.Expires != 0 && now > c.Limits.Expires, !l.token.Expires.IsZero() && now > l.token.Expires.Unix():
+	case c.Limits.Expires != 0 && now > c.Limits.Expires:
 		return []string{restriction.KeyExpires}
+	case c.At(b.At) != forecast.Closed:
+		return nil
 	case now < c.Limits.NotBefore, !l.token.NotBefore.IsZero() && now < l.token.NotBefore.Unix():
 		return []string{restriction.KeyNotBefore}
 	}

@@ -64,8 +64,8 @@ type Break struct {
 	// none.
 	Clause int
 	// Keys are those in its way, wire names, the first of them the most telling.
-	// A token that itself begins later or has ended then is in the way with nbf
-	// or exp.
+	// A token that itself begins later or has ended then is in the way with nbf,
+	// exp or, if a generation of it has ended, [KeyRotation].
 	Keys []string
 	// Capability is what the token lacks. Then the only key is
 	// [KeyCapabilities], and no clause is meant. Otherwise it is empty.
@@ -84,6 +84,14 @@ const KeyCapabilities = "capabilities"
 // Counters are looked at if the token has them; what others spend in the
 // meantime, such as another job with a child of the same token, is not foreseen.
 // Conditions of the embedding program are asked about token.Request.
+//
+// A token that rotates ends when none of its generations was used in time. At
+// the worst a phase makes no use before its last second: a token whose present
+// generation ends before that carries no plan for certain. It breaks if not even
+// the plan's own uses, each made when it helps the most, keep the token alive.
+// In between the answer is Perhaps, with a doubt: it depends on how the job
+// spreads its uses. The job keeps each successor of the token, and uses that from
+// then on.
 //
 // Without the capability AT a token carries no plan that obtains access tokens,
 // and without those of [Phase.Capabilities] none with their uses. That nobody
@@ -104,8 +112,17 @@ func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, er
 	if err != nil {
 		return nil, err
 	}
+	life := token.Life()
+	if !life.Fixed() {
+		renewed := token
+		renewed.Rotation, renewed.Expires = nil, life.Last
+		if f, err = forecast.New(renewed, submitted, time.Unix(end+1, 0)); err != nil {
+			return nil, err
+		}
+	}
 	l := look{plan: &p, token: &token, forecast: f, arena: newArena(&p, phases, foreseen(&token, f))}
 	l.arena.token = &token
+	l.bound(life)
 	v := l.verdict()
 	if v.Answer == Carries {
 		return v, nil
@@ -165,23 +182,23 @@ func opening(s forecast.Span) []open {
 type look struct {
 	plan     *Plan
 	token    *forecast.Token
-	forecast *forecast.Forecast
+	forecast *forecast.Forecast // of the token at its best
 	arena    *arena
+	// The arena at the worst and at the best: see bound.
+	worst, best *arena
 }
 
 func (l *look) verdict() *Verdict {
 	v := &Verdict{Answer: Carries, Doubts: l.doubts()}
 	for _, kind := range kinds {
-		c := l.arena.contest(kind)
-		worst := c.settle()
+		worst := l.worst.contest(kind).settle()
 		if worst.breach == nil && !worst.unsettled {
 			continue
 		}
-		answer, b := Perhaps, worst.breach
-		if best := c.hopeful().settle(); best.breach != nil {
-			answer, b = Breaks, best.breach
+		answer, found := Perhaps, l.broken(kind, l.worst, worst.breach)
+		if best := l.best.contest(kind).hopeful().settle(); best.breach != nil {
+			answer, found = Breaks, l.broken(kind, l.best, best.breach)
 		}
-		found := l.broken(kind, b)
 		switch {
 		case answer < v.Answer:
 			v.Answer, v.Break = answer, found
@@ -193,20 +210,20 @@ func (l *look) verdict() *Verdict {
 }
 
 // broken describes a breach.
-func (l *look) broken(kind restriction.Kind, b *breach) *Break {
+func (l *look) broken(kind restriction.Kind, a *arena, b *breach) *Break {
 	if b == nil {
 		return nil
 	}
 	found := &Break{
-		At: time.Unix(l.arena.grid.cuts[b.segment], 0).UTC(), Phase: b.phase, Name: l.plan.Phases[b.phase].Name,
-		Kind: kind, Host: l.arena.grid.hosts[b.column], Clause: restriction.NoClause,
+		At: time.Unix(a.grid.cuts[b.segment], 0).UTC(), Phase: b.phase, Name: l.plan.Phases[b.phase].Name,
+		Kind: kind, Host: a.grid.hosts[b.column], Clause: restriction.NoClause,
 	}
-	if lacking := l.arena.lacks(b.phase, kind); lacking != "" {
+	if lacking := a.lacks(b.phase, kind); lacking != "" {
 		found.Capability, found.Keys = lacking, []string{KeyCapabilities}
 		return found
 	}
 	for i := range l.forecast.Clauses {
-		keys := l.keys(i, found)
+		keys := l.keys(i, a, found)
 		if i == 0 || len(keys) < len(found.Keys) {
 			found.Clause, found.Keys = l.forecast.Clauses[i].Index, keys
 		}

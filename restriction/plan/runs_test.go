@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -18,7 +19,10 @@ import (
 func firstRefusal(t *rapid.T, p plan.Plan, token forecast.Token) (int, bool) {
 	first, found := 0, false
 	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
-		g := player{t: t, plan: p, policy: compile(t, token.Restrictions), list: token.Restrictions, kind: kind, may: token.Capabilities}
+		g := player{t: t, plan: p, policy: compile(t, token.Restrictions), list: token.Restrictions, kind: kind, may: token.Capabilities, end: worldEnd}
+		if !token.Expires.IsZero() {
+			g.end = int(token.Expires.Sub(submitted) / time.Second)
+		}
 		if second, ok := g.play(token.Used); ok && (!found || second < first) {
 			first, found = second, true
 		}
@@ -34,6 +38,7 @@ type player struct {
 	list   restriction.List
 	kind   restriction.Kind
 	may    capability.Set // nil: everything
+	end    int            // last second of the token
 }
 
 // able reports whether the token has the capabilities that a use needs.
@@ -93,7 +98,7 @@ func (g *player) step(from position, phase int, a access) (next position, refuse
 	d := g.policy.Evaluate(&r)
 	clause, ok := d.First()
 	switch {
-	case !ok && !d.Admitted(), !g.able(g.plan.Phases[phase]):
+	case a.second > g.end, !ok && !d.Admitted(), !g.able(g.plan.Phases[phase]):
 		return position{}, true
 	case most != plan.AnyNumber:
 		next.made[phase]++
