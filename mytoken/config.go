@@ -49,9 +49,9 @@ type Config struct {
 	Logger *slog.Logger
 
 	// SpillDir is a directory in which refresh tokens, sealed, survive a crash
-	// between the provider's answer and the commit. Empty: they are kept in
-	// memory, and such a crash can lose a login at providers that rotate
-	// strictly.
+	// between the provider's answer and the commit. It is made if it is missing,
+	// for its owner alone. Empty: they are kept in memory, and such a crash can
+	// lose a login at providers that rotate strictly.
 	SpillDir string
 
 	// CodeLifetime is how long logins, polling and transfer codes are valid;
@@ -184,7 +184,9 @@ const (
 )
 
 // NewIssuer checks the configuration and returns an issuer. It reaches neither
-// the store nor a provider.
+// the store nor a provider, and makes the spill directory if it is missing. An
+// error names the field; without a server key or a key that signs it wraps
+// [seal.ErrNoKey] or [ErrNoSigningKey].
 func NewIssuer(cfg Config) (*Issuer, error) {
 	u, err := url.Parse(cfg.Issuer)
 	switch {
@@ -194,8 +196,12 @@ func NewIssuer(cfg Config) (*Issuer, error) {
 		return nil, errors.New("mytoken: Config.Store is missing")
 	case cfg.Seal == nil:
 		return nil, errors.New("mytoken: Config.Seal is missing")
+	case cfg.Seal.Active() == seal.KeyID{}:
+		return nil, fmt.Errorf("mytoken: Config.Seal: %w", seal.ErrNoKey)
 	case cfg.Keys == nil:
 		return nil, errors.New("mytoken: Config.Keys is missing")
+	case cfg.Keys.ActiveID() == "":
+		return nil, fmt.Errorf("mytoken: Config.Keys cannot sign: %w", ErrNoSigningKey)
 	case len(cfg.Providers) == 0:
 		return nil, errors.New("mytoken: Config.Providers is empty")
 	}
@@ -255,7 +261,7 @@ func NewIssuer(cfg Config) (*Issuer, error) {
 		i.order = append(i.order, &p)
 	}
 	if i.verify, err = newTokenCore(cfg.Issuer, cfg.Keys, cfg.Restrictions, cfg.Clock, cfg.MaxClockSkew, max(cfg.TokenCacheSize, 0)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("mytoken: Config: %w", err)
 	}
 	spilled, err := newSpill(cfg.SpillDir)
 	if err != nil {

@@ -120,7 +120,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	core, err := newTokenCore(cfg.Issuer, cfg.Keys, cfg.Restrictions, cfg.Clock, cfg.Leeway, cfg.CacheSize)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrVerifierConfig, err)
 	}
 	v := &Verifier{core: core, source: cfg.Keys, assumeUsage: cfg.AssumeUsagesLeft}
 	if cfg.JWKSURL != "" {

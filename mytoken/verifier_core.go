@@ -2,6 +2,7 @@ package mytoken
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,13 +32,13 @@ type tokenVerifier struct {
 // is refused because of them later.
 func newTokenCore(issuer string, keys *Keys, options restriction.Options, clock func() time.Time, leeway time.Duration, cacheSize int) (*tokenVerifier, error) {
 	if issuer == "" {
-		return nil, fmt.Errorf("%w: no issuer", ErrVerifierConfig)
+		return nil, errors.New("no issuer")
 	}
 	if leeway < 0 || leeway > maxLeeway {
-		return nil, fmt.Errorf("%w: leeway of more than %s", ErrVerifierConfig, maxLeeway)
+		return nil, fmt.Errorf("more than %s are granted to clocks that differ", maxLeeway)
 	}
 	if _, err := restriction.Compile(nil, options); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrVerifierConfig, err)
+		return nil, fmt.Errorf("restriction options: %w", err)
 	}
 	v := &tokenVerifier{issuer: issuer, keys: keys, options: options, clock: clock, leeway: leeway}
 	if cacheSize > 0 {
