@@ -61,7 +61,7 @@ func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
 		return nil, fmt.Errorf("%w: JWKSURL is not an absolute http URL", ErrVerifierConfig)
 	}
 	if u.Scheme == "http" && !cfg.InsecureHTTP && !isLoopback(u.Hostname()) {
-		return nil, fmt.Errorf("%w: JWKSURL is not https", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: JWKSURL is not https, and InsecureHTTP is not set", ErrVerifierConfig)
 	}
 	s := &jwksSource{
 		url: cfg.JWKSURL, clock: cfg.Clock, client: &http.Client{},
@@ -191,7 +191,7 @@ func (s *jwksSource) get(ctx context.Context) (*jws.Ring, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d", resp.StatusCode)
+		return nil, fmt.Errorf("%s answers with status %d", req.URL.Redacted(), resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, jws.MaxSetBytes+1))
 	if err != nil {

@@ -115,7 +115,11 @@ func CheckKey(pub crypto.PublicKey, a Algorithm) error {
 func checkECDSA(pub crypto.PublicKey, a Algorithm) error {
 	key, ok := pub.(*ecdsa.PublicKey)
 	if !ok || key == nil || key.Curve != a.Curve() {
-		return fmt.Errorf("%w: %s needs an ECDSA public key on %s, not %T", ErrKey, a, a.Curve().Params().Name, pub)
+		found := fmt.Sprintf("%T", pub)
+		if ok && key != nil && key.Curve != nil && key.Curve.Params() != nil {
+			found = fmt.Sprintf("one on %.16s", key.Curve.Params().Name)
+		}
+		return fmt.Errorf("%w: %s needs an ECDSA public key on %s, not %s", ErrKey, a, a.Curve().Params().Name, found)
 	}
 	//lint:ignore SA1019 a key built by hand may lack a coordinate, and only its fields show that
 	if key.X == nil || key.Y == nil {

@@ -348,6 +348,8 @@ func TestKeysRefused(t *testing.T) {
 	}
 	_, err = NewSigner(ec, ES256, strings.Repeat("x", MaxKeyIDBytes+1))
 	require.ErrorIs(t, err, ErrKey)
+	_, err = NewSigner(ec, ES512, "")
+	require.ErrorContains(t, err, "ES512 needs an ECDSA public key on P-521, not one on P-256")
 }
 
 type brokenSigner struct {
