@@ -19,9 +19,14 @@ import (
 //	keys.Activate(next)      // signs from now on; the old key still checks
 //	keys.Withdraw(oldID)     // once the last token of the old key has expired
 //
+// Where several processes issue, take each step in all of them before the next one.
+// Nothing is stored: keep the keys as PEM, and start again with
+// NewKeys(next, old.Public()).
+//
 // A token whose key was withdrawn is refused by every check that begins after
-// [Keys.Withdraw] has returned, also if it was accepted before. After a compromise,
-// replace everything in one step with [Keys.Replace].
+// [Keys.Withdraw] has returned, also if it was accepted before. Tokens are never
+// signed anew but by rotation, so those that do not expire end with their key. After
+// a compromise, replace everything in one step with [Keys.Replace].
 type Keys struct {
 	writing sync.Mutex // held while a new state is made
 	state   atomic.Pointer[keysState]

@@ -17,7 +17,9 @@ func (i *Issuer) Recover(ctx context.Context) error {
 
 // Sweep deletes what is not needed any more, in batches of the given number of
 // rows, until there is nothing left to do or the context ends. Run it every
-// few minutes, in one process or in all.
+// few minutes, in one process or in all; 1000 is a good number. It fails with
+// *StoreError, and with *store.ArgumentError for a batch below 1. What was deleted
+// before an error is counted.
 func (i *Issuer) Sweep(ctx context.Context, batch int) (store.Cleaned, error) {
 	var sum store.Cleaned
 	for {
@@ -41,10 +43,13 @@ func (i *Issuer) Sweep(ctx context.Context, batch int) (store.Cleaned, error) {
 	}
 }
 
-// Rewrap brings everything sealed under the active server key, in batches,
-// while requests run. When it has returned nil, keys that are only read can be
-// taken out of the ring, codes that they protect excepted: keep a key for one
-// lifetime of a code after it stopped being active.
+// Rewrap brings everything sealed under the active server key, in batches of the
+// given number of values, while requests run, and returns how many it changed. It
+// comes after every process was started with a ring in which the new key is active
+// and the old one is among the others; package seal lists the steps. When it has
+// returned nil, keys that are only read can be taken out of the ring, codes that
+// they protect excepted: keep a key for one lifetime of a code after it stopped
+// being active. It can be stopped and repeated. Errors are those of [seal.Rewrap].
 func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 	return seal.Rewrap(ctx, i.cfg.Store, i.cfg.Seal, batch)
 }

@@ -52,9 +52,12 @@ type MiddlewareOptions struct {
 //	403  restrictions do not admit the use      usage_restricted
 //	503  keys of the issuer not available       temporarily_unavailable
 //
-// In the header the last two of these with 403 are both "insufficient_scope", as
-// RFC 6750 knows no other. The body names the keys of the clauses that objected,
-// not their values.
+// In the header both of those with 403 are "insufficient_scope", as RFC 6750 knows no
+// other. The body names the keys of the clauses that objected, not their values.
+//
+// A verifier cannot count: a clause that limits how often the token is used refuses
+// with usages_AT or usages_other, unless [VerifierConfig.AssumeUsagesLeft] is set.
+// Whether the token was revoked is not known either; see [Verifier].
 //
 // Errors: [ErrVerifierConfig] without a verifier, [ErrUse] for a use that is
 // incomplete.

@@ -24,7 +24,9 @@ type Use struct {
 	// Address is where the request comes from. If it is not valid, clauses that
 	// depend on it do not admit.
 	Address netip.Addr
-	// Scopes and Audiences are what is asked for, for restriction.AT.
+	// Scopes and Audiences are what is asked for, for restriction.AT. Where one is
+	// empty nothing of its kind was asked for, and no clause objects on its account:
+	// name what the request needs.
 	Scopes, Audiences []string
 	// Values are facts for the embedding program's own conditions.
 	Values map[string]any
