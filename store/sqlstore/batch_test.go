@@ -68,18 +68,27 @@ type call struct {
 }
 
 func (st *stage) start(ctx context.Context, u store.Use) *call {
+	token := st.token
+	return begin(u, func() (store.Spent, error) { return st.Spend(ctx, token, u) })
+}
+
+func begin(u store.Use, do func() (store.Spent, error)) *call {
 	c := &call{use: u, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		c.spent, c.err = st.Spend(ctx, st.token, u)
+		c.spent, c.err = do()
 	}()
 	return c
 }
 
 // startWaiting starts a use and returns when it waits for its turn.
 func (st *stage) startWaiting(t *testing.T, ctx context.Context, u store.Use) *call {
+	return st.waiting(t, func() *call { return st.start(ctx, u) })
+}
+
+func (st *stage) waiting(t *testing.T, start func() *call) *call {
 	before := st.Waiting()
-	c := st.start(ctx, u)
+	c := start()
 	for st.Waiting() == before {
 		if t.Context().Err() != nil {
 			t.Fatal("no use waits")

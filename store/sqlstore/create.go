@@ -68,7 +68,14 @@ func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store
 	if err := ctx.Err(); err != nil {
 		return store.Spent{}, err
 	}
-	return s.spendAlone(ctx, &member{token: parent, use: &u, child: &child})
+	m := &member{token: parent, use: &u, child: &child}
+	if !u.Tickets.IsZero() {
+		return s.spendAlone(ctx, m)
+	}
+	u.Candidates = slices.Clone(u.Candidates) // the batch may outlive this call
+	child.Key, child.About = slices.Clone(child.Key), slices.Clone(child.About)
+	child.Clauses, child.Events = slices.Clone(child.Clauses), slices.Clone(child.Events)
+	return s.spendTogether(ctx, s.creations, m)
 }
 
 // checkChild finds out whether what the use creates fits below its token.

@@ -1,8 +1,10 @@
 package sqlstore
 
 // Waiting is how many uses wait for others to be committed.
-func (s *Store) Waiting() int {
-	s.uses.mu.Lock()
-	defer s.uses.mu.Unlock()
-	return len(s.uses.waiting)
+func (s *Store) Waiting() int { return s.uses.length() + s.creations.length() }
+
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
 }

@@ -233,9 +233,8 @@ func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Us
 	}
 	m := &member{token: presented, use: &u}
 	if u.Tickets.IsZero() {
-		// The batch may outlive this call.
-		u.Candidates = slices.Clone(u.Candidates)
-		return s.spendTogether(ctx, m)
+		u.Candidates = slices.Clone(u.Candidates) // the batch may outlive this call
+		return s.spendTogether(ctx, s.uses, m)
 	}
 	return s.spendAlone(ctx, m)
 }
@@ -243,7 +242,7 @@ func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Us
 // spendAll decides uses and writes them, as one step.
 func (s *Store) spendAll(ctx context.Context, members []*member) error {
 	careful := false
-	atOnce := len(members) == 1
+	atOnce := len(members) == 1 && members[0].child == nil
 	return s.step(ctx, "spend", func() error {
 		if atOnce {
 			atOnce = false
@@ -255,10 +254,32 @@ func (s *Store) spendAll(ctx context.Context, members []*member) error {
 		}
 		d, err := s.decide(ctx, members, careful)
 		if err == nil {
-			err = s.commit(ctx, d)
+			err = s.commitAll(ctx, members, d)
 		}
 		careful = careful || s.engine.fault(err) == faultDuplicate
 		return err
+	})
+}
+
+// commitAll writes what was decided, with the tokens that uses create.
+func (s *Store) commitAll(ctx context.Context, members []*member, d *decision) error {
+	creates := func(m *member) bool { return m.charged && m.child != nil }
+	if !slices.ContainsFunc(members, creates) {
+		return s.commit(ctx, d)
+	}
+	return s.write(ctx, func(tx runner) error {
+		if err := s.apply(ctx, tx, d); err != nil {
+			return err
+		}
+		for _, m := range members {
+			if !creates(m) {
+				continue
+			}
+			if err := s.insertChild(ctx, tx, m.row, m.child); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

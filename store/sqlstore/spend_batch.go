@@ -10,7 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Uses that wait at once are committed together. All of it happens in the
+// Uses that wait at once are committed together, with the tokens that they create;
+// those that create tokens wait in a line of their own. All of it happens in the
 // goroutines of the callers. A use is committed at once if there is a free slot
 // and no use of its token is under way. Otherwise it waits. Whoever is done
 // makes up a batch of what is waiting, in which all uses of a token are
@@ -40,7 +41,7 @@ func newQueue(slots int) *queue {
 	return &queue{slots: slots, free: slots, active: make(map[store.TokenID]bool)}
 }
 
-// waiter is one call of Spend.
+// waiter is one call of Spend or CreateChild.
 type waiter struct {
 	*member
 	ctx   context.Context
@@ -63,9 +64,8 @@ const (
 // errBatchTimeout ends a batch that takes too long.
 var errBatchTimeout = errors.New("sqlstore: uses took too long to be committed")
 
-// spendTogether decides a use, possibly together with others.
-func (s *Store) spendTogether(ctx context.Context, m *member) (store.Spent, error) {
-	q := s.uses
+// spendTogether decides a use, possibly together with others in its line.
+func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.Spent, error) {
 	w := &waiter{member: m, ctx: ctx, turn: make(chan turn, 1)}
 	next := q.enter(w)
 	for {
@@ -73,7 +73,7 @@ func (s *Store) spendTogether(ctx context.Context, m *member) (store.Spent, erro
 		case turnWait:
 			next = q.wait(w)
 		case turnLead:
-			next = s.lead(w)
+			next = s.lead(q, w)
 		case turnAgain:
 			next = q.enter(w)
 		case turnAlone:
@@ -129,20 +129,27 @@ func (q *queue) finish(batch []*waiter) {
 }
 
 // take makes up a batch: everything that waits for the token that has waited
-// longest, and a fair share of the rest. A use that is there twice is left for
-// another batch, which will find that it was charged.
+// longest, and a fair share of the rest. A use that is there twice, or that
+// creates the same token as another, is left for another batch, which will find
+// what was charged and created.
 func (q *queue) take() []*waiter {
 	share := min(maxBatch, (len(q.waiting)+q.slots-1)/q.slots)
 	var batch []*waiter
-	uses := make(map[store.UseID]bool)
+	uses, children := make(map[store.UseID]bool), make(map[store.TokenID]bool)
 	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiter) bool {
 		if q.active[w.token.ID] || uses[w.use.ID] || len(batch) == maxBatch {
+			return false
+		}
+		if w.child != nil && children[w.child.ID] {
 			return false
 		}
 		if len(batch) >= share && !slices.ContainsFunc(batch, func(o *waiter) bool { return o.token.ID == w.token.ID }) {
 			return false
 		}
 		uses[w.use.ID] = true
+		if w.child != nil {
+			children[w.child.ID] = true
+		}
 		batch = append(batch, w)
 		return true
 	})
@@ -171,10 +178,10 @@ func (q *queue) wait(w *waiter) turn {
 }
 
 // lead commits a batch, lets others start, and tells everybody how to go on.
-func (s *Store) lead(w *waiter) turn {
+func (s *Store) lead(q *queue, w *waiter) turn {
 	batch := w.batch
 	err := s.commitBatch(batch)
-	s.uses.finish(batch)
+	q.finish(batch)
 	for _, other := range batch[1:] {
 		other.turn <- other.after(err, len(batch))
 	}

@@ -44,6 +44,7 @@ type Store struct {
 	batchTimeout time.Duration
 	writing      chan struct{} // nil: any number of writers
 	uses         *queue
+	creations    *queue   // of uses that create tokens: these take longer
 	expanded     sync.Map // of shape to text
 	statements   statements
 }
@@ -103,7 +104,7 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	s := &Store{
 		db: db, engine: e, names: n,
 		maxDepth: opts.MaxDepth, batchTimeout: opts.BatchTimeout,
-		uses: newQueue(e.batches()),
+		uses: newQueue(e.batches()), creations: newQueue(e.batches()),
 	}
 	if w := e.writers(); w > 0 {
 		s.writing = make(chan struct{}, w)
