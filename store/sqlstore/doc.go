@@ -100,7 +100,8 @@
 // # Connections
 //
 // Uses that wait at once are committed together, in two transactions at a time
-// on the servers and in one on SQLite. More connections do not make them faster:
+// on the servers and in one on SQLite; so are, beside them, those that create
+// tokens. More connections do not make them faster:
 // 10 for each process are plenty, 4 for SQLite, and one is enough. Set
 // SetMaxIdleConns to the same number, because new connections cost more than
 // steps, and SetConnMaxLifetime below the time after which the server or
