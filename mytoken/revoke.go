@@ -38,9 +38,13 @@ type Revocation struct {
 // Recursive everything below it, is not usable anywhere. A correctly signed
 // token is revoked even if it is outdated or expired; a short token or code is
 // erased, and revokes its token as well if the token was created for it. What
-// is not known is revoked already, and no error. Besides *StoreError it fails
-// with ErrWrongProvider and ErrUnknownProvider.
+// is not known, a token with a line break behind it included, is revoked already
+// and no error: Revocation.Revoked is zero then. Besides *StoreError it fails with
+// ErrWrongProvider, ErrUnknownProvider, and *RequestError without a token.
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
+	if req.Token.IsEmpty() { // a caller who lost the token must not take it for revoked
+		return nil, &RequestError{Field: "token", Reason: "missing"}
+	}
 	if req.Provider != "" {
 		if _, err := i.provider(req.Provider); err != nil {
 			return nil, err
@@ -83,9 +87,6 @@ func nothingRevoked(err error) (*Revocation, error) {
 // revokeCode ends a transfer or polling code, and the token that was created
 // for it.
 func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest) (*Revocation, error) {
-	if code == "" {
-		return &Revocation{}, nil
-	}
 	for _, kind := range []store.TicketKind{store.TicketTransfer, store.TicketPolling} {
 		t, err := i.findCode(ctx, kind, code)
 		if t == nil && err == nil {

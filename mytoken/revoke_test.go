@@ -1,6 +1,7 @@
 package mytoken_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -112,9 +113,14 @@ func TestRevokeWithWhatIsLeft(t *testing.T) {
 	other := start(t, mytokentest.Options{})
 	foreign := login(t, other, mytoken.Properties{})
 	before := stateOf(t, s)
-	for _, token := range []string{"", "abc", "abcdefghijkmnopq", "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMN", "a.b.c", foreign.Token.Reveal(), "eyJ.eyJ.abcdefghijkmnopqrstuvwxyzABCDEF"} {
+	for _, token := range []string{"abc", "abcdefghijkmnopq", "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMN", "a.b.c", foreign.Token.Reveal(), "eyJ.eyJ.abcdefghijkmnopqrstuvwxyzABCDEF"} {
 		require.Equal(t, &mytoken.Revocation{}, revoke(t, s, mytoken.NewSecret(token), true))
 	}
+	// Without a token there is nothing of which "revoked" could be true.
+	_, err := s.Issuer.Revoke(t.Context(), mytoken.RevokeRequest{Recursive: true})
+	missing, ok := errors.AsType[*mytoken.RequestError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "token", missing.Field)
 	requireUnchanged(t, s, before)
 }
 
