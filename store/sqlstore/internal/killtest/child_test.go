@@ -23,7 +23,9 @@ import (
 
 // child is a process that serves mytokens until it is killed.
 type child struct {
-	issuer *mytoken.Issuer
+	issuer   *mytoken.Issuer
+	began    time.Time
+	patience time.Duration // of other processes with this one, if it is more than 0
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -32,7 +34,7 @@ type child struct {
 // childMain carries out the orders that it reads, all at once, and ends when
 // there are no more.
 func childMain(in io.Reader, out io.Writer) int {
-	c := &child{out: json.NewEncoder(out)}
+	c := &child{began: time.Now(), out: json.NewEncoder(out)}
 	orders := json.NewDecoder(in)
 	if err := c.serve(orders); err != nil {
 		c.say(line{Kind: fatal, Text: err.Error()})
@@ -47,6 +49,7 @@ func (c *child) serve(orders *json.Decoder) error {
 	if err := orders.Decode(&s); err != nil {
 		return err
 	}
+	c.patience = s.Timing.InDoubtWait
 	db, err := s.Site.connect()
 	if err != nil {
 		return err

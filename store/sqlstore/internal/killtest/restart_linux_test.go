@@ -25,14 +25,16 @@ func TestServerRestartsUnderAnIssuer(t *testing.T) {
 	cluster := dbtest.NewCluster(t, func(string) {})
 	w := newWorld(t, postgreSQLAt(cluster.DSN()))
 	r := newRun(w, w.logins(12), nil, rand.Uint64())
-	shared := &repeater{run: r, progress: make(chan struct{}, 1000)}
-	var running sync.WaitGroup
+	shared := &repeater{run: r, progress: make(chan struct{}, 1000), used: make(chan struct{})}
+	var running, asking sync.WaitGroup
 	for n := range callers {
 		running.Go(func() { shared.useUp(n) })
 	}
+	asking.Go(shared.keepAsking)
 	go func() {
 		running.Wait()
 		close(shared.progress)
+		close(shared.used)
 	}()
 	for range crashes {
 		for range between {
@@ -44,6 +46,7 @@ func TestServerRestartsUnderAnIssuer(t *testing.T) {
 	}
 	for range shared.progress { // until all have ended
 	}
+	asking.Wait()
 	require.NotZero(t, shared.failures.Load(), "the crashes hit nothing")
 	require.Zero(t, w.op.Count(optest.Ended))
 	r.nothingIsLostWithoutReason()
@@ -62,6 +65,7 @@ type repeater struct {
 	*run
 	failures atomic.Int64
 	progress chan struct{} // one for each use that was delivered
+	used     chan struct{} // closed when nothing is left
 	mu       sync.Mutex
 }
 
@@ -82,6 +86,24 @@ func (p *repeater) useUp(first int) {
 			} else if n%2 == 0 {
 				break
 			}
+		}
+	}
+}
+
+// keepAsking makes uses that are not limited, one after the other, as long as
+// anybody makes others. So there is always one that a crash hits.
+func (p *repeater) keepAsking() {
+	for n := 0; ; n++ {
+		select {
+		case <-p.used:
+			return
+		default:
+		}
+		p.mu.Lock()
+		u := p.add(p.grants[n%len(p.grants)].root(), probeScope, atRandom)
+		p.mu.Unlock()
+		u.Token = u.token.compact
+		for p.try(u) {
 		}
 	}
 }

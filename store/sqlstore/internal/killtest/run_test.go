@@ -18,8 +18,9 @@ const (
 	stall = 3 * time.Minute
 )
 
-// hasty is the issuers in the processes.
-var hasty = timing{Timeout: 200 * time.Millisecond, Lease: 500 * time.Millisecond, Skew: 50 * time.Millisecond, InDoubtWait: 3 * time.Second}
+// hasty is the issuers in the processes. Only a request that waits for the provider
+// ends before its outcome is known.
+var hasty = timing{Timeout: 200 * time.Millisecond, Lease: 500 * time.Millisecond, Skew: 50 * time.Millisecond, WaitLimit: 2 * time.Minute, InDoubtWait: 3 * time.Second}
 
 // run kills processes.
 type run struct {
@@ -47,6 +48,9 @@ type run struct {
 	doubted     map[*grant]bool // a process died over it, and it was not used since
 	stopped     map[*grant]bool // one of its answers was to be held back
 	answered    map[*grant]bool // a process died while the answer was in flight
+	// What a machine that is busy with other things brings about.
+	unheard map[*grant][]time.Time // when the provider was asked by somebody who did not get the answer
+	late    map[*grant]bool        // a process was so slow that others may have taken it for dead
 }
 
 // slot is for processes that follow each other.
@@ -71,6 +75,7 @@ func newRun(w *world, grants []*grant, deaths []place, seed uint64) *run {
 		rnd: rand.New(rand.NewPCG(seed, seed)), grants: grants, events: make(chan event, 4096), hits: make(map[place]int),
 		deaths: deaths, held: make(map[*grant]int), inUse: make(map[*token]bool), risk: make(map[*token]time.Time),
 		dead: make(map[*token]bool), doubted: make(map[*grant]bool), stopped: make(map[*grant]bool), answered: make(map[*grant]bool),
+		unheard: make(map[*grant][]time.Time), late: make(map[*grant]bool),
 	}
 	for n := range processes {
 		r.slots = append(r.slots, &slot{n: n, spill: filepath.Join(w.t.TempDir(), fmt.Sprint("spill", n))})
@@ -101,10 +106,15 @@ func (r *run) drive() {
 	for _, s := range r.slots {
 		s.finish()
 	}
-	for range r.slots {
-		if e := r.next(); !e.over || e.err != nil {
+	for left := len(r.slots); left > 0; {
+		e := r.next()
+		if e.answering != "" { // to somebody who gave up long ago
+			continue
+		}
+		if !e.over || e.err != nil {
 			r.t.Fatalf("process %d did not end well: %+v %s", e.from.slot, e, e.from.stderr.String())
 		}
+		left--
 	}
 }
 
@@ -195,6 +205,11 @@ func (r *run) handle(e event) {
 		r.receipts[answer{e.line.Subject, e.line.Generation}] = &receipt{use: u.N, by: s.life, asked: e.line.Asked}
 	case kept:
 		r.receipts[answer{e.line.Subject, e.line.Generation}].kept = true
+	case lost:
+		g := r.uses[e.line.Order].token.grant
+		r.unheard[g] = append(r.unheard[g], e.line.Asked)
+	case slow:
+		r.late[r.uses[e.line.Order].token.grant] = true
 	case done:
 		delete(s.orders, u.N)
 		if u.Place != atRandom { // it went another way

@@ -2,7 +2,9 @@ package killtest_test
 
 import (
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -110,8 +112,28 @@ func (r *run) reason(g *grant, generations []int) string {
 			return "a process came back too late"
 		}
 	}
+	switch {
+	case r.late[g]:
+		return "a process was slower than others wait"
+	case r.overtaken(g):
+		return "a request that was given up arrived after the next one"
+	}
 	r.t.Errorf("%s: the login is lost without reason", g.subject)
 	return "none"
+}
+
+// overtaken reports whether the provider has ended a login because of a refresh
+// token that was used up by an answer which arrived, and which was asked for after
+// somebody had asked in vain: the provider saw the two requests in the other order.
+func (r *run) overtaken(g *grant) bool {
+	for _, e := range r.op.Record() {
+		receipt := r.receipts[answer{e.Subject, e.Generation + 1}]
+		if e.Subject == g.subject && e.Reuse && receipt != nil &&
+			slices.ContainsFunc(r.unheard[g], func(asked time.Time) bool { return asked.Before(receipt.asked) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // useUp uses the tokens of a grant until nothing is left.

@@ -19,6 +19,7 @@ type work struct {
 	order
 	child       *child
 	answer      atomic.Pointer[answer] // that the provider gave last, until it is kept
+	leased      atomic.Int64           // when the lease was last asked for, in nanoseconds since child.began
 	notRefunded atomic.Bool
 }
 
@@ -57,14 +58,16 @@ func (t *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.RoundTripper.RoundTrip(r)
 	}
 	w.reach(atCall)
+	w.hurry()
 	asked := time.Now()
 	resp, err := t.RoundTripper.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if err == nil {
+		body, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
 	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
 	if err != nil {
+		t.child.say(line{Kind: lost, Order: w.N, Asked: asked})
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -82,6 +85,21 @@ type watchedStore struct {
 	child *child
 }
 
+func (s *watchedStore) BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
+	if w := workOf(ctx); w != nil {
+		w.leased.Store(int64(time.Since(s.child.began)))
+	}
+	return s.Store.BeginRefresh(ctx, grant, lease, now, ttl)
+}
+
+// hurry tells if so much time has passed since the lease was asked for that
+// another process may have waited for this one, and gone on without it.
+func (w *work) hurry() {
+	if late := time.Since(w.child.began) - time.Duration(w.leased.Load()); w.child.patience > 0 && late > w.child.patience {
+		w.child.say(line{Kind: slow, Order: w.N})
+	}
+}
+
 // CommitRefresh comes after the spill is written.
 func (s *watchedStore) CommitRefresh(ctx context.Context, c store.Commit) error {
 	w := workOf(ctx)
@@ -91,7 +109,11 @@ func (s *watchedStore) CommitRefresh(ctx context.Context, c store.Commit) error 
 			w.reach(atCommit)
 		}
 	}
-	return s.Store.CommitRefresh(ctx, c)
+	err := s.Store.CommitRefresh(ctx, c)
+	if w != nil && err == nil {
+		w.hurry()
+	}
+	return err
 }
 
 func (s *watchedStore) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, error) {

@@ -48,7 +48,7 @@ type order struct {
 type line struct {
 	Kind  kind
 	Order int
-	// Of an answer of the provider: whose it was.
+	// Of an answer of the provider: whose it was, and when it was asked for.
 	Subject    string
 	Generation int
 	Asked      time.Time
@@ -66,6 +66,8 @@ const (
 	got   kind = "got"   // an answer has arrived
 	kept  kind = "kept"  // it is in the spill
 	stuck kind = "stuck" // the store does not take it
+	lost  kind = "lost"  // the provider was asked, and the answer did not arrive
+	slow  kind = "slow"  // so slow that others may take the process for dead
 	done  kind = "done"
 	fatal kind = "fatal"
 )
