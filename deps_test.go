@@ -83,12 +83,12 @@ var rules = map[string]string{
 	"restriction/forecast": "restriction capability",
 	"restriction/plan":     "restriction restriction/forecast capability",
 
-	"mytoken":                 "mytoken/internal/jws mytoken/internal/secret capability restriction store store/seal oidcupstream json oauth2",
+	"mytoken":                 "mytoken/internal/jws mytoken/internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
 	"mytoken/internal/jws":    "jwx json",
 	"mytoken/internal/secret": "",
 	"mytoken/mytokentest":     "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
 
-	"mytoken/client":                     "mytoken/internal/secret mytoken/internal/wire mytoken/internal/qr mytoken/client/internal/atomicfile mytoken/client/bearer capability restriction json oauth2 flock",
+	"mytoken/client":                     "mytoken/internal/secret mytoken/internal/wire mytoken/internal/qr mytoken/client/internal/atomicfile mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer":              "mytoken/internal/secret mytoken/client/internal/atomicfile",
 	"mytoken/client/internal/atomicfile": "",
 

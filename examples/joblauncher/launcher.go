@@ -13,8 +13,6 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
@@ -141,7 +139,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := j.Plan.Preflight(forecastOf(info), now)
+	verdict, err := j.Plan.Preflight(info.ForecastToken(), now)
 	if err != nil {
 		return err
 	}
@@ -176,23 +174,6 @@ func rotation(j *job) *client.Rotation {
 		return nil
 	}
 	return &client.Rotation{OnAT: true, AutoRevoke: true}
-}
-
-// forecastOf is what the launcher knows of a token of somebody else's service.
-func forecastOf(info *client.Introspection) forecast.Token {
-	return forecast.Token{
-		Capabilities: info.Claims.Capabilities, Restrictions: info.Claims.Restrictions,
-		NotBefore: info.Claims.NotBefore, Expires: info.Claims.Expires,
-		Used: usages(info), Elsewhere: true,
-	}
-}
-
-func usages(info *client.Introspection) []restriction.Usage {
-	var all []restriction.Usage
-	for _, u := range info.Claims.Used {
-		all = append(all, restriction.Usage{AT: u.AT, Other: u.Other})
-	}
-	return all
 }
 
 // say reports to the user, and waits until it is printed.

@@ -151,7 +151,7 @@ func (l *launcher) finish(ctx context.Context, r *row) error {
 	holder := l.client.NewHolder(l.table.tokens(r.ID))
 	info, err := holder.Introspect(ctx)
 	if err == nil {
-		r.Used = usages(info)
+		r.Used = info.ForecastToken().Used
 		err = l.table.update(ctx, r)
 	} else if client.IsCode(err, client.CodeInvalidToken) {
 		err = nil // a launcher that was killed has revoked it already

@@ -15,6 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
+	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
 // How does a user log in to my program, which has no browser?
@@ -98,6 +100,40 @@ func ExampleHolder_Derive() {
 	// Output: AT 3
 }
 
+// Does my mytoken carry a job, and what does it admit until when?
+func ExampleIntrospection_ForecastToken() {
+	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
+	if err != nil {
+		panic(err)
+	}
+	info, err := c.Introspect(context.Background(), client.NewSecret("the-mytoken-that-the-user-got"))
+	if err != nil {
+		panic(err)
+	}
+	now := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+	f, err := forecast.New(info.ForecastToken(), now, time.Time{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(f.Describe(forecast.Style{Start: now}))
+	job := plan.Plan{Phases: []plan.Phase{{
+		Name: "copy", Queue: 24 * time.Hour, Duration: 8 * time.Hour, Scopes: []string{"storage.read", "storage.write"}, AccessTokens: 8,
+	}}}
+	verdict, err := job.Preflight(info.ForecastToken(), now)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(verdict)
+	// Output:
+	// What the token admits, +0h to +36h.
+	// Clause 0: from +0h to +36h; scopes storage.read storage.write; 6 access tokens left.
+	// The token does not carry the plan.
+	// Phase 0 "copy" may be refused an AT use at 2030-03-01T08:00:00Z: clause 0 comes closest, but for usages_AT.
+	// Ask for: {"nbf":1898582400,"exp":1898697600,"scope":"storage.read storage.write","usages_AT":8,"usages_other":0}
+	// Not known: how long the provider keeps the refresh token
+	// Not known: whether the token will be revoked
+}
+
 // How does a program that reads a file get its access tokens?
 func ExampleKeep() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
@@ -165,6 +201,11 @@ func exampleServer() *http.Client {
 			refuse(w, http.StatusForbidden, client.CodeUsageRestricted)
 		case r.URL.Path == "/access":
 			answer(w, http.StatusOK, f.accessToken())
+		case body["action"] == "introspect":
+			answer(w, http.StatusOK, map[string]any{"valid": true, "token_type": "token", "token": map[string]any{
+				"ver": "0.7", "capabilities": []string{"AT"}, "iat": 1898582400, "nbf": 1898582400, "exp": 1898712000,
+				"restrictions": []any{map[string]any{"exp": 1898712000, "scope": "storage.read storage.write", "usages_AT": 10, "usages_AT_done": 4}},
+			}})
 		case body["grant_type"] == "oidc_flow":
 			answer(w, http.StatusOK, map[string]any{"consent_uri": fakeIssuer + "/c/example", "polling_code": "x", "interval": 1, "expires_in": 300})
 		default:

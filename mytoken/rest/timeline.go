@@ -19,23 +19,11 @@ func (c *call) timeline(list restriction.List, counters []mytoken.Counter) templ
 	if len(list) == 0 || len(list) > maxDrawn {
 		return ""
 	}
-	t := forecast.Token{Restrictions: list, Options: c.issuer.RestrictionOptions()}
-	for _, n := range counters {
-		t.Used = append(t.Used, restriction.Usage{AT: n.ATUsed, Other: n.OtherUsed})
-		t.Left = append(t.Left, forecast.Left{AT: left(n.ATLeft), Other: left(n.OtherLeft)})
-	}
-	f, err := forecast.New(t, c.issuer.Now(), time.Time{})
+	f, err := forecast.New(c.issuer.ForecastRestrictions(list, counters), c.issuer.Now(), time.Time{})
 	if err != nil {
 		c.opts.Logger.InfoContext(c.ctx(), "mytoken: restrictions not drawn", "request", c.id, "error", err)
 		return ""
 	}
 	// Package forecast escapes what does not come from it.
 	return template.HTML(f.SVG(forecast.Style{First: 1}, forecast.Drawing{}))
-}
-
-func left(n mytoken.Limit) *int64 {
-	if n == mytoken.Unlimited {
-		return nil
-	}
-	return restriction.Usages(int64(n))
 }

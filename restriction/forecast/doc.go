@@ -5,6 +5,9 @@
 //	f, err := forecast.New(forecast.Token{Restrictions: list, Used: used}, now, time.Time{})
 //	for _, window := range f.Windows { … }
 //
+// Who has a token need not write that down: the issuer and the verifier of package
+// mytoken, and the introspection of package client, have a method ForecastToken.
+//
 // The same forecast is drawn for terminals ([Forecast.Text]), for pages and
 // documentation ([Forecast.SVG]), and told in sentences ([Forecast.Describe]).
 //

@@ -44,7 +44,7 @@ func (l Life) Fixed() bool { return l.Idle.Equal(l.Last) }
 // lifetime of a generation explains the end in Expires, that end moves with each
 // use that rotates the token; where Expires is another one, it stays. The
 // restrictions, which bound every generation, are not looked at.
-func (t *Token) Life() Life {
+func (t Token) Life() Life {
 	r := t.Rotation
 	if r == nil || r.Lifetime == 0 {
 		return Life{t.Expires, t.Expires}
@@ -66,7 +66,7 @@ func (t *Token) Life() Life {
 
 // Renews reports whether a kind of use begins a new generation of the token. One
 // that the token lacks the capability for does not.
-func (t *Token) Renews(kind restriction.Kind) bool {
+func (t Token) Renews(kind restriction.Kind) bool {
 	switch {
 	case t.Rotation == nil:
 		return false

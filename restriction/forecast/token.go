@@ -55,7 +55,7 @@ type Token struct {
 }
 
 // Lacks reports whether the token is known not to have a capability.
-func (t *Token) Lacks(c capability.Capability) bool {
+func (t Token) Lacks(c capability.Capability) bool {
 	return t.Capabilities != nil && !t.Capabilities.Allows(c)
 }
 

@@ -10,13 +10,14 @@
 //
 //	list, err := job.Clauses(time.Now())
 //	…
-//	token := forecast.Token{Capabilities: t.Capabilities(), Restrictions: t.Restrictions(), Used: used}
-//	verdict, err := job.Preflight(token, time.Now())
+//	in, err := issuer.Introspect(ctx, mytoken.IntrospectRequest{Token: token})
+//	verdict, err := job.Preflight(issuer.ForecastToken(in.Claims, in.Counters), time.Now())
 //	if verdict.Answer != plan.Carries {
 //		fmt.Println(verdict)
 //	}
 //
-// Preflight looks at the token as a whole: its restrictions with what was used of
+// A program that holds a token of somebody else's server gets the same from the
+// introspection of package client. Preflight looks at the token as a whole: its restrictions with what was used of
 // them, when it ends, and its capabilities. A token without the capability AT
 // carries no plan that obtains access tokens; a [Break] names what is lacking. A
 // token that rotates has to be used to stay alive: where the plan does not make
