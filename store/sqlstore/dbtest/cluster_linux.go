@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -22,7 +22,6 @@ type Cluster struct {
 	bin  string
 	dir  string
 	data string
-	port string
 	as   *syscall.SysProcAttr
 }
 
@@ -49,7 +48,7 @@ func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 		c.as = asPostgres(t, dir, small)
 	}
 	c.run("initdb", "-D", c.data, "-X", filepath.Join(dir, "wal"), "-A", "trust", "-U", "postgres", "--no-sync", "--wal-segsize=1")
-	c.settle()
+	c.Start()
 	t.Cleanup(func() {
 		if _, err := os.Stat(filepath.Join(c.data, "postmaster.pid")); err == nil {
 			c.Stop()
@@ -58,41 +57,20 @@ func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 	return c
 }
 
-// settle starts it for the first time, at a port that is free. Somebody else may
-// take that first.
-func (c *Cluster) settle() {
-	c.t.Helper()
-	var err error
-	for range 5 {
-		l, lerr := net.Listen("tcp", "127.0.0.1:0")
-		if lerr != nil {
-			c.t.Fatal(lerr)
-		}
-		_, c.port, _ = net.SplitHostPort(l.Addr().String())
-		l.Close()
-		if err = c.start(); err == nil {
-			return
-		}
-	}
-	c.t.Fatal(err)
+// DSN is how to reach it: through a socket in its directory. A port could be
+// somebody else's by the time the server comes back.
+func (c *Cluster) DSN() string {
+	return "postgres://postgres@/postgres?" + url.Values{"host": {c.dir}, "port": {port}, "sslmode": {"disable"}}.Encode()
 }
 
-// DSN is how to reach it.
-func (c *Cluster) DSN() string {
-	return "postgres://postgres@127.0.0.1:" + c.port + "/postgres?sslmode=disable"
-}
+// port is a part of the socket's name.
+const port = "5432"
 
 // Start starts it after Stop.
 func (c *Cluster) Start() {
 	c.t.Helper()
-	if err := c.start(); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func (c *Cluster) start() error {
-	return c.try("pg_ctl", "start", "-w", "-t", patience, "-D", c.data, "-l", filepath.Join(c.dir, "log"),
-		"-o", fmt.Sprintf("-p %s -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s -c shared_buffers=16MB", c.port, c.dir))
+	c.run("pg_ctl", "start", "-w", "-t", patience, "-D", c.data, "-l", filepath.Join(c.dir, "log"),
+		"-o", fmt.Sprintf("-p %s -c listen_addresses= -c unix_socket_directories=%s -c shared_buffers=16MB", port, c.dir))
 }
 
 // Stop ends it as a crash does.
