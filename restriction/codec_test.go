@@ -370,3 +370,20 @@ func TestEqual(t *testing.T) {
 		t.Error("an empty list equals an absent one")
 	}
 }
+
+// TestString: restrictions print as what they say, not as pointers, and what has
+// no JSON text does not look as if it had.
+func TestString(t *testing.T) {
+	list := List{{Expires: 9, Scopes: []string{"a", "b"}, UsagesAT: Usages(2)}, {NotBefore: 8}}
+	for want, value := range map[string]any{
+		`[{"exp":9,"scope":"a b","usages_AT":2},{"nbf":8}]`: list,
+		`{"nbf":8}`:                             &list[1],
+		`[]`:                                    List(nil),
+		`(restriction: clause 0: empty clause)`: List{{}},
+		`(restriction: clause 0: scope: `:       List{{Scopes: []string{}}},
+	} {
+		if got := fmt.Sprintf("%v", value); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

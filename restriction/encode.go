@@ -26,6 +26,20 @@ func (c Clause) MarshalJSON() ([]byte, error) {
 	return text[1 : len(text)-1], nil // without the brackets
 }
 
+// String returns the JSON text of l for people to read. Where there is none, it says
+// why in parentheses.
+func (l List) String() string { return readable(l.MarshalJSON()) }
+
+// String returns the JSON text of c, as [List.String] does.
+func (c Clause) String() string { return readable(c.MarshalJSON()) }
+
+func readable(json []byte, err error) string {
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	return string(json)
+}
+
 // AppendJSON appends the JSON text of l to dst. The text of a list without
 // clauses is [].
 func (l List) AppendJSON(dst []byte) ([]byte, error) {
