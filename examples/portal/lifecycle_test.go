@@ -84,7 +84,7 @@ func TestRestart(t *testing.T) {
 // answered yet when the program is asked to end. The next process has the new
 // one, because the old one would end the login.
 //
-// proves P10
+// proves P5
 func TestEndLosesNoRefreshToken(t *testing.T) {
 	for name, clientStays := range map[string]bool{"client waits": true, "client is gone": false} {
 		t.Run(name, func(t *testing.T) {

@@ -67,7 +67,7 @@ func run(ctx context.Context, o *options) (err error) {
 	}
 	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes)}
 	if o.issuer == "" {
-		test, err := demo.StartProvider()
+		test, err := demo.StartProvider(o.data)
 		if err != nil {
 			return err
 		}

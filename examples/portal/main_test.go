@@ -46,6 +46,20 @@ func TestUpInOneCommand(t *testing.T) {
 	}
 }
 
+// TestGivenDirectory: what the flags name is used and kept, with the provider for
+// tests too.
+func TestGivenDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		start(t, nil, "-data", dir).stop()
+		for _, name := range []string{"server.key", "signing-key.pem", "portal.db"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestStartMessage runs what the program says, as it says it.
 func TestStartMessage(t *testing.T) {
 	p := start(t, nil)

@@ -18,16 +18,14 @@ import (
 // openStorage loads the keys, opens the database and brings its tables up to
 // date. Whoever loses the keys loses all logins.
 func openStorage(ctx context.Context, o *options) (*sql.DB, mytoken.Config, error) {
+	o.data = cmp.Or(o.data, "portal-data")
 	c := mytoken.Config{SpillDir: filepath.Join(o.data, "spill")}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, c, err
 	}
 	server, err := keyfile.Server(filepath.Join(o.data, "server.key"))
-	if err != nil {
-		return nil, c, err
-	}
-	signing, err := keyfile.Signing(filepath.Join(o.data, "signing-key.pem"))
-	if err != nil {
+	signing, bad := keyfile.Signing(filepath.Join(o.data, "signing-key.pem"))
+	if err = errors.Join(err, bad); err != nil {
 		return nil, c, err
 	}
 	if c.Seal, err = seal.NewRing(seal.RingConfig{Active: server}); err != nil {

@@ -11,28 +11,40 @@ import (
 )
 
 // Provider is an OpenID provider for tests. It lets everybody in as alice,
-// replaces refresh tokens at each use, and forgets everything at the end. So Dir,
-// a directory for a service that uses it, goes with it.
+// replaces refresh tokens at each use, and forgets everything at the end. Dir is
+// the directory for a service that uses it.
 type Provider struct {
 	Config oidcupstream.Config
 	Dir    string
+	own    string // a directory that goes with the provider, or ""
 	server *optest.Server
 }
 
-// StartProvider starts a provider. Close it.
-func StartProvider() (*Provider, error) {
-	dir, err := os.MkdirTemp("", "portal-")
-	if err != nil {
-		return nil, err
+// StartProvider starts a provider. Without a directory it makes one, of which
+// nothing is left at the end. Close it.
+func StartProvider(dir string) (*Provider, error) {
+	p := &Provider{Dir: dir}
+	var err error
+	if dir == "" {
+		if p.Dir, err = os.MkdirTemp("", "portal-"); err != nil {
+			return nil, err
+		}
+		p.own = p.Dir
 	}
-	server, err := optest.Start(optest.Options{Rotation: optest.RotateStrict})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	if p.server, err = optest.Start(optest.Options{Rotation: optest.RotateStrict}); err != nil {
+		return nil, errors.Join(err, p.removeOwn())
 	}
-	config := server.ClientConfig("")
-	config.Name = "a provider for tests"
-	return &Provider{Config: config, Dir: dir, server: server}, nil
+	p.Config = p.server.ClientConfig("")
+	p.Config.Name = "a provider for tests"
+	return p, nil
 }
 
-// Close ends the provider and removes the directory.
-func (p *Provider) Close() error { return errors.Join(p.server.Close(), os.RemoveAll(p.Dir)) }
+// Close ends the provider, and removes the directory that it made.
+func (p *Provider) Close() error { return errors.Join(p.server.Close(), p.removeOwn()) }
+
+func (p *Provider) removeOwn() error {
+	if p.own == "" {
+		return nil
+	}
+	return os.RemoveAll(p.own)
+}
