@@ -43,7 +43,10 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 				rounds /= 4 // one after the other waits for the lease
 			}
 			steps := storetest.NewFaulty(memstore.New(), nil)
-			s := start(t, mytokentest.Options{Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict}})
+			s := start(t, mytokentest.Options{
+				Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict},
+				Config: func(c *mytoken.Config) { c.WaitLimit = crashSoon }, // the machine may be busy
+			})
 			token := login(t, s, mytoken.Properties{})
 			issuers := []*mytoken.Issuer{s.Issuer}
 			for len(issuers) < nodes {

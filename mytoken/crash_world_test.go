@@ -114,7 +114,7 @@ func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, 
 	w.cfg = mytoken.Config{
 		Issuer: mytokentest.IssuerURL, Store: w.store, Seal: s.ring, Keys: s.keys,
 		Providers: []mytoken.Provider{{Upstream: upstream}},
-		Clock:     w.clock.Now, Logger: crashLogger, InDoubtWait: -1, Observer: w.notice,
+		Clock:     w.clock.Now, Logger: crashLogger, WaitLimit: crashSoon, InDoubtWait: -1, Observer: w.notice,
 	}
 	if opts.bare {
 		w.cfg.Store, w.cfg.Observer = w.inner, nil
