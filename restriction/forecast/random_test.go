@@ -74,16 +74,24 @@ func ownCondition(value []byte) (restriction.Condition, error) {
 	if err := json.Unmarshal(value, &v); err != nil {
 		return nil, err
 	}
+	const most = 1 << 30 // seconds
 	switch {
 	case v.Window != nil:
+		if len(v.Window) != 2 || max(v.Window[0], v.Window[1], -v.Window[0], -v.Window[1]) > most {
+			return nil, errors.New("no window")
+		}
 		return restriction.Window(second(v.Window[0]), second(v.Window[1])), nil
 	case v.Network != "":
-		return restriction.Network(netip.MustParsePrefix(v.Network)), nil
+		network, err := netip.ParsePrefix(v.Network)
+		return restriction.Network(network), err
 	case v.Mute:
 		return mute{}, nil
 	case v.Not != nil:
 		part, err := ownCondition(v.Not)
-		return restriction.Not(part), err
+		if err != nil {
+			return nil, err
+		}
+		return restriction.Not(part), nil
 	}
 	var parts []restriction.Condition
 	for _, raw := range v.Any {
