@@ -115,22 +115,20 @@ func AttributePolicy(rules AttributeRules) (mytoken.Policy, error) {
 			return nil, badOption("AttributeRules: a source needs a claim, and an https URL or none")
 		}
 	}
-	enforced := []Enforced{}
 	for _, r := range rules.Rules {
 		if r.Value == "" {
 			return nil, badOption("AttributeRules: a rule without a value")
 		}
-		enforced = append(enforced, r.Enforce)
-	}
-	if !rules.Forbid {
-		enforced = append(enforced, rules.Default)
-	} else if rules.Default != (Enforced{}) {
-		return nil, badOption("AttributeRules: both Forbid and Default")
-	}
-	for _, e := range enforced {
-		if _, err := p.clauses(e, mytoken.Client{Address: exampleAddress}); err != nil {
-			return nil, badOption("AttributeRules: %v", err)
+		if _, err := p.clauses(r.Enforce, mytoken.Client{Address: exampleAddress}); err != nil {
+			return nil, badOption("AttributeRules: rule for %q: %v", r.Value, err)
 		}
+	}
+	if rules.Forbid {
+		if rules.Default != (Enforced{}) {
+			return nil, badOption("AttributeRules: both Forbid and Default")
+		}
+	} else if _, err := p.clauses(rules.Default, mytoken.Client{Address: exampleAddress}); err != nil {
+		return nil, badOption("AttributeRules: Default: %v", err)
 	}
 	return p.apply, nil
 }
@@ -166,7 +164,7 @@ func (p *attributePolicy) clauses(e Enforced, client mytoken.Client) (restrictio
 	switch {
 	case e == Enforced{Nothing: true}:
 		return nil, nil
-	case e == Enforced{Template: e.Template}, e == Enforced{JSON: e.JSON}:
+	case e != Enforced{} && (e == Enforced{Template: e.Template} || e == Enforced{JSON: e.JSON}):
 	default:
 		return nil, errors.New("exactly one of Template, JSON and Nothing has to be set")
 	}

@@ -179,6 +179,14 @@ func TestAttributeRulesAreChecked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for want, rules := range map[string]rest.AttributeRules{
+		"Default: exactly one of":      {Sources: source},
+		`rule for "x": exactly one of`: {Sources: source, Forbid: true, Rules: []rest.AttributeRule{{Value: "x"}}},
+	} {
+		if _, err := rest.AttributePolicy(rules); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
+	}
 	stop := errors.New("stop")
 	p := rest.Policies(func(context.Context, *mytoken.Issuance) error { return stop }, func(context.Context, *mytoken.Issuance) error {
 		t.Error("a policy was asked after another one refused")

@@ -97,10 +97,10 @@ type Provider struct {
 func New(cfg Config) (*Provider, error) {
 	issuer, err := url.Parse(cfg.Issuer)
 	if err != nil || issuer.Host == "" || issuer.Scheme != "https" && issuer.Scheme != "http" {
-		return nil, fmt.Errorf("%w: Issuer", ErrConfig)
+		return nil, fmt.Errorf("%w: Issuer is not an absolute http or https URL", ErrConfig)
 	}
 	if u, err := url.Parse(cfg.RedirectURL); err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: RedirectURL", ErrConfig)
+		return nil, fmt.Errorf("%w: RedirectURL is not an absolute URL", ErrConfig)
 	}
 	if cfg.Key == nil {
 		cfg.Key = make([]byte, 32)
