@@ -70,7 +70,7 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	select {
 	case kept = <-c.metadata.slot:
 	case <-ctx.Done():
-		return nil, &NetworkError{Operation: "discovery", Err: ctx.Err()}
+		return nil, &NetworkError{Operation: c.discovery(), Err: ctx.Err()}
 	}
 	defer func() { c.metadata.slot <- kept }()
 	if kept.document != nil && wall(c.now()).Before(kept.until) {
@@ -84,8 +84,11 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	return document, nil
 }
 
+// discovery names the operation, and whom it asks: most often that is what is wrong.
+func (c *Client) discovery() string { return "discovery of " + c.cfg.Issuer }
+
 func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
-	const operation = "discovery"
+	operation := c.discovery()
 	body, err := c.send(ctx, request{
 		operation: operation, method: http.MethodGet, url: c.cfg.Issuer + wire.PathMytokenConfiguration, safe: true,
 	})
@@ -97,7 +100,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 		return nil, &AnswerError{Operation: operation, Reason: "the document is malformed"}
 	}
 	if strings.TrimRight(doc.Issuer, "/") != c.cfg.Issuer {
-		return nil, &AnswerError{Operation: operation, Reason: "the document is that of another issuer"}
+		return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the document is that of another issuer, %.200q", doc.Issuer)}
 	}
 	m := &Metadata{
 		Issuer: doc.Issuer, Version: doc.Version, TokeninfoActions: doc.TokeninfoActions, GrantTypes: doc.MytokenGrantTypes,
@@ -153,7 +156,11 @@ func (c *Client) provider(ctx context.Context, asked string) (string, error) {
 		return "", err
 	}
 	if len(m.Providers) != 1 {
-		return "", fmt.Errorf("client: the server has %d providers: say which", len(m.Providers))
+		var issuers []string
+		for _, p := range m.Providers {
+			issuers = append(issuers, p.Issuer)
+		}
+		return "", fmt.Errorf("client: the server has %d providers, set Provider to one of them: %.100q", len(issuers), issuers)
 	}
 	return m.Providers[0].Issuer, nil
 }

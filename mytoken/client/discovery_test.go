@@ -43,7 +43,7 @@ func TestDiscoveryCache(t *testing.T) {
 // A server without an endpoint, and a document that is somebody else's.
 func TestDiscoveryRefused(t *testing.T) {
 	for name, c := range map[string]struct{ key, value, text string }{
-		"another issuer":     {"issuer", "https://elsewhere.example", "another issuer"},
+		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document is that of another issuer, "https://elsewhere.example"`},
 		"plain http":         {"access_token_endpoint", "http://mytoken.example.org/access", "plain http"},
 		"not a URL":          {"mytoken_endpoint", "/my", "absolute"},
 		"malformed document": {"providers_supported", "x", "malformed"},
@@ -65,4 +65,22 @@ func TestDiscoveryRefused(t *testing.T) {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
 	require.NoError(t, err)
 	require.ErrorIs(t, c.Revoke(t.Context(), aToken, true), client.ErrUnsupported)
+}
+
+// What a user gets wrong first is where the server is, and which of its providers
+// is meant: the errors name what was asked and what there is.
+func TestDiscoveryErrorsName(t *testing.T) {
+	hc := &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 404, "no page" })}
+	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
+	require.NoError(t, err)
+	_, err = c.Metadata(t.Context())
+	require.EqualError(t, err, "client: discovery of https://mytoken.example.org: status 404")
+
+	document := new(fake).discovery()
+	document["providers_supported"] = []any{map[string]any{"issuer": "https://a.example"}, map[string]any{"issuer": "https://b.example"}}
+	hc = &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 200, document })}
+	c, err = client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
+	require.NoError(t, err)
+	_, err = c.StartLogin(t.Context(), client.LoginRequest{})
+	require.ErrorContains(t, err, `["https://a.example" "https://b.example"]`)
 }

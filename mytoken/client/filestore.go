@@ -84,7 +84,7 @@ func checkPrivate(f *os.File) error {
 	case !info.Mode().IsRegular():
 		return errors.New("not a regular file")
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("permissions %04o: others than the owner have access", info.Mode().Perm())
+		return fmt.Errorf("permissions %04o: others than the owner have access; make them 0600", info.Mode().Perm())
 	}
 	return nil
 }
