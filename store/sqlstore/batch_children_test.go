@@ -37,10 +37,7 @@ func presented(c store.Token) store.Presented {
 func (st *stage) heldCreation(t *testing.T) (*call, store.Token) {
 	t.Helper()
 	child := newChild(t, st, 5)
-	st.hold.Store(true)
-	c := st.derive(t.Context(), newUse(), child)
-	<-st.held
-	return c, child
+	return st.underWay(func() *call { return st.derive(t.Context(), newUse(), child) }), child
 }
 
 // Tokens whose creations wait at once are created by one transaction, each with
@@ -90,9 +87,7 @@ func TestBatchCreatesChildren(t *testing.T) {
 				t.Errorf("use 6 of 5: %v", err)
 			}
 		}
-		if n, want := st.used(t), int64(1+len(children)+5*len(children)); n != want {
-			t.Errorf("used %d, want %d", n, want)
-		}
+		st.mustHaveUsed(t, int64(1+len(children)+5*len(children)))
 		events, _, err := st.Events(t.Context(), []store.TokenID{st.token.ID}, store.Page{Limit: 100})
 		if err != nil || len(events) != 1+len(children) {
 			t.Errorf("%d events of the parent, want %d: %v", len(events), 1+len(children), err)
@@ -152,9 +147,7 @@ func TestBatchWithBadChildren(t *testing.T) {
 				t.Errorf("CreateChild: %v, want %v", b.err, b.want)
 			}
 		}
-		if n := st.used(t); n != 1+4 {
-			t.Errorf("used %d, want 5", n)
-		}
+		st.mustHaveUsed(t, 1+4)
 	})
 }
 
@@ -184,8 +177,6 @@ func TestBatchCreatesForWhoHasGone(t *testing.T) {
 		if first.err != nil || leader.err != nil || err != nil || !again.Repeated {
 			t.Errorf("%v, %v, again: %+v, %v", first.err, leader.err, again, err)
 		}
-		if n := st.used(t); n != 4 {
-			t.Errorf("used %d, want 4", n)
-		}
+		st.mustHaveUsed(t, 4)
 	})
 }
