@@ -202,6 +202,7 @@ func (g *galeraUses) call(t *testing.T, caller, uses int) {
 				return
 			}
 			home = (home + 1) % len(g.stores)
+			<-time.After(10 * time.Millisecond) // the cluster may be taking note
 		}
 		if _, exhausted := errors.AsType[*store.ExhaustedError](err); err != nil && !exhausted {
 			t.Errorf("Spend: %v", err)

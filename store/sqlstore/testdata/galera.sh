@@ -57,7 +57,7 @@ start_node() { # start_node NODE ADDRESS-OF-THE-CLUSTER
 	i=0
 	until [ "$(ask "$n" "SHOW STATUS LIKE 'wsrep_local_state_comment'" | cut -f 2)" = Synced ]; do
 		i=$((i + 1))
-		[ "$i" -le 600 ] && kill -0 "$server" 2>/dev/null || fail "$n"
+		[ "$i" -le 3000 ] && kill -0 "$server" 2>/dev/null || fail "$n"
 		sleep 0.1
 	done
 }
