@@ -8,6 +8,13 @@
 //	}
 //	t.Cleanup(func() { service.Close() })
 //	issued, err := service.Login(t.Context(), "alice", mytoken.Properties{Name: "laptop"})
+//
+// The clock stands still unless the test moves it. Tokens are signed with ES256, which
+// is fast; the public clients do not recognise them as JWTs, so tests with those set
+// other keys in Options.Config. Nothing is logged unless a logger is set there.
+//
+// A service may be used concurrently, as long as nobody changes its fields. Its methods fail with the errors of the issuer's
+// methods, and of the network.
 package mytokentest
 
 import (
@@ -38,7 +45,8 @@ type Options struct {
 	Store store.Store
 	// Provider configures the provider; its clock is the service's.
 	Provider optest.Options
-	// Upstream may change how the issuer uses the provider.
+	// Upstream may change how the issuer uses the provider, for example the
+	// RedirectURL, which is IssuerURL + "/redirect".
 	Upstream func(*oidcupstream.Config)
 	// Config may change the issuer's configuration.
 	Config func(*mytoken.Config)
@@ -114,7 +122,8 @@ func (s *Service) configure(opts Options) error {
 	return err
 }
 
-// Login logs a user in at the provider, over HTTP, and returns the token.
+// Login logs a user in at the provider, over HTTP, as [Client] does, and returns the
+// token.
 func (s *Service) Login(ctx context.Context, subject string, props mytoken.Properties) (*mytoken.Issued, error) {
 	result, err := s.FinishLogin(ctx, subject, mytoken.LoginRequest{Properties: props, Client: Client})
 	if err != nil {

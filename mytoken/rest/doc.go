@@ -16,6 +16,10 @@
 // "/tokens/" for https://portal.example.org/tokens. In the latter case mount it
 // at [Handler.MetadataPath] too, which RFC 8414 puts in front of the prefix.
 //
+// Users come back from their OpenID provider to the path /redirect: register
+// https://mytoken.example.org/redirect there, and set it as RedirectURL of the
+// oidcupstream.Config.
+//
 // TLS is the embedding server's business, as are limits on headers and
 // connections (http.Server.ReadHeaderTimeout). Where requests come through a
 // reverse proxy, name it in [Options.TrustedProxies]: everything that depends on

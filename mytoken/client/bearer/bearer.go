@@ -10,6 +10,9 @@
 // The uid is the effective one of the process. In the temporary directory anybody can
 // create files, so there a file of that name is read and replaced only if it belongs to
 // the user.
+//
+// All functions may be called concurrently, also by several processes on one file: of
+// two that write it, the last one wins, and readers see one or the other.
 package bearer
 
 import (
@@ -26,6 +29,10 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client/internal/atomicfile"
 	"github.com/mytoken-go/sdk/mytoken/internal/secret"
 )
+
+// Secret holds a token. It is the same type as Secret of packages mytoken and client,
+// whose NewSecret makes one.
+type Secret = secret.Secret
 
 // The environment variables of the rules.
 const (
@@ -56,7 +63,7 @@ func (e *UnsafeError) Error() string { return "bearer: " + e.Path + ": " + e.Rea
 
 // Token is a token that was found.
 type Token struct {
-	Token secret.Secret
+	Token Secret
 	// Path is the file that it is from; empty: from BEARER_TOKEN.
 	Path string
 }
@@ -115,15 +122,15 @@ func places() []place {
 	return append(all, place{path: filepath.Join(os.TempDir(), name), shared: true})
 }
 
-func (p place) read() (secret.Secret, error) {
+func (p place) read() (Secret, error) {
 	f, err := p.open()
 	if err != nil {
-		return secret.Secret{}, err
+		return Secret{}, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return secret.Secret{}, err
+		return Secret{}, err
 	}
 	return parse(string(text))
 }
@@ -165,13 +172,13 @@ func checkOwn(path string, info fs.FileInfo) error {
 const whitespace = " \f\n\r\t\v"
 
 // parse reads a token. What is empty is none.
-func parse(text string) (secret.Secret, error) {
+func parse(text string) (Secret, error) {
 	text = strings.Trim(text, whitespace)
 	if text == "" {
-		return secret.Secret{}, nil
+		return Secret{}, nil
 	}
 	if !isToken(text) {
-		return secret.Secret{}, ErrMalformed
+		return Secret{}, ErrMalformed
 	}
 	return secret.New(text), nil
 }
@@ -213,7 +220,7 @@ func CheckWritable(path string) error {
 // Write replaces the file by one that holds the token and that its owner alone may read.
 // Whoever opens it gets the old token or the new one; when it fails, the old one. It refuses what [CheckWritable]
 // refuses, and what is no token with [ErrMalformed].
-func Write(path string, token secret.Secret) error {
+func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed
 	}
@@ -225,11 +232,11 @@ func Write(path string, token secret.Secret) error {
 
 // Read reads a file as [Discover] reads those in the temporary directory: it must be the
 // user's own, and no symbolic link. An empty file gives the empty secret.
-func Read(path string) (secret.Secret, error) { return place{path: path, shared: true}.read() }
+func Read(path string) (Secret, error) { return place{path: path, shared: true}.read() }
 
 // Remove removes the file if it still holds the token; otherwise it is somebody else's by
 // now, and Remove does nothing.
-func Remove(path string, token secret.Secret) error {
+func Remove(path string, token Secret) error {
 	held, err := Read(path)
 	switch unsafe := (*UnsafeError)(nil); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrMalformed), errors.As(err, &unsafe):
