@@ -25,20 +25,25 @@ import (
 // other member returns when its own context ends; if its batch was under way,
 // it can find out what became of the use by repeating it.
 
-// maxBatch is how many uses are committed together at most.
-const maxBatch = 64
+// How many uses are committed together at most: all of them by the same number of
+// statements as one, or, of those that create tokens, each by some of its own.
+const (
+	maxBatch     = 64
+	maxCreations = 16
+)
 
 // queue is where uses wait.
 type queue struct {
 	mu      sync.Mutex
 	slots   int                    // as many batches at once
+	most    int                    // uses in a batch
 	free    int                    // slots
 	active  map[store.TokenID]bool // tokens of which a use is under way
 	waiting []*waiter
 }
 
-func newQueue(slots int) *queue {
-	return &queue{slots: slots, free: slots, active: make(map[store.TokenID]bool)}
+func newQueue(slots, most int) *queue {
+	return &queue{slots: slots, most: most, free: slots, active: make(map[store.TokenID]bool)}
 }
 
 // waiter is one call of Spend or CreateChild.
@@ -133,11 +138,11 @@ func (q *queue) finish(batch []*waiter) {
 // creates the same token as another, is left for another batch, which will find
 // what was charged and created.
 func (q *queue) take() []*waiter {
-	share := min(maxBatch, (len(q.waiting)+q.slots-1)/q.slots)
+	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
 	var batch []*waiter
 	uses, children := make(map[store.UseID]bool), make(map[store.TokenID]bool)
 	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiter) bool {
-		if q.active[w.token.ID] || uses[w.use.ID] || len(batch) == maxBatch {
+		if q.active[w.token.ID] || uses[w.use.ID] || len(batch) == q.most {
 			return false
 		}
 		if w.child != nil && children[w.child.ID] {

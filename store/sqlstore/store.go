@@ -104,7 +104,7 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	s := &Store{
 		db: db, engine: e, names: n,
 		maxDepth: opts.MaxDepth, batchTimeout: opts.BatchTimeout,
-		uses: newQueue(e.batches()), creations: newQueue(e.batches()),
+		uses: newQueue(e.batches(), maxBatch), creations: newQueue(e.batches(), maxCreations),
 	}
 	if w := e.writers(); w > 0 {
 		s.writing = make(chan struct{}, w)
