@@ -48,9 +48,11 @@ const (
 // is; if it belongs to somebody else, nothing is issued, and the refresh token
 // is revoked at the provider. From the first call on the refresh token is the
 // issuer's: who goes on using it elsewhere will have it revoked by providers
-// that rotate. The provider needs a userinfo endpoint. It fails with ErrUnknownProvider, *RequestError, *PolicyError,
-// *UpstreamError (which wraps [oidcupstream.ErrSubject] for another user's
-// refresh token), *ReconnectError, *BusyError, *StoreError or ErrClosed.
+// that rotate. The provider needs a userinfo endpoint. It fails with
+// ErrUnknownProvider, *RequestError, *PolicyError, *UpstreamError (which wraps
+// [oidcupstream.ErrSubject] for another user's refresh token), *ReconnectError
+// (the provider refuses the refresh token: the user has to log in), *BusyError,
+// *StoreError or ErrClosed.
 func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*Issued, error) {
 	provider, err := i.provider(a.Provider)
 	if err != nil {

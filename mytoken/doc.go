@@ -56,9 +56,10 @@
 //
 // # Errors
 //
-// Each method names its errors. Use errors.As for the types, errors.Is for the
-// sentinels. What is none of them means that the service could not tell, and nothing
-// was handed out. No text of an error holds a secret.
+// Each method names its errors; what reaches the store also fails with a
+// [*StoreError]. Use errors.As for the types, errors.Is for the sentinels. What is
+// none of them means that the service could not tell, and nothing was handed out. No
+// text of an error holds a secret.
 //
 // # Concurrency and time
 //

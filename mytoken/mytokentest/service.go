@@ -13,8 +13,8 @@
 // is fast; the public clients do not recognise them as JWTs, so tests with those set
 // other keys in Options.Config. Nothing is logged unless a logger is set there.
 //
-// A service may be used concurrently, as long as nobody changes its fields. Its methods fail with the errors of the issuer's
-// methods, and of the network.
+// A service may be used concurrently, as long as nobody changes its fields. Its methods
+// fail with the errors of the issuer's methods, and of the network.
 package mytokentest
 
 import (
