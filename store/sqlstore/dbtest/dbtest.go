@@ -48,11 +48,12 @@ func Missing(t testing.TB, server, variable string, err error) {
 	t.Skipf("SKIPPED: nothing was tested on %s, which does not answer (%v); set %s to reach one", server, err, variable)
 }
 
-// Unique is a name for a schema or a database of one test.
+// Unique is a name for a schema or a database of one test. It does not begin with
+// "test_", because some MariaDB servers let everybody use the databases that do.
 func Unique() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
-	return "test_" + hex.EncodeToString(b[:])
+	return "probe_" + hex.EncodeToString(b[:])
 }
 
 // NewPostgreSQL makes a schema, and drops it at the end of the test. It returns
