@@ -49,7 +49,7 @@ func TestBadFlags(t *testing.T) {
 		"no secret file":     {args: with("-client-secret-file", filepath.Join(dir, "none")), want: "none: "},
 		"no client":          {environment: []string{secret}, args: []string{"-issuer", "https://op.example.org"}, want: "portal: -issuer and -client-id belong together"},
 		"provider on http":   {environment: []string{secret}, args: []string{"-issuer", "http://op.example.org", "-client-id", "x"}, want: "portal: oidcupstream: "},
-		"URL":                {environment: []string{secret}, args: with("-url", "nowhere"), want: "portal: "},
+		"URL":                {environment: []string{secret}, args: with("-url", "nowhere"), want: "portal: -url is not a URL"},
 		"certificate alone":  {args: []string{"-tls-cert", file}, want: "portal: -tls-cert and -tls-key belong together"},
 		"TLS without a name": {args: []string{"-tls-cert", file, "-tls-key", file}, want: "portal: -tls-cert needs -url"},
 		"no certificate":     {args: []string{"-tls-cert", file, "-tls-key", file, "-url", "https://x.example"}, want: "portal: tls: "},

@@ -53,6 +53,7 @@ func parseOptions() (_ *options, err error) {
 		}
 	}
 	refuse(flag.NArg() > 0, "there are only flags; see -help")
+	refuse(o.url != "" && !strings.Contains(o.url, "://"), "-url is not a URL: https://mytoken.example.org")
 	refuse((o.cert == "") != (o.key == ""), "-tls-cert and -tls-key belong together")
 	refuse(o.cert != "" && o.url == "", "-tls-cert needs -url")
 	refuse(o.db != "" && o.dsn != "", "-db and -dsn exclude each other")
