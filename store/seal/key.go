@@ -48,8 +48,9 @@ const keyCheck = 4
 
 var keyEncoding = base64.RawURLEncoding.Strict()
 
-// ParseKey reads what [Key.Reveal] returned. Anything else, be it white space
-// around it, fails with [ErrFormat].
+// ParseKey reads what [Key.Reveal] returned. Anything else fails with [ErrFormat], be
+// it white space around it, such as the line break that editors put at the end of a
+// file: trim that before.
 func ParseKey(text string) (Key, error) {
 	encoded, ok := strings.CutPrefix(text, keyPrefix)
 	if !ok {

@@ -11,7 +11,8 @@ import (
 // wrapped, where the database says so in the middle of one.
 var (
 	// ErrMissingMigration: the schema is older than this package, or not there
-	// at all. See [Migrate]. The error is a *[SchemaError].
+	// at all: call [Migrate], with the same options, or look at the prefix and
+	// the schema in them. The error is a *[SchemaError].
 	ErrMissingMigration = errors.New("sqlstore: schema needs a migration")
 	// ErrNewerSchema: a later version of this package migrated the schema. The
 	// error is a *[SchemaError].

@@ -17,8 +17,9 @@ import (
 	"testing"
 )
 
-// The servers are found through the first two variables, or on loopback. Where
-// one is not there, its tests are skipped, unless the last one is 1.
+// The environment variables with the DSNs of the servers, which are otherwise looked
+// for on loopback. Where one is not there, its tests are skipped, or fail if
+// MYTOKEN_TEST_REQUIRE_SERVICES is 1.
 const (
 	PostgreSQLVariable = "MYTOKEN_TEST_POSTGRES"
 	MySQLVariable      = "MYTOKEN_TEST_MYSQL"
@@ -39,7 +40,8 @@ func SQLite(file string) string {
 }
 
 // Missing skips a test because a server, or another program that it needs, is not
-// there. The variable tells how to reach one.
+// there, and fails it if MYTOKEN_TEST_REQUIRE_SERVICES is 1. The variable tells how to
+// reach one.
 func Missing(t testing.TB, server, variable string, err error) {
 	t.Helper()
 	if os.Getenv(requireVariable) == "1" {
