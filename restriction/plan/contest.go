@@ -66,9 +66,12 @@ func (c *contest) settle() outcome {
 	return c.search()
 }
 
-// hopeful takes everything that perhaps fits to fit.
+// hopeful lets whatever perhaps fits admit the use, and takes nothing for it: a
+// breach that remains happens whatever is not known, but others may too.
 func (c *contest) hopeful() *contest {
 	h := *c
+	h.supplies = append(slices.Clone(c.supplies), AnyNumber)
+	free := option{len(c.supplies), fits}
 	h.demands = make([]demand, len(c.demands))
 	for i, d := range c.demands {
 		options := d.options
@@ -77,8 +80,8 @@ func (c *contest) hopeful() *contest {
 			for _, ch := range choices {
 				known := slices.Clone(ch.options)
 				for o := range known {
-					if known[o].fit == perhaps {
-						known[o].fit = fits
+					if known[o].fit == perhaps && c.supplies[known[o].clause] != 0 {
+						known[o] = free
 					}
 				}
 				d.options[s] = append(d.options[s], choice{ch.column, known})

@@ -30,11 +30,7 @@ func (s state) key() string {
 // run with less left, because first-fit never leaves more of any clause to the
 // poorer one. So a demand without a limit spends all it can at once.
 func (c *contest) search() outcome {
-	start := state{make([]int64, len(c.demands)), slices.Clone(c.supplies)}
-	for i := range c.demands {
-		start.wants[i] = c.demands[i].need
-	}
-	states, budget := []state{start}, mostStates
+	states, budget := []state{c.start()}, mostStates
 	for segment := range c.segments {
 		reached, b, full := c.segment(segment, states, &budget)
 		if b != nil {
@@ -46,6 +42,27 @@ func (c *contest) search() outcome {
 		states = reached
 	}
 	return outcome{}
+}
+
+// start is the state before everything.
+func (c *contest) start() state {
+	start := state{make([]int64, len(c.demands)), slices.Clone(c.supplies)}
+	for i := range c.demands {
+		start.wants[i] = c.demands[i].need
+	}
+	return start
+}
+
+// after is a state at the end of a segment: demands that have ended are of no
+// interest any more.
+func (c *contest) after(segment int, s state) state {
+	s = s.clone()
+	for i := range c.demands {
+		if c.demands[i].last <= segment {
+			s.wants[i] = 0
+		}
+	}
+	return s
 }
 
 // segment explores what can happen in one segment, from all states in which it

@@ -21,7 +21,7 @@ var submitted = time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
 const worldEnd = 14 // seconds after the submission; no plan takes longer
 
 var (
-	worldAddresses = []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.1"}
+	worldAddresses = []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "198.51.100.1", "203.0.113.1"}
 	worldHosts     = []string{"192.0.2.1", "192.0.2.2", "192.0.2.0/24"}
 	worldScopes    = [][]string{{"a"}, {"b"}, {"a", "b"}}
 	worldAudiences = [][]string{{"x"}, {"y"}, {"x", "y"}}

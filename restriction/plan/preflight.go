@@ -196,7 +196,7 @@ func (l *look) verdict() *Verdict {
 			continue
 		}
 		answer, found := Perhaps, l.broken(kind, l.worst, worst.breach)
-		if best := l.best.contest(kind).hopeful().settle(); best.breach != nil {
+		if best := l.best.contest(kind).forced(); best.breach != nil {
 			answer, found = Breaks, l.broken(kind, l.best, best.breach)
 		}
 		switch {

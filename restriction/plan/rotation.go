@@ -62,11 +62,7 @@ func (a *arena) reach(idle int64, token *forecast.Token) int64 {
 		all.demands, all.supplies = append(all.demands, c.demands...), append(all.supplies, c.supplies...)
 	}
 	s := renewal{contest: &all, lifetime: int64(min(token.Rotation.Lifetime, uint64(longest.Seconds())*2)), budget: mostStates}
-	start := alive{state{make([]int64, len(all.demands)), all.supplies}, idle}
-	for i := range all.demands {
-		start.wants[i] = all.demands[i].need
-	}
-	states := []alive{start}
+	states := []alive{{all.start(), idle}}
 	for segment := range a.grid.segments() {
 		states = s.segment(segment, seconds{a.grid.cuts[segment], a.grid.cuts[segment+1] - 1}, states)
 		if s.budget < 0 {
