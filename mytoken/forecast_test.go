@@ -62,6 +62,28 @@ func TestForecastOfARotatingToken(t *testing.T) {
 	}
 }
 
+// A child lives on when the generation of its parent that made it has ended: who
+// looks ahead for a child leaves the parent's rotation out.
+func TestForecastOfAChild(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	end := s.Clock.Now().Add(3 * time.Hour)
+	parent := login(t, s, mytoken.Properties{
+		Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600}, Restrictions: restriction.List{{Expires: end.Unix()}},
+	})
+	told := foresee(t, s, parent.Token)
+	told.Rotation, told.Expires = nil, time.Time{}
+	child := derive(t, s, parent.Token, mytoken.Properties{})
+	f, err := forecast.New(told, s.Clock.Now(), end.Add(time.Hour))
+	require.NoError(t, err)
+	for _, after := range []time.Duration{0, time.Second} {
+		s.Clock.Advance(end.Add(after).Sub(s.Clock.Now()))
+		_, err := accessToken(t, s, child.Token)
+		require.Equal(t, after == 0, err == nil, "%v", err)
+		require.Equal(t, after == 0, f.Clauses[0].At(s.Clock.Now()) == forecast.Open)
+	}
+	requireDead(t, s, parent.Token, mytoken.TokenMalformed)
+}
+
 // A forecast is of the whole token: its capabilities, what is left to it and to
 // its ancestors, and what this issuer can evaluate.
 func TestForecastToken(t *testing.T) {

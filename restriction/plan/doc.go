@@ -17,7 +17,9 @@
 //	}
 //
 // A program that holds a token of somebody else's server gets the same from the
-// introspection of package client. Preflight looks at the token as a whole: its restrictions with what was used of
+// introspection of package client.
+//
+// Preflight looks at the token as a whole: its restrictions with what was used of
 // them, when it ends, and its capabilities. A token without the capability AT
 // carries no plan that obtains access tokens; a [Break] names what is lacking. A
 // token that rotates has to be used to stay alive: where the plan does not make

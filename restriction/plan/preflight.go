@@ -91,7 +91,9 @@ const KeyCapabilities = "capabilities"
 // the plan's own uses, each made when it helps the most, keep the token alive.
 // In between the answer is Perhaps, with a doubt: it depends on how the job
 // spreads its uses. The job keeps each successor of the token, and uses that from
-// then on.
+// then on. A job that gets a child of the token instead does not depend on any of
+// this, because rotation is not inherited: leave Rotation and Expires out, and
+// the restrictions, which are inherited, still bound it.
 //
 // Without the capability AT a token carries no plan that obtains access tokens,
 // and without those of [Phase.Capabilities] none with their uses. That nobody
