@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
@@ -32,4 +33,27 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.ErrorAs(t, err, &wider)
 	require.True(t, wider.Revoked)
 	require.Equal(t, 1, f.count("/revoke"))
+}
+
+// What is left of a list is never nothing at all: the server would take an empty one
+// for no restriction, or for everything that the parent may do. Nothing is sent.
+//
+// proves P1
+func TestEmptyListsAreRefused(t *testing.T) {
+	f := &fake{answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+		t.Errorf("%s is asked", r.URL.Path)
+		answer(w, http.StatusOK, map[string]any{"mytoken": "a-token", "mytoken_type": "token"})
+	}}
+	c := f.client(t, nil)
+	for name, properties := range map[string]client.Properties{
+		"Capabilities":     {Capabilities: capability.Set{}},
+		"Restrictions":     {Restrictions: restriction.List{}},
+		"RestrictionsJSON": {RestrictionsJSON: []byte{}},
+		"both":             {Restrictions: restriction.List{}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
+	} {
+		_, err := c.StartLogin(t.Context(), client.LoginRequest{Properties: properties})
+		require.ErrorIs(t, err, client.ErrEmptyList, name)
+		_, err = c.Derive(t.Context(), aToken, client.DeriveRequest{Properties: properties})
+		require.ErrorIs(t, err, client.ErrEmptyList, name)
+	}
 }

@@ -14,6 +14,9 @@ import (
 var (
 	// ErrPlainHTTP: a URL would send tokens in clear over the network.
 	ErrPlainHTTP = errors.New("plain http is allowed for this host only")
+	// ErrEmptyList: a list in [Properties] is there and has no entries. As a
+	// request that would mean anything; leave it nil if that is meant.
+	ErrEmptyList = errors.New("client: a list without entries")
 	// ErrUnsupported: the server does not offer what was asked for.
 	ErrUnsupported = errors.New("client: the server does not offer this")
 	// ErrNoToken: a [TokenStore] holds no token.

@@ -12,17 +12,21 @@ import (
 )
 
 // Properties are what a mytoken is asked for with (protocol section 5.4).
+//
+// nil and empty differ: nil stands for what is said below, and a list without entries
+// is refused before anything is sent, with [ErrEmptyList], because it is most likely
+// what was left of a longer one.
 type Properties struct {
 	Name string
-	// Capabilities; empty: the server's default for a login, those of the
-	// parent for a derived token.
+	// Capabilities; nil: the server's default for a login, those of the parent
+	// for a derived token.
 	Capabilities capability.Set
-	// Restrictions; empty: none for a login, those of the parent for a
-	// derived token.
+	// Restrictions; nil: none for a login, those of the parent for a derived
+	// token.
 	Restrictions restriction.List
 	// RestrictionsJSON replaces Restrictions by what only requests may say:
 	// relative times, the host "this", names of templates (protocol sections
-	// 2.2, 2.3 and 2.10).
+	// 2.2, 2.3 and 2.10). nil: Restrictions.
 	RestrictionsJSON []byte
 	// Rotation; nil: the token never rotates.
 	Rotation *Rotation
@@ -55,14 +59,22 @@ const (
 
 // fill writes the properties into a request.
 func (p *Properties) fill(req *wire.TokenRequest) error {
+	switch {
+	case p.Capabilities != nil && len(p.Capabilities) == 0:
+		return fmt.Errorf("%w: Capabilities", ErrEmptyList)
+	case p.Restrictions != nil && len(p.Restrictions) == 0:
+		return fmt.Errorf("%w: Restrictions", ErrEmptyList)
+	case p.RestrictionsJSON != nil && len(p.RestrictionsJSON) == 0:
+		return fmt.Errorf("%w: RestrictionsJSON", ErrEmptyList)
+	}
 	req.Name, req.ResponseType, req.MaxTokenLen = p.Name, string(orElse(p.Response, ResponseToken)), p.MaxTokenLength
 	for _, part := range []struct {
 		to    *jsontext.Value
 		value any
 		set   bool
 	}{
-		{&req.Capabilities, p.Capabilities, len(p.Capabilities) > 0},
-		{&req.Restrictions, p.Restrictions, len(p.Restrictions) > 0},
+		{&req.Capabilities, p.Capabilities, p.Capabilities != nil},
+		{&req.Restrictions, p.Restrictions, p.Restrictions != nil},
 		{&req.Rotation, p.Rotation, p.Rotation != nil},
 		{&req.Include, p.Include, len(p.Include) > 0},
 	} {
@@ -75,10 +87,10 @@ func (p *Properties) fill(req *wire.TokenRequest) error {
 		}
 		*part.to = text
 	}
-	if len(p.RestrictionsJSON) == 0 {
+	if p.RestrictionsJSON == nil {
 		return nil
 	}
-	if len(p.Restrictions) > 0 {
+	if p.Restrictions != nil {
 		return errors.New("client: restrictions are given twice")
 	}
 	if req.Restrictions = jsontext.Value(p.RestrictionsJSON); !req.Restrictions.IsValid() {
