@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net/url"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
@@ -51,6 +53,56 @@ func TestNoDatabase(t *testing.T) {
 	if _, is := errors.AsType[*sqlstore.DialectError](err); is {
 		t.Errorf("New blames the dialect: %v", err)
 	}
+}
+
+// busyAtFirst fails the first connections as SQLite does while somebody else
+// switches the file to WAL.
+type busyAtFirst struct {
+	driver.Connector
+	busy error
+	left int
+}
+
+func (c *busyAtFirst) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.left > 0 {
+		c.left--
+		return nil, c.busy
+	}
+	return c.Connector.Connect(ctx)
+}
+
+// Several processes that open a new file at once: who is refused asks again, and
+// nobody takes the database for one of another kind.
+func TestBusyWhenOpened(t *testing.T) {
+	s := newSQLite(t)
+	impatient := sql.OpenDB(byName{&sqlite.Driver{}, "file:" + filepath.Join(t.TempDir(), "x.db")})
+	defer impatient.Close()
+	holder, err := impatient.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	if _, err := holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	_, busy := impatient.ExecContext(t.Context(), "CREATE TABLE x (y INTEGER)")
+	if busy == nil {
+		t.Fatal("the file is not locked")
+	}
+	if err := sqlstore.Migrate(t.Context(), s.connectBy(t, &busyAtFirst{s.connector, busy, 3}), s.dialect, s.opts); err != nil {
+		t.Errorf("Migrate: %v", err)
+	}
+	if _, err := sqlstore.New(t.Context(), s.connectBy(t, &busyAtFirst{s.connector, busy, 3}), s.dialect, s.opts); err != nil {
+		t.Errorf("New: %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) { // it takes some seconds
+		db := sql.OpenDB(&busyAtFirst{s.connector, busy, 1_000_000})
+		defer db.Close()
+		_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
+		if _, is := errors.AsType[*sqlstore.DialectError](err); err == nil || is {
+			t.Errorf("New, locked for good: %v", err)
+		}
+	})
 }
 
 // A database that cannot be written to is refused when the store is opened.

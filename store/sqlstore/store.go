@@ -134,7 +134,12 @@ func (s *Store) check(ctx context.Context, d Dialect) error {
 // checkDialect asks the database what it is.
 func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
 	var said string
-	err := db.QueryRowContext(ctx, d.engine().version()).Scan(&said)
+	ask := func() error { return db.QueryRowContext(ctx, d.engine().version()).Scan(&said) }
+	err := ask()
+	// SQLite refuses a connection while another process makes the file ready.
+	for attempt := 1; d.engine().fault(err) == faultRetry && attempt < maxAttempts && pause(ctx, attempt) == nil; attempt++ {
+		err = ask()
+	}
 	if err == nil && d.engine().recognise(said) {
 		return nil
 	}
@@ -142,7 +147,7 @@ func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
 		return fmt.Errorf("sqlstore: ask for the version: %w", err)
 	}
 	for _, other := range []Dialect{PostgreSQL, MySQL, SQLite} {
-		if said == "" && db.QueryRowContext(ctx, other.engine().version()).Scan(&said) != nil {
+		if said == "" && other != d && db.QueryRowContext(ctx, other.engine().version()).Scan(&said) != nil {
 			said = ""
 		}
 	}
