@@ -75,7 +75,7 @@ func (c *Clause) At(t time.Time) State { return timeline(c.Spans).at(t) }
 type Window struct {
 	From, Until time.Time
 	Clauses     []int // positions in Forecast.Clauses of those that are open and not spent
-	Unknown     []int // of those about which a condition cannot tell, and not spent
+	Unknown     []int // of those that a condition or rotation leaves open, and not spent
 }
 
 // Gap reports whether nothing is admitted in the window, whatever the request.

@@ -38,9 +38,9 @@ const (
 // the gaps in which nothing is admitted. The same arguments give the same
 // bytes.
 //
-// A filled bar is open, a hatched one depends on a condition that cannot tell,
-// an outlined one is open with no uses left, and a cross-hatched one is a gap:
-// it needs no colour. There is no style sheet, no style attribute, no
+// A filled bar is open, a hatched one depends on a condition that cannot tell or
+// on rotation, an outlined one is open with no uses left, and a cross-hatched one
+// is a gap: it needs no colour. There is no style sheet, no style attribute, no
 // identifier, no script and no reference, so that it suits a page with a strict
 // content security policy, also several times; the class of the whole is
 // "forecast". Title and description carry what [Forecast.Describe] tells. Foreign
