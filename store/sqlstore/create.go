@@ -131,7 +131,7 @@ func (s *Store) insertToken(ctx context.Context, tx runner, parent *token, t *st
 		ancestors = append([]store.TokenID{parent.public}, parent.ancestors...)
 		above = parent.id
 	}
-	id, err := s.insert(ctx, tx, `
+	id, err := s.insert(ctx, s.often(tx), `
 		INSERT INTO {tokens} (token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about,
 			clauses, created, expires)
 		VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)`,
@@ -158,7 +158,7 @@ func (s *Store) insertToken(ctx context.Context, tx runner, parent *token, t *st
 // insertAncestors records those of the parent, the parent, and the token
 // itself.
 func (s *Store) insertAncestors(ctx context.Context, tx runner, id, parent int64) error {
-	_, err := s.exec(ctx, tx, `
+	_, err := s.exec(ctx, s.often(tx), `
 		INSERT INTO {ancestors} (token, depth, ancestor)
 		SELECT t.id, 0, t.id FROM {tokens} t WHERE t.id = ?
 		UNION ALL
@@ -182,7 +182,7 @@ func (s *Store) insertCounters(ctx context.Context, tx runner, id, parent int64,
 			return err
 		}
 	}
-	_, err := s.exec(ctx, tx, `
+	_, err := s.exec(ctx, s.often(tx), `
 		INSERT INTO {chains} (token, kind, clause, depth, counter)
 		SELECT n.token, n.kind, n.clause, 0, n.id FROM {counters} n WHERE n.token = ?
 		UNION ALL

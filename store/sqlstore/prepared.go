@@ -18,7 +18,7 @@ type statements struct {
 // same moment. Others are sent as text.
 const maxPrepared = 64
 
-// often is for statements that every use needs.
+// often is for statements that most requests need.
 func (s *Store) often(on runner) runner {
 	if s.engine.prepares() {
 		return prepared{s, on}

@@ -31,7 +31,7 @@ func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*tok
 	var t token
 	var l link
 	fields := append(t.infoFields(), l.fields()...)
-	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+	err := s.each(ctx, s.often(s.db), func(r *sql.Rows) error {
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
