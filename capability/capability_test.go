@@ -152,6 +152,25 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
+// TestNothingIsNotNil: what is left empty is never nil, which stands for everything
+// where a child is asked for, and nothing wanted is not everything either.
+//
+// proves P1
+func TestNothingIsNotNil(t *testing.T) {
+	parent := Set{AT, CreateMytoken}
+	for name, wanted := range map[string]Set{"nothing fits": {Settings}, "nothing is wanted": {}} {
+		if child, _ := Narrow(parent, wanted); child == nil || len(child) > 0 {
+			t.Errorf("%s: got %#v", name, child)
+		}
+	}
+	if got := (Set{}).Dedup(); got == nil {
+		t.Error("a copy of the empty set is nil")
+	}
+	if got := Set(nil).Dedup(); got != nil {
+		t.Errorf("a copy of nil is %#v", got)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	set := Set{"foo", AT, "tokeninfo:foo", "foo", "read@AT", "list_mytokens"}
 	if got, want := set.Unknown(), (Set{"foo", "tokeninfo:foo", "read@AT", "list_mytokens"}); !got.Equal(want) {

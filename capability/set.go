@@ -48,9 +48,13 @@ func (s Set) Unknown() Set {
 }
 
 // Dedup returns a copy of s in which each name stands once, at its first place.
-// A name that another one includes stays: it is what the user was shown.
+// A name that another one includes stays: it is what the user was shown. The copy
+// of nil is nil, and that of an empty set is not.
 func (s Set) Dedup() Set {
-	var once Set
+	if s == nil {
+		return nil
+	}
+	once := Set{}
 	for _, c := range s {
 		if !slices.Contains(once, c) {
 			once = append(once, c)
@@ -75,13 +79,15 @@ func (s Set) String() string {
 // wanted one that parent allows, once each, in the wanted order. The others are
 // returned as dropped; none is replaced by a part of it, so that a wanted
 // "tokeninfo" is dropped when parent has only "tokeninfo:introspect". If
-// nothing is wanted, the child receives all that parent has.
+// wanted is nil, the child receives all that parent has.
 //
-// An empty child means that the child may do nothing and should not be issued.
-// Neither result shares memory with the arguments.
+// An empty child means that the child may do nothing and should not be issued. It
+// is never nil, which would stand for all that the parent has where it is asked
+// for. Neither result shares memory with the arguments.
 func Narrow(parent, wanted Set) (child, dropped Set) {
-	if len(wanted) == 0 {
-		return parent.Dedup(), nil
+	child = Set{}
+	if wanted == nil {
+		return append(child, parent.Dedup()...), nil
 	}
 	for _, c := range wanted.Dedup() {
 		if parent.Allows(c) {

@@ -334,6 +334,7 @@ func TestD99_D101_Formats(t *testing.T) {
 	token := s.token(mytoken.Properties{})
 	multipart := "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nmytoken\r\n--b\r\nContent-Disposition: form-data; name=\"mytoken\"\r\n\r\n" + token + "\r\n--b--\r\n"
 	for name, r := range map[string]*reply{
+		"empty lists":      s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer(), "capabilities": []string{}, "restrictions": []m{}}),
 		"no flow":          s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer()}),
 		"trailing slash":   s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer() + "/"}),
 		"no action":        s.post("/api/v0/tokeninfo", m{"mytoken": token}),

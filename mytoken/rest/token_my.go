@@ -152,8 +152,11 @@ func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 		if err != nil {
 			return props, err
 		}
-		props.Capabilities = slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return contains(legacyCapabilities, name) })
-		if len(asked) > 0 && len(props.Capabilities) == 0 { // nothing must not become the default
+		known := slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return contains(legacyCapabilities, name) })
+		switch {
+		case len(known) > 0:
+			props.Capabilities = known
+		case len(asked) > 0: // nothing must not become the default
 			return props, badRequest("none of the requested capabilities exists")
 		}
 	}
