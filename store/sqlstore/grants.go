@@ -133,7 +133,7 @@ func (s *Store) readForCommit(ctx context.Context, id store.GrantID, l store.Lea
 	}
 	digest := sha256.Sum256(token)
 	done := 0
-	err = s.each(ctx, s.db, func(r *sql.Rows) error { return r.Scan(&done) },
+	err = s.each(ctx, s.often(s.db), func(r *sql.Rows) error { return r.Scan(&done) },
 		`SELECT COUNT(*) FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`, id[:], l[:], digest[:])
 	return g, done > 0, err
 }
@@ -141,7 +141,7 @@ func (s *Store) readForCommit(ctx context.Context, id store.GrantID, l store.Lea
 // remember notes the identity of a commit. The index refuses a second one.
 func (s *Store) remember(ctx context.Context, tx runner, id store.GrantID, l store.LeaseID, token store.Sealed, now store.Micros) error {
 	digest := sha256.Sum256(token)
-	_, err := s.exec(ctx, tx, `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`,
+	_, err := s.exec(ctx, s.often(tx), `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`,
 		id[:], l[:], digest[:], int64(now))
 	return err
 }

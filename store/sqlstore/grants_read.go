@@ -28,7 +28,7 @@ type grant struct {
 // readGrant returns nil if there is no such grant.
 func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*grant, error) {
 	var g *grant
-	err := s.each(ctx, on, func(r *sql.Rows) error {
+	err := s.each(ctx, s.often(on), func(r *sql.Rows) error {
 		g = &grant{id: id}
 		return r.Scan(scan(g.owner[:]), &g.version, &g.generation, (*[]byte)(&g.refresh), &g.scope, &g.audience, &g.dead,
 			scan(g.lease[:]), (*int64)(&g.leaseUntil), &g.leaseShown, &g.arrivals, &g.spares, &g.doubts)
@@ -81,7 +81,7 @@ func (s *Store) readDoubts(ctx context.Context, g *grant) ([]doubt, error) {
 
 // updateGrant writes the row back if nobody else has.
 func (s *Store) updateGrant(ctx context.Context, on runner, g *grant) error {
-	return s.must(ctx, on, 1, `
+	return s.must(ctx, s.often(on), 1, `
 		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?,
 			lease_id = ?, lease_until = ?, lease_shown = ?, arrivals = ?, spares = ?, doubts = ?
 		WHERE grant_id = ? AND version = ?`,
