@@ -145,9 +145,9 @@ func (o *Options) complete() error {
 	setDefault(&o.CookieLifetime, 7*24*time.Hour)
 	switch {
 	case o.Explanations > ExplainEverything:
-		return badOption("Explanations %d", o.Explanations)
+		return badOption("Explanations %d is no level", o.Explanations)
 	case o.ProxyHeader != XForwardedFor && o.ProxyHeader != Forwarded:
-		return badOption("ProxyHeader %q", o.ProxyHeader)
+		return badOption("ProxyHeader %q is not a header with addresses that is understood", o.ProxyHeader)
 	case o.MaxBody < 0 || o.BodyTimeout < 0 || o.RequestTimeout < 0 || o.CookieLifetime < time.Second:
 		return badOption("a limit or time is negative")
 	}
@@ -158,7 +158,7 @@ func (o *Options) complete() error {
 	}
 	for _, a := range o.TokeninfoActions {
 		if !slices.Contains(allActions, a) {
-			return badOption("TokeninfoActions: %q", a)
+			return badOption("TokeninfoActions: %q is not an action that is served", a)
 		}
 	}
 	for _, c := range o.Clients {

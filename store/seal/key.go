@@ -52,6 +52,9 @@ var keyEncoding = base64.RawURLEncoding.Strict()
 // it white space around it, such as the line break that editors put at the end of a
 // file: trim that before.
 func ParseKey(text string) (Key, error) {
+	if text != strings.TrimSpace(text) {
+		return Key{}, malformed("white space around a key")
+	}
 	encoded, ok := strings.CutPrefix(text, keyPrefix)
 	if !ok {
 		return Key{}, malformed("not a key")

@@ -55,6 +55,17 @@ func TestNoDatabase(t *testing.T) {
 	}
 }
 
+func TestNilDatabase(t *testing.T) {
+	_, opening := sqlstore.New(t.Context(), nil, sqlstore.SQLite, sqlstore.Options{})
+	_, pending := sqlstore.Pending(t.Context(), nil, sqlstore.SQLite, sqlstore.Options{})
+	migrating := sqlstore.Migrate(t.Context(), nil, sqlstore.SQLite, sqlstore.Options{})
+	for _, err := range []error{opening, pending, migrating} {
+		if err == nil || !strings.Contains(err.Error(), "no database given") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 // busyAtFirst fails the first connections as SQLite does while somebody else
 // switches the file to WAL.
 type busyAtFirst struct {

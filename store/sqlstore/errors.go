@@ -50,7 +50,11 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("%v: it has version %d, wanted is %d", e.Unwrap(), e.Have, e.Want)
+	hint := "run Migrate"
+	if e.Have > e.Want {
+		hint = "run a newer program"
+	}
+	return fmt.Sprintf("%v: it has version %d, wanted is %d; %s", e.Unwrap(), e.Have, e.Want, hint)
 }
 
 // Unwrap returns the sentinel.

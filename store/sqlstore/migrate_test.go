@@ -21,7 +21,7 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 1 {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 1 || !strings.Contains(err.Error(), "run Migrate") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)

@@ -133,6 +133,9 @@ func (s *Store) check(ctx context.Context, d Dialect) error {
 
 // checkDialect asks the database what it is.
 func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
+	if db == nil {
+		return errors.New("sqlstore: no database given")
+	}
 	var said string
 	ask := func() error { return db.QueryRowContext(ctx, d.engine().version()).Scan(&said) }
 	err := ask()
