@@ -260,8 +260,9 @@ func (s *Store) EndRefresh(ctx context.Context, id store.GrantID, l store.LeaseI
 func (s *Store) end(ctx context.Context, g *grant, generation uint64, outcome store.Outcome) error {
 	shown := g.leaseShown
 	g.lease, g.leaseUntil, g.leaseShown = store.LeaseID{}, 0, 0
+	alone := func(on runner) error { return s.updateGrant(ctx, on, g) }
 	if outcome != store.RefreshDone && outcome != store.RefreshRefused {
-		return s.writeOne(ctx, func(on runner) error { return s.updateGrant(ctx, on, g) })
+		return s.writeOne(ctx, alone)
 	}
 	arrivals, err := s.readArrivals(ctx, g)
 	if err != nil {
@@ -272,6 +273,9 @@ func (s *Store) end(ctx context.Context, g *grant, generation uint64, outcome st
 	g.spares, g.doubts = len(rest), 0
 	if outcome == store.RefreshRefused && g.generation == generation && len(rest) == 0 {
 		g.dead = true
+	}
+	if !hadSpares && !hadDoubts {
+		return s.writeOne(ctx, alone)
 	}
 	return s.write(ctx, func(tx runner) error {
 		if err := s.updateGrant(ctx, tx, g); err != nil {
