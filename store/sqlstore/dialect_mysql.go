@@ -49,7 +49,7 @@ func (e mysql) spend(ctx context.Context, s *Store, on runner, d *decision) erro
 	nText, nArgs := n.sql()
 	atText, atArgs := at.sql()
 	args := slices.Concat(nArgs, atArgs, []any{taken}, nArgs)
-	err := s.must(ctx, s.often(on), len(taken), `
+	err := s.must(ctx, s.varied(on), len(taken), `
 		UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + `+nText+`, last_used = GREATEST(last_used, `+atText+`)
 		WHERE id IN ? AND (max_uses < 0 OR used + `+nText+` <= max_uses)`, args...)
 	if err != nil {

@@ -15,13 +15,22 @@ type statements struct {
 }
 
 // maxPrepared bounds how many there are, but for those that are prepared at the
-// same moment. Others are sent as text.
-const maxPrepared = 64
+// same moment. Others are sent as text. Statements that differ with the size of a
+// batch are more than that, and take up no more than a half of the room.
+const (
+	maxPrepared = 64
+	maxVaried   = maxPrepared / 2
+)
 
 // often is for statements that most requests need.
-func (s *Store) often(on runner) runner {
+func (s *Store) often(on runner) runner { return s.whereRoom(on, maxPrepared) }
+
+// varied is for those among them that differ with the size of a batch.
+func (s *Store) varied(on runner) runner { return s.whereRoom(on, maxVaried) }
+
+func (s *Store) whereRoom(on runner, most int) runner {
 	if s.engine.prepares() {
-		return prepared{s, on}
+		return prepared{s, on, most}
 	}
 	return on
 }
@@ -70,12 +79,12 @@ func (st *statements) keep(text string, stmt *sql.Stmt) *sql.Stmt {
 }
 
 // find returns the statement if it is prepared. Otherwise it tells whether it
-// may be; within a transaction it is noted, for later.
-func (st *statements) find(text string, inTx bool) (stmt *sql.Stmt, room bool) {
+// may be, as one of most; within a transaction it is noted, for later.
+func (st *statements) find(text string, inTx bool, most int) (stmt *sql.Stmt, room bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	stmt = st.known[text]
-	room = stmt == nil && len(st.known)+len(st.wanted) < maxPrepared
+	room = stmt == nil && len(st.known)+len(st.wanted) < most
 	if room && inTx {
 		if st.wanted == nil {
 			st.wanted = make(map[string]bool)
@@ -87,14 +96,15 @@ func (st *statements) find(text string, inTx bool) (stmt *sql.Stmt, room bool) {
 
 // prepared runs statements that are prepared, if they can be.
 type prepared struct {
-	s  *Store
-	on runner
+	s    *Store
+	on   runner
+	most int // statements that may be prepared with this one
 }
 
 // stmt returns nil if the statement is to be sent as text.
 func (p prepared) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
 	tx, inTx := p.on.(*sql.Tx)
-	stmt, room := p.s.statements.find(text, inTx)
+	stmt, room := p.s.statements.find(text, inTx, p.most)
 	switch {
 	case stmt != nil && inTx:
 		return tx.StmtContext(ctx, stmt), nil

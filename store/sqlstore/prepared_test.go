@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
 // Who waits for a connection to prepare a statement holds up nobody who has
@@ -51,6 +52,40 @@ func TestPreparingWithoutConnection(t *testing.T) {
 		}
 		if err := <-meanwhile; err != nil {
 			t.Errorf("Spend, meanwhile: %v", err)
+		}
+	})
+}
+
+// However many sizes batches have, there is room for what most requests need; and
+// what is not prepared is done all the same.
+func TestBatchesLeaveRoomForOthers(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.migrate(t)
+		st := s.open(t)
+		var grant store.GrantID
+		for n := range 2 * sqlstore.MaxPrepared {
+			g, root := store.Grant{Refresh: store.Sealed("rt"), Created: 1}, store.Token{Key: make(store.Sealed, 92), Created: 1}
+			for _, id := range [][]byte{g.ID[:], g.Owner[:], root.ID[:], root.Sum[:]} {
+				fresh(id)
+			}
+			root.Grant, root.Owner = g.ID, g.Owner
+			for range n { // as many rows of the history as a batch has
+				root.Events = append(root.Events, store.Event{Name: "created", Time: 1})
+			}
+			if err := st.CreateRoot(t.Context(), g, root, store.TicketChanges{}); err != nil {
+				t.Fatal(err)
+			}
+			events, _, err := st.Events(t.Context(), []store.TokenID{root.ID}, store.Page{Limit: 1000})
+			if err != nil || len(events) != n {
+				t.Fatalf("%d events, want %d: %v", len(events), n, err)
+			}
+			grant = g.ID
+		}
+		if _, err := st.Grant(t.Context(), grant); err != nil {
+			t.Fatal(err)
+		}
+		if s.dialect != sqlstore.PostgreSQL && !st.Prepared(s.table("grants")) {
+			t.Error("batches of many sizes have taken all the room")
 		}
 	})
 }

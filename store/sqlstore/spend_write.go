@@ -63,7 +63,7 @@ func (s *Store) addHistory(ctx context.Context, on runner, rows []entry) error {
 	for i := range rows {
 		args = append(args, rows[i].columns()...)
 	}
-	_, err := s.exec(ctx, s.often(on), `INSERT INTO {history} (`+historyColumns+`) VALUES `+values(len(rows), historyWidth), args...)
+	_, err := s.exec(ctx, s.varied(on), `INSERT INTO {history} (`+historyColumns+`) VALUES `+values(len(rows), historyWidth), args...)
 	return err
 }
 

@@ -75,7 +75,7 @@ func (s *Store) readPresented(ctx context.Context, on runner, tokens blobs, kind
 	var t token
 	var l link
 	fields := append(t.presentFields(), l.fields()...)
-	err := s.each(ctx, s.often(on), func(r *sql.Rows) error {
+	err := s.each(ctx, s.varied(on), func(r *sql.Rows) error {
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
