@@ -102,7 +102,7 @@ func (a *Adoption) check() error {
 	case a.RefreshToken.IsEmpty() || len(a.RefreshToken.Reveal()) > MaxRefreshTokenLength:
 		return &RequestError{Field: "refresh_token", Reason: fmt.Sprintf("missing, or longer than %d bytes", MaxRefreshTokenLength)}
 	case len(joinAudiences(a.Audiences)) > maxAudiencesLength || slices.ContainsFunc(a.Audiences, unfit):
-		return &RequestError{Field: "audience", Reason: fmt.Sprintf("empty, or with white space, or together longer than %d bytes", maxAudiencesLength)}
+		return &RequestError{Field: "audience", Reason: fmt.Sprintf("empty, with white space or control characters, not UTF-8, or together longer than %d bytes", maxAudiencesLength)}
 	}
 	return nil
 }
