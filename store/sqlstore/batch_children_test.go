@@ -1,8 +1,10 @@
 package sqlstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/mytoken-go/sdk/store"
@@ -151,7 +153,8 @@ func TestBatchWithBadChildren(t *testing.T) {
 	})
 }
 
-// Who gives up while his batch is under way finds out by repeating.
+// Who gives up while his batch is under way finds out by repeating. What was to be
+// created is what he had asked for, whatever he does with his slices afterwards.
 //
 // proves P8
 func TestBatchCreatesForWhoHasGone(t *testing.T) {
@@ -170,10 +173,21 @@ func TestBatchCreatesForWhoHasGone(t *testing.T) {
 		if !errors.Is(gone.err, context.Canceled) {
 			t.Errorf("CreateChild: %v", gone.err)
 		}
+		kept := child
+		kept.Key, kept.Clauses, kept.Events = slices.Clone(child.Key), slices.Clone(child.Clauses), slices.Clone(child.Events)
+		child.Key[0], child.Clauses[0].AT, child.Events[0].Name = 1, 1, "changed" // what the caller does with it now is his business
 		st.release <- nil
 		<-first.done
 		<-leader.done
-		again, err := st.CreateChild(t.Context(), st.token, gone.use, child)
+		state, err := st.Lookup(t.Context(), presented(kept), 2)
+		if err != nil || !bytes.Equal(state.Key, kept.Key) || state.Counters[0].AT != kept.Clauses[0].AT {
+			t.Errorf("stored: %+v, %v; want %+v", state, err, kept)
+		}
+		events, _, err := st.Events(t.Context(), []store.TokenID{kept.ID}, store.Page{Limit: 10})
+		if err != nil || len(events) != 1 || events[0].Name != kept.Events[0].Name {
+			t.Errorf("its history: %+v, %v", events, err)
+		}
+		again, err := st.CreateChild(t.Context(), st.token, gone.use, kept)
 		if first.err != nil || leader.err != nil || err != nil || !again.Repeated {
 			t.Errorf("%v, %v, again: %+v, %v", first.err, leader.err, again, err)
 		}
