@@ -46,10 +46,13 @@ func TestEmptyListsAreRefused(t *testing.T) {
 	}}
 	c := f.client(t, nil)
 	for name, properties := range map[string]client.Properties{
-		"Capabilities":     {Capabilities: capability.Set{}},
-		"Restrictions":     {Restrictions: restriction.List{}},
-		"RestrictionsJSON": {RestrictionsJSON: []byte{}},
-		"both":             {Restrictions: restriction.List{}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
+		"Capabilities":                {Capabilities: capability.Set{}},
+		"Restrictions":                {Restrictions: restriction.List{}},
+		"RestrictionsJSON":            {RestrictionsJSON: []byte{}},
+		"RestrictionsJSON of none":    {RestrictionsJSON: []byte("[ ]\n")},
+		"RestrictionsJSON of nothing": {RestrictionsJSON: []byte(" null")},
+		"Include":                     {Include: []string{}},
+		"both":                        {Restrictions: restriction.List{}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
 	} {
 		_, err := c.StartLogin(t.Context(), client.LoginRequest{Properties: properties})
 		require.ErrorIs(t, err, client.ErrEmptyList, name)

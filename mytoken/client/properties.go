@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -26,11 +27,11 @@ type Properties struct {
 	Restrictions restriction.List
 	// RestrictionsJSON replaces Restrictions by what only requests may say:
 	// relative times, the host "this", names of templates (protocol sections
-	// 2.2, 2.3 and 2.10). nil: Restrictions.
+	// 2.2, 2.3 and 2.10). nil: Restrictions; null and [] are lists without entries.
 	RestrictionsJSON []byte
 	// Rotation; nil: the token never rotates.
 	Rotation *Rotation
-	// Include names profiles of the server.
+	// Include names profiles of the server; nil: none.
 	Include []string
 	// Response is the form of the token; empty: a JWT.
 	Response ResponseType
@@ -66,6 +67,8 @@ func (p *Properties) fill(req *wire.TokenRequest) error {
 		return fmt.Errorf("%w: Restrictions", ErrEmptyList)
 	case p.RestrictionsJSON != nil && len(p.RestrictionsJSON) == 0:
 		return fmt.Errorf("%w: RestrictionsJSON", ErrEmptyList)
+	case p.Include != nil && len(p.Include) == 0:
+		return fmt.Errorf("%w: Include", ErrEmptyList)
 	}
 	req.Name, req.ResponseType, req.MaxTokenLen = p.Name, string(orElse(p.Response, ResponseToken)), p.MaxTokenLength
 	for _, part := range []struct {
@@ -76,7 +79,7 @@ func (p *Properties) fill(req *wire.TokenRequest) error {
 		{&req.Capabilities, p.Capabilities, p.Capabilities != nil},
 		{&req.Restrictions, p.Restrictions, p.Restrictions != nil},
 		{&req.Rotation, p.Rotation, p.Rotation != nil},
-		{&req.Include, p.Include, len(p.Include) > 0},
+		{&req.Include, p.Include, p.Include != nil},
 	} {
 		if !part.set {
 			continue
@@ -95,6 +98,9 @@ func (p *Properties) fill(req *wire.TokenRequest) error {
 	}
 	if req.Restrictions = jsontext.Value(p.RestrictionsJSON); !req.Restrictions.IsValid() {
 		return errors.New("client: RestrictionsJSON is not JSON")
+	}
+	if text := strings.Join(strings.Fields(string(p.RestrictionsJSON)), ""); text == "[]" || text == "null" {
+		return fmt.Errorf("%w: RestrictionsJSON", ErrEmptyList)
 	}
 	return nil
 }
