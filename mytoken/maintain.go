@@ -3,6 +3,7 @@ package mytoken
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -10,9 +11,11 @@ import (
 
 // Recover commits refresh tokens that an earlier process received and could
 // not commit. Call it once before serving. What cannot be committed stays in
-// the spill directory and is reported.
+// the spill directory and is reported. Files that a killed process has left half
+// written are removed after a minute.
 func (i *Issuer) Recover(ctx context.Context) error {
-	return i.refresher.replay(ctx, store.GrantID{})
+	salvaged := i.refresher.spill.salvage(time.Now()) // files have the machine's time
+	return errors.Join(salvaged, i.refresher.replay(ctx, store.GrantID{}))
 }
 
 // Sweep deletes what is not needed any more, in batches of the given number of

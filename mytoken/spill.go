@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -29,6 +31,13 @@ type spill struct {
 }
 
 const spillSuffix = ".refresh"
+
+// Of a file that is not finished: what stands between its name to be and a random
+// end, and how long a process that lives may take to finish it.
+const (
+	unfinishedMark = ".tmp"
+	unfinishedAge  = time.Minute
+)
 
 type spillRecord struct {
 	Version    int    `json:"version"`
@@ -119,6 +128,36 @@ func (s *spill) pending(grant store.GrantID) ([]store.Commit, error) {
 	return out, errors.Join(errs...)
 }
 
+// salvage takes up what killed processes have left unfinished: what is whole
+// becomes the file that it was to be, what is not is removed.
+func (s *spill) salvage(now time.Time) error {
+	if s.dir == "" {
+		return nil
+	}
+	entries, _ := os.ReadDir(s.dir) // pending reports what is wrong with it
+	var errs []error
+	for _, e := range entries {
+		lease, _, unfinished := strings.Cut(e.Name(), spillSuffix+unfinishedMark)
+		info, err := e.Info()
+		if !unfinished || err != nil || now.Sub(info.ModTime()) < unfinishedAge {
+			continue // an error: another process was faster
+		}
+		path := filepath.Join(s.dir, e.Name())
+		data, err := os.ReadFile(path)
+		switch {
+		case err != nil:
+		case jsontext.Value(data).IsValid(): // no beginning of an object is
+			err = os.Rename(path, filepath.Join(s.dir, lease+spillSuffix))
+		default:
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("mytoken: unfinished spill file %s: %w", e.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (s *spill) name(lease store.LeaseID) string {
 	return hex.EncodeToString(lease[:]) + spillSuffix
 }
@@ -149,7 +188,7 @@ func decodeHex(dst []byte, src string) bool {
 // so the file is there before the disk is waited for. Only a machine that
 // crashes in that moment can leave a file that is not whole.
 func writeDurably(dir, name string, data []byte, sync func(*os.File) error) error {
-	f, err := os.CreateTemp(dir, name+".tmp*")
+	f, err := os.CreateTemp(dir, name+unfinishedMark+"*")
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,6 +110,50 @@ func TestSpillInMemory(t *testing.T) {
 
 	_, err = newSpill(filepath.Join(os.Args[0], "no directory"))
 	require.Error(t, err)
+}
+
+// A process that is killed while it writes leaves an unfinished file. What is whole
+// is recovered, what is not goes; files that may still be written are left alone.
+//
+// proves P5
+func TestSpillSalvagesWhatIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	s, err := newSpill(dir)
+	require.NoError(t, err)
+	now := time.Now()
+	leave := func(n byte, random string, age time.Duration, cut int) string {
+		require.NoError(t, s.put(spillCommit(n)))
+		path := filepath.Join(dir, s.name(store.LeaseID{n}))
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		s.done(store.LeaseID{n})
+		path += unfinishedMark + random
+		require.NoError(t, os.WriteFile(path, data[:len(data)-cut], 0o600))
+		require.NoError(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
+		return filepath.Base(path)
+	}
+	leave(1, "123", time.Hour, 0)
+	leave(2, "456", time.Hour, 1)
+	leave(3, "789", time.Hour, 1<<7)
+	whole, torn := leave(4, "1", time.Second, 0), leave(5, "2", time.Second, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "somebody.tmp1"), nil, 0o600))
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "somebody.tmp1"), now.Add(-time.Hour), now.Add(-time.Hour)))
+
+	for range 2 {
+		require.NoError(t, s.salvage(now))
+		all, err := s.pending(store.GrantID{})
+		require.NoError(t, err)
+		require.Equal(t, []store.Commit{spillCommit(1)}, all)
+		require.ElementsMatch(t, []string{s.name(store.LeaseID{1}), whole, torn, "somebody.tmp1"}, spillFiles(t, dir))
+	}
+	require.NoError(t, s.salvage(now.Add(time.Hour)))
+	all, err := s.pending(store.GrantID{})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []store.Commit{spillCommit(1), spillCommit(4)}, all)
+
+	memory, err := newSpill("")
+	require.NoError(t, err)
+	require.NoError(t, memory.salvage(now))
 }
 
 // Files that cannot be read are reported, stay, and keep nothing else from
