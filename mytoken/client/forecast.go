@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -12,7 +14,7 @@ import (
 func (i *Introspection) ForecastToken() forecast.Token {
 	c := &i.Claims
 	t := forecast.Token{
-		Capabilities: c.Capabilities, Restrictions: c.Restrictions.Clone(), NotBefore: c.NotBefore, Expires: c.Expires, Elsewhere: true,
+		Capabilities: slices.Clone(c.Capabilities), Restrictions: c.Restrictions.Clone(), NotBefore: c.NotBefore, Expires: c.Expires, Elsewhere: true,
 	}
 	if r := c.Rotation; r != nil {
 		t.Rotation = &forecast.Rotation{OnAT: r.OnAT, OnOther: r.OnOther, Lifetime: r.Lifetime, Issued: c.IssuedAt}

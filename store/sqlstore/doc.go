@@ -101,12 +101,13 @@
 //
 // Uses that wait at once are committed together, in two transactions at a time
 // on the servers and in one on SQLite; so are, beside them, those that create
-// tokens. More connections do not make them faster:
-// 10 for each process are plenty, 4 for SQLite, and one is enough. Set
-// SetMaxIdleConns to the same number, because new connections cost more than
-// steps, and SetConnMaxLifetime below the time after which the server or
-// something on the way drops idle ones. A call whose connection is lost returns
-// an error that settles nothing; repeat it with the same id.
+// tokens. More connections do not make them faster: 10 for each process are
+// plenty, 4 for SQLite, and one is enough. Set SetMaxIdleConns to the same
+// number, because new connections cost more than steps, and SetConnMaxLifetime
+// below the time after which the server or something on the way drops idle ones.
+// On MariaDB and MySQL each connection keeps up to 64 statements prepared:
+// max_prepared_stmt_count has to have room for them. A call whose connection is
+// lost returns an error that settles nothing; repeat it with the same id.
 //
 // # Housekeeping
 //
