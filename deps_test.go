@@ -75,7 +75,7 @@ var rules = map[string]string{
 	"store/memstore":        "store store/internal/ticket",
 	"store/seal":            "store",
 	"store/storetest":       "store",
-	"store/sqlstore/dbtest": "",
+	"internal/dbtest":       "",
 	"store/sqlstore":        "store store/internal/ticket goose",
 	"oidcupstream":          "oauth2 go-oidc go-jose sync",
 	"oidcupstream/optest":   "oidcupstream oauth2 go-oidc go-jose",
@@ -83,19 +83,19 @@ var rules = map[string]string{
 	"restriction/forecast": "restriction capability",
 	"restriction/plan":     "restriction restriction/forecast capability",
 
-	"mytoken":                 "mytoken/internal/jws mytoken/internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
-	"mytoken/internal/jws":    "jwx json",
-	"mytoken/internal/secret": "",
-	"mytoken/mytokentest":     "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
+	"mytoken":             "internal/jws internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
+	"internal/jws":        "jwx json",
+	"internal/secret":     "",
+	"mytoken/mytokentest": "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
 
-	"mytoken/client":                     "mytoken/internal/secret mytoken/internal/wire mytoken/internal/qr mytoken/client/internal/atomicfile mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
-	"mytoken/client/bearer":              "mytoken/internal/secret mytoken/client/internal/atomicfile",
-	"mytoken/client/internal/atomicfile": "",
+	"mytoken/client":        "internal/secret mytoken/internal/wire mytoken/internal/qr internal/durable mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
+	"mytoken/client/bearer": "internal/secret internal/durable",
+	"internal/durable":      "",
 
 	"mytoken/internal/qr":           "barcode",
 	"mytoken/internal/wire":         "capability restriction json",
 	"mytoken/rest":                  "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
-	"mytoken/rest/guest":            "mytoken/internal/jws oidcupstream json",
+	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 
 	"store/sqlstore/internal/killtest": "",
@@ -155,7 +155,7 @@ func permitted(imported string, allowed []string) bool {
 }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/sqlstore/dbtest"}
+var forTests = []string{"store/storetest", "internal/dbtest"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 )
 
 // Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.

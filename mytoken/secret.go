@@ -1,6 +1,6 @@
 package mytoken
 
-import "github.com/mytoken-go/sdk/mytoken/internal/secret"
+import "github.com/mytoken-go/sdk/internal/secret"
 
 // Redacted is what a [Secret] shows of itself.
 const Redacted = secret.Redacted

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 )
 
 // Why a string is not accepted as a token. [Verifier.Verify] wraps each of them

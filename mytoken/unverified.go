@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
 )
 

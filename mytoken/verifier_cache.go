@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"sync"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 )
 
 // cacheUnit is the size of a compact token, in bytes, that counts as one token in

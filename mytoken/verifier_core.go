@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
 )
 

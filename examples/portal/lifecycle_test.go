@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // publicURL is the issuer URL of services that are started again, on another port.

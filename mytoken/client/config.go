@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/secret"
+	"github.com/mytoken-go/sdk/internal/secret"
 )
 
 // Secret holds a mytoken, an access token or a code. It redacts itself wherever it

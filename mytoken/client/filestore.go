@@ -15,7 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/mytoken-go/sdk/mytoken/client/internal/atomicfile"
+	"github.com/mytoken-go/sdk/internal/durable"
 )
 
 // FileStore keeps a mytoken in a file, as text. Processes on one machine may share
@@ -92,8 +92,8 @@ func checkPrivate(f *os.File) error {
 // Save replaces the file in one step, with permissions for the owner alone.
 func (s *FileStore) Save(_ context.Context, token Secret) error {
 	path := s.target()
-	s.sweep.Do(func() { atomicfile.Sweep(path, time.Now()) })
-	if err := atomicfile.Write(path, []byte(token.Reveal()+"\n")); err != nil {
+	s.sweep.Do(func() { durable.Sweep(path, time.Now()) })
+	if err := durable.Write(path, []byte(token.Reveal()+"\n")); err != nil {
 		return fmt.Errorf("client: token file: %w", err)
 	}
 	return nil

@@ -7,8 +7,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
-	"github.com/mytoken-go/sdk/mytoken/rest/guest"
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/guest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 

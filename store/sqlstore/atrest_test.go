@@ -17,10 +17,10 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 	"github.com/mytoken-go/sdk/store/sqlstore"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 

@@ -16,9 +16,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"modernc.org/sqlite"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // A DSN of one database and the dialect of another are told apart before

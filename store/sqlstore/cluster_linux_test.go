@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // cluster is a PostgreSQL server of a test's own, which may be crashed.

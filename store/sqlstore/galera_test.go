@@ -16,9 +16,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 

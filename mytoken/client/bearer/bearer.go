@@ -26,8 +26,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/client/internal/atomicfile"
-	"github.com/mytoken-go/sdk/mytoken/internal/secret"
+	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/secret"
 )
 
 // Secret holds a token. It is the same type as Secret of packages mytoken and client,
@@ -227,7 +227,7 @@ func Write(path string, token Secret) error {
 	if err := CheckWritable(path); err != nil {
 		return err
 	}
-	return atomicfile.Replace(path, []byte(token.Reveal()+"\n"))
+	return durable.Replace(path, []byte(token.Reveal()+"\n"))
 }
 
 // Read reads a file as [Discover] reads those in the temporary directory: it must be the
@@ -253,4 +253,4 @@ func Remove(path string, token Secret) error {
 }
 
 // Sweep removes what writers of the file that were killed left behind.
-func Sweep(path string) { atomicfile.Sweep(path, time.Now()) }
+func Sweep(path string) { durable.Sweep(path, time.Now()) }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/secret"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
-	"github.com/mytoken-go/sdk/mytoken/internal/secret"
 )
 
 // world is an environment with a directory for each place.

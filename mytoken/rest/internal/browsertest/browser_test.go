@@ -14,7 +14,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
+	"github.com/mytoken-go/sdk/internal/dbtest"
 )
 
 // patience is how long anything may take on a busy machine.

@@ -20,8 +20,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/oidcupstream"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // What testdata/provider/server.mjs knows the service by, and the resources that it

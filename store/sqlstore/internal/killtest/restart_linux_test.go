@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // A server crashes again and again under an issuer whose callers repeat what

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store/sqlstore"
-	"github.com/mytoken-go/sdk/store/sqlstore/dbtest"
 )
 
 // site is a database, as a process is told of it.

@@ -1,6 +1,6 @@
-// Package atomicfile replaces files in one step: whoever opens the file gets the old
+// Package durable replaces files in one step: whoever opens the file gets the old
 // content or the new one, also after a crash.
-package atomicfile
+package durable
 
 import (
 	"errors"

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
-	"github.com/mytoken-go/sdk/mytoken/rest/guest"
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/guest"
 )
 
 const redirectURL = "https://mytoken.example.org/redirect"

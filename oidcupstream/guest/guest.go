@@ -45,7 +45,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/mytoken-go/sdk/mytoken/internal/jws"
+	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 

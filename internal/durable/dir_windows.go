@@ -1,4 +1,4 @@
-package atomicfile
+package durable
 
 // syncDir does nothing: a directory cannot be synced here, and a rename is in the
 // journal of the file system.

@@ -1,4 +1,4 @@
-package atomicfile_test
+package durable_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken/client/internal/atomicfile"
+	"github.com/mytoken-go/sdk/internal/durable"
 )
 
 // Whoever reads while the file is replaced gets the old content or the new one.
@@ -22,7 +22,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "file")
 	contents := [][]byte{bytes.Repeat([]byte("a"), 1<<16), bytes.Repeat([]byte("b"), 1<<15)}
-	require.NoError(t, atomicfile.Write(path, contents[0]))
+	require.NoError(t, durable.Write(path, contents[0]))
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	readers.Go(func() {
@@ -40,7 +40,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 		}
 	})
 	for i := range 200 {
-		require.NoError(t, atomicfile.Replace(path, contents[i%2]))
+		require.NoError(t, durable.Replace(path, contents[i%2]))
 	}
 	close(stop)
 	readers.Wait()
@@ -51,10 +51,10 @@ func TestReplaceFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	require.NoError(t, os.MkdirAll(filepath.Join(path, "inside"), 0o700)) // cannot be replaced by a file
-	require.Error(t, atomicfile.Write(path, []byte("x")))
+	require.Error(t, durable.Write(path, []byte("x")))
 	names, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, names, 1)
-	err = atomicfile.Write(filepath.Join(dir, "none", "file"), []byte("x"))
+	err = durable.Write(filepath.Join(dir, "none", "file"), []byte("x"))
 	require.True(t, errors.Is(err, fs.ErrNotExist), "%v", err)
 }
