@@ -70,7 +70,7 @@ var rules = map[string]string{
 	"capability":            "json",
 	"restriction":           "json",
 	"restriction/maxmind":   "geoip2 restriction",
-	"store":                 "",
+	"store":                 "internal/ident",
 	"store/internal/ticket": "store",
 	"store/memstore":        "store store/internal/ticket",
 	"store/seal":            "store",
@@ -86,6 +86,7 @@ var rules = map[string]string{
 	"mytoken":             "internal/jws internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
 	"internal/jws":        "jwx json",
 	"internal/secret":     "",
+	"internal/ident":      "",
 	"mytoken/mytokentest": "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
 
 	"mytoken/client":        "internal/secret mytoken/internal/wire mytoken/internal/qr internal/durable mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",

@@ -108,7 +108,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if spent.Repeated && len(candidates) > 0 && !slices.Contains(candidates, spent.Clause) {
 		return nil, i.chargeElsewhere(ctx, p, op)
 	}
-	clause := p.token.clause(spent.Clause)
+	clause := p.token.Clause(spent.Clause)
 	asked := restriction.Ask(clause, restriction.Access{Scopes: op.scopes, Audiences: op.audiences}, restriction.Access{})
 
 	// 3, 4, 5: one refresh, kept before anything else

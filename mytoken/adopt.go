@@ -120,7 +120,7 @@ func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption)
 	if rec == nil || err != nil {
 		return nil, err
 	}
-	out, err := i.issued(*rec)
+	out, err := i.issued(ctx, *rec)
 	if err != nil {
 		return nil, err
 	}

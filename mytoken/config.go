@@ -163,7 +163,7 @@ type Issuer struct {
 	cfg       Config
 	providers map[string]*Provider // by issuer without trailing slash
 	order     []*Provider
-	verify    *tokenVerifier
+	verifier  *Verifier // of the tokens that this issuer makes
 	refresher *refresher
 	// rotating are providers that rotated a refresh token although their
 	// operator states that they never do.
@@ -260,7 +260,10 @@ func NewIssuer(cfg Config) (*Issuer, error) {
 		i.providers[key] = &p
 		i.order = append(i.order, &p)
 	}
-	if i.verify, err = newTokenCore(cfg.Issuer, cfg.Keys, cfg.Restrictions, cfg.Clock, cfg.MaxClockSkew, max(cfg.TokenCacheSize, 0)); err != nil {
+	if i.verifier, err = NewVerifier(VerifierConfig{
+		Issuer: cfg.Issuer, Keys: cfg.Keys, Clock: cfg.Clock, Leeway: cfg.MaxClockSkew,
+		CacheSize: cfg.TokenCacheSize, Restrictions: cfg.Restrictions,
+	}); err != nil {
 		return nil, fmt.Errorf("mytoken: Config: %w", err)
 	}
 	spilled, err := newSpill(cfg.SpillDir)

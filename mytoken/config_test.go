@@ -33,7 +33,7 @@ func TestIncompleteConfig(t *testing.T) {
 		"zero keys":         {func(c *mytoken.Config) { c.Keys = new(mytoken.Keys) }, mytoken.ErrNoSigningKey, "Config.Keys"},
 		"keys that check":   {func(c *mytoken.Config) { c.Keys = check }, mytoken.ErrNoSigningKey, "Config.Keys"},
 		"no provider":       {func(c *mytoken.Config) { c.Providers = nil }, nil, "Config.Providers"},
-		"a key misspelt":    {func(c *mytoken.Config) { c.Restrictions.Disabled = []string{"host"} }, restriction.ErrInvalid, "Config: restriction options"},
+		"a key misspelt":    {func(c *mytoken.Config) { c.Restrictions.Disabled = []string{"host"} }, restriction.ErrInvalid, "restriction options"},
 	} {
 		config := service.Config
 		c.change(&config)

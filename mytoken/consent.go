@@ -159,7 +159,7 @@ func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*Issued, error) {
 	case store.TicketFailed:
 		return nil, &CodeError{Reason: CodeFailed, Login: i.openFailure(t, key)}
 	}
-	issued, err := i.openRecord(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+	issued, err := i.openRecord(ctx, store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
 	if err != nil {
 		return nil, err
 	}

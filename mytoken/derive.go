@@ -66,7 +66,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 		return nil, err
 	}
 	op.comment = "Created MT " + props.Name
-	child, err := i.mint(i.newClaims(provider, p.token.OIDCSubject(), props, p.token.AuthTime()))
+	child, err := i.mint(ctx, i.newClaims(provider, p.token.OIDCSubject(), props, p.token.AuthTime()))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 		return i.deriveFailed(ctx, p, op, req, row.ID, err)
 	}
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: row.Grant, Client: req.Client})
-	out, err := i.issued(rec)
+	out, err := i.issued(ctx, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 	if err != nil {
 		return nil, err
 	}
-	out, err := i.issued(*rec)
+	out, err := i.issued(ctx, *rec)
 	if err != nil {
 		return nil, err
 	}

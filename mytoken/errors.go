@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -149,16 +148,6 @@ func (e *TokenError) Error() string { return "mytoken: token is not valid: " + e
 
 // Unwrap returns the cause, if there is one.
 func (e *TokenError) Unwrap() error { return e.cause }
-
-// CapabilityError says that the token lacks a capability
-// (insufficient_capabilities).
-type CapabilityError struct {
-	Needed capability.Capability
-}
-
-func (e *CapabilityError) Error() string {
-	return fmt.Sprintf("mytoken: the token does not have the capability %q", string(e.Needed))
-}
 
 // RefusedError says that no clause of the token's restrictions admits the use
 // (usage_restricted), and why. Its text is for whoever the token belongs to;

@@ -262,7 +262,7 @@ type firstToken struct {
 
 // createRoot creates a grant and its first token in one step.
 func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*Issued, *presented, error) {
-	m, err := i.mint(i.newClaims(f.provider, f.subject, f.properties, f.authTime))
+	m, err := i.mint(ctx, i.newClaims(f.provider, f.subject, f.properties, f.authTime))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -298,6 +298,6 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*Issued, *prese
 		return nil, nil, codeError(err)
 	}
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
-	issued, err := i.issued(rec)
+	issued, err := i.issued(ctx, rec)
 	return issued, newPresented(m.token, m.compact, ""), err
 }

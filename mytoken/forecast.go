@@ -1,7 +1,6 @@
 package mytoken
 
 import (
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/store"
@@ -12,7 +11,7 @@ import (
 // whether it carries a job. Counters are those of an [Introspection]; nil if they
 // are not known, which the answers then say. It asks nobody.
 func (i *Issuer) ForecastToken(t *Token, counters []Counter) forecast.Token {
-	f := t.forecast(i.RestrictionOptions())
+	f := i.verifier.ForecastToken(t)
 	f.Used, f.Left = forecastUses(f.Restrictions, counters)
 	return f
 }
@@ -23,27 +22,6 @@ func (i *Issuer) ForecastToken(t *Token, counters []Counter) forecast.Token {
 func (i *Issuer) ForecastRestrictions(list restriction.List, counters []Counter) forecast.Token {
 	f := forecast.Token{Restrictions: list.Clone(), Options: i.RestrictionOptions()}
 	f.Used, f.Left = forecastUses(list, counters)
-	return f
-}
-
-// ForecastToken is what the packages restriction/forecast and restriction/plan
-// have to know of a verified token. How much of it was used only its issuer
-// knows.
-func (v *Verifier) ForecastToken(t *Token) forecast.Token {
-	if !v.usable() {
-		return t.forecast(restriction.Options{})
-	}
-	return t.forecast(v.core.options)
-}
-
-func (t *Token) forecast(options restriction.Options) forecast.Token {
-	f := forecast.Token{
-		Capabilities: append(capability.Set{}, t.claims.capabilities...), // not nil: they are known
-		Restrictions: t.Restrictions(), NotBefore: t.NotBefore(), Expires: t.ExpiresAt(), Options: options,
-	}
-	if r := t.claims.rotation; r != nil {
-		f.Rotation = &forecast.Rotation{OnAT: r.OnAT, OnOther: r.OnOther, Lifetime: r.Lifetime, Issued: t.IssuedAt()}
-	}
 	return f
 }
 

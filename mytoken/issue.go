@@ -1,6 +1,7 @@
 package mytoken
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -72,8 +73,13 @@ type about struct {
 }
 
 // mint signs the claims.
-func (i *Issuer) mint(c claims) (minted, error) {
-	compact, token, err := i.verify.sign(c)
+func (i *Issuer) mint(ctx context.Context, c Claims) (minted, error) {
+	secret, err := i.cfg.Keys.Sign(c)
+	compact := secret.Reveal()
+	var token *Token
+	if err == nil { // a token that no verifier accepts is not handed out
+		token, err = i.verifier.Decode(ctx, compact)
+	}
 	if errors.Is(err, ErrTokenTooLarge) {
 		return minted{}, requestError("restrictions", err)
 	} else if err != nil {
@@ -175,8 +181,8 @@ func (i *Issuer) codeRef(kind store.TicketKind, code string) store.TicketRef {
 }
 
 // issued makes what is handed out from its record.
-func (i *Issuer) issued(rec issuedRecord) (*Issued, error) {
-	token, err := i.verify.decode(rec.Compact)
+func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*Issued, error) {
+	token, err := i.verifier.Decode(ctx, rec.Compact)
 	if err != nil {
 		return nil, fmt.Errorf("mytoken: stored token: %w", err)
 	}
@@ -201,12 +207,12 @@ func (i *Issuer) sealRecord(place store.Place, key seal.InnerKey, rec issuedReco
 }
 
 // openRecord opens what is handed out now.
-func (i *Issuer) openRecord(place store.Place, key seal.InnerKey, sealed store.Sealed) (*Issued, error) {
+func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*Issued, error) {
 	rec, err := i.openIssuedRecord(place, key, sealed)
 	if err != nil {
 		return nil, err
 	}
-	return i.issued(rec)
+	return i.issued(ctx, rec)
 }
 
 func (i *Issuer) openIssuedRecord(place store.Place, key seal.InnerKey, sealed store.Sealed) (issuedRecord, error) {

@@ -29,7 +29,7 @@ func (i *Issuer) present(ctx context.Context, s string) (*presented, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := i.verify.verify(compact)
+	token, err := i.verifier.Verify(ctx, compact)
 	if err != nil {
 		return nil, &TokenError{Reason: TokenMalformed, cause: err}
 	}

@@ -80,8 +80,16 @@ func (r Response) choose(length, shortLength int) ResponseType {
 func (p Properties) clone() Properties {
 	p.Capabilities = slices.Clone(p.Capabilities)
 	p.Restrictions = p.Restrictions.Clone()
-	p.Rotation = p.Rotation.clone()
+	p.Rotation = cloneRotation(p.Rotation)
 	return p
+}
+
+func cloneRotation(r *Rotation) *Rotation {
+	if r == nil {
+		return nil
+	}
+	copied := *r
+	return &copied
 }
 
 // firstProperties returns a checked copy of what a first token is requested
@@ -179,9 +187,9 @@ func (p *Properties) checkTimes(now time.Time) error {
 	if last != 0 && last < now.Unix() {
 		return &RequestError{Field: "restrictions", Reason: "token would already be expired"}
 	}
-	if end := p.Rotation.expiry(now); !end.IsZero() && end.Unix() < begin {
+	if end := p.Rotation.Expiry(now); !end.IsZero() && end.Unix() < begin {
 		return &RequestError{Field: "rotation", Reason: fmt.Sprintf(
-			"a lifetime of %d seconds ends before the restrictions begin, at %s", p.Rotation.Lifetime, claimText(begin))}
+			"a lifetime of %d seconds ends before the restrictions begin, at %s", p.Rotation.Lifetime, time.Unix(begin, 0).UTC().Format(time.RFC3339))}
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 	if err != nil {
 		return nothingRevoked(err)
 	}
-	token, err := i.verify.decode(compact)
+	token, err := i.verifier.Decode(ctx, compact)
 	if err != nil {
 		return &Revocation{}, nil
 	}
@@ -102,7 +102,7 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 		} else if t == nil {
 			break
 		}
-		holder := i.codeHolder(*t, code)
+		holder := i.codeHolder(ctx, *t, code)
 		if err := checkProvider(req.Provider, holder); err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string
 }
 
 // codeHolder is the token behind a code, to revoke at the provider with.
-func (i *Issuer) codeHolder(t store.Ticket, code string) *presented {
+func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *presented {
 	var compact string
 	switch t.Kind {
 	case store.TicketTransfer:
@@ -166,7 +166,7 @@ func (i *Issuer) codeHolder(t store.Ticket, code string) *presented {
 		}
 		compact = rec.Compact
 	}
-	token, err := i.verify.decode(compact)
+	token, err := i.verifier.Decode(ctx, compact)
 	if err != nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	if err != nil {
 		return nil, err
 	}
-	m, err := i.mint(p.token.successor(i.now()))
+	m, err := i.mint(ctx, p.token.Claims().Next(i.now()))
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	} else if err != nil {
 		return nil, err
 	}
-	return i.openRecord(place, own, rotated.Successor)
+	return i.openRecord(ctx, place, own, rotated.Successor)
 }
 
 // retireShort ends the short token that was presented together with the grace

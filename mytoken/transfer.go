@@ -77,7 +77,7 @@ func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*Issued, error)
 	if err != nil {
 		return nil, fmt.Errorf("mytoken: transfer code: %w", err)
 	}
-	issued, err := i.issued(issuedRecord{Compact: string(plain)})
+	issued, err := i.issued(ctx, issuedRecord{Compact: string(plain)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,21 +1,22 @@
 package store
 
 import (
-	"encoding/base64"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/ident"
 )
 
 // TokenID names a mytoken over all its generations: the SHA-512 of the 16
-// bytes of its jti. Its base64 form is the mom_id of the protocol (section
-// 1.3). It is not a secret.
-type TokenID [64]byte
+// bytes of its jti. Its String is the mom_id of the protocol (section 1.3),
+// its IsZero tells whether it was never set. It is not a secret.
+type TokenID = ident.TokenID
 
 // GrantID names a grant: one login at the provider. Random.
 type GrantID [16]byte
 
 // OwnerID names a user: the SHA3-256 that the protocol's "sub" claim carries
-// (section 1.3).
-type OwnerID [32]byte
+// (section 1.3). It has the methods of a TokenID.
+type OwnerID = ident.OwnerID
 
 // UseID names one use of a token or one taker of a ticket. The caller draws it
 // at random and repeats it when it repeats the call.
@@ -30,31 +31,11 @@ type Sum [32]byte
 // TicketID is the look-up hash of a code or of a short token.
 type TicketID [32]byte
 
-// IsZero reports whether the id was never set. No method accepts a zero id
-// where it needs one.
-func (id TokenID) IsZero() bool { return id == TokenID{} }
-
-// String returns the protocol's mom_id: standard base64 with padding.
-func (id TokenID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
-
 // ParseTokenID reads a mom_id; it accepts exactly what String writes.
-func ParseTokenID(text string) (id TokenID, ok bool) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != len(id) || base64.StdEncoding.EncodeToString(b) != text {
-		return TokenID{}, false
-	}
-	return TokenID(b), true
-}
+func ParseTokenID(text string) (id TokenID, ok bool) { return ident.ParseTokenID(text) }
 
 // IsZero reports whether the id was never set.
 func (id GrantID) IsZero() bool { return id == GrantID{} }
-
-// IsZero reports whether the id was never set.
-func (id OwnerID) IsZero() bool { return id == OwnerID{} }
-
-// String returns the value of the protocol's "sub" claim: standard base64 with
-// padding.
-func (id OwnerID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
 
 // IsZero reports whether the id was never set.
 func (id UseID) IsZero() bool { return id == UseID{} }
