@@ -83,11 +83,12 @@ var rules = map[string]string{
 	"restriction/forecast": "restriction capability",
 	"restriction/plan":     "restriction restriction/forecast capability",
 
-	"mytoken":             "internal/jws internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
+	"mytoken":             "internal/ident internal/jws internal/secret capability restriction restriction/forecast json",
+	"mytoken/issuer":      "mytoken internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
 	"internal/jws":        "jwx json",
 	"internal/secret":     "",
 	"internal/ident":      "",
-	"mytoken/mytokentest": "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
+	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
 
 	"mytoken/client":        "internal/secret mytoken/internal/wire mytoken/internal/qr internal/durable mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "internal/secret internal/durable",
@@ -95,7 +96,7 @@ var rules = map[string]string{
 
 	"mytoken/internal/qr":           "barcode",
 	"mytoken/internal/wire":         "capability restriction json",
-	"mytoken/rest":                  "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
+	"mytoken/rest":                  "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
 	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 
@@ -175,6 +176,28 @@ func TestUsersGetNoTestLibraries(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVerifierLinksLittle: a program that only verifies tokens brings along no store, no
+// sealing and no OpenID client.
+func TestVerifierLinksLittle(t *testing.T) {
+	for _, p := range goList(t) {
+		if p.ImportPath != module+"/mytoken" {
+			continue
+		}
+		for _, dep := range p.Deps {
+			for _, banned := range []string{
+				module + "/store", module + "/oidcupstream", module + "/mytoken/issuer",
+				libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
+			} {
+				if dep == banned || strings.HasPrefix(dep, banned+"/") {
+					t.Errorf("%s links %s", p.ImportPath, dep)
+				}
+			}
+		}
+		return
+	}
+	t.Error("there is no package mytoken")
 }
 
 // TestPackageComments: every package says what it is for.

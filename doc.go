@@ -13,7 +13,7 @@
 // With this module any Go service issues or verifies mytokens in its own
 // process.
 //
-//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken] (Issuer), with a
+//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a
 //     store, a ring of server keys ([github.com/mytoken-go/sdk/store/seal]) and
 //     a provider ([github.com/mytoken-go/sdk/oidcupstream]).
 //   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier,

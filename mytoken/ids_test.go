@@ -52,3 +52,13 @@ func TestParseJTIRefuses(t *testing.T) {
 		require.True(t, id.IsZero())
 	}
 }
+
+func TestParseMomID(t *testing.T) {
+	id := NewJTI().TokenID()
+	if got, ok := ParseMomID(id.String()); !ok || got != id {
+		t.Error("an id does not survive its text")
+	}
+	if _, ok := ParseMomID("this"); ok {
+		t.Error("this is an id")
+	}
+}

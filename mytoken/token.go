@@ -8,7 +8,6 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
 // MaxTokenBytes is the longest compact token that is read or issued, in bytes. It
@@ -34,7 +33,7 @@ type Token struct {
 
 // ID returns the id of the token over all its generations. Its text is the
 // mom_id (protocol section 1.3).
-func (t *Token) ID() store.TokenID { return t.claims.JTI.TokenID() }
+func (t *Token) ID() TokenID { return t.claims.JTI.TokenID() }
 
 // JTI returns the random identity that the id is derived from.
 func (t *Token) JTI() JTI { return t.claims.JTI }
@@ -53,7 +52,7 @@ func (t *Token) Issuer() string { return t.claims.Issuer }
 func (t *Token) Subject() string { return t.claims.subject }
 
 // Owner returns the id of the user, derived from the next two.
-func (t *Token) Owner() store.OwnerID { return Owner(t.claims.OIDCIssuer, t.claims.OIDCSubject) }
+func (t *Token) Owner() OwnerID { return Owner(t.claims.OIDCIssuer, t.claims.OIDCSubject) }
 
 // OIDCIssuer returns the issuer URL of the provider at which the user logged in.
 func (t *Token) OIDCIssuer() string { return t.claims.OIDCIssuer }

@@ -7,7 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
 // UnverifiedToken is what a string claims to be. Anybody can write such a string:
@@ -46,7 +45,7 @@ func (t *UnverifiedToken) KeyID() string { return t.header.KeyID }
 func (t *UnverifiedToken) Version() string { return t.claims.version }
 
 // ID returns the id that follows from the claimed jti.
-func (t *UnverifiedToken) ID() store.TokenID { return t.claims.JTI.TokenID() }
+func (t *UnverifiedToken) ID() TokenID { return t.claims.JTI.TokenID() }
 
 // JTI returns the claimed jti.
 func (t *UnverifiedToken) JTI() JTI { return t.claims.JTI }

@@ -125,8 +125,8 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.Issuer == "" {
 		return nil, fmt.Errorf("%w: no issuer", ErrVerifierConfig)
 	}
-	if cfg.Leeway > maxLeeway {
-		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, maxLeeway)
+	if cfg.Leeway > MaxLeeway {
+		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, MaxLeeway)
 	}
 	// Options that make no sense are found here, so that no token is refused for them.
 	if _, err := restriction.Compile(nil, cfg.Restrictions); err != nil {

@@ -12,8 +12,8 @@ import (
 // DefaultLeeway is granted to "iat" and "nbf" if nothing else is configured.
 const DefaultLeeway = time.Minute
 
-// maxLeeway bounds what may be configured.
-const maxLeeway = 5 * time.Minute
+// MaxLeeway is the most that [VerifierConfig.Leeway] may grant.
+const MaxLeeway = 5 * time.Minute
 
 // checkTimes refuses a token that is not valid now.
 func (v *Verifier) checkTimes(t *Token) error {

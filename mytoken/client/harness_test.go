@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -62,7 +62,7 @@ func start(t testing.TB, change func(*setup)) *server {
 	}
 	opts.Upstream = func(c *oidcupstream.Config) { c.RedirectURL = s.URL + "/redirect" }
 	config := opts.Config
-	opts.Config = func(c *mytoken.Config) {
+	opts.Config = func(c *issuer.Config) {
 		c.Issuer = s.URL
 		if config != nil {
 			config(c)
@@ -92,7 +92,7 @@ func start(t testing.TB, change func(*setup)) *server {
 }
 
 // token logs alice in and returns her token.
-func (s *server) token(props mytoken.Properties) client.Secret {
+func (s *server) token(props issuer.Properties) client.Secret {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -28,11 +28,11 @@ func TestClock(t *testing.T) {
 	clock := mytokentest.NewClock(begin)
 	s := start(t, mytokentest.Options{Clock: clock, Provider: optest.Options{AccessTokenLifetime: time.Minute}})
 	require.Same(t, clock, s.Clock)
-	issued, err := s.Login(t.Context(), "alice", mytoken.Properties{})
+	issued, err := s.Login(t.Context(), "alice", issuer.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, begin, issued.Claims.IssuedAt())
 	require.Equal(t, begin.Add(time.Hour), clock.Advance(time.Hour))
-	at, err := s.Issuer.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	at, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: issued.Token})
 	require.NoError(t, err)
 	require.Equal(t, begin.Add(time.Hour+time.Minute), at.Expires)
 	clock.Set(begin)
@@ -59,7 +59,7 @@ func TestOptions(t *testing.T) {
 		Store:    mem,
 		Provider: optest.Options{Scopes: []string{"openid", "offline_access", "a"}},
 		Upstream: func(c *oidcupstream.Config) { c.Name = "named" },
-		Config:   func(c *mytoken.Config) { c.Issuer = "https://other.example.org" },
+		Config:   func(c *issuer.Config) { c.Issuer = "https://other.example.org" },
 	})
 	require.Same(t, mem, s.Store)
 	require.Equal(t, "https://other.example.org", s.Issuer.URL())
@@ -67,18 +67,18 @@ func TestOptions(t *testing.T) {
 	require.Equal(t, s.Issuer.URL(), s.Config.Issuer)
 
 	// Another issuer made with the configuration is another node.
-	issued, err := s.Login(t.Context(), "bob", mytoken.Properties{})
+	issued, err := s.Login(t.Context(), "bob", issuer.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, "bob", issued.Claims.OIDCSubject())
-	node, err := mytoken.NewIssuer(s.Config)
+	node, err := issuer.New(s.Config)
 	require.NoError(t, err)
-	_, err = node.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	_, err = node.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: issued.Token})
 	require.NoError(t, err)
 }
 
 // What goes wrong is reported, and leaves nothing running.
 func TestErrors(t *testing.T) {
-	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *mytoken.Config) { c.Store = nil }})
+	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *issuer.Config) { c.Store = nil }})
 	require.Error(t, err)
 	_, err = mytokentest.Start(mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.ClientID = "" }})
 	require.Error(t, err)
@@ -86,10 +86,10 @@ func TestErrors(t *testing.T) {
 	require.Error(t, err)
 
 	s := start(t, mytokentest.Options{})
-	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
+	_, err = s.Login(t.Context(), "alice", issuer.Properties{Name: "\x00"})
 	require.Error(t, err)
-	_, err = s.FinishLogin(t.Context(), "alice", mytoken.LoginRequest{Provider: "https://elsewhere.example.org"})
-	require.ErrorIs(t, err, mytoken.ErrUnknownProvider)
-	_, err = s.Follow(t.Context(), "alice", &mytoken.Login{URL: s.Provider.Issuer() + "/nowhere"})
+	_, err = s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
+	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
+	_, err = s.Follow(t.Context(), "alice", &issuer.Login{URL: s.Provider.Issuer() + "/nowhere"})
 	require.Error(t, err)
 }

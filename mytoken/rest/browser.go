@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // fromBrowser reports whether a browser sent the request. Nobody who makes a
@@ -39,7 +39,7 @@ func (c *call) sameSite() error {
 
 // loginCookie is the cookie that binds a login to the browser in which the user
 // agreed to it. It tells nothing about the state and lives as long.
-func (c *call) loginCookie(login *mytoken.Login) *http.Cookie {
+func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	name, value := c.loginCookieOf(login.State.Reveal())
 	cookie := c.cookieFor(name, value)
 	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
@@ -76,8 +76,8 @@ func (c *call) boundTo(state string) bool {
 // tokenCookie is the cookie of a web login (protocol section 5.0.4), of the form
 // that was issued (D70). It has no Domain: with one, every host below this one
 // would get the token.
-func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
-	if t.Type == mytoken.ResponseTransferCode {
+func (c *call) tokenCookie(t *issuer.Issued) *http.Cookie {
+	if t.Type == issuer.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
 		cookie.MaxAge = max(int(c.secondsUntil(t.CodeExpires)), 1)
 		return cookie

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -247,7 +248,7 @@ func TestD47_Cookies(t *testing.T) {
 		t.Fatalf("%v", rotated.Header)
 	}
 	// another token, in the body or header of a request that has the cookie too
-	other := s.tokenOf("bob", mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true}})
+	other := s.tokenOf("bob", issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true}})
 	for _, r := range []*reply{
 		post("/api/v0/token/access", m{"grant_type": "mytoken", "mytoken": other}),
 		post("/api/v0/tokeninfo", m{"action": "list_mytokens"}, "Authorization", "Bearer "+other),
@@ -304,7 +305,7 @@ func TestD70_CookieFollowsTheToken(t *testing.T) {
 // the domain can set the one that binds a login.
 func TestSecureCookies(t *testing.T) {
 	s := start(t)
-	secure := s.restart(func(c *mytoken.Config) { c.Issuer = "https://mytoken.example.org" }, rest.Options{})
+	secure := s.restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org" }, rest.Options{})
 	consent, _ := secure.startNative(nil)
 	r := secure.do(http.MethodPost, strings.Replace(consent, "https://mytoken.example.org", secure.URL, 1), "{}")
 	if r.StatusCode != 278 || len(r.Cookies()) != 1 {

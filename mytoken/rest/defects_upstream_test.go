@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -49,7 +49,7 @@ func (d dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error
 // not satisfy a name by it. // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Resolver = dns{
 				names: map[string]string{"192.0.2.7": "node.example.org.", "198.51.100.7": "node.example.org."},
 				addrs: map[string]string{"node.example.org": "192.0.2.7", "node.example.org.": "192.0.2.7"},
@@ -68,7 +68,7 @@ func TestD16_NamesAreConfirmed(t *testing.T) {
 // refresh token shows up never sees one, however many ask at once. // proves P5
 func TestD51_D52_D54_ProviderRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.Provider.Rotation = optest.RotateStrict })
-	parent := s.token(mytoken.Properties{})
+	parent := s.token(issuer.Properties{})
 	tokens := []any{parent}
 	for range 3 {
 		tokens = append(tokens, s.object(s.derive(parent, nil), 200)["mytoken"])

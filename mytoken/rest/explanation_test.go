@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -28,7 +29,7 @@ func (closed) Within(parent restriction.Condition) bool { return parent == close
 func explaining(t *testing.T, level rest.ExplanationLevel) *service {
 	return start(t, func(o *setup) {
 		o.rest.Explanations = level
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Conditions = map[string]restriction.Factory{
 				"cluster": func([]byte) (restriction.Condition, error) { return closed{}, nil },
 			}
@@ -42,7 +43,7 @@ func (s *service) refusals() (byJWT, byShort string) {
 	s.t.Helper()
 	begin := s.Clock.Now()
 	later := begin.Add(24 * time.Hour).Unix() // 2030-03-02T08:00:00Z
-	root := s.token(mytoken.Properties{Restrictions: restriction.List{
+	root := s.token(issuer.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(1)},
 		{NotBefore: later, Expires: later + 7777, Scopes: []string{"storage.read"}, Audiences: []string{"https://secret.example"}, Hosts: []string{"192.0.2.33"}},
 		{Scopes: []string{"openid"}, Extra: []restriction.Extra{{Key: "cluster", Value: []byte("true")}}},
@@ -129,7 +130,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	token := s.token(list(clause))
 	other := start(t).token(list(clause))
 	revoked := s.token(list(clause))
-	if _, err := s.Issuer.Revoke(t.Context(), mytoken.RevokeRequest{Token: mytoken.NewSecret(revoked)}); err != nil {
+	if _, err := s.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: mytoken.NewSecret(revoked)}); err != nil {
 		t.Fatal(err)
 	}
 	expired := s.token(list(restriction.Clause{Expires: s.Clock.Now().Unix(), Hosts: []string{"192.0.2.33"}}))
@@ -150,7 +151,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	for name, capabilities := range map[string]capability.Set{
 		"nothing but AT": {capability.AT}, "another action": {capability.AT, capability.TokeninfoHistory}, "no AT": {capability.Tokeninfo},
 	} {
-		weak := s.token(mytoken.Properties{Capabilities: capabilities, Restrictions: restriction.List{clause}})
+		weak := s.token(issuer.Properties{Capabilities: capabilities, Restrictions: restriction.List{clause}})
 		if got := s.object(s.dryRun(weak, nil), 403); got["error"] != "insufficient_capabilities" || len(got) > 2 {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 )
@@ -21,15 +22,15 @@ var behindProxy = func(o *setup) { o.rest.TrustedProxies = []netip.Prefix{netip.
 // probability below 10⁻⁶, by the length of the codes alone. // proves P7
 func TestD02_GuessingIsHopeless(t *testing.T) {
 	for _, length := range []int{0, 12} { // the default, and the shortest that is allowed
-		s := start(t, func(o *setup) { o.Config = func(c *mytoken.Config) { c.TransferCodeLength = length } })
+		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.TransferCodeLength = length } })
 		codes := map[string][]string{}
-		token := mytoken.NewSecret(s.token(mytoken.Properties{}))
+		token := mytoken.NewSecret(s.token(issuer.Properties{}))
 		for range 200 {
-			native, err := s.Issuer.StartNative(t.Context(), mytoken.LoginRequest{Provider: s.Provider.Issuer()})
+			native, err := s.Issuer.StartNative(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
 			if err != nil {
 				t.Fatal(err)
 			}
-			transfer, err := s.Issuer.Transfer(t.Context(), mytoken.TransferRequest{Token: token, Client: mytokentest.Client})
+			transfer, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: token, Client: mytokentest.Client})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +66,7 @@ func TestAttackerDoesNotStopOthers(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) { o.rest.Guesses = rest.GuessLimits{PerAddress: 5, Overall: 12} })
 	const attacker, victim = "192.0.2.66", "192.0.2.1"
 	_, polling := s.startNative(nil)
-	token := s.token(mytoken.Properties{})
+	token := s.token(issuer.Properties{})
 	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": token}), 200)["transfer_code"].(string)
 
 	for range 5 {

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -39,7 +39,7 @@ type setup struct {
 	wrap func(http.Handler) http.Handler
 }
 
-var everythingProps = mytoken.Properties{}
+var everythingProps = issuer.Properties{}
 
 // everything is the capabilities that the tests' tokens have.
 var everything = capability.Set{
@@ -62,7 +62,7 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 			upstream(c)
 		}
 	}
-	opts.Config = func(c *mytoken.Config) {
+	opts.Config = func(c *issuer.Config) {
 		c.Issuer = s.URL
 		if config != nil {
 			config(c)
@@ -212,12 +212,12 @@ func (s *service) fails(r *reply, status int, code, description string) {
 }
 
 // token logs alice in and returns a token.
-func (s *service) token(props mytoken.Properties) string {
+func (s *service) token(props issuer.Properties) string {
 	s.t.Helper()
 	return s.tokenOf("alice", props)
 }
 
-func (s *service) tokenOf(subject string, props mytoken.Properties) string {
+func (s *service) tokenOf(subject string, props issuer.Properties) string {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything
@@ -297,20 +297,20 @@ func (s *service) poll(code string) *reply {
 }
 
 // restart is another process with the same store and keys.
-func (s *service) restart(change func(*mytoken.Config), opts rest.Options) *service {
+func (s *service) restart(change func(*issuer.Config), opts rest.Options) *service {
 	s.t.Helper()
 	cfg := s.Config
 	if change != nil {
 		change(&cfg)
 	}
-	issuer, err := mytoken.NewIssuer(cfg)
+	iss, err := issuer.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
 	}
-	handler, err := rest.NewHandler(issuer, opts)
+	handler, err := rest.NewHandler(iss, opts)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func (s *service) restart(change func(*mytoken.Config), opts rest.Options) *serv
 	s.t.Cleanup(server.Close)
 	other := *s
 	inner := *s.Service
-	inner.Issuer = issuer
+	inner.Issuer = iss
 	other.Service, other.http, other.URL = &inner, server, server.URL
 	return &other
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // maxShown is how many tokens a page shows; a search finds the others.
@@ -42,8 +43,8 @@ func (c *call) loginPage(ended bool) (*answer, error) {
 func (c *call) providerChoices(chosen string) []ProviderChoice {
 	var out []ProviderChoice
 	for _, p := range c.issuer.Providers() {
-		issuer := p.Upstream.Issuer()
-		out = append(out, ProviderChoice{Issuer: issuer, Name: p.Upstream.Name(), Chosen: sameIssuer(issuer, chosen)})
+		iss := p.Upstream.Issuer()
+		out = append(out, ProviderChoice{Issuer: iss, Name: p.Upstream.Name(), Chosen: sameIssuer(iss, chosen)})
 	}
 	return out
 }
@@ -83,7 +84,7 @@ type tokenLister struct {
 
 // list describes tokens with what is below them. Of a search, what has a name that
 // fits stays, and what leads there.
-func (l *tokenLister) list(records []*mytoken.Record) []*TokenView {
+func (l *tokenLister) list(records []*issuer.Record) []*TokenView {
 	var out []*TokenView
 	for _, r := range records {
 		if !l.fits(r) {
@@ -101,7 +102,7 @@ func (l *tokenLister) list(records []*mytoken.Record) []*TokenView {
 	return out
 }
 
-func (l *tokenLister) fits(r *mytoken.Record) bool {
+func (l *tokenLister) fits(r *issuer.Record) bool {
 	if strings.Contains(strings.ToLower(r.Name), l.search) {
 		return true
 	}
@@ -114,7 +115,7 @@ func (l *tokenLister) fits(r *mytoken.Record) bool {
 }
 
 // view describes a token.
-func (l *tokenLister) view(r *mytoken.Record) *TokenView {
+func (l *tokenLister) view(r *issuer.Record) *TokenView {
 	id := r.ID.String()
 	query := "?" + url.Values{"id": {id}}.Encode()
 	return &TokenView{
@@ -128,7 +129,7 @@ func (l *tokenLister) view(r *mytoken.Record) *TokenView {
 }
 
 // below counts the live tokens that were made from one.
-func below(r *mytoken.Record) int {
+func below(r *issuer.Record) int {
 	n := 0
 	for _, child := range r.Children {
 		if !child.Revoked {

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -32,7 +32,7 @@ func manageCreatePage(c *call, s *session) (*answer, error) {
 // newToken is the form for a new token as it was sent.
 type newToken struct {
 	*edited
-	props    mytoken.Properties
+	props    issuer.Properties
 	provider string
 	transfer bool
 }
@@ -52,9 +52,9 @@ func manageCreate(c *call, s *session) (*answer, error) {
 	if form.again || len(form.problems) > 0 {
 		return form.show(c, s)
 	}
-	request := mytoken.LoginRequest{Provider: form.provider, Properties: form.props, ReturnTo: returnCreated, Client: c.client}
+	request := issuer.LoginRequest{Provider: form.provider, Properties: form.props, ReturnTo: returnCreated, Client: c.client}
 	if form.transfer {
-		request.Response.Type = mytoken.ResponseTransferCode
+		request.Response.Type = issuer.ResponseTransferCode
 	}
 	login, err := c.issuer.StartLogin(c.ctx(), request)
 	if form.blame(err) {
@@ -132,7 +132,7 @@ func capabilityNodes(nodes []capability.Node, checked capability.Set) []Capabili
 }
 
 // createdPage shows a new token, once: nothing of it is kept.
-func (c *call) createdPage(t *mytoken.Issued) (*answer, error) {
+func (c *call) createdPage(t *issuer.Issued) (*answer, error) {
 	if t == nil {
 		return nil, errors.New("rest: a login for a new token ended without one")
 	}
@@ -140,7 +140,7 @@ func (c *call) createdPage(t *mytoken.Issued) (*answer, error) {
 		Frame: c.managing(""), ID: t.ID.String(), Name: t.Claims.Name(), User: c.userOf(t.Claims), Token: t.Token.Reveal(),
 		Capabilities: choices(t.Capabilities(), nil), Clauses: clauseTexts(t.Restrictions(), nil),
 	}
-	if t.Type == mytoken.ResponseTransferCode {
+	if t.Type == issuer.ResponseTransferCode {
 		code := t.TransferCode.Reveal()
 		c.guard.remember(code, t.CodeExpires)
 		svg, err := qr.SVG(code)

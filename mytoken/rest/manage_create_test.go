@@ -14,6 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -182,7 +183,7 @@ func TestManageEscapes(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
 	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</textarea></svg><script>alert(1)</script>`, `' onfocus=alert(1) autofocus '`, "<!-- ", `javascript:alert(1)`} {
-		token := s.child(s.issued("alice", mytoken.Properties{Name: text}), mytoken.Properties{
+		token := s.child(s.issued("alice", issuer.Properties{Name: text}), issuer.Properties{
 			Name: text, Restrictions: restriction.List{{Audiences: []string{strings.TrimSpace(text)}, UsagesAT: restriction.Usages(2)}},
 		})
 		s.do(http.MethodPost, "/api/v0/token/access", encode(t, m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}), "User-Agent", text)
@@ -204,7 +205,7 @@ func TestManageEscapes(t *testing.T) {
 func TestManageHeaders(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
-	token := s.issued("alice", mytoken.Properties{})
+	token := s.issued("alice", issuer.Properties{})
 	for _, page := range []*reply{
 		b.page("/manage"), b.page("/manage/create"), b.page("/manage/token" + queryID(token.ID)), b.page("/manage/revoke" + queryID(token.ID)), b.page("/manage/login"),
 		s.browser().click(s.URL + "/manage"), b.click(s.URL + "/manage/token?id=x"), b.create(func(*form) {}, "alice"),
@@ -222,15 +223,15 @@ func TestManageHeaders(t *testing.T) {
 // the new one, also after a page that is an error.
 func TestManageRotation(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
-			c.Policy = func(_ context.Context, i *mytoken.Issuance) error {
+		o.Config = func(c *issuer.Config) {
+			c.Policy = func(_ context.Context, i *issuer.Issuance) error {
 				i.Properties.Rotation = &mytoken.Rotation{OnOther: true, AutoRevoke: true}
 				return nil
 			}
 		}
 	})
 	b := s.manager("alice")
-	token := s.issued("alice", mytoken.Properties{})
+	token := s.issued("alice", issuer.Properties{})
 	for range 2 {
 		s.Clock.Advance(time.Hour) // no grace for what was replaced
 		b.page("/manage")
@@ -254,7 +255,7 @@ func TestManageRotation(t *testing.T) {
 func TestManageUnderAPath(t *testing.T) {
 	s := start(t, func(o *setup) { o.prefix = "/tokens" })
 	b := s.manager("alice")
-	token := s.issued("alice", mytoken.Properties{Name: "one"})
+	token := s.issued("alice", issuer.Properties{Name: "one"})
 	r := b.send(formOf(t, b.page("/manage/revoke"+queryID(token.ID)), "revoke-form"), "", "")
 	if r.Header.Get("Location") != "/tokens/manage?done=revoked" || s.live(token) {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
@@ -286,9 +287,9 @@ func TestManagePagesCanBeReplaced(t *testing.T) {
 // leaves out.
 func TestManageManyTokens(t *testing.T) {
 	s := start(t)
-	root := s.issued("alice", mytoken.Properties{Name: "root"})
+	root := s.issued("alice", issuer.Properties{Name: "root"})
 	for n := range 510 {
-		s.child(root, mytoken.Properties{Name: fmt.Sprintf("child-%d", n), Capabilities: capability.Set{capability.AT}})
+		s.child(root, issuer.Properties{Name: fmt.Sprintf("child-%d", n), Capabilities: capability.Set{capability.AT}})
 	}
 	b := s.manager("alice")
 	list := b.page("/manage")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // maxEvents is how many events of a token a page shows.
@@ -12,7 +13,7 @@ const maxEvents = 200
 
 // found is one of the user's tokens.
 type found struct {
-	record *mytoken.Record
+	record *issuer.Record
 	view   *TokenView
 	parent *TokenView // above it in the list; nil if there is none
 }
@@ -44,7 +45,7 @@ func (s *session) find(text string) (*found, error) {
 	return f, nil
 }
 
-func search(records []*mytoken.Record, above *mytoken.Record, id mytoken.TokenID) (r, parent *mytoken.Record) {
+func search(records []*issuer.Record, above *issuer.Record, id mytoken.TokenID) (r, parent *issuer.Record) {
 	for _, r := range records {
 		if r.ID == id {
 			return r, above
@@ -62,7 +63,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := c.issuer.History(c.ctx(), mytoken.HistoryRequest{Token: s.token, Of: []string{f.view.ID}, Client: c.client})
+	history, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: s.token, Of: []string{f.view.ID}, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +102,8 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 		return nil, err
 	}
 	recursive := values.Get("recursive") != ""
-	done, err := c.issuer.RevokeOther(c.ctx(), mytoken.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
-	if errors.Is(err, mytoken.ErrNotOwned) {
+	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
+	if errors.Is(err, issuer.ErrNotOwned) {
 		return nil, errNotFound
 	} else if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -64,18 +65,18 @@ func (c *call) consentURI(code mytoken.Secret) string {
 	return c.base + wire.PathConsent + "/" + c.issuer.MarkCode(code).Reveal()
 }
 
-func (c *call) loginRequest(req *wire.TokenRequest) (mytoken.LoginRequest, error) {
+func (c *call) loginRequest(req *wire.TokenRequest) (issuer.LoginRequest, error) {
 	props, err := c.properties(req)
-	return mytoken.LoginRequest{
+	return issuer.LoginRequest{
 		Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req), Application: req.ApplicationName, Client: c.client,
 	}, err
 }
 
 // poll redeems a polling code (protocol section 5.4.2).
 func poll(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
+	var issued *issuer.Issued
 	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Poll(c.ctx(), mytoken.PollRequest{Code: code, Client: c.client})
+		issued, err = c.issuer.Poll(c.ctx(), issuer.PollRequest{Code: code, Client: c.client})
 		return err
 	})
 	if err != nil {
@@ -87,9 +88,9 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 // redeem redeems a transfer code (protocol section 5.4.4). Its answer has no
 // rotation.
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
+	var issued *issuer.Issued
 	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Redeem(c.ctx(), mytoken.RedeemRequest{Code: code, Client: c.client})
+		issued, err = c.issuer.Redeem(c.ctx(), issuer.RedeemRequest{Code: code, Client: c.client})
 		return err
 	})
 	if err != nil {
@@ -115,20 +116,20 @@ func derive(c *call, req *wire.TokenRequest) (*answer, error) {
 	return ok(body), nil
 }
 
-func (c *call) derivation(req *wire.TokenRequest) (mytoken.DeriveRequest, error) {
+func (c *call) derivation(req *wire.TokenRequest) (issuer.DeriveRequest, error) {
 	token, err := c.token(req.Mytoken)
 	if err != nil {
-		return mytoken.DeriveRequest{}, err
+		return issuer.DeriveRequest{}, err
 	}
 	props, err := c.properties(req)
-	return mytoken.DeriveRequest{
+	return issuer.DeriveRequest{
 		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
 		Strict: req.ErrorOnRestrictions, Client: c.client,
 	}, err
 }
 
-func responseOf(req *wire.TokenRequest) mytoken.Response {
-	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
+func responseOf(req *wire.TokenRequest) issuer.Response {
+	return issuer.Response{Type: issuer.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
 }
 
 // legacyCapabilities are names that clients still ask for and that never had an
@@ -137,8 +138,8 @@ var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_to
 
 // properties reads what a token is asked for with. Names of templates are
 // expanded already.
-func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
-	props := mytoken.Properties{Name: req.Name}
+func (c *call) properties(req *wire.TokenRequest) (issuer.Properties, error) {
+	props := issuer.Properties{Name: req.Name}
 	var err error
 	if len(req.Restrictions) > 0 {
 		if props.Restrictions, err = restriction.ParseRequest(req.Restrictions, restriction.RequestOptions{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // tokeninfo is the tokeninfo endpoint (protocol section 5.8). Actions that are
@@ -41,7 +42,7 @@ func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 }
 
 func introspect(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Introspect(c.ctx(), mytoken.IntrospectRequest{Token: token, Client: c.client})
+	got, err := c.issuer.Introspect(c.ctx(), issuer.IntrospectRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func introspect(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 // claimsOf writes the claims of a token, with what was used of each clause.
-func claimsOf(i *mytoken.Introspection) (wire.Claims, error) {
+func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	t := i.Claims
 	restrictions, err := countedRestrictions(i)
 	return wire.Claims{
@@ -66,7 +67,7 @@ func claimsOf(i *mytoken.Introspection) (wire.Claims, error) {
 
 // countedRestrictions adds usages_AT_done and usages_other_done to clauses that
 // were used; keys of the embedding program keep every byte.
-func countedRestrictions(i *mytoken.Introspection) (jsontext.Value, error) {
+func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 	list, counters := i.Claims.Restrictions(), i.Counters
 	if len(list) == 0 {
 		return nil, nil
@@ -93,9 +94,9 @@ func countedRestrictions(i *mytoken.Introspection) (jsontext.Value, error) {
 }
 
 func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
-	got, err := c.issuer.History(c.ctx(), mytoken.HistoryRequest{Token: token, Of: of, Client: c.client})
+	got, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: token, Of: of, Client: c.client})
 	if err != nil {
-		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
+		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
 	}
 	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}
 	for _, e := range got.Events {
@@ -107,7 +108,7 @@ func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
 }
 
 func subtokens(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Subtree(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +120,14 @@ func subtokens(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 func tokenList(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.List(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
 	return ok(wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}), nil
 }
 
-func treesOf(records []*mytoken.Record) []wire.Tree {
+func treesOf(records []*issuer.Record) []wire.Tree {
 	var trees []wire.Tree
 	for _, r := range records {
 		trees = append(trees, wire.Tree{Children: treesOf(r.Children), Token: wire.Entry{

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // clauseTexts says in words what each clause demands, and, where it is known,
 // what is left of its limits.
-func clauseTexts(list restriction.List, counters []mytoken.Counter) []ClauseText {
+func clauseTexts(list restriction.List, counters []issuer.Counter) []ClauseText {
 	var texts []ClauseText
 	for i := range list {
 		text := ClauseText{Lines: clauseLines(&list[i])}
@@ -52,16 +53,16 @@ func clauseLines(c *restriction.Clause) []string {
 
 // leftLines says what is left of the limits of a clause, those of the tokens that
 // it draws on included, and how often it was used.
-func leftLines(c mytoken.Counter) []string {
+func leftLines(c issuer.Counter) []string {
 	return []string{
 		leftLine(c.ATUsed, c.ATLeft, "access token"),
 		leftLine(c.OtherUsed, c.OtherLeft, "other use"),
 	}
 }
 
-func leftLine(used int64, left mytoken.Limit, what string) string {
+func leftLine(used int64, left issuer.Limit, what string) string {
 	text := count(used, what) + " so far"
-	if left == mytoken.Unlimited {
+	if left == issuer.Unlimited {
 		return text + ", without limit"
 	}
 	return text + ", " + strconv.FormatInt(int64(left), 10) + " left"
@@ -121,21 +122,21 @@ func eventWords(name string) string {
 }
 
 var eventTexts = map[string]string{
-	mytoken.EventCreated:             "created",
-	mytoken.EventATCreated:           "access token obtained",
-	mytoken.EventMTCreated:           "another mytoken made from it",
-	mytoken.EventInheritedRT:         "login taken over from the token that it was made from",
-	mytoken.EventTokenRotated:        "replaced by its next generation",
-	mytoken.EventTransferCodeCreated: "transfer code made",
-	mytoken.EventTransferCodeUsed:    "transfer code used",
-	mytoken.EventIntrospected:        "looked at its own properties",
-	mytoken.EventHistoryRead:         "read its own history",
-	mytoken.EventHistoryOtherRead:    "read the history of a token",
-	mytoken.EventSubtokensRead:       "listed the tokens made from it",
-	mytoken.EventListRead:            "listed all of your tokens",
-	mytoken.EventRevoked:             "revoked",
-	mytoken.EventRevokedOther:        "revoked another token",
-	eventGrantsListed:                "read which ways of obtaining tokens are enabled",
-	eventGrantEnabled:                "enabled a way of obtaining tokens",
-	eventGrantDisabled:               "disabled a way of obtaining tokens",
+	issuer.EventCreated:             "created",
+	issuer.EventATCreated:           "access token obtained",
+	issuer.EventMTCreated:           "another mytoken made from it",
+	issuer.EventInheritedRT:         "login taken over from the token that it was made from",
+	issuer.EventTokenRotated:        "replaced by its next generation",
+	issuer.EventTransferCodeCreated: "transfer code made",
+	issuer.EventTransferCodeUsed:    "transfer code used",
+	issuer.EventIntrospected:        "looked at its own properties",
+	issuer.EventHistoryRead:         "read its own history",
+	issuer.EventHistoryOtherRead:    "read the history of a token",
+	issuer.EventSubtokensRead:       "listed the tokens made from it",
+	issuer.EventListRead:            "listed all of your tokens",
+	issuer.EventRevoked:             "revoked",
+	issuer.EventRevokedOther:        "revoked another token",
+	eventGrantsListed:               "read which ways of obtaining tokens are enabled",
+	eventGrantEnabled:               "enabled a way of obtaining tokens",
+	eventGrantDisabled:              "disabled a way of obtaining tokens",
 }
