@@ -1,6 +1,7 @@
 package mytoken
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -55,10 +56,10 @@ func TestParseJTIRefuses(t *testing.T) {
 
 func TestParseMomID(t *testing.T) {
 	id := NewJTI().TokenID()
-	if got, ok := ParseMomID(id.String()); !ok || got != id {
+	if got, err := ParseMomID(id.String()); err != nil || got != id {
 		t.Error("an id does not survive its text")
 	}
-	if _, ok := ParseMomID("this"); ok {
+	if _, err := ParseMomID("this"); !errors.Is(err, ErrMomID) {
 		t.Error("this is an id")
 	}
 }

@@ -134,7 +134,7 @@ func (c *clause) explain(q *query, spent []Spent) ClauseExplanation {
 
 // addSpent adds a counter, unless the request said already that it is spent.
 func addSpent(objections []Objection, s Spent) []Objection {
-	key := s.Kind.limitKey()
+	key := limitKey(s.Kind)
 	if !s.Inherited && slices.ContainsFunc(objections, func(o Objection) bool { return o.Key == key }) {
 		return objections
 	}
@@ -168,7 +168,7 @@ func (c *clause) lasting(q *query) []Objection {
 		o = append(o, objection)
 	}
 	if !c.hasBudget(q) {
-		add(q.Kind.limitKey(), c.needBudget(q), nil)
+		add(limitKey(q.Kind), c.needBudget(q), nil)
 	}
 	if q.Kind == AT {
 		if scope, missing := c.scopes.missing(q.Scopes); missing {

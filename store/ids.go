@@ -3,20 +3,20 @@ package store
 import (
 	"time"
 
-	"github.com/mytoken-go/sdk/internal/ident"
+	"github.com/mytoken-go/sdk/internal/terms"
 )
 
 // TokenID names a mytoken over all its generations: the SHA-512 of the 16
 // bytes of its jti. Its String is the mom_id of the protocol (section 1.3),
 // its IsZero tells whether it was never set. It is not a secret.
-type TokenID = ident.TokenID
+type TokenID = terms.TokenID
 
 // GrantID names a grant: one login at the provider. Random.
 type GrantID [16]byte
 
 // OwnerID names a user: the SHA3-256 that the protocol's "sub" claim carries
 // (section 1.3). It has the methods of a TokenID.
-type OwnerID = ident.OwnerID
+type OwnerID = terms.OwnerID
 
 // UseID names one use of a token or one taker of a ticket. The caller draws it
 // at random and repeats it when it repeats the call.
@@ -30,9 +30,6 @@ type Sum [32]byte
 
 // TicketID is the look-up hash of a code or of a short token.
 type TicketID [32]byte
-
-// ParseTokenID reads a mom_id; it accepts exactly what String writes.
-func ParseTokenID(text string) (id TokenID, ok bool) { return ident.ParseTokenID(text) }
 
 // IsZero reports whether the id was never set.
 func (id GrantID) IsZero() bool { return id == GrantID{} }

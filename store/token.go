@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/terms"
 )
 
 // Presented is a token as its holder presented it. Above the store its
@@ -14,10 +16,10 @@ type Presented struct {
 }
 
 // Limit is how often a counter may be spent. The zero Limit admits no use.
-type Limit int64
+type Limit = terms.Limit
 
 // Unlimited is the limit of a counter that only counts.
-const Unlimited Limit = -1
+const Unlimited = terms.Unlimited
 
 // NoClause is the index that stands for "no clause": of a clause that draws on
 // none, and of a use of a token that has no clauses.
@@ -52,27 +54,14 @@ type Token struct {
 }
 
 // Kind tells which counters a use spends.
-type Kind uint8
+type Kind = terms.Kind
 
 // The kinds of uses (protocol section 2.5).
 const (
-	UseAT        Kind = 1 // obtaining an access token
-	UseOther     Kind = 2 // every other counted operation
-	UseUncounted Kind = 3 // spends nothing, but needs a live token
+	UseAT        = terms.AT        // obtaining an access token
+	UseOther     = terms.Other     // every other counted operation
+	UseUncounted = terms.Uncounted // spends nothing, but needs a live token
 )
-
-// String returns the protocol's name of the counter.
-func (k Kind) String() string {
-	switch k {
-	case UseAT:
-		return "usages_AT"
-	case UseOther:
-		return "usages_other"
-	case UseUncounted:
-		return "uncounted"
-	}
-	return "unknown"
-}
 
 // Event is one entry of a token's history (protocol section 7). The texts are
 // stored as they are.
@@ -112,15 +101,7 @@ type Spent struct {
 }
 
 // Counter is the state of one clause.
-type Counter struct {
-	AT, Other Limit // as created
-	// ATUsed and OtherUsed count the uses charged to this clause, by its
-	// token and, where the counter is limited, by descendants that draw on it.
-	ATUsed, OtherUsed int64
-	// ATLeft and OtherLeft are what may still be spent: the least over the
-	// clause and the ancestors' clauses that it draws on.
-	ATLeft, OtherLeft Limit
-}
+type Counter = terms.Counter
 
 // TokenInfo is what lists and look-ups tell of a token.
 type TokenInfo struct {

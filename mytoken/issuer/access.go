@@ -78,7 +78,7 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 		return nil, err
 	}
 	op := operation{
-		id: NewUseID(), kind: store.UseAT, needs: capability.AT, provider: req.Provider, client: req.Client,
+		id: NewUseID(), kind: restriction.AT, needs: capability.AT, provider: req.Provider, client: req.Client,
 		scopes: dedup(req.Scopes), audiences: dedup(req.Audiences),
 		event: EventATCreated, comment: atComment(req.Comment),
 	}

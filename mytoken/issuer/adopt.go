@@ -78,7 +78,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*Issued, error) {
 		provider: provider, subject: a.Subject, refreshToken: a.RefreshToken.Reveal(), authTime: time.Time{}, // not known
 		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
 	}
-	f.sealFor = func(rec issuedRecord, token store.TokenID) error {
+	f.sealFor = func(rec issuedRecord, token mytoken.TokenID) error {
 		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), rec, token)
 	}
 	out, holder, err := i.createRoot(ctx, &f)

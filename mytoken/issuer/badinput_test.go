@@ -19,7 +19,6 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
 // isTyped reports whether callers can branch on an error.
@@ -238,7 +237,7 @@ func TestBadArguments(t *testing.T) {
 		_, err = s.Issuer.Owner(text, "alice")
 		require.ErrorIs(t, err, issuer.ErrUnknownProvider)
 		if o, err := s.Issuer.Owner(s.Provider.Issuer(), text); err == nil {
-			require.ErrorIs(t, o.Revoke(ctx, store.TokenID{}, true, issuer.Client{}), issuer.ErrNotOwned)
+			require.ErrorIs(t, o.Revoke(ctx, mytoken.TokenID{}, true, issuer.Client{}), issuer.ErrNotOwned)
 			require.NoError(t, o.RevokeAll(ctx, issuer.Client{}))
 			require.NoError(t, o.Delete(ctx))
 		}

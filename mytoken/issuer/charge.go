@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -36,7 +37,7 @@ func (i *Issuer) evaluate(ctx context.Context, t *mytoken.Token, op operation) (
 	if !decision.Admitted() {
 		return nil, &RefusedError{Explanation: decision.Explanation()}
 	}
-	if op.kind == store.UseUncounted {
+	if op.kind == restriction.Uncounted {
 		return nil, nil
 	}
 	return slices.Collect(decision.Candidates()), nil
@@ -80,7 +81,7 @@ func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidat
 // refused reports a refusal that came before the store was asked. A token that
 // is not live says so, whatever else would object.
 func (i *Issuer) refused(ctx context.Context, p *presented, client Client, err error) error {
-	return i.refusedUse(ctx, p, operation{kind: store.UseUncounted, client: client}, err)
+	return i.refusedUse(ctx, p, operation{kind: restriction.Uncounted, client: client}, err)
 }
 
 // refusedUse is refused for a use that would have been counted: its
@@ -91,7 +92,7 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 	switch {
 	case isTokenError(lerr):
 		err = lerr
-	case lerr == nil && restricted && op.kind != store.UseUncounted:
+	case lerr == nil && restricted && op.kind != restriction.Uncounted:
 		if counted, cerr := i.explainSpent(ctx, p, op, state); counted != nil && cerr == nil {
 			err = counted // where counters cannot be read, the explanation stays as it is
 		}

@@ -5,45 +5,46 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
 
 // tally is one counter of a clause.
 type tally struct {
-	limit, left store.Limit
+	limit, left mytoken.Limit
 	used        int64
 }
 
 // tallyOf picks the counter that a kind of use spends; ok is false for uses
 // that spend nothing.
-func tallyOf(kind store.Kind, c store.Counter) (t tally, ok bool) {
+func tallyOf(kind restriction.Kind, c mytoken.Counter) (t tally, ok bool) {
 	switch kind {
-	case store.UseAT:
+	case restriction.AT:
 		return tally{c.AT, c.ATLeft, c.ATUsed}, true
-	case store.UseOther:
+	case restriction.Other:
 		return tally{c.Other, c.OtherLeft, c.OtherUsed}, true
 	}
 	return tally{}, false
 }
 
-func (t tally) exhausted() bool { return t.limit != store.Unlimited && t.used >= int64(t.limit) }
+func (t tally) exhausted() bool { return t.limit != mytoken.Unlimited && t.used >= int64(t.limit) }
 
 // taken is how much of the limit cannot be spent any more, ancestors' limits
 // included.
 func (t tally) taken() int64 {
-	if t.limit == store.Unlimited || t.left == store.Unlimited {
+	if t.limit == mytoken.Unlimited || t.left == mytoken.Unlimited {
 		return 0
 	}
 	return int64(t.limit - t.left)
 }
 
 // usages are what was taken of the clauses.
-func usages(counters []store.Counter) []restriction.Usage {
+func usages(counters []mytoken.Counter) []restriction.Usage {
 	out := make([]restriction.Usage, len(counters))
 	for n, c := range counters {
-		at, _ := tallyOf(store.UseAT, c)
-		other, _ := tallyOf(store.UseOther, c)
+		at, _ := tallyOf(restriction.AT, c)
+		other, _ := tallyOf(restriction.Other, c)
 		out[n] = restriction.Usage{AT: at.taken(), Other: other.taken()}
 	}
 	return out
@@ -73,7 +74,7 @@ func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, ca
 // the clause's own, and those of the ancestors' clauses that it draws on. It
 // follows the descriptions of the tokens, which say the same as the chains that
 // the store charges.
-func (i *Issuer) spentCounters(ctx context.Context, kind store.Kind, state store.State) ([]restriction.Spent, error) {
+func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state store.State) ([]restriction.Spent, error) {
 	var out []restriction.Spent
 	line := lineage{i: i, infos: []*store.TokenInfo{&state.TokenInfo}}
 	for n, c := range state.Counters {
@@ -92,7 +93,7 @@ func (i *Issuer) spentCounters(ctx context.Context, kind store.Kind, state store
 			if t, _ := tallyOf(kind, info.Counters[clause]); t.exhausted() {
 				found = true
 				out = append(out, restriction.Spent{
-					Clause: n, Kind: restrictionKind(kind), Used: t.used, Limit: int64(t.limit), Inherited: level > 0,
+					Clause: n, Kind: kind, Used: t.used, Limit: int64(t.limit), Inherited: level > 0,
 				})
 			}
 			if clause >= len(draws) {
@@ -101,7 +102,7 @@ func (i *Issuer) spentCounters(ctx context.Context, kind store.Kind, state store
 			clause = draws[clause]
 		}
 		if !found {
-			out = append(out, restriction.Spent{Clause: n, Kind: restrictionKind(kind), Inherited: true})
+			out = append(out, restriction.Spent{Clause: n, Kind: kind, Inherited: true})
 		}
 	}
 	return out, nil

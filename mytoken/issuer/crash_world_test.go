@@ -78,7 +78,7 @@ type crashWorld struct {
 	issuer  *issuer.Issuer
 
 	token mytoken.Secret
-	id    store.TokenID
+	id    mytoken.TokenID
 
 	mu      sync.Mutex
 	notices []issuer.Notice

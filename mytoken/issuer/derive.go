@@ -45,7 +45,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 		return out, err
 	}
 	op := operation{
-		id: useID(req.ID), kind: store.UseOther, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
 		event: EventMTCreated,
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
@@ -137,7 +137,7 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 // known. Then a request with an ID is left as it is: its repetition finds the
 // child, or makes it, and is charged once. Without an ID nobody will ask again,
 // so the use is called off and the child, if there is one, revoked.
-func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child store.TokenID, err error) (*Issued, error) {
+func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*Issued, error) {
 	switch {
 	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
 		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -30,7 +29,7 @@ func TestDeriveAgain(t *testing.T) {
 		require.Equal(t, values[0].ID, values[k].ID)
 	}
 	requireUsable(t, s, values[0].Token)
-	counters := func() store.Counter {
+	counters := func() mytoken.Counter {
 		i, err := s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: root.Token, Client: client})
 		require.NoError(t, err)
 		return i.Counters[0]

@@ -149,7 +149,7 @@ func TestOrderOfChecks(t *testing.T) {
 			return err
 		},
 		"revoke other": func(token mytoken.Secret) error {
-			_, err := s.Issuer.RevokeOther(ctx, issuer.RevokeOtherRequest{Token: token, Provider: wrong, Other: store.TokenID{1}, Client: client})
+			_, err := s.Issuer.RevokeOther(ctx, issuer.RevokeOtherRequest{Token: token, Provider: wrong, Other: mytoken.TokenID{1}, Client: client})
 			return err
 		},
 	}

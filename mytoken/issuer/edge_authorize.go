@@ -6,6 +6,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -47,7 +48,7 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 		return nil, err
 	}
 	spent, _, err := i.charge(ctx, p, operation{
-		id: useID(req.ID), kind: store.UseOther, needs: req.Needs, provider: req.Provider, client: req.Client,
+		id: useID(req.ID), kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
 		event: req.Event, comment: req.Comment,
 	})
 	if err != nil {

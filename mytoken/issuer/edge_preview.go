@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Preview tells what [Issuer.Derive] would make of a request: the properties of
@@ -16,7 +16,7 @@ func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*Properties, e
 		return nil, err
 	}
 	_, provider, err := i.admit(ctx, p, operation{
-		kind: store.UseOther, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+		kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
 	})
 	if err != nil {
 		return nil, i.refused(ctx, p, req.Client, err)

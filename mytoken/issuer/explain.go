@@ -14,7 +14,7 @@ import (
 type ExplainRequest struct {
 	Token mytoken.Secret
 	// Kind is the kind of the use; zero: an access token.
-	Kind store.Kind
+	Kind restriction.Kind
 	// At is the instant of the use; zero: now.
 	At        time.Time
 	Scopes    []string
@@ -37,12 +37,12 @@ func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.
 		return nil, err
 	}
 	if req.Kind == 0 {
-		req.Kind = store.UseAT
+		req.Kind = restriction.AT
 	}
 	if req.Introspect && !p.token.Allows(capability.TokeninfoIntrospect) {
 		return nil, i.refused(ctx, p, req.Client, &mytoken.CapabilityError{Needed: capability.TokeninfoIntrospect})
 	}
-	if req.Kind == store.UseAT && !p.token.Allows(capability.AT) {
+	if req.Kind == restriction.AT && !p.token.Allows(capability.AT) {
 		return nil, i.refused(ctx, p, req.Client, &mytoken.CapabilityError{Needed: capability.AT})
 	}
 	state, err := i.lookup(ctx, p)
@@ -82,7 +82,7 @@ func (i *Issuer) explainExhausted(ctx context.Context, t *mytoken.Token, op oper
 	spent := make([]restriction.Spent, len(e.Counters))
 	for n, c := range e.Counters {
 		spent[n] = restriction.Spent{
-			Clause: c.Candidate, Kind: restrictionKind(e.Kind), Used: c.Used, Limit: int64(c.Limit), Inherited: c.Token != t.ID(),
+			Clause: c.Candidate, Kind: e.Kind, Used: c.Used, Limit: int64(c.Limit), Inherited: c.Token != t.ID(),
 		}
 	}
 	return &RefusedError{Explanation: explain(ctx, t, i.restrictionRequest(op), spent)}

@@ -35,7 +35,7 @@ func TestExplain(t *testing.T) {
 	}})
 	before := stateOf(t, s)
 	require.True(t, explain(t, s, issuer.ExplainRequest{Token: root.Token}).Admitted)
-	require.True(t, explain(t, s, issuer.ExplainRequest{Token: root.Token, Kind: issuer.UseOther}).Admitted)
+	require.True(t, explain(t, s, issuer.ExplainRequest{Token: root.Token, Kind: restriction.Other}).Admitted)
 	later := explain(t, s, issuer.ExplainRequest{Token: root.Token, Scopes: []string{"storage.read"}})
 	require.False(t, later.Admitted)
 	at, known := later.Earliest.Time()
@@ -88,7 +88,7 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 					require.Equal(t, errAs[*issuer.RefusedError](t, err).Explanation.String(), dry.String(), "token %d, %v", n, scopes)
 				}
 			}
-			dry := explain(t, s, issuer.ExplainRequest{Token: token.Token, Kind: issuer.UseOther})
+			dry := explain(t, s, issuer.ExplainRequest{Token: token.Token, Kind: restriction.Other})
 			if !dry.Admitted {
 				_, err := tryDerive(t, s, token.Token, issuer.Properties{})
 				require.Equal(t, errAs[*issuer.RefusedError](t, err).Explanation.String(), dry.String())
@@ -171,7 +171,7 @@ func TestIntrospect(t *testing.T) {
 	require.NoError(t, err, "uncounted")
 	require.Equal(t, child.ID, i.Claims.ID())
 	require.Equal(t, issuer.ResponseToken, i.Type)
-	require.Equal(t, []issuer.Counter{{AT: 3, ATUsed: 1, ATLeft: 1, Other: 0, OtherLeft: 0}}, i.Counters)
+	require.Equal(t, []mytoken.Counter{{AT: 3, ATUsed: 1, ATLeft: 1, Other: 0, OtherLeft: 0}}, i.Counters)
 	require.False(t, i.Reconnect)
 
 	_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: root.Token})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -138,7 +139,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*Issued
 	}
 	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	if polling, ok := l.pending.polling(); ok {
-		f.sealFor = func(rec issuedRecord, id store.TokenID) error {
+		f.sealFor = func(rec issuedRecord, id mytoken.TokenID) error {
 			payload, err := i.sealRecord(store.TicketPayloadPlace(polling), l.key, rec)
 			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: id}}
 			return err
@@ -257,7 +258,7 @@ type firstToken struct {
 	comment      string
 	changes      store.TicketChanges
 	// sealFor completes what is waiting for the token; may be nil.
-	sealFor func(issuedRecord, store.TokenID) error
+	sealFor func(issuedRecord, mytoken.TokenID) error
 }
 
 // createRoot creates a grant and its first token in one step.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -41,7 +42,7 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*History, err
 	if err != nil {
 		return nil, err
 	}
-	op := operation{id: useID(req.ID), kind: store.UseOther, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
+	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
 	if len(req.Of) > 0 {
 		op.event, op.needs = EventHistoryOtherRead, ""
 	}
@@ -67,14 +68,14 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*History, err
 }
 
 // historyOf resolves the names and checks the right to each. No id comes twice.
-func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (ids []store.TokenID, truncated bool, err error) {
+func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (ids []mytoken.TokenID, truncated bool, err error) {
 	if len(names) == 0 {
-		return []store.TokenID{p.id.ID}, false, nil
+		return []mytoken.TokenID{p.id.ID}, false, nil
 	}
 	if len(names) > maxHistoryNames {
 		return nil, false, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("more than %d", maxHistoryNames)}
 	}
-	seen := make(map[store.TokenID]bool)
+	seen := make(map[mytoken.TokenID]bool)
 	for _, name := range names {
 		id, children, ok := parseHistoryName(name, p.id.ID)
 		if !ok {
@@ -87,7 +88,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 		if !p.token.Allows(needs) && !p.token.Allows(capability.ManageMytokensHistory) {
 			return nil, false, &mytoken.CapabilityError{Needed: needs}
 		}
-		named := []store.TokenID{id}
+		named := []mytoken.TokenID{id}
 		if children {
 			var more bool
 			if named, more, err = i.descendants(ctx, id); err != nil {
@@ -108,24 +109,20 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 
 // parseHistoryName reads a mom_id, "this", "children", or "children@" and a
 // mom_id (D31).
-func parseHistoryName(name string, this store.TokenID) (id store.TokenID, children, ok bool) {
-	if id, ok = store.ParseTokenID(name); ok {
-		return id, false, true
-	}
+func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, children, ok bool) {
 	switch name {
 	case "this":
 		return this, false, true
 	case "children":
 		return this, true, true
 	}
-	if name, children = strings.CutPrefix(name, "children@"); children {
-		id, ok = store.ParseTokenID(name)
-	}
-	return id, children, ok
+	name, children = strings.CutPrefix(name, "children@")
+	id, err := mytoken.ParseMomID(name)
+	return id, children, err == nil
 }
 
 // descendants returns those of a token, live or not.
-func (i *Issuer) descendants(ctx context.Context, id store.TokenID) (ids []store.TokenID, truncated bool, err error) {
+func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
 	err = i.eachToken(ctx, i.subtreePager(id), func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
@@ -140,7 +137,7 @@ func (i *Issuer) descendants(ctx context.Context, id store.TokenID) (ids []store
 }
 
 // events reads the histories of tokens.
-func (i *Issuer) events(ctx context.Context, ids []store.TokenID) (*History, error) {
+func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*History, error) {
 	out := &History{}
 	if len(ids) == 0 {
 		return out, nil

@@ -5,7 +5,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 // IntrospectRequest asks about a token.
@@ -21,7 +21,7 @@ type Introspection struct {
 	Claims *mytoken.Token
 	// Counters has one entry per clause of the restrictions: how often it was
 	// used, and how often it can still be used, ancestors' limits included.
-	Counters []store.Counter
+	Counters []mytoken.Counter
 	// Reconnect says that the provider has ended the login.
 	Reconnect bool
 }
@@ -36,7 +36,7 @@ func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Intros
 		return nil, err
 	}
 	if _, _, err := i.charge(ctx, p, operation{
-		id: NewUseID(), kind: store.UseUncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
 	}); err != nil {
 		return nil, err
 	}

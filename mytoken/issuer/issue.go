@@ -29,7 +29,7 @@ type Issued struct {
 	// CodeExpires is when the transfer code expires.
 	CodeExpires time.Time
 	// ID is the mom_id.
-	ID store.TokenID
+	ID mytoken.TokenID
 	// Claims are those of the token, whatever its form.
 	Claims *mytoken.Token
 	// Update replaces the token that authorised the issuance; nil if it was
@@ -125,11 +125,11 @@ func (i *Issuer) row(m minted, grant store.GrantID, key seal.DataKey, draws []in
 	return row, nil
 }
 
-func limit(n *int64) store.Limit {
+func limit(n *int64) mytoken.Limit {
 	if n == nil {
-		return store.Unlimited
+		return mytoken.Unlimited
 	}
-	return store.Limit(*n)
+	return mytoken.Limit(*n)
 }
 
 func addressText(c Client) string {
@@ -160,14 +160,14 @@ func (i *Issuer) form(m minted, r Response) (issuedRecord, []store.Ticket, error
 func (i *Issuer) newShortToken() string { return randomLetters(i.cfg.ShortTokenLength) }
 
 // shortTicket makes a short token an alias of a compact one.
-func (i *Issuer) shortTicket(short, compact string, id store.TokenID) (store.Ticket, error) {
+func (i *Issuer) shortTicket(short, compact string, id mytoken.TokenID) (store.Ticket, error) {
 	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(short)}
 	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, short), []byte(compact))
 	return store.Ticket{TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id}, err
 }
 
 // transferTicket makes a code that can be exchanged for the token, once.
-func (i *Issuer) transferTicket(code, compact string, id store.TokenID, owns bool) (store.Ticket, error) {
+func (i *Issuer) transferTicket(code, compact string, id mytoken.TokenID, owns bool) (store.Ticket, error) {
 	ref := i.codeRef(store.TicketTransfer, code)
 	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(compact))
 	return store.Ticket{

@@ -123,7 +123,7 @@ func stateOf(t *testing.T, s *mytokentest.Service) (state storeState) {
 	page := store.Page{Limit: 1 << 20}
 	state.Sealed, _, err = s.Store.Sealed(ctx, page)
 	require.NoError(t, err)
-	var ids []store.TokenID
+	var ids []mytoken.TokenID
 	for _, subject := range []string{"alice", "bob"} {
 		infos, _, err := s.Store.List(ctx, mytoken.Owner(s.Provider.Issuer(), subject), page)
 		require.NoError(t, err)
@@ -149,9 +149,9 @@ func ticketsLeft(t *testing.T, s *mytokentest.Service) (n int) {
 }
 
 // events are the names and comments of a token's history, oldest first.
-func events(t *testing.T, s *mytokentest.Service, id store.TokenID) []string {
+func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	t.Helper()
-	records, _, err := s.Store.Events(t.Context(), []store.TokenID{id}, store.Page{Limit: 1000})
+	records, _, err := s.Store.Events(t.Context(), []mytoken.TokenID{id}, store.Page{Limit: 1000})
 	require.NoError(t, err)
 	out := make([]string, 0, len(records))
 	for _, r := range slices.Backward(records) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -33,8 +34,8 @@ const (
 // Notice is something that happened. It holds no secret.
 type Notice struct {
 	Kind   NoticeKind
-	Token  store.TokenID // zero where it concerns none
-	Grant  store.GrantID // zero where it is not known
+	Token  mytoken.TokenID // zero where it concerns none
+	Grant  store.GrantID   // zero where it is not known
 	Client Client
 	Detail string
 	Err    error // nil where nothing failed

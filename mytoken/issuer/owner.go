@@ -17,7 +17,7 @@ const ownerReason = "by the user, without a token"
 // capabilities or restrictions, and nothing is reachable with a mytoken.
 type OwnerAccess struct {
 	i     *Issuer
-	owner store.OwnerID
+	owner mytoken.OwnerID
 }
 
 // Owner returns access to the tokens of the user with the given subject at the
@@ -40,7 +40,7 @@ func (o *OwnerAccess) List(ctx context.Context) (*Records, error) {
 
 // Subtree tells of one of the user's tokens and its descendants. It fails with
 // ErrNotOwned.
-func (o *OwnerAccess) Subtree(ctx context.Context, id store.TokenID) (*Records, error) {
+func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*Records, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
@@ -49,16 +49,16 @@ func (o *OwnerAccess) Subtree(ctx context.Context, id store.TokenID) (*Records, 
 
 // History tells what happened to one of the user's tokens. It fails with
 // ErrNotOwned.
-func (o *OwnerAccess) History(ctx context.Context, id store.TokenID) (*History, error) {
+func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*History, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
-	return o.i.events(ctx, []store.TokenID{id})
+	return o.i.events(ctx, []mytoken.TokenID{id})
 }
 
 // Revoke revokes one of the user's tokens. The refresh token is not revoked at
 // the provider: nobody can open it without a token. It fails with ErrNotOwned.
-func (o *OwnerAccess) Revoke(ctx context.Context, id store.TokenID, recursive bool, client Client) error {
+func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive bool, client Client) error {
 	if err := o.check(ctx, id); err != nil {
 		return err
 	}
@@ -69,9 +69,9 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id store.TokenID, recursive bo
 // RevokeAll revokes all tokens of the user that exist when it is called. On an
 // error some are revoked; call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
-	ended := make(map[store.TokenID]bool)
+	ended := make(map[mytoken.TokenID]bool)
 	return o.i.eachToken(ctx, o.i.ownerPager(o.owner), func(info *store.TokenInfo) (bool, error) {
-		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id store.TokenID) bool { return ended[id] }) {
+		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id mytoken.TokenID) bool { return ended[id] }) {
 			return true, nil
 		}
 		ended[info.ID] = true
@@ -94,7 +94,7 @@ func (o *OwnerAccess) Delete(ctx context.Context) error {
 }
 
 // check says whether the token is one of the user's.
-func (o *OwnerAccess) check(ctx context.Context, id store.TokenID) error {
+func (o *OwnerAccess) check(ctx context.Context, id mytoken.TokenID) error {
 	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
 		return o.i.cfg.Store.Token(ctx, id)
 	})

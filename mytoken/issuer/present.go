@@ -70,7 +70,7 @@ func (i *Issuer) resolve(ctx context.Context, s string) (compact, short string, 
 // operation is what a presented token shall be used for.
 type operation struct {
 	id       store.UseID
-	kind     store.Kind
+	kind     restriction.Kind
 	needs    capability.Capability // empty: possession is enough
 	provider string                // issuer that the client named; empty: any
 	client   Client
@@ -105,21 +105,9 @@ func (i *Issuer) use(op operation, candidates []int) store.Use {
 // restrictionRequest is the operation as restrictions see it.
 func (i *Issuer) restrictionRequest(op operation) *restriction.Request {
 	return &restriction.Request{
-		Now: i.now(), Kind: restrictionKind(op.kind), Address: op.client.Address,
+		Now: i.now(), Kind: op.kind, Address: op.client.Address,
 		Scopes: op.scopes, Audiences: op.audiences, Values: op.client.Values,
 	}
-}
-
-func restrictionKind(k store.Kind) restriction.Kind {
-	switch k {
-	case store.UseAT:
-		return restriction.AT
-	case store.UseOther:
-		return restriction.Other
-	case store.UseUncounted:
-		return restriction.Uncounted
-	}
-	return 0 // refused
 }
 
 // lookup tells the state of a presented token.
@@ -183,7 +171,7 @@ func (i *Issuer) dataKey(p *presented, wrapped store.Sealed) (seal.DataKey, erro
 }
 
 // wrapKey wraps the grant's key for a token.
-func (i *Issuer) wrapKey(key seal.DataKey, id store.TokenID, seq uint64, compact string) (store.Sealed, error) {
+func (i *Issuer) wrapKey(key seal.DataKey, id mytoken.TokenID, seq uint64, compact string) (store.Sealed, error) {
 	return i.cfg.Seal.SealWith(store.TokenKeyPlace(id, seq), seal.FromSecret(seal.PurposeTokenKey, compact), key.Reveal())
 }
 

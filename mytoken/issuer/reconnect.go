@@ -8,6 +8,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -43,7 +44,7 @@ func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Log
 	if err != nil {
 		return nil, err
 	}
-	_, provider, err := i.admit(ctx, p, operation{kind: store.UseUncounted, client: req.Client})
+	_, provider, err := i.admit(ctx, p, operation{kind: restriction.Uncounted, client: req.Client})
 	if err != nil {
 		return nil, i.refused(ctx, p, req.Client, err)
 	}

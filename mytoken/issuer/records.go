@@ -13,10 +13,10 @@ import (
 
 // Record describes a token in a list (protocol section 5.8.3).
 type Record struct {
-	ID store.TokenID
+	ID mytoken.TokenID
 	// Parent is the token that it was created from, listed or not; zero for a
 	// first token.
-	Parent  store.TokenID
+	Parent  mytoken.TokenID
 	Name    string
 	Address string // at creation; empty if not known
 	Created time.Time
@@ -30,7 +30,7 @@ type Record struct {
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *mytoken.Rotation
-	Counters     []store.Counter // one per clause
+	Counters     []mytoken.Counter // one per clause
 	Children     []*Record
 }
 
@@ -74,13 +74,13 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*Records, error) {
 
 type pager func(context.Context, store.Page) ([]store.TokenInfo, string, error)
 
-func (i *Issuer) ownerPager(owner store.OwnerID) pager {
+func (i *Issuer) ownerPager(owner mytoken.OwnerID) pager {
 	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
 		return i.cfg.Store.List(ctx, owner, page)
 	}
 }
 
-func (i *Issuer) subtreePager(root store.TokenID) pager {
+func (i *Issuer) subtreePager(root mytoken.TokenID) pager {
 	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
 		return i.cfg.Store.Subtree(ctx, root, page)
 	}
@@ -118,7 +118,7 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	spent, _, err := i.charge(ctx, p, operation{id: useID(req.ID), kind: store.UseOther, needs: needs, client: req.Client, event: event})
+	spent, _, err := i.charge(ctx, p, operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event})
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 // ancestor that is (D97).
 func (i *Issuer) collect(ctx context.Context, next pager) (*Records, error) {
 	out := &Records{}
-	byID := make(map[store.TokenID]*Record)
-	above := make(map[store.TokenID]*Record)
+	byID := make(map[mytoken.TokenID]*Record)
+	above := make(map[mytoken.TokenID]*Record)
 	var order []*Record
 	err := i.eachToken(ctx, next, func(info *store.TokenInfo) (bool, error) {
 		if len(order) == MaxRecords {

@@ -70,7 +70,7 @@ func TestListAndSubtree(t *testing.T) {
 	require.Equal(t, &issuer.Record{
 		ID: root.ID, Name: "root", Address: "192.0.2.7", Created: created, Expires: created.Add(time.Hour), LastUsed: s.Clock.Now(),
 		Provider: s.Provider.Issuer(), Capabilities: allCapabilities, Restrictions: props.Restrictions, Rotation: props.Rotation,
-		Counters: []issuer.Counter{{AT: 7, ATLeft: 7, Other: issuer.Unlimited, OtherLeft: issuer.Unlimited, OtherUsed: got.Counters[0].OtherUsed}},
+		Counters: []mytoken.Counter{{AT: 7, ATLeft: 7, Other: mytoken.Unlimited, OtherLeft: mytoken.Unlimited, OtherUsed: got.Counters[0].OtherUsed}},
 	}, got)
 
 	_, err = s.Issuer.Subtree(ctx, issuer.InfoRequest{Token: second.Token, Client: client})

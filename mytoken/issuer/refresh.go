@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -35,7 +36,7 @@ type refresher struct {
 
 // refreshRequest asks the provider for an access token.
 type refreshRequest struct {
-	token     store.TokenID
+	token     mytoken.TokenID
 	grant     store.GrantID
 	key       seal.DataKey // opens the grant's refresh token
 	provider  *Provider
@@ -49,7 +50,7 @@ type refreshRequest struct {
 
 // flightKey says which requests are identical.
 type flightKey struct {
-	token             store.TokenID
+	token             mytoken.TokenID
 	scopes, audiences string
 }
 

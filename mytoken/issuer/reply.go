@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -25,7 +26,7 @@ func replySecret(id store.UseID, secret string) string { return hex.EncodeToStri
 // nothing to repeat.
 //
 // The reply belongs to the token that it hands out, and ends with it.
-func (i *Issuer) putReply(changes *store.TicketChanges, id store.UseID, secret string, rec issuedRecord, token store.TokenID) error {
+func (i *Issuer) putReply(changes *store.TicketChanges, id store.UseID, secret string, rec issuedRecord, token mytoken.TokenID) error {
 	if id.IsZero() {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -26,7 +27,7 @@ type RevokeRequest struct {
 // Revocation is the outcome of a revocation.
 type Revocation struct {
 	// Revoked is the token that is revoked now; zero if nothing was found.
-	Revoked store.TokenID
+	Revoked mytoken.TokenID
 	// AtProvider says that the refresh token was revoked at the provider too,
 	// because no token uses it any more. ProviderErr is why that failed.
 	AtProvider  bool
@@ -180,7 +181,7 @@ type RevokeOtherRequest struct {
 	// capability manage_mytokens:revoke.
 	Token     mytoken.Secret
 	ID        store.UseID
-	Other     store.TokenID
+	Other     mytoken.TokenID
 	Recursive bool
 	Provider  string
 	Client    Client
@@ -194,7 +195,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 		return nil, err
 	}
 	op := operation{
-		id: useID(req.ID), kind: store.UseOther, provider: req.Provider, client: req.Client,
+		id: useID(req.ID), kind: restriction.Other, provider: req.Provider, client: req.Client,
 		event: EventRevokedOther, comment: "mom_id: " + req.Other.String(),
 	}
 	if op.needs, err = i.needsFor(ctx, p, req.Other, capability.ManageMytokensRevoke, ""); err != nil {
@@ -231,7 +232,7 @@ func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, e
 
 // needsFor says which capability a token needs to deal with another token of
 // its user: own, or none, if it is an ancestor of it or the same.
-func (i *Issuer) needsFor(ctx context.Context, p *presented, other store.TokenID, foreign, own capability.Capability) (capability.Capability, error) {
+func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.TokenID, foreign, own capability.Capability) (capability.Capability, error) {
 	if other == p.id.ID {
 		return own, nil
 	}
@@ -256,7 +257,7 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other store.TokenID
 // revoke puts the tombstone, and then revokes at the provider what nobody can
 // use any more. by is the presented token that authorises; nil for the
 // embedding service.
-func (i *Issuer) revoke(ctx context.Context, id store.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
+func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
 	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client), Now: store.At(i.now())}
 	if by != nil {
 		r.By = by.id
@@ -287,7 +288,7 @@ func (i *Issuer) revoke(ctx context.Context, id store.TokenID, recursive bool, b
 }
 
 // revokeOrphan revokes at the provider after a revocation overtook a refresh.
-func (i *Issuer) revokeOrphan(ctx context.Context, id store.TokenID, provider *Provider, key seal.DataKey) {
+func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
 	defer cancel()
 	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -42,7 +43,7 @@ func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCo
 		return nil, err
 	}
 	op := operation{
-		id: NewUseID(), kind: store.UseUncounted, client: req.Client,
+		id: NewUseID(), kind: restriction.Uncounted, client: req.Client,
 		event: EventTransferCodeCreated, comment: "token type: " + string(p.form()),
 	}
 	op.tickets.Put = []store.Ticket{ticket}

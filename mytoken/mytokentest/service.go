@@ -67,7 +67,7 @@ type Service struct {
 // closeTimeout is how long Close waits for requests in flight.
 const closeTimeout = 5 * time.Second
 
-// Client is a client whose address no restriction names by accident.
+// Client is a client whose address no restriction names by accterms.
 var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
 
 // Start starts a service. Close it.

@@ -95,13 +95,13 @@ func (c *call) hold(token string) mytoken.Secret {
 // question.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
 	ask := issuer.ExplainRequest{
-		Token: token, Introspect: true, Kind: issuer.UseAT,
+		Token: token, Introspect: true, Kind: restriction.AT,
 		Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	}
 	switch req.Use {
 	case "", wire.UseAT:
 	case wire.UseOther:
-		ask.Kind = issuer.UseOther
+		ask.Kind = restriction.Other
 	default:
 		return nil, badRequest("use is neither %s nor %s", wire.UseAT, wire.UseOther)
 	}

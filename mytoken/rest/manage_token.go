@@ -20,8 +20,8 @@ type found struct {
 
 // find looks one of the user's tokens up. For somebody else's there is nothing.
 func (s *session) find(text string) (*found, error) {
-	id, ok := mytoken.ParseMomID(text)
-	if !ok {
+	id, err := mytoken.ParseMomID(text)
+	if err != nil {
 		return nil, errNotFound
 	}
 	_, current, err := s.user()
@@ -93,8 +93,8 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, ok := mytoken.ParseMomID(values.Get("id"))
-	if !ok {
+	id, err := mytoken.ParseMomID(values.Get("id"))
+	if err != nil {
 		return nil, errNotFound
 	}
 	_, current, err := s.user()

@@ -4,7 +4,7 @@ import (
 	"html/template"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -15,7 +15,7 @@ const maxDrawn = 64
 // timeline draws what restrictions admit from now on; nothing if there are none,
 // or if they cannot be drawn, such as times beyond the year 9999. What they are is
 // said in words next to it.
-func (c *call) timeline(list restriction.List, counters []issuer.Counter) template.HTML {
+func (c *call) timeline(list restriction.List, counters []mytoken.Counter) template.HTML {
 	if len(list) == 0 || len(list) > maxDrawn {
 		return ""
 	}

@@ -58,8 +58,8 @@ func (c *call) revoke(req issuer.RevokeRequest) error {
 
 // revokeOther revokes another token of the user by its mom_id.
 func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*answer, error) {
-	other, ok := mytoken.ParseMomID(req.MomID)
-	if !ok {
+	other, err := mytoken.ParseMomID(req.MomID)
+	if err != nil {
 		return nil, badRequest("mom_id is not a mom_id")
 	}
 	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{

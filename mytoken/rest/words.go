@@ -12,7 +12,7 @@ import (
 
 // clauseTexts says in words what each clause demands, and, where it is known,
 // what is left of its limits.
-func clauseTexts(list restriction.List, counters []issuer.Counter) []ClauseText {
+func clauseTexts(list restriction.List, counters []mytoken.Counter) []ClauseText {
 	var texts []ClauseText
 	for i := range list {
 		text := ClauseText{Lines: clauseLines(&list[i])}
@@ -53,16 +53,16 @@ func clauseLines(c *restriction.Clause) []string {
 
 // leftLines says what is left of the limits of a clause, those of the tokens that
 // it draws on included, and how often it was used.
-func leftLines(c issuer.Counter) []string {
+func leftLines(c mytoken.Counter) []string {
 	return []string{
 		leftLine(c.ATUsed, c.ATLeft, "access token"),
 		leftLine(c.OtherUsed, c.OtherLeft, "other use"),
 	}
 }
 
-func leftLine(used int64, left issuer.Limit, what string) string {
+func leftLine(used int64, left mytoken.Limit, what string) string {
 	text := count(used, what) + " so far"
-	if left == issuer.Unlimited {
+	if left == mytoken.Unlimited {
 		return text + ", without limit"
 	}
 	return text + ", " + strconv.FormatInt(int64(left), 10) + " left"
