@@ -126,7 +126,7 @@ func (s *site) close() error {
 
 // login is the user, who logs in with a browser.
 func (s *site) login(ctx context.Context) error {
-	issued, err := s.service.Login(ctx, user, issuer.Properties{
+	issued, err := s.service.Login(ctx, user, mytoken.Properties{
 		Name: "launcher", Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
 		Restrictions: restriction.List{{
 			Expires: begin.Add(userLife).Unix(), Scopes: []string{scopeRead, scopeWrite}, Audiences: []string{storageAudience},

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -32,7 +33,7 @@ func TestStorage(t *testing.T) {
 	storage, err := newStorage(ctx, service.Provider.Issuer(), service.Clock.Now)
 	require.NoError(t, err)
 	token := func(s *mytokentest.Service, audience string, scopes ...string) string {
-		issued, err := s.Login(ctx, user, issuer.Properties{})
+		issued, err := s.Login(ctx, user, mytoken.Properties{})
 		require.NoError(t, err)
 		got, err := s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{
 			Token: issued.Token, Scopes: scopes, Audiences: []string{audience}, Client: mytokentest.Client,
@@ -63,7 +64,7 @@ func TestStorage(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, send(http.MethodGet, "x", "Bearer "+token(service, storageAudience, scopeWrite)).Code)
 
 	parts := strings.Split(both, ".")
-	mytokenOf, err := service.Login(ctx, user, issuer.Properties{})
+	mytokenOf, err := service.Login(ctx, user, mytoken.Properties{})
 	require.NoError(t, err)
 	for name, authorization := range map[string]string{
 		"nothing":             "",

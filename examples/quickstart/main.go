@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -52,7 +52,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	user, err := portal.Login(ctx, issuer.Properties{
+	user, err := portal.Login(ctx, mytoken.Properties{
 		Name:         "four-phase job",
 		Capabilities: capability.Set{capability.AT, capability.CreateMytoken},
 		Restrictions: phases,

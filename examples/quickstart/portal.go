@@ -43,8 +43,8 @@ type portal struct {
 	provider string
 	server   *http.Server
 	url      string
-	wanted   issuer.Properties   // what the next login asks for
-	issued   chan *issuer.Issued // what it got
+	wanted   mytoken.Properties   // what the next login asks for
+	issued   chan *mytoken.Issued // what it got
 }
 
 func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, error) {
@@ -52,7 +52,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	if err != nil {
 		return nil, err
 	}
-	p := &portal{url: "http://" + listener.Addr().String(), provider: provider.Issuer(), issued: make(chan *issuer.Issued, 1)}
+	p := &portal{url: "http://" + listener.Addr().String(), provider: provider.Issuer(), issued: make(chan *mytoken.Issued, 1)}
 
 	cfg := provider.ClientConfig(p.url + "/redirect")
 	cfg.Clock = clock.Now
@@ -119,7 +119,7 @@ func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 
 // Login is a user with a browser: he opens the portal, is sent to the provider,
 // logs in, and comes back.
-func (p *portal) Login(ctx context.Context, wanted issuer.Properties) (*issuer.Issued, error) {
+func (p *portal) Login(ctx context.Context, wanted mytoken.Properties) (*mytoken.Issued, error) {
 	p.wanted = wanted
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -147,10 +147,10 @@ func (p *portal) Login(ctx context.Context, wanted issuer.Properties) (*issuer.I
 }
 
 // Derive makes a token for a job, narrower than the user's.
-func (p *portal) Derive(ctx context.Context, token mytoken.Secret, name string, clause restriction.Clause) (*issuer.Issued, error) {
+func (p *portal) Derive(ctx context.Context, token mytoken.Secret, name string, clause restriction.Clause) (*mytoken.Issued, error) {
 	return p.issuer.Derive(ctx, issuer.DeriveRequest{
-		Token: token, Client: client(portalHost), Strict: true,
-		Properties: issuer.Properties{Name: name, Restrictions: restriction.List{clause}},
+		Token: token, Client: client(portalHost),
+		Properties: mytoken.Properties{Name: name, Restrictions: restriction.List{clause}},
 	})
 }
 

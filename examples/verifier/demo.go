@@ -13,7 +13,6 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -41,7 +40,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	defer service.Close()
 
 	issue := func(name string, c capability.Capability, clauses ...restriction.Clause) (string, error) {
-		t, err := iss.Login(ctx, "alice", issuer.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
+		t, err := iss.Login(ctx, "alice", mytoken.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
 		if err != nil {
 			return "", err
 		}

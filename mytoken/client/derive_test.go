@@ -7,15 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // A child for this host alone: what that is, the server knows.
 func TestDeriveForThisHost(t *testing.T) {
 	s := start(t, nil)
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
 		Restrictions: restriction.List{{Hosts: []string{"this"}, Scopes: []string{"compute"}}},
 	}})

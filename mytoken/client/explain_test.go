@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -37,7 +37,7 @@ func TestExplain(t *testing.T) {
 	s := explaining(t, rest.ExplainClauses)
 	ctx := t.Context()
 	later := s.Clock.Now().Add(time.Hour)
-	token := s.token(issuer.Properties{Restrictions: restriction.List{
+	token := s.token(mytoken.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute"}}, {NotBefore: later.Unix(), Scopes: []string{"storage.read"}},
 	}})
 
@@ -76,7 +76,7 @@ func TestExplain(t *testing.T) {
 func TestExplainKeysOnly(t *testing.T) {
 	s := explaining(t, rest.ExplainKeys)
 	ctx := t.Context()
-	token := s.token(issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
+	token := s.token(mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	_, err := s.client.AccessToken(ctx, token, client.AccessTokenRequest{Scopes: []string{"profile"}})
 	var refused *client.Error
 	require.ErrorAs(t, err, &refused)

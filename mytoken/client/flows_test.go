@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -82,7 +82,7 @@ func TestLoginNotFinished(t *testing.T) {
 func TestUses(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
-	token := s.token(issuer.Properties{Name: "parent"})
+	token := s.token(mytoken.Properties{Name: "parent"})
 
 	at, err := s.client.AccessToken(ctx, token, client.AccessTokenRequest{
 		Scopes: []string{"openid", "compute"}, Audiences: []string{"https://a.example"}, Provider: s.Provider.Issuer(), Comment: "why",
@@ -143,7 +143,7 @@ func TestUses(t *testing.T) {
 func TestTransfer(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	code, err := s.client.Transfer(ctx, token)
 	require.NoError(t, err)
 	require.Equal(t, s.Clock.Now().Add(5*time.Minute), code.Expires)
@@ -179,7 +179,7 @@ func TestTemplates(t *testing.T) {
 		require.NotEmpty(t, list[0].Name)
 		require.NotEmpty(t, list[0].Payload)
 	}
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
 		Include: []string{"web-default"}, RestrictionsJSON: []byte(`["1d"]`),
 	}, Adjust: true})

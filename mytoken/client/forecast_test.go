@@ -19,7 +19,7 @@ func TestForecastToken(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
 	now := s.Clock.Now()
-	token := s.token(issuer.Properties{
+	token := s.token(mytoken.Properties{
 		Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600},
 		Restrictions: restriction.List{{Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(3)}},
 	})

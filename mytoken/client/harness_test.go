@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -92,7 +93,7 @@ func start(t testing.TB, change func(*setup)) *server {
 }
 
 // token logs alice in and returns her token.
-func (s *server) token(props issuer.Properties) client.Secret {
+func (s *server) token(props mytoken.Properties) client.Secret {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything

@@ -13,7 +13,6 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 var rotating = &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}
@@ -22,7 +21,7 @@ var rotating = &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}
 func TestHolderRotates(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
-	store := client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	h := s.client.NewHolder(store)
 	for n, use := range []func() error{
 		func() error { _, err := h.AccessToken(ctx, client.AccessTokenRequest{}); return err },
@@ -54,7 +53,7 @@ func TestHolderRotates(t *testing.T) {
 // Many goroutines use one rotating token, some of them through holders of their own.
 func TestHolderConcurrent(t *testing.T) {
 	s := start(t, nil)
-	store := client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	one, two := s.client.NewHolder(store), s.client.NewHolder(store)
 	var group sync.WaitGroup
 	const callers, uses = 8, 5
@@ -92,7 +91,7 @@ func TestLostAnswerOfARotatingToken(t *testing.T) {
 			})
 		}
 	})
-	store := client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	h := s.client.NewHolder(store)
 	lose.Store(2)
 	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
@@ -103,7 +102,7 @@ func TestLostAnswerOfARotatingToken(t *testing.T) {
 	require.EqualValues(t, 3, s.generation(store))
 
 	// A token that does not rotate is not used a second time.
-	plain := s.client.NewHolder(client.NewMemoryStore(s.token(issuer.Properties{})))
+	plain := s.client.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{})))
 	lose.Store(1)
 	_, err = plain.AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.ErrorAs(t, err, new(*client.NetworkError))
@@ -121,7 +120,7 @@ func (d *discard) WriteHeader(int)             {}
 // withheld, and tried again before the next use.
 func TestSuccessorIsSavedFirst(t *testing.T) {
 	s := start(t, nil)
-	store := &failingStore{MemoryStore: client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))}
+	store := &failingStore{MemoryStore: client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))}
 	h := s.client.NewHolder(store)
 	full := errors.New("disk full")
 	store.fails = full
@@ -140,7 +139,7 @@ func TestSuccessorIsSavedFirst(t *testing.T) {
 // Somebody who does not lock was faster: the token that is in the store by now is used.
 func TestRaceLost(t *testing.T) {
 	s := start(t, nil)
-	store := client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	old, err := store.Load(t.Context())
 	require.NoError(t, err)
 	for range 2 { // so that the old token is refused

@@ -11,13 +11,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 func (s *server) keeper(change func(*client.KeepConfig)) (*client.Keeper, *client.MemoryStore, string) {
 	s.t.Helper()
-	store := client.NewMemoryStore(s.token(issuer.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	path := filepath.Join(s.t.TempDir(), "bt")
 	cfg := client.KeepConfig{Holder: s.client.NewHolder(store), Path: path}
 	if change != nil {

@@ -19,7 +19,6 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
@@ -36,7 +35,7 @@ func TestProcessesShareARotatingToken(t *testing.T) {
 	s := start(t, func(o *setup) { o.Provider = optest.Options{Rotation: optest.RotateStrict} })
 	path := filepath.Join(t.TempDir(), "token")
 	store := client.NewFileStore(path)
-	require.NoError(t, store.Save(t.Context(), s.token(issuer.Properties{Rotation: rotating})))
+	require.NoError(t, store.Save(t.Context(), s.token(mytoken.Properties{Rotation: rotating})))
 
 	var errs [2]bytes.Buffer
 	ended := make(chan error, len(errs))
@@ -84,7 +83,7 @@ func TestUserKilled(t *testing.T) {
 	s := start(t, nil)
 	path := filepath.Join(t.TempDir(), "token")
 	store := client.NewFileStore(path)
-	require.NoError(t, store.Save(t.Context(), s.token(issuer.Properties{Rotation: rotating})))
+	require.NoError(t, store.Save(t.Context(), s.token(mytoken.Properties{Rotation: rotating})))
 	h := s.client.NewHolder(store)
 	for round := range 12 {
 		cmd := other(t.Context(), "user", envIssuer+"="+s.URL, envPath+"="+path, envCount+"=1000000")

@@ -6,7 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -43,16 +44,12 @@ type AccessTokenRequest struct {
 
 // AccessToken is an access token of the provider.
 type AccessToken struct {
-	Token     mytoken.Secret
-	TokenType string
-	// Expires is zero if the provider did not say.
-	Expires time.Time
-	Scopes  []string
-	// Audiences are those of the token, if it is a JWT.
-	Audiences []string
-	// Update replaces the presented mytoken; nil if it was not rotated. Keep
-	// it before anything else.
-	Update *Issued
+	mytoken.AccessToken
+}
+
+// OAuth2 returns the token in the form of golang.org/x/oauth2.
+func (t *AccessToken) OAuth2() *oauth2.Token {
+	return &oauth2.Token{AccessToken: t.Token.Reveal(), TokenType: t.TokenType, Expiry: t.Expires}
 }
 
 // AccessToken obtains an access token for a mytoken. It fails with
@@ -80,7 +77,7 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 	op := operation{
 		id: NewUseID(), kind: restriction.AT, needs: capability.AT, provider: req.Provider, client: req.Client,
 		scopes: dedup(req.Scopes), audiences: dedup(req.Audiences),
-		event: EventATCreated, comment: atComment(req.Comment),
+		event: mytoken.EventATCreated, comment: atComment(req.Comment),
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
 	if err != nil {
@@ -130,10 +127,10 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if err := i.claim(ctx, p, op); err != nil {
 		return nil, err
 	}
-	out := &AccessToken{
+	out := &AccessToken{mytoken.AccessToken{
 		Token: mytoken.NewSecret(tokens.AccessToken), TokenType: tokens.TokenType, Expires: tokens.Expiry,
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
-	}
+	}}
 
 	// 8: rotate
 	if r := p.token.Rotation(); r != nil && r.OnAT {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -100,7 +101,7 @@ func TestOpaqueAccessTokens(t *testing.T) {
 	}
 	// Without a limit on audiences there is nothing to know.
 	s := start(t, mytokentest.Options{Provider: optest.Options{OpaqueAccessTokens: true}})
-	token := login(t, s, issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
+	token := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Client: mytokentest.Client})
 	require.NoError(t, err)
 }
@@ -115,7 +116,7 @@ func TestAccessTokenOutlivesItsClause(t *testing.T) {
 		cfg.Observer = crashCounter(&told, issuer.NoticeLongAccessToken)
 		iss, err := issuer.New(cfg)
 		require.NoError(t, err)
-		token := login(t, s, issuer.Properties{
+		token := login(t, s, mytoken.Properties{
 			Capabilities: capability.Set{capability.AT, capability.Tokeninfo},
 			Restrictions: restriction.List{{Expires: s.Clock.Now().Add(time.Minute).Unix(), UsagesAT: restriction.Usages(3)}},
 		})
@@ -140,7 +141,7 @@ func TestRefundedUseLeavesNoEvent(t *testing.T) {
 	}
 	history, err := w.issuer.History(t.Context(), issuer.HistoryRequest{Token: w.token, Client: mytokentest.Client})
 	require.NoError(t, err)
-	events := slices.DeleteFunc(history.Events, func(e store.EventRecord) bool { return e.Name != issuer.EventATCreated })
+	events := slices.DeleteFunc(history.Events, func(e mytoken.Event) bool { return e.Name != mytoken.EventATCreated })
 	require.Len(t, events, 2)
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -160,7 +161,7 @@ func TestRepeatedInAnotherPhase(t *testing.T) {
 		s := start(t, mytokentest.Options{})
 		list, err := restriction.Phases(s.Clock.Now(), restriction.First(time.Hour).AccessTokens(1), restriction.After(time.Hour).AccessTokens(1))
 		require.NoError(t, err)
-		token := login(t, s, issuer.Properties{Restrictions: list})
+		token := login(t, s, mytoken.Properties{Restrictions: list})
 		cfg := s.Config
 		f := storetest.NewFaulty(s.Store, nil)
 		cfg.Store = f

@@ -32,8 +32,8 @@ type Adoption struct {
 	// Give one: without it, a failure after the provider has replaced the
 	// refresh token ends the login.
 	ID         store.UseID
-	Properties Properties
-	Response   Response
+	Properties mytoken.Properties
+	Response   mytoken.Response
 	Client     Client
 }
 
@@ -54,7 +54,7 @@ const (
 // [oidcupstream.ErrSubject] for another user's refresh token), *ReconnectError
 // (the provider refuses the refresh token: the user has to log in), *BusyError,
 // *StoreError or ErrClosed.
-func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*Issued, error) {
+func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
 	provider, err := i.provider(a.Provider)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func unfit(audience string) bool {
 // adoptAgain answers a request that was answered before, or that ended before
 // it was. Which of the two it was is not known, so the refresh token is
 // confirmed again.
-func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption) (*Issued, error) {
+func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption) (*mytoken.Issued, error) {
 	rec, err := i.replied(ctx, a.ID, a.RefreshToken.Reveal())
 	if rec == nil || err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func portalRefreshToken(t *testing.T, s *mytokentest.Service, subject string) my
 func adoption(s *mytokentest.Service, token mytoken.Secret) issuer.Adoption {
 	return issuer.Adoption{
 		Provider: s.Provider.Issuer(), Subject: "alice", RefreshToken: token, ID: issuer.NewUseID(), Client: client,
-		Properties: issuer.Properties{Name: "adopted"},
+		Properties: mytoken.Properties{Name: "adopted"},
 	}
 }
 
@@ -38,14 +38,14 @@ func adoption(s *mytokentest.Service, token mytoken.Secret) issuer.Adoption {
 func TestAdopt(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
 	a := adoption(s, portalRefreshToken(t, s, "alice"))
-	values, errs := atOnce(4, func() (*issuer.Issued, error) { return s.Issuer.Adopt(t.Context(), a) })
+	values, errs := atOnce(4, func() (*mytoken.Issued, error) { return s.Issuer.Adopt(t.Context(), a) })
 	for k, err := range errs {
 		require.NoError(t, err)
 		require.True(t, values[0].Token.Equal(values[k].Token), "repeated with its ID it is one token")
 	}
 	issued := values[0]
 	require.Equal(t, "adopted", issued.Claims.Name())
-	require.Equal(t, capability.Default(), issued.Capabilities())
+	require.Equal(t, capability.Default(), issued.Capabilities)
 	require.Equal(t, mytoken.Owner(s.Provider.Issuer(), "alice"), issued.Claims.Owner())
 	require.True(t, issued.Claims.AuthTime().IsZero(), "nobody knows when he logged in")
 	require.Equal(t, []string{"created: Adopted a refresh token"}, events(t, s, issued.ID))
@@ -78,7 +78,7 @@ func TestAdoptMeanwhile(t *testing.T) {
 	})
 	s := start(t, mytokentest.Options{Store: faulty, Provider: optest.Options{Rotation: optest.RotateStrict}})
 	a := adoption(s, portalRefreshToken(t, s, "alice"))
-	var first *issuer.Issued
+	var first *mytoken.Issued
 	meanwhile = func() {
 		var err error
 		first, err = s.Issuer.Adopt(t.Context(), a)

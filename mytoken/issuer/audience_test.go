@@ -38,7 +38,7 @@ func accessFor(t *testing.T, s *mytokentest.Service, token mytoken.Secret, audie
 
 // requireOtherAudience asks for an access token that the provider would end the
 // login over: it is not asked, and nothing is charged.
-func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *issuer.Issued, audiences ...string) {
+func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *mytoken.Issued, audiences ...string) {
 	t.Helper()
 	asked := len(s.Provider.Record())
 	info, err := s.Store.Token(t.Context(), token.ID)
@@ -67,8 +67,8 @@ func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *issuer.Is
 func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
 	for _, rotation := range []optest.Rotation{optest.RotateStrict, optest.RotateOff} {
 		s := startLoginOnly(t, rotation)
-		open := login(t, s, issuer.Properties{Capabilities: allCapabilities})
-		named := derive(t, s, open.Token, issuer.Properties{Restrictions: restriction.List{{Audiences: []string{audienceA}, UsagesAT: usages(1)}}})
+		open := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+		named := derive(t, s, open.Token, mytoken.Properties{Restrictions: restriction.List{{Audiences: []string{audienceA}, UsagesAT: usages(1)}}})
 		for range 3 {
 			requireOtherAudience(t, s, open, audienceA)
 			requireOtherAudience(t, s, named) // its clause names it
@@ -76,7 +76,7 @@ func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
 			requireUsable(t, s, open.Token)
 		}
 
-		bounded := login(t, s, issuer.Properties{
+		bounded := login(t, s, mytoken.Properties{
 			Capabilities: allCapabilities,
 			Restrictions: restriction.List{{Audiences: []string{audienceA}, UsagesAT: usages(2)}, {Audiences: []string{audienceB}}},
 		})
@@ -98,7 +98,7 @@ func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
 // proves P8
 func TestOtherAudienceRepeated(t *testing.T) {
 	s := startLoginOnly(t, optest.RotateStrict)
-	token := login(t, s, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	token := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
 	req := issuer.AccessTokenRequest{Token: token.Token, ID: issuer.NewUseID(), Audiences: []string{audienceA}, Client: client}
 	for range 3 {
 		_, err := s.Issuer.AccessToken(t.Context(), req)
@@ -114,7 +114,7 @@ func TestOtherAudienceRepeated(t *testing.T) {
 // Providers that do not say so are asked for whatever a client wants.
 func TestAnyAudienceWhereTheProviderGivesIt(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	at, err := accessFor(t, s, login(t, s, issuer.Properties{}).Token, audienceA)
+	at, err := accessFor(t, s, login(t, s, mytoken.Properties{}).Token, audienceA)
 	require.NoError(t, err)
 	require.Equal(t, []string{audienceA}, at.Audiences)
 }
@@ -125,8 +125,8 @@ func TestAnyAudienceWhereTheProviderGivesIt(t *testing.T) {
 func TestReconnectAsksForTheSameAudiences(t *testing.T) {
 	s := startLoginOnly(t, optest.RotateStrict)
 	audiences := []string{audienceA, audienceB}
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Audiences: audiences}}})
-	child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{Audiences: []string{audienceB}}}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Audiences: audiences}}})
+	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{Audiences: []string{audienceB}}}})
 	for range 2 {
 		s.Provider.EndGrants("alice")
 		_, err := accessToken(t, s, child.Token)
@@ -142,7 +142,7 @@ func TestReconnectAsksForTheSameAudiences(t *testing.T) {
 		requireUsable(t, s, child.Token)
 	}
 
-	open := login(t, s, issuer.Properties{})
+	open := login(t, s, mytoken.Properties{})
 	_, err := s.Follow(t.Context(), "alice", reconnect(t, s, open.Token))
 	require.NoError(t, err)
 	require.Empty(t, lastEvent(t, s, optest.Authorized).Audiences, "nothing was asked for, nor is now")

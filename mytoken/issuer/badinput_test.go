@@ -173,7 +173,7 @@ func TestBadRequests(t *testing.T) {
 			}
 			prepare := func() (*mytokentest.Service, []reflect.Value, []string) {
 				s := start(t, mytokentest.Options{})
-				token := login(t, s, issuer.Properties{Capabilities: allCapabilities}).Token
+				token := login(t, s, mytoken.Properties{Capabilities: allCapabilities}).Token
 				requests, names := badRequests(s, m.Type.In(2), token)
 				return s, requests, names
 			}
@@ -226,7 +226,7 @@ func TestBadArguments(t *testing.T) {
 		code := mytoken.NewSecret(text)
 		_, err := s.Issuer.Consent(ctx, code)
 		requireCodeError(t, err, issuer.CodeUnknown)
-		_, err = s.Issuer.Approve(ctx, code, issuer.Properties{})
+		_, err = s.Issuer.Approve(ctx, code, mytoken.Properties{})
 		requireCodeError(t, err, issuer.CodeUnknown)
 		_, err = s.Issuer.Decline(ctx, code)
 		requireCodeError(t, err, issuer.CodeUnknown)
@@ -251,7 +251,7 @@ func TestBadArguments(t *testing.T) {
 		require.Error(t, err)
 	}
 	for _, v := range badValues(reflect.TypeFor[restriction.List](), "") {
-		_, err := s.Issuer.Approve(ctx, n.ConsentCode, issuer.Properties{Capabilities: capability.Default(), Restrictions: v.(restriction.List)})
+		_, err := s.Issuer.Approve(ctx, n.ConsentCode, mytoken.Properties{Capabilities: capability.Default(), Restrictions: v.(restriction.List)})
 		requireRequestError(t, err, "restrictions")
 	}
 	requireUnchanged(t, s, before)
@@ -272,7 +272,7 @@ func TestBadArguments(t *testing.T) {
 // proves P1, P2
 func TestBadRestrictionsAreNoFreedom(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	before := stateOf(t, s)
 	for _, text := range []string{
 		`[{"unknown_key":1}]`, `[null]`, `[[]]`, `{}`, `[{}]`, `null`, `""`, `0`, `[""]`, `["x"]`, `[{"exp":null}]`, `[{"exp":0}]`,
@@ -291,10 +291,10 @@ func TestBadRestrictionsAreNoFreedom(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			props := issuer.Properties{Restrictions: list}
+			props := mytoken.Properties{Restrictions: list}
 			_, err = s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: props})
 			requireRequestError(t, err, "restrictions")
-			_, err = tryDerive(t, s, root.Token, props)
+			_, err = deriveAdjusted(t, s, root.Token, props)
 			requireRequestError(t, err, "restrictions")
 
 		}
@@ -306,7 +306,7 @@ func TestBadRestrictionsAreNoFreedom(t *testing.T) {
 // clauses, comparing each with each would take minutes.
 func TestLimitsComeFirst(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	clauses := make(restriction.List, 100_000)
 	for k := range clauses {
 		clauses[k].Expires = int64(k + 1)
@@ -315,13 +315,13 @@ func TestLimitsComeFirst(t *testing.T) {
 	for k := range names {
 		names[k] = capability.Capability(fmt.Sprint("x", k))
 	}
-	for field, props := range map[string]issuer.Properties{
+	for field, props := range map[string]mytoken.Properties{
 		"restrictions": {Restrictions: clauses},
 		"capabilities": {Capabilities: names},
 	} {
 		_, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: props})
 		requireRequestError(t, err, field)
-		_, err = tryDerive(t, s, root.Token, props)
+		_, err = deriveAdjusted(t, s, root.Token, props)
 		requireRequestError(t, err, field)
 		n := native(t, s, issuer.LoginRequest{})
 		if props.Capabilities == nil {
@@ -342,11 +342,11 @@ func TestLargestRestrictions(t *testing.T) {
 		return l
 	}
 	a := adoption(s, portalRefreshToken(t, s, "alice"))
-	a.Properties.Name = strings.Repeat("\u2028", issuer.MaxNameLength)
+	a.Properties.Name = strings.Repeat("\u2028", mytoken.MaxNameLength)
 	a.Properties.Restrictions = build(140*1024/1000 - len(`{"audience":[""],"usages_AT":999},`))
 	issued, err := s.Issuer.Adopt(t.Context(), a)
 	require.NoError(t, err)
-	require.Len(t, issued.Restrictions(), 1000)
+	require.Len(t, issued.Restrictions, 1000)
 	require.Less(t, len(issued.Token.Reveal()), mytoken.MaxTokenBytes)
 	a.Properties.Restrictions = build(200)
 	a.ID = issuer.NewUseID()

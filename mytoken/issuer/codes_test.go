@@ -16,7 +16,7 @@ import (
 func TestCodesAreNotInterchangeable(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: issuer.Response{Type: issuer.ResponseShortToken}, Client: client})
+	root, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
 	require.NoError(t, err)
 	transfer, err := s.Issuer.Transfer(ctx, issuer.TransferRequest{Token: root.Issued.Token, Client: client})
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestCodesOutliveTheServerKey(t *testing.T) {
 		c.Seal = ring
 		config = *c
 	}})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	code, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: root.Token, Client: client})
 	require.NoError(t, err)
 	n := native(t, s, issuer.LoginRequest{})

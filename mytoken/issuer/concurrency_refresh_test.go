@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -47,7 +48,7 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 				Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict},
 				Config: func(c *issuer.Config) { c.WaitLimit = crashSoon }, // the machine may be busy
 			})
-			token := login(t, s, issuer.Properties{})
+			token := login(t, s, mytoken.Properties{})
 			issuers := []*issuer.Issuer{s.Issuer}
 			for len(issuers) < nodes {
 				node, err := issuer.New(s.Config)
@@ -88,7 +89,7 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 	require.NoError(t, err)
 	// Another user of the same issuer.
 	service := &mytokentest.Service{Issuer: hot.issuer, Provider: site.op, Clock: hot.clock}
-	other, err := service.Login(t.Context(), "somebody else", issuer.Properties{})
+	other, err := service.Login(t.Context(), "somebody else", mytoken.Properties{})
 	require.NoError(t, err)
 
 	gate := newCrashGate(t)

@@ -22,14 +22,14 @@ var concRotating = &mytoken.Rotation{OnAT: true, AutoRevoke: true}
 // proves P8
 func TestParallelUsesOfARotatingToken(t *testing.T) {
 	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for _, form := range []issuer.ResponseType{issuer.ResponseToken, issuer.ResponseShortToken} {
+	for _, form := range []mytoken.ResponseType{mytoken.ResponseToken, mytoken.ResponseShortToken} {
 		for _, shared := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/shared=%t", form, shared), func(t *testing.T) {
 				for range concRounds / 4 {
 					w, err := site.world(t.Context(), crashOptions{limit: 100, rotation: concRotating, response: form})
 					require.NoError(t, err)
 					nodes := concNodes(t, w, 2)
-					updates := make([]*issuer.Issued, 10)
+					updates := make([]*mytoken.Issued, 10)
 					concAll(len(updates), func(k int) {
 						req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
 						if !shared {

@@ -149,7 +149,7 @@ type Issuance struct {
 	Tokens *oidcupstream.Tokens
 	// Parent is the parent of a child; else nil.
 	Parent     *mytoken.Token
-	Properties *Properties
+	Properties *mytoken.Properties
 	Client     Client
 }
 
@@ -174,7 +174,6 @@ type Issuer struct {
 // Limits of what requests may carry. Longer input is refused before it is
 // looked at.
 const (
-	MaxNameLength    = 100     // characters of a token's name (protocol section 5.4)
 	MaxCommentLength = 100     // characters of an event's comment; longer ones are cut
 	MaxAgentLength   = 256     // bytes of a recorded user agent; longer ones are cut
 	MaxReturnLength  = 4 << 10 // bytes of LoginRequest.ReturnTo

@@ -26,8 +26,8 @@ type NativeLogin struct {
 type ConsentRequest struct {
 	Provider    string
 	Application string
-	Properties  Properties
-	Response    Response
+	Properties  mytoken.Properties
+	Response    mytoken.Response
 	// Address is where the login was started; empty if that is not known.
 	Address  string
 	ReturnTo string
@@ -105,7 +105,7 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 // where the browser has to go. A code is approved or declined once. It fails
 // with *CodeError, *RequestError or *UpstreamError; after the latter two the
 // code can still be used.
-func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed Properties) (*Login, error) {
+func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoken.Properties) (*Login, error) {
 	t, key, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ type PollRequest struct {
 // Poll redeems a polling code (protocol section 5.4.2). It fails with
 // *CodeError: CodePending until the user has finished. The token is handed out
 // once.
-func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*Issued, error) {
+func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, error) {
 	t, key, err := i.resolveCode(ctx, store.TicketPolling, req.Code.Reveal())
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 // take redeems a code: of several takers exactly one succeeds.
 func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
 	taker := NewUseID()
-	event := i.newEvent(EventTransferCodeUsed, "", client)
+	event := i.newEvent(mytoken.EventTransferCodeUsed, "", client)
 	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, i.cfg.Store.TakeTicket(ctx, ref, taker, event, store.At(i.now()))
 	})

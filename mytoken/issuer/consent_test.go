@@ -30,13 +30,13 @@ func native(t *testing.T, s *mytokentest.Service, req issuer.LoginRequest) *issu
 	return n
 }
 
-func poll(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin) (*issuer.Issued, error) {
+func poll(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin) (*mytoken.Issued, error) {
 	t.Helper()
 	return s.Issuer.Poll(t.Context(), issuer.PollRequest{Code: n.PollingCode, Client: client})
 }
 
 // agree approves what was asked for and finishes the login.
-func agree(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin, agreed issuer.Properties) *issuer.LoginResult {
+func agree(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin, agreed mytoken.Properties) *issuer.LoginResult {
 	t.Helper()
 	login, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreed)
 	require.NoError(t, err)
@@ -45,19 +45,19 @@ func agree(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin, agreed i
 	return result
 }
 
-var agreedProperties = issuer.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT}}
+var agreedProperties = mytoken.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT}}
 
 // The native flow of protocol section 6.1, with what the user changed.
 //
 // proves P7
 func TestNativeLogin(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	asked := issuer.Properties{
+	asked := mytoken.Properties{
 		Name: "asked", Capabilities: capability.Set{capability.AT, capability.Tokeninfo},
 		Restrictions: restriction.List{{Scopes: []string{"compute"}}}, Rotation: &mytoken.Rotation{OnAT: true},
 	}
 	n := native(t, s, issuer.LoginRequest{
-		Properties: asked, Application: "agent", ReturnTo: "agent:", Response: issuer.Response{MaxLength: 100},
+		Properties: asked, Application: "agent", ReturnTo: "agent:", Response: mytoken.Response{MaxLength: 100},
 		Client: issuer.Client{Address: netip.MustParseAddr("198.51.100.9")},
 	})
 	require.GreaterOrEqual(t, len(n.ConsentCode.Reveal()), 12)
@@ -74,11 +74,11 @@ func TestNativeLogin(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &issuer.ConsentRequest{
 		Provider: s.Provider.Issuer(), Application: "agent", Properties: asked, ReturnTo: "agent:", Address: "198.51.100.9",
-		Response: issuer.Response{Type: issuer.ResponseToken, MaxLength: 100}, Polled: true, Expires: n.Expires,
+		Response: mytoken.Response{Type: mytoken.ResponseToken, MaxLength: 100}, Polled: true, Expires: n.Expires,
 	}, shown)
 
 	// The user takes a right and the rotation away, and adds another right.
-	agreed := issuer.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: asked.Restrictions}
+	agreed := mytoken.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: asked.Restrictions}
 	login, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreed)
 	require.NoError(t, err)
 	_, err = poll(t, s, n)
@@ -91,7 +91,7 @@ func TestNativeLogin(t *testing.T) {
 	require.Equal(t, "agent:", result.ReturnTo)
 
 	// Of many pollers one gets the token.
-	values, errs := atOnce(8, func() (*issuer.Issued, error) { return poll(t, s, n) })
+	values, errs := atOnce(8, func() (*mytoken.Issued, error) { return poll(t, s, n) })
 	won := winners(values, errs)
 	require.Len(t, won, 1)
 	for _, err := range errs {
@@ -100,9 +100,9 @@ func TestNativeLogin(t *testing.T) {
 		}
 	}
 	issued := won[0]
-	require.Equal(t, issuer.ResponseShortToken, issued.Type)
+	require.Equal(t, mytoken.ResponseShortToken, issued.Type)
 	require.Equal(t, "agreed", issued.Claims.Name())
-	require.Equal(t, agreed.Capabilities, issued.Capabilities())
+	require.Equal(t, agreed.Capabilities, issued.Capabilities)
 	require.Nil(t, issued.Claims.Rotation())
 	require.Equal(t, []string{"created: Used grant_type oidc_flow authorization_code", "transfer_code_used"}, events(t, s, issued.ID))
 	requireUsable(t, s, issued.Token)
@@ -124,7 +124,7 @@ func TestApproveAddsRotation(t *testing.T) {
 // Without a poller the token is for the browser that consents.
 func TestConsentWithoutPolling(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	n, err := s.Issuer.StartConsent(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: issuer.Properties{
+	n, err := s.Issuer.StartConsent(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: mytoken.Properties{
 		Restrictions: restriction.List{{UsagesAT: usages(1)}, {UsagesAT: usages(1)}},
 	}})
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestApproveRefusesProperties(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	n := native(t, s, issuer.LoginRequest{})
 	before := stateOf(t, s)
-	for field, agreed := range map[string]issuer.Properties{
+	for field, agreed := range map[string]mytoken.Properties{
 		"capabilities": {},
 		"name":         {Name: string(make([]byte, 5)), Capabilities: capability.Default()},
 		"restrictions": {Capabilities: capability.Default(), Restrictions: restriction.List{{}}},
@@ -186,7 +186,7 @@ func TestApproveRefusesProperties(t *testing.T) {
 		_, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreed)
 		requireRequestError(t, err, field)
 	}
-	_, err := s.Issuer.Approve(t.Context(), n.ConsentCode, issuer.Properties{Capabilities: capability.Set{"everything"}})
+	_, err := s.Issuer.Approve(t.Context(), n.ConsentCode, mytoken.Properties{Capabilities: capability.Set{"everything"}})
 	requireRequestError(t, err, "capabilities")
 	requireUnchanged(t, s, before)
 	agree(t, s, n, agreedProperties)
@@ -208,7 +208,7 @@ func TestHowALoginEnds(t *testing.T) {
 		},
 	})
 	ctx := t.Context()
-	end := func(n *issuer.NativeLogin, agreed issuer.Properties) error {
+	end := func(n *issuer.NativeLogin, agreed mytoken.Properties) error {
 		login, err := s.Issuer.Approve(ctx, n.ConsentCode, agreed)
 		require.NoError(t, err)
 		_, err = s.Follow(ctx, "alice", login)
@@ -226,7 +226,7 @@ func TestHowALoginEnds(t *testing.T) {
 	deny.set("")
 
 	refused := native(t, s, issuer.LoginRequest{})
-	errAs[*issuer.PolicyError](t, end(refused, issuer.Properties{Name: "forbidden", Capabilities: capability.Default()}))
+	errAs[*issuer.PolicyError](t, end(refused, mytoken.Properties{Name: "forbidden", Capabilities: capability.Default()}))
 
 	for range 2 {
 		_, err = poll(t, s, declined)

@@ -159,7 +159,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 		dir = filepath.Join(c.dir, fmt.Sprint(c.site.users.Load(), c.point, c.repeat))
 	}
 	w, err := c.site.world(ctx, crashOptions{
-		limit: crashLimit, rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, response: issuer.ResponseShortToken,
+		limit: crashLimit, rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, response: mytoken.ResponseShortToken,
 		config: func(cfg *issuer.Config) { cfg.SpillDir = dir },
 	})
 	if err != nil {

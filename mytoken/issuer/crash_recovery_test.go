@@ -233,7 +233,7 @@ func TestFailuresTellNoSecret(t *testing.T) {
 				continue
 			}
 			w, err := site.world(t.Context(), crashOptions{
-				limit: 2, rotation: &mytoken.Rotation{OnAT: true}, response: issuer.ResponseShortToken,
+				limit: 2, rotation: &mytoken.Rotation{OnAT: true}, response: mytoken.ResponseShortToken,
 				config: func(c *issuer.Config) {
 					c.Logger = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
 						mu.Lock()

@@ -89,7 +89,7 @@ type crashWorld struct {
 type crashOptions struct {
 	limit    int64 // usages_AT; 0: unlimited
 	rotation *mytoken.Rotation
-	response issuer.ResponseType
+	response mytoken.ResponseType
 	upstream func(*oidcupstream.Config)
 	config   func(*issuer.Config)
 	bare     bool // no faults of the store, no observer
@@ -133,8 +133,8 @@ func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, 
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: s.op, Clock: w.clock}
 	result, err := service.FinishLogin(ctx, w.subject, issuer.LoginRequest{
 		Client:   mytokentest.Client,
-		Response: issuer.Response{Type: opts.response},
-		Properties: issuer.Properties{
+		Response: mytoken.Response{Type: opts.response},
+		Properties: mytoken.Properties{
 			Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
 			Restrictions: restriction.List{clause}, Rotation: opts.rotation,
 		},

@@ -22,12 +22,14 @@ type DeriveRequest struct {
 	ID store.UseID
 	// Provider is the issuer that the client expects; empty: any.
 	Provider   string
-	Properties Properties
-	Response   Response
-	// Strict refuses restrictions that are not within the parent's, instead of
-	// dropping them (protocol: error_on_restrictions). What was left is
-	// visible in the result either way.
-	Strict bool
+	Properties mytoken.Properties
+	Response   mytoken.Response
+	// Adjust allows the child to get something other than the restrictions that
+	// were asked for: clauses that are not within the parent's are cut or dropped,
+	// and if none is left the child gets all of the parent's (protocol section 5.4.3:
+	// error_on_restrictions is false). The result says what the child got. Without
+	// Adjust such a request is a *RequestError.
+	Adjust bool
 	Client Client
 }
 
@@ -36,7 +38,7 @@ type DeriveRequest struct {
 // with IndependentBudgets, its uses count against the parent's limits too. It
 // counts as one other use of the parent. Errors are those of AccessToken, and
 // *RequestError and *PolicyError.
-func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error) {
+func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 	}
 	op := operation{
 		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
-		event: EventMTCreated,
+		event: mytoken.EventMTCreated,
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
 	if err != nil {
@@ -80,11 +82,11 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 		return nil, err
 	}
 	events := []store.Event{
-		i.newEvent(EventCreated, "Used grant_type mytoken", req.Client),
-		i.newEvent(EventInheritedRT, "Got RT from parent", req.Client),
+		i.newEvent(mytoken.EventCreated, "Used grant_type mytoken", req.Client),
+		i.newEvent(mytoken.EventInheritedRT, "Got RT from parent", req.Client),
 	}
 	if rec.Transfer != "" {
-		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", req.Client))
+		events = append(events, i.newEvent(mytoken.EventTransferCodeCreated, "token type: token", req.Client))
 	}
 	row, err := i.row(child, state.Grant, key, draws, req.Client, events...)
 	if err != nil {
@@ -114,7 +116,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*Issued, error)
 
 // deriveAgain answers a request that was answered before, as long as its parent
 // is live. The restrictions were asked then.
-func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*Issued, error) {
+func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*mytoken.Issued, error) {
 	rec, err := i.replied(ctx, req.ID, p.compact)
 	if rec == nil || err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 // known. Then a request with an ID is left as it is: its repetition finds the
 // child, or makes it, and is charged once. Without an ID nobody will ask again,
 // so the use is called off and the child, if there is one, revoked.
-func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*Issued, error) {
+func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*mytoken.Issued, error) {
 	switch {
 	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
 		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {
@@ -162,10 +164,10 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 // clause that each of its clauses draws on (protocol sections 2.6, 2.8, 3.3).
 // Whatever was asked for and whatever the policy did: they are within the
 // parent, or there are none (P1).
-func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (Properties, []int, error) {
-	props := req.Properties.clone()
+func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
+	props := req.Properties.Clone()
 	now := i.now()
-	err := props.check(i, now)
+	err := i.checkProperties(&props, now)
 	if err != nil {
 		return props, nil, err
 	}
@@ -173,14 +175,14 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		return props, nil, &RequestError{Field: "capabilities", Reason: "mytoken to be issued cannot have any of the requested capabilities"}
 	}
 	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
-	if !narrowed.OK() && req.Strict {
+	if !narrowed.OK() && !req.Adjust {
 		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions are not subset of original restrictions"}
 	}
 	narrowed, shortened, err := narrowed.LimitLifetime(now, provider.MaxLifetime)
 	if err != nil {
 		return props, nil, requestError("restrictions", err)
 	}
-	if shortened && req.Strict && len(req.Properties.Restrictions) > 0 { // who asked for none was refused none (D22)
+	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // who asked for none was refused none (D22)
 		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions do not respect maximum mytoken lifetime"}
 	}
 	props.Restrictions = narrowed.List
@@ -205,7 +207,7 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		narrowed = mergeEqual(narrowed)
 	}
 	reviewed.Restrictions = narrowed.List
-	return reviewed, narrowed.Draws, reviewed.checkTimes(now)
+	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
 }
 
 // mergeEqual makes equal clauses one, which draws where the first of them drew:

@@ -20,9 +20,9 @@ import (
 func TestDeriveAgain(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(2)}}})
-	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client, Response: issuer.Response{Type: issuer.ResponseShortToken}}
-	values, errs := atOnce(8, func() (*issuer.Issued, error) { return s.Issuer.Derive(ctx, req) })
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(2)}}})
+	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client, Response: mytoken.Response{Type: mytoken.ResponseShortToken}}
+	values, errs := atOnce(8, func() (*mytoken.Issued, error) { return s.Issuer.Derive(ctx, req) })
 	for k, err := range errs {
 		require.NoError(t, err)
 		require.True(t, values[0].Token.Equal(values[k].Token))
@@ -48,7 +48,7 @@ func TestDeriveAgain(t *testing.T) {
 	require.EqualValues(t, 2, counters().OtherUsed)
 
 	// Who has the ID and another token gets nothing.
-	stranger := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	stranger := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	other := req
 	other.Token = stranger.Token
 	_, err = s.Issuer.Derive(ctx, other)
@@ -76,9 +76,9 @@ func TestDeriveAgainMeanwhile(t *testing.T) {
 		return nil
 	})
 	s := start(t, mytokentest.Options{Store: faulty})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
-	var first *issuer.Issued
+	var first *mytoken.Issued
 	meanwhile = func() {
 		var err error
 		first, err = s.Issuer.Derive(t.Context(), req)
@@ -95,7 +95,7 @@ func TestDeriveAgainMeanwhile(t *testing.T) {
 func TestDeriveAgainAfterRevocation(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
 	child, err := s.Issuer.Derive(ctx, req)
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestDeriveAgainAfterRevocation(t *testing.T) {
 func TestDeriveAgainAfterRotation(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnOther: true, AutoRevoke: true}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnOther: true, AutoRevoke: true}})
 	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
 	first, err := s.Issuer.Derive(ctx, req)
 	require.NoError(t, err)

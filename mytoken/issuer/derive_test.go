@@ -20,17 +20,17 @@ import (
 
 var usages = restriction.Usages
 
-// tryDerive asks for a child and does not insist on what was asked for.
-func tryDerive(t *testing.T, s *mytokentest.Service, parent mytoken.Secret, props issuer.Properties) (*issuer.Issued, error) {
+// deriveAdjusted asks for a child and does not insist on what was asked for.
+func deriveAdjusted(t *testing.T, s *mytokentest.Service, parent mytoken.Secret, props mytoken.Properties) (*mytoken.Issued, error) {
 	t.Helper()
-	return s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: parent, Properties: props, Client: client})
+	return s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: parent, Properties: props, Adjust: true, Client: client})
 }
 
 func TestDerive(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Name: "root", Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true}})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true}})
 	s.Clock.Advance(time.Minute)
-	child := derive(t, s, root.Token, issuer.Properties{Name: "child", Capabilities: capability.Set{capability.AT}})
+	child := derive(t, s, root.Token, mytoken.Properties{Name: "child", Capabilities: capability.Set{capability.AT}})
 	require.Equal(t, "child", child.Claims.Name())
 	require.Equal(t, root.Claims.Owner(), child.Claims.Owner())
 	require.Equal(t, root.Claims.AuthTime(), child.Claims.AuthTime())
@@ -52,7 +52,7 @@ func TestDeriveNarrowsRestrictions(t *testing.T) {
 		{Expires: exp, Scopes: []string{"compute", "storage.read"}},
 		{NotBefore: exp + 10, Hosts: []string{"192.0.2.0/24"}, UsagesAT: usages(5)},
 	}
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: parent})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: parent})
 	cases := map[string]struct {
 		wanted, got restriction.List
 		lost        bool // something that was wanted
@@ -78,13 +78,13 @@ func TestDeriveNarrowsRestrictions(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			child, err := tryDerive(t, s, root.Token, issuer.Properties{Restrictions: c.wanted})
+			child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: c.wanted})
 			require.NoError(t, err)
-			require.Equal(t, c.got, child.Restrictions())
+			require.Equal(t, c.got, child.Restrictions)
 
 			before := stateOf(t, s)
 			_, err = s.Issuer.Derive(t.Context(), issuer.DeriveRequest{
-				Token: root.Token, Properties: issuer.Properties{Restrictions: c.wanted}, Strict: true, Client: client,
+				Token: root.Token, Properties: mytoken.Properties{Restrictions: c.wanted}, Client: client,
 			})
 			if c.lost {
 				requireRequestError(t, err, "restrictions")
@@ -102,7 +102,7 @@ func TestDeriveNarrowsRestrictions(t *testing.T) {
 func TestDeriveNarrowsCapabilities(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	has := capability.Set{capability.CreateMytoken, capability.TokeninfoIntrospect, capability.Settings}
-	root := login(t, s, issuer.Properties{Capabilities: has})
+	root := login(t, s, mytoken.Properties{Capabilities: has})
 	cases := map[string]struct{ wanted, got capability.Set }{
 		"nothing":              {nil, has},
 		"some":                 {capability.Set{capability.CreateMytoken, capability.AT}, capability.Set{capability.CreateMytoken}},
@@ -112,14 +112,14 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			child, err := tryDerive(t, s, root.Token, issuer.Properties{Capabilities: c.wanted})
+			child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Capabilities: c.wanted})
 			require.NoError(t, err)
-			require.Equal(t, c.got, child.Capabilities())
+			require.Equal(t, c.got, child.Capabilities)
 		})
 	}
 	before := stateOf(t, s)
 	for _, wanted := range []capability.Set{{capability.AT}, {capability.Tokeninfo}, {"x"}, {}, {""}, {"a b"}} {
-		_, err := tryDerive(t, s, root.Token, issuer.Properties{Capabilities: wanted})
+		_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Capabilities: wanted})
 		requireRequestError(t, err, "capabilities")
 	}
 	requireUnchanged(t, s, before)
@@ -131,13 +131,13 @@ func TestOrderOfChecks(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
 	past := unix(s, time.Second)
-	noRight := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.Settings}, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
-	noHost := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
-	spent := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1), UsagesAT: usages(0)}}})
-	all := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	noRight := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
+	noHost := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
+	spent := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1), UsagesAT: usages(0)}}})
+	all := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	s.Clock.Advance(time.Minute)
 
-	bad := issuer.Properties{Restrictions: restriction.List{{}}}
+	bad := mytoken.Properties{Restrictions: restriction.List{{}}}
 	wrong := "https://elsewhere.example.org"
 	operations := map[string]func(mytoken.Secret) error{
 		"derive": func(token mytoken.Secret) error {
@@ -163,13 +163,13 @@ func TestOrderOfChecks(t *testing.T) {
 		})
 	}
 	// Counters are restrictions, and so come before the request.
-	derive(t, s, spent.Token, issuer.Properties{})
-	_, err := tryDerive(t, s, spent.Token, bad)
+	derive(t, s, spent.Token, mytoken.Properties{})
+	_, err := deriveAdjusted(t, s, spent.Token, bad)
 	requireRefused(t, err, "usages_other")
-	_, err = tryDerive(t, s, all.Token, bad)
+	_, err = deriveAdjusted(t, s, all.Token, bad)
 	requireRequestError(t, err, "restrictions")
 
-	for _, token := range []*issuer.Issued{noRight, noHost, spent, all} {
+	for _, token := range []*mytoken.Issued{noRight, noHost, spent, all} {
 		revoke(t, s, token.Token, false)
 		for name, operate := range operations {
 			t.Run("revoked, "+name, func(t *testing.T) { requireTokenError(t, operate(token.Token), issuer.TokenRevoked) })
@@ -182,20 +182,20 @@ func TestOrderOfChecks(t *testing.T) {
 // proves P4
 func TestBudgetsAreInherited(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(4), UsagesOther: usages(10)}}})
-	a := derive(t, s, root.Token, issuer.Properties{})
-	b := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(2), UsagesOther: usages(10)}}})
-	under := derive(t, s, b.Token, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(2), UsagesOther: usages(0)}}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(4), UsagesOther: usages(10)}}})
+	a := derive(t, s, root.Token, mytoken.Properties{})
+	b := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(2), UsagesOther: usages(10)}}})
+	under := derive(t, s, b.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(2), UsagesOther: usages(0)}}})
 
 	requireUsable(t, s, a.Token)
 	requireUsable(t, s, under.Token)
 	requireUsable(t, s, b.Token)
 	_, err := accessToken(t, s, under.Token)
 	requireRefused(t, err, "usages_AT")
-	_, err = tryDerive(t, s, under.Token, issuer.Properties{})
+	_, err = deriveAdjusted(t, s, under.Token, mytoken.Properties{})
 	requireRefused(t, err, "usages_other")
 	requireUsable(t, s, root.Token)
-	for _, token := range []*issuer.Issued{a, b, under, root} {
+	for _, token := range []*mytoken.Issued{a, b, under, root} {
 		_, err := accessToken(t, s, token.Token)
 		requireRefused(t, err, "usages_AT")
 	}
@@ -205,27 +205,27 @@ func TestBudgetsAreInherited(t *testing.T) {
 // One option restores the budgets of the reference server.
 func TestIndependentBudgets(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.IndependentBudgets = true }})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
 	for range 3 {
-		child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+		child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
 		requireUsable(t, s, child.Token)
 		_, err := accessToken(t, s, child.Token)
 		requireRefused(t, err, "usages_AT")
 	}
 	// Clauses of one request share the parent's (protocol section 2.6).
-	child, err := tryDerive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}, {UsagesAT: usages(1)}}})
+	child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}, {UsagesAT: usages(1)}}})
 	require.NoError(t, err)
-	require.Equal(t, restriction.List{{UsagesAT: usages(1)}}, child.Restrictions())
+	require.Equal(t, restriction.List{{UsagesAT: usages(1)}}, child.Restrictions)
 }
 
 // A child draws on the parent's clause that has enough left.
 func TestDeriveDrawsWhereSomethingIsLeft(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: usages(1)}, {UsagesAT: usages(2)},
 	}})
 	requireUsable(t, s, root.Token) // from the first
-	child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}, UsagesAT: usages(1)}}})
+	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}, UsagesAT: usages(1)}}})
 	requireUsable(t, s, child.Token)
 }
 
@@ -235,29 +235,29 @@ func TestMaximumLifetime(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	ctx := t.Context()
 	end := unix(s, time.Hour)
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
-	require.Equal(t, restriction.List{{Expires: end}}, root.Restrictions())
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	require.Equal(t, restriction.List{{Expires: end}}, root.Restrictions)
 	require.Equal(t, end, root.Claims.ExpiresAt().Unix())
 
-	scoped := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+	scoped := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, Expires: end - 10}, {Scopes: []string{"compute"}, Expires: end + 10}, {Scopes: []string{"compute"}},
 		{NotBefore: end + 1},
 	}})
-	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end - 10}, {Scopes: []string{"compute"}, Expires: end}}, scoped.Restrictions())
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end - 10}, {Scopes: []string{"compute"}, Expires: end}}, scoped.Restrictions)
 
 	// A strict request for nothing is fulfilled, whatever the lifetime cuts.
-	forever := login(t, withoutMaximum(t, s), issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
-	child := derive(t, s, forever.Token, issuer.Properties{})
-	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, child.Restrictions())
-	_, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: forever.Token, Client: client, Strict: true, Properties: issuer.Properties{
+	forever := login(t, withoutMaximum(t, s), mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
+	child := derive(t, s, forever.Token, mytoken.Properties{})
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, child.Restrictions)
+	_, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: forever.Token, Client: client, Properties: mytoken.Properties{
 		Restrictions: restriction.List{{Scopes: []string{"compute"}}},
 	}})
 	requireRequestError(t, err, "restrictions")
-	adjusted, err := tryDerive(t, s, forever.Token, issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
+	adjusted, err := deriveAdjusted(t, s, forever.Token, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	require.NoError(t, err)
-	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, adjusted.Restrictions())
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, adjusted.Restrictions)
 
-	_, err = s.Login(ctx, "alice", issuer.Properties{Restrictions: restriction.List{{NotBefore: end + 1}}})
+	_, err = s.Login(ctx, "alice", mytoken.Properties{Restrictions: restriction.List{{NotBefore: end + 1}}})
 	errAs[*issuer.LoginError](t, err)
 }
 
@@ -278,12 +278,12 @@ func withoutMaximum(t *testing.T, s *mytokentest.Service) *mytokentest.Service {
 func TestDeriveMergesClausesThatBecameEqual(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	end := unix(s, time.Hour)
-	root := login(t, withoutMaximum(t, s), issuer.Properties{Capabilities: allCapabilities})
-	child, err := tryDerive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{
+	root := login(t, withoutMaximum(t, s), mytoken.Properties{Capabilities: allCapabilities})
+	child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{
 		{Expires: end + 1, UsagesAT: usages(1)}, {Expires: end + 2, UsagesAT: usages(1)},
 	}})
 	require.NoError(t, err)
-	require.Equal(t, restriction.List{{Expires: end, UsagesAT: usages(1)}}, child.Restrictions())
+	require.Equal(t, restriction.List{{Expires: end, UsagesAT: usages(1)}}, child.Restrictions)
 	requireUsable(t, s, child.Token)
 	_, err = accessToken(t, s, child.Token)
 	requireRefused(t, err, "usages_AT")
@@ -291,12 +291,12 @@ func TestDeriveMergesClausesThatBecameEqual(t *testing.T) {
 
 func TestDeriveDepth(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.MaxDepth = 3 }})
-	token := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	token := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	for range 3 {
-		token = derive(t, s, token.Token, issuer.Properties{})
+		token = derive(t, s, token.Token, mytoken.Properties{})
 	}
 	before := stateOf(t, s)
-	_, err := tryDerive(t, s, token.Token, issuer.Properties{})
+	_, err := deriveAdjusted(t, s, token.Token, mytoken.Properties{})
 	requireRequestError(t, err, "mytoken")
 	requireUnchanged(t, s, before)
 }
@@ -317,7 +317,7 @@ func TestDeriveWhenTheStoreFails(t *testing.T) {
 				return nil
 			})
 			s := start(t, mytokentest.Options{Store: faulty})
-			root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1)}}})
+			root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1)}}})
 			req := issuer.DeriveRequest{Token: root.Token, Client: client}
 			if withID {
 				req.ID = issuer.NewUseID()

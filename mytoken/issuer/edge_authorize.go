@@ -30,7 +30,7 @@ type AuthorizeRequest struct {
 type Authorized struct {
 	Claims *mytoken.Token
 	// Update replaces the authorising token; nil if it was not rotated.
-	Update *Issued
+	Update *mytoken.Issued
 }
 
 var errAuthorize = errors.New("issuer: authorize: no capability or no event is named")

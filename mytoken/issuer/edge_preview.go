@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Preview tells what [Issuer.Derive] would make of a request: the properties of
 // the child, after everything that the parent does not allow is gone. It spends
 // nothing, stores nothing and leaves no trace. Errors are those of Derive.
-func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*Properties, error) {
+func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func startService(t *testing.T, change ...func(*mytokentest.Options)) *mytokente
 	return service
 }
 
-func loginWith(t *testing.T, service *mytokentest.Service, props issuer.Properties) *issuer.Issued {
+func loginWith(t *testing.T, service *mytokentest.Service, props mytoken.Properties) *mytoken.Issued {
 	t.Helper()
 	issued, err := service.Login(t.Context(), "alice", props)
 	if err != nil {
@@ -46,7 +46,7 @@ func loginWith(t *testing.T, service *mytokentest.Service, props issuer.Properti
 // counted as the issuer's own are. // proves P3
 func TestAuthorizeCounts(t *testing.T) {
 	service := startService(t)
-	issued := loginWith(t, service, issuer.Properties{
+	issued := loginWith(t, service, mytoken.Properties{
 		Capabilities: capability.Set{capability.ReadSettings},
 		Restrictions: restriction.List{{UsagesOther: restriction.Usages(1)}},
 		Rotation:     &mytoken.Rotation{OnOther: true},
@@ -78,11 +78,11 @@ func TestAuthorizeCounts(t *testing.T) {
 // TestInspect: no capability and no place are needed, liveness is.
 func TestInspect(t *testing.T) {
 	service := startService(t)
-	issued := loginWith(t, service, issuer.Properties{
+	issued := loginWith(t, service, mytoken.Properties{
 		Capabilities: capability.Set{capability.AT}, Restrictions: restriction.List{{Hosts: []string{"203.0.113.9"}}},
 	})
 	got, err := service.Issuer.Inspect(t.Context(), issuer.InspectRequest{Token: issued.Token})
-	if err != nil || got.Claims.ID() != issued.ID || got.Type != issuer.ResponseToken {
+	if err != nil || got.Claims.ID() != issued.ID || got.Type != mytoken.ResponseToken {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if _, err := service.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: issued.Token}); err != nil {
@@ -97,11 +97,11 @@ func TestInspect(t *testing.T) {
 // TestPreview: what would be derived, without deriving it.
 func TestPreview(t *testing.T) {
 	service := startService(t)
-	parent := loginWith(t, service, issuer.Properties{
+	parent := loginWith(t, service, mytoken.Properties{
 		Capabilities: capability.Set{capability.AT, capability.CreateMytoken},
 		Restrictions: restriction.List{{Scopes: []string{"openid", "compute"}, UsagesOther: restriction.Usages(1)}},
 	})
-	req := issuer.DeriveRequest{Token: parent.Token, Client: mytokentest.Client, Properties: issuer.Properties{
+	req := issuer.DeriveRequest{Token: parent.Token, Client: mytokentest.Client, Adjust: true, Properties: mytoken.Properties{
 		Capabilities: capability.Set{capability.AT, capability.Settings},
 		Restrictions: restriction.List{{Scopes: []string{"compute"}, UsagesOther: restriction.Usages(0)}, {Scopes: []string{"storage.read"}}},
 	}}
@@ -150,7 +150,7 @@ func TestPendingLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if login, err = service.Issuer.Approve(t.Context(), native.ConsentCode, issuer.Properties{Capabilities: capability.Default()}); err != nil {
+	if login, err = service.Issuer.Approve(t.Context(), native.ConsentCode, mytoken.Properties{Capabilities: capability.Default()}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := service.Issuer.PendingLogin(t.Context(), login.State); err != nil || !got.Polled {

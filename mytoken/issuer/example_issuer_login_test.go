@@ -68,7 +68,7 @@ func ExampleIssuer_StartLogin() {
 	client := issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "Firefox"}
 	login, err := iss.StartLogin(ctx, issuer.LoginRequest{
 		Provider: provider.Issuer(),
-		Properties: issuer.Properties{
+		Properties: mytoken.Properties{
 			Name:         "portal session",
 			Restrictions: restriction.List{{Expires: time.Now().Add(24 * time.Hour).Unix()}},
 		},
@@ -126,7 +126,7 @@ func ExampleIssuer_StartNative() {
 		panic(err)
 	}
 	fmt.Println(asked.Application, "asks for", asked.Properties.Capabilities)
-	toProvider, err := iss.Approve(ctx, login.ConsentCode, issuer.Properties{Capabilities: capability.Set{capability.AT}})
+	toProvider, err := iss.Approve(ctx, login.ConsentCode, mytoken.Properties{Capabilities: capability.Set{capability.AT}})
 	if err != nil {
 		panic(err)
 	}
@@ -138,7 +138,7 @@ func ExampleIssuer_StartNative() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("may", issued.Capabilities())
+	fmt.Println("may", issued.Capabilities)
 	// Output:
 	// issuer: the login is not finished
 	// job launcher asks for AT tokeninfo
@@ -173,12 +173,12 @@ func ExamplePolicy() {
 	}
 	defer service.Close()
 
-	issued, err := service.Login(ctx, "alice", issuer.Properties{})
+	issued, err := service.Login(ctx, "alice", mytoken.Properties{})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println("until", issued.Claims.ExpiresAt().Format(time.DateTime))
-	_, err = service.Login(ctx, "mallory", issuer.Properties{})
+	_, err = service.Login(ctx, "mallory", mytoken.Properties{})
 	fmt.Println(err)
 	// Output:
 	// until 2030-03-01 20:00:00
@@ -200,7 +200,7 @@ func ExampleIssuer_Adopt() {
 	adoption := issuer.Adoption{
 		Provider: service.Provider.Issuer(), Subject: "alice", RefreshToken: refreshToken,
 		ID:         issuer.NewUseID(), // keep it with the row: the call can be repeated with it
-		Properties: issuer.Properties{Name: "from before"},
+		Properties: mytoken.Properties{Name: "from before"},
 	}
 	issued, err := service.Issuer.Adopt(ctx, adoption)
 	if err != nil {
@@ -267,7 +267,7 @@ func ExampleNew_severalNodes() {
 		nodes = append(nodes, node)
 	}
 
-	issued, err := service.Login(ctx, "alice", issuer.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(4)}}})
+	issued, err := service.Login(ctx, "alice", mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(4)}}})
 	if err != nil {
 		panic(err)
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // exampleService has a user who is logged in, on 1 March 2030 at 8:00.
-func exampleService(props issuer.Properties) (*mytokentest.Service, mytoken.Secret) {
+func exampleService(props mytoken.Properties) (*mytokentest.Service, mytoken.Secret) {
 	service, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC))})
 	if err != nil {
 		panic(err)
@@ -33,14 +33,14 @@ func exampleService(props issuer.Properties) (*mytokentest.Service, mytoken.Secr
 // How do I give a compute job exactly the rights that it needs?
 func ExampleIssuer_Derive() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	service, token := exampleService(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 	defer service.Close()
 	now := service.Clock.Now()
 
 	job, err := service.Issuer.Derive(ctx, issuer.DeriveRequest{
 		Token: token,
 		ID:    issuer.NewUseID(), // repeat the call with it if the answer is lost
-		Properties: issuer.Properties{
+		Properties: mytoken.Properties{
 			Name:         "job 4711",
 			Capabilities: capability.Set{capability.AT},
 			Restrictions: restriction.List{{
@@ -48,7 +48,6 @@ func ExampleIssuer_Derive() {
 				Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(3),
 			}},
 		},
-		Strict: true, // rather fail than get less
 	})
 	if err != nil {
 		panic(err)
@@ -74,12 +73,12 @@ func ExampleIssuer_Derive() {
 // How do I call an API with access tokens that renew themselves?
 func ExampleIssuer_TokenSource() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true}})
+	service, token := exampleService(mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true}})
 	defer service.Close()
 
 	source := service.Issuer.TokenSource(ctx, token, issuer.TokenSourceOptions{
 		Scopes: []string{"storage.read"},
-		Updated: func(_ context.Context, next *issuer.Issued) error {
+		Updated: func(_ context.Context, next *mytoken.Issued) error {
 			// Save next.Token in place of the old one. As long as this fails,
 			// the source gives nothing out.
 			fmt.Println("generation", next.Claims.Seq(), "is saved")
@@ -106,7 +105,7 @@ func ExampleIssuer_TokenSource() {
 // How do I move a token to another device?
 func ExampleIssuer_Transfer() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{Name: "laptop"})
+	service, token := exampleService(mytoken.Properties{Name: "laptop"})
 	defer service.Close()
 
 	code, err := service.Issuer.Transfer(ctx, issuer.TransferRequest{Token: token})
@@ -131,7 +130,7 @@ func ExampleIssuer_Transfer() {
 // How do I deal with tokens that rotate?
 func ExampleIssuer_AccessToken_rotation() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
+	service, token := exampleService(mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
 	defer service.Close()
 	iss, old := service.Issuer, token
 
@@ -168,7 +167,7 @@ func ExampleIssuer_AccessToken_rotation() {
 // How do I revoke a token, and everything that was made from it?
 func ExampleIssuer_Revoke() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	service, token := exampleService(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 	defer service.Close()
 	job, err := service.Issuer.Derive(ctx, issuer.DeriveRequest{Token: token})
 	if err != nil {
@@ -191,7 +190,7 @@ func ExampleIssuer_Revoke() {
 // How do I show a user his tokens, and let him end them, on a page of my own?
 func ExampleIssuer_Owner() {
 	ctx := context.Background()
-	service, _ := exampleService(issuer.Properties{Name: "laptop"})
+	service, _ := exampleService(mytoken.Properties{Name: "laptop"})
 	defer service.Close()
 
 	// The service has authenticated him itself; it needs none of his tokens.
@@ -224,7 +223,7 @@ func ExampleIssuer_Explain() {
 	if err != nil {
 		panic(err)
 	}
-	service, token := exampleService(issuer.Properties{Restrictions: phases})
+	service, token := exampleService(mytoken.Properties{Restrictions: phases})
 	defer service.Close()
 	service.Clock.Advance(3 * time.Hour)
 
@@ -252,7 +251,7 @@ func ExampleIssuer_Explain() {
 // How do I go on when the provider has ended the login?
 func ExampleIssuer_StartReconnect() {
 	ctx := context.Background()
-	service, token := exampleService(issuer.Properties{})
+	service, token := exampleService(mytoken.Properties{})
 	defer service.Close()
 	service.Provider.EndGrants("alice")
 

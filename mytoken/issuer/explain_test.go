@@ -29,7 +29,7 @@ func explain(t *testing.T, s *mytokentest.Service, req issuer.ExplainRequest) *r
 func TestExplain(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	begin := s.Clock.Now()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
 		{Expires: begin.Add(time.Hour).Unix(), Scopes: []string{"compute"}},
 		{NotBefore: begin.Add(24 * time.Hour).Unix(), Scopes: []string{"storage.read"}, Audiences: []string{"https://a.example.org"}},
 	}})
@@ -48,7 +48,7 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, "request", explain(t, s, issuer.ExplainRequest{Token: root.Token, Kind: 99}).Objection.Key)
 	requireUnchanged(t, s, before)
 
-	noAT := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.Tokeninfo}})
+	noAT := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo}})
 	_, err := s.Issuer.Explain(t.Context(), issuer.ExplainRequest{Token: noAT.Token, Client: client})
 	errAs[*mytoken.CapabilityError](t, err)
 	revoke(t, s, noAT.Token, false)
@@ -62,18 +62,18 @@ func TestExplain(t *testing.T) {
 // proves P10
 func TestExplainAgreesWithTheRefusal(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: usages(3), UsagesOther: usages(10)},
 		{Scopes: []string{"storage.read"}, UsagesOther: usages(0)},
 	}})
-	parent := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{
+	parent := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: usages(2), UsagesOther: usages(10)},
 	}})
-	child := derive(t, s, parent.Token, issuer.Properties{Restrictions: restriction.List{
+	child := derive(t, s, parent.Token, mytoken.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: usages(1), UsagesOther: usages(0)},
 		{Scopes: []string{"compute"}, UsagesAT: usages(2), UsagesOther: usages(0), Hosts: []string{"192.0.2.7"}},
 	}})
-	tokens := []*issuer.Issued{root, parent, child}
+	tokens := []*mytoken.Issued{root, parent, child}
 	check := func() {
 		t.Helper()
 		for n, token := range tokens {
@@ -90,7 +90,7 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 			}
 			dry := explain(t, s, issuer.ExplainRequest{Token: token.Token, Kind: restriction.Other})
 			if !dry.Admitted {
-				_, err := tryDerive(t, s, token.Token, issuer.Properties{})
+				_, err := deriveAdjusted(t, s, token.Token, mytoken.Properties{})
 				require.Equal(t, errAs[*issuer.RefusedError](t, err).Explanation.String(), dry.String())
 			}
 		}
@@ -125,8 +125,8 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 func TestExplainKnowsSpentClausesThatAreYetToBegin(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	begin := s.Clock.Now()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
-	child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{
 		{Expires: begin.Add(time.Hour).Unix(), UsagesAT: usages(1)}, {NotBefore: begin.Add(24 * time.Hour).Unix(), UsagesAT: usages(1)},
 	}})
 	requireUsable(t, s, child.Token)
@@ -143,15 +143,15 @@ func TestExplainKnowsSpentClausesThatAreYetToBegin(t *testing.T) {
 // An ancestor whose description is gone keeps its counters.
 func TestExplainAfterSweep(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = time.Hour }})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
-	child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
-	second := derive(t, s, root.Token, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	second := derive(t, s, root.Token, mytoken.Properties{})
 	requireUsable(t, s, child.Token)
 	revoke(t, s, root.Token, false)
 	s.Clock.Advance(2 * time.Hour)
 	_, err := s.Issuer.Sweep(t.Context(), 100)
 	require.NoError(t, err)
-	for _, token := range []*issuer.Issued{child, second} {
+	for _, token := range []*mytoken.Issued{child, second} {
 		require.False(t, explain(t, s, issuer.ExplainRequest{Token: token.Token}).Admitted)
 		_, err = accessToken(t, s, token.Token)
 		requireRefused(t, err, "usages_AT")
@@ -161,22 +161,22 @@ func TestExplainAfterSweep(t *testing.T) {
 func TestIntrospect(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
 		{Hosts: []string{"192.0.2.0/24"}, UsagesAT: usages(3), UsagesOther: usages(5)},
 	}})
-	child := derive(t, s, root.Token, issuer.Properties{Restrictions: restriction.List{{Hosts: []string{"192.0.2.7"}, UsagesAT: usages(3), UsagesOther: usages(0)}}})
+	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"192.0.2.7"}, UsagesAT: usages(3), UsagesOther: usages(0)}}})
 	requireUsable(t, s, root.Token)
 	requireUsable(t, s, child.Token)
 	i, err := s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: child.Token, Client: client})
 	require.NoError(t, err, "uncounted")
 	require.Equal(t, child.ID, i.Claims.ID())
-	require.Equal(t, issuer.ResponseToken, i.Type)
+	require.Equal(t, mytoken.ResponseToken, i.Type)
 	require.Equal(t, []mytoken.Counter{{AT: 3, ATUsed: 1, ATLeft: 1, Other: 0, OtherLeft: 0}}, i.Counters)
 	require.False(t, i.Reconnect)
 
 	_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: root.Token})
 	requireRefused(t, err, "hosts") // D28
-	plain := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.AT}})
+	plain := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT}})
 	_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: plain.Token, Client: client})
 	errAs[*mytoken.CapabilityError](t, err)
 }

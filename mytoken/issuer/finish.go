@@ -122,7 +122,7 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 }
 
 // issue creates the first token of a new grant.
-func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*Issued, error) {
+func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoken.Issued, error) {
 	i := l.i
 	props, err := l.grantedProperties(ctx, tokens)
 	if err != nil {
@@ -151,7 +151,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*Issued
 
 // grantedProperties are the properties that the token gets after the provider
 // said what it granted (protocol section 9.2).
-func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Tokens) (Properties, error) {
+func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Tokens) (mytoken.Properties, error) {
 	i := l.i
 	props := l.pending.Properties.properties()
 	var granted restriction.Access
@@ -252,8 +252,8 @@ type firstToken struct {
 	refreshToken string
 	scopes       []string // granted; nil if not known
 	audiences    []string // that the login asked for
-	properties   Properties
-	response     Response
+	properties   mytoken.Properties
+	response     mytoken.Response
 	client       Client
 	comment      string
 	changes      store.TicketChanges
@@ -262,7 +262,7 @@ type firstToken struct {
 }
 
 // createRoot creates a grant and its first token in one step.
-func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*Issued, *presented, error) {
+func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued, *presented, error) {
 	m, err := i.mint(ctx, i.newClaims(f.provider, f.subject, f.properties, f.authTime))
 	if err != nil {
 		return nil, nil, err
@@ -271,9 +271,9 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*Issued, *prese
 	if err != nil {
 		return nil, nil, err
 	}
-	events := []store.Event{i.newEvent(EventCreated, f.comment, f.client)}
+	events := []store.Event{i.newEvent(mytoken.EventCreated, f.comment, f.client)}
 	if rec.Transfer != "" {
-		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", f.client))
+		events = append(events, i.newEvent(mytoken.EventTransferCodeCreated, "token type: token", f.client))
 	}
 	grant := store.Grant{
 		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: store.At(i.now()),

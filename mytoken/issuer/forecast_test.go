@@ -34,7 +34,7 @@ func TestForecastOfARotatingToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, mytokentest.Options{})
 			end := s.Clock.Now().Add(150 * time.Minute)
-			props := issuer.Properties{
+			props := mytoken.Properties{
 				Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600},
 				Restrictions: restriction.List{{Expires: end.Unix()}},
 			}
@@ -68,12 +68,12 @@ func TestForecastOfARotatingToken(t *testing.T) {
 func TestForecastOfAChild(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	end := s.Clock.Now().Add(3 * time.Hour)
-	parent := login(t, s, issuer.Properties{
+	parent := login(t, s, mytoken.Properties{
 		Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600}, Restrictions: restriction.List{{Expires: end.Unix()}},
 	})
 	told := foresee(t, s, parent.Token)
 	told.Rotation, told.Expires = nil, time.Time{}
-	child := derive(t, s, parent.Token, issuer.Properties{})
+	child := derive(t, s, parent.Token, mytoken.Properties{})
 	f, err := forecast.New(told, s.Clock.Now(), end.Add(time.Hour))
 	require.NoError(t, err)
 	for _, after := range []time.Duration{0, time.Second} {
@@ -89,8 +89,8 @@ func TestForecastOfAChild(t *testing.T) {
 // its ancestors, and what this issuer can evaluate.
 func TestForecastToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: restriction.Usages(5)}}})
-	child := derive(t, s, root.Token, issuer.Properties{
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: restriction.Usages(5)}}})
+	child := derive(t, s, root.Token, mytoken.Properties{
 		Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Restrictions: restriction.List{{UsagesAT: restriction.Usages(4)}},
 	})
 	for range 3 {
@@ -114,7 +114,7 @@ func TestForecastToken(t *testing.T) {
 
 // Will the user's token last as long as a job may take?
 func ExampleIssuer_ForecastToken() {
-	service, token := exampleService(issuer.Properties{
+	service, token := exampleService(mytoken.Properties{
 		Capabilities: capability.Set{capability.Tokeninfo, capability.CreateMytoken}, // and not AT
 	})
 	defer service.Close()

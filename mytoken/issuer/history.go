@@ -21,15 +21,6 @@ type HistoryRequest struct {
 	Client Client
 }
 
-// History is a list of events, newest first. If more than MaxRecords tokens or
-// events were asked for, the others are left out and Truncated is set.
-type History struct {
-	Events    []store.EventRecord
-	Truncated bool
-	// Update replaces the authorising token; nil if it was not rotated.
-	Update *Issued
-}
-
 // maxHistoryNames bounds HistoryRequest.Of.
 const maxHistoryNames = 100
 
@@ -37,14 +28,14 @@ const maxHistoryNames = 100
 // token itself and its descendants (D30), manage_mytokens:history for other
 // tokens of the user, and counts as one other use. Errors are those of
 // AccessToken, *RequestError and ErrNotOwned.
-func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*History, error) {
+func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
+	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: mytoken.EventHistoryRead, needs: capability.TokeninfoHistory}
 	if len(req.Of) > 0 {
-		op.event, op.needs = EventHistoryOtherRead, ""
+		op.event, op.needs = mytoken.EventHistoryOtherRead, ""
 	}
 	ids, truncated, err := i.historyOf(ctx, p, req.Of)
 	if err != nil {
@@ -97,7 +88,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 			truncated = truncated || more
 		}
 		for _, id := range named {
-			if !seen[id] && len(ids) < MaxRecords {
+			if !seen[id] && len(ids) < mytoken.MaxRecords {
 				seen[id] = true
 				ids = append(ids, id)
 			}
@@ -127,7 +118,7 @@ func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []myt
 		if info.ID == id {
 			return true, nil
 		}
-		truncated = len(ids) == MaxRecords
+		truncated = len(ids) == mytoken.MaxRecords
 		if !truncated {
 			ids = append(ids, info.ID)
 		}
@@ -137,8 +128,8 @@ func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []myt
 }
 
 // events reads the histories of tokens.
-func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*History, error) {
-	out := &History{}
+func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.History, error) {
+	out := &mytoken.History{}
 	if len(ids) == 0 {
 		return out, nil
 	}
@@ -154,11 +145,15 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*History, e
 		if err != nil {
 			return nil, storeError(err)
 		}
-		out.Events = append(out.Events, got.events...)
+		for _, e := range got.events {
+			out.Events = append(out.Events, mytoken.Event{
+				Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+			})
+		}
 		if got.next == "" {
 			return out, nil
 		}
-		if len(out.Events) >= MaxRecords {
+		if len(out.Events) >= mytoken.MaxRecords {
 			out.Truncated = true
 			return out, nil
 		}

@@ -20,8 +20,8 @@ import (
 func TestEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true}})
-	child := derive(t, s, root.Token, issuer.Properties{Name: "job"})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true}})
+	child := derive(t, s, root.Token, mytoken.Properties{Name: "job"})
 	_, err := s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: root.Token, Client: client})
 	require.NoError(t, err)
 	info := issuer.InfoRequest{Token: root.Token, Client: client}
@@ -60,7 +60,7 @@ func TestEvents(t *testing.T) {
 // Refused uses are no events (protocol section 7.2).
 func TestRefusedUsesAreNoEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
 	before := stateOf(t, s)
 	_, err := accessToken(t, s, root.Token)
 	requireRefused(t, err, "usages_AT")
@@ -75,7 +75,7 @@ func TestRefusedUsesAreNoEvents(t *testing.T) {
 func TestEventDetails(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	long := issuer.Client{Address: client.Address, UserAgent: strings.Repeat("ü", 1000)}
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	s.Clock.Advance(time.Minute)
 	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: root.Token, Client: long, Comment: strings.Repeat("é", 500)})
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestEventDetails(t *testing.T) {
 	require.LessOrEqual(t, len(e.UserAgent), issuer.MaxAgentLength)
 	require.True(t, strings.HasPrefix(long.UserAgent, e.UserAgent))
 	require.Equal(t, "192.0.2.7", e.Address)
-	require.Equal(t, s.Clock.Now().UnixMicro(), int64(e.Time))
+	require.Equal(t, s.Clock.Now().UnixMicro(), e.Time.UnixMicro())
 	require.Equal(t, root.ID, e.Token)
 }
 
@@ -98,14 +98,14 @@ func TestHistoryOf(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
 	f := newFamily(t, s)
-	second := login(t, s, issuer.Properties{Capabilities: allCapabilities})
-	manager := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.ManageMytokensHistory}})
-	plain := derive(t, s, f.parent.Token, issuer.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
-	below := derive(t, s, plain.Token, issuer.Properties{Capabilities: capability.Set{capability.AT}})
-	bob, err := s.Login(ctx, "bob", issuer.Properties{Capabilities: allCapabilities})
+	second := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	manager := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.ManageMytokensHistory}})
+	plain := derive(t, s, f.parent.Token, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	below := derive(t, s, plain.Token, mytoken.Properties{Capabilities: capability.Set{capability.AT}})
+	bob, err := s.Login(ctx, "bob", mytoken.Properties{Capabilities: allCapabilities})
 	require.NoError(t, err)
 
-	of := func(token *issuer.Issued, names ...string) ([]mytoken.TokenID, error) {
+	of := func(token *mytoken.Issued, names ...string) ([]mytoken.TokenID, error) {
 		h, err := s.Issuer.History(ctx, issuer.HistoryRequest{Token: token.Token, Of: names, Client: client})
 		if err != nil {
 			return nil, err
@@ -118,23 +118,23 @@ func TestHistoryOf(t *testing.T) {
 		}
 		return ids, nil
 	}
-	id := func(i *issuer.Issued) string { return i.ID.String() }
+	id := func(i *mytoken.Issued) string { return i.ID.String() }
 	for name, c := range map[string]struct {
-		by   *issuer.Issued
+		by   *mytoken.Issued
 		of   []string
-		want []*issuer.Issued
+		want []*mytoken.Issued
 	}{
-		"own":                        {f.root, nil, []*issuer.Issued{f.root}},
-		"this":                       {f.root, []string{"this"}, []*issuer.Issued{f.root}},
-		"this by its mom_id":         {f.root, []string{id(f.root)}, []*issuer.Issued{f.root}},
-		"children":                   {f.root, []string{"children"}, []*issuer.Issued{f.parent, f.child, f.sibling, plain, below}},
-		"this and children, twice":   {f.parent, []string{"this", "children", "this", "children"}, []*issuer.Issued{f.parent, f.child, plain, below}},
-		"a child":                    {f.root, []string{id(f.child)}, []*issuer.Issued{f.child}},
-		"children of a child":        {f.root, []string{"children@" + id(f.parent)}, []*issuer.Issued{f.child, plain, below}},
-		"another login's":            {f.root, []string{id(second)}, []*issuer.Issued{second}},
-		"another login's children":   {second, []string{"children@" + id(f.parent)}, []*issuer.Issued{f.child, plain, below}},
-		"this, with manage alone":    {manager, []string{"this"}, []*issuer.Issued{manager}},
-		"others', with manage alone": {manager, []string{id(f.child), "children@" + id(plain)}, []*issuer.Issued{f.child, below}},
+		"own":                        {f.root, nil, []*mytoken.Issued{f.root}},
+		"this":                       {f.root, []string{"this"}, []*mytoken.Issued{f.root}},
+		"this by its mom_id":         {f.root, []string{id(f.root)}, []*mytoken.Issued{f.root}},
+		"children":                   {f.root, []string{"children"}, []*mytoken.Issued{f.parent, f.child, f.sibling, plain, below}},
+		"this and children, twice":   {f.parent, []string{"this", "children", "this", "children"}, []*mytoken.Issued{f.parent, f.child, plain, below}},
+		"a child":                    {f.root, []string{id(f.child)}, []*mytoken.Issued{f.child}},
+		"children of a child":        {f.root, []string{"children@" + id(f.parent)}, []*mytoken.Issued{f.child, plain, below}},
+		"another login's":            {f.root, []string{id(second)}, []*mytoken.Issued{second}},
+		"another login's children":   {second, []string{"children@" + id(f.parent)}, []*mytoken.Issued{f.child, plain, below}},
+		"this, with manage alone":    {manager, []string{"this"}, []*mytoken.Issued{manager}},
+		"others', with manage alone": {manager, []string{id(f.child), "children@" + id(plain)}, []*mytoken.Issued{f.child, below}},
 		"no children":                {f.sibling, []string{"children"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ type IntrospectRequest struct {
 // Introspection is what the issuer knows of a token (protocol section 5.8.1).
 type Introspection struct {
 	// Type is the form in which the token was presented.
-	Type   ResponseType
+	Type   mytoken.ResponseType
 	Claims *mytoken.Token
 	// Counters has one entry per clause of the restrictions: how often it was
 	// used, and how often it can still be used, ancestors' limits included.
@@ -36,7 +36,7 @@ func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Intros
 		return nil, err
 	}
 	if _, _, err := i.charge(ctx, p, operation{
-		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: mytoken.EventIntrospected,
 	}); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -16,32 +15,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
-
-// Issued is a token, or a code for one, that is handed out (protocol section
-// 1.12).
-type Issued struct {
-	Type ResponseType
-	// Token is the compact or short token; empty if Type is
-	// ResponseTransferCode.
-	Token mytoken.Secret
-	// TransferCode is set if Type is ResponseTransferCode.
-	TransferCode mytoken.Secret
-	// CodeExpires is when the transfer code expires.
-	CodeExpires time.Time
-	// ID is the mom_id.
-	ID mytoken.TokenID
-	// Claims are those of the token, whatever its form.
-	Claims *mytoken.Token
-	// Update replaces the token that authorised the issuance; nil if it was
-	// not rotated. Keep it before anything else.
-	Update *Issued
-}
-
-// Restrictions returns those of the token.
-func (t *Issued) Restrictions() restriction.List { return t.Claims.Restrictions() }
-
-// Capabilities returns those of the token.
-func (t *Issued) Capabilities() capability.Set { return t.Claims.Capabilities() }
 
 // minted is a token that was signed and not yet stored.
 type minted struct {
@@ -141,14 +114,14 @@ func addressText(c Client) string {
 
 // form chooses the form in which a new token is handed out and returns the
 // tickets that it needs.
-func (i *Issuer) form(m minted, r Response) (issuedRecord, []store.Ticket, error) {
+func (i *Issuer) form(m minted, r mytoken.Response) (issuedRecord, []store.Ticket, error) {
 	rec := issuedRecord{Compact: m.compact}
-	switch r.choose(len(m.compact), i.cfg.ShortTokenLength) {
-	case ResponseShortToken:
+	switch chooseForm(r, len(m.compact), i.cfg.ShortTokenLength) {
+	case mytoken.ResponseShortToken:
 		rec.Short = i.newShortToken()
 		t, err := i.shortTicket(rec.Short, m.compact, m.token.ID())
 		return rec, []store.Ticket{t}, err
-	case ResponseTransferCode:
+	case mytoken.ResponseTransferCode:
 		rec.Transfer = randomLetters(i.cfg.TransferCodeLength)
 		t, err := i.transferTicket(rec.Transfer, m.compact, m.token.ID(), true)
 		rec.CodeExpires = int64(t.Expires)
@@ -182,17 +155,20 @@ func (i *Issuer) codeRef(kind store.TicketKind, code string) store.TicketRef {
 }
 
 // issued makes what is handed out from its record.
-func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*Issued, error) {
+func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued, error) {
 	token, err := i.verifier.Decode(ctx, rec.Compact)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: stored token: %w", err)
 	}
-	out := &Issued{Type: ResponseToken, ID: token.ID(), Claims: token, Token: mytoken.NewSecret(rec.Compact)}
+	out := &mytoken.Issued{
+		Type: mytoken.ResponseToken, ID: token.ID(), Claims: token, Token: mytoken.NewSecret(rec.Compact), Expires: token.ExpiresAt(),
+		Capabilities: token.Capabilities(), Restrictions: token.Restrictions(), Rotation: token.Rotation(),
+	}
 	switch {
 	case rec.Short != "":
-		out.Type, out.Token = ResponseShortToken, mytoken.NewSecret(rec.Short)
+		out.Type, out.Token = mytoken.ResponseShortToken, mytoken.NewSecret(rec.Short)
 	case rec.Transfer != "":
-		out.Type, out.Token, out.TransferCode = ResponseTransferCode, mytoken.Secret{}, mytoken.NewSecret(rec.Transfer)
+		out.Type, out.Token, out.TransferCode = mytoken.ResponseTransferCode, mytoken.Secret{}, mytoken.NewSecret(rec.Transfer)
 		out.CodeExpires = store.Micros(rec.CodeExpires).Time()
 	}
 	return out, nil
@@ -208,7 +184,7 @@ func (i *Issuer) sealRecord(place store.Place, key seal.InnerKey, rec issuedReco
 }
 
 // openRecord opens what is handed out now.
-func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*Issued, error) {
+func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*mytoken.Issued, error) {
 	rec, err := i.openIssuedRecord(place, key, sealed)
 	if err != nil {
 		return nil, err

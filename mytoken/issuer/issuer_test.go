@@ -23,7 +23,7 @@ func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
 	return s
 }
 
-func login(t *testing.T, s *mytokentest.Service, props issuer.Properties) *issuer.Issued {
+func login(t *testing.T, s *mytokentest.Service, props mytoken.Properties) *mytoken.Issued {
 	t.Helper()
 	issued, err := s.Login(t.Context(), "alice", props)
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestFromLoginToRevocation(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
 	ctx := t.Context()
 	now := s.Clock.Now()
-	root := login(t, s, issuer.Properties{
+	root := login(t, s, mytoken.Properties{
 		Name:         "laptop",
 		Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
 		Restrictions: restriction.List{{Expires: now.Add(time.Hour).Unix(), Scopes: []string{"compute", "storage.read"}}},
@@ -45,8 +45,8 @@ func TestFromLoginToRevocation(t *testing.T) {
 	require.Equal(t, []string{"compute"}, at.Scopes)
 
 	job, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{
-		Token: root.Token, Client: mytokentest.Client, Strict: true,
-		Properties: issuer.Properties{Name: "job", Restrictions: restriction.List{{
+		Token: root.Token, Client: mytokentest.Client,
+		Properties: mytoken.Properties{Name: "job", Restrictions: restriction.List{{
 			Expires: now.Add(time.Minute).Unix(), Scopes: []string{"compute"}, UsagesAT: restriction.Usages(2),
 		}}},
 	})

@@ -70,9 +70,9 @@ func live(t *testing.T) *life {
 			}
 		}
 	}
-	hold := func(i *issuer.Issued) *issuer.Issued {
+	hold := func(i *mytoken.Issued) *mytoken.Issued {
 		handedOut(i.Token, i.TransferCode)
-		if i.Type == issuer.ResponseToken {
+		if i.Type == mytoken.ResponseToken {
 			l.tokens = append(l.tokens, i.Token.Reveal())
 		}
 		return i
@@ -101,10 +101,10 @@ func live(t *testing.T) *life {
 	root = hold(child.Update)
 
 	// Short tokens and transfer codes, redeemed and not.
-	short, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: child.Token, Response: issuer.Response{Type: issuer.ResponseShortToken}, Client: client})
+	short, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: child.Token, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
 	keep(short, err)
 	hold(short)
-	created, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: child.Token, Response: issuer.Response{Type: issuer.ResponseTransferCode}, Client: client})
+	created, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: child.Token, Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
 	keep(created, err)
 	hold(created)
 	for _, token := range []mytoken.Secret{child.Token, short.Token} {
@@ -118,7 +118,7 @@ func live(t *testing.T) *life {
 
 	// Native logins: finished, approved, waiting, declined, failed.
 	for _, until := range []string{"poll", "finish", "approve", "start", "decline"} {
-		n := native(t, s, issuer.LoginRequest{Response: issuer.Response{Type: issuer.ResponseShortToken}})
+		n := native(t, s, issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}})
 		l.results = append(l.results, n)
 		handedOut(n.ConsentCode, n.PollingCode)
 		switch until {
@@ -127,7 +127,7 @@ func live(t *testing.T) *life {
 			keep(declined, err)
 		case "start":
 		default:
-			approved, err := s.Issuer.Approve(ctx, n.ConsentCode, issuer.Properties{Capabilities: capability.Default()})
+			approved, err := s.Issuer.Approve(ctx, n.ConsentCode, mytoken.Properties{Capabilities: capability.Default()})
 			require.NoError(t, err)
 			handedOut(approved.State)
 			if until == "approve" {
@@ -325,7 +325,7 @@ func TestExpiredCodesAreErased(t *testing.T) {
 func TestDyingWhileALoginIsFinished(t *testing.T) {
 	mem := memstore.New()
 	s := start(t, mytokentest.Options{Store: storetest.NewFaulty(mem, storetest.FailFrom(storetest.Before("CreateRoot", 1), storetest.ErrFault))})
-	begun, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: issuer.Properties{Name: "remarkable"}})
+	begun, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: mytoken.Properties{Name: "remarkable"}})
 	require.NoError(t, err)
 	back := browse(t, begun, "alice")
 	_, err = s.Issuer.FinishLogin(t.Context(), back)

@@ -24,10 +24,10 @@ import (
 type LoginRequest struct {
 	// Provider is the issuer of the provider; required.
 	Provider   string
-	Properties Properties
-	Response   Response
+	Properties mytoken.Properties
+	Response   mytoken.Response
 	// Application is the name of the program that asks, shown to the user. It
-	// is cut to MaxNameLength characters.
+	// is cut to mytoken.MaxNameLength characters.
 	Application string
 	// ReturnTo is kept for the embedding service, which gets it back when the
 	// login is finished: for example where to send the browser. At most
@@ -60,7 +60,7 @@ type FinishRequest struct {
 // LoginResult is the outcome of a login.
 type LoginResult struct {
 	// Issued is the token; nil if somebody polls for it, or for a reconnect.
-	Issued *Issued
+	Issued *mytoken.Issued
 	// Polled says that the token waits for its polling code.
 	Polled bool
 	// Reconnected says that this login replaced the refresh token of an
@@ -98,8 +98,8 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending.Properties, pending.Response = toStored(props), req.Response.normal()
-	pending.Application = strings.ToValidUTF8(cut(req.Application, MaxNameLength), "\uFFFD")
+	pending.Properties, pending.Response = toStored(props), normalResponse(req.Response)
+	pending.Application = strings.ToValidUTF8(cut(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, nil
 }
 

@@ -23,7 +23,7 @@ func TestLogin(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now()
 	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
-		Properties: issuer.Properties{
+		Properties: mytoken.Properties{
 			Name:         "laptop",
 			Restrictions: restriction.List{{Expires: now.Add(time.Hour).Unix(), Scopes: []string{"compute"}}},
 			Rotation:     &mytoken.Rotation{OnOther: true},
@@ -46,7 +46,7 @@ func TestLogin(t *testing.T) {
 	require.Equal(t, &mytoken.Rotation{OnOther: true}, token.Rotation())
 	require.Equal(t, now.Unix(), token.AuthTime().Unix())
 	require.Equal(t, result.Issued.ID, token.ID())
-	require.Equal(t, issuer.ResponseToken, result.Issued.Type)
+	require.Equal(t, mytoken.ResponseToken, result.Issued.Type)
 	require.Equal(t, []string{"created: Used grant_type oidc_flow authorization_code"}, events(t, s, token.ID()))
 	requireUsable(t, s, result.Issued.Token)
 	require.Zero(t, ticketsLeft(t, s), "the state is erased when it is used")
@@ -117,27 +117,27 @@ func TestStateExpires(t *testing.T) {
 func TestLoginRefusesProperties(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now().Unix()
-	long := strings.Repeat("é", issuer.MaxNameLength)
+	long := strings.Repeat("é", mytoken.MaxNameLength)
 	cases := map[string]struct {
-		props issuer.Properties
+		props mytoken.Properties
 		field string
 	}{
-		"unknown capability":           {issuer.Properties{Capabilities: capability.Set{capability.AT, "list_mytokens"}}, "capabilities"},
-		"unknown child of a known one": {issuer.Properties{Capabilities: capability.Set{"tokeninfo:everything"}}, "capabilities"},
-		"no capability":                {issuer.Properties{Capabilities: capability.Set{}}, "capabilities"},
-		"long name":                    {issuer.Properties{Name: long + "e"}, "name"},
-		"name with a control":          {issuer.Properties{Name: "a\x00b"}, "name"},
-		"name that is not UTF-8":       {issuer.Properties{Name: "a\xff"}, "name"},
-		"no clause":                    {issuer.Properties{Restrictions: restriction.List{}}, "restrictions"},
-		"empty clause":                 {issuer.Properties{Restrictions: restriction.List{{Expires: now + 10}, {}}}, "restrictions"},
-		"unknown key":                  {issuer.Properties{Restrictions: restriction.List{{Extra: []restriction.Extra{{Key: "hosst", Value: []byte("1")}}}}}, "restrictions"},
-		"key without its means":        {issuer.Properties{Restrictions: restriction.List{{GeoIPAllow: []string{"DE"}}}}, "restrictions"},
-		"host name without resolver":   {issuer.Properties{Restrictions: restriction.List{{Hosts: []string{"*.example.org"}}}}, "restrictions"},
-		"negative count":               {issuer.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(-1)}}}, "restrictions"},
-		"all clauses ended":            {issuer.Properties{Restrictions: restriction.List{{Expires: now - 1}, {Expires: now - 2}}}, "restrictions"},
-		"endless rotation":             {issuer.Properties{Rotation: &mytoken.Rotation{Lifetime: 1 << 62}}, "rotation"},
-		"scope with a space":           {issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"a b"}}}}, "restrictions"},
-		"audience with a space inside": {issuer.Properties{Restrictions: restriction.List{{Audiences: []string{"a b"}}}}, "restrictions"},
+		"unknown capability":           {mytoken.Properties{Capabilities: capability.Set{capability.AT, "list_mytokens"}}, "capabilities"},
+		"unknown child of a known one": {mytoken.Properties{Capabilities: capability.Set{"tokeninfo:everything"}}, "capabilities"},
+		"no capability":                {mytoken.Properties{Capabilities: capability.Set{}}, "capabilities"},
+		"long name":                    {mytoken.Properties{Name: long + "e"}, "name"},
+		"name with a control":          {mytoken.Properties{Name: "a\x00b"}, "name"},
+		"name that is not UTF-8":       {mytoken.Properties{Name: "a\xff"}, "name"},
+		"no clause":                    {mytoken.Properties{Restrictions: restriction.List{}}, "restrictions"},
+		"empty clause":                 {mytoken.Properties{Restrictions: restriction.List{{Expires: now + 10}, {}}}, "restrictions"},
+		"unknown key":                  {mytoken.Properties{Restrictions: restriction.List{{Extra: []restriction.Extra{{Key: "hosst", Value: []byte("1")}}}}}, "restrictions"},
+		"key without its means":        {mytoken.Properties{Restrictions: restriction.List{{GeoIPAllow: []string{"DE"}}}}, "restrictions"},
+		"host name without resolver":   {mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"*.example.org"}}}}, "restrictions"},
+		"negative count":               {mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(-1)}}}, "restrictions"},
+		"all clauses ended":            {mytoken.Properties{Restrictions: restriction.List{{Expires: now - 1}, {Expires: now - 2}}}, "restrictions"},
+		"endless rotation":             {mytoken.Properties{Rotation: &mytoken.Rotation{Lifetime: 1 << 62}}, "rotation"},
+		"scope with a space":           {mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"a b"}}}}, "restrictions"},
+		"audience with a space inside": {mytoken.Properties{Restrictions: restriction.List{{Audiences: []string{"a b"}}}}, "restrictions"},
 	}
 	before := stateOf(t, s)
 	for name, c := range cases {
@@ -150,7 +150,7 @@ func TestLoginRefusesProperties(t *testing.T) {
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
 	requireUnchanged(t, s, before)
 
-	_, err = s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: issuer.Properties{Name: long}})
+	_, err = s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: mytoken.Properties{Name: long}})
 	require.NoError(t, err)
 }
 
@@ -158,7 +158,7 @@ func TestLoginRefusesProperties(t *testing.T) {
 func TestLoginAsksForAllClauses(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	asked := func(list restriction.List) optest.Event {
-		login(t, s, issuer.Properties{Restrictions: list})
+		login(t, s, mytoken.Properties{Restrictions: list})
 		return lastEvent(t, s, optest.Authorized)
 	}
 	bounded := asked(restriction.List{
@@ -181,8 +181,8 @@ func TestLoginKeepsClausesBesideOpenOnes(t *testing.T) {
 		{Scopes: []string{"compute"}, Audiences: []string{"https://a.example.org"}},
 		{UsagesAT: usages(1)},
 	}
-	issued := login(t, s, issuer.Properties{Restrictions: list})
-	require.Equal(t, list, issued.Restrictions())
+	issued := login(t, s, mytoken.Properties{Restrictions: list})
+	require.Equal(t, list, issued.Restrictions)
 	require.Subset(t, lastEvent(t, s, optest.Authorized).Scopes, []string{"profile", "compute"})
 	at, err := accessToken(t, s, issued.Token)
 	require.NoError(t, err)
@@ -204,15 +204,15 @@ func TestLoginDropsClausesThatWereNotGranted(t *testing.T) {
 		{Scopes: []string{"storage.read", "profile"}},
 	}
 	granted.set([]string{"openid", "offline_access", "profile"})
-	issued := login(t, s, issuer.Properties{Restrictions: list})
-	require.Equal(t, restriction.List{{Scopes: []string{"profile"}}}, issued.Restrictions())
+	issued := login(t, s, mytoken.Properties{Restrictions: list})
+	require.Equal(t, restriction.List{{Scopes: []string{"profile"}}}, issued.Restrictions)
 
 	other := restriction.List{{Audiences: []string{"https://a.example.org"}}}
-	require.Equal(t, other, login(t, s, issuer.Properties{Restrictions: other}).Restrictions())
+	require.Equal(t, other, login(t, s, mytoken.Properties{Restrictions: other}).Restrictions)
 
 	granted.set([]string{"openid", "offline_access"})
 	before := stateOf(t, s)
-	_, err := s.Login(t.Context(), "alice", issuer.Properties{Restrictions: list})
+	_, err := s.Login(t.Context(), "alice", mytoken.Properties{Restrictions: list})
 	require.Equal(t, "access_denied", errAs[*issuer.LoginError](t, err).Code)
 	requireSameTokens(t, s, before)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked), "nobody can use the refresh token")
@@ -227,12 +227,12 @@ func TestLoginMergesClausesThatBecameEqual(t *testing.T) {
 			return optest.Decision{Scopes: []string{"openid", "offline_access", "compute"}}
 		},
 	}})
-	issued := login(t, s, issuer.Properties{Restrictions: restriction.List{
+	issued := login(t, s, mytoken.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute", "storage.read"}, UsagesAT: restriction.Usages(1)},
 		{Scopes: []string{"compute", "storage.write"}, UsagesAT: restriction.Usages(1)},
 		{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(1)},
 	}})
-	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(1)}}, issued.Restrictions())
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(1)}}, issued.Restrictions)
 	requireUsable(t, s, issued.Token)
 	_, err := accessToken(t, s, issued.Token)
 	requireRefused(t, err, "usages_AT")
@@ -339,19 +339,19 @@ func TestSeveralProviders(t *testing.T) {
 // The form in which a token is handed out (protocol section 1.12).
 func TestResponseForms(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	compact := len(login(t, s, issuer.Properties{}).Token.Reveal())
+	compact := len(login(t, s, mytoken.Properties{}).Token.Reveal())
 	cases := map[string]struct {
-		response issuer.Response
-		want     issuer.ResponseType
+		response mytoken.Response
+		want     mytoken.ResponseType
 	}{
-		"default":        {issuer.Response{}, issuer.ResponseToken},
-		"unknown":        {issuer.Response{Type: "x\xff"}, issuer.ResponseToken},
-		"short":          {issuer.Response{Type: issuer.ResponseShortToken}, issuer.ResponseShortToken},
-		"transfer":       {issuer.Response{Type: issuer.ResponseTransferCode}, issuer.ResponseTransferCode},
-		"fits":           {issuer.Response{Type: issuer.ResponseShortToken, MaxLength: compact + 10}, issuer.ResponseToken},
-		"fits shortened": {issuer.Response{MaxLength: 64}, issuer.ResponseShortToken},
-		"fits nothing":   {issuer.Response{MaxLength: 63}, issuer.ResponseTransferCode},
-		"negative":       {issuer.Response{Type: issuer.ResponseShortToken, MaxLength: -1}, issuer.ResponseShortToken},
+		"default":        {mytoken.Response{}, mytoken.ResponseToken},
+		"unknown":        {mytoken.Response{Type: "x\xff"}, mytoken.ResponseToken},
+		"short":          {mytoken.Response{Type: mytoken.ResponseShortToken}, mytoken.ResponseShortToken},
+		"transfer":       {mytoken.Response{Type: mytoken.ResponseTransferCode}, mytoken.ResponseTransferCode},
+		"fits":           {mytoken.Response{Type: mytoken.ResponseShortToken, MaxLength: compact + 10}, mytoken.ResponseToken},
+		"fits shortened": {mytoken.Response{MaxLength: 64}, mytoken.ResponseShortToken},
+		"fits nothing":   {mytoken.Response{MaxLength: 63}, mytoken.ResponseTransferCode},
+		"negative":       {mytoken.Response{Type: mytoken.ResponseShortToken, MaxLength: -1}, mytoken.ResponseShortToken},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -360,14 +360,14 @@ func TestResponseForms(t *testing.T) {
 			issued := result.Issued
 			require.Equal(t, c.want, issued.Type)
 			switch c.want {
-			case issuer.ResponseTransferCode:
+			case mytoken.ResponseTransferCode:
 				require.True(t, issued.Token.IsEmpty())
 				require.Len(t, issued.TransferCode.Reveal(), 14)
 				require.Equal(t, s.Clock.Now().Add(5*time.Minute), issued.CodeExpires)
 				require.Contains(t, events(t, s, issued.ID), "transfer_code_created: token type: token")
 				issued, err = s.Issuer.Redeem(t.Context(), issuer.RedeemRequest{Code: issued.TransferCode, Client: client})
 				require.NoError(t, err)
-			case issuer.ResponseShortToken:
+			case mytoken.ResponseShortToken:
 				require.Len(t, issued.Token.Reveal(), 64)
 			}
 			requireUsable(t, s, issued.Token)

@@ -34,13 +34,13 @@ func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 }
 
 // List tells of all tokens of the user.
-func (o *OwnerAccess) List(ctx context.Context) (*Records, error) {
+func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
 	return o.i.collect(ctx, o.i.ownerPager(o.owner))
 }
 
 // Subtree tells of one of the user's tokens and its descendants. It fails with
 // ErrNotOwned.
-func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*Records, error) {
+func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*mytoken.Records, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*Records
 
 // History tells what happened to one of the user's tokens. It fails with
 // ErrNotOwned.
-func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*History, error) {
+func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*mytoken.History, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}

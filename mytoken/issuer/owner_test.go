@@ -28,8 +28,8 @@ func TestOwner(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
 	f := newFamily(t, s)
-	login(t, s, issuer.Properties{Name: "second", Restrictions: restriction.List{{UsagesOther: usages(0)}}})
-	bob, err := s.Login(ctx, "bob", issuer.Properties{Name: "bob's"})
+	login(t, s, mytoken.Properties{Name: "second", Restrictions: restriction.List{{UsagesOther: usages(0)}}})
+	bob, err := s.Login(ctx, "bob", mytoken.Properties{Name: "bob's"})
 	require.NoError(t, err)
 	alice := owner(t, s, "alice")
 
@@ -66,12 +66,12 @@ func TestOwner(t *testing.T) {
 // proves P6
 func TestOwnerRevokeAll(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	f, second := newFamily(t, s), login(t, s, issuer.Properties{})
-	bob, err := s.Login(t.Context(), "bob", issuer.Properties{})
+	f, second := newFamily(t, s), login(t, s, mytoken.Properties{})
+	bob, err := s.Login(t.Context(), "bob", mytoken.Properties{})
 	require.NoError(t, err)
 	revoke(t, s, f.root.Token, false) // its children live on, and are no roots
 	require.NoError(t, owner(t, s, "alice").RevokeAll(t.Context(), client))
-	for _, token := range []*issuer.Issued{f.root, f.parent, f.child, f.sibling, second} {
+	for _, token := range []*mytoken.Issued{f.root, f.parent, f.child, f.sibling, second} {
 		requireDead(t, s, token.Token, issuer.TokenRevoked)
 	}
 	requireUsable(t, s, bob.Token)
@@ -87,7 +87,7 @@ func TestOwnerDelete(t *testing.T) {
 	ctx := t.Context()
 	f := newFamily(t, s)
 	code := transfer(t, s, f.child.Token)
-	req := issuer.DeriveRequest{Token: f.root.Token, ID: issuer.NewUseID(), Client: client, Response: issuer.Response{Type: issuer.ResponseShortToken}}
+	req := issuer.DeriveRequest{Token: f.root.Token, ID: issuer.NewUseID(), Client: client, Response: mytoken.Response{Type: mytoken.ResponseShortToken}}
 	_, err := s.Issuer.Derive(ctx, req)
 	require.NoError(t, err)
 	n := native(t, s, issuer.LoginRequest{})
@@ -95,7 +95,7 @@ func TestOwnerDelete(t *testing.T) {
 
 	require.NoError(t, owner(t, s, "alice").Delete(ctx))
 	require.NoError(t, owner(t, s, "alice").Delete(ctx), "again")
-	for _, token := range []*issuer.Issued{f.root, f.parent, f.child, f.sibling} {
+	for _, token := range []*mytoken.Issued{f.root, f.parent, f.child, f.sibling} {
 		requireDead(t, s, token.Token, issuer.TokenUnknown)
 	}
 	_, err = redeem(t, s, code)
@@ -114,5 +114,5 @@ func TestOwnerDelete(t *testing.T) {
 	require.Empty(t, storetest.FindSecrets(dump, string(id[:]), string(f.root.ID[:]), string(f.child.ID[:])))
 	require.Zero(t, s.Provider.Count(optest.Revoked))
 
-	login(t, s, issuer.Properties{})
+	login(t, s, mytoken.Properties{})
 }

@@ -19,7 +19,7 @@ import (
 type pendingLogin struct {
 	Provider    string           `json:"provider"`
 	Properties  storedProperties `json:"properties"`
-	Response    Response         `json:"response"`
+	Response    mytoken.Response `json:"response"`
 	Application string           `json:"application,omitempty"`
 	ReturnTo    string           `json:"return_to,omitempty"`
 	Address     string           `json:"address,omitempty"`
@@ -45,9 +45,9 @@ type storedProperties struct {
 	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
 }
 
-func toStored(p Properties) storedProperties { return storedProperties(p) }
+func toStored(p mytoken.Properties) storedProperties { return storedProperties(p) }
 
-func (p storedProperties) properties() Properties { return Properties(p).clone() }
+func (p storedProperties) properties() mytoken.Properties { return mytoken.Properties(p).Clone() }
 
 // polling names the polling ticket of the login.
 func (p *pendingLogin) polling() (store.TicketRef, bool) {

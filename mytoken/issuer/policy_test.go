@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -24,7 +25,7 @@ func TestPolicyNarrows(t *testing.T) {
 		c.Policy = func(ctx context.Context, s *issuer.Issuance) error { return policy(ctx, s) }
 	}})
 	end := unix(s, time.Minute)
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	require.Equal(t, issuer.PolicyLogin, seen[0].Kind)
 	require.Equal(t, "alice", seen[0].Subject)
 	require.NotNil(t, seen[0].Tokens)
@@ -32,24 +33,24 @@ func TestPolicyNarrows(t *testing.T) {
 	require.Equal(t, client, seen[0].Client)
 
 	policy = func(_ context.Context, s *issuer.Issuance) error {
-		s.Properties = &issuer.Properties{ // another one, not only other contents
+		s.Properties = &mytoken.Properties{ // another one, not only other contents
 			Name: "narrowed", Capabilities: capability.Set{capability.AT}, Restrictions: restriction.List{{Expires: end}},
 		}
 		return nil
 	}
-	for _, issued := range []*issuer.Issued{login(t, s, issuer.Properties{}), derive(t, s, root.Token, issuer.Properties{})} {
+	for _, issued := range []*mytoken.Issued{login(t, s, mytoken.Properties{}), derive(t, s, root.Token, mytoken.Properties{})} {
 		require.Equal(t, "narrowed", issued.Claims.Name())
-		require.Equal(t, capability.Set{capability.AT}, issued.Capabilities())
-		require.Equal(t, restriction.List{{Expires: end}}, issued.Restrictions())
+		require.Equal(t, capability.Set{capability.AT}, issued.Capabilities)
+		require.Equal(t, restriction.List{{Expires: end}}, issued.Restrictions)
 	}
 	require.Contains(t, events(t, s, root.ID), "MT_created: Created MT narrowed")
 
 	policy = func(context.Context, *issuer.Issuance) error { return errors.New("not today") }
 	before := stateOf(t, s)
-	_, err := tryDerive(t, s, root.Token, issuer.Properties{})
+	_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{})
 	require.Contains(t, errAs[*issuer.PolicyError](t, err).Error(), "not today")
 	requireUnchanged(t, s, before)
-	_, err = s.Login(t.Context(), "alice", issuer.Properties{})
+	_, err = s.Login(t.Context(), "alice", mytoken.Properties{})
 	errAs[*issuer.PolicyError](t, err)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))
 	requireSameTokens(t, s, before)
@@ -71,7 +72,7 @@ func TestPolicyCannotWiden(t *testing.T) {
 	}})
 	end := unix(s, time.Hour)
 	parent := restriction.List{{Expires: end, Scopes: []string{"compute"}, UsagesAT: usages(3)}}
-	root := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: parent})
+	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: parent})
 	changes := map[string]func(*issuer.Issuance){
 		"more capabilities": func(s *issuer.Issuance) { s.Properties.Capabilities = allCapabilities },
 		"no capabilities":   func(s *issuer.Issuance) { s.Properties.Capabilities = nil },
@@ -92,7 +93,7 @@ func TestPolicyCannotWiden(t *testing.T) {
 	for name, c := range changes {
 		t.Run(name, func(t *testing.T) {
 			change = c
-			_, err := tryDerive(t, s, root.Token, issuer.Properties{})
+			_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{})
 			errAs[*issuer.PolicyError](t, err)
 			requireUnchanged(t, s, before)
 		})
@@ -100,21 +101,21 @@ func TestPolicyCannotWiden(t *testing.T) {
 	for _, name := range []string{"no capabilities", "clauses gone", "clauses filtered away", "an empty clause", "no properties"} {
 		t.Run("login, "+name, func(t *testing.T) {
 			change = changes[name]
-			_, err := s.Login(t.Context(), "alice", issuer.Properties{Restrictions: parent.Clone()})
+			_, err := s.Login(t.Context(), "alice", mytoken.Properties{Restrictions: parent.Clone()})
 			errAs[*issuer.PolicyError](t, err)
 			requireSameTokens(t, s, before)
 		})
 	}
 	// What a policy keeps it cannot change afterwards, and no policy prolongs
 	// the maximum lifetime.
-	var kept *issuer.Properties
+	var kept *mytoken.Properties
 	change = func(s *issuer.Issuance) { kept = s.Properties }
-	child := derive(t, s, root.Token, issuer.Properties{})
+	child := derive(t, s, root.Token, mytoken.Properties{})
 	kept.Restrictions[0].Scopes[0] = "storage.read"
-	require.Equal(t, parent, child.Restrictions())
+	require.Equal(t, parent, child.Restrictions)
 	change = func(s *issuer.Issuance) { s.Properties.Restrictions = restriction.List{{Expires: end + 1e6}} }
-	issued := login(t, s, issuer.Properties{})
-	require.Equal(t, restriction.List{{Expires: end + 3600}}, issued.Restrictions())
+	issued := login(t, s, mytoken.Properties{})
+	require.Equal(t, restriction.List{{Expires: end + 3600}}, issued.Restrictions)
 }
 
 // Random requests: a child never admits what its parent refuses. That the
@@ -159,8 +160,8 @@ func TestChildAdmitsNothingThatItsParentRefuses(t *testing.T) {
 	now = s.Clock.Now().Unix()
 	derived := 0
 	for range 150 {
-		root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: list()})
-		child, err := tryDerive(t, s, root.Token, issuer.Properties{Restrictions: list()})
+		root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: list()})
+		child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: list()})
 		if err != nil {
 			continue
 		}
@@ -175,7 +176,7 @@ func TestChildAdmitsNothingThatItsParentRefuses(t *testing.T) {
 				req.Address = req.Address.Next()
 			}
 			below, above := child.Claims.Policy().Evaluate(&req), root.Claims.Policy().Evaluate(&req)
-			require.False(t, below.Admitted() && !above.Admitted(), "parent %v\nchild %v", root.Restrictions(), child.Restrictions())
+			require.False(t, below.Admitted() && !above.Admitted(), "parent %v\nchild %v", root.Restrictions, child.Restrictions)
 		}
 	}
 	require.Greater(t, derived, 50)

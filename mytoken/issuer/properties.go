@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -13,97 +12,41 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Properties are what a token is requested with (protocol section 5.4).
-//
-// nil and empty differ: nil stands for what is said below, a list without
-// entries is refused, because it is most likely what was left of a longer one.
-// An HTTP edge, where absent and empty mean the same, passes nil for both.
-type Properties struct {
-	// Name is a name for humans, at most MaxNameLength characters, none of
-	// them a control character.
-	Name string
-	// Capabilities: nil means capability.Default() for a first token, and all
-	// of the parent's for a child.
-	Capabilities capability.Set
-	// Restrictions: nil means unrestricted for a first token, and the parent's
-	// for a child.
-	Restrictions restriction.List
-	// Rotation: nil means that the token is not rotated. It is not inherited.
-	Rotation *mytoken.Rotation
-}
-
-// ResponseType is the form in which a new token is handed out (protocol
-// section 1.12).
-type ResponseType string
-
-// The response types. Every other value behaves as ResponseToken.
-const (
-	ResponseToken        ResponseType = "token"
-	ResponseShortToken   ResponseType = "short_token"
-	ResponseTransferCode ResponseType = "transfer_code"
-)
-
-// Response says in which form a new token is wanted.
-type Response struct {
-	Type ResponseType
-	// MaxLength, if positive, overrides Type: the token if it is not longer,
-	// in bytes; else a short token if that is not longer; else a transfer
-	// code.
-	MaxLength int
-}
-
-// normal returns r without what has no meaning.
-func (r Response) normal() Response {
-	if r.Type != ResponseShortToken && r.Type != ResponseTransferCode {
-		r.Type = ResponseToken
+// normalResponse returns r without what has no meaning.
+func normalResponse(r mytoken.Response) mytoken.Response {
+	if r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
+		r.Type = mytoken.ResponseToken
 	}
 	r.MaxLength = max(r.MaxLength, 0)
 	return r
 }
 
-// choose picks the form for a compact token of the given length.
-func (r Response) choose(length, shortLength int) ResponseType {
+// chooseForm picks the form for a compact token of the given length.
+func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseType {
 	switch {
 	case r.MaxLength > 0 && length <= r.MaxLength:
-		return ResponseToken
+		return mytoken.ResponseToken
 	case r.MaxLength > 0 && shortLength <= r.MaxLength:
-		return ResponseShortToken
+		return mytoken.ResponseShortToken
 	case r.MaxLength > 0:
-		return ResponseTransferCode
-	case r.Type == ResponseShortToken, r.Type == ResponseTransferCode:
+		return mytoken.ResponseTransferCode
+	case r.Type == mytoken.ResponseShortToken, r.Type == mytoken.ResponseTransferCode:
 		return r.Type
 	}
-	return ResponseToken
-}
-
-// clone returns a copy that shares nothing with p. Empty stays empty, and nil
-// nil.
-func (p Properties) clone() Properties {
-	p.Capabilities = slices.Clone(p.Capabilities)
-	p.Restrictions = p.Restrictions.Clone()
-	p.Rotation = cloneRotation(p.Rotation)
-	return p
-}
-
-func cloneRotation(r *mytoken.Rotation) *mytoken.Rotation {
-	if r == nil {
-		return nil
-	}
-	copied := *r
-	return &copied
+	return mytoken.ResponseToken
 }
 
 // firstProperties returns a checked copy of what a first token is requested
 // with, the default filled in and equal clauses merged.
-func (i *Issuer) firstProperties(p Properties) (Properties, error) {
-	p = p.clone()
+func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, error) {
+	p = p.Clone()
 	if p.Capabilities == nil {
 		p.Capabilities = capability.Default()
 	}
-	if err := p.check(i, i.now()); err != nil {
+	if err := i.checkProperties(&p, i.now()); err != nil {
 		return p, err
 	}
-	if err := p.checkKnown(); err != nil {
+	if err := checkKnown(&p); err != nil {
 		return p, err
 	}
 	p.Restrictions = restriction.Merge(p.Restrictions) // quadratic, so after the limits
@@ -112,7 +55,7 @@ func (i *Issuer) firstProperties(p Properties) (Properties, error) {
 
 // checkKnown refuses capabilities that nobody knows, for a first token (D32): a
 // child gets only what its parent has.
-func (p *Properties) checkKnown() error {
+func checkKnown(p *mytoken.Properties) error {
 	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
 		return &RequestError{Field: "capabilities", Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
 	}
@@ -124,11 +67,11 @@ func (p *Properties) checkKnown() error {
 // that a maximum lifetime adds to each clause, and for base64.
 const maxRestrictionBytes = 140 << 10
 
-// check refuses properties that must not be issued: names that are too long
+// checkProperties refuses properties that must not be issued: names that are too long
 // (D85), lists that became empty, restrictions that make no sense or that this
 // issuer cannot evaluate (D26, D29), and tokens that could never be used. Limits
 // come first.
-func (p *Properties) check(i *Issuer, now time.Time) error {
+func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	if err := checkName(p.Name); err != nil {
 		return err
 	}
@@ -146,7 +89,7 @@ func (p *Properties) check(i *Issuer, now time.Time) error {
 			return requestError("rotation", err)
 		}
 	}
-	return p.checkTimes(now)
+	return checkTimes(p, now)
 }
 
 func requestError(field string, err error) error {
@@ -155,8 +98,8 @@ func requestError(field string, err error) error {
 
 func checkName(name string) error {
 	switch {
-	case len(name) > utf8.UTFMax*MaxNameLength || utf8.RuneCountInString(name) > MaxNameLength:
-		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", MaxNameLength)}
+	case len(name) > utf8.UTFMax*mytoken.MaxNameLength || utf8.RuneCountInString(name) > mytoken.MaxNameLength:
+		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", mytoken.MaxNameLength)}
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return &RequestError{Field: "name", Reason: "not UTF-8, or with control characters"}
 	}
@@ -183,7 +126,7 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 
 // checkTimes refuses what would be dead from birth: restrictions that have all
 // ended, and a first generation that ends before the first of them begins.
-func (p *Properties) checkTimes(now time.Time) error {
+func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {
 		return &RequestError{Field: "restrictions", Reason: "token would already be expired"}

@@ -47,7 +47,7 @@ func TestReconnect(t *testing.T) {
 	require.Nil(t, result.Issued)
 	require.Empty(t, result.Narrower)
 	require.Equal(t, "/back", result.ReturnTo)
-	for _, token := range []*issuer.Issued{f.root, f.parent, f.child, f.sibling} {
+	for _, token := range []*mytoken.Issued{f.root, f.parent, f.child, f.sibling} {
 		requireUsable(t, s, token.Token)
 	}
 	require.Len(t, stateOf(t, s).Tokens, 4)
@@ -79,7 +79,7 @@ func TestReconnectNarrower(t *testing.T) {
 		},
 	}})
 	granted.set([]string{"openid", "offline_access", "compute", "profile"})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	granted.set([]string{"openid", "offline_access", "compute"})
 	result, err := s.Follow(t.Context(), "alice", reconnect(t, s, root.Token))
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestReconnectNarrower(t *testing.T) {
 // proves P6
 func TestReconnectOfARevokedToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	back := browse(t, reconnect(t, s, root.Token), "alice")
 	revoke(t, s, root.Token, true)
 	_, err := s.Issuer.FinishLogin(t.Context(), back)
@@ -104,7 +104,7 @@ func TestReconnectOfARevokedToken(t *testing.T) {
 	requireTokenError(t, err, issuer.TokenRevoked)
 
 	// Deleted meanwhile.
-	root = login(t, s, issuer.Properties{})
+	root = login(t, s, mytoken.Properties{})
 	back = browse(t, reconnect(t, s, root.Token), "alice")
 	require.NoError(t, owner(t, s, "alice").Delete(t.Context()))
 	_, err = s.Issuer.FinishLogin(t.Context(), back)
@@ -115,7 +115,7 @@ func TestReconnectOfARevokedToken(t *testing.T) {
 // Of several logins for one tree each is stored, one after the other.
 func TestReconnectTwiceAtOnce(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	backs := make(chan issuer.FinishRequest, 4)
 	for range cap(backs) {
 		backs <- browse(t, reconnect(t, s, root.Token), "alice")
@@ -128,12 +128,12 @@ func TestReconnectTwiceAtOnce(t *testing.T) {
 
 func TestReconnectNeedsAUsableToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	elsewhere := login(t, s, issuer.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
+	elsewhere := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
 	before := stateOf(t, s)
 	_, err := s.Issuer.StartReconnect(t.Context(), issuer.ReconnectRequest{Token: elsewhere.Token, Client: client})
 	requireRefused(t, err, "hosts")
 	requireUnchanged(t, s, before)
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	login := reconnect(t, s, root.Token)
 	s.Clock.Advance(6 * time.Minute)
 	_, err = s.Follow(t.Context(), "alice", login)
@@ -146,7 +146,7 @@ func TestReconnectNeedsAUsableToken(t *testing.T) {
 // proves P6
 func TestReconnectOvertakenByRevocation(t *testing.T) {
 	mem := memstore.New()
-	var root *issuer.Issued
+	var root *mytoken.Issued
 	faulty := storetest.NewFaulty(mem, func(c storetest.Call) error {
 		if c.Method == "ReplaceGrant" && c.Before {
 			_, err := mem.Revoke(t.Context(), store.Revocation{Token: root.ID, Recursive: true, Now: 1})
@@ -155,7 +155,7 @@ func TestReconnectOvertakenByRevocation(t *testing.T) {
 		return nil
 	})
 	s := start(t, mytokentest.Options{Store: faulty})
-	root = login(t, s, issuer.Properties{})
+	root = login(t, s, mytoken.Properties{})
 	_, err := s.Follow(t.Context(), "alice", reconnect(t, s, root.Token))
 	require.Equal(t, "access_denied", errAs[*issuer.LoginError](t, err).Code)
 	require.Equal(t, 2, lastEvent(t, s, optest.Revoked).Grant, "the new login")

@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -11,43 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Record describes a token in a list (protocol section 5.8.3).
-type Record struct {
-	ID mytoken.TokenID
-	// Parent is the token that it was created from, listed or not; zero for a
-	// first token.
-	Parent  mytoken.TokenID
-	Name    string
-	Address string // at creation; empty if not known
-	Created time.Time
-	// Expires is when its current generation expires; zero: never.
-	Expires  time.Time
-	LastUsed time.Time // zero: never; may lag behind by a minute
-	// Revoked says that the token is not live. Descendants of a token that was
-	// revoked alone live on below it.
-	Revoked      bool
-	Provider     string // issuer
-	Capabilities capability.Set
-	Restrictions restriction.List
-	Rotation     *mytoken.Rotation
-	Counters     []mytoken.Counter // one per clause
-	Children     []*Record
-}
-
 // pageSize is how many rows are asked for at once.
 const pageSize = 500
-
-// MaxRecords bounds lists and histories. What exceeds it is left out, and
-// Truncated says so.
-const MaxRecords = 20000
-
-// Records are tokens with their descendants.
-type Records struct {
-	Roots     []*Record
-	Truncated bool
-	// Update replaces the authorising token; nil if it was not rotated.
-	Update *Issued
-}
 
 // InfoRequest asks for tokens.
 type InfoRequest struct {
@@ -58,16 +22,16 @@ type InfoRequest struct {
 
 // Subtree tells of a token and its descendants. It needs tokeninfo:subtokens
 // and counts as one other use. Errors are those of AccessToken.
-func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*Records, error) {
-	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager {
+func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
+	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager {
 		return i.subtreePager(p.id.ID)
 	})
 }
 
 // List tells of all tokens of the user. It needs manage_mytokens:list and
 // counts as one other use. Errors are those of AccessToken.
-func (i *Issuer) List(ctx context.Context, req InfoRequest) (*Records, error) {
-	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager {
+func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
+	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager {
 		return i.ownerPager(p.token.Owner())
 	})
 }
@@ -113,7 +77,7 @@ func (i *Issuer) eachToken(ctx context.Context, next pager, visit func(*store.To
 	}
 }
 
-func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager) (*Records, error) {
+func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager) (*mytoken.Records, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
@@ -138,13 +102,13 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 // left out, unless a live descendant hangs below them; expired ones are
 // listed. A token whose parent is not there any more hangs below the nearest
 // ancestor that is (D97).
-func (i *Issuer) collect(ctx context.Context, next pager) (*Records, error) {
-	out := &Records{}
-	byID := make(map[mytoken.TokenID]*Record)
-	above := make(map[mytoken.TokenID]*Record)
-	var order []*Record
+func (i *Issuer) collect(ctx context.Context, next pager) (*mytoken.Records, error) {
+	out := &mytoken.Records{}
+	byID := make(map[mytoken.TokenID]*mytoken.Record)
+	above := make(map[mytoken.TokenID]*mytoken.Record)
+	var order []*mytoken.Record
 	err := i.eachToken(ctx, next, func(info *store.TokenInfo) (bool, error) {
-		if len(order) == MaxRecords {
+		if len(order) == mytoken.MaxRecords {
 			out.Truncated = true
 			return false, nil
 		}
@@ -182,8 +146,8 @@ func (i *Issuer) collect(ctx context.Context, next pager) (*Records, error) {
 	return out, nil
 }
 
-func (i *Issuer) record(info store.TokenInfo) (*Record, error) {
-	r := &Record{
+func (i *Issuer) record(info store.TokenInfo) (*mytoken.Record, error) {
+	r := &mytoken.Record{
 		ID: info.ID, Created: info.Created.Time(), Expires: info.Expires.Time(), LastUsed: info.LastUsed.Time(),
 		Revoked: !info.Live, Counters: info.Counters,
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // shape writes trees down: name(child child).
-func shape(records []*issuer.Record) (out []string) {
+func shape(records []*mytoken.Record) (out []string) {
 	for _, r := range records {
 		text := r.Name
 		if r.Revoked {
@@ -39,18 +39,18 @@ func list(t *testing.T, s *mytokentest.Service, token mytoken.Secret) []string {
 func TestListAndSubtree(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	props := issuer.Properties{
+	props := mytoken.Properties{
 		Name: "root", Capabilities: allCapabilities, Rotation: &mytoken.Rotation{AutoRevoke: true},
 		Restrictions: restriction.List{{Expires: unix(s, time.Hour), UsagesAT: usages(7)}},
 	}
 	root := login(t, s, props)
 	created := s.Clock.Now()
 	s.Clock.Advance(2 * time.Minute)
-	parent := derive(t, s, root.Token, issuer.Properties{Name: "parent"})
-	derive(t, s, parent.Token, issuer.Properties{Name: "child"})
-	derive(t, s, root.Token, issuer.Properties{Name: "sibling"})
-	second := login(t, s, issuer.Properties{Name: "second", Capabilities: capability.Set{capability.ManageMytokensList}})
-	_, err := s.Login(ctx, "bob", issuer.Properties{Name: "bob's", Capabilities: allCapabilities})
+	parent := derive(t, s, root.Token, mytoken.Properties{Name: "parent"})
+	derive(t, s, parent.Token, mytoken.Properties{Name: "child"})
+	derive(t, s, root.Token, mytoken.Properties{Name: "sibling"})
+	second := login(t, s, mytoken.Properties{Name: "second", Capabilities: capability.Set{capability.ManageMytokensList}})
+	_, err := s.Login(ctx, "bob", mytoken.Properties{Name: "bob's", Capabilities: allCapabilities})
 	require.NoError(t, err)
 
 	require.Equal(t, []string{"root(parent(child) sibling)", "second"}, list(t, s, root.Token))
@@ -67,7 +67,7 @@ func TestListAndSubtree(t *testing.T) {
 	require.NoError(t, err)
 	got := r.Roots[0]
 	got.Children = nil
-	require.Equal(t, &issuer.Record{
+	require.Equal(t, &mytoken.Record{
 		ID: root.ID, Name: "root", Address: "192.0.2.7", Created: created, Expires: created.Add(time.Hour), LastUsed: s.Clock.Now(),
 		Provider: s.Provider.Issuer(), Capabilities: allCapabilities, Restrictions: props.Restrictions, Rotation: props.Rotation,
 		Counters: []mytoken.Counter{{AT: 7, ATLeft: 7, Other: mytoken.Unlimited, OtherLeft: mytoken.Unlimited, OtherUsed: got.Counters[0].OtherUsed}},
@@ -75,7 +75,7 @@ func TestListAndSubtree(t *testing.T) {
 
 	_, err = s.Issuer.Subtree(ctx, issuer.InfoRequest{Token: second.Token, Client: client})
 	require.Equal(t, capability.TokeninfoSubtokens, errAs[*mytoken.CapabilityError](t, err).Needed)
-	plain := login(t, s, issuer.Properties{})
+	plain := login(t, s, mytoken.Properties{})
 	_, err = s.Issuer.List(ctx, issuer.InfoRequest{Token: plain.Token, Client: client})
 	require.Equal(t, capability.ManageMytokensList, errAs[*mytoken.CapabilityError](t, err).Needed)
 }
@@ -83,7 +83,7 @@ func TestListAndSubtree(t *testing.T) {
 // Tokens that are dead are listed only where something live hangs below them.
 func TestTreesWithDeadTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	watcher := login(t, s, issuer.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
+	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
 	f := newFamily(t, s)
 	require.Equal(t, []string{"watcher", "root(parent(child) sibling)"}, list(t, s, watcher.Token))
 	revoke(t, s, f.parent.Token, false)
@@ -100,9 +100,9 @@ func TestTreesWithDeadTokens(t *testing.T) {
 // tokens (D97).
 func TestTreesAfterSweep(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = time.Hour }})
-	watcher := login(t, s, issuer.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
+	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
 	f := newFamily(t, s)
-	ended := login(t, s, issuer.Properties{Name: "ended", Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
+	ended := login(t, s, mytoken.Properties{Name: "ended", Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
 	revoke(t, s, f.parent.Token, false)
 	s.Clock.Advance(30 * time.Minute)
 	_, err := s.Issuer.Sweep(t.Context(), 1)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -85,7 +86,7 @@ func TestFlightsAreNotConfused(t *testing.T) {
 	w, err := site.world(t.Context(), crashOptions{})
 	require.NoError(t, err)
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: site.op, Clock: w.clock}
-	free, err := service.Login(t.Context(), w.subject, issuer.Properties{})
+	free, err := service.Login(t.Context(), w.subject, mytoken.Properties{})
 	require.NoError(t, err)
 
 	gate := newCrashGate(t)
@@ -340,7 +341,7 @@ func TestProviderTimesOut(t *testing.T) {
 
 func TestUnsendableRequestIsTheClientsFault(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	token := login(t, s, issuer.Properties{})
+	token := login(t, s, mytoken.Properties{})
 	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Scopes: []string{"a\"b"}, Client: mytokentest.Client})
 	upstream := crashAs[*issuer.UpstreamError](t, err)
 	require.Equal(t, http.StatusBadRequest, upstream.Status)

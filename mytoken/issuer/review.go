@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -14,49 +15,49 @@ import (
 //
 // A list that the policy emptied refuses. It must not come out as "nil", which
 // would be no restrictions at all, or all of the parent's.
-func (i *Issuer) review(ctx context.Context, s Issuance) (Properties, error) {
+func (i *Issuer) review(ctx context.Context, s Issuance) (mytoken.Properties, error) {
 	before := *s.Properties
 	if i.cfg.Policy == nil {
-		return before.clone(), nil
+		return before.Clone(), nil
 	}
-	given := before.clone()
+	given := before.Clone()
 	s.Properties = &given
 	if err := i.cfg.Policy(ctx, &s); err != nil {
-		return Properties{}, &PolicyError{cause: err}
+		return mytoken.Properties{}, &PolicyError{cause: err}
 	}
 	if s.Properties == nil {
-		return Properties{}, &PolicyError{cause: errors.New("the policy left no properties")}
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no properties")}
 	}
-	after := s.Properties.clone()
+	after := s.Properties.Clone()
 	switch {
 	case len(after.Capabilities) == 0:
-		return Properties{}, &PolicyError{cause: errors.New("the policy left no capability")}
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no capability")}
 	case len(after.Restrictions) == 0 && len(before.Restrictions) > 0:
-		return Properties{}, &PolicyError{cause: errors.New("the policy left no clause")}
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no clause")}
 	case after.Restrictions.Equal(before.Restrictions):
 		// What a parent has may be inherited even if it cannot be evaluated here.
 		after.Restrictions = before.Restrictions.Clone() // nil stays nil
 		unchanged := after
 		unchanged.Restrictions = nil
-		if err := unchanged.check(i, i.now()); err != nil {
-			return Properties{}, &PolicyError{cause: err}
+		if err := i.checkProperties(&unchanged, i.now()); err != nil {
+			return mytoken.Properties{}, &PolicyError{cause: err}
 		}
 		return after, nil
 	}
-	if err := after.check(i, i.now()); err != nil {
-		return Properties{}, &PolicyError{cause: err}
+	if err := i.checkProperties(&after, i.now()); err != nil {
+		return mytoken.Properties{}, &PolicyError{cause: err}
 	}
 	return after, nil
 }
 
 // reviewFirst is review for a first token, together with the maximum lifetime
 // of its provider (protocol section 2.8), which no policy prolongs.
-func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (Properties, error) {
+func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (mytoken.Properties, error) {
 	props, err := i.review(ctx, s)
 	if err != nil {
 		return props, err
 	}
-	if err := props.checkKnown(); err != nil {
+	if err := checkKnown(&props); err != nil {
 		return props, &PolicyError{cause: err}
 	}
 	if props.Restrictions, _, err = props.Restrictions.LimitLifetime(i.now(), p.MaxLifetime); err != nil {
@@ -64,5 +65,5 @@ func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (Prop
 	}
 	// Clauses that became equal share one budget.
 	props.Restrictions = restriction.Merge(props.Restrictions)
-	return props, props.checkTimes(i.now())
+	return props, checkTimes(&props, i.now())
 }

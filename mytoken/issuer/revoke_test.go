@@ -16,14 +16,14 @@ import (
 )
 
 // family is a tree of three generations.
-type family struct{ root, parent, child, sibling *issuer.Issued }
+type family struct{ root, parent, child, sibling *mytoken.Issued }
 
 func newFamily(t *testing.T, s *mytokentest.Service) (f family) {
 	t.Helper()
-	f.root = login(t, s, issuer.Properties{Name: "root", Capabilities: allCapabilities})
-	f.parent = derive(t, s, f.root.Token, issuer.Properties{Name: "parent"})
-	f.child = derive(t, s, f.parent.Token, issuer.Properties{Name: "child"})
-	f.sibling = derive(t, s, f.root.Token, issuer.Properties{Name: "sibling"})
+	f.root = login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	f.parent = derive(t, s, f.root.Token, mytoken.Properties{Name: "parent"})
+	f.child = derive(t, s, f.parent.Token, mytoken.Properties{Name: "child"})
+	f.sibling = derive(t, s, f.root.Token, mytoken.Properties{Name: "sibling"})
 	return f
 }
 
@@ -36,7 +36,7 @@ func TestRevokeRecursively(t *testing.T) {
 	require.False(t, r.AtProvider, "others of the login live")
 	requireDead(t, s, f.parent.Token, issuer.TokenRevoked)
 	requireDead(t, s, f.child.Token, issuer.TokenRevoked)
-	_, err := tryDerive(t, s, f.child.Token, issuer.Properties{})
+	_, err := deriveAdjusted(t, s, f.child.Token, mytoken.Properties{})
 	requireTokenError(t, err, issuer.TokenRevoked)
 	requireUsable(t, s, f.sibling.Token)
 	requireUsable(t, s, f.root.Token)
@@ -84,7 +84,7 @@ func TestRevokeWithoutTheProvider(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
 		return optest.Fault{LoseRequest: p.Endpoint == optest.EndpointRevoke}
 	}}})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	r := revoke(t, s, root.Token, true)
 	require.Equal(t, root.ID, r.Revoked)
 	require.False(t, r.AtProvider)
@@ -107,12 +107,12 @@ func TestRevokeWithWhatIsLeft(t *testing.T) {
 	require.Equal(t, root.ID, revoke(t, s, root.Token, true).Revoked, "again")
 	require.Equal(t, 1, count(events(t, s, root.ID), "revoked"))
 
-	short := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
+	short := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
 	s.Clock.Advance(2 * time.Minute)
 	require.Equal(t, short.ID, revoke(t, s, short.Token, false).Revoked)
 
 	other := start(t, mytokentest.Options{})
-	foreign := login(t, other, issuer.Properties{})
+	foreign := login(t, other, mytoken.Properties{})
 	before := stateOf(t, s)
 	for _, token := range []string{"abc", "abcdefghijkmnopq", "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMN", "a.b.c", foreign.Token.Reveal(), "eyJ.eyJ.abcdefghijkmnopqrstuvwxyzABCDEF"} {
 		require.Equal(t, &issuer.Revocation{}, revoke(t, s, mytoken.NewSecret(token), true))
@@ -136,7 +136,7 @@ func count(list []string, entry string) (n int) {
 
 func TestRevokeChecksTheProvider(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	_, err := s.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: root.Token, Provider: "https://elsewhere.example.org"})
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
 	requireUsable(t, s, root.Token)
@@ -150,18 +150,18 @@ func TestRevokeChecksTheProvider(t *testing.T) {
 func TestRevokeOther(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	try := func(by *issuer.Issued, other mytoken.TokenID) error {
+	try := func(by *mytoken.Issued, other mytoken.TokenID) error {
 		_, err := s.Issuer.RevokeOther(ctx, issuer.RevokeOtherRequest{Token: by.Token, Other: other, Recursive: true, Client: client})
 		return err
 	}
-	only := func(cs ...capability.Capability) issuer.Properties { return issuer.Properties{Capabilities: cs} }
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	only := func(cs ...capability.Capability) mytoken.Properties { return mytoken.Properties{Capabilities: cs} }
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	parent := derive(t, s, root.Token, only(capability.AT, capability.CreateMytoken))
 	child := derive(t, s, parent.Token, only(capability.AT, capability.CreateMytoken))
 	grandchild := derive(t, s, child.Token, only(capability.AT))
 	manager := login(t, s, only(capability.ManageMytokensRevoke))
 	lister := login(t, s, only(capability.ManageMytokensList))
-	bob, err := s.Login(ctx, "bob", issuer.Properties{Capabilities: allCapabilities})
+	bob, err := s.Login(ctx, "bob", mytoken.Properties{Capabilities: allCapabilities})
 	require.NoError(t, err)
 
 	before := stateOf(t, s)
@@ -193,8 +193,8 @@ func TestRevokeOther(t *testing.T) {
 func TestRevokeOtherIsAUse(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(3), Hosts: []string{"192.0.2.7"}}}})
-	a, b := derive(t, s, root.Token, issuer.Properties{}), derive(t, s, root.Token, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(3), Hosts: []string{"192.0.2.7"}}}})
+	a, b := derive(t, s, root.Token, mytoken.Properties{}), derive(t, s, root.Token, mytoken.Properties{})
 	req := issuer.RevokeOtherRequest{Token: root.Token, ID: issuer.NewUseID(), Other: a.ID, Client: client}
 	elsewhere := req
 	elsewhere.Client = issuer.Client{}

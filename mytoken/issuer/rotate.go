@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -17,7 +18,7 @@ import (
 // not his: without an update his token stays valid, or, if the store rotated
 // and its answer was lost, the next request answers with the stored successor,
 // if it comes before the grace ends.
-func (i *Issuer) rotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) *Issued {
+func (i *Issuer) rotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) *mytoken.Issued {
 	update, err := i.rotateOrFail(ctx, p, wrapped, client)
 	if err != nil {
 		i.notRotated(ctx, p, err)
@@ -29,7 +30,7 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, wrapped store.Sealed,
 // store does not say whether it rotated, and only then. Its caller, who must
 // not believe that his token is still the current one, repeats his request
 // while the grace lasts.
-func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*Issued, error) {
+func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	update, err := i.tryRotate(step, p, wrapped, client)
@@ -51,7 +52,7 @@ func (i *Issuer) notRotated(ctx context.Context, p *presented, err error) {
 	i.cfg.Logger.ErrorContext(ctx, "mytoken", "kind", "not_rotated", "mom_id", p.id.ID.String(), "error", err.Error())
 }
 
-func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*Issued, error) {
+func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	key, err := i.dataKey(p, wrapped)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	}
 	rotation := store.Rotation{
 		From: p.id, To: store.Presented{ID: p.id.ID, Seq: p.id.Seq + 1, Sum: sha256.Sum256([]byte(m.compact))},
-		Expires: store.At(m.token.ExpiresAt()), Event: i.newEvent(EventTokenRotated, "", client),
+		Expires: store.At(m.token.ExpiresAt()), Event: i.newEvent(mytoken.EventTokenRotated, "", client),
 		Now: store.At(i.now()), Grace: i.cfg.RotationGrace,
 	}
 	if rotation.Key, err = i.wrapKey(key, rotation.To.ID, rotation.To.Seq, m.compact); err != nil {

@@ -13,9 +13,9 @@ import (
 )
 
 // rotating is a token that is replaced after each use.
-var rotating = issuer.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}}
+var rotating = mytoken.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}}
 
-func rotate(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *issuer.Issued {
+func rotate(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *mytoken.Issued {
 	t.Helper()
 	at, err := accessToken(t, s, token)
 	require.NoError(t, err)
@@ -38,8 +38,8 @@ func TestRotation(t *testing.T) {
 	require.Equal(t, s.Clock.Now().Unix(), next.Claims.IssuedAt().Unix())
 	require.Equal(t, root.Claims.ExpiresAt(), next.Claims.ExpiresAt())
 	require.Equal(t, root.Claims.AuthTime(), next.Claims.AuthTime())
-	require.Equal(t, root.Restrictions(), next.Restrictions())
-	require.Equal(t, root.Capabilities(), next.Capabilities())
+	require.Equal(t, root.Restrictions, next.Restrictions)
+	require.Equal(t, root.Capabilities, next.Capabilities)
 	require.Equal(t, root.Claims.Rotation(), next.Claims.Rotation())
 	require.Equal(t, "n", next.Claims.Name())
 	require.Contains(t, events(t, s, root.ID), "token_rotated")
@@ -52,14 +52,14 @@ func TestWhatRotates(t *testing.T) {
 		s := start(t, mytokentest.Options{})
 		ctx := t.Context()
 		fresh := func() mytoken.Secret {
-			return login(t, s, issuer.Properties{Capabilities: allCapabilities, Rotation: &r}).Token
+			return login(t, s, mytoken.Properties{Capabilities: allCapabilities, Rotation: &r}).Token
 		}
 		at, err := accessToken(t, s, fresh())
 		require.NoError(t, err)
 		require.Equal(t, r.OnAT, at.Update != nil)
 
 		token := fresh()
-		child := derive(t, s, token, issuer.Properties{})
+		child := derive(t, s, token, mytoken.Properties{})
 		require.Equal(t, r.OnOther, child.Update != nil)
 		info := issuer.InfoRequest{Token: fresh(), Client: client}
 		subtree, err := s.Issuer.Subtree(ctx, info)
@@ -98,7 +98,7 @@ func TestWhatRotates(t *testing.T) {
 func TestGrace(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, rotating)
-	child := derive(t, s, root.Token, issuer.Properties{})
+	child := derive(t, s, root.Token, mytoken.Properties{})
 	second := child.Update
 	again := rotate(t, s, root.Token)
 	require.True(t, second.Token.Equal(again.Token), "one successor, however often it is asked for")
@@ -141,7 +141,7 @@ func TestReuseRevokesWhateverIsAsked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, mytokentest.Options{})
-			root := login(t, s, issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
+			root := login(t, s, mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
 			next := rotate(t, s, root.Token)
 			s.Clock.Advance(time.Minute)
 			requireTokenError(t, ask(s, root.Token), issuer.TokenReused)
@@ -153,7 +153,7 @@ func TestReuseRevokesWhateverIsAsked(t *testing.T) {
 // Without auto_revoke a reuse is refused and hurts nobody.
 func TestReuseWithoutAutoRevoke(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true}})
+	root := login(t, s, mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true}})
 	next := rotate(t, s, root.Token)
 	s.Clock.Advance(time.Minute)
 	requireDead(t, s, root.Token, issuer.TokenReused)
@@ -191,7 +191,7 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 	props.Restrictions = restriction.List{{Expires: unix(s, 90*time.Second)}}
 	root := login(t, s, props)
 	require.Equal(t, unix(s, time.Minute), root.Claims.ExpiresAt().Unix(), "from the first generation on")
-	child := derive(t, s, root.Token, issuer.Properties{})
+	child := derive(t, s, root.Token, mytoken.Properties{})
 	s.Clock.Advance(50 * time.Second)
 	next := rotate(t, s, root.Token)
 	require.Equal(t, unix(s, 40*time.Second), next.Claims.ExpiresAt().Unix(), "no later than the restrictions")
@@ -215,12 +215,12 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 func TestRotationOfShortTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
-		Properties: rotating, Response: issuer.Response{Type: issuer.ResponseShortToken}, Client: client,
+		Properties: rotating, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)
 	old := result.Issued
 	next := rotate(t, s, old.Token)
-	require.Equal(t, issuer.ResponseShortToken, next.Type)
+	require.Equal(t, mytoken.ResponseShortToken, next.Type)
 	require.False(t, old.Token.Equal(next.Token))
 	again := rotate(t, s, old.Token)
 	require.True(t, next.Token.Equal(again.Token))
@@ -242,18 +242,18 @@ func TestRotationOfShortTokens(t *testing.T) {
 func TestShortTokenIsAnAlias(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
-		Properties: issuer.Properties{Capabilities: allCapabilities}, Response: issuer.Response{Type: issuer.ResponseShortToken}, Client: client,
+		Properties: mytoken.Properties{Capabilities: allCapabilities}, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)
 	short, compact := result.Issued.Token, compactOf(t, s, result.Issued.Token)
-	for token, form := range map[mytoken.Secret]issuer.ResponseType{short: issuer.ResponseShortToken, compact: issuer.ResponseToken} {
+	for token, form := range map[mytoken.Secret]mytoken.ResponseType{short: mytoken.ResponseShortToken, compact: mytoken.ResponseToken} {
 		requireUsable(t, s, token)
 		i, err := s.Issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: token, Client: client})
 		require.NoError(t, err)
 		require.Equal(t, form, i.Type)
 		require.Equal(t, result.Issued.ID, i.Claims.ID())
 	}
-	child := derive(t, s, short, issuer.Properties{})
+	child := derive(t, s, short, mytoken.Properties{})
 	revoke(t, s, short, true)
 	requireDead(t, s, short, issuer.TokenUnknown)
 	requireDead(t, s, compact, issuer.TokenRevoked)

@@ -22,7 +22,7 @@ type TokenSourceOptions struct {
 	// Updated is called with the successor of a rotated mytoken before the
 	// access token is used. An error keeps the access token back. Nil: the
 	// source keeps the successor to itself.
-	Updated func(context.Context, *Issued) error
+	Updated func(context.Context, *mytoken.Issued) error
 }
 
 // TokenSource returns a source of access tokens for a mytoken. It asks for a
@@ -43,7 +43,7 @@ type tokenSource struct {
 
 	mu      sync.Mutex
 	token   mytoken.Secret
-	pending *Issued // successor that Updated has not accepted yet
+	pending *mytoken.Issued // successor that Updated has not accepted yet
 	last    *oauth2.Token
 	renew   time.Time // of last
 }
@@ -65,7 +65,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.last = &oauth2.Token{AccessToken: at.Token.Reveal(), TokenType: at.TokenType, Expiry: at.Expires}
+	s.last = at.OAuth2()
 	s.renew = time.Time{}
 	if !at.Expires.IsZero() {
 		s.renew = at.Expires.Add(-min(s.opts.Early, at.Expires.Sub(now)/2))

@@ -29,7 +29,7 @@ func TestTokenSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, mytokentest.Options{Provider: optest.Options{AccessTokenLifetime: c.lifetime}})
-			root := login(t, s, issuer.Properties{Restrictions: restriction.List{{Scopes: []string{"compute", "profile"}}}})
+			root := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute", "profile"}}}})
 			source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{
 				Scopes: []string{"compute"}, Comment: "job 7", Client: client, Early: c.early,
 			})
@@ -55,7 +55,7 @@ func TestTokenSource(t *testing.T) {
 // Callers in parallel share one access token, and cannot change it for others.
 func TestTokenSourceIsShared(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	root := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
 	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
 	tokens, errs := atOnce(8, source.Token)
 	require.Len(t, winners(tokens, errs), 8)
@@ -83,7 +83,7 @@ func TestTokenSourceRotates(t *testing.T) {
 	var refuse error
 	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{
 		Client: client,
-		Updated: func(_ context.Context, next *issuer.Issued) error {
+		Updated: func(_ context.Context, next *mytoken.Issued) error {
 			if refuse != nil {
 				return refuse
 			}
@@ -127,7 +127,7 @@ func TestTokenSourceErrors(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
 		return optest.Fault{LoseRequest: down.get() && p.Endpoint == optest.EndpointRefresh}
 	}}})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
 	down.set(true)
 	_, err := source.Token()

@@ -44,7 +44,7 @@ func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCo
 	}
 	op := operation{
 		id: NewUseID(), kind: restriction.Uncounted, client: req.Client,
-		event: EventTransferCodeCreated, comment: "token type: " + string(p.form()),
+		event: mytoken.EventTransferCodeCreated, comment: "token type: " + string(p.form()),
 	}
 	op.tickets.Put = []store.Ticket{ticket}
 	if _, _, err := i.charge(ctx, p, op); err != nil {
@@ -54,11 +54,11 @@ func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCo
 }
 
 // form is the form in which the token was presented.
-func (p *presented) form() ResponseType {
+func (p *presented) form() mytoken.ResponseType {
 	if p.short != "" {
-		return ResponseShortToken
+		return mytoken.ResponseShortToken
 	}
-	return ResponseToken
+	return mytoken.ResponseToken
 }
 
 // RedeemRequest redeems a transfer code.
@@ -70,7 +70,7 @@ type RedeemRequest struct {
 // Redeem exchanges a transfer code for the compact token (protocol section
 // 5.4.4), once. A code whose token was rotated, revoked or has expired meanwhile
 // is of no use. It fails with *CodeError or *StoreError.
-func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*Issued, error) {
+func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued, error) {
 	t, code, err := i.resolveTransfer(ctx, req.Code)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func transfer(t *testing.T, s *mytokentest.Service, token mytoken.Secret) mytoke
 	return code.Code
 }
 
-func redeem(t *testing.T, s *mytokentest.Service, code mytoken.Secret) (*issuer.Issued, error) {
+func redeem(t *testing.T, s *mytokentest.Service, code mytoken.Secret) (*mytoken.Issued, error) {
 	t.Helper()
 	return s.Issuer.Redeem(t.Context(), issuer.RedeemRequest{Code: code, Client: client})
 }
@@ -31,12 +31,12 @@ func redeem(t *testing.T, s *mytokentest.Service, code mytoken.Secret) (*issuer.
 // proves P7
 func TestTransfer(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{Capabilities: capability.Set{capability.AT}}) // no capability is needed
+	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT}}) // no capability is needed
 	code, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: root.Token, Client: client})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(code.Code.Reveal()), 12)
 	require.Equal(t, s.Clock.Now().Add(5*time.Minute), code.Expires)
-	values, errs := atOnce(8, func() (*issuer.Issued, error) { return redeem(t, s, code.Code) })
+	values, errs := atOnce(8, func() (*mytoken.Issued, error) { return redeem(t, s, code.Code) })
 	won := winners(values, errs)
 	require.Len(t, won, 1)
 	for _, err := range errs {
@@ -44,7 +44,7 @@ func TestTransfer(t *testing.T) {
 			requireCodeError(t, err, issuer.CodeUnknown)
 		}
 	}
-	require.Equal(t, issuer.ResponseToken, won[0].Type)
+	require.Equal(t, mytoken.ResponseToken, won[0].Type)
 	require.True(t, root.Token.Equal(won[0].Token))
 	require.Equal(t, []string{
 		"created: Used grant_type oidc_flow authorization_code", "transfer_code_created: token type: token", "transfer_code_used",
@@ -56,8 +56,8 @@ func TestTransfer(t *testing.T) {
 // spends nothing.
 func TestTransferNeedsAUsableToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	elsewhere := login(t, s, issuer.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
-	later := login(t, s, issuer.Properties{Restrictions: restriction.List{{Expires: unix(s, time.Second)}, {NotBefore: unix(s, time.Hour)}}})
+	elsewhere := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
+	later := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Expires: unix(s, time.Second)}, {NotBefore: unix(s, time.Hour)}}})
 	s.Clock.Advance(time.Minute)
 	before := stateOf(t, s)
 	for token, key := range map[mytoken.Secret][]string{elsewhere.Token: {"hosts"}, later.Token: {"exp", "nbf"}} {
@@ -65,7 +65,7 @@ func TestTransferNeedsAUsableToken(t *testing.T) {
 		requireRefused(t, err, key...)
 	}
 	requireUnchanged(t, s, before)
-	spent := login(t, s, issuer.Properties{Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
+	spent := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
 	_, err := redeem(t, s, transfer(t, s, spent.Token))
 	require.NoError(t, err)
 }
@@ -75,12 +75,12 @@ func TestTransferNeedsAUsableToken(t *testing.T) {
 // proves P6
 func TestTransferCodeOfATokenThatChanged(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	ends := map[string]func(root *issuer.Issued){
-		"revoked":           func(root *issuer.Issued) { revoke(t, s, root.Token, false) },
-		"rotated":           func(root *issuer.Issued) { rotate(t, s, root.Token) },
-		"rotated, in use":   func(root *issuer.Issued) { requireUsable(t, s, rotate(t, s, root.Token).Token) },
-		"rotated long ago":  func(root *issuer.Issued) { rotate(t, s, root.Token); s.Clock.Advance(time.Minute) },
-		"its user's tokens": func(root *issuer.Issued) { require.NoError(t, owner(t, s, "alice").RevokeAll(t.Context(), client)) },
+	ends := map[string]func(root *mytoken.Issued){
+		"revoked":           func(root *mytoken.Issued) { revoke(t, s, root.Token, false) },
+		"rotated":           func(root *mytoken.Issued) { rotate(t, s, root.Token) },
+		"rotated, in use":   func(root *mytoken.Issued) { requireUsable(t, s, rotate(t, s, root.Token).Token) },
+		"rotated long ago":  func(root *mytoken.Issued) { rotate(t, s, root.Token); s.Clock.Advance(time.Minute) },
+		"its user's tokens": func(root *mytoken.Issued) { require.NoError(t, owner(t, s, "alice").RevokeAll(t.Context(), client)) },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +101,8 @@ func TestTransferCodeOfATokenThatChanged(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeUnknown)
 	requireUsable(t, s, next.Token)
 
-	ancestor := login(t, s, issuer.Properties{Capabilities: allCapabilities})
-	child := derive(t, s, ancestor.Token, issuer.Properties{})
+	ancestor := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	child := derive(t, s, ancestor.Token, mytoken.Properties{})
 	code = transfer(t, s, child.Token)
 	revoke(t, s, ancestor.Token, true)
 	_, err = redeem(t, s, code)
@@ -111,14 +111,14 @@ func TestTransferCodeOfATokenThatChanged(t *testing.T) {
 
 func TestTransferCodeExpires(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, issuer.Properties{})
+	root := login(t, s, mytoken.Properties{})
 	code := transfer(t, s, root.Token)
 	s.Clock.Advance(5*time.Minute + time.Second)
 	_, err := redeem(t, s, code)
 	requireCodeError(t, err, issuer.CodeExpired)
 
 	// A token that expires first takes its code with it.
-	short := login(t, s, issuer.Properties{Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
+	short := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
 	code = transfer(t, s, short.Token)
 	s.Clock.Advance(2 * time.Minute)
 	_, err = redeem(t, s, code)
@@ -132,14 +132,14 @@ func TestTransferCodeExpires(t *testing.T) {
 func TestRevokeTransferCode(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root := login(t, s, issuer.Properties{Capabilities: allCapabilities})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	existing := transfer(t, s, root.Token)
 	require.Zero(t, revoke(t, s, existing, false).Revoked)
 	_, err := redeem(t, s, existing)
 	requireCodeError(t, err, issuer.CodeUnknown)
 	requireUsable(t, s, root.Token)
 
-	created, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client, Response: issuer.Response{Type: issuer.ResponseTransferCode}})
+	created, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client, Response: mytoken.Response{Type: mytoken.ResponseTransferCode}})
 	require.NoError(t, err)
 	_, err = s.Issuer.Revoke(ctx, issuer.RevokeRequest{Token: created.TransferCode, Provider: "https://elsewhere.example.org"})
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
@@ -149,7 +149,7 @@ func TestRevokeTransferCode(t *testing.T) {
 	require.False(t, stateOf(t, s).Tokens[1].Live)
 
 	// After it was redeemed the code is nothing any more.
-	created, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client, Response: issuer.Response{Type: issuer.ResponseTransferCode}})
+	created, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client, Response: mytoken.Response{Type: mytoken.ResponseTransferCode}})
 	require.NoError(t, err)
 	child, err := redeem(t, s, created.TransferCode)
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestRevokeTransferCode(t *testing.T) {
 	requireUsable(t, s, child.Token)
 
 	// A first token's code lets the login be revoked at the provider, too.
-	first, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: issuer.Response{Type: issuer.ResponseTransferCode}, Client: client})
+	first, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
 	require.NoError(t, err)
 	require.True(t, revoke(t, s, first.Issued.TransferCode, false).AtProvider)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))

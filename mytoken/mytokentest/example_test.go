@@ -51,7 +51,7 @@ func Example() {
 		return answer.Code
 	}
 
-	issued, err := service.Login(ctx, "alice", issuer.Properties{
+	issued, err := service.Login(ctx, "alice", mytoken.Properties{
 		Restrictions: restriction.List{{Expires: service.Clock.Now().Add(3 * time.Hour).Unix()}},
 	})
 	if err != nil {
@@ -85,7 +85,7 @@ func ExampleStart_faults() {
 		panic(err)
 	}
 	defer service.Close()
-	issued, err := service.Login(ctx, "alice", issuer.Properties{})
+	issued, err := service.Login(ctx, "alice", mytoken.Properties{})
 	if err != nil {
 		panic(err)
 	}

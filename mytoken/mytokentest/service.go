@@ -125,7 +125,7 @@ func (s *Service) configure(opts Options) error {
 
 // Login logs a user in at the provider, over HTTP, as [Client] does, and returns the
 // token.
-func (s *Service) Login(ctx context.Context, subject string, props issuer.Properties) (*issuer.Issued, error) {
+func (s *Service) Login(ctx context.Context, subject string, props mytoken.Properties) (*mytoken.Issued, error) {
 	result, err := s.FinishLogin(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
 	if err != nil {
 		return nil, err

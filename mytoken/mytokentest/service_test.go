@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -28,7 +29,7 @@ func TestClock(t *testing.T) {
 	clock := mytokentest.NewClock(begin)
 	s := start(t, mytokentest.Options{Clock: clock, Provider: optest.Options{AccessTokenLifetime: time.Minute}})
 	require.Same(t, clock, s.Clock)
-	issued, err := s.Login(t.Context(), "alice", issuer.Properties{})
+	issued, err := s.Login(t.Context(), "alice", mytoken.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, begin, issued.Claims.IssuedAt())
 	require.Equal(t, begin.Add(time.Hour), clock.Advance(time.Hour))
@@ -67,7 +68,7 @@ func TestOptions(t *testing.T) {
 	require.Equal(t, s.Issuer.URL(), s.Config.Issuer)
 
 	// Another issuer made with the configuration is another node.
-	issued, err := s.Login(t.Context(), "bob", issuer.Properties{})
+	issued, err := s.Login(t.Context(), "bob", mytoken.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, "bob", issued.Claims.OIDCSubject())
 	node, err := issuer.New(s.Config)
@@ -86,7 +87,7 @@ func TestErrors(t *testing.T) {
 	require.Error(t, err)
 
 	s := start(t, mytokentest.Options{})
-	_, err = s.Login(t.Context(), "alice", issuer.Properties{Name: "\x00"})
+	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
 	require.Error(t, err)
 	_, err = s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -116,7 +116,7 @@ func TestSwappedCodes(t *testing.T) {
 // through which the program sends it.
 func TestNothingIsInjectedOnDemand(t *testing.T) {
 	s := start(t)
-	token := s.token(issuer.Properties{Capabilities: everything})
+	token := s.token(mytoken.Properties{Capabilities: everything})
 	harmless := s.onDemand(token, "harmless")
 	if strings.Count(harmless, "harmless") < 3 {
 		t.Fatalf("the page does not show what is asked for: %s", harmless)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -69,7 +69,7 @@ func (l *load) neighbour(b *testing.B, others ...func()) time.Duration {
 }
 
 func newNeighbour(s *service) *load {
-	body := encode(s.t, m{"action": "introspect", "mytoken": s.tokenOf("bob", issuer.Properties{})})
+	body := encode(s.t, m{"action": "introspect", "mytoken": s.tokenOf("bob", mytoken.Properties{})})
 	return newLoad(s.URL+"/api/v0/tokeninfo", [][]byte{[]byte(body)})
 }
 
@@ -92,7 +92,7 @@ func BenchmarkSlowProvider(b *testing.B) {
 			}}
 		}
 	})
-	slow := newLoad(s.URL+"/api/v0/token/access", [][]byte{[]byte(encode(b, m{"grant_type": "mytoken", "mytoken": s.token(issuer.Properties{})}))})
+	slow := newLoad(s.URL+"/api/v0/token/access", [][]byte{[]byte(encode(b, m{"grant_type": "mytoken", "mytoken": s.token(mytoken.Properties{})}))})
 	defer slow.close()
 	quick := newNeighbour(s)
 	defer quick.close()

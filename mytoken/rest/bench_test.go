@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -45,7 +45,7 @@ func BenchmarkREST(b *testing.B) {
 func benchREST(b *testing.B, s *service) {
 	tokens := make([]string, connections)
 	for i := range tokens {
-		tokens[i] = s.token(issuer.Properties{})
+		tokens[i] = s.token(mytoken.Properties{})
 	}
 	for _, c := range []struct {
 		name, path string

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -76,8 +77,8 @@ func (c *call) boundTo(state string) bool {
 // tokenCookie is the cookie of a web login (protocol section 5.0.4), of the form
 // that was issued (D70). It has no Domain: with one, every host below this one
 // would get the token.
-func (c *call) tokenCookie(t *issuer.Issued) *http.Cookie {
-	if t.Type == issuer.ResponseTransferCode {
+func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
+	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
 		cookie.MaxAge = max(int(c.secondsUntil(t.CodeExpires)), 1)
 		return cookie

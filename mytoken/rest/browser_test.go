@@ -248,7 +248,7 @@ func TestD47_Cookies(t *testing.T) {
 		t.Fatalf("%v", rotated.Header)
 	}
 	// another token, in the body or header of a request that has the cookie too
-	other := s.tokenOf("bob", issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true}})
+	other := s.tokenOf("bob", mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true}})
 	for _, r := range []*reply{
 		post("/api/v0/token/access", m{"grant_type": "mytoken", "mytoken": other}),
 		post("/api/v0/tokeninfo", m{"action": "list_mytokens"}, "Authorization", "Bearer "+other),

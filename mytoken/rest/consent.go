@@ -125,7 +125,7 @@ func (c *call) approve(decision *wire.ConsentDecision) (*issuer.Login, error) {
 // not mention stays as it was asked for, so that leaving something out never makes
 // a token more powerful; rotation is what was agreed to, none included (D65). The
 // provider is the one that was asked for (D58).
-func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (issuer.Properties, error) {
+func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
 	props := asked.Properties
 	if d.OIDCIssuer != "" && !sameIssuer(d.OIDCIssuer, asked.Provider) {
 		return props, issuer.ErrUnknownProvider

@@ -65,7 +65,7 @@ func (c *call) toProvider(login *issuer.Login) (*answer, error) {
 // consentReply is the consent page as the user sent it back.
 type consentReply struct {
 	asked  *issuer.ConsentRequest
-	agreed issuer.Properties
+	agreed mytoken.Properties
 	*edited
 	json wire.ConsentDecision // what was written as JSON
 }
@@ -93,7 +93,7 @@ func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*co
 }
 
 // notBeyond refuses what is more than was asked for: the page only takes away.
-func (c *call) notBeyond(asked, agreed issuer.Properties) error {
+func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	if !agreed.Capabilities.Within(asked.Capabilities) {
 		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
 	}

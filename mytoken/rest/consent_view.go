@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // consentView describes properties to the user who is asked to agree to them.
-func (c *call) consentView(provider string, props issuer.Properties) (*ConsentPage, error) {
+func (c *call) consentView(provider string, props mytoken.Properties) (*ConsentPage, error) {
 	view := &ConsentPage{
 		Frame: c.frame(), Provider: provider, ProviderName: c.providerName(provider), Name: props.Name,
 		Capabilities: choices(props.Capabilities, props.Capabilities), Clauses: clauseTexts(props.Restrictions, nil),

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
@@ -83,7 +83,7 @@ func TestD06_OneTaker(t *testing.T) {
 	if got := inParallel(12, func(int) *reply { return s.poll(polling) }); got[200] != 1 || got[401] != 11 {
 		t.Errorf("polling: %v", got)
 	}
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	code := s.object(s.post("/api/v0/token/transfer", m{"mytoken": token}), 200)["transfer_code"]
 	redeem := func(int) *reply {
 		return s.post("/api/v0/token/my", m{"grant_type": "transfer_code", "transfer_code": code})
@@ -99,7 +99,7 @@ func TestD07_CodesHaveAType(t *testing.T) {
 	s := start(t)
 	consent, pending := s.startNative(nil)
 	done := s.loggedIn(nil, nil)
-	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": s.token(issuer.Properties{})}), 200)["transfer_code"].(string)
+	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": s.token(mytoken.Properties{})}), 200)["transfer_code"].(string)
 	for grant, codes := range map[string][]string{
 		"polling_code":  {transfer, consent[strings.LastIndex(consent, "/")+1:]},
 		"transfer_code": {pending, done, consent[strings.LastIndex(consent, "/")+1:]},

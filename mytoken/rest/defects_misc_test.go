@@ -50,7 +50,7 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 		"invalid_client":     {optest.Fault{Refuse: "invalid_client"}, 502, "oidc_error"},
 	} {
 		s := start(t, onRefresh(c.fault))
-		got := s.object(s.access(s.token(issuer.Properties{}), nil), c.status)
+		got := s.object(s.access(s.token(mytoken.Properties{}), nil), c.status)
 		if got["error"] != c.code || got["access_token"] != nil {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -63,7 +63,7 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 // TestD57_OfflineAccess: a refresh asks for what the client asks for.
 func TestD57_OfflineAccess(t *testing.T) {
 	s := start(t)
-	if got := s.object(s.access(s.token(issuer.Properties{}), m{"scope": "openid"}), 200); got["scope"] != "openid" {
+	if got := s.object(s.access(s.token(mytoken.Properties{}), m{"scope": "openid"}), 200); got["scope"] != "openid" {
 		t.Errorf("%v", got)
 	}
 	for _, e := range s.Provider.Record() {
@@ -76,7 +76,7 @@ func TestD57_OfflineAccess(t *testing.T) {
 // TestD62_DeadGrants: once the provider has ended a login, it is not asked again.
 func TestD62_DeadGrants(t *testing.T) {
 	s := start(t)
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	s.Provider.EndGrants("alice")
 	for range 3 {
 		s.fails(s.access(token, nil), 401, "invalid_token", "No refresh token attached")
@@ -89,7 +89,7 @@ func TestD62_DeadGrants(t *testing.T) {
 // TestD63_Resource: an alias of audience that may be repeated, in both formats.
 func TestD63_Resource(t *testing.T) {
 	s := start(t)
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	want := `["https://a.example","https://b.example"]`
 	for name, r := range map[string]*reply{
 		"form":  s.form("/api/v0/token/access", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "resource": {"https://a.example", "https://b.example"}}),
@@ -130,7 +130,7 @@ func TestD79_D80_D81_Includes(t *testing.T) {
 			"lab/profiles/small.json": {Data: []byte(`{"include":"weak","name":"small","rotation":{"on_AT":true}}`)},
 		}
 	})
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	for _, bad := range []m{
 		{"include": "nobody"}, {"include": []string{"weak", "nobody"}}, {"include": 7}, {"include": m{}},
 		{"include": "rotating", "rotation": m{"on_other": true}},
@@ -181,7 +181,7 @@ func TestD79_D80_D81_Includes(t *testing.T) {
 // TestD85_LongTexts: names are refused, what is only recorded is cut.
 func TestD85_LongTexts(t *testing.T) {
 	s := start(t)
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	s.fails(s.derive(parent, m{"name": strings.Repeat("ü", 101)}), 400, "invalid_request", "name: longer than 100 characters")
 	s.object(s.derive(parent, m{"name": strings.Repeat("ü", 100)}), 200)
 	s.object(s.access(parent, m{"comment": strings.Repeat("x", 5000)}, "User-Agent", strings.Repeat("y", 5000)), 200)
@@ -266,7 +266,7 @@ func TestD87_InternalErrors(t *testing.T) {
 			}
 		}
 	})
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	panicked := s.derive(token, m{"name": "panic"})
 	broken.broken = true
 	for _, r := range []*reply{s.access(token, nil), s.introspect(token), panicked} {
@@ -303,7 +303,7 @@ func TestD87_InternalErrors(t *testing.T) {
 // answers are empty.
 func TestD88_D89_Headers(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	for _, r := range []*reply{
 		s.access(token, nil), s.derive(token, nil), s.introspect(token), s.post("/api/v0/token/transfer", m{"mytoken": token}),
 		s.do(http.MethodGet, "/api/v0/settings", ""), s.do(http.MethodGet, "/native", ""), s.do(http.MethodGet, "/api/v0/none", ""),
@@ -332,7 +332,7 @@ func TestD88_D89_Headers(t *testing.T) {
 // everywhere; names in any case.
 func TestD99_D101_Formats(t *testing.T) {
 	s := start(t)
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	multipart := "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nmytoken\r\n--b\r\nContent-Disposition: form-data; name=\"mytoken\"\r\n\r\n" + token + "\r\n--b--\r\n"
 	for name, r := range map[string]*reply{
 		"empty lists":      s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer(), "capabilities": []string{}, "restrictions": []m{}}),
@@ -371,7 +371,7 @@ func TestD103_ProviderDown(t *testing.T) {
 			c.Providers = append(c.Providers, issuer.Provider{Upstream: upstream})
 		}
 	})
-	s.object(s.access(s.token(issuer.Properties{}), nil), 200)
+	s.object(s.access(s.token(mytoken.Properties{}), nil), 200)
 	got := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
 	if len(got["providers_supported"].([]any)) != 2 {
 		t.Errorf("%v", got["providers_supported"])

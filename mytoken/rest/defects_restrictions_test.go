@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -50,15 +51,15 @@ func (s *service) refusedBy(r *reply, keys ...string) {
 	}
 }
 
-func list(clauses ...restriction.Clause) issuer.Properties {
-	return issuer.Properties{Restrictions: clauses}
+func list(clauses ...restriction.Clause) mytoken.Properties {
+	return mytoken.Properties{Restrictions: clauses}
 }
 
 // TestD09_D10_ScopeAndAudience: what is requested counts, else what the clause
 // says, whether or not the token is restricted. // proves P1
 func TestD09_D10_ScopeAndAudience(t *testing.T) {
 	s := start(t)
-	free := s.token(issuer.Properties{})
+	free := s.token(mytoken.Properties{})
 	got := s.object(s.access(free, m{"scope": "openid", "audience": "https://a.example"}), 200)
 	if got["scope"] != "openid" || encode(t, got["audience"]) != `["https://a.example"]` {
 		t.Errorf("an unrestricted token: %v", got)
@@ -172,13 +173,13 @@ func TestD18_Hosts(t *testing.T) {
 	for host, admits := range map[string]bool{
 		"192.0.2.99/24": true, "0.0.0.0/0": true, "::/0": false, "::ffff:192.0.2.7": true, "192.0.2.8": false,
 	} {
-		token := s.object(s.derive(s.token(issuer.Properties{}), m{"restrictions": []m{{"hosts": []string{host}}}}), 200)["mytoken"]
+		token := s.object(s.derive(s.token(mytoken.Properties{}), m{"restrictions": []m{{"hosts": []string{host}}}}), 200)["mytoken"]
 		if r := s.access(token, nil, "X-Forwarded-For", "192.0.2.7"); (r.StatusCode == 200) != admits {
 			t.Errorf("%s: %d", host, r.StatusCode)
 		}
 	}
 	for _, host := range []string{"", " ", "*x.example.com", "192.0.2.1/99", "*"} {
-		if r := s.derive(s.token(issuer.Properties{}), m{"restrictions": []m{{"hosts": []string{host}}}}); r.StatusCode != 400 {
+		if r := s.derive(s.token(mytoken.Properties{}), m{"restrictions": []m{{"hosts": []string{host}}}}); r.StatusCode != 400 {
 			t.Errorf("%q: %d %s", host, r.StatusCode, r.text)
 		}
 	}
@@ -211,7 +212,7 @@ func TestD19_Countries(t *testing.T) {
 		{m{"geoip_allow": []string{"de"}}, "192.0.2.8", false},
 		{m{"geoip_disallow": []string{"fr"}}, "192.0.2.8", false},
 	} {
-		token := s.object(s.derive(s.token(issuer.Properties{}), m{"restrictions": []m{c.clause}}, "X-Forwarded-For", "192.0.2.7"), 200)["mytoken"]
+		token := s.object(s.derive(s.token(mytoken.Properties{}), m{"restrictions": []m{c.clause}}, "X-Forwarded-For", "192.0.2.7"), 200)["mytoken"]
 		if r := s.access(token, nil, "X-Forwarded-For", c.address); (r.StatusCode == 200) != c.admits {
 			t.Errorf("%v from %s: %d", c.clause, c.address, r.StatusCode)
 		}
@@ -275,7 +276,7 @@ func TestD25_D26_DisabledKeys(t *testing.T) {
 		t.Errorf("the key is ignored: %d %s", r.StatusCode, r.text)
 	}
 	clause := []m{{"hosts": []string{"this"}}}
-	if r := other.derive(other.token(issuer.Properties{}), m{"restrictions": clause}); r.StatusCode != 400 || !strings.Contains(r.text, "hosts") {
+	if r := other.derive(other.token(mytoken.Properties{}), m{"restrictions": clause}); r.StatusCode != 400 || !strings.Contains(r.text, "hosts") {
 		t.Errorf("the key is dropped: %d %s", r.StatusCode, r.text)
 	}
 	consent, _ := other.startNative(nil)
@@ -319,7 +320,7 @@ func TestD28_D37_UncountedUses(t *testing.T) {
 // clause that fits is the one that counts (D29a).
 func TestD29_Nonsense(t *testing.T) {
 	s := start(t)
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	for _, clause := range []m{
 		{"usages_AT": -1}, {"usages_AT": 1.5}, {"usages_AT": "1"}, {"scope": []string{"a"}}, {"audience": "a"}, {"audience": []string{""}}, {"exp": "soon"},
 		{"exp": 1}, {"exp": -5}, {"nbf": 4102444800, "exp": 4102444700}, {"hosts": []string{""}}, {"Exp": 4102444800}, {"usages_at": 1}, {}, {"geoip_allow": []string{"Germany"}},

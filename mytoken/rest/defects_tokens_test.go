@@ -17,8 +17,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-func can(names ...capability.Capability) issuer.Properties {
-	return issuer.Properties{Capabilities: names}
+func can(names ...capability.Capability) mytoken.Properties {
+	return mytoken.Properties{Capabilities: names}
 }
 
 const lackingText = "The provided token does not have the required capability for this operation"
@@ -50,7 +50,7 @@ func TestD30_D31_HistoryOfWhom(t *testing.T) {
 			t.Errorf("%v: %v", of, got)
 		}
 	}
-	bob := s.object(s.introspect(s.tokenOf("bob", issuer.Properties{})), 200)["mom_id"]
+	bob := s.object(s.introspect(s.tokenOf("bob", mytoken.Properties{})), 200)["mom_id"]
 	for _, of := range []any{bob, "children@" + bob.(string)} {
 		s.fails(s.info("event_history", manager, m{"mom_ids": []any{of}}), 403, "invalid_grant", "The provided token cannot be used to obtain history for this mom_id")
 	}
@@ -69,7 +69,7 @@ func TestD32_UnknownCapabilities(t *testing.T) {
 	s.fails(ask("AT", "tokeninfo:foo"), 400, "invalid_request", `unknown capability "tokeninfo:foo"`)
 	s.object(ask("AT", "list_mytokens", "revoke_any_token"), 200)
 	s.fails(ask("list_mytokens"), 400, "invalid_request", "none of the requested capabilities exists")
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	if got := s.object(s.derive(parent, m{"capabilities": []string{"AT", "everything"}}), 200); encode(t, got["capabilities"]) != `["AT"]` {
 		t.Errorf("%v", got["capabilities"])
 	}
@@ -79,7 +79,7 @@ func TestD32_UnknownCapabilities(t *testing.T) {
 // TestD33_DisabledActions: an action that is switched off is not served.
 func TestD33_DisabledActions(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.TokeninfoActions = []string{"introspect"} })
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	s.object(s.introspect(token), 200)
 	for _, action := range []string{"event_history", "subtokens", "list_mytokens"} {
 		s.fails(s.info(action, token, nil), 400, "invalid_request", "value '"+action+"' not valid for TokeninfoAction")
@@ -100,7 +100,7 @@ func TestD33_DisabledActions(t *testing.T) {
 // or is a 401, all successors are the same token, and nothing is revoked.
 func TestD38_D49_LostRaces(t *testing.T) {
 	s := start(t)
-	token := s.token(issuer.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, Capabilities: everything})
+	token := s.token(mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, Capabilities: everything})
 	var next atomic.Pointer[string]
 	got := inParallel(12, func(int) *reply {
 		r := s.access(token, nil)
@@ -130,7 +130,7 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 	s := start(t)
 	now := s.Clock.Now()
 	rotation := &mytoken.Rotation{OnAT: true, OnOther: true, Lifetime: 600, AutoRevoke: true}
-	first := s.token(issuer.Properties{
+	first := s.token(mytoken.Properties{
 		Capabilities: everything, Rotation: rotation, Restrictions: restriction.List{{Expires: now.Unix() + 900}},
 	})
 	claims := s.object(s.introspect(first), 200)["token"].(m)
@@ -146,14 +146,14 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 	s.fails(s.access(second["mytoken"], nil), 401, "invalid_token", "token has expired")
 
 	// a token that is only too old is not reuse: the tree lives
-	parent := s.token(issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{Lifetime: 60, AutoRevoke: true}})
+	parent := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{Lifetime: 60, AutoRevoke: true}})
 	child := s.object(s.derive(parent, nil), 200)["mytoken"]
 	s.Clock.Advance(2 * time.Minute)
 	s.fails(s.access(parent, nil), 401, "invalid_token", "token has expired")
 	s.object(s.access(child, nil), 200)
 
 	// reuse that shows at the settings endpoint revokes as well
-	third := s.token(issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
+	third := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
 	fourth := s.object(s.access(third, nil), 200)["token_update"].(m)["mytoken"]
 	s.object(s.introspect(fourth), 200)
 	s.Clock.Advance(time.Minute)
@@ -165,8 +165,8 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 // answer always holds the new token.
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
-	var token any = s.token(issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
-	other := s.object(s.derive(s.token(issuer.Properties{}), nil), 200)
+	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
+	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
 	header := func() []string { return []string{"Authorization", "Bearer " + token.(string)} }
 	for name, send := range map[string]func() *reply{
 		"derive":       func() *reply { return s.derive(token, nil) },
@@ -201,7 +201,7 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 // new one as a refresh token.
 func TestD44_RefreshTokenAlias(t *testing.T) {
 	s := start(t)
-	rotating := issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true}}
+	rotating := mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true}}
 	for name, send := range map[string]func(token string) *reply{
 		"form": func(token string) *reply {
 			return s.form("/api/v0/token/access", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
@@ -224,7 +224,7 @@ func TestD44_RefreshTokenAlias(t *testing.T) {
 	if got := s.object(s.access(s.token(rotating), nil), 200); got["refresh_token"] != nil || got["token_update"] == nil {
 		t.Errorf("without the alias: %v", got)
 	}
-	if got := s.object(s.form("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.token(issuer.Properties{})}}), 200); got["refresh_token"] != nil {
+	if got := s.object(s.form("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.token(mytoken.Properties{})}}), 200); got["refresh_token"] != nil {
 		t.Errorf("without rotation: %v", got)
 	}
 }
@@ -233,10 +233,10 @@ func TestD44_RefreshTokenAlias(t *testing.T) {
 // outdated token revokes its chain; a short token that rotated away is gone.
 func TestD45_D46_D48_Revocation(t *testing.T) {
 	s := start(t)
-	root := s.object(s.introspect(s.token(issuer.Properties{})), 200)
-	manager := s.token(issuer.Properties{})
+	root := s.object(s.introspect(s.token(mytoken.Properties{})), 200)
+	manager := s.token(mytoken.Properties{})
 	before := s.Provider.Count(optest.Revoked)
-	if r := s.post("/api/v0/token/revoke", m{"token": s.token(issuer.Properties{})}); r.StatusCode != 204 || s.Provider.Count(optest.Revoked) != before+1 {
+	if r := s.post("/api/v0/token/revoke", m{"token": s.token(mytoken.Properties{})}); r.StatusCode != 204 || s.Provider.Count(optest.Revoked) != before+1 {
 		t.Errorf("%d, %d revoked at the provider", r.StatusCode, s.Provider.Count(optest.Revoked)-before)
 	}
 	if r := s.post("/api/v0/token/revoke", m{"token": manager, "mom_id": root["mom_id"], "recursive": true}); r.StatusCode != 204 {
@@ -248,7 +248,7 @@ func TestD45_D46_D48_Revocation(t *testing.T) {
 		t.Errorf("by mom_id: %d, %d revoked at the provider", r.StatusCode, s.Provider.Count(optest.Revoked)-before)
 	}
 
-	outdated := s.token(issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true}})
+	outdated := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true}})
 	current := s.object(s.access(outdated, nil), 200)["token_update"].(m)["mytoken"]
 	s.object(s.introspect(current), 200)
 	if r := s.post("/api/v0/token/revoke", m{"token": outdated}); r.StatusCode != 204 || r.text != "" {
@@ -256,7 +256,7 @@ func TestD45_D46_D48_Revocation(t *testing.T) {
 	}
 	s.fails(s.access(current, nil), 401, "invalid_token", "")
 
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	short := s.object(s.derive(parent, m{"rotation": m{"on_AT": true}}), 200)["mytoken"]
 	update := s.object(s.access(short, nil), 200)["token_update"].(m)
 	if update["mytoken_type"] != "short_token" || update["mytoken"] == short {
@@ -309,7 +309,7 @@ func TestD91_D92_Keys(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.Keys = keys } })
-		token := s.token(issuer.Properties{})
+		token := s.token(mytoken.Properties{})
 		s.object(s.introspect(token), 200)
 		set := s.object(s.do(http.MethodGet, "/jwks", ""), 200)["keys"].([]any)
 		doc := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
@@ -330,7 +330,7 @@ func TestD91_D92_Keys(t *testing.T) {
 // TestD96_HistoryStays: revocation leaves a trace, and takes none away.
 func TestD96_HistoryStays(t *testing.T) {
 	s := start(t)
-	manager := s.token(issuer.Properties{})
+	manager := s.token(mytoken.Properties{})
 	child := s.object(s.derive(manager, m{"name": "x"}), 200)
 	s.object(s.access(child["mytoken"], nil), 200)
 	s.post("/api/v0/token/revoke", m{"token": child["mytoken"]})
@@ -350,7 +350,7 @@ func TestD96_HistoryStays(t *testing.T) {
 // parent; revocation by mom_id checks the token that authorises it fully.
 func TestD97_D98_RevokingAlone(t *testing.T) {
 	s := start(t)
-	root := s.token(issuer.Properties{})
+	root := s.token(mytoken.Properties{})
 	middle := s.object(s.derive(root, m{"name": "middle"}), 200)
 	leaf := s.object(s.derive(middle["mytoken"], m{"name": "leaf", "capabilities": []string{"AT"}}), 200)
 	if r := s.post("/api/v0/token/revoke", m{"token": root, "mom_id": middle["mom_id"]}); r.StatusCode != 204 {
@@ -374,12 +374,12 @@ func TestD97_D98_RevokingAlone(t *testing.T) {
 	s.fails(s.access(leaf["mytoken"], nil), 401, "invalid_token", "")
 
 	target := s.object(s.derive(root, nil), 200)["mom_id"]
-	spent := s.token(issuer.Properties{Capabilities: everything, Restrictions: restriction.List{{UsagesOther: restriction.Usages(0)}}})
+	spent := s.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{{UsagesOther: restriction.Usages(0)}}})
 	s.refusedBy(s.post("/api/v0/token/revoke", m{"token": spent, "mom_id": target}), "usages_other")
-	dead := s.token(issuer.Properties{})
+	dead := s.token(mytoken.Properties{})
 	s.post("/api/v0/token/revoke", m{"token": dead})
 	s.fails(s.post("/api/v0/token/revoke", m{"token": dead, "mom_id": target}), 401, "invalid_token", "")
 	s.fails(s.post("/api/v0/token/revoke", m{"token": "nonsense", "mom_id": target}), 401, "invalid_token", "token not valid")
-	bob := s.tokenOf("bob", issuer.Properties{})
+	bob := s.tokenOf("bob", mytoken.Properties{})
 	s.fails(s.post("/api/v0/token/revoke", m{"token": bob, "mom_id": target}), 403, "invalid_grant", "The provided token cannot be used to revoke this mom_id")
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -68,7 +69,7 @@ func TestD16_NamesAreConfirmed(t *testing.T) {
 // refresh token shows up never sees one, however many ask at once. // proves P5
 func TestD51_D52_D54_ProviderRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.Provider.Rotation = optest.RotateStrict })
-	parent := s.token(issuer.Properties{})
+	parent := s.token(mytoken.Properties{})
 	tokens := []any{parent}
 	for range 3 {
 		tokens = append(tokens, s.object(s.derive(parent, nil), 200)["mytoken"])

@@ -5,8 +5,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // metadata are the encoded documents, as long as the same key signs. They are
@@ -61,7 +61,7 @@ func (h *Handler) configuration(algorithm string) wire.Configuration {
 		MytokenGrantTypes:     []string{wire.GrantOIDCFlow, wire.GrantMytoken, wire.GrantTransferCode, wire.GrantPollingCode},
 		OIDCFlows:             []string{wire.FlowAuthorizationCode},
 		ResponseTypes: []string{
-			string(issuer.ResponseToken), string(issuer.ResponseShortToken), string(issuer.ResponseTransferCode),
+			string(mytoken.ResponseToken), string(mytoken.ResponseShortToken), string(mytoken.ResponseTransferCode),
 		},
 		RestrictionKeys:        h.issuer.RestrictionKeys(),
 		AuthorizationServerURI: h.origin + h.MetadataPath(),

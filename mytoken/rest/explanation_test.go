@@ -43,7 +43,7 @@ func (s *service) refusals() (byJWT, byShort string) {
 	s.t.Helper()
 	begin := s.Clock.Now()
 	later := begin.Add(24 * time.Hour).Unix() // 2030-03-02T08:00:00Z
-	root := s.token(issuer.Properties{Restrictions: restriction.List{
+	root := s.token(mytoken.Properties{Restrictions: restriction.List{
 		{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(1)},
 		{NotBefore: later, Expires: later + 7777, Scopes: []string{"storage.read"}, Audiences: []string{"https://secret.example"}, Hosts: []string{"192.0.2.33"}},
 		{Scopes: []string{"openid"}, Extra: []restriction.Extra{{Key: "cluster", Value: []byte("true")}}},
@@ -151,7 +151,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	for name, capabilities := range map[string]capability.Set{
 		"nothing but AT": {capability.AT}, "another action": {capability.AT, capability.TokeninfoHistory}, "no AT": {capability.Tokeninfo},
 	} {
-		weak := s.token(issuer.Properties{Capabilities: capabilities, Restrictions: restriction.List{clause}})
+		weak := s.token(mytoken.Properties{Capabilities: capabilities, Restrictions: restriction.List{clause}})
 		if got := s.object(s.dryRun(weak, nil), 403); got["error"] != "insufficient_capabilities" || len(got) > 2 {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -24,7 +24,7 @@ func TestD02_GuessingIsHopeless(t *testing.T) {
 	for _, length := range []int{0, 12} { // the default, and the shortest that is allowed
 		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.TransferCodeLength = length } })
 		codes := map[string][]string{}
-		token := mytoken.NewSecret(s.token(issuer.Properties{}))
+		token := mytoken.NewSecret(s.token(mytoken.Properties{}))
 		for range 200 {
 			native, err := s.Issuer.StartNative(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
 			if err != nil {
@@ -66,7 +66,7 @@ func TestAttackerDoesNotStopOthers(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) { o.rest.Guesses = rest.GuessLimits{PerAddress: 5, Overall: 12} })
 	const attacker, victim = "192.0.2.66", "192.0.2.1"
 	_, polling := s.startNative(nil)
-	token := s.token(issuer.Properties{})
+	token := s.token(mytoken.Properties{})
 	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": token}), 200)["transfer_code"].(string)
 
 	for range 5 {

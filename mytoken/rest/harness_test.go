@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -39,7 +40,7 @@ type setup struct {
 	wrap func(http.Handler) http.Handler
 }
 
-var everythingProps = issuer.Properties{}
+var everythingProps = mytoken.Properties{}
 
 // everything is the capabilities that the tests' tokens have.
 var everything = capability.Set{
@@ -212,12 +213,12 @@ func (s *service) fails(r *reply, status int, code, description string) {
 }
 
 // token logs alice in and returns a token.
-func (s *service) token(props issuer.Properties) string {
+func (s *service) token(props mytoken.Properties) string {
 	s.t.Helper()
 	return s.tokenOf("alice", props)
 }
 
-func (s *service) tokenOf(subject string, props issuer.Properties) string {
+func (s *service) tokenOf(subject string, props mytoken.Properties) string {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything

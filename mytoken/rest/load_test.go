@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -62,9 +63,9 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 			})
 			var slow []string
 			for range logins {
-				slow = append(slow, s.token(issuer.Properties{}))
+				slow = append(slow, s.token(mytoken.Properties{}))
 			}
-			other := s.tokenOf("bob", issuer.Properties{})
+			other := s.tokenOf("bob", mytoken.Properties{})
 			var wg sync.WaitGroup
 			statuses := make(chan int, clients)
 			for i := range clients {
@@ -103,7 +104,7 @@ func TestManyRevocations(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			s := start(t, patient, func(o *setup) { o.Store = e.open(t) })
-			manager := s.token(issuer.Properties{})
+			manager := s.token(mytoken.Properties{})
 			var targets []any
 			for range 40 {
 				targets = append(targets, s.object(s.derive(manager, m{"capabilities": []string{"AT"}}), 200)["mom_id"])
@@ -140,7 +141,7 @@ func TestRequestTimeout(t *testing.T) {
 			}}
 		}
 	})
-	r := s.access(s.token(issuer.Properties{}), nil)
+	r := s.access(s.token(mytoken.Properties{}), nil)
 	close(release)
 	if r.StatusCode != 503 || !strings.Contains(r.text, `"temporarily_unavailable"`) {
 		t.Errorf("%d %s", r.StatusCode, r.text)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // maxShown is how many tokens a page shows; a search finds the others.
@@ -84,7 +83,7 @@ type tokenLister struct {
 
 // list describes tokens with what is below them. Of a search, what has a name that
 // fits stays, and what leads there.
-func (l *tokenLister) list(records []*issuer.Record) []*TokenView {
+func (l *tokenLister) list(records []*mytoken.Record) []*TokenView {
 	var out []*TokenView
 	for _, r := range records {
 		if !l.fits(r) {
@@ -102,7 +101,7 @@ func (l *tokenLister) list(records []*issuer.Record) []*TokenView {
 	return out
 }
 
-func (l *tokenLister) fits(r *issuer.Record) bool {
+func (l *tokenLister) fits(r *mytoken.Record) bool {
 	if strings.Contains(strings.ToLower(r.Name), l.search) {
 		return true
 	}
@@ -115,7 +114,7 @@ func (l *tokenLister) fits(r *issuer.Record) bool {
 }
 
 // view describes a token.
-func (l *tokenLister) view(r *issuer.Record) *TokenView {
+func (l *tokenLister) view(r *mytoken.Record) *TokenView {
 	id := r.ID.String()
 	query := "?" + url.Values{"id": {id}}.Encode()
 	return &TokenView{
@@ -129,7 +128,7 @@ func (l *tokenLister) view(r *issuer.Record) *TokenView {
 }
 
 // below counts the live tokens that were made from one.
-func below(r *issuer.Record) int {
+func below(r *mytoken.Record) int {
 	n := 0
 	for _, child := range r.Children {
 		if !child.Revoked {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
@@ -32,7 +33,7 @@ func manageCreatePage(c *call, s *session) (*answer, error) {
 // newToken is the form for a new token as it was sent.
 type newToken struct {
 	*edited
-	props    issuer.Properties
+	props    mytoken.Properties
 	provider string
 	transfer bool
 }
@@ -54,7 +55,7 @@ func manageCreate(c *call, s *session) (*answer, error) {
 	}
 	request := issuer.LoginRequest{Provider: form.provider, Properties: form.props, ReturnTo: returnCreated, Client: c.client}
 	if form.transfer {
-		request.Response.Type = issuer.ResponseTransferCode
+		request.Response.Type = mytoken.ResponseTransferCode
 	}
 	login, err := c.issuer.StartLogin(c.ctx(), request)
 	if form.blame(err) {
@@ -132,15 +133,15 @@ func capabilityNodes(nodes []capability.Node, checked capability.Set) []Capabili
 }
 
 // createdPage shows a new token, once: nothing of it is kept.
-func (c *call) createdPage(t *issuer.Issued) (*answer, error) {
+func (c *call) createdPage(t *mytoken.Issued) (*answer, error) {
 	if t == nil {
 		return nil, errors.New("rest: a login for a new token ended without one")
 	}
 	page := CreatedPage{
 		Frame: c.managing(""), ID: t.ID.String(), Name: t.Claims.Name(), User: c.userOf(t.Claims), Token: t.Token.Reveal(),
-		Capabilities: choices(t.Capabilities(), nil), Clauses: clauseTexts(t.Restrictions(), nil),
+		Capabilities: choices(t.Capabilities, nil), Clauses: clauseTexts(t.Restrictions, nil),
 	}
-	if t.Type == issuer.ResponseTransferCode {
+	if t.Type == mytoken.ResponseTransferCode {
 		code := t.TransferCode.Reveal()
 		c.guard.remember(code, t.CodeExpires)
 		svg, err := qr.SVG(code)

@@ -183,7 +183,7 @@ func TestManageEscapes(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
 	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</textarea></svg><script>alert(1)</script>`, `' onfocus=alert(1) autofocus '`, "<!-- ", `javascript:alert(1)`} {
-		token := s.child(s.issued("alice", issuer.Properties{Name: text}), issuer.Properties{
+		token := s.child(s.issued("alice", mytoken.Properties{Name: text}), mytoken.Properties{
 			Name: text, Restrictions: restriction.List{{Audiences: []string{strings.TrimSpace(text)}, UsagesAT: restriction.Usages(2)}},
 		})
 		s.do(http.MethodPost, "/api/v0/token/access", encode(t, m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}), "User-Agent", text)
@@ -205,7 +205,7 @@ func TestManageEscapes(t *testing.T) {
 func TestManageHeaders(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
-	token := s.issued("alice", issuer.Properties{})
+	token := s.issued("alice", mytoken.Properties{})
 	for _, page := range []*reply{
 		b.page("/manage"), b.page("/manage/create"), b.page("/manage/token" + queryID(token.ID)), b.page("/manage/revoke" + queryID(token.ID)), b.page("/manage/login"),
 		s.browser().click(s.URL + "/manage"), b.click(s.URL + "/manage/token?id=x"), b.create(func(*form) {}, "alice"),
@@ -231,7 +231,7 @@ func TestManageRotation(t *testing.T) {
 		}
 	})
 	b := s.manager("alice")
-	token := s.issued("alice", issuer.Properties{})
+	token := s.issued("alice", mytoken.Properties{})
 	for range 2 {
 		s.Clock.Advance(time.Hour) // no grace for what was replaced
 		b.page("/manage")
@@ -255,7 +255,7 @@ func TestManageRotation(t *testing.T) {
 func TestManageUnderAPath(t *testing.T) {
 	s := start(t, func(o *setup) { o.prefix = "/tokens" })
 	b := s.manager("alice")
-	token := s.issued("alice", issuer.Properties{Name: "one"})
+	token := s.issued("alice", mytoken.Properties{Name: "one"})
 	r := b.send(formOf(t, b.page("/manage/revoke"+queryID(token.ID)), "revoke-form"), "", "")
 	if r.Header.Get("Location") != "/tokens/manage?done=revoked" || s.live(token) {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
@@ -287,9 +287,9 @@ func TestManagePagesCanBeReplaced(t *testing.T) {
 // leaves out.
 func TestManageManyTokens(t *testing.T) {
 	s := start(t)
-	root := s.issued("alice", issuer.Properties{Name: "root"})
+	root := s.issued("alice", mytoken.Properties{Name: "root"})
 	for n := range 510 {
-		s.child(root, issuer.Properties{Name: fmt.Sprintf("child-%d", n), Capabilities: capability.Set{capability.AT}})
+		s.child(root, mytoken.Properties{Name: fmt.Sprintf("child-%d", n), Capabilities: capability.Set{capability.AT}})
 	}
 	b := s.manager("alice")
 	list := b.page("/manage")

@@ -42,10 +42,10 @@ func manageLogin(c *call) (*answer, error) {
 	until := c.issuer.Now().Add(c.opts.CookieLifetime)
 	login, err := c.issuer.StartLogin(c.ctx(), issuer.LoginRequest{
 		Provider: values.Get("provider"), ReturnTo: returnSession, Client: c.client,
-		Properties: issuer.Properties{
+		Properties: mytoken.Properties{
 			Name: sessionName, Capabilities: sessionCapabilities, Restrictions: restriction.List{{Expires: until.Unix()}},
 		},
-		Response: issuer.Response{MaxLength: maxCookie},
+		Response: mytoken.Response{MaxLength: maxCookie},
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (c *call) session() (*session, error) {
 }
 
 // took keeps what replaces the token of the session.
-func (s *session) took(update *issuer.Issued) {
+func (s *session) took(update *mytoken.Issued) {
 	if update != nil {
 		s.token = update.Token
 		s.c.setCookie(s.c.sessionCookie(update.Token.Reveal(), s.c.opts.CookieLifetime))
@@ -132,7 +132,7 @@ func (c *call) userOf(t *mytoken.Token) User {
 }
 
 // tokens lists the user's tokens.
-func (s *session) tokens() (*issuer.Records, error) {
+func (s *session) tokens() (*mytoken.Records, error) {
 	got, err := s.c.issuer.List(s.c.ctx(), issuer.InfoRequest{Token: s.token, Client: s.c.client})
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (b *browser) page(path string) *reply {
 func queryID(id mytoken.TokenID) string { return "?" + url.Values{"id": {id.String()}}.Encode() }
 
 // issued logs a user in and returns his token.
-func (s *service) issued(subject string, props issuer.Properties) *issuer.Issued {
+func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issued {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything
@@ -73,7 +73,7 @@ func (s *service) issued(subject string, props issuer.Properties) *issuer.Issued
 	return t
 }
 
-func (s *service) child(parent *issuer.Issued, props issuer.Properties) *issuer.Issued {
+func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytoken.Issued {
 	s.t.Helper()
 	t, err := s.Issuer.Derive(s.t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: props})
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *service) child(parent *issuer.Issued, props issuer.Properties) *issuer.
 }
 
 // live reports whether a token is good.
-func (s *service) live(token *issuer.Issued) bool {
+func (s *service) live(token *mytoken.Issued) bool {
 	s.t.Helper()
 	_, err := s.Issuer.Inspect(s.t.Context(), issuer.InspectRequest{Token: token.Token})
 	return err == nil
@@ -93,12 +93,12 @@ func (s *service) live(token *issuer.Issued) bool {
 // may do, how often it was used, what is left, and what happened.
 func TestManageTokens(t *testing.T) {
 	s := start(t)
-	root := s.issued("alice", issuer.Properties{Name: "laptop", Restrictions: restriction.List{
+	root := s.issued("alice", mytoken.Properties{Name: "laptop", Restrictions: restriction.List{
 		{Expires: s.Clock.Now().Add(time.Hour).Unix(), Scopes: []string{"compute"}, UsagesAT: restriction.Usages(5)},
 	}, Rotation: &mytoken.Rotation{AutoRevoke: true}})
-	child := s.child(root, issuer.Properties{Name: "job", Capabilities: capability.Set{capability.AT}})
-	s.child(child0(t, s, root), issuer.Properties{Name: "grandchild", Capabilities: capability.Set{capability.AT}})
-	s.issued("alice", issuer.Properties{})
+	child := s.child(root, mytoken.Properties{Name: "job", Capabilities: capability.Set{capability.AT}})
+	s.child(child0(t, s, root), mytoken.Properties{Name: "grandchild", Capabilities: capability.Set{capability.AT}})
+	s.issued("alice", mytoken.Properties{})
 	s.object(s.access(child.Token.Reveal(), nil), 200)
 	b := s.manager("alice")
 	list := b.page("/manage")
@@ -141,9 +141,9 @@ func TestManageTokens(t *testing.T) {
 }
 
 // child0 is a token between a token and another.
-func child0(t *testing.T, s *service, root *issuer.Issued) *issuer.Issued {
+func child0(t *testing.T, s *service, root *mytoken.Issued) *mytoken.Issued {
 	t.Helper()
-	return s.child(root, issuer.Properties{Name: "between", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	return s.child(root, mytoken.Properties{Name: "between", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 }
 
 // TestManageRevoke: after a question; alone, or with all that was made from it.
@@ -153,8 +153,8 @@ func TestManageRevoke(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
 	for _, recursive := range []bool{true, false} {
-		root := s.issued("alice", issuer.Properties{Name: "root"})
-		child := s.child(root, issuer.Properties{Name: "child"})
+		root := s.issued("alice", mytoken.Properties{Name: "root"})
+		child := s.child(root, mytoken.Properties{Name: "child"})
 		ask := b.page("/manage/revoke" + queryID(root.ID))
 		accessible(t, ask)
 		if !strings.Contains(ask.text, "Revoke <bdi>root</bdi>?") || !strings.Contains(ask.text, "Also revoke what was made from it: 1 token<") || !s.live(root) {
@@ -191,7 +191,7 @@ func TestManageRevoke(t *testing.T) {
 // TestManageOthers: somebody else's tokens are not there.
 func TestManageOthers(t *testing.T) {
 	s := start(t)
-	token := s.issued("bob", issuer.Properties{Name: "bobs"})
+	token := s.issued("bob", mytoken.Properties{Name: "bobs"})
 	b := s.manager("alice")
 	if list := b.page("/manage"); strings.Contains(list.text, "bobs") {
 		t.Error(list.text)
@@ -275,7 +275,7 @@ func TestManageSession(t *testing.T) {
 // TestManageNotLoggedIn: nothing is shown and nothing is done.
 func TestManageNotLoggedIn(t *testing.T) {
 	s := start(t)
-	token := s.issued("alice", issuer.Properties{Name: "secretly named"})
+	token := s.issued("alice", mytoken.Properties{Name: "secretly named"})
 	b := s.browser()
 	for _, path := range []string{"/manage", "/manage/token" + queryID(token.ID), "/manage/revoke" + queryID(token.ID), "/manage/create"} {
 		r := b.click(s.URL + path)
@@ -312,7 +312,7 @@ func TestManageNotLoggedIn(t *testing.T) {
 // TestManageIsNotForged: a page of another origin does nothing in the user's name.
 func TestManageIsNotForged(t *testing.T) {
 	s := start(t)
-	token := s.issued("alice", issuer.Properties{})
+	token := s.issued("alice", mytoken.Properties{})
 	b := s.manager("alice")
 	provider := "provider=" + url.QueryEscape(s.Provider.Issuer())
 	for path, body := range map[string]string{
@@ -365,7 +365,7 @@ func TestNoManagement(t *testing.T) {
 // a session.
 func TestManageSecureCookie(t *testing.T) {
 	s := start(t).restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{})
-	token := s.issued("alice", issuer.Properties{}).Token.Reveal()
+	token := s.issued("alice", mytoken.Properties{}).Token.Reveal()
 	open := func(name string) *reply {
 		return s.do(http.MethodGet, "/tokens/manage", "", "Cookie", name+"="+token, "Accept", "text/html")
 	}

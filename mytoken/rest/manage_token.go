@@ -13,7 +13,7 @@ const maxEvents = 200
 
 // found is one of the user's tokens.
 type found struct {
-	record *issuer.Record
+	record *mytoken.Record
 	view   *TokenView
 	parent *TokenView // above it in the list; nil if there is none
 }
@@ -45,7 +45,7 @@ func (s *session) find(text string) (*found, error) {
 	return f, nil
 }
 
-func search(records []*issuer.Record, above *issuer.Record, id mytoken.TokenID) (r, parent *issuer.Record) {
+func search(records []*mytoken.Record, above *mytoken.Record, id mytoken.TokenID) (r, parent *mytoken.Record) {
 	for _, r := range records {
 		if r.ID == id {
 			return r, above
@@ -71,7 +71,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 	page := TokenPage{Frame: c.managing(""), Token: f.view, Parent: f.parent, Truncated: history.Truncated || len(history.Events) > maxEvents}
 	for _, e := range history.Events[:min(len(history.Events), maxEvents)] {
 		page.Events = append(page.Events, EventView{
-			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time,
 		})
 	}
 	page.Timeline = c.timeline(f.record.Restrictions, f.record.Counters)

@@ -125,7 +125,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 		return nil, err
 	}
 	update := c.update(issued.Update)
-	scopes, _ := issued.Restrictions().ScopeUnion()
+	scopes, _ := issued.Restrictions.ScopeUnion()
 	return ok(&wire.AccessTokenResponse{
 		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),

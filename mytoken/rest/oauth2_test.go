@@ -9,7 +9,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // TestOAuth2Library: golang.org/x/oauth2 refreshes with a mytoken as refresh
@@ -18,7 +17,7 @@ func TestOAuth2Library(t *testing.T) {
 	s := start(t)
 	for _, path := range []string{"/api/v0/token/access", "/oauth/token"} {
 		cfg := oauth2.Config{ClientID: "any", ClientSecret: "thing", Endpoint: oauth2.Endpoint{TokenURL: s.URL + path}}
-		token := s.token(issuer.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
+		token := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
 		for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams, oauth2.AuthStyleAutoDetect} {
 			cfg.Endpoint.AuthStyle = style
 			expired := &oauth2.Token{RefreshToken: token, Expiry: time.Unix(1, 0)}

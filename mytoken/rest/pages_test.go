@@ -216,7 +216,7 @@ func TestOwnConditions(t *testing.T) {
 		}
 		o.rest.Values = func(r *http.Request) map[string]any { return map[string]any{"badge": r.Header.Get("X-Badge")} }
 	})
-	token, err := s.Login(t.Context(), "alice", issuer.Properties{Capabilities: everything})
+	token, err := s.Login(t.Context(), "alice", mytoken.Properties{Capabilities: everything})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*ans
 		return nil, badRequest("redirect_uri is not allowed")
 	}
 	login.ReturnTo = redirectURI
-	if r := &login.Response; r.MaxLength == 0 && r.Type != issuer.ResponseShortToken && r.Type != issuer.ResponseTransferCode {
+	if r := &login.Response; r.MaxLength == 0 && r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
 		r.MaxLength = maxCookie // else a short token, which fits
 	}
 	if matches(c.trusted, redirectURI) {

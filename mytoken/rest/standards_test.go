@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -16,7 +16,7 @@ import (
 // transcripts. // proves P1
 func TestStandardEndpoints(t *testing.T) {
 	s := start(t, scenarios["standards"]...)
-	parent := s.token(issuer.Properties{Capabilities: everything, Restrictions: restriction.List{
+	parent := s.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{
 		{Scopes: []string{"openid", "compute"}, UsagesAT: restriction.Usages(2)}, {Scopes: []string{"storage.read"}, Audiences: []string{"https://a.example"}},
 	}})
 	exchange := func(extra url.Values) *reply {
@@ -102,7 +102,7 @@ func TestStandardTargetOfTheProvider(t *testing.T) {
 		"access_denied": {"invalid_grant", "invalid_request"},
 	} {
 		s := start(t, onRefresh(optest.Fault{Refuse: code}))
-		token := s.token(issuer.Properties{})
+		token := s.token(mytoken.Properties{})
 		refreshed := s.object(s.form("/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "resource": {"https://a.example"}}), 400)
 		exchanged := s.object(s.form("/oauth/token", url.Values{
 			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {token},

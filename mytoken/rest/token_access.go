@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -67,7 +68,7 @@ func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	}
 	c.guard.remember(code.Code.Reveal(), code.Expires)
 	return ok(wire.TokenResponse{
-		MytokenType: string(issuer.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
+		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
 		ExpiresIn: c.secondsUntil(code.Expires),
 	}), nil
 }

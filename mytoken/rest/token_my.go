@@ -74,7 +74,7 @@ func (c *call) loginRequest(req *wire.TokenRequest) (issuer.LoginRequest, error)
 
 // poll redeems a polling code (protocol section 5.4.2).
 func poll(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *issuer.Issued
+	var issued *mytoken.Issued
 	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
 		issued, err = c.issuer.Poll(c.ctx(), issuer.PollRequest{Code: code, Client: c.client})
 		return err
@@ -88,7 +88,7 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 // redeem redeems a transfer code (protocol section 5.4.4). Its answer has no
 // rotation.
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *issuer.Issued
+	var issued *mytoken.Issued
 	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
 		issued, err = c.issuer.Redeem(c.ctx(), issuer.RedeemRequest{Code: code, Client: c.client})
 		return err
@@ -124,12 +124,12 @@ func (c *call) derivation(req *wire.TokenRequest) (issuer.DeriveRequest, error) 
 	props, err := c.properties(req)
 	return issuer.DeriveRequest{
 		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
-		Strict: req.ErrorOnRestrictions, Client: c.client,
+		Adjust: !req.ErrorOnRestrictions, Client: c.client,
 	}, err
 }
 
-func responseOf(req *wire.TokenRequest) issuer.Response {
-	return issuer.Response{Type: issuer.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
+func responseOf(req *wire.TokenRequest) mytoken.Response {
+	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
 }
 
 // legacyCapabilities are names that clients still ask for and that never had an
@@ -138,8 +138,8 @@ var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_to
 
 // properties reads what a token is asked for with. Names of templates are
 // expanded already.
-func (c *call) properties(req *wire.TokenRequest) (issuer.Properties, error) {
-	props := issuer.Properties{Name: req.Name}
+func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
+	props := mytoken.Properties{Name: req.Name}
 	var err error
 	if len(req.Restrictions) > 0 {
 		if props.Restrictions, err = restriction.ParseRequest(req.Restrictions, restriction.RequestOptions{

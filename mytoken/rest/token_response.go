@@ -7,17 +7,16 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // tokenResponse is the mytoken response object (protocol section 1.12). An update
 // is not in it; see call.update.
-func (c *call) tokenResponse(t *issuer.Issued) *wire.TokenResponse {
+func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	out := &wire.TokenResponse{
-		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities(), Restrictions: t.Restrictions(),
+		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities, Restrictions: t.Restrictions,
 		ExpiresIn: c.secondsUntil(t.Claims.ExpiresAt()), Rotation: rotationText(t.Claims.Rotation()),
 	}
-	if t.Type == issuer.ResponseTransferCode {
+	if t.Type == mytoken.ResponseTransferCode {
 		c.guard.remember(t.TransferCode.Reveal(), t.CodeExpires)
 		out.TransferCode, out.ExpiresIn = wire.NewSecret(t.TransferCode.Reveal()), c.secondsUntil(t.CodeExpires)
 		return out
@@ -28,7 +27,7 @@ func (c *call) tokenResponse(t *issuer.Issued) *wire.TokenResponse {
 
 // update is the token_update of an answer, nil if the token was not rotated. The
 // cookie is replaced only if the token came from it (D47).
-func (c *call) update(t *issuer.Issued) *wire.TokenResponse {
+func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	if t == nil {
 		return nil
 	}

@@ -72,7 +72,7 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 }
 
 // updated is an answer of which nothing is to be told but a rotated token.
-func (c *call) updated(status int, update *issuer.Issued) *answer {
+func (c *call) updated(status int, update *mytoken.Issued) *answer {
 	a := empty(status)
 	if t := c.update(update); t != nil {
 		a.body = wire.Update{TokenUpdate: t}

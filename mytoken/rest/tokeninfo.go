@@ -101,7 +101,7 @@ func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
 	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}
 	for _, e := range got.Events {
 		body.Events = append(body.Events, wire.Event{
-			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Time().Unix(),
+			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Unix(),
 		})
 	}
 	return ok(body), nil
@@ -127,7 +127,7 @@ func tokenList(c *call, token mytoken.Secret) (*answer, error) {
 	return ok(wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}), nil
 }
 
-func treesOf(records []*issuer.Record) []wire.Tree {
+func treesOf(records []*mytoken.Record) []wire.Tree {
 	var trees []wire.Tree
 	for _, r := range records {
 		trees = append(trees, wire.Tree{Children: treesOf(r.Children), Token: wire.Entry{

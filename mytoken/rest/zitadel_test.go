@@ -11,7 +11,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -55,7 +55,7 @@ func (z *zitadel) introspect(id, secret, token string) (*oidc.IntrospectionRespo
 // mytoken, which then can do no more.
 func TestZitadelTokenExchange(t *testing.T) {
 	z := start(t, scenarios["standards"]...).zitadel()
-	parent := z.token(issuer.Properties{Capabilities: everything, Restrictions: restriction.List{{Scopes: []string{"openid", "compute", "storage.read"}}}})
+	parent := z.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{{Scopes: []string{"openid", "compute", "storage.read"}}}})
 
 	got, err := z.ask(parent, oidc.AccessTokenType, []string{"compute"}, []string{"https://a.example"})
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestZitadelIntrospection(t *testing.T) {
 	const id, secret = "compute", "a-secret-of-the-tests"
 	z := start(t, scenarios["standards"]...).zitadel()
 	expires := z.Clock.Now().Unix() + 3600
-	token := z.token(issuer.Properties{
+	token := z.token(mytoken.Properties{
 		Capabilities: capability.Set{capability.AT}, Restrictions: restriction.List{{Scopes: []string{"openid", "compute"}, Expires: expires}},
 	})
 	about, err := z.introspect(id, secret, token)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // tabTo goes to an element with the tabulator key. The focus can be seen wherever
@@ -61,7 +61,7 @@ func TestConsentByKeyboard(t *testing.T) {
 // A token is revoked with nothing but the keyboard.
 func TestRevokeByKeyboard(t *testing.T) {
 	s := start(t)
-	token := s.give(issuer.Properties{Name: "job 4711", Capabilities: capability.Set{capability.AT}})
+	token := s.give(mytoken.Properties{Name: "job 4711", Capabilities: capability.Set{capability.AT}})
 	b := open(t, desktop, s.URL+"/home")
 	for _, step := range []struct{ key, path, element string }{
 		{"#manage", "/manage", "#login"}, {"#provider-0", "/manage", "form.search"}, {"a.token-name", "/manage/token", "#history"},

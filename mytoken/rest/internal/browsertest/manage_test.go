@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -25,7 +25,7 @@ import (
 const user = "alice"
 
 // give gives the user a token.
-func (s *service) give(props issuer.Properties) string {
+func (s *service) give(props mytoken.Properties) string {
 	s.t.Helper()
 	issued, err := s.Login(s.t.Context(), user, props)
 	require.NoError(s.t, err)
@@ -59,7 +59,7 @@ func TestTokens(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
 		now := s.Clock.Now()
-		parent := s.give(issuer.Properties{
+		parent := s.give(mytoken.Properties{
 			Name: "cluster: nightly backup", Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
 			Restrictions: restriction.List{
 				{NotBefore: now.Unix(), Expires: now.Add(10 * 24 * time.Hour).Unix(), Scopes: []string{"openid", "compute"}, UsagesAT: restriction.Usages(5), Hosts: []string{"127.0.0.0/8"}},

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // webView shows a page as oidc-agent does (protocol section 5.18.3): from an address
@@ -41,7 +41,7 @@ func webView(t *testing.T, page string) (address string) {
 func TestConsentOnDemand(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
-		parent := s.give(issuer.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo}})
+		parent := s.give(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo}})
 		request := m{
 			"grant_type": "mytoken", "mytoken": parent, "oidc_issuer": s.Provider.Issuer(), "name": "asked for by a job",
 			"application_name": "agent", "capabilities": []string{"AT", "tokeninfo"}, "restrictions": []m{{"usages_AT": 9}},

@@ -131,12 +131,12 @@ func (w *world) login(subject string) (*grant, error) {
 	limited := func(n int) restriction.Clause {
 		return restriction.Clause{Scopes: []string{usualScope, answerScope}, UsagesAT: restriction.Usages(int64(n))}
 	}
-	add := func(depth int, issued *issuer.Issued) {
+	add := func(depth int, issued *mytoken.Issued) {
 		g.tokens[depth] = &token{grant: g, depth: depth, limit: limits[depth], id: issued.ID, compact: issued.Token.Reveal(), rotates: depth == 2}
 	}
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: w.op}
 	rights := capability.Set{capability.AT, capability.CreateMytoken}
-	issued, err := service.Login(ctx, subject, issuer.Properties{
+	issued, err := service.Login(ctx, subject, mytoken.Properties{
 		Capabilities: rights, Restrictions: restriction.List{limited(limits[0]), {Scopes: []string{probeScope}}},
 	})
 	if err != nil {
@@ -144,11 +144,11 @@ func (w *world) login(subject string) (*grant, error) {
 	}
 	add(0, issued)
 	for depth := 1; depth < len(limits); depth++ {
-		p := issuer.Properties{Capabilities: rights, Restrictions: restriction.List{limited(limits[depth])}}
+		p := mytoken.Properties{Capabilities: rights, Restrictions: restriction.List{limited(limits[depth])}}
 		if depth == 2 {
 			p.Rotation = &mytoken.Rotation{OnAT: true}
 		}
-		issued, err = w.issuer.Derive(ctx, issuer.DeriveRequest{Token: issued.Token, Strict: true, Properties: p, Client: mytokentest.Client})
+		issued, err = w.issuer.Derive(ctx, issuer.DeriveRequest{Token: issued.Token, Properties: p, Client: mytokentest.Client})
 		if err != nil {
 			return nil, fmt.Errorf("depth %d: %w", depth, err)
 		}
