@@ -101,7 +101,8 @@ func TestProtocolCitations(t *testing.T) {
 	}
 }
 
-// TestProtocolDefects finds the tests that the tables of defects name.
+// TestProtocolDefects finds the tests that the tables of defects name. One of them bears the
+// number in its name.
 func TestProtocolDefects(t *testing.T) {
 	p, tests := readProtocol(t), provenPromises(t)
 	for _, number := range slices.Sorted(maps.Keys(p.defects)) {
@@ -112,6 +113,8 @@ func TestProtocolDefects(t *testing.T) {
 				t.Errorf("dangling: %s: %s names %s, which does not exist", protocolFile, number, test)
 			}
 		}
+		bears := func(test string) bool { return slices.Contains(numbersOf(test), number) }
+		assert.True(t, p.untested[number] || slices.ContainsFunc(named, bears), "%s: no test bears the number", number)
 	}
 }
 
@@ -153,16 +156,16 @@ func TestProtocolDangling(t *testing.T) {
 }
 
 var (
-	sectionForm = regexp.MustCompile(`(?i)\bsections?\s+(\d+(?:\.\d+)*(?:(?:,\s+|,?\s+(?:and|or|to)\s+)\d+\.\d+(?:\.\d+)*|\s+and\s+\d+\b)*)`)
-	oursForm    = regexp.MustCompile("(?i)(?:\\bprotocol|\\bPROTOCOL\\.md[)`]*|\\bof the protocol \\()$")
-	foreignForm = regexp.MustCompile(`(?:\bRFC ?\d+|\bWHATWG URL|\bOpenID Connect [\w .]+|\bSP 800-\w+),?$`)
-	bareForm    = regexp.MustCompile(`(?i)\bprotocol\s+(\d+(?:\.\d+)+)`)
-	elsewhere   = regexp.MustCompile(`(?i)\b(?:design|architecture)\s+\d+(?:\.\d+)*`)
-	documentRef = regexp.MustCompile(`\b[\w-]+\.md\b`)
-	numberForm  = regexp.MustCompile(`\b[DN]\d{1,3}[a-z]?\b`)
-	digitsForm  = regexp.MustCompile(`\d+(?:\.\d+)*`)
-	testDForm   = regexp.MustCompile(`(?m)^func Test((?:[DN]\d+[a-z]?_)+)`)
-	leadingZero = regexp.MustCompile(`^([DN])0+`)
+	sectionForm  = regexp.MustCompile(`(?i)\bsections?\s+(\d+(?:\.\d+)*(?:(?:,\s+|,?\s+(?:and|or|to)\s+)\d+\.\d+(?:\.\d+)*|\s+and\s+\d+\b)*)`)
+	oursForm     = regexp.MustCompile("(?i)(?:\\bprotocol|\\bPROTOCOL\\.md[)`]*|\\bof the protocol \\()$")
+	foreignForm  = regexp.MustCompile(`(?:\bRFC ?\d+|\bWHATWG URL|\bOpenID Connect [\w .]+|\bSP 800-\w+),?$`)
+	bareForm     = regexp.MustCompile(`(?i)\bprotocol\s+(\d+(?:\.\d+)+)`)
+	elsewhere    = regexp.MustCompile(`(?i)\b(?:design|architecture)\s+\d+(?:\.\d+)*`)
+	documentRef  = regexp.MustCompile(`\b[\w-]+\.md\b`)
+	numberForm   = regexp.MustCompile(`\b[DN]\d{1,3}[a-z]?\b`)
+	digitsForm   = regexp.MustCompile(`\d+(?:\.\d+)*`)
+	testDForm    = regexp.MustCompile(`(?m)^func Test((?:[DN]\d+[a-z]?_)+)`)
+	numberInName = regexp.MustCompile(`([DN])0*(\d+[a-z]?)_`)
 )
 
 // dangling returns the citations in a file that lead nowhere, each with its line.
@@ -213,12 +216,20 @@ func (p protocol) dangling(path, text string) []string {
 	}
 	if strings.HasSuffix(path, "_test.go") {
 		for _, m := range testDForm.FindAllStringSubmatchIndex(text, -1) {
-			for n := range strings.SplitSeq(strings.TrimSuffix(text[m[2]:m[3]], "_"), "_") {
-				number(1+strings.Count(text[:m[0]], "\n"), leadingZero.ReplaceAllString(n, "$1"))
+			for _, n := range numbersOf(text[m[2]:m[3]]) {
+				number(1+strings.Count(text[:m[0]], "\n"), n)
 			}
 		}
 	}
 	return out
+}
+
+// numbersOf returns the numbers that the name of a test bears: D9 and D10 of D09_D10_Scope.
+func numbersOf(name string) (numbers []string) {
+	for _, m := range numberInName.FindAllStringSubmatch(name, -1) {
+		numbers = append(numbers, m[1]+m[2])
+	}
+	return numbers
 }
 
 // passage is a piece of prose: a comment, a string, or a whole document. Its line breaks are
