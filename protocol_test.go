@@ -69,7 +69,8 @@ func readProtocol(t *testing.T) protocol {
 	return p
 }
 
-// textFiles returns the Go, Markdown and SQL files of the repository with their texts.
+// textFiles returns the Go, Markdown and SQL files and the transcripts of the repository with
+// their texts.
 func textFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -79,7 +80,7 @@ func textFiles(t *testing.T) map[string]string {
 			return err
 		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "node_modules"):
 			return filepath.SkipDir
-		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".sql"}, filepath.Ext(path)):
+		case d.IsDir() || !slices.Contains([]string{".go", ".md", ".sql", ".txtar"}, filepath.Ext(path)):
 			return nil
 		}
 		text, err := os.ReadFile(path)
@@ -153,6 +154,7 @@ func TestProtocolDangling(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a.go:4: section 2.7 of PROTOCOL.md does not exist"}, p.dangling("a.go", "package a\n\n// first\n// protocol section 2.7\n"))
 	assert.Equal(t, []string{"a.sql:2: PROTOCOL.md has no row D15"}, p.dangling("a.sql", "-- all\n-- D15\n"))
+	assert.Equal(t, []string{"a.txtar:1: PROTOCOL.md has no row D15"}, p.dangling("a.txtar", "D15\n\n-- D16 --\nD17\n"))
 }
 
 var (
@@ -258,6 +260,9 @@ func passages(path, text string) []passage {
 	switch filepath.Ext(path) {
 	case ".md":
 		return []passage{{line: 1, text: text}}
+	case ".txtar": // the rest is requests and answers
+		about, _, _ := strings.Cut(text, "\n-- ")
+		return []passage{{line: 1, text: about}}
 	case ".sql":
 		return []passage{{line: 1, text: regexp.MustCompile(`(?m)^[ \t]*--`).ReplaceAllString(text, "")}}
 	}
