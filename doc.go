@@ -40,4 +40,7 @@
 // Imports point down: from the edges to mytoken, from there to seal and
 // oidcupstream, and from these to restriction, capability and store, which know
 // nothing of each other.
+//
+// PROTOCOL.md beside this file describes the wire. Section numbers in comments
+// refer to it.
 package sdk

@@ -28,4 +28,6 @@
 //
 // Tokens and codes are of the type [Secret]. A Secret prints, logs and encodes as
 // "[redacted]"; only its method Reveal returns the string.
+//
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package mytoken

@@ -15,7 +15,7 @@ type TokenID = terms.TokenID
 type GrantID [16]byte
 
 // OwnerID names a user: the SHA3-256 that the protocol's "sub" claim carries
-// (section 1.3). It has the methods of a TokenID.
+// (protocol section 1.3). It has the methods of a TokenID.
 type OwnerID = terms.OwnerID
 
 // UseID names one use of a token or one taker of a ticket. The caller draws it

@@ -47,4 +47,6 @@
 // the caller. [New] reaches neither the store nor the network and starts no goroutine. The
 // time is that of Config.Clock. The clocks of processes that share a store may differ by
 // Config.MaxClockSkew.
+//
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package issuer
