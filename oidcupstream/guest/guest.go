@@ -25,6 +25,7 @@ package guest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
@@ -115,9 +116,9 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	setDefault(&cfg.AccessTokenLifetime, 10*time.Minute)
-	setDefault(&cfg.RefreshTokenLifetime, 30*24*time.Hour)
-	setDefault(&cfg.MaxLogins, 1000)
+	cfg.AccessTokenLifetime = cmp.Or(cfg.AccessTokenLifetime, 10*time.Minute)
+	cfg.RefreshTokenLifetime = cmp.Or(cfg.RefreshTokenLifetime, 30*24*time.Hour)
+	cfg.MaxLogins = cmp.Or(cfg.MaxLogins, 1000)
 	p := &Provider{cfg: cfg, path: strings.TrimSuffix(issuer.Path, "/"), mux: http.NewServeMux(), used: make(map[[sha256.Size]byte]time.Time)}
 	if err := p.makeKeys(); err != nil {
 		return nil, err
@@ -127,13 +128,6 @@ func New(cfg Config) (*Provider, error) {
 	p.mux.HandleFunc("GET /auth", p.authorize)
 	p.mux.HandleFunc("POST /token", p.token)
 	return p, nil
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // makeKeys derives the sealing key. The signing key lives as long as the process:
