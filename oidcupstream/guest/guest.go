@@ -47,14 +47,20 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
+
+// hidden is embedded by types that hold keys. They print as a placeholder.
+type hidden = redact.Hidden
 
 // ClientID is the only client of the provider.
 const ClientID = "mytoken"
 
 // Config configures a [Provider]. Issuer and RedirectURL are required.
 type Config struct {
+	hidden
+
 	// Issuer is the issuer URL of this provider: that of the mytoken service,
 	// followed by /api/v0/guests.
 	Issuer string
@@ -83,6 +89,8 @@ const codeLifetime = time.Minute
 
 // Provider is the provider. It is safe for concurrent use.
 type Provider struct {
+	hidden
+
 	cfg    Config
 	path   string // of the issuer
 	signer *jws.Signer
