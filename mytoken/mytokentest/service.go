@@ -26,6 +26,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -38,8 +39,13 @@ import (
 // IssuerURL is the issuer URL of the service if nothing else is configured.
 const IssuerURL = "https://mytoken.example.org"
 
+// hidden is embedded by types that hold secrets. They print as a placeholder.
+type hidden = redact.Hidden
+
 // Options configures a service. The zero value works.
 type Options struct {
+	hidden
+
 	// Clock of the issuer and the provider; nil: a new one.
 	Clock *Clock
 	// Store of the issuer; nil: a new memstore.
