@@ -36,7 +36,7 @@ type Facts struct {
 	Unknown []string
 
 	clause *clause
-	names  bool // are looked up
+	named  bool // names are looked up
 }
 
 // KeyCondition is a condition with the key under which the clause states it.
@@ -60,7 +60,7 @@ const (
 func (p *Policy) Facts() []Facts {
 	all := make([]Facts, p.Len())
 	for i := range all {
-		all[i] = p.clauses[i].facts(i, &p.lookups)
+		all[i] = p.clauses[i].facts(i, &p.options)
 	}
 	return all
 }
@@ -68,89 +68,49 @@ func (p *Policy) Facts() []Facts {
 // Limit returns how many uses of a kind the clause allows, 0 or more. limited is false if
 // it allows any number.
 func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
-	n = f.clause.limit(kind)
-	return max(n, 0), n != noLimit
+	for _, b := range []*budget{&f.clause.at, &f.clause.other} {
+		if b.kind == kind && kind != 0 {
+			return max(b.limit, 0), true
+		}
+	}
+	return 0, false
 }
 
 // MatchHost says whether uses from entry satisfy the hosts of the clause. An entry is one as
 // in [Clause.Hosts]; "" stands for every address. The answer is [MayMatch] if it depends
 // on the DNS, and [NoMatch] if the entry is malformed or only part of it matches.
-func (f *Facts) MatchHost(entry string) Match {
-	c := f.clause
-	if !c.placed {
-		return Matches
-	}
-	h, err := parseHost(entry)
-	switch {
-	case err != nil:
-		return NoMatch
-	case h.isName():
-		if f.names && slices.ContainsFunc(c.names, func(name host) bool { return name.coversName(h) }) {
-			return Matches
-		}
-		return mayMatch(len(c.blocks) > 0)
-	}
-	b := newBlock(h.block)
-	if b.withinAny(c.blocks) {
-		return Matches
-	}
-	return mayMatch(f.names && len(c.names) > 0)
-}
+func (f *Facts) MatchHost(entry string) Match { return f.clause.hosts.match(entry, f.named) }
 
-func mayMatch(may bool) Match {
-	if may {
-		return MayMatch
-	}
-	return NoMatch
-}
-
-func (c *clause) facts(index int, l *lookups) Facts {
+func (c *clause) facts(index int, o *Options) Facts {
 	f := Facts{
-		First: c.from, Last: c.until, Scopes: c.scopes.entries(), Audiences: c.audiences.entries(),
-		Countries: c.allows || c.denies, clause: c, names: l.resolver != nil,
+		First: int64(c.from), Last: int64(c.until), Scopes: c.scopes.entries(), Audiences: c.audiences.entries(),
+		Lookups: slices.Clone(c.lookups), Countries: c.countries, clause: c, named: o.Resolver != nil,
 	}
-	if len(c.names) > 0 {
-		f.Lookups = append(f.Lookups, KeyHosts)
-	}
-	if c.allows {
-		f.Lookups = append(f.Lookups, KeyGeoIPAllow)
-	}
-	if c.denies {
-		f.Lookups = append(f.Lookups, KeyGeoIPDisallow)
-	}
-	for _, k := range c.conditions {
-		f.Conditions = append(f.Conditions, KeyCondition{k.key, k.condition})
-	}
-	never := func(key string, err error) {
-		if f.Never == nil {
-			f.Never = &ClauseError{Clause: index, Key: key, Err: err}
+	for i, p := range c.parts {
+		if p, ok := p.(hopelessPart); ok {
+			f.never(index, keys[i].name(), p.hopeless(o))
 		}
 	}
-	for _, o := range c.unsatisfiable {
-		if o.Err == ErrUnsupported && !isKnown(o.Key) {
-			f.Unknown = append(f.Unknown, o.Key)
-		} else {
-			never(o.Key, o.Err)
+	for _, p := range c.rest {
+		switch p := p.(type) {
+		case *never:
+			if n := p.objection; n.Err == ErrUnsupported && !isKnown(n.Key) {
+				f.Unknown = append(f.Unknown, n.Key)
+			} else {
+				f.never(index, n.Key, n.Err)
+			}
+		case interface{ judge() KeyCondition }:
+			f.Conditions = append(f.Conditions, p.judge())
 		}
-	}
-	if c.placed && len(c.blocks) == 0 && (len(c.names) == 0 || !f.names) {
-		never(KeyHosts, badValue(ErrInvalid, "no entry that an address can match"))
-	}
-	switch {
-	case c.allows && len(c.allowed) == 0:
-		never(KeyGeoIPAllow, badValue(ErrInvalid, "no country"))
-	case c.allows && c.allowed.within(c.denied):
-		never(KeyGeoIPAllow, badValue(ErrInvalid, "every country is also excluded"))
 	}
 	return f
 }
 
-// entries returns a copy of the list, or nil if there is no limit.
-func (w *words) entries() []string {
-	if !w.limited {
-		return nil
+// never keeps the first reason why the clause admits nothing.
+func (f *Facts) never(clause int, key string, err error) {
+	if err != nil && f.Never == nil {
+		f.Never = &ClauseError{Clause: clause, Key: key, Err: err}
 	}
-	return append([]string{}, w.list...)
 }
 
 // Term is what a clause says under one key, in words for people.
@@ -164,16 +124,11 @@ type Term struct {
 // in the order in which the keys are written.
 func (c *Clause) Terms() []Term {
 	var terms []Term
-	for _, t := range []Term{
-		{KeyScope, "scopes", c.Scopes},
-		{KeyAudience, "audiences", c.Audiences},
-		{KeyHosts, "hosts", c.Hosts},
-		{KeyGeoIPAllow, "countries", c.GeoIPAllow},
-		{KeyGeoIPDisallow, "countries other than", c.GeoIPDisallow},
-	} {
-		if t.Entries != nil {
-			t.Entries = append([]string{}, t.Entries...)
-			terms = append(terms, t)
+	for _, k := range keys {
+		if k.states(c) {
+			if t := k.term(c); t.What != "" {
+				terms = append(terms, t)
+			}
 		}
 	}
 	return terms

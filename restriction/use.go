@@ -33,14 +33,6 @@ func (k Kind) String() string {
 	return "invalid"
 }
 
-// limitKey is the key of the limit on uses of this kind.
-func (k Kind) limitKey() string {
-	if k == AT {
-		return KeyUsagesAT
-	}
-	return KeyUsagesOther
-}
-
 // Usage is how often a clause was used.
 type Usage struct {
 	AT, Other int64
