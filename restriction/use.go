@@ -22,14 +22,6 @@ const (
 	Uncounted = terms.Uncounted
 )
 
-// limitKey is the key of the limit on uses of a kind.
-func limitKey(k Kind) string {
-	if k == AT {
-		return KeyUsagesAT
-	}
-	return KeyUsagesOther
-}
-
 // Usage is how often a clause was used.
 type Usage struct {
 	AT, Other int64
