@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // ChangeTickets implements [store.Tickets].
@@ -43,7 +43,7 @@ func (s *Store) ResolveTicket(ctx context.Context, kind store.TicketKind, names 
 		if err := t.Resolvable(now); err != nil {
 			return store.Ticket{}, err
 		}
-		return t.Ticket, nil
+		return t.Ticket.Ticket, nil
 	}
 	return store.Ticket{}, store.ErrTicketNotFound
 }
@@ -73,7 +73,7 @@ func (s *Store) TakeTicket(ctx context.Context, ref store.TicketRef, taker store
 	})
 }
 
-func (s *Store) take(ctx context.Context, was *ticketRow, taken *ticket.Row, event store.Event) error {
+func (s *Store) take(ctx context.Context, was *ticketRow, taken *rules.Ticket, event store.Event) error {
 	if event.Name == "" || was.owner == 0 {
 		return s.writeOne(ctx, func(on runner) error { return s.applyTicket(ctx, on, was, taken) })
 	}

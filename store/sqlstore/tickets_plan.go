@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // remembersExpiry is how long it is remembered that a ticket expired.
@@ -17,7 +17,7 @@ const remembersExpiry = 24 * time.Hour
 
 // ticketRow is a ticket with what identifies its row.
 type ticketRow struct {
-	ticket.Row
+	rules.Ticket
 	version int64
 	owner   int64 // key of its token, or 0
 }
@@ -60,7 +60,7 @@ func orNil(b store.Sealed) store.Sealed {
 type ticketPlan struct {
 	own  *store.TokenID // created by the same step
 	was  map[store.TicketRef]*ticketRow
-	rows map[store.TicketRef]*ticket.Row // as they shall be; nil: deleted
+	rows map[store.TicketRef]*rules.Ticket // as they shall be; nil: deleted
 }
 
 // planTickets finds out whether changes can be made. own is a token that the
@@ -81,12 +81,14 @@ func (s *Store) planTickets(ctx context.Context, c *store.TicketChanges, now sto
 	if p.was, err = s.readTickets(ctx, s.db, refs); err != nil {
 		return nil, err
 	}
-	p.rows, err = ticket.Plan(c, now, func(ref store.TicketRef) *ticket.Row {
+	plan := rules.TicketPlan{Read: func(ref store.TicketRef) *rules.Ticket {
 		if t := p.was[ref]; t != nil {
-			return &t.Row
+			return &t.Ticket
 		}
 		return nil
-	})
+	}}
+	err = plan.Add(c, now)
+	p.rows = plan.Rows
 	return p, err
 }
 
@@ -149,7 +151,7 @@ func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error 
 	return nil
 }
 
-func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *ticket.Row) error {
+func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
 	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
 	switch {
 	case was == nil && is == nil:
@@ -174,7 +176,7 @@ func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *
 }
 
 // ticketSweepAt is when housekeeping looks at the ticket, or NULL.
-func ticketSweepAt(t *ticket.Row) any {
+func ticketSweepAt(t *rules.Ticket) any {
 	if t.Expires == 0 {
 		return nil
 	}
