@@ -71,17 +71,16 @@ var rules = map[string]string{
 	"internal/dbtest": "",
 	"internal/jws":    "jwx json",
 
-	"capability":            "json",
-	"restriction":           "json",
-	"restriction/maxmind":   "geoip2 restriction",
-	"store":                 "",
-	"store/internal/ticket": "store",
-	"store/memstore":        "store store/internal/ticket",
-	"store/seal":            "store",
-	"store/storetest":       "store",
-	"store/sqlstore":        "store store/internal/ticket goose",
-	"oidcupstream":          "oauth2 go-oidc go-jose sync",
-	"oidcupstream/optest":   "oidcupstream oauth2 go-oidc go-jose",
+	"capability":          "json",
+	"restriction":         "json",
+	"restriction/maxmind": "geoip2 restriction",
+	"store":               "",
+	"store/memstore":      "store store/internal/rules",
+	"store/seal":          "store",
+	"store/storetest":     "store",
+	"store/sqlstore":      "store goose store/internal/rules",
+	"oidcupstream":        "oauth2 go-oidc go-jose sync",
+	"oidcupstream/optest": "oidcupstream oauth2 go-oidc go-jose",
 
 	"restriction/forecast": "restriction capability",
 	"restriction/plan":     "restriction restriction/forecast capability",
@@ -100,6 +99,7 @@ var rules = map[string]string{
 	"mytoken/rest/internal/profile": "restriction json",
 
 	"store/sqlstore/internal/killtest": "",
+	"store/internal/rules":             "store",
 }
 
 // shared packages import the standard library only. Every package may import them.

@@ -2,14 +2,13 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"strconv"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// infoQuery reads whole tokens in one statement, one row for each counter in
-// each chain. It is given the rows t of {tokens} to look at.
+// infoQuery reads whole tokens in one statement, with one row for each counter in each
+// chain. What follows it names the rows t of {tokens} to read.
 const (
 	infoColumns = presentColumns + `, t.about, t.created, t.expires,
 		COALESCE((SELECT s.revoked_at FROM {tombstones} s WHERE s.token = t.id), 0),
@@ -19,6 +18,16 @@ const (
 		JOIN {chains} h ON h.token = t.id
 		JOIN {counters} c ON c.id = h.counter`
 	infoOrder = ` ORDER BY t.id, h.kind, h.clause, h.depth`
+
+	oneQuery  = infoQuery + `{tokens} t` + infoJoin + ` WHERE t.token_id = ? AND t.buried = 0` + infoOrder
+	listQuery = infoQuery + `(
+		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t` + infoJoin + infoOrder
+	subtreeQuery = infoQuery + `(
+		SELECT x.* FROM {tokens} r
+		JOIN {ancestors} d ON d.ancestor = r.id
+		JOIN {tokens} x ON x.id = d.token
+		WHERE r.token_id = ? AND r.buried = 0 AND d.token > ? AND x.buried = 0
+		ORDER BY d.token LIMIT ?) t` + infoJoin + infoOrder
 )
 
 func (t *token) infoFields() []any {
@@ -27,33 +36,18 @@ func (t *token) infoFields() []any {
 
 // readInfos reads tokens in the order of their creation.
 func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*token, error) {
-	var all []*token
 	var t token
-	var l link
-	fields := append(t.infoFields(), l.fields()...)
-	err := s.each(ctx, s.often(s.db), func(r *sql.Rows) error {
-		if err := r.Scan(fields...); err != nil {
-			return err
-		}
-		if len(all) == 0 || all[len(all)-1].id != t.id {
-			one := t
-			all = append(all, &one)
-		}
-		last := all[len(all)-1]
-		last.links = append(last.links, l)
-		return nil
-	}, text, args...)
-	return all, err
+	return s.readTokens(ctx, t.infoFields(), &t, text, args...)
 }
 
-// info is what lists tell.
+// info returns what lists say about a token.
 func (t *token) info() store.TokenInfo {
 	i := store.TokenInfo{
-		ID: t.public, Grant: t.grant, Owner: t.owner, Ancestors: t.ancestors, Seq: t.seq, About: orNil(t.about),
-		Created: t.created, Expires: t.expires, Revoked: t.revoked, Live: !t.dead,
+		ID: t.ID, Grant: t.Grant, Owner: t.Owner, Ancestors: t.Ancestors, Seq: t.Seq, About: orNil(t.about),
+		Created: t.created, Expires: t.expires, Revoked: t.revoked, Live: t.Live,
 	}
-	if t.clauses > 0 {
-		i.Counters = make([]store.Counter, t.clauses)
+	if t.Clauses > 0 {
+		i.Counters = make([]store.Counter, t.Clauses)
 	}
 	for _, l := range t.links {
 		if l.depth == 0 {
@@ -72,17 +66,12 @@ func (t *token) info() store.TokenInfo {
 	return i
 }
 
-// add accounts for one link of a chain; the first one is the clause's own.
+// add accounts for one link of a chain. The first link is the clause's own counter.
 func (l link) add(limit *store.Limit, used *int64, left *store.Limit) {
 	if l.depth == 0 {
 		*limit, *used, *left = l.limit, l.used, store.Unlimited
 	}
-	if l.limit == store.Unlimited {
-		return
-	}
-	if rest := max(0, l.limit-store.Limit(l.used)); *left == store.Unlimited || rest < *left {
-		*left = rest
-	}
+	*left = rules.Counter{Limit: l.limit, Used: l.used}.Least(*left)
 }
 
 // Lookup implements [store.Tokens].
@@ -93,15 +82,15 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 		if err != nil {
 			return err
 		}
-		a, err := s.present(ctx, s.db, t, p, now)
+		answer, err := s.present(ctx, t, p, now)
 		if err != nil {
 			return err
 		}
-		state = store.State{TokenInfo: t.info(), Key: a.key, Outdated: a.outdated, Dead: t.refused}
-		if a.outdated || t.confirmed >= t.seq {
+		state = store.State{TokenInfo: t.info(), Key: answer.Key, Outdated: answer.Outdated, Dead: t.refused}
+		if !answer.Confirms {
 			return nil
 		}
-		return s.writeOne(ctx, func(on runner) error { return s.confirm(ctx, on, confirmation{t.id, t.seq}) })
+		return s.writeOne(ctx, func(on runner) error { return s.confirm(ctx, on, confirmation{t.row, t.Seq}) })
 	})
 	if err != nil {
 		return store.State{}, err
@@ -111,7 +100,7 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 
 // readInfo returns nil if there is no such token.
 func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
-	found, err := s.readInfos(ctx, infoQuery+`{tokens} t`+infoJoin+` WHERE t.token_id = ? AND t.buried = 0`+infoOrder, id[:])
+	found, err := s.readInfos(ctx, oneQuery, id[:])
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -137,26 +126,20 @@ func (s *Store) Token(ctx context.Context, id store.TokenID) (store.TokenInfo, e
 
 // List implements [store.Records].
 func (s *Store) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
-	return s.page(ctx, "list tokens", page, infoQuery+`(
-		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t`+infoJoin+infoOrder, owner[:])
+	return s.page(ctx, "list tokens", page, listQuery, owner[:])
 }
 
 // Subtree implements [store.Records].
 func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page) ([]store.TokenInfo, string, error) {
-	return s.page(ctx, "list a subtree", page, infoQuery+`(
-		SELECT x.* FROM {tokens} r
-		JOIN {ancestors} d ON d.ancestor = r.id
-		JOIN {tokens} x ON x.id = d.token
-		WHERE r.token_id = ? AND r.buried = 0 AND d.token > ? AND x.buried = 0
-		ORDER BY d.token LIMIT ?) t`+infoJoin+infoOrder, root[:])
+	return s.page(ctx, "list a subtree", page, subtreeQuery, root[:])
 }
 
-// page reads one more token than wanted, to know whether there is one.
+// page reads one token more than wanted, to know whether there is another page.
 func (s *Store) page(ctx context.Context, step string, page store.Page, text string, of []byte) ([]store.TokenInfo, string, error) {
 	if err := page.Check(); err != nil {
 		return nil, "", err
 	}
-	after, err := number(page.After)
+	after, err := rules.ParseSerial(page.After)
 	if err != nil {
 		return nil, "", err
 	}
@@ -171,23 +154,11 @@ func (s *Store) page(ctx context.Context, step string, page store.Page, text str
 	next := ""
 	if len(found) > page.Limit {
 		found = found[:page.Limit]
-		next = strconv.FormatInt(found[page.Limit-1].id, 10)
+		next = rules.SerialCursor(found[page.Limit-1].row)
 	}
 	var out []store.TokenInfo
 	for _, t := range found {
 		out = append(out, t.info())
 	}
 	return out, next, nil
-}
-
-// number reads a cursor; an empty one is 0.
-func number(cursor string) (int64, error) {
-	if cursor == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(cursor, 10, 64)
-	if err != nil || n < 0 {
-		return 0, argument("foreign cursor")
-	}
-	return n, nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Revoke implements [store.Tokens]. It looks at every token of the grant, so
-// that LiveLeft is always exact.
+// Revoke implements [store.Tokens]. It looks at every token of the grant, so LiveLeft is
+// always exact.
 func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
 	if err := r.Check(); err != nil {
 		return store.Revoked{}, err
@@ -28,20 +28,16 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 	if r.Recursive && t.grave.recursive == 0 {
 		t.grave.recursive = r.Now
 	}
-	s.dropTicketsOf(t.id)
-	out := store.Revoked{Grant: t.grant, Refresh: s.grants[t.grant].state()}
-	for _, o := range s.byGrant[t.grant] {
-		if o.live() && !o.expired(r.Now) {
+	s.dropTicketsOf(t.ID)
+	out := store.Revoked{Grant: t.Grant, Refresh: s.grants[t.Grant].State()}
+	for _, o := range s.byGrant[t.Grant] {
+		if o.live() && (o.expires == 0 || o.expires >= r.Now) {
 			out.LiveLeft = true
 			break
 		}
 	}
-	if by := s.tokens[r.By.ID]; by != nil && by.grant == t.grant && by.seq == r.By.Seq && by.current.sum == r.By.Sum {
-		out.Key = clone(by.current.key)
+	if by := s.tokens[r.By.ID]; by != nil && by.Grant == t.Grant && by.Seq == r.By.Seq && by.Sum == r.By.Sum {
+		out.Key = clone(by.Key)
 	}
 	return out, nil
-}
-
-func (t *token) expired(now store.Micros) bool {
-	return t.current.expires != 0 && t.current.expires < now
 }

@@ -10,23 +10,23 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Uses that wait at once are committed together, with the tokens that they create;
-// those that create tokens wait in a line of their own. All of it happens in the
-// goroutines of the callers. A use is committed at once if there is a free slot
-// and no use of its token is under way. Otherwise it waits. Whoever is done
-// makes up a batch of what is waiting, in which all uses of a token are
-// together, and hands the slot to the first member: that one leads, which means
-// that it commits the batch in one step and tells the others. A caller leads
-// once at most.
+// Uses that wait at the same time are committed together, as one step. There are two
+// queues: one for uses that write counters and the history only, and one for uses that
+// also create tokens or change tickets. Everything happens in the goroutines of the
+// callers.
 //
-// A batch ends with its last member: its context is cancelled when all of
-// their contexts are, or when the batch has taken too long. So a leader may
-// return later than its context ends, but then with the definite answer. Any
-// other member returns when its own context ends; if its batch was under way,
-// it can find out what became of the use by repeating it.
+// A use is committed at once if there is a free slot and no use of its token is under way.
+// Otherwise it waits. A batch that is done makes up the next batch from what is waiting,
+// with all uses of a token in it, and hands its slot to the first member. That member
+// leads: it commits the batch and tells the others. A caller leads once at most.
+//
+// The context of a batch ends when the contexts of all its members have ended, or when the
+// batch has taken too long. So a leader may return after its context has ended, but then
+// with the definite answer. Any other member returns when its own context ends. If its
+// batch was under way then, it learns what became of the use by repeating it.
 
-// How many uses are committed together at most: all of them by the same number of
-// statements as one, or, of those that create tokens, each by some of its own.
+// maxBatch and maxCreations bound how many uses are committed together. A batch of plain
+// uses takes as many statements as one use. Each creation takes some of its own.
 const (
 	maxBatch     = 64
 	maxCreations = 16
@@ -50,11 +50,11 @@ func newQueue(slots, most int) *queue {
 type waiter struct {
 	*member
 	ctx   context.Context
-	batch []*waiter // whom it leads, itself first
+	batch []*waiter // the batch that it leads, itself first
 	turn  chan turn // has room for one
 }
 
-// turn tells a waiter how to go on.
+// turn tells a waiter how to continue.
 type turn uint8
 
 const (
@@ -69,7 +69,7 @@ const (
 // errBatchTimeout ends a batch that takes too long.
 var errBatchTimeout = errors.New("sqlstore: uses took too long to be committed")
 
-// spendTogether decides a use, possibly together with others in its line.
+// spendTogether commits a use, possibly together with others in its queue.
 func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.Spent, error) {
 	w := &waiter{member: m, ctx: ctx, turn: make(chan turn, 1)}
 	next := q.enter(w)
@@ -94,7 +94,7 @@ func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.S
 	}
 }
 
-// enter starts a use, or lets it wait.
+// enter starts a use, or queues it.
 func (q *queue) enter(w *waiter) turn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,7 +106,7 @@ func (q *queue) enter(w *waiter) turn {
 	return turnLead
 }
 
-// start makes a batch the one of its first member.
+// start gives a batch a slot and its first member the lead.
 func (q *queue) start(batch []*waiter) {
 	q.free--
 	for _, w := range batch {
@@ -115,7 +115,7 @@ func (q *queue) start(batch []*waiter) {
 	batch[0].batch = batch
 }
 
-// finish frees the slot of a batch, and starts others.
+// finish frees the slot of a batch and starts others.
 func (q *queue) finish(batch []*waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -133,10 +133,9 @@ func (q *queue) finish(batch []*waiter) {
 	}
 }
 
-// take makes up a batch: everything that waits for the token that has waited
-// longest, and a fair share of the rest. A use that is there twice, or that
-// creates the same token as another, is left for another batch, which will find
-// what was charged and created.
+// take makes up a batch: all uses of the token that has waited longest, and a fair share of
+// the rest. A use whose id is in the batch already, or that creates a token which another
+// member creates, waits for a later batch. That one finds what was charged and created.
 func (q *queue) take() []*waiter {
 	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
 	var batch []*waiter
@@ -161,7 +160,7 @@ func (q *queue) take() []*waiter {
 	return batch
 }
 
-// wait returns when it is the waiter's turn, or its context ends.
+// wait returns when it is the waiter's turn or when its context ends.
 func (q *queue) wait(w *waiter) turn {
 	select {
 	case t := <-w.turn:
@@ -173,7 +172,7 @@ func (q *queue) wait(w *waiter) turn {
 	q.mu.Unlock()
 	select {
 	case t := <-w.turn:
-		// Leading is not put off: the others are waiting for it.
+		// A leader must lead: the others are waiting for it.
 		if t == turnLead || t == turnDone {
 			return t
 		}
@@ -182,7 +181,7 @@ func (q *queue) wait(w *waiter) turn {
 	return turnGone
 }
 
-// lead commits a batch, lets others start, and tells everybody how to go on.
+// lead commits a batch, starts others, and tells every member how to continue.
 func (s *Store) lead(q *queue, w *waiter) turn {
 	batch := w.batch
 	err := s.commitBatch(batch)
@@ -215,7 +214,7 @@ func (s *Store) commitBatch(batch []*waiter) error {
 	return err
 }
 
-// after tells a waiter how to go on after its batch.
+// after tells a waiter how to continue after its batch.
 func (w *waiter) after(err error, size int) turn {
 	switch {
 	case err == nil:

@@ -7,11 +7,12 @@ import (
 	"fmt"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// shelf is one column of sealed values. It is walked in the order of the key
-// of its table.
-type shelf struct {
+// sealedColumn is one column of sealed values. A walk goes through it in the order of the
+// key of its table.
+type sealedColumn struct {
 	kind    store.PlaceKind
 	value   string // the column
 	id, n   string // id and number of its place
@@ -19,19 +20,19 @@ type shelf struct {
 	byBytes bool   // whether key is a byte string, not a number
 	key     string // first column of the key
 	second  string // second one, a number; may be empty
-	// replace sets a value at a place to another one. args are what the place
-	// contributes; nil if it is no place of this shelf.
+	// replace replaces a value at a place. args returns what the place contributes to it,
+	// or nil if the place does not belong to this column.
 	replace string
 	args    func(store.Place) []any
 }
 
-func shelves() []shelf {
+func sealedColumns() []sealedColumn {
 	const (
 		living      = `{tokens} t WHERE t.buried = 0`
 		generations = `{generations} x JOIN {tokens} t ON t.id = x.token WHERE t.buried = 0`
 		outdated    = ` WHERE token = (SELECT t.id FROM {tokens} t WHERE t.token_id = ?) AND seq = ? AND `
 	)
-	return []shelf{
+	return []sealedColumn{
 		{
 			kind: store.PlaceRefreshToken, value: "refresh", id: "grant_id", n: "generation",
 			from: `{grants} WHERE 1 = 1`, byBytes: true, key: "grant_id",
@@ -76,7 +77,7 @@ func shelves() []shelf {
 	}
 }
 
-// placeOf takes a place apart whose id is as long as the given one.
+// placeOf returns the arguments of a place whose id is as long as the given one.
 func placeOf[ID store.GrantID | store.TokenID](id ID) func(store.Place) []any {
 	return func(p store.Place) []any {
 		if len(p.ID) != len(id) {
@@ -86,7 +87,7 @@ func placeOf[ID store.GrantID | store.TokenID](id ID) func(store.Place) []any {
 	}
 }
 
-// ticketPlace takes the place of a ticket apart: its id is kind and id.
+// ticketPlace returns the arguments of the place of a ticket, whose id is kind and id.
 func ticketPlace(p store.Place) []any {
 	if len(p.ID) != 1+len(store.TicketID{}) || p.N != 0 {
 		return nil
@@ -95,7 +96,7 @@ func ticketPlace(p store.Place) []any {
 }
 
 // place is the reverse of args.
-func (w *shelf) place(id []byte, n int64) store.Place {
+func (w *sealedColumn) place(id []byte, n int64) store.Place {
 	switch w.kind {
 	case store.PlaceTicketKey:
 		return store.TicketKeyPlace(store.TicketRef{Kind: store.TicketKind(n), ID: store.TicketID(id)})
@@ -105,16 +106,16 @@ func (w *shelf) place(id []byte, n int64) store.Place {
 	return store.Place{Kind: w.kind, ID: string(id), N: uint64(n)}
 }
 
-// cursor is where a walk stands.
+// cursor is how far a walk has come.
 type cursor struct {
-	shelf  int
+	column int
 	bytes  []byte // key, where it is a byte string
 	number int64  // key, where it is a number
 	second int64
 }
 
 func (c cursor) String() string {
-	return fmt.Sprintf("%d.%d.%d.%x", c.shelf, c.number, c.second, c.bytes)
+	return fmt.Sprintf("%d.%d.%d.%x", c.column, c.number, c.second, c.bytes)
 }
 
 func parseCursor(text string) (cursor, error) {
@@ -123,12 +124,12 @@ func parseCursor(text string) (cursor, error) {
 		return c, nil
 	}
 	var digits string
-	n, err := fmt.Sscanf(text+" ", "%d.%d.%d.%s", &c.shelf, &c.number, &c.second, &digits)
+	n, err := fmt.Sscanf(text+" ", "%d.%d.%d.%s", &c.column, &c.number, &c.second, &digits)
 	if err == nil || n == 3 {
 		c.bytes, err = hex.DecodeString(digits)
 	}
-	if err != nil || c.shelf < 0 || c.shelf >= len(shelves()) {
-		return c, argument("foreign cursor")
+	if err != nil || c.column < 0 || c.column >= len(sealedColumns()) {
+		return c, rules.ForeignCursor(text)
 	}
 	return c, nil
 }
@@ -142,11 +143,11 @@ func (s *Store) Sealed(ctx context.Context, page store.Page) ([]store.SealedItem
 	if err != nil {
 		return nil, "", err
 	}
-	all := shelves()
+	all := sealedColumns()
 	var out []store.SealedItem
 	for {
 		rest := page.Limit - len(out)
-		found, last, err := s.walk(ctx, &all[at.shelf], at, rest)
+		found, last, err := s.walk(ctx, &all[at.column], at, rest)
 		if err != nil {
 			return nil, "", err
 		}
@@ -154,15 +155,15 @@ func (s *Store) Sealed(ctx context.Context, page store.Page) ([]store.SealedItem
 		switch {
 		case len(found) == rest:
 			return out, last.String(), nil
-		case at.shelf == len(all)-1:
+		case at.column == len(all)-1:
 			return out, "", nil
 		}
-		at = cursor{shelf: at.shelf + 1, bytes: []byte{}, number: -1, second: -1}
+		at = cursor{column: at.column + 1, bytes: []byte{}, number: -1, second: -1}
 	}
 }
 
-// walk is a query for value, id and number of the place, and the key.
-func (w *shelf) walk() string {
+// query returns the text of one step of a walk: value, id and number of the place, key.
+func (w *sealedColumn) query() string {
 	second, order := "0", w.key
 	after := w.key + ` > ?`
 	if w.second != "" {
@@ -173,7 +174,7 @@ func (w *shelf) walk() string {
 		AND ` + after + ` AND LENGTH(` + w.value + `) > 0 ORDER BY ` + order + ` LIMIT ?`
 }
 
-func (c cursor) args(w *shelf, limit int) []any {
+func (c cursor) args(w *sealedColumn, limit int) []any {
 	var first any = c.number
 	if w.byBytes {
 		first = c.bytes
@@ -184,10 +185,10 @@ func (c cursor) args(w *shelf, limit int) []any {
 	return []any{first, first, c.second, int64(limit)}
 }
 
-// walk returns the next values of one shelf.
-func (s *Store) walk(ctx context.Context, w *shelf, after cursor, limit int) (found []store.SealedItem, last cursor, err error) {
+// walk returns the next values of one column.
+func (s *Store) walk(ctx context.Context, w *sealedColumn, after cursor, limit int) (found []store.SealedItem, last cursor, err error) {
 	args := after.args(w, limit)
-	err = s.step(ctx, "walk over what is sealed", func() error {
+	err = s.step(ctx, "read sealed values", func() error {
 		found, last = nil, after
 		return s.each(ctx, s.db, func(r *sql.Rows) error {
 			var value, id []byte
@@ -201,7 +202,7 @@ func (s *Store) walk(ctx context.Context, w *shelf, after cursor, limit int) (fo
 			}
 			found = append(found, store.SealedItem{Place: w.place(id, n), Sealed: value})
 			return nil
-		}, w.walk(), args...)
+		}, w.query(), args...)
 	})
 	return found, last, err
 }
@@ -234,9 +235,9 @@ func (s *Store) Reseal(ctx context.Context, items []store.Reseal) (int, error) {
 	return replaced, nil
 }
 
-// reseal replaces one value, wherever it is kept for its place.
+// reseal replaces one value in the column that holds it.
 func (s *Store) reseal(ctx context.Context, tx runner, r *store.Reseal) (int, error) {
-	for _, w := range shelves() {
+	for _, w := range sealedColumns() {
 		if w.kind != r.Place.Kind {
 			continue
 		}

@@ -6,25 +6,21 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
-
-// remembersExpiry is how long it is remembered that a ticket expired.
-const remembersExpiry = 24 * time.Hour
 
 // ticketRow is a ticket with what identifies its row.
 type ticketRow struct {
-	ticket.Row
+	rules.Ticket
 	version int64
 	owner   int64 // key of its token, or 0
 }
 
-// readTickets reads tickets that may have different kinds, and whether their
-// tokens are live.
-func (s *Store) readTickets(ctx context.Context, on runner, refs []store.TicketRef) (map[store.TicketRef]*ticketRow, error) {
+// readTickets reads tickets, which may have different kinds, and whether their tokens are
+// live.
+func (s *Store) readTickets(ctx context.Context, refs []store.TicketRef) (map[store.TicketRef]*ticketRow, error) {
 	found := make(map[store.TicketRef]*ticketRow)
 	if len(refs) == 0 {
 		return found, nil
@@ -33,7 +29,7 @@ func (s *Store) readTickets(ctx context.Context, on runner, refs []store.TicketR
 	for _, r := range refs {
 		l = append(l, r.ID[:])
 	}
-	err := s.each(ctx, on, func(r *sql.Rows) error {
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
 		t := new(ticketRow)
 		err := r.Scan(scan(t.ID[:]), &t.Kind, &t.version, &t.Status, (*[]byte)(&t.Key), (*[]byte)(&t.Payload),
 			scan(t.Token[:]), &t.OwnsToken, (*int64)(&t.Expires), scan(t.Put[:]), scan(t.Done[:]), scan(t.Taker[:]), &t.owner, &t.Orphaned)
@@ -56,20 +52,16 @@ func orNil(b store.Sealed) store.Sealed {
 	return b
 }
 
-// ticketPlan is a set of changes that were found to be possible.
+// ticketPlan collects changes to tickets that can be made together.
 type ticketPlan struct {
-	own  *store.TokenID // created by the same step
-	was  map[store.TicketRef]*ticketRow
-	rows map[store.TicketRef]*ticket.Row // as they shall be; nil: deleted
+	rules.TicketPlan
+	was map[store.TicketRef]*ticketRow
+	// created are tokens that the same step creates.
+	created map[store.TokenID]bool
 }
 
-// planTickets finds out whether changes can be made. own is a token that the
-// step creates, or nil.
-func (s *Store) planTickets(ctx context.Context, c *store.TicketChanges, now store.Micros, own *store.TokenID) (*ticketPlan, error) {
-	p := &ticketPlan{own: own}
-	if err := c.Check(); err != nil {
-		return nil, err
-	}
+// ticketsOf lists the tickets that changes name.
+func ticketsOf(c *store.TicketChanges) []store.TicketRef {
 	refs := slices.Concat(c.Consume, c.Drop)
 	for i := range c.Complete {
 		refs = append(refs, c.Complete[i].TicketRef)
@@ -77,23 +69,36 @@ func (s *Store) planTickets(ctx context.Context, c *store.TicketChanges, now sto
 	for i := range c.Put {
 		refs = append(refs, c.Put[i].TicketRef)
 	}
-	var err error
-	if p.was, err = s.readTickets(ctx, s.db, refs); err != nil {
-		return nil, err
-	}
-	p.rows, err = ticket.Plan(c, now, func(ref store.TicketRef) *ticket.Row {
+	return refs
+}
+
+// planTickets reads tickets and returns a plan that changes none of them yet.
+func (s *Store) planTickets(ctx context.Context, refs []store.TicketRef) (*ticketPlan, error) {
+	p := &ticketPlan{created: make(map[store.TokenID]bool)}
+	p.Read = func(ref store.TicketRef) *rules.Ticket {
 		if t := p.was[ref]; t != nil {
-			return &t.Row
+			return &t.Ticket
 		}
 		return nil
-	})
+	}
+	var err error
+	p.was, err = s.readTickets(ctx, refs)
 	return p, err
 }
 
-// order of the rows: that of their key.
+// planChanges reads tickets and plans one set of changes.
+func (s *Store) planChanges(ctx context.Context, c *store.TicketChanges, now store.Micros) (*ticketPlan, error) {
+	p, err := s.planTickets(ctx, ticketsOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Add(c, now)
+}
+
+// order returns the tickets to write in the order of their keys.
 func (p *ticketPlan) order() []store.TicketRef {
 	var refs []store.TicketRef
-	for ref := range p.rows {
+	for ref := range p.Rows {
 		refs = append(refs, ref)
 	}
 	slices.SortFunc(refs, func(a, b store.TicketRef) int {
@@ -102,11 +107,11 @@ func (p *ticketPlan) order() []store.TicketRef {
 	return refs
 }
 
-// tokens are those that tickets are given to.
+// tokens returns the tokens that tickets are given to and that existed before.
 func (p *ticketPlan) tokens() blobs {
 	var l blobs
-	for ref, t := range p.rows {
-		if t == nil || t.Token.IsZero() || p.own != nil && t.Token == *p.own {
+	for ref, t := range p.Rows {
+		if t == nil || t.Token.IsZero() || p.created[t.Token] {
 			continue
 		}
 		if was := p.was[ref]; was == nil || was.Token != t.Token {
@@ -117,7 +122,7 @@ func (p *ticketPlan) tokens() blobs {
 	return l
 }
 
-// applyTickets makes the changes, each if the row is still what it was.
+// applyTickets makes the changes. Each of them demands that its row is still what it was.
 func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) error {
 	if err := s.touchTokens(ctx, tx, p.tokens()); err != nil {
 		return err
@@ -125,17 +130,18 @@ func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) erro
 	return s.writeTickets(ctx, tx, p)
 }
 
-// writeTickets is for who has touched the tokens.
+// writeTickets makes the changes for a caller that has touched the tokens.
 func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) error {
 	for _, ref := range p.order() {
-		if err := s.applyTicket(ctx, tx, p.was[ref], p.rows[ref]); err != nil {
+		if err := s.applyTicket(ctx, tx, p.was[ref], p.Rows[ref]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// touchTokens sees to it that tokens which exist stay until this is committed.
+// touchTokens writes a counter of each token. So a token that exists stays until this is
+// committed, and nobody revokes it meanwhile.
 func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error {
 	for _, id := range tokens {
 		_, err := s.exec(ctx, tx, `
@@ -149,7 +155,9 @@ func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error 
 	return nil
 }
 
-func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *ticket.Row) error {
+// applyTicket writes one ticket. was is nil if there was none, and is is nil if there will
+// be none.
+func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
 	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
 	switch {
 	case was == nil && is == nil:
@@ -173,8 +181,8 @@ func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *
 		was.ID[:], int64(was.Kind), was.version, was.Put[:])
 }
 
-// ticketSweepAt is when housekeeping looks at the ticket, or NULL.
-func ticketSweepAt(t *ticket.Row) any {
+// ticketSweepAt returns when housekeeping looks at the ticket, or NULL.
+func ticketSweepAt(t *rules.Ticket) any {
 	if t.Expires == 0 {
 		return nil
 	}

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Statements are written with {tokens} for the name of a table, {:tokens_grant}
-// for that of an index or a constraint, ? for an argument, and IN ? for an
-// argument that is a list.
+// Statements are written with {tokens} for the name of a table, {:tokens_grant} for the
+// name of an index or a constraint, ? for an argument, and IN ? for an argument that is a
+// list.
 
 // runner is a *sql.DB or a *sql.Tx.
 type runner interface {
@@ -49,12 +49,11 @@ func asList(arg any) list {
 	return nil
 }
 
-// padded is the length that a list is filled up to, so that there are few
-// different statements.
+// padded is the length that a list is filled up to, so that there are few different
+// statements.
 func padded(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
 
-// padding repeats the last value. An empty list is one NULL, which is equal to
-// nothing.
+// padding repeats the last value of a list. An empty list is one NULL, which equals nothing.
 func padding(l list, i int) any {
 	if l.count() == 0 {
 		return nil
@@ -68,15 +67,14 @@ type names struct {
 	prefix string
 }
 
-// shape is what decides how a statement is expanded: its text and how long its
-// lists are.
+// shape decides how a statement is expanded: its text, and how long its lists are.
 type shape struct {
 	text  string
 	lists [3]int
 }
 
-// prepare turns a statement with its arguments into what the driver gets.
-func (s *Store) prepare(text string, args []any) (string, []any) {
+// expand turns a statement and its arguments into what the driver gets.
+func (s *Store) expand(text string, args []any) (string, []any) {
 	key := shape{text: text}
 	flat := args
 	lists := 0
@@ -102,7 +100,7 @@ func (s *Store) prepare(text string, args []any) (string, []any) {
 		return known.(string), flat
 	}
 	out := expand(s.engine, s.names, key)
-	if len(text) < 4096 { // what is longer is rare, and hardly ever the same
+	if len(text) < 4096 { // longer ones are rare and hardly ever the same
 		s.expanded.Store(key, out)
 	}
 	return out, flat
@@ -153,18 +151,40 @@ func (n names) expand(name string) string {
 	return n.schema + n.prefix + name
 }
 
-// exec runs a statement and tells how many rows it changed.
+// exec runs a statement and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, on runner, text string, args ...any) (int64, error) {
-	text, args = s.prepare(text, args)
-	res, err := on.ExecContext(ctx, text, args...)
+	text, args = s.expand(text, args)
+	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
-// must runs a statement that changes exactly n rows unless the state that the
-// step was decided on has changed.
+// demand is a statement and what must come of it. Anything else means that the state on
+// which a step was decided has changed.
+type demand struct {
+	text string
+	args []any
+	// rows is how many rows the statement changes. A query returns as many, and each is
+	// one column that is true.
+	rows  int
+	query bool
+}
+
+// demand runs a statement. It returns errChanged if not the demanded came of it.
+func (s *Store) demand(ctx context.Context, on runner, d demand) error {
+	if !d.query {
+		return s.must(ctx, on, d.rows, d.text, d.args...)
+	}
+	verdicts, err := column[bool](ctx, s, on, d.text, d.args...)
+	if err == nil && (len(verdicts) != d.rows || slices.Contains(verdicts, false)) {
+		return errChanged
+	}
+	return err
+}
+
+// must runs a statement. It returns errChanged unless exactly n rows have changed.
 func (s *Store) must(ctx context.Context, on runner, n int, text string, args ...any) error {
 	changed, err := s.exec(ctx, on, text, args...)
 	if err == nil && changed != int64(n) {
@@ -173,14 +193,16 @@ func (s *Store) must(ctx context.Context, on runner, n int, text string, args ..
 	return err
 }
 
-// insert adds one row to a table whose key is id, and returns it.
+const returningID = " RETURNING id"
+
+// insert adds one row to a table whose key is id, and returns that key.
 func (s *Store) insert(ctx context.Context, on runner, text string, args ...any) (id int64, err error) {
 	if s.engine.returning() {
-		err = s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&id) }, text+" RETURNING id", args...)
+		err = s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&id) }, text+returningID, args...)
 		return id, err
 	}
-	text, args = s.prepare(text, args)
-	res, err := on.ExecContext(ctx, text, args...)
+	text, args = s.expand(text, args)
+	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -189,8 +211,8 @@ func (s *Store) insert(ctx context.Context, on runner, text string, args ...any)
 
 // each runs a query and calls scan for each row.
 func (s *Store) each(ctx context.Context, on runner, scan func(*sql.Rows) error, text string, args ...any) error {
-	text, args = s.prepare(text, args)
-	rows, err := on.QueryContext(ctx, text, args...)
+	text, args = s.expand(text, args)
+	rows, err := s.sent(ctx, on, text).QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
@@ -215,19 +237,19 @@ func column[T any](ctx context.Context, s *Store, on runner, text string, args .
 	return all, err
 }
 
-// values repeats a row of placeholders for an INSERT of several rows.
+// values returns rows of placeholders for an INSERT.
 func values(rows, columns int) string {
 	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
 	return strings.TrimSuffix(strings.Repeat(row+", ", rows), ", ")
 }
 
-// unique sorts a list and removes what is there twice.
+// unique sorts a list and removes duplicates.
 func unique(l ids) ids {
 	slices.Sort(l)
 	return slices.Compact(l)
 }
 
-// filled is b, and never nil: an empty value is not NULL.
+// filled returns b, or an empty slice instead of nil: an empty value is not NULL.
 func filled(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -235,7 +257,7 @@ func filled(b []byte) []byte {
 	return b
 }
 
-// orNull is nil for an id that was never set.
+// orNull returns nil for an id that was never set.
 func orNull[T interface{ IsZero() bool }](id T, bytes []byte) any {
 	if id.IsZero() {
 		return nil
