@@ -22,8 +22,7 @@ func TestMethodsAreThoseOfTheInterface(t *testing.T) {
 	}
 }
 
-// call calls a method with zero arguments and returns its results, the error
-// apart.
+// call calls a method with zero arguments and returns its results, the error apart.
 func call(s store.Store, method string) ([]reflect.Value, error) {
 	m := reflect.ValueOf(s).MethodByName(method)
 	args := []reflect.Value{reflect.ValueOf(context.Background())}
