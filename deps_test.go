@@ -81,6 +81,7 @@ var rules = map[string]string{
 	"oidcupstream/optest":   "oidcupstream oauth2 go-oidc go-jose",
 
 	"restriction/forecast": "restriction capability",
+	"restriction/timeline": "restriction restriction/forecast",
 	"restriction/plan":     "restriction restriction/forecast capability",
 
 	"mytoken":             "internal/jws internal/secret capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
@@ -94,7 +95,7 @@ var rules = map[string]string{
 
 	"mytoken/internal/qr":           "barcode",
 	"mytoken/internal/wire":         "capability restriction json",
-	"mytoken/rest":                  "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
+	"mytoken/rest":                  "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast restriction/timeline oidcupstream json time",
 	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 

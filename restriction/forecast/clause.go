@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// clauses forecasts all clauses. The horizon is longer than what is kept, to
-// see what comes after it.
+// clauses forecasts all clauses. It drops everything from until on, but keeps the state
+// at until.
 func (t *Token) clauses(h horizon, until time.Time) []Clause {
 	lifetime := t.lifetime(h)
 	asked := asker{request: t.Request, steps: mostSteps}
@@ -21,16 +21,16 @@ func (t *Token) clauses(h horizon, until time.Time) []Clause {
 	if len(t.Restrictions) == 0 {
 		clauses = []Clause{{Index: restriction.NoClause, Spans: lifetime}}
 	}
-	t.generations(clauses, h)
+	t.bound(clauses, h)
 	for i := range clauses {
 		clauses[i].NoAT = t.Lacks(capability.AT)
-		clauses[i].Spans, clauses[i].After = timeline(clauses[i].Spans).cut(until)
+		clauses[i].Spans, clauses[i].After = spans(clauses[i].Spans).cut(until)
 	}
 	return clauses
 }
 
 // clause forecasts one clause.
-func (t *Token) clause(i int, h horizon, lifetime timeline, asked *asker) Clause {
+func (t *Token) clause(i int, h horizon, lifetime spans, asked *asker) Clause {
 	source := &t.Restrictions[i]
 	c := Clause{Index: i, Limits: source.Clone(), Left: t.left(i)}
 	f := finding{token: t, clause: source}
@@ -46,7 +46,7 @@ func (t *Token) clause(i int, h horizon, lifetime timeline, asked *asker) Clause
 		c.CannotTell = append(c.CannotTell, key)
 	}
 	for _, own := range f.conditions {
-		foreign := asked.timeline(own.condition, h)
+		foreign := asked.spans(own.condition, h)
 		if slices.ContainsFunc(foreign, func(s Span) bool { return s.State == Unknown }) {
 			c.CannotTell = append(c.CannotTell, own.key)
 		}
