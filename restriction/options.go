@@ -1,7 +1,9 @@
 package restriction
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -118,3 +120,27 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 	}
 	return condition, nil
 }
+
+// Elsewhere returns options for a forecast of what another deployment decides, if nobody
+// knows its look-ups. Look-ups that o lacks get stand-ins that answer [ErrUndetermined],
+// so keys that depend on them are supported and count as [Facts.Lookups].
+func (o Options) Elsewhere() Options {
+	if o.Resolver == nil {
+		o.Resolver = elsewhere{}
+	}
+	if o.Locator == nil {
+		o.Locator = elsewhere{}
+	}
+	return o
+}
+
+// elsewhere is a look-up that another deployment makes.
+type elsewhere struct{}
+
+func (elsewhere) LookupAddr(context.Context, string) ([]string, error) { return nil, ErrUndetermined }
+
+func (elsewhere) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return nil, ErrUndetermined
+}
+
+func (elsewhere) Country(context.Context, netip.Addr) (string, error) { return "", ErrUndetermined }

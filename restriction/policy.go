@@ -155,7 +155,7 @@ func (c *clause) compileKey(key string, source *Clause) {
 	case KeyGeoIPDisallow:
 		c.denies, c.denied, c.denyText = true, countries(source.GeoIPDisallow), slices.Clone(source.GeoIPDisallow)
 		if c.deniesMore = len(c.denied) < max(len(source.GeoIPDisallow), 1); c.deniesMore {
-			c.never(key, "country codes of two letters", ErrInvalid)
+			c.never(key, "country codes of two letters", badValue(ErrInvalid, "not all are country codes of two letters"))
 		}
 	case KeyUsagesAT:
 		c.limitAT = *source.UsagesAT
@@ -187,7 +187,7 @@ func (c *clause) compileHosts(entries []string) {
 // words copies the entries of a list. One without entries admits nothing.
 func (c *clause) words(key string, entries []string) words {
 	if len(entries) == 0 {
-		c.never(key, "an entry", ErrInvalid)
+		c.never(key, "an entry", badValue(ErrInvalid, "a list without entries"))
 	}
 	w := words{limited: true, list: slices.Clone(entries)}
 	if len(entries) > longList {
