@@ -51,7 +51,9 @@ func (f *Forecast) Sentence(s Style, i int) string {
 		name += " (" + label + ")"
 	}
 	parts := []string{name + ": " + f.when(&s, c)}
-	parts = append(parts, c.limits()...)
+	for _, term := range c.Limits.Terms() {
+		parts = append(parts, term.What+" "+list(term.Entries))
+	}
 	parts = append(parts, c.uses(f.Counted)...)
 	if len(c.CannotTell) > 0 {
 		parts = append(parts, "depends on "+list(c.CannotTell)+", which cannot tell")
@@ -80,7 +82,7 @@ func (f *Forecast) Label(s Style, i int) string {
 // when tells the times of a clause.
 func (f *Forecast) when(s *Style, c *Clause) string {
 	if c.Never != nil {
-		return "never, " + printable(c.Never.Error())
+		return "never, " + printable(c.Never.Key+": "+c.Never.Err.Error())
 	}
 	const most = 8
 	var open, unknown []string
@@ -111,26 +113,6 @@ func (f *Forecast) span(s *Style, c *Clause, span Span) string {
 		return "all the time"
 	}
 	return "from " + s.Instant(span.From) + " on"
-}
-
-// limits tells what a clause restricts besides time and uses.
-func (c *Clause) limits() []string {
-	var parts []string
-	for _, l := range []struct {
-		what    string
-		entries []string
-	}{
-		{"scopes", c.Limits.Scopes},
-		{"audiences", c.Limits.Audiences},
-		{"hosts", c.Limits.Hosts},
-		{"countries", c.Limits.GeoIPAllow},
-		{"countries other than", c.Limits.GeoIPDisallow},
-	} {
-		if l.entries != nil {
-			parts = append(parts, l.what+" "+list(l.entries))
-		}
-	}
-	return parts
 }
 
 // uses tells how many uses of each limited kind are left.

@@ -3,8 +3,6 @@ package forecast
 import (
 	"slices"
 	"time"
-
-	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Forecast is what a token admits over time. It shares no memory with its Token.
@@ -29,42 +27,6 @@ type Forecast struct {
 	Windows []Window
 }
 
-// Clause is one clause of a token over time.
-type Clause struct {
-	Index  int                // in the token, or restriction.NoClause
-	Limits restriction.Clause // a copy
-	Left   Left               // uses
-	// NoAT says that the token lacks the capability AT. The clause then admits no access
-	// tokens, however many uses are left.
-	NoAT bool
-
-	// Spans are adjacent and cover the forecast. They tell about time and conditions,
-	// not about the uses that are left.
-	Spans []Span
-	// After is the state at Forecast.Until, which the forecast no longer covers.
-	After State
-
-	// Never is a [restriction.ClauseError] that says why the clause refuses every
-	// request, or nil.
-	Never error
-	// CannotTell are the keys that are Unknown at some time.
-	CannotTell []string
-	// Lookups are the keys that depend on look-ups of names or countries. A forecast
-	// looks nothing up. It assumes that the place is right.
-	Lookups []string
-}
-
-// Spent reports whether the clause has no uses left of any kind. Without the capability
-// AT it has no AT uses.
-func (c *Clause) Spent() bool {
-	at, limitedAT := c.Left.Of(restriction.AT)
-	other, limitedOther := c.Left.Of(restriction.Other)
-	return (c.NoAT || limitedAT && at <= 0) && limitedOther && other <= 0
-}
-
-// At returns the state of the clause at an instant. Outside the forecast it is Closed.
-func (c *Clause) At(t time.Time) State { return spans(c.Spans).at(t) }
-
 // Window is a time during which nothing changes. From is included, Until is not.
 type Window struct {
 	From, Until time.Time
@@ -88,10 +50,12 @@ func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 
 // New returns [ErrHorizon], [ErrCounters], [ErrRotation] or an error of
 // [restriction.Compile]. It is a pure function of its arguments.
 func New(t Token, from, until time.Time) (*Forecast, error) {
-	if err := t.check(); err != nil {
+	policy, err := t.compile()
+	if err != nil {
 		return nil, err
 	}
-	h, err := t.horizon(from, until)
+	facts := policy.Facts()
+	h, err := t.horizon(facts, from, until)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +63,7 @@ func New(t Token, from, until time.Time) (*Forecast, error) {
 	if t.Rotation != nil {
 		f.Rotation = *t.Rotation
 	}
-	f.Clauses = t.clauses(horizon{h.from, h.until.Add(time.Second)}, h.until)
+	f.Clauses = t.clauses(facts, horizon{h.from, h.until.Add(time.Second)}, h.until)
 	f.Windows = f.windows()
 	return f, nil
 }

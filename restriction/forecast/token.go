@@ -76,25 +76,27 @@ func (l Left) Of(kind restriction.Kind) (n int64, limited bool) {
 	return *left, true
 }
 
-// check returns the first error in the token.
-func (t *Token) check() error {
+// compile checks the token and compiles its restrictions.
+func (t *Token) compile() (*restriction.Policy, error) {
 	n := len(t.Restrictions)
 	switch {
 	case t.Used != nil && len(t.Used) != n:
-		return fmt.Errorf("%w: %d clauses, %d counters in Used", ErrCounters, n, len(t.Used))
+		return nil, fmt.Errorf("%w: %d clauses, %d counters in Used", ErrCounters, n, len(t.Used))
 	case t.Left != nil && len(t.Left) != n:
-		return fmt.Errorf("%w: %d clauses, %d counters in Left", ErrCounters, n, len(t.Left))
+		return nil, fmt.Errorf("%w: %d clauses, %d counters in Left", ErrCounters, n, len(t.Left))
 	}
 	if r := t.Rotation; r != nil && r.Lifetime > 0 && r.Issued.IsZero() && t.Expires.IsZero() {
-		return ErrRotation
+		return nil, ErrRotation
 	}
-	_, err := restriction.Compile(t.Restrictions, t.Options)
-	return err
+	options := t.Options
+	if t.Elsewhere {
+		options = options.Elsewhere()
+	}
+	return restriction.Compile(t.Restrictions, options)
 }
 
 // left returns how many uses of a clause are left.
-func (t *Token) left(i int) Left {
-	c := &t.Restrictions[i]
+func (t *Token) left(i int, f *restriction.Facts) Left {
 	var used restriction.Usage
 	var ancestors Left
 	if t.Used != nil {
@@ -104,16 +106,17 @@ func (t *Token) left(i int) Left {
 		ancestors = t.Left[i]
 	}
 	return Left{
-		AT:    smaller(remaining(c.UsagesAT, used.AT), ancestors.AT),
-		Other: smaller(remaining(c.UsagesOther, used.Other), ancestors.Other),
+		AT:    smaller(remaining(f, restriction.AT, used.AT), ancestors.AT),
+		Other: smaller(remaining(f, restriction.Other, used.Other), ancestors.Other),
 	}
 }
 
-func remaining(limit *int64, used int64) *int64 {
-	if limit == nil {
+func remaining(f *restriction.Facts, kind restriction.Kind, used int64) *int64 {
+	limit, limited := f.Limit(kind)
+	if !limited {
 		return nil
 	}
-	return restriction.Usages(max(*limit-max(used, 0), 0))
+	return restriction.Usages(max(limit-max(used, 0), 0))
 }
 
 // smaller returns a copy of the smaller of two limits, at least 0.
@@ -130,27 +133,25 @@ func smaller(a, b *int64) *int64 {
 }
 
 // lifetime is open while the token itself lives, if it is rotated whenever necessary.
-func (t *Token) lifetime(h horizon) spans { return h.seconds(bounds(t.NotBefore, t.Life().Last)) }
-
-func bounds(first, last time.Time) (int64, int64) {
-	from, until := int64(math.MinInt64), int64(math.MaxInt64)
-	if !first.IsZero() {
-		from = first.Unix()
+func (t *Token) lifetime(h horizon) spans {
+	first, last := int64(math.MinInt64), int64(math.MaxInt64)
+	if !t.NotBefore.IsZero() {
+		first = t.NotBefore.Unix()
 	}
-	if !last.IsZero() {
-		until = last.Unix()
+	if end := t.Life().Last; !end.IsZero() {
+		last = end.Unix()
 	}
-	return from, until
+	return h.seconds(first, last)
 }
 
 // horizon checks a time span and rounds it outwards to whole seconds.
-func (t *Token) horizon(from, until time.Time) (horizon, error) {
+func (t *Token) horizon(facts []restriction.Facts, from, until time.Time) (horizon, error) {
 	if from.IsZero() {
 		return horizon{}, fmt.Errorf("%w: set its beginning", ErrHorizon)
 	}
 	h := horizon{from: time.Unix(from.Unix(), 0).UTC()}
 	if until.IsZero() {
-		until = t.end(h.from)
+		until = t.end(facts, h.from)
 	}
 	h.until = time.Unix(until.Unix(), 0).UTC()
 	if h.until.Before(until) {
@@ -168,13 +169,16 @@ func (t *Token) horizon(from, until time.Time) (horizon, error) {
 
 // end returns an instant after everything that the token says about time, plus a day if
 // the token does not end.
-func (t *Token) end(from time.Time) time.Time {
+func (t *Token) end(facts []restriction.Facts, from time.Time) time.Time {
 	const most = 250_000_000_000 // seconds; in the year 9892
-	last, endless := from.Unix(), len(t.Restrictions) == 0
-	for i := range t.Restrictions {
-		c := &t.Restrictions[i]
-		last = max(last, min(c.NotBefore, most), min(c.Expires, most))
-		endless = endless || c.Expires == 0
+	last, endless := from.Unix(), len(facts) == 0
+	for i := range facts {
+		last = max(last, min(facts[i].First, most))
+		if facts[i].Last == math.MaxInt64 {
+			endless = true
+		} else {
+			last = max(last, min(facts[i].Last, most))
+		}
 	}
 	if !t.NotBefore.IsZero() {
 		last = max(last, min(t.NotBefore.Unix(), most))
