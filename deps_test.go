@@ -94,12 +94,13 @@ var rules = map[string]string{
 
 	"mytoken/internal/qr":           "barcode",
 	"mytoken/internal/wire":         "capability restriction json",
-	"mytoken/rest":                  "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
+	"mytoken/rest":                  "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time restriction/timeline",
 	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 
 	"store/sqlstore/internal/killtest": "",
 	"store/internal/rules":             "store",
+	"restriction/timeline":             "restriction restriction/forecast",
 }
 
 // shared packages import the standard library only. Every package may import them.

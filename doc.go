@@ -31,7 +31,8 @@
 //   - You hold a mytoken of any server: [github.com/mytoken-go/sdk/mytoken/client].
 //   - You run jobs for users: [github.com/mytoken-go/sdk/restriction/plan] for the
 //     rights that a job needs and whether they last,
-//     [github.com/mytoken-go/sdk/restriction/forecast] to show them.
+//     [github.com/mytoken-go/sdk/restriction/forecast] to tell them, and
+//     [github.com/mytoken-go/sdk/restriction/timeline] to draw them.
 //   - You keep state: [github.com/mytoken-go/sdk/store/memstore] in memory,
 //     [github.com/mytoken-go/sdk/store/sqlstore] in a database.
 //   - You write a store of your own: [github.com/mytoken-go/sdk/store] is the

@@ -1,4 +1,4 @@
-package forecast
+package timeline
 
 import (
 	"encoding/xml"
@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// x is the place of an instant.
+// x returns the horizontal place of an instant.
 func (p *painter) x(t time.Time) float64 {
-	return margin + p.f.share(t)*float64(p.width-2*margin)
+	return margin + p.share(t)*float64(p.width-2*margin)
 }
 
-// line draws the base line of a lane, on which its bars lie.
+// line draws the base line of a lane.
 func (p *painter) line(top int) {
 	y := top + barDrop + barSize/2
 	p.printf(`<path d="M%d %dH%d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", margin, y, p.width-margin)
 }
 
-// bar draws a span in the way of its kind.
+// bar draws a span in the style of its kind.
 func (p *painter) bar(kind string, top int, from, until time.Time) {
 	left, right := p.x(from), p.x(until)
 	if right-left < thinnest {
@@ -48,14 +48,14 @@ func (p *painter) hatch(path string) {
 	}
 }
 
-// ticks draws the axis, its marks and as many of their labels as fit.
-func (p *painter) ticks() {
+// axis draws the ticks and as many of their labels as fit.
+func (p *painter) axis() {
 	y, end := p.axisTop, p.width-margin
 	p.printf(`<g class="axis">` + "\n")
 	p.printf(`<path d="M%d %dH%d" stroke="currentColor"/>`+"\n", margin, y, end)
 	chars := int(float64(p.width-2*margin) / charWidth)
 	next := 0.0
-	for _, tick := range p.f.ticks(p.style, max(chars/p.style.room(), 1)) {
+	for _, tick := range p.ticks(chars) {
 		x := p.x(tick.at)
 		p.printf(`<path d="M%s %dV%d" stroke="currentColor"/>`, number(x), y, y+5)
 		p.printf(`<path d="M%s %dV%d" stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="1 4"/>`+"\n", number(x), margin, y)
@@ -89,9 +89,9 @@ func (b box) String() string {
 	return fmt.Sprintf(`x="%s" y="%s" width="%s" height="%s"`, number(b.x), number(b.y), number(b.w), number(b.h))
 }
 
-// hatch returns a path of parallel diagonal lines within the box, at such a
-// distance; falling ones go down from left to right. Drawn as lines, they need
-// no pattern, and thus no identifier that would have to be unique in a page.
+// hatch returns a path of parallel diagonal lines within the box, at a distance. Falling
+// lines go down from left to right. A pattern would need an identifier that is unique on
+// the page; lines need none.
 func (b box) hatch(distance float64, falling bool) string {
 	var path strings.Builder
 	for start := b.x - b.h + distance; start < b.x+b.w; start += distance {
@@ -108,7 +108,7 @@ func (b box) hatch(distance float64, falling bool) string {
 	return path.String()
 }
 
-// number writes a coordinate with two decimals at most.
+// number writes a coordinate with at most two decimals.
 func number(n float64) string {
 	text := strconv.FormatFloat(n, 'f', 2, 64)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
@@ -118,7 +118,7 @@ func number(n float64) string {
 func escape(text string) string {
 	var out strings.Builder
 	if err := xml.EscapeText(&out, []byte(text)); err != nil {
-		return "" // a strings.Builder does not fail
+		return "" // a strings.Builder never fails
 	}
 	return out.String()
 }
