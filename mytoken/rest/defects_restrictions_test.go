@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -335,4 +336,32 @@ func TestD29_Nonsense(t *testing.T) {
 	if got[0].(m)["usages_AT_done"] != 1.0 || got[1].(m)["usages_AT_done"] != nil {
 		t.Errorf("%v", got)
 	}
+}
+
+// TestD22_MaximumLifetime: the issuer applies the maximum lifetime to the result, so that it
+// does not stand in the way of narrowing (protocol section 2.8).
+func TestD22_MaximumLifetime(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }
+	})
+	now := s.Clock.Now().Unix()
+	_, polled := s.tokenAs("alice", []m{{"scope": "openid"}})
+	got := s.object(polled, 200)
+	if encode(t, got["restrictions"]) != encode(t, []m{{"exp": now + 3600, "scope": "openid"}}) || got["expires_in"] != 3600.0 {
+		t.Fatalf("%v", got)
+	}
+	derive := func(body m) *reply {
+		body["grant_type"], body["mytoken"], body["response_type"] = "mytoken", got["mytoken"], "short_token"
+		return s.post("/api/v0/token/my", body)
+	}
+	child := s.object(derive(m{"error_on_restrictions": true}), 200)
+	if encode(t, child["restrictions"]) != encode(t, got["restrictions"]) {
+		t.Errorf("%v", child)
+	}
+	_, polled = s.tokenAs("alice", nil)
+	if got := s.object(polled, 200); encode(t, got["restrictions"]) != encode(t, []m{{"exp": now + 3600}}) {
+		t.Errorf("%v", got)
+	}
+	s.fails(derive(m{"restrictions": []m{{"exp": now + 7200, "scope": "openid"}}, "error_on_restrictions": true}), 400, "invalid_request",
+		"requested restrictions are not subset of original restrictions")
 }

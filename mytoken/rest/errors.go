@@ -10,9 +10,9 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 	"github.com/mytoken-go/sdk/restriction"
 )
 

@@ -297,6 +297,20 @@ func (s *service) poll(code string) *reply {
 	return s.post("/api/v0/token/my", m{"grant_type": "polling_code", "polling_code": code})
 }
 
+// tokenAs logs a user in through the browser and polls. It returns the page behind the
+// login and the answer to the poll.
+func (s *service) tokenAs(subject string, restrictions any) (*reply, *reply) {
+	s.t.Helper()
+	request := m{"capabilities": []string{"AT", "tokeninfo", "create_mytoken"}}
+	if restrictions != nil {
+		request["restrictions"] = restrictions
+	}
+	consent, polling := s.startNative(request)
+	b := s.browser()
+	back := b.login(b.approve(consent, nil), subject)
+	return back, s.poll(polling)
+}
+
 // restart is another process with the same store and keys.
 func (s *service) restart(change func(*issuer.Config), opts rest.Options) *service {
 	s.t.Helper()

@@ -3,8 +3,8 @@ package rest
 import (
 	"cmp"
 
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 )
 
 // profileGroups lists the groups that have profiles or templates (protocol section

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 )
 
 func files(pairs ...string) fstest.MapFS {
