@@ -28,6 +28,9 @@ var (
 	errUnknownClient = errors.New("rest: client not authenticated")
 )
 
+// textExpired is what the protocol says about clauses that have all expired.
+const textExpired = "token would already be expired"
+
 // stateMismatch is what the protocol says about a login that nobody waits for.
 const stateMismatch = "State mismatched"
 
@@ -147,7 +150,7 @@ var rules = []rule{
 	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
 	typed[*issuer.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
 	typed[*profile.Error](nil, 400, wire.ErrorInvalidRequest, func(e *profile.Error) string { return e.Reason }),
-	typed(endsInPast, 400, wire.ErrorInvalidRequest, always[*restriction.ClauseError]("token would already be expired")),
+	typed(endsInPast, 400, wire.ErrorInvalidRequest, always[*restriction.ClauseError](textExpired)),
 	typed[*restriction.ClauseError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.ClauseError]("restrictions")),
 	typed[*restriction.LimitError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.LimitError]("restrictions")),
 	sentinel(restriction.ErrSyntax, 400, wire.ErrorInvalidRequest, "restrictions are malformed"),
@@ -205,14 +208,20 @@ func problemOf(err error) problem {
 	return p
 }
 
-// plainSentences are reasons of requests that stand for themselves.
-var plainSentences = []string{"token would already be expired", "mytoken to be issued", "requested restrictions", "unknown capability"}
+// requestTexts are the sentences of the protocol (protocol sections 5.4.1 and 5.4.3).
+var requestTexts = map[issuer.RequestCode]string{
+	issuer.RequestExpired:      textExpired,
+	issuer.RequestNoCapability: "mytoken to be issued cannot have any of the requested capabilities",
+	issuer.RequestNotNarrower:  "requested restrictions are not subset of original restrictions",
+	issuer.RequestTooLong:      "requested restrictions do not respect maximum mytoken lifetime",
+}
 
 func requestText(e *issuer.RequestError) string {
-	for _, s := range plainSentences {
-		if strings.HasPrefix(e.Reason, s) {
-			return e.Reason
-		}
+	if text, ok := requestTexts[e.Code]; ok {
+		return text
+	}
+	if e.Code == issuer.RequestUnknownCapability {
+		return e.Reason
 	}
 	return e.Field + ": " + strings.TrimPrefix(e.Reason, "restriction: ")
 }
