@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/terms"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -73,10 +74,6 @@ type Record struct {
 	Children     []*Record
 }
 
-// MaxRecords bounds lists and histories. What exceeds it is left out, and
-// Truncated says so.
-const MaxRecords = 20000
-
 // Records are tokens with their descendants.
 type Records struct {
 	Roots     []*Record
@@ -84,3 +81,34 @@ type Records struct {
 	// Update replaces the authorising token; nil if it was not rotated.
 	Update *Issued
 }
+
+// Event is an entry of a token's history (protocol section 7).
+type Event struct {
+	Token     TokenID
+	Name      string // one of protocol section 7.2; servers may have others
+	Comment   string
+	Address   string // IP address of the client
+	UserAgent string // of the client
+	Time      time.Time
+}
+
+// History is a list of events, newest first.
+type History struct {
+	Events []Event
+	// Truncated says that there are more events than were returned.
+	Truncated bool
+	// Update replaces the token that authorised the request; nil if that was not
+	// rotated. Store it before anything else.
+	Update *Issued
+}
+
+// Counter is the state of one clause: AT and Other are its limits, ATUsed and OtherUsed
+// how often it was used, ATLeft and OtherLeft how often it still can be. What is left is
+// the least over the clause and the ancestors' clauses that it draws on.
+type Counter = terms.Counter
+
+// Limit is how often a clause may be used. The zero Limit admits no use.
+type Limit = terms.Limit
+
+// Unlimited is the limit of a counter that only counts.
+const Unlimited = terms.Unlimited

@@ -83,7 +83,7 @@ func BenchmarkVerify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func BenchmarkVerifyClauses(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}

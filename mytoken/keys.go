@@ -17,21 +17,17 @@ import (
 // Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.
 type Algorithm string
 
-// The supported algorithms. The Go clients of the protocol recognise a token as a
-// JWT only if its signature has a certain length: ES512, ES384 and RSA keys of
-// 3072 bits fit, ES256, EdDSA and RSA keys of 2048 and 4096 bits do not (protocol
-// section 1.1).
+// The supported algorithms, beside "RS384", "RS512", "PS384" and "PS512". The Go clients
+// of the protocol recognise a token as a JWT only if its signature has a certain length:
+// ES512, ES384 and RSA keys of 3072 bits fit. ES256, EdDSA and RSA keys of 2048 and 4096
+// bits do not (protocol section 1.1).
 const (
 	ES256 Algorithm = "ES256" // ECDSA on P-256
 	ES384 Algorithm = "ES384" // ECDSA on P-384
 	ES512 Algorithm = "ES512" // ECDSA on P-521; the default
 	EdDSA Algorithm = "EdDSA" // Ed25519
 	RS256 Algorithm = "RS256" // RSA, PKCS #1 v1.5
-	RS384 Algorithm = "RS384"
-	RS512 Algorithm = "RS512"
 	PS256 Algorithm = "PS256" // RSA, PSS
-	PS384 Algorithm = "PS384"
-	PS512 Algorithm = "PS512"
 )
 
 // generatedRSABits is the size of generated RSA keys: the signature then has a

@@ -196,7 +196,7 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 		return Secret{}, ErrNoSigningKey
 	}
 	if c.JTI.IsZero() {
-		c.JTI = NewJTI()
+		c.JTI = newJTI()
 	}
 	c.Seq = max(c.Seq, 1)
 	written := c.payload()

@@ -20,18 +20,18 @@ type Rotation struct {
 	AutoRevoke bool   // revoke the tree when an outdated generation is presented
 }
 
-// MaxRotationLifetime bounds the lifetime of a generation, in seconds: 100 years
+// maxRotationLifetime bounds the lifetime of a generation, in seconds: 100 years
 // of 365 days.
-const MaxRotationLifetime = 100 * 365 * 24 * 60 * 60
+const maxRotationLifetime = 100 * 365 * 24 * 60 * 60
 
 // ErrRotation reports JSON text that is not a rotation object.
 var ErrRotation = errors.New("mytoken: malformed rotation")
 
 // Validate reports with [ErrRotation] a lifetime that exceeds
-// [MaxRotationLifetime].
+// [maxRotationLifetime].
 func (r Rotation) Validate() error {
-	if r.Lifetime > MaxRotationLifetime {
-		return fmt.Errorf("%w: lifetime of more than %d seconds", ErrRotation, uint64(MaxRotationLifetime))
+	if r.Lifetime > maxRotationLifetime {
+		return fmt.Errorf("%w: lifetime of more than %d seconds", ErrRotation, uint64(maxRotationLifetime))
 	}
 	return nil
 }
