@@ -26,8 +26,8 @@ type Issued struct {
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
-	// Claims are those of the token, whatever its form. Only an issuer can tell them: to a
-	// client they are nil, because it has checked no signature.
+	// Claims are those of the token, whatever its form. Only an issuer can tell them: to
+	// a client they are nil, because it has checked no signature.
 	Claims *Token
 	// Update replaces the token that authorised the request; nil if that was not rotated.
 	// Store it before anything else.
@@ -54,17 +54,17 @@ type AccessToken struct {
 // Record describes a token in a list (protocol section 5.8.3).
 type Record struct {
 	ID TokenID
-	// Parent is the token that it was created from, listed or not; zero for a
-	// first token.
+	// Parent is the token that it was created from, listed or not. It is zero for a first
+	// token.
 	Parent  TokenID
 	Name    string
 	Address string // at creation; empty if not known
 	Created time.Time
-	// Expires is when its current generation expires; zero: never.
+	// Expires is when its current generation expires; zero if never.
 	Expires  time.Time
 	LastUsed time.Time // zero: never; may lag behind by a minute
-	// Revoked says that the token is not live. Descendants of a token that was
-	// revoked alone live on below it.
+	// Revoked says that the token is not live. If it was revoked alone, its descendants
+	// live on below it.
 	Revoked      bool
 	Provider     string // issuer
 	Capabilities capability.Set
@@ -78,7 +78,7 @@ type Record struct {
 type Records struct {
 	Roots     []*Record
 	Truncated bool
-	// Update replaces the authorising token; nil if it was not rotated.
+	// Update replaces the token that authorised the request; nil if that was not rotated.
 	Update *Issued
 }
 
@@ -97,8 +97,8 @@ type History struct {
 	Events []Event
 	// Truncated says that there are more events than were returned.
 	Truncated bool
-	// Update replaces the token that authorised the request; nil if that was not
-	// rotated. Store it before anything else.
+	// Update replaces the token that authorised the request; nil if that was not rotated.
+	// Store it before anything else.
 	Update *Issued
 }
 

@@ -31,9 +31,9 @@ func ParseMomID(text string) (TokenID, error) {
 // OwnerID names a user of a provider; see [Owner].
 type OwnerID = terms.OwnerID
 
-// Owner returns the id of a user: the SHA3-256 of subject "@" issuer. Its text is the "sub"
-// claim (protocol section 1.3). If either part is empty, Owner returns an id that names
-// nobody; a token with such a claim is refused.
+// Owner returns the id of a user: the SHA3-256 of subject "@" issuer. Its text is the
+// "sub" claim (protocol section 1.3). If either part is empty, Owner returns an id that
+// names nobody; a token with such a claim is refused.
 func Owner(oidcIssuer, oidcSubject string) OwnerID {
 	if oidcIssuer == "" || oidcSubject == "" {
 		return sha3.Sum256(nil)
@@ -59,8 +59,9 @@ func newJTI() JTI {
 // jtiDashes are the places of the dashes in the text of a UUID.
 var jtiDashes = [...]int{8, 13, 18, 23}
 
-// ParseJTI reads a UUID of any version in lower-case dashed form, the only form that tokens
-// use (protocol section 1.2). It returns [ErrID] for anything else and for the zero UUID.
+// ParseJTI reads a UUID of any version in lower-case dashed form, the only form that
+// tokens use (protocol section 1.2). It returns [ErrID] for anything else and for the
+// zero UUID.
 func ParseJTI(text string) (JTI, error) {
 	var id JTI
 	if len(text) != 36 {

@@ -13,39 +13,15 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// maxPayloadDepth bounds the nesting of a payload: the payload itself, and the
-// levels that restrictions may have below it.
+// maxPayloadDepth bounds the nesting of a payload: one level for the payload itself, and
+// the levels that restrictions may have below it.
 const maxPayloadDepth = 1 + restriction.MaxDepth
-
-// checkDepth reports whether data nests deeper than max, in one pass and without
-// allocation. Of text that is not JSON it says nothing reliable, but never
-// accepts what the decoder would have to descend into deeper than max.
-func checkDepth(data []byte, most int) bool {
-	depth := 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			for i++; i < len(data) && data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-		case '[', '{':
-			if depth++; depth > most {
-				return false
-			}
-		case ']', '}':
-			depth--
-		}
-	}
-	return true
-}
 
 var errNotStrictObject = errors.New("not a JSON object, or not strict JSON")
 
-// eachMember calls visit with each member of the JSON object in data, in order.
-// It is strict: no name twice on any level, valid UTF-8, nothing behind the
-// object. Name and value are valid during the call only.
+// eachMember calls visit for each member of the JSON object in data, in order. It is
+// strict: no name twice on any level, valid UTF-8, nothing after the object. Name and
+// value are valid only during the call.
 func eachMember(data []byte, visit func(name []byte, value jsontext.Value) error) error {
 	v := memberVisitor{visit: visit}
 	err := json.Unmarshal(data, &v)
@@ -58,8 +34,8 @@ func eachMember(data []byte, visit func(name []byte, value jsontext.Value) error
 	return nil
 }
 
-// memberVisitor goes through an object with a decoder that the library lends it,
-// which is cheaper than one of its own.
+// memberVisitor reads an object with a decoder that the library lends it. Making its own
+// would cost more.
 type memberVisitor struct {
 	visit func(name []byte, value jsontext.Value) error
 	err   error // what visit returned
@@ -111,7 +87,7 @@ type claimError struct {
 func (e *claimError) Error() string { return "claim " + strconv.Quote(e.name) + ": " + e.cause.Error() }
 func (e *claimError) Unwrap() error { return e.cause }
 
-// refineClaims sorts what decode met under the errors of this package.
+// refineClaims wraps an error of decode in the error of this package that fits.
 func refineClaims(err error) error {
 	kind := ErrTokenMalformed
 	switch {

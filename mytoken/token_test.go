@@ -158,8 +158,8 @@ func tokReference(t testing.TB, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// A token of the reference server, which has no kid, is accepted with the key set
-// that the server publishes.
+// A token of the reference server, which has no kid, is accepted with the key set that
+// the server publishes.
 func TestReferenceServerToken(t *testing.T) {
 	keys, err := ParseJWKS([]byte(tokReference(t, "jwks.json")))
 	require.NoError(t, err)
@@ -196,8 +196,8 @@ func TestReferenceServerToken(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenExpired)
 }
 
-// tokPayload is a valid payload; members replaces those of the same name, and
-// leaves out the ones that are "".
+// tokPayload is a valid payload; members replaces those of the same name, and leaves out
+// the ones that are "".
 func tokPayload(members map[string]string) string {
 	all := [][2]string{
 		{"ver", `"0.7"`}, {"token_type", `"mytoken"`}, {"iss", `"` + tokIssuer + `"`}, {"aud", `"` + tokIssuer + `"`},
@@ -327,8 +327,8 @@ func TestClaimsRefused(t *testing.T) {
 	require.Len(t, core.cache.entries, 1, "no refusal is remembered")
 }
 
-// Other forms of a good token are accepted: claims that are not known, an older
-// version, the older name of "hosts", a rotation that says nothing.
+// Other forms of a good token are accepted: claims that are not known, an older version,
+// the older name of "hosts", a rotation that says nothing.
 func TestClaimsAccepted(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	core := tokCore(t, tokKeys(t, key))
