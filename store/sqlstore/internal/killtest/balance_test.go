@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -75,7 +75,7 @@ func (r *run) history() map[int]int {
 		require.NoError(r.t, err)
 		require.Empty(r.t, next)
 		for _, e := range events {
-			if e.Name != mytoken.EventATCreated {
+			if e.Name != issuer.EventATCreated {
 				continue
 			}
 			n, err := strconv.Atoi(e.Comment[strings.LastIndex(e.Comment, " ")+1:])
