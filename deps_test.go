@@ -92,11 +92,12 @@ var rules = map[string]string{
 	"mytoken/client":        "mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "",
 
-	"mytoken/internal/qr":      "barcode",
-	"mytoken/internal/wire":    "capability restriction json",
-	"mytoken/internal/profile": "restriction json",
-	"mytoken/rest":             "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/internal/profile capability restriction restriction/forecast oidcupstream json time restriction/timeline",
-	"oidcupstream/guest":       "internal/jws oidcupstream json",
+	"mytoken/internal/qr":         "barcode",
+	"mytoken/internal/wire":       "capability restriction json",
+	"mytoken/internal/profile":    "restriction json",
+	"mytoken/rest":                "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/profile mytoken/rest/internal/pages capability restriction json time",
+	"mytoken/rest/internal/pages": "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr capability restriction restriction/forecast restriction/timeline",
+	"oidcupstream/guest":          "internal/jws oidcupstream json",
 
 	"store/sqlstore/internal/killtest": "",
 	"store/internal/rules":             "store",

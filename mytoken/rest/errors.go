@@ -22,7 +22,7 @@ var (
 	errNotFound      = errors.New("rest: not found")
 	errNotBuilt      = errors.New("rest: known to the protocol and not served here")
 	errCrossOrigin   = errors.New("rest: cross-origin request refused")
-	errConsentCode   = errors.New("rest: consent code is not, or not any more, valid")
+	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
 	errNoGrantType   = errors.New("rest: unsupported grant_type")
 	errOtherBrowser  = errors.New("rest: the login was not started in this browser")
 	errUnknownClient = errors.New("rest: client not authenticated")
@@ -31,15 +31,15 @@ var (
 // textExpired is what the protocol says about clauses that have all expired.
 const textExpired = "token would already be expired"
 
-// stateMismatch is what the protocol says about a login that nobody waits for.
+// stateMismatch is what the protocol says about a redirect that belongs to no waiting login.
 const stateMismatch = "State mismatched"
 
-// tooManyError: too many failed guesses.
+// tooManyError reports too many failed guesses.
 type tooManyError struct{ retry time.Duration }
 
 func (e *tooManyError) Error() string { return "rest: too many failed attempts" }
 
-// told is an error with a text of its own for the client.
+// told is an error with another text for the client.
 type told struct {
 	err  error
 	text string
@@ -48,7 +48,7 @@ type told struct {
 func (e *told) Error() string { return e.err.Error() }
 func (e *told) Unwrap() error { return e.err }
 
-// tell gives an error another text, if it is the target.
+// tell gives an error another text if it is the target.
 func tell(err, target error, text string) error {
 	if errors.Is(err, target) {
 		return &told{err, text}
@@ -61,15 +61,14 @@ type problem struct {
 	status int
 	code   string
 	text   string
-	// refusal is why restrictions refused, with everything that nobody but the
-	// token's owner may know; nil: they did not.
-	refusal *restriction.Explanation
-	retry   time.Duration // 0: not said
-	// provider is the error code of the OpenID provider, if it is to blame.
-	provider string
+	// refusal is why restrictions refused, or nil. It holds details that only the token's
+	// owner may know.
+	refusal  *restriction.Explanation
+	retry    time.Duration // when to try again; 0 if that is not known
+	provider string        // error code of the OpenID provider, or empty
 }
 
-// refusedBy are the keys of restrictions that refused, once each.
+// refusedBy returns the keys of restrictions that refused, each once.
 func (p *problem) refusedBy() []string {
 	if p.refusal == nil {
 		return nil
@@ -89,8 +88,8 @@ func sentinel(target error, status int, code, text string) rule {
 	return rule{func(err error) (string, bool) { return text, errors.Is(err, target) }, status, code}
 }
 
-// typed is a rule for an error type, where says which values, and text what the
-// client reads.
+// typed is a rule for an error type. The rule holds for errors that where accepts, and text is
+// what the client reads.
 func typed[E error](where func(E) bool, status int, code string, text func(E) string) rule {
 	return rule{func(err error) (string, bool) {
 		var e E
@@ -107,9 +106,8 @@ func codeReason(r issuer.CodeReason) func(*issuer.CodeError) bool {
 	return func(e *issuer.CodeError) bool { return e.Reason == r }
 }
 
-// rules is the one table from errors to the wire (protocol section 5.0.5). The
-// first rule that matches wins. What no rule matches is nobody's business but the
-// operator's: 500.
+// rules is the only table from errors to the wire (protocol section 5.0.5). The first rule that
+// matches wins. An error without a rule is 500, and only the operator's log has its text.
 var rules = []rule{
 	typed[*requestError](nil, 0, wire.ErrorInvalidRequest, func(e *requestError) string { return e.text }),
 	sentinel(errNoToken, 401, wire.ErrorInvalidToken, "no mytoken found in request"),
@@ -150,7 +148,7 @@ var rules = []rule{
 	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
 	typed[*issuer.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
 	typed[*profile.Error](nil, 400, wire.ErrorInvalidRequest, func(e *profile.Error) string { return e.Reason }),
-	typed(endsInPast, 400, wire.ErrorInvalidRequest, always[*restriction.ClauseError](textExpired)),
+	sentinel(restriction.ErrPast, 400, wire.ErrorInvalidRequest, textExpired),
 	typed[*restriction.ClauseError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.ClauseError]("restrictions")),
 	typed[*restriction.LimitError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.LimitError]("restrictions")),
 	sentinel(restriction.ErrSyntax, 400, wire.ErrorInvalidRequest, "restrictions are malformed"),
@@ -244,11 +242,6 @@ func joinText(code, description string) string {
 		return code + description
 	}
 	return fmt.Sprintf("%s: %s", code, description)
-}
-
-// endsInPast tells a clause that has ended from one that makes no sense.
-func endsInPast(e *restriction.ClauseError) bool {
-	return errors.Is(e, restriction.ErrPast)
 }
 
 func malformed(e *issuer.TokenError) bool { return e.Reason == issuer.TokenMalformed }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -16,7 +17,7 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 		return nil, errNoGrantType
 	case wire.GrantMytoken, wire.GrantRefreshToken:
 	default:
-		return nil, badRequest("value '%s' not valid for GrantType", clip(req.GrantType))
+		return nil, badRequest("value '%s' not valid for GrantType", clip.Name(req.GrantType))
 	}
 	token, err := c.token(req.Mytoken, req.RefreshToken)
 	if err != nil {
@@ -47,7 +48,7 @@ func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResp
 	}, nil
 }
 
-// rotated is the new token for clients that know only refresh tokens (D44).
+// rotated returns the new token for clients that know only refresh tokens (D44).
 func rotated(update *wire.TokenResponse) wire.Secret {
 	if update == nil {
 		return wire.Secret{}
@@ -55,8 +56,7 @@ func rotated(update *wire.TokenResponse) wire.Secret {
 	return update.Mytoken
 }
 
-// tokenTransfer creates a transfer code for a token that exists (protocol section
-// 5.6).
+// tokenTransfer creates a transfer code for an existing token (protocol section 5.6).
 func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	token, err := c.token(req.Mytoken)
 	if err != nil {
@@ -71,13 +71,4 @@ func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
 		ExpiresIn: c.secondsUntil(code.Expires),
 	}), nil
-}
-
-// clip shortens what a client sent, for an error text.
-func clip(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

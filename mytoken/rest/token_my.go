@@ -11,9 +11,6 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// expandProfiles expands the names of profiles and templates in a request.
-func expandProfiles(c *call, request []byte) ([]byte, error) { return c.templates.Request(request) }
-
 // tokenMy is the mytoken endpoint (protocol section 5.4).
 func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 	grant := req.GrantType
@@ -33,8 +30,7 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 	return nil, errNoGrantType
 }
 
-// startLogin starts a login on another device, or in this browser (protocol
-// section 5.4.1).
+// startLogin starts a login on another device, or in this browser (protocol section 5.4.1).
 func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
@@ -85,8 +81,7 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 	return ok(c.tokenResponse(issued)), nil
 }
 
-// redeem redeems a transfer code (protocol section 5.4.4). Its answer has no
-// rotation.
+// redeem redeems a transfer code (protocol section 5.4.4). Its answer has no rotation.
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
 	var issued *mytoken.Issued
 	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
@@ -132,12 +127,11 @@ func responseOf(req *wire.TokenRequest) mytoken.Response {
 	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
 }
 
-// legacyCapabilities are names that clients still ask for and that never had an
-// effect since (protocol section 3.1).
+// legacyCapabilities are names that clients still request and that no longer have an effect
+// (protocol section 3.1).
 var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_token"}
 
-// properties reads what a token is asked for with. Names of templates are
-// expanded already.
+// properties reads the properties of a requested token. Templates are already expanded.
 func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 	props := mytoken.Properties{Name: req.Name}
 	var err error
@@ -153,11 +147,11 @@ func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 		if err != nil {
 			return props, err
 		}
-		known := slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return contains(legacyCapabilities, name) })
+		known := slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return slices.Contains(legacyCapabilities, name) })
 		switch {
 		case len(known) > 0:
 			props.Capabilities = known
-		case len(asked) > 0: // nothing must not become the default
+		case len(asked) > 0: // without capabilities, the token would get the default ones
 			return props, badRequest("none of the requested capabilities exists")
 		}
 	}

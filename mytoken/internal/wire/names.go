@@ -51,3 +51,10 @@ const (
 	CookieMytoken      = "mytoken"
 	CookieTransferCode = "mytoken-transfercode"
 )
+
+// The events of the user settings (protocol section 7.2).
+const (
+	EventGrantsListed  = "settings_grants_listed"
+	EventGrantEnabled  = "settings_grant_enabled"
+	EventGrantDisabled = "settings_grant_disabled"
+)
