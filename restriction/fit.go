@@ -9,7 +9,7 @@ type fitting struct {
 	own    map[string]Condition // of the extra keys that have a factory
 }
 
-// fit prepares every key, also those that the deployment does not support: whether one
+// fit prepares every key, also those that the deployment does not support. Whether one
 // clause is within another does not depend on that.
 func (f *fitting) fit(c *Clause, factories map[string]Factory, parts []part) {
 	f.source = c
@@ -39,7 +39,7 @@ func newFittings(l List, factories map[string]Factory) []fitting {
 }
 
 // misfits returns the keys in which w is not within p (protocol section 2.6). It stops
-// after most of them; 0 is all.
+// after most of them; 0 is no limit.
 func (w *fitting) misfits(p *fitting, most int) []string {
 	var misfits []string
 	for i, part := range p.parts {

@@ -1,7 +1,6 @@
 package restriction
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func (k *hosts) check(c *Clause, o *Options) error {
 	}
 	for _, entry := range c.Hosts {
 		if h, err := parseHost(entry); err == nil && h.isName() {
-			return fmt.Errorf("%w: %q: %w", ErrUnsupported, clip(entry), errNoResolver)
+			return because(ErrUnsupported, errNoResolver)
 		}
 	}
 	return nil

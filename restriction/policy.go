@@ -170,7 +170,7 @@ type keyed struct {
 func (k *keyed) admits(q query) bool { return k.condition.Check(q.Request) == nil }
 
 func (k *keyed) object(q query) Objection {
-	o := Objection{Key: k.key, Beyond: true}
+	o := Objection{Key: k.key, Beyond: !isKnown(k.key)}
 	if o.Err = k.condition.Check(q.Request); o.Err != nil {
 		o.Need = o.Err.Error()
 	}
