@@ -38,7 +38,7 @@ func checkScope(scope string) error {
 	}
 	for i := range len(scope) {
 		if c := scope[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return badValue(ErrInvalid, "%q holds a character that RFC 6749 does not allow in a scope", clip(scope))
+			return badValue(ErrInvalid, "%q holds a character that a scope must not have (RFC 6749, section 3.3)", clip(scope))
 		}
 	}
 	return nil

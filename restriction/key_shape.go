@@ -41,7 +41,7 @@ func (k *timeKey) validate(c *Clause) error {
 	case seconds < 0:
 		return badValue(ErrInvalid, "%d is negative; times are seconds since 1970", seconds)
 	case seconds > lastInstant:
-		return badValue(ErrInvalid, "%d is after the year 9999", seconds)
+		return badValue(ErrInvalid, "%d lies beyond the year 9999", seconds)
 	}
 	return nil
 }
