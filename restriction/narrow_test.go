@@ -76,6 +76,7 @@ func TestWithinKeys(t *testing.T) {
 	}
 }
 
+// TestWithinLists compares lists of several clauses, and lists without clauses.
 func TestWithinLists(t *testing.T) {
 	a, b := mustParse(t, `[{"scope":"a"}]`), mustParse(t, `[{"scope":"b"}]`)
 	both := append(a.Clone(), b...)
@@ -146,8 +147,8 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// TestNarrowPrefersUnspentBudget: what is already spent of the parent has a say
-// in which clause a child draws on, and in nothing else.
+// TestNarrowPrefersUnspentBudget shows that counters of the parent only choose the clause
+// on which a child draws.
 func TestNarrowPrefersUnspentBudget(t *testing.T) {
 	parent, wanted := mustParse(t, `[{"usages_AT":3},{"usages_AT":2}]`), mustParse(t, `[{"usages_AT":2}]`)
 	for _, test := range []struct {
@@ -161,9 +162,9 @@ func TestNarrowPrefersUnspentBudget(t *testing.T) {
 	}
 }
 
-// TestD24_IndependentBudgets: the option restores the reference server's
-// subtraction, with the example of protocol section 2.6; without it, budgets
-// are inherited and every clause says on which clause it draws.
+// TestD24_IndependentBudgets has the example of protocol section 2.6. The option
+// subtracts budgets as the reference server does. Without it budgets are inherited, and
+// every clause says on which one it draws.
 func TestD24_IndependentBudgets(t *testing.T) {
 	for _, test := range []struct {
 		parent, wanted, list string
@@ -187,7 +188,7 @@ func TestD24_IndependentBudgets(t *testing.T) {
 	}
 }
 
-// TestD21_SilentAdjustmentIsVisible: what was adjusted is in the result.
+// TestD21_SilentAdjustmentIsVisible shows that the result tells what was adjusted.
 func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 	parent := mustParse(t, `[{"exp":9}]`)
 	n := Narrow(parent, mustParse(t, `[{"exp":10}]`), NarrowOptions{})
@@ -200,6 +201,7 @@ func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 	}
 }
 
+// TestMerge shows that equal clauses become one, at the first place.
 func TestMerge(t *testing.T) {
 	list := mustParse(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":2},{"exp":5,"y":2,"x":1},{"usages_AT":3}]`)
 	merged := Merge(list)
@@ -215,8 +217,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestNarrowOfLargeLists: each clause is dropped for the one entry that does not
-// fit, which stands last, and the explanation says so.
+// TestNarrowOfLargeLists drops each clause because of its last entry, and names the key.
 func TestNarrowOfLargeLists(t *testing.T) {
 	const clauses, entries = 256, 16
 	hosts := make([]string, entries)
