@@ -119,8 +119,8 @@ func (c *clause) admits(q *query) bool {
 }
 
 func (c *clause) restAdmits(q *query) bool {
-	for _, p := range c.rest {
-		if !p.admits(*q) {
+	for i := range c.rest {
+		if !c.rest[i].part.admits(*q) {
 			return false
 		}
 	}

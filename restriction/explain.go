@@ -98,7 +98,7 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	e.Clauses = make([]ClauseExplanation, len(p.clauses))
 	for i := range p.clauses {
 		q.clause = i
-		parts = p.clauses[i].appendParts(parts[:0])
+		parts = p.clauses[i].parts(parts[:0])
 		c := explain(parts, q, spent)
 		e.Clauses[i] = c
 		e.Admitted = e.Admitted || len(c.Objections) == 0

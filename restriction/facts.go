@@ -91,30 +91,30 @@ func (c *clause) facts(index int, o *Options) Facts {
 		First: int64(c.from), Last: int64(c.until), Scopes: c.scopes.entries(), Audiences: c.audiences.entries(),
 		Lookups: slices.Clone(c.lookups), Countries: c.countries, clause: c, named: o.Resolver != nil,
 	}
-	for i, p := range c.parts {
-		if p, ok := p.(hopelessPart); ok {
-			f.never(index, keys[i].name(), p.hopeless(o))
-		}
-	}
-	for _, p := range c.rest {
+	for _, p := range c.parts(nil) {
 		switch p := p.(type) {
 		case *never:
-			if n := p.objection; n.Err == ErrUnsupported && !isKnown(n.Key) {
-				f.Unknown = append(f.Unknown, n.Key)
+			if p.objection.Err == ErrUnsupported && !isKnown(p.objection.Key) {
+				f.Unknown = append(f.Unknown, p.objection.Key)
 			} else {
-				f.never(index, n.Key, n.Err)
+				f.never(&ClauseError{Key: p.objection.Key, Err: p.objection.Err})
 			}
+		case hopelessPart:
+			f.never(p.hopeless(o))
 		case interface{ judge() KeyCondition }:
 			f.Conditions = append(f.Conditions, p.judge())
 		}
+	}
+	if f.Never != nil {
+		f.Never.Clause = index
 	}
 	return f
 }
 
 // never keeps the first reason why the clause admits nothing.
-func (f *Facts) never(clause int, key string, err error) {
-	if err != nil && f.Never == nil {
-		f.Never = &ClauseError{Clause: clause, Key: key, Err: err}
+func (f *Facts) never(reason *ClauseError) {
+	if f.Never == nil {
+		f.Never = reason
 	}
 }
 

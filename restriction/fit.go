@@ -11,12 +11,12 @@ type fitting struct {
 
 // fit prepares every key, also those that the deployment does not support. Whether one
 // clause is within another does not depend on that.
-func (f *fitting) fit(c *Clause, factories map[string]Factory, parts []part) {
+func (f *fitting) fit(c *Clause, factories map[string]Factory) {
 	f.source = c
-	f.init(parts)
-	for i, k := range keys {
+	f.init()
+	for _, k := range keys {
 		if k.states(c) {
-			f.compileKey(i, c)
+			f.compileKey(k, c)
 		}
 	}
 	o := Options{Conditions: factories}
@@ -31,9 +31,9 @@ func (f *fitting) fit(c *Clause, factories map[string]Factory, parts []part) {
 }
 
 func newFittings(l List, factories map[string]Factory) []fitting {
-	fittings, parts := make([]fitting, len(l)), make([]part, len(l)*len(keys))
+	fittings := make([]fitting, len(l))
 	for i := range l {
-		fittings[i].fit(&l[i], factories, parts[i*len(keys):(i+1)*len(keys)])
+		fittings[i].fit(&l[i], factories)
 	}
 	return fittings
 }
@@ -42,11 +42,12 @@ func newFittings(l List, factories map[string]Factory) []fitting {
 // after most of them; 0 is no limit.
 func (w *fitting) misfits(p *fitting, most int) []string {
 	var misfits []string
-	for i, part := range p.parts {
-		if part == nil || w.parts[i] != nil && w.parts[i].within(part) {
+	for _, k := range keys {
+		parent, child := p.part(k), w.part(k)
+		if parent == nil || child != nil && child.within(parent) {
 			continue
 		}
-		if misfits = append(misfits, keys[i].name()); len(misfits) == most {
+		if misfits = append(misfits, k.name()); len(misfits) == most {
 			return misfits
 		}
 	}

@@ -6,7 +6,7 @@ import "time"
 const KeyExpires = "exp"
 
 var keyEXP = &expires{timeKey{
-	anyKey{KeyExpires, rankTime},
+	anyKey{KeyExpires},
 	func(c *Clause) *int64 { return &c.Expires },
 }}
 
@@ -29,8 +29,10 @@ func (c *Clause) expired(now time.Time) error {
 
 func (k *expires) compile(c *Clause, to *clause) part {
 	to.until = end(c.Expires)
-	return &to.until
+	return nil
 }
+
+func (k *expires) part(c *clause) part { return &c.until }
 
 // end is the part of exp: the last second, in Unix time.
 type end int64

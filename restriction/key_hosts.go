@@ -15,7 +15,7 @@ const (
 )
 
 var keyHosts = &hosts{listKey{
-	anyKey{KeyHosts, rankHosts}, func(c *Clause) *[]string { return &c.Hosts }, checkHost, "hosts",
+	anyKey{KeyHosts}, func(c *Clause) *[]string { return &c.Hosts }, checkHost, "hosts",
 }}
 
 type hosts struct{ listKey }
@@ -58,8 +58,10 @@ func (k *hosts) compile(c *Clause, to *clause) part {
 	if p.names != nil {
 		to.looksUp(KeyHosts)
 	}
-	return p
+	return nil
 }
+
+func (k *hosts) part(c *clause) part { return &c.hosts }
 
 // places is the part of hosts. The zero places limit nothing.
 type places struct {
@@ -127,6 +129,9 @@ func (p *places) first(q query, t time.Time) Earliest {
 // covers a malformed one.
 func (p *places) within(parent part) bool {
 	other := parent.(*places)
+	if !p.limited || !other.limited {
+		return !other.limited
+	}
 	for i := range p.blocks {
 		if !p.blocks[i].withinAny(other.blocks) {
 			return false
@@ -140,11 +145,11 @@ func (p *places) coversName(name host) bool {
 	return slices.ContainsFunc(p.names, func(h host) bool { return h.coversName(name) })
 }
 
-func (p *places) hopeless(o *Options) error {
-	if len(p.blocks) > 0 || len(p.names) > 0 && o.Resolver != nil {
+func (p *places) hopeless(o *Options) *ClauseError {
+	if !p.limited || len(p.blocks) > 0 || len(p.names) > 0 && o.Resolver != nil {
 		return nil
 	}
-	return badValue(ErrInvalid, "no entry that an address can match")
+	return &ClauseError{Key: KeyHosts, Err: badValue(ErrInvalid, "no entry that an address can match")}
 }
 
 // match says whether uses from an entry are admitted, if names are looked up or not.

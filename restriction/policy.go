@@ -19,7 +19,7 @@ type Policy struct {
 
 // clause is a Clause in the form in which it is compared.
 type clause struct {
-	// What admits compares directly. Each field is also the part of its key.
+	// What admits compares without dynamic calls. Each field is also the part of its key.
 	from              start
 	until             end
 	hosts             places
@@ -29,8 +29,41 @@ type clause struct {
 	lookups   []string // keys that depend on look-ups
 	countries bool     // some of them on countries
 
-	parts []part // by key; nil if the clause does not state the key
-	rest  []part // the other parts, objections to everything, and conditions
+	rest []rest // the other parts, objections to everything, and conditions
+}
+
+// rest is a part that clause.admits asks with a dynamic call.
+type rest struct {
+	key  key // nil for an extra key
+	part part
+}
+
+// init makes a zero clause one that states nothing.
+func (c *clause) init() {
+	c.from, c.until, c.at.limit, c.other.limit = noStart, noEnd, noLimit, noLimit
+}
+
+// parts appends all parts, objections and conditions in the order of explanations. A field
+// that the clause does not state has no objection.
+func (c *clause) parts(all []part) []part {
+	all = append(all, &c.from, &c.until, &c.at, &c.other, &c.scopes, &c.audiences, &c.hosts)
+	for i := range c.rest {
+		all = append(all, c.rest[i].part)
+	}
+	return all
+}
+
+// part returns the part of a key, or nil.
+func (c *clause) part(k key) part {
+	if field := k.part(c); field != nil {
+		return field
+	}
+	for i := range c.rest {
+		if c.rest[i].key == k {
+			return c.rest[i].part
+		}
+	}
+	return nil
 }
 
 // Compile prepares l for evaluation. It returns [ErrTooLarge] for more than [MaxClauses]
@@ -47,12 +80,11 @@ func Compile(l List, o Options) (*Policy, error) {
 	if err := p.configure(); err != nil {
 		return nil, err
 	}
-	parts := make([]part, len(l)*len(keys))
 	for i := range l {
 		if l[i].IsEmpty() {
 			return nil, &ClauseError{Clause: i, Err: ErrEmptyClause}
 		}
-		p.clauses[i].compile(&l[i], &p.options, parts[i*len(keys):(i+1)*len(keys)])
+		p.clauses[i].compile(&l[i], &p.options)
 		p.names = p.names || p.clauses[i].hosts.names != nil
 		p.countries = p.countries || p.clauses[i].countries
 	}
@@ -96,28 +128,23 @@ func (p *Policy) configure() error {
 	return nil
 }
 
-// init makes a zero clause one that states nothing. parts has one element for each key.
-func (c *clause) init(parts []part) {
-	c.from, c.until, c.at.limit, c.other.limit, c.parts = noStart, noEnd, noLimit, noLimit, parts
-}
-
 // compile fills c. An objection stands for a key that is not supported.
-func (c *clause) compile(source *Clause, o *Options, parts []part) {
-	c.init(parts)
-	for _, i := range ranked {
-		switch k := keys[i]; {
+func (c *clause) compile(source *Clause, o *Options) {
+	c.init()
+	for _, k := range keys {
+		switch {
 		case !k.states(source):
 		case o.supports(k):
-			c.compileKey(i, source)
+			c.compileKey(k, source)
 		default:
 			c.never(k.name(), "a key that is supported here", ErrUnsupported)
 		}
 	}
-	var conditions []part
+	var conditions []rest
 	for i := range source.Extra {
 		extra := &source.Extra[i]
 		if condition, err := o.condition(extra); err == nil {
-			conditions = append(conditions, &keyed{extra.Key, condition})
+			conditions = append(conditions, rest{part: &keyed{extra.Key, condition}})
 		} else {
 			c.never(extra.Key, "a key that is supported here", err)
 		}
@@ -125,21 +152,10 @@ func (c *clause) compile(source *Clause, o *Options, parts []part) {
 	c.rest = append(c.rest, conditions...)
 }
 
-func (c *clause) compileKey(i int, source *Clause) {
-	c.parts[i] = keys[i].compile(source, c)
-	if !keys[i].rank().compared() {
-		c.rest = append(c.rest, c.parts[i])
+func (c *clause) compileKey(k key, source *Clause) {
+	if part := k.compile(source, c); part != nil {
+		c.rest = append(c.rest, rest{k, part})
 	}
-}
-
-// appendParts appends all parts, objections and conditions in the order of explanations.
-func (c *clause) appendParts(all []part) []part {
-	for _, i := range ranked {
-		if c.parts[i] != nil && keys[i].rank().compared() {
-			all = append(all, c.parts[i])
-		}
-	}
-	return append(all, c.rest...)
 }
 
 // looksUp records that a key depends on look-ups.
@@ -150,7 +166,7 @@ func (c *clause) limits() limits { return limits{c.at.limit, c.other.limit} }
 
 // never records that the clause admits nothing, and why.
 func (c *clause) never(key, need string, err error) {
-	c.rest = append(c.rest, &never{Objection{Key: key, Need: need, Err: err}})
+	c.rest = append(c.rest, rest{part: &never{Objection{Key: key, Need: need, Err: err}}})
 }
 
 // never is an objection to every request.
