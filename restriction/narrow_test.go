@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // TestWithinKeys has rows for each key of the table in protocol section 2.6.
@@ -243,4 +245,17 @@ func TestNarrowOfLargeLists(t *testing.T) {
 			t.Fatalf("got %+v", d)
 		}
 	}
+}
+
+// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that nobody can read from JSON:
+// an extra key with the name of a key of the protocol.
+//
+// proves P1
+func TestWithinIgnoresConditionsUnderKnownKeys(t *testing.T) {
+	factories := map[string]Factory{KeyGeoIPAllow: func([]byte) (Condition, error) { return fixed{}, nil }}
+	known := List{{GeoIPAllow: []string{"DE"}}}
+	extra := List{{Extra: []Extra{{KeyGeoIPAllow, []byte(`["DE"]`)}}}}
+	assert.False(t, Within(extra, known, factories))
+	assert.False(t, Within(known, extra, factories))
+	assert.True(t, Within(extra, extra, factories), "the same bytes")
 }

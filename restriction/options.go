@@ -100,7 +100,7 @@ func (o *Options) check(c *Clause) error {
 // condition makes the condition of an extra key.
 func (o *Options) condition(extra *Extra) (Condition, error) {
 	factory := o.Conditions[extra.Key]
-	if factory == nil {
+	if factory == nil || isKnown(extra.Key) {
 		return nil, ErrUnsupported
 	}
 	condition, err := factory(extra.Value)

@@ -34,13 +34,8 @@ type clause struct {
 
 // rest is a part that clause.admits asks with a dynamic call.
 type rest struct {
-	key  key // nil for an extra key
+	name string // of the key; "" for an objection to everything
 	part part
-}
-
-// init makes a zero clause one that states nothing.
-func (c *clause) init() {
-	c.from, c.until, c.at.limit, c.other.limit = noStart, noEnd, noLimit, noLimit
 }
 
 // parts appends all parts, objections and conditions in the order of explanations. A field
@@ -53,13 +48,10 @@ func (c *clause) parts(all []part) []part {
 	return all
 }
 
-// part returns the part of a key, or nil.
-func (c *clause) part(k key) part {
-	if field := k.part(c); field != nil {
-		return field
-	}
+// find returns the part of a key that has no field, or nil.
+func (c *clause) find(name string) part {
 	for i := range c.rest {
-		if c.rest[i].key == k {
+		if c.rest[i].name == name {
 			return c.rest[i].part
 		}
 	}
@@ -128,14 +120,16 @@ func (p *Policy) configure() error {
 	return nil
 }
 
-// compile fills c. An objection stands for a key that is not supported.
+// compile fills a zero clause. An objection stands for a key that is not supported.
 func (c *clause) compile(source *Clause, o *Options) {
-	c.init()
+	c.from, c.until, c.at.limit, c.other.limit = noStart, noEnd, noLimit, noLimit
 	for _, k := range keys {
 		switch {
 		case !k.states(source):
 		case o.supports(k):
-			c.compileKey(k, source)
+			if part := k.compile(source, c); part != nil {
+				c.rest = append(c.rest, rest{k.name(), part})
+			}
 		default:
 			c.never(k.name(), "a key that is supported here", ErrUnsupported)
 		}
@@ -144,18 +138,12 @@ func (c *clause) compile(source *Clause, o *Options) {
 	for i := range source.Extra {
 		extra := &source.Extra[i]
 		if condition, err := o.condition(extra); err == nil {
-			conditions = append(conditions, rest{part: &keyed{extra.Key, condition}})
+			conditions = append(conditions, rest{extra.Key, &keyed{extra.Key, condition}})
 		} else {
 			c.never(extra.Key, "a key that is supported here", err)
 		}
 	}
 	c.rest = append(c.rest, conditions...)
-}
-
-func (c *clause) compileKey(k key, source *Clause) {
-	if part := k.compile(source, c); part != nil {
-		c.rest = append(c.rest, rest{k, part})
-	}
 }
 
 // looksUp records that a key depends on look-ups.
@@ -198,4 +186,5 @@ func (k *keyed) first(q query, t time.Time) Earliest {
 }
 
 func (k *keyed) within(parent part) bool { return implies(k.condition, parent.(*keyed).condition) }
-func (k *keyed) judge() KeyCondition     { return KeyCondition{k.key, k.condition} }
+
+func (k *keyed) judge() KeyCondition { return KeyCondition{k.key, k.condition} }
