@@ -84,8 +84,9 @@ func syntaxError(reason string) error {
 	return fmt.Errorf("restriction: %w", badValue(ErrSyntax, "%s", reason))
 }
 
-// Reason says what is wrong in words for a user who sees which clause and key err is about.
-// It leaves out the name of the package, the clause, the key, and the kind of the error.
+// Reason says what is wrong in words for a user who sees which clause and key err is
+// about. It leaves out the name of the package, the clause, the key, and the kind of the
+// error.
 func Reason(err error) string {
 	if reasoned, ok := errors.AsType[interface {
 		error

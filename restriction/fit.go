@@ -8,8 +8,8 @@ type fitting struct {
 	source *Clause
 }
 
-// newFittings prepares every key, also those that the deployment does not support. Whether
-// one clause is within another does not depend on that.
+// newFittings prepares every key, also those that the deployment does not support.
+// Whether one clause is within another does not depend on that.
 func newFittings(l List, factories map[string]Factory) []fitting {
 	all := Options{Conditions: factories}.Elsewhere()
 	fittings := make([]fitting, len(l))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// key is all that this package knows about one key of a clause. Each key has a file of its
-// own, and the rest of the package loops over [keys].
+// key is all that this package knows about one key of a clause. Each key has a file of
+// its own, and the rest of the package loops over [keys].
 type key interface {
 	// name is the key on the wire. alias is an older name, read and never written, or "".
 	name() string
@@ -77,8 +77,8 @@ func isKnown(name string) bool {
 	return known
 }
 
-// lasting is the result of first for a part to which time makes no difference. err says why
-// it may be wrong not to admit.
+// lasting is the result of first for a part to which time makes no difference. err says
+// why it may be wrong not to admit.
 func lasting(admits bool, err error, t time.Time) Earliest {
 	switch {
 	case admits:

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its older
-// name, which is read and never written.
+// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its
+// older name, which is read and never written.
 const (
 	KeyHosts = "hosts"
 	KeyIP    = "ip"
@@ -125,8 +125,8 @@ func (p *places) first(q query, t time.Time) Earliest {
 	return lasting(p.allows(&q), p.err(&q), t)
 }
 
-// within reports whether each entry is covered by one of the parent's. Only the same entry
-// covers a malformed one.
+// within reports whether each entry is covered by one of the parent's. Only the same
+// entry covers a malformed one.
 func (p *places) within(parent part) bool {
 	other := parent.(*places)
 	if !p.limited || !other.limited {

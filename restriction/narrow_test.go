@@ -247,8 +247,8 @@ func TestNarrowOfLargeLists(t *testing.T) {
 	}
 }
 
-// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that nobody can read from JSON:
-// an extra key with the name of a key of the protocol.
+// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that nobody can read from
+// JSON: an extra key with the name of a key of the protocol.
 //
 // proves P1
 func TestWithinIgnoresConditionsUnderKnownKeys(t *testing.T) {

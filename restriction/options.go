@@ -40,8 +40,8 @@ type Options struct {
 	Disabled []string
 }
 
-// SupportedKeys returns the keys that a clause may have, for discovery documents: those of
-// the protocol in its order, then the embedding program's, sorted.
+// SupportedKeys returns the keys that a clause may have, for discovery documents: those
+// of the protocol in its order, then the embedding program's, sorted.
 func (o *Options) SupportedKeys() []string {
 	var names []string
 	for _, k := range keys {
@@ -63,11 +63,11 @@ func (o *Options) supports(k key) bool {
 }
 
 // Check reports the first thing in l that this deployment cannot evaluate, as a
-// [*ClauseError]. It is an [ErrUnsupported] for a key, and an [ErrInvalid] for a value that
-// a factory refuses.
+// [*ClauseError]. It is an [ErrUnsupported] for a key, and an [ErrInvalid] for a value
+// that a factory refuses.
 //
-// An issuer calls Check and [List.Validate] before it issues a token. It must not leave out
-// what it cannot evaluate: the token would be more powerful than what was asked for.
+// An issuer calls Check and [List.Validate] before it issues a token. It must not leave
+// out what it cannot evaluate: the token would be more powerful than what was asked for.
 func (o *Options) Check(l List) error {
 	for i := range l {
 		if err := o.check(&l[i]); err != nil {
@@ -114,8 +114,8 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 }
 
 // Elsewhere returns options for a forecast of what another deployment decides, if its
-// look-ups are not known. A stand-in that returns [ErrUndetermined] takes the place of each
-// look-up that o lacks, so keys that depend on look-ups are supported.
+// look-ups are not known. A stand-in that returns [ErrUndetermined] takes the place of
+// each look-up that o lacks, so keys that depend on look-ups are supported.
 func (o Options) Elsewhere() Options {
 	if o.Resolver == nil {
 		o.Resolver = elsewhere{}

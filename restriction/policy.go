@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Policy is a list of restrictions in the form in which it is evaluated. It never changes,
-// shares no memory with the list, and is safe for concurrent use. The zero and the nil
-// Policy admit nothing.
+// Policy is a list of restrictions in the form in which it is evaluated. It never
+// changes, shares no memory with the list, and is safe for concurrent use. The zero and
+// the nil Policy admit nothing.
 type Policy struct {
 	compiled bool // by Compile; a list without clauses is no restriction
 	clauses  []clause
@@ -38,8 +38,8 @@ type rest struct {
 	part part
 }
 
-// parts appends all parts, objections and conditions in the order of explanations. A field
-// that the clause does not state has no objection.
+// parts appends all parts, objections and conditions in the order of explanations. A
+// field that the clause does not state has no objection.
 func (c *clause) parts(all []part) []part {
 	all = append(all, &c.from, &c.until, &c.at, &c.other, &c.scopes, &c.audiences, &c.hosts)
 	for i := range c.rest {
@@ -59,11 +59,11 @@ func (c *clause) find(name string) part {
 }
 
 // Compile prepares l for evaluation. It returns [ErrTooLarge] for more than [MaxClauses]
-// clauses, [ErrEmptyClause] for a clause that states nothing, and [ErrInvalid] for options
-// that make no sense.
+// clauses, [ErrEmptyClause] for a clause that states nothing, and [ErrInvalid] for
+// options that make no sense.
 //
-// Nothing else in l is an error. A clause with an unknown, disabled or malformed key admits
-// nothing, a malformed host matches nothing, and an explanation says so.
+// Nothing else in l is an error. A clause with an unknown, disabled or malformed key
+// admits nothing, a malformed host matches nothing, and an explanation says so.
 func Compile(l List, o Options) (*Policy, error) {
 	if len(l) > MaxClauses {
 		return nil, &LimitError{"clauses", MaxClauses}
@@ -83,7 +83,8 @@ func Compile(l List, o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Unrestricted reports whether the policy has no clauses and admits every complete request.
+// Unrestricted reports whether the policy has no clauses and admits every complete
+// request.
 func (p *Policy) Unrestricted() bool { return p != nil && p.compiled && len(p.clauses) == 0 }
 
 // Len returns the number of clauses.
