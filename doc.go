@@ -13,7 +13,7 @@
 // With this module any Go service issues or verifies mytokens in its own
 // process.
 //
-//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken] (Issuer), with a
+//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a
 //     store, a ring of server keys ([github.com/mytoken-go/sdk/store/seal]) and
 //     a provider ([github.com/mytoken-go/sdk/oidcupstream]).
 //   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier,
@@ -31,7 +31,8 @@
 //   - You hold a mytoken of any server: [github.com/mytoken-go/sdk/mytoken/client].
 //   - You run jobs for users: [github.com/mytoken-go/sdk/restriction/plan] for the
 //     rights that a job needs and whether they last,
-//     [github.com/mytoken-go/sdk/restriction/forecast] to show them.
+//     [github.com/mytoken-go/sdk/restriction/forecast] to tell them, and
+//     [github.com/mytoken-go/sdk/restriction/timeline] to draw them.
 //   - You keep state: [github.com/mytoken-go/sdk/store/memstore] in memory,
 //     [github.com/mytoken-go/sdk/store/sqlstore] in a database.
 //   - You write a store of your own: [github.com/mytoken-go/sdk/store] is the
@@ -40,4 +41,7 @@
 // Imports point down: from the edges to mytoken, from there to seal and
 // oidcupstream, and from these to restriction, capability and store, which know
 // nothing of each other.
+//
+// PROTOCOL.md beside this file describes the wire. Section numbers in comments
+// refer to it.
 package sdk

@@ -20,4 +20,5 @@
 //
 // Names, matching and selection follow protocol section 3. Values of this
 // package are plain data: nothing is shared, and concurrent reads are safe.
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package capability

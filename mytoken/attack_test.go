@@ -99,7 +99,7 @@ func TestAttackKeyConfusion(t *testing.T) {
 	secrets := map[string][]byte{
 		"DER":  der,
 		"PEM":  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
-		"JWKS": a.verifier.core.keys.JWKS(),
+		"JWKS": a.verifier.source.(*Keys).JWKS(),
 		"none": {},
 	}
 	for alg, sum := range map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New} {

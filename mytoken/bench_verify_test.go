@@ -1,6 +1,7 @@
 package mytoken
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -82,14 +83,14 @@ func BenchmarkVerify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := newTokenCore(tokIssuer, tokKeys(b, key), restriction.Options{}, tokNow, DefaultLeeway, 0)
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			compact := tokCompact(b, key, tokClaims())
 			bare := tokBareCheck(b, key, compact)
 			verify := func() {
-				if _, err := core.verify(compact); err != nil {
+				if _, err := core.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -148,25 +149,25 @@ func BenchmarkVerifyClauses(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := newTokenCore(tokIssuer, tokKeys(b, key), restriction.Options{}, tokNow, DefaultLeeway, 0)
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			c := tokClaims()
-			c.restrictions = nil
+			c.Restrictions = nil
 			for i := range n {
-				c.restrictions = append(c.restrictions, restriction.Clause{
+				c.Restrictions = append(c.Restrictions, restriction.Clause{
 					NotBefore: tokIssuedAt + int64(i), Expires: tokIssuedAt + 1000 + int64(i),
 					Scopes: []string{"openid", "profile"}, Hosts: []string{"192.0.2.0/24"}, UsagesAT: restriction.Usages(int64(i)),
 				})
 			}
-			list, err := c.restrictions.MarshalJSON()
+			list, err := c.Restrictions.MarshalJSON()
 			if err != nil {
 				b.Fatal(err)
 			}
 			long, short := tokCompact(b, key, c), tokCompact(b, key, tokClaims())
 			verify := func(compact string) {
-				if _, err := core.verify(compact); err != nil {
+				if _, err := core.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,8 +7,15 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/internal/terms"
 )
+
+// TokenID names a token over all its generations: the SHA-512 of its jti. Its String is
+// the mom_id (protocol section 1.3); [ParseMomID] reads it back. It is not a secret.
+type TokenID = terms.TokenID
+
+// OwnerID names a user of a provider; see [Owner].
+type OwnerID = terms.OwnerID
 
 // JTI is the random identity of a token, its "jti" claim: a UUID of version 4
 // (RFC 9562 section 5.4). It stays the same over rotations. The zero value is no
@@ -17,6 +24,9 @@ import (
 // A jti is not printed in places where a token is named; its hash is, see
 // [JTI.TokenID].
 type JTI [16]byte
+
+// ErrMomID reports text that is not a mom_id.
+var ErrMomID = terms.ErrTokenID
 
 // ErrJTI reports text that is not a jti.
 var ErrJTI = errors.New("mytoken: not a UUID in lower-case dashed form")
@@ -82,13 +92,18 @@ func (id JTI) String() string {
 
 // TokenID returns the id under which the protocol and the store know the token:
 // the SHA-512 of the 16 bytes. Its text is the mom_id (protocol section 1.3).
-func (id JTI) TokenID() store.TokenID { return sha512.Sum512(id[:]) }
+func (id JTI) TokenID() TokenID { return sha512.Sum512(id[:]) }
+
+// ParseMomID reads the text of a token's id, as it stands in "mom_id" (protocol
+// section 1.3). It reads the one accepted spelling, and returns [ErrMomID] for anything
+// else.
+func ParseMomID(text string) (TokenID, error) { return terms.ParseTokenID(text) }
 
 // Owner returns the id of a user of a provider: the SHA3-256 of
 // subject "@" issuer. Its text is the "sub" claim (protocol section 1.3). If
 // either part is empty, nothing is hashed and the result names nobody: tokens
 // with such a claim are refused.
-func Owner(oidcIssuer, oidcSubject string) store.OwnerID {
+func Owner(oidcIssuer, oidcSubject string) OwnerID {
 	if oidcIssuer == "" || oidcSubject == "" {
 		return sha3.Sum256(nil)
 	}

@@ -1,6 +1,7 @@
 package mytoken
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -50,5 +51,15 @@ func TestParseJTIRefuses(t *testing.T) {
 		id, err := ParseJTI(text)
 		require.ErrorIs(t, err, ErrJTI, text)
 		require.True(t, id.IsZero())
+	}
+}
+
+func TestParseMomID(t *testing.T) {
+	id := NewJTI().TokenID()
+	if got, err := ParseMomID(id.String()); err != nil || got != id {
+		t.Error("an id does not survive its text")
+	}
+	if _, err := ParseMomID("this"); !errors.Is(err, ErrMomID) {
+		t.Error("this is an id")
 	}
 }

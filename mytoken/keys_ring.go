@@ -182,6 +182,45 @@ func (k *Keys) JWKS() []byte {
 	return slices.Clone(s.jwks)
 }
 
+// Sign makes a compact token of claims, with the key that signs. An issuer makes its
+// tokens with it; the tests of a service that accepts tokens make theirs. It draws a JTI
+// and writes generation 1 where the claims have none.
+//
+// Sign refuses claims that no verifier would accept: [ErrTokenMalformed],
+// [ErrTokenTooLarge], [ErrTokenRestrictions], [ErrTokenSubject]. It does not ask whether
+// the token is valid now. Without a key that signs the error is [ErrNoSigningKey]; a
+// signer that fails is [ErrSigning].
+func (k *Keys) Sign(c Claims) (Secret, error) {
+	active := k.load().active
+	if active == nil {
+		return Secret{}, ErrNoSigningKey
+	}
+	if c.JTI.IsZero() {
+		c.JTI = NewJTI()
+	}
+	c.Seq = max(c.Seq, 1)
+	written := c.payload()
+	payload, err := written.encode()
+	if err != nil {
+		return Secret{}, err
+	}
+	var read claims
+	if err := read.decode(payload); err != nil {
+		return Secret{}, err
+	}
+	if err := read.check(c.Issuer); err != nil {
+		return Secret{}, err
+	}
+	compact, err := active.signer.Sign(payload, tokenTyp)
+	if err != nil {
+		return Secret{}, err
+	}
+	if err := checkSize(compact); err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(compact), nil
+}
+
 // others are the keys that check and do not sign. The slice is the caller's.
 func (s *keysState) others() []*PublicKey {
 	var list []*PublicKey

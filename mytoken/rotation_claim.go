@@ -123,9 +123,9 @@ func (r Rotation) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// expiry is when a generation that begins at now ends at the latest because of
-// its lifetime; the zero time if it has no limit.
-func (r *Rotation) expiry(now time.Time) time.Time {
+// Expiry returns when a generation that begins at now ends at the latest, because of its
+// lifetime. It is the zero time if there is no limit, also for a nil rotation.
+func (r *Rotation) Expiry(now time.Time) time.Time {
 	if r == nil || r.Lifetime == 0 {
 		return time.Time{}
 	}

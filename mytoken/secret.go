@@ -1,9 +1,9 @@
 package mytoken
 
-import "github.com/mytoken-go/sdk/internal/secret"
+import "github.com/mytoken-go/sdk/internal/redact"
 
 // Redacted is what a [Secret] shows of itself.
-const Redacted = secret.Redacted
+const Redacted = redact.Placeholder
 
 // Secret holds a string whose possession is a right: a compact token, a short
 // token, a code. It shows [Redacted] wherever values are printed, logged or
@@ -12,7 +12,7 @@ const Redacted = secret.Redacted
 //
 // The zero value is the empty secret. Compare with its method Equal, not with ==.
 // A Secret is immutable and safe for concurrent use.
-type Secret = secret.Secret
+type Secret = redact.Secret
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return secret.New(s) }
+func NewSecret(s string) Secret { return redact.New(s) }

@@ -2,8 +2,10 @@ package mytoken
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
@@ -67,3 +69,13 @@ func (e *InvalidTokenError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the reason.
 func (e *InvalidTokenError) Unwrap() error { return e.Err }
+
+// CapabilityError says that the token lacks a capability
+// (insufficient_capabilities).
+type CapabilityError struct {
+	Needed capability.Capability
+}
+
+func (e *CapabilityError) Error() string {
+	return fmt.Sprintf("mytoken: the token does not have the capability %q", string(e.Needed))
+}

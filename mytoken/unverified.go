@@ -7,7 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
 // UnverifiedToken is what a string claims to be. Anybody can write such a string:
@@ -46,19 +45,19 @@ func (t *UnverifiedToken) KeyID() string { return t.header.KeyID }
 func (t *UnverifiedToken) Version() string { return t.claims.version }
 
 // ID returns the id that follows from the claimed jti.
-func (t *UnverifiedToken) ID() store.TokenID { return t.claims.jti.TokenID() }
+func (t *UnverifiedToken) ID() TokenID { return t.claims.JTI.TokenID() }
 
 // JTI returns the claimed jti.
-func (t *UnverifiedToken) JTI() JTI { return t.claims.jti }
+func (t *UnverifiedToken) JTI() JTI { return t.claims.JTI }
 
 // Seq returns the claimed generation.
-func (t *UnverifiedToken) Seq() uint64 { return t.claims.seq }
+func (t *UnverifiedToken) Seq() uint64 { return t.claims.Seq }
 
 // Name returns the claimed name.
-func (t *UnverifiedToken) Name() string { return t.claims.name }
+func (t *UnverifiedToken) Name() string { return t.claims.Name }
 
 // Issuer returns the claimed issuer.
-func (t *UnverifiedToken) Issuer() string { return t.claims.issuer }
+func (t *UnverifiedToken) Issuer() string { return t.claims.Issuer }
 
 // Audience returns the claimed audience.
 func (t *UnverifiedToken) Audience() string { return t.claims.audience }
@@ -67,28 +66,28 @@ func (t *UnverifiedToken) Audience() string { return t.claims.audience }
 func (t *UnverifiedToken) Subject() string { return t.claims.subject }
 
 // OIDCIssuer returns the claimed provider.
-func (t *UnverifiedToken) OIDCIssuer() string { return t.claims.oidcIssuer }
+func (t *UnverifiedToken) OIDCIssuer() string { return t.claims.OIDCIssuer }
 
 // OIDCSubject returns the claimed user at the provider.
-func (t *UnverifiedToken) OIDCSubject() string { return t.claims.oidcSubject }
+func (t *UnverifiedToken) OIDCSubject() string { return t.claims.OIDCSubject }
 
 // Capabilities returns the claimed capabilities.
-func (t *UnverifiedToken) Capabilities() capability.Set { return slices.Clone(t.claims.capabilities) }
+func (t *UnverifiedToken) Capabilities() capability.Set { return slices.Clone(t.claims.Capabilities) }
 
 // Restrictions returns the claimed restrictions.
-func (t *UnverifiedToken) Restrictions() restriction.List { return t.claims.restrictions.Clone() }
+func (t *UnverifiedToken) Restrictions() restriction.List { return t.claims.Restrictions.Clone() }
 
 // Rotation returns the claimed rotation, or nil.
-func (t *UnverifiedToken) Rotation() *Rotation { return t.claims.rotation.clone() }
+func (t *UnverifiedToken) Rotation() *Rotation { return t.claims.Rotation.clone() }
 
 // AuthTime returns the claimed time of the login, or the zero time.
-func (t *UnverifiedToken) AuthTime() time.Time { return claimTime(t.claims.authTime) }
+func (t *UnverifiedToken) AuthTime() time.Time { return claimTime(t.claims.AuthTime) }
 
 // IssuedAt returns the claimed time of issue.
-func (t *UnverifiedToken) IssuedAt() time.Time { return claimTime(t.claims.issuedAt) }
+func (t *UnverifiedToken) IssuedAt() time.Time { return claimTime(t.claims.IssuedAt) }
 
 // NotBefore returns the claimed beginning.
-func (t *UnverifiedToken) NotBefore() time.Time { return claimTime(t.claims.notBefore) }
+func (t *UnverifiedToken) NotBefore() time.Time { return claimTime(t.claims.NotBefore) }
 
 // ExpiresAt returns the claimed end, or the zero time.
-func (t *UnverifiedToken) ExpiresAt() time.Time { return claimTime(t.claims.expiresAt) }
+func (t *UnverifiedToken) ExpiresAt() time.Time { return claimTime(t.claims.ExpiresAt) }

@@ -85,8 +85,12 @@ type VerifierConfig struct {
 //
 // A Verifier is safe for concurrent use. It starts no goroutine and writes no log.
 type Verifier struct {
-	core        *tokenVerifier
-	source      keySource
+	issuer      string
+	source      keySource // nil: not made by this package
+	options     restriction.Options
+	clock       func() time.Time
+	leeway      time.Duration
+	cache       *tokenCache // nil: none
 	assumeUsage bool
 }
 
@@ -118,12 +122,25 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if cfg.CacheSize == 0 {
 		cfg.CacheSize = DefaultCacheSize
 	}
-	core, err := newTokenCore(cfg.Issuer, cfg.Keys, cfg.Restrictions, cfg.Clock, cfg.Leeway, cfg.CacheSize)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrVerifierConfig, err)
+	if cfg.Issuer == "" {
+		return nil, fmt.Errorf("%w: no issuer", ErrVerifierConfig)
 	}
-	v := &Verifier{core: core, source: cfg.Keys, assumeUsage: cfg.AssumeUsagesLeft}
+	if cfg.Leeway > MaxLeeway {
+		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, MaxLeeway)
+	}
+	// Options that make no sense are found here, so that no token is refused for them.
+	if _, err := restriction.Compile(nil, cfg.Restrictions); err != nil {
+		return nil, fmt.Errorf("%w: restriction options: %w", ErrVerifierConfig, err)
+	}
+	v := &Verifier{
+		issuer: cfg.Issuer, source: cfg.Keys, options: cfg.Restrictions, clock: cfg.Clock, leeway: cfg.Leeway,
+		assumeUsage: cfg.AssumeUsagesLeft,
+	}
+	if cfg.CacheSize > 0 {
+		v.cache = newTokenCache(cfg.CacheSize)
+	}
 	if cfg.JWKSURL != "" {
+		var err error
 		if v.source, err = newJWKSSource(cfg); err != nil {
 			return nil, err
 		}
@@ -148,6 +165,20 @@ const DefaultCacheSize = 1024
 // 5 s whatever ctx says, so that one impatient caller does not cost all others
 // the keys.
 func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
+	t, err := v.Decode(ctx, compact)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkTimes(t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Decode makes the checks of [Verifier.Verify] except one: it does not ask whether the
+// token is valid now. It serves programs that keep tokens to hand them out or to look at
+// them later. [Verifier.Check] refuses a token that has expired since.
+func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	if !v.usable() {
 		return nil, ErrVerifierConfig
 	}
@@ -158,23 +189,17 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := v.core.read(compact, ring)
+	t, err := v.read(compact, ring)
 	if errors.Is(err, ErrTokenKey) {
 		if newer := v.source.newer(ctx, ring); newer != ring {
-			t, err = v.core.read(compact, newer)
+			t, err = v.read(compact, newer)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := v.core.checkTimes(t); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return t, err
 }
 
 // usable reports whether v was made by this package.
-func (v *Verifier) usable() bool { return v != nil && v.core != nil }
+func (v *Verifier) usable() bool { return v != nil && v.source != nil }
 
 // current implements keySource.
 func (k *Keys) current(context.Context) (*jws.Ring, error) { return k.load().ring, nil }

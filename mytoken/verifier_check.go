@@ -59,22 +59,22 @@ func (v *Verifier) Check(ctx context.Context, t *Token, use Use) error {
 	switch {
 	case !v.usable():
 		return ErrVerifierConfig
-	case t == nil || t.claims.jti.IsZero():
+	case t == nil || t.claims.JTI.IsZero():
 		return fmt.Errorf("%w: no token", ErrUse)
-	case t.claims.issuer != v.core.issuer:
+	case t.claims.Issuer != v.issuer:
 		return &InvalidTokenError{ErrTokenIssuer}
 	}
 	if err := use.complete(); err != nil {
 		return err
 	}
-	if err := v.core.checkTimes(t); err != nil {
+	if err := v.checkTimes(t); err != nil {
 		return err
 	}
 	if use.Capability != "" && !t.Allows(use.Capability) {
 		return &CapabilityError{Needed: use.Capability}
 	}
 	request := &restriction.Request{
-		Now: v.core.clock(), Kind: use.Kind, Address: use.Address,
+		Now: v.clock(), Kind: use.Kind, Address: use.Address,
 		Scopes: use.Scopes, Audiences: use.Audiences, Values: use.Values,
 	}
 	if !v.assumeUsage {

@@ -2,7 +2,6 @@ package mytoken
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,60 +12,11 @@ import (
 // DefaultLeeway is granted to "iat" and "nbf" if nothing else is configured.
 const DefaultLeeway = time.Minute
 
-// maxLeeway bounds what may be configured.
-const maxLeeway = 5 * time.Minute
-
-// tokenVerifier turns compact tokens into tokens, and claims into compact tokens.
-// Issuers and verifiers share it, with its cache. It is safe for concurrent use.
-type tokenVerifier struct {
-	issuer  string
-	keys    *Keys // of the issuer; nil if they come from elsewhere
-	options restriction.Options
-	clock   func() time.Time
-	leeway  time.Duration
-	cache   *tokenCache // nil: none
-}
-
-// newTokenCore checks what it is given; clock and leeway have no default here.
-// It finds out once whether the restriction options make sense, so that no token
-// is refused because of them later.
-func newTokenCore(issuer string, keys *Keys, options restriction.Options, clock func() time.Time, leeway time.Duration, cacheSize int) (*tokenVerifier, error) {
-	if issuer == "" {
-		return nil, errors.New("no issuer")
-	}
-	if leeway < 0 || leeway > maxLeeway {
-		return nil, fmt.Errorf("more than %s are granted to clocks that differ", maxLeeway)
-	}
-	if _, err := restriction.Compile(nil, options); err != nil {
-		return nil, fmt.Errorf("restriction options: %w", err)
-	}
-	v := &tokenVerifier{issuer: issuer, keys: keys, options: options, clock: clock, leeway: leeway}
-	if cacheSize > 0 {
-		v.cache = newTokenCache(cacheSize)
-	}
-	return v, nil
-}
-
-// verify checks everything about a token of this issuer that needs no store.
-func (v *tokenVerifier) verify(compact string) (*Token, error) {
-	t, err := v.decode(compact)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.checkTimes(t); err != nil {
-		return nil, err
-	}
-	return t, nil
-}
-
-// decode is verify without the times, for tokens that are handed out or looked at
-// rather than used.
-func (v *tokenVerifier) decode(compact string) (*Token, error) {
-	return v.read(compact, v.keys.load().ring)
-}
+// MaxLeeway is the most that [VerifierConfig.Leeway] may grant.
+const MaxLeeway = 5 * time.Minute
 
 // checkTimes refuses a token that is not valid now.
-func (v *tokenVerifier) checkTimes(t *Token) error {
+func (v *Verifier) checkTimes(t *Token) error {
 	if err := t.claims.checkTimes(v.clock(), v.leeway); err != nil {
 		return &InvalidTokenError{err}
 	}
@@ -76,7 +26,7 @@ func (v *tokenVerifier) checkTimes(t *Token) error {
 // read does all that depends on nothing but the string, the keys and the
 // configuration, and remembers success under the SHA-256 of the string. What a
 // key that has left the ring once signed is read again, and refused.
-func (v *tokenVerifier) read(compact string, ring *jws.Ring) (*Token, error) {
+func (v *Verifier) read(compact string, ring *jws.Ring) (*Token, error) {
 	if err := checkSize(compact); err != nil {
 		return nil, err
 	}
@@ -112,7 +62,7 @@ func sumOf(compact string) [sha256.Size]byte {
 	return sha256.Sum256(small[:copy(small[:], compact)])
 }
 
-func (v *tokenVerifier) readUncached(compact string, ring *jws.Ring) (*Token, error) {
+func (v *Verifier) readUncached(compact string, ring *jws.Ring) (*Token, error) {
 	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
 	if err != nil {
 		return nil, &InvalidTokenError{err}
@@ -129,7 +79,7 @@ func (v *tokenVerifier) readUncached(compact string, ring *jws.Ring) (*Token, er
 	if err := t.claims.check(v.issuer); err != nil {
 		return nil, &InvalidTokenError{err}
 	}
-	if t.compiled, err = restriction.Compile(t.claims.restrictions, v.options); err != nil {
+	if t.compiled, err = restriction.Compile(t.claims.Restrictions, v.options); err != nil {
 		return nil, &InvalidTokenError{fmt.Errorf("%w: %w", ErrTokenRestrictions, err)}
 	}
 	return t, nil
@@ -142,11 +92,11 @@ func (c *claims) check(issuer string) error {
 		return fmt.Errorf("%w: token_type %.32q", ErrTokenType, c.tokenType)
 	case !supportedVersion(c.version):
 		return fmt.Errorf("%w: %.16q", ErrTokenVersion, c.version)
-	case c.issuer != issuer:
-		return fmt.Errorf("%w: iss %.128q", ErrTokenIssuer, c.issuer)
+	case c.Issuer != issuer:
+		return fmt.Errorf("%w: iss %.128q", ErrTokenIssuer, c.Issuer)
 	case c.audience != issuer:
 		return fmt.Errorf("%w: aud %.128q", ErrTokenIssuer, c.audience)
-	case c.subject != Owner(c.oidcIssuer, c.oidcSubject).String():
+	case c.subject != Owner(c.OIDCIssuer, c.OIDCSubject).String():
 		return ErrTokenSubject
 	}
 	return nil
@@ -157,26 +107,4 @@ func (c *claims) check(issuer string) error {
 // may mean something that is not known here.
 func supportedVersion(version string) bool {
 	return len(version) == 3 && version[:2] == "0." && '0' <= version[2] && version[2] <= TokenVersion[2]
-}
-
-// sign makes a compact token of claims, and reads it back as every verifier will.
-// A token that could not be verified is not handed out.
-func (v *tokenVerifier) sign(c claims) (string, *Token, error) {
-	active := v.keys.load().active
-	if active == nil {
-		return "", nil, ErrNoSigningKey
-	}
-	payload, err := c.encode()
-	if err != nil {
-		return "", nil, err
-	}
-	compact, err := active.signer.Sign(payload, tokenTyp)
-	if err != nil {
-		return "", nil, err
-	}
-	t, err := v.decode(compact)
-	if err != nil {
-		return "", nil, err
-	}
-	return compact, t, nil
 }

@@ -72,8 +72,8 @@ func tokFail(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Status
 func tokForever(t *testing.T, k *Key, seq uint64) string {
 	t.Helper()
 	c := tokClaims()
-	c.seq, c.restrictions, c.rotation = seq, nil, nil
-	c.setTimes(tokNow())
+	c.Seq, c.Restrictions, c.Rotation = seq, nil, nil
+	c.SetTimes(tokNow())
 	return tokCompact(t, k, c)
 }
 

@@ -31,6 +31,8 @@ var formParams = []string{
 
 // AuthorizationRequest is what one login asks for.
 type AuthorizationRequest struct {
+	hidden
+
 	// State comes back with the redirect and finds the login again. Required; it is a secret, so 128 bits at least.
 	State string
 	// Nonce comes back in the ID token. Required; fresh for each login.
@@ -191,6 +193,8 @@ func validVerifier(verifier string) bool {
 
 // Redirect is what the browser brought back from a successful authorization.
 type Redirect struct {
+	hidden
+
 	Code  string // for ExchangeRequest.Code
 	State string // compare with AuthorizationRequest.State, or find the login with it
 }

@@ -19,10 +19,12 @@ import (
 // with [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] or [PublicClient]; the zero value is refused by [New].
 // It never prints its secret.
 type ClientAuth struct {
+	hidden
+
 	reveal func() clientAuth // a function: fmt follows pointers into unexported fields, but cannot look into a closure
 }
 
-func (a clientAuth) hide() ClientAuth { return ClientAuth{func() clientAuth { return a }} }
+func (a clientAuth) hide() ClientAuth { return ClientAuth{reveal: func() clientAuth { return a }} }
 
 type clientAuth struct {
 	method   string

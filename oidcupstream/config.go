@@ -1,11 +1,11 @@
 package oidcupstream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
 // Defaults of [Config].
@@ -153,9 +155,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Timeout < 0 || cfg.MaxResponseBytes < 0 || cfg.MetadataTTL < 0 {
 		return nil, configError("Timeout, MaxResponseBytes and MetadataTTL cannot be negative")
 	}
-	if cfg.Audience.Name == "" {
-		cfg.Audience.Name = "resource"
-	}
+	cfg.Audience.Name = cmp.Or(cfg.Audience.Name, "resource")
 	if slices.Contains(protocolParams, cfg.Audience.Name) || slices.Contains(formParams, cfg.Audience.Name) {
 		return nil, configError("Audience cannot be named %q", cfg.Audience.Name)
 	}
@@ -173,18 +173,10 @@ func New(cfg Config) (*Provider, error) {
 		cfg.Scopes = []string{scopeOpenID}
 	}
 	cfg.ExtraAuthParams = cloneValues(cfg.ExtraAuthParams)
-	if cfg.Name == "" {
-		cfg.Name = cfg.Issuer
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = DefaultTimeout
-	}
-	if cfg.MaxResponseBytes == 0 {
-		cfg.MaxResponseBytes = DefaultMaxResponseBytes
-	}
-	if cfg.MetadataTTL == 0 {
-		cfg.MetadataTTL = DefaultMetadataTTL
-	}
+	cfg.Name = cmp.Or(cfg.Name, cfg.Issuer)
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	cfg.MaxResponseBytes = cmp.Or(cfg.MaxResponseBytes, DefaultMaxResponseBytes)
+	cfg.MetadataTTL = cmp.Or(cfg.MetadataTTL, DefaultMetadataTTL)
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
@@ -265,21 +257,13 @@ func checkURL(s string, insecure bool) (*url.URL, error) {
 	switch u.Scheme {
 	case "https":
 	case "http":
-		if !insecure && !isLoopback(u.Hostname()) {
+		if !insecure && !loopback.Is(u.Hostname()) {
 			return nil, errors.New("plain http, but not a loopback address and InsecureHTTP is not set")
 		}
 	default:
 		return nil, errors.New("neither https nor http")
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 func cloneValues(v url.Values) url.Values {

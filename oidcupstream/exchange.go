@@ -8,6 +8,8 @@ import (
 
 // ExchangeRequest is what turns an authorization code into tokens.
 type ExchangeRequest struct {
+	hidden
+
 	// Code from CheckRedirect. Required.
 	Code string
 	// Verifier and Nonce as in the AuthorizationRequest. Required.

@@ -9,6 +9,8 @@ import (
 
 // RefreshRequest is what turns a refresh token into an access token.
 type RefreshRequest struct {
+	hidden
+
 	// RefreshToken is required.
 	RefreshToken string
 	// Scopes are sent exactly as they are given here: nothing is added, offline_access neither. Empty sends none, which

@@ -70,3 +70,15 @@ func (b *block) withinAny(others []block) bool {
 	}
 	return false
 }
+
+func blockTexts(blocks []block) []string {
+	texts := make([]string, len(blocks))
+	for i := range blocks {
+		if prefix := blocks[i].prefix; prefix.IsSingleIP() {
+			texts[i] = prefix.Addr().String()
+		} else {
+			texts[i] = prefix.String()
+		}
+	}
+	return texts
+}

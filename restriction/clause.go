@@ -5,21 +5,6 @@ import (
 	"slices"
 )
 
-// The keys of a clause on the wire (protocol section 2.1). KeyIP is the older
-// name of KeyHosts: it is read, never written.
-const (
-	KeyNotBefore     = "nbf"
-	KeyExpires       = "exp"
-	KeyScope         = "scope"
-	KeyAudience      = "audience"
-	KeyHosts         = "hosts"
-	KeyIP            = "ip"
-	KeyGeoIPAllow    = "geoip_allow"
-	KeyGeoIPDisallow = "geoip_disallow"
-	KeyUsagesAT      = "usages_AT"
-	KeyUsagesOther   = "usages_other"
-)
-
 // Clause is one alternative in a list of restrictions. It admits a use if all
 // that it states is satisfied.
 //
@@ -69,8 +54,8 @@ func Usages(n int64) *int64 { return &n }
 
 // IsEmpty reports whether c states nothing.
 func (c *Clause) IsEmpty() bool {
-	for _, key := range knownKeys() {
-		if c.states(key) {
+	for _, k := range keys {
+		if k.states(c) {
 			return false
 		}
 	}
@@ -79,61 +64,24 @@ func (c *Clause) IsEmpty() bool {
 
 // Keys returns the keys that c states, in the order in which they are written.
 func (c *Clause) Keys() []string {
-	var keys []string
-	for _, key := range knownKeys() {
-		if c.states(key) {
-			keys = append(keys, key)
+	var names []string
+	for _, k := range keys {
+		if k.states(c) {
+			names = append(names, k.name())
 		}
 	}
 	for i := range c.Extra {
-		keys = append(keys, c.Extra[i].Key)
+		names = append(names, c.Extra[i].Key)
 	}
-	return keys
-}
-
-// knownKeys are the keys that this package writes, in their order.
-func knownKeys() [9]string {
-	return [...]string{
-		KeyNotBefore, KeyExpires, KeyScope, KeyAudience, KeyHosts,
-		KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesAT, KeyUsagesOther,
-	}
-}
-
-// states reports whether c says anything about a known key.
-func (c *Clause) states(key string) bool {
-	switch key {
-	case KeyNotBefore:
-		return c.NotBefore != 0
-	case KeyExpires:
-		return c.Expires != 0
-	case KeyScope:
-		return c.Scopes != nil
-	case KeyAudience:
-		return c.Audiences != nil
-	case KeyHosts:
-		return c.Hosts != nil
-	case KeyGeoIPAllow:
-		return c.GeoIPAllow != nil
-	case KeyGeoIPDisallow:
-		return c.GeoIPDisallow != nil
-	case KeyUsagesAT:
-		return c.UsagesAT != nil
-	case KeyUsagesOther:
-		return c.UsagesOther != nil
-	}
-	return false
+	return names
 }
 
 // Clone returns a copy that shares no memory with c.
 func (c *Clause) Clone() Clause {
 	d := *c
-	d.Scopes = slices.Clone(c.Scopes)
-	d.Audiences = slices.Clone(c.Audiences)
-	d.Hosts = slices.Clone(c.Hosts)
-	d.GeoIPAllow = slices.Clone(c.GeoIPAllow)
-	d.GeoIPDisallow = slices.Clone(c.GeoIPDisallow)
-	d.UsagesAT = cloneInt(c.UsagesAT)
-	d.UsagesOther = cloneInt(c.UsagesOther)
+	for _, k := range keys {
+		k.clone(&d)
+	}
 	d.Extra = slices.Clone(c.Extra)
 	for i := range d.Extra {
 		d.Extra[i].Value = bytes.Clone(d.Extra[i].Value)
@@ -144,12 +92,12 @@ func (c *Clause) Clone() Clause {
 // Equal reports whether c and other state the same in the same order. The
 // order of extra keys does not matter; their values are compared byte by byte.
 func (c *Clause) Equal(other *Clause) bool {
-	return c.NotBefore == other.NotBefore && c.Expires == other.Expires &&
-		equalList(c.Scopes, other.Scopes) && equalList(c.Audiences, other.Audiences) &&
-		equalList(c.Hosts, other.Hosts) &&
-		equalList(c.GeoIPAllow, other.GeoIPAllow) && equalList(c.GeoIPDisallow, other.GeoIPDisallow) &&
-		equalInt(c.UsagesAT, other.UsagesAT) && equalInt(c.UsagesOther, other.UsagesOther) &&
-		equalExtra(c.Extra, other.Extra)
+	for _, k := range keys {
+		if !k.equal(c, other) {
+			return false
+		}
+	}
+	return equalExtra(c.Extra, other.Extra)
 }
 
 // extra returns the value of an extra key.
@@ -178,18 +126,6 @@ func (l List) Clone() List {
 func (l List) Equal(other List) bool {
 	return slices.EqualFunc(l, other, func(a, b Clause) bool { return a.Equal(&b) })
 }
-
-func cloneInt(n *int64) *int64 {
-	if n == nil {
-		return nil
-	}
-	return Usages(*n)
-}
-
-func equalInt(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// equalList tells a nil list from an empty one.
-func equalList(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 func equalExtra(a, b []Extra) bool {
 	if len(a) != len(b) {

@@ -84,11 +84,10 @@ func decodeList(data []byte, times timeReader) (List, error) {
 	}
 	list := make(List, 0, clauses)
 	for d.json.PeekKind() != ']' {
-		clause, err := d.clause()
-		if err != nil {
-			return nil, located(len(list), err)
+		list = append(list, Clause{})
+		if err := d.clause(&list[len(list)-1]); err != nil {
+			return nil, located(len(list)-1, err)
 		}
-		list = append(list, clause)
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		return nil, syntaxError("not JSON")
@@ -114,37 +113,30 @@ type decoder struct {
 	name  []byte // of the current key, reused
 }
 
-func (d *decoder) clause() (Clause, error) {
-	var c Clause
+func (d *decoder) clause(c *Clause) error {
+	var seen uint64
 	if d.json.PeekKind() != '{' {
-		return c, badValue(ErrSyntax, "need an object")
+		return badValue(ErrSyntax, "need an object")
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return c, badValue(ErrSyntax, "not JSON")
+		return badValue(ErrSyntax, "not JSON")
 	}
-	var hosts string // the name under which hosts were given
 	for d.json.PeekKind() != '}' {
 		quoted, err := d.json.ReadValue()
 		if err != nil {
-			return c, keySyntax(err)
+			return keySyntax(err)
 		}
 		if d.name, err = jsontext.AppendUnquote(d.name[:0], quoted); err != nil {
-			return c, badValue(ErrSyntax, "a key is not a string")
+			return badValue(ErrSyntax, "a key is not a string")
 		}
-		if string(d.name) == KeyIP || string(d.name) == KeyHosts {
-			if hosts != "" {
-				return c, &ClauseError{Key: KeyHosts, Err: badValue(ErrSyntax, "given both as %q and as %q", KeyHosts, KeyIP)}
-			}
-			hosts = string(d.name)
-		}
-		if err := d.member(&c); err != nil {
-			return c, &ClauseError{Key: string(d.name), Err: err}
+		if err := d.member(c, &seen); err != nil {
+			return &ClauseError{Key: string(d.name), Err: err}
 		}
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return c, badValue(ErrSyntax, "not JSON")
+		return badValue(ErrSyntax, "not JSON")
 	}
-	return c, nil
+	return nil
 }
 
 // keySyntax tells a repeated key from other malformed JSON.
@@ -155,32 +147,20 @@ func keySyntax(err error) error {
 	return badValue(ErrSyntax, "not JSON")
 }
 
-// member reads the value that belongs to the key d.name.
-func (d *decoder) member(c *Clause) (err error) {
-	switch string(d.name) {
-	case KeyNotBefore:
-		c.NotBefore, err = d.time()
-	case KeyExpires:
-		c.Expires, err = d.time()
-	case KeyScope:
-		c.Scopes, err = d.words()
-	case KeyAudience:
-		c.Audiences, err = d.strings()
-	case KeyHosts, KeyIP:
-		c.Hosts, err = d.strings()
-	case KeyGeoIPAllow:
-		c.GeoIPAllow, err = d.strings()
-	case KeyGeoIPDisallow:
-		c.GeoIPDisallow, err = d.strings()
-	case KeyUsagesAT:
-		c.UsagesAT, err = d.count()
-	case KeyUsagesOther:
-		c.UsagesOther, err = d.count()
-	default:
-		var value jsontext.Value
-		if value, err = d.value(); err == nil {
-			c.Extra = append(c.Extra, Extra{Key: string(d.name), Value: bytes.Clone(value)})
+// member reads the value that belongs to the key d.name. seen has one bit for each key of
+// this package that was read.
+func (d *decoder) member(c *Clause, seen *uint64) error {
+	if index, known := keyNames[string(d.name)]; known {
+		k := keys[index]
+		if *seen&(1<<index) != 0 {
+			return badValue(ErrSyntax, "given both as %q and as %q", k.name(), k.alias())
 		}
+		*seen |= 1 << index
+		return k.read(d, c)
+	}
+	value, err := d.value()
+	if err == nil {
+		c.Extra = append(c.Extra, Extra{Key: string(d.name), Value: bytes.Clone(value)})
 	}
 	return err
 }

@@ -59,4 +59,6 @@
 //
 // Values of this package are safe for concurrent use as long as nobody changes
 // them; a [Policy] never changes.
+//
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package restriction

@@ -79,57 +79,33 @@ func (e Earliest) sooner(other Earliest) Earliest {
 // next change.
 const mostSteps = 1000
 
-// earliest returns the first instant, from that of the request on, at which the
-// clause admits it. Lasting are its objections that time does not change.
-func (c *clause) earliest(q *query, lasting []Objection) Earliest {
-	unsure := false
-	for i := range lasting {
-		if lasting[i].Earliest.IsNever() {
-			return Never()
-		}
-		unsure = true
-	}
+// earliest returns the first instant, from that of the request on, at which all parts admit
+// it. It moves on until no part moves it further. By then a part that cannot tell
+// may have no objection.
+func earliest(parts []part, q query) Earliest {
 	t := q.Now
-	if q.now < c.from {
-		t = time.Unix(c.from, 0)
-	}
-	settled := c.settle(q.Request, t)
-	if at, ok := settled.Time(); ok && unsure {
-		return unknownFrom(at)
-	}
-	return settled
-}
-
-// settle moves t on until no condition of the embedding program that can tell
-// when it changes objects, and then asks those that cannot.
-func (c *clause) settle(r *Request, t time.Time) Earliest {
-	steps := mostSteps
-	for moved := true; moved && steps > 0; {
-		moved = false
-		for i := range c.conditions {
-			next := firstAdmitted(c.conditions[i].condition, r, t, &steps)
+	*q.steps = mostSteps
+	for {
+		moved, unsure := false, false
+		for _, p := range parts {
+			next := p.first(q, t)
 			if next.IsNever() {
 				return Never()
 			}
-			if at, ok := next.Time(); ok && at.After(t) {
+			at, known := next.Time()
+			unsure = unsure || !known
+			if known && at.After(t) {
 				t, moved = at, true
 			}
 		}
-		if t.Unix() > c.until {
-			return Never()
-		}
-	}
-	if steps <= 0 {
-		return unknownFrom(t)
-	}
-	then := *r
-	then.Now = t
-	for i := range c.conditions {
-		if c.conditions[i].condition.Check(&then) != nil {
+		switch {
+		case moved:
+		case unsure:
 			return unknownFrom(t)
+		default:
+			return At(t)
 		}
 	}
-	return At(t)
 }
 
 // firstAdmitted returns the first instant, from t on, at which a condition has

@@ -1,7 +1,6 @@
 package restriction
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -67,15 +66,11 @@ func (c *Clause) appendJSON(dst []byte) ([]byte, error) {
 		return nil, ErrEmptyClause
 	}
 	e := encoder{text: append(dst, '{')}
-	e.time(KeyNotBefore, c.NotBefore)
-	e.time(KeyExpires, c.Expires)
-	e.words(KeyScope, c.Scopes)
-	e.strings(KeyAudience, c.Audiences)
-	e.strings(KeyHosts, c.Hosts)
-	e.strings(KeyGeoIPAllow, c.GeoIPAllow)
-	e.strings(KeyGeoIPDisallow, c.GeoIPDisallow)
-	e.count(KeyUsagesAT, c.UsagesAT)
-	e.count(KeyUsagesOther, c.UsagesOther)
+	for _, k := range keys {
+		if k.states(c) {
+			k.write(&e, c)
+		}
+	}
 	for i := range c.Extra {
 		e.extra(c.Extra[:i], &c.Extra[i])
 	}
@@ -113,26 +108,13 @@ func (e *encoder) string(key, value string) {
 	e.text = text
 }
 
-func (e *encoder) time(key string, seconds int64) {
-	if seconds != 0 {
-		e.key(key)
-		e.text = strconv.AppendInt(e.text, seconds, 10)
-	}
-}
-
-func (e *encoder) count(key string, n *int64) {
-	if n != nil {
-		e.key(key)
-		e.text = strconv.AppendInt(e.text, *n, 10)
-	}
+func (e *encoder) integer(key string, n int64) {
+	e.key(key)
+	e.text = strconv.AppendInt(e.text, n, 10)
 }
 
 func (e *encoder) strings(key string, list []string) {
-	if list == nil {
-		return
-	}
-	if len(list) == 0 {
-		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
+	if e.empty(key, list) {
 		return
 	}
 	e.key(key)
@@ -147,21 +129,19 @@ func (e *encoder) strings(key string, list []string) {
 }
 
 func (e *encoder) words(key string, list []string) {
-	if list == nil {
+	if e.empty(key, list) {
 		return
-	}
-	if len(list) == 0 {
-		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
-		return
-	}
-	for _, word := range list {
-		if word == "" || strings.Contains(word, " ") {
-			e.fail(key, badValue(ErrInvalid, "an entry is empty or holds a space"))
-			return
-		}
 	}
 	e.key(key)
 	e.string(key, strings.Join(list, " "))
+}
+
+// empty fails for a list without entries.
+func (e *encoder) empty(key string, list []string) bool {
+	if len(list) == 0 {
+		e.fail(key, badValue(ErrInvalid, "the list has no entries and would read as no restriction"))
+	}
+	return len(list) == 0
 }
 
 // extra writes an extra key, unless it would be read as something else.
@@ -177,10 +157,4 @@ func (e *encoder) extra(before []Extra, extra *Extra) {
 	}
 	e.key(extra.Key)
 	e.text = append(e.text, extra.Value...)
-}
-
-// isKnown reports whether this package reads the key.
-func isKnown(key string) bool {
-	known := knownKeys()
-	return key == KeyIP || slices.Contains(known[:], key)
 }

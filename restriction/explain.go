@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ErrRefused is what a [RefusedError] is.
@@ -94,10 +93,13 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 		return e
 	}
 	q := newQuery(r)
+	q.steps = new(int)
+	var parts []part
 	e.Clauses = make([]ClauseExplanation, len(p.clauses))
 	for i := range p.clauses {
 		q.clause = i
-		c := p.clauses[i].explain(&q, spent)
+		parts = p.clauses[i].appendParts(parts[:0])
+		c := explain(parts, q, spent)
 		e.Clauses[i] = c
 		e.Admitted = e.Admitted || len(c.Objections) == 0
 		e.Earliest = e.Earliest.sooner(c.Earliest)
@@ -116,12 +118,16 @@ func (p *Policy) objection(r *Request) *Objection {
 	return nil
 }
 
-func (c *clause) explain(q *query, spent []Spent) ClauseExplanation {
-	lasting := c.lasting(q)
-	e := ClauseExplanation{
-		Clause:     q.clause,
-		Objections: slices.Concat(c.passing(q), lasting, c.foreign(q)),
-		Earliest:   c.earliest(q, lasting),
+func explain(parts []part, q query, spent []Spent) ClauseExplanation {
+	e := ClauseExplanation{Clause: q.clause, Earliest: earliest(parts, q)}
+	for _, p := range parts {
+		if p.admits(q) {
+			continue
+		}
+		o := p.object(q)
+		*q.steps = mostSteps
+		o.Earliest = p.first(q, q.Now)
+		e.Objections = append(e.Objections, o)
 	}
 	for _, s := range spent {
 		if s.Clause == q.clause && s.Kind == q.Kind {
@@ -134,7 +140,7 @@ func (c *clause) explain(q *query, spent []Spent) ClauseExplanation {
 
 // addSpent adds a counter, unless the request said already that it is spent.
 func addSpent(objections []Objection, s Spent) []Objection {
-	key := s.Kind.limitKey()
+	key := limitKey(s.Kind)
 	if !s.Inherited && slices.ContainsFunc(objections, func(o Objection) bool { return o.Key == key }) {
 		return objections
 	}
@@ -143,114 +149,6 @@ func addSpent(objections []Objection, s Spent) []Objection {
 		need += " of a token that this one was created from"
 	}
 	return append(objections, Objection{Key: key, Need: need, Earliest: Never(), Beyond: s.Inherited})
-}
-
-// passing are the objections that come and go with time.
-func (c *clause) passing(q *query) []Objection {
-	var o []Objection
-	if q.now < c.from {
-		o = append(o, Objection{Key: KeyNotBefore, Need: "a time from " + instant(c.from), Earliest: At(time.Unix(c.from, 0))})
-	}
-	if q.now > c.until {
-		o = append(o, Objection{Key: KeyExpires, Need: "a time until " + instant(c.until), Earliest: Never()})
-	}
-	return o
-}
-
-// lasting are the objections of this package's keys that time does not change.
-func (c *clause) lasting(q *query) []Objection {
-	var o []Objection
-	add := func(key, need string, err error) {
-		objection := Objection{Key: key, Need: need, Err: err, Earliest: Never()}
-		if errors.Is(err, ErrUndetermined) {
-			objection.Earliest = Unknown()
-		}
-		o = append(o, objection)
-	}
-	if !c.hasBudget(q) {
-		add(q.Kind.limitKey(), c.needBudget(q), nil)
-	}
-	if q.Kind == AT {
-		if scope, missing := c.scopes.missing(q.Scopes); missing {
-			add(KeyScope, fmt.Sprintf("scopes among %s, not %q", listed(c.scopes.list), clip(scope)), nil)
-		}
-		if audience, missing := c.audiences.missing(q.Audiences); missing {
-			add(KeyAudience, fmt.Sprintf("audiences among %s, not %q", listed(c.audiences.list), clip(audience)), nil)
-		}
-	}
-	if c.placed && !c.hasAddress(q.from) && !c.hasPlaceName(q) {
-		add(KeyHosts, c.needPlace(q), c.placeErr(q))
-	}
-	if !c.allowsCountry(q) {
-		add(KeyGeoIPAllow, "a country among "+listed(c.allowText), q.countryErr())
-	}
-	if c.excludesCountry(q) {
-		add(KeyGeoIPDisallow, "a known country that is none of "+listed(c.denyText), q.countryErr())
-	}
-	return append(o, c.unsatisfiable...)
-}
-
-// foreign are the objections of the embedding program's conditions.
-func (c *clause) foreign(q *query) []Objection {
-	var o []Objection
-	for i := range c.conditions {
-		k, steps := &c.conditions[i], mostSteps
-		if err := k.condition.Check(q.Request); err != nil {
-			earliest := firstAdmitted(k.condition, q.Request, q.Now, &steps)
-			o = append(o, Objection{Key: k.key, Need: err.Error(), Err: err, Earliest: earliest, Beyond: true})
-		}
-	}
-	return o
-}
-
-func (c *clause) needBudget(q *query) string {
-	limit := c.limit(q.Kind)
-	used, known := q.used()
-	switch {
-	case limit <= 0:
-		return "a limit above 0"
-	case !known:
-		return "the counter, which is not known"
-	}
-	return fmt.Sprintf("a use left, %d of %d are spent", used, limit)
-}
-
-func (c *clause) needPlace(q *query) string {
-	entries := blockTexts(c.blocks)
-	for _, h := range c.names {
-		if h.name[0] == '.' {
-			entries = append(entries, "*"+h.name)
-		} else {
-			entries = append(entries, h.name)
-		}
-	}
-	if q.from == (point{}) {
-		return "an address among " + listed(entries) + ", the request has none"
-	}
-	return "an address among " + listed(entries) + ", not " + normalAddr(q.Address).String()
-}
-
-func blockTexts(blocks []block) []string {
-	texts := make([]string, len(blocks))
-	for i := range blocks {
-		if prefix := blocks[i].prefix; prefix.IsSingleIP() {
-			texts[i] = prefix.Addr().String()
-		} else {
-			texts[i] = prefix.String()
-		}
-	}
-	return texts
-}
-
-// placeErr says why names of the address may be missing, if names matter.
-func (c *clause) placeErr(q *query) error {
-	switch {
-	case len(c.names) == 0 || q.from == (point{}):
-		return nil
-	case !q.place.named || q.place.from != q.from:
-		return errNotPrepared
-	}
-	return q.place.namesErr
 }
 
 // listed writes a list for a text, shortened.

@@ -90,6 +90,14 @@ func normalName(name string) (string, bool) {
 	return name, !number
 }
 
+// String returns a name or a pattern as it is written in a clause.
+func (h host) String() string {
+	if strings.HasPrefix(h.name, ".") {
+		return "*" + h.name
+	}
+	return h.name
+}
+
 // isName reports whether h is a host name or a pattern.
 func (h host) isName() bool { return h.name != "" }
 

@@ -75,13 +75,13 @@ func (p *Policy) Prepare(ctx context.Context, r *Request) {
 	if !addr.IsValid() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.lookups.timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.options.LookupTimeout)
 	defer cancel()
-	if p.lookups.countries {
+	if p.countries {
 		r.place.located = true
 		r.place.country, r.place.countryErr = p.locate(ctx, addr)
 	}
-	if p.lookups.names && p.dependsOnName(r.place.from) {
+	if p.names && p.dependsOnName(r.place.from) {
 		r.place.named = true
 		r.place.names, r.place.namesErr = p.confirmedNames(ctx, addr)
 	}
@@ -89,7 +89,7 @@ func (p *Policy) Prepare(ctx context.Context, r *Request) {
 
 // NeedsLookup reports whether [Policy.Prepare] has anything to do.
 func (p *Policy) NeedsLookup() bool {
-	return p != nil && (p.lookups.names || p.lookups.countries)
+	return p != nil && (p.names || p.countries)
 }
 
 // Decide is [Policy.Prepare] and [Policy.Evaluate] in one call.
@@ -102,19 +102,19 @@ func (p *Policy) Decide(ctx context.Context, r *Request) Decision {
 // where the deployment is.
 func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	if addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() {
-		if p.lookups.home == (country{}) {
+		if p.home == (country{}) {
 			return country{}, errNoCountry
 		}
-		return p.lookups.home, nil
+		return p.home, nil
 	}
-	if p.lookups.locator == nil {
+	if p.options.Locator == nil {
 		return country{}, errNoLocator
 	}
-	code, err := p.lookups.locator.Country(ctx, addr)
+	code, err := p.options.Locator.Country(ctx, addr)
 	if err != nil {
 		return country{}, fmt.Errorf("%w: %w", ErrUndetermined, err)
 	}
-	if found, ok := parseCountry(code); ok {
+	if found, err := parseCountry(code); err == nil {
 		return found, nil
 	}
 	return country{}, errNoCountry
@@ -124,7 +124,7 @@ func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 // the address alone.
 func (p *Policy) dependsOnName(from point) bool {
 	for i := range p.clauses {
-		if c := &p.clauses[i]; len(c.names) > 0 && !c.hasAddress(from) {
+		if hosts := &p.clauses[i].hosts; len(hosts.names) > 0 && !hosts.hasAddress(from) {
 			return true
 		}
 	}
@@ -133,13 +133,18 @@ func (p *Policy) dependsOnName(from point) bool {
 
 // wantsName reports whether any clause asks for the name.
 func (p *Policy) wantsName(name string) bool {
-	return slices.ContainsFunc(p.clauses, func(c clause) bool { return c.hasName(name) })
+	for i := range p.clauses {
+		if p.clauses[i].hosts.wantsName(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // confirmedNames returns the names of an address that the policy asks for and
 // that resolve to the address.
 func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string, error) {
-	resolver := p.lookups.resolver
+	resolver := p.options.Resolver
 	if resolver == nil {
 		return nil, errNoResolver
 	}

@@ -65,10 +65,9 @@ func Within(child, parent List, factories map[string]Factory) bool {
 	if len(child) == 0 {
 		return false
 	}
-	parents := newFittings(parent, factories)
-	for i := range child {
-		w := newFitting(&child[i], factories)
-		if !w.fitsAny(parents) {
+	parents, children := newFittings(parent, factories), newFittings(child, factories)
+	for i := range children {
+		if !children[i].fitsAny(parents) {
 			return false
 		}
 	}
@@ -77,7 +76,7 @@ func Within(child, parent List, factories map[string]Factory) bool {
 
 func (w *fitting) fitsAny(parents []fitting) bool {
 	for i := range parents {
-		if w.fits(&parents[i], parents[i].limits()) {
+		if w.fits(&parents[i]) {
 			return true
 		}
 	}
@@ -114,9 +113,9 @@ func narrow(parent, wanted List, o *NarrowOptions) Narrowed {
 	}
 	var n Narrowed
 	books := newBooks(parent, o)
-	for i := range wanted {
-		w := newFitting(&wanted[i], o.Conditions)
-		draws, dropped := books.draw(&w)
+	fittings := newFittings(wanted, o.Conditions)
+	for i := range fittings {
+		draws, dropped := books.draw(&fittings[i])
 		if dropped != nil {
 			dropped.Clause = i
 			n.Dropped = append(n.Dropped, *dropped)
@@ -146,7 +145,7 @@ func inherit(parent List) Narrowed {
 type books struct {
 	parents []fitting
 	left    []limits
-	shared  bool // what is left, not what was there, bounds a child
+	shared  bool // what is left of a clause, not all that it allows, bounds a child
 }
 
 func newBooks(parent List, o *NarrowOptions) *books {
@@ -161,20 +160,12 @@ func newBooks(parent List, o *NarrowOptions) *books {
 	return b
 }
 
-// bound is what a child's clause must not exceed.
-func (b *books) bound(i int) limits {
-	if b.shared {
-		return b.left[i]
-	}
-	return b.parents[i].limits()
-}
-
 // draw finds the parent's clause for w and takes w's budget from it, or says
 // why there is none.
 func (b *books) draw(w *fitting) (int, *Dropped) {
 	chosen := NoClause
 	for i := range b.parents {
-		if !w.fits(&b.parents[i], b.bound(i)) {
+		if !w.fits(&b.parents[i]) {
 			continue
 		}
 		if enough := b.left[i].cover(w.limits()); enough || chosen == NoClause {
@@ -188,6 +179,9 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 		return NoClause, b.dropped(w)
 	}
 	b.left[chosen] = b.left[chosen].minus(w.limits())
+	if b.shared {
+		b.parents[chosen].at.limit, b.parents[chosen].other.limit = b.left[chosen].at, b.left[chosen].other
+	}
 	return chosen, nil
 }
 
@@ -195,12 +189,15 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 func (b *books) dropped(w *fitting) *Dropped {
 	var closest Dropped
 	for i := range b.parents {
-		if keys := w.misfits(&b.parents[i], b.bound(i), 0); i == 0 || len(keys) < len(closest.Keys) {
+		if keys := w.misfits(&b.parents[i], 0); i == 0 || len(keys) < len(closest.Keys) {
 			closest = Dropped{Closest: i, Keys: keys}
 		}
 	}
 	return &closest
 }
+
+// limits is how many uses a clause has, by kind.
+type limits struct{ at, other int64 }
 
 // cover reports whether l has enough for w. No limit is not covered by a limit.
 func (l limits) cover(w limits) bool { return w.at <= l.at && w.other <= l.other }

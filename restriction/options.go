@@ -1,7 +1,9 @@
 package restriction
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -20,8 +22,8 @@ type Options struct {
 	Resolver Resolver
 
 	// Locator finds the country of an address. Without one, every country but
-	// PrivateCountry is unknown, and an unknown country satisfies neither
-	// geoip_allow nor geoip_disallow.
+	// PrivateCountry is unknown, and an unknown country satisfies no
+	// key about countries.
 	Locator Locator
 
 	// PrivateCountry is the ISO 3166-1 alpha-2 code of the country in which
@@ -46,26 +48,23 @@ type Options struct {
 // documents: those of the protocol in its order, then the embedding program's,
 // sorted.
 func (o *Options) SupportedKeys() []string {
-	known := knownKeys()
-	keys := slices.DeleteFunc(known[:], func(key string) bool { return !o.supports(key) })
+	var names []string
+	for _, k := range keys {
+		if o.supports(k) {
+			names = append(names, k.name())
+		}
+	}
 	own := make([]string, 0, len(o.Conditions))
 	for key := range o.Conditions {
 		own = append(own, key)
 	}
 	slices.Sort(own)
-	return append(keys, own...)
+	return append(names, own...)
 }
 
 // supports reports whether a key of the protocol can be evaluated.
-func (o *Options) supports(key string) bool {
-	if slices.Contains(o.Disabled, key) {
-		return false
-	}
-	switch key {
-	case KeyGeoIPAllow, KeyGeoIPDisallow:
-		return o.Locator != nil || o.PrivateCountry != ""
-	}
-	return true
+func (o *Options) supports(k key) bool {
+	return k.supported(o) && !slices.Contains(o.Disabled, k.name())
 }
 
 // Check reports the first key of l that this deployment cannot evaluate, as a
@@ -83,16 +82,15 @@ func (o *Options) Check(l List) error {
 }
 
 func (o *Options) check(c *Clause) error {
-	for _, key := range knownKeys() {
-		if c.states(key) && !o.supports(key) {
-			return &ClauseError{Key: key, Err: ErrUnsupported}
+	for _, k := range keys {
+		if !k.states(c) {
+			continue
 		}
-	}
-	if o.Resolver == nil {
-		for _, entry := range c.Hosts {
-			if h, err := parseHost(entry); err == nil && h.isName() {
-				return &ClauseError{Key: KeyHosts, Err: fmt.Errorf("%w: %w", ErrUnsupported, errNoResolver)}
-			}
+		if !o.supports(k) {
+			return &ClauseError{Key: k.name(), Err: ErrUnsupported}
+		}
+		if err := k.check(c, o); err != nil {
+			return &ClauseError{Key: k.name(), Err: err}
 		}
 	}
 	for i := range c.Extra {
@@ -118,3 +116,27 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 	}
 	return condition, nil
 }
+
+// Elsewhere returns options for a forecast of what another deployment decides, if nobody
+// knows its look-ups. Look-ups that o lacks get stand-ins that answer [ErrUndetermined],
+// so keys that depend on them are supported and count as [Facts.Lookups].
+func (o Options) Elsewhere() Options {
+	if o.Resolver == nil {
+		o.Resolver = elsewhere{}
+	}
+	if o.Locator == nil {
+		o.Locator = elsewhere{}
+	}
+	return o
+}
+
+// elsewhere is a look-up that another deployment makes.
+type elsewhere struct{}
+
+func (elsewhere) LookupAddr(context.Context, string) ([]string, error) { return nil, ErrUndetermined }
+
+func (elsewhere) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return nil, ErrUndetermined
+}
+
+func (elsewhere) Country(context.Context, netip.Addr) (string, error) { return "", ErrUndetermined }

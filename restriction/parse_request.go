@@ -3,12 +3,8 @@ package restriction
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
-
-// this stands, in the hosts of a request, for the address of the requester.
-const this = "this"
 
 // RequestOptions says how the forms that only requests may use are understood.
 type RequestOptions struct {
@@ -57,23 +53,4 @@ func ParseRequest(data []byte, o RequestOptions) (List, error) {
 		return nil, err
 	}
 	return list, list.ValidateAt(o.Now)
-}
-
-// ReplaceThis returns a copy of l in which the host "this", in any case, is the
-// given address. If a clause uses it and the address is not valid, the error is
-// an [ErrInvalid].
-func (l List) ReplaceThis(addr netip.Addr) (List, error) {
-	replaced := l.Clone()
-	for i := range replaced {
-		for j, entry := range replaced[i].Hosts {
-			if !strings.EqualFold(entry, this) {
-				continue
-			}
-			if !addr.IsValid() {
-				return nil, &ClauseError{Clause: i, Key: KeyHosts, Err: badValue(ErrInvalid, "%q needs the address of the requester", this)}
-			}
-			replaced[i].Hosts[j] = normalAddr(addr).String()
-		}
-	}
-	return replaced, nil
 }

@@ -25,49 +25,6 @@ func Between(from, until time.Duration) Phase { return Phase{from: from, until: 
 // After is the phase that begins at an offset and does not end.
 func After(from time.Duration) Phase { return Phase{from: from, forever: true} }
 
-// Scopes allows access tokens with no scopes but these.
-func (p Phase) Scopes(scopes ...string) Phase {
-	p.clause.Scopes = stated(scopes)
-	return p
-}
-
-// Audiences allows access tokens for no audiences but these.
-func (p Phase) Audiences(audiences ...string) Phase {
-	p.clause.Audiences = stated(audiences)
-	return p
-}
-
-// Hosts allows uses from no other addresses, CIDR blocks, host names and "*."
-// patterns.
-func (p Phase) Hosts(hosts ...string) Phase {
-	p.clause.Hosts = stated(hosts)
-	return p
-}
-
-// Countries allows uses from no other countries (ISO 3166-1 alpha-2 codes).
-func (p Phase) Countries(codes ...string) Phase {
-	p.clause.GeoIPAllow = stated(codes)
-	return p
-}
-
-// NotCountries allows uses from known countries other than these.
-func (p Phase) NotCountries(codes ...string) Phase {
-	p.clause.GeoIPDisallow = stated(codes)
-	return p
-}
-
-// AccessTokens allows so many access tokens.
-func (p Phase) AccessTokens(n int64) Phase {
-	p.clause.UsagesAT = Usages(n)
-	return p
-}
-
-// OtherUses allows so many other uses.
-func (p Phase) OtherUses(n int64) Phase {
-	p.clause.UsagesOther = Usages(n)
-	return p
-}
-
 // With adds a key of the embedding program; value is its JSON text.
 func (p Phase) With(key string, value []byte) Phase {
 	p.clause.Extra = append(slices.Clip(p.clause.Extra), Extra{Key: key, Value: slices.Clone(value)})

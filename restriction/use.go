@@ -4,42 +4,23 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/terms"
 )
 
 // Kind is the kind of a use. The zero Kind is none, and is refused.
-type Kind uint8
+type Kind = terms.Kind
 
 const (
 	// AT obtains an access token: scopes, audiences and usages_AT are judged.
-	AT Kind = iota + 1
+	AT = terms.AT
 	// Other is any other counted use, such as the creation of a subtoken:
 	// usages_other is judged, scopes and audiences are not.
-	Other
+	Other = terms.Other
 	// Uncounted is a use that spends nothing, such as introspection: time,
 	// hosts and country are judged, and the embedding program's conditions.
-	Uncounted
+	Uncounted = terms.Uncounted
 )
-
-// String returns "AT", "other", "uncounted" or "invalid".
-func (k Kind) String() string {
-	switch k {
-	case AT:
-		return "AT"
-	case Other:
-		return "other"
-	case Uncounted:
-		return "uncounted"
-	}
-	return "invalid"
-}
-
-// limitKey is the key of the limit on uses of this kind.
-func (k Kind) limitKey() string {
-	if k == AT {
-		return KeyUsagesAT
-	}
-	return KeyUsagesOther
-}
 
 // Usage is how often a clause was used.
 type Usage struct {

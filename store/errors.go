@@ -65,7 +65,7 @@ type ExhaustedError struct {
 }
 
 func (e *ExhaustedError) Error() string {
-	return fmt.Sprintf("store: %s exhausted on every usable clause", e.Kind)
+	return fmt.Sprintf("store: no use of the kind %s is left on any usable clause", e.Kind)
 }
 
 // BusyError says that another lease on the grant is in force.

@@ -47,7 +47,7 @@ func TestErrorsHaveDistinctTexts(t *testing.T) {
 		want string
 	}{
 		{&store.StaleError{Presented: 1, Current: 2}, "store: generation 1 presented, current is 2"},
-		{&store.ExhaustedError{Kind: store.UseOther}, "store: usages_other exhausted on every usable clause"},
+		{&store.ExhaustedError{Kind: store.UseOther}, "store: no use of the kind other is left on any usable clause"},
 		{&store.BusyError{Until: 1_500_000}, "store: grant is being refreshed until 1970-01-01T00:00:01.5Z"},
 		{&store.ArgumentError{Reason: "no id"}, "store: no id"},
 	} {
@@ -59,7 +59,7 @@ func TestErrorsHaveDistinctTexts(t *testing.T) {
 
 func TestNamesOfKinds(t *testing.T) {
 	for k, want := range map[fmt.Stringer]string{
-		store.UseAT: "usages_AT", store.UseOther: "usages_other", store.UseUncounted: "uncounted", store.Kind(0): "unknown",
+		store.UseAT: "AT", store.UseOther: "other", store.UseUncounted: "uncounted", store.Kind(0): "invalid",
 		store.PlaceRefreshToken: "rt", store.PlaceTokenKey: "dek", store.PlaceSuccessor: "successor", store.PlaceAbout: "about",
 		store.PlaceTicketKey: "ticket key", store.PlaceTicketPayload: "ticket payload", store.PlaceKind(0): "unknown",
 	} {

@@ -1,20 +1,22 @@
 package store
 
 import (
-	"encoding/base64"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/terms"
 )
 
 // TokenID names a mytoken over all its generations. It is the SHA-512 of the 16 bytes of
-// its jti. Its base64 form is the mom_id of the protocol (section 1.3). It is not a
-// secret.
-type TokenID [64]byte
+// its jti. Its String is the mom_id of the protocol (section 1.3). Its IsZero tells
+// whether it was never set. It is not a secret.
+type TokenID = terms.TokenID
 
 // GrantID names a grant: one login at the provider. It is random.
 type GrantID [16]byte
 
-// OwnerID names a user. It is the SHA3-256 in the protocol's "sub" claim (section 1.3).
-type OwnerID [32]byte
+// OwnerID names a user. It is the SHA3-256 in the protocol's "sub" claim (protocol
+// section 1.3). It has the methods of a TokenID.
+type OwnerID = terms.OwnerID
 
 // UseID names one use of a token or one taker of a ticket. The caller draws it at random
 // and repeats it when it repeats the call.
@@ -29,32 +31,8 @@ type Sum [32]byte
 // TicketID is the look-up hash of a code or of a short token.
 type TicketID [32]byte
 
-// IsZero reports whether the id was never set. No method accepts a zero id where it needs
-// one.
-func (id TokenID) IsZero() bool { return id == TokenID{} }
-
-// String returns the protocol's mom_id, in standard base64 with padding.
-func (id TokenID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
-
-// ParseTokenID reads a mom_id. It accepts exactly what String writes. ok is false for
-// anything else.
-func ParseTokenID(text string) (id TokenID, ok bool) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != len(id) || base64.StdEncoding.EncodeToString(b) != text {
-		return TokenID{}, false
-	}
-	return TokenID(b), true
-}
-
 // IsZero reports whether the id was never set.
 func (id GrantID) IsZero() bool { return id == GrantID{} }
-
-// IsZero reports whether the id was never set.
-func (id OwnerID) IsZero() bool { return id == OwnerID{} }
-
-// String returns the value of the protocol's "sub" claim, in standard base64 with
-// padding.
-func (id OwnerID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
 
 // IsZero reports whether the id was never set.
 func (id UseID) IsZero() bool { return id == UseID{} }

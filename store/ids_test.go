@@ -1,9 +1,6 @@
 package store_test
 
 import (
-	"bytes"
-	"encoding/base64"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,35 +19,6 @@ func TestIDsAreZeroUntilSet(t *testing.T) {
 	} {
 		if x != [2]bool{true, false} {
 			t.Errorf("%s: zero %t, set %t", name, x[0], x[1])
-		}
-	}
-}
-
-func TestMomIDIsReadAsItIsWritten(t *testing.T) {
-	id := store.TokenID(bytes.Repeat([]byte{0xfb, 0xff}, 32))
-	text := id.String()
-	if want := base64.StdEncoding.EncodeToString(id[:]); text != want || len(text) != 88 {
-		t.Errorf("got %q, want %q", text, want)
-	}
-	if got, ok := store.ParseTokenID(text); !ok || got != id {
-		t.Errorf("got %v, %t", got, ok)
-	}
-	var owner store.OwnerID
-	if got, want := owner.String(), strings.Repeat("A", 43)+"="; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	for name, bad := range map[string]string{
-		"nothing":       "",
-		"unpadded":      strings.TrimRight(text, "="),
-		"URL alphabet":  base64.URLEncoding.EncodeToString(id[:]),
-		"line break":    text[:40] + "\n" + text[40:],
-		"trailing bits": text[:85] + "/==",
-		"too short":     base64.StdEncoding.EncodeToString(id[:63]),
-		"too long":      base64.StdEncoding.EncodeToString(append(id[:], 0)),
-		"a space":       text + " ",
-	} {
-		if got, ok := store.ParseTokenID(bad); ok || !got.IsZero() {
-			t.Errorf("%s: %q is accepted as %v", name, bad, got)
 		}
 	}
 }

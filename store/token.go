@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/terms"
 )
 
 // Presented is a token as its holder presented it. The caller has already verified its
@@ -14,10 +16,10 @@ type Presented struct {
 }
 
 // Limit is how often a counter may be spent. The zero Limit admits no use.
-type Limit int64
+type Limit = terms.Limit
 
 // Unlimited is the limit of a counter that only counts.
-const Unlimited Limit = -1
+const Unlimited = terms.Unlimited
 
 // NoClause is the index that stands for "no clause". A clause that draws on none has it,
 // and so does a use of a token without clauses.
@@ -52,27 +54,14 @@ type Token struct {
 }
 
 // Kind tells which counters a use spends.
-type Kind uint8
+type Kind = terms.Kind
 
 // The kinds of uses (protocol section 2.5).
 const (
-	UseAT        Kind = 1 // obtaining an access token
-	UseOther     Kind = 2 // every other counted operation
-	UseUncounted Kind = 3 // spends nothing, but needs a live token
+	UseAT        = terms.AT        // obtaining an access token
+	UseOther     = terms.Other     // every other counted operation
+	UseUncounted = terms.Uncounted // spends nothing, but needs a live token
 )
-
-// String returns the protocol's name of the counter.
-func (k Kind) String() string {
-	switch k {
-	case UseAT:
-		return "usages_AT"
-	case UseOther:
-		return "usages_other"
-	case UseUncounted:
-		return "uncounted"
-	}
-	return "unknown"
-}
 
 // Event is one entry of a token's history (protocol section 7). The store keeps the texts
 // as they are.
@@ -111,15 +100,7 @@ type Spent struct {
 }
 
 // Counter is the state of one clause.
-type Counter struct {
-	AT, Other Limit // as created
-	// ATUsed and OtherUsed count the uses charged to this clause: those of its token and,
-	// where the counter is limited, those of descendants that draw on it.
-	ATUsed, OtherUsed int64
-	// ATLeft and OtherLeft are what may still be spent. Each is the least over the clause
-	// and the ancestors' clauses that it draws on.
-	ATLeft, OtherLeft Limit
-}
+type Counter = terms.Counter
 
 // TokenInfo is what lists and look-ups tell about a token.
 type TokenInfo struct {

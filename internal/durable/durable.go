@@ -1,75 +1,126 @@
-// Package durable replaces files in one step: whoever opens the file gets the old
-// content or the new one, also after a crash.
+// Package durable writes small files that survive a crash. Whoever opens such a file gets
+// the old content or the new one, never a part of it.
+//
+// Every write takes the same steps: write a temporary file beside the target, sync it,
+// rename it, sync the directory. A process that is killed on the way leaves the temporary
+// file behind; see [Sweep] and [Dir.Unfinished].
 package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// leftoverAge is how old a temporary file is before it counts as left behind: they
-// live for milliseconds.
-const leftoverAge = time.Minute
+// disk holds the steps that tests watch and break.
+type disk struct {
+	sync    func(*os.File) error
+	rename  func(from, to string) error
+	link    func(from, to string) error
+	syncDir func(dir string) error
+}
 
-func pattern(path string) string { return "." + filepath.Base(path) + ".*.tmp" }
+var osDisk = disk{sync: (*os.File).Sync, rename: os.Rename, link: os.Link, syncDir: syncDir}
 
-// Write is [Replace], and the new content is still there after a crash that follows. When
-// it fails, the file is as before, unless the error is about its directory: then it may be
-// the new one.
-func Write(path string, data []byte) error {
-	if err := Replace(path, data); err != nil {
+// Write replaces the file at path and makes the new content survive a crash. Only the
+// file's owner can read it (mode 0600). A symbolic link is replaced, not followed.
+//
+// If Write returns an error, the file is usually as it was before. Only an error about
+// syncing the directory leaves open which content a crash would leave.
+//
+// On Windows, Write fails while another process has the file open.
+func Write(path string, data []byte) error { return osDisk.write(path, data) }
+
+// Replace is [Write] without syncing the directory: a crash may bring the old content back.
+func Replace(path string, data []byte) error { return osDisk.place(path, data, osDisk.rename) }
+
+// Create is [Write] for a file that must not exist yet. If it exists, Create changes
+// nothing and returns an error that is [fs.ErrExist].
+func Create(path string, data []byte) error {
+	if err := osDisk.place(path, data, osDisk.link); err != nil {
+		return err
+	}
+	return osDisk.syncDir(filepath.Dir(path))
+}
+
+// Remove removes the file and makes that survive a crash. A missing file is no error.
+func Remove(path string) error {
+	if err := ignoreMissing(os.Remove(path)); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// Replace replaces the file by one with this content that only its owner may read and
-// write. A symbolic link is replaced, not followed. When it fails, the file is as before.
-// On Windows, it fails while somebody has the file open.
-func Replace(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), pattern(path)) // with permissions 0600
+func (d disk) write(path string, data []byte) error {
+	if err := d.place(path, data, d.rename); err != nil {
+		return err
+	}
+	return d.syncDir(filepath.Dir(path))
+}
+
+// place fills a temporary file and moves it to path. It leaves no temporary file behind.
+func (d disk) place(path string, data []byte, move func(from, to string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), temporary(filepath.Base(path), "*")) // with mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
-		}
-	}()
-	if err := fill(f, data); err != nil {
-		return err
+	if err = d.fill(f, data); err == nil {
+		err = move(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	return errors.Join(err, ignoreMissing(os.Remove(f.Name())))
 }
 
-func fill(f *os.File, data []byte) error {
+func (d disk) fill(f *os.File, data []byte) error {
 	_, err := f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = d.sync(f)
 	}
 	return errors.Join(err, f.Close())
 }
 
 func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// Sweep removes what writers of the file left behind when they were killed. Others'
-// files are left alone.
+// temporary names the temporary file of a target. The name starts with a dot and ends
+// with .tmp; random stands between the target's name and that end.
+func temporary(name, random string) string { return "." + name + "." + random + ".tmp" }
+
+// target returns the name of the file that a temporary file was to become.
+func target(name string) (string, bool) {
+	inner, begins := strings.CutPrefix(name, ".")
+	inner, ends := strings.CutSuffix(inner, ".tmp")
+	dot := strings.LastIndexByte(inner, '.')
+	if !begins || !ends || dot <= 0 {
+		return "", false
+	}
+	return inner[:dot], true
+}
+
+// Abandoned is the age at which a temporary file counts as left behind by a killed
+// process. A living process needs milliseconds to finish one.
+const Abandoned = time.Minute
+
+// Sweep removes temporary files that killed writers of the file at path left behind. It
+// leaves everything else alone, and returns no error: another user's file cannot be removed.
 func Sweep(path string, now time.Time) {
-	names, err := filepath.Glob(filepath.Join(escape(filepath.Dir(path)), escape("."+filepath.Base(path)+".")+"*"+escape(".tmp")))
+	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
 		return
 	}
-	for _, name := range names {
-		info, err := os.Lstat(name)
-		if err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > leftoverAge {
-			_ = os.Remove(name) // what belongs to others cannot be removed
+	for _, e := range entries {
+		if name, ok := target(e.Name()); !ok || name != filepath.Base(path) {
+			continue
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > Abandoned {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
 }

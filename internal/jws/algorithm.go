@@ -9,10 +9,10 @@ import (
 	"fmt"
 )
 
-// Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.
+// Algorithm is a signature algorithm by its name (RFC 7518 section 3.1, RFC 8037).
 type Algorithm string
 
-// All algorithms that exist here. "none" and HMAC do not.
+// The supported algorithms. There is neither "none" nor HMAC.
 const (
 	ES256 Algorithm = "ES256"
 	ES384 Algorithm = "ES384"
@@ -26,8 +26,8 @@ const (
 	PS512 Algorithm = "PS512"
 )
 
-// Bounds of RSA keys. The lower one is that of RFC 7518 section 3.3, the upper
-// one keeps the cost of a check bounded.
+// Bounds of RSA keys. RFC 7518 section 3.3 sets the lower one. The upper one bounds the
+// cost of a check.
 const (
 	MinRSABits = 2048
 	MaxRSABits = 8192
@@ -43,7 +43,7 @@ const (
 	familyRSA
 )
 
-// family sorts the algorithms; an unknown one belongs to none.
+// family returns the kind of key that an algorithm needs.
 func (a Algorithm) family() family {
 	switch a {
 	case ES256, ES384, ES512:
@@ -56,11 +56,10 @@ func (a Algorithm) family() family {
 	return familyNone
 }
 
-// Supported reports whether a is one of the algorithms of this package. The
-// comparison is exact.
+// Supported reports whether this package has the algorithm. Names match exactly.
 func (a Algorithm) Supported() bool { return a.family() != familyNone }
 
-// Curve returns the curve of an ECDSA algorithm, nil for all others.
+// Curve returns the curve of an ECDSA algorithm, and nil for all others.
 func (a Algorithm) Curve() elliptic.Curve {
 	switch a {
 	case ES256:
@@ -73,8 +72,8 @@ func (a Algorithm) Curve() elliptic.Curve {
 	return nil
 }
 
-// AlgorithmOf returns the only algorithm that a key can be used with. An RSA key
-// has several, so for it, as for any unsuitable key, the answer is [ErrKey].
+// AlgorithmOf returns the one algorithm that fits a key. It returns [ErrKey] for an RSA
+// key, which fits several, and for an unsuitable key.
 func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 	switch key := pub.(type) {
 	case ed25519.PublicKey:
@@ -89,14 +88,15 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 			}
 		}
 	case *rsa.PublicKey:
-		return "", fmt.Errorf("%w: an RSA key needs an algorithm to be named", ErrKey)
+		return "", fmt.Errorf("%w: an RSA key fits several algorithms: name one", ErrKey)
 	}
 	return "", fmt.Errorf("%w: %T", ErrKey, pub)
 }
 
-// CheckKey reports with [ErrKey] or [ErrAlgorithm] why a public key must not be
-// used with an algorithm: another kind or curve, a point off the curve, an RSA
-// modulus outside [MinRSABits] and [MaxRSABits], or a small RSA exponent.
+// CheckKey returns an error if a public key must not be used with an algorithm. It returns
+// [ErrAlgorithm] for an unknown algorithm. It returns [ErrKey] for another kind of key,
+// another curve, a point off the curve, an RSA modulus outside [MinRSABits] and
+// [MaxRSABits], and a small RSA exponent.
 func CheckKey(pub crypto.PublicKey, a Algorithm) error {
 	switch a.family() {
 	case familyECDSA:
@@ -146,7 +146,7 @@ func checkRSA(pub crypto.PublicKey, a Algorithm) error {
 	return nil
 }
 
-// signatureSize is the length in bytes of every signature of a checked key.
+// signatureSize returns the length in bytes of every signature of a checked key.
 func signatureSize(pub crypto.PublicKey, a Algorithm) int {
 	switch key := pub.(type) {
 	case *ecdsa.PublicKey:

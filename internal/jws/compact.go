@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Message is a compact signature taken apart. Nothing about it has been checked
-// against a key.
+// Message is a compact signature in its parts. No key has confirmed any of them.
 type Message struct {
 	Header  Header
 	Payload []byte // decoded; the caller must not change it
@@ -16,20 +15,19 @@ type Message struct {
 	signature []byte
 }
 
-// Parse takes a compact signature apart. The string is limited to maxBytes,
-// checked before anything else; nothing is decoded of a longer one.
+// Parse takes a compact signature apart. It decodes nothing of a string longer than
+// maxBytes.
 //
-// Exactly one spelling of a message is accepted: three parts, base64url without
-// padding, without white space or line breaks, with the unused bits of the last
-// character zero (RFC 4648 section 3.5). A header with a repeated name, with
-// "crit", or with a key of its own is refused, and so are "none", HMAC and every
-// other algorithm that this package does not know.
+// Parse accepts one spelling of a message: three parts in base64url, without padding, white
+// space or line breaks, and with the unused bits of the last character zero (RFC 4648
+// section 3.5). It refuses a header with a repeated name, with "crit", with a key of its
+// own, or with an algorithm that this package does not have.
 //
-// The "typ" of the header must be typ. As it names a media type, letters A-Z
-// equal a-z (RFC 7515 section 4.1.9); the long form with "application/" is
-// refused, because no issuer writes it.
+// The header's "typ" must equal typ. It names a media type, so case does not matter
+// (RFC 7515 section 4.1.9). The long form with "application/" is refused: no issuer
+// writes it.
 //
-// Errors: [ErrTooLarge], [ErrMalformed], [ErrHeader], [ErrAlgorithm], [ErrType].
+// Parse returns [ErrTooLarge], [ErrMalformed], [ErrHeader], [ErrAlgorithm] or [ErrType].
 func Parse(compact, typ string, maxBytes int) (*Message, error) {
 	if len(compact) > maxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(compact), maxBytes)
@@ -38,14 +36,14 @@ func Parse(compact, typ string, maxBytes int) (*Message, error) {
 	last := strings.LastIndexByte(compact, '.')
 	switch {
 	case head < 0 || head == last || strings.IndexByte(compact[head+1:last], '.') >= 0:
-		return nil, fmt.Errorf("%w: need three parts", ErrMalformed)
+		return nil, fmt.Errorf("%w: a token has three parts with dots between them", ErrMalformed)
 	case head == 0 || head+1 == last || last+1 == len(compact):
-		return nil, fmt.Errorf("%w: an empty part", ErrMalformed)
+		return nil, fmt.Errorf("%w: one of its parts is empty", ErrMalformed)
 	case head > MaxHeaderBytes:
 		return nil, fmt.Errorf("%w: header of %d bytes, at most %d are allowed", ErrTooLarge, head, MaxHeaderBytes)
 	case strings.IndexByte(compact, '\n') >= 0 || strings.IndexByte(compact, '\r') >= 0:
-		// The base64 decoder would skip them.
-		return nil, fmt.Errorf("%w: a line break", ErrMalformed)
+		// The base64 decoder would skip it.
+		return nil, fmt.Errorf("%w: it holds a line break", ErrMalformed)
 	}
 
 	text := []byte(compact)
@@ -72,7 +70,7 @@ func Parse(compact, typ string, maxBytes int) (*Message, error) {
 	return m, nil
 }
 
-// decodePart decodes the one canonical spelling of a part.
+// decodePart decodes a part. It accepts the canonical spelling only.
 func decodePart(name string, part []byte) ([]byte, error) {
 	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(part)))
 	n, err := base64.RawURLEncoding.Strict().Decode(out, part)
@@ -82,8 +80,8 @@ func decodePart(name string, part []byte) ([]byte, error) {
 	return out[:n], nil
 }
 
-// equalFoldASCII compares as media types are compared. [strings.EqualFold] would
-// also fold letters outside ASCII, such as the Kelvin sign.
+// equalFoldASCII compares media types. [strings.EqualFold] would also fold letters outside
+// ASCII, such as the Kelvin sign.
 func equalFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
 		return false

@@ -1,20 +1,16 @@
-// Package jws signs and verifies compact JSON Web Signatures (RFC 7515) the way
-// mytokens need them, and nothing else of JOSE.
+// Package jws signs and verifies compact JSON Web Signatures (RFC 7515), as far as mytokens
+// need them.
 //
-//   - [Parse] takes a compact string apart and accepts exactly one spelling of
-//     it. It checks no signature.
-//   - [Ring] is an immutable set of public keys; [Ring.Verify] finds the key of
-//     a parsed message and checks the signature.
-//   - [Signer] signs with any [crypto.Signer].
-//   - [DecodeSet] and [EncodeSet] read and write JWK sets (RFC 7517), public
-//     keys only.
+//   - [Parse] takes a compact string apart. It accepts one spelling and checks no signature.
+//   - [Ring] is an immutable set of public keys. [Ring.Verify] finds the key of a parsed
+//     message and checks the signature.
+//   - [Signer] signs any payload with any [crypto.Signer].
+//   - [DecodeSet] and [EncodeSet] read and write JWK sets (RFC 7517) of public keys.
 //
-// The rules that RFC 8725 asks for hold everywhere: an algorithm belongs to a
-// key and is never chosen by a message, "none" and HMAC do not exist, a message
-// cannot bring its own key, and "crit" is refused because no extension is
-// implemented.
+// The package follows RFC 8725. A key is pinned to one algorithm, and a message never
+// chooses it. There is no "none" and no HMAC. A message cannot bring its own key. "crit" is
+// refused, because there are no extensions.
 //
-// The JOSE library is imported by one file, jwx.go, and shows in no exported
-// signature. All values of this package are immutable and safe for concurrent
-// use.
+// Only the file jwx.go imports the JOSE library, and no exported signature shows it. All
+// values of this package are immutable and safe for concurrent use.
 package jws

@@ -11,18 +11,18 @@ import (
 // MaxHeaderBytes bounds a header, in bytes of its base64url form.
 const MaxHeaderBytes = 4 << 10
 
-// Header is the protected header of a message, the only one that a compact
-// signature has. Members that are not here are ignored, as RFC 7515 section 4
-// asks for, except those that decodeHeader refuses.
+// Header is the protected header of a message. A compact signature has no other.
+// Decoding ignores members that are not here, as RFC 7515 section 4 demands, and refuses
+// those that could weaken a check.
 type Header struct {
 	Algorithm Algorithm
 	KeyID     string // empty if the message names no key
 	Type      string // as written
 }
 
-// decodeHeader is strict: one JSON object, no name twice, names in their exact
-// case, strings where strings belong. It refuses "crit", whatever it lists,
-// and every member by which a message could bring or fetch its own key.
+// decodeHeader decodes strictly: one JSON object, no repeated name, names in their exact
+// case, and strings where strings belong. It refuses "crit" and every member with which a
+// message could bring or fetch its own key.
 func decodeHeader(data []byte) (Header, error) {
 	var h Header
 	if err := json.Unmarshal(data, &h); err != nil {
@@ -31,8 +31,8 @@ func decodeHeader(data []byte) (Header, error) {
 	return h, nil
 }
 
-// refineHeader turns what the JSON library says into an error of this package,
-// without the text of the input.
+// refineHeader turns an error of the JSON library into one of this package, which does not
+// quote the input.
 func refineHeader(err error) error {
 	var refused *headerError
 	if errors.As(err, &refused) {
@@ -41,7 +41,7 @@ func refineHeader(err error) error {
 	return fmt.Errorf("%w: the header is not strict JSON", ErrMalformed)
 }
 
-// UnmarshalJSONFrom reads the members one by one.
+// UnmarshalJSONFrom reads the members one by one. The JSON library calls it.
 func (h *Header) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() != '{' {
 		return errHeaderObject
@@ -62,12 +62,12 @@ func (h *Header) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			}
 		case "kid":
 			if h.KeyID, err = readString(dec, member); err == nil && h.KeyID == "" {
-				err = &headerError{ErrMalformed, "an empty kid"}
+				err = &headerError{ErrMalformed, "kid is empty"}
 			}
 		case "typ":
 			h.Type, err = readString(dec, member)
 		case "crit":
-			err = &headerError{ErrHeader, "crit lists extensions, and none is supported"}
+			err = &headerError{ErrHeader, "crit demands extensions, and there are none"}
 		case "jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256":
 			err = &headerError{ErrHeader, "a token cannot bring its own key (" + member + ")"}
 		default:

@@ -55,7 +55,7 @@ func ringOf(t testing.TB, keys ...*PublicKey) *Ring {
 	return r
 }
 
-// opaque hides the type of a private key, as a key service would.
+// opaque hides the type of a private key, as a key service does.
 type opaque struct{ inner crypto.Signer }
 
 func (o opaque) Public() crypto.PublicKey { return o.inner.Public() }
@@ -63,8 +63,8 @@ func (o opaque) Sign(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, err
 	return o.inner.Sign(r, d, opts)
 }
 
-// Every algorithm signs and verifies, with a key of the standard library and with
-// a foreign crypto.Signer, and a single flipped bit is noticed.
+// Every algorithm signs and verifies, with a key of the standard library and with a foreign
+// signer. One flipped bit is an error.
 func TestSignVerify(t *testing.T) {
 	for _, a := range allAlgorithms {
 		t.Run(string(a), func(t *testing.T) {
@@ -187,8 +187,7 @@ func TestParseRefuses(t *testing.T) {
 	require.NoError(t, err, "typ in another case, members that RFC 7515 ignores")
 }
 
-// Messages without a kid are tried with keys of their algorithm, and only a few
-// of them.
+// Verify tries a message without a kid with a few keys of its algorithm.
 func TestRingWithoutKid(t *testing.T) {
 	var signers []*Signer
 	var keys []*PublicKey
@@ -363,7 +362,7 @@ func (s brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error)
 	return s.answer, s.err
 }
 
-// A signer that answers with nonsense gets an error, neither a panic nor a token.
+// A signer whose answer is no signature causes an error, not a panic and not a token.
 func TestBrokenSigner(t *testing.T) {
 	pub := generate(t, ES256).Public()
 	der := func(r, s *big.Int) []byte {
@@ -395,6 +394,32 @@ func TestBrokenSigner(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ed.Sign([]byte("{}"), testTyp)
 	require.ErrorIs(t, err, ErrSigning)
+}
+
+// Sign takes any payload and any typ. Neither can change the algorithm or the key id.
+func TestSignAnyPayload(t *testing.T) {
+	s := newTestSigner(t, ES384)
+	for typ, payload := range map[string]string{
+		"at+jwt":            `{"aud":"https://compute.example.org","scope":"read"}`,
+		"JWT":               `not JSON`,
+		`x","alg":"none`:    `{"alg":"none","kid":"other"}`,
+		"with \"quotes\" é": `{}`,
+	} {
+		compact, err := s.Sign([]byte(payload), typ)
+		require.NoError(t, err)
+		m, err := Parse(compact, typ, 1<<20)
+		require.NoError(t, err)
+		require.Equal(t, Header{Algorithm: ES384, KeyID: s.Public().ID(), Type: typ}, m.Header)
+		require.Equal(t, payload, string(m.Payload))
+		_, err = ringOf(t, s.Public()).Verify(m)
+		require.NoError(t, err)
+		_, err = Parse(compact, testTyp, 1<<20)
+		require.ErrorIs(t, err, ErrType)
+	}
+	for _, typ := range []string{"", "\xff"} {
+		_, err := s.Sign([]byte(`{}`), typ)
+		require.ErrorIs(t, err, ErrSigning)
+	}
 }
 
 func TestAlgorithmOf(t *testing.T) {

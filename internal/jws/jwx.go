@@ -1,8 +1,7 @@
 package jws
 
-// The one file that imports the JOSE library. What the rest of the package needs
-// of it are the functions and the interface below, in terms of the standard
-// library.
+// This is the only file that imports the JOSE library. The rest of the package uses it
+// through the functions and interfaces below, which speak in types of the standard library.
 
 import (
 	"crypto"
@@ -15,14 +14,13 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// signatureChecker checks a signature made with one algorithm; nil means that it
-// matches. The key is that of a checked [PublicKey].
+// signatureChecker checks signatures of one algorithm. It returns nil if the signature
+// matches. The key is that of a [PublicKey].
 type signatureChecker interface {
 	Verify(signed, signature []byte, key any) error
 }
 
-// signatureMaker makes a signature with one algorithm. The key is a
-// [crypto.Signer].
+// signatureMaker makes signatures of one algorithm. The key is a [crypto.Signer].
 type signatureMaker interface {
 	Sign(signed []byte, key any) ([]byte, error)
 }
@@ -35,7 +33,7 @@ func newMaker(a Algorithm) (signatureMaker, error) {
 	return jws.NewSigner(jwa.SignatureAlgorithm(a))
 }
 
-// thumbprint is the RFC 7638 thumbprint with SHA-256, as base64url.
+// thumbprint returns the thumbprint of RFC 7638 with SHA-256, in base64url.
 func thumbprint(pub crypto.PublicKey) (string, error) {
 	key, err := jwk.FromRaw(pub)
 	if err != nil {
@@ -48,7 +46,7 @@ func thumbprint(pub crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// encodeKey returns a public key as a JWK for checking signatures.
+// encodeKey encodes a public key as a JWK whose use is to check signatures.
 func encodeKey(pub crypto.PublicKey, a Algorithm, id string) ([]byte, error) {
 	key, err := jwk.FromRaw(pub)
 	if err != nil {
@@ -66,8 +64,8 @@ func encodeKey(pub crypto.PublicKey, a Algorithm, id string) ([]byte, error) {
 	return json.Marshal(key)
 }
 
-// decodeKey reads the public key of a JWK that holds nothing but the parameters
-// of the key. The key still has to pass [CheckKey].
+// decodeKey decodes a JWK that has no members but the parameters of a public key. The key
+// still has to pass [CheckKey].
 func decodeKey(params map[string]string) (crypto.PublicKey, error) {
 	text, err := json.Marshal(params)
 	if err != nil {

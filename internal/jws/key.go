@@ -9,8 +9,8 @@ import (
 // MaxKeyIDBytes bounds a key id, in bytes.
 const MaxKeyIDBytes = 256
 
-// PublicKey is a key that has passed [CheckKey], with the one algorithm that it
-// is pinned to and the id under which messages name it.
+// PublicKey is a key that passed [CheckKey]. It is pinned to one algorithm and has the id
+// with which messages name it.
 type PublicKey struct {
 	id          string
 	algorithm   Algorithm
@@ -21,13 +21,13 @@ type PublicKey struct {
 	jwk         []byte
 }
 
-// Fingerprint identifies a public key together with its id and algorithm, by
-// value: the same key read twice has the same fingerprint.
+// Fingerprint identifies a public key, its id and its algorithm. The same key read twice
+// has the same fingerprint.
 type Fingerprint [sha256.Size]byte
 
-// NewPublicKey pins a key to an algorithm. An empty id becomes the RFC 7638
-// thumbprint. The key must not be changed afterwards. Errors: [ErrKey],
-// [ErrAlgorithm].
+// NewPublicKey pins a key to an algorithm. An empty id becomes the thumbprint of RFC 7638.
+// The caller must not change the key afterwards. NewPublicKey returns [ErrKey] or
+// [ErrAlgorithm] if key and algorithm do not fit; see [CheckKey].
 func NewPublicKey(pub crypto.PublicKey, a Algorithm, id string) (*PublicKey, error) {
 	if err := CheckKey(pub, a); err != nil {
 		return nil, err
@@ -65,13 +65,14 @@ func (k *PublicKey) ID() string { return k.id }
 // Algorithm returns the algorithm that the key is pinned to.
 func (k *PublicKey) Algorithm() Algorithm { return k.algorithm }
 
-// Key returns the key itself. It must not be changed.
+// Key returns the key itself. The caller must not change it.
 func (k *PublicKey) Key() crypto.PublicKey { return k.key }
 
-// Fingerprint identifies the key by value.
+// Fingerprint returns the fingerprint of the key.
 func (k *PublicKey) Fingerprint() Fingerprint { return k.fingerprint }
 
-// verify checks the signature of m with the algorithm of the key.
+// verify checks the signature of m. The key decides the algorithm; the message's must be
+// the same.
 func (k *PublicKey) verify(m *Message) error {
 	if m.Header.Algorithm != k.algorithm {
 		return fmt.Errorf("%w: the key is for %s, not %s", ErrAlgorithm, k.algorithm, m.Header.Algorithm)

@@ -4,24 +4,23 @@ import "fmt"
 
 // Bounds of a ring.
 const (
-	// MaxKeys is the number of keys that a ring holds at most.
+	// MaxKeys is the most keys that a ring holds.
 	MaxKeys = 32
-	// MaxTries is the number of keys that are tried at most for a message
-	// without a kid.
+	// MaxTries is the most keys that Verify tries for a message without a kid.
 	MaxTries = 4
 )
 
-// Ring is an immutable set of public keys with different ids. The zero value, and
-// nil, hold no key and verify nothing.
+// Ring is an immutable set of public keys with distinct ids. The zero value and nil hold
+// no key and refuse every message.
 type Ring struct {
 	keys  []*PublicKey
 	byID  map[string]*PublicKey
 	known map[Fingerprint]struct{}
 }
 
-// NewRing makes a ring; it may be empty. It refuses with [ErrSet] more than
-// [MaxKeys] keys, a nil key, and two keys with one id, because a message that
-// names the id would be ambiguous.
+// NewRing makes a ring, which may be empty. It returns [ErrSet] for more than [MaxKeys]
+// keys, for a nil key, and for two keys with one id: a message that names the id would be
+// ambiguous.
 func NewRing(keys ...*PublicKey) (*Ring, error) {
 	if len(keys) > MaxKeys {
 		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(keys), MaxKeys)
@@ -45,8 +44,8 @@ func NewRing(keys ...*PublicKey) (*Ring, error) {
 	return r, nil
 }
 
-// Keys returns the keys in the order in which they were given. The caller must
-// not change the slice.
+// Keys returns the keys in the order in which NewRing got them. The caller must not change
+// the slice.
 func (r *Ring) Keys() []*PublicKey {
 	if r == nil {
 		return nil
@@ -54,7 +53,7 @@ func (r *Ring) Keys() []*PublicKey {
 	return r.keys
 }
 
-// Key returns the key with an id, or nil.
+// Key returns the key with this id, or nil.
 func (r *Ring) Key(id string) *PublicKey {
 	if r == nil {
 		return nil
@@ -62,7 +61,7 @@ func (r *Ring) Key(id string) *PublicKey {
 	return r.byID[id]
 }
 
-// Holds reports whether a key with this fingerprint is in the ring.
+// Holds reports whether the ring has a key with this fingerprint.
 func (r *Ring) Holds(f Fingerprint) bool {
 	if r == nil {
 		return false
@@ -71,14 +70,13 @@ func (r *Ring) Holds(f Fingerprint) bool {
 	return ok
 }
 
-// Verify checks the signature of m and returns the key that it matches. A
-// message with a kid is checked with that key only. A message without one, as
-// the reference server writes them, is checked with the keys whose algorithm is
-// its own, at most [MaxTries] of them.
+// Verify checks the signature of m and returns the key that made it. If the message has a
+// kid, Verify uses that key only. The reference server writes messages without one; Verify
+// then tries at most [MaxTries] keys of the message's algorithm.
 //
-// Errors: [ErrUnknownKey] if there is no such key, [ErrAlgorithm] if the named
-// key is for another algorithm, [ErrSignature]. If the message names no key and
-// those that were tried do not match, the error is [ErrSignature] as well as
+// Verify returns [ErrUnknownKey] if there is no such key, [ErrAlgorithm] if the named key
+// is pinned to another algorithm, and [ErrSignature] if the signature does not match. If a
+// message without a kid matches no key, the error is both [ErrSignature] and
 // [ErrUnknownKey].
 func (r *Ring) Verify(m *Message) (*PublicKey, error) {
 	if m.Header.KeyID != "" {
@@ -104,11 +102,11 @@ func (r *Ring) Verify(m *Message) (*PublicKey, error) {
 		}
 	}
 	if tries == 0 {
-		return nil, fmt.Errorf("%w: none for %s", ErrUnknownKey, m.Header.Algorithm)
+		return nil, fmt.Errorf("%w: there is no key for %s", ErrUnknownKey, m.Header.Algorithm)
 	}
 	return nil, errNoneMatches
 }
 
-// errNoneMatches is both: without a kid, a forgery cannot be told from a message
-// signed with a key that is not known.
+// errNoneMatches is both errors. Without a kid, a forged message looks the same as one that
+// was signed with an unknown key.
 var errNoneMatches = fmt.Errorf("%w, or %w", ErrSignature, ErrUnknownKey)

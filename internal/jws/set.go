@@ -13,8 +13,8 @@ import (
 // MaxSetBytes bounds the JSON text of a JWK set, in bytes.
 const MaxSetBytes = 256 << 10
 
-// EncodeSet returns the ring as a JWK set (RFC 7517 section 5): public keys only,
-// each with "kid", "alg" and "use".
+// EncodeSet encodes the public keys of a ring as a JWK set (RFC 7517 section 5). Each key
+// has "kid", "alg" and "use".
 func EncodeSet(r *Ring) []byte {
 	text := []byte(`{"keys":[`)
 	for i, k := range r.Keys() {
@@ -26,15 +26,14 @@ func EncodeSet(r *Ring) []byte {
 	return append(text, `]}`...)
 }
 
-// DecodeSet reads a JWK set. Keys that cannot check a signature here are left
-// out, as RFC 7517 section 5 advises: another kty or curve, an algorithm that is
-// unknown or missing where the key allows several (RSA), "use" other than "sig",
-// "key_ops" without "verify", or a key that [CheckKey] refuses. A key without an
-// id gets its RFC 7638 thumbprint.
+// DecodeSet decodes a JWK set. It leaves out keys that cannot check a signature here, as
+// RFC 7517 section 5 advises: those of another kty or curve, of an unknown algorithm, with
+// a "use" other than "sig", with "key_ops" that lack "verify", and those that [CheckKey]
+// refuses. An RSA key needs an "alg". A key without an id gets its thumbprint (RFC 7638).
 //
-// The set as a whole is refused, with [ErrTooLarge] or [ErrSet], if it exceeds a
-// limit, is not strict JSON (a name given twice, for instance), repeats an id, or
-// publishes a private or a symmetric key.
+// DecodeSet refuses the whole set if it exceeds a limit, is not strict JSON (for instance
+// repeats a name), repeats an id, or publishes a private or symmetric key. It then returns
+// [ErrTooLarge] or [ErrSet].
 func DecodeSet(data []byte) (*Ring, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
@@ -46,7 +45,7 @@ func DecodeSet(data []byte) (*Ring, error) {
 		return nil, fmt.Errorf("%w: not a JWK set in strict JSON", ErrSet)
 	}
 	if set.Keys == nil {
-		return nil, fmt.Errorf("%w: no array of keys", ErrSet)
+		return nil, fmt.Errorf("%w: it has no array \"keys\"", ErrSet)
 	}
 	if len(set.Keys) > MaxKeys {
 		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(set.Keys), MaxKeys)
@@ -64,7 +63,7 @@ func DecodeSet(data []byte) (*Ring, error) {
 	return NewRing(keys...)
 }
 
-// member is the part of a JWK that matters here.
+// member holds the members of a JWK that matter here.
 type member struct {
 	KTY    string         `json:"kty"`
 	KID    string         `json:"kid"`
@@ -82,7 +81,7 @@ type member struct {
 	K      jsontext.Value `json:"k"` // symmetric key
 }
 
-// decodeMember returns nil and no error for a key that is to be left out.
+// decodeMember decodes one key. It returns nil and no error for a key to leave out.
 func decodeMember(raw jsontext.Value) (*PublicKey, error) {
 	var m member
 	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {

@@ -15,22 +15,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Signer makes compact signatures with one key.
+// Signer makes compact signatures with one key and one algorithm.
 type Signer struct {
 	public *PublicKey
 	key    crypto.Signer // as the JOSE library takes it
 	maker  signatureMaker
 }
 
-// NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in
-// a remote key service. An ECDSA signer answers in ASN.1, as the standard library
-// defines it; the signature is converted to the fixed-size form of RFC 7518
-// section 3.4. An empty id becomes the RFC 7638 thumbprint.
+// NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in a remote
+// key service. It pins the key to an algorithm. An empty id becomes the thumbprint of
+// RFC 7638.
 //
-// A key of the standard library makes one signature here, as a check; any other
-// key is only asked for its public half.
+// An ECDSA signer answers in ASN.1, as the standard library defines it. Sign converts the
+// answer to the fixed size of RFC 7518 section 3.4.
 //
-// Errors: [ErrKey], [ErrAlgorithm].
+// NewSigner makes one test signature with a key of the standard library. It asks any other
+// key for its public half only. It returns [ErrKey] or [ErrAlgorithm].
 func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	pub, err := PublicOf(key)
 	if err != nil {
@@ -58,14 +58,13 @@ func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	return s, nil
 }
 
-// probe makes and checks one signature with a key of the standard library, which
-// costs no round trip, unlike a key that lives elsewhere. It finds a private key
-// that does not belong to its public half, or lacks a part: those of the standard
-// library panic then.
+// probe makes and checks one signature. It finds a private key that does not belong to its
+// public half or lacks a part; the standard library panics on those. A key that lives
+// elsewhere is not probed, because that would cost a round trip.
 func (s *Signer) probe() (err error) {
 	defer func() {
 		if recover() != nil {
-			err = fmt.Errorf("%w: incomplete private key", ErrKey)
+			err = fmt.Errorf("%w: the private key lacks a part", ErrKey)
 		}
 	}()
 	text := []byte("probe")
@@ -79,8 +78,9 @@ func (s *Signer) probe() (err error) {
 // Public returns the public half.
 func (s *Signer) Public() *PublicKey { return s.public }
 
-// Sign returns payload as a compact signature whose header holds "alg", "kid" and
-// "typ". Errors: [ErrSigning].
+// Sign signs any payload, for instance JSON claims, and returns the compact signature. Its
+// header holds "alg" and "kid" of the key and the given "typ"; a payload cannot influence
+// them. Sign returns [ErrSigning] if typ is empty or the key fails.
 func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 	header, err := s.header(typ)
 	if err != nil {
@@ -103,19 +103,22 @@ func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 }
 
 func (s *Signer) header(typ string) ([]byte, error) {
+	if typ == "" { // RFC 8725 section 3.11: otherwise one kind of token passes for another
+		return nil, fmt.Errorf("%w: no typ", ErrSigning)
+	}
 	text := []byte(`{"alg":"` + string(s.public.algorithm) + `","kid":`)
 	text, err := jsontext.AppendQuote(text, s.public.id)
 	if err == nil {
 		text, err = jsontext.AppendQuote(append(text, `,"typ":`...), typ)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: a header that is not UTF-8", ErrSigning)
+		return nil, fmt.Errorf("%w: the kid or typ is not UTF-8", ErrSigning)
 	}
 	return append(text, '}'), nil
 }
 
-// PublicOf asks a signer for its public key, unless it is one of the standard
-// library's that would panic.
+// PublicOf asks a signer for its public key. It returns [ErrKey] for a key of the standard
+// library that would panic.
 func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	missing := false
 	switch k := key.(type) {
@@ -128,7 +131,7 @@ func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	case ed25519.PrivateKey:
 		missing = len(k) != ed25519.PrivateKeySize
 	case *ed25519.PrivateKey:
-		// It has the method, but the JOSE library and others expect the value.
+		// The pointer is a signer too, but the JOSE library expects the value.
 		return nil, fmt.Errorf("%w: pass an ed25519.PrivateKey, not a pointer to it", ErrKey)
 	}
 	if missing {
@@ -137,9 +140,8 @@ func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	return key.Public(), nil
 }
 
-// ecdsaSigner checks what a foreign signer answers, because the conversion of the
-// JOSE library takes its numbers as they come. It always reports the public key
-// that was checked at the start.
+// ecdsaSigner checks the answers of a foreign signer, because the JOSE library converts
+// their numbers unchecked. Its public key is the one that NewSigner checked.
 type ecdsaSigner struct {
 	inner crypto.Signer
 	pub   crypto.PublicKey
@@ -158,9 +160,9 @@ func (s ecdsaSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 	n := s.curve.Params().N
 	switch {
 	case err != nil || len(rest) > 0:
-		return nil, fmt.Errorf("%w: not an ASN.1 signature", ErrSigning)
+		return nil, fmt.Errorf("%w: the answer is not an ASN.1 signature", ErrSigning)
 	case sig.R.Sign() <= 0 || sig.S.Sign() <= 0 || sig.R.Cmp(n) >= 0 || sig.S.Cmp(n) >= 0:
-		return nil, fmt.Errorf("%w: a number out of range", ErrSigning)
+		return nil, fmt.Errorf("%w: a number of the signature is out of range", ErrSigning)
 	}
 	return der, nil
 }

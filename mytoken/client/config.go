@@ -9,16 +9,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mytoken-go/sdk/internal/secret"
+	"github.com/mytoken-go/sdk/internal/redact"
 )
 
 // Secret holds a mytoken, an access token or a code. It redacts itself wherever it
 // is printed, logged or encoded; its method Reveal is the only way to the string.
 // It is the same type as mytoken.Secret.
-type Secret = secret.Secret
+type Secret = redact.Secret
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return secret.New(s) }
+func NewSecret(s string) Secret { return redact.New(s) }
 
 // Config says which server a [Client] talks to, and how.
 type Config struct {

@@ -3,6 +3,8 @@ package rest
 import (
 	"html/template"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/redact"
 )
 
 // Frame is what every page gets.
@@ -188,6 +190,8 @@ type CreatePage struct {
 // CreatedPage is what created.html gets: a new token, shown once.
 type CreatedPage struct {
 	Frame
+	redact.Hidden
+
 	// Token is the token; empty if there is a code instead.
 	Token string
 	// Code fetches the token on another device until CodeExpires; QR is its SVG.

@@ -14,14 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// What sealed texts are for.
-const (
-	kindCode    = "code"
-	kindRefresh = "refresh"
-	kindSession = "session"
-)
-
-// grant is what a code or a refresh token stands for.
+// grant is the content of a code or a refresh token.
 type grant struct {
 	Subject   string   `json:"sub"`
 	Scopes    []string `json:"scopes"`
@@ -32,23 +25,22 @@ type grant struct {
 	Expires   int64    `json:"exp"`
 }
 
-// session is a guest's browser.
+// session is the content of the cookie that makes a browser the same guest again.
 type session struct {
 	Subject string `json:"sub"`
 	Expires int64  `json:"exp"`
 }
 
-// sessionCookie and sessionLifetime: as long as a guest is the same one.
 const (
 	sessionCookie   = "mytoken-guest"
 	sessionLifetime = 24 * time.Hour
 )
 
-// maxParameters bounds what requests carry, in bytes.
+// maxParameters bounds the query or body of a request, in bytes.
 const maxParameters = 16 << 10
 
-// authorize logs a guest in without a question (OpenID Connect Core 3.1.2).
-// Nobody is sent anywhere but to the one redirect URL.
+// authorize logs a guest in without a question (OpenID Connect Core section 3.1.2). It
+// redirects to the configured URL only.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if len(r.URL.RawQuery) > maxParameters || q.Get("client_id") != ClientID || q.Get("redirect_uri") != p.cfg.RedirectURL {
@@ -81,8 +73,8 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// session returns the subject of the browser's session, and starts one if there is
-// none (D64).
+// session returns the subject of the browser's session. It starts a session if there is none
+// (D64).
 func (p *Provider) session(w http.ResponseWriter, r *http.Request) string {
 	now := p.cfg.Clock()
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
@@ -103,12 +95,12 @@ func (p *Provider) session(w http.ResponseWriter, r *http.Request) string {
 	return s.Subject
 }
 
-// scopes are those of the text that guests can have.
+// scopes returns the scopes in text that guests can get.
 func (p *Provider) scopes(text string) []string {
 	return slices.DeleteFunc(strings.Fields(text), func(s string) bool { return !slices.Contains(p.cfg.Scopes, s) })
 }
 
-// token answers the token endpoint (RFC 6749 sections 4.1.3 and 6).
+// token serves the token endpoint (RFC 6749 sections 4.1.3 and 6).
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxParameters)
 	if err := r.ParseForm(); err != nil || r.PostForm.Get("client_id") != ClientID {
@@ -139,7 +131,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	p.object(w, http.StatusOK, out)
 }
 
-// redeem redeems a code, once.
+// redeem turns a code into its grant, once. A problem is an OAuth error code.
 func (p *Provider) redeem(form url.Values) (g grant, problem string) {
 	text := form.Get("code")
 	sum := sha256.Sum256([]byte(form.Get("code_verifier")))
@@ -156,7 +148,8 @@ func (p *Provider) redeem(form url.Values) (g grant, problem string) {
 	return g, ""
 }
 
-// use marks a code as used. It fails if it was, or if too many are remembered.
+// use remembers a code as used. It reports false if the code was used before, or if too many
+// codes are remembered.
 func (p *Provider) use(code string, expires int64) bool {
 	sum, now := sha256.Sum256([]byte(code)), p.cfg.Clock()
 	p.mu.Lock()
@@ -175,7 +168,7 @@ func (p *Provider) use(code string, expires int64) bool {
 	return true
 }
 
-// refresh reads a refresh token, which stays good.
+// refresh turns a refresh token into its grant. The token stays valid.
 func (p *Provider) refresh(form url.Values) (g grant, problem string) {
 	if p.open(kindRefresh, form.Get("refresh_token"), &g) != nil || p.cfg.Clock().Unix() > g.Expires {
 		return grant{}, "invalid_grant"
@@ -191,7 +184,7 @@ func (p *Provider) refresh(form url.Values) (g grant, problem string) {
 	return g, ""
 }
 
-// tokens makes the answer.
+// tokens makes the response of the token endpoint.
 func (p *Provider) tokens(g grant) (map[string]any, error) {
 	now := p.cfg.Clock()
 	audience := g.Audience

@@ -1,30 +1,21 @@
-// Package guest is an OpenID provider that lets everybody in, so that people can
-// try a mytoken service without an account (protocol section 5.20). Each browser
-// session is a user of its own, whom nobody else can be.
+// Package guest is an OpenID provider that logs everybody in. With it, people can try a
+// mytoken service without an account (protocol section 5.20). Each browser session is a
+// user of its own, and nobody else can become that user.
 //
-//	guests, err := guest.New(guest.Config{Issuer: base + "/api/v0/guests", RedirectURL: base + "/redirect"})
-//	if err != nil {
-//		return err
-//	}
-//	upstream, err := oidcupstream.New(guests.Upstream())
-//	if err != nil {
-//		return err
-//	}
-//	providers = append(providers, mytoken.Provider{Upstream: upstream, MaxLifetime: 24 * time.Hour})
-//	…
-//	handler, err := rest.NewHandler(issuer, rest.Options{Guest: guests})
+// Make an upstream provider of [Provider.Upstream], as the example shows, and add it to the
+// issuer's providers. Pass the [Provider] itself to the HTTP handler of package rest, which
+// serves it below /api/v0/guests.
 //
-// Its access tokens are good for nothing: no service trusts this provider. Give
-// its tokens a maximum lifetime, as above, and run Issuer.Sweep: guests come and
-// never clean up.
+// Guests come and never clean up. Give their mytokens a maximum lifetime, such as a day, and
+// run the issuer's Sweep. No service should trust the access tokens of this provider.
 //
-// The provider keeps almost nothing in memory. Codes and refresh tokens carry what
-// they stand for, sealed; of codes that were used only their hashes are kept for a
-// minute, and if there are too many, further logins are refused.
+// The provider keeps almost no state. Codes, refresh tokens and session cookies carry their
+// content in sealed form. The provider remembers the hashes of used codes for a minute. When
+// it remembers [Config.MaxLogins] of them, it refuses further logins.
 package guest
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdsa"
@@ -32,10 +23,8 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,42 +35,53 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// ClientID is the only client of the provider.
+// hidden is embedded by types that hold keys. They print as a placeholder.
+type hidden = redact.Hidden
+
+// ClientID identifies the only client of the provider.
 const ClientID = "mytoken"
 
 // Config configures a [Provider]. Issuer and RedirectURL are required.
 type Config struct {
-	// Issuer is the issuer URL of this provider: that of the mytoken service,
+	hidden
+
+	// Issuer is the issuer URL of this provider: the issuer URL of the mytoken service,
 	// followed by /api/v0/guests.
 	Issuer string
-	// RedirectURL is that of the mytoken service. Nobody is sent elsewhere.
+	// RedirectURL is the redirect URL of the mytoken service. The provider sends browsers
+	// nowhere else.
 	RedirectURL string
-	// Key protects codes, refresh tokens and sessions; at least 32 bytes, the
-	// same in all processes of a service. Nil: a random one; logins of guests
-	// then end with the process.
+	// Key seals codes, refresh tokens and sessions. It has at least 32 bytes and is the
+	// same in all processes of a service. Nil means a random key: guests' logins then end
+	// with the process.
 	Key []byte
-	// Scopes that guests can have; nil: openid, profile and offline_access.
+	// Scopes are those that guests can get. Nil means openid, profile and offline_access.
 	Scopes []string
-	// AccessTokenLifetime; 0: 10 minutes. RefreshTokenLifetime; 0: 30 days.
-	AccessTokenLifetime  time.Duration
+	// AccessTokenLifetime also applies to ID tokens. 0 means 10 minutes.
+	AccessTokenLifetime time.Duration
+	// RefreshTokenLifetime is counted from the login. 0 means 30 days.
 	RefreshTokenLifetime time.Duration
-	// MaxLogins is how many logins can be finished in a minute; 0: 1000.
+	// MaxLogins is the most logins that can finish within a minute. 0 means 1000.
 	MaxLogins int
-	// Clock tells the time; nil: time.Now.
+	// Clock returns the time. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// ErrConfig reports a configuration that is incomplete or makes no sense.
+// ErrConfig reports an invalid configuration.
 var ErrConfig = errors.New("guest: invalid configuration")
 
-// codeLifetime is how long an authorization code is good.
+// codeLifetime is the lifetime of an authorization code.
 const codeLifetime = time.Minute
 
-// Provider is the provider. It is safe for concurrent use.
+// Provider is an OpenID provider for guests, as an HTTP handler. It is safe for concurrent
+// use.
 type Provider struct {
+	hidden
+
 	cfg    Config
 	path   string // of the issuer
 	signer *jws.Signer
@@ -93,21 +93,21 @@ type Provider struct {
 	used map[[sha256.Size]byte]time.Time // codes, until they expire
 }
 
-// New returns a provider. Errors: ErrConfig.
+// New returns a provider. It returns [ErrConfig] if the configuration is invalid.
 func New(cfg Config) (*Provider, error) {
 	issuer, err := url.Parse(cfg.Issuer)
 	if err != nil || issuer.Host == "" || issuer.Scheme != "https" && issuer.Scheme != "http" {
-		return nil, fmt.Errorf("%w: Issuer is not an absolute http or https URL", ErrConfig)
+		return nil, fmt.Errorf("%w: Issuer %q is not an absolute http or https URL", ErrConfig, cfg.Issuer)
 	}
 	if u, err := url.Parse(cfg.RedirectURL); err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: RedirectURL is not an absolute URL", ErrConfig)
+		return nil, fmt.Errorf("%w: RedirectURL %q is not an absolute URL", ErrConfig, cfg.RedirectURL)
 	}
 	if cfg.Key == nil {
 		cfg.Key = make([]byte, 32)
 		rand.Read(cfg.Key)
 	}
 	if len(cfg.Key) < 32 {
-		return nil, fmt.Errorf("%w: Key is shorter than 32 bytes", ErrConfig)
+		return nil, fmt.Errorf("%w: Key has %d bytes, at least 32 are needed", ErrConfig, len(cfg.Key))
 	}
 	if cfg.Scopes == nil {
 		cfg.Scopes = []string{"openid", "profile", "offline_access"}
@@ -115,9 +115,9 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	setDefault(&cfg.AccessTokenLifetime, 10*time.Minute)
-	setDefault(&cfg.RefreshTokenLifetime, 30*24*time.Hour)
-	setDefault(&cfg.MaxLogins, 1000)
+	cfg.AccessTokenLifetime = cmp.Or(cfg.AccessTokenLifetime, 10*time.Minute)
+	cfg.RefreshTokenLifetime = cmp.Or(cfg.RefreshTokenLifetime, 30*24*time.Hour)
+	cfg.MaxLogins = cmp.Or(cfg.MaxLogins, 1000)
 	p := &Provider{cfg: cfg, path: strings.TrimSuffix(issuer.Path, "/"), mux: http.NewServeMux(), used: make(map[[sha256.Size]byte]time.Time)}
 	if err := p.makeKeys(); err != nil {
 		return nil, err
@@ -129,15 +129,8 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-// makeKeys derives the sealing key. The signing key lives as long as the process:
-// what it signs is checked within seconds, or never.
+// makeKeys derives the sealing key and makes a signing key. The signing key lives as long as
+// the process: the issuer checks ID tokens within seconds.
 func (p *Provider) makeKeys() error {
 	sealing, err := hkdf.Key(sha256.New, p.cfg.Key, nil, "mytoken guests "+p.cfg.Issuer, 32)
 	if err != nil {
@@ -165,8 +158,7 @@ func (p *Provider) makeKeys() error {
 	return nil
 }
 
-// ServeHTTP answers a request with a path below that of the issuer, which is not
-// part of it.
+// ServeHTTP answers a request. Its path is relative to the issuer URL.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := p.mux.Handler(r); pattern == "" {
 		p.object(w, http.StatusNotFound, map[string]string{"error": "not_found"})
@@ -175,8 +167,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// Upstream returns how a mytoken issuer uses the provider: within the process,
-// without a connection to itself.
+// Upstream returns the configuration with which a mytoken issuer uses the provider. The
+// issuer's requests stay in the process.
 func (p *Provider) Upstream() oidcupstream.Config {
 	return oidcupstream.Config{
 		Issuer: p.cfg.Issuer, ClientID: ClientID, Auth: oidcupstream.PublicClient(), RedirectURL: p.cfg.RedirectURL,
@@ -195,32 +187,6 @@ func (p *Provider) configuration(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// seal protects what a code or token stands for. Kind keeps them apart.
-func (p *Provider) seal(kind string, v any) (string, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("guest: %w", err)
-	}
-	nonce := make([]byte, p.aead.NonceSize())
-	rand.Read(nonce)
-	return base64.RawURLEncoding.EncodeToString(p.aead.Seal(nonce, nonce, plain, []byte(kind))), nil
-}
-
-var errSealed = errors.New("guest: not made here")
-
-func (p *Provider) open(kind, text string, into any) error {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(data) < p.aead.NonceSize() {
-		return errSealed
-	}
-	n := p.aead.NonceSize()
-	plain, err := p.aead.Open(nil, data[:n], data[n:], []byte(kind))
-	if err != nil {
-		return errSealed
-	}
-	return json.Unmarshal(plain, into)
-}
-
 func (p *Provider) object(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
@@ -236,35 +202,3 @@ func answer(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may be gone
 }
-
-// inProcess answers requests of the issuer without a network.
-type inProcess struct{ p *Provider }
-
-func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.HasPrefix(r.URL.String(), t.p.cfg.Issuer+"/") {
-		return nil, fmt.Errorf("guest: request for %s", r.URL.Host)
-	}
-	inner := r.Clone(r.Context())
-	inner.URL.Path = strings.TrimPrefix(r.URL.Path, t.p.path)
-	if inner.Body == nil {
-		inner.Body = http.NoBody
-	}
-	defer inner.Body.Close()
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	t.p.ServeHTTP(w, inner)
-	return &http.Response{
-		StatusCode: w.status, Status: http.StatusText(w.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: w.header,
-		Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
-	}, nil
-}
-
-// recorder keeps an answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *recorder) Header() http.Header         { return w.header }
-func (w *recorder) WriteHeader(status int)      { w.status = status }
-func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }

@@ -1,205 +1,179 @@
 package guest_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
-	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/guest"
 )
 
 const redirectURL = "https://mytoken.example.org/redirect"
 
+// world is a provider for guests with an upstream client of it.
 type world struct {
 	t        *testing.T
-	clock    *mytokentest.Clock
+	ahead    atomic.Int64 // of the clock, in nanoseconds
 	server   *httptest.Server
 	upstream *oidcupstream.Provider
 }
 
+func (w *world) now() time.Time          { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) advance(d time.Duration) { w.ahead.Add(int64(d)) }
+func state() string                      { return strings.Repeat("s", 32) }
+func startDefault(t *testing.T) *world   { return start(t, func(*guest.Config) {}) }
+func requireRefused(t *testing.T, err error, code string) {
+	t.Helper()
+	var upstream *oidcupstream.Error
+	require.ErrorAs(t, err, &upstream)
+	require.Equal(t, code, upstream.Code)
+}
+
 func start(t *testing.T, change func(*guest.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: mytokentest.NewClock(time.Time{}), server: httptest.NewUnstartedServer(nil)}
-	cfg := guest.Config{Issuer: "http://" + w.server.Listener.Addr().String() + "/api/v0/guests", RedirectURL: redirectURL, Clock: w.clock.Now}
-	if change != nil {
-		change(&cfg)
-	}
+	w := &world{t: t, server: httptest.NewUnstartedServer(nil)}
+	cfg := guest.Config{Issuer: "http://" + w.server.Listener.Addr().String() + "/api/v0/guests", RedirectURL: redirectURL, Clock: w.now}
+	change(&cfg)
 	p, err := guest.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	w.server.Config.Handler = http.StripPrefix("/api/v0/guests", p)
 	w.server.Start()
 	t.Cleanup(w.server.Close)
-	if w.upstream, err = oidcupstream.New(p.Upstream()); err != nil {
-		t.Fatal(err)
-	}
+	w.upstream, err = oidcupstream.New(p.Upstream())
+	require.NoError(t, err)
 	return w
 }
 
 func newBrowser(t *testing.T) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// login goes through a login and returns the answer.
+// login goes through a whole login.
 func (w *world) login(browser *http.Client, audiences ...string) (*oidcupstream.Tokens, error) {
 	w.t.Helper()
 	verifier := oauth2.GenerateVerifier()
-	query, address := w.authorize(browser, oidcupstream.AuthorizationRequest{
-		State: strings.Repeat("s", 32), Nonce: "nonce", Verifier: verifier, Audiences: audiences,
-	})
-	if !strings.HasPrefix(address, redirectURL+"?") {
-		w.t.Fatalf("sent to %s", address)
-	}
+	query, address := w.visit(browser, w.authorizationURL(verifier, audiences...))
+	require.True(w.t, strings.HasPrefix(address, redirectURL+"?"), address)
 	back, err := w.upstream.CheckRedirect(w.t.Context(), query)
 	if err != nil {
 		return nil, err
 	}
-	return w.upstream.Exchange(w.t.Context(), oidcupstream.ExchangeRequest{Code: back.Code, Verifier: verifier, Nonce: "nonce"})
+	return w.exchange(back.Code, verifier)
 }
 
-func (w *world) authorize(browser *http.Client, req oidcupstream.AuthorizationRequest) (url.Values, string) {
+func (w *world) authorizationURL(verifier string, audiences ...string) string {
 	w.t.Helper()
-	target, err := w.upstream.AuthorizationURL(w.t.Context(), req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return w.visit(browser, target)
+	target, err := w.upstream.AuthorizationURL(w.t.Context(), oidcupstream.AuthorizationRequest{
+		State: state(), Nonce: "nonce", Verifier: verifier, Audiences: audiences,
+	})
+	require.NoError(w.t, err)
+	return target
 }
 
+func (w *world) exchange(code, verifier string) (*oidcupstream.Tokens, error) {
+	return w.upstream.Exchange(w.t.Context(), oidcupstream.ExchangeRequest{Code: code, Verifier: verifier, Nonce: "nonce"})
+}
+
+// visit returns where the provider sends the browser, and the query of that address.
 func (w *world) visit(browser *http.Client, target string) (url.Values, string) {
 	w.t.Helper()
 	resp, err := browser.Get(target)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	resp.Body.Close()
 	u, err := url.Parse(resp.Header.Get("Location"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	require.NoError(w.t, err)
 	return u.Query(), u.String()
 }
 
-// TestD64_OneSubjectForEachSession: a session is one guest, another session is
-// another one, also from the same address.
+// A session is one guest. Another session from the same address is another guest.
 func TestD64_OneSubjectForEachSession(t *testing.T) {
-	w := start(t, nil)
+	w := startDefault(t)
 	first, second := newBrowser(t), newBrowser(t)
 	subjects := make(map[string]int)
 	for _, b := range []*http.Client{first, second, first, second, newBrowser(t)} {
 		tokens, err := w.login(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(tokens.Subject, "guest-") || tokens.RefreshToken == "" || !slices.Contains(tokens.Scopes, "openid") {
-			t.Fatalf("%v", tokens)
-		}
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(tokens.Subject, "guest-"), tokens.Subject)
+		require.NotEmpty(t, tokens.RefreshToken)
+		require.Contains(t, tokens.Scopes, "openid")
 		subjects[tokens.Subject]++
 	}
-	if len(subjects) != 3 {
-		t.Errorf("%v", subjects)
-	}
-	w.clock.Advance(25 * time.Hour)
-	if tokens, err := w.login(first); err != nil || subjects[tokens.Subject] != 0 {
-		t.Errorf("a session never ends: %v, %v", tokens, err)
-	}
+	require.Len(t, subjects, 3)
+	w.advance(25 * time.Hour)
+	tokens, err := w.login(first)
+	require.NoError(t, err)
+	require.NotContains(t, subjects, tokens.Subject, "the session has expired")
 }
 
-// TestD64_ManyAtOnce: no data race, no crash, no growth.
+// Exactly MaxLogins logins finish within a minute, however many start at once.
 func TestD64_ManyAtOnce(t *testing.T) {
 	w := start(t, func(c *guest.Config) { c.MaxLogins = 30 })
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	done := 0
+	var done atomic.Int32
 	for range 40 {
 		wg.Go(func() {
 			_, err := w.login(newBrowser(t), "https://a.example")
-			var up *oidcupstream.Error
-			if err != nil && (!errors.As(err, &up) || up.Code != "invalid_grant") {
-				t.Error(err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
 			if err == nil {
-				done++
+				done.Add(1)
+				return
 			}
+			var upstream *oidcupstream.Error
+			assert.ErrorAs(t, err, &upstream)
+			assert.Equal(t, "invalid_grant", upstream.Code)
 		})
 	}
 	wg.Wait()
-	if done != 30 {
-		t.Errorf("%d logins, want 30", done)
-	}
-	w.clock.Advance(2 * time.Minute)
-	if _, err := w.login(newBrowser(t)); err != nil {
-		t.Errorf("a minute later: %v", err)
-	}
+	require.EqualValues(t, 30, done.Load())
+	w.advance(2 * time.Minute)
+	_, err := w.login(newBrowser(t))
+	require.NoError(t, err, "a minute later")
 }
 
-// TestD64_AudiencesAndRefresh: access tokens have the audiences that were asked
-// for; scopes can be narrowed and not widened.
+// Access tokens have the requested audiences. A refresh can narrow the scopes and cannot
+// widen them.
 func TestD64_AudiencesAndRefresh(t *testing.T) {
-	w := start(t, nil)
+	w := startDefault(t)
 	tokens, err := w.login(newBrowser(t), "https://a.example", "https://b.example")
-	if err != nil || !slices.Equal(tokens.Audiences, []string{"https://a.example", "https://b.example"}) {
-		t.Fatalf("%v, %v", tokens, err)
-	}
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://a.example", "https://b.example"}, tokens.Audiences)
 	refresh := func(scopes ...string) (*oidcupstream.Tokens, error) {
-		return w.upstream.Refresh(context.WithoutCancel(t.Context()), oidcupstream.RefreshRequest{
+		return w.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{
 			RefreshToken: tokens.RefreshToken, Scopes: scopes, Audiences: []string{"https://c.example"},
 		})
 	}
 	for range 2 {
 		got, err := refresh("openid")
-		if err != nil || !slices.Equal(got.Scopes, []string{"openid"}) || !slices.Equal(got.Audiences, []string{"https://c.example"}) || got.ExpiresIn != 10*time.Minute {
-			t.Fatalf("%v, %v", got, err)
-		}
+		require.NoError(t, err)
+		require.Equal(t, []string{"openid"}, got.Scopes)
+		require.Equal(t, []string{"https://c.example"}, got.Audiences)
+		require.Equal(t, 10*time.Minute, got.ExpiresIn)
 	}
-	var up *oidcupstream.Error
-	if _, err := refresh("openid", "admin"); !errors.As(err, &up) || up.Code != "invalid_scope" {
-		t.Errorf("%v", err)
-	}
-	w.clock.Advance(31 * 24 * time.Hour)
-	if _, err := refresh(); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("a refresh token never expires: %v", err)
-	}
+	_, err = refresh("openid", "admin")
+	requireRefused(t, err, "invalid_scope")
+	w.advance(31 * 24 * time.Hour)
+	_, err = refresh()
+	requireRefused(t, err, "invalid_grant")
 }
 
-// TestRefusals: nobody is sent elsewhere; PKCE is enforced; a code is good once,
-// for a minute, and is no refresh token.
-func TestRefusals(t *testing.T) {
-	w := start(t, nil)
-	b := newBrowser(t)
-	verifier := oauth2.GenerateVerifier()
-	good := oidcupstream.AuthorizationRequest{State: strings.Repeat("s", 32), Nonce: "n", Verifier: verifier}
-	target, err := w.upstream.AuthorizationURL(t.Context(), good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	with := func(name, value string) string {
-		u, _ := url.Parse(target)
-		q := u.Query()
-		q.Set(name, value)
-		u.RawQuery = q.Encode()
-		return u.String()
-	}
+// The provider sends browsers to one address only and demands PKCE.
+func TestAuthorizationRefuses(t *testing.T) {
+	w := startDefault(t)
+	target, err := url.Parse(w.authorizationURL(oauth2.GenerateVerifier()))
+	require.NoError(t, err)
 	for _, c := range []struct{ name, value, want string }{
 		{"redirect_uri", "https://evil.example/", ""},
 		{"redirect_uri", redirectURL + "/x", ""},
@@ -210,68 +184,58 @@ func TestRefusals(t *testing.T) {
 		{"code_challenge", "", "invalid_request"},
 		{"scope", "profile", "invalid_scope"},
 	} {
-		q, address := w.visit(b, with(c.name, c.value))
-		if q.Get("error") != c.want || c.want == "" && address != "" || q.Get("code") != "" {
-			t.Errorf("%s: %s", c.name, address)
-		}
-	}
-
-	code := func() string {
-		q, _ := w.visit(b, target)
-		return q.Get("code")
-	}
-	exchange := func(code, verifier string) error {
-		_, err := w.upstream.Exchange(t.Context(), oidcupstream.ExchangeRequest{Code: code, Verifier: verifier, Nonce: "n"})
-		return err
-	}
-	var up *oidcupstream.Error
-	if err := exchange(code(), oauth2.GenerateVerifier()); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("another verifier: %v", err)
-	}
-	used := code()
-	if err := exchange(used, verifier); err != nil {
-		t.Fatal(err)
-	}
-	if err := exchange(used, verifier); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("twice: %v", err)
-	}
-	if _, err := w.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: code()}); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("a code as refresh token: %v", err)
-	}
-	late := code()
-	w.clock.Advance(2 * time.Minute)
-	if err := exchange(late, verifier); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("late: %v", err)
-	}
-	other := start(t, nil)
-	tokens, err := other.login(newBrowser(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken}); !errors.As(err, &up) || !up.InvalidGrant() {
-		t.Errorf("a stranger's refresh token: %v", err)
+		changed, query := *target, target.Query()
+		query.Set(c.name, c.value)
+		changed.RawQuery = query.Encode()
+		answer, address := w.visit(newBrowser(t), changed.String())
+		assert.Equal(t, c.want, answer.Get("error"), c.name)
+		assert.Empty(t, answer.Get("code"), c.name)
+		assert.Equal(t, c.want == "", address == "", c.name)
 	}
 }
 
-// TestSharedKey: processes with one key are one provider.
+// A code works once, for a minute, with its verifier, and is no refresh token.
+func TestCodeRefuses(t *testing.T) {
+	w := startDefault(t)
+	verifier := oauth2.GenerateVerifier()
+	target := w.authorizationURL(verifier)
+	code := func() string {
+		query, _ := w.visit(newBrowser(t), target)
+		return query.Get("code")
+	}
+	_, err := w.exchange(code(), oauth2.GenerateVerifier())
+	requireRefused(t, err, "invalid_grant")
+	used := code()
+	_, err = w.exchange(used, verifier)
+	require.NoError(t, err)
+	_, err = w.exchange(used, verifier)
+	requireRefused(t, err, "invalid_grant")
+	_, err = w.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: code()})
+	requireRefused(t, err, "invalid_grant")
+	late := code()
+	w.advance(2 * time.Minute)
+	_, err = w.exchange(late, verifier)
+	requireRefused(t, err, "invalid_grant")
+
+	tokens, err := startDefault(t).login(newBrowser(t))
+	require.NoError(t, err)
+	_, err = w.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken})
+	requireRefused(t, err, "invalid_grant")
+}
+
+// Processes with the same key are one provider.
 func TestSharedKey(t *testing.T) {
-	key := []byte(strings.Repeat("k", 32))
-	issuer := "http://127.0.0.1:1/api/v0/guests"
-	var all []*oidcupstream.Provider
-	w := start(t, func(c *guest.Config) { c.Key, c.Issuer = key, issuer })
-	all = append(all, w.upstream, start(t, func(c *guest.Config) { c.Key, c.Issuer = key, issuer }).upstream)
-	target, err := all[0].AuthorizationURL(t.Context(), oidcupstream.AuthorizationRequest{State: strings.Repeat("s", 32), Nonce: "n", Verifier: strings.Repeat("v", 43)})
-	if err != nil {
-		t.Fatal(err)
+	shared := func(c *guest.Config) {
+		c.Key, c.Issuer = []byte(strings.Repeat("k", 32)), "http://127.0.0.1:1/api/v0/guests"
 	}
-	q, _ := w.visit(newBrowser(t), strings.Replace(target, "127.0.0.1:1", w.server.Listener.Addr().String(), 1))
-	tokens, err := all[0].Exchange(t.Context(), oidcupstream.ExchangeRequest{Code: q.Get("code"), Verifier: strings.Repeat("v", 43), Nonce: "n"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := all[1].Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken}); err != nil {
-		t.Error(err)
-	}
+	first, second := start(t, shared), start(t, shared)
+	verifier := oauth2.GenerateVerifier()
+	target := strings.Replace(first.authorizationURL(verifier), "127.0.0.1:1", first.server.Listener.Addr().String(), 1)
+	query, _ := first.visit(newBrowser(t), target)
+	tokens, err := first.exchange(query.Get("code"), verifier)
+	require.NoError(t, err)
+	_, err = second.upstream.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken})
+	require.NoError(t, err)
 }
 
 func TestConfig(t *testing.T) {
@@ -282,8 +246,7 @@ func TestConfig(t *testing.T) {
 		"no redirect": {Issuer: "https://x"},
 		"short key":   {Issuer: "https://x", RedirectURL: redirectURL, Key: []byte("short")},
 	} {
-		if _, err := guest.New(cfg); !errors.Is(err, guest.ErrConfig) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := guest.New(cfg)
+		assert.ErrorIs(t, err, guest.ErrConfig, name)
 	}
 }

@@ -4,7 +4,12 @@ import (
 	"crypto"
 	"net/url"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/redact"
 )
+
+// hidden is embedded by types that hold secrets. They print as a placeholder.
+type hidden = redact.Hidden
 
 // Rotation says what a refresh does to the refresh token.
 type Rotation uint8
@@ -23,6 +28,8 @@ const (
 
 // Options configures a server. The zero value works: one client, one user, no rotation, no faults.
 type Options struct {
+	hidden
+
 	// Clients that may use the server; more can be added with AddClient. Empty means one with the identifier "portal" and
 	// the secret "portal-secret-0123456789".
 	Clients []Client
@@ -72,6 +79,8 @@ type Options struct {
 
 // Client is a registered client. Without Secret and PublicKeys it is a public client.
 type Client struct {
+	hidden
+
 	ID string
 	// Secret for client_secret_basic and client_secret_post.
 	Secret string

@@ -17,6 +17,8 @@ import (
 
 // Server is a running provider. It is safe for concurrent use.
 type Server struct {
+	hidden
+
 	opts   Options
 	issuer string
 	http   *http.Server

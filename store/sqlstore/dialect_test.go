@@ -117,7 +117,7 @@ func TestStatements(t *testing.T) {
 	} {
 		s := &Store{engine: c.engine, names: c.names}
 		for range 2 { // the second time it is known
-			text, flat := s.prepare(c.text, c.args)
+			text, flat := s.expand(c.text, c.args)
 			if text != c.want || !slices.Equal(flat, c.flat) {
 				t.Errorf("%q\n got %q %v\nwant %q %v", c.text, text, flat, c.want, c.flat)
 			}

@@ -183,7 +183,6 @@ func TestOptions(t *testing.T) {
 		"schema of SQLite":  {sqlstore.SQLite, sqlstore.Options{Schema: "main"}},
 		"schema of MySQL":   {sqlstore.MySQL, sqlstore.Options{Schema: "test"}},
 		"schema with SQL":   {sqlstore.PostgreSQL, sqlstore.Options{Schema: `a"b`}},
-		"negative depth":    {sqlstore.SQLite, sqlstore.Options{MaxDepth: -1}},
 		"negative timeout":  {sqlstore.SQLite, sqlstore.Options{BatchTimeout: -1}},
 	} {
 		_, opening := sqlstore.New(t.Context(), db, c.dialect, c.opts)

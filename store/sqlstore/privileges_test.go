@@ -148,10 +148,11 @@ func (a *accounts) testMigrator(t *testing.T, grants []string) {
 			a.execute(t, revoke)
 			// It tries again for some seconds unless it is told to stop.
 			ctx, cancel := context.WithCancel(t.Context())
-			sp := &spy{Connector: a.as(t, "migrator").connector, failed: func(err error) {
+			sp := &spy{Connector: a.as(t, "migrator").connector, failed: func(err error) error {
 				if denied(err) {
 					cancel()
 				}
+				return err
 			}}
 			err := sqlstore.Migrate(ctx, a.connectBy(t, sp), a.dialect, a.opts)
 			if err == nil || ctx.Err() == nil {

@@ -1,5 +1,5 @@
-// Package keyfile keeps the keys of the examples in files: made when first asked
-// for, readable by their owner alone, complete or not there.
+// Package keyfile keeps the keys of the examples in files. It makes a file when a program
+// first asks for the key. Only the owner can read the file, and it is never there in part.
 package keyfile
 
 import (
@@ -7,22 +7,22 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 
+	"github.com/mytoken-go/sdk/internal/durable"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// Server returns the server key, which seals what a store holds. Several
-// processes may ask at once; they get the same key.
+// Server returns the key that seals what a store holds. Processes that ask at the same
+// time get the same key.
 func Server(name string) (seal.Key, error) {
 	return load(name, func() ([]byte, error) { return []byte(seal.NewKey().Reveal()), nil },
 		func(text []byte) (seal.Key, error) { return seal.ParseKey(string(text)) })
 }
 
-// Signing returns the key that signs mytokens, for an algorithm that the public
-// clients understand. Several processes may ask at once; they get the same key.
+// Signing returns the key that signs mytokens. The public clients understand its algorithm.
+// Processes that ask at the same time get the same key.
 func Signing(name string) (*mytoken.Key, error) {
 	return load(name, func() ([]byte, error) {
 		key, err := mytoken.GenerateKey(mytoken.ES512)
@@ -50,7 +50,7 @@ func load[T any](name string, fresh func() ([]byte, error), parse func([]byte) (
 	return key, nil
 }
 
-// private refuses a file that others can read. Windows has no such modes.
+// private returns an error if others can read the file. Windows has no such modes.
 func private(name string) error {
 	info, err := os.Stat(name)
 	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
@@ -59,23 +59,13 @@ func private(name string) error {
 	return err
 }
 
-// create writes the file under another name first, and links it to its own: so
-// it is never there in part, and never replaced.
+// create makes the file, unless another process does so at the same time.
 func create(name string, fresh func() ([]byte, error)) ([]byte, error) {
 	text, err := fresh()
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp(filepath.Dir(name), "new-*") // with mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(file.Name(), name); !errors.Is(err, fs.ErrExist) {
+	if err := durable.Create(name, text); !errors.Is(err, fs.ErrExist) {
 		return text, err
 	}
 	return os.ReadFile(name) // another process was faster

@@ -27,12 +27,12 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/durable"
-	"github.com/mytoken-go/sdk/internal/secret"
+	"github.com/mytoken-go/sdk/internal/redact"
 )
 
 // Secret holds a token. It is the same type as Secret of packages mytoken and client,
 // whose NewSecret makes one.
-type Secret = secret.Secret
+type Secret = redact.Secret
 
 // The environment variables of the rules.
 const (
@@ -180,7 +180,7 @@ func parse(text string) (Secret, error) {
 	if !isToken(text) {
 		return Secret{}, ErrMalformed
 	}
-	return secret.New(text), nil
+	return redact.New(text), nil
 }
 
 // maxFile bounds a token, in bytes.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/internal/secret"
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
@@ -78,7 +78,7 @@ func TestDiscoverMalformed(t *testing.T) {
 		_, err := bearer.Discover()
 		require.ErrorIs(t, err, bearer.ErrMalformed, "%.20q", text)
 		require.NotContains(t, err.Error(), "planted")
-		require.ErrorIs(t, bearer.Write(w.named, secret.New(text)), bearer.ErrMalformed)
+		require.ErrorIs(t, bearer.Write(w.named, redact.New(text)), bearer.ErrMalformed)
 	}
 	t.Setenv(bearer.EnvToken, "not a token")
 	_, err := bearer.Discover()
@@ -94,8 +94,8 @@ func TestDiscoverUnsafe(t *testing.T) {
 	_, err := bearer.Discover()
 	require.ErrorAs(t, err, &unsafe)
 	require.ErrorAs(t, bearer.CheckWritable(w.tmp), &unsafe)
-	require.ErrorAs(t, bearer.Write(w.tmp, secret.New("x")), &unsafe)
-	require.NoError(t, bearer.Remove(w.tmp, secret.New("elsewhere")))
+	require.ErrorAs(t, bearer.Write(w.tmp, redact.New("x")), &unsafe)
+	require.NoError(t, bearer.Remove(w.tmp, redact.New("elsewhere")))
 	require.FileExists(t, w.tmp)
 
 	require.NoError(t, os.Remove(w.tmp))
@@ -128,8 +128,8 @@ func TestForeignFile(t *testing.T) {
 	_, err := bearer.Discover()
 	require.ErrorAs(t, err, &unsafe)
 	require.Contains(t, err.Error(), "another user")
-	require.ErrorAs(t, bearer.Write(w.tmp, secret.New("x")), &unsafe)
-	require.NoError(t, bearer.Remove(w.tmp, secret.New("foreign")))
+	require.ErrorAs(t, bearer.Write(w.tmp, redact.New("x")), &unsafe)
+	require.NoError(t, bearer.Remove(w.tmp, redact.New("foreign")))
 	require.FileExists(t, w.tmp)
 }
 
@@ -151,16 +151,16 @@ func TestWrite(t *testing.T) {
 		expected, err := bearer.Path()
 		require.NoError(t, err)
 		require.Equal(t, path, expected)
-		require.NoError(t, bearer.Write(path, secret.New("mine")))
+		require.NoError(t, bearer.Write(path, redact.New("mine")))
 		w.finds("mine", path)
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.EqualValues(t, 0o600, info.Mode().Perm())
-		require.NoError(t, bearer.Remove(path, secret.New("yours")))
+		require.NoError(t, bearer.Remove(path, redact.New("yours")))
 		require.FileExists(t, path)
-		require.NoError(t, bearer.Remove(path, secret.New("mine")))
+		require.NoError(t, bearer.Remove(path, redact.New("mine")))
 		require.NoFileExists(t, path)
-		require.NoError(t, bearer.Remove(path, secret.New("mine")))
+		require.NoError(t, bearer.Remove(path, redact.New("mine")))
 		t.Setenv(map[string]string{w.named: bearer.EnvFile, w.runtime: bearer.EnvRuntimeDir, w.tmp: "TMPDIR"}[path], "")
 	}
 }

@@ -3,7 +3,7 @@ package killtest_test
 import (
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // use is an order, and all that is known of it. It may be given more than once,
@@ -45,7 +45,7 @@ type ledger struct {
 
 // add makes a use of a token.
 func (l *ledger) add(t *token, scope string, at place) *use {
-	u := &use{token: t, order: order{N: len(l.uses), ID: mytoken.NewUseID(), Scope: scope, Place: at}}
+	u := &use{token: t, order: order{N: len(l.uses), ID: issuer.NewUseID(), Scope: scope, Place: at}}
 	l.uses = append(l.uses, u)
 	for _, above := range t.grant.tokens[:t.depth+1] {
 		l.sent[above]++

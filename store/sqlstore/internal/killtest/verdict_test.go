@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 )
 
@@ -55,7 +56,7 @@ func (r *run) revokedStaysRevoked() {
 		if got := r.ask(r.add(t, usualScope, atRandom)); got != dead {
 			r.t.Errorf("a revoked token of %s: %s", t.grant.subject, got)
 		}
-		_, err := r.issuer.Derive(r.t.Context(), mytoken.DeriveRequest{Token: mytoken.NewSecret(t.compact), Client: mytokentest.Client})
+		_, err := r.issuer.Derive(r.t.Context(), issuer.DeriveRequest{Token: mytoken.NewSecret(t.compact), Client: mytokentest.Client})
 		if outcomeOf(err) != dead {
 			r.t.Errorf("a child of a revoked token of %s: %v", t.grant.subject, err)
 		}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -122,13 +122,13 @@ func (s *watchedStore) Rotate(ctx context.Context, r store.Rotation) (store.Rota
 }
 
 // notice observes the issuer.
-func (c *child) notice(ctx context.Context, n mytoken.Notice) {
+func (c *child) notice(ctx context.Context, n issuer.Notice) {
 	w := workOf(ctx)
 	switch {
 	case w == nil:
-	case n.Kind == mytoken.NoticeRefundFailed:
+	case n.Kind == issuer.NoticeRefundFailed:
 		w.notRefunded.Store(true)
-	case n.Kind == mytoken.NoticeCommitFailed:
+	case n.Kind == issuer.NoticeCommitFailed:
 		c.say(line{Kind: stuck, Order: w.N})
 	}
 }

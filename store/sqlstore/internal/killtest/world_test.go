@@ -13,6 +13,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -44,8 +45,8 @@ type world struct {
 	store  *sqlstore.Store
 	op     *optest.Server
 	setup  setup
-	issuer *mytoken.Issuer // in this process, which nobody kills
-	ahead  atomic.Int64    // nanoseconds that the clock of this process is ahead
+	issuer *issuer.Issuer // in this process, which nobody kills
+	ahead  atomic.Int64   // nanoseconds that the clock of this process is ahead
 	// onAnswer is called when the provider has rotated for an order that asks
 	// for answerScope, and before it answers.
 	onAnswer func(ctx context.Context, subject string)
@@ -71,18 +72,18 @@ func newWorld(t testing.TB, on site) *world {
 }
 
 // newIssuer makes one in this process.
-func (w *world) newIssuer(timing timing, spill string) *mytoken.Issuer {
+func (w *world) newIssuer(timing timing, spill string) *issuer.Issuer {
 	w.t.Helper()
 	s := w.setup
 	s.Timing, s.Spill = timing, spill
-	issuer, err := s.issuer(w.store, new(http.Transport), nil, func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
+	iss, err := s.issuer(w.store, new(http.Transport), nil, func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		require.NoError(w.t, issuer.Close(ctx))
+		require.NoError(w.t, iss.Close(ctx))
 	})
-	return issuer
+	return iss
 }
 
 // fault marks what the provider answers with, and stops some of its answers.
@@ -147,7 +148,7 @@ func (w *world) login(subject string) (*grant, error) {
 		if depth == 2 {
 			p.Rotation = &mytoken.Rotation{OnAT: true}
 		}
-		issued, err = w.issuer.Derive(ctx, mytoken.DeriveRequest{Token: issued.Token, Strict: true, Properties: p, Client: mytokentest.Client})
+		issued, err = w.issuer.Derive(ctx, issuer.DeriveRequest{Token: issued.Token, Properties: p, Client: mytokentest.Client})
 		if err != nil {
 			return nil, fmt.Errorf("depth %d: %w", depth, err)
 		}

@@ -1,0 +1,98 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Dir is a directory of small files, each written, read and removed as a whole. Several
+// processes may share one.
+type Dir struct{ path string }
+
+// OpenDir makes the directory if it does not exist yet, for its owner alone (mode 0700).
+func OpenDir(path string) (Dir, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(path, 0o700); err == nil {
+			err = syncDir(filepath.Dir(path))
+		}
+	} else if err == nil {
+		err = os.MkdirAll(path, 0o700) // returns an error if it is a file
+	}
+	return Dir{path}, err
+}
+
+// Write is the function [Write] for a file of the directory.
+func (d Dir) Write(name string, data []byte) error { return Write(filepath.Join(d.path, name), data) }
+
+// Remove is the function [Remove] for a file of the directory.
+func (d Dir) Remove(name string) error { return Remove(filepath.Join(d.path, name)) }
+
+// Read returns the content of a file. If another process has removed it, the error is
+// [fs.ErrNotExist].
+func (d Dir) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(d.path, name)) }
+
+// Names returns the names of finished files that end in suffix, sorted.
+func (d Dir) Names(suffix string) ([]string, error) {
+	entries, err := os.ReadDir(d.path)
+	var names []string
+	for _, e := range entries {
+		if _, unfinished := target(e.Name()); !unfinished && strings.HasSuffix(e.Name(), suffix) && e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// Unfinished is a temporary file of a write that has not finished. Its writer may still
+// be at work, or was killed.
+type Unfinished struct {
+	Name    string // that the file was to get
+	File    string // that it has now; for Read
+	Changed time.Time
+}
+
+// Abandoned reports whether the writer must have been killed.
+func (u Unfinished) Abandoned(now time.Time) bool { return now.Sub(u.Changed) > Abandoned }
+
+// Unfinished returns the temporary files of writes whose name ends in suffix. A killed
+// process may have written such a file completely: read it, and call Finish or Discard
+// once it is [Unfinished.Abandoned].
+func (d Dir) Unfinished(suffix string) ([]Unfinished, error) {
+	entries, err := os.ReadDir(d.path)
+	var all []Unfinished
+	for _, e := range entries {
+		name, ok := target(e.Name())
+		if !ok || !strings.HasSuffix(name, suffix) || !e.Type().IsRegular() {
+			continue
+		}
+		if info, err := e.Info(); err == nil { // an error: its writer has just finished it
+			all = append(all, Unfinished{Name: name, File: e.Name(), Changed: info.ModTime()})
+		}
+	}
+	return all, err
+}
+
+// Finish takes the remaining steps of a write: it syncs the file, gives it its name and
+// syncs the directory. If another process was faster, Finish does nothing.
+func (d Dir) Finish(u Unfinished) error {
+	path := filepath.Join(d.path, u.File)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err == nil {
+		err = os.Rename(path, filepath.Join(d.path, u.Name))
+	}
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	return syncDir(d.path)
+}
+
+// Discard removes an unfinished file. A missing one is no error.
+func (d Dir) Discard(u Unfinished) error { return d.Remove(u.File) }

@@ -1,0 +1,147 @@
+package jsonscan_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/internal/jsonscan"
+)
+
+func TestScanner(t *testing.T) {
+	s := jsonscan.Scanner{Data: []byte(`{"a\"[":[1,{"b":"x y"}],"c":null} ]"open\`)}
+	type step struct {
+		c     byte
+		depth int
+		text  string
+	}
+	var steps []step
+	for c := s.Next(); c != 0; c = s.Next() {
+		steps = append(steps, step{c, s.Depth, string(s.Text)})
+	}
+	const first, second, third = `a\"[`, "b", "x y"
+	require.Equal(t, []step{
+		{'{', 1, ""}, {'"', 1, first}, {'[', 2, first}, {',', 2, first},
+		{'{', 3, first}, {'"', 3, second}, {'"', 3, third}, {'}', 2, third}, {']', 1, third},
+		{',', 1, third}, {'"', 1, "c"}, {'}', 0, "c"}, {']', 0, "c"}, {'"', 0, `open\`},
+	}, steps)
+	require.Zero(t, s.Next(), "the end stays the end")
+	require.Zero(t, new(jsonscan.Scanner).Next())
+}
+
+func TestLimits(t *testing.T) {
+	limits := jsonscan.Limits{Depth: 3, Objects: 2, Values: 6, String: 4}
+	for text, want := range map[string]jsonscan.Limit{
+		``:                            jsonscan.None,
+		`null`:                        jsonscan.None,
+		`[[[]]]`:                      jsonscan.None,
+		`[[[[`:                        jsonscan.Depth,
+		`]]]][[[[`:                    jsonscan.Depth, // closing what is not open gives no room
+		`{"a":{"b":[1,2]}}`:           jsonscan.None,
+		`[{},{},{}]`:                  jsonscan.Objects,
+		`[1,2,3,4,5,6]`:               jsonscan.None,
+		`[1,2,3,4,5,6,7]`:             jsonscan.Values,
+		`[[],[],[],[]]`:               jsonscan.Values,
+		`["1234"]`:                    jsonscan.None,
+		`["12345"]`:                   jsonscan.String,
+		`{"12345":1}`:                 jsonscan.String,
+		`["\"\\\"",",]"]`:             jsonscan.String, // an escape counts as it is written
+		`["[[[[",",,,,","{{{{"]`:      jsonscan.None,
+		`"\`:                          jsonscan.None,
+		`"12345`:                      jsonscan.String,
+		`"` + strings.Repeat("[", 99): jsonscan.String,
+	} {
+		assert.Equal(t, want, limits.Exceeded([]byte(text)), text)
+	}
+	var none jsonscan.Limits
+	assert.Equal(t, jsonscan.None, none.Exceeded([]byte(strings.Repeat(`[{"a":`, 1<<10))), "zero means no limit")
+}
+
+func TestScanDoesNotAllocate(t *testing.T) {
+	data := []byte(`{"a":[1,2,{"b":"text"}]}`)
+	limits := jsonscan.Limits{Depth: 8, Objects: 8, Values: 8, String: 8}
+	require.Zero(t, testing.AllocsPerRun(100, func() { limits.Exceeded(data) }))
+}
+
+// Of JSON, the limits count what a decoder finds.
+func FuzzLimits(f *testing.F) {
+	f.Add([]byte(`{"a\\\"":[1,{"b":"x,y"}],"c":null}`))
+	f.Add([]byte(`[[],[{}],"\u005b["]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v any
+		if json.Unmarshal(data, &v) != nil {
+			return
+		}
+		depth, objects := measure(v)
+		if objects == 0 || !distinct(data) {
+			return
+		}
+		require.Equal(t, jsonscan.None, jsonscan.Limits{Depth: depth, Objects: objects}.Exceeded(data))
+		if depth > 1 {
+			require.Equal(t, jsonscan.Depth, jsonscan.Limits{Depth: depth - 1}.Exceeded(data))
+		}
+		if objects > 1 {
+			require.Equal(t, jsonscan.Objects, jsonscan.Limits{Objects: objects - 1}.Exceeded(data))
+		}
+	})
+}
+
+func measure(v any) (depth, objects int) {
+	below := func(v any) {
+		d, o := measure(v)
+		depth, objects = max(depth, d), objects+o
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			below(e)
+		}
+		return depth + 1, objects
+	case map[string]any:
+		for _, e := range v {
+			below(e)
+		}
+		return depth + 1, objects + 1
+	}
+	return 0, 0
+}
+
+// distinct reports whether no name is repeated: the decoder would drop a value.
+func distinct(data []byte) bool {
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	var walk func() bool
+	walk = func() bool {
+		token, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		switch token {
+		case json.Delim('['):
+			for dec.More() {
+				if !walk() {
+					return false
+				}
+			}
+		case json.Delim('{'):
+			seen := map[string]bool{}
+			for dec.More() {
+				name, err := dec.Token()
+				if err != nil || seen[name.(string)] {
+					return false
+				}
+				seen[name.(string)] = true
+				if !walk() {
+					return false
+				}
+			}
+		default:
+			return true
+		}
+		_, err = dec.Token()
+		return err == nil
+	}
+	return walk()
+}

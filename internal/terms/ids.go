@@ -1,0 +1,43 @@
+// Package terms holds the terms that the store, the restrictions and the tokens share:
+// ids, kinds of uses, and counters. They stand here because none of these packages
+// imports another; each exports them under its own name.
+package terms
+
+import (
+	"encoding/base64"
+	"errors"
+)
+
+// TokenID names a mytoken over all its generations: the SHA-512 of the 16 bytes of its
+// jti. Its text is the mom_id (protocol section 1.3). It is not a secret.
+type TokenID [64]byte
+
+// IsZero reports whether the id was never set. No store accepts a zero id where it needs
+// one.
+func (id TokenID) IsZero() bool { return id == TokenID{} }
+
+// String returns the mom_id: standard base64 with padding.
+func (id TokenID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
+
+// ErrTokenID reports text that is not a mom_id.
+var ErrTokenID = errors.New("mom_id: not the base64 of 64 bytes, with padding")
+
+// ParseTokenID reads a mom_id. It accepts exactly what [TokenID.String] writes, and
+// returns [ErrTokenID] for anything else.
+func ParseTokenID(text string) (TokenID, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != len(TokenID{}) || base64.StdEncoding.EncodeToString(b) != text {
+		return TokenID{}, ErrTokenID
+	}
+	return TokenID(b), nil
+}
+
+// OwnerID names a user: the SHA3-256 of subject "@" issuer. Its text is the "sub" claim
+// (protocol section 1.3).
+type OwnerID [32]byte
+
+// IsZero reports whether the id was never set.
+func (id OwnerID) IsZero() bool { return id == OwnerID{} }
+
+// String returns the "sub" claim: standard base64 with padding.
+func (id OwnerID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
