@@ -39,7 +39,7 @@ func failingHarness() Harness {
 
 func TestCaseNamesAreUnique(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, c := range cases() {
+	for _, c := range suite {
 		assert.NotContains(t, seen, c.name)
 		seen[c.name] = true
 	}
@@ -78,7 +78,7 @@ func TestMustCatchFailsOnAFailingStore(t *testing.T) {
 // Every case fails on a store that always fails: none passes without looking.
 func TestEveryCaseCanFail(t *testing.T) {
 	h := failingHarness()
-	for _, c := range cases() {
+	for _, c := range suite {
 		_, failed := try(t, h, h.open(t), c.name)
 		assert.True(t, failed, "%q passes on a store that always fails", c.name)
 	}

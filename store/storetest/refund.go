@@ -7,17 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var refundCases = []testCase{
-	{name: "gives back everything once", run: refundOnce},
-	{name: "before the use calls it off", run: refundBefore},
-	{name: "keeps the child and the tickets", run: refundKeeps},
-	{name: "after revocation", run: refundRevoked},
-	{name: "without id is refused", run: refundArguments},
-	{name: "parallel refunds give back once", run: refundParallel},
-	{name: "racing the use leaves no charge", run: refundRace},
-	{name: "churn never exceeds the limit", run: refundChurn},
-}
-
 // proves P3, P4
 func refundOnce(e *env) {
 	root := e.root(at(2, none))

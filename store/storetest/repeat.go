@@ -8,12 +8,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var repeatCases = []testCase{
-	{name: "after a context that had ended", run: repeatEndedContext},
-	{name: "after a context that ends in between", run: repeatEndingContext},
-	{name: "with other tickets", run: repeatWithOtherTickets},
-}
-
 // repeatAll calls every step that changes something with each of the contexts. There it
 // may fail in a way that settles nothing. Then it makes the same call once more, which
 // must succeed. It checks that each step took effect once.

@@ -9,12 +9,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var valueCases = []testCase{
-	{name: "identity is binary", run: binaryIdentity},
-	{name: "slices are not shared", run: slicesNotShared},
-	{name: "values are kept as they are", run: valuesKept},
-}
-
 // similarIDs returns ids that a collation, a text encoding, or a fixed width column that
 // strips or pads would take for each other.
 func (e *env) similarIDs() [][64]byte {
