@@ -30,7 +30,7 @@ var (
 	ErrTicketNotFound = errors.New("store: ticket not found")
 	// ErrTicketExpired: the ticket has expired.
 	ErrTicketExpired = errors.New("store: ticket expired")
-	// ErrTicketTaken: somebody else took or completed the ticket.
+	// ErrTicketTaken: somebody else took, consumed or completed the ticket.
 	ErrTicketTaken = errors.New("store: ticket already used")
 )
 
