@@ -73,6 +73,6 @@ func (m Micros) Add(d time.Duration) Micros { return m + Micros(d.Microseconds()
 // refresh. Housekeeping may forget it afterwards.
 const Remembered = 24 * time.Hour
 
-// MaxDepth is how many ancestors a token may have unless the store is configured
-// otherwise. A store looks at each of them to tell whether the token is live.
+// MaxDepth is how many ancestors a store allows a token. An issuer may be configured to
+// allow fewer. A store looks at each of them to tell whether the token is live.
 const MaxDepth = 16

@@ -110,7 +110,7 @@ func refundRace(e *env) {
 	}
 }
 
-// proves P3: at no time is more held than the limit admits.
+// proves P3: callers never hold more uses at once than the limit admits.
 func refundChurn(e *env) {
 	const limit, each = 3, 6
 	for range max(1, e.rounds/4) {
