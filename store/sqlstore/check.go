@@ -66,9 +66,9 @@ func (s *Store) checkSynchronous(ctx context.Context) error {
 }
 
 // tryDuplicate adds a row twice, in a transaction that it rolls back. The first attempt
-// shows that the database can be written. The second one must fail in a way that the store
-// recognises: every step depends on telling a duplicate from other errors. A database that
-// is full passes, so that housekeeping can make room.
+// shows that the database can be written. The second one must fail in a way that the
+// store recognises: every step depends on telling a duplicate from other errors. A
+// database that is full passes, so that housekeeping can make room.
 func (s *Store) tryDuplicate(ctx context.Context) error {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)

@@ -69,7 +69,8 @@ const (
 		INSERT INTO {tokens} (token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about,
 			clauses, created, expires)
 		VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)`
-	// insertAncestors records the ancestors of the parent, the parent, and the token itself.
+	// insertAncestors records the ancestors of the parent, the parent, and the token
+	// itself.
 	insertAncestors = `
 		INSERT INTO {ancestors} (token, depth, ancestor)
 		SELECT t.id, 0, t.id FROM {tokens} t WHERE t.id = ?

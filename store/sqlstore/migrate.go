@@ -150,8 +150,8 @@ func (d Dialect) goose() database.Dialect {
 const versions = "migrations"
 
 // Pending returns the names of the migrations that [Migrate] would apply, in their order.
-// It changes nothing. It returns a *[DialectError] if the database is of another kind, and
-// [ErrNewerSchema] if the schema is of a later version than this package.
+// It changes nothing. It returns a *[DialectError] if the database is of another kind,
+// and [ErrNewerSchema] if the schema is of a later version than this package.
 func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
 	e, n, _, err := opts.resolve(dialect)
 	if err != nil {
@@ -220,8 +220,8 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 // migration.
 const schemaVersion = 1
 
-// SQL returns everything that [Migrate] does to an empty database, as text: to read it, or
-// to let somebody else run it.
+// SQL returns everything that [Migrate] does to an empty database, as text: to read it,
+// or to let somebody else run it.
 func SQL(dialect Dialect, opts Options) (string, error) {
 	_, n, _, err := opts.resolve(dialect)
 	if err != nil {

@@ -91,8 +91,8 @@ func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (
 const dropTicketsOf = `DELETE FROM {tickets} WHERE token_id = ?`
 
 // putTombstone revokes the token. It writes the grant, so that revocations in one grant
-// follow each other and the last one sees them all. It writes a counter, so that the token
-// is there and stays.
+// follow each other and the last one sees them all. It writes a counter, so that the
+// token is there and stays.
 func (s *Store) putTombstone(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
 	if err := s.must(ctx, tx, 1, touchGrant, t.grant[:]); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// Sweep implements [store.Records]. It runs short transactions, each a step of its own, so
-// that it never holds anything up.
+// Sweep implements [store.Records]. It runs short transactions, each a step of its own,
+// so that it never holds anything up.
 func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
 	if err := c.Check(); err != nil {
 		return store.Cleaned{}, err
@@ -57,8 +57,8 @@ func cut[T any](w *sweeper, list []T, left int64) []T {
 	return list
 }
 
-// expiredTickets erases tickets that have expired. It deletes them when the store need not
-// remember that they expired.
+// expiredTickets erases tickets that have expired. It deletes them when the store need
+// not remember that they expired.
 func (w *sweeper) expiredTickets(ctx context.Context) error {
 	type row struct {
 		id    []byte

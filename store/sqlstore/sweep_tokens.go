@@ -7,9 +7,9 @@ import (
 )
 
 // Sweep deletes the history of a token first, then its tickets, then the token. A token
-// with descendants that stay is buried: it keeps its row but loses its secrets, and nothing
-// finds it any more. Its counters and its tombstone still bind the descendants. A buried
-// token is deleted with the last of its descendants.
+// with descendants that stay is buried: it keeps its row but loses its secrets, and
+// nothing finds it any more. Its counters and its tombstone still bind the descendants. A
+// buried token is deleted with the last of its descendants.
 
 // tokens deletes tokens that were revoked, or have expired, long enough ago.
 func (w *sweeper) tokens(ctx context.Context) error {
@@ -80,8 +80,8 @@ func (w *sweeper) due(ctx context.Context, limit int64) (ids, error) {
 	return unique(all), nil
 }
 
-// histories deletes events and reports whether none is left. Identities of uses stay until
-// their time comes.
+// histories deletes events and reports whether none is left. Identities of uses stay
+// until their time comes.
 func (w *sweeper) histories(ctx context.Context, d tokenKeys) (bool, error) {
 	left := w.left(w.done.Events)
 	events, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {history} WHERE token IN ? AND named = 1 LIMIT ?`, d.keys, left+1)

@@ -63,7 +63,8 @@ func TestLease(t *testing.T) {
 	assert.False(t, begin(t, g, first, now+1503).InDoubt, "the doubt was ended")
 }
 
-// A lease that lapses, comes back and lapses again leaves one doubt, with its last instant.
+// A lease that lapses, comes back and lapses again leaves one doubt, with its last
+// instant.
 func TestOneDoubtForEachLease(t *testing.T) {
 	g := newGrant()
 	begin(t, g, first, now)
