@@ -40,6 +40,7 @@ type queue struct {
 	free    int                    // slots
 	active  map[store.TokenID]bool // tokens of which a use is under way
 	waiting []*waiter
+	onWait  func() // if set, called when a use begins to wait; for tests
 }
 
 func newQueue(slots, most int) *queue {
@@ -100,6 +101,9 @@ func (q *queue) enter(w *waiter) turn {
 	defer q.mu.Unlock()
 	if q.free == 0 || q.active[w.token.ID] {
 		q.waiting = append(q.waiting, w)
+		if q.onWait != nil {
+			q.onWait()
+		}
 		return turnWait
 	}
 	q.start([]*waiter{w})

@@ -10,14 +10,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// newTicket returns a transfer code that is ready.
-func newTicket(token store.TokenID) store.Ticket {
-	n := store.Ticket{Status: store.TicketReady, Token: token, Key: store.Sealed("key"), Payload: store.Sealed("payload"), Expires: lifeNow}
-	n.Kind = store.TicketTransfer
-	fresh(n.ID[:])
-	return n
-}
-
 // consuming returns a use that takes a ticket.
 func consuming(ref store.TicketRef) store.Use {
 	u := newUse()
@@ -25,8 +17,8 @@ func consuming(ref store.TicketRef) store.Use {
 	return u
 }
 
-// heldTickets starts a use that changes tickets and keeps it under way, so that others wait
-// behind it.
+// heldTickets starts a use that changes tickets and keeps it under way, so that others
+// wait behind it.
 func (st *stage) heldTickets(t *testing.T) *call {
 	t.Helper()
 	u := newUse()
@@ -34,8 +26,8 @@ func (st *stage) heldTickets(t *testing.T) *call {
 	return st.underWay(func() *call { return st.start(t.Context(), u) })
 }
 
-// Uses with tickets that wait together are one batch. Of two that take the same ticket one
-// succeeds, and the other one charges nothing.
+// Uses with tickets that wait together are one batch. Of two that take the same ticket
+// one succeeds, and the other one charges nothing.
 //
 // proves P3
 func TestBatchOfTickets(t *testing.T) {
@@ -47,7 +39,7 @@ func TestBatchOfTickets(t *testing.T) {
 		one := st.startWaiting(t, t.Context(), consuming(code.TicketRef))
 		two := st.startWaiting(t, t.Context(), consuming(code.TicketRef))
 		unknown := st.startWaiting(t, t.Context(), consuming(newTicket(st.token.ID).TicketRef))
-		child := newChild(t, st, 5)
+		child := newChild(t, st, st.token.ID, 5)
 		creating := newUse()
 		short := newTicket(child.ID)
 		creating.Tickets.Put = []store.Ticket{short}
