@@ -8,11 +8,8 @@ import (
 	"fmt"
 )
 
-// check finds out whether the store can use the database.
+// check finds out whether the store can use the schema and the settings.
 func (s *Store) check(ctx context.Context, d Dialect) error {
-	if err := checkDialect(ctx, s.db, d); err != nil {
-		return err
-	}
 	if err := s.checkSchema(ctx); err != nil {
 		return err
 	}

@@ -13,9 +13,6 @@ func (s *Store) CreateRoot(ctx context.Context, g store.Grant, t store.Token, ti
 	if err := store.CheckRoot(&g, &t, &tickets); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "create a root", func() error {
 		plan, err := s.planChanges(ctx, &tickets, t.Created)
 		if err == nil {

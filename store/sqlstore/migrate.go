@@ -63,14 +63,10 @@ func migrations(d Dialect, n names) ([]migration, error) {
 // *[DialectError] if the database is of another kind, and [ErrNewerSchema] if the schema
 // is of a later version than this package.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
-		return err
-	}
-	s := &Store{db: db, engine: e, names: n}
 	if err := s.checkNotNewer(ctx); err != nil {
 		return err
 	}
@@ -79,7 +75,7 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) err
 	for attempt := 1; ; attempt++ {
 		err := s.begin(ctx)
 		if err == nil {
-			err = migrate(ctx, db, dialect, n)
+			err = migrate(ctx, db, dialect, s.names)
 		}
 		if err == nil {
 			return nil
@@ -153,24 +149,20 @@ const versions = "migrations"
 // It changes nothing. It returns a *[DialectError] if the database is of another kind,
 // and [ErrNewerSchema] if the schema is of a later version than this package.
 func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
+	if err := s.checkNotNewer(ctx); err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, engine: e, names: n}
 	have, err := s.schemaVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := migrations(dialect, n)
+	all, err := migrations(dialect, s.names)
 	if err != nil {
 		return nil, err
-	}
-	if have > schemaVersion {
-		return nil, &SchemaError{Have: have, Want: schemaVersion}
 	}
 	var pending []string
 	for _, m := range all {

@@ -17,9 +17,6 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 	if err := r.Check(); err != nil {
 		return store.Revoked{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return store.Revoked{}, err
-	}
 	var out store.Revoked
 	err := s.step(ctx, "revoke", func() (err error) {
 		t, err := s.readRevocable(ctx, &r)

@@ -27,8 +27,11 @@ const (
 	maxPause    = 128 * time.Millisecond
 )
 
-// step runs one step until it is decided.
+// step runs one step until it is decided. A step whose context has ended does not begin.
 func (s *Store) step(ctx context.Context, name string, try func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for attempt := 1; ; attempt++ {
 		err := try()
 		if !s.again(err) {
