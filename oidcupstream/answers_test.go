@@ -163,7 +163,8 @@ func TestTruncatedAnswer(t *testing.T) {
 	require.ErrorIs(t, err, oidcupstream.ErrAnswer)
 }
 
-// An answer that begins and does not end is given up in time, whatever client sends the request.
+// An answer that begins and does not end is given up in time, whatever client sends the
+// request.
 func TestAnswerWithoutEnd(t *testing.T) {
 	var p *oidcupstream.Provider
 	var err error

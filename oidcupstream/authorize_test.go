@@ -64,7 +64,8 @@ func TestAuthorizationURLOptions(t *testing.T) {
 	require.False(t, q.Has("ui_locales"), "present without a value is left out")
 }
 
-// Audiences reach both the authorization request and the token requests as the provider wants them.
+// Audiences reach both the authorization request and the token requests as the provider
+// wants them.
 func TestAudienceParameter(t *testing.T) {
 	audiences := []string{"https://a.example", "https://b.example"}
 	for name, test := range map[string]struct {
@@ -195,7 +196,8 @@ func TestAuthorizationRequestRefused(t *testing.T) {
 	require.ErrorIs(t, err, oidcupstream.ErrRequest, "no redirect URL")
 }
 
-// Answers of another issuer are refused (RFC 9207), whether they bring a code or an error.
+// Answers of another issuer are refused (RFC 9207), whether they bring a code or an
+// error.
 func TestCheckRedirect(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	iss := b.op.Issuer()

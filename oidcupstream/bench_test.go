@@ -14,9 +14,10 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// BenchmarkRefresh measures one refresh among 32 concurrent ones on the loopback interface: through the transport that a
-// provider has by default, through that of net/http, and, as the floor (x-bare), a POST of the same form through the former
-// kind of transport with nothing around it.
+// BenchmarkRefresh measures one refresh among 32 concurrent ones on the loopback
+// interface: through the transport that a provider has by default, through that of
+// net/http, and, as the floor (x-bare), a POST of the same form through the former kind
+// of transport with nothing around it.
 func BenchmarkRefresh(b *testing.B) {
 	const answer = `{"access_token":"a","token_type":"Bearer","expires_in":3600,"scope":"openid"}`
 	var server *httptest.Server

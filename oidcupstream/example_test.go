@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// How to describe a provider, here one that wants audiences in the parameter audience, separated by spaces. New does not use
-// the network: the provider may be down.
+// How to describe a provider, here one that wants audiences in the parameter audience,
+// separated by spaces. New does not use the network: the provider may be down.
 func ExampleNew() {
 	provider, err := oidcupstream.New(oidcupstream.Config{
 		Issuer:      "https://op.example.org",
@@ -34,7 +34,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// Example Login https://op.example.org [openid profile storage.read]
-	// oidcupstream: invalid configuration: Auth: missing; a client without credentials says PublicClient()
+	// oidcupstream: invalid configuration: Auth: it is missing; use PublicClient() for a client without credentials
 }
 
 // How a web application logs a user in.

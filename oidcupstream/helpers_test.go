@@ -149,7 +149,8 @@ func upstreamError(t *testing.T, err error) *oidcupstream.Error {
 	return e
 }
 
-// rawProvider is a provider whose metadata is right and whose token endpoint is the given handler.
+// rawProvider is a provider whose metadata is right and whose token endpoint is the given
+// handler.
 func rawProvider(t *testing.T, handler http.HandlerFunc, change ...func(*oidcupstream.Config)) *oidcupstream.Provider {
 	t.Helper()
 	mux := http.NewServeMux()

@@ -169,7 +169,8 @@ func TestSignerFailure(t *testing.T) {
 	require.ErrorIs(t, err, signer.err)
 }
 
-// PKCE and the code's other bonds hold: a code does not work with another verifier, twice, late, or for another client.
+// PKCE and the code's other bonds hold: a code does not work with another verifier,
+// twice, late, or for another client.
 func TestExchangeRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	verifier := oauth2.GenerateVerifier()
@@ -213,7 +214,8 @@ func TestExchangeRefused(t *testing.T) {
 	}
 }
 
-// A wrong ID token is never accepted, and its refresh token, which the provider did issue, is not lost.
+// A wrong ID token is never accepted, and its refresh token, which the provider did
+// issue, is not lost.
 func TestIDTokenRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	now := b.clock.Now().Unix()
@@ -308,7 +310,8 @@ func TestSubjectFromIDTokenOnly(t *testing.T) {
 	require.Equal(t, "alice", tokens.Subject)
 }
 
-// New signing keys are found when they are first used; tokens of withdrawn ones are refused.
+// New signing keys are found when they are first used; tokens of withdrawn ones are
+// refused.
 func TestSigningKeyRotation(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.login()

@@ -19,7 +19,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// A provider that is down when the program starts takes nothing with it, and is used as soon as it is up.
+// A provider that is down when the program starts takes nothing with it, and is used as
+// soon as it is up.
 func TestProviderDownAtFirst(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.faults.on(optest.EndpointDiscovery, optest.Fault{FailBefore: 503})
@@ -126,7 +127,8 @@ func TestMetadataRenewed(t *testing.T) {
 	}, 2*time.Minute, time.Millisecond)
 }
 
-// The look-up of metadata and the call share one timeout, so that a refresh never takes longer than said.
+// The look-up of metadata and the call share one timeout, so that a refresh never takes
+// longer than said.
 func TestRefreshTimeoutIncludesMetadata(t *testing.T) {
 	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.Timeout = 50 * time.Millisecond })
 	b.faults.on(optest.EndpointDiscovery, optest.Fault{Wait: func(ctx context.Context) { <-ctx.Done() }})

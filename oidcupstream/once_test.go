@@ -22,7 +22,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// pointedAt is a provider whose metadata is fine and whose endpoints are at another address.
+// pointedAt is a provider whose metadata is fine and whose endpoints are at another
+// address.
 func pointedAt(t *testing.T, endpoints string, change ...func(*oidcupstream.Config)) *oidcupstream.Provider {
 	t.Helper()
 	var server *httptest.Server
@@ -39,9 +40,8 @@ func pointedAt(t *testing.T, endpoints string, change ...func(*oidcupstream.Conf
 	return p
 }
 
-// A provider that closes a kept connection when the second request is on it: the request may have been worked on, so it is
-// neither repeated nor reported as not sent.
-// proves P5
+// A provider that closes a kept connection when the second request is on it: the request
+// may have been worked on, so it is neither repeated nor reported as not sent. proves P5
 func TestNeverSentTwiceOnLostConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -103,9 +103,9 @@ func (c brittleConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// net/http repeats a request on a fresh connection if a kept one fails before anything was written, whatever the method.
-// Not ours: what was written once is for the caller to judge.
-// proves P5
+// net/http repeats a request on a fresh connection if a kept one fails before anything
+// was written, whatever the method. Not ours: what was written once is for the caller to
+// judge. proves P5
 func TestNeverSentTwiceOnDeadConnection(t *testing.T) {
 	var requests, dials atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,8 +150,8 @@ func (s stubborn) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.base.RoundTrip(r)
 }
 
-// Even a transport that repeats requests cannot send the refresh token twice: the body can be read once.
-// proves P5
+// Even a transport that repeats requests cannot send the refresh token twice: the body
+// can be read once. proves P5
 func TestNeverSentTwiceByRetryingTransport(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict}, func(c *oidcupstream.Config) {
 		c.HTTPClient = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}

@@ -44,8 +44,8 @@ func TestRefresh(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The scope parameter is what the caller gives, to the letter: offline_access is not added, and without scopes there is no
-// parameter at all.
+// The scope parameter is what the caller gives, to the letter: offline_access is not
+// added, and without scopes there is no parameter at all.
 func TestRefreshSendsScopesAsGiven(t *testing.T) {
 	var got []string
 	var present bool
@@ -70,8 +70,8 @@ func TestRefreshSendsScopesAsGiven(t *testing.T) {
 	require.Nil(t, tokens.Scopes)
 }
 
-// What the provider answers is reported, wider or narrower, so that the caller can compare.
-// proves P1
+// What the provider answers is reported, wider or narrower, so that the caller can
+// compare. proves P1
 func TestRefreshReportsAnswer(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	login := b.login()
@@ -113,8 +113,8 @@ func TestRefreshOpaqueAccessToken(t *testing.T) {
 	require.Empty(t, tokens.Audiences)
 }
 
-// An ID token in a refresh answer must be about the user of the grant; the refresh token is not lost with the rest.
-// proves P5
+// An ID token in a refresh answer must be about the user of the grant; the refresh token
+// is not lost with the rest. proves P5
 func TestRefreshOfAnotherUser(t *testing.T) {
 	for _, claim := range []string{"sub", "iss", "aud"} {
 		b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
@@ -131,9 +131,9 @@ func TestRefreshOfAnotherUser(t *testing.T) {
 	}
 }
 
-// Every way in which a refresh can fail, and what may be concluded. acted tells what the provider really did: an error that
-// says NotSent or Refused while the provider acted would lose the refresh token.
-// proves P5
+// Every way in which a refresh can fail, and what may be concluded. acted tells what the
+// provider really did: an error that says NotSent or Refused while the provider acted
+// would lose the refresh token. proves P5
 func TestRefreshOutcomes(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("a redirect was followed")
@@ -252,8 +252,8 @@ func TestRefreshTokenOfUnusableAnswer(t *testing.T) {
 	require.Zero(t, b.op.Reuses())
 }
 
-// A caller that goes away while the provider works does not know what became of its request.
-// proves P5
+// A caller that goes away while the provider works does not know what became of its
+// request. proves P5
 func TestRefreshCancelled(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
 	login := b.login()
@@ -295,7 +295,8 @@ func TestRefreshRequestRefused(t *testing.T) {
 	}
 }
 
-// Concurrent use of one provider: many grants, each refreshed through its own chain of tokens.
+// Concurrent use of one provider: many grants, each refreshed through its own chain of
+// tokens.
 func TestConcurrentRefreshes(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
 	const grants, rounds = 8, 10

@@ -77,8 +77,8 @@ func TestTypesRedactThemselves(t *testing.T) {
 	}
 }
 
-// fmt calls no methods of what is in unexported fields; what stays in memory for long is safe there too.
-// proves P9
+// fmt calls no methods of what is in unexported fields; what stays in memory for long is
+// safe there too. proves P9
 func TestHiddenFieldsAreRedacted(t *testing.T) {
 	const secret = "planted-secret-0123456789"
 	for _, auth := range []oidcupstream.ClientAuth{oidcupstream.ClientSecretBasic(secret), oidcupstream.ClientSecretPost(secret)} {
@@ -181,8 +181,8 @@ func TestProviderTextIsBounded(t *testing.T) {
 	require.NotContains(t, e.Error(), "\n")
 }
 
-// Everything that a real login and refresh handle, searched for in everything that they let out on the way.
-// proves P9
+// Everything that a real login and refresh handle, searched for in everything that they
+// let out on the way. proves P9
 func TestNothingLeaksInAFlow(t *testing.T) {
 	var out strings.Builder
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})

@@ -21,8 +21,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// A provider that was not written for this package: login with PKCE, exchange, refresh with rotation, userinfo, revocation,
-// with every way of client authentication that it offers.
+// A provider that was not written for this package: login with PKCE, exchange, refresh
+// with rotation, userinfo, revocation, with every way of client authentication that it
+// offers.
 func TestForeignProvider(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
