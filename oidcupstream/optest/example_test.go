@@ -11,7 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// A provider that revokes the whole grant when an old refresh token comes back, as a test of an application sees it.
+// A provider that revokes the whole grant when an old refresh token comes back, as a test
+// of an application sees it.
 func ExampleStart() {
 	ctx := context.Background()
 	op, err := optest.Start(optest.Options{Rotation: optest.RotateStrict})
@@ -21,7 +22,8 @@ func ExampleStart() {
 	}
 	defer op.Close()
 
-	// The application under test: a provider with the configuration of the server's client.
+	// The application under test: a provider with the configuration of the server's
+	// client.
 	provider, err := oidcupstream.New(op.ClientConfig("https://portal.example.org/redirect"))
 	if err != nil {
 		fmt.Println(err)

@@ -19,7 +19,8 @@ import (
 
 const callback = "https://portal.example.org/redirect"
 
-// client speaks to the server in plain HTTP, so that the server's answers are seen as they are.
+// client speaks to the server in plain HTTP, so that the server's answers are seen as
+// they are.
 type client struct {
 	t    *testing.T
 	op   *optest.Server

@@ -205,7 +205,8 @@ func TestSecretsAndRecord(t *testing.T) {
 	require.NotEqual(t, "changed", c.op.Record()[2].Scopes[0])
 }
 
-// Faults know what they are about to spoil, are counted per endpoint, and may call back into the server.
+// Faults know what they are about to spoil, are counted per endpoint, and may call back
+// into the server.
 func TestFaultPoints(t *testing.T) {
 	var mu sync.Mutex
 	var points []optest.FaultPoint
@@ -243,7 +244,8 @@ func TestFaultPoints(t *testing.T) {
 	require.Equal(t, []string{"openid", "offline_access", "storage.read"}, points[3].Scopes)
 }
 
-// Closing the server releases requests that wait in a fault, and none of them takes effect.
+// Closing the server releases requests that wait in a fault, and none of them takes
+// effect.
 func TestCloseReleasesWaiters(t *testing.T) {
 	waiting := make(chan struct{})
 	var once sync.Once
