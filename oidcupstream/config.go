@@ -98,8 +98,9 @@ type Config struct {
 	// connection affects one request only, keeps 64 idle connections to a host for 30
 	// seconds, and takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
 	HTTPClient *http.Client
-	// Timeout bounds one call, fetching the metadata included. 0 means [DefaultTimeout]
-	// (8 s). An exchange may spend the same time again to fetch the provider's keys.
+	// Timeout bounds one call and includes the time to fetch metadata. 0 means
+	// [DefaultTimeout] (8 s). An exchange may spend the same time again to fetch the
+	// provider's keys.
 	Timeout time.Duration
 	// MaxResponseBytes bounds the body of a response, in bytes after decompression. 0
 	// means [DefaultMaxResponseBytes] (1 MiB).

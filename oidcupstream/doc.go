@@ -24,9 +24,9 @@
 //
 // Many providers rotate refresh tokens: a refresh returns a new token, and the old one
 // stops working. Some revoke the whole grant when they see the old one again. Therefore
-// this package sends a token request at most once. It never retries, and net/http cannot
-// either; see the comment at post. Every failure is an [*Error], whose [Outcome] says
-// what a caller may conclude:
+// this package sends a token request at most once. It never retries, and it leaves
+// net/http nothing to retry with. Every failure is an [*Error], whose [Outcome] says what
+// a caller may conclude:
 //
 //	NotSent   the provider cannot have seen the request    undo everything; try again at will
 //	Refused   the provider answered with an OAuth error    undo the use; see Error.InvalidGrant

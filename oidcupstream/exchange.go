@@ -72,8 +72,8 @@ func (p *Provider) oneAudience(audiences []string) (named []string, partial bool
 	return audiences, false
 }
 
-// tokenCall sends the request of an exchange or a refresh. Config.Timeout bounds it,
-// fetching the metadata included.
+// tokenCall sends the request of an exchange or a refresh. Config.Timeout bounds it and
+// includes the time to fetch metadata.
 func (p *Provider) tokenCall(ctx context.Context, op string, form url.Values, audiences, requested []string, secrets ...string) (*Tokens, *metadata, error) {
 	if err := p.addAudiences(form, audiences); err != nil {
 		return nil, nil, requestError(op, "%w", err)

@@ -27,7 +27,7 @@ type RefreshRequest struct {
 }
 
 // Refresh asks for an access token (RFC 6749 section 6). It sends the refresh token at
-// most once and takes at most Config.Timeout, fetching the metadata included.
+// most once and takes at most Config.Timeout, which includes the time to fetch metadata.
 //
 // If the answer has a refresh token, keep it before doing anything else: the old one may
 // have stopped working. The scopes and audiences are those of the answer. They may be
