@@ -150,7 +150,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 		}
 		return l.say(ctx, j.ID, "is not submitted\n"+verdict.String())
 	}
-	list, err := narrowest(j.Plan, now)
+	list, err := j.Plan.Clauses(now)
 	if err != nil {
 		return err
 	}

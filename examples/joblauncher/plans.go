@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
@@ -79,14 +78,4 @@ func jobNamed(id string) *job {
 		}
 	}
 	return nil
-}
-
-// narrowest are the clauses for a plan: enough for it, and for nothing else.
-func narrowest(p plan.Plan, submitted time.Time) (restriction.List, error) {
-	list, err := p.Clauses(submitted)
-	if err != nil {
-		return nil, err
-	}
-	_, err = p.Prove(submitted, list)
-	return list, err
 }

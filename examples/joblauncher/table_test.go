@@ -70,7 +70,7 @@ func TestJobs(t *testing.T) {
 	for _, j := range jobs() {
 		require.NoError(t, j.Plan.Validate(), j.ID)
 		require.NotEqual(t, userToken, j.ID)
-		list, err := narrowest(j.Plan, begin)
+		list, err := j.Plan.Clauses(begin)
 		require.NoError(t, err, j.ID)
 		require.Len(t, list, len(j.Plan.Phases), j.ID)
 		for _, s := range j.Steps {
