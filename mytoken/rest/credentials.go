@@ -13,11 +13,11 @@ import (
 func (c *call) token(inBody ...wire.Secret) (mytoken.Secret, error) {
 	for _, s := range inBody {
 		if !s.IsEmpty() {
-			return c.hold(s.Reveal()), nil
+			return c.hold(s.Secret), nil
 		}
 	}
 	if s := bearer(c.r.Header.Get("Authorization")); s != "" {
-		return c.hold(s), nil
+		return c.hold(mytoken.NewSecret(s)), nil
 	}
 	return c.cookieToken()
 }
@@ -29,13 +29,13 @@ func (c *call) cookieToken() (mytoken.Secret, error) {
 		return mytoken.Secret{}, errNoToken
 	}
 	c.cookie = true
-	return c.hold(cookie.Value), nil
+	return c.hold(mytoken.NewSecret(cookie.Value)), nil
 }
 
 // hold takes the token that a client presented, and notes whether it is a JWT.
-func (c *call) hold(token string) mytoken.Secret {
-	c.readable = strings.Count(token, ".") == 2
-	return mytoken.NewSecret(token)
+func (c *call) hold(token mytoken.Secret) mytoken.Secret {
+	c.readable = strings.Count(token.Reveal(), ".") == 2
+	return token
 }
 
 // bearer reads an Authorization header (RFC 6750 section 2.1). It ignores other schemes,

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
@@ -59,7 +58,7 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 		return nil, badRequest("the token is missing")
 	}
 	body, err := c.accessToken(issuer.AccessTokenRequest{
-		Token: c.hold(token.Reveal()), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
+		Token: c.hold(token.Secret), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +125,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	update := c.update(issued.Update)
 	scopes, _ := issued.Restrictions.ScopeUnion()
 	return ok(&wire.AccessTokenResponse{
-		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
+		AccessToken: wire.Secret{Secret: issued.Token}, IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
 		TokenUpdate: update, RefreshToken: rotated(update),
 	}), nil
@@ -174,7 +173,7 @@ func oauthRevoke(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	err := c.revoke(issuer.RevokeRequest{Token: mytoken.NewSecret(req.Token.Reveal()), Recursive: true, Client: c.client})
+	err := c.revoke(issuer.RevokeRequest{Token: req.Token.Secret, Recursive: true, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +188,7 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: mytoken.NewSecret(req.Token.Reveal())})
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret})
 	var unusable *issuer.TokenError
 	switch {
 	case errors.As(err, &unusable):

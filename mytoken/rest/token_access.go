@@ -43,7 +43,7 @@ func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResp
 		return nil, err
 	}
 	return &wire.AccessTokenResponse{
-		AccessToken: wire.NewSecret(got.Token.Reveal()), TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
+		AccessToken: wire.Secret{Secret: got.Token}, TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
 		Scope: strings.Join(got.Scopes, " "), Audience: got.Audiences, TokenUpdate: c.update(got.Update),
 	}, nil
 }
@@ -68,7 +68,7 @@ func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	}
 	c.guard.remember(code.Code.Reveal(), code.Expires)
 	return ok(wire.TokenResponse{
-		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
+		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.Secret{Secret: code.Code},
 		ExpiresIn: c.secondsUntil(code.Expires),
 	}), nil
 }

@@ -18,10 +18,10 @@ func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	}
 	if t.Type == mytoken.ResponseTransferCode {
 		c.guard.remember(t.TransferCode.Reveal(), t.CodeExpires)
-		out.TransferCode, out.ExpiresIn = wire.NewSecret(t.TransferCode.Reveal()), c.secondsUntil(t.CodeExpires)
+		out.TransferCode, out.ExpiresIn = wire.Secret{Secret: t.TransferCode}, c.secondsUntil(t.CodeExpires)
 		return out
 	}
-	out.Mytoken = wire.NewSecret(t.Token.Reveal())
+	out.Mytoken = wire.Secret{Secret: t.Token}
 	return out
 }
 

@@ -15,7 +15,7 @@ const shortestToken = 32
 
 // tokenRevoke is the revocation endpoint (protocol section 5.7).
 func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
-	token := mytoken.NewSecret(req.Token.Reveal())
+	token := req.Token.Secret
 	if token.IsEmpty() {
 		var err error
 		if token, err = c.cookieToken(); err != nil {
