@@ -76,40 +76,38 @@ func (p *problem) refusedBy() []string {
 	return p.refusal.Keys()
 }
 
-// rule is a row of the table of errors.
-type rule struct {
-	is     func(error) (text string, ok bool)
-	status int
-	code   string
-}
+// rule is a row of the table of errors. It reports whether it is about an error.
+type rule func(error) (problem, bool)
 
 // sentinel is a rule for an error value.
 func sentinel(target error, status int, code, text string) rule {
-	return rule{func(err error) (string, bool) { return text, errors.Is(err, target) }, status, code}
+	return func(err error) (problem, bool) {
+		return problem{status: status, code: code, text: text}, errors.Is(err, target)
+	}
 }
 
-// typed is a rule for an error type. The rule holds for errors that where accepts, and text is
-// what the client reads.
-func typed[E error](where func(E) bool, status int, code string, text func(E) string) rule {
-	return rule{func(err error) (string, bool) {
+// typed is a rule for an error type.
+func typed[E error](look func(E) problem) rule {
+	return func(err error) (problem, bool) {
 		var e E
-		if !errors.As(err, &e) || where != nil && !where(e) {
-			return "", false
+		if !errors.As(err, &e) {
+			return problem{}, false
 		}
-		return text(e), true
-	}, status, code}
+		return look(e), true
+	}
 }
 
-func always[E error](text string) func(E) string { return func(E) string { return text } }
-
-func codeReason(r issuer.CodeReason) func(*issuer.CodeError) bool {
-	return func(e *issuer.CodeError) bool { return e.Reason == r }
+// invalid is a rule for an error type whose errors say what is wrong with a request.
+func invalid[E error](text func(E) string) rule {
+	return typed(func(e E) problem { return problem{status: 400, code: wire.ErrorInvalidRequest, text: text(e)} })
 }
 
 // rules is the only table from errors to the wire (protocol section 5.0.5). The first rule that
 // matches wins. An error without a rule is 500, and only the operator's log has its text.
 var rules = []rule{
-	typed[*requestError](nil, 0, wire.ErrorInvalidRequest, func(e *requestError) string { return e.text }),
+	typed(func(e *requestError) problem {
+		return problem{status: e.status, code: wire.ErrorInvalidRequest, text: e.text}
+	}),
 	sentinel(errNoToken, 401, wire.ErrorInvalidToken, "no mytoken found in request"),
 	sentinel(errNotFound, 404, wire.ErrorNotFound, ""),
 	sentinel(errConsentCode, 404, wire.ErrorNotFound, "consent code not valid"),
@@ -118,90 +116,111 @@ var rules = []rule{
 	sentinel(errCrossOrigin, 403, wire.ErrorAccessDenied, "request from another site"),
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
-	typed[*standardError](nil, 400, "", func(e *standardError) string { return e.text }),
-	typed[*tooManyError](nil, 429, "Too Many Requests", always[*tooManyError]("too many failed attempts")),
+	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
+	typed(func(e *tooManyError) problem {
+		return problem{status: 429, code: "Too Many Requests", text: "too many failed attempts", retry: e.retry}
+	}),
 
-	typed(codeReason(issuer.CodePending), 428, wire.ErrorAuthorizationPending, always[*issuer.CodeError]("")),
-	typed(codeReason(issuer.CodeDeclined), 401, wire.ErrorAccessDenied, always[*issuer.CodeError]("user declined consent")),
-	typed(codeReason(issuer.CodeExpired), 401, wire.ErrorExpiredToken, always[*issuer.CodeError]("polling or transfer code is expired")),
-	typed(codeReason(issuer.CodeUnknown), 401, wire.ErrorInvalidToken, always[*issuer.CodeError]("Bad polling or transfer code")),
-	typed(deniedLogin, 401, wire.ErrorAccessDenied, func(e *issuer.CodeError) string { return loginText(e.Login) }),
-	typed(codeReason(issuer.CodeFailed), 502, wire.ErrorOIDC, func(e *issuer.CodeError) string { return loginText(e.Login) }),
-
+	typed(codeProblem),
+	typed(func(e *mytoken.NotYetValidError) problem {
+		return problem{status: 401, code: wire.ErrorInvalidToken, text: "token is not valid yet", refusal: tooEarly(e)}
+	}),
 	sentinel(mytoken.ErrTokenExpired, 401, wire.ErrorInvalidToken, "token has expired"),
 	sentinel(mytoken.ErrTokenNotYetValid, 401, wire.ErrorInvalidToken, "token is not valid yet"),
-	typed(malformed, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("token not valid")),
-	typed[*issuer.TokenError](nil, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("")),
-	typed[*issuer.ReconnectError](nil, 401, wire.ErrorInvalidToken, always[*issuer.ReconnectError]("No refresh token attached")),
-	typed(needsRevoke, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
-		"The provided token is neither a parent of the token to be revoked nor does it have the 'manage_mytokens:revoke' capability")),
-	typed[*mytoken.CapabilityError](nil, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
-		"The provided token does not have the required capability for this operation")),
-	typed[*issuer.RefusedError](nil, 403, wire.ErrorUsageRestricted, always[*issuer.RefusedError](
-		"The restrictions of this token does not allow this usage")),
-	typed[*issuer.PolicyError](nil, 403, wire.ErrorAccessDenied, func(e *issuer.PolicyError) string { return e.Unwrap().Error() }),
+	typed(tokenProblem),
+	typed(func(*issuer.ReconnectError) problem {
+		return problem{status: 401, code: wire.ErrorInvalidToken, text: "No refresh token attached"}
+	}),
+	typed(capabilityProblem),
+	typed(func(e *issuer.RefusedError) problem {
+		return problem{
+			status: 403, code: wire.ErrorUsageRestricted, text: "The restrictions of this token does not allow this usage",
+			refusal: e.Explanation,
+		}
+	}),
+	typed(func(e *issuer.PolicyError) problem {
+		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Unwrap().Error()}
+	}),
 	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 
 	sentinel(issuer.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
 	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
 	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
-	typed[*issuer.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
-	typed[*profile.Error](nil, 400, wire.ErrorInvalidRequest, func(e *profile.Error) string { return e.Reason }),
+	invalid(requestText),
+	invalid(func(e *profile.Error) string { return e.Reason }),
 	sentinel(restriction.ErrPast, 400, wire.ErrorInvalidRequest, textExpired),
-	typed[*restriction.ClauseError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.ClauseError]("restrictions")),
-	typed[*restriction.LimitError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.LimitError]("restrictions")),
+	invalid(func(e *restriction.ClauseError) string { return restrictionText(e) }),
+	invalid(func(e *restriction.LimitError) string { return restrictionText(e) }),
 	sentinel(restriction.ErrSyntax, 400, wire.ErrorInvalidRequest, "restrictions are malformed"),
 	sentinel(capability.ErrSyntax, 400, wire.ErrorInvalidRequest, "capabilities are malformed"),
 	sentinel(capability.ErrName, 400, wire.ErrorInvalidRequest, "capabilities: malformed name"),
 	sentinel(capability.ErrTooLarge, 400, wire.ErrorInvalidRequest, "capabilities: too many or too long"),
 	sentinel(mytoken.ErrRotation, 400, wire.ErrorInvalidRequest, "rotation is malformed"),
 
-	typed[*issuer.LoginError](nil, wire.StatusProviderError, wire.ErrorOIDC, loginText),
-	typed[*issuer.UpstreamError](nil, 0, wire.ErrorOIDC, upstreamText),
-	typed[*issuer.BusyError](nil, 503, wire.ErrorTemporarilyUnavailable, always[*issuer.BusyError]("busy, try again later")),
+	typed(func(e *issuer.LoginError) problem {
+		return problem{status: wire.StatusProviderError, code: wire.ErrorOIDC, text: loginText(e)}
+	}),
+	typed(func(e *issuer.UpstreamError) problem {
+		return problem{status: max(e.Status, 400), code: wire.ErrorOIDC, text: joinText(e.Code, e.Description), provider: e.Code}
+	}),
+	typed(func(e *issuer.BusyError) problem {
+		return problem{status: 503, code: wire.ErrorTemporarilyUnavailable, text: "busy, try again later", retry: max(e.RetryAfter, time.Second)}
+	}),
 	sentinel(issuer.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
 	sentinel(context.DeadlineExceeded, 503, wire.ErrorTemporarilyUnavailable, "the answer took too long"),
 	sentinel(context.Canceled, 503, wire.ErrorTemporarilyUnavailable, "the request was given up"),
 }
 
-// problemOf looks an error up.
+// problemOf looks up an error in the table.
 func problemOf(err error) problem {
 	p := problem{status: http.StatusInternalServerError, code: wire.ErrorInternal}
-	for _, r := range rules {
-		if text, ok := r.is(err); ok {
-			p = problem{status: r.status, code: r.code, text: text}
+	for _, rule := range rules {
+		if found, ok := rule(err); ok {
+			p = found
 			break
 		}
 	}
-	var (
-		request  *requestError
-		upstream *issuer.UpstreamError
-		refused  *issuer.RefusedError
-		early    *mytoken.NotYetValidError
-		busy     *issuer.BusyError
-		many     *tooManyError
-		standard *standardError
-		text     *told
-	)
-	switch {
-	case p.status == 0 && errors.As(err, &request):
-		p.status = request.status
-	case p.status == 0 && errors.As(err, &upstream):
-		p.status, p.provider = max(upstream.Status, http.StatusBadRequest), upstream.Code
-	case errors.As(err, &refused):
-		p.refusal = refused.Explanation
-	case errors.As(err, &early):
-		p.refusal = tooEarly(early)
-	case errors.As(err, &busy):
-		p.retry = max(busy.RetryAfter, time.Second)
-	case errors.As(err, &standard):
-		p.code = standard.code
-	case errors.As(err, &many):
-		p.retry = many.retry
-	}
+	var text *told
 	if errors.As(err, &text) {
 		p.text = text.text
+	}
+	return p
+}
+
+func codeProblem(e *issuer.CodeError) problem {
+	switch e.Reason {
+	case issuer.CodePending:
+		return problem{status: 428, code: wire.ErrorAuthorizationPending}
+	case issuer.CodeDeclined:
+		return problem{status: 401, code: wire.ErrorAccessDenied, text: "user declined consent"}
+	case issuer.CodeExpired:
+		return problem{status: 401, code: wire.ErrorExpiredToken, text: "polling or transfer code is expired"}
+	case issuer.CodeFailed:
+		p := problem{status: 502, code: wire.ErrorOIDC}
+		if e.Login != nil {
+			p.text = loginText(e.Login)
+			if e.Login.Code == wire.ErrorAccessDenied {
+				p.status, p.code = 401, wire.ErrorAccessDenied
+			}
+		}
+		return p
+	}
+	return problem{status: 401, code: wire.ErrorInvalidToken, text: "Bad polling or transfer code"}
+}
+
+func tokenProblem(e *issuer.TokenError) problem {
+	p := problem{status: 401, code: wire.ErrorInvalidToken}
+	if e.Reason == issuer.TokenMalformed {
+		p.text = "token not valid"
+	}
+	return p
+}
+
+func capabilityProblem(e *mytoken.CapabilityError) problem {
+	p := problem{status: 403, code: wire.ErrorInsufficientCapabilities, text: "The provided token does not have the required capability for this operation"}
+	if e.Needed == capability.ManageMytokensRevoke {
+		p.text = "The provided token is neither a parent of the token to be revoked nor does it have the 'manage_mytokens:revoke' capability"
 	}
 	return p
 }
@@ -224,11 +243,9 @@ func requestText(e *issuer.RequestError) string {
 	return e.Field + ": " + strings.TrimPrefix(e.Reason, "restriction: ")
 }
 
-func ownText[E error](field string) func(E) string {
-	return func(e E) string { return field + ": " + strings.TrimPrefix(e.Error(), "restriction: ") }
+func restrictionText(err error) string {
+	return "restrictions: " + strings.TrimPrefix(err.Error(), "restriction: ")
 }
-
-func upstreamText(e *issuer.UpstreamError) string { return joinText(e.Code, e.Description) }
 
 func loginText(e *issuer.LoginError) string {
 	if e.Code == "server_error" || e.Code == wire.ErrorAccessDenied && e.Description != "" {
@@ -242,14 +259,4 @@ func joinText(code, description string) string {
 		return code + description
 	}
 	return fmt.Sprintf("%s: %s", code, description)
-}
-
-func malformed(e *issuer.TokenError) bool { return e.Reason == issuer.TokenMalformed }
-
-func deniedLogin(e *issuer.CodeError) bool {
-	return e.Reason == issuer.CodeFailed && e.Login != nil && e.Login.Code == wire.ErrorAccessDenied
-}
-
-func needsRevoke(e *mytoken.CapabilityError) bool {
-	return e.Needed == capability.ManageMytokensRevoke
 }
