@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
@@ -52,23 +53,17 @@ func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 }
 
 // asked returns what the login with the code in the path asks for.
-func (c *call) asked() (asked *issuer.ConsentRequest, err error) {
-	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
-		asked, err = c.issuer.Consent(c.ctx(), code)
-		return err
-	})
-	return asked, err
-}
+func (c *call) asked() (*issuer.ConsentRequest, error) { return withConsentCode(c, c.issuer.Consent) }
 
 // withConsentCode looks up the code in the path. Whatever is wrong with the code, the browser
 // hears that it does not exist (D67).
-func (c *call) withConsentCode(look func(mytoken.Secret) error) error {
-	err := c.guess(c.r.PathValue("code"), look)
+func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) (T, error)) (T, error) {
+	found, err := guessed(c, c.r.PathValue("code"), look)
 	var unusable *issuer.CodeError
 	if errors.As(err, &unusable) {
-		return errConsentCode
+		err = errConsentCode
 	}
-	return err
+	return found, err
 }
 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
@@ -111,11 +106,7 @@ func consentDecision(c *call) (*answer, error) {
 
 // decline ends the login and returns where the browser goes.
 func (c *call) decline() (string, error) {
-	var declined *issuer.Declined
-	err := c.withConsentCode(func(code mytoken.Secret) (err error) {
-		declined, err = c.issuer.Decline(c.ctx(), code)
-		return err
-	})
+	declined, err := withConsentCode(c, c.issuer.Decline)
 	switch {
 	case err != nil:
 		return "", err
@@ -127,20 +118,17 @@ func (c *call) decline() (string, error) {
 
 // agree starts the login with what the user decided.
 func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
-	var login *issuer.Login
-	err := c.withConsentCode(func(code mytoken.Secret) error {
-		asked, err := c.issuer.Consent(c.ctx(), code)
+	return withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*issuer.Login, error) {
+		asked, err := c.issuer.Consent(ctx, code)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agreed, err := agreedTo(asked, decision)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		login, err = c.issuer.Approve(c.ctx(), code, agreed)
-		return err
+		return c.issuer.Approve(ctx, code, agreed)
 	})
-	return login, err
 }
 
 // agreedTo returns what a login asked for, as the user changed it. Members that the decision

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -43,10 +44,8 @@ func consentForm(c *call, data []byte) (*answer, error) {
 	if !form.Decided() {
 		return again(form)
 	}
-	var login *issuer.Login
-	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
-		login, err = c.issuer.Approve(c.ctx(), code, form.Properties)
-		return err
+	login, err := withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*issuer.Login, error) {
+		return c.issuer.Approve(ctx, code, form.Properties)
 	})
 	if blame(&form.Form, err) {
 		return again(form)

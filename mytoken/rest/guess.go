@@ -3,6 +3,7 @@ package rest
 import (
 	"cmp"
 	"container/list"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"net/netip"
@@ -18,18 +19,18 @@ import (
 // goodFor is how long a code counts as good once it was seen to be. No code lives longer.
 const goodFor = time.Hour
 
-// guess looks up a code that a client may have made up. Only this service can have made a code
+// guessed looks up a code that a client may have made up. Only this service can have made a code
 // with a mark, so its look-up is free. Any other code counts as a failed guess if it is unknown.
-func (c *call) guess(code string, look func(mytoken.Secret) error) error {
+func guessed[T any](c *call, code string, look func(context.Context, mytoken.Secret) (T, error)) (found T, err error) {
 	secret, genuine := c.issuer.UnmarkCode(mytoken.NewSecret(code))
 	if genuine {
-		return look(secret)
+		return look(c.ctx(), secret)
 	}
 	q, err := c.guard.admit(c.client.Address, code)
 	if err != nil {
-		return err
+		return found, err
 	}
-	err = look(secret)
+	found, err = look(c.ctx(), secret)
 	var unusable *issuer.CodeError
 	switch {
 	case !errors.As(err, &unusable):
@@ -39,7 +40,7 @@ func (c *call) guess(code string, look func(mytoken.Secret) error) error {
 	default: // it exists, or existed
 		q.settle(false, c.issuer.Now().Add(goodFor))
 	}
-	return err
+	return found, err
 }
 
 // GuessLimits limits failed guesses of polling, transfer and consent codes. The length of the

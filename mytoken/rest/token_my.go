@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -70,10 +71,8 @@ func (c *call) loginRequest(req *wire.TokenRequest) (issuer.LoginRequest, error)
 
 // poll redeems a polling code (protocol section 5.4.2).
 func poll(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
-	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Poll(c.ctx(), issuer.PollRequest{Code: code, Client: c.client})
-		return err
+	issued, err := guessed(c, req.PollingCode.Reveal(), func(ctx context.Context, code mytoken.Secret) (*mytoken.Issued, error) {
+		return c.issuer.Poll(ctx, issuer.PollRequest{Code: code, Client: c.client})
 	})
 	if err != nil {
 		return nil, err
@@ -83,10 +82,8 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 
 // redeem redeems a transfer code (protocol section 5.4.4). Its answer has no rotation.
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
-	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Redeem(c.ctx(), issuer.RedeemRequest{Code: code, Client: c.client})
-		return err
+	issued, err := guessed(c, req.TransferCode.Reveal(), func(ctx context.Context, code mytoken.Secret) (*mytoken.Issued, error) {
+		return c.issuer.Redeem(ctx, issuer.RedeemRequest{Code: code, Client: c.client})
 	})
 	if err != nil {
 		return nil, err

@@ -129,13 +129,7 @@ func mistakesOf(c restriction.Clause) []mistake {
 	case errors.Is(err, restriction.ErrEmptyClause):
 		return []mistake{{"", "says nothing, and would allow everything. Fill in a field, or remove the clause."}}
 	case errors.As(err, &located):
-		return []mistake{{located.Key, reason(located.Err)}}
+		return []mistake{{located.Key, restriction.Reason(err)}}
 	}
-	return []mistake{{"", reason(err)}}
-}
-
-// reason is what an error of package restriction says to a user.
-func reason(err error) string {
-	text := strings.TrimPrefix(err.Error(), "restriction: ")
-	return strings.TrimPrefix(text, restriction.ErrInvalid.Error()+": ")
+	return []mistake{{"", restriction.Reason(err)}}
 }
