@@ -59,8 +59,7 @@ func (c *call) asked() (*issuer.ConsentRequest, error) { return withConsentCode(
 // hears that it does not exist (D67).
 func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) (T, error)) (T, error) {
 	found, err := guessed(c, c.r.PathValue("code"), look)
-	var unusable *issuer.CodeError
-	if errors.As(err, &unusable) {
+	if _, unusable := errors.AsType[*issuer.CodeError](err); unusable {
 		err = errConsentCode
 	}
 	return found, err

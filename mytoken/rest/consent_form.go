@@ -144,21 +144,15 @@ func blame(form *pages.Form, err error) bool {
 	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
 		return false
 	}
-	var (
-		upstream *issuer.UpstreamError
-		request  *issuer.RequestError
-		field    string
-		told     = problemOf(err)
-		text     = told.text
-	)
-	switch {
-	case errors.As(err, &upstream):
-		text = "Your provider does not answer as it should. Please try again later."
-	case told.code != wire.ErrorInvalidRequest:
+	p, field := problemOf(err), ""
+	if _, upstream := errors.AsType[*issuer.UpstreamError](err); upstream {
+		p.text = "Your provider does not answer as it should. Please try again later."
+	} else if p.code != wire.ErrorInvalidRequest {
 		return false
-	case errors.As(err, &request):
+	}
+	if request, ok := errors.AsType[*issuer.RequestError](err); ok {
 		field = request.Field
 	}
-	form.Blame(told.status, field, text)
+	form.Blame(p.status, field, p.text)
 	return true
 }

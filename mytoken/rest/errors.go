@@ -89,8 +89,8 @@ func sentinel(target error, status int, code, text string) rule {
 // typed is a rule for an error type.
 func typed[E error](look func(E) problem) rule {
 	return func(err error) (problem, bool) {
-		var e E
-		if !errors.As(err, &e) {
+		e, ok := errors.AsType[E](err)
+		if !ok {
 			return problem{}, false
 		}
 		return look(e), true
@@ -181,9 +181,8 @@ func problemOf(err error) problem {
 			break
 		}
 	}
-	var text *told
-	if errors.As(err, &text) {
-		p.text = text.text
+	if other, ok := errors.AsType[*told](err); ok {
+		p.text = other.text
 	}
 	return p
 }

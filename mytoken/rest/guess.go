@@ -31,9 +31,8 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 		return found, err
 	}
 	found, err = look(c.ctx(), secret)
-	var unusable *issuer.CodeError
-	switch {
-	case !errors.As(err, &unusable):
+	switch unusable, ok := errors.AsType[*issuer.CodeError](err); {
+	case !ok:
 		q.settle(false, time.Time{})
 	case unusable.Reason == issuer.CodeUnknown:
 		q.settle(true, time.Time{})

@@ -73,12 +73,10 @@ func (c *call) withSession(token mytoken.Secret, fn func(*call, *session) (*answ
 // sessionEnded reports whether the token of a session is of no more use: it is not valid, or a
 // policy or restriction keeps it from what the pages need.
 func sessionEnded(err error) bool {
-	var (
-		token      *issuer.TokenError
-		refused    *issuer.RefusedError
-		capability *mytoken.CapabilityError
-	)
-	return errors.As(err, &token) || errors.As(err, &refused) || errors.As(err, &capability)
+	_, invalid := errors.AsType[*issuer.TokenError](err)
+	_, refused := errors.AsType[*issuer.RefusedError](err)
+	_, incapable := errors.AsType[*mytoken.CapabilityError](err)
+	return invalid || refused || incapable
 }
 
 // loginPage asks the user to log in.

@@ -189,11 +189,9 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 		return nil, badRequest("token is missing")
 	}
 	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret})
-	var unusable *issuer.TokenError
-	switch {
-	case errors.As(err, &unusable):
+	if _, unusable := errors.AsType[*issuer.TokenError](err); unusable {
 		return ok(wire.StandardIntrospection{}), nil
-	case err != nil:
+	} else if err != nil {
 		return nil, err
 	}
 	t := got.Claims

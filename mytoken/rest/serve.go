@@ -221,8 +221,7 @@ func (c *call) log(status int, err error, took time.Duration) {
 	}
 	if status == http.StatusInternalServerError {
 		level = slog.LevelError
-		var p *panicError
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*panicError](err); ok {
 			attrs = append(attrs, slog.String("stack", string(p.stack)))
 		}
 	}
