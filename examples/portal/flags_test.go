@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// TestBadFlags: what makes no sense is said in a line, before anything is served.
+// TestBadFlags: the program says in one line what is wrong, before it serves anything.
 func TestBadFlags(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// TestHelp: the help says what there is, and not what the environment holds.
+// TestHelp: the help lists all flags, and nothing from the environment.
 func TestHelp(t *testing.T) {
 	cmd := command(t, []string{"PORTAL_DSN=user:hunter2@tcp(host)/database"}, "-help")
 	text, err := cmd.CombinedOutput()
@@ -91,8 +91,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestTLSBehindProxies: with a certificate it speaks HTTP/2 over TLS, and believes
-// the trusted proxies.
+// TestTLSBehindProxies: with a certificate the program speaks HTTP/2 over TLS. It
+// believes the trusted proxies.
 func TestTLSBehindProxies(t *testing.T) {
 	dir := t.TempDir()
 	roots := certificate(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
