@@ -71,38 +71,40 @@ var rules = map[string]string{
 	"internal/dbtest": "",
 	"internal/jws":    "jwx json",
 
-	"capability":            "json",
-	"restriction":           "json",
-	"restriction/maxmind":   "geoip2 restriction",
-	"store":                 "",
-	"store/internal/ticket": "store",
-	"store/memstore":        "store store/internal/ticket",
-	"store/seal":            "store",
-	"store/storetest":       "store",
-	"store/sqlstore":        "store store/internal/ticket goose",
-	"oidcupstream":          "oauth2 go-oidc go-jose sync",
-	"oidcupstream/optest":   "oidcupstream oauth2 go-oidc go-jose",
+	"capability":          "json",
+	"restriction":         "json",
+	"restriction/maxmind": "geoip2 restriction",
+	"store":               "",
+	"store/memstore":      "store store/internal/rules",
+	"store/seal":          "store",
+	"store/storetest":     "store",
+	"store/sqlstore":      "store goose store/internal/rules",
+	"oidcupstream":        "oauth2 go-oidc go-jose sync",
+	"oidcupstream/optest": "oidcupstream oauth2 go-oidc go-jose",
 
 	"restriction/forecast": "restriction capability",
 	"restriction/plan":     "restriction restriction/forecast capability",
 
-	"mytoken":             "internal/jws capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
-	"mytoken/mytokentest": "mytoken oidcupstream oidcupstream/optest store store/memstore store/seal",
+	"mytoken":             "internal/jws capability restriction restriction/forecast json",
+	"mytoken/issuer":      "mytoken capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
+	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
 
 	"mytoken/client":        "mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "",
 
 	"mytoken/internal/qr":           "barcode",
 	"mytoken/internal/wire":         "capability restriction json",
-	"mytoken/rest":                  "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time",
+	"mytoken/rest":                  "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time restriction/timeline",
 	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 
 	"store/sqlstore/internal/killtest": "",
+	"store/internal/rules":             "store",
+	"restriction/timeline":             "restriction restriction/forecast",
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/loopback", "internal/redact"}
+var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/loopback", "internal/redact", "internal/terms"}
 
 // exampleRule says what examples may import besides packages of this module.
 // Drivers are for them and for tests alone.
@@ -180,6 +182,28 @@ func TestUsersGetNoTestLibraries(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVerifierLinksLittle: a program that only verifies tokens brings along no store, no
+// sealing and no OpenID client.
+func TestVerifierLinksLittle(t *testing.T) {
+	for _, p := range goList(t) {
+		if p.ImportPath != module+"/mytoken" {
+			continue
+		}
+		for _, dep := range p.Deps {
+			for _, banned := range []string{
+				module + "/store", module + "/oidcupstream", module + "/mytoken/issuer",
+				libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
+			} {
+				if dep == banned || strings.HasPrefix(dep, banned+"/") {
+					t.Errorf("%s links %s", p.ImportPath, dep)
+				}
+			}
+		}
+		return
+	}
+	t.Error("there is no package mytoken")
 }
 
 // TestPackageComments: every package says what it is for.

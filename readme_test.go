@@ -28,7 +28,7 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 	for _, shown := range []struct{ fence, path string }{
 		{"```go\n", "examples/quickstart/main.go"},
 		{"```text\n", "examples/quickstart/testdata/table.txt"},
-		{"```text\n", "restriction/forecast/testdata/fourphase.txt"},
+		{"```text\n", "restriction/timeline/testdata/fourphase.txt"},
 	} {
 		if !strings.Contains(readme, shown.fence+readFile(t, shown.path)+"```\n") {
 			t.Errorf("the README does not show %s as it is", shown.path)
@@ -38,7 +38,7 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 
 // TestReadmeLinks: relative links lead somewhere.
 func TestReadmeLinks(t *testing.T) {
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} {
+	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readFile(t, doc), -1) {
 			if _, err := os.Stat(link[1]); err != nil {
 				t.Errorf("%s: %v", doc, err)

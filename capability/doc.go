@@ -16,6 +16,6 @@
 // An unknown name survives decoding and encoding, and includes only itself. An issuer
 // decides whether to refuse it. The empty set allows nothing.
 //
-// Names, matching and selection follow protocol section 3. All values are plain data and
-// safe for concurrent reads.
+// Names, matching and selection follow protocol section 3 of PROTOCOL.md in the root of the
+// repository. All values are plain data and safe for concurrent reads.
 package capability

@@ -61,7 +61,7 @@ func TestMiddleware(t *testing.T) {
 	s := newTokService(t, v, MiddlewareOptions{Use: tokUse})
 	compact := tokCompact(t, key, tokClaims())
 	powerless := tokClaims()
-	powerless.capabilities = capability.Set{capability.Settings}
+	powerless.Capabilities = capability.Set{capability.Settings}
 
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
 		w := s.request(func(r *http.Request) { r.Header.Set("Authorization", scheme+compact) })

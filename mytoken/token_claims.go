@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/jsonscan"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -22,42 +23,57 @@ const (
 // maxClaimTime bounds times in claims: the end of the year 9999, in seconds.
 const maxClaimTime = 253402300799
 
-// claims is the payload of a token (protocol section 1.2).
-type claims struct {
-	version      string
-	tokenType    string
-	issuer       string
-	audience     string
-	subject      string // as it stands in the token
-	jti          JTI
-	seq          uint64
-	name         string
-	oidcIssuer   string
-	oidcSubject  string
-	capabilities capability.Set
-	restrictions restriction.List // nil: unrestricted
-	rotation     *Rotation        // nil: none
-	authTime     int64            // seconds; 0: unknown
-	issuedAt     int64
-	notBefore    int64
-	expiresAt    int64 // 0: never
+// Claims are what a token says (protocol section 1.2). [Keys.Sign] makes a token of them.
+// Times are in Unix seconds.
+type Claims struct {
+	// Issuer is the URL of the service that issues the token, which is also its audience.
+	Issuer string
+	// JTI is the random identity of the token. [Keys.Sign] draws one if it is zero.
+	JTI JTI
+	// Seq is the generation. [Keys.Sign] writes 1 if it is 0.
+	Seq  uint64
+	Name string
+	// OIDCIssuer and OIDCSubject name the user: the provider, and the subject there.
+	OIDCIssuer, OIDCSubject string
+	Capabilities            capability.Set
+	Restrictions            restriction.List // nil: unrestricted
+	Rotation                *Rotation        // nil: the token never rotates
+	AuthTime                int64            // 0: unknown
+	// IssuedAt, NotBefore and ExpiresAt are those of this generation. Set them with
+	// [Claims.SetTimes]. ExpiresAt 0 means that the token never expires.
+	IssuedAt, NotBefore, ExpiresAt int64
 }
 
-// decode reads a payload strictly: one JSON object, no name given twice on
-// any level, names in their exact case, each value of its one type. null is no
-// value of any type, so that "exp": null cannot make a token that never expires.
+// claims is the payload of a token: its claims and what stands beside them.
+type claims struct {
+	Claims
+	version   string
+	tokenType string
+	audience  string
+	subject   string // as it stands in the token
+}
+
+// payload adds what every token of this version says.
+func (c Claims) payload() claims {
+	return claims{
+		Claims: c, version: TokenVersion, tokenType: tokenType, audience: c.Issuer,
+		subject: Owner(c.OIDCIssuer, c.OIDCSubject).String(),
+	}
+}
+
+// decode reads a payload strictly: one JSON object, no name twice on any level, names in
+// their exact case, each value of its one type. null is a value of no type, so "exp":
+// null cannot make a token that never expires.
 //
-// "restrictions" must not be an empty array: no issuer writes it, and it would
-// read as "unrestricted". A clause with keys that are not known is kept with the
-// bytes of the values, and refused when the token is used. Inside "rotation" an
-// unknown name is refused.
+// "restrictions" must not be an empty array: no issuer writes it, and it would read as
+// "unrestricted". A clause with unknown keys keeps the bytes of their values, and is
+// refused when the token is used. An unknown name inside "rotation" is refused.
 //
-// Other claims that are not known are ignored, as RFC 7519 section 4 asks for: a
-// change of their meaning would show in "ver". The exception is "cnf" (RFC 7800):
-// it binds a token to a key that its holder has to prove, so ignoring it would
-// widen the token.
+// decode ignores other unknown claims, as RFC 7519 section 4 requires. A change of their
+// meaning would show in "ver". The exception is "cnf" (RFC 7800): it binds the token to a
+// key that the holder must prove, so ignoring it would widen the token.
 func (c *claims) decode(payload []byte) error {
-	if !checkDepth(payload, maxPayloadDepth) {
+	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) != jsonscan.None {
 		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
 	}
 	*c = claims{}
@@ -76,33 +92,33 @@ func (c *claims) decode(payload []byte) error {
 	return nil
 }
 
-// missing returns the first of the claims that every token carries which is not
-// there. None of them may be empty, but the list of capabilities.
+// missing returns the name of the first claim that every token has and this one lacks.
+// Only the list of capabilities may be empty.
 func (c *claims) missing() string {
 	switch {
 	case c.version == "":
 		return "ver"
 	case c.tokenType == "":
 		return "token_type"
-	case c.issuer == "":
+	case c.Issuer == "":
 		return "iss"
 	case c.audience == "":
 		return "aud"
 	case c.subject == "":
 		return "sub"
-	case c.jti.IsZero():
+	case c.JTI.IsZero():
 		return "jti"
-	case c.seq == 0:
+	case c.Seq == 0:
 		return "seq_no"
-	case c.oidcIssuer == "":
+	case c.OIDCIssuer == "":
 		return "oidc_iss"
-	case c.oidcSubject == "":
+	case c.OIDCSubject == "":
 		return "oidc_sub"
-	case c.capabilities == nil:
+	case c.Capabilities == nil:
 		return "capabilities"
-	case c.issuedAt == 0:
+	case c.IssuedAt == 0:
 		return "iat"
-	case c.notBefore == 0:
+	case c.NotBefore == 0:
 		return "nbf"
 	}
 	return ""
@@ -116,7 +132,7 @@ func (c *claims) read(name []byte, value jsontext.Value) (err error) {
 	case "token_type":
 		c.tokenType, err = readText(value)
 	case "iss":
-		c.issuer, err = readText(value)
+		c.Issuer, err = readText(value)
 	case "aud":
 		c.audience, err = readText(value)
 	case "sub":
@@ -124,76 +140,76 @@ func (c *claims) read(name []byte, value jsontext.Value) (err error) {
 	case "jti":
 		var text string
 		if text, err = readText(value); err == nil {
-			c.jti, err = ParseJTI(text)
+			c.JTI, err = ParseJTI(text)
 		}
 	case "seq_no":
 		var n int64
 		n, err = readInteger(value, 1, 1<<62)
-		c.seq = uint64(n)
+		c.Seq = uint64(n)
 	case "name":
-		c.name, err = readText(value)
+		c.Name, err = readText(value)
 	case "oidc_iss":
-		c.oidcIssuer, err = readText(value)
+		c.OIDCIssuer, err = readText(value)
 	case "oidc_sub":
-		c.oidcSubject, err = readText(value)
+		c.OIDCSubject, err = readText(value)
 	case "capabilities":
-		c.capabilities, err = capability.Parse(value)
+		c.Capabilities, err = capability.Parse(value)
 	case "restrictions":
-		if c.restrictions, err = restriction.Parse(value); err == nil && len(c.restrictions) == 0 {
+		if c.Restrictions, err = restriction.Parse(value); err == nil && len(c.Restrictions) == 0 {
 			err = fmt.Errorf("%w: no clause", ErrTokenRestrictions)
 		}
 	case "rotation":
-		c.rotation = &Rotation{}
-		err = c.rotation.UnmarshalJSON(value)
+		c.Rotation = &Rotation{}
+		err = c.Rotation.UnmarshalJSON(value)
 	case "auth_time":
-		c.authTime, err = readInteger(value, 0, maxClaimTime)
+		c.AuthTime, err = readInteger(value, 0, maxClaimTime)
 	case "iat":
-		c.issuedAt, err = readInteger(value, 1, maxClaimTime)
+		c.IssuedAt, err = readInteger(value, 1, maxClaimTime)
 	case "nbf":
-		c.notBefore, err = readInteger(value, 1, maxClaimTime)
+		c.NotBefore, err = readInteger(value, 1, maxClaimTime)
 	case "exp":
-		c.expiresAt, err = readInteger(value, 1, maxClaimTime)
+		c.ExpiresAt, err = readInteger(value, 1, maxClaimTime)
 	case "cnf":
 		err = errConfirmation
 	}
 	return err
 }
 
-// encode returns the payload. What it returns, decode reads as equal.
+// encode returns the payload. decode reads it back as equal claims.
 func (c *claims) encode() ([]byte, error) {
 	e := claimEncoder{text: make([]byte, 0, 1024)}
 	e.string("ver", c.version)
 	e.string("token_type", c.tokenType)
-	e.string("iss", c.issuer)
+	e.string("iss", c.Issuer)
 	e.string("sub", c.subject)
-	e.integer("seq_no", int64(c.seq))
-	if c.name != "" {
-		e.string("name", c.name)
+	e.integer("seq_no", int64(c.Seq))
+	if c.Name != "" {
+		e.string("name", c.Name)
 	}
 	e.string("aud", c.audience)
-	e.string("oidc_sub", c.oidcSubject)
-	e.string("oidc_iss", c.oidcIssuer)
-	e.value("capabilities", c.capabilities.MarshalJSON)
-	if c.expiresAt != 0 {
-		e.integer("exp", c.expiresAt)
+	e.string("oidc_sub", c.OIDCSubject)
+	e.string("oidc_iss", c.OIDCIssuer)
+	e.value("capabilities", c.Capabilities.MarshalJSON)
+	if c.ExpiresAt != 0 {
+		e.integer("exp", c.ExpiresAt)
 	}
-	e.integer("nbf", c.notBefore)
-	e.integer("iat", c.issuedAt)
-	if c.authTime != 0 {
-		e.integer("auth_time", c.authTime)
+	e.integer("nbf", c.NotBefore)
+	e.integer("iat", c.IssuedAt)
+	if c.AuthTime != 0 {
+		e.integer("auth_time", c.AuthTime)
 	}
-	e.string("jti", c.jti.String())
-	if len(c.restrictions) > 0 {
-		e.value("restrictions", c.restrictions.MarshalJSON)
+	e.string("jti", c.JTI.String())
+	if len(c.Restrictions) > 0 {
+		e.value("restrictions", c.Restrictions.MarshalJSON)
 	}
-	if c.rotation != nil {
-		e.value("rotation", c.rotation.MarshalJSON)
+	if c.Rotation != nil {
+		e.value("rotation", c.Rotation.MarshalJSON)
 	}
 	return append(e.text, '}'), e.err
 }
 
-// claimEncoder writes the members of an object. The names are this file's own
-// and need no quoting.
+// claimEncoder writes the members of an object. The names come from this file and need no
+// quoting.
 type claimEncoder struct {
 	text []byte
 	err  error
@@ -222,8 +238,8 @@ func (e *claimEncoder) integer(name string, n int64) {
 	e.text = strconv.AppendInt(e.text, n, 10)
 }
 
-// value inserts JSON text as it is: unlike an encoder of objects, it leaves the
-// bytes of unknown restriction keys alone.
+// value inserts JSON text as it is. An encoder of objects would change the bytes of
+// unknown restriction keys.
 func (e *claimEncoder) value(name string, encode func() ([]byte, error)) {
 	text, err := encode()
 	if err != nil && e.err == nil {

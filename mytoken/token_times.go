@@ -5,42 +5,39 @@ import (
 	"time"
 )
 
-// setTimes sets iat, nbf and exp of a generation that is issued at now, from the
-// restrictions and the rotation (protocol sections 1.4 and 4.3, D41). It holds
-// for the first generation and for every later one.
+// SetTimes sets IssuedAt, NotBefore and ExpiresAt of a generation that is issued at now.
+// They follow from the restrictions and the rotation (protocol sections 1.4 and 4.3,
+// D41), for the first generation and for every later one.
 //
-//   - exp is the largest exp of the clauses if all of them have one, and no later
-//     than the lifetime of a generation allows; none if neither bounds it.
-//   - nbf is the smallest nbf of the clauses if all of them have one and it is in
-//     the future; otherwise now. So a rotation keeps a later nbf.
-func (c *claims) setTimes(now time.Time) {
-	c.issuedAt = now.Unix()
-	c.notBefore, c.expiresAt = c.restrictions.Bounds(now)
-	if limit := c.rotation.expiry(now); !limit.IsZero() && (c.expiresAt == 0 || limit.Unix() < c.expiresAt) {
-		c.expiresAt = limit.Unix()
+//   - exp is the largest exp of the clauses if all of them have one, and no later than
+//     the lifetime of a generation allows; none if neither bounds it.
+//   - nbf is the smallest nbf of the clauses if all of them have one and it is in the
+//     future; otherwise now. So a rotation keeps a later nbf.
+func (c *Claims) SetTimes(now time.Time) {
+	c.IssuedAt = now.Unix()
+	c.NotBefore, c.ExpiresAt = c.Restrictions.Bounds(now)
+	if limit := c.Rotation.Expiry(now); !limit.IsZero() && (c.ExpiresAt == 0 || limit.Unix() < c.ExpiresAt) {
+		c.ExpiresAt = limit.Unix()
 	}
 }
 
-// successor returns the claims of the next generation (protocol section 4.3).
-func (t *Token) successor(now time.Time) claims {
-	next := t.claims
-	next.version = TokenVersion
-	next.seq++
-	next.setTimes(now)
-	return next
+// Next returns the claims of the next generation, issued at now (protocol section 4.3).
+func (c Claims) Next(now time.Time) Claims {
+	c.Seq++
+	c.SetTimes(now)
+	return c
 }
 
-// checkTimes reports whether a token may be used at now, apart from its
-// restrictions. Times count in whole seconds: exp is the last second (protocol
-// section 1.5). Leeway, for clocks that differ, is granted to iat and nbf (D92),
-// never to exp.
-func (c *claims) checkTimes(now time.Time, leeway time.Duration) error {
+// checkTimes returns an error if the token is not valid at now; it does not look at
+// restrictions. Times count in whole seconds, and exp is the last second (protocol
+// section 1.5). Leeway for clocks that differ applies to iat and nbf (D92), never to exp.
+func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	at, latest := now.Unix(), now.Add(leeway).Unix()
 	switch {
-	case c.expiresAt != 0 && at > c.expiresAt:
-		return fmt.Errorf("%w: at %s", ErrTokenExpired, claimText(c.expiresAt))
-	case latest < max(c.notBefore, c.issuedAt):
-		return &NotYetValidError{From: claimTime(max(c.notBefore, c.issuedAt))}
+	case c.ExpiresAt != 0 && at > c.ExpiresAt:
+		return fmt.Errorf("%w: at %s", ErrTokenExpired, claimText(c.ExpiresAt))
+	case latest < max(c.NotBefore, c.IssuedAt):
+		return &NotYetValidError{From: claimTime(max(c.NotBefore, c.IssuedAt))}
 	}
 	return nil
 }

@@ -35,41 +35,41 @@ func TestTokenTimes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := tokClaims()
-			c.restrictions, c.rotation = tt.list, &Rotation{Lifetime: tt.lifetime}
-			c.setTimes(time.Unix(now, 5e8))
-			require.EqualValues(t, now, c.issuedAt)
-			require.Equal(t, tt.nbf, c.notBefore)
-			require.Equal(t, tt.exp, c.expiresAt)
+			c.Restrictions, c.Rotation = tt.list, &Rotation{Lifetime: tt.lifetime}
+			c.SetTimes(time.Unix(now, 5e8))
+			require.EqualValues(t, now, c.IssuedAt)
+			require.Equal(t, tt.nbf, c.NotBefore)
+			require.Equal(t, tt.exp, c.ExpiresAt)
 		})
 	}
 }
 
-// A successor has the claims of its predecessor, one generation on, and never
-// outlives the restrictions (D41).
+// A successor has the claims of its predecessor, one generation on, and never outlives
+// the restrictions (D41).
 func TestSuccessor(t *testing.T) {
 	c := tokClaims()
-	c.rotation = &Rotation{OnAT: true, Lifetime: 600}
-	c.setTimes(tokNow())
-	require.EqualValues(t, tokIssuedAt+600, c.expiresAt, "from the first generation on")
-	first := &Token{claims: c}
-	second := first.successor(tokNow().Add(300 * time.Second))
-	require.EqualValues(t, 2, second.seq)
-	require.Equal(t, c.jti, second.jti)
-	require.Equal(t, c.authTime, second.authTime)
-	require.EqualValues(t, tokIssuedAt+300, second.issuedAt)
-	require.EqualValues(t, tokIssuedAt+300, second.notBefore)
-	require.EqualValues(t, tokIssuedAt+900, second.expiresAt)
-	third := (&Token{claims: second}).successor(tokNow().Add(800 * time.Second))
-	require.EqualValues(t, tokIssuedAt+1000, third.expiresAt, "that of the restrictions")
-	require.EqualValues(t, 1, first.claims.seq, "the predecessor is unchanged")
+	c.Rotation = &Rotation{OnAT: true, Lifetime: 600}
+	c.SetTimes(tokNow())
+	require.EqualValues(t, tokIssuedAt+600, c.ExpiresAt, "from the first generation on")
+	first := &Token{claims: c.payload()}
+	second := first.Claims().Next(tokNow().Add(300 * time.Second))
+	require.EqualValues(t, 2, second.Seq)
+	require.Equal(t, c.JTI, second.JTI)
+	require.Equal(t, c.AuthTime, second.AuthTime)
+	require.EqualValues(t, tokIssuedAt+300, second.IssuedAt)
+	require.EqualValues(t, tokIssuedAt+300, second.NotBefore)
+	require.EqualValues(t, tokIssuedAt+900, second.ExpiresAt)
+	third := second.Next(tokNow().Add(800 * time.Second))
+	require.EqualValues(t, tokIssuedAt+1000, third.ExpiresAt, "that of the restrictions")
+	require.EqualValues(t, 1, first.claims.Seq, "the predecessor is unchanged")
 }
 
-// A token that begins later says when: by nbf, and by iat where clocks differ. The
-// leeway lets it in before.
+// A token that begins later says when: by nbf, and by iat where clocks differ. The leeway
+// lets it in before.
 func TestNotYetValid(t *testing.T) {
 	const leeway = 30 * time.Second
-	for name, c := range map[string]claims{
-		"nbf": {notBefore: 1000, issuedAt: 900}, "iat": {notBefore: 900, issuedAt: 1000},
+	for name, c := range map[string]Claims{
+		"nbf": {NotBefore: 1000, IssuedAt: 900}, "iat": {NotBefore: 900, IssuedAt: 1000},
 	} {
 		err := c.checkTimes(time.Unix(969, 0), leeway)
 		require.ErrorIs(t, err, ErrTokenNotYetValid, name)

@@ -7,23 +7,21 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
-// UnverifiedToken is what a string claims to be. Anybody can write such a string:
-// neither the signature nor any claim was checked. It serves programs that hold a
-// token and want to show it or to find its issuer, and must never decide anything
-// about access; [Verifier.Verify] makes the [Token] that may.
+// UnverifiedToken is what a string claims to be. Anybody can write such a string: neither
+// the signature nor any claim was checked. Use it to show a token or to find its issuer,
+// and never to decide about access. [Verifier.Verify] returns the [Token] for that.
 //
-// Its methods say what those of the same name say about a [Token].
+// Its methods return what the methods of the same name return for a [Token].
 type UnverifiedToken struct {
 	header jws.Header
 	claims claims
 }
 
-// ParseUnverified reads a compact token and checks its form only: the limits, the
-// one accepted encoding, the header and the types of the claims. It needs no key
-// and reports the same errors as [Verifier.Verify] about these.
+// ParseUnverified reads a compact token without a key. It checks the form only: the
+// limits, the one accepted encoding, the header and the types of the claims. Its errors
+// are those of [Verifier.Verify].
 func ParseUnverified(compact string) (*UnverifiedToken, error) {
 	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
 	if err != nil {
@@ -46,49 +44,49 @@ func (t *UnverifiedToken) KeyID() string { return t.header.KeyID }
 func (t *UnverifiedToken) Version() string { return t.claims.version }
 
 // ID returns the id that follows from the claimed jti.
-func (t *UnverifiedToken) ID() store.TokenID { return t.claims.jti.TokenID() }
+func (t *UnverifiedToken) ID() TokenID { return t.claims.JTI.TokenID() }
 
 // JTI returns the claimed jti.
-func (t *UnverifiedToken) JTI() JTI { return t.claims.jti }
+func (t *UnverifiedToken) JTI() JTI { return t.claims.JTI }
 
 // Seq returns the claimed generation.
-func (t *UnverifiedToken) Seq() uint64 { return t.claims.seq }
+func (t *UnverifiedToken) Seq() uint64 { return t.claims.Seq }
 
 // Name returns the claimed name.
-func (t *UnverifiedToken) Name() string { return t.claims.name }
+func (t *UnverifiedToken) Name() string { return t.claims.Name }
 
 // Issuer returns the claimed issuer.
-func (t *UnverifiedToken) Issuer() string { return t.claims.issuer }
+func (t *UnverifiedToken) Issuer() string { return t.claims.Issuer }
 
 // Audience returns the claimed audience.
 func (t *UnverifiedToken) Audience() string { return t.claims.audience }
 
-// Subject returns the claimed "sub", which need not follow from the next two.
+// Subject returns the claimed "sub". It may contradict the claimed provider and user.
 func (t *UnverifiedToken) Subject() string { return t.claims.subject }
 
 // OIDCIssuer returns the claimed provider.
-func (t *UnverifiedToken) OIDCIssuer() string { return t.claims.oidcIssuer }
+func (t *UnverifiedToken) OIDCIssuer() string { return t.claims.OIDCIssuer }
 
 // OIDCSubject returns the claimed user at the provider.
-func (t *UnverifiedToken) OIDCSubject() string { return t.claims.oidcSubject }
+func (t *UnverifiedToken) OIDCSubject() string { return t.claims.OIDCSubject }
 
 // Capabilities returns the claimed capabilities.
-func (t *UnverifiedToken) Capabilities() capability.Set { return slices.Clone(t.claims.capabilities) }
+func (t *UnverifiedToken) Capabilities() capability.Set { return slices.Clone(t.claims.Capabilities) }
 
 // Restrictions returns the claimed restrictions.
-func (t *UnverifiedToken) Restrictions() restriction.List { return t.claims.restrictions.Clone() }
+func (t *UnverifiedToken) Restrictions() restriction.List { return t.claims.Restrictions.Clone() }
 
 // Rotation returns the claimed rotation, or nil.
-func (t *UnverifiedToken) Rotation() *Rotation { return t.claims.rotation.clone() }
+func (t *UnverifiedToken) Rotation() *Rotation { return t.claims.Rotation.clone() }
 
 // AuthTime returns the claimed time of the login, or the zero time.
-func (t *UnverifiedToken) AuthTime() time.Time { return claimTime(t.claims.authTime) }
+func (t *UnverifiedToken) AuthTime() time.Time { return claimTime(t.claims.AuthTime) }
 
 // IssuedAt returns the claimed time of issue.
-func (t *UnverifiedToken) IssuedAt() time.Time { return claimTime(t.claims.issuedAt) }
+func (t *UnverifiedToken) IssuedAt() time.Time { return claimTime(t.claims.IssuedAt) }
 
 // NotBefore returns the claimed beginning.
-func (t *UnverifiedToken) NotBefore() time.Time { return claimTime(t.claims.notBefore) }
+func (t *UnverifiedToken) NotBefore() time.Time { return claimTime(t.claims.NotBefore) }
 
 // ExpiresAt returns the claimed end, or the zero time.
-func (t *UnverifiedToken) ExpiresAt() time.Time { return claimTime(t.claims.expiresAt) }
+func (t *UnverifiedToken) ExpiresAt() time.Time { return claimTime(t.claims.ExpiresAt) }

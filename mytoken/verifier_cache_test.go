@@ -1,6 +1,7 @@
 package mytoken
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -10,12 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/mytoken-go/sdk/restriction"
 )
 
-// proves P6: a token whose key was withdrawn is refused from then on, also if it
-// was accepted, and cached, before.
+// proves P6: a token whose key was withdrawn is refused from then on, also if it was
+// accepted, and cached, before.
 func TestWithdrawnKey(t *testing.T) {
 	old, next := tokKey(t, ES256), tokKey(t, ES256)
 	keys := tokKeys(t, old)
@@ -26,7 +25,7 @@ func TestWithdrawnKey(t *testing.T) {
 		_, err = v.Verify(t.Context(), compact)
 		require.NoError(t, err)
 	}
-	require.Len(t, v.core.cache.entries, 1)
+	require.Len(t, v.cache.entries, 1)
 
 	require.NoError(t, keys.Activate(next))
 	_, err = v.Verify(t.Context(), compact)
@@ -37,7 +36,7 @@ func TestWithdrawnKey(t *testing.T) {
 		_, err = v.Verify(t.Context(), compact)
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
-	require.Empty(t, v.core.cache.entries, "the entry died with its key")
+	require.Empty(t, v.cache.entries, "the entry died with its key")
 
 	require.NoError(t, keys.Add(old.Public()))
 	_, err = v.Verify(t.Context(), compact)
@@ -52,13 +51,13 @@ func TestReplacedKey(t *testing.T) {
 	key := tokKey(t, RS256)
 	keys := tokKeys(t, key)
 	core := tokCore(t, keys)
-	compact, _, err := core.sign(tokClaims())
+	compact, _, err := tokSign(core, tokClaims())
 	require.NoError(t, err)
 	require.Len(t, core.cache.entries, 1)
 	again, err := NewPublicKey(key.Public().Key(), RS256)
 	require.NoError(t, err)
 	require.NoError(t, keys.Replace(nil, again))
-	_, err = core.verify(compact)
+	_, err = core.Verify(context.Background(), compact)
 	require.NoError(t, err)
 	require.Len(t, core.cache.entries, 1, "the same key read again")
 
@@ -66,7 +65,7 @@ func TestReplacedKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key.ID(), other.ID())
 	require.NoError(t, keys.Replace(nil, other))
-	_, err = core.verify(compact)
+	_, err = core.Verify(context.Background(), compact)
 	require.ErrorIs(t, err, ErrTokenAlgorithm)
 }
 
@@ -87,7 +86,7 @@ func TestCachedTokenExpires(t *testing.T) {
 	require.ErrorIs(t, at(1001), ErrTokenExpired)
 	require.ErrorIs(t, at(-1), ErrTokenNotYetValid)
 	require.NoError(t, at(500))
-	require.Len(t, v.core.cache.entries, 1)
+	require.Len(t, v.cache.entries, 1)
 }
 
 // Leeway is for nbf and iat, never for exp (D92).
@@ -114,7 +113,7 @@ func TestBeginAndIssue(t *testing.T) {
 	clock := func() time.Time { return now }
 	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Leeway: -1, Clock: clock})
 	require.NoError(t, err)
-	own, err := newTokenCore(tokIssuer, keys, restriction.Options{}, clock, 0, 8)
+	own, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: clock, Leeway: -1, CacheSize: 8})
 	require.NoError(t, err)
 	for name, members := range map[string]map[string]string{
 		"nbf": {"nbf": fmt.Sprint(tokIssuedAt + 100)},
@@ -126,10 +125,10 @@ func TestBeginAndIssue(t *testing.T) {
 			tok, err := v.Verify(t.Context(), compact)
 			require.ErrorIs(t, err, want, name)
 			require.Equal(t, want == nil, tok != nil)
-			tok, err = own.verify(compact)
+			tok, err = own.Verify(context.Background(), compact)
 			require.ErrorIs(t, err, want, name)
 			require.Equal(t, want == nil, tok != nil)
-			_, err = own.decode(compact)
+			_, err = own.Decode(context.Background(), compact)
 			require.NoError(t, err, "to look at it, it need not be valid now")
 		}
 	}
@@ -140,30 +139,30 @@ func TestCacheHoldsTheAccepted(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	core := tokCore(t, tokKeys(t, key))
 	compact := tokCompact(t, key, tokClaims())
-	first, err := core.verify(compact)
+	first, err := core.Verify(context.Background(), compact)
 	require.NoError(t, err)
-	second, err := core.verify(compact)
+	second, err := core.Verify(context.Background(), compact)
 	require.NoError(t, err)
 	require.Same(t, first, second)
 	for range 2 {
-		_, err = core.verify(compact[:len(compact)-4])
+		_, err = core.Verify(context.Background(), compact[:len(compact)-4])
 		require.Error(t, err)
-		_, err = core.verify(tokSigned(t, key, tokPayload(map[string]string{"iss": `"x"`})))
+		_, err = core.Verify(context.Background(), tokSigned(t, key, tokPayload(map[string]string{"iss": `"x"`})))
 		require.Error(t, err)
 	}
 	require.Len(t, core.cache.entries, 1)
 }
 
-// The least recently used tokens make room; large ones count as several; the
-// accounts are right after any order of steps.
+// The least recently used tokens make room; large ones count as several; the accounts are
+// right after any order of steps.
 func TestCacheIsBounded(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	keys := tokKeys(t, key)
-	core, err := newTokenCore(tokIssuer, keys, restriction.Options{}, tokNow, 0, 8)
+	core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: -1, CacheSize: 8})
 	require.NoError(t, err)
 	sized := func(n, size int) string {
 		c := tokClaims()
-		c.name = fmt.Sprintf("%03d%0*d", n, size, 0)
+		c.Name = fmt.Sprintf("%03d%0*d", n, size, 0)
 		return tokCompact(t, key, c)
 	}
 	account := func() (units int) {
@@ -177,34 +176,34 @@ func TestCacheIsBounded(t *testing.T) {
 		return units
 	}
 	hot := sized(0, 1)
-	hotToken, err := core.verify(hot)
+	hotToken, err := core.Verify(context.Background(), hot)
 	require.NoError(t, err)
 	for n := range 50 {
-		_, err := core.verify(sized(n+1, 1))
+		_, err := core.Verify(context.Background(), sized(n+1, 1))
 		require.NoError(t, err)
-		again, err := core.verify(hot)
+		again, err := core.Verify(context.Background(), hot)
 		require.NoError(t, err)
 		require.Same(t, hotToken, again, "a token in use stays")
 		account()
 	}
 	require.Equal(t, 8, account())
-	_, err = core.verify(sized(100, 6<<10)) // 8 KiB and more
+	_, err = core.Verify(context.Background(), sized(100, 6<<10)) // 8 KiB and more
 	require.NoError(t, err)
 	require.LessOrEqual(t, core.cache.recent.Len(), 6)
 	account()
 	before := core.cache.recent.Len()
-	_, err = core.verify(sized(101, 30<<10))
+	_, err = core.Verify(context.Background(), sized(101, 30<<10))
 	require.NoError(t, err)
 	require.Equal(t, before, core.cache.recent.Len(), "one that would need most of the room is not kept")
 }
 
-// proves P7: an entry holds neither the compact token nor its signature, in no
-// field that it has or will have.
+// proves P7: an entry holds neither the compact token nor its signature, in no field that
+// it has or will have.
 func TestCacheHoldsNoCompactToken(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	core := tokCore(t, tokKeys(t, key))
 	compact := tokCompact(t, key, tokClaims())
-	_, err := core.verify(compact)
+	_, err := core.Verify(context.Background(), compact)
 	require.NoError(t, err)
 	secret := compact[strings.LastIndexByte(compact, '.')+1:]
 	raw, err := base64.RawURLEncoding.DecodeString(secret)
@@ -247,12 +246,12 @@ func TestCacheHoldsNoCompactToken(t *testing.T) {
 func TestCacheConcurrent(t *testing.T) {
 	old, next := tokKey(t, EdDSA), tokKey(t, EdDSA)
 	keys := tokKeys(t, old)
-	core, err := newTokenCore(tokIssuer, keys, restriction.Options{}, tokNow, 0, 4)
+	core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: -1, CacheSize: 4})
 	require.NoError(t, err)
 	var compacts []string
 	for i := range 8 {
 		c := tokClaims()
-		c.seq = uint64(i + 1)
+		c.Seq = uint64(i + 1)
 		compacts = append(compacts, tokCompact(t, old, c))
 	}
 	var wg sync.WaitGroup
@@ -260,7 +259,7 @@ func TestCacheConcurrent(t *testing.T) {
 		wg.Go(func() {
 			for i := range 300 {
 				n := (i*7 + worker) % len(compacts)
-				tok, err := core.verify(compacts[n])
+				tok, err := core.Verify(context.Background(), compacts[n])
 				if err != nil || tok.Seq() != uint64(n+1) {
 					t.Errorf("token %d: %v", n, err)
 					return
@@ -281,7 +280,7 @@ func TestCacheConcurrent(t *testing.T) {
 				default:
 				}
 				for _, compact := range compacts {
-					if _, err := core.verify(compact); after && err == nil {
+					if _, err := core.Verify(context.Background(), compact); after && err == nil {
 						t.Error("accepted after the key was withdrawn")
 						return
 					}

@@ -24,8 +24,8 @@ func TestCheck(t *testing.T) {
 
 	issue := func(clauses ...restriction.Clause) *Token {
 		c := tokClaims()
-		c.restrictions, c.rotation = clauses, nil
-		c.setTimes(tokNow())
+		c.Restrictions, c.Rotation = clauses, nil
+		c.SetTimes(tokNow())
 		tok, err := strict.Verify(t.Context(), tokCompact(t, key, c))
 		require.NoError(t, err)
 		return tok

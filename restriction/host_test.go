@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestD18_Hosts: blocks are normalised, /0 works, names are compared in lower
-// case, a pattern needs "*.", and malformed entries are refused.
+// TestD18_Hosts shows that blocks are normalised, /0 works, names are compared in lower
+// case, a pattern needs "*.", and malformed entries are an error.
 func TestD18_Hosts(t *testing.T) {
 	for entry, want := range map[string]string{
 		"192.0.2.1":                     "192.0.2.1/32",
@@ -85,6 +85,7 @@ func TestHostMatching(t *testing.T) {
 	}
 }
 
+// TestHostNameMatching compares names with names and patterns.
 func TestHostNameMatching(t *testing.T) {
 	for _, test := range []struct {
 		entry, name string
@@ -112,6 +113,7 @@ func TestHostNameMatching(t *testing.T) {
 	}
 }
 
+// TestHostCovers shows which entry covers which, in both functions that compare them.
 func TestHostCovers(t *testing.T) {
 	for _, test := range []struct {
 		parent, child string

@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// TestPhases places phases in time.
 func TestPhases(t *testing.T) {
 	start := time.Unix(1000, 999_999_999)
 	list, err := Phases(start,
@@ -24,7 +25,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// A phase is a value: what one use of it says, another does not hear.
+// TestPhasesAreValues shows that a method does not change the phase on which it is
+// called.
 func TestPhasesAreValues(t *testing.T) {
 	base := First(time.Hour).With("a", []byte("1"))
 	x, y := base.With("x", []byte("1")).Scopes("x"), base.With("y", []byte("1"))
@@ -41,7 +43,10 @@ func TestPhasesAreValues(t *testing.T) {
 	}
 }
 
-// proves P1: a mistake in a phase is an error, never a wider phase.
+// TestPhasesRefuseNonsense shows that a mistake in a phase is an error, and never a wider
+// phase.
+//
+// proves P1
 func TestPhasesRefuseNonsense(t *testing.T) {
 	start := time.Unix(1000, 0)
 	for name, test := range map[string]struct {

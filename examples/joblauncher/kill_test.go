@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/examples/internal/database"
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // everyNth kills at each n-th point.
@@ -119,8 +119,8 @@ func requireComplete(t *testing.T, s *supervisor, output string) {
 	}
 	require.Contains(t, output[strings.LastIndex(output, "The storage service"):], "The mytoken of \"report\"", "it ends in timelines")
 
-	tree, err := s.site.service.Issuer.Subtree(t.Context(), mytoken.InfoRequest{
-		Token: s.site.token, Client: mytoken.Client{Address: netip.MustParseAddr("127.0.0.1")},
+	tree, err := s.site.service.Issuer.Subtree(t.Context(), issuer.InfoRequest{
+		Token: s.site.token, Client: issuer.Client{Address: netip.MustParseAddr("127.0.0.1")},
 	})
 	require.NoError(t, err)
 	for _, child := range tree.Roots[0].Children {
@@ -163,7 +163,7 @@ func TestRevokedOnTheWay(t *testing.T) {
 	var s *supervisor
 	s, err := newSupervisor(t.Context(), t.TempDir(), &out, func(p point) bool {
 		if p == stored("part-2") {
-			if _, err := s.site.service.Issuer.Revoke(t.Context(), mytoken.RevokeRequest{Token: s.site.token, Recursive: true}); err != nil {
+			if _, err := s.site.service.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: s.site.token, Recursive: true}); err != nil {
 				t.Error(err)
 			}
 		}

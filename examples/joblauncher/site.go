@@ -16,6 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -77,11 +78,11 @@ func (s *site) startService() error {
 	if err != nil {
 		return err
 	}
-	issuer := "http://" + listener.Addr().String()
+	iss := "http://" + listener.Addr().String()
 	s.service, err = mytokentest.Start(mytokentest.Options{
 		Clock: mytokentest.NewClock(begin), Provider: optest.Options{Rotation: optest.RotateStrict},
-		Upstream: func(c *oidcupstream.Config) { c.RedirectURL = issuer + "/redirect" },
-		Config:   func(c *mytoken.Config) { c.Issuer = issuer },
+		Upstream: func(c *oidcupstream.Config) { c.RedirectURL = iss + "/redirect" },
+		Config:   func(c *issuer.Config) { c.Issuer = iss },
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -34,7 +35,7 @@ func TestStorage(t *testing.T) {
 	token := func(s *mytokentest.Service, audience string, scopes ...string) string {
 		issued, err := s.Login(ctx, user, mytoken.Properties{})
 		require.NoError(t, err)
-		got, err := s.Issuer.AccessToken(ctx, mytoken.AccessTokenRequest{
+		got, err := s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{
 			Token: issued.Token, Scopes: scopes, Audiences: []string{audience}, Client: mytokentest.Client,
 		})
 		require.NoError(t, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/restriction/forecast"
+	"github.com/mytoken-go/sdk/restriction/timeline"
 )
 
 // timelineWidth is in characters.
@@ -26,7 +27,7 @@ func (l *launcher) timelines(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		text := f.Text(timelineWidth, forecast.Style{Start: r.Submitted, Title: fmt.Sprintf("The mytoken of %q", r.ID)})
+		text := timeline.Text(f, timelineWidth, forecast.Style{Start: r.Submitted, Title: fmt.Sprintf("The mytoken of %q", r.ID)})
 		if err := l.report(ctx, report{Who: r.ID, Text: text, Timeline: true}); err != nil {
 			return err
 		}

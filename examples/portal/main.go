@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/examples/portal/demo"
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
@@ -84,15 +84,15 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	config.Issuer, config.Providers = o.url, []mytoken.Provider{{Upstream: upstream}}
-	issuer, err := mytoken.NewIssuer(config)
+	config.Issuer, config.Providers = o.url, []issuer.Provider{{Upstream: upstream}}
+	iss, err := issuer.New(config)
 	if err != nil {
 		return err
 	}
-	if err := issuer.Recover(ctx); err != nil {
+	if err := iss.Recover(ctx); err != nil {
 		slog.Error("refresh tokens of an earlier run stay in the directory until they can be committed", "error", err)
 	}
-	handler, err := rest.NewHandler(issuer, rest.Options{TrustedProxies: o.proxies, Explanations: rest.ExplainClauses})
+	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, Explanations: rest.ExplainClauses})
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func run(ctx context.Context, o *options) (err error) {
 		case err = <-failed:
 		case <-ctx.Done():
 		case <-time.After(5 * time.Minute): // what nobody needs any more is deleted
-			if _, err := issuer.Sweep(ctx, 1000); err != nil {
+			if _, err := iss.Sweep(ctx, 1000); err != nil {
 				slog.Error("sweep", "error", err)
 			}
 		}
@@ -129,5 +129,5 @@ func run(ctx context.Context, o *options) (err error) {
 	slog.Info("shutting down: no more requests are accepted")
 	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second) // no answer takes longer than 20 s
 	defer cancel()
-	return errors.Join(err, service.Shutdown(ending), issuer.Close(ending))
+	return errors.Join(err, service.Shutdown(ending), iss.Close(ending))
 }

@@ -11,15 +11,16 @@ import (
 	"github.com/mytoken-go/sdk/examples/internal/database"
 	"github.com/mytoken-go/sdk/examples/internal/keyfile"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/store/seal"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
 // openStorage loads the keys, opens the database and brings its tables up to
 // date. Whoever loses the keys loses all logins.
-func openStorage(ctx context.Context, o *options) (*sql.DB, mytoken.Config, error) {
+func openStorage(ctx context.Context, o *options) (*sql.DB, issuer.Config, error) {
 	o.data = cmp.Or(o.data, "portal-data")
-	c := mytoken.Config{SpillDir: filepath.Join(o.data, "spill")}
+	c := issuer.Config{SpillDir: filepath.Join(o.data, "spill")}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, c, err
 	}

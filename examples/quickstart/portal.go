@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -38,7 +39,7 @@ func startProvider(clock *mytokentest.Clock) (*optest.Server, error) {
 
 // portal is a web service with users, which embeds the issuer.
 type portal struct {
-	issuer   *mytoken.Issuer
+	issuer   *issuer.Issuer
 	provider string
 	server   *http.Server
 	url      string
@@ -71,9 +72,9 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	if err != nil {
 		return nil, err
 	}
-	p.issuer, err = mytoken.NewIssuer(mytoken.Config{
+	p.issuer, err = issuer.New(issuer.Config{
 		Issuer: p.url, Store: memstore.New(), Seal: ring, Keys: keys,
-		Providers: []mytoken.Provider{{Upstream: upstream}}, Clock: clock.Now,
+		Providers: []issuer.Provider{{Upstream: upstream}}, Clock: clock.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ const stateCookie = "state"
 
 // startLogin sends the browser to the provider.
 func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
-	login, err := p.issuer.StartLogin(r.Context(), mytoken.LoginRequest{Provider: p.provider, Properties: p.wanted})
+	login, err := p.issuer.StartLogin(r.Context(), issuer.LoginRequest{Provider: p.provider, Properties: p.wanted})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -107,7 +108,7 @@ func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this login was not started here", http.StatusForbidden)
 		return
 	}
-	result, err := p.issuer.FinishLogin(r.Context(), mytoken.FinishRequest{Query: r.URL.Query(), Client: client(portalHost)})
+	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Query: r.URL.Query(), Client: client(portalHost)})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
@@ -147,15 +148,15 @@ func (p *portal) Login(ctx context.Context, wanted mytoken.Properties) (*mytoken
 
 // Derive makes a token for a job, narrower than the user's.
 func (p *portal) Derive(ctx context.Context, token mytoken.Secret, name string, clause restriction.Clause) (*mytoken.Issued, error) {
-	return p.issuer.Derive(ctx, mytoken.DeriveRequest{
-		Token: token, Client: client(portalHost), Strict: true,
+	return p.issuer.Derive(ctx, issuer.DeriveRequest{
+		Token: token, Client: client(portalHost),
 		Properties: mytoken.Properties{Name: name, Restrictions: restriction.List{clause}},
 	})
 }
 
 // Revoke revokes a token and everything that was derived from it.
 func (p *portal) Revoke(ctx context.Context, token mytoken.Secret) error {
-	_, err := p.issuer.Revoke(ctx, mytoken.RevokeRequest{Token: token, Recursive: true, Client: client(portalHost)})
+	_, err := p.issuer.Revoke(ctx, issuer.RevokeRequest{Token: token, Recursive: true, Client: client(portalHost)})
 	return err
 }
 
@@ -166,6 +167,6 @@ func (p *portal) Close(ctx context.Context) error {
 	return errors.Join(p.server.Shutdown(ctx), p.issuer.Close(ctx))
 }
 
-func client(address string) mytoken.Client {
-	return mytoken.Client{Address: netip.MustParseAddr(address), UserAgent: "quickstart"}
+func client(address string) issuer.Client {
+	return issuer.Client{Address: netip.MustParseAddr(address), UserAgent: "quickstart"}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -19,16 +20,16 @@ import (
 type table struct {
 	start    time.Time
 	clock    *mytokentest.Clock
-	issuer   *mytoken.Issuer
+	issuer   *issuer.Issuer
 	out      io.Writer
 	rows     [][]string
 	admitted int
 	failed   error
 }
 
-func newTable(out io.Writer, start time.Time, clock *mytokentest.Clock, issuer *mytoken.Issuer) *table {
+func newTable(out io.Writer, start time.Time, clock *mytokentest.Clock, iss *issuer.Issuer) *table {
 	return &table{
-		start: start, clock: clock, issuer: issuer, out: out,
+		start: start, clock: clock, issuer: iss, out: out,
 		rows: [][]string{{"TIME", "WHO", "ACTION", "RESULT", "COME BACK", "BECAUSE"}},
 	}
 }
@@ -39,7 +40,7 @@ func (t *table) at(offset time.Duration, who, address string, token mytoken.Secr
 		return
 	}
 	t.clock.Set(t.start.Add(offset))
-	_, err := t.issuer.AccessToken(context.Background(), mytoken.AccessTokenRequest{
+	_, err := t.issuer.AccessToken(context.Background(), issuer.AccessTokenRequest{
 		Token: token, Scopes: []string{scope}, Client: client(address),
 	})
 	row := []string{offsetText(offset), who, action, "admitted", "", ""}
@@ -54,7 +55,7 @@ func (t *table) at(offset time.Duration, who, address string, token mytoken.Secr
 
 // explain says why an attempt was refused, and when it is worth another.
 func (t *table) explain(err error) (reason, earliest string) {
-	if refused, ok := errors.AsType[*mytoken.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*issuer.RefusedError](err); ok {
 		closest := refused.Explanation.Closest()
 		var reasons []string
 		for _, o := range closest.Objections {
@@ -65,7 +66,7 @@ func (t *table) explain(err error) (reason, earliest string) {
 	if errors.Is(err, mytoken.ErrTokenExpired) {
 		return "the token has expired", "never"
 	}
-	if invalid, ok := errors.AsType[*mytoken.TokenError](err); ok {
+	if invalid, ok := errors.AsType[*issuer.TokenError](err); ok {
 		return "the token is " + invalid.Reason.String(), "never"
 	}
 	t.failed = err

@@ -20,17 +20,17 @@ import (
 // demonstrate runs an issuer, the service, and a client that tries a few tokens. The
 // service knows the URL of the issuer and the URL of its keys, and nothing else.
 func demonstrate(ctx context.Context, out io.Writer) error {
-	issuer, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Now())})
+	iss, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Now())})
 	if err != nil {
 		return err
 	}
-	defer issuer.Close()
+	defer iss.Close()
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Write(issuer.Issuer.Keys().JWKS())
+		w.Write(iss.Issuer.Keys().JWKS())
 	}))
 	defer keys.Close()
-	handler, err := newService(mytoken.VerifierConfig{Issuer: issuer.Issuer.URL(), JWKSURL: keys.URL, Clock: issuer.Clock.Now})
+	handler, err := newService(mytoken.VerifierConfig{Issuer: iss.Issuer.URL(), JWKSURL: keys.URL, Clock: iss.Clock.Now})
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	defer service.Close()
 
 	issue := func(name string, c capability.Capability, clauses ...restriction.Clause) (string, error) {
-		t, err := issuer.Login(ctx, "alice", mytoken.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
+		t, err := iss.Login(ctx, "alice", mytoken.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
 		if err != nil {
 			return "", err
 		}

@@ -42,4 +42,6 @@
 // Tokens and codes are of the type [Secret], which redacts itself in fmt, log/slog and
 // JSON. They are sent over https only, or to this host, and never to where an answer
 // redirects to.
+//
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package client

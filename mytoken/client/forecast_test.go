@@ -9,6 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
@@ -27,7 +28,7 @@ func TestForecastToken(t *testing.T) {
 	info, err := s.client.Introspect(ctx, at.Update.Token)
 	require.NoError(t, err)
 
-	own, err := s.Issuer.Introspect(ctx, mytoken.IntrospectRequest{Token: mytoken.NewSecret(at.Update.Token.Reveal()), Client: mytoken.Client{}})
+	own, err := s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: mytoken.NewSecret(at.Update.Token.Reveal()), Client: issuer.Client{}})
 	require.NoError(t, err)
 	want := s.Issuer.ForecastToken(own.Claims, own.Counters)
 	got := info.ForecastToken()

@@ -16,6 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -62,7 +63,7 @@ func start(t testing.TB, change func(*setup)) *server {
 	}
 	opts.Upstream = func(c *oidcupstream.Config) { c.RedirectURL = s.URL + "/redirect" }
 	config := opts.Config
-	opts.Config = func(c *mytoken.Config) {
+	opts.Config = func(c *issuer.Config) {
 		c.Issuer = s.URL
 		if config != nil {
 			config(c)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -17,11 +18,11 @@ import (
 
 // launcher is the service that is tested: it starts jobs for whoever has a
 // mytoken that lasts as long as the job.
-type launcher struct{ issuer *mytoken.Issuer }
+type launcher struct{ issuer *issuer.Issuer }
 
 func (l launcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := mytoken.NewSecret(r.FormValue("mytoken"))
-	end, err := l.issuer.Explain(r.Context(), mytoken.ExplainRequest{Token: token, At: l.issuer.Now().Add(2 * time.Hour)})
+	end, err := l.issuer.Explain(r.Context(), issuer.ExplainRequest{Token: token, At: l.issuer.Now().Add(2 * time.Hour)})
 	switch {
 	case err != nil:
 		w.WriteHeader(http.StatusUnauthorized)
@@ -90,7 +91,7 @@ func ExampleStart_faults() {
 	}
 	for _, now := range []bool{true, false} {
 		down.Store(now)
-		_, err := service.Issuer.AccessToken(ctx, mytoken.AccessTokenRequest{Token: issued.Token})
+		_, err := service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: issued.Token})
 		fmt.Println(err == nil)
 	}
 	// Output:

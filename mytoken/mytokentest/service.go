@@ -28,6 +28,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/store"
@@ -55,25 +56,25 @@ type Options struct {
 	// RedirectURL, which is IssuerURL + "/redirect".
 	Upstream func(*oidcupstream.Config)
 	// Config may change the issuer's configuration.
-	Config func(*mytoken.Config)
+	Config func(*issuer.Config)
 }
 
 // Service is an issuer with all that it needs.
 type Service struct {
-	Issuer   *mytoken.Issuer
+	Issuer   *issuer.Issuer
 	Provider *optest.Server
 	Clock    *Clock
 	Store    store.Store
 	// Config is what the issuer was made with; another issuer made with it is
 	// another process of the same service.
-	Config mytoken.Config
+	Config issuer.Config
 }
 
 // closeTimeout is how long Close waits for requests in flight.
 const closeTimeout = 5 * time.Second
 
-// Client is a client whose address no restriction names by accident.
-var Client = mytoken.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
+// Client is a client whose address no restriction names by accterms.
+var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
 
 // Start starts a service. Close it.
 func Start(opts Options) (*Service, error) {
@@ -117,21 +118,21 @@ func (s *Service) configure(opts Options) error {
 	if err != nil {
 		return err
 	}
-	s.Config = mytoken.Config{
-		Issuer: IssuerURL, Store: s.Store, Seal: ring, Keys: keys, Providers: []mytoken.Provider{{Upstream: upstream}},
+	s.Config = issuer.Config{
+		Issuer: IssuerURL, Store: s.Store, Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
 		Clock: s.Clock.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 	if opts.Config != nil {
 		opts.Config(&s.Config)
 	}
-	s.Issuer, err = mytoken.NewIssuer(s.Config)
+	s.Issuer, err = issuer.New(s.Config)
 	return err
 }
 
 // Login logs a user in at the provider, over HTTP, as [Client] does, and returns the
 // token.
 func (s *Service) Login(ctx context.Context, subject string, props mytoken.Properties) (*mytoken.Issued, error) {
-	result, err := s.FinishLogin(ctx, subject, mytoken.LoginRequest{Properties: props, Client: Client})
+	result, err := s.FinishLogin(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (s *Service) Login(ctx context.Context, subject string, props mytoken.Prope
 }
 
 // FinishLogin is Login for any request; the provider is filled in.
-func (s *Service) FinishLogin(ctx context.Context, subject string, req mytoken.LoginRequest) (*mytoken.LoginResult, error) {
+func (s *Service) FinishLogin(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
 	if req.Provider == "" {
 		req.Provider = s.Provider.Issuer()
 	}
@@ -152,7 +153,7 @@ func (s *Service) FinishLogin(ctx context.Context, subject string, req mytoken.L
 
 // Follow acts as the user's browser: it goes to the provider, logs in as the
 // subject, and brings the answer to the issuer.
-func (s *Service) Follow(ctx context.Context, subject string, login *mytoken.Login) (*mytoken.LoginResult, error) {
+func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Login) (*issuer.LoginResult, error) {
 	redirect, err := optest.Login(ctx, login.URL, subject)
 	if err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func (s *Service) Follow(ctx context.Context, subject string, login *mytoken.Log
 	if err != nil {
 		return nil, fmt.Errorf("mytokentest: %w", err)
 	}
-	return s.Issuer.FinishLogin(ctx, mytoken.FinishRequest{Query: u.Query(), Client: Client})
+	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: u.Query(), Client: Client})
 }
 
 // Close closes the issuer and the provider.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -32,7 +33,7 @@ func TestClock(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, begin, issued.Claims.IssuedAt())
 	require.Equal(t, begin.Add(time.Hour), clock.Advance(time.Hour))
-	at, err := s.Issuer.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	at, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: issued.Token})
 	require.NoError(t, err)
 	require.Equal(t, begin.Add(time.Hour+time.Minute), at.Expires)
 	clock.Set(begin)
@@ -59,7 +60,7 @@ func TestOptions(t *testing.T) {
 		Store:    mem,
 		Provider: optest.Options{Scopes: []string{"openid", "offline_access", "a"}},
 		Upstream: func(c *oidcupstream.Config) { c.Name = "named" },
-		Config:   func(c *mytoken.Config) { c.Issuer = "https://other.example.org" },
+		Config:   func(c *issuer.Config) { c.Issuer = "https://other.example.org" },
 	})
 	require.Same(t, mem, s.Store)
 	require.Equal(t, "https://other.example.org", s.Issuer.URL())
@@ -70,15 +71,15 @@ func TestOptions(t *testing.T) {
 	issued, err := s.Login(t.Context(), "bob", mytoken.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, "bob", issued.Claims.OIDCSubject())
-	node, err := mytoken.NewIssuer(s.Config)
+	node, err := issuer.New(s.Config)
 	require.NoError(t, err)
-	_, err = node.AccessToken(t.Context(), mytoken.AccessTokenRequest{Token: issued.Token})
+	_, err = node.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: issued.Token})
 	require.NoError(t, err)
 }
 
 // What goes wrong is reported, and leaves nothing running.
 func TestErrors(t *testing.T) {
-	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *mytoken.Config) { c.Store = nil }})
+	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *issuer.Config) { c.Store = nil }})
 	require.Error(t, err)
 	_, err = mytokentest.Start(mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.ClientID = "" }})
 	require.Error(t, err)
@@ -88,8 +89,8 @@ func TestErrors(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
 	require.Error(t, err)
-	_, err = s.FinishLogin(t.Context(), "alice", mytoken.LoginRequest{Provider: "https://elsewhere.example.org"})
-	require.ErrorIs(t, err, mytoken.ErrUnknownProvider)
-	_, err = s.Follow(t.Context(), "alice", &mytoken.Login{URL: s.Provider.Issuer() + "/nowhere"})
+	_, err = s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
+	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
+	_, err = s.Follow(t.Context(), "alice", &issuer.Login{URL: s.Provider.Issuer() + "/nowhere"})
 	require.Error(t, err)
 }

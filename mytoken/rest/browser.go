@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // fromBrowser reports whether a browser sent the request. Nobody who makes a
@@ -39,7 +40,7 @@ func (c *call) sameSite() error {
 
 // loginCookie is the cookie that binds a login to the browser in which the user
 // agreed to it. It tells nothing about the state and lives as long.
-func (c *call) loginCookie(login *mytoken.Login) *http.Cookie {
+func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	name, value := c.loginCookieOf(login.State.Reveal())
 	cookie := c.cookieFor(name, value)
 	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -304,7 +305,7 @@ func TestD70_CookieFollowsTheToken(t *testing.T) {
 // the domain can set the one that binds a login.
 func TestSecureCookies(t *testing.T) {
 	s := start(t)
-	secure := s.restart(func(c *mytoken.Config) { c.Issuer = "https://mytoken.example.org" }, rest.Options{})
+	secure := s.restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org" }, rest.Options{})
 	consent, _ := secure.startNative(nil)
 	r := secure.do(http.MethodPost, strings.Replace(consent, "https://mytoken.example.org", secure.URL, 1), "{}")
 	if r.StatusCode != 278 || len(r.Cookies()) != 1 {

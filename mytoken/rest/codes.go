@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // goodFor is how long a code is remembered to be good: codes live no longer.
@@ -22,11 +23,11 @@ func (c *call) guess(code string, look func(mytoken.Secret) error) error {
 		return err
 	}
 	err = look(secret)
-	var unusable *mytoken.CodeError
+	var unusable *issuer.CodeError
 	switch {
 	case !errors.As(err, &unusable):
 		q.settle(false, time.Time{})
-	case unusable.Reason == mytoken.CodeUnknown:
+	case unusable.Reason == issuer.CodeUnknown:
 		q.settle(true, time.Time{})
 	default: // it exists, or existed
 		q.settle(false, c.issuer.Now().Add(goodFor))

@@ -12,6 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -29,7 +30,7 @@ func consentPage(c *call) (*answer, error) {
 }
 
 // asked tells what the login with the code in the path asks for.
-func (c *call) asked() (asked *mytoken.ConsentRequest, err error) {
+func (c *call) asked() (asked *issuer.ConsentRequest, err error) {
 	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
 		asked, err = c.issuer.Consent(c.ctx(), code)
 		return err
@@ -41,7 +42,7 @@ func (c *call) asked() (asked *mytoken.ConsentRequest, err error) {
 // the browser it is not there (D67).
 func (c *call) withConsentCode(look func(mytoken.Secret) error) error {
 	err := c.guess(c.r.PathValue("code"), look)
-	var unusable *mytoken.CodeError
+	var unusable *issuer.CodeError
 	if errors.As(err, &unusable) {
 		return errConsentCode
 	}
@@ -88,7 +89,7 @@ func consentDecision(c *call) (*answer, error) {
 
 // decline ends the login and says where the browser goes.
 func (c *call) decline() (string, error) {
-	var declined *mytoken.Declined
+	var declined *issuer.Declined
 	err := c.withConsentCode(func(code mytoken.Secret) (err error) {
 		declined, err = c.issuer.Decline(c.ctx(), code)
 		return err
@@ -103,8 +104,8 @@ func (c *call) decline() (string, error) {
 }
 
 // approve starts the login that the user agreed to.
-func (c *call) approve(decision *wire.ConsentDecision) (*mytoken.Login, error) {
-	var login *mytoken.Login
+func (c *call) approve(decision *wire.ConsentDecision) (*issuer.Login, error) {
+	var login *issuer.Login
 	err := c.withConsentCode(func(code mytoken.Secret) error {
 		asked, err := c.issuer.Consent(c.ctx(), code)
 		if err != nil {
@@ -124,10 +125,10 @@ func (c *call) approve(decision *wire.ConsentDecision) (*mytoken.Login, error) {
 // not mention stays as it was asked for, so that leaving something out never makes
 // a token more powerful; rotation is what was agreed to, none included (D65). The
 // provider is the one that was asked for (D58).
-func agreedTo(asked *mytoken.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
+func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
 	props := asked.Properties
 	if d.OIDCIssuer != "" && !sameIssuer(d.OIDCIssuer, asked.Provider) {
-		return props, mytoken.ErrUnknownProvider
+		return props, issuer.ErrUnknownProvider
 	}
 	if d.Name != nil {
 		props.Name = *d.Name

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -41,7 +41,7 @@ func (b *browser) agree(f *form, polling string) m {
 // TestConsentNarrows: what the user takes away is not granted.
 func TestConsentNarrows(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) { c.Restrictions.Locator = countries{} }
+		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
 	})
 	now := s.Clock.Now()
 	request := m{"capabilities": []string{"AT", "tokeninfo", "create_mytoken"}, "restrictions": phases(s), "rotation": m{"on_AT": true}}
@@ -173,7 +173,7 @@ func TestConsentOnlyNarrows(t *testing.T) {
 // stays.
 func TestConsentInvalidInput(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) { c.Restrictions.Locator = countries{} }
+		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
 	})
 	b := s.browser()
 	f, _, polling := b.asked(nil) // without restrictions, so that every clause is allowed
@@ -268,7 +268,7 @@ func TestConsentAsJSON(t *testing.T) {
 // an edit, and no form takes it away from a clause.
 func TestConsentKeepsOwnConditions(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Conditions = map[string]restriction.Factory{"badge": func([]byte) (restriction.Condition, error) { return badge{"blue"}, nil }}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -42,7 +43,7 @@ func consentForm(c *call, data []byte) (*answer, error) {
 	if form.again || len(form.problems) > 0 {
 		return form.show(c)
 	}
-	var login *mytoken.Login
+	var login *issuer.Login
 	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
 		login, err = c.issuer.Approve(c.ctx(), code, form.agreed)
 		return err
@@ -56,24 +57,24 @@ func consentForm(c *call, data []byte) (*answer, error) {
 }
 
 // toProvider is the page that leads to the provider.
-func (c *call) toProvider(login *mytoken.Login) (*answer, error) {
+func (c *call) toProvider(login *issuer.Login) (*answer, error) {
 	c.setCookie(c.loginCookie(login))
 	return c.message(http.StatusOK, MessagePage{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
 }
 
 // consentReply is the consent page as the user sent it back.
 type consentReply struct {
-	asked  *mytoken.ConsentRequest
+	asked  *issuer.ConsentRequest
 	agreed mytoken.Properties
 	*edited
 	json wire.ConsentDecision // what was written as JSON
 }
 
 // readConsent reads what the user made of what was asked for.
-func (c *call) readConsent(asked *mytoken.ConsentRequest, values url.Values) (*consentReply, error) {
+func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*consentReply, error) {
 	form := &consentReply{asked: asked, agreed: asked.Properties, edited: &edited{}}
 	if to := values.Get("oidc_issuer"); to != "" && !sameIssuer(to, asked.Provider) {
-		return nil, mytoken.ErrUnknownProvider
+		return nil, issuer.ErrUnknownProvider
 	}
 	form.agreed.Capabilities = nil
 	for _, name := range values["capabilities"] {
@@ -94,10 +95,10 @@ func (c *call) readConsent(asked *mytoken.ConsentRequest, values url.Values) (*c
 // notBeyond refuses what is more than was asked for: the page only takes away.
 func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	if !agreed.Capabilities.Within(asked.Capabilities) {
-		return &mytoken.RequestError{Field: "capabilities", Reason: "more than was asked for"}
+		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
 	}
 	if !restriction.Within(agreed.Restrictions, asked.Restrictions, c.issuer.RestrictionOptions().Conditions) {
-		return &mytoken.RequestError{Field: "restrictions", Reason: "more than was asked for"}
+		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // consentView describes properties to the user who is asked to agree to them.
@@ -23,7 +24,7 @@ func (c *call) consentView(provider string, props mytoken.Properties) (*ConsentP
 }
 
 // loginView describes what a login asks for.
-func (c *call) loginView(asked *mytoken.ConsentRequest) (*ConsentPage, error) {
+func (c *call) loginView(asked *issuer.ConsentRequest) (*ConsentPage, error) {
 	view, err := c.consentView(asked.Provider, asked.Properties)
 	if err != nil {
 		return nil, err
@@ -47,21 +48,21 @@ func choices(of, checked capability.Set) []CapabilityChoice {
 }
 
 // providerName is the name of a provider; its issuer if it is not known any more.
-func (c *call) providerName(issuer string) string {
+func (c *call) providerName(iss string) string {
 	for _, p := range c.issuer.Providers() {
-		if sameIssuer(p.Upstream.Issuer(), issuer) {
+		if sameIssuer(p.Upstream.Issuer(), iss) {
 			return p.Upstream.Name()
 		}
 	}
-	return issuer
+	return iss
 }
 
 // knownScopes are the scopes that a provider is asked for if nobody says otherwise;
 // an empty issuer stands for all providers.
-func (c *call) knownScopes(issuer string) []string {
+func (c *call) knownScopes(iss string) []string {
 	var all []string
 	for _, p := range c.issuer.Providers() {
-		if issuer == "" || sameIssuer(p.Upstream.Issuer(), issuer) {
+		if iss == "" || sameIssuer(p.Upstream.Issuer(), iss) {
 			all = append(all, p.Upstream.Scopes()...)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -256,8 +257,8 @@ func TestD87_InternalErrors(t *testing.T) {
 	broken := &brokenStore{Store: memstore.New()}
 	s := start(t, func(o *setup) {
 		o.Store = broken
-		o.Config = func(c *mytoken.Config) {
-			c.Policy = func(_ context.Context, i *mytoken.Issuance) error {
+		o.Config = func(c *issuer.Config) {
+			c.Policy = func(_ context.Context, i *issuer.Issuance) error {
 				if i.Properties.Name == "panic" {
 					panic("hunter3")
 				}
@@ -360,14 +361,14 @@ func TestD99_D101_Formats(t *testing.T) {
 // access tokens of its own.
 func TestD103_ProviderDown(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			upstream, err := oidcupstream.New(oidcupstream.Config{
 				Issuer: "http://127.0.0.1:1/", ClientID: "x", Auth: oidcupstream.PublicClient(), RedirectURL: c.Issuer + "/redirect",
 			})
 			if err != nil {
 				panic(err)
 			}
-			c.Providers = append(c.Providers, mytoken.Provider{Upstream: upstream})
+			c.Providers = append(c.Providers, issuer.Provider{Upstream: upstream})
 		}
 	})
 	s.object(s.access(s.token(mytoken.Properties{}), nil), 200)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -197,7 +198,7 @@ func (countries) Country(_ context.Context, addr netip.Addr) (string, error) {
 // TestD19_Countries: in any case; unknown countries satisfy neither list. // proves P2
 func TestD19_Countries(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) {
-		o.Config = func(c *mytoken.Config) { c.Restrictions.Locator = countries{} }
+		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
 	})
 	for _, c := range []struct {
 		clause  m
@@ -270,7 +271,7 @@ func TestD23_D24_UsagesAreExact(t *testing.T) {
 func TestD25_D26_DisabledKeys(t *testing.T) {
 	s := start(t)
 	token := s.token(list(restriction.Clause{Hosts: []string{"127.0.0.1"}}))
-	other := s.restart(func(c *mytoken.Config) { c.Restrictions.Disabled = []string{restriction.KeyHosts} }, optionsOf(nil))
+	other := s.restart(func(c *issuer.Config) { c.Restrictions.Disabled = []string{restriction.KeyHosts} }, optionsOf(nil))
 	if r := other.access(token, nil); r.StatusCode != 403 {
 		t.Errorf("the key is ignored: %d %s", r.StatusCode, r.text)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -307,7 +308,7 @@ func TestD91_D92_Keys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, func(o *setup) { o.Config = func(c *mytoken.Config) { c.Keys = keys } })
+		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.Keys = keys } })
 		token := s.token(mytoken.Properties{})
 		s.object(s.introspect(token), 200)
 		set := s.object(s.do(http.MethodGet, "/jwks", ""), 200)["keys"].([]any)

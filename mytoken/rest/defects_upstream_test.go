@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -49,7 +50,7 @@ func (d dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error
 // not satisfy a name by it. // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Resolver = dns{
 				names: map[string]string{"192.0.2.7": "node.example.org.", "198.51.100.7": "node.example.org."},
 				addrs: map[string]string{"node.example.org": "192.0.2.7", "node.example.org.": "192.0.2.7"},

@@ -82,4 +82,6 @@
 // creates new ones. The login gives his browser a mytoken that can list and revoke
 // his tokens and read their history, in a cookie of these pages alone. A token that
 // is created there has a login of its own, is shown once, and is not kept.
+//
+// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package rest

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -154,12 +155,12 @@ func (out *edited) problem(p Problem) { out.problems = append(out.problems, p) }
 // blame notes an error that the user can do something about, and reports whether
 // it is one: something that he wrote, or a provider that does not answer.
 func (out *edited) blame(err error) bool {
-	if err == nil || errors.Is(err, mytoken.ErrUnknownProvider) {
+	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
 		return false
 	}
 	var (
-		upstream *mytoken.UpstreamError
-		request  *mytoken.RequestError
+		upstream *issuer.UpstreamError
+		request  *issuer.RequestError
 		told     = problemOf(err)
 		shown    = Problem{Text: told.text}
 	)

@@ -11,6 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -99,8 +100,8 @@ func typed[E error](where func(E) bool, status int, code string, text func(E) st
 
 func always[E error](text string) func(E) string { return func(E) string { return text } }
 
-func codeReason(r mytoken.CodeReason) func(*mytoken.CodeError) bool {
-	return func(e *mytoken.CodeError) bool { return e.Reason == r }
+func codeReason(r issuer.CodeReason) func(*issuer.CodeError) bool {
+	return func(e *issuer.CodeError) bool { return e.Reason == r }
 }
 
 // rules is the one table from errors to the wire (protocol section 5.0.5). The
@@ -119,32 +120,32 @@ var rules = []rule{
 	typed[*standardError](nil, 400, "", func(e *standardError) string { return e.text }),
 	typed[*tooManyError](nil, 429, "Too Many Requests", always[*tooManyError]("too many failed attempts")),
 
-	typed(codeReason(mytoken.CodePending), 428, wire.ErrorAuthorizationPending, always[*mytoken.CodeError]("")),
-	typed(codeReason(mytoken.CodeDeclined), 401, wire.ErrorAccessDenied, always[*mytoken.CodeError]("user declined consent")),
-	typed(codeReason(mytoken.CodeExpired), 401, wire.ErrorExpiredToken, always[*mytoken.CodeError]("polling or transfer code is expired")),
-	typed(codeReason(mytoken.CodeUnknown), 401, wire.ErrorInvalidToken, always[*mytoken.CodeError]("Bad polling or transfer code")),
-	typed(deniedLogin, 401, wire.ErrorAccessDenied, func(e *mytoken.CodeError) string { return loginText(e.Login) }),
-	typed(codeReason(mytoken.CodeFailed), 502, wire.ErrorOIDC, func(e *mytoken.CodeError) string { return loginText(e.Login) }),
+	typed(codeReason(issuer.CodePending), 428, wire.ErrorAuthorizationPending, always[*issuer.CodeError]("")),
+	typed(codeReason(issuer.CodeDeclined), 401, wire.ErrorAccessDenied, always[*issuer.CodeError]("user declined consent")),
+	typed(codeReason(issuer.CodeExpired), 401, wire.ErrorExpiredToken, always[*issuer.CodeError]("polling or transfer code is expired")),
+	typed(codeReason(issuer.CodeUnknown), 401, wire.ErrorInvalidToken, always[*issuer.CodeError]("Bad polling or transfer code")),
+	typed(deniedLogin, 401, wire.ErrorAccessDenied, func(e *issuer.CodeError) string { return loginText(e.Login) }),
+	typed(codeReason(issuer.CodeFailed), 502, wire.ErrorOIDC, func(e *issuer.CodeError) string { return loginText(e.Login) }),
 
 	sentinel(mytoken.ErrTokenExpired, 401, wire.ErrorInvalidToken, "token has expired"),
 	sentinel(mytoken.ErrTokenNotYetValid, 401, wire.ErrorInvalidToken, "token is not valid yet"),
-	typed(malformed, 401, wire.ErrorInvalidToken, always[*mytoken.TokenError]("token not valid")),
-	typed[*mytoken.TokenError](nil, 401, wire.ErrorInvalidToken, always[*mytoken.TokenError]("")),
-	typed[*mytoken.ReconnectError](nil, 401, wire.ErrorInvalidToken, always[*mytoken.ReconnectError]("No refresh token attached")),
+	typed(malformed, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("token not valid")),
+	typed[*issuer.TokenError](nil, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("")),
+	typed[*issuer.ReconnectError](nil, 401, wire.ErrorInvalidToken, always[*issuer.ReconnectError]("No refresh token attached")),
 	typed(needsRevoke, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
 		"The provided token is neither a parent of the token to be revoked nor does it have the 'manage_mytokens:revoke' capability")),
 	typed[*mytoken.CapabilityError](nil, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
 		"The provided token does not have the required capability for this operation")),
-	typed[*mytoken.RefusedError](nil, 403, wire.ErrorUsageRestricted, always[*mytoken.RefusedError](
+	typed[*issuer.RefusedError](nil, 403, wire.ErrorUsageRestricted, always[*issuer.RefusedError](
 		"The restrictions of this token does not allow this usage")),
-	typed[*mytoken.PolicyError](nil, 403, wire.ErrorAccessDenied, func(e *mytoken.PolicyError) string { return e.Unwrap().Error() }),
-	sentinel(mytoken.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
+	typed[*issuer.PolicyError](nil, 403, wire.ErrorAccessDenied, func(e *issuer.PolicyError) string { return e.Unwrap().Error() }),
+	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 
-	sentinel(mytoken.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
-	sentinel(mytoken.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
-	sentinel(mytoken.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
-	sentinel(mytoken.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
-	typed[*mytoken.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
+	sentinel(issuer.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
+	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
+	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
+	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
+	typed[*issuer.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
 	typed[*profile.Error](nil, 400, wire.ErrorInvalidRequest, func(e *profile.Error) string { return e.Reason }),
 	typed(endsInPast, 400, wire.ErrorInvalidRequest, always[*restriction.ClauseError]("token would already be expired")),
 	typed[*restriction.ClauseError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.ClauseError]("restrictions")),
@@ -155,10 +156,10 @@ var rules = []rule{
 	sentinel(capability.ErrTooLarge, 400, wire.ErrorInvalidRequest, "capabilities: too many or too long"),
 	sentinel(mytoken.ErrRotation, 400, wire.ErrorInvalidRequest, "rotation is malformed"),
 
-	typed[*mytoken.LoginError](nil, wire.StatusProviderError, wire.ErrorOIDC, loginText),
-	typed[*mytoken.UpstreamError](nil, 0, wire.ErrorOIDC, upstreamText),
-	typed[*mytoken.BusyError](nil, 503, wire.ErrorTemporarilyUnavailable, always[*mytoken.BusyError]("busy, try again later")),
-	sentinel(mytoken.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
+	typed[*issuer.LoginError](nil, wire.StatusProviderError, wire.ErrorOIDC, loginText),
+	typed[*issuer.UpstreamError](nil, 0, wire.ErrorOIDC, upstreamText),
+	typed[*issuer.BusyError](nil, 503, wire.ErrorTemporarilyUnavailable, always[*issuer.BusyError]("busy, try again later")),
+	sentinel(issuer.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
 	sentinel(context.DeadlineExceeded, 503, wire.ErrorTemporarilyUnavailable, "the answer took too long"),
 	sentinel(context.Canceled, 503, wire.ErrorTemporarilyUnavailable, "the request was given up"),
 }
@@ -174,10 +175,10 @@ func problemOf(err error) problem {
 	}
 	var (
 		request  *requestError
-		upstream *mytoken.UpstreamError
-		refused  *mytoken.RefusedError
+		upstream *issuer.UpstreamError
+		refused  *issuer.RefusedError
 		early    *mytoken.NotYetValidError
-		busy     *mytoken.BusyError
+		busy     *issuer.BusyError
 		many     *tooManyError
 		standard *standardError
 		text     *told
@@ -207,7 +208,7 @@ func problemOf(err error) problem {
 // plainSentences are reasons of requests that stand for themselves.
 var plainSentences = []string{"token would already be expired", "mytoken to be issued", "requested restrictions", "unknown capability"}
 
-func requestText(e *mytoken.RequestError) string {
+func requestText(e *issuer.RequestError) string {
 	for _, s := range plainSentences {
 		if strings.HasPrefix(e.Reason, s) {
 			return e.Reason
@@ -220,9 +221,9 @@ func ownText[E error](field string) func(E) string {
 	return func(e E) string { return field + ": " + strings.TrimPrefix(e.Error(), "restriction: ") }
 }
 
-func upstreamText(e *mytoken.UpstreamError) string { return joinText(e.Code, e.Description) }
+func upstreamText(e *issuer.UpstreamError) string { return joinText(e.Code, e.Description) }
 
-func loginText(e *mytoken.LoginError) string {
+func loginText(e *issuer.LoginError) string {
 	if e.Code == "server_error" || e.Code == wire.ErrorAccessDenied && e.Description != "" {
 		return e.Description
 	}
@@ -238,13 +239,13 @@ func joinText(code, description string) string {
 
 // endsInPast tells a clause that has ended from one that makes no sense.
 func endsInPast(e *restriction.ClauseError) bool {
-	return e.Key == restriction.KeyExpires && strings.HasSuffix(e.Error(), "lies in the past")
+	return errors.Is(e, restriction.ErrPast)
 }
 
-func malformed(e *mytoken.TokenError) bool { return e.Reason == mytoken.TokenMalformed }
+func malformed(e *issuer.TokenError) bool { return e.Reason == issuer.TokenMalformed }
 
-func deniedLogin(e *mytoken.CodeError) bool {
-	return e.Reason == mytoken.CodeFailed && e.Login != nil && e.Login.Code == wire.ErrorAccessDenied
+func deniedLogin(e *issuer.CodeError) bool {
+	return e.Reason == issuer.CodeFailed && e.Login != nil && e.Login.Code == wire.ErrorAccessDenied
 }
 
 func needsRevoke(e *mytoken.CapabilityError) bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -93,14 +94,14 @@ func (c *call) hold(token string) mytoken.Secret {
 // AT if it is about an access token. The use need not be admitted: that is the
 // question.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
-	ask := mytoken.ExplainRequest{
-		Token: token, Introspect: true, Kind: mytoken.UseAT,
+	ask := issuer.ExplainRequest{
+		Token: token, Introspect: true, Kind: restriction.AT,
 		Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	}
 	switch req.Use {
 	case "", wire.UseAT:
 	case wire.UseOther:
-		ask.Kind = mytoken.UseOther
+		ask.Kind = restriction.Other
 	default:
 		return nil, badRequest("use is neither %s nor %s", wire.UseAT, wire.UseOther)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -28,7 +29,7 @@ func (closed) Within(parent restriction.Condition) bool { return parent == close
 func explaining(t *testing.T, level rest.ExplanationLevel) *service {
 	return start(t, func(o *setup) {
 		o.rest.Explanations = level
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Conditions = map[string]restriction.Factory{
 				"cluster": func([]byte) (restriction.Condition, error) { return closed{}, nil },
 			}
@@ -129,7 +130,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	token := s.token(list(clause))
 	other := start(t).token(list(clause))
 	revoked := s.token(list(clause))
-	if _, err := s.Issuer.Revoke(t.Context(), mytoken.RevokeRequest{Token: mytoken.NewSecret(revoked)}); err != nil {
+	if _, err := s.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: mytoken.NewSecret(revoked)}); err != nil {
 		t.Fatal(err)
 	}
 	expired := s.token(list(restriction.Clause{Expires: s.Clock.Now().Unix(), Hosts: []string{"192.0.2.33"}}))

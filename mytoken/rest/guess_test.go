@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 )
@@ -21,15 +22,15 @@ var behindProxy = func(o *setup) { o.rest.TrustedProxies = []netip.Prefix{netip.
 // probability below 10⁻⁶, by the length of the codes alone. // proves P7
 func TestD02_GuessingIsHopeless(t *testing.T) {
 	for _, length := range []int{0, 12} { // the default, and the shortest that is allowed
-		s := start(t, func(o *setup) { o.Config = func(c *mytoken.Config) { c.TransferCodeLength = length } })
+		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.TransferCodeLength = length } })
 		codes := map[string][]string{}
 		token := mytoken.NewSecret(s.token(mytoken.Properties{}))
 		for range 200 {
-			native, err := s.Issuer.StartNative(t.Context(), mytoken.LoginRequest{Provider: s.Provider.Issuer()})
+			native, err := s.Issuer.StartNative(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
 			if err != nil {
 				t.Fatal(err)
 			}
-			transfer, err := s.Issuer.Transfer(t.Context(), mytoken.TransferRequest{Token: token, Client: mytokentest.Client})
+			transfer, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: token, Client: mytokentest.Client})
 			if err != nil {
 				t.Fatal(err)
 			}

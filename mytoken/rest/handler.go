@@ -14,6 +14,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -21,7 +22,7 @@ import (
 // Handler is the HTTP interface of an issuer. It is safe for concurrent use and
 // starts no goroutine that outlives a request.
 type Handler struct {
-	issuer *mytoken.Issuer
+	issuer *issuer.Issuer
 	opts   Options
 
 	base   string // issuer URL without a slash at the end
@@ -43,29 +44,29 @@ type Handler struct {
 // NewHandler returns the HTTP interface of an issuer. It reaches neither the
 // store nor a provider. Errors: ErrOptions, and what is wrong with a template or
 // page.
-func NewHandler(issuer *mytoken.Issuer, opts Options) (*Handler, error) {
-	if issuer == nil {
+func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
+	if iss == nil {
 		return nil, badOption("the issuer is missing")
 	}
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	u, err := parseIssuer(issuer.URL())
+	u, err := parseIssuer(iss.URL())
 	if err != nil {
 		return nil, err
 	}
 	h := &Handler{
-		issuer: issuer, opts: opts,
-		base: strings.TrimSuffix(issuer.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
+		issuer: iss, opts: opts,
+		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
 		origin: u.Scheme + "://" + u.Host, secure: u.Scheme == "https",
-		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, issuer.Now), csrf: http.NewCrossOriginProtection(),
+		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), csrf: http.NewCrossOriginProtection(),
 		clients: make(map[string][sha256.Size]byte),
 	}
 	for _, c := range opts.Clients {
 		h.clients[c.ID] = sha256.Sum256([]byte(c.Secret.Reveal()))
 	}
 	if err := h.csrf.AddTrustedOrigin(h.origin); err != nil {
-		return nil, badOption("the issuer URL %q is no origin: %v", issuer.URL(), err)
+		return nil, badOption("the issuer URL %q is no origin: %v", iss.URL(), err)
 	}
 	if h.redirects, err = redirects("RedirectURIs", opts.RedirectURIs); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
 func (h *Handler) MetadataPath() string { return pathAuthorizationServer + h.prefix }
 
 // mount registers all routes.
-func (h *Handler) mount(issuer *url.URL) {
+func (h *Handler) mount(iss *url.URL) {
 	for _, rt := range h.routes() {
 		h.mux.Handle(h.prefix+rt.path, h.entry(rt))
 	}

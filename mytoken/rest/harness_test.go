@@ -15,6 +15,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -62,7 +63,7 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 			upstream(c)
 		}
 	}
-	opts.Config = func(c *mytoken.Config) {
+	opts.Config = func(c *issuer.Config) {
 		c.Issuer = s.URL
 		if config != nil {
 			config(c)
@@ -297,20 +298,20 @@ func (s *service) poll(code string) *reply {
 }
 
 // restart is another process with the same store and keys.
-func (s *service) restart(change func(*mytoken.Config), opts rest.Options) *service {
+func (s *service) restart(change func(*issuer.Config), opts rest.Options) *service {
 	s.t.Helper()
 	cfg := s.Config
 	if change != nil {
 		change(&cfg)
 	}
-	issuer, err := mytoken.NewIssuer(cfg)
+	iss, err := issuer.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
 	}
-	handler, err := rest.NewHandler(issuer, opts)
+	handler, err := rest.NewHandler(iss, opts)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -318,7 +319,7 @@ func (s *service) restart(change func(*mytoken.Config), opts rest.Options) *serv
 	s.t.Cleanup(server.Close)
 	other := *s
 	inner := *s.Service
-	inner.Issuer = issuer
+	inner.Issuer = iss
 	other.Service, other.http, other.URL = &inner, server, server.URL
 	return &other
 }

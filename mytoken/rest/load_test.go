@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -19,7 +20,7 @@ import (
 // machine is.
 func patient(o *setup) {
 	o.Upstream = func(c *oidcupstream.Config) { c.Timeout = 10 * time.Minute }
-	o.Config = func(c *mytoken.Config) { c.Lease, c.WaitLimit = 15*time.Minute, 10*time.Minute }
+	o.Config = func(c *issuer.Config) { c.Lease, c.WaitLimit = 15*time.Minute, 10*time.Minute }
 	o.rest.RequestTimeout = 20 * time.Minute
 }
 

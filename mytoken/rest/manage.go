@@ -42,8 +42,8 @@ func (c *call) loginPage(ended bool) (*answer, error) {
 func (c *call) providerChoices(chosen string) []ProviderChoice {
 	var out []ProviderChoice
 	for _, p := range c.issuer.Providers() {
-		issuer := p.Upstream.Issuer()
-		out = append(out, ProviderChoice{Issuer: issuer, Name: p.Upstream.Name(), Chosen: sameIssuer(issuer, chosen)})
+		iss := p.Upstream.Issuer()
+		out = append(out, ProviderChoice{Issuer: iss, Name: p.Upstream.Name(), Chosen: sameIssuer(iss, chosen)})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -52,7 +53,7 @@ func manageCreate(c *call, s *session) (*answer, error) {
 	if form.again || len(form.problems) > 0 {
 		return form.show(c, s)
 	}
-	request := mytoken.LoginRequest{Provider: form.provider, Properties: form.props, ReturnTo: returnCreated, Client: c.client}
+	request := issuer.LoginRequest{Provider: form.provider, Properties: form.props, ReturnTo: returnCreated, Client: c.client}
 	if form.transfer {
 		request.Response.Type = mytoken.ResponseTransferCode
 	}
@@ -138,7 +139,7 @@ func (c *call) createdPage(t *mytoken.Issued) (*answer, error) {
 	}
 	page := CreatedPage{
 		Frame: c.managing(""), ID: t.ID.String(), Name: t.Claims.Name(), User: c.userOf(t.Claims), Token: t.Token.Reveal(),
-		Capabilities: choices(t.Capabilities(), nil), Clauses: clauseTexts(t.Restrictions(), nil),
+		Capabilities: choices(t.Capabilities, nil), Clauses: clauseTexts(t.Restrictions, nil),
 	}
 	if t.Type == mytoken.ResponseTransferCode {
 		code := t.TransferCode.Reveal()

@@ -14,6 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -222,8 +223,8 @@ func TestManageHeaders(t *testing.T) {
 // the new one, also after a page that is an error.
 func TestManageRotation(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
-			c.Policy = func(_ context.Context, i *mytoken.Issuance) error {
+		o.Config = func(c *issuer.Config) {
+			c.Policy = func(_ context.Context, i *issuer.Issuance) error {
 				i.Properties.Rotation = &mytoken.Rotation{OnOther: true, AutoRevoke: true}
 				return nil
 			}
@@ -236,7 +237,7 @@ func TestManageRotation(t *testing.T) {
 		b.page("/manage")
 		b.page("/manage/token" + queryID(token.ID))
 		s.Clock.Advance(time.Hour)
-		if r := b.click(b.URL + "/manage/token" + queryID(mytoken.NewJTI().TokenID())); r.StatusCode != http.StatusNotFound {
+		if r := b.click(b.URL + "/manage/token" + queryID(mytoken.JTI{1}.TokenID())); r.StatusCode != http.StatusNotFound {
 			t.Errorf("%d %s", r.StatusCode, r.text)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -39,7 +40,7 @@ func manageLogin(c *call) (*answer, error) {
 		return nil, err
 	}
 	until := c.issuer.Now().Add(c.opts.CookieLifetime)
-	login, err := c.issuer.StartLogin(c.ctx(), mytoken.LoginRequest{
+	login, err := c.issuer.StartLogin(c.ctx(), issuer.LoginRequest{
 		Provider: values.Get("provider"), ReturnTo: returnSession, Client: c.client,
 		Properties: mytoken.Properties{
 			Name: sessionName, Capabilities: sessionCapabilities, Restrictions: restriction.List{{Expires: until.Unix()}},
@@ -85,7 +86,7 @@ func manageLogout(c *call) (*answer, error) {
 	}
 	s, err := c.session()
 	if err == nil {
-		err = c.revoke(mytoken.RevokeRequest{Token: s.token, Client: c.client})
+		err = c.revoke(issuer.RevokeRequest{Token: s.token, Client: c.client})
 	}
 	if err != nil && !errors.Is(err, errNoToken) {
 		return nil, err
@@ -119,7 +120,7 @@ func (s *session) took(update *mytoken.Issued) {
 
 // user tells who is logged in.
 func (s *session) user() (User, mytoken.TokenID, error) {
-	got, err := s.c.issuer.Inspect(s.c.ctx(), mytoken.InspectRequest{Token: s.token})
+	got, err := s.c.issuer.Inspect(s.c.ctx(), issuer.InspectRequest{Token: s.token})
 	if err != nil {
 		return User{}, mytoken.TokenID{}, err
 	}
@@ -132,7 +133,7 @@ func (c *call) userOf(t *mytoken.Token) User {
 
 // tokens lists the user's tokens.
 func (s *session) tokens() (*mytoken.Records, error) {
-	got, err := s.c.issuer.List(s.c.ctx(), mytoken.InfoRequest{Token: s.token, Client: s.c.client})
+	got, err := s.c.issuer.List(s.c.ctx(), issuer.InfoRequest{Token: s.token, Client: s.c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -185,8 +186,8 @@ func managed(fn func(*call, *session) (*answer, error)) handle {
 // not valid, or a policy or restriction keeps it from what the pages need.
 func sessionEnded(err error) bool {
 	var (
-		token      *mytoken.TokenError
-		refused    *mytoken.RefusedError
+		token      *issuer.TokenError
+		refused    *issuer.RefusedError
 		capability *mytoken.CapabilityError
 	)
 	return errors.As(err, &token) || errors.As(err, &refused) || errors.As(err, &capability)

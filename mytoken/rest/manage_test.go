@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -74,7 +75,7 @@ func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issu
 
 func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytoken.Issued {
 	s.t.Helper()
-	t, err := s.Issuer.Derive(s.t.Context(), mytoken.DeriveRequest{Token: parent.Token, Properties: props})
+	t, err := s.Issuer.Derive(s.t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: props})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytok
 // live reports whether a token is good.
 func (s *service) live(token *mytoken.Issued) bool {
 	s.t.Helper()
-	_, err := s.Issuer.Inspect(s.t.Context(), mytoken.InspectRequest{Token: token.Token})
+	_, err := s.Issuer.Inspect(s.t.Context(), issuer.InspectRequest{Token: token.Token})
 	return err == nil
 }
 
@@ -196,7 +197,7 @@ func TestManageOthers(t *testing.T) {
 		t.Error(list.text)
 	}
 	form := []string{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin", "Accept", "text/html"}
-	for _, id := range []string{token.ID.String(), mytoken.NewJTI().TokenID().String(), "this", "children", "", "x"} {
+	for _, id := range []string{token.ID.String(), mytoken.JTI{1}.TokenID().String(), "this", "children", "", "x"} {
 		query := url.Values{"id": {id}}.Encode()
 		for _, r := range []*reply{
 			b.click(b.URL + "/manage/token?" + query), b.click(b.URL + "/manage/revoke?" + query),
@@ -363,7 +364,7 @@ func TestNoManagement(t *testing.T) {
 // TestManageSecureCookie: with https, no cookie that came over plain HTTP stands for
 // a session.
 func TestManageSecureCookie(t *testing.T) {
-	s := start(t).restart(func(c *mytoken.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{})
+	s := start(t).restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{})
 	token := s.issued("alice", mytoken.Properties{}).Token.Reveal()
 	open := func(name string) *reply {
 		return s.do(http.MethodGet, "/tokens/manage", "", "Cookie", name+"="+token, "Accept", "text/html")

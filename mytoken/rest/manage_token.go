@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // maxEvents is how many events of a token a page shows.
@@ -19,8 +20,8 @@ type found struct {
 
 // find looks one of the user's tokens up. For somebody else's there is nothing.
 func (s *session) find(text string) (*found, error) {
-	id, ok := mytoken.ParseMomID(text)
-	if !ok {
+	id, err := mytoken.ParseMomID(text)
+	if err != nil {
 		return nil, errNotFound
 	}
 	_, current, err := s.user()
@@ -62,7 +63,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	history, err := c.issuer.History(c.ctx(), mytoken.HistoryRequest{Token: s.token, Of: []string{f.view.ID}, Client: c.client})
+	history, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: s.token, Of: []string{f.view.ID}, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 	page := TokenPage{Frame: c.managing(""), Token: f.view, Parent: f.parent, Truncated: history.Truncated || len(history.Events) > maxEvents}
 	for _, e := range history.Events[:min(len(history.Events), maxEvents)] {
 		page.Events = append(page.Events, EventView{
-			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time,
 		})
 	}
 	page.Timeline = c.timeline(f.record.Restrictions, f.record.Counters)
@@ -92,8 +93,8 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, ok := mytoken.ParseMomID(values.Get("id"))
-	if !ok {
+	id, err := mytoken.ParseMomID(values.Get("id"))
+	if err != nil {
 		return nil, errNotFound
 	}
 	_, current, err := s.user()
@@ -101,8 +102,8 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 		return nil, err
 	}
 	recursive := values.Get("recursive") != ""
-	done, err := c.issuer.RevokeOther(c.ctx(), mytoken.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
-	if errors.Is(err, mytoken.ErrNotOwned) {
+	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
+	if errors.Is(err, issuer.ErrNotOwned) {
 		return nil, errNotFound
 	} else if err != nil {
 		return nil, err

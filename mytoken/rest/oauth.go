@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -58,7 +59,7 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 	if token.IsEmpty() {
 		return nil, badRequest("the token is missing")
 	}
-	body, err := c.accessToken(mytoken.AccessTokenRequest{
+	body, err := c.accessToken(issuer.AccessTokenRequest{
 		Token: c.hold(token.Reveal()), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	})
 	if err != nil {
@@ -111,7 +112,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 		if len(derivation.Properties.Restrictions) > 0 {
 			return nil, badRequest("restrictions cannot be given together with scope, audience or resource")
 		}
-		parent, err := c.issuer.Inspect(c.ctx(), mytoken.InspectRequest{Token: derivation.Token})
+		parent, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: derivation.Token})
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +125,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 		return nil, err
 	}
 	update := c.update(issued.Update)
-	scopes, _ := issued.Restrictions().ScopeUnion()
+	scopes, _ := issued.Restrictions.ScopeUnion()
 	return ok(&wire.AccessTokenResponse{
 		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
@@ -175,7 +176,7 @@ func oauthRevoke(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	err := c.revoke(mytoken.RevokeRequest{Token: mytoken.NewSecret(req.Token.Reveal()), Recursive: true, Client: c.client})
+	err := c.revoke(issuer.RevokeRequest{Token: mytoken.NewSecret(req.Token.Reveal()), Recursive: true, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +191,8 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	got, err := c.issuer.Inspect(c.ctx(), mytoken.InspectRequest{Token: mytoken.NewSecret(req.Token.Reveal())})
-	var unusable *mytoken.TokenError
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: mytoken.NewSecret(req.Token.Reveal())})
+	var unusable *issuer.TokenError
 	switch {
 	case errors.As(err, &unusable):
 		return ok(wire.StandardIntrospection{}), nil

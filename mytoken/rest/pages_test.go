@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -206,7 +207,7 @@ func (b badge) Within(parent restriction.Condition) bool { return parent == rest
 // restrictions, and its key is one like any other.
 func TestOwnConditions(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			c.Restrictions.Conditions = map[string]restriction.Factory{"badge": func(value []byte) (restriction.Condition, error) {
 				var b badge
 				err := json.Unmarshal(value, &b.want)

@@ -16,7 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
@@ -93,7 +93,7 @@ type attributePolicy struct {
 // AttributePolicy returns the policy of an issuer that enforces rules, to be set in
 // mytoken.Config. A login is refused if a source does not answer: what a user is
 // not known to have, he does not have. Errors: ErrOptions.
-func AttributePolicy(rules AttributeRules) (mytoken.Policy, error) {
+func AttributePolicy(rules AttributeRules) (issuer.Policy, error) {
 	p := &attributePolicy{AttributeRules: rules}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -119,7 +119,7 @@ func AttributePolicy(rules AttributeRules) (mytoken.Policy, error) {
 		if r.Value == "" {
 			return nil, badOption("AttributeRules: a rule without a value")
 		}
-		if _, err := p.clauses(r.Enforce, mytoken.Client{Address: exampleAddress}); err != nil {
+		if _, err := p.clauses(r.Enforce, issuer.Client{Address: exampleAddress}); err != nil {
 			return nil, badOption("AttributeRules: rule for %q: %v", r.Value, err)
 		}
 	}
@@ -127,7 +127,7 @@ func AttributePolicy(rules AttributeRules) (mytoken.Policy, error) {
 		if rules.Default != (Enforced{}) {
 			return nil, badOption("AttributeRules: both Forbid and Default")
 		}
-	} else if _, err := p.clauses(rules.Default, mytoken.Client{Address: exampleAddress}); err != nil {
+	} else if _, err := p.clauses(rules.Default, issuer.Client{Address: exampleAddress}); err != nil {
 		return nil, badOption("AttributeRules: Default: %v", err)
 	}
 	return p.apply, nil
@@ -135,8 +135,8 @@ func AttributePolicy(rules AttributeRules) (mytoken.Policy, error) {
 
 // Policies returns a policy that applies several, in order; the first error ends
 // it. Nil ones are left out.
-func Policies(all ...mytoken.Policy) mytoken.Policy {
-	return func(ctx context.Context, i *mytoken.Issuance) error {
+func Policies(all ...issuer.Policy) issuer.Policy {
+	return func(ctx context.Context, i *issuer.Issuance) error {
 		for _, p := range all {
 			if p == nil {
 				continue
@@ -159,7 +159,7 @@ func secureURL(text string) bool {
 }
 
 // clauses are what is enforced, as a user gets it now.
-func (p *attributePolicy) clauses(e Enforced, client mytoken.Client) (restriction.List, error) {
+func (p *attributePolicy) clauses(e Enforced, client issuer.Client) (restriction.List, error) {
 	text := []byte(e.JSON)
 	switch {
 	case e == Enforced{Nothing: true}:
@@ -182,8 +182,8 @@ func (p *attributePolicy) clauses(e Enforced, client mytoken.Client) (restrictio
 }
 
 // apply is the policy.
-func (p *attributePolicy) apply(ctx context.Context, i *mytoken.Issuance) error {
-	if i.Kind == mytoken.PolicyDerive || p.Provider != "" && !i.Provider.IsIssuer(p.Provider) {
+func (p *attributePolicy) apply(ctx context.Context, i *issuer.Issuance) error {
+	if i.Kind == issuer.PolicyDerive || p.Provider != "" && !i.Provider.IsIssuer(p.Provider) {
 		return nil
 	}
 	values, err := p.values(ctx, i)
@@ -217,7 +217,7 @@ func (p *attributePolicy) choose(values []string) (Enforced, error) {
 }
 
 // values asks the sources.
-func (p *attributePolicy) values(ctx context.Context, i *mytoken.Issuance) ([]string, error) {
+func (p *attributePolicy) values(ctx context.Context, i *issuer.Issuance) ([]string, error) {
 	if i.Tokens == nil {
 		return nil, errors.New("rest: no answer of the provider")
 	}

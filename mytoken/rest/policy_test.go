@@ -11,7 +11,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -30,7 +30,7 @@ func withRules(rules rest.AttributeRules) func(*setup) {
 		o.Provider.Users = groups
 		clock := mytokentest.NewClock(time.Time{})
 		o.Clock, rules.Clock = clock, clock.Now
-		o.Config = func(c *mytoken.Config) {
+		o.Config = func(c *issuer.Config) {
 			policy, err := rest.AttributePolicy(rules)
 			if err != nil {
 				panic(err)
@@ -188,11 +188,11 @@ func TestAttributeRulesAreChecked(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	p := rest.Policies(func(context.Context, *mytoken.Issuance) error { return stop }, func(context.Context, *mytoken.Issuance) error {
+	p := rest.Policies(func(context.Context, *issuer.Issuance) error { return stop }, func(context.Context, *issuer.Issuance) error {
 		t.Error("a policy was asked after another one refused")
 		return nil
 	})
-	if err := p(t.Context(), &mytoken.Issuance{}); !errors.Is(err, stop) {
+	if err := p(t.Context(), &issuer.Issuance{}); !errors.Is(err, stop) {
 		t.Error(err)
 	}
 }
@@ -201,7 +201,7 @@ func TestAttributeRulesAreChecked(t *testing.T) {
 // result, so it does not stand in the way of narrowing.
 func TestD22_MaximumLifetime(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *mytoken.Config) { c.Providers[0].MaxLifetime = time.Hour }
+		o.Config = func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }
 	})
 	now := s.Clock.Now().Unix()
 	_, polled := s.tokenAs("alice", []m{{"scope": "openid"}})

@@ -149,7 +149,7 @@ var protocolRows = []row{
 	{"5.20", "discovery", "guests/discovery", 200, ""},
 }
 
-// TestProtocolRows: what section 5 says stands in a transcript.
+// TestProtocolRows: what protocol section 5 says stands in a transcript.
 func TestProtocolRows(t *testing.T) {
 	answers := goldenAnswers(t)
 	for _, r := range protocolRows {

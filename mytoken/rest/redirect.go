@@ -5,6 +5,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // maxCookie is how long a token may be to be kept in a cookie, in bytes; browsers
@@ -13,7 +14,7 @@ const maxCookie = 3800
 
 // startWebLogin starts a login that ends in the browser that asks (protocol
 // section 6.2).
-func startWebLogin(c *call, login mytoken.LoginRequest, redirectURI string) (*answer, error) {
+func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*answer, error) {
 	switch {
 	case redirectURI == "":
 		return nil, badRequest("parameter redirect_uri must be given for client_type=web")
@@ -39,7 +40,7 @@ func startWebLogin(c *call, login mytoken.LoginRequest, redirectURI string) (*an
 }
 
 // forward tells a script where the browser has to go, and binds the login to it.
-func (c *call) forward(login *mytoken.Login) *answer {
+func (c *call) forward(login *issuer.Login) *answer {
 	c.setCookie(c.loginCookie(login))
 	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
@@ -52,7 +53,7 @@ func redirect(c *call) (*answer, error) {
 	if err := c.ownLogin(state); err != nil {
 		return nil, err
 	}
-	done, err := c.issuer.FinishLogin(c.ctx(), mytoken.FinishRequest{Query: query, Client: c.client})
+	done, err := c.issuer.FinishLogin(c.ctx(), issuer.FinishRequest{Query: query, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

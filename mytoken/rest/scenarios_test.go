@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -44,7 +45,7 @@ var scenarios = map[string][]func(*setup){
 // withGuests adds the provider for guests.
 func withGuests(o *setup) {
 	o.Clock = mytokentest.NewClock(time.Time{})
-	o.Config = func(c *mytoken.Config) {
+	o.Config = func(c *issuer.Config) {
 		guests, err := guest.New(guest.Config{Issuer: c.Issuer + "/api/v0/guests", RedirectURL: c.Issuer + "/redirect", Clock: o.Clock.Now})
 		if err != nil {
 			panic(err)
@@ -53,7 +54,7 @@ func withGuests(o *setup) {
 		if err != nil {
 			panic(err)
 		}
-		c.Providers = append(c.Providers, mytoken.Provider{Upstream: upstream, MaxLifetime: time.Hour})
+		c.Providers = append(c.Providers, issuer.Provider{Upstream: upstream, MaxLifetime: time.Hour})
 		o.rest.Guest = guests
 	}
 }

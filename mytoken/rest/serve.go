@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // call is one request while it is answered.
@@ -22,7 +22,7 @@ type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	id     string // of the request, for the log and the client
-	client mytoken.Client
+	client issuer.Client
 	route  *route
 	cookie bool // the mytoken came from the cookie
 	// readable says that the mytoken came as a JWT, which its holder can read.
@@ -98,7 +98,7 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
 	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
-	c.client = mytoken.Client{Address: h.opts.clientAddress(r), UserAgent: r.UserAgent()}
+	c.client = issuer.Client{Address: h.opts.clientAddress(r), UserAgent: r.UserAgent()}
 	if h.opts.Values != nil {
 		c.client.Values = h.opts.Values(r)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // GrantSetting says whether a user enabled a grant type.
@@ -38,12 +38,12 @@ const (
 // grantTypes may be enabled and disabled.
 var grantTypes = []string{wire.GrantMytoken, wire.GrantOIDCFlow, wire.GrantPollingCode, wire.GrantTransferCode, wire.GrantSSH}
 
-func (c *call) authorize(inBody wire.Secret, needs capability.Capability, event, comment string) (*mytoken.Authorized, error) {
+func (c *call) authorize(inBody wire.Secret, needs capability.Capability, event, comment string) (*issuer.Authorized, error) {
 	token, err := c.token(inBody)
 	if err != nil {
 		return nil, err
 	}
-	return c.issuer.Authorize(c.ctx(), mytoken.AuthorizeRequest{Token: token, Needs: needs, Event: event, Comment: comment, Client: c.client})
+	return c.issuer.Authorize(c.ctx(), issuer.AuthorizeRequest{Token: token, Needs: needs, Event: event, Comment: comment, Client: c.client})
 }
 
 func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {

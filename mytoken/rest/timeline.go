@@ -7,6 +7,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
+	"github.com/mytoken-go/sdk/restriction/timeline"
 )
 
 // maxDrawn is how many clauses are drawn: of more, nobody sees anything.
@@ -24,6 +25,5 @@ func (c *call) timeline(list restriction.List, counters []mytoken.Counter) templ
 		c.opts.Logger.InfoContext(c.ctx(), "mytoken: restrictions not drawn", "request", c.id, "error", err)
 		return ""
 	}
-	// Package forecast escapes what does not come from it.
-	return template.HTML(f.SVG(forecast.Style{First: 1}, forecast.Drawing{}))
+	return template.HTML(timeline.SVG(f, forecast.Style{First: 1}, timeline.Drawing{})) // it escapes all text from the token
 }

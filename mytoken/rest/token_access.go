@@ -6,6 +6,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // tokenAccess is the access token endpoint (protocol section 5.5).
@@ -21,7 +22,7 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.accessToken(mytoken.AccessTokenRequest{
+	body, err := c.accessToken(issuer.AccessTokenRequest{
 		Token: token, Provider: req.OIDCIssuer, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource),
 		Comment: req.Comment, Client: c.client,
 	})
@@ -35,7 +36,7 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 }
 
 // accessToken obtains an access token.
-func (c *call) accessToken(req mytoken.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
+func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
 	got, err := c.issuer.AccessToken(c.ctx(), req)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	code, err := c.issuer.Transfer(c.ctx(), mytoken.TransferRequest{Token: token, Client: c.client})
+	code, err := c.issuer.Transfer(c.ctx(), issuer.TransferRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

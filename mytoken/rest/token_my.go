@@ -7,6 +7,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -64,9 +65,9 @@ func (c *call) consentURI(code mytoken.Secret) string {
 	return c.base + wire.PathConsent + "/" + c.issuer.MarkCode(code).Reveal()
 }
 
-func (c *call) loginRequest(req *wire.TokenRequest) (mytoken.LoginRequest, error) {
+func (c *call) loginRequest(req *wire.TokenRequest) (issuer.LoginRequest, error) {
 	props, err := c.properties(req)
-	return mytoken.LoginRequest{
+	return issuer.LoginRequest{
 		Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req), Application: req.ApplicationName, Client: c.client,
 	}, err
 }
@@ -75,7 +76,7 @@ func (c *call) loginRequest(req *wire.TokenRequest) (mytoken.LoginRequest, error
 func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 	var issued *mytoken.Issued
 	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Poll(c.ctx(), mytoken.PollRequest{Code: code, Client: c.client})
+		issued, err = c.issuer.Poll(c.ctx(), issuer.PollRequest{Code: code, Client: c.client})
 		return err
 	})
 	if err != nil {
@@ -89,7 +90,7 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
 	var issued *mytoken.Issued
 	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Redeem(c.ctx(), mytoken.RedeemRequest{Code: code, Client: c.client})
+		issued, err = c.issuer.Redeem(c.ctx(), issuer.RedeemRequest{Code: code, Client: c.client})
 		return err
 	})
 	if err != nil {
@@ -115,15 +116,15 @@ func derive(c *call, req *wire.TokenRequest) (*answer, error) {
 	return ok(body), nil
 }
 
-func (c *call) derivation(req *wire.TokenRequest) (mytoken.DeriveRequest, error) {
+func (c *call) derivation(req *wire.TokenRequest) (issuer.DeriveRequest, error) {
 	token, err := c.token(req.Mytoken)
 	if err != nil {
-		return mytoken.DeriveRequest{}, err
+		return issuer.DeriveRequest{}, err
 	}
 	props, err := c.properties(req)
-	return mytoken.DeriveRequest{
+	return issuer.DeriveRequest{
 		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
-		Strict: req.ErrorOnRestrictions, Client: c.client,
+		Adjust: !req.ErrorOnRestrictions, Client: c.client,
 	}, err
 }
 

@@ -13,7 +13,7 @@ import (
 // is not in it; see call.update.
 func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	out := &wire.TokenResponse{
-		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities(), Restrictions: t.Restrictions(),
+		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities, Restrictions: t.Restrictions,
 		ExpiresIn: c.secondsUntil(t.Claims.ExpiresAt()), Rotation: rotationText(t.Claims.Rotation()),
 	}
 	if t.Type == mytoken.ResponseTransferCode {

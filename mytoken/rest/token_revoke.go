@@ -6,6 +6,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // shortestToken is the length below which a string is a code and no token
@@ -24,7 +25,7 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 	if req.MomID != "" {
 		return revokeOther(c, req, token)
 	}
-	if err := c.revoke(mytoken.RevokeRequest{Token: token, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client}); err != nil {
+	if err := c.revoke(issuer.RevokeRequest{Token: token, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client}); err != nil {
 		return nil, err
 	}
 	if c.cookie {
@@ -34,7 +35,7 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 }
 
 // revoke revokes what is presented, which may be a code that somebody guessed.
-func (c *call) revoke(req mytoken.RevokeRequest) error {
+func (c *call) revoke(req issuer.RevokeRequest) error {
 	code := req.Token.Reveal()
 	if len(code) >= shortestToken {
 		_, err := c.issuer.Revoke(c.ctx(), req)
@@ -57,15 +58,15 @@ func (c *call) revoke(req mytoken.RevokeRequest) error {
 
 // revokeOther revokes another token of the user by its mom_id.
 func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*answer, error) {
-	other, ok := mytoken.ParseMomID(req.MomID)
-	if !ok {
+	other, err := mytoken.ParseMomID(req.MomID)
+	if err != nil {
 		return nil, badRequest("mom_id is not a mom_id")
 	}
-	done, err := c.issuer.RevokeOther(c.ctx(), mytoken.RevokeOtherRequest{
+	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{
 		Token: token, Other: other, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client,
 	})
 	if err != nil {
-		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to revoke this mom_id")
+		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to revoke this mom_id")
 	}
 	return c.updated(http.StatusNoContent, done.Update), nil
 }

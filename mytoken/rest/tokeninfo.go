@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // tokeninfo is the tokeninfo endpoint (protocol section 5.8). Actions that are
@@ -41,7 +42,7 @@ func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 }
 
 func introspect(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Introspect(c.ctx(), mytoken.IntrospectRequest{Token: token, Client: c.client})
+	got, err := c.issuer.Introspect(c.ctx(), issuer.IntrospectRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func introspect(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 // claimsOf writes the claims of a token, with what was used of each clause.
-func claimsOf(i *mytoken.Introspection) (wire.Claims, error) {
+func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	t := i.Claims
 	restrictions, err := countedRestrictions(i)
 	return wire.Claims{
@@ -66,7 +67,7 @@ func claimsOf(i *mytoken.Introspection) (wire.Claims, error) {
 
 // countedRestrictions adds usages_AT_done and usages_other_done to clauses that
 // were used; keys of the embedding program keep every byte.
-func countedRestrictions(i *mytoken.Introspection) (jsontext.Value, error) {
+func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 	list, counters := i.Claims.Restrictions(), i.Counters
 	if len(list) == 0 {
 		return nil, nil
@@ -93,21 +94,21 @@ func countedRestrictions(i *mytoken.Introspection) (jsontext.Value, error) {
 }
 
 func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
-	got, err := c.issuer.History(c.ctx(), mytoken.HistoryRequest{Token: token, Of: of, Client: c.client})
+	got, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: token, Of: of, Client: c.client})
 	if err != nil {
-		return nil, tell(err, mytoken.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
+		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
 	}
 	body := wire.History{Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}
 	for _, e := range got.Events {
 		body.Events = append(body.Events, wire.Event{
-			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Time().Unix(),
+			Event: e.Name, Comment: e.Comment, IP: e.Address, UserAgent: e.UserAgent, MomID: e.Token.String(), Time: e.Time.Unix(),
 		})
 	}
 	return ok(body), nil
 }
 
 func subtokens(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Subtree(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func subtokens(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 func tokenList(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.List(c.ctx(), mytoken.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -15,18 +16,15 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// TestForecastAgreesWithEvaluate asks the policy about every clause, at random
-// instants and around every boundary, whether any request gets through.
+// TestForecastAgreesWithEvaluate asks the policy at random instants and around every
+// boundary whether a clause admits any request, and compares.
 //
 // proves P10
 func TestForecastAgreesWithEvaluate(t *testing.T) {
 	var seen [3]int
 	rapid.Check(t, func(t *rapid.T) {
 		token := drawToken(t)
-		f, err := forecast.New(token, second(-5), second(horizon+20))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := newForecast(t, token, second(-5), second(horizon+20))
 		for _, at := range instants(t, f) {
 			w, ok := f.At(at)
 			if !ok {
@@ -55,20 +53,14 @@ func TestForecastAgreesWithEvaluate(t *testing.T) {
 	}
 }
 
-// TestNothingIsAdmittedInAGap: a request that the policy admits lies in a window
-// with the clause, and the clause has a use left; in a gap there is none.
+// TestNothingIsAdmittedInAGap checks every request that the policy admits: its window
+// names the clause, and the clause has a use left. No such request lies in a gap.
 func TestNothingIsAdmittedInAGap(t *testing.T) {
 	admitted, gaps := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		token := drawToken(t)
-		f, err := forecast.New(token, second(-5), second(horizon+20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		policy, err := restriction.Compile(token.Restrictions, token.Options)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := newForecast(t, token, second(-5), second(horizon+20))
+		policy := compile(t, token.Restrictions, token.Options)
 		for _, at := range instants(t, f) {
 			r := token.Request
 			r.Now, r.Used = at, token.Used
@@ -101,17 +93,14 @@ func TestNothingIsAdmittedInAGap(t *testing.T) {
 	}
 }
 
-// TestLeftIsWhatEvaluateLeaves: a use is left exactly if the policy, told the
-// counters, says so.
+// TestLeftIsWhatEvaluateLeaves checks that a use is left exactly if the policy admits it
+// with the same counters.
 //
 // proves P3
 func TestLeftIsWhatEvaluateLeaves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		token := drawToken(t)
-		f, err := forecast.New(token, second(0), second(1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := newForecast(t, token, second(0), second(1))
 		for i := range token.Restrictions {
 			limits := token.Restrictions[i]
 			only := restriction.Clause{UsagesAT: limits.UsagesAT, UsagesOther: limits.UsagesOther}
@@ -132,16 +121,13 @@ func TestLeftIsWhatEvaluateLeaves(t *testing.T) {
 	})
 }
 
-// TestWindowsAreMaximal: windows and spans cover the horizon without overlap,
-// and neighbours differ.
+// TestWindowsAreMaximal checks that windows and spans cover the horizon without overlap,
+// and that neighbours differ.
 func TestWindowsAreMaximal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		token := drawToken(t)
 		from := drawInstant(t, "from")
-		f, err := forecast.New(token, from, from.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds"))*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := newForecast(t, token, from, from.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds"))*time.Second))
 		at := f.From
 		for i, w := range f.Windows {
 			if !w.From.Equal(at) || !w.From.Before(w.Until) {
@@ -170,7 +156,7 @@ func TestWindowsAreMaximal(t *testing.T) {
 	})
 }
 
-// instants are random ones and those around every boundary.
+// instants returns random instants and those around every boundary.
 func instants(t *rapid.T, f *forecast.Forecast) []time.Time {
 	at := []time.Time{drawInstant(t, "instant"), drawInstant(t, "instant").Add(999 * time.Millisecond)}
 	for _, w := range f.Windows {
@@ -188,8 +174,8 @@ func alive(token *forecast.Token, at time.Time) bool {
 		(token.Expires.IsZero() || at.Unix() <= token.Expires.Unix())
 }
 
-// oracle is the state of a clause by the answers of policies alone: time, place
-// and country apart, because a forecast assumes that the place is right.
+// oracle returns the state of a clause according to policies alone. It asks about time,
+// place and country separately, because a forecast assumes that the place is right.
 func oracle(t *rapid.T, token *forecast.Token, i int, at time.Time) forecast.State {
 	if !alive(token, at) {
 		return forecast.Closed
@@ -214,22 +200,21 @@ func oracle(t *rapid.T, token *forecast.Token, i int, at time.Time) forecast.Sta
 	return state
 }
 
-// anywhere reports whether some address of the world is admitted.
+// anywhere reports whether a list admits some address of the world.
 func anywhere(t *rapid.T, list restriction.List, o restriction.Options, at time.Time) bool {
 	return slices.ContainsFunc(worldAddresses, func(text string) bool {
 		return admits(t, list, o, restriction.Request{Now: at, Kind: restriction.AT, Address: netip.MustParseAddr(text)})
 	})
 }
 
+// foreign returns the state of a condition of the embedding program.
 func foreign(t *rapid.T, token *forecast.Token, extra restriction.Extra, at time.Time) forecast.State {
 	factory := token.Options.Conditions[extra.Key]
 	if factory == nil {
 		return forecast.Closed
 	}
 	condition, err := factory(extra.Value)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	r := token.Request
 	r.Now, r.Kind = at, restriction.AT
 	err = condition.Check(&r)
@@ -241,13 +226,4 @@ func foreign(t *rapid.T, token *forecast.Token, extra restriction.Extra, at time
 		return forecast.Closed
 	}
 	return forecast.Open
-}
-
-func admits(t *rapid.T, list restriction.List, o restriction.Options, r restriction.Request) bool {
-	policy, err := restriction.Compile(list, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := policy.Decide(context.Background(), &r)
-	return d.Admitted()
 }

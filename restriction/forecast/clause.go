@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -9,61 +8,86 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// clauses forecasts all clauses. The horizon is longer than what is kept, to
-// see what comes after it.
-func (t *Token) clauses(h horizon, until time.Time) []Clause {
+// Clause is one clause of a token over time.
+type Clause struct {
+	Index  int                // in the token, or restriction.NoClause
+	Limits restriction.Clause // a copy
+	Left   Left               // uses
+	// NoAT says that the token lacks the capability AT. The clause then admits no access
+	// tokens, however many uses are left.
+	NoAT bool
+
+	// Spans are adjacent and cover the forecast. They tell about time and conditions,
+	// not about the uses that are left.
+	Spans []Span
+	// After is the state at Forecast.Until, which the forecast no longer covers.
+	After State
+
+	// Facts are what the deployment makes of the clause. They are nil for the clause of
+	// a token without restrictions.
+	Facts *restriction.Facts
+	// Never says why the clause refuses every request, or is nil.
+	Never *restriction.ClauseError
+	// CannotTell are the keys that are Unknown at some time.
+	CannotTell []string
+	// Lookups are the keys that depend on look-ups of names or countries. A forecast
+	// looks nothing up. It assumes that the place is right.
+	Lookups []string
+}
+
+// Spent reports whether the clause has no uses left of any kind. Without the capability
+// AT it has no AT uses.
+func (c *Clause) Spent() bool {
+	at, limitedAT := c.Left.Of(restriction.AT)
+	other, limitedOther := c.Left.Of(restriction.Other)
+	return (c.NoAT || limitedAT && at <= 0) && limitedOther && other <= 0
+}
+
+// At returns the state of the clause at an instant. Outside the forecast it is Closed.
+func (c *Clause) At(t time.Time) State { return spans(c.Spans).at(t) }
+
+// clauses forecasts all clauses. The horizon is longer than the forecast, which ends at
+// until: clauses drops the rest, but keeps the state at until.
+func (t *Token) clauses(facts []restriction.Facts, h horizon, until time.Time) []Clause {
 	lifetime := t.lifetime(h)
 	asked := asker{request: t.Request, steps: mostSteps}
 	var clauses []Clause
-	for i := range t.Restrictions {
-		clauses = append(clauses, t.clause(i, h, lifetime, &asked))
+	for i := range facts {
+		clauses = append(clauses, t.clause(i, &facts[i], h, lifetime, &asked))
 	}
-	if len(t.Restrictions) == 0 {
+	if len(facts) == 0 {
 		clauses = []Clause{{Index: restriction.NoClause, Spans: lifetime}}
 	}
-	t.generations(clauses, h)
+	t.bound(clauses, h)
 	for i := range clauses {
 		clauses[i].NoAT = t.Lacks(capability.AT)
-		clauses[i].Spans, clauses[i].After = timeline(clauses[i].Spans).cut(until)
+		clauses[i].Spans, clauses[i].After = spans(clauses[i].Spans).cut(until)
 	}
 	return clauses
 }
 
 // clause forecasts one clause.
-func (t *Token) clause(i int, h horizon, lifetime timeline, asked *asker) Clause {
-	source := &t.Restrictions[i]
-	c := Clause{Index: i, Limits: source.Clone(), Left: t.left(i)}
-	f := finding{token: t, clause: source}
-	f.judge()
-	c.Lookups = f.lookups
-	if f.never != nil {
-		c.Never, c.Spans = f.never, h.whole(Closed)
+func (t *Token) clause(i int, f *restriction.Facts, h horizon, lifetime spans, asked *asker) Clause {
+	c := Clause{Index: i, Limits: t.Restrictions[i].Clone(), Left: t.left(i, f), Facts: f, Never: f.Never, Lookups: f.Lookups}
+	if c.Never == nil && len(f.Unknown) > 0 && !t.Elsewhere {
+		c.Never = &restriction.ClauseError{Clause: i, Key: f.Unknown[0], Err: restriction.ErrUnsupported}
+	}
+	if c.Never != nil {
+		c.Spans = h.whole(Closed)
 		return c
 	}
-	line := lifetime.and(h.seconds(clauseBounds(source)))
-	for _, key := range f.unsure {
+	line := lifetime.and(h.seconds(f.First, f.Last))
+	for _, key := range f.Unknown {
 		line = line.and(h.whole(Unknown))
 		c.CannotTell = append(c.CannotTell, key)
 	}
-	for _, own := range f.conditions {
-		foreign := asked.timeline(own.condition, h)
-		if slices.ContainsFunc(foreign, func(s Span) bool { return s.State == Unknown }) {
-			c.CannotTell = append(c.CannotTell, own.key)
+	for _, k := range f.Conditions {
+		answers := asked.spans(k.Condition, h)
+		if slices.ContainsFunc(answers, func(s Span) bool { return s.State == Unknown }) {
+			c.CannotTell = append(c.CannotTell, k.Key)
 		}
-		line = line.and(foreign)
+		line = line.and(answers)
 	}
 	c.Spans = line
 	return c
-}
-
-// clauseBounds are the first and the last second of a clause.
-func clauseBounds(c *restriction.Clause) (first, last int64) {
-	first, last = math.MinInt64, math.MaxInt64
-	if c.NotBefore != 0 {
-		first = c.NotBefore
-	}
-	if c.Expires != 0 {
-		last = c.Expires
-	}
-	return first, last
 }

@@ -7,23 +7,23 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// mostSteps bounds how often the conditions of a token are asked for their next
-// change. After that they cannot tell.
+// mostSteps bounds how often a forecast asks the conditions of a token for their next
+// change. After that it takes them as unknown.
 const mostSteps = 4096
 
-// asker asks the embedding program's conditions about a request.
+// asker asks conditions of the embedding program about a request.
 type asker struct {
 	request restriction.Request
 	steps   int
 }
 
-// timeline is what a condition answers over time.
-func (a *asker) timeline(c restriction.Condition, h horizon) timeline {
+// spans returns what a condition answers over time.
+func (a *asker) spans(c restriction.Condition, h horizon) spans {
 	forecaster, ok := c.(restriction.Forecaster)
 	if !ok {
 		return h.whole(Unknown)
 	}
-	var line timeline
+	var line spans
 	for t := h.from; t.Before(h.until); {
 		state, next := a.ask(forecaster, t, h.until)
 		line = line.add(Span{t, next, state})
@@ -32,8 +32,8 @@ func (a *asker) timeline(c restriction.Condition, h horizon) timeline {
 	return line
 }
 
-// ask returns the state at t, and until when it lasts. A condition that breaks
-// its contract, or changes too often, cannot tell.
+// ask returns the state at t and how long it lasts. It returns Unknown if the condition
+// breaks its contract or changes too often.
 func (a *asker) ask(c restriction.Forecaster, t, until time.Time) (State, time.Time) {
 	if a.steps <= 0 {
 		return Unknown, until

@@ -8,21 +8,20 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Describe tells the forecast in sentences, one to a line: the text equivalent
-// of the drawings, for readers who do not see them. Foreign text in it is safe
-// for terminals, and has to be escaped for pages.
+// Describe tells the forecast in sentences, one per line. It is the text equivalent of
+// the drawings of package timeline. Text from the token is safe for terminals in it;
+// escape it for pages.
 func (f *Forecast) Describe(s Style) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s.\n", s.title(), s.between(f.From, f.Until))
 	if !f.Life.Fixed() && f.Life.Idle.Before(f.Until) {
-		fmt.Fprintf(&text, "After %s the token lives on only if it is used in time: %s.\n", s.instant(f.Life.Idle), f.Rotation.words())
+		fmt.Fprintf(&text, "After %s the token lives on only if it is used in time: %s.\n", s.Instant(f.Life.Idle), f.Rotation.words())
 	}
 	for i := range f.Clauses {
-		text.WriteString(f.sentence(&s, i) + ".\n")
+		text.WriteString(f.Sentence(s, i) + ".\n")
 	}
-	gaps := f.Gaps()
-	for i := range gaps {
-		text.WriteString("Nothing is admitted from " + s.between(gaps[i].From, gaps[i].Until) + ".\n")
+	for _, gap := range f.Gaps() {
+		text.WriteString("Nothing is admitted from " + s.between(gap.From, gap.Until) + ".\n")
 	}
 	return text.String()
 }
@@ -36,17 +35,25 @@ func (r *Rotation) words() string {
 	case r.OnAT:
 		uses = "each access token"
 	}
-	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(time.Duration(min(r.seconds(), 100*365*24*60*60))*time.Second), "+"))
+	const most = 100 * 365 * 24 * 60 * 60
+	lifetime := time.Duration(min(r.seconds(), most)) * time.Second
+	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(lifetime), "+"))
 }
 
-// sentence tells one clause.
-func (f *Forecast) sentence(s *Style, i int) string {
+// Sentence tells the clause at a position of f.Clauses, without a full stop.
+func (f *Forecast) Sentence(s Style, i int) string {
 	c := &f.Clauses[i]
-	parts := []string{c.name(s) + ": " + f.when(s, c)}
-	if i < len(s.Labels) && s.Labels[i] != "" {
-		parts[0] = c.name(s) + " (" + printable(s.Labels[i]) + "): " + f.when(s, c)
+	name := "No restriction"
+	if c.Index != restriction.NoClause {
+		name = fmt.Sprintf("Clause %d", c.Index+s.First)
 	}
-	parts = append(parts, c.limits()...)
+	if label := s.label(i); label != "" {
+		name += " (" + label + ")"
+	}
+	parts := []string{name + ": " + f.when(&s, c)}
+	for _, term := range c.Limits.Terms() {
+		parts = append(parts, term.What+" "+list(term.Entries))
+	}
 	parts = append(parts, c.uses(f.Counted)...)
 	if len(c.CannotTell) > 0 {
 		parts = append(parts, "depends on "+list(c.CannotTell)+", which cannot tell")
@@ -57,17 +64,25 @@ func (f *Forecast) sentence(s *Style, i int) string {
 	return strings.Join(parts, "; ")
 }
 
-func (c *Clause) name(s *Style) string {
-	if c.Index == restriction.NoClause {
-		return "No restriction"
+// Label names the clause at a position of f.Clauses in few words: by its label in s, or
+// else by its scopes.
+func (f *Forecast) Label(s Style, i int) string {
+	scopes := f.Clauses[i].Limits.Scopes
+	switch label := s.label(i); {
+	case label != "":
+		return label
+	case len(scopes) > 0:
+		return printable(strings.Join(scopes, " "))
+	case scopes != nil:
+		return "no scope"
 	}
-	return fmt.Sprintf("Clause %d", c.Index+s.First)
+	return "any scope"
 }
 
 // when tells the times of a clause.
 func (f *Forecast) when(s *Style, c *Clause) string {
 	if c.Never != nil {
-		return "never, " + printable(c.Never.Error())
+		return "never, " + printable(c.Never.Key+": "+c.Never.Err.Error())
 	}
 	const most = 8
 	var open, unknown []string
@@ -89,83 +104,36 @@ func (f *Forecast) when(s *Style, c *Clause) string {
 	return strings.Join(all, ", ")
 }
 
-// span tells when a clause is open, and whether it stays so.
+// span tells when a clause is open, and whether it stays open after the forecast.
 func (f *Forecast) span(s *Style, c *Clause, span Span) string {
-	if !span.Until.Equal(f.Until) || c.After != span.State {
+	switch {
+	case !span.Until.Equal(f.Until) || c.After != span.State:
 		return "from " + s.between(span.From, span.Until)
-	}
-	if span.From.Equal(f.From) {
+	case span.From.Equal(f.From):
 		return "all the time"
 	}
-	return "from " + s.instant(span.From) + " on"
+	return "from " + s.Instant(span.From) + " on"
 }
 
-// limits tells what a clause restricts besides time and uses.
-func (c *Clause) limits() []string {
-	var parts []string
-	for _, l := range []struct {
-		what    string
-		entries []string
-	}{
-		{"scopes", c.Limits.Scopes},
-		{"audiences", c.Limits.Audiences},
-		{"hosts", c.Limits.Hosts},
-		{"countries", c.Limits.GeoIPAllow},
-		{"countries other than", c.Limits.GeoIPDisallow},
-	} {
-		if l.entries != nil {
-			parts = append(parts, l.what+" "+list(l.entries))
-		}
-	}
-	return parts
-}
-
-// uses tells what is left.
+// uses tells how many uses of each limited kind are left.
 func (c *Clause) uses(counted bool) []string {
-	return c.left("no access tokens without the capability AT", " access tokens", " other uses", func(n int64, what string) string {
+	left := func(n int64, what string) string {
 		switch {
 		case n <= 0:
-			return "no" + what + " left"
+			return "no " + what + " left"
 		case counted:
-			return fmt.Sprintf("%d%s left", n, what)
+			return fmt.Sprintf("%d %s left", n, what)
 		}
-		return fmt.Sprintf("at most %d%s left", n, what)
-	})
-}
-
-// marks tells what is left where there is little room.
-func (c *Clause) marks() []string {
-	return c.left("no AT", " AT", " other", func(n int64, what string) string { return fmt.Sprint(max(n, 0), what) })
-}
-
-// left tells, for each kind of use that is limited, how many are left, and
-// whether one is lacking altogether.
-func (c *Clause) left(lacking, at, other string, tell func(n int64, what string) string) []string {
+		return fmt.Sprintf("at most %d %s left", n, what)
+	}
 	var parts []string
 	if n, limited := c.Left.Of(restriction.AT); c.NoAT {
-		parts = append(parts, lacking)
+		parts = append(parts, "no access tokens without the capability AT")
 	} else if limited {
-		parts = append(parts, tell(n, at))
+		parts = append(parts, left(n, "access tokens"))
 	}
 	if n, limited := c.Left.Of(restriction.Other); limited {
-		parts = append(parts, tell(n, other))
+		parts = append(parts, left(n, "other uses"))
 	}
 	return parts
-}
-
-// list writes entries, the first of many.
-func list(entries []string) string {
-	const most, longest = 8, 64
-	if len(entries) == 0 {
-		return "none"
-	}
-	var shown []string
-	for i, entry := range entries {
-		if i == most {
-			shown = append(shown, fmt.Sprintf("and %d more", len(entries)-most))
-			break
-		}
-		shown = append(shown, clip(printable(entry), longest))
-	}
-	return strings.Join(shown, " ")
 }

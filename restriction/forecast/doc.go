@@ -1,31 +1,30 @@
-// Package forecast tells what a mytoken admits over time: its windows, what each
-// of them admits, how many uses are left, and the gaps in which nothing is
-// admitted.
+// Package forecast tells what a mytoken admits over time: when each clause is open, how
+// many uses are left, and the gaps in which nothing is admitted.
 //
 //	f, err := forecast.New(forecast.Token{Restrictions: list, Used: used}, now, time.Time{})
 //	for _, window := range f.Windows { … }
 //
-// Who has a token need not write that down: the issuer and the verifier of package
-// mytoken, and the introspection of package client, have a method ForecastToken.
+// You rarely fill in a [Token] yourself. The issuer and the verifier of package mytoken
+// and the introspection of package client have a method ForecastToken.
 //
-// The same forecast is drawn for terminals ([Forecast.Text]), for pages and
-// documentation ([Forecast.SVG]), and told in sentences ([Forecast.Describe]).
+// [Forecast.Describe] tells a forecast in sentences. Package timeline draws it.
 //
-// A forecast agrees with [restriction.Policy.Evaluate]: what it says is open is
-// admitted, if scopes, audiences, address and country are right; what it says
-// is closed is refused. It cannot say everything. A condition of the embedding
-// program that does not know when its answer changes leaves its clause Unknown,
-// names and countries are looked up when a token is used, not before, and
-// revocation is not forecast at all.
+// A forecast agrees with [restriction.Policy.Evaluate]. A closed clause refuses every
+// use. An open clause admits uses with the right scopes, audiences, address and country.
+// Some things cannot be forecast:
 //
-// Of the capabilities it knows AT: a token without it admits no access tokens,
-// which each [Clause] says.
+//   - A condition of the embedding program may not know when its answer changes. Its
+//     clause is then [Unknown].
+//   - Host names and countries are looked up when a token is used, not before.
+//   - Any token can be revoked at any time.
+//   - Other uses need different capabilities. Only AT is considered: without it, each
+//     [Clause] says that it admits no access tokens.
 //
-// A token that rotates may end earlier or later than its exp says, because each
-// generation has a life of its own ([Rotation], [Token.Life]): up to the end of
-// the present generation a forecast is certain, after it the token may live if it
-// was used in time, and from some instant on no use can have kept it alive.
+// A token that rotates may end earlier or later than its exp, because each generation
+// has its own end ([Rotation], [Token.Life]). The forecast is certain until the present
+// generation ends. After that the token lives only if it was used in time, until an
+// instant that no use can move further.
 //
-// Nothing in this package looks at a clock or keeps a state. A [Forecast] is
-// safe for concurrent use as long as nobody changes it.
+// Nothing in this package looks at a clock or keeps state. A [Forecast] is safe for
+// concurrent use as long as nobody changes it.
 package forecast

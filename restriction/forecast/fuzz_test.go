@@ -1,7 +1,6 @@
 package forecast_test
 
 import (
-	"context"
 	"net/netip"
 	"testing"
 	"time"
@@ -9,12 +8,12 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
+	"github.com/mytoken-go/sdk/restriction/timeline"
 )
 
-// FuzzForecast: whatever a token says, at any instant its forecast agrees with the
-// policy. What is admitted lies in a window that says so; what is open is admitted
-// where no place is asked for; and what the life of a generation leaves open is
-// not told as certain.
+// FuzzForecast checks for any token and instant that the forecast agrees with the policy.
+// An admitted use lies in a window that says so. An open clause admits uses unless it
+// restricts the place. Nothing is certain after the end of the generation.
 //
 // proves P10
 func FuzzForecast(f *testing.F) {
@@ -68,14 +67,14 @@ func FuzzForecast(f *testing.F) {
 		}
 		if len(fc.Windows) < 64 {
 			style := forecast.Style{Start: start}
-			if fc.Text(60, style) == "" || len(fc.SVG(style, forecast.Drawing{})) == 0 {
-				t.Fatal("nothing is drawn")
+			if fc.Describe(style) == "" || timeline.Text(fc, 60, style) == "" || len(timeline.SVG(fc, style, timeline.Drawing{})) == 0 {
+				t.Fatal("nothing is told or drawn")
 			}
 		}
 	})
 }
 
-// checkInstant compares a forecast with the policies of the clauses.
+// checkInstant compares a forecast with the policy of each clause.
 func checkInstant(t *testing.T, token *forecast.Token, f *forecast.Forecast, at time.Time) {
 	w, inside := f.At(at)
 	if inside != (!at.Before(f.From) && at.Before(f.Until)) {
@@ -117,21 +116,16 @@ func checkInstant(t *testing.T, token *forecast.Token, f *forecast.Forecast, at 
 	}
 }
 
-// admittedBy asks the policy of one clause about a use of what it states, at the
-// place about which the forecast was made.
+// admittedBy asks the policy of one clause about a use with the scopes and audiences that
+// the clause states, from the address in the token.
 func admittedBy(t *testing.T, token *forecast.Token, c restriction.Clause, at time.Time) bool {
 	c.UsagesAT, c.UsagesOther = nil, nil
 	if c.IsEmpty() {
 		return true
 	}
-	policy, err := restriction.Compile(restriction.List{c}, token.Options)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := restriction.Request{Now: at, Kind: restriction.Uncounted, Address: token.Request.Address}
 	if c.Scopes != nil || c.Audiences != nil {
 		r.Kind, r.Scopes, r.Audiences = restriction.AT, c.Scopes, c.Audiences
 	}
-	d := policy.Decide(context.Background(), &r)
-	return d.Admitted()
+	return admits(t, restriction.List{c}, token.Options, r)
 }

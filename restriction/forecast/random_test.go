@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// The random tokens live in a small world, in which clauses often meet: a few
-// addresses, each in a country, and times within horizon seconds.
+// The random tokens live in a small world, so that clauses often meet. It has a few
+// addresses, each in a country, and horizon seconds.
 const horizon = 30
 
 var (
@@ -61,8 +61,8 @@ func worldOptions() restriction.Options {
 	}
 }
 
-// ownCondition is a small language of conditions: windows, networks, and one
-// that does not know when it changes.
+// ownCondition reads a small language of conditions: windows, networks, and one that does
+// not know when it changes.
 func ownCondition(value []byte) (restriction.Condition, error) {
 	var v struct {
 		Window  []int
@@ -104,7 +104,7 @@ func ownCondition(value []byte) (restriction.Condition, error) {
 	return restriction.Any(parts...), nil
 }
 
-// mute is no Forecaster, and admits.
+// mute admits everything and is no Forecaster.
 type mute struct{}
 
 func (mute) Check(*restriction.Request) error         { return nil }

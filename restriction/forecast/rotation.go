@@ -1,7 +1,6 @@
 package forecast
 
 import (
-	"cmp"
 	"errors"
 	"math"
 	"slices"
@@ -11,39 +10,35 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// ErrRotation reports generations with a lifetime but without an end: neither
-// Token.Expires nor Rotation.Issued says when the present one ends.
-var ErrRotation = errors.New("forecast: the end of the generation is not known")
+// ErrRotation reports generations with a lifetime but no end: neither Token.Expires nor
+// Rotation.Issued says when the present one ends.
+var ErrRotation = errors.New("forecast: the end of the generation is not known: set Token.Expires or Rotation.Issued")
 
-// Rotation says when a token is replaced by its next generation (protocol
-// section 4.1). Each generation ends Lifetime seconds after it was issued,
-// unless a use that rotates the token begins another one before.
+// Rotation says when the next generation of a token replaces it (protocol section 4.1).
+// Each generation ends Lifetime seconds after it was issued. A use that rotates the
+// token begins the next generation before that.
 type Rotation struct {
-	OnAT     bool   // after an access token was obtained
-	OnOther  bool   // after any other use
+	OnAT     bool   // rotate after each access token
+	OnOther  bool   // rotate after each other use
 	Lifetime uint64 // of each generation, in seconds; 0 is no limit
-	// Issued is when the present generation was issued, its "iat"; zero if
-	// nobody told: then Token.Expires is its end.
+	// Issued is when the present generation was issued, its "iat". If it is zero, the
+	// generation ends at Token.Expires.
 	Issued time.Time
 }
 
-// Life is until when a token lives, whatever its restrictions say. Both are last
-// seconds, and zero is no end.
+// Life is how long a token lives, whatever its restrictions say. Both fields are last
+// seconds; zero is no end. They differ only if rotation moves the end.
 type Life struct {
-	// Idle is that of a token which is not used any more, Last that of one which
-	// is used whenever rotation needs it. They differ only if rotation moves the
-	// end.
-	Idle, Last time.Time
+	Idle time.Time // of a token that nobody uses any more
+	Last time.Time // of a token that is used whenever rotation needs it
 }
 
-// Fixed reports whether the token ends, or does not end, whether it is used or
-// not.
+// Fixed reports whether using the token does not change when it ends.
 func (l Life) Fixed() bool { return l.Idle.Equal(l.Last) }
 
-// Life tells until when the token lives (protocol section 4.3). Where the
-// lifetime of a generation explains the end in Expires, that end moves with each
-// use that rotates the token; where Expires is another one, it stays. The
-// restrictions, which bound every generation, are not looked at.
+// Life returns how long the token lives (protocol section 4.3). If Expires is the end of
+// the present generation, each use that rotates the token moves it. Any other Expires
+// stays. Life does not look at the restrictions, which bound every generation.
 func (t Token) Life() Life {
 	r := t.Rotation
 	if r == nil || r.Lifetime == 0 {
@@ -64,8 +59,8 @@ func (t Token) Life() Life {
 	return l
 }
 
-// Renews reports whether a kind of use begins a new generation of the token. One
-// that the token lacks the capability for does not.
+// Renews reports whether a use of this kind begins a new generation of the token. It
+// does not if the token lacks the capability for it.
 func (t Token) Renews(kind restriction.Kind) bool {
 	switch {
 	case t.Rotation == nil:
@@ -76,57 +71,81 @@ func (t Token) Renews(kind restriction.Kind) bool {
 	return kind == restriction.Other && t.Rotation.OnOther
 }
 
-// seconds is the lifetime; one of more than 10,000 years is no longer.
+// seconds returns the lifetime, at most 10,000 years.
 func (r *Rotation) seconds() int64 { return int64(min(r.Lifetime, 10_000*366*24*60*60)) }
 
-// generations closes the clauses of a token that rotation lets end. After the
-// end of the present generation it is not known whether the token lives, and
-// it does not when no use can have kept it alive.
-func (t *Token) generations(clauses []Clause, h horizon) {
+// Uses are uses that a token may see between two instants.
+type Uses struct {
+	First, Last time.Time // seconds, both included
+	Most        int64     // how many; math.MaxInt64 is no limit
+}
+
+// LivesUntil returns the last second in which the token can live if at most these uses
+// rotate it, each made when it helps most. Zero is no end. All of them have to be of a
+// kind that [Token.Renews]. LivesUntil does not look at the restrictions.
+func (t Token) LivesUntil(uses []Uses) time.Time {
 	life := t.Life()
 	if life.Fixed() {
-		return
+		return life.Last
 	}
-	idle := life.Idle.Unix()
-	last := reach(idle, t.Rotation.seconds(), t.supplies(clauses))
-	line := h.life(idle, last)
-	for i := range clauses {
-		clauses[i].Spans = timeline(clauses[i].Spans).and(line)
+	last := reach(life.Idle.Unix(), t.Rotation.seconds(), slices.Clone(uses))
+	if !life.Last.IsZero() {
+		last = min(last, life.Last.Unix())
+	}
+	return time.Unix(last, 0).UTC()
+}
+
+// reach returns the last second of a token that is used in the best way: at the end of
+// a generation, or else as late as possible. It makes those uses first that are
+// possible for the shortest time. No other order reaches further, because the remaining
+// uses can come later.
+func reach(end, lifetime int64, uses []Uses) int64 {
+	slices.SortFunc(uses, func(a, b Uses) int { return a.Last.Compare(b.Last) })
+	for {
+		i := slices.IndexFunc(uses, func(u Uses) bool {
+			return u.Most > 0 && u.First.Unix() <= end && u.Last.Unix()+lifetime > end
+		})
+		if i < 0 {
+			return end
+		}
+		u := &uses[i]
+		made := int64(1)
+		if last := u.Last.Unix(); last < end {
+			end = last + lifetime
+		} else {
+			// Make many at once, until another use comes into reach.
+			made = min((last-end)/lifetime+1, u.Most)
+			for _, other := range uses {
+				if first := other.First.Unix(); first > end {
+					made = min(made, (first-end-1)/lifetime+1)
+				}
+			}
+			end += made * lifetime
+		}
+		if u.Most != math.MaxInt64 {
+			u.Most -= made
+		}
 	}
 }
 
-// life is open to the second idle, unknown to the second last, both included,
-// and then closed.
-func (h horizon) life(idle, last int64) timeline {
-	after := func(second int64) time.Time {
-		return time.Unix(min(max(second+1, h.from.Unix()), h.until.Unix()), 0).UTC()
-	}
-	ends, ended := after(idle), after(last)
-	return timeline{}.add(Span{h.from, ends, Open}).add(Span{ends, ended, Unknown}).add(Span{ended, h.until, Closed})
-}
-
-// supply is uses that can rotate a token, between two seconds, both included;
-// math.MaxInt64 uses are without limit.
-type supply struct{ first, last, uses int64 }
-
-// supplies are the uses that clauses admit, or may admit. That one clause is
-// spent before another, and that its limit is for all its spans together, is not
-// looked at: it only makes them less.
-func (t *Token) supplies(clauses []Clause) []supply {
-	var all []supply
+// uses returns the uses that may rotate the token according to clauses. Clauses share
+// their limits among spans, and a use spends from the first clause that fits. uses
+// ignores both, so it returns too many rather than too few.
+func (t *Token) uses(clauses []Clause) []Uses {
+	var all []Uses
 	for i := range clauses {
 		c := &clauses[i]
 		for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
-			uses, limited := c.Left.Of(kind)
+			most, limited := c.Left.Of(kind)
 			if !t.Renews(kind) {
 				continue
 			}
 			if !limited {
-				uses = math.MaxInt64
+				most = math.MaxInt64
 			}
 			for _, s := range c.Spans {
 				if s.State != Closed {
-					all = append(all, supply{s.From.Unix(), s.Until.Add(-1).Unix(), uses})
+					all = append(all, Uses{s.From, s.Until.Add(-1), most})
 				}
 			}
 		}
@@ -134,33 +153,24 @@ func (t *Token) supplies(clauses []Clause) []supply {
 	return all
 }
 
-// reach returns the last second of a token that is used as well as can be: at
-// the end of a generation, or else as late as something admits it. What is
-// admitted for the shortest time is used first; another order reaches no
-// further, because what is left can then be used later.
-func reach(end, lifetime int64, supplies []supply) int64 {
-	slices.SortFunc(supplies, func(a, b supply) int { return cmp.Compare(a.last, b.last) })
-	for {
-		i := slices.IndexFunc(supplies, func(s supply) bool { return s.uses > 0 && s.first <= end && s.last+lifetime > end })
-		if i < 0 {
-			return end
-		}
-		s := &supplies[i]
-		uses := int64(1)
-		if s.last < end {
-			end = s.last + lifetime
-		} else {
-			// Many at once, until something else comes into reach.
-			uses = min((s.last-end)/lifetime+1, s.uses)
-			for _, other := range supplies {
-				if other.first > end {
-					uses = min(uses, (other.first-end-1)/lifetime+1)
-				}
-			}
-			end += uses * lifetime
-		}
-		if s.uses != math.MaxInt64 {
-			s.uses -= uses
-		}
+// bound limits the clauses of a token that rotates to its life. After the end of the
+// present generation the token may live. It does not when no use can have kept it alive.
+func (t *Token) bound(clauses []Clause, h horizon) {
+	life := t.Life()
+	if life.Fixed() {
+		return
 	}
+	line := h.life(life.Idle, t.LivesUntil(t.uses(clauses)))
+	for i := range clauses {
+		clauses[i].Spans = spans(clauses[i].Spans).and(line)
+	}
+}
+
+// life is open up to the second idle, unknown up to the second last, and then closed.
+func (h horizon) life(idle, last time.Time) spans {
+	after := func(second time.Time) time.Time {
+		return time.Unix(min(max(second.Unix()+1, h.from.Unix()), h.until.Unix()), 0).UTC()
+	}
+	ends, ended := after(idle), after(last)
+	return spans{}.add(Span{h.from, ends, Open}).add(Span{ends, ended, Unknown}).add(Span{ended, h.until, Closed})
 }

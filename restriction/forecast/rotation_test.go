@@ -1,11 +1,11 @@
 package forecast_test
 
 import (
-	"errors"
-	"strings"
+	"math"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -13,10 +13,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// TestRotationAgreesWithSimulation plays every way to use a token that rotates,
-// second by second, with the policy deciding each use: what the forecast says is
-// open is open even if nobody ever used the token, what it says is unknown some
-// way of using it opens, and what it says is closed none does.
+// TestRotationAgreesWithSimulation plays every way to use a token that rotates, second by
+// second. The policy decides each use. An open clause is open even if nobody ever uses
+// the token. Some way of using it opens an unknown clause, and none opens a closed one.
 //
 // proves P10
 func TestRotationAgreesWithSimulation(t *testing.T) {
@@ -24,10 +23,7 @@ func TestRotationAgreesWithSimulation(t *testing.T) {
 	moved, ended := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		token := drawRotating(t)
-		f, err := forecast.New(token, epoch, second(horizon))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := newForecast(t, token, epoch, second(horizon))
 		idle := int(token.Life().Idle.Sub(epoch) / time.Second)
 		last := furthest(t, token, idle)
 		if last > idle {
@@ -57,7 +53,7 @@ func TestRotationAgreesWithSimulation(t *testing.T) {
 	}
 }
 
-// drawRotating draws a token with clauses that are about time and uses only.
+// drawRotating draws a token whose clauses restrict time and uses only.
 func drawRotating(t *rapid.T) forecast.Token {
 	token := forecast.Token{
 		Capabilities: rapid.SampledFrom([]capability.Set{nil, capability.Default(), capability.Default(), {capability.Tokeninfo}}).Draw(t, "capabilities"),
@@ -89,8 +85,7 @@ func drawRotating(t *rapid.T) forecast.Token {
 	return token
 }
 
-// opens reports whether the policy lets a clause admit anything in a second,
-// whatever was used.
+// opens reports whether a clause admits anything in a second, whatever was used.
 func opens(t *rapid.T, token *forecast.Token, i, n int) bool {
 	if len(token.Restrictions) == 0 {
 		return true
@@ -98,13 +93,10 @@ func opens(t *rapid.T, token *forecast.Token, i, n int) bool {
 	return admits(t, restriction.List{token.Restrictions[i]}, token.Options, restriction.Request{Now: second(n), Kind: restriction.Uncounted})
 }
 
-// furthest is the last second in which a token can live, by trying all ways of
-// using it.
+// furthest tries all ways of using a token. It returns the last second in which the
+// token can live.
 func furthest(t *rapid.T, token forecast.Token, idle int) int {
-	policy, err := restriction.Compile(token.Restrictions, token.Options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	policy := compile(t, token.Restrictions, token.Options)
 	type state struct {
 		end  int
 		used [2]restriction.Usage
@@ -136,7 +128,7 @@ func furthest(t *rapid.T, token forecast.Token, idle int) int {
 				if len(token.Restrictions) == 0 {
 					next[used] = true
 				}
-				for clause := range d.Candidates() { // a forecast does not look at their order
+				for clause := range d.Candidates() { // a forecast ignores their order
 					spent := used
 					if kind == restriction.AT {
 						spent.used[clause].AT = min(spent.used[clause].AT+1, 3)
@@ -152,7 +144,7 @@ func furthest(t *rapid.T, token forecast.Token, idle int) int {
 	return best
 }
 
-// TestLife: what moves the end of a token, and what does not.
+// TestLife checks what moves the end of a token.
 func TestLife(t *testing.T) {
 	at := func(n int) time.Time {
 		if n < 0 {
@@ -179,34 +171,49 @@ func TestLife(t *testing.T) {
 		"it cannot be rotated":       {forecast.Token{Rotation: onAT(9, 0), Capabilities: capability.Set{capability.Tokeninfo}}, 9, 9},
 		"a lifetime beyond all time": {forecast.Token{Expires: second(9), Rotation: onAT(1<<64-1, 0)}, 9, 9},
 	} {
-		if got, want := test.token.Life(), (forecast.Life{Idle: at(test.idle), Last: at(test.last)}); !got.Idle.Equal(want.Idle) || !got.Last.Equal(want.Last) {
-			t.Errorf("%s: %v, not %v", name, got, want)
-		}
-	}
-	if _, err := forecast.New(forecast.Token{Rotation: onAT(9, -1)}, epoch, second(5)); !errors.Is(err, forecast.ErrRotation) {
-		t.Errorf("without exp and iat: %v", err)
+		got := test.token.Life()
+		assert.True(t, got.Idle.Equal(at(test.idle)), "%s: idle until %v", name, got.Idle)
+		assert.True(t, got.Last.Equal(at(test.last)), "%s: lives until %v", name, got.Last)
 	}
 }
 
-// TestRotationIsTold: the sentences say when the token depends on being used, and
-// the forecast does not end with a generation.
+// TestLivesUntil checks how far uses move the end of a token.
+func TestLivesUntil(t *testing.T) {
+	token := forecast.Token{Rotation: &forecast.Rotation{OnAT: true, Lifetime: 10, Issued: epoch}}
+	for name, test := range map[string]struct {
+		uses []forecast.Uses
+		last int
+	}{
+		"no use":                   {nil, 10},
+		"one as late as possible":  {[]forecast.Uses{{First: epoch, Last: second(30), Most: 1}}, 20},
+		"one early":                {[]forecast.Uses{{First: epoch, Last: second(3), Most: 1}}, 13},
+		"many":                     {[]forecast.Uses{{First: epoch, Last: second(35), Most: math.MaxInt64}}, 45},
+		"the second comes in time": {[]forecast.Uses{{First: second(15), Last: second(40), Most: 1}, {First: epoch, Last: second(8), Most: 1}}, 28},
+		"the second is too late":   {[]forecast.Uses{{First: second(19), Last: second(40), Most: 1}, {First: epoch, Last: second(8), Most: 1}}, 18},
+	} {
+		assert.Equal(t, second(test.last), token.LivesUntil(test.uses), name)
+	}
+	token.Expires = second(15)
+	assert.Equal(t, second(15), token.LivesUntil([]forecast.Uses{{First: epoch, Last: second(30), Most: 9}}), "exp stays")
+}
+
+// TestRotationIsTold checks that sentences say when the token depends on being used, and
+// that the forecast does not end with a generation.
 func TestRotationIsTold(t *testing.T) {
 	token := forecast.Token{
 		Restrictions: restriction.List{{Expires: unix(48 * 60 * 60)}}, Expires: second(12 * 60 * 60),
 		Rotation: &forecast.Rotation{OnAT: true, Lifetime: 12 * 60 * 60, Issued: epoch},
 	}
-	f := mustForecast(t, token, epoch, time.Time{})
+	f := newForecast(t, token, epoch, time.Time{})
 	text := f.Describe(forecast.Style{Start: epoch})
 	for _, want := range []string{
 		"What the token admits, +0h to +48h.\n", "After +12h the token lives on only if it is used in time: each access token gives it another 12h.\n",
 		"from +0h to +12h", "perhaps from +12h00m01s to +48h",
 	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in %s", want, text)
-		}
+		assert.Contains(t, text, want)
 	}
 	token.Rotation.OnAT = false
-	if text := mustForecast(t, token, epoch, time.Time{}).Describe(forecast.Style{Start: epoch}); strings.Contains(text, "perhaps") || !strings.Contains(text, "+0h to +12h") {
-		t.Error(text)
-	}
+	text = newForecast(t, token, epoch, time.Time{}).Describe(forecast.Style{Start: epoch})
+	assert.NotContains(t, text, "perhaps")
+	assert.Contains(t, text, "+0h to +12h")
 }

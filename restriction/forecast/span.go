@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// State is what is known about a clause during a span of time. The zero State
-// is Closed.
+// State is what is known about a clause during a span of time. The zero State is Closed.
 type State uint8
 
 const (
-	Closed  State = iota // admits nothing
+	Closed  State = iota // refuses every use
 	Unknown              // depends on a condition that cannot tell, or on rotation
 	Open                 // admits what the clause states
 )
@@ -26,20 +25,20 @@ func (s State) String() string {
 	return "closed"
 }
 
-// Span is the time from From, included, until Until, excluded. The last second
-// of a clause, its exp, is included (protocol section 2.1), so a span that ends
-// because of it has an Until one second later.
+// Span is the time from From, included, to Until, excluded. A clause still admits uses
+// in its exp second (protocol section 2.1), so a span that ends at exp has an Until one
+// second later.
 type Span struct {
 	From, Until time.Time
 	State       State
 }
 
-// timeline is adjacent spans that cover a horizon.
-type timeline []Span
+// spans are adjacent and cover a horizon.
+type spans []Span
 
-// add appends a span; one that is empty is left out, and one in the same state
-// as the last makes that longer.
-func (l timeline) add(s Span) timeline {
+// add appends a span. It leaves out an empty span, and extends the last one if both have
+// the same state.
+func (l spans) add(s Span) spans {
 	if !s.From.Before(s.Until) {
 		return l
 	}
@@ -50,19 +49,18 @@ func (l timeline) add(s Span) timeline {
 	return append(l, s)
 }
 
-// and is open where both are, closed where one is, and otherwise unknown. Both
-// cover the same horizon.
-func (l timeline) and(other timeline) timeline {
-	var both timeline
+// and is open where both are open, closed where one is closed, and otherwise unknown.
+// Both cover the same horizon.
+func (l spans) and(other spans) spans {
+	var both spans
 	for len(l) > 0 && len(other) > 0 {
 		a, b := l[0], other[0]
-		until := a.Until
-		if b.Until.Before(until) {
-			until = b.Until
-		}
-		from := a.From
+		from, until := a.From, a.Until
 		if b.From.After(from) {
 			from = b.From
+		}
+		if b.Until.Before(until) {
+			until = b.Until
 		}
 		both = both.add(Span{from, until, min(a.State, b.State)})
 		if a.Until.Equal(until) {
@@ -75,8 +73,8 @@ func (l timeline) and(other timeline) timeline {
 	return both
 }
 
-// at returns the state at an instant; outside the horizon it is Closed.
-func (l timeline) at(t time.Time) State {
+// at returns the state at an instant. Outside the horizon it is Closed.
+func (l spans) at(t time.Time) State {
 	i, found := slices.BinarySearchFunc(l, t, func(s Span, t time.Time) int { return s.From.Compare(t) })
 	if !found {
 		i--
@@ -87,10 +85,10 @@ func (l timeline) at(t time.Time) State {
 	return l[i].State
 }
 
-// cut ends the timeline at an instant within it, and returns the state there.
-func (l timeline) cut(until time.Time) (timeline, State) {
+// cut drops everything from until on, and returns the state at until.
+func (l spans) cut(until time.Time) (spans, State) {
 	after := l.at(until)
-	var short timeline
+	var short spans
 	for _, s := range l {
 		if s.Until.After(until) {
 			s.Until = until
@@ -100,19 +98,19 @@ func (l timeline) cut(until time.Time) (timeline, State) {
 	return short, after
 }
 
-// horizon is the time that a forecast looks at, in whole seconds.
+// horizon is the time that a forecast covers, in whole seconds.
 type horizon struct{ from, until time.Time }
 
 // whole is the horizon in one state.
-func (h horizon) whole(s State) timeline { return timeline{}.add(Span{h.from, h.until, s}) }
+func (h horizon) whole(s State) spans { return spans{}.add(Span{h.from, h.until, s}) }
 
 // seconds is open from the second first to the second last, both included.
-func (h horizon) seconds(first, last int64) timeline {
+func (h horizon) seconds(first, last int64) spans {
 	begin, end := h.from.Unix(), h.until.Unix() // end is excluded
 	first, last = max(first, begin), min(last, end-1)
 	if first > last {
 		return h.whole(Closed)
 	}
 	from, until := time.Unix(first, 0).UTC(), time.Unix(last+1, 0).UTC()
-	return timeline{}.add(Span{h.from, from, Closed}).add(Span{from, until, Open}).add(Span{until, h.until, Closed})
+	return spans{}.add(Span{h.from, from, Closed}).add(Span{from, until, Open}).add(Span{until, h.until, Closed})
 }

@@ -8,20 +8,36 @@ import (
 	"unicode/utf8"
 )
 
-// Style says how a forecast is told. The zero Style tells absolute times in UTC.
+// Style says how a forecast is told. The zero Style writes absolute times in UTC.
 type Style struct {
 	// Start makes times relative to it, as in "+1h30m". Zero: absolute times.
 	Start time.Time
-	// Location is that of absolute times; nil is UTC.
+	// Location is the time zone of absolute times; nil is UTC.
 	Location *time.Location
-	// Title is what the forecast is of; "" is "What the token admits".
+	// Title names the forecast; "" is "What the token admits".
 	Title string
-	// Labels name the clauses, by position; where there is none, or an empty
-	// one, a clause is named by its scopes.
+	// Labels name the clauses, by position. A clause without a label, or with an empty
+	// one, is named by its scopes.
 	Labels []string
-	// First is the number of the first clause in sentences: 1 for readers who
-	// count from one, 0 for those who compare with an index.
+	// First is the number of the first clause in sentences: 1 for readers who count from
+	// one, 0 for those who compare with an index.
 	First int
+}
+
+// Instant writes a time to the second: RFC 3339, or relative to Start.
+func (s Style) Instant(t time.Time) string {
+	switch {
+	case !s.Start.IsZero():
+		return offset(t.Sub(s.Start))
+	case s.Location == nil:
+		return t.UTC().Format(time.RFC3339)
+	}
+	return t.In(s.Location).Format(time.RFC3339)
+}
+
+// between writes a time from its first second to its last.
+func (s *Style) between(from, until time.Time) string {
+	return s.Instant(from) + " to " + s.Instant(until.Add(-time.Nanosecond).Truncate(time.Second))
 }
 
 func (s *Style) title() string {
@@ -31,72 +47,21 @@ func (s *Style) title() string {
 	return printable(s.Title)
 }
 
-func (s *Style) location() *time.Location {
-	if s.Location == nil {
-		return time.UTC
-	}
-	return s.Location
-}
-
-// label names a clause in a drawing.
-func (s *Style) label(f *Forecast, i int) string {
-	c := &f.Clauses[i]
-	switch {
-	case i < len(s.Labels) && s.Labels[i] != "":
+// label returns the label of a clause, or "".
+func (s *Style) label(i int) string {
+	if i < len(s.Labels) {
 		return printable(s.Labels[i])
-	case len(c.Limits.Scopes) > 0:
-		return printable(strings.Join(c.Limits.Scopes, " "))
-	case c.Limits.Scopes != nil:
-		return "no scope"
 	}
-	return "any scope"
+	return ""
 }
 
-// instant tells a time in prose.
-func (s *Style) instant(t time.Time) string {
-	if s.Start.IsZero() {
-		return t.In(s.location()).Format(time.RFC3339)
-	}
-	return offset(t.Sub(s.Start))
-}
-
-// last tells the last second before a time.
-func (s *Style) last(until time.Time) string {
-	return s.instant(until.Add(-time.Nanosecond).Truncate(time.Second))
-}
-
-// between tells a time from its first second to its last.
-func (s *Style) between(from, until time.Time) string {
-	return s.instant(from) + " to " + s.last(until)
-}
-
-// short tells a time where there is little room, to the minute unless it is
-// relative.
-func (s *Style) short(t time.Time) string {
-	if s.Start.IsZero() {
-		return t.In(s.location()).Format("01-02 15:04")
-	}
-	return offset(t.Sub(s.Start).Truncate(time.Second))
-}
-
-// shortBetween tells a time from its first second to its last, and a day once.
-func (s *Style) shortBetween(from, until time.Time) string {
-	last := until.Add(-time.Nanosecond)
-	begin, end := s.short(from), s.short(last)
-	if s.Start.IsZero() && from.In(s.location()).YearDay() == last.In(s.location()).YearDay() {
-		_, end, _ = strings.Cut(end, " ")
-	}
-	return begin + " to " + end
-}
-
-// offset writes a duration in whole seconds, with its sign and without parts
-// that are zero at its end: "+0h", "+1h30m", "-0h00m05s", "+24h".
+// offset writes a duration in whole seconds with its sign. It leaves out zero minutes
+// and seconds at the end: "+0h", "+1h30m", "-0h00m05s", "+24h".
 func offset(d time.Duration) string {
 	sign := '+'
 	if d < 0 {
 		sign, d = '-', -d
 	}
-	d = d.Truncate(time.Second)
 	h, m, s := int64(d/time.Hour), int(d/time.Minute)%60, int(d/time.Second)%60
 	switch {
 	case s != 0:
@@ -107,12 +72,8 @@ func offset(d time.Duration) string {
 	return fmt.Sprintf("%c%dh", sign, h)
 }
 
-// offsetDays writes a duration of whole days.
-func offsetDays(d time.Duration) string { return fmt.Sprintf("%+dd", int64(d/day)) }
-
-// printable makes foreign text safe for a terminal and a page: characters
-// without a glyph, such as escapes and those that turn the direction of
-// writing, are replaced.
+// printable makes foreign text safe for a terminal and a page. It replaces characters
+// without a glyph, such as escapes and those that turn the direction of writing.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) {
@@ -122,11 +83,23 @@ func printable(text string) string {
 	}, text)
 }
 
-// clip shortens a text to a number of characters.
-func clip(text string, most int) string {
-	runes := []rune(text)
-	if len(runes) <= most {
-		return text
+// list writes the first entries of a list.
+func list(entries []string) string {
+	const most, longest = 8, 64 // entries, and characters of one
+	if len(entries) == 0 {
+		return "none"
 	}
-	return string(runes[:max(most-1, 0)]) + "…"
+	var shown []string
+	for i, entry := range entries {
+		if i == most {
+			shown = append(shown, fmt.Sprintf("and %d more", len(entries)-most))
+			break
+		}
+		text := []rune(printable(entry))
+		if len(text) > longest {
+			text = append(text[:longest-1], '…')
+		}
+		shown = append(shown, string(text))
+	}
+	return strings.Join(shown, " ")
 }

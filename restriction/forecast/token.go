@@ -11,59 +11,56 @@ import (
 )
 
 var (
-	// ErrHorizon reports a time to look at that is missing, runs backwards or
+	// ErrHorizon reports a time span that has no beginning, ends before it begins, or
 	// leaves the years 1970 to 9999.
-	ErrHorizon = errors.New("forecast: senseless horizon")
-	// ErrCounters reports counters that are not one for each clause.
-	ErrCounters = errors.New("forecast: counters do not fit the clauses")
+	ErrHorizon = errors.New("forecast: invalid time span")
+	// ErrCounters reports a token without exactly one counter for each clause.
+	ErrCounters = errors.New("forecast: the number of counters differs from the number of clauses")
 )
 
-// Token is what is known about a token. The zero Token is one without
-// restrictions.
+// Token is what is known about a token. The zero Token has no restrictions.
 type Token struct {
-	// Capabilities are what the holder may do (protocol section 3). nil: nobody
-	// told, and a forecast takes AT to be among them; empty, but not nil: none.
+	// Capabilities are what the holder may do (protocol section 3). nil is not known: a
+	// forecast assumes AT. Empty but not nil is none.
 	Capabilities capability.Set
 
 	Restrictions restriction.List
 
-	// NotBefore and Expires are the first and the last second of the token
-	// itself, its "nbf" and "exp" (protocol section 1.4); zero is no bound.
+	// NotBefore and Expires are the first and the last second of the token itself, its
+	// "nbf" and "exp" (protocol section 1.4). Zero is no bound.
 	NotBefore, Expires time.Time
-	// Rotation moves Expires; nil: the token does not rotate. See [Token.Life].
+	// Rotation moves Expires, see [Token.Life]. nil: the token does not rotate.
 	Rotation *Rotation
 
-	// Used says, by clause, what was spent; nil if nobody told.
+	// Used is the number of uses spent, by clause. nil is not known.
 	Used []restriction.Usage
-	// Left says, by clause, what the budgets of ancestors leave; nil if they
-	// limit nothing. What is left of a clause is the smaller of this and what
-	// Used leaves.
+	// Left is what the budgets of ancestors leave, by clause. nil is no limit. A clause
+	// has as many uses left as the smaller of Left and of what Used leaves.
 	Left []Left
 
-	// Options is what the deployment that judges the uses can evaluate.
+	// Options says what the deployment that judges the uses can evaluate.
 	Options restriction.Options
-	// Elsewhere says that the options of that deployment are not known, as by a
-	// program that holds a token of somebody else's server. What Options cannot
-	// evaluate is then unknown, and not refused: keys without a condition, names
+	// Elsewhere says that the options of that deployment are not known, for example
+	// because the token comes from somebody else's server. Whatever Options cannot
+	// evaluate is then unknown instead of refused: keys without a condition, names
 	// without a resolver, countries without a locator.
 	Elsewhere bool
 
-	// Request is the use about which the embedding program's conditions are
-	// asked; its time does not matter, and without a kind it is an AT use. A
-	// condition that looks at an address or a value wants it here.
+	// Request is the use that conditions of the embedding program judge. Set the fields
+	// that they look at, such as the address. The forecast sets the time, and takes a
+	// missing kind as AT.
 	Request restriction.Request
 }
 
-// Lacks reports whether the token is known not to have a capability.
+// Lacks reports whether the token is known to lack a capability.
 func (t Token) Lacks(c capability.Capability) bool {
 	return t.Capabilities != nil && !t.Capabilities.Allows(c)
 }
 
-// Left is how many uses are left; nil is no limit.
+// Left is how many uses are left, by kind. nil is no limit.
 type Left struct{ AT, Other *int64 }
 
-// Of returns what is left for a kind of use; limited is false if there is no
-// limit.
+// Of returns how many uses of a kind are left. If there is no limit, limited is false.
 func (l Left) Of(kind restriction.Kind) (n int64, limited bool) {
 	left := l.Other
 	switch kind {
@@ -79,25 +76,27 @@ func (l Left) Of(kind restriction.Kind) (n int64, limited bool) {
 	return *left, true
 }
 
-// check reports what makes no sense.
-func (t *Token) check() error {
+// compile checks the token and compiles its restrictions.
+func (t *Token) compile() (*restriction.Policy, error) {
 	n := len(t.Restrictions)
 	switch {
 	case t.Used != nil && len(t.Used) != n:
-		return fmt.Errorf("%w: %d clauses, %d used", ErrCounters, n, len(t.Used))
+		return nil, fmt.Errorf("%w: %d clauses, %d counters in Used", ErrCounters, n, len(t.Used))
 	case t.Left != nil && len(t.Left) != n:
-		return fmt.Errorf("%w: %d clauses, %d left", ErrCounters, n, len(t.Left))
+		return nil, fmt.Errorf("%w: %d clauses, %d counters in Left", ErrCounters, n, len(t.Left))
 	}
 	if r := t.Rotation; r != nil && r.Lifetime > 0 && r.Issued.IsZero() && t.Expires.IsZero() {
-		return ErrRotation
+		return nil, ErrRotation
 	}
-	_, err := restriction.Compile(t.Restrictions, t.Options)
-	return err
+	options := t.Options
+	if t.Elsewhere {
+		options = options.Elsewhere()
+	}
+	return restriction.Compile(t.Restrictions, options)
 }
 
-// left is what is left of a clause.
-func (t *Token) left(i int) Left {
-	c := &t.Restrictions[i]
+// left returns how many uses of a clause are left.
+func (t *Token) left(i int, f *restriction.Facts) Left {
 	var used restriction.Usage
 	var ancestors Left
 	if t.Used != nil {
@@ -107,19 +106,20 @@ func (t *Token) left(i int) Left {
 		ancestors = t.Left[i]
 	}
 	return Left{
-		AT:    smaller(remaining(c.UsagesAT, used.AT), ancestors.AT),
-		Other: smaller(remaining(c.UsagesOther, used.Other), ancestors.Other),
+		AT:    smaller(remaining(f, restriction.AT, used.AT), ancestors.AT),
+		Other: smaller(remaining(f, restriction.Other, used.Other), ancestors.Other),
 	}
 }
 
-func remaining(limit *int64, used int64) *int64 {
-	if limit == nil {
+func remaining(f *restriction.Facts, kind restriction.Kind, used int64) *int64 {
+	limit, limited := f.Limit(kind)
+	if !limited {
 		return nil
 	}
-	return restriction.Usages(max(*limit-max(used, 0), 0))
+	return restriction.Usages(max(limit-max(used, 0), 0))
 }
 
-// smaller returns the smaller of two limits, as a copy that is not negative.
+// smaller returns a copy of the smaller of two limits, at least 0.
 func smaller(a, b *int64) *int64 {
 	switch {
 	case a == nil && b == nil:
@@ -132,28 +132,26 @@ func smaller(a, b *int64) *int64 {
 	return restriction.Usages(max(min(*a, *b), 0))
 }
 
-// lifetime is when the token itself may be used, if it is used well.
-func (t *Token) lifetime(h horizon) timeline { return h.seconds(bounds(t.NotBefore, t.Life().Last)) }
-
-func bounds(first, last time.Time) (int64, int64) {
-	from, until := int64(math.MinInt64), int64(math.MaxInt64)
-	if !first.IsZero() {
-		from = first.Unix()
+// lifetime is open while the token itself lives, if it is rotated whenever necessary.
+func (t *Token) lifetime(h horizon) spans {
+	first, last := int64(math.MinInt64), int64(math.MaxInt64)
+	if !t.NotBefore.IsZero() {
+		first = t.NotBefore.Unix()
 	}
-	if !last.IsZero() {
-		until = last.Unix()
+	if end := t.Life().Last; !end.IsZero() {
+		last = end.Unix()
 	}
-	return from, until
+	return h.seconds(first, last)
 }
 
-// horizon checks and rounds the time to look at, outwards to whole seconds.
-func (t *Token) horizon(from, until time.Time) (horizon, error) {
+// horizon checks a time span and rounds it outwards to whole seconds.
+func (t *Token) horizon(facts []restriction.Facts, from, until time.Time) (horizon, error) {
 	if from.IsZero() {
-		return horizon{}, fmt.Errorf("%w: no beginning", ErrHorizon)
+		return horizon{}, fmt.Errorf("%w: set its beginning", ErrHorizon)
 	}
 	h := horizon{from: time.Unix(from.Unix(), 0).UTC()}
 	if until.IsZero() {
-		until = t.end(h.from)
+		until = t.end(facts, h.from)
 	}
 	h.until = time.Unix(until.Unix(), 0).UTC()
 	if h.until.Before(until) {
@@ -162,22 +160,25 @@ func (t *Token) horizon(from, until time.Time) (horizon, error) {
 	const firstYear, lastYear = 1970, 9999
 	switch {
 	case !h.from.Before(h.until):
-		return horizon{}, fmt.Errorf("%w: it ends before it begins", ErrHorizon)
+		return horizon{}, fmt.Errorf("%w: %v is not before %v", ErrHorizon, h.from, h.until)
 	case h.from.Year() < firstYear || h.until.Year() > lastYear:
-		return horizon{}, fmt.Errorf("%w: not within the years %d to %d", ErrHorizon, firstYear, lastYear)
+		return horizon{}, fmt.Errorf("%w: %v to %v is not within the years %d to %d", ErrHorizon, h.from, h.until, firstYear, lastYear)
 	}
 	return h, nil
 }
 
-// end is after everything that the token says about time, and a day later if
-// it does not end.
-func (t *Token) end(from time.Time) time.Time {
+// end returns an instant after everything that the token says about time, plus a day if
+// the token does not end.
+func (t *Token) end(facts []restriction.Facts, from time.Time) time.Time {
 	const most = 250_000_000_000 // seconds; in the year 9892
-	last, endless := from.Unix(), len(t.Restrictions) == 0
-	for i := range t.Restrictions {
-		c := &t.Restrictions[i]
-		last = max(last, min(c.NotBefore, most), min(c.Expires, most))
-		endless = endless || c.Expires == 0
+	last, endless := from.Unix(), len(facts) == 0
+	for i := range facts {
+		last = max(last, min(facts[i].First, most))
+		if facts[i].Last == math.MaxInt64 {
+			endless = true
+		} else {
+			last = max(last, min(facts[i].Last, most))
+		}
 	}
 	if !t.NotBefore.IsZero() {
 		last = max(last, min(t.NotBefore.Unix(), most))

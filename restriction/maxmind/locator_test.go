@@ -115,7 +115,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestReloadWhileInUse: every look-up sees the old or the new database.
+// TestReloadWhileInUse shows that every look-up sees the old or the new database.
 func TestReloadWhileInUse(t *testing.T) {
 	paths := []string{
 		write(t, database(t, "GeoLite2-Country", map[string]string{"192.0.2.0/24": "DE"})),
@@ -168,8 +168,8 @@ func TestReloadWhileInUse(t *testing.T) {
 	}
 }
 
-// TestD19_UnknownCountry: in a policy, an unknown country satisfies neither an
-// allow list nor a deny list; nor does a database that is gone.
+// TestD19_UnknownCountry shows that an unknown country satisfies no key, and neither does
+// a database that is closed.
 //
 // proves P2
 func TestD19_UnknownCountry(t *testing.T) {

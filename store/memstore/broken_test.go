@@ -12,15 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The stores of this file are this package's, each with one bug of those that
-// a store on a database is likely to have: between a statement and the next
-// one others get their turn.
+// Each store in this file is a memstore with one bug that a store on a database is likely
+// to have: other callers get their turn between two of its statements.
 
-// betweenStatements lets others in.
+// betweenStatements lets other callers in.
 func (s *Store) betweenStatements() {
 	s.mu.Unlock()
 	for range 10 {
@@ -29,7 +32,7 @@ func (s *Store) betweenStatements() {
 	s.mu.Lock()
 }
 
-// breakStore returns the store with the bug.
+// breakStore returns a store that has the bug.
 func breakStore(s *Store, bug storetest.Bug) store.Store {
 	switch bug {
 	case storetest.BugCheckThenIncrement:
@@ -54,22 +57,18 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 	panic("no store with bug " + bug)
 }
 
-// firstHalf finds out what a use would charge. The answer says
-// Repeated if there is one already.
-func (s *Store) firstHalf(p store.Presented, u *store.Use) (t *token, gen *generation, clause int, charges chain, answer store.Spent, err error) {
-	t, gen, err = s.present(p, u.Now)
-	if err != nil {
-		return
+// interrupted decides a use and lets others in before it returns. If the use became known
+// meanwhile, the decision is made again.
+func (s *Store) interrupted(p store.Presented, u *store.Use) (*decided, error) {
+	d, err := s.decide(p, u, nil)
+	if err != nil || d.spent.Repeated {
+		return d, err
 	}
-	if done := s.uses[u.ID]; done != nil {
-		answer, err = s.repeat(t, gen, done)
-		return
+	s.betweenStatements()
+	if s.uses[u.ID] != nil {
+		return s.decide(p, u, nil)
 	}
-	if err = u.Check(len(t.clauses)); err != nil {
-		return
-	}
-	clause, charges, err = t.choose(u)
-	return
+	return d, nil
 }
 
 type checkThenIncrement struct{ *Store }
@@ -77,15 +76,11 @@ type checkThenIncrement struct{ *Store }
 func (s checkThenIncrement) Spend(_ context.Context, p store.Presented, u store.Use) (store.Spent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, gen, clause, charges, answer, err := s.firstHalf(p, &u)
-	if err != nil || answer.Repeated {
-		return answer, err
+	d, err := s.interrupted(p, &u)
+	if err != nil {
+		return store.Spent{}, err
 	}
-	s.betweenStatements()
-	if done := s.uses[u.ID]; done != nil {
-		return s.repeat(t, gen, done)
-	}
-	return s.settle(t, gen, &u, clause, charges)
+	return s.settle(d, &u, nil)
 }
 
 type readModifyWrite struct{ *Store }
@@ -93,28 +88,26 @@ type readModifyWrite struct{ *Store }
 func (s readModifyWrite) Spend(_ context.Context, p store.Presented, u store.Use) (store.Spent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, gen, clause, charges, answer, err := s.firstHalf(p, &u)
-	if err != nil || answer.Repeated {
-		return answer, err
+	before := make(map[*counter]int64)
+	if d, err := s.decide(p, &u, nil); err == nil {
+		for _, c := range d.choice.Charged {
+			before[c] = c.Used
+		}
 	}
-	var read []int64
-	for _, c := range charges {
-		read = append(read, c.used)
+	d, err := s.interrupted(p, &u)
+	if err != nil {
+		return store.Spent{}, err
 	}
-	s.betweenStatements()
-	if done := s.uses[u.ID]; done != nil {
-		return s.repeat(t, gen, done)
-	}
-	spent, err := s.settle(t, gen, &u, clause, charges)
+	spent, err := s.settle(d, &u, nil)
 	if err == nil {
-		for i, c := range charges {
-			c.used = read[i] + 1
+		for _, c := range d.choice.Charged {
+			c.Used = before[c] + 1
 		}
 	}
 	return spent, err
 }
 
-// withoutRetry counts the versions of each token.
+// withoutRetry counts the versions of each token and refuses a conflicting use.
 type withoutRetry struct {
 	*Store
 	versions map[store.TokenID]int
@@ -146,7 +139,7 @@ func (s revokeByFlagging) Revoke(ctx context.Context, r store.Revocation) (store
 	seen := slices.Clone(s.byGrant[out.Grant])
 	s.betweenStatements()
 	for _, t := range seen {
-		if slices.Contains(t.ancestors, r.Token) {
+		if slices.Contains(t.Ancestors, r.Token) {
 			t.grave.revoked = r.Now
 		}
 	}
@@ -163,15 +156,15 @@ func (s rotateWithoutCAS) Rotate(ctx context.Context, r store.Rotation) (store.R
 		return store.Rotated{}, err
 	}
 	t := s.tokens[r.From.ID]
-	if t != nil && t.live() && r.From.Seq < t.seq {
-		return t.rotatedBefore(&r)
-	}
-	t, _, err := s.present(r.From, r.Now)
+	before, err := rules.Rotate(t.decisive(), &r, t.find)
 	if err != nil {
 		return store.Rotated{}, err
 	}
+	if before != nil {
+		return *before, nil
+	}
 	s.betweenStatements()
-	return s.succeed(t, &r)
+	return s.replace(t, &r)
 }
 
 type refundTwice struct{ *Store }
@@ -180,7 +173,7 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.uses[id]
-	if u == nil || u.refunded {
+	if u == nil || u.Refunded {
 		s.mu.Unlock()
 		defer s.mu.Lock()
 		return s.Store.Refund(ctx, id, now)
@@ -194,10 +187,10 @@ type noLease struct{ *Store }
 
 func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
 	s.mu.Lock()
-	if g := s.grants[id]; g != nil && (g.lease.id.IsZero() || now > g.lease.until) {
-		before := g.lease
+	if g := s.grants[id]; g != nil && (g.Lease.ID.IsZero() || now > g.Lease.Until) {
+		before := g.Lease
 		s.betweenStatements()
-		g.lease = before
+		g.Lease = before
 	}
 	s.mu.Unlock()
 	return s.Store.BeginRefresh(ctx, id, l, now, ttl)
@@ -207,8 +200,8 @@ type lastWriteWins struct{ *Store }
 
 func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error {
 	s.mu.Lock()
-	if g := s.grants[c.Grant]; g != nil && c.Generation+1 == g.generation {
-		g.generation--
+	if g := s.grants[c.Grant]; g != nil && c.Generation+1 == g.Generation {
+		g.Generation--
 	}
 	s.mu.Unlock()
 	return s.Store.CommitRefresh(ctx, c)
@@ -219,12 +212,17 @@ type spendTwice struct{ *Store }
 func (s spendTwice) Spend(_ context.Context, p store.Presented, u store.Use) (store.Spent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, gen, _, _, answer, err := s.firstHalf(p, &u)
-	if err != nil || answer.Repeated {
-		return answer, err
+	d, err := s.decide(p, &u, nil)
+	if err != nil {
+		return store.Spent{}, err
 	}
-	s.betweenStatements()
-	return s.charge(t, gen, &u)
+	if !d.spent.Repeated {
+		s.betweenStatements()
+		if d.choice, err = d.token.choose(&u); err != nil {
+			return store.Spent{}, err
+		}
+	}
+	return s.settle(d, &u, nil)
 }
 
 func brokenHarness(bug storetest.Bug) storetest.Harness {
@@ -237,17 +235,17 @@ func brokenHarness(bug storetest.Bug) storetest.Harness {
 	}
 }
 
-// The suite finds each bug.
+// The suite catches each bug.
 func TestBugsAreCaught(t *testing.T) {
 	for _, bug := range storetest.Bugs() {
 		t.Run(string(bug), func(t *testing.T) { storetest.MustCatch(t, bug, brokenHarness(bug)) })
 	}
 }
 
-// bugVariable names the bug that TestBrokenStore is run with.
+// bugVariable names the bug that TestBrokenStore runs with.
 const bugVariable = "MEMSTORE_TEST_BUG"
 
-// TestBrokenStore is run by TestRunFailsOnBugs, in a process of its own.
+// TestBrokenStore runs in a process of its own, which TestRunFailsOnBugs starts.
 func TestBrokenStore(t *testing.T) {
 	bug := storetest.Bug(os.Getenv(bugVariable))
 	if bug == "" {
@@ -256,7 +254,7 @@ func TestBrokenStore(t *testing.T) {
 	storetest.Run(t, brokenHarness(bug))
 }
 
-// The suite as a whole fails on each bug, and names a case that is about it.
+// The whole suite fails on each bug and names a case that is about it.
 func TestRunFailsOnBugs(t *testing.T) {
 	if os.Getenv(bugVariable) != "" {
 		return
@@ -266,15 +264,12 @@ func TestRunFailsOnBugs(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBrokenStore$", "-test.count=1")
 			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s", bugVariable, bug))
 			out, err := cmd.CombinedOutput()
-			if _, failed := errors.AsType[*exec.ExitError](err); !failed {
-				t.Fatalf("the suite passed: %v\n%s", err, out)
-			}
+			_, failed := errors.AsType[*exec.ExitError](err)
+			require.True(t, failed, "the suite passed: %v\n%s", err, out)
 			named := slices.ContainsFunc(bug.Cases(), func(name string) bool {
 				return strings.Contains(string(out), "--- FAIL: TestBrokenStore/"+strings.ReplaceAll(name, " ", "_")+" ")
 			})
-			if !named {
-				t.Errorf("none of %q failed:\n%s", bug.Cases(), out)
-			}
+			assert.True(t, named, "none of %q failed:\n%s", bug.Cases(), out)
 		})
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"reflect"
 )
 
-// Dump writes down every byte that the store holds, in no particular order,
-// for tests that search it for secrets. Byte strings and texts appear as they
-// are; numbers are left out.
+// Dump returns every byte that the store holds, in no particular order, for tests that
+// search it for secrets. Byte strings and texts appear as they are. Numbers are left out.
 func (s *Store) Dump(ctx context.Context) ([]byte, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -22,8 +21,7 @@ func (s *Store) Dump(ctx context.Context) ([]byte, error) {
 	return d.out.Bytes(), nil
 }
 
-// dumper walks over whatever the rows consist of, so that no field of them can
-// be forgotten.
+// dumper walks through the rows by reflection, so that it cannot miss a field.
 type dumper struct {
 	out  bytes.Buffer
 	seen map[uintptr]bool

@@ -3,11 +3,10 @@ package memstore
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // Token implements [store.Records].
@@ -43,8 +42,8 @@ func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page
 
 	var all []*token
 	if t := s.tokens[root]; t != nil {
-		for _, o := range s.byGrant[t.grant] {
-			if o == t || slices.Contains(o.ancestors, root) {
+		for _, o := range s.byGrant[t.Grant] {
+			if o == t || slices.Contains(o.Ancestors, root) {
 				all = append(all, o)
 			}
 		}
@@ -56,14 +55,11 @@ func pageOfTokens(all []*token, page store.Page) ([]store.TokenInfo, string, err
 	if err := page.Check(); err != nil {
 		return nil, "", err
 	}
-	var after uint64
-	if page.After != "" {
-		var err error
-		if after, err = strconv.ParseUint(page.After, 10, 64); err != nil {
-			return nil, "", argument("foreign cursor")
-		}
+	after, err := rules.ParseSerial(page.After)
+	if err != nil {
+		return nil, "", err
 	}
-	start, _ := slices.BinarySearchFunc(all, after+1, func(t *token, serial uint64) int {
+	start, _ := slices.BinarySearchFunc(all, after+1, func(t *token, serial int64) int {
 		return cmp.Compare(t.serial, serial)
 	})
 	rest := all[start:]
@@ -75,17 +71,7 @@ func pageOfTokens(all []*token, page store.Page) ([]store.TokenInfo, string, err
 	if n == len(rest) {
 		return out, "", nil
 	}
-	return out, strconv.FormatUint(rest[n-1].serial, 10), nil
-}
-
-// position is where an entry stands in a history: newest first.
-type position struct {
-	time   store.Micros
-	serial uint64
-}
-
-func (p position) compare(o position) int {
-	return cmp.Or(cmp.Compare(o.time, p.time), cmp.Compare(o.serial, p.serial))
+	return out, rules.SerialCursor(rest[n-1].serial), nil
 }
 
 // Events implements [store.Records].
@@ -93,12 +79,9 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 	if err := page.Check(); err != nil {
 		return nil, "", err
 	}
-	var after *position
-	if page.After != "" {
-		after = new(position)
-		if _, err := fmt.Sscanf(page.After, "%d.%d", &after.time, &after.serial); err != nil {
-			return nil, "", argument("foreign cursor")
-		}
+	after, err := rules.ParsePosition(page.After)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := s.lock(ctx); err != nil {
 		return nil, "", err
@@ -106,7 +89,7 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 	defer s.mu.Unlock()
 
 	type row struct {
-		position
+		rules.Position
 		record store.EventRecord
 	}
 	var rows []row
@@ -118,13 +101,13 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 		}
 		seen[id] = true
 		for _, e := range t.history {
-			at := position{time: e.event.Time, serial: e.serial}
-			if after == nil || at.compare(*after) > 0 {
+			at := rules.Position{Time: e.event.Time, Serial: e.serial}
+			if at.Compare(after) > 0 {
 				rows = append(rows, row{at, store.EventRecord{Token: id, Event: e.event}})
 			}
 		}
 	}
-	slices.SortFunc(rows, func(a, b row) int { return a.compare(b.position) })
+	slices.SortFunc(rows, func(a, b row) int { return a.Compare(b.Position) })
 	n := min(len(rows), page.Limit)
 	var out []store.EventRecord
 	for _, r := range rows[:n] {
@@ -133,8 +116,7 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 	if n == len(rows) {
 		return out, "", nil
 	}
-	last := rows[n-1]
-	return out, fmt.Sprintf("%d.%d", last.time, last.serial), nil
+	return out, rows[n-1].Cursor(), nil
 }
 
 // DeleteOwner implements [store.Records].
@@ -145,13 +127,13 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 	defer s.mu.Unlock()
 
 	for id, g := range s.grants {
-		if g.owner == owner {
+		if g.Owner == owner {
 			delete(s.grants, id)
 		}
 	}
 	gone := make(map[store.TokenID]bool)
 	for _, t := range slices.Clone(s.byOwner[owner]) {
-		gone[t.id] = true
+		gone[t.ID] = true
 		s.remove(t)
 	}
 	for ref, t := range s.tickets {
@@ -160,7 +142,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 		}
 	}
 	for id, u := range s.uses {
-		if gone[u.token] {
+		if gone[u.Token] {
 			delete(s.uses, id)
 		}
 	}

@@ -9,41 +9,41 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// slot is one sealed value where it is stored.
+// slot is one sealed value and the field that holds it.
 type slot struct {
 	place store.Place
-	// nth tells values apart that are sealed at one place: 0, or the arrival
-	// of a spare.
-	nth   uint64
+	// nth distinguishes values that are sealed at one place. It is 0, or the arrival of a
+	// spare.
+	nth   int64
 	value *store.Sealed
 }
 
-// key orders the slots, and is the cursor.
+// key orders the slots and serves as the cursor.
 func (w slot) key() string {
-	return hex.EncodeToString(binary.BigEndian.AppendUint64(w.place.AAD(), w.nth))
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(w.place.AAD(), uint64(w.nth)))
 }
 
 func (g *grant) slots(id store.GrantID) []slot {
-	all := []slot{{store.RefreshTokenPlace(id, g.generation), 0, &g.token}}
-	for i := range g.spares {
-		sp := &g.spares[i]
-		all = append(all, slot{store.RefreshTokenPlace(id, sp.generation), sp.arrival, &sp.token})
+	all := []slot{{store.RefreshTokenPlace(id, g.Generation), 0, &g.Token}}
+	for i := range g.Spares {
+		sp := &g.Spares[i]
+		all = append(all, slot{store.RefreshTokenPlace(id, sp.Generation), sp.Arrival, &sp.Token})
 	}
 	return all
 }
 
 func (t *token) slots() []slot {
-	all := []slot{{store.AboutPlace(t.id), 0, &t.about}, {store.TokenKeyPlace(t.id, t.seq), 0, &t.current.key}}
+	all := []slot{{store.AboutPlace(t.ID), 0, &t.about}, {store.TokenKeyPlace(t.ID, t.Seq), 0, &t.Key}}
 	for seq, g := range t.outdated {
-		all = append(all, slot{store.TokenKeyPlace(t.id, seq), 0, &g.key}, slot{store.SuccessorPlace(t.id, seq), 0, &g.successor})
+		all = append(all, slot{store.TokenKeyPlace(t.ID, seq), 0, &g.Key}, slot{store.SuccessorPlace(t.ID, seq), 0, &g.Successor})
 	}
 	return all
 }
 
-func ticketSlots(t *ticket.Row) []slot {
+func ticketSlots(t *rules.Ticket) []slot {
 	return []slot{{store.TicketKeyPlace(t.TicketRef), 0, &t.Key}, {store.TicketPayloadPlace(t.TicketRef), 0, &t.Payload}}
 }
 

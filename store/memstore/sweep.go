@@ -5,10 +5,8 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
-
-// expiredTicketsKept is how long it is remembered that a ticket expired.
-const expiredTicketsKept = 24 * time.Hour
 
 // Sweep implements [store.Records].
 func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
@@ -36,7 +34,7 @@ type sweeper struct {
 	done store.Cleaned
 }
 
-// take counts one row. It reports false where the limit is reached.
+// take counts one row. It reports false if the limit is reached.
 func (w *sweeper) take(n *int) bool {
 	if *n == w.Limit {
 		w.done.More = true
@@ -46,15 +44,15 @@ func (w *sweeper) take(n *int) bool {
 	return true
 }
 
-// past tells whether an instant is longer ago than d. None never is.
+// past reports whether an instant is longer ago than d. An instant of zero never is.
 func (w *sweeper) past(at store.Micros, d time.Duration) bool {
 	return at != 0 && at.Add(d) < w.Now
 }
 
-// deletable tells whether a token has been revoked or expired for so long that
-// it is not listed any more.
+// deletable reports whether a token was revoked, or has expired, so long ago that it need
+// not be listed any more.
 func (w *sweeper) deletable(t *token) bool {
-	if w.past(t.grave.revoked, w.Retention) || w.past(t.current.expires, w.Retention) {
+	if w.past(t.grave.revoked, w.Retention) || w.past(t.expires, w.Retention) {
 		return true
 	}
 	for _, g := range t.above {
@@ -65,7 +63,7 @@ func (w *sweeper) deletable(t *token) bool {
 	return false
 }
 
-// tokens deletes histories first, so that none is left behind.
+// tokens deletes each history before its token, so that no history is left behind.
 func (w *sweeper) tokens() {
 	for _, t := range w.s.tokens {
 		if !w.deletable(t) {
@@ -83,7 +81,7 @@ func (w *sweeper) tokens() {
 func (w *sweeper) tickets() {
 	for ref, t := range w.s.tickets {
 		switch {
-		case w.s.orphaned(t) || w.past(t.Expires, expiredTicketsKept):
+		case w.s.orphaned(t) || w.past(t.Expires, rules.ExpiredTicketsKept):
 			if w.take(&w.done.Tickets) {
 				delete(w.s.tickets, ref)
 			}
@@ -121,7 +119,7 @@ func (w *sweeper) uses() {
 func (w *sweeper) generations() {
 	for _, t := range w.s.tokens {
 		for seq, g := range t.outdated {
-			if g.until < w.Now && w.take(&w.done.Others) {
+			if g.Until < w.Now && w.take(&w.done.Others) {
 				delete(t.outdated, seq)
 			}
 		}

@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// orphaned tells whether the ticket's token is gone or not live.
-func (s *Store) orphaned(t *ticket.Row) bool {
+// orphaned reports whether the ticket's token is gone or not live.
+func (s *Store) orphaned(t *rules.Ticket) bool {
 	if t.Token.IsZero() {
 		return false
 	}
@@ -17,7 +17,7 @@ func (s *Store) orphaned(t *ticket.Row) bool {
 }
 
 // ticket returns a copy of the row, or nil.
-func (s *Store) ticket(ref store.TicketRef) *ticket.Row {
+func (s *Store) ticket(ref store.TicketRef) *rules.Ticket {
 	t := s.tickets[ref]
 	if t == nil {
 		return nil
@@ -35,28 +35,19 @@ func (s *Store) dropTicketsOf(id store.TokenID) {
 	}
 }
 
-// ticketPlan is a set of changes that were found to be possible.
-type ticketPlan struct {
-	s    *Store
-	rows map[store.TicketRef]*ticket.Row
+// planTickets decides whether changes can be made. It changes nothing.
+func (s *Store) planTickets(c *store.TicketChanges, now store.Micros) (*rules.TicketPlan, error) {
+	plan := &rules.TicketPlan{Read: s.ticket}
+	return plan, plan.Add(c, now)
 }
 
-// planTickets finds out whether the changes can be made, and changes nothing.
-func (s *Store) planTickets(c *store.TicketChanges, now store.Micros) (*ticketPlan, error) {
-	rows, err := ticket.Plan(c, now, s.ticket)
-	if err != nil {
-		return nil, err
-	}
-	return &ticketPlan{s, rows}, nil
-}
-
-func (p *ticketPlan) apply() {
-	for ref, t := range p.rows {
+func (s *Store) applyTickets(plan *rules.TicketPlan) {
+	for ref, t := range plan.Rows {
 		if t == nil {
-			delete(p.s.tickets, ref)
+			delete(s.tickets, ref)
 			continue
 		}
-		p.s.tickets[ref] = t
+		s.tickets[ref] = t
 	}
 }
 
@@ -71,7 +62,7 @@ func (s *Store) ChangeTickets(ctx context.Context, changes store.TicketChanges, 
 	if err != nil {
 		return err
 	}
-	plan.apply()
+	s.applyTickets(plan)
 	return nil
 }
 

@@ -5,41 +5,36 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // token is one row: a token in all its generations.
 type token struct {
-	id        store.TokenID
-	grant     store.GrantID
-	owner     store.OwnerID
-	serial    uint64 // order of creation
-	ancestors []store.TokenID
-	first     store.Sum // of generation 1: tells a repeated creation
-	about     store.Sealed
-	created   store.Micros
-	lastUsed  store.Micros
-	clauses   []*clause
-	history   []*entry // in order of recording
+	rules.Token
+	serial   int64     // order of creation
+	first    store.Sum // of generation 1; a repeated creation is recognised by it
+	about    store.Sealed
+	created  store.Micros
+	expires  store.Micros // of the current generation
+	lastUsed store.Micros
+	clauses  []*clause
+	history  []*entry // in order of recording
+	outdated map[uint64]*rules.Generation
 
-	seq      uint64
-	current  generation
-	outdated map[uint64]*generation // within their grace
-
-	// grave is the token's tombstone, above those of its ancestors. A grave
-	// is shared by the token and its descendants, and so outlives the row as
-	// long as a descendant refers to it.
+	// grave is the token's place for a tombstone, and above are those of its ancestors. A
+	// token shares its grave with its descendants, so the grave outlives the row.
 	grave *grave
 	above []*grave
 }
 
-// grave is the place for a tombstone; zero means that there is none.
+// grave is the place for a tombstone. Zero means that there is none.
 type grave struct {
 	revoked   store.Micros
 	recursive store.Micros
 }
 
 type entry struct {
-	serial uint64
+	serial int64
 	event  store.Event
 }
 
@@ -61,7 +56,7 @@ func (s *Store) CreateRoot(ctx context.Context, g store.Grant, t store.Token, ti
 
 	existing, taken := s.tokens[t.ID]
 	_, grantTaken := s.grants[g.ID]
-	if taken && grantTaken && existing.is(&t) && len(existing.ancestors) == 0 {
+	if taken && grantTaken && existing.isRoot(&t) {
 		return nil // repeated
 	}
 	if taken || grantTaken {
@@ -71,48 +66,15 @@ func (s *Store) CreateRoot(ctx context.Context, g store.Grant, t store.Token, ti
 	if err != nil {
 		return err
 	}
-	s.grants[g.ID] = newGrant(&g)
+	s.grants[g.ID] = &grant{Grant: rules.NewGrant(&g), commits: make(map[rules.Commit]store.Micros)}
 	s.insert(&t, nil)
-	plan.apply()
+	s.applyTickets(plan)
 	return nil
 }
 
-// CreateChild implements [store.Tokens].
-func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
-	if err := s.lock(ctx); err != nil {
-		return store.Spent{}, err
-	}
-	defer s.mu.Unlock()
-
-	p, gen, err := s.present(parent, u.Now)
-	if err != nil {
-		return store.Spent{}, err
-	}
-	if err := child.Check(len(p.clauses)); err != nil {
-		return store.Spent{}, err
-	}
-	if child.Grant != p.grant || child.Owner != p.owner {
-		return store.Spent{}, argument("child of another grant or owner than its parent's")
-	}
-	if done := s.uses[u.ID]; done != nil {
-		if done.token == p.id && !done.refunded && done.child != child.ID {
-			return store.Spent{}, store.ErrExists
-		}
-		return s.repeat(p, gen, done)
-	}
-	if len(p.ancestors) >= store.MaxDepth {
-		return store.Spent{}, store.ErrDepth
-	}
-	if s.tokens[child.ID] != nil {
-		return store.Spent{}, store.ErrExists
-	}
-	spent, err := s.charge(p, gen, &u)
-	if err != nil {
-		return store.Spent{}, err
-	}
-	s.uses[u.ID].child = child.ID
-	s.insert(&child, p)
-	return spent, nil
+// isRoot reports whether the row was created as this root.
+func (t *token) isRoot(root *store.Token) bool {
+	return t.Grant == root.Grant && t.Owner == root.Owner && t.first == root.Sum && len(t.Ancestors) == 0
 }
 
 // Lookup implements [store.Tokens].
@@ -122,41 +84,31 @@ func (s *Store) Lookup(ctx context.Context, presented store.Presented, now store
 	}
 	defer s.mu.Unlock()
 
-	t, gen, err := s.present(presented, now)
+	t, answer, err := s.present(presented, now)
 	if err != nil {
 		return store.State{}, err
 	}
-	t.confirm(gen)
-	return store.State{
-		TokenInfo: t.info(),
-		Key:       clone(gen.key),
-		Outdated:  gen != &t.current,
-		Dead:      s.grants[t.grant].dead,
-	}, nil
-}
-
-// is tells whether the row was created with these arguments.
-func (t *token) is(other *store.Token) bool {
-	return t.id == other.ID && t.grant == other.Grant && t.owner == other.Owner && t.first == other.Sum
+	t.confirm(answer)
+	return store.State{TokenInfo: t.info(), Key: answer.Key, Outdated: answer.Outdated, Dead: s.grants[t.Grant].Dead}, nil
 }
 
 // insert adds a row; parent is nil for a root.
 func (s *Store) insert(n *store.Token, parent *token) {
 	t := &token{
-		id:       n.ID,
-		grant:    n.Grant,
-		owner:    n.Owner,
+		Token: rules.Token{
+			ID: n.ID, Grant: n.Grant, Owner: n.Owner, Clauses: len(n.Clauses),
+			Seq: 1, Confirmed: 1, Sum: n.Sum, Key: clone(n.Key),
+		},
 		serial:   s.nextSerial(),
 		first:    n.Sum,
 		about:    clone(n.About),
 		created:  n.Created,
-		seq:      1,
-		current:  generation{sum: n.Sum, key: clone(n.Key), expires: n.Expires},
-		outdated: make(map[uint64]*generation),
+		expires:  n.Expires,
+		outdated: make(map[uint64]*rules.Generation),
 		grave:    new(grave),
 	}
 	if parent != nil {
-		t.ancestors = append([]store.TokenID{parent.id}, parent.ancestors...)
+		t.Ancestors = append([]store.TokenID{parent.ID}, parent.Ancestors...)
 		t.above = append([]*grave{parent.grave}, parent.above...)
 	}
 	for i, c := range n.Clauses {
@@ -165,9 +117,9 @@ func (s *Store) insert(n *store.Token, parent *token) {
 	for _, e := range n.Events {
 		s.record(t, e)
 	}
-	s.tokens[t.id] = t
-	s.byOwner[t.owner] = append(s.byOwner[t.owner], t)
-	s.byGrant[t.grant] = append(s.byGrant[t.grant], t)
+	s.tokens[t.ID] = t
+	s.byOwner[t.Owner] = append(s.byOwner[t.Owner], t)
+	s.byGrant[t.Grant] = append(s.byGrant[t.Grant], t)
 }
 
 // record appends to the history. It returns nil if there is no event.
@@ -180,12 +132,17 @@ func (s *Store) record(t *token, e store.Event) *entry {
 	return n
 }
 
-// remove deletes the row. Counters and tombstones that descendants refer to
-// live on with them.
+// withdraw removes an entry from the history.
+func (t *token) withdraw(e *entry) {
+	t.history = slices.DeleteFunc(t.history, func(o *entry) bool { return o == e })
+}
+
+// remove deletes the row. Descendants keep the counters and tombstones that they refer
+// to.
 func (s *Store) remove(t *token) {
-	delete(s.tokens, t.id)
-	unlist(s.byOwner, t.owner, t)
-	unlist(s.byGrant, t.grant, t)
+	delete(s.tokens, t.ID)
+	unlist(s.byOwner, t.Owner, t)
+	unlist(s.byGrant, t.Grant, t)
 }
 
 func unlist[K comparable](index map[K][]*token, key K, t *token) {
@@ -199,14 +156,14 @@ func unlist[K comparable](index map[K][]*token, key K, t *token) {
 
 func (t *token) info() store.TokenInfo {
 	i := store.TokenInfo{
-		ID:        t.id,
-		Grant:     t.grant,
-		Owner:     t.owner,
-		Ancestors: slices.Clone(t.ancestors),
-		Seq:       t.seq,
+		ID:        t.ID,
+		Grant:     t.Grant,
+		Owner:     t.Owner,
+		Ancestors: slices.Clone(t.Ancestors),
+		Seq:       t.Seq,
 		About:     clone(t.about),
 		Created:   t.created,
-		Expires:   t.current.expires,
+		Expires:   t.expires,
 		LastUsed:  t.lastUsed,
 		Revoked:   t.grave.revoked,
 		Live:      t.live(),

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The stores of this file are this package's, each with one bug, written in the
-// SQL that somebody would write who did not think of it.
+// Each store in this file is this package's with one bug, in the SQL of somebody who did
+// not think of it.
 
-// Broken returns the store with the bug.
+// Broken returns a store that has the bug.
 func Broken(s *Store, bug storetest.Bug) store.Store {
 	switch bug {
 	case storetest.BugCheckThenIncrement:
@@ -24,7 +25,7 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 					return err
 				}
 			}
-			return s.addHistory(ctx, tx, d.history)
+			return s.demand(ctx, tx, insertHistory(d.history))
 		}}
 	case storetest.BugReadModifyWrite:
 		return brokenSpend{s, func(ctx context.Context, tx runner, m *member, d *decision) error {
@@ -36,12 +37,15 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 					return err
 				}
 			}
-			return s.addHistory(ctx, tx, d.history)
+			return s.demand(ctx, tx, insertHistory(d.history))
 		}}
 	case storetest.BugSpendTwice:
 		return brokenSpend{s, func(ctx context.Context, tx runner, _ *member, d *decision) error {
-			if err := s.engine.spend(ctx, s, tx, &decision{charges: d.charges, history: []entry{{token: -1, use: newUseID()}}}); err != nil {
-				return err
+			charge := &decision{charges: d.charges, history: []entry{{token: -1, use: newUseID()}}}
+			for _, one := range charge.demands(s.engine) {
+				if err := s.demand(ctx, tx, one); err != nil {
+					return err
+				}
 			}
 			for i := range d.history {
 				n, err := s.count(ctx, tx, `SELECT COUNT(*) FROM {history} WHERE use_id = ?`, d.history[i].use[:])
@@ -49,7 +53,7 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 					return err
 				}
 			}
-			return s.addHistory(ctx, tx, d.history)
+			return s.demand(ctx, tx, insertHistory(d.history))
 		}}
 	case storetest.BugSerializableWithoutRetry:
 		return withoutRetry{s}
@@ -72,7 +76,7 @@ func (s *Store) count(ctx context.Context, on runner, text string, args ...any) 
 	return n, err
 }
 
-// brokenSpend writes what was decided in another way.
+// brokenSpend writes in another way what was decided.
 type brokenSpend struct {
 	*Store
 	apply func(ctx context.Context, tx runner, m *member, d *decision) error
@@ -85,20 +89,20 @@ func (s brokenSpend) Spend(ctx context.Context, p store.Presented, u store.Use) 
 		if err != nil || m.err != nil {
 			return cmp.Or(err, m.err)
 		}
-		if m.repeated || !u.Tickets.IsZero() {
-			return s.spendWith(ctx, m, d)
+		if m.spent.Repeated || !u.Tickets.IsZero() {
+			return s.commit(ctx, d)
 		}
 		return s.write(ctx, func(tx runner) error {
 			if err := s.apply(ctx, tx, m, d); err != nil {
 				return err
 			}
-			return s.Store.apply(ctx, tx, &decision{confirmed: d.confirmed})
+			return s.Store.apply(ctx, tx, &decision{confirmed: d.confirmed, tickets: d.tickets}, nil)
 		})
 	})
 	return m.spent, err
 }
 
-// withoutRetry lets the isolation do the work, and its refusals through.
+// withoutRetry relies on the isolation and passes on its refusals.
 type withoutRetry struct{ *Store }
 
 func (s withoutRetry) Spend(ctx context.Context, p store.Presented, u store.Use) (store.Spent, error) {
@@ -116,12 +120,12 @@ func (s withoutRetry) Spend(ctx context.Context, p store.Presented, u store.Use)
 				return err
 			}
 		}
-		return s.Store.apply(ctx, tx, d)
+		return s.Store.apply(ctx, tx, d, d.demands(s.engine))
 	})
 	return m.spent, err
 }
 
-// revokeByFlagging gives each descendant that it finds a tombstone.
+// revokeByFlagging puts a tombstone on each descendant that it finds.
 type revokeByFlagging struct{ *Store }
 
 func (s revokeByFlagging) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
@@ -151,40 +155,39 @@ func (s revokeByFlagging) Revoke(ctx context.Context, r store.Revocation) (store
 type rotateWithoutCAS struct{ *Store }
 
 func (s rotateWithoutCAS) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, error) {
-	found, err := s.readPresented(ctx, s.db, blobs{r.From.ID[:]}, ids{int64(store.UseUncounted)}, ids{store.NoClause})
+	t, err := s.readAlone(ctx, r.From.ID)
 	if err != nil {
 		return store.Rotated{}, err
 	}
-	t := found[r.From.ID]
-	if t == nil || t.dead || t.seq != r.From.Seq || t.sum != r.From.Sum {
+	if t == nil || !t.Live || t.Seq != r.From.Seq || t.Sum != r.From.Sum {
 		return s.Store.Rotate(ctx, r)
 	}
 	err = s.step(ctx, "rotate", func() error {
 		return s.write(ctx, func(tx runner) error {
 			_, err := s.exec(ctx, tx, `
 				UPDATE {tokens} SET seq = ?, confirmed = ?, token_sum = ?, sealed_key = ?, expires = ? WHERE id = ?`,
-				int64(r.To.Seq), int64(r.From.Seq), r.To.Sum[:], []byte(r.Key), int64(r.Expires), t.id)
+				int64(r.To.Seq), int64(r.From.Seq), r.To.Sum[:], []byte(r.Key), int64(r.Expires), t.row)
 			if err != nil || r.Grace == 0 {
 				return err
 			}
-			if _, err := s.exec(ctx, tx, `DELETE FROM {generations} WHERE token = ? AND seq = ?`, t.id, int64(r.From.Seq)); err != nil {
+			if _, err := s.exec(ctx, tx, `DELETE FROM {generations} WHERE token = ? AND seq = ?`, t.row, int64(r.From.Seq)); err != nil {
 				return err
 			}
 			_, err = s.exec(ctx, tx, `
 				INSERT INTO {generations} (token, seq, token_sum, sealed_key, successor, grace_until) VALUES (?, ?, ?, ?, ?, ?)`,
-				t.id, int64(r.From.Seq), r.From.Sum[:], []byte(t.key), []byte(r.Successor), int64(r.Now.Add(r.Grace)))
+				t.row, int64(r.From.Seq), r.From.Sum[:], []byte(t.Key), []byte(r.Successor), int64(r.Now.Add(r.Grace)))
 			return err
 		})
 	})
 	return store.Rotated{Successor: r.Successor, Fresh: true}, err
 }
 
-// refundTwice looks whether the use was refunded, and then refunds it.
+// refundTwice checks whether the use was refunded, and then refunds it.
 type refundTwice struct{ *Store }
 
 func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micros) error {
 	u, charged, err := s.readUse(ctx, id)
-	if err != nil || u == nil || u.refunded {
+	if err != nil || u == nil || u.Refunded {
 		return cmp.Or(err, s.Store.Refund(ctx, id, now))
 	}
 	return s.step(ctx, "refund", func() error {
@@ -200,7 +203,7 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 	})
 }
 
-// noLease looks whether there is a lease, and then writes its own.
+// noLease checks whether there is a lease, and then writes its own.
 type noLease struct{ *Store }
 
 func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
@@ -208,26 +211,25 @@ func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.Lea
 	if err != nil {
 		return store.Refresh{}, err
 	}
-	if _, err := g.lend(l, now, ttl); err != nil {
-		return store.Refresh{}, err
-	}
-	state, err := s.refreshState(ctx, s.db, g)
+	g.Doubts = nil
+	out, err := g.Begin(l, now, ttl)
 	if err != nil {
 		return store.Refresh{}, err
 	}
-	return g.lent(state, nil), s.step(ctx, "begin", func() error {
+	return out, s.step(ctx, "begin", func() error {
 		_, err := s.exec(ctx, s.db, `UPDATE {grants} SET version = version + 1, lease_id = ?, lease_until = ? WHERE grant_id = ?`,
-			l[:], int64(g.leaseUntil), id[:])
+			l[:], int64(out.Until), id[:])
 		return err
 	})
 }
 
-// lastWriteWins stores what came last.
+// lastWriteWins stores whatever comes last.
 type lastWriteWins struct{ *Store }
 
 func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error {
-	g, done, err := s.readForCommit(ctx, c.Grant, c.Lease, c.Token)
-	if err != nil || done || c.Generation > g.generation {
+	this := rules.NewCommit(c.Lease, c.Token)
+	g, done, err := s.readForCommit(ctx, c.Grant, this)
+	if err != nil || done || c.Generation > g.Generation {
 		return cmp.Or(err, s.Store.CommitRefresh(ctx, c))
 	}
 	return s.step(ctx, "commit", func() error {
@@ -237,7 +239,7 @@ func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error 
 			if err != nil {
 				return err
 			}
-			return s.remember(ctx, tx, c.Grant, c.Lease, c.Token, c.Now)
+			return s.addCommit(ctx, tx, c.Grant, this, c.Now)
 		})
 	})
 }

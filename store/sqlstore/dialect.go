@@ -1,21 +1,19 @@
 package sqlstore
 
-import (
-	"context"
-	"database/sql"
-)
+import "database/sql"
 
 // Dialect is the kind of database behind a [*sql.DB]. The zero value is none.
 type Dialect uint8
 
 // The dialects.
 const (
-	// PostgreSQL 13 or later, and databases that speak its protocol and SQL.
+	// PostgreSQL is PostgreSQL 13 or later, or a database that speaks its protocol and
+	// SQL.
 	PostgreSQL Dialect = 1
-	// MySQL 8.0.16 or later and MariaDB 10.5 or later, Galera clusters
-	// included.
+	// MySQL is MySQL 8.0.16 or later, MariaDB 10.5 or later, or a Galera cluster of
+	// these.
 	MySQL Dialect = 2
-	// SQLite 3.37 or later.
+	// SQLite is SQLite 3.37 or later.
 	SQLite Dialect = 3
 )
 
@@ -32,41 +30,38 @@ func (d Dialect) String() string {
 	return "unknown"
 }
 
-// engine is everything in which the databases differ. Each has one file.
+// engine holds everything in which the databases differ. An engine runs nothing: it
+// returns SQL with its arguments.
 type engine interface {
-	// placeholder is the n-th argument in a statement, from 1.
+	// placeholder returns the nth argument of a statement, from 1.
 	placeholder(n int) string
-	// txOptions are those of a transaction that writes.
+	// txOptions returns the options of a transaction that reads and writes.
 	txOptions() *sql.TxOptions
-	// returning tells whether INSERT … RETURNING works. Otherwise the driver
-	// knows the last inserted id.
+	// returning reports whether INSERT … RETURNING works. Otherwise the driver knows the
+	// last inserted id.
 	returning() bool
-	// spend is the statement, or are the statements, of every use: it changes
-	// the counters and adds to the history, all or nothing. It returns
-	// errChanged if a counter is not there or has less left than is taken.
-	spend(ctx context.Context, s *Store, on runner, d *decision) error
-	// giveBack is a statement that takes one from each of a list of counters,
-	// which it locks in the order of their ids.
+	// spend returns the statements that write the counters and the history of a decision.
+	spend(d *decision) []demand
+	// spendAtOnce returns a query that decides and writes one use of the ordinary kind.
+	// It returns one row (grant, owner and sealed key) if it has granted the use, and
+	// otherwise changes nothing. The text is empty if there is no such query.
+	spendAtOnce(m *member) (text string, args []any)
+	// giveBack returns a statement that takes one from each of a list of counters. It
+	// locks them in the order of their ids.
 	giveBack() string
-	// oneStatement tells whether spend is a single statement, so that it needs
-	// no transaction.
-	oneStatement() bool
-	// prepares tells whether to prepare statements that every use needs.
-	prepares() bool
-	// writers is how many transactions one process should have open at once
-	// that write; 0 is any number.
+	// prepared returns the engine's own statements to keep prepared. It reports false if
+	// preparing statements gains nothing.
+	prepared() ([]shape, bool)
+	// writers is how many writing transactions one process should have open at once; 0 is
+	// any number.
 	writers() int
-	// batches is how many batches of uses are under way at once.
+	// batches is how many batches of uses are committed at once.
 	batches() int
-	// spendAtOnce tries to decide and to write one use in one statement. It
-	// reports false, and has changed nothing, unless the use is granted as in
-	// the ordinary case.
-	spendAtOnce(ctx context.Context, s *Store, m *member) (bool, error)
-	// version is a query for one text by which the database is recognised.
+	// version returns a query for one text that identifies the database.
 	version() string
-	// recognise tells whether the text is that of such a database.
+	// recognise reports whether the text identifies such a database.
 	recognise(version string) bool
-	// fault says what kind of trouble a driver's error stands for.
+	// fault classifies an error of the driver.
 	fault(err error) fault
 }
 
@@ -82,11 +77,11 @@ func (d Dialect) engine() engine {
 	return nil
 }
 
-// fault is a kind of trouble with the database.
+// fault is a class of errors of a database.
 type fault uint8
 
 const (
-	faultOther     fault = iota // whatever else
+	faultOther     fault = iota // anything else
 	faultRetry                  // the database asks to try the transaction again
 	faultDuplicate              // a unique index has the value already
 	faultReadOnly               // the database or the transaction is read-only

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"slices"
@@ -13,17 +12,14 @@ type mysql struct{}
 
 func (mysql) placeholder(int) string { return "?" }
 
-// txOptions: sessions default to REPEATABLE READ, under which a transaction
-// reads what was true when it began.
+// txOptions asks for READ COMMITTED. Sessions default to REPEATABLE READ, under which a
+// transaction reads what was true when it began.
 func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
 func (mysql) returning() bool           { return false }
-func (mysql) oneStatement() bool        { return false }
-func (mysql) prepares() bool            { return true }
 func (mysql) writers() int              { return 0 }
 func (mysql) batches() int              { return 2 }
 
-// spendAtOnce: there is no such statement.
-func (mysql) spendAtOnce(context.Context, *Store, *member) (bool, error) { return false, nil }
+func (mysql) spendAtOnce(*member) (string, []any) { return "", nil }
 
 func (mysql) version() string { return "SELECT version()" }
 
@@ -31,14 +27,26 @@ func (mysql) recognise(v string) bool {
 	return v != "" && v[0] >= '0' && v[0] <= '9' || strings.Contains(v, "MariaDB")
 }
 
-// spend takes the rows in the order of the primary key: the UPDATE reads them
-// through it.
-func (e mysql) spend(ctx context.Context, s *Store, on runner, d *decision) error {
-	if err := e.lockFull(ctx, s, on, d); err != nil {
-		return err
+// prepared holds the charge of uses that all take the same from each counter.
+func (mysql) prepared() ([]shape, bool) {
+	var all []shape
+	for n := 1; n <= maxBatch; n *= 2 {
+		all = append(all, shape{text: mysqlCharge("?", "?"), lists: [3]int{n}})
 	}
+	return all, true
+}
+
+// mysqlCharge takes the rows in the order of the primary key, because the UPDATE reads
+// them through it. n and at are expressions for the value of the counter id.
+func mysqlCharge(n, at string) string {
+	return `
+		UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + ` + n + `, last_used = GREATEST(last_used, ` + at + `)
+		WHERE id IN ? AND (max_uses < 0 OR used + ` + n + ` <= max_uses)`
+}
+
+func (mysql) spend(d *decision) []demand {
 	var taken ids
-	n, at := byCounter{}, byCounter{}
+	var n, at byCounter
 	for _, c := range d.charges {
 		if c.n > 0 {
 			taken = append(taken, c.counter)
@@ -46,16 +54,38 @@ func (e mysql) spend(ctx context.Context, s *Store, on runner, d *decision) erro
 			at.add(c.counter, c.at)
 		}
 	}
-	nText, nArgs := n.sql()
-	atText, atArgs := at.sql()
-	args := slices.Concat(nArgs, atArgs, []any{taken}, nArgs)
-	err := s.must(ctx, s.varied(on), len(taken), `
-		UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + `+nText+`, last_used = GREATEST(last_used, `+atText+`)
-		WHERE id IN ? AND (max_uses < 0 OR used + `+nText+` <= max_uses)`, args...)
-	if err != nil {
-		return err
+	var all []demand
+	if full, ok := mysqlLock(d.charges); ok {
+		all = append(all, full)
 	}
-	return s.addHistory(ctx, on, d.history)
+	if len(taken) > 0 {
+		nText, nArgs := n.sql()
+		atText, atArgs := at.sql()
+		all = append(all, demand{text: mysqlCharge(nText, atText), args: slices.Concat(nArgs, atArgs, []any{taken}, nArgs), rows: len(taken)})
+	}
+	if len(d.history) > 0 {
+		all = append(all, insertHistory(d.history))
+	}
+	return all
+}
+
+// mysqlLock takes all rows in their order if some of them must turn out to be full. It
+// reports false if none must: then the UPDATE takes the rows in that order.
+func mysqlLock(charges []charge) (demand, bool) {
+	all := make(ids, 0, len(charges))
+	var after byCounter
+	for _, c := range charges {
+		all = append(all, c.counter)
+		if c.full {
+			after.add(c.counter, c.n)
+		}
+	}
+	if len(after.counters) == 0 {
+		return demand{}, false
+	}
+	text := `SELECT CASE id` + strings.Repeat(` WHEN ? THEN max_uses >= 0 AND used + ? >= max_uses`, len(after.counters)) +
+		` ELSE TRUE END FROM {counters} WHERE id IN ? ORDER BY id FOR UPDATE`
+	return demand{text: text, args: append(after.pairs(), all), rows: len(all), query: true}, true
 }
 
 // giveBack reads the rows through the primary key, as spend does.
@@ -63,7 +93,7 @@ func (mysql) giveBack() string {
 	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used - 1 WHERE id IN ? AND used > 0`
 }
 
-// byCounter is a value for each counter.
+// byCounter holds a value for each counter.
 type byCounter struct {
 	counters, values []int64
 }
@@ -72,46 +102,24 @@ func (b *byCounter) add(counter, value int64) {
 	b.counters, b.values = append(b.counters, counter), append(b.values, value)
 }
 
-// sql is an expression for the value of the counter id.
-func (b *byCounter) sql() (string, []any) {
-	if len(slices.Compact(slices.Clone(b.values))) == 1 {
-		return "?", []any{b.values[0]}
-	}
+func (b *byCounter) pairs() []any {
 	var args []any
 	for i := range b.counters {
 		args = append(args, b.counters[i], b.values[i])
 	}
-	return "CASE id" + strings.Repeat(" WHEN ? THEN ?", len(b.counters)) + " END", args
+	return args
 }
 
-// lockFull takes all rows in their order if some must turn out to be full. The
-// others are taken in that order by the UPDATE.
-func (mysql) lockFull(ctx context.Context, s *Store, on runner, d *decision) error {
-	all := make(ids, 0, len(d.charges))
-	after := make(map[int64]int64)
-	for _, c := range d.charges {
-		all = append(all, c.counter)
-		if c.full {
-			after[c.counter] = c.n
-		}
+// sql returns an expression for the value of the counter id.
+func (b *byCounter) sql() (string, []any) {
+	if len(slices.Compact(slices.Clone(b.values))) == 1 {
+		return "?", []any{b.values[0]}
 	}
-	if len(after) == 0 {
-		return nil
-	}
-	return s.each(ctx, on, func(r *sql.Rows) error {
-		var id, limit, used int64
-		if err := r.Scan(&id, &limit, &used); err != nil {
-			return err
-		}
-		if n, ok := after[id]; ok && (limit < 0 || used+n < limit) {
-			return errChanged
-		}
-		return nil
-	}, `SELECT id, max_uses, used FROM {counters} WHERE id IN ? ORDER BY id FOR UPDATE`, all)
+	return "CASE id" + strings.Repeat(" WHEN ? THEN ?", len(b.counters)) + " END", b.pairs()
 }
 
-// fault goes by the number. The driver keeps it in a field, but says it at the
-// beginning of its message: "Error 1213 (40001): …".
+// fault goes by the number. The driver keeps it in a field, but also begins its message
+// with it: "Error 1213 (40001): …".
 func (mysql) fault(err error) fault {
 	switch mysqlNumber(err) {
 	case 1213, // ER_LOCK_DEADLOCK, and a failed certification on Galera

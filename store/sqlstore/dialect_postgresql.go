@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"math"
@@ -15,12 +14,11 @@ type postgresql struct{}
 
 func (postgresql) placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
-// txOptions leaves the isolation to the database: every step is correct at
-// READ COMMITTED and above.
+// txOptions leaves the isolation to the database. Every step is correct at READ COMMITTED
+// and above.
 func (postgresql) txOptions() *sql.TxOptions { return nil }
 func (postgresql) returning() bool           { return true }
-func (postgresql) oneStatement() bool        { return true }
-func (postgresql) prepares() bool            { return false }
+func (postgresql) prepared() ([]shape, bool) { return nil, false }
 func (postgresql) writers() int              { return 0 }
 func (postgresql) batches() int              { return 2 }
 
@@ -30,15 +28,14 @@ func (postgresql) recognise(v string) bool {
 	return strings.Contains(v, "PostgreSQL") || strings.Contains(v, "CockroachDB")
 }
 
-// The rows are locked in the order of their ids, and all of them before any is
-// changed. Whether a row fits is decided on what a concurrent transaction left:
-// that is what a query which locks rows sees. charged adds to the same value. It
-// must not look at the row again, neither for a condition nor for the sum: an
-// UPDATE looks at the snapshot of the statement first, in which the counter may
-// have been full, and finds the newest row only if that one passes, constraints
-// included.
+// The query locks all rows in the order of their ids before it changes any. It decides on
+// what a concurrent transaction has left, because a query that locks rows sees that.
+// charged adds to the same value. It must not look at the row again, neither for a
+// condition nor for the sum: an UPDATE first looks at the snapshot of the statement, in
+// which the counter may have been full. It finds the newest row only if that one passes,
+// constraints included.
 //
-// The lists are filled up with rows that have no id.
+// Rows without an id fill up the lists.
 const (
 	postgresqlSpend = `
 WITH want (id, n, full_after, at) AS MATERIALIZED (VALUES `
@@ -68,7 +65,7 @@ SELECT granted FROM verdict`
 	?::bytea, ?::smallint, ?::integer, ?::bytea, ?::bigint)`
 )
 
-func (postgresql) spend(ctx context.Context, s *Store, on runner, d *decision) error {
+func (postgresql) spend(d *decision) []demand {
 	wanted, rows := padded(len(d.charges)), padded(len(d.history))
 	args := make([]any, 0, 4*wanted+1+historyWidth*rows)
 	for i := range wanted {
@@ -86,19 +83,14 @@ func (postgresql) spend(ctx context.Context, s *Store, on runner, d *decision) e
 		}
 		args = append(args, e.columns()...)
 	}
-	granted := false
-	err := s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&granted) },
-		postgresqlSpend+typed(postgresqlWantTypes, wanted, 4)+postgresqlCharge+typed(postgresqlHistoryTypes, rows, historyWidth)+postgresqlRemember,
-		args...)
-	if err == nil && !granted {
-		return errChanged
-	}
-	return err
+	text := postgresqlSpend + typed(postgresqlWantTypes, wanted, 4) + postgresqlCharge +
+		typed(postgresqlHistoryTypes, rows, historyWidth) + postgresqlRemember
+	return []demand{{text: text, args: args, rows: 1, query: true}}
 }
 
-// A use of the current and confirmed generation of a live token, whose first
-// candidate has something left, in one statement. taken and charged are as
-// above.
+// postgresqlSpendAtOnce serves the ordinary use: of the current and confirmed generation
+// of a live token whose first candidate has something left. taken and charged work as in
+// postgresqlSpend.
 const postgresqlSpendAtOnce = `
 WITH presented AS MATERIALIZED (
     SELECT t.id, t.grant_id, t.owner_id, t.sealed_key
@@ -123,14 +115,14 @@ WITH presented AS MATERIALIZED (
 )
 SELECT grant_id, owner_id, sealed_key FROM presented WHERE (SELECT granted FROM verdict)`
 
-func (postgresql) spendAtOnce(ctx context.Context, s *Store, m *member) (bool, error) {
+func (postgresql) spendAtOnce(m *member) (string, []any) {
 	kind, clause := store.UseUncounted, store.NoClause
 	last := store.NoClause
 	if n := len(m.use.Candidates); n > 0 {
 		kind, clause, last = m.use.Kind, m.use.Candidates[0], m.use.Candidates[n-1]
 	}
 	if m.use.Check(last+1) != nil {
-		return false, nil
+		return "", nil
 	}
 	least, most := int64(last+1), int64(math.MaxInt32)
 	if last == store.NoClause && m.use.Kind != store.UseUncounted {
@@ -141,21 +133,12 @@ func (postgresql) spendAtOnce(ctx context.Context, s *Store, m *member) (bool, e
 		at = 0
 	}
 	e := entry{event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: kind, clause: clause}
-	args := append([]any{m.token.ID[:], int64(m.token.Seq), m.token.Sum[:], least, most, int64(kind), int64(clause), int64(at)}, e.columns()[1:]...)
-	found := false
-	spent := store.Spent{Clause: clause}
-	err := s.each(ctx, s.db, func(r *sql.Rows) error {
-		found = true
-		return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
-	}, postgresqlSpendAtOnce, args...)
-	if err == nil && found {
-		m.spent, m.err = spent, nil // a batch that failed may have left an error
-	}
-	return found, err
+	args := []any{m.token.ID[:], int64(m.token.Seq), m.token.Sum[:], least, most, int64(kind), int64(clause), int64(at)}
+	return postgresqlSpendAtOnce, append(args, e.columns()[1:]...)
 }
 
-// giveBack locks like spend. An UPDATE alone takes rows in the order in which it
-// comes across them, and waits a second for a deadlock to be noticed.
+// giveBack locks like spend. An UPDATE alone takes rows in the order in which it finds
+// them, and then waits a second for the server to notice a deadlock.
 func (postgresql) giveBack() string {
 	return `
 WITH taken AS MATERIALIZED (
@@ -164,7 +147,7 @@ WITH taken AS MATERIALIZED (
 UPDATE {counters} c SET used = t.used - 1 FROM taken t WHERE c.id = t.id AND t.used > 0`
 }
 
-// typed is a list of rows of which the first one tells the types.
+// typed returns rows of placeholders, the first of which carries the types.
 func typed(first string, rows, columns int) string {
 	if rows == 1 {
 		return first

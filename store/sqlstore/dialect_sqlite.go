@@ -1,9 +1,9 @@
 package sqlstore
 
 import (
-	"context"
 	"database/sql"
 	"errors"
+	"math/bits"
 	"strings"
 )
 
@@ -11,17 +11,14 @@ type sqlite struct{}
 
 func (sqlite) placeholder(int) string { return "?" }
 
-// txOptions are none. Every transaction here writes first, so that it takes
-// the only write lock before it has seen anything that may change.
+// txOptions returns none. Every transaction here writes first, so it takes the only write
+// lock before it reads anything that may change.
 func (sqlite) txOptions() *sql.TxOptions { return nil }
 func (sqlite) returning() bool           { return true }
-func (sqlite) oneStatement() bool        { return false }
-func (sqlite) prepares() bool            { return true }
 func (sqlite) writers() int              { return 1 }
 func (sqlite) batches() int              { return 1 }
 
-// spendAtOnce: there is no such statement.
-func (sqlite) spendAtOnce(context.Context, *Store, *member) (bool, error) { return false, nil }
+func (sqlite) spendAtOnce(*member) (string, []any) { return "", nil }
 
 func (sqlite) version() string { return "SELECT 'SQLite ' || sqlite_version()" }
 
@@ -31,38 +28,40 @@ const (
 	sqliteCharge = `
 		UPDATE {counters} SET used = used + ?, last_used = MAX(last_used, ?)
 		WHERE id = ? AND (max_uses < 0 OR used + ? <= max_uses)`
-	sqliteFull = `SELECT COUNT(*) FROM {counters} WHERE id = ? AND max_uses >= 0 AND used >= max_uses`
+	sqliteFull = `SELECT max_uses >= 0 AND used >= max_uses FROM {counters} WHERE id IN ?`
 )
 
-func (sqlite) spend(ctx context.Context, s *Store, on runner, d *decision) error {
+func (sqlite) prepared() ([]shape, bool) { return []shape{{text: sqliteCharge}}, true }
+
+// spend charges each counter by itself: a statement costs no round trip here. It adds to
+// the history in powers of two, so that a few prepared statements fit every batch.
+func (sqlite) spend(d *decision) []demand {
+	var all []demand
+	var full ids
 	for _, c := range d.charges {
-		if c.n == 0 {
-			continue
+		if c.n > 0 {
+			all = append(all, demand{text: sqliteCharge, args: []any{c.n, c.at, c.counter, c.n}, rows: 1})
 		}
-		if err := s.must(ctx, s.often(on), 1, sqliteCharge, c.n, c.at, c.counter, c.n); err != nil {
-			return err
+		if c.full {
+			full = append(full, c.counter)
 		}
 	}
-	for _, c := range d.charges {
-		if !c.full {
-			continue
-		}
-		full := 0
-		if err := s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&full) }, sqliteFull, c.counter); err != nil {
-			return err
-		}
-		if full == 0 {
-			return errChanged
-		}
+	if len(full) > 0 {
+		all = append(all, demand{text: sqliteFull, args: []any{full}, rows: len(full), query: true})
 	}
-	return s.addHistory(ctx, on, d.history)
+	for rest := d.history; len(rest) > 0; {
+		n := 1 << (bits.Len(uint(len(rest))) - 1)
+		all = append(all, insertHistory(rest[:n]))
+		rest = rest[n:]
+	}
+	return all
 }
 
 func (sqlite) giveBack() string {
 	return `UPDATE {counters} SET used = used - 1 WHERE id IN ? AND used > 0`
 }
 
-// fault goes by the result code; its lower byte is the primary one.
+// fault goes by the result code. Its lower byte is the primary code.
 func (sqlite) fault(err error) fault {
 	var e interface{ Code() int }
 	if !errors.As(err, &e) {

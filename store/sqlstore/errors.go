@@ -7,29 +7,32 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Errors about the database that callers branch on. Steps return them, too,
-// wrapped, where the database says so in the middle of one.
+// Errors about the database that callers branch on. Steps return them too, wrapped, if
+// the database reports them in the middle of a step.
 var (
-	// ErrMissingMigration: the schema is older than this package, or not there
-	// at all: call [Migrate], with the same options, or look at the prefix and
-	// the schema in them. The error is a *[SchemaError].
+	// ErrMissingMigration means that the schema is older than this package, or missing.
+	// Call [Migrate] with the same options, or check their prefix and schema. The error
+	// is a *[SchemaError].
 	ErrMissingMigration = errors.New("sqlstore: schema needs a migration")
-	// ErrNewerSchema: a later version of this package migrated the schema. The
+	// ErrNewerSchema means that a later version of this package migrated the schema. The
 	// error is a *[SchemaError].
 	ErrNewerSchema = errors.New("sqlstore: schema is newer than this program")
-	// ErrReadOnly: the database, the replica or the transaction is read-only.
+	// ErrReadOnly means that the database, the replica or the transaction is read-only.
 	ErrReadOnly = errors.New("sqlstore: database is read-only")
-	// ErrFull: the database has no space left. The step did not take effect.
+	// ErrFull means that the database has no space left. The step did not take effect.
 	ErrFull = errors.New("sqlstore: no space left for the database")
-	// ErrUnsafe: a setting of the database makes it forget what it has
-	// confirmed, or reorder it. The message names the setting.
+	// ErrUnsafe means that a setting lets the database lose what it has confirmed. The
+	// message names the setting.
 	ErrUnsafe = errors.New("sqlstore: unsafe setting")
-	// ErrContended: the database asked to try again, and went on doing so
-	// until the attempts were used up. The step did not take effect.
+	// ErrDriver means that the errors of the driver do not carry the codes of the
+	// database. The package comment says what the store looks for.
+	ErrDriver = errors.New("sqlstore: the driver hides the error codes of the database")
+	// ErrContended means that the database asked to try again until the attempts were
+	// used up. The step did not take effect.
 	ErrContended = errors.New("sqlstore: gave up after many attempts")
 )
 
-// DialectError says that the database is not one of the dialect.
+// DialectError says that the database is of another kind than the dialect.
 type DialectError struct {
 	Want    Dialect
 	Version string // how the database describes itself; may be empty
@@ -42,11 +45,11 @@ func (e *DialectError) Error() string {
 	return fmt.Sprintf("sqlstore: the database is not %s but %q", e.Want, e.Version)
 }
 
-// SchemaError says that schema and program do not fit. It is
+// SchemaError says that the schema and the program do not fit. It wraps
 // [ErrMissingMigration] or [ErrNewerSchema].
 type SchemaError struct {
 	Have int64 // version of the schema; 0 = none
-	Want int64 // version that this package knows
+	Want int64 // version that this package needs
 }
 
 func (e *SchemaError) Error() string {
@@ -54,10 +57,10 @@ func (e *SchemaError) Error() string {
 	if e.Have > e.Want {
 		hint = "run a newer program"
 	}
-	return fmt.Sprintf("%v: it has version %d, wanted is %d; %s", e.Unwrap(), e.Have, e.Want, hint)
+	return fmt.Sprintf("%v: it has version %d, but this program needs %d; %s", e.Unwrap(), e.Have, e.Want, hint)
 }
 
-// Unwrap returns the sentinel.
+// Unwrap returns [ErrMissingMigration] or [ErrNewerSchema].
 func (e *SchemaError) Unwrap() error {
 	if e.Have > e.Want {
 		return ErrNewerSchema
@@ -65,12 +68,11 @@ func (e *SchemaError) Unwrap() error {
 	return ErrMissingMigration
 }
 
-// errChanged says that what a step was decided on is not true any more. It
-// never leaves the package.
+// errChanged says that the state on which a step was decided has changed. It never leaves
+// the package.
 var errChanged = errors.New("sqlstore: changed meanwhile")
 
-// explain wraps an error that a step ends with. Errors of the contract stay
-// what they are.
+// explain wraps the error that a step ends with. Errors of the contract stay as they are.
 func (s *Store) explain(step string, err error) error {
 	if err == nil || store.IsDefinite(err) {
 		return err
@@ -85,5 +87,3 @@ func (s *Store) explain(step string, err error) error {
 	}
 	return fmt.Errorf("sqlstore: %s: %w", step, err)
 }
-
-func argument(reason string) error { return &store.ArgumentError{Reason: reason} }

@@ -17,14 +17,14 @@ import (
 //go:embed migrations
 var embedded embed.FS
 
-// migration is one step of the schema, for one dialect.
+// migration is one change of the schema, for one dialect.
 type migration struct {
 	version    int64
 	name       string // as its file
 	statements []string
 }
 
-// migrations returns the steps of the schema in their order.
+// migrations returns the migrations in their order.
 func migrations(d Dialect, n names) ([]migration, error) {
 	dir := path.Join("migrations", strings.ToLower(d.String()))
 	files, err := fs.ReadDir(embedded, dir)
@@ -54,33 +54,28 @@ func migrations(d Dialect, n names) ([]migration, error) {
 	return all, nil
 }
 
-// Migrate creates the tables, or brings them to the version that this package
-// knows. Several processes may do so at once. It needs the right to create
-// tables and indexes, which the store itself does not.
+// Migrate creates the tables, or brings them to the version that this package needs.
+// Several processes may call it at once. It needs the privilege to create tables and
+// indexes, which the store itself does not need.
 //
-// On PostgreSQL and SQLite each migration happens entirely or not at all. On
-// MySQL one that fails in the middle is completed by calling Migrate again.
-// It fails with a *[DialectError] if the database is of another kind, and with
-// [ErrNewerSchema] if the schema is of a later version than this package.
+// On PostgreSQL and SQLite each migration happens entirely or not at all. If a migration
+// fails in the middle on MySQL, call Migrate again to complete it. Migrate returns a
+// *[DialectError] if the database is of another kind, and [ErrNewerSchema] if the schema
+// is of a later version than this package.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
-		return err
-	}
-	s := &Store{db: db, engine: e, names: n}
 	if err := s.checkNotNewer(ctx); err != nil {
 		return err
 	}
-	// Another process may be migrating: then one of the two fails, in a way
-	// that depends on the database, and finds everything done when it looks
-	// again.
+	// Another process may be migrating. Then one of the two fails, in a way that depends
+	// on the database, and finds everything done when it tries again.
 	for attempt := 1; ; attempt++ {
 		err := s.begin(ctx)
 		if err == nil {
-			err = migrate(ctx, db, dialect, n)
+			err = migrate(ctx, db, dialect, s.names)
 		}
 		if err == nil {
 			return nil
@@ -94,8 +89,8 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) err
 	}
 }
 
-// begin adds what goose begins with to a table of versions that is empty: MySQL
-// keeps the table if the first migration fails right after making it.
+// begin adds goose's first row to an empty table of versions. MySQL keeps the table empty
+// if the first migration fails right after creating it.
 func (s *Store) begin(ctx context.Context) error {
 	_, err := s.exec(ctx, s.db, `
 		INSERT INTO {`+versions+`} (version_id, is_applied)
@@ -147,32 +142,27 @@ func (d Dialect) goose() database.Dialect {
 	return goose.DialectSQLite3
 }
 
-// versions is the table in which goose keeps the version of the schema.
+// versions is the table in which goose records the version of the schema.
 const versions = "migrations"
 
-// Pending returns the names of the migrations that [Migrate] would apply, in
-// their order. It changes nothing. It fails with a *[DialectError] if the
-// database is of another kind, and with [ErrNewerSchema] if the schema is of a
-// later version than this package.
+// Pending returns the names of the migrations that [Migrate] would apply, in their order.
+// It changes nothing. It returns a *[DialectError] if the database is of another kind,
+// and [ErrNewerSchema] if the schema is of a later version than this package.
 func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
+	if err := s.checkNotNewer(ctx); err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, engine: e, names: n}
 	have, err := s.schemaVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := migrations(dialect, n)
+	all, err := migrations(dialect, s.names)
 	if err != nil {
 		return nil, err
-	}
-	if have > schemaVersion {
-		return nil, &SchemaError{Have: have, Want: schemaVersion}
 	}
 	var pending []string
 	for _, m := range all {
@@ -197,7 +187,7 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 	return 0, fmt.Errorf("sqlstore: read the version of the schema: %w", err)
 }
 
-// checkSchema compares the version of the schema with what this package knows.
+// checkSchema compares the version of the schema with the one that this package needs.
 func (s *Store) checkSchema(ctx context.Context) error {
 	have, err := s.schemaVersion(ctx)
 	if err != nil {
@@ -209,7 +199,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	return nil
 }
 
-// checkNotNewer refuses what a later version of this package has made.
+// checkNotNewer refuses a schema that a later version of this package has made.
 func (s *Store) checkNotNewer(ctx context.Context) error {
 	have, err := s.schemaVersion(ctx)
 	if err == nil && have > schemaVersion {
@@ -218,12 +208,12 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 	return err
 }
 
-// schemaVersion is the version of the schema that this package works with: that
-// of the newest migration.
+// schemaVersion is the version of the schema that this package needs: that of the newest
+// migration.
 const schemaVersion = 1
 
-// SQL returns everything that [Migrate] does to an empty database, as text to
-// be read, or to be run by somebody else.
+// SQL returns everything that [Migrate] does to an empty database, as text: to read it,
+// or to let somebody else run it.
 func SQL(dialect Dialect, opts Options) (string, error) {
 	_, n, _, err := opts.resolve(dialect)
 	if err != nil {
@@ -258,7 +248,7 @@ func SQL(dialect Dialect, opts Options) (string, error) {
 	return b.String(), nil
 }
 
-// recorder keeps the statement that it is asked to run.
+// recorder records a statement instead of running it.
 type recorder struct {
 	database.DBTxConn
 	text string

@@ -2,68 +2,60 @@ package sqlstore_test
 
 import (
 	"context"
-	"runtime"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// Who waits for a connection to prepare a statement holds up nobody who has
-// one: otherwise a small pool would be the end of both.
-func TestPreparingWithoutConnection(t *testing.T) {
+// No step needs a second connection, not even to prepare a statement. Otherwise steps on
+// a small pool could wait for each other for ever.
+func TestStepsNeedOneConnection(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)
 		s.conns = 1
-		sp := &spy{Connector: s.connector}
-		db := s.connectBy(t, sp)
-		st := s.on(t, db)
-		root, err := newRoot(t.Context(), st, 10)
-		if err != nil {
-			t.Fatal(err)
-		}
+		st := s.open(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		alone := func(u store.Use) error { // in a transaction of its own
-			u.Tickets.Drop = []store.TicketRef{{Kind: store.TicketTransfer, ID: store.TicketID{1}}}
-			_, err := st.Spend(ctx, root, u)
-			return err
+		const callers = 8
+		errs := make([]error, 3*callers)
+		var wg sync.WaitGroup
+		for i := range callers {
+			root, err := newRoot(ctx, st, 10)
+			require.NoError(t, err)
+			wg.Go(func() { errs[3*i] = spend(ctx, st, root) })
+			wg.Go(func() {
+				u := newUse()
+				u.Tickets.Drop = []store.TicketRef{{Kind: store.TicketTransfer, ID: store.TicketID{1}}}
+				_, errs[3*i+1] = st.Spend(ctx, root, u)
+			})
+			wg.Go(func() {
+				_, errs[3*i+2] = st.Spend(ctx, root, store.Use{ID: newUse().ID, Kind: store.UseUncounted, Now: 2})
+			})
 		}
-		meanwhile := make(chan error, 1)
-		var begun atomic.Bool
-		sp.hook(nil, func(_ context.Context, said statement) error {
-			if said.text != "BEGIN" || begun.Swap(true) {
-				return nil
-			}
-			before := db.Stats().WaitCount
-			go func() {
-				// What it reads with has not been prepared yet.
-				meanwhile <- alone(store.Use{ID: newUse().ID, Kind: store.UseUncounted, Now: 2})
-			}()
-			for db.Stats().WaitCount == before && ctx.Err() == nil {
-				runtime.Gosched()
-			}
-			return nil
-		})
-		if err := alone(newUse()); err != nil {
-			t.Errorf("Spend: %v", err)
-		}
-		if err := <-meanwhile; err != nil {
-			t.Errorf("Spend, meanwhile: %v", err)
+		wg.Wait()
+		for _, err := range errs {
+			assert.NoError(t, err)
 		}
 	})
 }
 
-// However many sizes batches have, there is room for what most requests need; and
-// what is not prepared is done all the same.
-func TestBatchesLeaveRoomForOthers(t *testing.T) {
+// The list of prepared statements is fixed: uses, batches and histories of any size add
+// none. Statements outside the list work all the same.
+func TestPreparedStatementsAreFixed(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)
-		st := s.open(t)
-		var grant store.GrantID
-		for n := range 2 * sqlstore.MaxPrepared {
+		s.conns = 1
+		sp := &spy{Connector: s.connector}
+		st := s.on(t, s.connectBy(t, sp))
+		before := sp.prepared.Load()
+		for n := range 2 * 64 {
 			g, root := store.Grant{Refresh: store.Sealed("rt"), Created: 1}, store.Token{Key: make(store.Sealed, 92), Created: 1}
 			for _, id := range [][]byte{g.ID[:], g.Owner[:], root.ID[:], root.Sum[:]} {
 				fresh(id)
@@ -72,20 +64,28 @@ func TestBatchesLeaveRoomForOthers(t *testing.T) {
 			for range n { // as many rows of the history as a batch has
 				root.Events = append(root.Events, store.Event{Name: "created", Time: 1})
 			}
-			if err := st.CreateRoot(t.Context(), g, root, store.TicketChanges{}); err != nil {
-				t.Fatal(err)
+			for range n % 9 {
+				root.Clauses = append(root.Clauses, store.Clause{AT: 5, Other: 5, Draws: store.NoClause})
 			}
+			require.NoError(t, st.CreateRoot(t.Context(), g, root, store.TicketChanges{}))
 			events, _, err := st.Events(t.Context(), []store.TokenID{root.ID}, store.Page{Limit: 1000})
-			if err != nil || len(events) != n {
-				t.Fatalf("%d events, want %d: %v", len(events), n, err)
-			}
-			grant = g.ID
+			require.NoError(t, err)
+			require.Len(t, events, n)
+			_, err = st.Grant(t.Context(), g.ID)
+			require.NoError(t, err)
 		}
-		if _, err := st.Grant(t.Context(), grant); err != nil {
-			t.Fatal(err)
+		assert.Equal(t, before, sp.prepared.Load(), "statements were prepared later")
+		switch s.dialect {
+		case sqlstore.PostgreSQL:
+			assert.Zero(t, before)
+		default:
+			assert.Greater(t, before, int64(20))
+			assert.Less(t, before, int64(48), "the documentation says how many there are")
 		}
-		if s.dialect != sqlstore.PostgreSQL && !st.Prepared(s.table("grants")) {
-			t.Error("batches of many sizes have taken all the room")
+		used := false
+		for _, said := range sp.taken() {
+			used = used || said.prepared && strings.Contains(said.text, s.table("grants"))
 		}
+		assert.Equal(t, s.dialect != sqlstore.PostgreSQL, used, "a grant is read by a prepared statement")
 	})
 }

@@ -20,22 +20,22 @@ func (s *Store) Refund(ctx context.Context, id store.UseID, now store.Micros) er
 			return err
 		case u == nil:
 			return s.refuse(ctx, id, now)
-		case u.refunded:
+		case u.Refunded:
 			return nil
 		}
 		return s.write(ctx, func(tx runner) error { return s.refund(ctx, tx, id, charged, now) })
 	})
 }
 
-// readUse reads a use and the counters that it charged, as far as they are
-// still there. It returns nil if the use is not known.
+// readUse reads a use and those of the counters that it charged that are still there. It
+// returns nil if the use is not known.
 func (s *Store) readUse(ctx context.Context, id store.UseID) (*use, ids, error) {
 	var u *use
 	var charged ids
 	err := s.each(ctx, s.db, func(r *sql.Rows) error {
 		var counter sql.NullInt64
 		u = new(use)
-		if err := r.Scan(&u.token, &u.refunded, &counter); err != nil {
+		if err := r.Scan(&u.Token, &u.Refunded, &counter); err != nil {
 			return err
 		}
 		if counter.Valid {
@@ -52,8 +52,8 @@ func (s *Store) readUse(ctx context.Context, id store.UseID) (*use, ids, error) 
 	return u, charged, err
 }
 
-// refund gives back and withdraws the event: in this order, which is that of a
-// use. Only one of several refunds finds the event.
+// refund gives back and then withdraws the event. It takes rows in the order in which a
+// use takes them. Only one of several refunds finds the event.
 func (s *Store) refund(ctx context.Context, tx runner, id store.UseID, charged ids, now store.Micros) error {
 	if len(charged) > 0 {
 		if err := s.must(ctx, tx, len(charged), s.engine.giveBack(), charged); err != nil {
@@ -68,7 +68,7 @@ func (s *Store) refund(ctx context.Context, tx runner, id store.UseID, charged i
 		empty, empty, empty, empty, int64(now), int64(now), id[:])
 }
 
-// refuse remembers that an unknown use is refunded.
+// refuse records that an unknown use is refunded.
 func (s *Store) refuse(ctx context.Context, id store.UseID, now store.Micros) error {
 	empty := []byte{}
 	return s.writeOne(ctx, func(on runner) error {

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -10,13 +11,10 @@ import (
 // surveyed is how many tokens of a grant Revoke looks at to find a live one.
 const surveyed = 100
 
-// Revoke implements [store.Tokens]. What it costs does not depend on how many
-// descendants the token has.
+// Revoke implements [store.Tokens]. Its cost does not depend on how many descendants the
+// token has.
 func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
 	if err := r.Check(); err != nil {
-		return store.Revoked{}, err
-	}
-	if err := ctx.Err(); err != nil {
 		return store.Revoked{}, err
 	}
 	var out store.Revoked
@@ -41,7 +39,7 @@ type revocable struct {
 	revoked   store.Micros
 	recursive store.Micros
 	tickets   int64        // that belong to it
-	key       store.Sealed // wrapped for the token that authorises, if that is of the same grant
+	key       store.Sealed // wrapped for the authorising token, if that is of the same grant
 }
 
 func (s *Store) readRevocable(ctx context.Context, r *store.Revocation) (*revocable, error) {
@@ -66,7 +64,7 @@ func (s *Store) readRevocable(ctx context.Context, r *store.Revocation) (*revoca
 func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (store.Revoked, error) {
 	out := store.Revoked{Grant: t.grant, Key: t.key}
 	if t.revoked != 0 && (t.recursive != 0 || !r.Recursive) {
-		// Who revoked before this call has seen this tombstone.
+		// Whoever revoked before this call has seen this tombstone.
 		if t.tickets > 0 {
 			err := s.writeOne(ctx, func(on runner) error {
 				_, err := s.exec(ctx, on, dropTicketsOf, r.Token[:])
@@ -79,7 +77,7 @@ func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (
 		return out, s.report(ctx, s.db, r, &out)
 	}
 	err := s.write(ctx, func(tx runner) error {
-		if err := s.entomb(ctx, tx, t, r); err != nil {
+		if err := s.putTombstone(ctx, tx, t, r); err != nil {
 			return err
 		}
 		return s.report(ctx, tx, r, &out)
@@ -89,21 +87,21 @@ func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (
 
 const dropTicketsOf = `DELETE FROM {tickets} WHERE token_id = ?`
 
-// entomb puts up the tombstone. Writing the grant makes revocations in one grant
-// follow each other, so that the last one sees all of them; writing the counter
-// sees to it that the token is there.
-func (s *Store) entomb(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
+// putTombstone revokes the token. It writes the grant, so that revocations in one grant
+// follow each other and the last one sees them all. It writes a counter, so that the
+// token is there and stays.
+func (s *Store) putTombstone(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
 	if err := s.must(ctx, tx, 1, touchGrant, t.grant[:]); err != nil {
 		return err
 	}
 	if err := s.must(ctx, tx, 1, touchToken, t.id, int64(store.NoClause), int64(store.UseUncounted)); err != nil {
 		return err
 	}
-	if err := s.raise(ctx, tx, t, r); err != nil {
+	if err := s.writeTombstone(ctx, tx, t, r); err != nil {
 		return err
 	}
-	if t.revoked == 0 && r.Event.Name != "" {
-		if err := s.addHistory(ctx, tx, []entry{{token: t.id, event: r.Event, clause: store.NoClause}}); err != nil {
+	if t.revoked == 0 {
+		if err := s.addEvents(ctx, tx, t.id, r.Event); err != nil {
 			return err
 		}
 	}
@@ -111,14 +109,11 @@ func (s *Store) entomb(ctx context.Context, tx runner, t *revocable, r *store.Re
 	return err
 }
 
-const (
-	touchGrant = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
-	// touchToken writes the counter of no clause.
-	touchToken = `UPDATE {counters} SET used = used + 1 WHERE token = ? AND clause = ? AND kind = ?`
-)
+// touchToken writes the counter of no clause.
+const touchToken = `UPDATE {counters} SET used = used + 1 WHERE token = ? AND clause = ? AND kind = ?`
 
-// raise adds the tombstone, or makes it recursive.
-func (s *Store) raise(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
+// writeTombstone adds the tombstone, or makes it recursive.
+func (s *Store) writeTombstone(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
 	recursive := int64(0)
 	var unswept any
 	if r.Recursive {
@@ -133,18 +128,16 @@ func (s *Store) raise(ctx context.Context, tx runner, t *revocable, r *store.Rev
 		recursive, unswept, t.id)
 }
 
-// report tells what is left of the grant, and what the provider needs.
+// report fills in what is left of the grant and what the provider needs.
 func (s *Store) report(ctx context.Context, on runner, r *store.Revocation, out *store.Revoked) error {
 	g, err := s.readGrant(ctx, on, out.Grant)
+	if errors.Is(err, store.ErrNotFound) {
+		return errChanged
+	}
 	if err != nil {
 		return err
 	}
-	if g == nil {
-		return errChanged
-	}
-	if out.Refresh, err = s.refreshState(ctx, on, g); err != nil {
-		return err
-	}
+	out.Refresh = g.State()
 	var some, live sql.NullInt64
 	err = s.each(ctx, on, func(rows *sql.Rows) error { return rows.Scan(&some, &live) }, `
 		SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM {tokens} WHERE grant_id = ? AND buried = 0 LIMIT ?) n),
@@ -157,8 +150,8 @@ func (s *Store) report(ctx context.Context, on runner, r *store.Revocation, out 
 		return err
 	}
 	if !some.Valid || !live.Valid {
-		// A MariaDB node that gives a statement up in favour of another node's
-		// transaction was seen to answer so, and without an error.
+		// A MariaDB node answers like this, without an error, when it gives up a
+		// statement in favour of another node's transaction.
 		return errChanged
 	}
 	out.LiveLeft = live.Int64 > 0 || some.Int64 > surveyed

@@ -19,13 +19,13 @@ func (f fixed) Scan(v any) error {
 	}
 	b, ok := v.([]byte)
 	if !ok || len(b) != len(f) {
-		return fmt.Errorf("sqlstore: found no id of %d bytes", len(f))
+		return fmt.Errorf("sqlstore: a column does not hold an id of %d bytes", len(f))
 	}
 	copy(f, b)
 	return nil
 }
 
-// pathOf scans the ids of the ancestors, which are kept in one value.
+// pathOf scans the ids of the ancestors, which one value holds.
 type pathOf []store.TokenID
 
 // Scan implements [database/sql.Scanner].
@@ -33,7 +33,7 @@ func (p *pathOf) Scan(v any) error {
 	b, ok := v.([]byte)
 	size := len(store.TokenID{})
 	if !ok || len(b)%size != 0 {
-		return fmt.Errorf("sqlstore: found no path")
+		return fmt.Errorf("sqlstore: a column does not hold a list of ids of %d bytes", size)
 	}
 	*p = nil
 	for ; len(b) > 0; b = b[size:] {

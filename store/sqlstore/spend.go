@@ -1,60 +1,151 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"slices"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// member is one use that is decided, alone or together with others.
+// member is one use: alone, or as a member of a batch.
 type member struct {
 	token store.Presented
 	use   *store.Use
 	child *store.Token // what the use creates, or nil
 
-	row   *token // of the presented token
-	spent store.Spent
-	err   error // of the contract
-	// repeated says that the use had been charged before.
-	repeated bool
-	// charged says that the answer depends on the decision being written.
-	charged bool
+	row      *token // of the presented token
+	confirms bool   // the presented generation is not recorded as confirmed yet
+	spent    store.Spent
+	err      error // of the contract
 }
 
-// decide reads what the uses concern and finds out what becomes of each. It
-// writes nothing. careful says that one of them may be known already: an
-// attempt before has found that its identity is taken.
+// Spend implements [store.Tokens]. Calls that wait at the same time are committed
+// together.
+func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Use) (store.Spent, error) {
+	return s.spend(ctx, &member{token: presented, use: &u})
+}
+
+// CreateChild implements [store.Tokens]. Calls that wait at the same time are committed
+// together.
+func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
+	child.Key, child.About = slices.Clone(child.Key), slices.Clone(child.About)
+	child.Clauses, child.Events = slices.Clone(child.Clauses), slices.Clone(child.Events)
+	return s.spend(ctx, &member{token: parent, use: &u, child: &child})
+}
+
+// spend is the one way of every use. A batch may outlive the call of a member, so it gets
+// slices of its own.
+func (s *Store) spend(ctx context.Context, m *member) (store.Spent, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Spent{}, err
+	}
+	m.use.Candidates = slices.Clone(m.use.Candidates)
+	m.use.Tickets = cloneTickets(m.use.Tickets)
+	if m.plain() {
+		return s.spendTogether(ctx, s.uses, m)
+	}
+	return s.spendTogether(ctx, s.creations, m)
+}
+
+// plain reports whether the use writes nothing but counters and the history.
+func (m *member) plain() bool { return m.child == nil && m.use.Tickets.IsZero() }
+
+func cloneTickets(c store.TicketChanges) store.TicketChanges {
+	c.Consume, c.Drop = slices.Clone(c.Consume), slices.Clone(c.Drop)
+	c.Complete, c.Put = slices.Clone(c.Complete), slices.Clone(c.Put)
+	for i := range c.Complete {
+		c.Complete[i].Payload = slices.Clone(c.Complete[i].Payload)
+	}
+	for i := range c.Put {
+		c.Put[i].Key, c.Put[i].Payload = slices.Clone(c.Put[i].Key), slices.Clone(c.Put[i].Payload)
+	}
+	return c
+}
+
+// spendAll decides uses and writes them, as one step.
+func (s *Store) spendAll(ctx context.Context, members []*member) error {
+	careful := false
+	atOnce := len(members) == 1 && members[0].plain()
+	return s.step(ctx, "spend", func() error {
+		var err error
+		if atOnce {
+			atOnce = false
+			var done bool
+			if done, err = s.spendAtOnce(ctx, members[0]); done {
+				return nil
+			}
+		}
+		if err == nil {
+			var d *decision
+			if d, err = s.decide(ctx, members, careful); err == nil {
+				err = s.commit(ctx, d)
+			}
+		}
+		careful = careful || s.engine.fault(err) == faultDuplicate
+		return err
+	})
+}
+
+// spendAtOnce tries to grant a use by one statement. It reports false, and has changed
+// nothing, if the engine has no such statement or if the use is not of the ordinary kind.
+func (s *Store) spendAtOnce(ctx context.Context, m *member) (bool, error) {
+	text, args := s.engine.spendAtOnce(m)
+	if text == "" {
+		return false, nil
+	}
+	done := false
+	spent := store.Spent{Clause: store.NoClause}
+	if len(m.use.Candidates) > 0 {
+		spent.Clause = m.use.Candidates[0]
+	}
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		done = true
+		return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
+	}, text, args...)
+	if err != nil || !done {
+		return false, err
+	}
+	m.spent, m.err = spent, nil // a batch that failed may have left an error
+	return true, nil
+}
+
+// decide reads what the uses concern and finds out what becomes of each. It writes
+// nothing. careful says that one of them may be known already, because an earlier attempt
+// found its id taken.
 func (s *Store) decide(ctx context.Context, members []*member, careful bool) (*decision, error) {
 	tokens, err := s.readMembers(ctx, members)
 	if err != nil {
 		return nil, err
 	}
 	d := new(decision)
+	if d.tickets, err = s.readTicketsOf(ctx, members); err != nil {
+		return nil, err
+	}
 	var doubtful []*member
 	for _, m := range members {
 		*m = member{token: m.token, use: m.use, child: m.child, row: tokens[m.token.ID]}
-		a, err := s.present(ctx, s.db, m.row, m.token, m.use.Now)
+		answer, err := s.present(ctx, m.row, m.token, m.use.Now)
 		if err != nil && !store.IsDefinite(err) {
 			return nil, err
 		}
 		if m.err = err; err != nil {
 			continue
 		}
-		m.spent = store.Spent{Grant: m.row.grant, Owner: m.row.owner, Key: a.key, Clause: store.NoClause, Outdated: a.outdated}
-		if m.err = m.checkChild(); m.err != nil {
-			continue
+		m.confirms = answer.Confirms
+		m.spent = store.Spent{Grant: m.row.Grant, Owner: m.row.Owner, Key: answer.Key, Clause: store.NoClause, Outdated: answer.Outdated}
+		if m.child != nil {
+			if m.err = m.row.CheckChild(m.child); m.err != nil {
+				continue
+			}
 		}
-		if careful {
-			doubtful = append(doubtful, m)
-			continue
+		if !careful {
+			if m.err = d.add(m); m.err == nil {
+				continue
+			}
 		}
-		if m.err = s.choose(d, m); m.err != nil {
-			doubtful = append(doubtful, m)
-		}
+		doubtful = append(doubtful, m)
 	}
 	return d, s.recall(ctx, d, doubtful)
 }
@@ -74,256 +165,81 @@ func (s *Store) readMembers(ctx context.Context, members []*member) (map[store.T
 			clauses = append(clauses, int64(c))
 		}
 	}
-	return s.readPresented(ctx, s.db, tokens, unique(kinds), unique(clauses))
+	return s.readPresented(ctx, tokens, unique(kinds), unique(clauses))
 }
 
-// recall looks whether uses are known that could not be granted, or that were
-// found to be taken, before that is their answer.
+// readTicketsOf reads the tickets that the uses change.
+func (s *Store) readTicketsOf(ctx context.Context, members []*member) (*ticketPlan, error) {
+	var refs []store.TicketRef
+	for _, m := range members {
+		refs = append(refs, ticketsOf(&m.use.Tickets)...)
+	}
+	return s.planTickets(ctx, refs)
+}
+
+// recall checks whether uses that could not be granted, or whose ids were found taken,
+// were recorded by an earlier attempt. A use that is not known is decided again.
 func (s *Store) recall(ctx context.Context, d *decision, members []*member) error {
 	if len(members) == 0 {
 		return nil
 	}
-	known, err := s.readUses(ctx, s.db, members)
+	known, err := s.readUses(ctx, members)
 	if err != nil {
 		return err
 	}
 	for _, m := range members {
-		if u := known[m.use.ID]; u != nil {
-			if m.err = m.repeat(u); m.err == nil {
-				m.confirm(d)
-			}
-			continue
-		}
-		if m.err = s.checkNewChild(ctx, m); m.err != nil {
-			if !store.IsDefinite(m.err) {
+		u := known[m.use.ID]
+		if u == nil {
+			if m.err = s.checkNewChild(ctx, m); m.err == nil {
+				m.err = d.add(m)
+			} else if !store.IsDefinite(m.err) {
 				return m.err
 			}
 			continue
 		}
-		m.err = s.choose(d, m)
+		var child store.TokenID
+		if m.child != nil {
+			child = m.child.ID
+		}
+		if m.err = u.Repeat(m.row.row, child); m.err == nil {
+			m.spent.Clause, m.spent.Repeated = u.Clause, true
+			d.confirm(m)
+		}
 	}
 	return nil
 }
 
-// choose finds the clause that a use is charged to, and charges it.
-func (s *Store) choose(d *decision, m *member) error {
-	if err := s.checkDepth(m); err != nil {
+// checkNewChild checks whether a use that is not known can create its token.
+func (s *Store) checkNewChild(ctx context.Context, m *member) error {
+	if m.child == nil {
+		return nil
+	}
+	if err := m.row.CheckDepth(); err != nil {
 		return err
 	}
-	if err := m.use.Check(m.row.clauses); err != nil {
-		return err
+	taken, err := column[int64](ctx, s, s.db, `SELECT id FROM {tokens} WHERE token_id = ?`, m.child.ID[:])
+	if err == nil && len(taken) > 0 {
+		return store.ErrExists
 	}
-	chain, err := m.row.choose(d, m.use)
-	if err != nil {
-		return err
-	}
-	e := entry{token: m.row.id, event: m.use.Event, use: m.use.ID, used: m.use.Now}
-	e.kind, e.clause = chain[0].kind, chain[0].clause
-	if m.child != nil {
-		e.child = m.child.ID
-	}
-	d.history = append(d.history, e)
-	for _, l := range chain {
-		c := d.charge(l.counter)
-		c.n++
-		if l.depth == 0 && m.use.Kind != store.UseUncounted && m.use.Now > l.lastUsed.Add(lag) {
-			c.at = max(c.at, int64(m.use.Now))
-		}
-	}
-	m.confirm(d)
-	m.spent.Clause = e.clause
-	m.charged = true
-	return nil
+	return err
 }
 
-// lag is how far the recorded instant of the last use may be behind.
-const lag = 30 * time.Second
-
-// choose returns the counters that the use spends: those of the first
-// candidate that has something left of each. A use without a clause writes the
-// token's counter of no clause.
-func (t *token) choose(d *decision, u *store.Use) ([]link, error) {
-	if len(u.Candidates) == 0 {
-		return t.chain(store.UseUncounted, store.NoClause), nil
-	}
-	var exhausted []store.Exhausted
-	var full []int64
-	certain := true // nothing was exhausted by the batch itself
-	for _, i := range u.Candidates {
-		chain := t.chain(u.Kind, i)
-		fits := true
-		for _, l := range chain {
-			pending := d.pending(l.counter)
-			if l.limit == store.Unlimited || l.used+pending < int64(l.limit) {
-				continue
-			}
-			fits = false
-			certain = certain && pending == 0
-			full = append(full, l.counter)
-			exhausted = append(exhausted, store.Exhausted{
-				Candidate: i, Token: t.tokenOf(l), Clause: l.origin, Limit: l.limit, Used: l.used + pending,
-			})
-		}
-		if fits {
-			d.demandFull(full)
-			return chain, nil
-		}
-	}
-	if !certain {
-		d.demandFull(full)
-	}
-	return nil, &store.ExhaustedError{Kind: u.Kind, Counters: exhausted}
-}
-
-// use is what is remembered of one.
-type use struct {
-	token    int64 // 0 if it was refunded before it was known
-	kind     store.Kind
-	clause   int
-	child    store.TokenID
-	refunded bool
-}
+// use is what the history remembers of one.
+type use = rules.Use[int64]
 
 // readUses reads what is known of the uses.
-func (s *Store) readUses(ctx context.Context, on runner, members []*member) (map[store.UseID]*use, error) {
+func (s *Store) readUses(ctx context.Context, members []*member) (map[store.UseID]*use, error) {
 	var l blobs
 	for _, m := range members {
 		l = append(l, m.use.ID[:])
 	}
 	known := make(map[store.UseID]*use)
-	err := s.each(ctx, on, func(r *sql.Rows) error {
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
 		var id store.UseID
 		var u use
-		if err := r.Scan(scan(id[:]), &u.token, &u.kind, &u.clause, scan(u.child[:]), &u.refunded); err != nil {
-			return err
-		}
+		err := r.Scan(scan(id[:]), &u.Token, &u.Clause, scan(u.Child[:]), &u.Refunded)
 		known[id] = &u
-		return nil
-	}, `
-		SELECT use_id, COALESCE(token, 0), kind, clause, child_id, refunded
-		FROM {history} WHERE use_id IN ?`, l)
+		return err
+	}, `SELECT use_id, COALESCE(token, 0), clause, child_id, refunded FROM {history} WHERE use_id IN ?`, l)
 	return known, err
-}
-
-// confirm notes that the generation was seen, if that is news.
-func (m *member) confirm(d *decision) {
-	if !m.spent.Outdated && m.row.confirmed < m.row.seq {
-		d.confirm(m.row.id, m.row.seq)
-	}
-}
-
-// repeat answers a use that is known.
-func (m *member) repeat(u *use) error {
-	switch {
-	case u.refunded:
-		return store.ErrRefunded
-	case u.token != m.row.id, m.child != nil && u.child != m.child.ID:
-		return store.ErrExists
-	}
-	m.repeated = true
-	m.spent.Clause, m.spent.Repeated = u.clause, true
-	return nil
-}
-
-// Spend implements [store.Tokens]. Calls that wait at once are committed
-// together, unless they change tickets.
-func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Use) (store.Spent, error) {
-	if err := ctx.Err(); err != nil {
-		return store.Spent{}, err
-	}
-	m := &member{token: presented, use: &u}
-	if u.Tickets.IsZero() {
-		u.Candidates = slices.Clone(u.Candidates) // the batch may outlive this call
-		return s.spendTogether(ctx, s.uses, m)
-	}
-	return s.spendAlone(ctx, m)
-}
-
-// spendAll decides uses and writes them, as one step.
-func (s *Store) spendAll(ctx context.Context, members []*member) error {
-	careful := false
-	atOnce := len(members) == 1 && members[0].child == nil
-	return s.step(ctx, "spend", func() error {
-		if atOnce {
-			atOnce = false
-			done, err := s.engine.spendAtOnce(ctx, s, members[0])
-			if done || err != nil {
-				careful = s.engine.fault(err) == faultDuplicate
-				return err
-			}
-		}
-		d, err := s.decide(ctx, members, careful)
-		if err == nil {
-			err = s.commitAll(ctx, members, d)
-		}
-		careful = careful || s.engine.fault(err) == faultDuplicate
-		return err
-	})
-}
-
-// commitAll writes what was decided, with the tokens that uses create.
-func (s *Store) commitAll(ctx context.Context, members []*member, d *decision) error {
-	creates := func(m *member) bool { return m.charged && m.child != nil }
-	if !slices.ContainsFunc(members, creates) {
-		return s.commit(ctx, d)
-	}
-	return s.write(ctx, func(tx runner) error {
-		if err := s.apply(ctx, tx, d); err != nil {
-			return err
-		}
-		for _, m := range members {
-			if !creates(m) {
-				continue
-			}
-			if err := s.insertChild(ctx, tx, m.row, m.child); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// spendAlone is a use with what it creates and which tickets it changes.
-func (s *Store) spendAlone(ctx context.Context, m *member) (store.Spent, error) {
-	careful := false
-	err := s.step(ctx, "spend", func() error {
-		d, err := s.decide(ctx, []*member{m}, careful)
-		if err != nil || m.err != nil {
-			return cmp.Or(err, m.err)
-		}
-		err = s.spendWith(ctx, m, d)
-		if !careful && store.IsDefinite(err) {
-			// A use that is known is answered whatever has become of its
-			// tickets.
-			careful, err = true, errChanged
-		}
-		careful = careful || s.engine.fault(err) == faultDuplicate
-		return err
-	})
-	if err != nil {
-		return store.Spent{}, err
-	}
-	return m.spent, nil
-}
-
-// spendWith writes a use that is granted with everything that belongs to it.
-func (s *Store) spendWith(ctx context.Context, m *member, d *decision) error {
-	if m.repeated {
-		return s.commit(ctx, d)
-	}
-	plan, err := s.planTickets(ctx, &m.use.Tickets, m.use.Now, nil)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, func(tx runner) error {
-		if err := s.apply(ctx, tx, d); err != nil {
-			return err
-		}
-		if m.child != nil {
-			if err := s.insertChild(ctx, tx, m.row, m.child); err != nil {
-				return err
-			}
-		}
-		return s.applyTickets(ctx, tx, plan)
-	})
 }

@@ -6,31 +6,36 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
-// spy is a connector that sees what is said to a database.
+// spy is a connector that sees everything that is sent to a database.
 type spy struct {
 	driver.Connector
 
+	prepared atomic.Int64 // statements that were prepared
+
 	mu         sync.Mutex
 	statements []statement
-	// before is called before each statement; what it returns is what the
-	// statement fails with. after likewise, when the statement has succeeded.
+	// The spy calls before before each statement. If before returns an error, the
+	// statement fails with it. after is the same for a statement that has succeeded.
 	before, after func(ctx context.Context, st statement) error
-	// failed, if it is set, is told when the database refuses a statement.
-	failed func(error)
+	// failed, if set, is called when the database refuses a statement. The statement
+	// fails with what it returns.
+	failed func(error) error
 }
 
 // statement is one round trip.
 type statement struct {
-	text string // BEGIN, COMMIT and ROLLBACK included
-	args []driver.NamedValue
+	text     string // BEGIN, COMMIT and ROLLBACK included
+	args     []driver.NamedValue
+	prepared bool
 }
 
-// is tells whether the statement begins with a word.
+// is reports whether the statement begins with a word.
 func (st statement) is(word string) bool { return strings.HasPrefix(strings.TrimSpace(st.text), word) }
 
-// taken returns what was said since the last call.
+// taken returns the statements since the last call.
 func (s *spy) taken() []statement {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,8 +51,8 @@ func (s *spy) hook(before, after func(context.Context, statement) error) {
 }
 
 // run lets a statement pass.
-func (s *spy) run(ctx context.Context, text string, args []driver.NamedValue, do func() error) error {
-	st := statement{text, slices.Clone(args)}
+func (s *spy) run(ctx context.Context, st statement, do func() error) error {
+	st.args = slices.Clone(st.args)
 	s.mu.Lock()
 	s.statements = append(s.statements, st)
 	before, after := s.before, s.after
@@ -59,7 +64,7 @@ func (s *spy) run(ctx context.Context, text string, args []driver.NamedValue, do
 	}
 	if err := do(); err != nil {
 		if s.failed != nil {
-			s.failed(err)
+			err = s.failed(err)
 		}
 		return err
 	}
@@ -85,7 +90,7 @@ type spyConn struct {
 
 func (c *spyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	var tx driver.Tx
-	err := c.spy.run(ctx, "BEGIN", nil, func() (err error) {
+	err := c.spy.run(ctx, statement{text: "BEGIN"}, func() (err error) {
 		tx, err = c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
 		return err
 	})
@@ -93,6 +98,7 @@ func (c *spyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx
 }
 
 func (c *spyConn) PrepareContext(ctx context.Context, text string) (driver.Stmt, error) {
+	c.spy.prepared.Add(1)
 	st, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -101,7 +107,7 @@ func (c *spyConn) PrepareContext(ctx context.Context, text string) (driver.Stmt,
 }
 
 func (c *spyConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (res driver.Result, err error) {
-	err = c.spy.run(ctx, text, args, func() (err error) {
+	err = c.spy.run(ctx, statement{text: text, args: args}, func() (err error) {
 		res, err = c.Conn.(driver.ExecerContext).ExecContext(ctx, text, args)
 		return err
 	})
@@ -109,7 +115,7 @@ func (c *spyConn) ExecContext(ctx context.Context, text string, args []driver.Na
 }
 
 func (c *spyConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = c.spy.run(ctx, text, args, func() (err error) {
+	err = c.spy.run(ctx, statement{text: text, args: args}, func() (err error) {
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
 		return err
 	})
@@ -143,11 +149,11 @@ type spyTx struct {
 }
 
 func (t *spyTx) Commit() error {
-	return t.spy.run(context.Background(), "COMMIT", nil, t.Tx.Commit)
+	return t.spy.run(context.Background(), statement{text: "COMMIT"}, t.Tx.Commit)
 }
 
 func (t *spyTx) Rollback() error {
-	return t.spy.run(context.Background(), "ROLLBACK", nil, t.Tx.Rollback)
+	return t.spy.run(context.Background(), statement{text: "ROLLBACK"}, t.Tx.Rollback)
 }
 
 type spyStmt struct {
@@ -157,7 +163,7 @@ type spyStmt struct {
 }
 
 func (st *spyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (res driver.Result, err error) {
-	err = st.spy.run(ctx, st.text, args, func() (err error) {
+	err = st.spy.run(ctx, statement{text: st.text, args: args, prepared: true}, func() (err error) {
 		res, err = st.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 		return err
 	})
@@ -165,7 +171,7 @@ func (st *spyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (r
 }
 
 func (st *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (rows driver.Rows, err error) {
-	err = st.spy.run(ctx, st.text, args, func() (err error) {
+	err = st.spy.run(ctx, statement{text: st.text, args: args, prepared: true}, func() (err error) {
 		rows, err = st.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 		return err
 	})

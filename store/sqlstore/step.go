@@ -9,26 +9,29 @@ import (
 	"time"
 )
 
-// How steps are built: each reads, decides in Go, and then writes in one
-// transaction whose every statement demands the state that was read: a row
-// that was changed or deleted meanwhile makes the statement change no row, and
-// a row that was added meanwhile violates a unique index. The transaction is
-// rolled back then, and the step starts again from reading. So nothing
-// depends on the isolation of the database, nor on locks, which a Galera
-// cluster does not share between its nodes.
+// How steps work: each reads, decides in Go, and then writes in one transaction. Every
+// statement of it demands the state that was read. A row that was changed or deleted
+// meanwhile makes the statement change no row. A row that was added meanwhile violates a
+// unique index. Then the transaction is rolled back, and the step starts again from
+// reading. So no step depends on the isolation of the database, nor on locks, which the
+// nodes of a Galera cluster do not share.
 //
-// Rows are written in one order: grants, counters, tokens, the
-// rest. Who uses or changes a token writes one of its counters or its row, and
-// who deletes it deletes those first.
+// Rows are written in one order: grants, counters, tokens, the rest. Whoever uses or
+// changes a token writes one of its counters or its row. Whoever deletes a token deletes
+// its counters first.
 
-// Bounds of trying again. The pauses add up to about four seconds.
+// maxAttempts and maxPause bound the repetitions. The pauses add up to about four
+// seconds.
 const (
 	maxAttempts = 50
 	maxPause    = 128 * time.Millisecond
 )
 
-// step runs one step until it is decided.
+// step runs one step until it is decided. A step whose context has ended does not begin.
 func (s *Store) step(ctx context.Context, name string, try func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for attempt := 1; ; attempt++ {
 		err := try()
 		if !s.again(err) {
@@ -43,7 +46,7 @@ func (s *Store) step(ctx context.Context, name string, try func() error) error {
 	}
 }
 
-// again tells whether an error asks to start the step again.
+// again reports whether an error asks to start the step again.
 func (s *Store) again(err error) bool {
 	if err == nil {
 		return false
@@ -55,8 +58,8 @@ func (s *Store) again(err error) bool {
 	return f == faultRetry || f == faultDuplicate
 }
 
-// pause waits a random time that grows with the attempts. The first repetition
-// is immediate: mostly another step has just finished.
+// pause waits for a random time that grows with the attempts. The first repetition is
+// immediate, because usually another step has just finished.
 func pause(ctx context.Context, attempt int) error {
 	if attempt == 1 {
 		return ctx.Err()
@@ -77,8 +80,8 @@ func (s *Store) write(ctx context.Context, do func(tx runner) error) error {
 	return s.writeWith(ctx, s.engine.txOptions(), do)
 }
 
-// writeBlind runs a transaction that reads nothing but the rows that it locks,
-// so that its isolation does not matter. Not to set it spares a round trip.
+// writeBlind runs a transaction that reads only rows that it locks. Its isolation does
+// not matter, and leaving it alone saves a round trip.
 func (s *Store) writeBlind(ctx context.Context, do func(tx runner) error) error {
 	return s.writeWith(ctx, nil, do)
 }
@@ -89,23 +92,19 @@ func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(t
 		return err
 	}
 	defer release()
-	if err := s.prepareWanted(ctx); err != nil {
-		return err
-	}
 	tx, err := s.db.BeginTx(ctx, options)
 	if err != nil {
 		return err
 	}
 	if err := do(tx); err != nil {
-		// An error here would say that the connection is lost, and with it the
-		// transaction.
+		// An error here means that the connection is lost, and with it the transaction.
 		_ = tx.Rollback()
 		return err
 	}
 	return tx.Commit()
 }
 
-// writer waits until another transaction of this process may write.
+// writer waits until one more transaction of this process may write.
 func (s *Store) writer(ctx context.Context) (release func(), err error) {
 	if s.writing == nil {
 		return func() {}, nil

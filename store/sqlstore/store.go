@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"regexp"
 	"sync"
@@ -12,41 +11,36 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Options say where in the database the tables are, and how patient a store
-// is. The zero value is usable.
+// Options say where in the database the tables are and how patient a store is. The zero
+// value is usable.
 type Options struct {
-	// Prefix begins the name of every table, index and constraint. Empty is
-	// "mytoken_". It consists of at most 24 lower case letters, digits and
-	// underscores and starts with a letter. Stores with different prefixes
-	// share a database and nothing else.
+	// Prefix begins the name of every table, index and constraint. Empty means
+	// "mytoken_". A prefix has at most 24 lower case letters, digits and underscores and
+	// starts with a letter. Stores with different prefixes share a database and nothing
+	// else.
 	Prefix string
-	// Schema is where the tables are, for PostgreSQL only. It has to exist.
-	// Empty is the first schema of the search path. The same rule as for
-	// Prefix.
+	// Schema holds the tables, on PostgreSQL only. It has to exist. Empty means the first
+	// schema of the search path. A schema follows the same rule as Prefix.
 	Schema string
-	// MaxDepth is how many ancestors a token may have. Zero is
-	// [store.MaxDepth].
-	MaxDepth int
-	// BatchTimeout bounds how long uses that are committed together may take,
-	// and so how long the call that commits them may outlive its own context.
-	// Zero is 5 seconds.
+	// BatchTimeout bounds how long uses that are committed together may take. So it also
+	// bounds how long the call that commits them may outlive its own context. Zero means
+	// 5 seconds.
 	BatchTimeout time.Duration
 }
 
-// Store implements [store.Store] on a database. It is safe for concurrent use,
-// and any number of them, in any number of processes, may share a database.
+// Store implements [store.Store] on a database. It is safe for concurrent use. Any number
+// of stores, in any number of processes, may share a database.
 type Store struct {
 	db     *sql.DB
 	engine engine
 	names  names
 
-	maxDepth     int
 	batchTimeout time.Duration
 	writing      chan struct{} // nil: any number of writers
 	uses         *queue
-	creations    *queue   // of uses that create tokens: these take longer
-	expanded     sync.Map // of shape to text
-	statements   statements
+	creations    *queue               // uses that also create tokens or change tickets: these take longer
+	expanded     sync.Map             // of shape to text
+	prepared     map[string]*sql.Stmt // by expanded text; never changes
 }
 
 var _ store.Store = (*Store)(nil)
@@ -55,17 +49,19 @@ const defaultPrefix = "mytoken_"
 
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]{0,23}$`)
 
-// resolve checks the options and fills in what is not said.
+const identifierRule = "use at most 24 lower case letters, digits and underscores, and start with a letter"
+
+// resolve checks the options and fills in the defaults.
 func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 	e := d.engine()
 	if e == nil {
-		return nil, names{}, o, errors.New("sqlstore: no dialect given")
+		return nil, names{}, o, fmt.Errorf("sqlstore: unknown dialect %d: use PostgreSQL, MySQL or SQLite", d)
 	}
 	if o.Prefix == "" {
 		o.Prefix = defaultPrefix
 	}
 	if !identifier.MatchString(o.Prefix) {
-		return nil, names{}, o, fmt.Errorf("sqlstore: prefix %q is not made of lower case letters, digits and underscores", o.Prefix)
+		return nil, names{}, o, fmt.Errorf("sqlstore: prefix %q: %s", o.Prefix, identifierRule)
 	}
 	n := names{prefix: o.Prefix}
 	if o.Schema != "" {
@@ -73,15 +69,12 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 			return nil, names{}, o, fmt.Errorf("sqlstore: %s has no schemas; use a database of its own, or a prefix", d)
 		}
 		if !identifier.MatchString(o.Schema) {
-			return nil, names{}, o, fmt.Errorf("sqlstore: schema %q is not made of lower case letters, digits and underscores", o.Schema)
+			return nil, names{}, o, fmt.Errorf("sqlstore: schema %q: %s", o.Schema, identifierRule)
 		}
 		n.schema = o.Schema + "."
 	}
-	switch {
-	case o.MaxDepth < 0 || o.BatchTimeout < 0:
-		return nil, names{}, o, errors.New("sqlstore: negative option")
-	case o.MaxDepth == 0:
-		o.MaxDepth = store.MaxDepth
+	if o.BatchTimeout < 0 {
+		return nil, names{}, o, fmt.Errorf("sqlstore: BatchTimeout is negative: %v", o.BatchTimeout)
 	}
 	if o.BatchTimeout == 0 {
 		o.BatchTimeout = 5 * time.Second
@@ -89,103 +82,46 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 	return e, n, o, nil
 }
 
-// New opens the store in a database whose schema [Migrate] has made. It changes
-// nothing and needs no closing: the database stays the caller's.
+// New opens the store in a database whose schema [Migrate] has made. It changes nothing.
+// The store needs no closing; the database stays the caller's.
 //
-// It fails with a *[DialectError] if the database is of another kind, with
-// [ErrMissingMigration] or [ErrNewerSchema] if its schema is of another
-// version, with [ErrReadOnly] if nothing can be written, and with [ErrUnsafe]
-// if SQLite was opened so that it can lose what it has confirmed.
+// New tries the database and its driver, in a transaction that it rolls back. It returns
+// a *[DialectError] if the database is of another kind, and [ErrMissingMigration] or
+// [ErrNewerSchema] if its schema is of another version. It returns [ErrReadOnly] if the
+// database cannot be written, and [ErrUnsafe] if SQLite was opened with settings under
+// which it can lose what it has confirmed. It returns [ErrDriver] if the errors of the
+// driver do not say what went wrong.
 func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
-	e, n, opts, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{
-		db: db, engine: e, names: n,
-		maxDepth: opts.MaxDepth, batchTimeout: opts.BatchTimeout,
-		uses: newQueue(e.batches(), maxBatch), creations: newQueue(e.batches(), maxCreations),
-	}
-	if w := e.writers(); w > 0 {
-		s.writing = make(chan struct{}, w)
-	}
 	if err := s.check(ctx, dialect); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// check finds out whether the database can be used.
-func (s *Store) check(ctx context.Context, d Dialect) error {
-	if err := checkDialect(ctx, s.db, d); err != nil {
-		return err
+// reach returns a store on a database of the right kind, whatever its schema.
+func reach(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
+	e, n, opts, err := opts.resolve(dialect)
+	if err != nil {
+		return nil, err
 	}
-	if err := s.checkSchema(ctx); err != nil {
-		return err
+	if err := checkDialect(ctx, db, dialect); err != nil {
+		return nil, err
 	}
-	if d == SQLite {
-		if err := s.checkSynchronous(ctx); err != nil {
-			return err
-		}
+	s := &Store{
+		db: db, engine: e, names: n,
+		batchTimeout: opts.BatchTimeout,
+		uses:         newQueue(e.batches(), maxBatch),
+		creations:    newQueue(e.batches(), maxCreations),
 	}
-	return s.checkWritable(ctx)
-}
-
-// checkDialect asks the database what it is.
-func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
-	if db == nil {
-		return errors.New("sqlstore: no database given")
+	if w := e.writers(); w > 0 {
+		s.writing = make(chan struct{}, w)
 	}
-	var said string
-	ask := func() error { return db.QueryRowContext(ctx, d.engine().version()).Scan(&said) }
-	err := ask()
-	// SQLite refuses a connection while another process makes the file ready.
-	for attempt := 1; d.engine().fault(err) == faultRetry && attempt < maxAttempts && pause(ctx, attempt) == nil; attempt++ {
-		err = ask()
-	}
-	if err == nil && d.engine().recognise(said) {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("sqlstore: ask for the version: %w", err)
-	}
-	for _, other := range []Dialect{PostgreSQL, MySQL, SQLite} {
-		if said == "" && other != d && db.QueryRowContext(ctx, other.engine().version()).Scan(&said) != nil {
-			said = ""
-		}
-	}
-	if said == "" && err != nil {
-		return fmt.Errorf("sqlstore: reach the database: %w", err)
-	}
-	return &DialectError{Want: d, Version: said}
-}
-
-// checkSynchronous sees to it that SQLite waits for the disk.
-func (s *Store) checkSynchronous(ctx context.Context) error {
-	var level int
-	if err := s.db.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&level); err != nil {
-		return fmt.Errorf("sqlstore: read the setting synchronous: %w", err)
-	}
-	if level < 2 {
-		return fmt.Errorf("%w: synchronous is %d, wanted is FULL (2) or EXTRA (3)", ErrUnsafe, level)
-	}
-	return nil
-}
-
-// checkWritable changes no row, in a transaction that it rolls back.
-func (s *Store) checkWritable(ctx context.Context) error {
-	dry := errors.New("sqlstore: only a trial")
-	err := s.step(ctx, "try to write", func() error {
-		err := s.write(ctx, func(tx runner) error {
-			if _, err := s.exec(ctx, tx, `UPDATE {counters} SET used = used WHERE id = 0`); err != nil {
-				return err
-			}
-			return dry
-		})
-		if errors.Is(err, dry) {
-			return nil
-		}
-		return err
-	})
-	return err
+	return s, nil
 }

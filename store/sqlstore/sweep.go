@@ -7,15 +7,13 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// Sweep implements [store.Records]. It consists of short transactions, each of
-// which is a step of its own, so that it never holds anything up.
+// Sweep implements [store.Records]. It runs short transactions, each a step of its own,
+// so that it never holds anything up.
 func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
 	if err := c.Check(); err != nil {
-		return store.Cleaned{}, err
-	}
-	if err := ctx.Err(); err != nil {
 		return store.Cleaned{}, err
 	}
 	w := &sweeper{s: s, Cleaning: c}
@@ -37,17 +35,17 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	return w.done, nil
 }
 
-// sweeper is one call of Sweep. Rows are counted when they are gone.
+// sweeper is one call of Sweep. It counts rows when they are gone.
 type sweeper struct {
 	s *Store
 	store.Cleaning
 	done store.Cleaned
 }
 
-// left is how many rows of a table may still be deleted.
+// left returns how many rows of a table may still be deleted.
 func (w *sweeper) left(done int) int64 { return int64(w.Limit - done) }
 
-// cut shortens a list that was read with one entry more than is left.
+// cut shortens a list that was read with one entry more than may be deleted.
 func cut[T any](w *sweeper, list []T, left int64) []T {
 	if int64(len(list)) > left {
 		w.done.More = true
@@ -56,15 +54,38 @@ func cut[T any](w *sweeper, list []T, left int64) []T {
 	return list
 }
 
-// expiredTickets erases tickets that have expired, and deletes them when that
-// need not be remembered any more.
+// deleteRows lets some delete rows, a chunk at a time in one transaction, and counts
+// those that are gone.
+func deleteRows[T any](ctx context.Context, w *sweeper, count *int, rows []T, some func(tx runner, rows []T) (int64, error)) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	deleted := int64(0)
+	err := w.s.write(ctx, func(tx runner) error {
+		for part := range slices.Chunk(rows, chunk) {
+			n, err := some(tx, part)
+			if err != nil {
+				return err
+			}
+			deleted += n
+		}
+		return nil
+	})
+	if err == nil {
+		*count += int(deleted)
+	}
+	return err
+}
+
+// expiredTickets erases tickets that have expired. It deletes them when the store need
+// not remember that they expired.
 func (w *sweeper) expiredTickets(ctx context.Context) error {
 	type row struct {
 		id    []byte
 		old   bool
 		empty bool
 	}
-	old := int64(w.Now) - remembersExpiry.Microseconds()
+	old := int64(w.Now) - rules.ExpiredTicketsKept.Microseconds()
 	var found []row
 	left := w.left(w.done.Tickets)
 	err := w.s.each(ctx, w.s.db, func(r *sql.Rows) error {
@@ -113,7 +134,7 @@ func (w *sweeper) eraseTickets(ctx context.Context, tx runner, gone, erased blob
 		_, err := w.s.exec(ctx, tx, `
 			UPDATE {tickets} SET version = version + 1, sealed_key = ?, payload = ?, sweep_at = expires + ?
 			WHERE ticket_id IN ? AND expires > 0 AND expires < ? AND sweep_at = expires`,
-			[]byte{}, []byte{}, remembersExpiry.Microseconds(), some, int64(w.Now))
+			[]byte{}, []byte{}, rules.ExpiredTicketsKept.Microseconds(), some, int64(w.Now))
 		if err != nil {
 			return err
 		}
@@ -121,8 +142,8 @@ func (w *sweeper) eraseTickets(ctx context.Context, tx runner, gone, erased blob
 	return nil
 }
 
-// deadTickets deletes the tickets of tokens below a recursive tombstone. Each
-// tombstone remembers how far its descendants were looked at.
+// deadTickets deletes the tickets of tokens below a recursive tombstone. Each tombstone
+// records how far its descendants were searched.
 func (w *sweeper) deadTickets(ctx context.Context) error {
 	var token, from int64
 	for {
@@ -144,9 +165,10 @@ func (w *sweeper) deadTickets(ctx context.Context) error {
 	}
 }
 
+// ticketsBelow searches some descendants of a tombstone, from a key on.
 func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
 	left := w.left(w.done.Tickets)
-	below, err := w.s.readDoomed(ctx, w.s.db, `
+	below, err := w.s.readTokenKeys(ctx, w.s.db, `
 		SELECT a.token, t.token_id FROM {ancestors} a JOIN {tokens} t ON t.id = a.token
 		WHERE a.ancestor = ? AND a.token > ? ORDER BY a.token LIMIT ?`, token, from, int64(chunk))
 	if err != nil {
@@ -169,9 +191,9 @@ func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
 			}
 		}
 		if len(some) < len(tickets) {
-			return nil // the same descendants once more
+			return nil // the same descendants again
 		}
-		var next any // NULL: all have been looked at
+		var next any // NULL: all were searched
 		if len(below.keys) == chunk {
 			next = below.keys[chunk-1]
 		}
@@ -183,33 +205,22 @@ func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
 	return err
 }
 
-// uses forgets identities. Where one is an event, too, the event stays.
+// uses forgets identities of uses. If the row is an event as well, the event stays.
 func (w *sweeper) uses(ctx context.Context) error {
 	old := int64(w.Now) - store.Remembered.Microseconds()
 	left := int64(w.Limit)
 	all, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {history} WHERE used_at < ? ORDER BY used_at LIMIT ?`, old, left+1)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return err
 	}
-	all = cut(w, all, left)
-	err = w.s.write(ctx, func(tx runner) error {
-		for some := range slices.Chunk(ids(all), chunk) {
-			_, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND named = 0 AND used_at < ?`, some, old)
-			if err != nil {
-				return err
-			}
-			_, err = w.s.exec(ctx, tx, `
-				UPDATE {history} SET use_id = NULL, child_id = NULL, used_at = NULL WHERE id IN ? AND used_at < ?`, some, old)
-			if err != nil {
-				return err
-			}
+	return deleteRows(ctx, w, &w.done.Uses, cut(w, all, left), func(tx runner, some []int64) (int64, error) {
+		if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND named = 0 AND used_at < ?`, some, old); err != nil {
+			return 0, err
 		}
-		return nil
+		_, err := w.s.exec(ctx, tx, `
+			UPDATE {history} SET use_id = NULL, child_id = NULL, used_at = NULL WHERE id IN ? AND used_at < ?`, some, old)
+		return int64(len(some)), err
 	})
-	if err == nil {
-		w.done.Uses += len(all)
-	}
-	return err
 }
 
 // commits forgets which refresh tokens were committed.
@@ -220,14 +231,14 @@ func (w *sweeper) commits(ctx context.Context) error {
 		`DELETE FROM {commits} WHERE `, `grant_id = ? AND lease_id = ? AND digest = ?`)
 }
 
-// generations deletes what nobody can present any more.
+// generations deletes generations that nobody can present any more.
 func (w *sweeper) generations(ctx context.Context) error {
 	return w.deleteKeys(ctx, &w.done.Others,
 		`SELECT token, seq FROM {generations} WHERE grace_until < ? ORDER BY grace_until LIMIT ?`, int64(w.Now),
 		`DELETE FROM {generations} WHERE `, `token = ? AND seq = ?`)
 }
 
-// deleteKeys deletes rows that have a key of several columns.
+// deleteKeys deletes rows whose key has several columns.
 func (w *sweeper) deleteKeys(ctx context.Context, count *int, query string, before int64, del, key string) error {
 	left := int64(w.Limit)
 	var keys [][]any
@@ -241,25 +252,11 @@ func (w *sweeper) deleteKeys(ctx context.Context, count *int, query string, befo
 		keys = append(keys, k)
 		return err
 	}, query, before, left+1)
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return err
 	}
-	keys = cut(w, keys, left)
-	deleted := int64(0)
-	err = w.s.write(ctx, func(tx runner) error {
-		deleted = 0
-		for some := range slices.Chunk(keys, chunk) {
-			either := strings.TrimSuffix(strings.Repeat("("+key+") OR ", len(some)), " OR ")
-			n, err := w.s.exec(ctx, tx, del+either, slices.Concat(some...)...)
-			if err != nil {
-				return err
-			}
-			deleted += n
-		}
-		return nil
+	return deleteRows(ctx, w, count, cut(w, keys, left), func(tx runner, some [][]any) (int64, error) {
+		either := strings.TrimSuffix(strings.Repeat("("+key+") OR ", len(some)), " OR ")
+		return w.s.exec(ctx, tx, del+either, slices.Concat(some...)...)
 	})
-	if err == nil {
-		*count += int(deleted)
-	}
-	return err
 }

@@ -4,17 +4,14 @@ import (
 	"context"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/ticket"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // ChangeTickets implements [store.Tickets].
 func (s *Store) ChangeTickets(ctx context.Context, changes store.TicketChanges, now store.Micros) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "change tickets", func() error {
-		plan, err := s.planTickets(ctx, &changes, now, nil)
-		if err != nil || len(plan.rows) == 0 {
+		plan, err := s.planChanges(ctx, &changes, now)
+		if err != nil || len(plan.Rows) == 0 {
 			return err
 		}
 		return s.write(ctx, func(tx runner) error { return s.applyTickets(ctx, tx, plan) })
@@ -29,7 +26,7 @@ func (s *Store) ResolveTicket(ctx context.Context, kind store.TicketKind, names 
 	}
 	var found map[store.TicketRef]*ticketRow
 	err := s.step(ctx, "read a ticket", func() (err error) {
-		found, err = s.readTickets(ctx, s.db, refs)
+		found, err = s.readTickets(ctx, refs)
 		return err
 	})
 	if err != nil {
@@ -43,7 +40,7 @@ func (s *Store) ResolveTicket(ctx context.Context, kind store.TicketKind, names 
 		if err := t.Resolvable(now); err != nil {
 			return store.Ticket{}, err
 		}
-		return t.Ticket, nil
+		return t.Ticket.Ticket, nil
 	}
 	return store.Ticket{}, store.ErrTicketNotFound
 }
@@ -53,11 +50,8 @@ func (s *Store) TakeTicket(ctx context.Context, ref store.TicketRef, taker store
 	if err := store.CheckTakeTicket(ref, taker); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "take a ticket", func() error {
-		found, err := s.readTickets(ctx, s.db, []store.TicketRef{ref})
+		found, err := s.readTickets(ctx, []store.TicketRef{ref})
 		if err != nil {
 			return err
 		}
@@ -69,11 +63,12 @@ func (s *Store) TakeTicket(ctx context.Context, ref store.TicketRef, taker store
 		if err != nil || taken == nil {
 			return err
 		}
-		return s.take(ctx, was, taken, event)
+		return s.takeTicket(ctx, was, taken, event)
 	})
 }
 
-func (s *Store) take(ctx context.Context, was *ticketRow, taken *ticket.Row, event store.Event) error {
+// takeTicket writes a ticket that was taken, and the event to the history of its token.
+func (s *Store) takeTicket(ctx context.Context, was *ticketRow, taken *rules.Ticket, event store.Event) error {
 	if event.Name == "" || was.owner == 0 {
 		return s.writeOne(ctx, func(on runner) error { return s.applyTicket(ctx, on, was, taken) })
 	}
@@ -85,6 +80,6 @@ func (s *Store) take(ctx context.Context, was *ticketRow, taken *ticket.Row, eve
 		if err := s.applyTicket(ctx, tx, was, taken); err != nil {
 			return err
 		}
-		return s.addHistory(ctx, tx, []entry{{token: was.owner, event: event, clause: store.NoClause}})
+		return s.addEvents(ctx, tx, was.owner, event)
 	})
 }

@@ -5,83 +5,85 @@ import (
 	"testing"
 )
 
-// Bug is a way to write a store wrong. Each looks right, and passes every test
-// that makes one call after the other, except where that is said.
+// Bug is a way to write a store wrong. Each bug looks right. Most pass every test that
+// makes one call after the other; the comment of a bug says so where it does not need a
+// race.
 type Bug string
 
-// The bugs that the suite must find. Some databases cannot show all of them:
-// one that executes transactions one after the other hides the first three,
-// [BugRevokeByFlagging] and [BugRotateWithoutCAS].
+// The bugs that the suite must find. Some databases cannot show all of them. A database
+// that runs one transaction after the other hides the first three, [BugRevokeByFlagging]
+// and [BugRotateWithoutCAS].
 const (
-	// BugCheckThenIncrement reads a counter, compares it with its limit, and
-	// increments it in a second statement.
+	// BugCheckThenIncrement reads a counter, compares it with its limit, and increments
+	// it in a second statement.
 	BugCheckThenIncrement Bug = "check then increment"
 	// BugReadModifyWrite reads a counter and writes the next value.
 	BugReadModifyWrite Bug = "read, modify, write"
-	// BugSerializableWithoutRetry leaves it to the database to refuse what
-	// conflicts, and hands the refusal to the caller.
+	// BugSerializableWithoutRetry lets the database refuse conflicting transactions and
+	// hands the refusal to the caller.
 	BugSerializableWithoutRetry Bug = "serializable without retry"
-	// BugRevokeByFlagging revokes recursively by flagging the descendants that
-	// it finds.
+	// BugRevokeByFlagging revokes recursively by flagging the descendants that it finds.
 	BugRevokeByFlagging Bug = "revoke by flagging"
-	// BugRotateWithoutCAS stores the next generation without comparing the
-	// current one in the same statement.
+	// BugRotateWithoutCAS stores the next generation without comparing the current one in
+	// the same statement.
 	BugRotateWithoutCAS Bug = "rotate without compare-and-swap"
-	// BugRefundTwice gives back the charges of a use each time it is asked, or
-	// whenever two ask at once.
+	// BugRefundTwice gives back the charges of a use at each call, or whenever two calls
+	// come at once.
 	BugRefundTwice Bug = "refund twice"
-	// BugNoLease lets everybody refresh, or everybody who asks at once.
+	// BugNoLease gives every caller a lease, or every one of those that come at once.
 	BugNoLease Bug = "no lease"
-	// BugLastWriteWins lets a commit overwrite the refresh token that another
-	// lease has stored.
+	// BugLastWriteWins lets a commit overwrite the refresh token that another lease has
+	// stored.
 	BugLastWriteWins Bug = "last write wins"
-	// BugSpendTwice charges a use again when it is repeated, or whenever two
-	// calls with one id meet.
+	// BugSpendTwice charges a use again when it is repeated, or whenever two calls with
+	// one id come at once.
 	BugSpendTwice Bug = "spend twice for one id"
 )
 
+// bugCases are all bugs, each with the cases that find it.
+var bugCases = []struct {
+	bug   Bug
+	cases []string
+}{
+	{BugCheckThenIncrement, []string{"spend/parallel uses stop at the limit", "budget/parallel uses of siblings stop at the parent's limit"}},
+	{BugReadModifyWrite, []string{"spend/parallel uses are all counted", "spend/parallel uses stop at the limit"}},
+	{BugSerializableWithoutRetry, []string{"spend/parallel uses are all counted", "refund/churn never exceeds the limit"}},
+	{BugRevokeByFlagging, []string{"revoke/leaves no survivor of a race"}},
+	{BugRotateWithoutCAS, []string{"rotate/parallel rotations have one successor", "rotate/parallel rotations without grace have one winner"}},
+	{BugRefundTwice, []string{"refund/gives back everything once", "refund/parallel refunds give back once"}},
+	{BugNoLease, []string{"refresh/lease keeps others out", "refresh/parallel leases have one holder"}},
+	{BugLastWriteWins, []string{"grant/overtaken commit becomes a spare", "grant/parallel commits lose no token"}},
+	{BugSpendTwice, []string{"spend/repeated use is charged once", "spend/parallel repeats are charged once"}},
+}
+
 // Bugs returns all bugs.
 func Bugs() []Bug {
-	return []Bug{
-		BugCheckThenIncrement, BugReadModifyWrite, BugSerializableWithoutRetry, BugRevokeByFlagging, BugRotateWithoutCAS,
-		BugRefundTwice, BugNoLease, BugLastWriteWins, BugSpendTwice,
+	var all []Bug
+	for _, b := range bugCases {
+		all = append(all, b.bug)
 	}
+	return all
 }
 
 // Cases returns the names of the subtests of [Run] that find the bug.
 func (b Bug) Cases() []string {
-	switch b {
-	case BugCheckThenIncrement:
-		return []string{"spend/parallel uses stop at the limit", "budget/parallel uses of siblings stop at the parent's limit"}
-	case BugReadModifyWrite:
-		return []string{"spend/parallel uses are all counted", "spend/parallel uses stop at the limit"}
-	case BugSerializableWithoutRetry:
-		return []string{"spend/parallel uses are all counted", "refund/churn never exceeds the limit"}
-	case BugRevokeByFlagging:
-		return []string{"revoke/leaves no survivor of a race"}
-	case BugRotateWithoutCAS:
-		return []string{"rotate/parallel rotations have one successor", "rotate/parallel rotations without grace have one winner"}
-	case BugRefundTwice:
-		return []string{"refund/gives back everything once", "refund/parallel refunds give back once"}
-	case BugNoLease:
-		return []string{"refresh/lease keeps others out", "refresh/parallel leases have one holder"}
-	case BugLastWriteWins:
-		return []string{"grant/overtaken commit becomes a spare", "grant/parallel commits lose no token"}
-	case BugSpendTwice:
-		return []string{"spend/repeated use is charged once", "spend/parallel repeats are charged once"}
+	for _, known := range bugCases {
+		if known.bug == b {
+			return slices.Clone(known.cases)
+		}
 	}
 	return nil
 }
 
-// attempts is how often MustCatch tries. A race does not show every time.
+// attempts is how often MustCatch tries. A race does not show up every time.
 const attempts = 50
 
-// MustCatch fails the test unless the suite finds the bug in the harness's
-// store. It is how the suite is tested, on every backend that can show the
-// bug: the store is a copy of the good one with that bug built in.
+// MustCatch fails the test unless the suite finds the bug in the harness's store. It
+// tests the suite on every backend that can show the bug. The store to give it is a copy
+// of the good one with that bug built in.
 //
-// It runs the subtests of [Run] that [Bug.Cases] names until one fails, fifty
-// times at most. The store must be sound otherwise: MustCatch also fails if it
+// MustCatch runs the subtests of [Run] that [Bug.Cases] names until one fails, fifty
+// times at most. The store must be sound otherwise: MustCatch also fails if the store
 // cannot even create a token.
 func MustCatch(t testing.TB, bug Bug, h Harness) {
 	t.Helper()
@@ -105,16 +107,15 @@ func MustCatch(t testing.TB, bug Bug, h Harness) {
 	t.Errorf("storetest: the bug %q was not found by any of %q in %d attempts", bug, names, attempts)
 }
 
-// sound is a case that every store passes that can do anything at all.
+// sound is a case that every working store passes, whatever bug it has.
 const sound = "create/root is stored with its grant"
 
 // try runs one case of the suite.
 func try(t testing.TB, h Harness, b Backend, name string) (failures []string, failed bool) {
 	t.Helper()
-	all := cases()
-	i := slices.IndexFunc(all, func(c testCase) bool { return c.name == name })
+	i := slices.IndexFunc(suite, func(c testCase) bool { return c.name == name })
 	if i < 0 {
 		t.Fatalf("storetest: there is no case %q", name)
 	}
-	return record(t, t.Name()+"/"+name, func(t testing.TB) { all[i].run(newEnv(t, h, b)) })
+	return record(t, t.Name()+"/"+name, func(t testing.TB) { suite[i].run(newEnv(t, h, b)) })
 }

@@ -3,18 +3,14 @@ package storetest
 import (
 	"context"
 	"crypto/sha512"
-	"errors"
 	"fmt"
-	"reflect"
-	"runtime/debug"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
 )
 
-// t0 is when the cases begin. The suite has no clock.
+// t0 is the instant at which the cases begin. The suite has no clock.
 const t0 store.Micros = 1_900_000_000_000_000
 
 const (
@@ -22,31 +18,43 @@ const (
 	minute = 60 * second
 	hour   = 60 * minute
 	day    = 24 * hour
+	month  = 30 * day
 )
 
-// patience bounds one case, so that a store that hangs fails instead.
+const (
+	grace     = 30 * time.Second    // usual grace of a rotation
+	ttl       = 12 * time.Second    // usual duration of a lease
+	retention = 30 * 24 * time.Hour // how long the cases keep dead tokens
+)
+
+// Short names for what nearly every clause of the suite says.
+const (
+	none      = store.NoClause
+	unlimited = store.Unlimited
+)
+
+// patience bounds one case. A store that hangs fails instead.
 const patience = 2 * time.Minute
 
 // env is what a case works with.
 type env struct {
 	testing.TB
-	// ctx is the context of all calls.
-	ctx context.Context
-	// s spreads consecutive calls over all nodes, so that every case also
-	// checks that a step is visible everywhere once it has returned.
+	ctx context.Context // of all calls
+	// s sends consecutive calls to different nodes. So every case also checks that a step
+	// is visible on all nodes once it has returned.
 	s     store.Store
 	nodes []store.Store
 	dump  func(context.Context) ([]byte, error)
 
 	rounds   int
 	maxDepth int
-	drawn    uint64 // ids
+	drawn    uint64 // how many ids
 }
 
 func newEnv(t testing.TB, h Harness, b Backend) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	e := &env{TB: t, ctx: ctx, s: &roundRobin{nodes: b.Nodes}, nodes: b.Nodes, dump: b.Dump, rounds: h.Rounds, maxDepth: h.MaxDepth}
+	e := &env{TB: t, ctx: ctx, s: roundRobin(b.Nodes), nodes: b.Nodes, dump: b.Dump, rounds: h.Rounds, maxDepth: h.MaxDepth}
 	if e.rounds == 0 {
 		e.rounds = 10
 	}
@@ -56,7 +64,7 @@ func newEnv(t testing.TB, h Harness, b Backend) *env {
 	return e
 }
 
-// bytes draws deterministic bytes that no other draw of any case returns.
+// bytes draws deterministic bytes. No other draw of any case returns the same.
 func (e *env) bytes() [64]byte {
 	e.drawn++
 	return sha512.Sum512(fmt.Appendf(nil, "%s %d", e.Name(), e.drawn))
@@ -86,15 +94,46 @@ type tok struct {
 
 func (k *tok) id() store.TokenID { return k.Token.ID }
 
-func present(t store.Token) store.Presented {
-	return store.Presented{ID: t.ID, Seq: 1, Sum: t.Sum}
+// spent returns what Spend returns when it first charges the clause.
+func (k *tok) spent(clause int) store.Spent {
+	return store.Spent{Grant: k.Grant, Owner: k.Owner, Key: k.Key, Clause: clause}
 }
 
-// What the grants of the suite were granted and asked for.
+// forged returns how somebody presents the token with another sum.
+func (k *tok) forged(e *env) store.Presented {
+	return store.Presented{ID: k.id(), Seq: k.Presented.Seq, Sum: e.sum()}
+}
+
+func idsOf(toks ...*tok) []store.TokenID {
+	var ids []store.TokenID
+	for _, k := range toks {
+		ids = append(ids, k.id())
+	}
+	return ids
+}
+
+func issued(t store.Token) *tok {
+	return &tok{t, store.Presented{ID: t.ID, Seq: 1, Sum: t.Sum}}
+}
+
+// limits returns a clause with its two limits and the parent's clause that it draws on.
+func limits(at, other store.Limit, draws int) store.Clause {
+	return store.Clause{AT: at, Other: other, Draws: draws}
+}
+
+// at returns a clause of which only the AT counter matters.
+func at(limit store.Limit, draws int) store.Clause { return limits(limit, unlimited, draws) }
+
+// The scope and the audience of the suite's grants.
 const (
 	grantScope    = "openid offline_access"
 	grantAudience = "https://a.example urn:example:b"
 )
+
+// granted returns the state of a grant with the suite's scope and audience.
+func granted(generation uint64, token store.Sealed, spares ...store.Spare) store.RefreshState {
+	return store.RefreshState{Generation: generation, Token: token, Spares: spares, Scope: grantScope, Audience: grantAudience}
+}
 
 // newGrant returns a grant that is not stored.
 func (e *env) newGrant(owner store.OwnerID) store.Grant {
@@ -102,11 +141,22 @@ func (e *env) newGrant(owner store.OwnerID) store.Grant {
 }
 
 // newToken returns a token that is not stored.
-func (e *env) newToken(g store.GrantID, o store.OwnerID, clauses ...store.Clause) store.Token {
-	return store.Token{
+func (e *env) newToken(g store.GrantID, o store.OwnerID, clauses ...store.Clause) *tok {
+	return issued(store.Token{
 		ID: e.tokenID(), Grant: g, Owner: o, Sum: e.sum(), Key: e.sealed(), About: e.sealed(),
 		Created: t0, Expires: t0 + 365*day, Clauses: clauses,
-	}
+	})
+}
+
+// newRoot returns a grant and its first token, neither of them stored.
+func (e *env) newRoot(clauses ...store.Clause) (store.Grant, *tok) {
+	g := e.newGrant(e.ownerID())
+	return g, e.newToken(g.ID, g.Owner, clauses...)
+}
+
+// newChild returns a child that is not stored.
+func (e *env) newChild(parent *tok, clauses ...store.Clause) *tok {
+	return e.newToken(parent.Grant, parent.Owner, clauses...)
 }
 
 // root stores a grant and its first token.
@@ -118,23 +168,33 @@ func (e *env) root(clauses ...store.Clause) *tok {
 func (e *env) rootOf(owner store.OwnerID, clauses ...store.Clause) *tok {
 	e.Helper()
 	g := e.newGrant(owner)
-	t := e.newToken(g.ID, g.Owner, clauses...)
-	e.ok(e.s.CreateRoot(e.ctx, g, t, store.TicketChanges{}), "CreateRoot")
-	return &tok{t, present(t)}
+	k := e.newToken(g.ID, g.Owner, clauses...)
+	e.ok(e.createRoot(g, k, store.TicketChanges{}), "CreateRoot")
+	return k
 }
 
-// newChild returns a child that is not stored.
-func (e *env) newChild(parent *tok, clauses ...store.Clause) store.Token {
-	return e.newToken(parent.Grant, parent.Owner, clauses...)
+// rootExpiring stores a root that expires.
+func (e *env) rootExpiring(expires store.Micros, clauses ...store.Clause) *tok {
+	e.Helper()
+	g, k := e.newRoot(clauses...)
+	k.Expires = expires
+	e.ok(e.createRoot(g, k, store.TicketChanges{}), "CreateRoot")
+	return k
 }
 
 // child stores a child with a use that is not counted.
 func (e *env) child(parent *tok, clauses ...store.Clause) *tok {
 	e.Helper()
-	t := e.newChild(parent, clauses...)
-	_, err := e.s.CreateChild(e.ctx, parent.Presented, e.uncounted(), t)
-	e.ok(err, "CreateChild")
-	return &tok{t, present(t)}
+	return e.childExpiring(parent, t0+365*day, clauses...)
+}
+
+// childExpiring stores a child that expires; 0 means never.
+func (e *env) childExpiring(parent *tok, expires store.Micros, clauses ...store.Clause) *tok {
+	e.Helper()
+	k := e.newChild(parent, clauses...)
+	k.Expires = expires
+	e.derive(parent.Presented, e.uncounted(), k)
+	return k
 }
 
 // use returns a use with a new id.
@@ -144,187 +204,75 @@ func (e *env) use(k store.Kind, candidates ...int) store.Use {
 
 func (e *env) uncounted() store.Use { return e.use(store.UseUncounted) }
 
-// spend makes one use for an access token.
-func (e *env) spend(k *tok, candidates ...int) store.Spent {
-	e.Helper()
-	spent, err := e.s.Spend(e.ctx, k.Presented, e.use(store.UseAT, candidates...))
-	e.ok(err, "Spend")
-	return spent
-}
-
-// info reads a token.
-func (e *env) info(id store.TokenID) store.TokenInfo {
-	e.Helper()
-	i, err := e.s.Token(e.ctx, id)
-	e.ok(err, "Token")
-	return i
-}
-
-// used returns how often each clause's AT counter was spent.
-func (e *env) used(k *tok) []int64 {
-	e.Helper()
-	var all []int64
-	for _, c := range e.info(k.id()).Counters {
-		all = append(all, c.ATUsed)
-	}
-	return all
-}
-
-// history returns the names of the token's events, newest first.
-func (e *env) history(ids ...store.TokenID) []string {
-	e.Helper()
-	records, next, err := e.s.Events(e.ctx, ids, store.Page{Limit: 1000})
-	e.ok(err, "Events")
-	e.equal(next, "", "cursor after all events")
-	var names []string
-	for _, r := range records {
-		names = append(names, r.Name)
-	}
-	return names
+// noted returns a use with a new id that leaves an event.
+func (e *env) noted(name string, k store.Kind, candidates ...int) store.Use {
+	u := e.use(k, candidates...)
+	u.Event = event(name, t0)
+	return u
 }
 
 func event(name string, at store.Micros) store.Event {
 	return store.Event{Name: name, Comment: "comment", Address: "192.0.2.1", UserAgent: "agent/1.0", Time: at}
 }
 
-// ok ends the case unless the step succeeded.
-func (e *env) ok(err error, what string, args ...any) {
-	e.Helper()
-	if err != nil {
-		e.Fatalf("%s: %v", fmt.Sprintf(what, args...), err)
+// newTicket returns a pending ticket with contents, valid for ten minutes and not stored.
+func (e *env) newTicket(kind store.TicketKind) store.Ticket {
+	t := store.Ticket{
+		TicketRef: e.unknown(kind), Status: store.TicketPending, Key: e.sealed(), Payload: e.sealed(), Expires: t0 + 10*minute,
+	}
+	if kind == store.TicketShort {
+		t.Status, t.Expires = store.TicketReady, 0
+	}
+	return t
+}
+
+// unknown names a ticket that is not stored.
+func (e *env) unknown(kind store.TicketKind) store.TicketRef {
+	return store.TicketRef{Kind: kind, ID: e.ticketID()}
+}
+
+// newCode returns a ticket of a token that is ready to be taken and not stored.
+func (e *env) newCode(owner *tok) store.Ticket {
+	t := e.newTicket(store.TicketTransfer)
+	t.Status, t.Token = store.TicketReady, owner.id()
+	return t
+}
+
+// newShort returns a short token that is not stored.
+func (e *env) newShort(owner *tok) store.Ticket {
+	t := e.newTicket(store.TicketShort)
+	t.Token = owner.id()
+	return t
+}
+
+// The functions below return changes to tickets of one kind each.
+
+func (e *env) consuming(refs ...store.TicketRef) store.TicketChanges {
+	return store.TicketChanges{By: e.useID(), Consume: refs}
+}
+
+func completing(c store.Completion) store.TicketChanges {
+	return store.TicketChanges{Complete: []store.Completion{c}}
+}
+
+func dropping(refs ...store.TicketRef) store.TicketChanges { return store.TicketChanges{Drop: refs} }
+
+func putting(tickets ...store.Ticket) store.TicketChanges { return store.TicketChanges{Put: tickets} }
+
+// rotation returns a rotation of the token, as it is presented, to a new successor.
+func (e *env) rotation(k *tok, grace time.Duration) store.Rotation {
+	return store.Rotation{
+		From: k.Presented, To: store.Presented{ID: k.Presented.ID, Seq: k.Presented.Seq + 1, Sum: e.sum()},
+		Key: e.sealed(), Successor: e.sealed(), Expires: t0 + 400*day, Now: t0 + second, Grace: grace,
 	}
 }
 
-// fails checks that a step failed with the error.
-func (e *env) fails(err, want error, what string, args ...any) {
-	e.Helper()
-	if !errors.Is(err, want) {
-		e.Errorf("%s: got error %v, want %v", fmt.Sprintf(what, args...), err, want)
-	}
+// newCommit returns a commit of a new refresh token that is not stored.
+func (e *env) newCommit(g store.GrantID, l store.LeaseID, generation uint64) store.Commit {
+	return store.Commit{Grant: g, Lease: l, Generation: generation, Token: e.sealed(), Now: t0}
 }
 
-// refused checks that a step failed because of its arguments.
-func (e *env) refused(err error, what string, args ...any) {
-	e.Helper()
-	if _, ok := errors.AsType[*store.ArgumentError](err); !ok {
-		e.Errorf("%s: got error %v, want an ArgumentError", fmt.Sprintf(what, args...), err)
-	}
-}
-
-// stale checks that a step failed with a StaleError.
-func (e *env) stale(err error, want store.StaleError, what string, args ...any) {
-	e.Helper()
-	got, ok := errors.AsType[*store.StaleError](err)
-	if !ok || *got != want {
-		e.Errorf("%s: got %v, want %+v", fmt.Sprintf(what, args...), describe(err), want)
-	}
-}
-
-// busy checks that a step failed with a BusyError.
-func (e *env) busy(err error, until store.Micros, what string, args ...any) {
-	e.Helper()
-	got, ok := errors.AsType[*store.BusyError](err)
-	if !ok || got.Until != until {
-		e.Errorf("%s: got %v, want busy until %d", fmt.Sprintf(what, args...), describe(err), until)
-	}
-}
-
-// exhausted checks that a step failed with an ExhaustedError, and returns it.
-func (e *env) exhausted(err error, what string, args ...any) *store.ExhaustedError {
-	e.Helper()
-	got, ok := errors.AsType[*store.ExhaustedError](err)
-	if !ok {
-		e.Fatalf("%s: got %v, want an ExhaustedError", fmt.Sprintf(what, args...), describe(err))
-	}
-	return got
-}
-
-func isExhausted(err error) bool {
-	_, ok := errors.AsType[*store.ExhaustedError](err)
-	return ok
-}
-
-func describe(err error) string {
-	if err == nil {
-		return "success"
-	}
-	return fmt.Sprintf("%T %+v", err, err)
-}
-
-// oneWinner checks that one of several calls succeeded, and how the others
-// failed.
-func (e *env) oneWinner(errs []error, loser error, what string) {
-	e.Helper()
-	won := 0
-	for _, err := range errs {
-		if err == nil {
-			won++
-		} else if !errors.Is(err, loser) {
-			e.Errorf("%s: got error %v, want %v", what, err, loser)
-		}
-	}
-	e.equal(won, 1, "%s: winners", what)
-}
-
-// equal compares deeply. A nil and an empty slice of the same type are equal.
-func (e *env) equal(got, want any, what string, args ...any) {
-	e.Helper()
-	if same(reflect.ValueOf(got), reflect.ValueOf(want)) {
-		return
-	}
-	e.Errorf("%s:\n got %+v\nwant %+v", fmt.Sprintf(what, args...), got, want)
-}
-
-func same(a, b reflect.Value) bool {
-	if !a.IsValid() || !b.IsValid() || a.Type() != b.Type() {
-		return a.IsValid() == b.IsValid() && !a.IsValid()
-	}
-	switch a.Kind() {
-	case reflect.Slice, reflect.Array:
-		if a.Len() != b.Len() {
-			return false
-		}
-		for i := range a.Len() {
-			if !same(a.Index(i), b.Index(i)) {
-				return false
-			}
-		}
-		return true
-	case reflect.Struct:
-		for i := range a.NumField() {
-			if !same(a.Field(i), b.Field(i)) {
-				return false
-			}
-		}
-		return true
-	}
-	return reflect.DeepEqual(a.Interface(), b.Interface())
-}
-
-// parallel runs f n times at once, each on one node, and waits. What f draws
-// or checks it does before or after: f itself only calls the store.
-func (e *env) parallel(n int, f func(i int, s store.Store)) {
-	e.Helper()
-	var (
-		wg     sync.WaitGroup
-		start  = make(chan struct{})
-		panics = make(chan string, n)
-	)
-	for i := range n {
-		wg.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					panics <- fmt.Sprintf("%v\n%s", p, debug.Stack())
-				}
-			}()
-			<-start
-			f(i, e.nodes[i%len(e.nodes)])
-		})
-	}
-	close(start)
-	wg.Wait()
-	close(panics)
-	for p := range panics {
-		e.Fatalf("a concurrent call panicked: %s", p)
-	}
+// replacement returns a replacement of the token's grant with a lease of its own.
+func (e *env) replacement(k *tok, generation uint64) store.Replacement {
+	return store.Replacement{Grant: k.Grant, Owner: k.Owner, Lease: e.leaseID(), Generation: generation, Token: e.sealed(), Now: t0}
 }

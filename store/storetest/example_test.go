@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// What happens if the store fails before or after any of its steps? Run once
-// to learn the points, then once more for each of them.
+// What happens if the store fails before or after any of its steps? The first run learns
+// the points. Then there is one more run for each of them.
 func ExampleFaulty() {
 	ctx := context.Background()
 	redeem := func(s store.Store) error {

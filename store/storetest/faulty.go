@@ -9,16 +9,16 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// ErrFault is an error for injected faults: nothing that package store
-// documents, so a caller must take it for an outcome that is unknown.
+// ErrFault is an error for injected faults. Package store does not document it, so a
+// caller must take the outcome for unknown.
 var ErrFault = errors.New("storetest: injected fault")
 
 // Call is one point at which a step can be made to fail.
 type Call struct {
 	Method string // of store.Store
 	N      int    // how many calls of this method have begun, this one included
-	// Before says that the step has not happened yet. Otherwise it has been
-	// made, with the outcome Err.
+	// Before says that the step has not taken effect. Otherwise it has, with the outcome
+	// Err.
 	Before bool
 	Err    error
 }
@@ -51,8 +51,8 @@ func FailAt(point Call, err error) func(Call) error {
 	}
 }
 
-// FailFrom makes every step fail with err from that point on: the store, or
-// the process that speaks to it, is gone.
+// FailFrom makes every step fail with err from that point on: the store is gone, or the
+// process that speaks to it.
 func FailFrom(point Call, err error) func(Call) error {
 	var (
 		mu   sync.Mutex
@@ -68,20 +68,20 @@ func FailFrom(point Call, err error) func(Call) error {
 	}
 }
 
-// Faulty wraps a store and makes its steps fail on demand, before they take
-// effect (the store is not called at all) or after (it was, and the answer is
-// lost). It counts the calls.
+// Faulty is a [store.Store] that wraps another one and makes its steps fail on demand. A
+// step that fails before it takes effect never reaches the store. A step that fails after
+// it took effect loses only the answer. Faulty counts the calls.
 //
-//	// What does the issuer do, and does it survive if any of it fails?
+//	// Learn what the issuer does. Then check that it survives the failure of each step.
 //	f := storetest.NewFaulty(memstore.New(), nil)
 //	run(f)
 //	for _, point := range f.Trace() {
 //		run(storetest.NewFaulty(memstore.New(), storetest.FailAt(point, storetest.ErrFault)))
 //	}
 //
-// It is safe for concurrent use; the callback must be so as well.
+// Faulty is safe for concurrent use. The callback must be safe as well.
 type Faulty struct {
-	inner store.Store
+	forwarder
 
 	mu    sync.Mutex
 	fault func(Call) error
@@ -91,30 +91,30 @@ type Faulty struct {
 
 var _ store.Store = (*Faulty)(nil)
 
-// NewFaulty wraps a store. fault is asked before and after each step; if it
-// returns an error, the caller gets that one and no result. A nil fault never
-// fails.
+// NewFaulty wraps a store. It asks fault before and after each step. If fault returns an
+// error, the caller gets that error and no result. A nil fault never fails.
 func NewFaulty(inner store.Store, fault func(Call) error) *Faulty {
-	f := &Faulty{inner: inner}
+	f := new(Faulty)
+	f.forwarder.around = func(method string, do func(store.Store) error) error { return f.step(inner, method, do) }
 	f.Reset(fault)
 	return f
 }
 
-// Reset replaces the callback, and forgets what was counted and traced.
+// Reset replaces the callback and forgets the counts and the trace.
 func (f *Faulty) Reset(fault func(Call) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault, f.calls, f.trace = fault, make(map[string]int), nil
 }
 
-// Calls tells how many calls of a method have begun.
+// Calls returns how many calls of a method have begun.
 func (f *Faulty) Calls(method string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[method]
 }
 
-// Trace returns the points that were passed, in order.
+// Trace returns the points that the calls have passed, in order.
 func (f *Faulty) Trace() []Call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,30 +124,24 @@ func (f *Faulty) Trace() []Call {
 // Methods returns the names of all methods of store.Store.
 func Methods() []string {
 	return []string{
-		"CreateRoot",
-		"CreateChild",
-		"Lookup",
-		"Spend",
-		"Refund",
-		"Rotate",
-		"Revoke",
-		"BeginRefresh",
-		"CommitRefresh",
-		"EndRefresh",
-		"Grant",
-		"ReplaceGrant",
-		"ChangeTickets",
-		"ResolveTicket",
-		"TakeTicket",
-		"Token",
-		"List",
-		"Subtree",
-		"Events",
-		"Sweep",
-		"Sealed",
-		"Reseal",
-		"DeleteOwner",
+		"CreateRoot", "CreateChild", "Lookup", "Spend", "Refund", "Rotate", "Revoke",
+		"BeginRefresh", "CommitRefresh", "EndRefresh", "Grant", "ReplaceGrant",
+		"ChangeTickets", "ResolveTicket", "TakeTicket",
+		"Token", "List", "Subtree", "Events", "Sweep", "Sealed", "Reseal", "DeleteOwner",
 	}
+}
+
+// step makes one call.
+func (f *Faulty) step(inner store.Store, method string, do func(store.Store) error) error {
+	n := f.begin(method)
+	if err := f.pass(Before(method, n)); err != nil {
+		return err
+	}
+	err := do(inner)
+	if lost := f.pass(Call{Method: method, N: n, Err: err}); lost != nil {
+		return lost
+	}
+	return err
 }
 
 func (f *Faulty) begin(method string) int {
@@ -167,37 +161,4 @@ func (f *Faulty) pass(c Call) error {
 		return nil
 	}
 	return fault(c)
-}
-
-// step1 makes one call that has a result.
-func step1[T any](f *Faulty, method string, do func() (T, error)) (T, error) {
-	var none T
-	n := f.begin(method)
-	if err := f.pass(Call{Method: method, N: n, Before: true}); err != nil {
-		return none, err
-	}
-	out, err := do()
-	if lost := f.pass(Call{Method: method, N: n, Err: err}); lost != nil {
-		return none, lost
-	}
-	return out, err
-}
-
-// step0 makes one call that has no result.
-func step0(f *Faulty, method string, do func() error) error {
-	_, err := step1(f, method, func() (struct{}, error) { return struct{}{}, do() })
-	return err
-}
-
-// page makes one call that returns a page.
-func page[T any](f *Faulty, method string, do func() ([]T, string, error)) ([]T, string, error) {
-	type result struct {
-		entries []T
-		next    string
-	}
-	r, err := step1(f, method, func() (result, error) {
-		entries, next, err := do()
-		return result{entries, next}, err
-	})
-	return r.entries, r.next, err
 }

@@ -6,101 +6,81 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-func mixedCases() []testCase {
-	return []testCase{
-		{name: "steps of all kinds on one tree", run: mixedSteps},
-	}
+// branch is what one caller of mixedSteps does, and how it went.
+type branch struct {
+	kept, gone, child *tok
+	birth             store.Use
+	spends            []store.Use
+	rotation          store.Rotation
+	short             store.Ticket
+	lease             store.LeaseID
+
+	spendErrs []error
+	err       error // of all other steps, which nothing is in the way of
 }
 
-// mixedSteps lets callers do everything at once with the tokens of one tree,
-// each with a branch of its own below a budget that all share. Contention,
-// deadlocks included, is the store's business; the sums must be right.
+// mixedSteps lets callers do everything at once with the tokens of one tree. Each has a
+// branch of its own below a budget that all share. Contention, deadlocks included, is the
+// store's business. The sums must be right.
 //
 // proves P3, P4, P6
 func mixedSteps(e *env) {
-	const callers, limit = 2 * nodes, 3 * nodes
+	const limit = 3 * nodes
 	for range max(1, e.rounds/2) {
-		root := e.root(store.Clause{AT: limit, Other: store.Unlimited, Draws: store.NoClause})
-		type branch struct {
-			kept, gone, child  *tok
-			newChild           store.Token
-			make               store.Use
-			spends             [4]store.Use
-			rotation           store.Rotation
-			short              store.Ticket
-			lease              store.LeaseID
-			spentErr           [4]error
-			refundErr, madeErr error
-			others             []error
-		}
-		var branches [callers]branch
-		for i := range branches {
-			b := &branches[i]
-			b.kept, b.gone = e.child(root, at(store.Unlimited, 0)), e.child(root, at(store.Unlimited, 0))
-			b.newChild = e.newChild(b.kept, at(store.Unlimited, 0))
-			b.child = &tok{b.newChild, present(b.newChild)}
-			b.make = e.use(store.UseOther, 0)
-			for j := range b.spends {
-				b.spends[j] = e.use(store.UseAT, 0)
-				b.spends[j].Event = event("AT_created", t0)
+		root := e.root(at(limit, none))
+		branches := several(callers, func() *branch {
+			b := &branch{kept: e.child(root, at(unlimited, 0)), gone: e.child(root, at(unlimited, 0))}
+			b.child, b.birth = e.newChild(b.kept, at(unlimited, 0)), e.use(store.UseOther, 0)
+			b.spends, b.rotation = e.uses(4, "AT_created", 0), e.rotation(b.kept, grace)
+			b.short, b.lease = e.newShort(b.kept), e.leaseID()
+			b.rotation.Tickets = putting(b.short)
+			return b
+		})
+		e.atOnce(callers, func(i int, s store.Store) error {
+			b := branches[i]
+			do := func(err error) { b.err = errors.Join(b.err, err) }
+			spend := func(p store.Presented) {
+				b.spendErrs = append(b.spendErrs, errOf(s.Spend(e.ctx, p, b.spends[len(b.spendErrs)])))
 			}
-			b.rotation = e.rotation(b.kept, grace)
-			b.short = e.newShort(b.kept)
-			b.rotation.Tickets.Put = []store.Ticket{b.short}
-			b.lease = e.leaseID()
-		}
-		e.parallel(callers, func(i int, s store.Store) {
-			b := &branches[i]
-			do := func(err error) { b.others = append(b.others, err) }
-			_, b.spentErr[0] = s.Spend(e.ctx, b.kept.Presented, b.spends[0])
-			_, b.madeErr = s.CreateChild(e.ctx, b.kept.Presented, b.make, b.newChild)
-			_, b.spentErr[1] = s.Spend(e.ctx, b.child.Presented, b.spends[1])
-			_, err := s.Rotate(e.ctx, b.rotation)
-			do(err)
-			_, b.spentErr[2] = s.Spend(e.ctx, b.rotation.To, b.spends[2])
-			b.refundErr = s.Refund(e.ctx, b.spends[1].ID, t0)
-			_, err = s.BeginRefresh(e.ctx, root.Grant, b.lease, t0+store.Micros(i), ttl)
-			if busy := (*store.BusyError)(nil); err != nil && !errors.As(err, &busy) {
+			spend(b.kept.Presented)
+			do(errOf(s.CreateChild(e.ctx, b.kept.Presented, b.birth, b.child.Token)))
+			spend(b.child.Presented)
+			do(errOf(s.Rotate(e.ctx, b.rotation)))
+			spend(b.rotation.To)
+			do(s.Refund(e.ctx, b.spends[1].ID, t0))
+			_, err := s.BeginRefresh(e.ctx, root.Grant, b.lease, t0+store.Micros(i), ttl)
+			if _, busy := errors.AsType[*store.BusyError](err); !busy {
 				do(err)
 			}
-			_, err = s.Revoke(e.ctx, store.Revocation{Token: b.gone.id(), Recursive: i%2 == 0, By: b.rotation.To, Now: t0})
-			do(err)
-			_, err = s.Lookup(e.ctx, b.child.Presented, t0)
-			do(err)
+			do(errOf(s.Revoke(e.ctx, store.Revocation{Token: b.gone.id(), Recursive: i%2 == 0, By: b.rotation.To, Now: t0})))
+			do(errOf(s.Lookup(e.ctx, b.child.Presented, t0)))
 			_, _, err = s.Subtree(e.ctx, root.id(), store.Page{Limit: 100})
 			do(err)
-			_, b.spentErr[3] = s.Spend(e.ctx, root.Presented, b.spends[3])
+			spend(root.Presented)
 			do(s.CommitRefresh(e.ctx, store.Commit{Grant: root.Grant, Lease: b.lease, Generation: 1, Token: b.short.Key, Now: t0}))
+			return nil
 		})
 
-		charged, events := int64(0), 0
-		for i := range branches {
-			b := &branches[i]
-			e.ok(b.madeErr, "CreateChild")
-			e.ok(b.refundErr, "Refund")
-			for _, err := range b.others {
-				e.ok(err, "a step that nothing is in the way of")
-			}
-			for j, err := range b.spentErr {
-				switch {
-				case err == nil && j != 1: // which was refunded
+		charged := 0
+		for _, b := range branches {
+			e.ok(b.err, "a step that nothing is in the way of")
+			for _, i := range e.delivered(b.spendErrs) {
+				if i != 1 { // which was refunded
 					charged++
-					events++
-				case err != nil && !isExhausted(err):
-					e.Errorf("Spend: %v", describe(err))
 				}
 			}
-			_, err := e.s.Lookup(e.ctx, b.gone.Presented, t0)
-			e.fails(err, store.ErrRevoked, "Lookup of a revoked token")
-			e.equal(e.resolve(b.short.TicketRef), b.short, "short token")
+			e.fails(e.lookupErr(b.gone.Presented, t0), store.ErrRevoked, "Lookup of a revoked token")
+			e.wantTicket(b.short)
 		}
-		e.equal(e.used(root), []int64{charged}, "uses of the root")
+		e.wantUsed(root, int64(charged))
 		if charged > limit {
 			e.Errorf("%d uses were delivered, the limit is %d", charged, limit)
 		}
 		tree := e.subtree(root.id(), 7)
 		e.equal(len(tree), 1+3*callers, "tokens")
-		e.equal(len(e.history(idsOf(tree)...)), events, "events")
+		events, _, err := e.s.Events(e.ctx, infoIDs(tree), store.Page{Limit: 1000})
+		e.ok(err, "Events")
+		e.equal(len(events), charged, "events")
 		state := e.grantState(root.Grant)
 		e.equal(state.Generation, uint64(2), "generation of the grant")
 		e.equal(1+len(state.Spares), callers, "refresh tokens kept")

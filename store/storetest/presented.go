@@ -1,26 +1,6 @@
 package storetest
 
-import (
-	"github.com/mytoken-go/sdk/store"
-)
-
-func presentedCases() []testCase {
-	return []testCase{
-		{name: "unknown token", run: presentedUnknown},
-		{name: "forged token", run: presentedForged},
-		{name: "revoked token", run: presentedRevoked},
-		{name: "outdated token within its grace", run: presentedInGrace},
-		{name: "outdated token after its grace", run: presentedAfterGrace},
-		{name: "outdated token after its successor was seen", run: presentedAfterConfirmation},
-		{name: "outdated token after its successor was seen in a repeat", run: presentedAgain},
-		{name: "outdated token without grace", run: presentedWithoutGrace},
-		{name: "outdated token forged", run: presentedOutdatedForged},
-		{name: "revocation comes before staleness", run: presentedRevokedOutdated},
-		{name: "comes before anything else in the way", run: presentedFirst},
-		{name: "failed step confirms nothing", run: presentedFailed},
-		{name: "lookup spends and writes nothing", run: lookupWritesNothing},
-	}
-}
+import "github.com/mytoken-go/sdk/store"
 
 func presentedUnknown(e *env) {
 	root := e.root()
@@ -32,20 +12,18 @@ func presentedUnknown(e *env) {
 func presentedForged(e *env) {
 	root := e.root()
 	next, _ := e.rotate(root, grace)
+	seq := func(n uint64) store.Presented {
+		return store.Presented{ID: root.id(), Seq: n, Sum: next.Presented.Sum}
+	}
+	ofFirst := next.Presented
+	ofFirst.Sum = root.Presented.Sum
 	for _, s := range e.steps(root) {
-		p := next.Presented
-		p.Sum = e.sum()
-		e.fails(s.do(p, t0), store.ErrForged, "%s, current generation, another sum", s.name)
-		p.Sum = root.Presented.Sum
-		e.fails(s.do(p, t0), store.ErrForged, "%s, current generation, the sum of the first", s.name)
-		p = next.Presented
-		p.Seq = 3
-		e.fails(s.do(p, t0), store.ErrForged, "%s, a generation to come", s.name)
-		p.Seq = 1 << 40
-		e.fails(s.do(p, t0), store.ErrForged, "%s, a generation far away", s.name)
+		e.fails(s.do(next.forged(e), t0), store.ErrForged, "%s, current generation, another sum", s.name)
+		e.fails(s.do(ofFirst, t0), store.ErrForged, "%s, current generation, the sum of the first", s.name)
+		e.fails(s.do(seq(3), t0), store.ErrForged, "%s, a generation to come", s.name)
+		e.fails(s.do(seq(1<<40), t0), store.ErrForged, "%s, a generation far away", s.name)
 		if s.name != "Rotate" { // whose arguments would be wrong
-			p.Seq = 0
-			e.fails(s.do(p, t0), store.ErrForged, "%s, generation zero", s.name)
+			e.fails(s.do(seq(0), t0), store.ErrForged, "%s, generation zero", s.name)
 		}
 	}
 	for _, s := range e.steps(root) {
@@ -58,13 +36,11 @@ func presentedRevoked(e *env) {
 	root := e.root()
 	child := e.child(root)
 	grandchild := e.child(child)
-	e.revoke(child.id(), true)
+	e.revoke(child, true)
 	for _, s := range e.steps(root) {
 		e.fails(s.do(child.Presented, t0), store.ErrRevoked, "%s with a revoked token", s.name)
 		e.fails(s.do(grandchild.Presented, t0), store.ErrRevoked, "%s below a revoked token", s.name)
-		p := child.Presented
-		p.Sum = e.sum()
-		if err := s.do(p, t0); err == nil {
+		if err := s.do(child.forged(e), t0); err == nil {
 			e.Errorf("%s with a forged and revoked token succeeded", s.name)
 		}
 	}
@@ -72,24 +48,21 @@ func presentedRevoked(e *env) {
 
 // proves P8
 func presentedInGrace(e *env) {
-	root := e.root(store.Clause{AT: 9, Other: 9, Draws: store.NoClause})
+	root := e.root(limits(9, 9, none))
 	_, r := e.rotate(root, grace)
 	until := r.Now.Add(grace)
 	for _, s := range e.steps(root) {
 		e.ok(s.do(root.Presented, r.Now), "%s at the instant of the rotation", s.name)
 		e.ok(s.do(root.Presented, until), "%s at the last instant of the grace", s.name)
 	}
-	state, err := e.s.Lookup(e.ctx, root.Presented, until)
-	e.ok(err, "Lookup")
+	state := e.lookup(root.Presented, until)
 	e.equal(state.Key, root.Key, "key for the outdated generation")
 	e.equal(state.Outdated, true, "Lookup says that the generation is outdated")
 	e.equal(state.Seq, uint64(2), "current generation")
-	spent, err := e.s.Spend(e.ctx, root.Presented, e.use(store.UseAT, 0))
-	e.ok(err, "Spend")
-	e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key, Outdated: true}, "Spend")
-	spent, err = e.s.CreateChild(e.ctx, root.Presented, e.use(store.UseOther, 0), e.newChild(root))
-	e.ok(err, "CreateChild")
-	e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key, Outdated: true}, "CreateChild")
+	want := root.spent(0)
+	want.Outdated = true
+	e.equal(e.charge(root.Presented, e.use(store.UseAT, 0)), want, "Spend")
+	e.equal(e.derive(root.Presented, e.use(store.UseOther, 0), e.newChild(root)), want, "CreateChild")
 }
 
 func presentedAfterGrace(e *env) {
@@ -97,13 +70,10 @@ func presentedAfterGrace(e *env) {
 	next, r := e.rotate(root, grace)
 	late := r.Now.Add(grace) + 1
 	for _, s := range e.steps(root) {
-		e.stale(s.do(root.Presented, late), store.StaleError{Presented: 1, Current: 2, Reuse: true}, "%s", s.name)
-		p := root.Presented
-		p.Sum = e.sum()
-		e.stale(s.do(p, late), store.StaleError{Presented: 1, Current: 2, Reuse: true}, "%s with another sum", s.name)
+		e.stale(s.do(root.Presented, late), reuse, "%s", s.name)
+		e.stale(s.do(root.forged(e), late), reuse, "%s with another sum", s.name)
 	}
-	_, err := e.s.Lookup(e.ctx, next.Presented, late)
-	e.ok(err, "Lookup of the successor")
+	e.lookup(next.Presented, late)
 }
 
 func presentedAfterConfirmation(e *env) {
@@ -113,44 +83,37 @@ func presentedAfterConfirmation(e *env) {
 		until := r.Now.Add(grace)
 		confirm := e.steps(next)[i]
 		e.ok(confirm.do(next.Presented, r.Now), "%s with the successor", confirm.name)
-		current := uint64(2)
+		lost := store.StaleError{Presented: 1, Current: 2}
 		if confirm.name == "Rotate" {
-			current = 3
+			lost.Current = 3
 		}
+		late := lost
+		late.Reuse = true
 		for _, s := range e.steps(root) {
 			if s.name != "Rotate" { // which hands out the stored successor
-				e.stale(s.do(root.Presented, until), store.StaleError{Presented: 1, Current: current},
-					"%s within the grace, after %s with the successor", s.name, confirm.name)
+				e.stale(s.do(root.Presented, until), lost, "%s within the grace, after %s with the successor", s.name, confirm.name)
 			}
-			e.stale(s.do(root.Presented, until+1), store.StaleError{Presented: 1, Current: current, Reuse: true},
-				"%s after the grace, after %s with the successor", s.name, confirm.name)
+			e.stale(s.do(root.Presented, until+1), late, "%s after the grace, after %s with the successor", s.name, confirm.name)
 		}
 	}
 }
 
-// A step that is repeated confirms as well.
+// presentedAgain checks that a repeated step confirms as well.
 func presentedAgain(e *env) {
-	root := e.root(at(9, store.NoClause))
-	use, birth := e.use(store.UseAT, 0), e.uncounted()
-	child := e.newChild(root)
-	spend := func(p store.Presented) error {
-		_, err := e.s.Spend(e.ctx, p, use)
-		return err
-	}
-	create := func(p store.Presented) error {
-		_, err := e.s.CreateChild(e.ctx, p, birth, child)
-		return err
-	}
-	current := root
+	root := e.root(at(9, none))
+	use, birth, child := e.use(store.UseAT, 0), e.uncounted(), e.newChild(root)
+	spend := func(p store.Presented) error { return e.spendErr(p, use) }
+	create := func(p store.Presented) error { return e.childErr(p, birth, child) }
 	e.ok(spend(root.Presented), "Spend")
 	e.ok(create(root.Presented), "CreateChild")
+	current := root
 	for _, again := range []func(store.Presented) error{spend, create} {
 		next, r := e.rotate(current, grace)
 		e.ok(again(current.Presented), "the same use with the outdated token")
 		e.ok(again(next.Presented), "the same use with the successor")
-		e.stale(again(current.Presented), store.StaleError{Presented: current.Presented.Seq, Current: next.Presented.Seq}, "the same use with the outdated token")
-		_, err := e.s.Lookup(e.ctx, current.Presented, r.Now)
-		e.stale(err, store.StaleError{Presented: current.Presented.Seq, Current: next.Presented.Seq}, "Lookup of the outdated token")
+		want := store.StaleError{Presented: current.Presented.Seq, Current: next.Presented.Seq}
+		e.stale(again(current.Presented), want, "the same use with the outdated token")
+		e.stale(e.lookupErr(current.Presented, r.Now), want, "Lookup of the outdated token")
 		current = next
 	}
 }
@@ -159,18 +122,15 @@ func presentedWithoutGrace(e *env) {
 	root := e.root()
 	next, r := e.rotate(root, 0)
 	for _, s := range e.steps(root) {
-		e.stale(s.do(root.Presented, r.Now), store.StaleError{Presented: 1, Current: 2, Reuse: true}, "%s", s.name)
+		e.stale(s.do(root.Presented, r.Now), reuse, "%s", s.name)
 	}
-	_, err := e.s.Lookup(e.ctx, next.Presented, r.Now)
-	e.ok(err, "Lookup of the successor")
+	e.lookup(next.Presented, r.Now)
 }
 
 func presentedOutdatedForged(e *env) {
 	root := e.root()
 	next, r := e.rotate(root, grace)
-	forged := root.Presented
-	forged.Sum = e.sum()
-	asSuccessor := root.Presented
+	forged, asSuccessor := root.forged(e), root.Presented
 	asSuccessor.Sum = next.Presented.Sum
 	check := func(when string) {
 		for _, s := range e.steps(root) {
@@ -179,7 +139,7 @@ func presentedOutdatedForged(e *env) {
 		}
 	}
 	check("before the successor was seen")
-	e.ok(e.steps(next)[0].do(next.Presented, r.Now), "Lookup")
+	e.lookup(next.Presented, r.Now)
 	check("after the successor was seen")
 }
 
@@ -188,7 +148,7 @@ func presentedRevokedOutdated(e *env) {
 	root := e.root()
 	child := e.child(root)
 	_, r := e.rotate(child, grace)
-	e.revoke(root.id(), true)
+	e.revoke(root, true)
 	for _, s := range e.steps(child) {
 		e.fails(s.do(child.Presented, r.Now), store.ErrRevoked, "%s within the grace", s.name)
 		e.fails(s.do(child.Presented, r.Now.Add(grace)+1), store.ErrRevoked, "%s after the grace", s.name)
@@ -196,62 +156,51 @@ func presentedRevokedOutdated(e *env) {
 }
 
 func presentedFirst(e *env) {
-	root := e.root(store.Clause{Draws: store.NoClause})
-	outdated := e.child(root, store.Clause{Draws: store.NoClause})
-	_, rotated := e.rotate(outdated, 0)
-	revoked := e.child(root, store.Clause{Draws: store.NoClause})
-	e.revoke(revoked.id(), false)
+	root := e.root(limits(0, 0, none))
+	outdated, revoked := e.child(root, limits(0, 0, none)), e.child(root, limits(0, 0, none))
+	e.rotate(outdated, 0)
+	e.revoke(revoked, false)
 	refunded, other := e.use(store.UseOther, 0), e.use(store.UseOther, 0)
-	e.ok(e.s.Refund(e.ctx, refunded.ID, t0), "Refund")
-	free := e.root(store.Clause{AT: 1, Other: 1, Draws: store.NoClause})
-	_, err := e.s.Spend(e.ctx, free.Presented, other)
-	e.ok(err, "Spend")
-	exhausted, missing := e.use(store.UseOther, 0), e.uncounted()
-	missing.Tickets = store.TicketChanges{By: e.useID(), Consume: []store.TicketRef{{Kind: store.TicketState, ID: e.ticketID()}}}
-	forged := root.Presented
-	forged.Sum = e.sum()
-	for what, use := range map[string]store.Use{"a refunded use": refunded, "another token's use": other, "no budget": exhausted, "a missing ticket": missing} {
-		for _, x := range []struct {
-			p     store.Presented
-			check func(error)
-		}{
-			{forged, func(err error) { e.fails(err, store.ErrForged, "forged, and %s", what) }},
-			{revoked.Presented, func(err error) { e.fails(err, store.ErrRevoked, "revoked, and %s", what) }},
-			{outdated.Presented, func(err error) {
-				e.stale(err, store.StaleError{Presented: 1, Current: rotated.To.Seq, Reuse: true}, "outdated, and %s", what)
-			}},
+	e.refund(refunded.ID)
+	e.charge(e.root(limits(1, 1, none)).Presented, other)
+	missing := e.uncounted()
+	missing.Tickets = e.consuming(e.unknown(store.TicketState))
+	forged := root.forged(e)
+	child := e.newChild(root)
+	child.Token.ID = root.id()
+	for what, use := range map[string]store.Use{
+		"a refunded use": refunded, "another token's use": other, "no budget": e.use(store.UseOther, 0), "a missing ticket": missing,
+	} {
+		for _, do := range []func(store.Presented) error{
+			func(p store.Presented) error { return e.spendErr(p, use) },
+			func(p store.Presented) error { return e.childErr(p, use, child) },
 		} {
-			_, err := e.s.Spend(e.ctx, x.p, use)
-			x.check(err)
-			child := e.newChild(root)
-			child.ID = root.id()
-			_, err = e.s.CreateChild(e.ctx, x.p, use, child)
-			x.check(err)
+			e.fails(do(forged), store.ErrForged, "forged, and %s", what)
+			e.fails(do(revoked.Presented), store.ErrRevoked, "revoked, and %s", what)
+			e.stale(do(outdated.Presented), reuse, "outdated, and %s", what)
 		}
 	}
 }
 
 func presentedFailed(e *env) {
-	root := e.root(store.Clause{AT: 0, Other: 0, Draws: store.NoClause})
+	root := e.root(limits(0, 0, none))
 	next, r := e.rotate(root, grace)
-	_, err := e.s.Spend(e.ctx, next.Presented, e.use(store.UseAT, 0))
-	e.exhausted(err, "Spend with the successor")
+	e.exhausted(e.spendErr(next.Presented, e.use(store.UseAT, 0)), "Spend with the successor")
 	for _, s := range e.steps(root) {
 		e.ok(s.do(root.Presented, r.Now), "%s after a failed step with the successor", s.name)
 	}
 }
 
 func lookupWritesNothing(e *env) {
-	root := e.root(store.Clause{AT: 3, Other: 3, Draws: store.NoClause})
-	root2 := e.child(root, store.Clause{AT: 2, Other: 2, Draws: 0})
-	e.spend(root2, 0)
-	before := e.info(root2.id())
+	root := e.root(limits(3, 3, none))
+	child := e.child(root, limits(2, 2, 0))
+	e.spend(child, 0)
+	before := e.info(child.id())
 	for i := range 2 * nodes {
-		state, err := e.s.Lookup(e.ctx, root2.Presented, t0+store.Micros(i)*hour)
-		e.ok(err, "Lookup")
-		e.equal(state, store.State{TokenInfo: before, Key: root2.Key}, "Lookup")
+		got := e.lookup(child.Presented, t0+store.Micros(i)*hour)
+		e.equal(got, store.State{TokenInfo: before, Key: child.Key}, "Lookup")
 	}
-	e.equal(e.info(root2.id()), before, "the token")
-	e.equal(e.history(root2.id(), root.id()), []string(nil), "histories")
-	e.equal(e.used(root), []int64{1}, "uses of the parent")
+	e.equal(e.info(child.id()), before, "the token")
+	e.wantHistory([]*tok{child, root})
+	e.wantUsed(root, 1)
 }

@@ -1,100 +1,70 @@
 package storetest
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/mytoken-go/sdk/store"
 )
 
-func refundCases() []testCase {
-	return []testCase{
-		{name: "gives back everything once", run: refundOnce},
-		{name: "before the use calls it off", run: refundBefore},
-		{name: "keeps the child and the tickets", run: refundKeeps},
-		{name: "after revocation", run: refundRevoked},
-		{name: "without id is refused", run: refundArguments},
-		{name: "parallel refunds give back once", run: refundParallel},
-		{name: "racing the use leaves no charge", run: refundRace},
-		{name: "churn never exceeds the limit", run: refundChurn},
-	}
-}
-
 // proves P3, P4
 func refundOnce(e *env) {
-	root := e.root(at(2, store.NoClause))
+	root := e.root(at(2, none))
 	child := e.child(root, at(2, 0))
-	first, second := e.use(store.UseAT, 0), e.use(store.UseAT, 0)
-	first.Event, second.Event = event("first", t0), event("second", t0)
-	for _, u := range []store.Use{first, second} {
-		_, err := e.s.Spend(e.ctx, child.Presented, u)
-		e.ok(err, "Spend")
-	}
+	first, second := e.noted("first", store.UseAT, 0), e.noted("second", store.UseAT, 0)
+	e.charge(child.Presented, first)
+	e.charge(child.Presented, second)
 	for range 2 * nodes {
 		e.ok(e.s.Refund(e.ctx, first.ID, t0+minute), "Refund")
-		e.equal(e.used(child), []int64{1}, "uses of the child")
-		e.equal(e.used(root), []int64{1}, "uses of the root")
-		e.equal(e.history(child.id()), []string{"second"}, "history")
-		_, err := e.s.Spend(e.ctx, child.Presented, first)
-		e.fails(err, store.ErrRefunded, "Spend with the refunded id")
+		e.wantUsed(child, 1)
+		e.wantUsed(root, 1)
+		e.wantHistory([]*tok{child}, "second")
+		e.fails(e.spendErr(child.Presented, first), store.ErrRefunded, "Spend with the refunded id")
 	}
 	e.spend(child, 0)
-	_, err := e.s.Spend(e.ctx, child.Presented, e.use(store.UseAT, 0))
-	e.exhausted(err, "Spend")
+	e.exhausted(e.spendErr(child.Presented, e.use(store.UseAT, 0)), "Spend")
 	e.ok(e.s.Refund(e.ctx, first.ID, t0+minute), "Refund")
-	_, err = e.s.Spend(e.ctx, child.Presented, e.use(store.UseAT, 0))
-	e.exhausted(err, "Spend after another refund of the same use")
+	e.exhausted(e.spendErr(child.Presented, e.use(store.UseAT, 0)), "Spend after another refund of the same use")
 }
 
 // proves P3
 func refundBefore(e *env) {
-	root := e.root(at(2, store.NoClause))
-	use := e.use(store.UseAT, 0)
-	use.Event = event("AT_created", t0)
+	root := e.root(at(2, none))
+	use := e.noted("AT_created", store.UseAT, 0)
 	for range 2 {
-		e.ok(e.s.Refund(e.ctx, use.ID, t0), "Refund of an unknown use")
+		e.refund(use.ID)
 		for range nodes {
-			_, err := e.s.Spend(e.ctx, root.Presented, use)
-			e.fails(err, store.ErrRefunded, "Spend that was called off")
-			_, err = e.s.CreateChild(e.ctx, root.Presented, use, e.newChild(root))
-			e.fails(err, store.ErrRefunded, "CreateChild that was called off")
+			e.fails(e.spendErr(root.Presented, use), store.ErrRefunded, "Spend that was called off")
+			e.fails(e.childErr(root.Presented, use, e.newChild(root)), store.ErrRefunded, "CreateChild that was called off")
 		}
 	}
-	e.equal(e.used(root), []int64{0}, "uses")
-	e.equal(e.history(root.id()), []string(nil), "history")
-	e.equal(len(e.list(root.Owner)), 1, "tokens")
+	e.wantUsed(root, 0)
+	e.wantHistory([]*tok{root})
+	e.wantListed(root.Owner, 1)
 }
 
 func refundKeeps(e *env) {
-	root := e.root(at(2, store.NoClause))
-	child := e.newChild(root)
-	child.Events = []store.Event{event("created", t0)}
-	use := e.use(store.UseAT, 0)
-	use.Event = event("MT_created", t0)
-	code := e.newTicket(store.TicketTransfer)
-	code.Status, code.Token = store.TicketReady, child.ID
-	use.Tickets.Put = []store.Ticket{code}
-	_, err := e.s.CreateChild(e.ctx, root.Presented, use, child)
-	e.ok(err, "CreateChild")
-	e.ok(e.s.Refund(e.ctx, use.ID, t0), "Refund")
-	e.equal(e.used(root), []int64{0}, "uses")
-	e.equal(e.history(root.id()), []string(nil), "parent's history")
-	e.equal(e.history(child.ID), []string{"created"}, "child's history")
-	_, err = e.s.Lookup(e.ctx, present(child), t0)
-	e.ok(err, "Lookup of the child")
-	e.equal(e.resolve(code.TicketRef), code, "ticket")
+	root := e.root(at(2, none))
+	child, code, use := e.newBirth(root, store.UseAT)
+	e.derive(root.Presented, use, child)
+	e.refund(use.ID)
+	e.wantUsed(root, 0)
+	e.wantHistory([]*tok{root})
+	e.wantHistory([]*tok{child}, "created")
+	e.lookup(child.Presented, t0)
+	e.wantTicket(code)
 }
 
 // proves P3
 func refundRevoked(e *env) {
-	root := e.root(at(2, store.NoClause))
+	root := e.root(at(2, none))
 	child := e.child(root, at(2, 0))
 	use := e.use(store.UseAT, 0)
-	_, err := e.s.Spend(e.ctx, child.Presented, use)
-	e.ok(err, "Spend")
-	e.revoke(child.id(), false)
-	e.ok(e.s.Refund(e.ctx, use.ID, t0), "Refund")
-	e.equal(e.used(root), []int64{0}, "uses of the root")
-	e.equal(e.used(child), []int64{0}, "uses of the revoked child")
+	e.charge(child.Presented, use)
+	e.revoke(child, false)
+	e.refund(use.ID)
+	e.wantUsed(root, 0)
+	e.wantUsed(child, 0)
 }
 
 func refundArguments(e *env) {
@@ -104,42 +74,28 @@ func refundArguments(e *env) {
 // proves P3
 func refundParallel(e *env) {
 	for range e.rounds {
-		const callers = 2 * nodes
-		root := e.root(at(9, store.NoClause))
+		root := e.root(at(9, none))
 		for range 3 {
 			e.spend(root, 0)
 		}
 		use := e.use(store.UseAT, 0)
-		_, err := e.s.Spend(e.ctx, root.Presented, use)
-		e.ok(err, "Spend")
-		var errs [callers]error
-		e.parallel(callers, func(i int, s store.Store) { errs[i] = s.Refund(e.ctx, use.ID, t0) })
-		for _, err := range errs {
-			e.ok(err, "Refund")
-		}
-		e.equal(e.used(root), []int64{3}, "uses")
+		e.charge(root.Presented, use)
+		e.allOK(e.atOnce(callers, func(_ int, s store.Store) error { return s.Refund(e.ctx, use.ID, t0) }), "Refund")
+		e.wantUsed(root, 3)
 	}
 }
 
 // proves P3: whoever comes first, nothing stays charged.
 func refundRace(e *env) {
 	for round := range e.rounds {
-		root := e.root(at(9, store.NoClause))
+		root := e.root(at(9, none))
 		child := e.child(root, at(9, 0))
-		var (
-			uses [nodes]store.Use
-			errs [2 * nodes]error
-		)
-		for i := range uses {
-			uses[i] = e.use(store.UseAT, 0)
-			uses[i].Event = event("AT_created", t0)
-		}
-		e.parallel(2*nodes, func(i int, s store.Store) {
+		uses := e.uses(nodes, "AT_created", 0)
+		errs := e.atOnce(2*nodes, func(i int, s store.Store) error {
 			if (i+round)%2 == 0 {
-				_, errs[i] = s.Spend(e.ctx, child.Presented, uses[i/2])
-				return
+				return errOf(s.Spend(e.ctx, child.Presented, uses[i/2]))
 			}
-			errs[i] = s.Refund(e.ctx, uses[i/2].ID, t0)
+			return s.Refund(e.ctx, uses[i/2].ID, t0)
 		})
 		for i, err := range errs {
 			if (i+round)%2 == 0 && err != nil {
@@ -148,57 +104,46 @@ func refundRace(e *env) {
 				e.ok(err, "Spend or Refund")
 			}
 		}
-		e.equal(e.used(child), []int64{0}, "uses of the child")
-		e.equal(e.used(root), []int64{0}, "uses of the root")
-		e.equal(e.history(child.id()), []string(nil), "history")
+		e.wantUsed(child, 0)
+		e.wantUsed(root, 0)
+		e.wantHistory([]*tok{child})
 	}
 }
 
-// proves P3: at no time is more held than the limit admits.
+// proves P3: callers never hold more uses at once than the limit admits.
 func refundChurn(e *env) {
-	const limit, callers, each = 3, 2 * nodes, 6
+	const limit, each = 3, 6
 	for range max(1, e.rounds/4) {
-		root := e.root(at(limit, store.NoClause))
-		child := e.child(root, at(store.Unlimited, 0))
+		root := e.root(at(limit, none))
+		holders := []*tok{e.child(root, at(unlimited, 0)), root}
+		uses := several(callers, func() []store.Use { return e.uses(each, "", 0) })
 		var (
-			uses      [callers][each]store.Use
-			errs      [callers][each]error
-			refunds   [callers][each]error
-			held, top atomic.Int64
+			held    atomic.Int64
+			most    [callers]int64
+			refunds [callers]error
+			spends  = make([][]error, callers)
 		)
-		for i := range uses {
-			for j := range each {
-				uses[i][j] = e.use(store.UseAT, 0)
-			}
-		}
-		e.parallel(callers, func(i int, s store.Store) {
-			k := root
-			if i%2 == 0 {
-				k = child
-			}
-			for j := range each {
-				if _, errs[i][j] = s.Spend(e.ctx, k.Presented, uses[i][j]); errs[i][j] != nil {
+		e.atOnce(callers, func(i int, s store.Store) error {
+			for _, u := range uses[i] {
+				_, err := s.Spend(e.ctx, holders[i%2].Presented, u)
+				spends[i] = append(spends[i], err)
+				if err != nil {
 					continue
 				}
-				n := held.Add(1)
-				for old := top.Load(); n > old && !top.CompareAndSwap(old, n); old = top.Load() {
-				}
+				most[i] = max(most[i], held.Add(1))
 				held.Add(-1) // before the store may hand it to somebody else
-				refunds[i][j] = s.Refund(e.ctx, uses[i][j].ID, t0)
+				refunds[i] = errors.Join(refunds[i], s.Refund(e.ctx, u.ID, t0))
 			}
+			return nil
 		})
-		for i := range errs {
-			for j, err := range errs[i] {
-				e.ok(refunds[i][j], "Refund")
-				if err != nil && !isExhausted(err) {
-					e.Errorf("Spend: %v", describe(err))
-				}
+		e.allOK(refunds[:], "Refund")
+		for i := range spends {
+			e.delivered(spends[i])
+			if most[i] > limit {
+				e.Errorf("%d uses were held at once, the limit is %d", most[i], limit)
 			}
 		}
-		if top.Load() > limit {
-			e.Errorf("%d uses were held at once, the limit is %d", top.Load(), limit)
-		}
-		e.equal(e.used(root), []int64{0}, "uses of the root at the end")
-		e.equal(e.used(child), []int64{0}, "uses of the child at the end")
+		e.wantUsed(root, 0)
+		e.wantUsed(holders[0], 0)
 	}
 }

@@ -8,20 +8,13 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-func repeatCases() []testCase {
-	return []testCase{
-		{name: "after a context that had ended", run: repeatEndedContext},
-		{name: "after a context that ends in between", run: repeatEndingContext},
-		{name: "with other tickets", run: repeatWithOtherTickets},
-	}
-}
-
-// steady calls every step that changes something: first with each of the
-// contexts, where it may fail in a way that settles nothing, and then once
-// more, where it must succeed. It checks that each step was made once.
+// repeatAll calls every step that changes something with each of the contexts. Such a
+// call may fail, but only with an error that settles nothing. Then repeatAll makes the
+// same call with a good context, which must succeed. It checks that each step took effect
+// once.
 //
 // proves P8
-func (e *env) steady(contexts func() []context.Context) {
+func (e *env) repeatAll(contexts func() []context.Context) {
 	e.Helper()
 	again := func(what string, do func(context.Context) error) {
 		e.Helper()
@@ -33,45 +26,32 @@ func (e *env) steady(contexts func() []context.Context) {
 		e.ok(do(e.ctx), "%s", what)
 	}
 
-	g := e.newGrant(e.ownerID())
-	t := e.newToken(g.ID, g.Owner, at(5, store.NoClause))
-	t.Events = []store.Event{event("created", t0)}
-	state, code := e.newTicket(store.TicketState), e.newTicket(store.TicketTransfer)
-	code.Status, code.Token = store.TicketReady, t.ID
+	g, root := e.newRoot(at(5, none))
+	root.Events = []store.Event{event("created", t0)}
+	state, code := e.newTicket(store.TicketState), e.newCode(root)
 	e.put(state)
-	again("CreateRoot", func(ctx context.Context) error {
-		return e.s.CreateRoot(ctx, g, t, store.TicketChanges{By: store.UseID(t.ID[:]), Consume: []store.TicketRef{state.TicketRef}, Put: []store.Ticket{code}})
-	})
-	root := &tok{t, present(t)}
+	login := e.consuming(state.TicketRef)
+	login.Put = []store.Ticket{code}
+	again("CreateRoot", func(ctx context.Context) error { return e.s.CreateRoot(ctx, g, root.Token, login) })
 
-	child, makeChild := e.newChild(root, at(5, 0)), e.use(store.UseAT, 0)
-	makeChild.Event = event("MT_created", t0)
+	child, birth := e.newChild(root, at(5, 0)), e.noted("MT_created", store.UseAT, 0)
 	again("CreateChild", func(ctx context.Context) error {
-		_, err := e.s.CreateChild(ctx, root.Presented, makeChild, child)
-		return err
+		return errOf(e.s.CreateChild(ctx, root.Presented, birth, child.Token))
 	})
-	spend := e.use(store.UseAT, 0)
-	spend.Event = event("AT_created", t0)
-	again("Spend", func(ctx context.Context) error {
-		_, err := e.s.Spend(ctx, present(child), spend)
-		return err
-	})
-	refunded := e.use(store.UseAT, 0)
-	_, err := e.s.Spend(e.ctx, present(child), refunded)
-	e.ok(err, "Spend")
+	spend, refunded := e.noted("AT_created", store.UseAT, 0), e.use(store.UseAT, 0)
+	again("Spend", func(ctx context.Context) error { return errOf(e.s.Spend(ctx, child.Presented, spend)) })
+	e.charge(child.Presented, refunded)
 	again("Refund", func(ctx context.Context) error { return e.s.Refund(ctx, refunded.ID, t0) })
-	e.equal(e.used(root), []int64{2}, "uses")
-	e.equal(e.history(t.ID), []string{"MT_created", "created"}, "history of the root")
-	e.equal(e.history(child.ID), []string{"AT_created"}, "history of the child")
+	e.wantUsed(root, 2)
+	e.wantHistory([]*tok{root}, "MT_created", "created")
+	e.wantHistory([]*tok{child}, "AT_created")
 
 	again("TakeTicket", func(ctx context.Context) error {
 		return e.s.TakeTicket(ctx, code.TicketRef, spend.ID, event("transfer_code_used", t0), t0)
 	})
 	polling := e.newTicket(store.TicketPolling)
-	again("ChangeTickets", func(ctx context.Context) error {
-		return e.s.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{polling}}, t0)
-	})
-	e.equal(e.resolve(polling.TicketRef), polling, "ticket")
+	again("ChangeTickets", func(ctx context.Context) error { return e.s.ChangeTickets(ctx, putting(polling), t0) })
+	e.wantTicket(polling)
 
 	rotation := e.rotation(root, 0)
 	rotation.Event = event("MT_rotated", t0)
@@ -82,84 +62,66 @@ func (e *env) steady(contexts func() []context.Context) {
 		}
 		return err
 	})
-	e.equal(e.info(t.ID).Seq, uint64(2), "generation")
+	e.equal(e.info(root.id()).Seq, uint64(2), "generation")
 
 	lease := e.leaseID()
-	again("BeginRefresh", func(ctx context.Context) error {
-		_, err := e.s.BeginRefresh(ctx, g.ID, lease, t0, ttl)
-		return err
-	})
-	commit := store.Commit{Grant: g.ID, Lease: lease, Generation: 1, Token: e.sealed(), Now: t0}
+	again("BeginRefresh", func(ctx context.Context) error { return errOf(e.s.BeginRefresh(ctx, g.ID, lease, t0, ttl)) })
+	commit := e.newCommit(g.ID, lease, 1)
 	again("CommitRefresh", func(ctx context.Context) error { return e.s.CommitRefresh(ctx, commit) })
 	again("EndRefresh", func(ctx context.Context) error { return e.s.EndRefresh(ctx, g.ID, lease, 1, store.RefreshDone, t0) })
-	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 2, Token: commit.Token, Scope: g.Scope, Audience: g.Audience}, "grant")
-	replacement := store.Replacement{Grant: g.ID, Owner: g.Owner, Lease: e.leaseID(), Generation: 2, Token: e.sealed(), Now: t0}
+	e.wantGrant(g.ID, granted(2, commit.Token))
+	replacement := e.replacement(root, 2)
 	again("ReplaceGrant", func(ctx context.Context) error { return e.s.ReplaceGrant(ctx, replacement) })
-	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 3, Token: replacement.Token}, "grant")
+	e.wantGrant(g.ID, store.RefreshState{Generation: 3, Token: replacement.Token})
 
-	again("Revoke", func(ctx context.Context) error {
-		_, err := e.s.Revoke(ctx, store.Revocation{Token: t.ID, Recursive: true, Event: event("MT_revoked", t0), Now: t0})
-		return err
-	})
-	e.equal(e.history(t.ID), []string{"MT_revoked", "MT_rotated", "transfer_code_used", "MT_created", "created"}, "history of the root")
+	revocation := store.Revocation{Token: root.id(), Recursive: true, Event: event("MT_revoked", t0), Now: t0}
+	again("Revoke", func(ctx context.Context) error { return errOf(e.s.Revoke(ctx, revocation)) })
+	e.wantHistory([]*tok{root}, "MT_revoked", "MT_rotated", "transfer_code_used", "MT_created", "created")
 	again("DeleteOwner", func(ctx context.Context) error { return e.s.DeleteOwner(ctx, g.Owner) })
-	e.equal(len(e.list(g.Owner)), 0, "tokens")
+	e.wantListed(g.Owner, 0)
 }
 
-// repeatWithOtherTickets repeats uses with tickets that have the same ids and are
-// not the same, as a caller makes them anew. The tickets stay as they are.
+// repeatWithOtherTickets repeats uses with tickets of the same ids and other contents. A
+// caller does so if it makes the tickets anew for each call. The stored tickets stay as
+// they are.
 //
 // proves P8
 func repeatWithOtherTickets(e *env) {
-	root := e.root(at(5, store.NoClause))
-	spend := e.use(store.UseAT, 0)
+	root := e.root(at(5, none))
+	spend, birth, child := e.use(store.UseAT, 0), e.use(store.UseAT, 0), e.newChild(root, at(5, 0))
 	first, second := e.newTicket(store.TicketReply), e.newTicket(store.TicketReply)
-	spend.Tickets.Put = []store.Ticket{first}
-	_, err := e.s.Spend(e.ctx, root.Presented, spend)
-	e.ok(err, "Spend")
-	child, makeChild := e.newChild(root, at(5, 0)), e.use(store.UseAT, 0)
-	makeChild.Tickets.Put = []store.Ticket{second}
-	_, err = e.s.CreateChild(e.ctx, root.Presented, makeChild, child)
-	e.ok(err, "CreateChild")
+	spend.Tickets, birth.Tickets = putting(first), putting(second)
+	e.charge(root.Presented, spend)
+	e.derive(root.Presented, birth, child)
 
-	other := func(t store.Ticket) []store.Ticket {
+	other := func(u store.Use, t store.Ticket) store.Use {
 		t.Expires = t.Expires.Add(time.Second)
-		return []store.Ticket{t}
+		u.Tickets = putting(t)
+		return u
 	}
 	for range 2 {
-		repeated := spend
-		repeated.Tickets.Put = other(first)
-		spent, err := e.s.Spend(e.ctx, root.Presented, repeated)
-		e.ok(err, "Spend with another ticket")
-		e.equal(spent.Repeated, true, "Repeated")
-		repeated = makeChild
-		repeated.Tickets.Put = other(second)
-		spent, err = e.s.CreateChild(e.ctx, root.Presented, repeated, child)
-		e.ok(err, "CreateChild with another ticket")
-		e.equal(spent.Repeated, true, "Repeated")
-		e.ok(e.s.ChangeTickets(e.ctx, store.TicketChanges{Complete: []store.Completion{{TicketRef: first.TicketRef, Status: store.TicketReady}}}, t0), "complete the ticket")
+		e.equal(e.charge(root.Presented, other(spend, first)).Repeated, true, "Spend with another ticket is a repeat")
+		e.equal(e.derive(root.Presented, other(birth, second), child).Repeated, true, "CreateChild with another ticket is a repeat")
+		e.change(completing(store.Completion{TicketRef: first.TicketRef, Status: store.TicketReady}), "complete the ticket")
 	}
-	e.equal(e.used(root), []int64{2}, "uses")
-	e.equal(e.resolve(second.TicketRef), second, "ticket")
+	e.wantUsed(root, 2)
+	e.wantTicket(second)
 
-	fresh := e.use(store.UseAT, 0)
-	fresh.Tickets.Put = other(second)
-	_, err = e.s.Spend(e.ctx, root.Presented, fresh)
-	e.fails(err, store.ErrExists, "another use with a ticket that is there")
-	e.equal(e.used(root), []int64{2}, "uses")
+	e.fails(e.spendErr(root.Presented, other(e.use(store.UseAT, 0), second)), store.ErrExists, "another use with a ticket that is there")
+	e.wantUsed(root, 2)
 }
 
 func repeatEndedContext(e *env) {
 	ended, cancel := context.WithCancel(e.ctx)
 	cancel()
-	e.steady(func() []context.Context { return []context.Context{ended, ended} })
+	e.repeatAll(func() []context.Context { return []context.Context{ended, ended} })
 }
 
-// repeatEndingContext ends the context while the call is on its way: at some
-// point between its beginning and its end.
+// repeatEndingContext ends the context while the call is on its way, at some point
+// between its beginning and its end.
 func repeatEndingContext(e *env) {
 	for range max(1, e.rounds/4) {
-		e.steady(func() []context.Context {
+		e.repeatAll(func() []context.Context {
 			var all []context.Context
 			for i := range 3 {
 				ctx, cancel := context.WithCancel(e.ctx)
@@ -173,7 +135,7 @@ func repeatEndingContext(e *env) {
 	}
 }
 
-// endingContext ends when it has been asked a few times whether it has.
+// endingContext ends when somebody has asked a few times whether it has.
 type endingContext struct {
 	context.Context
 	cancel context.CancelFunc

@@ -1,54 +1,29 @@
 package storetest
 
-import (
-	"github.com/mytoken-go/sdk/store"
-)
-
-func revokeCases() []testCase {
-	return []testCase{
-		{name: "recursive ends the subtree", run: revokeRecursive},
-		{name: "alone spares the children", run: revokeAlone},
-		{name: "is raised and never lowered", run: revokeRaised},
-		{name: "again is a success", run: revokeAgain},
-		{name: "unknown token and bad arguments", run: revokeUnknown},
-		{name: "erases short tokens and codes", run: revokeTickets},
-		{name: "tells whether a live token is left", run: revokeLiveLeft},
-		{name: "finds the one live token among many", run: revokeLiveLeftOfMany},
-		{name: "returns what the provider needs", run: revokeRefresh},
-		{name: "leaves no survivor of a race", run: revokeRace},
-		{name: "ends uses that race it", run: revokeRacingUses},
-		{name: "of the last tokens at once tells so", run: revokeLastAtOnce},
-	}
-}
+import "github.com/mytoken-go/sdk/store"
 
 // proves P6
 func revokeRecursive(e *env) {
 	root := e.root()
-	child := e.child(root)
+	child, sibling := e.child(root), e.child(root)
 	grandchild := e.child(child)
-	sibling := e.child(root)
-	out, err := e.s.Revoke(e.ctx, store.Revocation{Token: child.id(), Recursive: true, Event: event("MT_revoked", t0), Now: t0 + 7})
-	e.ok(err, "Revoke")
+	out := e.revokeAs(store.Revocation{Token: child.id(), Recursive: true, Event: event("MT_revoked", t0), Now: t0 + 7})
 	e.equal(out.Grant, child.Grant, "grant")
 	for _, k := range []*tok{child, grandchild} {
 		for range nodes {
-			_, err := e.s.Lookup(e.ctx, k.Presented, t0)
-			e.fails(err, store.ErrRevoked, "Lookup")
+			e.fails(e.lookupErr(k.Presented, t0), store.ErrRevoked, "Lookup")
 		}
 		e.equal(e.info(k.id()).Live, false, "live")
 	}
 	e.equal(e.info(child.id()).Revoked, t0+7, "the tombstone of the token")
 	e.equal(e.info(grandchild.id()).Revoked, store.Micros(0), "a tombstone of its descendant")
 	for _, k := range []*tok{root, sibling} {
-		_, err := e.s.Lookup(e.ctx, k.Presented, t0)
-		e.ok(err, "Lookup of a token that is not below")
+		e.lookup(k.Presented, t0)
 		e.equal(e.info(k.id()).Live, true, "live")
 	}
-	e.equal(e.history(child.id()), []string{"MT_revoked"}, "history")
-	e.equal(e.history(grandchild.id(), root.id(), sibling.id()), []string(nil), "other histories")
-	late := e.newChild(grandchild)
-	_, err = e.s.CreateChild(e.ctx, grandchild.Presented, e.uncounted(), late)
-	e.fails(err, store.ErrRevoked, "CreateChild below a revoked token")
+	e.wantHistory([]*tok{child}, "MT_revoked")
+	e.wantHistory([]*tok{grandchild, root, sibling})
+	e.fails(e.childErr(grandchild.Presented, e.uncounted(), e.newChild(grandchild)), store.ErrRevoked, "CreateChild below a revoked token")
 }
 
 // proves P6
@@ -56,142 +31,110 @@ func revokeAlone(e *env) {
 	root := e.root()
 	child := e.child(root)
 	grandchild := e.child(child)
-	e.equal(e.revoke(child.id(), false), true, "a live token is left")
-	_, err := e.s.Lookup(e.ctx, child.Presented, t0)
-	e.fails(err, store.ErrRevoked, "Lookup of the token")
-	_, err = e.s.Lookup(e.ctx, grandchild.Presented, t0)
-	e.ok(err, "Lookup of its child")
-	e.equal(e.info(grandchild.id()).Ancestors, []store.TokenID{child.id(), root.id()}, "ancestors of its child")
+	e.equal(e.revoke(child, false), true, "a live token is left")
+	e.fails(e.lookupErr(child.Presented, t0), store.ErrRevoked, "Lookup of the token")
+	e.lookup(grandchild.Presented, t0)
+	e.equal(e.info(grandchild.id()).Ancestors, idsOf(child, root), "ancestors of its child")
 	e.child(grandchild)
 
 	// It still lives below the token's ancestors.
-	e.revoke(root.id(), true)
-	_, err = e.s.Lookup(e.ctx, grandchild.Presented, t0)
-	e.fails(err, store.ErrRevoked, "Lookup of its child, root revoked")
+	e.revoke(root, true)
+	e.fails(e.lookupErr(grandchild.Presented, t0), store.ErrRevoked, "Lookup of its child, root revoked")
 }
 
 // proves P6
 func revokeRaised(e *env) {
 	root := e.root()
 	child := e.child(root)
-	e.revoke(root.id(), false)
-	_, err := e.s.Lookup(e.ctx, child.Presented, t0)
-	e.ok(err, "Lookup of the child")
-	e.revoke(root.id(), true)
-	_, err = e.s.Lookup(e.ctx, child.Presented, t0)
-	e.fails(err, store.ErrRevoked, "Lookup of the child after it was raised")
-	e.revoke(root.id(), false)
-	_, err = e.s.Lookup(e.ctx, child.Presented, t0)
-	e.fails(err, store.ErrRevoked, "Lookup of the child: it is never lowered")
+	e.revoke(root, false)
+	e.lookup(child.Presented, t0)
+	e.revoke(root, true)
+	e.fails(e.lookupErr(child.Presented, t0), store.ErrRevoked, "Lookup of the child after it was raised")
+	e.revoke(root, false)
+	e.fails(e.lookupErr(child.Presented, t0), store.ErrRevoked, "Lookup of the child: it is never lowered")
 }
 
 // proves P8
 func revokeAgain(e *env) {
 	root := e.root()
 	child := e.child(root)
-	r := store.Revocation{Token: root.id(), Event: event("MT_revoked", t0), Now: t0 + 7}
+	r := store.Revocation{Token: root.id(), Event: event("MT_revoked", t0)}
 	for i := range nodes {
 		r.Now = t0 + 7 + store.Micros(i)
-		out, err := e.s.Revoke(e.ctx, r)
-		e.ok(err, "Revoke")
-		e.equal(out.LiveLeft, true, "a live token is left")
+		e.equal(e.revokeAs(r).LiveLeft, true, "a live token is left")
 	}
 	e.equal(e.info(root.id()).Revoked, t0+7, "the first tombstone stays")
-	e.equal(e.history(root.id()), []string{"MT_revoked"}, "history")
-	e.revoke(child.id(), true)
-	out, err := e.s.Revoke(e.ctx, r)
-	e.ok(err, "Revoke")
-	e.equal(out.LiveLeft, false, "a live token is left, reported afresh")
+	e.wantHistory([]*tok{root}, "MT_revoked")
+	e.revoke(child, true)
+	e.equal(e.revokeAs(r).LiveLeft, false, "a live token is left, reported afresh")
 }
 
 func revokeUnknown(e *env) {
-	_, err := e.s.Revoke(e.ctx, store.Revocation{Token: e.tokenID(), Recursive: true, Now: t0})
-	e.fails(err, store.ErrNotFound, "an unknown token")
-	_, err = e.s.Revoke(e.ctx, store.Revocation{Now: t0})
-	e.refused(err, "no token")
 	root := e.root()
-	_, err = e.s.Revoke(e.ctx, store.Revocation{Token: root.id()})
-	e.refused(err, "no instant")
+	revokeErr := func(r store.Revocation) error { return errOf(e.s.Revoke(e.ctx, r)) }
+	e.fails(revokeErr(store.Revocation{Token: e.tokenID(), Recursive: true, Now: t0}), store.ErrNotFound, "an unknown token")
+	e.refused(revokeErr(store.Revocation{Now: t0}), "no token")
+	e.refused(revokeErr(store.Revocation{Token: root.id()}), "no instant")
 	e.equal(e.info(root.id()).Live, true, "live")
 }
 
 // proves P6, P7
 func revokeTickets(e *env) {
 	root := e.root()
-	child := e.child(root)
-	sibling := e.child(root)
-	code, short, below, spared := e.newCode(root), e.newShort(root), e.newShort(child), e.newShort(sibling)
-	spared.Token = e.root().id()
-	free := e.newTicket(store.TicketPolling)
+	code, short, below := e.newCode(root), e.newShort(root), e.newShort(e.child(root))
+	spared, free := e.newShort(e.root()), e.newTicket(store.TicketPolling)
 	e.put(code, short, below, spared, free)
-	e.revoke(root.id(), true)
+	e.revoke(root, true)
 	for _, t := range []store.Ticket{code, short, below} {
 		e.unresolved(t.TicketRef, t0, store.ErrTicketNotFound, "a ticket of a revoked token")
-		err := e.s.ChangeTickets(e.ctx, store.TicketChanges{By: e.useID(), Consume: []store.TicketRef{t.TicketRef}}, t0)
-		e.fails(err, store.ErrTicketNotFound, "Consume")
+		e.fails(e.consumeErr(e.useID(), t.TicketRef), store.ErrTicketNotFound, "Consume")
 	}
-	e.fails(e.s.TakeTicket(e.ctx, code.TicketRef, e.useID(), store.Event{}, t0), store.ErrTicketNotFound, "TakeTicket")
-	e.equal(e.resolve(spared.TicketRef), spared, "the short token of another token")
-	e.equal(e.resolve(free.TicketRef), free, "a ticket of no token")
+	e.fails(e.takeErr(code.TicketRef, e.useID()), store.ErrTicketNotFound, "TakeTicket")
+	e.wantTicket(spared, free)
 }
 
 func revokeLiveLeft(e *env) {
 	// Single tokens.
-	e.equal(e.revoke(e.root().id(), true), false, "the only token")
+	e.equal(e.revoke(e.root(), true), false, "the only token")
 	root := e.root()
 	a, b := e.child(root), e.child(root)
 	c := e.child(b)
 	e.root() // another grant's
-	e.equal(e.revoke(a.id(), true), true, "root and b live")
-	e.equal(e.revoke(root.id(), false), true, "b and c live")
-	e.equal(e.revoke(b.id(), false), true, "c lives")
-	e.equal(e.revoke(c.id(), false), false, "nothing lives")
+	e.equal(e.revoke(a, true), true, "root and b live")
+	e.equal(e.revoke(root, false), true, "b and c live")
+	e.equal(e.revoke(b, false), true, "c lives")
+	e.equal(e.revoke(c, false), false, "nothing lives")
 
 	// Expired tokens are not alive.
-	expiring := e.root()
-	short := e.newChild(expiring)
-	short.Expires = t0 + minute
-	_, err := e.s.CreateChild(e.ctx, expiring.Presented, e.uncounted(), short)
-	e.ok(err, "CreateChild")
-	for _, x := range []struct {
-		now  store.Micros
-		want bool
-	}{{t0, true}, {t0 + hour, false}} {
-		out, err := e.s.Revoke(e.ctx, store.Revocation{Token: expiring.id(), Now: x.now})
-		e.ok(err, "Revoke")
-		e.equal(out.LiveLeft, x.want, "a live token is left at %d", x.now)
+	leftAt := func(k *tok, now store.Micros, want bool, what string) {
+		e.Helper()
+		e.equal(e.revokeAs(store.Revocation{Token: k.id(), Now: now}).LiveLeft, want, "a live token is left, %s", what)
 	}
+	expiring := e.root()
+	e.childExpiring(expiring, t0+minute)
+	leftAt(expiring, t0, true, "before its expiry")
+	leftAt(expiring, t0+hour, false, "after its expiry")
 
-	// What counts is the expiry of the current generation; none is never.
+	// What counts is the expiry of the current generation. Zero means never.
 	rotating := e.root()
-	forever := e.newChild(rotating)
-	forever.Expires = t0 + minute
-	_, err = e.s.CreateChild(e.ctx, rotating.Presented, e.uncounted(), forever)
-	e.ok(err, "CreateChild")
-	r := e.rotation(&tok{forever, present(forever)}, grace)
+	r := e.rotation(e.childExpiring(rotating, t0+minute), grace)
 	r.Expires = 0
-	_, err = e.s.Rotate(e.ctx, r)
-	e.ok(err, "Rotate")
-	out, err := e.s.Revoke(e.ctx, store.Revocation{Token: rotating.id(), Now: t0 + 1000*day})
-	e.ok(err, "Revoke")
-	e.equal(out.LiveLeft, true, "a token without expiry is left")
+	e.ok(e.rotateErr(r), "Rotate")
+	leftAt(rotating, t0+1000*day, true, "without expiry")
 
 	// A descendant that died with an ancestor is not alive.
 	top := e.root()
 	e.child(e.child(top))
-	e.equal(e.revoke(top.id(), true), false, "the whole tree")
+	e.equal(e.revoke(top, true), false, "the whole tree")
 }
 
 func revokeLiveLeftOfMany(e *env) {
 	const many = 110
 	root := e.root()
-	var children []*tok
-	for range many {
-		children = append(children, e.child(root))
-	}
-	e.revoke(root.id(), false)
+	children := several(many, func() *tok { return e.child(root) })
+	e.revoke(root, false)
 	for i, k := range children[:many-1] {
-		if !e.revoke(k.id(), false) {
+		if !e.revoke(k, false) {
 			e.Fatalf("no live token is left after %d of %d were revoked", i+2, many+1)
 		}
 	}
@@ -200,149 +143,115 @@ func revokeLiveLeftOfMany(e *env) {
 func revokeRefresh(e *env) {
 	root := e.root()
 	child, other := e.child(root), e.root()
-	lease := e.leaseID()
-	commits := []store.Commit{
-		{Grant: root.Grant, Lease: lease, Generation: 1, Token: e.sealed(), Now: t0},
-		{Grant: root.Grant, Lease: e.leaseID(), Generation: 1, Token: e.sealed(), Now: t0},
-	}
-	for _, c := range commits {
-		e.ok(e.s.CommitRefresh(e.ctx, c), "CommitRefresh")
-	}
-	want := store.RefreshState{
-		Generation: 2, Token: commits[0].Token, Spares: []store.Spare{{Generation: 2, Token: commits[1].Token}},
-		Scope: grantScope, Audience: grantAudience,
-	}
-	revokeBy := func(by store.Presented) store.Revoked {
+	current, spare := e.commit(root.Grant, e.leaseID(), 1), e.commit(root.Grant, e.leaseID(), 1)
+	want := granted(2, current.Token, store.Spare{Generation: 2, Token: spare.Token})
+	keyFor := func(by store.Presented, key store.Sealed, what string) {
 		e.Helper()
-		out, err := e.s.Revoke(e.ctx, store.Revocation{Token: child.id(), Recursive: true, By: by, Now: t0})
-		e.ok(err, "Revoke")
-		e.equal(out.Grant, root.Grant, "grant")
-		e.equal(out.Refresh, want, "refresh token")
-		return out
+		out := e.revokeAs(store.Revocation{Token: child.id(), Recursive: true, By: by, Now: t0})
+		e.equal(out, store.Revoked{Grant: root.Grant, LiveLeft: true, Refresh: want, Key: key}, "revoked by %s", what)
 	}
-	e.equal(revokeBy(store.Presented{}).Key, store.Sealed(nil), "key without authorising token")
-	e.equal(revokeBy(root.Presented).Key, root.Key, "key for the authorising token")
-	e.equal(revokeBy(child.Presented).Key, child.Key, "key for the revoked token itself")
-	e.equal(revokeBy(other.Presented).Key, store.Sealed(nil), "key for a token of another grant")
-	forged := root.Presented
-	forged.Sum = e.sum()
-	e.equal(revokeBy(forged).Key, store.Sealed(nil), "key for a forged token")
-	ahead := root.Presented
+	ahead, unknown := root.Presented, root.Presented
 	ahead.Seq++
-	e.equal(revokeBy(ahead).Key, store.Sealed(nil), "key for a generation to come")
-	unknown := root.Presented
 	unknown.ID = e.tokenID()
-	e.equal(revokeBy(unknown).Key, store.Sealed(nil), "key for an unknown token")
+	keyFor(store.Presented{}, nil, "nobody")
+	keyFor(root.Presented, root.Key, "an ancestor")
+	keyFor(child.Presented, child.Key, "the revoked token itself")
+	keyFor(other.Presented, nil, "a token of another grant")
+	keyFor(root.forged(e), nil, "a forged token")
+	keyFor(ahead, nil, "a generation to come")
+	keyFor(unknown, nil, "an unknown token")
 	next, r := e.rotate(root, grace)
-	e.equal(revokeBy(root.Presented).Key, store.Sealed(nil), "key for an outdated token")
-	e.equal(revokeBy(next.Presented).Key, r.Key, "key for the successor")
+	keyFor(root.Presented, nil, "an outdated token")
+	keyFor(next.Presented, r.Key, "the successor")
 }
 
-// proves P6: children that are made while an ancestor is being revoked are
-// refused or die with it, whatever the store was doing in between.
+// proves P6: a child that is made while an ancestor is being revoked is refused or dies
+// with it, whatever the store did in between.
 func revokeRace(e *env) {
 	for round := range e.rounds {
-		const callers, each = 2 * nodes, 3
-		root := e.root(store.Clause{AT: 50, Other: store.Unlimited, Draws: store.NoClause})
-		middle := e.child(root, store.Clause{AT: 50, Other: 50, Draws: 0})
-		parents := []*tok{root, middle, e.child(middle, store.Clause{AT: 50, Other: 50, Draws: 0})}
+		const each = 3
+		root := e.root(at(50, none))
+		middle := e.child(root, limits(50, 50, 0))
+		parents := []*tok{root, middle, e.child(middle, limits(50, 50, 0))}
 		revoked := parents[round%2]
-		var (
-			children [callers][each]store.Token
-			uses     [callers][each]store.Use
-			errs     [callers][each]error
-			after    [callers][each]error // Lookup after Revoke has returned
-			done     = make(chan struct{})
-			revErr   error
-		)
-		for i := range children {
-			for j := range each {
-				// The first below an old token, the others below the one before.
-				parent := parents[max(i%3, round%2)]
-				children[i][j] = e.newChild(parent, store.Clause{AT: 50, Other: 50, Draws: 0})
-				uses[i][j] = e.use(store.UseOther, 0)
-			}
+		type branch struct {
+			parent   *tok // of the first child; each other is a child of the one before
+			children []*tok
+			uses     []store.Use
+			made     [each]error
+			after    [each]error // Lookup after Revoke has returned
 		}
-		e.parallel(callers+1, func(i int, s store.Store) {
+		branches := make([]branch, callers)
+		for i := range branches {
+			parent := parents[max(i%3, round%2)]
+			branches[i].parent = parent
+			branches[i].children = several(each, func() *tok { return e.newChild(parent, limits(50, 50, 0)) })
+			branches[i].uses = several(each, func() store.Use { return e.use(store.UseOther, 0) })
+		}
+		done := make(chan struct{})
+		errs := e.atOnce(callers+1, func(i int, s store.Store) error {
 			if i == callers {
-				_, revErr = s.Revoke(e.ctx, store.Revocation{Token: revoked.id(), Recursive: true, Now: t0})
-				close(done)
-				return
+				defer close(done)
+				return errOf(s.Revoke(e.ctx, store.Revocation{Token: revoked.id(), Recursive: true, Now: t0}))
 			}
-			parent := parents[max(i%3, round%2)].Presented
-			for j := range each {
-				_, errs[i][j] = s.CreateChild(e.ctx, parent, uses[i][j], children[i][j])
-				if errs[i][j] == nil {
-					parent = present(children[i][j])
+			b := &branches[i]
+			parent := b.parent.Presented
+			for j, child := range b.children {
+				if b.made[j] = errOf(s.CreateChild(e.ctx, parent, b.uses[j], child.Token)); b.made[j] == nil {
+					parent = child.Presented
 				}
 			}
 			<-done
-			for j := range each {
-				_, after[i][j] = s.Lookup(e.ctx, present(children[i][j]), t0)
+			for j, child := range b.children {
+				b.after[j] = errOf(s.Lookup(e.ctx, child.Presented, t0))
 			}
+			return nil
 		})
-		e.ok(revErr, "Revoke")
+		e.allOK(errs, "Revoke")
 		made := 0
-		for i := range children {
-			for j := range each {
-				if errs[i][j] != nil {
-					e.fails(errs[i][j], store.ErrRevoked, "CreateChild that lost the race")
-					e.fails(after[i][j], store.ErrNotFound, "Lookup of a child that was refused")
+		for _, b := range branches {
+			for j, child := range b.children {
+				if b.made[j] != nil {
+					e.fails(b.made[j], store.ErrRevoked, "CreateChild that lost the race")
+					e.fails(b.after[j], store.ErrNotFound, "Lookup of a child that was refused")
 					continue
 				}
 				made++
-				e.fails(after[i][j], store.ErrRevoked, "Lookup of a child made during the revocation")
-				_, err := e.s.Spend(e.ctx, present(children[i][j]), e.use(store.UseAT, 0))
-				e.fails(err, store.ErrRevoked, "Spend of a child made during the revocation")
+				e.fails(b.after[j], store.ErrRevoked, "Lookup of a child made during the revocation")
+				e.fails(e.spendErr(child.Presented, e.use(store.UseAT, 0)), store.ErrRevoked, "Spend of a child made during the revocation")
 			}
 		}
-		survivors := 0
-		for _, info := range collect(e, func(p store.Page) ([]store.TokenInfo, string, error) { return e.s.Subtree(e.ctx, revoked.id(), p) }, 100) {
-			if info.Live {
-				survivors++
-			}
+		for _, info := range e.subtree(revoked.id(), 100) {
+			e.equal(info.Live, false, "live token in the revoked subtree")
 		}
-		e.equal(survivors, 0, "live tokens in the revoked subtree")
-		e.equal(len(e.list(root.Owner)), 3+made, "tokens")
+		e.wantListed(root.Owner, 3+made)
 	}
 }
 
 // proves P6: no use that begins after Revoke has returned succeeds.
 func revokeRacingUses(e *env) {
 	for range e.rounds {
-		const callers = 2 * nodes
-		root := e.root(at(store.Unlimited, store.NoClause))
-		child := e.child(root, at(store.Unlimited, 0))
-		var (
-			during, later [callers]store.Use
-			errs, late    [callers]error
-			done          = make(chan struct{})
-			revErr        error
-		)
-		for i := range during {
-			during[i], later[i] = e.use(store.UseAT, 0), e.use(store.UseAT, 0)
-		}
-		e.parallel(callers+1, func(i int, s store.Store) {
+		root := e.root(at(unlimited, none))
+		child := e.child(root, at(unlimited, 0))
+		during, later := e.uses(callers, "", 0), e.uses(callers, "", 0)
+		var late [callers]error
+		done := make(chan struct{})
+		errs := e.atOnce(callers+1, func(i int, s store.Store) error {
 			if i == callers {
-				_, revErr = s.Revoke(e.ctx, store.Revocation{Token: root.id(), Recursive: true, Now: t0})
-				close(done)
-				return
+				defer close(done)
+				return errOf(s.Revoke(e.ctx, store.Revocation{Token: root.id(), Recursive: true, Now: t0}))
 			}
-			_, errs[i] = s.Spend(e.ctx, child.Presented, during[i])
+			err := errOf(s.Spend(e.ctx, child.Presented, during[i]))
 			<-done
-			_, late[i] = s.Spend(e.ctx, child.Presented, later[i])
+			late[i] = errOf(s.Spend(e.ctx, child.Presented, later[i]))
+			return err
 		})
-		e.ok(revErr, "Revoke")
-		delivered := int64(0)
-		for i := range errs {
-			if errs[i] == nil {
-				delivered++
-			} else {
-				e.fails(errs[i], store.ErrRevoked, "Spend during the revocation")
-			}
-			e.fails(late[i], store.ErrRevoked, "Spend after the revocation")
+		e.ok(errs[callers], "Revoke")
+		won := winners(errs[:callers], func(err error) { e.fails(err, store.ErrRevoked, "Spend during the revocation") })
+		for _, err := range late {
+			e.fails(err, store.ErrRevoked, "Spend after the revocation")
 		}
-		e.equal(e.used(child), []int64{delivered}, "uses")
+		e.wantUsed(child, int64(len(won)))
 	}
 }
 
@@ -351,19 +260,13 @@ func revokeLastAtOnce(e *env) {
 	for round := range e.rounds {
 		root := e.root()
 		last := []*tok{root, e.child(root), e.child(root)}
-		var (
-			out  [3]store.Revoked
-			errs [3]error
-		)
-		e.parallel(3, func(i int, s store.Store) {
-			out[i], errs[i] = s.Revoke(e.ctx, store.Revocation{Token: last[i].id(), Recursive: round%2 == 1, Now: t0})
+		var out [3]store.Revoked
+		errs := e.atOnce(3, func(i int, s store.Store) (err error) {
+			out[i], err = s.Revoke(e.ctx, store.Revocation{Token: last[i].id(), Recursive: round%2 == 1, Now: t0})
+			return err
 		})
-		none := false
-		for i, err := range errs {
-			e.ok(err, "Revoke")
-			none = none || !out[i].LiveLeft
-		}
-		if !none {
+		e.allOK(errs, "Revoke")
+		if out[0].LiveLeft && out[1].LiveLeft && out[2].LiveLeft {
 			e.Errorf("three revocations that left no live token all report that one may be left")
 		}
 	}

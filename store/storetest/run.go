@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite for implementations of
-// [store.Store], and a tool box for tests of what is built on one.
+// Package storetest is the conformance suite for implementations of [store.Store], and
+// tools for tests of what uses a store.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Harness{Open: func(t testing.TB, nodes int) storetest.Backend {
@@ -8,10 +8,10 @@
 //		}})
 //	}
 //
-// [Run] checks every promise of package store; there is no way to run a part
-// of it. [MustCatch] checks the suite: given a store with a known [Bug], it
-// fails unless the suite finds the bug. [Faulty] makes steps fail before and
-// after they took effect. [FindSecrets] searches a dump.
+// [Run] checks every promise of package store. It always runs the whole suite.
+// [MustCatch] checks the suite itself: it takes a store with a known [Bug] and fails
+// unless the suite finds that bug. [Faulty] makes steps fail before or after they take
+// effect. [FindSecrets] searches a dump for secrets.
 //
 // Only tests import this package.
 package storetest
@@ -23,35 +23,28 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Harness tells the suite how to get at the stores to be tested.
+// Harness tells the suite how to open the stores that it tests.
 type Harness struct {
-	// Open returns a fresh, empty store. Whatever must be closed afterwards is
-	// registered with t.Cleanup. It is called several times, never
-	// concurrently; t may be stricter than a *testing.T. Required.
+	// Open returns a fresh, empty store. Register with t.Cleanup what must be closed
+	// afterwards. The suite calls Open several times, never concurrently. t may be
+	// stricter than a *testing.T. Required.
 	Open func(t testing.TB, nodes int) Backend
-	// Rounds is how often the cases about concurrency are repeated; 0 means
-	// 10. The suite then makes about 9000 calls, and opens some 20 stores.
+	// Rounds is how often the suite repeats the cases about concurrency. 0 means 10:
+	// about 9000 calls and some 20 stores.
 	Rounds int
-	// MaxDepth is how many ancestors the store allows; 0 means store.MaxDepth.
+	// MaxDepth is how many ancestors the store allows. 0 means [store.MaxDepth].
 	MaxDepth int
 }
 
 // Backend is one store, seen from several nodes.
 type Backend struct {
-	// Nodes are the handles that were asked for. Handles of different
-	// processes or connection pools find more than copies of one handle.
+	// Nodes are as many handles as Open was asked for. Handles of different connection
+	// pools find more bugs than copies of one handle do, and handles of different
+	// processes even more.
 	Nodes []store.Store
-	// Dump returns everything that the store holds, as somebody finds it who
-	// steals it: rows, not backups or logs. Required.
+	// Dump returns everything that the store holds, as a thief would find it: rows, but
+	// no backups and no logs. Required.
 	Dump func(context.Context) ([]byte, error)
-}
-
-// testCase is one named part of the suite.
-type testCase struct {
-	name string
-	run  func(*env)
-	// alone asks for a store that no other case uses.
-	alone bool
 }
 
 // nodes is how many handles the cases work with.
@@ -59,11 +52,11 @@ const nodes = 4
 
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {
-	shared := h.open(t)
-	for _, c := range cases() {
+	common := h.open(t)
+	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {
-			b := shared
-			if c.alone {
+			b := common
+			if c.store == alone {
 				b = h.open(t)
 			}
 			c.run(newEnv(t, h, b))
@@ -81,40 +74,4 @@ func (h Harness) open(t testing.TB) Backend {
 		t.Fatalf("storetest: Harness.Open returned no Dump")
 	}
 	return b
-}
-
-// cases returns the suite, in order.
-func cases() []testCase {
-	var all []testCase
-	for _, group := range []struct {
-		name  string
-		cases []testCase
-	}{
-		{"create", createCases()},
-		{"child", childCases()},
-		{"value", valueCases()},
-		{"presented", presentedCases()},
-		{"spend", spendCases()},
-		{"budget", budgetCases()},
-		{"refund", refundCases()},
-		{"rotate", rotateCases()},
-		{"revoke", revokeCases()},
-		{"refresh", refreshCases()},
-		{"grant", grantCases()},
-		{"ticket", ticketCases()},
-		{"ticket change", ticketChangeCases()},
-		{"ticket race", ticketRaceCases()},
-		{"record", recordCases()},
-		{"sealed", sealedCases()},
-		{"leak", leakCases()},
-		{"sweep", sweepCases()},
-		{"repeat", repeatCases()},
-		{"mixed", mixedCases()},
-	} {
-		for _, c := range group.cases {
-			c.name = group.name + "/" + c.name
-			all = append(all, c)
-		}
-	}
-	return all
 }

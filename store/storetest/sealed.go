@@ -6,48 +6,28 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-func sealedCases() []testCase {
-	return []testCase{
-		{name: "walk sees everything once", run: sealedWalk, alone: true},
-		{name: "walk is stable", run: sealedStable, alone: true},
-		{name: "reseal replaces what has not changed", run: resealReplaces, alone: true},
-		{name: "reseal does not disturb repeats", run: resealRepeats},
-		{name: "reseal while walking", run: resealWalking, alone: true},
-		{name: "reseal never overwrites a newer value", run: resealRace},
-	}
-}
-
-func (e *env) walk(limit int) []store.SealedItem {
-	e.Helper()
-	return collect(e, func(p store.Page) ([]store.SealedItem, string, error) { return e.s.Sealed(e.ctx, p) }, limit)
-}
-
-// sealedEverywhere stores a value at each kind of place, and returns all
-// that is stored.
+// sealedEverywhere stores a value at each kind of place, and returns all that is stored.
 func (e *env) sealedEverywhere() []store.SealedItem {
 	e.Helper()
 	root := e.root()
-	child := e.child(root)
-	bare := e.newChild(root)
+	child, bare := e.child(root), e.newChild(root)
 	bare.About = nil
-	_, err := e.s.CreateChild(e.ctx, root.Presented, e.uncounted(), bare)
-	e.ok(err, "CreateChild")
+	e.derive(root.Presented, e.uncounted(), bare)
 	_, r := e.rotate(child, grace)
 	lease := e.leaseID()
 	e.begin(root.Grant, lease, t0)
 	current := e.commit(root.Grant, lease, 1)
 	spares := []store.Commit{e.commit(root.Grant, e.leaseID(), 1), e.commit(root.Grant, e.leaseID(), 1)}
-	code, keyOnly, payloadOnly := e.newCode(root), e.newTicket(store.TicketState), e.newTicket(store.TicketState)
+	code, keyOnly, payloadOnly, taken := e.newCode(root), e.newTicket(store.TicketState), e.newTicket(store.TicketState), e.newCode(root)
 	keyOnly.Payload, payloadOnly.Key = nil, nil
-	taken := e.newCode(root)
 	e.put(code, keyOnly, payloadOnly, taken)
-	e.ok(e.take(taken.TicketRef, e.useID()), "TakeTicket")
+	e.take(taken)
 	return []store.SealedItem{
 		{Place: store.RefreshTokenPlace(root.Grant, 2), Sealed: current.Token},
 		{Place: store.RefreshTokenPlace(root.Grant, 2), Sealed: spares[0].Token},
 		{Place: store.RefreshTokenPlace(root.Grant, 2), Sealed: spares[1].Token},
 		{Place: store.TokenKeyPlace(root.id(), 1), Sealed: root.Key},
-		{Place: store.TokenKeyPlace(bare.ID, 1), Sealed: bare.Key},
+		{Place: store.TokenKeyPlace(bare.id(), 1), Sealed: bare.Key},
 		{Place: store.TokenKeyPlace(child.id(), 1), Sealed: child.Key},
 		{Place: store.TokenKeyPlace(child.id(), 2), Sealed: r.Key},
 		{Place: store.SuccessorPlace(child.id(), 1), Sealed: r.Successor},
@@ -60,15 +40,30 @@ func (e *env) sealedEverywhere() []store.SealedItem {
 	}
 }
 
-func sortItems(items []store.SealedItem) []store.SealedItem {
-	return slices.SortedFunc(slices.Values(items), func(a, b store.SealedItem) int { return slices.Compare(a.Sealed, b.Sealed) })
+// wantSealed compares everything sealed with items in any order.
+func (e *env) wantSealed(got, want []store.SealedItem, what string, args ...any) {
+	e.Helper()
+	sorted := func(items []store.SealedItem) []store.SealedItem {
+		return slices.SortedFunc(slices.Values(items), func(a, b store.SealedItem) int { return slices.Compare(a.Sealed, b.Sealed) })
+	}
+	e.equal(sorted(got), sorted(want), "everything sealed, "+what, args...)
 }
 
-func (e *env) resealed(items ...store.Reseal) int {
+// resealed replaces values and checks how many it replaced.
+func (e *env) resealed(want int, items ...store.Reseal) {
 	e.Helper()
 	n, err := e.s.Reseal(e.ctx, items)
 	e.ok(err, "Reseal")
-	return n
+	e.equal(n, want, "values replaced")
+}
+
+// anew returns the replacement of each item by a new value.
+func (e *env) anew(items []store.SealedItem) []store.Reseal {
+	var all []store.Reseal
+	for _, item := range items {
+		all = append(all, store.Reseal{Place: item.Place, Old: item.Sealed, New: e.sealed()})
+	}
+	return all
 }
 
 // proves P7
@@ -77,7 +72,7 @@ func sealedWalk(e *env) {
 	want := e.sealedEverywhere()
 	for _, limit := range []int{1, 2, 3, len(want), 1000} {
 		got := e.walk(limit)
-		e.equal(sortItems(got), sortItems(want), "everything sealed, in pages of %d", limit)
+		e.wantSealed(got, want, "in pages of %d", limit)
 		for _, item := range got {
 			clear(item.Sealed) // which is the caller's
 		}
@@ -87,15 +82,12 @@ func sealedWalk(e *env) {
 // proves P7
 func sealedStable(e *env) {
 	want := e.sealedEverywhere()
-	var doomed []store.Ticket
-	for range 6 {
-		doomed = append(doomed, e.ready(store.TicketTransfer))
-	}
+	doomed := several(6, func() store.Ticket { return e.ready(store.TicketTransfer) })
 	pages := 0
 	got := collect(e, func(p store.Page) ([]store.SealedItem, string, error) {
 		items, next, err := e.s.Sealed(e.ctx, p)
 		if pages < len(doomed) {
-			e.ok(e.take(doomed[pages].TicketRef, e.useID()), "TakeTicket")
+			e.take(doomed[pages])
 			e.ready(store.TicketTransfer)
 			e.root()
 			pages++
@@ -116,157 +108,136 @@ func sealedStable(e *env) {
 // proves P7
 func resealReplaces(e *env) {
 	all := e.sealedEverywhere()
-	var items []store.Reseal
-	for _, w := range all {
-		items = append(items, store.Reseal{Place: w.Place, Old: w.Sealed, New: e.sealed()})
-	}
+	items := e.anew(all)
+	key, about := all[3], all[8]
+	short := e.unknown(store.TicketShort)
 	// Copies of a value at another place, and values that are not there.
 	elsewhere := []store.Reseal{
-		{Place: store.AboutPlace(e.tokenID()), Old: all[8].Sealed, New: e.sealed()},
-		{Place: all[8].Place, Old: all[9].Sealed, New: e.sealed()},
-		{Place: all[3].Place, Old: e.sealed(), New: e.sealed()},
-		{Place: store.TokenKeyPlace(e.tokenID(), 1), Old: e.sealed(), New: e.sealed()},
-		{Place: store.SuccessorPlace(e.tokenID(), 1), Old: e.sealed(), New: e.sealed()},
-		{Place: store.RefreshTokenPlace(e.grantID(), 1), Old: e.sealed(), New: e.sealed()},
-		{Place: store.TicketKeyPlace(store.TicketRef{Kind: store.TicketShort, ID: e.ticketID()}), Old: e.sealed(), New: e.sealed()},
-		{Place: store.TicketPayloadPlace(store.TicketRef{Kind: store.TicketShort, ID: e.ticketID()}), Old: e.sealed(), New: e.sealed()},
-		{Place: store.Place{Kind: store.PlaceAbout, ID: "short"}, Old: e.sealed(), New: e.sealed()},
-		{Place: store.Place{Kind: 99, ID: all[8].Place.ID}, Old: all[8].Sealed, New: e.sealed()},
-		{Place: store.Place{Kind: store.PlaceTokenKey, ID: all[3].Place.ID, N: 9}, Old: all[3].Sealed, New: e.sealed()},
+		{Place: store.AboutPlace(e.tokenID()), Old: about.Sealed},
+		{Place: about.Place, Old: all[9].Sealed},
+		{Place: key.Place, Old: e.sealed()},
+		{Place: store.TokenKeyPlace(e.tokenID(), 1), Old: e.sealed()},
+		{Place: store.SuccessorPlace(e.tokenID(), 1), Old: e.sealed()},
+		{Place: store.RefreshTokenPlace(e.grantID(), 1), Old: e.sealed()},
+		{Place: store.TicketKeyPlace(short), Old: e.sealed()},
+		{Place: store.TicketPayloadPlace(short), Old: e.sealed()},
+		{Place: store.Place{Kind: store.PlaceAbout, ID: "short"}, Old: e.sealed()},
+		{Place: store.Place{Kind: 99, ID: about.Place.ID}, Old: about.Sealed},
+		{Place: store.Place{Kind: store.PlaceTokenKey, ID: key.Place.ID, N: 9}, Old: key.Sealed},
 	}
-	e.equal(e.resealed(elsewhere...), 0, "values replaced that are not there")
-	e.equal(e.resealed(), 0, "no items")
-	e.equal(sortItems(e.walk(5)), sortItems(all), "everything sealed")
+	for i := range elsewhere {
+		elsewhere[i].New = e.sealed()
+	}
+	e.resealed(0, elsewhere...)
+	e.resealed(0)
+	e.wantSealed(e.walk(5), all, "after no replacement")
 	for i, item := range items {
-		e.equal(e.resealed(item, elsewhere[0]), 1, "values replaced")
-		e.equal(e.resealed(item), 0, "values replaced again")
+		e.resealed(1, item, elsewhere[0])
+		e.resealed(0, item)
 		all[i].Sealed = slices.Clone(item.New)
 		clear(item.New) // which stays the caller's
-		e.equal(sortItems(e.walk(1000)), sortItems(all), "everything sealed after item %d", i)
+		e.wantSealed(e.walk(1000), all, "after item %d", i)
 	}
 
 	// Many at once, each once.
-	items = nil
-	for _, w := range all {
-		items = append(items, store.Reseal{Place: w.Place, Old: w.Sealed, New: e.sealed()})
-	}
-	e.equal(e.resealed(append(items, items...)...), len(all), "values replaced at once")
+	items = e.anew(all)
+	e.resealed(len(all), append(items, items...)...)
 	for _, bad := range []store.Reseal{{Place: all[0].Place, New: e.sealed()}, {Place: all[0].Place, Old: items[0].New}} {
-		_, err := e.s.Reseal(e.ctx, []store.Reseal{bad})
-		e.refused(err, "Reseal from or to nothing")
+		e.refused(errOf(e.s.Reseal(e.ctx, []store.Reseal{bad})), "Reseal from or to nothing")
 	}
 }
 
-// proves P8: what a step is compared with when it is repeated is what it was
-// called with, not what was made of it.
+// proves P8: a store compares a repeated step with the arguments of the first call, not
+// with what Reseal made of them.
 func resealRepeats(e *env) {
-	g := e.newGrant(e.ownerID())
-	root := e.newToken(g.ID, g.Owner)
+	g, root := e.newRoot()
 	ticket := e.newTicket(store.TicketPolling)
-	changes := store.TicketChanges{Put: []store.Ticket{ticket}}
 	completion := store.Completion{TicketRef: ticket.TicketRef, Status: store.TicketReady, Payload: e.sealed()}
-	e.ok(e.s.CreateRoot(e.ctx, g, root, changes), "CreateRoot")
-	e.ok(e.change(store.TicketChanges{Complete: []store.Completion{completion}}), "Complete")
-	commit := e.commit(g.ID, e.leaseID(), 1)
-	spare := e.commit(g.ID, e.leaseID(), 1)
-	replacement := store.Replacement{Grant: g.ID, Owner: g.Owner, Lease: e.leaseID(), Generation: 2, Token: e.sealed(), Now: t0}
-	e.ok(e.s.ReplaceGrant(e.ctx, replacement), "ReplaceGrant")
-	spare = e.commit(g.ID, e.leaseID(), 2)
-	news := []store.Sealed{e.sealed(), e.sealed(), e.sealed(), e.sealed(), e.sealed(), e.sealed()}
-	e.equal(e.resealed(
+	e.ok(e.createRoot(g, root, putting(ticket)), "CreateRoot")
+	e.change(completing(completion), "complete")
+	commits := []store.Commit{e.commit(g.ID, e.leaseID(), 1), e.commit(g.ID, e.leaseID(), 1)}
+	replacement := e.replacement(root, 2)
+	e.replace(replacement)
+	spare := e.commit(g.ID, e.leaseID(), 2)
+	news := several(6, e.sealed)
+	e.resealed(6,
 		store.Reseal{Place: store.RefreshTokenPlace(g.ID, 3), Old: replacement.Token, New: news[0]},
 		store.Reseal{Place: store.RefreshTokenPlace(g.ID, 3), Old: spare.Token, New: news[1]},
-		store.Reseal{Place: store.TokenKeyPlace(root.ID, 1), Old: root.Key, New: news[2]},
-		store.Reseal{Place: store.AboutPlace(root.ID), Old: root.About, New: news[3]},
+		store.Reseal{Place: store.TokenKeyPlace(root.id(), 1), Old: root.Key, New: news[2]},
+		store.Reseal{Place: store.AboutPlace(root.id()), Old: root.About, New: news[3]},
 		store.Reseal{Place: store.TicketKeyPlace(ticket.TicketRef), Old: ticket.Key, New: news[4]},
 		store.Reseal{Place: store.TicketPayloadPlace(ticket.TicketRef), Old: completion.Payload, New: news[5]},
-	), 6, "values replaced")
+	)
 
-	e.ok(e.s.CreateRoot(e.ctx, g, root, changes), "CreateRoot again")
-	e.ok(e.change(changes), "Put again")
-	e.ok(e.change(store.TicketChanges{Complete: []store.Completion{completion}}), "Complete again")
-	e.ok(e.s.CommitRefresh(e.ctx, commit), "CommitRefresh again")
-	e.ok(e.s.CommitRefresh(e.ctx, spare), "CommitRefresh of a spare again")
-	e.ok(e.s.ReplaceGrant(e.ctx, replacement), "ReplaceGrant again")
+	e.ok(e.createRoot(g, root, putting(ticket)), "CreateRoot again")
+	e.put(ticket)
+	e.change(completing(completion), "complete again")
+	for _, c := range append(commits, spare) {
+		e.recommit(c, "again")
+	}
+	e.replace(replacement)
 
-	e.equal(e.grantState(g.ID), store.RefreshState{Generation: 3, Token: news[0], Spares: []store.Spare{{Generation: 3, Token: news[1]}}}, "grant")
-	state, err := e.s.Lookup(e.ctx, present(root), t0)
-	e.ok(err, "Lookup")
-	e.equal(state.Key, news[2], "key")
-	e.equal(state.About, news[3], "about")
-	got := e.resolve(ticket.TicketRef)
-	e.equal(got.Key, news[4], "ticket key")
-	e.equal(got.Payload, news[5], "payload")
+	e.wantGrant(g.ID, store.RefreshState{Generation: 3, Token: news[0], Spares: []store.Spare{{Generation: 3, Token: news[1]}}})
+	state, got := e.lookup(root.Presented, t0), e.resolve(ticket.TicketRef)
+	e.equal([]store.Sealed{state.Key, state.About, got.Key, got.Payload}, news[2:], "key and description of the token, key and payload of the ticket")
 
-	next, r := e.rotate(&tok{root, present(root)}, grace)
+	next, r := e.rotate(root, grace)
 	again := e.sealed()
-	e.equal(e.resealed(
-		store.Reseal{Place: store.TokenKeyPlace(root.ID, 1), Old: news[2], New: news[0]},
-		store.Reseal{Place: store.TokenKeyPlace(root.ID, 2), Old: r.Key, New: news[1]},
-		store.Reseal{Place: store.SuccessorPlace(root.ID, 1), Old: r.Successor, New: again},
-	), 3, "values replaced after a rotation")
-	rotated, err := e.s.Rotate(e.ctx, e.rotation(&tok{root, present(root)}, grace))
-	e.ok(err, "Rotate again")
-	e.equal(rotated.Successor, again, "successor")
-	spent, err := e.s.Spend(e.ctx, present(root), e.uncounted())
-	e.ok(err, "Spend with the outdated generation")
-	e.equal(spent.Key, news[0], "key of the outdated generation")
-	spent, err = e.s.Spend(e.ctx, next.Presented, e.uncounted())
-	e.ok(err, "Spend with the current generation")
-	e.equal(spent.Key, news[1], "key of the current generation")
+	e.resealed(3,
+		store.Reseal{Place: store.TokenKeyPlace(root.id(), 1), Old: news[2], New: news[0]},
+		store.Reseal{Place: store.TokenKeyPlace(root.id(), 2), Old: r.Key, New: news[1]},
+		store.Reseal{Place: store.SuccessorPlace(root.id(), 1), Old: r.Successor, New: again},
+	)
+	e.rotatedTo(e.rotation(root, grace), store.Rotated{Successor: again}, "again")
+	e.equal(e.charge(root.Presented, e.uncounted()).Key, news[0], "key of the outdated generation")
+	e.equal(e.charge(next.Presented, e.uncounted()).Key, news[1], "key of the current generation")
 }
 
 // proves P7
 func resealWalking(e *env) {
-	var want []store.SealedItem
-	for range 3 {
-		want = append(want, e.sealedEverywhere()...)
-	}
+	want := slices.Concat(several(3, e.sealedEverywhere)...)
+	renewed := func(b store.Sealed) store.Sealed { return append(store.Sealed("new "), b...) }
 	replaced := 0
 	collect(e, func(p store.Page) ([]store.SealedItem, string, error) {
 		items, next, err := e.s.Sealed(e.ctx, p)
-		var change []store.Reseal
-		for _, item := range items {
-			change = append(change, store.Reseal{Place: item.Place, Old: item.Sealed, New: append(store.Sealed("new "), item.Sealed...)})
+		changes := e.anew(items)
+		for i := range changes {
+			changes[i].New = renewed(changes[i].Old)
 		}
-		replaced += e.resealed(change...)
+		n, resealErr := e.s.Reseal(e.ctx, changes)
+		e.ok(resealErr, "Reseal")
+		replaced += n
 		return items, next, err
 	}, 4)
-	for i, w := range want {
-		want[i].Sealed = append(store.Sealed("new "), w.Sealed...)
+	for i := range want {
+		want[i].Sealed = renewed(want[i].Sealed)
 	}
 	e.equal(replaced, len(want), "values replaced")
-	e.equal(sortItems(e.walk(100)), sortItems(want), "everything sealed")
+	e.wantSealed(e.walk(100), want, "after the walk")
 }
 
 // proves P5
 func resealRace(e *env) {
 	for range e.rounds {
-		root := e.root()
-		first := e.grantState(root.Grant).Token
-		resealed := e.sealed()
-		commit := store.Commit{Grant: root.Grant, Lease: e.leaseID(), Generation: 1, Token: e.sealed(), Now: t0}
-		var (
-			n    [nodes]int
-			errs [nodes + 1]error
-		)
-		e.parallel(nodes+1, func(i int, s store.Store) {
+		g := e.root().Grant
+		change := []store.Reseal{{Place: store.RefreshTokenPlace(g, 1), Old: e.grantState(g).Token, New: e.sealed()}}
+		commit := e.newCommit(g, e.leaseID(), 1)
+		var replaced [nodes]int
+		errs := e.atOnce(nodes+1, func(i int, s store.Store) (err error) {
 			if i == nodes {
-				errs[i] = s.CommitRefresh(e.ctx, commit)
-				return
+				return s.CommitRefresh(e.ctx, commit)
 			}
-			n[i], errs[i] = s.Reseal(e.ctx, []store.Reseal{{Place: store.RefreshTokenPlace(root.Grant, 1), Old: first, New: resealed}})
+			replaced[i], err = s.Reseal(e.ctx, change)
+			return err
 		})
-		replaced := 0
-		for i, err := range errs {
-			e.ok(err, "call %d", i)
+		e.allOK(errs, "Reseal or CommitRefresh")
+		sum := 0
+		for _, n := range replaced {
+			sum += n
 		}
-		for _, v := range n {
-			replaced += v
+		if sum > 1 {
+			e.Errorf("one value was replaced %d times", sum)
 		}
-		if replaced > 1 {
-			e.Errorf("one value was replaced %d times", replaced)
-		}
-		e.equal(e.grantState(root.Grant).Token, commit.Token, "token")
+		e.equal(e.grantState(g).Token, commit.Token, "token")
 	}
 }

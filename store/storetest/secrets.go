@@ -9,28 +9,33 @@ import (
 	"unicode/utf16"
 )
 
-// minSecret is how many bytes a secret needs at least, so that finding it is
-// no accident.
+// minSecret is the least number of bytes of a secret. Finding a shorter one could be an
+// accident.
 const minSecret = 8
 
-// Leak is a secret that was found. It does not show the secret.
+// Leak tells where a dump shows a secret. It does not show the secret itself.
 type Leak struct {
-	Secret   int    // index among the secrets that were searched for
+	Secret   int    // index among the secrets given to FindSecrets
 	Encoding string // such as "raw", "hex", "base64", "UTF-16LE"
-	Offset   int    // in bytes, where it begins in the dump
+	Offset   int    // of its first byte in the dump
 }
 
-// String tells what was found where.
+// String names the secret by its index, its encoding and its offset.
 func (l Leak) String() string {
 	return fmt.Sprintf("secret %d as %s at offset %d", l.Secret, l.Encoding, l.Offset)
 }
 
-// FindSecrets searches a dump for secrets: as they are; in hexadecimal of
-// either case; in base64, standard and URL alphabet, padded or not, also
-// where the secret is only a part of what was encoded; and each of these as
-// UTF-16 of either byte order. It returns the first place of each encoding.
+// FindSecrets searches a dump for secrets in these encodings:
 //
-// It panics if a secret has fewer than eight bytes: finding it would prove
+//   - as they are
+//   - in hexadecimal, upper and lower case
+//   - in base64, standard and URL alphabet, padded or not. The secret may be only a part
+//     of what was encoded.
+//   - each of these as UTF-16, in either byte order
+//
+// It returns the first place of each encoding.
+//
+// It panics if a secret has fewer than eight bytes, because finding it would prove
 // nothing.
 func FindSecrets[S ~string | ~[]byte](dump []byte, secrets ...S) []Leak {
 	var leaks []Leak
@@ -73,8 +78,8 @@ func forms(secret []byte) []form {
 	return all
 }
 
-// base64Core returns the characters that the secret alone decides when some
-// bytes precede it, and others may follow, in what is encoded.
+// base64Core returns the characters that the secret alone decides when some bytes precede
+// it, and others may follow, in what is encoded.
 func base64Core(enc *base64.Encoding, secret []byte, before int) string {
 	s := enc.EncodeToString(append(make([]byte, before), secret...))
 	first := (before*8 + 5) / 6            // characters that bits of others enter
@@ -82,8 +87,7 @@ func base64Core(enc *base64.Encoding, secret []byte, before int) string {
 	return s[first:last]
 }
 
-// utf16Text encodes a text, in little endian order if low is 0, else in big
-// endian order.
+// utf16Text encodes a text, in little endian order if low is 0, else in big endian order.
 func utf16Text(s string, low int) []byte {
 	var b []byte
 	for _, u := range utf16.Encode([]rune(s)) {

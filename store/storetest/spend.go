@@ -1,133 +1,101 @@
 package storetest
 
 import (
+	"errors"
 	"math"
+	"slices"
 
 	"github.com/mytoken-go/sdk/store"
 )
 
-func spendCases() []testCase {
-	return []testCase{
-		{name: "limit is reached exactly", run: spendToTheLimit},
-		{name: "zero limit admits nothing", run: spendZero},
-		{name: "unlimited counter counts", run: spendUnlimited},
-		{name: "kinds have counters of their own", run: spendKinds},
-		{name: "uncounted use spends nothing", run: spendUncounted},
-		{name: "token without clauses", run: spendNoClauses},
-		{name: "first candidate with budget left", run: spendCandidates},
-		{name: "exhaustion names every counter", run: spendExhausted},
-		{name: "failed use changes nothing", run: spendFailed},
-		{name: "bad arguments are refused", run: spendArguments},
-		{name: "repeated use is charged once", run: spendRepeated},
-		{name: "use of another token is refused", run: spendOtherToken},
-		{name: "event and tickets are made in the same step", run: spendSideEffects},
-		{name: "last use is noted", run: spendLastUsed},
-		{name: "parallel uses stop at the limit", run: spendParallel},
-		{name: "parallel uses are all counted", run: spendParallelUnlimited},
-		{name: "parallel repeats are charged once", run: spendParallelRepeats},
-	}
-}
+var countedKinds = []store.Kind{store.UseAT, store.UseOther}
 
 // proves P3
 func spendToTheLimit(e *env) {
-	root := e.root(store.Clause{AT: 3, Other: 3, Draws: store.NoClause})
+	root := e.root(limits(3, 3, none))
 	for i := range 3 {
-		e.equal(e.spend(root, 0), store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key}, "Spend")
-		e.equal(e.info(root.id()).Counters[0], store.Counter{
-			AT: 3, Other: 3, ATUsed: int64(i + 1), ATLeft: store.Limit(2 - i), OtherLeft: 3,
-		}, "counter after %d uses", i+1)
+		e.equal(e.spend(root, 0), root.spent(0), "Spend")
+		e.wantCounter(root, 0, store.Counter{AT: 3, Other: 3, ATUsed: int64(i + 1), ATLeft: store.Limit(2 - i), OtherLeft: 3})
 	}
-	_, err := e.s.Spend(e.ctx, root.Presented, e.use(store.UseAT, 0))
-	e.equal(*e.exhausted(err, "use 4"), store.ExhaustedError{Kind: store.UseAT, Counters: []store.Exhausted{
-		{Candidate: 0, Token: root.id(), Clause: 0, Limit: 3, Used: 3},
-	}}, "use 4")
-	e.equal(e.used(root), []int64{3}, "uses")
+	err := e.exhausted(e.spendErr(root.Presented, e.use(store.UseAT, 0)), "use 4")
+	e.equal(*err, store.ExhaustedError{Kind: store.UseAT, Counters: []store.Exhausted{{Token: root.id(), Limit: 3, Used: 3}}}, "use 4")
+	e.wantUsed(root, 3)
 }
 
 // proves P3
 func spendZero(e *env) {
-	root := e.root(store.Clause{Draws: store.NoClause})
-	for _, k := range []store.Kind{store.UseAT, store.UseOther} {
-		_, err := e.s.Spend(e.ctx, root.Presented, e.use(k, 0))
-		e.equal(*e.exhausted(err, "%v", k), store.ExhaustedError{Kind: k, Counters: []store.Exhausted{{Token: root.id()}}}, "%v", k)
+	root := e.root(limits(0, 0, none))
+	for _, k := range countedKinds {
+		err := e.exhausted(e.spendErr(root.Presented, e.use(k, 0)), "%v", k)
+		e.equal(*err, store.ExhaustedError{Kind: k, Counters: []store.Exhausted{{Token: root.id()}}}, "%v", k)
 	}
 }
 
 func spendUnlimited(e *env) {
-	root := e.root(store.Clause{AT: store.Unlimited, Other: math.MaxInt64, Draws: store.NoClause})
+	root := e.root(limits(unlimited, math.MaxInt64, none))
 	for range 5 {
 		e.spend(root, 0)
 	}
-	_, err := e.s.Spend(e.ctx, root.Presented, e.use(store.UseOther, 0))
-	e.ok(err, "Spend")
-	e.equal(e.info(root.id()).Counters[0], store.Counter{
-		AT: store.Unlimited, Other: math.MaxInt64, ATUsed: 5, OtherUsed: 1, ATLeft: store.Unlimited, OtherLeft: math.MaxInt64 - 1,
-	}, "counter")
+	e.charge(root.Presented, e.use(store.UseOther, 0))
+	e.wantCounter(root, 0, store.Counter{
+		AT: unlimited, Other: math.MaxInt64, ATUsed: 5, OtherUsed: 1, ATLeft: unlimited, OtherLeft: math.MaxInt64 - 1,
+	})
 }
 
 func spendKinds(e *env) {
-	root := e.root(store.Clause{AT: 1, Other: 2, Draws: store.NoClause})
+	root := e.root(limits(1, 2, none))
 	e.spend(root, 0)
 	for range 2 {
-		_, err := e.s.Spend(e.ctx, root.Presented, e.use(store.UseOther, 0))
-		e.ok(err, "Spend")
+		e.charge(root.Presented, e.use(store.UseOther, 0))
 	}
-	for _, k := range []store.Kind{store.UseAT, store.UseOther} {
-		_, err := e.s.Spend(e.ctx, root.Presented, e.use(k, 0))
-		e.equal(e.exhausted(err, "%v", k).Kind, k, "exhausted kind")
+	for _, k := range countedKinds {
+		e.equal(e.exhausted(e.spendErr(root.Presented, e.use(k, 0)), "%v", k).Kind, k, "exhausted kind")
 	}
-	e.equal(e.info(root.id()).Counters[0], store.Counter{AT: 1, Other: 2, ATUsed: 1, OtherUsed: 2}, "counter")
+	e.wantCounter(root, 0, store.Counter{AT: 1, Other: 2, ATUsed: 1, OtherUsed: 2})
 }
 
 func spendUncounted(e *env) {
-	root := e.root(store.Clause{Draws: store.NoClause})
-	use := e.uncounted()
-	use.Event = event("tokeninfo_introspect", t0)
+	root := e.root(limits(0, 0, none))
+	use, want := e.noted("tokeninfo_introspect", store.UseUncounted), root.spent(none)
 	for i := range nodes {
-		spent, err := e.s.Spend(e.ctx, root.Presented, use)
-		e.ok(err, "Spend")
-		e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key, Clause: store.NoClause, Repeated: i > 0}, "Spend")
+		want.Repeated = i > 0
+		e.equal(e.charge(root.Presented, use), want, "Spend")
 	}
-	e.equal(e.info(root.id()).Counters[0], store.Counter{}, "counter")
-	e.equal(e.history(root.id()), []string{"tokeninfo_introspect"}, "history")
-	e.ok(e.s.Refund(e.ctx, use.ID, t0), "Refund")
-	e.equal(e.history(root.id()), []string(nil), "history after the refund")
+	e.wantCounter(root, 0, store.Counter{})
+	e.wantHistory([]*tok{root}, "tokeninfo_introspect")
+	e.refund(use.ID)
+	e.wantHistory([]*tok{root})
 }
 
 func spendNoClauses(e *env) {
 	root := e.root()
-	for _, k := range []store.Kind{store.UseAT, store.UseOther} {
-		use := e.use(k)
+	for _, k := range countedKinds {
+		use, want := e.use(k), root.spent(none)
 		for i := range 2 {
-			spent, err := e.s.Spend(e.ctx, root.Presented, use)
-			e.ok(err, "Spend")
-			e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key, Clause: store.NoClause, Repeated: i > 0}, "Spend")
+			want.Repeated = i > 0
+			e.equal(e.charge(root.Presented, use), want, "Spend")
 		}
 	}
 	e.equal(e.info(root.id()).Counters, []store.Counter(nil), "counters")
-	_, err := e.s.Spend(e.ctx, root.Presented, e.use(store.UseAT, 0))
-	e.refused(err, "a candidate of a token without clauses")
+	e.refused(e.spendErr(root.Presented, e.use(store.UseAT, 0)), "a candidate of a token without clauses")
 }
 
 // proves P3
 func spendCandidates(e *env) {
-	root := e.root(
-		store.Clause{AT: 1, Draws: store.NoClause}, store.Clause{AT: 0, Draws: store.NoClause},
-		store.Clause{AT: 2, Draws: store.NoClause}, store.Clause{AT: store.Unlimited, Draws: store.NoClause})
+	root := e.root(limits(1, 0, none), limits(0, 0, none), limits(2, 0, none), limits(unlimited, 0, none))
 	e.equal(e.spend(root, 1, 2, 3).Clause, 2, "the first is not a candidate, the second is empty")
 	e.equal(e.spend(root, 0, 1, 2, 3).Clause, 0, "the first")
 	e.equal(e.spend(root, 0, 1, 2, 3).Clause, 2, "the first is used up")
 	e.equal(e.spend(root, 0, 1, 2, 3).Clause, 3, "only the last is left")
-	e.equal(e.used(root), []int64{1, 0, 2, 1}, "uses")
+	e.wantUsed(root, 1, 0, 2, 1)
 }
 
 // proves P10
 func spendExhausted(e *env) {
-	root := e.root(store.Clause{AT: 1, Draws: store.NoClause}, store.Clause{AT: 0, Draws: store.NoClause}, store.Clause{AT: 9, Draws: store.NoClause})
-	child := e.child(root, store.Clause{AT: 1, Draws: 0}, store.Clause{AT: 5, Draws: 1}, store.Clause{AT: 5, Draws: 2})
+	root := e.root(limits(1, 0, none), limits(0, 0, none), limits(9, 0, none))
+	child := e.child(root, limits(1, 0, 0), limits(5, 0, 1), limits(5, 0, 2))
 	e.equal(e.spend(child, 0, 1).Clause, 0, "clause")
-	_, err := e.s.Spend(e.ctx, child.Presented, e.use(store.UseAT, 0, 1))
-	got := e.exhausted(err, "Spend")
+	got := e.exhausted(e.spendErr(child.Presented, e.use(store.UseAT, 0, 1)), "Spend")
 	want := []store.Exhausted{
 		{Candidate: 0, Token: child.id(), Clause: 0, Limit: 1, Used: 1},
 		{Candidate: 0, Token: root.id(), Clause: 0, Limit: 1, Used: 1},
@@ -137,44 +105,39 @@ func spendExhausted(e *env) {
 		want[0], want[1] = want[1], want[0] // the order within one candidate is free
 	}
 	e.equal(got.Counters, want, "exhausted counters")
-	_, err = e.s.CreateChild(e.ctx, child.Presented, e.use(store.UseOther, 2), e.newChild(child))
+	err := e.childErr(child.Presented, e.use(store.UseOther, 2), e.newChild(child))
 	e.equal(e.exhausted(err, "CreateChild").Kind, store.UseOther, "kind")
 }
 
 // proves P3
 func spendFailed(e *env) {
-	root := e.root(store.Clause{AT: 0, Other: 1, Draws: store.NoClause})
-	code := e.newCode(root)
-	missing := store.TicketRef{Kind: store.TicketTransfer, ID: e.ticketID()}
-	use := e.use(store.UseAT, 0)
-	use.Event = event("AT_created", t0)
-	use.Tickets = store.TicketChanges{Put: []store.Ticket{code}}
+	root := e.root(limits(0, 1, none))
+	code, missing := e.newCode(root), e.unknown(store.TicketTransfer)
+	use := e.noted("AT_created", store.UseAT, 0)
+	use.Tickets = putting(code)
 	for range 2 {
-		_, err := e.s.Spend(e.ctx, root.Presented, use)
-		e.exhausted(err, "Spend")
+		e.exhausted(e.spendErr(root.Presented, use), "Spend")
 	}
-	use = e.use(store.UseOther, 0)
-	use.Event = event("AT_created", t0)
-	use.Tickets = store.TicketChanges{Put: []store.Ticket{code}, Drop: []store.TicketRef{missing}, By: e.useID(), Consume: []store.TicketRef{missing}}
+	use = e.noted("AT_created", store.UseOther, 0)
+	use.Tickets = e.consuming(missing)
+	use.Tickets.Put, use.Tickets.Drop = []store.Ticket{code}, []store.TicketRef{missing}
 	for range 2 {
-		_, err := e.s.Spend(e.ctx, root.Presented, use)
-		e.fails(err, store.ErrTicketNotFound, "Spend with a missing ticket")
+		e.fails(e.spendErr(root.Presented, use), store.ErrTicketNotFound, "Spend with a missing ticket")
 	}
 	e.equal(e.info(root.id()), store.TokenInfo{
 		ID: root.id(), Grant: root.Grant, Owner: root.Owner, Seq: 1, About: root.About, Created: t0, Expires: root.Expires, Live: true,
 		Counters: []store.Counter{{Other: 1, OtherLeft: 1}},
 	}, "token")
-	e.equal(e.history(root.id()), []string(nil), "history")
+	e.wantHistory([]*tok{root})
 	e.unresolved(code.TicketRef, t0, store.ErrTicketNotFound, "the ticket of a failed use")
 
 	// The id of a failed use is not taken.
 	use.Tickets = store.TicketChanges{}
-	_, err := e.s.Spend(e.ctx, root.Presented, use)
-	e.ok(err, "Spend, without the missing ticket")
+	e.charge(root.Presented, use)
 }
 
 func spendArguments(e *env) {
-	root := e.root(store.Clause{AT: 5, Other: 5, Draws: store.NoClause}, store.Clause{AT: 5, Other: 5, Draws: store.NoClause})
+	root := e.root(limits(5, 5, none), limits(5, 5, none))
 	for name, spoil := range map[string]func(*store.Use){
 		"no id":                         func(u *store.Use) { u.ID = store.UseID{} },
 		"no kind":                       func(u *store.Use) { u.Kind = 0 },
@@ -186,188 +149,147 @@ func spendArguments(e *env) {
 		"a negative candidate":          func(u *store.Use) { u.Candidates = []int{-1, 0} },
 		"candidates, uncounted":         func(u *store.Use) { u.Kind = store.UseUncounted },
 		"a ticket without expiry": func(u *store.Use) {
-			u.Tickets.Put = []store.Ticket{{TicketRef: store.TicketRef{Kind: store.TicketState, ID: e.ticketID()}, Status: store.TicketPending}}
+			u.Tickets = putting(store.Ticket{TicketRef: e.unknown(store.TicketState), Status: store.TicketPending})
 		},
 	} {
-		use := e.use(store.UseAT, 0, 1)
-		use.Event = event("AT_created", t0)
+		use := e.noted("AT_created", store.UseAT, 0, 1)
 		spoil(&use)
-		_, err := e.s.Spend(e.ctx, root.Presented, use)
-		e.refused(err, "Spend: %s", name)
-		_, err = e.s.CreateChild(e.ctx, root.Presented, use, e.newChild(root))
-		e.refused(err, "CreateChild: %s", name)
+		e.refused(e.spendErr(root.Presented, use), "Spend: %s", name)
+		e.refused(e.childErr(root.Presented, use, e.newChild(root)), "CreateChild: %s", name)
 	}
-	e.equal(e.used(root), []int64{0, 0}, "uses")
-	e.equal(e.history(root.id()), []string(nil), "history")
-	e.equal(len(e.list(root.Owner)), 1, "tokens")
+	e.wantUsed(root, 0, 0)
+	e.wantHistory([]*tok{root})
+	e.wantListed(root.Owner, 1)
 }
 
 // proves P3, P8
 func spendRepeated(e *env) {
-	root := e.root(store.Clause{AT: 1, Draws: store.NoClause}, store.Clause{AT: 1, Draws: store.NoClause})
-	first, second := e.use(store.UseAT, 0, 1), e.use(store.UseAT, 0, 1)
-	first.Event, second.Event = event("first", t0), event("second", t0)
+	root := e.root(limits(1, 0, none), limits(1, 0, none))
+	uses := []store.Use{e.noted("first", store.UseAT, 0, 1), e.noted("second", store.UseAT, 0, 1)}
 	for i := range nodes {
-		for clause, use := range []store.Use{first, second} {
-			spent, err := e.s.Spend(e.ctx, root.Presented, use)
-			e.ok(err, "Spend")
-			e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: root.Key, Clause: clause, Repeated: i > 0}, "Spend")
+		for clause, use := range uses {
+			want := root.spent(clause)
+			want.Repeated = i > 0
+			e.equal(e.charge(root.Presented, use), want, "Spend")
 		}
 	}
-	e.equal(e.used(root), []int64{1, 1}, "uses")
-	e.equal(e.history(root.id()), []string{"second", "first"}, "history")
+	e.wantUsed(root, 1, 1)
+	e.wantHistory([]*tok{root}, "second", "first")
 
 	// Budget that comes back does not move a use to another clause.
-	e.ok(e.s.Refund(e.ctx, first.ID, t0), "Refund")
-	spent, err := e.s.Spend(e.ctx, root.Presented, second)
-	e.ok(err, "Spend")
-	e.equal(spent.Clause, 1, "clause of the repeated use")
+	e.refund(uses[0].ID)
+	e.equal(e.charge(root.Presented, uses[1]).Clause, 1, "clause of the repeated use")
 
 	// The key is that of the presented generation.
 	next, r := e.rotate(root, grace)
-	spent, err = e.s.Spend(e.ctx, next.Presented, second)
-	e.ok(err, "Spend again, rotated since")
-	e.equal(spent, store.Spent{Grant: root.Grant, Owner: root.Owner, Key: r.Key, Clause: 1, Repeated: true}, "Spend again, rotated since")
+	want := root.spent(1)
+	want.Key, want.Repeated = r.Key, true
+	e.equal(e.charge(next.Presented, uses[1]), want, "Spend again, rotated since")
 
 	// A revoked token delivers nothing, not even again.
-	e.revoke(root.id(), false)
-	_, err = e.s.Spend(e.ctx, next.Presented, second)
-	e.fails(err, store.ErrRevoked, "Spend again, revoked since")
+	e.revoke(root, false)
+	e.fails(e.spendErr(next.Presented, uses[1]), store.ErrRevoked, "Spend again, revoked since")
 }
 
 func spendOtherToken(e *env) {
-	root, other := e.root(store.Clause{AT: 1, Draws: store.NoClause}), e.root(store.Clause{AT: 1, Draws: store.NoClause})
+	root, other := e.root(limits(1, 0, none)), e.root(limits(1, 0, none))
 	use := e.use(store.UseAT, 0)
-	_, err := e.s.Spend(e.ctx, root.Presented, use)
-	e.ok(err, "Spend")
-	_, err = e.s.Spend(e.ctx, other.Presented, use)
-	e.fails(err, store.ErrExists, "Spend with the id of another token's use")
-	_, err = e.s.CreateChild(e.ctx, other.Presented, use, e.newChild(other))
-	e.fails(err, store.ErrExists, "CreateChild with the id of another token's use")
-	e.equal(e.used(other), []int64{0}, "uses of the other token")
-	e.equal(len(e.list(other.Owner)), 1, "tokens of the other owner")
+	e.charge(root.Presented, use)
+	e.fails(e.spendErr(other.Presented, use), store.ErrExists, "Spend with the id of another token's use")
+	e.fails(e.childErr(other.Presented, use, e.newChild(other)), store.ErrExists, "CreateChild with the id of another token's use")
+	e.wantUsed(other, 0)
+	e.wantListed(other.Owner, 1)
 }
 
 // proves P8
 func spendSideEffects(e *env) {
-	root := e.root(store.Clause{AT: 5, Draws: store.NoClause})
+	root := e.root(limits(5, 0, none))
 	old, code := e.newCode(root), e.newCode(root)
 	e.put(old)
-	use := e.use(store.UseAT, 0)
-	use.Event = event("AT_created", t0)
+	use := e.noted("AT_created", store.UseAT, 0)
 	use.Tickets = store.TicketChanges{Drop: []store.TicketRef{old.TicketRef}, Put: []store.Ticket{code}}
-	_, err := e.s.Spend(e.ctx, root.Presented, use)
-	e.ok(err, "Spend")
+	e.charge(root.Presented, use)
 	e.unresolved(old.TicketRef, t0, store.ErrTicketNotFound, "the ticket that the use dropped")
-	e.equal(e.resolve(code.TicketRef), code, "the ticket that the use made")
-	e.equal(e.history(root.id()), []string{"AT_created"}, "history")
+	e.wantTicket(code)
+	e.wantHistory([]*tok{root}, "AT_created")
 
 	// A repeat makes none of the changes again.
-	e.ok(e.s.ChangeTickets(e.ctx, store.TicketChanges{Drop: []store.TicketRef{code.TicketRef}}, t0), "ChangeTickets")
-	_, err = e.s.Spend(e.ctx, root.Presented, use)
-	e.ok(err, "Spend again")
+	e.change(dropping(code.TicketRef), "drop")
+	e.charge(root.Presented, use)
 	e.unresolved(code.TicketRef, t0, store.ErrTicketNotFound, "a ticket that was dropped since")
 }
 
 func spendLastUsed(e *env) {
-	root := e.root(store.Clause{AT: 5, Draws: store.NoClause})
-	child := e.child(root, store.Clause{AT: 5, Draws: 0})
+	root := e.root(limits(5, 0, none))
+	child := e.child(root, limits(5, 0, 0))
 	e.equal(e.info(child.id()).LastUsed, store.Micros(0), "before the first use")
 	for i := range 3 {
 		use := e.use(store.UseAT, 0)
 		use.Now = t0 + store.Micros(i)*hour
-		_, err := e.s.Spend(e.ctx, child.Presented, use)
-		e.ok(err, "Spend")
+		e.charge(child.Presented, use)
 		if got := e.info(child.id()).LastUsed; got > use.Now || got < use.Now-minute {
 			e.Errorf("last use is noted as %d, it was at %d", got, use.Now)
 		}
 	}
 }
 
+// spendAtOnce makes the uses at once.
+func (e *env) spendAtOnce(k *tok, uses []store.Use) ([]store.Spent, []error) {
+	e.Helper()
+	spent := make([]store.Spent, len(uses))
+	errs := e.atOnce(len(uses), func(i int, s store.Store) (err error) {
+		spent[i], err = s.Spend(e.ctx, k.Presented, uses[i])
+		return err
+	})
+	return spent, errs
+}
+
 // proves P3
 func spendParallel(e *env) {
 	for range e.rounds {
-		const limit, callers = 5, 4 * nodes
-		root := e.root(store.Clause{AT: limit, Other: store.Unlimited, Draws: store.NoClause})
-		var (
-			uses  [callers]store.Use
-			spent [callers]store.Spent
-			errs  [callers]error
-		)
-		for i := range uses {
-			uses[i] = e.use(store.UseAT, 0)
-			uses[i].Event = event("AT_created", t0)
+		const limit = 5
+		root := e.root(at(limit, none))
+		spent, errs := e.spendAtOnce(root, e.uses(2*callers, "AT_created", 0))
+		won := e.delivered(errs)
+		for _, i := range won {
+			e.equal(spent[i].Repeated, false, "a new use is a repeat")
 		}
-		e.parallel(callers, func(i int, s store.Store) { spent[i], errs[i] = s.Spend(e.ctx, root.Presented, uses[i]) })
-		delivered := 0
-		for i, err := range errs {
-			switch {
-			case err == nil && !spent[i].Repeated:
-				delivered++
-			case !isExhausted(err):
-				e.Errorf("Spend: %v, %+v", describe(err), spent[i])
-			}
-		}
-		e.equal(delivered, limit, "uses delivered")
-		e.equal(e.used(root), []int64{limit}, "uses charged")
-		e.equal(len(e.history(root.id())), limit, "events")
+		e.equal(len(won), limit, "uses delivered")
+		e.wantUsed(root, limit)
+		e.wantHistory([]*tok{root}, slices.Repeat([]string{"AT_created"}, limit)...)
 	}
 }
 
-// proves P3: contention is the store's business, it never surfaces.
+// proves P3: contention is the store's business. It never surfaces.
 func spendParallelUnlimited(e *env) {
-	const callers, each = 2 * nodes, 5
+	const each = 5
 	for range max(1, e.rounds/4) {
-		root := e.root(store.Clause{AT: store.Unlimited, Other: 1_000_000, Draws: store.NoClause})
-		var (
-			uses [callers][each]store.Use
-			errs [callers][each]error
-		)
+		root := e.root(limits(unlimited, 1_000_000, none))
+		uses := several(callers, func() []store.Use { return e.uses(each, "", 0) })
 		for i := range uses {
-			for j := range each {
-				uses[i][j] = e.use(store.UseAT, 0)
-				if j%2 == 0 {
-					uses[i][j].Kind = store.UseOther
-				}
+			for j := 0; j < each; j += 2 {
+				uses[i][j].Kind = store.UseOther
 			}
 		}
-		e.parallel(callers, func(i int, s store.Store) {
-			for j := range each {
-				_, errs[i][j] = s.Spend(e.ctx, root.Presented, uses[i][j])
+		errs := e.atOnce(callers, func(i int, s store.Store) (err error) {
+			for _, u := range uses[i] {
+				err = errors.Join(err, errOf(s.Spend(e.ctx, root.Presented, u)))
 			}
+			return err
 		})
-		for i := range errs {
-			for _, err := range errs[i] {
-				e.ok(err, "Spend with budget for all")
-			}
-		}
-		e.equal(e.info(root.id()).Counters[0], store.Counter{
-			AT: store.Unlimited, Other: 1_000_000, ATUsed: callers * 2, OtherUsed: callers * 3, ATLeft: store.Unlimited, OtherLeft: 1_000_000 - callers*3,
-		}, "uses charged")
+		e.allOK(errs, "Spend with budget for all")
+		e.wantCounter(root, 0, store.Counter{
+			AT: unlimited, Other: 1_000_000, ATUsed: callers * 2, OtherUsed: callers * 3, ATLeft: unlimited, OtherLeft: 1_000_000 - callers*3,
+		})
 	}
 }
 
 // proves P3, P8
 func spendParallelRepeats(e *env) {
 	for range e.rounds {
-		const callers = 2 * nodes
-		root := e.root(store.Clause{AT: 5, Draws: store.NoClause}, store.Clause{AT: 5, Draws: store.NoClause})
-		use := e.use(store.UseAT, 0, 1)
-		use.Event = event("AT_created", t0)
-		var (
-			spent [callers]store.Spent
-			errs  [callers]error
-		)
-		e.parallel(callers, func(i int, s store.Store) { spent[i], errs[i] = s.Spend(e.ctx, root.Presented, use) })
-		fresh := 0
-		for i, err := range errs {
-			e.ok(err, "Spend")
-			if !spent[i].Repeated {
-				fresh++
-			}
-		}
-		e.equal(fresh, 1, "calls that say that they charged")
-		e.equal(e.used(root), []int64{1, 0}, "uses charged")
-		e.equal(len(e.history(root.id())), 1, "events")
+		root := e.root(limits(5, 0, none), limits(5, 0, none))
+		e.chargedOnce(e.spendAtOnce(root, slices.Repeat(e.uses(1, "AT_created", 0, 1), callers)))
+		e.wantUsed(root, 1, 0)
+		e.wantHistory([]*tok{root}, "AT_created")
 	}
 }

@@ -1,29 +1,14 @@
 package storetest
 
-import (
-	"github.com/mytoken-go/sdk/store"
-)
-
-func ticketChangeCases() []testCase {
-	return []testCase{
-		{name: "put again", run: ticketPutAgain},
-		{name: "complete", run: ticketComplete},
-		{name: "consume", run: ticketConsume},
-		{name: "drop", run: ticketDrop},
-		{name: "changes are made all or none", run: ticketAllOrNone},
-		{name: "changes are made in order", run: ticketOrder},
-		{name: "bad arguments are refused", run: ticketArguments},
-	}
-}
+import "github.com/mytoken-go/sdk/store"
 
 // proves P8
 func ticketPutAgain(e *env) {
-	root := e.root()
-	t := e.newTicket(store.TicketPolling)
+	root, t := e.root(), e.newTicket(store.TicketPolling)
 	again := func(when string) {
 		e.Helper()
 		for range 2 {
-			e.ok(e.change(store.TicketChanges{Put: []store.Ticket{t}}), "Put %s", when)
+			e.change(putting(t), "put %s", when)
 		}
 	}
 	again("the first time")
@@ -40,14 +25,14 @@ func ticketPutAgain(e *env) {
 	} {
 		other := t
 		spoil(&other)
-		e.fails(e.change(store.TicketChanges{Put: []store.Ticket{other}}), store.ErrExists, "another %s under the id", name)
+		e.fails(e.changeErr(putting(other)), store.ErrExists, "another %s under the id", name)
 	}
-	e.equal(e.resolve(t.TicketRef), t, "ticket")
-	payload := e.sealed()
-	e.ok(e.change(store.TicketChanges{Complete: []store.Completion{{TicketRef: t.TicketRef, Status: store.TicketReady, Payload: payload}}}), "Complete")
+	e.wantTicket(t)
+	c := store.Completion{TicketRef: t.TicketRef, Status: store.TicketReady, Payload: e.sealed()}
+	e.change(completing(c), "complete")
 	again("after it was completed")
-	e.equal(e.resolve(t.TicketRef).Payload, payload, "payload")
-	e.ok(e.take(t.TicketRef, e.useID()), "TakeTicket")
+	e.equal(e.resolve(t.TicketRef).Payload, c.Payload, "payload")
+	e.take(t)
 	again("after it was taken")
 	e.unresolved(t.TicketRef, t0, store.ErrTicketTaken, "taken")
 }
@@ -55,10 +40,11 @@ func ticketPutAgain(e *env) {
 // proves P8
 func ticketComplete(e *env) {
 	root := e.root()
-	t := e.newTicket(store.TicketPolling)
-	e.put(t)
+	t, consumed, bare := e.newTicket(store.TicketPolling), e.newTicket(store.TicketPolling), e.newTicket(store.TicketPolling)
+	bare.Token = root.id()
+	e.put(t, consumed, bare)
 	c := store.Completion{TicketRef: t.TicketRef, Status: store.TicketReady, Payload: e.sealed(), Token: root.id()}
-	complete := func(c store.Completion) error { return e.change(store.TicketChanges{Complete: []store.Completion{c}}) }
+	complete := func(c store.Completion) error { return e.changeErr(completing(c)) }
 	e.ok(complete(c), "Complete")
 	want := t
 	want.Status, want.Payload, want.Token = c.Status, c.Payload, c.Token
@@ -67,141 +53,128 @@ func ticketComplete(e *env) {
 		for range 2 {
 			e.ok(complete(c), "the same completion, %s", when)
 		}
-		other := c
-		other.Payload = e.sealed()
-		e.fails(complete(other), store.ErrTicketTaken, "another payload, %s", when)
-		other = c
-		other.Status = store.TicketFailed
-		e.fails(complete(other), store.ErrTicketTaken, "another status, %s", when)
+		payload, status := c, c
+		payload.Payload, status.Status = e.sealed(), store.TicketFailed
+		e.fails(complete(payload), store.ErrTicketTaken, "another payload, %s", when)
+		e.fails(complete(status), store.ErrTicketTaken, "another status, %s", when)
 	}
 	refusals("completed")
-	e.equal(e.resolve(t.TicketRef), want, "ticket")
-	e.ok(e.take(t.TicketRef, e.useID()), "TakeTicket")
+	e.wantTicket(want)
+	e.take(t)
 	refusals("taken")
 	e.unresolved(t.TicketRef, t0, store.ErrTicketTaken, "taken")
 
-	c.ID = e.ticketID()
-	e.fails(complete(c), store.ErrTicketNotFound, "an unknown ticket")
-	c.TicketRef = e.ready(store.TicketPolling).TicketRef
-	e.fails(complete(c), store.ErrTicketTaken, "a ticket that was never pending")
-	consumed := e.newTicket(store.TicketPolling)
-	e.put(consumed)
-	e.ok(e.consume(e.useID(), consumed.TicketRef), "Consume")
-	c.TicketRef = consumed.TicketRef
-	e.fails(complete(c), store.ErrTicketTaken, "a ticket that was consumed while it was pending")
+	e.ok(e.consumeErr(e.useID(), consumed.TicketRef), "Consume")
+	as := func(ref store.TicketRef) store.Completion {
+		other := c
+		other.TicketRef = ref
+		return other
+	}
+	e.fails(complete(as(e.unknown(store.TicketPolling))), store.ErrTicketNotFound, "an unknown ticket")
+	e.fails(complete(as(e.ready(store.TicketPolling).TicketRef)), store.ErrTicketTaken, "a ticket that was never pending")
+	e.fails(complete(as(consumed.TicketRef)), store.ErrTicketTaken, "a ticket that was consumed while it was pending")
 
-	// The payload is replaced even by none, the token only by one.
-	bare := e.newTicket(store.TicketPolling)
-	bare.Token = root.id()
-	e.put(bare)
+	// A completion without payload erases the payload. One without token leaves the
+	// token.
 	e.ok(complete(store.Completion{TicketRef: bare.TicketRef, Status: store.TicketDeclined}), "Complete")
 	bare.Status, bare.Payload = store.TicketDeclined, nil
-	e.equal(e.resolve(bare.TicketRef), bare, "ticket")
+	e.wantTicket(bare)
 }
 
 // proves P7, P8
 func ticketConsume(e *env) {
-	for _, status := range []store.TicketStatus{store.TicketPending, store.TicketReady, store.TicketDeclined, store.TicketFailed} {
-		t := e.newTicket(store.TicketState)
+	for status := store.TicketPending; status <= store.TicketFailed; status++ {
+		t, by := e.newTicket(store.TicketState), e.useID()
 		t.Status = status
 		e.put(t)
-		by := e.useID()
 		for range nodes {
-			e.ok(e.consume(by, t.TicketRef), "Consume")
-			e.fails(e.consume(e.useID(), t.TicketRef), store.ErrTicketTaken, "Consume by another")
+			e.ok(e.consumeErr(by, t.TicketRef), "Consume")
+			e.fails(e.consumeErr(e.useID(), t.TicketRef), store.ErrTicketTaken, "Consume by another")
 			e.unresolved(t.TicketRef, t0, store.ErrTicketTaken, "consumed")
 		}
-		e.fails(e.take(t.TicketRef, e.useID()), store.ErrTicketTaken, "TakeTicket of a consumed ticket")
-		e.ok(e.consume(by, t.TicketRef, t.TicketRef), "Consume, named twice")
+		e.fails(e.takeErr(t.TicketRef, e.useID()), store.ErrTicketTaken, "TakeTicket of a consumed ticket")
+		e.ok(e.consumeErr(by, t.TicketRef, t.TicketRef), "Consume, named twice")
 	}
-	e.fails(e.consume(e.useID(), store.TicketRef{Kind: store.TicketState, ID: e.ticketID()}), store.ErrTicketNotFound, "an unknown ticket")
+	e.fails(e.consumeErr(e.useID(), e.unknown(store.TicketState)), store.ErrTicketNotFound, "an unknown ticket")
 	taken := e.ready(store.TicketTransfer)
-	e.ok(e.take(taken.TicketRef, e.useID()), "TakeTicket")
-	e.fails(e.consume(e.useID(), taken.TicketRef), store.ErrTicketTaken, "Consume of a taken ticket")
+	e.take(taken)
+	e.fails(e.consumeErr(e.useID(), taken.TicketRef), store.ErrTicketTaken, "Consume of a taken ticket")
 }
 
 func ticketDrop(e *env) {
 	t, kept := e.ready(store.TicketTransfer), e.ready(store.TicketTransfer)
-	drop := store.TicketChanges{Drop: []store.TicketRef{t.TicketRef, {Kind: store.TicketState, ID: e.ticketID()}}}
+	drop := dropping(t.TicketRef, e.unknown(store.TicketState))
 	for range 2 {
-		e.ok(e.change(drop), "Drop")
+		e.change(drop, "drop")
 		e.unresolved(t.TicketRef, t0, store.ErrTicketNotFound, "dropped")
 	}
-	e.fails(e.take(t.TicketRef, e.useID()), store.ErrTicketNotFound, "TakeTicket of a dropped ticket")
-	e.equal(e.resolve(kept.TicketRef), kept, "another ticket")
+	e.fails(e.takeErr(t.TicketRef, e.useID()), store.ErrTicketNotFound, "TakeTicket of a dropped ticket")
 	e.put(t)
-	e.equal(e.resolve(t.TicketRef), t, "put again")
-	e.ok(e.take(t.TicketRef, e.useID()), "TakeTicket")
-	e.ok(e.change(drop), "Drop of a taken ticket")
+	e.wantTicket(kept, t)
+	e.take(t)
+	e.change(drop, "drop a taken ticket")
 	e.unresolved(t.TicketRef, t0, store.ErrTicketNotFound, "dropped")
 }
 
 func ticketAllOrNone(e *env) {
 	root := e.root()
-	taken := e.ready(store.TicketTransfer)
-	e.ok(e.take(taken.TicketRef, e.useID()), "TakeTicket")
-	unknown := store.TicketRef{Kind: store.TicketPolling, ID: e.ticketID()}
-	existing := e.newCode(root)
+	taken, existing, unknown := e.ready(store.TicketTransfer), e.newCode(root), e.unknown(store.TicketPolling)
+	e.take(taken)
 	e.put(existing)
 	conflicting := existing
 	conflicting.Payload = e.sealed()
-
-	for name, spoil := range map[string]struct {
+	complete := func(ref store.TicketRef) func(*store.TicketChanges) {
+		return func(c *store.TicketChanges) {
+			c.Complete = append(c.Complete, store.Completion{TicketRef: ref, Status: store.TicketReady})
+		}
+	}
+	for name, bad := range map[string]struct {
 		want error
-		do   func(*store.TicketChanges)
+		add  func(*store.TicketChanges)
 	}{
-		"consume unknown": {store.ErrTicketNotFound, func(c *store.TicketChanges) { c.Consume = append(c.Consume, unknown) }},
-		"consume taken":   {store.ErrTicketTaken, func(c *store.TicketChanges) { c.Consume = append(c.Consume, taken.TicketRef) }},
-		"complete unknown": {store.ErrTicketNotFound, func(c *store.TicketChanges) {
-			c.Complete = append(c.Complete, store.Completion{TicketRef: unknown, Status: store.TicketReady})
-		}},
-		"complete ready": {store.ErrTicketTaken, func(c *store.TicketChanges) {
-			c.Complete = append(c.Complete, store.Completion{TicketRef: existing.TicketRef, Status: store.TicketReady})
-		}},
-		"put existing": {store.ErrExists, func(c *store.TicketChanges) { c.Put = append(c.Put, conflicting) }},
+		"consume unknown":  {store.ErrTicketNotFound, func(c *store.TicketChanges) { c.Consume = append(c.Consume, unknown) }},
+		"consume taken":    {store.ErrTicketTaken, func(c *store.TicketChanges) { c.Consume = append(c.Consume, taken.TicketRef) }},
+		"complete unknown": {store.ErrTicketNotFound, complete(unknown)},
+		"complete ready":   {store.ErrTicketTaken, complete(existing.TicketRef)},
+		"put existing":     {store.ErrExists, func(c *store.TicketChanges) { c.Put = append(c.Put, conflicting) }},
 	} {
 		consumed, completed, dropped, put := e.newTicket(store.TicketState), e.newTicket(store.TicketPolling), e.newCode(root), e.newCode(root)
 		e.put(consumed, completed, dropped)
-		changes := store.TicketChanges{
+		good := store.TicketChanges{
 			By: e.useID(), Consume: []store.TicketRef{consumed.TicketRef},
 			Complete: []store.Completion{{TicketRef: completed.TicketRef, Status: store.TicketReady, Payload: e.sealed()}},
 			Drop:     []store.TicketRef{dropped.TicketRef}, Put: []store.Ticket{put},
 		}
-		good := changes
-		spoil.do(&changes)
-		use := e.uncounted()
-		use.Tickets, use.Event = changes, event("AT_created", t0)
-		_, spendErr := e.s.Spend(e.ctx, root.Presented, use)
-		for method, err := range map[string]error{"ChangeTickets": e.change(changes), "Spend": spendErr} {
-			e.fails(err, spoil.want, "%s, %s", method, name)
-		}
-		for _, t := range []store.Ticket{consumed, completed, dropped} {
-			e.equal(e.resolve(t.TicketRef), t, "%s: a ticket of the changes that failed", name)
-		}
+		changes, use := good, e.noted("AT_created", store.UseUncounted)
+		bad.add(&changes)
+		use.Tickets = changes
+		e.fails(e.changeErr(changes), bad.want, "ChangeTickets, %s", name)
+		e.fails(e.spendErr(root.Presented, use), bad.want, "Spend, %s", name)
+		e.wantTicket(consumed, completed, dropped)
 		e.unresolved(put.TicketRef, t0, store.ErrTicketNotFound, name)
-		e.equal(e.history(root.id()), []string(nil), "history")
+		e.wantHistory([]*tok{root})
 
-		e.ok(e.change(good), "the same changes without the bad one")
+		e.change(good, "the same without the bad one")
 		e.unresolved(consumed.TicketRef, t0, store.ErrTicketTaken, name)
 		e.equal(e.resolve(completed.TicketRef).Status, store.TicketReady, "completed")
 		e.unresolved(dropped.TicketRef, t0, store.ErrTicketNotFound, name)
-		e.equal(e.resolve(put.TicketRef), put, "put")
+		e.wantTicket(put)
 	}
 }
 
 func ticketOrder(e *env) {
-	old := e.ready(store.TicketTransfer)
+	old, late := e.ready(store.TicketTransfer), e.newTicket(store.TicketState)
 	renewed := old
 	renewed.Payload = e.sealed()
-	changes := store.TicketChanges{By: e.useID(), Consume: []store.TicketRef{old.TicketRef}, Drop: []store.TicketRef{old.TicketRef}, Put: []store.Ticket{renewed}}
-	e.ok(e.change(changes), "consume, drop and put under one id")
-	e.equal(e.resolve(old.TicketRef), renewed, "the new ticket")
-	late := e.newTicket(store.TicketState)
-	e.fails(e.change(store.TicketChanges{By: e.useID(), Consume: []store.TicketRef{late.TicketRef}, Put: []store.Ticket{late}}),
-		store.ErrTicketNotFound, "consume what the same step puts")
-	e.fails(e.change(store.TicketChanges{Complete: []store.Completion{{TicketRef: late.TicketRef, Status: store.TicketReady}}, Put: []store.Ticket{late}}),
-		store.ErrTicketNotFound, "complete what the same step puts")
-	e.ok(e.change(store.TicketChanges{}), "no change")
+	changes := e.consuming(old.TicketRef)
+	changes.Drop, changes.Put = changes.Consume, []store.Ticket{renewed}
+	e.change(changes, "consume, drop and put under one id")
+	e.wantTicket(renewed)
+	consume, complete := e.consuming(late.TicketRef), completing(store.Completion{TicketRef: late.TicketRef, Status: store.TicketReady})
+	consume.Put, complete.Put = []store.Ticket{late}, []store.Ticket{late}
+	e.fails(e.changeErr(consume), store.ErrTicketNotFound, "consume what the same step puts")
+	e.fails(e.changeErr(complete), store.ErrTicketNotFound, "complete what the same step puts")
+	e.change(store.TicketChanges{}, "nothing")
 }
 
 func ticketArguments(e *env) {
@@ -217,19 +190,18 @@ func ticketArguments(e *env) {
 	} {
 		t := e.newTicket(store.TicketTransfer)
 		spoil(&t)
-		e.refused(e.change(store.TicketChanges{Put: []store.Ticket{t}}), "Put: %s", name)
+		e.refused(e.changeErr(putting(t)), "Put: %s", name)
 		if t.Kind != 0 && !t.ID.IsZero() {
 			e.unresolved(t.TicketRef, t0, store.ErrTicketNotFound, name)
 		}
 	}
 	t := e.newTicket(store.TicketState)
 	e.put(t)
-	e.refused(e.consume(store.UseID{}, t.TicketRef), "Consume by nobody")
-	e.refused(e.consume(e.useID(), store.TicketRef{ID: t.ID}), "Consume without kind")
-	e.refused(e.change(store.TicketChanges{Drop: []store.TicketRef{{Kind: t.Kind}}}), "Drop without id")
+	e.refused(e.consumeErr(store.UseID{}, t.TicketRef), "Consume by nobody")
+	e.refused(e.consumeErr(e.useID(), store.TicketRef{ID: t.ID}), "Consume without kind")
+	e.refused(e.changeErr(dropping(store.TicketRef{Kind: t.Kind})), "Drop without id")
 	for _, status := range []store.TicketStatus{0, store.TicketPending, 5} {
-		c := store.Completion{TicketRef: t.TicketRef, Status: status}
-		e.refused(e.change(store.TicketChanges{Complete: []store.Completion{c}}), "Complete with status %d", status)
+		e.refused(e.changeErr(completing(store.Completion{TicketRef: t.TicketRef, Status: status})), "Complete with status %d", status)
 	}
-	e.equal(e.resolve(t.TicketRef), t, "ticket")
+	e.wantTicket(t)
 }

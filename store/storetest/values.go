@@ -9,40 +9,34 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-func valueCases() []testCase {
-	return []testCase{
-		{name: "identity is binary", run: binaryIdentity},
-		{name: "slices are not shared", run: slicesNotShared},
-		{name: "values are kept as they are", run: valuesKept},
+// similarIDs returns ids that a careless store would take for each other. A collation
+// does so, a text encoding, or a column of fixed width that strips or pads.
+func (e *env) similarIDs() [][64]byte {
+	base := e.bytes()
+	all := [][64]byte{base}
+	change := func(f func(b []byte)) {
+		b := base
+		f(b[:])
+		all = append(all, b)
 	}
+	// The ends of every id length, in all variants of case, zeros, spaces and bytes that
+	// are not UTF-8.
+	for _, end := range []int{0, 15, 31, 63} {
+		for _, c := range []byte{'a', 'A', 0, ' ', '\n', 0x80, 0xff, 0xc3, '\\', '\''} {
+			change(func(b []byte) { b[end] = c })
+		}
+	}
+	// "QUFB…" and "qUFB…" in base64: the same letters in another case.
+	change(func(b []byte) { copy(b, []byte{0x41, 0x41, 0x41}) })
+	change(func(b []byte) { copy(b, []byte{0xa9, 0x41, 0x41}) })
+	// Only zeros at the end.
+	change(func(b []byte) { clear(b[1:]) })
+	change(func(b []byte) { clear(b[2:]) })
+	return all
 }
 
-// binaryIdentity uses ids that a collation, a text encoding, or a fixed width
-// column that strips or pads would take for each other.
 func binaryIdentity(e *env) {
-	base := e.bytes()
-	variants := func() [][64]byte {
-		all := [][64]byte{base}
-		change := func(f func(*[64]byte)) {
-			b := base
-			f(&b)
-			all = append(all, b)
-		}
-		// The ends of every id length, in all variants of case, zeros, spaces
-		// and bytes that are not UTF-8.
-		for _, end := range []int{0, 15, 31, 63} {
-			for _, c := range []byte{'a', 'A', 0, ' ', '\n', 0x80, 0xff, 0xc3, '\\', '\''} {
-				change(func(b *[64]byte) { b[end] = c })
-			}
-		}
-		// "QUFB…" and "qUFB…" in base64: the same letters in another case.
-		change(func(b *[64]byte) { copy(b[:], []byte{0x41, 0x41, 0x41}) })
-		change(func(b *[64]byte) { copy(b[:], []byte{0xa9, 0x41, 0x41}) })
-		// Only zeros at the end.
-		change(func(b *[64]byte) { clear(b[1:]) })
-		change(func(b *[64]byte) { clear(b[2:]) })
-		return all
-	}()
+	variants := e.similarIDs()
 	// A length below 64 makes some of them equal.
 	distinct := func(n int) [][64]byte {
 		var out [][64]byte
@@ -54,61 +48,46 @@ func binaryIdentity(e *env) {
 		return out
 	}
 
-	type stored struct {
-		grant store.Grant
-		token store.Token
-	}
-	var roots []stored
-	create := func(g store.Grant, t store.Token, what string) {
+	grants := make(map[*tok]store.Grant)
+	create := func(g store.Grant, id store.TokenID, what string) {
 		e.Helper()
-		e.ok(e.s.CreateRoot(e.ctx, g, t, store.TicketChanges{}), "%s", what)
-		roots = append(roots, stored{g, t})
+		k := e.newToken(g.ID, g.Owner, limits(1, 0, none))
+		k.Token.ID, k.Presented.ID = id, id
+		e.ok(e.createRoot(g, k, store.TicketChanges{}), "CreateRoot with a similar %s", what)
+		grants[k] = g
 	}
 	for _, v := range distinct(64) {
-		g := e.newGrant(e.ownerID())
-		t := e.newToken(g.ID, g.Owner, store.Clause{AT: 1, Draws: store.NoClause})
-		t.ID = v
-		create(g, t, "CreateRoot with a similar token id")
+		create(e.newGrant(e.ownerID()), v, "token id")
 	}
 	for _, v := range distinct(16) {
 		g := e.newGrant(e.ownerID())
 		g.ID = store.GrantID(v[:])
-		create(g, e.newToken(g.ID, g.Owner, store.Clause{AT: 1, Draws: store.NoClause}), "CreateRoot with a similar grant id")
+		create(g, e.tokenID(), "grant id")
 	}
 	for _, v := range distinct(32) {
-		g := e.newGrant(store.OwnerID(v[:]))
-		t := e.newToken(g.ID, g.Owner, store.Clause{AT: 1, Draws: store.NoClause})
-		create(g, t, "CreateRoot with a similar owner")
+		create(e.newGrant(store.OwnerID(v[:])), e.tokenID(), "owner")
 	}
-	for _, r := range roots {
-		state, err := e.s.Lookup(e.ctx, present(r.token), t0)
-		e.ok(err, "Lookup")
-		e.equal(state.Key, r.token.Key, "key of the token that was looked up")
-		refresh, err := e.s.Grant(e.ctx, r.grant.ID)
-		e.ok(err, "Grant")
-		e.equal(refresh.Token, r.grant.Refresh, "refresh token of the grant")
-		e.equal(len(e.list(r.grant.Owner)), 1, "tokens of one owner")
+	for k, g := range grants {
+		e.equal(e.lookup(k.Presented, t0).Key, k.Key, "key of the token that was looked up")
+		e.equal(e.grantState(g.ID).Token, g.Refresh, "refresh token of the grant")
+		e.wantListed(g.Owner, 1)
 	}
 
-	counting := e.root(store.Clause{AT: store.Unlimited, Draws: store.NoClause})
+	counting := e.root(limits(unlimited, 0, none))
 	ids := distinct(16)
 	for i, v := range ids {
 		use := e.use(store.UseAT, 0)
 		use.ID = store.UseID(v[:])
-		spent, err := e.s.Spend(e.ctx, counting.Presented, use)
-		e.ok(err, "Spend with a similar use id")
-		e.equal(spent.Repeated, false, "use %d is a repeat", i)
+		e.equal(e.charge(counting.Presented, use).Repeated, false, "use %d is a repeat", i)
 	}
-	e.equal(e.used(counting), []int64{int64(len(ids))}, "uses with similar ids")
+	e.wantUsed(counting, int64(len(ids)))
 
-	for _, v := range distinct(16) {
-		lease, err := e.s.BeginRefresh(e.ctx, counting.Grant, store.LeaseID(v[:]), t0, ttl)
-		e.ok(err, "BeginRefresh")
-		other := v
+	for _, v := range ids {
+		lease, other := store.LeaseID(v[:]), store.LeaseID(v[:])
 		other[7] ^= 0x20
-		_, err = e.s.BeginRefresh(e.ctx, counting.Grant, store.LeaseID(other[:]), t0, ttl)
-		e.busy(err, lease.Until, "a similar lease")
-		e.ok(e.s.EndRefresh(e.ctx, counting.Grant, store.LeaseID(v[:]), 1, store.RefreshDone, t0), "EndRefresh")
+		until := e.begin(counting.Grant, lease, t0).Until
+		e.busy(e.beginErr(counting.Grant, other, t0), until, "a similar lease")
+		e.end(counting.Grant, lease, 1, store.RefreshDone)
 	}
 
 	var tickets []store.Ticket
@@ -120,9 +99,7 @@ func binaryIdentity(e *env) {
 		}
 	}
 	e.put(tickets...)
-	for _, k := range tickets {
-		e.equal(e.resolve(k.TicketRef), k, "ticket")
-	}
+	e.wantTicket(tickets...)
 }
 
 func slicesNotShared(e *env) {
@@ -133,96 +110,82 @@ func slicesNotShared(e *env) {
 			}
 		}
 	}
-	copyOf := func(b store.Sealed) store.Sealed { return slices.Clone(b) }
+	// wantThenSpoil compares what the store returned and spoils it. The next answer must
+	// be sound again.
+	wantThenSpoil := func(got, want store.Sealed, what string) {
+		e.Helper()
+		e.equal(got, want, "%s", what)
+		spoil(got)
+	}
 
 	// What goes in.
-	g := e.newGrant(e.ownerID())
-	root := e.newToken(g.ID, g.Owner, store.Clause{AT: 2, Other: 2, Draws: store.NoClause}, store.Clause{AT: 3, Other: 3, Draws: store.NoClause})
+	g, root := e.newRoot(limits(2, 2, none), limits(3, 3, none))
 	root.Events = []store.Event{event("created", t0)}
 	ticket := e.newTicket(store.TicketPolling)
-	refresh, key, about, payload := copyOf(g.Refresh), copyOf(root.Key), copyOf(root.About), copyOf(ticket.Payload)
-	ticketKey := copyOf(ticket.Key)
-	changes := store.TicketChanges{Put: []store.Ticket{ticket}}
-	e.ok(e.s.CreateRoot(e.ctx, g, root, changes), "CreateRoot")
+	refresh, key, about := slices.Clone(g.Refresh), slices.Clone(root.Key), slices.Clone(root.About)
+	payload, ticketKey := slices.Clone(ticket.Payload), slices.Clone(ticket.Key)
+	changes := putting(ticket)
+	e.ok(e.createRoot(g, root, changes), "CreateRoot")
 	spoil(g.Refresh, root.Key, root.About, ticket.Payload, ticket.Key)
 	root.Clauses[0] = store.Clause{}
 	root.Events[0].Name = "spoiled"
 	changes.Put[0].Status = store.TicketFailed
 
-	// What comes out, twice: the first time it is spoiled.
+	// What comes out, more than once.
 	for range 2 * nodes {
-		state, err := e.s.Lookup(e.ctx, present(root), t0)
-		e.ok(err, "Lookup")
-		e.equal(state.Key, key, "key")
-		e.equal(state.About, about, "about")
+		state := e.lookup(root.Presented, t0)
+		wantThenSpoil(state.Key, key, "key")
+		wantThenSpoil(state.About, about, "about")
 		e.equal(state.Counters[0].AT, store.Limit(2), "limit")
-		spoil(state.Key, state.About)
 		state.Counters[0].AT = 99
-
-		spent, err := e.s.Spend(e.ctx, present(root), e.uncounted())
-		e.ok(err, "Spend")
-		e.equal(spent.Key, key, "key")
-		spoil(spent.Key)
-
-		rs, err := e.s.Grant(e.ctx, g.ID)
-		e.ok(err, "Grant")
-		e.equal(rs.Token, refresh, "refresh token")
-		spoil(rs.Token)
-
+		wantThenSpoil(e.charge(root.Presented, e.uncounted()).Key, key, "key")
+		wantThenSpoil(e.grantState(g.ID).Token, refresh, "refresh token")
 		k := e.resolve(ticket.TicketRef)
-		e.equal(k.Payload, payload, "payload")
-		e.equal(k.Key, ticketKey, "ticket key")
+		wantThenSpoil(k.Payload, payload, "payload")
+		wantThenSpoil(k.Key, ticketKey, "ticket key")
 		e.equal(k.Status, store.TicketPending, "ticket status")
-		spoil(k.Payload, k.Key)
 	}
-	e.equal(e.history(root.ID), []string{"created"}, "history")
+	e.wantHistory([]*tok{root}, "created")
 
-	child := e.child(&tok{root, store.Presented{ID: root.ID, Seq: 1, Sum: root.Sum}}, store.Clause{AT: 1, Draws: 1})
+	child := e.child(root, limits(1, 0, 1))
 	for range nodes {
 		info := e.info(child.id())
-		e.equal(info.Ancestors, []store.TokenID{root.ID}, "ancestors")
+		e.equal(info.Ancestors, idsOf(root), "ancestors")
 		info.Ancestors[0] = store.TokenID{}
 	}
 
 	// The refresh tokens, current and spare.
-	lease := e.leaseID()
-	_, err := e.s.BeginRefresh(e.ctx, g.ID, lease, t0, ttl)
-	e.ok(err, "BeginRefresh")
+	e.begin(g.ID, e.leaseID(), t0)
 	for i := range 2 {
-		c := store.Commit{Grant: g.ID, Lease: e.leaseID(), Generation: 1, Token: e.sealed(), Now: t0}
-		want := copyOf(c.Token)
-		e.ok(e.s.CommitRefresh(e.ctx, c), "CommitRefresh")
+		c := e.newCommit(g.ID, e.leaseID(), 1)
+		want := slices.Clone(c.Token)
+		e.recommit(c, "the first time")
 		spoil(c.Token)
 		for range nodes {
-			rs, err := e.s.Grant(e.ctx, g.ID)
-			e.ok(err, "Grant")
+			rs := e.grantState(g.ID)
 			if i == 0 {
-				e.equal(rs.Token, want, "committed token")
-				spoil(rs.Token)
+				wantThenSpoil(rs.Token, want, "committed token")
 			} else if e.equal(len(rs.Spares), 1, "spares"); len(rs.Spares) == 1 {
-				e.equal(rs.Spares[0].Token, want, "spare")
-				spoil(rs.Spares[0].Token)
+				wantThenSpoil(rs.Spares[0].Token, want, "spare")
 			}
 		}
 	}
 
 	// Rotation.
 	r := e.rotation(child, grace)
-	successor, newKey := copyOf(r.Successor), copyOf(r.Key)
-	for range nodes {
-		rotated, err := e.s.Rotate(e.ctx, r)
+	successor, newKey := slices.Clone(r.Successor), slices.Clone(r.Key)
+	rotated := func(r store.Rotation, what string) {
+		e.Helper()
+		got, err := e.s.Rotate(e.ctx, r)
 		e.ok(err, "Rotate")
-		e.equal(rotated.Successor, successor, "successor")
-		spoil(rotated.Successor)
+		wantThenSpoil(got.Successor, successor, what)
+	}
+	for range nodes {
+		rotated(r, "successor")
 	}
 	spoil(r.Successor, r.Key)
-	again := e.rotation(child, grace)
-	rotated, err := e.s.Rotate(e.ctx, again)
-	e.ok(err, "Rotate again")
-	e.equal(rotated.Successor, successor, "stored successor")
-	state, err := e.s.Lookup(e.ctx, r.To, r.Now)
-	e.ok(err, "Lookup of the successor")
-	e.equal(state.Key, newKey, "key of the successor")
+	rotated(e.rotation(child, grace), "stored successor")
+	e.equal(e.lookup(r.To, r.Now).Key, newKey, "key of the successor")
 }
 
 func valuesKept(e *env) {
@@ -234,50 +197,42 @@ func valuesKept(e *env) {
 		strings.Repeat("ä€😀", 300), " leading and trailing ", "quotes ' \" ` \\ %s $1 ? :x", "line\nfeed\r\ttab",
 		"case", "CASE", "not UTF-8 \xff\xfe\xc3", "a NUL \x00 inside", strings.Repeat("x", 4000),
 	}
-	g := e.newGrant(e.ownerID())
+	clauses := make([]store.Clause, 40)
+	for i := range clauses {
+		clauses[i] = limits(store.Limit(i), math.MaxInt64, none)
+	}
+	g, root := e.newRoot(clauses...)
 	g.Scope = strings.Repeat("https://example.org/scope/ä ", 100)
 	g.Audience = strings.Repeat("https://example.org/audience/ä ", 100) + "not UTF-8 \xff a NUL \x00"
 	g.Refresh = long(9_000)
-	clauses := make([]store.Clause, 40)
-	for i := range clauses {
-		clauses[i] = store.Clause{AT: store.Limit(i), Other: math.MaxInt64, Draws: store.NoClause}
-	}
-	root := e.newToken(g.ID, g.Owner, clauses...)
 	root.About, root.Expires, root.Key = long(70_000), 0, long(300)
 	for i, text := range texts {
 		root.Events = append(root.Events, store.Event{Name: fmt.Sprint("n", i), Comment: text, Address: "2001:db8::1%eth0", UserAgent: text, Time: t0 + store.Micros(i)})
 	}
 	ticket := e.newTicket(store.TicketConsent)
 	ticket.Payload, ticket.Key = long(70_000), nil
-	e.ok(e.s.CreateRoot(e.ctx, g, root, store.TicketChanges{Put: []store.Ticket{ticket}}), "CreateRoot")
+	e.ok(e.createRoot(g, root, putting(ticket)), "CreateRoot")
 
-	info := e.info(root.ID)
+	info := e.info(root.id())
 	e.equal(info.About, root.About, "a long description")
 	e.equal(info.Expires, store.Micros(0), "no expiry")
 	for i, c := range info.Counters {
 		e.equal(c, store.Counter{AT: store.Limit(i), Other: math.MaxInt64, ATLeft: store.Limit(i), OtherLeft: math.MaxInt64}, "clause %d", i)
 	}
-	spent, err := e.s.Spend(e.ctx, present(root), e.use(store.UseOther, 0, 20, 39))
-	e.ok(err, "Spend")
-	e.equal(spent.Clause, 0, "clause")
-	rs, err := e.s.Grant(e.ctx, g.ID)
-	e.ok(err, "Grant")
-	e.equal(rs, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope, Audience: g.Audience}, "long refresh token, scope and audience")
-	e.equal(e.resolve(ticket.TicketRef), ticket, "a ticket with a long payload and without key")
+	e.equal(e.charge(root.Presented, e.use(store.UseOther, 0, 20, 39)).Clause, 0, "clause")
+	e.wantGrant(g.ID, store.RefreshState{Generation: 1, Token: g.Refresh, Scope: g.Scope, Audience: g.Audience})
+	e.wantTicket(ticket)
 
-	records, _, err := e.s.Events(e.ctx, []store.TokenID{root.ID}, store.Page{Limit: 100})
+	records, _, err := e.s.Events(e.ctx, idsOf(root), store.Page{Limit: 100})
 	e.ok(err, "Events")
 	var want []store.EventRecord
 	for _, ev := range slices.Backward(root.Events) {
-		want = append(want, store.EventRecord{Token: root.ID, Event: ev})
+		want = append(want, store.EventRecord{Token: root.id(), Event: ev})
 	}
 	e.equal(records, want, "texts of events")
 
-	r := e.rotation(&tok{root, present(root)}, grace)
+	r := e.rotation(root, grace)
 	r.Successor = long(70_000)
-	_, err = e.s.Rotate(e.ctx, r)
-	e.ok(err, "Rotate")
-	rotated, err := e.s.Rotate(e.ctx, e.rotation(&tok{root, present(root)}, grace))
-	e.ok(err, "Rotate again")
-	e.equal(rotated.Successor, r.Successor, "a long successor")
+	e.rotatedTo(r, fresh(r), "the first time")
+	e.rotatedTo(e.rotation(root, grace), store.Rotated{Successor: r.Successor}, "again")
 }

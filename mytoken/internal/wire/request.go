@@ -6,7 +6,7 @@ import "github.com/go-json-experiment/json/jsontext"
 // names are aliases.
 
 // TokenRequest is the body of the mytoken endpoint, for all of its grants
-// (protocol section 5.4), and of the consent page on demand (5.18.3).
+// (protocol section 5.4), and of the consent page on demand (protocol section 5.18.3).
 type TokenRequest struct {
 	GrantType string `json:"grant_type"`
 

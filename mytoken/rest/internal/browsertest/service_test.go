@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -36,7 +36,7 @@ func start(t *testing.T) *service {
 	s.Service, err = mytokentest.Start(mytokentest.Options{
 		Clock:    mytokentest.NewClock(time.Now().Truncate(time.Second)),
 		Upstream: func(c *oidcupstream.Config) { c.RedirectURL, c.Name = s.URL+"/redirect", "Example University" },
-		Config:   func(c *mytoken.Config) { c.Issuer = s.URL },
+		Config:   func(c *issuer.Config) { c.Issuer = s.URL },
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

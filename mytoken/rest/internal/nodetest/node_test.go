@@ -13,7 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // The provider replaces its refresh token at each use.
@@ -181,7 +181,7 @@ func TestReuseOfAnOldRefreshToken(t *testing.T) {
 		}
 	}
 	require.Len(t, s.provider.events(), asked, "the provider was asked again")
-	require.Contains(t, s.noticed(), mytoken.NoticeGrantDead)
+	require.Contains(t, s.noticed(), issuer.NoticeGrantDead)
 	s.object(s.post("/api/v0/tokeninfo", m{"action": "introspect", "mytoken": token}))
 
 	s.reconnect("alice", token)

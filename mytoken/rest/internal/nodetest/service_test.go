@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -33,11 +34,11 @@ type service struct {
 	URL      string
 	provider *provider
 	tap      *tap
-	config   mytoken.Config
-	issuer   *mytoken.Issuer // of the first process
+	config   issuer.Config
+	issuer   *issuer.Issuer // of the first process
 
 	mu      sync.Mutex
-	notices []mytoken.NoticeKind
+	notices []issuer.NoticeKind
 }
 
 // start starts a service and its provider.
@@ -55,8 +56,8 @@ func start(t *testing.T) *service {
 	require.NoError(t, err)
 	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
 	require.NoError(t, err)
-	s.config = mytoken.Config{
-		Issuer: s.URL, Store: memstore.New(), Seal: ring, Keys: keys, Providers: []mytoken.Provider{{Upstream: upstream}},
+	s.config = issuer.Config{
+		Issuer: s.URL, Store: memstore.New(), Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
 		Observer: s.observe,
 		Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)), Lease: 2 * patience, WaitLimit: 2 * patience, InDoubtWait: patience,
 	}
@@ -67,18 +68,18 @@ func start(t *testing.T) *service {
 }
 
 // process is a process of the service: all have the same store and keys.
-func (s *service) process() (*mytoken.Issuer, http.Handler) {
+func (s *service) process() (*issuer.Issuer, http.Handler) {
 	s.t.Helper()
-	issuer, err := mytoken.NewIssuer(s.config)
+	iss, err := issuer.New(s.config)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		require.NoError(s.t, issuer.Close(ctx))
+		require.NoError(s.t, iss.Close(ctx))
 	})
-	handler, err := rest.NewHandler(issuer, rest.Options{Logger: s.config.Logger, RequestTimeout: 4 * patience})
+	handler, err := rest.NewHandler(iss, rest.Options{Logger: s.config.Logger, RequestTimeout: 4 * patience})
 	require.NoError(s.t, err)
-	return issuer, handler
+	return iss, handler
 }
 
 // login is the native login, with the name that the user gives at the provider.
@@ -202,11 +203,11 @@ func (s *service) revoke(request m) {
 // reconnect logs the user in again, for the tokens that there are.
 func (s *service) reconnect(name, token string) {
 	s.t.Helper()
-	login, err := s.issuer.StartReconnect(s.t.Context(), mytoken.ReconnectRequest{Token: mytoken.NewSecret(token)})
+	login, err := s.issuer.StartReconnect(s.t.Context(), issuer.ReconnectRequest{Token: mytoken.NewSecret(token)})
 	require.NoError(s.t, err)
 	u := newUser(s.t)
 	back := u.logIn(s.provider, u.open(login.URL), name) // the pages do not take it: they did not start it
-	done, err := s.issuer.FinishLogin(s.t.Context(), mytoken.FinishRequest{Query: back.url.Query()})
+	done, err := s.issuer.FinishLogin(s.t.Context(), issuer.FinishRequest{Query: back.url.Query()})
 	require.NoError(s.t, err)
 	require.True(s.t, done.Reconnected)
 }
@@ -220,14 +221,14 @@ func (s *service) untroubled() {
 	}
 }
 
-func (s *service) observe(_ context.Context, n mytoken.Notice) {
+func (s *service) observe(_ context.Context, n issuer.Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notices = append(s.notices, n.Kind)
 }
 
 // noticed returns what the operator was told.
-func (s *service) noticed() []mytoken.NoticeKind {
+func (s *service) noticed() []issuer.NoticeKind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.notices)

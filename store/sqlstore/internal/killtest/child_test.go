@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -23,7 +24,7 @@ import (
 
 // child is a process that serves mytokens until it is killed.
 type child struct {
-	issuer   *mytoken.Issuer
+	issuer   *issuer.Issuer
 	began    time.Time
 	patience time.Duration // of other processes with this one, if it is more than 0
 
@@ -31,7 +32,7 @@ type child struct {
 	out *json.Encoder
 }
 
-// childMain carries out the orders that it reads, all at once, and ends when
+// childMain carries out the orders that it reads, all at the same time, and ends when
 // there are no more.
 func childMain(in io.Reader, out io.Writer) int {
 	c := &child{began: time.Now(), out: json.NewEncoder(out)}
@@ -80,8 +81,8 @@ func (c *child) serve(orders *json.Decoder) error {
 	}
 }
 
-// issuer makes one as the setup says.
-func (s *setup) issuer(st store.Store, transport http.RoundTripper, observe func(context.Context, mytoken.Notice), clock func() time.Time) (*mytoken.Issuer, error) {
+// issuer returns an issuer with the setup's settings.
+func (s *setup) issuer(st store.Store, transport http.RoundTripper, observe func(context.Context, issuer.Notice), clock func() time.Time) (*issuer.Issuer, error) {
 	upstream, err := oidcupstream.New(oidcupstream.Config{
 		Issuer: s.Provider, ClientID: optest.DefaultClientID, Auth: oidcupstream.ClientSecretBasic(optest.DefaultClientSecret),
 		RedirectURL: mytokentest.IssuerURL + "/redirect", Scopes: scopes, Timeout: s.Timing.Timeout, Clock: clock,
@@ -106,8 +107,8 @@ func (s *setup) issuer(st store.Store, transport http.RoundTripper, observe func
 	if err != nil {
 		return nil, err
 	}
-	return mytoken.NewIssuer(mytoken.Config{
-		Issuer: mytokentest.IssuerURL, Store: st, Seal: ring, Keys: keys, Providers: []mytoken.Provider{{Upstream: upstream}},
+	return issuer.New(issuer.Config{
+		Issuer: mytokentest.IssuerURL, Store: st, Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
 		SpillDir: s.Spill, Lease: s.Timing.Lease, MaxClockSkew: s.Timing.Skew, WaitLimit: s.Timing.WaitLimit, InDoubtWait: s.Timing.InDoubtWait,
 		Clock: clock, Logger: slog.New(slog.DiscardHandler), Observer: observe,
 	})
@@ -124,7 +125,7 @@ func (c *child) carryOut(ctx context.Context, o order) {
 	w := &work{order: o, child: c}
 	ctx = context.WithValue(ctx, workKey{}, w)
 	if o.Revoke {
-		_, err := c.issuer.Revoke(ctx, mytoken.RevokeRequest{Token: mytoken.NewSecret(o.Token), Recursive: true, Client: mytokentest.Client})
+		_, err := c.issuer.Revoke(ctx, issuer.RevokeRequest{Token: mytoken.NewSecret(o.Token), Recursive: true, Client: mytokentest.Client})
 		l := w.result(err)
 		if err == nil {
 			l.Outcome = revoked
@@ -140,13 +141,13 @@ func (c *child) carryOut(ctx context.Context, o order) {
 	c.say(l)
 }
 
-func (o *order) request() mytoken.AccessTokenRequest {
-	return mytoken.AccessTokenRequest{
+func (o *order) request() issuer.AccessTokenRequest {
+	return issuer.AccessTokenRequest{
 		Token: mytoken.NewSecret(o.Token), ID: o.ID, Scopes: []string{o.Scope}, Comment: strconv.Itoa(o.N), Client: mytokentest.Client,
 	}
 }
 
-// result is what is said of an order in the end.
+// result returns what the process says about an order in the end.
 func (w *work) result(err error) line {
 	l := line{Kind: done, Order: w.N, Outcome: outcomeOf(err)}
 	if l.Outcome != delivered && w.notRefunded.Load() {
@@ -162,31 +163,31 @@ func outcomeOf(err error) outcome {
 	if err == nil {
 		return delivered
 	}
-	if token, ok := errors.AsType[*mytoken.TokenError](err); ok {
+	if token, ok := errors.AsType[*issuer.TokenError](err); ok {
 		switch token.Reason {
-		case mytoken.TokenRevoked:
+		case issuer.TokenRevoked:
 			return dead
-		case mytoken.TokenOutdated, mytoken.TokenReused:
+		case issuer.TokenOutdated, issuer.TokenReused:
 			return outdated
 		}
 		return untyped
 	}
-	if upstream, ok := errors.AsType[*mytoken.UpstreamError](err); ok {
+	if upstream, ok := errors.AsType[*issuer.UpstreamError](err); ok {
 		if upstream.Charged {
 			return charged
 		}
 		return refused
 	}
-	if _, ok := errors.AsType[*mytoken.StoreError](err); ok {
+	if _, ok := errors.AsType[*issuer.StoreError](err); ok {
 		return doubtful
 	}
-	if _, ok := errors.AsType[*mytoken.RefusedError](err); ok {
+	if _, ok := errors.AsType[*issuer.RefusedError](err); ok {
 		return exhausted
 	}
-	if _, ok := errors.AsType[*mytoken.ReconnectError](err); ok {
+	if _, ok := errors.AsType[*issuer.ReconnectError](err); ok {
 		return ended
 	}
-	if _, ok := errors.AsType[*mytoken.BusyError](err); ok {
+	if _, ok := errors.AsType[*issuer.BusyError](err); ok {
 		return busy
 	}
 	return untyped

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -21,8 +22,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// What orders ask for. Uses with usualScope and answerScope are limited; those
-// with answerScope are stopped by the provider, when it has rotated. Uses with
+// These are the scopes that orders ask for. Uses with usualScope and answerScope are
+// limited. The provider stops uses with answerScope after it has rotated. Uses with
 // probeScope are not limited, and only roots admit them.
 const (
 	usualScope  = "compute"
@@ -32,22 +33,22 @@ const (
 
 var scopes = []string{"openid", "offline_access", usualScope, answerScope, probeScope}
 
-// patient is an issuer that waits for nothing but what must happen. Whoever has
-// died has replayed its spill before it is asked.
+// patient is the timing of an issuer that waits only for what must happen. A dead process
+// has replayed its spill before anybody asks this issuer.
 var patient = timing{Timeout: time.Minute, Lease: 2 * time.Minute, WaitLimit: 2 * time.Minute, InDoubtWait: -1}
 
-// world is a service: a database, a provider that rotates strictly, and what
-// its processes have in common.
+// world is a service: a database, a provider that rotates strictly, and what its
+// processes share.
 type world struct {
 	t      testing.TB
 	site   site
 	store  *sqlstore.Store
 	op     *optest.Server
 	setup  setup
-	issuer *mytoken.Issuer // in this process, which nobody kills
-	ahead  atomic.Int64    // nanoseconds that the clock of this process is ahead
-	// onAnswer is called when the provider has rotated for an order that asks
-	// for answerScope, and before it answers.
+	issuer *issuer.Issuer // in this process, which nobody kills
+	ahead  atomic.Int64   // nanoseconds that the clock of this process is ahead
+	// onAnswer is called after the provider has rotated for an order that asks for
+	// answerScope, and before it answers.
 	onAnswer func(ctx context.Context, subject string)
 	users    int
 }
@@ -70,22 +71,22 @@ func newWorld(t testing.TB, on site) *world {
 	return w
 }
 
-// newIssuer makes one in this process.
-func (w *world) newIssuer(timing timing, spill string) *mytoken.Issuer {
+// newIssuer returns an issuer in this process.
+func (w *world) newIssuer(timing timing, spill string) *issuer.Issuer {
 	w.t.Helper()
 	s := w.setup
 	s.Timing, s.Spill = timing, spill
-	issuer, err := s.issuer(w.store, new(http.Transport), nil, func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
+	iss, err := s.issuer(w.store, new(http.Transport), nil, func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		require.NoError(w.t, issuer.Close(ctx))
+		require.NoError(w.t, iss.Close(ctx))
 	})
-	return issuer
+	return iss
 }
 
-// fault marks what the provider answers with, and stops some of its answers.
+// fault marks the provider's answers and stops some of them.
 func (w *world) fault(at optest.FaultPoint) optest.Fault {
 	if at.Endpoint != optest.EndpointRefresh {
 		return optest.Fault{}
@@ -99,19 +100,19 @@ func (w *world) fault(at optest.FaultPoint) optest.Fault {
 	return f
 }
 
-// grant is a login with three tokens, each below the one before. The last one
-// rotates whenever it is used.
+// grant is a login with three tokens, each below the one before. The last one rotates at
+// every use.
 type grant struct {
 	subject string
 	id      store.GrantID
 	tokens  [3]*token
-	// lost: the provider has ended it.
+	// lost says that the provider has ended the login.
 	lost bool
 }
 
 func (g *grant) root() *token { return g.tokens[0] }
 
-// limits are the uses that each token of a grant admits. Those of a child count
+// limits are the uses that each token of a grant admits. The uses of a child count
 // against the tokens above it.
 var limits = [3]int{24, 16, 10}
 
@@ -147,7 +148,7 @@ func (w *world) login(subject string) (*grant, error) {
 		if depth == 2 {
 			p.Rotation = &mytoken.Rotation{OnAT: true}
 		}
-		issued, err = w.issuer.Derive(ctx, mytoken.DeriveRequest{Token: issued.Token, Strict: true, Properties: p, Client: mytokentest.Client})
+		issued, err = w.issuer.Derive(ctx, issuer.DeriveRequest{Token: issued.Token, Properties: p, Client: mytokentest.Client})
 		if err != nil {
 			return nil, fmt.Errorf("depth %d: %w", depth, err)
 		}
@@ -158,7 +159,7 @@ func (w *world) login(subject string) (*grant, error) {
 	return g, err
 }
 
-// logins makes grants, for a user each.
+// logins creates grants, each for a user of its own.
 func (w *world) logins(n int) []*grant {
 	w.t.Helper()
 	var grants []*grant
@@ -171,8 +172,8 @@ func (w *world) logins(n int) []*grant {
 	return grants
 }
 
-// rotations are the generations that the provider gave for each subject after
-// the login.
+// rotations returns the generations that the provider gave for each subject after the
+// login.
 func (w *world) rotations() map[string][]int {
 	out := make(map[string][]int)
 	for _, e := range w.op.Record() {

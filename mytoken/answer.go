@@ -1,0 +1,114 @@
+package mytoken
+
+import (
+	"time"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/terms"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// The types below are the answers of an issuer. A client of a server gets the same ones;
+// what its server does not tell stays zero.
+
+// Issued is a token that is handed out, or a code for one (protocol section 1.12).
+type Issued struct {
+	Type ResponseType
+	// Token is the compact or short token. It is empty if Type is ResponseTransferCode.
+	Token Secret
+	// TransferCode is set if Type is ResponseTransferCode, and expires at CodeExpires.
+	TransferCode Secret
+	CodeExpires  time.Time
+	// ID is the mom_id.
+	ID TokenID
+	// Expires is when the token expires; zero if it never does.
+	Expires      time.Time
+	Capabilities capability.Set
+	Restrictions restriction.List
+	Rotation     *Rotation
+	// Claims are those of the token, whatever its form. Only an issuer can tell them: to
+	// a client they are nil, because it has checked no signature.
+	Claims *Token
+	// Update replaces the token that authorised the request; nil if that was not rotated.
+	// Store it before anything else.
+	Update *Issued
+	// Unread says which part of a server's answer a client could not read; nil if it read
+	// all of it. The token itself is never lost to that.
+	Unread error
+}
+
+// AccessToken is an access token of the provider.
+type AccessToken struct {
+	Token     Secret
+	TokenType string
+	// Expires is zero if the provider did not say.
+	Expires time.Time
+	Scopes  []string
+	// Audiences are those of the token, if it is a JWT.
+	Audiences []string
+	// Update replaces the presented mytoken; nil if that was not rotated. Store it before
+	// anything else.
+	Update *Issued
+}
+
+// Record describes a token in a list (protocol section 5.8.3).
+type Record struct {
+	ID TokenID
+	// Parent is the token that it was created from, listed or not. It is zero for a first
+	// token.
+	Parent  TokenID
+	Name    string
+	Address string // at creation; empty if not known
+	Created time.Time
+	// Expires is when its current generation expires; zero if never.
+	Expires  time.Time
+	LastUsed time.Time // zero: never; may lag behind by a minute
+	// Revoked says that the token is not live. If it was revoked alone, its descendants
+	// live on below it.
+	Revoked      bool
+	Provider     string // issuer
+	Capabilities capability.Set
+	Restrictions restriction.List
+	Rotation     *Rotation
+	Counters     []Counter // one per clause
+	Children     []*Record
+}
+
+// Records are tokens with their descendants.
+type Records struct {
+	Roots     []*Record
+	Truncated bool
+	// Update replaces the token that authorised the request; nil if that was not rotated.
+	Update *Issued
+}
+
+// Event is an entry of a token's history (protocol section 7).
+type Event struct {
+	Token     TokenID
+	Name      string // one of protocol section 7.2; servers may have others
+	Comment   string
+	Address   string // IP address of the client
+	UserAgent string // of the client
+	Time      time.Time
+}
+
+// History is a list of events, newest first.
+type History struct {
+	Events []Event
+	// Truncated says that there are more events than were returned.
+	Truncated bool
+	// Update replaces the token that authorised the request; nil if that was not rotated.
+	// Store it before anything else.
+	Update *Issued
+}
+
+// Counter is the state of one clause: AT and Other are its limits, ATUsed and OtherUsed
+// how often it was used, ATLeft and OtherLeft how often it still can be. What is left is
+// the least over the clause and the ancestors' clauses that it draws on.
+type Counter = terms.Counter
+
+// Limit is how often a clause may be used. The zero Limit admits no use.
+type Limit = terms.Limit
+
+// Unlimited is the limit of a counter that only counts.
+const Unlimited = terms.Unlimited

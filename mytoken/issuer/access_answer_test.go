@@ -1,0 +1,161 @@
+package issuer_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// Whatever the provider answers: an access token that goes beyond the clause
+// is withheld and reported, and the use given back.
+//
+// proves P1, P3
+func TestBroaderAnswersAreWithheld(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault optest.Fault
+	}{
+		{"another scope", optest.Fault{Scopes: []string{"storage.write"}}},
+		{"one scope more", optest.Fault{Scopes: []string{"compute", "storage.read", "storage.write"}}},
+		{"more in the token than in the answer", optest.Fault{Scopes: []string{"compute", "storage.write"}, Edit: func(a map[string]any) { a["scope"] = "compute" }}},
+		{"more in the token, none in the answer", optest.Fault{Scopes: []string{"compute", "storage.write"}, NoScope: true}},
+		{"another audience", optest.Fault{Audiences: []string{"https://elsewhere.example.org"}}},
+		{"one audience more", optest.Fault{Audiences: []string{crashAudience, "https://elsewhere.example.org"}}},
+		{"opaque", optest.Fault{Edit: func(a map[string]any) { a["access_token"] = "opaque" }}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+			w.failOnce(c.fault)
+			at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			require.Nil(t, at)
+			upstream := crashAs[*issuer.UpstreamError](t, err)
+			require.Equal(t, http.StatusBadGateway, upstream.Status)
+			require.False(t, upstream.Charged)
+			require.Equal(t, 1, w.told(issuer.NoticeBroaderAnswer))
+			require.Zero(t, w.told(issuer.NoticeAccessToken))
+			w.requireCharged(t, 0)
+			// The refresh token that came with it was kept.
+			_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+			require.NoError(t, err)
+			require.Zero(t, w.reuses())
+		})
+	}
+}
+
+// Narrower answers are handed out, and say what they are good for.
+//
+// proves P1
+func TestNarrowerAnswers(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		fault  optest.Fault
+		scopes []string
+	}{
+		{"as asked", optest.Fault{}, []string{"compute"}},
+		{"not stated", optest.Fault{NoScope: true}, []string{"compute"}},
+		{"another of the clause", optest.Fault{Scopes: []string{"storage.read"}}, []string{"storage.read"}},
+		{"with offline_access", optest.Fault{Scopes: []string{"compute", "offline_access"}}, []string{"compute", "offline_access"}},
+		{"none", optest.Fault{Scopes: []string{}}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 5})
+			w.failOnce(c.fault)
+			at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			require.NoError(t, err)
+			require.ElementsMatch(t, c.scopes, at.Scopes)
+			require.Equal(t, []string{crashAudience}, at.Audiences)
+			w.requireCharged(t, 1)
+		})
+	}
+}
+
+// An opaque access token may be good for any audience.
+//
+// proves P1
+func TestOpaqueAccessTokens(t *testing.T) {
+	for _, insecure := range []bool{false, true} {
+		w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 5, config: func(c *issuer.Config) {
+			c.Providers[0].InsecureOpaqueAudience = insecure
+		}})
+		w.failOnce(optest.Fault{Edit: func(a map[string]any) { a["access_token"] = "opaque" }})
+		at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		if insecure {
+			require.NoError(t, err)
+			require.Equal(t, "opaque", at.Token.Reveal())
+			require.Empty(t, at.Audiences)
+			continue
+		}
+		crashAs[*issuer.UpstreamError](t, err)
+	}
+	// Without a limit on audiences there is nothing to know.
+	s := start(t, mytokentest.Options{Provider: optest.Options{OpaqueAccessTokens: true}})
+	token := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
+	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Client: mytokentest.Client})
+	require.NoError(t, err)
+}
+
+// An access token that outlives its clause is reported, or withheld if the
+// operator says so.
+func TestAccessTokenOutlivesItsClause(t *testing.T) {
+	for _, withhold := range []bool{false, true} {
+		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.WithholdLongAccessTokens = withhold }})
+		told := 0
+		cfg := s.Config
+		cfg.Observer = crashCounter(&told, issuer.NoticeLongAccessToken)
+		iss, err := issuer.New(cfg)
+		require.NoError(t, err)
+		token := login(t, s, mytoken.Properties{
+			Capabilities: capability.Set{capability.AT, capability.Tokeninfo},
+			Restrictions: restriction.List{{Expires: s.Clock.Now().Add(time.Minute).Unix(), UsagesAT: restriction.Usages(3)}},
+		})
+		_, err = iss.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Client: mytokentest.Client})
+		require.Equal(t, withhold, err != nil, "%v", err)
+		require.Equal(t, 1, told)
+		info, err := iss.Introspect(t.Context(), issuer.IntrospectRequest{Token: token.Token, Client: mytokentest.Client})
+		require.NoError(t, err)
+		require.EqualValues(t, map[bool]int64{false: 1, true: 0}[withhold], info.Counters[0].ATUsed)
+	}
+}
+
+// A use that is given back leaves no event in the history.
+//
+// proves P3
+func TestRefundedUseLeavesNoEvent(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 3})
+	for _, down := range []bool{false, true, false} {
+		w.down.Store(down)
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.Equal(t, down, err != nil)
+	}
+	history, err := w.issuer.History(t.Context(), issuer.HistoryRequest{Token: w.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	events := slices.DeleteFunc(history.Events, func(e mytoken.Event) bool { return e.Name != issuer.EventATCreated })
+	require.Len(t, events, 2)
+}
+
+// The store does not say whether the token is still live when the provider has
+// answered: nothing is handed out, and nothing is lost.
+//
+// proves P2, P5
+func TestLivenessIsNotKnown(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 1})
+	w.store.Reset(crashFailFirst("Token", 3, true))
+	_, err := w.request(t.Context(), w.issuer, store.UseID{})
+	require.ErrorIs(t, err, storetest.ErrFault)
+	w.requireCharged(t, 0)
+	_, err = w.request(t.Context(), w.issuer, store.UseID{})
+	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+}

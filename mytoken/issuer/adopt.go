@@ -1,0 +1,205 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Adoption hands a refresh token in that the embedding service already holds.
+type Adoption struct {
+	// Provider is the issuer of the provider; Subject the user there. Both are
+	// required.
+	Provider, Subject string
+	// RefreshToken has at most MaxRefreshTokenLength bytes.
+	RefreshToken mytoken.Secret
+	// Audiences that the login asked for (RFC 8707), if it did: a reconnect asks
+	// for them again, and where the provider gives tokens for no others
+	// ([oidcupstream.AudienceParameter].LoginOnly), nothing else is asked for.
+	Audiences []string
+	// ID names the request, so that it can be repeated with the same refresh
+	// token after a lost answer or an error, within the lifetime of a code.
+	// Give one: without it, a failure after the provider has replaced the
+	// refresh token ends the login.
+	ID         store.UseID
+	Properties mytoken.Properties
+	Response   mytoken.Response
+	Client     Client
+}
+
+// Limits of what is adopted, in bytes.
+const (
+	MaxRefreshTokenLength = 32 << 10
+	maxSubjectLength      = 1 << 10 // OpenID Connect allows 255
+	maxAudiencesLength    = 32 << 10
+)
+
+// Adopt issues a first token for a refresh token. The refresh token is stored
+// first and used once, to see that it works, and the provider is asked whose it
+// is; if it belongs to somebody else, nothing is issued, and the refresh token
+// is revoked at the provider. From the first call on the refresh token is the
+// issuer's: who goes on using it elsewhere will have it revoked by providers
+// that rotate. The provider needs a userinfo endpoint. It fails with
+// ErrUnknownProvider, *RequestError, *PolicyError, *UpstreamError (which wraps
+// [oidcupstream.ErrSubject] for another user's refresh token), *ReconnectError
+// (the provider refuses the refresh token: the user has to log in), *BusyError,
+// *StoreError or ErrClosed.
+func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
+	provider, err := i.provider(a.Provider)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	if out, err := i.adoptAgain(ctx, provider, a); out != nil || err != nil {
+		return out, err
+	}
+	props, err := i.firstProperties(a.Properties)
+	if err != nil {
+		return nil, err
+	}
+	if props, err = i.reviewFirst(ctx, provider, Issuance{
+		Kind: PolicyAdopt, Provider: provider.Upstream, Subject: a.Subject, Properties: &props, Client: a.Client,
+	}); err != nil {
+		return nil, err
+	}
+	f := firstToken{
+		provider: provider, subject: a.Subject, refreshToken: a.RefreshToken.Reveal(), authTime: time.Time{}, // not known
+		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
+	}
+	f.sealFor = func(rec issuedRecord, token mytoken.TokenID) error {
+		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), rec, token)
+	}
+	out, holder, err := i.createRoot(ctx, &f)
+	if errors.Is(err, store.ErrExists) { // a parallel call with this ID was faster
+		if out, err := i.adoptAgain(ctx, provider, a); out != nil || err != nil {
+			return out, err
+		}
+		return nil, ErrRepeatedID
+	} else if err != nil {
+		return nil, err
+	}
+	if err := i.confirm(ctx, holder, provider, a); err != nil {
+		return nil, i.unadopt(ctx, holder, a, err)
+	}
+	return out, nil
+}
+
+func (a *Adoption) check() error {
+	switch {
+	case a.Subject == "" || len(a.Subject) > maxSubjectLength || !utf8.ValidString(a.Subject):
+		return &RequestError{Field: "sub", Reason: fmt.Sprintf("missing, longer than %d bytes, or not UTF-8", maxSubjectLength)}
+	case a.RefreshToken.IsEmpty() || len(a.RefreshToken.Reveal()) > MaxRefreshTokenLength:
+		return &RequestError{Field: "refresh_token", Reason: fmt.Sprintf("missing, or longer than %d bytes", MaxRefreshTokenLength)}
+	case len(joinAudiences(a.Audiences)) > maxAudiencesLength || slices.ContainsFunc(a.Audiences, unfit):
+		return &RequestError{Field: "audience", Reason: fmt.Sprintf("empty, with white space or control characters, not UTF-8, or together longer than %d bytes", maxAudiencesLength)}
+	}
+	return nil
+}
+
+// unfit reports whether no login asks for such an audience.
+func unfit(audience string) bool {
+	return audience == "" || !utf8.ValidString(audience) || strings.ContainsFunc(audience, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// adoptAgain answers a request that was answered before, or that ended before
+// it was. Which of the two it was is not known, so the refresh token is
+// confirmed again.
+func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption) (*mytoken.Issued, error) {
+	rec, err := i.replied(ctx, a.ID, a.RefreshToken.Reveal())
+	if rec == nil || err != nil {
+		return nil, err
+	}
+	out, err := i.issued(ctx, *rec)
+	if err != nil {
+		return nil, err
+	}
+	holder := newPresented(out.Claims, rec.Compact, "")
+	if err := i.confirm(ctx, holder, provider, a); err != nil {
+		return nil, i.unadopt(ctx, holder, a, err)
+	}
+	return out, nil
+}
+
+// confirm uses an adopted refresh token once and asks whose it is.
+func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, a Adoption) error {
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return err
+	}
+	key, err := i.dataKey(p, state.Key)
+	if err != nil {
+		return err
+	}
+	tokens, _, err := i.refresher.refresh(ctx, refreshRequest{
+		token: p.id.ID, grant: state.Grant, key: key, provider: provider, subject: a.Subject,
+		abandoned: func(ctx context.Context, _ error) {
+			// If this was taken back meanwhile, so is what the provider answered with.
+			_ = i.stillLive(ctx, p, provider, store.Spent{Grant: state.Grant, Key: state.Key})
+		},
+	})
+	if err == nil {
+		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
+			err = upstreamUnavailable(err)
+		}
+	}
+	if errors.Is(err, oidcupstream.ErrSubject) {
+		return &UpstreamError{Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
+	}
+	return err
+}
+
+// unadopt takes back what could not be confirmed. If the provider just did not
+// say, and the request can be repeated, everything stays for the repetition:
+// the provider may have replaced the refresh token, and only this issuer knows
+// the new one.
+func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err error) error {
+	if !a.ID.IsZero() && !isVerdict(err) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	state, serr := i.lookup(ctx, p)
+	if serr != nil {
+		return errors.Join(err, serr)
+	}
+	grant, serr := i.grantState(ctx, state.Grant)
+	if serr != nil {
+		return errors.Join(err, serr)
+	}
+	// Somebody else's refresh token, or one that nobody knows any more, is
+	// revoked at the provider; one that was refused for another reason is left
+	// to whoever handed it in.
+	var by *presented
+	if errors.Is(err, oidcupstream.ErrSubject) || grant.Generation > 1 {
+		by = p
+	}
+	if _, rerr := i.revoke(ctx, p.id.ID, true, by, a.Client, "the refresh token could not be confirmed"); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	return err
+}
+
+// isVerdict reports whether the provider has answered, so that asking again
+// gives no other answer.
+func isVerdict(err error) bool {
+	var (
+		dead *ReconnectError
+		up   *oidcupstream.Error
+	)
+	if errors.As(err, &dead) || errors.Is(err, oidcupstream.ErrSubject) || errors.Is(err, oidcupstream.ErrUnsupported) {
+		return true
+	}
+	return errors.As(err, &up) && up.Outcome == oidcupstream.Refused
+}

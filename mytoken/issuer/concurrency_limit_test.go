@@ -1,0 +1,162 @@
+package issuer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// concAll runs n functions at once, all of them started before the first goes
+// on, and waits for them.
+func concAll(n int, f func(k int)) {
+	start := make(chan struct{})
+	var all, ready sync.WaitGroup
+	for k := range n {
+		ready.Add(1)
+		all.Go(func() {
+			ready.Done()
+			<-start
+			f(k)
+		})
+	}
+	ready.Wait()
+	close(start)
+	all.Wait()
+}
+
+// concNodes are issuers on one store: processes of one service.
+func concNodes(t testing.TB, w *crashWorld, n int) []*issuer.Issuer {
+	t.Helper()
+	nodes := []*issuer.Issuer{w.issuer}
+	for len(nodes) < n {
+		node, err := w.node(nil)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, node.Close(context.Background())) })
+		nodes = append(nodes, node)
+	}
+	return nodes
+}
+
+const (
+	concRounds   = 20
+	concRequests = 200
+	concLimit    = 10
+)
+
+// 200 requests at once, ten uses: ten are delivered, 190 are refused and told
+// why, ten are charged. Requests that overlap share a call to the provider.
+//
+// proves P3
+func TestLimitIsExactUnderLoad(t *testing.T) {
+	for _, nodes := range []int{1, 3} {
+		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
+			site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+			for range concRounds {
+				w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+				require.NoError(t, err)
+				issuers := concNodes(t, w, nodes)
+				var delivered, refused atomic.Int64
+				concAll(concRequests, func(k int) {
+					_, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client})
+					var explained *issuer.RefusedError
+					switch {
+					case err == nil:
+						delivered.Add(1)
+					case errors.As(err, &explained):
+						refused.Add(1)
+					default:
+						t.Errorf("%v", err)
+					}
+				})
+				require.EqualValues(t, concLimit, delivered.Load())
+				require.EqualValues(t, concRequests-concLimit, refused.Load())
+				w.requireCharged(t, concLimit)
+				calls := len(w.events(optest.Refreshed))
+				require.True(t, calls >= 1 && calls <= concLimit, "%d calls", calls)
+				require.Zero(t, w.reuses())
+			}
+		})
+	}
+}
+
+// The same for a tree: what its children use counts against the root.
+//
+// proves P3, P4
+func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range concRounds / 4 {
+		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+		require.NoError(t, err)
+		tokens := []mytoken.Secret{w.token}
+		for _, parent := range []int{0, 0, 1} {
+			child, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: tokens[parent], Client: mytokentest.Client})
+			require.NoError(t, err)
+			tokens = append(tokens, child.Token)
+		}
+		nodes := concNodes(t, w, 2)
+		var delivered atomic.Int64
+		concAll(80, func(k int) {
+			_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: tokens[k/2%len(tokens)], Client: mytokentest.Client})
+			var refused *issuer.RefusedError
+			if err == nil {
+				delivered.Add(1)
+			} else if !errors.As(err, &refused) {
+				t.Errorf("%v", err)
+			}
+		})
+		require.EqualValues(t, concLimit, delivered.Load())
+		w.requireCharged(t, concLimit)
+	}
+}
+
+// The same while every other answer of the provider is a refusal: what is
+// refused is given back, and somebody else may use it.
+//
+// proves P3
+func TestRefundsUnderLoad(t *testing.T) {
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range concRounds / 4 {
+		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+		require.NoError(t, err)
+		var calls atomic.Int64
+		w.fault(func(optest.FaultPoint) optest.Fault {
+			if calls.Add(1)%2 == 1 {
+				return optest.Fault{Refuse: "temporarily_unavailable"}
+			}
+			return optest.Fault{}
+		})
+		var delivered atomic.Int64
+		scopes := [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, {"storage.read", "compute"}}
+		ask := func(k int) {
+			_, err := w.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: scopes[k%len(scopes)], Client: mytokentest.Client})
+			var upstream *issuer.UpstreamError
+			var refused *issuer.RefusedError
+			switch {
+			case err == nil:
+				delivered.Add(1)
+			case errors.As(err, &upstream):
+				if upstream.Charged {
+					t.Errorf("charged: %v", err)
+				}
+			case !errors.As(err, &refused):
+				t.Errorf("%v", err)
+			}
+		}
+		concAll(60, ask)
+		w.requireCharged(t, delivered.Load())
+		w.fault(nil)
+		concAll(60, ask)
+		require.EqualValues(t, concLimit, delivered.Load())
+		w.requireCharged(t, concLimit)
+	}
+}

@@ -1,0 +1,159 @@
+package issuer_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// concScopes is the k-th of the sets of scopes that are not empty.
+func concScopes(k int) []string {
+	all := []string{"openid", "profile", "email", "compute", "storage.read", "storage.write"}
+	var out []string
+	for n, scope := range all {
+		if (k+1)>>n&1 == 1 {
+			out = append(out, scope)
+		}
+	}
+	return out
+}
+
+// 50 requests at once that cannot share a call, against a provider that takes
+// a refresh token presented twice for stolen: all are answered, no refresh
+// token is presented twice. Also from several processes on one store.
+//
+// proves P5
+func TestStrictRotationUnderLoad(t *testing.T) {
+	const requests = 50
+	for _, nodes := range []int{1, 3} {
+		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
+			rounds := concRounds
+			if crashUnderRace && nodes > 1 {
+				rounds /= 4 // one after the other waits for the lease
+			}
+			steps := storetest.NewFaulty(memstore.New(), nil)
+			s := start(t, mytokentest.Options{
+				Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict},
+				Config: func(c *issuer.Config) { c.WaitLimit = crashSoon }, // the machine may be busy
+			})
+			token := login(t, s, mytoken.Properties{})
+			issuers := []*issuer.Issuer{s.Issuer}
+			for len(issuers) < nodes {
+				node, err := issuer.New(s.Config)
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, node.Close(context.Background())) })
+				issuers = append(issuers, node)
+			}
+			for range rounds {
+				concAll(requests, func(k int) {
+					at, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{
+						Token: token.Token, Scopes: concScopes(k), Client: mytokentest.Client,
+					})
+					if err != nil {
+						t.Errorf("%v", err)
+						return
+					}
+					if len(at.Scopes) != len(concScopes(k)) {
+						t.Errorf("asked for %v, got %v", concScopes(k), at.Scopes)
+					}
+				})
+			}
+			require.Zero(t, s.Provider.Reuses())
+			require.Equal(t, requests*rounds, s.Provider.Count(optest.Refreshed))
+			if nodes == 1 {
+				require.Equal(t, requests*rounds, steps.Calls("BeginRefresh"), "nobody tries in vain")
+			}
+		})
+	}
+}
+
+// While one login's provider does not answer, and requests pile up, everything
+// else goes on: another token, introspection, derivation and revocation.
+//
+// proves P5
+func TestSlowProviderDelaysNobodyElse(t *testing.T) {
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	hot, err := site.world(t.Context(), crashOptions{limit: 100})
+	require.NoError(t, err)
+	// Another user of the same issuer.
+	service := &mytokentest.Service{Issuer: hot.issuer, Provider: site.op, Clock: hot.clock}
+	other, err := service.Login(t.Context(), "somebody else", mytoken.Properties{})
+	require.NoError(t, err)
+
+	gate := newCrashGate(t)
+	hot.failOnce(optest.Fault{Wait: gate.wait})
+	waiting := []<-chan crashResult{hot.start(t.Context(), hot.issuer, refreshFirst)}
+	gate.await(t)
+	for k := range 20 {
+		waiting = append(waiting, hot.start(t.Context(), hot.issuer, issuer.AccessTokenRequest{Scopes: []string{"compute", "storage.read"}[k%2:]}))
+	}
+	crashUntil(t, "all wait", func() bool { return hot.issuer.Waiters() == 21 })
+
+	for range 5 {
+		_, err = hot.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: other.Token, Client: mytokentest.Client})
+		require.NoError(t, err)
+	}
+	info, err := hot.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: hot.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.EqualValues(t, 21, info.Counters[0].ATUsed, "in flight is charged")
+	child, err := hot.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: hot.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	_, err = hot.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: child.Token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.Equal(t, 21, hot.issuer.Waiters(), "and all the while they wait")
+
+	gate.open()
+	for _, w := range waiting {
+		require.NoError(t, crashAwait(t, w).err)
+	}
+	require.NoError(t, hot.close(t.Context()))
+}
+
+// Callers come and go while the provider is slow, refuses, or loses answers.
+// When the issuer is closed, no goroutine of it is left, and the books balance.
+//
+// proves P3, P5
+func TestNothingIsLeftRunning(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateGrace, crashOptions{limit: 1000})
+	var n atomic.Int64
+	w.fault(func(optest.FaultPoint) optest.Fault {
+		switch n.Add(1) % 4 {
+		case 0:
+			return optest.Fault{Refuse: "temporarily_unavailable"}
+		case 1:
+			return optest.Fault{Wait: func(context.Context) { runtime.Gosched() }}
+		}
+		return optest.Fault{}
+	})
+	var delivered atomic.Int64
+	concAll(100, func(k int) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if k%3 == 0 {
+			go cancel()
+		}
+		_, err := w.issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: w.token, Scopes: concRevokeScopes[k%4], Client: mytokentest.Client})
+		if err == nil {
+			delivered.Add(1)
+		}
+	})
+	require.NoError(t, w.close(t.Context()))
+	require.Positive(t, delivered.Load())
+	w.requireCharged(t, delivered.Load())
+	stacks := make([]byte, 1<<20)
+	crashUntil(t, "no flight is left", func() bool {
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("mytoken.(*refresher)"))
+	})
+}

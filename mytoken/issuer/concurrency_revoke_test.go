@@ -1,0 +1,178 @@
+package issuer_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+// Children and grandchildren are derived on several nodes while the root is
+// revoked. None of them is usable afterwards, whenever it was created.
+//
+// proves P6
+func TestRevocationRacesDerivation(t *testing.T) {
+	site := newCrashSite(t, optest.Options{})
+	survivors, created := 0, 0
+	for range concRounds {
+		w, err := site.world(t.Context(), crashOptions{})
+		require.NoError(t, err)
+		nodes := concNodes(t, w, 2)
+		var mu sync.Mutex
+		tokens := []mytoken.Secret{w.token}
+		var enough sync.Once
+		revoke := make(chan struct{})
+		concAll(9, func(k int) {
+			if k == 8 {
+				<-revoke
+				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
+				if err != nil {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			parent := w.token
+			for n := range 12 {
+				child, err := nodes[k%2].Derive(t.Context(), issuer.DeriveRequest{Token: parent, Client: mytokentest.Client})
+				if err != nil {
+					var dead *issuer.TokenError
+					if !errors.As(err, &dead) || dead.Reason != issuer.TokenRevoked {
+						t.Errorf("%v", err)
+					}
+					enough.Do(func() { close(revoke) })
+					return
+				}
+				mu.Lock()
+				tokens = append(tokens, child.Token)
+				if len(tokens) > 10 {
+					enough.Do(func() { close(revoke) })
+				}
+				mu.Unlock()
+				if n%2 == 0 {
+					parent = child.Token
+				}
+			}
+			enough.Do(func() { close(revoke) })
+		})
+		created += len(tokens)
+		for n, token := range tokens {
+			_, err := nodes[n%2].Introspect(t.Context(), issuer.IntrospectRequest{Token: token, Client: mytokentest.Client})
+			var dead *issuer.TokenError
+			if !errors.As(err, &dead) || dead.Reason != issuer.TokenRevoked {
+				survivors++
+			}
+		}
+	}
+	require.Zero(t, survivors, "of %d", created)
+	require.Greater(t, created, 10*concRounds)
+}
+
+// Access tokens are asked for on several nodes while the token is revoked.
+// Whoever asks after Revoke has returned gets none; the books balance.
+//
+// proves P6, P3
+func TestRevocationRacesAccessTokens(t *testing.T) {
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range concRounds / 2 {
+		w, err := site.world(t.Context(), crashOptions{})
+		require.NoError(t, err)
+		nodes := concNodes(t, w, 2)
+		var revoked atomic.Bool
+		var delivered atomic.Int64
+		var once sync.Once
+		some := make(chan struct{})
+		concAll(9, func(k int) {
+			if k == 8 {
+				<-some
+				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
+				if err != nil {
+					t.Errorf("%v", err)
+				}
+				revoked.Store(true)
+				return
+			}
+			for {
+				after := revoked.Load()
+				_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: concRevokeScopes[k%4], Client: mytokentest.Client})
+				var dead *issuer.TokenError
+				switch {
+				case err == nil && after:
+					t.Error("delivered after the revocation")
+					return
+				case err == nil:
+					if delivered.Add(1) >= 3 {
+						once.Do(func() { close(some) })
+					}
+				case errors.As(err, &dead) && dead.Reason == issuer.TokenRevoked:
+					return
+				default:
+					t.Errorf("%v", err)
+					return
+				}
+			}
+		})
+		w.requireCharged(t, delivered.Load())
+		require.Zero(t, w.reuses())
+	}
+}
+
+var concRevokeScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
+
+// The token is revoked while the provider is asked: the answer is discarded,
+// the use given back, and what the provider rotated to is revoked there.
+//
+// proves P6, P3
+func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
+	for _, withChild := range []bool{false, true} {
+		w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+		if withChild {
+			_, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, Client: mytokentest.Client})
+			require.NoError(t, err)
+		}
+		gate := newCrashGate(t)
+		w.failOnce(optest.Fault{WaitAfter: gate.wait})
+		r := w.start(t.Context(), w.issuer, refreshFirst)
+		gate.await(t)
+		// A child lives on after a revocation that is not recursive.
+		_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: !withChild, Client: mytokentest.Client})
+		require.NoError(t, err)
+		gate.open()
+		dead := crashAs[*issuer.TokenError](t, crashAwait(t, r).err)
+		require.Equal(t, issuer.TokenRevoked, dead.Reason)
+		w.requireCharged(t, 0)
+		revoked := w.events(optest.Revoked)
+		if withChild {
+			require.Empty(t, revoked, "the child needs it")
+			continue
+		}
+		require.NotEmpty(t, revoked)
+		require.Equal(t, 2, revoked[len(revoked)-1].Generation)
+	}
+}
+
+// A signing key is withdrawn. What it signed is refused, although it was
+// verified before and remembered.
+func TestSigningKeyWithdrawn(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	old := w.cfg.Keys.ActiveID()
+	next, err := mytoken.GenerateKey(mytoken.ES256)
+	require.NoError(t, err)
+	require.NoError(t, w.cfg.Keys.Activate(next))
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err, "not yet")
+	require.NoError(t, w.cfg.Keys.Withdraw(old))
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.Equal(t, issuer.TokenMalformed, crashAs[*issuer.TokenError](t, err).Reason)
+	_, err = w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})
+	crashAs[*issuer.TokenError](t, err)
+	w.requireCharged(t, 2)
+}

@@ -1,0 +1,127 @@
+package issuer_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+var concRotating = &mytoken.Rotation{OnAT: true, AutoRevoke: true}
+
+// Ten uses at once of a token that each use rotates: all are answered, with
+// one and the same successor, which works; nobody is taken for a thief.
+//
+// proves P8
+func TestParallelUsesOfARotatingToken(t *testing.T) {
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for _, form := range []mytoken.ResponseType{mytoken.ResponseToken, mytoken.ResponseShortToken} {
+		for _, shared := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/shared=%t", form, shared), func(t *testing.T) {
+				for range concRounds / 4 {
+					w, err := site.world(t.Context(), crashOptions{limit: 100, rotation: concRotating, response: form})
+					require.NoError(t, err)
+					nodes := concNodes(t, w, 2)
+					updates := make([]*mytoken.Issued, 10)
+					concAll(len(updates), func(k int) {
+						req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
+						if !shared {
+							req.Scopes = concRevokeScopes[k%3]
+						}
+						at, err := nodes[k%2].AccessToken(t.Context(), req)
+						if err != nil {
+							t.Errorf("%v", err)
+							return
+						}
+						updates[k] = at.Update
+					})
+					for _, u := range updates {
+						require.NotNil(t, u)
+						require.Equal(t, form, u.Type)
+						require.True(t, u.Token.Equal(updates[0].Token))
+						require.False(t, u.Token.Equal(w.token))
+					}
+					w.requireCharged(t, 10)
+					w.token = updates[0].Token
+					_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+					require.NoError(t, err)
+					require.Zero(t, w.told(issuer.NoticeReused))
+					require.Zero(t, w.told(issuer.NoticeRevoked))
+				}
+			})
+		}
+	}
+}
+
+// A request takes long. Meanwhile its token is rotated, the successor used,
+// and the grace passes. It is answered all the same: it presented its token in
+// time, and is no reuse.
+//
+// proves P8
+func TestSlowRequestIsNoReuse(t *testing.T) {
+	for _, grace := range []time.Duration{0, -1} { // 30 s, none
+		w := newCrashWorld(t, optest.RotateOff, crashOptions{
+			limit: 9, rotation: concRotating, config: func(c *issuer.Config) { c.RotationGrace = grace },
+		})
+		gate := newCrashGate(t)
+		w.failOnce(optest.Fault{Wait: gate.wait})
+		slow := w.start(t.Context(), w.issuer, refreshFirst)
+		gate.await(t)
+
+		// Only another process gets past the one that waits, and only when its
+		// lease is over.
+		other, err := w.node(nil)
+		require.NoError(t, err)
+		w.lapse()
+		for range 2 {
+			_, err = w.request(t.Context(), other, issuer.NewUseID())
+			require.NoError(t, err)
+		}
+		w.clock.Advance(time.Minute)
+		gate.open()
+		r := crashAwait(t, slow)
+		require.NoError(t, r.err)
+		require.Nil(t, r.at.Update)
+		require.Zero(t, w.told(issuer.NoticeReused))
+		_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.NoError(t, err, "the tree is alive")
+		w.requireCharged(t, 4)
+	}
+}
+
+// The store does not say whether it rotated. Nobody believes that the old
+// token is still the current one: the request fails, and is repeated.
+//
+// proves P8
+func TestRotationOfUnknownOutcome(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		for _, id := range []bool{true, false} {
+			t.Run(fmt.Sprintf("before=%t/id=%t", before, id), func(t *testing.T) {
+				w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, rotation: concRotating})
+				req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
+				if id {
+					req.ID = issuer.NewUseID()
+				}
+				w.store.Reset(crashFailFirst("Rotate", 3, before))
+				_, err := w.issuer.AccessToken(t.Context(), req)
+				require.ErrorIs(t, err, storetest.ErrFault)
+				crashAs[*issuer.StoreError](t, err)
+				at, err := w.issuer.AccessToken(t.Context(), req)
+				require.NoError(t, err)
+				require.NotNil(t, at.Update)
+				w.requireCharged(t, 1)
+				w.token = at.Update.Token
+				_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+				require.NoError(t, err)
+				require.Zero(t, w.told(issuer.NoticeReused))
+			})
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package issuer_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// What an issuer cannot work without is refused when it is made, not at the first
+// login, and the error names the field.
+func TestIncompleteConfig(t *testing.T) {
+	service := start(t, mytokentest.Options{})
+	key, err := mytoken.GenerateKey("")
+	require.NoError(t, err)
+	check, err := mytoken.NewKeys(nil, key.Public())
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		change func(*issuer.Config)
+		is     error
+		text   string
+	}{
+		"no issuer":         {func(c *issuer.Config) { c.Issuer = "" }, nil, "Config.Issuer"},
+		"issuer of no host": {func(c *issuer.Config) { c.Issuer = "mytoken.example.org" }, nil, "Config.Issuer"},
+		"no store":          {func(c *issuer.Config) { c.Store = nil }, nil, "Config.Store"},
+		"no ring":           {func(c *issuer.Config) { c.Seal = nil }, nil, "Config.Seal"},
+		"a ring of no key":  {func(c *issuer.Config) { c.Seal = new(seal.Ring) }, seal.ErrNoKey, "Config.Seal"},
+		"no keys":           {func(c *issuer.Config) { c.Keys = nil }, nil, "Config.Keys"},
+		"zero keys":         {func(c *issuer.Config) { c.Keys = new(mytoken.Keys) }, mytoken.ErrNoSigningKey, "Config.Keys"},
+		"keys that check":   {func(c *issuer.Config) { c.Keys = check }, mytoken.ErrNoSigningKey, "Config.Keys"},
+		"no provider":       {func(c *issuer.Config) { c.Providers = nil }, nil, "Config.Providers"},
+		"a key misspelt":    {func(c *issuer.Config) { c.Restrictions.Disabled = []string{"host"} }, restriction.ErrInvalid, "Config.Restrictions"},
+	} {
+		config := service.Config
+		c.change(&config)
+		_, err := issuer.New(config)
+		require.ErrorContains(t, err, c.text, name)
+		if c.is != nil {
+			require.ErrorIs(t, err, c.is, name)
+		}
+		require.NotContains(t, err.Error(), "verifier", name)
+	}
+}

@@ -1,0 +1,193 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// NativeLogin is a login on a page of the issuer, on whatever device has a
+// browser (protocol section 6.1).
+type NativeLogin struct {
+	// ConsentCode is part of the address of the consent page.
+	ConsentCode mytoken.Secret
+	// PollingCode fetches the token when the user has finished; empty unless
+	// the login is polled.
+	PollingCode mytoken.Secret
+	Expires     time.Time
+	Interval    time.Duration // between two polls
+}
+
+// ConsentRequest is what a user is asked to agree to.
+type ConsentRequest struct {
+	Provider    string
+	Application string
+	Properties  mytoken.Properties
+	Response    mytoken.Response
+	// Address is where the login was started; empty if that is not known.
+	Address  string
+	ReturnTo string
+	// Polled says that the token goes to whoever started the login, possibly
+	// on another device.
+	Polled  bool
+	Expires time.Time
+}
+
+// Declined is a login that the user declined.
+type Declined struct {
+	Application string
+	ReturnTo    string
+	Polled      bool
+}
+
+// StartNative begins a login that waits for the user's consent, and, on the
+// device that asked, for its polling code. It fails with ErrUnknownProvider or
+// *RequestError.
+func (i *Issuer) StartNative(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
+	return i.startConsent(ctx, req, true)
+}
+
+// StartConsent is StartNative for a login that ends in the browser that
+// consents: there is no polling code, FinishLogin returns the token.
+func (i *Issuer) StartConsent(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
+	return i.startConsent(ctx, req, false)
+}
+
+func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool) (*NativeLogin, error) {
+	pending, err := i.newPending(req)
+	if err != nil {
+		return nil, err
+	}
+	key := seal.NewDataKey()
+	out := &NativeLogin{
+		ConsentCode: mytoken.NewSecret(randomLetters(i.cfg.TransferCodeLength)), Expires: pending.Expires.Time(), Interval: i.cfg.PollInterval,
+	}
+	var changes store.TicketChanges
+	if polled {
+		out.PollingCode = mytoken.NewSecret(randomURLSafe(pollingCodeBytes))
+		ref := i.codeRef(store.TicketPolling, out.PollingCode.Reveal())
+		pending.Polling = ref.ID[:]
+		t, err := i.keyTicket(ref, out.PollingCode.Reveal(), key, pending.Expires)
+		if err != nil {
+			return nil, err
+		}
+		changes.Put = append(changes.Put, t)
+	}
+	t, err := i.loginTicket(i.codeRef(store.TicketConsent, out.ConsentCode.Reveal()), out.ConsentCode.Reveal(), key, pending)
+	if err != nil {
+		return nil, err
+	}
+	changes.Put = append(changes.Put, t)
+	if err := i.changeTickets(ctx, changes); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Consent tells what the user is asked to agree to. It fails with *CodeError.
+func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequest, error) {
+	_, _, p, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	_, polled := p.polling()
+	return &ConsentRequest{
+		Provider: p.Provider, Application: p.Application, Properties: p.Properties.properties(), Response: p.Response,
+		Address: p.Address, ReturnTo: p.ReturnTo, Polled: polled, Expires: p.Expires.Time(),
+	}, nil
+}
+
+// Approve replaces what was asked for by what the user agreed to, and returns
+// where the browser has to go. A code is approved or declined once. It fails
+// with *CodeError, *RequestError or *UpstreamError; after the latter two the
+// code can still be used.
+func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoken.Properties) (*Login, error) {
+	t, key, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if len(agreed.Capabilities) == 0 { // nothing is added to what the user saw
+		return nil, &RequestError{Field: "capabilities", Reason: "a token without capabilities is of no use"}
+	}
+	if agreed, err = i.firstProperties(agreed); err != nil {
+		return nil, err
+	}
+	pending.Properties = toStored(agreed)
+	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
+}
+
+// Decline ends a login because the user did not agree. The poller, if there is
+// one, learns it. It fails with *CodeError.
+func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, error) {
+	t, _, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	changes := store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}}
+	polling, polled := pending.polling()
+	if polled {
+		changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketDeclined}}
+	}
+	if err := i.changeTickets(ctx, changes); err != nil {
+		return nil, err
+	}
+	return &Declined{Application: pending.Application, ReturnTo: pending.ReturnTo, Polled: polled}, nil
+}
+
+// PollRequest asks whether a native login is finished.
+type PollRequest struct {
+	Code   mytoken.Secret
+	Client Client
+}
+
+// Poll redeems a polling code (protocol section 5.4.2). It fails with
+// *CodeError: CodePending until the user has finished. The token is handed out
+// once.
+func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, error) {
+	t, key, err := i.resolveCode(ctx, store.TicketPolling, req.Code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	switch t.Status {
+	case store.TicketPending:
+		return nil, &CodeError{Reason: CodePending}
+	case store.TicketDeclined:
+		return nil, &CodeError{Reason: CodeDeclined}
+	case store.TicketFailed:
+		return nil, &CodeError{Reason: CodeFailed, Login: i.openFailure(t, key)}
+	}
+	issued, err := i.openRecord(ctx, store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.take(ctx, t.TicketRef, req.Client); err != nil {
+		return nil, err
+	}
+	return issued, nil
+}
+
+func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
+	failure := &LoginError{Code: "server_error"}
+	var rec failureRecord
+	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+	if err = errors.Join(err, unmarshal(plain, &rec)); err != nil {
+		failure.cause = err
+		return failure
+	}
+	failure.Code, failure.Description = rec.Code, rec.Description
+	return failure
+}
+
+// take redeems a code: of several takers exactly one succeeds.
+func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
+	taker := NewUseID()
+	event := i.newEvent(EventTransferCodeUsed, "", client)
+	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, i.cfg.Store.TakeTicket(ctx, ref, taker, event, store.At(i.now()))
+	})
+	return codeError(err)
+}

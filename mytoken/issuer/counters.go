@@ -1,0 +1,165 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// tally is one counter of a clause.
+type tally struct {
+	limit, left mytoken.Limit
+	used        int64
+}
+
+// tallyOf picks the counter that a kind of use spends; ok is false for uses
+// that spend nothing.
+func tallyOf(kind restriction.Kind, c mytoken.Counter) (t tally, ok bool) {
+	switch kind {
+	case restriction.AT:
+		return tally{c.AT, c.ATLeft, c.ATUsed}, true
+	case restriction.Other:
+		return tally{c.Other, c.OtherLeft, c.OtherUsed}, true
+	}
+	return tally{}, false
+}
+
+func (t tally) exhausted() bool { return t.limit != mytoken.Unlimited && t.used >= int64(t.limit) }
+
+// taken is how much of the limit cannot be spent any more, ancestors' limits
+// included.
+func (t tally) taken() int64 {
+	if t.limit == mytoken.Unlimited || t.left == mytoken.Unlimited {
+		return 0
+	}
+	return int64(t.limit - t.left)
+}
+
+// usages are what was taken of the clauses.
+func usages(counters []mytoken.Counter) []restriction.Usage {
+	out := make([]restriction.Usage, len(counters))
+	for n, c := range counters {
+		at, _ := tallyOf(restriction.AT, c)
+		other, _ := tallyOf(restriction.Other, c)
+		out[n] = restriction.Usage{AT: at.taken(), Other: other.taken()}
+	}
+	return out
+}
+
+// checkBudget refuses a use none of whose candidate clauses has anything left.
+// The step that charges asks again; this is for operations that have more to
+// refuse after it (protocol section 5.3).
+func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, candidates []int, state store.State) error {
+	for _, n := range candidates {
+		if t, counted := tallyOf(op.kind, state.Counters[n]); !counted || t.left != 0 {
+			return nil
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	refused, err := i.explainSpent(ctx, p, op, state)
+	if err != nil {
+		return err
+	}
+	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: state.Grant, Client: op.client, Err: refused})
+	return refused
+}
+
+// spentCounters names, clause by clause, the counters that have nothing left:
+// the clause's own, and those of the ancestors' clauses that it draws on. It
+// follows the descriptions of the tokens, which say the same as the chains that
+// the store charges.
+func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state store.State) ([]restriction.Spent, error) {
+	var out []restriction.Spent
+	line := lineage{i: i, infos: []*store.TokenInfo{&state.TokenInfo}}
+	for n, c := range state.Counters {
+		if t, counted := tallyOf(kind, c); !counted || t.left != 0 {
+			continue
+		}
+		found := false
+		for level, clause := 0, n; clause != restriction.NoClause; level++ {
+			info, draws, err := line.at(ctx, level)
+			if err != nil {
+				return nil, err
+			}
+			if info == nil || clause >= len(info.Counters) {
+				break // the description is gone, the counter is not
+			}
+			if t, _ := tallyOf(kind, info.Counters[clause]); t.exhausted() {
+				found = true
+				out = append(out, restriction.Spent{
+					Clause: n, Kind: kind, Used: t.used, Limit: int64(t.limit), Inherited: level > 0,
+				})
+			}
+			if clause >= len(draws) {
+				break
+			}
+			clause = draws[clause]
+		}
+		if !found {
+			out = append(out, restriction.Spent{Clause: n, Kind: kind, Inherited: true})
+		}
+	}
+	return out, nil
+}
+
+// lineage is a token and its ancestors, looked up as far as they are needed.
+type lineage struct {
+	i     *Issuer
+	infos []*store.TokenInfo // nil: deleted
+	draws [][]int
+}
+
+// at returns the token that is so many levels up, and what its clauses draw
+// on. It returns nil for one that is not there any more.
+func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, error) {
+	ancestors := l.infos[0].Ancestors
+	for len(l.infos) <= level {
+		if len(l.infos) > len(ancestors) {
+			return nil, nil, nil
+		}
+		info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
+			return l.i.cfg.Store.Token(ctx, ancestors[len(l.infos)-1])
+		})
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			l.infos = append(l.infos, nil)
+		case err != nil:
+			return nil, nil, storeError(err)
+		default:
+			l.infos = append(l.infos, &info)
+		}
+	}
+	for len(l.draws) <= level {
+		var draws []int
+		if info := l.infos[len(l.draws)]; info != nil {
+			a, err := l.i.openAbout(info)
+			if err != nil {
+				return nil, nil, err
+			}
+			draws = a.Draws
+		}
+		l.draws = append(l.draws, draws)
+	}
+	return l.infos[level], l.draws[level], nil
+}
+
+// openAbout opens the description of a token; it is empty if there is none.
+func (i *Issuer) openAbout(info *store.TokenInfo) (a about, err error) {
+	if len(info.About) == 0 {
+		return a, nil
+	}
+	plain, err := i.cfg.Seal.Open(store.AboutPlace(info.ID), info.About)
+	if err == nil {
+		err = unmarshal(plain, &a)
+	}
+	if err != nil {
+		return about{}, fmt.Errorf("issuer: description of a token: %w", err)
+	}
+	return a, nil
+}

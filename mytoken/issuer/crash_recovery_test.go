@@ -1,0 +1,266 @@
+package issuer_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// crashAtCommit makes a request whose new refresh token the store does not
+// take until the issuer is closed, and returns another issuer with the same
+// configuration, to which the store answers again.
+func (w *crashWorld) crashAtCommit(t *testing.T) *issuer.Issuer {
+	t.Helper()
+	w.store.Reset(func(c storetest.Call) error {
+		if c.Method == "CommitRefresh" {
+			return storetest.ErrFault
+		}
+		return nil
+	})
+	w.onNotice(func(n issuer.Notice) {
+		if n.Kind == issuer.NoticeCommitFailed {
+			over, cancel := context.WithCancel(t.Context())
+			cancel()
+			_ = w.issuer.Close(over)
+		}
+	})
+	w.failOnce(optest.Fault{Rotate: true})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.True(t, crashAs[*issuer.UpstreamError](t, err).Charged)
+	require.NoError(t, w.close(t.Context()))
+	w.onNotice(nil)
+	w.store.Reset(nil)
+	next, err := w.node(nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, next.Close(context.Background())) })
+	return next
+}
+
+// proves P5
+func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		t.Run(fmt.Sprintf("before=%t", before), func(t *testing.T) {
+			w := newCrashWorld(t, optest.RotateStrict, crashOptions{})
+			w.store.Reset(crashFailFirst("CommitRefresh", 3, before))
+			for range 2 {
+				_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+				require.NoError(t, err)
+			}
+			require.Equal(t, 5, w.store.Calls("CommitRefresh"))
+			require.Equal(t, 1, w.told(issuer.NoticeCommitFailed), "told once, not each time")
+			require.Zero(t, w.reuses())
+		})
+	}
+}
+
+// The store takes no refresh token until the issuer is closed. It is in the
+// spill directory, sealed, and another issuer brings it to the store.
+//
+// proves P5, P7
+func TestCommitFailsUntilClose(t *testing.T) {
+	for _, recovers := range []bool{true, false} {
+		t.Run(fmt.Sprintf("recover=%t", recovers), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "spill")
+			w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+			next := w.crashAtCommit(t)
+
+			files, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, files, 1)
+			data, err := os.ReadFile(filepath.Join(dir, files[0].Name()))
+			require.NoError(t, err)
+			secrets := append(w.site.op.Secrets(), w.token.Reveal())
+			require.Greater(t, len(secrets), 4)
+			for _, secret := range secrets {
+				for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret))} {
+					require.False(t, bytes.Contains(data, []byte(form)), "a secret in the spill file")
+				}
+			}
+
+			if recovers {
+				require.NoError(t, next.Recover(t.Context()))
+				files, err = os.ReadDir(dir)
+				require.NoError(t, err)
+				require.Empty(t, files)
+			}
+			// Without Recover it is found nevertheless: the lease was left to
+			// lapse, and whoever finds a lapsed one looks into the spill.
+			w.lapse()
+			_, err = w.request(t.Context(), next, issuer.NewUseID())
+			require.NoError(t, err)
+			require.Zero(t, w.reuses())
+			files, err = os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, files)
+		})
+	}
+}
+
+// The process stops, never to return, between the provider's answer and the
+// commit. Much later its commit arrives after all.
+//
+// proves P5
+func TestProcessDiesBeforeTheCommit(t *testing.T) {
+	dir := t.TempDir()
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = dir }})
+	gate := newCrashGate(t)
+	w.store.Reset(func(c storetest.Call) error {
+		if c == storetest.Before("CommitRefresh", 1) {
+			gate.wait(t.Context())
+		}
+		return nil
+	})
+	dead := w.start(t.Context(), w.issuer, refreshFirst)
+	gate.await(t)
+
+	next, err := w.node(nil)
+	require.NoError(t, err)
+	w.lapse()
+	for range 2 {
+		_, err = w.request(t.Context(), next, issuer.NewUseID())
+		require.NoError(t, err)
+	}
+	gate.open()
+	crashAwait(t, dead)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+	require.NoError(t, next.Close(t.Context()))
+}
+
+// The spill directory refuses what it is given. Memory has to do, and the
+// observer is told.
+//
+// proves P5
+func TestSpillDirectoryRefuses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spill")
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.WriteFile(dir, nil, 0o600))
+	w.store.Reset(crashFailFirst("CommitRefresh", 2, true))
+	for n := range 2 {
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.NoError(t, err)
+		require.Equal(t, n+1, w.told(issuer.NoticeSpillFailed))
+	}
+	require.Zero(t, w.reuses())
+}
+
+// A refresh token that only the memory of this process holds is committed when
+// Recover is called again.
+//
+// proves P5
+func TestRecoverFromMemory(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{})
+	w.crashAtCommit(t)
+	require.NoError(t, w.issuer.Recover(t.Context()))
+	next, err := w.node(nil)
+	require.NoError(t, err)
+	w.lapse()
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+}
+
+// proves P5
+func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
+	dir := t.TempDir()
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	next := w.crashAtCommit(t)
+	w.store.Reset(crashFailFirst("CommitRefresh", 1, true))
+	require.ErrorIs(t, next.Recover(t.Context()), storetest.ErrFault)
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 1, "it stays")
+	require.NoError(t, next.Recover(t.Context()))
+	files, err = os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, files)
+}
+
+// The user's data is deleted while the provider is asked: there is no place
+// for the new refresh token, so it is revoked.
+func TestUserIsDeletedMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	gate := newCrashGate(t)
+	w.failOnce(optest.Fault{WaitAfter: gate.wait})
+	r := w.start(t.Context(), w.issuer, refreshFirst)
+	gate.await(t)
+	require.NoError(t, w.inner.DeleteOwner(t.Context(), mytoken.Owner(w.site.op.Issuer(), w.subject)))
+	gate.open()
+	require.Equal(t, issuer.TokenUnknown, crashAs[*issuer.TokenError](t, crashAwait(t, r).err).Reason)
+	revoked := w.events(optest.Revoked)
+	require.Len(t, revoked, 1)
+	require.Equal(t, 2, revoked[0].Generation)
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, files)
+}
+
+// Whatever goes wrong, no error, notice or log line holds a secret.
+//
+// proves P9
+func TestFailuresTellNoSecret(t *testing.T) {
+	var mu sync.Mutex
+	var said bytes.Buffer
+	say := func(v any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(&said, "%v %+v %#v %q\n", v, v, v, v)
+	}
+	site := newCrashSite(t, optest.Options{Rotation: optest.RotateGrace, Grace: time.Minute})
+	faults := append(append(append([]crashFault{crashNothing}, crashAfter...), crashAlike...), crashBefore...)
+	var secrets []string
+	for _, fault := range faults {
+		for _, method := range []string{"", "ResolveTicket", "Spend", "BeginRefresh", "CommitRefresh", "EndRefresh", "Token", "Rotate", "Refund", "ChangeTickets"} {
+			if method != "" && fault.name != crashNothing.name {
+				continue
+			}
+			w, err := site.world(t.Context(), crashOptions{
+				limit: 2, rotation: &mytoken.Rotation{OnAT: true}, response: mytoken.ResponseShortToken,
+				config: func(c *issuer.Config) {
+					c.Logger = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+						mu.Lock()
+						defer mu.Unlock()
+						return said.Write(p)
+					}), nil))
+				},
+			})
+			require.NoError(t, err)
+			w.onNotice(func(n issuer.Notice) { say(n); say(n.Err) })
+			w.store.Reset(crashFailFirst(method, 3, false))
+			w.down.Store(fault.down)
+			w.failOnce(fault.fault)
+			secrets = append(secrets, w.token.Reveal())
+			at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			say(at)
+			say(err)
+			secrets = append(secrets, w.token.Reveal())
+		}
+	}
+	secrets = append(secrets, site.op.Secrets()...)
+	require.Greater(t, said.Len(), 1000)
+	for _, secret := range secrets {
+		require.False(t, bytes.Contains(said.Bytes(), []byte(secret)), "a secret was told")
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

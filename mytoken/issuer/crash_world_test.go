@@ -1,0 +1,389 @@
+package issuer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/seal"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// crashAudience is the audience to which the tokens of these tests are limited.
+const crashAudience = "https://data.example.org"
+
+// crashSite is a provider that many issuers share. What goes wrong there is
+// chosen for each user, and each issuer of a test has a user of its own.
+type crashSite struct {
+	op     *optest.Server
+	keys   *mytoken.Keys
+	ring   *seal.Ring
+	faults sync.Map // subject → func(optest.FaultPoint) optest.Fault
+	users  atomic.Int64
+}
+
+func newCrashSite(t testing.TB, opts optest.Options) *crashSite {
+	t.Helper()
+	s := &crashSite{}
+	if opts.Clock == nil {
+		opts.Clock = mytokentest.NewClock(time.Time{}).Now
+	}
+	opts.Faults = func(at optest.FaultPoint) optest.Fault {
+		if f, ok := s.faults.Load(at.Subject); ok {
+			return f.(func(optest.FaultPoint) optest.Fault)(at)
+		}
+		return optest.Fault{}
+	}
+	var err error
+	s.op, err = optest.Start(opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.op.Close()) })
+	key, err := mytoken.GenerateKey(mytoken.ES256)
+	require.NoError(t, err)
+	s.keys, err = mytoken.NewKeys(key)
+	require.NoError(t, err)
+	s.ring, err = seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
+	require.NoError(t, err)
+	return s
+}
+
+// crashWorld is one user with one token, and the issuers that serve it.
+type crashWorld struct {
+	site    *crashSite
+	subject string
+	clock   *mytokentest.Clock
+	inner   *memstore.Store
+	store   *storetest.Faulty
+	down    atomic.Bool // the provider cannot be reached
+	cfg     issuer.Config
+	issuer  *issuer.Issuer
+
+	token mytoken.Secret
+	id    mytoken.TokenID
+
+	mu      sync.Mutex
+	notices []issuer.Notice
+	observe func(issuer.Notice)
+}
+
+// crashOptions says how a world differs from the usual one.
+type crashOptions struct {
+	limit    int64 // usages_AT; 0: unlimited
+	rotation *mytoken.Rotation
+	response mytoken.ResponseType
+	upstream func(*oidcupstream.Config)
+	config   func(*issuer.Config)
+	bare     bool // no faults of the store, no observer
+}
+
+// world logs a new user in.
+func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, error) {
+	w := &crashWorld{
+		site: s, subject: fmt.Sprintf("user-%d", s.users.Add(1)),
+		clock: mytokentest.NewClock(time.Time{}), inner: memstore.New(),
+	}
+	w.store = storetest.NewFaulty(w.inner, nil)
+	up := s.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
+	up.Clock = w.clock.Now
+	up.HTTPClient = &http.Client{Transport: &crashTransport{down: &w.down}}
+	if opts.upstream != nil {
+		opts.upstream(&up)
+	}
+	upstream, err := oidcupstream.New(up)
+	if err != nil {
+		return nil, err
+	}
+	w.cfg = issuer.Config{
+		Issuer: mytokentest.IssuerURL, Store: w.store, Seal: s.ring, Keys: s.keys,
+		Providers: []issuer.Provider{{Upstream: upstream}},
+		Clock:     w.clock.Now, Logger: crashLogger, WaitLimit: crashSoon, InDoubtWait: -1, Observer: w.notice,
+	}
+	if opts.bare {
+		w.cfg.Store, w.cfg.Observer = w.inner, nil
+	}
+	if opts.config != nil {
+		opts.config(&w.cfg)
+	}
+	if w.issuer, err = issuer.New(w.cfg); err != nil {
+		return nil, err
+	}
+	clause := restriction.Clause{Scopes: []string{"compute", "storage.read"}, Audiences: []string{crashAudience}}
+	if opts.limit > 0 {
+		clause.UsagesAT = restriction.Usages(opts.limit)
+	}
+	service := &mytokentest.Service{Issuer: w.issuer, Provider: s.op, Clock: w.clock}
+	result, err := service.FinishLogin(ctx, w.subject, issuer.LoginRequest{
+		Client:   mytokentest.Client,
+		Response: mytoken.Response{Type: opts.response},
+		Properties: mytoken.Properties{
+			Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
+			Restrictions: restriction.List{clause}, Rotation: opts.rotation,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.token, w.id = result.Issued.Token, result.Issued.ID
+	w.store.Reset(nil)
+	return w, nil
+}
+
+// newWorld is world for tests that have nothing to share.
+func newCrashWorld(t testing.TB, rotation optest.Rotation, opts crashOptions) *crashWorld {
+	t.Helper()
+	w, err := newCrashSite(t, optest.Options{Rotation: rotation, Grace: time.Minute}).world(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, w.close(context.Background()))
+		require.Zero(t, w.issuer.Flights(), "everything has landed")
+	})
+	return w
+}
+
+// node is another issuer of the same service: another process.
+func (w *crashWorld) node(change func(*issuer.Config)) (*issuer.Issuer, error) {
+	cfg := w.cfg
+	if change != nil {
+		change(&cfg)
+	}
+	return issuer.New(cfg)
+}
+
+func (w *crashWorld) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, crashSoon)
+	defer cancel()
+	return w.issuer.Close(ctx)
+}
+
+func (w *crashWorld) notice(_ context.Context, n issuer.Notice) {
+	w.mu.Lock()
+	w.notices = append(w.notices, n)
+	observe := w.observe
+	w.mu.Unlock()
+	if observe != nil {
+		observe(n)
+	}
+}
+
+// onNotice calls f for each notice from now on.
+func (w *crashWorld) onNotice(f func(issuer.Notice)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.observe = f
+}
+
+// told returns how often the observer was told.
+func (w *crashWorld) told(kind issuer.NoticeKind) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, notice := range w.notices {
+		if notice.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// fault makes refreshes of the user fail as f says; nil: not any more.
+func (w *crashWorld) fault(f func(optest.FaultPoint) optest.Fault) {
+	if f == nil {
+		w.site.faults.Delete(w.subject)
+		return
+	}
+	w.site.faults.Store(w.subject, func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint != optest.EndpointRefresh {
+			return optest.Fault{}
+		}
+		return f(at)
+	})
+}
+
+// failOnce makes the next refresh of the user fail.
+func (w *crashWorld) failOnce(fault optest.Fault) {
+	var used atomic.Bool
+	w.fault(func(optest.FaultPoint) optest.Fault {
+		if used.Swap(true) {
+			return optest.Fault{}
+		}
+		return fault
+	})
+}
+
+// request asks an issuer for an access token, and follows rotations.
+func (w *crashWorld) request(ctx context.Context, i *issuer.Issuer, id store.UseID) (*issuer.AccessToken, error) {
+	at, err := i.AccessToken(ctx, issuer.AccessTokenRequest{
+		Token: w.token, ID: id, Scopes: []string{"compute"}, Client: mytokentest.Client,
+	})
+	if err == nil && at.Update != nil {
+		w.token = at.Update.Token
+	}
+	return at, err
+}
+
+// charged is the counter of the token's clause.
+func (w *crashWorld) charged(ctx context.Context) (int64, error) {
+	info, err := w.inner.Token(ctx, w.id)
+	if err != nil {
+		return 0, err
+	}
+	return info.Counters[0].ATUsed, nil
+}
+
+func (w *crashWorld) requireCharged(t testing.TB, want int64) {
+	t.Helper()
+	got, err := w.charged(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, got, "charged uses")
+}
+
+// events are what the provider did for the user.
+func (w *crashWorld) events(kind optest.Kind) []optest.Event {
+	return slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || e.Kind != kind })
+}
+
+// reuses counts the refresh tokens that were presented after they were used up.
+func (w *crashWorld) reuses() int {
+	return len(slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || !e.Reuse }))
+}
+
+// lapse lets every lease lapse.
+func (w *crashWorld) lapse() { w.clock.Advance(13 * time.Second) }
+
+// crashTransport is a network that can be cut.
+type crashTransport struct{ down *atomic.Bool }
+
+var errCrashNetwork = errors.New("network is unreachable")
+
+func (c *crashTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.down.Load() {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, errCrashNetwork
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// crashQuery reads the parameters of a redirect.
+func crashQuery(t testing.TB, redirect string) url.Values {
+	t.Helper()
+	u, err := url.Parse(redirect)
+	require.NoError(t, err)
+	return u.Query()
+}
+
+// crashFailFirst fails the first n calls of a method, before or after they
+// take effect.
+func crashFailFirst(method string, n int, before bool) func(storetest.Call) error {
+	return func(c storetest.Call) error {
+		if c.Method == method && c.N <= n && c.Before == before {
+			return storetest.ErrFault
+		}
+		return nil
+	}
+}
+
+// crashSoon bounds how long a test waits for what must happen, on a machine that
+// is busy with other things.
+const crashSoon = 2 * time.Minute
+
+// crashUntil waits for a state that nothing announces.
+func crashUntil(t testing.TB, what string, state func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(crashSoon); !state(); runtime.Gosched() {
+		require.True(t, time.Now().Before(deadline), what)
+	}
+}
+
+// crashGate holds back what passes through it.
+type crashGate struct {
+	arrived chan struct{} // one for each that arrives
+	opened  chan struct{}
+	once    sync.Once
+}
+
+func newCrashGate(t testing.TB) *crashGate {
+	g := &crashGate{arrived: make(chan struct{}, 1000), opened: make(chan struct{})}
+	t.Cleanup(g.open)
+	return g
+}
+
+func (g *crashGate) open() { g.once.Do(func() { close(g.opened) }) }
+
+// wait is for a fault of the provider.
+func (g *crashGate) wait(ctx context.Context) {
+	g.arrived <- struct{}{}
+	select {
+	case <-g.opened:
+	case <-ctx.Done():
+	}
+}
+
+// await returns when somebody waits at the gate.
+func (g *crashGate) await(t testing.TB) {
+	t.Helper()
+	select {
+	case <-g.arrived:
+	case <-time.After(crashSoon):
+		require.Fail(t, "nobody came")
+	}
+}
+
+// crashResult is the outcome of a request that runs on its own.
+type crashResult struct {
+	at  *issuer.AccessToken
+	err error
+}
+
+// start makes a request on its own.
+func (w *crashWorld) start(ctx context.Context, i *issuer.Issuer, req issuer.AccessTokenRequest) <-chan crashResult {
+	if req.Token.IsEmpty() {
+		req.Token = w.token
+	}
+	req.Client = mytokentest.Client
+	out := make(chan crashResult, 1)
+	go func() {
+		at, err := i.AccessToken(ctx, req)
+		out <- crashResult{at, err}
+	}()
+	return out
+}
+
+func crashAwait(t testing.TB, c <-chan crashResult) crashResult {
+	t.Helper()
+	select {
+	case r := <-c:
+		return r
+	case <-time.After(crashSoon):
+		require.Fail(t, "the request does not end")
+		return crashResult{}
+	}
+}
+
+// crashAs asserts the type of an error.
+func crashAs[T error](t testing.TB, err error) T {
+	t.Helper()
+	target, ok := errors.AsType[T](err)
+	require.True(t, ok, "%T: %v", err, err)
+	return target
+}

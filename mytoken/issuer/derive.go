@@ -1,0 +1,230 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// DeriveRequest asks for a child of a token (protocol section 5.4.3).
+type DeriveRequest struct {
+	// Token is the parent: compact or short.
+	Token mytoken.Secret
+	// ID names the request, so that it can be repeated after a lost answer or
+	// an error: with the same parent, and within the lifetime of a code, the
+	// same child is returned, whatever else the repetition asks for, and it
+	// counts once. Zero: a new one.
+	ID store.UseID
+	// Provider is the issuer that the client expects; empty: any.
+	Provider   string
+	Properties mytoken.Properties
+	Response   mytoken.Response
+	// Adjust allows the child to get something other than the restrictions that
+	// were asked for: clauses that are not within the parent's are cut or dropped,
+	// and if none is left the child gets all of the parent's (protocol section 5.4.3:
+	// error_on_restrictions is false). The result says what the child got. Without
+	// Adjust such a request is a *RequestError.
+	Adjust bool
+	Client Client
+}
+
+// Derive creates a child of a token. The child admits nothing that its parent
+// refuses, shares the parent's login, and, unless the issuer is configured
+// with IndependentBudgets, its uses count against the parent's limits too. It
+// counts as one other use of the parent. Errors are those of AccessToken, and
+// *RequestError and *PolicyError.
+func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if out, err := i.deriveAgain(ctx, p, req); out != nil || err != nil {
+		return out, err
+	}
+	op := operation{
+		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+		event: EventMTCreated,
+	}
+	candidates, provider, err := i.admit(ctx, p, op)
+	if err != nil {
+		return nil, i.refusedUse(ctx, p, op, err)
+	}
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.checkBudget(ctx, p, op, candidates, state); err != nil {
+		return nil, err
+	}
+	if len(state.Ancestors) >= i.cfg.MaxDepth {
+		return nil, &RequestError{Field: "mytoken", Reason: "the token has too many ancestors to have a child"}
+	}
+	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
+	if err != nil {
+		return nil, err
+	}
+	op.comment = "Created MT " + props.Name
+	child, err := i.mint(ctx, i.newClaims(provider, p.token.OIDCSubject(), props, p.token.AuthTime()))
+	if err != nil {
+		return nil, err
+	}
+	key, err := i.dataKey(p, state.Key)
+	if err != nil {
+		return nil, err
+	}
+	rec, tickets, err := i.form(child, req.Response)
+	if err != nil {
+		return nil, err
+	}
+	events := []store.Event{
+		i.newEvent(EventCreated, "Used grant_type mytoken", req.Client),
+		i.newEvent(EventInheritedRT, "Got RT from parent", req.Client),
+	}
+	if rec.Transfer != "" {
+		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", req.Client))
+	}
+	row, err := i.row(child, state.Grant, key, draws, req.Client, events...)
+	if err != nil {
+		return nil, err
+	}
+	op.tickets.Put = tickets
+	if err := i.putReply(&op.tickets, req.ID, p.compact, rec, row.ID); err != nil {
+		return nil, err
+	}
+	use := i.use(op, candidates)
+	spent, err := settle(ctx, func(ctx context.Context) (store.Spent, error) {
+		return i.cfg.Store.CreateChild(ctx, p.id, use, row)
+	})
+	if err != nil {
+		return i.deriveFailed(ctx, p, op, req, row.ID, err)
+	}
+	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: row.Grant, Client: req.Client})
+	out, err := i.issued(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	if r := p.token.Rotation(); r != nil && r.OnOther {
+		out.Update = i.rotate(ctx, p, spent.Key, req.Client)
+	}
+	return out, nil
+}
+
+// deriveAgain answers a request that was answered before, as long as its parent
+// is live. The restrictions were asked then.
+func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*mytoken.Issued, error) {
+	rec, err := i.replied(ctx, req.ID, p.compact)
+	if rec == nil || err != nil {
+		return nil, err
+	}
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.issued(ctx, *rec)
+	if err != nil {
+		return nil, err
+	}
+	if r := p.token.Rotation(); r != nil && r.OnOther {
+		out.Update = i.rotate(ctx, p, state.Key, req.Client)
+	}
+	return out, nil
+}
+
+// deriveFailed is for a child that was not stored, or of which that is not
+// known. Then a request with an ID is left as it is: its repetition finds the
+// child, or makes it, and is charged once. Without an ID nobody will ask again,
+// so the use is called off and the child, if there is one, revoked.
+func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*mytoken.Issued, error) {
+	switch {
+	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
+		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {
+			return out, rerr
+		}
+	case store.IsDefinite(err):
+	case !req.ID.IsZero():
+		return nil, storeError(err)
+	default:
+		err = i.useFailed(ctx, p, op, err)
+		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		defer cancel()
+		if _, rerr := i.revoke(detached, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
+			return nil, errors.Join(err, rerr)
+		}
+		return nil, err
+	}
+	return nil, i.useFailed(ctx, p, op, err)
+}
+
+// childProperties are the properties that a child gets, with the parent's
+// clause that each of its clauses draws on (protocol sections 2.6, 2.8, 3.3).
+// Whatever was asked for and whatever the policy did: they are within the
+// parent, or there are none (P1).
+func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
+	props := req.Properties.Clone()
+	now := i.now()
+	err := i.checkProperties(&props, now)
+	if err != nil {
+		return props, nil, err
+	}
+	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
+		return props, nil, &RequestError{Field: "capabilities", Reason: "mytoken to be issued cannot have any of the requested capabilities"}
+	}
+	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
+	if !narrowed.OK() && !req.Adjust {
+		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions are not subset of original restrictions"}
+	}
+	narrowed, shortened, err := narrowed.LimitLifetime(now, provider.MaxLifetime)
+	if err != nil {
+		return props, nil, requestError("restrictions", err)
+	}
+	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // who asked for none was refused none (D22)
+		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions do not respect maximum mytoken lifetime"}
+	}
+	props.Restrictions = narrowed.List
+	reviewed, err := i.review(ctx, Issuance{
+		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, Client: req.Client,
+	})
+	if err != nil {
+		return props, nil, err
+	}
+	if !reviewed.Capabilities.Within(parent.Capabilities()) {
+		return props, nil, &PolicyError{cause: errors.New("the policy's capabilities are wider than the parent's")}
+	}
+	if !reviewed.Restrictions.Equal(narrowed.List) {
+		if narrowed = i.narrow(parent.Restrictions(), reviewed.Restrictions, used); !narrowed.OK() {
+			return props, nil, &PolicyError{cause: errors.New("the policy's restrictions are wider than the parent's")}
+		}
+		if narrowed, _, err = narrowed.LimitLifetime(now, provider.MaxLifetime); err != nil {
+			return props, nil, requestError("restrictions", err)
+		}
+	}
+	if !i.cfg.IndependentBudgets {
+		narrowed = mergeEqual(narrowed)
+	}
+	reviewed.Restrictions = narrowed.List
+	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
+}
+
+// mergeEqual makes equal clauses one, which draws where the first of them drew:
+// a limit must not count twice because other keys of its clauses were cut.
+func mergeEqual(n restriction.Narrowed) restriction.Narrowed {
+	merged := restriction.Narrowed{}
+	for k := range n.List {
+		if slices.ContainsFunc(merged.List, func(c restriction.Clause) bool { return c.Equal(&n.List[k]) }) {
+			continue
+		}
+		merged.List, merged.Draws = append(merged.List, n.List[k]), append(merged.Draws, n.Draws[k])
+	}
+	return merged
+}
+
+func (i *Issuer) narrow(parent, wanted restriction.List, used []restriction.Usage) restriction.Narrowed {
+	return restriction.Narrow(parent, wanted, restriction.NarrowOptions{
+		Conditions: i.cfg.Restrictions.Conditions, Used: used, IndependentBudgets: i.cfg.IndependentBudgets,
+	})
+}

@@ -1,0 +1,304 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// login is a login while it is being finished.
+type login struct {
+	i        *Issuer
+	ticket   store.Ticket // of the state
+	key      seal.DataKey
+	pending  *pendingLogin
+	provider *Provider
+	client   Client
+	by       store.UseID
+}
+
+// FinishLogin takes the authorization response, redeems its code at the
+// provider, and issues the token. Once the state was found it is used up,
+// whatever the outcome. It fails with ErrState, ErrUnknownProvider,
+// *LoginError (which the poller, if there is one, gets too), *PolicyError (of
+// which the poller gets a *LoginError) or *StoreError. A refresh token that
+// nobody can use is revoked at the provider.
+func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
+	l, err := i.claimLogin(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	// From here on the browser may go away; what the provider gives is kept.
+	ctx = context.WithoutCancel(ctx)
+	tokens, err := l.exchange(ctx, req)
+	if err != nil {
+		return nil, l.fail(ctx, err)
+	}
+	result := &LoginResult{Application: l.pending.Application, ReturnTo: l.pending.ReturnTo}
+	if l.pending.Reconnect != nil {
+		if result.Narrower, err = l.reconnect(ctx, tokens); err != nil {
+			return nil, l.discard(ctx, tokens, err)
+		}
+		result.Reconnected = true
+		return result, nil
+	}
+	issued, err := l.issue(ctx, tokens)
+	if err != nil {
+		return nil, l.discard(ctx, tokens, err)
+	}
+	if _, result.Polled = l.pending.polling(); !result.Polled {
+		result.Issued = issued
+	}
+	return result, nil
+}
+
+// claimLogin finds the login of the state and marks it as being finished, so
+// that of several redirects with one state only the first reaches the
+// provider, which would otherwise revoke what the code was exchanged for
+// (RFC 6749 4.1.2).
+func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, error) {
+	state := req.Query.Get("state")
+	ticket, key, pending, err := i.resolveLogin(ctx, store.TicketState, state)
+	var unusable *CodeError
+	if errors.As(err, &unusable) {
+		return nil, ErrState
+	} else if err != nil {
+		return nil, err
+	}
+	provider, err := i.provider(pending.Provider)
+	if err != nil {
+		return nil, err
+	}
+	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
+	// From here on only this call knows the login; what is left of it in the
+	// store tells claims apart.
+	claimed, err := i.sealPending(ticket.TicketRef, key, &pendingLogin{})
+	if err != nil {
+		return nil, err
+	}
+	err = i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{
+		{TicketRef: ticket.TicketRef, Status: store.TicketReady, Payload: claimed},
+	}})
+	if errors.As(err, &unusable) {
+		return nil, ErrState
+	}
+	return l, err
+}
+
+// exchange redeems the authorization code.
+func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.Tokens, error) {
+	redirect, err := l.provider.Upstream.CheckRedirect(ctx, req.Query)
+	if err != nil {
+		return nil, err
+	}
+	scopes, _ := requested(l.pending.Properties.Restrictions, l.provider.Upstream)
+	if len(l.pending.Scopes) > 0 {
+		scopes = l.pending.Scopes
+	}
+	tokens, err := l.provider.Upstream.Exchange(ctx, oidcupstream.ExchangeRequest{
+		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce, Scopes: scopes, Audiences: l.pending.Audiences,
+	})
+	var unusable *oidcupstream.Error
+	if errors.As(err, &unusable) && unusable.RefreshToken() != "" {
+		l.i.revokeRefreshToken(ctx, l.provider, store.GrantID{}, unusable.RefreshToken())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if tokens.RefreshToken == "" {
+		return nil, &LoginError{Code: "server_error", Description: "Did not receive a refresh token"}
+	}
+	return tokens, nil
+}
+
+// issue creates the first token of a new grant.
+func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoken.Issued, error) {
+	i := l.i
+	props, err := l.grantedProperties(ctx, tokens)
+	if err != nil {
+		return nil, err
+	}
+	authTime := tokens.AuthTime
+	if authTime.IsZero() {
+		authTime = i.now()
+	}
+	f := firstToken{
+		provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
+		scopes: tokens.Scopes, audiences: l.pending.Audiences, properties: props, response: l.pending.Response, client: l.client,
+		comment: "Used grant_type oidc_flow authorization_code",
+	}
+	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
+	if polling, ok := l.pending.polling(); ok {
+		f.sealFor = func(rec issuedRecord, id mytoken.TokenID) error {
+			payload, err := i.sealRecord(store.TicketPayloadPlace(polling), l.key, rec)
+			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: id}}
+			return err
+		}
+	}
+	issued, _, err := i.createRoot(ctx, &f)
+	return issued, err
+}
+
+// grantedProperties are the properties that the token gets after the provider
+// said what it granted (protocol section 9.2).
+func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Tokens) (mytoken.Properties, error) {
+	i := l.i
+	props := l.pending.Properties.properties()
+	var granted restriction.Access
+	if tokens.ScopeReturned {
+		granted.Scopes = append([]string{}, tokens.Scopes...)
+	}
+	// The audience of this access token says something about audiences that were
+	// asked for. Otherwise it is the provider's default, and a refresh may ask
+	// for another.
+	if len(l.pending.Audiences) > 0 && tokens.AudienceKnown {
+		granted.Audiences = append([]string{}, tokens.Audiences...)
+	}
+	list, _, err := props.Restrictions.Granted(granted)
+	if err != nil {
+		return props, &LoginError{Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", cause: err}
+	}
+	props.Restrictions = list
+	return i.reviewFirst(ctx, l.provider, Issuance{
+		Kind: PolicyLogin, Provider: l.provider.Upstream, Subject: tokens.Subject, Tokens: tokens, Properties: &props, Client: l.client,
+	})
+}
+
+// discard ends a login whose refresh token nobody will use.
+func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err error) error {
+	if !isStoreFailure(err) { // else the token may exist
+		l.i.revokeRefreshToken(ctx, l.provider, store.GrantID{}, tokens.RefreshToken)
+	}
+	return l.fail(ctx, err)
+}
+
+// fail ends the login and tells the poller, if there is one.
+func (l *login) fail(ctx context.Context, err error) error {
+	failure := loginFailure(err)
+	spent := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
+	changes := spent
+	if polling, ok := l.pending.polling(); ok {
+		plain, merr := json.Marshal(failureRecord{
+			Code: failure.Code, Description: strings.ToValidUTF8(failure.Description, "\uFFFD"),
+		})
+		if merr == nil {
+			var payload store.Sealed
+			if payload, merr = l.i.cfg.Seal.SealWith(store.TicketPayloadPlace(polling), l.key, plain); merr == nil {
+				changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
+			}
+		}
+	}
+	terr := l.i.changeTickets(ctx, changes)
+	if len(changes.Complete) > 0 && terr != nil && !isStoreFailure(terr) {
+		terr = l.i.changeTickets(ctx, spent) // nobody polls any more
+	}
+	if terr != nil {
+		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", terr.Error())
+	}
+	var policy *PolicyError
+	if errors.As(err, &policy) || isStoreFailure(err) {
+		return err
+	}
+	return failure
+}
+
+// failureRecord is what a poller learns of a failed login.
+type failureRecord struct {
+	Code        string `json:"code"`
+	Description string `json:"description,omitempty"`
+}
+
+// loginFailure says why a login failed, in words for the user.
+func loginFailure(err error) *LoginError {
+	var (
+		login   *LoginError
+		policy  *PolicyError
+		request *RequestError
+		code    *CodeError
+		up      *oidcupstream.Error
+	)
+	switch {
+	case errors.As(err, &login):
+		return login
+	case errors.As(err, &policy):
+		return &LoginError{Code: "access_denied", Description: policy.cause.Error(), cause: err}
+	case errors.As(err, &code):
+		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
+	case errors.As(err, &request):
+		return &LoginError{Code: "access_denied", Description: request.Error(), cause: err}
+	case errors.As(err, &up) && up.Code != "":
+		return &LoginError{Code: up.Code, Description: up.Description, cause: err}
+	case errors.As(err, &up):
+		return &LoginError{Code: "server_error", Description: "the provider's answer was not usable", cause: err}
+	}
+	return &LoginError{Code: "server_error", cause: err}
+}
+
+// firstToken is the first token of a grant, about to be created.
+type firstToken struct {
+	provider     *Provider
+	subject      string
+	authTime     time.Time
+	refreshToken string
+	scopes       []string // granted; nil if not known
+	audiences    []string // that the login asked for
+	properties   mytoken.Properties
+	response     mytoken.Response
+	client       Client
+	comment      string
+	changes      store.TicketChanges
+	// sealFor completes what is waiting for the token; may be nil.
+	sealFor func(issuedRecord, mytoken.TokenID) error
+}
+
+// createRoot creates a grant and its first token in one step.
+func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued, *presented, error) {
+	m, err := i.mint(ctx, i.newClaims(f.provider, f.subject, f.properties, f.authTime))
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, tickets, err := i.form(m, f.response)
+	if err != nil {
+		return nil, nil, err
+	}
+	events := []store.Event{i.newEvent(EventCreated, f.comment, f.client)}
+	if rec.Transfer != "" {
+		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", f.client))
+	}
+	grant := store.Grant{
+		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: store.At(i.now()),
+	}
+	key := seal.NewDataKey()
+	if grant.Refresh, err = i.cfg.Seal.SealWith(store.RefreshTokenPlace(grant.ID, 1), key, []byte(f.refreshToken)); err != nil {
+		return nil, nil, err
+	}
+	row, err := i.row(m, grant.ID, key, nil, f.client, events...)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.changes.Put = slices.Concat(f.changes.Put, tickets)
+	if f.sealFor != nil {
+		if err := f.sealFor(rec, row.ID); err != nil {
+			return nil, nil, err
+		}
+	}
+	_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, i.cfg.Store.CreateRoot(ctx, grant, row, f.changes)
+	})
+	if err != nil {
+		return nil, nil, codeError(err)
+	}
+	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
+	issued, err := i.issued(ctx, rec)
+	return issued, newPresented(m.token, m.compact, ""), err
+}

@@ -1,0 +1,162 @@
+package issuer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// HistoryRequest asks for the events of tokens (protocol section 5.8.2).
+type HistoryRequest struct {
+	Token mytoken.Secret
+	ID    store.UseID
+	// Of names whose events are asked for: mom_ids, "this", "children", or
+	// "children@" followed by a mom_id. Empty: the token's own.
+	Of     []string
+	Client Client
+}
+
+// maxHistoryNames bounds HistoryRequest.Of.
+const maxHistoryNames = 100
+
+// History tells what happened to tokens. It needs tokeninfo:history for the
+// token itself and its descendants (D30), manage_mytokens:history for other
+// tokens of the user, and counts as one other use. Errors are those of
+// AccessToken, *RequestError and ErrNotOwned.
+func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
+	if len(req.Of) > 0 {
+		op.event, op.needs = EventHistoryOtherRead, ""
+	}
+	ids, truncated, err := i.historyOf(ctx, p, req.Of)
+	if err != nil {
+		return nil, i.refusedOther(ctx, p, op, err)
+	}
+	spent, _, err := i.charge(ctx, p, op)
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.events(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	out.Truncated = out.Truncated || truncated
+	if r := p.token.Rotation(); r != nil && r.OnOther {
+		if out.Update, err = i.rotateOrFail(ctx, p, spent.Key, req.Client); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// historyOf resolves the names and checks the right to each. No id comes twice.
+func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (ids []mytoken.TokenID, truncated bool, err error) {
+	if len(names) == 0 {
+		return []mytoken.TokenID{p.id.ID}, false, nil
+	}
+	if len(names) > maxHistoryNames {
+		return nil, false, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("more than %d", maxHistoryNames)}
+	}
+	seen := make(map[mytoken.TokenID]bool)
+	for _, name := range names {
+		id, children, ok := parseHistoryName(name, p.id.ID)
+		if !ok {
+			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id"}
+		}
+		needs, err := i.needsFor(ctx, p, id, capability.ManageMytokensHistory, capability.TokeninfoHistory)
+		if err != nil {
+			return nil, false, err
+		}
+		if !p.token.Allows(needs) && !p.token.Allows(capability.ManageMytokensHistory) {
+			return nil, false, &mytoken.CapabilityError{Needed: needs}
+		}
+		named := []mytoken.TokenID{id}
+		if children {
+			var more bool
+			if named, more, err = i.descendants(ctx, id); err != nil {
+				return nil, false, err
+			}
+			truncated = truncated || more
+		}
+		for _, id := range named {
+			if !seen[id] && len(ids) < MaxRecords {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+			truncated = truncated || !seen[id]
+		}
+	}
+	return ids, truncated, nil
+}
+
+// parseHistoryName reads a mom_id, "this", "children", or "children@" and a
+// mom_id (D31).
+func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, children, ok bool) {
+	switch name {
+	case "this":
+		return this, false, true
+	case "children":
+		return this, true, true
+	}
+	name, children = strings.CutPrefix(name, "children@")
+	id, err := mytoken.ParseMomID(name)
+	return id, children, err == nil
+}
+
+// descendants returns those of a token, live or not.
+func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
+	err = i.eachToken(ctx, i.subtreePager(id), func(info *store.TokenInfo) (bool, error) {
+		if info.ID == id {
+			return true, nil
+		}
+		truncated = len(ids) == MaxRecords
+		if !truncated {
+			ids = append(ids, info.ID)
+		}
+		return !truncated, nil
+	})
+	return ids, truncated, err
+}
+
+// events reads the histories of tokens.
+func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.History, error) {
+	out := &mytoken.History{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	for after := ""; ; {
+		type page struct {
+			events []store.EventRecord
+			next   string
+		}
+		got, err := settle(ctx, func(ctx context.Context) (page, error) {
+			events, next, err := i.cfg.Store.Events(ctx, ids, store.Page{After: after, Limit: pageSize})
+			return page{events, next}, err
+		})
+		if err != nil {
+			return nil, storeError(err)
+		}
+		for _, e := range got.events {
+			out.Events = append(out.Events, mytoken.Event{
+				Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+			})
+		}
+		if got.next == "" {
+			return out, nil
+		}
+		if len(out.Events) >= MaxRecords {
+			out.Truncated = true
+			return out, nil
+		}
+		after = got.next
+	}
+}

@@ -1,0 +1,48 @@
+package issuer
+
+import (
+	"context"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// IntrospectRequest asks about a token.
+type IntrospectRequest struct {
+	Token  mytoken.Secret
+	Client Client
+}
+
+// Introspection is what the issuer knows of a token (protocol section 5.8.1).
+type Introspection struct {
+	// Type is the form in which the token was presented.
+	Type   mytoken.ResponseType
+	Claims *mytoken.Token
+	// Counters has one entry per clause of the restrictions: how often it was
+	// used, and how often it can still be used, ancestors' limits included.
+	Counters []mytoken.Counter
+	// Reconnect says that the provider has ended the login.
+	Reconnect bool
+}
+
+// Introspect tells about a live token. It needs the capability
+// tokeninfo:introspect and a clause that admits the client here and now (D28);
+// it spends nothing. It fails with *TokenError, *CapabilityError or
+// *RefusedError.
+func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := i.charge(ctx, p, operation{
+		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+	}); err != nil {
+		return nil, err
+	}
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Introspection{Type: p.form(), Claims: p.token, Counters: state.Counters, Reconnect: state.Dead}, nil
+}

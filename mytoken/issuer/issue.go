@@ -1,0 +1,205 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// minted is a token that was signed and not yet stored.
+type minted struct {
+	token   *mytoken.Token
+	compact string
+}
+
+// issuedRecord is what is sealed to be handed out later: enough to make an
+// Issued from.
+type issuedRecord struct {
+	Compact     string `json:"compact"`
+	Short       string `json:"short,omitempty"`
+	Transfer    string `json:"transfer,omitempty"`
+	CodeExpires int64  `json:"code_expires,omitempty"` // microseconds
+}
+
+// about describes a token for lists. It is sealed under the server key alone.
+type about struct {
+	Name         string            `json:"name,omitempty"`
+	Address      string            `json:"ip,omitempty"`
+	Issuer       string            `json:"oidc_iss"`
+	Subject      string            `json:"oidc_sub"`
+	Capabilities capability.Set    `json:"capabilities,omitempty"`
+	Restrictions restriction.List  `json:"restrictions,omitempty"`
+	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
+	// Draws has, for each clause, the parent's clause whose budget it draws on,
+	// or restriction.NoClause; nil if none draws on any. The store follows it
+	// when it charges; here it is for explanations.
+	Draws []int `json:"draws,omitempty"`
+}
+
+// mint signs the claims.
+func (i *Issuer) mint(ctx context.Context, c mytoken.Claims) (minted, error) {
+	secret, err := i.cfg.Keys.Sign(c)
+	compact := secret.Reveal()
+	var token *mytoken.Token
+	if err == nil { // a token that no verifier accepts is not handed out
+		token, err = i.verifier.Decode(ctx, compact)
+	}
+	if errors.Is(err, mytoken.ErrTokenTooLarge) {
+		return minted{}, requestError("restrictions", err)
+	} else if err != nil {
+		return minted{}, fmt.Errorf("issuer: not issued: %w", err)
+	}
+	return minted{token: token, compact: compact}, nil
+}
+
+// row is the store's view of a new token. draws has one entry per clause, or
+// is nil for a token that draws on nothing.
+func (i *Issuer) row(m minted, grant store.GrantID, key seal.DataKey, draws []int, client Client, events ...store.Event) (store.Token, error) {
+	id := m.token.ID()
+	wrapped, err := i.wrapKey(key, id, m.token.Seq(), m.compact)
+	if err != nil {
+		return store.Token{}, err
+	}
+	if i.cfg.IndependentBudgets || !slices.ContainsFunc(draws, func(n int) bool { return n != restriction.NoClause }) {
+		draws = nil
+	}
+	described, err := json.Marshal(about{
+		Name: m.token.Name(), Address: addressText(client), Issuer: m.token.OIDCIssuer(), Subject: m.token.OIDCSubject(),
+		Capabilities: m.token.Capabilities(), Restrictions: m.token.Restrictions(), Rotation: m.token.Rotation(), Draws: draws,
+	})
+	if err != nil {
+		return store.Token{}, fmt.Errorf("issuer: %w", err)
+	}
+	sealed, err := i.cfg.Seal.Seal(store.AboutPlace(id), described)
+	if err != nil {
+		return store.Token{}, err
+	}
+	row := store.Token{
+		ID: id, Grant: grant, Owner: m.token.Owner(), Sum: sha256.Sum256([]byte(m.compact)),
+		Key: wrapped, About: sealed, Created: store.At(i.now()), Expires: store.At(m.token.ExpiresAt()), Events: events,
+	}
+	for n, c := range m.token.Restrictions() {
+		clause := store.Clause{AT: limit(c.UsagesAT), Other: limit(c.UsagesOther), Draws: store.NoClause}
+		if draws != nil {
+			clause.Draws = draws[n]
+		}
+		row.Clauses = append(row.Clauses, clause)
+	}
+	return row, nil
+}
+
+func limit(n *int64) mytoken.Limit {
+	if n == nil {
+		return mytoken.Unlimited
+	}
+	return mytoken.Limit(*n)
+}
+
+func addressText(c Client) string {
+	if !c.Address.IsValid() {
+		return ""
+	}
+	return c.Address.Unmap().String()
+}
+
+// form chooses the form in which a new token is handed out and returns the
+// tickets that it needs.
+func (i *Issuer) form(m minted, r mytoken.Response) (issuedRecord, []store.Ticket, error) {
+	rec := issuedRecord{Compact: m.compact}
+	switch chooseForm(r, len(m.compact), i.cfg.ShortTokenLength) {
+	case mytoken.ResponseShortToken:
+		rec.Short = i.newShortToken()
+		t, err := i.shortTicket(rec.Short, m.compact, m.token.ID())
+		return rec, []store.Ticket{t}, err
+	case mytoken.ResponseTransferCode:
+		rec.Transfer = randomLetters(i.cfg.TransferCodeLength)
+		t, err := i.transferTicket(rec.Transfer, m.compact, m.token.ID(), true)
+		rec.CodeExpires = int64(t.Expires)
+		return rec, []store.Ticket{t}, err
+	}
+	return rec, nil, nil
+}
+
+func (i *Issuer) newShortToken() string { return randomLetters(i.cfg.ShortTokenLength) }
+
+// shortTicket makes a short token an alias of a compact one.
+func (i *Issuer) shortTicket(short, compact string, id mytoken.TokenID) (store.Ticket, error) {
+	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(short)}
+	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, short), []byte(compact))
+	return store.Ticket{TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id}, err
+}
+
+// transferTicket makes a code that can be exchanged for the token, once.
+func (i *Issuer) transferTicket(code, compact string, id mytoken.TokenID, owns bool) (store.Ticket, error) {
+	ref := i.codeRef(store.TicketTransfer, code)
+	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(compact))
+	return store.Ticket{
+		TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id, OwnsToken: owns,
+		Expires: store.At(i.now().Add(i.cfg.CodeLifetime)),
+	}, err
+}
+
+// codeRef names a new code under the active look-up key.
+func (i *Issuer) codeRef(kind store.TicketKind, code string) store.TicketRef {
+	return store.TicketRef{Kind: kind, ID: i.cfg.Seal.Lookup(kind, code)[0]}
+}
+
+// issued makes what is handed out from its record.
+func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued, error) {
+	token, err := i.verifier.Decode(ctx, rec.Compact)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: stored token: %w", err)
+	}
+	out := &mytoken.Issued{
+		Type: mytoken.ResponseToken, ID: token.ID(), Claims: token, Token: mytoken.NewSecret(rec.Compact), Expires: token.ExpiresAt(),
+		Capabilities: token.Capabilities(), Restrictions: token.Restrictions(), Rotation: token.Rotation(),
+	}
+	switch {
+	case rec.Short != "":
+		out.Type, out.Token = mytoken.ResponseShortToken, mytoken.NewSecret(rec.Short)
+	case rec.Transfer != "":
+		out.Type, out.Token, out.TransferCode = mytoken.ResponseTransferCode, mytoken.Secret{}, mytoken.NewSecret(rec.Transfer)
+		out.CodeExpires = store.Micros(rec.CodeExpires).Time()
+	}
+	return out, nil
+}
+
+// sealRecord seals what is handed out later.
+func (i *Issuer) sealRecord(place store.Place, key seal.InnerKey, rec issuedRecord) (store.Sealed, error) {
+	plain, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return i.cfg.Seal.SealWith(place, key, plain)
+}
+
+// openRecord opens what is handed out now.
+func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*mytoken.Issued, error) {
+	rec, err := i.openIssuedRecord(place, key, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return i.issued(ctx, rec)
+}
+
+func (i *Issuer) openIssuedRecord(place store.Place, key seal.InnerKey, sealed store.Sealed) (issuedRecord, error) {
+	var rec issuedRecord
+	plain, err := i.cfg.Seal.OpenWith(place, key, sealed)
+	if err == nil {
+		err = unmarshal(plain, &rec)
+	}
+	if err != nil {
+		return issuedRecord{}, fmt.Errorf("issuer: stored token: %w", err)
+	}
+	return rec, nil
+}

@@ -1,0 +1,303 @@
+package issuer_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// leaseImpatient keeps tests short where a request waits for nothing.
+func leaseImpatient(c *issuer.Config) { c.WaitLimit = 100 * time.Millisecond }
+
+// The store takes the lease and its answer is lost, as often as it is asked:
+// the lease is given back, and nobody has to wait until it lapses.
+//
+// proves P5
+func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w.store.Reset(crashFailFirst("BeginRefresh", 3, false))
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	crashAs[*issuer.StoreError](t, err)
+	require.Empty(t, w.events(optest.Refreshed), "no lease, no call")
+	w.requireCharged(t, 0)
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+}
+
+// The store takes so long to grant the lease that it could lapse before the
+// provider has answered: it is prolonged first.
+//
+// proves P5
+func TestLeaseOutlastsTheProvider(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w.store.Reset(func(c storetest.Call) error {
+		if c == storetest.After("BeginRefresh", 1) {
+			w.clock.Advance(9 * time.Second) // of 12; the provider may take 8
+		}
+		return nil
+	})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Equal(t, 2, w.store.Calls("BeginRefresh"))
+
+	w.store.Reset(func(c storetest.Call) error {
+		if c.Method == "BeginRefresh" && !c.Before {
+			w.clock.Advance(9 * time.Second)
+		}
+		return nil
+	})
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	crashAs[*issuer.StoreError](t, err)
+	require.Len(t, w.events(optest.Refreshed), 1, "the provider is not asked under such a lease")
+	w.requireCharged(t, 1)
+}
+
+// proves P5
+func TestLeaseOfAnotherProcess(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	other, err := w.node(leaseImpatient)
+	require.NoError(t, err)
+	gate, first := w.holdFirst(t, optest.Fault{})
+
+	// While it lasts nobody else asks; who cannot wait is not charged.
+	_, err = w.request(t.Context(), other, issuer.NewUseID())
+	crashAs[*issuer.BusyError](t, err)
+	w.requireCharged(t, 1)
+
+	// Who can is served when it ends.
+	patient, err := w.node(nil)
+	require.NoError(t, err)
+	waits := w.start(t.Context(), patient, refreshSecond)
+	crashUntil(t, "it waits", func() bool { return patient.Waiters() == 1 })
+	gate.open()
+	require.NoError(t, crashAwait(t, first).err)
+	require.NoError(t, crashAwait(t, waits).err)
+	require.Zero(t, w.reuses())
+	w.requireCharged(t, 2)
+}
+
+// leaseLapses leaves the grant as a process does that stopped before its
+// commit. The commit goes through the gate.
+func (w *crashWorld) leaseLapses(t *testing.T) (commit *crashGate, dead <-chan crashResult) {
+	t.Helper()
+	commit = newCrashGate(t)
+	w.store.Reset(func(c storetest.Call) error {
+		if c == storetest.Before("CommitRefresh", 1) {
+			commit.wait(t.Context())
+		}
+		return nil
+	})
+	dead = w.start(t.Context(), w.issuer, refreshFirst)
+	commit.await(t)
+	w.lapse()
+	return commit, dead
+}
+
+// A lease lapsed; its holder lives on another machine and is only late. The
+// next holder waits, and so does not present a refresh token that is used up.
+//
+// proves P5
+func TestLateCommitResolvesTheDoubt(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	commit, dead := w.leaseLapses(t)
+	next, err := w.node(func(c *issuer.Config) {
+		c.InDoubtWait = crashSoon
+		c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
+			if call == storetest.After("BeginRefresh", 2) { // it waits
+				commit.open()
+				crashAwait(t, dead)
+			}
+			return nil
+		})
+	})
+	require.NoError(t, err)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+	require.Len(t, w.events(optest.Refreshed), 2)
+}
+
+// Nobody knows what became of the lapsed lease, and waiting does not help. At
+// providers that forgive, life goes on; the late refresh token is kept as a
+// spare, and is there when the current one is refused.
+//
+// proves P5
+func TestLateCommitBecomesASpare(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateGrace, crashOptions{limit: 9})
+	commit, dead := w.leaseLapses(t)
+	next, err := w.node(func(c *issuer.Config) { c.InDoubtWait = time.Millisecond })
+	require.NoError(t, err)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	commit.open()
+	crashAwait(t, dead)
+	info, err := w.inner.Token(t.Context(), w.id)
+	require.NoError(t, err)
+	state, err := w.inner.Grant(t.Context(), info.Grant)
+	require.NoError(t, err)
+	require.Len(t, state.Spares, 1)
+	require.EqualValues(t, 2, state.Generation)
+
+	w.failOnce(optest.Fault{Refuse: "invalid_grant"})
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	state, err = w.inner.Grant(t.Context(), info.Grant)
+	require.NoError(t, err)
+	require.Empty(t, state.Spares)
+	require.EqualValues(t, 3, state.Generation)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Zero(t, w.told(issuer.NoticeGrantDead))
+}
+
+// A spare works and the provider gives no other refresh token for it: it
+// becomes the current one, because a success ends all spares.
+//
+// proves P5
+func TestSpareBecomesTheCurrentOne(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	w.failOnce(optest.Fault{Rotate: true})
+	commit, dead := w.leaseLapses(t)
+	leaseReconnect(t, t.Context(), w) // moves the grant on
+	commit.open()
+	require.NoError(t, crashAwait(t, dead).err)
+	w.failOnce(optest.Fault{Refuse: "invalid_grant"})
+	for range 3 {
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.NoError(t, err)
+	}
+	info, err := w.inner.Token(t.Context(), w.id)
+	require.NoError(t, err)
+	state, err := w.inner.Grant(t.Context(), info.Grant)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, state.Generation)
+	require.Empty(t, state.Spares)
+	used := w.events(optest.Refreshed)
+	require.Equal(t, 1, used[len(used)-1].Grant, "that of the first login")
+}
+
+// The provider did not forgive, so the login counts as ended. The late refresh
+// token revives it.
+//
+// proves P5
+func TestLateCommitRevivesTheGrant(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateOn, crashOptions{limit: 9})
+	commit, dead := w.leaseLapses(t)
+	next, err := w.node(nil)
+	require.NoError(t, err)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	crashAs[*issuer.ReconnectError](t, err)
+	commit.open()
+	crashAwait(t, dead)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	require.NoError(t, err)
+}
+
+// A spare that cannot be opened does not keep the others from being tried, nor
+// the login from being called dead.
+//
+// proves P5
+func TestUnreadableSpare(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	info, err := w.inner.Token(t.Context(), w.id)
+	require.NoError(t, err)
+	w.failOnce(optest.Fault{Rotate: true})
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	require.NoError(t, w.inner.CommitRefresh(t.Context(), store.Commit{
+		Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("not sealed"), Now: store.At(w.clock.Now()),
+	}))
+	w.site.op.EndGrants(w.subject)
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	crashAs[*issuer.ReconnectError](t, err)
+}
+
+// proves P5
+func TestRefusedForGood(t *testing.T) {
+	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w.site.op.EndGrants(w.subject)
+	for range 3 {
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		crashAs[*issuer.ReconnectError](t, err)
+	}
+	require.Len(t, w.events(optest.Refused), 1, "a dead login is not tried again")
+	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
+	w.requireCharged(t, 0)
+	info, err := w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.True(t, info.Reconnect)
+
+	leaseReconnect(t, t.Context(), w)
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	w.requireCharged(t, 1)
+}
+
+// leaseReconnect logs the user in again.
+func leaseReconnect(t *testing.T, ctx context.Context, w *crashWorld) {
+	t.Helper()
+	login, err := w.issuer.StartReconnect(ctx, issuer.ReconnectRequest{Token: w.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	redirect, err := optest.Login(ctx, login.URL, w.subject)
+	require.NoError(t, err)
+	result, err := w.issuer.FinishLogin(ctx, issuer.FinishRequest{Query: crashQuery(t, redirect), Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.True(t, result.Reconnected)
+}
+
+// The user logs in again while the provider refuses the old refresh token: the
+// new one is used at once, is not overwritten, and the login is not dead.
+//
+// proves P5
+func TestReconnectOvertakesARefusal(t *testing.T) {
+	for _, spare := range []bool{false, true} {
+		t.Run(fmt.Sprintf("spare=%t", spare), func(t *testing.T) {
+			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+			if spare {
+				info, err := w.inner.Token(t.Context(), w.id)
+				require.NoError(t, err)
+				_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+				require.NoError(t, err)
+				require.NoError(t, w.inner.CommitRefresh(t.Context(), store.Commit{
+					Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("of old"), Now: store.At(w.clock.Now()),
+				}))
+			}
+			w.site.op.EndGrants(w.subject)
+			w.failOnce(optest.Fault{Wait: func(ctx context.Context) { leaseReconnect(t, ctx, w) }})
+			for range 2 {
+				_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+				require.NoError(t, err)
+			}
+			require.Zero(t, w.told(issuer.NoticeGrantDead))
+			require.Zero(t, w.reuses())
+		})
+	}
+}
+
+// A refusal of the request says nothing about the login.
+func TestRefusalsThatDoNotEndTheLogin(t *testing.T) {
+	for _, code := range []string{"invalid_scope", "invalid_target", "invalid_request", "access_denied", "invalid_client", "unauthorized_client", "temporarily_unavailable"} {
+		t.Run(code, func(t *testing.T) {
+			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+			w.failOnce(optest.Fault{Refuse: code})
+			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			upstream := crashAs[*issuer.UpstreamError](t, err)
+			require.Equal(t, code, upstream.Code)
+			require.False(t, upstream.Charged)
+			w.requireCharged(t, 0)
+			_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+			require.NoError(t, err)
+		})
+	}
+}

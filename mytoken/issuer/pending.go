@@ -1,0 +1,120 @@
+package issuer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// pendingLogin is a login that is not finished. It is kept sealed under the
+// ticket key of the login, which each of its codes opens: polling code,
+// consent code, state.
+type pendingLogin struct {
+	Provider    string           `json:"provider"`
+	Properties  storedProperties `json:"properties"`
+	Response    mytoken.Response `json:"response"`
+	Application string           `json:"application,omitempty"`
+	ReturnTo    string           `json:"return_to,omitempty"`
+	Address     string           `json:"address,omitempty"`
+	Expires     store.Micros     `json:"expires"`
+
+	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty if nobody polls
+
+	Scopes    []string `json:"scopes,omitempty"`    // asked for whatever the restrictions say; empty: what they say
+	Audiences []string `json:"audiences,omitempty"` // asked for; before the provider is asked, beside what the restrictions say
+
+	Verifier string `json:"verifier,omitempty"` // PKCE
+	Nonce    string `json:"nonce,omitempty"`
+
+	Reconnect *reconnect `json:"reconnect,omitempty"`
+}
+
+// storedProperties are Properties as they are kept between the steps of a
+// login.
+type storedProperties struct {
+	Name         string            `json:"name,omitempty"`
+	Capabilities capability.Set    `json:"capabilities,omitempty"`
+	Restrictions restriction.List  `json:"restrictions,omitempty"`
+	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
+}
+
+func toStored(p mytoken.Properties) storedProperties { return storedProperties(p) }
+
+func (p storedProperties) properties() mytoken.Properties { return mytoken.Properties(p).Clone() }
+
+// polling names the polling ticket of the login.
+func (p *pendingLogin) polling() (store.TicketRef, bool) {
+	ref := store.TicketRef{Kind: store.TicketPolling}
+	return ref, copy(ref.ID[:], p.Polling) == len(ref.ID)
+}
+
+// loginTicket keeps the login under a code: the code opens the ticket key, the
+// ticket key opens the login.
+func (i *Issuer) loginTicket(ref store.TicketRef, code string, key seal.DataKey, pending *pendingLogin) (store.Ticket, error) {
+	t, err := i.keyTicket(ref, code, key, pending.Expires)
+	if err != nil {
+		return t, err
+	}
+	t.Payload, err = i.sealPending(ref, key, pending)
+	return t, err
+}
+
+// keyTicket keeps the ticket key of a login under a code.
+func (i *Issuer) keyTicket(ref store.TicketRef, code string, key seal.DataKey, expires store.Micros) (store.Ticket, error) {
+	sealed, err := i.cfg.Seal.SealWith(store.TicketKeyPlace(ref), seal.FromSecret(seal.PurposeTicketKey, code), key.Reveal())
+	return store.Ticket{TicketRef: ref, Status: store.TicketPending, Key: sealed, Expires: expires}, err
+}
+
+func (i *Issuer) sealPending(ref store.TicketRef, key seal.DataKey, pending *pendingLogin) (store.Sealed, error) {
+	plain, err := json.Marshal(pending)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), key, plain)
+}
+
+// resolveCode finds the ticket of a code and opens its ticket key.
+func (i *Issuer) resolveCode(ctx context.Context, kind store.TicketKind, code string) (store.Ticket, seal.DataKey, error) {
+	if code == "" || len(code) > maxCodeLength {
+		return store.Ticket{}, seal.DataKey{}, &CodeError{Reason: CodeUnknown}
+	}
+	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
+		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
+	})
+	if err != nil {
+		return store.Ticket{}, seal.DataKey{}, codeError(err)
+	}
+	plain, err := i.cfg.Seal.OpenWith(store.TicketKeyPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketKey, code), t.Key)
+	if err != nil {
+		return store.Ticket{}, seal.DataKey{}, fmt.Errorf("issuer: stored login: %w", err)
+	}
+	key, err := seal.ParseDataKey(plain)
+	return t, key, err
+}
+
+// resolveLogin finds the login that waits for a code.
+func (i *Issuer) resolveLogin(ctx context.Context, kind store.TicketKind, code string) (store.Ticket, seal.DataKey, *pendingLogin, error) {
+	t, key, err := i.resolveCode(ctx, kind, code)
+	if err != nil {
+		return t, key, nil, err
+	}
+	if t.Status != store.TicketPending {
+		return t, key, nil, &CodeError{Reason: CodeUnknown}
+	}
+	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+	if err != nil {
+		return t, key, nil, fmt.Errorf("issuer: stored login: %w", err)
+	}
+	pending := new(pendingLogin)
+	if err := unmarshal(plain, pending); err != nil {
+		return t, key, nil, fmt.Errorf("issuer: stored login: %w", err)
+	}
+	return t, key, pending, nil
+}

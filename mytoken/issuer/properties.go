@@ -1,0 +1,139 @@
+package issuer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// normalResponse returns r without what has no meaning.
+func normalResponse(r mytoken.Response) mytoken.Response {
+	if r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
+		r.Type = mytoken.ResponseToken
+	}
+	r.MaxLength = max(r.MaxLength, 0)
+	return r
+}
+
+// chooseForm picks the form for a compact token of the given length.
+func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseType {
+	switch {
+	case r.MaxLength > 0 && length <= r.MaxLength:
+		return mytoken.ResponseToken
+	case r.MaxLength > 0 && shortLength <= r.MaxLength:
+		return mytoken.ResponseShortToken
+	case r.MaxLength > 0:
+		return mytoken.ResponseTransferCode
+	case r.Type == mytoken.ResponseShortToken, r.Type == mytoken.ResponseTransferCode:
+		return r.Type
+	}
+	return mytoken.ResponseToken
+}
+
+// firstProperties returns a checked copy of what a first token is requested
+// with, the default filled in and equal clauses merged.
+func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, error) {
+	p = p.Clone()
+	if p.Capabilities == nil {
+		p.Capabilities = capability.Default()
+	}
+	if err := i.checkProperties(&p, i.now()); err != nil {
+		return p, err
+	}
+	if err := checkKnown(&p); err != nil {
+		return p, err
+	}
+	p.Restrictions = restriction.Merge(p.Restrictions) // quadratic, so after the limits
+	return p, nil
+}
+
+// checkKnown refuses capabilities that nobody knows, for a first token (D32): a
+// child gets only what its parent has.
+func checkKnown(p *mytoken.Properties) error {
+	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
+		return &RequestError{Field: "capabilities", Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
+	}
+	return nil
+}
+
+// maxRestrictionBytes bounds the JSON text of the restrictions of a token that
+// is issued. It leaves room in MaxTokenBytes for the other claims, for an end
+// that a maximum lifetime adds to each clause, and for base64.
+const maxRestrictionBytes = 140 << 10
+
+// checkProperties refuses properties that must not be issued: names that are too long
+// (D85), lists that became empty, restrictions that make no sense or that this
+// issuer cannot evaluate (D26, D29), and tokens that could never be used. Limits
+// come first.
+func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
+	if err := checkName(p.Name); err != nil {
+		return err
+	}
+	if p.Capabilities != nil && len(p.Capabilities) == 0 {
+		return &RequestError{Field: "capabilities", Reason: "a list without entries"}
+	}
+	if err := p.Capabilities.Validate(); err != nil {
+		return requestError("capabilities", err)
+	}
+	if err := i.checkRestrictions(p.Restrictions); err != nil {
+		return err
+	}
+	if p.Rotation != nil {
+		if err := p.Rotation.Validate(); err != nil {
+			return requestError("rotation", err)
+		}
+	}
+	return checkTimes(p, now)
+}
+
+func requestError(field string, err error) error {
+	return &RequestError{Field: field, Reason: err.Error(), cause: err}
+}
+
+func checkName(name string) error {
+	switch {
+	case len(name) > utf8.UTFMax*mytoken.MaxNameLength || utf8.RuneCountInString(name) > mytoken.MaxNameLength:
+		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", mytoken.MaxNameLength)}
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return &RequestError{Field: "name", Reason: "not UTF-8, or with control characters"}
+	}
+	return nil
+}
+
+func (i *Issuer) checkRestrictions(list restriction.List) error {
+	if list != nil && len(list) == 0 {
+		return &RequestError{Field: "restrictions", Reason: "a list without clauses"}
+	}
+	if err := list.Validate(); err != nil {
+		return requestError("restrictions", err)
+	}
+	if err := i.cfg.Restrictions.Check(list); err != nil {
+		return requestError("restrictions", err)
+	}
+	if text, err := list.AppendJSON(nil); err != nil {
+		return requestError("restrictions", err)
+	} else if len(text) > maxRestrictionBytes {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("more than %d bytes", maxRestrictionBytes)}
+	}
+	return nil
+}
+
+// checkTimes refuses what would be dead from birth: restrictions that have all
+// ended, and a first generation that ends before the first of them begins.
+func checkTimes(p *mytoken.Properties, now time.Time) error {
+	begin, last := p.Restrictions.Bounds(now)
+	if last != 0 && last < now.Unix() {
+		return &RequestError{Field: "restrictions", Reason: "token would already be expired"}
+	}
+	if end := p.Rotation.Expiry(now); !end.IsZero() && end.Unix() < begin {
+		return &RequestError{Field: "rotation", Reason: fmt.Sprintf(
+			"a lifetime of %d seconds ends before the restrictions begin, at %s", p.Rotation.Lifetime, time.Unix(begin, 0).UTC().Format(time.RFC3339))}
+	}
+	return nil
+}

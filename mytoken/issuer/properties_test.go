@@ -1,0 +1,145 @@
+package issuer_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// What a caller passes in stays his, and what he gets is his own.
+func TestPropertiesAreCopied(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
+	props := func() mytoken.Properties {
+		return mytoken.Properties{
+			Name: "n", Capabilities: capability.Set{capability.CreateMytoken, capability.AT, capability.AT},
+			Restrictions: restriction.List{
+				{Scopes: []string{"storage.read", "compute"}, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(5)},
+				{Scopes: []string{"storage.read", "compute"}, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(5)},
+			},
+			Rotation: &mytoken.Rotation{OnOther: true},
+		}
+	}
+	given := props()
+	root := login(t, s, given)
+	require.Equal(t, props(), given)
+	child, err := deriveAdjusted(t, s, root.Token, given)
+	require.NoError(t, err)
+	require.Equal(t, props(), given)
+
+	before := child.Claims.Restrictions()
+	child.Restrictions[0].Scopes[0] = "x"
+	child.Capabilities[0] = "x"
+	child.Claims.Rotation().OnAT = true
+	*child.Restrictions[0].UsagesAT = 100
+	given.Restrictions[0].Scopes[0] = "x"
+	require.Equal(t, before, child.Claims.Restrictions())
+	require.Equal(t, capability.CreateMytoken, child.Claims.Capabilities()[0])
+	require.False(t, child.Claims.Rotation().OnAT)
+}
+
+// Names are as long as they may be in characters, not bytes, and come back as
+// they were.
+func TestNames(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	for _, name := range []string{"", " a ", "job \"4711\" <x> \\ é", strings.Repeat("𝄞", mytoken.MaxNameLength)} {
+		require.Equal(t, name, derive(t, s, root.Token, mytoken.Properties{Name: name}).Claims.Name())
+	}
+	for _, name := range []string{strings.Repeat("a", mytoken.MaxNameLength+1), strings.Repeat("𝄞", mytoken.MaxNameLength+1), "a\nb", "\x7f", "\u0085", "\xc3"} {
+		_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Name: name})
+		requireRequestError(t, err, "name")
+	}
+}
+
+// nil and empty differ where a list that became empty would mean more than it
+// did: in restrictions, and in capabilities.
+//
+// proves P1
+func TestEmptyIsNotAbsent(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	parent := mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: restriction.List{{Scopes: []string{"compute"}}}}
+	root := login(t, s, parent)
+	whole := derive(t, s, root.Token, mytoken.Properties{})
+	require.Equal(t, parent.Restrictions, whole.Restrictions)
+	require.Equal(t, parent.Capabilities, whole.Capabilities)
+
+	for field, empty := range map[string]mytoken.Properties{
+		"restrictions": {Restrictions: restriction.List{}},
+		"capabilities": {Capabilities: capability.Set{}},
+	} {
+		_, err := deriveAdjusted(t, s, root.Token, empty)
+		requireRequestError(t, err, field)
+		_, err = s.Login(t.Context(), "alice", empty)
+		requireRequestError(t, err, field)
+	}
+}
+
+// A clause in the past is fine as long as another one is not.
+func TestTokensThatWouldBeExpired(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	past, now := unix(s, -time.Second), unix(s, 0)
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: past}, {Expires: now}}})
+	requireUsable(t, s, root.Token)
+	for _, list := range []restriction.List{{{Expires: past}}, {{Expires: past}, {Expires: past - 1}}} {
+		_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: list})
+		requireRequestError(t, err, "restrictions")
+	}
+	s.Clock.Advance(time.Second)
+	requireDead(t, s, root.Token, issuer.TokenMalformed)
+}
+
+// A generation that ends before the first clause begins could never be used, nor
+// be replaced by the next.
+func TestGenerationsThatWouldEndTooSoon(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	early, later := unix(s, 10*time.Minute), unix(s, time.Hour)
+	list := restriction.List{{NotBefore: later}, {NotBefore: early, Scopes: []string{"compute"}}}
+	rotation := func(lifetime uint64) *mytoken.Rotation { return &mytoken.Rotation{OnAT: true, Lifetime: lifetime} }
+
+	for _, lifetime := range []uint64{1, 599} {
+		props := mytoken.Properties{Restrictions: list, Rotation: rotation(lifetime)}
+		_, err := deriveAdjusted(t, s, root.Token, props)
+		requireRequestError(t, err, "rotation")
+		require.ErrorContains(t, err, time.Unix(early, 0).UTC().Format(time.RFC3339))
+		_, err = s.Login(t.Context(), "alice", props)
+		requireRequestError(t, err, "rotation")
+	}
+	s.Clock.Set(time.Unix(early, 0).Add(-600 * time.Second))
+	last := derive(t, s, root.Token, mytoken.Properties{Restrictions: list, Rotation: rotation(600)})
+	s.Clock.Set(time.Unix(early, 0))
+	out, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: last.Token, Scopes: []string{"compute"}, Client: client})
+	require.NoError(t, err, "it lives for this one second")
+	require.NotNil(t, out.Update)
+}
+
+// A policy that asks for such a token issues none.
+func TestPolicyThatEndsAGenerationTooSoon(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Policy = func(_ context.Context, issuance *issuer.Issuance) error {
+			if issuance.Properties.Name == "short" {
+				issuance.Properties.Rotation = &mytoken.Rotation{OnAT: true, Lifetime: 1}
+			}
+			return nil
+		}
+	}})
+	props := mytoken.Properties{Name: "short", Restrictions: restriction.List{{NotBefore: unix(s, time.Hour)}}}
+	before := stateOf(t, s)
+	_, err := s.Login(t.Context(), "alice", props)
+	require.Contains(t, errAs[*issuer.LoginError](t, err).Description, "rotation")
+	requireSameTokens(t, s, before)
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	before = stateOf(t, s)
+	_, err = deriveAdjusted(t, s, root.Token, props)
+	requireRequestError(t, err, "rotation")
+	requireSameTokens(t, s, before)
+}

@@ -1,0 +1,177 @@
+package issuer
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+var (
+	queueGrant = store.GrantID{1}
+	queueOther = store.GrantID{2}
+)
+
+func TestQueueKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now)
+		leave, err := q.enter(t.Context(), queueGrant)
+		require.NoError(t, err)
+		var order []int
+		for n := range 5 {
+			go func() {
+				leave, err := q.enter(t.Context(), queueGrant)
+				if err != nil {
+					t.Errorf("%v", err)
+					return
+				}
+				order = append(order, n) // the turn guards it
+				leave()
+			}()
+			synctest.Wait()
+		}
+		require.Empty(t, order)
+		other, err := q.enter(t.Context(), queueOther)
+		require.NoError(t, err, "grants do not wait for each other")
+		other()
+		leave()
+		synctest.Wait()
+		require.Equal(t, []int{0, 1, 2, 3, 4}, order)
+		require.Empty(t, q.queues, "nothing is left behind")
+	})
+}
+
+func TestQueueIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now)
+		dead, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := q.enter(dead, queueGrant)
+		require.ErrorIs(t, err, context.Canceled)
+
+		leave, err := q.enter(t.Context(), queueGrant)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		gone, served := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := q.enter(ctx, queueGrant)
+			gone <- err
+		}()
+		synctest.Wait()
+		go func() {
+			leave, err := q.enter(t.Context(), queueGrant)
+			if err == nil {
+				leave()
+			}
+			served <- err
+		}()
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(t, <-gone, context.Canceled)
+		leave()
+		require.NoError(t, <-served, "the one behind moves up")
+		require.Empty(t, q.queues)
+	})
+}
+
+// A turn that comes in the moment in which its waiter gives up is passed on.
+func TestQueueTurnAndCancellationMeet(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			q := newGrantQueue(time.Now)
+			leave, err := q.enter(t.Context(), queueGrant)
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			wait := func(ctx context.Context) {
+				leave, err := q.enter(ctx, queueGrant)
+				if err == nil {
+					leave()
+				}
+			}
+			all.Go(func() { wait(ctx) })
+			synctest.Wait()
+			all.Go(func() { wait(t.Context()) })
+			synctest.Wait()
+			cancel() // wakes the first, which still has to leave the queue
+			leave()  // and gives it the turn before it has
+			all.Wait()
+			require.Empty(t, q.queues)
+		})
+	}
+}
+
+// A process that never runs out of waiters leaves the lease free now and then,
+// for longer than others take between two looks at it.
+func TestQueuePausesForOtherProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now)
+		var mu sync.Mutex
+		var free []time.Duration // between two turns
+		last := time.Now()
+		turn := func() {
+			leave, err := q.enter(t.Context(), queueGrant)
+			if err != nil {
+				t.Errorf("%v", err)
+				return
+			}
+			mu.Lock()
+			free = append(free, time.Since(last))
+			mu.Unlock()
+			<-time.After(100 * time.Millisecond) // of fake time: the provider
+			mu.Lock()
+			last = time.Now()
+			mu.Unlock()
+			leave()
+		}
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(turn)
+		}
+		all.Wait()
+		pauses := 0
+		for _, d := range free[1:] {
+			if d > 250*time.Millisecond {
+				pauses++
+			}
+		}
+		require.InDelta(t, 5, pauses, 1, "10 s of turns, a pause every 2 s: %v", free)
+		require.Empty(t, q.queues)
+	})
+}
+
+// Who gives up in the pause passes the turn on.
+func TestQueuePauseIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now)
+		leave, err := q.enter(t.Context(), queueGrant)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		gone, served := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := q.enter(ctx, queueGrant)
+			gone <- err
+		}()
+		synctest.Wait()
+		go func() {
+			leave, err := q.enter(t.Context(), queueGrant)
+			if err == nil {
+				leave()
+			}
+			served <- err
+		}()
+		synctest.Wait()
+		<-time.After(queueRuns) // of fake time
+		leave()
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(t, <-gone, context.Canceled)
+		require.NoError(t, <-served)
+		require.Empty(t, q.queues)
+	})
+}

@@ -1,0 +1,323 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// RevokeRequest revokes what is presented: possession is enough (protocol
+// section 5.7).
+type RevokeRequest struct {
+	// Token is a compact token, a short token, or a transfer or polling code.
+	Token mytoken.Secret
+	// Recursive revokes all descendants too.
+	Recursive bool
+	// Provider is the issuer that the client expects; empty: any.
+	Provider string
+	Client   Client
+}
+
+// Revocation is the outcome of a revocation.
+type Revocation struct {
+	// Revoked is the token that is revoked now; zero if nothing was found.
+	Revoked mytoken.TokenID
+	// AtProvider says that the refresh token was revoked at the provider too,
+	// because no token uses it any more. ProviderErr is why that failed.
+	AtProvider  bool
+	ProviderErr error
+	// Update replaces the authorising token; nil if it was not rotated.
+	Update *mytoken.Issued
+}
+
+// Revoke revokes a token. When it has returned nil, the token, and with
+// Recursive everything below it, is not usable anywhere. A correctly signed
+// token is revoked even if it is outdated or expired; a short token or code is
+// erased, and revokes its token as well if the token was created for it. What
+// is not known, a token with a line break behind it included, is revoked already
+// and no error: Revocation.Revoked is zero then. Besides *StoreError it fails with
+// ErrWrongProvider, ErrUnknownProvider, and *RequestError without a token.
+func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
+	if req.Token.IsEmpty() { // a caller who lost the token must not take it for revoked
+		return nil, &RequestError{Field: "token", Reason: "missing"}
+	}
+	if req.Provider != "" {
+		if _, err := i.provider(req.Provider); err != nil {
+			return nil, err
+		}
+	}
+	s := req.Token.Reveal()
+	if len(s) < minTokenLength {
+		return i.revokeCode(ctx, s, req)
+	}
+	compact, short, err := i.resolve(ctx, s)
+	if err != nil {
+		return nothingRevoked(err)
+	}
+	token, err := i.verifier.Decode(ctx, compact)
+	if err != nil {
+		return &Revocation{}, nil
+	}
+	p := newPresented(token, compact, short)
+	if err := checkProvider(req.Provider, p); err != nil {
+		return nil, err
+	}
+	return i.revoke(ctx, p.id.ID, req.Recursive, p, req.Client, "")
+}
+
+// checkProvider compares the issuer that the client named with the token's.
+func checkProvider(named string, p *presented) error {
+	if named != "" && p != nil && providerKey(named) != providerKey(p.token.OIDCIssuer()) {
+		return ErrWrongProvider
+	}
+	return nil
+}
+
+func nothingRevoked(err error) (*Revocation, error) {
+	if isTokenError(err) {
+		return &Revocation{}, nil
+	}
+	return nil, err
+}
+
+// revokeCode ends a transfer or polling code, and the token that was created
+// for it.
+func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest) (*Revocation, error) {
+	for _, kind := range []store.TicketKind{store.TicketTransfer, store.TicketPolling} {
+		t, err := i.findCode(ctx, kind, code)
+		if t == nil && err == nil {
+			continue
+		}
+		if err == nil && t.Status == store.TicketPending {
+			// So that a login that is being finished does not leave a token
+			// behind that nobody holds.
+			t, err = i.cancelPolling(ctx, t, code)
+		}
+		if err != nil {
+			return nil, err
+		} else if t == nil {
+			break
+		}
+		holder := i.codeHolder(ctx, *t, code)
+		if err := checkProvider(req.Provider, holder); err != nil {
+			return nil, err
+		}
+		if owned := t.OwnsToken || kind == store.TicketPolling; owned && !t.Token.IsZero() {
+			return i.revoke(ctx, t.Token, true, holder, req.Client, "") // and with it the code
+		}
+		if err := i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{t.TicketRef}}); err != nil {
+			return nil, err
+		}
+		break
+	}
+	return &Revocation{}, nil
+}
+
+// findCode returns the ticket of a code, nil if there is none any more.
+func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code string) (*store.Ticket, error) {
+	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
+		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
+	})
+	switch {
+	case store.IsDefinite(err):
+		return nil, nil
+	case err != nil:
+		return nil, storeError(err)
+	}
+	return &t, nil
+}
+
+// cancelPolling ends the wait for a login. If the login was finished at the
+// same time, the ticket has a token now.
+func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string) (*store.Ticket, error) {
+	err := i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{{TicketRef: t.TicketRef, Status: store.TicketDeclined}}})
+	if isStoreFailure(err) {
+		return nil, err
+	}
+	return i.findCode(ctx, t.Kind, code)
+}
+
+// codeHolder is the token behind a code, to revoke at the provider with.
+func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *presented {
+	var compact string
+	switch t.Kind {
+	case store.TicketTransfer:
+		plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), t.Payload)
+		if err != nil {
+			return nil
+		}
+		compact = string(plain)
+	default:
+		plain, err := i.cfg.Seal.OpenWith(store.TicketKeyPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketKey, code), t.Key)
+		if err != nil {
+			return nil
+		}
+		key, err := seal.ParseDataKey(plain)
+		if err != nil {
+			return nil
+		}
+		rec, err := i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+		if err != nil {
+			return nil
+		}
+		compact = rec.Compact
+	}
+	token, err := i.verifier.Decode(ctx, compact)
+	if err != nil {
+		return nil
+	}
+	return newPresented(token, compact, "")
+}
+
+// RevokeOtherRequest revokes another token of the same user by its mom_id.
+type RevokeOtherRequest struct {
+	// Token authorises: an ancestor of the other token, or one with the
+	// capability manage_mytokens:revoke.
+	Token     mytoken.Secret
+	ID        store.UseID
+	Other     mytoken.TokenID
+	Recursive bool
+	Provider  string
+	Client    Client
+}
+
+// RevokeOther revokes a token by its mom_id. It counts as one other use of the
+// authorising token. It fails as AccessToken does, and with ErrNotOwned.
+func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	op := operation{
+		id: useID(req.ID), kind: restriction.Other, provider: req.Provider, client: req.Client,
+		event: EventRevokedOther, comment: "mom_id: " + req.Other.String(),
+	}
+	if op.needs, err = i.needsFor(ctx, p, req.Other, capability.ManageMytokensRevoke, ""); err != nil {
+		return nil, i.refusedOther(ctx, p, op, err)
+	}
+	spent, _, err := i.charge(ctx, p, op)
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.revoke(ctx, req.Other, req.Recursive, p, req.Client, "")
+	if err != nil {
+		return nil, err
+	}
+	if r := p.token.Rotation(); r != nil && r.OnOther && req.Other != p.id.ID {
+		out.Update = i.rotate(ctx, p, spent.Key, req.Client)
+	}
+	return out, nil
+}
+
+// refusedOther refuses an operation on another token. That the token itself may
+// not be used here and now comes first (protocol section 5.3).
+func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, err error) error {
+	switch {
+	case isStoreFailure(err):
+		return err
+	case errors.Is(err, ErrNotOwned):
+		op.needs = ""
+		if _, _, aerr := i.admit(ctx, p, op); aerr != nil {
+			err = aerr
+		}
+	}
+	return i.refused(ctx, p, op.client, err)
+}
+
+// needsFor says which capability a token needs to deal with another token of
+// its user: own, or none, if it is an ancestor of it or the same.
+func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.TokenID, foreign, own capability.Capability) (capability.Capability, error) {
+	if other == p.id.ID {
+		return own, nil
+	}
+	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
+		return i.cfg.Store.Token(ctx, other)
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != p.token.Owner():
+		// Who may not deal with tokens of the user at all does not learn which exist.
+		if !p.token.Allows(foreign) {
+			return foreign, nil
+		}
+		return "", ErrNotOwned
+	case err != nil:
+		return "", storeError(err)
+	case slices.Contains(info.Ancestors, p.id.ID):
+		return own, nil
+	}
+	return foreign, nil
+}
+
+// revoke puts the tombstone, and then revokes at the provider what nobody can
+// use any more. by is the presented token that authorises; nil for the
+// embedding service.
+func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
+	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client), Now: store.At(i.now())}
+	if by != nil {
+		r.By = by.id
+	}
+	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
+		return i.cfg.Store.Revoke(ctx, r)
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return &Revocation{}, nil
+	case err != nil:
+		return nil, storeError(err)
+	}
+	out := &Revocation{Revoked: id}
+	i.notify(ctx, Notice{Kind: NoticeRevoked, Token: id, Grant: revoked.Grant, Client: client, Detail: reason})
+	if revoked.LiveLeft || by == nil || len(revoked.Key) == 0 {
+		return out, nil
+	}
+	provider, err := i.provider(by.token.OIDCIssuer())
+	if err == nil {
+		var key seal.DataKey
+		if key, err = i.dataKey(by, revoked.Key); err == nil {
+			err = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh)
+		}
+	}
+	out.AtProvider, out.ProviderErr = err == nil, err
+	return out, nil
+}
+
+// revokeOrphan revokes at the provider after a revocation overtook a refresh.
+func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
+	defer cancel()
+	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
+		return i.cfg.Store.Revoke(ctx, store.Revocation{Token: id, Now: store.At(i.now())})
+	})
+	if err == nil && !revoked.LiveLeft {
+		_ = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh) // the observer is told
+	}
+}
+
+// revokeState revokes the refresh token of a grant, and its spares.
+func (i *Issuer) revokeState(ctx context.Context, provider *Provider, grant store.GrantID, key seal.DataKey, state store.RefreshState) error {
+	all := append([]store.Spare{{Generation: state.Generation, Token: state.Token}}, state.Spares...)
+	var errs []error
+	for _, s := range all {
+		plain, err := i.cfg.Seal.OpenWith(store.RefreshTokenPlace(grant, s.Generation), key, s.Token)
+		if err == nil {
+			err = i.revokeRefreshToken(ctx, provider, grant, string(plain))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// revokeRefreshToken revokes a refresh token at the provider, best effort.
+func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *Provider, grant store.GrantID, token string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Upstream.Timeout())
+	defer cancel()
+	err := provider.Upstream.Revoke(ctx, token)
+	i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Upstream.Issuer(), Err: err})
+	return err
+}

@@ -1,0 +1,99 @@
+package issuer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/mytoken"
+)
+
+// TokenSourceOptions configures a token source.
+type TokenSourceOptions struct {
+	Scopes    []string
+	Audiences []string
+	Comment   string
+	Client    Client
+	// Early is how long before its expiry an access token is replaced; 0: one
+	// minute, and at most half of its life.
+	Early time.Duration
+	// Updated is called with the successor of a rotated mytoken before the
+	// access token is used. An error keeps the access token back. Nil: the
+	// source keeps the successor to itself.
+	Updated func(context.Context, *mytoken.Issued) error
+}
+
+// TokenSource returns a source of access tokens for a mytoken. It asks for a
+// new one when the last is about to expire, and follows rotations. One for which
+// the provider states no expiry is kept for ever. It is safe for concurrent
+// use. The context bounds each request.
+func (i *Issuer) TokenSource(ctx context.Context, token mytoken.Secret, opts TokenSourceOptions) oauth2.TokenSource {
+	if opts.Early <= 0 {
+		opts.Early = time.Minute
+	}
+	return &tokenSource{i: i, ctx: ctx, token: token, opts: opts}
+}
+
+type tokenSource struct {
+	i    *Issuer
+	ctx  context.Context
+	opts TokenSourceOptions
+
+	mu      sync.Mutex
+	token   mytoken.Secret
+	pending *mytoken.Issued // successor that Updated has not accepted yet
+	last    *oauth2.Token
+	renew   time.Time // of last
+}
+
+// Token returns an access token. Errors are those of [Issuer.AccessToken].
+func (s *tokenSource) Token() (*oauth2.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.accept(); err != nil {
+		return nil, err
+	}
+	now := s.i.now()
+	if s.last != nil && (s.renew.IsZero() || now.Before(s.renew)) {
+		return s.copy(), nil
+	}
+	at, err := s.i.AccessToken(s.ctx, AccessTokenRequest{
+		Token: s.token, Scopes: s.opts.Scopes, Audiences: s.opts.Audiences, Comment: s.opts.Comment, Client: s.opts.Client,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.last = at.OAuth2()
+	s.renew = time.Time{}
+	if !at.Expires.IsZero() {
+		s.renew = at.Expires.Add(-min(s.opts.Early, at.Expires.Sub(now)/2))
+	}
+	if at.Update != nil {
+		s.token, s.pending = at.Update.Token, at.Update
+	}
+	if err := s.accept(); err != nil {
+		return nil, err
+	}
+	return s.copy(), nil
+}
+
+// copy keeps callers apart.
+func (s *tokenSource) copy() *oauth2.Token {
+	t := *s.last
+	return &t
+}
+
+// accept hands a successor to its keeper, again if he refused it before.
+func (s *tokenSource) accept() error {
+	if s.pending == nil || s.opts.Updated == nil {
+		s.pending = nil
+		return nil
+	}
+	if err := s.opts.Updated(s.ctx, s.pending); err != nil {
+		return err
+	}
+	s.pending = nil
+	return nil
+}

@@ -1,0 +1,149 @@
+package issuer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// A source keeps an access token until shortly before it expires.
+func TestTokenSource(t *testing.T) {
+	for name, c := range map[string]struct {
+		lifetime, early, renew time.Duration
+	}{
+		"a minute before":     {time.Hour, 0, 59 * time.Minute},
+		"as early as told":    {time.Hour, 10 * time.Minute, 50 * time.Minute},
+		"half of a short one": {30 * time.Second, 0, 15 * time.Second},
+		"half at most":        {time.Hour, 2 * time.Hour, 30 * time.Minute},
+		"negative is default": {time.Hour, -time.Hour, 59 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, mytokentest.Options{Provider: optest.Options{AccessTokenLifetime: c.lifetime}})
+			root := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute", "profile"}}}})
+			source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{
+				Scopes: []string{"compute"}, Comment: "job 7", Client: client, Early: c.early,
+			})
+			first, err := source.Token()
+			require.NoError(t, err)
+			require.Equal(t, "Bearer", first.TokenType)
+			require.Equal(t, s.Clock.Now().Add(c.lifetime), first.Expiry)
+			require.Equal(t, []string{"compute"}, lastEvent(t, s, optest.Refreshed).Scopes)
+			require.Contains(t, events(t, s, root.ID), "AT_created: Used grant_type mytoken: job 7")
+			s.Clock.Advance(c.renew - time.Second)
+			same, err := source.Token()
+			require.NoError(t, err)
+			require.Equal(t, first.AccessToken, same.AccessToken)
+			s.Clock.Advance(time.Second)
+			next, err := source.Token()
+			require.NoError(t, err)
+			require.NotEqual(t, first.AccessToken, next.AccessToken)
+			require.Equal(t, 2, s.Provider.Count(optest.Refreshed))
+		})
+	}
+}
+
+// Callers in parallel share one access token, and cannot change it for others.
+func TestTokenSourceIsShared(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
+	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
+	tokens, errs := atOnce(8, source.Token)
+	require.Len(t, winners(tokens, errs), 8)
+	want := tokens[0].AccessToken
+	tokens[0].AccessToken = "changed"
+	for _, token := range tokens[1:] {
+		require.Equal(t, want, token.AccessToken)
+	}
+	again, err := source.Token()
+	require.NoError(t, err)
+	require.Equal(t, want, again.AccessToken)
+
+	s.Clock.Advance(time.Hour)
+	_, err = source.Token()
+	requireRefused(t, err, "usages_AT")
+}
+
+// A source follows rotations. Whoever keeps the mytoken gets the successor
+// before the access token; as long as he does not take it, nobody gets an
+// access token, and no further one is asked for.
+func TestTokenSourceRotates(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, rotating)
+	var kept []mytoken.Secret
+	var refuse error
+	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{
+		Client: client,
+		Updated: func(_ context.Context, next *mytoken.Issued) error {
+			if refuse != nil {
+				return refuse
+			}
+			kept = append(kept, next.Token)
+			return nil
+		},
+	})
+	for range 3 {
+		_, err := source.Token()
+		require.NoError(t, err)
+		s.Clock.Advance(time.Hour)
+	}
+	require.Len(t, kept, 3)
+
+	refuse = errors.New("disk full")
+	for range 3 {
+		_, err := source.Token()
+		require.ErrorIs(t, err, refuse)
+	}
+	require.Equal(t, 4, s.Provider.Count(optest.Refreshed))
+	refuse = nil
+	_, err := source.Token()
+	require.NoError(t, err)
+	require.Equal(t, 4, s.Provider.Count(optest.Refreshed))
+	require.Len(t, kept, 4)
+	requireUsable(t, s, kept[3])
+
+	// Without a keeper the source keeps the successor to itself.
+	root = login(t, s, rotating)
+	alone := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
+	for range 3 {
+		_, err := alone.Token()
+		require.NoError(t, err)
+		s.Clock.Advance(time.Hour)
+	}
+}
+
+// Errors are those of AccessToken, and do not end the source.
+func TestTokenSourceErrors(t *testing.T) {
+	var down knob[bool]
+	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
+		return optest.Fault{LoseRequest: down.get() && p.Endpoint == optest.EndpointRefresh}
+	}}})
+	root := login(t, s, mytoken.Properties{})
+	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
+	down.set(true)
+	_, err := source.Token()
+	errAs[*issuer.UpstreamError](t, err)
+	down.set(false)
+	_, err = source.Token()
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	bounded := s.Issuer.TokenSource(ctx, root.Token, issuer.TokenSourceOptions{Client: client})
+	cancel()
+	_, err = bounded.Token()
+	require.Error(t, err)
+	revoke(t, s, root.Token, false)
+	s.Clock.Advance(time.Hour)
+	_, err = source.Token()
+	requireTokenError(t, err, issuer.TokenRevoked)
+	var _ oauth2.TokenSource = source
+}

@@ -1,0 +1,121 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// maxCodeLength bounds codes, in bytes; states are the longest.
+const maxCodeLength = 64
+
+// TransferCode moves a token to another device (protocol section 1.8).
+type TransferCode struct {
+	Code    mytoken.Secret
+	Expires time.Time
+}
+
+// TransferRequest asks for a transfer code for a token that exists.
+type TransferRequest struct {
+	Token  mytoken.Secret
+	Client Client
+}
+
+// Transfer creates a transfer code. It needs a token that may be used here and
+// now, spends nothing, and needs no capability (protocol section 5.6, D28). It
+// fails with *TokenError or *RefusedError.
+func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCode, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	code := randomLetters(i.cfg.TransferCodeLength)
+	ticket, err := i.transferTicket(code, p.compact, p.id.ID, false)
+	if err != nil {
+		return nil, err
+	}
+	op := operation{
+		id: NewUseID(), kind: restriction.Uncounted, client: req.Client,
+		event: EventTransferCodeCreated, comment: "token type: " + string(p.form()),
+	}
+	op.tickets.Put = []store.Ticket{ticket}
+	if _, _, err := i.charge(ctx, p, op); err != nil {
+		return nil, err
+	}
+	return &TransferCode{Code: mytoken.NewSecret(code), Expires: ticket.Expires.Time()}, nil
+}
+
+// form is the form in which the token was presented.
+func (p *presented) form() mytoken.ResponseType {
+	if p.short != "" {
+		return mytoken.ResponseShortToken
+	}
+	return mytoken.ResponseToken
+}
+
+// RedeemRequest redeems a transfer code.
+type RedeemRequest struct {
+	Code   mytoken.Secret
+	Client Client
+}
+
+// Redeem exchanges a transfer code for the compact token (protocol section
+// 5.4.4), once. A code whose token was rotated, revoked or has expired meanwhile
+// is of no use. It fails with *CodeError or *StoreError.
+func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued, error) {
+	t, code, err := i.resolveTransfer(ctx, req.Code)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), t.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: transfer code: %w", err)
+	}
+	issued, err := i.issued(ctx, issuedRecord{Compact: string(plain)})
+	if err != nil {
+		return nil, err
+	}
+	// Handing out an outdated generation would make its receiver look like a
+	// thief. For the same reason nothing is presented to the store here.
+	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
+		return i.cfg.Store.Token(ctx, issued.ID)
+	})
+	switch end := issued.Claims.ExpiresAt(); {
+	case err != nil && !store.IsDefinite(err):
+		return nil, storeError(err)
+	case err != nil || !info.Live || info.Seq != issued.Claims.Seq():
+		return nil, &CodeError{Reason: CodeUnknown}
+	case !end.IsZero() && i.now().Unix() > end.Unix():
+		return nil, &CodeError{Reason: CodeExpired}
+	}
+	if err := i.take(ctx, t.TicketRef, req.Client); err != nil {
+		return nil, err
+	}
+	return issued, nil
+}
+
+func (i *Issuer) resolveTransfer(ctx context.Context, secret mytoken.Secret) (store.Ticket, string, error) {
+	code := secret.Reveal()
+	if code == "" || len(code) > maxCodeLength {
+		return store.Ticket{}, "", &CodeError{Reason: CodeUnknown}
+	}
+	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
+		return i.cfg.Store.ResolveTicket(ctx, store.TicketTransfer, i.cfg.Seal.Lookup(store.TicketTransfer, code), store.At(i.now()))
+	})
+	return t, code, codeError(err)
+}
+
+func unmarshal(data []byte, into any) error {
+	if len(data) == 0 {
+		return errors.New("issuer: nothing is stored")
+	}
+	return json.Unmarshal(data, into)
+}

@@ -1,0 +1,43 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Revoke implements [store.Tokens]. It looks at every token of the grant, so LiveLeft is
+// always exact.
+func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
+	if err := r.Check(); err != nil {
+		return store.Revoked{}, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return store.Revoked{}, err
+	}
+	defer s.mu.Unlock()
+
+	t := s.tokens[r.Token]
+	if t == nil {
+		return store.Revoked{}, store.ErrNotFound
+	}
+	if t.grave.revoked == 0 {
+		t.grave.revoked = r.Now
+		s.record(t, r.Event)
+	}
+	if r.Recursive && t.grave.recursive == 0 {
+		t.grave.recursive = r.Now
+	}
+	s.dropTicketsOf(t.ID)
+	out := store.Revoked{Grant: t.Grant, Refresh: s.grants[t.Grant].State()}
+	for _, o := range s.byGrant[t.Grant] {
+		if o.live() && (o.expires == 0 || o.expires >= r.Now) {
+			out.LiveLeft = true
+			break
+		}
+	}
+	if by := s.tokens[r.By.ID]; by != nil && by.Grant == t.Grant && by.Seq == r.By.Seq && by.Sum == r.By.Sum {
+		out.Key = clone(by.Key)
+	}
+	return out, nil
+}

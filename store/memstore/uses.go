@@ -1,0 +1,154 @@
+package memstore
+
+import (
+	"context"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// use is what the store remembers of a use.
+type use struct {
+	rules.Use[store.TokenID]
+	at      store.Micros // counts towards how long it is remembered
+	charged chain
+	event   *entry
+}
+
+// Spend implements [store.Tokens].
+func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Use) (store.Spent, error) {
+	return s.spend(ctx, presented, &u, nil)
+}
+
+// CreateChild implements [store.Tokens].
+func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
+	return s.spend(ctx, parent, &u, &child)
+}
+
+// spend charges a use and stores the token that it creates; child is nil for a use that
+// creates none.
+func (s *Store) spend(ctx context.Context, p store.Presented, u *store.Use, child *store.Token) (store.Spent, error) {
+	if err := s.lock(ctx); err != nil {
+		return store.Spent{}, err
+	}
+	defer s.mu.Unlock()
+
+	d, err := s.decide(p, u, child)
+	if err != nil {
+		return store.Spent{}, err
+	}
+	return s.settle(d, u, child)
+}
+
+// decided is a use that can be granted, or that was granted before.
+type decided struct {
+	token  *token
+	answer rules.Answer
+	choice rules.Choice[*counter]
+	spent  store.Spent
+}
+
+// decide finds out what becomes of a use. It changes nothing.
+func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (*decided, error) {
+	t, answer, err := s.present(p, u.Now)
+	if err != nil {
+		return nil, err
+	}
+	d := &decided{token: t, answer: answer}
+	d.spent = store.Spent{Grant: t.Grant, Owner: t.Owner, Key: answer.Key, Outdated: answer.Outdated}
+	var childID store.TokenID
+	if child != nil {
+		childID = child.ID
+		if err := t.CheckChild(child); err != nil {
+			return nil, err
+		}
+	}
+	if known := s.uses[u.ID]; known != nil {
+		d.spent.Clause, d.spent.Repeated = known.Clause, true
+		return d, known.Repeat(t.ID, childID)
+	}
+	if child != nil {
+		if err := t.CheckDepth(); err != nil {
+			return nil, err
+		}
+		if s.tokens[child.ID] != nil {
+			return nil, store.ErrExists
+		}
+	}
+	d.choice, err = t.choose(u)
+	d.spent.Clause = d.choice.Clause
+	return d, err
+}
+
+// choose finds the clause that a use is charged to.
+func (t *token) choose(u *store.Use) (rules.Choice[*counter], error) {
+	if err := u.Check(t.Clauses); err != nil {
+		return rules.Choice[*counter]{}, err
+	}
+	return rules.Choose(u, func(clause int) []*counter {
+		if clause == store.NoClause {
+			return nil
+		}
+		return t.clauses[clause].of(u.Kind)
+	}, func(c *counter) rules.Counter { return c.Counter })
+}
+
+// settle makes all changes of a use, or none of them.
+func (s *Store) settle(d *decided, u *store.Use, child *store.Token) (store.Spent, error) {
+	if d.spent.Repeated {
+		d.token.confirm(d.answer)
+		return d.spent, nil
+	}
+	plan, err := s.planTickets(&u.Tickets, u.Now)
+	if err != nil {
+		return store.Spent{}, err
+	}
+	for _, c := range d.choice.Charged {
+		c.Used++
+	}
+	s.applyTickets(plan)
+	d.token.confirm(d.answer)
+	if u.Kind != store.UseUncounted {
+		d.token.lastUsed = max(d.token.lastUsed, u.Now)
+	}
+	known := &use{at: u.Now, charged: d.choice.Charged, event: s.record(d.token, u.Event)}
+	known.Token, known.Clause = d.token.ID, d.choice.Clause
+	if child != nil {
+		known.Child = child.ID
+		s.insert(child, d.token)
+	}
+	s.uses[u.ID] = known
+	return d.spent, nil
+}
+
+// Refund implements [store.Tokens].
+func (s *Store) Refund(ctx context.Context, id store.UseID, now store.Micros) error {
+	if err := store.CheckRefund(id); err != nil {
+		return err
+	}
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+
+	u := s.uses[id]
+	if u == nil {
+		s.uses[id] = &use{Use: rules.Use[store.TokenID]{Refunded: true}, at: now}
+		return nil
+	}
+	if !u.Refunded {
+		s.giveBack(u)
+	}
+	return nil
+}
+
+// giveBack undoes a use.
+func (s *Store) giveBack(u *use) {
+	u.Refunded = true
+	for _, c := range u.charged {
+		c.Used--
+	}
+	if t := s.tokens[u.Token]; t != nil && u.event != nil {
+		t.withdraw(u.event)
+	}
+}

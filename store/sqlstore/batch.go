@@ -1,0 +1,237 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Uses that wait at the same time are committed together, as one step. There are two
+// queues: one for uses that write counters and the history only, and one for uses that
+// also create tokens or change tickets. Everything happens in the goroutines of the
+// callers.
+//
+// A use is committed at once if there is a free slot and no use of its token is under
+// way. Otherwise it waits. A batch that is done makes up the next batch from what is
+// waiting, with all uses of a token in it, and hands its slot to the first member. That
+// member leads: it commits the batch and tells the others. A caller leads once at most.
+//
+// The context of a batch ends when the contexts of all its members have ended, or when
+// the batch has taken too long. So a leader may return after its context has ended, but
+// then with the definite answer. Any other member returns when its own context ends. If
+// its batch was under way then, it learns what became of the use by repeating it.
+
+// maxBatch and maxCreations bound how many uses are committed together. A batch of plain
+// uses takes as many statements as one use. Each creation takes some of its own.
+const (
+	maxBatch     = 64
+	maxCreations = 16
+)
+
+// queue is where uses wait.
+type queue struct {
+	mu      sync.Mutex
+	slots   int                    // as many batches at once
+	most    int                    // uses in a batch
+	free    int                    // slots
+	active  map[store.TokenID]bool // tokens of which a use is under way
+	waiting []*waiter
+	onWait  func() // if set, called when a use begins to wait; for tests
+}
+
+func newQueue(slots, most int) *queue {
+	return &queue{slots: slots, most: most, free: slots, active: make(map[store.TokenID]bool)}
+}
+
+// waiter is one call of Spend or CreateChild.
+type waiter struct {
+	*member
+	ctx   context.Context
+	batch []*waiter // the batch that it leads, itself first
+	turn  chan turn // has room for one
+}
+
+// turn tells a waiter how to continue.
+type turn uint8
+
+const (
+	turnWait  turn = iota
+	turnLead       // commit the batch
+	turnDone       // the member holds the answer
+	turnAlone      // the batch failed: commit alone
+	turnAgain      // the batch took too long, but there is time left
+	turnGone       // the caller's context has ended
+)
+
+// errBatchTimeout ends a batch that takes too long.
+var errBatchTimeout = errors.New("sqlstore: uses took too long to be committed")
+
+// spendTogether commits a use, possibly together with others in its queue.
+func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.Spent, error) {
+	w := &waiter{member: m, ctx: ctx, turn: make(chan turn, 1)}
+	next := q.enter(w)
+	for {
+		switch next {
+		case turnWait:
+			next = q.wait(w)
+		case turnLead:
+			next = s.lead(q, w)
+		case turnAgain:
+			next = q.enter(w)
+		case turnAlone:
+			if err := s.spendAll(ctx, []*member{m}); err != nil {
+				return store.Spent{}, err
+			}
+			return m.spent, m.err
+		case turnGone:
+			return store.Spent{}, ctx.Err()
+		case turnDone:
+			return m.spent, m.err
+		}
+	}
+}
+
+// enter starts a use, or queues it.
+func (q *queue) enter(w *waiter) turn {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.free == 0 || q.active[w.token.ID] {
+		q.waiting = append(q.waiting, w)
+		if q.onWait != nil {
+			q.onWait()
+		}
+		return turnWait
+	}
+	q.start([]*waiter{w})
+	return turnLead
+}
+
+// start gives a batch a slot and its first member the lead.
+func (q *queue) start(batch []*waiter) {
+	q.free--
+	for _, w := range batch {
+		q.active[w.token.ID] = true
+	}
+	batch[0].batch = batch
+}
+
+// finish frees the slot of a batch and starts others.
+func (q *queue) finish(batch []*waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free++
+	for _, w := range batch {
+		delete(q.active, w.token.ID)
+	}
+	for q.free > 0 {
+		next := q.take()
+		if next == nil {
+			return
+		}
+		q.start(next)
+		next[0].turn <- turnLead
+	}
+}
+
+// take makes up a batch: all uses of the token that has waited longest, and a fair share
+// of the rest. A use whose id is in the batch already, or that creates a token which
+// another member creates, waits for a later batch. That one finds what was charged and
+// created.
+func (q *queue) take() []*waiter {
+	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
+	var batch []*waiter
+	uses, children := make(map[store.UseID]bool), make(map[store.TokenID]bool)
+	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiter) bool {
+		if q.active[w.token.ID] || uses[w.use.ID] || len(batch) == q.most {
+			return false
+		}
+		if w.child != nil && children[w.child.ID] {
+			return false
+		}
+		if len(batch) >= share && !slices.ContainsFunc(batch, func(o *waiter) bool { return o.token.ID == w.token.ID }) {
+			return false
+		}
+		uses[w.use.ID] = true
+		if w.child != nil {
+			children[w.child.ID] = true
+		}
+		batch = append(batch, w)
+		return true
+	})
+	return batch
+}
+
+// wait returns when it is the waiter's turn or when its context ends.
+func (q *queue) wait(w *waiter) turn {
+	select {
+	case t := <-w.turn:
+		return t
+	case <-w.ctx.Done():
+	}
+	q.mu.Lock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(o *waiter) bool { return o == w })
+	q.mu.Unlock()
+	select {
+	case t := <-w.turn:
+		// A leader must lead: the others are waiting for it.
+		if t == turnLead || t == turnDone {
+			return t
+		}
+	default: // its batch is under way, or there is none
+	}
+	return turnGone
+}
+
+// lead commits a batch, starts others, and tells every member how to continue.
+func (s *Store) lead(q *queue, w *waiter) turn {
+	batch := w.batch
+	err := s.commitBatch(batch)
+	q.finish(batch)
+	for _, other := range batch[1:] {
+		other.turn <- other.after(err, len(batch))
+	}
+	return w.after(err, len(batch))
+}
+
+// commitBatch decides and writes the uses of a batch.
+func (s *Store) commitBatch(batch []*waiter) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), s.batchTimeout, errBatchTimeout)
+	defer cancel()
+	var left atomic.Int64
+	left.Store(int64(len(batch)))
+	members := make([]*member, len(batch))
+	for i, w := range batch {
+		members[i] = w.member
+		defer context.AfterFunc(w.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})()
+	}
+	err := s.spendAll(ctx, members)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// after tells a waiter how to continue after its batch.
+func (w *waiter) after(err error, size int) turn {
+	switch {
+	case err == nil:
+		return turnDone
+	case w.ctx.Err() != nil:
+		w.err = w.ctx.Err()
+	case errors.Is(err, errBatchTimeout):
+		return turnAgain
+	case size > 1 && !errors.Is(err, ErrContended):
+		return turnAlone
+	default:
+		w.err = err
+	}
+	return turnDone
+}

@@ -1,0 +1,197 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// decision is everything that a batch of uses writes, in one transaction. The answers to
+// the uses are right only if all of it is written.
+type decision struct {
+	charges   []charge // in the order of their counters
+	history   []entry
+	confirmed []confirmation
+	children  []creation
+	tickets   *ticketPlan
+}
+
+// charge is what a batch takes from one counter.
+type charge struct {
+	counter int64
+	n       int64
+	// full says that the counter must have nothing left afterwards. A use was refused, or
+	// took a later clause, because of that.
+	full bool
+	// at is when the counter's own token used it, or 0.
+	at int64
+}
+
+// confirmation says that the current generation of a token was presented.
+type confirmation struct {
+	token int64
+	seq   uint64
+}
+
+// creation is a token that a use creates.
+type creation struct {
+	parent *token
+	child  *store.Token
+}
+
+// lag is how far, in microseconds, the recorded instant of the last use may be behind.
+const lag = 30_000_000
+
+// add decides one use on top of those that were added before. If the use cannot be
+// granted, add returns why and charges nothing.
+func (d *decision) add(m *member) error {
+	if m.child != nil {
+		if err := m.row.CheckDepth(); err != nil {
+			return err
+		}
+	}
+	if err := m.use.Check(m.row.Clauses); err != nil {
+		return err
+	}
+	choice, err := d.choose(m)
+	if err != nil {
+		return err
+	}
+	if err := d.tickets.Add(&m.use.Tickets, m.use.Now); err != nil {
+		return err
+	}
+	d.demandFull(choice.Full)
+	own := choice.Charged[0]
+	e := entry{token: m.row.row, event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: own.kind, clause: own.clause}
+	if m.child != nil {
+		e.child = m.child.ID
+		d.children = append(d.children, creation{m.row, m.child})
+		d.tickets.created[m.child.ID] = true
+	}
+	d.history = append(d.history, e)
+	for _, l := range choice.Charged {
+		c := d.charge(l.counter)
+		c.n++
+		if l.depth == 0 && m.use.Kind != store.UseUncounted && m.use.Now > l.lastUsed+lag {
+			c.at = max(c.at, int64(m.use.Now))
+		}
+	}
+	d.confirm(m)
+	m.spent.Clause = choice.Clause
+	return nil
+}
+
+// choose finds the clause that a use is charged to. A use without a clause writes the
+// token's counter of no clause.
+func (d *decision) choose(m *member) (rules.Choice[link], error) {
+	certain := true // the batch itself has exhausted nothing
+	choice, err := rules.Choose(m.use, func(clause int) []link {
+		if clause == store.NoClause {
+			return m.row.chain(store.UseUncounted, store.NoClause)
+		}
+		return m.row.chain(m.use.Kind, clause)
+	}, func(l link) rules.Counter {
+		pending := d.pending(l.counter)
+		c := rules.Counter{Token: m.row.tokenOf(l), Clause: l.origin, Limit: l.limit, Used: l.used + pending}
+		certain = certain && (pending == 0 || !c.Full())
+		return c
+	})
+	if err != nil && !certain {
+		d.demandFull(choice.Full)
+	}
+	return choice, err
+}
+
+// find returns where a counter is, or belongs, among the charges.
+func (d *decision) find(counter int64) (int, bool) {
+	return slices.BinarySearchFunc(d.charges, counter, func(c charge, id int64) int { return cmp.Compare(c.counter, id) })
+}
+
+// charge returns the row for a counter, to be changed.
+func (d *decision) charge(counter int64) *charge {
+	i, ok := d.find(counter)
+	if !ok {
+		d.charges = slices.Insert(d.charges, i, charge{counter: counter})
+	}
+	return &d.charges[i]
+}
+
+// pending is what the batch takes from a counter so far.
+func (d *decision) pending(counter int64) int64 {
+	if i, ok := d.find(counter); ok {
+		return d.charges[i].n
+	}
+	return 0
+}
+
+// demandFull records that the answers hold only if these counters are full in the end.
+func (d *decision) demandFull(counters []link) {
+	for _, l := range counters {
+		d.charge(l.counter).full = true
+	}
+}
+
+// confirm records that the current generation was presented, if that is news.
+func (d *decision) confirm(m *member) {
+	c := confirmation{m.row.row, m.row.Seq}
+	if m.confirms && !slices.Contains(d.confirmed, c) {
+		d.confirmed = append(d.confirmed, c)
+	}
+}
+
+// demands returns the statements that need nothing from each other: all but those that
+// create tokens and change tickets.
+func (d *decision) demands(e engine) []demand {
+	if len(d.charges) == 0 {
+		return nil
+	}
+	return e.spend(d)
+}
+
+// commit writes a decision, by one statement if that suffices.
+func (s *Store) commit(ctx context.Context, d *decision) error {
+	demands := d.demands(s.engine)
+	more := len(d.children) > 0 || len(d.tickets.Rows) > 0
+	switch n := len(demands) + len(d.confirmed); {
+	case n == 0 && !more:
+		return nil
+	case len(demands) == 1 && n == 1 && !more:
+		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, demands[0]) })
+	case !more:
+		return s.writeBlind(ctx, func(tx runner) error { return s.apply(ctx, tx, d, demands) })
+	}
+	return s.write(ctx, func(tx runner) error { return s.apply(ctx, tx, d, demands) })
+}
+
+// apply writes a decision within a transaction: counters, history, tokens, tickets.
+func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []demand) error {
+	for _, one := range demands {
+		if err := s.demand(ctx, tx, one); err != nil {
+			return err
+		}
+	}
+	for _, c := range d.confirmed {
+		if err := s.confirm(ctx, tx, c); err != nil {
+			return err
+		}
+	}
+	for _, c := range d.children {
+		// The use has written a counter of the parent. So the parent is there, and stays
+		// until this is committed.
+		if err := s.insertToken(ctx, tx, c.parent, c.child); err != nil {
+			return err
+		}
+	}
+	return s.applyTickets(ctx, tx, d.tickets)
+}
+
+// confirm records that a generation was presented. If the token was rotated meanwhile,
+// that has been recorded already.
+func (s *Store) confirm(ctx context.Context, on runner, c confirmation) error {
+	_, err := s.exec(ctx, on, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
+		int64(c.seq), c.token, int64(c.seq), int64(c.seq))
+	return err
+}

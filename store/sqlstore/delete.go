@@ -1,0 +1,75 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+)
+
+// chunk is how many keys a statement gets at most.
+const chunk = 128
+
+// tokenKeys are the keys and the ids of tokens.
+type tokenKeys struct {
+	keys   ids
+	public blobs
+}
+
+// readTokenKeys runs a query for the keys and the ids of tokens.
+func (s *Store) readTokenKeys(ctx context.Context, on runner, text string, args ...any) (tokenKeys, error) {
+	var d tokenKeys
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		var key int64
+		var public []byte
+		err := r.Scan(&key, &public)
+		d.keys, d.public = append(d.keys, key), append(d.public, public)
+		return err
+	}, text, args...)
+	return d, err
+}
+
+// deleteTokens deletes what belongs to tokens, except their histories and their counters.
+// The caller has deleted the counters before.
+func (s *Store) deleteTokens(ctx context.Context, tx runner, d tokenKeys) error {
+	for _, text := range []string{
+		`DELETE FROM {tokens} WHERE id IN ?`,
+		`DELETE FROM {ancestors} WHERE token IN ?`,
+		`DELETE FROM {chains} WHERE token IN ?`,
+		`DELETE FROM {tombstones} WHERE token IN ?`,
+		`DELETE FROM {generations} WHERE token IN ?`,
+	} {
+		if err := s.deleteBy(ctx, tx, text, d.keys); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(d.public, chunk) {
+		if _, err := s.exec(ctx, tx, `DELETE FROM {tickets} WHERE token_id IN ?`, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteGrantRows deletes what belongs to grants, except tokens.
+func (s *Store) deleteGrantRows(ctx context.Context, tx runner, grants blobs) error {
+	for _, text := range []string{
+		`DELETE FROM {spares} WHERE grant_id IN ?`,
+		`DELETE FROM {doubts} WHERE grant_id IN ?`,
+		`DELETE FROM {commits} WHERE grant_id IN ?`,
+	} {
+		if _, err := s.exec(ctx, tx, text, grants); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteBy runs a statement for some of the keys at a time.
+func (s *Store) deleteBy(ctx context.Context, tx runner, text string, keys ids) error {
+	for some := range slices.Chunk(keys, chunk) {
+		if _, err := s.exec(ctx, tx, text, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// DeleteOwner implements [store.Records].
+func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
+	return s.step(ctx, "delete everything about a user", func() error {
+		grants, err := column[[]byte](ctx, s, s.db, `SELECT grant_id FROM {grants} WHERE owner_id = ? ORDER BY grant_id`, owner[:])
+		if err != nil || len(grants) == 0 {
+			return err
+		}
+		return s.write(ctx, func(tx runner) error {
+			for some := range slices.Chunk(grants, chunk) {
+				if err := s.deleteGrants(ctx, tx, some); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// deleteGrants deletes grants with everything that belongs to them.
+func (s *Store) deleteGrants(ctx context.Context, tx runner, grants blobs) error {
+	if err := s.must(ctx, tx, len(grants), `DELETE FROM {grants} WHERE grant_id IN ?`, grants); err != nil {
+		return err
+	}
+	tokens, err := s.deleteCounters(ctx, tx, grants)
+	if err != nil {
+		return err
+	}
+	if err := s.deleteTokens(ctx, tx, tokens); err != nil {
+		return err
+	}
+	if err := s.deleteBy(ctx, tx, `DELETE FROM {history} WHERE token IN ?`, tokens.keys); err != nil {
+		return err
+	}
+	return s.deleteGrantRows(ctx, tx, grants)
+}
+
+// deleteCounters deletes the counters of all tokens of grants and returns the tokens.
+// Whoever adds a token below one of these writes one of its counters. So the new token is
+// found once the counters are deleted, or it is not added.
+func (s *Store) deleteCounters(ctx context.Context, tx runner, grants blobs) (tokenKeys, error) {
+	for known := -1; ; {
+		tokens, err := s.readTokenKeys(ctx, tx, `SELECT id, token_id FROM {tokens} WHERE grant_id IN ? ORDER BY id`, grants)
+		if err != nil || len(tokens.keys) == known {
+			return tokens, err
+		}
+		known = len(tokens.keys)
+		if err := s.deleteBy(ctx, tx, `DELETE FROM {counters} WHERE token IN ?`, tokens.keys); err != nil {
+			return tokenKeys{}, err
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// grant is a row of {grants} with its spares and doubts. Whoever changes any of them
+// demands the version that was read, and increments it.
+type grant struct {
+	id      store.GrantID
+	version int64
+	rules.Grant
+	was struct { // what is stored
+		spares []rules.Spare
+		doubts []rules.Doubt
+	}
+}
+
+const (
+	grantQuery = `
+		SELECT owner_id, version, generation, refresh, scope, audience, dead,
+			lease_id, lease_until, lease_shown, arrivals, spares, doubts
+		FROM {grants} WHERE grant_id = ?`
+	updateGrant = `
+		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?,
+			lease_id = ?, lease_until = ?, lease_shown = ?, arrivals = ?, spares = ?, doubts = ?
+		WHERE grant_id = ? AND version = ?`
+	touchGrant  = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
+	commitQuery = `SELECT committed FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`
+	addCommit   = `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`
+)
+
+// readGrant returns [store.ErrNotFound] if there is no such grant. It may take several
+// statements; where that matters, the version tells whether their results belong
+// together.
+func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*grant, error) {
+	var g *grant
+	var spares, doubts int
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		g = &grant{id: id}
+		return r.Scan(scan(g.Owner[:]), &g.version, &g.Generation, (*[]byte)(&g.Token), &g.Scope, &g.Audience, &g.Dead,
+			scan(g.Lease.ID[:]), (*int64)(&g.Lease.Until), &g.Lease.Shown, &g.Arrivals, &spares, &doubts)
+	}, grantQuery, id[:])
+	if err == nil && g == nil {
+		err = store.ErrNotFound
+	}
+	if err == nil && spares > 0 {
+		err = s.readSpares(ctx, on, g)
+	}
+	if err == nil && doubts > 0 {
+		err = s.readDoubts(ctx, on, g)
+	}
+	return g, err
+}
+
+func (s *Store) readSpares(ctx context.Context, on runner, g *grant) error {
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		var sp rules.Spare
+		err := r.Scan(&sp.Arrival, &sp.Generation, (*[]byte)(&sp.Token))
+		g.Spares = append(g.Spares, sp)
+		return err
+	}, `SELECT arrival, generation, refresh FROM {spares} WHERE grant_id = ? ORDER BY arrival DESC`, g.id[:])
+	g.was.spares = slices.Clone(g.Spares)
+	return err
+}
+
+func (s *Store) readDoubts(ctx context.Context, on runner, g *grant) error {
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		var d rules.Doubt
+		err := r.Scan(scan(d.Lease[:]), (*int64)(&d.Lapsed))
+		g.Doubts = append(g.Doubts, d)
+		return err
+	}, `SELECT lease_id, lapsed FROM {doubts} WHERE grant_id = ?`, g.id[:])
+	g.was.doubts = slices.Clone(g.Doubts)
+	return err
+}
+
+// changes returns the statements that write the grant back as it is now, if nobody else
+// has changed it.
+func (g *grant) changes() []demand {
+	all := []demand{{text: updateGrant, rows: 1, args: []any{
+		int64(g.Generation), []byte(g.Token), []byte(g.Scope), []byte(g.Audience), flag(g.Dead),
+		orNull(g.Lease.ID, g.Lease.ID[:]), int64(g.Lease.Until), g.Lease.Shown, g.Arrivals, len(g.Spares), len(g.Doubts),
+		g.id[:], g.version,
+	}}}
+	var dropped ids
+	for _, sp := range g.was.spares {
+		if !slices.ContainsFunc(g.Spares, func(o rules.Spare) bool { return o.Arrival == sp.Arrival }) {
+			dropped = append(dropped, sp.Arrival)
+		}
+	}
+	if len(dropped) > 0 {
+		all = append(all, demand{text: `DELETE FROM {spares} WHERE grant_id = ? AND arrival IN ?`, args: []any{g.id[:], dropped}, rows: len(dropped)})
+	}
+	for _, sp := range g.Spares {
+		if !slices.ContainsFunc(g.was.spares, func(o rules.Spare) bool { return o.Arrival == sp.Arrival }) {
+			all = append(all, demand{
+				text: `INSERT INTO {spares} (grant_id, arrival, generation, refresh) VALUES (?, ?, ?, ?)`,
+				args: []any{g.id[:], sp.Arrival, int64(sp.Generation), []byte(sp.Token)}, rows: 1,
+			})
+		}
+	}
+	return append(all, g.changedDoubts()...)
+}
+
+func (g *grant) changedDoubts() []demand {
+	var all []demand
+	var resolved blobs
+	for _, d := range g.was.doubts {
+		if !slices.ContainsFunc(g.Doubts, func(o rules.Doubt) bool { return o.Lease == d.Lease }) {
+			resolved = append(resolved, d.Lease[:])
+		}
+	}
+	if len(resolved) > 0 {
+		all = append(all, demand{text: `DELETE FROM {doubts} WHERE grant_id = ? AND lease_id IN ?`, args: []any{g.id[:], resolved}, rows: len(resolved)})
+	}
+	for _, d := range g.Doubts {
+		i := slices.IndexFunc(g.was.doubts, func(o rules.Doubt) bool { return o.Lease == d.Lease })
+		switch {
+		case i < 0:
+			all = append(all, demand{
+				text: `INSERT INTO {doubts} (grant_id, lease_id, lapsed) VALUES (?, ?, ?)`,
+				args: []any{g.id[:], d.Lease[:], int64(d.Lapsed)}, rows: 1,
+			})
+		case g.was.doubts[i] != d:
+			all = append(all, demand{
+				text: `UPDATE {doubts} SET lapsed = ? WHERE grant_id = ? AND lease_id = ?`,
+				args: []any{int64(d.Lapsed), g.id[:], d.Lease[:]}, rows: 1,
+			})
+		}
+	}
+	return all
+}
+
+// saveGrant writes a grant back, and whatever else belongs to the step. then may be nil.
+func (s *Store) saveGrant(ctx context.Context, g *grant, then func(tx runner) error) error {
+	changes := g.changes()
+	if len(changes) == 1 && then == nil {
+		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, changes[0]) })
+	}
+	return s.write(ctx, func(tx runner) error {
+		for _, d := range changes {
+			if err := s.demand(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		if then == nil {
+			return nil
+		}
+		return then(tx)
+	})
+}
+
+// committed reports whether a lease has stored a refresh token.
+func (s *Store) committed(ctx context.Context, id store.GrantID, c rules.Commit) (bool, error) {
+	found, err := column[int64](ctx, s, s.db, commitQuery, id[:], c.Lease[:], c.Digest[:])
+	return len(found) > 0, err
+}
+
+// addCommit records that a lease stored a refresh token. The index refuses a second row.
+func (s *Store) addCommit(ctx context.Context, tx runner, id store.GrantID, c rules.Commit, now store.Micros) error {
+	return s.must(ctx, tx, 1, addCommit, id[:], c.Lease[:], c.Digest[:], int64(now))
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,157 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// token is a row of {tokens} with the counters that hang on it.
+type token struct {
+	rules.Token
+	row   int64  // its key
+	links []link // by kind, clause and depth
+
+	// Only lists and look-ups read the following.
+	about   store.Sealed
+	created store.Micros
+	expires store.Micros
+	revoked store.Micros
+	refused bool // the provider refused the grant's refresh token
+}
+
+// link is one counter in the chain of one clause for one kind of use.
+type link struct {
+	kind     store.Kind
+	clause   int
+	depth    int // 0: the token's own
+	counter  int64
+	origin   int // clause of the token whose counter it is
+	limit    store.Limit
+	used     int64
+	lastUsed store.Micros
+}
+
+// presentColumns are the columns of a token that somebody presents.
+const presentColumns = `t.id, t.token_id, t.grant_id, t.owner_id, t.path, t.seq, t.confirmed, t.token_sum, t.sealed_key,
+	t.clauses, CASE WHEN ` + isDead + ` THEN 0 ELSE 1 END`
+
+// isDead evaluates the tombstones of the token t and of its ancestors. Written this way,
+// every database goes from the token to its few ancestors, and not from the tombstones to
+// their many descendants.
+const isDead = `((
+	SELECT MAX(CASE WHEN s.recursive_at > 0 OR a.depth = 0 AND s.token IS NOT NULL THEN 1 ELSE 0 END)
+	FROM {ancestors} a LEFT JOIN {tombstones} s ON s.token = a.ancestor
+	WHERE a.token = t.id) = 1)`
+
+// linkColumns are the columns of a counter in a chain.
+const linkColumns = `h.kind, h.clause, h.depth, c.id, c.clause, c.max_uses, c.used, c.last_used`
+
+func (t *token) presentFields() []any {
+	return []any{&t.row, scan(t.ID[:]), scan(t.Grant[:]), scan(t.Owner[:]), (*pathOf)(&t.Ancestors), &t.Seq, &t.Confirmed,
+		scan(t.Sum[:]), (*[]byte)(&t.Key), &t.Clauses, &t.Live}
+}
+
+func (l *link) fields() []any {
+	return []any{&l.kind, &l.clause, &l.depth, &l.counter, &l.origin, (*int64)(&l.limit), &l.used, (*int64)(&l.lastUsed)}
+}
+
+const presentQuery = `
+		SELECT ` + presentColumns + `, ` + linkColumns + `
+		FROM {tokens} t
+		JOIN {chains} h ON h.token = t.id
+		JOIN {counters} c ON c.id = h.counter
+		WHERE t.token_id IN ? AND t.buried = 0 AND h.kind IN ? AND h.clause IN ?
+		ORDER BY t.id, h.kind, h.clause, h.depth`
+
+// readPresented reads tokens with the links that uses of these kinds and clauses may
+// spend. One statement reads all of it, so that it was true at one instant. The result
+// lacks tokens that are not there.
+func (s *Store) readPresented(ctx context.Context, tokens blobs, kinds, clauses ids) (map[store.TokenID]*token, error) {
+	found := make(map[store.TokenID]*token, len(tokens))
+	var t token
+	all, err := s.readTokens(ctx, t.presentFields(), &t, presentQuery, tokens, kinds, clauses)
+	for _, t := range all {
+		found[t.ID] = t
+	}
+	return found, err
+}
+
+// readTokens runs a query that returns one row for each link, sorted by tokens. fields
+// are those of t that each row begins with.
+func (s *Store) readTokens(ctx context.Context, fields []any, t *token, text string, args ...any) ([]*token, error) {
+	var all []*token
+	var l link
+	fields = append(fields, l.fields()...)
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		if err := r.Scan(fields...); err != nil {
+			return err
+		}
+		if len(all) == 0 || all[len(all)-1].row != t.row {
+			one := *t
+			all = append(all, &one)
+		}
+		last := all[len(all)-1]
+		last.links = append(last.links, l)
+		return nil
+	}, text, args...)
+	return all, err
+}
+
+// readAlone reads a token with the counter that a use without a clause writes. It returns
+// nil if there is no such token.
+func (s *Store) readAlone(ctx context.Context, id store.TokenID) (*token, error) {
+	found, err := s.readPresented(ctx, blobs{id[:]}, ids{int64(store.UseUncounted)}, ids{store.NoClause})
+	return found[id], err
+}
+
+// decisive is the part of the token that the rules look at. t may be nil.
+func (t *token) decisive() *rules.Token {
+	if t == nil {
+		return nil
+	}
+	return &t.Token
+}
+
+// present decides whether the presented generation of a token is answered. t is nil if
+// there is no such token.
+func (s *Store) present(ctx context.Context, t *token, p store.Presented, now store.Micros) (rules.Answer, error) {
+	return rules.Present(t.decisive(), p, now, s.generations(ctx, t))
+}
+
+// generations returns how to find the outdated generations of a token.
+func (s *Store) generations(ctx context.Context, t *token) rules.Find {
+	return func(seq uint64) (*rules.Generation, error) {
+		var found *rules.Generation
+		err := s.each(ctx, s.db, func(r *sql.Rows) error {
+			found = new(rules.Generation)
+			return r.Scan(scan(found.Sum[:]), (*[]byte)(&found.Key), (*[]byte)(&found.Successor), (*int64)(&found.Until))
+		}, `SELECT token_sum, sealed_key, successor, grace_until FROM {generations} WHERE token = ? AND seq = ?`, t.row, int64(seq))
+		return found, err
+	}
+}
+
+// tokenOf returns the token whose counter a link is.
+func (t *token) tokenOf(l link) store.TokenID {
+	if l.depth == 0 {
+		return t.ID
+	}
+	return t.Ancestors[l.depth-1]
+}
+
+// chain returns the links of one clause.
+func (t *token) chain(kind store.Kind, clause int) []link {
+	is := func(l link) bool { return l.kind == kind && l.clause == clause }
+	start := slices.IndexFunc(t.links, is)
+	if start < 0 {
+		return nil
+	}
+	end := start
+	for end < len(t.links) && is(t.links[end]) {
+		end++
+	}
+	return t.links[start:end]
+}

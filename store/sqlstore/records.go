@@ -1,0 +1,164 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// infoQuery reads whole tokens in one statement, with one row for each counter in each
+// chain. What follows it names the rows t of {tokens} to read.
+const (
+	infoColumns = presentColumns + `, t.about, t.created, t.expires,
+		COALESCE((SELECT s.revoked_at FROM {tombstones} s WHERE s.token = t.id), 0),
+		COALESCE((SELECT g.dead FROM {grants} g WHERE g.grant_id = t.grant_id), 0)`
+	infoQuery = `SELECT ` + infoColumns + `, ` + linkColumns + ` FROM `
+	infoJoin  = `
+		JOIN {chains} h ON h.token = t.id
+		JOIN {counters} c ON c.id = h.counter`
+	infoOrder = ` ORDER BY t.id, h.kind, h.clause, h.depth`
+
+	oneQuery  = infoQuery + `{tokens} t` + infoJoin + ` WHERE t.token_id = ? AND t.buried = 0` + infoOrder
+	listQuery = infoQuery + `(
+		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t` + infoJoin + infoOrder
+	subtreeQuery = infoQuery + `(
+		SELECT x.* FROM {tokens} r
+		JOIN {ancestors} d ON d.ancestor = r.id
+		JOIN {tokens} x ON x.id = d.token
+		WHERE r.token_id = ? AND r.buried = 0 AND d.token > ? AND x.buried = 0
+		ORDER BY d.token LIMIT ?) t` + infoJoin + infoOrder
+)
+
+func (t *token) infoFields() []any {
+	return append(t.presentFields(), (*[]byte)(&t.about), (*int64)(&t.created), (*int64)(&t.expires), (*int64)(&t.revoked), &t.refused)
+}
+
+// readInfos reads tokens in the order of their creation.
+func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*token, error) {
+	var t token
+	return s.readTokens(ctx, t.infoFields(), &t, text, args...)
+}
+
+// info returns what lists say about a token.
+func (t *token) info() store.TokenInfo {
+	i := store.TokenInfo{
+		ID: t.ID, Grant: t.Grant, Owner: t.Owner, Ancestors: t.Ancestors, Seq: t.Seq, About: orNil(t.about),
+		Created: t.created, Expires: t.expires, Revoked: t.revoked, Live: t.Live,
+	}
+	if t.Clauses > 0 {
+		i.Counters = make([]store.Counter, t.Clauses)
+	}
+	for _, l := range t.links {
+		if l.depth == 0 {
+			i.LastUsed = max(i.LastUsed, l.lastUsed)
+		}
+		if l.clause == store.NoClause {
+			continue
+		}
+		c := &i.Counters[l.clause]
+		if l.kind == store.UseAT {
+			l.add(&c.AT, &c.ATUsed, &c.ATLeft)
+		} else {
+			l.add(&c.Other, &c.OtherUsed, &c.OtherLeft)
+		}
+	}
+	return i
+}
+
+// add accounts for one link of a chain. The first link is the clause's own counter.
+func (l link) add(limit *store.Limit, used *int64, left *store.Limit) {
+	if l.depth == 0 {
+		*limit, *used, *left = l.limit, l.used, store.Unlimited
+	}
+	*left = rules.Counter{Limit: l.limit, Used: l.used}.Least(*left)
+}
+
+// Lookup implements [store.Tokens].
+func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros) (store.State, error) {
+	var state store.State
+	err := s.step(ctx, "look up a token", func() error {
+		t, err := s.readInfo(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		answer, err := s.present(ctx, t, p, now)
+		if err != nil {
+			return err
+		}
+		state = store.State{TokenInfo: t.info(), Key: answer.Key, Outdated: answer.Outdated, Dead: t.refused}
+		if !answer.Confirms {
+			return nil
+		}
+		return s.writeOne(ctx, func(on runner) error { return s.confirm(ctx, on, confirmation{t.row, t.Seq}) })
+	})
+	if err != nil {
+		return store.State{}, err
+	}
+	return state, nil
+}
+
+// readInfo returns nil if there is no such token.
+func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
+	found, err := s.readInfos(ctx, oneQuery, id[:])
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// Token implements [store.Records].
+func (s *Store) Token(ctx context.Context, id store.TokenID) (store.TokenInfo, error) {
+	var info store.TokenInfo
+	err := s.step(ctx, "read a token", func() error {
+		t, err := s.readInfo(ctx, id)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			return store.ErrNotFound
+		}
+		info = t.info()
+		return nil
+	})
+	return info, err
+}
+
+// List implements [store.Records].
+func (s *Store) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
+	return s.page(ctx, "list tokens", page, listQuery, owner[:])
+}
+
+// Subtree implements [store.Records].
+func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page) ([]store.TokenInfo, string, error) {
+	return s.page(ctx, "list a subtree", page, subtreeQuery, root[:])
+}
+
+// page reads one token more than wanted, to know whether there is another page.
+func (s *Store) page(ctx context.Context, step string, page store.Page, text string, of []byte) ([]store.TokenInfo, string, error) {
+	if err := page.Check(); err != nil {
+		return nil, "", err
+	}
+	after, err := rules.ParseSerial(page.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var found []*token
+	err = s.step(ctx, step, func() (err error) {
+		found, err = s.readInfos(ctx, text, of, after, int64(page.Limit)+1)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	next := ""
+	if len(found) > page.Limit {
+		found = found[:page.Limit]
+		next = rules.SerialCursor(found[page.Limit-1].row)
+	}
+	var out []store.TokenInfo
+	for _, t := range found {
+		out = append(out, t.info())
+	}
+	return out, next, nil
+}

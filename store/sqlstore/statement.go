@@ -1,0 +1,267 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"math/bits"
+	"slices"
+	"strings"
+)
+
+// Statements are written with {tokens} for the name of a table, {:tokens_grant} for the
+// name of an index or a constraint, ? for an argument, and IN ? for an argument that is a
+// list.
+
+// runner is a *sql.DB or a *sql.Tx.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// list is an argument of several values.
+type list interface {
+	count() int
+	at(i int) any
+}
+
+// ids is a list of internal keys.
+type ids []int64
+
+func (l ids) count() int   { return len(l) }
+func (l ids) at(i int) any { return l[i] }
+
+// blobs is a list of byte strings.
+type blobs [][]byte
+
+func (l blobs) count() int   { return len(l) }
+func (l blobs) at(i int) any { return l[i] }
+
+// asList returns nil if the argument is a single value.
+func asList(arg any) list {
+	switch l := arg.(type) {
+	case list:
+		return l
+	case []int64:
+		return ids(l)
+	case [][]byte:
+		return blobs(l)
+	}
+	return nil
+}
+
+// padded is the length that a list is filled up to, so that there are few different
+// statements.
+func padded(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
+
+// padding repeats the last value of a list. An empty list is one NULL, which equals
+// nothing.
+func padding(l list, i int) any {
+	if l.count() == 0 {
+		return nil
+	}
+	return l.at(min(i, l.count()-1))
+}
+
+// names are the names of tables and indices in statements.
+type names struct {
+	schema string // with the dot, or empty
+	prefix string
+}
+
+// shape decides how a statement is expanded: its text, and how long its lists are.
+type shape struct {
+	text  string
+	lists [3]int
+}
+
+// expand turns a statement and its arguments into what the driver gets.
+func (s *Store) expand(text string, args []any) (string, []any) {
+	key := shape{text: text}
+	flat := args
+	lists := 0
+	for i, a := range args {
+		l := asList(a)
+		if l == nil {
+			if lists > 0 {
+				flat = append(flat, a)
+			}
+			continue
+		}
+		if lists == 0 {
+			flat = slices.Clone(args[:i])
+		}
+		n := padded(l.count())
+		for j := range n {
+			flat = append(flat, padding(l, j))
+		}
+		key.lists[lists] = n
+		lists++
+	}
+	if known, ok := s.expanded.Load(key); ok {
+		return known.(string), flat
+	}
+	out := expand(s.engine, s.names, key)
+	if len(text) < 4096 { // longer ones are rare and hardly ever the same
+		s.expanded.Store(key, out)
+	}
+	return out, flat
+}
+
+// expand writes the names of tables and the placeholders.
+func expand(e engine, n names, sh shape) string {
+	var b strings.Builder
+	arguments, lists := 0, 0
+	text := sh.text
+	for {
+		i := strings.IndexAny(text, "{?")
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:i])
+		if text[i] == '{' {
+			end := i + strings.IndexByte(text[i:], '}')
+			b.WriteString(n.expand(text[i+1 : end]))
+			text = text[end+1:]
+			continue
+		}
+		count := 1
+		if strings.HasSuffix(text[:i], "IN ") {
+			count = sh.lists[lists]
+			lists++
+			b.WriteByte('(')
+		}
+		for j := range count {
+			if j > 0 {
+				b.WriteString(", ")
+			}
+			arguments++
+			b.WriteString(e.placeholder(arguments))
+		}
+		if strings.HasSuffix(text[:i], "IN ") {
+			b.WriteByte(')')
+		}
+		text = text[i+1:]
+	}
+}
+
+func (n names) expand(name string) string {
+	if index, ok := strings.CutPrefix(name, ":"); ok {
+		return n.prefix + index
+	}
+	return n.schema + n.prefix + name
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, on runner, text string, args ...any) (int64, error) {
+	text, args = s.expand(text, args)
+	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// demand is a statement and what must come of it. Anything else means that the state on
+// which a step was decided has changed.
+type demand struct {
+	text string
+	args []any
+	// rows is how many rows the statement changes. A query returns as many, and each is
+	// one column that is true.
+	rows  int
+	query bool
+}
+
+// demand runs a statement. It returns errChanged if not the demanded came of it.
+func (s *Store) demand(ctx context.Context, on runner, d demand) error {
+	if !d.query {
+		return s.must(ctx, on, d.rows, d.text, d.args...)
+	}
+	verdicts, err := column[bool](ctx, s, on, d.text, d.args...)
+	if err == nil && (len(verdicts) != d.rows || slices.Contains(verdicts, false)) {
+		return errChanged
+	}
+	return err
+}
+
+// must runs a statement. It returns errChanged unless exactly n rows have changed.
+func (s *Store) must(ctx context.Context, on runner, n int, text string, args ...any) error {
+	changed, err := s.exec(ctx, on, text, args...)
+	if err == nil && changed != int64(n) {
+		return errChanged
+	}
+	return err
+}
+
+const returningID = " RETURNING id"
+
+// insert adds one row to a table whose key is id, and returns that key.
+func (s *Store) insert(ctx context.Context, on runner, text string, args ...any) (id int64, err error) {
+	if s.engine.returning() {
+		err = s.each(ctx, on, func(r *sql.Rows) error { return r.Scan(&id) }, text+returningID, args...)
+		return id, err
+	}
+	text, args = s.expand(text, args)
+	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// each runs a query and calls scan for each row.
+func (s *Store) each(ctx context.Context, on runner, scan func(*sql.Rows) error, text string, args ...any) error {
+	text, args = s.expand(text, args)
+	rows, err := s.sent(ctx, on, text).QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// column runs a query for one column.
+func column[T any](ctx context.Context, s *Store, on runner, text string, args ...any) ([]T, error) {
+	var all []T
+	err := s.each(ctx, on, func(r *sql.Rows) error {
+		var v T
+		err := r.Scan(&v)
+		all = append(all, v)
+		return err
+	}, text, args...)
+	return all, err
+}
+
+// values returns rows of placeholders for an INSERT.
+func values(rows, columns int) string {
+	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
+	return strings.TrimSuffix(strings.Repeat(row+", ", rows), ", ")
+}
+
+// unique sorts a list and removes duplicates.
+func unique(l ids) ids {
+	slices.Sort(l)
+	return slices.Compact(l)
+}
+
+// filled returns b, or an empty slice instead of nil: an empty value is not NULL.
+func filled(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// orNull returns nil for an id that was never set.
+func orNull[T interface{ IsZero() bool }](id T, bytes []byte) any {
+	if id.IsZero() {
+		return nil
+	}
+	return bytes
+}

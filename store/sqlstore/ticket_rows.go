@@ -1,0 +1,190 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
+)
+
+// ticketRow is a ticket with what identifies its row.
+type ticketRow struct {
+	rules.Ticket
+	version int64
+	owner   int64 // key of its token, or 0
+}
+
+// readTickets reads tickets, which may have different kinds, and whether their tokens are
+// live.
+func (s *Store) readTickets(ctx context.Context, refs []store.TicketRef) (map[store.TicketRef]*ticketRow, error) {
+	found := make(map[store.TicketRef]*ticketRow)
+	if len(refs) == 0 {
+		return found, nil
+	}
+	var l blobs
+	for _, r := range refs {
+		l = append(l, r.ID[:])
+	}
+	err := s.each(ctx, s.db, func(r *sql.Rows) error {
+		t := new(ticketRow)
+		err := r.Scan(scan(t.ID[:]), &t.Kind, &t.version, &t.Status, (*[]byte)(&t.Key), (*[]byte)(&t.Payload),
+			scan(t.Token[:]), &t.OwnsToken, (*int64)(&t.Expires), scan(t.Put[:]), scan(t.Done[:]), scan(t.Taker[:]), &t.owner, &t.Orphaned)
+		t.Key, t.Payload = orNil(t.Key), orNil(t.Payload)
+		found[t.TicketRef] = t
+		return err
+	}, `
+		SELECT k.ticket_id, k.kind, k.version, k.status, k.sealed_key, k.payload, k.token_id, k.owns_token, k.expires,
+			k.put_sum, k.done_sum, k.taker_id, COALESCE(t.id, 0),
+			CASE WHEN k.token_id IS NULL THEN 0 WHEN t.id IS NULL OR `+isDead+` THEN 1 ELSE 0 END
+		FROM {tickets} k LEFT JOIN {tokens} t ON t.token_id = k.token_id AND t.buried = 0
+		WHERE k.ticket_id IN ?`, l)
+	return found, err
+}
+
+func orNil(b store.Sealed) store.Sealed {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// ticketPlan collects changes to tickets that can be made together.
+type ticketPlan struct {
+	rules.TicketPlan
+	was map[store.TicketRef]*ticketRow
+	// created are tokens that the same step creates.
+	created map[store.TokenID]bool
+}
+
+// ticketsOf lists the tickets that changes name.
+func ticketsOf(c *store.TicketChanges) []store.TicketRef {
+	refs := slices.Concat(c.Consume, c.Drop)
+	for i := range c.Complete {
+		refs = append(refs, c.Complete[i].TicketRef)
+	}
+	for i := range c.Put {
+		refs = append(refs, c.Put[i].TicketRef)
+	}
+	return refs
+}
+
+// planTickets reads tickets and returns a plan that changes none of them yet.
+func (s *Store) planTickets(ctx context.Context, refs []store.TicketRef) (*ticketPlan, error) {
+	p := &ticketPlan{created: make(map[store.TokenID]bool)}
+	p.Read = func(ref store.TicketRef) *rules.Ticket {
+		if t := p.was[ref]; t != nil {
+			return &t.Ticket
+		}
+		return nil
+	}
+	var err error
+	p.was, err = s.readTickets(ctx, refs)
+	return p, err
+}
+
+// planChanges reads tickets and plans one set of changes.
+func (s *Store) planChanges(ctx context.Context, c *store.TicketChanges, now store.Micros) (*ticketPlan, error) {
+	p, err := s.planTickets(ctx, ticketsOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Add(c, now)
+}
+
+// order returns the tickets to write in the order of their keys.
+func (p *ticketPlan) order() []store.TicketRef {
+	var refs []store.TicketRef
+	for ref := range p.Rows {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, func(a, b store.TicketRef) int {
+		return cmp.Or(bytes.Compare(a.ID[:], b.ID[:]), cmp.Compare(a.Kind, b.Kind))
+	})
+	return refs
+}
+
+// tokens returns the tokens that tickets are given to and that existed before.
+func (p *ticketPlan) tokens() blobs {
+	var l blobs
+	for ref, t := range p.Rows {
+		if t == nil || t.Token.IsZero() || p.created[t.Token] {
+			continue
+		}
+		if was := p.was[ref]; was == nil || was.Token != t.Token {
+			l = append(l, t.Token[:])
+		}
+	}
+	slices.SortFunc(l, bytes.Compare)
+	return l
+}
+
+// applyTickets makes the changes. Each of them demands that its row is still what it was.
+func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) error {
+	if err := s.touchTokens(ctx, tx, p.tokens()); err != nil {
+		return err
+	}
+	return s.writeTickets(ctx, tx, p)
+}
+
+// writeTickets makes the changes for a caller that has touched the tokens.
+func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) error {
+	for _, ref := range p.order() {
+		if err := s.applyTicket(ctx, tx, p.was[ref], p.Rows[ref]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchTokens writes a counter of each token. So a token that exists stays until this is
+// committed, and nobody revokes it meanwhile.
+func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error {
+	for _, id := range tokens {
+		_, err := s.exec(ctx, tx, `
+			UPDATE {counters} SET used = used + 1
+			WHERE token = (SELECT t.id FROM {tokens} t WHERE t.token_id = ? AND t.buried = 0) AND clause = ? AND kind = ?`,
+			id, int64(store.NoClause), int64(store.UseUncounted))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyTicket writes one ticket. was is nil if there was none, and is is nil if there
+// will be none.
+func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
+	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
+	switch {
+	case was == nil && is == nil:
+		return nil
+	case is == nil:
+		return s.must(ctx, tx, 1, `DELETE FROM {tickets}`+key, was.ID[:], int64(was.Kind), was.version, was.Put[:])
+	case was == nil:
+		_, err := s.exec(ctx, tx, `
+			INSERT INTO {tickets} (ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires,
+				put_sum, done_sum, taker_id, sweep_at)
+			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			is.ID[:], int64(is.Kind), int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]),
+			flag(is.OwnsToken), int64(is.Expires), is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is))
+		return err
+	}
+	return s.must(ctx, tx, 1, `
+		UPDATE {tickets} SET version = version + 1, status = ?, sealed_key = ?, payload = ?, token_id = ?, owns_token = ?, expires = ?,
+			put_sum = ?, done_sum = ?, taker_id = ?, sweep_at = ?`+key,
+		int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]), flag(is.OwnsToken), int64(is.Expires),
+		is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is),
+		was.ID[:], int64(was.Kind), was.version, was.Put[:])
+}
+
+// ticketSweepAt returns when housekeeping looks at the ticket, or NULL.
+func ticketSweepAt(t *rules.Ticket) any {
+	if t.Expires == 0 {
+		return nil
+	}
+	return int64(t.Expires)
+}
