@@ -64,46 +64,24 @@ type Limits struct {
 	Depth   int // arrays and objects within each other, the outermost included
 	Objects int // in the whole text
 	Values  int // arrays, objects, and values after a comma, in the whole text
-	String  int // bytes between the quotation marks of one string
 }
 
-// Limit names one of the [Limits].
-type Limit uint8
-
-// The limits that a text can exceed.
-const (
-	None Limit = iota // the text is within all limits
-	Depth
-	Objects
-	Values
-	String
-)
-
-// Exceeded returns the first limit that the text exceeds, or [None].
-func (l Limits) Exceeded(data []byte) Limit {
+// Exceeded reports whether the text exceeds one of the limits.
+func (l Limits) Exceeded(data []byte) bool {
 	objects, values := 0, 0
+	over := func(n, limit int) bool { return limit > 0 && n > limit }
 	for s := (Scanner{Data: data}); ; {
 		switch s.Next() {
 		case 0:
-			return None
-		case '"':
-			if l.String > 0 && len(s.Text) > l.String {
-				return String
-			}
-			continue
+			return false
 		case '{':
 			objects++
 			values++
 		case '[', ',':
 			values++
 		}
-		switch {
-		case l.Depth > 0 && s.Depth > l.Depth:
-			return Depth
-		case l.Objects > 0 && objects > l.Objects:
-			return Objects
-		case l.Values > 0 && values > l.Values:
-			return Values
+		if over(s.Depth, l.Depth) || over(objects, l.Objects) || over(values, l.Values) {
+			return true
 		}
 	}
 }
