@@ -45,7 +45,8 @@ type hidden = redact.Hidden
 // ClientID identifies the only client of the provider.
 const ClientID = "mytoken"
 
-// Config configures a [Provider]. Issuer and RedirectURL are required.
+// Config configures a [Provider]. Issuer and RedirectURL are required. A Config prints as
+// a placeholder.
 type Config struct {
 	hidden
 
