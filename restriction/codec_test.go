@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestCodecKeys has a row for each key of protocol section 2.1.
@@ -65,9 +67,7 @@ func TestCodecKeys(t *testing.T) {
 func TestUnknownKeysKeepTheirBytes(t *testing.T) {
 	const text = `[{"exp":7,"x":[ 1,"\u0061" ],"Hosts":{"a" : 1.0e0},"EXP":null}]`
 	list := mustParse(t, text)
-	if got := mustEncode(t, list); got != text {
-		t.Errorf("got %s, want %s", got, text)
-	}
+	assert.Equal(t, text, mustEncode(t, list))
 	if list[0].Expires != 7 || list[0].Hosts != nil {
 		t.Errorf("a name in another case was taken for a key: %+v", list[0])
 	}
@@ -77,23 +77,17 @@ func TestUnknownKeysKeepTheirBytes(t *testing.T) {
 func TestExtraDoesNotShareTheInput(t *testing.T) {
 	text := []byte(`[{"x":"abc"}]`)
 	list, err := Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i := range text {
 		text[i] = '!'
 	}
-	if got := string(list[0].Extra[0].Value); got != `"abc"` {
-		t.Errorf("got %s", got)
-	}
+	assert.Equal(t, `"abc"`, string(list[0].Extra[0].Value))
 }
 
 // TestD15_IPIsHosts reads the older name of the key hosts.
 func TestD15_IPIsHosts(t *testing.T) {
 	list := mustParse(t, `[{"ip":["192.0.2.1"]}]`)
-	if got, want := mustEncode(t, list), `[{"hosts":["192.0.2.1"]}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	assert.Equal(t, `[{"hosts":["192.0.2.1"]}]`, mustEncode(t, list))
 	if _, err := Parse([]byte(`[{"ip":["192.0.2.1"],"hosts":["192.0.2.2"]}]`)); !errors.Is(err, ErrSyntax) {
 		t.Errorf("both at once: %v", err)
 	}
@@ -155,9 +149,7 @@ func TestNeverUnrestricted(t *testing.T) {
 
 	list := mustParse(t, `[{"unknown_key":1}]`)
 	policy, err := Compile(list, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if d := policy.Evaluate(&Request{Now: epoch, Kind: Uncounted}); d.Admitted() {
 		t.Error("a clause with an unknown key admits")
 	}
@@ -320,9 +312,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 	*c.UsagesAT, *c.UsagesOther, c.Extra[0].Value[1] = 7, 7, '!'
 	c.Extra[0].Key = "changed"
-	if got := mustEncode(t, original); got != text {
-		t.Errorf("got %s", got)
-	}
+	assert.Equal(t, text, mustEncode(t, original))
 	if (List)(nil).Clone() != nil {
 		t.Error("the copy of nil is not nil")
 	}

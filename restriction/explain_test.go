@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // fourPhases is the list of a job. It submits in the first hour, reads data in the first
@@ -19,9 +21,7 @@ func fourPhases(t testing.TB) List {
 		First(2*time.Hour).Scopes("storage"),
 		Between(24*time.Hour, 36*time.Hour).Scopes("storage"),
 	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return list
 }
 

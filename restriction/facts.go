@@ -14,6 +14,8 @@ import "slices"
 //   - The address matches; see [Facts.MatchHost].
 //   - The look-ups for the keys in Lookups find what the clause wants.
 //   - No condition in Conditions objects.
+//
+// The zero Facts admit nothing.
 type Facts struct {
 	// First and Last are the seconds from nbf to exp, both included, in Unix time.
 	// [math.MinInt64] and [math.MaxInt64] are no bound. If Last < First, the clause
@@ -73,6 +75,9 @@ func (p *Policy) Facts() []Facts {
 // Limit returns how many uses of a kind the clause allows, 0 or more. limited is false if
 // it allows any number.
 func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
+	if f.clause == nil {
+		return 0, true
+	}
 	for _, b := range []*budget{&f.clause.at, &f.clause.other} {
 		if b.kind == kind && kind != 0 {
 			return max(b.limit, 0), true
@@ -84,7 +89,12 @@ func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
 // MatchHost says whether uses from entry satisfy the hosts of the clause. entry is one as
 // in [Clause.Hosts], and "" stands for every address. The answer is [MayMatch] if it
 // depends on the DNS, and [NoMatch] if the entry is malformed or only part of it matches.
-func (f *Facts) MatchHost(entry string) Match { return f.clause.hosts.match(entry, f.named) }
+func (f *Facts) MatchHost(entry string) Match {
+	if f.clause == nil {
+		return NoMatch
+	}
+	return f.clause.hosts.match(entry, f.named)
+}
 
 func (c *clause) facts(index int, o *Options) Facts {
 	f := Facts{

@@ -171,6 +171,18 @@ func TestFactsLimit(t *testing.T) {
 	}
 }
 
+// TestZeroFactsRefuse shows that facts of no clause deny.
+//
+// proves P2
+func TestZeroFactsRefuse(t *testing.T) {
+	var f Facts
+	n, limited := f.Limit(AT)
+	assert.Zero(t, n)
+	assert.True(t, limited)
+	assert.Equal(t, NoMatch, f.MatchHost("192.0.2.7"))
+	assert.Less(t, f.Last, epoch.Unix())
+}
+
 // TestMatchHost compares entries, with a resolver and without.
 func TestMatchHost(t *testing.T) {
 	for _, test := range []struct {

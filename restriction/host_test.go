@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestD18_Hosts shows that blocks are normalised, /0 works, names are compared in lower
@@ -101,9 +103,7 @@ func TestHostNameMatching(t *testing.T) {
 		{"192.0.2.1", "a", false},
 	} {
 		h, err := parseHost(test.entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := h.matchesName(test.name); got != test.want {
 			t.Errorf("%s, %s: got %v", test.entry, test.name, got)
 		}
@@ -140,13 +140,9 @@ func TestHostCovers(t *testing.T) {
 		{"0.0.0.0/0", "example.org", false},
 	} {
 		parent, err := parseHost(test.parent)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		child, err := parseHost(test.child)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got := parent.coversName(child)
 		if parent.block.IsValid() && child.block.IsValid() {
 			inner, outer := newBlock(child.block), newBlock(parent.block)

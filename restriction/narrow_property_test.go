@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -151,13 +152,9 @@ func TestConditionsImply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		make := worldConditions()["own"]
 		child, err := make([]byte(drawExpression(t, 2, true)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		parent, err := make([]byte(drawExpression(t, 2, true)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		switch rapid.IntRange(0, 4).Draw(t, "relation") {
 		case 0:
 			child = All(child, parent)

@@ -207,9 +207,7 @@ func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 func TestMerge(t *testing.T) {
 	list := mustParse(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":2},{"exp":5,"y":2,"x":1},{"usages_AT":3}]`)
 	merged := Merge(list)
-	if got, want := mustEncode(t, merged), `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":3}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	assert.Equal(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":3}]`, mustEncode(t, merged))
 	*merged[0].UsagesAT = 9
 	if *list[0].UsagesAT != 2 {
 		t.Error("the result shares memory")

@@ -7,15 +7,16 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata" // zones, on whatever machine
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestRequestTimes has a row for each form of protocol section 2.2.
 func TestRequestTimes(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 900_000_000, time.UTC)
 	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	const day = 24 * 60 * 60
 	for _, test := range []struct {
 		value string
@@ -108,12 +109,8 @@ func TestRequestWithoutTimeReadsIntegersOnly(t *testing.T) {
 func TestRequestThis(t *testing.T) {
 	options := RequestOptions{Now: epoch, Address: netip.MustParseAddr("::ffff:192.0.2.7")}
 	list, err := ParseRequest([]byte(`[{"hosts":["this","198.51.100.0/24"]},{"ip":["THIS"]}]`), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := mustEncode(t, list), `[{"hosts":["192.0.2.7","198.51.100.0/24"]},{"hosts":["192.0.2.7"]}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, `[{"hosts":["192.0.2.7","198.51.100.0/24"]},{"hosts":["192.0.2.7"]}]`, mustEncode(t, list))
 	options.Address = netip.Addr{}
 	if _, err := ParseRequest([]byte(`[{"hosts":["this"]}]`), options); !errors.Is(err, ErrInvalid) {
 		t.Errorf("without an address: %v", err)

@@ -12,19 +12,32 @@ type InnerKey interface {
 	innerKey() []byte
 }
 
-// DataKey is a random key of a grant or of a login. A store keeps it sealed under a
-// [Secret]. It prints, logs and encodes as "[redacted]". Wherever a key is needed, the
-// zero DataKey gets [ErrNoKey].
-type DataKey struct {
+// innerMaterial is the key material of a [DataKey] or a [Secret].
+type innerMaterial struct {
 	redacted
 	secret material
 }
+
+// IsZero reports whether there is no key.
+func (m innerMaterial) IsZero() bool { return m.secret == nil }
+
+func (m innerMaterial) innerKey() []byte {
+	if m.secret == nil {
+		return nil
+	}
+	return m.secret()
+}
+
+// DataKey is a random key of a grant or of a login. A store keeps it sealed under a
+// [Secret]. It prints, logs and encodes as "[redacted]". Wherever a key is needed, the
+// zero DataKey gets [ErrNoKey].
+type DataKey struct{ innerMaterial }
 
 // NewDataKey returns a new random key.
 func NewDataKey() DataKey {
 	b := make([]byte, keySize)
 	rand.Read(b) // never fails
-	return DataKey{secret: hide(b)}
+	return DataKey{innerMaterial{secret: hide(b)}}
 }
 
 // ParseDataKey reads what [DataKey.Reveal] returned. It copies b. It returns [ErrFormat]
@@ -33,23 +46,13 @@ func ParseDataKey(b []byte) (DataKey, error) {
 	if len(b) != keySize || isZero(b) {
 		return DataKey{}, malformed("not a data key")
 	}
-	return DataKey{secret: hide(b)}, nil
+	return DataKey{innerMaterial{secret: hide(b)}}, nil
 }
 
 // Reveal returns a copy of the 32 bytes of the key, to be sealed under a [Secret]. It
 // returns nil for the zero DataKey.
 func (k DataKey) Reveal() []byte {
 	return append([]byte(nil), k.innerKey()...)
-}
-
-// IsZero reports whether there is no key.
-func (k DataKey) IsZero() bool { return k.secret == nil }
-
-func (k DataKey) innerKey() []byte {
-	if k.secret == nil {
-		return nil
-	}
-	return k.secret()
 }
 
 // Purpose separates the keys that are made of one secret. It should name its version, as
@@ -75,10 +78,7 @@ const (
 // Secret is a key made of a compact token, a short token, or a code that somebody holds.
 // It does not contain what it was made of. It prints, logs and encodes as "[redacted]".
 // Wherever a key is needed, the zero Secret gets [ErrNoKey].
-type Secret struct {
-	redacted
-	secret material
-}
+type Secret struct{ innerMaterial }
 
 // FromSecret makes a key of a compact token, a short token or a code, by HKDF-SHA256 (RFC
 // 5869) without salt. It adds no strength to a weak secret: whoever has the database and
@@ -92,15 +92,5 @@ func FromSecret(purpose Purpose, secret string) Secret {
 	if err != nil { // a short code in FIPS 140-only mode
 		return Secret{}
 	}
-	return Secret{secret: hide(b)}
-}
-
-// IsZero reports whether there is no key.
-func (s Secret) IsZero() bool { return s.secret == nil }
-
-func (s Secret) innerKey() []byte {
-	if s.secret == nil {
-		return nil
-	}
-	return s.secret()
+	return Secret{innerMaterial{secret: hide(b)}}
 }
