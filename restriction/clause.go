@@ -5,31 +5,15 @@ import (
 	"slices"
 )
 
-// The keys of a clause on the wire (protocol section 2.1). KeyIP is the older
-// name of KeyHosts: it is read, never written.
-const (
-	KeyNotBefore     = "nbf"
-	KeyExpires       = "exp"
-	KeyScope         = "scope"
-	KeyAudience      = "audience"
-	KeyHosts         = "hosts"
-	KeyIP            = "ip"
-	KeyGeoIPAllow    = "geoip_allow"
-	KeyGeoIPDisallow = "geoip_disallow"
-	KeyUsagesAT      = "usages_AT"
-	KeyUsagesOther   = "usages_other"
-)
-
-// Clause is one alternative in a list of restrictions. It admits a use if all
-// that it states is satisfied.
+// Clause is one alternative in a list of restrictions. It admits a use if everything in
+// it is satisfied.
 //
-// A nil list means that the clause says nothing about this aspect. A list that
-// is empty but not nil, such as the result of an intersection, means that
-// nothing satisfies it: such a clause admits nothing, [List.Validate] refuses
-// it, and it cannot be encoded.
+// A nil list says nothing about its key. A list that is empty but not nil, such as the
+// result of an intersection, is satisfied by nothing. A clause with one admits nothing,
+// [List.Validate] refuses it, and it cannot be encoded.
 //
-// The zero Clause states nothing. It would admit everything; it is refused
-// wherever a clause is read, checked, compiled or written.
+// The zero Clause states nothing and would admit everything. Whatever reads, checks,
+// compiles or writes a clause refuses it.
 type Clause struct {
 	NotBefore int64 // first second of validity, Unix time in seconds; 0 = no lower bound
 	Expires   int64 // last second of validity, Unix time in seconds; 0 = no upper bound
@@ -37,8 +21,8 @@ type Clause struct {
 	Scopes    []string // each requested scope must be one of these
 	Audiences []string // each requested audience must be one of these
 
-	// Hosts are addresses, CIDR blocks, host names, or patterns that begin
-	// with "*."; the address of the request must match one of them.
+	// Hosts are addresses, CIDR blocks, host names, or patterns that begin with "*.". The
+	// address of the request must match one of them.
 	Hosts []string
 
 	GeoIPAllow    []string // ISO 3166-1 alpha-2 codes, in any case: the country must be one of these
@@ -47,21 +31,20 @@ type Clause struct {
 	UsagesAT    *int64 // how many access tokens may be obtained; nil = no limit, 0 = none
 	UsagesOther *int64 // how many other uses are allowed; nil = no limit, 0 = none
 
-	// Extra are the keys that this package does not define, in the order in
-	// which they were read. A clause with an extra key that no condition of
-	// the embedding program explains admits nothing.
+	// Extra are the keys that this package does not define, in the order in which they
+	// were read. A clause with extra keys admits nothing unless conditions of the
+	// embedding program explain all of them.
 	Extra []Extra
 }
 
-// Extra is a key that this package does not define, with its value as it was
-// read.
+// Extra is a key that this package does not define, with its value as it was read.
 type Extra struct {
 	Key   string
 	Value []byte // JSON text; never changed by decoding and encoding
 }
 
-// List is the restrictions of a token: it admits a use if at least one clause
-// does. A list without clauses is no restriction.
+// List is the restrictions of a token. It admits a use if at least one clause does. A
+// list without clauses is no restriction.
 type List []Clause
 
 // Usages returns a pointer to n, for the limits of a [Clause].
@@ -69,8 +52,8 @@ func Usages(n int64) *int64 { return &n }
 
 // IsEmpty reports whether c states nothing.
 func (c *Clause) IsEmpty() bool {
-	for _, key := range knownKeys() {
-		if c.states(key) {
+	for _, k := range keys {
+		if k.states(c) {
 			return false
 		}
 	}
@@ -79,61 +62,24 @@ func (c *Clause) IsEmpty() bool {
 
 // Keys returns the keys that c states, in the order in which they are written.
 func (c *Clause) Keys() []string {
-	var keys []string
-	for _, key := range knownKeys() {
-		if c.states(key) {
-			keys = append(keys, key)
+	var names []string
+	for _, k := range keys {
+		if k.states(c) {
+			names = append(names, k.name())
 		}
 	}
 	for i := range c.Extra {
-		keys = append(keys, c.Extra[i].Key)
+		names = append(names, c.Extra[i].Key)
 	}
-	return keys
-}
-
-// knownKeys are the keys that this package writes, in their order.
-func knownKeys() [9]string {
-	return [...]string{
-		KeyNotBefore, KeyExpires, KeyScope, KeyAudience, KeyHosts,
-		KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesAT, KeyUsagesOther,
-	}
-}
-
-// states reports whether c says anything about a known key.
-func (c *Clause) states(key string) bool {
-	switch key {
-	case KeyNotBefore:
-		return c.NotBefore != 0
-	case KeyExpires:
-		return c.Expires != 0
-	case KeyScope:
-		return c.Scopes != nil
-	case KeyAudience:
-		return c.Audiences != nil
-	case KeyHosts:
-		return c.Hosts != nil
-	case KeyGeoIPAllow:
-		return c.GeoIPAllow != nil
-	case KeyGeoIPDisallow:
-		return c.GeoIPDisallow != nil
-	case KeyUsagesAT:
-		return c.UsagesAT != nil
-	case KeyUsagesOther:
-		return c.UsagesOther != nil
-	}
-	return false
+	return names
 }
 
 // Clone returns a copy that shares no memory with c.
 func (c *Clause) Clone() Clause {
 	d := *c
-	d.Scopes = slices.Clone(c.Scopes)
-	d.Audiences = slices.Clone(c.Audiences)
-	d.Hosts = slices.Clone(c.Hosts)
-	d.GeoIPAllow = slices.Clone(c.GeoIPAllow)
-	d.GeoIPDisallow = slices.Clone(c.GeoIPDisallow)
-	d.UsagesAT = cloneInt(c.UsagesAT)
-	d.UsagesOther = cloneInt(c.UsagesOther)
+	for _, k := range keys {
+		k.clone(&d)
+	}
 	d.Extra = slices.Clone(c.Extra)
 	for i := range d.Extra {
 		d.Extra[i].Value = bytes.Clone(d.Extra[i].Value)
@@ -141,15 +87,15 @@ func (c *Clause) Clone() Clause {
 	return d
 }
 
-// Equal reports whether c and other state the same in the same order. The
-// order of extra keys does not matter; their values are compared byte by byte.
+// Equal reports whether c and other state the same in the same order. The order of extra
+// keys does not matter. Their values are compared byte by byte.
 func (c *Clause) Equal(other *Clause) bool {
-	return c.NotBefore == other.NotBefore && c.Expires == other.Expires &&
-		equalList(c.Scopes, other.Scopes) && equalList(c.Audiences, other.Audiences) &&
-		equalList(c.Hosts, other.Hosts) &&
-		equalList(c.GeoIPAllow, other.GeoIPAllow) && equalList(c.GeoIPDisallow, other.GeoIPDisallow) &&
-		equalInt(c.UsagesAT, other.UsagesAT) && equalInt(c.UsagesOther, other.UsagesOther) &&
-		equalExtra(c.Extra, other.Extra)
+	for _, k := range keys {
+		if !k.equal(c, other) {
+			return false
+		}
+	}
+	return equalExtra(c.Extra, other.Extra)
 }
 
 // extra returns the value of an extra key.
@@ -178,18 +124,6 @@ func (l List) Clone() List {
 func (l List) Equal(other List) bool {
 	return slices.EqualFunc(l, other, func(a, b Clause) bool { return a.Equal(&b) })
 }
-
-func cloneInt(n *int64) *int64 {
-	if n == nil {
-		return nil
-	}
-	return Usages(*n)
-}
-
-func equalInt(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// equalList tells a nil list from an empty one.
-func equalList(a, b []string) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 func equalExtra(a, b []Extra) bool {
 	if len(a) != len(b) {

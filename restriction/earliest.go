@@ -2,11 +2,11 @@ package restriction
 
 import "time"
 
-// Earliest is the first instant at which a refused request would be admitted:
-// an instant, never, or unknown. The zero value is unknown.
+// Earliest is the first instant at which a refused request would be admitted: an instant,
+// never, or unknown. The zero value is unknown.
 type Earliest struct {
 	state state
-	// at is the instant; of an unknown one, it lies not before at.
+	// at is the instant. An unknown one is not before at.
 	at time.Time
 }
 
@@ -24,14 +24,14 @@ func At(t time.Time) Earliest { return Earliest{state: stateAt, at: t} }
 // Never says that the same request will not be admitted at any time.
 func Never() Earliest { return Earliest{state: stateNever} }
 
-// Unknown says that nobody can tell, because a condition of the embedding
-// program or a look-up that failed has a say.
+// Unknown says that nobody can tell. It depends on a condition of the embedding program,
+// or on a look-up that failed.
 func Unknown() Earliest { return Earliest{} }
 
-// unknownFrom is an unknown instant that lies not before t.
+// unknownFrom is an unknown instant that is not before t.
 func unknownFrom(t time.Time) Earliest { return Earliest{at: t} }
 
-// Time returns the instant, if there is a known one.
+// Time returns the instant, if it is known.
 func (e Earliest) Time() (time.Time, bool) {
 	if e.state != stateAt {
 		return time.Time{}, false
@@ -45,7 +45,7 @@ func (e Earliest) IsNever() bool { return e.state == stateNever }
 // IsUnknown reports whether nobody can tell.
 func (e Earliest) IsUnknown() bool { return e.state == stateUnknown }
 
-// String returns the instant in RFC 3339 form and UTC, "never" or "unknown".
+// String returns the instant in UTC as in RFC 3339, "never" or "unknown".
 func (e Earliest) String() string {
 	switch e.state {
 	case stateAt:
@@ -59,8 +59,8 @@ func (e Earliest) String() string {
 // MarshalText returns the text of [Earliest.String], for logs and documents.
 func (e Earliest) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// sooner is the earliest of two alternatives. A known instant counts only if
-// the unknown one cannot lie before it.
+// sooner is the earliest of two alternatives. A known instant counts only if the unknown
+// one cannot be before it.
 func (e Earliest) sooner(other Earliest) Earliest {
 	switch {
 	case e.state == stateNever:
@@ -75,65 +75,41 @@ func (e Earliest) sooner(other Earliest) Earliest {
 	return e
 }
 
-// mostSteps bounds how often the conditions of one clause are asked for their
-// next change.
+// mostSteps bounds how often the conditions of one clause are asked for their next
+// change.
 const mostSteps = 1000
 
-// earliest returns the first instant, from that of the request on, at which the
-// clause admits it. Lasting are its objections that time does not change.
-func (c *clause) earliest(q *query, lasting []Objection) Earliest {
-	unsure := false
-	for i := range lasting {
-		if lasting[i].Earliest.IsNever() {
-			return Never()
-		}
-		unsure = true
-	}
+// earliest returns the first instant, from that of the request on, at which all parts
+// admit it. It repeats until no part moves the instant further. By then a part that could
+// not tell may have no objection.
+func earliest(parts []part, q query) Earliest {
 	t := q.Now
-	if q.now < c.from {
-		t = time.Unix(c.from, 0)
-	}
-	settled := c.settle(q.Request, t)
-	if at, ok := settled.Time(); ok && unsure {
-		return unknownFrom(at)
-	}
-	return settled
-}
-
-// settle moves t on until no condition of the embedding program that can tell
-// when it changes objects, and then asks those that cannot.
-func (c *clause) settle(r *Request, t time.Time) Earliest {
-	steps := mostSteps
-	for moved := true; moved && steps > 0; {
-		moved = false
-		for i := range c.conditions {
-			next := firstAdmitted(c.conditions[i].condition, r, t, &steps)
+	*q.steps = mostSteps
+	for {
+		moved, unsure := false, false
+		for _, p := range parts {
+			next := p.first(q, t)
 			if next.IsNever() {
 				return Never()
 			}
-			if at, ok := next.Time(); ok && at.After(t) {
+			at, known := next.Time()
+			unsure = unsure || !known
+			if known && at.After(t) {
 				t, moved = at, true
 			}
 		}
-		if t.Unix() > c.until {
-			return Never()
-		}
-	}
-	if steps <= 0 {
-		return unknownFrom(t)
-	}
-	then := *r
-	then.Now = t
-	for i := range c.conditions {
-		if c.conditions[i].condition.Check(&then) != nil {
+		switch {
+		case moved:
+		case unsure:
 			return unknownFrom(t)
+		default:
+			return At(t)
 		}
 	}
-	return At(t)
 }
 
-// firstAdmitted returns the first instant, from t on, at which a condition has
-// no objection.
+// firstAdmitted returns the first instant, from t on, at which a condition has no
+// objection.
 func firstAdmitted(c Condition, r *Request, t time.Time, steps *int) Earliest {
 	then := *r
 	for ; *steps > 0; *steps-- {

@@ -1,20 +1,19 @@
 package restriction
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MarshalJSON returns l as [Parse] reads it: the known keys in the order of
-// protocol section 2.1, then the extra ones in their order, each with its value
-// byte by byte. It fails on what Parse would read differently or refuse.
+// MarshalJSON returns l as [Parse] reads it. The keys of this package come first, in the
+// order of protocol section 2.1. The extra keys follow in their order, each with its
+// value byte by byte. MarshalJSON returns an error for a list that Parse would refuse or
+// read differently.
 //
-// An encoder that calls MarshalJSON may remove white space from the values of
-// extra keys and rewrite escapes in their strings. To keep every byte, place
-// the result of [List.AppendJSON] in the surrounding text.
+// The encoder that calls MarshalJSON may change the spaces and escapes in values of extra
+// keys. To keep every byte, put the result of [List.AppendJSON] into the text around it.
 func (l List) MarshalJSON() ([]byte, error) { return l.AppendJSON(nil) }
 
 // MarshalJSON returns the JSON object of one clause, as [List.MarshalJSON] does.
@@ -26,8 +25,8 @@ func (c Clause) MarshalJSON() ([]byte, error) {
 	return text[1 : len(text)-1], nil // without the brackets
 }
 
-// String returns the JSON text of l for people to read. Where there is none, it says
-// why in parentheses.
+// String returns the JSON text of l for people to read. If there is none, it returns the
+// reason in parentheses.
 func (l List) String() string { return readable(l.MarshalJSON()) }
 
 // String returns the JSON text of c, as [List.String] does.
@@ -40,8 +39,7 @@ func readable(json []byte, err error) string {
 	return string(json)
 }
 
-// AppendJSON appends the JSON text of l to dst. The text of a list without
-// clauses is [].
+// AppendJSON appends the JSON text of l to dst. The text of a list without clauses is [].
 func (l List) AppendJSON(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, '[')
@@ -67,15 +65,11 @@ func (c *Clause) appendJSON(dst []byte) ([]byte, error) {
 		return nil, ErrEmptyClause
 	}
 	e := encoder{text: append(dst, '{')}
-	e.time(KeyNotBefore, c.NotBefore)
-	e.time(KeyExpires, c.Expires)
-	e.words(KeyScope, c.Scopes)
-	e.strings(KeyAudience, c.Audiences)
-	e.strings(KeyHosts, c.Hosts)
-	e.strings(KeyGeoIPAllow, c.GeoIPAllow)
-	e.strings(KeyGeoIPDisallow, c.GeoIPDisallow)
-	e.count(KeyUsagesAT, c.UsagesAT)
-	e.count(KeyUsagesOther, c.UsagesOther)
+	for _, k := range keys {
+		if k.states(c) {
+			k.write(&e, c)
+		}
+	}
 	for i := range c.Extra {
 		e.extra(c.Extra[:i], &c.Extra[i])
 	}
@@ -113,26 +107,13 @@ func (e *encoder) string(key, value string) {
 	e.text = text
 }
 
-func (e *encoder) time(key string, seconds int64) {
-	if seconds != 0 {
-		e.key(key)
-		e.text = strconv.AppendInt(e.text, seconds, 10)
-	}
-}
-
-func (e *encoder) count(key string, n *int64) {
-	if n != nil {
-		e.key(key)
-		e.text = strconv.AppendInt(e.text, *n, 10)
-	}
+func (e *encoder) integer(key string, n int64) {
+	e.key(key)
+	e.text = strconv.AppendInt(e.text, n, 10)
 }
 
 func (e *encoder) strings(key string, list []string) {
-	if list == nil {
-		return
-	}
-	if len(list) == 0 {
-		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
+	if e.empty(key, list) {
 		return
 	}
 	e.key(key)
@@ -147,24 +128,22 @@ func (e *encoder) strings(key string, list []string) {
 }
 
 func (e *encoder) words(key string, list []string) {
-	if list == nil {
+	if e.empty(key, list) {
 		return
-	}
-	if len(list) == 0 {
-		e.fail(key, badValue(ErrInvalid, "a list without entries would read as no restriction"))
-		return
-	}
-	for _, word := range list {
-		if word == "" || strings.Contains(word, " ") {
-			e.fail(key, badValue(ErrInvalid, "an entry is empty or holds a space"))
-			return
-		}
 	}
 	e.key(key)
 	e.string(key, strings.Join(list, " "))
 }
 
-// extra writes an extra key, unless it would be read as something else.
+// empty reports whether list has no entries, and then fails.
+func (e *encoder) empty(key string, list []string) bool {
+	if len(list) == 0 {
+		e.fail(key, badValue(ErrInvalid, "the list has no entries and would read as no restriction"))
+	}
+	return len(list) == 0
+}
+
+// extra writes an extra key, unless Parse would read it as something else.
 func (e *encoder) extra(before []Extra, extra *Extra) {
 	earlier := Clause{Extra: before}
 	if _, twice := earlier.extra(extra.Key); twice || isKnown(extra.Key) {
@@ -177,10 +156,4 @@ func (e *encoder) extra(before []Extra, extra *Extra) {
 	}
 	e.key(extra.Key)
 	e.text = append(e.text, extra.Value...)
-}
-
-// isKnown reports whether this package reads the key.
-func isKnown(key string) bool {
-	known := knownKeys()
-	return key == KeyIP || slices.Contains(known[:], key)
 }

@@ -10,7 +10,8 @@ type query struct {
 	*Request
 	now    int64
 	from   point
-	clause int // index of the clause that is asked
+	clause int  // index of the clause that is asked
+	steps  *int // questions to conditions that are left; for the method first only
 }
 
 func newQuery(r *Request) query {
@@ -22,8 +23,8 @@ func (r *Request) complete() bool {
 	return r != nil && !r.Now.IsZero() && r.Kind >= AT && r.Kind <= Uncounted
 }
 
-// Evaluate judges a request. It is pure, never looks anything up (see
-// [Policy.Prepare]), and does not allocate when it admits.
+// Evaluate judges a request. It is pure, looks nothing up (see [Policy.Prepare]), and
+// does not allocate when it admits.
 func (p *Policy) Evaluate(r *Request) (d Decision) {
 	if p == nil || !p.compiled || !r.complete() {
 		d.refuse(p, r)
@@ -64,14 +65,13 @@ func (d *Decision) refuse(p *Policy, r *Request) {
 	}
 }
 
-// Admitted reports whether the request may go ahead, as far as a policy can
-// tell: the counters of the candidate clauses are up to the store.
+// Admitted reports whether the request may go ahead as far as the policy can tell. The
+// store has yet to check the counters of the candidate clauses.
 func (d *Decision) Admitted() bool { return d.admitted }
 
-// Candidates returns the indices of the clauses that admit the request, in the
-// order of the token. The use spends from the first of them that has budget
-// left (protocol section 2.5). There are none if the request is refused, and if
-// the token is unrestricted.
+// Candidates returns the indices of the clauses that admit the request, in the order of
+// the token. The use spends from the first one that has uses left (protocol section 2.5).
+// There are none if the request is refused, or if the token is unrestricted.
 func (d *Decision) Candidates() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, word := range d.candidates {
@@ -92,8 +92,8 @@ func (d *Decision) First() (clause int, ok bool) {
 	return 0, false
 }
 
-// Explanation says why the request was refused. It is nil if it was admitted;
-// see [Policy.Explain] for an explanation of both.
+// Explanation says why the request was refused. It is nil if the request was admitted.
+// [Policy.Explain] explains both.
 func (d *Decision) Explanation() *Explanation {
 	if d.admitted {
 		return nil
@@ -101,7 +101,7 @@ func (d *Decision) Explanation() *Explanation {
 	return d.policy.Explain(d.request)
 }
 
-// Err returns nil if the request was admitted, and otherwise a [RefusedError].
+// Err returns nil if the request was admitted, and a [*RefusedError] otherwise.
 func (d *Decision) Err() error {
 	if d.admitted {
 		return nil
@@ -109,118 +109,18 @@ func (d *Decision) Err() error {
 	return &RefusedError{Explanation: d.Explanation()}
 }
 
-// admits reports whether the clause has no objection. What it asks, passing,
-// lasting and foreign ask too. What costs least is asked first.
+// admits reports whether the clause has no objection. It compares the cheap parts
+// directly, without dynamic calls, and then asks the others.
 func (c *clause) admits(q *query) bool {
-	return q.now >= c.from && q.now <= c.until &&
-		(!c.placed || c.hasAddress(q.from) || c.names != nil && c.hasPlaceName(q)) &&
-		c.hasBudget(q) &&
-		(q.Kind != AT || c.hasWords(q)) &&
-		c.unsatisfiable == nil &&
-		(!c.allows && !c.denies || c.hasCountry(q)) &&
-		(c.conditions == nil || c.hasConditions(q))
+	return c.from.allows(q) && c.until.allows(q) && (c.hosts.hasAddress(q.from) || c.hosts.names != nil && c.hosts.hasName(q)) &&
+		c.at.allows(q) && c.other.allows(q) &&
+		(q.Kind != AT || c.scopes.has(q.Scopes) && c.audiences.has(q.Audiences)) &&
+		(c.rest == nil || c.restAdmits(q))
 }
 
-// hasBudget reports whether the limit on uses of this kind leaves one.
-func (c *clause) hasBudget(q *query) bool {
-	limit := c.limit(q.Kind)
-	return limit == noLimit || limit > 0 && (q.Used == nil || c.hasCounted(q, limit))
-}
-
-// hasCounted compares the limit with what the request says was spent.
-func (c *clause) hasCounted(q *query, limit int64) bool {
-	used, known := q.used()
-	return known && used < limit
-}
-
-// limit is the limit on uses of a kind.
-func (c *clause) limit(kind Kind) int64 {
-	switch kind {
-	case AT:
-		return c.limitAT
-	case Other:
-		return c.limitOther
-	}
-	return noLimit
-}
-
-// used returns what the request says was spent, if it does.
-func (q *query) used() (used int64, known bool) {
-	switch {
-	case q.clause >= len(q.Used):
-		return 0, false
-	case q.Kind == AT:
-		return q.Used[q.clause].AT, true
-	}
-	return q.Used[q.clause].Other, true
-}
-
-func (c *clause) hasWords(q *query) bool {
-	if _, missing := c.scopes.missing(q.Scopes); missing {
-		return false
-	}
-	_, missing := c.audiences.missing(q.Audiences)
-	return !missing
-}
-
-// hasAddress reports whether the address is in a block.
-func (c *clause) hasAddress(from point) bool {
-	for i := range c.blocks {
-		if c.blocks[i].contains(from) {
-			return true
-		}
-	}
-	return false
-}
-
-// hasPlaceName reports whether a name that was found for the address matches.
-func (c *clause) hasPlaceName(q *query) bool {
-	if !q.place.named || q.place.from != q.from {
-		return false
-	}
-	for _, name := range q.place.names {
-		if c.hasName(name) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *clause) hasName(name string) bool {
-	for i := range c.names {
-		if c.names[i].matchesName(name) {
-			return true
-		}
-	}
-	return false
-}
-
-// hasCountry reports whether the country is known, allowed and not denied.
-func (c *clause) hasCountry(q *query) bool { return c.allowsCountry(q) && !c.excludesCountry(q) }
-
-func (c *clause) allowsCountry(q *query) bool {
-	return !c.allows || q.countryErr() == nil && c.allowed.has(q.place.country)
-}
-
-// excludesCountry is true of an unknown country.
-func (c *clause) excludesCountry(q *query) bool {
-	return c.denies && (q.countryErr() != nil || c.denied.has(q.place.country))
-}
-
-// countryErr says why the country is not known.
-func (q *query) countryErr() error {
-	switch {
-	case q.from == point{}:
-		return errNoCountry
-	case !q.place.located || q.place.from != q.from:
-		return errNotPrepared
-	}
-	return q.place.countryErr
-}
-
-func (c *clause) hasConditions(q *query) bool {
-	for i := range c.conditions {
-		if c.conditions[i].condition.Check(q.Request) != nil {
+func (c *clause) restAdmits(q *query) bool {
+	for i := range c.rest {
+		if !c.rest[i].part.admits(*q) {
 			return false
 		}
 	}

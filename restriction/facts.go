@@ -5,38 +5,45 @@ import "slices"
 // Facts is what one clause of a policy says about all requests. [Policy.Evaluate]
 // compares requests with the same values, so conclusions from Facts agree with it.
 //
-// A clause admits a request if all of this holds: Never is nil and Unknown is empty;
-// the second lies from First to Last; the words asked for are among Scopes and
-// Audiences; a use of the limit is left; the address matches (see [Facts.MatchHost]);
-// the look-ups for the keys in Lookups find what the clause wants; and no condition in
-// Conditions objects.
+// A clause admits a request if all of this is true:
+//
+//   - Never is nil and Unknown is empty.
+//   - The second lies from First to Last.
+//   - The words that an access token is asked for are among Scopes and Audiences.
+//   - A use is left of the limit; see [Facts.Limit].
+//   - The address matches; see [Facts.MatchHost].
+//   - The look-ups for the keys in Lookups find what the clause wants.
+//   - No condition in Conditions objects.
+//
+// The zero Facts admit nothing.
 type Facts struct {
 	// First and Last are the seconds from nbf to exp, both included, in Unix time.
-	// [math.MinInt64] and [math.MaxInt64] are no bound. Last < First admits nothing.
+	// [math.MinInt64] and [math.MaxInt64] are no bound. If Last < First, the clause
+	// admits nothing.
 	First, Last int64
 
-	// Scopes and Audiences are the words that an access token may be for. nil allows
-	// every word, a list without entries allows none.
+	// Scopes and Audiences are the words that an access token may be asked for. nil
+	// allows every word, a list without entries allows none.
 	Scopes, Audiences []string
 
 	// Lookups are the keys that depend on a look-up of a name or a country. Countries
-	// reports whether one of them depends on the country.
+	// reports whether one of them depends on a country.
 	Lookups   []string
 	Countries bool
 
-	// Conditions judge requests one by one. Those that are a [Forecaster] know when
-	// their answer changes.
+	// Conditions judge requests one by one. A [Forecaster] among them knows when its
+	// answer changes.
 	Conditions []KeyCondition
 
-	// Never says why the clause admits nothing, whatever the request. It is nil if nothing
-	// but Unknown or the bounds of time stand in the way.
+	// Never says why the clause admits nothing, whatever the request. It is nil if
+	// nothing but Unknown or the bounds of time stand in the way.
 	Never *ClauseError
-	// Unknown are the extra keys that no condition explains. A clause that has one
-	// admits nothing here. A deployment that knows the key may admit more.
+	// Unknown are the extra keys that no condition explains. A clause that has one admits
+	// nothing here. A deployment that knows the key may admit more.
 	Unknown []string
 
 	clause *clause
-	names  bool // are looked up
+	named  bool // names are looked up
 }
 
 // KeyCondition is a condition with the key under which the clause states it.
@@ -45,7 +52,7 @@ type KeyCondition struct {
 	Condition Condition
 }
 
-// Match says whether what was asked satisfies a key.
+// Match says whether requests satisfy a key.
 type Match uint8
 
 const (
@@ -54,13 +61,13 @@ const (
 	Matches               // every request satisfies it
 )
 
-// Facts returns the facts of each clause, in the order of the list. There are none if
-// the policy is unrestricted, and if it is nil or zero. They share no memory with the
-// policy, apart from the conditions.
+// Facts returns the facts of each clause, in the order of the list. There are none if the
+// policy is unrestricted, zero or nil. They share no memory with the policy, except for
+// the conditions.
 func (p *Policy) Facts() []Facts {
 	all := make([]Facts, p.Len())
 	for i := range all {
-		all[i] = p.clauses[i].facts(i, &p.lookups)
+		all[i] = p.clauses[i].facts(i, &p.options)
 	}
 	return all
 }
@@ -68,89 +75,57 @@ func (p *Policy) Facts() []Facts {
 // Limit returns how many uses of a kind the clause allows, 0 or more. limited is false if
 // it allows any number.
 func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
-	n = f.clause.limit(kind)
-	return max(n, 0), n != noLimit
+	if f.clause == nil {
+		return 0, true
+	}
+	for _, b := range []*budget{&f.clause.at, &f.clause.other} {
+		if b.kind == kind && kind != 0 {
+			return max(b.limit, 0), true
+		}
+	}
+	return 0, false
 }
 
-// MatchHost says whether uses from entry satisfy the hosts of the clause. An entry is one as
-// in [Clause.Hosts]; "" stands for every address. The answer is [MayMatch] if it depends
-// on the DNS, and [NoMatch] if the entry is malformed or only part of it matches.
+// MatchHost says whether uses from entry satisfy the hosts of the clause. entry is one as
+// in [Clause.Hosts], and "" stands for every address. The answer is [MayMatch] if it
+// depends on the DNS, and [NoMatch] if the entry is malformed or only part of it matches.
 func (f *Facts) MatchHost(entry string) Match {
-	c := f.clause
-	if !c.placed {
-		return Matches
-	}
-	h, err := parseHost(entry)
-	switch {
-	case err != nil:
+	if f.clause == nil {
 		return NoMatch
-	case h.isName():
-		if f.names && slices.ContainsFunc(c.names, func(name host) bool { return name.coversName(h) }) {
-			return Matches
-		}
-		return mayMatch(len(c.blocks) > 0)
 	}
-	b := newBlock(h.block)
-	if b.withinAny(c.blocks) {
-		return Matches
-	}
-	return mayMatch(f.names && len(c.names) > 0)
+	return f.clause.hosts.match(entry, f.named)
 }
 
-func mayMatch(may bool) Match {
-	if may {
-		return MayMatch
-	}
-	return NoMatch
-}
-
-func (c *clause) facts(index int, l *lookups) Facts {
+func (c *clause) facts(index int, o *Options) Facts {
 	f := Facts{
-		First: c.from, Last: c.until, Scopes: c.scopes.entries(), Audiences: c.audiences.entries(),
-		Countries: c.allows || c.denies, clause: c, names: l.resolver != nil,
+		First: int64(c.from), Last: int64(c.until), Scopes: c.scopes.entries(), Audiences: c.audiences.entries(),
+		Lookups: slices.Clone(c.lookups), Countries: c.countries, clause: c, named: o.Resolver != nil,
 	}
-	if len(c.names) > 0 {
-		f.Lookups = append(f.Lookups, KeyHosts)
-	}
-	if c.allows {
-		f.Lookups = append(f.Lookups, KeyGeoIPAllow)
-	}
-	if c.denies {
-		f.Lookups = append(f.Lookups, KeyGeoIPDisallow)
-	}
-	for _, k := range c.conditions {
-		f.Conditions = append(f.Conditions, KeyCondition{k.key, k.condition})
-	}
-	never := func(key string, err error) {
-		if f.Never == nil {
-			f.Never = &ClauseError{Clause: index, Key: key, Err: err}
+	for _, p := range c.parts(nil) {
+		switch p := p.(type) {
+		case *never:
+			if p.objection.Err == ErrUnsupported && !isKnown(p.objection.Key) {
+				f.Unknown = append(f.Unknown, p.objection.Key)
+			} else {
+				f.never(&ClauseError{Key: p.objection.Key, Err: p.objection.Err})
+			}
+		case hopelessPart:
+			f.never(p.hopeless(o))
+		case interface{ judge() KeyCondition }:
+			f.Conditions = append(f.Conditions, p.judge())
 		}
 	}
-	for _, o := range c.unsatisfiable {
-		if o.Err == ErrUnsupported && !isKnown(o.Key) {
-			f.Unknown = append(f.Unknown, o.Key)
-		} else {
-			never(o.Key, o.Err)
-		}
-	}
-	if c.placed && len(c.blocks) == 0 && (len(c.names) == 0 || !f.names) {
-		never(KeyHosts, badValue(ErrInvalid, "no entry that an address can match"))
-	}
-	switch {
-	case c.allows && len(c.allowed) == 0:
-		never(KeyGeoIPAllow, badValue(ErrInvalid, "no country"))
-	case c.allows && c.allowed.within(c.denied):
-		never(KeyGeoIPAllow, badValue(ErrInvalid, "every country is also excluded"))
+	if f.Never != nil {
+		f.Never.Clause = index
 	}
 	return f
 }
 
-// entries returns a copy of the list, or nil if there is no limit.
-func (w *words) entries() []string {
-	if !w.limited {
-		return nil
+// never keeps the first reason why the clause admits nothing.
+func (f *Facts) never(reason *ClauseError) {
+	if f.Never == nil {
+		f.Never = reason
 	}
-	return append([]string{}, w.list...)
 }
 
 // Term is what a clause says under one key, in words for people.
@@ -164,16 +139,11 @@ type Term struct {
 // in the order in which the keys are written.
 func (c *Clause) Terms() []Term {
 	var terms []Term
-	for _, t := range []Term{
-		{KeyScope, "scopes", c.Scopes},
-		{KeyAudience, "audiences", c.Audiences},
-		{KeyHosts, "hosts", c.Hosts},
-		{KeyGeoIPAllow, "countries", c.GeoIPAllow},
-		{KeyGeoIPDisallow, "countries other than", c.GeoIPDisallow},
-	} {
-		if t.Entries != nil {
-			t.Entries = append([]string{}, t.Entries...)
-			terms = append(terms, t)
+	for _, k := range keys {
+		if k.states(c) {
+			if t := k.term(c); t.What != "" {
+				terms = append(terms, t)
+			}
 		}
 	}
 	return terms

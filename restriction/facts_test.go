@@ -88,6 +88,8 @@ func decide(f *Facts, r *Request) Match {
 	return match
 }
 
+// TestFacts has a row for each reason why a clause admits nothing, and for each kind of
+// look-up.
 func TestFacts(t *testing.T) {
 	own := map[string]Factory{
 		"own":    func([]byte) (Condition, error) { return muteUntil{epoch}, nil },
@@ -103,8 +105,8 @@ func TestFacts(t *testing.T) {
 	}{
 		"times":                     {Clause{NotBefore: 5, Expires: 9}, here, "", nil, nil},
 		"an end before the start":   {Clause{NotBefore: 9, Expires: 5}, here, "", nil, nil},
-		"no scopes":                 {Clause{Scopes: []string{}}, here, "restriction: clause 0: scope: invalid: a list without entries", nil, nil},
-		"no audiences":              {Clause{Audiences: []string{}}, here, "restriction: clause 0: audience: invalid: a list without entries", nil, nil},
+		"no scopes":                 {Clause{Scopes: []string{}}, here, "restriction: clause 0: scope: invalid: the list has no entries", nil, nil},
+		"no audiences":              {Clause{Audiences: []string{}}, here, "restriction: clause 0: audience: invalid: the list has no entries", nil, nil},
 		"names":                     {Clause{Hosts: []string{"a.example.org"}}, here, "", nil, []string{KeyHosts}},
 		"names, not looked up":      {Clause{Hosts: []string{"a.example.org"}}, Options{}, "restriction: clause 0: hosts: invalid: no entry that an address can match", nil, []string{KeyHosts}},
 		"names, elsewhere":          {Clause{Hosts: []string{"a.example.org"}}, Options{}.Elsewhere(), "", nil, []string{KeyHosts}},
@@ -113,9 +115,9 @@ func TestFacts(t *testing.T) {
 		"countries, not looked up":  {Clause{GeoIPAllow: []string{"de"}}, Options{}, "restriction: clause 0: geoip_allow: unsupported key", nil, nil},
 		"countries, elsewhere":      {Clause{GeoIPAllow: []string{"de"}}, Options{}.Elsewhere(), "", nil, []string{KeyGeoIPAllow}},
 		"disabled, elsewhere":       {Clause{GeoIPAllow: []string{"de"}}, Options{Disabled: []string{KeyGeoIPAllow}}.Elsewhere(), "restriction: clause 0: geoip_allow: unsupported key", nil, nil},
-		"no country":                {Clause{GeoIPAllow: []string{"x"}}, here, "restriction: clause 0: geoip_allow: invalid: no country", nil, []string{KeyGeoIPAllow}},
-		"every country is excluded": {Clause{GeoIPAllow: []string{"de"}, GeoIPDisallow: []string{"DE"}}, here, "restriction: clause 0: geoip_allow: invalid: every country is also excluded", nil, []string{KeyGeoIPAllow, KeyGeoIPDisallow}},
-		"excluded, malformed":       {Clause{GeoIPDisallow: []string{"x"}}, here, "restriction: clause 0: geoip_disallow: invalid: not all are country codes of two letters", nil, []string{KeyGeoIPDisallow}},
+		"no country":                {Clause{GeoIPAllow: []string{"x"}}, here, "restriction: clause 0: geoip_allow: invalid: no entry is a country code of two letters", nil, []string{KeyGeoIPAllow}},
+		"every country is excluded": {Clause{GeoIPAllow: []string{"de"}, GeoIPDisallow: []string{"DE"}}, here, "restriction: clause 0: geoip_allow: invalid: geoip_disallow excludes every country", nil, []string{KeyGeoIPAllow, KeyGeoIPDisallow}},
+		"excluded, malformed":       {Clause{GeoIPDisallow: []string{"x"}}, here, "restriction: clause 0: geoip_disallow: invalid: not every entry is a country code of two letters", nil, []string{KeyGeoIPDisallow}},
 		"a condition":               {Clause{Extra: []Extra{{"own", []byte("1")}}}, here, "", nil, nil},
 		"a broken condition":        {Clause{Extra: []Extra{{"broken", []byte("1")}}}, here, "restriction: clause 0: broken: invalid: broken value", nil, nil},
 		"an unknown key":            {Clause{Extra: []Extra{{"other", []byte("1")}}}, here, "", []string{"other"}, nil},
@@ -150,6 +152,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestFactsLimit shows the limits of each kind of use.
 func TestFactsLimit(t *testing.T) {
 	f := mustCompile(t, List{{UsagesAT: Usages(-3)}, {UsagesOther: Usages(4)}}, Options{}).Facts()
 	for _, test := range []struct {
@@ -168,6 +171,19 @@ func TestFactsLimit(t *testing.T) {
 	}
 }
 
+// TestZeroFactsRefuse shows that facts of no clause deny.
+//
+// proves P2
+func TestZeroFactsRefuse(t *testing.T) {
+	var f Facts
+	n, limited := f.Limit(AT)
+	assert.Zero(t, n)
+	assert.True(t, limited)
+	assert.Equal(t, NoMatch, f.MatchHost("192.0.2.7"))
+	assert.Less(t, f.Last, epoch.Unix())
+}
+
+// TestMatchHost compares entries, with a resolver and without.
 func TestMatchHost(t *testing.T) {
 	for _, test := range []struct {
 		hosts []string
@@ -196,6 +212,7 @@ func TestMatchHost(t *testing.T) {
 	}
 }
 
+// TestTerms shows what a clause says in words.
 func TestTerms(t *testing.T) {
 	list := List{{
 		NotBefore: 1, Expires: 2, Scopes: []string{"a", "b"}, Audiences: []string{"c"}, Hosts: []string{"192.0.2.1"},
@@ -212,7 +229,7 @@ func TestTerms(t *testing.T) {
 	assert.Equal(t, "a", list[0].Scopes[0])
 }
 
-// TestElsewhere shows that a stand-in cannot tell, and that look-ups of o stay.
+// TestElsewhere shows that a stand-in cannot tell, and takes no other look-up's place.
 func TestElsewhere(t *testing.T) {
 	list := List{{Hosts: []string{"a.example.org"}, GeoIPDisallow: []string{"FR"}}}
 	r := Request{Now: epoch, Kind: AT, Address: addr("192.0.2.1")}

@@ -238,7 +238,7 @@ func joinText(code, description string) string {
 
 // endsInPast tells a clause that has ended from one that makes no sense.
 func endsInPast(e *restriction.ClauseError) bool {
-	return e.Key == restriction.KeyExpires && strings.HasSuffix(e.Error(), "lies in the past")
+	return errors.Is(e, restriction.ErrPast)
 }
 
 func malformed(e *mytoken.TokenError) bool { return e.Reason == mytoken.TokenMalformed }

@@ -1,0 +1,34 @@
+package restriction
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// KeyAudience is the audiences that an access token may have (protocol section 2.1).
+const KeyAudience = "audience"
+
+var keyAudience = &wordsKey{
+	listKey{anyKey{KeyAudience}, func(c *Clause) *[]string { return &c.Audiences }, checkAudience, "audiences"},
+	func(c *clause) *words { return &c.audiences },
+	func(r *Request) []string { return r.Audiences },
+}
+
+func checkAudience(audience string) error {
+	switch {
+	case audience == "":
+		return badValue(ErrInvalid, "an entry is empty")
+	case !utf8.ValidString(audience):
+		return badValue(ErrInvalid, "%q is not UTF-8", clip(audience))
+	case strings.TrimSpace(audience) != audience, strings.ContainsFunc(audience, unicode.IsControl):
+		return badValue(ErrInvalid, "%q begins or ends with white space, or holds a control character", clip(audience))
+	}
+	return nil
+}
+
+// Audiences allows access tokens for these audiences only.
+func (p Phase) Audiences(audiences ...string) Phase {
+	p.clause.Audiences = stated(audiences)
+	return p
+}

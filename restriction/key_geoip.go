@@ -1,0 +1,172 @@
+package restriction
+
+import (
+	"slices"
+	"time"
+)
+
+// The countries from which uses may come (protocol section 2.1).
+const (
+	KeyGeoIPAllow    = "geoip_allow"
+	KeyGeoIPDisallow = "geoip_disallow"
+)
+
+var (
+	keyCountries = &geoIP{listKey{
+		anyKey{KeyGeoIPAllow}, func(c *Clause) *[]string { return &c.GeoIPAllow }, checkCountry, "countries",
+	}}
+	keyNotCountries = &geoIP{listKey{
+		anyKey{KeyGeoIPDisallow}, func(c *Clause) *[]string { return &c.GeoIPDisallow }, checkCountry, "countries other than",
+	}}
+)
+
+type geoIP struct{ listKey }
+
+func (k *geoIP) supported(o *Options) bool { return o.Locator != nil || o.PrivateCountry != "" }
+
+func checkCountry(code string) error {
+	_, err := parseCountry(code)
+	return err
+}
+
+func (k *geoIP) validate(c *Clause) error {
+	if err := k.listKey.validate(c); err != nil {
+		return err
+	}
+	if k == keyCountries && newCountries(c.GeoIPAllow).within(newCountries(c.GeoIPDisallow)) {
+		return badValue(ErrInvalid, "%s excludes every country", KeyGeoIPDisallow)
+	}
+	return nil
+}
+
+func (k *geoIP) compile(c *Clause, to *clause) part {
+	entries := slices.Clone(*k.field(c))
+	list := newCountries(entries)
+	to.looksUp(k.wire)
+	to.countries = true
+	if k == keyCountries {
+		return &allowed{entries, list, newCountries(c.GeoIPDisallow)}
+	}
+	d := &denied{entries, list, len(list) < max(len(entries), 1)}
+	if d.unclear {
+		to.never(KeyGeoIPDisallow, "country codes of two letters", badValue(ErrInvalid, "not every entry is a country code of two letters"))
+	}
+	return d
+}
+
+// allowed is the part of geoip_allow: the country is known and one of these.
+type allowed struct {
+	entries []string
+	list    countries
+	denied  countries // by the same clause
+}
+
+func (a *allowed) admits(q query) bool { return q.countryErr() == nil && a.list.has(q.place.country) }
+
+func (a *allowed) object(q query) Objection {
+	return Objection{Key: KeyGeoIPAllow, Need: "a country among " + listed(a.entries), Err: q.countryErr()}
+}
+
+func (a *allowed) first(q query, t time.Time) Earliest {
+	return lasting(a.admits(q), q.countryErr(), t)
+}
+
+func (a *allowed) within(parent part) bool {
+	p := parent.(*allowed)
+	return a.list.within(p.list) || slices.Equal(a.entries, p.entries)
+}
+
+func (a *allowed) hopeless(*Options) *ClauseError {
+	switch {
+	case len(a.list) == 0:
+		return &ClauseError{Key: KeyGeoIPAllow, Err: badValue(ErrInvalid, "no entry is a country code of two letters")}
+	case a.list.within(a.denied):
+		return &ClauseError{Key: KeyGeoIPAllow, Err: badValue(ErrInvalid, "%s excludes every country", KeyGeoIPDisallow)}
+	}
+	return nil
+}
+
+// denied is the part of geoip_disallow: the country is known and none of these.
+type denied struct {
+	entries []string
+	list    countries
+	unclear bool // some entry is no country, so the clause admits nothing
+}
+
+func (d *denied) admits(q query) bool { return q.countryErr() == nil && !d.list.has(q.place.country) }
+
+func (d *denied) object(q query) Objection {
+	return Objection{Key: KeyGeoIPDisallow, Need: "a known country that is none of " + listed(d.entries), Err: q.countryErr()}
+}
+
+func (d *denied) first(q query, t time.Time) Earliest {
+	return lasting(d.admits(q), q.countryErr(), t)
+}
+
+// within reports whether d excludes all that its parent excludes.
+func (d *denied) within(parent part) bool {
+	p := parent.(*denied)
+	return d.unclear || !p.unclear && p.list.within(d.list)
+}
+
+// countryErr says why the country is not known.
+func (q *query) countryErr() error {
+	switch {
+	case q.from == point{}:
+		return errNoCountry
+	case !q.place.located || q.place.from != q.from:
+		return errNotPrepared
+	}
+	return q.place.countryErr
+}
+
+// country is an ISO 3166-1 alpha-2 code in upper case. The zero value is an unknown
+// country.
+type country [2]byte
+
+// parseCountry reads a code in any case.
+func parseCountry(code string) (country, error) {
+	var c country
+	for i := range c {
+		if len(code) == len(c) {
+			c[i] = code[i] &^ 0x20 // upper case, of letters
+		}
+		if c[i] < 'A' || c[i] > 'Z' {
+			return country{}, badValue(ErrInvalid, "%q is not a country code of two letters", clip(code))
+		}
+	}
+	return c, nil
+}
+
+// countries is a list of codes.
+type countries []country
+
+// newCountries leaves out entries that are no country codes.
+func newCountries(codes []string) countries {
+	var list countries
+	for _, code := range codes {
+		if c, err := parseCountry(code); err == nil {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func (l countries) has(c country) bool { return slices.Contains(l, c) }
+
+// within reports whether other has all of l, which is not empty.
+func (l countries) within(other countries) bool {
+	return len(l) > 0 && !slices.ContainsFunc(l, func(c country) bool { return !other.has(c) })
+}
+
+// Countries allows uses from these countries only (ISO 3166-1 alpha-2 codes).
+func (p Phase) Countries(codes ...string) Phase {
+	p.clause.GeoIPAllow = stated(codes)
+	return p
+}
+
+// NotCountries allows uses from known countries other than these.
+func (p Phase) NotCountries(codes ...string) Phase {
+	p.clause.GeoIPDisallow = stated(codes)
+	return p
+}

@@ -1,0 +1,199 @@
+package restriction
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its
+// older name, which is read and never written.
+const (
+	KeyHosts = "hosts"
+	KeyIP    = "ip"
+)
+
+var keyHosts = &hosts{listKey{
+	anyKey{KeyHosts}, func(c *Clause) *[]string { return &c.Hosts }, checkHost, "hosts",
+}}
+
+type hosts struct{ listKey }
+
+func (k *hosts) alias() string { return KeyIP }
+
+func checkHost(entry string) error {
+	_, err := parseHost(entry)
+	return err
+}
+
+// check refuses names where nobody looks them up.
+func (k *hosts) check(c *Clause, o *Options) error {
+	if o.Resolver != nil {
+		return nil
+	}
+	for _, entry := range c.Hosts {
+		if h, err := parseHost(entry); err == nil && h.isName() {
+			return because(ErrUnsupported, errNoResolver)
+		}
+	}
+	return nil
+}
+
+func (k *hosts) compile(c *Clause, to *clause) part {
+	p := &to.hosts
+	p.limited = true
+	p.blocks = make([]block, 0, len(c.Hosts))
+	for _, entry := range c.Hosts {
+		h, err := parseHost(entry)
+		switch {
+		case err != nil:
+			p.malformed = append(p.malformed, entry)
+		case h.isName():
+			p.names = append(p.names, h)
+		default:
+			p.blocks = append(p.blocks, newBlock(h.block))
+		}
+	}
+	if p.names != nil {
+		to.looksUp(KeyHosts)
+	}
+	return nil
+}
+
+func (k *hosts) part(c *clause) part { return &c.hosts }
+
+// places is the part of hosts. The zero places limit nothing.
+type places struct {
+	limited   bool
+	blocks    []block
+	names     []host
+	malformed []string // entries that match nothing
+}
+
+func (p *places) admits(q query) bool { return p.allows(&q) }
+
+func (p *places) allows(q *query) bool {
+	return p.hasAddress(q.from) || p.names != nil && p.hasName(q)
+}
+
+// hasAddress reports whether the address is in a block, or hosts are not limited.
+func (p *places) hasAddress(from point) bool {
+	for i := range p.blocks {
+		if p.blocks[i].contains(from) {
+			return true
+		}
+	}
+	return !p.limited
+}
+
+// hasName reports whether a name that was found for the address matches.
+func (p *places) hasName(q *query) bool {
+	return q.place.named && q.place.from == q.from && slices.ContainsFunc(q.place.names, p.wantsName)
+}
+
+func (p *places) wantsName(name string) bool {
+	return slices.ContainsFunc(p.names, func(h host) bool { return h.matchesName(name) })
+}
+
+func (p *places) object(q query) Objection {
+	entries := blockTexts(p.blocks)
+	for _, h := range p.names {
+		entries = append(entries, h.String())
+	}
+	o := Objection{Key: KeyHosts, Need: "an address among " + listed(entries), Err: p.err(&q)}
+	if q.from == (point{}) {
+		o.Need += ", the request has none"
+	} else {
+		o.Need += ", not " + normalAddr(q.Address).String()
+	}
+	return o
+}
+
+// err says why names of the address may be missing, if names matter.
+func (p *places) err(q *query) error {
+	switch {
+	case len(p.names) == 0 || q.from == (point{}):
+		return nil
+	case !q.place.named || q.place.from != q.from:
+		return errNotPrepared
+	}
+	return q.place.namesErr
+}
+
+func (p *places) first(q query, t time.Time) Earliest {
+	return lasting(p.allows(&q), p.err(&q), t)
+}
+
+// within reports whether each entry is covered by one of the parent's. Only the same
+// entry covers a malformed one.
+func (p *places) within(parent part) bool {
+	other := parent.(*places)
+	if !p.limited || !other.limited {
+		return !other.limited
+	}
+	for i := range p.blocks {
+		if !p.blocks[i].withinAny(other.blocks) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(p.names, func(h host) bool { return !other.coversName(h) }) &&
+		!slices.ContainsFunc(p.malformed, func(entry string) bool { return !slices.Contains(other.malformed, entry) })
+}
+
+func (p *places) coversName(name host) bool {
+	return slices.ContainsFunc(p.names, func(h host) bool { return h.coversName(name) })
+}
+
+func (p *places) hopeless(o *Options) *ClauseError {
+	if !p.limited || len(p.blocks) > 0 || len(p.names) > 0 && o.Resolver != nil {
+		return nil
+	}
+	return &ClauseError{Key: KeyHosts, Err: badValue(ErrInvalid, "no entry that an address can match")}
+}
+
+// match says whether uses from an entry are admitted, if names are looked up or not.
+func (p *places) match(entry string, named bool) Match {
+	if !p.limited {
+		return Matches
+	}
+	h, err := parseHost(entry)
+	if err != nil {
+		return NoMatch
+	}
+	b := newBlock(h.block)
+	switch {
+	case h.isName() && named && p.coversName(h), !h.isName() && b.withinAny(p.blocks):
+		return Matches
+	case h.isName() && len(p.blocks) > 0, !h.isName() && named && len(p.names) > 0:
+		return MayMatch
+	}
+	return NoMatch
+}
+
+// this stands, in the hosts of a request, for the address of the requester.
+const this = "this"
+
+// ReplaceThis returns a copy of l in which addr replaces the host "this", in any case. It
+// returns an [ErrInvalid] if a clause uses "this" and addr is not valid.
+func (l List) ReplaceThis(addr netip.Addr) (List, error) {
+	replaced := l.Clone()
+	for i := range replaced {
+		for j, entry := range replaced[i].Hosts {
+			if !strings.EqualFold(entry, this) {
+				continue
+			}
+			if !addr.IsValid() {
+				return nil, &ClauseError{i, KeyHosts, badValue(ErrInvalid, "the address of the requester is not known; replace %q by an address", this)}
+			}
+			replaced[i].Hosts[j] = normalAddr(addr).String()
+		}
+	}
+	return replaced, nil
+}
+
+// Hosts allows uses from these addresses, CIDR blocks, host names and "*." patterns only.
+func (p Phase) Hosts(hosts ...string) Phase {
+	p.clause.Hosts = stated(hosts)
+	return p
+}

@@ -1,0 +1,40 @@
+package restriction
+
+import "time"
+
+// KeyNotBefore is the first second in which a clause admits (protocol section 2.1).
+const KeyNotBefore = "nbf"
+
+var keyNBF = &notBefore{timeKey{
+	anyKey{KeyNotBefore},
+	func(c *Clause) *int64 { return &c.NotBefore },
+}}
+
+type notBefore struct{ timeKey }
+
+func (k *notBefore) compile(c *Clause, to *clause) part {
+	to.from = start(c.NotBefore)
+	return nil
+}
+
+func (k *notBefore) part(c *clause) part { return &c.from }
+
+// start is the part of nbf: the first second, in Unix time.
+type start int64
+
+func (s *start) allows(q *query) bool { return q.now >= int64(*s) }
+
+func (s *start) admits(q query) bool { return s.allows(&q) }
+
+func (s *start) object(query) Objection {
+	return Objection{Key: KeyNotBefore, Need: "a time from " + instant(int64(*s))}
+}
+
+func (s *start) first(_ query, t time.Time) Earliest {
+	if t.Unix() < int64(*s) {
+		t = time.Unix(int64(*s), 0)
+	}
+	return At(t)
+}
+
+func (s *start) within(parent part) bool { return *s >= *parent.(*start) }

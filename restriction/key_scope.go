@@ -1,0 +1,49 @@
+package restriction
+
+import "strings"
+
+// KeyScope is the scopes that an access token may have (protocol section 2.1).
+const KeyScope = "scope"
+
+var keyScope = &scopes{wordsKey{
+	listKey{anyKey{KeyScope}, func(c *Clause) *[]string { return &c.Scopes }, checkScope, "scopes"},
+	func(c *clause) *words { return &c.scopes },
+	func(r *Request) []string { return r.Scopes },
+}}
+
+// scopes is the key scope. Its value is one string of words.
+type scopes struct{ wordsKey }
+
+func (k *scopes) read(d *decoder, c *Clause) (err error) {
+	c.Scopes, err = d.words()
+	return err
+}
+
+func (k *scopes) write(e *encoder, c *Clause) {
+	for _, word := range c.Scopes {
+		if word == "" || strings.Contains(word, " ") {
+			e.fail(KeyScope, badValue(ErrInvalid, "%q is empty or holds a space", clip(word)))
+			return
+		}
+	}
+	e.words(KeyScope, c.Scopes)
+}
+
+// checkScope accepts a scope-token of RFC 6749, section 3.3.
+func checkScope(scope string) error {
+	if scope == "" {
+		return badValue(ErrInvalid, "an entry is empty")
+	}
+	for i := range len(scope) {
+		if c := scope[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return badValue(ErrInvalid, "%q holds a character that a scope must not have (RFC 6749, section 3.3)", clip(scope))
+		}
+	}
+	return nil
+}
+
+// Scopes allows access tokens with these scopes only.
+func (p Phase) Scopes(scopes ...string) Phase {
+	p.clause.Scopes = stated(scopes)
+	return p
+}

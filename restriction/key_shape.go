@@ -1,0 +1,119 @@
+package restriction
+
+import "slices"
+
+// The shapes of a value. They do for a key what follows from the shape alone.
+
+// anyKey is the base of all shapes.
+type anyKey struct{ wire string }
+
+func (k *anyKey) name() string                  { return k.wire }
+func (k *anyKey) alias() string                 { return "" }
+func (k *anyKey) part(*clause) part             { return nil }
+func (k *anyKey) supported(*Options) bool       { return true }
+func (k *anyKey) check(*Clause, *Options) error { return nil }
+func (k *anyKey) term(*Clause) Term             { return Term{Key: k.wire} }
+
+// timeKey is the shape of a time in whole seconds. 0 is absent.
+type timeKey struct {
+	anyKey
+	field func(*Clause) *int64
+}
+
+func (k *timeKey) states(c *Clause) bool       { return *k.field(c) != 0 }
+func (k *timeKey) clone(*Clause)               {}
+func (k *timeKey) equal(a, b *Clause) bool     { return *k.field(a) == *k.field(b) }
+func (k *timeKey) write(e *encoder, c *Clause) { e.integer(k.wire, *k.field(c)) }
+
+func (k *timeKey) read(d *decoder, c *Clause) (err error) {
+	*k.field(c), err = d.time()
+	return err
+}
+
+// lastInstant is the last second that RFC 3339 can write, in Unix seconds.
+const lastInstant = 253402300799
+
+func (k *timeKey) validate(c *Clause) error {
+	switch seconds := *k.field(c); {
+	case seconds < 0:
+		return badValue(ErrInvalid, "%d is negative; times are seconds since 1970", seconds)
+	case seconds > lastInstant:
+		return badValue(ErrInvalid, "%d lies beyond the year 9999", seconds)
+	}
+	return nil
+}
+
+// countKey is the shape of a limit on the number of uses. nil is absent.
+type countKey struct {
+	anyKey
+	field func(*Clause) **int64
+}
+
+func (k *countKey) states(c *Clause) bool       { return *k.field(c) != nil }
+func (k *countKey) write(e *encoder, c *Clause) { e.integer(k.wire, **k.field(c)) }
+
+func (k *countKey) clone(c *Clause) {
+	if n := *k.field(c); n != nil {
+		*k.field(c) = Usages(*n)
+	}
+}
+
+func (k *countKey) equal(a, b *Clause) bool {
+	x, y := *k.field(a), *k.field(b)
+	return x == y || x != nil && y != nil && *x == *y
+}
+
+func (k *countKey) read(d *decoder, c *Clause) (err error) {
+	*k.field(c), err = d.count()
+	return err
+}
+
+func (k *countKey) validate(c *Clause) error {
+	if n := **k.field(c); n < 0 {
+		return badValue(ErrInvalid, "%d is negative; 0 allows no use", n)
+	}
+	return nil
+}
+
+// listKey is the shape of a list of strings. nil is absent.
+type listKey struct {
+	anyKey
+	field      func(*Clause) *[]string
+	checkEntry func(entry string) error
+	what       string // for Term
+}
+
+func (k *listKey) states(c *Clause) bool       { return *k.field(c) != nil }
+func (k *listKey) clone(c *Clause)             { *k.field(c) = slices.Clone(*k.field(c)) }
+func (k *listKey) write(e *encoder, c *Clause) { e.strings(k.wire, *k.field(c)) }
+
+// equal tells a nil list from an empty one.
+func (k *listKey) equal(a, b *Clause) bool {
+	x, y := *k.field(a), *k.field(b)
+	return (x == nil) == (y == nil) && slices.Equal(x, y)
+}
+
+func (k *listKey) read(d *decoder, c *Clause) (err error) {
+	*k.field(c), err = d.strings()
+	return err
+}
+
+func (k *listKey) term(c *Clause) Term {
+	return Term{k.wire, k.what, append([]string{}, *k.field(c)...)}
+}
+
+func (k *listKey) validate(c *Clause) error {
+	entries := *k.field(c)
+	if len(entries) == 0 {
+		return badValue(ErrInvalid, "the list has no entries; leave the key out for no restriction")
+	}
+	if len(entries) > MaxEntries {
+		return &LimitError{"entries in a list", MaxEntries}
+	}
+	for _, entry := range entries {
+		if err := k.checkEntry(entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}

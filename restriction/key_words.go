@@ -1,0 +1,101 @@
+package restriction
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// wordsKey is the shape of a list that limits what an access token may be for.
+type wordsKey struct {
+	listKey
+	words func(*clause) *words
+	asked func(*Request) []string
+}
+
+// compile copies the list. Without entries it admits nothing.
+func (k *wordsKey) compile(c *Clause, to *clause) part {
+	entries := *k.field(c)
+	if len(entries) == 0 {
+		to.never(k.wire, "an entry", badValue(ErrInvalid, "the list has no entries"))
+	}
+	w := k.words(to)
+	*w = words{key: k, list: slices.Clone(entries)}
+	if len(entries) > longList {
+		w.index = make(map[string]struct{}, len(entries))
+		for _, entry := range entries {
+			w.index[entry] = struct{}{}
+		}
+	}
+	return nil
+}
+
+func (k *wordsKey) part(c *clause) part { return k.words(c) }
+
+// longList is the length above which a list gets an index.
+const longList = 16
+
+// words is the part of a wordsKey. The zero words limit nothing.
+type words struct {
+	key   *wordsKey
+	list  []string
+	index map[string]struct{} // of a long list
+}
+
+// lists reports whether the list has the word.
+func (w *words) lists(word string) bool {
+	if w.index != nil {
+		_, ok := w.index[word]
+		return ok
+	}
+	for i := range w.list {
+		if w.list[i] == word {
+			return true
+		}
+	}
+	return false
+}
+
+// missing returns the first of the wanted words that is not allowed.
+func (w *words) missing(wanted []string) (word string, missing bool) {
+	if w.key == nil {
+		return "", false
+	}
+	for _, word := range wanted {
+		if !w.lists(word) {
+			return word, true
+		}
+	}
+	return "", false
+}
+
+// admits judges access tokens only.
+func (w *words) admits(q query) bool {
+	return w.key == nil || q.Kind != AT || w.has(w.key.asked(q.Request))
+}
+
+// has reports whether all the wanted words are allowed.
+func (w *words) has(wanted []string) bool {
+	_, missing := w.missing(wanted)
+	return !missing
+}
+
+func (w *words) object(q query) Objection {
+	word, _ := w.missing(w.key.asked(q.Request))
+	return Objection{Key: w.key.wire, Need: fmt.Sprintf("%s among %s, not %q", w.key.what, listed(w.list), clip(word))}
+}
+
+func (w *words) first(q query, t time.Time) Earliest { return lasting(w.admits(q), nil, t) }
+
+func (w *words) within(parent part) bool {
+	p := parent.(*words)
+	return p.key == nil || w.key != nil && !slices.ContainsFunc(w.list, func(word string) bool { return !p.lists(word) })
+}
+
+// entries returns a copy of the list, or nil if there is no limit.
+func (w *words) entries() []string {
+	if w.key == nil {
+		return nil
+	}
+	return append([]string{}, w.list...)
+}
