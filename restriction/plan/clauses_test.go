@@ -60,8 +60,8 @@ func TestClausesMerge(t *testing.T) {
 	}
 }
 
-// TestContendedPlans checks that Clauses refuses a plan whose phases may take uses from each
-// other, but not one for which some order of clauses helps.
+// TestContendedPlans checks that Clauses refuses a plan whose phases may take uses from
+// each other, but not one for which some order of clauses helps.
 func TestContendedPlans(t *testing.T) {
 	phase := func(from, until int, hosts ...string) plan.Phase {
 		begin := time.Duration(from) * time.Second
