@@ -83,7 +83,8 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 }
 
 // New opens the store in a database whose schema [Migrate] has made. It changes nothing.
-// The store needs no closing; the database stays the caller's.
+// Call it once for each database: it prepares statements that stay until the database is
+// closed. The store needs no closing; the database stays the caller's.
 //
 // New tries the database and its driver, in a transaction that it rolls back. It returns
 // a *[DialectError] if the database is of another kind, and [ErrMissingMigration] or
