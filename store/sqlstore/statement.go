@@ -173,7 +173,7 @@ type demand struct {
 	query bool
 }
 
-// demand runs a statement. It returns errChanged if not the demanded came of it.
+// demand runs a statement. It returns errChanged if anything else comes of it.
 func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	if !d.query {
 		return s.must(ctx, on, d.rows, d.text, d.args...)
