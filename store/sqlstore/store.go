@@ -93,7 +93,7 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 // which it can lose what it has confirmed. It returns [ErrDriver] if the errors of the
 // driver do not say what went wrong.
 func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
-	s, err := reach(ctx, db, dialect, opts)
+	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	return s, nil
 }
 
-// reach returns a store on a database of the right kind, whatever its schema.
-func reach(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
+// newStore returns a store on a database of the right kind, whatever its schema.
+func newStore(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	e, n, opts, err := opts.resolve(dialect)
 	if err != nil {
 		return nil, err
