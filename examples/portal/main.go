@@ -1,16 +1,16 @@
-// Portal is a complete mytoken service. Users log in at an OpenID provider. The mytoken command
-// line client, oidc-agent and curl get mytokens and use them.
+// Portal is a complete mytoken service. Users log in at an OpenID provider. The mytoken
+// command line client, oidc-agent and curl get mytokens and use them.
 //
 //	go run ./examples/portal
 //
-// starts the service with an OpenID provider for tests, which lets everybody in, and prints how
-// to use it. For real use, register <url>/redirect at your provider and run
+// starts the service with an OpenID provider for tests, which lets everybody in, and
+// prints how to use it. For real use, register <url>/redirect at your provider and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// Each flag can be a variable, such as PORTAL_DSN for -dsn. SIGTERM and SIGINT end the service
-// once it has answered all accepted requests. A second signal ends it at once.
+// Each flag can be a variable, such as PORTAL_DSN for -dsn. SIGTERM and SIGINT end the
+// service once it has answered all accepted requests. A second signal ends it at once.
 package main
 
 import (

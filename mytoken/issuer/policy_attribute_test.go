@@ -60,8 +60,8 @@ var groupRules = issuer.AttributeRules{
 // uses is a clause with a limit of access tokens.
 func uses(limit int64) restriction.Clause { return restriction.Clause{UsagesAT: &limit} }
 
-// TestD56_D61_AttributePolicy: a claim at userinfo decides, in the order of the rules. The
-// request can only narrow what the rule gives. // proves P1, P2
+// TestD56_D61_AttributePolicy: a claim at userinfo decides, in the order of the rules.
+// The request can only narrow what the rule gives. // proves P1, P2
 func TestD56_D61_AttributePolicy(t *testing.T) {
 	s := withRules(t, groupRules)
 	now := s.Clock.Now().Unix()
@@ -144,8 +144,8 @@ func TestAttributeSources(t *testing.T) {
 	}
 }
 
-// TestAttributeRulesAreChecked: AttributePolicy refuses rules that could enforce nothing by
-// mistake.
+// TestAttributeRulesAreChecked: AttributePolicy refuses rules that could enforce nothing
+// by mistake.
 func TestAttributeRulesAreChecked(t *testing.T) {
 	source := []issuer.ClaimSource{{Claim: "groups"}}
 	const which = "set exactly one of Template, JSON and Nothing"
@@ -183,7 +183,8 @@ func TestPoliciesStopAtTheFirstError(t *testing.T) {
 	assert.ErrorIs(t, p(t.Context(), &issuer.Issuance{}), stop)
 }
 
-// How do I give users the restrictions that their groups deserve? With rules about a claim.
+// How do I give users the restrictions that their groups deserve? With rules about a
+// claim.
 func ExampleAttributePolicy() {
 	policy, err := issuer.AttributePolicy(issuer.AttributeRules{
 		Sources: []issuer.ClaimSource{{Claim: "eduperson_entitlement"}},

@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// fromBrowser reports whether a browser sent the request. A page that sends a browser here cannot
-// make it hide that it is one.
+// fromBrowser reports whether a browser sent the request. A page that sends a browser
+// here cannot make it hide that it is one.
 func (c *call) fromBrowser() bool {
 	h := c.r.Header
 	return h.Get("Sec-Fetch-Site") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Origin") != "" ||
@@ -28,8 +28,8 @@ func (c *call) fromElsewhere() bool {
 	return site != "" && site != "same-origin" && site != "none" || origin != "" && origin != c.origin
 }
 
-// sameSite refuses requests that a page of another origin makes a browser send (CSRF). Clients
-// that are not browsers pass.
+// sameSite refuses requests that a page of another origin makes a browser send (CSRF).
+// Clients that are not browsers pass.
 func (c *call) sameSite() error {
 	if c.csrf.Check(c.r) != nil {
 		return errCrossOrigin
@@ -37,8 +37,8 @@ func (c *call) sameSite() error {
 	return nil
 }
 
-// loginCookie makes the cookie that binds a login to the browser in which the user agreed to it.
-// It does not reveal the state, and expires with the login.
+// loginCookie makes the cookie that binds a login to the browser in which the user agreed
+// to it. It does not reveal the state, and expires with the login.
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	name, value := c.loginCookieOf(login.State.Reveal())
 	cookie := c.cookieFor(name, value)
@@ -71,8 +71,9 @@ func (c *call) boundTo(state string) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(value)) == 1
 }
 
-// tokenCookie makes the cookie of a web login (protocol section 5.0.4). It follows the form that
-// was issued (D70). It has no Domain, which would give the token to every host below this one.
+// tokenCookie makes the cookie of a web login (protocol section 5.0.4). It follows the
+// form that was issued (D70). It has no Domain, which would give the token to every host
+// below this one.
 func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
@@ -84,8 +85,8 @@ func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	return cookie
 }
 
-// clearedCookie removes the cookie of a web login. The attributes are the same, because a browser
-// compares them (D47).
+// clearedCookie removes the cookie of a web login. The attributes are the same, because a
+// browser compares them (D47).
 func (c *call) clearedCookie() *http.Cookie {
 	cookie := c.apiCookie(wire.CookieMytoken, "")
 	cookie.MaxAge = -1
@@ -96,8 +97,8 @@ func (c *call) apiCookie(name, value string) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: c.prefix + "/api", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
 }
 
-// redirectAllowed reports whether a web login may end at an address (D69). It never may end where
-// logins of the management pages do, whatever an operator's pattern says.
+// redirectAllowed reports whether a web login may end at an address (D69). It never may
+// end where logins of the management pages do, whatever an operator's pattern says.
 func (h *Handler) redirectAllowed(to string) bool {
 	return localPath(to) || !strings.HasPrefix(to, returnManage) && (matches(h.redirects, to) || matches(h.trusted, to))
 }

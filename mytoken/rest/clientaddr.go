@@ -18,10 +18,11 @@ const (
 // maxHops is how many entries a header may have.
 const maxHops = 64
 
-// clientAddress returns the address of the client: the peer of the connection, unless that is a
-// trusted proxy. A trusted proxy names its own peer in the last entry of the header, which may
-// be a trusted proxy too, and so on to the left (D17). An entry that is not an address makes the
-// result invalid, which satisfies no restriction: the proxy does not know its client.
+// clientAddress returns the address of the client: the peer of the connection, unless
+// that is a trusted proxy. A trusted proxy names its own peer in the last entry of the
+// header, which may be a trusted proxy too, and so on to the left (D17). An entry that is
+// not an address makes the result invalid, which satisfies no restriction: the proxy does
+// not know its client.
 func (o *Options) clientAddress(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -64,8 +65,9 @@ func (o *Options) trusted(addr netip.Addr) bool {
 // plain turns an IPv4 address that is mapped to IPv6 back into IPv4, and drops the zone.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80, 2001:db8::1,
-// [2001:db8::1], [2001:db8::1]:80. Anything else, even a name, gives an invalid address.
+// parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80,
+// 2001:db8::1, [2001:db8::1], [2001:db8::1]:80. Anything else, even a name, gives an
+// invalid address.
 func parseNode(text string) netip.Addr {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return plain(addr)

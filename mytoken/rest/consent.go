@@ -33,9 +33,9 @@ func (c *call) consentAction() string {
 	return c.base + wire.PathConsent + "/" + url.PathEscape(c.r.PathValue("code"))
 }
 
-// consentOnDemand shows what a child of a token would be (protocol section 5.18.3). oidc-agent
-// shows the page to its user, and then asks for the token itself. Nothing is stored or spent.
-// Errors are JSON, whatever the client accepts.
+// consentOnDemand shows what a child of a token would be (protocol section 5.18.3).
+// oidc-agent shows the page to its user, and then asks for the token itself. Nothing is
+// stored or spent. Errors are JSON, whatever the client accepts.
 func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCIssuer == "" {
 		return nil, badRequest("oidc_issuer is missing")
@@ -55,8 +55,8 @@ func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 // asked returns what the login with the code in the path asks for.
 func (c *call) asked() (*issuer.ConsentRequest, error) { return withConsentCode(c, c.issuer.Consent) }
 
-// withConsentCode looks up the code in the path. Whatever is wrong with the code, the browser
-// hears that it does not exist (D67).
+// withConsentCode looks up the code in the path. Whatever is wrong with the code, the
+// browser hears that it does not exist (D67).
 func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) (T, error)) (T, error) {
 	found, err := guessed(c, c.r.PathValue("code"), look)
 	if _, unusable := errors.AsType[*issuer.CodeError](err); unusable {
@@ -67,9 +67,9 @@ func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) 
 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
 
-// consentDecision takes the decision of the user (protocol section 5.18.2). The page's script
-// sends an empty body to decline and JSON to agree; without a script, the page's form sends
-// itself. Only the service's own pages may send either (D68).
+// consentDecision takes the decision of the user (protocol section 5.18.2). The page's
+// script sends an empty body to decline and JSON to agree; without a script, the page's
+// form sends itself. Only the service's own pages may send either (D68).
 func consentDecision(c *call) (*answer, error) {
 	if err := c.sameSite(); err != nil {
 		return nil, err
@@ -130,10 +130,10 @@ func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
 	})
 }
 
-// agreedTo returns what a login asked for, as the user changed it. Members that the decision
-// leaves out stay as requested, so that leaving one out never makes a token more powerful.
-// Rotation is the exception: it is what the user agreed to, even none (D65). The provider must
-// be the requested one (D58).
+// agreedTo returns what a login asked for, as the user changed it. Members that the
+// decision leaves out stay as requested, so that leaving one out never makes a token more
+// powerful. Rotation is the exception: it is what the user agreed to, even none (D65).
+// The provider must be the requested one (D58).
 func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
 	props := asked.Properties
 	if d.OIDCIssuer != "" && !sameIssuer(d.OIDCIssuer, asked.Provider) {
@@ -161,8 +161,8 @@ func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Pr
 	return props, err
 }
 
-// sameIssuer compares issuers of providers. A slash at the end does not count (protocol section
-// 9.1).
+// sameIssuer compares issuers of providers. A slash at the end does not count (protocol
+// section 9.1).
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
 // landing is the address of a landing page, with the name of a program (D69).

@@ -14,9 +14,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// consentForm takes the form of a page without a script. It answers with a page that leads on,
-// because a browser that enforces form-action would not follow a redirect to the provider. If
-// the user is still editing, or something is wrong, it shows the consent page again.
+// consentForm takes the form of a page without a script. It answers with a page that
+// leads on, because a browser that enforces form-action would not follow a redirect to
+// the provider. If the user is still editing, or something is wrong, it shows the consent
+// page again.
 func consentForm(c *call, data []byte) (*answer, error) {
 	values, err := parseForm(data)
 	if err != nil {
@@ -138,8 +139,8 @@ func again(form interface {
 	return html(form.Status(), page, err)
 }
 
-// blame shows an error next to the form if the user can do something about it: correct the
-// input, or wait for a provider that does not answer. It reports whether it did so.
+// blame shows an error next to the form if the user can do something about it: correct
+// the input, or wait for a provider that does not answer. It reports whether it did so.
 func blame(form *pages.Form, err error) bool {
 	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
 		return false

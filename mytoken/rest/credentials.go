@@ -7,9 +7,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// token returns the mytoken of a request: from the body, else from the Authorization header,
-// else from the cookie (protocol section 5.0.2). The cookie counts only in requests of the
-// service's own pages.
+// token returns the mytoken of a request: from the body, else from the Authorization
+// header, else from the cookie (protocol section 5.0.2). The cookie counts only in
+// requests of the service's own pages.
 func (c *call) token(inBody ...wire.Secret) (mytoken.Secret, error) {
 	for _, s := range inBody {
 		if !s.IsEmpty() {

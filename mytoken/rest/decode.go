@@ -20,8 +20,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/jsonscan"
 )
 
-// limits bound a body before anything decodes it. The largest request that is valid has 1,024
-// clauses.
+// limits bound a body before anything decodes it. The largest request that is valid has
+// 1,024 clauses.
 var limits = jsonscan.Limits{Objects: 2048, Values: 1 << 16, Depth: 20}
 
 // maxFields bounds the fields of a form.
@@ -82,9 +82,10 @@ func (c *call) body() ([]byte, error) {
 	return data, nil
 }
 
-// decode reads a request into a struct of package wire. The request is JSON, or a form if it says
-// so (D101). An empty body and null stand for an object without members, because public clients
-// send them. Expand, if it is not nil, changes the JSON before it is decoded.
+// decode reads a request into a struct of package wire. The request is JSON, or a form if
+// it says so (D101). An empty body and null stand for an object without members, because
+// public clients send them. Expand, if it is not nil, changes the JSON before it is
+// decoded.
 func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) error {
 	data, err := c.body()
 	if err != nil {
@@ -233,8 +234,8 @@ func (s shape) fromMultipart(data []byte, boundary string) ([]byte, error) {
 	}
 }
 
-// fromValues makes an object of the fields of a form. It leaves out fields without a value, and
-// refuses to repeat a field that is no list.
+// fromValues makes an object of the fields of a form. It leaves out fields without a
+// value, and refuses to repeat a field that is no list.
 func (s shape) fromValues(values url.Values) ([]byte, error) {
 	out := newObject()
 	for name, all := range values {

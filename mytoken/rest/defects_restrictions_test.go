@@ -339,8 +339,8 @@ func TestD29_Nonsense(t *testing.T) {
 	}
 }
 
-// TestD22_MaximumLifetime: the issuer applies the maximum lifetime to the result, so that it
-// does not stand in the way of narrowing (protocol section 2.8).
+// TestD22_MaximumLifetime: the issuer applies the maximum lifetime to the result, so that
+// it does not stand in the way of narrowing (protocol section 2.8).
 func TestD22_MaximumLifetime(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }

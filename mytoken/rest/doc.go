@@ -1,6 +1,6 @@
-// Package rest serves a mytoken issuer over HTTP: the API of the mytoken protocol, the pages on
-// which users agree and manage their tokens, and the endpoints of OAuth standards that generic
-// tools know.
+// Package rest serves a mytoken issuer over HTTP: the API of the mytoken protocol, the
+// pages on which users agree and manage their tokens, and the endpoints of OAuth
+// standards that generic tools know.
 //
 //	handler, err := rest.NewHandler(issuer, rest.Options{})
 //	if err != nil {
@@ -12,8 +12,8 @@
 //
 // A [Handler] serves complete paths below the path of the issuer URL. Mount it without
 // http.StripPrefix: at "/" for https://mytoken.example.org, at "/tokens/" for
-// https://portal.example.org/tokens. In the second case mount it at [Handler.MetadataPath] too,
-// because RFC 8414 puts that path in front of the prefix.
+// https://portal.example.org/tokens. In the second case mount it at
+// [Handler.MetadataPath] too, because RFC 8414 puts that path in front of the prefix.
 //
 // The OpenID provider sends users back to the path /redirect. Register
 // https://mytoken.example.org/redirect there, and set it as RedirectURL of the
@@ -21,8 +21,8 @@
 //
 // The embedding server provides TLS and limits headers and connections
 // (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:
-// otherwise all requests seem to come from the proxy, and restrictions to hosts and countries
-// judge the wrong address.
+// otherwise all requests seem to come from the proxy, and restrictions to hosts and
+// countries judge the wrong address.
 //
 // # Paths
 //
@@ -36,56 +36,57 @@
 //	/oauth/introspect   introspection (RFC 7662), if Options.Clients are set
 //	/oauth/revoke       revocation (RFC 7009)
 //
-// The package does not serve the SSH grant, mail, notifications, calendars, tags, federation, and
-// the writing of templates. Their paths answer 501 with a JSON error, and the discovery document
-// does not list them.
+// The package does not serve the SSH grant, mail, notifications, calendars, tags,
+// federation, and the writing of templates. Their paths answer 501 with a JSON error, and
+// the discovery document does not list them.
 //
-// The file testdata/differences.md of this package lists the answers that differ from those of
-// the reference server on purpose, with the reasons.
+// The file testdata/differences.md of this package lists the answers that differ from
+// those of the reference server on purpose, with the reasons.
 //
 // # Refusals
 //
-// When restrictions refuse a token, the error has two members that the protocol does not have and
-// that its clients ignore. restricted_by lists the keys that refused. mytoken_explanation goes
-// through the clauses:
+// When restrictions refuse a token, the error has two members that the protocol does not
+// have and that its clients ignore. restricted_by lists the keys that refused.
+// mytoken_explanation goes through the clauses:
 //
 //	{"admitted": false, "earliest": 1898668800, "clauses": [{"clause": 0, "earliest": 1898668800,
 //	  "objections": [{"key": "nbf", "needed": "a time from 2030-03-02T08:00:00Z", "earliest": 1898668800}]}]}
 //
-// Instants are Unix seconds, "never", or "unknown" where nobody can tell. With a known instant the
-// response has a Retry-After. [Options.Explanations] decides how much of this a client learns. By
-// default it learns the keys only.
+// Instants are Unix seconds, "never", or "unknown" where nobody can tell. With a known
+// instant the response has a Retry-After. [Options.Explanations] decides how much of this
+// a client learns. By default it learns the keys only.
 //
-// The tokeninfo action explain answers the same question without a use. It takes use ("AT" or
-// "other"), scope, audience, resource and at (Unix seconds), needs the capability
-// tokeninfo:introspect, and spends nothing.
+// The tokeninfo action explain answers the same question without a use. It takes use
+// ("AT" or "other"), scope, audience, resource and at (Unix seconds), needs the
+// capability tokeninfo:introspect, and spends nothing.
 //
 // # Guessing codes
 //
-// Codes are too long to be guessed. [GuessLimits] keeps attackers from loading the service. It
-// never slows down a client that polls for an existing login.
+// Codes are too long to be guessed. [GuessLimits] keeps attackers from loading the
+// service. It never slows down a client that polls for an existing login.
 //
 // # Pages
 //
-// The pages are html/template, embedded in the program. They load nothing from elsewhere and work
-// without scripts. The consent page also serves the scripts of the protocol.
+// The pages are html/template, embedded in the program. They load nothing from elsewhere
+// and work without scripts. The consent page also serves the scripts of the protocol.
 //
-// On the consent page a user reads who asks for what, from where, how often and until when, sees
-// it on a timeline, and can take away rights. Its form never grants more than was asked for.
+// On the consent page a user reads who asks for what, from where, how often and until
+// when, sees it on a timeline, and can take away rights. Its form never grants more than
+// was asked for.
 //
-// Below /manage a user who has logged in sees all tokens as a tree, with their rights, the rest of
-// their limits and their history, revokes them, and creates new ones. The login gives the browser
-// a mytoken that can list and revoke the user's tokens and read their history, in a cookie that
-// only these pages get. A new token has a login of its own. The page shows it once, and the
-// service does not keep it.
+// Below /manage a user who has logged in sees all tokens as a tree, with their rights,
+// the rest of their limits and their history, revokes them, and creates new ones. The
+// login gives the browser a mytoken that can list and revoke the user's tokens and read
+// their history, in a cookie that only these pages get. A new token has a login of its
+// own. The page shows it once, and the service does not keep it.
 //
 // # Replacing pages
 //
-// Files in [Options.Pages] replace built-in files of the same name, which are in the folder
-// internal/pages/html of this package's source. base.html is the frame, parts.html has what
-// several pages share, and the folder static has style sheet, scripts and icon. Any further file
-// in static is served too. Each page defines "title", "content" and optionally "head", and gets
-// these fields besides Base, Home, Managing and Here:
+// Files in [Options.Pages] replace built-in files of the same name, which are in the
+// folder internal/pages/html of this package's source. base.html is the frame, parts.html
+// has what several pages share, and the folder static has style sheet, scripts and icon.
+// Any further file in static is served too. Each page defines "title", "content" and
+// optionally "head", and gets these fields besides Base, Home, Managing and Here:
 //
 //	message.html  Title Text Application Failed Request Continue
 //	home.html     Providers Manageable
@@ -111,8 +112,8 @@
 //	Clauses       Lines Left
 //	Problems      Field Text
 //
-// Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires, Until and
-// the like are times; a zero time means that there is none. The comments of
+// Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires,
+// Until and the like are times; a zero time means that there is none. The comments of
 // internal/pages/data.go say more about each field.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.

@@ -31,7 +31,8 @@ var (
 // textExpired is what the protocol says about clauses that have all expired.
 const textExpired = "token would already be expired"
 
-// stateMismatch is what the protocol says about a redirect that belongs to no waiting login.
+// stateMismatch is what the protocol says about a redirect that belongs to no waiting
+// login.
 const stateMismatch = "State mismatched"
 
 // tooManyError reports too many failed guesses.
@@ -102,8 +103,9 @@ func invalid[E error](text func(E) string) rule {
 	return typed(func(e E) problem { return problem{status: 400, code: wire.ErrorInvalidRequest, text: text(e)} })
 }
 
-// rules is the only table from errors to the wire (protocol section 5.0.5). The first rule that
-// matches wins. An error without a rule is 500, and only the operator's log has its text.
+// rules is the only table from errors to the wire (protocol section 5.0.5). The first
+// rule that matches wins. An error without a rule is 500, and only the operator's log has
+// its text.
 var rules = []rule{
 	typed(func(e *requestError) problem {
 		return problem{status: e.status, code: wire.ErrorInvalidRequest, text: e.text}

@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// ExplanationLevel is how much a refusal and the tokeninfo action explain tell a client that
-// presented a valid token. Other clients learn nothing.
+// ExplanationLevel is how much a refusal and the tokeninfo action explain tell a client
+// that presented a valid token. Other clients learn nothing.
 type ExplanationLevel uint8
 
 const (
@@ -32,8 +32,8 @@ const (
 	ExplainEverything
 )
 
-// explanation returns the part of an explanation that the client may know, and whether it may
-// know instants.
+// explanation returns the part of an explanation that the client may know, and whether it
+// may know instants.
 func (c *call) explanation(e *restriction.Explanation) (told *restriction.Explanation, instants bool) {
 	switch {
 	case !c.knowsInstants():
@@ -59,8 +59,8 @@ func (c *call) explained(e *restriction.Explanation) *wire.Explanation {
 	return wire.NewExplanation(c.explanation(e))
 }
 
-// tooEarly explains that every clause of a token begins later. Its "nbf" claim follows from its
-// clauses.
+// tooEarly explains that every clause of a token begins later. Its "nbf" claim follows
+// from its clauses.
 func tooEarly(e *mytoken.NotYetValidError) *restriction.Explanation {
 	at := restriction.At(e.From)
 	return &restriction.Explanation{Earliest: at, Objection: &restriction.Objection{
@@ -68,8 +68,8 @@ func tooEarly(e *mytoken.NotYetValidError) *restriction.Explanation {
 	}}
 }
 
-// comeBack returns the seconds until a refused use is admitted. It returns 0 if nobody can tell,
-// or the client may not know.
+// comeBack returns the seconds until a refused use is admitted. It returns 0 if nobody
+// can tell, or the client may not know.
 func (c *call) comeBack(e *restriction.Explanation) int64 {
 	at, known := e.Earliest.Time()
 	if !known || !c.knowsInstants() {
@@ -79,8 +79,8 @@ func (c *call) comeBack(e *restriction.Explanation) int64 {
 }
 
 // explain is a dry run, which the protocol does not have. It tells whether a use would be
-// admitted, and if not, why and from when. It spends nothing and rotates nothing. It needs the
-// capability tokeninfo:introspect, and AT for a question about an access token.
+// admitted, and if not, why and from when. It spends nothing and rotates nothing. It
+// needs the capability tokeninfo:introspect, and AT for a question about an access token.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
 	ask := issuer.ExplainRequest{
 		Token: token, Introspect: true, Kind: restriction.AT,

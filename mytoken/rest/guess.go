@@ -19,8 +19,9 @@ import (
 // goodFor is how long a code counts as good once it was seen to be. No code lives longer.
 const goodFor = time.Hour
 
-// guessed looks up a code that a client may have made up. Only this service can have made a code
-// with a mark, so its look-up is free. Any other code counts as a failed guess if it is unknown.
+// guessed looks up a code that a client may have made up. Only this service can have made
+// a code with a mark, so its look-up is free. Any other code counts as a failed guess if
+// it is unknown.
 func guessed[T any](c *call, code string, look func(context.Context, mytoken.Secret) (T, error)) (found T, err error) {
 	secret, genuine := c.issuer.UnmarkCode(mytoken.NewSecret(code))
 	if genuine {
@@ -42,17 +43,18 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 	return found, err
 }
 
-// GuessLimits limits failed guesses of polling, transfer and consent codes. The length of the
-// codes protects them; the limits keep attackers from loading the store.
+// GuessLimits limits failed guesses of polling, transfer and consent codes. The length of
+// the codes protects them; the limits keep attackers from loading the store.
 //
 // A failed guess counts against its address (for IPv6 the /64) and against all addresses
-// together. An address that has exhausted its budget gets 429, and its code is not looked up.
-// When all together have exhausted theirs, so does every address with a failed guess. Others
-// pass.
+// together. An address that has exhausted its budget gets 429, and its code is not looked
+// up. When all together have exhausted theirs, so does every address with a failed guess.
+// Others pass.
 //
-// Two kinds of codes always pass: polling and consent codes with a mark that only processes with
-// the service's keys can make, and transfer codes that this process has issued or found to be
-// good. So an attacker cannot stop honest clients from polling, on any process.
+// Two kinds of codes always pass: polling and consent codes with a mark that only
+// processes with the service's keys can make, and transfer codes that this process has
+// issued or found to be good. So an attacker cannot stop honest clients from polling, on
+// any process.
 type GuessLimits struct {
 	// PerAddress is how many failed guesses an address may make in a burst, 0 means 20.
 	// PerAddressEvery is how long it takes to regain one, 0 means 3 s.
@@ -90,8 +92,8 @@ type guessGuard struct {
 	good    *recent[[sha256.Size]byte, time.Time]
 }
 
-// budget counts failed guesses. A guess that is not decided yet counts as failed, so that many
-// at once cannot exceed the limit.
+// budget counts failed guesses. A guess that is not decided yet counts as failed, so that
+// many at once cannot exceed the limit.
 type budget struct {
 	limiter  *rate.Limiter
 	inFlight int
@@ -142,8 +144,8 @@ func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 	return &guess{guard: g, code: sum, own: own}, nil
 }
 
-// settle records what the code turned out to be: wrong, or good until a time. The zero time means
-// neither.
+// settle records what the code turned out to be: wrong, or good until a time. The zero
+// time means neither.
 func (q *guess) settle(wrong bool, goodUntil time.Time) {
 	g := q.guard
 	g.mu.Lock()
@@ -173,8 +175,8 @@ func (g *guessGuard) remember(code string, until time.Time) {
 	g.good.put(sha256.Sum256([]byte(code)), until)
 }
 
-// networkOf returns the network that a guess counts against: an IPv4 address, or the part of
-// IPv6 that one customer usually has. All unknown addresses are one network.
+// networkOf returns the network that a guess counts against: an IPv4 address, or the part
+// of IPv6 that one customer usually has. All unknown addresses are one network.
 func networkOf(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr.Is4() {
@@ -187,7 +189,8 @@ func networkOf(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// recent is a map of bounded size. It forgets the entry that was unused for the longest time.
+// recent is a map of bounded size. It forgets the entry that was unused for the longest
+// time.
 type recent[K comparable, V any] struct {
 	most  int
 	order *list.List // of *recentEntry, the last used one first

@@ -16,8 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// Handler is the HTTP interface of an issuer. It is safe for concurrent use, and starts no
-// goroutine that outlives a request.
+// Handler is the HTTP interface of an issuer. It is safe for concurrent use, and starts
+// no goroutine that outlives a request.
 type Handler struct {
 	issuer *issuer.Issuer
 	opts   Options
@@ -92,8 +92,8 @@ func parseIssuer(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// MetadataPath is the path of the metadata of the standard endpoints. The path of the issuer
-// URL follows the well-known one (RFC 8414 section 3).
+// MetadataPath is the path of the metadata of the standard endpoints. The path of the
+// issuer URL follows the well-known one (RFC 8414 section 3).
 func (h *Handler) MetadataPath() string { return pathAuthorizationServer + h.prefix }
 
 // mount registers all routes.

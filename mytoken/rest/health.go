@@ -44,9 +44,9 @@ type components struct {
 	CacheUp         bool `json:"cache_up"`
 }
 
-// HealthHandler answers whether a service works (protocol section 5.22): 200, or 503 if it does
-// not. Serve it on a port of its own: it asks the database each time, and strangers need not
-// know the answer. It returns [ErrOptions] if there is no Database.
+// HealthHandler answers whether a service works (protocol section 5.22): 200, or 503 if
+// it does not. Serve it on a port of its own: it asks the database each time, and
+// strangers need not know the answer. It returns [ErrOptions] if there is no Database.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
 		return nil, badOption("HealthOptions.Database is missing")

@@ -57,8 +57,8 @@ func TestNativeLogin(t *testing.T) {
 	}
 }
 
-// TestPolicyRefusesALogin: the text of the policy reaches the browser and the program that
-// polls.
+// TestPolicyRefusesALogin: the text of the policy reaches the browser and the program
+// that polls.
 func TestPolicyRefusesALogin(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {

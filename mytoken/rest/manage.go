@@ -75,9 +75,9 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 // manageCreatePage shows the form for a new token.
 func manageCreatePage(c *call, _ *session) (*answer, error) { return again(c.pages.NewCreateForm()) }
 
-// manageCreate takes that form. A new token needs a login of its own at the provider, which
-// mostly asks the user nothing. There is no consent page: the form itself has shown the user
-// what it says.
+// manageCreate takes that form. A new token needs a login of its own at the provider,
+// which mostly asks the user nothing. There is no consent page: the form itself has shown
+// the user what it says.
 func manageCreate(c *call, _ *session) (*answer, error) {
 	values, err := c.form()
 	if err != nil {

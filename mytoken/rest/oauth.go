@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// authorizationServer returns the metadata of the standard endpoints (RFC 8414). They have no
-// authorization endpoint, because a login starts at the mytoken endpoint.
+// authorizationServer returns the metadata of the standard endpoints (RFC 8414). They
+// have no authorization endpoint, because a login starts at the mytoken endpoint.
 func (h *Handler) authorizationServer() wire.AuthorizationServer {
 	doc := wire.AuthorizationServer{
 		Issuer: h.issuer.URL(), TokenEndpoint: h.base + pathOAuthToken, JWKSURI: h.base + pathJWKS,
@@ -95,8 +95,8 @@ func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	return nil, badRequest("requested_token_type is not supported")
 }
 
-// exchangeMytoken derives a child. Scope and audience narrow each clause of the parent. The
-// extension restrictions replaces them.
+// exchangeMytoken derives a child. Scope and audience narrow each clause of the parent.
+// The extension restrictions replaces them.
 func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	asked := &wire.TokenRequest{
 		Mytoken: req.SubjectToken, Name: req.Name, ErrorOnRestrictions: true,
@@ -131,8 +131,8 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	}), nil
 }
 
-// narrowed limits each clause to scopes and audiences. It drops clauses that do not have all of
-// them.
+// narrowed limits each clause to scopes and audiences. It drops clauses that do not have
+// all of them.
 func narrowed(parent restriction.List, scopes, audiences []string) (restriction.List, error) {
 	if len(parent) == 0 {
 		parent = restriction.List{{}}
@@ -204,8 +204,8 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	}), nil
 }
 
-// authenticate checks the client: client_secret_basic or client_secret_post (RFC 6749 section
-// 2.3.1).
+// authenticate checks the client: client_secret_basic or client_secret_post (RFC 6749
+// section 2.3.1).
 func (c *call) authenticate(req *wire.StandardTokenRequest) error {
 	id, secret, basic := c.r.BasicAuth()
 	if basic { // both parts are form-encoded first
@@ -231,9 +231,9 @@ type standardError struct{ code, text string }
 
 func (e *standardError) Error() string { return "rest: " + e.code + ": " + e.text }
 
-// standardProblem translates a problem to the codes of RFC 6749 section 5.2 and RFC 8693 section
-// 2.2.2. A token that cannot be used is an invalid grant, or an invalid request if it is to be
-// exchanged.
+// standardProblem translates a problem to the codes of RFC 6749 section 5.2 and RFC 8693
+// section 2.2.2. A token that cannot be used is an invalid grant, or an invalid request
+// if it is to be exchanged.
 func (c *call) standardProblem(p problem) problem {
 	grant := wire.ErrorInvalidGrant
 	if c.exchange {

@@ -17,8 +17,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// Options configures a [Handler]. The zero value works. Each field says what its zero value
-// means.
+// Options configures a [Handler]. The zero value works. Each field says what its zero
+// value means.
 type Options struct {
 	// Logger gets one line for each request, and each error. It gets no secret, and no
 	// path or query that holds a code. Nil means slog.Default().
@@ -81,8 +81,8 @@ type Options struct {
 	NoManagement bool
 
 	// TokeninfoActions are the actions of the tokeninfo endpoint that are served:
-	// introspect, event_history, subtokens, list_mytokens, and explain, which the protocol
-	// does not have. Nil means all. Empty and not nil means none.
+	// introspect, event_history, subtokens, list_mytokens, and explain, which the
+	// protocol does not have. Nil means all. Empty and not nil means none.
 	TokeninfoActions []string
 	// Explanations is how much a refusal by the restrictions of a token tells its holder.
 	// Zero means [ExplainKeys]. With the other levels a refusal says when to come back.

@@ -53,8 +53,8 @@ func (c *call) errorPage(err error, p problem) *answer {
 // wantsPage reports whether the client accepts a page.
 func (c *call) wantsPage() bool { return strings.Contains(c.r.Header.Get("Accept"), "text/html") }
 
-// pageHeaders sets the headers of pages. A page loads nothing from other origins, stands in no
-// frame, and tells other origins nothing when the user follows a link to them.
+// pageHeaders sets the headers of pages. A page loads nothing from other origins, stands
+// in no frame, and tells other origins nothing when the user follows a link to them.
 func (c *call) pageHeaders(h http.Header) {
 	self := "'self' " + c.origin
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+self+"; script-src "+self+"; img-src "+self+" data:; connect-src "+self+

@@ -19,8 +19,8 @@ func expandProfiles(c *call, request []byte) ([]byte, error) { return c.profiles
 // profileGroups lists the groups that have profiles or templates (protocol section 5.14).
 func profileGroups(c *call) (*answer, error) { return ok(c.profiles.Groups()), nil }
 
-// profileList lists the pieces of one type in a group. It expands them and makes relative times
-// absolute.
+// profileList lists the pieces of one type in a group. It expands them and makes relative
+// times absolute.
 func profileList(c *call) (*answer, error) {
 	t, known := profile.ParseType(c.r.PathValue("type"))
 	if !known {
@@ -38,7 +38,8 @@ func profileList(c *call) (*answer, error) {
 	return ok(list), nil
 }
 
-// exampleAddress stands for the address of a client when a template is checked (RFC 5737).
+// exampleAddress stands for the address of a client when a template is checked (RFC
+// 5737).
 var exampleAddress = netip.MustParseAddr("192.0.2.1")
 
 // checkTemplate refuses templates that no request could use.

@@ -25,7 +25,8 @@ var protocolPaths = []string{
 	"GET /", "GET /home", "GET /static/style.css",
 }
 
-// TestProtocolPaths: each of them is a route. TestEveryRouteHasATranscript looks at the routes.
+// TestProtocolPaths: each of them is a route. TestEveryRouteHasATranscript looks at the
+// routes.
 func TestProtocolPaths(t *testing.T) {
 	handler := start(t, scenarios["guests"]...).http.Config.Handler.(*rest.Handler)
 	routes := handler.Routes()

@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// maxCookie is how long a token in a cookie may be, in bytes. Browsers drop cookies of more than
-// 4096 bytes, with name and attributes.
+// maxCookie is how long a token in a cookie may be, in bytes. Browsers drop cookies of
+// more than 4096 bytes, with name and attributes.
 const maxCookie = 3800
 
 // startWebLogin starts a login that ends in the browser that asks (protocol section 6.2).
@@ -76,10 +76,10 @@ func redirect(c *call) (*answer, error) {
 	return seeOther(c.target(done.ReturnTo)), nil
 }
 
-// ownLogin refuses to finish a login in a browser other than the one in which the user agreed to
-// it. Otherwise a user could get, or give away, a token without ever being asked (D3). There is
-// one exception: if the token goes to another device, a program that is no browser needs only
-// the state.
+// ownLogin refuses to finish a login in a browser other than the one in which the user
+// agreed to it. Otherwise a user could get, or give away, a token without ever being
+// asked (D3). There is one exception: if the token goes to another device, a program that
+// is no browser needs only the state.
 func (c *call) ownLogin(state string) error {
 	if c.boundTo(state) {
 		return nil
@@ -107,8 +107,8 @@ func nativeAbortPage(c *call) (*answer, error) {
 	})
 }
 
-// application returns the name of a program from the address of a landing page. Anybody can write
-// such an address.
+// application returns the name of a program from the address of a landing page. Anybody
+// can write such an address.
 func (c *call) application() string {
 	if name := c.r.URL.Query().Get("application"); name != "" {
 		return clip.Name(name)

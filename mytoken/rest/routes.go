@@ -158,8 +158,8 @@ func (rt *route) allow() string {
 	return strings.Join(names, ", ")
 }
 
-// options answers OPTIONS, which a browser sends before a request of a script of another origin
-// (CORS).
+// options answers OPTIONS, which a browser sends before a request of a script of another
+// origin (CORS).
 func (rt *route) options(*call) (*answer, error) {
 	a := empty(http.StatusNoContent)
 	a.header = http.Header{"Allow": {rt.allow()}}
@@ -187,7 +187,8 @@ func notFound(c *call) (*answer, error) {
 	return &answer{status: http.StatusNotFound, body: wire.Error{Code: wire.ErrorNotFound, Description: c.r.URL.Path}}, nil
 }
 
-// routeHeaders sets the headers that depend on the kind of the route (protocol section 5.0.7).
+// routeHeaders sets the headers that depend on the kind of the route (protocol section
+// 5.0.7).
 func (c *call) routeHeaders(h http.Header) {
 	switch c.route.kind {
 	case api, document:

@@ -27,8 +27,8 @@ type call struct {
 	cookie   bool // the mytoken came from the cookie
 	readable bool // the mytoken is a JWT, which its holder can read
 	exchange bool // the request is a token exchange
-	// cookies go with the answer, even if it is an error. Otherwise an error would lose the
-	// cookie with a rotated token.
+	// cookies go with the answer, even if it is an error. Otherwise an error would lose
+	// the cookie with a rotated token.
 	cookies []*http.Cookie
 }
 
@@ -66,14 +66,14 @@ func seeOther(location string) *answer {
 	return &answer{status: http.StatusSeeOther, location: location}
 }
 
-// serve makes a handle of a function that takes a request of package wire. The function finds the
-// mytoken of the request with call.token.
+// serve makes a handle of a function that takes a request of package wire. The function
+// finds the mytoken of the request with call.token.
 func serve[Req any](fn func(*call, *Req) (*answer, error)) handle {
 	return serveExpanded(nil, fn)
 }
 
-// serveExpanded is serve for requests that expand changes first. It gets and returns JSON with
-// names in their exact case.
+// serveExpanded is serve for requests that expand changes first. It gets and returns JSON
+// with names in their exact case.
 func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(*call, *Req) (*answer, error)) handle {
 	s := shapeOf(reflect.TypeFor[Req]())
 	return func(c *call) (*answer, error) {
@@ -89,8 +89,8 @@ func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(
 	}
 }
 
-// run answers a request. It is the only place that calls a handle and writes an answer or an
-// error.
+// run answers a request. It is the only place that calls a handle and writes an answer or
+// an error.
 func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn handle) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
@@ -208,8 +208,8 @@ func (c *call) write(a *answer) {
 	}
 }
 
-// log writes one line about the request. It shows the pattern of the route, because the path may
-// hold a code.
+// log writes one line about the request. It shows the pattern of the route, because the
+// path may hold a code.
 func (c *call) log(status int, err error, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{

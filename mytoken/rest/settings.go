@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// settings answers with the document of the user settings (protocol section 5.9), which the Go
-// client reads before anything else.
+// settings answers with the document of the user settings (protocol section 5.9), which
+// the Go client reads before anything else.
 func settings(c *call) (*answer, error) {
 	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
 }
@@ -23,8 +23,9 @@ type GrantSetting struct {
 	Enabled   bool
 }
 
-// GrantSettings keeps which grant types users enabled or disabled (protocol section 5.10). The
-// "sub" claim of the mytokens names the user. It must be safe for concurrent use.
+// GrantSettings keeps which grant types users enabled or disabled (protocol section
+// 5.10). The "sub" claim of the mytokens names the user. It must be safe for concurrent
+// use.
 type GrantSettings interface {
 	// Grants returns all that the user has ever set, in a fixed order.
 	Grants(ctx context.Context, subject string) ([]GrantSetting, error)
@@ -88,8 +89,8 @@ func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, event string
 	return c.updated(status, by.Update), nil
 }
 
-// MemoryGrantSettings keeps settings in memory, for tests and for services that may forget them.
-// It is safe for concurrent use. The zero value is empty.
+// MemoryGrantSettings keeps settings in memory, for tests and for services that may
+// forget them. It is safe for concurrent use. The zero value is empty.
 type MemoryGrantSettings struct {
 	mu     sync.Mutex
 	byUser map[string][]GrantSetting

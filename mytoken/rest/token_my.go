@@ -31,7 +31,8 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 	return nil, errNoGrantType
 }
 
-// startLogin starts a login on another device, or in this browser (protocol section 5.4.1).
+// startLogin starts a login on another device, or in this browser (protocol section
+// 5.4.1).
 func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
@@ -124,8 +125,8 @@ func responseOf(req *wire.TokenRequest) mytoken.Response {
 	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
 }
 
-// legacyCapabilities are names that clients still request and that no longer have an effect
-// (protocol section 3.1).
+// legacyCapabilities are names that clients still request and that no longer have an
+// effect (protocol section 3.1).
 var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_token"}
 
 // properties reads the properties of a requested token. Templates are already expanded.

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// tokenResponse is the mytoken response object (protocol section 1.12), without an update; see
-// call.update.
+// tokenResponse is the mytoken response object (protocol section 1.12), without an
+// update; see call.update.
 func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	out := &wire.TokenResponse{
 		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities, Restrictions: t.Restrictions,
@@ -25,8 +25,8 @@ func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	return out
 }
 
-// update is the token_update of an answer, or nil if the token was not rotated. It replaces the
-// cookie only if the token came from it (D47).
+// update is the token_update of an answer, or nil if the token was not rotated. It
+// replaces the cookie only if the token came from it (D47).
 func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	if t == nil {
 		return nil

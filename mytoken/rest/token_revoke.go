@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// shortestToken is the shortest length of a token in bytes. A shorter string is a code (protocol
-// section 1.11).
+// shortestToken is the shortest length of a token in bytes. A shorter string is a code
+// (protocol section 1.11).
 const shortestToken = 32
 
 // tokenRevoke is the revocation endpoint (protocol section 5.7).

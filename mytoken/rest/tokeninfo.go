@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// tokeninfo is the tokeninfo endpoint (protocol section 5.8). It refuses actions that the operator
-// switched off (D33).
+// tokeninfo is the tokeninfo endpoint (protocol section 5.8). It refuses actions that the
+// operator switched off (D33).
 func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 	action := req.Action
 	if action == "" {
@@ -67,8 +67,8 @@ func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	}, err
 }
 
-// countedRestrictions adds usages_AT_done and usages_other_done to clauses that were used. It
-// keeps every byte of the embedding program's own keys.
+// countedRestrictions adds usages_AT_done and usages_other_done to clauses that were
+// used. It keeps every byte of the embedding program's own keys.
 func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 	list, counters := i.Claims.Restrictions(), i.Counters
 	if len(list) == 0 {

@@ -58,14 +58,14 @@ func (a archive) String() string {
 	return b.String()
 }
 
-// TestTranscripts plays the scenarios in testdata/transcripts. It sends each file "name >"
-// and compares the response with the file "name <" behind it.
+// TestTranscripts plays the scenarios in testdata/transcripts. It sends each file "name
+// >" and compares the response with the file "name <" behind it.
 //
-// Values that change from run to run have names: {iss}, {op}, and for values in responses a
-// kind and a number, such as {jwt:1}. A request can use these names. Some lines are not HTTP.
-// "LOGIN subject {url:1}" logs a user in at the provider and sets {back}. "FOLLOW {url:1}"
-// does the same at a provider that asks nothing. "ADVANCE 5m" moves the clock. "Cookie: *"
-// sends all cookies that were set so far.
+// Values that change from run to run have names: {iss}, {op}, and for values in responses
+// a kind and a number, such as {jwt:1}. A request can use these names. Some lines are not
+// HTTP. "LOGIN subject {url:1}" logs a user in at the provider and sets {back}. "FOLLOW
+// {url:1}" does the same at a provider that asks nothing. "ADVANCE 5m" moves the clock.
+// "Cookie: *" sends all cookies that were set so far.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txtar")
 	if err != nil || len(files) == 0 {

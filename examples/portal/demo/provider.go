@@ -1,5 +1,5 @@
-// Package demo lets people try examples/portal. It has an OpenID provider for tests, and a walk
-// through the service that it prints or does by itself.
+// Package demo lets people try examples/portal. It has an OpenID provider for tests, and
+// a walk through the service that it prints or does by itself.
 package demo
 
 import (
@@ -10,9 +10,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Provider is an OpenID provider for tests. It logs everybody in as alice, replaces refresh
-// tokens at each use, and forgets everything at the end. Dir is the directory for a service that
-// uses it.
+// Provider is an OpenID provider for tests. It logs everybody in as alice, replaces
+// refresh tokens at each use, and forgets everything at the end. Dir is the directory for
+// a service that uses it.
 type Provider struct {
 	Config oidcupstream.Config
 	Dir    string
@@ -20,8 +20,8 @@ type Provider struct {
 	server *optest.Server
 }
 
-// StartProvider starts a provider. Without a directory it makes a temporary one. Close the
-// provider at the end.
+// StartProvider starts a provider. Without a directory it makes a temporary one. Close
+// the provider at the end.
 func StartProvider(dir string) (*Provider, error) {
 	p := &Provider{Dir: dir}
 	var err error

@@ -91,8 +91,8 @@ func absolute(n *node, t Type, times Times) (*node, error) {
 	return n, nil
 }
 
-// TimesAt returns the [Times] of requests at an instant (protocol section 2.2). A nil location
-// is UTC.
+// TimesAt returns the [Times] of requests at an instant (protocol section 2.2). A nil
+// location is UTC.
 func TimesAt(now time.Time, location *time.Location) Times {
 	return func(text string) (int64, error) {
 		clause := (&node{kind: '{'}).with(restriction.KeyExpires, textNode(text))

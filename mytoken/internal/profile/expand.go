@@ -15,8 +15,8 @@ const (
 	maxNames  = 128 // look-ups
 )
 
-// Error says why a request cannot be expanded (invalid_request). The reason holds no foreign
-// text but the request's own words.
+// Error says why a request cannot be expanded (invalid_request). The reason holds no
+// foreign text but the request's own words.
 type Error struct{ Reason string }
 
 func (e *Error) Error() string { return "profile: " + e.Reason }
@@ -31,8 +31,8 @@ type expander struct {
 }
 
 // Request expands a mytoken request: a JSON object whose member names are those of the
-// protocol, in their exact case. It removes include, and keeps members that hold no names.
-// Errors are [*Error].
+// protocol, in their exact case. It removes include, and keeps members that hold no
+// names. Errors are [*Error].
 func (s *Set) Request(object []byte) ([]byte, error) {
 	n, err := parse(object)
 	if err != nil || n != nil && !n.isObject() {

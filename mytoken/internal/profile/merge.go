@@ -40,8 +40,9 @@ func merge(base, add *node) (*node, error) {
 	return base, nil
 }
 
-// addClause merges two clauses. It refuses a template of several clauses: the rule for arrays
-// would admit each of them next to the clause that includes them, which is wider (D81).
+// addClause merges two clauses. It refuses a template of several clauses: the rule for
+// arrays would admit each of them next to the clause that includes them, which is wider
+// (D81).
 func addClause(base, template *node) (*node, error) {
 	if base != nil && (base.isArray() || template.isArray()) {
 		return nil, failed("a template of several clauses cannot be included in a clause; name it in the array of restrictions")

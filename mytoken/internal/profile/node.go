@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// node is a JSON value: an object, an array, or a scalar other than null. A nil *node stands
-// for null and for a value that is absent.
+// node is a JSON value: an object, an array, or a scalar other than null. A nil *node
+// stands for null and for a value that is absent.
 type node struct {
 	kind    byte // '{', '[', '"' or '0', which stands for all other scalars
 	scalar  []byte
@@ -122,8 +122,8 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// with returns a copy of the object in which a member has the value. A nil value removes the
-// member.
+// with returns a copy of the object in which a member has the value. A nil value removes
+// the member.
 func (n *node) with(name string, value *node) *node {
 	out := &node{kind: n.kind, members: slices.Clone(n.members)}
 	at := slices.IndexFunc(out.members, func(m member) bool { return m.name == name })

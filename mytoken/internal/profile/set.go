@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/clip"
 )
 
-// Type is a kind of named piece. Its text stands in paths (protocol section 5.14) and is the
-// name of the member of a request.
+// Type is a kind of named piece. Its text stands in paths (protocol section 5.14) and is
+// the name of the member of a request.
 type Type string
 
 // The types.
@@ -69,9 +69,10 @@ var shipped []byte
 // Load returns the built-in pieces and those of a file system, which may be nil. A file
 // replaces the built-in piece of the same name.
 //
-// A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other than
-// the operator's. Load refuses any other file, so that it finds typing errors. It expands
-// every piece and passes it to check, so that an operator learns of mistakes before users do.
+// A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other
+// than the operator's. Load refuses any other file, so that it finds typing errors. It
+// expands every piece and passes it to check, so that an operator learns of mistakes
+// before users do.
 func Load(files fs.FS, check Check) (*Set, error) {
 	s := &Set{entries: make(map[key]*node)}
 	all, err := parse(shipped)
@@ -158,8 +159,8 @@ type Entry struct {
 	Payload []byte
 }
 
-// List returns the pieces of a type in a group. It replaces relative times as times says, and
-// keeps the host "this".
+// List returns the pieces of a type in a group. It replaces relative times as times says,
+// and keeps the host "this".
 func (s *Set) List(group string, t Type, times Times) ([]Entry, error) {
 	var out []Entry
 	for _, k := range s.keys() {
@@ -178,8 +179,8 @@ func (s *Set) List(group string, t Type, times Times) ([]Entry, error) {
 	return out, nil
 }
 
-// Expand returns what a name stands for: a request, an array of clauses, an array of names, or
-// a rotation object. Errors are [*Error].
+// Expand returns what a name stands for: a request, an array of clauses, an array of
+// names, or a rotation object. Errors are [*Error].
 func (s *Set) Expand(t Type, name string) ([]byte, error) {
 	k := reference(t, name)
 	if _, ok := s.entries[k]; !ok {

@@ -50,8 +50,8 @@ type AuthorizationServer struct {
 	Documentation            string   `json:"service_documentation,omitempty"`
 }
 
-// Settings is the document of the user settings endpoint (protocol section 5.9). Public clients
-// crash without GrantTypeEndpoint.
+// Settings is the document of the user settings endpoint (protocol section 5.9). Public
+// clients crash without GrantTypeEndpoint.
 type Settings struct {
 	GrantTypeEndpoint string `json:"grant_type_endpoint"`
 }

@@ -1,11 +1,12 @@
 package wire
 
-// Error is the body of every response with a status of 400 and above (protocol section 5.0.5).
+// Error is the body of every response with a status of 400 and above (protocol section
+// 5.0.5).
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description,omitempty"`
-	// RestrictedBy names the keys of the restrictions that refused. It and Explanation are
-	// additions to the protocol.
+	// RestrictedBy names the keys of the restrictions that refused. It and Explanation
+	// are additions to the protocol.
 	RestrictedBy []string     `json:"restricted_by,omitempty"`
 	Explanation  *Explanation `json:"mytoken_explanation,omitempty"`
 }
@@ -27,8 +28,8 @@ const (
 	ErrorTemporarilyUnavailable   = "temporarily_unavailable"
 )
 
-// Error codes of the standards that the protocol does not have (RFC 6749 section 5.2, RFC 8693
-// section 2.2.2).
+// Error codes of the standards that the protocol does not have (RFC 6749 section 5.2, RFC
+// 8693 section 2.2.2).
 const (
 	ErrorInvalidClient        = "invalid_client"
 	ErrorUnsupportedGrantType = "unsupported_grant_type"

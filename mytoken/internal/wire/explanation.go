@@ -9,9 +9,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Explanation says, clause by clause, what refuses a use. It is an addition to the protocol: a
-// member of errors, which public clients ignore, and the answer to the action explain. It leaves
-// out what its reader must not know.
+// Explanation says, clause by clause, what refuses a use. It is an addition to the
+// protocol: a member of errors, which public clients ignore, and the answer to the action
+// explain. It leaves out what its reader must not know.
 type Explanation struct {
 	Admitted bool `json:"admitted"`
 	// Earliest is when the same use is admitted. Nil means that the server does not say.
@@ -21,7 +21,8 @@ type Explanation struct {
 	Objection *Objection `json:"objection,omitempty"`
 }
 
-// ClauseExplanation holds the objections of one clause. A clause without any admits the use.
+// ClauseExplanation holds the objections of one clause. A clause without any admits the
+// use.
 type ClauseExplanation struct {
 	Clause     int         `json:"clause"` // index in the token
 	Earliest   *Earliest   `json:"earliest,omitempty"`
@@ -35,8 +36,8 @@ type Objection struct {
 	Earliest *Earliest `json:"earliest,omitempty"`
 }
 
-// NewExplanation returns an explanation for the wire, with instants or without. It leaves out the
-// answers of look-ups, which may reveal the network.
+// NewExplanation returns an explanation for the wire, with instants or without. It leaves
+// out the answers of look-ups, which may reveal the network.
 func NewExplanation(e *restriction.Explanation, instants bool) *Explanation {
 	told := func(at restriction.Earliest) *Earliest {
 		if !instants {

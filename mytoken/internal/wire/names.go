@@ -1,6 +1,7 @@
 package wire
 
-// Paths below the issuer URL that clients know without discovery (protocol section 5.0.1).
+// Paths below the issuer URL that clients know without discovery (protocol section
+// 5.0.1).
 const (
 	PathMytokenConfiguration = "/.well-known/mytoken-configuration"
 	PathOpenIDConfiguration  = "/.well-known/openid-configuration"
@@ -18,7 +19,8 @@ const (
 	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 )
 
-// The kinds of an OpenID Connect flow and of the client that starts it (protocol section 5.4.1).
+// The kinds of an OpenID Connect flow and of the client that starts it (protocol section
+// 5.4.1).
 const (
 	FlowAuthorizationCode = "authorization_code"
 	ClientNative          = "native"

@@ -4,8 +4,8 @@ import "github.com/go-json-experiment/json/jsontext"
 
 // The tag form lists other names of a member in forms.
 
-// TokenRequest is the body of the mytoken endpoint for all grants (protocol section 5.4), and of
-// the consent page on demand (protocol section 5.18.3).
+// TokenRequest is the body of the mytoken endpoint for all grants (protocol section 5.4),
+// and of the consent page on demand (protocol section 5.18.3).
 type TokenRequest struct {
 	GrantType string `json:"grant_type"`
 
@@ -57,8 +57,8 @@ type RevocationRequest struct {
 	OIDCIssuer string `json:"oidc_issuer,omitempty" form:"oidcissuer,issuer"`
 }
 
-// TokeninfoRequest is the body of the tokeninfo endpoint (protocol section 5.8). Use and the
-// members behind it describe the use that the action explain is about.
+// TokeninfoRequest is the body of the tokeninfo endpoint (protocol section 5.8). Use and
+// the members behind it describe the use that the action explain is about.
 type TokeninfoRequest struct {
 	Action  string `json:"action,omitempty"`
 	Mytoken Secret `json:"mytoken,omitempty"`
@@ -83,8 +83,9 @@ type GrantSettingRequest struct {
 	GrantType string `json:"grant_type,omitempty"`
 }
 
-// ConsentDecision is what the consent page's script sends when the user agrees (protocol section
-// 5.18.2). An absent member keeps what was asked for, except Rotation: without it there is none.
+// ConsentDecision is what the consent page's script sends when the user agrees (protocol
+// section 5.18.2). An absent member keeps what was asked for, except Rotation: without it
+// there is none.
 type ConsentDecision struct {
 	OIDCIssuer   string         `json:"oidc_issuer,omitempty"`
 	Restrictions jsontext.Value `json:"restrictions,omitzero"`
@@ -93,9 +94,9 @@ type ConsentDecision struct {
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
 }
 
-// ExchangeRequest is the body of the standard token endpoint: a token exchange (RFC 8693 section
-// 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions, Capabilities and Rotation are
-// extensions for a narrower mytoken.
+// ExchangeRequest is the body of the standard token endpoint: a token exchange (RFC 8693
+// section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions, Capabilities and
+// Rotation are extensions for a narrower mytoken.
 type ExchangeRequest struct {
 	GrantType          string         `json:"grant_type"`
 	Resource           Words          `json:"resource,omitempty"`
@@ -113,8 +114,8 @@ type ExchangeRequest struct {
 	Rotation           jsontext.Value `json:"rotation,omitzero"`
 }
 
-// StandardTokenRequest is the body of the standard introspection and revocation endpoints (RFC
-// 7662 section 2.1, RFC 7009 section 2.1).
+// StandardTokenRequest is the body of the standard introspection and revocation endpoints
+// (RFC 7662 section 2.1, RFC 7009 section 2.1).
 type StandardTokenRequest struct {
 	Token         Secret `json:"token,omitempty"`
 	TokenTypeHint string `json:"token_type_hint,omitempty"`

@@ -20,8 +20,8 @@ type TokenResponse struct {
 	TokenUpdate  *TokenResponse   `json:"token_update,omitempty"`
 }
 
-// LoginResponse starts a login (protocol section 5.4.1). With a polling code the token goes to the
-// program that polls, without one to the browser.
+// LoginResponse starts a login (protocol section 5.4.1). With a polling code the token
+// goes to the program that polls, without one to the browser.
 type LoginResponse struct {
 	ConsentURI  string `json:"consent_uri"`
 	PollingCode Secret `json:"polling_code,omitempty"`
@@ -35,7 +35,8 @@ type Forward struct {
 	URL              string `json:"url,omitempty"`
 }
 
-// AccessTokenResponse is the response of the access token endpoint (protocol section 5.5).
+// AccessTokenResponse is the response of the access token endpoint (protocol section
+// 5.5).
 type AccessTokenResponse struct {
 	AccessToken Secret         `json:"access_token"`
 	TokenType   string         `json:"token_type"`
@@ -43,8 +44,8 @@ type AccessTokenResponse struct {
 	Scope       string         `json:"scope,omitempty"`
 	Audience    []string       `json:"audience,omitempty"`
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
-	// RefreshToken is the rotated mytoken for clients that present it as a refresh token and
-	// do not know TokenUpdate (D44).
+	// RefreshToken is the rotated mytoken for clients that present it as a refresh token
+	// and do not know TokenUpdate (D44).
 	RefreshToken    Secret `json:"refresh_token,omitempty"`
 	IssuedTokenType string `json:"issued_token_type,omitempty"` // of a token exchange (RFC 8693)
 	MomID           string `json:"mom_id,omitempty"`            // of a mytoken that a token exchange issued
@@ -63,8 +64,8 @@ type Introspection struct {
 	Token     Claims `json:"token"`
 }
 
-// Claims are the claims of a mytoken (protocol section 1.2). Restrictions also say how often each
-// clause was used.
+// Claims are the claims of a mytoken (protocol section 1.2). Restrictions also say how
+// often each clause was used.
 type Claims struct {
 	Version      string         `json:"ver"`
 	TokenType    string         `json:"token_type"`
@@ -85,8 +86,8 @@ type Claims struct {
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
 }
 
-// History is the response to the action event_history (protocol section 5.8.2). Events is null if
-// there are none.
+// History is the response to the action event_history (protocol section 5.8.2). Events is
+// null if there are none.
 type History struct {
 	Events      []Event        `json:"events"`
 	Truncated   bool           `json:"truncated,omitzero"`
@@ -125,8 +126,8 @@ type Subtokens struct {
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
 }
 
-// TokenList is the response to the action list_mytokens (protocol section 5.8.4). Mytokens is null
-// if there are none.
+// TokenList is the response to the action list_mytokens (protocol section 5.8.4).
+// Mytokens is null if there are none.
 type TokenList struct {
 	Mytokens    []Tree         `json:"mytokens"`
 	Truncated   bool           `json:"truncated,omitzero"`
@@ -138,8 +139,8 @@ type DryRun struct {
 	Explanation *Explanation `json:"mytoken_explanation"`
 }
 
-// GrantSettings is the response of the grant settings endpoint (protocol section 5.10). GrantTypes
-// is null if the user has never changed one.
+// GrantSettings is the response of the grant settings endpoint (protocol section 5.10).
+// GrantTypes is null if the user has never changed one.
 type GrantSettings struct {
 	GrantTypes  []GrantSetting `json:"grant_types"`
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
@@ -158,8 +159,8 @@ type Template struct {
 	Payload jsontext.Value `json:"payload"`
 }
 
-// StandardIntrospection is the response of the standard introspection endpoint (RFC 7662 section
-// 2.2). About an inactive token it says nothing else.
+// StandardIntrospection is the response of the standard introspection endpoint (RFC 7662
+// section 2.2). About an inactive token it says nothing else.
 type StandardIntrospection struct {
 	Active       bool             `json:"active"`
 	Scope        string           `json:"scope,omitempty"`

@@ -6,8 +6,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// Secret is a token or a code. JSON carries it; fmt and log/slog redact it. The zero value is the
-// empty secret.
+// Secret is a token or a code. JSON carries it; fmt and log/slog redact it. The zero
+// value is the empty secret.
 type Secret struct{ redact.Secret }
 
 // NewSecret wraps s.

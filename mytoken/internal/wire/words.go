@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Words is a list written as one string of words with spaces between them. A reader also accepts an
-// array of such strings.
+// Words is a list written as one string of words with spaces between them. A reader also
+// accepts an array of such strings.
 type Words []string
 
 // MarshalJSON writes one string.

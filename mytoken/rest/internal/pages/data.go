@@ -71,7 +71,8 @@ type consentPage struct {
 	Name         string
 	Capabilities []choice
 	Clauses      []clauseText
-	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is none.
+	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is
+	// none.
 	Restrictions, Rotation string
 	RotationText           string
 	// Editor is nil where only the JSON can be edited: on demand, and for restrictions

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDataIsDocumented: the comment of package rest lists the fields of every page, and no
-// others.
+// TestDataIsDocumented: the comment of package rest lists the fields of every page, and
+// no others.
 func TestDataIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../doc.go")
 	require.NoError(t, err)
@@ -61,7 +61,8 @@ func fieldsOf(data any) []string {
 	return out
 }
 
-// TestCreatedPageIsRedacted: nothing that prints or logs the page shows the token. // proves P9
+// TestCreatedPageIsRedacted: nothing that prints or logs the page shows the token. //
+// proves P9
 func TestCreatedPageIsRedacted(t *testing.T) {
 	page := createdPage{Token: "planted-secret", Code: "planted-secret"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {

@@ -28,8 +28,8 @@ var editedKeys = []editedKey{
 	countKey(restriction.KeyUsagesOther, func(c *restriction.Clause) **int64 { return &c.UsagesOther }),
 }
 
-// fieldTime is how a browser writes a local time (HTML, "local date and time string"). Here it
-// is UTC. Browsers leave out seconds that are 0.
+// fieldTime is how a browser writes a local time (HTML, "local date and time string").
+// Here it is UTC. Browsers leave out seconds that are 0.
 const fieldTime = "2006-01-02T15:04:05"
 
 var readTimes = []string{fieldTime, "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"}
@@ -96,8 +96,8 @@ func textLines(text string) []string {
 	return lines
 }
 
-// mistake is what is wrong with the field of a key, or with the whole clause if the key is
-// empty.
+// mistake is what is wrong with the field of a key, or with the whole clause if the key
+// is empty.
 type mistake struct{ key, text string }
 
 // read reads a clause. A field without a text states nothing.

@@ -25,12 +25,12 @@ type Form struct {
 	status   int  // of an error that [Form.Blame] noted; else 0
 }
 
-// Decided reports whether the user has decided and no mistake is known. Otherwise the page is
-// shown again.
+// Decided reports whether the user has decided and no mistake is known. Otherwise the
+// page is shown again.
 func (f *Form) Decided() bool { return !f.again && len(f.problems) == 0 }
 
-// Blame notes an error that the user can correct. The field is the wire name of what is wrong,
-// and status the HTTP status of the answer.
+// Blame notes an error that the user can correct. The field is the wire name of what is
+// wrong, and status the HTTP status of the answer.
 func (f *Form) Blame(status int, field, text string) {
 	if !slices.Contains([]string{"name", "capabilities", "restrictions", "rotation"}, field) {
 		field = ""
@@ -52,7 +52,8 @@ func (f *Form) Status() int {
 	return http.StatusBadRequest
 }
 
-// readCapabilities reads the name and the chosen capabilities, of which there must be one.
+// readCapabilities reads the name and the chosen capabilities, of which there must be
+// one.
 func (f *Form) readCapabilities(values url.Values, ifNone string) {
 	f.Properties.Name, f.Properties.Capabilities = values.Get("name"), nil
 	for _, name := range values["capabilities"] {
@@ -64,9 +65,9 @@ func (f *Form) readCapabilities(values url.Values, ifNone string) {
 	}
 }
 
-// readEditor reads the fields of an editor. Bounded, it lets nothing through that goes beyond
-// what was asked for: what a user changes on a page about somebody else's request must not
-// make the token more powerful.
+// readEditor reads the fields of an editor. Bounded, it lets nothing through that goes
+// beyond what was asked for: what a user changes on a page about somebody else's request
+// must not make the token more powerful.
 func (f *Form) readEditor(values url.Values, asked restriction.List, bounded bool) {
 	all := draftsOf(values)
 	action := values.Get("edit")

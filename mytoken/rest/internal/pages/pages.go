@@ -21,8 +21,9 @@ import (
 //go:embed html
 var builtin embed.FS
 
-// names are the files of the pages. Each is parsed together with base.html, the frame around
-// the page's own "title" and "content", and parts.html, the parts that several pages share.
+// names are the files of the pages. Each is parsed together with base.html, the frame
+// around the page's own "title" and "content", and parts.html, the parts that several
+// pages share.
 var names = []string{
 	"consent.html", "message.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "create.html", "created.html",
 }
@@ -138,8 +139,8 @@ func (p *Pages) render(name string, data any) ([]byte, error) {
 
 func (p *Pages) frame() frame { return frame{Base: p.cfg.Base, Home: p.cfg.Home} }
 
-// managing is the frame of a management page. Here is empty if the frame has no link to the
-// page.
+// managing is the frame of a management page. Here is empty if the frame has no link to
+// the page.
 func (p *Pages) managing(here string) frame {
 	f := p.frame()
 	f.Managing, f.Here = true, here
@@ -166,7 +167,8 @@ func (p *Pages) providers(chosen string) []provider {
 	return out
 }
 
-// providerName returns the name of a provider, or its issuer if it is no longer configured.
+// providerName returns the name of a provider, or its issuer if it is no longer
+// configured.
 func (p *Pages) providerName(iss string) string {
 	for _, each := range p.cfg.Issuer.Providers() {
 		if each.Upstream.IsIssuer(iss) {
@@ -176,8 +178,8 @@ func (p *Pages) providerName(iss string) string {
 	return iss
 }
 
-// knownScopes returns the scopes that a login at a provider requests if no clause names any.
-// An empty issuer stands for all providers.
+// knownScopes returns the scopes that a login at a provider requests if no clause names
+// any. An empty issuer stands for all providers.
 func (p *Pages) knownScopes(iss string) []string {
 	var all []string
 	for _, each := range p.cfg.Issuer.Providers() {

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// clauseTexts says in words what each clause demands. With counters it also says what is left
-// of the limits.
+// clauseTexts says in words what each clause demands. With counters it also says what is
+// left of the limits.
 func clauseTexts(list restriction.List, counters []mytoken.Counter) []clauseText {
 	var texts []clauseText
 	for i := range list {
@@ -52,8 +52,8 @@ func clauseLines(c *restriction.Clause) []string {
 	return lines
 }
 
-// leftLines says how often a clause was used and what is left of its limits. The limits of the
-// ancestors count too.
+// leftLines says how often a clause was used and what is left of its limits. The limits
+// of the ancestors count too.
 func leftLines(c mytoken.Counter) []string {
 	return []string{
 		leftLine(c.ATUsed, c.ATLeft, "access token"),
