@@ -14,19 +14,17 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // client speaks HTTP with the program, whatever host its URL names, and keeps cookies.
 func (p *portal) client() *http.Client {
 	p.t.Helper()
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	own, err := url.Parse(p.URL)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(address); host == own.Hostname() && own.Port() == "" {
 			address = p.address
@@ -60,13 +58,9 @@ func send(ctx context.Context, client *http.Client, method, address, media, body
 func (p *portal) api(path string, body any) (int, map[string]any) {
 	p.t.Helper()
 	text, err := json.Marshal(body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	status, answer, err := send(p.t.Context(), p.client(), http.MethodPost, p.URL+"/api/v0/"+path, "application/json", string(text))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	object := map[string]any{}
 	if answer != "" {
 		if err := json.Unmarshal([]byte(answer), &object); err != nil {

@@ -19,21 +19,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestBadFlags: the program says in one line what is wrong, before it serves anything.
 func TestBadFlags(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer taken.Close()
 	dir := t.TempDir()
 	damaged := filepath.Join(dir, "damaged")
 	file := filepath.Join(dir, "file")
-	if err := errors.Join(os.Mkdir(damaged, 0o700), os.WriteFile(filepath.Join(damaged, "server.key"), []byte("hunter2"), 0o600), os.WriteFile(file, []byte("hunter2"), 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, errors.Join(os.Mkdir(damaged, 0o700), os.WriteFile(filepath.Join(damaged, "server.key"), []byte("hunter2"), 0o600), os.WriteFile(file, []byte("hunter2"), 0o600)))
 	secret := "PORTAL_CLIENT_SECRET=hunter2-hunter2-hunter2"
 	real := []string{"-issuer", "https://op.example.org", "-client-id", "x"}
 	with := func(args ...string) []string { return append(append([]string{}, real...), args...) }
@@ -75,9 +74,7 @@ func TestBadFlags(t *testing.T) {
 			if _, failed := errors.AsType[*exec.ExitError](err); !failed || !strings.Contains(stderr.String(), c.want) || stdout.Len() > 0 {
 				t.Errorf("%v\n%s%s", err, &stdout, &stderr)
 			}
-			if strings.Contains(stdout.String()+stderr.String(), "hunter2") {
-				t.Errorf("a secret is shown: %s", &stderr)
-			}
+			assert.NotContains(t, stdout.String()+stderr.String(), "hunter2")
 		})
 	}
 }
@@ -102,14 +99,10 @@ func TestTLSBehindProxies(t *testing.T) {
 	transport := client.Transport.(*http.Transport)
 	transport.TLSClientConfig, transport.ForceAttemptHTTP2 = &tls.Config{RootCAs: roots}, true
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.URL+"/.well-known/mytoken-configuration", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	req.Header.Set("X-Forwarded-For", "198.51.100.9, 203.0.113.5, 192.0.2.8")
 	resp, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
 		t.Errorf("%s %s", resp.Proto, resp.Status)
@@ -122,25 +115,17 @@ func TestTLSBehindProxies(t *testing.T) {
 func certificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "portal"}, DNSNames: []string{"portal.example.org"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))

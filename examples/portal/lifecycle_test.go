@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -29,9 +31,7 @@ func startProvider(t *testing.T, opts optest.Options) *optest.Server {
 	t.Helper()
 	opts.Rotation = optest.RotateStrict
 	op, err := optest.Start(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { op.Close() })
 	return op
 }

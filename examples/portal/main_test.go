@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
@@ -29,9 +32,7 @@ func TestUpInOneCommand(t *testing.T) {
 	for _, name := range private(t, dir) {
 		if base := filepath.Base(name); base == "server.key" || base == "signing-key.pem" {
 			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			secrets = append(secrets, strings.TrimSpace(string(text)))
 			kept++
 		}
@@ -64,9 +65,7 @@ func TestGivenDirectory(t *testing.T) {
 func TestStartMessage(t *testing.T) {
 	p := start(t, nil)
 	for _, want := range []string{`instance: "` + p.URL + `"`, `portal: "` + p.provider + `"`, "mytoken MT --oidc"} {
-		if !strings.Contains(p.out.String(), want) {
-			t.Errorf("no %s in\n%s", want, p.out)
-		}
+		assert.Contains(t, p.out.String(), want)
 	}
 	for _, tool := range []string{"sh", "curl", "sed", "tee", "mktemp"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -85,9 +84,7 @@ func TestStartMessage(t *testing.T) {
 		t.Fatalf("%v\n%s%s", err, &stdout, &stderr)
 	}
 	for _, want := range []string{`"consent_uri":`, `"authorization_uri":`, "You are logged in", `"mytoken":"ey`, `"access_token":"ey`, `"valid":true`, `"healthy":true`} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("no %s in\n%s", want, &stdout)
-		}
+		assert.Contains(t, stdout.String(), want)
 	}
 	if got := strings.Count(p.errs.String(), "route=/api/v0/token/revoke status=204"); got != 1 {
 		t.Errorf("%d revocations\n%s", got, p.errs)
@@ -111,18 +108,14 @@ func TestCheck(t *testing.T) {
 // TestLines: a developer can read the whole service before lunch.
 func TestLines(t *testing.T) {
 	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	lines := 0
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		lines += bytes.Count(text, []byte("\n"))
 	}
 	if lines == 0 || lines >= 250 {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // binary is the program, built once.
@@ -77,9 +79,7 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 	p.cmd = command(t, environment, append([]string{"-listen", "127.0.0.1:0", "-health", "127.0.0.1:0"}, args...)...)
 	var pipes sync.WaitGroup
 	p.out, p.errs = p.collect(&pipes, p.cmd.StdoutPipe), p.collect(&pipes, p.cmd.StderrPipe)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.cmd.Start())
 	go func() {
 		pipes.Wait()
 		p.result = p.cmd.Wait()
@@ -109,9 +109,7 @@ func (p *portal) stop() {
 
 func (p *portal) terminate() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 }
 
 // wait waits for a good end.
@@ -134,9 +132,7 @@ type output struct {
 func (p *portal) collect(pipes *sync.WaitGroup, open func() (io.ReadCloser, error)) *output {
 	p.t.Helper()
 	r, err := open()
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	o := new(output)
 	o.more.L = &o.mu
 	pipes.Go(func() {
@@ -209,8 +205,6 @@ func private(t *testing.T, dir string) (names []string) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return names
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -58,9 +61,7 @@ func TestReplayedCodes(t *testing.T) {
 		}
 	}
 	back, err := optest.Login(t.Context(), to, "alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if r := b.open(back); r.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d %s", r.StatusCode, r.text)
 	}
@@ -86,13 +87,9 @@ func TestSwappedCodes(t *testing.T) {
 	for i, subject := range []string{"alice", "mallory"} {
 		consent, code := s.startNative(nil)
 		back, err := optest.Login(t.Context(), b.approve(consent, nil), subject)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		u, err := url.Parse(back)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		backs[i], polling[i] = *u, code
 	}
 	query, stolen := backs[0].Query(), backs[1].Query()
@@ -131,9 +128,7 @@ func TestNothingIsInjectedOnDemand(t *testing.T) {
 				t.Errorf("%s: %d times %s instead of %d: %s", text, got, tag, want, page)
 			}
 		}
-		if strings.Contains(page, "' onfocus") {
-			t.Errorf("%s: %s", text, page)
-		}
+		assert.NotContains(t, page, "' onfocus", text)
 	}
 }
 

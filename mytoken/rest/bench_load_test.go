@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -59,9 +62,7 @@ func (l *load) neighbour(b *testing.B, others ...func()) time.Duration {
 			wg.Go(f)
 		}
 		began := time.Now()
-		if err := l.one(l.bodies[0]); err != nil {
-			b.Fatal(err)
-		}
+		require.NoError(b, l.one(l.bodies[0]))
 		l.took = append(l.took, time.Since(began))
 		wg.Wait()
 	}
@@ -98,9 +99,7 @@ func BenchmarkSlowProvider(b *testing.B) {
 	b.Run("introspect", func(b *testing.B) {
 		idle := quick.neighbour(b)
 		others := repeat(connections, func() {
-			if err := slow.one(slow.bodies[0]); err != nil {
-				b.Error(err)
-			}
+			assert.NoError(b, slow.one(slow.bodies[0]))
 		})
 		b.ResetTimer()
 		loaded := quick.neighbour(b)

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -110,26 +112,16 @@ func directRefresh(b *testing.B, s *service) func(context.Context) error {
 	cfg := s.Provider.ClientConfig("http://localhost/redirect")
 	cfg.Clock = s.Clock.Now
 	upstream, err := oidcupstream.New(cfg)
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	verifier := strings.Repeat("v", 43)
 	target, err := upstream.AuthorizationURL(b.Context(), oidcupstream.AuthorizationRequest{State: strings.Repeat("s", 32), Nonce: "n", Verifier: verifier})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	back, err := optest.Login(b.Context(), target, "bench")
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	u, err := url.Parse(back)
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	tokens, err := upstream.Exchange(b.Context(), oidcupstream.ExchangeRequest{Code: u.Query().Get("code"), Verifier: verifier, Nonce: "n"})
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	return func(ctx context.Context) error {
 		_, err := upstream.Refresh(ctx, oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken, Scopes: tokens.Scopes})
 		return err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // TestManyClausesAreNotDecoded: the number of clauses refuses a request with 50,000 of
@@ -153,9 +155,7 @@ type connection struct {
 func (s *service) dial() *connection {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	s.t.Cleanup(func() { conn.Close() })
 	return &connection{conn, s.t, bufio.NewReader(conn)}
 }
@@ -163,14 +163,10 @@ func (s *service) dial() *connection {
 func (c *connection) read() *reply {
 	c.t.Helper()
 	resp, err := http.ReadResponse(c.reader, nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	require.NoError(c.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	require.NoError(c.t, err)
 	resp.Request = &http.Request{Method: "raw", URL: &url.URL{}}
 	return &reply{resp, string(text)}
 }
@@ -197,9 +193,7 @@ func TestSmuggling(t *testing.T) {
 			t.Fatal(err)
 		}
 		if half, ok := conn.Conn.(*net.TCPConn); ok {
-			if err := half.CloseWrite(); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, half.CloseWrite())
 		}
 		answers, err := io.ReadAll(conn.reader)
 		if err != nil && !strings.Contains(err.Error(), "reset") {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -39,9 +41,7 @@ func TestD03_LoginCSRF(t *testing.T) {
 	} {
 		to := attacker.approve(consent(), nil)
 		back, err := optest.Login(t.Context(), to, "mallory")
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for try, r := range map[string]*reply{
 			"navigation": victim.open(back),
 			"script":     victim.script(http.MethodGet, back, ""),
@@ -61,9 +61,7 @@ func TestD03_LoginCSRF(t *testing.T) {
 	}
 	// Programs cannot finish a web login either: it is bound to its browser.
 	back, err := optest.Login(t.Context(), attacker.approve(attacker.startWeb(nil), nil), "mallory")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if r := s.do(http.MethodGet, back, ""); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("a program: %d", r.StatusCode)
 	}

@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -27,9 +30,7 @@ var recorded = time.Unix(1795464992, 0)
 func TestCommandLineClient(t *testing.T) {
 	s := start(t, func(o *setup) { o.Clock = mytokentest.NewClock(recorded) })
 	text, err := os.ReadFile("testdata/clients/cli.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	names := map[string]string{"host": strings.TrimPrefix(s.URL, "http://"), "op": s.Provider.Issuer()}
 	var token string
 	for _, f := range parseArchive(string(text)).files {
@@ -53,9 +54,7 @@ func TestCommandLineClient(t *testing.T) {
 				t.Fatalf("%s: %d, %v", f.name, r.StatusCode, err)
 			}
 			u, err := url.Parse(back)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			names["back"] = u.RequestURI()
 		case "cli-01-mt-oidc 5":
 			if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/native?application=mytoken+client+on+vm" {
@@ -110,9 +109,7 @@ func (s *service) raw(f archived, names map[string]string) *reply {
 	}
 	head = strings.ReplaceAll(head, "{length}", fmt.Sprint(len(body)))
 	conn, err := net.Dial("tcp", names["host"])
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	defer conn.Close()
 	if _, err := io.WriteString(conn, strings.ReplaceAll(head, "\n", "\r\n")+"\r\n\r\n"+body); err != nil {
 		s.t.Fatal(err)
@@ -126,9 +123,7 @@ func (s *service) raw(f archived, names map[string]string) *reply {
 		s.t.Errorf("%s: transfer encoding %q", f.name, resp.TransferEncoding)
 	}
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return &reply{resp, string(data)}
 }
 
@@ -237,9 +232,7 @@ func (a *agent) onDemand(token string) {
 	}
 	script := a.do(http.MethodGet, "/static/ondemand.js", "")
 	for _, want := range []string{"window.approve(", "window.cancel("} {
-		if !strings.Contains(script.text, want) {
-			a.t.Errorf("the script does not call %s", want)
-		}
+		assert.Contains(a.t, script.text, want)
 	}
 	for _, bad := range []string{"function approve", "function cancel", "approve =", "cancel ="} {
 		if strings.Contains(script.text, bad) || strings.Contains(page.text, bad) {

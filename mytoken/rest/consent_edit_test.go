@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
@@ -178,9 +180,7 @@ func TestConsentInvalidInput(t *testing.T) {
 	b := s.browser()
 	f, _, polling := b.asked(nil) // without restrictions, so that every clause is allowed
 	page := b.send(f, "edit", "add")
-	if strings.Contains(page.text, `role="alert"`) {
-		t.Fatal(page.text)
-	}
+	require.NotContains(t, page.text, `role="alert"`)
 	f = formOf(t, page, "consent")
 	if r := b.send(f, "decision", "approve"); r.StatusCode != 400 || !strings.Contains(r.text, "says nothing, and would allow everything") || !strings.Contains(r.text, `href="#clause-1"`) {
 		t.Errorf("an empty clause: %d %s", r.StatusCode, r.text)

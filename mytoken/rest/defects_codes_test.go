@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -53,9 +55,7 @@ func TestD01_D02_CodesAreIndependent(t *testing.T) {
 	for range 50 {
 		consent, polling := s.startNative(nil)
 		to, err := url.Parse(s.browser().approve(consent, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all := []string{consent[strings.LastIndex(consent, "/")+1:], polling, to.Query().Get("state"), to.Query().Get("code_challenge"), to.Query().Get("nonce")}
 		for i, a := range all {
 			if seen[a] || len(a) < 20 {
@@ -64,9 +64,7 @@ func TestD01_D02_CodesAreIndependent(t *testing.T) {
 			seen[a] = true
 			for j, b := range all {
 				for at := 0; i != j && at+same <= len(a); at++ {
-					if strings.Contains(b, a[at:at+same]) {
-						t.Fatalf("codes %d and %d share %q", i, j, a[at:at+same])
-					}
+					require.NotContains(t, b, a[at:at+same])
 				}
 			}
 		}

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -115,9 +118,7 @@ func TestD78_TemplatesAreNotWritten(t *testing.T) {
 		}
 	}
 	got := s.do(http.MethodGet, "/api/v0/pt/profiles", "")
-	if !strings.Contains(got.text, `"agent"`) {
-		t.Error(got.text)
-	}
+	assert.Contains(t, got.text, `"agent"`)
 }
 
 // TestD79_D80_D81_Includes: an include that cannot be expanded refuses the request. It
@@ -206,9 +207,7 @@ func TestD86_DiscoveryIsShared(t *testing.T) {
 			if err == nil {
 				err = s.Issuer.Keys().Activate(key)
 			}
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 		}
 	}()
 	if got := inParallel(40, func(int) *reply { return s.do(http.MethodGet, "/.well-known/openid-configuration", "") }); got[200] != 40 {
@@ -281,9 +280,7 @@ func TestD87_InternalErrors(t *testing.T) {
 		var found bool
 		for line := range strings.Lines(s.Log.String()) {
 			var entry m
-			if err := json.Unmarshal([]byte(line), &entry); err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, json.Unmarshal([]byte(line), &entry))
 			if entry["request"] == id {
 				found = entry["level"] == "ERROR" && entry["status"] == 500.0 && (strings.Contains(line, "hunter2") || strings.Contains(line, "hunter3") && entry["stack"] != nil)
 			}
@@ -292,9 +289,7 @@ func TestD87_InternalErrors(t *testing.T) {
 			t.Errorf("no reason in the log for %s", id)
 		}
 	}
-	if strings.Contains(s.Log.String(), token) {
-		t.Error("the log holds the token")
-	}
+	assert.False(t, strings.Contains(s.Log.String(), token), "the log holds the token")
 	page := s.browser().open(s.URL + "/c/abcdefghijkmno")
 	if page.StatusCode != 404 {
 		t.Errorf("%d", page.StatusCode)

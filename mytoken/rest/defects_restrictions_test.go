@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -101,9 +104,7 @@ func TestD12_D13_AuthorizationRequest(t *testing.T) {
 	query := func(restrictions []m) url.Values {
 		consent, _ := s.startNative(m{"restrictions": restrictions})
 		to, err := url.Parse(s.browser().approve(consent, nil))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return to.Query()
 	}
 	q := query([]m{{"scope": "openid"}, {"usages_AT": 1}})
@@ -356,9 +357,7 @@ func TestD22_MaximumLifetime(t *testing.T) {
 		return s.post("/api/v0/token/my", body)
 	}
 	child := s.object(derive(m{"error_on_restrictions": true}), 200)
-	if encode(t, child["restrictions"]) != encode(t, got["restrictions"]) {
-		t.Errorf("%v", child)
-	}
+	assert.Equal(t, encode(t, got["restrictions"]), encode(t, child["restrictions"]), child)
 	_, polled = s.tokenAs("alice", nil)
 	if got := s.object(polled, 200); encode(t, got["restrictions"]) != encode(t, []m{{"exp": now + 3600}}) {
 		t.Errorf("%v", got)

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -85,9 +88,7 @@ func TestD33_DisabledActions(t *testing.T) {
 		s.fails(s.info(action, token, nil), 400, "invalid_request", "value '"+action+"' not valid for TokeninfoAction")
 	}
 	doc := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
-	if encode(t, doc["tokeninfo_endpoint_actions_supported"]) != `["introspect"]` {
-		t.Errorf("%v", doc)
-	}
+	assert.Equal(t, `["introspect"]`, encode(t, doc["tokeninfo_endpoint_actions_supported"]), doc)
 	none := start(t, func(o *setup) { o.rest.TokeninfoActions = []string{} })
 	doc = none.object(none.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
 	if doc["tokeninfo_endpoint"] != nil || doc["tokeninfo_endpoint_actions_supported"] != nil {
@@ -297,17 +298,11 @@ func TestD90_TokenProblemsAre401(t *testing.T) {
 func TestD91_D92_Keys(t *testing.T) {
 	for _, alg := range []mytoken.Algorithm{mytoken.ES256, mytoken.ES512, mytoken.EdDSA} {
 		key, err := mytoken.GenerateKey(alg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		next, err := mytoken.GenerateKey(mytoken.ES384)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		keys, err := mytoken.NewKeys(key, next.Public())
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.Keys = keys } })
 		token := s.token(mytoken.Properties{})
 		s.object(s.introspect(token), 200)
@@ -316,9 +311,7 @@ func TestD91_D92_Keys(t *testing.T) {
 		if len(set) != 2 || set[0].(m)["kid"] != key.ID() || doc["token_signing_alg_value"] != string(alg) {
 			t.Errorf("%s: %v, %v", alg, set, doc["token_signing_alg_value"])
 		}
-		if err := keys.Activate(next); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, keys.Activate(next))
 		doc = s.object(s.do(http.MethodGet, "/.well-known/openid-configuration", ""), 200)
 		if doc["token_signing_alg_value"] != "ES384" {
 			t.Errorf("after the change: %v", doc["token_signing_alg_value"])

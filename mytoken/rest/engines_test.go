@@ -8,6 +8,7 @@ import (
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
@@ -37,19 +38,13 @@ func (e engine) open(t testing.TB) store.Store {
 		return memstore.New()
 	}
 	db, err := sql.Open(e.driver, e.dsn(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(12)
 	db.SetMaxIdleConns(12)
-	if err := sqlstore.Migrate(t.Context(), db, e.dialect, sqlstore.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, sqlstore.Migrate(t.Context(), db, e.dialect, sqlstore.Options{}))
 	// As patient as possible: the machine may be busy with other things.
 	st, err := sqlstore.New(t.Context(), db, e.dialect, sqlstore.Options{BatchTimeout: 10 * time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return st
 }

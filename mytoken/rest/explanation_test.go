@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -98,9 +100,7 @@ func TestExplanationLevels(t *testing.T) {
 			byJWT, byShort := explaining(t, c.level).refusals()
 			for form, told := range map[string][]string{byJWT: c.jwt, byShort: c.short} {
 				for _, key := range []string{"nbf", "scope", "hosts", "cluster", "usages_AT"} {
-					if !strings.Contains(form, `"key":"`+key+`"`) {
-						t.Errorf("%s is not named: %s", key, form)
-					}
+					assert.Contains(t, form, `"key":"`+key+`"`, key)
 				}
 				for _, value := range everything {
 					if strings.Contains(form, value) != slices.Contains(told, value) {

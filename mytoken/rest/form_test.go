@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // form is a form of a page as a browser without scripts fills and sends it.
@@ -81,9 +83,7 @@ func (f *form) read() {
 // set fills an existing field. Without values it unchecks the field.
 func (f *form) set(t testing.TB, name string, values ...string) *form {
 	t.Helper()
-	if !strings.Contains(f.text, ` name="`+name+`"`) {
-		t.Fatalf("no field %q in %s", name, f.text)
-	}
+	require.Contains(t, f.text, ` name="`+name+`"`)
 	f.values[name] = values
 	return f
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 type fakeClock struct{ now time.Time }
@@ -15,9 +17,7 @@ func (c *fakeClock) Now() time.Time { return c.now }
 
 func newTestGuard(t *testing.T, limits GuessLimits) (*guessGuard, *fakeClock) {
 	t.Helper()
-	if err := limits.complete(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, limits.complete())
 	clock := &fakeClock{time.Unix(1_800_000_000, 0)}
 	return newGuessGuard(limits, clock.Now), clock
 }
@@ -90,9 +90,7 @@ func TestGoodCodesPass(t *testing.T) {
 	g, clock := newTestGuard(t, GuessLimits{PerAddress: 1, Overall: 1})
 	g.remember("made here", clock.now.Add(time.Minute))
 	q, err := g.admit(here, "seen here")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	q.settle(false, clock.now.Add(time.Minute))
 	g.try(here, "wrong", true)
 	for range 100 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -27,13 +29,9 @@ func TestD02_GuessingIsHopeless(t *testing.T) {
 		token := mytoken.NewSecret(s.token(mytoken.Properties{}))
 		for range 200 {
 			native, err := s.Issuer.StartNative(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			transfer, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: token, Client: mytokentest.Client})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			codes["polling"] = append(codes["polling"], native.PollingCode.Reveal())
 			codes["consent"] = append(codes["consent"], native.ConsentCode.Reveal())
 			codes["transfer"] = append(codes["transfer"], transfer.Code.Reveal())

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -74,17 +77,13 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Close())
 	})
 	if opts.rest.Logger == nil {
 		opts.rest.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
 	}
 	handler, err := rest.NewHandler(s.Issuer, opts.rest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server.Config.Handler = handler
 	if opts.wrap != nil {
 		server.Config.Handler = opts.wrap(handler)
@@ -132,9 +131,7 @@ func (s *service) with(client *http.Client, method, path, body string, header ..
 		path = s.URL + path
 	}
 	req, err := http.NewRequestWithContext(s.t.Context(), method, path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -151,14 +148,10 @@ func (s *service) with(client *http.Client, method, path, body string, header ..
 	copied := *client
 	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := copied.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return &reply{resp, string(text)}
 }
 
@@ -179,9 +172,7 @@ type m = map[string]any
 func encode(t testing.TB, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return string(text)
 }
 
@@ -223,9 +214,7 @@ func (s *service) tokenOf(subject string, props mytoken.Properties) string {
 		props.Capabilities = everything
 	}
 	issued, err := s.Login(s.t.Context(), subject, props)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return issued.Token.Reveal()
 }
 
@@ -238,9 +227,7 @@ type browser struct {
 func (s *service) browser() *browser {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return &browser{s, &http.Client{Jar: jar}}
 }
 
@@ -263,9 +250,7 @@ func (b *browser) script(method, address, body string, header ...string) *reply 
 func (b *browser) login(authorizationURI, subject string) *reply {
 	b.t.Helper()
 	back, err := optest.Login(b.t.Context(), authorizationURI, subject)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	require.NoError(b.t, err)
 	return b.open(back)
 }
 
@@ -317,16 +302,12 @@ func (s *service) restart(change func(*issuer.Config), opts rest.Options) *servi
 		change(&cfg)
 	}
 	iss, err := issuer.New(cfg)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
 	}
 	handler, err := rest.NewHandler(iss, opts)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	server := httptest.NewServer(handler)
 	s.t.Cleanup(server.Close)
 	other := *s

@@ -11,6 +11,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
@@ -85,9 +87,7 @@ func TestManageTransferCode(t *testing.T) {
 	if err != nil || !strings.Contains(created.text, `role="img" aria-label="QR code of the transfer code">`+string(drawing)+"<") {
 		t.Errorf("%v %s", err, created.text)
 	}
-	if strings.Contains(s.Log.String(), code[1]) {
-		t.Error("the log holds the code")
-	}
+	assert.False(t, strings.Contains(s.Log.String(), code[1]), "the log holds the code")
 	// Guessing from the same address does not stop the holder of the code.
 	guess := m{"grant_type": "transfer_code", "transfer_code": "abcdefghijkmno"}
 	s.fails(s.post("/api/v0/token/my", guess), 401, "invalid_token", "Bad polling or transfer code")

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -38,9 +41,7 @@ func (b *browser) logInToManage(subject string) *reply {
 		b.t.Fatalf("%d %s", back.StatusCode, back.text)
 	}
 	to, err := back.Location()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	require.NoError(b.t, err)
 	page := b.click(continues(b.t, b.open(to.String())))
 	if page.StatusCode != http.StatusOK || !strings.Contains(page.text, "<h1>Your tokens</h1>") || !strings.Contains(page.text, "<bdi>"+subject+"</bdi>") {
 		b.t.Fatalf("%d %s", page.StatusCode, page.text)
@@ -67,18 +68,14 @@ func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issu
 		props.Capabilities = everything
 	}
 	t, err := s.Login(s.t.Context(), subject, props)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return t
 }
 
 func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytoken.Issued {
 	s.t.Helper()
 	t, err := s.Issuer.Derive(s.t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: props})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	require.NoError(s.t, err)
 	return t
 }
 
@@ -110,9 +107,7 @@ func TestManageTokens(t *testing.T) {
 		"<li>only with the scopes compute</li><li>at most 5 access tokens</li>", "1 access token so far, 4 left", "Never used", "Does not end",
 		"If an old one is used again, all are revoked.", "<li>Obtain access tokens in your name, within the restrictions. <code>AT</code></li>",
 	} {
-		if !strings.Contains(flat, want) {
-			t.Errorf("no %q in %s", want, list.text)
-		}
+		assert.Contains(t, flat, want)
 	}
 	found := b.page("/manage?search=+GRAND")
 	if !strings.Contains(found.text, "<bdi>grandchild</bdi>") || !strings.Contains(found.text, "<bdi>laptop</bdi>") || strings.Contains(found.text, "<bdi>job</bdi>") || strings.Contains(found.text, "mytoken-web") {
@@ -127,9 +122,7 @@ func TestManageTokens(t *testing.T) {
 		"<h1><bdi>job</bdi></h1>", `<svg class="forecast"`, "1 access token so far, 4 left; 0 other uses so far, without limit", "<strong>access token obtained</strong>",
 		"<strong>created</strong>", `"><bdi>laptop</bdi></a>`, "from 127.0.0.1", child.ID.String(),
 	} {
-		if !strings.Contains(html.UnescapeString(page.text), want) {
-			t.Errorf("no %q in %s", want, page.text)
-		}
+		assert.Contains(t, html.UnescapeString(page.text), want)
 	}
 	s.Clock.Advance(2 * time.Hour)
 	if page := b.page("/manage/token" + queryID(child.ID)); !strings.Contains(page.text, "This token has expired") {
@@ -219,9 +212,7 @@ func TestManageSession(t *testing.T) {
 	b := s.manager("alice")
 	cookies := func(path string) map[string]string {
 		u, err := url.Parse(s.URL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		all := make(map[string]string)
 		for _, c := range b.client.Jar.Cookies(u) {
 			all[c.Name] = c.Value

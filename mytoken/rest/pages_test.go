@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -80,9 +82,7 @@ func TestPagesAreAccessible(t *testing.T) {
 			"<li>only for https://a.example</li><li>at most 1 access token</li>",
 		"<li>only from 192.0.2.0/24</li><li>at most 2 other uses</li>", "Any one of these 2 clauses has to be met",
 	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %q in %s", want, page)
-		}
+		assert.Contains(t, page, want)
 	}
 }
 
@@ -106,14 +106,10 @@ func accessible(t *testing.T, page *reply) {
 		}
 	}
 	for _, bad := range []string{"<style", " style=", " onclick", "javascript:"} {
-		if strings.Contains(page.text, bad) {
-			t.Errorf("%s: %s in %s", path, bad, page.text)
-		}
+		assert.NotContains(t, page.text, bad, path)
 	}
 	for _, script := range scriptTag.FindAllString(text, -1) {
-		if !strings.Contains(script, ` src="`) {
-			t.Errorf("%s: %s", path, script)
-		}
+		assert.Contains(t, script, ` src="`, path)
 	}
 	ids := make(map[string]bool)
 	for _, id := range idAttr.FindAllStringSubmatch(text, -1) {
@@ -217,9 +213,7 @@ func TestOwnConditions(t *testing.T) {
 		o.rest.Values = func(r *http.Request) map[string]any { return map[string]any{"badge": r.Header.Get("X-Badge")} }
 	})
 	token, err := s.Login(t.Context(), "alice", mytoken.Properties{Capabilities: everything})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	child := s.object(s.derive(token.Token.Reveal(), m{"restrictions": []m{{"badge": "blue"}}}), 200)
 	s.object(s.access(child["mytoken"], nil, "X-Badge", "blue"), 200)
 	s.refusedBy(s.access(child["mytoken"], nil, "X-Badge", "red"), "badge")
@@ -228,7 +222,5 @@ func TestOwnConditions(t *testing.T) {
 		t.Errorf("%v", got["restrictions"])
 	}
 	doc := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
-	if !strings.Contains(encode(t, doc["restriction_claims_supported"]), `"badge"`) {
-		t.Errorf("%v", doc)
-	}
+	assert.Contains(t, encode(t, doc["restriction_claims_supported"]), `"badge"`, doc)
 }

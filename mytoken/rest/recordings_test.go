@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // recording is what is known about a response of the reference server.
@@ -87,13 +89,9 @@ var sameAs = map[string]string{
 // and explain every difference.
 func TestRecordings(t *testing.T) {
 	text, err := os.ReadFile("testdata/recordings.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var recordings []recording
-	if err := json.Unmarshal(text, &recordings); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal(text, &recordings))
 	answers := goldenAnswers(t)
 	table := differences(t)
 	for _, r := range recordings {
@@ -132,15 +130,11 @@ type golden struct {
 func goldenAnswers(t *testing.T) map[string]golden {
 	t.Helper()
 	files, err := filepath.Glob("testdata/transcripts/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out := make(map[string]golden)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var asked []string
 		for _, f := range parseArchive(string(text)).files {
 			if strings.HasSuffix(f.name, " >") {
@@ -235,9 +229,7 @@ func fieldsOf(v any, path string) (out []string) {
 func differences(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/differences.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out := make(map[string]string)
 	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")

@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
@@ -41,12 +44,8 @@ func TestStandardEndpoints(t *testing.T) {
 		got := s.object(exchange(c.ask), 200)
 		claims := s.object(s.introspect(got["access_token"]), 200)["token"].(m)
 		var want any
-		if err := json.Unmarshal([]byte(c.want), &want); err != nil {
-			t.Fatal(err)
-		}
-		if encode(t, claims["restrictions"]) != encode(t, want) {
-			t.Errorf("%v: %v", c.ask, claims["restrictions"])
-		}
+		require.NoError(t, json.Unmarshal([]byte(c.want), &want))
+		assert.Equal(t, encode(t, want), encode(t, claims["restrictions"]))
 	}
 	for name, c := range map[string]struct {
 		ask  url.Values

@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
@@ -76,17 +79,13 @@ func TestTranscripts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			a := parseArchive(string(text))
 			p := newPlayer(t, start(t, scenarios[name]...))
 			got := p.play(a)
 			p.checkLog()
 			if *update {
-				if err := os.WriteFile(file, []byte(got.String()), 0o666); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, os.WriteFile(file, []byte(got.String()), 0o666))
 				return
 			}
 			for i, f := range a.files {
@@ -123,18 +122,14 @@ func newPlayer(t *testing.T, s *service) *player {
 // provider. // proves P9
 func (p *player) checkLog() {
 	log := p.Log.String()
-	if !strings.Contains(log, `"route":`) {
-		p.t.Error("nothing was logged")
-	}
+	assert.Contains(p.t, log, `"route":`, "nothing was logged")
 	for value, name := range p.names {
 		kind, _, _ := strings.Cut(strings.Trim(name, "{}"), ":")
 		secret := value
 		switch kind {
 		case "url", "back":
 			u, err := url.Parse(value)
-			if err != nil {
-				p.t.Fatal(err)
-			}
+			require.NoError(p.t, err)
 			secret = u.Query().Get("state")
 		case "jwt", "short", "polling", "transfer", "consent", "login":
 		default:
@@ -145,9 +140,7 @@ func (p *player) checkLog() {
 		}
 	}
 	for _, secret := range p.Provider.Secrets() {
-		if strings.Contains(log, secret) {
-			p.t.Error("the log holds a secret of the provider")
-		}
+		assert.False(p.t, strings.Contains(log, secret), "the log holds a secret of the provider")
 	}
 }
 
@@ -192,17 +185,13 @@ func (p *player) step(step, text string) string {
 	switch words[0] {
 	case "ADVANCE":
 		d, err := time.ParseDuration(words[1])
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, err)
 		p.Clock.Advance(d)
 		return ""
 	case "FOLLOW":
 		r := p.send("GET " + strings.TrimPrefix(words[1], p.URL) + " HTTP/1.1\n")
 		u, err := r.Location()
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, err)
 		p.name("{back}", u.RequestURI())
 		return ""
 	case "LOGIN":
@@ -216,9 +205,7 @@ func (p *player) step(step, text string) string {
 			p.t.Fatalf("%s: %v", step, err)
 		}
 		u, err := url.Parse(back)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, err)
 		p.name("{back}", u.RequestURI())
 		return ""
 	}
@@ -239,15 +226,11 @@ func (p *player) send(text string) *reply {
 	}
 	prefix := strings.TrimPrefix(p.URL, "http://"+strings.TrimPrefix(p.values["{host}"], ""))
 	req, err := http.NewRequestWithContext(p.t.Context(), words[0], "http://"+p.values["{host}"]+prefix+strings.TrimPrefix(words[1], prefix), strings.NewReader(strings.TrimSuffix(body, "\n")))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	req.Header.Set("User-Agent", "transcript/1")
 	if len(lines) > 1 {
 		header, err := textproto.NewReader(bufio.NewReader(strings.NewReader(strings.Join(lines[1:], "\r\n") + "\r\n\r\n"))).ReadMIMEHeader()
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		require.NoError(p.t, err)
 		for name, values := range header {
 			req.Header[name] = values
 		}
@@ -262,14 +245,10 @@ func (p *player) send(text string) *reply {
 	}
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	require.NoError(p.t, err)
 	for _, c := range resp.Cookies() {
 		if c.MaxAge < 0 {
 			delete(p.cookies, c.Name)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 )
@@ -25,9 +26,7 @@ func files(pairs ...string) fstest.MapFS {
 func load(t *testing.T, pairs ...string) *profile.Set {
 	t.Helper()
 	set, err := profile.Load(files(pairs...), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return set
 }
 
@@ -262,9 +261,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add(seed)
 	}
 	set, err := profile.Load(files(operator...), nil)
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, request string) {
 		once, err := set.Request([]byte(request))
 		if err != nil {

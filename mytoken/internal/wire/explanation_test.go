@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -32,9 +34,7 @@ func TestExplanation(t *testing.T) {
 		t.Fatalf("%s, %v", text, err)
 	}
 	var read wire.Error
-	if err := wire.Unmarshal(text, &read); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, wire.Unmarshal(text, &read))
 	explanation.Earliest = restriction.At(at) // rounded up: earlier would be too early
 	explanation.Clauses[1].Objections[0].Err = nil
 	if got := read.Explanation.Explanation(); !reflect.DeepEqual(got, explanation) {
