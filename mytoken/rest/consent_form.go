@@ -1,10 +1,8 @@
 package rest
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -56,12 +54,6 @@ func consentForm(c *call, data []byte) (*answer, error) {
 	return c.toProvider(login)
 }
 
-// toProvider answers with the page that leads to the provider.
-func (c *call) toProvider(login *issuer.Login) (*answer, error) {
-	c.setCookie(c.loginCookie(login))
-	return c.message(http.StatusOK, pages.Message{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
-}
-
 // readConsent reads what the user made of a request.
 func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*pages.ConsentForm, error) {
 	if to := values.Get("oidc_issuer"); to != "" && !sameIssuer(to, asked.Provider) {
@@ -102,58 +94,4 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
 	}
 	return nil
-}
-
-// maxFormFields bounds the fields of a form with an editor.
-const maxFormFields = 1024
-
-// form reads a form that only the service's own pages may send.
-func (c *call) form() (url.Values, error) {
-	if err := c.sameSite(); err != nil {
-		return nil, err
-	}
-	data, err := c.body()
-	if err != nil {
-		return nil, err
-	}
-	return parseForm(data)
-}
-
-func parseForm(data []byte) (url.Values, error) {
-	if bytes.Count(data, []byte("&")) >= maxFormFields {
-		return nil, errTooMany
-	}
-	values, err := url.ParseQuery(string(data))
-	if err != nil {
-		return nil, errForm
-	}
-	return values, nil
-}
-
-// again shows a form again as the user left it.
-func again(form interface {
-	Status() int
-	Page() ([]byte, error)
-}) (*answer, error) {
-	page, err := form.Page()
-	return html(form.Status(), page, err)
-}
-
-// blame shows an error next to the form if the user can do something about it: correct
-// the input, or wait for a provider that does not answer. It reports whether it did so.
-func blame(form *pages.Form, err error) bool {
-	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
-		return false
-	}
-	p, field := problemOf(err), ""
-	if _, upstream := errors.AsType[*issuer.UpstreamError](err); upstream {
-		p.text = "Your provider does not answer as it should. Please try again later."
-	} else if p.code != wire.ErrorInvalidRequest {
-		return false
-	}
-	if request, ok := errors.AsType[*issuer.RequestError](err); ok {
-		field = request.Field
-	}
-	form.Blame(p.status, field, p.text)
-	return true
 }

@@ -223,3 +223,20 @@ func TestD77_PollingIsNotLimited(t *testing.T) {
 		s.fails(s.poll(polling), 428, "authorization_pending", "")
 	}
 }
+
+// TestD04_CodesAreErased: a redeemed or expired code leaves nothing behind that any
+// endpoint could redeem again. // proves P7
+func TestD04_CodesAreErased(t *testing.T) {
+	s := start(t)
+	polling := s.loggedIn(nil, nil)
+	token := s.object(s.poll(polling), 200)["mytoken"]
+	if r := s.post("/api/v0/token/revoke", m{"token": polling, "recursive": true}); r.StatusCode != 204 {
+		t.Fatalf("%d", r.StatusCode)
+	}
+	s.object(s.access(token, nil), 200) // the code is not the token any more
+	pending := s.loggedIn(nil, nil)
+	if r := s.post("/api/v0/token/revoke", m{"token": pending}); r.StatusCode != 204 {
+		t.Fatalf("%d", r.StatusCode)
+	}
+	s.fails(s.poll(pending), 401, "invalid_token", "Bad polling or transfer code")
+}

@@ -83,3 +83,16 @@ func TestD59_ScopesAreCopied(t *testing.T) {
 	}
 	require.Equal(t, scopes, s.Issuer.Providers()[0].Upstream.Scopes())
 }
+
+// TestD94_LinksChangeNothing: a mail scanner that opens a link changes nothing.
+func TestD94_LinksChangeNothing(t *testing.T) {
+	s := start(t)
+	consent, polling := s.startNative(nil)
+	for _, path := range []string{consent, consent + "?decision=approve", s.URL + "/native/abort?application=x", s.URL + "/actions?action=verify_email&code=x"} {
+		for range 2 {
+			s.do(http.MethodGet, path, "")
+			s.do(http.MethodHead, path, "")
+		}
+	}
+	s.fails(s.poll(polling), 428, "authorization_pending", "")
+}

@@ -365,3 +365,39 @@ func TestD22_MaximumLifetime(t *testing.T) {
 	s.fails(derive(m{"restrictions": []m{{"exp": now + 7200, "scope": "openid"}}, "error_on_restrictions": true}), 400, "invalid_request",
 		"requested restrictions are not subset of original restrictions")
 }
+
+// dns is a resolver with fixed answers.
+type dns struct{ names, addrs map[string]string }
+
+func (d dns) LookupAddr(_ context.Context, addr string) ([]string, error) {
+	if name, ok := d.names[addr]; ok {
+		return []string{name}, nil
+	}
+	return nil, nil
+}
+
+func (d dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if addr, ok := d.addrs[host]; ok {
+		return []netip.Addr{netip.MustParseAddr(addr)}, nil
+	}
+	return nil, nil
+}
+
+// TestD16_NamesAreConfirmed: control of the reverse zone of an address is not enough to
+// satisfy a name. // proves P2
+func TestD16_NamesAreConfirmed(t *testing.T) {
+	s := start(t, behindProxy, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			c.Restrictions.Resolver = dns{
+				names: map[string]string{"192.0.2.7": "node.example.org.", "198.51.100.7": "node.example.org."},
+				addrs: map[string]string{"node.example.org": "192.0.2.7", "node.example.org.": "192.0.2.7"},
+			}
+		}
+	})
+	for _, host := range []string{"node.example.org", "*.example.org"} {
+		token := s.token(list(restriction.Clause{Hosts: []string{host}}))
+		s.object(s.access(token, nil, "X-Forwarded-For", "192.0.2.7"), 200)
+		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "198.51.100.7"), "hosts")
+		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "192.0.2.8"), "hosts")
+	}
+}

@@ -1,69 +1,15 @@
 package rest_test
 
 import (
-	"context"
 	"net/http"
-	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
-	"github.com/mytoken-go/sdk/restriction"
 )
-
-// TestD04_CodesAreErased: a redeemed or expired code leaves nothing behind that any
-// endpoint could redeem again. // proves P7
-func TestD04_CodesAreErased(t *testing.T) {
-	s := start(t)
-	polling := s.loggedIn(nil, nil)
-	token := s.object(s.poll(polling), 200)["mytoken"]
-	if r := s.post("/api/v0/token/revoke", m{"token": polling, "recursive": true}); r.StatusCode != 204 {
-		t.Fatalf("%d", r.StatusCode)
-	}
-	s.object(s.access(token, nil), 200) // the code is not the token any more
-	pending := s.loggedIn(nil, nil)
-	if r := s.post("/api/v0/token/revoke", m{"token": pending}); r.StatusCode != 204 {
-		t.Fatalf("%d", r.StatusCode)
-	}
-	s.fails(s.poll(pending), 401, "invalid_token", "Bad polling or transfer code")
-}
-
-// dns is a resolver with fixed answers.
-type dns struct{ names, addrs map[string]string }
-
-func (d dns) LookupAddr(_ context.Context, addr string) ([]string, error) {
-	if name, ok := d.names[addr]; ok {
-		return []string{name}, nil
-	}
-	return nil, nil
-}
-
-func (d dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	if addr, ok := d.addrs[host]; ok {
-		return []netip.Addr{netip.MustParseAddr(addr)}, nil
-	}
-	return nil, nil
-}
-
-// TestD16_NamesAreConfirmed: control of the reverse zone of an address is not enough to
-// satisfy a name. // proves P2
-func TestD16_NamesAreConfirmed(t *testing.T) {
-	s := start(t, behindProxy, func(o *setup) {
-		o.Config = func(c *issuer.Config) {
-			c.Restrictions.Resolver = dns{
-				names: map[string]string{"192.0.2.7": "node.example.org.", "198.51.100.7": "node.example.org."},
-				addrs: map[string]string{"node.example.org": "192.0.2.7", "node.example.org.": "192.0.2.7"},
-			}
-		}
-	})
-	for _, host := range []string{"node.example.org", "*.example.org"} {
-		token := s.token(list(restriction.Clause{Hosts: []string{host}}))
-		s.object(s.access(token, nil, "X-Forwarded-For", "192.0.2.7"), 200)
-		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "198.51.100.7"), "hosts")
-		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "192.0.2.8"), "hosts")
-	}
-}
 
 // TestD51_D52_D54_ProviderRotates: a provider that revokes everything when an old refresh
 // token appears never sees one, however many requests come at once. // proves P5
@@ -108,15 +54,97 @@ func TestD55_IDToken(t *testing.T) {
 	}
 }
 
-// TestD94_LinksChangeNothing: a mail scanner that opens a link changes nothing.
-func TestD94_LinksChangeNothing(t *testing.T) {
-	s := start(t)
-	consent, polling := s.startNative(nil)
-	for _, path := range []string{consent, consent + "?decision=approve", s.URL + "/native/abort?application=x", s.URL + "/actions?action=verify_email&code=x"} {
-		for range 2 {
-			s.do(http.MethodGet, path, "")
-			s.do(http.MethodHead, path, "")
+// onRefresh makes the provider fail refreshes.
+func onRefresh(fault optest.Fault) func(*setup) {
+	return func(o *setup) {
+		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
+			if p.Endpoint == optest.EndpointRefresh {
+				return fault
+			}
+			return optest.Fault{}
 		}
 	}
-	s.fails(s.poll(polling), 428, "authorization_pending", "")
+}
+
+// TestD53_D60_ProviderErrors: a broken answer of the provider is no success, and its
+// statuses do not become the service's.
+func TestD53_D60_ProviderErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  optest.Fault
+		status int
+		code   string
+	}{
+		"page of HTML":       {optest.Fault{FailBefore: 502}, 502, "oidc_error"},
+		"HTML with 404":      {optest.Fault{FailBefore: 404}, 502, "oidc_error"},
+		"empty access token": {optest.Fault{EmptyAccessToken: true}, 502, "oidc_error"},
+		"no connection":      {optest.Fault{LoseRequest: true}, 502, "oidc_error"},
+		"invalid_scope":      {optest.Fault{Refuse: "invalid_scope", RefuseText: "no such scope"}, 400, "oidc_error"},
+		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 401, "invalid_token"},
+		"invalid_client":     {optest.Fault{Refuse: "invalid_client"}, 502, "oidc_error"},
+	} {
+		s := start(t, onRefresh(c.fault))
+		got := s.object(s.access(s.token(mytoken.Properties{}), nil), c.status)
+		if got["error"] != c.code || got["access_token"] != nil {
+			t.Errorf("%s: %v", name, got)
+		}
+		if name == "invalid_scope" && got["error_description"] != "invalid_scope: no such scope" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestD57_OfflineAccess: a refresh requests the scopes that the client requests.
+func TestD57_OfflineAccess(t *testing.T) {
+	s := start(t)
+	if got := s.object(s.access(s.token(mytoken.Properties{}), m{"scope": "openid"}), 200); got["scope"] != "openid" {
+		t.Errorf("%v", got)
+	}
+	for _, e := range s.Provider.Record() {
+		if e.Kind == optest.Refreshed && slices.Contains(e.Scopes, "offline_access") {
+			t.Errorf("%v", e)
+		}
+	}
+}
+
+// TestD62_DeadGrants: once the provider has ended a login, the service does not ask
+// again.
+func TestD62_DeadGrants(t *testing.T) {
+	s := start(t)
+	token := s.token(mytoken.Properties{})
+	s.Provider.EndGrants("alice")
+	for range 3 {
+		s.fails(s.access(token, nil), 401, "invalid_token", "No refresh token attached")
+	}
+	if n := s.Provider.Count(optest.Refused); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+}
+
+// TestD103_ProviderDown: a provider that is down delays and fails only its own logins and
+// access tokens.
+func TestD103_ProviderDown(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			upstream, err := oidcupstream.New(oidcupstream.Config{
+				Issuer: "http://127.0.0.1:1/", ClientID: "x", Auth: oidcupstream.PublicClient(), RedirectURL: c.Issuer + "/redirect",
+			})
+			if err != nil {
+				panic(err)
+			}
+			c.Providers = append(c.Providers, issuer.Provider{Upstream: upstream})
+		}
+	})
+	s.object(s.access(s.token(mytoken.Properties{}), nil), 200)
+	got := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
+	if len(got["providers_supported"].([]any)) != 2 {
+		t.Errorf("%v", got["providers_supported"])
+	}
+	uri := s.object(s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": "http://127.0.0.1:1"}), 200)["consent_uri"].(string)
+	failed := s.object(s.do(http.MethodPost, uri, "{}"), 503)
+	if failed["error"] != "oidc_error" {
+		t.Errorf("%v", failed)
+	}
+	if r := s.do(http.MethodGet, uri, ""); r.StatusCode != 200 {
+		t.Errorf("and then the code is gone: %d", r.StatusCode)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -18,77 +17,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
-	"github.com/mytoken-go/sdk/oidcupstream"
-	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 )
-
-// onRefresh makes the provider fail refreshes.
-func onRefresh(fault optest.Fault) func(*setup) {
-	return func(o *setup) {
-		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
-			if p.Endpoint == optest.EndpointRefresh {
-				return fault
-			}
-			return optest.Fault{}
-		}
-	}
-}
-
-// TestD53_D60_ProviderErrors: a broken answer of the provider is no success, and its
-// statuses do not become the service's.
-func TestD53_D60_ProviderErrors(t *testing.T) {
-	for name, c := range map[string]struct {
-		fault  optest.Fault
-		status int
-		code   string
-	}{
-		"page of HTML":       {optest.Fault{FailBefore: 502}, 502, "oidc_error"},
-		"HTML with 404":      {optest.Fault{FailBefore: 404}, 502, "oidc_error"},
-		"empty access token": {optest.Fault{EmptyAccessToken: true}, 502, "oidc_error"},
-		"no connection":      {optest.Fault{LoseRequest: true}, 502, "oidc_error"},
-		"invalid_scope":      {optest.Fault{Refuse: "invalid_scope", RefuseText: "no such scope"}, 400, "oidc_error"},
-		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 401, "invalid_token"},
-		"invalid_client":     {optest.Fault{Refuse: "invalid_client"}, 502, "oidc_error"},
-	} {
-		s := start(t, onRefresh(c.fault))
-		got := s.object(s.access(s.token(mytoken.Properties{}), nil), c.status)
-		if got["error"] != c.code || got["access_token"] != nil {
-			t.Errorf("%s: %v", name, got)
-		}
-		if name == "invalid_scope" && got["error_description"] != "invalid_scope: no such scope" {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// TestD57_OfflineAccess: a refresh requests the scopes that the client requests.
-func TestD57_OfflineAccess(t *testing.T) {
-	s := start(t)
-	if got := s.object(s.access(s.token(mytoken.Properties{}), m{"scope": "openid"}), 200); got["scope"] != "openid" {
-		t.Errorf("%v", got)
-	}
-	for _, e := range s.Provider.Record() {
-		if e.Kind == optest.Refreshed && slices.Contains(e.Scopes, "offline_access") {
-			t.Errorf("%v", e)
-		}
-	}
-}
-
-// TestD62_DeadGrants: once the provider has ended a login, the service does not ask
-// again.
-func TestD62_DeadGrants(t *testing.T) {
-	s := start(t)
-	token := s.token(mytoken.Properties{})
-	s.Provider.EndGrants("alice")
-	for range 3 {
-		s.fails(s.access(token, nil), 401, "invalid_token", "No refresh token attached")
-	}
-	if n := s.Provider.Count(optest.Refused); n != 1 {
-		t.Errorf("the provider was asked %d times", n)
-	}
-}
 
 // TestD63_Resource: resource is an alias of audience that may be repeated, in both
 // formats.
@@ -352,33 +283,4 @@ func TestD99_D101_Formats(t *testing.T) {
 	file := strings.Replace(multipart, `name="mytoken"`, `name="mytoken"; filename="x"`, 1)
 	s.fails(s.do(http.MethodPost, "/api/v0/token/access", file, "Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", "the body is not a form")
 	s.fails(s.do(http.MethodPost, "/api/v0/token/access", multipart, "Content-Type", "multipart/form-data"), 400, "invalid_request", "the body is not a form")
-}
-
-// TestD103_ProviderDown: a provider that is down delays and fails only its own logins and
-// access tokens.
-func TestD103_ProviderDown(t *testing.T) {
-	s := start(t, func(o *setup) {
-		o.Config = func(c *issuer.Config) {
-			upstream, err := oidcupstream.New(oidcupstream.Config{
-				Issuer: "http://127.0.0.1:1/", ClientID: "x", Auth: oidcupstream.PublicClient(), RedirectURL: c.Issuer + "/redirect",
-			})
-			if err != nil {
-				panic(err)
-			}
-			c.Providers = append(c.Providers, issuer.Provider{Upstream: upstream})
-		}
-	})
-	s.object(s.access(s.token(mytoken.Properties{}), nil), 200)
-	got := s.object(s.do(http.MethodGet, "/.well-known/mytoken-configuration", ""), 200)
-	if len(got["providers_supported"].([]any)) != 2 {
-		t.Errorf("%v", got["providers_supported"])
-	}
-	uri := s.object(s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": "http://127.0.0.1:1"}), 200)["consent_uri"].(string)
-	failed := s.object(s.do(http.MethodPost, uri, "{}"), 503)
-	if failed["error"] != "oidc_error" {
-		t.Errorf("%v", failed)
-	}
-	if r := s.do(http.MethodGet, uri, ""); r.StatusCode != 200 {
-		t.Errorf("and then the code is gone: %d", r.StatusCode)
-	}
 }
