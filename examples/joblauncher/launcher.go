@@ -101,10 +101,10 @@ func (l *launcher) revokeOrphans(ctx context.Context) error {
 		return err
 	}
 	for _, child := range tree.Roots[0].Children {
-		if child.Revoked || slices.ContainsFunc(rows, func(r *row) bool { return r.MomID == child.MomID }) {
+		if child.Revoked || slices.ContainsFunc(rows, func(r *row) bool { return r.MomID == child.ID.String() }) {
 			continue
 		}
-		if err := l.user.RevokeByID(ctx, child.MomID, true); err != nil {
+		if err := l.user.RevokeByID(ctx, child.ID, true); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	r.State, r.MomID, r.Restrictions, r.Due = running, token.MomID, token.Restrictions, now.Add(j.Steps[0].Start)
+	r.State, r.MomID, r.Restrictions, r.Due = running, token.ID.String(), token.Restrictions, now.Add(j.Steps[0].Start)
 	if err := l.table.submit(ctx, r, token.Token); err != nil {
 		return err
 	}

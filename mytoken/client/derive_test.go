@@ -16,7 +16,7 @@ import (
 func TestDeriveForThisHost(t *testing.T) {
 	s := start(t, nil)
 	token := s.token(mytoken.Properties{})
-	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
+	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: mytoken.Properties{
 		Restrictions: restriction.List{{Hosts: []string{"this"}, Scopes: []string{"compute"}}},
 	}})
 	require.NoError(t, err)
@@ -26,7 +26,7 @@ func TestDeriveForThisHost(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[{"scope":"compute profile","hosts":["192.0.2.1"]}]}`))
 	}}
-	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: client.Properties{
+	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: mytoken.Properties{
 		Restrictions: restriction.List{{Hosts: []string{"THIS"}, Scopes: []string{"compute"}}},
 	}})
 	var wider *client.WiderError
@@ -45,18 +45,20 @@ func TestEmptyListsAreRefused(t *testing.T) {
 		answer(w, http.StatusOK, map[string]any{"mytoken": "a-token", "mytoken_type": "token"})
 	}}
 	c := f.client(t, nil)
-	for name, properties := range map[string]client.Properties{
-		"Capabilities":                {Capabilities: capability.Set{}},
-		"Restrictions":                {Restrictions: restriction.List{}},
+	for name, req := range map[string]client.LoginRequest{
+		"Capabilities":                {Properties: mytoken.Properties{Capabilities: capability.Set{}}},
+		"Restrictions":                {Properties: mytoken.Properties{Restrictions: restriction.List{}}},
 		"RestrictionsJSON":            {RestrictionsJSON: []byte{}},
 		"RestrictionsJSON of none":    {RestrictionsJSON: []byte("[ ]\n")},
 		"RestrictionsJSON of nothing": {RestrictionsJSON: []byte(" null")},
 		"Include":                     {Include: []string{}},
-		"both":                        {Restrictions: restriction.List{}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
+		"both":                        {Properties: mytoken.Properties{Restrictions: restriction.List{}}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
 	} {
-		_, err := c.StartLogin(t.Context(), client.LoginRequest{Properties: properties})
+		_, err := c.StartLogin(t.Context(), req)
 		require.ErrorIs(t, err, client.ErrEmptyList, name)
-		_, err = c.Derive(t.Context(), aToken, client.DeriveRequest{Properties: properties})
+		_, err = c.Derive(t.Context(), aToken, client.DeriveRequest{
+			Properties: req.Properties, RestrictionsJSON: req.RestrictionsJSON, Include: req.Include,
+		})
 		require.ErrorIs(t, err, client.ErrEmptyList, name)
 	}
 }

@@ -74,7 +74,7 @@ func TestDiscoveryErrorsName(t *testing.T) {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
 	require.NoError(t, err)
 	_, err = c.Metadata(t.Context())
-	require.EqualError(t, err, "client: discovery of https://mytoken.example.org: status 404")
+	require.EqualError(t, err, "client: discovery of https://mytoken.example.org: the server answered with status 404")
 
 	document := new(fake).discovery()
 	document["providers_supported"] = []any{map[string]any{"issuer": "https://a.example"}, map[string]any{"issuer": "https://b.example"}}

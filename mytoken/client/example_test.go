@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -28,12 +29,12 @@ func ExampleClient_StartLogin() {
 	}
 	login, err := c.StartLogin(ctx, client.LoginRequest{
 		Application: "data mover",
-		Properties: client.Properties{
-			Name:             "laptop",
-			Capabilities:     capability.Set{capability.AT, capability.CreateMytoken},
-			RestrictionsJSON: []byte(`[{"exp":"+7d","scope":"storage.read"}]`),
-			Rotation:         &client.Rotation{OnAT: true},
+		Properties: mytoken.Properties{
+			Name:         "laptop",
+			Capabilities: capability.Set{capability.AT, capability.CreateMytoken},
+			Rotation:     &mytoken.Rotation{OnAT: true},
 		},
+		RestrictionsJSON: []byte(`[{"exp":"+7d","scope":"storage.read"}]`),
 	})
 	if err != nil {
 		panic(err)
@@ -62,7 +63,7 @@ func ExampleHolder_TokenSource() {
 	defer os.Remove(path)
 	defer os.Remove(path + ".lock")
 	store := client.NewFileStore(path)
-	if err := store.Save(ctx, client.NewSecret("the-mytoken-that-the-user-got")); err != nil {
+	if err := store.Save(ctx, mytoken.NewSecret("the-mytoken-that-the-user-got")); err != nil {
 		panic(err)
 	}
 
@@ -87,8 +88,8 @@ func ExampleHolder_Derive() {
 	if err != nil {
 		panic(err)
 	}
-	mine := c.NewHolder(client.NewMemoryStore(client.NewSecret("the-mytoken-that-the-user-got")))
-	job, err := mine.Derive(context.Background(), client.DeriveRequest{Properties: client.Properties{
+	mine := c.NewHolder(client.NewMemoryStore(mytoken.NewSecret("the-mytoken-that-the-user-got")))
+	job, err := mine.Derive(context.Background(), client.DeriveRequest{Properties: mytoken.Properties{
 		Name:         "job 7",
 		Capabilities: capability.Set{capability.AT},
 		Restrictions: restriction.List{{Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(3)}},
@@ -106,7 +107,7 @@ func ExampleIntrospection_ForecastToken() {
 	if err != nil {
 		panic(err)
 	}
-	info, err := c.Introspect(context.Background(), client.NewSecret("the-mytoken-that-the-user-got"))
+	info, err := c.Introspect(context.Background(), mytoken.NewSecret("the-mytoken-that-the-user-got"))
 	if err != nil {
 		panic(err)
 	}
@@ -149,7 +150,7 @@ func ExampleKeep() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "bt_u1000")
 	err = client.Keep(ctx, client.KeepConfig{
-		Holder: c.NewHolder(client.NewMemoryStore(client.NewSecret("the-mytoken-of-the-job"))),
+		Holder: c.NewHolder(client.NewMemoryStore(mytoken.NewSecret("the-mytoken-of-the-job"))),
 		Path:   path,
 		Early:  10 * time.Minute,
 		Changed: func(s client.KeepState) {
@@ -177,7 +178,7 @@ func ExampleError() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = c.AccessToken(context.Background(), client.NewSecret("a-mytoken-for-later"), client.AccessTokenRequest{})
+	_, err = c.AccessToken(context.Background(), mytoken.NewSecret("a-mytoken-for-later"), client.AccessTokenRequest{})
 	var refused *client.Error
 	var lost *client.NetworkError
 	switch {

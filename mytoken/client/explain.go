@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -28,7 +29,7 @@ type ExplainRequest struct {
 // tokeninfo:introspect. The action is not in the protocol: a server that does not know
 // it gives an error that wraps [ErrUnsupported]. It counts as no use, and is repeated
 // where that helps.
-func (c *Client) Explain(ctx context.Context, token Secret, req ExplainRequest) (*restriction.Explanation, error) {
+func (c *Client) Explain(ctx context.Context, token mytoken.Secret, req ExplainRequest) (*restriction.Explanation, error) {
 	const operation = "explain"
 	m, err := c.Metadata(ctx)
 	if err != nil {
@@ -52,14 +53,6 @@ func (c *Client) Explain(ctx context.Context, token Secret, req ExplainRequest) 
 		return nil, &AnswerError{Operation: operation, Reason: "there is no explanation"}
 	}
 	return readExplanation(body.Explanation, token), nil
-}
-
-// Explain is [Client.Explain] with the token held.
-func (h *Holder) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
-	return held(ctx, h, useUncounted, func(ctx context.Context, c *Client, token Secret) (*restriction.Explanation, *Token, error) {
-		out, err := c.Explain(ctx, token, req)
-		return out, nil, err
-	})
 }
 
 // readExplanation reads what a server told, which is nil if it told nothing. Its texts

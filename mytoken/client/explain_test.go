@@ -67,7 +67,7 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, dry.Earliest.IsNever())
 
-	_, err = s.client.AccessToken(ctx, client.NewSecret(token.Reveal()+"x"), client.AccessTokenRequest{})
+	_, err = s.client.AccessToken(ctx, mytoken.NewSecret(token.Reveal()+"x"), client.AccessTokenRequest{})
 	require.ErrorAs(t, err, &refused)
 	require.Nil(t, refused.Explanation)
 }
@@ -107,7 +107,7 @@ func TestExplainElsewhere(t *testing.T) {
 	explain := func() (*restriction.Explanation, error) {
 		c, err := client.New(client.Config{Issuer: server.URL, Attempts: 1})
 		require.NoError(t, err)
-		return c.Explain(t.Context(), client.NewSecret("a-mytoken"), client.ExplainRequest{})
+		return c.Explain(t.Context(), mytoken.NewSecret("a-mytoken"), client.ExplainRequest{})
 	}
 	_, err := explain()
 	require.ErrorIs(t, err, client.ErrUnsupported)
@@ -122,7 +122,7 @@ func TestExplainElsewhere(t *testing.T) {
 	answer = `{"mytoken_explanation":` + evil + `}`
 	got, err := explain()
 	require.NoError(t, err)
-	require.Equal(t, []restriction.Objection{{Key: "n[2Jbf", Need: client.NewSecret("a-mytoken").String() + "x"}}, got.Clauses[0].Objections)
+	require.Equal(t, []restriction.Objection{{Key: "n[2Jbf", Need: mytoken.NewSecret("a-mytoken").String() + "x"}}, got.Clauses[0].Objections)
 	require.Equal(t, "k", got.Objection.Key)
 	answer = `!{"error":"usage_restricted","mytoken_explanation":` + evil + `}`
 	_, err = explain()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
@@ -161,10 +162,10 @@ func (f *fake) client(t testing.TB, change func(*client.Config)) *client.Client 
 }
 
 // jwt makes a mytoken with a rotation, which nobody signed.
-func jwt(seq int, rotation string) client.Secret {
+func jwt(seq int, rotation string) mytoken.Secret {
 	payload := fmt.Sprintf(`{"token_type":"mytoken","seq_no":%d,"rotation":%s}`, seq, rotation)
 	encode := base64.RawURLEncoding.EncodeToString
-	return client.NewSecret(encode([]byte(`{"alg":"ES512","typ":"MT+JWT"}`)) + "." + encode([]byte(payload)) + ".c2ln")
+	return mytoken.NewSecret(encode([]byte(`{"alg":"ES512","typ":"MT+JWT"}`)) + "." + encode([]byte(payload)) + ".c2ln")
 }
 
 // failingStore fails to save while it is told to.
@@ -173,7 +174,7 @@ type failingStore struct {
 	fails error
 }
 
-func (s *failingStore) Save(ctx context.Context, token client.Secret) error {
+func (s *failingStore) Save(ctx context.Context, token mytoken.Secret) error {
 	if s.fails != nil {
 		return s.fails
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // FileStore keeps a mytoken in a file, as text. Processes on one machine may share
@@ -48,29 +49,29 @@ func (s *FileStore) target() string {
 
 // Load reads the token. A file that others than its owner may read or write is
 // refused, where the system has such permissions.
-func (s *FileStore) Load(context.Context) (Secret, error) {
+func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
 	f, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Secret{}, fmt.Errorf("%w: %w", ErrNoToken, err)
+		return mytoken.Secret{}, fmt.Errorf("%w: %w", ErrNoToken, err)
 	} else if err != nil {
-		return Secret{}, fmt.Errorf("client: token file: %w", err)
+		return mytoken.Secret{}, fmt.Errorf("client: token file: %w", err)
 	}
 	defer f.Close()
 	if err := checkPrivate(f); err != nil {
-		return Secret{}, fmt.Errorf("client: token file %s: %w", s.path, err)
+		return mytoken.Secret{}, fmt.Errorf("client: token file %s: %w", s.path, err)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
 	if err != nil {
-		return Secret{}, fmt.Errorf("client: token file: %w", err)
+		return mytoken.Secret{}, fmt.Errorf("client: token file: %w", err)
 	}
 	token := strings.TrimSpace(string(text))
 	switch {
 	case token == "":
-		return Secret{}, fmt.Errorf("%w: the file %s is empty", ErrNoToken, s.path)
+		return mytoken.Secret{}, fmt.Errorf("%w: the file %s is empty", ErrNoToken, s.path)
 	case len(text) > maxTokenFile || strings.ContainsFunc(token, isNotTokenRune):
-		return Secret{}, fmt.Errorf("client: the file %s holds no token", s.path)
+		return mytoken.Secret{}, fmt.Errorf("client: the file %s holds no token", s.path)
 	}
-	return NewSecret(token), nil
+	return mytoken.NewSecret(token), nil
 }
 
 // isNotTokenRune: JWTs and short tokens are made of visible ASCII characters.
@@ -90,7 +91,7 @@ func checkPrivate(f *os.File) error {
 }
 
 // Save replaces the file in one step, with permissions for the owner alone.
-func (s *FileStore) Save(_ context.Context, token Secret) error {
+func (s *FileStore) Save(_ context.Context, token mytoken.Secret) error {
 	path := s.target()
 	s.sweep.Do(func() { durable.Sweep(path, time.Now()) })
 	if err := durable.Write(path, []byte(token.Reveal()+"\n")); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
@@ -32,7 +33,7 @@ func TestFileStore(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrNoToken)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	for _, text := range []string{"first", "second"} {
-		require.NoError(t, s.Save(ctx, client.NewSecret(text)))
+		require.NoError(t, s.Save(ctx, mytoken.NewSecret(text)))
 		token, err := client.NewFileStore(path).Load(ctx)
 		require.NoError(t, err)
 		require.Equal(t, text, token.Reveal())
@@ -141,7 +142,7 @@ func TestLeftoversAreSwept(t *testing.T) {
 
 func TestMemoryStore(t *testing.T) {
 	ctx := t.Context()
-	s := client.NewMemoryStore(client.Secret{})
+	s := client.NewMemoryStore(mytoken.Secret{})
 	_, err := s.Load(ctx)
 	require.ErrorIs(t, err, client.ErrNoToken)
 	require.NoError(t, s.Save(ctx, aToken))

@@ -17,14 +17,12 @@ import (
 func TestLogin(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
-	rotation := &client.Rotation{OnAT: true, Lifetime: 3600}
+	rotation := &mytoken.Rotation{OnAT: true, Lifetime: 3600}
 	end := s.Clock.Now().Add(24 * time.Hour)
 	login, err := s.client.StartLogin(ctx, client.LoginRequest{
-		Application: "a test",
-		Properties: client.Properties{
-			Name: "mine", Capabilities: everything, Rotation: rotation,
-			RestrictionsJSON: []byte(`[{"exp":"+1d","scope":"openid compute","usages_AT":10}]`),
-		},
+		Application:      "a test",
+		Properties:       mytoken.Properties{Name: "mine", Capabilities: everything, Rotation: rotation},
+		RestrictionsJSON: []byte(`[{"exp":"+1d","scope":"openid compute","usages_AT":10}]`),
 	})
 	require.NoError(t, err)
 	require.Equal(t, 5*time.Second, login.Interval)
@@ -39,7 +37,7 @@ func TestLogin(t *testing.T) {
 	token, err := login.Wait(ctx)
 	require.NoError(t, err)
 	require.NoError(t, token.Unread)
-	require.Equal(t, "token", token.Type)
+	require.Equal(t, mytoken.ResponseToken, token.Type)
 	require.Equal(t, everything, token.Capabilities)
 	require.Equal(t, rotation, token.Rotation)
 	require.Len(t, token.Restrictions, 1)
@@ -97,7 +95,7 @@ func TestUses(t *testing.T) {
 	require.Equal(t, at.Token.Reveal(), at.OAuth2().AccessToken)
 
 	list := restriction.List{{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(2), Expires: s.Clock.Now().Add(time.Hour).Unix()}}
-	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{
+	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: mytoken.Properties{
 		Name: "child", Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Restrictions: list,
 	}})
 	require.NoError(t, err)
@@ -111,10 +109,10 @@ func TestUses(t *testing.T) {
 	info, err := s.client.Introspect(ctx, child.Token)
 	require.NoError(t, err)
 	require.True(t, info.Valid)
-	require.Equal(t, child.MomID, info.MomID)
+	require.Equal(t, child.ID, info.ID)
 	require.Equal(t, "child", info.Claims.Name)
 	require.Equal(t, "alice", info.Claims.OIDCSubject)
-	require.Equal(t, []client.Used{{AT: 1}}, info.Claims.Used)
+	require.Equal(t, []restriction.Usage{{AT: 1}}, info.Used)
 	require.True(t, list.Equal(info.Claims.Restrictions))
 
 	history, err := s.client.History(ctx, token)
@@ -124,12 +122,12 @@ func TestUses(t *testing.T) {
 	tree, err := s.client.Subtree(ctx, token)
 	require.NoError(t, err)
 	require.Equal(t, "child", tree.Roots[0].Children[0].Name)
-	require.Equal(t, child.MomID, tree.Roots[0].Children[0].MomID)
+	require.Equal(t, child.ID, tree.Roots[0].Children[0].ID)
 	all, err := s.client.List(ctx, token)
 	require.NoError(t, err)
 	require.Equal(t, "parent", all.Roots[0].Name)
 
-	_, err = s.client.RevokeByID(ctx, token, child.MomID, false)
+	_, err = s.client.RevokeByID(ctx, token, child.ID, false)
 	require.NoError(t, err)
 	_, err = s.client.Introspect(ctx, child.Token)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
@@ -153,16 +151,16 @@ func TestTransfer(t *testing.T) {
 	_, err = s.client.Redeem(ctx, code.Code)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 
-	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{Response: client.ResponseTransferCode}})
+	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}})
 	require.NoError(t, err)
 	require.True(t, child.Token.IsEmpty())
 	got, err = s.client.Redeem(ctx, child.TransferCode)
 	require.NoError(t, err)
-	require.Equal(t, child.MomID, got.MomID)
+	require.Equal(t, child.ID, got.ID)
 
-	child, err = s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{MaxTokenLength: 100}})
+	child, err = s.client.Derive(ctx, token, client.DeriveRequest{Response: mytoken.Response{MaxLength: 100}})
 	require.NoError(t, err)
-	require.Equal(t, "short_token", child.Type)
+	require.Equal(t, mytoken.ResponseShortToken, child.Type)
 	_, err = s.client.AccessToken(ctx, child.Token, client.AccessTokenRequest{})
 	require.NoError(t, err)
 }
@@ -180,9 +178,9 @@ func TestTemplates(t *testing.T) {
 		require.NotEmpty(t, list[0].Payload)
 	}
 	token := s.token(mytoken.Properties{})
-	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
-		Include: []string{"web-default"}, RestrictionsJSON: []byte(`["1d"]`),
-	}, Adjust: true})
+	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{
+		Include: []string{"web-default"}, RestrictionsJSON: []byte(`["1d"]`), Adjust: true,
+	})
 	require.NoError(t, err)
 	require.Equal(t, s.Clock.Now().Add(24*time.Hour), child.Expires)
 }

@@ -47,7 +47,7 @@ func TestForecastToken(t *testing.T) {
 	require.True(t, want.Rotation.Issued.Equal(got.Rotation.Issued))
 
 	// What the server did not say is not known.
-	info.Claims.Capabilities, info.Claims.Used = nil, nil
+	info.Claims.Capabilities, info.Used = nil, nil
 	require.Nil(t, info.ForecastToken().Capabilities)
 	require.Nil(t, info.ForecastToken().Used)
 }

@@ -93,7 +93,7 @@ func start(t testing.TB, change func(*setup)) *server {
 }
 
 // token logs alice in and returns her token.
-func (s *server) token(props mytoken.Properties) client.Secret {
+func (s *server) token(props mytoken.Properties) mytoken.Secret {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything
@@ -104,7 +104,7 @@ func (s *server) token(props mytoken.Properties) client.Secret {
 }
 
 // finish is what the user does in her browser; rotation is what she agrees to.
-func (s *server) finish(ctx context.Context, consentURI string, rotation *client.Rotation) {
+func (s *server) finish(ctx context.Context, consentURI string, rotation *mytoken.Rotation) {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
@@ -151,5 +151,5 @@ func (s *server) generation(store client.TokenStore) uint64 {
 	require.NoError(s.t, err)
 	info, err := s.client.Introspect(s.t.Context(), token)
 	require.NoError(s.t, err)
-	return info.Claims.Generation
+	return info.Claims.Seq
 }

@@ -32,7 +32,7 @@ func TestHolderRotates(t *testing.T) {
 		func() error {
 			child, err := h.Derive(ctx, client.DeriveRequest{})
 			require.NoError(t, err)
-			return h.RevokeByID(ctx, child.MomID, true)
+			return h.RevokeByID(ctx, child.ID, true)
 		},
 	} {
 		before := s.generation(store)
@@ -160,11 +160,11 @@ func TestRaceLost(t *testing.T) {
 // lateStore shows an old token for a while.
 type lateStore struct {
 	*client.MemoryStore
-	first client.Secret
+	first mytoken.Secret
 	loads atomic.Int32
 }
 
-func (s *lateStore) Load(ctx context.Context) (client.Secret, error) {
+func (s *lateStore) Load(ctx context.Context) (mytoken.Secret, error) {
 	if s.loads.Add(1) <= 2 {
 		return s.first, nil
 	}
@@ -213,7 +213,7 @@ func TestUnexpectedRotation(t *testing.T) {
 // successor is kept then.
 func TestUnexpectedRotationIsSavedLater(t *testing.T) {
 	var store *failingStore
-	var saved []client.Secret // at each request
+	var saved []mytoken.Secret // at each request
 	generation := 1
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		token, err := store.Load(t.Context())

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -46,7 +47,7 @@ func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 	if cfg.Early < 0 || cfg.Process < 0 {
 		return nil, errors.New("client: a limit of a keeper is negative")
 	}
-	cfg.Early = orElse(cfg.Early, defaultKeepEarly)
+	cfg.Early = cmp.Or(cfg.Early, defaultKeepEarly)
 	if cfg.Path == "" {
 		var err error
 		if cfg.Path, err = bearer.Path(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -54,7 +55,7 @@ func TestKeepFindsFile(t *testing.T) {
 		require.NoError(t, bearer.Write(path, left)) // it has ended
 		keep(t, f, path, nil).end()
 
-		for _, other := range []client.Secret{client.NewSecret("nobody-knows-when-it-ends"), jwtUntil(time.Now().Add(time.Hour))} {
+		for _, other := range []mytoken.Secret{mytoken.NewSecret("nobody-knows-when-it-ends"), jwtUntil(time.Now().Add(time.Hour))} {
 			require.NoError(t, bearer.Write(path, other))
 			k = keep(t, f, path, nil)
 			k.stop()
@@ -65,9 +66,9 @@ func TestKeepFindsFile(t *testing.T) {
 }
 
 // jwtUntil is an access token that says when it ends.
-func jwtUntil(end time.Time) client.Secret {
+func jwtUntil(end time.Time) mytoken.Secret {
 	payload := fmt.Sprintf(`{"exp":%d.5}`, end.Unix())
-	return client.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
+	return mytoken.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
 }
 
 // The file goes at the end, also while a request is under way.
@@ -114,7 +115,7 @@ func TestKeepOthersFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
 		k := keep(t, &fake{life: time.Hour}, path, nil)
-		require.NoError(t, bearer.Write(path, client.NewSecret("another-token")))
+		require.NoError(t, bearer.Write(path, mytoken.NewSecret("another-token")))
 		k.stop()
 		require.NoError(t, <-k.ended)
 		require.FileExists(t, path)

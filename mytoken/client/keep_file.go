@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
@@ -15,7 +16,7 @@ func (k *Keeper) find() {
 		return
 	}
 	if expires, ok := peekExpiry(token.Reveal()); ok {
-		k.token, k.turn, k.found = &AccessToken{Token: token, Expires: expires}, k.now(), true
+		k.token, k.turn, k.found = &AccessToken{AccessToken: mytoken.AccessToken{Token: token, Expires: expires}}, k.now(), true
 	}
 }
 

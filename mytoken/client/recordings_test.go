@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // exchange is a request to the reference server 0.10.2 and its answer, as recorded; of
@@ -29,13 +29,13 @@ type exchange struct {
 }
 
 // mytoken is the token that the recorded request presents.
-func (e *exchange) mytoken() client.Secret {
+func (e *exchange) mytoken() mytoken.Secret {
 	for _, name := range []string{"mytoken", "token"} {
 		if text, ok := e.Request[name].(string); ok {
-			return client.NewSecret(text)
+			return mytoken.NewSecret(text)
 		}
 	}
-	return client.Secret{}
+	return mytoken.Secret{}
 }
 
 func recordings(t *testing.T) map[string]*exchange {

@@ -10,10 +10,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-var aToken = client.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
+var aToken = mytoken.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
 
 // What is repeated, and what is not: a request for an access token that may have reached
 // the server would be a second use.
