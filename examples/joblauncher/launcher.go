@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
@@ -82,7 +83,7 @@ func (l *launcher) logIn(ctx context.Context) error {
 	if !errors.Is(err, client.ErrNoToken) {
 		return err
 	}
-	token, err := l.client.Redeem(ctx, client.NewSecret(strings.TrimSpace(string(code))))
+	token, err := l.client.Redeem(ctx, mytoken.NewSecret(strings.TrimSpace(string(code))))
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	}
 	r := &row{ID: j.ID, State: refused, Submitted: now, Due: now}
 	if verdict.Answer == plan.Breaks {
-		if err := l.table.submit(ctx, r, client.Secret{}); err != nil {
+		if err := l.table.submit(ctx, r, mytoken.Secret{}); err != nil {
 			return err
 		}
 		return l.say(ctx, j.ID, "is not submitted\n"+verdict.String())
@@ -154,7 +155,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	token, err := l.user.Derive(ctx, client.DeriveRequest{Properties: client.Properties{
+	token, err := l.user.Derive(ctx, client.DeriveRequest{Properties: mytoken.Properties{
 		Name: "job " + j.ID, Capabilities: capability.Set{capability.AT, capability.TokeninfoIntrospect},
 		Restrictions: list, Rotation: rotation(j),
 	}})
@@ -169,11 +170,11 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 }
 
 // rotation of the token of a job: with each use, unless the job has a copy.
-func rotation(j *job) *client.Rotation {
+func rotation(j *job) *mytoken.Rotation {
 	if j.Pass == passMytoken {
 		return nil
 	}
-	return &client.Rotation{OnAT: true, AutoRevoke: true}
+	return &mytoken.Rotation{OnAT: true, AutoRevoke: true}
 }
 
 // say reports to the user, and waits until it is printed.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/mytoken-go/sdk/examples/internal/database"
 	"github.com/mytoken-go/sdk/examples/internal/keyfile"
-	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -81,7 +81,7 @@ type row struct {
 }
 
 // submit keeps a new job together with its mytoken, or neither.
-func (t *table) submit(ctx context.Context, r *row, token client.Secret) error {
+func (t *table) submit(ctx context.Context, r *row, token mytoken.Secret) error {
 	restrictions, err := json.Marshal(r.Restrictions)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -21,15 +22,15 @@ func TestTable(t *testing.T) {
 		ID: "j", State: running, MomID: "m", Submitted: begin.Local(), Due: begin.Add(time.Minute).Local(),
 		Restrictions: restriction.List{{Scopes: []string{scopeRead}, UsagesAT: restriction.Usages(2)}}, Used: []restriction.Usage{},
 	}
-	require.NoError(t, table.submit(ctx, r, client.NewSecret("first")))
-	require.Error(t, table.submit(ctx, r, client.NewSecret("again")), "a job is submitted once")
+	require.NoError(t, table.submit(ctx, r, mytoken.NewSecret("first")))
+	require.Error(t, table.submit(ctx, r, mytoken.NewSecret("again")), "a job is submitted once")
 	r.Step, r.Done, r.Used = 1, 2, []restriction.Usage{{AT: 1}}
 	require.NoError(t, table.update(ctx, r))
 
 	tokens := table.tokens("j")
 	unlock, err := tokens.Lock(ctx)
 	require.NoError(t, err)
-	require.NoError(t, tokens.Save(ctx, client.NewSecret("second")))
+	require.NoError(t, tokens.Save(ctx, mytoken.NewSecret("second")))
 	unlock()
 	require.NoError(t, table.Close())
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
@@ -19,7 +20,7 @@ type execer interface {
 	ExecContext(context.Context, string, ...any) (sql.Result, error)
 }
 
-func (t *table) put(ctx context.Context, db execer, name string, token client.Secret) error {
+func (t *table) put(ctx context.Context, db execer, name string, token mytoken.Secret) error {
 	sealed, err := t.box.Seal(place(name), []byte(token.Reveal()))
 	if err != nil {
 		return err
@@ -28,16 +29,16 @@ func (t *table) put(ctx context.Context, db execer, name string, token client.Se
 	return err
 }
 
-func (t *table) get(ctx context.Context, name string) (client.Secret, error) {
+func (t *table) get(ctx context.Context, name string) (mytoken.Secret, error) {
 	var sealed []byte
 	err := t.db.QueryRowContext(ctx, "SELECT sealed FROM tokens WHERE name=?", name).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return client.Secret{}, client.ErrNoToken
+		return mytoken.Secret{}, client.ErrNoToken
 	} else if err != nil {
-		return client.Secret{}, err
+		return mytoken.Secret{}, err
 	}
 	token, err := t.box.Open(place(name), sealed)
-	return client.NewSecret(string(token)), err
+	return mytoken.NewSecret(string(token)), err
 }
 
 // forget removes a token.
@@ -55,10 +56,12 @@ type tokenStore struct {
 }
 
 // Load implements client.TokenStore.
-func (s tokenStore) Load(ctx context.Context) (client.Secret, error) { return s.table.get(ctx, s.name) }
+func (s tokenStore) Load(ctx context.Context) (mytoken.Secret, error) {
+	return s.table.get(ctx, s.name)
+}
 
 // Save implements client.TokenStore: what it has kept survives kill -9 and a power cut.
-func (s tokenStore) Save(ctx context.Context, token client.Secret) error {
+func (s tokenStore) Save(ctx context.Context, token mytoken.Secret) error {
 	return s.table.put(ctx, s.table.db, s.name, token)
 }
 

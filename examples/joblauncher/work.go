@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -27,7 +28,7 @@ const (
 type worker struct {
 	desk, storage string
 	client        *client.Client // nil: it finds access tokens
-	mytoken       client.Secret
+	mytoken       mytoken.Secret
 }
 
 // work is the process of a step: it does one thing after the other, and asks the
@@ -51,7 +52,7 @@ func work(ctx context.Context, things []string) error {
 		if w.client, err = client.New(client.Config{Issuer: os.Getenv(issuerVariable), Clock: deskClock{ctx, w.desk}, Timeout: time.Minute, Attempts: 1}); err != nil {
 			return err
 		}
-		w.mytoken = client.NewSecret(token)
+		w.mytoken = mytoken.NewSecret(token)
 	}
 	for _, thing := range things {
 		said, err := w.do(ctx, thing)
@@ -119,14 +120,14 @@ func (w *worker) exchange(ctx context.Context, method, name, scope, body string)
 }
 
 // accessToken finds an access token, each time anew: a file may have been replaced.
-func (w *worker) accessToken(ctx context.Context, scope string) (client.Secret, error) {
+func (w *worker) accessToken(ctx context.Context, scope string) (mytoken.Secret, error) {
 	if w.client == nil {
 		found, err := bearer.Discover()
 		return found.Token, err
 	}
 	got, err := w.client.AccessToken(ctx, w.mytoken, client.AccessTokenRequest{Scopes: []string{scope}, Audiences: []string{storageAudience}})
 	if err != nil {
-		return client.Secret{}, err
+		return mytoken.Secret{}, err
 	}
 	return got.Token, nil
 }
