@@ -57,7 +57,7 @@ func (c *Client) Explain(ctx context.Context, token mytoken.Secret, req ExplainR
 
 // readExplanation reads what a server told, which is nil if it told nothing. Its texts
 // are made fit for logs and terminals.
-func readExplanation(e *wire.Explanation, secrets ...Secret) *restriction.Explanation {
+func readExplanation(e *wire.Explanation, secrets ...mytoken.Secret) *restriction.Explanation {
 	if e == nil {
 		return nil
 	}
