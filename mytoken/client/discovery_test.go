@@ -43,7 +43,7 @@ func TestDiscoveryCache(t *testing.T) {
 // A server without an endpoint, and a document that is somebody else's.
 func TestDiscoveryRefused(t *testing.T) {
 	for name, c := range map[string]struct{ key, value, text string }{
-		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document is that of another issuer, "https://elsewhere.example"`},
+		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document names another issuer, "https://elsewhere.example": set Config.Issuer to it if you trust it`},
 		"plain http":         {"access_token_endpoint", "http://mytoken.example.org/access", "plain http"},
 		"not a URL":          {"mytoken_endpoint", "/my", "absolute"},
 		"malformed document": {"providers_supported", "x", "malformed"},

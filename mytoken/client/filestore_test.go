@@ -45,9 +45,9 @@ func TestFileStore(t *testing.T) {
 func TestFileStoreBadFiles(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":      {" \n", "empty"},
-		"two tokens": {"planted1\nplanted2", "holds no token"},
-		"binary":     {"planted\x00", "holds no token"},
-		"long":       {strings.Repeat("planted", 10000), "holds no token"},
+		"two tokens": {"planted1\nplanted2", "the content is not a mytoken"},
+		"binary":     {"planted\x00", "the content is not a mytoken"},
+		"long":       {strings.Repeat("planted", 10000), "the content is not a mytoken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "token")

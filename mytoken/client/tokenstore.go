@@ -6,33 +6,33 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// TokenStore keeps one mytoken for all who use it. The token may be rotated by any of
-// them: whoever uses it holds the lock from before it loads the token until it has
-// saved the successor.
+// TokenStore keeps one mytoken for all programs that use it. Each of them may get the token
+// rotated. So each holds the lock from before it loads the token until it has saved the
+// successor.
 //
 // All methods may be called concurrently.
 type TokenStore interface {
-	// Load returns the token, or an error that wraps [ErrNoToken] if there is
-	// none. It may be called without the lock.
+	// Load returns the token. If there is none, the error wraps [ErrNoToken]. Callers need
+	// not hold the lock.
 	Load(context.Context) (mytoken.Secret, error)
-	// Save replaces the token. When it returns nil, the token survives a crash;
-	// when it fails, the old one is still there or the new one is. Its caller
-	// holds the lock.
+	// Save replaces the token. Once it has returned nil, the token survives a crash. If it
+	// returns an error, the store holds the old token or the new one. The caller holds the
+	// lock.
 	Save(context.Context, mytoken.Secret) error
-	// Lock waits until it is the only holder of the lock, among all processes
-	// that use the store, or until the context ends. A lock ends with its
-	// process. unlock is called once.
+	// Lock waits until its caller is the only one, in all processes that use the store,
+	// to hold the lock. It returns an error if the context ends first. The lock of a
+	// process that ends is released. The caller calls unlock once.
 	Lock(context.Context) (unlock func(), err error)
 }
 
-// MemoryStore keeps a mytoken in memory: for tests, and for programs that keep it
-// elsewhere. Use [NewMemoryStore].
+// MemoryStore keeps a mytoken in memory. It serves tests, and programs that store the token
+// elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] says.
 type MemoryStore struct {
 	lock  chan struct{}
 	token chan mytoken.Secret
 }
 
-// NewMemoryStore returns a store that holds the token; the empty secret is none.
+// NewMemoryStore returns a store that holds the token. The empty secret means no token.
 func NewMemoryStore(token mytoken.Secret) *MemoryStore {
 	s := &MemoryStore{lock: make(chan struct{}, 1), token: make(chan mytoken.Secret, 1)}
 	s.token <- token
