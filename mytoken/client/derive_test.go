@@ -12,7 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// A child for this host alone: what that is, the server knows.
+// Only the server knows which host "this" is. Derive accepts the address that it puts there.
 func TestDeriveForThisHost(t *testing.T) {
 	s := start(t, nil)
 	token := s.token(mytoken.Properties{})
@@ -22,7 +22,7 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"127.0.0.1"}, child.Restrictions[0].Hosts)
 
-	// A child that is too wide in something else is found all the same.
+	// Derive still finds a child that is too wide in another key.
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[{"scope":"compute profile","hosts":["192.0.2.1"]}]}`))
 	}}
@@ -35,8 +35,8 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.Equal(t, 1, f.count("/revoke"))
 }
 
-// What is left of a list is never nothing at all: the server would take an empty one
-// for no restriction, or for everything that the parent may do. Nothing is sent.
+// A list that has lost its last entry is refused, and nothing is sent. The server would
+// read an empty list as no restriction, or as all that the parent may do.
 //
 // proves P1
 func TestEmptyListsAreRefused(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// An error of the server is found by errors.As, with all that it says.
+// errors.As finds an error of the server, with all that it says.
 func TestErrorsOfTheServer(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		w.Header().Set("X-Request-Id", "request-7")
@@ -35,8 +35,8 @@ func TestErrorsOfTheServer(t *testing.T) {
 	require.False(t, client.IsCode(err, client.CodeInvalidToken))
 }
 
-// Answers that are not of the protocol.
-func TestStrangeAnswers(t *testing.T) {
+// Answers that break the protocol give errors that say so, and do not grow with the answer.
+func TestAnswersThatBreakTheProtocol(t *testing.T) {
 	text := func(status int, body string) func(http.ResponseWriter, *http.Request, map[string]any) {
 		return func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 			w.Header().Set("Location", "https://elsewhere.example/steal")
@@ -46,7 +46,7 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, map[string]any)
-		status int // of an *Error; 0: an *AnswerError
+		status int // of the *Error; 0 expects an *AnswerError
 		text   string
 	}{
 		"a redirect":            {text(307, ""), 0, "the redirect 307: the client follows none"},
@@ -74,8 +74,8 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
-// What cannot be read of an answer does not take the token with it.
-func TestTokenInAStrangeAnswer(t *testing.T) {
+// An unreadable member of an answer does not lose the token.
+func TestTokenWithUnreadableMembers(t *testing.T) {
 	body := `{"mytoken":"the-child-token","mytoken_type":"token","restrictions":[{"exp":"never"}],"capabilities":{"x":1},
 		"token_update":{"mytoken":"the-next-token","mytoken_type":"token","restrictions":7}}`
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) { _, _ = w.Write([]byte(body)) }}
@@ -106,7 +106,7 @@ func TestTokenInAStrangeAnswer(t *testing.T) {
 	require.Equal(t, "the-next-token", e.Update.Token.Reveal())
 }
 
-// Lists that are written in another way are read.
+// Scopes and audiences are read as a list or as one string.
 func TestAccessTokenInAnotherForm(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		_, _ = w.Write([]byte(`{"Access_Token":"x","scope":["a","b openid"],"audience":"one","expires_in":60,"extra":{}}`))
@@ -119,7 +119,7 @@ func TestAccessTokenInAnotherForm(t *testing.T) {
 	require.Nil(t, at.Update)
 }
 
-// Secrets go over https or stay on this machine.
+// Secrets go over https, or to a loopback address.
 func TestPlainHTTP(t *testing.T) {
 	for issuer, ok := range map[string]bool{
 		"https://mytoken.example.org": true, "https://mytoken.example.org/prefix/": true, "http://127.0.0.1:8000": true,
@@ -138,7 +138,7 @@ func TestPlainHTTP(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Neither values nor errors nor logs show a secret, also if the server sends it back.
+// Values, errors and logs show no secret, even if the server sends it back.
 //
 // proves P9
 func TestNothingShowsSecrets(t *testing.T) {

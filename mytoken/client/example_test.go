@@ -39,7 +39,7 @@ func ExampleClient_StartLogin() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("Go to", login.ConsentURI) // login.QR draws it for telephones
+	fmt.Println("Go to", login.ConsentURI) // login.QR draws it for phones
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	token, err := login.Wait(ctx)
@@ -52,7 +52,7 @@ func ExampleClient_StartLogin() {
 	// token [redacted]
 }
 
-// How do I use a mytoken that is in a file, with any HTTP client, in several processes?
+// How do several processes use one mytoken in a file, with any HTTP client?
 func ExampleHolder_TokenSource() {
 	ctx := context.Background()
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
@@ -82,7 +82,7 @@ func ExampleHolder_TokenSource() {
 	// Output: the service gets Bearer access-1
 }
 
-// How do I give a job less than I have?
+// How do I give a job fewer rights than I have?
 func ExampleHolder_Derive() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
 	if err != nil {
@@ -101,7 +101,7 @@ func ExampleHolder_Derive() {
 	// Output: AT 3
 }
 
-// Does my mytoken carry a job, and what does it admit until when?
+// Does my mytoken last for a job, and what does it admit until when?
 func ExampleIntrospection_ForecastToken() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
 	if err != nil {
@@ -192,7 +192,7 @@ func ExampleError() {
 	// Output: try again in 1h0m0s
 }
 
-// exampleServer stands for a mytoken server.
+// exampleServer plays a mytoken server.
 func exampleServer() *http.Client {
 	f := &fake{life: time.Hour}
 	f.answer = func(w http.ResponseWriter, r *http.Request, body map[string]any) {

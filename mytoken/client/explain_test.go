@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// explaining is a server whose refusals tell that much, behind the handler of another.
+// explaining starts a server whose refusals tell that much.
 func explaining(t *testing.T, level rest.ExplanationLevel) *server {
 	var s *server
 	var handler http.Handler
@@ -30,7 +30,7 @@ func explaining(t *testing.T, level rest.ExplanationLevel) *server {
 	return s
 }
 
-// A refusal says why, and when to come back; a dry run says so before.
+// A refusal says why it refuses and when to come back. Explain says the same beforehand.
 //
 // proves P10
 func TestExplain(t *testing.T) {
@@ -72,7 +72,7 @@ func TestExplain(t *testing.T) {
 	require.Nil(t, refused.Explanation)
 }
 
-// What a server does not tell is unknown.
+// A server may tell the keys only.
 func TestExplainKeysOnly(t *testing.T) {
 	s := explaining(t, rest.ExplainKeys)
 	ctx := t.Context()
@@ -85,8 +85,9 @@ func TestExplainKeysOnly(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidRequest), "%v", err)
 }
 
-// Servers that know no dry run, and servers that answer anything.
-func TestExplainElsewhere(t *testing.T) {
+// A server may not know the action, or answer with anything. Texts of the server are
+// cleaned.
+func TestExplainByOtherServers(t *testing.T) {
 	answer := ""
 	actions := []string{"introspect"}
 	var server *httptest.Server

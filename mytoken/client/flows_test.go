@@ -49,6 +49,7 @@ func TestLogin(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
+// A declined login is an error with a code.
 func TestLoginDeclined(t *testing.T) {
 	s := start(t, nil)
 	login, err := s.client.StartLogin(t.Context(), client.LoginRequest{})
@@ -58,7 +59,7 @@ func TestLoginDeclined(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeAccessDenied), "%v", err)
 }
 
-// A login that nobody finishes ends by itself, or with the context.
+// Waiting for a login ends when its time is over, or when the context ends.
 func TestLoginNotFinished(t *testing.T) {
 	s := start(t, nil)
 	login, err := s.client.StartLogin(t.Context(), client.LoginRequest{})
@@ -76,7 +77,7 @@ func TestLoginNotFinished(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// What a token is good for, from an access token to its revocation.
+// All requests with one token, from an access token to its revocation.
 func TestUses(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -137,7 +138,7 @@ func TestUses(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
-// A token goes to another device by a code: of a token that exists, and of a new one.
+// A transfer code carries an existing token, or a new one, to another device.
 func TestTransfer(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -165,6 +166,7 @@ func TestTransfer(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A client lists the templates of a server, and requests name them.
 func TestTemplates(t *testing.T) {
 	s := start(t, nil)
 	groups, err := s.client.TemplateGroups(t.Context())

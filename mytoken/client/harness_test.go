@@ -23,7 +23,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// stepClock stands still, and jumps as far as somebody waits.
+// stepClock stands still, and jumps ahead whenever a caller waits.
 type stepClock struct{ *mytokentest.Clock }
 
 func (c stepClock) After(d time.Duration) <-chan time.Time {
@@ -32,7 +32,7 @@ func (c stepClock) After(d time.Duration) <-chan time.Time {
 	return ch
 }
 
-// server is a mytoken server of this SDK, and a client of it.
+// server is a mytoken server of this SDK, with a client of it.
 type server struct {
 	*mytokentest.Service
 	t      testing.TB
@@ -40,12 +40,12 @@ type server struct {
 	client *client.Client
 }
 
-// setup changes a server before it starts.
+// setup says how to change a server before it starts.
 type setup struct {
 	mytokentest.Options
 	// wrap changes the handler.
 	wrap func(http.Handler) http.Handler
-	// client changes the configuration of the client.
+	// client changes the client's configuration.
 	client func(*client.Config)
 }
 
@@ -92,7 +92,7 @@ func start(t testing.TB, change func(*setup)) *server {
 	return s
 }
 
-// token logs alice in and returns her token.
+// token logs alice in and returns her mytoken.
 func (s *server) token(props mytoken.Properties) mytoken.Secret {
 	s.t.Helper()
 	if props.Capabilities == nil {
@@ -103,7 +103,7 @@ func (s *server) token(props mytoken.Properties) mytoken.Secret {
 	return issued.Token
 }
 
-// finish is what the user does in her browser; rotation is what she agrees to.
+// finish does in a browser what a user does who agrees to the login, and to rotation.
 func (s *server) finish(ctx context.Context, consentURI string, rotation *mytoken.Rotation) {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -121,7 +121,7 @@ func (s *server) finish(ctx context.Context, consentURI string, rotation *mytoke
 	s.browse(ctx, browser, http.MethodGet, back, "")
 }
 
-// decline is what she does if she does not agree.
+// decline does in a browser what a user does who declines.
 func (s *server) decline(ctx context.Context, consentURI string) {
 	s.t.Helper()
 	s.browse(ctx, http.DefaultClient, http.MethodPost, consentURI, "")
@@ -144,7 +144,7 @@ func (s *server) browse(ctx context.Context, browser *http.Client, method, addre
 	return resp
 }
 
-// generation is the seq_no of the token in a store.
+// generation returns the seq_no of the token in a store.
 func (s *server) generation(store client.TokenStore) uint64 {
 	s.t.Helper()
 	token, err := store.Load(s.t.Context())

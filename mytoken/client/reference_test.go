@@ -13,7 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestReferenceServer plays what was recorded of the reference server.
+// The client understands the reference server, as its recorded answers show.
 func TestReferenceServer(t *testing.T) {
 	r := &reference{t: t, all: recordings(t), used: map[string]bool{}}
 	c, err := client.New(client.Config{Issuer: referenceIssuer, HTTPClient: &http.Client{Transport: r}})
@@ -27,11 +27,11 @@ func TestReferenceServer(t *testing.T) {
 	t.Run("rotation", func(t *testing.T) { referenceRotation(t, r, c) })
 	t.Run("revocation", func(t *testing.T) { referenceRevocation(t, r, c) })
 	for name := range r.all {
-		require.True(t, r.used[name], "nobody asked for %s", name)
+		require.True(t, r.used[name], "no request led to %s", name)
 	}
 }
 
-// fails checks an error of the protocol.
+// fails checks an error of the server.
 func fails(t *testing.T, err error, status int, code, description string) {
 	t.Helper()
 	var e *client.Error
@@ -100,7 +100,7 @@ func referenceDerive(t *testing.T, r *reference, c *client.Client) {
 	require.NoError(t, err)
 	require.True(t, limits.Equal(child.Restrictions))
 
-	// The server was told to refuse, and did not (D20).
+	// The server ignores that it was told to refuse (D20).
 	loose := client.DeriveRequest{Properties: mytoken.Properties{Capabilities: basic, Restrictions: restriction.List{{Scopes: []string{"compute"}}}}}
 	r.all["revoke the child"] = &exchange{
 		Name: "revoke the child", Method: http.MethodPost, Path: "/api/v0/token/revoke", Status: 204,
@@ -137,6 +137,7 @@ func referenceDerive(t *testing.T, r *reference, c *client.Client) {
 	fails(t, err, 403, client.CodeInsufficientCapabilities, "The provided token does not have the required capability for this operation")
 }
 
+// answered returns a member of a recorded answer.
 func answered(t *testing.T, e *exchange, name string) string {
 	t.Helper()
 	var body map[string]any
@@ -202,8 +203,8 @@ func referenceTemplates(t *testing.T, r *reference, c *client.Client) {
 	require.Empty(t, list)
 }
 
-// The token in the store follows the rotations; one that was left behind is refused, and
-// its tree gone.
+// The token in the store follows the rotations. The server refuses an outdated one and
+// revokes its tree.
 func referenceRotation(t *testing.T, r *reference, c *client.Client) {
 	ctx := t.Context()
 	first := r.all["46-rotation-at"].mytoken()
