@@ -91,7 +91,7 @@ func TestTokenWithUnreadableMembers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the-child-token", token.Token.Reveal())
 	require.True(t, token.ID.IsZero())
-	require.ErrorIs(t, token.Unread, mytoken.ErrMomID)
+	require.ErrorIs(t, token.Unread, mytoken.ErrID)
 	require.Equal(t, &mytoken.Rotation{OnAT: true}, token.Rotation, "an unknown member does not matter")
 	require.Equal(t, "the-next-token", token.Update.Token.Reveal())
 	require.EqualError(t, token.Update.Unread, "client: the answer has a malformed rotation")

@@ -139,7 +139,7 @@ func foreign(text string, most int, secrets []mytoken.Secret) string {
 	}, text)
 	for _, s := range secrets {
 		if !s.IsEmpty() {
-			text = strings.ReplaceAll(text, s.Reveal(), mytoken.Redacted)
+			text = strings.ReplaceAll(text, s.Reveal(), s.String())
 		}
 	}
 	if len(text) > most {

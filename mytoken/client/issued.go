@@ -108,7 +108,7 @@ func readMomID(text string) (mytoken.TokenID, error) {
 	}
 	id, err := mytoken.ParseMomID(text)
 	if err != nil {
-		return mytoken.TokenID{}, fmt.Errorf("client: the answer has an unreadable %w", err)
+		return mytoken.TokenID{}, fmt.Errorf("client: the mom_id in the answer is unreadable: %w", err)
 	}
 	return id, nil
 }

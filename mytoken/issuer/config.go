@@ -178,8 +178,9 @@ const (
 	MaxAgentLength   = 256     // bytes of a recorded user agent; longer ones are cut
 	MaxReturnLength  = 4 << 10 // bytes of LoginRequest.ReturnTo
 	maxRotationGrace = 30 * time.Second
-	pollingCodeBytes = 18 // 144 bits, 24 characters
-	stateBytes       = 24 // 192 bits, 32 characters
+	maxClockSkew     = 5 * time.Minute // what a mytoken.Verifier grants at most
+	pollingCodeBytes = 18              // 144 bits, 24 characters
+	stateBytes       = 24              // 192 bits, 32 characters
 	pollingCodeChars = pollingCodeBytes / 3 * 4
 )
 
@@ -238,8 +239,8 @@ func New(cfg Config) (*Issuer, error) {
 		return nil, errors.New("issuer: Config.RotationGrace is more than 30 s")
 	case cfg.MaxClockSkew < 0 || cfg.WaitLimit < 0 || cfg.Retention < 0:
 		return nil, errors.New("issuer: Config.MaxClockSkew, WaitLimit or Retention is negative")
-	case cfg.MaxClockSkew > mytoken.MaxLeeway:
-		return nil, fmt.Errorf("issuer: Config.MaxClockSkew is more than %s", mytoken.MaxLeeway)
+	case cfg.MaxClockSkew > maxClockSkew:
+		return nil, fmt.Errorf("issuer: Config.MaxClockSkew is more than %s", maxClockSkew)
 	case cfg.MaxDepth < 1 || cfg.MaxDepth > store.MaxDepth:
 		return nil, fmt.Errorf("issuer: Config.MaxDepth is not between 1 and %d", store.MaxDepth)
 	}

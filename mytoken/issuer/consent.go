@@ -185,7 +185,7 @@ func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 // take redeems a code: of several takers exactly one succeeds.
 func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
 	taker := NewUseID()
-	event := i.newEvent(mytoken.EventTransferCodeUsed, "", client)
+	event := i.newEvent(EventTransferCodeUsed, "", client)
 	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, i.cfg.Store.TakeTicket(ctx, ref, taker, event, store.At(i.now()))
 	})

@@ -33,9 +33,9 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	if err != nil {
 		return nil, err
 	}
-	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: mytoken.EventHistoryRead, needs: capability.TokeninfoHistory}
+	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
 	if len(req.Of) > 0 {
-		op.event, op.needs = mytoken.EventHistoryOtherRead, ""
+		op.event, op.needs = EventHistoryOtherRead, ""
 	}
 	ids, truncated, err := i.historyOf(ctx, p, req.Of)
 	if err != nil {
@@ -88,7 +88,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 			truncated = truncated || more
 		}
 		for _, id := range named {
-			if !seen[id] && len(ids) < mytoken.MaxRecords {
+			if !seen[id] && len(ids) < MaxRecords {
 				seen[id] = true
 				ids = append(ids, id)
 			}
@@ -118,7 +118,7 @@ func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []myt
 		if info.ID == id {
 			return true, nil
 		}
-		truncated = len(ids) == mytoken.MaxRecords
+		truncated = len(ids) == MaxRecords
 		if !truncated {
 			ids = append(ids, info.ID)
 		}
@@ -153,7 +153,7 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 		if got.next == "" {
 			return out, nil
 		}
-		if len(out.Events) >= mytoken.MaxRecords {
+		if len(out.Events) >= MaxRecords {
 			out.Truncated = true
 			return out, nil
 		}

@@ -13,6 +13,10 @@ import (
 // pageSize is how many rows are asked for at once.
 const pageSize = 500
 
+// MaxRecords bounds lists and histories. What exceeds it is left out, and
+// Truncated says so.
+const MaxRecords = 20000
+
 // InfoRequest asks for tokens.
 type InfoRequest struct {
 	Token  mytoken.Secret
@@ -23,7 +27,7 @@ type InfoRequest struct {
 // Subtree tells of a token and its descendants. It needs tokeninfo:subtokens
 // and counts as one other use. Errors are those of AccessToken.
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager {
+	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager {
 		return i.subtreePager(p.id.ID)
 	})
 }
@@ -31,7 +35,7 @@ func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records
 // List tells of all tokens of the user. It needs manage_mytokens:list and
 // counts as one other use. Errors are those of AccessToken.
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager {
+	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager {
 		return i.ownerPager(p.token.Owner())
 	})
 }
@@ -108,7 +112,7 @@ func (i *Issuer) collect(ctx context.Context, next pager) (*mytoken.Records, err
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
 	err := i.eachToken(ctx, next, func(info *store.TokenInfo) (bool, error) {
-		if len(order) == mytoken.MaxRecords {
+		if len(order) == MaxRecords {
 			out.Truncated = true
 			return false, nil
 		}

@@ -1,26 +1,4 @@
-package mytoken
-
-import "time"
-
-// Event is an entry of a token's history (protocol section 7).
-type Event struct {
-	Token     TokenID
-	Name      string // see EventCreated and its kind; servers may have others
-	Comment   string
-	Address   string // IP address of the client
-	UserAgent string // of the client
-	Time      time.Time
-}
-
-// History is a list of events, newest first.
-type History struct {
-	Events []Event
-	// Truncated says that there are more events than were returned.
-	Truncated bool
-	// Update replaces the token that authorised the request; nil if that was not
-	// rotated. Store it before anything else.
-	Update *Issued
-}
+package issuer
 
 // The names of the events that an issuer writes (protocol section 7.2).
 const (
