@@ -157,7 +157,7 @@ func TestRevokeTransferCode(t *testing.T) {
 	requireUsable(t, s, child.Token)
 
 	// A first token's code lets the login be revoked at the provider, too.
-	first, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
+	first, err := s.LoginWith(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
 	require.NoError(t, err)
 	require.True(t, revoke(t, s, first.Issued.TransferCode, false).AtProvider)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))

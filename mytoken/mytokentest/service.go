@@ -132,15 +132,15 @@ func (s *Service) configure(opts Options) error {
 // Login logs a user in at the provider, over HTTP, as [Client] does, and returns the
 // token.
 func (s *Service) Login(ctx context.Context, subject string, props mytoken.Properties) (*mytoken.Issued, error) {
-	result, err := s.FinishLogin(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
+	result, err := s.LoginWith(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
 	if err != nil {
 		return nil, err
 	}
 	return result.Issued, nil
 }
 
-// FinishLogin is Login for any request; the provider is filled in.
-func (s *Service) FinishLogin(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
+// LoginWith is Login for any request; the provider is filled in.
+func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
 	if req.Provider == "" {
 		req.Provider = s.Provider.Issuer()
 	}

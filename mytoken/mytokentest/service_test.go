@@ -89,7 +89,7 @@ func TestErrors(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
 	require.Error(t, err)
-	_, err = s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
+	_, err = s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
 	_, err = s.Follow(t.Context(), "alice", &issuer.Login{URL: s.Provider.Issuer() + "/nowhere"})
 	require.Error(t, err)
