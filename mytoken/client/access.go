@@ -23,8 +23,9 @@ type AccessTokenRequest struct {
 	Comment string
 }
 
-// AccessToken is an access token of an OpenID provider. Its lifetime is counted from before
-// the request, so Expires is never too late. Its scopes are what the server states.
+// AccessToken is an access token of an OpenID provider. Its lifetime is counted from
+// before the request, so Expires is never too late. Its scopes are what the server
+// states.
 type AccessToken struct {
 	mytoken.AccessToken
 	// Broader says that the access token has scopes or audiences that were not asked for.
@@ -42,8 +43,8 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 const opAccessToken = "get an access token"
 
 // AccessToken obtains an access token for a mytoken. Each request counts as a use of the
-// mytoken, so the client repeats it only if the server certainly did not act on it. Errors
-// are [*Error], [*NetworkError], [*AnswerError], or wrap [ErrUnsupported].
+// mytoken, so the client repeats it only if the server certainly did not act on it.
+// Errors are [*Error], [*NetworkError], [*AnswerError], or wrap [ErrUnsupported].
 func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req AccessTokenRequest) (*AccessToken, error) {
 	asked := c.now()
 	body, err := c.post(ctx, endpointAccessToken, request{

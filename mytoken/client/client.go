@@ -48,8 +48,8 @@ const (
 
 // Client talks to one mytoken server. It keeps the discovery document and nothing else.
 // Each method takes the token that it uses, and returns the token's successor if the
-// server rotated it. A [Holder] keeps track of successors. A Client is safe for concurrent
-// use and needs no closing.
+// server rotated it. A [Holder] keeps track of successors. A Client is safe for
+// concurrent use and needs no closing.
 type Client struct {
 	cfg      Config
 	http     http.Client
@@ -90,8 +90,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// finishing returns a client whose sent requests go on after their context has ended. Their
-// answers may carry the only copy of a token.
+// finishing returns a client whose sent requests go on after their context has ended.
+// Their answers may carry the only copy of a token.
 func (c *Client) finishing() *Client {
 	d := *c
 	d.finish = true

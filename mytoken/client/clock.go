@@ -30,6 +30,6 @@ func sleep(ctx context.Context, clock Clock, d time.Duration) error {
 	}
 }
 
-// wall returns an instant that compares by the wall clock. The monotonic clock stops while
-// a machine sleeps, so an expired token would look valid.
+// wall returns an instant that compares by the wall clock. The monotonic clock stops
+// while a machine sleeps, so an expired token would look valid.
 func wall(t time.Time) time.Time { return t.Round(0) }

@@ -25,7 +25,8 @@ type DeriveRequest struct {
 	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
 	// Adjust lets the server replace restrictions that are not within those of the
-	// parent. The answer has the result. Without Adjust, the server refuses such a request.
+	// parent. The answer has the result. Without Adjust, the server refuses such a
+	// request.
 	Adjust bool
 }
 
@@ -64,7 +65,8 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 }
 
 // isWithin compares the restrictions of the child with those asked for. Only the server
-// knows what the host "this" has become, so isWithin ignores hosts if "this" is among them.
+// knows what the host "this" has become, so isWithin ignores hosts if "this" is among
+// them.
 func isWithin(issued, asked restriction.List) bool {
 	own := slices.ContainsFunc(asked, func(c restriction.Clause) bool {
 		return slices.ContainsFunc(c.Hosts, func(host string) bool { return strings.EqualFold(host, "this") })

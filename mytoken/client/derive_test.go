@@ -12,7 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Only the server knows which host "this" is. Derive accepts the address that it puts there.
+// Only the server knows which host "this" is. Derive accepts the address that it puts
+// there.
 func TestDeriveForThisHost(t *testing.T) {
 	s := start(t, nil)
 	token := s.token(mytoken.Properties{})

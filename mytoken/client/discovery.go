@@ -50,8 +50,8 @@ const (
 	endpointProfiles    endpoint = "profiles"
 )
 
-// metadataCache keeps a document in a channel. The channel is empty while a caller fetches
-// the document.
+// metadataCache keeps a document in a channel. The channel is empty while a caller
+// fetches the document.
 type metadataCache struct{ slot chan cachedMetadata }
 
 type cachedMetadata struct {

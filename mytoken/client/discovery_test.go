@@ -50,8 +50,8 @@ func serving(t *testing.T, status int, document any) *client.Client {
 	return c
 }
 
-// A document of another server, or with unsafe or malformed members, is refused. So is a use
-// of an endpoint that the server does not have.
+// A document of another server, or with unsafe or malformed members, is refused. So is a
+// use of an endpoint that the server does not have.
 func TestDiscoveryRefused(t *testing.T) {
 	for name, c := range map[string]struct{ key, value, text string }{
 		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document names another issuer, "https://elsewhere.example": set Config.Issuer to it if you trust it`},

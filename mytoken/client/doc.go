@@ -9,8 +9,8 @@
 //	issued, err := login.Wait(ctx)
 //
 // A [Client] has one method per request of the protocol. Each takes the mytoken as an
-// argument. A rotating mytoken has to be replaced after each use. A [Holder] does that. It
-// keeps the token in a [TokenStore], which several processes may share:
+// argument. A rotating mytoken has to be replaced after each use. A [Holder] does that.
+// It keeps the token in a [TokenStore], which several processes may share:
 //
 //	holder := c.NewHolder(client.NewFileStore("/home/alice/.mytoken"))
 //	source := holder.TokenSource(client.SourceOptions{})
@@ -27,16 +27,16 @@
 // # Errors
 //
 // An [*Error] is an answer of the server and has its code. A [*NetworkError] is a request
-// without an answer, and says whether the server may have acted on it. An [*AnswerError] is
-// an answer that breaks the protocol. Use errors.As. Some servers explain a refusal: see
-// Error.Explanation, and [Client.Explain] to ask beforehand.
+// without an answer, and says whether the server may have acted on it. An [*AnswerError]
+// is an answer that breaks the protocol. Use errors.As. Some servers explain a refusal:
+// see Error.Explanation, and [Client.Explain] to ask beforehand.
 //
 // # Repeated requests
 //
-// The client repeats a request, after a growing pause, only where that is safe: discovery,
-// starting a login, polling, introspection, creating a transfer code and revoking. It also
-// repeats any request that certainly did not reach the server, or that the server turned
-// away with the status 429, or 503 with Retry-After.
+// The client repeats a request, after a growing pause, only where that is safe:
+// discovery, starting a login, polling, introspection, creating a transfer code and
+// revoking. It also repeats any request that certainly did not reach the server, or that
+// the server turned away with the status 429, or 503 with Retry-After.
 //
 // It does not repeat a request for an access token whose answer is lost: the second one
 // would count as another use. A [Holder] of a rotating token repeats it all the same,
@@ -45,8 +45,8 @@
 // # Secrets
 //
 // Tokens and codes are of the type mytoken.Secret, which prints, logs and encodes as
-// "[redacted]". The client sends them over https or to a loopback address, and never follows
-// a redirect.
+// "[redacted]". The client sends them over https or to a loopback address, and never
+// follows a redirect.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.
 package client

@@ -15,8 +15,8 @@ import (
 var (
 	// ErrPlainHTTP: the URL would send tokens unencrypted over the network.
 	ErrPlainHTTP = errors.New("plain http is for loopback addresses only: use https, 127.0.0.1 instead of localhost, or Config.InsecurePlainHTTP")
-	// ErrEmptyList: a list in a request is there and has no entries. Most likely it is what
-	// was left of a longer one. The server would take it for a missing list, which allows
+	// ErrEmptyList: a list in a request is there and has no entries. Most likely it is
+	// what was left of a longer one. Servers take it for a missing list, which allows
 	// anything.
 	ErrEmptyList = errors.New("the list has no entries: leave it nil if you want the default")
 	// ErrUnsupported: the server does not offer what was asked for.
@@ -44,7 +44,8 @@ const (
 	CodeTemporarilyUnavailable   = "temporarily_unavailable"
 )
 
-// Error is an answer of the server with a status of 400 or above (protocol section 5.0.5).
+// Error is an answer of the server with a status of 400 or above (protocol section
+// 5.0.5).
 type Error struct {
 	Operation   string // what was asked for
 	Status      int    // of HTTP
@@ -54,9 +55,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// RequestID names the request in the log of the server.
 	RequestID string
-	// Explanation says why the restrictions of the token refused a use, and when they will
-	// admit it. It is nil if something else refused, or if the server does not say. Servers
-	// decide how much they tell: treat a missing instant as unknown.
+	// Explanation says why the restrictions of the token refused a use, and when they
+	// will admit it. It is nil if something else refused, or if the server does not say.
+	// Servers decide how much they tell: treat a missing instant as unknown.
 	Explanation *restriction.Explanation
 }
 
@@ -93,8 +94,8 @@ func (e *NetworkError) Error() string { return "client: " + e.Operation + ": " +
 // Unwrap returns the cause: an error of net/http or of the context.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// newNetworkError looks for proof that nothing was sent. Without it, the request counts as
-// sent.
+// newNetworkError looks for proof that nothing was sent. Without it, the request counts
+// as sent.
 func newNetworkError(operation string, err error) *NetworkError {
 	var dial *net.OpError
 	var name *net.DNSError
@@ -133,8 +134,8 @@ func (e *WiderError) Error() string {
 	return text + "revoking it failed, so revoke it yourself"
 }
 
-// SaveError is about a rotated mytoken that its store failed to save. The [Holder] withholds
-// the answer that brought it, and tries to save it again before the next use.
+// SaveError is about a rotated mytoken that its store failed to save. The [Holder]
+// withholds the answer that brought it, and tries to save it again before the next use.
 type SaveError struct{ Err error }
 
 func (e *SaveError) Error() string { return "client: save the rotated mytoken: " + e.Err.Error() }

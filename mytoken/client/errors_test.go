@@ -35,7 +35,8 @@ func TestErrorsOfTheServer(t *testing.T) {
 	require.False(t, client.IsCode(err, client.CodeInvalidToken))
 }
 
-// Answers that break the protocol give errors that say so, and do not grow with the answer.
+// Answers that break the protocol give errors that say so, and do not grow with the
+// answer.
 func TestAnswersThatBreakTheProtocol(t *testing.T) {
 	text := func(status int, body string) func(http.ResponseWriter, *http.Request, map[string]any) {
 		return func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {

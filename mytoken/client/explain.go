@@ -24,12 +24,12 @@ type ExplainRequest struct {
 }
 
 // Explain asks what would happen to a use: whether the restrictions admit it, and if not,
-// why not and when they will. Servers decide how much they tell: treat a missing instant as
-// unknown. The token needs the capability tokeninfo:introspect.
+// why not and when they will. Servers decide how much they tell: treat a missing instant
+// as unknown. The token needs the capability tokeninfo:introspect.
 //
-// Explain does not count as a use, and the client repeats it after a failure that may pass.
-// The action is an extension of the protocol: if the server does not know it, the error
-// wraps [ErrUnsupported]. Other errors are those of [Client.AccessToken].
+// Explain does not count as a use, and the client repeats it after a failure that may
+// pass. The action is an extension of the protocol: if the server does not know it, the
+// error wraps [ErrUnsupported]. Other errors are those of [Client.AccessToken].
 func (c *Client) Explain(ctx context.Context, token mytoken.Secret, req ExplainRequest) (*restriction.Explanation, error) {
 	const operation = "explain a use"
 	m, err := c.Metadata(ctx)

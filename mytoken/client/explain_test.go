@@ -15,26 +15,11 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// explaining starts a server whose refusals tell that much.
-func explaining(t *testing.T, level rest.ExplanationLevel) *server {
-	var s *server
-	var handler http.Handler
-	s = start(t, func(o *setup) {
-		o.wrap = func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) })
-		}
-	})
-	var err error
-	handler, err = rest.NewHandler(s.Issuer, rest.Options{Explanations: level})
-	require.NoError(t, err)
-	return s
-}
-
 // A refusal says why it refuses and when to come back. Explain says the same beforehand.
 //
 // proves P10
 func TestExplain(t *testing.T) {
-	s := explaining(t, rest.ExplainClauses)
+	s := start(t, func(o *setup) { o.explanations = rest.ExplainClauses })
 	ctx := t.Context()
 	later := s.Clock.Now().Add(time.Hour)
 	token := s.token(mytoken.Properties{Restrictions: restriction.List{
@@ -74,7 +59,7 @@ func TestExplain(t *testing.T) {
 
 // A server may tell the keys only.
 func TestExplainKeysOnly(t *testing.T) {
-	s := explaining(t, rest.ExplainKeys)
+	s := start(t, func(o *setup) { o.explanations = rest.ExplainKeys })
 	ctx := t.Context()
 	token := s.token(mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	_, err := s.client.AccessToken(ctx, token, client.AccessTokenRequest{Scopes: []string{"profile"}})

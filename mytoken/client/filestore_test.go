@@ -62,7 +62,8 @@ func TestFileStoreBadFiles(t *testing.T) {
 	}
 }
 
-// A file that other users can read is refused. Save repairs it, and keeps a symbolic link.
+// A file that other users can read is refused. Save repairs it, and keeps a symbolic
+// link.
 func TestFileStorePermissions(t *testing.T) {
 	unixOnly(t)
 	ctx := t.Context()
@@ -84,8 +85,8 @@ func TestFileStorePermissions(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// One caller at a time holds the lock, whatever path leads to the file. A waiting caller can
-// give up.
+// One caller at a time holds the lock, whatever path leads to the file. A waiting caller
+// can give up.
 func TestFileStoreLock(t *testing.T) {
 	unixOnly(t)
 	path := filepath.Join(t.TempDir(), "token")

@@ -43,6 +43,8 @@ type server struct {
 // setup says how to change a server before it starts.
 type setup struct {
 	mytokentest.Options
+	// explanations says how much refusals tell.
+	explanations rest.ExplanationLevel
 	// wrap changes the handler.
 	wrap func(http.Handler) http.Handler
 	// client changes the client's configuration.
@@ -74,7 +76,7 @@ func start(t testing.TB, change func(*setup)) *server {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	var handler http.Handler
-	handler, err = rest.NewHandler(s.Issuer, rest.Options{Logger: slog.New(slog.DiscardHandler)})
+	handler, err = rest.NewHandler(s.Issuer, rest.Options{Logger: slog.New(slog.DiscardHandler), Explanations: opts.explanations})
 	require.NoError(t, err)
 	if opts.wrap != nil {
 		handler = opts.wrap(handler)

@@ -10,18 +10,19 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// Holder uses the mytoken in a [TokenStore]. Programs should use it instead of the methods
-// of [Client] with the same names, because it survives rotation:
+// Holder uses the mytoken in a [TokenStore]. Programs should use it instead of the
+// methods of [Client] with the same names, because it survives rotation:
 //
 //   - It saves the successor of a rotated token before it returns the answer that came
 //     with it. If saving fails, it returns a [*SaveError] and no answer.
-//   - It makes uses of a rotating token one after the other, over all processes that share
-//     the store. A server may revoke the whole tree when it sees an outdated generation.
-//   - If the server refuses a token, and the store has another one by then, it repeats the
-//     request with that one.
-//   - If the answer to a use is lost that may have rotated the token, it repeats the use at
-//     once. Servers with a grace period then answer with the same successor. This counts as
-//     a second use; without it, the token itself would be lost.
+//   - It makes uses of a rotating token one after the other, over all processes that
+//     share the store. A server may revoke the whole tree when it sees an outdated
+//     generation.
+//   - If the server refuses a token, and the store has another one by then, it repeats
+//     the request with that one.
+//   - If the answer to a use is lost, and the use may have rotated the token, it repeats
+//     the use at once. Servers with a grace period then answer with the same successor.
+//     This counts as a second use; without it, the token itself would be lost.
 //   - It waits for a request that may rotate the token even if its context ends, for
 //     Config.Timeout at most.
 //
@@ -31,8 +32,8 @@ type Holder struct {
 	store TokenStore
 
 	mu sync.Mutex
-	// unsaved is a successor that the store failed to save. It replaces a token that was in
-	// the store.
+	// unsaved is a successor that the store failed to save. It replaces a token that was
+	// in the store.
 	unsaved, replaces mytoken.Secret
 }
 
@@ -160,8 +161,8 @@ func (h *Holder) keep(unsaved, replaces mytoken.Secret) {
 	h.unsaved, h.replaces = unsaved, replaces
 }
 
-// saveTimeout bounds saving. A holder saves a successor even if the context of the use has
-// ended.
+// saveTimeout bounds saving. A holder saves a successor even if the context of the use
+// has ended.
 const saveTimeout = 30 * time.Second
 
 // replace saves the successor of a token.

@@ -74,8 +74,8 @@ func TestHolderConcurrent(t *testing.T) {
 	require.EqualValues(t, 1+callers*uses, s.generation(store))
 }
 
-// If the answer with a rotated token is lost, the next answer within the grace period brings
-// the same successor.
+// If the answer with a rotated token is lost, the next answer within the grace period
+// brings the same successor.
 //
 // proves P8
 func TestLostAnswerOfARotatingToken(t *testing.T) {
@@ -136,8 +136,8 @@ func TestSuccessorIsSavedFirst(t *testing.T) {
 	require.EqualValues(t, 3, s.generation(store), "the second use reached the server")
 }
 
-// Another process that does not lock was faster. The holder then uses the token that is in
-// the store.
+// Another process that does not lock was faster. The holder then uses the token that is
+// in the store.
 func TestFasterProcess(t *testing.T) {
 	s := start(t, nil)
 	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))

@@ -22,8 +22,8 @@ type Introspection struct {
 	// Type is the form of the presented token: mytoken.ResponseToken or
 	// mytoken.ResponseShortToken.
 	Type mytoken.ResponseType
-	// Claims are what the server says that the token says. Nobody has checked a signature.
-	// JTI is zero if it is not readable.
+	// Claims are what the server says that the token says. Nobody has checked a
+	// signature. JTI is zero if it is not readable.
 	Claims mytoken.Claims
 	// Used has one entry per clause of Claims.Restrictions: how often it was used.
 	Used []restriction.Usage

@@ -40,8 +40,8 @@ func Keep(ctx context.Context, cfg KeepConfig) error {
 	return k.Run(ctx)
 }
 
-// NewKeeper returns a keeper. It touches no file yet. An error says what is wrong with the
-// configuration; it is [bearer.ErrNoUID] if Path is empty and the rules name no file.
+// NewKeeper returns a keeper. It touches no file yet. An error says what is wrong with
+// the configuration; it is [bearer.ErrNoUID] if Path is empty and the rules name no file.
 func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 	if cfg.Holder == nil {
 		return nil, errors.New("client: KeepConfig.Holder is nil: set it to the holder of the mytoken")
@@ -82,9 +82,9 @@ func (k *Keeper) now() time.Time { return wall(k.cfg.Holder.c.now()) }
 // stays while its token is valid, and is removed when the token expires. If a keeper is
 // killed, the file can outlive its token until the next keeper finds it.
 //
-// At the end Run removes the file, unless another program has replaced it. Run then returns
-// nil, or the errors of removing the file and revoking the mytoken. It returns an error of
-// package bearer at once if it cannot write the file safely.
+// At the end Run removes the file, unless another program has replaced it. Run then
+// returns nil, or the errors of removing the file and revoking the mytoken. It returns an
+// error of package bearer at once if it cannot write the file safely.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := bearer.CheckWritable(k.cfg.Path); err != nil {
 		return err

@@ -12,14 +12,14 @@ import (
 
 var errNoCommand = errors.New("client: the command was not started, because there is no access token for it")
 
-// RunCommand runs a command that finds a fresh access token. It starts the command when the
-// first token is in the file, and names the file in BEARER_TOKEN_FILE. It keeps the file
-// until the command ends, and then removes it. It returns the error of the command (see
-// [exec.Cmd.Run]) joined with that of [Keeper.Run].
+// RunCommand runs a command that finds a fresh access token. It starts the command when
+// the first token is in the file, and names the file in BEARER_TOKEN_FILE. It keeps the
+// file until the command ends, and then removes it. It returns the error of the command
+// (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
 // If the context ends before there is a token, or if the server refuses for good,
-// RunCommand does not start the command. The error says why. If the context ends later, or
-// KeepConfig.Until comes, the command goes on without a token. Make it with
+// RunCommand does not start the command. The error says why. If the context ends later,
+// or KeepConfig.Until comes, the command goes on without a token. Make it with
 // [exec.CommandContext] to end it too.
 func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, cancel := context.WithCancel(ctx)

@@ -8,17 +8,18 @@ type KeepConfig struct {
 	Holder *Holder
 	// AccessTokenRequest says what the tokens in the file are good for.
 	AccessTokenRequest
-	// Path of the file; empty: where programs in this environment look first, by the rules
-	// of package bearer.
+	// Path of the file; empty: where programs in this environment look first, by the
+	// rules of package bearer.
 	Path string
-	// Early is how long before its expiry the keeper replaces a token. Readers of the file
-	// can count on this margin. 0: five minutes. The keeper uses each token for at least
-	// half of its lifetime.
+	// Early is how long before its expiry the keeper replaces a token. Readers of the
+	// file can count on this margin. 0: five minutes. The keeper uses each token for at
+	// least half of its lifetime.
 	Early time.Duration
 	// Until is when the keeper ends; zero: never.
 	Until time.Time
-	// Process is the id of a process; the keeper ends when it ends. 0: none. The parent of
-	// that process must wait for it. For a child of this process, use [Keeper.RunCommand].
+	// Process is the id of a process; the keeper ends when it ends. 0: none. The parent
+	// of that process must wait for it. For a child of this process, use
+	// [Keeper.RunCommand].
 	Process int
 	// Revoke says that the keeper revokes the mytoken at the end, with its descendants.
 	Revoke bool
@@ -43,8 +44,8 @@ const (
 type KeepState struct {
 	Phase KeepPhase
 	Path  string
-	// Expires is when the token in the file expires. It is zero if there is no file, or if
-	// the provider did not say.
+	// Expires is when the token in the file expires. It is zero if there is no file, or
+	// if the provider did not say.
 	Expires time.Time
 	// Next is when the keeper asks for the next token.
 	Next time.Time

@@ -123,8 +123,8 @@ func TestKeepOthersFile(t *testing.T) {
 	})
 }
 
-// The keeper replaces a token without an expiry every five minutes, and a short-lived one at
-// most once a second. It does not write a token that has expired when it arrives.
+// The keeper replaces a token without an expiry every five minutes, and a short-lived one
+// at most once a second. It does not write a token that has expired when it arrives.
 func TestKeepUnusualLifetimes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	for life, c := range map[string]struct {

@@ -8,8 +8,8 @@ import (
 // watched is a process that a keeper watches. The zero value never ends.
 type watched struct{ process *os.Process }
 
-// watch finds a process. Where the system allows, it holds the process, so that a later one
-// with the same id is not mistaken for it.
+// watch finds a process. Where the system allows, it holds the process, so that a later
+// one with the same id is not mistaken for it.
 func watch(id int) (watched, error) {
 	if id == 0 {
 		return watched{}, nil

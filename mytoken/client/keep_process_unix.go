@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// hasEnded sends the signal 0, which does nothing. A live process of another user refuses it
-// with another error.
+// hasEnded sends the signal 0, which does nothing. A live process of another user refuses
+// it with another error.
 func hasEnded(p *os.Process) bool {
 	err := p.Signal(syscall.Signal(0))
 	return errors.Is(err, os.ErrProcessDone) || errors.Is(err, syscall.ESRCH)

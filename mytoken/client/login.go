@@ -18,9 +18,9 @@ import (
 type LoginRequest struct {
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// RestrictionsJSON replaces Properties.Restrictions. It can say what only requests may
-	// say: relative times, the host "this" and names of templates (protocol sections 2.2,
-	// 2.3 and 2.10). nil: Properties.Restrictions. null and [] count as empty lists.
+	// RestrictionsJSON replaces Properties.Restrictions. It can say what only requests
+	// may say: relative times, the host "this" and names of templates (protocol sections
+	// 2.2, 2.3 and 2.10). nil: Properties.Restrictions. null and [] count as empty lists.
 	RestrictionsJSON []byte
 	// Include names profiles of the server (protocol section 2.10); nil: none.
 	Include []string
@@ -54,8 +54,9 @@ const (
 const opPoll = "poll for the login"
 
 // StartLogin starts a login. Show [Login.ConsentURI] or [Login.QR] to the user and call
-// [Login.Wait]. The client repeats the request if its answer is lost: the server forgets a
-// login that nobody finishes. Errors are [ErrEmptyList] and those of [Client.AccessToken].
+// [Login.Wait]. The client repeats the request if its answer is lost: the server forgets
+// a login that nobody finishes. Errors are [ErrEmptyList] and those of
+// [Client.AccessToken].
 func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	const operation = "start a login"
 	provider, err := c.provider(ctx, req.Provider)
@@ -98,8 +99,8 @@ func (l *Login) QR() (string, error) { return qr.Text(l.ConsentURI) }
 // returns an error for which [Pending] reports true. Other errors are those of
 // [Client.AccessToken].
 //
-// The poll that returns the token uses the code up. If its answer is lost, so is the token,
-// and the user has to log in again.
+// The poll that returns the token uses the code up. If its answer is lost, so is the
+// token, and the user has to log in again.
 func (l *Login) Poll(ctx context.Context) (*mytoken.Issued, error) {
 	return l.c.redeem(ctx, opPoll, l.Code, wire.TokenRequest{GrantType: wire.GrantPollingCode, PollingCode: wire.NewSecret(l.Code.Reveal())})
 }
@@ -113,8 +114,8 @@ func Pending(err error) bool {
 // slows down when the server says so or cannot be reached.
 //
 // It returns [ErrLoginExpired] when the time is over, and an [*Error] with
-// [CodeAccessDenied] if the user declined. Other errors are those of [Client.AccessToken];
-// a [*NetworkError] wraps that of the context.
+// [CodeAccessDenied] if the user declined. Other errors are those of
+// [Client.AccessToken]; a [*NetworkError] wraps that of the context.
 func (l *Login) Wait(ctx context.Context) (*mytoken.Issued, error) {
 	interval, failures := l.Interval, 0
 	for {

@@ -135,8 +135,8 @@ func (c *racingClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// wholeToken makes a token that no part of it resembles. It is so long that writing it takes
-// a while.
+// wholeToken makes a token that no part of it resembles. It is so long that writing it
+// takes a while.
 func wholeToken(n int) string {
 	body := strings.Repeat(fmt.Sprintf("%08d-", n), 50000)
 	sum := sha256.Sum256([]byte(body))

@@ -22,8 +22,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Two processes use one rotating token in a file, as fast as they can. No request fails. A
-// reader of the file sees a whole token, and generations only go up.
+// Two processes use one rotating token in a file, as fast as they can. No request fails.
+// A reader of the file sees a whole token, and generations only go up.
 //
 // proves P8
 func TestProcessesShareARotatingToken(t *testing.T) {
@@ -74,8 +74,8 @@ func TestProcessesShareARotatingToken(t *testing.T) {
 	require.Len(t, names, 2, "the token and its lock")
 }
 
-// A process is killed while it uses a rotating token. If the server has rotated the token and
-// the file does not know, the next process gets the same successor.
+// A process is killed while it uses a rotating token. If the server has rotated the token
+// and the file does not know, the next process gets the same successor.
 //
 // proves P8
 func TestUserKilled(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// exchange is a recorded request to the reference server 0.10.2, and its answer. Signatures
-// are cut short.
+// exchange is a recorded request to the reference server 0.10.2, and its answer.
+// Signatures are cut short.
 type exchange struct {
 	Name      string          `json:"name"`
 	Method    string          `json:"method"`

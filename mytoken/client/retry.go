@@ -16,9 +16,9 @@ const (
 	patience = 30 * time.Second
 )
 
-// repeatAfter decides whether to send a failed request again, and after how long. A request
-// that the server certainly did not act on may be repeated; any other one only if that is
-// safe.
+// repeatAfter decides whether to send a failed request again, and after how long. A
+// request that the server certainly did not act on may be repeated; any other one only if
+// that is safe.
 func (c *Client) repeatAfter(err error, safe bool, attempt int) (time.Duration, bool) {
 	if attempt >= c.cfg.Attempts {
 		return 0, false
@@ -48,8 +48,8 @@ func isTransient(e *Error) bool {
 	return false
 }
 
-// backOff doubles from attempt to attempt. Half of it is random, so that clients that failed
-// together do not return together.
+// backOff doubles from attempt to attempt. Half of it is random, so that clients that
+// failed together do not return together.
 func backOff(attempt int, most time.Duration) time.Duration {
 	wait := min(firstWait<<min(attempt-1, 16), most)
 	return wait/2 + rand.N(wait/2)

@@ -16,8 +16,8 @@ import (
 
 var aToken = mytoken.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
 
-// The client repeats a request only where that is safe. A second request for an access token
-// would be a second use, unless the first one certainly had no effect.
+// The client repeats a request only where that is safe. A second request for an access
+// token would be a second use, unless the first one certainly had no effect.
 //
 // proves P8
 func TestRepeatedRequests(t *testing.T) {
@@ -154,8 +154,8 @@ func TestPolling(t *testing.T) {
 	})
 }
 
-// Without an interval and a lifetime of the code in the answer, the client polls every five
-// seconds for five minutes.
+// Without an interval and a lifetime of the code in the answer, the client polls every
+// five seconds for five minutes.
 func TestPollingDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}

@@ -21,9 +21,9 @@ type SourceOptions struct {
 
 const defaultEarly = time.Minute
 
-// TokenSource is an [oauth2.TokenSource] of access tokens for the mytoken of a [Holder]. It
-// asks for a new access token before the last one expires. It makes one request at a time:
-// other callers get the last token while it is valid, and wait otherwise.
+// TokenSource is an [oauth2.TokenSource] of access tokens for the mytoken of a [Holder].
+// It asks for a new access token before the last one expires. It makes one request at a
+// time: other callers get the last token while it is valid, and wait otherwise.
 //
 // If an early request fails, the source returns the last token while that is valid, and
 // asks again a little later. It keeps a token forever if the provider states no expiry. A
@@ -117,8 +117,8 @@ func (s *TokenSource) keep(t *AccessToken, renew time.Time) {
 	s.last, s.renew, s.failures = t, renew, 0
 }
 
-// postpone puts the next request off after a failed one. It reports whether the last token
-// is still valid: the failed request may have taken long.
+// postpone puts the next request off after a failed one. It reports whether the last
+// token is still valid: the failed request may have taken long.
 func (s *TokenSource) postpone() bool {
 	if last, _ := s.kept(); last == nil {
 		return false
@@ -130,8 +130,8 @@ func (s *TokenSource) postpone() bool {
 	return true
 }
 
-// renewal returns when to replace a token: early before it expires, but not before half of
-// its lifetime. It returns the zero time for a token that never expires.
+// renewal returns when to replace a token: early before it expires, but not before half
+// of its lifetime. It returns the zero time for a token that never expires.
 func renewal(t *AccessToken, asked time.Time, early time.Duration) time.Time {
 	if t.Expires.IsZero() {
 		return time.Time{}

@@ -6,18 +6,18 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// TokenStore keeps one mytoken for all programs that use it. Each of them may get the token
-// rotated. So each holds the lock from before it loads the token until it has saved the
-// successor.
+// TokenStore keeps one mytoken for all programs that use it. Each of them may get the
+// token rotated. So each holds the lock from before it loads the token until it has saved
+// the successor.
 //
 // All methods may be called concurrently.
 type TokenStore interface {
-	// Load returns the token. If there is none, the error wraps [ErrNoToken]. Callers need
-	// not hold the lock.
+	// Load returns the token. If there is none, the error wraps [ErrNoToken]. Callers
+	// need not hold the lock.
 	Load(context.Context) (mytoken.Secret, error)
-	// Save replaces the token. Once it has returned nil, the token survives a crash. If it
-	// returns an error, the store holds the old token or the new one. The caller holds the
-	// lock.
+	// Save replaces the token. Once it has returned nil, the token survives a crash. If
+	// it returns an error, the store holds the old token or the new one. The caller holds
+	// the lock.
 	Save(context.Context, mytoken.Secret) error
 	// Lock waits until its caller is the only one, in all processes that use the store,
 	// to hold the lock. It returns an error if the context ends first. The lock of a
@@ -25,8 +25,8 @@ type TokenStore interface {
 	Lock(context.Context) (unlock func(), err error)
 }
 
-// MemoryStore keeps a mytoken in memory. It serves tests, and programs that store the token
-// elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] says.
+// MemoryStore keeps a mytoken in memory. It serves tests, and programs that store the
+// token elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] says.
 type MemoryStore struct {
 	lock  chan struct{}
 	token chan mytoken.Secret

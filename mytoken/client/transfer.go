@@ -15,9 +15,9 @@ type TransferCode struct {
 	Expires time.Time
 }
 
-// Transfer creates a transfer code for a mytoken (protocol section 5.6). The client repeats
-// the request if its answer is lost: a code that nobody received expires unused. Errors are
-// those of [Client.AccessToken].
+// Transfer creates a transfer code for a mytoken (protocol section 5.6). The client
+// repeats the request if its answer is lost: a code that nobody received expires unused.
+// Errors are those of [Client.AccessToken].
 func (c *Client) Transfer(ctx context.Context, token mytoken.Secret) (*TransferCode, error) {
 	const operation = "create a transfer code"
 	asked := c.now()
@@ -44,8 +44,8 @@ func (c *Client) Redeem(ctx context.Context, code mytoken.Secret) (*mytoken.Issu
 	})
 }
 
-// redeem exchanges a code for a token. It does not repeat a request that may have used the
-// code up.
+// redeem exchanges a code for a token. It does not repeat a request that may have used
+// the code up.
 func (c *Client) redeem(ctx context.Context, operation string, code mytoken.Secret, body wire.TokenRequest) (*mytoken.Issued, error) {
 	asked := c.now()
 	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []mytoken.Secret{code}})

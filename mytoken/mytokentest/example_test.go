@@ -16,8 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// launcher is the service to test. It starts a job of two hours if the mytoken lasts until
-// the end of the job.
+// launcher is the service to test. It starts a job of two hours if the mytoken lasts
+// until the end of the job.
 type launcher struct{ issuer *issuer.Issuer }
 
 func (l launcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -33,8 +33,8 @@ func (l launcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// How do I unit-test my service? It needs no network, no database and no waiting: the provider
-// is in the process, and the test moves the clock.
+// How do I unit-test my service? It needs no network, no database and no waiting: the
+// provider is in the process, and the test moves the clock.
 func Example() {
 	ctx := context.Background()
 	service, err := mytokentest.Start(mytokentest.Options{})

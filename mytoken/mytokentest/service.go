@@ -56,7 +56,8 @@ type Service struct {
 // closeTimeout bounds how long Close waits for running requests.
 const closeTimeout = 5 * time.Second
 
-// Client is the client that logs in. Its address is reserved for documentation (RFC 5737).
+// Client is the client that logs in. Its address is reserved for documentation (RFC
+// 5737).
 var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
 
 // Start starts a service. Call Close when the test is over.
@@ -133,8 +134,8 @@ func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.Logi
 	return s.Follow(ctx, subject, login)
 }
 
-// Follow finishes a started login as the user's browser does. It goes to the provider, logs
-// in as subject, and brings the answer back to the issuer.
+// Follow finishes a started login as the user's browser does. It goes to the provider,
+// logs in as subject, and brings the answer back to the issuer.
 func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Login) (*issuer.LoginResult, error) {
 	redirect, err := optest.Login(ctx, login.URL, subject)
 	if err != nil {
@@ -147,8 +148,8 @@ func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Logi
 	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: u.Query(), Client: Client})
 }
 
-// Close closes the issuer and the provider. It waits for running requests, for five seconds
-// at most.
+// Close closes the issuer and the provider. It waits for running requests, for five
+// seconds at most.
 func (s *Service) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -1,6 +1,6 @@
-// Package bearer finds and writes files with bearer tokens by the rules of WLCG Bearer Token
-// Discovery 1.0. Programs that know nothing of each other agree by these rules where an
-// access token is. They look at these places, in this order:
+// Package bearer finds and writes files with bearer tokens by the rules of WLCG Bearer
+// Token Discovery 1.0. Programs that know nothing of each other agree by these rules
+// where an access token is. They look at these places, in this order:
 //
 //  1. the value of BEARER_TOKEN,
 //  2. the file that BEARER_TOKEN_FILE names,
@@ -8,10 +8,11 @@
 //  4. the file bt_u<uid> in the temporary directory: TMPDIR, or /tmp.
 //
 // The uid is the effective one of the process. Anybody can create files in the temporary
-// directory. So this package reads and replaces a file there only if it belongs to the user.
+// directory. So this package reads and replaces a file there only if it belongs to the
+// user.
 //
-// All functions may be called concurrently, also by several processes on one file. If two of
-// them write it, the last one wins. Readers see one content or the other.
+// All functions may be called concurrently, also by several processes on one file. If two
+// of them write it, the last one wins. Readers see one content or the other.
 package bearer
 
 import (
@@ -65,10 +66,10 @@ type Token struct {
 	Path string
 }
 
-// Discover reads the token that programs in this environment should use. It passes over an
-// empty value, and over an empty or missing file. The first place with any other content
-// decides: Discover returns its token, [ErrMalformed], an [*UnsafeError], or an error of the
-// file system. It returns [ErrNotFound] if there is no such place.
+// Discover reads the token that programs in this environment should use. It passes over
+// an empty value, and over an empty or missing file. The first place with any other
+// content decides: Discover returns its token, [ErrMalformed], an [*UnsafeError], or an
+// error of the file system. It returns [ErrNotFound] if there is no such place.
 func Discover() (Token, error) {
 	if token, err := parse(os.Getenv(EnvToken)); err != nil {
 		return Token{}, fmt.Errorf("%w: the value of %s", err, EnvToken)
@@ -201,8 +202,8 @@ func isToken(text string) bool {
 }
 
 // CheckWritable refuses a path where a token must not be written, because other users
-// control the file or may replace it. The error is an [*UnsafeError] or comes from the file
-// system.
+// control the file or may replace it. The error is an [*UnsafeError] or comes from the
+// file system.
 func CheckWritable(path string) error {
 	dir, err := os.Stat(filepath.Dir(path))
 	if err != nil {
@@ -224,9 +225,9 @@ func CheckWritable(path string) error {
 }
 
 // Write replaces the file with one that holds the token. Only its owner can read it.
-// Readers get the old token or the new one. If Write returns an error, they get the old one.
-// Write returns [ErrMalformed] if the secret is not a token, and otherwise the errors of
-// [CheckWritable] and of the file system.
+// Readers get the old token or the new one. If Write returns an error, they get the old
+// one. Write returns [ErrMalformed] if the secret is not a token, and otherwise the
+// errors of [CheckWritable] and of the file system.
 func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed
@@ -237,9 +238,9 @@ func Write(path string, token Secret) error {
 	return durable.Replace(path, []byte(token.Reveal()+"\n"))
 }
 
-// Read reads a file as [Discover] reads those in the temporary directory: it must belong to
-// the user, and must not be a symbolic link. An empty file gives the empty secret. Errors
-// are [ErrMalformed], [*UnsafeError], or come from the file system.
+// Read reads a file as [Discover] reads those in the temporary directory: it must belong
+// to the user, and must not be a symbolic link. An empty file gives the empty secret.
+// Errors are [ErrMalformed], [*UnsafeError], or come from the file system.
 func Read(path string) (Secret, error) { return place{path: path, shared: true}.read() }
 
 // Remove removes the file if it still holds the token. Otherwise another program has
