@@ -89,7 +89,7 @@ var rules = map[string]string{
 	"mytoken/issuer":      "mytoken capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
 	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
 
-	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
+	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "",
 
 	"mytoken/internal/qr":           "barcode",

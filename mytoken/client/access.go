@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -56,36 +55,27 @@ func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req Acce
 	if err != nil {
 		return nil, err
 	}
-	resp, err := readAccess(body)
-	if err != nil || resp.AccessToken.IsEmpty() { // D53
-		return nil, &AnswerError{Operation: opAccessToken, Reason: "the answer holds no access token", Update: readUpdate(body, asked)}
+	var resp accessAnswer
+	update := readUpdate(body, asked)
+	if wire.Unmarshal(body, &resp) != nil || resp.AccessToken.IsEmpty() { // D53
+		return nil, &AnswerError{Operation: opAccessToken, Reason: "the answer holds no access token", Update: update}
 	}
 	out := &AccessToken{AccessToken: mytoken.AccessToken{
 		Token: mytoken.NewSecret(resp.AccessToken.Reveal()), TokenType: resp.TokenType, Expires: after(asked, resp.ExpiresIn),
-		Scopes: strings.Fields(resp.Scope), Audiences: resp.Audience, Update: readUpdate(body, asked),
+		Scopes: resp.Scope, Audiences: resp.Audience, Update: update,
 	}}
 	out.Broader = broader(out.Scopes, req.Scopes, "openid", "offline_access") || broader(out.Audiences, req.Audiences)
 	return out, nil
 }
 
-// readAccess reads an answer. If it cannot, it tries again with the members that servers
-// write in several ways read more freely, and without all others.
-func readAccess(body []byte) (*wire.AccessTokenResponse, error) {
-	resp := new(wire.AccessTokenResponse)
-	if wire.Unmarshal(body, resp) == nil {
-		return resp, nil
-	}
-	var e struct {
-		AccessToken wire.Secret `json:"access_token"`
-		TokenType   string      `json:"token_type"`
-		ExpiresIn   int64       `json:"expires_in"`
-		Scope       wire.Words  `json:"scope"`
-		Audience    wire.List   `json:"audience"`
-	}
-	err := wire.Unmarshal(body, &e)
-	return &wire.AccessTokenResponse{
-		AccessToken: e.AccessToken, TokenType: e.TokenType, ExpiresIn: e.ExpiresIn, Scope: strings.Join(e.Scope, " "), Audience: e.Audience,
-	}, err
+// accessAnswer is wire.AccessTokenResponse as other servers may write it: lists as text, and
+// any token_update, which readUpdate reads.
+type accessAnswer struct {
+	AccessToken wire.Secret `json:"access_token"`
+	TokenType   string      `json:"token_type"`
+	ExpiresIn   int64       `json:"expires_in"`
+	Scope       wire.Words  `json:"scope"`
+	Audience    wire.List   `json:"audience"`
 }
 
 // broader reports whether got has something that was not asked for.

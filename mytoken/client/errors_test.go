@@ -84,7 +84,7 @@ func TestTokenWithUnreadableMembers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the-child-token", token.Token.Reveal())
 	require.Equal(t, "the-next-token", token.Update.Token.Reveal())
-	require.EqualError(t, token.Unread, "client: derive a mytoken: the answer has malformed restrictions or capabilities")
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: capabilities, restrictions")
 
 	body = `{"mytoken":"the-child-token","mom_id":"not one","rotation":{"ON_AT":true,"of_a_newer_server":1},
 		"token_update":{"mytoken":"the-next-token","rotation":{"on_AT":"yes"}}}`
@@ -92,10 +92,18 @@ func TestTokenWithUnreadableMembers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the-child-token", token.Token.Reveal())
 	require.True(t, token.ID.IsZero())
-	require.ErrorIs(t, token.Unread, mytoken.ErrID)
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: mom_id")
 	require.Equal(t, &mytoken.Rotation{OnAT: true}, token.Rotation, "an unknown member does not matter")
 	require.Equal(t, "the-next-token", token.Update.Token.Reveal())
-	require.EqualError(t, token.Update.Unread, "client: the answer has a malformed rotation")
+	require.EqualError(t, token.Update.Unread, "client: the answer has unreadable members: rotation")
+
+	body = `{"mytoken":"the-child-token","mytoken_type":1,"expires_in":"soon","token_update":7}`
+	token, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{})
+	require.NoError(t, err)
+	require.Equal(t, "the-child-token", token.Token.Reveal())
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: mytoken_type, expires_in")
+
+	// The client refuses an id that could not be read.
 	_, err = f.client(t, nil).RevokeByID(t.Context(), aToken, token.ID, true)
 	require.ErrorContains(t, err, "the id is zero")
 	require.Zero(t, f.count("/revoke"))

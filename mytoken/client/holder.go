@@ -49,7 +49,7 @@ const maxRepeats = 3
 
 // held makes one use of the token. update finds the token's successor in an answer. It is
 // nil for uses that never rotate a token.
-func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(context.Context, *Client, mytoken.Secret) (T, error)) (T, error) {
+func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(*Client, context.Context, mytoken.Secret) (T, error)) (T, error) {
 	var none T
 	token, err := h.load(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		c = c.finishing()
 	}
 	for attempt := 1; ; attempt++ {
-		out, err := call(ctx, c, token)
+		out, err := call(c, ctx, token)
 		successor := updateIn(err)
 		if err == nil && update != nil {
 			successor = update(out)

@@ -11,7 +11,7 @@ import (
 // AccessToken is [Client.AccessToken] with the token of the store.
 func (h *Holder) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
 	return held(ctx, h, useAT, func(t *AccessToken) *mytoken.Issued { return t.Update },
-		func(ctx context.Context, c *Client, token mytoken.Secret) (*AccessToken, error) {
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*AccessToken, error) {
 			return c.AccessToken(ctx, token, req)
 		})
 }
@@ -19,7 +19,7 @@ func (h *Holder) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 // Derive is [Client.Derive] with the token of the store as parent.
 func (h *Holder) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
 	return held(ctx, h, useOther, func(child *mytoken.Issued) *mytoken.Issued { return child.Update },
-		func(ctx context.Context, c *Client, token mytoken.Secret) (*mytoken.Issued, error) {
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
 			return c.Derive(ctx, token, req)
 		})
 }
@@ -27,23 +27,19 @@ func (h *Holder) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 // History is [Client.History] with the token of the store.
 func (h *Holder) History(ctx context.Context, momIDs ...string) (*mytoken.History, error) {
 	return held(ctx, h, useOther, func(t *mytoken.History) *mytoken.Issued { return t.Update },
-		func(ctx context.Context, c *Client, token mytoken.Secret) (*mytoken.History, error) {
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.History, error) {
 			return c.History(ctx, token, momIDs...)
 		})
 }
 
 // Subtree is [Client.Subtree] with the token of the store.
 func (h *Holder) Subtree(ctx context.Context) (*mytoken.Records, error) {
-	return held(ctx, h, useOther, updateOfRecords, func(ctx context.Context, c *Client, token mytoken.Secret) (*mytoken.Records, error) {
-		return c.Subtree(ctx, token)
-	})
+	return held(ctx, h, useOther, updateOfRecords, (*Client).Subtree)
 }
 
 // List is [Client.List] with the token of the store.
 func (h *Holder) List(ctx context.Context) (*mytoken.Records, error) {
-	return held(ctx, h, useOther, updateOfRecords, func(ctx context.Context, c *Client, token mytoken.Secret) (*mytoken.Records, error) {
-		return c.List(ctx, token)
-	})
+	return held(ctx, h, useOther, updateOfRecords, (*Client).List)
 }
 
 func updateOfRecords(r *mytoken.Records) *mytoken.Issued { return r.Update }
@@ -52,7 +48,7 @@ func updateOfRecords(r *mytoken.Records) *mytoken.Issued { return r.Update }
 // successor.
 func (h *Holder) RevokeByID(ctx context.Context, id mytoken.TokenID, recursive bool) error {
 	_, err := held(ctx, h, useOther, func(update *mytoken.Issued) *mytoken.Issued { return update },
-		func(ctx context.Context, c *Client, token mytoken.Secret) (*mytoken.Issued, error) {
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
 			return c.RevokeByID(ctx, token, id, recursive)
 		})
 	return err
@@ -60,14 +56,12 @@ func (h *Holder) RevokeByID(ctx context.Context, id mytoken.TokenID, recursive b
 
 // Introspect is [Client.Introspect] with the token of the store.
 func (h *Holder) Introspect(ctx context.Context) (*Introspection, error) {
-	return held(ctx, h, useUncounted, nil, func(ctx context.Context, c *Client, token mytoken.Secret) (*Introspection, error) {
-		return c.Introspect(ctx, token)
-	})
+	return held(ctx, h, useUncounted, nil, (*Client).Introspect)
 }
 
 // Explain is [Client.Explain] with the token of the store.
 func (h *Holder) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
-	return held(ctx, h, useUncounted, nil, func(ctx context.Context, c *Client, token mytoken.Secret) (*restriction.Explanation, error) {
+	return held(ctx, h, useUncounted, nil, func(c *Client, ctx context.Context, token mytoken.Secret) (*restriction.Explanation, error) {
 		return c.Explain(ctx, token, req)
 	})
 }
@@ -75,14 +69,12 @@ func (h *Holder) Explain(ctx context.Context, req ExplainRequest) (*restriction.
 // Transfer is [Client.Transfer] with the token of the store. The code stands for the
 // current generation of the token. Whoever redeems it shares the token with this holder.
 func (h *Holder) Transfer(ctx context.Context) (*TransferCode, error) {
-	return held(ctx, h, useUncounted, nil, func(ctx context.Context, c *Client, token mytoken.Secret) (*TransferCode, error) {
-		return c.Transfer(ctx, token)
-	})
+	return held(ctx, h, useUncounted, nil, (*Client).Transfer)
 }
 
 // Revoke is [Client.Revoke] with the token of the store. The token stays in the store.
 func (h *Holder) Revoke(ctx context.Context, recursive bool) error {
-	_, err := held(ctx, h, useUncounted, nil, func(ctx context.Context, c *Client, token mytoken.Secret) (struct{}, error) {
+	_, err := held(ctx, h, useUncounted, nil, func(c *Client, ctx context.Context, token mytoken.Secret) (struct{}, error) {
 		return struct{}{}, c.Revoke(ctx, token, recursive)
 	})
 	return err

@@ -1,8 +1,8 @@
 package client
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,78 +15,111 @@ import (
 // [*AnswerError] only if the answer holds neither a token nor a code. Issued.Unread names
 // anything else that it could not read.
 func readIssued(operation string, body []byte, asked time.Time) (*mytoken.Issued, error) {
-	var resp wire.TokenResponse
-	var unread error
-	if err := wire.Unmarshal(body, &resp); err != nil {
-		if resp, err = essentialToken(body); err != nil {
-			return nil, &AnswerError{Operation: operation, Reason: "the answer is malformed"}
-		}
-		unread = fmt.Errorf("client: %s: the answer has malformed restrictions or capabilities", operation)
+	t := newIssued(body, asked)
+	if t == nil {
+		return nil, &AnswerError{Operation: operation, Reason: "the answer is malformed"}
 	}
-	t := newIssued(&resp, asked)
-	t.Unread = errors.Join(unread, t.Unread)
+	t.Update = readUpdate(body, asked)
 	if t.Token.IsEmpty() && t.TransferCode.IsEmpty() {
 		return nil, &AnswerError{Operation: operation, Reason: "the answer holds no token", Update: t.Update}
 	}
 	return t, nil
 }
 
-// essential has the members of a token response that make a token usable.
-type essential struct {
-	Mytoken      wire.Secret `json:"mytoken,omitempty"`
-	TransferCode wire.Secret `json:"transfer_code,omitempty"`
-	MytokenType  string      `json:"mytoken_type"`
-	TokenUpdate  *essential  `json:"token_update,omitempty"`
-}
-
-func (e *essential) response() *wire.TokenResponse {
-	if e == nil {
+// readUpdate reads nothing but the rotated token of an answer; nil if there is none.
+func readUpdate(body []byte, asked time.Time) *mytoken.Issued {
+	var answer struct {
+		TokenUpdate jsontext.Value `json:"token_update"`
+	}
+	if wire.Unmarshal(body, &answer) != nil || isNull(answer.TokenUpdate) {
 		return nil
 	}
-	return &wire.TokenResponse{
-		Mytoken: e.Mytoken, TransferCode: e.TransferCode, MytokenType: e.MytokenType, TokenUpdate: e.TokenUpdate.response(),
+	return newIssued(answer.TokenUpdate, asked)
+}
+
+// newIssued reads an object without its token_update; nil if it is none. asked is when the
+// client sent the request. A malformed member does not keep it from reading the others.
+func newIssued(object []byte, asked time.Time) *mytoken.Issued {
+	var answer struct {
+		Mytoken      wire.Secret    `json:"mytoken"`
+		TransferCode wire.Secret    `json:"transfer_code"`
+		Type         jsontext.Value `json:"mytoken_type"`
+		MomID        jsontext.Value `json:"mom_id"`
+		ExpiresIn    jsontext.Value `json:"expires_in"`
+		Capabilities jsontext.Value `json:"capabilities"`
+		Restrictions jsontext.Value `json:"restrictions"`
+		Rotation     jsontext.Value `json:"rotation"`
 	}
-}
-
-func essentialToken(body []byte) (wire.TokenResponse, error) {
-	var e essential
-	err := wire.Unmarshal(body, &e)
-	return *e.response(), err
-}
-
-// newIssued converts an answer. asked is when the client sent the request.
-func newIssued(resp *wire.TokenResponse, asked time.Time) *mytoken.Issued {
-	if resp == nil {
+	if wire.Unmarshal(object, &answer) != nil {
 		return nil
 	}
-	t := &mytoken.Issued{
-		Type:  mytoken.ResponseType(resp.MytokenType),
-		Token: mytoken.NewSecret(resp.Mytoken.Reveal()), TransferCode: mytoken.NewSecret(resp.TransferCode.Reveal()),
-		Capabilities: resp.Capabilities, Restrictions: resp.Restrictions, Update: newIssued(resp.TokenUpdate, asked),
+	t := &mytoken.Issued{Token: mytoken.NewSecret(answer.Mytoken.Reveal()), TransferCode: mytoken.NewSecret(answer.TransferCode.Reveal())}
+	var unread []string
+	note := func(name string, err error) {
+		if err != nil {
+			unread = append(unread, name)
+		}
 	}
-	if expires := after(asked, resp.ExpiresIn); t.Token.IsEmpty() {
+	var momID string
+	var expiresIn int64
+	note("mytoken_type", readMember(answer.Type, &t.Type))
+	note("mom_id", readMember(answer.MomID, &momID))
+	note("expires_in", readMember(answer.ExpiresIn, &expiresIn))
+	note("capabilities", readMember(answer.Capabilities, &t.Capabilities))
+	note("restrictions", readMember(answer.Restrictions, &t.Restrictions))
+	var err error
+	t.Rotation, err = readRotation(answer.Rotation)
+	note("rotation", err)
+	if momID != "" {
+		t.ID, err = mytoken.ParseMomID(momID)
+		note("mom_id", err)
+	}
+	if expires := after(asked, expiresIn); t.Token.IsEmpty() {
 		t.CodeExpires = expires
 	} else {
 		t.Expires = expires
 	}
-	var noID, noRotation error
-	t.ID, noID = readMomID(resp.MomID)
-	t.Rotation, noRotation = readRotation(resp.Rotation)
-	t.Unread = errors.Join(noID, noRotation)
+	if unread != nil {
+		t.Unread = fmt.Errorf("client: the answer has unreadable members: %s", strings.Join(unread, ", "))
+	}
 	return t
 }
 
-// readUpdate reads nothing but the rotated token of an answer; nil if there is none.
-func readUpdate(body []byte, asked time.Time) *mytoken.Issued {
-	var full wire.Update
-	if wire.Unmarshal(body, &full) == nil {
-		return newIssued(full.TokenUpdate, asked)
-	}
-	var e essential
-	if wire.Unmarshal(body, &e) != nil {
+// readMember reads a member of an answer into to, which stays as it is if the member is
+// missing, null or malformed.
+func readMember[T any](text jsontext.Value, to *T) error {
+	if isNull(text) {
 		return nil
 	}
-	return newIssued(e.TokenUpdate.response(), asked)
+	var value T
+	if err := wire.Unmarshal(text, &value); err != nil {
+		return err
+	}
+	*to = value
+	return nil
+}
+
+// isNull reports whether a member is missing or null.
+func isNull(text jsontext.Value) bool { return len(text) == 0 || text.Kind() == 'n' }
+
+// rotation is mytoken.Rotation as other servers may write it: names in any case, and
+// members that this package does not know. The decoder of mytoken.Rotation refuses both.
+// Here that would lose a token.
+type rotation struct {
+	OnAT       bool   `json:"on_AT"`
+	OnOther    bool   `json:"on_other"`
+	Lifetime   uint64 `json:"lifetime"`
+	AutoRevoke bool   `json:"auto_revoke"`
+}
+
+// readRotation returns nil for a member that is missing or null.
+func readRotation(text jsontext.Value) (*mytoken.Rotation, error) {
+	var r *rotation
+	if err := readMember(text, &r); err != nil || r == nil {
+		return nil, err
+	}
+	out := mytoken.Rotation(*r)
+	return &out, nil
 }
 
 // maxSeconds keeps durations in range: 292 years.
@@ -99,38 +132,4 @@ func after(asked time.Time, seconds int64) time.Time {
 		return time.Time{}
 	}
 	return wall(asked).Add(time.Duration(min(seconds, maxSeconds)) * time.Second)
-}
-
-// readMomID reads an id. The empty text, which servers may send, is the zero id.
-func readMomID(text string) (mytoken.TokenID, error) {
-	if text == "" {
-		return mytoken.TokenID{}, nil
-	}
-	id, err := mytoken.ParseMomID(text)
-	if err != nil {
-		return mytoken.TokenID{}, fmt.Errorf("client: the mom_id in the answer is unreadable: %w", err)
-	}
-	return id, nil
-}
-
-// rotation is mytoken.Rotation as other servers may write it: names in any case, and
-// members that this package does not know. The decoder of mytoken.Rotation refuses both.
-// Here that would lose a token.
-type rotation struct {
-	OnAT       bool   `json:"on_AT"`
-	OnOther    bool   `json:"on_other"`
-	Lifetime   uint64 `json:"lifetime"`
-	AutoRevoke bool   `json:"auto_revoke"`
-}
-
-func readRotation(text jsontext.Value) (*mytoken.Rotation, error) {
-	if len(text) == 0 || text.Kind() == 'n' {
-		return nil, nil
-	}
-	var r rotation
-	if err := wire.Unmarshal(text, &r); err != nil {
-		return nil, errors.New("client: the answer has a malformed rotation")
-	}
-	out := mytoken.Rotation(r)
-	return &out, nil
 }

@@ -89,7 +89,10 @@ func newRecords(trees []wire.Tree, parent mytoken.TokenID) []*mytoken.Record {
 
 // tokenID reads a mom_id. An unreadable one gives the zero id.
 func tokenID(text string) mytoken.TokenID {
-	id, _ := readMomID(text)
+	id, err := mytoken.ParseMomID(text)
+	if err != nil {
+		return mytoken.TokenID{}
+	}
 	return id
 }
 
