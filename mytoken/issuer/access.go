@@ -182,14 +182,12 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 // was asked, and revokes at the provider what nobody can use any more. It does
 // not present the token again: one that was rotated meanwhile is live.
 func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider, spent store.Spent) error {
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return i.cfg.Store.Token(ctx, p.id.ID)
-	})
+	info, err := i.ledger.token(ctx, p.id.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &TokenError{Reason: TokenUnknown, cause: err}
 	case err != nil:
-		return storeError(err)
+		return err
 	case info.Live:
 		return nil
 	}

@@ -66,10 +66,7 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 // spend charges a use that was admitted. It fails with errCalledOff if a use
 // with this id was refunded.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
-	use := i.use(op, candidates)
-	spent, err := settle(ctx, func(ctx context.Context) (store.Spent, error) {
-		return i.cfg.Store.Spend(ctx, p.id, use)
-	})
+	spent, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
 	if errors.Is(err, store.ErrRefunded) {
 		return store.Spent{}, errCalledOff
 	} else if err != nil {
@@ -109,7 +106,7 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {
 			i.callOff(ctx, p, op)
 		}
-		return storeError(err)
+		return err
 	}
 	out := i.tokenError(ctx, p, err)
 	var exhausted *store.ExhaustedError
@@ -127,12 +124,7 @@ func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
 
 // refund gives a use back, whether or not the client still waits.
 func (i *Issuer) refund(ctx context.Context, p *presented, id store.UseID) {
-	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	_, err := settle(step, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.Refund(ctx, id, store.At(i.now()))
-	})
-	if err != nil {
+	if err := i.ledger.refund(ctx, id); err != nil {
 		i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 	}
 }

@@ -162,6 +162,7 @@ type Policy func(context.Context, *Issuance) error
 // serving, [Issuer.Sweep] regularly, and [Issuer.Close] at the end.
 type Issuer struct {
 	cfg       Config
+	ledger    ledger
 	providers map[string]*Provider // by issuer without trailing slash
 	order     []*Provider
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
@@ -243,7 +244,7 @@ func New(cfg Config) (*Issuer, error) {
 	case cfg.MaxDepth < 1 || cfg.MaxDepth > store.MaxDepth:
 		return nil, fmt.Errorf("issuer: Config.MaxDepth is not between 1 and %d", store.MaxDepth)
 	}
-	i := &Issuer{cfg: cfg, providers: make(map[string]*Provider)}
+	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, providers: make(map[string]*Provider)}
 	for _, p := range cfg.Providers {
 		if p.Upstream == nil {
 			return nil, errors.New("issuer: Provider.Upstream is missing")

@@ -184,10 +184,5 @@ func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 
 // take redeems a code: of several takers exactly one succeeds.
 func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
-	taker := NewUseID()
-	event := i.newEvent(mytoken.EventTransferCodeUsed, "", client)
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.TakeTicket(ctx, ref, taker, event, store.At(i.now()))
-	})
-	return codeError(err)
+	return codeError(i.ledger.takeTicket(ctx, ref, NewUseID(), i.newEvent(mytoken.EventTransferCodeUsed, "", client)))
 }

@@ -123,14 +123,12 @@ func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, e
 		if len(l.infos) > len(ancestors) {
 			return nil, nil, nil
 		}
-		info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-			return l.i.cfg.Store.Token(ctx, ancestors[len(l.infos)-1])
-		})
+		info, err := l.i.ledger.token(ctx, ancestors[len(l.infos)-1])
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			l.infos = append(l.infos, nil)
 		case err != nil:
-			return nil, nil, storeError(err)
+			return nil, nil, err
 		default:
 			l.infos = append(l.infos, &info)
 		}

@@ -96,10 +96,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err := i.putReply(&op.tickets, req.ID, p.compact, rec, row.ID); err != nil {
 		return nil, err
 	}
-	use := i.use(op, candidates)
-	spent, err := settle(ctx, func(ctx context.Context) (store.Spent, error) {
-		return i.cfg.Store.CreateChild(ctx, p.id, use, row)
-	})
+	spent, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, err)
 	}
@@ -147,12 +144,12 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		}
 	case store.IsDefinite(err):
 	case !req.ID.IsZero():
-		return nil, storeError(err)
+		return nil, err
 	default:
 		err = i.useFailed(ctx, p, op, err)
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		ctx, cancel := detached(ctx)
 		defer cancel()
-		if _, rerr := i.revoke(detached, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
+		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
 			return nil, errors.Join(err, rerr)
 		}
 		return nil, err

@@ -292,11 +292,8 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 			return nil, nil, err
 		}
 	}
-	_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.CreateRoot(ctx, grant, row, f.changes)
-	})
-	if err != nil {
-		return nil, nil, codeError(err)
+	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {
+		return nil, nil, err
 	}
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
 	issued, err := i.issued(ctx, rec)

@@ -114,7 +114,7 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 
 // descendants returns those of a token, live or not.
 func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	err = i.eachToken(ctx, i.subtreePager(id), func(info *store.TokenInfo) (bool, error) {
+	err = each(ctx, i.ledger.subtree(id), func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
 		}
@@ -133,30 +133,18 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 	if len(ids) == 0 {
 		return out, nil
 	}
-	for after := ""; ; {
-		type page struct {
-			events []store.EventRecord
-			next   string
-		}
-		got, err := settle(ctx, func(ctx context.Context) (page, error) {
-			events, next, err := i.cfg.Store.Events(ctx, ids, store.Page{After: after, Limit: pageSize})
-			return page{events, next}, err
-		})
-		if err != nil {
-			return nil, storeError(err)
-		}
-		for _, e := range got.events {
-			out.Events = append(out.Events, mytoken.Event{
-				Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
-			})
-		}
-		if got.next == "" {
-			return out, nil
-		}
-		if len(out.Events) >= mytoken.MaxRecords {
+	err := each(ctx, i.ledger.events(ids), func(e *store.EventRecord) (bool, error) {
+		if len(out.Events) == mytoken.MaxRecords {
 			out.Truncated = true
-			return out, nil
+			return false, nil
 		}
-		after = got.next
+		out.Events = append(out.Events, mytoken.Event{
+			Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+		})
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return out, nil
 }

@@ -26,9 +26,6 @@ type lease struct {
 	uncommitted bool
 }
 
-// storeTimeout bounds one step that must not end with its request.
-const storeTimeout = 5 * time.Second
-
 // errSlowStore says that a lease was nearly over when the store told of it.
 var errSlowStore = errors.New("issuer: the store answers too slowly to hold a lease")
 
@@ -80,9 +77,7 @@ func (r *refresher) begin(ctx context.Context, req refreshRequest) (*lease, stor
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	i := l.r.i
 	for range 3 {
-		held, err := settle(ctx, func(ctx context.Context) (store.Refresh, error) {
-			return i.cfg.Store.BeginRefresh(ctx, l.req.grant, l.id, store.At(i.now()), i.cfg.Lease)
-		})
+		held, err := i.ledger.BeginRefresh(ctx, l.req.grant, l.id, i.cfg.Lease)
 		if err != nil {
 			return held, err
 		}
@@ -100,9 +95,7 @@ func (l *lease) read(ctx context.Context) (store.RefreshState, error) {
 		held, err := l.hold(ctx)
 		return held.RefreshState, err
 	}
-	return settle(ctx, func(ctx context.Context) (store.RefreshState, error) {
-		return l.r.i.cfg.Store.Grant(ctx, l.req.grant)
-	})
+	return l.r.i.ledger.Grant(ctx, l.req.grant)
 }
 
 // replay commits what this process, or one with which it shares a spill
@@ -228,7 +221,7 @@ func (l *lease) commit(ctx context.Context, token string) error {
 	told := false
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		step, cancel := context.WithTimeout(ctx, storeTimeout)
-		err := i.cfg.Store.CommitRefresh(step, c)
+		err := i.ledger.CommitRefresh(step, c)
 		cancel()
 		switch {
 		case err == nil:
@@ -307,26 +300,9 @@ func (l *lease) end(ctx context.Context, outcome store.Outcome) {
 	defer cancel()
 	i := l.r.i
 	gen := max(l.gen, 1) // the store may have taken the lease and not told the generation
-	_, err := settle(step, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.EndRefresh(ctx, l.req.grant, l.id, gen, outcome, store.At(i.now()))
-	})
+	err := i.ledger.EndRefresh(step, l.req.grant, l.id, gen, outcome)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
-	}
-}
-
-// settle repeats a step of the store whose outcome is not known, a few times.
-func settle[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
-	pause := 5 * time.Millisecond
-	for n := 1; ; n++ {
-		v, err := step(ctx)
-		if err == nil || n == 3 || ctx.Err() != nil || store.IsDefinite(err) {
-			return v, err
-		}
-		if sleep(ctx, pause) != nil {
-			return v, err
-		}
-		pause *= 4
 	}
 }
 

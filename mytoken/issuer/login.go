@@ -188,10 +188,7 @@ func upstreamUnavailable(err error) error {
 
 // changeTickets changes tickets and translates what may go wrong.
 func (i *Issuer) changeTickets(ctx context.Context, changes store.TicketChanges) error {
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.ChangeTickets(ctx, changes, store.At(i.now()))
-	})
-	return codeError(err)
+	return codeError(i.ledger.changeTickets(ctx, changes))
 }
 
 // codeError translates what the store says about a code.
@@ -205,8 +202,6 @@ func codeError(err error) error {
 		return &CodeError{Reason: CodeUnknown}
 	case errors.Is(err, store.ErrConflict):
 		return &CodeError{Reason: CodePending}
-	case store.IsDefinite(err):
-		return err
 	}
-	return storeError(err)
+	return err
 }

@@ -26,13 +26,9 @@ func (i *Issuer) Recover(ctx context.Context) error {
 func (i *Issuer) Sweep(ctx context.Context, batch int) (store.Cleaned, error) {
 	var sum store.Cleaned
 	for {
-		got, err := i.cfg.Store.Sweep(ctx, store.Cleaning{Now: store.At(i.now()), Limit: batch, Retention: i.cfg.Retention})
+		got, err := i.ledger.sweep(ctx, store.Cleaning{Limit: batch, Retention: i.cfg.Retention})
 		if err != nil {
-			var bad *store.ArgumentError
-			if errors.As(err, &bad) {
-				return sum, err
-			}
-			return sum, storeError(err)
+			return sum, err
 		}
 		sum.Tickets += got.Tickets
 		sum.Tokens += got.Tokens

@@ -35,7 +35,7 @@ func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 
 // List tells of all tokens of the user.
 func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
-	return o.i.collect(ctx, o.i.ownerPager(o.owner))
+	return o.i.collect(ctx, o.i.ledger.ofOwner(o.owner))
 }
 
 // Subtree tells of one of the user's tokens and its descendants. It fails with
@@ -44,7 +44,7 @@ func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*mytoken
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
-	return o.i.collect(ctx, o.i.subtreePager(id))
+	return o.i.collect(ctx, o.i.ledger.subtree(id))
 }
 
 // History tells what happened to one of the user's tokens. It fails with
@@ -70,7 +70,7 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive 
 // error some are revoked; call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	ended := make(map[mytoken.TokenID]bool)
-	return o.i.eachToken(ctx, o.i.ownerPager(o.owner), func(info *store.TokenInfo) (bool, error) {
+	return each(ctx, o.i.ledger.ofOwner(o.owner), func(info *store.TokenInfo) (bool, error) {
 		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id mytoken.TokenID) bool { return ended[id] }) {
 			return true, nil
 		}
@@ -84,25 +84,14 @@ func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 // returned nil, none of his tokens is usable. Refresh tokens are not revoked
 // at the provider.
 func (o *OwnerAccess) Delete(ctx context.Context) error {
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, o.i.cfg.Store.DeleteOwner(ctx, o.owner)
-	})
-	if err != nil {
-		return storeError(err)
-	}
-	return nil
+	return o.i.ledger.deleteOwner(ctx, o.owner)
 }
 
 // check says whether the token is one of the user's.
 func (o *OwnerAccess) check(ctx context.Context, id mytoken.TokenID) error {
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return o.i.cfg.Store.Token(ctx, id)
-	})
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != o.owner:
+	info, err := o.i.ledger.token(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && info.Owner != o.owner {
 		return ErrNotOwned
-	case err != nil:
-		return storeError(err)
 	}
-	return nil
+	return err
 }

@@ -85,9 +85,7 @@ func (i *Issuer) resolveCode(ctx context.Context, kind store.TicketKind, code st
 	if code == "" || len(code) > maxCodeLength {
 		return store.Ticket{}, seal.DataKey{}, &CodeError{Reason: CodeUnknown}
 	}
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	if err != nil {
 		return store.Ticket{}, seal.DataKey{}, codeError(err)
 	}

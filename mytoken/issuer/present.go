@@ -52,13 +52,11 @@ func (i *Issuer) resolve(ctx context.Context, s string) (compact, short string, 
 		return s, "", nil
 	}
 	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(s)}
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, ref.Kind, []store.TicketID{ref.ID}, store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, ref.Kind, []store.TicketID{ref.ID})
 	if store.IsDefinite(err) {
 		return "", "", &TokenError{Reason: TokenUnknown, cause: err}
 	} else if err != nil {
-		return "", "", storeError(err)
+		return "", "", err
 	}
 	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, s), t.Payload)
 	if err != nil {
@@ -112,9 +110,7 @@ func (i *Issuer) restrictionRequest(op operation) *restriction.Request {
 
 // lookup tells the state of a presented token.
 func (i *Issuer) lookup(ctx context.Context, p *presented) (store.State, error) {
-	state, err := settle(ctx, func(ctx context.Context) (store.State, error) {
-		return i.cfg.Store.Lookup(ctx, p.id, store.At(i.now()))
-	})
+	state, err := i.ledger.lookup(ctx, p.id)
 	if err != nil {
 		return store.State{}, i.tokenError(ctx, p, err)
 	}
@@ -136,25 +132,21 @@ func (i *Issuer) tokenError(ctx context.Context, p *presented, err error) error 
 	case errors.As(err, &stale):
 		i.notify(ctx, Notice{Kind: NoticeReused, Token: p.id.ID, Err: err})
 		if r := p.token.Rotation(); r != nil && r.AutoRevoke {
-			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+			ctx, cancel := detached(ctx)
 			defer cancel()
-			if _, rerr := i.revoke(detached, p.id.ID, true, nil, Client{}, "reuse of an outdated token"); rerr != nil {
+			if _, rerr := i.revoke(ctx, p.id.ID, true, nil, Client{}, "reuse of an outdated token"); rerr != nil {
 				return errors.Join(&TokenError{Reason: TokenReused, cause: err}, rerr)
 			}
 		}
 		return &TokenError{Reason: TokenReused, cause: err}
-	case store.IsDefinite(err):
-		return err
 	}
-	return storeError(err)
+	return err
 }
 
 func isTokenError(err error) bool {
 	var t *TokenError
 	return errors.As(err, &t)
 }
-
-func storeError(err error) error { return &StoreError{cause: err} }
 
 func isStoreFailure(err error) bool {
 	var s *StoreError

@@ -73,15 +73,11 @@ func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Log
 }
 
 func (i *Issuer) grantState(ctx context.Context, id store.GrantID) (store.RefreshState, error) {
-	state, err := settle(ctx, func(ctx context.Context) (store.RefreshState, error) {
-		return i.cfg.Store.Grant(ctx, id)
-	})
+	state, err := i.ledger.Grant(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return state, &ReconnectError{Grant: id}
-	} else if err != nil {
-		return state, storeError(err)
+		err = &ReconnectError{Grant: id}
 	}
-	return state, nil
+	return state, err
 }
 
 // reconnect puts the refresh token of the login into its grant. It returns the
@@ -109,14 +105,12 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		if err != nil {
 			return nil, err
 		}
-		_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, i.cfg.Store.ReplaceGrant(ctx, store.Replacement{
-				Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
-				Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences), Now: store.At(i.now()),
-				// The ticket belongs to the token that asked: it is not there
-				// any more if that was revoked meanwhile.
-				Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
-			})
+		err = i.ledger.replaceGrant(ctx, store.Replacement{
+			Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
+			Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences),
+			// The ticket belongs to the token that asked: it is not there
+			// any more if that was revoked meanwhile.
+			Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
 		})
 		if errors.Is(err, store.ErrConflict) && try < 5 {
 			continue // a refresh was faster; what it stored is replaced

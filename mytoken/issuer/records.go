@@ -10,9 +10,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// pageSize is how many rows are asked for at once.
-const pageSize = 500
-
 // InfoRequest asks for tokens.
 type InfoRequest struct {
 	Token  mytoken.Secret
@@ -23,61 +20,20 @@ type InfoRequest struct {
 // Subtree tells of a token and its descendants. It needs tokeninfo:subtokens
 // and counts as one other use. Errors are those of AccessToken.
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager {
-		return i.subtreePager(p.id.ID)
+	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
+		return i.ledger.subtree(p.id.ID)
 	})
 }
 
 // List tells of all tokens of the user. It needs manage_mytokens:list and
 // counts as one other use. Errors are those of AccessToken.
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager {
-		return i.ownerPager(p.token.Owner())
+	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager[store.TokenInfo] {
+		return i.ledger.ofOwner(p.token.Owner())
 	})
 }
 
-type pager func(context.Context, store.Page) ([]store.TokenInfo, string, error)
-
-func (i *Issuer) ownerPager(owner mytoken.OwnerID) pager {
-	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
-		return i.cfg.Store.List(ctx, owner, page)
-	}
-}
-
-func (i *Issuer) subtreePager(root mytoken.TokenID) pager {
-	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
-		return i.cfg.Store.Subtree(ctx, root, page)
-	}
-}
-
-// eachToken calls visit with each token, parents before their children, until
-// it says that it wants no more.
-func (i *Issuer) eachToken(ctx context.Context, next pager, visit func(*store.TokenInfo) (bool, error)) error {
-	for after := ""; ; {
-		type page struct {
-			infos []store.TokenInfo
-			next  string
-		}
-		got, err := settle(ctx, func(ctx context.Context) (page, error) {
-			infos, cursor, err := next(ctx, store.Page{After: after, Limit: pageSize})
-			return page{infos, cursor}, err
-		})
-		if err != nil {
-			return storeError(err)
-		}
-		for n := range got.infos {
-			if more, err := visit(&got.infos[n]); err != nil || !more {
-				return err
-			}
-		}
-		if got.next == "" {
-			return nil
-		}
-		after = got.next
-	}
-}
-
-func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager) (*mytoken.Records, error) {
+func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
@@ -102,12 +58,12 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 // left out, unless a live descendant hangs below them; expired ones are
 // listed. A token whose parent is not there any more hangs below the nearest
 // ancestor that is (D97).
-func (i *Issuer) collect(ctx context.Context, next pager) (*mytoken.Records, error) {
+func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
-	err := i.eachToken(ctx, next, func(info *store.TokenInfo) (bool, error) {
+	err := each(ctx, next, func(info *store.TokenInfo) (bool, error) {
 		if len(order) == mytoken.MaxRecords {
 			out.Truncated = true
 			return false, nil

@@ -246,8 +246,10 @@ func (r *refresher) grantError(req refreshRequest, err error) error {
 		return &ReconnectError{Grant: req.grant}
 	case errors.As(err, &other), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return busy(err)
+	case isStoreFailure(err):
+		return err
 	}
-	return storeError(err)
+	return &StoreError{cause: err}
 }
 
 func busy(err error) error { return &BusyError{RetryAfter: time.Second, cause: err} }
@@ -257,7 +259,7 @@ func (r *refresher) replay(ctx context.Context, grant store.GrantID) error {
 	commits, err := r.spill.pending(grant)
 	errs := []error{err}
 	for _, c := range commits {
-		if err := r.i.cfg.Store.CommitRefresh(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
+		if err := r.i.ledger.CommitRefresh(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
 			errs = append(errs, err)
 			continue
 		}

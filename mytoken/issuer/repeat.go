@@ -54,7 +54,7 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	if op.verdict.ID.IsZero() {
 		return nil
 	}
-	err := i.judge(ctx, op, store.TicketReady)
+	err := i.ledger.complete(ctx, op.verdict, store.TicketReady)
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
 		i.refund(ctx, p, op.id) // whoever called it off may not have come that far
@@ -62,7 +62,7 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	case store.IsDefinite(err):
 		return ErrRepeatedID // forgotten, a day later
 	case err != nil:
-		return storeError(err) // the charge stands for whoever repeats the request
+		return err // the charge stands for whoever repeats the request
 	}
 	return nil
 }
@@ -71,9 +71,9 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 // if a call with the same id handed out, or may have.
 func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
 	if !op.verdict.ID.IsZero() {
-		step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		step, cancel := detached(ctx)
 		defer cancel()
-		if err := i.judge(step, op, store.TicketFailed); err != nil {
+		if err := i.ledger.complete(step, op.verdict, store.TicketFailed); err != nil {
 			if !store.IsDefinite(err) {
 				i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 			}
@@ -82,14 +82,6 @@ func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
 	}
 	i.refund(ctx, p, op.id)
 	return true
-}
-
-func (i *Issuer) judge(ctx context.Context, op operation, status store.TicketStatus) error {
-	changes := store.TicketChanges{Complete: []store.Completion{{TicketRef: op.verdict, Status: status}}}
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.ChangeTickets(ctx, changes, store.At(i.now()))
-	})
-	return err
 }
 
 // chargeElsewhere is for a repeated use whose clause does not admit the request

@@ -48,16 +48,14 @@ func (i *Issuer) replied(ctx context.Context, id store.UseID, secret string) (*i
 		return nil, nil
 	}
 	code := replySecret(id, secret)
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, store.TicketReply, i.cfg.Seal.Lookup(store.TicketReply, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, store.TicketReply, i.cfg.Seal.Lookup(store.TicketReply, code))
 	switch {
 	case errors.Is(err, store.ErrTicketNotFound):
 		return nil, nil
 	case store.IsDefinite(err):
 		return nil, ErrRepeatedID
 	case err != nil:
-		return nil, storeError(err)
+		return nil, err
 	}
 	rec, err := i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(purposeReply, code), t.Payload)
 	return &rec, err

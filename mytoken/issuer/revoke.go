@@ -121,14 +121,12 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 
 // findCode returns the ticket of a code, nil if there is none any more.
 func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code string) (*store.Ticket, error) {
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	switch {
 	case store.IsDefinite(err):
 		return nil, nil
 	case err != nil:
-		return nil, storeError(err)
+		return nil, err
 	}
 	return &t, nil
 }
@@ -236,9 +234,7 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 	if other == p.id.ID {
 		return own, nil
 	}
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return i.cfg.Store.Token(ctx, other)
-	})
+	info, err := i.ledger.token(ctx, other)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != p.token.Owner():
 		// Who may not deal with tokens of the user at all does not learn which exist.
@@ -247,7 +243,7 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 		}
 		return "", ErrNotOwned
 	case err != nil:
-		return "", storeError(err)
+		return "", err
 	case slices.Contains(info.Ancestors, p.id.ID):
 		return own, nil
 	}
@@ -258,18 +254,16 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 // use any more. by is the presented token that authorises; nil for the
 // embedding service.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
-	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(mytoken.EventRevoked, reason, client), Now: store.At(i.now())}
+	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(mytoken.EventRevoked, reason, client)}
 	if by != nil {
 		r.By = by.id
 	}
-	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
-		return i.cfg.Store.Revoke(ctx, r)
-	})
+	revoked, err := i.ledger.revoke(ctx, r)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &Revocation{}, nil
 	case err != nil:
-		return nil, storeError(err)
+		return nil, err
 	}
 	out := &Revocation{Revoked: id}
 	i.notify(ctx, Notice{Kind: NoticeRevoked, Token: id, Grant: revoked.Grant, Client: client, Detail: reason})
@@ -291,9 +285,7 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
 	defer cancel()
-	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
-		return i.cfg.Store.Revoke(ctx, store.Revocation{Token: id, Now: store.At(i.now())})
-	})
+	revoked, err := i.ledger.revoke(ctx, store.Revocation{Token: id})
 	if err == nil && !revoked.LiveLeft {
 		_ = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh) // the observer is told
 	}

@@ -31,7 +31,7 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, wrapped store.Sealed,
 // not believe that his token is still the current one, repeats his request
 // while the grace lasts.
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
-	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	step, cancel := detached(ctx)
 	defer cancel()
 	update, err := i.tryRotate(step, p, wrapped, client)
 	var stale *store.StaleError
@@ -85,12 +85,8 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	if rotation.Successor, err = i.sealRecord(place, own, rec); err != nil {
 		return nil, err
 	}
-	rotated, err := settle(ctx, func(ctx context.Context) (store.Rotated, error) {
-		return i.cfg.Store.Rotate(ctx, rotation)
-	})
-	if err != nil && !store.IsDefinite(err) {
-		return nil, storeError(err)
-	} else if err != nil {
+	rotated, err := i.ledger.rotate(ctx, rotation)
+	if err != nil {
 		return nil, err
 	}
 	return i.openRecord(ctx, place, own, rotated.Successor)

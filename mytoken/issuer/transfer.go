@@ -85,12 +85,10 @@ func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued
 	}
 	// Handing out an outdated generation would make its receiver look like a
 	// thief. For the same reason nothing is presented to the store here.
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return i.cfg.Store.Token(ctx, issued.ID)
-	})
+	info, err := i.ledger.token(ctx, issued.ID)
 	switch end := issued.Claims.ExpiresAt(); {
 	case err != nil && !store.IsDefinite(err):
-		return nil, storeError(err)
+		return nil, err
 	case err != nil || !info.Live || info.Seq != issued.Claims.Seq():
 		return nil, &CodeError{Reason: CodeUnknown}
 	case !end.IsZero() && i.now().Unix() > end.Unix():
@@ -107,9 +105,7 @@ func (i *Issuer) resolveTransfer(ctx context.Context, secret mytoken.Secret) (st
 	if code == "" || len(code) > maxCodeLength {
 		return store.Ticket{}, "", &CodeError{Reason: CodeUnknown}
 	}
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, store.TicketTransfer, i.cfg.Seal.Lookup(store.TicketTransfer, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, store.TicketTransfer, i.cfg.Seal.Lookup(store.TicketTransfer, code))
 	return t, code, codeError(err)
 }
 
