@@ -124,7 +124,7 @@ func ExampleIssuer_Transfer() {
 	// Output:
 	// type 14 letters until 08:05:00
 	// got laptop
-	// issuer: code is unknown or was already used
+	// issuer: the code is unknown or was already used
 }
 
 // How do I deal with tokens that rotate?

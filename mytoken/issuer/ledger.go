@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -38,7 +39,7 @@ func settle[T any](ctx context.Context, step func(context.Context) (T, error)) (
 		if err == nil || store.IsDefinite(err) {
 			return v, err
 		}
-		if n == 3 || ctx.Err() != nil || sleep(ctx, pause) != nil {
+		if n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
 			return v, &StoreError{cause: err}
 		}
 		pause *= 4

@@ -10,23 +10,23 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// InfoRequest asks for tokens.
+// InfoRequest asks for a list of tokens.
 type InfoRequest struct {
 	Token  mytoken.Secret
-	ID     store.UseID
+	ID     UseID
 	Client Client
 }
 
-// Subtree tells of a token and its descendants. It needs tokeninfo:subtokens
-// and counts as one other use. Errors are those of AccessToken.
+// Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts as one
+// other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.subtree(p.id.ID)
 	})
 }
 
-// List tells of all tokens of the user. It needs manage_mytokens:list and
-// counts as one other use. Errors are those of AccessToken.
+// List returns all tokens of the user. It needs manage_mytokens:list, and counts as one other
+// use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.ofOwner(p.token.Owner())
@@ -38,7 +38,8 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	spent, _, err := i.charge(ctx, p, operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event})
+	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
+	spent, err := i.charge(ctx, p, op)
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +47,15 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	if r := p.token.Rotation(); r != nil && r.OnOther {
-		if out.Update, err = i.rotateOrFail(ctx, p, spent.Key, req.Client); err != nil {
-			return nil, err
-		}
+	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// collect reads all pages and builds the trees. Tokens that are not live are
-// left out, unless a live descendant hangs below them; expired ones are
-// listed. A token whose parent is not there any more hangs below the nearest
-// ancestor that is (D97).
+// collect reads all pages and builds the trees. It leaves a token that is not live out, unless it
+// has a live descendant. Expired tokens are listed. A token whose parent was deleted hangs below
+// the nearest ancestor that is left (D97).
 func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
@@ -85,8 +83,8 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*myt
 	if err != nil {
 		return nil, err
 	}
-	// Children follow their parents, so one pass backwards decides which dead
-	// tokens still hold something up.
+	// Children come after their parents, so one pass backwards finds the dead tokens that have
+	// live descendants.
 	for _, r := range slices.Backward(order) {
 		if r.Revoked && len(r.Children) == 0 {
 			continue
