@@ -2,8 +2,7 @@ package capability
 
 import "strings"
 
-// Capability is one right of a mytoken. The zero value names nothing and
-// includes nothing.
+// Capability is one right of a mytoken. The zero value includes nothing.
 type Capability string
 
 // The capabilities of protocol section 3.1.
@@ -41,20 +40,19 @@ const (
 // readPrefix restricts a capability to reading.
 const readPrefix = "read@"
 
-// Known reports whether this package knows the name. The comparison is
-// case-sensitive, and an unknown child of a known name is unknown.
+// Known reports whether this package knows the name. Names match exactly: another case or
+// an unknown child of a known name is unknown.
 func (c Capability) Known() bool {
-	_, known := describe(c)
+	_, known := descriptions[c]
 	return known
 }
 
 // ReadOnly reports whether c is restricted to reading.
 func (c Capability) ReadOnly() bool { return strings.HasPrefix(string(c), readPrefix) }
 
-// Includes reports whether having c means having other: the parts of c are a
-// prefix of the parts of other, and c is not restricted to reading unless other
-// is (protocol section 3.2). A name that this package does not know includes
-// only itself, and the empty name nothing.
+// Includes reports whether c includes other (protocol section 3.2). It does if the parts
+// of c are a prefix of the parts of other, and other is restricted to reading if c is. An
+// unknown name includes only itself. The empty name includes nothing.
 func (c Capability) Includes(other Capability) bool {
 	if c == "" || other == "" {
 		return false
@@ -69,5 +67,5 @@ func (c Capability) Includes(other Capability) bool {
 	return have == want || strings.HasPrefix(want, have) && want[len(have)] == ':'
 }
 
-// path is the name without the restriction to reading.
+// path returns the name without the restriction to reading.
 func (c Capability) path() string { return strings.TrimPrefix(string(c), readPrefix) }

@@ -4,9 +4,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// TestKnown has the names of protocol section 3.1.
+// The package knows the names of protocol section 3.1 and no others.
 func TestKnown(t *testing.T) {
 	for _, name := range []Capability{
 		"AT", "create_mytoken", "tokeninfo", "tokeninfo:introspect", "tokeninfo:history", "tokeninfo:subtokens",
@@ -15,24 +18,19 @@ func TestKnown(t *testing.T) {
 		"read@settings:grants", "settings:grants:ssh", "read@settings:grants:ssh", "settings:email", "read@settings:email",
 		"tokeninfo:tags", "manage_mytokens:tags", "settings:tags", "read@settings:tags",
 	} {
-		if !name.Known() || !slices.Contains(All(), name) {
-			t.Errorf("%s is unknown", name)
-		}
+		assert.True(t, name.Known(), name)
+		assert.Contains(t, All(), name)
 	}
-	if len(All()) != 25 {
-		t.Errorf("%d known names", len(All()))
-	}
+	assert.Len(t, All(), 25)
 	for _, name := range []Capability{
 		"", "at", "AT ", "tokeninfo:", "tokeninfo:foo", "read@", "read@AT", "read@tokeninfo", "read@read@settings",
 		"list_mytokens", "revoke_any_token", "settings:", ":settings", "settings::grants", "@default",
 	} {
-		if name.Known() {
-			t.Errorf("%q is known", name)
-		}
+		assert.False(t, name.Known(), name)
 	}
 }
 
-// TestIncludes has the cases of protocol section 3.2.
+// The cases of protocol section 3.2.
 func TestIncludes(t *testing.T) {
 	for _, test := range []struct {
 		have, want Capability
@@ -62,7 +60,7 @@ func TestIncludes(t *testing.T) {
 		{AT, "at", false},
 		{Tokeninfo, "tokeninfo:foo", true},
 		{Tokeninfo, "tokeninfo_foo", false},
-		// Unknown names grant nothing beyond themselves.
+		// Unknown names include only themselves.
 		{"foo", "foo", true},
 		{"foo", "foo:bar", false},
 		{"foo", "read@foo", false},
@@ -74,26 +72,24 @@ func TestIncludes(t *testing.T) {
 		{"", AT, false},
 		{Settings, "", false},
 	} {
-		if got := test.have.Includes(test.want); got != test.includes {
-			t.Errorf("%q includes %q: got %v", test.have, test.want, got)
-		}
+		assert.Equal(t, test.includes, test.have.Includes(test.want), "%q includes %q", test.have, test.want)
 	}
 }
 
-// proves P2: the empty set allows nothing.
+// A set allows what its names include. The empty set allows nothing.
+//
+// proves P2
 func TestAllows(t *testing.T) {
 	set := Set{"foo", TokeninfoHistory, ReadSettings}
 	for c, want := range map[Capability]bool{
 		TokeninfoHistory: true, ReadSettingsEmail: true, "foo": true,
 		Tokeninfo: false, SettingsEmail: false, AT: false, "": false, "foo:bar": false,
 	} {
-		if set.Allows(c) != want {
-			t.Errorf("%q: got %v", c, !want)
-		}
+		assert.Equal(t, want, set.Allows(c), c)
 	}
 	for _, c := range append(All(), "") {
-		if (Set)(nil).Allows(c) || (Set{}).Allows(c) || (Set{""}).Allows(c) {
-			t.Errorf("the empty set allows %q", c)
+		for _, empty := range []Set{nil, {}, {""}} {
+			assert.False(t, empty.Allows(c), "%#v allows %q", empty, c)
 		}
 	}
 }
@@ -114,13 +110,11 @@ func TestWithin(t *testing.T) {
 		{"foo", "foo", true},
 		{"foo:bar", "foo", false},
 	} {
-		if got := parse(t, test.child).Within(parse(t, test.parent)); got != test.want {
-			t.Errorf("%q within %q: got %v", test.child, test.parent, got)
-		}
+		assert.Equal(t, test.want, parse(t, test.child).Within(parse(t, test.parent)), "%q within %q", test.child, test.parent)
 	}
 }
 
-// TestNarrow has the cases of protocol section 3.3.
+// The cases of protocol section 3.3.
 //
 // proves P1
 func TestNarrow(t *testing.T) {
@@ -137,108 +131,84 @@ func TestNarrow(t *testing.T) {
 	} {
 		parent, wanted := parse(t, test.parent), parse(t, test.wanted)
 		child, dropped := Narrow(parent, wanted)
-		if child.String() != test.child || dropped.String() != test.dropped {
-			t.Errorf("%q of %q: got %q, dropped %q, want %q and %q", test.wanted, test.parent, child, dropped, test.child, test.dropped)
-		}
-		if !child.Within(parent) {
-			t.Errorf("%q of %q: wider than its parent", test.wanted, test.parent)
-		}
+		assert.Equal(t, test.child, child.String(), "%q of %q", test.wanted, test.parent)
+		assert.Equal(t, test.dropped, dropped.String(), "%q of %q", test.wanted, test.parent)
+		assert.True(t, child.Within(parent), "%q of %q", test.wanted, test.parent)
 		for i := range child {
 			child[i] = "changed"
 		}
-		if parent.String() != test.parent || wanted.String() != test.wanted {
-			t.Errorf("%q of %q: the result shares memory", test.wanted, test.parent)
-		}
+		assert.Equal(t, test.parent, parent.String(), "the result shares memory")
+		assert.Equal(t, test.wanted, wanted.String(), "the result shares memory")
 	}
 }
 
-// TestNothingIsNotNil: what is left empty is never nil, which stands for everything
-// where a child is asked for, and nothing wanted is not everything either.
+// A child without capabilities is an empty set and never nil, because nil asks for
+// everything.
 //
 // proves P1
 func TestNothingIsNotNil(t *testing.T) {
 	parent := Set{AT, CreateMytoken}
 	for name, wanted := range map[string]Set{"nothing fits": {Settings}, "nothing is wanted": {}} {
-		if child, _ := Narrow(parent, wanted); child == nil || len(child) > 0 {
-			t.Errorf("%s: got %#v", name, child)
-		}
+		child, _ := Narrow(parent, wanted)
+		assert.Equal(t, Set{}, child, name)
 	}
-	if got := (Set{}).Dedup(); got == nil {
-		t.Error("a copy of the empty set is nil")
-	}
-	if got := Set(nil).Dedup(); got != nil {
-		t.Errorf("a copy of nil is %#v", got)
-	}
+	assert.Equal(t, Set{}, Set{}.Dedup())
+	assert.Equal(t, Set(nil), Set(nil).Dedup())
 }
 
 func TestUnknown(t *testing.T) {
 	set := Set{"foo", AT, "tokeninfo:foo", "foo", "read@AT", "list_mytokens"}
-	if got, want := set.Unknown(), (Set{"foo", "tokeninfo:foo", "read@AT", "list_mytokens"}); !got.Equal(want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if All().Unknown() != nil {
-		t.Error("a known name is unknown")
-	}
-	if got := set.Dedup(); got.String() != "foo AT tokeninfo:foo read@AT list_mytokens" {
-		t.Errorf("got %v", got)
-	}
+	assert.Equal(t, Set{"foo", "tokeninfo:foo", "read@AT", "list_mytokens"}, set.Unknown())
+	assert.Nil(t, All().Unknown())
+	assert.Equal(t, Set{"foo", AT, "tokeninfo:foo", "read@AT", "list_mytokens"}, set.Dedup())
 }
 
 func TestDefault(t *testing.T) {
-	set := Default()
-	set[0] = "changed"
-	if got := Default().String(); got != "AT tokeninfo" {
-		t.Errorf("got %s", got)
-	}
+	Default()[0] = "changed"
+	assert.Equal(t, Set{AT, Tokeninfo}, Default())
+	All()[0] = "changed"
+	assert.Equal(t, AT, All()[0])
 }
 
+// The tree has every capability once, below its parent, with a text of its own.
 func TestTree(t *testing.T) {
-	var names []string
+	var names []Capability
 	var walk func(Capability, []Node)
 	walk = func(parent Capability, nodes []Node) {
 		for _, n := range nodes {
-			names = append(names, string(n.Capability))
-			if parent != "" && (!parent.Includes(n.Capability) || !strings.HasPrefix(string(n.Capability), string(parent)+":")) {
-				t.Errorf("%s is not below %s", n.Capability, parent)
+			names = append(names, n.Capability)
+			if parent != "" {
+				assert.True(t, parent.Includes(n.Capability), n.Capability)
+				assert.True(t, strings.HasPrefix(string(n.Capability), string(parent)+":"), n.Capability)
 			}
-			if n.Description == "" || n.Description != n.Capability.Describe() {
-				t.Errorf("%s: %q", n.Capability, n.Description)
-			}
-			if (n.Read == "") != (n.ReadDescription == "") {
-				t.Errorf("%s: %q, %q", n.Capability, n.Read, n.ReadDescription)
-			}
-			if n.Read != "" && (n.Read != readPrefix+n.Capability || !n.Read.ReadOnly() || n.ReadDescription != n.Read.Describe()) {
-				t.Errorf("%s: %q, %q", n.Capability, n.Read, n.ReadDescription)
+			assert.Equal(t, n.Capability.Describe(), n.Description)
+			assert.Equal(t, n.Read == "", n.ReadDescription == "", n.Capability)
+			if n.Read != "" {
+				assert.Equal(t, readPrefix+n.Capability, n.Read)
+				assert.True(t, n.Read.ReadOnly())
+				assert.Equal(t, n.Read.Describe(), n.ReadDescription)
 			}
 			walk(n.Capability, n.Children)
 		}
 	}
 	walk("", Tree())
-	if len(names) != 19 || len(slices.Compact(slices.Sorted(slices.Values(names)))) != 19 {
-		t.Errorf("%d names: %v", len(names), names)
-	}
+	assert.Len(t, names, 19)
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(names))), 19)
 	Tree()[0].Capability = "changed"
-	if Tree()[0].Capability != AT {
-		t.Error("the tree is shared")
-	}
-	texts := map[string]Capability{}
+	assert.Equal(t, AT, Tree()[0].Capability, "each call returns a new tree")
+
+	texts := map[string]Capability{Capability("foo").Describe(): "foo"}
 	for _, c := range All() {
 		text := c.Describe()
-		if other, twice := texts[text]; twice || !strings.HasSuffix(text, ".") {
-			t.Errorf("%s is described as %s is: %s", c, other, text)
-		}
+		assert.True(t, strings.HasSuffix(text, "."), text)
+		assert.NotContains(t, texts, text)
 		texts[text] = c
-	}
-	if _, taken := texts[Capability("foo").Describe()]; taken {
-		t.Error("an unknown name is described as a known one is")
 	}
 }
 
 func parse(t testing.TB, text string) Set {
 	t.Helper()
 	set, err := ParseString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return set
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 )
 
-// May the holder of a token do this?
+// Ask whether the holder of a token may do something.
 func ExampleSet_Allows() {
 	set := capability.Set{capability.AT, capability.Tokeninfo, capability.ReadSettings}
 	fmt.Println(set.Allows(capability.TokeninfoHistory))
@@ -19,7 +19,7 @@ func ExampleSet_Allows() {
 	// false
 }
 
-// What may a child token do?
+// Choose the capabilities of a child token.
 func ExampleNarrow() {
 	parent := capability.Set{capability.AT, capability.CreateMytoken, capability.TokeninfoIntrospect}
 	child, dropped := capability.Narrow(parent, capability.Set{capability.Tokeninfo, capability.AT})
@@ -30,7 +30,7 @@ func ExampleNarrow() {
 	// dropped: tokeninfo
 }
 
-// What do I show to a user who decides?
+// Show capabilities to a user who decides.
 func ExampleCapability_Describe() {
 	for _, c := range []capability.Capability{capability.AT, "list_mytokens"} {
 		fmt.Printf("%s: %s\n", c, c.Describe())
@@ -40,7 +40,7 @@ func ExampleCapability_Describe() {
 	// list_mytokens: Unknown to this server; it allows nothing here.
 }
 
-// How do I build an editor?
+// List the capabilities as an editor shows them.
 func ExampleTree() {
 	var show func(nodes []capability.Node, depth int)
 	show = func(nodes []capability.Node, depth int) {
@@ -62,7 +62,7 @@ func ExampleTree() {
 	//   settings:tags (read@settings:tags)
 }
 
-// How do I refuse names that I do not know?
+// Find the names that an issuer may want to refuse.
 func ExampleSet_Unknown() {
 	set, err := capability.ParseRequest([]byte(`"AT tokeninfo:everything"`))
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Limits of what is read and written. Each is checked before anything that
-// costs more than the check.
+// Limits of a set. They are checked before any work that costs more than the check.
 const (
 	MaxBytes  = 16 << 10 // JSON text of a set, in bytes
 	MaxCount  = 128      // names in a set
@@ -20,20 +19,18 @@ const (
 )
 
 var (
-	// ErrSyntax reports text that is not a set of capabilities: not JSON, not
-	// an array (or string, where one is allowed), or an element that is not a
-	// string.
+	// ErrSyntax reports text that is not JSON, not an array (or a string, where one is
+	// allowed), or has an element that is not a string.
 	ErrSyntax = errors.New("capability: not a list of names")
-	// ErrTooLarge reports that a limit was exceeded.
+	// ErrTooLarge reports a set above one of the limits.
 	ErrTooLarge = errors.New("capability: too large")
-	// ErrName reports a name that is empty, is not UTF-8, or holds white space
-	// or control characters.
+	// ErrName reports a name that is empty, is not UTF-8, or contains white space or
+	// control characters.
 	ErrName = errors.New("capability: malformed name")
 )
 
-// Parse reads a JSON array of names. It keeps unknown names and repetitions.
-// Everything else, null included, is refused with [ErrSyntax], [ErrTooLarge]
-// or [ErrName].
+// Parse decodes a JSON array of names. It keeps unknown names and repetitions. It returns
+// [ErrSyntax], [ErrTooLarge] or [ErrName] for everything else, null included.
 func Parse(data []byte) (Set, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxBytes)
@@ -52,12 +49,19 @@ func Parse(data []byte) (Set, error) {
 		}
 		set[i] = Capability(*name)
 	}
-	return set, set.Validate()
+	return validated(set)
 }
 
-// ParseRequest reads the forms that a request may use: a JSON array of names,
-// or a JSON string of names separated by spaces (protocol section 2.10). It
-// does not expand templates: a name that begins with "@" is kept as it is.
+func validated(set Set) (Set, error) {
+	if err := set.Validate(); err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// ParseRequest decodes the forms that a request may use: a JSON array of names, or a JSON
+// string of names with spaces between them (protocol section 2.10). It keeps a name that
+// begins with "@" and does not expand templates. Its errors are those of [Parse].
 func ParseRequest(data []byte) (Set, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxBytes)
@@ -67,12 +71,13 @@ func ParseRequest(data []byte) (Set, error) {
 	}
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
-		return nil, fmt.Errorf("%w: not a JSON string", ErrSyntax)
+		return nil, fmt.Errorf("%w: need a JSON string or array", ErrSyntax)
 	}
 	return ParseString(text)
 }
 
-// ParseString reads names separated by spaces, as they stand in a form field.
+// ParseString decodes names with spaces between them, as a form field has them. It
+// returns [ErrTooLarge] or [ErrName].
 func ParseString(text string) (Set, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(text), MaxBytes)
@@ -83,11 +88,11 @@ func ParseString(text string) (Set, error) {
 			set = append(set, Capability(name))
 		}
 	}
-	return set, set.Validate()
+	return validated(set)
 }
 
-// Validate checks the limits and the form of each name. It accepts unknown
-// names; see [Set.Unknown].
+// Validate checks the limits and the form of each name. It returns [ErrTooLarge] or
+// [ErrName]. It accepts unknown names; see [Set.Unknown].
 func (s Set) Validate() error {
 	if len(s) > MaxCount {
 		return fmt.Errorf("%w: %d names, at most %d are allowed", ErrTooLarge, len(s), MaxCount)
@@ -101,7 +106,7 @@ func (s Set) Validate() error {
 		case !utf8.ValidString(string(c)):
 			return fmt.Errorf("%w: name %d is not UTF-8", ErrName, i)
 		case strings.ContainsFunc(string(c), unprintable):
-			return fmt.Errorf("%w: name %d (%q) holds white space or a control character", ErrName, i, string(c))
+			return fmt.Errorf("%w: name %d (%q) contains white space or a control character", ErrName, i, string(c))
 		}
 	}
 	return nil
@@ -109,8 +114,7 @@ func (s Set) Validate() error {
 
 func unprintable(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
-// UnmarshalJSON implements the JSON interface of the standard library with
-// [Parse]. On an error s stays unchanged.
+// UnmarshalJSON decodes with [Parse]. If it returns an error, s stays unchanged.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	set, err := Parse(data)
 	if err != nil {
@@ -120,8 +124,8 @@ func (s *Set) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON returns a JSON array of the names, [] for the empty set. It fails
-// on a set that [Parse] would refuse.
+// MarshalJSON returns a JSON array of the names, which is [] for the empty set. It
+// returns an error for a set that [Parse] would refuse.
 func (s Set) MarshalJSON() ([]byte, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err

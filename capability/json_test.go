@@ -2,15 +2,18 @@ package capability
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
-// proves P2: unknown names survive.
+// Parsing keeps unknown names and refuses everything that is no list of names.
+//
+// proves P2
 func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		`["AT","tokeninfo"]`:     `["AT","tokeninfo"]`,
@@ -21,13 +24,10 @@ func TestParse(t *testing.T) {
 	} {
 		for name, read := range map[string]func([]byte) (Set, error){"Parse": Parse, "ParseRequest": ParseRequest} {
 			set, err := read([]byte(text))
-			if err != nil {
-				t.Errorf("%s(%s): %v", name, text, err)
-				continue
-			}
-			if got, err := json.Marshal(set); err != nil || string(got) != want {
-				t.Errorf("%s(%s): got %s, %v, want %s", name, text, got, err, want)
-			}
+			require.NoError(t, err, "%s(%s)", name, text)
+			got, err := json.Marshal(set)
+			require.NoError(t, err, "%s(%s)", name, text)
+			assert.Equal(t, want, string(got), "%s(%s)", name, text)
 		}
 	}
 	long := strings.Repeat("a", MaxLength)
@@ -52,24 +52,19 @@ func TestParse(t *testing.T) {
 		names(10_000):              ErrTooLarge,
 		strings.Repeat("[", 1<<20): ErrTooLarge,
 	} {
-		if set, err := Parse([]byte(text)); !errors.Is(err, want) {
-			t.Errorf("Parse(%.40s): got %v, %v, want %v", text, set, err, want)
-		}
+		set, err := Parse([]byte(text))
+		assert.ErrorIs(t, err, want, "%.40s", text)
+		assert.Nil(t, set, "%.40s", text)
 		kept := Set{AT}
-		if err := kept.UnmarshalJSON([]byte(text)); !errors.Is(err, want) || !kept.Equal(Set{AT}) {
-			t.Errorf("UnmarshalJSON(%.40s): got %v, %v", text, kept, err)
-		}
+		assert.ErrorIs(t, kept.UnmarshalJSON([]byte(text)), want, "%.40s", text)
+		assert.Equal(t, Set{AT}, kept, "%.40s", text)
 	}
-	if _, err := Parse([]byte(names(MaxCount))); err != nil {
-		t.Errorf("at the limit: %v", err)
-	}
-	if _, err := Parse([]byte(`["` + long + `"]`)); err != nil {
-		t.Errorf("at the limit: %v", err)
+	for _, atLimit := range []string{names(MaxCount), `["` + long + `"]`} {
+		_, err := Parse([]byte(atLimit))
+		assert.NoError(t, err)
 	}
 	far := []byte(names(100_000))
-	if allocs := testing.AllocsPerRun(100, func() { Parse(far) }); allocs > 20 {
-		t.Errorf("%v allocations to refuse %d bytes", allocs, len(far))
-	}
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { Parse(far) }), 20.0, "refusing a long text is cheap")
 }
 
 func names(n int) string { return "[" + strings.Repeat(`"a",`, n-1) + `"a"]` }
@@ -82,40 +77,41 @@ func TestParseRequest(t *testing.T) {
 		`"@default AT"`:      "@default AT",
 		`["AT","tokeninfo"]`: "AT tokeninfo",
 	} {
-		if set, err := ParseRequest([]byte(text)); err != nil || set.String() != want {
-			t.Errorf("%s: got %q, %v, want %q", text, set, err, want)
-		}
+		set, err := ParseRequest([]byte(text))
+		assert.NoError(t, err, text)
+		assert.Equal(t, want, set.String(), text)
 	}
 	for text, want := range map[string]error{
 		`null`: ErrSyntax, `"AT`: ErrSyntax, `"AT" 1`: ErrSyntax, `"AT\ttokeninfo"`: ErrName,
 		`"` + strings.Repeat("a ", MaxCount+1) + `"`: ErrTooLarge, `"` + strings.Repeat("a", MaxBytes) + `"`: ErrTooLarge,
 	} {
-		if set, err := ParseRequest([]byte(text)); !errors.Is(err, want) {
-			t.Errorf("%.40s: got %v, %v, want %v", text, set, err, want)
-		}
+		set, err := ParseRequest([]byte(text))
+		assert.ErrorIs(t, err, want, "%.40s", text)
+		assert.Nil(t, set, "%.40s", text)
 	}
-	if _, err := ParseString(strings.Repeat("a ", MaxBytes)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("got %v", err)
+	for _, text := range []string{strings.Repeat("a ", MaxBytes), strings.Repeat("a ", MaxCount+1)} {
+		set, err := ParseString(text)
+		assert.ErrorIs(t, err, ErrTooLarge)
+		assert.Nil(t, set)
 	}
 }
 
-// What is written can be read: a set that cannot is not written.
+// MarshalJSON refuses a set that Parse could not read.
 func TestMarshalRefuses(t *testing.T) {
 	for name, set := range map[string]Set{
 		"empty name": {""}, "space": {"a b"}, "not UTF-8": {"\xff"}, "too long": {Capability(strings.Repeat("a", MaxLength+1))},
 		"too many": slices.Repeat(Set{AT}, MaxCount+1), "too many bytes": slices.Repeat(Set{Capability(strings.Repeat(`"`, MaxLength))}, MaxCount),
 	} {
-		if text, err := set.MarshalJSON(); err == nil {
-			t.Errorf("%s: %s", name, text)
-		}
+		_, err := set.MarshalJSON()
+		assert.Error(t, err, name)
 	}
-	if text, err := json.Marshal(Set(nil)); err != nil || string(text) != "[]" {
-		t.Errorf("nil: %s, %v", text, err)
-	}
+	text, err := json.Marshal(Set(nil))
+	require.NoError(t, err)
+	assert.Equal(t, "[]", string(text))
 }
 
-// TestRandomSets: a child has nothing that its parent lacks, gets everything
-// that it wants and its parent has, and being within is transitive.
+// A child has nothing that its parent lacks and gets everything that it wants and its parent
+// has. A child of a child is within the first parent.
 //
 // proves P1
 func TestRandomSets(t *testing.T) {
@@ -124,28 +120,25 @@ func TestRandomSets(t *testing.T) {
 		draw := func(name string) Set { return rapid.SliceOfN(rapid.SampledFrom(some), 0, 6).Draw(t, name) }
 		parent, wanted, asked := draw("parent"), draw("wanted"), rapid.SampledFrom(some).Draw(t, "asked")
 		child, dropped := Narrow(parent, wanted)
-		if !child.Within(parent) || child.Allows(asked) && !parent.Allows(asked) {
-			t.Fatalf("%v is wider than %v", child, parent)
-		}
-		if len(wanted) > 0 && wanted.Allows(asked) && parent.Allows(asked) && slices.Contains(wanted, asked) && !slices.Contains(child, asked) {
-			t.Fatalf("%v lacks %v", child, asked)
+		require.True(t, child.Within(parent), "%v is wider than %v", child, parent)
+		require.True(t, !child.Allows(asked) || parent.Allows(asked), "%v is wider than %v", child, parent)
+		if slices.Contains(wanted, asked) && parent.Allows(asked) {
+			require.Contains(t, child, asked)
 		}
 		for _, c := range dropped {
-			if parent.Allows(c) || slices.Contains(child, c) {
-				t.Fatalf("%v was dropped and is allowed", c)
-			}
+			require.False(t, parent.Allows(c), "%v was dropped and is allowed", c)
+			require.NotContains(t, child, c)
 		}
-		if again, none := Narrow(parent, child); len(child) > 0 && (!again.Equal(child) || none != nil) {
-			t.Fatalf("narrowed again: %v, %v", again, none)
-		}
+		again, none := Narrow(parent, child)
+		require.Equal(t, child, again)
+		require.Nil(t, none)
 		grandchild, _ := Narrow(child, draw("wanted by a grandchild"))
-		if len(child) > 0 && !grandchild.Within(parent) {
-			t.Fatalf("%v is wider than %v", grandchild, parent)
-		}
+		require.True(t, grandchild.Within(parent), "%v is wider than %v", grandchild, parent)
 	})
 }
 
-// FuzzSet: what parses encodes to a fixed point and keeps every name.
+// A set that parses keeps every name when it is encoded, and encodes the same the second
+// time.
 //
 // proves P2
 func FuzzSet(f *testing.F) {
@@ -161,29 +154,24 @@ func FuzzSet(f *testing.F) {
 			return
 		}
 		once, err := set.MarshalJSON()
-		if err != nil {
-			t.Fatalf("what parsed does not encode: %v", err)
-		}
+		require.NoError(t, err)
 		again, err := Parse(once)
-		if err != nil || !again.Equal(set) {
-			t.Fatalf("got %v, %v, want %v", again, err, set)
-		}
-		if twice, err := again.MarshalJSON(); err != nil || string(twice) != string(once) {
-			t.Fatalf("no fixed point: %s, %s, %v", once, twice, err)
-		}
-		if spaced, err := ParseString(set.String()); err != nil || !spaced.Equal(set) {
-			t.Fatalf("got %v, %v, want %v", spaced, err, set)
-		}
+		require.NoError(t, err)
+		require.True(t, again.Equal(set), "%v, %v", again, set)
+		twice, err := again.MarshalJSON()
+		require.NoError(t, err)
+		require.Equal(t, string(once), string(twice))
+		spaced, err := ParseString(set.String())
+		require.NoError(t, err)
+		require.True(t, spaced.Equal(set), "%v, %v", spaced, set)
 		for _, c := range set {
-			if !set.Allows(c) {
-				t.Fatalf("%v does not allow %q", set, c)
-			}
-			if !c.Known() && (c.Includes(c+":x") || c.Includes(readPrefix+c)) {
-				t.Fatalf("%q grants more than itself", c)
+			require.True(t, set.Allows(c), "%v does not allow %q", set, c)
+			if !c.Known() {
+				require.False(t, c.Includes(c+":x") || c.Includes(readPrefix+c), "%q includes more than itself", c)
 			}
 		}
-		if child, dropped := Narrow(set, set); dropped != nil || !child.Within(set) || !set.Within(child) {
-			t.Fatalf("narrowed by itself: %v, %v", child, dropped)
-		}
+		child, dropped := Narrow(set, set)
+		require.Nil(t, dropped)
+		require.True(t, child.Within(set) && set.Within(child))
 	})
 }

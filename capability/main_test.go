@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain makes every property be tried in thousands of cases, the same ones each
-// time; -rapid.checks and -rapid.seed say otherwise (seed 0: new ones).
+// TestMain checks each property in 10,000 cases, the same ones in every run. The flags
+// -rapid.checks and -rapid.seed change that; seed 0 means new cases.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{"rapid.checks": "10000", "rapid.seed": "20300301"} {
 		if err := flag.Set(name, value); err != nil {

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// Set is the capabilities of a token, in the order in which they were given.
-// The zero value allows nothing.
+// Set holds the capabilities of a token in order. The zero value allows nothing.
 type Set []Capability
 
-// Default is what a token gets when a login asks for no capabilities (protocol
-// section 3.3). Each call returns a set of its own.
+// Default returns the capabilities of a token whose login asked for none (protocol
+// section 3.3). Each call returns a new set.
 func Default() Set { return Set{AT, Tokeninfo} }
 
 // Allows reports whether s contains a capability that includes c.
@@ -34,9 +33,8 @@ func (s Set) Within(parent Set) bool {
 	return true
 }
 
-// Unknown returns the names that this package does not know, once each, in
-// order. An issuer that refuses what it cannot explain to a user refuses a set
-// for which the result is not empty.
+// Unknown returns the unknown names in order, each once. An issuer that wants to explain
+// every capability to its users refuses a set with unknown names.
 func (s Set) Unknown() Set {
 	var unknown Set
 	for _, c := range s {
@@ -47,9 +45,9 @@ func (s Set) Unknown() Set {
 	return unknown
 }
 
-// Dedup returns a copy of s in which each name stands once, at its first place.
-// A name that another one includes stays: it is what the user was shown. The copy
-// of nil is nil, and that of an empty set is not.
+// Dedup returns a copy of s without repetitions. It keeps a name that another one
+// includes, because the user has seen it. The copy of nil is nil; the copy of an empty
+// set is not.
 func (s Set) Dedup() Set {
 	if s == nil {
 		return nil
@@ -66,7 +64,7 @@ func (s Set) Dedup() Set {
 // Equal reports whether s and other have the same names in the same order.
 func (s Set) Equal(other Set) bool { return slices.Equal(s, other) }
 
-// String returns the names separated by spaces.
+// String returns the names with spaces between them.
 func (s Set) String() string {
 	names := make([]string, len(s))
 	for i, c := range s {
@@ -75,15 +73,14 @@ func (s Set) String() string {
 	return strings.Join(names, " ")
 }
 
-// Narrow chooses the capabilities of a child (protocol section 3.3): every
-// wanted one that parent allows, once each, in the wanted order. The others are
-// returned as dropped; none is replaced by a part of it, so that a wanted
-// "tokeninfo" is dropped when parent has only "tokeninfo:introspect". If
-// wanted is nil, the child receives all that parent has.
+// Narrow chooses the capabilities of a child (protocol section 3.3). The child gets each
+// wanted capability that parent allows, once and in the wanted order. Narrow drops the
+// others and never replaces one by a part of it: it drops a wanted "tokeninfo" if parent
+// has only "tokeninfo:introspect". If wanted is nil, the child gets everything that
+// parent has.
 //
-// An empty child means that the child may do nothing and should not be issued. It
-// is never nil, which would stand for all that the parent has where it is asked
-// for. Neither result shares memory with the arguments.
+// If child is empty, the child may do nothing; do not issue it. The set child is never
+// nil, because nil asks for everything. The results share no memory with the arguments.
 func Narrow(parent, wanted Set) (child, dropped Set) {
 	child = Set{}
 	if wanted == nil {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/terms"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -25,8 +26,8 @@ type Issued struct {
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
-	// Claims are those of the token, whatever its form. Only an issuer can tell them: to a
-	// client they are nil, because it has checked no signature.
+	// Claims are those of the token, whatever its form. Only an issuer can tell them: to
+	// a client they are nil, because it has checked no signature.
 	Claims *Token
 	// Update replaces the token that authorised the request; nil if that was not rotated.
 	// Store it before anything else.
@@ -53,17 +54,17 @@ type AccessToken struct {
 // Record describes a token in a list (protocol section 5.8.3).
 type Record struct {
 	ID TokenID
-	// Parent is the token that it was created from, listed or not; zero for a
-	// first token.
+	// Parent is the token that it was created from, listed or not. It is zero for a first
+	// token.
 	Parent  TokenID
 	Name    string
 	Address string // at creation; empty if not known
 	Created time.Time
-	// Expires is when its current generation expires; zero: never.
+	// Expires is when its current generation expires; zero if never.
 	Expires  time.Time
 	LastUsed time.Time // zero: never; may lag behind by a minute
-	// Revoked says that the token is not live. Descendants of a token that was
-	// revoked alone live on below it.
+	// Revoked says that the token is not live. If it was revoked alone, its descendants
+	// live on below it.
 	Revoked      bool
 	Provider     string // issuer
 	Capabilities capability.Set
@@ -73,14 +74,41 @@ type Record struct {
 	Children     []*Record
 }
 
-// MaxRecords bounds lists and histories. What exceeds it is left out, and
-// Truncated says so.
-const MaxRecords = 20000
-
 // Records are tokens with their descendants.
 type Records struct {
 	Roots     []*Record
 	Truncated bool
-	// Update replaces the authorising token; nil if it was not rotated.
+	// Update replaces the token that authorised the request; nil if that was not rotated.
 	Update *Issued
 }
+
+// Event is an entry of a token's history (protocol section 7).
+type Event struct {
+	Token     TokenID
+	Name      string // one of protocol section 7.2; servers may have others
+	Comment   string
+	Address   string // IP address of the client
+	UserAgent string // of the client
+	Time      time.Time
+}
+
+// History is a list of events, newest first.
+type History struct {
+	Events []Event
+	// Truncated says that there are more events than were returned.
+	Truncated bool
+	// Update replaces the token that authorised the request; nil if that was not rotated.
+	// Store it before anything else.
+	Update *Issued
+}
+
+// Counter is the state of one clause: AT and Other are its limits, ATUsed and OtherUsed
+// how often it was used, ATLeft and OtherLeft how often it still can be. What is left is
+// the least over the clause and the ancestors' clauses that it draws on.
+type Counter = terms.Counter
+
+// Limit is how often a clause may be used. The zero Limit admits no use.
+type Limit = terms.Limit
+
+// Unlimited is the limit of a counter that only counts.
+const Unlimited = terms.Unlimited

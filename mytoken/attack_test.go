@@ -27,11 +27,11 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// The attacks of RFC 8725, one test each. Every one begins with a token that is
-// accepted, or ends with one, so that a refusal has the reason that is tested.
+// The attacks of RFC 8725, one test each. Every one begins with a token that is accepted,
+// or ends with one, so that a refusal has the reason that is tested.
 
-// tokTarget is a verifier under attack, with the key that it trusts and a token
-// that it accepts.
+// tokTarget is a verifier under attack, with the key that it trusts and a token that it
+// accepts.
 type tokTarget struct {
 	*testing.T
 	verifier *Verifier
@@ -89,8 +89,7 @@ func TestAttackNone(t *testing.T) {
 	}
 }
 
-// HMAC with the public key, in every form in which a library could take it for a
-// secret.
+// HMAC with the public key, in every form in which a library could take it for a secret.
 func TestAttackKeyConfusion(t *testing.T) {
 	a := newTokTarget(t, RS256)
 	pub := a.key.Public().Key()
@@ -131,8 +130,8 @@ func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
 	a.refuses(a.signedBy(signer, crypto.SHA256, header("ES256")), ErrTokenAlgorithm)
 }
 
-// A token of another kind, signed by the same key, is no mytoken: neither by its
-// header nor by its claims.
+// A token of another kind, signed by the same key, is no mytoken: neither by its header
+// nor by its claims.
 func TestAttackWrongType(t *testing.T) {
 	a := newTokTarget(t, EdDSA)
 	signer := a.key.raw
@@ -298,10 +297,10 @@ func TestAttackTampering(t *testing.T) {
 	}
 }
 
-// An ECDSA signature (r, s) has a twin (r, n-s) that anybody can compute and that
-// is as valid. The twin is another string for the same token: what identifies a
-// token is its claims, never the string. An issuer notices the twin because it
-// knows the SHA-256 of what it issued.
+// An ECDSA signature (r, s) has a twin (r, n-s) that anybody can compute and that is as
+// valid. The twin is another string for the same token: what identifies a token is its
+// claims, never the string. An issuer notices the twin because it knows the SHA-256 of
+// what it issued.
 func TestSignatureMalleability(t *testing.T) {
 	a := newTokTarget(t, ES256)
 	i := strings.LastIndexByte(a.compact, '.') + 1

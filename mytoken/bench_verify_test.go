@@ -17,9 +17,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// tokBareCheck returns the check of the token's signature with the standard
-// library alone, on the digest of the signing input, both prepared beforehand: the
-// floor of every verification.
+// tokBareCheck returns the check of the token's signature with the standard library
+// alone, on the digest of the signing input, both prepared beforehand: the floor of every
+// verification.
 func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
 	b.Helper()
 	i := strings.LastIndexByte(compact, '.')
@@ -42,9 +42,9 @@ func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
 	return nil
 }
 
-// tokRatio reports how often the floor fits into one operation of the benchmark
-// that has just run. The floor is timed in slices between slices of the operation,
-// so that both see the same machine.
+// tokRatio reports how often the floor fits into one operation of the benchmark that has
+// just run. The floor is timed in slices between slices of the operation, so that both
+// see the same machine.
 func tokRatio(b *testing.B, unit string, op, floor func()) {
 	b.Helper()
 	const rounds = 20
@@ -73,9 +73,8 @@ func tokRatio(b *testing.B, unit string, op, floor func()) {
 	b.ReportMetric(ratios[rounds/2], unit)
 }
 
-// BenchmarkVerify is a token that was not seen before: parsing, the signature,
-// typed decoding and compiling the restrictions. x-bare is its cost in bare
-// signature checks.
+// BenchmarkVerify is a token that was not seen before: parsing, the signature, typed
+// decoding and compiling the restrictions. x-bare is its cost in bare signature checks.
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []Algorithm{ES256, ES512, EdDSA} {
 		b.Run(string(alg), func(b *testing.B) {
@@ -83,7 +82,7 @@ func BenchmarkVerify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -107,8 +106,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyRepeat is a token that is presented again. x-sha256 is its cost
-// in bare SHA-256 sums of the string.
+// BenchmarkVerifyRepeat is a token that is presented again. x-sha256 is its cost in bare
+// SHA-256 sums of the string.
 func BenchmarkVerifyRepeat(b *testing.B) {
 	key, err := GenerateKey(ES512)
 	if err != nil {
@@ -137,11 +136,10 @@ func BenchmarkVerifyRepeat(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyClauses shows that a longer list of clauses costs a verification
-// what decoding the list costs. x-decode is the cost of the verification in what
-// its two parts cost apart: verifying a token with one clause, and decoding the
-// list into clauses ready to be evaluated. What is above 1 is base64 and the hash
-// of the longer string.
+// BenchmarkVerifyClauses shows that a longer list of clauses costs a verification what
+// decoding the list costs. x-decode is the cost of the verification in what its two parts
+// cost apart: verifying a token with one clause, and decoding the list into clauses ready
+// to be evaluated. What is above 1 is base64 and the hash of the longer string.
 func BenchmarkVerifyClauses(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -149,7 +147,7 @@ func BenchmarkVerifyClauses(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: DefaultLeeway, CacheSize: -1})
+			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
 			if err != nil {
 				b.Fatal(err)
 			}

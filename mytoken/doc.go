@@ -4,14 +4,14 @@
 //
 //   - A [Verifier] checks the mytokens of an issuer offline, and [RequireMytoken] puts it
 //     in front of an http.Handler.
-//   - [Keys] sign and check tokens. An issuer signs with them. The tests of a service that
-//     accepts tokens make their own with [Keys.Sign].
+//   - [Keys] sign and check tokens. An issuer signs with them. The tests of a service
+//     that accepts tokens make their own with [Keys.Sign].
 //   - [ParseUnverified] reads a token without any key, and decides nothing.
 //
-// A service that issues tokens uses package
-// [github.com/mytoken-go/sdk/mytoken/issuer], a program that holds tokens of a server
-// uses package [github.com/mytoken-go/sdk/mytoken/client], and a test that needs a ready
-// issuer uses package [github.com/mytoken-go/sdk/mytoken/mytokentest].
+// A service that issues tokens uses package [github.com/mytoken-go/sdk/mytoken/issuer], a
+// program that holds tokens of a server uses package
+// [github.com/mytoken-go/sdk/mytoken/client], and a test that needs a ready issuer uses
+// package [github.com/mytoken-go/sdk/mytoken/mytokentest].
 //
 // # Errors
 //

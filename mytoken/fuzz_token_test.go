@@ -34,9 +34,9 @@ func tokFixedKey(t testing.TB, alg Algorithm) *Key {
 	return k
 }
 
-// FuzzCompactToken: whatever the string, there is an answer and no panic. A string
-// that is accepted is the only spelling of its token, and what an attacker wrote
-// is never accepted.
+// FuzzCompactToken: whatever the string, there is an answer and no panic. A string that
+// is accepted is the only spelling of its token, and what an attacker wrote is never
+// accepted.
 func FuzzCompactToken(f *testing.F) {
 	key := tokFixedKey(f, EdDSA)
 	good := tokCompact(f, key, tokClaims())

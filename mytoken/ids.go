@@ -4,37 +4,53 @@ import (
 	"crypto/rand"
 	"crypto/sha3"
 	"crypto/sha512"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
+// ErrID reports text that is not an id: not a mom_id, or not a jti.
+var ErrID = errors.New("mytoken: not an id in its one accepted spelling")
+
 // TokenID names a token over all its generations: the SHA-512 of its jti. Its String is
-// the mom_id (protocol section 1.3); [ParseMomID] reads it back. It is not a secret.
+// the mom_id (protocol section 1.3), which [ParseMomID] reads back. It is not a secret.
 type TokenID = terms.TokenID
+
+// ParseMomID reads a mom_id: the standard base64 of 64 bytes, with padding. It accepts
+// exactly what TokenID.String writes, and returns [ErrID] for anything else.
+func ParseMomID(text string) (TokenID, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != len(TokenID{}) || base64.StdEncoding.EncodeToString(b) != text {
+		return TokenID{}, ErrID
+	}
+	return TokenID(b), nil
+}
 
 // OwnerID names a user of a provider; see [Owner].
 type OwnerID = terms.OwnerID
 
-// JTI is the random identity of a token, its "jti" claim: a UUID of version 4
-// (RFC 9562 section 5.4). It stays the same over rotations. The zero value is no
-// identity.
+// Owner returns the id of a user: the SHA3-256 of subject "@" issuer. Its text is the
+// "sub" claim (protocol section 1.3). If either part is empty, Owner returns an id that
+// names nobody; a token with such a claim is refused.
+func Owner(oidcIssuer, oidcSubject string) OwnerID {
+	if oidcIssuer == "" || oidcSubject == "" {
+		return sha3.Sum256(nil)
+	}
+	return sha3.Sum256([]byte(oidcSubject + "@" + oidcIssuer))
+}
+
+// JTI is the random identity of a token, its "jti" claim: a UUID of version 4 (RFC 9562
+// section 5.4). It stays the same over rotations. The zero value is no identity.
 //
-// A jti is not printed in places where a token is named; its hash is, see
-// [JTI.TokenID].
+// Lists and logs name a token by [JTI.TokenID] and do not show its jti.
 type JTI [16]byte
 
-// ErrMomID reports text that is not a mom_id.
-var ErrMomID = terms.ErrTokenID
-
-// ErrJTI reports text that is not a jti.
-var ErrJTI = errors.New("mytoken: not a UUID in lower-case dashed form")
-
-// NewJTI draws a new identity from crypto/rand.
-func NewJTI() JTI {
+// newJTI draws a new identity from crypto/rand.
+func newJTI() JTI {
 	var id JTI
-	_, _ = rand.Read(id[:]) // it never fails
+	_, _ = rand.Read(id[:]) // never fails
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return id
@@ -43,13 +59,13 @@ func NewJTI() JTI {
 // jtiDashes are the places of the dashes in the text of a UUID.
 var jtiDashes = [...]int{8, 13, 18, 23}
 
-// ParseJTI reads the lower-case dashed form, the only one that tokens use
-// (protocol section 1.2), of any version. It refuses everything else, and the
-// zero UUID, with [ErrJTI].
+// ParseJTI reads a UUID of any version in lower-case dashed form, the only form that
+// tokens use (protocol section 1.2). It returns [ErrID] for anything else and for the
+// zero UUID.
 func ParseJTI(text string) (JTI, error) {
 	var id JTI
 	if len(text) != 36 {
-		return id, ErrJTI
+		return id, ErrID
 	}
 	digits := make([]byte, 0, 32)
 	next := 0
@@ -58,17 +74,17 @@ func ParseJTI(text string) (JTI, error) {
 		switch {
 		case next < len(jtiDashes) && i == jtiDashes[next]:
 			if c != '-' {
-				return JTI{}, ErrJTI
+				return JTI{}, ErrID
 			}
 			next++
 		case '0' <= c && c <= '9' || 'a' <= c && c <= 'f':
 			digits = append(digits, c)
 		default:
-			return JTI{}, ErrJTI
+			return JTI{}, ErrID
 		}
 	}
 	if _, err := hex.Decode(id[:], digits); err != nil || id.IsZero() {
-		return JTI{}, ErrJTI
+		return JTI{}, ErrID
 	}
 	return id, nil
 }
@@ -90,22 +106,6 @@ func (id JTI) String() string {
 	return string(text[:])
 }
 
-// TokenID returns the id under which the protocol and the store know the token:
-// the SHA-512 of the 16 bytes. Its text is the mom_id (protocol section 1.3).
+// TokenID returns the id under which the protocol and the store know the token: the
+// SHA-512 of the 16 bytes (protocol section 1.3).
 func (id JTI) TokenID() TokenID { return sha512.Sum512(id[:]) }
-
-// ParseMomID reads the text of a token's id, as it stands in "mom_id" (protocol
-// section 1.3). It reads the one accepted spelling, and returns [ErrMomID] for anything
-// else.
-func ParseMomID(text string) (TokenID, error) { return terms.ParseTokenID(text) }
-
-// Owner returns the id of a user of a provider: the SHA3-256 of
-// subject "@" issuer. Its text is the "sub" claim (protocol section 1.3). If
-// either part is empty, nothing is hashed and the result names nobody: tokens
-// with such a claim are refused.
-func Owner(oidcIssuer, oidcSubject string) OwnerID {
-	if oidcIssuer == "" || oidcSubject == "" {
-		return sha3.Sum256(nil)
-	}
-	return sha3.Sum256([]byte(oidcSubject + "@" + oidcIssuer))
-}

@@ -1,6 +1,8 @@
 package mytoken
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -28,7 +30,7 @@ func TestOwnerOfNobody(t *testing.T) {
 func TestNewJTI(t *testing.T) {
 	seen := map[JTI]bool{}
 	for range 1000 {
-		id := NewJTI()
+		id := newJTI()
 		require.False(t, seen[id])
 		seen[id] = true
 		text := id.String()
@@ -49,17 +51,36 @@ func TestParseJTIRefuses(t *testing.T) {
 		"78d8281d-d746-4734-b65f-b5692de5a8eg", "urn:uuid:" + good,
 	} {
 		id, err := ParseJTI(text)
-		require.ErrorIs(t, err, ErrJTI, text)
+		require.ErrorIs(t, err, ErrID, text)
 		require.True(t, id.IsZero())
 	}
 }
 
-func TestParseMomID(t *testing.T) {
-	id := NewJTI().TokenID()
-	if got, err := ParseMomID(id.String()); err != nil || got != id {
-		t.Error("an id does not survive its text")
+func TestMomIDIsReadAsItIsWritten(t *testing.T) {
+	id := TokenID(bytes.Repeat([]byte{0xfb, 0xff}, 32))
+	text := id.String()
+	if want := base64.StdEncoding.EncodeToString(id[:]); text != want || len(text) != 88 {
+		t.Errorf("got %q, want %q", text, want)
 	}
-	if _, err := ParseMomID("this"); !errors.Is(err, ErrMomID) {
-		t.Error("this is an id")
+	if got, err := ParseMomID(text); err != nil || got != id {
+		t.Errorf("got %v, %v", got, err)
+	}
+	var owner OwnerID
+	if got, want := owner.String(), strings.Repeat("A", 43)+"="; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for name, bad := range map[string]string{
+		"nothing":       "",
+		"unpadded":      strings.TrimRight(text, "="),
+		"URL alphabet":  base64.URLEncoding.EncodeToString(id[:]),
+		"line break":    text[:40] + "\n" + text[40:],
+		"trailing bits": text[:85] + "/==",
+		"too short":     base64.StdEncoding.EncodeToString(id[:63]),
+		"too long":      base64.StdEncoding.EncodeToString(append(id[:], 0)),
+		"a space":       text + " ",
+	} {
+		if got, err := ParseMomID(bad); !errors.Is(err, ErrID) || !got.IsZero() {
+			t.Errorf("%s: %q is accepted as %v", name, bad, got)
+		}
 	}
 }

@@ -17,58 +17,52 @@ import (
 // Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.
 type Algorithm string
 
-// The supported algorithms. The Go clients of the protocol recognise a token as a
-// JWT only if its signature has a certain length: ES512, ES384 and RSA keys of
-// 3072 bits fit, ES256, EdDSA and RSA keys of 2048 and 4096 bits do not (protocol
-// section 1.1).
+// The supported algorithms, beside "RS384", "RS512", "PS384" and "PS512". The Go clients
+// of the protocol recognise a token as a JWT only if its signature has a certain length:
+// ES512, ES384 and RSA keys of 3072 bits fit. ES256, EdDSA and RSA keys of 2048 and 4096
+// bits do not (protocol section 1.1).
 const (
 	ES256 Algorithm = "ES256" // ECDSA on P-256
 	ES384 Algorithm = "ES384" // ECDSA on P-384
 	ES512 Algorithm = "ES512" // ECDSA on P-521; the default
 	EdDSA Algorithm = "EdDSA" // Ed25519
 	RS256 Algorithm = "RS256" // RSA, PKCS #1 v1.5
-	RS384 Algorithm = "RS384"
-	RS512 Algorithm = "RS512"
 	PS256 Algorithm = "PS256" // RSA, PSS
-	PS384 Algorithm = "PS384"
-	PS512 Algorithm = "PS512"
 )
 
-// generatedRSABits is the size of generated RSA keys: the signature then has a
-// length that the public clients recognise.
+// generatedRSABits is the size of generated RSA keys. Their signatures have a length that
+// the public clients recognise.
 const generatedRSABits = 3072
 
 var (
-	// ErrKey reports a key that is missing, weak, or unsuitable for the
-	// algorithm.
+	// ErrKey reports a key that is missing, weak, or unsuitable for the algorithm.
 	ErrKey = jws.ErrKey
 	// ErrKeySet reports a set of keys that is refused as a whole.
 	ErrKeySet = jws.ErrSet
 	// ErrSigning reports that a signer failed or answered with nonsense.
 	ErrSigning = jws.ErrSigning
-	// ErrNoSigningKey reports that a set of keys can check and not sign.
+	// ErrNoSigningKey reports keys that can check but not sign.
 	ErrNoSigningKey = errors.New("mytoken: no signing key")
-	// ErrActiveKey reports the attempt to withdraw the key that signs.
+	// ErrActiveKey reports an attempt to withdraw the key that signs.
 	ErrActiveKey = errors.New("mytoken: the key signs; activate another one first")
 )
 
-// Key is a signing key pinned to one algorithm. It prints as its algorithm and
-// id, never as key material. It is immutable and safe for concurrent use if its
-// signer is, as those of the standard library are.
+// Key is a signing key pinned to one algorithm. It prints as its algorithm and id, never
+// as key material. It is immutable, and safe for concurrent use if its signer is; the
+// signers of the standard library are.
 type Key struct {
 	signer *jws.Signer
 	raw    crypto.Signer
 }
 
 // NewKey wraps a signer: a key in memory, in a hardware token, or in a remote key
-// service. An empty algorithm means the only one that the key can be used with;
-// an RSA key has several, so for it one has to be named. The id of the key is its
-// RFC 7638 thumbprint.
+// service. An empty algorithm means the only one that fits the key. An RSA key fits
+// several, so name one. The id of the key is its RFC 7638 thumbprint.
 //
-// ECDSA signers answer in ASN.1, as [crypto.Signer] defines for the keys of the
-// standard library. Refused with [ErrKey] or [ErrTokenAlgorithm] are keys on
-// another curve than the algorithm's, RSA keys outside 2048 to 8192 bits or with
-// a small exponent, and private keys that do not belong to their public half.
+// ECDSA signers answer in ASN.1, as [crypto.Signer] defines for the keys of the standard
+// library. NewKey returns [ErrKey] or [ErrTokenAlgorithm] for a key on another curve than
+// the algorithm's, for an RSA key outside 2048 to 8192 bits or with a small exponent, and
+// for a private key that does not match its public key.
 func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {
@@ -87,9 +81,9 @@ func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 	return &Key{signer: s, raw: signer}, nil
 }
 
-// GenerateKey makes a new key in memory with crypto/rand; an empty algorithm
-// means [ES512]. Keep it with [Key.RevealPEM]: tokens cannot be checked any more
-// once their key is lost. Errors: [ErrTokenAlgorithm].
+// GenerateKey makes a new key in memory with crypto/rand. An empty algorithm means
+// [ES512]. Store the output of [Key.RevealPEM] safely: once a key is lost, nobody can
+// check its tokens. Errors: [ErrTokenAlgorithm].
 func GenerateKey(alg Algorithm) (*Key, error) {
 	if alg == "" {
 		alg = ES512
@@ -121,7 +115,7 @@ func (k *Key) ID() string { return k.Public().ID() }
 // Algorithm returns the algorithm that the key is pinned to.
 func (k *Key) Algorithm() Algorithm { return k.Public().Algorithm() }
 
-// Public returns the half with which tokens are checked.
+// Public returns the public key, which checks tokens.
 func (k *Key) Public() *PublicKey {
 	if !k.usable() {
 		return &PublicKey{}
@@ -154,8 +148,8 @@ type PublicKey struct {
 	key *jws.PublicKey
 }
 
-// NewPublicKey pins a public key to an algorithm, under the rules of [NewKey]. It
-// must not be changed afterwards.
+// NewPublicKey pins a public key to an algorithm, under the rules of [NewKey]. The caller
+// must not change the key afterwards.
 func NewPublicKey(pub crypto.PublicKey, alg Algorithm) (*PublicKey, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {
@@ -190,8 +184,8 @@ func (k *PublicKey) Algorithm() Algorithm {
 	return Algorithm(k.key.Algorithm())
 }
 
-// Key returns the key itself: *ecdsa.PublicKey, ed25519.PublicKey or
-// *rsa.PublicKey. It must not be changed.
+// Key returns the key itself: *ecdsa.PublicKey, ed25519.PublicKey or *rsa.PublicKey. The
+// caller must not change it.
 func (k *PublicKey) Key() crypto.PublicKey {
 	if !k.usable() {
 		return nil

@@ -11,12 +11,12 @@ import (
 // maxPEMBytes bounds the PEM text of a key, in bytes.
 const maxPEMBytes = 64 << 10
 
-// ParseKeyPEM reads a private key in PEM: PKCS #8 ("PRIVATE KEY"), SEC 1 ("EC
-// PRIVATE KEY") or PKCS #1 ("RSA PRIVATE KEY"). The algorithm and the checks are
-// those of [NewKey]. The text must hold one key; next to it only "EC PARAMETERS"
-// may stand, which some tools write. Encrypted keys are refused.
+// ParseKeyPEM reads a private key in PEM: PKCS #8 ("PRIVATE KEY"), SEC 1 ("EC PRIVATE
+// KEY") or PKCS #1 ("RSA PRIVATE KEY"). The algorithm and the checks are those of
+// [NewKey]. The text must hold one key. It may also hold "EC PARAMETERS", which some
+// tools write. Encrypted keys are refused.
 //
-// Errors: [ErrKey], [ErrTokenAlgorithm]. No message holds anything of the key.
+// Errors: [ErrKey], [ErrTokenAlgorithm]. No message shows any part of the key.
 func ParseKeyPEM(text []byte, alg Algorithm) (*Key, error) {
 	block, err := onePEM(text)
 	if err != nil {
@@ -45,7 +45,7 @@ func ParseKeyPEM(text []byte, alg Algorithm) (*Key, error) {
 	return NewKey(signer, alg)
 }
 
-// onePEM returns the only block of text that is not a list of curve parameters.
+// onePEM returns the only block of the text, not counting curve parameters.
 func onePEM(text []byte) (*pem.Block, error) {
 	if len(text) > maxPEMBytes {
 		return nil, fmt.Errorf("%w: PEM text of more than %d bytes", ErrKey, maxPEMBytes)
@@ -72,9 +72,9 @@ func onePEM(text []byte) (*pem.Block, error) {
 	}
 }
 
-// RevealPEM returns the private key as PKCS #8 in PEM, for safe keeping; it
-// reveals the key. A key that lives outside this process, behind a
-// [crypto.Signer] of its own, is refused with [ErrKey].
+// RevealPEM returns the private key as PKCS #8 in PEM. It reveals the key: store the text
+// safely. A key that lives outside this process, behind its own [crypto.Signer], is
+// refused with [ErrKey].
 func (k *Key) RevealPEM() ([]byte, error) {
 	if !k.usable() {
 		return nil, fmt.Errorf("%w: no key", ErrKey)

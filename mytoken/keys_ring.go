@@ -9,39 +9,38 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Keys are the keys of an issuer: one signs, and all of them check. Readers see
-// one immutable state, which changes as a whole; all methods are safe for
-// concurrent use. The zero value, like nil, neither signs nor accepts anything.
+// Keys are the keys of an issuer: one signs, and all of them check. Every method is safe
+// for concurrent use, and every change takes effect as a whole. The zero value, like nil,
+// neither signs nor accepts anything.
 //
-// To rotate without a gap, overlap the keys:
+// To change the key that signs without a gap, overlap the keys:
 //
 //	keys.Add(next.Public())  // published; wait until verifiers have fetched it
 //	keys.Activate(next)      // signs from now on; the old key still checks
 //	keys.Withdraw(oldID)     // once the last token of the old key has expired
 //
-// Where several processes issue, take each step in all of them before the next one.
-// Nothing is stored: keep the keys as PEM, and start again with
-// NewKeys(next, old.Public()).
+// If several processes issue tokens, take each step in all of them before the next step.
+// Keys stores nothing: keep the keys as PEM, and start again with NewKeys(next,
+// old.Public()).
 //
-// A token whose key was withdrawn is refused by every check that begins after
-// [Keys.Withdraw] has returned, also if it was accepted before. Tokens are never
-// signed anew but by rotation, so those that do not expire end with their key. After
-// a compromise, replace everything in one step with [Keys.Replace].
+// A check that begins after [Keys.Withdraw] has returned refuses the tokens of that key,
+// also those that were accepted before. Only rotation signs a token anew, so a token that
+// never expires ends with its key. After a compromise, replace all keys in one step with
+// [Keys.Replace].
 type Keys struct {
 	writing sync.Mutex // held while a new state is made
 	state   atomic.Pointer[keysState]
 }
 
-// keysState is never changed once it is published.
+// keysState never changes after it is published.
 type keysState struct {
 	active *Key // nil: checks only
 	ring   *jws.Ring
 	jwks   []byte
 }
 
-// NewKeys returns keys of which active signs and all check. Without active they
-// only check. More than 32 keys and two keys with one id are refused with
-// [ErrKeySet].
+// NewKeys returns keys of which active signs and all check. If active is nil, they only
+// check. More than 32 keys, or two keys with one id, are refused with [ErrKeySet].
 func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 	k := &Keys{}
 	if err := k.Replace(active, check...); err != nil {
@@ -50,13 +49,13 @@ func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 	return k, nil
 }
 
-// ParseJWKS reads a JWK set (RFC 7517), such as an issuer publishes. The result
-// checks and does not sign. Keys that cannot check a mytoken are left out: other
-// kinds and curves, weak ones, those with another "use", RSA keys without "alg".
+// ParseJWKS reads the JWK set (RFC 7517) that an issuer publishes. The result checks and
+// does not sign. ParseJWKS leaves out keys that cannot check a mytoken: other kinds and
+// curves, weak keys, keys with another "use", RSA keys without "alg".
 //
-// Refused as a whole with [ErrKeySet], or [ErrTokenTooLarge] above 256 KiB, is
-// what is no strict JSON, has more than 32 keys, repeats an id, or publishes a
-// private or symmetric key.
+// It refuses the whole set with [ErrKeySet] if it is not strict JSON, has more than 32
+// keys, repeats an id, or publishes a private or symmetric key. Above 256 KiB the error
+// is [ErrTokenTooLarge].
 func ParseJWKS(data []byte) (*Keys, error) {
 	ring, err := jws.DecodeSet(data)
 	if err != nil {
@@ -110,8 +109,8 @@ func (k *Keys) load() *keysState {
 	return &keysState{}
 }
 
-// Add publishes a key that checks. Adding a key that is there changes nothing.
-// Errors: [ErrKeySet].
+// Add publishes a key that checks. Adding a key again changes nothing. Errors:
+// [ErrKeySet].
 func (k *Keys) Add(key *PublicKey) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -122,8 +121,8 @@ func (k *Keys) Add(key *PublicKey) error {
 	return k.replace(s.active, append(s.others(), key))
 }
 
-// Activate makes key sign from now on. The key that signed before still checks.
-// Errors: [ErrKey], [ErrKeySet].
+// Activate makes key sign from now on. The previous key still checks. Errors: [ErrKey],
+// [ErrKeySet].
 func (k *Keys) Activate(key *Key) error {
 	if !key.usable() {
 		return fmt.Errorf("%w: no key", ErrKey)
@@ -141,9 +140,8 @@ func (k *Keys) Activate(key *Key) error {
 	return k.replace(key, others)
 }
 
-// Withdraw removes the key with an id: what it signed is refused from now on. A
-// key that is not there is no error. The key that signs cannot be withdrawn:
-// [ErrActiveKey].
+// Withdraw removes the key with an id. The tokens that it signed are refused from now on.
+// An unknown id is no error. The key that signs cannot be withdrawn: [ErrActiveKey].
 func (k *Keys) Withdraw(id string) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -172,8 +170,8 @@ func (k *Keys) IDs() []string {
 	return ids
 }
 
-// JWKS returns all public keys as a JWK set (RFC 7517), the one that signs first.
-// This is what the issuer publishes (protocol section 5.2).
+// JWKS returns all public keys as a JWK set (RFC 7517), the key that signs first. An
+// issuer publishes this set (protocol section 5.2).
 func (k *Keys) JWKS() []byte {
 	s := k.load()
 	if s.jwks == nil {
@@ -196,7 +194,7 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 		return Secret{}, ErrNoSigningKey
 	}
 	if c.JTI.IsZero() {
-		c.JTI = NewJTI()
+		c.JTI = newJTI()
 	}
 	c.Seq = max(c.Seq, 1)
 	written := c.payload()
@@ -221,7 +219,7 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 	return NewSecret(compact), nil
 }
 
-// others are the keys that check and do not sign. The slice is the caller's.
+// others returns the keys that check and do not sign, in a new slice.
 func (s *keysState) others() []*PublicKey {
 	var list []*PublicKey
 	for _, key := range s.ring.Keys() {

@@ -74,7 +74,7 @@ func TestParseKeyPEM(t *testing.T) {
 		ecText:                 "",
 		params + ecText:        "",
 		"\n" + ecText + "\n\n": ES384,
-		rsText:                 PS384,
+		rsText:                 "PS384",
 	} {
 		k, err := ParseKeyPEM([]byte(text), alg)
 		require.NoError(t, err)

@@ -15,35 +15,35 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// MiddlewareOptions configures [RequireMytoken]. Use is required; for everything
-// else zero means the default that is named.
+// MiddlewareOptions configures [RequireMytoken]. Use is required. For every other field
+// zero means the default that its comment names.
 type MiddlewareOptions struct {
 	// Use is what every request needs. Its Address is set for each request.
 	Use Use
-	// Refine changes the use for one request, for instance to ask for another
-	// capability when the method writes; nil: the same for all.
+	// Refine changes the use for one request, for example to ask for another capability
+	// when the method writes. nil: all requests have the same use.
 	Refine func(*http.Request, *Use)
-	// ClientAddress returns where a request comes from; an invalid address
-	// satisfies no clause that depends on it. nil: [http.Request.RemoteAddr].
-	// Behind a proxy that is the proxy's address. Read the address from a header
-	// only if the proxy that set it can be told from everybody else.
+	// ClientAddress returns where a request comes from. An invalid address satisfies no
+	// clause that depends on the address. nil: [http.Request.RemoteAddr], which behind a
+	// proxy is the proxy's address. Read the address from a header only if you can tell
+	// your proxy from everybody else who may set the header.
 	ClientAddress func(*http.Request) netip.Addr
-	// Token returns the presented token, or "" if there is none; nil: that of
-	// the Authorization header (RFC 6750 section 2.1), and of no other place.
+	// Token returns the presented token, or "" if there is none. nil: the token of the
+	// Authorization header (RFC 6750 section 2.1), and of no other place.
 	Token func(*http.Request) string
 	// Realm is named in challenges; "": "mytoken".
 	Realm string
-	// Logger gets one line for each request that is refused, without the token;
-	// nil: slog.Default().
+	// Logger gets one line, without the token, for each refused request. nil:
+	// slog.Default().
 	Logger *slog.Logger
 }
 
-// RequireMytoken returns net/http middleware that lets a request pass if it
-// presents a mytoken which the verifier accepts for the use. The handler finds the
-// token with [TokenFromContext].
+// RequireMytoken returns net/http middleware. A request passes if it presents a mytoken
+// that the verifier accepts for the use. The handler gets the token from
+// [TokenFromContext].
 //
-// A refusal is answered as RFC 6750 section 3 says, with a WWW-Authenticate header
-// and the JSON body of protocol section 5.0.5:
+// The middleware refuses a request as RFC 6750 section 3 says, with a WWW-Authenticate
+// header and the JSON body of protocol section 5.0.5:
 //
 //	401  no token                               invalid_token
 //	400  more than one Authorization header     invalid_request
@@ -52,15 +52,15 @@ type MiddlewareOptions struct {
 //	403  restrictions do not admit the use      usage_restricted
 //	503  keys of the issuer not available       temporarily_unavailable
 //
-// In the header both of those with 403 are "insufficient_scope", as RFC 6750 knows no
-// other. The body names the keys of the clauses that objected, not their values.
+// In the header both answers with 403 say "insufficient_scope": RFC 6750 has no other
+// code. The body names the keys of the clauses that objected, not their values.
 //
-// A verifier cannot count: a clause that limits how often the token is used refuses
-// with usages_AT or usages_other, unless [VerifierConfig.AssumeUsagesLeft] is set.
-// Whether the token was revoked is not known either; see [Verifier].
+// A verifier cannot count uses. A clause that limits them refuses with usages_AT or
+// usages_other unless [VerifierConfig.AssumeUsagesLeft] is set. Neither does it know
+// whether the token was revoked; see [Verifier].
 //
-// Errors: [ErrVerifierConfig] without a verifier, [ErrUse] for a use that is
-// incomplete.
+// Errors: [ErrVerifierConfig] without a verifier or with a malformed realm, [ErrUse] for
+// an incomplete use.
 func RequireMytoken(v *Verifier, o MiddlewareOptions) (func(http.Handler) http.Handler, error) {
 	if !v.usable() {
 		return nil, ErrVerifierConfig
@@ -97,14 +97,14 @@ type middleware struct {
 
 type tokenContextKey struct{}
 
-// TokenFromContext returns the token with which [RequireMytoken] let a request
-// pass.
+// TokenFromContext returns the token of a request that passed [RequireMytoken].
 func TokenFromContext(ctx context.Context) (*Token, bool) {
 	t, ok := ctx.Value(tokenContextKey{}).(*Token)
 	return t, ok
 }
 
-// admit returns the context for the next handler, or answers and returns nil.
+// admit returns the context for the next handler. If it refuses the request, it answers
+// and returns nil.
 func (m *middleware) admit(w http.ResponseWriter, r *http.Request) context.Context {
 	if len(r.Header.Values("Authorization")) > 1 {
 		m.refuse(w, r, refusal{status: http.StatusBadRequest, code: "invalid_request", challenge: "invalid_request",
@@ -132,7 +132,7 @@ func (m *middleware) admit(w http.ResponseWriter, r *http.Request) context.Conte
 	return context.WithValue(r.Context(), tokenContextKey{}, t)
 }
 
-// refusal is how an error looks to the client.
+// refusal is what the client sees of an error.
 type refusal struct {
 	status    int
 	code      string // in the body
@@ -141,7 +141,7 @@ type refusal struct {
 	retry     int // seconds, 0: not said
 }
 
-// refusalOf maps errors to answers; no internals are in them.
+// refusalOf maps an error to an answer that shows no internals.
 func refusalOf(err error) refusal {
 	var (
 		invalid    *InvalidTokenError
@@ -205,9 +205,8 @@ func reasonText(a refusal, err error) string {
 	return err.Error()
 }
 
-// challenge is the header of RFC 6750 section 3. Without a token it holds no
-// error code. Its description is one of this file's own texts: what comes from a
-// token stays in the body.
+// challenge returns the WWW-Authenticate header (RFC 6750 section 3). It has no error
+// code if the request had no token, and nothing in it comes from a token.
 func (m *middleware) challenge(a refusal) string {
 	text := `Bearer realm="` + m.options.Realm + `"`
 	if a.challenge != "" {
@@ -216,8 +215,8 @@ func (m *middleware) challenge(a refusal) string {
 	return text
 }
 
-// bearerToken reads the Authorization header (RFC 6750 section 2.1). Another
-// scheme is no token.
+// bearerToken reads the Authorization header (RFC 6750 section 2.1). It returns "" for
+// another scheme.
 func bearerToken(r *http.Request) string {
 	const scheme = "bearer "
 	value := r.Header.Get("Authorization")
@@ -227,7 +226,7 @@ func bearerToken(r *http.Request) string {
 	return strings.Trim(value[len(scheme):], " ")
 }
 
-// remoteAddress is the peer of the connection.
+// remoteAddress returns the address of the connection's peer.
 func remoteAddress(r *http.Request) netip.Addr {
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		return peer.Addr()

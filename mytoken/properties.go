@@ -13,20 +13,20 @@ const MaxNameLength = 100
 
 // Properties are what a token is requested with (protocol section 5.4).
 //
-// nil and empty differ: nil stands for what is said below, a list without
-// entries is refused, because it is most likely what was left of a longer one.
-// An HTTP edge, where absent and empty mean the same, passes nil for both.
+// nil and empty differ. nil means what the field's comment says. A list without entries
+// is refused: most likely it is what was left of a longer one. An HTTP edge, where absent
+// and empty mean the same, passes nil for both.
 type Properties struct {
-	// Name is a name for humans, at most MaxNameLength characters, none of
-	// them a control character.
+	// Name is a name for humans: at most MaxNameLength characters, and no control
+	// characters.
 	Name string
-	// Capabilities: nil means capability.Default() for a first token, and all
-	// of the parent's for a child.
+	// Capabilities: nil means capability.Default() for a first token, and all of the
+	// parent's for a child.
 	Capabilities capability.Set
-	// Restrictions: nil means unrestricted for a first token, and the parent's
-	// for a child.
+	// Restrictions: nil means unrestricted for a first token, and the parent's for a
+	// child.
 	Restrictions restriction.List
-	// Rotation: nil means that the token is not rotated. It is not inherited.
+	// Rotation: nil means that the token is never rotated. It is not inherited.
 	Rotation *Rotation
 }
 
@@ -39,11 +39,10 @@ func (p Properties) Clone() Properties {
 	return p
 }
 
-// ResponseType is the form in which a new token is handed out (protocol
-// section 1.12).
+// ResponseType is the form in which a new token is handed out (protocol section 1.12).
 type ResponseType string
 
-// The response types. Every other value behaves as ResponseToken.
+// The response types. Any other value means ResponseToken.
 const (
 	ResponseToken        ResponseType = "token"
 	ResponseShortToken   ResponseType = "short_token"
@@ -53,8 +52,8 @@ const (
 // Response says in which form a new token is wanted.
 type Response struct {
 	Type ResponseType
-	// MaxLength, if positive, overrides Type: the token if it is not longer,
-	// in bytes; else a short token if that is not longer; else a transfer
-	// code.
+	// MaxLength, if positive, overrides Type. It is a length in bytes: the answer is the
+	// token if that is not longer, otherwise a short token if that is not longer,
+	// otherwise a transfer code.
 	MaxLength int
 }

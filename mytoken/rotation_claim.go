@@ -9,10 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Rotation says when a token is replaced by its next generation (protocol
-// section 4.1). The zero value never rotates; a token may carry it all the same.
-// Rotation is neither inherited nor narrowed: a child has exactly what its own
-// request asked for.
+// Rotation says when the next generation replaces a token (protocol section 4.1). The
+// zero value never rotates; a token may have it all the same. A child does not inherit
+// it: it gets exactly the rotation that its own request asked for.
 type Rotation struct {
 	OnAT       bool   // after an access token was obtained
 	OnOther    bool   // after any other use
@@ -20,18 +19,17 @@ type Rotation struct {
 	AutoRevoke bool   // revoke the tree when an outdated generation is presented
 }
 
-// MaxRotationLifetime bounds the lifetime of a generation, in seconds: 100 years
-// of 365 days.
-const MaxRotationLifetime = 100 * 365 * 24 * 60 * 60
+// maxRotationLifetime bounds the lifetime of a generation, in seconds: 100 years of 365
+// days.
+const maxRotationLifetime = 100 * 365 * 24 * 60 * 60
 
 // ErrRotation reports JSON text that is not a rotation object.
 var ErrRotation = errors.New("mytoken: malformed rotation")
 
-// Validate reports with [ErrRotation] a lifetime that exceeds
-// [MaxRotationLifetime].
+// Validate returns [ErrRotation] if Lifetime is longer than 100 years of 365 days.
 func (r Rotation) Validate() error {
-	if r.Lifetime > MaxRotationLifetime {
-		return fmt.Errorf("%w: lifetime of more than %d seconds", ErrRotation, uint64(MaxRotationLifetime))
+	if r.Lifetime > maxRotationLifetime {
+		return fmt.Errorf("%w: lifetime of more than %d seconds", ErrRotation, uint64(maxRotationLifetime))
 	}
 	return nil
 }
@@ -47,10 +45,10 @@ func (r *Rotation) clone() *Rotation {
 // maxRotationBytes bounds the JSON text of a rotation object.
 const maxRotationBytes = 1 << 10
 
-// UnmarshalJSON is strict: an object with the four names of protocol section
-// 4.1, each at most once, in their exact case, with a value of its type. An
-// unknown name is refused, because ignoring it could mean a token that lives
-// longer than was asked for. On an error r stays unchanged.
+// UnmarshalJSON is strict. It reads an object with the four names of protocol section
+// 4.1, each at most once, in their exact case, with a value of its type. It refuses an
+// unknown name: ignoring it could make a token live longer than was asked for. On an
+// error r stays unchanged.
 func (r *Rotation) UnmarshalJSON(data []byte) error {
 	if len(data) > maxRotationBytes {
 		return fmt.Errorf("%w: more than %d bytes", ErrRotation, maxRotationBytes)
@@ -96,7 +94,7 @@ func readRotationBool(value jsontext.Value, to *bool) error {
 	return nil
 }
 
-// MarshalJSON leaves out what is false or 0 (protocol section 4.1).
+// MarshalJSON omits members that are false or 0 (protocol section 4.1).
 func (r Rotation) MarshalJSON() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -123,8 +121,9 @@ func (r Rotation) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// Expiry returns when a generation that begins at now ends at the latest, because of its
-// lifetime. It is the zero time if there is no limit, also for a nil rotation.
+// Expiry returns the latest time at which a generation issued at now can expire because
+// of its lifetime. It returns the zero time if there is no limit, also for a nil
+// rotation.
 func (r *Rotation) Expiry(now time.Time) time.Time {
 	if r == nil || r.Lifetime == 0 {
 		return time.Time{}

@@ -24,7 +24,7 @@ func TestRotationJSON(t *testing.T) {
 	var r Rotation
 	require.NoError(t, r.UnmarshalJSON([]byte(` {"lifetime":0, "on_AT":false} `)))
 	require.Equal(t, Rotation{}, r)
-	_, err := json.Marshal(Rotation{Lifetime: MaxRotationLifetime + 1})
+	_, err := json.Marshal(Rotation{Lifetime: maxRotationLifetime + 1})
 	require.ErrorIs(t, err, ErrRotation)
 }
 

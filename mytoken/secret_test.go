@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proves P9: whatever prints, logs or encodes a secret, alone or inside another
-// value, does not show it.
+// proves P9: whatever prints, logs or encodes a secret, alone or inside another value,
+// does not show it.
 func TestSecretShowsNothing(t *testing.T) {
 	const hidden = "hunter2-hunter2-hunter2"
 	s := NewSecret(hidden)

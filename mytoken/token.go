@@ -10,19 +10,19 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// MaxTokenBytes is the longest compact token that is read or issued, in bytes. It
-// leaves room for 1,000 clauses of ordinary size.
+// MaxTokenBytes is the size of the longest compact token that is read or issued, in
+// bytes. It leaves room for 1,000 clauses of ordinary size.
 const MaxTokenBytes = 256 << 10
 
-// Token is a mytoken whose signature and claims were checked. Only a [Verifier]
-// and an [Issuer] make one; the zero value is no token, has no capability and is
-// refused by every check. It does not hold the compact token.
+// Token is a mytoken whose signature and claims were checked. Only a [Verifier] makes
+// one. The zero value is no token: it has no capability, and every check refuses it. A
+// Token does not contain the compact token.
 //
-// A verified token is not necessarily a valid one: time passes, and only its
-// issuer knows whether it was revoked, rotated or used up.
+// A verified token is not necessarily still valid. Time passes, and only its issuer knows
+// whether it was revoked, rotated or used up.
 //
-// A Token is immutable and safe for concurrent use. Slices and pointers that its
-// methods return are the caller's own.
+// A Token is immutable and safe for concurrent use. The caller owns the slices and
+// pointers that its methods return.
 type Token struct {
 	claims   claims
 	compiled *restriction.Policy
@@ -31,11 +31,11 @@ type Token struct {
 	size     int // of the compact token, in bytes
 }
 
-// ID returns the id of the token over all its generations. Its text is the
-// mom_id (protocol section 1.3).
+// ID returns the id of the token over all its generations. Its text is the mom_id
+// (protocol section 1.3).
 func (t *Token) ID() TokenID { return t.claims.JTI.TokenID() }
 
-// JTI returns the random identity that the id is derived from.
+// JTI returns the random identity. The id is derived from it.
 func (t *Token) JTI() JTI { return t.claims.JTI }
 
 // Seq returns the generation: 1 for a new token, and 1 more for each rotation.
@@ -44,14 +44,14 @@ func (t *Token) Seq() uint64 { return t.claims.Seq }
 // Name returns the name that the user gave, or "".
 func (t *Token) Name() string { return t.claims.Name }
 
-// Issuer returns the URL of the service that issued the token, which is also its
-// audience.
+// Issuer returns the URL of the service that issued the token. It is also the audience.
 func (t *Token) Issuer() string { return t.claims.Issuer }
 
 // Subject returns the "sub" claim: the text of [Token.Owner].
 func (t *Token) Subject() string { return t.claims.subject }
 
-// Owner returns the id of the user, derived from the next two.
+// Owner returns the id of the user, derived from [Token.OIDCIssuer] and
+// [Token.OIDCSubject].
 func (t *Token) Owner() OwnerID { return Owner(t.claims.OIDCIssuer, t.claims.OIDCSubject) }
 
 // OIDCIssuer returns the issuer URL of the provider at which the user logged in.
@@ -63,8 +63,8 @@ func (t *Token) OIDCSubject() string { return t.claims.OIDCSubject }
 // Capabilities returns what the holder may do with the token.
 func (t *Token) Capabilities() capability.Set { return slices.Clone(t.claims.Capabilities) }
 
-// Allows reports whether the token has a capability. It says nothing about
-// restrictions; see [Verifier.Check].
+// Allows reports whether the token has a capability. It says nothing about restrictions;
+// see [Verifier.Check].
 func (t *Token) Allows(c capability.Capability) bool {
 	return t != nil && t.claims.Capabilities.Allows(c)
 }
@@ -86,19 +86,19 @@ func (t *Token) Clause(n int) *restriction.Clause {
 	return &t.claims.Restrictions[n : n+1].Clone()[0]
 }
 
-// Restrictions returns the clauses of the token, nil if it is unrestricted.
+// Restrictions returns the clauses of the token, or nil if it is unrestricted.
 func (t *Token) Restrictions() restriction.List { return t.claims.Restrictions.Clone() }
 
-// Policy returns the restrictions ready to be evaluated, compiled with the
-// options of the verifier. It is nil, which admits nothing, for the zero Token.
+// Policy returns the restrictions, compiled with the options of the verifier. For the
+// zero Token it is nil, which admits nothing.
 func (t *Token) Policy() *restriction.Policy { return t.compiled }
 
-// Rotation returns when the token is replaced by its next generation, or nil if
-// it never is.
+// Rotation says when the next generation replaces the token. It is nil if that never
+// happens.
 func (t *Token) Rotation() *Rotation { return t.claims.Rotation.clone() }
 
-// AuthTime returns when the user logged in at the provider; the zero time if the
-// token does not say.
+// AuthTime returns when the user logged in at the provider, or the zero time if the token
+// does not say.
 func (t *Token) AuthTime() time.Time { return claimTime(t.claims.AuthTime) }
 
 // IssuedAt returns when this generation was issued.
@@ -107,11 +107,11 @@ func (t *Token) IssuedAt() time.Time { return claimTime(t.claims.IssuedAt) }
 // NotBefore returns the first second in which the token is valid.
 func (t *Token) NotBefore() time.Time { return claimTime(t.claims.NotBefore) }
 
-// ExpiresAt returns the last second in which this generation is valid (protocol
-// section 1.5); the zero time if it does not expire.
+// ExpiresAt returns the last second in which this generation is valid (protocol section
+// 1.5), or the zero time if it never expires.
 func (t *Token) ExpiresAt() time.Time { return claimTime(t.claims.ExpiresAt) }
 
-// KeyID returns the id of the key that the token was verified with.
+// KeyID returns the id of the key that verified the token.
 func (t *Token) KeyID() string { return t.keyID }
 
 // String returns the mom_id and the generation.
@@ -122,7 +122,7 @@ func (t *Token) String() string {
 	return fmt.Sprintf("mytoken.Token(%s #%d)", t.ID(), t.Seq())
 }
 
-// claimTime turns seconds into a time in UTC; 0 is the zero time.
+// claimTime converts Unix seconds to a time in UTC, and 0 to the zero time.
 func claimTime(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

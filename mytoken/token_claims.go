@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/jsonscan"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -22,11 +23,10 @@ const (
 // maxClaimTime bounds times in claims: the end of the year 9999, in seconds.
 const maxClaimTime = 253402300799
 
-// Claims are what a token says (protocol section 1.2). [Keys.Sign] makes a token of
-// them. Times are in Unix seconds.
+// Claims are what a token says (protocol section 1.2). [Keys.Sign] makes a token of them.
+// Times are in Unix seconds.
 type Claims struct {
-	// Issuer is the URL of the service that issues the token, which is also its
-	// audience.
+	// Issuer is the URL of the service that issues the token, which is also its audience.
 	Issuer string
 	// JTI is the random identity of the token. [Keys.Sign] draws one if it is zero.
 	JTI JTI
@@ -61,21 +61,19 @@ func (c Claims) payload() claims {
 	}
 }
 
-// decode reads a payload strictly: one JSON object, no name given twice on
-// any level, names in their exact case, each value of its one type. null is no
-// value of any type, so that "exp": null cannot make a token that never expires.
+// decode reads a payload strictly: one JSON object, no name twice on any level, names in
+// their exact case, each value of its one type. null is a value of no type, so "exp":
+// null cannot make a token that never expires.
 //
-// "restrictions" must not be an empty array: no issuer writes it, and it would
-// read as "unrestricted". A clause with keys that are not known is kept with the
-// bytes of the values, and refused when the token is used. Inside "rotation" an
-// unknown name is refused.
+// "restrictions" must not be an empty array: no issuer writes it, and it would read as
+// "unrestricted". A clause with unknown keys keeps the bytes of their values, and is
+// refused when the token is used. An unknown name inside "rotation" is refused.
 //
-// Other claims that are not known are ignored, as RFC 7519 section 4 asks for: a
-// change of their meaning would show in "ver". The exception is "cnf" (RFC 7800):
-// it binds a token to a key that its holder has to prove, so ignoring it would
-// widen the token.
+// decode ignores other unknown claims, as RFC 7519 section 4 requires. A change of their
+// meaning would show in "ver". The exception is "cnf" (RFC 7800): it binds the token to a
+// key that the holder must prove, so ignoring it would widen the token.
 func (c *claims) decode(payload []byte) error {
-	if !checkDepth(payload, maxPayloadDepth) {
+	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) != jsonscan.None {
 		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
 	}
 	*c = claims{}
@@ -94,8 +92,8 @@ func (c *claims) decode(payload []byte) error {
 	return nil
 }
 
-// missing returns the first of the claims that every token carries which is not
-// there. None of them may be empty, but the list of capabilities.
+// missing returns the name of the first claim that every token has and this one lacks.
+// Only the list of capabilities may be empty.
 func (c *claims) missing() string {
 	switch {
 	case c.version == "":
@@ -177,7 +175,7 @@ func (c *claims) read(name []byte, value jsontext.Value) (err error) {
 	return err
 }
 
-// encode returns the payload. What it returns, decode reads as equal.
+// encode returns the payload. decode reads it back as equal claims.
 func (c *claims) encode() ([]byte, error) {
 	e := claimEncoder{text: make([]byte, 0, 1024)}
 	e.string("ver", c.version)
@@ -210,8 +208,8 @@ func (c *claims) encode() ([]byte, error) {
 	return append(e.text, '}'), e.err
 }
 
-// claimEncoder writes the members of an object. The names are this file's own
-// and need no quoting.
+// claimEncoder writes the members of an object. The names come from this file and need no
+// quoting.
 type claimEncoder struct {
 	text []byte
 	err  error
@@ -240,8 +238,8 @@ func (e *claimEncoder) integer(name string, n int64) {
 	e.text = strconv.AppendInt(e.text, n, 10)
 }
 
-// value inserts JSON text as it is: unlike an encoder of objects, it leaves the
-// bytes of unknown restriction keys alone.
+// value inserts JSON text as it is. An encoder of objects would change the bytes of
+// unknown restriction keys.
 func (e *claimEncoder) value(name string, encode func() ([]byte, error)) {
 	text, err := encode()
 	if err != nil && e.err == nil {

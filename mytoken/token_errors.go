@@ -9,43 +9,41 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Why a string is not accepted as a token. [Verifier.Verify] wraps each of them
-// in an [InvalidTokenError]. No message holds the token or a part of it that is
-// a secret.
+// The reasons why a string is not accepted as a token. [Verifier.Verify] wraps each of
+// them in an [InvalidTokenError]. No message shows a secret part of the token.
 var (
-	// ErrTokenTooLarge: a limit is exceeded (see [MaxTokenBytes]); nothing was
+	// ErrTokenTooLarge: the token exceeds a limit, such as [MaxTokenBytes]. Nothing was
 	// decoded.
 	ErrTokenTooLarge = jws.ErrTooLarge
-	// ErrTokenMalformed: not a compact signature in its one accepted spelling,
-	// or claims that are not strict JSON of the right types.
+	// ErrTokenMalformed: the string is not a compact signature in its one accepted
+	// spelling, or the claims are not strict JSON of the right types.
 	ErrTokenMalformed = jws.ErrMalformed
-	// ErrTokenHeader: the header asks for an extension, or brings a key.
+	// ErrTokenHeader: the header asks for an extension or contains a key.
 	ErrTokenHeader = jws.ErrHeader
 	// ErrTokenType: "typ" or "token_type" is not that of a mytoken.
 	ErrTokenType = jws.ErrType
-	// ErrTokenAlgorithm: the algorithm is unknown, forbidden, or not that of the
-	// key.
+	// ErrTokenAlgorithm: the algorithm is unknown, forbidden, or not that of the key.
 	ErrTokenAlgorithm = jws.ErrAlgorithm
-	// ErrTokenKey: signed with a key that is not, or not any more, the issuer's.
+	// ErrTokenKey: the key that signed the token is not, or is no longer, the issuer's.
 	ErrTokenKey = jws.ErrUnknownKey
 	// ErrTokenSignature: the signature does not match.
 	ErrTokenSignature = jws.ErrSignature
-	// ErrTokenVersion: a version of the token format that is not understood.
+	// ErrTokenVersion: this package does not know the version of the token format.
 	ErrTokenVersion = errors.New("mytoken: version of the token not supported")
-	// ErrTokenIssuer: "iss" or "aud" names somebody else.
+	// ErrTokenIssuer: "iss" or "aud" names another issuer.
 	ErrTokenIssuer = errors.New("mytoken: token of another issuer")
 	// ErrTokenSubject: "sub" does not follow from "oidc_sub" and "oidc_iss".
 	ErrTokenSubject = errors.New("mytoken: subject of the token does not match")
-	// ErrTokenExpired: after "exp".
+	// ErrTokenExpired: "exp" has passed.
 	ErrTokenExpired = errors.New("mytoken: token has expired")
-	// ErrTokenNotYetValid: before "nbf" or "iat"; see [NotYetValidError].
+	// ErrTokenNotYetValid: "nbf" or "iat" lies in the future; see [NotYetValidError].
 	ErrTokenNotYetValid = errors.New("mytoken: token is not valid yet")
-	// ErrTokenRestrictions: the restrictions cannot be understood.
+	// ErrTokenRestrictions: the restrictions cannot be read.
 	ErrTokenRestrictions = errors.New("mytoken: restrictions of the token not accepted")
 )
 
-// NotYetValidError is an [ErrTokenNotYetValid] that says from when on the token is
-// valid. Its signature was checked.
+// NotYetValidError is an [ErrTokenNotYetValid] that says when the token becomes valid.
+// Its signature was checked.
 type NotYetValidError struct {
 	From time.Time
 }
@@ -57,9 +55,9 @@ func (e *NotYetValidError) Error() string {
 // Is reports whether target is [ErrTokenNotYetValid].
 func (e *NotYetValidError) Is(target error) bool { return target == ErrTokenNotYetValid }
 
-// InvalidTokenError says that a string is not a token that the verifier accepts,
-// and why: Err is, or wraps, one of the ErrToken… values. Whatever else a
-// verifier answers is not about the token, but about the verifier's own means.
+// InvalidTokenError says that the verifier does not accept a string as a token. Err is,
+// or wraps, the ErrToken… value that says why. Any other error of a verifier is about the
+// verifier, not about the token.
 type InvalidTokenError struct {
 	Err error
 }
@@ -70,8 +68,7 @@ func (e *InvalidTokenError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *InvalidTokenError) Unwrap() error { return e.Err }
 
-// CapabilityError says that the token lacks a capability
-// (insufficient_capabilities).
+// CapabilityError says that the token lacks a capability (insufficient_capabilities).
 type CapabilityError struct {
 	Needed capability.Capability
 }

@@ -52,7 +52,7 @@ func tokClaims() Claims {
 // tokCore verifies and signs with keys at a fixed time.
 func tokCore(t testing.TB, keys *Keys) *Verifier {
 	t.Helper()
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: DefaultLeeway, CacheSize: 64})
+	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: defaultLeeway, CacheSize: 64})
 	require.NoError(t, err)
 	return v
 }
@@ -158,8 +158,8 @@ func tokReference(t testing.TB, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// A token of the reference server, which has no kid, is accepted with the key set
-// that the server publishes.
+// A token of the reference server, which has no kid, is accepted with the key set that
+// the server publishes.
 func TestReferenceServerToken(t *testing.T) {
 	keys, err := ParseJWKS([]byte(tokReference(t, "jwks.json")))
 	require.NoError(t, err)
@@ -196,8 +196,8 @@ func TestReferenceServerToken(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenExpired)
 }
 
-// tokPayload is a valid payload; members replaces those of the same name, and
-// leaves out the ones that are "".
+// tokPayload is a valid payload; members replaces those of the same name, and leaves out
+// the ones that are "".
 func tokPayload(members map[string]string) string {
 	all := [][2]string{
 		{"ver", `"0.7"`}, {"token_type", `"mytoken"`}, {"iss", `"` + tokIssuer + `"`}, {"aud", `"` + tokIssuer + `"`},
@@ -327,8 +327,8 @@ func TestClaimsRefused(t *testing.T) {
 	require.Len(t, core.cache.entries, 1, "no refusal is remembered")
 }
 
-// Other forms of a good token are accepted: claims that are not known, an older
-// version, the older name of "hosts", a rotation that says nothing.
+// Other forms of a good token are accepted: claims that are not known, an older version,
+// the older name of "hosts", a rotation that says nothing.
 func TestClaimsAccepted(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	core := tokCore(t, tokKeys(t, key))
@@ -371,7 +371,7 @@ func TestClaimsRoundTrip(t *testing.T) {
 		c.Seq = rapid.Uint64Range(1, 1<<62).Draw(t, "seq")
 		c.Name = rapid.String().Draw(t, "name")
 		c.OIDCSubject = rapid.StringN(1, 100, 300).Draw(t, "sub")
-		c.JTI = NewJTI()
+		c.JTI = newJTI()
 		c.AuthTime = rapid.Int64Range(0, maxClaimTime).Draw(t, "auth_time")
 		c.ExpiresAt = rapid.Int64Range(0, maxClaimTime).Draw(t, "exp")
 		if rapid.Bool().Draw(t, "unrestricted") {
@@ -380,7 +380,7 @@ func TestClaimsRoundTrip(t *testing.T) {
 		c.Rotation = rapid.Ptr(rapid.Custom(func(t *rapid.T) Rotation {
 			return Rotation{
 				OnAT: rapid.Bool().Draw(t, "on_AT"), OnOther: rapid.Bool().Draw(t, "on_other"),
-				AutoRevoke: rapid.Bool().Draw(t, "auto_revoke"), Lifetime: rapid.Uint64Range(0, MaxRotationLifetime).Draw(t, "lifetime"),
+				AutoRevoke: rapid.Bool().Draw(t, "auto_revoke"), Lifetime: rapid.Uint64Range(0, maxRotationLifetime).Draw(t, "lifetime"),
 			}
 		}), true).Draw(t, "rotation")
 		written := c.payload()

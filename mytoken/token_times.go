@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// SetTimes sets IssuedAt, NotBefore and ExpiresAt of a generation that is issued at
-// now. They follow from the restrictions and the rotation (protocol sections 1.4 and
-// 4.3, D41), for the first generation and for every later one.
+// SetTimes sets IssuedAt, NotBefore and ExpiresAt of a generation that is issued at now.
+// They follow from the restrictions and the rotation (protocol sections 1.4 and 4.3,
+// D41), for the first generation and for every later one.
 //
-//   - exp is the largest exp of the clauses if all of them have one, and no later
-//     than the lifetime of a generation allows; none if neither bounds it.
-//   - nbf is the smallest nbf of the clauses if all of them have one and it is in
-//     the future; otherwise now. So a rotation keeps a later nbf.
+//   - exp is the largest exp of the clauses if all of them have one, and no later than
+//     the lifetime of a generation allows; none if neither bounds it.
+//   - nbf is the smallest nbf of the clauses if all of them have one and it is in the
+//     future; otherwise now. So a rotation keeps a later nbf.
 func (c *Claims) SetTimes(now time.Time) {
 	c.IssuedAt = now.Unix()
 	c.NotBefore, c.ExpiresAt = c.Restrictions.Bounds(now)
@@ -28,10 +28,9 @@ func (c Claims) Next(now time.Time) Claims {
 	return c
 }
 
-// checkTimes reports whether a token may be used at now, apart from its
-// restrictions. Times count in whole seconds: exp is the last second (protocol
-// section 1.5). Leeway, for clocks that differ, is granted to iat and nbf (D92),
-// never to exp.
+// checkTimes returns an error if the token is not valid at now; it does not look at
+// restrictions. Times count in whole seconds, and exp is the last second (protocol
+// section 1.5). Leeway for clocks that differ applies to iat and nbf (D92), never to exp.
 func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	at, latest := now.Unix(), now.Add(leeway).Unix()
 	switch {

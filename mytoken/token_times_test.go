@@ -44,8 +44,8 @@ func TestTokenTimes(t *testing.T) {
 	}
 }
 
-// A successor has the claims of its predecessor, one generation on, and never
-// outlives the restrictions (D41).
+// A successor has the claims of its predecessor, one generation on, and never outlives
+// the restrictions (D41).
 func TestSuccessor(t *testing.T) {
 	c := tokClaims()
 	c.Rotation = &Rotation{OnAT: true, Lifetime: 600}
@@ -64,8 +64,8 @@ func TestSuccessor(t *testing.T) {
 	require.EqualValues(t, 1, first.claims.Seq, "the predecessor is unchanged")
 }
 
-// A token that begins later says when: by nbf, and by iat where clocks differ. The
-// leeway lets it in before.
+// A token that begins later says when: by nbf, and by iat where clocks differ. The leeway
+// lets it in before.
 func TestNotYetValid(t *testing.T) {
 	const leeway = 30 * time.Second
 	for name, c := range map[string]Claims{

@@ -9,20 +9,19 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// UnverifiedToken is what a string claims to be. Anybody can write such a string:
-// neither the signature nor any claim was checked. It serves programs that hold a
-// token and want to show it or to find its issuer, and must never decide anything
-// about access; [Verifier.Verify] makes the [Token] that may.
+// UnverifiedToken is what a string claims to be. Anybody can write such a string: neither
+// the signature nor any claim was checked. Use it to show a token or to find its issuer,
+// and never to decide about access. [Verifier.Verify] returns the [Token] for that.
 //
-// Its methods say what those of the same name say about a [Token].
+// Its methods return what the methods of the same name return for a [Token].
 type UnverifiedToken struct {
 	header jws.Header
 	claims claims
 }
 
-// ParseUnverified reads a compact token and checks its form only: the limits, the
-// one accepted encoding, the header and the types of the claims. It needs no key
-// and reports the same errors as [Verifier.Verify] about these.
+// ParseUnverified reads a compact token without a key. It checks the form only: the
+// limits, the one accepted encoding, the header and the types of the claims. Its errors
+// are those of [Verifier.Verify].
 func ParseUnverified(compact string) (*UnverifiedToken, error) {
 	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
 	if err != nil {
@@ -62,7 +61,7 @@ func (t *UnverifiedToken) Issuer() string { return t.claims.Issuer }
 // Audience returns the claimed audience.
 func (t *UnverifiedToken) Audience() string { return t.claims.audience }
 
-// Subject returns the claimed "sub", which need not follow from the next two.
+// Subject returns the claimed "sub". It may contradict the claimed provider and user.
 func (t *UnverifiedToken) Subject() string { return t.claims.subject }
 
 // OIDCIssuer returns the claimed provider.

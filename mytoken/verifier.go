@@ -2,6 +2,7 @@ package mytoken
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,76 +13,75 @@ import (
 )
 
 var (
-	// ErrVerifierConfig reports a configuration that is incomplete or makes no
-	// sense.
+	// ErrVerifierConfig reports a configuration that is incomplete or contradicts itself.
 	ErrVerifierConfig = errors.New("mytoken: verifier not configured")
-	// ErrKeysUnavailable reports that the issuer's keys could not be fetched. It
-	// says nothing about the token; try again later.
+	// ErrKeysUnavailable reports that the issuer's keys could not be fetched. It says
+	// nothing about the token. Try again later.
 	ErrKeysUnavailable = errors.New("mytoken: the issuer's keys are not available")
 )
 
 // VerifierConfig configures a [Verifier]. Issuer and one of Keys and JWKSURL are
-// required; for everything else zero means the default that is named.
+// required. For every other field zero means the default that its comment names.
 type VerifierConfig struct {
-	// Issuer is the URL of the only issuer whose tokens are accepted, exactly as
-	// it stands in "iss" and "aud".
+	// Issuer is the URL of the only issuer whose tokens are accepted, exactly as it
+	// stands in "iss" and "aud".
 	Issuer string
 
 	// Keys check the tokens. Changes to them take effect at once.
 	Keys *Keys
-	// JWKSURL is where the issuer publishes its keys (protocol section 5.2),
-	// instead of Keys. It must be https, unless the host is a loopback address
-	// or InsecureHTTP is set.
+	// JWKSURL is where the issuer publishes its keys (protocol section 5.2), instead of
+	// Keys. It must be an https URL unless the host is a loopback address or InsecureHTTP
+	// is set.
 	JWKSURL string
-	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the
-	// network between can then make tokens.
+	// InsecureHTTP allows a JWKSURL with http to any host. Anybody who controls the
+	// network in between can then make tokens.
 	InsecureHTTP bool
-	// HTTPClient fetches the keys; nil: one with the default transport. Each
-	// fetch is limited to 5 s, redirects are not followed.
+	// HTTPClient fetches the keys. nil: a client with the default transport. Each fetch
+	// is limited to 5 s and follows no redirects.
 	HTTPClient *http.Client
-	// KeysMaxAge is how old fetched keys may be before they are fetched again;
-	// 0: 15 minutes.
+	// KeysMaxAge is how old fetched keys may be before they are fetched again. 0: 15
+	// minutes.
 	KeysMaxAge time.Duration
-	// KeysMaxStale is how old fetched keys may be while fetching them again
-	// fails; 0: 24 hours. A key that was withdrawn may be accepted that long.
+	// KeysMaxStale is how old fetched keys may be while fetching new ones fails. 0: 24
+	// hours. A withdrawn key may be accepted for that long.
 	KeysMaxStale time.Duration
 
-	// Clock tells the time; nil: time.Now.
+	// Clock tells the time. nil: time.Now.
 	Clock func() time.Time
-	// Leeway is granted to "iat" and "nbf", for clocks that differ; 0: 1 minute,
-	// at most 5 minutes, negative: none. "exp" and the clauses get none.
+	// Leeway is granted to "iat" and "nbf" for clocks that differ, at most 5 minutes. 0:
+	// 1 minute. Negative: none. "exp" and the clauses get no leeway.
 	Leeway time.Duration
-	// CacheSize is how many verified tokens are remembered, so that a repeated
-	// one costs a hash instead of a signature check; 0: 1024, negative: none. A
-	// token of more than 4 KiB counts as several.
+	// CacheSize is how many verified tokens are remembered, so that a repeated token
+	// costs a hash instead of a signature check. 0: 1024. Negative: none. A token of more
+	// than 4 KiB counts as several.
 	CacheSize int
-	// Restrictions configures how clauses are evaluated: resolver, locator, own
+	// Restrictions configures how clauses are evaluated: resolver, locator, your own
 	// conditions.
 	Restrictions restriction.Options
-	// AssumeUsagesLeft lets [Verifier.Check] admit a use by a clause that limits
-	// their number. A verifier cannot count, so without this such a clause
-	// admits nothing; with it, only a limit of 0 is enforced.
+	// AssumeUsagesLeft lets [Verifier.Check] admit a use by a clause that limits how
+	// often it is used. A verifier cannot count: without this option such a clause admits
+	// nothing. With it, only a limit of 0 is enforced.
 	AssumeUsagesLeft bool
 }
 
-// Verifier checks mytokens of one issuer offline: without asking it anything but
-// its public keys. It is meant for services that accept mytokens themselves.
+// Verifier checks the mytokens of one issuer offline: it asks the issuer for nothing but
+// its public keys. Services that accept mytokens use it.
 //
-// It knows whether the issuer signed a token, what it says, and whether time,
-// place and request fit. It cannot know
+// A Verifier knows whether the issuer signed a token, what the token says, and whether
+// time, place and request fit. It cannot know
 //
 //   - whether the token was revoked, itself or with an ancestor,
 //   - whether rotation has replaced it by a later generation,
-//   - how often it was used, so that limits on usages are not enforced here,
+//   - how often it was used: limits on uses are not enforced here,
 //   - whether the user's login at the provider is still good.
 //
-// Only the issuer knows these: ask it ("introspect", protocol section 5.8.1) where
-// they matter, and read the capabilities and restrictions here as upper bounds
-// (protocol section 1.6).
+// Only the issuer knows these. Ask it where they matter ("introspect", protocol section
+// 5.8.1), and read the capabilities and restrictions here as upper bounds (protocol
+// section 1.6).
 //
-// A token is its claims, not its spelling: an ECDSA signature can be turned into
-// a second valid one by anybody, so two different strings may be the same token.
-// Identify tokens by [Token.ID] and [Token.Seq], never by the string.
+// A token is its claims, not its spelling. Anybody can turn an ECDSA signature into a
+// second valid one, so two different strings may be the same token. Identify tokens by
+// [Token.ID] and [Token.Seq], never by the string.
 //
 // A Verifier is safe for concurrent use. It starts no goroutine and writes no log.
 type Verifier struct {
@@ -94,18 +94,17 @@ type Verifier struct {
 	assumeUsage bool
 }
 
-// keySource is where a verifier has its keys from.
+// keySource is where a verifier gets its keys.
 type keySource interface {
 	// current returns the keys that count now.
 	current(ctx context.Context) (*jws.Ring, error)
-	// newer returns the keys after a token was met that those in seen do not
-	// explain, if they may be different; else seen.
+	// newer is asked after a token whose key is not in seen. It returns newer keys if
+	// there may be any, and otherwise seen.
 	newer(ctx context.Context, seen *jws.Ring) *jws.Ring
 }
 
-// NewVerifier checks the configuration and returns a verifier. It fetches
-// nothing; keys are fetched when the first token has to be checked. Errors:
-// [ErrVerifierConfig].
+// NewVerifier checks the configuration and returns a verifier. It fetches nothing: the
+// first check of a token fetches the keys. Errors: [ErrVerifierConfig].
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if (cfg.Keys == nil) == (cfg.JWKSURL == "") {
 		return nil, fmt.Errorf("%w: need either Keys or JWKSURL", ErrVerifierConfig)
@@ -115,18 +114,18 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	switch {
 	case cfg.Leeway == 0:
-		cfg.Leeway = DefaultLeeway
+		cfg.Leeway = defaultLeeway
 	case cfg.Leeway < 0:
 		cfg.Leeway = 0
 	}
 	if cfg.CacheSize == 0 {
-		cfg.CacheSize = DefaultCacheSize
+		cfg.CacheSize = defaultCacheSize
 	}
 	if cfg.Issuer == "" {
 		return nil, fmt.Errorf("%w: no issuer", ErrVerifierConfig)
 	}
-	if cfg.Leeway > MaxLeeway {
-		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, MaxLeeway)
+	if cfg.Leeway > maxLeeway {
+		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, maxLeeway)
 	}
 	// Options that make no sense are found here, so that no token is refused for them.
 	if _, err := restriction.Compile(nil, cfg.Restrictions); err != nil {
@@ -148,22 +147,19 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	return v, nil
 }
 
-// DefaultCacheSize is how many tokens a verifier remembers if nothing else is
-// configured.
-const DefaultCacheSize = 1024
+// defaultCacheSize is how many tokens a verifier remembers by default.
+const defaultCacheSize = 1024
 
-// Verify checks a compact token: its encoding, its "typ", the signature with the
-// key that it names, of the issuer, with the algorithm of that key,
-// "token_type", "ver", "iss", "aud", "jti", that "sub" follows from the user, and
-// that now is within "nbf", "iat" and "exp". It does not look at capabilities and
-// restrictions; see [Verifier.Check].
+// Verify checks a compact token: its encoding and "typ"; the signature, with the issuer's
+// key that the token names and that key's algorithm; "token_type", "ver", "iss", "aud"
+// and "jti"; that "sub" follows from the user; and that now is within "nbf", "iat" and
+// "exp". It does not look at capabilities and restrictions; see [Verifier.Check].
 //
-// A token that is refused is an [InvalidTokenError], which wraps the ErrToken…
-// value that says why. [ErrKeysUnavailable] says that the keys could not be had.
-// With a JWKSURL a call may have to wait for a fetch that another one began, and
-// returns the error of ctx if that ends first; the call that fetches waits up to
-// 5 s whatever ctx says, so that one impatient caller does not cost all others
-// the keys.
+// For a token that it refuses, Verify returns an [InvalidTokenError], which wraps the
+// ErrToken… value that says why. [ErrKeysUnavailable] says that the keys could not be
+// fetched. With a JWKSURL a call may wait for a fetch that another call began; it returns
+// the error of ctx if that ends first. The call that fetches waits up to 5 s whatever ctx
+// says, so that one impatient caller does not cost all others the keys.
 func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	t, err := v.Decode(ctx, compact)
 	if err != nil {
@@ -198,11 +194,112 @@ func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	return t, err
 }
 
-// usable reports whether v was made by this package.
+// usable reports whether [NewVerifier] made v.
 func (v *Verifier) usable() bool { return v != nil && v.source != nil }
 
 // current implements keySource.
 func (k *Keys) current(context.Context) (*jws.Ring, error) { return k.load().ring, nil }
 
-// newer implements keySource: what current returned is the truth.
+// newer implements keySource. There is nothing newer than what current returned.
 func (k *Keys) newer(_ context.Context, seen *jws.Ring) *jws.Ring { return seen }
+
+// defaultLeeway is granted to "iat" and "nbf" by default.
+const defaultLeeway = time.Minute
+
+// maxLeeway bounds VerifierConfig.Leeway.
+const maxLeeway = 5 * time.Minute
+
+// checkTimes refuses a token that is not valid now.
+func (v *Verifier) checkTimes(t *Token) error {
+	if err := t.claims.checkTimes(v.clock(), v.leeway); err != nil {
+		return &InvalidTokenError{err}
+	}
+	return nil
+}
+
+// read makes every check that depends only on the string, the keys and the configuration.
+// It remembers an accepted token under the SHA-256 of the string. If the key that signed
+// it has left the ring, the token is read again, and refused.
+func (v *Verifier) read(compact string, ring *jws.Ring) (*Token, error) {
+	if err := checkSize(compact); err != nil {
+		return nil, err
+	}
+	if v.cache == nil {
+		return v.readUncached(compact, ring)
+	}
+	sum := sumOf(compact)
+	if t := v.cache.get(sum, ring); t != nil {
+		return t, nil
+	}
+	t, err := v.readUncached(compact, ring)
+	if err != nil {
+		return nil, err
+	}
+	v.cache.put(sum, t)
+	return t, nil
+}
+
+// checkSize comes before everything else, also before hashing.
+func checkSize(compact string) error {
+	if len(compact) > MaxTokenBytes {
+		return &InvalidTokenError{fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTokenTooLarge, len(compact), MaxTokenBytes)}
+	}
+	return nil
+}
+
+// sumOf returns the SHA-256 of a string. It copies a string of ordinary size to the
+// stack.
+func sumOf(compact string) [sha256.Size]byte {
+	var small [2 << 10]byte
+	if len(compact) > len(small) {
+		return sha256.Sum256([]byte(compact))
+	}
+	return sha256.Sum256(small[:copy(small[:], compact)])
+}
+
+func (v *Verifier) readUncached(compact string, ring *jws.Ring) (*Token, error) {
+	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
+	if err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	// The signature comes first: nothing of a forged payload is decoded.
+	key, err := ring.Verify(m)
+	if err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	t := &Token{key: key.Fingerprint(), keyID: key.ID(), size: len(compact)}
+	if err := t.claims.decode(m.Payload); err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	if err := t.claims.check(v.issuer); err != nil {
+		return nil, &InvalidTokenError{err}
+	}
+	if t.compiled, err = restriction.Compile(t.claims.Restrictions, v.options); err != nil {
+		return nil, &InvalidTokenError{fmt.Errorf("%w: %w", ErrTokenRestrictions, err)}
+	}
+	return t, nil
+}
+
+// check makes the checks of protocol section 1.5 that depend only on the claims.
+func (c *claims) check(issuer string) error {
+	switch {
+	case c.tokenType != tokenType:
+		return fmt.Errorf("%w: token_type %.32q", ErrTokenType, c.tokenType)
+	case !supportedVersion(c.version):
+		return fmt.Errorf("%w: %.16q", ErrTokenVersion, c.version)
+	case c.Issuer != issuer:
+		return fmt.Errorf("%w: iss %.128q", ErrTokenIssuer, c.Issuer)
+	case c.audience != issuer:
+		return fmt.Errorf("%w: aud %.128q", ErrTokenIssuer, c.audience)
+	case c.subject != Owner(c.OIDCIssuer, c.OIDCSubject).String():
+		return ErrTokenSubject
+	}
+	return nil
+}
+
+// supportedVersion accepts 0.7 and the older versions of its major number, which do not
+// differ in anything that is read here (protocol section 1.5). A later version may mean
+// something unknown.
+func supportedVersion(version string) bool {
+	return len(version) == 3 && version[:2] == "0." && '0' <= version[2] && version[2] <= TokenVersion[2]
+}

@@ -8,17 +8,16 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// cacheUnit is the size of a compact token, in bytes, that counts as one token in
-// the size of a cache. Larger tokens count as several.
+// cacheUnit is the size of a compact token, in bytes, that counts as one token of the
+// cache's size. Larger tokens count as several.
 const cacheUnit = 4 << 10
 
-// tokenCache remembers tokens whose signature and claims were found good, under
-// the SHA-256 of the compact token, which it does not hold. The least recently
-// used ones make room. It is safe for concurrent use.
+// tokenCache remembers accepted tokens under the SHA-256 of the compact token, which it
+// does not keep. It evicts the least recently used ones. It is safe for concurrent use.
 //
-// Only what can never change is remembered: that a key signed this string, and
-// what the string says. Whether the key still counts is asked each time. Times,
-// clauses, generation and liveness are not remembered, nor is a refusal.
+// It remembers only what can never change: that a key signed this string, and what the
+// string says. Whether the key still counts is asked each time. It does not remember
+// times, clauses, generation, liveness, or refusals.
 type tokenCache struct {
 	room int // in units
 
@@ -59,7 +58,7 @@ func (c *tokenCache) get(sum [sha256.Size]byte, ring *jws.Ring) *Token {
 	return token
 }
 
-// put remembers a token, unless it needs more than half of the room.
+// put remembers a token unless it needs more than half of the room.
 func (c *tokenCache) put(sum [sha256.Size]byte, token *Token) {
 	entry := &cachedToken{sum: sum, token: token, units: 1 + token.size/cacheUnit}
 	if entry.units > 1 && entry.units > c.room/2 {
@@ -77,7 +76,7 @@ func (c *tokenCache) put(sum [sha256.Size]byte, token *Token) {
 	}
 }
 
-// remove is called with the lock held.
+// remove deletes an entry. The caller holds the lock.
 func (c *tokenCache) remove(element *list.Element) {
 	entry := c.recent.Remove(element).(*cachedToken)
 	delete(c.entries, entry.sum)

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proves P6: a token whose key was withdrawn is refused from then on, also if it
-// was accepted, and cached, before.
+// proves P6: a token whose key was withdrawn is refused from then on, also if it was
+// accepted, and cached, before.
 func TestWithdrawnKey(t *testing.T) {
 	old, next := tokKey(t, ES256), tokKey(t, ES256)
 	keys := tokKeys(t, old)
@@ -153,8 +153,8 @@ func TestCacheHoldsTheAccepted(t *testing.T) {
 	require.Len(t, core.cache.entries, 1)
 }
 
-// The least recently used tokens make room; large ones count as several; the
-// accounts are right after any order of steps.
+// The least recently used tokens make room; large ones count as several; the accounts are
+// right after any order of steps.
 func TestCacheIsBounded(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	keys := tokKeys(t, key)
@@ -197,8 +197,8 @@ func TestCacheIsBounded(t *testing.T) {
 	require.Equal(t, before, core.cache.recent.Len(), "one that would need most of the room is not kept")
 }
 
-// proves P7: an entry holds neither the compact token nor its signature, in no
-// field that it has or will have.
+// proves P7: an entry holds neither the compact token nor its signature, in no field that
+// it has or will have.
 func TestCacheHoldsNoCompactToken(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	core := tokCore(t, tokKeys(t, key))

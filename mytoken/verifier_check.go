@@ -10,29 +10,28 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Use is what a token shall be used for. The zero value is refused.
+// Use is what a token is to be used for. The zero value is refused.
 type Use struct {
-	// Capability is what the token must have. Empty is refused, unless
-	// SkipCapability is set.
+	// Capability is what the token must have. Empty is refused unless SkipCapability is
+	// set.
 	Capability capability.Capability
-	// SkipCapability accepts a token whatever it is capable of.
+	// SkipCapability accepts a token whatever its capabilities.
 	SkipCapability bool
-	// Kind is the kind of the use: restriction.AT judges scopes, audiences and
-	// usages_AT; restriction.Other judges usages_other; restriction.Uncounted
-	// judges time and place only.
+	// Kind is the kind of the use. With restriction.AT the clauses judge scopes,
+	// audiences and usages_AT, with restriction.Other usages_other, and with
+	// restriction.Uncounted only time and place.
 	Kind restriction.Kind
-	// Address is where the request comes from. If it is not valid, clauses that
-	// depend on it do not admit.
+	// Address is where the request comes from. If it is not valid, clauses that depend on
+	// it refuse.
 	Address netip.Addr
-	// Scopes and Audiences are what is asked for, for restriction.AT. Where one is
-	// empty nothing of its kind was asked for, and no clause objects on its account:
-	// name what the request needs.
+	// Scopes and Audiences are what the request needs, for restriction.AT. No clause
+	// objects to an empty list, so name everything that the request needs.
 	Scopes, Audiences []string
 	// Values are facts for the embedding program's own conditions.
 	Values map[string]any
 }
 
-// ErrUse reports a use that does not say what it is, or no token.
+// ErrUse reports an incomplete use, or a missing token.
 var ErrUse = errors.New("mytoken: incomplete use")
 
 // complete refuses a use that leaves open what to check.
@@ -46,15 +45,15 @@ func (u *Use) complete() error {
 	return nil
 }
 
-// Check says whether a token may be used, as far as a verifier can tell: it is of
-// this issuer, still valid, has the capability, and one of its clauses admits the
-// use. It spends nothing; see [Verifier] for what it cannot know. The signature is
-// not checked again: verify the string anew for each request, which costs little.
+// Check returns nil if the token may be used, as far as a verifier can tell: it is this
+// issuer's, it is still valid, it has the capability, and one of its clauses admits the
+// use. Check spends nothing; see [Verifier] for what it cannot know. It does not check
+// the signature again: call [Verifier.Verify] for each request, which costs little.
 //
-// It may look up host names and countries, as configured, within ctx.
+// Check may look up host names and countries, as configured, within ctx.
 //
-// Errors: [ErrUse]; [InvalidTokenError]; [CapabilityError];
-// [restriction.RefusedError], which explains itself.
+// Errors: [ErrUse]; [InvalidTokenError]; [CapabilityError]; [restriction.RefusedError],
+// which explains itself.
 func (v *Verifier) Check(ctx context.Context, t *Token, use Use) error {
 	switch {
 	case !v.usable():

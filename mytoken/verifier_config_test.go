@@ -23,6 +23,7 @@ func TestVerifierConfigRefused(t *testing.T) {
 		"not a URL":      {Issuer: tokIssuer, JWKSURL: "https://%zz"},
 		"plain http":     {Issuer: tokIssuer, JWKSURL: "http://mytoken.example.org/jwks"},
 		"http, nearly":   {Issuer: tokIssuer, JWKSURL: "http://localhost.example.org/jwks"},
+		"http, a name":   {Issuer: tokIssuer, JWKSURL: "http://localhost:8000/jwks"}, // it may lead elsewhere
 		"huge leeway":    {Issuer: tokIssuer, Keys: keys, Leeway: time.Hour},
 		"negative age":   {Issuer: tokIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: -1},
 		"tiny age":       {Issuer: tokIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Second},
@@ -36,7 +37,7 @@ func TestVerifierConfigRefused(t *testing.T) {
 			require.Nil(t, v)
 		})
 	}
-	for _, url := range []string{"http://localhost:8000/jwks", "http://127.0.0.1/jwks", "http://[::1]:80/jwks"} {
+	for _, url := range []string{"http://127.0.0.1/jwks", "http://[::1]:80/jwks"} {
 		_, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, JWKSURL: url})
 		require.NoError(t, err)
 	}

@@ -6,9 +6,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// ForecastToken is what the packages restriction/forecast and restriction/plan
-// have to know of a verified token. How much of it was used only its issuer
-// knows.
+// ForecastToken returns what the packages restriction/forecast and restriction/plan need
+// to know of a verified token. Only the issuer knows how often it was used.
 func (v *Verifier) ForecastToken(t *Token) forecast.Token {
 	if !v.usable() {
 		return t.forecast(restriction.Options{})

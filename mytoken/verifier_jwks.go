@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
 const (
@@ -20,23 +20,23 @@ const (
 
 	// fetchTimeout bounds one fetch.
 	fetchTimeout = 5 * time.Second
-	// fetchPause is the time between two fetches that tokens with unknown keys,
-	// or failures, can bring about: whoever sends such tokens makes this process
-	// ask the issuer that often and no more.
+	// fetchPause is the shortest time between two fetches that tokens with unknown keys,
+	// or failures, can cause. Sending such tokens cannot make this process ask the issuer
+	// more often.
 	fetchPause = 10 * time.Second
 )
 
-// jwksSource has the keys of an issuer from its JWKS URL. They are fetched when
-// they are needed, by the call that needs them, and never twice at once:
+// jwksSource gets the keys of an issuer from its JWKS URL. A call that needs keys fetches
+// them, and there is never more than one fetch at a time:
 //
-//   - There are none, or they are older than maxStale: everybody waits for one
-//     fetch. If it fails, everybody is refused, also for fetchPause after it.
-//   - They are older than maxAge: one call fetches, all others go on with what
-//     is there. If it fails, so does the one, until maxStale.
-//   - A token's key is not among them: one call fetches, others with unknown
-//     keys wait for it, unless the last fetch began less than fetchPause ago.
+//   - Without keys, or with keys older than maxStale, all calls wait for one fetch. If it
+//     fails, all are refused, and so are calls within fetchPause after it.
+//   - With keys older than maxAge, one call fetches and the others go on with the old
+//     keys. If the fetch fails, all go on with them until maxStale.
+//   - If a token's key is unknown, one call fetches and others with unknown keys wait for
+//     it, unless the last fetch began less than fetchPause ago.
 //
-// Keys that the issuer does not publish any more are gone with the next fetch.
+// The next fetch drops keys that the issuer no longer publishes.
 type jwksSource struct {
 	url              string
 	client           *http.Client
@@ -47,7 +47,7 @@ type jwksSource struct {
 	state atomic.Pointer[jwksState]
 }
 
-// jwksState is never changed once it is published.
+// jwksState never changes after it is published.
 type jwksState struct {
 	ring    *jws.Ring // nil: never fetched
 	fetched time.Time // when ring was fetched
@@ -60,7 +60,7 @@ func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%w: JWKSURL is not an absolute http URL", ErrVerifierConfig)
 	}
-	if u.Scheme == "http" && !cfg.InsecureHTTP && !isLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !cfg.InsecureHTTP && !loopback.Is(u.Hostname()) {
 		return nil, fmt.Errorf("%w: JWKSURL is not https, and InsecureHTTP is not set", ErrVerifierConfig)
 	}
 	s := &jwksSource{
@@ -86,16 +86,8 @@ func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
 	return s, nil
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
-// within reports whether the keys are there and at most so old. Keys from the
-// future were fetched before the clock was set back: their age is not known.
+// within reports whether there are keys that are at most age old. If the clock was set
+// back since the fetch, their age is unknown and within reports false.
 func (s *jwksState) within(age time.Duration, now time.Time) bool {
 	passed := now.Sub(s.fetched)
 	return s.ring != nil && passed >= 0 && passed <= age
@@ -166,7 +158,7 @@ func (s *jwksSource) take(ctx context.Context) error {
 
 func (s *jwksSource) release() { <-s.turn }
 
-// fetch replaces the state. Whoever calls it has the turn.
+// fetch replaces the state. Its caller holds the turn.
 func (s *jwksSource) fetch(ctx context.Context, now time.Time) {
 	next := *s.state.Load()
 	next.tried = now

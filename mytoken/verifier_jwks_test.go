@@ -77,8 +77,8 @@ func tokForever(t *testing.T, k *Key, seq uint64) string {
 	return tokCompact(t, k, c)
 }
 
-// Keys are fetched with the first token, kept, and fetched again when they are
-// old; a key that is withdrawn is refused with the next fetch.
+// Keys are fetched with the first token, kept, and fetched again when they are old; a key
+// that is withdrawn is refused with the next fetch.
 func TestJWKSAge(t *testing.T) {
 	first, second := tokKey(t, EdDSA), tokKey(t, EdDSA)
 	j := newTokJWKS(t, first)
@@ -102,8 +102,8 @@ func TestJWKSAge(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A new key is found at once; what brings about a fetch cannot do so more often
-// than once in fetchPause.
+// A new key is found at once; what brings about a fetch cannot do so more often than once
+// in fetchPause.
 func TestJWKSUnknownKey(t *testing.T) {
 	first, second, evil := tokKey(t, EdDSA), tokKey(t, EdDSA), tokKey(t, EdDSA)
 	j := newTokJWKS(t, first)
@@ -219,8 +219,8 @@ func TestJWKSBadAnswers(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys has no tokens")
 }
 
-// Without keys everybody waits for the one fetch; with old keys nobody but the
-// one that fetches waits.
+// Without keys everybody waits for the one fetch; with old keys nobody but the one that
+// fetches waits.
 func TestJWKSOneFetchAtATime(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	j := newTokJWKS(t, key)
@@ -313,8 +313,8 @@ func TestJWKSFailureIsShared(t *testing.T) {
 	}
 }
 
-// The call that fetches does not give up when its caller does: the others need
-// the keys too.
+// The call that fetches does not give up when its caller does: the others need the keys
+// too.
 func TestJWKSFetchOutlivesItsCaller(t *testing.T) {
 	key := tokKey(t, EdDSA)
 	j := newTokJWKS(t, key)

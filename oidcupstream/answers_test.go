@@ -17,13 +17,13 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// jwt is an unsigned token with the given payload.
+// jwt returns an unsigned token with the given payload.
 func jwt(payload string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"ES256"}`)) + "." + encode([]byte(payload)) + "." + encode([]byte("signature"))
 }
 
-// answering is a provider whose endpoints give one answer.
+// answering returns a provider whose endpoints always give this answer.
 func answering(t *testing.T, status int, header http.Header, body string) *oidcupstream.Provider {
 	t.Helper()
 	return rawProvider(t, func(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +97,7 @@ func TestTokenAnswers(t *testing.T) {
 	}
 }
 
-// Only an OAuth error object is a refusal; whatever else is not a token is unknown.
+// Only an OAuth error object is a refusal. Any other answer without a token is Unknown.
 func TestErrorAnswers(t *testing.T) {
 	const refusal = `{"error":"invalid_grant","error_description":"gone"}`
 	for name, test := range map[string]struct {
@@ -145,7 +145,7 @@ func TestErrorAnswers(t *testing.T) {
 	}
 }
 
-// A weak secret does not keep a refusal from being recognised.
+// A refusal is recognised even if its code contains a weak secret.
 func TestRefusalWithWeakSecret(t *testing.T) {
 	p := rawProvider(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(400)
@@ -155,7 +155,7 @@ func TestRefusalWithWeakSecret(t *testing.T) {
 	require.True(t, upstreamError(t, err).InvalidGrant())
 }
 
-// An answer that announces more than it brings was cut off on its way.
+// An answer that is shorter than its Content-Length was cut off.
 func TestTruncatedAnswer(t *testing.T) {
 	p := answering(t, 200, http.Header{"Content-Length": {"1000"}}, `{"access_token":"a"}`)
 	_, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
@@ -163,7 +163,7 @@ func TestTruncatedAnswer(t *testing.T) {
 	require.ErrorIs(t, err, oidcupstream.ErrAnswer)
 }
 
-// An answer that begins and does not end is given up in time, whatever client sends the request.
+// A call ends in time if an answer begins and does not end, with every HTTP client.
 func TestAnswerWithoutEnd(t *testing.T) {
 	var p *oidcupstream.Provider
 	var err error
@@ -188,7 +188,7 @@ func TestAnswerWithoutEnd(t *testing.T) {
 	require.ErrorIs(t, p.Revoke(t.Context(), "r"), context.DeadlineExceeded)
 }
 
-// The limit is exact, and holds for what a compressed answer becomes.
+// The limit is exact and counts bytes after decompression.
 func TestBodyLimit(t *testing.T) {
 	const start, end = `{"access_token":"`, `"}`
 	for _, test := range []struct {

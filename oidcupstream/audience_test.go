@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Where an access token is for one audience, a login asks for several, and each
-// refresh for one of them. A refresh for more is not sent.
+// At a provider with one audience for each access token, a login asks for several
+// audiences and each refresh for one. A refresh for more is not sent.
 func TestSingleAudience(t *testing.T) {
 	audiences := []string{"https://a.example", "https://b.example"}
 	scopes := []string{"openid", "storage.read"}
@@ -28,7 +28,7 @@ func TestSingleAudience(t *testing.T) {
 	require.NoError(t, err)
 	exchanged := b.op.Record()[len(b.op.Record())-1]
 	require.Equal(t, audiences[:1], exchanged.Audiences)
-	// What is true of that access token is not what was granted.
+	// The access token is about one audience only and says nothing about the grant.
 	require.Equal(t, scopes, tokens.Scopes)
 	require.False(t, tokens.ScopeReturned)
 	require.False(t, tokens.AudienceKnown)
@@ -50,8 +50,8 @@ func TestSingleAudience(t *testing.T) {
 	require.Len(t, b.op.Record(), calls)
 }
 
-// Where the provider gives tokens only for what the login asked for, and uses the
-// refresh token up before it refuses, a refresh for anything else is not sent.
+// Some providers make tokens only for audiences of the login and use the refresh token up
+// before they refuse. A refresh for another audience is not sent to them.
 func TestAudiencesOfTheLogin(t *testing.T) {
 	audiences := []string{"https://a.example", "https://b.example"}
 	b := newBench(t, optest.Options{LoginAudiencesOnly: true, Rotation: optest.RotateStrict}, func(c *oidcupstream.Config) { c.Audience.LoginOnly = true })
@@ -85,9 +85,9 @@ func TestAudiencesOfTheLogin(t *testing.T) {
 		require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
 	}
 	require.Len(t, b.op.Record(), calls)
-	require.NoError(t, refresh(nil, nil), "what names none is the provider's business")
+	require.NoError(t, refresh(nil, nil), "a refresh without audiences is sent")
 
-	// What would happen.
+	// If LoginAudiences is wrong, the refresh is sent, and the provider ends the login.
 	require.Equal(t, "invalid_target", upstreamError(t, refresh([]string{"https://c.example"}, []string{"https://c.example"})).Code)
 	require.True(t, upstreamError(t, refresh(nil, nil)).InvalidGrant())
 }

@@ -18,42 +18,48 @@ const (
 	googleIssuer = "https://accounts.google.com"
 )
 
-// protocolParams are set by AuthorizationURL and cannot be given as extra parameters.
+// protocolParams are the parameters that AuthorizationURL sets. They cannot be extra
+// parameters.
 var protocolParams = []string{
 	"client_id", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "request", "request_uri",
 	"response_mode", "response_type", "scope", "state",
 }
 
-// formParams are further names that token requests need for themselves.
+// formParams are further parameters that token requests set.
 var formParams = []string{
 	"client_assertion", "client_assertion_type", "client_secret", "code", "code_verifier", "grant_type", "refresh_token",
 }
 
-// AuthorizationRequest is what one login asks for.
+// AuthorizationRequest says what one login asks for. It prints as a placeholder.
 type AuthorizationRequest struct {
 	hidden
 
-	// State comes back with the redirect and finds the login again. Required; it is a secret, so 128 bits at least.
+	// State comes back with the redirect. The caller finds the login with it. Required.
+	// It is a secret of at least 128 bits.
 	State string
-	// Nonce comes back in the ID token. Required; fresh for each login.
+	// Nonce comes back in the ID token. Required, and fresh for each login.
 	Nonce string
-	// Verifier is the PKCE code verifier (RFC 7636 4.1: 43 to 128 characters), for example from
-	// golang.org/x/oauth2.GenerateVerifier. Required; only its SHA-256 leaves the process.
+	// Verifier is the PKCE code verifier of 43 to 128 characters (RFC 7636 section 4.1),
+	// for example from golang.org/x/oauth2.GenerateVerifier. Required. Only its SHA-256
+	// leaves the process.
 	Verifier string
-	// Scopes to ask for; empty means the configured ones. openid is always added.
+	// Scopes are the requested scopes. Empty means the configured ones. AuthorizationURL
+	// always adds openid.
 	Scopes []string
-	// Audiences to ask for; may be empty.
+	// Audiences are the requested audiences. They may be empty.
 	Audiences []string
-	// Prompt is the OpenID Connect parameter; empty means the configured one, which is consent if nothing else was said.
+	// Prompt is the OpenID Connect parameter. Empty means the configured one, or consent.
 	Prompt string
-	// LoginHint is the OpenID Connect parameter; may be empty.
+	// LoginHint is the OpenID Connect parameter. It may be empty.
 	LoginHint string
-	// Extra parameters for this request, replacing those of the configuration. They cannot hold protocol parameters.
+	// Extra holds more parameters. They replace configured ones of the same name and
+	// cannot replace parameters of the protocol.
 	Extra url.Values
 }
 
-// AuthorizationURL returns the address to send the user's browser to (OpenID Connect Core 3.1.2.1, with PKCE S256).
-// It needs the provider's metadata. Its errors are [*Error] with NotSent, and ErrRequest or ErrMetadata.
+// AuthorizationURL returns the address to send the user's browser to (OpenID Connect Core
+// section 3.1.2.1, RFC 7636 with S256). It needs the provider's metadata. Its errors are
+// [*Error] with NotSent, and with [ErrRequest] or [ErrMetadata].
 func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationRequest) (string, error) {
 	const op = "authorize"
 	if p.cfg.RedirectURL == "" {
@@ -63,14 +69,14 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 		return "", requestError(op, "State and Nonce are required")
 	}
 	if !validVerifier(req.Verifier) {
-		return "", requestError(op, "Verifier is not 43 to 128 unreserved characters")
+		return "", requestError(op, "Verifier: need 43 to 128 letters, digits or characters of -._~")
 	}
 	if err := checkScopes(req.Scopes); err != nil {
 		return "", requestError(op, "%w", err)
 	}
 	for name := range req.Extra {
 		if slices.Contains(protocolParams, name) {
-			return "", requestError(op, "Extra cannot hold %q", name)
+			return "", requestError(op, "Extra: %q is a parameter of the protocol", name)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
@@ -112,14 +118,15 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 	if err != nil {
 		return "", notSent(op, fmt.Errorf("%w: authorization_endpoint", ErrMetadata))
 	}
-	if u.RawQuery != "" { // RFC 6749 3.1: a query of the endpoint's own is retained
+	if u.RawQuery != "" { // RFC 6749 section 3.1: keep the query of the endpoint
 		u.RawQuery += "&"
 	}
 	u.RawQuery += query.Encode()
 	return u.String(), nil
 }
 
-// loginScopes returns a fresh list of what to ask for, and whether offline access is asked for by parameter.
+// loginScopes returns the scopes to ask for in a new list. It also says whether a
+// parameter asks for offline access.
 func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, offlineParam bool) {
 	if len(wanted) == 0 {
 		wanted = p.cfg.Scopes
@@ -153,11 +160,12 @@ func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, o
 	return scopes, offlineParam
 }
 
-// addAudiences puts audiences into a form or query as the provider wants them.
+// addAudiences adds the audiences to a form or query in the way that the provider
+// expects.
 func (p *Provider) addAudiences(form url.Values, audiences []string) error {
 	for _, audience := range audiences {
 		if audience == "" || strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return fmt.Errorf("audience %q is empty or holds white space", audience)
+			return fmt.Errorf("audience %q is empty or contains white space", audience)
 		}
 	}
 	if len(audiences) == 0 {
@@ -171,17 +179,18 @@ func (p *Provider) addAudiences(form url.Values, audiences []string) error {
 	return nil
 }
 
-// checkScopes accepts scope tokens as of RFC 6749 3.3. A scope with a space in it would be two.
+// checkScopes accepts scope tokens (RFC 6749 section 3.3). A scope with a space would be
+// two.
 func checkScopes(scopes []string) error {
 	for _, scope := range scopes {
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			return fmt.Errorf("scope %q is not a scope token", scope)
+			return fmt.Errorf("scope %q is empty or contains a character that scopes must not have", scope)
 		}
 	}
 	return nil
 }
 
-// validVerifier follows RFC 7636 4.1.
+// validVerifier reports whether a code verifier is as RFC 7636 section 4.1 demands.
 func validVerifier(verifier string) bool {
 	if len(verifier) < 43 || len(verifier) > 128 {
 		return false
@@ -191,7 +200,8 @@ func validVerifier(verifier string) bool {
 	})
 }
 
-// Redirect is what the browser brought back from a successful authorization.
+// Redirect is what the browser brings back from a successful authorization. It prints as
+// a placeholder.
 type Redirect struct {
 	hidden
 
@@ -199,12 +209,16 @@ type Redirect struct {
 	State string // compare with AuthorizationRequest.State, or find the login with it
 }
 
-// CheckRedirect judges the query (or form) with which the browser came back. It refuses answers of another issuer
-// (RFC 9207: an iss parameter must be ours, and must be there if the provider's metadata promises it) and parameters that
-// occur twice. The caller knows which provider the state belongs to, and asks that one.
+// CheckRedirect checks the query or form with which the browser came back. The caller
+// knows from the state which provider it has to ask.
 //
-// An error that the provider reports, such as access_denied, is an [*Error] with Refused and its Code. Anything else that
-// is wrong is an [*Error] with ErrRedirect; if the provider's metadata is needed and cannot be had, with ErrMetadata.
+// CheckRedirect refuses parameters that occur twice and answers of another issuer. The
+// parameter iss must name this provider if it is there, and must be there if the metadata
+// promises it (RFC 9207).
+//
+// Errors are [*Error]. If the provider reports an error such as access_denied, the
+// outcome is Refused and Code is that error. Otherwise the error is [ErrRedirect], or
+// [ErrMetadata] if the metadata cannot be fetched.
 func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirect, error) {
 	const op = "redirect"
 	bad := func(text string) (Redirect, error) {
@@ -223,7 +237,7 @@ func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirec
 	}
 	if query.Has("iss") || m.IssParameter {
 		if subtle.ConstantTimeCompare([]byte(query.Get("iss")), []byte(m.Issuer)) != 1 {
-			return bad("it comes from another issuer, or does not say from which")
+			return bad("its parameter iss does not name this provider")
 		}
 	}
 	if code := query.Get("error"); code != "" {
@@ -235,10 +249,10 @@ func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirec
 		}
 	}
 	if query.Get("code") == "" {
-		return bad("it holds neither code nor error")
+		return bad("it has neither code nor error")
 	}
 	if query.Get("state") == "" {
-		return bad("it holds no state")
+		return bad("it has no state")
 	}
 	return Redirect{Code: query.Get("code"), State: query.Get("state")}, nil
 }

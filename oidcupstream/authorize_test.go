@@ -64,7 +64,7 @@ func TestAuthorizationURLOptions(t *testing.T) {
 	require.False(t, q.Has("ui_locales"), "present without a value is left out")
 }
 
-// Audiences reach both the authorization request and the token requests as the provider wants them.
+// Authorization requests and token requests name audiences as the provider expects.
 func TestAudienceParameter(t *testing.T) {
 	audiences := []string{"https://a.example", "https://b.example"}
 	for name, test := range map[string]struct {
@@ -142,7 +142,7 @@ func TestOfflineAccess(t *testing.T) {
 	}
 }
 
-// rerouted sends every request to one host, over plain HTTP.
+// rerouted sends every request to one host, in plain HTTP.
 type rerouted struct{ host string }
 
 func (r rerouted) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -195,7 +195,8 @@ func TestAuthorizationRequestRefused(t *testing.T) {
 	require.ErrorIs(t, err, oidcupstream.ErrRequest, "no redirect URL")
 }
 
-// Answers of another issuer are refused (RFC 9207), whether they bring a code or an error.
+// CheckRedirect refuses answers of another issuer (RFC 9207), with a code or with an
+// error.
 func TestCheckRedirect(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	iss := b.op.Issuer()
@@ -227,7 +228,8 @@ func TestCheckRedirect(t *testing.T) {
 	require.Equal(t, "login_required", e.Code)
 	require.Equal(t, "please log in [redacted]", e.Description)
 
-	// A provider that does not announce the parameter may leave it out, and nothing more.
+	// A provider that does not announce iss may leave it out. It must be right if it is
+	// there.
 	old := rawProvider(t, func(http.ResponseWriter, *http.Request) {})
 	_, err = old.CheckRedirect(t.Context(), url.Values{"code": {"c"}, "state": {"s"}})
 	require.NoError(t, err)

@@ -14,9 +14,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// BenchmarkRefresh measures one refresh among 32 concurrent ones on the loopback interface: through the transport that a
-// provider has by default, through that of net/http, and, as the floor (x-bare), a POST of the same form through the former
-// kind of transport with nothing around it.
+// BenchmarkRefresh measures one of 32 concurrent refreshes on the loopback interface. It
+// uses the default transport of a provider and that of net/http. The floor (x-bare) is a
+// bare POST of the same form through the default transport.
 func BenchmarkRefresh(b *testing.B) {
 	const answer = `{"access_token":"a","token_type":"Bearer","expires_in":3600,"scope":"openid"}`
 	var server *httptest.Server

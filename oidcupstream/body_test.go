@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After seal said that nothing was read, nothing ever is, however a transport's goroutines are scheduled.
-// proves P5
+// Once seal has reported that nothing was read, nothing is ever read, in every schedule
+// of the transport's goroutines. proves P5
 func TestSealedBody(t *testing.T) {
 	unread := 0
 	for range 2000 {

@@ -12,23 +12,24 @@ import (
 	"sync"
 )
 
-// reply is an answer with a success status.
+// reply is a response with a success status.
 type reply struct {
 	status int
 	body   []byte
 }
 
-// post sends one form to a token or revocation endpoint, at most once, and tells what became of it. The secrets, and those
-// of client authentication, do not appear in its errors.
+// post sends a form to the token or revocation endpoint at most once and reports the
+// outcome. Its errors show none of the secrets, nor those of client authentication.
 //
-// At most once: net/http repeats a request on another connection if it thinks that nothing was written, or, with an
-// Idempotency-Key, that repeating does no harm; it needs Request.GetBody for that, which is nil here. Nor can any other
-// transport repeat it, because the body can be read once. Redirects are not followed.
+// At most once: net/http may repeat a request on another connection, but only if it has
+// Request.GetBody, which is nil here. No other transport can repeat the request either,
+// because its body can be read once only. Redirects are not followed.
 //
-// Not sent: the secret is in the body, so as long as the body was not read, the secret is still here. After a failure the
-// body is sealed first: if nothing was read until then, nothing ever will be, whatever the transport does in the background.
-// This holds for every transport and protocol, and errs on the side of Unknown: bytes that were read but not written count
-// as sent.
+// Not sent: the body holds the secret. As long as nobody has read the body, the secret
+// has not left. After a failure post seals the body first. If nothing was read until
+// then, nothing will ever be read, whatever the transport does in the background. This
+// holds for every transport and protocol. In doubt the outcome is Unknown: bytes that
+// were read but not written count as sent.
 func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Values, secrets []string) (reply, error) {
 	header := http.Header{}
 	more, err := p.cfg.Auth.apply(p.cfg.ClientID, p.cfg.Issuer, p.cfg.Clock(), form, header)
@@ -69,7 +70,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
 		return fail(e)
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
-		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with 200
+		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with status 200
 			return fail(e)
 		}
 		return reply{status: resp.StatusCode, body: answer}, nil
@@ -77,7 +78,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		refusal(e, fields, secrets)
 	default:
 		refusal(e, fields, secrets)
-		e.Outcome = Unknown // a failing server may have failed after it acted
+		e.Outcome = Unknown // the server may have failed after it acted
 	}
 	if e.Outcome == Unknown {
 		e.err = ErrAnswer
@@ -85,7 +86,8 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	return fail(e)
 }
 
-// refusal reports whether an answer is an error as of RFC 6749 5.2, and if so fills it in.
+// refusal fills in e if the response is an OAuth error (RFC 6749 section 5.2), and
+// reports whether it is one.
 func refusal(e *Error, f fields, secrets []string) bool {
 	code, ok := f.text("error")
 	if !ok || code == "" {
@@ -98,10 +100,11 @@ func refusal(e *Error, f fields, secrets []string) bool {
 	return true
 }
 
-// fields is a JSON object, or nil, of which each member is decoded on its own, so that one strange member does not hide another.
+// fields is a JSON object, or nil. Each member is decoded on its own, so that one strange
+// member does not hide another.
 type fields map[string]json.RawMessage
 
-var errNotObject = errors.New("not a JSON object")
+var errNotObject = errors.New("it is not a JSON object")
 
 func parseFields(body []byte) (fields, error) {
 	var f fields
@@ -126,7 +129,7 @@ func (f fields) hasTokens() bool {
 	return access != "" || refresh != ""
 }
 
-// onceBody is a request body that is read once at most, and never after seal.
+// onceBody is a request body that can be read once, and not after seal.
 type onceBody struct {
 	mu     sync.Mutex
 	r      *strings.Reader
@@ -138,7 +141,7 @@ func (b *onceBody) Read(buf []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.sealed {
-		return 0, errors.New("oidcupstream: the call has ended")
+		return 0, errors.New("oidcupstream: the request has ended")
 	}
 	b.read = true
 	return b.r.Read(buf)
@@ -146,7 +149,7 @@ func (b *onceBody) Read(buf []byte) (int, error) {
 
 func (b *onceBody) Close() error { return nil }
 
-// seal ends reading and reports whether nothing was ever read.
+// seal ends all reading. It reports whether nothing was read before.
 func (b *onceBody) seal() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -154,7 +157,7 @@ func (b *onceBody) seal() bool {
 	return !b.read
 }
 
-// withoutURL strips net/http's wrapping, which repeats method and address.
+// withoutURL removes net/http's wrapping, which repeats the method and the address.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

@@ -1,6 +1,7 @@
 package oidcupstream
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"encoding/json"
@@ -15,13 +16,16 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// ClientAuth is a way for the client to authenticate itself at the provider's endpoints (OpenID Connect Core 9). Make one
-// with [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] or [PublicClient]; the zero value is refused by [New].
-// It never prints its secret.
+// ClientAuth is how the client authenticates at the provider (OpenID Connect Core section
+// 9). Make one with [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] or
+// [PublicClient]. [New] refuses the zero value. A ClientAuth prints as a placeholder and
+// is safe for concurrent use if its signer is.
 type ClientAuth struct {
 	hidden
 
-	reveal func() clientAuth // a function: fmt follows pointers into unexported fields, but cannot look into a closure
+	// reveal is a function because fmt cannot look into a closure. It does look into
+	// unexported fields.
+	reveal func() clientAuth
 }
 
 func (a clientAuth) hide() ClientAuth { return ClientAuth{reveal: func() clientAuth { return a }} }
@@ -42,31 +46,35 @@ const (
 	authJWT   = "private_key_jwt"
 )
 
-// ClientSecretBasic authenticates with HTTP Basic; identifier and secret are form-encoded first, as RFC 6749 2.3.1
-// requires.
+// ClientSecretBasic authenticates with HTTP Basic. It encodes identifier and secret as
+// forms do, which RFC 6749 section 2.3.1 requires.
 func ClientSecretBasic(secret string) ClientAuth {
 	return clientAuth{method: authBasic, secret: secret}.hide()
 }
 
-// ClientSecretPost authenticates with client_id and client_secret in the body (RFC 6749 2.3.1).
+// ClientSecretPost authenticates with client_id and client_secret in the body (RFC 6749
+// section 2.3.1).
 func ClientSecretPost(secret string) ClientAuth {
 	return clientAuth{method: authPost, secret: secret}.hide()
 }
 
-// PrivateKeyJWT authenticates with an assertion signed by the client's key (RFC 7523 2.2), valid for one minute and for one
-// call. The algorithm is a JOSE name that suits the key, for example ES256 or PS256; kid names the key to the provider and
-// may be empty. The assertion's audience is the provider's issuer identifier; see [ClientAuth.WithAudience].
+// PrivateKeyJWT authenticates with an assertion that the client's key signs (RFC 7523
+// section 2.2). Each request gets an assertion of its own, valid for one minute.
+//
+// The algorithm is a JOSE name that suits the key, for example ES256 or PS256. The kid
+// names the key to the provider and may be empty. The audience of the assertion is the
+// provider's issuer identifier; see [ClientAuth.WithAudience].
 func PrivateKeyJWT(signer crypto.Signer, alg, kid string) ClientAuth {
 	return clientAuth{method: authJWT, signer: signer, alg: alg, kid: kid}.hide()
 }
 
-// PublicClient sends the client identifier and nothing to prove it (RFC 6749 2.1).
+// PublicClient sends the client identifier without proof (RFC 6749 section 2.1).
 func PublicClient() ClientAuth {
 	return clientAuth{method: authNone}.hide()
 }
 
-// WithAudience returns a copy whose assertions carry the given audience, for providers that expect the address of their
-// token endpoint instead of their issuer identifier. It has no effect on other methods.
+// WithAudience returns a copy whose assertions have the given audience. Some providers
+// expect the address of their token endpoint. Other methods ignore the audience.
 func (c ClientAuth) WithAudience(audience string) ClientAuth {
 	if c.reveal == nil {
 		return c
@@ -76,7 +84,8 @@ func (c ClientAuth) WithAudience(audience string) ClientAuth {
 	return a.hide()
 }
 
-// Method returns the method's registered name, such as client_secret_basic, or the empty string for the zero value.
+// Method returns the registered name of the method, such as client_secret_basic. It is
+// empty for the zero value.
 func (c ClientAuth) Method() string {
 	if c.reveal == nil {
 		return ""
@@ -86,7 +95,7 @@ func (c ClientAuth) Method() string {
 
 func (c ClientAuth) check() error {
 	if c.reveal == nil {
-		return errors.New("missing; a client without credentials says PublicClient()")
+		return errors.New("it is missing; use PublicClient() for a client without credentials")
 	}
 	switch a := c.reveal(); a.method {
 	case authBasic, authPost:
@@ -105,7 +114,8 @@ func (c ClientAuth) check() error {
 	return nil
 }
 
-// apply adds what the method needs to a request's form and header, and returns what must not appear in errors.
+// apply adds the credentials to the form or header of a request. It returns the secrets
+// that must not appear in errors.
 func (c ClientAuth) apply(clientID, issuer string, now time.Time, form url.Values, header http.Header) (secrets []string, err error) {
 	a := c.reveal()
 	switch a.method {
@@ -133,7 +143,7 @@ func (c ClientAuth) apply(clientID, issuer string, now time.Time, form url.Value
 	}
 }
 
-// assertionLifetime is how long an assertion is valid, whatever the clocks of both sides do in a minute.
+// assertionLifetime leaves room for the clocks of both sides to differ.
 const assertionLifetime = time.Minute
 
 func (a clientAuth) assertion(clientID, issuer string, now time.Time) (string, error) {
@@ -148,14 +158,10 @@ func (a clientAuth) assertion(clientID, issuer string, now time.Time) (string, e
 	if err != nil {
 		return "", err
 	}
-	audience := a.audience
-	if audience == "" {
-		audience = issuer
-	}
 	payload, err := json.Marshal(map[string]any{
 		"iss": clientID,
 		"sub": clientID,
-		"aud": audience,
+		"aud": cmp.Or(a.audience, issuer),
 		"jti": rand.Text(),
 		"iat": now.Unix(),
 		"exp": now.Add(assertionLifetime).Unix(),

@@ -24,110 +24,122 @@ const (
 	DefaultMetadataTTL      = time.Hour
 )
 
-// OfflineAccess says how a refresh token is asked for in the authorization request. Refresh requests are not affected:
-// they carry exactly the scopes that their caller gives.
+// OfflineAccess says how an authorization request asks for a refresh token. It does not
+// affect refresh requests.
 type OfflineAccess uint8
 
 const (
-	// OfflineAuto adds the scope offline_access (OpenID Connect Core 11) unless the provider's metadata lists its
-	// supported scopes without it. For https://accounts.google.com, which rejects that scope, it means
-	// [OfflineAccessType].
+	// OfflineAuto adds the scope offline_access (OpenID Connect Core section 11), unless
+	// the provider's metadata lists scopes without it. For https://accounts.google.com,
+	// which rejects the scope, it means [OfflineAccessType].
 	OfflineAuto OfflineAccess = iota
 	// OfflineScope always adds the scope offline_access.
 	OfflineScope
 	// OfflineAccessType adds the parameter access_type=offline and no scope.
 	OfflineAccessType
-	// OfflineNone adds nothing; the provider gives refresh tokens anyway, or the caller names the scope.
+	// OfflineNone adds nothing. It is for providers that always return refresh tokens,
+	// and for callers that name the scope themselves.
 	OfflineNone
 )
 
-// AudienceParameter says how audiences are sent to a provider. The zero value is RFC 8707: the parameter resource, repeated
-// once for each audience.
+// AudienceParameter says how requests name audiences. The zero value follows RFC 8707: it
+// repeats the parameter resource for each audience.
 type AudienceParameter struct {
-	// Name of the parameter; empty means resource.
+	// Name is the name of the parameter. Empty means resource.
 	Name string
-	// SpaceSeparated sends one parameter with all audiences in it instead of repeating the parameter.
+	// SpaceSeparated puts all audiences into one parameter instead of repeating it.
 	SpaceSeparated bool
-	// Single says that the provider makes each access token for one audience (RFC 8707 2.2 lets it demand that), as
-	// oidc-provider for Node.js does, which ends a login over a refresh for two. A login asks for all audiences all the
-	// same; Exchange is then about the first of them, and Refresh fails with ErrRequest unless it names one.
+	// Single says that the provider makes each access token for one audience, as RFC 8707
+	// section 2.2 allows. One such provider is oidc-provider for Node.js: a refresh for
+	// two audiences ends the login there. A login still asks for all audiences, and
+	// Exchange names the first one. Refresh returns [ErrRequest] for more than one.
 	Single bool
-	// LoginOnly says that the provider makes access tokens only for audiences that the login asked for, as oidc-provider
-	// for Node.js does, which ends a login over a refresh for another one. Refresh then fails with ErrRequest unless all
-	// its Audiences are among RefreshRequest.LoginAudiences.
+	// LoginOnly says that the provider makes access tokens only for audiences of the
+	// login. In oidc-provider for Node.js, a refresh for another audience ends the login.
+	// Refresh returns [ErrRequest] for an audience that is not in
+	// RefreshRequest.LoginAudiences.
 	LoginOnly bool
 }
 
-// Config describes one provider and this client's registration there.
+// Config describes a provider and the client's registration there.
 type Config struct {
-	// Issuer is the provider's issuer identifier, exactly as its metadata spells it. Required. It must be an https URL;
-	// plain http is accepted for loopback addresses, and for others only with InsecureHTTP.
+	// Issuer is the provider's issuer identifier, spelled exactly as in its metadata.
+	// Required. It must be an https URL, or an http URL with a loopback address such as
+	// 127.0.0.1. See also InsecureHTTP.
 	Issuer string
-	// ClientID is this client's identifier at the provider. Required.
+	// ClientID is the client's identifier at the provider. Required.
 	ClientID string
-	// Auth is how the client authenticates itself: [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] or
-	// [PublicClient]. Required; the zero value is refused, so that a forgotten secret does not make a public client.
+	// Auth is how the client authenticates: [ClientSecretBasic], [ClientSecretPost],
+	// [PrivateKeyJWT] or [PublicClient]. Required. The zero value is refused, so that a
+	// forgotten secret does not make a public client.
 	Auth ClientAuth
-	// RedirectURL is the registered address to which the provider sends the browser back. Required for logins only:
-	// without it AuthorizationURL and Exchange fail.
+	// RedirectURL is the registered address to which the provider sends the browser back.
+	// Only logins need it: AuthorizationURL and Exchange return an error without it.
 	RedirectURL string
-	// Name is a name for people; empty means the issuer.
+	// Name is a name for people. Empty means the issuer.
 	Name string
-	// Scopes are requested where a caller names none, and are what this provider supports as far as this client is
-	// concerned. Empty means openid alone.
+	// Scopes are those that the client may use at this provider. A login that names no
+	// scopes asks for all of them. Empty means openid.
 	Scopes []string
-	// Audience says how audiences are sent; zero is RFC 8707.
+	// Audience says how requests name audiences. The zero value follows RFC 8707.
 	Audience AudienceParameter
-	// Offline says how a refresh token is asked for; zero decides by the provider's metadata.
+	// Offline says how a login asks for a refresh token. The zero value decides by the
+	// provider's metadata.
 	Offline OfflineAccess
-	// ExtraAuthParams are added to every authorization request, for example {"acr_values": {"urn:mfa"}}. They cannot
-	// replace parameters of the protocol such as state. The parameter prompt is consent unless it is set here; present
-	// without a value it is left out.
+	// ExtraAuthParams are added to every authorization request, for example
+	// {"acr_values": {"urn:mfa"}}. They cannot replace parameters of the protocol such as
+	// state. The parameter prompt is consent unless it is set here; an empty list leaves
+	// it out.
 	ExtraAuthParams url.Values
-	// HTTPClient sends the requests. Nil means a client of its own with a transport made for token calls: HTTP/1.1, so
-	// that a lost connection concerns one call only; 64 idle connections to a host, kept for 30 seconds; proxies as the
-	// environment (HTTPS_PROXY, NO_PROXY) says. Of a given client only the transport and the timeout are used: redirects
-	// are never followed and cookies never kept. Its transport must not repeat requests.
+	// HTTPClient sends the requests. Only its transport and timeout are used: the package
+	// follows no redirects and keeps no cookies. The transport must not repeat requests.
+	//
+	// Nil means a client made for token requests. It uses HTTP/1.1, so that a lost
+	// connection affects one request only, keeps 64 idle connections to a host for 30
+	// seconds, and takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
 	HTTPClient *http.Client
-	// Timeout bounds one call to the provider from beginning to end, the look-up of its metadata included; 0 means
-	// DefaultTimeout (8 s). An exchange may in addition spend it once to fetch the provider's keys.
+	// Timeout bounds one call and includes the time to fetch metadata. 0 means
+	// [DefaultTimeout] (8 s). An exchange may spend the same time again to fetch the
+	// provider's keys.
 	Timeout time.Duration
-	// MaxResponseBytes bounds the body of any answer, in bytes after decompression; 0 means DefaultMaxResponseBytes
-	// (1 MiB).
+	// MaxResponseBytes bounds the body of a response, in bytes after decompression. 0
+	// means [DefaultMaxResponseBytes] (1 MiB).
 	MaxResponseBytes int64
-	// MetadataTTL is how long fetched metadata is used before it is renewed in the background; 0 means
-	// DefaultMetadataTTL (1 h).
+	// MetadataTTL is the age at which metadata is renewed in the background. 0 means
+	// [DefaultMetadataTTL] (1 h).
 	MetadataTTL time.Duration
-	// Clock tells the time; nil means time.Now.
+	// Clock returns the time. Nil means time.Now.
 	Clock func() time.Time
-	// RefreshTokensNeverRotate is the operator's statement that this provider never replaces a refresh token. It is only
-	// carried here; see Provider.RefreshTokensNeverRotate.
+	// RefreshTokensNeverRotate is the operator's statement that the provider never
+	// replaces a refresh token. This package does not act on it; see
+	// [Provider.RefreshTokensNeverRotate].
 	RefreshTokensNeverRotate bool
-	// InsecureHTTP accepts plain http for hosts other than loopback, for the issuer and for the endpoints that it names.
-	// Everybody on the path can then read and replace tokens.
+	// InsecureHTTP accepts plain http for every host, of the issuer and of its endpoints.
+	// Everybody on the network path can then read and replace tokens.
 	InsecureHTTP bool
 }
 
-// Provider talks to one OpenID provider. It is safe for concurrent use.
+// Provider is a client of one OpenID provider. It is safe for concurrent use.
 type Provider struct {
 	cfg    Config
 	client *http.Client // for token calls: no redirects, no cookies
 	meta   *http.Client // for metadata and keys: additionally with a limit on every body
 
 	metadata atomic.Pointer[metadata]
-	renewAt  atomic.Int64 // Unix nanoseconds: when the metadata is to be fetched again
+	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
 	flights  singleflight.Group
 }
 
-// ErrConfig is in the chain of every error of [New].
+// ErrConfig is in the chain of every error that [New] returns.
 var ErrConfig = errors.New("invalid configuration")
 
 func configError(format string, args ...any) error {
 	return fmt.Errorf("oidcupstream: %w: %w", ErrConfig, fmt.Errorf(format, args...))
 }
 
-// New checks the configuration and returns a provider. It does not use the network and starts nothing. Config is copied;
-// later changes to its lists have no effect.
+// New checks the configuration and returns a provider. It returns [ErrConfig] if the
+// configuration is invalid. It does not use the network and starts no goroutine. It
+// copies the lists of cfg.
 func New(cfg Config) (*Provider, error) {
 	if cfg.Issuer == "" {
 		return nil, configError("Issuer is missing")
@@ -135,7 +147,7 @@ func New(cfg Config) (*Provider, error) {
 	if u, err := checkURL(cfg.Issuer, cfg.InsecureHTTP); err != nil {
 		return nil, configError("Issuer: %w", err)
 	} else if u.RawQuery != "" || u.ForceQuery {
-		return nil, configError("Issuer has a query")
+		return nil, configError("Issuer has a query: remove it")
 	}
 	if cfg.ClientID == "" {
 		return nil, configError("ClientID is missing")
@@ -146,26 +158,26 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.RedirectURL != "" {
 		u, err := url.Parse(cfg.RedirectURL)
 		if err != nil || !u.IsAbs() || u.Fragment != "" {
-			return nil, configError("RedirectURL is not an absolute URL without fragment")
+			return nil, configError("RedirectURL: need an absolute URL without fragment")
 		}
 	}
 	if err := checkScopes(cfg.Scopes); err != nil {
 		return nil, configError("Scopes: %w", err)
 	}
 	if cfg.Timeout < 0 || cfg.MaxResponseBytes < 0 || cfg.MetadataTTL < 0 {
-		return nil, configError("Timeout, MaxResponseBytes and MetadataTTL cannot be negative")
+		return nil, configError("Timeout, MaxResponseBytes or MetadataTTL is negative")
 	}
 	cfg.Audience.Name = cmp.Or(cfg.Audience.Name, "resource")
 	if slices.Contains(protocolParams, cfg.Audience.Name) || slices.Contains(formParams, cfg.Audience.Name) {
-		return nil, configError("Audience cannot be named %q", cfg.Audience.Name)
+		return nil, configError("Audience.Name: %q is a parameter of the protocol", cfg.Audience.Name)
 	}
 	for name := range cfg.ExtraAuthParams {
 		if slices.Contains(protocolParams, name) {
-			return nil, configError("ExtraAuthParams cannot hold %q", name)
+			return nil, configError("ExtraAuthParams: %q is a parameter of the protocol", name)
 		}
 	}
 	if cfg.Offline > OfflineNone {
-		return nil, configError("Offline has an unknown value")
+		return nil, configError("Offline: %d is no value of OfflineAccess", cfg.Offline)
 	}
 
 	cfg.Scopes = slices.Clone(cfg.Scopes)
@@ -196,8 +208,9 @@ func New(cfg Config) (*Provider, error) {
 // Issuer returns the issuer identifier as configured.
 func (p *Provider) Issuer() string { return p.cfg.Issuer }
 
-// IsIssuer reports whether the given string names this provider. A missing or additional slash at the end is tolerated
-// (protocol section 9.1); store and compare Issuer(), not the argument.
+// IsIssuer reports whether a string names this provider. It ignores a slash at the end
+// (protocol section 9.1). Store and compare what [Provider.Issuer] returns instead of the
+// argument.
 func (p *Provider) IsIssuer(issuer string) bool {
 	return strings.TrimSuffix(issuer, "/") == strings.TrimSuffix(p.cfg.Issuer, "/")
 }
@@ -205,22 +218,22 @@ func (p *Provider) IsIssuer(issuer string) bool {
 // ClientID returns the client identifier as configured.
 func (p *Provider) ClientID() string { return p.cfg.ClientID }
 
-// Name returns the configured name for people, or the issuer.
+// Name returns the name for people, which is the issuer if none is configured.
 func (p *Provider) Name() string { return p.cfg.Name }
 
-// RedirectURL returns the configured redirect URL, which may be empty.
+// RedirectURL returns the configured redirect URL. It may be empty.
 func (p *Provider) RedirectURL() string { return p.cfg.RedirectURL }
 
 // Scopes returns a copy of the configured scopes.
 func (p *Provider) Scopes() []string { return slices.Clone(p.cfg.Scopes) }
 
-// Timeout returns the longest time that Refresh can take.
+// Timeout returns the longest time that [Provider.Refresh] takes.
 func (p *Provider) Timeout() time.Duration { return p.cfg.Timeout }
 
-// RefreshTokensNeverRotate returns the operator's statement of that name. This package does not act on it.
+// RefreshTokensNeverRotate returns the operator's statement from the configuration.
 func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensNeverRotate }
 
-// newTransport returns the transport described at Config.HTTPClient.
+// newTransport returns the transport that Config.HTTPClient describes.
 func newTransport(timeout time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -245,23 +258,24 @@ func withoutRedirects(c *http.Client) *http.Client {
 	}
 }
 
-// checkURL parses an absolute http(s) URL without user, fragment and, unless insecure or loopback, without plain http.
+// checkURL parses an absolute URL without user and fragment. Its scheme is https, or http
+// if the host is a loopback address or insecure is set.
 func checkURL(s string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, errors.New("not a URL")
+		return nil, errors.New("it is not a URL")
 	}
 	if u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("not an absolute URL without user and fragment")
+		return nil, errors.New("need an absolute URL without user and fragment")
 	}
 	switch u.Scheme {
 	case "https":
 	case "http":
 		if !insecure && !loopback.Is(u.Hostname()) {
-			return nil, errors.New("plain http, but not a loopback address and InsecureHTTP is not set")
+			return nil, fmt.Errorf("plain http to %q: use https, a loopback address such as 127.0.0.1, or InsecureHTTP", u.Hostname())
 		}
 	default:
-		return nil, errors.New("neither https nor http")
+		return nil, fmt.Errorf("its scheme is %q, not https", u.Scheme)
 	}
 	return u, nil
 }

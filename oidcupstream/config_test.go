@@ -65,6 +65,7 @@ func TestNewRefuses(t *testing.T) {
 		"issuer with user":     func(c *oidcupstream.Config) { c.Issuer = "https://planted-secret@op.example.org" },
 		"issuer plain http":    func(c *oidcupstream.Config) { c.Issuer = "http://op.example.org" },
 		"issuer like loopback": func(c *oidcupstream.Config) { c.Issuer = "http://127.0.0.1.example.org" },
+		"http to localhost":    func(c *oidcupstream.Config) { c.Issuer = "http://localhost:8080" }, // a name, which DNS may answer
 		"issuer a file":        func(c *oidcupstream.Config) { c.Issuer = "file:///etc/passwd" },
 		"no client":            func(c *oidcupstream.Config) { c.ClientID = "" },
 		"no authentication":    func(c *oidcupstream.Config) { c.Auth = oidcupstream.ClientAuth{} },

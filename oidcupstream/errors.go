@@ -9,18 +9,24 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// Outcome says what is known about a call that failed.
+// Outcome says what a caller knows about a request after a call failed.
 type Outcome uint8
 
 const (
-	// Unknown: the request, or part of it, may have reached the provider, and no definite answer came back. The provider
-	// may have acted on it; a refresh token that it carried may be used up. It is the zero value on purpose.
+	// Unknown means that the provider may have acted. The request, or a part of it, may
+	// have reached the provider, and no definite answer came back. A refresh token in it
+	// may be used up. Unknown is the zero value on purpose.
 	Unknown Outcome = iota
-	// Refused: the provider answered with an OAuth error (RFC 6749 5.2) and did nothing.
+	// Refused means that the provider answered with an OAuth error (RFC 6749 section 5.2)
+	// and did nothing.
 	Refused
-	// NotSent: the provider cannot have read the request: its body never left this process.
+	// NotSent means that the provider cannot have read the request: its body never left
+	// this process.
 	NotSent
 )
 
@@ -38,41 +44,48 @@ func (o Outcome) String() string {
 	}
 }
 
-// Sentinels in the chain of an [*Error], for branches that the Outcome does not tell apart.
+// Errors in the chain of an [*Error]. They tell cases apart that have the same Outcome.
 var (
-	// ErrRequest: what the caller asked for is not sendable, for example a scope with a space in it. Always NotSent.
+	// ErrRequest reports a request that cannot be sent, for example with a space in a
+	// scope. The outcome is NotSent.
 	ErrRequest = errors.New("invalid request")
-	// ErrMetadata: the provider's metadata could not be fetched or is not acceptable. Always NotSent.
+	// ErrMetadata reports that the provider's metadata cannot be fetched or is not
+	// acceptable. The outcome is NotSent.
 	ErrMetadata = errors.New("provider metadata not available")
-	// ErrUnsupported: the provider has no such endpoint. Always NotSent.
+	// ErrUnsupported reports that the provider has no such endpoint. The outcome is
+	// NotSent.
 	ErrUnsupported = errors.New("not supported by the provider")
-	// ErrAnswer: the provider answered something that is neither a success nor an OAuth error.
+	// ErrAnswer reports a response that is neither a success nor an OAuth error.
 	ErrAnswer = errors.New("unusable answer")
-	// ErrIDToken: the ID token is missing or was not accepted.
+	// ErrIDToken reports an ID token that is missing or not acceptable.
 	ErrIDToken = errors.New("ID token not accepted")
-	// ErrSubject: the answer is about another user than expected.
+	// ErrSubject reports a response about another user than the expected one.
 	ErrSubject = errors.New("subject does not match")
-	// ErrRedirect: the parameters of a redirect were not accepted, for example because they come from another issuer.
+	// ErrRedirect reports parameters of a redirect that are not acceptable, for example
+	// because they come from another issuer.
 	ErrRedirect = errors.New("redirect not accepted")
 )
 
-// Error is the error of every call to the provider. It holds no secret that is visible: not in its text, nor in any
-// format, in JSON or in a log.
+// Error is the error of every call to the provider. It shows no secret: not in its text,
+// in any format, in JSON or in a log.
 type Error struct {
-	// Op is the call: discover, authorize, redirect, exchange, refresh, revoke or userinfo.
+	// Op names the call: discover, authorize, redirect, exchange, refresh, revoke or
+	// userinfo.
 	Op string
-	// Outcome says what the caller may conclude about the request.
+	// Outcome says what the caller may conclude.
 	Outcome Outcome
-	// Status is the HTTP status of the answer; 0 if there was none.
+	// Status is the HTTP status of the response, or 0 if there was none.
 	Status int
-	// Code and Description are the provider's error and error_description, printable and bounded (64 and 200 characters).
-	// Empty if the answer had none. Where nothing was sent they may be this package's own, in the same terms.
+	// Code and Description are the provider's error and error_description. They are
+	// printable, have at most 64 and 200 characters, and are empty if the response had
+	// none. If nothing was sent, this package may set them in the same terms.
 	Code, Description string
-	// RetryAfter is what the provider asked for in its answer; 0 if nothing. At most one hour.
+	// RetryAfter is the time that the provider asked to wait, at most one hour. 0 means
+	// that it did not ask.
 	RetryAfter time.Duration
 
 	err          error
-	refreshToken func() string // a function, which no format of fmt looks into
+	refreshToken func() string // fmt cannot look into a function
 }
 
 // Error returns the call, the outcome, and the provider's code and description.
@@ -94,15 +107,16 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause, which may be a sentinel of this package, a context error or an error of net.
+// Unwrap returns the cause. It may be an error of this package, of a context or of net.
 func (e *Error) Unwrap() error { return e.err }
 
-// InvalidGrant reports whether the provider definitely refused the refresh token or code itself (RFC 6749 5.2,
-// invalid_grant). Other refusals say nothing about the grant.
+// InvalidGrant reports whether the provider refused the refresh token or code itself
+// (invalid_grant, RFC 6749 section 5.2). Other refusals say nothing about the grant.
 func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == "invalid_grant" }
 
-// RefreshToken returns the refresh token that came with an answer that is otherwise unusable, or the empty string.
-// The provider may have withdrawn the one that was sent: keep this one before doing anything else.
+// RefreshToken returns the refresh token of a response that was otherwise unusable, or
+// the empty string. The provider may have withdrawn the token that was sent: keep this
+// one before doing anything else.
 func (e *Error) RefreshToken() string {
 	if e.refreshToken == nil {
 		return ""
@@ -110,10 +124,11 @@ func (e *Error) RefreshToken() string {
 	return e.refreshToken()
 }
 
-// GoString returns the same as Error.
+// GoString returns what Error returns.
 func (e *Error) GoString() string { return e.Error() }
 
-// OutcomeOf returns the outcome that an error of this package carries, and Unknown for any other error.
+// OutcomeOf returns the Outcome of an [*Error] in the chain of err. It returns Unknown
+// for any other error.
 func OutcomeOf(err error) Outcome {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Outcome
@@ -121,7 +136,7 @@ func OutcomeOf(err error) Outcome {
 	return Unknown
 }
 
-// notSent is the error of a call that failed before anything was sent.
+// notSent returns the error of a call that sent nothing.
 func notSent(op string, err error) *Error {
 	return &Error{Op: op, Outcome: NotSent, err: err}
 }
@@ -137,10 +152,10 @@ const (
 	maxRetryAfter  = time.Hour
 )
 
-// printable makes foreign text fit to be shown: bounded, only printable characters, and without anything that resembles
-// one of the secrets.
+// printable makes foreign text safe to show. It bounds the text and removes unprintable
+// characters and everything that resembles one of the secrets.
 func printable(text string, limit int, secrets []string) string {
-	if len(text) > 4*limit { // bounds the work below; a cut inside a secret still leaves a piece that scrub recognises
+	if len(text) > 4*limit { // bounds the work below; scrub recognises the piece of a secret that a cut leaves
 		text = text[:4*limit]
 	}
 	text = strings.Map(func(r rune) rune {
@@ -150,14 +165,14 @@ func printable(text string, limit int, secrets []string) string {
 		return r
 	}, text)
 	text = strings.Join(strings.Fields(scrub(text, secrets)), " ")
-	if runes := []rune(text); len(runes) > limit {
-		text = string(runes[:limit]) + "…"
+	if short := clip.Runes(text, limit); short != text {
+		return short + "…"
 	}
 	return text
 }
 
-// registeredCodes are error codes of RFC 6749, 6750, 7009 and 8707 and of OpenID Connect Core. They are no part of a secret,
-// even if a weak secret is a part of them.
+// registeredCodes are the error codes of RFC 6749, 6750, 7009 and 8707 and of OpenID
+// Connect Core. They are harmless even if a weak secret is a part of one.
 var registeredCodes = []string{
 	"access_denied", "account_selection_required", "consent_required", "insufficient_scope", "interaction_required",
 	"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "invalid_target", "invalid_token",
@@ -165,7 +180,7 @@ var registeredCodes = []string{
 	"unsupported_response_type", "unsupported_token_type",
 }
 
-// printableCode is printable for error codes.
+// printableCode is printable for an error code.
 func printableCode(code string, secrets []string) string {
 	if slices.Contains(registeredCodes, code) {
 		return code
@@ -173,17 +188,17 @@ func printableCode(code string, secrets []string) string {
 	return printable(code, maxCode, secrets)
 }
 
-// secretWindow is the length from which a common substring of a text and a secret is taken for a part of the secret.
+// secretWindow is the length at which a common substring of a text and a secret counts as
+// a part of the secret.
 const secretWindow = 12
 
-const redacted = "[redacted]"
-
-// scrub replaces every word of the text that holds a secret, or secretWindow consecutive characters of one.
+// scrub replaces every word that holds a secret, or secretWindow consecutive characters
+// of one.
 func scrub(text string, secrets []string) string {
 	words := strings.Split(text, " ")
 	for i, word := range words {
 		if holdsPart(secrets, word) {
-			words[i] = redacted
+			words[i] = redact.Placeholder
 		}
 	}
 	return strings.Join(words, " ")
@@ -191,7 +206,7 @@ func scrub(text string, secrets []string) string {
 
 func holdsPart(secrets []string, word string) bool {
 	for _, secret := range secrets {
-		if len(secret) < 4 { // nothing that deserves the name
+		if len(secret) < 4 { // too short to be a secret
 			continue
 		}
 		if strings.Contains(word, secret) {
@@ -206,7 +221,8 @@ func holdsPart(secrets []string, word string) bool {
 	return false
 }
 
-// cause wraps an error of a library whose text may quote an answer: the text is bounded and scrubbed, the chain kept.
+// cause wraps an error of a library whose text may quote a response. It bounds and scrubs
+// the text and keeps the chain.
 func cause(err error, secrets ...string) error {
 	return &cleanError{text: printable(err.Error(), maxCause, secrets), err: err}
 }
@@ -219,12 +235,12 @@ type cleanError struct {
 func (e *cleanError) Error() string    { return e.text }
 func (e *cleanError) GoString() string { return e.text }
 
-// Is and As let callers look for causes, such as a deadline or a timeout, behind the cleaned text.
+// Is and As let callers find causes such as a timeout behind the cleaned text.
 func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }
 
 func (e *cleanError) As(target any) bool { return errors.As(e.err, target) }
 
-// retryAfter reads the header of that name (RFC 9110 10.2.3): seconds or a date.
+// retryAfter reads the header Retry-After: seconds or a date (RFC 9110 section 10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if value == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// How to describe a provider, here one that wants audiences in the parameter audience, separated by spaces. New does not use
-// the network: the provider may be down.
+// This provider expects audiences in the parameter audience, with spaces between them.
+// New does not use the network, so the provider may be down.
 func ExampleNew() {
 	provider, err := oidcupstream.New(oidcupstream.Config{
 		Issuer:      "https://op.example.org",
@@ -34,10 +34,10 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// Example Login https://op.example.org [openid profile storage.read]
-	// oidcupstream: invalid configuration: Auth: missing; a client without credentials says PublicClient()
+	// oidcupstream: invalid configuration: Auth: it is missing; use PublicClient() for a client without credentials
 }
 
-// How a web application logs a user in.
+// A web application logs a user in.
 func ExampleProvider_AuthorizationURL() {
 	ctx := context.Background()
 	op, err := optest.Start(optest.Options{})
@@ -52,7 +52,7 @@ func ExampleProvider_AuthorizationURL() {
 		return
 	}
 
-	// 1. Send the browser to the provider, and remember state, nonce and verifier for this browser.
+	// 1. Send the browser to the provider. Remember state, nonce and verifier for it.
 	login := oidcupstream.AuthorizationRequest{
 		State:    oauth2.GenerateVerifier(), // any random string with at least 128 bits
 		Nonce:    oauth2.GenerateVerifier(),
@@ -65,14 +65,14 @@ func ExampleProvider_AuthorizationURL() {
 		return
 	}
 
-	// The user logs in; the provider sends the browser back.
+	// The user logs in, and the provider redirects the browser.
 	redirectURL, err := optest.Login(ctx, authURL, "alice")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	// 2. In the handler of the redirect URL: r.URL.Query().
+	// 2. In the handler of the redirect URL, the query is r.URL.Query().
 	back, _ := url.Parse(redirectURL)
 	redirect, err := provider.CheckRedirect(ctx, back.Query())
 	if err != nil || redirect.State != login.State {
@@ -91,7 +91,7 @@ func ExampleProvider_AuthorizationURL() {
 	// alice [openid storage.read offline_access] true
 }
 
-// What to conclude from a refresh that failed.
+// The outcome of a failed refresh says what to do next.
 func ExampleProvider_Refresh() {
 	ctx := context.Background()
 	op, err := optest.Start(optest.Options{})

@@ -6,27 +6,30 @@ import (
 	"slices"
 )
 
-// ExchangeRequest is what turns an authorization code into tokens.
+// ExchangeRequest says which code to exchange. It prints as a placeholder.
 type ExchangeRequest struct {
 	hidden
 
-	// Code from CheckRedirect. Required.
+	// Code comes from CheckRedirect. Required.
 	Code string
-	// Verifier and Nonce as in the AuthorizationRequest. Required.
+	// Verifier and Nonce are those of the AuthorizationRequest. Required.
 	Verifier string
 	Nonce    string
-	// Scopes that the AuthorizationRequest asked for; only used to fill in Tokens.Scopes when the provider does not name
-	// any. May be empty.
+	// Scopes are those of the AuthorizationRequest. Exchange puts them into Tokens.Scopes
+	// if the provider names none. They may be empty.
 	Scopes []string
-	// Audiences for the access token, where the provider expects them here too (RFC 8707 2.2); usually empty.
+	// Audiences are those of the access token, for providers that expect them here again
+	// (RFC 8707 section 2.2). They are usually empty.
 	Audiences []string
 }
 
-// Exchange redeems an authorization code (OpenID Connect Core 3.1.3) and verifies the ID token that comes with it.
-// It sends the code at most once. Whether there is a refresh token is for the caller to judge.
+// Exchange redeems an authorization code (OpenID Connect Core section 3.1.3) and verifies
+// the ID token that comes with it. It sends the code at most once. The answer need not
+// hold a refresh token.
 //
-// Errors are [*Error]: with ErrIDToken if the ID token is missing or not acceptable, with ErrAnswer if the answer is not
-// usable otherwise. In these cases a refresh token may exist nevertheless, see [Error.RefreshToken]; revoke it.
+// Errors are [*Error], with [ErrIDToken] if the ID token is missing or not acceptable and
+// with [ErrAnswer] if the response is otherwise unusable. Both may carry a refresh token,
+// see [Error.RefreshToken]. Revoke it.
 func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
 	const op = "exchange"
 	if p.cfg.RedirectURL == "" {
@@ -36,7 +39,7 @@ func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, 
 		return nil, requestError(op, "Code and Nonce are required")
 	}
 	if !validVerifier(req.Verifier) {
-		return nil, requestError(op, "Verifier is not 43 to 128 unreserved characters")
+		return nil, requestError(op, "Verifier: need 43 to 128 letters, digits or characters of -._~")
 	}
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
@@ -50,7 +53,7 @@ func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, 
 	if err != nil {
 		return nil, err
 	}
-	if partial { // nor do scope and audience of the answer say more
+	if partial { // the answer is about one audience only
 		tokens.Scopes, tokens.ScopeReturned = slices.Clone(req.Scopes), false
 		tokens.Audiences, tokens.AudienceKnown = nil, false
 	}
@@ -60,7 +63,8 @@ func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, 
 	return tokens, nil
 }
 
-// oneAudience returns the audiences that an exchange can name; partial says that they are not all.
+// oneAudience returns the audiences that an exchange can name. It reports whether it left
+// some out.
 func (p *Provider) oneAudience(audiences []string) (named []string, partial bool) {
 	if p.cfg.Audience.Single && len(audiences) > 1 {
 		return audiences[:1], true
@@ -68,7 +72,8 @@ func (p *Provider) oneAudience(audiences []string) (named []string, partial bool
 	return audiences, false
 }
 
-// tokenCall does what exchange and refresh have in common. Its time includes fetching metadata.
+// tokenCall sends the request of an exchange or a refresh. Config.Timeout bounds it and
+// includes the time to fetch metadata.
 func (p *Provider) tokenCall(ctx context.Context, op string, form url.Values, audiences, requested []string, secrets ...string) (*Tokens, *metadata, error) {
 	if err := p.addAudiences(form, audiences); err != nil {
 		return nil, nil, requestError(op, "%w", err)

@@ -14,8 +14,9 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Whatever a provider answers: no panic; a success has an access token; a failure is printable, bounded and without the
-// refresh token that was sent; a refresh token in a JSON object is never dropped.
+// No answer of a provider causes a panic. A success has an access token. The text of an
+// error is printable and bounded and does not show the refresh token that was sent. A
+// refresh token in a JSON object is never lost.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		`{"access_token":"a","refresh_token":"new","scope":"a b","expires_in":3600,"token_type":"bearer","id_token":"a.e30.c"}`,

@@ -23,7 +23,7 @@ const (
 	testNonce   = "nonce-0123456789abcdefghijklmnop"
 )
 
-// clock is a settable clock.
+// clock is a clock that the test sets.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -43,7 +43,7 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// script is a fault plan that a test changes as it goes.
+// script is a plan of faults that a test changes as it runs.
 type script struct {
 	mu sync.Mutex
 	f  func(optest.FaultPoint) optest.Fault
@@ -55,7 +55,7 @@ func (s *script) set(f func(optest.FaultPoint) optest.Fault) {
 	s.f = f
 }
 
-// on makes one endpoint fail in one way; the zero fault ends that.
+// on makes an endpoint fail in one way. The zero fault repairs it.
 func (s *script) on(endpoint optest.Endpoint, fault optest.Fault) {
 	s.set(func(at optest.FaultPoint) optest.Fault {
 		if at.Endpoint == endpoint {
@@ -75,7 +75,7 @@ func (s *script) fault(at optest.FaultPoint) optest.Fault {
 	return f(at)
 }
 
-// bench is a provider, the server behind it, and the means to control both.
+// bench is a provider with the server behind it. A test controls both.
 type bench struct {
 	t      *testing.T
 	op     *optest.Server
@@ -127,7 +127,7 @@ func (b *bench) exchange() (*oidcupstream.Tokens, error) {
 	return b.p.Exchange(b.t.Context(), oidcupstream.ExchangeRequest{Code: redirect.Code, Verifier: verifier, Nonce: testNonce})
 }
 
-// login logs the default user in; it must succeed with a refresh token.
+// login logs the default user in and demands a refresh token.
 func (b *bench) login() *oidcupstream.Tokens {
 	b.t.Helper()
 	tokens, err := b.exchange()
@@ -140,7 +140,7 @@ func (b *bench) refresh(refreshToken string) (*oidcupstream.Tokens, error) {
 	return b.p.Refresh(b.t.Context(), oidcupstream.RefreshRequest{RefreshToken: refreshToken})
 }
 
-// upstreamError returns the error as what every error of the package must be.
+// upstreamError returns err as the type that every error of the package has.
 func upstreamError(t *testing.T, err error) *oidcupstream.Error {
 	t.Helper()
 	require.Error(t, err)
@@ -149,7 +149,7 @@ func upstreamError(t *testing.T, err error) *oidcupstream.Error {
 	return e
 }
 
-// rawProvider is a provider whose metadata is right and whose token endpoint is the given handler.
+// rawProvider returns a provider with good metadata whose token endpoint is the handler.
 func rawProvider(t *testing.T, handler http.HandlerFunc, change ...func(*oidcupstream.Config)) *oidcupstream.Provider {
 	t.Helper()
 	mux := http.NewServeMux()

@@ -11,17 +11,19 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// maxAhead is how far in the future an ID token may say that it was issued.
+// maxAhead bounds how far in the future an ID token may have been issued, because clocks
+// differ.
 const maxAhead = 5 * time.Minute
 
-// verifyIDToken applies OpenID Connect Core 3.1.3.7 and 3.1.3.8 and fills in what the tokens say about the user. The
-// library checks algorithm (those of the metadata, never none or symmetric ones), signature, iss, aud, exp and nbf.
+// verifyIDToken verifies the ID token (OpenID Connect Core sections 3.1.3.7 and 3.1.3.8)
+// and fills in what it says about the user. The library checks signature, iss, aud, exp,
+// nbf and the algorithm, which must be in the metadata and neither none nor symmetric.
 func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, nonce string) error {
 	bad := func(err error) error {
 		return fmt.Errorf("%w: %w", ErrIDToken, cause(err, t.idToken, t.AccessToken, t.RefreshToken, nonce))
 	}
 	if t.idToken == "" {
-		return bad(errors.New("there is none in the answer"))
+		return bad(errors.New("the answer has none"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -38,15 +40,15 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	}
 	switch {
 	case verified.Subject == "":
-		return bad(errors.New("no subject"))
+		return bad(errors.New("it has no subject"))
 	case subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(nonce)) != 1:
-		return bad(errors.New("the nonce is not that of the request"))
+		return bad(errors.New("its nonce is not that of the request"))
 	case claims.AuthorizedParty != nil && *claims.AuthorizedParty != p.cfg.ClientID:
-		return bad(errors.New("azp names another client"))
+		return bad(errors.New("its azp names another client"))
 	case claims.AuthorizedParty == nil && len(verified.Audience) > 1:
-		return bad(errors.New("several audiences and no azp"))
+		return bad(errors.New("it has several audiences and no azp"))
 	case verified.IssuedAt.After(p.cfg.Clock().Add(maxAhead)):
-		return bad(errors.New("iat is in the future"))
+		return bad(errors.New("its iat is in the future"))
 	}
 	if verified.AccessTokenHash != "" {
 		if err := verified.VerifyAccessToken(t.AccessToken); err != nil {
@@ -65,7 +67,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	return nil
 }
 
-// sameIssuer compares an iss claim with the provider's issuer, allowing for the one provider that leaves out the scheme.
+// sameIssuer compares an iss claim with the provider's issuer. Google leaves out the
+// scheme.
 func sameIssuer(iss, issuer string) bool {
 	return iss == issuer || issuer == googleIssuer && iss == "accounts.google.com"
 }

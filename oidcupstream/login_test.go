@@ -63,7 +63,7 @@ func TestLoginDenied(t *testing.T) {
 	require.False(t, e.InvalidGrant())
 }
 
-// The provider may give no refresh token; that is reported by its absence.
+// A login without a refresh token succeeds. The caller sees that there is none.
 func TestLoginWithoutRefreshToken(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.faults.on(optest.EndpointExchange, optest.Fault{NoRefreshToken: true})
@@ -141,7 +141,7 @@ func TestAssertionAudienceOfTokenEndpoint(t *testing.T) {
 	b.login()
 }
 
-// switchedSigner is a key that may be out of reach, as in a hardware module.
+// switchedSigner is a key that can become unreachable, as in a hardware module.
 type switchedSigner struct {
 	crypto.Signer
 	err error
@@ -169,7 +169,7 @@ func TestSignerFailure(t *testing.T) {
 	require.ErrorIs(t, err, signer.err)
 }
 
-// PKCE and the code's other bonds hold: a code does not work with another verifier, twice, late, or for another client.
+// A code does not work with another verifier, twice, late, or for another client.
 func TestExchangeRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	verifier := oauth2.GenerateVerifier()
@@ -213,7 +213,7 @@ func TestExchangeRefused(t *testing.T) {
 	}
 }
 
-// A wrong ID token is never accepted, and its refresh token, which the provider did issue, is not lost.
+// Exchange accepts no wrong ID token. The refresh token that came with it is not lost.
 func TestIDTokenRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	now := b.clock.Now().Unix()
@@ -293,7 +293,7 @@ func TestIDTokenAccepted(t *testing.T) {
 	}
 }
 
-// The subject comes from the ID token, whatever else names somebody.
+// The subject comes from the ID token and from nothing else.
 func TestSubjectFromIDTokenOnly(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.faults.on(optest.EndpointExchange, optest.Fault{
@@ -308,7 +308,8 @@ func TestSubjectFromIDTokenOnly(t *testing.T) {
 	require.Equal(t, "alice", tokens.Subject)
 }
 
-// New signing keys are found when they are first used; tokens of withdrawn ones are refused.
+// Exchange finds new signing keys at their first use and refuses tokens of withdrawn
+// keys.
 func TestSigningKeyRotation(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.login()
@@ -321,7 +322,7 @@ func TestSigningKeyRotation(t *testing.T) {
 	require.ErrorIs(t, err, oidcupstream.ErrIDToken)
 }
 
-// Without the provider's keys no ID token is accepted.
+// Exchange accepts no ID token while the provider's keys cannot be fetched.
 func TestKeysNotAvailable(t *testing.T) {
 	for name, fault := range map[string]optest.Fault{
 		"error": {FailBefore: 500}, "huge": {Pad: 2 << 20}, "lost": {LoseRequest: true}, "redirected": {RedirectTo: "http://127.0.0.1:1/"},
@@ -335,9 +336,9 @@ func TestKeysNotAvailable(t *testing.T) {
 	}
 }
 
-// exchangeAfterFetch makes logins until one succeeds. go-oidc answers whoever asks
-// before a fetch of keys has put itself away with what that fetch brought, so a login
-// may still see the failure that just ended, or the keys of before.
+// exchangeAfterFetch logs in until a login succeeds. Callers share a fetch of keys in
+// go-oidc for a moment after its end, so a login may still see an old failure or old
+// keys.
 func (b *bench) exchangeAfterFetch() (err error) {
 	for range 1000 {
 		if _, err = b.exchange(); err == nil {
@@ -347,7 +348,7 @@ func (b *bench) exchangeAfterFetch() (err error) {
 	return err
 }
 
-// changeClaims changes claims of a JWT and leaves its signature.
+// changeClaims changes claims of a JWT and keeps its signature.
 func changeClaims(token string, claims map[string]any) string {
 	parts := strings.Split(token, ".")
 	raw, _ := base64.RawURLEncoding.DecodeString(parts[1])
@@ -361,7 +362,7 @@ func changeClaims(token string, claims map[string]any) string {
 	return strings.Join(parts, ".")
 }
 
-// hmacSigned replaces header and signature of a JWT.
+// hmacSigned replaces the header and signature of a JWT.
 func hmacSigned(token, key string) string {
 	parts := strings.Split(token, ".")
 	parts[0] = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))

@@ -13,29 +13,32 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Metadata is what the provider says about itself (OpenID Connect Discovery 3), as far as this package uses it.
+// Metadata is what the provider publishes about itself (OpenID Connect Discovery section
+// 3), as far as this package uses it.
 type Metadata struct {
 	Issuer                string
 	AuthorizationEndpoint string
 	TokenEndpoint         string
 	JWKSURI               string
-	UserInfoEndpoint      string   // empty: none
-	RevocationEndpoint    string   // empty: none
-	ScopesSupported       []string // nil: the provider does not say
-	// IssParameter: redirects carry the issuer (RFC 9207).
+	UserInfoEndpoint      string   // empty if there is none
+	RevocationEndpoint    string   // empty if there is none
+	ScopesSupported       []string // nil if the provider does not say
+	// IssParameter says that redirects carry the issuer (RFC 9207).
 	IssParameter bool
-	// Fetched is when this was fetched, by the configured clock.
+	// Fetched is the time of the fetch by the configured clock.
 	Fetched time.Time
 }
 
-// metadata is an immutable snapshot: the values and go-oidc's provider, which owns the cache of signing keys.
+// metadata is an immutable snapshot. The provider of go-oidc in it caches the signing
+// keys.
 type metadata struct {
 	Metadata
 	provider *oidc.Provider
 }
 
-// Discover returns the provider's metadata: the snapshot that other calls use, fetched if there is none yet. Its errors are
-// [*Error] with NotSent and ErrMetadata. Useful for health checks, and to have the first login not wait.
+// Discover returns the metadata that other calls use. It fetches the metadata if there is
+// none yet. Use it for health checks, or before the first login so that the login need
+// not wait. Errors are [*Error] with NotSent and [ErrMetadata].
 func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -48,12 +51,14 @@ func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 	return copied, nil
 }
 
-// metadataRetry is how long an outdated snapshot is used before another attempt to renew it.
+// metadataRetry is the pause between two attempts to renew an outdated snapshot.
 const metadataRetry = time.Minute
 
-// lookup returns the current snapshot. Without one it waits for a fetch, which concurrent callers share and none of them
-// cancels. An outdated one is still used, and renewed in the background: a provider whose metadata endpoint is down, or has
-// become wrong, does not take the token endpoint with it.
+// lookup returns the current snapshot. If there is none, it waits for a fetch. Concurrent
+// callers share the fetch, and none of them cancels it.
+//
+// lookup returns an outdated snapshot too, and renews it in the background. Token
+// requests keep working while the metadata endpoint is down or wrong.
 func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	now := p.cfg.Clock()
 	if m := p.metadata.Load(); m != nil {
@@ -73,7 +78,8 @@ func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	}
 }
 
-// startFetch joins the running fetch or starts one. The channel has room for the result; nobody needs to read it.
+// startFetch joins the running fetch or starts one. The channel is buffered: nobody has
+// to read the result.
 func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 	return p.flights.DoChan("metadata", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timeout)
@@ -136,10 +142,11 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	}}, nil
 }
 
-// errTooLarge is what reading an answer beyond Config.MaxResponseBytes gives.
-var errTooLarge = errors.New("the answer is larger than allowed")
+// errTooLarge reports a response body above Config.MaxResponseBytes.
+var errTooLarge = errors.New("the answer is larger than MaxResponseBytes")
 
-// limitTransport bounds the bodies of all answers, for library code that reads them to the end.
+// limitTransport bounds the bodies of all responses, because libraries read them to the
+// end.
 type limitTransport struct {
 	base http.RoundTripper
 	max  int64

@@ -19,7 +19,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// A provider that is down when the program starts takes nothing with it, and is used as soon as it is up.
+// A program can start while the provider is down, and uses it as soon as it is up.
 func TestProviderDownAtFirst(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.faults.on(optest.EndpointDiscovery, optest.Fault{FailBefore: 503})
@@ -44,7 +44,7 @@ func TestProviderNotReachable(t *testing.T) {
 	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
 }
 
-// Metadata is fetched once, shared by all who wait for it.
+// All callers that wait for the metadata share one fetch.
 func TestMetadataFetchedOnce(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	var fetches atomic.Int32
@@ -86,7 +86,8 @@ func TestMetadataFetchedOnce(t *testing.T) {
 	require.EqualValues(t, 1, fetches.Load())
 }
 
-// Outdated metadata is renewed in the background. While that fails, the old serves on.
+// Outdated metadata is renewed in the background. Until that succeeds, calls use the old
+// one.
 func TestMetadataRenewed(t *testing.T) {
 	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.MetadataTTL = 10 * time.Minute })
 	login := b.login()
@@ -126,7 +127,8 @@ func TestMetadataRenewed(t *testing.T) {
 	}, 2*time.Minute, time.Millisecond)
 }
 
-// The look-up of metadata and the call share one timeout, so that a refresh never takes longer than said.
+// Fetching the metadata and the request share one timeout, so that a refresh never takes
+// longer.
 func TestRefreshTimeoutIncludesMetadata(t *testing.T) {
 	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.Timeout = 50 * time.Millisecond })
 	b.faults.on(optest.EndpointDiscovery, optest.Fault{Wait: func(ctx context.Context) { <-ctx.Done() }})
@@ -179,7 +181,7 @@ func TestMetadataRefused(t *testing.T) {
 	}
 }
 
-// Plain http beyond loopback works only when said out loud.
+// Plain http to a host that is not a loopback address needs InsecureHTTP.
 func TestInsecureHTTP(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, discoveryDocument("http://op.example.net", "http://op.example.net"))

@@ -22,7 +22,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// pointedAt is a provider whose metadata is fine and whose endpoints are at another address.
+// pointedAt returns a provider with good metadata whose endpoints are at another address.
 func pointedAt(t *testing.T, endpoints string, change ...func(*oidcupstream.Config)) *oidcupstream.Provider {
 	t.Helper()
 	var server *httptest.Server
@@ -39,9 +39,8 @@ func pointedAt(t *testing.T, endpoints string, change ...func(*oidcupstream.Conf
 	return p
 }
 
-// A provider that closes a kept connection when the second request is on it: the request may have been worked on, so it is
-// neither repeated nor reported as not sent.
-// proves P5
+// The provider closes a kept connection while a request is on it. The provider may have
+// acted, so the request is neither repeated nor reported as NotSent. proves P5
 func TestNeverSentTwiceOnLostConnection(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -90,7 +89,7 @@ func TestNeverSentTwiceOnLostConnection(t *testing.T) {
 	require.EqualValues(t, 1, connections.Load())
 }
 
-// brittleConn fails all writes, without writing anything, once it is broken.
+// brittleConn refuses all writes once it is broken.
 type brittleConn struct {
 	net.Conn
 	broken *atomic.Bool
@@ -103,9 +102,8 @@ func (c brittleConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// net/http repeats a request on a fresh connection if a kept one fails before anything was written, whatever the method.
-// Not ours: what was written once is for the caller to judge.
-// proves P5
+// net/http repeats a request of any method if a kept connection fails before anything was
+// written. It cannot repeat a request of this package. proves P5
 func TestNeverSentTwiceOnDeadConnection(t *testing.T) {
 	var requests, dials atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,8 +148,8 @@ func (s stubborn) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.base.RoundTrip(r)
 }
 
-// Even a transport that repeats requests cannot send the refresh token twice: the body can be read once.
-// proves P5
+// Even a transport that repeats requests cannot send the refresh token twice, because the
+// body can be read once only. proves P5
 func TestNeverSentTwiceByRetryingTransport(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict}, func(c *oidcupstream.Config) {
 		c.HTTPClient = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
@@ -167,8 +165,7 @@ func TestNeverSentTwiceByRetryingTransport(t *testing.T) {
 	require.Zero(t, b.op.Reuses())
 }
 
-// Failures before the request's body left the process.
-// proves P5
+// A call that fails before the body leaves the process is NotSent. proves P5
 func TestNotSent(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts; nobody ever says a word
 	require.NoError(t, err)

@@ -16,8 +16,8 @@ func (p *Provider) String() string {
 	return fmt.Sprintf("oidcupstream.Provider(%s, client %s)", p.cfg.Issuer, p.cfg.ClientID)
 }
 
-// Format writes what String returns, for every verb. Without it fmt would read fields that
-// requests are changing.
+// Format writes what String returns, for every verb. Without it fmt would read fields
+// that requests are changing.
 func (p *Provider) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
 // String describes the tokens without revealing them.

@@ -7,36 +7,40 @@ import (
 	"strings"
 )
 
-// RefreshRequest is what turns a refresh token into an access token.
+// RefreshRequest says which access token to ask for. It prints as a placeholder.
 type RefreshRequest struct {
 	hidden
 
 	// RefreshToken is required.
 	RefreshToken string
-	// Scopes are sent exactly as they are given here: nothing is added, offline_access neither. Empty sends none, which
-	// means what was granted originally (RFC 6749 6).
+	// Scopes are sent as they are. Nothing is added, not even offline_access. Empty means
+	// all scopes that were originally granted (RFC 6749 section 6).
 	Scopes []string
-	// Audiences for the access token; may be empty.
+	// Audiences are those of the access token. They may be empty.
 	Audiences []string
-	// LoginAudiences are those that the login asked for (AuthorizationRequest.Audiences). They are not sent, and matter
-	// with AudienceParameter.LoginOnly alone.
+	// LoginAudiences are those of the AuthorizationRequest. They are not sent. Only
+	// AudienceParameter.LoginOnly uses them.
 	LoginAudiences []string
-	// Subject is the user that an ID token in the answer, if there is one, must be about. Empty skips that.
+	// Subject is the user that an ID token in the answer must be about. Empty means that
+	// Refresh does not look at the ID token.
 	Subject string
 }
 
-// Refresh asks for an access token (RFC 6749 6). It sends the refresh token at most once and takes no longer than
-// Config.Timeout, metadata included.
+// Refresh asks for an access token (RFC 6749 section 6). It sends the refresh token at
+// most once and takes at most Config.Timeout, which includes the time to fetch metadata.
 //
-// If the answer holds a refresh token, keep it before doing anything else: the old one may not work any more. Scopes and
-// audiences are as answered, and may be wider or narrower than asked for; compare them.
+// If the answer has a refresh token, keep it before doing anything else: the old one may
+// have stopped working. The scopes and audiences are those of the answer. They may be
+// wider or narrower than requested, so compare them.
 //
-// Errors are [*Error]; see [Outcome] for what may be concluded. A caller that cancels ctx while the provider is working gets
-// Unknown; give it a context that ends only when the answer no longer matters.
+// Errors are [*Error]; see [Outcome] for what to conclude. If ctx ends while the provider
+// is working, the outcome is Unknown. Pass a context that ends only when the answer no
+// longer matters.
 //
-// An ID token in the answer came straight from the provider over the same connection, which takes the place of its signature
-// (OpenID Connect Core 3.1.3.7, 6): with Subject set, its issuer, audience and subject must be right, otherwise the error has
-// ErrSubject.
+// An ID token in the answer came from the provider over the same connection, which
+// replaces its signature (OpenID Connect Core section 3.1.3.7, number 6). If Subject is
+// set, its issuer, audience and subject must be right. Otherwise the error is
+// [ErrSubject].
 func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, error) {
 	const op = "refresh"
 	if req.RefreshToken == "" {
@@ -65,7 +69,8 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	return tokens, nil
 }
 
-// audienceObjection says why the provider would refuse a refresh for these audiences, and may end the login over it.
+// audienceObjection says why the provider would refuse these audiences and may end the
+// login. It is empty if there is no objection.
 func (p *Provider) audienceObjection(req *RefreshRequest) string {
 	switch {
 	case p.cfg.Audience.Single && len(req.Audiences) > 1:
@@ -76,7 +81,8 @@ func (p *Provider) audienceObjection(req *RefreshRequest) string {
 	return ""
 }
 
-// isAbout applies OpenID Connect Core 12.2 to an ID token of a refresh answer.
+// isAbout reports whether the ID token of a refresh is about the subject (OpenID Connect
+// Core section 12.2).
 func (p *Provider) isAbout(m *metadata, idToken, subject string) bool {
 	claims, ok := peek(idToken)
 	if !ok {

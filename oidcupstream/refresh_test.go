@@ -44,8 +44,8 @@ func TestRefresh(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The scope parameter is what the caller gives, to the letter: offline_access is not added, and without scopes there is no
-// parameter at all.
+// Refresh sends exactly the caller's scopes. It does not add offline_access, and without
+// scopes it sends no parameter.
 func TestRefreshSendsScopesAsGiven(t *testing.T) {
 	var got []string
 	var present bool
@@ -70,8 +70,8 @@ func TestRefreshSendsScopesAsGiven(t *testing.T) {
 	require.Nil(t, tokens.Scopes)
 }
 
-// What the provider answers is reported, wider or narrower, so that the caller can compare.
-// proves P1
+// Refresh reports the scopes and audiences of the answer, wider or narrower, so that the
+// caller can compare. proves P1
 func TestRefreshReportsAnswer(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	login := b.login()
@@ -113,8 +113,8 @@ func TestRefreshOpaqueAccessToken(t *testing.T) {
 	require.Empty(t, tokens.Audiences)
 }
 
-// An ID token in a refresh answer must be about the user of the grant; the refresh token is not lost with the rest.
-// proves P5
+// An ID token in the answer must be about the user of the grant. If it is not, the
+// refresh token is still not lost. proves P5
 func TestRefreshOfAnotherUser(t *testing.T) {
 	for _, claim := range []string{"sub", "iss", "aud"} {
 		b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
@@ -131,9 +131,8 @@ func TestRefreshOfAnotherUser(t *testing.T) {
 	}
 }
 
-// Every way in which a refresh can fail, and what may be concluded. acted tells what the provider really did: an error that
-// says NotSent or Refused while the provider acted would lose the refresh token.
-// proves P5
+// Each way in which a refresh can fail has its outcome. The field acted says whether the
+// provider acted: NotSent or Refused would then lose the refresh token. proves P5
 func TestRefreshOutcomes(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("a redirect was followed")
@@ -190,9 +189,9 @@ func TestRefreshOutcomes(t *testing.T) {
 	}
 }
 
-// refreshUnder makes one refresh under the fault, with little patience where the
-// fault waits. On a busy machine the time may be over before the provider sees the
-// request, which is not what the fault is about: there is more time then.
+// refreshUnder makes one refresh under the fault. The timeout is short if the fault
+// waits. On a busy machine it may expire before the provider sees the request.
+// refreshUnder then tries again with more time.
 func refreshUnder(t *testing.T, fault optest.Fault) (b *bench, refreshToken string, err error) {
 	t.Helper()
 	for timeout := 100 * time.Millisecond; ; timeout *= 2 {
@@ -222,7 +221,7 @@ func refreshUnder(t *testing.T, fault optest.Fault) (b *bench, refreshToken stri
 	}
 }
 
-// An answer without a usable access token may hold the only refresh token that works.
+// An answer without a usable access token may have the only refresh token that works.
 // proves P5
 func TestRefreshTokenOfUnusableAnswer(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
@@ -252,8 +251,7 @@ func TestRefreshTokenOfUnusableAnswer(t *testing.T) {
 	require.Zero(t, b.op.Reuses())
 }
 
-// A caller that goes away while the provider works does not know what became of its request.
-// proves P5
+// The outcome is Unknown if the caller cancels while the provider works. proves P5
 func TestRefreshCancelled(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
 	login := b.login()
@@ -273,7 +271,7 @@ func TestRefreshCancelled(t *testing.T) {
 	require.Zero(t, b.op.Reuses())
 }
 
-// What is not sendable is refused before anything is sent, metadata included.
+// Refresh returns ErrRequest before it sends anything, also before it fetches metadata.
 func TestRefreshRequestRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	b.faults.set(func(optest.FaultPoint) optest.Fault {
@@ -295,7 +293,7 @@ func TestRefreshRequestRefused(t *testing.T) {
 	}
 }
 
-// Concurrent use of one provider: many grants, each refreshed through its own chain of tokens.
+// Many grants refresh through one provider at once. Each keeps its own chain of tokens.
 func TestConcurrentRefreshes(t *testing.T) {
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})
 	const grants, rounds = 8, 10

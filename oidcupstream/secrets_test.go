@@ -18,7 +18,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// allFormats prints a value in every way that programs print values.
+// allFormats prints a value in every way that programs do.
 func allFormats(t *testing.T, v any) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -77,8 +77,8 @@ func TestTypesRedactThemselves(t *testing.T) {
 	}
 }
 
-// fmt calls no methods of what is in unexported fields; what stays in memory for long is safe there too.
-// proves P9
+// fmt calls no methods of values in unexported fields. Values that programs keep for long
+// are safe there too. proves P9
 func TestHiddenFieldsAreRedacted(t *testing.T) {
 	const secret = "planted-secret-0123456789"
 	for _, auth := range []oidcupstream.ClientAuth{oidcupstream.ClientSecretBasic(secret), oidcupstream.ClientSecretPost(secret)} {
@@ -98,8 +98,8 @@ func TestHiddenFieldsAreRedacted(t *testing.T) {
 	}
 }
 
-// A provider, or what stands in front of it, may quote what it was sent. Errors do not.
-// proves P9
+// A provider, or a proxy in front of it, may quote the request. Errors do not show the
+// secrets in it. proves P9
 func TestErrorsHoldNoSecret(t *testing.T) {
 	var echo func(w http.ResponseWriter, r *http.Request)
 	p := rawProvider(t, func(w http.ResponseWriter, r *http.Request) { echo(w, r) }, func(c *oidcupstream.Config) {
@@ -162,7 +162,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 	}
 }
 
-// What a provider says is shown, but cannot forge log lines or flood them.
+// Errors show the text of a provider. It can neither forge lines of a log nor flood it.
 // proves P9
 func TestProviderTextIsBounded(t *testing.T) {
 	p := rawProvider(t, func(w http.ResponseWriter, r *http.Request) {
@@ -181,8 +181,7 @@ func TestProviderTextIsBounded(t *testing.T) {
 	require.NotContains(t, e.Error(), "\n")
 }
 
-// Everything that a real login and refresh handle, searched for in everything that they let out on the way.
-// proves P9
+// Nothing that a login and a refresh print shows one of their secrets. proves P9
 func TestNothingLeaksInAFlow(t *testing.T) {
 	var out strings.Builder
 	b := newBench(t, optest.Options{Rotation: optest.RotateStrict})

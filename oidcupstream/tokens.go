@@ -10,44 +10,51 @@ import (
 	"time"
 )
 
-// Tokens is the answer to an exchange or a refresh. It prints without its secrets, in every format.
+// Tokens is the answer to an exchange or a refresh. It prints without its secrets.
 type Tokens struct {
 	// AccessToken is never empty.
 	AccessToken string
-	// TokenType is Bearer where the provider says so in any case, or says nothing; otherwise what it says.
+	// TokenType is Bearer if the provider says so, in any case, or says nothing.
+	// Otherwise it is what the provider says.
 	TokenType string
-	// ExpiresIn is the access token's lifetime as answered; 0 means that the provider did not say.
+	// ExpiresIn is the lifetime of the access token. 0 means that the provider did not
+	// say.
 	ExpiresIn time.Duration
-	// Expiry is ExpiresIn after the moment before the request was sent; zero if the provider did not say.
+	// Expiry is ExpiresIn after the request was sent. It is zero if the provider did not
+	// say.
 	Expiry time.Time
-	// RefreshToken is the one in the answer; empty if there was none. It may equal the one that was sent.
+	// RefreshToken is empty if the answer had none. It may equal the one that was sent.
 	RefreshToken string
-	// Scopes are the scopes of the access token: those of the answer, or if it named none those of the request
-	// (RFC 6749 5.1: omitted means identical), and any in the scope claim of an access token that is a JWT. Nil if neither
-	// answer nor request nor token said anything.
+	// Scopes are those of the access token: the scopes of the answer, or of the request
+	// if the answer names none (RFC 6749 section 5.1). If the access token is a JWT, the
+	// scopes in its scope claim are added. Nil means that nothing named a scope.
 	Scopes []string
-	// ScopeReturned: the answer had a scope member. If it was empty, Scopes may be empty: that means no scope, not any.
+	// ScopeReturned says that the answer named scopes. If Scopes is empty then, the token
+	// has no scope.
 	ScopeReturned bool
-	// Audiences is the aud claim if the access token is a JWT that has one, which is then AudienceKnown. The token's
-	// signature was not checked: it came from the provider, and is for somebody else to verify. If not AudienceKnown, the
-	// token may be good for any audience.
-	Audiences     []string
+	// Audiences is the aud claim of an access token that is a JWT. Its signature was not
+	// checked: it came from the provider, and the resource service verifies it.
+	Audiences []string
+	// AudienceKnown says that Audiences holds the claim. Otherwise the token may be valid
+	// for any audience.
 	AudienceKnown bool
-	// Subject is the user at the provider, from the verified ID token. Only set by Exchange.
+	// Subject is the user in the verified ID token. Only Exchange sets it.
 	Subject string
-	// AuthTime is when the user logged in at the provider, from the ID token; zero if it does not say. Only set by Exchange.
+	// AuthTime is the time of the login at the provider, from the ID token. It is zero if
+	// the ID token does not say. Only Exchange sets it.
 	AuthTime time.Time
-	// IDTokenClaims is the payload of the verified ID token, a JSON object. Only set by Exchange.
+	// IDTokenClaims is the payload of the verified ID token, a JSON object. Only Exchange
+	// sets it.
 	IDTokenClaims json.RawMessage
 
 	idToken string
 }
 
-// maxLifetime bounds expires_in, so that no answer overflows a time.
+// maxLifetime bounds expires_in, so that no answer can overflow a time.
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
-// parseTokens decodes a successful answer (RFC 6749 5.1). A refresh token in an answer that is otherwise unusable travels in
-// the error.
+// parseTokens decodes a successful response (RFC 6749 section 5.1). If the response is
+// unusable but has a refresh token, the error carries it.
 func parseTokens(op string, r reply, sent time.Time, requested []string) (*Tokens, error) {
 	unusable := func(format string, args ...any) *Error {
 		return &Error{Op: op, Outcome: Unknown, Status: r.status, err: fmt.Errorf("%w: "+format, append([]any{ErrAnswer}, args...)...)}
@@ -62,7 +69,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	t.TokenType, _ = f.text("token_type")
 	t.idToken, _ = f.text("id_token")
 	if t.AccessToken == "" {
-		return nil, salvage(unusable("no access token"), t)
+		return nil, salvage(unusable("it has no access token"), t)
 	}
 	if t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") {
 		t.TokenType = "Bearer"
@@ -89,7 +96,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	return t, nil
 }
 
-// salvage puts the answer's refresh token into the error that replaces the answer.
+// salvage puts the refresh token of a response into the error that replaces the response.
 func salvage(e *Error, t *Tokens) *Error {
 	if t.RefreshToken != "" {
 		refreshToken := t.RefreshToken
@@ -98,7 +105,7 @@ func salvage(e *Error, t *Tokens) *Error {
 	return e
 }
 
-// lifetime reads expires_in: a number of seconds, by some providers as a string.
+// lifetime decodes expires_in, a number of seconds. Some providers send it as a string.
 func lifetime(raw json.RawMessage) time.Duration {
 	text := strings.Trim(string(raw), `"`)
 	seconds, err := strconv.ParseFloat(text, 64)
@@ -108,11 +115,12 @@ func lifetime(raw json.RawMessage) time.Duration {
 	return time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
 }
 
-// scopeList reads a scope member: a space separated string, by some providers an array.
+// scopeList decodes scopes: a string with spaces between them, or from some providers an
+// array.
 func scopeList(raw json.RawMessage) (scopes []string, ok bool) {
 	var text *string
 	if json.Unmarshal(raw, &text) == nil {
-		if text == nil { // absent would not get here; null is as good as absent
+		if text == nil { // null counts as absent
 			return nil, false
 		}
 		return strings.Fields(*text), true
@@ -127,7 +135,8 @@ func scopeList(raw json.RawMessage) (scopes []string, ok bool) {
 	return scopes, true
 }
 
-// stringList reads a claim that is a string or an array of strings; nil for anything else.
+// stringList decodes a claim that is a string or an array of strings. It returns nil for
+// anything else.
 func stringList(raw json.RawMessage) []string {
 	var text *string
 	if json.Unmarshal(raw, &text) == nil {
@@ -143,7 +152,7 @@ func stringList(raw json.RawMessage) []string {
 	return list
 }
 
-// peek decodes the payload of a compact JWS without trusting it.
+// peek decodes the payload of a compact JWS and checks nothing.
 func peek(token string) (fields, bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

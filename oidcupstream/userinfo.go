@@ -13,11 +13,14 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// UserInfo asks the provider about the user of an access token (OpenID Connect Core 5.3) and returns the claims as a JSON
-// object. They must be about wantSub, the verified subject of the login, otherwise the error has ErrSubject.
+// UserInfo asks the provider about the user of an access token (OpenID Connect Core
+// section 5.3). It returns the claims as a JSON object. They must be about wantSub, the
+// verified subject of the login; otherwise the error is [ErrSubject].
 //
-// A signed answer (application/jwt) is verified with the provider's keys, and its iss and aud, if there, must be right;
-// an encrypted one is not supported. Errors are [*Error]; the call changes nothing at the provider and may be repeated.
+// UserInfo verifies a signed response (application/jwt) with the provider's keys. Its iss
+// and aud must be right if it has them. UserInfo does not support encrypted responses.
+//
+// Errors are [*Error]. The call changes nothing at the provider and may be repeated.
 func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
 	const op = "userinfo"
 	if accessToken == "" || wantSub == "" {
@@ -77,19 +80,19 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 	return json.RawMessage(body), nil
 }
 
-// verifyUserInfo checks a signed answer and returns its payload.
+// verifyUserInfo verifies a signed response and returns its payload.
 func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, token string) ([]byte, error) {
 	verified, err := m.provider.Verifier(&oidc.Config{
-		SkipClientIDCheck: true, SkipExpiryCheck: true, SkipIssuerCheck: true, // optional claims, checked below if there
+		SkipClientIDCheck: true, SkipExpiryCheck: true, SkipIssuerCheck: true, // these claims are optional; see below
 	}).Verify(ctx, strings.TrimSpace(token))
 	if err != nil {
 		return nil, err
 	}
 	if verified.Issuer != "" && !sameIssuer(verified.Issuer, m.Issuer) {
-		return nil, fmt.Errorf("signed for issuer %q", verified.Issuer)
+		return nil, fmt.Errorf("its issuer is %q", verified.Issuer)
 	}
 	if len(verified.Audience) > 0 && !slices.Contains(verified.Audience, p.cfg.ClientID) {
-		return nil, fmt.Errorf("signed for audience %q", verified.Audience)
+		return nil, fmt.Errorf("its audience is %q", verified.Audience)
 	}
 	var payload json.RawMessage
 	if err := verified.Claims(&payload); err != nil {
@@ -98,7 +101,8 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, token string
 	return payload, nil
 }
 
-// bearerRefusal reads the error of a WWW-Authenticate header (RFC 6750 3).
+// bearerRefusal fills in e from the header WWW-Authenticate (RFC 6750 section 3), and
+// reports whether the header has an error.
 func bearerRefusal(e *Error, h http.Header, accessToken string) bool {
 	for _, challenge := range h.Values("WWW-Authenticate") {
 		scheme, params, _ := strings.Cut(challenge, " ")
@@ -117,7 +121,7 @@ func bearerRefusal(e *Error, h http.Header, accessToken string) bool {
 	return false
 }
 
-// authParams splits name="value" pairs at commas outside quotes.
+// authParams decodes pairs of name="value" with commas between them.
 func authParams(s string) map[string]string {
 	values := map[string]string{}
 	for s != "" {

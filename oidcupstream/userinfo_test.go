@@ -52,7 +52,7 @@ func TestUserInfo(t *testing.T) {
 	}
 }
 
-// A signed answer counts only if the provider signed it, for this client.
+// UserInfo accepts a signed answer only if the provider signed it for this client.
 func TestSignedUserInfoRefused(t *testing.T) {
 	b := newBench(t, optest.Options{SignedUserInfo: true})
 	tokens := b.login()

@@ -17,8 +17,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// zitadelStorage is the storage of a provider that somebody else wrote: one user, clients as given, refresh tokens that are
-// replaced at every use.
+// zitadelStorage is the storage of a provider from another project. It has one user and
+// replaces refresh tokens at every use.
 type zitadelStorage struct {
 	key     *ecdsa.PrivateKey
 	clients map[string]*zitadelClient

@@ -21,8 +21,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// A provider that was not written for this package: login with PKCE, exchange, refresh with rotation, userinfo, revocation,
-// with every way of client authentication that it offers.
+// The package works with a provider from another project: login with PKCE, exchange,
+// refresh with rotation, userinfo and revocation, with each of its client authentication
+// methods.
 func TestForeignProvider(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -6,25 +6,27 @@ import (
 	"strings"
 )
 
-// Access is what an access token is for. A nil list means that nothing was
-// said; a list without entries says "none".
+// Access is what an access token is for. A nil list says nothing. A list without entries
+// says "none".
 type Access struct {
 	Scopes, Audiences []string
 }
 
 var (
-	// ErrNothingLeft reports that no clause of a restricted token remains. The
-	// token must not be issued: a list without clauses is no restriction.
+	// ErrNothingLeft reports that no clause of a restricted token remains. The token must
+	// not be issued, because a list without clauses is no restriction.
 	ErrNothingLeft = errors.New("restriction: no clause is left")
-	// ErrBroader is what a [BroaderError] is.
+	// ErrBroader reports access that goes beyond a clause. The error is a
+	// [*BroaderError].
 	ErrBroader = errors.New("restriction: access beyond the clause")
 )
 
-// BroaderError says that a provider granted more than a clause allows.
+// BroaderError says that a provider granted more than a clause allows. It is an
+// [ErrBroader].
 type BroaderError struct {
 	Scopes, Audiences []string // what goes beyond the clause
-	// Unstated are the keys of lists that the clause limits while neither the
-	// answer nor the question states one.
+	// Unstated are the keys that the clause limits, but neither the answer nor the
+	// question states.
 	Unstated []string
 }
 
@@ -45,10 +47,10 @@ func (e *BroaderError) Error() string {
 // Is reports whether target is [ErrBroader].
 func (e *BroaderError) Is(target error) bool { return target == ErrBroader }
 
-// Ask returns what to ask the provider for when a use was admitted by c
-// (protocol section 2.7): what was requested, else what the clause has, else
-// the fallback, for scopes and audiences alike. For a token without
-// restrictions c is nil. The result shares no memory with the arguments.
+// Ask returns what to ask the provider for when c admitted a use (protocol section 2.7).
+// For scopes and for audiences this is what was requested, or else what the clause has,
+// or else the fallback. c is nil for a token without restrictions. The result shares no
+// memory with the arguments.
 func Ask(c *Clause, requested, fallback Access) Access {
 	if c == nil {
 		c = &Clause{}
@@ -68,13 +70,13 @@ func firstStated(lists ...[]string) []string {
 	return nil
 }
 
-// CheckAnswer compares what the provider granted with the clause that admitted
-// the use; nil stands for a token without restrictions. A list that the answer
-// lacks (nil) is taken to be the one that was asked for (RFC 6749, section 5.1);
-// if there is none either, the provider decided, and the clause is not met.
+// CheckAnswer compares what the provider granted with the clause that admitted the use. c
+// is nil for a token without restrictions. If the answer does not state a list (nil), the
+// provider granted the one that was asked for (RFC 6749, section 5.1). If nobody stated a
+// list, the provider decided, and the clause is not met.
 //
-// What goes beyond the clause is a [BroaderError], and the access token must be
-// withheld (protocol section 10.2, D14).
+// CheckAnswer returns a [*BroaderError] for access beyond the clause. The caller must
+// withhold the access token (protocol section 10.2, D14).
 func CheckAnswer(c *Clause, asked, answer Access) error {
 	if c == nil {
 		return nil
@@ -108,9 +110,9 @@ func (e *BroaderError) beyond(key string, allowed, asked, answer []string) []str
 	return more
 }
 
-// ScopeUnion returns the scopes to request for a token with these restrictions,
-// once each, in order. It is not bounded, and the full set is to be requested,
-// if l has no clauses or a clause without scopes (protocol section 10.2, D12).
+// ScopeUnion returns the scopes to request for a token with these restrictions, once
+// each, in order. bounded is false if l has no clauses, or a clause without scopes: then
+// every scope is to be requested (protocol section 10.2, D12).
 func (l List) ScopeUnion() (scopes []string, bounded bool) {
 	return l.union(func(c *Clause) []string { return c.Scopes })
 }
@@ -137,18 +139,17 @@ func (l List) union(of func(*Clause) []string) (union []string, bounded bool) {
 	return union, len(l) > 0
 }
 
-// DroppedClause is a clause that a provider's answer left without meaning.
+// DroppedClause is a clause of which a provider's answer left nothing.
 type DroppedClause struct {
 	Clause int    // index in the list before
 	Key    string // KeyScope or KeyAudience: the list of which nothing was granted
 }
 
-// Granted narrows the scopes and audiences of each clause to what the provider
-// granted; nil means that its answer did not say. A clause of which nothing
-// remains is dropped and reported, because a list without entries would be no
-// restriction (protocol section 10.2, D11). If no clause remains, the error is
-// [ErrNothingLeft]. A list without clauses stays one. The result shares no
-// memory with the arguments.
+// Granted narrows the scopes and audiences of each clause to what the provider granted.
+// nil means that its answer did not say. If nothing remains of a list, its clause is
+// dropped, because a list without entries would be no restriction (protocol section 10.2,
+// D11). If no clause remains, Granted returns [ErrNothingLeft]. A list without clauses
+// stays one. The result shares no memory with the arguments.
 func (l List) Granted(granted Access) (List, []DroppedClause, error) {
 	var kept List
 	var dropped []DroppedClause

@@ -5,10 +5,13 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// TestD9_ClauseIsSent has the rows of protocol section 2.7 as intended, of
-// which the reference server forgets the clause's audience.
+// TestD9_ClauseIsSent has the rows of protocol section 2.7. The reference server forgets
+// the clause's audience.
 func TestD9_ClauseIsSent(t *testing.T) {
 	clause := &Clause{Scopes: []string{"a", "b"}, Audiences: []string{"x"}}
 	fallback := Access{Scopes: []string{"openid", "all"}}
@@ -38,7 +41,7 @@ func TestD9_ClauseIsSent(t *testing.T) {
 	}
 }
 
-// TestD10_RequestIsHonoured: for unrestricted tokens too.
+// TestD10_RequestIsHonoured shows that a request counts, also for unrestricted tokens.
 func TestD10_RequestIsHonoured(t *testing.T) {
 	for _, clause := range []*Clause{nil, {Expires: 5}} {
 		got := Ask(clause, Access{Scopes: []string{"openid"}, Audiences: []string{"x"}}, Access{Scopes: []string{"all"}, Audiences: []string{"y"}})
@@ -48,6 +51,9 @@ func TestD10_RequestIsHonoured(t *testing.T) {
 	}
 }
 
+// TestD14_BroaderAnswersAreRefused compares answers of providers with the clause that
+// admitted.
+//
 // proves P1
 func TestD14_BroaderAnswersAreRefused(t *testing.T) {
 	clause := &Clause{Scopes: []string{"a", "b"}, Audiences: []string{"x"}}
@@ -93,19 +99,15 @@ func TestD14_BroaderAnswersAreRefused(t *testing.T) {
 	}
 }
 
-// TestD11_EmptiedListsDropTheirClause: a list of which nothing was granted never
-// becomes no restriction.
+// TestD11_EmptiedListsDropTheirClause shows that a list of which nothing was granted
+// never becomes no restriction.
 //
 // proves P1
 func TestD11_EmptiedListsDropTheirClause(t *testing.T) {
 	list := mustParse(t, `[{"scope":"a b","exp":9},{"scope":"c"},{"audience":["x","y"]},{"audience":["z"],"scope":"a"},{"exp":5}]`)
 	kept, dropped, err := list.Granted(Access{Scopes: []string{"b", "a"}, Audiences: []string{"y"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := mustEncode(t, kept), `[{"exp":9,"scope":"a b"},{"audience":["y"]},{"exp":5}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, `[{"exp":9,"scope":"a b"},{"audience":["y"]},{"exp":5}]`, mustEncode(t, kept))
 	if want := []DroppedClause{{1, KeyScope}, {3, KeyAudience}}; !slices.Equal(dropped, want) {
 		t.Errorf("dropped %v, want %v", dropped, want)
 	}
@@ -128,6 +130,7 @@ func TestD11_EmptiedListsDropTheirClause(t *testing.T) {
 	}
 }
 
+// TestD12_Unions collects the scopes and audiences of all clauses.
 func TestD12_Unions(t *testing.T) {
 	for _, test := range []struct {
 		text     string
@@ -207,8 +210,8 @@ func TestLimitLifetime(t *testing.T) {
 	}
 }
 
-// TestD22_LifetimeAfterNarrowing: a child of a scoped parent that asks for
-// nothing is not refused because a maximum lifetime is in force.
+// TestD22_LifetimeAfterNarrowing limits the lifetime of a child that asks for nothing.
+// Its parent has scopes. The child is not refused.
 func TestD22_LifetimeAfterNarrowing(t *testing.T) {
 	now := time.Unix(100, 0)
 	parent := mustParse(t, `[{"scope":"a"},{"nbf":500,"scope":"b"},{"scope":"c","exp":120}]`)
@@ -217,9 +220,7 @@ func TestD22_LifetimeAfterNarrowing(t *testing.T) {
 	if err != nil || !changed || !limited.OK() || !limited.Inherited {
 		t.Fatalf("got %+v, %v, %v", limited, changed, err)
 	}
-	if got, want := mustEncode(t, limited.List), `[{"exp":150,"scope":"a"},{"exp":120,"scope":"c"}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	assert.Equal(t, `[{"exp":150,"scope":"a"},{"exp":120,"scope":"c"}]`, mustEncode(t, limited.List))
 	if !slices.Equal(limited.Draws, []int{0, 2}) {
 		t.Errorf("draws on %v", limited.Draws)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// benchmarkList has n clauses like those of a job's token; the last one admits
+// benchmarkList has n clauses like those of a job's token. The last one admits
 // benchmarkRequest, and each of the others objects late.
 func benchmarkList(n int) List {
 	list := make(List, n)
@@ -33,8 +33,8 @@ func benchmarkRequest() Request {
 	}
 }
 
-// floorClause and floorLoop are the least that any evaluation has to do: the
-// comparisons, written by hand for these clauses, cheapest first.
+// floorClause and floorLoop do the least that any evaluation has to do. They compare by
+// hand, cheapest first.
 type floorClause struct {
 	from, until, limit int64
 	scopes, audiences  []string
@@ -61,6 +61,8 @@ func has(list []string, entry string) bool {
 	return false
 }
 
+// BenchmarkEvaluate admits by the last clause, and compares the time with that of
+// floorLoop.
 func BenchmarkEvaluate(b *testing.B) {
 	for _, n := range []int{4, 1000} {
 		b.Run(fmt.Sprintf("%d-clauses", n), func(b *testing.B) {
@@ -78,8 +80,8 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// floorTime measures the floor, in nanoseconds, with the clauses that
-// benchmarkList has: the median of many short runs.
+// floorTime measures floorLoop for the clauses of benchmarkList, in nanoseconds: the
+// median of many short runs.
 func floorTime(b *testing.B, n int, r *Request) float64 {
 	b.Helper()
 	clauses := make([]floorClause, n)
@@ -108,7 +110,7 @@ func floorTime(b *testing.B, n int, r *Request) float64 {
 	return times[len(times)/2]
 }
 
-// BenchmarkRefuse includes the explanation.
+// BenchmarkRefuse evaluates and explains.
 func BenchmarkRefuse(b *testing.B) {
 	policy := mustCompile(b, benchmarkList(4), Options{})
 	request := benchmarkRequest()
@@ -121,6 +123,7 @@ func BenchmarkRefuse(b *testing.B) {
 	}
 }
 
+// BenchmarkCompile compiles four clauses.
 func BenchmarkCompile(b *testing.B) {
 	list := benchmarkList(4)
 	b.ReportAllocs()
@@ -131,6 +134,7 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
+// BenchmarkParse reads lists of two lengths.
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{4, 1000} {
 		b.Run(fmt.Sprintf("%d-clauses", n), func(b *testing.B) {
@@ -162,6 +166,7 @@ func BenchmarkParseRefused(b *testing.B) {
 	}
 }
 
+// BenchmarkNarrow compares four wanted clauses with a hundred.
 func BenchmarkNarrow(b *testing.B) {
 	parent, wanted := benchmarkList(100), benchmarkList(4)
 	b.ReportAllocs()

@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// point is an address in the form in which it is compared with blocks: two
-// machine words. The zero point is no address.
+// point is an address in the form in which it is compared with blocks: two machine words.
+// The zero point is no address.
 type point struct {
 	hi, lo uint64
 	family uint8 // 4, 6, or 0 for none
 }
 
-// newPoint takes any address. An IPv4-mapped IPv6 address is the IPv4 address,
-// and a zone does not count.
+// newPoint converts any address. An IPv4-mapped IPv6 address is the IPv4 address, and a
+// zone does not count.
 func newPoint(addr netip.Addr) point {
 	const mapped = 0xffff // in front of the IPv4 address
 	switch {
@@ -31,15 +31,14 @@ func newPoint(addr netip.Addr) point {
 	return p
 }
 
-// block is a CIDR block. It answers as its prefix would, in a fraction of the
-// time.
+// block is a CIDR block. It answers like its prefix, and faster.
 type block struct {
 	first          point
 	maskHi, maskLo uint64
 	prefix         netip.Prefix
 }
 
-// newBlock takes a prefix in normal form.
+// newBlock converts a prefix in normal form.
 func newBlock(prefix netip.Prefix) block {
 	const word, family4 = 64, 96 // bits
 	b := block{first: newPoint(prefix.Addr()), prefix: prefix}

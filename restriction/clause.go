@@ -5,16 +5,15 @@ import (
 	"slices"
 )
 
-// Clause is one alternative in a list of restrictions. It admits a use if all
-// that it states is satisfied.
+// Clause is one alternative in a list of restrictions. It admits a use if everything in
+// it is satisfied.
 //
-// A nil list means that the clause says nothing about this aspect. A list that
-// is empty but not nil, such as the result of an intersection, means that
-// nothing satisfies it: such a clause admits nothing, [List.Validate] refuses
-// it, and it cannot be encoded.
+// A nil list says nothing about its key. A list that is empty but not nil, such as the
+// result of an intersection, is satisfied by nothing. A clause with one admits nothing,
+// [List.Validate] refuses it, and it cannot be encoded.
 //
-// The zero Clause states nothing. It would admit everything; it is refused
-// wherever a clause is read, checked, compiled or written.
+// The zero Clause states nothing and would admit everything. Whatever reads, checks,
+// compiles or writes a clause refuses it.
 type Clause struct {
 	NotBefore int64 // first second of validity, Unix time in seconds; 0 = no lower bound
 	Expires   int64 // last second of validity, Unix time in seconds; 0 = no upper bound
@@ -22,8 +21,8 @@ type Clause struct {
 	Scopes    []string // each requested scope must be one of these
 	Audiences []string // each requested audience must be one of these
 
-	// Hosts are addresses, CIDR blocks, host names, or patterns that begin
-	// with "*."; the address of the request must match one of them.
+	// Hosts are addresses, CIDR blocks, host names, or patterns that begin with "*.". The
+	// address of the request must match one of them.
 	Hosts []string
 
 	GeoIPAllow    []string // ISO 3166-1 alpha-2 codes, in any case: the country must be one of these
@@ -32,21 +31,20 @@ type Clause struct {
 	UsagesAT    *int64 // how many access tokens may be obtained; nil = no limit, 0 = none
 	UsagesOther *int64 // how many other uses are allowed; nil = no limit, 0 = none
 
-	// Extra are the keys that this package does not define, in the order in
-	// which they were read. A clause with an extra key that no condition of
-	// the embedding program explains admits nothing.
+	// Extra are the keys that this package does not define, in the order in which they
+	// were read. A clause admits nothing if no condition of the embedding program
+	// explains one of them.
 	Extra []Extra
 }
 
-// Extra is a key that this package does not define, with its value as it was
-// read.
+// Extra is a key that this package does not define, with its value as it was read.
 type Extra struct {
 	Key   string
 	Value []byte // JSON text; never changed by decoding and encoding
 }
 
-// List is the restrictions of a token: it admits a use if at least one clause
-// does. A list without clauses is no restriction.
+// List is the restrictions of a token. It admits a use if at least one clause does. A
+// list without clauses is no restriction.
 type List []Clause
 
 // Usages returns a pointer to n, for the limits of a [Clause].
@@ -89,8 +87,8 @@ func (c *Clause) Clone() Clause {
 	return d
 }
 
-// Equal reports whether c and other state the same in the same order. The
-// order of extra keys does not matter; their values are compared byte by byte.
+// Equal reports whether c and other state the same in the same order. The order of extra
+// keys does not matter. Their values are compared byte by byte.
 func (c *Clause) Equal(other *Clause) bool {
 	for _, k := range keys {
 		if !k.equal(c, other) {

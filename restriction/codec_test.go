@@ -9,25 +9,9 @@ import (
 	"testing"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
-
-func mustParse(t testing.TB, text string) List {
-	t.Helper()
-	list, err := Parse([]byte(text))
-	if err != nil {
-		t.Fatalf("Parse(%s): %v", text, err)
-	}
-	return list
-}
-
-func mustEncode(t testing.TB, list List) string {
-	t.Helper()
-	text, err := list.AppendJSON(nil)
-	if err != nil {
-		t.Fatalf("AppendJSON: %v", err)
-	}
-	return string(text)
-}
 
 // TestCodecKeys has a row for each key of protocol section 2.1.
 func TestCodecKeys(t *testing.T) {
@@ -77,44 +61,39 @@ func TestCodecKeys(t *testing.T) {
 	}
 }
 
+// TestUnknownKeysKeepTheirBytes reads and writes keys that this package does not define.
+//
 // proves P2
 func TestUnknownKeysKeepTheirBytes(t *testing.T) {
 	const text = `[{"exp":7,"x":[ 1,"\u0061" ],"Hosts":{"a" : 1.0e0},"EXP":null}]`
 	list := mustParse(t, text)
-	if got := mustEncode(t, list); got != text {
-		t.Errorf("got %s, want %s", got, text)
-	}
+	assert.Equal(t, text, mustEncode(t, list))
 	if list[0].Expires != 7 || list[0].Hosts != nil {
 		t.Errorf("a name in another case was taken for a key: %+v", list[0])
 	}
 }
 
+// TestExtraDoesNotShareTheInput changes the text after it was read.
 func TestExtraDoesNotShareTheInput(t *testing.T) {
 	text := []byte(`[{"x":"abc"}]`)
 	list, err := Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for i := range text {
 		text[i] = '!'
 	}
-	if got := string(list[0].Extra[0].Value); got != `"abc"` {
-		t.Errorf("got %s", got)
-	}
+	assert.Equal(t, `"abc"`, string(list[0].Extra[0].Value))
 }
 
+// TestD15_IPIsHosts reads the older name of the key hosts.
 func TestD15_IPIsHosts(t *testing.T) {
 	list := mustParse(t, `[{"ip":["192.0.2.1"]}]`)
-	if got, want := mustEncode(t, list), `[{"hosts":["192.0.2.1"]}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	assert.Equal(t, `[{"hosts":["192.0.2.1"]}]`, mustEncode(t, list))
 	if _, err := Parse([]byte(`[{"ip":["192.0.2.1"],"hosts":["192.0.2.2"]}]`)); !errors.Is(err, ErrSyntax) {
 		t.Errorf("both at once: %v", err)
 	}
 }
 
-// TestNeverUnrestricted: nothing that somebody meant as a restriction reads as
-// none.
+// TestNeverUnrestricted shows that no text that was meant as a restriction reads as none.
 //
 // proves P1
 func TestNeverUnrestricted(t *testing.T) {
@@ -170,14 +149,13 @@ func TestNeverUnrestricted(t *testing.T) {
 
 	list := mustParse(t, `[{"unknown_key":1}]`)
 	policy, err := Compile(list, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if d := policy.Evaluate(&Request{Now: epoch, Kind: Uncounted}); d.Admitted() {
 		t.Error("a clause with an unknown key admits")
 	}
 }
 
+// TestLimitsComeFirst reads lists at each limit and just beyond it.
 func TestLimitsComeFirst(t *testing.T) {
 	clauses := func(n int) string { return "[" + strings.Repeat(`{"exp":1},`, n-1) + `{"exp":1}]` }
 	hosts := func(n int) string { return `{"hosts":[` + strings.Repeat(`"a",`, n-1) + `"a"]}` }
@@ -230,6 +208,8 @@ func TestLimitsComeFirst(t *testing.T) {
 	}
 }
 
+// TestEncodeRefusesWhatReadsDifferently writes lists that Parse would refuse or read as
+// something else.
 func TestEncodeRefusesWhatReadsDifferently(t *testing.T) {
 	for name, clause := range map[string]Clause{
 		"nothing":              {},
@@ -263,6 +243,7 @@ func TestEncodeRefusesWhatReadsDifferently(t *testing.T) {
 	}
 }
 
+// TestBothJSONLibraries reads and writes with the standard library and with json v2.
 func TestBothJSONLibraries(t *testing.T) {
 	type claims struct {
 		Restrictions List `json:"restrictions"`
@@ -288,6 +269,7 @@ func TestBothJSONLibraries(t *testing.T) {
 	}
 }
 
+// TestKeys lists what a clause states.
 func TestKeys(t *testing.T) {
 	const text = `[{"nbf":1,"exp":9,"scope":"a","audience":["b"],"hosts":["c"],"geoip_allow":["DE"],"geoip_disallow":["AT"],"usages_AT":1,"usages_other":2,"x":"y"}]`
 	want := []string{KeyNotBefore, KeyExpires, KeyScope, KeyAudience, KeyHosts, KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesAT, KeyUsagesOther, "x"}
@@ -299,6 +281,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestOneClause reads and writes single clauses.
 func TestOneClause(t *testing.T) {
 	const text = `{"exp":7,"hosts":["192.0.2.1"],"x":{"a":1.0}}`
 	var c Clause
@@ -319,6 +302,7 @@ func TestOneClause(t *testing.T) {
 	}
 }
 
+// TestCloneSharesNothing changes a copy.
 func TestCloneSharesNothing(t *testing.T) {
 	const text = `[{"nbf":1,"exp":9,"scope":"a","audience":["b"],"hosts":["c"],"geoip_allow":["DE"],"geoip_disallow":["AT"],"usages_AT":1,"usages_other":2,"x":"y"}]`
 	original := mustParse(t, text)
@@ -328,14 +312,13 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 	*c.UsagesAT, *c.UsagesOther, c.Extra[0].Value[1] = 7, 7, '!'
 	c.Extra[0].Key = "changed"
-	if got := mustEncode(t, original); got != text {
-		t.Errorf("got %s", got)
-	}
+	assert.Equal(t, text, mustEncode(t, original))
 	if (List)(nil).Clone() != nil {
 		t.Error("the copy of nil is not nil")
 	}
 }
 
+// TestEqual tells nil from empty and ignores the order of extra keys.
 func TestEqual(t *testing.T) {
 	base := func() Clause {
 		return mustParse(t, `[{"nbf":1,"exp":9,"scope":"a","audience":["b"],"hosts":["c"],"geoip_allow":["DE"],"geoip_disallow":["AT"],"usages_AT":1,"usages_other":2,"x":1,"y":2}]`)[0]
@@ -371,8 +354,7 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-// TestString: restrictions print as what they say, not as pointers, and what has
-// no JSON text does not look as if it had.
+// TestString shows that restrictions print their JSON text, or why there is none.
 func TestString(t *testing.T) {
 	list := List{{Expires: 9, Scopes: []string{"a", "b"}, UsagesAT: Usages(2)}, {NotBefore: 8}}
 	for want, value := range map[string]any{

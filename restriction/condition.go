@@ -5,61 +5,55 @@ import (
 	"time"
 )
 
-// Condition judges one aspect of a use. Programs that embed this package define
-// their own under their own JSON keys; see [Options.Conditions].
+// Condition judges one aspect of a use. A program that embeds this package defines
+// conditions under JSON keys of its own; see [Options.Conditions].
 //
-// A condition must not change after it was made, must depend on nothing but the
-// request, and may be called concurrently. It must not keep the request.
+// A condition must not change after it was made, must depend on nothing but the request,
+// and must not keep it. Its methods may be called concurrently.
 type Condition interface {
-	// Check returns nil if the condition has no objection to the request.
-	// Otherwise the error says what was needed. If the condition lacks what it
-	// would have to know, the error wraps ErrUndetermined: the use is refused,
-	// also by a condition that negates this one.
+	// Check returns nil if the condition has no objection to the request. Otherwise the
+	// error says what was needed. If the condition does not know enough, the error wraps
+	// [ErrUndetermined]. The use is then refused, also by a condition that negates this
+	// one.
 	Check(r *Request) error
 
-	// Within reports whether every request that this condition admits, parent
-	// admits too. It must not guess: what cannot be proven is not within. A
-	// condition that is no composite need only compare itself with others of
-	// its type: composites are taken apart before they are compared.
+	// Within reports whether parent admits every request that this condition admits. It
+	// must not guess: false is always safe. A condition compares itself with others of
+	// its own type only, because composites are taken apart before.
 	Within(parent Condition) bool
 }
 
-// Forecaster is a [Condition] that knows when its answer may change. With it, a
-// refusal can say when the same request will be admitted; without it, that is
-// unknown.
+// Forecaster is a [Condition] that knows when its answer may change. With it a refusal
+// can say when the same request will be admitted. Without it that is unknown.
 type Forecaster interface {
 	Condition
 
-	// Next returns the first instant after r.Now at which the answer to the
-	// same request may change, or false if it never will.
+	// Next returns the first instant after r.Now at which the answer to the same request
+	// may change, or false if it never will.
 	Next(r *Request) (time.Time, bool)
 }
 
-// ErrUndetermined is wrapped by the objection of a condition that could not
-// tell, such as one about a country that is unknown.
+// ErrUndetermined is wrapped by the objection of a condition that cannot tell, such as
+// one about a country that is unknown.
 var ErrUndetermined = errors.New("cannot be determined")
 
 // errNoCondition is the objection of a composite without parts.
 var errNoCondition = badValue(ErrUndetermined, "no condition is given")
 
-// All admits what every part admits. Without parts it admits nothing.
-//
-// The result is a [Forecaster] if every part is.
+// All admits what every part admits. Without parts it admits nothing. The result is a
+// [Forecaster] if every part is.
 func All(parts ...Condition) Condition {
 	return forecasting(all{parts: append([]Condition(nil), parts...)}, parts)
 }
 
-// Any admits what at least one part admits. Without parts it admits nothing.
-//
-// The result is a [Forecaster] if every part is.
+// Any admits what at least one part admits. Without parts it admits nothing. The result
+// is a [Forecaster] if every part is.
 func Any(parts ...Condition) Condition {
 	return forecasting(either{parts: append([]Condition(nil), parts...)}, parts)
 }
 
-// Not admits what part objects to. What part cannot determine, Not does not
-// admit either.
-//
-// The result is a [Forecaster] if part is.
+// Not admits what part objects to. It does not admit what part cannot determine. The
+// result is a [Forecaster] if part is.
 func Not(part Condition) Condition {
 	return forecasting(not{part: part}, []Condition{part})
 }
@@ -83,7 +77,7 @@ type forecast struct {
 	parts []Forecaster
 }
 
-// Next returns the first instant at which any part may change.
+// Next returns the first instant at which a part may change.
 func (f forecast) Next(r *Request) (next time.Time, ok bool) {
 	for _, part := range f.parts {
 		if at, changes := part.Next(r); changes && (!ok || at.Before(next)) {
@@ -98,8 +92,8 @@ func (f forecast) Within(parent Condition) bool { return implies(f.Condition, pa
 
 type all struct{ parts []Condition }
 
-// Check collects the objections of the parts. A definite objection decides,
-// whatever other parts cannot determine.
+// Check collects the objections of the parts. A definite objection decides, even if other
+// parts cannot tell.
 func (c all) Check(r *Request) error {
 	definite, undetermined := objections(c.parts, r)
 	if len(definite) > 0 {
@@ -115,8 +109,8 @@ func (c all) Within(parent Condition) bool { return implies(c, parent) }
 
 type either struct{ parts []Condition }
 
-// Check objects if every part does. If one could not tell, the objection
-// wraps ErrUndetermined.
+// Check objects if every part does. If a part could not tell, the objection wraps
+// [ErrUndetermined].
 func (c either) Check(r *Request) error {
 	definite, undetermined := objections(c.parts, r)
 	switch {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Window admits requests from one instant to another, both included, in whole
-// seconds as the keys nbf and exp are. A zero time is no bound; without both
-// bounds it admits nothing.
+// Window admits requests from one instant to another, both included. It compares whole
+// seconds, as the keys nbf and exp do. A zero time is no bound. Without any bound it
+// admits nothing.
 func Window(from, until time.Time) Forecaster {
 	w := window{from: noStart, until: noEnd}
 	if !from.IsZero() {
@@ -55,8 +55,8 @@ func (w window) Next(r *Request) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Network admits requests from addresses within one of the blocks. An
-// IPv4-mapped IPv6 address is the IPv4 address; host bits are dropped.
+// Network admits requests from addresses within one of the blocks. An IPv4-mapped IPv6
+// address is the IPv4 address. The host bits of a block do not count.
 func Network(blocks ...netip.Prefix) Forecaster {
 	var n network
 	for _, prefix := range blocks {

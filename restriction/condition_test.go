@@ -7,21 +7,8 @@ import (
 	"time"
 )
 
-// fixed answers always the same.
-type fixed struct{ err error }
-
-func (f fixed) Check(*Request) error         { return f.err }
-func (f fixed) Within(parent Condition) bool { return parent == Condition(f) }
-
-var (
-	errNo = errors.New("no")
-	yes   = fixed{}
-	no    = fixed{errNo}
-	maybe = fixed{ErrUndetermined}
-)
-
-// TestComposites has the truth tables with three values: what cannot be
-// determined is refused, and so is its negation.
+// TestComposites has the truth tables with three values. What a condition cannot
+// determine is refused, and so is its negation.
 //
 // proves P2
 func TestComposites(t *testing.T) {
@@ -77,6 +64,7 @@ func TestComposites(t *testing.T) {
 	}
 }
 
+// TestCompositeForgetsTheCallersSlice changes the parts after the composite was made.
 func TestCompositeForgetsTheCallersSlice(t *testing.T) {
 	parts := []Condition{no}
 	c := Any(parts...)
@@ -86,7 +74,7 @@ func TestCompositeForgetsTheCallersSlice(t *testing.T) {
 	}
 }
 
-// TestConditionWithin: what cannot be proven is not within.
+// TestConditionWithin shows that whatever cannot be proven is not within.
 //
 // proves P1
 func TestConditionWithin(t *testing.T) {
@@ -149,7 +137,7 @@ func TestConditionWithin(t *testing.T) {
 	}
 }
 
-// TestForecast: a composite knows when it changes only if all its parts do.
+// TestForecast shows that a composite knows when it changes only if all its parts do.
 func TestForecast(t *testing.T) {
 	forecasting := func(c Condition) bool { _, ok := c.(Forecaster); return ok }
 	w := Window(epoch.Add(time.Hour), epoch.Add(2*time.Hour))

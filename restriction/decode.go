@@ -11,19 +11,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse reads the restrictions of a token: a JSON array of objects. It is
-// strict. Names match exactly; an array that is something else, an element that
-// is null or an array, a repeated key, a value of the wrong type and trailing
-// text are refused with [ErrSyntax]; a clause that states nothing with
-// [ErrEmptyClause]; what exceeds a limit with [ErrTooLarge], before it is
-// decoded.
+// Parse reads the restrictions of a token: a JSON array of objects. Key names match
+// exactly. "ip" is read as "hosts". An unknown key is kept with the bytes of its value. A
+// value that is null, 0 for a time, or an empty list or string counts as absent (protocol
+// section 2.1).
 //
-// An unknown key is kept with the bytes of its value. "ip" is read as "hosts".
-// A value that is null, 0 for a time, or an empty list or string counts as
-// absent (protocol section 2.1).
+// Parse returns [ErrSyntax] for text that is no array, an element that is no object, a
+// repeated key, a value of the wrong type, and text after the array. It returns
+// [ErrEmptyClause] for a clause that states nothing. If a limit is exceeded it returns
+// [ErrTooLarge] before it decodes anything.
 //
-// Parse does not judge whether the values make sense, because a token that was
-// once issued has to be evaluated as it is; see [List.Validate].
+// Parse does not judge whether values make sense, because a token must be evaluated as it
+// was issued. See [List.Validate].
 func Parse(data []byte) (List, error) {
 	list, err := decodeList(data, nil)
 	if err != nil {
@@ -37,8 +36,7 @@ func Parse(data []byte) (List, error) {
 	return list, nil
 }
 
-// UnmarshalJSON implements the JSON interface of the standard library with
-// [Parse]. On an error l stays unchanged.
+// UnmarshalJSON reads the text of [Parse]. On an error l stays unchanged.
 func (l *List) UnmarshalJSON(data []byte) error {
 	list, err := Parse(data)
 	if err != nil {
@@ -48,8 +46,7 @@ func (l *List) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads one clause as [Parse] reads a list of one. On an error c
-// stays unchanged.
+// UnmarshalJSON reads one clause as [Parse] does. On an error c stays unchanged.
 func (c *Clause) UnmarshalJSON(data []byte) error {
 	if len(data) > MaxBytes {
 		return &LimitError{"bytes", MaxBytes}
@@ -65,11 +62,10 @@ func (c *Clause) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// timeReader reads the forms of a time that only requests may use.
+// timeReader reads a time that a request gives as a string.
 type timeReader func(text string) (seconds int64, err error)
 
-// decodeList reads a list. Times that are strings are given to times; without
-// it they are refused.
+// decodeList reads a list. times reads strings as times; without it they are an error.
 func decodeList(data []byte, times timeReader) (List, error) {
 	clauses, err := checkLimits(data)
 	if err != nil {
@@ -147,8 +143,8 @@ func keySyntax(err error) error {
 	return badValue(ErrSyntax, "not JSON")
 }
 
-// member reads the value that belongs to the key d.name. seen has one bit for each key of
-// this package that was read.
+// member reads the value of the key d.name. seen has one bit for each key of this package
+// that was read.
 func (d *decoder) member(c *Clause, seen *uint64) error {
 	if index, known := keyNames[string(d.name)]; known {
 		k := keys[index]

@@ -2,11 +2,11 @@ package restriction
 
 import "time"
 
-// Earliest is the first instant at which a refused request would be admitted:
-// an instant, never, or unknown. The zero value is unknown.
+// Earliest is the first instant at which a refused request would be admitted: an instant,
+// never, or unknown. The zero value is unknown.
 type Earliest struct {
 	state state
-	// at is the instant; of an unknown one, it lies not before at.
+	// at is the instant. An unknown one is not before at.
 	at time.Time
 }
 
@@ -24,14 +24,14 @@ func At(t time.Time) Earliest { return Earliest{state: stateAt, at: t} }
 // Never says that the same request will not be admitted at any time.
 func Never() Earliest { return Earliest{state: stateNever} }
 
-// Unknown says that nobody can tell, because a condition of the embedding
-// program or a look-up that failed has a say.
+// Unknown says that nobody can tell. It depends on a condition of the embedding program,
+// or on a look-up that failed.
 func Unknown() Earliest { return Earliest{} }
 
-// unknownFrom is an unknown instant that lies not before t.
+// unknownFrom is an unknown instant that is not before t.
 func unknownFrom(t time.Time) Earliest { return Earliest{at: t} }
 
-// Time returns the instant, if there is a known one.
+// Time returns the instant, if it is known.
 func (e Earliest) Time() (time.Time, bool) {
 	if e.state != stateAt {
 		return time.Time{}, false
@@ -45,7 +45,7 @@ func (e Earliest) IsNever() bool { return e.state == stateNever }
 // IsUnknown reports whether nobody can tell.
 func (e Earliest) IsUnknown() bool { return e.state == stateUnknown }
 
-// String returns the instant in RFC 3339 form and UTC, "never" or "unknown".
+// String returns the instant in UTC as in RFC 3339, "never" or "unknown".
 func (e Earliest) String() string {
 	switch e.state {
 	case stateAt:
@@ -59,8 +59,8 @@ func (e Earliest) String() string {
 // MarshalText returns the text of [Earliest.String], for logs and documents.
 func (e Earliest) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// sooner is the earliest of two alternatives. A known instant counts only if
-// the unknown one cannot lie before it.
+// sooner is the earliest of two alternatives. A known instant counts only if the unknown
+// one cannot be before it.
 func (e Earliest) sooner(other Earliest) Earliest {
 	switch {
 	case e.state == stateNever:
@@ -75,13 +75,13 @@ func (e Earliest) sooner(other Earliest) Earliest {
 	return e
 }
 
-// mostSteps bounds how often the conditions of one clause are asked for their
-// next change.
+// mostSteps bounds how often the conditions of one clause are asked for their next
+// change.
 const mostSteps = 1000
 
-// earliest returns the first instant, from that of the request on, at which all parts admit
-// it. It moves on until no part moves it further. By then a part that cannot tell
-// may have no objection.
+// earliest returns the first instant, from that of the request on, at which all parts
+// admit it. It repeats until no part moves the instant further. By then a part that could
+// not tell may have no objection.
 func earliest(parts []part, q query) Earliest {
 	t := q.Now
 	*q.steps = mostSteps
@@ -108,8 +108,8 @@ func earliest(parts []part, q query) Earliest {
 	}
 }
 
-// firstAdmitted returns the first instant, from t on, at which a condition has
-// no objection.
+// firstAdmitted returns the first instant, from t on, at which a condition has no
+// objection.
 func firstAdmitted(c Condition, r *Request, t time.Time, steps *int) Earliest {
 	then := *r
 	for ; *steps > 0; *steps-- {

@@ -8,15 +8,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestEarliestIsRight compares the promised instant with an exhaustive search,
-// second by second, over all the time in which anything changes.
+// TestEarliestIsRight compares the promised instant with an exhaustive search, second by
+// second, over all the time in which anything changes.
 //
 // proves P10
 func TestEarliestIsRight(t *testing.T) {
 	instants, nevers, unknowns := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		mute := rapid.IntRange(0, 3).Draw(t, "with mute conditions") == 0
-		policy := mustCompileRapid(t, drawClauses(t, "clauses", 1, mute))
+		policy := mustCompile(t, drawClauses(t, "clauses", 1, mute), worldOptions())
 		r := drawRequest(t)
 		if rapid.IntRange(0, 3).Draw(t, "with counters") == 0 {
 			r.Used = rapid.SliceOfN(rapid.Map(rapid.Int64Range(0, 3), func(n int64) Usage { return Usage{n, n} }), policy.Len(), policy.Len()).Draw(t, "used")

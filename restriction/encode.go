@@ -7,13 +7,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MarshalJSON returns l as [Parse] reads it: the known keys in the order of
-// protocol section 2.1, then the extra ones in their order, each with its value
-// byte by byte. It fails on what Parse would read differently or refuse.
+// MarshalJSON returns l as [Parse] reads it. The keys of this package come first, in the
+// order of protocol section 2.1. The extra keys follow in their order, each with its
+// value byte by byte. MarshalJSON returns an error for a list that Parse would refuse or
+// read differently.
 //
-// An encoder that calls MarshalJSON may remove white space from the values of
-// extra keys and rewrite escapes in their strings. To keep every byte, place
-// the result of [List.AppendJSON] in the surrounding text.
+// The encoder that calls MarshalJSON may change the spaces and escapes in values of extra
+// keys. To keep every byte, put the result of [List.AppendJSON] into the text around it.
 func (l List) MarshalJSON() ([]byte, error) { return l.AppendJSON(nil) }
 
 // MarshalJSON returns the JSON object of one clause, as [List.MarshalJSON] does.
@@ -25,8 +25,8 @@ func (c Clause) MarshalJSON() ([]byte, error) {
 	return text[1 : len(text)-1], nil // without the brackets
 }
 
-// String returns the JSON text of l for people to read. Where there is none, it says
-// why in parentheses.
+// String returns the JSON text of l for people to read. If there is none, it returns the
+// reason in parentheses.
 func (l List) String() string { return readable(l.MarshalJSON()) }
 
 // String returns the JSON text of c, as [List.String] does.
@@ -39,8 +39,7 @@ func readable(json []byte, err error) string {
 	return string(json)
 }
 
-// AppendJSON appends the JSON text of l to dst. The text of a list without
-// clauses is [].
+// AppendJSON appends the JSON text of l to dst. The text of a list without clauses is [].
 func (l List) AppendJSON(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, '[')
@@ -136,7 +135,7 @@ func (e *encoder) words(key string, list []string) {
 	e.string(key, strings.Join(list, " "))
 }
 
-// empty fails for a list without entries.
+// empty reports whether list has no entries, and then fails.
 func (e *encoder) empty(key string, list []string) bool {
 	if len(list) == 0 {
 		e.fail(key, badValue(ErrInvalid, "the list has no entries and would read as no restriction"))
@@ -144,7 +143,7 @@ func (e *encoder) empty(key string, list []string) bool {
 	return len(list) == 0
 }
 
-// extra writes an extra key, unless it would be read as something else.
+// extra writes an extra key, unless Parse would read it as something else.
 func (e *encoder) extra(before []Extra, extra *Extra) {
 	earlier := Clause{Extra: before}
 	if _, twice := earlier.extra(extra.Key); twice || isKnown(extra.Key) {

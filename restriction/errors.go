@@ -10,25 +10,26 @@ import (
 )
 
 var (
-	// ErrSyntax reports restrictions that are not strict JSON of the right
-	// shape: no array, an element that is no object, a repeated key, a value
-	// of the wrong type.
+	// ErrSyntax reports restrictions that are not strict JSON of the right shape, such
+	// as text that is no array, a repeated key, or a value of the wrong type.
 	ErrSyntax = errors.New("malformed")
-	// ErrTooLarge reports that a documented limit was exceeded; the error is a
-	// [LimitError].
+	// ErrTooLarge reports that a documented limit was exceeded. The error is a
+	// [*LimitError].
 	ErrTooLarge = errors.New("too large")
-	// ErrEmptyClause reports a clause that states nothing. It would turn a
-	// restricted token into an unrestricted one.
+	// ErrEmptyClause reports a clause that states nothing. It would make a restricted
+	// token unrestricted.
 	ErrEmptyClause = errors.New("empty clause")
-	// ErrInvalid reports a clause that is well formed and makes no sense, such
-	// as a negative count or an end before the beginning.
+	// ErrInvalid reports a clause that is well formed and makes no sense, such as one
+	// with a negative count.
 	ErrInvalid = errors.New("invalid")
+	// ErrPast reports a clause that has already expired. It is also an [ErrInvalid].
+	ErrPast = badValue(ErrInvalid, "already expired")
 	// ErrUnsupported reports a key that this deployment cannot evaluate.
 	ErrUnsupported = errors.New("unsupported key")
 )
 
-// ClauseError is an error about one clause of a list. Err wraps one of the
-// sentinels of this package.
+// ClauseError is an error about one clause of a list. Err wraps an error value of this
+// package, such as [ErrInvalid].
 type ClauseError struct {
 	Clause int    // index in the list
 	Key    string // wire name of the key, or "" if the whole clause is meant
@@ -53,19 +54,50 @@ type LimitError struct {
 }
 
 // Error names the limit.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("restriction: too large: more than %d %s", e.Max, e.What)
-}
+func (e *LimitError) Error() string { return "restriction: too large: " + e.reason() }
+
+func (e *LimitError) reason() string { return fmt.Sprintf("more than %d %s", e.Max, e.What) }
 
 // Is reports whether target is [ErrTooLarge].
 func (e *LimitError) Is(target error) bool { return target == ErrTooLarge }
 
-// syntaxError is an [ErrSyntax] about the list as a whole.
-func syntaxError(reason string) error { return fmt.Errorf("restriction: %w: %s", ErrSyntax, reason) }
+// valueError is the cause within a ClauseError.
+type valueError struct {
+	kind  error
+	text  string
+	cause error // or nil
+}
 
-// badValue is the cause within a ClauseError.
-func badValue(sentinel error, format string, args ...any) error {
-	return fmt.Errorf("%w: %s", sentinel, fmt.Sprintf(format, args...))
+func (e *valueError) Error() string   { return e.kind.Error() + ": " + e.text }
+func (e *valueError) Unwrap() []error { return []error{e.kind, e.cause} }
+func (e *valueError) reason() string  { return e.text }
+
+func badValue(kind error, format string, args ...any) error {
+	return &valueError{kind: kind, text: fmt.Sprintf(format, args...)}
+}
+
+// because returns an error of a kind with the text of its cause.
+func because(kind, cause error) error { return &valueError{kind, cause.Error(), cause} }
+
+// syntaxError is an [ErrSyntax] about the list as a whole.
+func syntaxError(reason string) error {
+	return fmt.Errorf("restriction: %w", badValue(ErrSyntax, "%s", reason))
+}
+
+// Reason says what is wrong in words for a user who sees which clause and key err is
+// about. It leaves out the name of the package, the clause, the key, and the kind of the
+// error.
+func Reason(err error) string {
+	if reasoned, ok := errors.AsType[interface {
+		error
+		reason() string
+	}](err); ok {
+		return reasoned.reason()
+	}
+	if located, ok := errors.AsType[*ClauseError](err); ok {
+		return located.Err.Error()
+	}
+	return strings.TrimPrefix(err.Error(), "restriction: ")
 }
 
 // clip keeps foreign text in an error short.
@@ -77,8 +109,8 @@ func clip(s string) string {
 	return s
 }
 
-// plain is foreign text for a line of its own: short, and quoted if it holds
-// anything but printable characters.
+// plain returns foreign text for one line: short, and quoted if it holds anything but
+// printable characters.
 func plain(s string) string {
 	s = clip(s)
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }) {
@@ -87,5 +119,25 @@ func plain(s string) string {
 	return s
 }
 
-// errObjection is the cause of what the conditions of this package object to.
+// listed writes a list for a text, shortened.
+func listed(entries []string) string {
+	const most = 8
+	if len(entries) == 0 {
+		return "none"
+	}
+	var text strings.Builder
+	for i, entry := range entries {
+		if i == most {
+			fmt.Fprintf(&text, " and %d more", len(entries)-most)
+			break
+		}
+		if i > 0 {
+			text.WriteByte(' ')
+		}
+		text.WriteString(plain(entry))
+	}
+	return text.String()
+}
+
+// errObjection is the kind of what the conditions of this package object to.
 var errObjection = errors.New("needed")

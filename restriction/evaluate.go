@@ -23,8 +23,8 @@ func (r *Request) complete() bool {
 	return r != nil && !r.Now.IsZero() && r.Kind >= AT && r.Kind <= Uncounted
 }
 
-// Evaluate judges a request. It is pure, never looks anything up (see
-// [Policy.Prepare]), and does not allocate when it admits.
+// Evaluate judges a request. It is pure, looks nothing up (see [Policy.Prepare]), and
+// does not allocate when it admits.
 func (p *Policy) Evaluate(r *Request) (d Decision) {
 	if p == nil || !p.compiled || !r.complete() {
 		d.refuse(p, r)
@@ -65,14 +65,13 @@ func (d *Decision) refuse(p *Policy, r *Request) {
 	}
 }
 
-// Admitted reports whether the request may go ahead, as far as a policy can
-// tell: the counters of the candidate clauses are up to the store.
+// Admitted reports whether the request may go ahead as far as the policy can tell. The
+// store has yet to check the counters of the candidate clauses.
 func (d *Decision) Admitted() bool { return d.admitted }
 
-// Candidates returns the indices of the clauses that admit the request, in the
-// order of the token. The use spends from the first of them that has budget
-// left (protocol section 2.5). There are none if the request is refused, and if
-// the token is unrestricted.
+// Candidates returns the indices of the clauses that admit the request, in the order of
+// the token. The use spends from the first one that has uses left (protocol section 2.5).
+// There are none if the request is refused, or if the token is unrestricted.
 func (d *Decision) Candidates() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, word := range d.candidates {
@@ -93,8 +92,8 @@ func (d *Decision) First() (clause int, ok bool) {
 	return 0, false
 }
 
-// Explanation says why the request was refused. It is nil if it was admitted;
-// see [Policy.Explain] for an explanation of both.
+// Explanation says why the request was refused. It is nil if the request was admitted.
+// [Policy.Explain] explains both.
 func (d *Decision) Explanation() *Explanation {
 	if d.admitted {
 		return nil
@@ -102,7 +101,7 @@ func (d *Decision) Explanation() *Explanation {
 	return d.policy.Explain(d.request)
 }
 
-// Err returns nil if the request was admitted, and otherwise a [RefusedError].
+// Err returns nil if the request was admitted, and a [*RefusedError] otherwise.
 func (d *Decision) Err() error {
 	if d.admitted {
 		return nil
@@ -110,8 +109,8 @@ func (d *Decision) Err() error {
 	return &RefusedError{Explanation: d.Explanation()}
 }
 
-// admits reports whether the clause has no objection. It compares the cheap parts directly,
-// without a dynamic call, and then asks the others.
+// admits reports whether the clause has no objection. It compares the cheap parts
+// directly, without dynamic calls, and then asks the others.
 func (c *clause) admits(q *query) bool {
 	return c.from.allows(q) && c.until.allows(q) && (c.hosts.hasAddress(q.from) || c.hosts.names != nil && c.hosts.hasName(q)) &&
 		c.at.allows(q) && c.other.allows(q) &&
@@ -120,8 +119,8 @@ func (c *clause) admits(q *query) bool {
 }
 
 func (c *clause) restAdmits(q *query) bool {
-	for _, p := range c.rest {
-		if !p.admits(*q) {
+	for i := range c.rest {
+		if !c.rest[i].part.admits(*q) {
 			return false
 		}
 	}

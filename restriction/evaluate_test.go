@@ -80,7 +80,7 @@ func TestEvaluateKeys(t *testing.T) {
 	}
 }
 
-// Within a second, time does not matter: the wire counts in whole seconds.
+// TestTimeIsInWholeSeconds shows that parts of a second do not matter.
 func TestTimeIsInWholeSeconds(t *testing.T) {
 	policy := mustCompile(t, List{{NotBefore: epoch.Unix(), Expires: epoch.Unix() + 10}}, Options{})
 	for offset, want := range map[time.Duration]bool{
@@ -98,7 +98,9 @@ func TestTimeIsInWholeSeconds(t *testing.T) {
 	}
 }
 
-// proves P2: zero and empty deny.
+// TestZeroValuesRefuse shows that zero and empty values deny.
+//
+// proves P2
 func TestZeroValuesRefuse(t *testing.T) {
 	if (&Decision{}).Admitted() {
 		t.Error("the zero Decision admits")
@@ -145,6 +147,7 @@ func TestZeroValuesRefuse(t *testing.T) {
 	}
 }
 
+// TestKindTexts has the text of each kind.
 func TestKindTexts(t *testing.T) {
 	for kind, want := range map[Kind]string{AT: "AT", Other: "other", Uncounted: "uncounted", 0: "invalid", 9: "invalid"} {
 		if kind.String() != want {
@@ -153,6 +156,7 @@ func TestKindTexts(t *testing.T) {
 	}
 }
 
+// TestCompileErrors has a row for each error of Compile.
 func TestCompileErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		list    List
@@ -177,8 +181,7 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
-func neverFactory([]byte) (Condition, error) { return Not(All()), nil }
-
+// TestPolicyDoesNotShareTheList changes the list after it was compiled.
 func TestPolicyDoesNotShareTheList(t *testing.T) {
 	list := List{{Scopes: []string{"a"}, Hosts: []string{"192.0.2.1"}, UsagesAT: Usages(1)}}
 	policy := mustCompile(t, list, Options{})
@@ -189,7 +192,7 @@ func TestPolicyDoesNotShareTheList(t *testing.T) {
 	}
 }
 
-// TestD29a_FirstMatchOrder: candidates come in the order of the token, limited
+// TestD29a_FirstMatchOrder shows that candidates come in the order of the token, limited
 // or not.
 func TestD29a_FirstMatchOrder(t *testing.T) {
 	list := make(List, 200)
@@ -214,8 +217,8 @@ func TestD29a_FirstMatchOrder(t *testing.T) {
 	}
 }
 
-// TestD25_DisabledKeysAreUnsatisfied and, in the same breath, D26: they are
-// refused when a token is issued, never left out.
+// TestD25_DisabledKeysAreUnsatisfied shows that a clause with a disabled key admits
+// nothing. An issuer refuses it and never leaves it out (D26).
 func TestD25_DisabledKeysAreUnsatisfied(t *testing.T) {
 	values := map[string]string{
 		KeyNotBefore: "1", KeyExpires: "1900000000", KeyScope: `"a"`, KeyAudience: `["a"]`, KeyHosts: `["192.0.2.1"]`,
@@ -252,6 +255,8 @@ func TestD25_DisabledKeysAreUnsatisfied(t *testing.T) {
 	}
 }
 
+// TestD26_UnsupportedKeysAreRefusedAtIssue checks clauses that the options cannot
+// evaluate.
 func TestD26_UnsupportedKeysAreRefusedAtIssue(t *testing.T) {
 	for _, test := range []struct {
 		text    string
@@ -282,8 +287,7 @@ func TestD26_UnsupportedKeysAreRefusedAtIssue(t *testing.T) {
 	}
 }
 
-// TestD27_SecondOtherUse: a clause that limits other uses only admits them
-// until its counter is spent.
+// TestD27_SecondOtherUse spends a clause that limits only other uses.
 func TestD27_SecondOtherUse(t *testing.T) {
 	policy := mustCompile(t, List{{UsagesOther: Usages(2)}}, Options{})
 	for used := range int64(4) {
@@ -294,8 +298,8 @@ func TestD27_SecondOtherUse(t *testing.T) {
 	}
 }
 
-// TestD28_UncountedUses: what spends nothing is still bound to time, hosts and
-// country, and to the embedding program's conditions.
+// TestD28_UncountedUses shows that a use that spends nothing still depends on time,
+// hosts, country and the embedding program's conditions.
 func TestD28_UncountedUses(t *testing.T) {
 	options := Options{PrivateCountry: "DE", Conditions: map[string]Factory{"never": neverFactory}}
 	for text, want := range map[string]bool{
@@ -316,6 +320,7 @@ func TestD28_UncountedUses(t *testing.T) {
 	}
 }
 
+// TestLongListsOfScopes compares lists that have an index with short ones.
 func TestLongListsOfScopes(t *testing.T) {
 	var scopes []string
 	for i := range 1000 {
@@ -332,7 +337,7 @@ func TestLongListsOfScopes(t *testing.T) {
 	}
 }
 
-// What needs no look-up does not reach for the resolver or the locator.
+// TestEvaluateAllocatesNothing evaluates policies that need no look-up.
 func TestEvaluateAllocatesNothing(t *testing.T) {
 	policy := mustCompile(t, benchmarkList(4), Options{})
 	long := mustCompile(t, benchmarkList(1000), Options{})

@@ -103,8 +103,8 @@ func ExampleCompile_network() {
 	// 198.51.100.1 false
 }
 
-// How do I restrict a token to host names? Name look-ups need a resolver, such
-// as net.DefaultResolver, and a context.
+// How do I restrict a token to host names? Look-ups of names need a resolver, such as
+// net.DefaultResolver, and a context.
 func ExamplePolicy_Decide() {
 	list := restriction.List{{Hosts: []string{"*.cluster.example.org"}}}
 	resolver := restriction.CacheResolver(hosts{"192.0.2.7": "node1.cluster.example.org."}, restriction.CacheOptions{TTL: time.Minute})
@@ -136,8 +136,8 @@ func (h hosts) LookupNetIP(_ context.Context, _, host string) (addrs []netip.Add
 	return addrs, nil
 }
 
-// weekdays is a condition of the embedding program: only on some days of the
-// week, in UTC.
+// weekdays is a condition of the embedding program. It admits on some days of the week,
+// in UTC.
 type weekdays struct{ days []time.Weekday }
 
 func (w weekdays) Check(r *restriction.Request) error {
@@ -254,4 +254,29 @@ func ExampleList_Granted() {
 	// Output:
 	// [{"scope":"storage"}] [{1 scope}] <nil>
 	// restriction: no clause is left
+}
+
+// What does a token admit, apart from any request?
+func ExamplePolicy_Facts() {
+	list, err := restriction.Parse([]byte(`[{"exp":1772359200,"scope":"storage","usages_AT":3},{"geoip_allow":["DE"]}]`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := restriction.Compile(list, restriction.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, facts := range policy.Facts() {
+		if facts.Never != nil {
+			fmt.Println(facts.Never)
+			continue
+		}
+		n, _ := facts.Limit(restriction.AT)
+		fmt.Println("until", time.Unix(facts.Last, 0).UTC(), facts.Scopes, n, facts.MatchHost("192.0.2.7") == restriction.Matches)
+	}
+	// Output:
+	// until 2026-03-01 10:00:00 +0000 UTC [storage] 3 true
+	// restriction: clause 1: geoip_allow: unsupported key
 }

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// ErrRefused is what a [RefusedError] is.
+// ErrRefused reports that a policy refused a request. The error is a [*RefusedError].
 var ErrRefused = errors.New("restriction: use refused")
 
-// RefusedError says that a policy refused a request.
+// RefusedError says why a policy refused a request. It is an [ErrRefused].
 type RefusedError struct {
 	Explanation *Explanation
 }
 
-// Error names the keys that objected, not their values, and may be shown to an
-// untrusted caller.
+// Error names the keys that objected, without their values. An untrusted caller may see
+// it.
 func (e *RefusedError) Error() string {
 	if e.Explanation == nil {
 		return ErrRefused.Error()
@@ -27,26 +27,26 @@ func (e *RefusedError) Error() string {
 // Is reports whether target is [ErrRefused].
 func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
-// Keys under which an explanation reports what no key of a clause is about.
+// The keys of objections that no key of a clause is about.
 const (
 	KeyRequest = "request" // the request lacks its time or its kind
 	KeyPolicy  = "policy"  // there is no policy
 )
 
-// Explanation says, clause by clause, what a request met. It shares no memory
-// with the policy or the request.
+// Explanation says for each clause what a request met. It shares no memory with the
+// policy or the request.
 type Explanation struct {
 	Admitted bool
 	Earliest Earliest // of the clauses; the time of the request if it is admitted
 	Clauses  []ClauseExplanation
 
-	// Objection is what stands against the request whatever the clauses say,
-	// or nil.
+	// Objection stands against the request whatever the clauses say. It is nil if nothing
+	// does.
 	Objection *Objection
 }
 
-// ClauseExplanation says what one clause has to object. Without objections, it
-// admits the request.
+// ClauseExplanation says what one clause objects to. A clause without objections admits
+// the request.
 type ClauseExplanation struct {
 	Clause     int // index in the token
 	Objections []Objection
@@ -59,8 +59,8 @@ type Objection struct {
 	Need string // what was needed, with the values of the clause; "" for untrusted readers
 	Err  error  // what a look-up or a condition of the embedding program said, or nil
 
-	// Beyond says that Need tells what does not stand in the clause: the
-	// counter of an ancestor, or the words of an embedding program's condition.
+	// Beyond says that Need tells something that is not in the clause: the counter of an
+	// ancestor, or the words of an embedding program's condition.
 	Beyond bool
 
 	// Earliest is when the key alone has no objection to the same request. If
@@ -68,7 +68,7 @@ type Objection struct {
 	Earliest Earliest
 }
 
-// Spent is a counter without budget, as the store reports it.
+// Spent is a counter without uses left, as the store reports it.
 type Spent struct {
 	Clause    int   // index of the clause that could not be used
 	Kind      Kind  // AT or Other
@@ -77,12 +77,12 @@ type Spent struct {
 	Inherited bool // the counter is that of a clause of an ancestor
 }
 
-// Explain says what every clause has to object to the request: the dry run of
-// [Policy.Evaluate], for requests that are admitted too. Spent are counters that
-// the store found without budget; a clause that has one does not admit, and
-// never will. Clause indices out of range are ignored.
+// Explain says what every clause objects to. It is the dry run of [Policy.Evaluate], also
+// for requests that are admitted. spent are counters that the store found without uses
+// left. A clause with one does not admit and never will. Explain ignores counters of
+// clauses that do not exist.
 //
-// A policy with look-ups wants [Policy.Prepare] first, as Evaluate does.
+// For a policy with look-ups, call [Policy.Prepare] first.
 func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	if objection := p.objection(r); objection != nil {
 		return &Explanation{Earliest: Never(), Objection: objection}
@@ -98,7 +98,7 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	e.Clauses = make([]ClauseExplanation, len(p.clauses))
 	for i := range p.clauses {
 		q.clause = i
-		parts = p.clauses[i].appendParts(parts[:0])
+		parts = p.clauses[i].parts(parts[:0])
 		c := explain(parts, q, spent)
 		e.Clauses[i] = c
 		e.Admitted = e.Admitted || len(c.Objections) == 0
@@ -107,7 +107,7 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	return e
 }
 
-// objection is what stands against any use of the policy with the request.
+// objection is an objection to the request whatever the clauses say, or nil.
 func (p *Policy) objection(r *Request) *Objection {
 	switch {
 	case p == nil || !p.compiled:
@@ -138,7 +138,7 @@ func explain(parts []part, q query, spent []Spent) ClauseExplanation {
 	return e
 }
 
-// addSpent adds a counter, unless the request said already that it is spent.
+// addSpent adds a counter, unless the request already said that it is spent.
 func addSpent(objections []Objection, s Spent) []Objection {
 	key := limitKey(s.Kind)
 	if !s.Inherited && slices.ContainsFunc(objections, func(o Objection) bool { return o.Key == key }) {
@@ -149,24 +149,4 @@ func addSpent(objections []Objection, s Spent) []Objection {
 		need += " of a token that this one was created from"
 	}
 	return append(objections, Objection{Key: key, Need: need, Earliest: Never(), Beyond: s.Inherited})
-}
-
-// listed writes a list for a text, shortened.
-func listed(entries []string) string {
-	const most = 8
-	if len(entries) == 0 {
-		return "none"
-	}
-	var text strings.Builder
-	for i, entry := range entries {
-		if i == most {
-			fmt.Fprintf(&text, " and %d more", len(entries)-most)
-			break
-		}
-		if i > 0 {
-			text.WriteByte(' ')
-		}
-		text.WriteString(plain(entry))
-	}
-	return text.String()
 }

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
-// fourPhases is the list of a job: submission in the first hour, data access in
-// the first two, then nothing until the output is stored after a day.
+// fourPhases is the list of a job. It submits in the first hour, reads data in the first
+// two, and stores its output after a day.
 func fourPhases(t testing.TB) List {
 	t.Helper()
 	list, err := Phases(epoch,
@@ -19,9 +21,7 @@ func fourPhases(t testing.TB) List {
 		First(2*time.Hour).Scopes("storage"),
 		Between(24*time.Hour, 36*time.Hour).Scopes("storage"),
 	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return list
 }
 
@@ -69,8 +69,7 @@ func TestFourPhases(t *testing.T) {
 	}
 }
 
-// TestExplanationCollectsEverything: no objection is left out because another
-// one was found first.
+// TestExplanationCollectsEverything shows that one objection does not hide another.
 //
 // proves P10
 func TestExplanationCollectsEverything(t *testing.T) {
@@ -146,22 +145,8 @@ func TestExplanationCollectsEverything(t *testing.T) {
 	}
 }
 
-// objectingUntil is an embedder's condition.
-type objectingUntil struct{ at time.Time }
-
-func (c objectingUntil) Check(r *Request) error {
-	if r.Now.Before(c.at) {
-		return errors.New("patience")
-	}
-	return nil
-}
-func (c objectingUntil) Within(Condition) bool { return false }
-func (c objectingUntil) Next(r *Request) (time.Time, bool) {
-	return c.at, r.Now.Before(c.at)
-}
-
-// TestUntrusted: a stranger learns which kind of restriction refuses, and
-// neither its value nor a time.
+// TestUntrusted shows that a stranger learns which keys refuse, and neither a value nor a
+// time.
 //
 // proves P9
 func TestUntrusted(t *testing.T) {
@@ -211,8 +196,8 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// TestReadable: who can read the clauses learns their values and every instant,
-// and nothing that stands elsewhere.
+// TestReadable shows that a reader of the clauses learns their values and every instant,
+// and nothing else.
 //
 // proves P9, P10
 func TestReadable(t *testing.T) {
@@ -246,13 +231,7 @@ func TestReadable(t *testing.T) {
 	}
 }
 
-// objecting always objects and cannot tell until when.
-type objecting struct{ err error }
-
-func (c objecting) Check(*Request) error    { return c.err }
-func (c objecting) Within(p Condition) bool { return p == c }
-
-// TestExplainSpent: the store adds the counters that it found without budget.
+// TestExplainSpent adds counters that the store found without uses left.
 //
 // proves P10
 func TestExplainSpent(t *testing.T) {
@@ -292,6 +271,7 @@ func TestExplainSpent(t *testing.T) {
 	}
 }
 
+// TestEarliest shows the three states, their texts, and which of two is sooner.
 func TestEarliest(t *testing.T) {
 	if (Earliest{}) != Unknown() || !(Earliest{}).IsUnknown() {
 		t.Error("the zero value is not unknown")
@@ -327,7 +307,10 @@ func TestEarliest(t *testing.T) {
 	}
 }
 
-// proves P10: what cannot be told is said to be unknown, what can is not.
+// TestEarliestWithOwnConditions shows that an instant is unknown if, and only if, a
+// condition cannot tell.
+//
+// proves P10
 func TestEarliestWithOwnConditions(t *testing.T) {
 	hour := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Hour) }
 	conditions := map[string]Condition{
@@ -392,21 +375,3 @@ func TestEarliestWithOwnConditions(t *testing.T) {
 		}
 	}
 }
-
-// broken breaks the contract of Next: the instant is not later.
-type broken struct{}
-
-func (broken) Check(*Request) error              { return errors.New("no") }
-func (broken) Within(Condition) bool             { return false }
-func (broken) Next(r *Request) (time.Time, bool) { return r.Now, true }
-
-// oscillating changes all the time and never admits.
-type oscillating struct{ broken }
-
-func (oscillating) Next(r *Request) (time.Time, bool) { return r.Now.Add(time.Second), true }
-
-// muteUntil objects until an instant of which it does not tell.
-type muteUntil struct{ at time.Time }
-
-func (c muteUntil) Check(r *Request) error { return objectingUntil(c).Check(r) }
-func (c muteUntil) Within(Condition) bool  { return false }

@@ -22,9 +22,9 @@ func (e *Explanation) Keys() []string {
 	return keys
 }
 
-// Closest returns the clause that the request came closest to: the first of
-// those that admit it earliest, or, if none is known to, of those with the
-// fewest objections. It is nil if there are no clauses.
+// Closest returns the first clause that admits the request earliest. If no clause is
+// known to, it returns the first one with the fewest objections. It returns nil if there
+// are no clauses.
 func (e *Explanation) Closest() *ClauseExplanation {
 	var closest *ClauseExplanation
 	for i := range e.Clauses {
@@ -47,8 +47,8 @@ func (c *ClauseExplanation) closer(than *ClauseExplanation) bool {
 	return len(c.Objections) < len(than.Objections)
 }
 
-// Untrusted returns a copy for a reader who may hold a stolen token: it names
-// the keys that objected, and neither their values nor an instant.
+// Untrusted returns a copy for a reader who may hold a stolen token. It names the keys
+// that objected, without values and instants.
 func (e *Explanation) Untrusted() *Explanation {
 	u := e.with(func(o Objection) Objection { return Objection{Key: o.Key} })
 	u.Earliest = Unknown()
@@ -58,11 +58,10 @@ func (e *Explanation) Untrusted() *Explanation {
 	return u
 }
 
-// Readable returns a copy for a reader who can read the clauses, because the
-// token that he holds is signed and not encrypted. It leaves out what stands
-// elsewhere: the counters of ancestors, and what look-ups and the embedding
-// program's conditions said. It keeps every instant: the reader would learn it
-// by asking again until then.
+// Readable returns a copy for a reader who can read the clauses, because their token is
+// signed and not encrypted. It leaves out what is not in the clauses: the counters of
+// ancestors, and what look-ups and the embedding program's conditions said. It keeps
+// every instant, because the reader would learn it by asking again until then.
 func (e *Explanation) Readable() *Explanation {
 	return e.with(func(o Objection) Objection {
 		if o.Err = nil; o.Beyond {
@@ -120,8 +119,7 @@ func (e *Explanation) String() string {
 	return text.String()
 }
 
-// String returns the key and, if it is told, what it needs and why that is not
-// known.
+// String returns the key, what it needs, and why that is not known.
 func (o Objection) String() string {
 	if o.Need == "" {
 		return plain(o.Key)

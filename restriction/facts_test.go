@@ -88,6 +88,8 @@ func decide(f *Facts, r *Request) Match {
 	return match
 }
 
+// TestFacts has a row for each reason why a clause admits nothing, and for each kind of
+// look-up.
 func TestFacts(t *testing.T) {
 	own := map[string]Factory{
 		"own":    func([]byte) (Condition, error) { return muteUntil{epoch}, nil },
@@ -150,6 +152,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestFactsLimit shows the limits of each kind of use.
 func TestFactsLimit(t *testing.T) {
 	f := mustCompile(t, List{{UsagesAT: Usages(-3)}, {UsagesOther: Usages(4)}}, Options{}).Facts()
 	for _, test := range []struct {
@@ -168,6 +171,19 @@ func TestFactsLimit(t *testing.T) {
 	}
 }
 
+// TestZeroFactsRefuse shows that facts of no clause deny.
+//
+// proves P2
+func TestZeroFactsRefuse(t *testing.T) {
+	var f Facts
+	n, limited := f.Limit(AT)
+	assert.Zero(t, n)
+	assert.True(t, limited)
+	assert.Equal(t, NoMatch, f.MatchHost("192.0.2.7"))
+	assert.Less(t, f.Last, epoch.Unix())
+}
+
+// TestMatchHost compares entries, with a resolver and without.
 func TestMatchHost(t *testing.T) {
 	for _, test := range []struct {
 		hosts []string
@@ -196,6 +212,7 @@ func TestMatchHost(t *testing.T) {
 	}
 }
 
+// TestTerms shows what a clause says in words.
 func TestTerms(t *testing.T) {
 	list := List{{
 		NotBefore: 1, Expires: 2, Scopes: []string{"a", "b"}, Audiences: []string{"c"}, Hosts: []string{"192.0.2.1"},
@@ -212,7 +229,7 @@ func TestTerms(t *testing.T) {
 	assert.Equal(t, "a", list[0].Scopes[0])
 }
 
-// TestElsewhere shows that a stand-in cannot tell, and that look-ups of o stay.
+// TestElsewhere shows that a stand-in cannot tell, and takes no other look-up's place.
 func TestElsewhere(t *testing.T) {
 	list := List{{Hosts: []string{"a.example.org"}, GeoIPDisallow: []string{"FR"}}}
 	r := Request{Now: epoch, Kind: AT, Address: addr("192.0.2.1")}

@@ -6,47 +6,33 @@ import "bytes"
 type fitting struct {
 	clause
 	source *Clause
-	own    map[string]Condition // of the extra keys that have a factory
 }
 
-// fit prepares every key, also those that the deployment does not support: whether one
-// clause is within another does not depend on that.
-func (f *fitting) fit(c *Clause, factories map[string]Factory, parts []part) {
-	f.source = c
-	f.init(parts)
-	for i, k := range keys {
-		if k.states(c) {
-			f.compileKey(i, c)
-		}
-	}
-	o := Options{Conditions: factories}
-	for i := range c.Extra {
-		if condition, err := o.condition(&c.Extra[i]); err == nil {
-			if f.own == nil {
-				f.own = make(map[string]Condition)
-			}
-			f.own[c.Extra[i].Key] = condition
-		}
-	}
-}
-
+// newFittings prepares every key, also those that the deployment does not support.
+// Whether one clause is within another does not depend on that.
 func newFittings(l List, factories map[string]Factory) []fitting {
-	fittings, parts := make([]fitting, len(l)), make([]part, len(l)*len(keys))
+	all := Options{Conditions: factories}.Elsewhere()
+	fittings := make([]fitting, len(l))
 	for i := range l {
-		fittings[i].fit(&l[i], factories, parts[i*len(keys):(i+1)*len(keys)])
+		fittings[i].source = &l[i]
+		fittings[i].compile(&l[i], &all)
 	}
 	return fittings
 }
 
 // misfits returns the keys in which w is not within p (protocol section 2.6). It stops
-// after most of them; 0 is all.
+// after most of them; 0 is no limit.
 func (w *fitting) misfits(p *fitting, most int) []string {
 	var misfits []string
-	for i, part := range p.parts {
-		if part == nil || w.parts[i] != nil && w.parts[i].within(part) {
+	for _, k := range keys {
+		parent, child := k.part(&p.clause), k.part(&w.clause)
+		if parent == nil {
+			parent, child = p.find(k.name()), w.find(k.name())
+		}
+		if parent == nil || child != nil && child.within(parent) {
 			continue
 		}
-		if misfits = append(misfits, keys[i].name()); len(misfits) == most {
+		if misfits = append(misfits, k.name()); len(misfits) == most {
 			return misfits
 		}
 	}
@@ -67,5 +53,9 @@ func (w *fitting) fits(p *fitting) bool { return w.misfits(p, 1) == nil }
 // condition that is within p's.
 func (w *fitting) extraWithin(p *fitting, extra *Extra) bool {
 	value, ok := w.source.extra(extra.Key)
-	return ok && (bytes.Equal(value, extra.Value) || implies(w.own[extra.Key], p.own[extra.Key]))
+	if ok && bytes.Equal(value, extra.Value) {
+		return true
+	}
+	parent, child := p.find(extra.Key), w.find(extra.Key)
+	return parent != nil && child != nil && child.within(parent)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzClauseJSON: what parses encodes to a fixed point, keeps the bytes of
-// unknown values, and is never unrestricted by accident.
+// FuzzClauseJSON shows that a list that was read is written the same way each time, keeps
+// the bytes of unknown values, and is never unrestricted by accident.
 //
 // proves P2
 func FuzzClauseJSON(f *testing.F) {
@@ -74,7 +74,7 @@ func isEmptyArray(data []byte) bool {
 	return value.Compact() == nil && string(value) == "[]"
 }
 
-// FuzzRequest: what a request asks for is valid, and encodes.
+// FuzzRequest shows that a list that a request asks for is valid and can be written.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{
 		`[{"exp":"+1d12h"}]`, `[{"nbf":"+5","exp":"2036-07-01 12:30"}]`, `[{},{"hosts":["this"]}]`, `[{"exp":"+1y2w3d4h5m6s7ms8us9ns"}]`,
@@ -103,8 +103,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzHostPattern: an entry that is accepted has one normal form, covers itself,
-// and what it covers it matches.
+// FuzzHostPattern shows that an entry has one normal form, covers itself, and matches
+// what it covers.
 func FuzzHostPattern(f *testing.F) {
 	for _, seed := range []struct{ entry, other, name, address string }{
 		{"*.example.org", "a.example.org", "b.a.example.org", "192.0.2.1"},

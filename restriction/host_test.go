@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
-// TestD18_Hosts: blocks are normalised, /0 works, names are compared in lower
-// case, a pattern needs "*.", and malformed entries are refused.
+// TestD18_Hosts shows that blocks are normalised, /0 works, names are compared in lower
+// case, a pattern needs "*.", and malformed entries are an error.
 func TestD18_Hosts(t *testing.T) {
 	for entry, want := range map[string]string{
 		"192.0.2.1":                     "192.0.2.1/32",
@@ -85,6 +87,7 @@ func TestHostMatching(t *testing.T) {
 	}
 }
 
+// TestHostNameMatching compares names with names and patterns.
 func TestHostNameMatching(t *testing.T) {
 	for _, test := range []struct {
 		entry, name string
@@ -100,9 +103,7 @@ func TestHostNameMatching(t *testing.T) {
 		{"192.0.2.1", "a", false},
 	} {
 		h, err := parseHost(test.entry)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if got := h.matchesName(test.name); got != test.want {
 			t.Errorf("%s, %s: got %v", test.entry, test.name, got)
 		}
@@ -112,6 +113,7 @@ func TestHostNameMatching(t *testing.T) {
 	}
 }
 
+// TestHostCovers shows which entry covers which, in both functions that compare them.
 func TestHostCovers(t *testing.T) {
 	for _, test := range []struct {
 		parent, child string
@@ -138,13 +140,9 @@ func TestHostCovers(t *testing.T) {
 		{"0.0.0.0/0", "example.org", false},
 	} {
 		parent, err := parseHost(test.parent)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		child, err := parseHost(test.child)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		got := parent.coversName(child)
 		if parent.block.IsValid() && child.block.IsValid() {
 			inner, outer := newBlock(child.block), newBlock(parent.block)

@@ -2,8 +2,8 @@ package restriction
 
 import "reflect"
 
-// implies reports whether it is certain that parent admits whatever child
-// admits. It takes composites apart and leaves the rest to child's own Within.
+// implies reports whether it is certain that parent admits whatever child admits. It
+// takes composites apart and asks child's own Within about the rest.
 func implies(child, parent Condition) bool {
 	child, parent = bare(child), bare(parent)
 	if child == nil || parent == nil {
@@ -22,9 +22,8 @@ func implies(child, parent Condition) bool {
 	case all:
 		return some(c.parts, func(part Condition) bool { return implies(part, parent) })
 	case not:
-		// That d admits no more than c does not prove that "not c" admits no
-		// more than "not d": d may be unable to tell where c objects. So only
-		// the same condition will do.
+		// Even if d admits no more than c, "not c" may admit more than "not d": d may be
+		// unable to tell where c objects. So only the same condition will do.
 		p, ok := parent.(not)
 		return ok && c.part != nil && reflect.DeepEqual(bare(c.part), bare(p.part))
 	}

@@ -1,14 +1,12 @@
 package restriction
 
 import (
-	"cmp"
 	"errors"
-	"slices"
 	"time"
 )
 
-// key is all that this package knows about one key of a clause. Each key has a file of its
-// own, and the rest of the package loops over [keys].
+// key is all that this package knows about one key of a clause. Each key has a file of
+// its own, and the rest of the package loops over [keys].
 type key interface {
 	// name is the key on the wire. alias is an older name, read and never written, or "".
 	name() string
@@ -27,41 +25,15 @@ type key interface {
 	supported(o *Options) bool
 	check(c *Clause, o *Options) error // reports a value that o cannot evaluate
 
-	// compile returns the part that judges requests. A key of a compared rank also
-	// fills its field of to.
+	// compile prepares the value for requests. It fills a field of to and returns nil,
+	// or it returns a part of its own.
 	compile(c *Clause, to *clause) part
-	rank() rank
+	part(c *clause) part // the field of c that compile fills, or nil
 }
 
 // keys are the keys that this package defines, in the order in which they are written.
 var keys = []key{
 	keyNBF, keyEXP, keyScope, keyAudience, keyHosts, keyCountries, keyNotCountries, keyUsagesAT, keyUsagesOther,
-}
-
-// rank orders the parts of a clause. What costs less is asked and explained first.
-type rank uint8
-
-const (
-	rankTime rank = iota
-	rankCount
-	rankWords
-	rankHosts // the last rank that clause.admits compares directly
-	rankOther
-)
-
-// compared reports whether clause.admits compares parts of this rank directly.
-func (r rank) compared() bool { return r <= rankHosts }
-
-// ranked are the indices of keys in the order of their ranks.
-var ranked = rankKeys()
-
-func rankKeys() []int {
-	order := make([]int, len(keys))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(keys[a].rank(), keys[b].rank()) })
-	return order
 }
 
 // part judges requests by one key of a compiled clause. It never changes.
@@ -82,7 +54,7 @@ type part interface {
 // hopelessPart is a part that may admit nothing, whatever the request.
 type hopelessPart interface {
 	part
-	hopeless(o *Options) error
+	hopeless(o *Options) *ClauseError // nil if it may admit something
 }
 
 // keyNames has the index in keys of each name and alias.
@@ -105,8 +77,8 @@ func isKnown(name string) bool {
 	return known
 }
 
-// lasting is the result of first for a part to which time makes no difference. err says why
-// it may be wrong not to admit.
+// lasting is the result of first for a part to which time makes no difference. err says
+// why it may be wrong not to admit.
 func lasting(admits bool, err error, t time.Time) Earliest {
 	switch {
 	case admits:

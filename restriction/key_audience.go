@@ -10,7 +10,7 @@ import (
 const KeyAudience = "audience"
 
 var keyAudience = &wordsKey{
-	listKey{anyKey{KeyAudience, rankWords}, func(c *Clause) *[]string { return &c.Audiences }, checkAudience, "audiences"},
+	listKey{anyKey{KeyAudience}, func(c *Clause) *[]string { return &c.Audiences }, checkAudience, "audiences"},
 	func(c *clause) *words { return &c.audiences },
 	func(r *Request) []string { return r.Audiences },
 }

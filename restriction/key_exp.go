@@ -1,18 +1,12 @@
 package restriction
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // KeyExpires is the last second in which a clause admits (protocol section 2.1).
 const KeyExpires = "exp"
 
-// ErrPast reports a clause that has already expired. It is an [ErrInvalid].
-var ErrPast = fmt.Errorf("%w: the clause has already expired", ErrInvalid)
-
 var keyEXP = &expires{timeKey{
-	anyKey{KeyExpires, rankTime},
+	anyKey{KeyExpires},
 	func(c *Clause) *int64 { return &c.Expires },
 }}
 
@@ -30,13 +24,15 @@ func (c *Clause) expired(now time.Time) error {
 	if c.Expires == 0 || c.Expires >= now.Unix() {
 		return nil
 	}
-	return &ClauseError{Key: KeyExpires, Err: fmt.Errorf("%w at %s", ErrPast, instant(c.Expires))}
+	return &ClauseError{Key: KeyExpires, Err: badValue(ErrPast, "%s is in the past; choose a later time", instant(c.Expires))}
 }
 
 func (k *expires) compile(c *Clause, to *clause) part {
 	to.until = end(c.Expires)
-	return &to.until
+	return nil
 }
+
+func (k *expires) part(c *clause) part { return &c.until }
 
 // end is the part of exp: the last second, in Unix time.
 type end int64

@@ -13,10 +13,10 @@ const (
 
 var (
 	keyCountries = &geoIP{listKey{
-		anyKey{KeyGeoIPAllow, rankOther}, func(c *Clause) *[]string { return &c.GeoIPAllow }, checkCountry, "countries",
+		anyKey{KeyGeoIPAllow}, func(c *Clause) *[]string { return &c.GeoIPAllow }, checkCountry, "countries",
 	}}
 	keyNotCountries = &geoIP{listKey{
-		anyKey{KeyGeoIPDisallow, rankOther}, func(c *Clause) *[]string { return &c.GeoIPDisallow }, checkCountry, "countries other than",
+		anyKey{KeyGeoIPDisallow}, func(c *Clause) *[]string { return &c.GeoIPDisallow }, checkCountry, "countries other than",
 	}}
 )
 
@@ -76,12 +76,12 @@ func (a *allowed) within(parent part) bool {
 	return a.list.within(p.list) || slices.Equal(a.entries, p.entries)
 }
 
-func (a *allowed) hopeless(*Options) error {
+func (a *allowed) hopeless(*Options) *ClauseError {
 	switch {
 	case len(a.list) == 0:
-		return badValue(ErrInvalid, "no entry is a country code of two letters")
+		return &ClauseError{Key: KeyGeoIPAllow, Err: badValue(ErrInvalid, "no entry is a country code of two letters")}
 	case a.list.within(a.denied):
-		return badValue(ErrInvalid, "%s excludes every country", KeyGeoIPDisallow)
+		return &ClauseError{Key: KeyGeoIPAllow, Err: badValue(ErrInvalid, "%s excludes every country", KeyGeoIPDisallow)}
 	}
 	return nil
 }

@@ -1,22 +1,21 @@
 package restriction
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 )
 
-// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its older
-// name, which is read and never written.
+// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its
+// older name, which is read and never written.
 const (
 	KeyHosts = "hosts"
 	KeyIP    = "ip"
 )
 
 var keyHosts = &hosts{listKey{
-	anyKey{KeyHosts, rankHosts}, func(c *Clause) *[]string { return &c.Hosts }, checkHost, "hosts",
+	anyKey{KeyHosts}, func(c *Clause) *[]string { return &c.Hosts }, checkHost, "hosts",
 }}
 
 type hosts struct{ listKey }
@@ -35,7 +34,7 @@ func (k *hosts) check(c *Clause, o *Options) error {
 	}
 	for _, entry := range c.Hosts {
 		if h, err := parseHost(entry); err == nil && h.isName() {
-			return fmt.Errorf("%w: %q: %w", ErrUnsupported, clip(entry), errNoResolver)
+			return because(ErrUnsupported, errNoResolver)
 		}
 	}
 	return nil
@@ -59,8 +58,10 @@ func (k *hosts) compile(c *Clause, to *clause) part {
 	if p.names != nil {
 		to.looksUp(KeyHosts)
 	}
-	return p
+	return nil
 }
+
+func (k *hosts) part(c *clause) part { return &c.hosts }
 
 // places is the part of hosts. The zero places limit nothing.
 type places struct {
@@ -124,10 +125,13 @@ func (p *places) first(q query, t time.Time) Earliest {
 	return lasting(p.allows(&q), p.err(&q), t)
 }
 
-// within reports whether each entry is covered by one of the parent's. Only the same entry
-// covers a malformed one.
+// within reports whether each entry is covered by one of the parent's. Only the same
+// entry covers a malformed one.
 func (p *places) within(parent part) bool {
 	other := parent.(*places)
+	if !p.limited || !other.limited {
+		return !other.limited
+	}
 	for i := range p.blocks {
 		if !p.blocks[i].withinAny(other.blocks) {
 			return false
@@ -141,11 +145,11 @@ func (p *places) coversName(name host) bool {
 	return slices.ContainsFunc(p.names, func(h host) bool { return h.coversName(name) })
 }
 
-func (p *places) hopeless(o *Options) error {
-	if len(p.blocks) > 0 || len(p.names) > 0 && o.Resolver != nil {
+func (p *places) hopeless(o *Options) *ClauseError {
+	if !p.limited || len(p.blocks) > 0 || len(p.names) > 0 && o.Resolver != nil {
 		return nil
 	}
-	return badValue(ErrInvalid, "no entry that an address can match")
+	return &ClauseError{Key: KeyHosts, Err: badValue(ErrInvalid, "no entry that an address can match")}
 }
 
 // match says whether uses from an entry are admitted, if names are looked up or not.

@@ -6,7 +6,7 @@ import "time"
 const KeyNotBefore = "nbf"
 
 var keyNBF = &notBefore{timeKey{
-	anyKey{KeyNotBefore, rankTime},
+	anyKey{KeyNotBefore},
 	func(c *Clause) *int64 { return &c.NotBefore },
 }}
 
@@ -14,8 +14,10 @@ type notBefore struct{ timeKey }
 
 func (k *notBefore) compile(c *Clause, to *clause) part {
 	to.from = start(c.NotBefore)
-	return &to.from
+	return nil
 }
+
+func (k *notBefore) part(c *clause) part { return &c.from }
 
 // start is the part of nbf: the first second, in Unix time.
 type start int64

@@ -6,7 +6,7 @@ import "strings"
 const KeyScope = "scope"
 
 var keyScope = &scopes{wordsKey{
-	listKey{anyKey{KeyScope, rankWords}, func(c *Clause) *[]string { return &c.Scopes }, checkScope, "scopes"},
+	listKey{anyKey{KeyScope}, func(c *Clause) *[]string { return &c.Scopes }, checkScope, "scopes"},
 	func(c *clause) *words { return &c.scopes },
 	func(r *Request) []string { return r.Scopes },
 }}
@@ -29,8 +29,6 @@ func (k *scopes) write(e *encoder, c *Clause) {
 	e.words(KeyScope, c.Scopes)
 }
 
-func (k *scopes) compile(c *Clause, to *clause) part { return k.compileWords(c, to) }
-
 // checkScope accepts a scope-token of RFC 6749, section 3.3.
 func checkScope(scope string) error {
 	if scope == "" {
@@ -38,7 +36,7 @@ func checkScope(scope string) error {
 	}
 	for i := range len(scope) {
 		if c := scope[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return badValue(ErrInvalid, "%q holds a character that RFC 6749 does not allow in a scope", clip(scope))
+			return badValue(ErrInvalid, "%q holds a character that a scope must not have (RFC 6749, section 3.3)", clip(scope))
 		}
 	}
 	return nil

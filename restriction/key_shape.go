@@ -5,14 +5,11 @@ import "slices"
 // The shapes of a value. They do for a key what follows from the shape alone.
 
 // anyKey is the base of all shapes.
-type anyKey struct {
-	wire    string
-	ranking rank
-}
+type anyKey struct{ wire string }
 
 func (k *anyKey) name() string                  { return k.wire }
 func (k *anyKey) alias() string                 { return "" }
-func (k *anyKey) rank() rank                    { return k.ranking }
+func (k *anyKey) part(*clause) part             { return nil }
 func (k *anyKey) supported(*Options) bool       { return true }
 func (k *anyKey) check(*Clause, *Options) error { return nil }
 func (k *anyKey) term(*Clause) Term             { return Term{Key: k.wire} }
@@ -41,7 +38,7 @@ func (k *timeKey) validate(c *Clause) error {
 	case seconds < 0:
 		return badValue(ErrInvalid, "%d is negative; times are seconds since 1970", seconds)
 	case seconds > lastInstant:
-		return badValue(ErrInvalid, "%d is after the year 9999", seconds)
+		return badValue(ErrInvalid, "%d lies beyond the year 9999", seconds)
 	}
 	return nil
 }

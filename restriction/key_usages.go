@@ -13,26 +13,27 @@ const (
 
 var (
 	keyUsagesAT = &usages{
-		countKey{anyKey{KeyUsagesAT, rankCount}, func(c *Clause) **int64 { return &c.UsagesAT }},
+		countKey{anyKey{KeyUsagesAT}, func(c *Clause) **int64 { return &c.UsagesAT }},
 		AT, func(c *clause) *budget { return &c.at },
 	}
 	keyUsagesOther = &usages{
-		countKey{anyKey{KeyUsagesOther, rankCount}, func(c *Clause) **int64 { return &c.UsagesOther }},
+		countKey{anyKey{KeyUsagesOther}, func(c *Clause) **int64 { return &c.UsagesOther }},
 		Other, func(c *clause) *budget { return &c.other },
 	}
 )
 
 type usages struct {
 	countKey
-	kind Kind
-	part func(*clause) *budget
+	kind   Kind
+	budget func(*clause) *budget
 }
 
 func (k *usages) compile(c *Clause, to *clause) part {
-	b := k.part(to)
-	*b = budget{k.kind, **k.field(c)}
-	return b
+	*k.budget(to) = budget{k.kind, **k.field(c)}
+	return nil
 }
+
+func (k *usages) part(c *clause) part { return k.budget(c) }
 
 // limitKey returns the key of the limit on uses of a kind.
 func limitKey(k Kind) string {

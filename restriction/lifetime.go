@@ -6,10 +6,9 @@ import (
 )
 
 // Bounds returns the nbf and exp of a token that is created at now with these
-// restrictions, in Unix seconds (protocol section 1.4). Expires is the largest
-// exp if every clause has one, and otherwise 0: the token does not expire.
-// NotBefore is the smallest nbf if every clause has one and it lies in the
-// future, and otherwise now.
+// restrictions, in Unix seconds (protocol section 1.4). If every clause expires, expires
+// is the latest exp. Otherwise it is 0, and the token does not expire. If every clause
+// begins in the future, notBefore is the first nbf. Otherwise it is now.
 func (l List) Bounds(now time.Time) (notBefore, expires int64) {
 	notBefore = now.Unix()
 	if len(l) == 0 {
@@ -28,24 +27,24 @@ func (l List) Bounds(now time.Time) (notBefore, expires int64) {
 	return max(notBefore, first), last
 }
 
-// LimitLifetime returns a copy of l that admits nothing after now+most: every
-// clause ends then, or earlier if it did; a list without clauses gets one.
-// Changed reports whether anything had to be done. A clause that begins later
-// is dropped; if no other remains, the error is [ErrNothingLeft]. A most of 0
-// or less is no limit (protocol section 2.8).
+// LimitLifetime returns a copy of l that admits nothing after now+most. Every clause
+// expires then or earlier, and a list without clauses gets one. A clause that begins
+// later is dropped. If none remains, the error is [ErrNothingLeft]. changed reports
+// whether anything had to be done. A most of 0 or less is no limit (protocol section
+// 2.8).
 //
-// An issuer applies it to a root's restrictions. For a child, apply
-// [Narrowed.LimitLifetime] to the result of [Narrow], not to what is wanted:
-// otherwise a clause that was added here would stand in the way (protocol
-// section 10.2, D22).
+// An issuer limits the restrictions of a root. For a child it calls
+// [Narrowed.LimitLifetime] on the result of [Narrow]. To limit what is wanted would be
+// wrong: a clause that was added here would not fit the parent (protocol section 10.2,
+// D22).
 func (l List) LimitLifetime(now time.Time, most time.Duration) (limited List, changed bool, err error) {
 	n := Narrowed{List: l}
 	n, changed, err = n.LimitLifetime(now, most)
 	return n.List, changed, err
 }
 
-// LimitLifetime is [List.LimitLifetime] for the restrictions of a child. Each
-// clause draws on the parent's clause that it drew on before.
+// LimitLifetime does for a child what [List.LimitLifetime] does. Each clause draws on the
+// parent's clause that it drew on before.
 func (n Narrowed) LimitLifetime(now time.Time, most time.Duration) (limited Narrowed, changed bool, err error) {
 	limited = n
 	if most <= 0 {

@@ -1,7 +1,7 @@
 package restriction
 
-// Limits of what is read and written. They are checked in one pass over the
-// text, without allocation, before anything is decoded.
+// Limits of what is read and written. One pass over the text checks them, without
+// allocation, before anything is decoded.
 const (
 	MaxBytes   = 1 << 20 // JSON text of a list, in bytes
 	MaxClauses = 1024    // clauses in a list
@@ -12,8 +12,9 @@ const (
 	MaxDepth   = 16      // levels of nesting, the list itself being the first
 )
 
-// checkLimits looks for the first limit that data exceeds. It does not check
-// that data is JSON: of malformed text it says nothing, or names a limit.
+// checkLimits returns the number of clauses in data, or the first limit that data
+// exceeds. It does not check that data is JSON: the answer for malformed text means
+// nothing.
 func checkLimits(data []byte) (clauses int, err error) {
 	if len(data) > MaxBytes {
 		return 0, &LimitError{"bytes", MaxBytes}
@@ -55,8 +56,7 @@ func checkLimits(data []byte) (clauses int, err error) {
 	return commas[1] + 1, nil
 }
 
-// checkCommas compares the elements before and after so many commas with the
-// limit of their level.
+// checkCommas compares the number of elements with the limit of their level.
 func checkCommas(depth, commas int) error {
 	elements := commas + 1
 	switch {
@@ -70,8 +70,8 @@ func checkCommas(depth, commas int) error {
 	return nil
 }
 
-// skipString returns the index of the quote that ends the string which begins
-// at i, or len(data), and the number of spaces before it.
+// skipString returns the index of the quote that ends the string which begins at i, or
+// len(data), and the number of spaces before it.
 func skipString(data []byte, i int) (end, spaces int) {
 	for ; i < len(data); i++ {
 		switch data[i] {

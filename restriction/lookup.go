@@ -10,22 +10,21 @@ import (
 	"time"
 )
 
-// Resolver answers the two questions behind a host name in a clause. A
-// [net.Resolver] is one; [CacheResolver] bounds how often it is asked. It must
-// be safe for concurrent use.
+// Resolver answers the two questions behind a host name in a clause. [net.Resolver] is
+// one, and [CacheResolver] bounds how often it is asked. It must be safe for concurrent
+// use.
 type Resolver interface {
 	// LookupAddr returns the names of an address.
 	LookupAddr(ctx context.Context, addr string) ([]string, error)
-	// LookupNetIP returns the addresses of a name; network is "ip", the name
-	// ends with a dot.
+	// LookupNetIP returns the addresses of a name. network is "ip", and the name ends
+	// with a dot.
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Locator says in which country an address is. It must be safe for concurrent
-// use.
+// Locator says in which country an address is. It must be safe for concurrent use.
 type Locator interface {
-	// Country returns the ISO 3166-1 alpha-2 code of the country, in any case,
-	// or "" if it is not known.
+	// Country returns the ISO 3166-1 alpha-2 code of the country, in any case, or "" if
+	// it is not known.
 	Country(ctx context.Context, addr netip.Addr) (string, error)
 }
 
@@ -56,16 +55,14 @@ var (
 	errNoCountry   = errors.New("the country is unknown")
 )
 
-// Prepare looks up what the policy needs to know about the address of r and
-// that it cannot compute: names, if an address is restricted by host names, and
-// the country. For a policy that needs neither it does nothing. It must be
-// called before [Policy.Evaluate] for a policy of which [Policy.NeedsLookup]
-// is true; otherwise clauses with names and countries do not admit.
+// Prepare looks up what the policy needs to know about the address of r. This is its
+// names, if a clause has host names, and its country, if a clause has countries. Prepare
+// does nothing for other policies. Call it before [Policy.Evaluate] if
+// [Policy.NeedsLookup] is true. Otherwise clauses with names and countries do not admit.
 //
-// What cannot be found out, or not in time, is no error here: it becomes an
-// objection of the clauses that depend on it. Names are confirmed: an address
-// has a name if its reverse entry states the name and the name resolves to the
-// address.
+// A look-up that fails or takes too long is no error here. It becomes an objection of the
+// clauses that depend on it. Names are confirmed: an address has a name if its reverse
+// entry states the name, and the name resolves to the address.
 func (p *Policy) Prepare(ctx context.Context, r *Request) {
 	if !p.NeedsLookup() {
 		return
@@ -92,14 +89,14 @@ func (p *Policy) NeedsLookup() bool {
 	return p != nil && (p.names || p.countries)
 }
 
-// Decide is [Policy.Prepare] and [Policy.Evaluate] in one call.
+// Decide calls [Policy.Prepare] and [Policy.Evaluate].
 func (p *Policy) Decide(ctx context.Context, r *Request) Decision {
 	p.Prepare(ctx, r)
 	return p.Evaluate(r)
 }
 
-// locate returns the country of an address. Private and loopback addresses are
-// where the deployment is.
+// locate returns the country of an address. Private, loopback and link-local addresses
+// are where the deployment is.
 func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	if addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() {
 		if p.home == (country{}) {
@@ -120,8 +117,7 @@ func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	return country{}, errNoCountry
 }
 
-// dependsOnName reports whether some clause with host names is not satisfied by
-// the address alone.
+// dependsOnName reports whether the address alone leaves a clause with host names open.
 func (p *Policy) dependsOnName(from point) bool {
 	for i := range p.clauses {
 		if hosts := &p.clauses[i].hosts; len(hosts.names) > 0 && !hosts.hasAddress(from) {
@@ -131,7 +127,7 @@ func (p *Policy) dependsOnName(from point) bool {
 	return false
 }
 
-// wantsName reports whether any clause asks for the name.
+// wantsName reports whether a clause has the name.
 func (p *Policy) wantsName(name string) bool {
 	for i := range p.clauses {
 		if p.clauses[i].hosts.wantsName(name) {
@@ -141,8 +137,7 @@ func (p *Policy) wantsName(name string) bool {
 	return false
 }
 
-// confirmedNames returns the names of an address that the policy asks for and
-// that resolve to the address.
+// confirmedNames returns the names that some clause has and that resolve to the address.
 func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string, error) {
 	resolver := p.options.Resolver
 	if resolver == nil {
@@ -172,7 +167,7 @@ func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string,
 	return confirmed, unsure
 }
 
-// undetermined tells the answer "there is none" from the lack of an answer.
+// undetermined tells "there is none" from the lack of an answer.
 func undetermined(err error) error {
 	if err == nil {
 		return nil

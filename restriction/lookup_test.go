@@ -3,7 +3,6 @@ package restriction
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,59 +11,8 @@ import (
 	"time"
 )
 
-// fakeDNS answers from two maps; a name that is missing does not exist.
-type fakeDNS struct {
-	names map[string][]string // by address
-	addrs map[string][]string // by name, with the dot
-	fail  error               // for every question
-	asked func(question string)
-}
-
-func (f fakeDNS) LookupAddr(ctx context.Context, addr string) ([]string, error) {
-	return f.answer(ctx, f.names, addr)
-}
-
-func (f fakeDNS) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	if network != "ip" {
-		return nil, errors.New("unexpected network " + network)
-	}
-	texts, err := f.answer(ctx, f.addrs, host)
-	addrs := make([]netip.Addr, len(texts))
-	for i, text := range texts {
-		addrs[i] = addr(text)
-	}
-	return addrs, err
-}
-
-func (f fakeDNS) answer(ctx context.Context, from map[string][]string, question string) ([]string, error) {
-	if f.asked != nil {
-		f.asked(question)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if f.fail != nil {
-		return nil, f.fail
-	}
-	if answer, ok := from[question]; ok {
-		return answer, nil
-	}
-	return nil, &net.DNSError{Err: "no such host", Name: question, IsNotFound: true}
-}
-
-// fakeGeo is a Locator; an address that is missing is unknown.
-type fakeGeo map[string]string
-
-func (f fakeGeo) Country(_ context.Context, a netip.Addr) (string, error) {
-	code := f[a.String()]
-	if code == "fail" {
-		return "", errors.New("database is closed")
-	}
-	return code, nil
-}
-
-// TestD16_NamesAreConfirmed: whoever controls a reverse zone does not thereby
-// control the names.
+// TestD16_NamesAreConfirmed shows that control of a reverse zone does not give an address
+// a name.
 //
 // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
@@ -115,6 +63,9 @@ func TestD16_NamesAreConfirmed(t *testing.T) {
 	}
 }
 
+// TestUnresolvableHostsAreRefused evaluates without a resolver, with one that fails, and
+// without an address.
+//
 // proves P2
 func TestUnresolvableHostsAreRefused(t *testing.T) {
 	list := List{{Hosts: []string{"*.example.org"}}}
@@ -168,25 +119,7 @@ func TestUnresolvableHostsAreRefused(t *testing.T) {
 	}
 }
 
-type failingForward struct{ fakeDNS }
-
-func (failingForward) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	return nil, errors.New("forward is down")
-}
-
-// hangingDNS answers when the context ends.
-type hangingDNS struct{}
-
-func (hangingDNS) LookupAddr(ctx context.Context, _ string) ([]string, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-func (hangingDNS) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
+// TestLookupsAreLimitedInTime uses a resolver that never answers.
 func TestLookupsAreLimitedInTime(t *testing.T) {
 	policy := mustCompile(t, List{{Hosts: []string{"a.example.org"}}}, Options{Resolver: hangingDNS{}, LookupTimeout: time.Millisecond})
 	d := policy.Decide(t.Context(), &Request{Now: epoch, Kind: AT, Address: addr("192.0.2.1")})
@@ -195,7 +128,7 @@ func TestLookupsAreLimitedInTime(t *testing.T) {
 	}
 }
 
-// What needs no look-up makes none.
+// TestPrepareAsksOnlyWhatMatters records the questions to the resolver.
 func TestPrepareAsksOnlyWhatMatters(t *testing.T) {
 	var asked []string
 	dns := fakeDNS{
@@ -222,8 +155,8 @@ func TestPrepareAsksOnlyWhatMatters(t *testing.T) {
 	}
 }
 
-// TestD19_Countries: codes in any case; an unknown country satisfies neither an
-// allow list nor a deny list; private addresses are where the deployment is.
+// TestD19_Countries shows that codes may be in any case, that an unknown country
+// satisfies no key, and that private addresses are where the deployment is.
 //
 // proves P2
 func TestD19_Countries(t *testing.T) {
@@ -277,6 +210,7 @@ func TestD19_Countries(t *testing.T) {
 	}
 }
 
+// TestResolverCache counts the questions that reach the resolver.
 func TestResolverCache(t *testing.T) {
 	now := epoch
 	count := map[string]int{}
@@ -339,6 +273,8 @@ func TestResolverCache(t *testing.T) {
 	}
 }
 
+// TestResolverCacheConcurrently asks from many goroutines, with more names than the cache
+// holds.
 func TestResolverCacheConcurrently(t *testing.T) {
 	dns := fakeDNS{names: map[string][]string{"192.0.2.1": {"a."}, "192.0.2.2": {"b."}, "192.0.2.3": {"c."}}}
 	cache := CacheResolver(dns, CacheOptions{Size: 2})

@@ -2,24 +2,21 @@ package restriction
 
 import "slices"
 
-// NarrowOptions says how a child's restrictions are compared with its parent's.
-// The zero value is the safe choice.
+// NarrowOptions says how a child's restrictions are compared with its parent's. The zero
+// value is the safe choice.
 type NarrowOptions struct {
-	// Conditions are the embedding program's own keys; see
-	// [Options.Conditions]. The value of a key without a factory must be the
-	// same, byte by byte, in parent and child.
+	// Conditions are the embedding program's own keys; see [Options.Conditions]. A key
+	// without a factory must have the same value, byte by byte, in parent and child.
 	Conditions map[string]Factory
 
-	// Used is what was spent of the parent's clauses, by index; nil if that is
-	// not known. It has a say only in which of several fitting clauses a
-	// child's clause draws on.
+	// Used is what was spent of the parent's clauses, by index. It is nil if that is not
+	// known. It only decides on which of several fitting clauses a child's clause draws.
 	Used []Usage
 
-	// IndependentBudgets restores protocol section 2.6 to the letter, for
-	// deployments where the uses of a child are not charged to its parent: the
-	// clauses of one request share the budgets of the parent's clauses, each
-	// in turn, and equal clauses are not merged. The result then depends on
-	// the order of the clauses.
+	// IndependentBudgets follows protocol section 2.6 to the letter, for deployments that
+	// do not charge the uses of a child to its parent. The clauses of one request then
+	// share the budgets of the parent's clauses, each in turn, and equal clauses are not
+	// merged. The result depends on the order of the clauses.
 	IndependentBudgets bool
 }
 
@@ -29,19 +26,19 @@ const NoClause = -1
 // Narrowed is the restrictions of a child.
 type Narrowed struct {
 	List List
-	// Draws has, for each clause of List, the index of the parent's clause that
-	// it is within and whose budget it draws on, or NoClause.
+	// Draws has an index for each clause of List: the parent's clause that it is within
+	// and on whose budget it draws, or [NoClause].
 	Draws []int
 	// Dropped are the wanted clauses that were left out, in order.
 	Dropped []Dropped
-	// Inherited is true if List is the parent's: because nothing else was
-	// wanted, or because nothing that was wanted fits.
+	// Inherited is true if List is the parent's. Either nothing else was wanted, or
+	// nothing that was wanted fits.
 	Inherited bool
 }
 
-// OK reports whether the child got what was wanted. Where it did not, a request
-// with error_on_restrictions fails; otherwise the result is used and shown
-// (protocol section 2.6).
+// OK reports whether the child got what was wanted. If not, a request with
+// error_on_restrictions fails, and other requests use and show the result (protocol
+// section 2.6).
 func (n *Narrowed) OK() bool { return len(n.Dropped) == 0 }
 
 // Dropped is a wanted clause that is within no clause of the parent.
@@ -51,12 +48,11 @@ type Dropped struct {
 	Keys    []string // those keys
 }
 
-// Within reports whether child admits nothing that parent refuses, clause by
-// clause: each clause of child is within one of parent's. Without factories,
-// values of extra keys have to be the same; see [NarrowOptions.Conditions].
+// Within reports whether each clause of child is within one of parent's, so that child
+// admits nothing that parent refuses. factories are as in [NarrowOptions].Conditions.
 //
-// The rules are those of protocol section 2.6, except that names and addresses
-// do not cover each other: the DNS may change. What cannot be proven is not
+// The rules are those of protocol section 2.6, with one exception: names and addresses do
+// not cover each other, because the DNS may change. Whatever cannot be proven is not
 // within.
 func Within(child, parent List, factories map[string]Factory) bool {
 	if len(parent) == 0 {
@@ -83,15 +79,17 @@ func (w *fitting) fitsAny(parents []fitting) bool {
 	return false
 }
 
-// Narrow makes the restrictions of a child of a token with those of parent. The
-// result is always within parent and shares no memory with the arguments.
+// Narrow makes the restrictions of a child. The result is always within parent and shares
+// no memory with the arguments.
 //
-// If parent is unrestricted, the child gets what is wanted. If nothing is
-// wanted, or nothing that is wanted fits, it gets all that parent has.
-// Otherwise it gets the wanted clauses that are within some clause of parent,
-// whatever the order of either; equal ones are merged. A clause that fits
-// several draws on the first that has enough budget left for it and for those
-// that draw on it already, or else on the first.
+// If parent is unrestricted, the child gets what is wanted. If nothing is wanted, or
+// nothing wanted fits, it gets all that parent has. Otherwise it gets the wanted clauses
+// that are within some clause of parent, in whatever order either has them. Equal clauses
+// are merged.
+//
+// A clause may fit several of the parent's. It draws on the first one that has enough
+// uses left for it and for all clauses that already draw on it. If none has enough, it
+// draws on the first.
 func Narrow(parent, wanted List, o NarrowOptions) Narrowed {
 	if !o.IndependentBudgets {
 		merged, origin := merge(wanted)
@@ -160,8 +158,8 @@ func newBooks(parent List, o *NarrowOptions) *books {
 	return b
 }
 
-// draw finds the parent's clause for w and takes w's budget from it, or says
-// why there is none.
+// draw finds the parent's clause for w and takes w's budget from it, or says why there is
+// none.
 func (b *books) draw(w *fitting) (int, *Dropped) {
 	chosen := NoClause
 	for i := range b.parents {
@@ -199,7 +197,7 @@ func (b *books) dropped(w *fitting) *Dropped {
 // limits is how many uses a clause has, by kind.
 type limits struct{ at, other int64 }
 
-// cover reports whether l has enough for w. No limit is not covered by a limit.
+// cover reports whether l has enough for w. A limit does not cover the lack of one.
 func (l limits) cover(w limits) bool { return w.at <= l.at && w.other <= l.other }
 
 // minus takes from what is limited on both sides.
@@ -214,9 +212,9 @@ func subtract(left, amount int64) int64 {
 	return max(left-max(amount, 0), 0)
 }
 
-// Merge returns a copy of l in which equal clauses are one, at the first place.
-// An issuer merges what it is about to put into a token, so that the budget of
-// a clause counts once however often it was given.
+// Merge returns a copy of l in which equal clauses are one, at the first place. An issuer
+// merges the list that it puts into a token. The budget of a clause then counts once,
+// however often it was given.
 func Merge(l List) List {
 	merged, _ := merge(l)
 	return merged

@@ -4,11 +4,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
-// TestChildNeverAdmitsWhatItsParentRefuses compares the proof with the
-// evaluation.
+// TestChildNeverAdmitsWhatItsParentRefuses compares the proof with the evaluation.
 //
 // proves P1
 func TestChildNeverAdmitsWhatItsParentRefuses(t *testing.T) {
@@ -24,7 +24,7 @@ func TestChildNeverAdmitsWhatItsParentRefuses(t *testing.T) {
 			return
 		}
 		within++
-		childPolicy, parentPolicy := mustCompileRapid(t, List{child}), mustCompileRapid(t, List{parent})
+		childPolicy, parentPolicy := mustCompile(t, List{child}, worldOptions()), mustCompile(t, List{parent}, worldOptions())
 		for range 10 {
 			r := drawRequest(t)
 			if d := childPolicy.Decide(t.Context(), &r); !d.Admitted() {
@@ -42,8 +42,9 @@ func TestChildNeverAdmitsWhatItsParentRefuses(t *testing.T) {
 	}
 }
 
-// TestNarrowNeverWidens: the result of Narrow is within the parent, clause by
-// clause where it says so, and no request gets through that the parent refuses.
+// TestNarrowNeverWidens shows that each clause of the result is within the parent's
+// clause on which it draws, and that the parent admits each request that the result
+// admits.
 //
 // proves P1
 func TestNarrowNeverWidens(t *testing.T) {
@@ -76,7 +77,7 @@ func TestNarrowNeverWidens(t *testing.T) {
 		if len(parent) == 0 {
 			return
 		}
-		child, elder := mustCompileRapid(t, n.List), mustCompileRapid(t, parent)
+		child, elder := mustCompile(t, n.List, worldOptions()), mustCompile(t, parent, worldOptions())
 		for range 5 {
 			r := drawRequest(t)
 			again := r
@@ -89,8 +90,7 @@ func TestNarrowNeverWidens(t *testing.T) {
 	})
 }
 
-// TestNarrowDoesNotDependOnOrder: which clauses a child gets is the same
-// whatever the order of its clauses and its parent's.
+// TestNarrowDoesNotDependOnOrder shuffles the clauses of the child and of the parent.
 func TestNarrowDoesNotDependOnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parent, wanted := drawFamily(t)
@@ -112,7 +112,7 @@ func TestNarrowDoesNotDependOnOrder(t *testing.T) {
 	})
 }
 
-// TestNarrowIsStable: what was narrowed fits, and is kept as it is.
+// TestNarrowIsStable narrows a result again and gets the same.
 func TestNarrowIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		parent, wanted := drawFamily(t)
@@ -129,7 +129,8 @@ func TestNarrowIsStable(t *testing.T) {
 	})
 }
 
-// drawFamily draws a parent's clauses and wanted ones, most of them variations.
+// drawFamily draws a parent's clauses and wanted ones. Most of the wanted ones are
+// variations of the parent's.
 func drawFamily(t *rapid.T) (parent, wanted List) {
 	parent = drawClauses(t, "parent", 0, true)
 	for range rapid.IntRange(0, 3).Draw(t, "wanted") {
@@ -142,16 +143,8 @@ func drawFamily(t *rapid.T) (parent, wanted List) {
 	return parent, wanted
 }
 
-func mustCompileRapid(t *rapid.T, list List) *Policy {
-	p, err := Compile(list, worldOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// TestConditionsImply compares the proof for conditions alone with what they
-// answer, also where they cannot tell.
+// TestConditionsImply compares the proof for conditions alone with their answers, also
+// where they cannot tell.
 //
 // proves P1
 func TestConditionsImply(t *testing.T) {
@@ -159,13 +152,9 @@ func TestConditionsImply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		make := worldConditions()["own"]
 		child, err := make([]byte(drawExpression(t, 2, true)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		parent, err := make([]byte(drawExpression(t, 2, true)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		switch rapid.IntRange(0, 4).Draw(t, "relation") {
 		case 0:
 			child = All(child, parent)

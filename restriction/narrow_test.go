@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // TestWithinKeys has rows for each key of the table in protocol section 2.6.
@@ -76,6 +78,7 @@ func TestWithinKeys(t *testing.T) {
 	}
 }
 
+// TestWithinLists compares lists of several clauses, and lists without clauses.
 func TestWithinLists(t *testing.T) {
 	a, b := mustParse(t, `[{"scope":"a"}]`), mustParse(t, `[{"scope":"b"}]`)
 	both := append(a.Clone(), b...)
@@ -146,8 +149,8 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// TestNarrowPrefersUnspentBudget: what is already spent of the parent has a say
-// in which clause a child draws on, and in nothing else.
+// TestNarrowPrefersUnspentBudget shows that counters of the parent only choose the clause
+// on which a child draws.
 func TestNarrowPrefersUnspentBudget(t *testing.T) {
 	parent, wanted := mustParse(t, `[{"usages_AT":3},{"usages_AT":2}]`), mustParse(t, `[{"usages_AT":2}]`)
 	for _, test := range []struct {
@@ -161,9 +164,9 @@ func TestNarrowPrefersUnspentBudget(t *testing.T) {
 	}
 }
 
-// TestD24_IndependentBudgets: the option restores the reference server's
-// subtraction, with the example of protocol section 2.6; without it, budgets
-// are inherited and every clause says on which clause it draws.
+// TestD24_IndependentBudgets has the example of protocol section 2.6. The option
+// subtracts budgets as the reference server does. Without it budgets are inherited, and
+// every clause says on which one it draws.
 func TestD24_IndependentBudgets(t *testing.T) {
 	for _, test := range []struct {
 		parent, wanted, list string
@@ -187,7 +190,7 @@ func TestD24_IndependentBudgets(t *testing.T) {
 	}
 }
 
-// TestD21_SilentAdjustmentIsVisible: what was adjusted is in the result.
+// TestD21_SilentAdjustmentIsVisible shows that the result tells what was adjusted.
 func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 	parent := mustParse(t, `[{"exp":9}]`)
 	n := Narrow(parent, mustParse(t, `[{"exp":10}]`), NarrowOptions{})
@@ -200,12 +203,11 @@ func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 	}
 }
 
+// TestMerge shows that equal clauses become one, at the first place.
 func TestMerge(t *testing.T) {
 	list := mustParse(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":2},{"exp":5,"y":2,"x":1},{"usages_AT":3}]`)
 	merged := Merge(list)
-	if got, want := mustEncode(t, merged), `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":3}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	assert.Equal(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":3}]`, mustEncode(t, merged))
 	*merged[0].UsagesAT = 9
 	if *list[0].UsagesAT != 2 {
 		t.Error("the result shares memory")
@@ -215,8 +217,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestNarrowOfLargeLists: each clause is dropped for the one entry that does not
-// fit, which stands last, and the explanation says so.
+// TestNarrowOfLargeLists drops each clause because of its last entry, and names the key.
 func TestNarrowOfLargeLists(t *testing.T) {
 	const clauses, entries = 256, 16
 	hosts := make([]string, entries)
@@ -242,4 +243,17 @@ func TestNarrowOfLargeLists(t *testing.T) {
 			t.Fatalf("got %+v", d)
 		}
 	}
+}
+
+// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that nobody can read from
+// JSON: an extra key with the name of a key of the protocol.
+//
+// proves P1
+func TestWithinIgnoresConditionsUnderKnownKeys(t *testing.T) {
+	factories := map[string]Factory{KeyGeoIPAllow: func([]byte) (Condition, error) { return fixed{}, nil }}
+	known := List{{GeoIPAllow: []string{"DE"}}}
+	extra := List{{Extra: []Extra{{KeyGeoIPAllow, []byte(`["DE"]`)}}}}
+	assert.False(t, Within(extra, known, factories))
+	assert.False(t, Within(known, extra, factories))
+	assert.True(t, Within(extra, extra, factories), "the same bytes")
 }

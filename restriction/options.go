@@ -2,51 +2,46 @@ package restriction
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 )
 
-// Factory makes the condition that a value of an extra key stands for. The
-// value is JSON text that was checked for syntax, and must not be changed. An
-// error means that the value makes no sense: it is refused when a token is
-// issued, and a clause that has it admits nothing.
+// Factory makes the condition that a value of an extra key stands for. The value is JSON
+// text whose syntax was checked, and must not be changed. An error means that the value
+// makes no sense: an issuer refuses it, and a clause that has it admits nothing.
 type Factory func(value []byte) (Condition, error)
 
-// Options is what a deployment can evaluate. The zero value evaluates all keys
-// of the protocol that need no look-up.
+// Options is what a deployment can evaluate. The zero value evaluates all keys of the
+// protocol that need no look-up.
 type Options struct {
-	// Resolver looks up host names. Without one, an address satisfies no host
-	// name, and clauses with host names are refused at issue time.
+	// Resolver looks up host names. Without one, no address satisfies a host name, and
+	// [Options.Check] refuses clauses with host names.
 	Resolver Resolver
 
 	// Locator finds the country of an address. Without one, every country but
-	// PrivateCountry is unknown, and an unknown country satisfies no
-	// key about countries.
+	// PrivateCountry is unknown. An unknown country satisfies no key about countries.
 	Locator Locator
 
-	// PrivateCountry is the ISO 3166-1 alpha-2 code of the country in which
-	// private, loopback and link-local addresses are. "" is unknown.
+	// PrivateCountry is the ISO 3166-1 alpha-2 code of the country of private, loopback
+	// and link-local addresses. "" is unknown.
 	PrivateCountry string
 
-	// LookupTimeout bounds the look-ups for one request; 0 is
-	// DefaultLookupTimeout.
+	// LookupTimeout bounds the look-ups for one request. 0 is [DefaultLookupTimeout].
 	LookupTimeout time.Duration
 
-	// Conditions are the embedding program's own keys. They must not be keys of
-	// the protocol. The map must not be changed while it is in use.
+	// Conditions are the embedding program's own keys. They must not be keys of the
+	// protocol. The map must not be changed while it is in use.
 	Conditions map[string]Factory
 
-	// Disabled are keys of the protocol that the deployment does not support:
-	// refused at issue time; a clause that has one admits nothing (protocol
-	// section 10.2, D25 and D26). Any other key here is an error of [Compile].
+	// Disabled are keys of the protocol that the deployment does not support.
+	// [Options.Check] refuses them, and a clause that has one admits nothing (protocol
+	// section 10.2, D25 and D26). [Compile] returns [ErrInvalid] for any other key here.
 	Disabled []string
 }
 
-// SupportedKeys returns the keys that may be used in a clause, for discovery
-// documents: those of the protocol in its order, then the embedding program's,
-// sorted.
+// SupportedKeys returns the keys that a clause may have, for discovery documents: those
+// of the protocol in its order, then the embedding program's, sorted.
 func (o *Options) SupportedKeys() []string {
 	var names []string
 	for _, k := range keys {
@@ -55,8 +50,8 @@ func (o *Options) SupportedKeys() []string {
 		}
 	}
 	own := make([]string, 0, len(o.Conditions))
-	for key := range o.Conditions {
-		own = append(own, key)
+	for name := range o.Conditions {
+		own = append(own, name)
 	}
 	slices.Sort(own)
 	return append(names, own...)
@@ -67,11 +62,12 @@ func (o *Options) supports(k key) bool {
 	return k.supported(o) && !slices.Contains(o.Disabled, k.name())
 }
 
-// Check reports the first key of l that this deployment cannot evaluate, as a
-// [ClauseError] with [ErrUnsupported], or the first value of an own key that
-// its factory refuses, with [ErrInvalid]. An issuer calls it next to
-// [List.Validate] before it issues a token: to leave out what cannot be
-// evaluated would make the token more powerful than what was asked for.
+// Check reports the first thing in l that this deployment cannot evaluate, as a
+// [*ClauseError]. It is an [ErrUnsupported] for a key, and an [ErrInvalid] for a value
+// that a factory refuses.
+//
+// An issuer calls Check and [List.Validate] before it issues a token. It must not leave
+// out what it cannot evaluate: the token would be more powerful than what was asked for.
 func (o *Options) Check(l List) error {
 	for i := range l {
 		if err := o.check(&l[i]); err != nil {
@@ -104,12 +100,12 @@ func (o *Options) check(c *Clause) error {
 // condition makes the condition of an extra key.
 func (o *Options) condition(extra *Extra) (Condition, error) {
 	factory := o.Conditions[extra.Key]
-	if factory == nil {
+	if factory == nil || isKnown(extra.Key) {
 		return nil, ErrUnsupported
 	}
 	condition, err := factory(extra.Value)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, because(ErrInvalid, err)
 	}
 	if condition == nil {
 		return nil, badValue(ErrInvalid, "its factory made no condition")
@@ -117,9 +113,9 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 	return condition, nil
 }
 
-// Elsewhere returns options for a forecast of what another deployment decides, if nobody
-// knows its look-ups. Look-ups that o lacks get stand-ins that answer [ErrUndetermined],
-// so keys that depend on them are supported and count as [Facts.Lookups].
+// Elsewhere returns options for a forecast of what another deployment decides, if its
+// look-ups are not known. A stand-in that returns [ErrUndetermined] takes the place of
+// each look-up that o lacks, so keys that depend on look-ups are supported.
 func (o Options) Elsewhere() Options {
 	if o.Resolver == nil {
 		o.Resolver = elsewhere{}
@@ -130,7 +126,7 @@ func (o Options) Elsewhere() Options {
 	return o
 }
 
-// elsewhere is a look-up that another deployment makes.
+// elsewhere stands in for a look-up of another deployment.
 type elsewhere struct{}
 
 func (elsewhere) LookupAddr(context.Context, string) ([]string, error) { return nil, ErrUndetermined }

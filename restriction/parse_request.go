@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// RequestOptions says how the forms that only requests may use are understood.
+// RequestOptions says how to read the forms that only requests may use.
 type RequestOptions struct {
-	// Now is the time to which "+1d12h" is relative, and before which no
-	// clause may end. If it is zero, relative and local times are refused.
+	// Now is the time to which "+1d12h" is relative, and before which no clause may
+	// expire. If it is zero, relative and local times are an [ErrSyntax].
 	Now time.Time
 
-	// Address replaces the host "this". If it is not valid, "this" is refused.
+	// Address replaces the host "this". If it is not valid, "this" is an [ErrInvalid].
 	Address netip.Addr
 
-	// Location is that of local times; nil is UTC.
+	// Location is the time zone of local times. nil is UTC.
 	Location *time.Location
 }
 
-// ParseRequest reads the restrictions of a request. It is as strict as [Parse],
-// with these differences:
+// ParseRequest reads the restrictions of a request. It is as strict as [Parse] and
+// returns the same errors, with these differences:
 //
-//   - A time may be a string: integer seconds, "+N" seconds from now, "+1d12h"
-//     with the units ns, us, ms, s, m, h, d, w and y, or a local time
-//     "2006-01-02 15:04" (protocol section 2.2). Parts of a second are dropped.
+//   - A time may be a string: integer seconds, "+N" seconds from now, "+1d12h" with
+//     the units ns, us, ms, s, m, h, d, w and y, or a local time "2006-01-02 15:04"
+//     (protocol section 2.2). Parts of a second are dropped.
 //   - The host "this", in any case, becomes the requester's address.
-//   - Clauses that state nothing are removed if others remain, which makes the
-//     list narrower. If none remains, the error is [ErrEmptyClause].
+//   - Clauses that state nothing are removed if others remain, which makes the list
+//     narrower. If none remains, the error is [ErrEmptyClause].
 //   - The result has passed [List.ValidateAt].
 //
-// An empty array is the request for no restrictions. The names of templates are
-// not expanded here; an element that is a string is refused.
+// An empty array asks for no restrictions. ParseRequest does not expand the names of
+// templates: an element that is a string is an [ErrSyntax].
 func ParseRequest(data []byte, o RequestOptions) (List, error) {
 	location := o.Location
 	if location == nil {

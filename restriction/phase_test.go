@@ -4,8 +4,11 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
+// TestPhases places phases in time.
 func TestPhases(t *testing.T) {
 	start := time.Unix(1000, 999_999_999)
 	list, err := Phases(start,
@@ -13,9 +16,7 @@ func TestPhases(t *testing.T) {
 		Between(time.Hour, 2*time.Hour).Countries("DE").NotCountries("FR").With("own", []byte(`{"x": 1}`)).With("more", []byte("2")),
 		After(24*time.Hour).Scopes("c"),
 	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := `[{"nbf":1000,"exp":4600,"scope":"a b","audience":["x"],"hosts":["192.0.2.0/24"],"usages_AT":3,"usages_other":0},` +
 		`{"nbf":4600,"exp":8200,"geoip_allow":["DE"],"geoip_disallow":["FR"],"own":{"x": 1},"more":2},` +
 		`{"nbf":87400,"scope":"c"}]`
@@ -24,7 +25,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// A phase is a value: what one use of it says, another does not hear.
+// TestPhasesAreValues shows that a method does not change the phase on which it is
+// called.
 func TestPhasesAreValues(t *testing.T) {
 	base := First(time.Hour).With("a", []byte("1"))
 	x, y := base.With("x", []byte("1")).Scopes("x"), base.With("y", []byte("1"))
@@ -32,16 +34,17 @@ func TestPhasesAreValues(t *testing.T) {
 	z := base.Scopes(scopes...)
 	scopes[0] = "changed"
 	list, err := Phases(time.Unix(1000, 0), x, y, z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	want := `[{"nbf":1000,"exp":4600,"scope":"x","a":1,"x":1},{"nbf":1000,"exp":4600,"a":1,"y":1},{"nbf":1000,"exp":4600,"scope":"s","a":1}]`
 	if got := mustEncode(t, list); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
-// proves P1: a mistake in a phase is an error, never a wider phase.
+// TestPhasesRefuseNonsense shows that a mistake in a phase is an error, and never a wider
+// phase.
+//
+// proves P1
 func TestPhasesRefuseNonsense(t *testing.T) {
 	start := time.Unix(1000, 0)
 	for name, test := range map[string]struct {

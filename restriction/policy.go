@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Policy is a list of restrictions in the form in which it is evaluated. It never changes,
-// shares no memory with the list, and is safe for concurrent use. The zero and the nil
-// Policy admit nothing.
+// Policy is a list of restrictions in the form in which it is evaluated. It never
+// changes, shares no memory with the list, and is safe for concurrent use. The zero and
+// the nil Policy admit nothing.
 type Policy struct {
 	compiled bool // by Compile; a list without clauses is no restriction
 	clauses  []clause
@@ -19,7 +19,7 @@ type Policy struct {
 
 // clause is a Clause in the form in which it is compared.
 type clause struct {
-	// What admits compares directly. Each field is also the part of its key.
+	// What admits compares without dynamic calls. Each field is also the part of its key.
 	from              start
 	until             end
 	hosts             places
@@ -29,16 +29,41 @@ type clause struct {
 	lookups   []string // keys that depend on look-ups
 	countries bool     // some of them on countries
 
-	parts []part // by key; nil if the clause does not state the key
-	rest  []part // the other parts, objections to everything, and conditions
+	rest []rest // the other parts, objections to everything, and conditions
+}
+
+// rest is a part that clause.admits asks with a dynamic call.
+type rest struct {
+	name string // of the key; "" for an objection to everything
+	part part
+}
+
+// parts appends all parts, objections and conditions in the order of explanations. A
+// field that the clause does not state has no objection.
+func (c *clause) parts(all []part) []part {
+	all = append(all, &c.from, &c.until, &c.at, &c.other, &c.scopes, &c.audiences, &c.hosts)
+	for i := range c.rest {
+		all = append(all, c.rest[i].part)
+	}
+	return all
+}
+
+// find returns the part of a key that has no field, or nil.
+func (c *clause) find(name string) part {
+	for i := range c.rest {
+		if c.rest[i].name == name {
+			return c.rest[i].part
+		}
+	}
+	return nil
 }
 
 // Compile prepares l for evaluation. It returns [ErrTooLarge] for more than [MaxClauses]
-// clauses, [ErrEmptyClause] for a clause that states nothing, and [ErrInvalid] for options
-// that make no sense.
+// clauses, [ErrEmptyClause] for a clause that states nothing, and [ErrInvalid] for
+// options that make no sense.
 //
-// Nothing else in l is an error. A clause with an unknown, disabled or malformed key admits
-// nothing, a malformed host matches nothing, and an explanation says so.
+// Nothing else in l is an error. A clause with an unknown, disabled or malformed key
+// admits nothing, a malformed host matches nothing, and an explanation says so.
 func Compile(l List, o Options) (*Policy, error) {
 	if len(l) > MaxClauses {
 		return nil, &LimitError{"clauses", MaxClauses}
@@ -47,19 +72,19 @@ func Compile(l List, o Options) (*Policy, error) {
 	if err := p.configure(); err != nil {
 		return nil, err
 	}
-	parts := make([]part, len(l)*len(keys))
 	for i := range l {
 		if l[i].IsEmpty() {
 			return nil, &ClauseError{Clause: i, Err: ErrEmptyClause}
 		}
-		p.clauses[i].compile(&l[i], &p.options, parts[i*len(keys):(i+1)*len(keys)])
+		p.clauses[i].compile(&l[i], &p.options)
 		p.names = p.names || p.clauses[i].hosts.names != nil
 		p.countries = p.countries || p.clauses[i].countries
 	}
 	return p, nil
 }
 
-// Unrestricted reports whether the policy has no clauses and admits every complete request.
+// Unrestricted reports whether the policy has no clauses and admits every complete
+// request.
 func (p *Policy) Unrestricted() bool { return p != nil && p.compiled && len(p.clauses) == 0 }
 
 // Len returns the number of clauses.
@@ -96,50 +121,30 @@ func (p *Policy) configure() error {
 	return nil
 }
 
-// init makes a zero clause one that states nothing. parts has one element for each key.
-func (c *clause) init(parts []part) {
-	c.from, c.until, c.at.limit, c.other.limit, c.parts = noStart, noEnd, noLimit, noLimit, parts
-}
-
-// compile fills c. An objection stands for a key that is not supported.
-func (c *clause) compile(source *Clause, o *Options, parts []part) {
-	c.init(parts)
-	for _, i := range ranked {
-		switch k := keys[i]; {
+// compile fills a zero clause. An objection stands for a key that is not supported.
+func (c *clause) compile(source *Clause, o *Options) {
+	c.from, c.until, c.at.limit, c.other.limit = noStart, noEnd, noLimit, noLimit
+	for _, k := range keys {
+		switch {
 		case !k.states(source):
 		case o.supports(k):
-			c.compileKey(i, source)
+			if part := k.compile(source, c); part != nil {
+				c.rest = append(c.rest, rest{k.name(), part})
+			}
 		default:
 			c.never(k.name(), "a key that is supported here", ErrUnsupported)
 		}
 	}
-	var conditions []part
+	var conditions []rest
 	for i := range source.Extra {
 		extra := &source.Extra[i]
 		if condition, err := o.condition(extra); err == nil {
-			conditions = append(conditions, &keyed{extra.Key, condition})
+			conditions = append(conditions, rest{extra.Key, &keyed{extra.Key, condition}})
 		} else {
 			c.never(extra.Key, "a key that is supported here", err)
 		}
 	}
 	c.rest = append(c.rest, conditions...)
-}
-
-func (c *clause) compileKey(i int, source *Clause) {
-	c.parts[i] = keys[i].compile(source, c)
-	if !keys[i].rank().compared() {
-		c.rest = append(c.rest, c.parts[i])
-	}
-}
-
-// appendParts appends all parts, objections and conditions in the order of explanations.
-func (c *clause) appendParts(all []part) []part {
-	for _, i := range ranked {
-		if c.parts[i] != nil && keys[i].rank().compared() {
-			all = append(all, c.parts[i])
-		}
-	}
-	return append(all, c.rest...)
 }
 
 // looksUp records that a key depends on look-ups.
@@ -150,7 +155,7 @@ func (c *clause) limits() limits { return limits{c.at.limit, c.other.limit} }
 
 // never records that the clause admits nothing, and why.
 func (c *clause) never(key, need string, err error) {
-	c.rest = append(c.rest, &never{Objection{Key: key, Need: need, Err: err}})
+	c.rest = append(c.rest, rest{part: &never{Objection{Key: key, Need: need, Err: err}}})
 }
 
 // never is an objection to every request.
@@ -170,7 +175,7 @@ type keyed struct {
 func (k *keyed) admits(q query) bool { return k.condition.Check(q.Request) == nil }
 
 func (k *keyed) object(q query) Objection {
-	o := Objection{Key: k.key, Beyond: true}
+	o := Objection{Key: k.key, Beyond: !isKnown(k.key)}
 	if o.Err = k.condition.Check(q.Request); o.Err != nil {
 		o.Need = o.Err.Error()
 	}
@@ -182,4 +187,5 @@ func (k *keyed) first(q query, t time.Time) Earliest {
 }
 
 func (k *keyed) within(parent part) bool { return implies(k.condition, parent.(*keyed).condition) }
-func (k *keyed) judge() KeyCondition     { return KeyCondition{k.key, k.condition} }
+
+func (k *keyed) judge() KeyCondition { return KeyCondition{k.key, k.condition} }

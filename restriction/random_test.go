@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The random tests live in a small world, in which clauses often meet: a few
+// The random tests live in a small world, in which clauses often meet. It has a few
 // addresses, names, countries and scopes, and times within horizon seconds.
 const horizon = 30
 
@@ -113,7 +113,7 @@ func drawExpression(t *rapid.T, depth int, mute bool) string {
 	return fmt.Sprintf(`{%q:[%s]}`, kind, strings.Join(parts, ","))
 }
 
-// drawList draws some of the entries, nil half of the time, and rarely none.
+// drawList draws some of the entries. It often draws nil, and rarely an empty list.
 func drawList(t *rapid.T, name string, from []string) []string {
 	switch rapid.IntRange(0, 19).Draw(t, name+"?") {
 	case 0:
@@ -164,8 +164,7 @@ func drawClauses(t *rapid.T, name string, least int, mute bool) List {
 	return list
 }
 
-// drawChild draws a clause that is a variation of the parent's: usually within
-// it, and sometimes not.
+// drawChild draws a variation of the parent's clause, which is usually within it.
 func drawChild(t *rapid.T, parent Clause) Clause {
 	c := parent.Clone()
 	other := drawClause(t, true)

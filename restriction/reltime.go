@@ -10,10 +10,9 @@ import (
 // localLayout is the form of a local time in requests.
 const localLayout = "2006-01-02 15:04"
 
-// readTime reads the strings that stand for a time in requests (protocol
-// section 2.2): integer seconds; "+N", so many seconds after now; "+1d12h", a
-// duration after now; "2006-01-02 15:04", a local time. The result is Unix
-// time in seconds.
+// readTime reads a string that stands for a time in requests (protocol section 2.2):
+// integer seconds; "+N", so many seconds after now; "+1d12h", a duration after now;
+// "2006-01-02 15:04", a local time. The result is Unix time in seconds.
 func readTime(text string, now time.Time, location *time.Location) (int64, error) {
 	if after, relative := strings.CutPrefix(text, "+"); relative {
 		return readRelative(after, now)
@@ -46,8 +45,8 @@ func readRelative(after string, now time.Time) (int64, error) {
 	return present(now.Add(d).Unix(), "+"+after)
 }
 
-// present refuses a time that would count as absent or lies before 1970: it
-// was stated, so it must not vanish.
+// present refuses a time before 1970, and 0, which would count as absent although it was
+// stated.
 func present(seconds int64, text string) (int64, error) {
 	if seconds <= 0 {
 		return 0, badValue(ErrInvalid, "%q is before 1970", clip(text))
@@ -55,9 +54,9 @@ func present(seconds int64, text string) (int64, error) {
 	return seconds, nil
 }
 
-// readDuration reads a sequence of decimal numbers with units, such as
-// "1d12h": those of [time.ParseDuration], a day of 24 hours (d), a week of 7
-// days (w) and a year of 365 days (y).
+// readDuration reads a sequence of decimal numbers with units, such as "1d12h". The units
+// are those of [time.ParseDuration], a day of 24 hours (d), a week of 7 days (w) and a
+// year of 365 days (y).
 func readDuration(text string) (time.Duration, error) {
 	var total time.Duration
 	for rest := text; ; {
@@ -84,8 +83,8 @@ func readDuration(text string) (time.Duration, error) {
 	}
 }
 
-// readPart reads one number with its unit. Units that [time.ParseDuration]
-// does not know are multiples of the hour, of which it reads the number.
+// readPart reads one number with its unit. The units that [time.ParseDuration] does not
+// know are multiples of the hour.
 func readPart(number, unit string) (time.Duration, error) {
 	const day = 24
 	hours := map[string]time.Duration{"d": day, "w": 7 * day, "y": 365 * day}[unit]

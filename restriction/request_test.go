@@ -7,15 +7,16 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata" // zones, on whatever machine
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestRequestTimes has a row for each form of protocol section 2.2.
 func TestRequestTimes(t *testing.T) {
 	now := time.Date(2026, 3, 1, 10, 0, 0, 900_000_000, time.UTC)
 	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	const day = 24 * 60 * 60
 	for _, test := range []struct {
 		value string
@@ -81,6 +82,7 @@ func TestRequestTimes(t *testing.T) {
 	}
 }
 
+// TestRequestTimesDefaultToUTC reads a local time without a location.
 func TestRequestTimesDefaultToUTC(t *testing.T) {
 	list, err := ParseRequest([]byte(`[{"exp":"2036-07-01 12:30"}]`), RequestOptions{Now: epoch})
 	if want := time.Date(2036, 7, 1, 12, 30, 0, 0, time.UTC).Unix(); err != nil || list[0].Expires != want {
@@ -88,8 +90,8 @@ func TestRequestTimesDefaultToUTC(t *testing.T) {
 	}
 }
 
-// Where the time is not known, as in consent answers, only integers are read
-// (protocol section 2.2).
+// TestRequestWithoutTimeReadsIntegersOnly parses without a present time, as for consent
+// answers (protocol section 2.2).
 func TestRequestWithoutTimeReadsIntegersOnly(t *testing.T) {
 	for text, ok := range map[string]bool{
 		`[{"exp":1900000000}]`: true, `[{"exp":"+5"}]`: false, `[{"exp":"+1d"}]`: false, `[{"exp":"2036-07-01 12:30"}]`: false,
@@ -103,21 +105,20 @@ func TestRequestWithoutTimeReadsIntegersOnly(t *testing.T) {
 	}
 }
 
+// TestRequestThis replaces the host "this".
 func TestRequestThis(t *testing.T) {
 	options := RequestOptions{Now: epoch, Address: netip.MustParseAddr("::ffff:192.0.2.7")}
 	list, err := ParseRequest([]byte(`[{"hosts":["this","198.51.100.0/24"]},{"ip":["THIS"]}]`), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := mustEncode(t, list), `[{"hosts":["192.0.2.7","198.51.100.0/24"]},{"hosts":["192.0.2.7"]}]`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, `[{"hosts":["192.0.2.7","198.51.100.0/24"]},{"hosts":["192.0.2.7"]}]`, mustEncode(t, list))
 	options.Address = netip.Addr{}
 	if _, err := ParseRequest([]byte(`[{"hosts":["this"]}]`), options); !errors.Is(err, ErrInvalid) {
 		t.Errorf("without an address: %v", err)
 	}
 }
 
+// TestRequestEmptyClauses removes clauses that state nothing, unless none would remain.
+//
 // proves P1
 func TestRequestEmptyClauses(t *testing.T) {
 	for text, want := range map[string]string{
@@ -145,6 +146,7 @@ func TestRequestEmptyClauses(t *testing.T) {
 	}
 }
 
+// TestD29_NonsenseIsRefused has a row for each value that makes no sense.
 func TestD29_NonsenseIsRefused(t *testing.T) {
 	options := RequestOptions{Now: epoch, Address: addr("192.0.2.1")}
 	for text, key := range map[string]string{
@@ -190,6 +192,7 @@ func TestD29_NonsenseIsRefused(t *testing.T) {
 	}
 }
 
+// TestErrorTextsAreOneLine shows that foreign text cannot add a line to an error text.
 func TestErrorTextsAreOneLine(t *testing.T) {
 	_, err := Parse([]byte(`[{"a\nb":tru}]`))
 	if err == nil || len(err.Error()) > 200 || containsControl(err.Error()) {

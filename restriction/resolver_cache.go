@@ -22,9 +22,9 @@ type CacheOptions struct {
 // mostAnswers bounds the length of one answer that is kept.
 const mostAnswers = 64
 
-// ResolverCache is a [Resolver] that remembers a bounded number of answers, the
-// least recently used of which it forgets first. Failures other than "there is
-// none" are not remembered. It is safe for concurrent use.
+// ResolverCache is a [Resolver] that remembers a bounded number of answers. It forgets
+// the least recently used one first. It remembers "there is none", and no other failure.
+// It is safe for concurrent use.
 type ResolverCache struct {
 	resolver Resolver
 	options  CacheOptions
@@ -77,8 +77,8 @@ func (c *ResolverCache) LookupNetIP(ctx context.Context, network, host string) (
 	return slices.Clone(a.addrs), a.err
 }
 
-// ask returns the remembered answer, or gets one without holding the lock.
-// Requests that miss at once each ask.
+// ask returns the remembered answer, or gets one without holding the lock. Requests that
+// miss at the same time each ask.
 func (c *ResolverCache) ask(q question, lookup func(*answer)) *answer {
 	if a := c.remembered(q); a != nil {
 		return a

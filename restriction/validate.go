@@ -6,15 +6,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Validate reports the first thing in l that makes no sense, as a
-// [ClauseError]: a clause that states nothing ([ErrEmptyClause]), or, as an
-// [ErrInvalid], a list without entries, an empty or malformed entry, a negative
-// time or count, an end before the beginning, or countries that are all
-// excluded. It also reports what exceeds a limit ([ErrTooLarge]), so that a
-// list which passes can be written and read again.
+// Validate reports the first thing in l that makes no sense, as a [*ClauseError] that
+// wraps [ErrEmptyClause] or [ErrInvalid]. Such things are a list without entries, an
+// empty or malformed entry, a negative time or count, an end before the beginning, and
+// countries that are all excluded. It returns [ErrTooLarge] if a limit is exceeded. A
+// list that passes can be written and read again.
 //
-// A list is validated when it is asked for, not when a token is used. Keys that
-// this package does not define are not judged; see [Options.Check].
+// Validate is for restrictions that somebody asks for, not for those of a token in use.
+// It does not judge extra keys; see [Options.Check].
 func (l List) Validate() error {
 	if len(l) > MaxClauses {
 		return &LimitError{"clauses", MaxClauses}
@@ -28,8 +27,8 @@ func (l List) Validate() error {
 	return err
 }
 
-// ValidateAt is [List.Validate] and also refuses, as an [ErrInvalid], a clause
-// that ended before now. If now is zero, it looks at no ends.
+// ValidateAt calls [List.Validate] and also returns [ErrPast] for a clause that expired
+// before now. If now is zero, no clause is too old.
 func (l List) ValidateAt(now time.Time) error {
 	if err := l.Validate(); err != nil || now.IsZero() {
 		return err

@@ -2,10 +2,10 @@ package store
 
 import "time"
 
-// These functions check the arguments of steps that take no request of their
-// own, as the Check methods of the requests do. They return an *ArgumentError.
+// These functions check the arguments of steps that take no request type. They do what
+// the Check methods of the request types do, and return an [*ArgumentError].
 
-// CheckRoot checks the arguments of CreateRoot, each and together.
+// CheckRoot checks the arguments of CreateRoot, each alone and all together.
 func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 	if err := g.Check(); err != nil {
 		return err
@@ -14,7 +14,7 @@ func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 		return err
 	}
 	if t.Grant != g.ID || t.Owner != g.Owner {
-		return argument("root of another grant or owner")
+		return argument("the root token names another grant or owner than the grant has")
 	}
 	return tickets.Check()
 }
@@ -22,7 +22,7 @@ func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 // CheckRefund checks the arguments of Refund.
 func CheckRefund(id UseID) error {
 	if id.IsZero() {
-		return argument("refund of a use without id")
+		return argument("Refund needs the id of the use")
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func CheckRefund(id UseID) error {
 // CheckBeginRefresh checks the arguments of BeginRefresh.
 func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {
 	if l.IsZero() || ttl <= 0 {
-		return argument("lease without id or duration")
+		return argument("BeginRefresh needs the id of the lease and a positive duration")
 	}
 	return nil
 }
@@ -38,7 +38,7 @@ func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {
 // CheckEndRefresh checks the arguments of EndRefresh.
 func CheckEndRefresh(l LeaseID, generation uint64, outcome Outcome) error {
 	if l.IsZero() || generation == 0 || outcome < RefreshDone || outcome > RefreshRefused {
-		return argument("end of a refresh without lease, generation or outcome")
+		return argument("EndRefresh needs a lease, a generation and a known outcome")
 	}
 	return nil
 }
@@ -47,9 +47,9 @@ func CheckEndRefresh(l LeaseID, generation uint64, outcome Outcome) error {
 func CheckTakeTicket(ref TicketRef, taker UseID) error {
 	switch {
 	case ref.Kind == TicketShort:
-		return argument("a short token is not taken")
+		return argument("a short token cannot be taken: it is not one-time")
 	case taker.IsZero():
-		return argument("ticket taken by nobody")
+		return argument("TakeTicket needs the id of the taker")
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func CheckTakeTicket(ref TicketRef, taker UseID) error {
 func CheckReseal(items []Reseal) error {
 	for _, r := range items {
 		if len(r.Old) == 0 || len(r.New) == 0 {
-			return argument("resealing nothing")
+			return argument("Reseal needs both the old and the new value")
 		}
 	}
 	return nil

@@ -1,27 +1,26 @@
 package store_test
 
 import (
-	"errors"
 	"math"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 )
 
-// check tries a good value, and each way to spoil it.
+// check checks a good value, and one spoiled in each way.
 func check[T any](t *testing.T, good func() T, check func(*T) error, spoil map[string]func(*T)) {
 	t.Helper()
 	v := good()
-	if err := check(&v); err != nil {
-		t.Fatalf("a good value is refused: %v", err)
-	}
+	require.NoError(t, check(&v), "a good value")
 	for name, f := range spoil {
 		v := good()
 		f(&v)
-		if _, ok := errors.AsType[*store.ArgumentError](check(&v)); !ok {
-			t.Errorf("%s: got %v, want an ArgumentError", name, check(&v))
-		}
+		var refused *store.ArgumentError
+		assert.ErrorAs(t, check(&v), &refused, name)
 	}
 }
 
@@ -45,13 +44,9 @@ func TestTokenCheck(t *testing.T) {
 		"draws on too little": func(k *store.Token) { k.Clauses[1].Draws = -2 },
 	})
 	root := good()
-	if err := root.Check(0); err == nil {
-		t.Error("a root that draws on a clause is accepted")
-	}
+	assert.Error(t, root.Check(0), "a root that draws on a clause")
 	root.Clauses = nil
-	if err := root.Check(0); err != nil {
-		t.Errorf("a token without clauses is refused: %v", err)
-	}
+	assert.NoError(t, root.Check(0), "a token without clauses")
 }
 
 func TestUseCheck(t *testing.T) {
@@ -73,18 +68,12 @@ func TestUseCheck(t *testing.T) {
 		{ID: store.UseID{1}, Kind: store.UseUncounted},
 		{ID: store.UseID{1}, Kind: store.UseOther, Candidates: []int{0, 1, 2}},
 	} {
-		if err := u.Check(clauses); err != nil {
-			t.Errorf("%+v: %v", u, err)
-		}
+		assert.NoError(t, u.Check(clauses), "%+v", u)
 	}
 	bare := store.Use{ID: store.UseID{1}, Kind: store.UseAT}
-	if err := bare.Check(0); err != nil {
-		t.Errorf("a use of a token without clauses is refused: %v", err)
-	}
+	assert.NoError(t, bare.Check(0), "a use of a token without clauses")
 	bare.Candidates = []int{0}
-	if err := bare.Check(0); err == nil {
-		t.Error("a candidate of a token without clauses is accepted")
-	}
+	assert.Error(t, bare.Check(0), "a candidate of a token without clauses")
 }
 
 func TestRotationCheck(t *testing.T) {
@@ -176,13 +165,10 @@ func TestTicketChangesCheck(t *testing.T) {
 		"short token of none":    func(c *store.TicketChanges) { c.Put[1].Token = store.TokenID{} },
 	})
 	full := good()
-	if full.IsZero() {
-		t.Error("changes are said to change nothing")
-	}
+	assert.False(t, full.IsZero())
 	none := store.TicketChanges{By: store.UseID{1}}
-	if !none.IsZero() || none.Check() != nil {
-		t.Error("no changes are said to change something, or refused")
-	}
+	assert.True(t, none.IsZero())
+	assert.NoError(t, none.Check())
 }
 
 func TestPageAndCleaningCheck(t *testing.T) {

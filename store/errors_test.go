@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -22,39 +23,25 @@ func documented() []error {
 
 func TestDocumentedErrorsAreDefinite(t *testing.T) {
 	for _, err := range documented() {
-		if !store.IsDefinite(err) || !store.IsDefinite(fmt.Errorf("caller: %w", err)) {
-			t.Errorf("%v is not definite", err)
-		}
+		assert.True(t, store.IsDefinite(err), "%v", err)
+		assert.True(t, store.IsDefinite(fmt.Errorf("caller: %w", err)), "%v, wrapped", err)
 	}
 	for _, err := range []error{nil, io.EOF, context.Canceled, context.DeadlineExceeded, errors.New(store.ErrNotFound.Error())} {
-		if store.IsDefinite(err) {
-			t.Errorf("%v is definite", err)
-		}
+		assert.False(t, store.IsDefinite(err), "%v", err)
 	}
 }
 
 func TestErrorsHaveDistinctTexts(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, err := range documented() {
-		text := err.Error()
-		if !strings.HasPrefix(text, "store: ") || seen[text] {
-			t.Errorf("%q", text)
-		}
-		seen[text] = true
+		assert.Regexp(t, "^store: ", err.Error())
+		assert.NotContains(t, seen, err.Error())
+		seen[err.Error()] = true
 	}
-	for _, x := range []struct {
-		err  error
-		want string
-	}{
-		{&store.StaleError{Presented: 1, Current: 2}, "store: generation 1 presented, current is 2"},
-		{&store.ExhaustedError{Kind: store.UseOther}, "store: no use of the kind other is left on any usable clause"},
-		{&store.BusyError{Until: 1_500_000}, "store: grant is being refreshed until 1970-01-01T00:00:01.5Z"},
-		{&store.ArgumentError{Reason: "no id"}, "store: no id"},
-	} {
-		if got := x.err.Error(); got != x.want {
-			t.Errorf("got %q, want %q", got, x.want)
-		}
-	}
+	assert.EqualError(t, &store.StaleError{Presented: 1, Current: 2}, "store: generation 1 presented, current is 2")
+	assert.EqualError(t, &store.ExhaustedError{Kind: store.UseOther}, "store: no use of the kind other is left on any usable clause")
+	assert.EqualError(t, &store.BusyError{Until: 1_500_000}, "store: grant is being refreshed until 1970-01-01T00:00:01.5Z")
+	assert.EqualError(t, &store.ArgumentError{Reason: "no id"}, "store: no id")
 }
 
 func TestNamesOfKinds(t *testing.T) {
@@ -63,8 +50,6 @@ func TestNamesOfKinds(t *testing.T) {
 		store.PlaceRefreshToken: "rt", store.PlaceTokenKey: "dek", store.PlaceSuccessor: "successor", store.PlaceAbout: "about",
 		store.PlaceTicketKey: "ticket key", store.PlaceTicketPayload: "ticket payload", store.PlaceKind(0): "unknown",
 	} {
-		if got := k.String(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		assert.Equal(t, want, k.String())
 	}
 }

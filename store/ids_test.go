@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -17,29 +19,16 @@ func TestIDsAreZeroUntilSet(t *testing.T) {
 		"Sum":      {store.Sum{}.IsZero(), store.Sum{31: 1}.IsZero()},
 		"TicketID": {store.TicketID{}.IsZero(), store.TicketID{31: 1}.IsZero()},
 	} {
-		if x != [2]bool{true, false} {
-			t.Errorf("%s: zero %t, set %t", name, x[0], x[1])
-		}
+		assert.Equal(t, [2]bool{true, false}, x, "%s: zero, set", name)
 	}
 }
 
 func TestMicros(t *testing.T) {
-	if got := store.At(time.Time{}); got != 0 {
-		t.Errorf("the zero time is %d", got)
-	}
-	if got := store.Micros(0).Time(); !got.IsZero() {
-		t.Errorf("zero is %v", got)
-	}
-	zone := time.FixedZone("", 3600)
-	instant := time.Date(2031, 2, 3, 4, 5, 6, 789_012_999, zone)
+	assert.Zero(t, store.At(time.Time{}))
+	assert.True(t, store.Micros(0).Time().IsZero())
+	instant := time.Date(2031, 2, 3, 4, 5, 6, 789_012_999, time.FixedZone("", 3600))
 	m := store.At(instant)
-	if want := instant.Truncate(time.Microsecond).UTC(); m.Time() != want {
-		t.Errorf("got %v, want %v", m.Time(), want)
-	}
-	if got, want := m.Add(90*time.Second), store.At(instant.Add(90*time.Second)); got != want {
-		t.Errorf("90 seconds later is %d, want %d", got, want)
-	}
-	if got := m.Add(-time.Microsecond); got != m-1 {
-		t.Errorf("a microsecond earlier is %d, want %d", got, m-1)
-	}
+	assert.Equal(t, instant.Truncate(time.Microsecond).UTC(), m.Time())
+	assert.Equal(t, store.At(instant.Add(90*time.Second)), m.Add(90*time.Second))
+	assert.Equal(t, m-1, m.Add(-time.Microsecond))
 }

@@ -2,15 +2,15 @@ package store
 
 import "encoding/binary"
 
-// Sealed is a ciphertext that opens only at its [Place]. The store copies it
-// and compares it, nothing else.
+// Sealed is a ciphertext that opens only at its [Place]. A store only copies and compares
+// it.
 type Sealed []byte
 
 // PlaceKind tells what is sealed at a place.
 type PlaceKind uint8
 
-// The kinds of places. Their numbers are part of what is authenticated and
-// never change.
+// The kinds of places. Their numbers are authenticated with each ciphertext and never
+// change.
 const (
 	PlaceRefreshToken  PlaceKind = 1 // the refresh token: grant, generation of the grant
 	PlaceTokenKey      PlaceKind = 2 // a grant's key wrapped for one token: token, seq_no
@@ -39,17 +39,16 @@ func (k PlaceKind) String() string {
 	return "unknown"
 }
 
-// Place says where a ciphertext belongs. Who seals binds the ciphertext to
-// [Place.AAD], so that a row copied elsewhere opens nothing. Places are
-// comparable.
+// Place says where a ciphertext belongs. Sealing binds the ciphertext to [Place.AAD], so
+// that a row copied elsewhere opens nothing. Places are comparable.
 type Place struct {
 	Kind PlaceKind
 	ID   string // the raw bytes of the id
 	N    uint64 // generation or seq_no, 0 where there is none
 }
 
-// AAD returns the place as additional authenticated data. The encoding is
-// injective and never changes.
+// AAD returns the place as additional authenticated data. Different places have different
+// encodings, and the encoding never changes.
 func (p Place) AAD() []byte {
 	b := make([]byte, 0, 1+8+8+len(p.ID))
 	b = append(b, byte(p.Kind))
@@ -58,7 +57,8 @@ func (p Place) AAD() []byte {
 	return append(b, p.ID...)
 }
 
-// GrantID returns the grant that a place of its refresh token belongs to.
+// GrantID returns the grant of the place of a refresh token. It returns false for places
+// of another kind.
 func (p Place) GrantID() (GrantID, bool) {
 	if p.Kind != PlaceRefreshToken || len(p.ID) != len(GrantID{}) {
 		return GrantID{}, false
@@ -66,8 +66,8 @@ func (p Place) GrantID() (GrantID, bool) {
 	return GrantID([]byte(p.ID)), true
 }
 
-// TokenID returns the token that a place belongs to: that of a wrapped key, of
-// a successor or of a description.
+// TokenID returns the token of the place of a wrapped key, a successor or a description.
+// It returns false for places of another kind.
 func (p Place) TokenID() (TokenID, bool) {
 	switch p.Kind {
 	case PlaceTokenKey, PlaceSuccessor, PlaceAbout:
@@ -78,7 +78,8 @@ func (p Place) TokenID() (TokenID, bool) {
 	return TokenID{}, false
 }
 
-// TicketRef returns the ticket that a place of its key or payload belongs to.
+// TicketRef returns the ticket of the place of a key or a payload. It returns false for
+// places of another kind.
 func (p Place) TicketRef() (TicketRef, bool) {
 	switch p.Kind {
 	case PlaceTicketKey, PlaceTicketPayload:
@@ -89,14 +90,13 @@ func (p Place) TicketRef() (TicketRef, bool) {
 	return TicketRef{}, false
 }
 
-// RefreshTokenPlace is where the refresh token of that generation is sealed,
-// as the current one or as a spare.
+// RefreshTokenPlace is where the refresh token of a generation is sealed, be it the
+// current one or a spare.
 func RefreshTokenPlace(id GrantID, generation uint64) Place {
 	return Place{Kind: PlaceRefreshToken, ID: string(id[:]), N: generation}
 }
 
-// TokenKeyPlace is where the grant's key is wrapped for one generation of a
-// token.
+// TokenKeyPlace is where the grant's key is sealed for one generation of a token.
 func TokenKeyPlace(id TokenID, seq uint64) Place {
 	return Place{Kind: PlaceTokenKey, ID: string(id[:]), N: seq}
 }

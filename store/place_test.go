@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -19,50 +21,41 @@ func places() []store.Place {
 	return all
 }
 
-// proves P7: a ciphertext opens at its own place only.
+// proves P7: a ciphertext opens only at its own place.
 func TestPlacesHaveDistinctAAD(t *testing.T) {
 	all := append(places(),
-		// The same bytes, distributed otherwise.
+		// The same bytes, split in another way.
 		store.Place{Kind: 1, ID: "ab"}, store.Place{Kind: 1, ID: "a"}, store.Place{Kind: 1}, store.Place{Kind: 1, ID: "\x00"}, store.Place{},
 		store.Place{Kind: 1, N: 1 << 56, ID: "a"}, store.Place{Kind: 1, N: 256, ID: "a"},
 	)
 	for i, p := range all {
 		for j, q := range all {
-			if (i == j) != (p == q) || (i == j) != bytes.Equal(p.AAD(), q.AAD()) {
-				t.Errorf("places %+v and %+v", p, q)
-			}
+			assert.Equal(t, i == j, p == q, "places %+v and %+v", p, q)
+			assert.Equal(t, i == j, bytes.Equal(p.AAD(), q.AAD()), "AAD of places %+v and %+v", p, q)
 		}
 	}
 }
 
-// The encoding is part of every stored ciphertext.
+// TestAADNeverChanges pins the encoding: it is part of every stored ciphertext.
 func TestAADNeverChanges(t *testing.T) {
 	got := store.Place{Kind: store.PlaceSuccessor, ID: "id", N: 0x0102}.AAD()
 	want := []byte("\x03" + "\x00\x00\x00\x00\x00\x00\x01\x02" + "\x00\x00\x00\x00\x00\x00\x00\x02" + "id")
-	if !bytes.Equal(got, want) {
-		t.Errorf("got %x, want %x", got, want)
-	}
+	assert.Equal(t, want, got)
 	for kind, want := range map[store.PlaceKind]uint8{
 		store.PlaceRefreshToken: 1, store.PlaceTokenKey: 2, store.PlaceSuccessor: 3, store.PlaceAbout: 4, store.PlaceTicketKey: 5, store.PlaceTicketPayload: 6,
 	} {
-		if uint8(kind) != want {
-			t.Errorf("kind %v is %d, want %d", kind, kind, want)
-		}
+		assert.Equal(t, want, uint8(kind), "kind %v", kind)
 	}
 }
 
-// The kinds of tickets are part of what is authenticated, too.
+// TestTicketKindsNeverChange pins the kinds of tickets: ciphertexts are bound to them too.
 func TestTicketKindsNeverChange(t *testing.T) {
 	for i, kind := range []store.TicketKind{
 		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply,
 	} {
-		if int(kind) != i+1 {
-			t.Errorf("kind %d of tickets is %d", i+1, kind)
-		}
+		assert.Equal(t, i+1, int(kind))
 		p := store.TicketKeyPlace(store.TicketRef{Kind: kind, ID: store.TicketID{7}})
-		if want := string([]byte{byte(i + 1), 7}) + string(make([]byte, 31)); p.ID != want {
-			t.Errorf("the place of a ticket of kind %d has the id %q, want %q", kind, p.ID, want)
-		}
+		assert.Equal(t, string([]byte{byte(i + 1), 7})+string(make([]byte, 31)), p.ID, "id of the place of a ticket of kind %d", kind)
 	}
 }
 
@@ -92,15 +85,12 @@ func TestPlaceNamesItsRow(t *testing.T) {
 				named++
 			}
 		}
-		if back != p || named != 1 {
-			t.Errorf("%+v names %d rows and leads back to %+v", p, named, back)
-		}
+		assert.Equal(t, p, back, "the place that the row leads back to")
+		assert.Equal(t, 1, named, "rows that %+v names", p)
 		p.ID += "x"
 		_, isGrant = p.GrantID()
 		_, isToken = p.TokenID()
 		_, isTicket = p.TicketRef()
-		if isGrant || isToken || isTicket {
-			t.Errorf("a place with a wrong id names a row: %+v", p)
-		}
+		assert.False(t, isGrant || isToken || isTicket, "a place with a wrong id names a row: %+v", p)
 	}
 }

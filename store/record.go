@@ -1,21 +1,24 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// Page asks for a part of a long answer.
+// Page asks for one part of a long list.
 type Page struct {
-	// After is the cursor that the previous page returned; empty for the
-	// first one. Cursors are opaque and stay valid while rows come and go: a
-	// row that exists throughout is returned exactly once.
+	// After is the cursor that the previous page returned, and empty for the first page.
+	// Cursors are opaque. They stay valid while rows come and go: the pages return a row
+	// that exists throughout exactly once.
 	After string
-	// Limit is how many entries are returned at most; at least 1.
+	// Limit is the greatest number of entries in a page. It is at least 1.
 	Limit int
 }
 
-// Check reports whether the page is well formed. It returns an *ArgumentError.
+// Check returns an [*ArgumentError] if the page is not well formed.
 func (p Page) Check() error {
 	if p.Limit < 1 {
-		return argument("page without limit")
+		return argument(fmt.Sprintf("a page of %d entries: Limit must be at least 1", p.Limit))
 	}
 	return nil
 }
@@ -29,11 +32,11 @@ type EventRecord struct {
 // Cleaning says what housekeeping may delete.
 type Cleaning struct {
 	Now Micros
-	// Limit is how many rows of each table one call deletes at most; at
+	// Limit is the greatest number of rows of each table that one call deletes. It is at
 	// least 1.
 	Limit int
-	// Retention is how long revoked and expired tokens, with their history
-	// and counters, stay listed. The reference server keeps them for a month.
+	// Retention is how long revoked and expired tokens stay listed, with their history
+	// and counters. The reference server keeps them for a month.
 	Retention time.Duration
 }
 
@@ -49,11 +52,10 @@ type Cleaned struct {
 	More bool
 }
 
-// Check reports whether the arguments are sensible. It returns an
-// *ArgumentError.
+// Check returns an [*ArgumentError] if the arguments are not well formed.
 func (c *Cleaning) Check() error {
 	if c.Limit < 1 || c.Now <= 0 || c.Retention < 0 {
-		return argument("housekeeping without limit or instant")
+		return argument("Sweep needs a limit of at least 1, an instant, and a retention that is not negative")
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Store keeps the state of an issuer. See the package comment for what holds
-// for every method.
+// Store keeps the state of an issuer. The package comment says what holds for every
+// method.
 type Store interface {
 	Tokens
 	Grants
@@ -14,175 +14,197 @@ type Store interface {
 	Records
 }
 
-// Tokens are the steps that concern tokens. Where a token is [Presented], the
-// following holds for each of them:
+// Tokens are the steps that concern tokens.
 //
-//   - ErrNotFound if there is no such token; ErrRevoked if it is not live.
-//   - If its generation is the current one and its sum is not, or if its
-//     generation was never issued: ErrForged.
-//   - If its generation is outdated: a step succeeds while the grace of the
-//     rotation lasts, the sum is that of the outdated token, and no step yet
-//     saw its successor; afterwards it fails with a *StaleError. Within the
-//     grace StaleError.Reuse is false. If the sum is not that of the outdated
-//     token, within the grace: ErrForged. The grace lasts until and including
-//     its last instant.
-//   - The first step that succeeds with the current generation of a rotated
-//     token confirms it: the outdated one is not answered any more.
+// Each step that takes a [Presented] token checks it first:
 //
-// ErrRevoked takes precedence over StaleError. All of these take precedence
-// over what else is in the way of a step (an id, a budget, a ticket), except
-// that arguments which make no sense may be reported first.
+//   - The step returns [ErrNotFound] if there is no such token, and [ErrRevoked] if the
+//     token is not live.
+//   - It returns [ErrForged] if the generation was never issued, or if it is the current
+//     one and the sum is not that of the current token.
+//   - It answers an outdated generation while three things hold: the grace of the
+//     rotation lasts, the sum is that of the outdated token, and no step has seen the
+//     successor yet. The grace includes its last instant.
+//   - If the sum is not that of the outdated token, it returns [ErrForged] within the
+//     grace.
+//   - In all other cases it returns a [*StaleError] for an outdated generation. Within
+//     the grace, StaleError.Reuse is false.
+//   - The first step that succeeds with the current generation of a rotated token
+//     confirms that generation. From then on only Rotate answers the outdated one, as its
+//     comment says.
+//
+// [ErrRevoked] takes precedence over [*StaleError]. All of these errors take precedence
+// over whatever else is in the way of a step: an id, a budget, a ticket. Only arguments
+// that make no sense may be reported before them, as an [*ArgumentError].
 type Tokens interface {
-	// CreateRoot stores a grant and its first token, at the instant
-	// token.Created. It fails with ErrExists if the ids are taken by something
-	// else, and as TicketChanges says. The same again, told by the ids, the
-	// owner and the sum: success, no change. It fails with *ArgumentError if
-	// grant or owner are not the same in both.
+	// CreateRoot stores a grant and its first token, at the instant token.Created. It
+	// returns [ErrExists] if something else is stored under one of the ids, the errors
+	// that [TicketChanges] names, and [*ArgumentError] if the token names another grant
+	// or owner than the grant does. A repeat succeeds and changes nothing. The store
+	// recognises a repeat by the ids, the owner and the sum.
 	CreateRoot(ctx context.Context, grant Grant, token Token, tickets TicketChanges) error
 
-	// CreateChild charges the parent with the use and stores the child below
-	// it, or neither. It fails as Spend does, with ErrExists if the child's id
-	// is taken by something else, with ErrDepth, and with *ArgumentError if
-	// the child's clauses draw on clauses that the parent does not have or if
-	// grant or owner are not the parent's. A child that is created while its
-	// parent or an ancestor is being revoked is either refused, or created and
-	// not live as the tombstone demands. Repeated with the same id of the use
-	// it behaves as Spend does, and for another child it fails with ErrExists.
+	// CreateChild charges the parent with the use and stores the child below it, or
+	// neither.
+	//
+	// It returns the errors of Spend. It returns [ErrExists] if something else is stored
+	// under the child's id, and [ErrDepth] if the parent has too many ancestors. It
+	// returns [*ArgumentError] if the child's clauses draw on clauses that the parent
+	// does not have, or if the child names another grant or owner than the parent.
+	//
+	// A child may be created while its parent or an ancestor is being revoked. Then the
+	// store either refuses it, or creates it and the tombstone applies to it as to every
+	// other descendant.
+	//
+	// A repeat with the same id of the use behaves as a repeat of Spend. It returns
+	// [ErrExists] if it is for another child.
 	CreateChild(ctx context.Context, parent Presented, use Use, child Token) (Spent, error)
 
-	// Lookup tells the state of a token. It spends nothing and writes nothing
-	// but the confirmation of a rotation.
+	// Lookup returns the state of a token. It spends nothing, and writes nothing but the
+	// confirmation of a rotation.
 	Lookup(ctx context.Context, token Presented, now Micros) (State, error)
 
-	// Spend charges a use: it takes the first candidate clause all of whose
-	// counters have budget left, spends each of them, appends the event, makes
-	// the ticket changes, and tells which clause it was. If there is none it
-	// fails with an *ExhaustedError and changes nothing. Repeated with the
-	// same id it returns the same clause and changes nothing; after Refund it
-	// fails with ErrRefunded. An id that was used for another token fails with
-	// ErrExists.
+	// Spend charges a use. It takes the first candidate clause all of whose counters have
+	// budget left, spends each of these counters, appends the event, makes the ticket
+	// changes, and returns which clause it took. If no candidate has budget left, it
+	// changes nothing and returns an [*ExhaustedError].
+	//
+	// A repeat with the same id changes nothing and returns the same clause. After Refund
+	// it returns [ErrRefunded]. Spend returns [ErrExists] if the id was used for another
+	// token.
 	Spend(ctx context.Context, token Presented, use Use) (Spent, error)
 
-	// Refund gives back what the use charged, once, and withdraws its event.
-	// The child and the tickets that the use made stay. A use that is not
-	// known, or was refunded before, changes nothing; an unknown one stays
-	// refused from then on, so that a Spend whose answer was lost, or that is
-	// still on its way, can be called off.
+	// Refund gives back what the use charged, once, and withdraws its event. The child
+	// and the tickets that the use made stay. Refunding again changes nothing.
+	//
+	// Refunding an unknown use changes nothing either, but from then on Spend refuses its
+	// id. So a caller can call off a Spend whose answer was lost, or that is still on its
+	// way.
 	Refund(ctx context.Context, use UseID, now Micros) error
 
-	// Rotate replaces the presented generation by the next. If that already
-	// happened and the grace lasts, nothing changes and the stored successor
-	// is returned, whether it was confirmed or not: every repeat and every
-	// parallel holder of the same token gets the same successor. The caller's
-	// own rotation again, told by To.Sum, is a success without change as long
-	// as To is the current generation, whatever the grace. Otherwise an
-	// outdated generation fails with a *StaleError.
+	// Rotate replaces the presented generation by the next.
+	//
+	// If the generation was already replaced and its grace lasts, Rotate changes nothing
+	// and returns the stored successor, confirmed or not. So every repeat, and every
+	// parallel holder of the same token, gets the same successor.
+	//
+	// The caller's own rotation succeeds again without a change, whatever the grace, as
+	// long as To is the current generation. The store recognises it by To.Sum. In all
+	// other cases Rotate returns a [*StaleError] for an outdated generation.
 	Rotate(ctx context.Context, rotation Rotation) (Rotated, error)
 
-	// Revoke puts a tombstone on a token. When it has returned, the token, and
-	// with Recursive each of its descendants, created before or after, is not
-	// live on any node. Without Recursive the children live on, still below
-	// the token's ancestors. A tombstone can be raised to recursive and is
-	// never lowered; revoking again is a success, appends no event, and
-	// reports afresh. The token's short tokens and codes are erased. It fails
-	// with ErrNotFound. By is not checked for liveness here.
+	// Revoke puts a tombstone on a token and erases the token's short tokens and codes.
+	// Once it has returned, the token is not live on any node. With Recursive the same
+	// holds for each of its descendants, created before or after. Without Recursive the
+	// children live on, still below the token's ancestors.
+	//
+	// A tombstone can be raised to recursive and is never lowered. Revoking again
+	// succeeds, appends no event, and reports the state as it is then. Revoke does not
+	// check whether By is live. It returns [ErrNotFound] if there is no such token.
 	Revoke(ctx context.Context, revocation Revocation) (Revoked, error)
 }
 
-// Grants are the steps that concern refresh tokens. Each fails with
-// ErrNotFound if there is no such grant.
+// Grants are the steps that concern refresh tokens. Each returns [ErrNotFound] if there
+// is no such grant.
 type Grants interface {
-	// BeginRefresh takes the lease on a grant for ttl. It fails with a
-	// *BusyError while another lease is in force, and with ErrDead. The holder
-	// may call it again with its id: that prolongs the lease to now+ttl and
-	// tells the present state, in which the doubt may have been resolved.
-	// A lease is in force until and including Until.
+	// BeginRefresh takes the lease on a grant for ttl. It returns a [*BusyError] while
+	// another lease is in force, and [ErrDead] if the grant is dead. A lease is in force
+	// until and including Until.
+	//
+	// The holder may call BeginRefresh again with its id. That prolongs the lease to
+	// now+ttl and returns the present state. By then the doubt may have been resolved.
 	BeginRefresh(ctx context.Context, grant GrantID, lease LeaseID, now Micros, ttl time.Duration) (Refresh, error)
 
-	// CommitRefresh stores a new refresh token. It succeeds whether or not the
-	// lease is still in force and whether or not tokens were revoked: the
-	// provider has forgotten the old one. If the generation is the current
-	// one, the token becomes the current one of the next generation, and a
-	// doubt that this lease left is resolved. If another lease has moved the
-	// grant on, the token is kept as a spare and revives a dead grant; it
-	// never overwrites. The same lease and token again: success, no change.
-	// A generation that the grant has not reached fails with ErrConflict.
+	// CommitRefresh stores a new refresh token. It succeeds even if the lease has lapsed
+	// or tokens were revoked, because the provider has forgotten the old refresh token.
+	//
+	// If the commit names the current generation, its token becomes the current one of
+	// the next generation, and a doubt that this lease left is resolved. If another lease
+	// has moved the grant on, the store keeps the token as a spare. Either way a dead
+	// grant is alive again. A commit never overwrites a token.
+	//
+	// A repeat with the same lease and token succeeds and changes nothing. CommitRefresh
+	// returns [ErrConflict] if the grant has not reached the generation.
 	CommitRefresh(ctx context.Context, commit Commit) error
 
-	// EndRefresh ends the lease with an outcome. RefreshDone and RefreshRefused
-	// also end the doubt that it found; after the other outcomes the next
-	// holder still finds it. generation is the one that BeginRefresh last
-	// returned. A lease that another one has followed is ended without any
-	// effect; one that merely lapsed is ended as if it were in force.
+	// EndRefresh ends the lease with an outcome. generation is the one that BeginRefresh
+	// last returned. [RefreshDone] and [RefreshRefused] also end the doubt that the lease
+	// found. After the other outcomes the next holder still finds it.
+	//
+	// Ending a lease that another one has followed has no effect. A lease that merely
+	// lapsed ends as if it were in force.
 	EndRefresh(ctx context.Context, grant GrantID, lease LeaseID, generation uint64, outcome Outcome, now Micros) error
 
-	// Grant tells the refresh token without taking the lease, dead or not.
+	// Grant returns the refresh token of a grant, dead or not. It takes no lease.
 	Grant(ctx context.Context, grant GrantID) (RefreshState, error)
 
-	// ReplaceGrant puts the refresh token of a new login of the same owner in
-	// place, as the next generation; spares are dropped, a dead grant is alive
-	// again, and there is no doubt left. It fails with ErrConflict if the
-	// generation is not the current one, with *ArgumentError if the owner is
-	// another, and as TicketChanges says. The same lease and token again:
-	// success, no change.
+	// ReplaceGrant stores the refresh token of a new login of the same owner as the next
+	// generation. It drops the spares, revives a dead grant, and ends any doubt.
+	//
+	// It returns [ErrConflict] if the generation is not the current one, [*ArgumentError]
+	// if the owner is another, and the errors that [TicketChanges] names. A repeat with
+	// the same lease and token succeeds and changes nothing.
 	ReplaceGrant(ctx context.Context, replacement Replacement) error
 }
 
 // Tickets are the steps that concern codes and short tokens.
 type Tickets interface {
-	// ChangeTickets makes the changes, all or none.
+	// ChangeTickets makes all of the changes or none. It returns the errors that
+	// [TicketChanges] names.
 	ChangeTickets(ctx context.Context, changes TicketChanges, now Micros) error
 
-	// ResolveTicket returns the first of the named tickets that is known,
-	// whatever its status. It fails with ErrTicketNotFound, ErrTicketExpired
-	// or ErrTicketTaken. It changes nothing. Several ids stand for one code
-	// under several look-up keys.
+	// ResolveTicket returns the first of the named tickets that is known, whatever its
+	// status. It changes nothing. Several ids stand for one code under several look-up
+	// keys. It returns [ErrTicketNotFound] if none is known, [ErrTicketExpired] if the
+	// ticket has expired, and [ErrTicketTaken] if somebody took or consumed it.
 	ResolveTicket(ctx context.Context, kind TicketKind, ids []TicketID, now Micros) (Ticket, error)
 
-	// TakeTicket redeems a ticket that is not pending: exactly one taker
-	// succeeds. Key and payload are erased, so read them before with
-	// ResolveTicket; they do not change once the ticket is not pending. The
-	// event, if it has a name, is appended to the history of the ticket's
-	// token. The same taker again: success. Otherwise ErrTicketTaken,
-	// ErrTicketNotFound, ErrTicketExpired; for a pending ticket ErrConflict,
-	// for a short token *ArgumentError.
+	// TakeTicket redeems a ticket that is not pending. Exactly one taker succeeds, and
+	// succeeds again when it repeats the call. If the event has a name, TakeTicket
+	// appends it to the history of the ticket's token.
+	//
+	// TakeTicket erases key and payload, so read them before with ResolveTicket. They do
+	// not change once the ticket is not pending.
+	//
+	// It returns [ErrTicketTaken] to every other taker. It returns [ErrTicketNotFound]
+	// and [ErrTicketExpired] as ResolveTicket does, [ErrConflict] for a pending ticket,
+	// and [*ArgumentError] for a short token.
 	TakeTicket(ctx context.Context, ref TicketRef, taker UseID, event Event, now Micros) error
 }
 
-// Records are lists, histories and housekeeping.
+// Records are lists, histories and housekeeping. The lists come in pages; the cursor of
+// the next page is empty at the end.
 type Records interface {
-	// Token tells of one token, live or not. It fails with ErrNotFound.
+	// Token describes one token, live or not. It returns [ErrNotFound] if there is no
+	// such token.
 	Token(ctx context.Context, id TokenID) (TokenInfo, error)
 
-	// List tells of the owner's tokens, in order of creation. The cursor of
-	// the next page is empty at the end.
+	// List returns the owner's tokens, in order of creation.
 	List(ctx context.Context, owner OwnerID, page Page) ([]TokenInfo, string, error)
 
-	// Subtree tells of a token and its descendants, in order of creation,
-	// parents before children. An unknown token has an empty subtree.
+	// Subtree returns a token and its descendants, in order of creation, parents before
+	// children. The subtree of an unknown token is empty.
 	Subtree(ctx context.Context, root TokenID, page Page) ([]TokenInfo, string, error)
 
-	// Events returns the history of the tokens, newest first; events of one
-	// instant in the reverse order of their recording.
+	// Events returns the history of the tokens, newest first. Events of the same instant
+	// come in the reverse order of their recording.
 	Events(ctx context.Context, tokens []TokenID, page Page) ([]EventRecord, string, error)
 
-	// Sweep deletes, in bounded batches, what is not needed any more, and
-	// never what a live token needs: counters and tombstones stay as long as a
-	// descendant that is not itself deletable refers to them. Keys and
-	// payloads of expired tickets are erased at once; that they expired is
-	// remembered for a day.
+	// Sweep deletes what nobody needs any more, in bounded batches. It never deletes what
+	// a live token needs: counters and tombstones stay as long as a descendant refers to
+	// them that is not itself deletable. It erases the keys and payloads of expired
+	// tickets at once, and forgets a day later that these tickets expired.
 	Sweep(ctx context.Context, cleaning Cleaning) (Cleaned, error)
 
-	// Sealed walks over everything sealed, in bounded pages.
+	// Sealed returns everything sealed, in bounded pages.
 	Sealed(ctx context.Context, page Page) ([]SealedItem, string, error)
 
-	// Reseal replaces sealed values that have not changed since and reports
-	// how many it replaced. Values that changed or are gone are skipped. It
-	// fails with *ArgumentError if Old or New is empty.
+	// Reseal replaces sealed values and returns how many it replaced. It skips values
+	// that have changed or are gone. It returns [*ArgumentError] if Old or New is empty.
 	Reseal(ctx context.Context, items []Reseal) (int, error)
 
-	// DeleteOwner deletes everything about a user: tokens, grants, tickets of
-	// these tokens, histories. When it has returned nil none of the tokens is
-	// usable and nothing of them is left. Repeating it is a success.
+	// DeleteOwner deletes everything about a user: tokens, grants, tickets of these
+	// tokens, histories. Once it has returned nil, none of the tokens is usable and
+	// nothing of them is left. Deleting again succeeds.
 	DeleteOwner(ctx context.Context, owner OwnerID) error
 }

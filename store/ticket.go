@@ -1,7 +1,9 @@
 package store
 
-// TicketKind tags a ticket, so that a code of one kind is never accepted in
-// the place of another.
+import "fmt"
+
+// TicketKind tells what a ticket is for. A store never accepts a code of one kind as one
+// of another.
 type TicketKind uint8
 
 // The kinds of tickets. Their numbers never change.
@@ -33,26 +35,25 @@ type TicketRef struct {
 
 func (r TicketRef) bytes() []byte { return append([]byte{byte(r.Kind)}, r.ID[:]...) }
 
-// Ticket is a code, or a short token, by its hash.
+// Ticket is a code or a short token, named by its hash.
 type Ticket struct {
 	TicketRef
 	Status  TicketStatus
 	Key     Sealed // opened with the code; may be empty
 	Payload Sealed // may be empty
-	// Token is the token that the ticket belongs to, or zero. A ticket is not
-	// found any more once its token is deleted or not live.
+	// Token is the token that the ticket belongs to, or zero. Once that token is deleted
+	// or not live, no step finds the ticket any more.
 	Token TokenID
-	// OwnsToken says that the token was created for this code: who revokes
-	// the code revokes the token.
+	// OwnsToken says that the token was created for this code. Revoking the code revokes
+	// the token.
 	OwnsToken bool
-	// Expires is required except for short tokens, which without it live as
-	// long as their token. Until and including that instant the ticket is
-	// valid.
+	// Expires is the last instant at which the ticket is valid. It is required, except
+	// for short tokens. A short token without it lives as long as its token.
 	Expires Micros
 }
 
-// Completion ends the pending state of a ticket. The payload replaces the
-// ticket's payload.
+// Completion ends the pending state of a ticket. Its payload replaces that of the ticket,
+// even if it is empty.
 type Completion struct {
 	TicketRef
 	Status  TicketStatus
@@ -60,41 +61,39 @@ type Completion struct {
 	Token   TokenID // zero: unchanged
 }
 
-// TicketChanges are changes to tickets that are made in the same step as the
-// call that carries them, all or none, in the order of the fields. The zero
-// value changes nothing. A call that is recognised as a repeat makes none.
+// TicketChanges are changes to tickets. The call that carries them makes all of them or
+// none, in the same step and in the order of the fields. A call that the store recognises
+// as a repeat makes none. The zero value changes nothing.
 type TicketChanges struct {
-	// By names who consumes, so that the call can be repeated.
+	// By names the consumer, so that it can repeat the call.
 	By UseID
-	// Consume takes tickets that must be there: a ticket that is unknown,
-	// expired, or consumed by another makes the step fail with
-	// ErrTicketNotFound, ErrTicketExpired or ErrTicketTaken. Key and payload
-	// are erased.
+	// Consume takes tickets and erases their keys and payloads. The step returns
+	// [ErrTicketNotFound] if a ticket is unknown, [ErrTicketExpired] if it has expired,
+	// and [ErrTicketTaken] if somebody else took or consumed it.
 	Consume []TicketRef
-	// Complete completes pending tickets. One that is not pending makes the
-	// step fail with ErrTicketTaken, unless it was completed with the same
-	// status and payload before, even if it was consumed since; one that is
-	// unknown or expired makes it fail as above.
+	// Complete completes pending tickets. The step returns [ErrTicketNotFound] and
+	// [ErrTicketExpired] as above, and [ErrTicketTaken] if a ticket is not pending.
+	// Completing a ticket again with the same status and payload succeeds, even if it was
+	// consumed since.
 	Complete []Completion
-	// Drop erases tickets, whether they are there or not. A ticket that is
-	// dropped may be put again by the same changes.
+	// Drop erases tickets, whether they are there or not. The same changes may put a
+	// dropped ticket again.
 	Drop []TicketRef
-	// Put adds tickets. A ticket with the same kind and id makes the step
-	// fail with ErrExists, unless it was put with the same contents: then
-	// nothing changes, whatever has become of it.
+	// Put adds tickets. The step returns [ErrExists] if there is a ticket with the same
+	// kind and id. But a ticket that was put with the same contents stays unchanged,
+	// whatever has become of it, and the step goes on.
 	Put []Ticket
 }
 
-// IsZero reports whether nothing is changed.
+// IsZero reports whether there are no changes.
 func (c *TicketChanges) IsZero() bool {
 	return len(c.Consume)+len(c.Complete)+len(c.Drop)+len(c.Put) == 0
 }
 
-// Check reports whether the changes are well formed. It returns an
-// *ArgumentError.
+// Check returns an [*ArgumentError] if the changes are not well formed.
 func (c *TicketChanges) Check() error {
 	if len(c.Consume) > 0 && c.By.IsZero() {
-		return argument("tickets consumed by nobody")
+		return argument("consuming tickets needs the id of the consumer in By")
 	}
 	for _, r := range c.Consume {
 		if err := r.check(); err != nil {
@@ -111,7 +110,7 @@ func (c *TicketChanges) Check() error {
 			return err
 		}
 		if p.Status < TicketReady || p.Status > TicketFailed {
-			return argument("completion of a ticket without outcome")
+			return argument(fmt.Sprintf("completion of a ticket as %d: it must be ready, declined or failed", p.Status))
 		}
 	}
 	for _, t := range c.Put {
@@ -119,13 +118,13 @@ func (c *TicketChanges) Check() error {
 			return err
 		}
 		if t.Status < TicketPending || t.Status > TicketFailed {
-			return argument("ticket without status")
+			return argument(fmt.Sprintf("ticket with the unknown status %d", t.Status))
 		}
 		if t.Expires < 0 || t.Expires == 0 && t.Kind != TicketShort {
-			return argument("a ticket needs an expiry unless it is a short token")
+			return argument("a ticket needs an expiry, unless it is a short token")
 		}
 		if t.Kind == TicketShort && t.Token.IsZero() {
-			return argument("short token of no token")
+			return argument("a short token needs its token")
 		}
 	}
 	return nil
@@ -133,7 +132,7 @@ func (c *TicketChanges) Check() error {
 
 func (r TicketRef) check() error {
 	if r.Kind < TicketState || r.Kind > TicketReply || r.ID.IsZero() {
-		return argument("ticket without kind or id")
+		return argument(fmt.Sprintf("a ticket of kind %d: it needs a known kind and an id", r.Kind))
 	}
 	return nil
 }

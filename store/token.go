@@ -7,8 +7,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// Presented is a token as its holder presented it. Above the store its
-// signature and times were already verified.
+// Presented is a token as its holder presented it. The caller has already verified its
+// signature and times.
 type Presented struct {
 	ID  TokenID
 	Seq uint64 // generation, 1 for a new token
@@ -21,25 +21,25 @@ type Limit = terms.Limit
 // Unlimited is the limit of a counter that only counts.
 const Unlimited = terms.Unlimited
 
-// NoClause is the index that stands for "no clause": of a clause that draws on
-// none, and of a use of a token that has no clauses.
+// NoClause is the index that stands for "no clause". A clause that draws on none has it,
+// and so does a use of a token without clauses.
 const NoClause = -1
 
-// Clause is what the store knows of one clause of a token: its two limits,
-// and the clause of the parent that it draws on.
+// Clause is what the store knows of one clause of a token: its two limits, and the clause
+// of the parent that it draws on.
 //
-// The store follows Draws upwards when the token is created and records, for
-// each clause, its chain: its own counters and the limited counters of every
-// ancestor clause on the way. The chain never changes. A use spends the
-// counters of its kind (AT or other) of the whole chain.
+// When the token is created, the store follows Draws upwards and records the chain of
+// each clause. The chain holds the clause's own counters and the limited counters of
+// every ancestor clause on the way. It never changes. A use spends the counters of its
+// kind (AT or other) of the whole chain.
 type Clause struct {
 	AT, Other Limit
-	// Draws is the index of the parent's clause, or NoClause: for a root, for
-	// a child of a token without clauses, and with independent budgets.
+	// Draws is the index of the parent's clause. It is [NoClause] for a root, for a child
+	// of a token without clauses, and with independent budgets.
 	Draws int
 }
 
-// Token is a mytoken that is created, as its first generation (seq_no 1).
+// Token is a new mytoken in its first generation (seq_no 1).
 type Token struct {
 	ID      TokenID
 	Grant   GrantID
@@ -63,8 +63,8 @@ const (
 	UseUncounted = terms.Uncounted // spends nothing, but needs a live token
 )
 
-// Event is one entry of a token's history (protocol section 7). The texts are
-// stored as they are.
+// Event is one entry of a token's history (protocol section 7). The store keeps the texts
+// as they are.
 type Event struct {
 	Name      string // empty: no event
 	Comment   string
@@ -77,9 +77,9 @@ type Event struct {
 type Use struct {
 	ID   UseID
 	Kind Kind
-	// Candidates are the indices of the clauses that admit the use, in
-	// ascending order. The first one with budget left is charged. Empty
-	// exactly if the token has no clauses or the use is not counted.
+	// Candidates are the indices of the clauses that admit the use, in ascending order.
+	// The store charges the first one with budget left. Candidates is empty if the token
+	// has no clauses or the use is not counted, and only then.
 	Candidates []int
 	Event      Event         // appended to the token's history in the same step
 	Tickets    TicketChanges // made in the same step
@@ -92,18 +92,17 @@ type Spent struct {
 	Owner  OwnerID
 	Key    Sealed // the grant's key, wrapped for the presented generation
 	Clause int    // index of the charged clause, or NoClause
-	// Outdated says that the presented generation was already rotated and is
-	// answered within its grace: Rotate will return the stored successor.
+	// Outdated says that the presented generation was already rotated and that its grace
+	// lasts. Rotate will return the stored successor.
 	Outdated bool
-	// Repeated says that this use had been charged before and nothing was
-	// charged now.
+	// Repeated says that this use had been charged before. Nothing was charged now.
 	Repeated bool
 }
 
 // Counter is the state of one clause.
 type Counter = terms.Counter
 
-// TokenInfo is what lists and look-ups tell of a token.
+// TokenInfo is what lists and look-ups tell about a token.
 type TokenInfo struct {
 	ID        TokenID
 	Grant     GrantID
@@ -115,14 +114,14 @@ type TokenInfo struct {
 	Expires   Micros
 	LastUsed  Micros    // instant of the newest charged use; 0 = none. May lag behind by one minute.
 	Counters  []Counter // one per clause
-	// Revoked is the instant of the token's own tombstone, 0 if it has none.
+	// Revoked is the instant of the token's own tombstone, or 0 if it has none.
 	Revoked Micros
-	// Live says that neither the token nor an ancestor's recursive tombstone
-	// ends it. Expiry is not considered.
+	// Live says that neither the token's own tombstone nor a recursive one of an ancestor
+	// ends it. Live does not consider expiry.
 	Live bool
 }
 
-// State is what Lookup knows of a presented token.
+// State is what Lookup returns about a presented token.
 type State struct {
 	TokenInfo
 	Key      Sealed // wrapped for the presented generation
@@ -135,24 +134,24 @@ type Rotation struct {
 	From Presented
 	To   Presented // To.Seq = From.Seq + 1
 	Key  Sealed    // the grant's key, wrapped for To
-	// Successor is the complete response, sealed so that only the holder of
-	// From opens it. It is handed out again while the grace lasts.
+	// Successor is the complete response, sealed so that only the holder of From can open
+	// it. The store returns it again while the grace lasts.
 	Successor Sealed
 	Expires   Micros // of To; 0 = never
 	Event     Event
 	Tickets   TicketChanges
 	Now       Micros
-	// Grace is how long From is still answered, with the stored successor:
-	// until and including Now+Grace. Zero: not at all.
+	// Grace is how long steps still answer From: until and including Now+Grace. Zero
+	// means not at all.
 	Grace time.Duration
 }
 
 // Rotated is the outcome of a rotation.
 type Rotated struct {
-	// Successor is the stored response: the caller's own, or that of the
-	// rotation that came first.
+	// Successor is the stored response. It is the caller's own, or that of the rotation
+	// that came first.
 	Successor Sealed
-	// Fresh says that the caller's rotation is the one that is stored.
+	// Fresh says that the store holds the caller's rotation.
 	Fresh bool
 }
 
@@ -160,8 +159,8 @@ type Rotated struct {
 type Revocation struct {
 	Token     TokenID
 	Recursive bool
-	// By is the token that authorises the revocation; zero if the embedding
-	// service does.
+	// By is the token that authorises the revocation. It is zero if the embedding service
+	// does.
 	By    Presented
 	Event Event // on the revoked token
 	Now   Micros
@@ -170,98 +169,93 @@ type Revocation struct {
 // Revoked is the outcome of a revocation.
 type Revoked struct {
 	Grant GrantID
-	// LiveLeft says that a live, unexpired token of the grant may be left. Of
-	// revocations that together leave none, at least one reports false. True
-	// is also returned where finding out would mean to look at more than a
-	// hundred tokens.
+	// LiveLeft says that a live, unexpired token of the grant may be left. Of several
+	// revocations that together leave none, at least one reports false. LiveLeft is also
+	// true if the store would have to look at more than a hundred tokens to find out.
 	LiveLeft bool
-	// Refresh holds the sealed refresh token and its spares, for revocation
-	// at the provider.
+	// Refresh holds the sealed refresh token and its spares, to be revoked at the
+	// provider.
 	Refresh RefreshState
-	// Key is the grant's key wrapped for By; empty if By is zero, outdated,
-	// forged or of another grant: the refresh token cannot be opened then.
+	// Key is the grant's key wrapped for By. It is empty if By is zero, outdated, forged
+	// or of another grant. Then nobody can open the refresh token.
 	Key Sealed
 }
 
-// Check reports whether the token may be stored below a parent with the given
-// number of clauses; parentClauses is 0 for a root. It returns an
-// *ArgumentError. Drivers call it first.
+// Check returns an [*ArgumentError] if the token cannot be stored below a parent with
+// that number of clauses. parentClauses is 0 for a root. Drivers call Check first.
 func (t *Token) Check(parentClauses int) error {
 	switch {
 	case t.ID.IsZero():
-		return argument("token without id")
+		return argument("a token needs an id")
 	case t.Grant.IsZero():
-		return argument("token without grant")
+		return argument("a token needs a grant")
 	case t.Owner.IsZero():
-		return argument("token without owner")
+		return argument("a token needs an owner")
 	case t.Sum.IsZero():
-		return argument("token without sum")
+		return argument("a token needs a sum")
 	case len(t.Key) == 0:
-		return argument("token without wrapped key")
+		return argument("a token needs a wrapped key")
 	}
 	for i, c := range t.Clauses {
 		if c.AT < Unlimited || c.Other < Unlimited {
-			return argument(fmt.Sprintf("clause %d: negative limit", i))
+			return argument(fmt.Sprintf("clause %d: limit %d or %d is negative and not Unlimited", i, c.AT, c.Other))
 		}
 		if c.Draws < NoClause || c.Draws >= max(parentClauses, 0) {
-			return argument(fmt.Sprintf("clause %d: draws on clause %d of %d", i, c.Draws, parentClauses))
+			return argument(fmt.Sprintf("clause %d draws on clause %d, but the parent has %d clauses", i, c.Draws, parentClauses))
 		}
 	}
 	return nil
 }
 
-// Check reports whether the use is well formed for a token with the given
-// number of clauses. It returns an *ArgumentError. Drivers call it before
-// they charge.
+// Check returns an [*ArgumentError] if the use is not well formed for a token with that
+// number of clauses. Drivers call Check before they charge.
 func (u *Use) Check(clauses int) error {
 	if u.ID.IsZero() {
-		return argument("use without id")
+		return argument("a use needs an id")
 	}
 	switch u.Kind {
 	case UseAT, UseOther:
 		if (len(u.Candidates) == 0) != (clauses == 0) {
-			return argument(fmt.Sprintf("%d candidates for %d clauses", len(u.Candidates), clauses))
+			return argument(fmt.Sprintf("a use with %d candidates of %d clauses: it needs candidates exactly if the token has clauses", len(u.Candidates), clauses))
 		}
 	case UseUncounted:
 		if len(u.Candidates) != 0 {
-			return argument("candidates for an uncounted use")
+			return argument("an uncounted use cannot have candidates")
 		}
 	default:
-		return argument("unknown kind of use")
+		return argument(fmt.Sprintf("unknown kind of use %d", u.Kind))
 	}
 	last := -1
 	for _, c := range u.Candidates {
 		if c <= last || c >= clauses {
-			return argument(fmt.Sprintf("candidate %d of %d clauses", c, clauses))
+			return argument(fmt.Sprintf("candidate %d of %d clauses: candidates must exist and ascend", c, clauses))
 		}
 		last = c
 	}
 	return u.Tickets.Check()
 }
 
-// Check reports whether the revocation is well formed. It returns an
-// *ArgumentError.
+// Check returns an [*ArgumentError] if the revocation is not well formed.
 func (r *Revocation) Check() error {
 	if r.Token.IsZero() || r.Now <= 0 {
-		return argument("revocation without token or instant")
+		return argument("a revocation needs a token and an instant")
 	}
 	return nil
 }
 
-// Check reports whether the rotation is well formed. It returns an
-// *ArgumentError.
+// Check returns an [*ArgumentError] if the rotation is not well formed.
 func (r *Rotation) Check() error {
 	switch {
 	case r.From.ID.IsZero() || r.From.Seq == 0 || r.From.Sum.IsZero():
-		return argument("rotation of no token")
+		return argument("a rotation needs the presented token")
 	case r.To.ID != r.From.ID || r.To.Seq != r.From.Seq+1:
-		return argument("rotation to another token or generation")
+		return argument("a rotation must lead to the next generation of the same token")
 	case r.To.Sum.IsZero() || r.To.Sum == r.From.Sum:
-		return argument("rotation to the same token")
+		return argument("a rotation needs another sum than that of the presented token")
 	case len(r.Key) == 0 || len(r.Successor) == 0:
-		return argument("rotation without key or successor")
+		return argument("a rotation needs a key and a successor")
 	case r.Grace < 0:
-		return argument("negative grace")
+		return argument(fmt.Sprintf("the grace of a rotation is negative: %v", r.Grace))
 	}
 	return r.Tickets.Check()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,45 +10,37 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is on the disk when the launcher is killed: every token, under its key, each in
-// its own row, and none in clear.
+// TestDump looks at the disk at the moment when the launcher is killed. Every token is in
+// its own row, opens with the key and only there, and none is in clear.
 //
 // proves P7
 func TestDump(t *testing.T) {
-	checked := false
-	var s *supervisor
-	var dir string
 	kill := killOnce(stored("part-2"))
-	var out bytes.Buffer
-	s, err := newSupervisor(t.Context(), t.TempDir(), &out, func(p point) bool {
-		if !kill(p) {
+	var p *program
+	var dir string
+	p = newProgram(t, func(at point) bool {
+		if !kill(at) {
 			return false
 		}
-		dir = copyTable(t, s.dir) // as it is this very moment, with the launcher alive
-		checked = true
+		dir = copyTable(t, p.dir) // while the launcher is alive
 		return true
 	})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, s.site.close()) }()
-	require.NoError(t, s.run(t.Context()), "%s", &out)
-	require.True(t, checked)
+	require.NoError(t, p.run(t.Context()), "%s", &p.out)
+	require.NotEmpty(t, dir)
 
-	files, err := filepath.Glob(filepath.Join(dir, tableFile+"*"))
-	require.NoError(t, err)
-	secrets := s.site.secrets()
-	found, err := findSecrets(files, secrets)
+	found, err := findSecrets(p.tables(dir), p.all())
 	require.NoError(t, err)
 	require.Zero(t, found)
 
 	sealed := tokensIn(t, dir)
-	require.Len(t, sealed, 3, "those of the user and of the jobs that have not ended")
+	require.Len(t, sealed, 3, "tokens of the user and of the jobs that have not ended")
 	table, err := openTable(t.Context(), dir)
 	require.NoError(t, err)
 	defer table.Close()
 	for name, data := range sealed {
-		token, err := table.get(t.Context(), name)
+		token, err := table.token(name).Load(t.Context())
 		require.NoError(t, err)
-		require.True(t, slices.Contains(secrets, token.Reveal()), "%s: a token that was handed out", name)
+		require.True(t, slices.Contains(p.all(), token.Reveal()), "%s: a token that was handed out", name)
 		for other := range sealed {
 			_, err := table.box.Open(place(other), data)
 			require.Equal(t, other == name, err == nil, "%s in the row of %s", name, other)
@@ -57,7 +48,7 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// copyTable copies what is on the disk, key included.
+// copyTable copies the files of the launcher, key included.
 func copyTable(t *testing.T, dir string) string {
 	to := t.TempDir()
 	files, err := filepath.Glob(filepath.Join(dir, "launcher.*"))
@@ -70,7 +61,7 @@ func copyTable(t *testing.T, dir string) string {
 	return to
 }
 
-// The search for secrets finds what it is for.
+// TestFindSecrets checks that the search of the other tests finds secrets.
 func TestFindSecrets(t *testing.T) {
 	const jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSIsIm4iOjEyMzQ1Njc4OTB9.c2lnbmF0dXJlLXdpdGgtc29tZS1sZW5ndGg"
 	secrets := []string{jwt, "transfer-code-14"}

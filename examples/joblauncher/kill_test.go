@@ -1,22 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/examples/internal/database"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// everyNth kills at each n-th point.
+// everyNth kills at every n-th point.
 func everyNth(n int) killer {
 	count := 0
 	return func(point) bool {
@@ -25,7 +22,7 @@ func everyNth(n int) killer {
 	}
 }
 
-// nthOf kills once, at the n-th point whose name begins like this.
+// nthOf kills once, at the n-th point whose name has a prefix.
 func nthOf(n int, name string) killer {
 	count := 0
 	return func(p point) bool {
@@ -37,29 +34,17 @@ func nthOf(n int, name string) killer {
 	}
 }
 
-// run is the program with the launcher's files in a folder of the test. It returns
-// how often the launcher was killed, and what was printed.
-func run(t *testing.T, kill killer) (s *supervisor, kills int, output string) {
+// run runs the program to its end.
+func run(t *testing.T, kill killer) *program {
 	t.Helper()
-	var out bytes.Buffer
-	var mu sync.Mutex
-	s, err := newSupervisor(t.Context(), t.TempDir(), &out, func(p point) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if !kill(p) {
-			return false
-		}
-		kills++
-		return true
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.site.close()) })
-	require.NoError(t, s.run(t.Context()), "%s", &out)
-	return s, kills, out.String()
+	p := newProgram(t, kill)
+	require.NoError(t, p.run(t.Context()), "%s", &p.out)
+	return p
 }
 
-// The launcher is killed wherever it waits for an answer, whose effect it does not know
-// then: no job loses its token, all results are there, and nothing is left behind.
+// TestKilledAnywhere kills the launcher while it waits for an answer, so that it does not
+// know the effect of its question. No job loses its token, all results are there, and
+// nothing is left behind.
 //
 // proves P7, P8
 func TestKilledAnywhere(t *testing.T) {
@@ -81,50 +66,49 @@ func TestKilledAnywhere(t *testing.T) {
 		"when a job has computed":               {nthOf(2, "report: computed for 50m"), 1},
 		"when a job was refused":                {nthOf(1, "report: cannot write summary"), 1},
 		"when a job has ended":                  {nthOf(1, "report: has ended, and its mytoken with it"), 1},
-		"when it has told a timeline":           {nthOf(1, "report: storage.read"), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, kills, output := run(t, c.kill)
-			require.GreaterOrEqual(t, kills, c.kills, "killed too seldom:\n%s", output)
-			require.Equal(t, kills, strings.Count(output, "is killed with SIGKILL"))
-			requireComplete(t, s, output)
+			p := run(t, c.kill)
+			require.GreaterOrEqual(t, p.kills, c.kills, "killed too seldom:\n%s", &p.out)
+			require.Equal(t, p.kills, strings.Count(p.out.String(), "is killed with SIGKILL"))
+			requireComplete(t, p)
 		})
 	}
 }
 
-// The same at every point that there is, of which this takes some.
+// TestKilledEverywhere does the same at every third point of a run.
 //
 // proves P7, P8
 func TestKilledEverywhere(t *testing.T) {
 	points := 0
-	_, _, _ = run(t, func(point) bool { points++; return false })
+	run(t, func(point) bool { points++; return false })
 	require.Greater(t, points, 50)
 	for n := 1; n <= points; n += 3 {
 		t.Run(fmt.Sprintf("point %d of %d", n, points), func(t *testing.T) {
-			s, kills, output := run(t, nthOf(n, ""))
-			require.Equal(t, 1, kills)
-			requireComplete(t, s, output)
+			p := run(t, nthOf(n, ""))
+			require.Equal(t, 1, p.kills)
+			requireComplete(t, p)
 		})
 	}
 }
 
-// requireComplete: each job has done all of its work, and its token is dead.
-func requireComplete(t *testing.T, s *supervisor, output string) {
+// requireComplete checks that each job has done all of its work, and that its token is dead.
+func requireComplete(t *testing.T, p *program) {
 	t.Helper()
+	output, s := p.out.String(), p.supervisor
 	for _, object := range []string{"constants", "input", "part-1", "part-2", "part-3", "part-4", "summary"} {
 		require.Contains(t, s.site.storage.inventory(), user+"/"+object)
 	}
 	for _, id := range []string{"analysis", "calibration", "report"} {
 		require.Equal(t, 1, strings.Count(output, fmt.Sprintf("The mytoken of %q", id)), output)
 	}
-	require.Contains(t, output[strings.LastIndex(output, "The storage service"):], "The mytoken of \"report\"", "it ends in timelines")
 
 	tree, err := s.site.service.Issuer.Subtree(t.Context(), issuer.InfoRequest{
 		Token: s.site.token, Client: issuer.Client{Address: netip.MustParseAddr("127.0.0.1")},
 	})
 	require.NoError(t, err)
 	for _, child := range tree.Roots[0].Children {
-		require.True(t, child.Revoked, "%s lives", child.Name)
+		require.True(t, child.Revoked, "%s is alive", child.Name)
 	}
 	require.Zero(t, s.site.service.Provider.Reuses())
 
@@ -136,45 +120,20 @@ func requireComplete(t *testing.T, s *supervisor, output string) {
 	require.Empty(t, tokensIn(t, s.dir))
 }
 
-// tokensIn returns the sealed tokens of a table that nobody has open.
-func tokensIn(t *testing.T, dir string) map[string][]byte {
-	t.Helper()
-	db, _, err := database.Open(filepath.Join(dir, tableFile), "")
-	require.NoError(t, err)
-	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), "SELECT name, sealed FROM tokens")
-	require.NoError(t, err)
-	defer rows.Close()
-	sealed := make(map[string][]byte)
-	for rows.Next() {
-		var name string
-		var data []byte
-		require.NoError(t, rows.Scan(&name, &data))
-		sealed[name] = data
-	}
-	require.NoError(t, rows.Err())
-	return sealed
-}
-
-// When the user takes her token back, the job that runs ends with the reason as soon as
-// it needs another access token.
+// TestRevokedOnTheWay checks that the running job ends with the reason as soon as it needs
+// another access token after the user has revoked her token.
 func TestRevokedOnTheWay(t *testing.T) {
-	var out bytes.Buffer
-	var s *supervisor
-	s, err := newSupervisor(t.Context(), t.TempDir(), &out, func(p point) bool {
-		if p == stored("part-2") {
-			if _, err := s.site.service.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: s.site.token, Recursive: true}); err != nil {
-				t.Error(err)
-			}
+	var p *program
+	p = newProgram(t, func(at point) bool {
+		if at == stored("part-2") {
+			_, err := p.site.service.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: p.site.token, Recursive: true})
+			assert.NoError(t, err)
 		}
 		return false
 	})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, s.site.close()) }()
-	err = s.run(t.Context())
+	err := p.run(t.Context())
 	require.ErrorContains(t, err, "job analysis")
 	require.ErrorContains(t, err, "invalid_token")
-	require.NotContains(t, s.site.storage.inventory(), "part-3")
-	_, err = s.checkDump()
-	require.NoError(t, err)
+	require.NotContains(t, p.site.storage.inventory(), "part-3")
+	require.NoError(t, p.ended())
 }

@@ -2,95 +2,71 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 	"github.com/mytoken-go/sdk/restriction/plan"
+	"github.com/mytoken-go/sdk/restriction/timeline"
 )
 
 // launcher submits jobs and runs them, one step at a time.
 type launcher struct {
-	config
+	issuer, storage, dir string // URLs of the services, and the folder of its files
+
+	site   *line
 	client *client.Client
 	clock  *clock
 	table  *table
 	user   *client.Holder
 }
 
-// launch is the process of the launcher. However often it is killed, it goes on from
-// what is in its table.
-func launch(ctx context.Context) error {
-	l, err := newLauncher(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(l.run(ctx), l.table.Close())
-}
-
-func newLauncher(ctx context.Context) (*launcher, error) {
-	l := new(launcher)
-	if err := json.Unmarshal([]byte(os.Getenv(configVariable)), &l.config); err != nil {
-		return nil, fmt.Errorf("%s: %w", configVariable, err)
-	}
+// launch is the process of the launcher. However often it is killed, it goes on from what
+// is in its table. Its arguments are the issuer, the storage service and its folder.
+func launch(ctx context.Context, site *line, args []string) error {
+	l := &launcher{issuer: args[0], storage: args[1], dir: args[2], site: site}
 	var err error
-	if l.clock, err = newClock(ctx, l.Desk); err != nil {
-		return nil, err
+	if l.clock, err = newClock(site); err != nil {
+		return err
 	}
-	if l.client, err = client.New(client.Config{Issuer: l.Issuer, Clock: l.clock, Timeout: time.Minute, Attempts: 1}); err != nil {
-		return nil, err
+	if l.client, err = client.New(client.Config{Issuer: l.issuer, Clock: l.clock, Timeout: time.Minute, Attempts: 1}); err != nil {
+		return err
 	}
-	l.table, err = openTable(ctx, l.Dir)
-	return l, err
+	if l.table, err = openTable(ctx, l.dir); err != nil {
+		return err
+	}
+	l.user = l.client.NewHolder(l.table.token(userToken))
+	for _, do := range []func(context.Context) error{l.logIn, l.revokeOrphans, l.submitAll, l.runAll} {
+		if err := do(ctx); err != nil {
+			return errors.Join(err, l.table.Close())
+		}
+	}
+	return errors.Join(l.table.forgetUser(ctx), l.table.Close())
 }
 
-func (l *launcher) run(ctx context.Context) error {
-	if err := l.logIn(ctx); err != nil {
-		return err
-	}
-	if err := l.revokeOrphans(ctx); err != nil {
-		return err
-	}
-	if err := l.submitAll(ctx); err != nil {
-		return err
-	}
-	if err := l.runAll(ctx); err != nil {
-		return err
-	}
-	if err := l.table.forget(ctx, userToken); err != nil {
-		return err
-	}
-	return l.timelines(ctx)
-}
-
-// logIn fetches the user's token with the transfer code that this start got, if there
-// is none from an earlier one.
+// logIn fetches the user's token with a transfer code, unless an earlier start did.
 func (l *launcher) logIn(ctx context.Context) error {
-	l.user = l.client.NewHolder(l.table.tokens(userToken))
-	code, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<10))
+	if _, err := l.table.token(userToken).Load(ctx); !errors.Is(err, client.ErrNoToken) {
+		return err
+	}
+	a, err := l.site.ask(question{TransferCode: true})
 	if err != nil {
 		return err
 	}
-	_, err = l.table.get(ctx, userToken)
-	if !errors.Is(err, client.ErrNoToken) {
-		return err
-	}
-	token, err := l.client.Redeem(ctx, client.NewSecret(strings.TrimSpace(string(code))))
+	token, err := l.client.Redeem(ctx, client.NewSecret(a.TransferCode))
 	if err != nil {
 		return err
 	}
-	return l.table.tokens(userToken).Save(ctx, token.Token)
+	return l.table.token(userToken).Save(ctx, token.Token)
 }
 
-// revokeOrphans revokes tokens that were derived for a job by a launcher that was
-// killed before it could keep them.
+// revokeOrphans revokes tokens that a launcher derived for a job but could not keep,
+// because it was killed.
 func (l *launcher) revokeOrphans(ctx context.Context) error {
 	tree, err := l.user.Subtree(ctx)
 	if err != nil {
@@ -118,21 +94,18 @@ func (l *launcher) submitAll(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs() {
-		i := slices.IndexFunc(known, func(r *row) bool { return r.ID == j.ID })
-		if i < 0 {
-			err = l.submit(ctx, &j)
-		} else if known[i].State == running {
-			err = l.say(ctx, j.ID, fmt.Sprintf("is known, with its mytoken, and goes on with step %d of %d", known[i].Step+1, len(j.Steps)))
+		if slices.ContainsFunc(known, func(r *row) bool { return r.ID == j.ID }) {
+			continue // it goes on where it was
 		}
-		if err != nil {
+		if err := l.submit(ctx, &j); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// submit looks whether the user's token carries the job whatever happens, and derives
-// one that carries the job and nothing else.
+// submit checks whether the user's token carries the job whatever happens. If so, it
+// derives a token that carries the job and nothing else.
 func (l *launcher) submit(ctx context.Context, j *job) error {
 	now := l.clock.Now()
 	info, err := l.user.Introspect(ctx)
@@ -148,27 +121,31 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 		if err := l.table.submit(ctx, r, client.Secret{}); err != nil {
 			return err
 		}
-		return l.say(ctx, j.ID, "is not submitted\n"+verdict.String())
+		return l.say(j.ID, "is not submitted\n"+verdict.String())
 	}
-	list, err := narrowest(j.Plan, now)
+	list, err := j.Plan.Clauses(now)
 	if err != nil {
 		return err
 	}
 	token, err := l.user.Derive(ctx, client.DeriveRequest{Properties: client.Properties{
-		Name: "job " + j.ID, Capabilities: capability.Set{capability.AT, capability.TokeninfoIntrospect},
+		Name: "job " + j.ID, Capabilities: capability.Set{capability.AT},
 		Restrictions: list, Rotation: rotation(j),
 	}})
 	if err != nil {
 		return err
 	}
-	r.State, r.MomID, r.Restrictions, r.Due = running, token.MomID, token.Restrictions, now.Add(j.Steps[0].Start)
+	r.State, r.MomID, r.Due = running, token.MomID, now.Add(j.Steps[0].Start)
 	if err := l.table.submit(ctx, r, token.Token); err != nil {
 		return err
 	}
-	return l.say(ctx, j.ID, fmt.Sprintf("is submitted, with a mytoken of %d clauses\n%s", len(list), verdict))
+	drawing, err := draw(j.ID, list, now)
+	if err != nil {
+		return err
+	}
+	return l.say(j.ID, fmt.Sprintf("is submitted, with a mytoken of %d clauses\n%s\n\n%s", len(list), verdict, drawing))
 }
 
-// rotation of the token of a job: with each use, unless the job has a copy.
+// rotation rotates the token of a job with each use, unless the job has a copy.
 func rotation(j *job) *client.Rotation {
 	if j.Pass == passMytoken {
 		return nil
@@ -176,12 +153,18 @@ func rotation(j *job) *client.Rotation {
 	return &client.Rotation{OnAT: true, AutoRevoke: true}
 }
 
-// say reports to the user, and waits until it is printed.
-func (l *launcher) say(ctx context.Context, who, text string) error {
-	return l.report(ctx, report{Who: who, Text: text})
+// draw returns a timeline of a list of clauses.
+func draw(id string, list restriction.List, start time.Time) (string, error) {
+	f, err := forecast.New(forecast.Token{Restrictions: list, Used: make([]restriction.Usage, len(list)), Elsewhere: true}, start, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	const width = 76 // characters
+	return timeline.Text(f, width, forecast.Style{Start: start, Title: fmt.Sprintf("The mytoken of %q", id)}), nil
 }
 
-func (l *launcher) report(ctx context.Context, r report) error {
-	_, err := ask[struct{}](ctx, l.Desk+"/report", r)
+// say tells the user something. It returns when that is printed.
+func (l *launcher) say(who, text string) error {
+	_, err := l.site.ask(question{Who: who, Say: text})
 	return err
 }

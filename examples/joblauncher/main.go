@@ -1,16 +1,18 @@
-// Joblauncher runs compute jobs, each with a mytoken of its own that is derived from
-// the user's: enough for the phases of the job, as long as they may take, and for
+// Joblauncher runs compute jobs. Each job gets a mytoken of its own, derived from the
+// user's. It lasts for the phases of the job, however long they may take, and allows
 // nothing else.
 //
 //	go run ./examples/joblauncher
 //
-// Everything is real but the time: the launcher and its jobs are processes of their
-// own, the OpenID provider, the mytoken service and the storage service speak HTTP,
-// and the launcher is killed with SIGKILL on the way and started again. The clock is
-// the launcher's to move; its jobs ask it for the time.
+// Everything is real except the time. The launcher and its jobs are separate processes.
+// The OpenID provider, the mytoken service and the storage service speak HTTP. The
+// launcher is killed with SIGKILL halfway and started again. It moves the clock, and its
+// jobs ask it for the time.
 //
-// Read plans.go for what the jobs need, launcher.go for how they are submitted and
-// run, and table.go for how their tokens are kept.
+// Read jobs.go for what the jobs need, launcher.go and run.go for how they are submitted
+// and run, work.go for what a job does with its token, and table.go for how the launcher
+// keeps tokens. The rest is the world around: supervisor.go starts and kills the launcher,
+// site.go and storage.go are the services.
 package main
 
 import (
@@ -30,8 +32,8 @@ func main() {
 	}
 }
 
-// roleVariable says what this process is: the one that was started by hand, which is
-// everything but the launcher; the launcher; or a job.
+// roleVariable says what this process is: the launcher, a job or, if it is empty, the
+// program that the user started.
 const roleVariable = "JOBLAUNCHER_ROLE"
 
 const (
@@ -44,10 +46,10 @@ func runRole(ctx context.Context) error {
 	case "":
 		return demonstrate(ctx, os.Stdout, killOnce(stored("part-2")))
 	case roleLauncher:
-		return launch(ctx)
+		return launch(ctx, parent(), os.Args[1:])
 	case roleJob:
-		return work(ctx, os.Args[1:])
+		return work(ctx, parent(), os.Args[1:])
 	default:
-		return fmt.Errorf("%s=%q", roleVariable, role)
+		return fmt.Errorf("%s is %q, want launcher or job", roleVariable, role)
 	}
 }

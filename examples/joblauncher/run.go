@@ -8,6 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
@@ -20,15 +24,11 @@ func (l *launcher) runAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var next *row
-		for _, r := range rows {
-			if r.State == running && (next == nil || r.Due.Before(next.Due)) {
-				next = r
-			}
-		}
-		if next == nil {
+		rows = slices.DeleteFunc(rows, func(r *row) bool { return r.State != running })
+		if len(rows) == 0 {
 			return nil
 		}
+		next := slices.MinFunc(rows, func(a, b *row) int { return a.Due.Compare(b.Due) })
 		if err := l.runNext(ctx, next); err != nil {
 			return fmt.Errorf("job %s: %w", next.ID, err)
 		}
@@ -37,28 +37,25 @@ func (l *launcher) runAll(ctx context.Context) error {
 
 // runNext runs the next step of a job, or what is left of it.
 func (l *launcher) runNext(ctx context.Context, r *row) error {
-	j := jobNamed(r.ID)
-	if j == nil {
-		return errors.New("is not known any more")
-	}
+	all := jobs()
+	j := &all[slices.IndexFunc(all, func(j job) bool { return j.ID == r.ID })]
 	if r.Step == len(j.Steps) {
 		return l.finish(ctx, r)
 	}
-	if err := l.clock.advance(ctx, r.Due); err != nil {
+	if err := l.clock.advance(r.Due); err != nil {
 		return err
 	}
-	s := &j.Steps[r.Step]
-	d := &duties{launcher: l, row: r, step: s}
-	if err := l.runStep(ctx, j, d); err != nil {
+	run := &stepRun{launcher: l, job: j, step: &j.Steps[r.Step], row: r}
+	if err := run.run(ctx); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	run.mu.Lock()
+	defer run.mu.Unlock()
 	switch {
-	case !d.later.IsZero():
-		r.Due = d.later
-	case r.Done < len(s.Do):
-		return fmt.Errorf("step %d ended after %q", r.Step+1, s.Do[:r.Done])
+	case !run.later.IsZero():
+		r.Due = run.later
+	case r.Done < len(run.step.Do):
+		return fmt.Errorf("step %d ended after %q", r.Step+1, run.step.Do[:r.Done])
 	default:
 		if r.Step, r.Done = r.Step+1, 0; r.Step < len(j.Steps) {
 			r.Due = r.Submitted.Add(j.Steps[r.Step].Start)
@@ -67,41 +64,42 @@ func (l *launcher) runNext(ctx context.Context, r *row) error {
 	return l.table.update(ctx, r)
 }
 
-// runStep starts the process of a step, with what it needs to get at its access tokens,
-// and waits for its end.
-func (l *launcher) runStep(ctx context.Context, j *job, d *duties) error {
-	desk, closeDesk, err := d.open()
-	if err != nil {
-		return err
-	}
-	defer closeDesk()
+// stepRun is the process of a step while it runs.
+type stepRun struct {
+	*launcher
+	job  *job
+	step *step
+
+	mu    sync.Mutex
+	row   *row
+	later time.Time // when the step wants to be started again
+}
+
+// run starts the process, gives it what it needs to get access tokens, and waits for its
+// end.
+func (s *stepRun) run(ctx context.Context) error {
 	binary, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	phase := &j.Plan.Phases[d.step.Phase]
-	request := client.AccessTokenRequest{Scopes: phase.Scopes, Audiences: phase.Audiences, Comment: phase.Name}
-	holder := l.client.NewHolder(l.table.tokens(j.ID))
-
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, d.left()...)
-	cmd.Env = append(os.Environ(), configVariable+"=", // where the launcher keeps its keys is none of a job's business
-		roleVariable+"="+roleJob, deskVariable+"="+desk, storageVariable+"="+l.Storage)
+	cmd := exec.CommandContext(ctx, binary, s.step.Do[s.row.Done:]...)
+	cmd.Env = append(os.Environ(), roleVariable+"="+roleJob, storageVariable+"="+s.storage)
 	cmd.Stderr = &stderr
-	leash, err := cmd.StdinPipe() // it closes with this process, and the job ends too
+	hangUp, err := serve(cmd, func(q question) (answer, error) { return s.respond(ctx, q) })
 	if err != nil {
 		return err
 	}
-	defer leash.Close()
-	switch j.Pass {
-	case passFile:
-		err = l.runWithFile(ctx, cancel, cmd, holder, request)
-	case passEnvironment:
-		err = runWithToken(ctx, cmd, holder, request)
-	case passMytoken:
-		err = l.runWithMytoken(ctx, cmd, j)
+	defer hangUp()
+	phase := &s.job.Plan.Phases[s.step.Phase]
+	request := client.AccessTokenRequest{Scopes: phase.Scopes, Audiences: phase.Audiences, Comment: phase.Name}
+	holder := s.client.NewHolder(s.table.token(s.job.ID))
+	if s.job.Pass == passFile {
+		err = s.runWithFile(ctx, cancel, cmd, holder, request)
+	} else if err = s.passToken(ctx, cmd, holder, request); err == nil {
+		err = cmd.Run()
 	}
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, &stderr)
@@ -109,14 +107,51 @@ func (l *launcher) runStep(ctx context.Context, j *job, d *duties) error {
 	return nil
 }
 
-// runWithFile keeps a file with an access token fresh as long as the process runs. If
-// there is no token to be had any more, it ends the process.
-func (l *launcher) runWithFile(ctx context.Context, cancel context.CancelCauseFunc, cmd *exec.Cmd, holder *client.Holder, request client.AccessTokenRequest) error {
+// passToken puts one access token, or the mytoken of the job, in the environment.
+func (s *stepRun) passToken(ctx context.Context, cmd *exec.Cmd, holder *client.Holder, request client.AccessTokenRequest) error {
+	if s.job.Pass == passEnvironment {
+		token, err := holder.AccessToken(ctx, request)
+		if err != nil {
+			return err
+		}
+		cmd.Env = append(cmd.Env, bearer.EnvToken+"="+token.Token.Reveal())
+		return nil
+	}
+	token, err := s.table.token(s.job.ID).Load(ctx)
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(cmd.Env, mytokenVariable+"="+token.Reveal(), issuerVariable+"="+s.issuer)
+	return nil
+}
+
+// respond answers a question of the process. It keeps progress before it tells the user.
+func (s *stepRun) respond(ctx context.Context, q question) (a answer, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case q.Compute > 0:
+		err = s.clock.advance(s.clock.Now().Add(q.Compute))
+	case q.Done != "":
+		s.row.Done++
+		if err = s.table.update(ctx, s.row); err == nil {
+			err = s.say(s.row.ID, q.Done)
+		}
+	case q.Refused != "":
+		s.later = q.Later
+		err = s.say(s.row.ID, strings.TrimSpace(q.Refused))
+	}
+	return answer{Now: s.clock.Now()}, err
+}
+
+// runWithFile keeps a file with an access token fresh while the process runs. It ends the
+// process if no more token is to be had.
+func (s *stepRun) runWithFile(ctx context.Context, cancel context.CancelCauseFunc, cmd *exec.Cmd, holder *client.Holder, request client.AccessTokenRequest) error {
 	keeper, err := client.NewKeeper(client.KeepConfig{
-		Holder: holder, AccessTokenRequest: request, Path: filepath.Join(l.Dir, "access-token"), Changed: func(s client.KeepState) {
-			l.clock.keeper(s)
-			if s.Phase == client.KeepDown {
-				cancel(s.Err)
+		Holder: holder, AccessTokenRequest: request, Path: filepath.Join(s.dir, "access-token"), Changed: func(state client.KeepState) {
+			s.clock.keeper(state)
+			if state.Phase == client.KeepDown {
+				cancel(state.Err)
 			}
 		},
 	})
@@ -126,44 +161,14 @@ func (l *launcher) runWithFile(ctx context.Context, cancel context.CancelCauseFu
 	return errors.Join(keeper.RunCommand(ctx, cmd), context.Cause(ctx))
 }
 
-// runWithToken passes one access token in the environment.
-func runWithToken(ctx context.Context, cmd *exec.Cmd, holder *client.Holder, request client.AccessTokenRequest) error {
-	token, err := holder.AccessToken(ctx, request)
-	if err != nil {
-		return err
-	}
-	cmd.Env = append(cmd.Env, bearer.EnvToken+"="+token.Token.Reveal())
-	return cmd.Run()
-}
-
-// runWithMytoken passes the mytoken of the job in the environment.
-func (l *launcher) runWithMytoken(ctx context.Context, cmd *exec.Cmd, j *job) error {
-	token, err := l.table.get(ctx, j.ID)
-	if err != nil {
-		return err
-	}
-	cmd.Env = append(cmd.Env, mytokenVariable+"="+token.Reveal(), issuerVariable+"="+l.Issuer)
-	return cmd.Run()
-}
-
-// finish notes what the job has used, revokes its token and forgets it.
+// finish revokes the token of a job and forgets it. If an earlier start has revoked it
+// already, that is fine.
 func (l *launcher) finish(ctx context.Context, r *row) error {
-	holder := l.client.NewHolder(l.table.tokens(r.ID))
-	info, err := holder.Introspect(ctx)
-	if err == nil {
-		r.Used = info.ForecastToken().Used
-		err = l.table.update(ctx, r)
-	} else if client.IsCode(err, client.CodeInvalidToken) {
-		err = nil // a launcher that was killed has revoked it already
-	}
-	if err != nil {
+	if err := l.client.NewHolder(l.table.token(r.ID)).Revoke(ctx, true); err != nil {
 		return err
 	}
-	if err := holder.Revoke(ctx, true); err != nil {
+	if err := l.table.end(ctx, r); err != nil {
 		return err
 	}
-	if err := l.table.end(ctx, r.ID); err != nil {
-		return err
-	}
-	return l.say(ctx, r.ID, "has ended, and its mytoken with it")
+	return l.say(r.ID, "has ended, and its mytoken with it")
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// storageAudience names the storage service in access tokens.
-	storageAudience = "https://storage.example.org"
+	storageAudience = "https://storage.example.org" // of access tokens for the storage service
 	scopeRead       = "storage.read"
 	scopeWrite      = "storage.write"
+	maxObject       = 1 << 20 // bytes
 )
 
-// storage keeps objects of users. It knows nothing of mytokens: it takes access tokens
-// of the provider (RFC 9068), and checks them with the provider's keys.
+// storage keeps objects of users. It knows nothing of mytokens. It accepts access tokens of
+// the provider (RFC 9068) and checks them with the provider's keys.
 type storage struct {
 	url      string
 	verifier *oidc.IDTokenVerifier
 
 	mu      sync.Mutex
-	objects map[string][]byte // by user and name
+	objects map[string]string // by owner and name
 }
 
 func newStorage(ctx context.Context, issuer string, now func() time.Time) (*storage, error) {
@@ -38,104 +38,79 @@ func newStorage(ctx context.Context, issuer string, now func() time.Time) (*stor
 	if err != nil {
 		return nil, err
 	}
-	s := &storage{objects: map[string][]byte{user + "/input": []byte("measurements\n")}}
+	s := &storage{objects: map[string]string{user + "/input": "measurements\n"}}
 	s.verifier = provider.VerifierContext(ctx, &oidc.Config{ClientID: storageAudience, Now: now})
 	return s, nil
 }
 
-func (s *storage) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{name}", func(w http.ResponseWriter, r *http.Request) {
-		owner, ok := s.authorize(w, r, scopeRead)
-		if !ok {
-			return
-		}
-		s.mu.Lock()
-		data, found := s.objects[owner+"/"+r.PathValue("name")]
-		s.mu.Unlock()
-		if !found {
-			http.NotFound(w, r)
-			return
-		}
-		_, _ = w.Write(data) // the job may be gone
-	})
-	mux.HandleFunc("PUT /{name}", func(w http.ResponseWriter, r *http.Request) {
-		owner, ok := s.authorize(w, r, scopeWrite)
-		if !ok {
-			return
-		}
-		data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
-		if err != nil {
-			http.Error(w, "not read", http.StatusBadRequest)
-			return
-		}
-		s.mu.Lock()
-		s.objects[owner+"/"+r.PathValue("name")] = data
-		s.mu.Unlock()
-		w.WriteHeader(http.StatusNoContent)
-	})
-	return mux
-}
-
-// authorize checks the access token of a request: signature, issuer, audience, end, type and
-// scope. It answers itself if anything is wrong (RFC 6750 section 3).
-func (s *storage) authorize(w http.ResponseWriter, r *http.Request, scope string) (subject string, ok bool) {
-	subject, scopes, err := s.check(r.Context(), r.Header.Get("Authorization"))
+// ServeHTTP reads or writes an object, if the access token allows it (RFC 6750 section 3).
+func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	scope := scopeRead
+	if r.Method == http.MethodPut {
+		scope = scopeWrite
+	}
+	owner, scopes, err := s.check(r.Context(), r.Header.Get("Authorization"))
 	switch {
 	case err != nil:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		http.Error(w, "invalid_token", http.StatusUnauthorized)
+		return
 	case !slices.Contains(scopes, scope):
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error="insufficient_scope", scope=%q`, scope))
 		http.Error(w, "insufficient_scope", http.StatusForbidden)
-	default:
-		return subject, true
+		return
 	}
-	return "", false
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxObject))
+	if err != nil {
+		http.Error(w, "the object was not received", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := owner + r.URL.Path
+	if r.Method == http.MethodPut {
+		s.objects[name] = string(body)
+		w.WriteHeader(http.StatusNoContent)
+	} else if data, found := s.objects[name]; found {
+		_, _ = io.WriteString(w, data) // the job may be gone
+	} else {
+		http.NotFound(w, r)
+	}
 }
 
+// check checks signature, issuer, audience, end and type of an access token. It returns
+// whose it is, and its scopes.
 func (s *storage) check(ctx context.Context, authorization string) (subject string, scopes []string, err error) {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return "", nil, errors.New("no bearer token")
+		return "", nil, fmt.Errorf("the scheme is %q, want Bearer", scheme)
 	}
 	verified, err := s.verifier.Verify(ctx, token)
 	if err != nil {
 		return "", nil, err
 	}
 	if typ := headerType(token); typ != "at+jwt" {
-		return "", nil, fmt.Errorf("a token of type %q is no access token", typ)
+		return "", nil, fmt.Errorf("the type of the token is %q, want at+jwt", typ)
 	}
-	var claims struct {
-		Scope string `json:"scope"`
-	}
-	if err := verified.Claims(&claims); err != nil {
-		return "", nil, err
-	}
-	return verified.Subject, strings.Fields(claims.Scope), nil
+	var claims struct{ Scope string }
+	err = verified.Claims(&claims)
+	return verified.Subject, strings.Fields(claims.Scope), err
 }
 
-// headerType is the "typ" of a JWT whose signature was checked.
+// headerType returns the "typ" of a JWT whose signature was checked.
 func headerType(token string) string {
 	first, _, _ := strings.Cut(token, ".")
 	text, err := base64.RawURLEncoding.DecodeString(first)
-	var header struct {
-		Type string `json:"typ"`
-	}
+	var header struct{ Typ string }
 	if err != nil || json.Unmarshal(text, &header) != nil {
 		return ""
 	}
-	return strings.ToLower(header.Type)
+	return strings.ToLower(header.Typ)
 }
 
-// inventory says what is stored.
+// inventory says which objects are stored.
 func (s *storage) inventory() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var names []string
-	for name := range s.objects {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return "The storage service holds " + strings.Join(names, ", ") + "."
+	return "The storage service holds " + strings.Join(slices.Sorted(maps.Keys(s.objects)), ", ") + "."
 }

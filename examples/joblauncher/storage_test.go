@@ -19,8 +19,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// What the storage service takes, and what it does not: signature, issuer, audience,
-// end, type and scope of the access token.
+// TestStorage checks which access tokens the storage service accepts: by signature, issuer,
+// audience, end, type and scope.
 func TestStorage(t *testing.T) {
 	ctx := t.Context()
 	start := func() *mytokentest.Service {
@@ -47,7 +47,7 @@ func TestStorage(t *testing.T) {
 		if authorization != "" {
 			r.Header.Set("Authorization", authorization)
 		}
-		storage.handler().ServeHTTP(w, r)
+		storage.ServeHTTP(w, r)
 		return w
 	}
 
@@ -82,11 +82,11 @@ func TestStorage(t *testing.T) {
 		require.Equal(t, `Bearer error="invalid_token"`, w.Header().Get("WWW-Authenticate"), name)
 	}
 	service.Clock.Advance(time.Hour + time.Second)
-	require.Equal(t, http.StatusUnauthorized, send(http.MethodGet, "x", "Bearer "+both).Code, "it has ended")
+	require.Equal(t, http.StatusUnauthorized, send(http.MethodGet, "x", "Bearer "+both).Code, "it has expired")
 }
 
-// idToken is an ID token for a client that is called like the storage service: right in
-// all but its type.
+// idToken returns an ID token for a client with the name of the storage service. Only its
+// type is wrong.
 func idToken(t *testing.T, s *mytokentest.Service) string {
 	t.Helper()
 	s.Provider.AddClient(optest.Client{ID: storageAudience, Secret: "a-secret-of-the-test", RedirectURLs: []string{"http://127.0.0.1/back"}})

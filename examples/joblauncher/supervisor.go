@@ -3,44 +3,41 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 )
 
-// point is a moment at which the launcher is waiting for an answer: whatever it asked
-// for has taken effect, and it does not know yet.
+// point is a moment at which the launcher waits for an answer. Whatever it asked for has
+// taken effect, but it does not know yet.
 type point string
 
 // stored is the point at which a job has stored an object.
 func stored(name string) point { return point("report: stored " + name) }
 
-// killer is asked at each point whether the launcher is to be killed there.
+// killer says at each point whether to kill the launcher.
 type killer func(point) bool
 
-// killOnce kills at the first such point.
+// killOnce kills at the first occurrence of a point.
 func killOnce(at point) killer {
-	var once sync.Once
-	return func(p point) (kill bool) {
-		if p == at {
-			once.Do(func() { kill = true })
-		}
+	done := false
+	return func(p point) bool {
+		kill := p == at && !done
+		done = done || kill
 		return kill
 	}
 }
 
-// supervisor starts the launcher, and starts it again when it was killed.
+// supervisor starts the launcher, and starts it again after it was killed.
 type supervisor struct {
-	site   *site
-	dir    string // of the launcher
-	binary string
-	kill   killer
+	site  *site
+	dir   string // of the launcher
+	kill  killer
+	ended func() error // called each time that the launcher has ended
 
 	mu      sync.Mutex
 	process *os.Process
@@ -62,56 +59,46 @@ func demonstrate(ctx context.Context, out io.Writer, kill killer) (err error) {
 	return s.run(ctx)
 }
 
-// newSupervisor starts the site of a launcher whose files are in dir.
+// newSupervisor starts the site of a launcher that keeps its files in dir.
 func newSupervisor(ctx context.Context, dir string, out io.Writer, kill killer) (*supervisor, error) {
-	binary, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	s := &supervisor{dir: dir, binary: binary, kill: kill}
+	s := &supervisor{dir: dir, kill: kill, ended: func() error { return nil }}
+	var err error
 	s.site, err = startSite(ctx, out, s.reached)
 	return s, err
 }
 
-// run starts the launcher until it has done its work, and looks into its table each
-// time that it has ended.
+// run starts the launcher until it has done its work.
 func (s *supervisor) run(ctx context.Context) error {
 	for {
 		killed, err := s.start(ctx)
 		if err != nil {
 			return err
 		}
-		secrets, err := s.checkDump()
-		if err != nil {
+		if err := s.ended(); err != nil {
 			return err
 		}
-		text := fmt.Sprintf("its table holds none of the %d tokens and codes that were handed out so far", secrets)
 		if !killed {
-			if err := s.site.say("launcher", "has ended; "+text+"\n"+s.site.storage.inventory()); err != nil {
-				return err
-			}
-			return s.site.showTimelines()
+			s.site.say("launcher", "has ended\n"+s.site.storage.inventory())
+			return nil
 		}
-		if err := s.site.say("launcher", "is killed with SIGKILL, and started again; "+text); err != nil {
-			return err
-		}
+		s.site.say("launcher", "is killed with SIGKILL, and started again")
 	}
 }
 
-// start runs the launcher until it ends. It reports whether it was killed.
+// start runs the launcher until it ends. It reports whether the launcher was killed.
 func (s *supervisor) start(ctx context.Context) (killed bool, err error) {
-	code, err := s.site.transferCode(ctx)
-	if err != nil {
-		return false, err
-	}
-	config, err := json.Marshal(s.site.config(s.dir))
+	binary, err := os.Executable()
 	if err != nil {
 		return false, err
 	}
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, s.binary)
-	cmd.Env = append(os.Environ(), roleVariable+"="+roleLauncher, configVariable+"="+string(config))
-	cmd.Stdin, cmd.Stderr = strings.NewReader(code.Reveal()), &stderr
+	cmd := exec.CommandContext(ctx, binary, s.site.service.Issuer.URL(), s.site.storage.url, s.dir)
+	cmd.Env, cmd.Stderr = append(os.Environ(), roleVariable+"="+roleLauncher), &stderr
+	hangUp, err := serve(cmd, func(q question) (answer, error) { return s.respond(ctx, q) })
+	if err != nil {
+		return false, err
+	}
+	defer hangUp()
 	s.mu.Lock()
 	err = cmd.Start()
 	s.process, s.killed = cmd.Process, false
@@ -121,10 +108,9 @@ func (s *supervisor) start(ctx context.Context) (killed bool, err error) {
 	}
 	err = cmd.Wait()
 	s.mu.Lock()
-	killed = s.killed
+	defer s.mu.Unlock()
 	s.process = nil
-	s.mu.Unlock()
-	if killed {
+	if s.killed {
 		return true, nil
 	} else if err != nil {
 		return false, fmt.Errorf("launcher: %w\n%s", err, &stderr)
@@ -132,33 +118,35 @@ func (s *supervisor) start(ctx context.Context) (killed bool, err error) {
 	return false, nil
 }
 
-// reached is called at a point, before the launcher gets its answer. It reports
-// whether there is nobody left to answer to.
+// respond answers a question of the launcher, unless it has been killed.
+func (s *supervisor) respond(ctx context.Context, q question) (a answer, err error) {
+	switch {
+	case q.TransferCode:
+		a.TransferCode, err = s.site.transferCode(ctx)
+	case !q.Advance.IsZero():
+		s.site.advance(q.Advance)
+	case q.Say != "":
+		first, _, _ := strings.Cut(q.Say, "\n")
+		s.site.say(q.Who, q.Say)
+		if s.reached(point("report: " + first)) {
+			return a, io.EOF
+		}
+	}
+	a.Now = s.site.service.Clock.Now()
+	return a, err
+}
+
+// reached is called at a point, before the launcher gets its answer. It reports whether
+// nobody is left to answer.
 func (s *supervisor) reached(p point) (gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process == nil {
 		return false // the supervisor asks, or a job whose launcher was killed
 	}
-	if s.killed || !s.kill(p) {
-		return s.killed
+	if !s.killed && s.kill(p) {
+		s.killed = true
+		_ = s.process.Kill() // with SIGKILL; it fails if the process has ended
 	}
-	s.killed = true
-	_ = s.process.Kill() // SIGKILL; it fails if the process has ended
-	return true
-}
-
-// checkDump looks into the launcher's table as a thief would, for all secrets that were
-// handed out so far. It returns how many these are.
-func (s *supervisor) checkDump() (secrets int, err error) {
-	files, err := filepath.Glob(filepath.Join(s.dir, tableFile+"*"))
-	if err != nil {
-		return 0, err
-	}
-	all := s.site.secrets()
-	found, err := findSecrets(files, all)
-	if err == nil && found > 0 {
-		err = fmt.Errorf("the launcher's table holds %d secrets in clear", found)
-	}
-	return len(all), err
+	return s.killed
 }

@@ -11,33 +11,31 @@ import (
 	"github.com/mytoken-go/sdk/examples/internal/database"
 	"github.com/mytoken-go/sdk/examples/internal/keyfile"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// Files of the launcher. In earnest the key is kept apart from the table.
+// Files of the launcher. In production, keep the key apart from the table.
 const (
 	tableFile = "launcher.db"
 	keyFile   = "launcher.key"
 )
 
-const schema = `
-CREATE TABLE IF NOT EXISTS jobs (
-	id TEXT PRIMARY KEY, state TEXT NOT NULL, mom_id TEXT NOT NULL, submitted INTEGER NOT NULL,
-	step INTEGER NOT NULL, done INTEGER NOT NULL, due INTEGER NOT NULL,
-	restrictions TEXT NOT NULL, used TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS tokens (name TEXT PRIMARY KEY, sealed BLOB NOT NULL)`
-
-// table is what the launcher remembers: its jobs and, sealed under a key of its own and
-// bound to the job, their mytokens.
+// table is what the launcher remembers: its jobs, each in one row with its mytoken, and the
+// user's mytoken. Tokens are sealed with a key of the launcher.
 type table struct {
 	db   *sql.DB
 	box  *seal.Box
 	lock chan struct{}
 }
 
-// openTable opens the table for this process alone: a second launcher fails. The system
-// ends that with the process, however it ends.
+// The data of a job is a row in JSON. The user's token has a row without data.
+const schema = "CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, data BLOB, sealed BLOB)"
+
+// userToken is the id of the user's token. No job has it.
+const userToken = "user alice"
+
+// openTable opens the table for this process alone. A second launcher gets an error. The
+// operating system unlocks the table when the process ends, however it ends.
 func openTable(ctx context.Context, dir string) (*table, error) {
 	key, err := keyfile.Server(filepath.Join(dir, keyFile))
 	if err != nil {
@@ -51,7 +49,7 @@ func openTable(ctx context.Context, dir string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1) // the lock is that of a connection
+	db.SetMaxOpenConns(1) // the lock belongs to a connection
 	if _, err := db.ExecContext(ctx, "PRAGMA locking_mode=EXCLUSIVE; BEGIN IMMEDIATE;"+schema+"; COMMIT"); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -69,85 +67,118 @@ const (
 
 // row is a job in the table.
 type row struct {
-	ID           string
-	State        string
-	MomID        string // of its mytoken; empty if it has none
-	Submitted    time.Time
-	Step         int       // the next, or the one that is running
-	Done         int       // how much of it is done
-	Due          time.Time // when it is started
-	Restrictions restriction.List
-	Used         []restriction.Usage
+	ID        string
+	State     string
+	MomID     string // of its mytoken; empty if it has none
+	Submitted time.Time
+	Step      int       // the next, or the one that is running
+	Done      int       // how much of it is done
+	Due       time.Time // when it starts
 }
 
-// submit keeps a new job together with its mytoken, or neither.
-func (t *table) submit(ctx context.Context, r *row, token client.Secret) error {
-	restrictions, err := json.Marshal(r.Restrictions)
-	if err != nil {
-		return err
-	}
-	tx, err := t.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // after a commit, it does nothing
-	if _, err := tx.ExecContext(ctx, "INSERT INTO jobs VALUES (?,?,?,?,?,?,?,?,?)",
-		r.ID, r.State, r.MomID, r.Submitted.Unix(), r.Step, r.Done, r.Due.Unix(), string(restrictions), "[]"); err != nil {
-		return err
-	}
+// submit keeps a new job together with its mytoken, if it has one.
+func (t *table) submit(ctx context.Context, r *row, token client.Secret) (err error) {
+	var sealed []byte
 	if !token.IsEmpty() {
-		if err := t.put(ctx, tx, r.ID, token); err != nil {
+		if sealed, err = t.seal(r.ID, token); err != nil {
 			return err
 		}
 	}
-	return tx.Commit()
+	return t.write(ctx, r, "INSERT INTO jobs (data, id, sealed) VALUES (?, ?, ?)", sealed)
 }
 
 // update keeps how far a job is.
 func (t *table) update(ctx context.Context, r *row) error {
-	used, err := json.Marshal(r.Used)
-	if err != nil {
-		return err
-	}
-	_, err = t.db.ExecContext(ctx, "UPDATE jobs SET step=?, done=?, due=?, used=? WHERE id=?", r.Step, r.Done, r.Due.Unix(), string(used), r.ID)
-	return err
+	return t.write(ctx, r, "UPDATE jobs SET data=? WHERE id=?")
 }
 
 // end ends a job and forgets its token.
-func (t *table) end(ctx context.Context, id string) error {
-	tx, err := t.db.BeginTx(ctx, nil)
+func (t *table) end(ctx context.Context, r *row) error {
+	r.State = ended
+	return t.write(ctx, r, "UPDATE jobs SET data=?, sealed=NULL WHERE id=?")
+}
+
+func (t *table) write(ctx context.Context, r *row, statement string, more ...any) error {
+	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // after a commit, it does nothing
-	if _, err := tx.ExecContext(ctx, "UPDATE jobs SET state=? WHERE id=?", ended, id); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM tokens WHERE name=?", id); err != nil {
-		return err
-	}
-	return tx.Commit()
+	_, err = t.db.ExecContext(ctx, statement, append([]any{data, r.ID}, more...)...)
+	return err
 }
 
 // jobs returns all jobs, in the order in which they were submitted.
 func (t *table) jobs(ctx context.Context) (all []*row, err error) {
-	rows, err := t.db.QueryContext(ctx, "SELECT id, state, mom_id, submitted, step, done, due, restrictions, used FROM jobs ORDER BY rowid")
+	rows, err := t.db.QueryContext(ctx, "SELECT data FROM jobs WHERE data IS NOT NULL ORDER BY rowid")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r row
-		var submitted, due int64
-		var restrictions, used []byte
-		if err := rows.Scan(&r.ID, &r.State, &r.MomID, &submitted, &r.Step, &r.Done, &due, &restrictions, &used); err != nil {
+		var data []byte
+		r := new(row)
+		if err := rows.Scan(&data); err != nil {
 			return nil, err
 		}
-		if err := errors.Join(json.Unmarshal(restrictions, &r.Restrictions), json.Unmarshal(used, &r.Used)); err != nil {
+		if err := json.Unmarshal(data, r); err != nil {
 			return nil, err
 		}
-		r.Submitted, r.Due = time.Unix(submitted, 0), time.Unix(due, 0)
-		all = append(all, &r)
+		all = append(all, r)
 	}
 	return all, rows.Err()
+}
+
+// forgetUser removes the user's token.
+func (t *table) forgetUser(ctx context.Context) error {
+	_, err := t.db.ExecContext(ctx, "DELETE FROM jobs WHERE id=?", userToken)
+	return err
+}
+
+// place binds a sealed token to its row. In another row it does not open.
+func place(id string) string { return "jobs/" + id + "/sealed" }
+
+func (t *table) seal(id string, token client.Secret) ([]byte, error) {
+	return t.box.Seal(place(id), []byte(token.Reveal()))
+}
+
+// token returns the table as the store of one token. It keeps each generation of a token
+// that rotates.
+func (t *table) token(id string) client.TokenStore { return tokenStore{t, id} }
+
+type tokenStore struct {
+	*table
+	id string
+}
+
+// Load implements client.TokenStore.
+func (s tokenStore) Load(ctx context.Context) (client.Secret, error) {
+	var sealed []byte
+	err := s.db.QueryRowContext(ctx, "SELECT sealed FROM jobs WHERE id=? AND sealed IS NOT NULL", s.id).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return client.Secret{}, client.ErrNoToken
+	} else if err != nil {
+		return client.Secret{}, err
+	}
+	token, err := s.box.Open(place(s.id), sealed)
+	return client.NewSecret(string(token)), err
+}
+
+// Save implements client.TokenStore. A saved token survives SIGKILL and a power cut.
+func (s tokenStore) Save(ctx context.Context, token client.Secret) error {
+	sealed, err := s.seal(s.id, token)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.ExecContext(ctx, "INSERT INTO jobs (id, sealed) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET sealed=excluded.sealed", s.id, sealed)
+	return err
+}
+
+// Lock implements client.TokenStore. No other process has the table open.
+func (s tokenStore) Lock(ctx context.Context) (unlock func(), err error) {
+	select {
+	case s.lock <- struct{}{}:
+		return func() { <-s.lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

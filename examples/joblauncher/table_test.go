@@ -8,25 +8,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/restriction"
 )
 
-// What the table has kept is there after it was opened anew, and a token goes with its
-// job.
+// TestTable checks that the table keeps what it was given after it was opened again, and
+// that a token goes with its job.
 func TestTable(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	table, err := openTable(ctx, dir)
 	require.NoError(t, err)
 	r := &row{
-		ID: "j", State: running, MomID: "m", Submitted: begin.Local(), Due: begin.Add(time.Minute).Local(),
-		Restrictions: restriction.List{{Scopes: []string{scopeRead}, UsagesAT: restriction.Usages(2)}}, Used: []restriction.Usage{},
+		ID: "j", State: running, MomID: "m", Submitted: begin, Due: begin.Add(time.Minute),
 	}
 	require.NoError(t, table.submit(ctx, r, client.NewSecret("first")))
 	require.Error(t, table.submit(ctx, r, client.NewSecret("again")), "a job is submitted once")
-	r.Step, r.Done, r.Used = 1, 2, []restriction.Usage{{AT: 1}}
+	r.Step, r.Done = 1, 2
 	require.NoError(t, table.update(ctx, r))
 
-	tokens := table.tokens("j")
+	tokens := table.token("j")
 	unlock, err := tokens.Lock(ctx)
 	require.NoError(t, err)
 	require.NoError(t, tokens.Save(ctx, client.NewSecret("second")))
@@ -39,20 +37,18 @@ func TestTable(t *testing.T) {
 	all, err := table.jobs(ctx)
 	require.NoError(t, err)
 	require.Len(t, all, 1)
-	require.True(t, r.Restrictions.Equal(all[0].Restrictions))
-	all[0].Restrictions = r.Restrictions
 	require.Equal(t, r, all[0])
-	token, err := table.tokens("j").Load(ctx)
+	token, err := table.token("j").Load(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "second", token.Reveal())
 
-	require.NoError(t, table.end(ctx, "j"))
-	_, err = table.tokens("j").Load(ctx)
+	require.NoError(t, table.end(ctx, r))
+	_, err = table.token("j").Load(ctx)
 	require.ErrorIs(t, err, client.ErrNoToken)
 }
 
-// One launcher at a time works with a table: two would spend each other's rotated
-// tokens.
+// TestTableIsOneLaunchers checks that only one launcher at a time works with a table. Two
+// would use each other's rotated tokens.
 func TestTableIsOneLaunchers(t *testing.T) {
 	dir := t.TempDir()
 	table, err := openTable(t.Context(), dir)
@@ -65,12 +61,12 @@ func TestTableIsOneLaunchers(t *testing.T) {
 	require.NoError(t, table.Close())
 }
 
-// Each step needs a phase that exists, and is within it.
+// TestJobs checks that each step is within its phase.
 func TestJobs(t *testing.T) {
 	for _, j := range jobs() {
 		require.NoError(t, j.Plan.Validate(), j.ID)
 		require.NotEqual(t, userToken, j.ID)
-		list, err := narrowest(j.Plan, begin)
+		list, err := j.Plan.Clauses(begin)
 		require.NoError(t, err, j.ID)
 		require.Len(t, list, len(j.Plan.Phases), j.ID)
 		for _, s := range j.Steps {

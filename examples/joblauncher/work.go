@@ -14,10 +14,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-// Variables of the process of a step. How it gets at access tokens is in the others:
-// those of package bearer, or its mytoken.
+// Variables of the process of a step. Access tokens are in those of package bearer, unless
+// the job has its mytoken.
 const (
-	deskVariable    = "JOB_DESK"    // URL at which the launcher answers
 	storageVariable = "JOB_STORAGE" // URL
 	mytokenVariable = "MYTOKEN"
 	issuerVariable  = "MYTOKEN_ISSUER"
@@ -25,42 +24,33 @@ const (
 
 // worker is the process of a step.
 type worker struct {
-	desk, storage string
-	client        *client.Client // nil: it finds access tokens
-	mytoken       client.Secret
+	launcher *line
+	storage  string
+	client   *client.Client // nil: it finds access tokens
+	mytoken  client.Secret
 }
 
-// work is the process of a step: it does one thing after the other, and asks the
-// launcher for the time that this takes.
+// work is the process of a step. It does one thing after the other, and ends if its
+// launcher has ended.
 //
 //	read <name>, write <name>   an object of the storage service
 //	compute <duration>
-func work(ctx context.Context, things []string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() { // a job does not outlive its launcher
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	if os.Getenv(configVariable) != "" {
-		return errors.New("a job was told how its launcher is configured")
-	}
-	w := &worker{desk: os.Getenv(deskVariable), storage: os.Getenv(storageVariable)}
+func work(ctx context.Context, launcher *line, things []string) (err error) {
+	w := &worker{launcher: launcher, storage: os.Getenv(storageVariable)}
 	if token := os.Getenv(mytokenVariable); token != "" {
-		var err error
-		if w.client, err = client.New(client.Config{Issuer: os.Getenv(issuerVariable), Clock: deskClock{ctx, w.desk}, Timeout: time.Minute, Attempts: 1}); err != nil {
+		w.mytoken = client.NewSecret(token)
+		if w.client, err = client.New(client.Config{Issuer: os.Getenv(issuerVariable), Timeout: time.Minute, Attempts: 1}); err != nil {
 			return err
 		}
-		w.mytoken = client.NewSecret(token)
 	}
 	for _, thing := range things {
 		said, err := w.do(ctx, thing)
 		if refused, ok := errors.AsType[*client.Error](err); ok && refused.Explanation != nil {
-			return w.refused(ctx, thing, refused)
+			return w.refused(thing, refused)
 		} else if err != nil {
 			return fmt.Errorf("%s: %w", thing, err)
 		}
-		if _, err := ask[struct{}](ctx, w.desk+"/done", said); err != nil {
+		if _, err := launcher.ask(question{Done: said}); err != nil {
 			return err
 		}
 	}
@@ -75,7 +65,7 @@ func (w *worker) do(ctx context.Context, thing string) (said string, err error) 
 		if err != nil {
 			return "", err
 		}
-		_, err = ask[struct{}](ctx, w.desk+"/compute", d)
+		_, err = w.launcher.ask(question{Compute: d})
 		return "computed for " + what, err
 	case "read":
 		data, err := w.exchange(ctx, http.MethodGet, what, scopeRead, "")
@@ -84,14 +74,14 @@ func (w *worker) do(ctx context.Context, thing string) (said string, err error) 
 		_, err := w.exchange(ctx, http.MethodPut, what, scopeWrite, "results\n")
 		return "stored " + what, err
 	}
-	return "", errors.New("unknown")
+	return "", fmt.Errorf("%q is not a verb", verb)
 }
 
 // refused tells what refused the job, and when it may come back.
-func (w *worker) refused(ctx context.Context, thing string, e *client.Error) error {
+func (w *worker) refused(thing string, e *client.Error) error {
 	later, _ := e.Explanation.Earliest.Time()
 	text := fmt.Sprintf("cannot %s: %s\n%s", thing, e.Description, e.Explanation)
-	_, err := ask[struct{}](ctx, w.desk+"/later", refusal{Text: text, Later: later})
+	_, err := w.launcher.ask(question{Refused: text, Later: later})
 	return err
 }
 
@@ -111,14 +101,14 @@ func (w *worker) exchange(ctx context.Context, method, name, scope, body string)
 		return nil, err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxMessage))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxObject))
 	if err == nil && resp.StatusCode/100 != 2 {
 		err = fmt.Errorf("%s: %s", resp.Status, resp.Header.Get("WWW-Authenticate"))
 	}
 	return data, err
 }
 
-// accessToken finds an access token, each time anew: a file may have been replaced.
+// accessToken finds an access token anew each time, because a file may have been replaced.
 func (w *worker) accessToken(ctx context.Context, scope string) (client.Secret, error) {
 	if w.client == nil {
 		found, err := bearer.Discover()
@@ -129,26 +119,4 @@ func (w *worker) accessToken(ctx context.Context, scope string) (client.Secret, 
 		return client.Secret{}, err
 	}
 	return got.Token, nil
-}
-
-// deskClock is the launcher's clock, as its jobs see it.
-type deskClock struct {
-	ctx  context.Context
-	desk string
-}
-
-// Now implements client.Clock.
-func (c deskClock) Now() time.Time {
-	now, err := ask[time.Time](c.ctx, c.desk+"/now", nil)
-	if err != nil {
-		return time.Time{} // the launcher is gone, and so is this process
-	}
-	return now
-}
-
-// After implements client.Clock. Nobody waits: requests are sent once.
-func (c deskClock) After(d time.Duration) <-chan time.Time {
-	ch := make(chan time.Time, 1)
-	ch <- c.Now().Add(d)
-	return ch
 }

@@ -17,9 +17,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// demonstrate runs an issuer, the service, and a client that tries a few
-// tokens. The service knows no more of the issuer than its name and the
-// address of its keys.
+// demonstrate runs an issuer, the service, and a client that tries a few tokens. The
+// service knows the URL of the issuer and the URL of its keys, and nothing else.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	iss, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Now())})
 	if err != nil {
@@ -35,7 +34,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // the answers say it all
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the answers are enough
 	service := httptest.NewServer(handler)
 	defer service.Close()
 
@@ -64,7 +63,7 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 		{"no token", ""},
 		{"a token for another network", elsewhere},
 		{"a token without the capability", other},
-		{"a token that somebody changed", strings.Replace(good, ".", ".e", 1)},
+		{"a token that was changed", strings.Replace(good, ".", ".e", 1)},
 	} {
 		status, answer, err := get(ctx, service.URL+"/hello", try.token)
 		if err != nil {

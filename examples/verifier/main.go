@@ -1,10 +1,10 @@
-// Verifier is a resource service that accepts mytokens without asking their
-// issuer anything but its public keys.
+// Verifier is a resource service that accepts mytokens. It needs nothing of their issuer
+// but the public keys.
 //
 //	go run ./examples/verifier -issuer https://mytoken.example.org -jwks https://mytoken.example.org/jwks
 //
-// Without flags it starts an issuer of its own, sends itself a few requests,
-// prints the answers, and ends.
+// Without flags it runs a demonstration: it starts an issuer, sends itself a few
+// requests, prints the answers and exits.
 package main
 
 import (
@@ -22,8 +22,8 @@ import (
 )
 
 func main() {
-	issuer := flag.String("issuer", "", "issuer URL of the mytokens to accept; empty: a demonstration")
-	jwks := flag.String("jwks", "", "where the issuer publishes its keys")
+	issuer := flag.String("issuer", "", "issuer URL of the mytokens to accept; empty runs a demonstration")
+	jwks := flag.String("jwks", "", "URL of the issuer's public keys")
 	listen := flag.String("listen", "127.0.0.1:8080", "address to listen on")
 	flag.Parse()
 
@@ -52,11 +52,11 @@ func serve(issuer, jwks, listen string) error {
 	return (&http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}).Serve(listener)
 }
 
-// newService is the whole service: one page, for who holds a mytoken with the
-// capability tokeninfo whose restrictions admit him here and now.
+// newService returns the service, which has one page. The page needs a mytoken with the
+// capability tokeninfo whose restrictions admit the request.
 //
-// It cannot tell whether the token was revoked, nor how often it was used. A
-// service for which that matters asks the issuer.
+// The service cannot know whether the token was revoked or how often it was used. If that
+// matters to a service, it asks the issuer.
 func newService(cfg mytoken.VerifierConfig) (http.Handler, error) {
 	verifier, err := mytoken.NewVerifier(cfg)
 	if err != nil {

@@ -3,23 +3,22 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// proves P1: what the issuer did not sign, or does not admit here, does not
-// reach the handler.
+// A request reaches the handler only with a token that the issuer signed and whose
+// restrictions admit it.
+//
+// proves P1
 func TestDemonstration(t *testing.T) {
 	var out strings.Builder
-	if err := demonstrate(t.Context(), &out); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, demonstrate(t.Context(), &out))
 	want := []string{"200  Hello alice", "401", "403", "403", "401"}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != len(want) {
-		t.Fatalf("%d lines:\n%s", len(lines), &out)
-	}
+	require.Len(t, lines, len(want))
 	for n, line := range lines {
-		if !strings.Contains(line, want[n]) {
-			t.Errorf("line %d lacks %q: %s", n, want[n], line)
-		}
+		assert.Contains(t, line, want[n])
 	}
 }

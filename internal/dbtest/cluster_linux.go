@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// Cluster is a PostgreSQL server of a test's own, which may be crashed.
+// Cluster is a PostgreSQL server of a test's own, which the test may crash.
 type Cluster struct {
 	t    testing.TB
 	bin  string
@@ -25,8 +25,8 @@ type Cluster struct {
 	as   *syscall.SysProcAttr
 }
 
-// NewCluster starts one with its data in a directory that prepare has made
-// ready, and stops it at the end of the test.
+// NewCluster starts a server and stops it at the end of the test. prepare sets up the
+// directory for the data.
 func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 	t.Helper()
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -57,36 +57,36 @@ func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 	return c
 }
 
-// DSN is how to reach it: through a socket in its directory. A port could be
-// somebody else's by the time the server comes back.
+// DSN returns how to reach the server: through a socket in its directory. Somebody else
+// could have taken a port by the time the server comes back.
 func (c *Cluster) DSN() string {
 	return "postgres://postgres@/postgres?" + url.Values{"host": {c.dir}, "port": {port}, "sslmode": {"disable"}}.Encode()
 }
 
-// port is a part of the socket's name.
+// port is part of the name of the socket.
 const port = "5432"
 
-// Start starts it after Stop.
+// Start starts the server after Stop.
 func (c *Cluster) Start() {
 	c.t.Helper()
 	c.run("pg_ctl", "start", "-w", "-t", patience, "-D", c.data, "-l", filepath.Join(c.dir, "log"),
 		"-o", fmt.Sprintf("-p %s -c listen_addresses= -c unix_socket_directories=%s -c shared_buffers=16MB", port, c.dir))
 }
 
-// Stop ends it as a crash does.
+// Stop ends the server as a crash does.
 func (c *Cluster) Stop() {
 	c.t.Helper()
 	c.run("pg_ctl", "stop", "-w", "-t", patience, "-m", "immediate", "-D", c.data)
 }
 
-// Crash ends it as a crash does, and starts it again.
+// Crash ends the server as a crash does and starts it again.
 func (c *Cluster) Crash() {
 	c.t.Helper()
 	c.run("pg_ctl", "restart", "-w", "-t", patience, "-m", "immediate", "-D", c.data)
 }
 
-// asPostgres is how to run as the user of the installed server, to whom the
-// directories are given.
+// asPostgres returns how to run as the user of the installed server. It gives the
+// directories to that user.
 func asPostgres(t testing.TB, dirs ...string) *syscall.SysProcAttr {
 	t.Helper()
 	u, err := user.Lookup("postgres")
@@ -118,12 +118,12 @@ func (c *Cluster) try(name string, args ...string) error {
 	cmd.SysProcAttr = c.as
 	cmd.Dir = os.TempDir()
 	var out strings.Builder
-	// A server inherits the output: it must be a file, or nothing.
+	// A server inherits the output, which must be a file or nothing.
 	if name != "pg_ctl" {
 		cmd.Stdout, cmd.Stderr = &out, &out
 	}
 	if err := cmd.Run(); err != nil {
-		log, _ := os.ReadFile(filepath.Join(c.dir, "log")) // which is there if the server ever started
+		log, _ := os.ReadFile(filepath.Join(c.dir, "log")) // it exists if the server ever started
 		return fmt.Errorf("%s: %w\n%s%s", name, err, out.String(), log)
 	}
 	return nil

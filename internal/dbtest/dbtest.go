@@ -1,9 +1,7 @@
-// Package dbtest gives tests databases: it finds the servers that they run on,
-// makes a database there for a single test, and starts PostgreSQL servers that a
-// test may crash. Programs that keep their mytokens in sqlstore can test on the
-// same servers. It imports no driver: who calls [NewPostgreSQL] needs
-// github.com/jackc/pgx/v5/stdlib, who calls [NewMySQL]
-// github.com/go-sql-driver/mysql. Only tests import it.
+// Package dbtest gives tests databases. It finds the servers to run on, creates a
+// database for a single test, and starts PostgreSQL servers that a test may crash. It
+// imports no driver: import github.com/jackc/pgx/v5/stdlib for [NewPostgreSQL], and
+// github.com/go-sql-driver/mysql for [NewMySQL].
 package dbtest
 
 import (
@@ -17,54 +15,54 @@ import (
 	"testing"
 )
 
-// The environment variables with the DSNs of the servers, which are otherwise looked
-// for on loopback. Where one is not there, its tests are skipped, or fail if
-// MYTOKEN_TEST_REQUIRE_SERVICES is 1.
+// These environment variables hold the DSNs of the servers. Without them, tests look for
+// the servers on loopback. If a server is missing, its tests are skipped. They fail
+// instead if MYTOKEN_TEST_REQUIRE_SERVICES is 1.
 const (
 	PostgreSQLVariable = "MYTOKEN_TEST_POSTGRES"
 	MySQLVariable      = "MYTOKEN_TEST_MYSQL"
 	requireVariable    = "MYTOKEN_TEST_REQUIRE_SERVICES"
 )
 
-// PostgreSQL is the DSN of a server.
+// PostgreSQL returns the DSN of a server.
 func PostgreSQL() string {
 	return cmp.Or(os.Getenv(PostgreSQLVariable), "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable")
 }
 
-// MySQL is the DSN of a server, without a database.
+// MySQL returns the DSN of a server, without a database.
 func MySQL() string { return cmp.Or(os.Getenv(MySQLVariable), "root@tcp(127.0.0.1:3306)/") }
 
-// SQLite is the DSN of a file, as the documentation of sqlstore says.
+// SQLite returns the DSN of a file, with the settings that package sqlstore documents.
 func SQLite(file string) string {
 	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)"
 }
 
-// Missing skips a test because a server, or another program that it needs, is not
-// there, and fails it if MYTOKEN_TEST_REQUIRE_SERVICES is 1. The variable tells how to
-// reach one.
+// Missing skips a test that lacks a server or another program, or fails it if
+// MYTOKEN_TEST_REQUIRE_SERVICES is 1. variable is the environment variable that says
+// where to find it.
 func Missing(t testing.TB, server, variable string, err error) {
 	t.Helper()
 	if os.Getenv(requireVariable) == "1" {
 		t.Fatalf("%s is required: %v", server, err)
 	}
-	t.Skipf("SKIPPED: nothing was tested on %s, which does not answer (%v); set %s to reach one", server, err, variable)
+	t.Skipf("SKIPPED: nothing was tested on %s, which does not answer (%v); set %s to say where it is", server, err, variable)
 }
 
-// Unique is a name for a schema or a database of one test. It does not begin with
-// "test_", because some MariaDB servers let everybody use the databases that do.
+// Unique returns a name for a schema or a database of one test. It does not begin with
+// "test_", because some MariaDB servers let everybody use such databases.
 func Unique() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
 	return "probe_" + hex.EncodeToString(b[:])
 }
 
-// NewPostgreSQL makes a schema, and drops it at the end of the test. It returns
-// the DSN that leads there.
+// NewPostgreSQL creates a schema and drops it at the end of the test. It returns the DSN
+// of the schema.
 func NewPostgreSQL(t testing.TB) string {
 	t.Helper()
 	at, err := url.Parse(PostgreSQL())
 	if err != nil {
-		t.Fatalf("%s is not a URL", PostgreSQLVariable)
+		t.Fatalf("%s is not a URL: write it as postgres://user@host:port/database", PostgreSQLVariable)
 	}
 	name := Unique()
 	temporary(t, "pgx", at.String(), "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE", func(err error) {
@@ -77,8 +75,8 @@ func NewPostgreSQL(t testing.TB) string {
 	return at.String()
 }
 
-// NewMySQL makes a database, and drops it at the end of the test. It returns the
-// DSN that leads there.
+// NewMySQL creates a database and drops it at the end of the test. It returns the DSN of
+// the database.
 func NewMySQL(t testing.TB) string {
 	t.Helper()
 	name := Unique()
@@ -95,7 +93,7 @@ func NewMySQL(t testing.TB) string {
 	return dsn[:end] + name + parameters
 }
 
-// temporary makes something on a server now, and drops it at the end.
+// temporary creates something on a server now and drops it at the end of the test.
 func temporary(t testing.TB, driver, dsn, create, drop string, missing func(error)) {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)

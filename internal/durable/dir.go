@@ -32,6 +32,12 @@ func (d Dir) Write(name string, data []byte) error { return Write(filepath.Join(
 // Remove is the function [Remove] for a file of the directory.
 func (d Dir) Remove(name string) error { return Remove(filepath.Join(d.path, name)) }
 
+// Forget removes a file without waiting for the disk. A crash may bring the file back. A
+// missing file is no error.
+func (d Dir) Forget(name string) error {
+	return ignoreMissing(os.Remove(filepath.Join(d.path, name)))
+}
+
 // Read returns the content of a file. If another process has removed it, the error is
 // [fs.ErrNotExist].
 func (d Dir) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(d.path, name)) }

@@ -34,7 +34,8 @@ var osDisk = disk{sync: (*os.File).Sync, rename: os.Rename, link: os.Link, syncD
 // On Windows, Write fails while another process has the file open.
 func Write(path string, data []byte) error { return osDisk.write(path, data) }
 
-// Replace is [Write] without syncing the directory: a crash may bring the old content back.
+// Replace is [Write] without syncing the directory: a crash may bring the old content
+// back.
 func Replace(path string, data []byte) error { return osDisk.place(path, data, osDisk.rename) }
 
 // Create is [Write] for a file that must not exist yet. If it exists, Create changes
@@ -108,7 +109,8 @@ func target(name string) (string, bool) {
 const Abandoned = time.Minute
 
 // Sweep removes temporary files that killed writers of the file at path left behind. It
-// leaves everything else alone, and returns no error: another user's file cannot be removed.
+// leaves everything else alone, and returns no error: another user's file cannot be
+// removed.
 func Sweep(path string, now time.Time) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

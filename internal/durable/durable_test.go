@@ -147,8 +147,13 @@ func TestDir(t *testing.T) {
 	for range 2 {
 		require.NoError(t, again.Remove("b.x"))
 	}
-	_, err = d.Read("b.x")
-	require.ErrorIs(t, err, fs.ErrNotExist)
+	for range 2 {
+		require.NoError(t, again.Forget("a.y"))
+	}
+	for _, name := range []string{"b.x", "a.y"} {
+		_, err = d.Read(name)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+	}
 
 	require.NoError(t, os.RemoveAll(path))
 	_, err = d.Names("")

@@ -1,8 +1,8 @@
 // Package jsonscan bounds JSON text before a decoder spends time and memory on it.
 //
 // It reads a text once, without allocation, and does not check that the text is JSON. A
-// decoder has to do that afterwards. Of any prefix that a decoder accepts, depth and counts
-// are exact.
+// decoder has to do that afterwards. Of any prefix that a decoder accepts, depth and
+// counts are exact.
 package jsonscan
 
 // Scanner goes from one character of structure to the next. The zero value scans nothing;

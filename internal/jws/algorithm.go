@@ -93,9 +93,9 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 	return "", fmt.Errorf("%w: %T", ErrKey, pub)
 }
 
-// CheckKey returns an error if a public key must not be used with an algorithm. It returns
-// [ErrAlgorithm] for an unknown algorithm. It returns [ErrKey] for another kind of key,
-// another curve, a point off the curve, an RSA modulus outside [MinRSABits] and
+// CheckKey returns an error if a public key must not be used with an algorithm. It
+// returns [ErrAlgorithm] for an unknown algorithm. It returns [ErrKey] for another kind
+// of key, another curve, a point off the curve, an RSA modulus outside [MinRSABits] and
 // [MaxRSABits], and a small RSA exponent.
 func CheckKey(pub crypto.PublicKey, a Algorithm) error {
 	switch a.family() {

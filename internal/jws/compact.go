@@ -18,10 +18,10 @@ type Message struct {
 // Parse takes a compact signature apart. It decodes nothing of a string longer than
 // maxBytes.
 //
-// Parse accepts one spelling of a message: three parts in base64url, without padding, white
-// space or line breaks, and with the unused bits of the last character zero (RFC 4648
-// section 3.5). It refuses a header with a repeated name, with "crit", with a key of its
-// own, or with an algorithm that this package does not have.
+// Parse accepts one spelling of a message: three parts in base64url, without padding,
+// white space or line breaks, and with the unused bits of the last character zero (RFC
+// 4648 section 3.5). It refuses a header with a repeated name, with "crit", with a key of
+// its own, or with an algorithm that this package does not have.
 //
 // The header's "typ" must equal typ. It names a media type, so case does not matter
 // (RFC 7515 section 4.1.9). The long form with "application/" is refused: no issuer
@@ -80,8 +80,8 @@ func decodePart(name string, part []byte) ([]byte, error) {
 	return out[:n], nil
 }
 
-// equalFoldASCII compares media types. [strings.EqualFold] would also fold letters outside
-// ASCII, such as the Kelvin sign.
+// equalFoldASCII compares media types. [strings.EqualFold] would also fold letters
+// outside ASCII, such as the Kelvin sign.
 func equalFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
 		return false

@@ -7,7 +7,8 @@ import "errors"
 var (
 	// ErrTooLarge reports input above a limit. None of it was decoded.
 	ErrTooLarge = errors.New("mytoken: input exceeds a limit")
-	// ErrMalformed reports a string that is no compact signature in the accepted spelling.
+	// ErrMalformed reports a string that is no compact signature in the accepted
+	// spelling.
 	ErrMalformed = errors.New("mytoken: malformed token")
 	// ErrHeader reports a header with "crit" or with a key of its own.
 	ErrHeader = errors.New("mytoken: token header not accepted")

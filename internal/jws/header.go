@@ -31,8 +31,8 @@ func decodeHeader(data []byte) (Header, error) {
 	return h, nil
 }
 
-// refineHeader turns an error of the JSON library into one of this package, which does not
-// quote the input.
+// refineHeader turns an error of the JSON library into one of this package, which does
+// not quote the input.
 func refineHeader(err error) error {
 	var refused *headerError
 	if errors.As(err, &refused) {

@@ -63,8 +63,8 @@ func (o opaque) Sign(r io.Reader, d []byte, opts crypto.SignerOpts) ([]byte, err
 	return o.inner.Sign(r, d, opts)
 }
 
-// Every algorithm signs and verifies, with a key of the standard library and with a foreign
-// signer. One flipped bit is an error.
+// Every algorithm signs and verifies, with a key of the standard library and with a
+// foreign signer. One flipped bit is an error.
 func TestSignVerify(t *testing.T) {
 	for _, a := range allAlgorithms {
 		t.Run(string(a), func(t *testing.T) {

@@ -1,7 +1,8 @@
 package jws
 
 // This is the only file that imports the JOSE library. The rest of the package uses it
-// through the functions and interfaces below, which speak in types of the standard library.
+// through the functions and interfaces below, which speak in types of the standard
+// library.
 
 import (
 	"crypto"

@@ -25,8 +25,8 @@ type PublicKey struct {
 // has the same fingerprint.
 type Fingerprint [sha256.Size]byte
 
-// NewPublicKey pins a key to an algorithm. An empty id becomes the thumbprint of RFC 7638.
-// The caller must not change the key afterwards. NewPublicKey returns [ErrKey] or
+// NewPublicKey pins a key to an algorithm. An empty id becomes the thumbprint of RFC
+// 7638. The caller must not change the key afterwards. NewPublicKey returns [ErrKey] or
 // [ErrAlgorithm] if key and algorithm do not fit; see [CheckKey].
 func NewPublicKey(pub crypto.PublicKey, a Algorithm, id string) (*PublicKey, error) {
 	if err := CheckKey(pub, a); err != nil {

@@ -44,8 +44,8 @@ func NewRing(keys ...*PublicKey) (*Ring, error) {
 	return r, nil
 }
 
-// Keys returns the keys in the order in which NewRing got them. The caller must not change
-// the slice.
+// Keys returns the keys in the order in which NewRing got them. The caller must not
+// change the slice.
 func (r *Ring) Keys() []*PublicKey {
 	if r == nil {
 		return nil
@@ -71,12 +71,12 @@ func (r *Ring) Holds(f Fingerprint) bool {
 }
 
 // Verify checks the signature of m and returns the key that made it. If the message has a
-// kid, Verify uses that key only. The reference server writes messages without one; Verify
-// then tries at most [MaxTries] keys of the message's algorithm.
+// kid, Verify uses that key only. The reference server writes messages without one;
+// Verify then tries at most [MaxTries] keys of the message's algorithm.
 //
 // Verify returns [ErrUnknownKey] if there is no such key, [ErrAlgorithm] if the named key
-// is pinned to another algorithm, and [ErrSignature] if the signature does not match. If a
-// message without a kid matches no key, the error is both [ErrSignature] and
+// is pinned to another algorithm, and [ErrSignature] if the signature does not match. If
+// a message without a kid matches no key, the error is both [ErrSignature] and
 // [ErrUnknownKey].
 func (r *Ring) Verify(m *Message) (*PublicKey, error) {
 	if m.Header.KeyID != "" {
@@ -107,6 +107,6 @@ func (r *Ring) Verify(m *Message) (*PublicKey, error) {
 	return nil, errNoneMatches
 }
 
-// errNoneMatches is both errors. Without a kid, a forged message looks the same as one that
-// was signed with an unknown key.
+// errNoneMatches is both errors. Without a kid, a forged message looks the same as one
+// that was signed with an unknown key.
 var errNoneMatches = fmt.Errorf("%w, or %w", ErrSignature, ErrUnknownKey)

@@ -27,13 +27,14 @@ func EncodeSet(r *Ring) []byte {
 }
 
 // DecodeSet decodes a JWK set. It leaves out keys that cannot check a signature here, as
-// RFC 7517 section 5 advises: those of another kty or curve, of an unknown algorithm, with
-// a "use" other than "sig", with "key_ops" that lack "verify", and those that [CheckKey]
-// refuses. An RSA key needs an "alg". A key without an id gets its thumbprint (RFC 7638).
+// RFC 7517 section 5 advises: those of another kty or curve, of an unknown algorithm,
+// with a "use" other than "sig", with "key_ops" that lack "verify", and those that
+// [CheckKey] refuses. An RSA key needs an "alg". A key without an id gets its thumbprint
+// (RFC 7638).
 //
 // DecodeSet refuses the whole set if it exceeds a limit, is not strict JSON (for instance
-// repeats a name), repeats an id, or publishes a private or symmetric key. It then returns
-// [ErrTooLarge] or [ErrSet].
+// repeats a name), repeats an id, or publishes a private or symmetric key. It then
+// returns [ErrTooLarge] or [ErrSet].
 func DecodeSet(data []byte) (*Ring, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)

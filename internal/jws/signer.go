@@ -22,15 +22,15 @@ type Signer struct {
 	maker  signatureMaker
 }
 
-// NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in a remote
-// key service. It pins the key to an algorithm. An empty id becomes the thumbprint of
-// RFC 7638.
+// NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in a
+// remote key service. It pins the key to an algorithm. An empty id becomes the thumbprint
+// of RFC 7638.
 //
 // An ECDSA signer answers in ASN.1, as the standard library defines it. Sign converts the
 // answer to the fixed size of RFC 7518 section 3.4.
 //
-// NewSigner makes one test signature with a key of the standard library. It asks any other
-// key for its public half only. It returns [ErrKey] or [ErrAlgorithm].
+// NewSigner makes one test signature with a key of the standard library. It asks any
+// other key for its public half only. It returns [ErrKey] or [ErrAlgorithm].
 func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	pub, err := PublicOf(key)
 	if err != nil {
@@ -58,8 +58,8 @@ func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	return s, nil
 }
 
-// probe makes and checks one signature. It finds a private key that does not belong to its
-// public half or lacks a part; the standard library panics on those. A key that lives
+// probe makes and checks one signature. It finds a private key that does not belong to
+// its public half or lacks a part; the standard library panics on those. A key that lives
 // elsewhere is not probed, because that would cost a round trip.
 func (s *Signer) probe() (err error) {
 	defer func() {
@@ -78,9 +78,9 @@ func (s *Signer) probe() (err error) {
 // Public returns the public half.
 func (s *Signer) Public() *PublicKey { return s.public }
 
-// Sign signs any payload, for instance JSON claims, and returns the compact signature. Its
-// header holds "alg" and "kid" of the key and the given "typ"; a payload cannot influence
-// them. Sign returns [ErrSigning] if typ is empty or the key fails.
+// Sign signs any payload, for instance JSON claims, and returns the compact signature.
+// Its header holds "alg" and "kid" of the key and the given "typ"; a payload cannot
+// influence them. Sign returns [ErrSigning] if typ is empty or the key fails.
 func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 	header, err := s.header(typ)
 	if err != nil {
@@ -117,8 +117,8 @@ func (s *Signer) header(typ string) ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// PublicOf asks a signer for its public key. It returns [ErrKey] for a key of the standard
-// library that would panic.
+// PublicOf asks a signer for its public key. It returns [ErrKey] for a key of the
+// standard library that would panic.
 func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	missing := false
 	switch k := key.(type) {

@@ -3,10 +3,7 @@
 // imports another; each exports them under its own name.
 package terms
 
-import (
-	"encoding/base64"
-	"errors"
-)
+import "encoding/base64"
 
 // TokenID names a mytoken over all its generations: the SHA-512 of the 16 bytes of its
 // jti. Its text is the mom_id (protocol section 1.3). It is not a secret.
@@ -18,19 +15,6 @@ func (id TokenID) IsZero() bool { return id == TokenID{} }
 
 // String returns the mom_id: standard base64 with padding.
 func (id TokenID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
-
-// ErrTokenID reports text that is not a mom_id.
-var ErrTokenID = errors.New("mom_id: not the base64 of 64 bytes, with padding")
-
-// ParseTokenID reads a mom_id. It accepts exactly what [TokenID.String] writes, and
-// returns [ErrTokenID] for anything else.
-func ParseTokenID(text string) (TokenID, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != len(TokenID{}) || base64.StdEncoding.EncodeToString(b) != text {
-		return TokenID{}, ErrTokenID
-	}
-	return TokenID(b), nil
-}
 
 // OwnerID names a user: the SHA3-256 of subject "@" issuer. Its text is the "sub" claim
 // (protocol section 1.3).

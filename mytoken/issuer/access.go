@@ -77,7 +77,7 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 	op := operation{
 		id: NewUseID(), kind: restriction.AT, needs: capability.AT, provider: req.Provider, client: req.Client,
 		scopes: dedup(req.Scopes), audiences: dedup(req.Audiences),
-		event: mytoken.EventATCreated, comment: atComment(req.Comment),
+		event: EventATCreated, comment: atComment(req.Comment),
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
 	if err != nil {

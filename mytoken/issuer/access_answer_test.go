@@ -141,7 +141,7 @@ func TestRefundedUseLeavesNoEvent(t *testing.T) {
 	}
 	history, err := w.issuer.History(t.Context(), issuer.HistoryRequest{Token: w.token, Client: mytokentest.Client})
 	require.NoError(t, err)
-	events := slices.DeleteFunc(history.Events, func(e mytoken.Event) bool { return e.Name != mytoken.EventATCreated })
+	events := slices.DeleteFunc(history.Events, func(e mytoken.Event) bool { return e.Name != issuer.EventATCreated })
 	require.Len(t, events, 2)
 }
 

@@ -183,5 +183,5 @@ func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 
 // take redeems a code. Exactly one of several takers succeeds.
 func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
-	return codeError(i.ledger.takeTicket(ctx, ref, NewUseID(), i.newEvent(mytoken.EventTransferCodeUsed, "", client)))
+	return codeError(i.ledger.takeTicket(ctx, ref, NewUseID(), i.newEvent(EventTransferCodeUsed, "", client)))
 }

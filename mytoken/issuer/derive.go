@@ -50,7 +50,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	}
 	op := operation{
 		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
-		event: mytoken.EventMTCreated,
+		event: EventMTCreated,
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
 	if err != nil {
@@ -84,11 +84,11 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 		return nil, err
 	}
 	events := []store.Event{
-		i.newEvent(mytoken.EventCreated, "Used grant_type mytoken", req.Client),
-		i.newEvent(mytoken.EventInheritedRT, "Got RT from parent", req.Client),
+		i.newEvent(EventCreated, "Used grant_type mytoken", req.Client),
+		i.newEvent(EventInheritedRT, "Got RT from parent", req.Client),
 	}
 	if rec.Transfer != "" {
-		events = append(events, i.newEvent(mytoken.EventTransferCodeCreated, "token type: token", req.Client))
+		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", req.Client))
 	}
 	row, err := i.row(child, state.Grant, key, draws, req.Client, events...)
 	if err != nil {

@@ -269,9 +269,9 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 	if err != nil {
 		return nil, nil, err
 	}
-	events := []store.Event{i.newEvent(mytoken.EventCreated, f.comment, f.client)}
+	events := []store.Event{i.newEvent(EventCreated, f.comment, f.client)}
 	if rec.Transfer != "" {
-		events = append(events, i.newEvent(mytoken.EventTransferCodeCreated, "token type: token", f.client))
+		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", f.client))
 	}
 	grant := store.Grant{
 		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: i.ledger.now(),

@@ -21,6 +21,24 @@ type HistoryRequest struct {
 	Client Client
 }
 
+// The names of the events that an issuer writes (protocol section 7.2).
+const (
+	EventCreated             = "created"
+	EventATCreated           = "AT_created"
+	EventMTCreated           = "MT_created"
+	EventInheritedRT         = "inherited_RT"
+	EventTokenRotated        = "token_rotated"
+	EventTransferCodeCreated = "transfer_code_created"
+	EventTransferCodeUsed    = "transfer_code_used"
+	EventIntrospected        = "tokeninfo_introspect"
+	EventHistoryRead         = "tokeninfo_history"
+	EventHistoryOtherRead    = "tokeninfo_history_other_token"
+	EventSubtokensRead       = "tokeninfo_subtokens"
+	EventListRead            = "tokeninfo_list_mytokens"
+	EventRevoked             = "revoked"
+	EventRevokedOther        = "revoked_other_token"
+)
+
 // maxHistoryNames bounds HistoryRequest.Of.
 const maxHistoryNames = 100
 
@@ -33,9 +51,9 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	if err != nil {
 		return nil, err
 	}
-	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: mytoken.EventHistoryRead, needs: capability.TokeninfoHistory}
+	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
 	if len(req.Of) > 0 {
-		op.event, op.needs = mytoken.EventHistoryOtherRead, ""
+		op.event, op.needs = EventHistoryOtherRead, ""
 	}
 	ids, truncated, err := i.historyOf(ctx, p, req.Of)
 	if err != nil {
@@ -86,7 +104,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 			truncated = truncated || more
 		}
 		for _, id := range named {
-			if !seen[id] && len(ids) < mytoken.MaxRecords {
+			if !seen[id] && len(ids) < MaxRecords {
 				seen[id] = true
 				ids = append(ids, id)
 			}
@@ -115,7 +133,7 @@ func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []myt
 		if info.ID == id {
 			return true, nil
 		}
-		truncated = len(ids) == mytoken.MaxRecords
+		truncated = len(ids) == MaxRecords
 		if !truncated {
 			ids = append(ids, info.ID)
 		}
@@ -131,7 +149,7 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 		return out, nil
 	}
 	err := each(ctx, i.ledger.events(ids), func(e *store.EventRecord) (bool, error) {
-		if len(out.Events) == mytoken.MaxRecords {
+		if len(out.Events) == MaxRecords {
 			out.Truncated = true
 			return false, nil
 		}

@@ -35,7 +35,7 @@ func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Intros
 		return nil, err
 	}
 	if _, err := i.charge(ctx, p, operation{
-		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: mytoken.EventIntrospected,
+		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
 	}); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ type about struct {
 // newClaims returns the claims of a new token (protocol section 1.2).
 func (i *Issuer) newClaims(provider *Provider, subject string, p mytoken.Properties, authTime time.Time) mytoken.Claims {
 	c := mytoken.Claims{
-		Issuer: i.cfg.Issuer, JTI: mytoken.NewJTI(), Seq: 1, Name: p.Name,
+		Issuer: i.cfg.Issuer, Name: p.Name,
 		OIDCIssuer: provider.Upstream.Issuer(), OIDCSubject: subject,
 		Capabilities: p.Capabilities, Restrictions: p.Restrictions, Rotation: p.Rotation,
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
+// MaxRecords bounds lists and histories. Further entries are left out, and Truncated says so.
+const MaxRecords = 20000
+
 // InfoRequest asks for a list of tokens.
 type InfoRequest struct {
 	Token  mytoken.Secret
@@ -20,7 +23,7 @@ type InfoRequest struct {
 // Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts as one
 // other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.TokeninfoSubtokens, mytoken.EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
+	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.subtree(p.id.ID)
 	})
 }
@@ -28,7 +31,7 @@ func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records
 // List returns all tokens of the user. It needs manage_mytokens:list, and counts as one other
 // use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.ManageMytokensList, mytoken.EventListRead, func(p *presented) pager[store.TokenInfo] {
+	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.ofOwner(p.token.Owner())
 	})
 }
@@ -62,7 +65,7 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*myt
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
 	err := each(ctx, next, func(info *store.TokenInfo) (bool, error) {
-		if len(order) == mytoken.MaxRecords {
+		if len(order) == MaxRecords {
 			out.Truncated = true
 			return false, nil
 		}

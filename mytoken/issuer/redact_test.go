@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
@@ -68,7 +69,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		t.Errorf("log: %s", leak)
 	}
 	require.NotZero(t, out.Len())
-	require.NotEmpty(t, storetest.FindSecrets(out.Bytes(), mytoken.Redacted))
+	require.NotEmpty(t, storetest.FindSecrets(out.Bytes(), redact.Placeholder))
 }
 
 // withSecrets are values of every type that the methods of an issuer take or

@@ -178,7 +178,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	}
 	op := operation{
 		id: useID(req.ID), kind: restriction.Other, provider: req.Provider, client: req.Client,
-		event: mytoken.EventRevokedOther, comment: "mom_id: " + req.Other.String(),
+		event: EventRevokedOther, comment: "mom_id: " + req.Other.String(),
 	}
 	if op.needs, err = i.needsFor(ctx, p, req.Other, capability.ManageMytokensRevoke, ""); err != nil {
 		return nil, i.refusedOther(ctx, p, op, err)
@@ -238,7 +238,7 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 // by is the presented token that authorises. It is nil for the embedding service, which cannot
 // revoke at the provider.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
-	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(mytoken.EventRevoked, reason, client)}
+	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client)}
 	if by != nil {
 		r.By = by.id
 	}

@@ -65,7 +65,7 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	}
 	rotation := store.Rotation{
 		From: p.id, To: store.Presented{ID: p.id.ID, Seq: p.id.Seq + 1, Sum: sha256.Sum256([]byte(m.compact))},
-		Expires: store.At(m.token.ExpiresAt()), Event: i.newEvent(mytoken.EventTokenRotated, "", client),
+		Expires: store.At(m.token.ExpiresAt()), Event: i.newEvent(EventTokenRotated, "", client),
 		Now: i.ledger.now(), Grace: i.cfg.RotationGrace,
 	}
 	if rotation.Key, err = i.wrapKey(key, rotation.To.ID, rotation.To.Seq, m.compact); err != nil {

@@ -38,7 +38,7 @@ func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCo
 	}
 	op := operation{
 		id: NewUseID(), kind: restriction.Uncounted, client: req.Client,
-		event: mytoken.EventTransferCodeCreated, comment: "token type: " + string(p.form()),
+		event: EventTransferCodeCreated, comment: "token type: " + string(p.form()),
 	}
 	op.tickets.Put = []store.Ticket{ticket}
 	if _, err := i.charge(ctx, p, op); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -121,21 +122,21 @@ func eventWords(name string) string {
 }
 
 var eventTexts = map[string]string{
-	mytoken.EventCreated:             "created",
-	mytoken.EventATCreated:           "access token obtained",
-	mytoken.EventMTCreated:           "another mytoken made from it",
-	mytoken.EventInheritedRT:         "login taken over from the token that it was made from",
-	mytoken.EventTokenRotated:        "replaced by its next generation",
-	mytoken.EventTransferCodeCreated: "transfer code made",
-	mytoken.EventTransferCodeUsed:    "transfer code used",
-	mytoken.EventIntrospected:        "looked at its own properties",
-	mytoken.EventHistoryRead:         "read its own history",
-	mytoken.EventHistoryOtherRead:    "read the history of a token",
-	mytoken.EventSubtokensRead:       "listed the tokens made from it",
-	mytoken.EventListRead:            "listed all of your tokens",
-	mytoken.EventRevoked:             "revoked",
-	mytoken.EventRevokedOther:        "revoked another token",
-	eventGrantsListed:                "read which ways of obtaining tokens are enabled",
-	eventGrantEnabled:                "enabled a way of obtaining tokens",
-	eventGrantDisabled:               "disabled a way of obtaining tokens",
+	issuer.EventCreated:             "created",
+	issuer.EventATCreated:           "access token obtained",
+	issuer.EventMTCreated:           "another mytoken made from it",
+	issuer.EventInheritedRT:         "login taken over from the token that it was made from",
+	issuer.EventTokenRotated:        "replaced by its next generation",
+	issuer.EventTransferCodeCreated: "transfer code made",
+	issuer.EventTransferCodeUsed:    "transfer code used",
+	issuer.EventIntrospected:        "looked at its own properties",
+	issuer.EventHistoryRead:         "read its own history",
+	issuer.EventHistoryOtherRead:    "read the history of a token",
+	issuer.EventSubtokensRead:       "listed the tokens made from it",
+	issuer.EventListRead:            "listed all of your tokens",
+	issuer.EventRevoked:             "revoked",
+	issuer.EventRevokedOther:        "revoked another token",
+	eventGrantsListed:               "read which ways of obtaining tokens are enabled",
+	eventGrantEnabled:               "enabled a way of obtaining tokens",
+	eventGrantDisabled:              "disabled a way of obtaining tokens",
 }

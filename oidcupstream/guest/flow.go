@@ -73,8 +73,8 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// session returns the subject of the browser's session. It starts a session if there is none
-// (D64).
+// session returns the subject of the browser's session. It starts a session if there is
+// none (D64).
 func (p *Provider) session(w http.ResponseWriter, r *http.Request) string {
 	now := p.cfg.Clock()
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
@@ -148,8 +148,8 @@ func (p *Provider) redeem(form url.Values) (g grant, problem string) {
 	return g, ""
 }
 
-// use remembers a code as used. It reports false if the code was used before, or if too many
-// codes are remembered.
+// use remembers a code as used. It reports false if the code was used before, or if too
+// many codes are remembered.
 func (p *Provider) use(code string, expires int64) bool {
 	sum, now := sha256.Sum256([]byte(code)), p.cfg.Clock()
 	p.mu.Lock()

@@ -2,16 +2,16 @@
 // mytoken service without an account (protocol section 5.20). Each browser session is a
 // user of its own, and nobody else can become that user.
 //
-// Make an upstream provider of [Provider.Upstream], as the example shows, and add it to the
-// issuer's providers. Pass the [Provider] itself to the HTTP handler of package rest, which
-// serves it below /api/v0/guests.
+// Make an upstream provider of [Provider.Upstream], as the example shows, and add it to
+// the issuer's providers. Pass the [Provider] itself to the HTTP handler of package rest,
+// which serves it below /api/v0/guests.
 //
-// Guests come and never clean up. Give their mytokens a maximum lifetime, such as a day, and
-// run the issuer's Sweep. No service should trust the access tokens of this provider.
+// Guests come and never clean up. Give their mytokens a maximum lifetime, such as a day,
+// and run the issuer's Sweep. No service should trust the access tokens of this provider.
 //
-// The provider keeps almost no state. Codes, refresh tokens and session cookies carry their
-// content in sealed form. The provider remembers the hashes of used codes for a minute. When
-// it remembers [Config.MaxLogins] of them, it refuses further logins.
+// The provider keeps almost no state. Codes, refresh tokens and session cookies carry
+// their content in sealed form. The provider remembers the hashes of used codes for a
+// minute. When it remembers [Config.MaxLogins] of them, it refuses further logins.
 package guest
 
 import (
@@ -77,8 +77,8 @@ var ErrConfig = errors.New("guest: invalid configuration")
 // codeLifetime is the lifetime of an authorization code.
 const codeLifetime = time.Minute
 
-// Provider is an OpenID provider for guests, as an HTTP handler. It is safe for concurrent
-// use.
+// Provider is an OpenID provider for guests, as an HTTP handler. It is safe for
+// concurrent use.
 type Provider struct {
 	hidden
 
@@ -129,8 +129,8 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-// makeKeys derives the sealing key and makes a signing key. The signing key lives as long as
-// the process: the issuer checks ID tokens within seconds.
+// makeKeys derives the sealing key and makes a signing key. The signing key lives as long
+// as the process: the issuer checks ID tokens within seconds.
 func (p *Provider) makeKeys() error {
 	sealing, err := hkdf.Key(sha256.New, p.cfg.Key, nil, "mytoken guests "+p.cfg.Issuer, 32)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// code is an authorization code that was given.
+// code is the state of an authorization code.
 type code struct {
 	clientID    string
 	subject     string
@@ -22,13 +22,15 @@ type code struct {
 	authTime    time.Time
 	expires     time.Time
 	used        bool
-	grant       *grant // once used
+	grant       *grant // nil until the code is used
 }
 
-// subjectParam is a parameter of the authorization endpoint that names the user who is at the browser.
+// subjectParam is a parameter of the authorization endpoint. It names the user at the
+// browser.
 const subjectParam = "optest_user"
 
-// serveAuthorize logs the user in and sends the browser back at once. What cannot be sent back safely is answered 400.
+// serveAuthorize logs the user in and redirects the browser at once. It answers with
+// status 400 if a redirect would not be safe.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, "unreadable request", http.StatusBadRequest)
@@ -94,7 +96,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, redirectURI.String(), http.StatusFound)
 }
 
-// authorize returns a code or an OAuth error code.
+// authorize returns an authorization code, or an OAuth error code.
 func (s *Server) authorize(req AuthorizationRequest) (issued, denied string) {
 	form := req.Params
 	now := s.opts.Clock()
@@ -160,7 +162,8 @@ func (s *Server) authorize(req AuthorizationRequest) (issued, denied string) {
 	return issued, ""
 }
 
-// requestedAudiences reads resource, repeated, and audience, repeated or separated by spaces.
+// requestedAudiences reads the parameters resource and audience. Both may be repeated,
+// and values may have spaces between them.
 func requestedAudiences(form url.Values) []string {
 	return fieldsOf(append(slices.Clone(form["resource"]), form["audience"]...)...)
 }

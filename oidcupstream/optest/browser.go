@@ -7,12 +7,12 @@ import (
 	"net/url"
 )
 
-// Login acts as the browser of a user who follows a link to the provider's authorization endpoint, and returns the address
-// that the provider sends the browser to, with code and state, or with error and state. It does not go there. Subject says
-// who the user is; empty leaves it to the provider.
+// Login acts as the browser of a user who follows a link to the provider's authorization
+// endpoint. It returns the address to which the provider redirects the browser, with code
+// and state or with error and state. It does not visit that address. If subject is empty,
+// the provider chooses the user.
 //
-// It needs no Server and works across processes. Any HTTP client that follows redirects does the same and then goes on to the
-// application; [AsUser] tells it who the user is.
+// Login needs no Server and works across processes.
 func Login(ctx context.Context, authURL, subject string) (redirectURL string, err error) {
 	address, err := AsUser(authURL, subject)
 	if err != nil {
@@ -35,8 +35,10 @@ func Login(ctx context.Context, authURL, subject string) (redirectURL string, er
 	return location.String(), nil
 }
 
-// LoginAndFollow is Login that goes on to the application and returns its answer, after any redirects of the application's
-// own. The client's cookies are those of the user's browser; nil means http.DefaultClient. The caller closes the body.
+// LoginAndFollow is Login that also visits the application and returns its response. It
+// follows the redirects of the application too. The client holds the cookies of the
+// user's browser; nil means http.DefaultClient. The caller closes the body of the
+// response.
 func LoginAndFollow(ctx context.Context, client *http.Client, authURL, subject string) (*http.Response, error) {
 	address, err := AsUser(authURL, subject)
 	if err != nil {
@@ -56,8 +58,9 @@ func LoginAndFollow(ctx context.Context, client *http.Client, authURL, subject s
 	return resp, nil
 }
 
-// AsUser returns the address of an authorization request with a parameter that tells this package's provider who the user at
-// the browser is. An empty subject changes nothing.
+// AsUser adds a parameter to the address of an authorization request. It tells a [Server]
+// who the user at the browser is. An empty subject changes nothing. Use it with an HTTP
+// client of your own.
 func AsUser(authURL, subject string) (string, error) {
 	u, err := url.Parse(authURL)
 	if err != nil {

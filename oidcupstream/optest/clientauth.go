@@ -22,8 +22,9 @@ var assertionAlgs = []jose.SignatureAlgorithm{
 	jose.ES256, jose.ES384, jose.ES512, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA,
 }
 
-// authenticate identifies the client of a parsed form request (OpenID Connect Core 9). Exactly one method must be used, and
-// it must suit the registration.
+// authenticate identifies the client of a request whose form is parsed (OpenID Connect
+// Core section 9). The request must use one method, and the method must suit the
+// registration.
 func (s *Server) authenticate(r *http.Request) (Client, bool) {
 	form := r.PostForm
 	id, method := form.Get("client_id"), methodNone
@@ -73,8 +74,9 @@ func sameSecret(c Client, secret string) bool {
 	return c.Secret != "" && subtle.ConstantTimeCompare([]byte(c.Secret), []byte(secret)) == 1
 }
 
-// verifyAssertion follows RFC 7523 3: signed by one of the client's keys, about itself, for this server, not outdated, and
-// not seen before.
+// verifyAssertion verifies a client assertion (RFC 7523 section 3): one of the client's
+// keys signed it, it is about the client and for this server, it has not expired, and it
+// was not seen before.
 func (s *Server) verifyAssertion(c Client, assertionType, assertion string) bool {
 	if assertionType != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 		return false

@@ -51,7 +51,7 @@ func TestClientAuthenticationRefused(t *testing.T) {
 	require.Equal(t, 200, c.refresh(rt).Status)
 }
 
-// An assertion is good for one request, for the client that it is about, while it lasts.
+// An assertion is valid for one request of its client, until it expires.
 func TestAssertions(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -1,5 +1,6 @@
-// Package optest is an OpenID provider in the process, for tests: real HTTP on a loopback address, users who log in without
-// being asked, a clock and faults under the test's control, and a record of everything that happened.
+// Package optest is an OpenID provider for tests. It runs in the test's process and
+// speaks real HTTP on a loopback address. Users log in without a question. The test
+// controls the clock and the faults, and reads a record of everything that happened.
 //
 //	op, err := optest.Start(optest.Options{Rotation: optest.RotateStrict, Clock: clock})
 //	if err != nil {
@@ -8,15 +9,24 @@
 //	defer op.Close()
 //	provider, err := oidcupstream.New(op.ClientConfig("https://portal.example.org/redirect"))
 //
-// It offers discovery, keys, the authorization endpoint (code flow with PKCE S256, which it enforces), the token endpoint
-// (authorization_code and refresh_token; client_secret_basic, client_secret_post, private_key_jwt, public clients), userinfo
-// and revocation (RFC 7009). Access tokens are JWTs (RFC 9068) or opaque. Audiences are honoured as resource (RFC 8707) and
-// as audience, repeated or separated by spaces. Redirects carry iss (RFC 9207).
+// The provider serves these endpoints:
 //
-// [Login] acts as the user's browser; any HTTP client that follows redirects does as well. [Options.Faults] makes single
-// requests fail in a chosen way, before or after the provider acted on them. [Server.Record] tells what it did, and
-// [Server.Secrets] every token and code that it ever made, so that a test can search logs and databases for them.
+//   - discovery and keys
+//   - authorization: the code flow, with PKCE (S256) required and iss in redirects (RFC 9207)
+//   - token: authorization_code and refresh_token, with client_secret_basic,
+//     client_secret_post, private_key_jwt or a public client
+//   - userinfo
+//   - revocation (RFC 7009)
 //
-// Other processes use a server by its address, like any provider. It is no provider for anything but tests: it keeps
-// everything in memory for ever and lets everybody in.
+// Access tokens are JWTs (RFC 9068) or opaque. Requests name audiences with resource
+// (RFC 8707) or with audience, repeated or with spaces between them.
+//
+// [Login] acts as the user's browser. Any HTTP client that follows redirects can do the
+// same. [Options.Faults] makes single requests fail in a chosen way, before or after the
+// provider acts. [Server.Record] returns what the provider did. [Server.Secrets] returns
+// every token and code that it made, so that a test can search logs and databases for
+// them.
+//
+// Other processes can use a server by its address. It is for tests only: it lets
+// everybody in and keeps everything in memory.
 package optest

@@ -11,7 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// A provider that revokes the whole grant when an old refresh token comes back, as a test of an application sees it.
+// A test runs an application against a provider that ends the whole grant when an old
+// refresh token comes back.
 func ExampleStart() {
 	ctx := context.Background()
 	op, err := optest.Start(optest.Options{Rotation: optest.RotateStrict})
@@ -21,7 +22,7 @@ func ExampleStart() {
 	}
 	defer op.Close()
 
-	// The application under test: a provider with the configuration of the server's client.
+	// The application under test uses the configuration of the server's client.
 	provider, err := oidcupstream.New(op.ClientConfig("https://portal.example.org/redirect"))
 	if err != nil {
 		fmt.Println(err)
@@ -36,14 +37,14 @@ func ExampleStart() {
 		return
 	}
 
-	// The user's part.
+	// The user logs in.
 	redirectURL, err := optest.Login(ctx, authURL, "bob")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	// The application again.
+	// The application gets its tokens.
 	back, _ := url.Parse(redirectURL)
 	redirect, err := provider.CheckRedirect(ctx, back.Query())
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Endpoint names one of the server's endpoints.
+// Endpoint names an endpoint of the server.
 type Endpoint string
 
-// The endpoints. A token request is one of two, by its grant type.
+// The endpoints. The token endpoint counts as two, one for each grant type.
 const (
 	EndpointDiscovery Endpoint = "discovery"
 	EndpointKeys      Endpoint = "keys"
@@ -21,73 +21,80 @@ const (
 	EndpointRevoke    Endpoint = "revoke"
 )
 
-// FaultPoint is a request about to be worked on: the client is authenticated, nothing has changed yet.
+// FaultPoint describes a request before the provider acts on it. Its client is
+// authenticated.
 type FaultPoint struct {
 	Endpoint Endpoint
 	// Call counts the requests to this endpoint, from 1.
 	Call int
-	// ClientID, Subject, Grant and Generation as far as they are known; see Event.
+	// ClientID, Subject, Grant and Generation are set if they are known; see Event.
 	ClientID   string
 	Subject    string
 	Grant      int
 	Generation int
-	// Scopes and Audiences as requested, or where the request names none, as granted.
+	// Scopes and Audiences are those of the request, or of the grant if the request names
+	// none.
 	Scopes    []string
 	Audiences []string
 }
 
-// Fault is what goes wrong with one request. The zero value is nothing. Several fields may be set; they apply in the order
-// in which they are listed.
+// Fault says what goes wrong with one request. The zero value is no fault. If several
+// fields are set, they apply in the order below.
 type Fault struct {
-	// Wait is called before the provider acts. Its context is that of the request: it ends when the client goes away or the
-	// server is closed, and then the provider does not act.
+	// Wait is called before the provider acts. Its context ends when the client goes away
+	// or the server is closed; the provider then does not act.
 	Wait func(context.Context)
-	// LoseRequest closes the connection without acting.
+	// LoseRequest closes the connection. The provider does not act.
 	LoseRequest bool
-	// RedirectTo answers 307 with this address without acting.
+	// RedirectTo answers with status 307 and this address. The provider does not act.
 	RedirectTo string
-	// FailBefore answers with this HTTP status and a page of HTML without acting.
+	// FailBefore answers with this status and an HTML page. The provider does not act.
 	FailBefore int
-	// Refuse answers 400 with this OAuth error code (invalid_grant, temporarily_unavailable, …) without acting.
+	// Refuse answers with status 400 and this OAuth error code, for example
+	// invalid_grant. The provider does not act.
 	Refuse string
-	// RefuseText is the error_description to go with Refuse.
+	// RefuseText is the error_description of Refuse.
 	RefuseText string
 
-	// From here on the provider has acted: the code is used up, the refresh token is rotated.
+	// With the fields below, the provider acts: it uses the code up and rotates the
+	// refresh token.
 
-	// Scopes, if not nil, are those of the access token and of the answer.
+	// Scopes are those of the access token and the answer. Nil changes nothing.
 	Scopes []string
-	// Audiences, if not nil, are those of the access token.
+	// Audiences are those of the access token. Nil changes nothing.
 	Audiences []string
-	// Rotate replaces the refresh token although the policy does not.
+	// Rotate replaces the refresh token even if the policy does not.
 	Rotate bool
-	// SameRefreshToken puts the refresh token that was presented into the answer and does not rotate.
+	// SameRefreshToken answers with the presented refresh token and does not rotate it.
 	SameRefreshToken bool
-	// IDToken may change the ID token's header and claims before it is signed. The alg none gives an unsigned one.
+	// IDToken may change the header and claims of the ID token before it is signed. If it
+	// sets alg to none, the ID token has no signature.
 	IDToken func(header, claims map[string]any)
 	// NoRefreshToken leaves the refresh token out of the answer.
 	NoRefreshToken bool
-	// EmptyAccessToken empties access_token in the answer.
+	// EmptyAccessToken makes access_token empty in the answer.
 	EmptyAccessToken bool
 	// NoScope leaves scope out of the answer.
 	NoScope bool
-	// Edit may change the answer's JSON object.
+	// Edit may change the JSON object of the answer.
 	Edit func(answer map[string]any)
 
-	// WaitAfter is called when the provider has acted and before it answers, with the request's context.
+	// WaitAfter is called after the provider has acted and before it answers, with the
+	// context of the request.
 	WaitAfter func(context.Context)
 	// LoseAnswer closes the connection instead of answering.
 	LoseAnswer bool
-	// FailAfter answers with this HTTP status and a page of HTML.
+	// FailAfter answers with this status and an HTML page.
 	FailAfter int
 	// Pad adds this many bytes to the answer.
 	Pad int
 }
 
-// html is what a proxy in front of a failing provider might say.
+// html is the page of a proxy in front of a failing provider.
 const html = "<!DOCTYPE html><title>Error</title><p>The server is not available.\n"
 
-// before applies what comes before acting, and reports whether the request is over.
+// before applies the faults before the provider acts. It reports whether the request is
+// over.
 func (f *Fault) before(w http.ResponseWriter, r *http.Request) (over bool) {
 	if f.Wait != nil {
 		f.Wait(r.Context())
@@ -107,7 +114,8 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) (over bool) {
 	return true
 }
 
-// after applies what comes between acting and answering, and reports whether the request is over.
+// after applies the faults between acting and answering. It reports whether the request
+// is over.
 func (f *Fault) after(w http.ResponseWriter, r *http.Request) (over bool) {
 	if f.WaitAfter != nil {
 		f.WaitAfter(r.Context())
@@ -126,7 +134,7 @@ func (f *Fault) after(w http.ResponseWriter, r *http.Request) (over bool) {
 // spoils reports whether the answer does not arrive.
 func (f *Fault) spoils() bool { return f.LoseAnswer || f.FailAfter != 0 }
 
-// edit applies what changes an answer.
+// edit applies the faults that change an answer.
 func (f *Fault) edit(answer map[string]any) {
 	if f.NoRefreshToken {
 		delete(answer, "refresh_token")
@@ -157,5 +165,5 @@ func hangUp(w http.ResponseWriter) {
 		conn.Close()
 		return
 	}
-	panic(http.ErrAbortHandler) // not HTTP/1: net/http resets the stream
+	panic(http.ErrAbortHandler) // HTTP/2: net/http resets the stream
 }

@@ -19,7 +19,7 @@ import (
 
 const callback = "https://portal.example.org/redirect"
 
-// client speaks to the server in plain HTTP, so that the server's answers are seen as they are.
+// client sends plain HTTP requests, so that a test sees the server's answers as they are.
 type client struct {
 	t    *testing.T
 	op   *optest.Server

@@ -20,7 +20,7 @@ type signingKey struct {
 	private *ecdsa.PrivateKey
 }
 
-// RotateKeys makes a new signing key. Those before it stay published.
+// RotateKeys makes a new signing key. The earlier keys stay published.
 func (s *Server) RotateKeys() error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -32,7 +32,8 @@ func (s *Server) RotateKeys() error {
 	return nil
 }
 
-// WithdrawKeys makes a new signing key and stops publishing all others: what they signed cannot be verified any more.
+// WithdrawKeys makes a new signing key and stops publishing all others. Nobody can verify
+// any more what those signed.
 func (s *Server) WithdrawKeys() error {
 	if err := s.RotateKeys(); err != nil {
 		return err
@@ -57,8 +58,9 @@ func (s *Server) serveKeys(w http.ResponseWriter, r *http.Request) {
 	s.serveDocument(w, r, EndpointKeys, map[string]any{"keys": set.Keys})
 }
 
-// sign makes a compact JWS of the claims with the current key; the lock is not held. edit, which may be nil, may change
-// header and claims; the alg none leaves the signature empty.
+// sign signs the claims with the current key. The caller does not hold the lock. If edit
+// is not nil, it may change header and claims. If it sets alg to none, the signature is
+// empty.
 func (s *Server) sign(typ string, claims map[string]any, edit func(header, claims map[string]any)) (string, error) {
 	s.mu.Lock()
 	key := s.keys[len(s.keys)-1]
@@ -90,7 +92,8 @@ func (s *Server) sign(typ string, claims map[string]any, edit func(header, claim
 	return input + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// halfHash is the form of at_hash for ES256 (OpenID Connect Core 3.1.3.6).
+// halfHash returns the at_hash of a token for ES256 (OpenID Connect Core section
+// 3.1.3.6).
 func halfHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])

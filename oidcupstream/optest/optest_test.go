@@ -117,7 +117,7 @@ func TestScopesAndAudiences(t *testing.T) {
 	require.Equal(t, []string{c.op.Issuer()}, c.last().Audiences, "the default")
 }
 
-// A login that asked for none gets no audience by name.
+// With LoginAudiencesOnly, a login that asked for no audience gets none by name.
 func TestLoginAudiencesOnly(t *testing.T) {
 	for rotation, after := range map[optest.Rotation]string{optest.RotateOff: "", optest.RotateOn: "invalid_grant", optest.RotateStrict: "invalid_grant"} {
 		for _, asked := range [][]string{nil, {"https://a"}} {
@@ -181,7 +181,7 @@ func TestAccessTokenExpires(t *testing.T) {
 	require.Equal(t, 401, c.userinfo(a.AccessToken))
 }
 
-// Everything that the server ever made is in Secrets, and nothing of it in the record.
+// Secrets has everything secret that the server made. The record shows none of it.
 func TestSecretsAndRecord(t *testing.T) {
 	c := start(t, optest.Options{Rotation: optest.RotateOn})
 	code := c.authorize(nil).Get("code")
@@ -205,7 +205,8 @@ func TestSecretsAndRecord(t *testing.T) {
 	require.NotEqual(t, "changed", c.op.Record()[2].Scopes[0])
 }
 
-// Faults know what they are about to spoil, are counted per endpoint, and may call back into the server.
+// Faults gets a description of each request, counted by endpoint, and may call the
+// server.
 func TestFaultPoints(t *testing.T) {
 	var mu sync.Mutex
 	var points []optest.FaultPoint
@@ -243,7 +244,7 @@ func TestFaultPoints(t *testing.T) {
 	require.Equal(t, []string{"openid", "offline_access", "storage.read"}, points[3].Scopes)
 }
 
-// Closing the server releases requests that wait in a fault, and none of them takes effect.
+// Close releases requests that wait in a fault. None of them takes effect.
 func TestCloseReleasesWaiters(t *testing.T) {
 	waiting := make(chan struct{})
 	var once sync.Once

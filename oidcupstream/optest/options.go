@@ -15,110 +15,126 @@ type hidden = redact.Hidden
 type Rotation uint8
 
 const (
-	// RotateOff: refresh tokens stay as they are, and answers to a refresh hold none.
+	// RotateOff keeps the refresh token. The answer to a refresh has none.
 	RotateOff Rotation = iota
-	// RotateOn: every refresh makes a new refresh token; the old one simply stops working.
+	// RotateOn makes a new refresh token with every refresh. The old one stops working.
 	RotateOn
-	// RotateStrict: as RotateOn, and presenting an old one revokes the whole grant: all its tokens stop working.
+	// RotateStrict is RotateOn, and a request with an old refresh token ends the whole
+	// grant: all its tokens stop working.
 	RotateStrict
-	// RotateGrace: as RotateStrict, but within Options.Grace after a rotation the token just replaced is still accepted and
-	// answered with the successor that exists already.
+	// RotateGrace is RotateStrict with a grace period, Options.Grace. Until it is over,
+	// the provider answers the replaced token with the successor that exists already.
 	RotateGrace
 )
 
-// Options configures a server. The zero value works: one client, one user, no rotation, no faults.
+// Options configures a server. The zero value works: one client, one user, no rotation
+// and no faults. Options print as a placeholder, because they hold client secrets.
 type Options struct {
 	hidden
 
-	// Clients that may use the server; more can be added with AddClient. Empty means one with the identifier "portal" and
-	// the secret "portal-secret-0123456789".
+	// Clients are the registered clients. Empty means one client with [DefaultClientID]
+	// and [DefaultClientSecret]. See also [Server.AddClient].
 	Clients []Client
-	// Users that have claims. Others can log in too, with nothing but a subject.
+	// Users are the users with claims. Other users can log in too; they have a subject
+	// only.
 	Users []User
-	// Subject of the user who logs in if the request does not say otherwise; empty means the first of Users, or "alice".
+	// Subject is the user who logs in if the request names none. Empty means the first of
+	// Users, or "alice".
 	Subject string
-	// Scopes that the provider supports; others are ignored in requests, as most providers do. Empty means openid, profile,
-	// email, offline_access, compute, storage.read and storage.write.
+	// Scopes are those that the provider supports. Like most providers it ignores others.
+	// Empty means openid, profile, email, offline_access, compute, storage.read and
+	// storage.write.
 	Scopes []string
-	// Rotation policy; zero means RotateOff. SetRotation changes it.
+	// Rotation is the rotation policy. [Server.SetRotation] changes it.
 	Rotation Rotation
-	// Grace for RotateGrace.
+	// Grace is the grace period of RotateGrace.
 	Grace time.Duration
-	// DefaultAudience of access tokens for which no audience was requested. Empty means the issuer.
+	// DefaultAudience is that of access tokens if no audience was requested. Empty means
+	// the issuer.
 	DefaultAudience []string
-	// LoginAudiencesOnly refuses an audience that the login did not ask for, even if it asked for none; a refresh token
-	// that rotates is used up then, and its successor is given to nobody. Otherwise a login that asked for none gets any,
-	// and a refusal costs nothing.
+	// LoginAudiencesOnly refuses a refresh for an audience that the login did not ask
+	// for, also if the login asked for none. The refused refresh rotates the refresh
+	// token, and nobody gets the successor. If false, a login that asked for no audience
+	// can get every one, and a refusal has no effect.
 	LoginAudiencesOnly bool
 	// OpaqueAccessTokens makes access tokens random strings instead of JWTs.
 	OpaqueAccessTokens bool
-	// AccessTokenLifetime; 0 means one hour. ID tokens live as long.
+	// AccessTokenLifetime also applies to ID tokens. 0 means one hour.
 	AccessTokenLifetime time.Duration
-	// CodeLifetime of authorization codes; 0 means one minute.
+	// CodeLifetime is the lifetime of authorization codes. 0 means one minute.
 	CodeLifetime time.Duration
-	// RefreshAlways gives a refresh token for every login. Otherwise the request has to ask for it, with the scope
-	// offline_access or with access_type=offline.
+	// RefreshAlways returns a refresh token for every login. If false, the login has to
+	// ask for it with the scope offline_access or with access_type=offline.
 	RefreshAlways bool
-	// ClaimsInIDToken puts the user's claims into the ID token also; otherwise they are at the userinfo endpoint alone.
+	// ClaimsInIDToken puts the user's claims into the ID token too. If false, only the
+	// userinfo endpoint has them.
 	ClaimsInIDToken bool
 	// SignedUserInfo makes the userinfo endpoint answer with a signed JWT.
 	SignedUserInfo bool
 	// NoRevocation leaves out the revocation endpoint.
 	NoRevocation bool
-	// Clock tells the time; nil means time.Now.
+	// Clock returns the time. Nil means time.Now.
 	Clock func() time.Time
-	// Decide is asked at each authorization request who logs in and what is granted; nil grants everything to Subject. It
-	// may be called concurrently.
+	// Decide says for each authorization request who logs in and what is granted. Nil
+	// grants everything to Subject. Decide is called concurrently.
 	Decide func(AuthorizationRequest) Decision
-	// Faults is asked at each request what shall go wrong; nil means nothing ever does. It may be called concurrently, and
-	// may block: no other request waits for it.
+	// Faults says for each request what goes wrong. Nil means nothing. Faults is called
+	// concurrently and may block: no other request waits for it.
 	Faults func(FaultPoint) Fault
-	// Address to listen on; empty means a free port of 127.0.0.1.
+	// Address is the address to listen on. Empty means a free port of 127.0.0.1.
 	Address string
 }
 
-// Client is a registered client. Without Secret and PublicKeys it is a public client.
+// Client is a registered client. It is a public client if it has neither Secret nor
+// PublicKeys. A Client prints as a placeholder.
 type Client struct {
 	hidden
 
 	ID string
-	// Secret for client_secret_basic and client_secret_post.
+	// Secret is for client_secret_basic and client_secret_post.
 	Secret string
-	// PublicKeys for private_key_jwt: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey.
+	// PublicKeys are for private_key_jwt. Each is an *ecdsa.PublicKey, an *rsa.PublicKey
+	// or an ed25519.PublicKey.
 	PublicKeys []crypto.PublicKey
-	// AuthMethod, if not empty, is the only method accepted: client_secret_basic, client_secret_post, private_key_jwt, none.
+	// AuthMethod is the only accepted method: client_secret_basic, client_secret_post,
+	// private_key_jwt or none. Empty accepts each method that Secret and PublicKeys
+	// allow.
 	AuthMethod string
-	// RedirectURLs that are allowed, compared exactly. Empty allows any: a test often knows its address only later.
+	// RedirectURLs are the allowed ones, compared exactly. Empty allows every one,
+	// because a test often learns its address late.
 	RedirectURLs []string
 }
 
-// User is somebody who can log in, with claims for the userinfo endpoint such as email or eduperson_entitlement.
+// User is a user with claims such as email or eduperson_entitlement.
 type User struct {
 	Subject string
 	Claims  map[string]any
 }
 
-// AuthorizationRequest is what Options.Decide is told.
+// AuthorizationRequest is what Options.Decide gets.
 type AuthorizationRequest struct {
 	ClientID  string
 	Subject   string // who would log in
 	Scopes    []string
 	Audiences []string
 	Prompt    string
-	Params    url.Values // everything that was sent
+	Params    url.Values // all parameters of the request
 }
 
-// Decision is what the user, and the provider, make of an authorization request. The zero value grants it as it is.
+// Decision is how the user and the provider answer an authorization request. The zero
+// value grants everything.
 type Decision struct {
-	// Subject who logs in; empty means the one that was proposed.
+	// Subject is the user who logs in. Empty means that of the request.
 	Subject string
-	// Error, if not empty, is sent back instead of a code: access_denied, login_required and so on.
+	// Error goes back instead of a code, for example access_denied. Empty grants the
+	// request.
 	Error string
-	// Scopes granted, if not nil.
+	// Scopes are the granted scopes. Nil means all requested ones.
 	Scopes []string
 }
 
-// DefaultClientID and DefaultClientSecret belong to the client that exists if Options name none.
+// DefaultClientID and DefaultClientSecret are those of the client that a server has if
+// its Options name none.
 const (
 	DefaultClientID     = "portal"
 	DefaultClientSecret = "portal-secret-0123456789"

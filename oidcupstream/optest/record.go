@@ -5,45 +5,47 @@ import (
 	"time"
 )
 
-// Kind says what an Event is about.
+// Kind is the kind of an Event.
 type Kind string
 
 // The kinds of events.
 const (
-	Authorized Kind = "authorized" // a code was given
-	Denied     Kind = "denied"     // an authorization request was answered with an error
-	Exchanged  Kind = "exchanged"  // a code became tokens
-	Refreshed  Kind = "refreshed"  // a refresh token became an access token
-	Refused    Kind = "refused"    // a token request was refused; see Error
-	Revoked    Kind = "revoked"    // a token was revoked by its client
-	Ended      Kind = "ended"      // a grant was ended, by reuse or by EndGrants
-	Told       Kind = "told"       // claims were given at the userinfo endpoint
+	Authorized Kind = "authorized" // an authorization request got a code
+	Denied     Kind = "denied"     // an authorization request got an error
+	Exchanged  Kind = "exchanged"  // a code was exchanged for tokens
+	Refreshed  Kind = "refreshed"  // a refresh token was used for an access token
+	Refused    Kind = "refused"    // a token request was refused; see Event.Error
+	Revoked    Kind = "revoked"    // a client revoked a token
+	Ended      Kind = "ended"      // a grant ended through reuse or EndGrants
+	Told       Kind = "told"       // the userinfo endpoint returned claims
 )
 
-// Event is something that the server did.
+// Event is something that the server did. It holds no secret.
 type Event struct {
 	Kind     Kind
 	Time     time.Time
 	ClientID string
 	Subject  string
-	// Grant numbers the logins, from 1; 0 if the token that was presented is unknown.
+	// Grant is the number of the login, counted from 1. It is 0 for an unknown token.
 	Grant int
-	// Generation of the refresh token that was presented, or for Exchanged, given: 1 for the first of a grant; 0 if there
-	// was none.
+	// Generation is that of the presented refresh token, or for Exchanged of the new one.
+	// The first of a grant has 1. It is 0 if there was no refresh token.
 	Generation int
-	// Next is the generation of the refresh token that works from now on.
-	Next      int
-	Scopes    []string // of the access token; requested ones if refused
+	// Next is the generation of the refresh token that works afterwards.
+	Next int
+	// Scopes and Audiences are those of the access token, or of the request if it was
+	// refused.
+	Scopes    []string
 	Audiences []string
-	// Reuse: the refresh token or code that was presented had been used up before.
+	// Reuse says that the presented refresh token or code was used up before.
 	Reuse bool
-	// Lost: the server acted, but a fault kept the answer from arriving.
+	// Lost says that the server acted, but a fault lost the answer.
 	Lost bool
-	// Error is the OAuth error code if the request was refused.
+	// Error is the OAuth error code of a refused request.
 	Error string
 }
 
-// Record returns everything that happened so far, in order.
+// Record returns all events so far, in order.
 func (s *Server) Record() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,42 +57,35 @@ func (s *Server) Record() []Event {
 	return events
 }
 
-// Count returns how many events of one kind happened so far.
+// Count returns the number of events of a kind so far.
 func (s *Server) Count(kind Kind) int {
+	return s.count(func(e Event) bool { return e.Kind == kind })
+}
+
+// Reuses returns how often a client presented a used-up refresh token or code.
+func (s *Server) Reuses() int { return s.count(func(e Event) bool { return e.Reuse }) }
+
+func (s *Server) count(matches func(Event) bool) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
 	for _, e := range s.events {
-		if e.Kind == kind {
+		if matches(e) {
 			n++
 		}
 	}
 	return n
 }
 
-// Reuses returns how many times a used-up refresh token or code was presented.
-func (s *Server) Reuses() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, e := range s.events {
-		if e.Reuse {
-			n++
-		}
-	}
-	return n
-}
-
-// Secrets returns every authorization code, access token, refresh token and ID token that was ever made, and every code
-// verifier and client assertion that was ever presented, in order. A test looks for them in places where they must
-// not be.
+// Secrets returns every authorization code, access token, refresh token and ID token that
+// the server made, and every code verifier and client assertion that it got. A test looks
+// for them in places where they must not be.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.secrets)
 }
 
-// record appends an event; the lock is held.
+// record appends an event. The caller holds the lock.
 func (s *Server) record(e Event) {
 	e.Time = s.opts.Clock()
 	s.events = append(s.events, e)

@@ -72,7 +72,8 @@ func TestRotateGrace(t *testing.T) {
 	require.Equal(t, "invalid_grant", c.refresh(first).Error, "two generations back is reuse at once")
 }
 
-// However many present one refresh token at once, one gets the successor, and the provider saw the others.
+// Of many concurrent requests with one refresh token, one gets the successor. The server
+// records the others as reuse.
 func TestStrictRotationUnderConcurrency(t *testing.T) {
 	c := start(t, optest.Options{Rotation: optest.RotateStrict})
 	rt := c.login().RefreshToken

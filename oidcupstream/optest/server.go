@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// Server is a running provider. It is safe for concurrent use.
+// Server is a running provider. It is safe for concurrent use and prints as a
+// placeholder.
 type Server struct {
 	hidden
 
@@ -30,18 +32,19 @@ type Server struct {
 	keys     []signingKey // the last one signs
 	clients  map[string]Client
 	users    map[string]User
-	sessions map[string]time.Time // subject → when they logged in
+	sessions map[string]time.Time // time of the login, by subject
 	codes    map[string]*code
-	grants   []*grant // Event.Grant - 1 is the index
+	grants   []*grant // at index Event.Grant - 1
 	refresh  map[string]refreshToken
 	access   map[string]accessToken
-	seen     map[string]bool // jti of client assertions
+	seen     map[string]bool // by jti of client assertions
 	calls    map[Endpoint]int
 	events   []Event
 	secrets  []string
 }
 
-// Start listens and serves until Close.
+// Start starts a server, which serves until Close. It returns an error if a client or
+// user has no identifier, or if it cannot listen on the address.
 func Start(opts Options) (*Server, error) {
 	opts = opts.withDefaults()
 	s := &Server{
@@ -105,12 +108,9 @@ func (o Options) withDefaults() Options {
 	if len(o.Scopes) == 0 {
 		o.Scopes = []string{"openid", "profile", "email", "offline_access", "compute", "storage.read", "storage.write"}
 	}
-	if o.AccessTokenLifetime == 0 {
-		o.AccessTokenLifetime = time.Hour
-	}
-	if o.CodeLifetime == 0 {
-		o.CodeLifetime = time.Minute
-	}
+	o.AccessTokenLifetime = cmp.Or(o.AccessTokenLifetime, time.Hour)
+	o.CodeLifetime = cmp.Or(o.CodeLifetime, time.Minute)
+	o.Address = cmp.Or(o.Address, "127.0.0.1:0")
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -120,13 +120,11 @@ func (o Options) withDefaults() Options {
 	if o.Faults == nil {
 		o.Faults = func(FaultPoint) Fault { return Fault{} }
 	}
-	if o.Address == "" {
-		o.Address = "127.0.0.1:0"
-	}
 	return o
 }
 
-// Close stops the server and cuts its connections. Requests that wait in a fault see their context end.
+// Close stops the server and closes its connections. It ends the context of requests that
+// wait in a fault.
 func (s *Server) Close() error {
 	s.stop()
 	err := s.http.Close()
@@ -134,11 +132,12 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Issuer returns the provider's issuer identifier, an http URL on a loopback address.
+// Issuer returns the issuer identifier of the provider, an http URL with a loopback
+// address.
 func (s *Server) Issuer() string { return s.issuer }
 
-// ClientConfig returns a configuration for the first client of Options, which must have a secret or be public, with all
-// scopes of the server.
+// ClientConfig returns a configuration for the first client of Options, with all scopes
+// of the server. The client must have a secret or be public.
 func (s *Server) ClientConfig(redirectURL string) oidcupstream.Config {
 	client := s.opts.Clients[0]
 	auth := oidcupstream.PublicClient()
@@ -158,22 +157,23 @@ func (s *Server) ClientConfig(redirectURL string) oidcupstream.Config {
 	}
 }
 
-// AddClient registers a client, or replaces the one with the same ID.
+// AddClient registers a client. It replaces a client with the same ID.
 func (s *Server) AddClient(c Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients[c.ID] = c
 }
 
-// SetRotation changes the rotation policy for all refreshes from now on.
+// SetRotation changes the rotation policy for later refreshes.
 func (s *Server) SetRotation(r Rotation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rotation = r
 }
 
-// EndGrants ends all grants of a subject, as a provider does when an account is closed or the user withdraws consent: their
-// refresh tokens and access tokens stop working. It returns how many grants it ended.
+// EndGrants ends all grants of a subject: their refresh tokens and access tokens stop
+// working. Providers do so when an account is closed or the user withdraws consent.
+// EndGrants returns the number of grants that it ended.
 func (s *Server) EndGrants(subject string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +203,8 @@ func (s *Server) routes() http.Handler {
 	return http.MaxBytesHandler(mux, maxBody)
 }
 
-// fault counts the request and asks what shall go wrong with it. The lock is not held.
+// fault counts the request and asks what goes wrong with it. The caller does not hold the
+// lock.
 func (s *Server) fault(at FaultPoint) Fault {
 	s.mu.Lock()
 	s.calls[at.Endpoint]++
@@ -235,7 +236,7 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	s.serveDocument(w, r, EndpointDiscovery, doc)
 }
 
-// serveDocument answers with a public document, faults permitting.
+// serveDocument answers with a public document, unless a fault prevents it.
 func (s *Server) serveDocument(w http.ResponseWriter, r *http.Request, endpoint Endpoint, doc map[string]any) {
 	f := s.fault(FaultPoint{Endpoint: endpoint})
 	if f.before(w, r) || f.after(w, r) {
@@ -252,7 +253,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-// oauthError is an error answer as of RFC 6749 5.2.
+// oauthError is an error response (RFC 6749 section 5.2).
 type oauthError struct {
 	status     int
 	code, text string
@@ -269,7 +270,7 @@ func (e oauthError) write(w http.ResponseWriter) {
 	writeJSON(w, e.status, answer)
 }
 
-// fieldsOf splits a list of values each of which may be a space separated list, without duplicates.
+// fieldsOf splits the values at spaces and drops duplicates.
 func fieldsOf(values ...string) []string {
 	var list []string
 	for _, value := range values {

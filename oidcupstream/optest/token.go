@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// grant is one login. Its fields change under the server's lock.
+// grant is one login. The server's lock guards its fields.
 type grant struct {
 	id        int
 	clientID  string
@@ -21,7 +21,7 @@ type grant struct {
 	authTime  time.Time
 	ended     bool
 
-	generation int    // of the current refresh token; 0: none was ever given
+	generation int    // of the current refresh token, or 0 if there never was one
 	current    string // the current refresh token
 	rotated    time.Time
 }
@@ -39,7 +39,7 @@ type accessToken struct {
 	revoked   bool
 }
 
-// serveToken is the token endpoint (RFC 6749 3.2).
+// serveToken serves the token endpoint (RFC 6749 section 3.2).
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		oauthError{http.StatusBadRequest, "invalid_request", "unreadable"}.write(w)
@@ -64,7 +64,7 @@ func invalidGrant(text string) *oauthError {
 	return &oauthError{http.StatusBadRequest, "invalid_grant", text}
 }
 
-// end ends a grant; the lock is held.
+// end ends a grant. The caller holds the lock.
 func (s *Server) end(g *grant) {
 	if g.ended {
 		return
@@ -103,7 +103,7 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, client Client)
 		refused = invalidGrant("unknown code")
 	case c.used:
 		e.Reuse, e.Grant = true, c.grant.id
-		s.end(c.grant) // RFC 6749 4.1.2
+		s.end(c.grant) // RFC 6749 section 4.1.2
 		refused = invalidGrant("the code was used before")
 	case !s.opts.Clock().Before(c.expires):
 		refused = invalidGrant("the code has expired")
@@ -203,19 +203,21 @@ func (s *Server) refreshGrant(w http.ResponseWriter, r *http.Request, client Cli
 	s.answer(w, r, &f, g, e, "", given)
 }
 
-// grantable reports whether a login that asked for some audiences can have these.
+// grantable reports whether a login that asked for some audiences can get the wanted
+// ones.
 func (s *Server) grantable(wanted, asked []string) bool {
 	return len(asked) == 0 && !s.opts.LoginAudiencesOnly || within(wanted, asked)
 }
 
-// inGrace reports whether a replaced refresh token is still accepted; the lock is held.
+// inGrace reports whether a replaced refresh token is still accepted. The caller holds
+// the lock.
 func (s *Server) inGrace(t refreshToken) bool {
 	return s.rotation == RotateGrace && t.generation == t.grant.generation-1 &&
 		s.opts.Clock().Sub(t.grant.rotated) <= s.opts.Grace
 }
 
-// settle completes the event of a token request and records it; the lock is held, so that the record is in the order in
-// which things happened.
+// settle completes the event of a token request and records it. The caller holds the
+// lock, so that the order of the record is the order of events.
 func (s *Server) settle(e Event, f *Fault, refused *oauthError) Event {
 	if refused != nil {
 		e.Kind, e.Error = Refused, refused.code
@@ -238,7 +240,7 @@ func (s *Server) settle(e Event, f *Fault, refused *oauthError) Event {
 	return e
 }
 
-// nextRefreshToken replaces a grant's refresh token; the lock is held.
+// nextRefreshToken replaces the refresh token of a grant. The caller holds the lock.
 func (s *Server) nextRefreshToken(g *grant) {
 	g.generation++
 	g.current = "rt-" + rand.Text()
@@ -247,8 +249,8 @@ func (s *Server) nextRefreshToken(g *grant) {
 	s.secrets = append(s.secrets, g.current)
 }
 
-// answer makes an access token and an ID token and sends them, faults permitting. The lock is not held: faults may call
-// back into the server.
+// answer makes an access token and an ID token and sends them, unless a fault prevents
+// it. The caller does not hold the lock, because faults may call the server.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, f *Fault, g *grant, e Event, nonce, refreshToken string) {
 	now := s.opts.Clock()
 	expires := now.Add(s.opts.AccessTokenLifetime)

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// serveUserInfo tells the claims of an access token's user (OpenID Connect Core 5.3).
+// serveUserInfo returns the claims of an access token's user (OpenID Connect Core section
+// 5.3).
 func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	presented, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mu.Lock()
@@ -52,7 +53,8 @@ func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(signed))
 }
 
-// serveRevoke withdraws a token (RFC 7009): with a refresh token the whole grant ends, an access token alone.
+// serveRevoke withdraws a token (RFC 7009). A refresh token ends the whole grant. An
+// access token ends alone.
 func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		oauthError{http.StatusBadRequest, "invalid_request", "unreadable"}.write(w)

@@ -11,21 +11,20 @@ import (
 	"github.com/oschwald/geoip2-golang"
 )
 
-// ErrClosed is returned by a [Locator] that was closed.
+// ErrClosed reports a look-up in a [Locator] that was closed.
 var ErrClosed = errors.New("maxmind: closed")
 
-// Locator finds countries in a database. It implements the interface Locator of
-// package restriction and is safe for concurrent use. The zero Locator is
-// closed.
+// Locator finds countries in a database. It implements the interface Locator of package
+// restriction and is safe for concurrent use. The zero Locator is closed.
 type Locator struct {
-	// mu is held for reading during every look-up: a database that is mapped
-	// into memory must not be unmapped meanwhile.
+	// mu is held for reading during every look-up. A database that is mapped into memory
+	// must not be unmapped meanwhile.
 	mu     sync.RWMutex
 	reader *geoip2.Reader
 }
 
-// Open opens a database file that has countries: a Country, City or Enterprise
-// database. Others are refused.
+// Open opens a database file with countries: a Country, City or Enterprise database. It
+// returns an error for any other file.
 func Open(path string) (*Locator, error) {
 	reader, err := open(path)
 	if err != nil {
@@ -34,8 +33,8 @@ func Open(path string) (*Locator, error) {
 	return &Locator{reader: reader}, nil
 }
 
-// FromBytes uses a database in memory. The bytes must not be changed while the
-// Locator is in use.
+// FromBytes uses a database in memory. The bytes must not be changed while the Locator is
+// in use.
 func FromBytes(database []byte) (*Locator, error) {
 	reader, err := geoip2.FromBytes(database)
 	if err != nil {
@@ -55,8 +54,7 @@ func open(path string) (*geoip2.Reader, error) {
 	return reader, check(reader)
 }
 
-// check looks an address up, which fails if the database has no countries, and
-// then closes it.
+// check looks up an address, and closes a database that has no countries.
 func check(reader *geoip2.Reader) error {
 	if _, err := reader.Country(net.IPv4zero); err != nil {
 		return errors.Join(fmt.Errorf("maxmind: the database has no countries: %w", err), reader.Close())
@@ -64,9 +62,9 @@ func check(reader *geoip2.Reader) error {
 	return nil
 }
 
-// Country returns the ISO 3166-1 alpha-2 code of the country in which the
-// address is, or "" if the database does not say. The error is [ErrClosed], or
-// that of a damaged database.
+// Country returns the ISO 3166-1 alpha-2 code of the country in which the address is, or
+// "" if the database does not say. The error is [ErrClosed], or that of a damaged
+// database.
 func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -83,8 +81,8 @@ func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	return record.Country.IsoCode, nil
 }
 
-// Reload opens a database file and uses it from now on. If that fails, the
-// former database stays in use. A Locator that was closed is open again.
+// Reload opens a database file and uses it from now on. If that fails, the former
+// database stays in use. It opens a closed Locator again.
 func (l *Locator) Reload(path string) error {
 	reader, err := open(path)
 	if err != nil {
@@ -103,7 +101,7 @@ func (l *Locator) Reload(path string) error {
 	return nil
 }
 
-// Close releases the database. To close a Locator twice is no error.
+// Close releases the database. It is no error to close a Locator twice.
 func (l *Locator) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/maxmind"
+	"github.com/stretchr/testify/require"
 )
 
 var _ restriction.Locator = (*maxmind.Locator)(nil)
@@ -24,14 +25,10 @@ var _ restriction.Locator = (*maxmind.Locator)(nil)
 func database(t testing.TB, kind string, countries map[string]string) []byte {
 	t.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, IncludeReservedNetworks: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for network, code := range countries {
 		_, block, err := net.ParseCIDR(network)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		record := mmdbtype.Map{"registered_country": mmdbtype.Map{"iso_code": mmdbtype.String("XX")}}
 		if code != "" {
 			record["country"] = mmdbtype.Map{"iso_code": mmdbtype.String(code)}
@@ -61,13 +58,9 @@ var world = map[string]string{"192.0.2.0/25": "DE", "192.0.2.128/25": "FR", "200
 func TestCountry(t *testing.T) {
 	data := database(t, "GeoLite2-Country", world)
 	fromFile, err := maxmind.Open(write(t, data))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	fromBytes, err := maxmind.FromBytes(database(t, "GeoIP2-City", world))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	for name, locator := range map[string]*maxmind.Locator{"file": fromFile, "bytes": fromBytes} {
 		for address, want := range map[string]string{
 			"192.0.2.1":          "DE",
@@ -115,16 +108,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestReloadWhileInUse: every look-up sees the old or the new database.
+// TestReloadWhileInUse shows that every look-up sees the old or the new database.
 func TestReloadWhileInUse(t *testing.T) {
 	paths := []string{
 		write(t, database(t, "GeoLite2-Country", map[string]string{"192.0.2.0/24": "DE"})),
 		write(t, database(t, "GeoLite2-Country", map[string]string{"192.0.2.0/24": "FR"})),
 	}
 	locator, err := maxmind.Open(paths[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	done, looked := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	for range 4 {
@@ -168,20 +159,16 @@ func TestReloadWhileInUse(t *testing.T) {
 	}
 }
 
-// TestD19_UnknownCountry: in a policy, an unknown country satisfies neither an
-// allow list nor a deny list; nor does a database that is gone.
+// TestD19_UnknownCountry shows that an unknown country satisfies no key, and neither does
+// a database that is closed.
 //
 // proves P2
 func TestD19_UnknownCountry(t *testing.T) {
 	locator, err := maxmind.FromBytes(database(t, "GeoLite2-Country", world))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	admits := func(clause restriction.Clause, address string) bool {
 		policy, err := restriction.Compile(restriction.List{clause}, restriction.Options{Locator: locator})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		d := policy.Decide(t.Context(), &restriction.Request{
 			Now: time.Unix(1_800_000_000, 0), Kind: restriction.Other, Address: netip.MustParseAddr(address),
 		})

@@ -2,179 +2,173 @@ package plan
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// Clauses returns the shortest list of clauses that covers the plan and admits
-// nothing else, for a job that is submitted at an instant. [Plan.Prove] proves
-// both.
+// Clauses returns clauses for a job that is submitted at an instant. They admit what the
+// plan needs and nothing else:
 //
-// To cover the plan: every phase gets each of its uses, at any second between
-// its earliest begin and its latest end, from each of its hosts, in whatever
-// order phases that overlap make theirs. To admit nothing else: what the list
-// admits, some phase needs, the number of uses included.
+//   - Each phase gets all its uses, at any second between its earliest begin and its
+//     latest end and from each of its hosts, in whatever order overlapping phases make
+//     theirs.
+//   - A phase needs everything that the list admits, the number of uses included.
 //
-// Why no list is shorter. An access token is asked for all its scopes at once,
-// so a clause that admits a label, which is a set of scopes and audiences, at
-// some second from some host admits nothing else only if one phase needs that
-// label there, or more. So clauses for phases without a limit on uses are
-// boxes, of time and hosts, within what the plan needs of one label, and they
-// have to cover each label where no phase needs more. For limits, look at any
-// set of requests: how many of them the plan allows is the sum of the limits of
-// the phases that have to do with the set, and this sum for all sets leaves no
-// choice which limits there are. So phases with a limit share a clause exactly
-// if the same remains of both apart from what is unlimited. Both kinds of use
-// can be in one clause. All boxes that cannot be made larger are candidates,
-// and an exhaustive search takes the fewest.
+// There is one clause for each phase. Clauses for the same uses become one: equal ones,
+// those without limits that overlap or follow each other, and those that a clause without
+// limits contains.
 //
-// Hosts are compared entry by entry: that several blocks together are another
-// one is not seen, and the clauses have no other entries than the plan.
-//
-// The errors are [ErrInvalid], [ErrSubmission], [ErrContended] and, where the
-// search is too large, [ErrTooComplex].
+// Clauses returns [ErrInvalid], [ErrSubmission] or [ErrContended].
 func (p Plan) Clauses(submitted time.Time) (restriction.List, error) {
 	times, err := p.schedule(submitted)
 	if err != nil {
 		return nil, err
 	}
-	w := newWork(&p, times)
-	at, other := w.parts(restriction.AT), w.parts(restriction.Other)
-	chosen, ok := shortest(w.offers(at, other), w.elements)
-	if !ok {
-		return nil, ErrTooComplex
-	}
-	clauses := w.trim(chosen)
+	list := p.clauses(times)
 	for _, order := range orders {
-		slices.SortStableFunc(clauses, order)
-		list := w.list(clauses)
-		if p.carried(times, list) {
-			return list, list.Validate()
+		slices.SortStableFunc(list, order)
+		l, err := p.look(&forecast.Token{Restrictions: list, Elsewhere: true}, submitted, times)
+		if err != nil {
+			return nil, err
+		}
+		if l.judge().answer == Carries {
+			return list.Clone(), nil
 		}
 	}
 	return nil, ErrContended
 }
 
-// trim takes from each offer what the ones before it cover, and makes its box
-// as small as what it is for: the phases that fit in it, and the elements that
-// are left.
-func (w *work) trim(chosen []*offer) []*offer {
-	slices.SortStableFunc(chosen, func(a, b *offer) int {
-		return cmp.Or(cmp.Compare(a.box.first, b.box.first), cmp.Compare(b.box.last, a.box.last))
-	})
-	covered := newSet(w.elements)
-	var trimmed []*offer
-	for _, o := range chosen {
-		t := &offer{box: box{first: -1}, covers: o.covers}
-		t.at = w.keep(o, o.at, covered, t)
-		t.other = w.keep(o, o.other, covered, t)
-		covered.union(o.covers)
-		trimmed = append(trimmed, t)
-	}
-	return trimmed
-}
-
-// keep returns the part if it covers something new, and extends the box of t to
-// what it is for.
-func (w *work) keep(o *offer, p *part, covered set, t *offer) *part {
-	if p == nil {
-		return nil
-	}
-	fresh := newSet(w.elements)
-	w.cover(&o.box, p, fresh)
-	fresh.minus(covered)
-	if fresh.empty() {
-		return nil
-	}
-	for _, i := range p.phases {
-		if w.boxes[i].within(&o.box) {
-			t.extend(&w.boxes[i])
+// clauses returns the merged clauses of all phases. First it merges those for access
+// tokens and those for other uses, then pairs of both.
+func (p *Plan) clauses(times []seconds) restriction.List {
+	var tokens, others restriction.List
+	for i := range p.Phases {
+		phase := &p.Phases[i]
+		c := restriction.Clause{
+			NotBefore: times[i].first, Expires: times[i].last, Hosts: sorted(phase.Hosts),
+			UsagesAT: restriction.Usages(0), UsagesOther: restriction.Usages(0),
+		}
+		if phase.OtherUses != 0 {
+			other := c
+			other.UsagesOther = limit(phase.OtherUses)
+			others = append(others, other)
+		}
+		if phase.AccessTokens != 0 {
+			c.UsagesAT, c.Scopes, c.Audiences = limit(phase.AccessTokens), sorted(phase.Scopes), sorted(phase.Audiences)
+			tokens = append(tokens, c)
 		}
 	}
-	o.box.each(w.grid, func(segment, column, cell int) {
-		if p.required != nil && p.required[cell] || p.required == nil && p.elements[cell] >= 0 && fresh.has(p.elements[cell]) {
-			one := box{segment, segment, make([]bool, len(w.grid.hosts))}
-			one.columns[column] = true
-			t.extend(&one)
+	tokens = merge(tokens, func(c *restriction.Clause) **int64 { return &c.UsagesAT })
+	for _, other := range merge(others, func(c *restriction.Clause) **int64 { return &c.UsagesOther }) {
+		i := slices.IndexFunc(tokens, func(c restriction.Clause) bool {
+			return sameTimes(&c, &other) && slices.Equal(c.Hosts, other.Hosts)
+		})
+		if i < 0 {
+			tokens = append(tokens, other)
+		} else {
+			tokens[i].UsagesOther = other.UsagesOther
 		}
-	})
-	return p
-}
-
-func (o *offer) extend(b *box) {
-	if o.box.first < 0 {
-		o.box = box{b.first, b.last, slices.Clone(b.columns)}
-		return
 	}
-	o.box = o.box.join(b)
+	return tokens
 }
 
-// orders are those in which clauses are tried: by their end, begin and size, as
-// people write them, and, since a use spends from the first that fits, with
-// those that have no limit first.
-var orders = []func(a, b *offer) int{
-	(*offer).order,
-	func(a, b *offer) int { return cmp.Or(a.at.order(b.at), a.other.order(b.other), a.order(b)) },
-	func(a, b *offer) int { return cmp.Or(a.other.order(b.other), a.at.order(b.at), a.order(b)) },
+// limit returns a number of uses as a clause has it.
+func limit(uses int64) *int64 {
+	if uses == AnyNumber {
+		return nil
+	}
+	return restriction.Usages(uses)
 }
 
-func (o *offer) order(b *offer) int {
-	return cmp.Or(cmp.Compare(o.box.last, b.box.last), cmp.Compare(o.box.first, b.box.first), cmp.Compare(o.size(), b.size()))
+// merge makes fewer clauses of those for one kind of use. uses returns where a clause
+// keeps its limit.
+func merge(list restriction.List, uses func(*restriction.Clause) **int64) restriction.List {
+	slices.SortStableFunc(list, func(a, b restriction.Clause) int { return cmp.Compare(a.NotBefore, b.NotBefore) })
+	var merged restriction.List
+	for _, c := range list {
+		i := slices.IndexFunc(merged, func(m restriction.Clause) bool {
+			if !sameUse(&m, &c) {
+				return false
+			}
+			if *uses(&m) == nil && *uses(&c) == nil {
+				return c.NotBefore <= m.Expires+1
+			}
+			return *uses(&m) != nil && *uses(&c) != nil && sameTimes(&m, &c)
+		})
+		switch {
+		case i < 0:
+			merged = append(merged, c)
+		case *uses(&c) == nil:
+			merged[i].Expires = max(merged[i].Expires, c.Expires)
+		default:
+			*uses(&merged[i]) = restriction.Usages(add(**uses(&merged[i]), **uses(&c)))
+		}
+	}
+	for i := 0; i < len(merged); {
+		if contained(merged, i, uses) {
+			merged = slices.Delete(merged, i, i+1)
+		} else {
+			i++
+		}
+	}
+	return merged
 }
 
-// order sorts a limit after none.
-func (p *part) order(q *part) int { return cmp.Compare(p.rank(), q.rank()) }
+// contained reports whether another clause without a limit admits everything that clause i
+// admits.
+func contained(list restriction.List, i int, uses func(*restriction.Clause) **int64) bool {
+	for j := range list {
+		if j != i && *uses(&list[j]) == nil && restriction.Within(list[i:i+1], list[j:j+1], nil) {
+			return true
+		}
+	}
+	return false
+}
 
-func (p *part) rank() int {
-	if p == nil || p.uses == AnyNumber {
+// sameUse reports whether two clauses are for the same access tokens and hosts.
+func sameUse(a, b *restriction.Clause) bool {
+	return slices.Equal(a.Scopes, b.Scopes) && slices.Equal(a.Audiences, b.Audiences) && slices.Equal(a.Hosts, b.Hosts)
+}
+
+func sameTimes(a, b *restriction.Clause) bool {
+	return a.NotBefore == b.NotBefore && a.Expires == b.Expires
+}
+
+// orders are the orders in which Clauses tries its list. A use spends from the first
+// clause that fits. The first order is how people write clauses; the others put those
+// without limits first.
+var orders = []func(a, b restriction.Clause) int{
+	byTime,
+	func(a, b restriction.Clause) int {
+		return cmp.Or(cmp.Compare(limited(a.UsagesAT), limited(b.UsagesAT)), cmp.Compare(limited(a.UsagesOther), limited(b.UsagesOther)), byTime(a, b))
+	},
+	func(a, b restriction.Clause) int {
+		return cmp.Or(cmp.Compare(limited(a.UsagesOther), limited(b.UsagesOther)), cmp.Compare(limited(a.UsagesAT), limited(b.UsagesAT)), byTime(a, b))
+	},
+}
+
+// byTime sorts by end, begin and the number of scopes and audiences.
+func byTime(a, b restriction.Clause) int {
+	return cmp.Or(cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.NotBefore, b.NotBefore),
+		cmp.Compare(len(a.Scopes)+len(a.Audiences), len(b.Scopes)+len(b.Audiences)))
+}
+
+// limited returns 1 if a clause admits a limited number of uses, and 0 if it admits any
+// number or none.
+func limited(uses *int64) int {
+	if uses == nil || *uses == 0 {
 		return 0
 	}
 	return 1
 }
 
-// size is how many scopes and audiences an offer is for.
-func (o *offer) size() int {
-	if o.at == nil {
-		return 0
-	}
-	return len(o.at.label.scopes) + len(o.at.label.audiences)
-}
-
-// list writes the clauses.
-func (w *work) list(offers []*offer) restriction.List {
-	list := make(restriction.List, len(offers))
-	for i, o := range offers {
-		t := w.grid.time(o.box.first, o.box.last)
-		list[i] = restriction.Clause{
-			NotBefore: t.first, Expires: t.last, Hosts: w.grid.entries(o.box.columns),
-			UsagesAT: o.at.limit(), UsagesOther: o.other.limit(),
-		}
-		if o.at != nil {
-			list[i].Scopes, list[i].Audiences = o.at.label.scopes, o.at.label.audiences
-		}
-	}
-	return list.Clone()
-}
-
-// limit is how many uses a clause with the part admits; nil is no limit.
-func (p *part) limit() *int64 {
-	switch {
-	case p == nil:
-		return restriction.Usages(0)
-	case p.uses == AnyNumber:
+// sorted returns the entries without duplicates, in order. Without entries it is nil.
+func sorted(entries []string) []string {
+	if len(entries) == 0 {
 		return nil
 	}
-	return restriction.Usages(p.uses)
-}
-
-// count is how many elements a set has.
-func count(b []uint64) int {
-	n := 0
-	for _, word := range b {
-		n += bits.OnesCount64(word)
-	}
-	return n
+	return slices.Compact(slices.Sorted(slices.Values(entries)))
 }

@@ -1,164 +1,223 @@
 package plan
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
-// contest is phases that spend uses of one kind from clauses. A use spends from
-// the first clause that fits and has a use left (protocol section 2.5), so that
-// one phase can take what another one needs. The question is whether there is a
-// run, whatever the order of uses, in which a use finds nothing left.
-//
-// Time is cut into segments in which nothing changes, and places into columns.
+// contest is the phases that spend uses of one kind from clauses. A use spends from the
+// first clause that fits and has a use left (protocol section 2.5), so one phase can take
+// what another one needs. A run of the job is any order of uses, each phase at most as
+// many as it needs, at any of its spots.
 type contest struct {
-	segments int
-	demands  []demand
-	supplies []int64 // uses left by clause; AnyNumber is no limit
+	left    []int64 // uses by clause; AnyNumber is no limit
+	demands []demand
+	reached [][]int64 // by demand and clause: the first second at which it may spend there
 }
 
 // demand is a phase that makes uses.
 type demand struct {
-	phase       int
-	first, last int        // segments, both included
-	need        int64      // uses at most, AnyNumber is no limit; never 0
-	options     [][]choice // by segment after the first
+	phase int
+	need  int64  // uses at most; AnyNumber is no limit, never 0
+	spots []spot // by time
 }
 
-// choice is what a use may spend from at one place, in the order of clauses.
-type choice struct {
-	column  int
-	options []option
+// spot is a time and a host at which a phase may make uses. Nothing changes from its first
+// second to its last.
+type spot struct {
+	second, last int64
+	host         string
+	options      []option // in the order of clauses, with uses left
 }
 
-// option is a clause from which a use may be spent. Only one that fits can be
-// relied on.
+// option is a clause from which a use may be spent.
 type option struct {
 	clause int
 	fit    fit
 }
 
-func (o option) sure() bool { return o.fit == fits }
+// fit says whether the uses of a phase fit a clause.
+type fit uint8
 
-// breach is a use that finds nothing.
-type breach struct{ phase, segment, column int }
+const (
+	misfit  fit = iota
+	some        // some of them fit, others do not
+	perhaps     // nobody knows
+	fits
+)
 
-// outcome is what is known about a contest.
-type outcome struct {
-	breach *breach // the first; nil if there is none
-	// unsettled says that the search was too large: there may be a breach, or an
-	// earlier one.
-	unsettled bool
-}
-
-// choices returns where a demand may spend in a segment.
-func (d *demand) choices(segment int) []choice {
-	if segment < d.first || segment > d.last {
-		return nil
-	}
-	return d.options[segment-d.first]
-}
-
-// settle finds the first breach. What only perhaps fits is spent from whenever
-// that hurts, and does not help: the answer "none" holds whatever is unknown.
-// Counting alone settles most plans; the others are searched.
-func (c *contest) settle() outcome {
-	if c.safe() {
-		return outcome{}
-	}
-	return c.search()
-}
-
-// hopeful lets whatever perhaps fits admit the use, and takes nothing for it: a
-// breach that remains happens whatever is not known, but others may too.
-func (c *contest) hopeful() *contest {
-	h := *c
-	h.supplies = append(slices.Clone(c.supplies), AnyNumber)
-	free := option{len(c.supplies), fits}
-	h.demands = make([]demand, len(c.demands))
-	for i, d := range c.demands {
-		options := d.options
-		d.options = make([][]choice, len(options))
-		for s, choices := range options {
-			for _, ch := range choices {
-				known := slices.Clone(ch.options)
-				for o := range known {
-					if known[o].fit == perhaps && c.supplies[known[o].clause] != 0 {
-						known[o] = free
-					}
-				}
-				d.options[s] = append(d.options[s], choice{ch.column, known})
-			}
-		}
-		h.demands[i] = d
-	}
-	return &h
-}
-
-// safe reports that no use can fail, because what fits it has as many uses as
-// all that may spend from there, up to that time, together.
-func (c *contest) safe() bool {
-	for i := range c.demands {
-		d := &c.demands[i]
-		for segment := d.first; segment <= d.last; segment++ {
-			for _, ch := range d.choices(segment) {
-				if !c.suffices(ch.options, segment) {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// suffices compares what is left of the sure options with the demand for them.
-func (c *contest) suffices(options []option, segment int) bool {
-	contested := make([]bool, len(c.supplies))
-	var left int64
-	for _, o := range options {
-		if !o.sure() {
+// options returns the clauses that fit, up to the first that no use gets past.
+func (c *contest) options(fit func(clause int) fit) []option {
+	var all []option
+	for i, left := range c.left {
+		if left == 0 {
 			continue
 		}
-		supply := c.supplies[o.clause]
-		if supply == AnyNumber {
-			return true
+		f := fit(i)
+		if f != misfit {
+			all = append(all, option{i, f})
 		}
-		contested[o.clause] = true
-		left = add(left, supply)
+		if f == fits && left == AnyNumber {
+			break
+		}
 	}
-	if left == 0 {
+	return all
+}
+
+// add adds a demand.
+func (c *contest) add(d demand) {
+	reached := slices.Repeat([]int64{math.MaxInt64}, len(c.left))
+	for _, s := range d.spots {
+		for _, o := range s.options {
+			reached[o.clause] = min(reached[o.clause], s.second)
+		}
+	}
+	c.demands, c.reached = append(c.demands, d), append(c.reached, reached)
+}
+
+// breach is a spot of a demand where a use may be refused.
+type breach struct {
+	demand int
+	spot   *spot
+}
+
+// before reports whether b comes first. nil comes last.
+func (b *breach) before(other *breach) bool {
+	return b != nil && (other == nil || b.spot.second < other.spot.second)
+}
+
+// bounds looks for two breaches, each the first of its kind: in the worst case, and for
+// sure. nil is none. Between the bounds lies what depends on things that nobody knows, and
+// on the order of uses. contended reports that the order matters.
+func (c *contest) bounds() (worst, sure *breach, contended bool) {
+	for i := range c.demands {
+		for s := range c.demands[i].spots {
+			b := &breach{i, &c.demands[i].spots[s]}
+			if sure != nil && !b.before(sure) {
+				break // this demand has nothing earlier
+			}
+			if !c.mayRefuse(b) {
+				continue
+			}
+			if b.before(worst) {
+				worst = b
+			}
+			if c.refuses(b) {
+				sure = b
+				break
+			}
+			contended = contended || slices.ContainsFunc(b.spot.options, func(o option) bool { return o.fit == fits })
+		}
+	}
+	return worst, sure, contended
+}
+
+// mayRefuse is the worst case: false promises that no run has a use refused at the spot.
+// It compares what is left of the clauses that surely fit with all uses that other runs
+// may spend there until then. Uses that nobody can judge take from them, and never help.
+func (c *contest) mayRefuse(b *breach) bool {
+	within := make([]bool, len(c.left))
+	var left int64
+	for _, o := range b.spot.options {
+		if o.fit == fits {
+			if c.left[o.clause] == AnyNumber {
+				return false
+			}
+			within[o.clause] = true
+			left = add(left, c.left[o.clause])
+		}
+	}
+	var spent int64
+	for j := range c.demands {
+		spent = add(spent, c.spends(j, within, b))
+	}
+	return left == 0 || spent == AnyNumber || spent >= left
+}
+
+func (c *contest) spends(j int, within []bool, b *breach) int64 {
+	const none = -1
+	first, reaches := none, false // the clause that j surely empties before
+	for _, s := range c.demands[j].spots {
+		if s.second > b.spot.second {
+			break
+		}
+		if !slices.ContainsFunc(s.options, func(o option) bool { return within[o.clause] }) {
+			continue
+		}
+		if o := s.options[0]; o.fit == fits && (!reaches || o.clause == first) {
+			first = o.clause
+		} else {
+			first = none
+		}
+		reaches = true
+	}
+	uses := c.needed(j, b)
+	switch {
+	case !reaches:
+		return 0
+	case first == none || within[first] || uses == AnyNumber:
+		return uses
+	}
+	var others int64
+	for k := range c.demands {
+		if k != j && c.reached[k][first] <= b.spot.second {
+			others = add(others, c.needed(k, b))
+		}
+	}
+	if others == AnyNumber {
+		return uses
+	}
+	return max(uses-max(c.left[first]-others, 0), 0)
+}
+
+// needed returns how many uses demand j makes before the use at b, at most.
+func (c *contest) needed(j int, b *breach) int64 {
+	n := c.demands[j].need
+	if j == b.demand && n != AnyNumber {
+		n--
+	}
+	return n
+}
+
+// refuses is the best case: true promises that some run has a use refused by the time of
+// b, whatever is not known. In that run the phase makes all its uses at the spot, and so
+// do others that can spend from nothing else.
+func (c *contest) refuses(b *breach) bool {
+	within := make([]bool, len(c.left))
+	var left int64
+	for _, o := range b.spot.options {
+		if o.fit != some {
+			within[o.clause] = true
+			left = add(left, c.left[o.clause])
+		}
+	}
+	if left == AnyNumber {
 		return false
 	}
-	var wanted int64
-	for i := range c.demands {
-		d := &c.demands[i]
-		if !d.reaches(contested, segment) {
-			continue
-		}
-		if d.need == AnyNumber {
-			return false
-		}
-		wanted = add(wanted, d.need)
-	}
-	return wanted <= left
-}
-
-// reaches reports whether the demand may spend from one of the clauses by the
-// end of a segment.
-func (d *demand) reaches(clauses []bool, segment int) bool {
-	for s := d.first; s <= min(d.last, segment); s++ {
-		for _, ch := range d.choices(s) {
-			for _, o := range ch.options {
-				if clauses[o.clause] {
-					return true
-				}
-			}
+	need := c.demands[b.demand].need
+	for j := range c.demands {
+		if j != b.demand && c.confined(j, within, b.spot.second) {
+			need = add(need, c.demands[j].need)
 		}
 	}
-	return false
+	return need == AnyNumber || need > left
 }
 
-// add adds what is not negative without overflow.
+// confined reports whether demand j has a spot, until a second, at which it can only spend
+// from a set of clauses.
+func (c *contest) confined(j int, within []bool, second int64) bool {
+	return slices.ContainsFunc(c.demands[j].spots, func(s spot) bool {
+		return s.second <= second && !slices.ContainsFunc(s.options, func(o option) bool { return o.fit != some && !within[o.clause] })
+	})
+}
+
+// add adds numbers of uses.
 func add(a, b int64) int64 {
-	if sum := a + b; sum >= a {
-		return sum
+	if a == AnyNumber || b == AnyNumber {
+		return AnyNumber
 	}
-	return 1<<63 - 1
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

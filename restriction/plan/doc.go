@@ -1,12 +1,11 @@
-// Package plan turns the plan of a job into restrictions, and says beforehand
-// whether a token carries it.
+// Package plan turns the plan of a job into restrictions, and says beforehand whether a
+// token carries it.
 //
-// A [Plan] is the phases of a job: when each may begin, how long it may wait in
-// a queue and run, and what it asks for. [Plan.Clauses] gives the shortest list
-// of clauses that covers all of it and admits nothing else; [Plan.Prove] proves
-// both, for any list. [Plan.Preflight] looks ahead with a token that exists: does
-// it carry the plan in the worst case, where does it break first, because of
-// which key, what to ask for instead, and what cannot be known.
+// A [Plan] is the phases of a job: when each may begin, how long it may wait in a queue
+// and run, and what it needs. [Plan.Clauses] returns clauses that admit what the plan
+// needs and nothing else. [Plan.Preflight] looks ahead with an existing token. It says
+// whether the token carries the plan in the worst case, where it breaks first and why,
+// what to ask for instead, and what nobody can know.
 //
 //	list, err := job.Clauses(time.Now())
 //	…
@@ -16,15 +15,9 @@
 //		fmt.Println(verdict)
 //	}
 //
-// A program that holds a token of somebody else's server gets the same from the
-// introspection of package client.
+// The introspection of package client has ForecastToken too, for programs that hold a
+// token of somebody else's server.
 //
-// Preflight looks at the token as a whole: its restrictions with what was used of
-// them, when it ends, and its capabilities. A token without the capability AT
-// carries no plan that obtains access tokens; a [Break] names what is lacking. A
-// token that rotates has to be used to stay alive: where the plan does not make
-// sure of that, the answer is Perhaps.
-//
-// Everything here is a pure function of its arguments and safe for concurrent
-// use. Nothing looks at a clock, and nothing is looked up.
+// Everything here is a pure function of its arguments and safe for concurrent use.
+// Nothing looks at a clock, and nothing is looked up.
 package plan

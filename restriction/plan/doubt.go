@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/mytoken-go/sdk/restriction"
@@ -12,70 +11,70 @@ import (
 type Unknowable uint8
 
 const (
-	// RefreshToken: how long the provider keeps the refresh token behind the
-	// mytoken, and the rights of the user. Every token has this doubt.
+	// RefreshToken: how long the provider keeps the refresh token behind the mytoken, and
+	// the rights of the user. Every token has this doubt.
 	RefreshToken Unknowable = iota
-	// Revocation: whether the token, or one that it was created from, will be
-	// revoked. Every token has this doubt.
+	// Revocation: whether somebody will revoke the token or one of its ancestors. Every
+	// token has this doubt.
 	Revocation
-	// Condition: what a key answers that the program cannot evaluate, or whose
-	// condition does not know when it changes.
+	// Condition: what a key answers that the program cannot evaluate, or whose condition
+	// does not know when it changes.
 	Condition
 	// Names: what the DNS will say about an address.
 	Names
 	// Country: in which country an address will be.
 	Country
-	// Counters: how many uses were spent. The look ahead took it to be none.
+	// Counters: how many uses were spent. The look ahead assumed none.
 	Counters
-	// Capability: whether the token may do what the plan does. Nobody told its
-	// capabilities, or those that other uses of a phase need.
+	// Capability: whether the token may do what the plan does. Its capabilities are not
+	// known, or not what other uses of a phase need.
 	Capability
-	// Renewal: whether the job uses the token often enough. Each generation of it
-	// ends, and only a use in time begins the next one.
+	// Renewal: whether the job uses the token often enough. Each generation of it ends,
+	// and only a use in time begins the next one.
 	Renewal
+	// Contention: whether a phase takes limited uses that another one needs. It depends on
+	// the order of uses. Limits with room to spare, or a token for each phase, settle it.
+	Contention
 )
 
 // String tells the doubt in words.
 func (u Unknowable) String() string {
-	switch u {
-	case RefreshToken:
-		return "how long the provider keeps the refresh token"
-	case Revocation:
-		return "whether the token will be revoked"
-	case Condition:
-		return "what a condition will answer"
-	case Names:
-		return "what the DNS will say"
-	case Country:
-		return "in which country an address will be"
-	case Capability:
-		return "whether the token has the capabilities that the plan needs"
-	case Renewal:
-		return "whether the job uses the token often enough to keep it alive"
-	}
-	return "how many uses were spent"
+	return map[Unknowable]string{
+		RefreshToken: "how long the provider keeps the refresh token",
+		Revocation:   "whether the token will be revoked",
+		Condition:    "what a condition will answer",
+		Names:        "what the DNS will say",
+		Country:      "in which country an address will be",
+		Counters:     "how many uses were spent",
+		Capability:   "whether the token has the capabilities that the plan needs",
+		Renewal:      "whether the job uses the token often enough to keep it alive",
+		Contention:   "whether a phase takes uses that another one needs",
+	}[u]
 }
 
 // Doubt is something that a look ahead cannot know.
 type Doubt struct {
 	What   Unknowable
-	Clause int    // index, or [restriction.NoClause] if no clause is meant
+	Clause int    // index, or [restriction.NoClause] if the doubt is not about a clause
 	Key    string // wire name of the key, or ""
 }
 
-// doubts are those about the token, and about the clauses that a phase may
-// spend from.
-func (l *look) doubts() []Doubt {
+// doubts returns the doubts about the token, and those about clauses from which a phase
+// may spend.
+func (l *look) doubts(j *judgement) []Doubt {
 	all := []Doubt{{RefreshToken, restriction.NoClause, ""}, {Revocation, restriction.NoClause, ""}}
 	if l.token.Capabilities == nil || slices.ContainsFunc(l.plan.Phases, func(p Phase) bool { return p.OtherUses != 0 && len(p.Capabilities) == 0 }) {
 		all = append(all, Doubt{Capability, restriction.NoClause, KeyCapabilities})
 	}
-	if l.renewed() {
+	if slices.ContainsFunc(l.times, func(t seconds) bool { return t.last >= l.idle && t.first < l.dead }) {
 		all = append(all, Doubt{Renewal, restriction.NoClause, KeyRotation})
 	}
-	for i := range l.forecast.Clauses {
+	if j.answer == Perhaps && j.contended {
+		all = append(all, Doubt{Contention, restriction.NoClause, ""})
+	}
+	for i := range l.f.Clauses {
 		if l.matters(i) {
-			all = append(all, l.clauseDoubts(&l.forecast.Clauses[i])...)
+			all = append(all, l.clauseDoubts(&l.f.Clauses[i])...)
 		}
 	}
 	return all
@@ -83,18 +82,9 @@ func (l *look) doubts() []Doubt {
 
 // matters reports whether some phase may spend from a clause.
 func (l *look) matters(clause int) bool {
-	for _, kind := range kinds {
-		for _, d := range l.arena.contest(kind).demands {
-			for _, choices := range d.options {
-				if slices.ContainsFunc(choices, func(ch choice) bool {
-					return slices.ContainsFunc(ch.options, func(o option) bool { return o.clause == clause })
-				}) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.contest[:], func(c contest) bool {
+		return slices.ContainsFunc(c.reached, func(reached []int64) bool { return reached[clause] != never })
+	})
 }
 
 func (l *look) clauseDoubts(c *forecast.Clause) []Doubt {
@@ -109,26 +99,14 @@ func (l *look) clauseDoubts(c *forecast.Clause) []Doubt {
 		}
 		all = append(all, Doubt{what, c.Index, key})
 	}
-	if l.forecast.Counted {
+	if l.f.Counted {
 		return all
 	}
 	for _, kind := range kinds {
-		if n, limited := c.Left.Of(kind); limited && n > 0 && l.plan.needs(kind) {
+		needed := slices.ContainsFunc(l.plan.Phases, func(p Phase) bool { return p.need(kind) != 0 })
+		if n, limited := c.Left.Of(kind); limited && n > 0 && needed {
 			all = append(all, Doubt{Counters, c.Index, limitKey(kind)})
 		}
 	}
 	return all
-}
-
-// needs reports whether some phase makes uses of a kind.
-func (p *Plan) needs(kind restriction.Kind) bool {
-	return slices.ContainsFunc(p.Phases, func(phase Phase) bool { return phase.need(kind) != 0 })
-}
-
-// neverKey is the key because of which a clause admits nothing.
-func neverKey(err error) string {
-	if located, ok := errors.AsType[*restriction.ClauseError](err); ok {
-		return located.Key
-	}
-	return ""
 }

@@ -12,11 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// The random plans live in a small world, so small that everything in it can be
-// tried: a few seconds, addresses and scopes. What follows is a second,
-// simpler account of what a plan needs, to compare the package with.
-
-var submitted = time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+// The random plans live in a world of a few seconds, addresses and scopes, so small that
+// tests can try everything in it. This file says again, more simply, what a plan needs.
 
 const worldEnd = 14 // seconds after the submission; no plan takes longer
 
@@ -38,20 +35,20 @@ type access struct {
 
 func (a access) request(used []restriction.Usage) restriction.Request {
 	return restriction.Request{
-		Now: submitted.Add(time.Duration(a.second) * time.Second), Kind: a.kind, Address: netip.MustParseAddr(a.address),
+		Now: second(a.second), Kind: a.kind, Address: netip.MustParseAddr(a.address),
 		Scopes: a.scopes, Audiences: a.audiences, Used: used,
 	}
 }
 
-// everything is all that can be tried in the world.
+// everything returns all accesses of the world.
 func everything() []access {
 	var all []access
-	for second := -2; second <= worldEnd+2; second++ {
+	for n := -2; n <= worldEnd+2; n++ {
 		for _, address := range worldAddresses {
-			all = append(all, access{second, restriction.Other, address, nil, nil}, access{second, restriction.Uncounted, address, nil, nil})
+			all = append(all, access{n, restriction.Other, address, nil, nil}, access{n, restriction.Uncounted, address, nil, nil})
 			for _, scopes := range worldScopes {
 				for _, audiences := range append([][]string{{"another"}}, worldAudiences...) {
-					all = append(all, access{second, restriction.AT, address, scopes, audiences})
+					all = append(all, access{n, restriction.AT, address, scopes, audiences})
 				}
 			}
 		}
@@ -59,7 +56,8 @@ func everything() []access {
 	return all
 }
 
-// interval is when a phase may use the token, in seconds after the submission.
+// interval is when a phase may use the token, in seconds after the submission. Both are
+// included.
 type interval struct{ first, last int }
 
 func intervals(p plan.Plan) []interval {
@@ -111,8 +109,8 @@ func limit(phase plan.Phase, kind restriction.Kind) int64 {
 	return phase.OtherUses
 }
 
-// uses is what a phase may do: each of its seconds, addresses and audiences, with
-// all its scopes.
+// uses returns what a phase may do: each of its seconds, addresses and audiences, with all
+// its scopes.
 func uses(phase plan.Phase, at interval, kind restriction.Kind) []access {
 	var all []access
 	if limit(phase, kind) == 0 {
@@ -137,22 +135,6 @@ func uses(phase plan.Phase, at interval, kind restriction.Kind) []access {
 		}
 	}
 	return all
-}
-
-// tester is a test, random or not.
-type tester interface {
-	Helper()
-	Fatal(args ...any)
-	Fatalf(format string, args ...any)
-}
-
-func compile(t tester, list restriction.List) *restriction.Policy {
-	t.Helper()
-	policy, err := restriction.Compile(list, restriction.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return policy
 }
 
 func drawPlan(t *rapid.T, mostPhases int, mostUses int64) plan.Plan {

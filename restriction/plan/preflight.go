@@ -10,14 +10,15 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// Answer is whether a token carries a plan. The zero Answer is Breaks.
+// Answer says whether a token carries a plan. The zero Answer is Breaks.
 type Answer uint8
 
 const (
-	// Breaks: there is a run of the job in which a use is refused, even if all
-	// that is not known turns out well.
+	// Breaks: some run of the job has a use refused, even if everything that is not known
+	// turns out well.
 	Breaks Answer = iota
-	// Perhaps: it depends on what is not known.
+	// Perhaps: it depends on things that are not known, or on which of several phases
+	// takes the limited uses that they share. The doubts of the verdict say which.
 	Perhaps
 	// Carries: every use of every run is admitted.
 	Carries
@@ -25,27 +26,20 @@ const (
 
 // String returns "breaks", "perhaps" or "carries".
 func (a Answer) String() string {
-	switch a {
-	case Carries:
-		return "carries"
-	case Perhaps:
-		return "perhaps"
-	}
-	return "breaks"
+	return map[Answer]string{Breaks: "breaks", Perhaps: "perhaps", Carries: "carries"}[a]
 }
 
-// Verdict is what a look ahead found.
+// Verdict is the result of a look ahead.
 type Verdict struct {
 	Answer Answer
-	// Break is the first use that is refused, in the worst case, or, if the
-	// Answer is Perhaps, may be. It is nil if the token carries the plan, and if
-	// it is not known where.
+	// Break is the first use that is surely refused in some run or, if the Answer is
+	// Perhaps, the first that may be. It is nil if the token carries the plan.
 	Break *Break
-	// Ask is what to ask for instead: the clauses of [Plan.Clauses]. It is nil if
-	// the token carries the plan, or if no list was found.
+	// Ask is what to ask for instead: the clauses of [Plan.Clauses]. It is nil if the
+	// token carries the plan, or if Clauses finds none.
 	Ask restriction.List
-	// AskCapabilities are [Plan.Capabilities] if the token lacks one of them,
-	// and otherwise nil.
+	// AskCapabilities are [Plan.Capabilities] if the token lacks one of them, and nil
+	// otherwise.
 	AskCapabilities capability.Set
 	// Doubts are what nobody can know now.
 	Doubts []Doubt
@@ -59,176 +53,100 @@ type Break struct {
 	Kind  restriction.Kind
 	Host  string // one of the phase's, or "" for anywhere
 
-	// Clause is the index of the clause that comes closest, the first of those
-	// with the fewest keys in the way, or [restriction.NoClause] if the token has
-	// none.
+	// Clause is the index of the clause that comes closest: the first of those with the
+	// fewest keys in the way. It is [restriction.NoClause] if the token has no clauses.
 	Clause int
-	// Keys are those in its way, wire names, the first of them the most telling.
-	// A token that itself begins later or has ended then is in the way with nbf,
-	// exp or, if a generation of it has ended, [KeyRotation].
+	// Keys are the wire names of the keys in the way, the most telling one first. They
+	// include nbf and exp of the token itself, and [KeyRotation] if a generation of it
+	// has ended.
 	Keys []string
-	// Capability is what the token lacks. Then the only key is
-	// [KeyCapabilities], and no clause is meant. Otherwise it is empty.
+	// Capability is what the token lacks, or "". If it is set, the only key is
+	// [KeyCapabilities], and the break is not about a clause.
 	Capability capability.Capability
 }
 
 // KeyCapabilities is the claim of a token with its capabilities.
 const KeyCapabilities = "capabilities"
 
-// Preflight says whether a token carries the plan of a job that is submitted at
-// an instant, whatever happens within the plan: queues are as short or as long
-// as they may be, phases use the token at any second of theirs, and phases that
-// can spend from one clause make their uses in the worst order. A use spends
-// from the first clause that fits and has a use left (protocol section 2.5).
+// Preflight says whether the token carries the plan of a job that is submitted at an
+// instant. It considers every run of the plan: queues as short or as long as possible,
+// uses at any second of their phase, and phases that share a clause making theirs in any
+// order. A use spends from the first clause that fits and has a use left (protocol
+// section 2.5).
 //
-// Counters are looked at if the token has them; what others spend in the
-// meantime, such as another job with a child of the same token, is not foreseen.
-// Conditions of the embedding program are asked about token.Request.
+// The answer comes from two bounds. It is Carries if even the worst case fits, and Breaks
+// if even the best case does not. Between them it is Perhaps. Neither Carries nor Breaks
+// is ever wrong, with one exception: Preflight compares hosts entry by entry, and does not
+// see that several blocks together contain another one.
 //
-// A token that rotates ends when none of its generations was used in time. At
-// the worst a phase makes no use before its last second: a token whose present
-// generation ends before that carries no plan for certain. It breaks if not even
-// the plan's own uses, each made when it helps the most, keep the token alive.
-// In between the answer is Perhaps, with a doubt: it depends on how the job
-// spreads its uses. The job keeps each successor of the token, and uses that from
-// then on. A job that gets a child of the token instead does not depend on any of
-// this, because rotation is not inherited: leave Rotation and Expires out, and
-// the restrictions, which are inherited, still bound it.
+// Preflight counts what the token has used so far. It does not foresee what others spend
+// in the meantime, such as another job with a child of the same token. It asks conditions
+// of the embedding program about token.Request.
 //
-// Without the capability AT a token carries no plan that obtains access tokens,
-// and without those of [Phase.Capabilities] none with their uses. That nobody
-// told the token's capabilities, or the phase's, is a doubt; the look ahead then
-// takes them to be enough.
+// A token that rotates ends unless one of its generations is used in time. In the worst
+// case a phase makes no use before its last second, so the token carries the plan only if
+// the present generation outlasts it. The token breaks the plan if it ends even though
+// each use of the plan comes when it helps most. Between these bounds the answer is
+// Perhaps. The job has to keep each successor of the token and use it from then on. A
+// child of the token does not inherit rotation. To look ahead for a job that gets a child,
+// leave out Rotation and Expires: the restrictions, which the child inherits, still bound
+// it.
 //
-// The errors are those of the plan and of [forecast.New].
+// Without the capability AT a token carries no plan that obtains access tokens, and
+// without [Phase.Capabilities] none with other uses that need them. If the capabilities of
+// the token or the needs of a phase are not known, that is a doubt, and Preflight assumes
+// that they suffice.
+//
+// Preflight returns [ErrInvalid], [ErrSubmission] or an error of [forecast.New].
 func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, error) {
-	phases, err := p.schedule(submitted)
+	times, err := p.schedule(submitted)
 	if err != nil {
 		return nil, err
 	}
-	end := phases[0].last
-	for _, t := range phases {
-		end = max(end, t.last)
-	}
-	f, err := forecast.New(token, submitted, time.Unix(end+1, 0))
+	l, err := p.look(&token, submitted, times)
 	if err != nil {
 		return nil, err
 	}
-	life := token.Life()
-	if !life.Fixed() {
-		renewed := token
-		renewed.Rotation, renewed.Expires = nil, life.Last
-		if f, err = forecast.New(renewed, submitted, time.Unix(end+1, 0)); err != nil {
-			return nil, err
-		}
-	}
-	l := look{plan: &p, token: &token, forecast: f, arena: newArena(&p, phases, foreseen(&token, f))}
-	l.arena.token = &token
-	l.bound(life)
-	v := l.verdict()
+	found := l.judge()
+	v := &Verdict{Answer: found.answer, Doubts: l.doubts(&found)}
 	if v.Answer == Carries {
 		return v, nil
 	}
+	v.Break = l.explain(&found)
 	if all := p.Capabilities(); slices.ContainsFunc(all, token.Lacks) {
 		v.AskCapabilities = all
 	}
-	v.Ask, err = p.Clauses(submitted)
-	if err != nil && !errors.Is(err, ErrContended) && !errors.Is(err, ErrTooComplex) {
+	if v.Ask, err = p.Clauses(submitted); err != nil && !errors.Is(err, ErrContended) {
 		return nil, err
 	}
 	return v, nil
 }
 
-// foreseen are the clauses of a forecast as sources. Where nobody looks up names, no
-// address satisfies them.
-func foreseen(token *forecast.Token, f *forecast.Forecast) []source {
-	nameless := token.Options.Resolver == nil && !token.Elsewhere
-	all := make([]source, len(f.Clauses))
-	for i := range f.Clauses {
-		c := &f.Clauses[i]
-		all[i] = source{
-			limits: c.Limits, at: uses(c.Left.AT), other: uses(c.Left.Other),
-			unsure: slices.Contains(c.Lookups, restriction.KeyGeoIPAllow) || slices.Contains(c.Lookups, restriction.KeyGeoIPDisallow),
-		}
-		if nameless {
-			all[i].limits.Hosts = slices.DeleteFunc(slices.Clone(c.Limits.Hosts), isName)
-		}
-		for _, s := range c.Spans {
-			all[i].open = append(all[i].open, opening(s)...)
-		}
-	}
-	return all
+// judgement is what the bounds say about both kinds of uses.
+type judgement struct {
+	answer    Answer
+	contended bool // the order of uses matters
+	// If the plan is not carried, the first use that is or may be refused.
+	breach *breach
+	kind   restriction.Kind
+	phase  int
 }
 
-// opening is a span in whole seconds. Only a condition of the embedding program
-// can change within a second, and for that second it is only perhaps open.
-func opening(s forecast.Span) []open {
-	if s.State == forecast.Closed {
-		return nil
-	}
-	whole := seconds{s.From.Add(time.Second - 1).Unix(), s.Until.Unix() - 1}
-	var all []open
-	if part := s.From.Unix(); part < whole.first {
-		all = append(all, open{seconds{part, part}, false})
-	}
-	if whole.first <= whole.last {
-		all = append(all, open{whole, s.State == forecast.Open})
-	}
-	if part := whole.last + 1; s.Until.Nanosecond() != 0 && part >= whole.first {
-		all = append(all, open{seconds{part, part}, false})
-	}
-	return all
-}
-
-// look is one look ahead.
-type look struct {
-	plan     *Plan
-	token    *forecast.Token
-	forecast *forecast.Forecast // of the token at its best
-	arena    *arena
-	// The arena at the worst and at the best: see bound.
-	worst, best *arena
-}
-
-func (l *look) verdict() *Verdict {
-	v := &Verdict{Answer: Carries, Doubts: l.doubts()}
-	for _, kind := range kinds {
-		worst := l.worst.contest(kind).settle()
-		if worst.breach == nil && !worst.unsettled {
-			continue
+// judge compares the plan with the bounds.
+func (l *look) judge() judgement {
+	j := judgement{answer: Carries}
+	for k, kind := range kinds {
+		worst, sure, contended := l.contest[k].bounds()
+		answer, found := Carries, worst
+		if sure != nil {
+			answer, found = Breaks, sure
+		} else if worst != nil {
+			answer = Perhaps
 		}
-		answer, found := Perhaps, l.broken(kind, l.worst, worst.breach)
-		if best := l.best.contest(kind).forced(); best.breach != nil {
-			answer, found = Breaks, l.broken(kind, l.best, best.breach)
-		}
-		switch {
-		case answer < v.Answer:
-			v.Answer, v.Break = answer, found
-		case answer == v.Answer && found != nil && (v.Break == nil || found.At.Before(v.Break.At)):
-			v.Break = found
+		j.contended = j.contended || contended
+		if answer < j.answer || answer == j.answer && found.before(j.breach) {
+			j.answer, j.breach, j.kind, j.phase = answer, found, kind, l.contest[k].demands[found.demand].phase
 		}
 	}
-	return v
-}
-
-// broken describes a breach.
-func (l *look) broken(kind restriction.Kind, a *arena, b *breach) *Break {
-	if b == nil {
-		return nil
-	}
-	found := &Break{
-		At: time.Unix(a.grid.cuts[b.segment], 0).UTC(), Phase: b.phase, Name: l.plan.Phases[b.phase].Name,
-		Kind: kind, Host: a.grid.hosts[b.column], Clause: restriction.NoClause,
-	}
-	if lacking := a.lacks(b.phase, kind); lacking != "" {
-		found.Capability, found.Keys = lacking, []string{KeyCapabilities}
-		return found
-	}
-	for i := range l.forecast.Clauses {
-		keys := l.keys(i, a, found)
-		if i == 0 || len(keys) < len(found.Keys) {
-			found.Clause, found.Keys = l.forecast.Clauses[i].Index, keys
-		}
-	}
-	return found
+	return j
 }

@@ -3,10 +3,11 @@ package plan_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -15,15 +16,15 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// TestPreflightOfRotatingTokens plays every run of random plans with tokens that
-// rotate: a token carries a plan exactly if no run meets a dead token or a
-// refusal, and breaks exactly if the token, kept alive as long as any run can,
-// still refuses a use. Break is the first refusal of that.
+// TestPreflightOfRotatingTokens plays every run of random plans with tokens that rotate.
+// A token carries the plan only if no run meets a dead token or a refusal. It breaks the
+// plan only if it still refuses a use when kept alive as long as any run can. Nearly all
+// other tokens get Perhaps, and nearly no others do.
 //
 // proves P10
 func TestPreflightOfRotatingTokens(t *testing.T) {
 	var seen [3]int
-	dead, idle := 0, 0
+	dead, idle, same := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t, 2, 2)
 		token := drawToken(t, p)
@@ -34,10 +35,7 @@ func TestPreflightOfRotatingTokens(t *testing.T) {
 		if rapid.Bool().Draw(t, "with exp") {
 			token.Expires = token.Life().Idle
 		}
-		v, err := p.Preflight(token, submitted)
-		if err != nil {
-			t.Fatal(err)
-		}
+		v := preflight(t, p, token)
 		seen[v.Answer]++
 		first, last := playRotating(t, p, token)
 		kept := token
@@ -50,35 +48,34 @@ func TestPreflightOfRotatingTokens(t *testing.T) {
 		case first >= 0:
 			want, at = plan.Perhaps, first
 		}
-		if v.Answer != want {
+		if v.Answer != want && v.Answer != plan.Perhaps {
 			t.Fatalf("%v, want %v; first refusal %d, lives until %d: %s", v, want, first, last, text(token.Restrictions))
 		}
-		doubt := slices.ContainsFunc(v.Doubts, func(d plan.Doubt) bool { return d.What == plan.Renewal })
-		if want == plan.Carries {
+		if v.Answer == want && (v.Break == nil || v.Break.At.Equal(second(at))) {
+			same++
+		}
+		if v.Answer == plan.Carries {
 			return
 		}
-		if !v.Break.At.Equal(second(at)) {
-			t.Fatalf("refused first at second %d: %v", at, v)
-		}
 		byRotation := slices.Contains(v.Break.Keys, plan.KeyRotation)
-		if after := at > int(token.Life().Idle.Sub(submitted)/time.Second); want == plan.Perhaps && (!byRotation || !after || !doubt) {
-			t.Fatalf("perhaps, and rotation is not why: %v", v)
+		if v.Answer == plan.Breaks {
+			if byRotation {
+				dead++
+			}
+			return
 		}
-		if byRotation && want == plan.Breaks {
-			dead++
-		}
-		if want == plan.Perhaps {
+		require.True(t, doubts(v, plan.Renewal) && byRotation || doubts(v, plan.Contention), "perhaps without a reason: %v", v)
+		if byRotation {
 			idle++
+			require.True(t, v.Break.At.After(token.Life().Idle), v)
 		}
 	})
-	if seen[plan.Carries] < 20 || idle < 20 || dead < 20 {
-		t.Errorf("breaks, perhaps, carries: %v; %d dead, %d idle: the test shows little", seen, dead, idle)
-	}
+	assert.GreaterOrEqual(t, min(seen[plan.Carries], idle, dead), 20, "breaks, perhaps, carries: %v; %d dead, %d idle", seen, dead, idle)
+	assert.GreaterOrEqual(t, same*20, 19*(seen[0]+seen[1]+seen[2]), "as exact as the simulation")
 }
 
-// playRotating plays all runs with a token that rotates. It returns the first
-// second in which a use is refused, or -1, and the last one in which the token
-// lives in some run.
+// playRotating plays all runs with a token that rotates. It returns the first second in
+// which a use is refused, or -1, and the last one in which the token lives in some run.
 func playRotating(t *rapid.T, p plan.Plan, token forecast.Token) (first, last int) {
 	type alive struct {
 		positions [2]position // by kind
@@ -131,8 +128,8 @@ func playRotating(t *rapid.T, p plan.Plan, token forecast.Token) (first, last in
 	return first, last
 }
 
-// TestRotationIsNamed: an idle token is dead when its generation ends, whatever
-// the restrictions say, and one that is kept in use is not.
+// TestRotationIsNamed checks that an idle token is dead when its generation ends, whatever
+// its restrictions say, and that one in use may live.
 func TestRotationIsNamed(t *testing.T) {
 	limited := func(earliest, duration time.Duration, uses int64) plan.Phase {
 		return plan.Phase{Earliest: earliest, Latest: earliest, Duration: duration, Scopes: []string{"a"}, AccessTokens: uses}
@@ -152,21 +149,13 @@ func TestRotationIsNamed(t *testing.T) {
 		"one use, and idle":     {plan.Plan{Phases: []plan.Phase{limited(0, time.Hour, 1), limited(20*time.Hour, time.Hour, 1)}}, plan.Breaks, 20 * time.Hour},
 		"idle for 23 hours":     {plan.Plan{Phases: []plan.Phase{phase(0, time.Hour), phase(24*time.Hour, time.Hour)}}, plan.Breaks, 24 * time.Hour},
 	} {
-		v, err := test.plan.Preflight(token, submitted)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v.Answer != test.want {
-			t.Errorf("%s: %v", name, v)
-		}
-		if test.want == plan.Carries {
-			continue
-		}
-		if b := v.Break; !b.At.Equal(submitted.Add(test.at)) || !slices.Equal(b.Keys, []string{plan.KeyRotation}) || !strings.Contains(v.String(), plan.KeyRotation) {
-			t.Errorf("%s: %v", name, v)
-		}
-		if doubt := strings.Contains(v.String(), "often enough"); doubt != (test.want == plan.Perhaps) {
-			t.Errorf("%s: %v", name, v)
+		v := preflight(t, test.plan, token)
+		assert.Equal(t, test.want, v.Answer, "%s: %v", name, v)
+		assert.Equal(t, test.want == plan.Perhaps, doubts(v, plan.Renewal), "%s: %v", name, v)
+		if test.want != plan.Carries {
+			assert.Equal(t, submitted.Add(test.at), v.Break.At, name)
+			assert.Equal(t, []string{plan.KeyRotation}, v.Break.Keys, name)
+			assert.Contains(t, v.String(), plan.KeyRotation)
 		}
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// firstRefusal plays all runs of a plan, second by second, with every order of
-// uses, and asks the policy about each use. It returns the first second in which
-// one is refused.
+// firstRefusal plays all runs of a plan, second by second and with every order of uses. It
+// asks the policy about each use, and returns the first second in which one is refused.
 func firstRefusal(t *rapid.T, p plan.Plan, token forecast.Token) (int, bool) {
 	first, found := 0, false
 	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
@@ -50,7 +49,7 @@ func (g *player) able(phase plan.Phase) bool {
 	return g.may == nil || needs.Within(g.may)
 }
 
-// position is what was used of the clauses, and made by the phases.
+// position is how many uses were spent from each clause, and made by each phase.
 type position struct {
 	used []restriction.Usage
 	made []int64
@@ -58,6 +57,7 @@ type position struct {
 
 func (p position) clone() position { return position{slices.Clone(p.used), slices.Clone(p.made)} }
 
+// play returns the first second in which a use is refused.
 func (g *player) play(used []restriction.Usage) (int, bool) {
 	if used == nil {
 		used = make([]restriction.Usage, len(g.list))
@@ -119,9 +119,9 @@ func spend(u *restriction.Usage, c *restriction.Clause, kind restriction.Kind) {
 	}
 }
 
-// overspent looks for uses that a list admits, together, and the plan does not
-// allow: it compares, for every set of requests, the sum of the limits of the
-// clauses that admit one of them with that of the phases that need one.
+// overspent looks for a set of requests of which a list admits more than the plan allows.
+// For every set, it adds up the limits of the clauses that admit one of the requests, and
+// the limits of the phases that need one.
 func overspent(t *rapid.T, p plan.Plan, list restriction.List) (set []access, found bool) {
 	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
 		kinds := classes(t, p, list, kind)
@@ -144,7 +144,7 @@ func overspent(t *rapid.T, p plan.Plan, list restriction.List) (set []access, fo
 	return nil, false
 }
 
-// unlimited is more than all limits of the world together.
+// unlimited is more than all limits of the world.
 const unlimited = 1 << 40
 
 func sum(set uint64, of func(int) int64) int64 {
@@ -162,6 +162,7 @@ func sum(set uint64, of func(int) int64) int64 {
 	return total
 }
 
+// clauseLimit returns how many uses of a kind a clause admits.
 func clauseLimit(c *restriction.Clause, kind restriction.Kind) int64 {
 	n := c.UsagesAT
 	if kind == restriction.Other {
@@ -173,7 +174,7 @@ func clauseLimit(c *restriction.Clause, kind restriction.Kind) int64 {
 	return *n
 }
 
-// class is requests that the same clauses admit and the same phases need.
+// class is all requests that the same clauses admit and the same phases need.
 type class struct {
 	clauses, phases uint64
 	sample          access

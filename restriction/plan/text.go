@@ -2,24 +2,22 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// String tells the verdict in lines: the answer, what breaks it, what to ask for
-// instead, and what nobody can know.
+// String tells the verdict in lines: the answer, the break, what to ask for instead, and
+// what nobody can know.
 func (v *Verdict) String() string {
 	var text strings.Builder
-	switch v.Answer {
-	case Carries:
-		text.WriteString("The token carries the plan.")
-	case Perhaps:
-		text.WriteString("The token may not carry the plan.")
-	default:
-		text.WriteString("The token does not carry the plan.")
-	}
+	text.WriteString(map[Answer]string{
+		Breaks:  "The token does not carry the plan.",
+		Perhaps: "The token may not carry the plan.",
+		Carries: "The token carries the plan.",
+	}[v.Answer])
 	if v.Break != nil {
 		text.WriteString("\n" + v.Break.String())
 	}
@@ -39,7 +37,10 @@ func (v *Verdict) String() string {
 
 // String names the phase, the instant and the keys.
 func (b *Break) String() string {
-	text := fmt.Sprintf("Phase %d%s may be refused an %v use at %s%s", b.Phase, quoted(b.Name), b.Kind, b.At.Format(time.RFC3339), from(b.Host))
+	text := fmt.Sprintf("Phase %d%s may be refused an %v use at %s", b.Phase, quoted(b.Name), b.Kind, b.At.Format(time.RFC3339))
+	if b.Host != anywhere {
+		text += " from " + strconv.Quote(b.Host)
+	}
 	switch {
 	case b.Capability != "":
 		text += fmt.Sprintf(": the token lacks the capability %s", b.Capability)

@@ -16,8 +16,8 @@ func useID(n uint64) (id store.UseID) {
 	return id
 }
 
-// lineage stores a root and depth descendants, each of which draws on its
-// parent, and returns the last one.
+// lineage stores a root and depth descendants, each of which draws on its parent, and
+// returns the last one.
 func lineage(b *testing.B, s *memstore.Store, n uint64, depth int) store.Presented {
 	b.Helper()
 	id := useID(n)
@@ -44,9 +44,8 @@ func lineage(b *testing.B, s *memstore.Store, n uint64, depth int) store.Present
 	return store.Presented{ID: token.ID, Seq: 1, Sum: token.Sum}
 }
 
-// BenchmarkSpend measures one use and its event: of one token or of many,
-// below no or the most ancestors, by one caller or by as many as there are
-// processors.
+// BenchmarkSpend measures one use and its event: of one token or of many, below no or the
+// most ancestors, by one caller or by as many as there are processors.
 func BenchmarkSpend(b *testing.B) {
 	for _, tokens := range []uint64{1, 10_000} {
 		for _, depth := range []int{0, store.MaxDepth} {

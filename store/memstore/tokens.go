@@ -21,8 +21,8 @@ type token struct {
 	history  []*entry // in order of recording
 	outdated map[uint64]*rules.Generation
 
-	// grave is the token's place for a tombstone, and above are those of its ancestors.
-	// A token shares its grave with its descendants, so the grave outlives the row.
+	// grave is the token's place for a tombstone, and above are those of its ancestors. A
+	// token shares its grave with its descendants, so the grave outlives the row.
 	grave *grave
 	above []*grave
 }
@@ -137,7 +137,8 @@ func (t *token) withdraw(e *entry) {
 	t.history = slices.DeleteFunc(t.history, func(o *entry) bool { return o == e })
 }
 
-// remove deletes the row. Descendants keep the counters and tombstones that they refer to.
+// remove deletes the row. Descendants keep the counters and tombstones that they refer
+// to.
 func (s *Store) remove(t *token) {
 	delete(s.tokens, t.ID)
 	unlist(s.byOwner, t.Owner, t)

@@ -11,13 +11,13 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// BenchmarkUnwrapRefreshToken goes from a compact token to the refresh token:
-// HKDF of the token, the grant's key out of two layers, the refresh token out
-// of two layers. Two ratios are reported. x-floor is to the four bare AES-GCM
-// decryptions of the same ciphertexts, their ciphers being set up beforehand
-// (which only a server that kept the keys of all grants in memory could do).
-// x-primitives is to the same plus the derivation of the keys and the set-up
-// of the ciphers, without any of this package's code.
+// BenchmarkUnwrapRefreshToken goes from a compact token to the refresh token: HKDF of the
+// token, the grant's key out of two layers, the refresh token out of two layers. It
+// reports two ratios. x-floor compares with four bare AES-GCM decryptions of the same
+// ciphertexts. Their ciphers are set up beforehand, which only a server could do that
+// keeps the keys of all grants in memory. x-primitives compares with these decryptions,
+// the derivation of the keys and the set-up of the ciphers, without any of this package's
+// code.
 func BenchmarkUnwrapRefreshToken(b *testing.B) {
 	server := seal.NewKey()
 	r := ring(b, server)
@@ -69,7 +69,7 @@ func BenchmarkUnwrapRefreshToken(b *testing.B) {
 	b.ReportMetric(perOp/perRun(append(primitives, floor...)), "x-primitives")
 }
 
-// BenchmarkSealWith is one refresh token on its way into the store.
+// BenchmarkSealWith seals one refresh token for the store.
 func BenchmarkSealWith(b *testing.B) {
 	r, key := ring(b, seal.NewKey()), seal.NewDataKey()
 	place, refresh := store.RefreshTokenPlace(grantID(1), 1), []byte(strings.Repeat("refresh token ", 20))
@@ -79,7 +79,7 @@ func BenchmarkSealWith(b *testing.B) {
 	}
 }
 
-// BenchmarkLookup is the look-up of a code with one key being replaced.
+// BenchmarkLookup looks up a code while one key is being replaced.
 func BenchmarkLookup(b *testing.B) {
 	r := ring(b, seal.NewKey(), seal.NewKey())
 	b.ReportAllocs()

@@ -49,8 +49,9 @@ func TestBoxRefuses(t *testing.T) {
 	}
 }
 
-// Boxes and rings with the same key do not open each other's values, not even
-// if a row's name is a place's encoding and the first byte is changed.
+// TestBoxAndRingAreSeparate checks that boxes and rings with the same key do not open
+// each other's values. They do not even if a row's name is a place's encoding and the
+// first byte is changed.
 func TestBoxAndRingAreSeparate(t *testing.T) {
 	key := seal.NewKey()
 	r, b := ring(t, key), box(t, key)

@@ -10,8 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// How does a launcher keep the compact tokens of jobs that wait, in a table of
-// its own?
+// How does a launcher keep the compact tokens of waiting jobs in a table of its own?
 func ExampleBox() {
 	// Once, by hand: keep what Reveal returns apart from the database.
 	text := seal.NewKey().Reveal()
@@ -40,7 +39,7 @@ func ExampleBox() {
 	token, err := box.Open("jobs/4711/token", jobs[4711])
 	fmt.Printf("%s, %v\n", token, err)
 
-	// Somebody who writes to the table cannot give one job the token of another.
+	// Somebody with write access to the table cannot give one job the token of another.
 	jobs[4711] = jobs[4712]
 	_, err = box.Open("jobs/4711/token", jobs[4711])
 	fmt.Println(errors.Is(err, seal.ErrOpen))
@@ -62,7 +61,7 @@ func ExampleRewrap() {
 	}
 	s := exampleStore(ctx, before)
 
-	// Every node uses the new key by now and still reads the old one.
+	// By now every node seals under the new key and can still open the old one.
 	during, err := seal.NewRing(seal.RingConfig{Active: newKey, Others: []seal.Key{oldKey}})
 	if err != nil {
 		fmt.Println(err)
@@ -71,7 +70,7 @@ func ExampleRewrap() {
 	n, err := seal.Rewrap(ctx, s, during, 100)
 	fmt.Println(n, err)
 
-	// When the codes of before have expired, the old key can go.
+	// Remove the old key when the codes have expired that were made under it.
 	after, err := seal.NewRing(seal.RingConfig{Active: newKey})
 	if err != nil {
 		fmt.Println(err)
@@ -144,7 +143,7 @@ func ExampleRing_OpenWith() {
 	b, err = ring.OpenWith(store.RefreshTokenPlace(grant, 1), key, refresh)
 	fmt.Printf("%s, %v\n", b, err)
 
-	// Without the token the server cannot do it.
+	// Without the token the server cannot open it.
 	_, err = ring.OpenWith(store.TokenKeyPlace(token, 1), seal.FromSecret(seal.PurposeTokenKey, "another token"), wrapped)
 	fmt.Println(err)
 	// Output:

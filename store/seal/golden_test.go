@@ -16,15 +16,15 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// The golden file holds what every version of this package has to open, now
-// and later. Nothing in it is random: keys and nonces are a byte repeated, and
-// reference_test.go seals with them, independently of the package. Running
+// The golden file holds values that every version of this package has to open, now and
+// later. Nothing in it is random. Each key and each nonce is one byte repeated, and
+// reference_test.go seals with them, independently of the package. So running
 //
 //	go test ./store/seal -run TestGolden -update
 //
-// therefore writes the same file again. A difference means that the format has
-// changed, and with it that nobody's database opens any more: new formats get
-// new numbers and new entries, the old entries stay.
+// writes the same file again. A difference means that the format has changed, and that no
+// existing database opens any more. Give new formats new numbers and new entries, and
+// keep the old entries.
 var update = flag.Bool("update", false, "write testdata/golden.json")
 
 const goldenFile = "testdata/golden.json"
@@ -75,7 +75,7 @@ func TestGolden(t *testing.T) {
 	assert.Equal(t, g.KeyID, key.ID().String())
 	assert.Equal(t, g.Key, key.Reveal())
 	dataKey := must(seal.ParseDataKey(unhex(t, g.DataKey)))
-	// An old key, as after years.
+	// The golden key is no longer the active one, as after years.
 	r, b := ring(t, seal.NewKey(), key), box(t, seal.NewKey(), key)
 
 	require.NotEmpty(t, g.Values)

@@ -49,8 +49,8 @@ func ticket(kind store.TicketKind, b byte) store.TicketRef {
 	return ref
 }
 
-// places returns places of every kind, neighbours of one another: each differs
-// from some other one in a single respect.
+// places returns places of every kind, neighbours of one another: each differs from some
+// other one in a single respect.
 func places() []store.Place {
 	state, transfer := ticket(store.TicketState, 1), ticket(store.TicketTransfer, 1)
 	return []store.Place{

@@ -12,79 +12,78 @@ type InnerKey interface {
 	innerKey() []byte
 }
 
-// DataKey is a random key: that of a grant, or that of a login. It is itself
-// stored sealed under a [Secret]. Printed, logged or marshalled it is
-// "[redacted]"; the zero DataKey is refused.
-type DataKey struct {
+// innerMaterial is the key material of a [DataKey] or a [Secret].
+type innerMaterial struct {
 	redacted
 	secret material
 }
+
+// IsZero reports whether there is no key.
+func (m innerMaterial) IsZero() bool { return m.secret == nil }
+
+func (m innerMaterial) innerKey() []byte {
+	if m.secret == nil {
+		return nil
+	}
+	return m.secret()
+}
+
+// DataKey is a random key of a grant or of a login. A store keeps it sealed under a
+// [Secret]. It prints, logs and encodes as "[redacted]". Wherever a key is needed, the
+// zero DataKey gets [ErrNoKey].
+type DataKey struct{ innerMaterial }
 
 // NewDataKey returns a new random key.
 func NewDataKey() DataKey {
 	b := make([]byte, keySize)
 	rand.Read(b) // never fails
-	return DataKey{secret: hide(b)}
+	return DataKey{innerMaterial{secret: hide(b)}}
 }
 
-// ParseDataKey returns the key that [DataKey.Reveal] gave. It copies b. A
-// length other than 32 bytes, or nothing but zeros, fails with [ErrFormat].
+// ParseDataKey reads what [DataKey.Reveal] returned. It copies b. It returns [ErrFormat]
+// unless b has 32 bytes that are not all zero.
 func ParseDataKey(b []byte) (DataKey, error) {
 	if len(b) != keySize || isZero(b) {
 		return DataKey{}, malformed("not a data key")
 	}
-	return DataKey{secret: hide(b)}, nil
+	return DataKey{innerMaterial{secret: hide(b)}}, nil
 }
 
-// Reveal returns a copy of the 32 bytes of the key, to be sealed under a
-// [Secret]; nil for the zero DataKey.
+// Reveal returns a copy of the 32 bytes of the key, to be sealed under a [Secret]. It
+// returns nil for the zero DataKey.
 func (k DataKey) Reveal() []byte {
 	return append([]byte(nil), k.innerKey()...)
 }
 
-// IsZero reports whether there is no key.
-func (k DataKey) IsZero() bool { return k.secret == nil }
-
-func (k DataKey) innerKey() []byte {
-	if k.secret == nil {
-		return nil
-	}
-	return k.secret()
-}
-
-// Purpose separates the keys that are made of one secret. It should name its
-// version, as the ones below do. Changing one makes unreadable what was sealed
+// Purpose separates the keys that are made of one secret. It should name its version, as
+// the purposes below do. Changing a purpose makes everything unreadable that was sealed
 // for it.
 type Purpose string
 
 // The purposes of an issuer.
 const (
-	// PurposeTokenKey opens the key of a grant at [store.TokenKeyPlace] with
-	// the compact token.
+	// PurposeTokenKey opens the key of a grant at [store.TokenKeyPlace] with the compact
+	// token.
 	PurposeTokenKey Purpose = "token key v1"
-	// PurposeSuccessor opens the response of a rotation at
-	// [store.SuccessorPlace] with the outdated compact token.
+	// PurposeSuccessor opens the response of a rotation at [store.SuccessorPlace] with
+	// the outdated compact token.
 	PurposeSuccessor Purpose = "successor v1"
-	// PurposeTicketKey opens the key of a ticket at [store.TicketKeyPlace]
-	// with its code.
+	// PurposeTicketKey opens the key of a ticket at [store.TicketKeyPlace] with its code.
 	PurposeTicketKey Purpose = "ticket key v1"
-	// PurposeTicketPayload opens the payload of a ticket at
-	// [store.TicketPayloadPlace] with its code or short token.
+	// PurposeTicketPayload opens the payload of a ticket at [store.TicketPayloadPlace]
+	// with its code or short token.
 	PurposeTicketPayload Purpose = "ticket payload v1"
 )
 
-// Secret is the key that somebody holds in the form of a compact token, a
-// short token, or a code. It does not contain what it was made of. Printed,
-// logged or marshalled it is "[redacted]"; the zero Secret is refused.
-type Secret struct {
-	redacted
-	secret material
-}
+// Secret is a key made of a compact token, a short token, or a code that somebody holds.
+// It does not contain what it was made of. It prints, logs and encodes as "[redacted]".
+// Wherever a key is needed, the zero Secret gets [ErrNoKey].
+type Secret struct{ innerMaterial }
 
-// FromSecret makes a key of a compact token, a short token or a code, by
-// HKDF-SHA256 without salt. It adds no strength to a weak secret: a code that
-// can be guessed is as good as public to who has the database and the server
-// keys. An empty secret or purpose gives the zero Secret.
+// FromSecret makes a key of a compact token, a short token or a code, by HKDF-SHA256 (RFC
+// 5869) without salt. It adds no strength to a weak secret: whoever has the database and
+// the server keys can try all codes that are easy to guess. An empty secret or purpose
+// gives the zero Secret.
 func FromSecret(purpose Purpose, secret string) Secret {
 	if purpose == "" || secret == "" {
 		return Secret{}
@@ -93,15 +92,5 @@ func FromSecret(purpose Purpose, secret string) Secret {
 	if err != nil { // a short code in FIPS 140-only mode
 		return Secret{}
 	}
-	return Secret{secret: hide(b)}
-}
-
-// IsZero reports whether there is no key.
-func (s Secret) IsZero() bool { return s.secret == nil }
-
-func (s Secret) innerKey() []byte {
-	if s.secret == nil {
-		return nil
-	}
-	return s.secret()
+	return Secret{innerMaterial{secret: hide(b)}}
 }

@@ -10,12 +10,11 @@ import (
 	"strings"
 )
 
-// keySize is the size in bytes of every key: AES-256, and the output of
-// SHA-256.
+// keySize is the size in bytes of every key. AES-256 needs it, and SHA-256 returns it.
 const keySize = 32
 
-// KeyID names a server key. It is derived from the key, tells nothing about
-// it, and stands in front of everything that is sealed under it. Not a secret.
+// KeyID names a server key. It is derived from the key but tells nothing about it. It
+// stands in front of everything sealed under the key. It is not a secret.
 type KeyID [8]byte
 
 // String returns the id as 16 hexadecimal digits.
@@ -24,8 +23,8 @@ func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 // MarshalText returns what String returns.
 func (id KeyID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// Key is a server key. It never shows itself: printed, logged or marshalled it
-// is "[redacted]". The zero Key is refused wherever a key is needed.
+// Key is a server key. It prints, logs and encodes as "[redacted]". Wherever a key is
+// needed, the zero Key gets [ErrNoKey].
 type Key struct {
 	redacted
 	secret material
@@ -38,19 +37,18 @@ func NewKey() Key {
 	return Key{secret: hide(b)}
 }
 
-// keyPrefix makes a key recognisable to people and to scanners for leaked
-// credentials.
+// keyPrefix lets people and scanners for leaked credentials recognise a key.
 const keyPrefix = "mytoken-seal-key-1-"
 
-// keyCheck is how many bytes of the id follow the key in its text, so that a
-// damaged text is refused and never becomes another key.
+// keyCheck is how many bytes of the id follow the key in its text. They make ParseKey
+// refuse a damaged text instead of reading another key.
 const keyCheck = 4
 
 var keyEncoding = base64.RawURLEncoding.Strict()
 
-// ParseKey reads what [Key.Reveal] returned. Anything else fails with [ErrFormat], be
-// it white space around it, such as the line break that editors put at the end of a
-// file: trim that before.
+// ParseKey reads what [Key.Reveal] returned. It returns [ErrFormat] for anything else,
+// white space around the text included. Trim the line break that editors put at the end
+// of a file.
 func ParseKey(text string) (Key, error) {
 	if text != strings.TrimSpace(text) {
 		return Key{}, malformed("white space around a key")
@@ -74,8 +72,8 @@ func ParseKey(text string) (Key, error) {
 	return k, nil
 }
 
-// Reveal returns the key as text, for [ParseKey]. It is the only way to get at
-// the key. The zero Key gives the empty string.
+// Reveal returns the key as text, for [ParseKey]. Nothing else shows the key. The zero
+// Key gives the empty string.
 func (k Key) Reveal() string {
 	if k.IsZero() {
 		return ""
@@ -84,7 +82,7 @@ func (k Key) Reveal() string {
 	return keyPrefix + keyEncoding.EncodeToString(append(k.secret()[:keySize:keySize], id[:keyCheck]...))
 }
 
-// ID returns the key's id; zero for the zero Key.
+// ID returns the key's id, and the zero id for the zero Key.
 func (k Key) ID() KeyID {
 	if k.IsZero() {
 		return KeyID{}
@@ -101,8 +99,8 @@ func (k Key) derive(use string, size int) []byte { return expand(k.secret(), use
 // isZero reports whether a key was never filled in.
 func isZero(key []byte) bool { return [keySize]byte(key) == [keySize]byte{} }
 
-// expand is HKDF-Expand. It fails only on sizes that this package does not ask
-// for.
+// expand is HKDF-Expand (RFC 5869 section 2.3). It fails only for sizes that this package
+// does not ask for.
 func expand(key []byte, info string, size int) []byte {
 	b, err := hkdf.Expand(sha256.New, key, info, size)
 	if err != nil {

@@ -72,7 +72,7 @@ func TestParseKeyRefuses(t *testing.T) {
 	}
 }
 
-// A typing error never makes another key.
+// TestParseKeyFindsDamage checks that a typing error never makes another key.
 func TestParseKeyFindsDamage(t *testing.T) {
 	good := seal.NewKey().Reveal()
 	for i := len("mytoken-seal-key-1-"); i < len(good); i++ {
@@ -93,7 +93,7 @@ func TestParseDataKeyRefuses(t *testing.T) {
 	}
 }
 
-// proves P9: whatever holds a secret redacts itself, inside of other values too
+// proves P9: every type that holds a secret redacts itself, inside other values too.
 func TestRedaction(t *testing.T) {
 	const token = "header.claims.signature-of-a-token"
 	key, dataKey := seal.NewKey(), seal.NewDataKey()
@@ -171,7 +171,7 @@ func TestRedaction(t *testing.T) {
 	assert.Contains(t, fmt.Sprint(key.ID()), hex.EncodeToString(refKeyID(refKeyBytes(t, key))), "ids do show")
 }
 
-// forms are the ways in which bytes show up in texts.
+// forms are the ways in which bytes may appear in a text.
 func forms(b []byte) map[string]string {
 	decimal := strings.Trim(fmt.Sprint(b), "[]")
 	return map[string]string{
@@ -185,7 +185,7 @@ func forms(b []byte) map[string]string {
 	}
 }
 
-// proves P9: errors hold no secret and are short
+// proves P9: errors hold no secret and are short.
 func TestErrorsHoldNoSecret(t *testing.T) {
 	key, other, dataKey := seal.NewKey(), seal.NewKey(), seal.NewDataKey()
 	r := ring(t, key)

@@ -30,7 +30,7 @@ func (k outerKey) aead(binding []byte) cipher.AEAD {
 	return gcm(expand(k.key(), string(binding), keySize))
 }
 
-// gcm returns AES-256-GCM with random nonces, in front of the ciphertexts.
+// gcm returns AES-256-GCM that puts a random nonce in front of each ciphertext.
 func gcm(key []byte) cipher.AEAD {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -74,8 +74,8 @@ func (ks outerKeys) open(f format, binding, sealed []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// reseal puts a value under the active key, whatever its format. It reports
-// false, without looking closer, for one that is.
+// reseal puts a value of any format under the active key. It returns false for one that
+// is under the active key already, without opening it.
 func (ks outerKeys) reseal(binding, sealed []byte) ([]byte, bool, error) {
 	f, k, err := ks.find(sealed)
 	if err != nil || k.id == ks[0].id {

@@ -7,18 +7,17 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// MinShortToken is the length in characters from which on a token that is not
-// a JWT counts as a short token (protocol section 1.7). It has to be hard to
-// guess, because [ShortTokenID] uses no key.
+// MinShortToken is the least length of a short token, in characters (protocol section
+// 1.7). A short token has to be hard to guess, because [ShortTokenID] uses no key.
 const MinShortToken = 32
 
-// Lookup returns the ids under which a code of that kind may be stored: that
-// under the active key first, by which new codes are stored, then one for each
-// other key of the ring. Codes are short, so their ids need a key: without it
-// a database would tell which codes it holds to who tries them all.
+// Lookup returns the ids under which a code of that kind may be stored. The first is that
+// of the active key, under which new codes are stored. One for each other key of the ring
+// follows. Codes are short, so their ids need a key. Without it, a thief of the database
+// could find the codes by trying them all.
 //
-// There are no ids, which finds nothing, for an empty code, for no kind, and
-// for short tokens, which have a [ShortTokenID].
+// Lookup returns no ids for an empty code, for no kind, and for short tokens, which have
+// a [ShortTokenID]. No ids find nothing.
 func (r *Ring) Lookup(kind store.TicketKind, code string) []store.TicketID {
 	if r == nil || code == "" || kind == 0 || kind == store.TicketShort {
 		return nil
@@ -33,8 +32,8 @@ func (r *Ring) Lookup(kind store.TicketKind, code string) []store.TicketID {
 	return ids
 }
 
-// ShortTokenID returns the id under which a short token is stored: its
-// SHA-256, which survives every replacement of keys. One of less than
+// ShortTokenID returns the id under which a short token is stored. It is the SHA-256 of
+// the token, so it stays the same when keys are replaced. A short token of less than
 // [MinShortToken] characters has the zero id, which no store accepts.
 func ShortTokenID(short string) store.TicketID {
 	if len(short) < MinShortToken {

@@ -35,8 +35,8 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// A code that was made before the keys were replaced is found until its key
-// leaves the ring.
+// TestLookupUnderRetiredKey checks that a code is found until the key leaves the ring
+// that was active when it was made.
 func TestLookupUnderRetiredKey(t *testing.T) {
 	a, b := seal.NewKey(), seal.NewKey()
 	stored := ring(t, a).Lookup(store.TicketPolling, "code")[0]

@@ -2,14 +2,15 @@ package seal
 
 import (
 	"bytes"
-	"fmt"
-	"io"
-	"log/slog"
+
+	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// material is key material. It is a function so that nothing that prints or
-// compares by reflection, fields of fields included, gets at the bytes: it
-// finds an address.
+// redacted is embedded by the types that hold a secret. Only the name of the type shows.
+type redacted = redact.Hidden
+
+// material is key material. It is a function, because fmt reads unexported fields without
+// asking any method. Of a function it finds only an address, not the bytes.
 type material func() []byte
 
 // hide copies b.
@@ -17,26 +18,3 @@ func hide(b []byte) material {
 	c := bytes.Clone(b)
 	return func() []byte { return c }
 }
-
-// redacted is embedded in what holds a secret. Only the type's name shows.
-type redacted struct{}
-
-const redactedText = "[redacted]"
-
-// String returns "[redacted]".
-func (redacted) String() string { return redactedText }
-
-// GoString returns "[redacted]".
-func (redacted) GoString() string { return redactedText }
-
-// Format writes "[redacted]" for every verb.
-func (redacted) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redactedText) }
-
-// MarshalText returns "[redacted]".
-func (redacted) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
-
-// MarshalJSON returns "[redacted]" as a JSON string.
-func (redacted) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
-
-// LogValue returns "[redacted]".
-func (redacted) LogValue() slog.Value { return slog.StringValue(redactedText) }

@@ -16,11 +16,11 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// This file is the section "Format" of the package comment once more, written
-// from HMAC-SHA256 and AES-GCM with explicit nonces and without a line of the
-// package. The golden file comes from here, see golden_test.go.
+// This file implements the section "Format" of the package comment a second time. It uses
+// HMAC-SHA256, and AES-GCM with explicit nonces, but no line of the package. It makes the
+// golden file, see golden_test.go.
 
-// refExpand is HKDF-Expand (RFC 5869 section 2.3) of at most 32 bytes.
+// refExpand is HKDF-Expand (RFC 5869 section 2.3) to at most 32 bytes.
 func refExpand(key, info []byte, size int) []byte {
 	return refHMAC(key, info, []byte{1})[:size]
 }

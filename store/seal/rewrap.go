@@ -14,8 +14,9 @@ type Resealer interface {
 	Reseal(ctx context.Context, items []store.Reseal) (int, error)
 }
 
-// RewrapError says that values could not be opened and were left as they are.
-// Everything else is under the active key. Unwrap gives the first one's error.
+// RewrapError says that [Rewrap] could not open some values and left them as they are.
+// Everything else is under the active key. Unwrap returns the error of the first of these
+// values.
 type RewrapError struct {
 	Failed int               // how many
 	Kinds  []store.PlaceKind // of the places, each once
@@ -39,24 +40,26 @@ func (e *RewrapError) add(kind store.PlaceKind, err error) {
 	}
 }
 
-// maxPasses is how often Rewrap goes over a store that does not settle. Two
-// passes suffice if nobody writes under an old key: one that changes and one
-// that finds nothing.
+// maxPasses is how often Rewrap goes over a store that does not settle. Two passes
+// suffice if nobody writes under an old key: one changes values and one finds nothing to
+// change.
 const maxPasses = 8
 
-// Rewrap goes over everything sealed in the store, batch values at a time, and
-// puts it under the ring's active key, until all of it is. It returns how many
+// Rewrap puts everything sealed in the store under the ring's active key, batch values at
+// a time. It goes over the store until it finds nothing to change, and returns how many
 // values it replaced.
 //
-// It runs beside requests, on a node or in a program of its own: a value that
-// changed meanwhile is left as it is and looked at again. It can be stopped
-// and repeated at any time; what is done is skipped. Errors of the store, and
-// of ctx, end it. Values that cannot be opened do not: they are reported as a
-// *[RewrapError] when all else is done. [ErrUnsettled] means that a node still
-// seals under another key, [ErrBatch] a batch below 1, [ErrNoKey] a zero ring.
+// It can run beside requests, on a node or in a program of its own. It leaves a value
+// that changed meanwhile as it is and looks at it again. It can be stopped and repeated
+// at any time, and then skips what is done.
 //
-// Do not take the old key away before the codes have expired that were made
-// under it; see the package comment.
+// Rewrap stops at an error of the store or of ctx and returns it. It does not stop at
+// values that it cannot open: it returns a [*RewrapError] when all else is done. It
+// returns [ErrUnsettled] if a node still seals under another key, [ErrBatch] if batch is
+// below 1, and [ErrNoKey] for a nil or zero ring.
+//
+// Keep the old key in the ring until all codes that were made under it have expired. See
+// the package comment.
 func Rewrap(ctx context.Context, records Resealer, ring *Ring, batch int) (n int, err error) {
 	switch {
 	case len(ring.keys()) == 0:

@@ -18,13 +18,13 @@ import (
 const (
 	now    = store.Micros(1_700_000_000_000_000)
 	grants = 5
-	// Refresh token, wrapped key and description of each grant, key and
-	// payload of its code.
+	// perGrant counts the refresh token, the wrapped key and the description of each
+	// grant, and the key and the payload of its code.
 	perGrant = 5
 )
 
-// filled returns a store with grants, tokens and codes that are sealed by r,
-// and a function that checks that a ring opens all of it.
+// filled returns a store with grants, tokens and codes that r has sealed. It also returns
+// a function that checks that a ring opens all of it.
 func filled(t testing.TB, r *seal.Ring) (*memstore.Store, func(*seal.Ring)) {
 	t.Helper()
 	s := memstore.New()
@@ -106,11 +106,11 @@ func TestRewrap(t *testing.T) {
 	}
 }
 
-// hooked is a store with something happening around its steps.
+// hooked is a store that calls functions around its steps.
 type hooked struct {
 	seal.Resealer
 	sealed func() error // before Sealed
-	before func() error // before Reseal took effect
+	before func() error // before Reseal takes effect
 	after  func() error // after Reseal took effect
 }
 
@@ -138,8 +138,8 @@ func (h *hooked) Reseal(ctx context.Context, swaps []store.Reseal) (int, error) 
 	return n, err
 }
 
-// Whatever step fails, before or after it took effect: repeating Rewrap ends
-// with everything under the new key.
+// TestRewrapResumes lets each step fail before or after it takes effect. Repeating Rewrap
+// puts everything under the new key.
 func TestRewrapResumes(t *testing.T) {
 	const batch, pages = 2, (grants*perGrant + 1) / 2
 	failure := errors.New("connection lost")
@@ -178,7 +178,8 @@ func TestRewrapResumes(t *testing.T) {
 	}
 }
 
-// A refresh token that a request stores while Rewrap runs is not overwritten.
+// TestRewrapBesideRequests checks that Rewrap does not overwrite a refresh token that a
+// request stores meanwhile.
 func TestRewrapBesideRequests(t *testing.T) {
 	a, b := seal.NewKey(), seal.NewKey()
 	s, _ := filled(t, ring(t, a))
@@ -208,7 +209,7 @@ func TestRewrapBesideRequests(t *testing.T) {
 	assert.Equal(t, []byte("fresh"), must(ring(t, b).OpenWith(place, key, state.Token)))
 }
 
-// rows is a store of which only the two methods are there.
+// rows is a store with only the two methods that Rewrap needs.
 type rows []store.SealedItem
 
 func (rs rows) Sealed(_ context.Context, page store.Page) ([]store.SealedItem, string, error) {
@@ -254,7 +255,8 @@ func TestRewrapUnsettled(t *testing.T) {
 	assert.Less(t, walks, 100)
 }
 
-// One damaged row does not keep the others under the old key.
+// TestRewrapReportsWhatIsDamaged checks that a damaged row does not keep the others under
+// the old key.
 func TestRewrapReportsWhatIsDamaged(t *testing.T) {
 	a, b, lost := seal.NewKey(), seal.NewKey(), seal.NewKey()
 	var rs rows

@@ -10,9 +10,8 @@ import (
 type RingConfig struct {
 	// Active is the key under which new values are sealed. Required.
 	Active Key
-	// Others are keys under which older values may be sealed; they are for
-	// reading only. Empty is fine. Their order is that in which codes are
-	// looked up.
+	// Others are keys under which older values may be sealed. They only open values.
+	// Others may be empty. Their order is that of the ids that [Ring.Lookup] returns.
 	Others []Key
 }
 
@@ -42,18 +41,17 @@ func outer(keys []Key, use string) outerKeys {
 	return out
 }
 
-// Ring seals what a store keeps, and opens it again. It is immutable and safe
-// for concurrent use. A place, see [store.Place], is part of everything that is
-// sealed: at another place it does not open. The zero Ring fails with
-// [ErrNoKey].
+// Ring seals what a store keeps, and opens it again. Every sealed value is bound to its
+// [store.Place] and does not open at another place. A Ring is immutable and safe for
+// concurrent use. A nil or zero Ring returns [ErrNoKey] wherever it needs a key.
 type Ring struct {
 	redacted
 	outer   outerKeys
 	lookups []material // same order
 }
 
-// NewRing returns a ring with these keys. It fails with [ErrNoKey] if one of
-// them is zero and with [ErrDuplicateKey] if one is there twice.
+// NewRing returns a ring with these keys. It returns [ErrNoKey] if one of them is zero,
+// and [ErrDuplicateKey] if one is there twice.
 func NewRing(config RingConfig) (*Ring, error) {
 	keys, err := config.keys()
 	if err != nil {
@@ -66,7 +64,8 @@ func NewRing(config RingConfig) (*Ring, error) {
 	return r, nil
 }
 
-// Active returns the id of the key under which the ring seals.
+// Active returns the id of the key under which the ring seals. It is zero for a nil or
+// zero Ring.
 func (r *Ring) Active() KeyID {
 	if len(r.keys()) == 0 {
 		return KeyID{}
@@ -81,10 +80,10 @@ func (r *Ring) keys() outerKeys {
 	return r.outer
 }
 
-// Seal seals in one layer, under the active server key: for what the server
-// has to read without a token. Sealing the same again gives another value: who
-// repeats a step of the store repeats it with the value sealed first. It fails
-// with [ErrNoKey] or [ErrPlace], and keeps nothing it was given.
+// Seal seals in one layer, under the active server key. Use it for what the server has to
+// read without a token. Sealing the same plaintext again gives another value, so repeat a
+// step of the store with the value that you sealed first. Seal returns [ErrNoKey] or
+// [ErrPlace]. It keeps nothing that it was given.
 func (r *Ring) Seal(place store.Place, plaintext []byte) (store.Sealed, error) {
 	binding, err := bind(place)
 	if err != nil {
@@ -93,8 +92,8 @@ func (r *Ring) Seal(place store.Place, plaintext []byte) (store.Sealed, error) {
 	return r.keys().seal(oneLayer, binding, plaintext)
 }
 
-// Open opens what [Ring.Seal] returned for the same place. It fails with
-// [ErrOpen], [ErrFormat], [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
+// Open opens what [Ring.Seal] returned for the same place. It returns [ErrOpen],
+// [ErrFormat], [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
 func (r *Ring) Open(place store.Place, sealed store.Sealed) ([]byte, error) {
 	binding, err := bind(place)
 	if err != nil {
@@ -103,8 +102,8 @@ func (r *Ring) Open(place store.Place, sealed store.Sealed) ([]byte, error) {
 	return r.keys().open(oneLayer, binding, sealed)
 }
 
-// SealWith seals in two layers: under key, and above it under the active server
-// key. Neither key opens it alone. It fails as [Ring.Seal] does.
+// SealWith seals in two layers: under key, and above it under the active server key.
+// Neither key opens the value alone. It returns the errors of [Ring.Seal].
 func (r *Ring) SealWith(place store.Place, key InnerKey, plaintext []byte) (store.Sealed, error) {
 	binding, k, err := bindWith(place, key)
 	if err != nil {
@@ -115,8 +114,8 @@ func (r *Ring) SealWith(place store.Place, key InnerKey, plaintext []byte) (stor
 	return r.keys().seal(twoLayers, binding, inner)
 }
 
-// OpenWith opens what [Ring.SealWith] returned for the same place and key. It
-// fails as [Ring.Open] does; a wrong key is [ErrOpen].
+// OpenWith opens what [Ring.SealWith] returned for the same place and key. It returns the
+// errors of [Ring.Open]: [ErrOpen] for a wrong key.
 func (r *Ring) OpenWith(place store.Place, key InnerKey, sealed store.Sealed) ([]byte, error) {
 	binding, k, err := bindWith(place, key)
 	if err != nil {
@@ -133,10 +132,9 @@ func (r *Ring) OpenWith(place store.Place, key InnerKey, sealed store.Sealed) ([
 	return plaintext, nil
 }
 
-// Reseal puts the item under the active server key. Only the outer layer
-// changes, so no token is needed. It reports false, and nothing else, if the
-// item is under the active key already; then the item is not opened. It fails
-// as [Ring.Open] does.
+// Reseal puts the item under the active server key. Only the outer layer changes, so it
+// needs no token. If the item is under the active key already, Reseal does not open it,
+// and returns no value and false. It returns the errors of [Ring.Open].
 func (r *Ring) Reseal(item store.SealedItem) (store.Sealed, bool, error) {
 	binding, err := bind(item.Place)
 	if err != nil {

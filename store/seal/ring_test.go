@@ -37,7 +37,7 @@ func TestNewRingRefuses(t *testing.T) {
 	}
 }
 
-// The configuration may be changed after NewRing.
+// TestRingKeepsNoSlice changes the configuration after NewRing.
 func TestRingKeepsNoSlice(t *testing.T) {
 	a, b := seal.NewKey(), seal.NewKey()
 	config := seal.RingConfig{Active: a, Others: []seal.Key{b}}
@@ -64,7 +64,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// Sealing the same twice shows nothing.
+// TestSealedDiffers checks that sealing the same twice does not show.
 func TestSealedDiffers(t *testing.T) {
 	r := ring(t, seal.NewKey())
 	place, key := places()[0], seal.NewDataKey()
@@ -78,7 +78,7 @@ func TestSealedDiffers(t *testing.T) {
 	}
 }
 
-// proves P7: rows that are swapped open nothing
+// proves P7: swapped rows open nothing.
 func TestSwappedPlaces(t *testing.T) {
 	r := ring(t, seal.NewKey())
 	key := seal.NewDataKey()
@@ -100,7 +100,8 @@ func TestSwappedPlaces(t *testing.T) {
 	}
 }
 
-// A value that was moved is not made valid by a replacement of keys.
+// TestResealRefusesSwappedPlaces checks that replacing keys does not make a moved value
+// valid.
 func TestResealRefusesSwappedPlaces(t *testing.T) {
 	a, b := seal.NewKey(), seal.NewKey()
 	ps := places()
@@ -110,7 +111,7 @@ func TestResealRefusesSwappedPlaces(t *testing.T) {
 	assert.False(t, changed)
 }
 
-// proves P7: neither key opens alone, and no other secret does
+// proves P7: neither key opens alone, and no other secret opens at all.
 func TestWrongKeys(t *testing.T) {
 	a := seal.NewKey()
 	r := ring(t, a)
@@ -275,7 +276,8 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// What goes in is not changed and not kept; what comes out is the caller's.
+// TestSlices checks that the package neither changes nor keeps what goes in, and that
+// what comes out belongs to the caller.
 func TestSlices(t *testing.T) {
 	r := ring(t, seal.NewKey())
 	place, key := places()[0], seal.NewDataKey()

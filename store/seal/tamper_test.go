@@ -18,8 +18,8 @@ type opener struct {
 	open   func([]byte) ([]byte, error)
 }
 
-// openers returns each way once. The rings have two keys: a changed id may not
-// lead to the other one.
+// openers returns each way once. The rings have two keys, because a changed id must not
+// lead to the other key.
 func openers(t testing.TB, key, other seal.Key) []opener {
 	r, b := ring(t, key, other), box(t, key, other)
 	place := store.RefreshTokenPlace(grantID(1), 1)
@@ -34,8 +34,8 @@ func openers(t testing.TB, key, other seal.Key) []opener {
 	}
 }
 
-// Flipping any single bit of a sealed value makes it refuse; so does cutting
-// or adding anything.
+// TestTampering checks that a value does not open after any bit of it was flipped, or
+// anything was cut off or added.
 func TestTampering(t *testing.T) {
 	for _, o := range openers(t, seal.NewKey(), seal.NewKey()) {
 		t.Run(o.name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// A value of one way does not open the other ways.
+// TestWaysAreSeparate checks that a value sealed in one way does not open in another.
 func TestWaysAreSeparate(t *testing.T) {
 	all := openers(t, seal.NewKey(), seal.NewKey())
 	for i, from := range all {
@@ -78,8 +78,8 @@ func TestWaysAreSeparate(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens what may lie in a database that somebody wrote to: nothing
-// but what was sealed opens, everything else is a typed error and no panic.
+// FuzzOpen opens what may lie in a database that somebody has written to. Only what was
+// sealed opens. Everything else returns a typed error and does not panic.
 func FuzzOpen(f *testing.F) {
 	key := must(seal.ParseKey(refKeyText(bytes.Repeat([]byte{9}, 32))))
 	other := must(seal.ParseKey(refKeyText(bytes.Repeat([]byte{8}, 32))))

@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
@@ -24,8 +26,7 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// life is what an issuer does with the store, with secrets that can be looked
-// for.
+// life does with the store what an issuer does, with secrets that a test can look for.
 type life struct {
 	t       *testing.T
 	st      store.Store
@@ -47,7 +48,7 @@ func newLife(t *testing.T, st store.Store, ring *seal.Ring) *life {
 	return l
 }
 
-// secret makes one that will be looked for.
+// secret returns a new secret that the test will look for.
 func (l *life) secret(kind string) string {
 	var b [24]byte
 	fresh(b[:])
@@ -58,22 +59,18 @@ func (l *life) secret(kind string) string {
 
 func (l *life) ok(err error) {
 	l.t.Helper()
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	require.NoError(l.t, err)
 }
 
 func sealed(t *testing.T) func(store.Sealed, error) store.Sealed {
 	return func(s store.Sealed, err error) store.Sealed {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return s
 	}
 }
 
-// token makes one whose compact form is a secret.
+// token returns a token whose compact form is a secret.
 func (l *life) token(compact string) store.Token {
 	l.n++
 	t := store.Token{Grant: l.grant, Owner: l.owner, Sum: store.Sum{l.n}, Created: lifeNow, Events: []store.Event{{Name: "created", Comment: "a comment to be found", Time: lifeNow}}}
@@ -93,7 +90,7 @@ func (l *life) refreshToken(generation uint64) store.Sealed {
 	return sealed(l.t)(l.ring.SealWith(store.RefreshTokenPlace(l.grant, generation), l.key, []byte(l.secret("refresh-token"))))
 }
 
-// ticket makes one for a code, which is a secret, with a payload, which is one.
+// ticket returns a ticket for a secret code, with a secret payload.
 func (l *life) ticket(kind store.TicketKind, status store.TicketStatus, token store.TokenID) store.Ticket {
 	l.t.Helper()
 	code := l.secret("code")
@@ -104,7 +101,7 @@ func (l *life) ticket(kind store.TicketKind, status store.TicketStatus, token st
 	return t
 }
 
-// whole is a full life: login, derive, rotate, transfer, short token, refresh
+// whole leads a full life: log in, derive, rotate, transfer, use a short token, refresh
 // with a new refresh token, revoke.
 func (l *life) whole(ctx context.Context) {
 	state, polling := l.ticket(store.TicketState, store.TicketPending, store.TokenID{}), l.ticket(store.TicketPolling, store.TicketPending, store.TokenID{})
@@ -149,14 +146,12 @@ func newRing(t *testing.T) (*seal.Ring, seal.Key) {
 	t.Helper()
 	key := seal.NewKey()
 	ring, err := seal.NewRing(seal.RingConfig{Active: key})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return ring, key
 }
 
-// A real dump of a database that has seen everything holds no secret: neither
-// those of users nor what opens them.
+// A real dump of a database that has seen everything holds no secret, neither those of
+// users nor the keys that open them.
 //
 // proves P7
 func TestDumpHoldsNoSecret(t *testing.T) {
@@ -169,9 +164,9 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		for _, leak := range storetest.FindSecrets(dump, append(slices.Clone(l.secrets), key.Reveal())...) {
 			t.Errorf("the dump holds %s: %.13s…", leak, append(slices.Clone(l.secrets), key.Reveal())[leak.Secret])
 		}
-		// The search would find one.
+		// The search finds what is there.
 		if len(storetest.FindSecrets(dump, "a comment to be found")) == 0 {
-			t.Error("the dump does not hold what is kept as it is: it is not a dump of the store")
+			t.Error("the dump lacks a text that is stored in plain: it is no dump of the store")
 		}
 		root, _, err := l.st.List(t.Context(), l.owner, store.Page{Limit: 1})
 		if err != nil || len(root) != 1 {
@@ -183,36 +178,28 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	})
 }
 
-// dump is what the database's own tool makes, or the files themselves.
+// dump returns what the database's own tool writes, or the files themselves.
 func (s site) dump(t *testing.T, db *sql.DB) []byte {
 	t.Helper()
 	var cmd *exec.Cmd
 	switch s.dialect {
 	case sqlstore.PostgreSQL:
 		config, err := pgx.ParseConfig(s.address)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		cmd = exec.CommandContext(t.Context(), "pg_dump", "--host", config.Host, "--port", fmt.Sprint(config.Port), "--username", config.User, "--schema", s.opts.Schema, config.Database)
 		cmd.Env = append(os.Environ(), "PGPASSWORD="+config.Password)
 	case sqlstore.MySQL:
 		config, err := mysql.ParseDSN(s.address)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		host, port, err := net.SplitHostPort(config.Addr)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		cmd = exec.CommandContext(t.Context(), "mysqldump", "--host", host, "--port", port, "--user", config.User, "--hex-blob", config.DBName)
 		cmd.Env = append(os.Environ(), "MYSQL_PWD="+config.Passwd)
 	default:
 		var all []byte
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			b, err := os.ReadFile(s.address + suffix)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			all = append(all, b...)
 		}
 		return all
@@ -229,8 +216,8 @@ func (s site) dump(t *testing.T, db *sql.DB) []byte {
 	return out
 }
 
-// The server's keys are replaced while requests run: everything moves under
-// the new key, nothing is lost.
+// The server's keys are replaced while requests run. Everything moves under the new key,
+// and nothing is lost.
 //
 // proves P7
 func TestServerKeyIsReplacedInUse(t *testing.T) {
@@ -244,9 +231,7 @@ func TestServerKeyIsReplacedInUse(t *testing.T) {
 			lives = append(lives, l)
 		}
 		during, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey(), Others: []seal.Key{old}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var wg sync.WaitGroup
 		for _, l := range lives {
 			l.ring = during
@@ -256,12 +241,8 @@ func TestServerKeyIsReplacedInUse(t *testing.T) {
 					if _, err := st.BeginRefresh(t.Context(), l.grant, lease, lifeNow, time.Second); err != nil {
 						t.Errorf("BeginRefresh: %v", err)
 					}
-					if err := st.CommitRefresh(t.Context(), store.Commit{Grant: l.grant, Lease: lease, Generation: generation, Token: l.refreshToken(generation + 1), Now: lifeNow}); err != nil {
-						t.Errorf("CommitRefresh: %v", err)
-					}
-					if err := st.EndRefresh(t.Context(), l.grant, lease, generation+1, store.RefreshDone, lifeNow); err != nil {
-						t.Errorf("EndRefresh: %v", err)
-					}
+					assert.NoError(t, st.CommitRefresh(t.Context(), store.Commit{Grant: l.grant, Lease: lease, Generation: generation, Token: l.refreshToken(generation + 1), Now: lifeNow}), "CommitRefresh")
+					assert.NoError(t, st.EndRefresh(t.Context(), l.grant, lease, generation+1, store.RefreshDone, lifeNow), "EndRefresh")
 				}
 			})
 		}
@@ -285,8 +266,8 @@ func TestServerKeyIsReplacedInUse(t *testing.T) {
 	})
 }
 
-// Who can write to the database and copies the row of one token onto another
-// one opens nothing with it.
+// An attacker who can write to the database copies the row of one token onto another one.
+// The copy opens nothing.
 //
 // proves P7
 func TestStolenRowOpensNothing(t *testing.T) {
@@ -302,9 +283,7 @@ func TestStolenRowOpensNothing(t *testing.T) {
 		}
 		victim, thief := tokens[0], tokens[1]
 		stolen, err := st.Lookup(t.Context(), store.Presented{ID: victim.ID, Seq: 1, Sum: victim.Sum}, lifeNow)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, column := range []string{"sealed_key", "about"} {
 			text := fmt.Sprintf("UPDATE %s SET %s = %s WHERE token_id = %s", s.table("tokens"), column,
 				s.literal(map[string]store.Sealed{"sealed_key": stolen.Key, "about": stolen.About}[column]), s.literal(thief.ID[:]))

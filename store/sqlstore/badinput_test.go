@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
@@ -21,8 +23,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// A DSN of one database and the dialect of another are told apart before
-// anything is changed.
+// New, Pending and Migrate notice that the dialect does not fit the database, and change
+// nothing.
 func TestWrongDialect(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.connect(t)
@@ -47,9 +49,7 @@ func TestNoDatabase(t *testing.T) {
 	db := sql.OpenDB(byName{mysql.MySQLDriver{}, "root@tcp(127.0.0.1:1)/"})
 	defer db.Close()
 	_, err := sqlstore.New(t.Context(), db, sqlstore.MySQL, sqlstore.Options{})
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("New: %v", err)
-	}
+	assert.ErrorIs(t, err, syscall.ECONNREFUSED, "New")
 	if _, is := errors.AsType[*sqlstore.DialectError](err); is {
 		t.Errorf("New blames the dialect: %v", err)
 	}
@@ -66,8 +66,8 @@ func TestNilDatabase(t *testing.T) {
 	}
 }
 
-// busyAtFirst fails the first connections as SQLite does while somebody else
-// switches the file to WAL.
+// busyAtFirst fails the first connections, as SQLite does while another process switches
+// the file to WAL.
 type busyAtFirst struct {
 	driver.Connector
 	busy error
@@ -82,16 +82,14 @@ func (c *busyAtFirst) Connect(ctx context.Context) (driver.Conn, error) {
 	return c.Connector.Connect(ctx)
 }
 
-// Several processes that open a new file at once: who is refused asks again, and
-// nobody takes the database for one of another kind.
+// Several processes open a new file at once. The one that is refused asks again, and none
+// takes the database for one of another kind.
 func TestBusyWhenOpened(t *testing.T) {
 	s := newSQLite(t)
 	impatient := sql.OpenDB(byName{&sqlite.Driver{}, "file:" + filepath.Join(t.TempDir(), "x.db")})
 	defer impatient.Close()
 	holder, err := impatient.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer holder.Close()
 	if _, err := holder.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
@@ -100,9 +98,7 @@ func TestBusyWhenOpened(t *testing.T) {
 	if busy == nil {
 		t.Fatal("the file is not locked")
 	}
-	if err := sqlstore.Migrate(t.Context(), s.connectBy(t, &busyAtFirst{s.connector, busy, 3}), s.dialect, s.opts); err != nil {
-		t.Errorf("Migrate: %v", err)
-	}
+	assert.NoError(t, sqlstore.Migrate(t.Context(), s.connectBy(t, &busyAtFirst{s.connector, busy, 3}), s.dialect, s.opts), "Migrate")
 	if _, err := sqlstore.New(t.Context(), s.connectBy(t, &busyAtFirst{s.connector, busy, 3}), s.dialect, s.opts); err != nil {
 		t.Errorf("New: %v", err)
 	}
@@ -116,15 +112,13 @@ func TestBusyWhenOpened(t *testing.T) {
 	})
 }
 
-// A database that cannot be written to is refused when the store is opened.
+// New refuses a database that it cannot write to.
 func TestReadOnly(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)
 		readOnly := s.readOnly(t)
 		_, err := sqlstore.New(t.Context(), readOnly, s.dialect, s.opts)
-		if !errors.Is(err, sqlstore.ErrReadOnly) {
-			t.Errorf("New: %v", err)
-		}
+		assert.ErrorIs(t, err, sqlstore.ErrReadOnly, "New")
 	})
 }
 
@@ -140,16 +134,14 @@ func (s site) readOnly(t *testing.T) *sql.DB {
 	return s.connectBy(t, byName{&sqlite.Driver{}, dbtest.SQLite(s.address) + "&mode=ro"})
 }
 
-// A store whose database becomes read-only says so at every step that writes.
+// If the database becomes read-only, every step that writes returns ErrReadOnly.
 func TestBecomesReadOnly(t *testing.T) {
 	s := newSQLite(t)
 	db := s.migrate(t)
 	db.SetMaxOpenConns(1)
 	st := s.on(t, db)
 	p, err := newRoot(t.Context(), st, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if _, err := db.ExecContext(t.Context(), "PRAGMA query_only = ON"); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +156,7 @@ func TestBecomesReadOnly(t *testing.T) {
 	}
 }
 
-// SQLite that does not wait for the disk is refused.
+// New refuses SQLite if it does not wait for the disk.
 func TestUnsafeSynchronous(t *testing.T) {
 	s := newSQLite(t)
 	s.migrate(t)
@@ -177,7 +169,7 @@ func TestUnsafeSynchronous(t *testing.T) {
 	}
 }
 
-// One connection is enough.
+// One connection is enough for everything.
 func TestOneConnection(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.conns = 1
@@ -185,17 +177,13 @@ func TestOneConnection(t *testing.T) {
 		ring, _ := newRing(t)
 		newLife(t, st, ring).whole(t.Context())
 		p, err := newRoot(t.Context(), st, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		errs := make(chan error)
 		for range 20 {
 			go func() { errs <- spend(t.Context(), st, p) }()
 		}
 		for range 20 {
-			if err := <-errs; err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, <-errs)
 		}
 		if _, err := st.Sweep(t.Context(), store.Cleaning{Now: lifeNow * 2, Limit: 100}); err != nil {
 			t.Error(err)
@@ -203,7 +191,7 @@ func TestOneConnection(t *testing.T) {
 	})
 }
 
-// The store leaves no setting behind in the sessions that it uses.
+// The store leaves no setting behind in its sessions.
 func TestSessionsAreLeftAsTheyWere(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.conns = 1
@@ -217,14 +205,10 @@ func TestSessionsAreLeftAsTheyWere(t *testing.T) {
 			t.Helper()
 			for _, q := range queries {
 				rows, err := db.QueryContext(t.Context(), q)
-				if err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, err)
 				for rows.Next() {
 					var v string
-					if err := rows.Scan(&v); err != nil {
-						t.Fatal(err)
-					}
+					require.NoError(t, rows.Scan(&v))
 					all = append(all, v)
 				}
 				rows.Close()
@@ -243,8 +227,8 @@ func TestSessionsAreLeftAsTheyWere(t *testing.T) {
 	})
 }
 
-// A full database fails what it cannot store, entirely, and goes on when there
-// is space again.
+// A full database refuses what it cannot store, entirely, and works again when there is
+// space.
 //
 // proves P3
 func TestFullDatabase(t *testing.T) {
@@ -255,39 +239,32 @@ func TestFullDatabase(t *testing.T) {
 	full.testFull(t, s.connect(t))
 }
 
-// The same on a file system that is full.
+// The same holds on a file system that is full.
 //
 // proves P3
 func TestFullFileSystem(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "small")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	if err := mountSmall(dir); err != nil {
 		t.Skipf("SKIPPED: no small file system can be mounted here (%v); TestFullDatabase has tested the same with max_page_count", err)
 	}
 	t.Cleanup(func() {
-		if err := unmount(dir); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, unmount(dir))
 	})
 	s := newSQLiteAt(filepath.Join(dir, "store.db"))
 	s.migrate(t)
 	s.testFull(t, nil)
 }
 
-// testFull fills a store up. more is the same database with more space, if
-// there is one.
+// testFull fills a store up. more is the same database with more space, or nil.
 func (s site) testFull(t *testing.T, more *sql.DB) {
 	db := s.connect(t)
 	st := s.on(t, db)
 	p, err := newRoot(t.Context(), st, store.Unlimited)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	spent := int64(0)
 	u := newUse()
-	noise := make([]byte, 100_000) // which cannot be compressed
+	noise := make([]byte, 100_000) // incompressible
 	fresh(noise)
 	size := 2000
 	if s.dialect == sqlstore.PostgreSQL {

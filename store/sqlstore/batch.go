@@ -15,15 +15,15 @@ import (
 // also create tokens or change tickets. Everything happens in the goroutines of the
 // callers.
 //
-// A use is committed at once if there is a free slot and no use of its token is under way.
-// Otherwise it waits. A batch that is done makes up the next batch from what is waiting,
-// with all uses of a token in it, and hands its slot to the first member. That member
-// leads: it commits the batch and tells the others. A caller leads once at most.
+// A use is committed at once if there is a free slot and no use of its token is under
+// way. Otherwise it waits. A batch that is done makes up the next batch from what is
+// waiting, with all uses of a token in it, and hands its slot to the first member. That
+// member leads: it commits the batch and tells the others. A caller leads once at most.
 //
-// The context of a batch ends when the contexts of all its members have ended, or when the
-// batch has taken too long. So a leader may return after its context has ended, but then
-// with the definite answer. Any other member returns when its own context ends. If its
-// batch was under way then, it learns what became of the use by repeating it.
+// The context of a batch ends when the contexts of all its members have ended, or when
+// the batch has taken too long. So a leader may return after its context has ended, but
+// then with the definite answer. Any other member returns when its own context ends. If
+// its batch was under way then, it learns what became of the use by repeating it.
 
 // maxBatch and maxCreations bound how many uses are committed together. A batch of plain
 // uses takes as many statements as one use. Each creation takes some of its own.
@@ -40,6 +40,7 @@ type queue struct {
 	free    int                    // slots
 	active  map[store.TokenID]bool // tokens of which a use is under way
 	waiting []*waiter
+	onWait  func() // if set, called when a use begins to wait; for tests
 }
 
 func newQueue(slots, most int) *queue {
@@ -100,6 +101,9 @@ func (q *queue) enter(w *waiter) turn {
 	defer q.mu.Unlock()
 	if q.free == 0 || q.active[w.token.ID] {
 		q.waiting = append(q.waiting, w)
+		if q.onWait != nil {
+			q.onWait()
+		}
 		return turnWait
 	}
 	q.start([]*waiter{w})
@@ -133,9 +137,10 @@ func (q *queue) finish(batch []*waiter) {
 	}
 }
 
-// take makes up a batch: all uses of the token that has waited longest, and a fair share of
-// the rest. A use whose id is in the batch already, or that creates a token which another
-// member creates, waits for a later batch. That one finds what was charged and created.
+// take makes up a batch: all uses of the token that has waited longest, and a fair share
+// of the rest. A use whose id is in the batch already, or that creates a token which
+// another member creates, waits for a later batch. That one finds what was charged and
+// created.
 func (q *queue) take() []*waiter {
 	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
 	var batch []*waiter

@@ -7,42 +7,25 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 )
-
-// newChild is a token below one that newRoot has made, with a limit of its own.
-func newChild(t *testing.T, st *stage, limit store.Limit) store.Token {
-	t.Helper()
-	info, err := st.Token(t.Context(), st.token.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := store.Token{Grant: info.Grant, Owner: info.Owner, Key: make(store.Sealed, 92), Created: 1}
-	fresh(c.ID[:])
-	fresh(c.Sum[:])
-	c.Clauses = []store.Clause{{AT: limit, Other: store.Unlimited, Draws: 0}}
-	c.Events = []store.Event{{Name: "created", Time: 1}}
-	return c
-}
 
 // derive starts a use that creates a child.
 func (st *stage) derive(ctx context.Context, u store.Use, child store.Token) *call {
 	return begin(u, func() (store.Spent, error) { return st.CreateChild(ctx, st.token, u, child) })
 }
 
-// presented is a token as its holder shows it.
-func presented(c store.Token) store.Presented {
-	return store.Presented{ID: c.ID, Seq: 1, Sum: c.Sum}
-}
-
 // heldCreation starts the creation of a token and keeps it under way.
 func (st *stage) heldCreation(t *testing.T) (*call, store.Token) {
 	t.Helper()
-	child := newChild(t, st, 5)
+	child := newChild(t, st, st.token.ID, 5)
 	return st.underWay(func() *call { return st.derive(t.Context(), newUse(), child) }), child
 }
 
-// Tokens whose creations wait at once are created by one transaction, each with
+// Creations that wait at the same time are committed by one transaction. Each child has
 // its event, its counters and its part of the parent's budget.
 //
 // proves P4
@@ -53,7 +36,7 @@ func TestBatchCreatesChildren(t *testing.T) {
 		first, child := st.heldCreation(t)
 		calls, children := []*call{first}, []store.Token{child}
 		for range waiting {
-			child := newChild(t, st, 5)
+			child := newChild(t, st, st.token.ID, 5)
 			calls = append(calls, st.waiting(t, func() *call { return st.derive(t.Context(), newUse(), child) }))
 			children = append(children, child)
 		}
@@ -80,9 +63,7 @@ func TestBatchCreatesChildren(t *testing.T) {
 				t.Fatalf("child: %+v, %v", info, err)
 			}
 			for range 5 {
-				if err := spend(t.Context(), st, presented(c)); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, spend(t.Context(), st, presented(c)))
 			}
 			var exhausted *store.ExhaustedError
 			if err := spend(t.Context(), st, presented(c)); !errors.As(err, &exhausted) {
@@ -97,29 +78,27 @@ func TestBatchCreatesChildren(t *testing.T) {
 	})
 }
 
-// A creation that cannot be does not fail its batch: one of a token that exists,
-// one of a token that another member creates, one by a forged token; and what is
-// repeated is created once.
+// A bad creation does not fail its batch. Here one child exists already, one has a
+// foreign owner, and two members create the same child. A repeated creation creates its
+// child once.
 //
 // proves P8
 func TestBatchWithBadChildren(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000) // one is spent
 		root, err := newRoot(t.Context(), st, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		first, _ := st.heldCreation(t)
 		wait := func(u store.Use, child store.Token) *call {
 			return st.waiting(t, func() *call { return st.derive(t.Context(), u, child) })
 		}
-		exists := newChild(t, st, 5)
+		exists := newChild(t, st, st.token.ID, 5)
 		exists.ID = root.ID
-		twin := newChild(t, st, 5)
-		foreign := newChild(t, st, 5)
+		twin := newChild(t, st, st.token.ID, 5)
+		foreign := newChild(t, st, st.token.ID, 5)
 		foreign.Owner[0]++
-		good, again := wait(newUse(), newChild(t, st, 5)), newUse()
-		repeated := newChild(t, st, 5)
+		good, again := wait(newUse(), newChild(t, st, st.token.ID, 5)), newUse()
+		repeated := newChild(t, st, st.token.ID, 5)
 		bad := []struct {
 			*call
 			want error
@@ -153,29 +132,28 @@ func TestBatchWithBadChildren(t *testing.T) {
 	})
 }
 
-// Who gives up while his batch is under way finds out by repeating. What was to be
-// created is what he had asked for, whatever he does with his slices afterwards.
+// A caller that gives up while its batch is under way learns the outcome by repeating.
+// The batch creates what the caller asked for, whatever it does with its slices
+// afterwards.
 //
 // proves P8
 func TestBatchCreatesForWhoHasGone(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000) // one is spent
 		first, _ := st.heldCreation(t)
-		leader := st.waiting(t, func() *call { return st.derive(t.Context(), newUse(), newChild(t, st, 5)) })
+		leader := st.waiting(t, func() *call { return st.derive(t.Context(), newUse(), newChild(t, st, st.token.ID, 5)) })
 		ctx, cancel := context.WithCancel(t.Context())
-		child := newChild(t, st, 5)
+		child := newChild(t, st, st.token.ID, 5)
 		gone := st.waiting(t, func() *call { return st.derive(ctx, newUse(), child) })
 		st.hold.Store(true)
 		st.release <- nil
 		<-st.held
 		cancel()
 		<-gone.done
-		if !errors.Is(gone.err, context.Canceled) {
-			t.Errorf("CreateChild: %v", gone.err)
-		}
+		assert.ErrorIs(t, gone.err, context.Canceled, "CreateChild")
 		kept := child
 		kept.Key, kept.Clauses, kept.Events = slices.Clone(child.Key), slices.Clone(child.Clauses), slices.Clone(child.Events)
-		child.Key[0], child.Clauses[0].AT, child.Events[0].Name = 1, 1, "changed" // what the caller does with it now is his business
+		child.Key[0], child.Clauses[0].AT, child.Events[0].Name = 1, 1, "changed" // the caller may do so now
 		st.release <- nil
 		<-first.done
 		<-leader.done

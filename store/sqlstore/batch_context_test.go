@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/store"
 )
 
-// The context of a batch belongs to nobody: when the leader's ends, the others
-// get what they came for, and so does the leader.
+// A batch does not end with the context of its leader. The others get their answers, and
+// so does the leader.
 func TestBatchSurvivesItsLeader(t *testing.T) {
 	onStage(t, 1000, func(t *testing.T, st *stage, first *call) {
 		leading, cancel := context.WithCancel(t.Context())
@@ -22,16 +24,14 @@ func TestBatchSurvivesItsLeader(t *testing.T) {
 		<-first.done
 		batch := <-st.held
 		cancel()
-		if err := batch.Err(); err != nil {
-			t.Errorf("the batch ended with its leader: %v", err)
-		}
+		assert.NoError(t, batch.Err(), "the batch ended with its leader")
 		st.release <- nil
 		granted(t, leader, follower)
 		st.mustHaveUsed(t, 4)
 	})
 }
 
-// When nobody waits for a batch any more, it ends.
+// A batch ends when nobody waits for it any more.
 func TestBatchEndsWithItsLastMember(t *testing.T) {
 	onStage(t, 1000, func(t *testing.T, st *stage, first *call) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -49,7 +49,7 @@ func TestBatchEndsWithItsLastMember(t *testing.T) {
 			if !errors.Is(c.err, context.Canceled) || store.IsDefinite(c.err) {
 				t.Errorf("Spend: %v", c.err)
 			}
-			// The answer is repeatable: asking again settles it.
+			// Asking again settles the question.
 			if again, err := st.Spend(t.Context(), st.token, c.use); err != nil || again.Clause != 0 {
 				t.Errorf("Spend again: %+v, %v", again, err)
 			}
@@ -58,7 +58,7 @@ func TestBatchEndsWithItsLastMember(t *testing.T) {
 	})
 }
 
-// Whoever gives up while it waits has not spent anything.
+// A caller that gives up while it waits has spent nothing.
 func TestCancelledWhileWaiting(t *testing.T) {
 	onStage(t, 1000, func(t *testing.T, st *stage, first *call) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -66,17 +66,15 @@ func TestCancelledWhileWaiting(t *testing.T) {
 		kept := st.startWaiting(t, t.Context(), newUse())
 		cancel()
 		<-gone.done
-		if !errors.Is(gone.err, context.Canceled) {
-			t.Errorf("Spend: %v", gone.err)
-		}
+		assert.ErrorIs(t, gone.err, context.Canceled, "Spend")
 		st.release <- nil
 		granted(t, first, kept)
 		st.mustHaveUsed(t, 3)
 	})
 }
 
-// A member that gives up while its batch is under way has spent, or has not;
-// repeating the use tells, and charges no second time.
+// A member that gives up while its batch is under way may have spent. Repeating the use
+// tells, and charges nothing again.
 //
 // proves P8
 func TestCancelledUnderWay(t *testing.T) {
@@ -89,9 +87,7 @@ func TestCancelledUnderWay(t *testing.T) {
 		<-st.held
 		cancel()
 		<-gone.done
-		if !errors.Is(gone.err, context.Canceled) {
-			t.Errorf("Spend: %v", gone.err)
-		}
+		assert.ErrorIs(t, gone.err, context.Canceled, "Spend")
 		st.release <- nil
 		<-first.done
 		<-leader.done
@@ -103,8 +99,7 @@ func TestCancelledUnderWay(t *testing.T) {
 	})
 }
 
-// A batch that takes too long ends, and those of its members who have time try
-// again.
+// A batch that takes too long ends. Members that have time left try again.
 func TestBatchTimeout(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.opts.BatchTimeout = time.Second
@@ -119,8 +114,8 @@ func TestBatchTimeout(t *testing.T) {
 	})
 }
 
-// Many callers with contexts that end at any time: nothing is lost, nothing is
-// charged twice, nobody hangs.
+// Many callers have contexts that end at any time. Nothing is lost, nothing is charged
+// twice, and nobody hangs.
 //
 // proves P3, P8
 func TestBatchesUnderCancellation(t *testing.T) {

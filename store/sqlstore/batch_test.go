@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
@@ -47,8 +50,8 @@ func TestBatchIsOneTransaction(t *testing.T) {
 	})
 }
 
-// A batch in which the budget ends: the first ones get it, the others are told
-// the truth.
+// The budget ends within a batch. The first members get it, and the others learn the true
+// counters.
 //
 // proves P3
 func TestBatchSharesWhatIsLeft(t *testing.T) {
@@ -79,16 +82,13 @@ func TestBatchSharesWhatIsLeft(t *testing.T) {
 	})
 }
 
-// One bad use does not fail its batch: here one whose token is forged, one that
-// asks for a clause that is not there, and one whose identity is another
-// token's.
+// A bad use does not fail its batch. Here one token is forged, one clause does not exist,
+// and one id belongs to a use of another token.
 func TestBatchWithBadUses(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
 		other, err := newRoot(t.Context(), st, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		taken := newUse()
 		if _, err := st.Spend(t.Context(), other, taken); err != nil {
 			t.Fatal(err)
@@ -110,21 +110,17 @@ func TestBatchWithBadUses(t *testing.T) {
 		<-forged.done
 		<-bad.done
 		<-stolen.done
-		if !errors.Is(forged.err, store.ErrForged) {
-			t.Errorf("forged: %v", forged.err)
-		}
+		assert.ErrorIs(t, forged.err, store.ErrForged, "forged")
 		if _, is := errors.AsType[*store.ArgumentError](bad.err); !is {
 			t.Errorf("no such clause: %v", bad.err)
 		}
-		if !errors.Is(stolen.err, store.ErrExists) {
-			t.Errorf("identity of another token's use: %v", stolen.err)
-		}
+		assert.ErrorIs(t, stolen.err, store.ErrExists, "identity of another token's use")
 		st.mustHaveUsed(t, 1+int64(len(calls)))
 	})
 }
 
-// A batch that fails as a whole for a reason that nobody foresaw is committed
-// one by one, so that only those fail who cannot be helped.
+// If a batch fails as a whole for an unforeseen reason, its members are committed one by
+// one. Only those that fail by themselves get an error.
 func TestBatchThatFailsIsTakenApart(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
@@ -149,7 +145,7 @@ func TestBatchThatFailsIsTakenApart(t *testing.T) {
 	})
 }
 
-// A use that a failed batch could not grant may be granted alone, and is told so.
+// A use that a failed batch could not grant may be granted alone. Then it gets no error.
 //
 // proves P3
 func TestBatchThatFailsLeavesNoAnswer(t *testing.T) {
@@ -177,7 +173,7 @@ func TestBatchThatFailsLeavesNoAnswer(t *testing.T) {
 	})
 }
 
-// Two calls with one identity that wait together are one use.
+// Two calls with one id that wait together are one use.
 //
 // proves P8
 func TestBatchWithOneUseTwice(t *testing.T) {
@@ -195,7 +191,7 @@ func TestBatchWithOneUseTwice(t *testing.T) {
 	})
 }
 
-// A slow token does not hold up another one.
+// A slow token does not delay another one.
 func TestBatchesOfDifferentTokens(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {
@@ -203,13 +199,9 @@ func TestBatchesOfDifferentTokens(t *testing.T) {
 		}
 		st := newStage(t, s, 1000)
 		other, err := newRoot(t.Context(), st, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		slow := st.startHeld(t)
-		if err := spend(t.Context(), st, other); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, spend(t.Context(), st, other))
 		st.release <- nil
 		granted(t, slow)
 	})

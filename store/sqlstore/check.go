@@ -8,11 +8,8 @@ import (
 	"fmt"
 )
 
-// check finds out whether the store can use the database.
+// check finds out whether the store can use the schema and the settings.
 func (s *Store) check(ctx context.Context, d Dialect) error {
-	if err := checkDialect(ctx, s.db, d); err != nil {
-		return err
-	}
 	if err := s.checkSchema(ctx); err != nil {
 		return err
 	}
@@ -66,9 +63,9 @@ func (s *Store) checkSynchronous(ctx context.Context) error {
 }
 
 // tryDuplicate adds a row twice, in a transaction that it rolls back. The first attempt
-// shows that the database can be written. The second one must fail in a way that the store
-// recognises: every step depends on telling a duplicate from other errors. A database that
-// is full passes, so that housekeeping can make room.
+// shows that the database can be written. The second one must fail in a way that the
+// store recognises: every step depends on telling a duplicate from other errors. A
+// database that is full passes, so that housekeeping can make room.
 func (s *Store) tryDuplicate(ctx context.Context) error {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)

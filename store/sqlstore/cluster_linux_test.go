@@ -8,27 +8,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 )
 
-// cluster is a PostgreSQL server of a test's own, which may be crashed.
+// cluster is a PostgreSQL server of a test's own, which the test may crash.
 type cluster struct {
 	*dbtest.Cluster
 	site
 }
 
-// newCluster makes one with its data in a directory that prepare has made
-// ready.
+// newCluster starts a server. prepare sets up the directory for its data.
 func newCluster(t *testing.T, prepare func(dir string)) *cluster {
 	t.Helper()
 	c := dbtest.NewCluster(t, prepare)
 	return &cluster{Cluster: c, site: postgreSQLAt(t, c.DSN(), nil)}
 }
 
-// A server that crashes again and again while it is used: whoever repeats what
-// failed gets a definite answer, nothing is charged twice or not at all, no
-// refresh token is lost.
+// A server crashes again and again under load. Repeating a failed call gives a definite
+// answer, every use is charged exactly once, and no refresh token is lost.
 //
 // proves P3, P5, P8
 func TestServerCrashesUnderLoad(t *testing.T) {
@@ -36,13 +37,9 @@ func TestServerCrashesUnderLoad(t *testing.T) {
 	st := c.on(t, c.migrate(t))
 	const callers, crashes = 8, 3
 	p, err := newRoot(t.Context(), st, 1_000_000)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	info, err := st.Token(t.Context(), p.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var granted, commits, failures atomic.Int64
 	progress := make(chan struct{})
 	stop := make(chan struct{})
@@ -94,13 +91,9 @@ func TestServerCrashesUnderLoad(t *testing.T) {
 		t.Error("no call failed: the crashes hit nothing")
 	}
 	info, err = st.Token(t.Context(), p.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	events, _, err := st.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 1_000_000})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	if n := granted.Load(); info.Counters[0].ATUsed != n || int64(len(events)) != n {
 		t.Errorf("%d uses were granted, %d are counted, %d are in the history", n, info.Counters[0].ATUsed, len(events))
 	}
@@ -111,7 +104,7 @@ func TestServerCrashesUnderLoad(t *testing.T) {
 	t.Logf("%d uses, %d refreshes, %d calls that failed and were repeated", granted.Load(), commits.Load(), failures.Load())
 }
 
-// settle repeats a call until its answer is definite. It must be a success.
+// settle repeats a call until its answer is definite. The answer must be a success.
 func settle(t *testing.T, failures *atomic.Int64, call func() error) {
 	for {
 		err := call()
@@ -123,14 +116,14 @@ func settle(t *testing.T, failures *atomic.Int64, call func() error) {
 			return
 		}
 		if failures.Add(1) > 100_000 {
-			t.Errorf("it never ends: %v", err)
+			t.Errorf("repeated too often: %v", err)
 			return
 		}
 		<-time.After(10 * time.Millisecond) // the server is starting
 	}
 }
 
-// A server whose disk is full fails what it cannot store, entirely.
+// A server with a full disk refuses what it cannot store, entirely.
 //
 // proves P3
 func TestServerWithFullDisk(t *testing.T) {
@@ -139,9 +132,7 @@ func TestServerWithFullDisk(t *testing.T) {
 			t.Skipf("SKIPPED: no small file system can be mounted here: %v", err)
 		}
 		t.Cleanup(func() {
-			if err := syscall.Unmount(dir, 0); err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, syscall.Unmount(dir, 0))
 		})
 	})
 	c.migrate(t)

@@ -13,9 +13,6 @@ func (s *Store) CreateRoot(ctx context.Context, g store.Grant, t store.Token, ti
 	if err := store.CheckRoot(&g, &t, &tickets); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "create a root", func() error {
 		plan, err := s.planChanges(ctx, &tickets, t.Created)
 		if err == nil {
@@ -69,7 +66,8 @@ const (
 		INSERT INTO {tokens} (token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about,
 			clauses, created, expires)
 		VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)`
-	// insertAncestors records the ancestors of the parent, the parent, and the token itself.
+	// insertAncestors records the ancestors of the parent, the parent, and the token
+	// itself.
 	insertAncestors = `
 		INSERT INTO {ancestors} (token, depth, ancestor)
 		SELECT t.id, 0, t.id FROM {tokens} t WHERE t.id = ?

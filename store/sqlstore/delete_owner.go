@@ -9,9 +9,6 @@ import (
 
 // DeleteOwner implements [store.Records].
 func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "delete everything about a user", func() error {
 		grants, err := column[[]byte](ctx, s, s.db, `SELECT grant_id FROM {grants} WHERE owner_id = ? ORDER BY grant_id`, owner[:])
 		if err != nil || len(grants) == 0 {

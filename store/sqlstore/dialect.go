@@ -7,9 +7,11 @@ type Dialect uint8
 
 // The dialects.
 const (
-	// PostgreSQL is PostgreSQL 13 or later, or a database that speaks its protocol and SQL.
+	// PostgreSQL is PostgreSQL 13 or later, or a database that speaks its protocol and
+	// SQL.
 	PostgreSQL Dialect = 1
-	// MySQL is MySQL 8.0.16 or later, MariaDB 10.5 or later, or a Galera cluster of these.
+	// MySQL is MySQL 8.0.16 or later, MariaDB 10.5 or later, or a Galera cluster of
+	// these.
 	MySQL Dialect = 2
 	// SQLite is SQLite 3.37 or later.
 	SQLite Dialect = 3

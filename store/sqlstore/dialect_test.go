@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What drivers say, without their types: these have what the store goes by.
+// These errors have what the store reads from the errors of drivers, without their types.
 
 type stateError string
 
@@ -116,7 +116,7 @@ func TestStatements(t *testing.T) {
 		},
 	} {
 		s := &Store{engine: c.engine, names: c.names}
-		for range 2 { // the second time it is known
+		for range 2 { // the second time from the cache
 			text, flat := s.expand(c.text, c.args)
 			if text != c.want || !slices.Equal(flat, c.flat) {
 				t.Errorf("%q\n got %q %v\nwant %q %v", c.text, text, flat, c.want, c.flat)

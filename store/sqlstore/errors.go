@@ -7,12 +7,12 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Errors about the database that callers branch on. Steps return them too, wrapped, if the
-// database reports them in the middle of a step.
+// Errors about the database that callers branch on. Steps return them too, wrapped, if
+// the database reports them in the middle of a step.
 var (
 	// ErrMissingMigration means that the schema is older than this package, or missing.
-	// Call [Migrate] with the same options, or check their prefix and schema. The error is
-	// a *[SchemaError].
+	// Call [Migrate] with the same options, or check their prefix and schema. The error
+	// is a *[SchemaError].
 	ErrMissingMigration = errors.New("sqlstore: schema needs a migration")
 	// ErrNewerSchema means that a later version of this package migrated the schema. The
 	// error is a *[SchemaError].
@@ -27,8 +27,8 @@ var (
 	// ErrDriver means that the errors of the driver do not carry the codes of the
 	// database. The package comment says what the store looks for.
 	ErrDriver = errors.New("sqlstore: the driver hides the error codes of the database")
-	// ErrContended means that the database asked to try again until the attempts were used
-	// up. The step did not take effect.
+	// ErrContended means that the database asked to try again until the attempts were
+	// used up. The step did not take effect.
 	ErrContended = errors.New("sqlstore: gave up after many attempts")
 )
 

@@ -48,8 +48,8 @@ func Example_sqlite() {
 	// Output: true
 }
 
-// How does a portal on PostgreSQL keep its tokens in its own database, in a
-// schema of their own? The schema was made and migrated when it was deployed.
+// How does a portal on PostgreSQL keep its tokens in its own database, in a schema of
+// their own? The schema was created and migrated at deployment.
 func Example_postgreSQL() {
 	db, err := sql.Open("pgx", "postgres://portal@db.example.org/portal?sslmode=verify-full")
 	if err != nil {
@@ -67,7 +67,7 @@ func Example_postgreSQL() {
 	serve(st)
 }
 
-// How is a store opened in MariaDB or MySQL?
+// How does a portal open a store in MariaDB or MySQL?
 func Example_mariaDB() {
 	db, err := sql.Open("mysql", "portal:secret@tcp(db.example.org:3306)/portal?interpolateParams=true&tls=true")
 	if err != nil {
@@ -86,7 +86,7 @@ func Example_mariaDB() {
 	serve(st)
 }
 
-// serve is where the portal makes its issuer with the store.
+// serve is where the portal builds its issuer on the store.
 func serve(store.Store) {}
 
 // What would a migration do? An operator wants to read it before it runs.
@@ -101,7 +101,7 @@ func ExampleSQL() {
 	// Output: CREATE TABLE mytoken.mytoken_migrations (
 }
 
-// How is housekeeping done? Every few minutes, until nothing is left to do.
+// How does a portal clean up? Every few minutes, until nothing is left to do.
 func ExampleStore_Sweep() {
 	clean := func(ctx context.Context, st *sqlstore.Store) error {
 		for {

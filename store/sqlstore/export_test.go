@@ -1,10 +1,10 @@
 package sqlstore
 
-// Waiting returns how many uses wait for others to be committed.
-func (s *Store) Waiting() int { return s.uses.length() + s.creations.length() }
-
-func (q *queue) length() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.waiting)
+// OnWait calls f whenever a use begins to wait for others to be committed. f may be nil.
+func (s *Store) OnWait(f func()) {
+	for _, q := range []*queue{s.uses, s.creations} {
+		q.mu.Lock()
+		q.onWait = f
+		q.mu.Unlock()
+	}
 }

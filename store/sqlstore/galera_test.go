@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
@@ -22,10 +24,10 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// galeraVariable asks for tests on a Galera cluster. 1 starts one by
-// testdata/galera.sh and stops it afterwards. Otherwise it holds the DSNs of the
-// nodes of a cluster that belongs to the tests, separated by spaces, as that
-// script prints them. One of the nodes is killed in the end.
+// galeraVariable asks for tests on a Galera cluster. 1 starts a cluster by
+// testdata/galera.sh and stops it afterwards. Any other value is the DSNs of the nodes of
+// a test cluster, separated by spaces, as that script prints them. The test kills one of
+// the nodes in the end.
 const galeraVariable = "MYTOKEN_TEST_GALERA"
 
 // galera returns the DSNs of the nodes.
@@ -51,10 +53,8 @@ func galera(t *testing.T) []string {
 // startGalera starts a cluster for one test.
 func startGalera(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "galera") // where another user finds it
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, err := os.MkdirTemp("", "galera") // another user must find it
+	require.NoError(t, err)
 	script := func(command string) (string, error) {
 		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "testdata/galera.sh", command, dir)
 		var trouble strings.Builder
@@ -81,17 +81,14 @@ func startGalera(t *testing.T) string {
 	return out
 }
 
-// newGalera makes a database in the cluster, and returns it as each node sees
-// it.
+// newGalera creates a database in the cluster and returns it as each node sees it.
 func newGalera(t testing.TB, dsns []string) []site {
 	t.Helper()
 	name := dbtest.Unique()
 	var nodes []site
 	for i, dsn := range dsns {
 		config, err := mysql.ParseDSN(dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if i == 0 {
 			admin := mySQLAt(dsn).connect(t)
 			if _, err := admin.Exec("CREATE DATABASE " + name); err != nil {
@@ -109,7 +106,7 @@ func newGalera(t testing.TB, dsns []string) []site {
 	return nodes
 }
 
-// A cluster of three nodes.
+// The store works on a cluster of three nodes.
 //
 // proves P3, P4, P5, P6, P7, P8
 func TestGalera(t *testing.T) {
@@ -118,7 +115,7 @@ func TestGalera(t *testing.T) {
 	t.Run("a node is killed", func(t *testing.T) { testGaleraNodeIsKilled(t, newGalera(t, dsns)) })
 }
 
-// The whole contract, with handles on different nodes.
+// testGaleraContract runs the whole contract, with handles on different nodes.
 func testGaleraContract(t *testing.T, dsns []string) {
 	storetest.Run(t, storetest.Harness{Rounds: rounds(4), Open: func(t testing.TB, handles int) storetest.Backend {
 		nodes := newGalera(t, dsns)
@@ -131,9 +128,9 @@ func testGaleraContract(t *testing.T, dsns []string) {
 	}})
 }
 
-// Writers on all nodes spend on tokens with limits; one node is killed in the
-// middle, and its writers go on elsewhere, repeating what they have no answer
-// to. Nothing is spent twice, nothing is lost.
+// Writers on all nodes spend on tokens with limits, and one node is killed in the middle.
+// Its writers continue on other nodes and repeat calls that got no answer. Nothing is
+// spent twice, and nothing is lost.
 func testGaleraNodeIsKilled(t *testing.T, nodes []site) {
 	nodes[0].migrate(t)
 	g := &galeraUses{limit: 60}
@@ -142,9 +139,7 @@ func testGaleraNodeIsKilled(t *testing.T, nodes []site) {
 	}
 	for range 8 {
 		p, err := newRoot(t.Context(), g.stores[0], store.Limit(g.limit))
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		g.tokens = append(g.tokens, p)
 	}
 	g.granted = make([]atomic.Int64, len(g.tokens))
@@ -168,13 +163,11 @@ func testGaleraNodeIsKilled(t *testing.T, nodes []site) {
 	if _, err := g.stores[0].Revoke(t.Context(), store.Revocation{Token: g.tokens[0].ID, Recursive: true, Now: 5}); err != nil {
 		t.Fatal(err)
 	}
-	if err := spend(t.Context(), g.stores[1], g.tokens[0]); !errors.Is(err, store.ErrRevoked) {
-		t.Errorf("Spend on another node after the revocation: %v", err)
-	}
+	assert.ErrorIs(t, spend(t.Context(), g.stores[1], g.tokens[0]), store.ErrRevoked, "Spend on another node after the revocation")
 	t.Logf("%d calls failed and were repeated", g.failures.Load())
 }
 
-// galeraUses is what callers do on the nodes of a cluster.
+// galeraUses is what the callers do on the nodes of a cluster.
 type galeraUses struct {
 	stores          []*sqlstore.Store // one on each node
 	tokens          []store.Presented
@@ -185,8 +178,8 @@ type galeraUses struct {
 	reached         func() // called when half of the budgets has been asked for
 }
 
-// call makes uses of all tokens. It begins on a node of its own, and goes to
-// the next one when that does not answer.
+// call uses all tokens. It begins on a node of its own and moves to the next one when
+// that does not answer.
 func (g *galeraUses) call(t *testing.T, caller, uses int) {
 	home := caller % len(g.stores)
 	for i := range uses {
@@ -198,11 +191,11 @@ func (g *galeraUses) call(t *testing.T, caller, uses int) {
 				break
 			}
 			if g.failures.Add(1) > 10_000 {
-				t.Errorf("it never ends: %v", err)
+				t.Errorf("repeated too often: %v", err)
 				return
 			}
 			home = (home + 1) % len(g.stores)
-			<-time.After(10 * time.Millisecond) // the cluster may be taking note
+			<-time.After(10 * time.Millisecond) // the cluster may be noticing the loss
 		}
 		if _, exhausted := errors.AsType[*store.ExhaustedError](err); err != nil && !exhausted {
 			t.Errorf("Spend: %v", err)
@@ -216,40 +209,30 @@ func (g *galeraUses) call(t *testing.T, caller, uses int) {
 	}
 }
 
-// check compares what was granted with what a node has on record.
+// check compares the granted uses with what a node has recorded.
 func (g *galeraUses) check(t *testing.T, st store.Store) {
 	t.Helper()
 	for i, p := range g.tokens {
 		info, err := st.Token(t.Context(), p.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		events, _, err := st.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 2 * g.limit})
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if n := int(g.granted[i].Load()); n != g.limit || info.Counters[0].ATUsed != int64(g.limit) || len(events) != g.limit {
 			t.Errorf("token %d: %d uses granted, %d counted, %d in the history; the limit is %d", i, n, info.Counters[0].ATUsed, len(events), g.limit)
 		}
 	}
 }
 
-// pid is the process of a node on this machine.
+// pid returns the process of a node on this machine.
 func (s site) pid(t *testing.T) int {
 	t.Helper()
 	var file string
 	db := s.connect(t)
-	if err := db.QueryRowContext(t.Context(), "SELECT @@pid_file").Scan(&file); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT @@pid_file").Scan(&file))
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return pid
 }
 
@@ -258,7 +241,5 @@ func kill(t *testing.T, pid int) {
 	if err == nil {
 		err = p.Kill()
 	}
-	if err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, err)
 }

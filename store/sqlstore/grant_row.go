@@ -36,7 +36,8 @@ const (
 )
 
 // readGrant returns [store.ErrNotFound] if there is no such grant. It may take several
-// statements; where that matters, the version tells whether their results belong together.
+// statements; where that matters, the version tells whether their results belong
+// together.
 func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*grant, error) {
 	var g *grant
 	var spares, doubts int

@@ -13,9 +13,6 @@ func (s *Store) BeginRefresh(ctx context.Context, id store.GrantID, l store.Leas
 	if err := store.CheckBeginRefresh(l, ttl); err != nil {
 		return store.Refresh{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return store.Refresh{}, err
-	}
 	var out store.Refresh
 	err := s.step(ctx, "begin a refresh", func() error {
 		g, err := s.readGrant(ctx, s.db, id)
@@ -36,9 +33,6 @@ func (s *Store) BeginRefresh(ctx context.Context, id store.GrantID, l store.Leas
 // CommitRefresh implements [store.Grants].
 func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 	if err := c.Check(); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
 		return err
 	}
 	this := rules.NewCommit(c.Lease, c.Token)
@@ -69,9 +63,6 @@ func (s *Store) EndRefresh(ctx context.Context, id store.GrantID, l store.LeaseI
 	if err := store.CheckEndRefresh(l, generation, outcome); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "end a refresh", func() error {
 		g, err := s.readGrant(ctx, s.db, id)
 		if err != nil || !g.End(l, generation, outcome) {
@@ -84,9 +75,6 @@ func (s *Store) EndRefresh(ctx context.Context, id store.GrantID, l store.LeaseI
 // ReplaceGrant implements [store.Grants].
 func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 	if err := r.Check(); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
 		return err
 	}
 	this := rules.NewCommit(r.Lease, r.Token)

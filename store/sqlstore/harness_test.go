@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
@@ -33,11 +33,11 @@ type site struct {
 	address string
 	// connector opens connections.
 	connector driver.Connector
-	// conns is how many of them a pool has.
+	// conns is how many connections a pool has.
 	conns int
 }
 
-// connect opens a pool of its own.
+// connect opens a new pool.
 func (s site) connect(t testing.TB) *sql.DB { return s.connectBy(t, s.connector) }
 
 func (s site) connectBy(t testing.TB, c driver.Connector) *sql.DB {
@@ -48,7 +48,7 @@ func (s site) connectBy(t testing.TB, c driver.Connector) *sql.DB {
 	return db
 }
 
-// engines are the databases that every test is run on.
+// engines are the databases that every test runs on.
 var engines = []struct {
 	name string
 	new  func(t testing.TB) site
@@ -58,7 +58,7 @@ var engines = []struct {
 	{"MariaDB", newMySQL},
 }
 
-// onEach runs a test on every engine, on all of them at once.
+// onEach runs a test on every engine, all at the same time.
 func onEach(t *testing.T, test func(t *testing.T, s site)) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func onEach(t *testing.T, test func(t *testing.T, s site)) {
 	}
 }
 
-// byName makes a connector of a driver that has none.
+// byName is a connector of a driver that has none.
 type byName struct {
 	driver driver.Driver
 	name   string
@@ -83,7 +83,7 @@ func newSQLiteAt(file string) site {
 	return site{name: "SQLite", dialect: sqlstore.SQLite, address: file, connector: byName{&sqlite.Driver{}, dbtest.SQLite(file)}, conns: 4}
 }
 
-// newPostgreSQL makes a schema in the database that is given.
+// newPostgreSQL creates a schema in the test database.
 func newPostgreSQL(t testing.TB) site { return newPostgreSQLWith(t, nil) }
 
 // newPostgreSQLWith sets parameters for each session of the store.
@@ -106,19 +106,15 @@ func newPostgreSQLWith(t testing.TB, parameters map[string]string) site {
 // postgreSQLAt connects to a server.
 func postgreSQLAt(t testing.TB, dsn string, parameters map[string]string) site {
 	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	maps.Copy(config.RuntimeParams, parameters)
 	return site{name: "PostgreSQL", dialect: sqlstore.PostgreSQL, address: dsn, connector: stdlib.GetConnector(*config), conns: 5}
 }
 
-// newMySQL makes a database on the server that is given.
+// newMySQL creates a database on the test server.
 func newMySQL(t testing.TB) site {
 	config, err := mysql.ParseDSN(dbtest.MySQL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	server := site{connector: byName{mysql.MySQLDriver{}, config.FormatDSN()}, conns: 1}
 	name := dbtest.Unique()
 	admin := server.connect(t)
@@ -140,7 +136,7 @@ func mySQLAt(dsn string) site {
 	return site{name: "MariaDB", dialect: sqlstore.MySQL, address: dsn, connector: byName{mysql.MySQLDriver{}, dsn}, conns: 5}
 }
 
-// siteAt is what the address of another site leads to.
+// siteAt returns the site at the address of another one.
 func siteAt(t testing.TB, d sqlstore.Dialect, address string) site {
 	switch d {
 	case sqlstore.PostgreSQL:
@@ -151,17 +147,15 @@ func siteAt(t testing.TB, d sqlstore.Dialect, address string) site {
 	return newSQLiteAt(address)
 }
 
-// migrate makes the schema.
+// migrate creates the schema.
 func (s site) migrate(t testing.TB) *sql.DB {
 	t.Helper()
 	db := s.connect(t)
-	if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
 	return db
 }
 
-// open opens the store over a pool of its own.
+// open opens the store on a new pool.
 func (s site) open(t testing.TB) *sqlstore.Store {
 	t.Helper()
 	return s.on(t, s.connect(t))
@@ -170,16 +164,14 @@ func (s site) open(t testing.TB) *sqlstore.Store {
 func (s site) on(t testing.TB, db *sql.DB) *sqlstore.Store {
 	t.Helper()
 	st, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return st
 }
 
 // longVariable asks for tests at their full size.
 const longVariable = "CI_LONG"
 
-// rounds is how often to repeat what is repeated n times otherwise.
+// rounds returns how often to repeat what otherwise repeats n times.
 func rounds(n int) int {
 	if os.Getenv(longVariable) != "" {
 		return 10 * n
@@ -200,7 +192,7 @@ func harness(n int, create func(t testing.TB) site) storetest.Harness {
 	}}
 }
 
-// tables are all of them.
+// tables are all tables of a store.
 var tables = []string{
 	"grants", "spares", "doubts", "commits", "tokens", "ancestors", "tombstones", "counters", "chains", "generations", "history", "tickets",
 }
@@ -213,7 +205,7 @@ func (s site) table(name string) string {
 	return name
 }
 
-// rows returns all that is in the tables.
+// rows returns everything in the tables.
 func (s site) rows(ctx context.Context, db *sql.DB) ([]byte, error) {
 	var out bytes.Buffer
 	for _, table := range tables {
@@ -252,6 +244,3 @@ func dumpTable(ctx context.Context, db *sql.DB, table string, out *bytes.Buffer)
 }
 
 var _ store.Store = (*sqlstore.Store)(nil)
-
-// fresh fills an id at random.
-func fresh(id []byte) { _, _ = rand.Read(id) }

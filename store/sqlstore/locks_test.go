@@ -1,19 +1,21 @@
 package sqlstore_test
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// A refund takes the rows that it changes in the order in which a use does: the
-// counters by their ids, then the history. So the two never wait for each
-// other, which a database would have to notice and to resolve.
+// A refund takes rows in the same order as a use: the counters by their ids, then the
+// history. So the two never wait for each other in a circle, which the database would
+// have to detect.
 func TestRefundTakesRowsInOrder(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {
@@ -21,7 +23,7 @@ func TestRefundTakesRowsInOrder(t *testing.T) {
 		}
 		db := s.migrate(t)
 		st := s.on(t, db)
-		_, child := s.lineage(t, st)
+		_, child := lineage(t, st)
 		use := newUse()
 		if _, err := st.Spend(t.Context(), child, use); err != nil {
 			t.Fatal(err)
@@ -33,57 +35,25 @@ func TestRefundTakesRowsInOrder(t *testing.T) {
 		s.storeLast(t, db, counters[0])
 
 		holder, err := db.BeginTx(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		defer func() { _ = holder.Rollback() }()
 		lock := func(table, where string) error {
 			var one int
 			return holder.QueryRowContext(t.Context(), fmt.Sprintf("SELECT 1 FROM %s WHERE %s FOR UPDATE NOWAIT", s.table(table), where)).Scan(&one)
 		}
-		if err := lock("counters", fmt.Sprintf("id = %d", counters[0])); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, lock("counters", fmt.Sprintf("id = %d", counters[0])))
 		done := make(chan error, 1)
 		go func() { done <- st.Refund(t.Context(), use.ID, 1) }()
 		s.awaitLockWait(t, db)
-		if err := lock("counters", fmt.Sprintf("id = %d", counters[1])); err != nil {
-			t.Errorf("the refund waits for the first counter and holds the second: %v", err)
-		}
-		if err := lock("history", "use_id = "+s.literal(use.ID[:])); err != nil {
-			t.Errorf("the refund waits for a counter and holds the use: %v", err)
-		}
-		if err := holder.Rollback(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			t.Errorf("Refund: %v", err)
-		}
+		assert.NoError(t, lock("counters", fmt.Sprintf("id = %d", counters[1])), "the refund waits for the first counter and holds the second")
+		assert.NoError(t, lock("history", "use_id = "+s.literal(use.ID[:])), "the refund waits for a counter and holds the use")
+		require.NoError(t, holder.Rollback())
+		assert.NoError(t, <-done, "Refund")
 	})
 }
 
-// lineage stores a root and a child whose uses count against it.
-func (s site) lineage(t *testing.T, st store.Store) (root, child store.Presented) {
-	t.Helper()
-	root, err := newRoot(t.Context(), st, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := st.Token(t.Context(), root.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := store.Token{Grant: info.Grant, Owner: info.Owner, Key: store.Sealed("key"), Created: 1, Clauses: []store.Clause{{AT: 100, Other: store.Unlimited}}}
-	fresh(c.ID[:])
-	fresh(c.Sum[:])
-	if _, err := st.CreateChild(t.Context(), root, store.Use{ID: newUse().ID, Kind: store.UseUncounted, Now: 1}, c); err != nil {
-		t.Fatal(err)
-	}
-	return root, store.Presented{ID: c.ID, Seq: 1, Sum: c.Sum}
-}
-
-// storeLast moves a counter behind the others, where a statement that reads the
-// whole table comes across it last.
+// storeLast moves a counter behind the others, where a statement that reads the whole
+// table finds it last.
 func (s site) storeLast(t *testing.T, db *sql.DB, counter int64) {
 	t.Helper()
 	for _, change := range []string{"+ 1000", "- 1000"} { // of an indexed column
@@ -94,28 +64,24 @@ func (s site) storeLast(t *testing.T, db *sql.DB, counter int64) {
 	}
 }
 
-// charged is the counters that a use has spent, in the order of their ids.
+// charged returns the counters that a use has spent, in the order of their ids.
 func (s site) charged(t *testing.T, db *sql.DB, use store.UseID) (ids []int64) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), fmt.Sprintf(
 		"SELECT h.counter FROM %s u JOIN %s h ON h.token = u.token AND h.kind = u.kind AND h.clause = u.clause WHERE u.use_id = %s ORDER BY h.counter",
 		s.table("history"), s.table("chains"), s.literal(use[:])))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var id int64
-		if err := rows.Scan(&id); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, rows.Scan(&id))
 		ids = append(ids, id)
 	}
 	return ids
 }
 
-// renewed is how long InnoDB wants its view of transactions not to be read
-// before it makes a new one, and some more.
+// renewed is a little longer than the interval at which InnoDB renews its view of
+// transactions.
 const renewed = 120 * time.Millisecond
 
 // awaitLockWait returns when a session that works on the site waits for a row.
@@ -127,16 +93,6 @@ func (s site) awaitLockWait(t *testing.T, db *sql.DB) {
 	}
 	observer := s.connect(t)
 	for waiting := 0; waiting == 0; <-time.After(renewed) {
-		if err := observer.QueryRowContext(t.Context(), text, "%"+s.table("counters")+"%").Scan(&waiting); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// run executes a statement.
-func (s site) run(t testing.TB, db *sql.DB, text string) {
-	t.Helper()
-	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), text); err != nil {
-		t.Fatalf("%v\n%s", err, text)
+		require.NoError(t, observer.QueryRowContext(t.Context(), text, "%"+s.table("counters")+"%").Scan(&waiting))
 	}
 }

@@ -6,14 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// mass fills the tables with n tokens, without going through the store: token
-// 2k is a child of token 2k-1, every grant has one such pair, and every owner
-// 100 tokens. Token n knows its number: its ids are that number. One token in
-// five is revoked, one in ten has expired, one in ten was rotated.
+// mass fills the tables with n tokens without using the store. Token 2k is a child of
+// token 2k-1, every grant has one such pair, and every owner has 100 tokens. The ids of
+// token n are that number. One token in five is revoked, one in ten has expired, and one
+// in ten was rotated.
 func (s site) mass(t testing.TB, db *sql.DB, n int) {
 	t.Helper()
 	series, hex := "", ""
@@ -92,7 +94,7 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 	}
 }
 
-// numbered is the id with a number, as mass makes it.
+// numbered returns the id with a number, as mass writes it.
 func numbered[T store.TokenID | store.GrantID | store.OwnerID | store.Sum | store.UseID | store.TicketID](n int) T {
 	var id T
 	b := []byte(fmt.Sprintf("%0*x", 2*len(id), n))
@@ -103,13 +105,13 @@ func numbered[T store.TokenID | store.GrantID | store.OwnerID | store.Sum | stor
 	return T(out)
 }
 
-// massive is a token of mass.
+// massive returns a token of mass.
 func massive(n int) store.Presented {
 	return store.Presented{ID: numbered[store.TokenID](n), Seq: 1, Sum: numbered[store.Sum](n)}
 }
 
-// live are n tokens of mass that nothing is in the way of: roots that are not
-// revoked. There are four among ten tokens.
+// live returns n tokens of mass that are usable: roots that are not revoked. There are
+// four among ten tokens.
 func live(n int) (tokens []store.Presented) {
 	for i := 1; len(tokens) < n; i += 2 {
 		if i%5 != 0 {
@@ -119,25 +121,19 @@ func live(n int) (tokens []store.Presented) {
 	return tokens
 }
 
-// offspring adds n children below a root, and returns the id of the last one.
+// offspring adds n children below a root and returns the id of the last one.
 func (s site) offspring(t testing.TB, db *sql.DB, root store.TokenID, n int) store.TokenID {
 	t.Helper()
 	var key int64
 	var grant, owner []byte
 	row := db.QueryRowContext(t.Context(), "SELECT id, grant_id, owner_id FROM "+s.table("tokens")+" WHERE token_id = "+s.placeholder(1), root[:])
-	if err := row.Scan(&key, &grant, &owner); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, row.Scan(&key, &grant, &owner))
 	tx, err := db.BeginTx(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	base := 0
 	for _, table := range []string{"tokens", "counters"} { // far from what the database counts itself
 		highest := 0
-		if err := db.QueryRowContext(t.Context(), "SELECT MAX(id) FROM "+s.table(table)).Scan(&highest); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT MAX(id) FROM "+s.table(table)).Scan(&highest))
 		base = max(base, highest+1_000_000)
 	}
 	last := root
@@ -166,30 +162,6 @@ func (s site) offspring(t testing.TB, db *sql.DB, root store.TokenID, n int) sto
 			}
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, tx.Commit())
 	return last
-}
-
-func (s site) count(t testing.TB, db *sql.DB, table string) (n int) {
-	t.Helper()
-	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+s.table(table)).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func (s site) literal(b []byte) string {
-	if s.dialect == sqlstore.PostgreSQL {
-		return fmt.Sprintf(`'\x%x'`, b)
-	}
-	return fmt.Sprintf("x'%x'", b)
-}
-
-func (s site) placeholder(n int) string {
-	if s.dialect == sqlstore.PostgreSQL {
-		return fmt.Sprintf("$%d", n)
-	}
-	return "?"
 }

@@ -63,14 +63,10 @@ func migrations(d Dialect, n names) ([]migration, error) {
 // *[DialectError] if the database is of another kind, and [ErrNewerSchema] if the schema
 // is of a later version than this package.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
-		return err
-	}
-	s := &Store{db: db, engine: e, names: n}
 	if err := s.checkNotNewer(ctx); err != nil {
 		return err
 	}
@@ -79,7 +75,7 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) err
 	for attempt := 1; ; attempt++ {
 		err := s.begin(ctx)
 		if err == nil {
-			err = migrate(ctx, db, dialect, n)
+			err = migrate(ctx, db, dialect, s.names)
 		}
 		if err == nil {
 			return nil
@@ -150,27 +146,23 @@ func (d Dialect) goose() database.Dialect {
 const versions = "migrations"
 
 // Pending returns the names of the migrations that [Migrate] would apply, in their order.
-// It changes nothing. It returns a *[DialectError] if the database is of another kind, and
-// [ErrNewerSchema] if the schema is of a later version than this package.
+// It changes nothing. It returns a *[DialectError] if the database is of another kind,
+// and [ErrNewerSchema] if the schema is of a later version than this package.
 func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
-	e, n, _, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDialect(ctx, db, dialect); err != nil {
+	if err := s.checkNotNewer(ctx); err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, engine: e, names: n}
 	have, err := s.schemaVersion(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := migrations(dialect, n)
+	all, err := migrations(dialect, s.names)
 	if err != nil {
 		return nil, err
-	}
-	if have > schemaVersion {
-		return nil, &SchemaError{Have: have, Want: schemaVersion}
 	}
 	var pending []string
 	for _, m := range all {
@@ -220,8 +212,8 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 // migration.
 const schemaVersion = 1
 
-// SQL returns everything that [Migrate] does to an empty database, as text: to read it, or
-// to let somebody else run it.
+// SQL returns everything that [Migrate] does to an empty database, as text: to read it,
+// or to let somebody else run it.
 func SQL(dialect Dialect, opts Options) (string, error) {
 	_, n, _, err := opts.resolve(dialect)
 	if err != nil {

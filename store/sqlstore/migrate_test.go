@@ -9,12 +9,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// Opening never migrates: it says what is missing, and leaves the database as
-// it was.
+// New never migrates. It says what is missing and leaves the database as it was.
 func TestMissingMigration(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.connect(t)
@@ -29,15 +31,11 @@ func TestMissingMigration(t *testing.T) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
-		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
 		if pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts); err != nil || len(pending) > 0 {
 			t.Errorf("Pending: %q, %v", pending, err)
 		}
-		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
-			t.Errorf("Migrate again: %v", err)
-		}
+		assert.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts), "Migrate again")
 		s.on(t, db)
 	})
 }
@@ -71,23 +69,19 @@ func TestMigrateAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		for _, err := range errs {
-			if err != nil {
-				t.Errorf("Migrate: %v", err)
-			}
+			assert.NoError(t, err, "Migrate")
 		}
 		st := s.open(t)
 		p, err := newRoot(t.Context(), st, 1)
 		if err == nil {
 			err = spend(t.Context(), st, p)
 		}
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 	})
 }
 
-// A migration that fails in the middle, on an engine that cannot roll it back,
-// is completed by the next one.
+// If a migration fails in the middle, on an engine that cannot roll it back, the next
+// Migrate completes it.
 func TestMigrateAfterFailure(t *testing.T) {
 	broken := errors.New("no more tables today")
 	for name, table := range map[string]string{"at the first table": "migrations", "in the middle": "history"} {
@@ -110,23 +104,19 @@ func TestMigrateAfterFailure(t *testing.T) {
 					t.Fatalf("New: %v", err)
 				}
 				sp.hook(nil, nil)
-				if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
 				s.on(t, db)
 			})
 		})
 	}
 }
 
-// What is printed makes the same schema as what is run.
+// The printed SQL creates the same schema as Migrate.
 func TestPrintedSQL(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.opts.Prefix = "printed_"
 		text, err := sqlstore.SQL(s.dialect, s.opts)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		db := s.connect(t)
 		for _, statement := range strings.Split(text, ";\n") {
 			if strings.TrimSpace(statement) == "" {
@@ -141,12 +131,8 @@ func TestPrintedSQL(t *testing.T) {
 		if err == nil {
 			err = spend(t.Context(), st, p)
 		}
-		if err != nil {
-			t.Error(err)
-		}
-		if err := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts); err != nil {
-			t.Errorf("Migrate after that: %v", err)
-		}
+		assert.NoError(t, err)
+		assert.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts), "Migrate after that")
 	})
 }
 
@@ -159,9 +145,7 @@ func TestPrefixes(t *testing.T) {
 			stores[i] = s.on(t, s.migrate(t))
 		}
 		p, err := newRoot(t.Context(), stores[0], 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if _, err := stores[1].Token(t.Context(), p.ID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Token in the other store: %v", err)
 		}
@@ -202,8 +186,6 @@ func TestOptions(t *testing.T) {
 
 func countTables(t *testing.T, db *sql.DB) (n int) {
 	t.Helper()
-	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sqlite_master").Scan(&n); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sqlite_master").Scan(&n))
 	return n
 }

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// Every statement finds its rows through an index, whatever the tables hold.
-// The statements are those that the steps send to the database.
+// Every statement finds its rows through an index, whatever the tables hold. The test
+// takes the statements that the steps send to the database.
 func TestPlans(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		size := 100_000
@@ -31,9 +33,7 @@ func TestPlans(t *testing.T) {
 		for _, step := range everyStep() {
 			t.Run(step.name, func(t *testing.T) {
 				sp.taken()
-				if err := step.do(t.Context(), st); err != nil {
-					t.Fatal(err)
-				}
+				require.NoError(t, step.do(t.Context(), st))
 				seen := make(map[string]bool)
 				for _, said := range sp.taken() {
 					if !explainable(said) || seen[said.text] {
@@ -53,7 +53,7 @@ func TestPlans(t *testing.T) {
 	})
 }
 
-// testPlansAreUnderstood sees to it that a full scan would be found.
+// testPlansAreUnderstood makes sure that the test would find a full scan.
 func (s site) testPlansAreUnderstood(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for _, text := range []string{
@@ -95,9 +95,7 @@ func (s site) explain(t *testing.T, db *sql.DB, said statement) []string {
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var plan []string
 	for rows.Next() {
 		values := make([]sql.NullString, len(columns))
@@ -105,18 +103,14 @@ func (s site) explain(t *testing.T, db *sql.DB, said statement) []string {
 		for i := range values {
 			into[i] = &values[i]
 		}
-		if err := rows.Scan(into...); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, rows.Scan(into...))
 		var line []string
 		for i, c := range columns {
 			line = append(line, c+"="+values[i].String)
 		}
 		plan = append(plan, strings.Join(line, " | "))
 	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, rows.Err())
 	return plan
 }
 
@@ -134,7 +128,7 @@ func (s site) fullScans(plan []string) []string {
 	case sqlstore.MySQL:
 		return slices.DeleteFunc(slices.Clone(plan), func(line string) bool { return !mysqlScan.MatchString(line) })
 	}
-	// A part of the query whose result is kept in between is not a table.
+	// The result of a part of the query, kept for the rest of it, is not a table.
 	derived := []string{"CONSTANT"}
 	for _, line := range plan {
 		if m := sqliteDerived.FindStringSubmatch(line); m != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// No step needs a second connection, not even to prepare a statement. Otherwise steps on a
-// small pool could wait for each other for ever.
+// No step needs a second connection, not even to prepare a statement. Otherwise steps on
+// a small pool could wait for each other for ever.
 func TestStepsNeedOneConnection(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)

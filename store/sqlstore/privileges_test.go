@@ -13,15 +13,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// privileges are what the package's documentation tells operators to grant, as
-// it is written there: to "migrator", who migrates, and to "portal", who uses
-// the store, in a schema or a database "mytoken".
+// privileges are the grants in the package documentation, as it writes them: for
+// "migrator", who migrates, and "portal", who uses the store, in a schema or a database
+// "mytoken".
 var privileges = map[sqlstore.Dialect][]string{
 	sqlstore.PostgreSQL: {
 		"GRANT USAGE, CREATE ON SCHEMA mytoken TO migrator",
@@ -34,13 +36,10 @@ var privileges = map[sqlstore.Dialect][]string{
 	},
 }
 
-// What the documentation tells to grant is enough, and nothing of it can be
-// left out.
+// The documented privileges are enough, and each of them is needed.
 func TestPrivileges(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {
 			t.Skip("SQLite has no privileges")
@@ -65,7 +64,7 @@ func TestPrivileges(t *testing.T) {
 	})
 }
 
-// accounts are those of one site.
+// accounts are the accounts of one site.
 type accounts struct {
 	site
 	admin *sql.DB
@@ -85,15 +84,13 @@ func (a *accounts) create(t *testing.T, who string) {
 	t.Cleanup(func() { a.run(t, a.admin, drop) })
 }
 
-// execute runs a statement of the documentation, or the reverse of a GRANT.
+// execute runs a GRANT of the documentation, or its reverse.
 func (a *accounts) execute(t *testing.T, statement string) {
 	t.Helper()
 	place := a.opts.Schema
 	if a.dialect == sqlstore.MySQL {
 		config, err := mysql.ParseDSN(a.address)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		place = config.DBName
 	}
 	statement = strings.ReplaceAll(statement, "mytoken", place)
@@ -106,29 +103,25 @@ func (a *accounts) execute(t *testing.T, statement string) {
 	a.run(t, a.admin, statement)
 }
 
-// as is the site as an account sees it.
+// as returns the site as an account sees it.
 func (a *accounts) as(t *testing.T, who string) site {
 	t.Helper()
 	s := a.site
 	if s.dialect == sqlstore.PostgreSQL {
 		config, err := pgx.ParseConfig(s.address)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		config.User = a.names[who]
 		s.connector = stdlib.GetConnector(*config)
 		return s
 	}
 	config, err := mysql.ParseDSN(s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	config.User, config.Passwd = a.names[who], "secret"
 	s.connector = byName{mysql.MySQLDriver{}, config.FormatDSN()}
 	return s
 }
 
-// without returns a GRANT for one privilege less each time, as what to revoke.
+// without returns the statements that revoke each privilege of a GRANT by itself.
 func without(grant string) (revokes []string) {
 	list, rest, _ := strings.Cut(strings.TrimPrefix(grant, "GRANT "), " ON ")
 	where, who, _ := strings.Cut(rest, " TO ")
@@ -138,15 +131,15 @@ func without(grant string) (revokes []string) {
 	return revokes
 }
 
-// testMigrator migrates with one privilege missing, which fails, and then with
-// all of them.
+// testMigrator migrates with each privilege missing, which fails, and then with all of
+// them.
 func (a *accounts) testMigrator(t *testing.T, grants []string) {
 	t.Helper()
 	for _, grant := range grants {
 		for _, revoke := range without(grant) {
 			a.execute(t, grant)
 			a.execute(t, revoke)
-			// It tries again for some seconds unless it is told to stop.
+			// Migrate tries again for some seconds unless its context ends.
 			ctx, cancel := context.WithCancel(t.Context())
 			sp := &spy{Connector: a.as(t, "migrator").connector, failed: func(err error) error {
 				if denied(err) {
@@ -162,16 +155,14 @@ func (a *accounts) testMigrator(t *testing.T, grants []string) {
 		}
 		a.execute(t, grant)
 	}
-	if err := sqlstore.Migrate(t.Context(), a.as(t, "migrator").connect(t), a.dialect, a.opts); err != nil {
-		t.Fatalf("Migrate: %v", err)
-	}
+	require.NoError(t, sqlstore.Migrate(t.Context(), a.as(t, "migrator").connect(t), a.dialect, a.opts), "Migrate")
 }
 
-// testPortal uses the store with one privilege missing, which fails, and then
-// with all of them.
+// testPortal uses the store with each privilege missing, which fails, and then with all
+// of them.
 func (a *accounts) testPortal(t *testing.T, grants []string) {
 	t.Helper()
-	// A session may keep the privileges that it began with.
+	// A session may keep the privileges that it had at the beginning.
 	portal := func() *sql.DB { return a.as(t, "portal").connect(t) }
 	for _, grant := range grants {
 		a.execute(t, grant)
@@ -185,9 +176,7 @@ func (a *accounts) testPortal(t *testing.T, grants []string) {
 			a.execute(t, grant)
 		}
 	}
-	if err := useWholly(t.Context(), portal(), a.site); err != nil {
-		t.Errorf("with all that is granted: %v", err)
-	}
+	assert.NoError(t, useWholly(t.Context(), portal(), a.site), "with all that is granted")
 	ring, _ := newRing(t)
 	l := newLife(t, a.on(t, portal()), ring)
 	l.whole(t.Context())
@@ -198,7 +187,7 @@ func (a *accounts) testPortal(t *testing.T, grants []string) {
 	}
 }
 
-// denied tells whether a database refused something for want of a privilege.
+// denied reports whether a database refused something because a privilege is missing.
 func denied(err error) bool {
 	if e, is := errors.AsType[*pgconn.PgError](err); is {
 		return e.Code == "42501" // insufficient_privilege
@@ -208,7 +197,7 @@ func denied(err error) bool {
 	return is && (e.Number == 1044 || e.Number == 1142)
 }
 
-// useWholly opens the store and uses it up to housekeeping.
+// useWholly opens the store and uses it, housekeeping included.
 func useWholly(ctx context.Context, db *sql.DB, s site) error {
 	st, err := sqlstore.New(ctx, db, s.dialect, s.opts)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
@@ -27,9 +29,8 @@ type order struct {
 
 const orderVariable = "SQLSTORE_TEST_ORDER"
 
-// Four processes of sixteen callers spend on a hundred tokens. What they are
-// granted is what the limits allow, token for token: nothing more, and nothing
-// less.
+// Four processes of sixteen callers spend on a hundred tokens. Each token grants exactly
+// as many uses as its limit allows.
 //
 // proves P3
 func TestProcesses(t *testing.T) {
@@ -46,9 +47,7 @@ func TestProcesses(t *testing.T) {
 		o := order{Dialect: s.dialect, Address: s.address, Options: s.opts, Callers: callers, Attempts: attempts}
 		for range tokens {
 			p, err := newRoot(t.Context(), st, store.Limit(limit))
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			o.Tokens = append(o.Tokens, p)
 		}
 		granted := make([]int, tokens)
@@ -71,13 +70,9 @@ func TestProcesses(t *testing.T) {
 		wg.Wait()
 		for i, p := range o.Tokens {
 			info, err := st.Token(t.Context(), p.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			events, _, err := st.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 2 * limit})
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if granted[i] != limit || info.Counters[0].ATUsed != int64(limit) || len(events) != limit {
 				t.Errorf("token %d: %d uses granted, %d counted, %d in the history; the limit is %d", i, granted[i], info.Counters[0].ATUsed, len(events), limit)
 			}
@@ -85,8 +80,8 @@ func TestProcesses(t *testing.T) {
 	})
 }
 
-// run lets a process of its own carry out the order, and returns how many uses
-// of each token it was granted.
+// run starts a process that carries out the order. It returns how many uses of each token
+// the process was granted.
 func (o *order) run(ctx context.Context) (granted []int, err error) {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -102,30 +97,24 @@ func (o *order) run(ctx context.Context) (granted []int, err error) {
 	return granted, json.Unmarshal(line, &granted)
 }
 
-// TestProcess is what such a process does.
+// TestProcess is what such a process runs.
 func TestProcess(t *testing.T) {
 	text := os.Getenv(orderVariable)
 	if text == "" {
 		t.SkipNow()
 	}
 	var o order
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, json.Unmarshal([]byte(text), &o))
 	s := siteAt(t, o.Dialect, o.Address)
 	s.opts = o.Options
 	granted, err := o.carryOut(t.Context(), s.open(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	out, err := json.Marshal(granted)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	fmt.Printf("%s\n", out)
 }
 
-// carryOut spends. In the end each token is used up.
+// carryOut spends until each token is used up.
 func (o *order) carryOut(ctx context.Context, st store.Store) ([]int, error) {
 	granted := make([]int, len(o.Tokens))
 	errs := make([]error, o.Callers)

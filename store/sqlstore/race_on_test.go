@@ -2,6 +2,6 @@
 
 package sqlstore_test
 
-// underRace says that the race detector is on. SQLite, which is Go here, takes
-// forty times as long then.
+// underRace says that the race detector is on. SQLite, which is Go code here, then takes
+// forty times as long.
 const underRace = true

@@ -17,9 +17,6 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 	if err := r.Check(); err != nil {
 		return store.Revoked{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return store.Revoked{}, err
-	}
 	var out store.Revoked
 	err := s.step(ctx, "revoke", func() (err error) {
 		t, err := s.readRevocable(ctx, &r)
@@ -91,8 +88,8 @@ func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (
 const dropTicketsOf = `DELETE FROM {tickets} WHERE token_id = ?`
 
 // putTombstone revokes the token. It writes the grant, so that revocations in one grant
-// follow each other and the last one sees them all. It writes a counter, so that the token
-// is there and stays.
+// follow each other and the last one sees them all. It writes a counter, so that the
+// token is there and stays.
 func (s *Store) putTombstone(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
 	if err := s.must(ctx, tx, 1, touchGrant, t.grant[:]); err != nil {
 		return err

@@ -13,9 +13,6 @@ func (s *Store) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, er
 	if err := r.Check(); err != nil {
 		return store.Rotated{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return store.Rotated{}, err
-	}
 	var out store.Rotated
 	err := s.step(ctx, "rotate", func() error {
 		t, err := s.readAlone(ctx, r.From.ID)

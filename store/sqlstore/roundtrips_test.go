@@ -6,12 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// What a step costs in round trips, beginning and end of its transaction
-// included. More than these would be a step back.
+// A step takes at most this many round trips, including the beginning and the end of its
+// transaction.
 func TestRoundTrips(t *testing.T) {
 	const now = store.Micros(1e12)
 	onEach(t, func(t *testing.T, s site) {
@@ -19,13 +21,9 @@ func TestRoundTrips(t *testing.T) {
 		sp := &spy{Connector: s.connector}
 		st := s.on(t, s.connectBy(t, sp))
 		root, err := newRoot(t.Context(), st, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		info, err := st.Token(t.Context(), root.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		lease := store.LeaseID{1}
 		use := newUse()
 		for _, c := range []struct {
@@ -103,8 +101,8 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// A token with 10,000 descendants (fewer of SQLite under the race detector) is revoked by as many statements as one
-// without, and by one row.
+// Revoking a token with 10,000 descendants takes as many statements as revoking one
+// without, and writes one row. (SQLite gets fewer descendants under the race detector.)
 //
 // proves P6
 func TestRevokeCostsTheSameForAnySubtree(t *testing.T) {
@@ -115,9 +113,7 @@ func TestRevokeCostsTheSameForAnySubtree(t *testing.T) {
 		revoke := func(descendants int) (statements int) {
 			t.Helper()
 			root, err := newRoot(t.Context(), st, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			last := s.offspring(t, db, root.ID, descendants)
 			tombstones := s.count(t, db, "tombstones")
 			sp.taken()

@@ -8,12 +8,14 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// BenchmarkSize reports how many bytes a login with its token takes, and a use
-// with its event, indexes included. The package's documentation tells them.
+// BenchmarkSize reports how many bytes a login with its token takes, and a use with its
+// event, indexes included. The package documentation quotes these numbers.
 func BenchmarkSize(b *testing.B) {
 	const tokens, uses = 1000, 10_000
 	for _, e := range engines {
@@ -51,14 +53,12 @@ func fill(t testing.TB, st store.Store, n int) []store.Presented {
 	}
 	wg.Wait()
 	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 	return tokens
 }
 
-// use spends n times, each token in its turn.
+// use spends n times, on each token in turn.
 func use(t testing.TB, st store.Store, tokens []store.Presented, n int) {
 	t.Helper()
 	errs := make([]error, 32)
@@ -72,13 +72,11 @@ func use(t testing.TB, st store.Store, tokens []store.Presented, n int) {
 	}
 	wg.Wait()
 	for _, err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 	}
 }
 
-// size is how many bytes the tables and their indexes take.
+// size returns how many bytes the tables and their indexes take.
 func (s site) size(t testing.TB, db *sql.DB) (n int64) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -87,7 +85,7 @@ func (s site) size(t testing.TB, db *sql.DB) (n int64) {
 	case sqlstore.PostgreSQL:
 		text = fmt.Sprintf("SELECT SUM(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = '%s'", s.opts.Schema)
 	case sqlstore.MySQL:
-		// The server counts when it is told to, and files grow by a megabyte.
+		// The server counts only when it is told to, and its files grow by a megabyte.
 		for _, table := range tables {
 			s.run(t, db, "ANALYZE TABLE "+s.table(table))
 		}
@@ -95,13 +93,9 @@ func (s site) size(t testing.TB, db *sql.DB) (n int64) {
 	case sqlstore.SQLite:
 		s.run(t, db, "PRAGMA wal_checkpoint(TRUNCATE)")
 		info, err := os.Stat(s.address)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return info.Size()
 	}
-	if err := db.QueryRowContext(ctx, text).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, db.QueryRowContext(ctx, text).Scan(&n))
 	return n
 }

@@ -17,11 +17,11 @@ type spy struct {
 
 	mu         sync.Mutex
 	statements []statement
-	// The spy calls before before each statement. If before returns an error, the statement
-	// fails with it. after is the same for a statement that has succeeded.
+	// The spy calls before before each statement. If before returns an error, the
+	// statement fails with it. after is the same for a statement that has succeeded.
 	before, after func(ctx context.Context, st statement) error
-	// failed, if set, is called when the database refuses a statement. The statement fails
-	// with what it returns.
+	// failed, if set, is called when the database refuses a statement. The statement
+	// fails with what it returns.
 	failed func(error) error
 }
 

@@ -8,14 +8,14 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The whole contract, on every engine.
+// The store fulfils the whole contract on every engine.
 //
 // proves P3, P4, P5, P6, P7, P8
 func TestStore(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			// Many rounds add nothing where there is one writer at a time.
+			// Many rounds add nothing if there is one writer at a time.
 			n := 6
 			if e.name == "SQLite" {
 				n = 2
@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// The whole contract where every transaction is serializable, as in the
+// The store fulfils the whole contract if every transaction is serializable, as in the
 // distributed databases that speak PostgreSQL's protocol.
 //
 // proves P3, P4, P5, P6, P7, P8
@@ -36,8 +36,8 @@ func TestStoreSerializable(t *testing.T) {
 	}))
 }
 
-// The suite finds each of the bugs on servers that let callers race. The
-// constraint on counters would refuse some of them; it is taken away.
+// The suite catches each bug on servers that let callers race. The test drops the
+// constraint on counters, which would prevent some of the bugs.
 func TestBugsAreCaught(t *testing.T) {
 	for _, e := range engines[1:] {
 		t.Run(e.name, func(t *testing.T) {

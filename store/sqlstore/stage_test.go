@@ -4,32 +4,34 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// stage is a store whose statements can be held up.
+// stage is a store whose statements a test can hold up.
 type stage struct {
 	*sqlstore.Store
 	db    *sql.DB
 	spy   *spy
 	token store.Presented
 
-	// The next statement that writes a counter says so on held, and goes on
-	// when it gets something from release, or when its context ends.
+	// If hold is set, the next statement that charges sends its context to held. It
+	// continues, or fails, with what it then receives from release.
 	held    chan context.Context
 	release chan error
 	hold    atomic.Bool
 }
 
 func newStage(t *testing.T, s site, limit store.Limit) *stage {
-	s.opts.BatchTimeout = cmp.Or(s.opts.BatchTimeout, time.Minute) // a batch that is held has not taken too long
+	s.opts.BatchTimeout = cmp.Or(s.opts.BatchTimeout, time.Minute) // a batch that the test holds up has not taken too long
 	st := &stage{spy: &spy{Connector: s.connector}, held: make(chan context.Context), release: make(chan error)}
 	s.migrate(t)
 	st.db = s.connectBy(t, st.spy)
@@ -51,9 +53,10 @@ func newStage(t *testing.T, s site, limit store.Limit) *stage {
 	return st
 }
 
-// isCharge tells whether a statement spends counters.
+// isCharge reports whether a statement spends counters. One that only touches a token
+// does not look at a limit.
 func isCharge(st statement) bool {
-	return strings.Contains(st.text, "UPDATE") && strings.Contains(st.text, "counters") && strings.Contains(st.text, "used + ")
+	return strings.Contains(st.text, "UPDATE") && strings.Contains(st.text, "used + ") && strings.Contains(st.text, "max_uses")
 }
 
 // call is a use under way.
@@ -83,23 +86,32 @@ func (st *stage) startWaiting(t *testing.T, ctx context.Context, u store.Use) *c
 	return st.waiting(t, func() *call { return st.start(ctx, u) })
 }
 
+// waiting starts a call and returns when it waits for its turn.
 func (st *stage) waiting(t *testing.T, start func() *call) *call {
-	before := st.Waiting()
-	c := start()
-	for st.Waiting() == before {
-		if t.Context().Err() != nil {
-			t.Fatal("no use waits")
+	t.Helper()
+	waits := make(chan struct{}, 1)
+	st.OnWait(func() {
+		select {
+		case waits <- struct{}{}:
+		default:
 		}
-		runtime.Gosched()
+	})
+	defer st.OnWait(nil)
+	c := start()
+	select {
+	case <-waits:
+	case <-c.done:
+		t.Fatalf("the use did not wait: %v", c.err)
 	}
 	return c
 }
 
-// startHeld starts a use and keeps it under way, so that others wait.
+// startHeld starts a use and keeps it under way, so that others wait behind it.
 func (st *stage) startHeld(t *testing.T) *call {
 	return st.underWay(func() *call { return st.start(t.Context(), newUse()) })
 }
 
+// underWay starts a call and returns when its charge is held up.
 func (st *stage) underWay(start func() *call) *call {
 	st.hold.Store(true)
 	c := start()
@@ -107,18 +119,16 @@ func (st *stage) underWay(start func() *call) *call {
 	return c
 }
 
-// granted waits for uses that nothing keeps from being granted.
+// granted waits for uses that must succeed.
 func granted(t *testing.T, calls ...*call) {
 	t.Helper()
 	for _, c := range calls {
 		<-c.done
-		if c.err != nil {
-			t.Errorf("a good use failed: %v", c.err)
-		}
+		assert.NoError(t, c.err, "a good use")
 	}
 }
 
-// onStage runs a test on each engine while a use is under way. One was granted
+// onStage runs a test on each engine while a use is under way. One use was granted
 // before.
 func onStage(t *testing.T, limit store.Limit, test func(t *testing.T, st *stage, first *call)) {
 	onEach(t, func(t *testing.T, s site) {
@@ -129,17 +139,13 @@ func onStage(t *testing.T, limit store.Limit, test func(t *testing.T, st *stage,
 
 func (st *stage) mustHaveUsed(t *testing.T, want int64) {
 	t.Helper()
-	if n := st.used(t); n != want {
-		t.Errorf("used %d, want %d", n, want)
-	}
+	assert.Equal(t, want, st.used(t), "uses that are counted")
 }
 
-// used is how often the token was used.
+// used returns how often the token was used.
 func (st *stage) used(t *testing.T) int64 {
 	t.Helper()
 	info, err := st.Token(t.Context(), st.token.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return info.Counters[0].ATUsed
 }

@@ -53,7 +53,8 @@ func asList(arg any) list {
 // statements.
 func padded(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
 
-// padding repeats the last value of a list. An empty list is one NULL, which equals nothing.
+// padding repeats the last value of a list. An empty list is one NULL, which equals
+// nothing.
 func padding(l list, i int) any {
 	if l.count() == 0 {
 		return nil

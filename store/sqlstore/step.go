@@ -20,14 +20,18 @@ import (
 // changes a token writes one of its counters or its row. Whoever deletes a token deletes
 // its counters first.
 
-// maxAttempts and maxPause bound the repetitions. The pauses add up to about four seconds.
+// maxAttempts and maxPause bound the repetitions. The pauses add up to about four
+// seconds.
 const (
 	maxAttempts = 50
 	maxPause    = 128 * time.Millisecond
 )
 
-// step runs one step until it is decided.
+// step runs one step until it is decided. A step whose context has ended does not begin.
 func (s *Store) step(ctx context.Context, name string, try func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for attempt := 1; ; attempt++ {
 		err := try()
 		if !s.again(err) {
@@ -76,8 +80,8 @@ func (s *Store) write(ctx context.Context, do func(tx runner) error) error {
 	return s.writeWith(ctx, s.engine.txOptions(), do)
 }
 
-// writeBlind runs a transaction that reads only rows that it locks. Its isolation does not
-// matter, and leaving it alone saves a round trip.
+// writeBlind runs a transaction that reads only rows that it locks. Its isolation does
+// not matter, and leaving it alone saves a round trip.
 func (s *Store) writeBlind(ctx context.Context, do func(tx runner) error) error {
 	return s.writeWith(ctx, nil, do)
 }

@@ -92,23 +92,36 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 // which it can lose what it has confirmed. It returns [ErrDriver] if the errors of the
 // driver do not say what went wrong.
 func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
-	e, n, opts, err := opts.resolve(dialect)
+	s, err := reach(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
-	}
-	s := &Store{
-		db: db, engine: e, names: n,
-		batchTimeout: opts.BatchTimeout,
-		uses:         newQueue(e.batches(), maxBatch), creations: newQueue(e.batches(), maxCreations),
-	}
-	if w := e.writers(); w > 0 {
-		s.writing = make(chan struct{}, w)
 	}
 	if err := s.check(ctx, dialect); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
+	}
+	return s, nil
+}
+
+// reach returns a store on a database of the right kind, whatever its schema.
+func reach(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
+	e, n, opts, err := opts.resolve(dialect)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDialect(ctx, db, dialect); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db: db, engine: e, names: n,
+		batchTimeout: opts.BatchTimeout,
+		uses:         newQueue(e.batches(), maxBatch),
+		creations:    newQueue(e.batches(), maxCreations),
+	}
+	if w := e.writers(); w > 0 {
+		s.writing = make(chan struct{}, w)
 	}
 	return s, nil
 }

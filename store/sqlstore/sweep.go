@@ -10,13 +10,10 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// Sweep implements [store.Records]. It runs short transactions, each a step of its own, so
-// that it never holds anything up.
+// Sweep implements [store.Records]. It runs short transactions, each a step of its own,
+// so that it never holds anything up.
 func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
 	if err := c.Check(); err != nil {
-		return store.Cleaned{}, err
-	}
-	if err := ctx.Err(); err != nil {
 		return store.Cleaned{}, err
 	}
 	w := &sweeper{s: s, Cleaning: c}
@@ -57,8 +54,31 @@ func cut[T any](w *sweeper, list []T, left int64) []T {
 	return list
 }
 
-// expiredTickets erases tickets that have expired. It deletes them when the store need not
-// remember that they expired.
+// deleteRows lets some delete rows, a chunk at a time in one transaction, and counts
+// those that are gone.
+func deleteRows[T any](ctx context.Context, w *sweeper, count *int, rows []T, some func(tx runner, rows []T) (int64, error)) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	deleted := int64(0)
+	err := w.s.write(ctx, func(tx runner) error {
+		for part := range slices.Chunk(rows, chunk) {
+			n, err := some(tx, part)
+			if err != nil {
+				return err
+			}
+			deleted += n
+		}
+		return nil
+	})
+	if err == nil {
+		*count += int(deleted)
+	}
+	return err
+}
+
+// expiredTickets erases tickets that have expired. It deletes them when the store need
+// not remember that they expired.
 func (w *sweeper) expiredTickets(ctx context.Context) error {
 	type row struct {
 		id    []byte
@@ -190,28 +210,17 @@ func (w *sweeper) uses(ctx context.Context) error {
 	old := int64(w.Now) - store.Remembered.Microseconds()
 	left := int64(w.Limit)
 	all, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {history} WHERE used_at < ? ORDER BY used_at LIMIT ?`, old, left+1)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return err
 	}
-	all = cut(w, all, left)
-	err = w.s.write(ctx, func(tx runner) error {
-		for some := range slices.Chunk(ids(all), chunk) {
-			_, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND named = 0 AND used_at < ?`, some, old)
-			if err != nil {
-				return err
-			}
-			_, err = w.s.exec(ctx, tx, `
-				UPDATE {history} SET use_id = NULL, child_id = NULL, used_at = NULL WHERE id IN ? AND used_at < ?`, some, old)
-			if err != nil {
-				return err
-			}
+	return deleteRows(ctx, w, &w.done.Uses, cut(w, all, left), func(tx runner, some []int64) (int64, error) {
+		if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND named = 0 AND used_at < ?`, some, old); err != nil {
+			return 0, err
 		}
-		return nil
+		_, err := w.s.exec(ctx, tx, `
+			UPDATE {history} SET use_id = NULL, child_id = NULL, used_at = NULL WHERE id IN ? AND used_at < ?`, some, old)
+		return int64(len(some)), err
 	})
-	if err == nil {
-		w.done.Uses += len(all)
-	}
-	return err
 }
 
 // commits forgets which refresh tokens were committed.
@@ -243,25 +252,11 @@ func (w *sweeper) deleteKeys(ctx context.Context, count *int, query string, befo
 		keys = append(keys, k)
 		return err
 	}, query, before, left+1)
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return err
 	}
-	keys = cut(w, keys, left)
-	deleted := int64(0)
-	err = w.s.write(ctx, func(tx runner) error {
-		deleted = 0
-		for some := range slices.Chunk(keys, chunk) {
-			either := strings.TrimSuffix(strings.Repeat("("+key+") OR ", len(some)), " OR ")
-			n, err := w.s.exec(ctx, tx, del+either, slices.Concat(some...)...)
-			if err != nil {
-				return err
-			}
-			deleted += n
-		}
-		return nil
+	return deleteRows(ctx, w, count, cut(w, keys, left), func(tx runner, some [][]any) (int64, error) {
+		either := strings.TrimSuffix(strings.Repeat("("+key+") OR ", len(some)), " OR ")
+		return w.s.exec(ctx, tx, del+either, slices.Concat(some...)...)
 	})
-	if err == nil {
-		*count += int(deleted)
-	}
-	return err
 }

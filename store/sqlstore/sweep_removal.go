@@ -34,8 +34,8 @@ func (w *sweeper) remove(ctx context.Context, due ids) (bool, error) {
 	return true, nil
 }
 
-// plan decides which of the tokens can be deleted, and which of their buried ancestors.
-// A descendant that keeps an ancestor also keeps everything above it.
+// plan decides which of the tokens can be deleted, and which of their buried ancestors. A
+// descendant that keeps an ancestor also keeps everything above it.
 func (w *sweeper) plan(ctx context.Context, due ids) (*removal, error) {
 	above, err := column[int64](ctx, w.s, w.s.db, `
 		SELECT DISTINCT t.id FROM {ancestors} a JOIN {tokens} t ON t.id = a.ancestor

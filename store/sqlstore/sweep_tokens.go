@@ -3,13 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"slices"
 )
 
 // Sweep deletes the history of a token first, then its tickets, then the token. A token
-// with descendants that stay is buried: it keeps its row but loses its secrets, and nothing
-// finds it any more. Its counters and its tombstone still bind the descendants. A buried
-// token is deleted with the last of its descendants.
+// with descendants that stay is buried: it keeps its row but loses its secrets, and
+// nothing finds it any more. Its counters and its tombstone still bind the descendants. A
+// buried token is deleted with the last of its descendants.
 
 // tokens deletes tokens that were revoked, or have expired, long enough ago.
 func (w *sweeper) tokens(ctx context.Context) error {
@@ -80,33 +79,25 @@ func (w *sweeper) due(ctx context.Context, limit int64) (ids, error) {
 	return unique(all), nil
 }
 
-// histories deletes events and reports whether none is left. Identities of uses stay until
-// their time comes.
+// histories deletes events and reports whether none is left. Identities of uses stay
+// until their time comes.
 func (w *sweeper) histories(ctx context.Context, d tokenKeys) (bool, error) {
 	left := w.left(w.done.Events)
 	events, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {history} WHERE token IN ? AND named = 1 LIMIT ?`, d.keys, left+1)
-	if err != nil || len(events) == 0 {
-		return err == nil, err
+	if err != nil {
+		return false, err
 	}
 	some := cut(w, events, left)
 	empty := []byte{}
-	err = w.s.write(ctx, func(tx runner) error {
-		for part := range slices.Chunk(ids(some), chunk) {
-			if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND used_at IS NULL`, part); err != nil {
-				return err
-			}
-			_, err := w.s.exec(ctx, tx, `
-				UPDATE {history} SET named = 0, event_time = 0, name = ?, comment = ?, address = ?, user_agent = ?
-				WHERE id IN ?`, empty, empty, empty, empty, part)
-			if err != nil {
-				return err
-			}
+	err = deleteRows(ctx, w, &w.done.Events, some, func(tx runner, part []int64) (int64, error) {
+		if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND used_at IS NULL`, part); err != nil {
+			return 0, err
 		}
-		return nil
+		_, err := w.s.exec(ctx, tx, `
+			UPDATE {history} SET named = 0, event_time = 0, name = ?, comment = ?, address = ?, user_agent = ?
+			WHERE id IN ?`, empty, empty, empty, empty, part)
+		return int64(len(part)), err
 	})
-	if err == nil {
-		w.done.Events += len(some)
-	}
 	return len(some) == len(events), err
 }
 
@@ -114,23 +105,12 @@ func (w *sweeper) histories(ctx context.Context, d tokenKeys) (bool, error) {
 func (w *sweeper) tickets(ctx context.Context, d tokenKeys) (bool, error) {
 	left := w.left(w.done.Tickets)
 	tickets, err := column[[]byte](ctx, w.s, w.s.db, `SELECT ticket_id FROM {tickets} WHERE token_id IN ? LIMIT ?`, d.public, left+1)
-	if err != nil || len(tickets) == 0 {
-		return err == nil, err
+	if err != nil {
+		return false, err
 	}
 	some := cut(w, tickets, left)
-	deleted := int64(0)
-	err = w.s.write(ctx, func(tx runner) (err error) {
-		for part := range slices.Chunk(blobs(some), chunk) {
-			n, err := w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND token_id IN ?`, part, d.public)
-			if err != nil {
-				return err
-			}
-			deleted += n
-		}
-		return nil
+	err = deleteRows(ctx, w, &w.done.Tickets, some, func(tx runner, part [][]byte) (int64, error) {
+		return w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND token_id IN ?`, part, d.public)
 	})
-	if err == nil {
-		w.done.Tickets += int(deleted)
-	}
 	return len(some) == len(tickets), err
 }

@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// Two sweepers meet: what one has found to be deleted, the other one deletes
-// before the first can read it. Both are done, and all of it is gone once.
+// Two sweepers meet: one deletes what the other has found to be due, before that one
+// reads it. Both succeed, and everything is deleted once.
 func TestSweepersMeet(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
@@ -22,9 +24,7 @@ func TestSweepersMeet(t *testing.T) {
 		const tokens = 3
 		for range tokens {
 			p, err := newRoot(t.Context(), st, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
+			require.NoError(t, err)
 			if _, err := st.Revoke(t.Context(), store.Revocation{Token: p.ID, Recursive: true, Now: 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +33,7 @@ func TestSweepersMeet(t *testing.T) {
 		var met atomic.Int64
 		var meanwhile store.Cleaned
 		sp.hook(func(ctx context.Context, text statement) error {
-			// The tokens that are due have been found; this reads them.
+			// The sweeper has found the tokens that are due. This statement reads them.
 			if !strings.Contains(text.text, "SELECT id, token_id FROM "+s.table("tokens")) || met.Add(1) > 1 {
 				return nil
 			}
@@ -42,9 +42,7 @@ func TestSweepersMeet(t *testing.T) {
 			return err
 		}, nil)
 		done, err := st.Sweep(t.Context(), cleaning)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		if met.Load() == 0 || meanwhile.Tokens != tokens || done.Tokens != 0 {
 			t.Errorf("met %d times; one sweeper deleted %d tokens, the other one %d; there were %d", met.Load(), meanwhile.Tokens, done.Tokens, tokens)
 		}
@@ -54,8 +52,8 @@ func TestSweepersMeet(t *testing.T) {
 	})
 }
 
-// A use does not wait for housekeeping, whatever that has done so far: here
-// after each of its statements, with a token whose parent is deleted meanwhile.
+// A use does not wait for housekeeping, whatever that has done so far. The test spends
+// after each statement of a sweep, on a token whose parent the sweep deletes.
 func TestSweepBlocksNoUse(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {
@@ -65,11 +63,9 @@ func TestSweepBlocksNoUse(t *testing.T) {
 		other := s.on(t, db)
 		sp := &spy{Connector: s.connector}
 		st := s.on(t, s.connectBy(t, sp))
-		root, child := s.lineage(t, st)
+		root, child := lineage(t, st)
 		gone, err := newRoot(t.Context(), st, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for id, recursive := range map[store.TokenID]bool{root.ID: false, gone.ID: true} {
 			if _, err := st.Revoke(t.Context(), store.Revocation{Token: id, Recursive: recursive, Now: 1}); err != nil {
 				t.Fatal(err)

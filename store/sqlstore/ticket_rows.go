@@ -155,8 +155,8 @@ func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error 
 	return nil
 }
 
-// applyTicket writes one ticket. was is nil if there was none, and is is nil if there will
-// be none.
+// applyTicket writes one ticket. was is nil if there was none, and is is nil if there
+// will be none.
 func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
 	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
 	switch {

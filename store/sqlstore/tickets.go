@@ -9,9 +9,6 @@ import (
 
 // ChangeTickets implements [store.Tickets].
 func (s *Store) ChangeTickets(ctx context.Context, changes store.TicketChanges, now store.Micros) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	return s.step(ctx, "change tickets", func() error {
 		plan, err := s.planChanges(ctx, &changes, now)
 		if err != nil || len(plan.Rows) == 0 {
@@ -51,9 +48,6 @@ func (s *Store) ResolveTicket(ctx context.Context, kind store.TicketKind, names 
 // TakeTicket implements [store.Tickets].
 func (s *Store) TakeTicket(ctx context.Context, ref store.TicketRef, taker store.UseID, event store.Event, now store.Micros) error {
 	if err := store.CheckTakeTicket(ref, taker); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return s.step(ctx, "take a ticket", func() error {

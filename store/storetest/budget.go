@@ -6,18 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var budgetCases = []testCase{
-	{name: "use of a child counts against its ancestors", run: budgetChain},
-	{name: "siblings share the parent's budget", run: budgetSiblings},
-	{name: "clause that draws on none is independent", run: budgetIndependent},
-	{name: "unlimited ancestor is passed over", run: budgetUnlimitedAncestor},
-	{name: "charges are made all or none", run: budgetAllOrNone},
-	{name: "left is the least of the chain", run: budgetLeft},
-	{name: "revoked ancestor's budget still binds", run: budgetOfRevoked},
-	{name: "parallel uses of siblings stop at the parent's limit", run: budgetParallelSiblings},
-	{name: "parallel uses take rows in one order", run: budgetLockOrder},
-}
-
 // proves P4
 func budgetChain(e *env) {
 	root := e.root(at(9, none), at(9, none))

@@ -17,7 +17,7 @@ func (e *env) childErr(parent store.Presented, u store.Use, child *tok) error {
 	return errOf(e.s.CreateChild(e.ctx, parent, u, child.Token))
 }
 
-// derive stores a child.
+// derive stores a child, which must succeed.
 func (e *env) derive(parent store.Presented, u store.Use, child *tok) store.Spent {
 	e.Helper()
 	spent, err := e.s.CreateChild(e.ctx, parent, u, child.Token)

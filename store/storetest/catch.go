@@ -113,10 +113,9 @@ const sound = "create/root is stored with its grant"
 // try runs one case of the suite.
 func try(t testing.TB, h Harness, b Backend, name string) (failures []string, failed bool) {
 	t.Helper()
-	all := cases()
-	i := slices.IndexFunc(all, func(c testCase) bool { return c.name == name })
+	i := slices.IndexFunc(suite, func(c testCase) bool { return c.name == name })
 	if i < 0 {
 		t.Fatalf("storetest: there is no case %q", name)
 	}
-	return record(t, t.Name()+"/"+name, func(t testing.TB) { all[i].run(newEnv(t, h, b)) })
+	return record(t, t.Name()+"/"+name, func(t testing.TB) { suite[i].run(newEnv(t, h, b)) })
 }

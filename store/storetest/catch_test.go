@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 )
@@ -21,44 +23,8 @@ func soundHarness(rounds int) Harness {
 	}
 }
 
-func TestCaseNamesAreUnique(t *testing.T) {
-	seen := make(map[string]bool)
-	for _, c := range cases() {
-		if seen[c.name] {
-			t.Errorf("two cases are called %q", c.name)
-		}
-		seen[c.name] = true
-	}
-	for _, bug := range Bugs() {
-		if len(bug.Cases()) == 0 {
-			t.Errorf("no case finds %q", bug)
-		}
-		for _, name := range bug.Cases() {
-			if !seen[name] {
-				t.Errorf("the bug %q is found by %q, which does not exist", bug, name)
-			}
-		}
-	}
-	if !seen[sound] {
-		t.Errorf("there is no case %q", sound)
-	}
-	if len(Bugs()) != 9 {
-		t.Errorf("%d bugs, want 9", len(Bugs()))
-	}
-}
-
-// A sound store has no bug to be caught: MustCatch says so.
-func TestMustCatchFailsOnASoundStore(t *testing.T) {
-	for _, bug := range Bugs() {
-		failures, failed := record(t, "MustCatch", func(t testing.TB) { MustCatch(t, bug, soundHarness(2)) })
-		if !failed || len(failures) != 1 || !strings.Contains(failures[0], "was not found") {
-			t.Errorf("%q: %v, %q", bug, failed, failures)
-		}
-	}
-}
-
-// dead is a store that fails whatever it is asked.
-func dead() Harness {
+// failingHarness opens stores that fail at every step.
+func failingHarness() Harness {
 	h := soundHarness(1)
 	open := h.Open
 	h.Open = func(t testing.TB, nodes int) Backend {
@@ -71,23 +37,50 @@ func dead() Harness {
 	return h
 }
 
-// A store that fails altogether proves nothing about a bug.
-func TestMustCatchFailsOnADeadStore(t *testing.T) {
-	for _, bug := range append(Bugs(), "unknown") {
-		failures, failed := record(t, "MustCatch", func(t testing.TB) { MustCatch(t, bug, dead()) })
-		if !failed || len(failures) != 1 || strings.Contains(failures[0], "was not found") {
-			t.Errorf("%q: %v, %q", bug, failed, failures)
+func TestCaseNamesAreUnique(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, c := range suite {
+		assert.NotContains(t, seen, c.name)
+		seen[c.name] = true
+	}
+	for _, bug := range Bugs() {
+		assert.NotEmpty(t, bug.Cases(), "cases that find %q", bug)
+		for _, name := range bug.Cases() {
+			assert.Contains(t, seen, name, "case that finds %q", bug)
+		}
+	}
+	assert.Contains(t, seen, sound)
+	assert.Len(t, Bugs(), 9)
+}
+
+// A sound store has no bug, and MustCatch says so.
+func TestMustCatchFailsOnASoundStore(t *testing.T) {
+	for _, bug := range Bugs() {
+		failures, failed := record(t, "MustCatch", func(t testing.TB) { MustCatch(t, bug, soundHarness(2)) })
+		assert.True(t, failed, bug)
+		if assert.Len(t, failures, 1, bug) {
+			assert.Contains(t, failures[0], "was not found", bug)
 		}
 	}
 }
 
-// Every case fails on a store that fails: none passes without looking.
-func TestEveryCaseCanFail(t *testing.T) {
-	h := dead()
-	for _, c := range cases() {
-		if _, failed := try(t, h, h.open(t), c.name); !failed {
-			t.Errorf("%q passes on a store that fails whatever it is asked", c.name)
+// A store that always fails proves nothing about a bug.
+func TestMustCatchFailsOnAFailingStore(t *testing.T) {
+	for _, bug := range append(Bugs(), "unknown") {
+		failures, failed := record(t, "MustCatch", func(t testing.TB) { MustCatch(t, bug, failingHarness()) })
+		assert.True(t, failed, bug)
+		if assert.Len(t, failures, 1, bug) {
+			assert.NotContains(t, failures[0], "was not found", bug)
 		}
+	}
+}
+
+// Every case fails on a store that always fails: none passes without looking.
+func TestEveryCaseCanFail(t *testing.T) {
+	h := failingHarness()
+	for _, c := range suite {
+		_, failed := try(t, h, h.open(t), c.name)
+		assert.True(t, failed, "%q passes on a store that always fails", c.name)
 	}
 }
 
@@ -97,9 +90,8 @@ func TestHarnessMustBeComplete(t *testing.T) {
 		"no dump":  {Nodes: slices.Repeat([]store.Store{memstore.New()}, nodes)},
 	} {
 		h := Harness{Open: func(testing.TB, int) Backend { return b }}
-		if _, failed := record(t, "open", func(t testing.TB) { h.open(t) }); !failed {
-			t.Errorf("%s: accepted", name)
-		}
+		_, failed := record(t, "open", func(t testing.TB) { h.open(t) })
+		assert.True(t, failed, "%s: accepted", name)
 	}
 }
 
@@ -126,14 +118,9 @@ func TestRecorder(t *testing.T) {
 			}
 			x.do(t)
 		})
-		if failed != x.failed || !strings.Contains(strings.Join(failures, ""), x.text) {
-			t.Errorf("%s: %v, %q", name, failed, failures)
-		}
+		assert.Equal(t, x.failed, failed, name)
+		assert.Contains(t, strings.Join(failures, ""), x.text, name)
 	}
-	if cleaned != 8 {
-		t.Errorf("%d cleanups ran, want 8", cleaned)
-	}
-	if t.Failed() {
-		t.Error("a recorded failure reached the test")
-	}
+	assert.Equal(t, 8, cleaned, "cleanups")
+	assert.False(t, t.Failed(), "a recorded failure reached the test")
 }

@@ -73,7 +73,8 @@ func (e *env) exhausted(err error, what string, args ...any) *store.ExhaustedErr
 	return got
 }
 
-// exhaustedAT checks that nothing is left for one more access token, and why.
+// exhaustedAT checks that Spend refuses one more access token, and which counters it
+// names.
 func (e *env) exhaustedAT(k *tok, candidates []int, want ...store.Exhausted) {
 	e.Helper()
 	err := e.spendErr(k.Presented, e.use(store.UseAT, candidates...))
@@ -87,7 +88,8 @@ func describe(err error) string {
 	return fmt.Sprintf("%T %+v", err, err)
 }
 
-// winners returns which of several calls succeeded. lost checks how the others failed.
+// winners returns the indices of the calls that succeeded. lost checks how the others
+// failed.
 func winners(errs []error, lost func(error)) []int {
 	var won []int
 	for i, err := range errs {
@@ -100,14 +102,14 @@ func winners(errs []error, lost func(error)) []int {
 	return won
 }
 
-// oneWinner checks that one of several calls succeeded, and how the others failed. It
-// returns the index of that one.
+// oneWinner checks that exactly one of several calls succeeded and that the others failed
+// with the error. It returns the index of the winner.
 func (e *env) oneWinner(errs []error, loser error, what string) int {
 	e.Helper()
 	return e.onlyOne(winners(errs, func(err error) { e.fails(err, loser, "%s that lost", what) }), what)
 }
 
-// onlyOne ends the case unless there is one winner.
+// onlyOne ends the case unless there is exactly one winner.
 func (e *env) onlyOne(won []int, what string) int {
 	e.Helper()
 	if len(won) != 1 {
@@ -116,8 +118,8 @@ func (e *env) onlyOne(won []int, what string) int {
 	return won[0]
 }
 
-// delivered returns which of several uses succeeded. It checks that the others failed for
-// want of budget.
+// delivered returns the indices of the uses that succeeded. It checks that the others
+// found no budget left.
 func (e *env) delivered(errs []error) []int {
 	e.Helper()
 	return winners(errs, func(err error) {
@@ -127,7 +129,8 @@ func (e *env) delivered(errs []error) []int {
 	})
 }
 
-// chargedOnce checks that all calls of one use succeeded and that one of them charged.
+// chargedOnce checks that all calls of one use succeeded and that exactly one of them
+// charged it.
 func (e *env) chargedOnce(spent []store.Spent, errs []error) {
 	e.Helper()
 	e.allOK(errs, "the same use")
@@ -245,7 +248,7 @@ func (e *env) notStored(toks ...*tok) {
 	}
 }
 
-// found tells which of the values are in the dump.
+// found returns for each value whether it is in the dump.
 func (e *env) found(values [][]byte) []bool {
 	e.Helper()
 	dump, err := e.dump(e.ctx)
@@ -257,8 +260,8 @@ func (e *env) found(values [][]byte) []bool {
 	return found
 }
 
-// shows checks that a dump shows the values. Without it a search that finds nothing would
-// prove nothing.
+// shows checks that a dump shows the values. Only then does it prove something if a later
+// search finds nothing.
 func (e *env) shows(values ...[]byte) {
 	e.Helper()
 	if i := slices.Index(e.found(values), false); i >= 0 {

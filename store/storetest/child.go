@@ -2,16 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var childCases = []testCase{
-	{name: "is stored and charged in one step", run: childIsStored},
-	{name: "repeated changes nothing", run: childRepeated},
-	{name: "that is refused charges nothing", run: childRefused},
-	{name: "with bad arguments is refused", run: childArguments},
-	{name: "may be as deep as allowed", run: childDepth},
-	{name: "parallel repeats make one", run: childParallel},
-	{name: "parallel children of one id leave one", run: childSameID},
-}
-
 // newBirth returns a child of which the history says that it was created, its transfer
 // code, and the use that creates both.
 func (e *env) newBirth(parent *tok, k store.Kind, clauses ...store.Clause) (*tok, store.Ticket, store.Use) {

@@ -7,15 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var createCases = []testCase{
-	{name: "root is stored with its grant", run: rootIsStored},
-	{name: "root repeated changes nothing", run: rootRepeated},
-	{name: "root under taken ids is refused", run: rootTaken},
-	{name: "root with bad arguments is refused", run: rootArguments},
-	{name: "root consumes one login state once", run: rootState},
-	{name: "parallel repeats of a root make one", run: rootParallel},
-}
-
 // proves P8
 func rootIsStored(e *env) {
 	g, root := e.newRoot(limits(3, unlimited, none), limits(0, 7, none))

@@ -94,12 +94,12 @@ type tok struct {
 
 func (k *tok) id() store.TokenID { return k.Token.ID }
 
-// spent is what the first charge of the clause returns.
+// spent returns what Spend returns when it first charges the clause.
 func (k *tok) spent(clause int) store.Spent {
 	return store.Spent{Grant: k.Grant, Owner: k.Owner, Key: k.Key, Clause: clause}
 }
 
-// forged is the token with another sum.
+// forged returns how somebody presents the token with another sum.
 func (k *tok) forged(e *env) store.Presented {
 	return store.Presented{ID: k.id(), Seq: k.Presented.Seq, Sum: e.sum()}
 }
@@ -116,12 +116,12 @@ func issued(t store.Token) *tok {
 	return &tok{t, store.Presented{ID: t.ID, Seq: 1, Sum: t.Sum}}
 }
 
-// limits is a clause with its two limits and the parent's clause that it draws on.
+// limits returns a clause with its two limits and the parent's clause that it draws on.
 func limits(at, other store.Limit, draws int) store.Clause {
 	return store.Clause{AT: at, Other: other, Draws: draws}
 }
 
-// at is a clause of which only the AT counter matters.
+// at returns a clause of which only the AT counter matters.
 func at(limit store.Limit, draws int) store.Clause { return limits(limit, unlimited, draws) }
 
 // The scope and the audience of the suite's grants.
@@ -130,7 +130,7 @@ const (
 	grantAudience = "https://a.example urn:example:b"
 )
 
-// granted is the state of a grant with the suite's scope and audience.
+// granted returns the state of a grant with the suite's scope and audience.
 func granted(generation uint64, token store.Sealed, spares ...store.Spare) store.RefreshState {
 	return store.RefreshState{Generation: generation, Token: token, Spares: spares, Scope: grantScope, Audience: grantAudience}
 }
@@ -245,7 +245,7 @@ func (e *env) newShort(owner *tok) store.Ticket {
 	return t
 }
 
-// The changes to tickets of one kind each.
+// The functions below return changes to tickets of one kind each.
 
 func (e *env) consuming(refs ...store.TicketRef) store.TicketChanges {
 	return store.TicketChanges{By: e.useID(), Consume: refs}

@@ -68,9 +68,9 @@ func FailFrom(point Call, err error) func(Call) error {
 	}
 }
 
-// Faulty wraps a store and makes its steps fail on demand. A step that fails before it
-// takes effect never reaches the store. A step that fails after it took effect loses only
-// the answer. Faulty counts the calls.
+// Faulty is a [store.Store] that wraps another one and makes its steps fail on demand. A
+// step that fails before it takes effect never reaches the store. A step that fails after
+// it took effect loses only the answer. Faulty counts the calls.
 //
 //	// Learn what the issuer does. Then check that it survives the failure of each step.
 //	f := storetest.NewFaulty(memstore.New(), nil)

@@ -16,8 +16,8 @@ func roundRobin(nodes []store.Store) store.Store {
 	}}
 }
 
-// forwarder is a store that hands each call to around. There do makes the call on a
-// store, and the caller gets the error that around returns.
+// forwarder is a store that hands each call to around. around chooses a store, calls do
+// with it to make the call, and returns the error that the caller gets.
 type forwarder struct {
 	around func(method string, do func(store.Store) error) error
 }

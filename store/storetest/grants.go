@@ -6,20 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var grantCases = []testCase{
-	{name: "overtaken commit becomes a spare", run: refreshSpare},
-	{name: "shown spares are dropped in the end", run: refreshSparesDropped},
-	{name: "refusal kills the grant", run: refreshDead},
-	{name: "refusal of an old generation does not", run: refreshRefusedLate},
-	{name: "spare revives a dead grant", run: refreshRevived},
-	{name: "revoked tokens do not stop a commit", run: refreshRevoked},
-	{name: "replacement", run: refreshReplace},
-	{name: "replacement refused", run: refreshReplaceRefused},
-	{name: "parallel commits lose no token", run: refreshParallelCommits},
-	{name: "parallel replacements have one winner", run: refreshParallelReplacements},
-	{name: "refusal that races a commit", run: refreshRefusalRace},
-}
-
 // proves P5
 func refreshSpare(e *env) {
 	root, lapsed, next, r := e.followed()

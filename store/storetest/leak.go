@@ -2,11 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var leakCases = []testCase{
-	{name: "redeemed tickets are erased", run: leakTickets, alone: true},
-	{name: "replaced values are erased", run: leakReplaced, alone: true},
-}
-
 // proves P7
 func leakTickets(e *env) {
 	root, revoked := e.root(), e.root()

@@ -6,10 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var mixedCases = []testCase{
-	{name: "steps of all kinds on one tree", run: mixedSteps},
-}
-
 // branch is what one caller of mixedSteps does, and how it went.
 type branch struct {
 	kept, gone, child *tok

@@ -2,22 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var presentedCases = []testCase{
-	{name: "unknown token", run: presentedUnknown},
-	{name: "forged token", run: presentedForged},
-	{name: "revoked token", run: presentedRevoked},
-	{name: "outdated token within its grace", run: presentedInGrace},
-	{name: "outdated token after its grace", run: presentedAfterGrace},
-	{name: "outdated token after its successor was seen", run: presentedAfterConfirmation},
-	{name: "outdated token after its successor was seen in a repeat", run: presentedAgain},
-	{name: "outdated token without grace", run: presentedWithoutGrace},
-	{name: "outdated token forged", run: presentedOutdatedForged},
-	{name: "revocation comes before staleness", run: presentedRevokedOutdated},
-	{name: "comes before anything else in the way", run: presentedFirst},
-	{name: "failed step confirms nothing", run: presentedFailed},
-	{name: "lookup spends and writes nothing", run: lookupWritesNothing},
-}
-
 func presentedUnknown(e *env) {
 	root := e.root()
 	for _, s := range e.steps(root) {

@@ -11,7 +11,7 @@ import (
 // callers is how many calls most races make at once.
 const callers = 2 * nodes
 
-// several returns n values that do not depend on each other.
+// several calls next n times and returns the results.
 func several[T any](n int, next func() T) []T {
 	all := make([]T, n)
 	for i := range all {

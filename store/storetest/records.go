@@ -7,19 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var recordCases = []testCase{
-	{name: "unknown ids", run: recordsUnknown},
-	{name: "list", run: recordsList},
-	{name: "list pages are stable", run: recordsListStable},
-	{name: "subtree", run: recordsSubtree},
-	{name: "subtree pages are stable", run: recordsSubtreeStable},
-	{name: "events", run: recordsEvents},
-	{name: "event pages are stable", run: recordsEventsStable},
-	{name: "page without limit is refused", run: recordsPages},
-	{name: "delete owner", run: deleteOwner, alone: true},
-	{name: "delete owner races derivation", run: deleteOwnerRace},
-}
-
 func recordsUnknown(e *env) {
 	for _, id := range []store.TokenID{e.tokenID(), {}} {
 		k := issued(store.Token{ID: id, Sum: e.sum()})

@@ -6,18 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var refreshCases = []testCase{
-	{name: "unknown grant", run: refreshUnknown},
-	{name: "bad arguments are refused", run: refreshArguments},
-	{name: "lease keeps others out", run: refreshLease},
-	{name: "holder prolongs its lease", run: refreshProlong},
-	{name: "commit moves the grant on", run: refreshCommit},
-	{name: "lapsed lease leaves a doubt", run: refreshDoubt},
-	{name: "late commit resolves the doubt", run: refreshLateCommit},
-	{name: "late end does not touch the next lease", run: refreshLateEnd},
-	{name: "parallel leases have one holder", run: refreshParallel},
-}
-
 var outcomes = []store.Outcome{store.RefreshDone, store.RefreshNotSent, store.RefreshUnknown, store.RefreshRefused}
 
 // followed stores a grant. Its first lease has lapsed, and the next one has followed it.

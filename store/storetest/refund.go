@@ -7,17 +7,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var refundCases = []testCase{
-	{name: "gives back everything once", run: refundOnce},
-	{name: "before the use calls it off", run: refundBefore},
-	{name: "keeps the child and the tickets", run: refundKeeps},
-	{name: "after revocation", run: refundRevoked},
-	{name: "without id is refused", run: refundArguments},
-	{name: "parallel refunds give back once", run: refundParallel},
-	{name: "racing the use leaves no charge", run: refundRace},
-	{name: "churn never exceeds the limit", run: refundChurn},
-}
-
 // proves P3, P4
 func refundOnce(e *env) {
 	root := e.root(at(2, none))
@@ -121,7 +110,7 @@ func refundRace(e *env) {
 	}
 }
 
-// proves P3: at no time is more held than the limit admits.
+// proves P3: callers never hold more uses at once than the limit admits.
 func refundChurn(e *env) {
 	const limit, each = 3, 6
 	for range max(1, e.rounds/4) {

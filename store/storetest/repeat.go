@@ -8,15 +8,10 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var repeatCases = []testCase{
-	{name: "after a context that had ended", run: repeatEndedContext},
-	{name: "after a context that ends in between", run: repeatEndingContext},
-	{name: "with other tickets", run: repeatWithOtherTickets},
-}
-
-// repeatAll calls every step that changes something with each of the contexts. There it
-// may fail in a way that settles nothing. Then it makes the same call once more, which
-// must succeed. It checks that each step took effect once.
+// repeatAll calls every step that changes something with each of the contexts. Such a
+// call may fail, but only with an error that settles nothing. Then repeatAll makes the
+// same call with a good context, which must succeed. It checks that each step took effect
+// once.
 //
 // proves P8
 func (e *env) repeatAll(contexts func() []context.Context) {
@@ -86,8 +81,9 @@ func (e *env) repeatAll(contexts func() []context.Context) {
 	e.wantListed(g.Owner, 0)
 }
 
-// repeatWithOtherTickets repeats uses with tickets that have the same ids and other
-// contents, as a caller does who makes them anew. The stored tickets stay as they are.
+// repeatWithOtherTickets repeats uses with tickets of the same ids and other contents. A
+// caller does so if it makes the tickets anew for each call. The stored tickets stay as
+// they are.
 //
 // proves P8
 func repeatWithOtherTickets(e *env) {

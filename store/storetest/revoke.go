@@ -2,21 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var revokeCases = []testCase{
-	{name: "recursive ends the subtree", run: revokeRecursive},
-	{name: "alone spares the children", run: revokeAlone},
-	{name: "is raised and never lowered", run: revokeRaised},
-	{name: "again is a success", run: revokeAgain},
-	{name: "unknown token and bad arguments", run: revokeUnknown},
-	{name: "erases short tokens and codes", run: revokeTickets},
-	{name: "tells whether a live token is left", run: revokeLiveLeft},
-	{name: "finds the one live token among many", run: revokeLiveLeftOfMany},
-	{name: "returns what the provider needs", run: revokeRefresh},
-	{name: "leaves no survivor of a race", run: revokeRace},
-	{name: "ends uses that race it", run: revokeRacingUses},
-	{name: "of the last tokens at once tells so", run: revokeLastAtOnce},
-}
-
 // proves P6
 func revokeRecursive(e *env) {
 	root := e.root()

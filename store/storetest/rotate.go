@@ -2,19 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var rotateCases = []testCase{
-	{name: "replaces the generation", run: rotateReplaces},
-	{name: "repeated returns the stored successor", run: rotateRepeated},
-	{name: "repeated without grace", run: rotateRepeatedWithoutGrace},
-	{name: "after the grace is stale", run: rotateLate},
-	{name: "several times within one grace", run: rotateSeveral},
-	{name: "changes tickets in the same step", run: rotateTickets},
-	{name: "bad arguments are refused", run: rotateArguments},
-	{name: "parallel rotations have one successor", run: rotateParallel},
-	{name: "parallel rotations without grace have one winner", run: rotateParallelStrict},
-	{name: "uses that race it are answered", run: rotateRacingUses},
-}
-
 // fresh is the outcome of the rotation that is stored.
 func fresh(r store.Rotation) store.Rotated {
 	return store.Rotated{Successor: r.Successor, Fresh: true}

@@ -47,24 +47,16 @@ type Backend struct {
 	Dump func(context.Context) ([]byte, error)
 }
 
-// testCase is one named part of the suite.
-type testCase struct {
-	name string
-	run  func(*env)
-	// alone asks for a store that no other case uses.
-	alone bool
-}
-
 // nodes is how many handles the cases work with.
 const nodes = 4
 
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {
-	shared := h.open(t)
-	for _, c := range cases() {
+	common := h.open(t)
+	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {
-			b := shared
-			if c.alone {
+			b := common
+			if c.store == alone {
 				b = h.open(t)
 			}
 			c.run(newEnv(t, h, b))
@@ -82,40 +74,4 @@ func (h Harness) open(t testing.TB) Backend {
 		t.Fatalf("storetest: Harness.Open returned no Dump")
 	}
 	return b
-}
-
-// cases returns the suite, in order.
-func cases() []testCase {
-	var all []testCase
-	for _, group := range []struct {
-		name  string
-		cases []testCase
-	}{
-		{"create", createCases},
-		{"child", childCases},
-		{"value", valueCases},
-		{"presented", presentedCases},
-		{"spend", spendCases},
-		{"budget", budgetCases},
-		{"refund", refundCases},
-		{"rotate", rotateCases},
-		{"revoke", revokeCases},
-		{"refresh", refreshCases},
-		{"grant", grantCases},
-		{"ticket", ticketCases},
-		{"ticket change", ticketChangeCases},
-		{"ticket race", ticketRaceCases},
-		{"record", recordCases},
-		{"sealed", sealedCases},
-		{"leak", leakCases},
-		{"sweep", sweepCases},
-		{"repeat", repeatCases},
-		{"mixed", mixedCases},
-	} {
-		for _, c := range group.cases {
-			c.name = group.name + "/" + c.name
-			all = append(all, c)
-		}
-	}
-	return all
 }

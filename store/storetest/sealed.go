@@ -6,15 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var sealedCases = []testCase{
-	{name: "walk sees everything once", run: sealedWalk, alone: true},
-	{name: "walk is stable", run: sealedStable, alone: true},
-	{name: "reseal replaces what has not changed", run: resealReplaces, alone: true},
-	{name: "reseal does not disturb repeats", run: resealRepeats},
-	{name: "reseal while walking", run: resealWalking, alone: true},
-	{name: "reseal never overwrites a newer value", run: resealRace},
-}
-
 // sealedEverywhere stores a value at each kind of place, and returns all that is stored.
 func (e *env) sealedEverywhere() []store.SealedItem {
 	e.Helper()

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
@@ -26,7 +29,7 @@ func utf16Bytes(s string, big bool) []byte {
 	return b
 }
 
-// proves P7: whatever a secret was made of, in whatever surroundings.
+// proves P7: a dump shows a secret of any characters, among any other bytes.
 func TestFindSecretsInEveryEncoding(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	noise := func(n int) []byte {
@@ -74,23 +77,19 @@ func TestFindSecretsInEveryEncoding(t *testing.T) {
 			}
 			dump := slices.Concat(noise(50), encode([]byte(secret)), noise(50))
 			leaks := storetest.FindSecrets(dump, other, secret)
-			if len(leaks) == 0 {
-				t.Fatalf("%s: a secret of %d bytes was not found", name, length)
-			}
+			require.NotEmpty(t, leaks, "%s: a secret of %d bytes was not found", name, length)
 			for _, l := range leaks {
 				if l.Secret != 1 || l.Offset < 48 || l.Offset > 80 {
-					t.Errorf("%s: found %v", name, l)
+					assert.Fail(t, "a secret was found where it is not", "%s: %v", name, l)
 				}
 				if strings.Contains(l.String(), secret) {
-					t.Errorf("a leak shows the secret")
+					assert.Fail(t, "a leak shows the secret")
 				}
 			}
 		}
 	}
 	binary := noise(32)
-	if leaks := storetest.FindSecrets(slices.Concat(noise(9), binary), binary); len(leaks) != 1 || leaks[0] != (storetest.Leak{Encoding: "raw", Offset: 9}) {
-		t.Errorf("a binary secret: %v", leaks)
-	}
+	assert.Equal(t, []storetest.Leak{{Encoding: "raw", Offset: 9}}, storetest.FindSecrets(slices.Concat(noise(9), binary), binary))
 }
 
 func TestFindSecretsFindsNothingElse(t *testing.T) {
@@ -103,18 +102,15 @@ func TestFindSecretsFindsNothingElse(t *testing.T) {
 	for i := range 20 {
 		secret := bytes.Clone(dump[i*100 : i*100+12])
 		secret[6] ^= 1
-		if leaks := storetest.FindSecrets(slices.Concat(dump, text), secret); len(leaks) != 0 {
-			t.Errorf("found a secret that is not there: %v", leaks)
-		}
+		assert.Empty(t, storetest.FindSecrets(slices.Concat(dump, text), secret))
 	}
 }
 
 func TestFindSecretsRefusesShortSecrets(t *testing.T) {
 	defer func() {
 		p := recover()
-		if p == nil || strings.Contains(fmt.Sprint(p), "1234567") {
-			t.Errorf("panicked with %v", p)
-		}
+		assert.NotNil(t, p)
+		assert.NotContains(t, fmt.Sprint(p), "1234567")
 	}()
 	storetest.FindSecrets(nil, "1234567")
 }

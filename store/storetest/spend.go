@@ -8,26 +8,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var spendCases = []testCase{
-	{name: "limit is reached exactly", run: spendToTheLimit},
-	{name: "zero limit admits nothing", run: spendZero},
-	{name: "unlimited counter counts", run: spendUnlimited},
-	{name: "kinds have counters of their own", run: spendKinds},
-	{name: "uncounted use spends nothing", run: spendUncounted},
-	{name: "token without clauses", run: spendNoClauses},
-	{name: "first candidate with budget left", run: spendCandidates},
-	{name: "exhaustion names every counter", run: spendExhausted},
-	{name: "failed use changes nothing", run: spendFailed},
-	{name: "bad arguments are refused", run: spendArguments},
-	{name: "repeated use is charged once", run: spendRepeated},
-	{name: "use of another token is refused", run: spendOtherToken},
-	{name: "event and tickets are made in the same step", run: spendSideEffects},
-	{name: "last use is noted", run: spendLastUsed},
-	{name: "parallel uses stop at the limit", run: spendParallel},
-	{name: "parallel uses are all counted", run: spendParallelUnlimited},
-	{name: "parallel repeats are charged once", run: spendParallelRepeats},
-}
-
 var countedKinds = []store.Kind{store.UseAT, store.UseOther}
 
 // proves P3

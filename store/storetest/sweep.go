@@ -6,20 +6,6 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var sweepCases = []testCase{
-	{name: "nothing to do", run: sweepNothing, alone: true},
-	{name: "bad arguments are refused", run: sweepArguments},
-	{name: "tickets are erased at expiry", run: sweepTickets, alone: true},
-	{name: "tickets of dead tokens", run: sweepDeadTickets, alone: true},
-	{name: "tokens are deleted after retention", run: sweepTokens, alone: true},
-	{name: "budget of a deleted ancestor still binds", run: sweepBudget, alone: true},
-	{name: "tombstone of a deleted ancestor still binds", run: sweepTombstone, alone: true},
-	{name: "outdated generations", run: sweepGenerations, alone: true},
-	{name: "identities are remembered long enough", run: sweepIdentities, alone: true},
-	{name: "batches are bounded", run: sweepBounded, alone: true},
-	{name: "racing uses", run: sweepRace, alone: true},
-}
-
 // sweep cleans up in large batches until there is nothing left to do.
 func (e *env) sweep(now store.Micros) store.Cleaned {
 	e.Helper()

@@ -2,16 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var ticketChangeCases = []testCase{
-	{name: "put again", run: ticketPutAgain},
-	{name: "complete", run: ticketComplete},
-	{name: "consume", run: ticketConsume},
-	{name: "drop", run: ticketDrop},
-	{name: "changes are made all or none", run: ticketAllOrNone},
-	{name: "changes are made in order", run: ticketOrder},
-	{name: "bad arguments are refused", run: ticketArguments},
-}
-
 // proves P8
 func ticketPutAgain(e *env) {
 	root, t := e.root(), e.newTicket(store.TicketPolling)

@@ -2,15 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var ticketRaceCases = []testCase{
-	{name: "parallel takers", run: ticketParallelTakers},
-	{name: "parallel consumers", run: ticketParallelConsumers},
-	{name: "parallel uses of one ticket", run: ticketParallelUses},
-	{name: "parallel completions", run: ticketParallelCompletions},
-	{name: "parallel puts", run: ticketParallelPuts},
-	{name: "parallel changes in opposite orders", run: ticketLockOrder},
-}
-
 // changeAtOnce makes changes to tickets at once.
 func (e *env) changeAtOnce(changes []store.TicketChanges) []error {
 	e.Helper()

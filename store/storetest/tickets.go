@@ -2,16 +2,6 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-var ticketCases = []testCase{
-	{name: "kinds are told apart", run: ticketKinds},
-	{name: "several ids stand for one code", run: ticketSeveralIDs},
-	{name: "outcomes are told apart", run: ticketOutcomes},
-	{name: "valid until and including its expiry", run: ticketExpiry},
-	{name: "take", run: ticketTake},
-	{name: "take refused", run: ticketTakeRefused},
-	{name: "live as long as their token", run: ticketOfToken},
-}
-
 func ticketKinds(e *env) {
 	root, id := e.root(), e.ticketID()
 	var all []store.Ticket

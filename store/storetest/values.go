@@ -9,14 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-var valueCases = []testCase{
-	{name: "identity is binary", run: binaryIdentity},
-	{name: "slices are not shared", run: slicesNotShared},
-	{name: "values are kept as they are", run: valuesKept},
-}
-
-// similarIDs returns ids that a collation, a text encoding, or a fixed width column that
-// strips or pads would take for each other.
+// similarIDs returns ids that a careless store would take for each other. A collation
+// does so, a text encoding, or a column of fixed width that strips or pads.
 func (e *env) similarIDs() [][64]byte {
 	base := e.bytes()
 	all := [][64]byte{base}
@@ -116,8 +110,8 @@ func slicesNotShared(e *env) {
 			}
 		}
 	}
-	// wantThenSpoil compares what comes out and spoils it. The next answer must be sound
-	// again.
+	// wantThenSpoil compares what the store returned and spoils it. The next answer must
+	// be sound again.
 	wantThenSpoil := func(got, want store.Sealed, what string) {
 		e.Helper()
 		e.equal(got, want, "%s", what)

@@ -1,5 +1,5 @@
-// Package database opens the databases of the examples: SQLite, PostgreSQL, and
-// MariaDB or MySQL, as package sqlstore wants them.
+// Package database opens databases for the examples, in the way that package sqlstore
+// needs: SQLite, PostgreSQL, MariaDB and MySQL.
 package database
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// connections bounds how many connections a process has open.
+// connections is the most connections that a process keeps open.
 const connections = 12
 
-// Open opens the database that the DSN names, or without one an SQLite file,
-// which is made if it is missing, readable by its owner alone. Nothing is
-// reached yet. No error shows anything of a DSN, because it may hold a password.
+// Open opens the database that the DSN names. Without a DSN it opens an SQLite file and
+// makes it if it is missing; only the owner can read the file. Open does not connect yet.
+// Its errors show nothing of the DSN, because that may hold a password.
 func Open(file, dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	db, dialect, err := open(file, dsn)
 	if err != nil {
@@ -55,8 +55,8 @@ func open(file, dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	return db, sqlstore.MySQL, err
 }
 
-// openSQLite makes the file itself, because SQLite would let others read it. Its
-// companions get the mode of the file.
+// openSQLite makes the file itself, because SQLite would let others read it. SQLite gives
+// the same mode to the files that it puts beside it.
 func openSQLite(name string) (*sql.DB, error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -1,53 +1,45 @@
 package database
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// TestSQLite: whatever the name, the store finds what it needs, and nobody else
-// can read the file or its companions.
+// The store works in a file of any name. Only the owner can read that file and those that
+// SQLite puts beside it.
 func TestSQLite(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"plain.db", "with space.db", "100%.db", "a+b#c.db"} {
 		file := filepath.Join(dir, name)
 		db, dialect, err := Open(file, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := sqlstore.Migrate(t.Context(), db, dialect, sqlstore.Options{}); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if _, err := sqlstore.New(t.Context(), db, dialect, sqlstore.Options{}); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
-			t.Errorf("%s was not used: %v", name, err)
-		}
+		require.NoError(t, err)
+		require.NoError(t, sqlstore.Migrate(t.Context(), db, dialect, sqlstore.Options{}), name)
+		_, err = sqlstore.New(t.Context(), db, dialect, sqlstore.Options{})
+		require.NoError(t, err, name)
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.NotZero(t, info.Size(), name)
 		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		for _, e := range entries {
 			info, err := e.Info()
-			if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
-				t.Errorf("%s: %v, %v", e.Name(), info.Mode(), err)
+			require.NoError(t, err)
+			if runtime.GOOS != "windows" {
+				assert.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), e.Name())
 			}
 		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, db.Close())
 	}
-	if _, _, err := Open(filepath.Join(dir, "none", "x.db"), ""); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no directory: %v", err)
-	}
+	_, _, err := Open(filepath.Join(dir, "none", "x.db"), "")
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 func TestDSN(t *testing.T) {
@@ -58,23 +50,17 @@ func TestDSN(t *testing.T) {
 		"user:hunter2/slash@unix(/run/db.sock)/database": sqlstore.MySQL,
 	} {
 		db, dialect, err := Open("unused", dsn)
-		if err != nil || dialect != want {
-			t.Errorf("%s: %v, %v", dsn, dialect, err)
-			continue
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
+		require.NoError(t, err, dsn)
+		assert.Equal(t, want, dialect, dsn)
+		assert.NoError(t, db.Close())
 	}
 	for _, dsn := range []string{
 		"hunter2", "user:hunter2@tcp(host)/", "user:hunter2/database", "user:hunter2@tcp(host", "user:hunter2@host/database",
 		"postgres://user:hunter2/x@host/database", "postgres://user:hunter2@host:port/database", "postgres://user:hunter2%zz@host/database",
 		"mysql://user:hunter2@host/database", "host=host password=hunter2",
 	} {
-		if _, _, err := Open("unused", dsn); err == nil || !strings.HasPrefix(err.Error(), "database: the DSN is ") {
-			t.Errorf("%s: %v", dsn, err)
-		} else if strings.Contains(err.Error(), "hunter") {
-			t.Errorf("the error shows the password: %v", err)
-		}
+		_, _, err := Open("unused", dsn)
+		require.ErrorContains(t, err, "database: the DSN is ", dsn)
+		assert.NotContains(t, err.Error(), "hunter")
 	}
 }

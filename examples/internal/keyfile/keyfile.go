@@ -1,5 +1,6 @@
 // Package keyfile keeps the keys of the examples in files. It makes a file when a program
-// first asks for the key. Only the owner can read the file, and it is never there in part.
+// first asks for the key. Only the owner can read the file, and it is never there in
+// part.
 package keyfile
 
 import (
@@ -21,8 +22,8 @@ func Server(name string) (seal.Key, error) {
 		func(text []byte) (seal.Key, error) { return seal.ParseKey(string(text)) })
 }
 
-// Signing returns the key that signs mytokens. The public clients understand its algorithm.
-// Processes that ask at the same time get the same key.
+// Signing returns the key that signs mytokens. The public clients understand its
+// algorithm. Processes that ask at the same time get the same key.
 func Signing(name string) (*mytoken.Key, error) {
 	return load(name, func() ([]byte, error) {
 		key, err := mytoken.GenerateKey(mytoken.ES512)

@@ -1,20 +1,22 @@
 package keyfile
 
 import (
-	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// TestOneKey: whoever asks, at the same time or later, gets the same key; and
-// nothing but its file is left behind.
+// Everybody who asks for a key, at the same time or later, gets the same one. Only the
+// key files are left.
 func TestOneKey(t *testing.T) {
 	dir := t.TempDir()
 	server, signing := filepath.Join(dir, "server.key"), filepath.Join(dir, "signing.pem")
@@ -26,14 +28,11 @@ func TestOneKey(t *testing.T) {
 	ask := func() {
 		a, err := Server(server)
 		b, err2 := Signing(signing)
-		if err := errors.Join(err, err2); err != nil {
-			t.Error(err)
+		if !assert.NoError(t, err) || !assert.NoError(t, err2) {
 			return
 		}
 		pem, err := b.RevealPEM()
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		mu.Lock()
 		defer mu.Unlock()
 		seen[a.Reveal()+string(pem)] = true
@@ -43,54 +42,45 @@ func TestOneKey(t *testing.T) {
 	}
 	wg.Wait()
 	ask()
-	if len(seen) != 1 {
-		t.Errorf("%d different keys", len(seen))
-	}
+	require.Equal(t, 1, len(seen), "different keys")
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("%v, %v", entries, err)
-	}
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v", e.Name(), info.Mode(), err)
+		require.NoError(t, err)
+		if runtime.GOOS != "windows" {
+			require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), e.Name())
 		}
 	}
 }
 
-// TestBadFiles: a key file that is damaged, or that others can read, is refused,
-// kept as it is, and not shown.
+// A key file that is damaged or that others can read is refused. It stays as it is, and
+// no error shows it.
 func TestBadFiles(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "key")
 	const damaged = "mytoken-seal-key-1-damaged"
-	if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, os.WriteFile(name, []byte(damaged), 0o600))
 	_, err := Server(name)
-	if !errors.Is(err, seal.ErrFormat) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), damaged) {
-		t.Errorf("%v", err)
-	}
-	if _, err := Signing(name); !errors.Is(err, mytoken.ErrKey) || strings.Contains(err.Error(), damaged) {
-		t.Errorf("%v", err)
-	}
-	if text, err := os.ReadFile(name); err != nil || string(text) != damaged {
-		t.Errorf("%q, %v", text, err)
-	}
-	if _, err := Server(filepath.Join(dir, "none", "key")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no directory: %v", err)
-	}
+	require.ErrorIs(t, err, seal.ErrFormat)
+	require.ErrorContains(t, err, name)
+	require.NotContains(t, err.Error(), damaged)
+	_, err = Signing(name)
+	require.ErrorIs(t, err, mytoken.ErrKey)
+	require.NotContains(t, err.Error(), damaged)
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, damaged, string(text))
+	_, err = Server(filepath.Join(dir, "none", "key"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
 	if runtime.GOOS == "windows" {
 		return
 	}
 	open := filepath.Join(dir, "open")
-	if _, err := Server(open); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(open, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Server(open); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("readable by others: %v", err)
-	}
+	_, err = Server(open)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(open, 0o640))
+	_, err = Server(open)
+	require.ErrorContains(t, err, "chmod 600")
 }

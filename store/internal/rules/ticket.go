@@ -72,8 +72,8 @@ func (t *Ticket) Resolvable(now store.Micros) error {
 	return nil
 }
 
-// Taken returns the ticket as it is once taker has it, or nil if taker has it already.
-// t may be nil. The errors are those of TakeTicket in [store.Tickets].
+// Taken returns the ticket as it is once taker has it, or nil if taker has it already. t
+// may be nil. The errors are those of TakeTicket in [store.Tickets].
 func (t *Ticket) Taken(taker store.UseID, now store.Micros) (*Ticket, error) {
 	switch {
 	case !t.Found():

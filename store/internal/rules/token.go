@@ -42,8 +42,8 @@ type Answer struct {
 }
 
 // Present decides whether a presented generation is answered. t is nil if the token is
-// unknown. Present returns [store.ErrNotFound], [store.ErrRevoked], [store.ErrForged] or a
-// [*store.StaleError] otherwise, and passes on the errors of find.
+// unknown. Present returns [store.ErrNotFound], [store.ErrRevoked], [store.ErrForged] or
+// a [*store.StaleError] otherwise, and passes on the errors of find.
 func Present(t *Token, p store.Presented, now store.Micros, find Find) (Answer, error) {
 	switch {
 	case t == nil:

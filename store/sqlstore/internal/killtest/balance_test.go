@@ -6,12 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/store"
 )
 
-// balance compares, for each counter, what was delivered, what is charged and
-// what the history tells.
+// balance compares, for each counter, what was delivered, what is charged, and what the
+// history says.
 func (r *run) balance() {
 	charged := r.history()
 	uses := make(map[*token][]*use)
@@ -44,7 +44,7 @@ func (r *run) balance() {
 	r.t.Logf("%d uses: %d delivered, %d charged with an outcome that is not known", len(r.uses), total.delivered, total.unknown)
 }
 
-// balanceOf compares for one token and those below it.
+// balanceOf does so for one token and its descendants.
 func (r *run) balanceOf(t *token, uses []*use, charged map[int]int) {
 	info, err := r.store.Token(r.t.Context(), t.id)
 	require.NoError(r.t, err)
@@ -63,7 +63,7 @@ func (r *run) balanceOf(t *token, uses []*use, charged map[int]int) {
 	}
 }
 
-// history is how often each use was charged.
+// history returns how often each use was charged.
 func (r *run) history() map[int]int {
 	out := make(map[int]int)
 	for _, g := range r.grants {
@@ -75,7 +75,7 @@ func (r *run) history() map[int]int {
 		require.NoError(r.t, err)
 		require.Empty(r.t, next)
 		for _, e := range events {
-			if e.Name != mytoken.EventATCreated {
+			if e.Name != issuer.EventATCreated {
 				continue
 			}
 			n, err := strconv.Atoi(e.Comment[strings.LastIndex(e.Comment, " ")+1:])

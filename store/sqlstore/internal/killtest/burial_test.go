@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buried notes what a process left behind, and starts the next.
+// buried records what a process left behind and starts the next one.
 func (r *run) buried(s *slot, e event) {
 	if text := e.from.stderr.String(); text != "" || !s.dying {
 		r.t.Fatalf("process %d: %v\n%s", s.n, e.err, text)
@@ -37,7 +37,7 @@ func (r *run) buried(s *slot, e event) {
 	r.launch(s)
 }
 
-// spilled notes which answers a dead process has left in its spill.
+// spilled records which answers a dead process has left in its spill directory.
 func (r *run) spilled(s *slot) {
 	for _, receipt := range r.receipts {
 		if receipt.by != s.life || receipt.kept || !s.died[receipt.use] {
@@ -54,7 +54,7 @@ func (r *run) spilled(s *slot) {
 	}
 }
 
-// orphan is a use over which its process died.
+// orphan records that a process died while it had this use.
 func (r *run) orphan(s *slot, u *use) {
 	r.inUse[u.token] = false
 	r.endanger(u.token, s.sent[u.N])
@@ -68,15 +68,15 @@ func (r *run) orphan(s *slot, u *use) {
 	}
 }
 
-// endanger notes that a token may have been rotated, and that its holder does
-// not have the next generation.
+// endanger records that a token may have been rotated although its holder does not have
+// the next generation.
 func (r *run) endanger(t *token, since time.Time) {
 	if t.rotates && r.risk[t].IsZero() {
 		r.risk[t] = since
 	}
 }
 
-// repeat has a use made again, with the same id, by some process that goes on.
+// repeat lets another process make a use again, with the same id.
 func (r *run) repeat(u *use) {
 	u.unsettled, u.Place = true, atRandom
 	if u.Scope == answerScope {
@@ -85,7 +85,7 @@ func (r *run) repeat(u *use) {
 	r.again = append(r.again, u)
 }
 
-// release ends what a dead process held up.
+// release ends the waiting for a dead process.
 func (r *run) release(s *slot) {
 	for _, g := range s.holding {
 		r.held[g]--

@@ -32,7 +32,7 @@ type child struct {
 	out *json.Encoder
 }
 
-// childMain carries out the orders that it reads, all at once, and ends when
+// childMain carries out the orders that it reads, all at the same time, and ends when
 // there are no more.
 func childMain(in io.Reader, out io.Writer) int {
 	c := &child{began: time.Now(), out: json.NewEncoder(out)}
@@ -81,7 +81,7 @@ func (c *child) serve(orders *json.Decoder) error {
 	}
 }
 
-// issuer makes one as the setup says.
+// issuer returns an issuer with the setup's settings.
 func (s *setup) issuer(st store.Store, transport http.RoundTripper, observe func(context.Context, issuer.Notice), clock func() time.Time) (*issuer.Issuer, error) {
 	upstream, err := oidcupstream.New(oidcupstream.Config{
 		Issuer: s.Provider, ClientID: optest.DefaultClientID, Auth: oidcupstream.ClientSecretBasic(optest.DefaultClientSecret),
@@ -147,7 +147,7 @@ func (o *order) request() issuer.AccessTokenRequest {
 	}
 }
 
-// result is what is said of an order in the end.
+// result returns what the process says about an order in the end.
 func (w *work) result(err error) line {
 	l := line{Kind: done, Order: w.N, Outcome: outcomeOf(err)}
 	if l.Outcome != delivered && w.notRefunded.Load() {

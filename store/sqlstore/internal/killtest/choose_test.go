@@ -2,7 +2,7 @@ package killtest_test
 
 import "slices"
 
-// choose returns what a process is to do next, nil for nothing.
+// choose returns the next use for a process, or nil if there is none.
 func (r *run) choose(s *slot) *use {
 	if u := r.repetition(); u != nil {
 		return u
@@ -20,7 +20,7 @@ func (r *run) choose(s *slot) *use {
 	return r.usual()
 }
 
-// repetition is a use that is given again.
+// repetition returns a use to make again.
 func (r *run) repetition() *use {
 	i := slices.IndexFunc(r.again, func(u *use) bool { return r.free(u.token) })
 	if i < 0 {
@@ -34,7 +34,7 @@ func (r *run) repetition() *use {
 // free reports whether a token can be used now.
 func (r *run) free(t *token) bool { return r.held[t.grant] == 0 && !r.inUse[t] }
 
-// fitting are the tokens that fit and can be used now.
+// fitting returns the tokens that fit and can be used now.
 func (r *run) fitting(grants []*grant, fits func(*token) bool) []*token {
 	var found []*token
 	for _, g := range grants {
@@ -47,8 +47,8 @@ func (r *run) fitting(grants []*grant, fits func(*token) bool) []*token {
 	return found
 }
 
-// draw returns a token that fits and can be used now; if there is none, that of
-// somebody who logs in for it.
+// draw returns a token that fits and can be used now. If there is none, it logs somebody
+// in and returns the new token.
 func (r *run) draw(grants []*grant, fits func(*token) bool) *token {
 	found := r.fitting(grants, fits)
 	if len(found) == 0 {
@@ -59,7 +59,7 @@ func (r *run) draw(grants []*grant, fits func(*token) bool) *token {
 	return found[r.rnd.IntN(len(found))]
 }
 
-// last is the use over which a process will die.
+// last returns the use during which a process will die.
 func (r *run) last(at place) *use {
 	scope := usualScope
 	if at == atAnswer {
@@ -74,7 +74,7 @@ func (r *run) last(at place) *use {
 	return r.add(t, scope, at)
 }
 
-// revocation is of a token that is in use.
+// revocation returns a use that revokes a token in use.
 func (r *run) revocation() *use {
 	depth := 1
 	if r.revocations%4 == 3 {
@@ -86,10 +86,9 @@ func (r *run) revocation() *use {
 	return u
 }
 
-// usual is any other use: of the grants that are to be used up, of tokens that
-// were revoked, and of all others as long as enough is left for the deaths.
-// Where the outcome of a refresh is in doubt a use takes long, so there are few
-// of these besides the repetitions.
+// usual returns any other use: of grants that are to be used up, of revoked tokens, and
+// of all others as long as enough is left for the deaths. A use takes long if the outcome
+// of a refresh is in doubt, so there are few of these besides the repetitions.
 func (r *run) usual() *use {
 	var found []*token
 	switch r.rnd.IntN(10) {

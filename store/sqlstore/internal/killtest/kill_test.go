@@ -12,15 +12,15 @@ import (
 // longVariable asks for tests at their full size.
 const longVariable = "CI_LONG"
 
-// kills is how often processes die at each of the places, and elsewhere.
+// kills is how often processes die at each place, and elsewhere.
 type kills struct{ each, rest int }
 
-// Four processes serve the tokens of many users, and get killed with SIGKILL
-// and started anew: before they ask the provider, while its answer is in flight,
-// before the commit, before the rotation of the mytoken, and anywhere. The
-// provider rotates strictly. Nothing is delivered beyond a limit; what is
-// charged was delivered, or nobody knows; every login is usable, unless an
-// answer of the provider never arrived; what was revoked stays so.
+// Four processes serve the tokens of many users. The test kills them with SIGKILL and
+// starts new ones: before they ask the provider, while its answer is in flight, before
+// the commit, before the rotation of the mytoken, and at random. The provider rotates
+// strictly. No token delivers more than its limit. Every charged use was delivered, or
+// its outcome is unknown. Every login is usable unless an answer of the provider never
+// arrived. Revoked tokens stay revoked.
 //
 // proves P3, P4, P5, P6, P8
 func TestProcessesAreKilled(t *testing.T) {

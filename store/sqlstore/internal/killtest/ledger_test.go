@@ -6,20 +6,20 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// use is an order, and all that is known of it. It may be given more than once,
+// use is an order and everything the test knows about it. It may be given more than once,
 // with the same id.
 type use struct {
 	order
 	token *token
 	last  outcome
 	got   bool // an answer reached the process that had it last
-	// unsettled: a process died over it, or did not know.
+	// unsettled says that a process died during the use, or did not know its outcome.
 	unsettled bool
-	// late: the token's revocation had returned before.
+	// late says that the token's revocation had returned before.
 	late bool
 }
 
-// receipt is what a process did with a refresh token of the provider.
+// receipt says what a process did with a refresh token of the provider.
 type receipt struct {
 	use   int
 	by    *life
@@ -27,7 +27,7 @@ type receipt struct {
 	kept  bool
 }
 
-// life is what is known of one process.
+// life is what the test knows about one process.
 type life struct {
 	*process
 	sent map[int]time.Time // of the orders that it has
@@ -36,14 +36,14 @@ type life struct {
 	recovered time.Time
 }
 
-// ledger is what the test knows of the uses and of the provider's answers.
+// ledger is what the test knows about the uses and the provider's answers.
 type ledger struct {
 	uses     []*use
 	receipts map[answer]*receipt
 	sent     map[*token]int // uses that may have been charged to a token
 }
 
-// add makes a use of a token.
+// add returns a new use of a token.
 func (l *ledger) add(t *token, scope string, at place) *use {
 	u := &use{token: t, order: order{N: len(l.uses), ID: issuer.NewUseID(), Scope: scope, Place: at}}
 	l.uses = append(l.uses, u)
@@ -63,7 +63,7 @@ func (l *ledger) room(t *token, part float64) bool {
 	return true
 }
 
-// events is how often the history may name the use.
+// events returns how often the history may name the use.
 func (u *use) events() (least, most int) {
 	switch {
 	case u.last == delivered:

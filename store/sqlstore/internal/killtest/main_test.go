@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// childVariable makes this program one of the processes that are killed.
+// childVariable turns this program into one of the processes that are killed.
 const childVariable = "KILLTEST_CHILD"
 
 func TestMain(m *testing.M) {

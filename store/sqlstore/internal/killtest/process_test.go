@@ -21,8 +21,8 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// event is something that a process said, or its end, or that the provider is
-// about to answer to one.
+// event is something that a process said, or its end, or an answer that the provider is
+// about to give it.
 type event struct {
 	from      *process
 	line      line
@@ -31,8 +31,8 @@ type event struct {
 	answering string // the subject
 }
 
-// launch starts a process. What it says, and in the end that it has died, is
-// told on a channel.
+// launch starts a process. The channel receives what it says and, in the end, that it has
+// died.
 func launch(t testing.TB, slot int, s setup, events chan<- event) *process {
 	t.Helper()
 	p := &process{t: t, slot: slot, cmd: exec.CommandContext(t.Context(), os.Args[0])}
@@ -61,8 +61,8 @@ func launch(t testing.TB, slot int, s setup, events chan<- event) *process {
 // send gives an order to a process, which may have died meanwhile.
 func (p *process) send(o order) { _ = p.orders.Encode(o) }
 
-// kill ends it as kill -9 does.
+// kill ends the process like kill -9.
 func (p *process) kill() { require.NoError(p.t, p.cmd.Process.Kill()) }
 
-// finish lets it end by itself.
+// finish lets the process end by itself.
 func (p *process) finish() { require.NoError(p.t, p.in.Close()) }

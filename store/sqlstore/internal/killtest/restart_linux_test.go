@@ -15,9 +15,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// A server crashes again and again under an issuer whose callers repeat what
-// they have no answer to. Everything that the limits allow is delivered in the
-// end, and no more; every login is usable; and each failure has a type.
+// A server crashes again and again under an issuer. Its callers repeat calls that got no
+// answer. In the end everything that the limits allow is delivered, and no more. Every
+// login is usable, and each failure has a type.
 //
 // proves P3, P5, P8
 func TestServerRestartsUnderAnIssuer(t *testing.T) {
@@ -41,7 +41,7 @@ func TestServerRestartsUnderAnIssuer(t *testing.T) {
 			<-shared.progress
 		}
 		cluster.Crash()
-		// Whoever could not end its lease need not wait until it lapses.
+		// A caller that could not end its lease need not wait until it lapses.
 		w.ahead.Add(int64(2 * patient.Lease))
 	}
 	for range shared.progress { // until all have ended
@@ -59,8 +59,7 @@ func TestServerRestartsUnderAnIssuer(t *testing.T) {
 	t.Logf("%d calls failed and were repeated", shared.failures.Load())
 }
 
-// repeater uses tokens up, and repeats each use until it is known what became
-// of it.
+// repeater uses tokens up and repeats each use until its outcome is known.
 type repeater struct {
 	*run
 	failures atomic.Int64
@@ -69,8 +68,8 @@ type repeater struct {
 	mu       sync.Mutex
 }
 
-// useUp goes through all grants, beginning with one of its own, until nothing
-// is left of each. It uses roots and their children in turn.
+// useUp goes through all grants, beginning with one of its own, until nothing is left of
+// any. It uses roots and their children in turn.
 func (p *repeater) useUp(first int) {
 	for i := range p.grants {
 		g := p.grants[(first+i)%len(p.grants)]
@@ -90,8 +89,8 @@ func (p *repeater) useUp(first int) {
 	}
 }
 
-// keepAsking makes uses that are not limited, one after the other, as long as
-// anybody makes others. So there is always one that a crash hits.
+// keepAsking makes unlimited uses, one after the other, as long as anybody makes others.
+// So a crash always hits one.
 func (p *repeater) keepAsking() {
 	for n := 0; ; n++ {
 		select {
@@ -108,7 +107,7 @@ func (p *repeater) keepAsking() {
 	}
 }
 
-// try makes a use, and reports whether it has to be repeated.
+// try makes a use and reports whether it has to be repeated.
 func (p *repeater) try(u *use) bool {
 	_, err := p.issuer.AccessToken(p.t.Context(), u.request())
 	u.last = outcomeOf(err)
@@ -125,8 +124,8 @@ func (p *repeater) try(u *use) bool {
 	return false
 }
 
-// The server is down when the provider has rotated, and when the process dies
-// over that. When both are back, the login is usable.
+// The server is down when the provider has rotated, and the process dies at that moment.
+// When both are back, the login is usable.
 //
 // proves P5
 func TestSpillIsReplayedWhenTheServerIsBack(t *testing.T) {

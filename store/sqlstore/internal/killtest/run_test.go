@@ -14,15 +14,15 @@ const (
 	processes = 4
 	width     = 4 // orders that a process has at once
 	hot       = 6 // grants that are used until nothing is left
-	// stall is how long nothing happens before a run is given up.
+	// stall is how long nothing may happen before the test gives up.
 	stall = 3 * time.Minute
 )
 
-// hasty is the issuers in the processes. Only a request that waits for the provider
-// ends before its outcome is known.
+// hasty is the timing of the issuers in the processes. Only a request that waits for the
+// provider ends before its outcome is known.
 var hasty = timing{Timeout: 200 * time.Millisecond, Lease: 500 * time.Millisecond, Skew: 50 * time.Millisecond, WaitLimit: 2 * time.Minute, InDoubtWait: 3 * time.Second}
 
-// run kills processes.
+// run kills processes and keeps the records.
 type run struct {
 	*world
 	ledger
@@ -35,20 +35,20 @@ type run struct {
 
 	deaths []place // that are still to be died
 	again  []*use  // to be repeated
-	// Nothing is ordered on a grant over which a process died until the spill
+	// The run orders nothing on a grant during whose use a process died, until the spill
 	// of that process is replayed.
 	held map[*grant]int
-	// The holder of a token that rotates uses it once at a time.
+	// The holder of a rotating token makes one use at a time.
 	inUse map[*token]bool
-	// risk is when a use of a token that rotates was sent of which nobody knows
-	// whether it rotated: from then on the grace is running out.
+	// risk is when the run sent a use of a rotating token of which nobody knows whether
+	// it rotated. The grace may run out from then on.
 	risk        map[*token]time.Time
 	revocations int
 	dead        map[*token]bool // the revocation has returned
 	doubted     map[*grant]bool // a process died over it, and it was not used since
 	stopped     map[*grant]bool // one of its answers was to be held back
 	answered    map[*grant]bool // a process died while the answer was in flight
-	// What a machine that is busy with other things brings about.
+	// These are effects of a machine that is busy with other work.
 	unheard map[*grant][]time.Time // when the provider was asked by somebody who did not get the answer
 	late    map[*grant]bool        // a process was so slow that others may have taken it for dead
 }
@@ -68,7 +68,7 @@ type slot struct {
 	holding     []*grant
 }
 
-// newRun prepares a run in which these deaths are died.
+// newRun prepares a run with these deaths.
 func newRun(w *world, grants []*grant, deaths []place, seed uint64) *run {
 	r := &run{
 		world: w, ledger: ledger{receipts: make(map[answer]*receipt), sent: make(map[*token]int)},
@@ -87,8 +87,8 @@ func newRun(w *world, grants []*grant, deaths []place, seed uint64) *run {
 	return r
 }
 
-// drive gives orders and kills until every death was died, and lets the
-// processes end by themselves then.
+// drive gives orders and kills until all deaths have happened. Then it lets the processes
+// end by themselves.
 func (r *run) drive() {
 	for _, s := range r.slots {
 		r.launch(s)
@@ -96,7 +96,7 @@ func (r *run) drive() {
 	enough := len(r.uses) + 1000 + 100*len(r.deaths)
 	for !r.over() {
 		if len(r.uses) > enough {
-			r.t.Fatalf("%d uses, %d kills, and %d deaths are left: something keeps processes from where they die", len(r.uses), r.kills, len(r.deaths))
+			r.t.Fatalf("%d uses, %d kills, and %d deaths are left: processes no longer reach the places where they should die", len(r.uses), r.kills, len(r.deaths))
 		}
 		for _, s := range r.slots {
 			r.fill(s)
@@ -134,7 +134,7 @@ func (r *run) next() event {
 	return event{}
 }
 
-// pending reports whether a death is still to be died.
+// pending reports whether a death is still to happen.
 func (r *run) pending() bool {
 	return len(r.deaths) > 0 || slices.ContainsFunc(r.slots, func(s *slot) bool { return s.dying || s.due > 0 })
 }
@@ -160,7 +160,7 @@ func (r *run) launch(s *slot) {
 	}
 }
 
-// fill gives a process what it has to do.
+// fill gives a process its orders.
 func (r *run) fill(s *slot) {
 	for s.up && !s.dying && len(s.orders) < width {
 		u := r.choose(s)
@@ -181,7 +181,7 @@ func (r *run) kill(s *slot) {
 	s.process.kill()
 }
 
-// handle notes what happened, and kills if it is time.
+// handle records what happened, and kills if it is time.
 func (r *run) handle(e event) {
 	if e.answering != "" {
 		r.answering(e.answering)

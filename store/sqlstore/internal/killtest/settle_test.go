@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// grace is how long a token that was rotated is still answered, by default.
+// grace is how long a rotated token is still answered, by default.
 const grace = 30 * time.Second
 
-// settle notes how a use ended that was sent at some time, and whether it may
-// end so.
+// settle records how a use ended that was sent at some time, and checks whether it may
+// end like that.
 func (r *run) settle(u *use, l line, sent time.Time) {
 	t := u.token
 	r.inUse[t] = false
@@ -51,7 +51,7 @@ func (r *run) settle(u *use, l line, sent time.Time) {
 	}
 }
 
-// revoking reports whether somebody was told to revoke the token.
+// revoking reports whether a process was told to revoke the token.
 func (r *run) revoking(t *token) bool {
 	return slices.ContainsFunc(r.uses, func(u *use) bool {
 		return u.Revoke && u.token.grant == t.grant && u.token.depth <= t.depth

@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// site is a database, as a process is told of it.
+// site is a database, as the setup of a process describes it.
 type site struct {
 	Driver, DSN string
 	Dialect     sqlstore.Dialect
@@ -42,7 +42,7 @@ func (s site) open(t testing.TB) *sql.DB {
 	return db
 }
 
-// migrated makes the schema, and returns a store on it.
+// migrated creates the schema and returns a store on it.
 func (s site) migrated(t testing.TB) *sqlstore.Store {
 	t.Helper()
 	db := s.open(t)

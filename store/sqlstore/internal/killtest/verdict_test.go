@@ -13,7 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 )
 
-// verdict compares, when all processes have ended.
+// verdict compares everything after all processes have ended.
 func (r *run) verdict() {
 	r.spillsAreEmpty()
 	r.revokedStaysRevoked()
@@ -64,8 +64,8 @@ func (r *run) revokedStaysRevoked() {
 	r.t.Logf("%d tokens were revoked", n)
 }
 
-// nothingIsLostWithoutReason asks for an access token from each login. Where the
-// provider has ended it, its record must say why.
+// nothingIsLostWithoutReason asks for an access token from each login. If the provider
+// has ended a login, its record must say why.
 func (r *run) nothingIsLostWithoutReason() {
 	rotations := r.rotations()
 	reasons := make(map[string]int)
@@ -89,8 +89,7 @@ func (r *run) nothingIsLostWithoutReason() {
 	r.t.Logf("%d logins; lost: %v", len(r.grants), reasons)
 }
 
-// reason says why the login is lost: which of the refresh tokens that the
-// provider gave has got lost.
+// reason checks why a login is lost: which of the provider's refresh tokens was lost.
 func (r *run) reason(g *grant, generations []int) string {
 	for _, generation := range generations {
 		receipt := r.receipts[answer{g.subject, generation}]
@@ -108,7 +107,7 @@ func (r *run) reason(g *grant, generations []int) string {
 	}
 	for _, generation := range generations {
 		receipt := r.receipts[answer{g.subject, generation}]
-		// The lease began before; nobody knows how long before.
+		// The lease began earlier; nobody knows how much earlier.
 		if receipt.by.died[receipt.use] && receipt.by.recovered.Sub(receipt.asked) > hasty.InDoubtWait/2 {
 			return "a process came back too late"
 		}
@@ -123,9 +122,9 @@ func (r *run) reason(g *grant, generations []int) string {
 	return "none"
 }
 
-// overtaken reports whether the provider has ended a login because of a refresh
-// token that was used up by an answer which arrived, and which was asked for after
-// somebody had asked in vain: the provider saw the two requests in the other order.
+// overtaken reports whether the provider saw two requests in the other order. It has then
+// ended the login because somebody presented a refresh token that an answer had used up.
+// That answer arrived, and it was asked for after somebody had asked in vain.
 func (r *run) overtaken(g *grant) bool {
 	for _, e := range r.op.Record() {
 		receipt := r.receipts[answer{e.Subject, e.Generation + 1}]

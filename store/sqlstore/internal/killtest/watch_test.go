@@ -31,7 +31,7 @@ func workOf(ctx context.Context) *work {
 	return w
 }
 
-// reach stops for good if this is where the order stops.
+// reach stops for ever if the order is to stop here.
 func (w *work) reach(p place) {
 	if w != nil && w.Place == p {
 		w.child.say(line{Kind: stand, Order: w.N})
@@ -39,14 +39,14 @@ func (w *work) reach(p place) {
 	}
 }
 
-// answer says whose a new refresh token is. The provider of these tests puts it
-// into what it answers.
+// answer says whose a new refresh token is. The provider of these tests writes it into
+// its answers.
 type answer struct {
 	Subject    string `json:"test_subject"`
 	Generation int    `json:"test_generation"`
 }
 
-// watchedTransport tells of the provider's answers.
+// watchedTransport reports the provider's answers.
 type watchedTransport struct {
 	http.RoundTripper
 	child *child
@@ -79,7 +79,7 @@ func (t *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// watchedStore tells what is about to be stored.
+// watchedStore reports what is about to be stored.
 type watchedStore struct {
 	store.Store
 	child *child
@@ -92,15 +92,15 @@ func (s *watchedStore) BeginRefresh(ctx context.Context, grant store.GrantID, le
 	return s.Store.BeginRefresh(ctx, grant, lease, now, ttl)
 }
 
-// hurry tells if so much time has passed since the lease was asked for that
-// another process may have waited for this one, and gone on without it.
+// hurry reports a process that was so slow since it asked for the lease that another
+// process may have waited for it and continued without it.
 func (w *work) hurry() {
 	if late := time.Since(w.child.began) - time.Duration(w.leased.Load()); w.child.patience > 0 && late > w.child.patience {
 		w.child.say(line{Kind: slow, Order: w.N})
 	}
 }
 
-// CommitRefresh comes after the spill is written.
+// CommitRefresh runs after the spill is written.
 func (s *watchedStore) CommitRefresh(ctx context.Context, c store.Commit) error {
 	w := workOf(ctx)
 	if w != nil {

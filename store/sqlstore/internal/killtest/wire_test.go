@@ -19,7 +19,7 @@ const (
 
 var places = []place{atCall, atAnswer, atCommit, atRotation}
 
-// setup is the first thing that a process is told.
+// setup is the first thing that a process reads.
 type setup struct {
 	Site     site
 	Provider string
@@ -44,15 +44,16 @@ type order struct {
 	Revoke bool  // revoke the token and what is below it
 }
 
-// line is what a process says. Whatever was said before it died is heard.
+// line is what a process says. The test hears everything that a process said before it
+// died.
 type line struct {
 	Kind  kind
 	Order int
-	// Of an answer of the provider: whose it was, and when it was asked for.
+	// For an answer of the provider: whose it was, and when it was asked for.
 	Subject    string
 	Generation int
 	Asked      time.Time
-	// Of an order that is done.
+	// For an order that is done.
 	Outcome outcome
 	Update  string // replaces the token
 	Text    string

@@ -22,8 +22,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// What orders ask for. Uses with usualScope and answerScope are limited; those
-// with answerScope are stopped by the provider, when it has rotated. Uses with
+// These are the scopes that orders ask for. Uses with usualScope and answerScope are
+// limited. The provider stops uses with answerScope after it has rotated. Uses with
 // probeScope are not limited, and only roots admit them.
 const (
 	usualScope  = "compute"
@@ -33,12 +33,12 @@ const (
 
 var scopes = []string{"openid", "offline_access", usualScope, answerScope, probeScope}
 
-// patient is an issuer that waits for nothing but what must happen. Whoever has
-// died has replayed its spill before it is asked.
+// patient is the timing of an issuer that waits only for what must happen. A dead process
+// has replayed its spill before anybody asks this issuer.
 var patient = timing{Timeout: time.Minute, Lease: 2 * time.Minute, WaitLimit: 2 * time.Minute, InDoubtWait: -1}
 
-// world is a service: a database, a provider that rotates strictly, and what
-// its processes have in common.
+// world is a service: a database, a provider that rotates strictly, and what its
+// processes share.
 type world struct {
 	t      testing.TB
 	site   site
@@ -47,8 +47,8 @@ type world struct {
 	setup  setup
 	issuer *issuer.Issuer // in this process, which nobody kills
 	ahead  atomic.Int64   // nanoseconds that the clock of this process is ahead
-	// onAnswer is called when the provider has rotated for an order that asks
-	// for answerScope, and before it answers.
+	// onAnswer is called after the provider has rotated for an order that asks for
+	// answerScope, and before it answers.
 	onAnswer func(ctx context.Context, subject string)
 	users    int
 }
@@ -71,7 +71,7 @@ func newWorld(t testing.TB, on site) *world {
 	return w
 }
 
-// newIssuer makes one in this process.
+// newIssuer returns an issuer in this process.
 func (w *world) newIssuer(timing timing, spill string) *issuer.Issuer {
 	w.t.Helper()
 	s := w.setup
@@ -86,7 +86,7 @@ func (w *world) newIssuer(timing timing, spill string) *issuer.Issuer {
 	return iss
 }
 
-// fault marks what the provider answers with, and stops some of its answers.
+// fault marks the provider's answers and stops some of them.
 func (w *world) fault(at optest.FaultPoint) optest.Fault {
 	if at.Endpoint != optest.EndpointRefresh {
 		return optest.Fault{}
@@ -100,19 +100,19 @@ func (w *world) fault(at optest.FaultPoint) optest.Fault {
 	return f
 }
 
-// grant is a login with three tokens, each below the one before. The last one
-// rotates whenever it is used.
+// grant is a login with three tokens, each below the one before. The last one rotates at
+// every use.
 type grant struct {
 	subject string
 	id      store.GrantID
 	tokens  [3]*token
-	// lost: the provider has ended it.
+	// lost says that the provider has ended the login.
 	lost bool
 }
 
 func (g *grant) root() *token { return g.tokens[0] }
 
-// limits are the uses that each token of a grant admits. Those of a child count
+// limits are the uses that each token of a grant admits. The uses of a child count
 // against the tokens above it.
 var limits = [3]int{24, 16, 10}
 
@@ -159,7 +159,7 @@ func (w *world) login(subject string) (*grant, error) {
 	return g, err
 }
 
-// logins makes grants, for a user each.
+// logins creates grants, each for a user of its own.
 func (w *world) logins(n int) []*grant {
 	w.t.Helper()
 	var grants []*grant
@@ -172,8 +172,8 @@ func (w *world) logins(n int) []*grant {
 	return grants
 }
 
-// rotations are the generations that the provider gave for each subject after
-// the login.
+// rotations returns the generations that the provider gave for each subject after the
+// login.
 func (w *world) rotations() map[string][]int {
 	out := make(map[string][]int)
 	for _, e := range w.op.Record() {

@@ -3,27 +3,23 @@ package main
 import (
 	"time"
 
-	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// pass is how a job gets its token.
+// pass is how a job gets its access tokens.
 type pass string
 
 const (
-	// passFile: a file with an access token, which is kept fresh while the job runs.
-	passFile pass = "file"
-	// passEnvironment: an access token in BEARER_TOKEN, for short steps.
-	passEnvironment pass = "environment"
-	// passMytoken: the mytoken itself in MYTOKEN; the job gets its access tokens.
-	passMytoken pass = "mytoken"
+	passFile        pass = "file"        // a file with an access token, kept fresh while the job runs
+	passEnvironment pass = "environment" // an access token in BEARER_TOKEN, for short steps
+	passMytoken     pass = "mytoken"     // the mytoken itself in MYTOKEN
 )
 
 // job is what a user submits.
 type job struct {
 	ID    string
 	Pass  pass
-	Plan  plan.Plan // what it may do, at the worst
+	Plan  plan.Plan // what it may do, at the most
 	Steps []step    // what it does
 }
 
@@ -34,15 +30,15 @@ type step struct {
 	Do    []string      // see work.go
 }
 
-// stageIn reads the input when the job gets a node, half an hour after its submission
-// at the latest.
+// stageIn reads the input when the job gets a node, at most half an hour after its
+// submission.
 var stageIn = plan.Phase{
 	Name: "stage in", Queue: 30 * time.Minute, Duration: 30 * time.Minute,
 	Scopes: []string{scopeRead}, Audiences: []string{storageAudience}, Hosts: []string{"127.0.0.1"}, AccessTokens: 10,
 }
 
-// storeOutput writes the results. The computation before it takes four hours, and
-// needs no token.
+// storeOutput writes the results. The computation before it takes four hours and needs no
+// token.
 func storeOutput(duration time.Duration) plan.Phase {
 	return plan.Phase{
 		Name: "store output", Earliest: 4 * time.Hour, Latest: 4 * time.Hour, Queue: 3 * time.Hour, Duration: duration,
@@ -50,7 +46,7 @@ func storeOutput(duration time.Duration) plan.Phase {
 	}
 }
 
-// jobs are what the user submits.
+// jobs returns what the user submits.
 func jobs() []job {
 	twoPhases := func(d time.Duration) plan.Plan { return plan.Plan{Phases: []plan.Phase{stageIn, storeOutput(d)}} }
 	return []job{
@@ -79,14 +75,4 @@ func jobNamed(id string) *job {
 		}
 	}
 	return nil
-}
-
-// narrowest are the clauses for a plan: enough for it, and for nothing else.
-func narrowest(p plan.Plan, submitted time.Time) (restriction.List, error) {
-	list, err := p.Clauses(submitted)
-	if err != nil {
-		return nil, err
-	}
-	_, err = p.Prove(submitted, list)
-	return list, err
 }

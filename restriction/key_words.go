@@ -9,19 +9,17 @@ import (
 // wordsKey is the shape of a list that limits what an access token may be for.
 type wordsKey struct {
 	listKey
-	part  func(*clause) *words
+	words func(*clause) *words
 	asked func(*Request) []string
 }
 
-func (k *wordsKey) compile(c *Clause, to *clause) part { return k.compileWords(c, to) }
-
-// compileWords copies the list. Without entries it admits nothing.
-func (k *wordsKey) compileWords(c *Clause, to *clause) part {
+// compile copies the list. Without entries it admits nothing.
+func (k *wordsKey) compile(c *Clause, to *clause) part {
 	entries := *k.field(c)
 	if len(entries) == 0 {
 		to.never(k.wire, "an entry", badValue(ErrInvalid, "the list has no entries"))
 	}
-	w := k.part(to)
+	w := k.words(to)
 	*w = words{key: k, list: slices.Clone(entries)}
 	if len(entries) > longList {
 		w.index = make(map[string]struct{}, len(entries))
@@ -29,8 +27,10 @@ func (k *wordsKey) compileWords(c *Clause, to *clause) part {
 			w.index[entry] = struct{}{}
 		}
 	}
-	return w
+	return nil
 }
+
+func (k *wordsKey) part(c *clause) part { return k.words(c) }
 
 // longList is the length above which a list gets an index.
 const longList = 16
@@ -89,7 +89,7 @@ func (w *words) first(q query, t time.Time) Earliest { return lasting(w.admits(q
 
 func (w *words) within(parent part) bool {
 	p := parent.(*words)
-	return !slices.ContainsFunc(w.list, func(word string) bool { return !p.lists(word) })
+	return p.key == nil || w.key != nil && !slices.ContainsFunc(w.list, func(word string) bool { return !p.lists(word) })
 }
 
 // entries returns a copy of the list, or nil if there is no limit.

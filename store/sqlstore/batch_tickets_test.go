@@ -1,0 +1,102 @@
+package sqlstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// consuming returns a use that takes a ticket.
+func consuming(ref store.TicketRef) store.Use {
+	u := newUse()
+	u.Tickets = store.TicketChanges{By: u.ID, Consume: []store.TicketRef{ref}}
+	return u
+}
+
+// heldTickets starts a use that changes tickets and keeps it under way, so that others
+// wait behind it.
+func (st *stage) heldTickets(t *testing.T) *call {
+	t.Helper()
+	u := newUse()
+	u.Tickets.Put = []store.Ticket{newTicket(st.token.ID)}
+	return st.underWay(func() *call { return st.start(t.Context(), u) })
+}
+
+// Uses with tickets that wait together are one batch. Of two that take the same ticket
+// one succeeds, and the other one charges nothing.
+//
+// proves P3
+func TestBatchOfTickets(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000) // one is spent
+		code := newTicket(st.token.ID)
+		require.NoError(t, st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{code}}, 1))
+		first := st.heldTickets(t)
+		one := st.startWaiting(t, t.Context(), consuming(code.TicketRef))
+		two := st.startWaiting(t, t.Context(), consuming(code.TicketRef))
+		unknown := st.startWaiting(t, t.Context(), consuming(newTicket(st.token.ID).TicketRef))
+		child := newChild(t, st, st.token.ID, 5)
+		creating := newUse()
+		short := newTicket(child.ID)
+		creating.Tickets.Put = []store.Ticket{short}
+		creation := st.waiting(t, func() *call { return st.derive(t.Context(), creating, child) })
+		st.spy.taken()
+		st.release <- nil
+		granted(t, first, one, creation)
+		<-two.done
+		<-unknown.done
+		assert.Equal(t, store.ErrTicketTaken, two.err)
+		assert.Equal(t, store.ErrTicketNotFound, unknown.err)
+		charges := 0
+		for _, said := range st.spy.taken() {
+			if isCharge(said) {
+				charges++
+			}
+		}
+		assert.Equal(t, 1, charges, "statements that charge the uses that waited")
+		st.mustHaveUsed(t, 4)
+		found, err := st.ResolveTicket(t.Context(), short.Kind, []store.TicketID{short.ID}, 1)
+		require.NoError(t, err)
+		assert.Equal(t, child.ID, found.Token)
+		again, err := st.Spend(t.Context(), st.token, one.use)
+		require.NoError(t, err)
+		assert.True(t, again.Repeated, "a use that is known is answered whatever became of its ticket")
+	})
+}
+
+// A caller that has given up may change its slices. The batch writes what it asked for.
+//
+// proves P8
+func TestBatchKeepsTicketsOfWhoHasGone(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000)
+		first := st.heldTickets(t)
+		leader := newUse()
+		leader.Tickets.Put = []store.Ticket{newTicket(st.token.ID)}
+		leading := st.startWaiting(t, t.Context(), leader)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		put := newTicket(st.token.ID)
+		u := newUse()
+		u.Tickets.Put = []store.Ticket{put}
+		gone := st.startWaiting(t, ctx, u)
+		st.hold.Store(true)
+		st.release <- nil
+		<-st.held
+		cancel()
+		<-gone.done
+		assert.ErrorIs(t, gone.err, context.Canceled)
+		u.Tickets.Put[0].ID[0]++
+		put.Payload[0], put.Key[0] = 'x', 'x'
+		st.release <- nil
+		granted(t, first, leading)
+		found, err := st.ResolveTicket(t.Context(), put.Kind, []store.TicketID{put.ID}, 1)
+		require.NoError(t, err)
+		assert.Equal(t, "key", string(found.Key))
+		assert.Equal(t, "payload", string(found.Payload))
+	})
+}
