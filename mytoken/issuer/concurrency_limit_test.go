@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,26 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// concAll runs n functions at once, all of them started before the first goes
-// on, and waits for them.
-func concAll(n int, f func(k int)) {
-	start := make(chan struct{})
-	var all, ready sync.WaitGroup
-	for k := range n {
-		ready.Add(1)
-		all.Go(func() {
-			ready.Done()
-			<-start
-			f(k)
-		})
-	}
-	ready.Wait()
-	close(start)
-	all.Wait()
-}
-
-// concNodes are issuers on one store: processes of one service.
-func concNodes(t testing.TB, w *crashWorld, n int) []*issuer.Issuer {
+// nodesOf are issuers on one store: processes of one service.
+func nodesOf(t testing.TB, w *world, n int) []*issuer.Issuer {
 	t.Helper()
 	nodes := []*issuer.Issuer{w.issuer}
 	for len(nodes) < n {
@@ -48,9 +29,9 @@ func concNodes(t testing.TB, w *crashWorld, n int) []*issuer.Issuer {
 }
 
 const (
-	concRounds   = 20
-	concRequests = 200
-	concLimit    = 10
+	loadRounds   = 20
+	loadRequests = 200
+	loadLimit    = 10
 )
 
 // 200 requests at once, ten uses: ten are delivered, 190 are refused and told
@@ -60,13 +41,13 @@ const (
 func TestLimitIsExactUnderLoad(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
-			site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-			for range concRounds {
-				w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+			site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+			for range loadRounds {
+				w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 				require.NoError(t, err)
-				issuers := concNodes(t, w, nodes)
+				issuers := nodesOf(t, w, nodes)
 				var delivered, refused atomic.Int64
-				concAll(concRequests, func(k int) {
+				inParallel(loadRequests, func(k int) {
 					_, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client})
 					var explained *issuer.RefusedError
 					switch {
@@ -78,11 +59,11 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 						t.Errorf("%v", err)
 					}
 				})
-				require.EqualValues(t, concLimit, delivered.Load())
-				require.EqualValues(t, concRequests-concLimit, refused.Load())
-				w.requireCharged(t, concLimit)
+				require.EqualValues(t, loadLimit, delivered.Load())
+				require.EqualValues(t, loadRequests-loadLimit, refused.Load())
+				w.requireCharged(t, loadLimit)
 				calls := len(w.events(optest.Refreshed))
-				require.True(t, calls >= 1 && calls <= concLimit, "%d calls", calls)
+				require.True(t, calls >= 1 && calls <= loadLimit, "%d calls", calls)
 				require.Zero(t, w.reuses())
 			}
 		})
@@ -93,9 +74,9 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 //
 // proves P3, P4
 func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 4 {
-		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 4 {
+		w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 		require.NoError(t, err)
 		tokens := []mytoken.Secret{w.token}
 		for _, parent := range []int{0, 0, 1} {
@@ -103,9 +84,9 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 			require.NoError(t, err)
 			tokens = append(tokens, child.Token)
 		}
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var delivered atomic.Int64
-		concAll(80, func(k int) {
+		inParallel(80, func(k int) {
 			_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: tokens[k/2%len(tokens)], Client: mytokentest.Client})
 			var refused *issuer.RefusedError
 			if err == nil {
@@ -114,8 +95,8 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
-		require.EqualValues(t, concLimit, delivered.Load())
-		w.requireCharged(t, concLimit)
+		require.EqualValues(t, loadLimit, delivered.Load())
+		w.requireCharged(t, loadLimit)
 	}
 }
 
@@ -124,9 +105,9 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 //
 // proves P3
 func TestRefundsUnderLoad(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 4 {
-		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 4 {
+		w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 		require.NoError(t, err)
 		var calls atomic.Int64
 		w.fault(func(optest.FaultPoint) optest.Fault {
@@ -152,11 +133,11 @@ func TestRefundsUnderLoad(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		}
-		concAll(60, ask)
+		inParallel(60, ask)
 		w.requireCharged(t, delivered.Load())
 		w.fault(nil)
-		concAll(60, ask)
-		require.EqualValues(t, concLimit, delivered.Load())
-		w.requireCharged(t, concLimit)
+		inParallel(60, ask)
+		require.EqualValues(t, loadLimit, delivered.Load())
+		w.requireCharged(t, loadLimit)
 	}
 }

@@ -19,17 +19,17 @@ import (
 //
 // proves P6
 func TestRevocationRacesDerivation(t *testing.T) {
-	site := newCrashSite(t, optest.Options{})
+	site := newSite(t, optest.Options{})
 	survivors, created := 0, 0
-	for range concRounds {
-		w, err := site.world(t.Context(), crashOptions{})
+	for range loadRounds {
+		w, err := site.world(t.Context(), worldOptions{})
 		require.NoError(t, err)
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var mu sync.Mutex
 		tokens := []mytoken.Secret{w.token}
 		var enough sync.Once
 		revoke := make(chan struct{})
-		concAll(9, func(k int) {
+		inParallel(9, func(k int) {
 			if k == 8 {
 				<-revoke
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
@@ -71,7 +71,7 @@ func TestRevocationRacesDerivation(t *testing.T) {
 		}
 	}
 	require.Zero(t, survivors, "of %d", created)
-	require.Greater(t, created, 10*concRounds)
+	require.Greater(t, created, 10*loadRounds)
 }
 
 // Access tokens are asked for on several nodes while the token is revoked.
@@ -79,16 +79,16 @@ func TestRevocationRacesDerivation(t *testing.T) {
 //
 // proves P6, P3
 func TestRevocationRacesAccessTokens(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 2 {
-		w, err := site.world(t.Context(), crashOptions{})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 2 {
+		w, err := site.world(t.Context(), worldOptions{})
 		require.NoError(t, err)
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var revoked atomic.Bool
 		var delivered atomic.Int64
 		var once sync.Once
 		some := make(chan struct{})
-		concAll(9, func(k int) {
+		inParallel(9, func(k int) {
 			if k == 8 {
 				<-some
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
@@ -100,7 +100,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 			}
 			for {
 				after := revoked.Load()
-				_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: concRevokeScopes[k%4], Client: mytokentest.Client})
+				_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: distinctScopes[k%4], Client: mytokentest.Client})
 				var dead *issuer.TokenError
 				switch {
 				case err == nil && after:
@@ -123,7 +123,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 	}
 }
 
-var concRevokeScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
+var distinctScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
 
 // The token is revoked while the provider is asked: the answer is discarded,
 // the use given back, and what the provider rotated to is revoked there.
@@ -131,12 +131,12 @@ var concRevokeScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "st
 // proves P6, P3
 func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 	for _, withChild := range []bool{false, true} {
-		w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+		w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 		if withChild {
 			_, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, Client: mytokentest.Client})
 			require.NoError(t, err)
 		}
-		gate := newCrashGate(t)
+		gate := newGate(t)
 		w.failOnce(optest.Fault{WaitAfter: gate.wait})
 		r := w.start(t.Context(), w.issuer, refreshFirst)
 		gate.await(t)
@@ -144,7 +144,7 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 		_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: !withChild, Client: mytokentest.Client})
 		require.NoError(t, err)
 		gate.open()
-		dead := crashAs[*issuer.TokenError](t, crashAwait(t, r).err)
+		dead := errAs[*issuer.TokenError](t, await(t, r).err)
 		require.Equal(t, issuer.TokenRevoked, dead.Reason)
 		w.requireCharged(t, 0)
 		revoked := w.events(optest.Revoked)
@@ -160,7 +160,7 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 // A signing key is withdrawn. What it signed is refused, although it was
 // verified before and remembered.
 func TestSigningKeyWithdrawn(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 	old := w.cfg.Keys.ActiveID()
@@ -171,8 +171,8 @@ func TestSigningKeyWithdrawn(t *testing.T) {
 	require.NoError(t, err, "not yet")
 	require.NoError(t, w.cfg.Keys.Withdraw(old))
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-	require.Equal(t, issuer.TokenMalformed, crashAs[*issuer.TokenError](t, err).Reason)
+	require.Equal(t, issuer.TokenMalformed, errAs[*issuer.TokenError](t, err).Reason)
 	_, err = w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})
-	crashAs[*issuer.TokenError](t, err)
+	errAs[*issuer.TokenError](t, err)
 	w.requireCharged(t, 2)
 }

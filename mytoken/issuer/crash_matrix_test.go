@@ -19,30 +19,30 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-var crashLogger = slog.New(slog.DiscardHandler)
+var quiet = slog.New(slog.DiscardHandler)
 
-// crashFault is something that goes wrong at the provider.
-type crashFault struct {
+// providerFault is something that goes wrong at the provider.
+type providerFault struct {
 	name  string
 	fault optest.Fault
 	down  bool // not reachable at all
 }
 
 var (
-	crashNothing = crashFault{name: "nothing"}
+	noFault = providerFault{name: "nothing"}
 	// In these the provider has acted and its answer does not arrive, or not
 	// whole: what becomes of the refresh token depends on the policy.
-	crashAfter = []crashFault{
+	faultsAfter = []providerFault{
 		{name: "answer lost", fault: optest.Fault{LoseAnswer: true}},
 		{name: "unusable answer", fault: optest.Fault{EmptyAccessToken: true}},
 		{name: "wider scope", fault: optest.Fault{Scopes: []string{"compute", "storage.write"}}},
 	}
-	crashAlike = []crashFault{
+	moreFaultsAfter = []providerFault{
 		{name: "502 after", fault: optest.Fault{FailAfter: 502}},
 		{name: "wrong audience", fault: optest.Fault{Audiences: []string{"https://elsewhere.example.org"}}},
 	}
 	// In these it has not.
-	crashBefore = []crashFault{
+	faultsBefore = []providerFault{
 		{name: "502 before", fault: optest.Fault{FailBefore: 502}},
 		{name: "request lost", fault: optest.Fault{LoseRequest: true}},
 		{name: "unreachable", down: true},
@@ -79,19 +79,19 @@ func TestCrashMatrix(t *testing.T) {
 		"off": optest.RotateOff, "on": optest.RotateOn, "strict": optest.RotateStrict, "grace": optest.RotateGrace,
 	}
 	for name, policy := range policies {
-		if crashUnderRace && policy != optest.RotateStrict {
+		if underRace && policy != optest.RotateStrict {
 			continue // the detector multiplies the time; nothing here races more than elsewhere
 		}
-		faults := append([]crashFault{crashNothing}, crashAfter...)
+		faults := append([]providerFault{noFault}, faultsAfter...)
 		if policy == optest.RotateStrict { // elsewhere it does not matter, or not how
-			faults = append(append(faults, crashAlike...), crashBefore...)
+			faults = append(append(faults, moreFaultsAfter...), faultsBefore...)
 		}
 		for _, fault := range faults {
 			t.Run(name+"/"+fault.name, func(t *testing.T) {
 				t.Parallel()
-				site := newCrashSite(t, optest.Options{Rotation: policy, Grace: time.Minute})
+				site := newSite(t, optest.Options{Rotation: policy, Grace: time.Minute})
 				for _, repeat := range []bool{true, false} {
-					if crashUnderRace && !repeat && fault.name != crashNothing.name {
+					if underRace && !repeat && fault.name != noFault.name {
 						continue
 					}
 					crashPoints(t, crashCase{site: site, policy: policy, fault: fault, dir: t.TempDir(), repeat: repeat})
@@ -116,7 +116,7 @@ func crashPoints(t *testing.T, c crashCase) {
 			continue // a step that is made again; its first time is enough
 		}
 		for _, mode := range []crashMode{crashOnce, crashThrice, crashGone} {
-			if mode == crashOnce && c.fault.name != crashNothing.name {
+			if mode == crashOnce && c.fault.name != noFault.name {
 				continue
 			}
 			broken := c
@@ -133,9 +133,9 @@ func crashPoints(t *testing.T, c crashCase) {
 }
 
 type crashCase struct {
-	site   *crashSite
+	site   *site
 	policy optest.Rotation
-	fault  crashFault
+	fault  providerFault
 	dir    string // for spill directories
 	repeat bool   // the request has an ID and is repeated with it
 	point  storetest.Call
@@ -158,7 +158,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	if c.mode == crashGone {
 		dir = filepath.Join(c.dir, fmt.Sprint(c.site.users.Load(), c.point, c.repeat))
 	}
-	w, err := c.site.world(ctx, crashOptions{
+	w, err := c.site.world(ctx, worldOptions{
 		limit: crashLimit, rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, response: mytoken.ResponseShortToken,
 		config: func(cfg *issuer.Config) { cfg.SpillDir = dir },
 	})
@@ -175,7 +175,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	case crashOnce:
 		w.store.Reset(storetest.FailAt(c.point, storetest.ErrFault))
 	case crashThrice:
-		w.store.Reset(crashFailFirst(c.point.Method, 3, c.point.Before))
+		w.store.Reset(failFirst(c.point.Method, 3, c.point.Before))
 	case crashGone:
 		w.store.Reset(storetest.FailFrom(c.point, storetest.ErrFault))
 		w.onNotice(func(n issuer.Notice) {
@@ -188,7 +188,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	}
 	if c.fault.down {
 		w.down.Store(true)
-	} else if c.fault.name != crashNothing.name {
+	} else if c.fault.name != noFault.name {
 		w.failOnce(c.fault.fault)
 	}
 	_, first := w.request(ctx, w.issuer, id)
@@ -244,7 +244,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 		errors.As(first, &upstream) && upstream.Charged || // the client was told
 		c.mode == crashGone // nobody was left to be told
 	if id.IsZero() || second != nil {
-		explained = explained || crashIsStoreError(first) && !id.IsZero() // may be repeated
+		explained = explained || is[*issuer.StoreError](first) && !id.IsZero() // may be repeated
 	} else {
 		explained = false // the repetition took the charge over
 	}
@@ -262,13 +262,13 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	if c.mode == crashOnce && first != nil {
 		return nil, fmt.Errorf("one lost answer of the store fails the request: %w", first)
 	}
-	closing, cancel := context.WithTimeout(ctx, crashSoon)
+	closing, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	return trace, iss.Close(closing)
 }
 
 // unavoidable says whether the provider leaves no way to go on.
-func (c crashCase) unavoidable(w *crashWorld) bool {
+func (c crashCase) unavoidable(w *world) bool {
 	refused := false
 	for _, e := range w.events(optest.Refused) {
 		refused = refused || e.Error == "invalid_grant"
@@ -278,7 +278,7 @@ func (c crashCase) unavoidable(w *crashWorld) bool {
 
 // answerLost says whether the provider rotated the refresh token and told
 // nobody, and does not accept the old one.
-func (c crashCase) answerLost(w *crashWorld) bool {
+func (c crashCase) answerLost(w *world) bool {
 	if c.policy != optest.RotateOn && c.policy != optest.RotateStrict {
 		return false
 	}
@@ -288,9 +288,4 @@ func (c crashCase) answerLost(w *crashWorld) bool {
 		}
 	}
 	return false
-}
-
-func crashIsStoreError(err error) bool {
-	var s *issuer.StoreError
-	return errors.As(err, &s)
 }

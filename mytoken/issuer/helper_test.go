@@ -26,7 +26,8 @@ var client = mytokentest.Client
 // allCapabilities is what a user's own token has.
 var allCapabilities = capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens}
 
-func errAs[E error](t *testing.T, err error) E {
+// errAs checks that an error of type E is in the chain, and returns it.
+func errAs[E error](t testing.TB, err error) E {
 	t.Helper()
 	e, ok := errors.AsType[E](err)
 	require.True(t, ok, "%T: %v", err, err)
@@ -164,19 +165,25 @@ func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	return out
 }
 
-// atOnce calls f n times in parallel, and returns what came back.
-func atOnce[T any](n int, f func() (T, error)) (values []T, errs []error) {
-	values, errs = make([]T, n), make([]error, n)
+// inParallel calls f n times in parallel, with a number each, and waits for all of them. No call
+// goes on before each of them has started.
+func inParallel(n int, f func(k int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)
 	for k := range n {
 		done.Go(func() {
 			ready.Done()
 			ready.Wait()
-			values[k], errs[k] = f()
+			f(k)
 		})
 	}
 	done.Wait()
+}
+
+// atOnce calls f n times in parallel, and returns what came back.
+func atOnce[T any](n int, f func() (T, error)) (values []T, errs []error) {
+	values, errs = make([]T, n), make([]error, n)
+	inParallel(n, func(k int) { values[k], errs[k] = f() })
 	return values, errs
 }
 
