@@ -22,10 +22,10 @@ import (
 type AccessTokenRequest struct {
 	// Token is the mytoken, compact or short.
 	Token mytoken.Secret
-	// ID names the request, so that it can be repeated: after a lost answer, after any error,
-	// and while an earlier call may still run, on any node. However often it is repeated, it
-	// counts once if an access token was handed out. It does not count if none was handed
-	// out and the outcome is known.
+	// ID names the request, so that it can be repeated: after a lost answer, after any
+	// error, and while an earlier call may still run, on any node. However often it is
+	// repeated, it counts once if an access token was handed out. It does not count if
+	// none was handed out and the outcome is known.
 	//
 	// An ID belongs to one token. It is remembered for a day, in which its use can be
 	// refunded and charged again 32 times. Zero: a new ID, and each call counts.
@@ -35,9 +35,9 @@ type AccessTokenRequest struct {
 	// Scopes and Audiences are what the access token is for. Empty: everything that the
 	// clause allows.
 	//
-	// Some providers end the login if they are asked for an audience that the login did not
-	// name ([oidcupstream.AudienceParameter].LoginOnly). They are not asked: the call returns
-	// an [*UpstreamError] with the code invalid_target, and does not count.
+	// Some providers end the login if they are asked for an audience that the login did
+	// not name ([oidcupstream.AudienceParameter].LoginOnly). They are not asked: the call
+	// returns an [*UpstreamError] with the code invalid_target, and does not count.
 	Scopes    []string
 	Audiences []string
 	// Comment is recorded in the history.
@@ -55,21 +55,22 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.Token.Reveal(), TokenType: t.TokenType, Expiry: t.Expires}
 }
 
-// AccessToken obtains an access token for a mytoken. The token is live after the provider has
-// answered, and the scopes and audiences of the access token are inside the clause.
+// AccessToken obtains an access token for a mytoken. The token is live after the provider
+// has answered, and the scopes and audiences of the access token are inside the clause.
 //
 // Each call counts as one use of a clause; repeated calls are described at
-// AccessTokenRequest.ID. A use is refunded if nothing was handed out, unless the provider may
-// have acted ([UpstreamError].Charged). If the caller goes away while the provider is asked,
-// the use is settled when the provider has answered.
+// AccessTokenRequest.ID. A use is refunded if nothing was handed out, unless the provider
+// may have acted ([UpstreamError].Charged). If the caller goes away while the provider is
+// asked, the use is settled when the provider has answered.
 //
-// Errors are [*TokenError], [*mytoken.CapabilityError], [*RefusedError], [*UpstreamError],
-// [*ReconnectError], [*BusyError], [*StoreError], [ErrWrongProvider], [ErrUnknownProvider],
-// [ErrRepeatedID], [ErrClosed], and the error of the context. After a [*StoreError], repeat
-// the call at once: the mytoken may have been rotated, and its successor can be fetched only
-// while the grace lasts.
+// Errors are [*TokenError], [*mytoken.CapabilityError], [*RefusedError],
+// [*UpstreamError], [*ReconnectError], [*BusyError], [*StoreError], [ErrWrongProvider],
+// [ErrUnknownProvider], [ErrRepeatedID], [ErrClosed], and the error of the context. After
+// a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
+// successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
-	// 1. Verify the token; check capability, restrictions and provider. Nothing is stored.
+	// 1. Verify the token; check capability, restrictions and provider. Nothing is
+	// stored.
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
@@ -99,8 +100,8 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, candidates []int, provider *Provider) (*AccessToken, error) {
 	// 2. Charge the use. The same durable step checks that the token is live.
 	//
-	// A crash after it costs the use of a request without an ID. A repetition with the same ID
-	// takes the charge over.
+	// A crash after it costs the use of a request without an ID. A repetition with the
+	// same ID takes the charge over.
 	spent, err := i.spend(ctx, p, op, candidates)
 	if err != nil {
 		return nil, err
@@ -113,24 +114,26 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 
 	// 3. Open the key of the grant, wait for its turn, and take its lease (durable).
 	//
-	// A crash after it leaves the lease. It lapses after Config.Lease, and the next holder
-	// asks the provider with the same refresh token.
+	// A crash after it leaves the lease. It lapses after Config.Lease, and the next
+	// holder asks the provider with the same refresh token.
 	//
 	// 4. Ask the provider once, while no step of the store is open.
 	//
-	// A crash before the answer is kept can lose a new refresh token. The next holder tries
-	// the old one. If the provider refuses it, the user logs in again; see StartReconnect.
+	// A crash before the answer is kept can lose a new refresh token. The next holder
+	// tries the old one. If the provider refuses it, the user logs in again; see
+	// StartReconnect.
 	//
 	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
 	//
-	// A crash between the two loses nothing: Recover or the next holder of the lease commits
-	// what the spill holds. A crash after both costs the access token, as after step 2.
+	// A crash between the two loses nothing: Recover or the next holder of the lease
+	// commits what the spill holds. A crash after both costs the access token, as after
+	// step 2.
 	tokens, unsettled, err := i.ask(ctx, p, op, spent, provider, asked)
 
 	// 6. Without an answer, refund the use (durable), unless the provider may have acted.
 	//
-	// A crash before the refund leaves the use charged, as after step 2. After it, nothing is
-	// lost.
+	// A crash before the refund leaves the use charged, as after step 2. After it,
+	// nothing is lost.
 	if err != nil {
 		if !unsettled {
 			i.callOff(ctx, p, op)
@@ -138,8 +141,9 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
 
-	// 7. Check that the token is still live and that the answer is inside the clause; else
-	// refund. Record that this use is handed out (durable, for a request with an ID).
+	// 7. Check that the token is still live and that the answer is inside the clause;
+	// else refund. Record that this use is handed out (durable, for a request with an
+	// ID).
 	//
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
@@ -158,8 +162,8 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 
 	// 8. Rotate the mytoken, if its rotation says so (durable).
 	//
-	// A crash after it loses the response, not the successor: the store answers the old token
-	// with the same successor while the grace lasts.
+	// A crash after it loses the response, not the successor: the store answers the old
+	// token with the same successor while the grace lasts.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
 		i.callOff(ctx, p, op)
 		return nil, err
@@ -168,8 +172,8 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	return out, nil
 }
 
-// ask takes steps 3 to 5 for a charged use. An unsettled error leaves the charge alone: the
-// provider may have acted, or it is still asked and the use is settled afterwards.
+// ask takes steps 3 to 5 for a charged use. An unsettled error leaves the charge alone:
+// the provider may have acted, or it is still asked and the use is settled afterwards.
 func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent store.Spent, provider *Provider, asked restriction.Access) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	key, err := i.dataKey(p, spent.Key)
 	if err != nil {
@@ -226,8 +230,8 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 	return i.insideClause(ctx, p, provider, clause, asked, tokens)
 }
 
-// stillLive returns an error if the token was revoked while the provider was asked. It also
-// revokes at the provider what nobody can use any more.
+// stillLive returns an error if the token was revoked while the provider was asked. It
+// also revokes at the provider what nobody can use any more.
 //
 // It does not present the token to the store again: a token that was rotated meanwhile is
 // live.
@@ -247,8 +251,8 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 	return &TokenError{Reason: TokenRevoked}
 }
 
-// revokedInstead replaces the error of an ended login if the token was revoked meanwhile: that
-// is the cause.
+// revokedInstead replaces the error of an ended login if the token was revoked meanwhile:
+// that is the cause.
 func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
 	if isA[*ReconnectError](err) {
 		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
@@ -259,8 +263,8 @@ func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Pro
 }
 
 // insideClause refuses an answer that is broader than the clause, whatever was asked for
-// (D14). It ignores the scope offline_access, which some providers always name: that scope
-// opens nothing to the holder of an access token.
+// (D14). It ignores the scope offline_access, which some providers always name: that
+// scope opens nothing to the holder of an access token.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
 	withhold := func(kind NoticeKind, text string, cause error) error {
 		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}

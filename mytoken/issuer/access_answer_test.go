@@ -18,8 +18,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// Whatever the provider answers: an access token that goes beyond the clause
-// is withheld and reported, and the use given back.
+// Whatever the provider answers: an access token that goes beyond the clause is withheld
+// and reported, and the use given back.
 //
 // proves P1, P3
 func TestBroaderAnswersAreWithheld(t *testing.T) {
@@ -106,8 +106,8 @@ func TestOpaqueAccessTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An access token that outlives its clause is reported, or withheld if the
-// operator says so.
+// An access token that outlives its clause is reported, or withheld if the operator says
+// so.
 func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	for _, withhold := range []bool{false, true} {
 		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.WithholdLongAccessTokens = withhold }})
@@ -145,8 +145,8 @@ func TestRefundedUseLeavesNoEvent(t *testing.T) {
 	require.Len(t, events, 2)
 }
 
-// The store does not say whether the token is still live when the provider has
-// answered: nothing is handed out, and nothing is lost.
+// The store does not say whether the token is still live when the provider has answered:
+// nothing is handed out, and nothing is lost.
 //
 // proves P2, P5
 func TestLivenessIsNotKnown(t *testing.T) {

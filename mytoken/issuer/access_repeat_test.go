@@ -112,8 +112,8 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 	}
 }
 
-// An ID is remembered for a day. Later it is refused rather than taken for
-// something new, and later still it is new.
+// An ID is remembered for a day. Later it is refused rather than taken for something new,
+// and later still it is new.
 //
 // proves P3, P8
 func TestRepeatedDaysLater(t *testing.T) {
@@ -151,9 +151,8 @@ func TestRepeatedForSomethingElse(t *testing.T) {
 	w.requireCharged(t, 1)
 }
 
-// The clause that a request was charged to does not admit its repetition any
-// more, while another one does. What was not handed out moves there; what was,
-// cannot.
+// The clause that a request was charged to does not admit its repetition any more, while
+// another one does. What was not handed out moves there; what was, cannot.
 //
 // proves P1, P8
 func TestRepeatedInAnotherPhase(t *testing.T) {
@@ -189,8 +188,8 @@ func TestRepeatedInAnotherPhase(t *testing.T) {
 	}
 }
 
-// Two calls with one ID on two nodes: one is called off after the other has
-// handed out, or before. What is handed out stays charged either way.
+// Two calls with one ID on two nodes: one is called off after the other has handed out,
+// or before. What is handed out stays charged either way.
 //
 // proves P3, P8
 func TestRepeatedWhileItRuns(t *testing.T) {
@@ -198,8 +197,8 @@ func TestRepeatedWhileItRuns(t *testing.T) {
 		t.Run(fmt.Sprintf("handedOutFirst=%t", handedOutFirst), func(t *testing.T) {
 			w := newWorld(t, optest.RotateOff, worldOptions{limit: 1})
 			id := issuer.NewUseID()
-			// The node that is held stops just before it hands out, or just
-			// before it gives back: whose verdict comes first counts.
+			// The node that is held stops just before it hands out, or just before it
+			// gives back: whose verdict comes first counts.
 			gate := newGate(t)
 			held, err := w.node(func(c *issuer.Config) {
 				c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
@@ -230,9 +229,9 @@ func TestRepeatedWhileItRuns(t *testing.T) {
 	}
 }
 
-// Many calls with few IDs on several nodes while the provider fails at random:
-// an ID for which something was handed out is charged once, one for which
-// nothing was and nothing is unknown, not at all.
+// Many calls with few IDs on several nodes while the provider fails at random: an ID for
+// which something was handed out is charged once, one for which nothing was and nothing
+// is unknown, not at all.
 //
 // proves P3, P8
 func TestRepeatedUnderLoad(t *testing.T) {
@@ -279,8 +278,8 @@ func TestRepeatedUnderLoad(t *testing.T) {
 	}
 }
 
-// Requests that are counted as other uses can be repeated as well, after the
-// store left it open whether it had charged.
+// Requests that are counted as other uses can be repeated as well, after the store left
+// it open whether it had charged.
 //
 // proves P8
 func TestRepeatedOtherUse(t *testing.T) {
@@ -303,8 +302,8 @@ func TestRepeatedOtherUse(t *testing.T) {
 	}
 }
 
-// A child that the store may have made stays charged: whoever repeats the
-// request gets it.
+// A child that the store may have made stays charged: whoever repeats the request gets
+// it.
 //
 // proves P3, P8
 func TestRepeatedDerivation(t *testing.T) {

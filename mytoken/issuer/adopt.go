@@ -23,13 +23,13 @@ type Adoption struct {
 	Provider, Subject string
 	// RefreshToken has at most [MaxRefreshTokenLength] bytes; required.
 	RefreshToken mytoken.Secret
-	// Audiences are those that the login asked for (RFC 8707), if any. A reconnect asks for
-	// them again. Where a provider gives tokens for no others
+	// Audiences are those that the login asked for (RFC 8707), if any. A reconnect asks
+	// for them again. Where a provider gives tokens for no others
 	// ([oidcupstream.AudienceParameter].LoginOnly), nothing else is asked for.
 	Audiences []string
-	// ID names the request. Within the lifetime of a code, it can be repeated with the same
-	// ID and refresh token, after a lost answer or an error. Without an ID, a failure after
-	// the provider has replaced the refresh token ends the login.
+	// ID names the request. Within the lifetime of a code, it can be repeated with the
+	// same ID and refresh token, after a lost answer or an error. Without an ID, a
+	// failure after the provider has replaced the refresh token ends the login.
 	ID         UseID
 	Properties mytoken.Properties
 	Response   mytoken.Response
@@ -46,18 +46,18 @@ const (
 
 // Adopt issues a first token for a refresh token. The provider needs a userinfo endpoint.
 //
-// Adopt stores the refresh token, uses it once to see that it works, and asks the provider
-// whose it is. If it belongs to another user, nothing is issued, and the refresh token is
-// revoked at the provider.
+// Adopt stores the refresh token, uses it once to see that it works, and asks the
+// provider whose it is. If it belongs to another user, nothing is issued, and the refresh
+// token is revoked at the provider.
 //
-// From the first call on, the refresh token belongs to the issuer. Do not use it elsewhere:
-// a provider that rotates would revoke it.
+// From the first call on, the refresh token belongs to the issuer. Do not use it
+// elsewhere: a provider that rotates would revoke it.
 //
 // Errors are [ErrUnknownProvider], [*RequestError], [*PolicyError], [*UpstreamError],
 // [*ReconnectError], [*BusyError], [*StoreError], [ErrRepeatedID] and [ErrClosed]. An
-// [*UpstreamError] wraps [oidcupstream.ErrSubject] if the refresh token belongs to another
-// user. After a [*ReconnectError] the user must log in: the provider refuses the refresh
-// token.
+// [*UpstreamError] wraps [oidcupstream.ErrSubject] if the refresh token belongs to
+// another user. After a [*ReconnectError] the user must log in: the provider refuses the
+// refresh token.
 func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
 	provider, err := i.provider(a.Provider)
 	if err != nil {
@@ -165,8 +165,8 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	return err
 }
 
-// unadopt takes back an adoption that could not be confirmed, and returns the error for the
-// caller.
+// unadopt takes back an adoption that could not be confirmed, and returns the error for
+// the caller.
 //
 // If the provider gave no verdict and the request can be repeated, everything stays: the
 // provider may have replaced the refresh token, and only this issuer has the new one.
@@ -184,8 +184,8 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if serr != nil {
 		return errors.Join(err, serr)
 	}
-	// Revoke at the provider what belongs to another user, or what only this issuer knows.
-	// Any other refresh token stays with the service that handed it in.
+	// Revoke at the provider what belongs to another user, or what only this issuer
+	// knows. Any other refresh token stays with the service that handed it in.
 	var by *presented
 	if errors.Is(err, oidcupstream.ErrSubject) || grant.Generation > 1 {
 		by = p
@@ -196,7 +196,8 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	return err
 }
 
-// isVerdict reports whether the provider has answered, so that asking again would not help.
+// isVerdict reports whether the provider has answered, so that asking again would not
+// help.
 func isVerdict(err error) bool {
 	if isA[*ReconnectError](err) || errors.Is(err, oidcupstream.ErrSubject) || errors.Is(err, oidcupstream.ErrUnsupported) {
 		return true

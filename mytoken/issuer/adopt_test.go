@@ -62,8 +62,8 @@ func TestAdopt(t *testing.T) {
 	requireDead(t, s, issued.Token, issuer.TokenRevoked)
 }
 
-// Of two calls with one ID the slower one gets what the faster one made, also if
-// it had looked before.
+// Of two calls with one ID the slower one gets what the faster one made, also if it had
+// looked before.
 //
 // proves P8
 func TestAdoptMeanwhile(t *testing.T) {
@@ -90,8 +90,8 @@ func TestAdoptMeanwhile(t *testing.T) {
 	require.Zero(t, s.Provider.Reuses())
 }
 
-// Somebody else's refresh token gives no token, not even to who asks again, and
-// is withdrawn.
+// Somebody else's refresh token gives no token, not even to who asks again, and is
+// withdrawn.
 func TestAdoptOfAnotherUser(t *testing.T) {
 	for _, rotation := range []optest.Rotation{optest.RotateOff, optest.RotateStrict} {
 		s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: rotation}})
@@ -111,8 +111,8 @@ func TestAdoptOfAnotherUser(t *testing.T) {
 	}
 }
 
-// If the provider does not say whose it is, a repetition with the ID resumes:
-// the provider may have replaced the refresh token meanwhile.
+// If the provider does not say whose it is, a repetition with the ID resumes: the
+// provider may have replaced the refresh token meanwhile.
 //
 // proves P5, P8
 func TestAdoptResumes(t *testing.T) {
@@ -139,8 +139,8 @@ func TestAdoptResumes(t *testing.T) {
 		})
 	}
 
-	// Without an ID nobody can resume: nothing is left, not at the provider
-	// either if the refresh token that was handed in is of no use any more.
+	// Without an ID nobody can resume: nothing is left, not at the provider either if the
+	// refresh token that was handed in is of no use any more.
 	for _, rotation := range []optest.Rotation{optest.RotateOff, optest.RotateStrict} {
 		s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: rotation, Faults: func(p optest.FaultPoint) optest.Fault {
 			return optest.Fault{LoseRequest: p.Endpoint == optest.EndpointUserInfo}
@@ -201,8 +201,8 @@ func TestAdoptRefuses(t *testing.T) {
 	require.False(t, stateOf(t, s).Tokens[1].Live)
 }
 
-// A repetition of a request that ended before the user was confirmed hands
-// nothing out unconfirmed.
+// A repetition of a request that ended before the user was confirmed hands nothing out
+// unconfirmed.
 func TestAdoptAgainConfirms(t *testing.T) {
 	var down knob[bool]
 	down.set(true)

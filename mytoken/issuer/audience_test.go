@@ -20,8 +20,8 @@ const (
 	audienceC = "https://c.example.org"
 )
 
-// startLoginOnly starts a service whose provider gives access tokens only for
-// audiences that the login asked for, and uses up a refresh token for others.
+// startLoginOnly starts a service whose provider gives access tokens only for audiences
+// that the login asked for, and uses up a refresh token for others.
 func startLoginOnly(t *testing.T, rotation optest.Rotation) *mytokentest.Service {
 	return start(t, mytokentest.Options{
 		Provider: optest.Options{Rotation: rotation, LoginAudiencesOnly: true},
@@ -36,8 +36,8 @@ func accessFor(t *testing.T, s *mytokentest.Service, token mytoken.Secret, audie
 	return s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token, Audiences: audiences, Client: client})
 }
 
-// requireOtherAudience asks for an access token that the provider would end the
-// login over: it is not asked, and nothing is charged.
+// requireOtherAudience asks for an access token that the provider would end the login
+// over: it is not asked, and nothing is charged.
 func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *mytoken.Issued, audiences ...string) {
 	t.Helper()
 	asked := len(s.Provider.Record())
@@ -60,8 +60,8 @@ func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *mytoken.I
 	require.Equal(t, history, events(t, s, token.ID))
 }
 
-// One request for an audience that the login did not ask for does not end the
-// login of the whole tree.
+// One request for an audience that the login did not ask for does not end the login of
+// the whole tree.
 //
 // proves P5
 func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
@@ -92,8 +92,8 @@ func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
 	}
 }
 
-// A request whose caller names it is refused as often as it is repeated, and
-// its ID is good for another attempt.
+// A request whose caller names it is refused as often as it is repeated, and its ID is
+// good for another attempt.
 //
 // proves P8
 func TestOtherAudienceRepeated(t *testing.T) {

@@ -45,8 +45,7 @@ var (
 	badTexts = []string{"", "\x00", "a\x00b", "\xff\xfe", "\u202e", "x", "a.b.c", strings.Repeat(".", 100), strings.Repeat("x", 31), strings.Repeat("x", 32), megabyte, megabyte[:1<<19] + ".x." + megabyte[:1<<19]}
 )
 
-// badValues are values of a type that a request should not have, or hardly
-// ever has.
+// badValues are values of a type that a request should not have, or hardly ever has.
 func badValues(typ reflect.Type, valid string) (bad []any) {
 	switch typ {
 	case reflect.TypeFor[mytoken.Secret]():
@@ -119,8 +118,8 @@ func places(path string, v reflect.Value, visit func(path string, field reflect.
 	visit(path, v)
 }
 
-// badRequests are requests of a type with every bad value in every place of it,
-// once with everything else right, and once with nothing else.
+// badRequests are requests of a type with every bad value in every place of it, once with
+// everything else right, and once with nothing else.
 func badRequests(s *mytokentest.Service, typ reflect.Type, token mytoken.Secret) (requests []reflect.Value, names []string) {
 	base := func(valid bool) reflect.Value {
 		request := reflect.New(typ).Elem()
@@ -153,8 +152,8 @@ func badRequests(s *mytokentest.Service, typ reflect.Type, token mytoken.Secret)
 	return requests, names
 }
 
-// Every method that takes a request gets every bad one. None panics; each error
-// is of a documented type; and what fails leaves nothing behind.
+// Every method that takes a request gets every bad one. None panics; each error is of a
+// documented type; and what fails leaves nothing behind.
 func TestBadRequests(t *testing.T) {
 	methods := reflect.TypeFor[*issuer.Issuer]()
 	tried := 0
@@ -266,8 +265,7 @@ func TestBadArguments(t *testing.T) {
 	require.Empty(t, stateOf(t, s).Tokens)
 }
 
-// What is wrong in restrictions never makes a token without any: the whole way
-// from JSON.
+// What is wrong in restrictions never makes a token without any: the whole way from JSON.
 //
 // proves P1, P2
 func TestBadRestrictionsAreNoFreedom(t *testing.T) {
@@ -302,8 +300,8 @@ func TestBadRestrictionsAreNoFreedom(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// Limits come before work that grows faster than the input: with 100,000
-// clauses, comparing each with each would take minutes.
+// Limits come before work that grows faster than the input: with 100,000 clauses,
+// comparing each with each would take minutes.
 func TestLimitsComeFirst(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
@@ -352,4 +350,26 @@ func TestLargestRestrictions(t *testing.T) {
 	a.ID = issuer.NewUseID()
 	_, err = s.Issuer.Adopt(t.Context(), a)
 	requireRequestError(t, err, "restrictions")
+}
+
+// fill puts the secret wherever it can be, and reports whether there is such a place.
+func fill(v reflect.Value, secret mytoken.Secret, depth int) (found bool) {
+	for k := range v.NumField() {
+		f := v.Field(k)
+		switch {
+		case !f.CanSet():
+		case f.Type() == reflect.TypeFor[mytoken.Secret]():
+			f.Set(reflect.ValueOf(secret))
+			found = true
+		case f.Kind() == reflect.Struct:
+			found = fill(f, secret, depth) || found
+		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && depth > 0:
+			inner := reflect.New(f.Type().Elem())
+			if fill(inner.Elem(), secret, depth-1) {
+				f.Set(inner)
+				found = true
+			}
+		}
+	}
+	return found
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// BenchmarkAccessToken measures a complete request: a restricted token with a
-// limit, the in-memory store, a provider in the process behind real HTTP. The
-// metric x-floor is its time divided by that of a bare refresh over the same
-// connection, measured in the same run; ns/floor is the latter.
+// BenchmarkAccessToken measures a complete request: a restricted token with a limit, the
+// in-memory store, a provider in the process behind real HTTP. The metric x-floor is its
+// time divided by that of a bare refresh over the same connection, measured in the same
+// run; ns/floor is the latter.
 //
-// serial asks one after the other; parallel asks for a token of its own on
-// each of GOMAXPROCS goroutines; shared asks for one and the same token on
-// eight times as many, so that requests share calls to the provider.
+// serial asks one after the other; parallel asks for a token of its own on each of
+// GOMAXPROCS goroutines; shared asks for one and the same token on eight times as many,
+// so that requests share calls to the provider.
 func BenchmarkAccessToken(b *testing.B) {
 	for _, policy := range []struct {
 		name     string
@@ -80,8 +80,8 @@ func benchSpread(callers, n int, call func(caller int)) {
 	all.Wait()
 }
 
-// benchFloor is the time of one bare refresh, with as many callers as there
-// are logins: those of one login cannot do better than one after the other.
+// benchFloor is the time of one bare refresh, with as many callers as there are logins:
+// those of one login cannot do better than one after the other.
 func benchFloor(b *testing.B, site *site, callers, tokens int) time.Duration {
 	b.Helper()
 	callers = min(callers, tokens)

@@ -26,8 +26,8 @@ type operation struct {
 	comment string
 	tickets store.TicketChanges
 
-	// verdict names the ticket that says whether the use was handed out or called off. It is
-	// zero if nobody else can know the id.
+	// verdict names the ticket that says whether the use was handed out or called off. It
+	// is zero if nobody else can know the id.
 	verdict store.TicketRef
 }
 
@@ -62,8 +62,8 @@ func addressText(c Client) string {
 	return c.Address.Unmap().String()
 }
 
-// admit makes the checks that need no store: capability, restrictions, provider. It returns
-// the clauses that admit the operation; an uncounted operation has none.
+// admit makes the checks that need no store: capability, restrictions, provider. It
+// returns the clauses that admit the operation; an uncounted operation has none.
 func (i *Issuer) admit(ctx context.Context, p *presented, op operation) ([]int, *Provider, error) {
 	if op.needs != "" && !p.token.Allows(op.needs) {
 		return nil, nil, &mytoken.CapabilityError{Needed: op.needs}
@@ -94,15 +94,16 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 		if !errors.Is(err, errCalledOff) {
 			return spent, err
 		}
-		// An earlier call with this id did not learn whether it had charged, and called the
-		// use off.
+		// An earlier call with this id did not learn whether it had charged, and called
+		// the use off.
 		sum := derived("mytoken: use of a request that was called off", op.id, n)
 		op.id = UseID(sum[:len(op.id)])
 	}
 	return store.Spent{}, i.refuseID(ctx, p, op)
 }
 
-// spend charges an admitted use. It returns errCalledOff if a use with this id was refunded.
+// spend charges an admitted use. It returns errCalledOff if a use with this id was
+// refunded.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
 	spent, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
 	if errors.Is(err, store.ErrRefunded) {
@@ -113,14 +114,14 @@ func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidat
 	return spent, nil
 }
 
-// refused reports a refusal that came before the store was asked, and returns the error for
-// the caller. If the token is not live, that is the error, whatever else objects.
+// refused reports a refusal that came before the store was asked, and returns the error
+// for the caller. If the token is not live, that is the error, whatever else objects.
 func (i *Issuer) refused(ctx context.Context, p *presented, client Client, err error) error {
 	return i.refusedUse(ctx, p, operation{kind: restriction.Uncounted, client: client}, err)
 }
 
-// refusedUse is refused for a counted use: the explanation must not promise a clause whose
-// counters are spent.
+// refusedUse is refused for a counted use: the explanation must not promise a clause
+// whose counters are spent.
 func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err error) error {
 	state, lerr := i.lookup(ctx, p)
 	switch {
@@ -138,8 +139,8 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 
 // useFailed translates the error of a step that charges.
 //
-// If the outcome of the step is not known, useFailed calls the use off. It leaves a use alone
-// that may have stored an answer: a repetition will find that.
+// If the outcome of the step is not known, useFailed calls the use off. It leaves a use
+// alone that may have stored an answer: a repetition will find that.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
 	if isA[*StoreError](err) {
 		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {

@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// codeLetters are the letters of codes and short tokens: all ASCII letters except l, I and O
-// (protocol section 1.7).
+// codeLetters are the letters of codes and short tokens: all ASCII letters except l, I
+// and O (protocol section 1.7).
 const codeLetters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
 
 const (

@@ -81,8 +81,8 @@ func compactOf(t *testing.T, s *mytokentest.Service, short mytoken.Secret) mytok
 	return issued.Token
 }
 
-// Codes that were made before the server key was replaced are found afterwards,
-// as long as the old key is readable.
+// Codes that were made before the server key was replaced are found afterwards, as long
+// as the old key is readable.
 func TestCodesOutliveTheServerKey(t *testing.T) {
 	old, fresh := seal.NewKey(), seal.NewKey()
 	var config issuer.Config

@@ -34,8 +34,8 @@ const (
 	loadLimit    = 10
 )
 
-// 200 requests at once, ten uses: ten are delivered, 190 are refused and told
-// why, ten are charged. Requests that overlap share a call to the provider.
+// 200 requests at once, ten uses: ten are delivered, 190 are refused and told why, ten
+// are charged. Requests that overlap share a call to the provider.
 //
 // proves P3
 func TestLimitIsExactUnderLoad(t *testing.T) {
@@ -100,8 +100,8 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 	}
 }
 
-// The same while every other answer of the provider is a refusal: what is
-// refused is given back, and somebody else may use it.
+// The same while every other answer of the provider is a refusal: what is refused is
+// given back, and somebody else may use it.
 //
 // proves P3
 func TestRefundsUnderLoad(t *testing.T) {

@@ -30,9 +30,9 @@ func manyScopes(k int) []string {
 	return out
 }
 
-// 50 requests at once that cannot share a call, against a provider that takes
-// a refresh token presented twice for stolen: all are answered, no refresh
-// token is presented twice. Also from several processes on one store.
+// 50 requests at once that cannot share a call, against a provider that takes a refresh
+// token presented twice for stolen: all are answered, no refresh token is presented
+// twice. Also from several processes on one store.
 //
 // proves P5
 func TestStrictRotationUnderLoad(t *testing.T) {
@@ -79,8 +79,8 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 	}
 }
 
-// While one login's provider does not answer, and requests pile up, everything
-// else goes on: another token, introspection, derivation and revocation.
+// While one login's provider does not answer, and requests pile up, everything else goes
+// on: another token, introspection, derivation and revocation.
 //
 // proves P5
 func TestSlowProviderDelaysNobodyElse(t *testing.T) {
@@ -121,8 +121,8 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 	require.NoError(t, hot.close(t.Context()))
 }
 
-// Callers come and go while the provider is slow, refuses, or loses answers.
-// When the issuer is closed, no goroutine of it is left, and the books balance.
+// Callers come and go while the provider is slow, refuses, or loses answers. When the
+// issuer is closed, no goroutine of it is left, and the books balance.
 //
 // proves P3, P5
 func TestNothingIsLeftRunning(t *testing.T) {

@@ -16,13 +16,13 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// Config configures an [Issuer]. Issuer, Store, Seal, Keys and Providers are required. Any
-// other field has the named default if it is zero.
+// Config configures an [Issuer]. Issuer, Store, Seal, Keys and Providers are required.
+// Any other field has the named default if it is zero.
 type Config struct {
 	// Issuer is the issuer URL of the mytokens, exactly as clients know it.
 	Issuer string
-	// Store keeps the state. Several issuers, in several processes, may share one store if
-	// they share the other required fields too.
+	// Store keeps the state. Several issuers, in several processes, may share one store
+	// if they share the other required fields too.
 	Store store.Store
 	// Seal holds the server keys that protect the store.
 	Seal *seal.Ring
@@ -31,14 +31,14 @@ type Config struct {
 	// Providers are where users log in.
 	Providers []Provider
 
-	// Restrictions configures how restrictions are evaluated: resolver, locator, conditions
-	// of your own, supported keys.
+	// Restrictions configures how restrictions are evaluated: resolver, locator,
+	// conditions of your own, supported keys.
 	Restrictions restriction.Options
 	// Policy may narrow or refuse every token before it is issued. Nil: the rules of the
 	// protocol alone apply.
 	Policy Policy
-	// Observer is called for each [Notice], on the goroutine of the request, after the step
-	// was stored. It should return quickly. Nil: nobody is told.
+	// Observer is called for each [Notice], on the goroutine of the request, after the
+	// step was stored. It should return quickly. Nil: nobody is told.
 	Observer func(context.Context, Notice)
 
 	// Clock tells the time. Nil: time.Now.
@@ -46,10 +46,11 @@ type Config struct {
 	// Logger gets what an operator has to know, and never a secret. Nil: slog.Default().
 	Logger *slog.Logger
 
-	// SpillDir is a directory for sealed refresh tokens between the answer of the provider
-	// and the commit in the store. There they survive a crash; see [Issuer.Recover]. The
-	// issuer makes a missing directory, for its owner alone. Empty: they stay in memory, and
-	// a crash at that moment ends the login at a provider that rotates strictly.
+	// SpillDir is a directory for sealed refresh tokens between the answer of the
+	// provider and the commit in the store. There they survive a crash; see
+	// [Issuer.Recover]. The issuer makes a missing directory, for its owner alone. Empty:
+	// they stay in memory, and a crash at that moment ends the login at a provider that
+	// rotates strictly.
 	SpillDir string
 
 	// CodeLifetime is how long logins, polling codes and transfer codes are valid, 1 s to
@@ -58,8 +59,8 @@ type Config struct {
 	// PollInterval is the pause that polling clients are asked for, 1 s to 15 s in whole
 	// seconds (protocol section 6.1). 0: 5 s.
 	PollInterval time.Duration
-	// TransferCodeLength is the number of letters of transfer and consent codes, 12 to 30.
-	// 0: 14.
+	// TransferCodeLength is the number of letters of transfer and consent codes, 12 to
+	// 30. 0: 14.
 	TransferCodeLength int
 	// ShortTokenLength is the number of letters of short tokens, 32 to 512. 0: 64.
 	ShortTokenLength int
@@ -67,24 +68,25 @@ type Config struct {
 	// RotationGrace is how long a rotated token still gets its stored successor, at most
 	// 30 s. 0: 30 s. Negative: not at all; a lost response then costs the token.
 	RotationGrace time.Duration
-	// Lease is how long one refresh may take. It must exceed the timeout of every provider
-	// by more than MaxClockSkew. 0: 12 s.
+	// Lease is how long one refresh may take. It must exceed the timeout of every
+	// provider by more than MaxClockSkew. 0: 12 s.
 	Lease time.Duration
 	// MaxClockSkew bounds the difference between the clocks of processes that share the
-	// store. It is also the tolerance for iat and nbf of tokens. At most 5 minutes. 0: 2 s.
+	// store. It is also the tolerance for iat and nbf of tokens. At most 5 minutes. 0: 2
+	// s.
 	MaxClockSkew time.Duration
-	// WaitLimit is how long a request waits for other refreshes of the same login before it
-	// returns a [*BusyError]. Public clients stop waiting after 20 s. 0: 18 s.
+	// WaitLimit is how long a request waits for other refreshes of the same login before
+	// it returns a [*BusyError]. Public clients stop waiting after 20 s. 0: 18 s.
 	WaitLimit time.Duration
-	// InDoubtWait is how long a refresh waits for the outcome of one that was interrupted in
-	// another process. 0: 2 s. Negative: not at all.
+	// InDoubtWait is how long a refresh waits for the outcome of one that was interrupted
+	// in another process. 0: 2 s. Negative: not at all.
 	InDoubtWait time.Duration
 
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
 	MaxDepth int
-	// IndependentBudgets gives each child counters of its own, as the reference server does.
-	// Whoever can derive can then multiply a limit. False: a use of a child also counts
-	// against each limited ancestor clause.
+	// IndependentBudgets gives each child counters of its own, as the reference server
+	// does. Whoever can derive can then multiply a limit. False: a use of a child also
+	// counts against each limited ancestor clause.
 	IndependentBudgets bool
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
@@ -98,8 +100,8 @@ type Config struct {
 
 // Client describes who makes a request.
 type Client struct {
-	// Address is the address of the client. The zero value satisfies no restriction on hosts
-	// or countries.
+	// Address is the address of the client. The zero value satisfies no restriction on
+	// hosts or countries.
 	Address netip.Addr
 	// UserAgent is recorded in histories, cut to [MaxAgentLength] bytes.
 	UserAgent string

@@ -15,7 +15,8 @@ import (
 type NativeLogin struct {
 	// ConsentCode is part of the address of the consent page.
 	ConsentCode mytoken.Secret
-	// PollingCode fetches the token when the user has finished. It is empty if nobody polls.
+	// PollingCode fetches the token when the user has finished. It is empty if nobody
+	// polls.
 	PollingCode mytoken.Secret
 	Expires     time.Time
 	Interval    time.Duration // between two polls
@@ -43,14 +44,15 @@ type Declined struct {
 	Polled      bool
 }
 
-// StartNative begins a login that waits for the consent of the user, and for a poller on the
-// device that asked. Errors are [ErrUnknownProvider], [*RequestError] and [*StoreError].
+// StartNative begins a login that waits for the consent of the user, and for a poller on
+// the device that asked. Errors are [ErrUnknownProvider], [*RequestError] and
+// [*StoreError].
 func (i *Issuer) StartNative(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, true)
 }
 
-// StartConsent is [Issuer.StartNative] for a login that ends in the browser that consents.
-// There is no polling code; [Issuer.FinishLogin] returns the token.
+// StartConsent is [Issuer.StartNative] for a login that ends in the browser that
+// consents. There is no polling code; [Issuer.FinishLogin] returns the token.
 func (i *Issuer) StartConsent(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, false)
 }
@@ -100,8 +102,8 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}, nil
 }
 
-// Approve replaces what was asked for by what the user agreed to, and returns where to send
-// the browser. A code can be approved or declined once.
+// Approve replaces what was asked for by what the user agreed to, and returns where to
+// send the browser. A code can be approved or declined once.
 //
 // Errors are [*CodeError], [*RequestError], [*UpstreamError] and [*StoreError]. After a
 // [*RequestError] or an [*UpstreamError] the code can still be used.
@@ -144,8 +146,9 @@ type PollRequest struct {
 	Client Client
 }
 
-// Poll redeems a polling code (protocol section 5.4.2). The token is handed out once. Errors
-// are [*CodeError], with [CodePending] until the user has finished, and [*StoreError].
+// Poll redeems a polling code (protocol section 5.4.2). The token is handed out once.
+// Errors are [*CodeError], with [CodePending] until the user has finished, and
+// [*StoreError].
 func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, error) {
 	t, key, err := i.resolveCode(ctx, store.TicketPolling, req.Code.Reveal())
 	if err != nil {

@@ -192,8 +192,8 @@ func TestApproveRefusesProperties(t *testing.T) {
 	agree(t, s, n, agreedProperties)
 }
 
-// Declined, failed and expired can be told apart (protocol section 5.4.2, D71),
-// and repeatedly so.
+// Declined, failed and expired can be told apart (protocol section 5.4.2, D71), and
+// repeatedly so.
 func TestHowALoginEnds(t *testing.T) {
 	var deny knob[string]
 	s := start(t, mytokentest.Options{
@@ -264,8 +264,8 @@ func TestHowALoginEnds(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeUnknown)
 }
 
-// A polling code that is revoked while the user logs in leaves no token that
-// nobody holds, and no refresh token.
+// A polling code that is revoked while the user logs in leaves no token that nobody
+// holds, and no refresh token.
 //
 // proves P6
 func TestRevokedPollingCode(t *testing.T) {

@@ -16,8 +16,8 @@ type tally struct {
 	used        int64
 }
 
-// tallyOf returns the counter that a kind of use spends. ok is false for a use that spends
-// nothing.
+// tallyOf returns the counter that a kind of use spends. ok is false for a use that
+// spends nothing.
 func tallyOf(kind restriction.Kind, c mytoken.Counter) (t tally, ok bool) {
 	switch kind {
 	case restriction.AT:
@@ -50,9 +50,9 @@ func usages(counters []mytoken.Counter) []restriction.Usage {
 	return out
 }
 
-// checkBudget refuses a use if no candidate clause has anything left. The step that charges
-// checks that again. checkBudget is for operations that can be refused for other reasons in
-// between (protocol section 5.3).
+// checkBudget refuses a use if no candidate clause has anything left. The step that
+// charges checks that again. checkBudget is for operations that can be refused for other
+// reasons in between (protocol section 5.3).
 func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, candidates []int, state store.State) error {
 	for _, n := range candidates {
 		if t, counted := tallyOf(op.kind, state.Counters[n]); !counted || t.left != 0 {
@@ -70,11 +70,11 @@ func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, ca
 	return refused
 }
 
-// spentCounters returns, clause by clause, the counters that have nothing left: the clause's
-// own, and those of the ancestors' clauses that it draws on.
+// spentCounters returns, clause by clause, the counters that have nothing left: the
+// clause's own, and those of the ancestors' clauses that it draws on.
 //
-// It follows the descriptions of the tokens. They say the same as the chains that the store
-// charges.
+// It follows the descriptions of the tokens. They say the same as the chains that the
+// store charges.
 func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state store.State) ([]restriction.Spent, error) {
 	var out []restriction.Spent
 	line := lineage{i: i, infos: []*store.TokenInfo{&state.TokenInfo}}
@@ -116,8 +116,8 @@ type lineage struct {
 	draws [][]int
 }
 
-// at returns the token that is level steps up, and the parent's clauses that its clauses draw
-// on. It returns nil for a token that was deleted.
+// at returns the token that is level steps up, and the parent's clauses that its clauses
+// draw on. It returns nil for a token that was deleted.
 func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, error) {
 	ancestors := l.infos[0].Ancestors
 	for len(l.infos) <= level {
@@ -148,7 +148,8 @@ func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, e
 	return l.infos[level], l.draws[level], nil
 }
 
-// openAbout opens the description of a token. Without one, it returns an empty description.
+// openAbout opens the description of a token. Without one, it returns an empty
+// description.
 func (i *Issuer) openAbout(info *store.TokenInfo) (a about, err error) {
 	if len(info.About) == 0 {
 		return a, nil

@@ -30,8 +30,8 @@ type providerFault struct {
 
 var (
 	noFault = providerFault{name: "nothing"}
-	// In these the provider has acted and its answer does not arrive, or not
-	// whole: what becomes of the refresh token depends on the policy.
+	// In these the provider has acted and its answer does not arrive, or not whole: what
+	// becomes of the refresh token depends on the policy.
 	faultsAfter = []providerFault{
 		{name: "answer lost", fault: optest.Fault{LoseAnswer: true}},
 		{name: "unusable answer", fault: optest.Fault{EmptyAccessToken: true}},
@@ -64,16 +64,14 @@ const crashLimit = 2
 
 // proves P3, P5, P8
 //
-// Whatever step of the store fails, before or after it took effect, while the
-// provider fails in whatever way, under every policy of rotation: the next
-// request succeeds wherever the provider makes that possible, nothing is
-// delivered beyond the limit, every charge is explained, and no refresh token
-// is presented twice.
+// Whatever step of the store fails, before or after it took effect, while the provider
+// fails in whatever way, under every policy of rotation: the next request succeeds
+// wherever the provider makes that possible, nothing is delivered beyond the limit, every
+// charge is explained, and no refresh token is presented twice.
 //
-// Where it is not possible: the provider refused the refresh token for good,
-// or it rotated it, its answer got lost, and it accepts the old one no more.
-// Only in the latter case is an old one presented again, because nothing else
-// is there.
+// Where it is not possible: the provider refused the refresh token for good, or it
+// rotated it, its answer got lost, and it accepts the old one no more. Only in the latter
+// case is an old one presented again, because nothing else is there.
 func TestCrashMatrix(t *testing.T) {
 	policies := map[string]optest.Rotation{
 		"off": optest.RotateOff, "on": optest.RotateOn, "strict": optest.RotateStrict, "grace": optest.RotateGrace,
@@ -149,9 +147,8 @@ func (c crashCase) String() string {
 	return fmt.Sprintf("repeat=%t, store %s: %s", c.repeat, c.mode, c.point)
 }
 
-// run makes one request under the faults, then healthy ones until the limit is
-// reached, and checks the books. It returns the points that the first one
-// passed.
+// run makes one request under the faults, then healthy ones until the limit is reached,
+// and checks the books. It returns the points that the first one passed.
 func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	ctx := t.Context()
 	dir := ""
@@ -276,8 +273,8 @@ func (c crashCase) unavoidable(w *world) bool {
 	return c.fault.fault.Refuse == "invalid_grant" && w.told(issuer.NoticeGrantDead) > 0 || refused && c.answerLost(w)
 }
 
-// answerLost says whether the provider rotated the refresh token and told
-// nobody, and does not accept the old one.
+// answerLost says whether the provider rotated the refresh token and told nobody, and
+// does not accept the old one.
 func (c crashCase) answerLost(w *world) bool {
 	if c.policy != optest.RotateOn && c.policy != optest.RotateStrict {
 		return false

@@ -21,9 +21,9 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// crashAtCommit makes a request whose new refresh token the store does not
-// take until the issuer is closed, and returns another issuer with the same
-// configuration, to which the store answers again.
+// crashAtCommit makes a request whose new refresh token the store does not take until the
+// issuer is closed, and returns another issuer with the same configuration, to which the
+// store answers again.
 func (w *world) crashAtCommit(t *testing.T) *issuer.Issuer {
 	t.Helper()
 	w.store.Reset(func(c storetest.Call) error {
@@ -68,8 +68,8 @@ func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
 	}
 }
 
-// The store takes no refresh token until the issuer is closed. It is in the
-// spill directory, sealed, and another issuer brings it to the store.
+// The store takes no refresh token until the issuer is closed. It is in the spill
+// directory, sealed, and another issuer brings it to the store.
 //
 // proves P5, P7
 func TestCommitFailsUntilClose(t *testing.T) {
@@ -98,8 +98,8 @@ func TestCommitFailsUntilClose(t *testing.T) {
 				require.NoError(t, err)
 				require.Empty(t, files)
 			}
-			// Without Recover it is found nevertheless: the lease was left to
-			// lapse, and whoever finds a lapsed one looks into the spill.
+			// Without Recover it is found nevertheless: the lease was left to lapse, and
+			// whoever finds a lapsed one looks into the spill.
 			w.lapse()
 			_, err = w.request(t.Context(), next, issuer.NewUseID())
 			require.NoError(t, err)
@@ -111,8 +111,8 @@ func TestCommitFailsUntilClose(t *testing.T) {
 	}
 }
 
-// The process stops, never to return, between the provider's answer and the
-// commit. Much later its commit arrives after all.
+// The process stops, never to return, between the provider's answer and the commit. Much
+// later its commit arrives after all.
 //
 // proves P5
 func TestProcessDiesBeforeTheCommit(t *testing.T) {
@@ -143,8 +143,8 @@ func TestProcessDiesBeforeTheCommit(t *testing.T) {
 	require.NoError(t, next.Close(t.Context()))
 }
 
-// The spill directory refuses what it is given. Memory has to do, and the
-// observer is told.
+// The spill directory refuses what it is given. Memory has to do, and the observer is
+// told.
 //
 // proves P5
 func TestSpillDirectoryRefuses(t *testing.T) {
@@ -161,8 +161,8 @@ func TestSpillDirectoryRefuses(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// A refresh token that only the memory of this process holds is committed when
-// Recover is called again.
+// A refresh token that only the memory of this process holds is committed when Recover is
+// called again.
 //
 // proves P5
 func TestRecoverFromMemory(t *testing.T) {
@@ -193,8 +193,8 @@ func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	require.Empty(t, files)
 }
 
-// The user's data is deleted while the provider is asked: there is no place
-// for the new refresh token, so it is revoked.
+// The user's data is deleted while the provider is asked: there is no place for the new
+// refresh token, so it is revoked.
 func TestUserIsDeletedMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})

@@ -23,10 +23,10 @@ type DeriveRequest struct {
 	Provider   string
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Adjust fits restrictions that are not within the parent's, instead of refusing them:
-	// each clause is cut to what the parent allows, and dropped if nothing is left of it. If
-	// no clause is left, the child gets all clauses of the parent. The answer says what the
-	// child got.
+	// Adjust fits restrictions that are not within the parent's, instead of refusing
+	// them: each clause is cut to what the parent allows, and dropped if nothing is left
+	// of it. If no clause is left, the child gets all clauses of the parent. The answer
+	// says what the child got.
 	//
 	// Without Adjust, such restrictions are a [*RequestError]. Adjust is the protocol's
 	// error_on_restrictions=false (protocol section 5.4.3).
@@ -34,9 +34,9 @@ type DeriveRequest struct {
 	Client Client
 }
 
-// Derive creates a child of a token. The child admits nothing that its parent refuses, and
-// shares the parent's login. Its uses count against the limits of the parent too, unless
-// Config.IndependentBudgets is set.
+// Derive creates a child of a token. The child admits nothing that its parent refuses,
+// and shares the parent's login. Its uses count against the limits of the parent too,
+// unless Config.IndependentBudgets is set.
 //
 // Derive counts as one other use of the parent. Errors are those of [Issuer.AccessToken],
 // [*RequestError] and [*PolicyError].
@@ -111,8 +111,8 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	return out, nil
 }
 
-// deriveAgain answers a repeated request as long as its parent is live. It returns nil if the
-// request is new. It does not evaluate the restrictions: the first call did.
+// deriveAgain answers a repeated request as long as its parent is live. It returns nil if
+// the request is new. It does not evaluate the restrictions: the first call did.
 func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*mytoken.Issued, error) {
 	rec, err := i.replied(ctx, req.ID, p.compact)
 	if rec == nil || err != nil {
@@ -132,9 +132,9 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 
 // deriveFailed is for a child that was not stored, or may not have been.
 //
-// If the outcome is not known, a request with an ID is left as it is: its repetition finds
-// the child or makes it, and is charged once. Nobody can repeat a request without an ID, so
-// its use is called off, and the child is revoked in case it exists.
+// If the outcome is not known, a request with an ID is left as it is: its repetition
+// finds the child or makes it, and is charged once. Nobody can repeat a request without
+// an ID, so its use is called off, and the child is revoked in case it exists.
 func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*mytoken.Issued, error) {
 	switch {
 	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
@@ -156,9 +156,10 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 	return nil, i.useFailed(ctx, p, op, err)
 }
 
-// childProperties returns the properties of a child, and for each of its clauses the parent's
-// clause that it draws on (protocol sections 2.6, 2.8, 3.3). Whatever the request asks for
-// and the policy does, the properties are within the parent, or there is an error (P1).
+// childProperties returns the properties of a child, and for each of its clauses the
+// parent's clause that it draws on (protocol sections 2.6, 2.8, 3.3). Whatever the
+// request asks for and the policy does, the properties are within the parent, or there is
+// an error (P1).
 func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
 	props := req.Properties.Clone()
 	now := i.Now()

@@ -61,8 +61,8 @@ func TestDeriveAgain(t *testing.T) {
 	require.Len(t, stateOf(t, s).Tokens, 4)
 }
 
-// Of two calls with one ID the slower one gets what the faster one made, also if
-// it had looked before.
+// Of two calls with one ID the slower one gets what the faster one made, also if it had
+// looked before.
 //
 // proves P8
 func TestDeriveAgainMeanwhile(t *testing.T) {

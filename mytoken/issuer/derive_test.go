@@ -229,8 +229,8 @@ func TestDeriveDrawsWhereSomethingIsLeft(t *testing.T) {
 	requireUsable(t, s, child.Token)
 }
 
-// The maximum lifetime is applied to the result, so that it does not stand in
-// the way of narrowing (D22).
+// The maximum lifetime is applied to the result, so that it does not stand in the way of
+// narrowing (D22).
 func TestMaximumLifetime(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	ctx := t.Context()
@@ -301,8 +301,8 @@ func TestDeriveDepth(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// Whatever the store says of a step: with an ID the repetition gets one child
-// that is charged once, without one nothing is left.
+// Whatever the store says of a step: with an ID the repetition gets one child that is
+// charged once, without one nothing is left.
 //
 // proves P3, P8
 func TestDeriveWhenTheStoreFails(t *testing.T) {

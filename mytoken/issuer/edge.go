@@ -16,8 +16,8 @@ import (
 // This file holds what an edge needs beyond the issuer's own operations: a program that
 // offers an issuer to others, over HTTP or otherwise.
 
-// RestrictionKeys returns the keys that clauses of a request may use here: first those of the
-// protocol, in the order of protocol section 2.1, then those of your own conditions.
+// RestrictionKeys returns the keys that clauses of a request may use here: first those of
+// the protocol, in the order of protocol section 2.1, then those of your own conditions.
 func (i *Issuer) RestrictionKeys() []string { return i.cfg.Restrictions.SupportedKeys() }
 
 // RestrictionOptions returns how this issuer evaluates restrictions, for forecasts and
@@ -37,8 +37,8 @@ type PendingLogin struct {
 	ReturnTo    string
 }
 
-// PendingLogin describes the login with the given state, before [Issuer.FinishLogin] uses the
-// state up. It changes nothing. Errors are [ErrState] and [*StoreError].
+// PendingLogin describes the login with the given state, before [Issuer.FinishLogin] uses
+// the state up. It changes nothing. Errors are [ErrState] and [*StoreError].
 func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*PendingLogin, error) {
 	_, _, p, err := i.resolveLogin(ctx, store.TicketState, state.Reveal())
 	if err != nil {
@@ -48,8 +48,8 @@ func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*Pendi
 	return &PendingLogin{Polled: polled, Application: p.Application, ReturnTo: p.ReturnTo}, nil
 }
 
-// Preview returns the properties that [Issuer.Derive] would give a child. It spends nothing,
-// stores nothing and leaves no trace. Errors are those of Derive.
+// Preview returns the properties that [Issuer.Derive] would give a child. It spends
+// nothing, stores nothing and leaves no trace. Errors are those of Derive.
 func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -72,8 +72,8 @@ func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Prope
 	return &props, nil
 }
 
-// AuthorizeRequest asks whether a token may do something that the embedding service offers,
-// such as changing a setting of the user.
+// AuthorizeRequest asks whether a token may do something that the embedding service
+// offers, such as changing a setting of the user.
 type AuthorizeRequest struct {
 	Token mytoken.Secret
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
@@ -96,9 +96,9 @@ type Authorized struct {
 
 var errAuthorize = errors.New("issuer: AuthorizeRequest names no capability or no event")
 
-// Authorize makes the checks of an operation of the issuer's own, and counts as one other use
-// of the token. Call it before the operation. The use is not refunded if the operation fails
-// afterwards. Errors are those of [Issuer.AccessToken].
+// Authorize makes the checks of an operation of the issuer's own, and counts as one other
+// use of the token. Call it before the operation. The use is not refunded if the
+// operation fails afterwards. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authorized, error) {
 	if req.Needs == "" || req.Event == "" {
 		return nil, errAuthorize
@@ -122,9 +122,10 @@ type InspectRequest struct {
 	Token mytoken.Secret
 }
 
-// Inspect describes a live token to a service that the operator trusts, and that the caller
-// has authenticated. Unlike [Issuer.Introspect] it needs no capability, ignores from where the
-// token may be used, and records nothing. Errors are [*TokenError] and [*StoreError].
+// Inspect describes a live token to a service that the operator trusts, and that the
+// caller has authenticated. Unlike [Issuer.Introspect] it needs no capability, ignores
+// from where the token may be used, and records nothing. Errors are [*TokenError] and
+// [*StoreError].
 func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspection, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -136,12 +137,12 @@ func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspectio
 // markLength is the number of letters of a mark: 39 bits.
 const markLength = 7
 
-// MarkCode appends a mark to a code. Every issuer with the same server keys recognises the
-// mark without asking the store.
+// MarkCode appends a mark to a code. Every issuer with the same server keys recognises
+// the mark without asking the store.
 //
-// An edge that limits guessing lets marked codes pass, and so never stops somebody who holds
-// one. A marked polling code is still shorter than any token (protocol section 1.11). The
-// empty code stays empty.
+// An edge that limits guessing lets marked codes pass, and so never stops somebody who
+// holds one. A marked polling code is still shorter than any token (protocol section
+// 1.11). The empty code stays empty.
 func (i *Issuer) MarkCode(code mytoken.Secret) mytoken.Secret {
 	if code.IsEmpty() {
 		return code
@@ -149,8 +150,8 @@ func (i *Issuer) MarkCode(code mytoken.Secret) mytoken.Secret {
 	return mytoken.NewSecret(code.Reveal() + i.marks(code.Reveal())[0])
 }
 
-// UnmarkCode removes the mark of a code, and reports whether it had a genuine one. It returns
-// a code without such a mark as it is.
+// UnmarkCode removes the mark of a code, and reports whether it had a genuine one. It
+// returns a code without such a mark as it is.
 func (i *Issuer) UnmarkCode(marked mytoken.Secret) (code mytoken.Secret, genuine bool) {
 	s := marked.Reveal()
 	at := len(s) - markLength

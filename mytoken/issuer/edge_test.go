@@ -42,8 +42,8 @@ func loginWith(t *testing.T, service *mytokentest.Service, props mytoken.Propert
 	return issued
 }
 
-// TestAuthorizeCounts: an operation of the embedding service is checked and
-// counted as the issuer's own are. // proves P3
+// TestAuthorizeCounts: an operation of the embedding service is checked and counted as
+// the issuer's own are. // proves P3
 func TestAuthorizeCounts(t *testing.T) {
 	service := startService(t)
 	issued := loginWith(t, service, mytoken.Properties{
@@ -173,8 +173,8 @@ func finish(t *testing.T, service *mytokentest.Service, login *issuer.Login) {
 	}
 }
 
-// TestRestrictionOptions: they are those of the configuration, and changing them
-// does not change the issuer's.
+// TestRestrictionOptions: they are those of the configuration, and changing them does not
+// change the issuer's.
 func TestRestrictionOptions(t *testing.T) {
 	never := func([]byte) (restriction.Condition, error) { return nil, errors.New("never") }
 	service := startService(t, func(o *mytokentest.Options) {
@@ -194,8 +194,8 @@ func TestRestrictionOptions(t *testing.T) {
 	}
 }
 
-// TestMarks: issuers with the same keys recognise each other's codes, others do
-// not, and nothing that was not marked passes.
+// TestMarks: issuers with the same keys recognise each other's codes, others do not, and
+// nothing that was not marked passes.
 func TestMarks(t *testing.T) {
 	service := startService(t)
 	other, err := issuer.New(service.Config)

@@ -8,15 +8,16 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// These are the errors that callers of an [Issuer] branch on; the types below carry data. In
-// parentheses stands the protocol error at an HTTP edge (protocol section 5.0.5).
+// These are the errors that callers of an [Issuer] branch on; the types below carry data.
+// In parentheses stands the protocol error at an HTTP edge (protocol section 5.0.5).
 //
-// Any other error means that the service could not tell (internal_server_error). Nothing was
-// handed out, and the call may be repeated with the same ID.
+// Any other error means that the service could not tell (internal_server_error). Nothing
+// was handed out, and the call may be repeated with the same ID.
 var (
 	// ErrUnknownProvider: no provider with this issuer is configured (invalid_request).
 	ErrUnknownProvider = errors.New("issuer: the provided issuer is not supported")
-	// ErrWrongProvider: the request names another provider than the token (invalid_request).
+	// ErrWrongProvider: the request names another provider than the token
+	// (invalid_request).
 	ErrWrongProvider = errors.New("issuer: token not for specified issuer")
 	// ErrNotOwned: the other token belongs to another user, or does not exist
 	// (invalid_grant).
@@ -78,8 +79,8 @@ func (e *CodeError) Unwrap() error {
 
 // LoginError says why a login at the provider led to no token.
 type LoginError struct {
-	// Code is the OAuth error code of the provider (RFC 6749 sections 4.1.2.1 and 5.2), or
-	// one of this issuer: access_denied or server_error.
+	// Code is the OAuth error code of the provider (RFC 6749 sections 4.1.2.1 and 5.2),
+	// or one of this issuer: access_denied or server_error.
 	Code string
 	// Description is for humans. It holds no internals.
 	Description string
@@ -96,8 +97,8 @@ func (e *LoginError) Error() string {
 // Unwrap returns the cause, or nil.
 func (e *LoginError) Unwrap() error { return e.cause }
 
-// TokenError says that a presented string is no usable mytoken (invalid_token). Its reason is
-// for logs and tests. A client learns only that the token is not valid.
+// TokenError says that a presented string is no usable mytoken (invalid_token). Its
+// reason is for logs and tests. A client learns only that the token is not valid.
 type TokenError struct {
 	Reason TokenReason
 	cause  error
@@ -108,18 +109,18 @@ type TokenReason uint8
 
 // The reasons of a [TokenError].
 const (
-	// TokenMalformed: it is neither a token that this issuer signed nor a short token, or it
-	// is not valid at this time.
+	// TokenMalformed: it is neither a token that this issuer signed nor a short token, or
+	// it is not valid at this time.
 	TokenMalformed TokenReason = iota
-	// TokenUnknown: its signature is right, but the store does not have it, or it is a copy
-	// that was not issued.
+	// TokenUnknown: its signature is right, but the store does not have it, or it is a
+	// copy that was not issued.
 	TokenUnknown
 	// TokenRevoked: it was revoked, or an ancestor was revoked recursively.
 	TokenRevoked
 	// TokenOutdated: rotation replaced it, and its successor is in use.
 	TokenOutdated
-	// TokenReused: rotation replaced it, and the grace is over: somebody holds a copy. If its
-	// rotation says auto_revoke, its tree is revoked now.
+	// TokenReused: rotation replaced it, and the grace is over: somebody holds a copy. If
+	// its rotation says auto_revoke, its tree is revoked now.
 	TokenReused
 )
 
@@ -144,7 +145,8 @@ func (e *TokenError) Error() string { return "issuer: token is not valid: " + e.
 // Unwrap returns the cause, or nil.
 func (e *TokenError) Unwrap() error { return e.cause }
 
-// RefusedError says that no clause of the token admits the use, and why (usage_restricted).
+// RefusedError says that no clause of the token admits the use, and why
+// (usage_restricted).
 //
 // Its text is for the owner of the token. For somebody who may have found the token, use
 // [restriction.Explanation.Untrusted].
@@ -178,15 +180,15 @@ func requestError(field string, err error) error {
 
 // UpstreamError says that the provider did not give what was asked for (oidc_error).
 type UpstreamError struct {
-	// Status is the HTTP status for an edge: 4xx if the client can change something, else 502
-	// or 503.
+	// Status is the HTTP status for an edge: 4xx if the client can change something, else
+	// 502 or 503.
 	Status int
 	// Code is the error code of the provider. Empty: it gave none.
 	Code string
 	// Description is for humans. It holds no internals.
 	Description string
-	// Charged says that the use counts although nothing was handed out, because the provider
-	// may have acted.
+	// Charged says that the use counts although nothing was handed out, because the
+	// provider may have acted.
 	Charged bool
 	cause   error
 }
@@ -205,9 +207,9 @@ func (e *UpstreamError) Error() string {
 // Unwrap returns the cause, which is an [*oidcupstream.Error] if the provider was asked.
 func (e *UpstreamError) Unwrap() error { return e.cause }
 
-// ReconnectError says that the provider refuses the refresh token for good. The user must log
-// in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect] lets all
-// tokens of the tree live on.
+// ReconnectError says that the provider refuses the refresh token for good. The user must
+// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect] lets
+// all tokens of the tree live on.
 type ReconnectError struct {
 	Grant GrantID
 }

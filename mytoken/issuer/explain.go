@@ -20,18 +20,18 @@ type ExplainRequest struct {
 	Scopes    []string
 	Audiences []string
 	Client    Client
-	// Introspect demands that the token also has tokeninfo:introspect. Set it where anybody
-	// who holds the token can ask.
+	// Introspect demands that the token also has tokeninfo:introspect. Set it where
+	// anybody who holds the token can ask.
 	Introspect bool
 }
 
-// Explain is a dry run. It returns, clause by clause, what restrictions and counters say about
-// a use, and the earliest instant at which the same use would be admitted. It spends nothing
-// and leaves no trace.
+// Explain is a dry run. It returns, clause by clause, what restrictions and counters say
+// about a use, and the earliest instant at which the same use would be admitted. It
+// spends nothing and leaves no trace.
 //
 // Counters are those of now, whatever the instant of the use. They include the ancestors'
-// counters that the token draws on. A use of the kind AT needs the capability AT. Errors are
-// [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
+// counters that the token draws on. A use of the kind AT needs the capability AT. Errors
+// are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -67,8 +67,9 @@ func explain(ctx context.Context, t *mytoken.Token, r *restriction.Request, spen
 	return t.Policy().Explain(r, spent...)
 }
 
-// explainSpent explains a refusal by spent counters, and by whatever else objects. It returns
-// nil if every counter has something left, and an error if the counters cannot be read.
+// explainSpent explains a refusal by spent counters, and by whatever else objects. It
+// returns nil if every counter has something left, and an error if the counters cannot be
+// read.
 func (i *Issuer) explainSpent(ctx context.Context, p *presented, op operation, state store.State) (*RefusedError, error) {
 	spent, err := i.spentCounters(ctx, op.kind, state)
 	if err != nil || len(spent) == 0 {

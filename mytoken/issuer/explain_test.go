@@ -56,8 +56,8 @@ func TestExplain(t *testing.T) {
 	requireTokenError(t, err, issuer.TokenRevoked)
 }
 
-// The dry run and the real use say the same, also about counters, and about
-// those of ancestors, with their own numbers.
+// The dry run and the real use say the same, also about counters, and about those of
+// ancestors, with their own numbers.
 //
 // proves P10
 func TestExplainAgreesWithTheRefusal(t *testing.T) {
@@ -118,8 +118,7 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 		explain(t, s, issuer.ExplainRequest{Token: child.Token, Scopes: []string{"compute"}}).String())
 }
 
-// A clause that has yet to begin, and whose budget others have spent, is no
-// promise.
+// A clause that has yet to begin, and whose budget others have spent, is no promise.
 //
 // proves P10
 func TestExplainKnowsSpentClausesThatAreYetToBegin(t *testing.T) {

@@ -27,13 +27,13 @@ type login struct {
 	by       store.UseID
 }
 
-// FinishLogin redeems the code of an authorization response at the provider, and issues the
-// token. It uses the state up, whatever the outcome. If it issues nothing, it revokes the new
-// refresh token at the provider.
+// FinishLogin redeems the code of an authorization response at the provider, and issues
+// the token. It uses the state up, whatever the outcome. If it issues nothing, it revokes
+// the new refresh token at the provider.
 //
 // Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
-// [*StoreError]. A poller gets the [*LoginError] too. Instead of a [*PolicyError] it gets a
-// [*LoginError].
+// [*StoreError]. A poller gets the [*LoginError] too. Instead of a [*PolicyError] it gets
+// a [*LoginError].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {
@@ -63,9 +63,9 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 	return result, nil
 }
 
-// claimLogin finds the login of the state and marks it as being finished. Of several redirects
-// with one state, only the first may reach the provider: a provider that sees a code twice
-// revokes the tokens that it gave for it (RFC 6749 section 4.1.2).
+// claimLogin finds the login of the state and marks it as being finished. Of several
+// redirects with one state, only the first may reach the provider: a provider that sees a
+// code twice revokes the tokens that it gave for it (RFC 6749 section 4.1.2).
 func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, error) {
 	state := req.Query.Get("state")
 	ticket, key, pending, err := i.resolveLogin(ctx, store.TicketState, state)
@@ -77,8 +77,8 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 		return nil, err
 	}
 	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
-	// From here on only this call knows the login. The payload that stays in the store tells
-	// this claim from others.
+	// From here on only this call knows the login. The payload that stays in the store
+	// tells this claim from others.
 	claimed, err := i.sealPending(ticket.TicketRef, key, &pendingLogin{})
 	if err != nil {
 		return nil, err
@@ -150,7 +150,8 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	return issued, err
 }
 
-// grantedProperties fits the properties to what the provider granted (protocol section 9.2).
+// grantedProperties fits the properties to what the provider granted (protocol section
+// 9.2).
 func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Tokens) (mytoken.Properties, error) {
 	i := l.i
 	props := l.pending.Properties.properties()
@@ -158,8 +159,8 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	if tokens.ScopeReturned {
 		granted.Scopes = append([]string{}, tokens.Scopes...)
 	}
-	// If no audience was asked for, the access token has the provider's default. A refresh may
-	// still ask for another one.
+	// If no audience was asked for, the access token has the provider's default. A
+	// refresh may still ask for another one.
 	if len(l.pending.Audiences) > 0 && tokens.AudienceKnown {
 		granted.Audiences = append([]string{}, tokens.Audiences...)
 	}

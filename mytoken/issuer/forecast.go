@@ -7,19 +7,20 @@ import (
 )
 
 // ForecastToken describes a token of this issuer to the packages restriction/forecast and
-// restriction/plan. They tell what the token admits over time, and whether it carries a job.
+// restriction/plan. They tell what the token admits over time, and whether it carries a
+// job.
 //
-// Pass the counters of an [Introspection]. With nil the counters are not known, and forecasts
-// say so. ForecastToken asks neither the store nor a provider.
+// Pass the counters of an [Introspection]. With nil the counters are not known, and
+// forecasts say so. ForecastToken asks neither the store nor a provider.
 func (i *Issuer) ForecastToken(t *mytoken.Token, counters []mytoken.Counter) forecast.Token {
 	f := i.verifier.ForecastToken(t)
 	f.Used, f.Left = forecastUses(f.Restrictions, counters)
 	return f
 }
 
-// ForecastRestrictions is [Issuer.ForecastToken] for restrictions without their token, such as
-// those of a request or of a [mytoken.Record]. Capabilities, rotation and times of the token
-// are not known then.
+// ForecastRestrictions is [Issuer.ForecastToken] for restrictions without their token,
+// such as those of a request or of a [mytoken.Record]. Capabilities, rotation and times
+// of the token are not known then.
 func (i *Issuer) ForecastRestrictions(list restriction.List, counters []mytoken.Counter) forecast.Token {
 	f := forecast.Token{Restrictions: list.Clone(), Options: i.RestrictionOptions()}
 	f.Used, f.Left = forecastUses(list, counters)

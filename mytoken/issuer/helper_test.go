@@ -109,8 +109,8 @@ type storeState struct {
 	Events []store.EventRecord
 }
 
-// stateOf reads the store behind a service whose tokens belong to the users
-// alice and bob.
+// stateOf reads the store behind a service whose tokens belong to the users alice and
+// bob.
 func stateOf(t *testing.T, s *mytokentest.Service) (state storeState) {
 	t.Helper()
 	ctx := t.Context()
@@ -165,8 +165,8 @@ func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	return out
 }
 
-// inParallel calls f n times in parallel, with a number each, and waits for all of them. No call
-// goes on before each of them has started.
+// inParallel calls f n times in parallel, with a number each, and waits for all of them.
+// No call goes on before each of them has started.
 func inParallel(n int, f func(k int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)
@@ -211,8 +211,7 @@ func lastEvent(t *testing.T, s *mytokentest.Service, kind optest.Kind) optest.Ev
 	return optest.Event{}
 }
 
-// requireUnchanged fails if a step left anything in the store, or took anything
-// away.
+// requireUnchanged fails if a step left anything in the store, or took anything away.
 func requireUnchanged(t *testing.T, s *mytokentest.Service, before storeState) {
 	t.Helper()
 	after := stateOf(t, s)

@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// The events of protocol section 7.2, with their comments, in a life that meets
-// each of them.
+// The events of protocol section 7.2, with their comments, in a life that meets each of
+// them.
 func TestEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()

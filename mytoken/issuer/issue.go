@@ -31,8 +31,8 @@ type issuedRecord struct {
 	CodeExpires int64  `json:"code_expires,omitempty"` // microseconds
 }
 
-// about describes a token for lists. It is sealed under the server key alone, so that lists need
-// no token.
+// about describes a token for lists. It is sealed under the server key alone, so that
+// lists need no token.
 type about struct {
 	Name         string            `json:"name,omitempty"`
 	Address      string            `json:"ip,omitempty"`
@@ -42,8 +42,8 @@ type about struct {
 	Restrictions restriction.List  `json:"restrictions,omitempty"`
 	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
 	// Draws holds for each clause the parent's clause whose budget it draws on, or
-	// restriction.NoClause. Nil: no clause draws on any. It serves explanations; the store
-	// has its own chains to charge.
+	// restriction.NoClause. Nil: no clause draws on any. It serves explanations; the
+	// store has its own chains to charge.
 	Draws []int `json:"draws,omitempty"`
 }
 
@@ -77,8 +77,8 @@ func (i *Issuer) mint(ctx context.Context, c mytoken.Claims) (minted, error) {
 	return minted{token: token, compact: compact}, nil
 }
 
-// row returns a new token as the store sees it. draws has one entry for each clause; nil for a
-// token that draws on nothing.
+// row returns a new token as the store sees it. draws has one entry for each clause; nil
+// for a token that draws on nothing.
 func (i *Issuer) row(m minted, grant GrantID, key seal.DataKey, draws []int, client Client, events ...store.Event) (store.Token, error) {
 	id := m.token.ID()
 	wrapped, err := i.wrapKey(key, id, m.token.Seq(), m.compact)
@@ -120,8 +120,8 @@ func limit(n *int64) mytoken.Limit {
 	return mytoken.Limit(*n)
 }
 
-// form chooses the form in which a new token is handed out. It returns the tickets that the
-// form needs.
+// form chooses the form in which a new token is handed out. It returns the tickets that
+// the form needs.
 func (i *Issuer) form(m minted, r mytoken.Response) (issuedRecord, []store.Ticket, error) {
 	rec := issuedRecord{Compact: m.compact}
 	switch chooseForm(r, len(m.compact), i.cfg.ShortTokenLength) {

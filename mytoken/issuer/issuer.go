@@ -24,8 +24,8 @@ type Issuer struct {
 	refresher *refresh.Refresher
 }
 
-// New checks the configuration and returns an issuer. It makes the spill directory if that
-// is missing, and reaches neither the store nor a provider.
+// New checks the configuration and returns an issuer. It makes the spill directory if
+// that is missing, and reaches neither the store nor a provider.
 //
 // An error names the field to change. It wraps [seal.ErrNoKey] if there is no server key,
 // and [mytoken.ErrNoSigningKey] if no key signs.
@@ -73,8 +73,8 @@ func (i *Issuer) Providers() []Provider {
 // Now returns the time of the issuer's clock.
 func (i *Issuer) Now() time.Time { return i.cfg.Clock() }
 
-// Recover commits refresh tokens that an earlier process received and did not commit. Call
-// it once before serving.
+// Recover commits refresh tokens that an earlier process received and did not commit.
+// Call it once before serving.
 //
 // Recover reports what it cannot commit, and leaves it in the spill directory. It removes
 // half-written files of killed processes after a minute.
@@ -84,8 +84,8 @@ func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover
 // until nothing is left to do or the context ends. A good batch is 1000. Run it every few
 // minutes, in one process or in all of them.
 //
-// Sweep returns what it deleted, also with an error: a [*RequestError] for a batch below 1,
-// else a [*StoreError].
+// Sweep returns what it deleted, also with an error: a [*RequestError] for a batch below
+// 1, else a [*StoreError].
 func (i *Issuer) Sweep(ctx context.Context, batch int) (Cleaned, error) {
 	var sum Cleaned
 	if batch < 1 {
@@ -108,14 +108,14 @@ func (i *Issuer) Sweep(ctx context.Context, batch int) (Cleaned, error) {
 	}
 }
 
-// Rewrap seals everything in the store under the active server key. It works in batches of
-// the given number of values, while requests run, and returns how many values it changed.
-// It can be stopped and repeated.
+// Rewrap seals everything in the store under the active server key. It works in batches
+// of the given number of values, while requests run, and returns how many values it
+// changed. It can be stopped and repeated.
 //
 // Before that, start every process with a ring in which the new key is active and the old
-// one can still be read; package seal lists the steps. After Rewrap has returned nil, wait
-// for one lifetime of a code before you take the old key out of the ring: codes are not
-// rewrapped. Errors are those of [seal.Rewrap].
+// one can still be read; package seal lists the steps. After Rewrap has returned nil,
+// wait for one lifetime of a code before you take the old key out of the ring: codes are
+// not rewrapped. Errors are those of [seal.Rewrap].
 func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 	return seal.Rewrap(ctx, i.cfg.Store, i.cfg.Seal, batch)
 }

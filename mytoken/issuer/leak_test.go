@@ -25,8 +25,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// life is a service in which everything happened that makes or moves a secret,
-// with the secrets that were handed out.
+// life is a service in which everything happened that makes or moves a secret, with the
+// secrets that were handed out.
 type life struct {
 	*mytokentest.Service
 	ring    *seal.Ring
@@ -199,8 +199,8 @@ func live(t *testing.T) *life {
 	return l
 }
 
-// The database alone is worthless: no refresh token, access token, mytoken,
-// short token or code is in a dump, in any encoding.
+// The database alone is worthless: no refresh token, access token, mytoken, short token
+// or code is in a dump, in any encoding.
 //
 // proves P7
 func TestDumpHoldsNoSecret(t *testing.T) {
@@ -214,8 +214,8 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	require.NotEmpty(t, storetest.FindSecrets(dump, "tokeninfo_introspect"))
 }
 
-// The database and the server's keys together still open no refresh token
-// without a token of its tree, and no token at all once its codes are used up.
+// The database and the server's keys together still open no refresh token without a token
+// of its tree, and no token at all once its codes are used up.
 //
 // proves P7
 func TestServerKeysOpenNoRefreshToken(t *testing.T) {
@@ -228,8 +228,8 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 	items, _, err := l.Store.Sealed(ctx, store.Page{Limit: 10000})
 	require.NoError(t, err)
 
-	// What whoever has the store and the keys can try as a secret: whatever
-	// opens with the keys, the parts of it, and every text of the dump.
+	// What whoever has the store and the keys can try as a secret: whatever opens with
+	// the keys, the parts of it, and every text of the dump.
 	guesses := strings.Split(string(dump), "\n")
 	opened := 0
 	for _, item := range items {
@@ -318,8 +318,8 @@ func TestExpiredCodesAreErased(t *testing.T) {
 	}
 }
 
-// A process that dies between the authorization response and the token leaves a
-// state that opens nothing, finishes nothing, and is erased when it expires.
+// A process that dies between the authorization response and the token leaves a state
+// that opens nothing, finishes nothing, and is erased when it expires.
 //
 // proves P7
 func TestDyingWhileALoginIsFinished(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 // leaseImpatient keeps tests short where a request waits for nothing.
 func leaseImpatient(c *issuer.Config) { c.WaitLimit = 100 * time.Millisecond }
 
-// The store takes the lease and its answer is lost, as often as it is asked:
-// the lease is given back, and nobody has to wait until it lapses.
+// The store takes the lease and its answer is lost, as often as it is asked: the lease is
+// given back, and nobody has to wait until it lapses.
 //
 // proves P5
 func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
@@ -33,8 +33,8 @@ func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The store takes so long to grant the lease that it could lapse before the
-// provider has answered: it is prolonged first.
+// The store takes so long to grant the lease that it could lapse before the provider has
+// answered: it is prolonged first.
 //
 // proves P5
 func TestLeaseOutlastsTheProvider(t *testing.T) {
@@ -85,8 +85,8 @@ func TestLeaseOfAnotherProcess(t *testing.T) {
 	w.requireCharged(t, 2)
 }
 
-// leaseLapses leaves the grant as a process does that stopped before its
-// commit. The commit goes through the gate.
+// leaseLapses leaves the grant as a process does that stopped before its commit. The
+// commit goes through the gate.
 func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessResult) {
 	t.Helper()
 	commit = newGate(t)
@@ -102,8 +102,8 @@ func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessR
 	return commit, dead
 }
 
-// A lease lapsed; its holder lives on another machine and is only late. The
-// next holder waits, and so does not present a refresh token that is used up.
+// A lease lapsed; its holder lives on another machine and is only late. The next holder
+// waits, and so does not present a refresh token that is used up.
 //
 // proves P5
 func TestLateCommitResolvesTheDoubt(t *testing.T) {
@@ -126,9 +126,9 @@ func TestLateCommitResolvesTheDoubt(t *testing.T) {
 	require.Len(t, w.events(optest.Refreshed), 2)
 }
 
-// Nobody knows what became of the lapsed lease, and waiting does not help. At
-// providers that forgive, life goes on; the late refresh token is kept as a
-// spare, and is there when the current one is refused.
+// Nobody knows what became of the lapsed lease, and waiting does not help. At providers
+// that forgive, life goes on; the late refresh token is kept as a spare, and is there
+// when the current one is refused.
 //
 // proves P5
 func TestLateCommitBecomesASpare(t *testing.T) {
@@ -159,8 +159,8 @@ func TestLateCommitBecomesASpare(t *testing.T) {
 	require.Zero(t, w.told(issuer.NoticeGrantDead))
 }
 
-// A spare works and the provider gives no other refresh token for it: it
-// becomes the current one, because a success ends all spares.
+// A spare works and the provider gives no other refresh token for it: it becomes the
+// current one, because a success ends all spares.
 //
 // proves P5
 func TestSpareBecomesTheCurrentOne(t *testing.T) {
@@ -185,8 +185,8 @@ func TestSpareBecomesTheCurrentOne(t *testing.T) {
 	require.Equal(t, 1, used[len(used)-1].Grant, "that of the first login")
 }
 
-// The provider did not forgive, so the login counts as ended. The late refresh
-// token revives it.
+// The provider did not forgive, so the login counts as ended. The late refresh token
+// revives it.
 //
 // proves P5
 func TestLateCommitRevivesTheGrant(t *testing.T) {
@@ -202,8 +202,8 @@ func TestLateCommitRevivesTheGrant(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A spare that cannot be opened does not keep the others from being tried, nor
-// the login from being called dead.
+// A spare that cannot be opened does not keep the others from being tried, nor the login
+// from being called dead.
 //
 // proves P5
 func TestUnreadableSpare(t *testing.T) {
@@ -256,8 +256,8 @@ func leaseReconnect(t *testing.T, ctx context.Context, w *world) {
 	require.True(t, result.Reconnected)
 }
 
-// The user logs in again while the provider refuses the old refresh token: the
-// new one is used at once, is not overwritten, and the login is not dead.
+// The user logs in again while the provider refuses the old refresh token: the new one is
+// used at once, is not overwritten, and the login is not dead.
 //
 // proves P5
 func TestReconnectOvertakesARefusal(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 )
 
 // ledger is the store as the issuer uses it. It fills in the time, repeats a step whose
-// outcome is not known, and sorts errors: a definite error of the store stays as it is, and
-// any other one becomes a [*StoreError].
+// outcome is not known, and sorts errors: a definite error of the store stays as it is,
+// and any other one becomes a [*StoreError].
 //
 // A step is tried three times at most, and no longer than its context lasts. Repeating is
 // safe: the store tells by the ids that it is the same step.
@@ -23,8 +23,8 @@ type ledger struct {
 // storeTimeout bounds a step that must not end with its request.
 const storeTimeout = 5 * time.Second
 
-// detached returns a context for steps that must not end with their request. Values of the
-// context, such as trace ids, are kept.
+// detached returns a context for steps that must not end with their request. Values of
+// the context, such as trace ids, are kept.
 func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 }
@@ -95,8 +95,8 @@ func (l *ledger) BeginRefresh(ctx context.Context, grant GrantID, lease store.Le
 	})
 }
 
-// CommitRefresh stores a refresh token. It is tried once, and its error is the store's own:
-// the caller tries for as long as it takes.
+// CommitRefresh stores a refresh token. It is tried once, and its error is the store's
+// own: the caller tries for as long as it takes.
 func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
 	return l.store.CommitRefresh(ctx, commit)
 }

@@ -26,17 +26,17 @@ type LoginRequest struct {
 	Provider   string
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Application is the name of the program that asks, which the user is shown. It is cut to
-	// [mytoken.MaxNameLength] characters.
+	// Application is the name of the program that asks, which the user is shown. It is
+	// cut to [mytoken.MaxNameLength] characters.
 	Application string
-	// ReturnTo is for the embedding service, which gets it back with the finished login. It
-	// could say where to send the browser. It has at most [MaxReturnLength] bytes.
+	// ReturnTo is for the embedding service, which gets it back with the finished login.
+	// It could say where to send the browser. It has at most [MaxReturnLength] bytes.
 	ReturnTo string
 	Client   Client
 }
 
-// hidden is embedded by types that hold a secret in a plain field. They print and encode as a
-// placeholder.
+// hidden is embedded by types that hold a secret in a plain field. They print and encode
+// as a placeholder.
 type hidden = redact.Hidden
 
 // Login is a login whose browser has not come back yet. It prints, logs and encodes as a
@@ -46,14 +46,15 @@ type Login struct {
 
 	// URL is where to send the browser. It holds the state: do not log it.
 	URL string
-	// State is what the browser will bring back. Bind it to the browser, for example with a
-	// cookie, and compare it before FinishLogin. Otherwise an attacker can make a user finish
-	// the attacker's login.
+	// State is what the browser will bring back. Bind it to the browser, for example with
+	// a cookie, and compare it before FinishLogin. Otherwise an attacker can make a user
+	// finish the attacker's login.
 	State   mytoken.Secret
 	Expires time.Time
 }
 
-// FinishRequest is what the browser brought back. It prints, logs and encodes as a placeholder.
+// FinishRequest is what the browser brought back. It prints, logs and encodes as a
+// placeholder.
 type FinishRequest struct {
 	hidden
 
@@ -77,9 +78,9 @@ type LoginResult struct {
 	ReturnTo    string
 }
 
-// StartLogin begins a login without a consent page of the issuer: the embedding service decides
-// what the token may do, and the provider asks the user. Errors are [ErrUnknownProvider],
-// [*RequestError], [*UpstreamError] and [*StoreError].
+// StartLogin begins a login without a consent page of the issuer: the embedding service
+// decides what the token may do, and the provider asks the user. Errors are
+// [ErrUnknownProvider], [*RequestError], [*UpstreamError] and [*StoreError].
 func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	pending, err := i.newPending(req)
 	if err != nil {
@@ -118,8 +119,8 @@ func (i *Issuer) openPending(provider *Provider, returnTo string, client Client)
 	}, nil
 }
 
-// authorize stores the login under a new state, in one step with the given changes, and returns
-// where to send the browser.
+// authorize stores the login under a new state, in one step with the given changes, and
+// returns where to send the browser.
 func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.DataKey, changes store.TicketChanges) (*Login, error) {
 	provider, err := i.provider(pending.Provider)
 	if err != nil {

@@ -112,8 +112,8 @@ func TestStateExpires(t *testing.T) {
 	require.Equal(t, 1, s.Provider.Count(optest.Exchanged))
 }
 
-// What must not be issued is refused before the user is sent anywhere, and
-// leaves nothing behind.
+// What must not be issued is refused before the user is sent anywhere, and leaves nothing
+// behind.
 func TestLoginRefusesProperties(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now().Unix()
@@ -173,8 +173,8 @@ func TestLoginAsksForAllClauses(t *testing.T) {
 	require.Empty(t, open.Audiences)
 }
 
-// A clause is not lost because another one leaves the audience to the provider,
-// or because its scope is not among those that are asked for by default.
+// A clause is not lost because another one leaves the audience to the provider, or
+// because its scope is not among those that are asked for by default.
 func TestLoginKeepsClausesBesideOpenOnes(t *testing.T) {
 	s := start(t, mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.Scopes = []string{"openid", "profile"} }})
 	list := restriction.List{
@@ -190,8 +190,8 @@ func TestLoginKeepsClausesBesideOpenOnes(t *testing.T) {
 	require.Equal(t, []string{"https://a.example.org"}, at.Audiences)
 }
 
-// A clause of which the provider granted nothing is dropped, and does not turn
-// into one without a limit (D11).
+// A clause of which the provider granted nothing is dropped, and does not turn into one
+// without a limit (D11).
 //
 // proves P1
 func TestLoginDropsClausesThatWereNotGranted(t *testing.T) {
@@ -238,8 +238,8 @@ func TestLoginMergesClausesThatBecameEqual(t *testing.T) {
 	requireRefused(t, err, "usages_AT")
 }
 
-// What the provider gives and what cannot be trusted leads to no token, and no
-// refresh token is left behind (D55).
+// What the provider gives and what cannot be trusted leads to no token, and no refresh
+// token is left behind (D55).
 func TestLoginFailures(t *testing.T) {
 	var fault knob[optest.Fault]
 	var deny knob[string]
@@ -288,8 +288,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 }
 
-// An answer that another issuer gave is not taken to the one that was asked
-// (RFC 9207).
+// An answer that another issuer gave is not taken to the one that was asked (RFC 9207).
 func TestLoginOfAnotherIssuer(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})

@@ -13,15 +13,15 @@ import (
 const ownerReason = "by the user, without a token"
 
 // OwnerAccess acts on behalf of a user without a token, for an embedding service that has
-// authenticated the user itself. It ignores capabilities and restrictions. No mytoken gives
-// access to it. Every method may return a [*StoreError].
+// authenticated the user itself. It ignores capabilities and restrictions. No mytoken
+// gives access to it. Every method may return a [*StoreError].
 type OwnerAccess struct {
 	i     *Issuer
 	owner mytoken.OwnerID
 }
 
-// Owner returns access to the tokens of a user: issuer names the provider, subject the user
-// there. Errors are [ErrUnknownProvider] and, for an empty subject, [*RequestError].
+// Owner returns access to the tokens of a user: issuer names the provider, subject the
+// user there. Errors are [ErrUnknownProvider] and, for an empty subject, [*RequestError].
 func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 	p, err := i.provider(issuer)
 	if err != nil {
@@ -54,8 +54,8 @@ func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*mytoken
 	return o.i.events(ctx, []mytoken.TokenID{id})
 }
 
-// Revoke revokes one of the user's tokens, or returns [ErrNotOwned]. The refresh token stays
-// valid at the provider: nobody can open it without a mytoken.
+// Revoke revokes one of the user's tokens, or returns [ErrNotOwned]. The refresh token
+// stays valid at the provider: nobody can open it without a mytoken.
 func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive bool, client Client) error {
 	if err := o.check(ctx, id); err != nil {
 		return err
@@ -64,8 +64,8 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive 
 	return err
 }
 
-// RevokeAll revokes all tokens that the user has when it is called. If it returns an error, some
-// are revoked and some may not be: call it again.
+// RevokeAll revokes all tokens that the user has when it is called. If it returns an
+// error, some are revoked and some may not be: call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	ended := make(map[mytoken.TokenID]bool)
 	return each(ctx, o.i.ledger.ofOwner(o.owner), func(info *store.TokenInfo) (bool, error) {
@@ -78,8 +78,8 @@ func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	})
 }
 
-// Delete deletes everything that is stored about the user. When it has returned nil, none of
-// the user's tokens is usable. Refresh tokens stay valid at the provider.
+// Delete deletes everything that is stored about the user. When it has returned nil, none
+// of the user's tokens is usable. Refresh tokens stay valid at the provider.
 func (o *OwnerAccess) Delete(ctx context.Context) error {
 	return o.i.ledger.deleteOwner(ctx, o.owner)
 }

@@ -78,8 +78,8 @@ func TestOwnerRevokeAll(t *testing.T) {
 	require.NoError(t, owner(t, s, "nobody").RevokeAll(t.Context(), client))
 }
 
-// When a user's data is deleted nothing of it is left, codes and answers that
-// wait for their repetition included.
+// When a user's data is deleted nothing of it is left, codes and answers that wait for
+// their repetition included.
 //
 // proves P6, P7
 func TestOwnerDelete(t *testing.T) {

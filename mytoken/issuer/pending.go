@@ -13,8 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// pendingLogin is a login that is not finished. It is sealed under the ticket key of the login.
-// Each code of the login opens that key: polling code, consent code, state.
+// pendingLogin is a login that is not finished. It is sealed under the ticket key of the
+// login. Each code of the login opens that key: polling code, consent code, state.
 type pendingLogin struct {
 	Provider    string           `json:"provider"`
 	Properties  storedProperties `json:"properties"`
@@ -26,8 +26,8 @@ type pendingLogin struct {
 
 	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty: nobody polls
 
-	// Scopes are asked for in place of those of the restrictions; empty: those. Audiences are
-	// asked for beside those of the restrictions; authorize adds the latter.
+	// Scopes are asked for in place of those of the restrictions; empty: those. Audiences
+	// are asked for beside those of the restrictions; authorize adds the latter.
 	Scopes    []string `json:"scopes,omitempty"`
 	Audiences []string `json:"audiences,omitempty"`
 
@@ -55,8 +55,8 @@ func (p *pendingLogin) polling() (store.TicketRef, bool) {
 	return ref, copy(ref.ID[:], p.Polling) == len(ref.ID)
 }
 
-// loginTicket makes a ticket that holds the login: the code opens the ticket key, and the ticket
-// key opens the login.
+// loginTicket makes a ticket that holds the login: the code opens the ticket key, and the
+// ticket key opens the login.
 func (i *Issuer) loginTicket(ref store.TicketRef, code string, key seal.DataKey, pending *pendingLogin) (store.Ticket, error) {
 	t, err := i.keyTicket(ref, code, key, pending.Expires)
 	if err != nil {

@@ -9,21 +9,21 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Policy may narrow or refuse a token that is about to be issued. An error refuses it, and
-// the text of the error reaches the client. A policy may be called concurrently.
+// Policy may narrow or refuse a token that is about to be issued. An error refuses it,
+// and the text of the error reaches the client. A policy may be called concurrently.
 type Policy func(context.Context, *Issuance) error
 
 // Issuance is a token that is about to be issued. A policy may change Properties.
 //
 // The properties of a child must still be within its parent afterwards. A policy that
-// removes the last clause or the last capability refuses the token: a token without clauses
-// would be one without restrictions.
+// removes the last clause or the last capability refuses the token: a token without
+// clauses would be one without restrictions.
 type Issuance struct {
 	Kind     PolicyKind
 	Provider *oidcupstream.Provider
 	Subject  string // at the provider
-	// Tokens is the answer of the provider to the login. It is nil for an adoption and for a
-	// child.
+	// Tokens is the answer of the provider to the login. It is nil for an adoption and
+	// for a child.
 	Tokens *oidcupstream.Tokens
 	// Parent is the parent of a child, else nil.
 	Parent     *mytoken.Token
@@ -41,8 +41,9 @@ const (
 	PolicyDerive PolicyKind = 3 // a child
 )
 
-// review asks the policy about the checked properties of s, and returns what it left, checked
-// again. The policy gets a copy, so that nothing it keeps or changes later has an effect.
+// review asks the policy about the checked properties of s, and returns what it left,
+// checked again. The policy gets a copy, so that nothing it keeps or changes later has an
+// effect.
 //
 // A list that the policy emptied is refused. It must not turn into nil, which means no
 // restrictions, or all of the parent's.

@@ -106,8 +106,8 @@ func TestPolicyCannotWiden(t *testing.T) {
 			requireSameTokens(t, s, before)
 		})
 	}
-	// What a policy keeps it cannot change afterwards, and no policy prolongs
-	// the maximum lifetime.
+	// What a policy keeps it cannot change afterwards, and no policy prolongs the maximum
+	// lifetime.
 	var kept *mytoken.Properties
 	change = func(s *issuer.Issuance) { kept = s.Properties }
 	child := derive(t, s, root.Token, mytoken.Properties{})
@@ -118,10 +118,10 @@ func TestPolicyCannotWiden(t *testing.T) {
 	require.Equal(t, restriction.List{{Expires: end + 3600}}, issued.Restrictions)
 }
 
-// Random requests: a child never admits what its parent refuses. That the
-// restrictions of the result are within the parent's is checked for random
-// clauses in package restriction; here it is the whole way through Derive, with
-// policies that change clauses at random.
+// Random requests: a child never admits what its parent refuses. That the restrictions of
+// the result are within the parent's is checked for random clauses in package
+// restriction; here it is the whole way through Derive, with policies that change clauses
+// at random.
 //
 // proves P1
 func TestChildAdmitsNothingThatItsParentRefuses(t *testing.T) {

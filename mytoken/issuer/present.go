@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// presented is a mytoken that somebody presented. Its signature and times are valid. Only the
-// store knows whether it is live.
+// presented is a mytoken that somebody presented. Its signature and times are valid. Only
+// the store knows whether it is live.
 type presented struct {
 	token   *mytoken.Token
 	compact string
@@ -21,7 +21,8 @@ type presented struct {
 	id      store.Presented
 }
 
-// present resolves a presented string to a verified token (protocol sections 1.5 and 1.11).
+// present resolves a presented string to a verified token (protocol sections 1.5 and
+// 1.11).
 func (i *Issuer) present(ctx context.Context, s string) (*presented, error) {
 	compact, short, err := i.resolve(ctx, s)
 	if err != nil {
@@ -81,8 +82,8 @@ func (i *Issuer) lookup(ctx context.Context, p *presented) (store.State, error) 
 
 // tokenError translates the errors of the store about a presented token.
 //
-// If an outdated token is reused and its rotation says auto_revoke, tokenError revokes the tree
-// (protocol section 4.4), in a step of its own (D39).
+// If an outdated token is reused and its rotation says auto_revoke, tokenError revokes
+// the tree (protocol section 4.4), in a step of its own (D39).
 func (i *Issuer) tokenError(ctx context.Context, p *presented, err error) error {
 	var stale *store.StaleError
 	switch {

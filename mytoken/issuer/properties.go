@@ -36,8 +36,8 @@ func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseTyp
 	return mytoken.ResponseToken
 }
 
-// firstProperties returns a checked copy of the properties for a first token, with the default
-// capabilities filled in and equal clauses merged.
+// firstProperties returns a checked copy of the properties for a first token, with the
+// default capabilities filled in and equal clauses merged.
 func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, error) {
 	p = p.Clone()
 	if p.Capabilities == nil {
@@ -53,8 +53,8 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 	return p, nil
 }
 
-// checkKnown refuses unknown capabilities for a first token (D32). A child gets only what its
-// parent has.
+// checkKnown refuses unknown capabilities for a first token (D32). A child gets only what
+// its parent has.
 func checkKnown(p *mytoken.Properties) error {
 	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
 		return &RequestError{Field: "capabilities", Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
@@ -62,14 +62,15 @@ func checkKnown(p *mytoken.Properties) error {
 	return nil
 }
 
-// maxRestrictionBytes bounds the JSON text of the restrictions of an issued token. The rest of
-// [mytoken.MaxTokenBytes] is for the other claims, for the end that a maximum lifetime adds to
-// each clause, and for base64.
+// maxRestrictionBytes bounds the JSON text of the restrictions of an issued token. The
+// rest of [mytoken.MaxTokenBytes] is for the other claims, for the end that a maximum
+// lifetime adds to each clause, and for base64.
 const maxRestrictionBytes = 140 << 10
 
-// checkProperties refuses properties that must not be issued: a name that is too long (D85), a
-// list that became empty, restrictions that make no sense or that this issuer cannot evaluate
-// (D26, D29), and a token that could never be used. It checks limits first.
+// checkProperties refuses properties that must not be issued: a name that is too long
+// (D85), a list that became empty, restrictions that make no sense or that this issuer
+// cannot evaluate (D26, D29), and a token that could never be used. It checks limits
+// first.
 func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	if err := checkName(p.Name); err != nil {
 		return err
@@ -119,8 +120,8 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	return nil
 }
 
-// checkTimes refuses a token that could never be used: all its clauses have ended, or its first
-// generation ends before the first of them begins.
+// checkTimes refuses a token that could never be used: all its clauses have ended, or its
+// first generation ends before the first of them begins.
 func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {

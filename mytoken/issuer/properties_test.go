@@ -46,8 +46,7 @@ func TestPropertiesAreCopied(t *testing.T) {
 	require.False(t, child.Claims.Rotation().OnAT)
 }
 
-// Names are as long as they may be in characters, not bytes, and come back as
-// they were.
+// Names are as long as they may be in characters, not bytes, and come back as they were.
 func TestNames(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
@@ -60,8 +59,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// nil and empty differ where a list that became empty would mean more than it
-// did: in restrictions, and in capabilities.
+// nil and empty differ where a list that became empty would mean more than it did: in
+// restrictions, and in capabilities.
 //
 // proves P1
 func TestEmptyIsNotAbsent(t *testing.T) {
@@ -97,8 +96,8 @@ func TestTokensThatWouldBeExpired(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenMalformed)
 }
 
-// A generation that ends before the first clause begins could never be used, nor
-// be replaced by the next.
+// A generation that ends before the first clause begins could never be used, nor be
+// replaced by the next.
 func TestGenerationsThatWouldEndTooSoon(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})

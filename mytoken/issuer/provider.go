@@ -18,8 +18,9 @@ type Provider struct {
 	Upstream *oidcupstream.Provider
 	// MaxLifetime bounds the life of each token (protocol section 2.8). 0: no bound.
 	MaxLifetime time.Duration
-	// InsecureOpaqueAudience hands out access tokens of unknown audience although the clause
-	// limits audiences. The audience of an access token that is no JWT cannot be read.
+	// InsecureOpaqueAudience hands out access tokens of unknown audience although the
+	// clause limits audiences. The audience of an access token that is no JWT cannot be
+	// read.
 	InsecureOpaqueAudience bool
 }
 
@@ -64,7 +65,8 @@ func (i *Issuer) provider(issuer string) (*Provider, error) {
 	return p, nil
 }
 
-// checkProvider compares the issuer that the client named, if any, with that of the token.
+// checkProvider compares the issuer that the client named, if any, with that of the
+// token.
 func checkProvider(named string, token *mytoken.Token) error {
 	if named != "" && providerKey(named) != providerKey(token.OIDCIssuer()) {
 		return ErrWrongProvider
@@ -92,7 +94,8 @@ func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, 
 	return scopes, audiences
 }
 
-// upstreamUnavailable is for a provider that could not be asked, or gave no usable answer.
+// upstreamUnavailable is for a provider that could not be asked, or gave no usable
+// answer.
 func upstreamUnavailable(err error) error {
 	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
@@ -104,8 +107,8 @@ func upstreamUnavailable(err error) error {
 	return out
 }
 
-// revokeRefreshToken asks the provider to revoke a refresh token, whether or not the client
-// still waits. The observer is told how that went.
+// revokeRefreshToken asks the provider to revoke a refresh token, whether or not the
+// client still waits. The observer is told how that went.
 func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Timeout())
 	defer cancel()

@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// reconnect is what a login needs to replace the refresh token of an existing grant. It holds the
-// key of the grant while the login is open, sealed like the rest of the login.
+// reconnect is what a login needs to replace the refresh token of an existing grant. It
+// holds the key of the grant while the login is open, sealed like the rest of the login.
 type reconnect struct {
 	Grant []byte `json:"grant"`
 	Token []byte `json:"token"` // id of the token that asked
@@ -31,14 +31,16 @@ type ReconnectRequest struct {
 	Client   Client
 }
 
-// StartReconnect begins a login of the same user that replaces the refresh token of a tree. All
-// tokens of the tree live on. Call it after the provider has ended the old login
-// ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]; revoking the token ends it.
+// StartReconnect begins a login of the same user that replaces the refresh token of a
+// tree. All tokens of the tree live on. Call it after the provider has ended the old
+// login ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]; revoking the
+// token ends it.
 //
-// It asks for the scopes that the last login was granted, and for the audiences that it asked
-// for. It needs no capability, only a token that may be used now: the user decides by logging
-// in. Errors are [*TokenError], [*RefusedError], [ErrUnknownProvider], [*RequestError],
-// [*UpstreamError], [*ReconnectError] (the grant is gone) and [*StoreError].
+// It asks for the scopes that the last login was granted, and for the audiences that it
+// asked for. It needs no capability, only a token that may be used now: the user decides
+// by logging in. Errors are [*TokenError], [*RefusedError], [ErrUnknownProvider],
+// [*RequestError], [*UpstreamError], [*ReconnectError] (the grant is gone) and
+// [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -80,7 +82,8 @@ func (i *Issuer) grantState(ctx context.Context, id GrantID) (store.RefreshState
 	return state, err
 }
 
-// reconnect puts the refresh token of the login into its grant. It returns the lost scopes.
+// reconnect puts the refresh token of the login into its grant. It returns the lost
+// scopes.
 func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]string, error) {
 	i, r := l.i, l.pending.Reconnect
 	if tokens.Subject != r.Sub {
@@ -107,8 +110,8 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		err = i.ledger.replaceGrant(ctx, store.Replacement{
 			Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
 			Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences),
-			// The ticket belongs to the token that asked. If that was revoked meanwhile, the
-			// ticket is gone.
+			// The ticket belongs to the token that asked. If that was revoked meanwhile,
+			// the ticket is gone.
 			Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
 		})
 		if errors.Is(err, store.ErrConflict) && try < 5 {
@@ -127,6 +130,6 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 
 func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }
 
-// joinAudiences is for audiences that a provider can be asked for, which hold no space. The
-// reverse is [refresh.LoginAudiences].
+// joinAudiences is for audiences that a provider can be asked for, which hold no space.
+// The reverse is [refresh.LoginAudiences].
 func joinAudiences(audiences []string) string { return strings.Join(audiences, " ") }

@@ -23,8 +23,8 @@ func reconnect(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *issu
 	return login
 }
 
-// After the provider ended a login, a new one of the same user revives the
-// whole tree (D62).
+// After the provider ended a login, a new one of the same user revives the whole tree
+// (D62).
 //
 // proves P5
 func TestReconnect(t *testing.T) {
@@ -55,8 +55,8 @@ func TestReconnect(t *testing.T) {
 	require.True(t, revoke(t, s, f.root.Token, true).AtProvider)
 }
 
-// Only the user himself reconnects. Whoever else logs in loses his refresh
-// token, and the old login stays.
+// Only the user himself reconnects. Whoever else logs in loses his refresh token, and the
+// old login stays.
 func TestReconnectAsAnotherUser(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	f := newFamily(t, s)
@@ -140,8 +140,8 @@ func TestReconnectNeedsAUsableToken(t *testing.T) {
 	require.ErrorIs(t, err, issuer.ErrState)
 }
 
-// A revocation that comes while the login is being finished keeps the new
-// refresh token out, and it is revoked at the provider.
+// A revocation that comes while the login is being finished keeps the new refresh token
+// out, and it is revoked at the provider.
 //
 // proves P6
 func TestReconnectOvertakenByRevocation(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// MaxRecords bounds lists and histories. Further entries are left out, and Truncated says so.
+// MaxRecords bounds lists and histories. Further entries are left out, and Truncated says
+// so.
 const MaxRecords = 20000
 
 // InfoRequest asks for a list of tokens.
@@ -20,16 +21,16 @@ type InfoRequest struct {
 	Client Client
 }
 
-// Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts as one
-// other use. Errors are those of [Issuer.AccessToken].
+// Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts
+// as one other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.subtree(p.id.ID)
 	})
 }
 
-// List returns all tokens of the user. It needs manage_mytokens:list, and counts as one other
-// use. Errors are those of [Issuer.AccessToken].
+// List returns all tokens of the user. It needs manage_mytokens:list, and counts as one
+// other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.ofOwner(p.token.Owner())
@@ -56,9 +57,9 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	return out, nil
 }
 
-// collect reads all pages and builds the trees. It leaves a token that is not live out, unless it
-// has a live descendant. Expired tokens are listed. A token whose parent was deleted hangs below
-// the nearest ancestor that is left (D97).
+// collect reads all pages and builds the trees. It leaves a token that is not live out,
+// unless it has a live descendant. Expired tokens are listed. A token whose parent was
+// deleted hangs below the nearest ancestor that is left (D97).
 func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
@@ -86,8 +87,8 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*myt
 	if err != nil {
 		return nil, err
 	}
-	// Children come after their parents, so one pass backwards finds the dead tokens that have
-	// live descendants.
+	// Children come after their parents, so one pass backwards finds the dead tokens that
+	// have live descendants.
 	for _, r := range slices.Backward(order) {
 		if r.Revoked && len(r.Children) == 0 {
 			continue

@@ -96,8 +96,7 @@ func TestTreesWithDeadTokens(t *testing.T) {
 	require.Equal(t, []string{"watcher"}, list(t, s, watcher.Token))
 }
 
-// Who is deleted after the retention does not turn the children into first
-// tokens (D97).
+// Who is deleted after the retention does not turn the children into first tokens (D97).
 func TestTreesAfterSweep(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = time.Hour }})
 	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})

@@ -17,8 +17,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The requests of these tests differ in their scopes where they shall not
-// share a call to the provider.
+// The requests of these tests differ in their scopes where they shall not share a call to
+// the provider.
 var (
 	refreshFirst  = issuer.AccessTokenRequest{Scopes: []string{"compute"}}
 	refreshSecond = issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}
@@ -35,8 +35,8 @@ func (w *world) holdFirst(t *testing.T, fault optest.Fault) (gate *testGate, fir
 	return gate, first
 }
 
-// holdImpatient is holdFirst for an issuer that does not wait for long. It reports
-// false if the request has ended before the provider was asked.
+// holdImpatient is holdFirst for an issuer that does not wait for long. It reports false
+// if the request has ended before the provider was asked.
 func (w *world) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *testGate, first <-chan accessResult, held bool) {
 	t.Helper()
 	gate = newGate(t)
@@ -126,8 +126,8 @@ func TestCancelledWaiterLeavesTheQueue(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// The last waiter leaves when the lease is taken and the provider not yet
-// asked: it is not asked, and the lease is given back.
+// The last waiter leaves when the lease is taken and the provider not yet asked: it is
+// not asked, and the lease is given back.
 //
 // proves P3
 func TestCancelledBeforeTheProviderIsAsked(t *testing.T) {
@@ -164,8 +164,8 @@ func TestOneOfTwoWaitersLeaves(t *testing.T) {
 	w.requireCharged(t, 2)
 }
 
-// A caller goes away while the provider is asked. What the provider makes of
-// the request decides, once it has answered. The refresh token is kept anyway.
+// A caller goes away while the provider is asked. What the provider makes of the request
+// decides, once it has answered. The refresh token is kept anyway.
 //
 // proves P3, P5
 func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
@@ -192,15 +192,15 @@ func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
 			gate.open()
 
 			require.NoError(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err) // comes after it
-			require.NoError(t, w.close(t.Context()))                                             // which waits for the settlement
+			require.NoError(t, w.close(t.Context()))                                        // which waits for the settlement
 			w.requireCharged(t, c.charged+1)
 			require.Zero(t, w.reuses())
 		})
 	}
 }
 
-// A caller goes away, and the token is revoked, while the provider is asked:
-// nobody is left who could use the new refresh token, so it is revoked.
+// A caller goes away, and the token is revoked, while the provider is asked: nobody is
+// left who could use the new refresh token, so it is revoked.
 //
 // proves P6
 func TestNobodyIsLeftForTheAnswer(t *testing.T) {
@@ -261,8 +261,8 @@ func TestClosedIssuer(t *testing.T) {
 	require.ErrorIs(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err, issuer.ErrClosed)
 	w.requireCharged(t, 2)
 
-	// What is in flight ends well; what has not asked when Close gives up does
-	// not ask any more.
+	// What is in flight ends well; what has not asked when Close gives up does not ask
+	// any more.
 	gate.open()
 	require.NoError(t, await(t, first).err)
 	require.ErrorIs(t, await(t, queued).err, issuer.ErrClosed)
@@ -305,8 +305,8 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 	}
 }
 
-// The provider does not answer in time: nobody knows what it did. The lease
-// was long enough, and is given back.
+// The provider does not answer in time: nobody knows what it did. The lease was long
+// enough, and is given back.
 //
 // proves P3, P5
 func TestProviderTimesOut(t *testing.T) {
@@ -366,8 +366,7 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.store.Calls("CommitRefresh"))
 	require.Zero(t, w.told(issuer.NoticeUnexpectedRotation))
 
-	// It rotates all the same: kept, reported, and the lease is taken from
-	// then on.
+	// It rotates all the same: kept, reported, and the lease is taken from then on.
 	w.failOnce(optest.Fault{Rotate: true})
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
@@ -381,8 +380,8 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// Another process met an unexpected rotation between this one's look at the
-// store and its call to the provider.
+// Another process met an unexpected rotation between this one's look at the store and its
+// call to the provider.
 //
 // proves P5
 func TestNeverRotatesAndAnotherProcess(t *testing.T) {

@@ -9,18 +9,18 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// A request for an access token with an ID may run several times, one after the other or at
-// once, on any node. Two rules keep "handed out" and "charged" together.
+// A request for an access token with an ID may run several times, one after the other or
+// at once, on any node. Two rules keep "handed out" and "charged" together.
 //
-// An attempt that was called off stays called off: its use is refunded, and the id of that use
-// is refused for good. The same request then goes on to its next attempt. Everybody derives
-// the ids of the attempts in the same way.
+// An attempt that was called off stays called off: its use is refunded, and the id of
+// that use is refused for good. The same request then goes on to its next attempt.
+// Everybody derives the ids of the attempts in the same way.
 //
-// An attempt is either handed out or called off, never both. The step that charges it also
-// stores a ticket, its verdict, which can be completed in one way only. Delivery completes it as
-// ready, refund as failed. The first of the two wins, and the other one follows it. Completing
-// it again in the same way succeeds, so parallel calls with the same ID may all hand out what
-// is charged once.
+// An attempt is either handed out or called off, never both. The step that charges it
+// also stores a ticket, its verdict, which can be completed in one way only. Delivery
+// completes it as ready, refund as failed. The first of the two wins, and the other one
+// follows it. Completing it again in the same way succeeds, so parallel calls with the
+// same ID may all hand out what is charged once.
 
 // maxAttempts bounds the attempts of one ID.
 const maxAttempts = 32
@@ -47,7 +47,8 @@ func derived(purpose string, id UseID, n int) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// claim must return nil before anything is handed out. Then the use is charged and stays so.
+// claim must return nil before anything is handed out. Then the use is charged and stays
+// so.
 func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	if op.verdict.ID.IsZero() {
 		return nil
@@ -65,8 +66,8 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	return nil
 }
 
-// callOff refunds a use for which nothing is handed out. It returns false if another call with
-// the same id handed out, or may have.
+// callOff refunds a use for which nothing is handed out. It returns false if another call
+// with the same id handed out, or may have.
 func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
 	if !op.verdict.ID.IsZero() {
 		step, cancel := detached(ctx)
@@ -82,8 +83,8 @@ func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
 	return true
 }
 
-// chargeElsewhere is for a repeated use whose clause does not admit the request any more, while
-// another clause does.
+// chargeElsewhere is for a repeated use whose clause does not admit the request any more,
+// while another clause does.
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
 	if i.callOff(ctx, p, op) {
 		return errCalledOff

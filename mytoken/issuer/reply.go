@@ -10,9 +10,9 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// A repeated request that issues a token gets the same token again, if it has an ID (P8). The
-// reply is stored for the lifetime of a code. Only the ID together with the secret of the request
-// opens it: the authorising token, or the adopted refresh token.
+// A repeated request that issues a token gets the same token again, if it has an ID (P8).
+// The reply is stored for the lifetime of a code. Only the ID together with the secret of
+// the request opens it: the authorising token, or the adopted refresh token.
 
 // purposeReply is the purpose of the key that opens a reply.
 const purposeReply seal.Purpose = "reply v1"
@@ -20,8 +20,9 @@ const purposeReply seal.Purpose = "reply v1"
 // replySecret returns the code of a reply, which opens it.
 func replySecret(id UseID, secret string) string { return hex.EncodeToString(id[:]) + secret }
 
-// putReply adds the reply to the changes that the request makes. A request without an ID cannot
-// be repeated and has no reply. The reply belongs to the new token, and ends with it.
+// putReply adds the reply to the changes that the request makes. A request without an ID
+// cannot be repeated and has no reply. The reply belongs to the new token, and ends with
+// it.
 func (i *Issuer) putReply(changes *store.TicketChanges, id UseID, secret string, rec issuedRecord, token mytoken.TokenID) error {
 	if id.IsZero() {
 		return nil

@@ -12,7 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// RevokeRequest revokes the token that is presented. Possession is enough (protocol section 5.7).
+// RevokeRequest revokes the token that is presented. Possession is enough (protocol
+// section 5.7).
 type RevokeRequest struct {
 	// Token is a compact token, a short token, or a transfer or polling code.
 	Token mytoken.Secret
@@ -27,21 +28,23 @@ type RevokeRequest struct {
 type Revocation struct {
 	// Revoked is the token that is revoked now. It is zero if nothing was found.
 	Revoked mytoken.TokenID
-	// AtProvider says that the refresh token was revoked at the provider too, because no token
-	// uses it any more. ProviderErr says why that failed.
+	// AtProvider says that the refresh token was revoked at the provider too, because no
+	// token uses it any more. ProviderErr says why that failed.
 	AtProvider  bool
 	ProviderErr error
 	// Update replaces the authorising token. It is nil if that was not rotated.
 	Update *mytoken.Issued
 }
 
-// Revoke revokes a token. When it has returned nil, the token is not usable on any node; with
-// Recursive, neither is any descendant. A token with a valid signature is revoked even if it is
-// outdated or expired. A code is erased, and its token is revoked if it was created for the code.
+// Revoke revokes a token. When it has returned nil, the token is not usable on any node;
+// with Recursive, neither is any descendant. A token with a valid signature is revoked
+// even if it is outdated or expired. A code is erased, and its token is revoked if it was
+// created for the code.
 //
-// An unknown token counts as revoked: Revocation.Revoked is zero then, and there is no error.
-// This includes a token with a line break at its end. Errors are [ErrWrongProvider],
-// [ErrUnknownProvider], [*StoreError] and, if Token is empty, [*RequestError].
+// An unknown token counts as revoked: Revocation.Revoked is zero then, and there is no
+// error. This includes a token with a line break at its end. Errors are
+// [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token is empty,
+// [*RequestError].
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
 	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}
@@ -72,7 +75,8 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 	return i.revoke(ctx, p.id.ID, req.Recursive, p, req.Client, "")
 }
 
-// revokeCode erases a transfer or polling code, and revokes the token that was created for it.
+// revokeCode erases a transfer or polling code, and revokes the token that was created
+// for it.
 func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest) (*Revocation, error) {
 	for _, kind := range []store.TicketKind{store.TicketTransfer, store.TicketPolling} {
 		t, err := i.findCode(ctx, kind, code)
@@ -118,8 +122,8 @@ func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code strin
 	return &t, nil
 }
 
-// cancelPolling ends the wait for a login. If the login was finished at the same time, the
-// returned ticket has a token.
+// cancelPolling ends the wait for a login. If the login was finished at the same time,
+// the returned ticket has a token.
 func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string) (*store.Ticket, error) {
 	err := i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{{TicketRef: t.TicketRef, Status: store.TicketDeclined}}})
 	if isA[*StoreError](err) {
@@ -128,8 +132,8 @@ func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string
 	return i.findCode(ctx, t.Kind, code)
 }
 
-// codeHolder returns the token behind a code, which opens the refresh token to revoke at the
-// provider. It returns nil if the token cannot be read.
+// codeHolder returns the token behind a code, which opens the refresh token to revoke at
+// the provider. It returns nil if the token cannot be read.
 func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *presented {
 	var compact string
 	switch t.Kind {
@@ -169,8 +173,8 @@ type RevokeOtherRequest struct {
 	Client    Client
 }
 
-// RevokeOther revokes a token by its mom_id. It counts as one other use of the authorising token.
-// Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
+// RevokeOther revokes a token by its mom_id. It counts as one other use of the
+// authorising token. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -197,8 +201,8 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	return out, nil
 }
 
-// refusedOther refuses an operation on another token. If the authorising token may not be used
-// now, that is the error (protocol section 5.3).
+// refusedOther refuses an operation on another token. If the authorising token may not be
+// used now, that is the error (protocol section 5.3).
 func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, err error) error {
 	switch {
 	case isA[*StoreError](err):
@@ -212,8 +216,8 @@ func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, e
 	return i.refused(ctx, p, op.client, err)
 }
 
-// needsFor returns the capability that a token needs for an operation on another token of its
-// user: own if it is that token or an ancestor of it, else foreign.
+// needsFor returns the capability that a token needs for an operation on another token of
+// its user: own if it is that token or an ancestor of it, else foreign.
 func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.TokenID, foreign, own capability.Capability) (capability.Capability, error) {
 	if other == p.id.ID {
 		return own, nil
@@ -234,9 +238,9 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 	return foreign, nil
 }
 
-// revoke stores the tombstone, and then revokes at the provider what nobody can use any more.
-// by is the presented token that authorises. It is nil for the embedding service, which cannot
-// revoke at the provider.
+// revoke stores the tombstone, and then revokes at the provider what nobody can use any
+// more. by is the presented token that authorises. It is nil for the embedding service,
+// which cannot revoke at the provider.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
 	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client)}
 	if by != nil {

@@ -43,8 +43,8 @@ func TestRevokeRecursively(t *testing.T) {
 	require.Contains(t, events(t, s, f.parent.ID), "revoked")
 }
 
-// Revoked alone, a token leaves its children alive, still below the token's own
-// ancestors (D97).
+// Revoked alone, a token leaves its children alive, still below the token's own ancestors
+// (D97).
 //
 // proves P6
 func TestRevokeAlone(t *testing.T) {
@@ -92,8 +92,8 @@ func TestRevokeWithoutTheProvider(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenRevoked)
 }
 
-// Possession of any correctly signed generation is enough, expired or outdated
-// (D46); what is not known is revoked already.
+// Possession of any correctly signed generation is enough, expired or outdated (D46);
+// what is not known is revoked already.
 //
 // proves P6
 func TestRevokeWithWhatIsLeft(t *testing.T) {
@@ -145,8 +145,8 @@ func TestRevokeChecksTheProvider(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenRevoked)
 }
 
-// Who may revoke another token: an ancestor, and who has the capability; only
-// tokens of the same user (protocol section 5.7, D98).
+// Who may revoke another token: an ancestor, and who has the capability; only tokens of
+// the same user (protocol section 5.7, D98).
 func TestRevokeOther(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()

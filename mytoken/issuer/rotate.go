@@ -11,9 +11,10 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// rotate is rotateOrFail for operations that cannot be repeated. It returns nil if rotation
-// fails: the holder got what they asked for, and their token stays valid. If the store rotated
-// and its answer was lost, the next request gets the stored successor while the grace lasts.
+// rotate is rotateOrFail for operations that cannot be repeated. It returns nil if
+// rotation fails: the holder got what they asked for, and their token stays valid. If the
+// store rotated and its answer was lost, the next request gets the stored successor while
+// the grace lasts.
 func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) *mytoken.Issued {
 	update, err := i.rotateOrFail(ctx, p, kind, wrapped, client)
 	if err != nil {
@@ -22,13 +23,14 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 	return update
 }
 
-// rotateOrFail replaces the presented token by its next generation, if its rotation demands
-// that after a use of this kind (protocol section 4). It returns what the holder has to store.
-// Everybody who presents the same generation while the grace lasts gets the same successor.
+// rotateOrFail replaces the presented token by its next generation, if its rotation
+// demands that after a use of this kind (protocol section 4). It returns what the holder
+// has to store. Everybody who presents the same generation while the grace lasts gets the
+// same successor.
 //
 // It returns an error only if nobody knows whether the store rotated. The holder must not
-// believe then that their token is the current one: they repeat the request while the grace
-// lasts.
+// believe then that their token is the current one: they repeat the request while the
+// grace lasts.
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	r := p.token.Rotation()
 	if r == nil || kind == restriction.AT && !r.OnAT || kind == restriction.Other && !r.OnOther {

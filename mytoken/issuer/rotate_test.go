@@ -23,8 +23,8 @@ func rotate(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *mytoken
 	return at.Update
 }
 
-// The next generation says the same as the last but for its number and times
-// (protocol section 4.3).
+// The next generation says the same as the last but for its number and times (protocol
+// section 4.3).
 func TestRotation(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	props := rotating
@@ -90,9 +90,9 @@ func TestWhatRotates(t *testing.T) {
 	}
 }
 
-// Within the grace the old token is answered with the stored successor, until
-// that is presented; then it came too late, but nothing is revoked. After the
-// grace it is a reuse (D38, D49).
+// Within the grace the old token is answered with the stored successor, until that is
+// presented; then it came too late, but nothing is revoked. After the grace it is a reuse
+// (D38, D49).
 //
 // proves P8
 func TestGrace(t *testing.T) {
@@ -116,8 +116,8 @@ func TestGrace(t *testing.T) {
 	require.Contains(t, events(t, s, root.ID), "revoked: reuse of an outdated token")
 }
 
-// The revocation by reuse is a step of its own: it stays although the request
-// was refused, whatever the request was (D39).
+// The revocation by reuse is a step of its own: it stays although the request was
+// refused, whatever the request was (D39).
 //
 // proves P6
 func TestReuseRevokesWhateverIsAsked(t *testing.T) {
@@ -181,9 +181,8 @@ func TestForgedCopyIsNoReuse(t *testing.T) {
 	requireUsable(t, s, next.Token)
 }
 
-// A generation that outlived its lifetime has expired. That is not a reuse, and
-// revokes nothing (D40); and lifetime never prolongs what restrictions end
-// (D41).
+// A generation that outlived its lifetime has expired. That is not a reuse, and revokes
+// nothing (D40); and lifetime never prolongs what restrictions end (D41).
 func TestLifetimeOfAGeneration(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	props := rotating
@@ -208,8 +207,8 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 	}
 }
 
-// Who presents a short token gets a short token. The old one is answered as
-// long as the grace lasts, and is gone then (D48).
+// Who presents a short token gets a short token. The old one is answered as long as the
+// grace lasts, and is gone then (D48).
 //
 // proves P7
 func TestRotationOfShortTokens(t *testing.T) {

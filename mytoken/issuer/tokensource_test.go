@@ -73,9 +73,9 @@ func TestTokenSourceIsShared(t *testing.T) {
 	requireRefused(t, err, "usages_AT")
 }
 
-// A source follows rotations. Whoever keeps the mytoken gets the successor
-// before the access token; as long as he does not take it, nobody gets an
-// access token, and no further one is asked for.
+// A source follows rotations. Whoever keeps the mytoken gets the successor before the
+// access token; as long as he does not take it, nobody gets an access token, and no
+// further one is asked for.
 func TestTokenSourceRotates(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, rotating)

@@ -23,9 +23,9 @@ type TransferRequest struct {
 	Client Client
 }
 
-// Transfer creates a transfer code. It spends nothing, and needs no capability, only a token
-// that may be used now (protocol section 5.6, D28). Errors are [*TokenError], [*RefusedError],
-// [ErrUnknownProvider] and [*StoreError].
+// Transfer creates a transfer code. It spends nothing, and needs no capability, only a
+// token that may be used now (protocol section 5.6, D28). Errors are [*TokenError],
+// [*RefusedError], [ErrUnknownProvider] and [*StoreError].
 func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCode, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -53,9 +53,9 @@ type RedeemRequest struct {
 	Client Client
 }
 
-// Redeem exchanges a transfer code for the compact token, once (protocol section 5.4.4). The code
-// is of no use if its token was rotated or revoked meanwhile, or has expired. Errors are
-// [*CodeError] and [*StoreError].
+// Redeem exchanges a transfer code for the compact token, once (protocol section 5.4.4).
+// The code is of no use if its token was rotated or revoked meanwhile, or has expired.
+// Errors are [*CodeError] and [*StoreError].
 func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued, error) {
 	t, code, err := i.resolveTransfer(ctx, req.Code)
 	if err != nil {
@@ -69,8 +69,8 @@ func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued
 	if err != nil {
 		return nil, err
 	}
-	// Never hand out an outdated generation: its receiver would look like a thief. For the same
-	// reason, do not present the token to the store here.
+	// Never hand out an outdated generation: its receiver would look like a thief. For
+	// the same reason, do not present the token to the store here.
 	info, err := i.ledger.token(ctx, issued.ID)
 	switch end := issued.Claims.ExpiresAt(); {
 	case isA[*StoreError](err):

@@ -52,8 +52,8 @@ func TestTransfer(t *testing.T) {
 	require.Zero(t, ticketsLeft(t, s))
 }
 
-// A transfer code needs a token that may be used here and now (D28, D37), and
-// spends nothing.
+// A transfer code needs a token that may be used here and now (D28, D37), and spends
+// nothing.
 func TestTransferNeedsAUsableToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	elsewhere := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
@@ -125,8 +125,8 @@ func TestTransferCodeExpires(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeExpired)
 }
 
-// A code that a token was created for takes the token with it when it is
-// revoked; one for a token that existed does not (protocol section 1.8).
+// A code that a token was created for takes the token with it when it is revoked; one for
+// a token that existed does not (protocol section 1.8).
 //
 // proves P6
 func TestRevokeTransferCode(t *testing.T) {

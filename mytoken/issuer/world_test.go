@@ -30,8 +30,8 @@ import (
 // worldAudience is the audience to which the tokens of these tests are limited.
 const worldAudience = "https://data.example.org"
 
-// site is a provider that many issuers share. What goes wrong there is
-// chosen for each user, and each issuer of a test has a user of its own.
+// site is a provider that many issuers share. What goes wrong there is chosen for each
+// user, and each issuer of a test has a user of its own.
 type site struct {
 	op     *optest.Server
 	keys   *mytoken.Keys
@@ -291,8 +291,7 @@ func queryOf(t testing.TB, redirect string) url.Values {
 	return u.Query()
 }
 
-// failFirst fails the first n calls of a method, before or after they
-// take effect.
+// failFirst fails the first n calls of a method, before or after they take effect.
 func failFirst(method string, n int, before bool) func(storetest.Call) error {
 	return func(c storetest.Call) error {
 		if c.Method == method && c.N <= n && c.Before == before {
@@ -302,8 +301,8 @@ func failFirst(method string, n int, before bool) func(storetest.Call) error {
 	}
 }
 
-// soon bounds how long a test waits for what must happen, on a machine that
-// is busy with other things.
+// soon bounds how long a test waits for what must happen, on a machine that is busy with
+// other things.
 const soon = 2 * time.Minute
 
 // waitUntil waits for a state that nothing announces.

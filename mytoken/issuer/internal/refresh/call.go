@@ -11,11 +11,11 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// refresh asks the provider, keeps a new refresh token, and ends the lease. The context must
-// be one that no client can cancel.
+// refresh asks the provider, keeps a new refresh token, and ends the lease. The context
+// must be one that no client can cancel.
 //
-// While the provider refuses, refresh tries every refresh token that it has not tried yet:
-// one that another process or a new login stored meanwhile, and the spares.
+// While the provider refuses, refresh tries every refresh token that it has not tried
+// yet: one that another process or a new login stored meanwhile, and the spares.
 func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcupstream.Tokens, error) {
 	var refused error
 	tried := make(map[string]bool)
@@ -108,8 +108,8 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 	return ""
 }
 
-// commit keeps a new refresh token: first in the spill, then in the store. It tries for as
-// long as the process lives. Its errors are for the client.
+// commit keeps a new refresh token: first in the spill, then in the store. It tries for
+// as long as the process lives. Its errors are for the client.
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
 	failed := func(err error) error {

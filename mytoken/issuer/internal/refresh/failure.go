@@ -14,8 +14,8 @@ import (
 type Failure struct {
 	Reason Reason
 	// Status, Code, Description and Charged tell more for the reason [Upstream]: the HTTP
-	// status that fits at an edge, the provider's error code, words for humans, and whether
-	// the provider may have acted.
+	// status that fits at an edge, the provider's error code, words for humans, and
+	// whether the provider may have acted.
 	Status            int
 	Code, Description string
 	Charged           bool

@@ -37,9 +37,9 @@ func (req *Request) flightKey() flightKey {
 
 // flight is one call to the provider, which identical requests share.
 //
-// A flight has a goroutine of its own, because the answer of the provider must be kept even
-// if every caller has left. It is given up only while nobody waits for it and the provider
-// was not asked.
+// A flight has a goroutine of its own, because the answer of the provider must be kept
+// even if every caller has left. It is given up only while nobody waits for it and the
+// provider was not asked.
 type flight struct {
 	key    flightKey
 	cancel context.CancelFunc
@@ -54,11 +54,11 @@ type flight struct {
 	left    []func(context.Context, error)
 }
 
-// Refresh returns the answer of the provider. Other callers may get the same answer: do not
-// change it. Errors are [*Failure] and the error of the context.
+// Refresh returns the answer of the provider. Other callers may get the same answer: do
+// not change it. Errors are [*Failure] and the error of the context.
 //
-// unsettled says that the use must not be refunded now: the provider may have acted on it, or
-// is still being asked. In the latter case req.Abandoned will be called.
+// unsettled says that the use must not be refunded now: the provider may have acted on
+// it, or is still being asked. In the latter case req.Abandoned will be called.
 func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	f, err := r.join(ctx, req)
 	if err != nil {
@@ -112,7 +112,8 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 	return f, nil
 }
 
-// land hands the outcome to everybody who waits. It returns the callbacks of those who left.
+// land hands the outcome to everybody who waits. It returns the callbacks of those who
+// left.
 func (r *Refresher) land(f *flight, tokens *oidcupstream.Tokens, err error) []func(context.Context, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +131,9 @@ func (r *Refresher) forget(f *flight) {
 }
 
 // leave takes a waiter off the flight. It reports whether the flight has landed all the
-// same. If not, asked reports whether the provider may have seen the request; abandoned is
-// called later in that case. The last waiter to leave cancels a flight that has not asked.
+// same. If not, asked reports whether the provider may have seen the request; abandoned
+// is called later in that case. The last waiter to leave cancels a flight that has not
+// asked.
 func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (landed, asked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,8 +181,8 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 		if !isInvalidGrant(err) {
 			return tokens, err
 		}
-		// Another process may have got a new refresh token all the same. Only with the lease
-		// is it certain that the login has ended.
+		// Another process may have got a new refresh token all the same. Only with the
+		// lease is it certain that the login has ended.
 	}
 	l, state, err := r.begin(ctx, req)
 	if err != nil {
@@ -193,7 +195,8 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 	return l.refresh(context.WithoutCancel(ctx), state)
 }
 
-// flyWithoutLease is for providers whose operator states that refresh tokens never rotate.
+// flyWithoutLease is for providers whose operator states that refresh tokens never
+// rotate.
 func (r *Refresher) flyWithoutLease(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID()}
 	state, err := l.read(ctx)

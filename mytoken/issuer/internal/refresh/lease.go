@@ -16,8 +16,8 @@ type lease struct {
 	req   Request
 	id    store.LeaseID
 	taken bool // false for a provider whose refresh tokens never rotate
-	// generation and audiences are what the store last told: of the current refresh token,
-	// and those that the login asked for.
+	// generation and audiences are what the store last told: of the current refresh
+	// token, and those that the login asked for.
 	generation uint64
 	audiences  []string
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
@@ -44,11 +44,12 @@ var errSlowStore = errors.New("issuer: the store answers too slowly to hold a le
 // leasePoll is the longest pause between two attempts to take a lease.
 const leasePoll = 250 * time.Millisecond
 
-// begin takes the lease. While another process has it, begin tries again until the context
-// ends.
+// begin takes the lease. While another process has it, begin tries again until the
+// context ends.
 //
 // A lease that lapsed leaves a doubt: its holder may have got a new refresh token and not
-// stored it. Then begin replays the spill, and waits up to InDoubtWait for the other process.
+// stored it. Then begin replays the spill, and waits up to InDoubtWait for the other
+// process.
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID(), taken: true}
 	const firstPause = 10 * time.Millisecond
@@ -113,8 +114,8 @@ func (l *lease) read(ctx context.Context) (store.RefreshState, error) {
 	return l.r.Ledger.Grant(ctx, l.req.Grant)
 }
 
-// replay commits what this process received for the grant and did not commit. If processes
-// share a spill directory, replay does it for all of them.
+// replay commits what this process received for the grant and did not commit. If
+// processes share a spill directory, replay does it for all of them.
 func (l *lease) replay(ctx context.Context) {
 	if err := l.r.replay(ctx, l.req.Grant); err != nil {
 		l.notify(ctx, Event{Kind: CommitFailed, Err: err})
@@ -123,9 +124,10 @@ func (l *lease) replay(ctx context.Context) {
 
 // end gives the lease back.
 //
-// If the store does not answer, the lease lapses, and its next holder waits a little longer.
-// A lease with an uncommitted refresh token must lapse too. That alone tells the next holder
-// to wait; a strict provider would take the old refresh token for a stolen one.
+// If the store does not answer, the lease lapses, and its next holder waits a little
+// longer. A lease with an uncommitted refresh token must lapse too. That alone tells the
+// next holder to wait; a strict provider would take the old refresh token for a stolen
+// one.
 func (l *lease) end(ctx context.Context, outcome store.Outcome) {
 	if !l.taken || l.uncommitted {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// grantQueue lets the refreshes of a grant through one by one, in order of arrival. Grants do
-// not wait for each other. A waiter whose context ends leaves the queue.
+// grantQueue lets the refreshes of a grant through one by one, in order of arrival.
+// Grants do not wait for each other. A waiter whose context ends leaves the queue.
 //
 // Other processes are not in this queue: they try to take the lease every [leasePoll]. A
 // queue that never runs empty would leave them no chance, so it pauses from time to time.

@@ -106,8 +106,8 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 	}
 }
 
-// A process that never runs out of waiters leaves the lease free from time to time, for longer
-// than other processes pause between two attempts to take it.
+// A process that never runs out of waiters leaves the lease free from time to time, for
+// longer than other processes pause between two attempts to take it.
 func TestQueuePausesForOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newGrantQueue(time.Now)

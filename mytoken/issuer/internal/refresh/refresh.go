@@ -54,14 +54,15 @@ type Ledger interface {
 	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
 }
 
-// Refresher shares and orders the refreshes of one process. It is safe for concurrent use.
+// Refresher shares and orders the refreshes of one process. It is safe for concurrent
+// use.
 type Refresher struct {
 	Config
 
 	spill *spill
 	queue *grantQueue
-	// rotating holds the issuers of providers that replaced a refresh token although their
-	// operator states that they never do.
+	// rotating holds the issuers of providers that replaced a refresh token although
+	// their operator states that they never do.
 	rotating sync.Map
 
 	mu      sync.Mutex

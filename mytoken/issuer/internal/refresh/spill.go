@@ -19,12 +19,12 @@ import (
 
 // spill keeps the refresh tokens that the provider gave and the store lacks.
 //
-// Each is one file, sealed as it will be in the store. put returns when the file survives a
-// crash of the machine. From the first complete write on, the file survives the death of the
-// process: pending reads files that are not finished, too.
+// Each is one file, sealed as it will be in the store. put returns when the file survives
+// a crash of the machine. From the first complete write on, the file survives the death
+// of the process: pending reads files that are not finished, too.
 //
-// Without a directory the spill is memory, which no crash leaves behind. Several processes
-// may share a directory: committing an entry twice changes nothing.
+// Without a directory the spill is memory, which no crash leaves behind. Several
+// processes may share a directory: committing an entry twice changes nothing.
 type spill struct {
 	path string // of the directory; empty: memory
 	dir  durable.Dir
@@ -55,8 +55,8 @@ func openSpill(path string) (*spill, error) {
 	return s, nil
 }
 
-// put makes the commit durable. If that fails, put returns an error and keeps the commit in
-// memory. The file may still survive the process then, but not a crash of the machine.
+// put makes the commit durable. If that fails, put returns an error and keeps the commit
+// in memory. The file may still survive the process then, but not a crash of the machine.
 func (s *spill) put(c store.Commit) error {
 	s.mu.Lock()
 	s.mem[c.Lease] = c
@@ -91,8 +91,8 @@ func (s *spill) done(lease store.LeaseID) {
 	}
 }
 
-// pending returns the commits that the store may lack: those of one grant, or all if the id
-// is zero. It reports damaged files and leaves them in place.
+// pending returns the commits that the store may lack: those of one grant, or all if the
+// id is zero. It reports damaged files and leaves them in place.
 func (s *spill) pending(grant store.GrantID) ([]store.Commit, error) {
 	found := make(map[store.LeaseID]store.Commit)
 	var errs []error
@@ -137,8 +137,8 @@ func (s *spill) readAll(found map[store.LeaseID]store.Commit) (errs []error) {
 	return errs
 }
 
-// salvage clears up after killed processes. It finishes a complete file and removes any other
-// unfinished one, once its writer must be dead.
+// salvage clears up after killed processes. It finishes a complete file and removes any
+// other unfinished one, once its writer must be dead.
 func (s *spill) salvage(now time.Time) error {
 	if s.path == "" {
 		return nil

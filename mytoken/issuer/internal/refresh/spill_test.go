@@ -103,7 +103,8 @@ func TestSpillIsThereBeforeTheDisk(t *testing.T) {
 	require.Equal(t, []store.Commit{commitNo(1)}, one)
 }
 
-// If the directory refuses the file, what reached the disk outlives the process all the same.
+// If the directory refuses the file, what reached the disk outlives the process all the
+// same.
 //
 // proves P5
 func TestSpillKeepsWhatIsNotSynced(t *testing.T) {
@@ -140,8 +141,8 @@ func TestSpillInMemory(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Unfinished files of killed processes are finished if they are complete, else removed. Files
-// that somebody may still write stay.
+// Unfinished files of killed processes are finished if they are complete, else removed.
+// Files that somebody may still write stay.
 //
 // proves P5
 func TestSpillSalvagesCompleteFiles(t *testing.T) {
@@ -166,8 +167,8 @@ func TestSpillSalvagesCompleteFiles(t *testing.T) {
 	require.ElementsMatch(t, []string{spillName(store.LeaseID{1}), spillName(store.LeaseID{4}), filepath.Base(foreign)}, filesIn(t, dir))
 }
 
-// Damaged files are reported, stay, and keep nothing else from being recovered. Foreign and
-// unfinished files are left alone.
+// Damaged files are reported, stay, and keep nothing else from being recovered. Foreign
+// and unfinished files are left alone.
 //
 // proves P5
 func TestSpillWithDamagedFiles(t *testing.T) {
