@@ -18,8 +18,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// Whatever the provider answers: an access token that goes beyond the clause is withheld
-// and reported, and the use given back.
+// An access token that is broader than its clause is withheld and reported, and the use
+// is refunded.
 //
 // proves P1, P3
 func TestBroaderAnswersAreWithheld(t *testing.T) {
@@ -54,7 +54,7 @@ func TestBroaderAnswersAreWithheld(t *testing.T) {
 	}
 }
 
-// Narrower answers are handed out, and say what they are good for.
+// A narrower access token is handed out, and the answer says what it is good for.
 //
 // proves P1
 func TestNarrowerAnswers(t *testing.T) {
@@ -106,8 +106,8 @@ func TestOpaqueAccessTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An access token that outlives its clause is reported, or withheld if the operator says
-// so.
+// An access token that expires after its clause is reported. It is withheld if the
+// operator wants that.
 func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	for _, withhold := range []bool{false, true} {
 		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.WithholdLongAccessTokens = withhold }})
@@ -129,7 +129,7 @@ func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	}
 }
 
-// A use that is given back leaves no event in the history.
+// A refunded use leaves no event in the history.
 //
 // proves P3
 func TestRefundedUseLeavesNoEvent(t *testing.T) {
@@ -145,8 +145,8 @@ func TestRefundedUseLeavesNoEvent(t *testing.T) {
 	require.Len(t, events, 2)
 }
 
-// The store does not say whether the token is still live when the provider has answered:
-// nothing is handed out, and nothing is lost.
+// If the store does not say whether the token is still live after the provider has
+// answered, nothing is handed out and nothing is lost.
 //
 // proves P2, P5
 func TestLivenessIsNotKnown(t *testing.T) {

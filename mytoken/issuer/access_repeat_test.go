@@ -56,7 +56,7 @@ func TestRepeatedAfterItWasGivenBack(t *testing.T) {
 		require.NoError(t, err)
 		w.requireCharged(t, 1)
 	}
-	// The outcome is known now. A later failure does not take it back.
+	// The outcome is known now. A later failure does not change it.
 	w.failOnce(optest.Fault{Refuse: "temporarily_unavailable"})
 	_, err := w.request(t.Context(), w.issuer, id)
 	errAs[*issuer.UpstreamError](t, err)
@@ -83,7 +83,7 @@ func TestRepeatedTooOften(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The store does not say whether it charged, at any of the steps of a request.
+// The store does not say whether a step took effect, at any step of a request.
 //
 // proves P8
 func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
@@ -112,8 +112,7 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 	}
 }
 
-// An ID is remembered for a day. Later it is refused rather than taken for something new,
-// and later still it is new.
+// An ID is remembered for a day. For another day it is refused, and then it is new.
 //
 // proves P3, P8
 func TestRepeatedDaysLater(t *testing.T) {
@@ -151,8 +150,9 @@ func TestRepeatedForSomethingElse(t *testing.T) {
 	w.requireCharged(t, 1)
 }
 
-// The clause that a request was charged to does not admit its repetition any more, while
-// another one does. What was not handed out moves there; what was, cannot.
+// The clause that a request was charged to does not admit its repetition any more, but
+// another clause does. If nothing was handed out, the charge moves there. If something
+// was, it cannot move.
 //
 // proves P1, P8
 func TestRepeatedInAnotherPhase(t *testing.T) {
@@ -188,8 +188,8 @@ func TestRepeatedInAnotherPhase(t *testing.T) {
 	}
 }
 
-// Two calls with one ID on two nodes: one is called off after the other has handed out,
-// or before. What is handed out stays charged either way.
+// Two calls with one ID run on two nodes. One is called off before or after the other has
+// handed out. Either way, what is handed out stays charged.
 //
 // proves P3, P8
 func TestRepeatedWhileItRuns(t *testing.T) {
@@ -197,8 +197,8 @@ func TestRepeatedWhileItRuns(t *testing.T) {
 		t.Run(fmt.Sprintf("handedOutFirst=%t", handedOutFirst), func(t *testing.T) {
 			w := newWorld(t, optest.RotateOff, worldOptions{limit: 1})
 			id := issuer.NewUseID()
-			// The node that is held stops just before it hands out, or just before it
-			// gives back: whose verdict comes first counts.
+			// The held node stops just before it hands out, or just before it refunds.
+			// The first verdict counts.
 			gate := newGate(t)
 			held, err := w.node(func(c *issuer.Config) {
 				c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
@@ -229,9 +229,9 @@ func TestRepeatedWhileItRuns(t *testing.T) {
 	}
 }
 
-// Many calls with few IDs on several nodes while the provider fails at random: an ID for
-// which something was handed out is charged once, one for which nothing was and nothing
-// is unknown, not at all.
+// Many calls with few IDs run on several nodes, while the provider fails at random. An ID
+// is charged once if something was handed out for it, and not at all if nothing was and
+// the outcome is known.
 //
 // proves P3, P8
 func TestRepeatedUnderLoad(t *testing.T) {
@@ -278,8 +278,8 @@ func TestRepeatedUnderLoad(t *testing.T) {
 	}
 }
 
-// Requests that are counted as other uses can be repeated as well, after the store left
-// it open whether it had charged.
+// Requests that count as other uses can be repeated too, after the store did not say
+// whether it charged.
 //
 // proves P8
 func TestRepeatedOtherUse(t *testing.T) {
@@ -302,8 +302,7 @@ func TestRepeatedOtherUse(t *testing.T) {
 	}
 }
 
-// A child that the store may have made stays charged: whoever repeats the request gets
-// it.
+// A child that the store may have made stays charged: the repetition gets it.
 //
 // proves P3, P8
 func TestRepeatedDerivation(t *testing.T) {

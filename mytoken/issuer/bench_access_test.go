@@ -16,13 +16,13 @@ import (
 )
 
 // BenchmarkAccessToken measures a complete request: a restricted token with a limit, the
-// in-memory store, a provider in the process behind real HTTP. The metric x-floor is its
-// time divided by that of a bare refresh over the same connection, measured in the same
-// run; ns/floor is the latter.
+// in-memory store, and a provider in the process behind real HTTP. The metric ns/floor is
+// the time of a bare refresh over the same connection in the same run. x-floor is the
+// time of the request divided by that.
 //
-// serial asks one after the other; parallel asks for a token of its own on each of
-// GOMAXPROCS goroutines; shared asks for one and the same token on eight times as many,
-// so that requests share calls to the provider.
+// serial makes one request after the other. parallel asks for another token on each of
+// GOMAXPROCS goroutines. shared asks for one token on eight times as many goroutines, so
+// that requests share calls to the provider.
 func BenchmarkAccessToken(b *testing.B) {
 	for _, policy := range []struct {
 		name     string
@@ -63,7 +63,7 @@ func benchAccess(b *testing.B, rotation optest.Rotation, tokens, callers int) {
 	require.Zero(b, site.op.Reuses())
 }
 
-// benchSpread makes n calls from some goroutines.
+// benchSpread spreads n calls over the callers.
 func benchSpread(callers, n int, call func(caller int)) {
 	var all sync.WaitGroup
 	for k := range callers {
@@ -80,8 +80,8 @@ func benchSpread(callers, n int, call func(caller int)) {
 	all.Wait()
 }
 
-// benchFloor is the time of one bare refresh, with as many callers as there are logins:
-// those of one login cannot do better than one after the other.
+// benchFloor returns the time of one bare refresh, with as many callers as there are
+// logins: refreshes of one login cannot overlap.
 func benchFloor(b *testing.B, site *site, callers, tokens int) time.Duration {
 	b.Helper()
 	callers = min(callers, tokens)

@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// nodesOf are issuers on one store: processes of one service.
+// nodesOf returns issuers on one store: processes of one service.
 func nodesOf(t testing.TB, w *world, n int) []*issuer.Issuer {
 	t.Helper()
 	nodes := []*issuer.Issuer{w.issuer}
@@ -34,8 +34,8 @@ const (
 	loadLimit    = 10
 )
 
-// 200 requests at once, ten uses: ten are delivered, 190 are refused and told why, ten
-// are charged. Requests that overlap share a call to the provider.
+// 200 requests at once compete for ten uses. Ten are delivered and charged, and 190 are
+// refused with the reason. Requests that overlap share a call to the provider.
 //
 // proves P3
 func TestLimitIsExactUnderLoad(t *testing.T) {
@@ -70,7 +70,7 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 	}
 }
 
-// The same for a tree: what its children use counts against the root.
+// The same for a tree: uses of children count against the root.
 //
 // proves P3, P4
 func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
@@ -100,8 +100,8 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 	}
 }
 
-// The same while every other answer of the provider is a refusal: what is refused is
-// given back, and somebody else may use it.
+// The same while the provider refuses every other request. Refused uses are refunded, and
+// other requests use them.
 //
 // proves P3
 func TestRefundsUnderLoad(t *testing.T) {

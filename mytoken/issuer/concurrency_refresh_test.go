@@ -18,7 +18,7 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// manyScopes is the k-th of the sets of scopes that are not empty.
+// manyScopes returns the k-th non-empty set of scopes.
 func manyScopes(k int) []string {
 	all := []string{"openid", "profile", "email", "compute", "storage.read", "storage.write"}
 	var out []string
@@ -30,9 +30,9 @@ func manyScopes(k int) []string {
 	return out
 }
 
-// 50 requests at once that cannot share a call, against a provider that takes a refresh
-// token presented twice for stolen: all are answered, no refresh token is presented
-// twice. Also from several processes on one store.
+// 50 requests at once cannot share a call, and the provider takes a refresh token that is
+// presented twice for a stolen one. All are answered, and no refresh token is presented
+// twice. This holds for several processes on one store, too.
 //
 // proves P5
 func TestStrictRotationUnderLoad(t *testing.T) {
@@ -79,8 +79,8 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 	}
 }
 
-// While one login's provider does not answer, and requests pile up, everything else goes
-// on: another token, introspection, derivation and revocation.
+// The provider does not answer for one login, and its requests pile up. Everything else
+// goes on: another token, introspection, derivation and revocation.
 //
 // proves P5
 func TestSlowProviderDelaysNobodyElse(t *testing.T) {
@@ -121,8 +121,8 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 	require.NoError(t, hot.close(t.Context()))
 }
 
-// Callers come and go while the provider is slow, refuses, or loses answers. When the
-// issuer is closed, no goroutine of it is left, and the books balance.
+// Callers come and go while the provider is slow, refuses, or loses answers. After Close,
+// no goroutine of the issuer is left, and each delivered use is charged once.
 //
 // proves P3, P5
 func TestNothingIsLeftRunning(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Children and grandchildren are derived on several nodes while the root is revoked. None
-// of them is usable afterwards, whenever it was created.
+// Children and grandchildren are derived on several nodes while the root is revoked.
+// Afterwards none of them is usable, whenever it was created.
 //
 // proves P6
 func TestRevocationRacesDerivation(t *testing.T) {
@@ -74,8 +74,8 @@ func TestRevocationRacesDerivation(t *testing.T) {
 	require.Greater(t, created, 10*loadRounds)
 }
 
-// Access tokens are asked for on several nodes while the token is revoked. Whoever asks
-// after Revoke has returned gets none; the books balance.
+// Several nodes ask for access tokens while the token is revoked. Nobody gets one after
+// Revoke has returned, and each delivered use is charged once.
 //
 // proves P6, P3
 func TestRevocationRacesAccessTokens(t *testing.T) {
@@ -125,8 +125,8 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 
 var distinctScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
 
-// The token is revoked while the provider is asked: the answer is discarded, the use
-// given back, and what the provider rotated to is revoked there.
+// The token is revoked while the provider is asked. The answer is discarded, the use is
+// refunded, and the new refresh token is revoked at the provider.
 //
 // proves P6, P3
 func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
@@ -157,8 +157,8 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 	}
 }
 
-// A signing key is withdrawn. What it signed is refused, although it was verified before
-// and remembered.
+// A signing key is withdrawn. Its tokens are refused, even those that were verified and
+// remembered.
 func TestSigningKeyWithdrawn(t *testing.T) {
 	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())

@@ -16,8 +16,8 @@ import (
 
 var alwaysRotates = &mytoken.Rotation{OnAT: true, AutoRevoke: true}
 
-// Ten uses at once of a token that each use rotates: all are answered, with one and the
-// same successor, which works; nobody is taken for a thief.
+// Each use rotates the token, and ten uses come at once. All are answered with the same
+// successor, which works. Nobody is taken for a thief.
 //
 // proves P8
 func TestParallelUsesOfARotatingToken(t *testing.T) {
@@ -60,8 +60,8 @@ func TestParallelUsesOfARotatingToken(t *testing.T) {
 	}
 }
 
-// A request takes long. Meanwhile its token is rotated, the successor used, and the grace
-// passes. It is answered all the same: it presented its token in time, and is no reuse.
+// A request takes long. Meanwhile its token is rotated, the successor is used, and the
+// grace passes. The request is answered all the same: it presented its token in time.
 //
 // proves P8
 func TestSlowRequestIsNoReuse(t *testing.T) {
@@ -74,8 +74,8 @@ func TestSlowRequestIsNoReuse(t *testing.T) {
 		slow := w.start(t.Context(), w.issuer, refreshFirst)
 		gate.await(t)
 
-		// Only another process gets past the one that waits, and only when its lease is
-		// over.
+		// Only another process can overtake the waiting request, and only after its
+		// lease.
 		other, err := w.node(nil)
 		require.NoError(t, err)
 		w.lapse()
@@ -95,8 +95,8 @@ func TestSlowRequestIsNoReuse(t *testing.T) {
 	}
 }
 
-// The store does not say whether it rotated. Nobody believes that the old token is still
-// the current one: the request fails, and is repeated.
+// The store does not say whether it rotated. The request returns an error and is
+// repeated: its caller must not believe that the old token is the current one.
 //
 // proves P8
 func TestRotationOfUnknownOutcome(t *testing.T) {

@@ -30,8 +30,8 @@ type providerFault struct {
 
 var (
 	noFault = providerFault{name: "nothing"}
-	// In these the provider has acted and its answer does not arrive, or not whole: what
-	// becomes of the refresh token depends on the policy.
+	// The provider has acted, and its answer does not arrive or is of no use. What
+	// happens to the refresh token depends on the policy.
 	faultsAfter = []providerFault{
 		{name: "answer lost", fault: optest.Fault{LoseAnswer: true}},
 		{name: "unusable answer", fault: optest.Fault{EmptyAccessToken: true}},
@@ -41,7 +41,7 @@ var (
 		{name: "502 after", fault: optest.Fault{FailAfter: 502}},
 		{name: "wrong audience", fault: optest.Fault{Audiences: []string{"https://elsewhere.example.org"}}},
 	}
-	// In these it has not.
+	// The provider has not acted.
 	faultsBefore = []providerFault{
 		{name: "502 before", fault: optest.Fault{FailBefore: 502}},
 		{name: "request lost", fault: optest.Fault{LoseRequest: true}},
@@ -64,24 +64,24 @@ const crashLimit = 2
 
 // proves P3, P5, P8
 //
-// Whatever step of the store fails, before or after it took effect, while the provider
-// fails in whatever way, under every policy of rotation: the next request succeeds
-// wherever the provider makes that possible, nothing is delivered beyond the limit, every
-// charge is explained, and no refresh token is presented twice.
+// Each step of the store fails, before or after it took effect, while the provider fails
+// in each way, under each policy of rotation. The next request succeeds wherever the
+// provider makes that possible. Nothing is delivered beyond the limit, every charge is
+// explained, and no refresh token is presented twice.
 //
-// Where it is not possible: the provider refused the refresh token for good, or it
-// rotated it, its answer got lost, and it accepts the old one no more. Only in the latter
-// case is an old one presented again, because nothing else is there.
+// The provider makes it impossible in two cases: it refused the refresh token for good,
+// or it rotated it, its answer got lost, and it refuses the old one. Only in the second
+// case is an old refresh token presented again, because there is no other.
 func TestCrashMatrix(t *testing.T) {
 	policies := map[string]optest.Rotation{
 		"off": optest.RotateOff, "on": optest.RotateOn, "strict": optest.RotateStrict, "grace": optest.RotateGrace,
 	}
 	for name, policy := range policies {
 		if underRace && policy != optest.RotateStrict {
-			continue // the detector multiplies the time; nothing here races more than elsewhere
+			continue // the race detector is slow, and the other policies race no more
 		}
 		faults := append([]providerFault{noFault}, faultsAfter...)
-		if policy == optest.RotateStrict { // elsewhere it does not matter, or not how
+		if policy == optest.RotateStrict { // the other policies behave alike
 			faults = append(append(faults, moreFaultsAfter...), faultsBefore...)
 		}
 		for _, fault := range faults {
@@ -111,7 +111,7 @@ func crashPoints(t *testing.T, c crashCase) {
 	group.SetLimit(8)
 	for _, point := range trace {
 		if point.N > 1 {
-			continue // a step that is made again; its first time is enough
+			continue // the first time of a repeated step is enough
 		}
 		for _, mode := range []crashMode{crashOnce, crashThrice, crashGone} {
 			if mode == crashOnce && c.fault.name != noFault.name {
@@ -148,7 +148,7 @@ func (c crashCase) String() string {
 }
 
 // run makes one request under the faults, then healthy ones until the limit is reached,
-// and checks the books. It returns the points that the first one passed.
+// and compares uses with charges. It returns the points that the first request passed.
 func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	ctx := t.Context()
 	dir := ""
@@ -179,7 +179,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 			if n.Kind == issuer.NoticeCommitFailed {
 				over, cancel := context.WithCancel(ctx)
 				cancel()
-				_ = w.issuer.Close(over) // there is still something in flight: that is the point
+				_ = w.issuer.Close(over) // it returns an error: the commit is still under way
 			}
 		})
 	}
@@ -191,7 +191,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	_, first := w.request(ctx, w.issuer, id)
 	trace := w.store.Trace()
 
-	// 2: the faults are gone; so is the process, perhaps
+	// 2: the faults are gone, and perhaps the process
 	w.fault(nil)
 	w.down.Store(false)
 	w.onNotice(nil)
@@ -230,7 +230,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 		delivered++
 	}
 
-	// 3: the books
+	// 3: compare uses with charges
 	charged, err := w.charged(ctx)
 	if err != nil {
 		return nil, err
@@ -239,7 +239,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	var upstream *issuer.UpstreamError
 	explained := refundFailed || // the observer was told
 		errors.As(first, &upstream) && upstream.Charged || // the client was told
-		c.mode == crashGone // nobody was left to be told
+		c.mode == crashGone // there was nobody to tell
 	if id.IsZero() || second != nil {
 		explained = explained || is[*issuer.StoreError](first) && !id.IsZero() // may be repeated
 	} else {
@@ -264,7 +264,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	return trace, iss.Close(closing)
 }
 
-// unavoidable says whether the provider leaves no way to go on.
+// unavoidable reports whether the provider made it impossible to go on.
 func (c crashCase) unavoidable(w *world) bool {
 	refused := false
 	for _, e := range w.events(optest.Refused) {
@@ -273,8 +273,8 @@ func (c crashCase) unavoidable(w *world) bool {
 	return c.fault.fault.Refuse == "invalid_grant" && w.told(issuer.NoticeGrantDead) > 0 || refused && c.answerLost(w)
 }
 
-// answerLost says whether the provider rotated the refresh token and told nobody, and
-// does not accept the old one.
+// answerLost reports whether the provider rotated the refresh token, its answer got lost,
+// and it refuses the old one.
 func (c crashCase) answerLost(w *world) bool {
 	if c.policy != optest.RotateOn && c.policy != optest.RotateStrict {
 		return false

@@ -22,8 +22,8 @@ import (
 )
 
 // crashAtCommit makes a request whose new refresh token the store does not take until the
-// issuer is closed, and returns another issuer with the same configuration, to which the
-// store answers again.
+// issuer is closed. It returns another issuer with the same configuration, for which the
+// store works again.
 func (w *world) crashAtCommit(t *testing.T) *issuer.Issuer {
 	t.Helper()
 	w.store.Reset(func(c storetest.Call) error {
@@ -68,8 +68,8 @@ func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
 	}
 }
 
-// The store takes no refresh token until the issuer is closed. It is in the spill
-// directory, sealed, and another issuer brings it to the store.
+// The store takes no refresh token until the issuer is closed. The spill directory holds
+// it, sealed, and another issuer brings it to the store.
 //
 // proves P5, P7
 func TestCommitFailsUntilClose(t *testing.T) {
@@ -98,8 +98,8 @@ func TestCommitFailsUntilClose(t *testing.T) {
 				require.NoError(t, err)
 				require.Empty(t, files)
 			}
-			// Without Recover it is found nevertheless: the lease was left to lapse, and
-			// whoever finds a lapsed one looks into the spill.
+			// The lease lapsed, and its next holder looks into the spill. So the refresh
+			// token is found even without Recover.
 			w.lapse()
 			_, err = w.request(t.Context(), next, issuer.NewUseID())
 			require.NoError(t, err)
@@ -111,8 +111,8 @@ func TestCommitFailsUntilClose(t *testing.T) {
 	}
 }
 
-// The process stops, never to return, between the provider's answer and the commit. Much
-// later its commit arrives after all.
+// The process stops between the answer of the provider and the commit, and another one
+// takes over. Much later, its commit arrives after all.
 //
 // proves P5
 func TestProcessDiesBeforeTheCommit(t *testing.T) {
@@ -143,7 +143,7 @@ func TestProcessDiesBeforeTheCommit(t *testing.T) {
 	require.NoError(t, next.Close(t.Context()))
 }
 
-// The spill directory refuses what it is given. Memory has to do, and the observer is
+// The spill directory refuses a refresh token. Memory has to do, and the observer is
 // told.
 //
 // proves P5
@@ -161,8 +161,8 @@ func TestSpillDirectoryRefuses(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// A refresh token that only the memory of this process holds is committed when Recover is
-// called again.
+// The memory of this process alone holds a refresh token. Calling Recover again commits
+// it.
 //
 // proves P5
 func TestRecoverFromMemory(t *testing.T) {
@@ -193,8 +193,8 @@ func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	require.Empty(t, files)
 }
 
-// The user's data is deleted while the provider is asked: there is no place for the new
-// refresh token, so it is revoked.
+// The data of the user is deleted while the provider is asked. The new refresh token has
+// no place any more and is revoked.
 func TestUserIsDeletedMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})

@@ -42,8 +42,7 @@ func loginWith(t *testing.T, service *mytokentest.Service, props mytoken.Propert
 	return issued
 }
 
-// TestAuthorizeCounts: an operation of the embedding service is checked and counted as
-// the issuer's own are. // proves P3
+// An operation of the embedding service is checked and counted like one of the issuer.
 func TestAuthorizeCounts(t *testing.T) {
 	service := startService(t)
 	issued := loginWith(t, service, mytoken.Properties{
@@ -75,7 +74,8 @@ func TestAuthorizeCounts(t *testing.T) {
 	}
 }
 
-// TestInspect: no capability and no place are needed, liveness is.
+// Inspect needs no capability, and ignores where the token may be used. The token must be
+// live.
 func TestInspect(t *testing.T) {
 	service := startService(t)
 	issued := loginWith(t, service, mytoken.Properties{
@@ -94,7 +94,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// TestPreview: what would be derived, without deriving it.
+// Preview returns what Derive would make, and makes nothing.
 func TestPreview(t *testing.T) {
 	service := startService(t)
 	parent := loginWith(t, service, mytoken.Properties{
@@ -124,7 +124,7 @@ func TestPreview(t *testing.T) {
 	}
 }
 
-// TestPendingLogin: known before the state is used up, and not after.
+// A pending login is known until its state is used up.
 func TestPendingLogin(t *testing.T) {
 	service := startService(t)
 	login, err := service.Issuer.StartLogin(t.Context(), issuer.LoginRequest{
@@ -173,8 +173,8 @@ func finish(t *testing.T, service *mytokentest.Service, login *issuer.Login) {
 	}
 }
 
-// TestRestrictionOptions: they are those of the configuration, and changing them does not
-// change the issuer's.
+// RestrictionOptions returns those of the configuration. Changing them does not change
+// the issuer's.
 func TestRestrictionOptions(t *testing.T) {
 	never := func([]byte) (restriction.Condition, error) { return nil, errors.New("never") }
 	service := startService(t, func(o *mytokentest.Options) {
@@ -194,8 +194,8 @@ func TestRestrictionOptions(t *testing.T) {
 	}
 }
 
-// TestMarks: issuers with the same keys recognise each other's codes, others do not, and
-// nothing that was not marked passes.
+// Issuers with the same keys recognise each other's marks, other issuers do not. A code
+// without a mark does not pass.
 func TestMarks(t *testing.T) {
 	service := startService(t)
 	other, err := issuer.New(service.Config)

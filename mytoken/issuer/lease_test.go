@@ -15,11 +15,11 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// leaseImpatient keeps tests short where a request waits for nothing.
+// leaseImpatient makes an issuer give up soon, for tests in which it waits in vain.
 func leaseImpatient(c *issuer.Config) { c.WaitLimit = 100 * time.Millisecond }
 
-// The store takes the lease and its answer is lost, as often as it is asked: the lease is
-// given back, and nobody has to wait until it lapses.
+// The store grants the lease, and its answer is lost each time. The lease is given back,
+// and nobody has to wait until it lapses.
 //
 // proves P5
 func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
@@ -33,8 +33,8 @@ func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The store takes so long to grant the lease that it could lapse before the provider has
-// answered: it is prolonged first.
+// The store takes so long to grant the lease that it could lapse before the provider
+// answers. The lease is prolonged first.
 //
 // proves P5
 func TestLeaseOutlastsTheProvider(t *testing.T) {
@@ -68,12 +68,12 @@ func TestLeaseOfAnotherProcess(t *testing.T) {
 	require.NoError(t, err)
 	gate, first := w.holdFirst(t, optest.Fault{})
 
-	// While it lasts nobody else asks; who cannot wait is not charged.
+	// Nobody else asks the provider meanwhile. A request that cannot wait is not charged.
 	_, err = w.request(t.Context(), other, issuer.NewUseID())
 	errAs[*issuer.BusyError](t, err)
 	w.requireCharged(t, 1)
 
-	// Who can is served when it ends.
+	// A request that can wait is answered after the lease.
 	patient, err := w.node(nil)
 	require.NoError(t, err)
 	waits := w.start(t.Context(), patient, refreshSecond)
@@ -85,8 +85,8 @@ func TestLeaseOfAnotherProcess(t *testing.T) {
 	w.requireCharged(t, 2)
 }
 
-// leaseLapses leaves the grant as a process does that stopped before its commit. The
-// commit goes through the gate.
+// leaseLapses leaves the grant in the state in which a process leaves it that stops
+// before its commit. The commit waits at the gate.
 func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessResult) {
 	t.Helper()
 	commit = newGate(t)
@@ -102,8 +102,8 @@ func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessR
 	return commit, dead
 }
 
-// A lease lapsed; its holder lives on another machine and is only late. The next holder
-// waits, and so does not present a refresh token that is used up.
+// A lease lapsed, because its holder on another machine is late. The next holder waits,
+// and so does not present a refresh token that is used up.
 //
 // proves P5
 func TestLateCommitResolvesTheDoubt(t *testing.T) {
@@ -126,9 +126,9 @@ func TestLateCommitResolvesTheDoubt(t *testing.T) {
 	require.Len(t, w.events(optest.Refreshed), 2)
 }
 
-// Nobody knows what became of the lapsed lease, and waiting does not help. At providers
-// that forgive, life goes on; the late refresh token is kept as a spare, and is there
-// when the current one is refused.
+// Nobody knows what happened under the lapsed lease, and waiting does not help. Providers
+// that forgive go on. The late refresh token is kept as a spare for when the current one
+// is refused.
 //
 // proves P5
 func TestLateCommitBecomesASpare(t *testing.T) {
@@ -159,8 +159,8 @@ func TestLateCommitBecomesASpare(t *testing.T) {
 	require.Zero(t, w.told(issuer.NoticeGrantDead))
 }
 
-// A spare works and the provider gives no other refresh token for it: it becomes the
-// current one, because a success ends all spares.
+// A spare works, and the provider gives no other refresh token for it. The spare becomes
+// the current one, because a success drops all spares.
 //
 // proves P5
 func TestSpareBecomesTheCurrentOne(t *testing.T) {
@@ -185,7 +185,7 @@ func TestSpareBecomesTheCurrentOne(t *testing.T) {
 	require.Equal(t, 1, used[len(used)-1].Grant, "that of the first login")
 }
 
-// The provider did not forgive, so the login counts as ended. The late refresh token
+// The provider does not forgive, so the login counts as ended. The late refresh token
 // revives it.
 //
 // proves P5
@@ -202,8 +202,8 @@ func TestLateCommitRevivesTheGrant(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A spare that cannot be opened does not keep the others from being tried, nor the login
-// from being called dead.
+// A spare cannot be opened. The other spares are still tried, and the login can still
+// end.
 //
 // proves P5
 func TestUnreadableSpare(t *testing.T) {
@@ -256,8 +256,8 @@ func leaseReconnect(t *testing.T, ctx context.Context, w *world) {
 	require.True(t, result.Reconnected)
 }
 
-// The user logs in again while the provider refuses the old refresh token: the new one is
-// used at once, is not overwritten, and the login is not dead.
+// The user logs in again while the provider refuses the old refresh token. The new one is
+// used at once, is not overwritten, and the login has not ended.
 //
 // proves P5
 func TestReconnectOvertakesARefusal(t *testing.T) {
@@ -285,7 +285,7 @@ func TestReconnectOvertakesARefusal(t *testing.T) {
 	}
 }
 
-// A refusal of the request says nothing about the login.
+// A refusal of the request alone does not end the login.
 func TestRefusalsThatDoNotEndTheLogin(t *testing.T) {
 	for _, code := range []string{"invalid_scope", "invalid_target", "invalid_request", "access_denied", "invalid_client", "unauthorized_client", "temporarily_unavailable"} {
 		t.Run(code, func(t *testing.T) {

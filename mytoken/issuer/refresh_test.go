@@ -17,14 +17,13 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The requests of these tests differ in their scopes where they shall not share a call to
-// the provider.
+// Requests with different scopes do not share a call to the provider.
 var (
 	refreshFirst  = issuer.AccessTokenRequest{Scopes: []string{"compute"}}
 	refreshSecond = issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}
 )
 
-// holdFirst lets a first request reach the provider and stay there.
+// holdFirst starts a request and holds it at the provider.
 func (w *world) holdFirst(t *testing.T, fault optest.Fault) (gate *testGate, first <-chan accessResult) {
 	t.Helper()
 	gate = newGate(t)
@@ -35,8 +34,8 @@ func (w *world) holdFirst(t *testing.T, fault optest.Fault) (gate *testGate, fir
 	return gate, first
 }
 
-// holdImpatient is holdFirst for an issuer that does not wait for long. It reports false
-// if the request has ended before the provider was asked.
+// holdImpatient is holdFirst for an issuer that does not wait long. It returns false if
+// the request ended before the provider was asked.
 func (w *world) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *testGate, first <-chan accessResult, held bool) {
 	t.Helper()
 	gate = newGate(t)
@@ -78,7 +77,7 @@ func TestSharedFlightIsChargedForEach(t *testing.T) {
 	w.requireCharged(t, 10)
 }
 
-// Lists that look alike when they are joined are not the same request.
+// Two lists that look alike when joined are different requests.
 //
 // proves P1
 func TestFlightsAreNotConfused(t *testing.T) {
@@ -114,7 +113,7 @@ func TestCancelledWaiterLeavesTheQueue(t *testing.T) {
 	require.ErrorIs(t, await(t, gone).err, context.Canceled)
 	w.requireCharged(t, 1)
 
-	// Whoever comes after does not join the flight that goes down.
+	// A later request does not join the cancelled flight.
 	again := w.start(t.Context(), w.issuer, refreshSecond)
 	waitUntil(t, "the third waits", func() bool { return w.issuer.Waiters() == 2 })
 	gate.open()
@@ -126,8 +125,8 @@ func TestCancelledWaiterLeavesTheQueue(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// The last waiter leaves when the lease is taken and the provider not yet asked: it is
-// not asked, and the lease is given back.
+// The last waiter leaves after the lease was taken and before the provider is asked. The
+// provider is not asked, and the lease is given back.
 //
 // proves P3
 func TestCancelledBeforeTheProviderIsAsked(t *testing.T) {
@@ -164,8 +163,8 @@ func TestOneOfTwoWaitersLeaves(t *testing.T) {
 	w.requireCharged(t, 2)
 }
 
-// A caller goes away while the provider is asked. What the provider makes of the request
-// decides, once it has answered. The refresh token is kept anyway.
+// A caller goes away while the provider is asked. The outcome at the provider decides
+// about the charge. The refresh token is kept in any case.
 //
 // proves P3, P5
 func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
@@ -188,7 +187,7 @@ func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
 			gate.await(t)
 			cancel()
 			require.ErrorIs(t, await(t, gone).err, context.Canceled)
-			w.requireCharged(t, 1) // in flight
+			w.requireCharged(t, 1) // still in flight
 			gate.open()
 
 			require.NoError(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err) // comes after it
@@ -199,8 +198,8 @@ func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
 	}
 }
 
-// A caller goes away, and the token is revoked, while the provider is asked: nobody is
-// left who could use the new refresh token, so it is revoked.
+// A caller goes away and the token is revoked, while the provider is asked. Nobody can
+// use the new refresh token, so it is revoked.
 //
 // proves P6
 func TestNobodyIsLeftForTheAnswer(t *testing.T) {
@@ -223,7 +222,7 @@ func TestNobodyIsLeftForTheAnswer(t *testing.T) {
 
 // proves P3
 func TestWaitersGiveUp(t *testing.T) {
-	// On a busy machine the time may be over before the provider is asked.
+	// On a busy machine the wait may end before the provider is asked.
 	var w *world
 	var gate *testGate
 	var first <-chan accessResult
@@ -232,11 +231,11 @@ func TestWaitersGiveUp(t *testing.T) {
 		gate, first, held = w.holdImpatient(t, w.issuer)
 	}
 
-	// In the queue: given back.
+	// A request in the queue is refunded.
 	busy := errAs[*issuer.BusyError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
 	require.Positive(t, busy.RetryAfter)
 
-	// The provider was asked: nobody knows yet.
+	// The provider was asked: nobody knows the outcome yet.
 	late := errAs[*issuer.UpstreamError](t, await(t, first).err)
 	require.True(t, late.Charged)
 	require.Equal(t, http.StatusServiceUnavailable, late.Status)
@@ -261,8 +260,8 @@ func TestClosedIssuer(t *testing.T) {
 	require.ErrorIs(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err, issuer.ErrClosed)
 	w.requireCharged(t, 2)
 
-	// What is in flight ends well; what has not asked when Close gives up does not ask
-	// any more.
+	// A flight that has asked ends well. One that has not asked does not ask after Close
+	// gave up.
 	gate.open()
 	require.NoError(t, await(t, first).err)
 	require.ErrorIs(t, await(t, queued).err, issuer.ErrClosed)
@@ -305,7 +304,7 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 	}
 }
 
-// The provider does not answer in time: nobody knows what it did. The lease was long
+// The provider does not answer in time, and nobody knows what it did. The lease was long
 // enough, and is given back.
 //
 // proves P3, P5
@@ -366,7 +365,8 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.store.Calls("CommitRefresh"))
 	require.Zero(t, w.told(issuer.NoticeUnexpectedRotation))
 
-	// It rotates all the same: kept, reported, and the lease is taken from then on.
+	// The provider rotates all the same. The refresh token is kept, the operator is told,
+	// and the lease is used from then on.
 	w.failOnce(optest.Fault{Rotate: true})
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
@@ -380,8 +380,8 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// Another process met an unexpected rotation between this one's look at the store and its
-// call to the provider.
+// Another process meets an unexpected rotation after this one has read the store, and
+// before it asks the provider.
 //
 // proves P5
 func TestNeverRotatesAndAnotherProcess(t *testing.T) {

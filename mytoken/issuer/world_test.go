@@ -30,8 +30,8 @@ import (
 // worldAudience is the audience to which the tokens of these tests are limited.
 const worldAudience = "https://data.example.org"
 
-// site is a provider that many issuers share. What goes wrong there is chosen for each
-// user, and each issuer of a test has a user of its own.
+// site is a provider that many issuers share. Each issuer of a test has a user of its
+// own, and each user has faults of their own.
 type site struct {
 	op     *optest.Server
 	keys   *mytoken.Keys
@@ -84,7 +84,7 @@ type world struct {
 	observe func(issuer.Notice)
 }
 
-// worldOptions says how a world differs from the usual one.
+// worldOptions changes a world.
 type worldOptions struct {
 	limit    int64 // usages_AT; 0: unlimited
 	rotation *mytoken.Rotation
@@ -146,7 +146,7 @@ func (s *site) world(ctx context.Context, opts worldOptions) (*world, error) {
 	return w, nil
 }
 
-// newWorld is world for tests that have nothing to share.
+// newWorld returns a world on a site of its own.
 func newWorld(t testing.TB, rotation optest.Rotation, opts worldOptions) *world {
 	t.Helper()
 	w, err := newSite(t, optest.Options{Rotation: rotation, Grace: time.Minute}).world(t.Context(), opts)
@@ -158,7 +158,7 @@ func newWorld(t testing.TB, rotation optest.Rotation, opts worldOptions) *world 
 	return w
 }
 
-// node is another issuer of the same service: another process.
+// node returns another issuer of the same service: another process.
 func (w *world) node(change func(*issuer.Config)) (*issuer.Issuer, error) {
 	cfg := w.cfg
 	if change != nil {
@@ -203,7 +203,7 @@ func (w *world) told(kind issuer.NoticeKind) int {
 	return n
 }
 
-// fault makes refreshes of the user fail as f says; nil: not any more.
+// fault makes refreshes of the user fail as f says. Nil: they work again.
 func (w *world) fault(f func(optest.FaultPoint) optest.Fault) {
 	if f == nil {
 		w.site.faults.Delete(w.subject)
@@ -228,7 +228,7 @@ func (w *world) failOnce(fault optest.Fault) {
 	})
 }
 
-// request asks an issuer for an access token, and follows rotations.
+// request asks an issuer for an access token and follows rotations.
 func (w *world) request(ctx context.Context, i *issuer.Issuer, id store.UseID) (*issuer.AccessToken, error) {
 	at, err := i.AccessToken(ctx, issuer.AccessTokenRequest{
 		Token: w.token, ID: id, Scopes: []string{"compute"}, Client: mytokentest.Client,
@@ -239,7 +239,7 @@ func (w *world) request(ctx context.Context, i *issuer.Issuer, id store.UseID) (
 	return at, err
 }
 
-// charged is the counter of the token's clause.
+// charged returns the counter of the token's clause.
 func (w *world) charged(ctx context.Context) (int64, error) {
 	info, err := w.inner.Token(ctx, w.id)
 	if err != nil {
@@ -255,7 +255,7 @@ func (w *world) requireCharged(t testing.TB, want int64) {
 	require.Equal(t, want, got, "charged uses")
 }
 
-// events are what the provider did for the user.
+// events returns what the provider did for the user.
 func (w *world) events(kind optest.Kind) []optest.Event {
 	return slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || e.Kind != kind })
 }
@@ -301,8 +301,7 @@ func failFirst(method string, n int, before bool) func(storetest.Call) error {
 	}
 }
 
-// soon bounds how long a test waits for what must happen, on a machine that is busy with
-// other things.
+// soon bounds how long a test waits for what must happen. The machine may be busy.
 const soon = 2 * time.Minute
 
 // waitUntil waits for a state that nothing announces.
@@ -311,7 +310,7 @@ func waitUntil(t testing.TB, what string, state func() bool) {
 	require.Eventually(t, state, soon, time.Millisecond, what)
 }
 
-// testGate holds back what passes through it.
+// testGate holds requests back until it is opened.
 type testGate struct {
 	arrived chan struct{} // one for each that arrives
 	opened  chan struct{}
@@ -326,7 +325,7 @@ func newGate(t testing.TB) *testGate {
 
 func (g *testGate) open() { g.once.Do(func() { close(g.opened) }) }
 
-// wait is for a fault of the provider.
+// wait holds a request back. It fits optest.Fault.Wait.
 func (g *testGate) wait(ctx context.Context) {
 	g.arrived <- struct{}{}
 	select {
@@ -335,7 +334,7 @@ func (g *testGate) wait(ctx context.Context) {
 	}
 }
 
-// await returns when somebody waits at the gate.
+// await returns when a request waits at the gate.
 func (g *testGate) await(t testing.TB) {
 	t.Helper()
 	select {
@@ -345,13 +344,13 @@ func (g *testGate) await(t testing.TB) {
 	}
 }
 
-// accessResult is the outcome of a request that runs on its own.
+// accessResult is the outcome of a request that runs on its own goroutine.
 type accessResult struct {
 	at  *issuer.AccessToken
 	err error
 }
 
-// start makes a request on its own.
+// start makes a request on its own goroutine.
 func (w *world) start(ctx context.Context, i *issuer.Issuer, req issuer.AccessTokenRequest) <-chan accessResult {
 	if req.Token.IsEmpty() {
 		req.Token = w.token
