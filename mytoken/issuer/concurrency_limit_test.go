@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -56,7 +57,7 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 					case errors.As(err, &explained):
 						refused.Add(1)
 					default:
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 					}
 				})
 				require.EqualValues(t, loadLimit, delivered.Load())
@@ -92,7 +93,7 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 			if err == nil {
 				delivered.Add(1)
 			} else if !errors.As(err, &refused) {
-				t.Errorf("%v", err)
+				assert.NoError(t, err)
 			}
 		})
 		require.EqualValues(t, loadLimit, delivered.Load())
@@ -126,11 +127,9 @@ func TestRefundsUnderLoad(t *testing.T) {
 			case err == nil:
 				delivered.Add(1)
 			case errors.As(err, &upstream):
-				if upstream.Charged {
-					t.Errorf("charged: %v", err)
-				}
+				assert.False(t, upstream.Charged, "%v", err)
 			case !errors.As(err, &refused):
-				t.Errorf("%v", err)
+				assert.NoError(t, err)
 			}
 		}
 		inParallel(60, ask)

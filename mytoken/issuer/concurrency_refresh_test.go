@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -62,12 +63,10 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 						Token: token.Token, Scopes: manyScopes(k), Client: mytokentest.Client,
 					})
 					if err != nil {
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 						return
 					}
-					if len(at.Scopes) != len(manyScopes(k)) {
-						t.Errorf("asked for %v, got %v", manyScopes(k), at.Scopes)
-					}
+					assert.Len(t, at.Scopes, len(manyScopes(k)))
 				})
 			}
 			require.Zero(t, s.Provider.Reuses())

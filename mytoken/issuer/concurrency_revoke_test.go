@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -34,7 +35,7 @@ func TestRevocationRacesDerivation(t *testing.T) {
 				<-revoke
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
 				if err != nil {
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 				}
 				return
 			}
@@ -44,7 +45,7 @@ func TestRevocationRacesDerivation(t *testing.T) {
 				if err != nil {
 					var dead *issuer.TokenError
 					if !errors.As(err, &dead) || dead.Reason != issuer.TokenRevoked {
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 					}
 					enough.Do(func() { close(revoke) })
 					return
@@ -93,7 +94,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 				<-some
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
 				if err != nil {
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 				}
 				revoked.Store(true)
 				return
@@ -104,7 +105,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 				var dead *issuer.TokenError
 				switch {
 				case err == nil && after:
-					t.Error("delivered after the revocation")
+					assert.Fail(t, "delivered after the revocation")
 					return
 				case err == nil:
 					if delivered.Add(1) >= 3 {
@@ -113,7 +114,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 				case errors.As(err, &dead) && dead.Reason == issuer.TokenRevoked:
 					return
 				default:
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 					return
 				}
 			}

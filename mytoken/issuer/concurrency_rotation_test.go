@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -37,7 +38,7 @@ func TestParallelUsesOfARotatingToken(t *testing.T) {
 						}
 						at, err := nodes[k%2].AccessToken(t.Context(), req)
 						if err != nil {
-							t.Errorf("%v", err)
+							assert.NoError(t, err)
 							return
 						}
 						updates[k] = at.Update

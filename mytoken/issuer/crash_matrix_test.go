@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -120,9 +121,8 @@ func crashPoints(t *testing.T, c crashCase) {
 			broken := c
 			broken.point, broken.mode = point, mode
 			group.Go(func() error {
-				if _, err := broken.run(t); err != nil {
-					t.Errorf("%s: %v", broken, err)
-				}
+				_, err := broken.run(t)
+				assert.NoError(t, err, "%s", broken)
 				return nil
 			})
 		}

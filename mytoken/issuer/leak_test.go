@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -208,7 +209,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	dump, err := l.Store.(*memstore.Store).Dump(t.Context())
 	require.NoError(t, err)
 	for _, leak := range storetest.FindSecrets(dump, l.secrets...) {
-		t.Errorf("%s: %.4s…", leak, l.secrets[leak.Secret])
+		assert.Fail(t, "a secret leaks", "%s: %.4s…", leak, l.secrets[leak.Secret])
 	}
 	// The search finds what is there.
 	require.NotEmpty(t, storetest.FindSecrets(dump, "tokeninfo_introspect"))

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/redact"
@@ -62,10 +63,10 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 	for _, leak := range storetest.FindSecrets(out.Bytes(), l.secrets...) {
 		around := out.Bytes()[max(0, leak.Offset-200) : leak.Offset+4]
-		t.Errorf("%s: %s…", leak, around)
+		assert.Fail(t, "a secret is printed", "%s: %s…", leak, around)
 	}
 	for _, leak := range storetest.FindSecrets(l.log.Bytes(), l.secrets...) {
-		t.Errorf("log: %s", leak)
+		assert.Fail(t, "a secret is logged", "%s", leak)
 	}
 	require.NotZero(t, out.Len())
 	require.NotEmpty(t, storetest.FindSecrets(out.Bytes(), redact.Placeholder))
