@@ -55,13 +55,14 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.Token.Reveal(), TokenType: t.TokenType, Expiry: t.Expires}
 }
 
-// AccessToken obtains an access token for a mytoken. The token is live after the provider
-// has answered, and the scopes and audiences of the access token are inside the clause.
+// AccessToken obtains an access token for a mytoken. It hands one out only if the mytoken
+// is still live after the provider has answered, and only with scopes and audiences
+// inside the clause.
 //
-// Each call counts as one use of a clause; repeated calls are described at
-// AccessTokenRequest.ID. A use is refunded if nothing was handed out, unless the provider
-// may have acted ([UpstreamError].Charged). If the caller goes away while the provider is
-// asked, the use is settled when the provider has answered.
+// Each call counts as one use of a clause, except for repetitions; see
+// AccessTokenRequest.ID. The use is refunded if nothing was handed out, unless the
+// provider may have acted ([UpstreamError].Charged). If the caller goes away while the
+// provider is asked, its answer decides about the refund.
 //
 // Errors are [*TokenError], [*mytoken.CapabilityError], [*RefusedError],
 // [*UpstreamError], [*ReconnectError], [*BusyError], [*StoreError], [ErrWrongProvider],

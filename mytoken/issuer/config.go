@@ -85,8 +85,8 @@ type Config struct {
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
 	MaxDepth int
 	// IndependentBudgets gives each child counters of its own, as the reference server
-	// does. Whoever can derive can then multiply a limit. False: a use of a child also
-	// counts against each limited ancestor clause.
+	// does. A holder who can derive can then multiply a limit. False: a use of a child
+	// also counts against each limited ancestor clause.
 	IndependentBudgets bool
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
@@ -111,12 +111,12 @@ type Client struct {
 
 // Limits of what requests may carry.
 const (
-	MaxCommentLength = 100     // characters of the comment of an event; a longer one is cut
-	MaxAgentLength   = 256     // bytes of a recorded user agent; a longer one is cut
-	MaxReturnLength  = 4 << 10 // bytes of LoginRequest.ReturnTo; a longer one is refused
+	MaxCommentLength = 100 // characters of the comment of an event; a longer one is cut
+	MaxAgentLength   = 256 // bytes of a recorded user agent; a longer one is cut
 )
 
 const (
+	maxReturnLength  = 4 << 10 // bytes of LoginRequest.ReturnTo
 	maxRotationGrace = 30 * time.Second
 	maxClockSkew     = 5 * time.Minute
 )

@@ -102,8 +102,8 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}, nil
 }
 
-// Approve replaces what was asked for by what the user agreed to, and returns where to
-// send the browser. A code can be approved or declined once.
+// Approve replaces the requested properties by those that the user agreed to, and returns
+// where to send the browser. A code can be approved or declined once.
 //
 // Errors are [*CodeError], [*RequestError], [*UpstreamError] and [*StoreError]. After a
 // [*RequestError] or an [*UpstreamError] the code can still be used.

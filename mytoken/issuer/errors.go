@@ -9,7 +9,7 @@ import (
 )
 
 // These are the errors that callers of an [Issuer] branch on; the types below carry data.
-// In parentheses stands the protocol error at an HTTP edge (protocol section 5.0.5).
+// The parentheses name the protocol error at an HTTP edge (protocol section 5.0.5).
 //
 // Any other error means that the service could not tell (internal_server_error). Nothing
 // was handed out, and the call may be repeated with the same ID.

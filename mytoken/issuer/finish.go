@@ -28,12 +28,11 @@ type login struct {
 }
 
 // FinishLogin redeems the code of an authorization response at the provider, and issues
-// the token. It uses the state up, whatever the outcome. If it issues nothing, it revokes
-// the new refresh token at the provider.
+// the token. It uses the state up, whatever the outcome. If the login fails, it revokes
+// the new refresh token at the provider, unless the store may have taken it.
 //
 // Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
-// [*StoreError]. A poller gets the [*LoginError] too. Instead of a [*PolicyError] it gets
-// a [*LoginError].
+// [*StoreError]. A poller gets each failure as a [*LoginError].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // HistoryRequest asks for the events of tokens (protocol section 5.8.2).
 type HistoryRequest struct {
 	Token mytoken.Secret
-	ID    UseID
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID UseID
 	// Of names the tokens whose events are asked for: a mom_id, "this", "children", or
 	// "children@" and a mom_id. Empty: the token itself.
 	Of     []string

@@ -20,7 +20,7 @@ type Introspection struct {
 	Type   mytoken.ResponseType
 	Claims *mytoken.Token
 	// Counters has one entry for each clause: how often it was used, and how often it can
-	// still be used. The limits of ancestors are taken into account.
+	// still be used. What is left includes the limits of ancestors.
 	Counters []mytoken.Counter
 	// Reconnect says that the provider has ended the login.
 	Reconnect bool

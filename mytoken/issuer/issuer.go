@@ -77,7 +77,7 @@ func (i *Issuer) Now() time.Time { return i.cfg.Clock() }
 // Call it once before serving.
 //
 // Recover reports what it cannot commit, and leaves it in the spill directory. It removes
-// half-written files of killed processes after a minute.
+// files that a killed process left half-written more than a minute ago.
 func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover(ctx) }
 
 // Sweep deletes whatever is not needed any more, in batches of the given number of rows,
@@ -120,7 +120,7 @@ func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 	return seal.Rewrap(ctx, i.cfg.Store, i.cfg.Seal, batch)
 }
 
-// Close ends the issuer. New requests for access tokens get [ErrClosed]; Close waits for
-// those that run. If the context ends first, Close returns its error, and uncommitted
-// refresh tokens stay in the spill.
+// Close ends the issuer. New requests for access tokens get [ErrClosed]. Close waits for
+// those that run. If the context ends first, Close returns its error, and refresh tokens
+// that the store does not have yet stay in Config.SpillDir.
 func (i *Issuer) Close(ctx context.Context) error { return i.refresher.Close(ctx) }

@@ -29,8 +29,8 @@ type LoginRequest struct {
 	// Application is the name of the program that asks, which the user is shown. It is
 	// cut to [mytoken.MaxNameLength] characters.
 	Application string
-	// ReturnTo is for the embedding service, which gets it back with the finished login.
-	// It could say where to send the browser. It has at most [MaxReturnLength] bytes.
+	// ReturnTo is for the embedding service, which gets it back with the finished login:
+	// where to send the browser, for example. At most 4 KiB.
 	ReturnTo string
 	Client   Client
 }
@@ -71,7 +71,7 @@ type LoginResult struct {
 	// Polled says that the token waits for its polling code.
 	Polled bool
 	// Reconnected says that this login replaced the refresh token of an existing tree.
-	// Narrower names the scopes that the tree has lost by that.
+	// Narrower names the scopes that the tree lost with the old refresh token.
 	Reconnected bool
 	Narrower    []string
 	Application string
@@ -110,8 +110,8 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 
 // openPending returns a login that knows only where it comes from.
 func (i *Issuer) openPending(provider *Provider, returnTo string, client Client) (*pendingLogin, error) {
-	if len(returnTo) > MaxReturnLength || !utf8.ValidString(returnTo) {
-		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", MaxReturnLength)}
+	if len(returnTo) > maxReturnLength || !utf8.ValidString(returnTo) {
+		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", maxReturnLength)}
 	}
 	return &pendingLogin{
 		Provider: provider.Upstream.Issuer(), ReturnTo: returnTo,

@@ -16,7 +16,8 @@ const MaxRecords = 20000
 
 // InfoRequest asks for a list of tokens.
 type InfoRequest struct {
-	Token  mytoken.Secret
+	Token mytoken.Secret
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
 	ID     UseID
 	Client Client
 }

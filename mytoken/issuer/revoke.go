@@ -165,12 +165,15 @@ func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *p
 type RevokeOtherRequest struct {
 	// Token authorises: it is an ancestor of the other token, or has the capability
 	// manage_mytokens:revoke.
-	Token     mytoken.Secret
-	ID        UseID
-	Other     mytoken.TokenID
+	Token mytoken.Secret
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID    UseID
+	Other mytoken.TokenID
+	// Recursive revokes all descendants of the other token too.
 	Recursive bool
-	Provider  string
-	Client    Client
+	// Provider is the issuer that the client expects. Empty: any.
+	Provider string
+	Client   Client
 }
 
 // RevokeOther revokes a token by its mom_id. It counts as one other use of the
