@@ -35,8 +35,8 @@ var exportedTypes []reflect.Type
 // secretField matches the names of fields that hold secrets.
 var secretField = regexp.MustCompile(`(?i)(token|code|secret|verifier|nonce|state|pem|password|compact|assertion|cookie|query|claims)s?$|^url$`)
 
-// harmlessFields match secretField and hold no secret. The names are those of the type and
-// the field; the value says what the field holds.
+// harmlessFields match secretField and hold no secret. The names are those of the type
+// and the field; the value says what the field holds.
 var harmlessFields = map[string]string{
 	"Error.Code":         "an error code",
 	"LoginError.Code":    "an error code",

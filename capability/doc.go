@@ -17,7 +17,6 @@
 // decides whether to refuse it. The empty set allows nothing.
 //
 // Names, matching and selection follow protocol section 3. All values are plain data and
-// safe for concurrent reads.
-//
-// Section numbers in comments refer to PROTOCOL.md in the repository root.
+// safe for concurrent reads. Section numbers in comments refer to PROTOCOL.md in the root
+// of the repository.
 package capability

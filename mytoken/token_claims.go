@@ -73,7 +73,7 @@ func (c Claims) payload() claims {
 // meaning would show in "ver". The exception is "cnf" (RFC 7800): it binds the token to a
 // key that the holder must prove, so ignoring it would widen the token.
 func (c *claims) decode(payload []byte) error {
-	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) != jsonscan.None {
+	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) {
 		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
 	}
 	*c = claims{}

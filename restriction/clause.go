@@ -32,8 +32,8 @@ type Clause struct {
 	UsagesOther *int64 // how many other uses are allowed; nil = no limit, 0 = none
 
 	// Extra are the keys that this package does not define, in the order in which they
-	// were read. A clause admits nothing if no condition of the embedding program
-	// explains one of them.
+	// were read. A clause with extra keys admits nothing unless conditions of the
+	// embedding program explain all of them.
 	Extra []Extra
 }
 

@@ -18,8 +18,8 @@ type Condition interface {
 	Check(r *Request) error
 
 	// Within reports whether parent admits every request that this condition admits. It
-	// must not guess: false is always safe. A condition compares itself with others of
-	// its own type only, because composites are taken apart before.
+	// must not guess: false is always safe. A condition need only recognise parents of
+	// its own type, because this package takes composites apart first.
 	Within(parent Condition) bool
 }
 

@@ -1,6 +1,9 @@
 package restriction
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // implies reports whether it is certain that parent admits whatever child admits. It
 // takes composites apart and asks child's own Within about the rest.
@@ -15,12 +18,12 @@ func implies(child, parent Condition) bool {
 	if p, ok := parent.(all); ok {
 		return every(p.parts, func(part Condition) bool { return implies(child, part) })
 	}
-	if p, ok := parent.(either); ok && some(p.parts, func(part Condition) bool { return implies(child, part) }) {
+	if p, ok := parent.(either); ok && slices.ContainsFunc(p.parts, func(part Condition) bool { return implies(child, part) }) {
 		return true
 	}
 	switch c := child.(type) {
 	case all:
-		return some(c.parts, func(part Condition) bool { return implies(part, parent) })
+		return slices.ContainsFunc(c.parts, func(part Condition) bool { return implies(part, parent) })
 	case not:
 		// Even if d admits no more than c, "not c" may admit more than "not d": d may be
 		// unable to tell where c objects. So only the same condition will do.
@@ -40,19 +43,5 @@ func bare(c Condition) Condition {
 
 // every is false for no parts: a composite without parts proves nothing.
 func every(parts []Condition, proves func(Condition) bool) bool {
-	for _, part := range parts {
-		if !proves(part) {
-			return false
-		}
-	}
-	return len(parts) > 0
-}
-
-func some(parts []Condition, proves func(Condition) bool) bool {
-	for _, part := range parts {
-		if proves(part) {
-			return true
-		}
-	}
-	return false
+	return len(parts) > 0 && !slices.ContainsFunc(parts, func(part Condition) bool { return !proves(part) })
 }

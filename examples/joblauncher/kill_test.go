@@ -92,7 +92,8 @@ func TestKilledEverywhere(t *testing.T) {
 	}
 }
 
-// requireComplete checks that each job has done all of its work, and that its token is dead.
+// requireComplete checks that each job has done all of its work and that its token is
+// revoked.
 func requireComplete(t *testing.T, p *program) {
 	t.Helper()
 	output, s := p.out.String(), p.supervisor

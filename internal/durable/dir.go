@@ -14,6 +14,7 @@ import (
 type Dir struct{ path string }
 
 // OpenDir makes the directory if it does not exist yet, for its owner alone (mode 0700).
+// It returns an error if the path is a file.
 func OpenDir(path string) (Dir, error) {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,9 +66,10 @@ type Unfinished struct {
 // Abandoned reports whether the writer must have been killed.
 func (u Unfinished) Abandoned(now time.Time) bool { return now.Sub(u.Changed) > Abandoned }
 
-// Unfinished returns the temporary files of writes whose name ends in suffix. A killed
+// Unfinished returns the temporary files of writes to files that end in suffix. A killed
 // process may have written such a file completely: read it, and call Finish or Discard
-// once it is [Unfinished.Abandoned].
+// once it is [Unfinished.Abandoned]. Call Unfinished before Names, so that no file is
+// missed that another process finishes in between.
 func (d Dir) Unfinished(suffix string) ([]Unfinished, error) {
 	entries, err := os.ReadDir(d.path)
 	var all []Unfinished

@@ -1,5 +1,5 @@
-// Package durable writes small files that survive a crash. Whoever opens such a file gets
-// the old content or the new one, never a part of it.
+// Package durable writes small files that survive a crash. A reader gets the old content
+// or the new one, never a part of it.
 //
 // Every write takes the same steps: write a temporary file beside the target, sync it,
 // rename it, sync the directory. A process that is killed on the way leaves the temporary

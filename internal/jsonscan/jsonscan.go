@@ -21,41 +21,42 @@ type Scanner struct {
 // Next returns the next of { } [ ] and comma, or a quotation mark for a whole string. At
 // the end of the data it returns 0.
 func (s *Scanner) Next() byte {
-	for s.at < len(s.Data) {
-		c := s.Data[s.at]
-		s.at++
-		switch c {
+	data := s.Data
+	for i := s.at; i < len(data); i++ {
+		switch c := data[i]; c {
 		case '"':
-			s.text()
+			s.text(i + 1)
 			return c
 		case '{', '[':
 			s.Depth++
+			s.at = i + 1
 			return c
 		case '}', ']':
 			s.Depth = max(s.Depth-1, 0)
+			s.at = i + 1
 			return c
 		case ',':
+			s.at = i + 1
 			return c
 		}
 	}
+	s.at = len(data)
 	return 0
 }
 
-// text reads up to the quotation mark that ends the string, or to the end of the data.
-func (s *Scanner) text() {
-	start := s.at
-	for ; s.at < len(s.Data); s.at++ {
-		switch s.Data[s.at] {
+// text reads the string that begins at start, up to its end or the end of the data.
+func (s *Scanner) text(start int) {
+	data := s.Data
+	for i := start; i < len(data); i++ {
+		switch data[i] {
 		case '\\':
-			s.at++
+			i++
 		case '"':
-			s.Text = s.Data[start:s.at]
-			s.at++
+			s.Text, s.at = data[start:i], i+1
 			return
 		}
 	}
-	s.at = len(s.Data)
-	s.Text = s.Data[start:]
+	s.Text, s.at = data[start:], len(data)
 }
 
 // Limits are the most that a text may hold. Zero means no limit.
@@ -63,46 +64,24 @@ type Limits struct {
 	Depth   int // arrays and objects within each other, the outermost included
 	Objects int // in the whole text
 	Values  int // arrays, objects, and values after a comma, in the whole text
-	String  int // bytes between the quotation marks of one string
 }
 
-// Limit names one of the [Limits].
-type Limit uint8
-
-// The limits that a text can exceed.
-const (
-	None Limit = iota // the text is within all limits
-	Depth
-	Objects
-	Values
-	String
-)
-
-// Exceeded returns the first limit that the text exceeds, or [None].
-func (l Limits) Exceeded(data []byte) Limit {
+// Exceeded reports whether the text exceeds one of the limits.
+func (l Limits) Exceeded(data []byte) bool {
 	objects, values := 0, 0
+	over := func(n, limit int) bool { return limit > 0 && n > limit }
 	for s := (Scanner{Data: data}); ; {
 		switch s.Next() {
 		case 0:
-			return None
-		case '"':
-			if l.String > 0 && len(s.Text) > l.String {
-				return String
-			}
-			continue
+			return false
 		case '{':
 			objects++
 			values++
 		case '[', ',':
 			values++
 		}
-		switch {
-		case l.Depth > 0 && s.Depth > l.Depth:
-			return Depth
-		case l.Objects > 0 && objects > l.Objects:
-			return Objects
-		case l.Values > 0 && values > l.Values:
-			return Values
+		if over(s.Depth, l.Depth) || over(objects, l.Objects) || over(values, l.Values) {
+			return true
 		}
 	}
 }

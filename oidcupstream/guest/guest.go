@@ -2,9 +2,9 @@
 // mytoken service without an account (protocol section 5.20). Each browser session is a
 // user of its own, and nobody else can become that user.
 //
-// Make an upstream provider of [Provider.Upstream], as the example shows, and add it to
-// the issuer's providers. Pass the [Provider] itself to the HTTP handler of package rest,
-// which serves it below /api/v0/guests.
+// Pass what [Provider.Upstream] returns to [oidcupstream.New], as the example shows, and
+// add the result to the issuer's providers. Pass the [Provider] itself to the HTTP handler
+// of package rest, which serves it below /api/v0/guests.
 //
 // Guests come and never clean up. Give their mytokens a maximum lifetime, such as a day,
 // and run the issuer's Sweep. No service should trust the access tokens of this provider.
@@ -45,7 +45,8 @@ type hidden = redact.Hidden
 // ClientID identifies the only client of the provider.
 const ClientID = "mytoken"
 
-// Config configures a [Provider]. Issuer and RedirectURL are required.
+// Config configures a [Provider]. Issuer and RedirectURL are required. A Config prints as
+// a placeholder.
 type Config struct {
 	hidden
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Forecast is what a token admits over time. It shares no memory with its Token.
+// Forecast is what a token admits over time. It shares no memory with its Token, except the
+// conditions in Facts.
 type Forecast struct {
 	// From and Until bound the forecast, in whole seconds. From is included, Until is not.
 	From, Until time.Time

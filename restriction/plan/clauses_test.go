@@ -33,8 +33,8 @@ func TestClausesMerge(t *testing.T) {
 		}
 		return c
 	}
-	const any = plan.AnyNumber
-	block := clause(0, 9, any, "a")
+	const free = plan.AnyNumber
+	block := clause(0, 9, free, "a")
 	block.Hosts = []string{"192.0.2.0/24"}
 	both := clause(0, 9, 2, "a")
 	both.UsagesOther = nil
@@ -42,16 +42,16 @@ func TestClausesMerge(t *testing.T) {
 		phases []plan.Phase
 		want   restriction.List
 	}{
-		"equal, without limits":   {[]plan.Phase{tokens(0, 9, any, "a", "b"), tokens(0, 9, any, "b", "a")}, restriction.List{clause(0, 9, any, "a", "b")}},
+		"equal, without limits":   {[]plan.Phase{tokens(0, 9, free, "a", "b"), tokens(0, 9, free, "b", "a")}, restriction.List{clause(0, 9, free, "a", "b")}},
 		"equal, with limits":      {[]plan.Phase{tokens(0, 9, 2, "a"), tokens(0, 9, 3, "a")}, restriction.List{clause(0, 9, 5, "a")}},
-		"adjacent":                {[]plan.Phase{tokens(5, 9, any, "a"), tokens(0, 4, any, "a")}, restriction.List{clause(0, 9, any, "a")}},
-		"overlapping":             {[]plan.Phase{tokens(0, 6, any, "a"), tokens(5, 9, any, "a")}, restriction.List{clause(0, 9, any, "a")}},
-		"a second apart":          {[]plan.Phase{tokens(0, 3, any, "a"), tokens(5, 9, any, "a")}, restriction.List{clause(0, 3, any, "a"), clause(5, 9, any, "a")}},
+		"adjacent":                {[]plan.Phase{tokens(5, 9, free, "a"), tokens(0, 4, free, "a")}, restriction.List{clause(0, 9, free, "a")}},
+		"overlapping":             {[]plan.Phase{tokens(0, 6, free, "a"), tokens(5, 9, free, "a")}, restriction.List{clause(0, 9, free, "a")}},
+		"a second apart":          {[]plan.Phase{tokens(0, 3, free, "a"), tokens(5, 9, free, "a")}, restriction.List{clause(0, 3, free, "a"), clause(5, 9, free, "a")}},
 		"adjacent, with limits":   {[]plan.Phase{tokens(0, 4, 1, "a"), tokens(5, 9, 1, "a")}, restriction.List{clause(0, 4, 1, "a"), clause(5, 9, 1, "a")}},
-		"contained":               {[]plan.Phase{tokens(0, 9, any, "a", "b"), tokens(3, 4, any, "b")}, restriction.List{clause(0, 9, any, "a", "b")}},
-		"contained, with a limit": {[]plan.Phase{tokens(3, 4, 7, "a"), tokens(0, 9, any, "a")}, restriction.List{clause(0, 9, any, "a")}},
-		"contained hosts":         {[]plan.Phase{on(tokens(0, 9, any, "a"), "192.0.2.0/24"), on(tokens(0, 9, any, "a"), "192.0.2.1")}, restriction.List{block}},
-		"both kinds of uses":      {[]plan.Phase{tokens(0, 9, 2, "a"), others(0, 9, any)}, restriction.List{both}},
+		"contained":               {[]plan.Phase{tokens(0, 9, free, "a", "b"), tokens(3, 4, free, "b")}, restriction.List{clause(0, 9, free, "a", "b")}},
+		"contained, with a limit": {[]plan.Phase{tokens(3, 4, 7, "a"), tokens(0, 9, free, "a")}, restriction.List{clause(0, 9, free, "a")}},
+		"contained hosts":         {[]plan.Phase{on(tokens(0, 9, free, "a"), "192.0.2.0/24"), on(tokens(0, 9, free, "a"), "192.0.2.1")}, restriction.List{block}},
+		"both kinds of uses":      {[]plan.Phase{tokens(0, 9, 2, "a"), others(0, 9, free)}, restriction.List{both}},
 		"other scopes":            {[]plan.Phase{tokens(0, 9, 2, "a"), tokens(0, 9, 2, "b")}, restriction.List{clause(0, 9, 2, "a"), clause(0, 9, 2, "b")}},
 	} {
 		list, err := plan.Plan{Phases: test.phases}.Clauses(submitted)
@@ -60,8 +60,8 @@ func TestClausesMerge(t *testing.T) {
 	}
 }
 
-// TestContendedPlans checks that Clauses refuses a plan whose phases may take uses from each
-// other, but not one for which some order of clauses helps.
+// TestContendedPlans checks that Clauses refuses a plan whose phases may take uses from
+// each other, but not one for which some order of clauses helps.
 func TestContendedPlans(t *testing.T) {
 	phase := func(from, until int, hosts ...string) plan.Phase {
 		begin := time.Duration(from) * time.Second

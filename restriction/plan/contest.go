@@ -86,9 +86,9 @@ func (b *breach) before(other *breach) bool {
 	return b != nil && (other == nil || b.spot.second < other.spot.second)
 }
 
-// bounds looks for two breaches, each the first of its kind: in the worst case, and for
-// sure. nil is none. Between the bounds lies what depends on things that nobody knows, and
-// on the order of uses. contended reports that the order matters.
+// bounds returns the first breach in the worst case and the first one that is sure, or nil.
+// contended reports that a use between both bounds fits a clause, so that the order of uses
+// decides.
 func (c *contest) bounds() (worst, sure *breach, contended bool) {
 	for i := range c.demands {
 		for s := range c.demands[i].spots {
@@ -112,9 +112,9 @@ func (c *contest) bounds() (worst, sure *breach, contended bool) {
 	return worst, sure, contended
 }
 
-// mayRefuse is the worst case: false promises that no run has a use refused at the spot.
-// It compares what is left of the clauses that surely fit with all uses that other runs
-// may spend there until then. Uses that nobody can judge take from them, and never help.
+// mayRefuse is the worst case. If it is false, no run has a use refused at b. It compares
+// the uses left of the clauses that surely fit with the uses that phases may spend from
+// them before. Options that nobody can judge may take uses away, but they never help.
 func (c *contest) mayRefuse(b *breach) bool {
 	within := make([]bool, len(c.left))
 	var left int64
@@ -134,9 +134,12 @@ func (c *contest) mayRefuse(b *breach) bool {
 	return left == 0 || spent == AnyNumber || spent >= left
 }
 
+// spends returns how many uses demand j spends from a set of clauses before the use at b,
+// at most. If all its uses that reach the set first try one other clause, j empties that
+// clause before. Other phases may have taken a part of it.
 func (c *contest) spends(j int, within []bool, b *breach) int64 {
 	const none = -1
-	first, reaches := none, false // the clause that j surely empties before
+	first, reaches := none, false
 	for _, s := range c.demands[j].spots {
 		if s.second > b.spot.second {
 			break
@@ -179,9 +182,9 @@ func (c *contest) needed(j int, b *breach) int64 {
 	return n
 }
 
-// refuses is the best case: true promises that some run has a use refused by the time of
-// b, whatever is not known. In that run the phase makes all its uses at the spot, and so
-// do others that can spend from nothing else.
+// refuses is the best case. If it is true, some run has a use refused until b, whatever is
+// not known: the phase makes all its uses at b, after those phases that can spend from
+// nothing but the same clauses have made theirs.
 func (c *contest) refuses(b *breach) bool {
 	within := make([]bool, len(c.left))
 	var left int64

@@ -177,8 +177,8 @@ func (l *look) state(c *forecast.Clause, second int64) forecast.State {
 	return begin
 }
 
-// fit says whether the uses of a phase fit a clause at a cut and a host. It does not look at
-// the number of uses left.
+// fit says whether the uses of a phase fit a clause at a cut and a host. It does not look
+// at the number of uses left.
 func (l *look) fit(phase int, kind restriction.Kind, clause, cut, host int) fit {
 	state, match := l.states[clause][cut], l.matches[clause][host]
 	if state == forecast.Closed || match == restriction.NoMatch {

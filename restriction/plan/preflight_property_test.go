@@ -37,7 +37,8 @@ func TestPreflightAgreesWithSimulation(t *testing.T) {
 			return
 		}
 		b := v.Break
-		if contended := v.Answer == plan.Perhaps; contended {
+		askCarries(t, p, v)
+		if v.Answer == plan.Perhaps {
 			require.True(t, doubts(v, plan.Contention), v)
 			require.Subset(t, []string{restriction.KeyUsagesAT, restriction.KeyUsagesOther}, b.Keys[:1], v)
 			require.False(t, refused && b.At.After(second(first)), "a use is refused before %v: %v", b.At, v)
@@ -58,7 +59,6 @@ func TestPreflightAgreesWithSimulation(t *testing.T) {
 			require.True(t, token.Lacks(c) && b.Clause == restriction.NoClause && v.AskCapabilities.Allows(c), v)
 			lacking++
 		}
-		askCarries(t, p, v)
 	})
 	assert.GreaterOrEqual(t, min(seen[plan.Carries], seen[plan.Breaks]), 50, "breaks, perhaps, carries: %v", seen)
 	assert.LessOrEqual(t, seen[plan.Perhaps]*20, seen[plan.Carries]+seen[plan.Breaks], "perhaps swallows simple cases: %v", seen)

@@ -59,7 +59,7 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 
 // interrupted decides a use and lets others in before it returns. If the use became known
 // meanwhile, the decision is made again.
-func (s *Store) interrupted(p store.Presented, u *store.Use) (*decided, error) {
+func (s *Store) interrupted(p store.Presented, u *store.Use) (decided, error) {
 	d, err := s.decide(p, u, nil)
 	if err != nil || d.spent.Repeated {
 		return d, err

@@ -49,18 +49,18 @@ type decided struct {
 }
 
 // decide finds out what becomes of a use. It changes nothing.
-func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (*decided, error) {
+func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (decided, error) {
 	t, answer, err := s.present(p, u.Now)
 	if err != nil {
-		return nil, err
+		return decided{}, err
 	}
-	d := &decided{token: t, answer: answer}
+	d := decided{token: t, answer: answer}
 	d.spent = store.Spent{Grant: t.Grant, Owner: t.Owner, Key: answer.Key, Outdated: answer.Outdated}
 	var childID store.TokenID
 	if child != nil {
 		childID = child.ID
 		if err := t.CheckChild(child); err != nil {
-			return nil, err
+			return d, err
 		}
 	}
 	if known := s.uses[u.ID]; known != nil {
@@ -69,10 +69,10 @@ func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (*de
 	}
 	if child != nil {
 		if err := t.CheckDepth(); err != nil {
-			return nil, err
+			return d, err
 		}
 		if s.tokens[child.ID] != nil {
-			return nil, store.ErrExists
+			return d, store.ErrExists
 		}
 	}
 	d.choice, err = t.choose(u)
@@ -94,7 +94,7 @@ func (t *token) choose(u *store.Use) (rules.Choice[*counter], error) {
 }
 
 // settle makes all changes of a use, or none of them.
-func (s *Store) settle(d *decided, u *store.Use, child *store.Token) (store.Spent, error) {
+func (s *Store) settle(d decided, u *store.Use, child *store.Token) (store.Spent, error) {
 	if d.spent.Repeated {
 		d.token.confirm(d.answer)
 		return d.spent, nil

@@ -137,7 +137,7 @@ func TestBatchWithBadChildren(t *testing.T) {
 // afterwards.
 //
 // proves P8
-func TestBatchCreatesForWhoHasGone(t *testing.T) {
+func TestBatchCreatesForCancelledCaller(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000) // one is spent
 		first, _ := st.heldCreation(t)

@@ -71,7 +71,7 @@ func TestBatchOfTickets(t *testing.T) {
 // A caller that has given up may change its slices. The batch writes what it asked for.
 //
 // proves P8
-func TestBatchKeepsTicketsOfWhoHasGone(t *testing.T) {
+func TestBatchKeepsTicketsOfCancelledCaller(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
 		first := st.heldTickets(t)

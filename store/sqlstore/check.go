@@ -72,10 +72,10 @@ func (s *Store) tryDuplicate(ctx context.Context) error {
 	tried := errors.New("sqlstore: only a trial")
 	return s.step(ctx, "try to write", func() error {
 		err := s.write(ctx, func(tx runner) error {
-			if _, err := s.exec(ctx, tx, addCommit, id, id, id, int64(0)); err != nil {
+			if _, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0)); err != nil {
 				return err
 			}
-			_, err := s.exec(ctx, tx, addCommit, id, id, id, int64(0))
+			_, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0))
 			switch f := s.engine.fault(err); {
 			case err == nil:
 				return errors.New("the table of commits accepts duplicates: its primary key is missing")

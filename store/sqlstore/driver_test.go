@@ -49,7 +49,7 @@ type wrapped struct{ error }
 
 func (w wrapped) Unwrap() error { return w.error }
 
-// The primary key is what recognises duplicates. Without it New refuses the schema.
+// The primary key makes duplicates fail. New refuses a schema without it.
 func TestMissingPrimaryKey(t *testing.T) {
 	s := newSQLite(t)
 	db := s.migrate(t)

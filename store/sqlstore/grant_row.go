@@ -30,9 +30,9 @@ const (
 		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?,
 			lease_id = ?, lease_until = ?, lease_shown = ?, arrivals = ?, spares = ?, doubts = ?
 		WHERE grant_id = ? AND version = ?`
-	touchGrant  = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
-	commitQuery = `SELECT committed FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`
-	addCommit   = `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`
+	touchGrant   = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
+	commitQuery  = `SELECT committed FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`
+	insertCommit = `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`
 )
 
 // readGrant returns [store.ErrNotFound] if there is no such grant. It may take several
@@ -164,7 +164,7 @@ func (s *Store) committed(ctx context.Context, id store.GrantID, c rules.Commit)
 
 // addCommit records that a lease stored a refresh token. The index refuses a second row.
 func (s *Store) addCommit(ctx context.Context, tx runner, id store.GrantID, c rules.Commit, now store.Micros) error {
-	return s.must(ctx, tx, 1, addCommit, id[:], c.Lease[:], c.Digest[:], int64(now))
+	return s.must(ctx, tx, 1, insertCommit, id[:], c.Lease[:], c.Digest[:], int64(now))
 }
 
 func flag(b bool) int64 {

@@ -63,7 +63,7 @@ func migrations(d Dialect, n names) ([]migration, error) {
 // *[DialectError] if the database is of another kind, and [ErrNewerSchema] if the schema
 // is of a later version than this package.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
-	s, err := reach(ctx, db, dialect, opts)
+	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ const versions = "migrations"
 // It changes nothing. It returns a *[DialectError] if the database is of another kind,
 // and [ErrNewerSchema] if the schema is of a later version than this package.
 func Pending(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) ([]string, error) {
-	s, err := reach(ctx, db, dialect, opts)
+	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func preparedShapes(e engine) []shape {
 	for _, text := range []string{
 		oneQuery, listQuery, subtreeQuery,
 		insertToken, insertAncestors, insertCounters(3), insertChains,
-		grantQuery, updateGrant, commitQuery, addCommit,
+		grantQuery, updateGrant, commitQuery, insertCommit,
 	} {
 		all = append(all, shape{text: text})
 	}
@@ -56,8 +56,8 @@ type query interface {
 	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
 }
 
-// sent returns how to send an expanded statement: prepared, or as text.
-func (s *Store) sent(ctx context.Context, on runner, text string) query {
+// ready returns an expanded statement, prepared or as text.
+func (s *Store) ready(ctx context.Context, on runner, text string) query {
 	stmt := s.prepared[text]
 	tx, inTx := on.(*sql.Tx)
 	switch {

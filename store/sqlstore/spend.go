@@ -224,7 +224,7 @@ func (s *Store) checkNewChild(ctx context.Context, m *member) error {
 	return err
 }
 
-// use is what the history remembers of one.
+// use is what the history remembers of a use.
 type use = rules.Use[int64]
 
 // readUses reads what is known of the uses.

@@ -155,7 +155,7 @@ func (n names) expand(name string) string {
 // exec runs a statement and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, on runner, text string, args ...any) (int64, error) {
 	text, args = s.expand(text, args)
-	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
+	res, err := s.ready(ctx, on, text).ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -173,7 +173,7 @@ type demand struct {
 	query bool
 }
 
-// demand runs a statement. It returns errChanged if not the demanded came of it.
+// demand runs a statement. It returns errChanged if anything else comes of it.
 func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	if !d.query {
 		return s.must(ctx, on, d.rows, d.text, d.args...)
@@ -203,7 +203,7 @@ func (s *Store) insert(ctx context.Context, on runner, text string, args ...any)
 		return id, err
 	}
 	text, args = s.expand(text, args)
-	res, err := s.sent(ctx, on, text).ExecContext(ctx, args...)
+	res, err := s.ready(ctx, on, text).ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -213,7 +213,7 @@ func (s *Store) insert(ctx context.Context, on runner, text string, args ...any)
 // each runs a query and calls scan for each row.
 func (s *Store) each(ctx context.Context, on runner, scan func(*sql.Rows) error, text string, args ...any) error {
 	text, args = s.expand(text, args)
-	rows, err := s.sent(ctx, on, text).QueryContext(ctx, args...)
+	rows, err := s.ready(ctx, on, text).QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,8 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 }
 
 // New opens the store in a database whose schema [Migrate] has made. It changes nothing.
-// The store needs no closing; the database stays the caller's.
+// Call it once for each database: it prepares statements that stay until the database is
+// closed. The store needs no closing; the database stays the caller's.
 //
 // New tries the database and its driver, in a transaction that it rolls back. It returns
 // a *[DialectError] if the database is of another kind, and [ErrMissingMigration] or
@@ -92,7 +93,7 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 // which it can lose what it has confirmed. It returns [ErrDriver] if the errors of the
 // driver do not say what went wrong.
 func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
-	s, err := reach(ctx, db, dialect, opts)
+	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +106,8 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	return s, nil
 }
 
-// reach returns a store on a database of the right kind, whatever its schema.
-func reach(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
+// newStore returns a store on a database of the right kind, whatever its schema.
+func newStore(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	e, n, opts, err := opts.resolve(dialect)
 	if err != nil {
 		return nil, err

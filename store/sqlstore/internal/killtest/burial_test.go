@@ -28,7 +28,7 @@ func (r *run) buried(s *slot, e event) {
 	switch {
 	case hit:
 		r.hits[atAnswer]++
-	case s.death == atAnswer: // the process gave up waiting before it died
+	case s.death == atAnswer: // the process stopped waiting before it died
 		r.deaths = append(r.deaths, atAnswer)
 		r.hits[atRandom]++
 	case s.death == atRandom:

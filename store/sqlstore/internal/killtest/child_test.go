@@ -26,7 +26,7 @@ import (
 type child struct {
 	issuer   *issuer.Issuer
 	began    time.Time
-	patience time.Duration // of other processes with this one, if it is more than 0
+	patience time.Duration // how long other processes wait for this one, if more than 0
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -118,7 +118,7 @@ func (s *setup) issuer(st store.Store, transport http.RoundTripper, observe func
 func (c *child) say(l line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.out.Encode(l) // nobody listens: the end is near
+	_ = c.out.Encode(l) // nobody listens: the process is about to end
 }
 
 func (c *child) carryOut(ctx context.Context, o order) {

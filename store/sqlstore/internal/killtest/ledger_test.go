@@ -30,8 +30,8 @@ type receipt struct {
 // life is what the test knows about one process.
 type life struct {
 	*process
-	sent map[int]time.Time // of the orders that it has
-	died map[int]bool      // those that it died over
+	sent map[int]time.Time // its orders, and when they were sent
+	died map[int]bool      // orders during which it died
 	// recovered is when its successor had replayed the spill.
 	recovered time.Time
 }

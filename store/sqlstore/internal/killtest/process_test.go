@@ -27,7 +27,7 @@ type event struct {
 	from      *process
 	line      line
 	over      bool
-	err       error  // with which it ended
+	err       error  // how it ended
 	answering string // the subject
 }
 

@@ -33,7 +33,7 @@ type run struct {
 	hits   map[place]int
 	kills  int
 
-	deaths []place // that are still to be died
+	deaths []place // still to happen
 	again  []*use  // to be repeated
 	// The run orders nothing on a grant during whose use a process died, until the spill
 	// of that process is replayed.
@@ -45,11 +45,11 @@ type run struct {
 	risk        map[*token]time.Time
 	revocations int
 	dead        map[*token]bool // the revocation has returned
-	doubted     map[*grant]bool // a process died over it, and it was not used since
+	doubted     map[*grant]bool // a process died during its use, and it was not used since
 	stopped     map[*grant]bool // one of its answers was to be held back
 	answered    map[*grant]bool // a process died while the answer was in flight
 	// These are effects of a machine that is busy with other work.
-	unheard map[*grant][]time.Time // when the provider was asked by somebody who did not get the answer
+	unheard map[*grant][]time.Time // requests whose answers did not arrive
 	late    map[*grant]bool        // a process was so slow that others may have taken it for dead
 }
 
@@ -62,7 +62,7 @@ type slot struct {
 	up          bool
 	dying       bool
 	death       place
-	due         int // what is left to be heard before the death
+	due         int // messages that must arrive before the death
 	given       bool
 	orders      map[int]*use
 	holding     []*grant
@@ -82,7 +82,7 @@ func newRun(w *world, grants []*grant, deaths []place, seed uint64) *run {
 	}
 	w.onAnswer = func(ctx context.Context, subject string) {
 		r.events <- event{answering: subject}
-		<-ctx.Done() // the process has died, or gave up
+		<-ctx.Done() // the process has died or given up
 	}
 	return r
 }
@@ -108,7 +108,7 @@ func (r *run) drive() {
 	}
 	for left := len(r.slots); left > 0; {
 		e := r.next()
-		if e.answering != "" { // to somebody who gave up long ago
+		if e.answering != "" { // the caller gave up long ago
 			continue
 		}
 		if !e.over || e.err != nil {
@@ -212,7 +212,7 @@ func (r *run) handle(e event) {
 		r.late[r.uses[e.line.Order].token.grant] = true
 	case done:
 		delete(s.orders, u.N)
-		if u.Place != atRandom { // it went another way
+		if u.Place != atRandom { // it took another path
 			s.given = false
 		}
 		r.settle(u, e.line, s.sent[u.N])

@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS {commits} (
     KEY {:commits_age} (committed)
 ) ENGINE = InnoDB;
 
--- A token over all its generations. A buried token is deleted as far as
--- anybody can see; the row stays while a descendant needs it.
+-- A token over all its generations. A buried token has lost its
+-- secrets, and nothing finds it. Its row stays while a descendant needs it.
 CREATE TABLE IF NOT EXISTS {tokens} (
     id         BIGINT     NOT NULL AUTO_INCREMENT PRIMARY KEY,
     token_id   BINARY(64) NOT NULL,
@@ -78,12 +78,12 @@ CREATE TABLE IF NOT EXISTS {ancestors} (
     KEY {:ancestors_down} (ancestor, token)
 ) ENGINE = InnoDB;
 
--- A token that was revoked; with its descendants, if recursive_at is not 0.
+-- A token that was revoked, with its descendants if recursive_at is not 0.
 CREATE TABLE IF NOT EXISTS {tombstones} (
     token        BIGINT NOT NULL PRIMARY KEY,
     revoked_at   BIGINT NOT NULL,
     recursive_at BIGINT NOT NULL,
-    sweep_at     BIGINT NOT NULL, -- what housekeeping counts the retention from
+    sweep_at     BIGINT NOT NULL, -- where the retention begins
     unswept      BIGINT, -- descendants up to this key have no tickets left; NULL: all
     KEY {:tombstones_sweep} (sweep_at),
     KEY {:tombstones_unswept} (unswept)
@@ -128,7 +128,7 @@ CREATE TABLE IF NOT EXISTS {generations} (
 ) ENGINE = InnoDB;
 
 -- Events, and the identities of uses. A row is an event if named is 1, and
--- remembers a use as long as use_id is not NULL; often it is both.
+-- remembers a use as long as use_id is not NULL. Many rows are both.
 CREATE TABLE IF NOT EXISTS {history} (
     id         BIGINT     NOT NULL AUTO_INCREMENT PRIMARY KEY,
     token      BIGINT,     -- NULL: refunded before it was known

@@ -45,8 +45,8 @@ CREATE TABLE {commits} (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX {:commits_age} ON {commits} (committed);
 
--- A token over all its generations. A buried token is deleted as far as
--- anybody can see; the row stays while a descendant needs it.
+-- A token over all its generations. A buried token has lost its
+-- secrets, and nothing finds it. Its row stays while a descendant needs it.
 CREATE TABLE {tokens} (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     token_id   BLOB    NOT NULL,
@@ -78,12 +78,12 @@ CREATE TABLE {ancestors} (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX {:ancestors_down} ON {ancestors} (ancestor, token);
 
--- A token that was revoked; with its descendants, if recursive_at is not 0.
+-- A token that was revoked, with its descendants if recursive_at is not 0.
 CREATE TABLE {tombstones} (
     token        INTEGER NOT NULL PRIMARY KEY,
     revoked_at   INTEGER NOT NULL,
     recursive_at INTEGER NOT NULL,
-    sweep_at     INTEGER NOT NULL, -- what housekeeping counts the retention from
+    sweep_at     INTEGER NOT NULL, -- where the retention begins
     unswept      INTEGER -- descendants up to this key have no tickets left; NULL: all
 ) STRICT;
 CREATE INDEX {:tombstones_sweep} ON {tombstones} (sweep_at);
@@ -128,7 +128,7 @@ CREATE TABLE {generations} (
 CREATE INDEX {:generations_grace} ON {generations} (grace_until);
 
 -- Events, and the identities of uses. A row is an event if named is 1, and
--- remembers a use as long as use_id is not NULL; often it is both.
+-- remembers a use as long as use_id is not NULL. Many rows are both.
 CREATE TABLE {history} (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     token      INTEGER, -- NULL: refunded before it was known

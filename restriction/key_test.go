@@ -1,0 +1,55 @@
+package restriction
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestEachKeyHasOneHome reads the sources of this package. What a key means stands in its
+// own file, and its field in the declaration of Clause. Besides, only the table of keys
+// and the kinds of use name one.
+func TestEachKeyHasOneHome(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	homes := make(map[string][]string)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		text := strings.ReplaceAll(strings.ToLower(string(source)), "_", "")
+		for _, key := range []string{KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesOther} {
+			if strings.Contains(text, strings.ReplaceAll(strings.ToLower(key), "_", "")) {
+				homes[key] = append(homes[key], file)
+			}
+		}
+	}
+	assert.Equal(t, map[string][]string{
+		KeyGeoIPAllow:    {"clause.go", "key_geoip.go"},
+		KeyGeoIPDisallow: {"clause.go", "key_geoip.go"},
+		KeyUsagesOther:   {"clause.go", "key.go", "key_usages.go", "request.go"}, // the table, and the kinds of use
+	}, homes)
+}
+
+// TestKeysAreKnownByOneName shows that no two keys share a name or an alias.
+func TestKeysAreKnownByOneName(t *testing.T) {
+	seen := make(map[string]bool)
+	for i, k := range keys {
+		for _, name := range []string{k.name(), k.alias()} {
+			if name == "" {
+				continue
+			}
+			assert.False(t, seen[name], name)
+			seen[name] = true
+			assert.Equal(t, i, keyNames[name], name)
+		}
+	}
+	assert.Len(t, keyNames, len(seen))
+	assert.False(t, isKnown("Exp"), "another case")
+}
