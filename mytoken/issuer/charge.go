@@ -102,6 +102,16 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 	return store.Spent{}, i.refuseID(ctx, p, op)
 }
 
+// presentAndCharge is present and charge for operations that need nothing in between.
+func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op operation) (*presented, store.Spent, error) {
+	p, err := i.present(ctx, token.Reveal())
+	if err != nil {
+		return nil, store.Spent{}, err
+	}
+	spent, err := i.charge(ctx, p, op)
+	return p, spent, err
+}
+
 // spend charges an admitted use. It returns errCalledOff if a use with this id was
 // refunded.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {

@@ -4,10 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // codeLetters are the letters of codes and short tokens: all ASCII letters except l, I
@@ -66,10 +68,20 @@ func codeError(err error) error {
 	return err
 }
 
-// unmarshal reads what was sealed in the store.
-func unmarshal(data []byte, into any) error {
-	if len(data) == 0 {
-		return errors.New("issuer: nothing is stored")
+// sealJSON seals a value for openJSON.
+func (i *Issuer) sealJSON(place store.Place, key seal.InnerKey, v any) (store.Sealed, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	return json.Unmarshal(data, into)
+	return i.cfg.Seal.SealWith(place, key, plain)
+}
+
+// openJSON reads a value that sealJSON sealed.
+func (i *Issuer) openJSON(place store.Place, key seal.InnerKey, sealed store.Sealed, into any) error {
+	plain, err := i.cfg.Seal.OpenWith(place, key, sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, into)
 }

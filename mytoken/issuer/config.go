@@ -169,27 +169,31 @@ func (c *Config) checkRequired() error {
 
 func (c *Config) checkLimits() error {
 	switch {
-	case c.CodeLifetime < time.Second || c.CodeLifetime > time.Hour:
-		return fmt.Errorf("issuer: Config.CodeLifetime is %s; it must be 1 s to 1 h", c.CodeLifetime)
-	case c.PollInterval < time.Second || c.PollInterval > 15*time.Second || c.PollInterval%time.Second != 0:
-		return fmt.Errorf("issuer: Config.PollInterval is %s; it must be 1 s to 15 s, in whole seconds", c.PollInterval)
-	case c.TransferCodeLength < 12 || c.TransferCodeLength > 30:
-		return fmt.Errorf("issuer: Config.TransferCodeLength is %d; it must be 12 to 30", c.TransferCodeLength)
-	case c.ShortTokenLength < minTokenLength || c.ShortTokenLength > 512:
-		return fmt.Errorf("issuer: Config.ShortTokenLength is %d; it must be %d to 512", c.ShortTokenLength, minTokenLength)
-	case c.RotationGrace > maxRotationGrace:
-		return fmt.Errorf("issuer: Config.RotationGrace is %s; it must be at most %s", c.RotationGrace, maxRotationGrace)
-	case c.MaxClockSkew < 0 || c.MaxClockSkew > maxClockSkew:
-		return fmt.Errorf("issuer: Config.MaxClockSkew is %s; it must be 0 to %s", c.MaxClockSkew, maxClockSkew)
-	case c.WaitLimit < 0:
-		return fmt.Errorf("issuer: Config.WaitLimit is %s; it must not be negative", c.WaitLimit)
-	case c.Retention < 0:
-		return fmt.Errorf("issuer: Config.Retention is %s; it must not be negative", c.Retention)
-	case c.MaxDepth < 1 || c.MaxDepth > store.MaxDepth:
-		return fmt.Errorf("issuer: Config.MaxDepth is %d; it must be 1 to %d", c.MaxDepth, store.MaxDepth)
+	case c.PollInterval%time.Second != 0:
+		return fmt.Errorf("issuer: Config.PollInterval is %s; it must be in whole seconds", c.PollInterval)
+	case c.WaitLimit < 0 || c.Retention < 0:
+		return fmt.Errorf("issuer: Config.WaitLimit is %s and Config.Retention is %s; they must not be negative", c.WaitLimit, c.Retention)
+	}
+	if err := cmp.Or(
+		within("CodeLifetime", c.CodeLifetime, time.Second, time.Hour),
+		within("PollInterval", c.PollInterval, time.Second, 15*time.Second),
+		within("TransferCodeLength", c.TransferCodeLength, 12, 30),
+		within("ShortTokenLength", c.ShortTokenLength, minTokenLength, 512),
+		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
+		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
+		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
+	); err != nil {
+		return err
 	}
 	if _, err := restriction.Compile(nil, c.Restrictions); err != nil {
 		return fmt.Errorf("issuer: Config.Restrictions: %w", err)
+	}
+	return nil
+}
+
+func within[T cmp.Ordered](field string, value, low, high T) error {
+	if value < low || value > high {
+		return fmt.Errorf("issuer: Config.%s is %v; it must be %v to %v", field, value, low, high)
 	}
 	return nil
 }

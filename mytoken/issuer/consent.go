@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -175,12 +174,9 @@ func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, er
 func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 	failure := &LoginError{Code: "server_error"}
 	var rec failureRecord
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
-	if err = errors.Join(err, unmarshal(plain, &rec)); err != nil {
-		failure.cause = err
-		return failure
+	if failure.cause = i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, &rec); failure.cause == nil {
+		failure.Code, failure.Description = rec.Code, rec.Description
 	}
-	failure.Code, failure.Description = rec.Code, rec.Description
 	return failure
 }
 

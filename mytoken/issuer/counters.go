@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -156,7 +158,7 @@ func (i *Issuer) openAbout(info *store.TokenInfo) (a about, err error) {
 	}
 	plain, err := i.cfg.Seal.Open(store.AboutPlace(info.ID), info.About)
 	if err == nil {
-		err = unmarshal(plain, &a)
+		err = json.Unmarshal(plain, &a)
 	}
 	if err != nil {
 		return about{}, fmt.Errorf("issuer: the stored description of a token cannot be opened: %w", err)

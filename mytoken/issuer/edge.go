@@ -103,11 +103,7 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 	if req.Needs == "" || req.Event == "" {
 		return nil, errAuthorize
 	}
-	p, err := i.present(ctx, req.Token.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	spent, err := i.charge(ctx, p, operation{
+	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
 		id: useID(req.ID), kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
 		event: req.Event, comment: req.Comment,
 	})

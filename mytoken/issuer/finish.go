@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
@@ -78,7 +76,7 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
 	// From here on only this call knows the login. The payload that stays in the store
 	// tells this claim from others.
-	claimed, err := i.sealPending(ticket.TicketRef, key, &pendingLogin{})
+	claimed, err := i.sealJSON(store.TicketPayloadPlace(ticket.TicketRef), key, &pendingLogin{})
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +138,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	if polling, ok := l.pending.polling(); ok {
 		f.sealFor = func(rec issuedRecord, id mytoken.TokenID) error {
-			payload, err := i.sealRecord(store.TicketPayloadPlace(polling), l.key, rec)
+			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, rec)
 			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: id}}
 			return err
 		}
@@ -187,14 +185,11 @@ func (l *login) fail(ctx context.Context, err error) error {
 	spent := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	changes := spent
 	if polling, ok := l.pending.polling(); ok {
-		plain, merr := json.Marshal(failureRecord{
+		payload, serr := l.i.sealJSON(store.TicketPayloadPlace(polling), l.key, failureRecord{
 			Code: failure.Code, Description: strings.ToValidUTF8(failure.Description, "\uFFFD"),
 		})
-		if merr == nil {
-			var payload store.Sealed
-			if payload, merr = l.i.cfg.Seal.SealWith(store.TicketPayloadPlace(polling), l.key, plain); merr == nil {
-				changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
-			}
+		if serr == nil {
+			changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
 		}
 	}
 	terr := l.i.changeTickets(ctx, changes)

@@ -30,13 +30,10 @@ type Introspection struct {
 // tokeninfo:introspect and a clause that admits the client now (D28). Errors are
 // [*TokenError], [*mytoken.CapabilityError], [*RefusedError] and [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := i.charge(ctx, p, operation{
+	p, _, err := i.presentAndCharge(ctx, req.Token, operation{
 		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	return i.introspection(ctx, p)

@@ -177,15 +177,6 @@ func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued,
 	return out, nil
 }
 
-// sealRecord seals an answer for later.
-func (i *Issuer) sealRecord(place store.Place, key seal.InnerKey, rec issuedRecord) (store.Sealed, error) {
-	plain, err := json.Marshal(rec)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	return i.cfg.Seal.SealWith(place, key, plain)
-}
-
 // openRecord opens a sealed answer.
 func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*mytoken.Issued, error) {
 	rec, err := i.openIssuedRecord(place, key, sealed)
@@ -197,12 +188,8 @@ func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.Inn
 
 func (i *Issuer) openIssuedRecord(place store.Place, key seal.InnerKey, sealed store.Sealed) (issuedRecord, error) {
 	var rec issuedRecord
-	plain, err := i.cfg.Seal.OpenWith(place, key, sealed)
-	if err == nil {
-		err = unmarshal(plain, &rec)
-	}
-	if err != nil {
-		return issuedRecord{}, fmt.Errorf("issuer: the stored answer cannot be opened: %w", err)
+	if err := i.openJSON(place, key, sealed, &rec); err != nil {
+		return rec, fmt.Errorf("issuer: the stored answer cannot be opened: %w", err)
 	}
 	return rec, nil
 }

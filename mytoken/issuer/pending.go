@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
@@ -62,7 +60,7 @@ func (i *Issuer) loginTicket(ref store.TicketRef, code string, key seal.DataKey,
 	if err != nil {
 		return t, err
 	}
-	t.Payload, err = i.sealPending(ref, key, pending)
+	t.Payload, err = i.sealJSON(store.TicketPayloadPlace(ref), key, pending)
 	return t, err
 }
 
@@ -70,14 +68,6 @@ func (i *Issuer) loginTicket(ref store.TicketRef, code string, key seal.DataKey,
 func (i *Issuer) keyTicket(ref store.TicketRef, code string, key seal.DataKey, expires store.Micros) (store.Ticket, error) {
 	sealed, err := i.cfg.Seal.SealWith(store.TicketKeyPlace(ref), seal.FromSecret(seal.PurposeTicketKey, code), key.Reveal())
 	return store.Ticket{TicketRef: ref, Status: store.TicketPending, Key: sealed, Expires: expires}, err
-}
-
-func (i *Issuer) sealPending(ref store.TicketRef, key seal.DataKey, pending *pendingLogin) (store.Sealed, error) {
-	plain, err := json.Marshal(pending)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	return i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), key, plain)
 }
 
 // resolveCode finds the ticket of a code and opens its ticket key.
@@ -119,11 +109,7 @@ func (i *Issuer) resolveLogin(ctx context.Context, kind store.TicketKind, code s
 		return t, key, nil, &CodeError{Reason: CodeUnknown}
 	}
 	pending := new(pendingLogin)
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
-	if err == nil {
-		err = unmarshal(plain, pending)
-	}
-	if err != nil {
+	if err := i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, pending); err != nil {
 		return t, key, nil, loginUnreadable(err)
 	}
 	return t, key, pending, nil

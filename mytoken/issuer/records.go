@@ -39,12 +39,8 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, e
 }
 
 func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
-	if err != nil {
-		return nil, err
-	}
 	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
-	spent, err := i.charge(ctx, p, op)
+	p, spent, err := i.presentAndCharge(ctx, req.Token, op)
 	if err != nil {
 		return nil, err
 	}

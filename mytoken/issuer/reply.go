@@ -29,7 +29,7 @@ func (i *Issuer) putReply(changes *store.TicketChanges, id UseID, secret string,
 	}
 	code := replySecret(id, secret)
 	ref := i.codeRef(store.TicketReply, code)
-	payload, err := i.sealRecord(store.TicketPayloadPlace(ref), seal.FromSecret(purposeReply, code), rec)
+	payload, err := i.sealJSON(store.TicketPayloadPlace(ref), seal.FromSecret(purposeReply, code), rec)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 		}
 	}
 	place, own := store.SuccessorPlace(p.id.ID, p.id.Seq), seal.FromSecret(seal.PurposeSuccessor, p.compact)
-	if rotation.Successor, err = i.sealRecord(place, own, rec); err != nil {
+	if rotation.Successor, err = i.sealJSON(place, own, rec); err != nil {
 		return nil, err
 	}
 	rotated, err := i.ledger.rotate(ctx, rotation)
