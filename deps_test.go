@@ -86,7 +86,7 @@ var rules = map[string]string{
 	"restriction/plan":     "restriction restriction/forecast capability",
 
 	"mytoken":             "internal/jws capability restriction restriction/forecast json",
-	"mytoken/issuer":      "mytoken capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
+	"mytoken/issuer":      "mytoken mytoken/issuer/internal/refresh capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
 	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
 
 	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer restriction restriction/forecast json oauth2 flock",
@@ -98,6 +98,7 @@ var rules = map[string]string{
 	"oidcupstream/guest":            "internal/jws oidcupstream json",
 	"mytoken/rest/internal/profile": "restriction json",
 
+	"mytoken/issuer/internal/refresh":  "store store/seal oidcupstream json",
 	"store/sqlstore/internal/killtest": "",
 	"store/internal/rules":             "store",
 	"restriction/timeline":             "restriction restriction/forecast",
