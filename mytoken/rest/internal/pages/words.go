@@ -1,4 +1,4 @@
-package rest
+package pages
 
 import (
 	"strconv"
@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// clauseTexts says in words what each clause demands, and, where it is known,
-// what is left of its limits.
-func clauseTexts(list restriction.List, counters []mytoken.Counter) []ClauseText {
-	var texts []ClauseText
+// clauseTexts says in words what each clause demands. With counters it also says what is
+// left of the limits.
+func clauseTexts(list restriction.List, counters []mytoken.Counter) []clauseText {
+	var texts []clauseText
 	for i := range list {
-		text := ClauseText{Lines: clauseLines(&list[i])}
+		text := clauseText{Lines: clauseLines(&list[i])}
 		if i < len(counters) {
 			text.Left = leftLines(counters[i])
 		}
@@ -51,8 +52,8 @@ func clauseLines(c *restriction.Clause) []string {
 	return lines
 }
 
-// leftLines says what is left of the limits of a clause, those of the tokens that
-// it draws on included, and how often it was used.
+// leftLines says how often a clause was used and what is left of its limits. The limits
+// of the ancestors count too.
 func leftLines(c mytoken.Counter) []string {
 	return []string{
 		leftLine(c.ATUsed, c.ATLeft, "access token"),
@@ -79,7 +80,7 @@ func count(n int64, what string) string {
 	return strconv.FormatInt(n, 10) + " " + what + "s"
 }
 
-// lifetimeWords says how long something lasts, in days if it can.
+// lifetimeWords says how long something lasts, in days if it lasts whole days.
 func lifetimeWords(d time.Duration) string {
 	if day := 24 * time.Hour; d%day == 0 {
 		return count(int64(d/day), "day")
@@ -87,7 +88,7 @@ func lifetimeWords(d time.Duration) string {
 	return d.String()
 }
 
-// rotationWords says in words when a token is replaced; nothing if it never is.
+// rotationWords says in words when a token is replaced. It says nothing if it never is.
 func rotationWords(r *mytoken.Rotation) string {
 	if r == nil {
 		return ""
@@ -112,8 +113,7 @@ func rotationWords(r *mytoken.Rotation) string {
 	return strings.TrimSpace(text)
 }
 
-// eventWords says in words what an event is; the name itself if it is not known
-// here.
+// eventWords says in words what an event is, or returns its name if it knows no words.
 func eventWords(name string) string {
 	if text, known := eventTexts[name]; known {
 		return text
@@ -136,7 +136,7 @@ var eventTexts = map[string]string{
 	issuer.EventListRead:            "listed all of your tokens",
 	issuer.EventRevoked:             "revoked",
 	issuer.EventRevokedOther:        "revoked another token",
-	eventGrantsListed:               "read which ways of obtaining tokens are enabled",
-	eventGrantEnabled:               "enabled a way of obtaining tokens",
-	eventGrantDisabled:              "disabled a way of obtaining tokens",
+	wire.EventGrantsListed:          "read which ways of obtaining tokens are enabled",
+	wire.EventGrantEnabled:          "enabled a way of obtaining tokens",
+	wire.EventGrantDisabled:         "disabled a way of obtaining tokens",
 }

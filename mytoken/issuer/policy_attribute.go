@@ -1,4 +1,4 @@
-package rest
+package issuer
 
 import (
 	"context"
@@ -7,82 +7,87 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
+	"github.com/mytoken-go/sdk/internal/loopback"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// AttributeRules say which restrictions users get by what a claim says about them
-// (protocol section 2.9). They are applied once, when a user logs in, and hold for
-// the life of the token and of all that are made from it.
+// AttributeRules choose the restrictions of users by a claim about them (protocol section
+// 2.9). They apply once, when a user logs in, and hold for the token and all its
+// descendants.
 type AttributeRules struct {
-	// Provider is the issuer of the OpenID provider whose users are meant; empty:
-	// all.
+	// Provider is the issuer of the OpenID provider whose users the rules are for.
+	// Empty means all providers.
 	Provider string
-	// Sources are asked in order; the first that has the claim decides. Required.
+	// Sources are asked in order, up to the first that has the claim. Required.
 	Sources []ClaimSource
-	// Rules are looked through in order; the first whose value the user has wins
-	// (D61).
+	// Rules are tried in order. The first whose value the user has applies (D61).
 	Rules []AttributeRule
-	// Forbid refuses users without a value that a rule names. Otherwise they get
-	// Default, which is then required.
+	// Forbid refuses users who have none of the values. Without it they get Default,
+	// which is then required.
 	Forbid  bool
 	Default Enforced
-	// Templates are the operator's own, as in Options.
+	// Templates are the operator's own templates, in the layout that rest.Options
+	// describes. Nil means the built-in ones only.
 	Templates fs.FS
-	// HTTPClient asks the URLs of Sources; nil: one with the default transport.
-	// Redirects are not followed. Each answer may take 5 s and have 1 MiB.
+	// HTTPClient asks the URLs of Sources. It follows no redirect. Each answer may take
+	// 5 s and have 1 MiB. Nil means a client with the default transport.
 	HTTPClient *http.Client
-	// Clock tells the time; nil: time.Now.
+	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// ClaimSource is where a claim is found.
+// ClaimSource says where to find a claim.
 type ClaimSource struct {
-	// URL is asked with the user's access token and answers with a JSON object.
-	// It must be https, unless the host is a loopback address. Empty: the OpenID
-	// provider: the ID token, else the access token if it is a JWT, else userinfo.
+	// URL answers a request with the user's access token with a JSON object. It must be
+	// https, unless the host is a loopback address. Empty means the OpenID provider: the
+	// ID token, else the access token if it is a JWT, else userinfo.
 	URL string
-	// Claim is the name of the claim, a string or an array of strings.
+	// Claim is the name of the claim. Its value is a string or an array of strings.
 	Claim string
 }
 
-// AttributeRule is what users with a value get.
+// AttributeRule says what users with a value get.
 type AttributeRule struct {
 	Value   string
 	Enforce Enforced
 }
 
-// Enforced are restrictions that a token has at least. Exactly one field is set.
+// Enforced are restrictions that a token has at least. Set exactly one field.
 type Enforced struct {
 	// Template is the name of a template for restrictions.
 	Template string
 	// JSON is restrictions as in a request.
 	JSON string
-	// Nothing enforces nothing.
+	// Nothing adds no restriction.
 	Nothing bool
 }
 
-// attributeTimeout and attributeBytes bound the answer of a source.
+// The answer of a source may take attributeTimeout and have attributeBytes.
 const (
 	attributeTimeout = 5 * time.Second
 	attributeBytes   = 1 << 20
 )
 
+// These texts reach the user.
 var (
 	errNoAttributes   = errors.New("you do not have the required attributes to use this service")
 	errAttributesDown = errors.New("your attributes cannot be looked up now")
 )
+
+// checkAddress stands for the address of a user while rules are checked (RFC 5737).
+var checkAddress = netip.MustParseAddr("192.0.2.1")
 
 type attributePolicy struct {
 	AttributeRules
@@ -90,10 +95,9 @@ type attributePolicy struct {
 	client    *http.Client
 }
 
-// AttributePolicy returns the policy of an issuer that enforces rules, to be set in
-// mytoken.Config. A login is refused if a source does not answer: what a user is
-// not known to have, he does not have. Errors: ErrOptions.
-func AttributePolicy(rules AttributeRules) (issuer.Policy, error) {
+// AttributePolicy returns a policy that enforces rules. Set it in [Config]. It refuses a
+// login if a source does not answer. An error names the rule that makes no sense.
+func AttributePolicy(rules AttributeRules) (Policy, error) {
 	p := &attributePolicy{AttributeRules: rules}
 	if p.Clock == nil {
 		p.Clock = time.Now
@@ -105,38 +109,41 @@ func AttributePolicy(rules AttributeRules) (issuer.Policy, error) {
 	p.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	var err error
 	if p.templates, err = profile.Load(rules.Templates, nil); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("issuer: AttributeRules.Templates: %w", err)
 	}
 	if len(rules.Sources) == 0 {
-		return nil, badOption("AttributeRules: no source")
+		return nil, errors.New("issuer: AttributeRules.Sources is empty")
 	}
 	for _, s := range rules.Sources {
-		if s.Claim == "" || s.URL != "" && !secureURL(s.URL) {
-			return nil, badOption("AttributeRules: a source needs a claim, and an https URL or none")
+		if s.Claim == "" {
+			return nil, errors.New("issuer: AttributeRules.Sources: a source names no claim")
+		}
+		if s.URL != "" && !secureURL(s.URL) {
+			return nil, fmt.Errorf("issuer: AttributeRules.Sources: the URL for the claim %q is not https", s.Claim)
 		}
 	}
 	for _, r := range rules.Rules {
 		if r.Value == "" {
-			return nil, badOption("AttributeRules: a rule without a value")
+			return nil, errors.New("issuer: AttributeRules.Rules: a rule names no value")
 		}
-		if _, err := p.clauses(r.Enforce, issuer.Client{Address: exampleAddress}); err != nil {
-			return nil, badOption("AttributeRules: rule for %q: %v", r.Value, err)
+		if _, err := p.clauses(r.Enforce, Client{Address: checkAddress}); err != nil {
+			return nil, fmt.Errorf("issuer: AttributeRules.Rules: the rule for %q: %w", r.Value, err)
 		}
 	}
 	if rules.Forbid {
 		if rules.Default != (Enforced{}) {
-			return nil, badOption("AttributeRules: both Forbid and Default")
+			return nil, errors.New("issuer: AttributeRules: set either Forbid or Default, not both")
 		}
-	} else if _, err := p.clauses(rules.Default, issuer.Client{Address: exampleAddress}); err != nil {
-		return nil, badOption("AttributeRules: Default: %v", err)
+	} else if _, err := p.clauses(rules.Default, Client{Address: checkAddress}); err != nil {
+		return nil, fmt.Errorf("issuer: AttributeRules.Default: %w", err)
 	}
 	return p.apply, nil
 }
 
-// Policies returns a policy that applies several, in order; the first error ends
-// it. Nil ones are left out.
-func Policies(all ...issuer.Policy) issuer.Policy {
-	return func(ctx context.Context, i *issuer.Issuance) error {
+// Policies returns a policy that applies several in order, up to the first error. It
+// leaves out nil ones.
+func Policies(all ...Policy) Policy {
+	return func(ctx context.Context, i *Issuance) error {
 		for _, p := range all {
 			if p == nil {
 				continue
@@ -154,19 +161,18 @@ func secureURL(text string) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && ip != nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
 }
 
-// clauses are what is enforced, as a user gets it now.
-func (p *attributePolicy) clauses(e Enforced, client issuer.Client) (restriction.List, error) {
+// clauses returns what a client gets now.
+func (p *attributePolicy) clauses(e Enforced, client Client) (restriction.List, error) {
 	text := []byte(e.JSON)
 	switch {
 	case e == Enforced{Nothing: true}:
 		return nil, nil
 	case e != Enforced{} && (e == Enforced{Template: e.Template} || e == Enforced{JSON: e.JSON}):
 	default:
-		return nil, errors.New("exactly one of Template, JSON and Nothing has to be set")
+		return nil, errors.New("set exactly one of Template, JSON and Nothing")
 	}
 	if e.Template != "" {
 		var err error
@@ -176,14 +182,14 @@ func (p *attributePolicy) clauses(e Enforced, client issuer.Client) (restriction
 	}
 	list, err := restriction.ParseRequest(text, restriction.RequestOptions{Now: p.Clock(), Address: client.Address})
 	if err == nil && len(list) == 0 {
-		err = errors.New("no restrictions are given; set Nothing if that is meant")
+		err = errors.New("there is no clause; set Nothing to enforce nothing")
 	}
 	return list, err
 }
 
 // apply is the policy.
-func (p *attributePolicy) apply(ctx context.Context, i *issuer.Issuance) error {
-	if i.Kind == issuer.PolicyDerive || p.Provider != "" && !i.Provider.IsIssuer(p.Provider) {
+func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
+	if i.Kind == PolicyDerive || p.Provider != "" && !i.Provider.IsIssuer(p.Provider) {
 		return nil
 	}
 	values, err := p.values(ctx, i)
@@ -206,7 +212,7 @@ func (p *attributePolicy) apply(ctx context.Context, i *issuer.Issuance) error {
 
 func (p *attributePolicy) choose(values []string) (Enforced, error) {
 	for _, r := range p.Rules {
-		if contains(values, r.Value) {
+		if slices.Contains(values, r.Value) {
 			return r.Enforce, nil
 		}
 	}
@@ -216,10 +222,10 @@ func (p *attributePolicy) choose(values []string) (Enforced, error) {
 	return p.Default, nil
 }
 
-// values asks the sources.
-func (p *attributePolicy) values(ctx context.Context, i *issuer.Issuance) ([]string, error) {
+// values asks the sources for the user's values.
+func (p *attributePolicy) values(ctx context.Context, i *Issuance) ([]string, error) {
 	if i.Tokens == nil {
-		return nil, errors.New("rest: no answer of the provider")
+		return nil, errors.New("issuer: no answer of the provider")
 	}
 	for _, s := range p.Sources {
 		ask := func() ([]byte, error) { return p.ask(ctx, s.URL, i.Tokens.AccessToken) }
@@ -240,12 +246,12 @@ func (p *attributePolicy) values(ctx context.Context, i *issuer.Issuance) ([]str
 	return nil, nil
 }
 
-// providerDocuments are where a provider speaks about a user (protocol section
-// 2.9).
+// providerDocuments returns the documents in which a provider describes a user (protocol
+// section 2.9).
 func providerDocuments(ctx context.Context, provider *oidcupstream.Provider, tokens *oidcupstream.Tokens, subject string) []func() ([]byte, error) {
 	return []func() ([]byte, error){
 		func() ([]byte, error) { return tokens.IDTokenClaims, nil },
-		func() ([]byte, error) { return payload(tokens.AccessToken), nil },
+		func() ([]byte, error) { return jwtPayload(tokens.AccessToken), nil },
 		func() ([]byte, error) {
 			text, err := provider.UserInfo(ctx, tokens.AccessToken, subject)
 			if errors.Is(err, oidcupstream.ErrUnsupported) {
@@ -256,9 +262,9 @@ func providerDocuments(ctx context.Context, provider *oidcupstream.Provider, tok
 	}
 }
 
-// payload reads an access token that may be a JWT. It came from the provider
-// itself.
-func payload(token string) []byte {
+// jwtPayload reads an access token that may be a JWT. The provider itself has sent it, so
+// that its signature needs no check.
+func jwtPayload(token string) []byte {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return nil
@@ -270,7 +276,7 @@ func payload(token string) []byte {
 	return text
 }
 
-// claimValues returns the values of a claim, nil if there are none.
+// claimValues returns the values of a claim, or nil.
 func claimValues(document []byte, claim string) []string {
 	var claims map[string]jsontext.Value
 	if json.Unmarshal(document, &claims) != nil {
@@ -301,7 +307,7 @@ func (p *attributePolicy) ask(ctx context.Context, address, token string) ([]byt
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("rest: source of attributes: status %d", resp.StatusCode)
+		return nil, fmt.Errorf("issuer: source of attributes: status %d", resp.StatusCode)
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, attributeBytes))
 }

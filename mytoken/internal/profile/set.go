@@ -4,17 +4,18 @@ import (
 	"cmp"
 	"crypto/sha256"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
-// Type is a kind of named piece; its text stands in paths (protocol section
-// 5.14).
+// Type is a kind of named piece. Its text stands in paths (protocol section 5.14) and is
+// the name of the member of a request.
 type Type string
 
 // The types.
@@ -30,7 +31,7 @@ var types = []Type{Profiles, Restrictions, Capabilities, Rotation}
 // ParseType reads the text of a type.
 func ParseType(text string) (Type, bool) { return Type(text), slices.Contains(types, Type(text)) }
 
-// DefaultGroup is the group of the operator.
+// DefaultGroup is the group of the operator's own pieces.
 const DefaultGroup = "_"
 
 // key names a piece.
@@ -40,8 +41,7 @@ type key struct {
 	name  string
 }
 
-// id is a UUID (RFC 9562, version 8) that stays the same as long as the name
-// does.
+// id returns a UUID (RFC 9562, version 8) that depends on the name alone.
 func (k key) id() string {
 	sum := sha256.Sum256([]byte(string(k.typ) + "/" + k.group + "/" + k.name))
 	sum[6] = sum[6]&0x0f | 0x80
@@ -49,8 +49,7 @@ func (k key) id() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// reference reads a name in a request: name or group/name, with an optional @
-// in front.
+// reference reads a name in a request: name or group/name, with an optional @ in front.
 func reference(t Type, text string) key {
 	text = strings.TrimPrefix(text, "@")
 	if group, name, ok := strings.Cut(text, "/"); ok {
@@ -59,7 +58,7 @@ func reference(t Type, text string) key {
 	return key{DefaultGroup, t, text}
 }
 
-// Set is named pieces. It never changes and is safe for concurrent use.
+// Set holds named pieces. It never changes and is safe for concurrent use.
 type Set struct {
 	entries map[key]*node
 }
@@ -67,13 +66,13 @@ type Set struct {
 //go:embed shipped.json
 var shipped []byte
 
-// Load returns the pieces that every service has, and those in the file system;
-// nil has none. A file of the same name replaces what is shipped.
+// Load returns the built-in pieces and those of a file system, which may be nil. A file
+// replaces the built-in piece of the same name.
 //
-// A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for
-// another group than the operator's. Other files are refused, so that a typing
-// error in a name does not go unnoticed. Every piece is expanded and given to
-// check, so that what does not work is found here and not by users.
+// A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other
+// than the operator's. Load refuses any other file, so that it finds typing errors. It
+// expands every piece and passes it to check, so that an operator learns of mistakes
+// before users do.
 func Load(files fs.FS, check Check) (*Set, error) {
 	s := &Set{entries: make(map[key]*node)}
 	all, err := parse(shipped)
@@ -135,7 +134,7 @@ func keyOf(file string) (key, error) {
 	return key{group, t, name}, nil
 }
 
-// keys returns all names in a fixed order.
+// keys returns all keys in a fixed order.
 func (s *Set) keys() []key {
 	return slices.SortedFunc(maps.Keys(s.entries), func(a, b key) int {
 		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.typ, b.typ), cmp.Compare(a.name, b.name))
@@ -153,15 +152,15 @@ func (s *Set) Groups() []string {
 	return groups
 }
 
-// Entry is a piece with everything in it expanded.
+// Entry is an expanded piece.
 type Entry struct {
 	ID      string
 	Name    string
 	Payload []byte
 }
 
-// List returns the pieces of a type in a group, with relative times made
-// absolute by times. The host "this" stays.
+// List returns the pieces of a type in a group. It replaces relative times as times says,
+// and keeps the host "this".
 func (s *Set) List(group string, t Type, times Times) ([]Entry, error) {
 	var out []Entry
 	for _, k := range s.keys() {
@@ -180,12 +179,12 @@ func (s *Set) List(group string, t Type, times Times) ([]Entry, error) {
 	return out, nil
 }
 
-// Expand returns what a name stands for: a request for a profile, an array of
-// clauses, an array of names, or a rotation object. Errors: *Error.
+// Expand returns what a name stands for: a request, an array of clauses, an array of
+// names, or a rotation object. Errors are [*Error].
 func (s *Set) Expand(t Type, name string) ([]byte, error) {
 	k := reference(t, name)
 	if _, ok := s.entries[k]; !ok {
-		return nil, failed("unknown include name: '%s'", clip(name))
+		return nil, failed("unknown include name: '%s'", clip.Name(name))
 	}
 	n, err := s.expand(k)
 	if err != nil {
@@ -195,27 +194,4 @@ func (s *Set) Expand(t Type, name string) ([]byte, error) {
 		n = union(elements(n))
 	}
 	return n.appendJSON(nil, false), nil
-}
-
-// expand expands one piece.
-func (s *Set) expand(k key) (*node, error) {
-	e := s.expander()
-	return e.within(k.typ, k.group+"/"+k.name, func(payload *node) (*node, error) {
-		switch k.typ {
-		case Restrictions:
-			return e.template(payload)
-		case Capabilities:
-			return e.capabilities(payload)
-		case Rotation:
-			return e.rotation(payload)
-		}
-		n, err := e.profile(payload)
-		if err != nil {
-			return nil, err
-		}
-		if n == nil {
-			return nil, errors.New("an empty profile")
-		}
-		return e.positions(n)
-	})
 }

@@ -5,17 +5,18 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Check judges an expanded piece: an array of clauses, an array of names, a
-// rotation object.
+// Check judges an expanded piece: an array of clauses, an array of names, or a rotation
+// object.
 type Check func(t Type, payload []byte) error
 
-// Times makes the text of a relative time absolute, in Unix seconds.
+// Times returns the Unix seconds that the text of a time stands for.
 type Times func(text string) (int64, error)
 
-// profileMembers are what a profile may hold (protocol section 5.4).
+// profileMembers are the members that a profile may have (protocol section 5.4).
 var profileMembers = []string{
 	"oidc_issuer", "restrictions", "capabilities", "name", "response_type", "max_token_len", "rotation", "application_name", "error_on_restrictions",
 }
@@ -31,7 +32,7 @@ func (s *Set) check(k key, check Check) error {
 	}
 	for _, m := range n.members {
 		if !slices.Contains(profileMembers, m.name) {
-			return failed("a profile has no member '%s'", clip(m.name))
+			return failed("a profile has no member '%s'", clip.Name(m.name))
 		}
 		if t, ok := ParseType(m.name); ok {
 			if err := checkPart(t, m.value, check); err != nil {
@@ -90,7 +91,8 @@ func absolute(n *node, t Type, times Times) (*node, error) {
 	return n, nil
 }
 
-// TimesAt returns the Times of requests at an instant (protocol section 2.2).
+// TimesAt returns the [Times] of requests at an instant (protocol section 2.2). A nil
+// location is UTC.
 func TimesAt(now time.Time, location *time.Location) Times {
 	return func(text string) (int64, error) {
 		clause := (&node{kind: '{'}).with(restriction.KeyExpires, textNode(text))

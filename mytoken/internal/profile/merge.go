@@ -1,18 +1,17 @@
 package profile
 
-// errMerge says that two values cannot be merged. Dropping one of them could
-// widen the request (D80).
+// errMerge reports two values that cannot be merged. Dropping one of them could widen the
+// request (D80).
 var errMerge = &Error{Reason: "an include cannot be merged with what it is included in"}
 
-// merge adds an included value to a base, which has precedence (protocol section
-// 2.10):
+// merge adds an included value to a base, which has precedence (protocol section 2.10):
 //
-//	base is not there        the included value
-//	array + anything         union: appended, what is there already is dropped
-//	object + object          member by member
-//	object + array           an array of the object and the array's elements
-//	object + scalar          refused
-//	scalar + anything        the base
+//	no base              the included value
+//	array + anything     the union: the base, then the new elements
+//	object + object      member by member
+//	object + array       an array of the object and the array's elements
+//	object + scalar      an error
+//	scalar + anything    the base
 //
 // It changes neither argument.
 func merge(base, add *node) (*node, error) {
@@ -41,6 +40,17 @@ func merge(base, add *node) (*node, error) {
 	return base, nil
 }
 
+// addClause merges two clauses. It refuses a template of several clauses: the rule for
+// arrays would admit each of them next to the clause that includes them, which is wider
+// (D81).
+func addClause(base, template *node) (*node, error) {
+	if base != nil && (base.isArray() || template.isArray()) {
+		return nil, failed("a template of several clauses cannot be included in a clause; name it in the array of restrictions")
+	}
+	return merge(base, template)
+}
+
+// elements returns the items of an array, or the value itself as the only one.
 func elements(n *node) []*node {
 	if n.isArray() {
 		return n.items

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 )
 
 func files(pairs ...string) fstest.MapFS {
@@ -45,7 +45,7 @@ var operator = []string{
 	"grid/restrictions/site.json", `{"include":"_/here","usages_AT":9}`,
 }
 
-// TestMergeRules is protocol section 2.10, rule by rule.
+// TestMergeRules goes through protocol section 2.10, rule by rule.
 func TestMergeRules(t *testing.T) {
 	set := load(t, operator...)
 	for _, c := range []struct{ name, request, want string }{
@@ -100,8 +100,8 @@ func TestMergeRules(t *testing.T) {
 	}
 }
 
-// TestWhatFailsIsRefused: whatever cannot be expanded is an error that says
-// what, and no result (D79, D80, D81). // proves P1
+// TestWhatFailsIsRefused: a request that cannot be expanded is an error with a reason,
+// and has no result (D79, D80, D81). // proves P1
 func TestWhatFailsIsRefused(t *testing.T) {
 	deep := strings.Repeat(`[`, 30) + strings.Repeat(`]`, 30)
 	set := load(t, operator...)
@@ -144,8 +144,7 @@ func TestWhatFailsIsRefused(t *testing.T) {
 	}
 }
 
-// TestCycles: a template that includes itself, however indirectly, is found when
-// it is loaded (D79).
+// TestCycles: Load finds a template that includes itself, however indirectly (D79).
 func TestCycles(t *testing.T) {
 	chain := []string{}
 	for i := range 20 {
@@ -247,7 +246,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestReplaceShipped: the operator's file wins.
+// TestReplaceShipped: the operator's file wins over the built-in piece.
 func TestReplaceShipped(t *testing.T) {
 	set := load(t, "profiles/agent.json", `{"capabilities":"AT"}`)
 	got, err := set.Request([]byte(`{"include":"agent"}`))
@@ -256,8 +255,8 @@ func TestReplaceShipped(t *testing.T) {
 	}
 }
 
-// FuzzRequest: expansion never panics, never gives an empty answer for a request
-// that was not empty, and what it gives is expanded already.
+// FuzzRequest: expansion never panics, and its result does not change when it is expanded
+// again.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{`{"include":"job night"}`, `{"restrictions":["two",{"include":"few"}]}`, `{"rotation":"at","capabilities":"@all AT"}`, `{}`, `[`} {
 		f.Add(seed)

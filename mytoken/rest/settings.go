@@ -5,12 +5,17 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
+
+// settings answers with the document of the user settings (protocol section 5.9), which
+// the Go client reads before anything else.
+func settings(c *call) (*answer, error) {
+	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
+}
 
 // GrantSetting says whether a user enabled a grant type.
 type GrantSetting struct {
@@ -18,26 +23,20 @@ type GrantSetting struct {
 	Enabled   bool
 }
 
-// GrantSettings keeps which grant types users enabled or disabled (protocol
-// section 5.10). A user is named by the "sub" claim of the mytokens. It must be
-// safe for concurrent use, and what is set must be durable when SetGrant returns.
+// GrantSettings keeps which grant types users enabled or disabled (protocol section
+// 5.10). The "sub" claim of the mytokens names the user. It must be safe for concurrent
+// use.
 type GrantSettings interface {
-	// Grants returns what the user ever set, in a fixed order.
+	// Grants returns all that the user has ever set, in a fixed order.
 	Grants(ctx context.Context, subject string) ([]GrantSetting, error)
-	// SetGrant sets one; setting it again changes nothing.
+	// SetGrant sets one. The setting must be durable when SetGrant returns.
 	SetGrant(ctx context.Context, subject string, s GrantSetting) error
 }
 
-// Events of the settings (protocol section 7.2).
-const (
-	eventGrantsListed  = "settings_grants_listed"
-	eventGrantEnabled  = "settings_grant_enabled"
-	eventGrantDisabled = "settings_grant_disabled"
-)
-
-// grantTypes may be enabled and disabled.
+// grantTypes are those that users may enable and disable.
 var grantTypes = []string{wire.GrantMytoken, wire.GrantOIDCFlow, wire.GrantPollingCode, wire.GrantTransferCode, wire.GrantSSH}
 
+// authorize checks that the token of a request may use the settings, and records the use.
 func (c *call) authorize(inBody wire.Secret, needs capability.Capability, event, comment string) (*issuer.Authorized, error) {
 	token, err := c.token(inBody)
 	if err != nil {
@@ -47,7 +46,7 @@ func (c *call) authorize(inBody wire.Secret, needs capability.Capability, event,
 }
 
 func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	by, err := c.authorize(req.Mytoken, capability.ReadSettingsGrants, eventGrantsListed, "")
+	by, err := c.authorize(req.Mytoken, capability.ReadSettingsGrants, wire.EventGrantsListed, "")
 	if err != nil {
 		return nil, err
 	}
@@ -65,18 +64,18 @@ func grantsList(c *call, req *wire.GrantSettingRequest) (*answer, error) {
 }
 
 func grantsEnable(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	return setGrant(c, req, true, eventGrantEnabled, http.StatusCreated)
+	return setGrant(c, req, true, wire.EventGrantEnabled, http.StatusCreated)
 }
 
 func grantsDisable(c *call, req *wire.GrantSettingRequest) (*answer, error) {
-	return setGrant(c, req, false, eventGrantDisabled, http.StatusNoContent)
+	return setGrant(c, req, false, wire.EventGrantDisabled, http.StatusNoContent)
 }
 
 func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, event string, status int) (*answer, error) {
 	if c.opts.GrantSettings == nil {
 		return nil, errNotBuilt
 	}
-	if !contains(grantTypes, req.GrantType) {
+	if !slices.Contains(grantTypes, req.GrantType) {
 		return nil, badRequest("no valid 'grant_type' found")
 	}
 	by, err := c.authorize(req.Mytoken, capability.SettingsGrants, event, req.GrantType)
@@ -90,21 +89,21 @@ func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, event string
 	return c.updated(status, by.Update), nil
 }
 
-// MemoryGrantSettings keeps settings in memory: for tests, and for services that
-// may forget them. It is safe for concurrent use; the zero value is empty.
+// MemoryGrantSettings keeps settings in memory, for tests and for services that may
+// forget them. It is safe for concurrent use. The zero value is empty.
 type MemoryGrantSettings struct {
 	mu     sync.Mutex
 	byUser map[string][]GrantSetting
 }
 
-// Grants implements GrantSettings.
+// Grants implements [GrantSettings].
 func (m *MemoryGrantSettings) Grants(_ context.Context, subject string) ([]GrantSetting, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.byUser[subject]), nil
 }
 
-// SetGrant implements GrantSettings.
+// SetGrant implements [GrantSettings].
 func (m *MemoryGrantSettings) SetGrant(_ context.Context, subject string, s GrantSetting) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,12 +118,4 @@ func (m *MemoryGrantSettings) SetGrant(_ context.Context, subject string, s Gran
 		all[at] = s
 	}
 	return nil
-}
-
-// unix is a time on the wire; 0 if there is none.
-func unix(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
 }

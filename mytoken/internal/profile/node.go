@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// node is a JSON value: an object, an array, or a scalar that is not null. A
-// nil *node is a value that is not there, as null is.
+// node is a JSON value: an object, an array, or a scalar other than null. A nil *node
+// stands for null and for a value that is absent.
 type node struct {
 	kind    byte // '{', '[', '"' or '0', which stands for all other scalars
 	scalar  []byte
@@ -25,7 +25,7 @@ type member struct {
 	value *node
 }
 
-// maxDepth bounds the nesting of what is read.
+// maxDepth bounds the nesting of a text.
 const maxDepth = 24
 
 var errJSON = errors.New("not strict JSON, or nested too deeply")
@@ -112,7 +112,7 @@ func (n *node) isObject() bool { return n != nil && n.kind == '{' }
 func (n *node) isArray() bool  { return n != nil && n.kind == '[' }
 func (n *node) isText() bool   { return n != nil && n.kind == '"' }
 
-// get returns a member of an object, nil if it is not there.
+// get returns a member of an object, or nil.
 func (n *node) get(name string) *node {
 	for _, m := range n.members {
 		if m.name == name {
@@ -122,8 +122,8 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// with returns a copy of the object in which a member has the value; nil
-// removes it.
+// with returns a copy of the object in which a member has the value. A nil value removes
+// the member.
 func (n *node) with(name string, value *node) *node {
 	out := &node{kind: n.kind, members: slices.Clone(n.members)}
 	at := slices.IndexFunc(out.members, func(m member) bool { return m.name == name })
@@ -138,7 +138,7 @@ func (n *node) with(name string, value *node) *node {
 	return out
 }
 
-// appendJSON appends the text of n. Sorted, equal values have equal texts.
+// appendJSON appends the text of n. With sorted members, equal values have equal texts.
 func (n *node) appendJSON(dst []byte, sorted bool) []byte {
 	switch {
 	case n == nil:
