@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -18,23 +20,24 @@ import (
 
 // AccessTokenRequest asks for an access token (protocol section 5.5).
 type AccessTokenRequest struct {
-	// Token is the mytoken: compact or short.
+	// Token is the mytoken, compact or short.
 	Token mytoken.Secret
-	// ID names the request, so that it can be repeated: after a lost answer,
-	// after any error, and while an earlier call may still be running. However
-	// often that happens, and on however many nodes, it counts once if an
-	// access token was handed out, and not at all if none was and the outcome
-	// is known. An ID belongs to one token and is remembered for a day; within
-	// it the use can be called off and taken up again 32 times. Zero: a new
-	// one, and each call counts.
-	ID store.UseID
-	// Provider is the issuer that the client expects; empty: any.
+	// ID names the request, so that it can be repeated: after a lost answer, after any
+	// error, and while an earlier call may still run, on any node. However often it is
+	// repeated, it counts once if an access token was handed out. It does not count if
+	// none was handed out and the outcome is known.
+	//
+	// An ID belongs to one token. It is remembered for a day, in which its use can be
+	// refunded and charged again 32 times. Zero: a new ID, and each call counts.
+	ID UseID
+	// Provider is the issuer that the client expects. Empty: any.
 	Provider string
-	// Scopes and Audiences are what is asked for. Empty: what the clause that
-	// admits the request allows. Audiences that the login did not ask for are
-	// refused without asking a provider that would end the login over them
-	// ([oidcupstream.AudienceParameter].LoginOnly): *UpstreamError with the code
-	// invalid_target, not charged.
+	// Scopes and Audiences are what the access token is for. Empty: everything that the
+	// clause allows.
+	//
+	// Some providers end the login if they are asked for an audience that the login did
+	// not name ([oidcupstream.AudienceParameter].LoginOnly). They are not asked: the call
+	// returns an [*UpstreamError] with the code invalid_target, and does not count.
 	Scopes    []string
 	Audiences []string
 	// Comment is recorded in the history.
@@ -52,24 +55,23 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.Token.Reveal(), TokenType: t.TokenType, Expiry: t.Expires}
 }
 
-// AccessToken obtains an access token for a mytoken. It fails with
-// *TokenError, *CapabilityError, *RefusedError, *UpstreamError,
-// *ReconnectError, *BusyError, *StoreError, ErrWrongProvider,
-// ErrUnknownProvider, ErrRepeatedID, ErrClosed, or the error of the context.
+// AccessToken obtains an access token for a mytoken. It hands one out only if the mytoken
+// is still live after the provider has answered, and only with scopes and audiences
+// inside the clause.
 //
-// Each call counts as one use of a clause; see AccessTokenRequest.ID for
-// repeated calls. It is not counted if nothing was handed out, unless the
-// provider may have acted (UpstreamError.Charged). The use of a caller who
-// goes away while the provider is asked is settled when the provider has
-// answered: it is given back unless nobody can tell what the provider did.
+// Each call counts as one use of a clause, except for repetitions; see
+// AccessTokenRequest.ID. The use is refunded if nothing was handed out, unless the
+// provider may have acted ([UpstreamError].Charged). If the caller goes away while the
+// provider is asked, its answer decides about the refund.
 //
-// An access token is handed out only if the mytoken is still live after the
-// provider has answered, and only with scopes and audiences inside the clause.
-// If the store does not say whether the mytoken was rotated, the call fails
-// with a *StoreError: repeat it at once, because the successor of a rotated
-// token can be fetched only as long as the grace lasts.
+// Errors are [*TokenError], [*mytoken.CapabilityError], [*RefusedError],
+// [*UpstreamError], [*ReconnectError], [*BusyError], [*StoreError], [ErrWrongProvider],
+// [ErrUnknownProvider], [ErrRepeatedID], [ErrClosed], and the error of the context. After
+// a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
+// successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
-	// 1: verify, evaluate
+	// 1. Verify the token; check capability, restrictions and provider. Nothing is
+	// stored.
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
 		return nil, err
@@ -92,13 +94,15 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 			return out, err
 		}
 	}
-	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: ErrRepeatedID})
-	return nil, ErrRepeatedID
+	return nil, i.refuseID(ctx, p, op)
 }
 
-// accessToken performs steps 2 to 8 for one use.
+// accessToken takes steps 2 to 8 for one use.
 func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, candidates []int, provider *Provider) (*AccessToken, error) {
-	// 2: charge
+	// 2. Charge the use. The same durable step checks that the token is live.
+	//
+	// A crash after it costs the use of a request without an ID. A repetition with the
+	// same ID takes the charge over.
 	spent, err := i.spend(ctx, p, op, candidates)
 	if err != nil {
 		return nil, err
@@ -109,8 +113,28 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	clause := p.token.Clause(spent.Clause)
 	asked := restriction.Ask(clause, restriction.Access{Scopes: op.scopes, Audiences: op.audiences}, restriction.Access{})
 
-	// 3, 4, 5: one refresh, kept before anything else
+	// 3. Open the key of the grant, wait for its turn, and take its lease (durable).
+	//
+	// A crash after it leaves the lease. It lapses after Config.Lease, and the next
+	// holder asks the provider with the same refresh token.
+	//
+	// 4. Ask the provider once, while no step of the store is open.
+	//
+	// A crash before the answer is kept can lose a new refresh token. The next holder
+	// tries the old one. If the provider refuses it, the user logs in again; see
+	// StartReconnect.
+	//
+	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
+	//
+	// A crash between the two loses nothing: Recover or the next holder of the lease
+	// commits what the spill holds. A crash after both costs the access token, as after
+	// step 2.
 	tokens, unsettled, err := i.ask(ctx, p, op, spent, provider, asked)
+
+	// 6. Without an answer, refund the use (durable), unless the provider may have acted.
+	//
+	// A crash before the refund leaves the use charged, as after step 2. After it,
+	// nothing is lost.
 	if err != nil {
 		if !unsettled {
 			i.callOff(ctx, p, op)
@@ -118,7 +142,12 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
 
-	// 7: still live, not more than the clause allows, and still charged
+	// 7. Check that the token is still live and that the answer is inside the clause;
+	// else refund. Record that this use is handed out (durable, for a request with an
+	// ID).
+	//
+	// A crash after it leaves the use charged. A repetition with the same ID gets another
+	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
 		i.callOff(ctx, p, op)
 		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
@@ -132,42 +161,66 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
 	}}
 
-	// 8: rotate
-	if r := p.token.Rotation(); r != nil && r.OnAT {
-		if out.Update, err = i.rotateOrFail(ctx, p, spent.Key, op.client); err != nil {
-			i.callOff(ctx, p, op)
-			return nil, err
-		}
+	// 8. Rotate the mytoken, if its rotation says so (durable).
+	//
+	// A crash after it loses the response, not the successor: the store answers the old
+	// token with the same successor while the grace lasts.
+	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
+		i.callOff(ctx, p, op)
+		return nil, err
 	}
 	i.notify(ctx, Notice{Kind: NoticeAccessToken, Token: p.id.ID, Grant: spent.Grant, Client: op.client})
 	return out, nil
 }
 
-// ask obtains the provider's answer for a charged use. An error that is
-// unsettled leaves the charge alone: the provider may have acted, or the use
-// is settled when it has answered.
+// ask takes steps 3 to 5 for a charged use. An unsettled error leaves the charge alone:
+// the provider may have acted, or it is still asked and the use is settled afterwards.
 func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent store.Spent, provider *Provider, asked restriction.Access) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	key, err := i.dataKey(p, spent.Key)
 	if err != nil {
 		return nil, false, err
 	}
-	return i.refresher.refresh(ctx, refreshRequest{
-		token: p.id.ID, grant: spent.Grant, key: key, provider: provider, subject: p.token.OIDCSubject(),
-		scopes: asked.Scopes, audiences: asked.Audiences,
-		abandoned: func(ctx context.Context, err error) {
+	return i.refresh(ctx, refresh.Request{
+		Token: p.id.ID, Grant: spent.Grant, Key: key, Provider: provider.Upstream, Subject: p.token.OIDCSubject(),
+		Scopes: asked.Scopes, Audiences: asked.Audiences,
+		Abandoned: func(ctx context.Context, err error) {
 			if err == nil {
-				// The answer is discarded; here it matters that a login that
-				// nobody can use any more is revoked at the provider.
+				// Nobody gets the answer. But a login that nobody can use any more is
+				// revoked at the provider.
 				_ = i.stillLive(ctx, p, provider, spent)
 			}
-			if !isCharged(err) {
+			if !refresh.Charged(err) {
 				i.callOff(ctx, p, op)
 			}
 		},
 	})
 }
 
-// deliverable is step 7.
+// refresh asks the provider and makes the issuer's errors of the refresher's.
+func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+	tokens, unsettled, err = i.refresher.Refresh(ctx, req)
+	f, failed := errors.AsType[*refresh.Failure](err)
+	if !failed {
+		return tokens, unsettled, err
+	}
+	switch f.Reason {
+	case refresh.Ended:
+		err = &ReconnectError{Grant: req.Grant}
+	case refresh.Busy:
+		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
+	case refresh.Closed:
+		err = ErrClosed
+	case refresh.NoAnswer:
+		if err = f.Err; !isA[*StoreError](err) {
+			err = &StoreError{cause: err}
+		}
+	default:
+		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
+	}
+	return tokens, unsettled, err
+}
+
+// deliverable makes the checks of step 7.
 func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provider, spent store.Spent, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
 	if err := i.stillLive(ctx, p, provider, spent); err != nil {
 		return err
@@ -178,18 +231,18 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 	return i.insideClause(ctx, p, provider, clause, asked, tokens)
 }
 
-// stillLive refuses the answer for a token that was revoked while the provider
-// was asked, and revokes at the provider what nobody can use any more. It does
-// not present the token again: one that was rotated meanwhile is live.
+// stillLive returns an error if the token was revoked while the provider was asked. It
+// also revokes at the provider what nobody can use any more.
+//
+// It does not present the token to the store again: a token that was rotated meanwhile is
+// live.
 func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider, spent store.Spent) error {
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return i.cfg.Store.Token(ctx, p.id.ID)
-	})
+	info, err := i.ledger.token(ctx, p.id.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &TokenError{Reason: TokenUnknown, cause: err}
 	case err != nil:
-		return storeError(err)
+		return err
 	case info.Live:
 		return nil
 	}
@@ -199,21 +252,20 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 	return &TokenError{Reason: TokenRevoked}
 }
 
-// revokedInstead replaces the error of a login that the provider has ended by
-// that of the token, if that is why: both were revoked meanwhile.
+// revokedInstead replaces the error of an ended login if the token was revoked meanwhile:
+// that is the cause.
 func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
-	var ended *ReconnectError
-	if errors.As(err, &ended) {
-		if dead := i.stillLive(ctx, p, provider, spent); isTokenError(dead) {
-			return dead
+	if isA[*ReconnectError](err) {
+		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
+			return revoked
 		}
 	}
 	return err
 }
 
-// insideClause refuses an answer that is broader than the clause, whatever was
-// asked for (D14). The scope offline_access opens nothing that an access token
-// is shown to, and some providers always name it.
+// insideClause refuses an answer that is broader than the clause, whatever was asked for
+// (D14). It ignores the scope offline_access, which some providers always name: that
+// scope opens nothing to the holder of an access token.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
 	withhold := func(kind NoticeKind, text string, cause error) error {
 		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}
@@ -233,7 +285,7 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", err)
 	}
 	if clause.Expires != 0 && (tokens.Expiry.IsZero() || tokens.Expiry.Unix() > clause.Expires) {
-		const text = "the access token outlives the restriction that admits it"
+		const text = "the access token expires after the restriction that admits it"
 		if i.cfg.WithholdLongAccessTokens {
 			return withhold(NoticeLongAccessToken, text, nil)
 		}
@@ -242,7 +294,7 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 	return nil
 }
 
-// dedup returns the strings without repetitions and empty ones, in a new slice.
+// dedup returns the strings in a new slice, trimmed, without empty and repeated ones.
 func dedup(in []string) []string {
 	out := make([]string, 0, len(in))
 	for _, s := range in {

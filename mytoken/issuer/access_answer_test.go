@@ -18,8 +18,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// Whatever the provider answers: an access token that goes beyond the clause
-// is withheld and reported, and the use given back.
+// An access token that is broader than its clause is withheld and reported, and the use
+// is refunded.
 //
 // proves P1, P3
 func TestBroaderAnswersAreWithheld(t *testing.T) {
@@ -32,15 +32,15 @@ func TestBroaderAnswersAreWithheld(t *testing.T) {
 		{"more in the token than in the answer", optest.Fault{Scopes: []string{"compute", "storage.write"}, Edit: func(a map[string]any) { a["scope"] = "compute" }}},
 		{"more in the token, none in the answer", optest.Fault{Scopes: []string{"compute", "storage.write"}, NoScope: true}},
 		{"another audience", optest.Fault{Audiences: []string{"https://elsewhere.example.org"}}},
-		{"one audience more", optest.Fault{Audiences: []string{crashAudience, "https://elsewhere.example.org"}}},
+		{"one audience more", optest.Fault{Audiences: []string{worldAudience, "https://elsewhere.example.org"}}},
 		{"opaque", optest.Fault{Edit: func(a map[string]any) { a["access_token"] = "opaque" }}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 			w.failOnce(c.fault)
 			at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 			require.Nil(t, at)
-			upstream := crashAs[*issuer.UpstreamError](t, err)
+			upstream := errAs[*issuer.UpstreamError](t, err)
 			require.Equal(t, http.StatusBadGateway, upstream.Status)
 			require.False(t, upstream.Charged)
 			require.Equal(t, 1, w.told(issuer.NoticeBroaderAnswer))
@@ -54,7 +54,7 @@ func TestBroaderAnswersAreWithheld(t *testing.T) {
 	}
 }
 
-// Narrower answers are handed out, and say what they are good for.
+// A narrower access token is handed out, and the answer says what it is good for.
 //
 // proves P1
 func TestNarrowerAnswers(t *testing.T) {
@@ -70,12 +70,12 @@ func TestNarrowerAnswers(t *testing.T) {
 		{"none", optest.Fault{Scopes: []string{}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 5})
+			w := newWorld(t, optest.RotateOff, worldOptions{limit: 5})
 			w.failOnce(c.fault)
 			at, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 			require.NoError(t, err)
 			require.ElementsMatch(t, c.scopes, at.Scopes)
-			require.Equal(t, []string{crashAudience}, at.Audiences)
+			require.Equal(t, []string{worldAudience}, at.Audiences)
 			w.requireCharged(t, 1)
 		})
 	}
@@ -86,7 +86,7 @@ func TestNarrowerAnswers(t *testing.T) {
 // proves P1
 func TestOpaqueAccessTokens(t *testing.T) {
 	for _, insecure := range []bool{false, true} {
-		w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 5, config: func(c *issuer.Config) {
+		w := newWorld(t, optest.RotateOff, worldOptions{limit: 5, config: func(c *issuer.Config) {
 			c.Providers[0].InsecureOpaqueAudience = insecure
 		}})
 		w.failOnce(optest.Fault{Edit: func(a map[string]any) { a["access_token"] = "opaque" }})
@@ -97,7 +97,7 @@ func TestOpaqueAccessTokens(t *testing.T) {
 			require.Empty(t, at.Audiences)
 			continue
 		}
-		crashAs[*issuer.UpstreamError](t, err)
+		errAs[*issuer.UpstreamError](t, err)
 	}
 	// Without a limit on audiences there is nothing to know.
 	s := start(t, mytokentest.Options{Provider: optest.Options{OpaqueAccessTokens: true}})
@@ -106,14 +106,14 @@ func TestOpaqueAccessTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An access token that outlives its clause is reported, or withheld if the
-// operator says so.
+// An access token that expires after its clause is reported. It is withheld if the
+// operator wants that.
 func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	for _, withhold := range []bool{false, true} {
 		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.WithholdLongAccessTokens = withhold }})
 		told := 0
 		cfg := s.Config
-		cfg.Observer = crashCounter(&told, issuer.NoticeLongAccessToken)
+		cfg.Observer = countNotices(&told, issuer.NoticeLongAccessToken)
 		iss, err := issuer.New(cfg)
 		require.NoError(t, err)
 		token := login(t, s, mytoken.Properties{
@@ -129,11 +129,11 @@ func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	}
 }
 
-// A use that is given back leaves no event in the history.
+// A refunded use leaves no event in the history.
 //
 // proves P3
 func TestRefundedUseLeavesNoEvent(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 3})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 3})
 	for _, down := range []bool{false, true, false} {
 		w.down.Store(down)
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
@@ -145,13 +145,13 @@ func TestRefundedUseLeavesNoEvent(t *testing.T) {
 	require.Len(t, events, 2)
 }
 
-// The store does not say whether the token is still live when the provider has
-// answered: nothing is handed out, and nothing is lost.
+// If the store does not say whether the token is still live after the provider has
+// answered, nothing is handed out and nothing is lost.
 //
 // proves P2, P5
 func TestLivenessIsNotKnown(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 1})
-	w.store.Reset(crashFailFirst("Token", 3, true))
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1})
+	w.store.Reset(failFirst("Token", 3, true))
 	_, err := w.request(t.Context(), w.issuer, store.UseID{})
 	require.ErrorIs(t, err, storetest.ErrFault)
 	w.requireCharged(t, 0)

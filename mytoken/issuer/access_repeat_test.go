@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -19,8 +20,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// crashCounter counts the notices of one kind.
-func crashCounter(n *int, kind issuer.NoticeKind) func(context.Context, issuer.Notice) {
+// countNotices counts the notices of one kind.
+func countNotices(n *int, kind issuer.NoticeKind) func(context.Context, issuer.Notice) {
 	return func(_ context.Context, notice issuer.Notice) {
 		if notice.Kind == kind {
 			*n++
@@ -30,7 +31,7 @@ func crashCounter(n *int, kind issuer.NoticeKind) func(context.Context, issuer.N
 
 // proves P8
 func TestRepeatedRequestCountsOnce(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 1})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1})
 	id := issuer.NewUseID()
 	for range 3 {
 		_, err := w.request(t.Context(), w.issuer, id)
@@ -38,17 +39,17 @@ func TestRepeatedRequestCountsOnce(t *testing.T) {
 		w.requireCharged(t, 1)
 	}
 	_, err := w.request(t.Context(), w.issuer, store.UseID{})
-	crashAs[*issuer.RefusedError](t, err)
+	errAs[*issuer.RefusedError](t, err)
 }
 
 // proves P8
 func TestRepeatedAfterItWasGivenBack(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 1})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1})
 	id := issuer.NewUseID()
 	for range 4 {
 		w.failOnce(optest.Fault{Refuse: "temporarily_unavailable"})
 		_, err := w.request(t.Context(), w.issuer, id)
-		crashAs[*issuer.UpstreamError](t, err)
+		errAs[*issuer.UpstreamError](t, err)
 		w.requireCharged(t, 0)
 	}
 	for range 2 {
@@ -56,16 +57,16 @@ func TestRepeatedAfterItWasGivenBack(t *testing.T) {
 		require.NoError(t, err)
 		w.requireCharged(t, 1)
 	}
-	// The outcome is known now. A later failure does not take it back.
+	// The outcome is known now. A later failure does not change it.
 	w.failOnce(optest.Fault{Refuse: "temporarily_unavailable"})
 	_, err := w.request(t.Context(), w.issuer, id)
-	crashAs[*issuer.UpstreamError](t, err)
+	errAs[*issuer.UpstreamError](t, err)
 	w.requireCharged(t, 1)
 }
 
 // proves P8
 func TestRepeatedTooOften(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 1})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 1})
 	w.fault(func(optest.FaultPoint) optest.Fault { return optest.Fault{Refuse: "temporarily_unavailable"} })
 	id := issuer.NewUseID()
 	n := 0
@@ -74,7 +75,7 @@ func TestRepeatedTooOften(t *testing.T) {
 		if errors.Is(err, issuer.ErrRepeatedID) {
 			break
 		}
-		crashAs[*issuer.UpstreamError](t, err)
+		errAs[*issuer.UpstreamError](t, err)
 	}
 	require.Equal(t, 32, n)
 	w.requireCharged(t, 0)
@@ -83,7 +84,7 @@ func TestRepeatedTooOften(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The store does not say whether it charged, at any of the steps of a request.
+// The store does not say whether a step took effect, at any step of a request.
 //
 // proves P8
 func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
@@ -91,7 +92,7 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 		for _, before := range []bool{true, false} {
 			for _, calls := range []int{3, 100} { // 100: the request cannot be called off either
 				t.Run(fmt.Sprintf("%s/before=%t/%d", method, before, calls), func(t *testing.T) {
-					w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 1})
+					w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1})
 					id := issuer.NewUseID()
 					w.store.Reset(func(c storetest.Call) error {
 						if c.Method == method && c.Before == before && c.N <= calls || calls == 100 && c.Method == "Refund" {
@@ -100,7 +101,7 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 						return nil
 					})
 					_, err := w.request(t.Context(), w.issuer, id)
-					crashAs[*issuer.StoreError](t, err)
+					errAs[*issuer.StoreError](t, err)
 					w.store.Reset(nil)
 					_, err = w.request(t.Context(), w.issuer, id)
 					require.NoError(t, err)
@@ -112,12 +113,12 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 	}
 }
 
-// An ID is remembered for a day. Later it is refused rather than taken for
-// something new, and later still it is new.
+// An ID is remembered for a day. Then it is refused for a while, rather than taken for a
+// new one. Later still it is new.
 //
 // proves P3, P8
 func TestRepeatedDaysLater(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 	id := issuer.NewUseID()
 	for _, c := range []struct {
 		after   time.Duration
@@ -139,7 +140,7 @@ func TestRepeatedDaysLater(t *testing.T) {
 
 // An ID belongs to one token and one kind of request.
 func TestRepeatedForSomethingElse(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 	id := issuer.NewUseID()
 	child, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, ID: id, Client: mytokentest.Client})
 	require.NoError(t, err)
@@ -151,9 +152,9 @@ func TestRepeatedForSomethingElse(t *testing.T) {
 	w.requireCharged(t, 1)
 }
 
-// The clause that a request was charged to does not admit its repetition any
-// more, while another one does. What was not handed out moves there; what was,
-// cannot.
+// The clause that a request was charged to does not admit its repetition any more, but
+// another clause does. If nothing was handed out, the charge moves there. If something
+// was, it cannot move.
 //
 // proves P1, P8
 func TestRepeatedInAnotherPhase(t *testing.T) {
@@ -169,7 +170,7 @@ func TestRepeatedInAnotherPhase(t *testing.T) {
 		require.NoError(t, err)
 		req := issuer.AccessTokenRequest{Token: token.Token, ID: issuer.NewUseID(), Client: mytokentest.Client}
 		if !delivered {
-			f.Reset(crashFailFirst("ChangeTickets", 100, true)) // neither handed out nor called off
+			f.Reset(failFirst("ChangeTickets", 100, true)) // neither handed out nor called off
 		}
 		_, err = iss.AccessToken(t.Context(), req)
 		require.Equal(t, delivered, err == nil, "%v", err)
@@ -189,18 +190,18 @@ func TestRepeatedInAnotherPhase(t *testing.T) {
 	}
 }
 
-// Two calls with one ID on two nodes: one is called off after the other has
-// handed out, or before. What is handed out stays charged either way.
+// Two calls with one ID run on two nodes. One is called off before or after the other has
+// handed out. Either way, what is handed out stays charged.
 //
 // proves P3, P8
 func TestRepeatedWhileItRuns(t *testing.T) {
 	for _, handedOutFirst := range []bool{true, false} {
 		t.Run(fmt.Sprintf("handedOutFirst=%t", handedOutFirst), func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 1})
+			w := newWorld(t, optest.RotateOff, worldOptions{limit: 1})
 			id := issuer.NewUseID()
-			// The node that is held stops just before it hands out, or just
-			// before it gives back: whose verdict comes first counts.
-			gate := newCrashGate(t)
+			// The held node stops just before it hands out, or just before it refunds.
+			// The first verdict counts.
+			gate := newGate(t)
 			held, err := w.node(func(c *issuer.Config) {
 				c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
 					if call == storetest.Before("ChangeTickets", 1) {
@@ -223,25 +224,25 @@ func TestRepeatedWhileItRuns(t *testing.T) {
 			_, err = w.request(t.Context(), w.issuer, id)
 			require.Equal(t, handedOutFirst, err == nil, "%v", err)
 			gate.open()
-			err = crashAwait(t, r).err
+			err = await(t, r).err
 			require.Equal(t, handedOutFirst, err != nil, "%v", err)
 			w.requireCharged(t, 1) // whichever handed out
 		})
 	}
 }
 
-// Many calls with few IDs on several nodes while the provider fails at random:
-// an ID for which something was handed out is charged once, one for which
-// nothing was and nothing is unknown, not at all.
+// Many calls with few IDs run on several nodes, while the provider fails at random. An ID
+// is charged once if something was handed out for it, and not at all if nothing was and
+// the outcome is known.
 //
 // proves P3, P8
 func TestRepeatedUnderLoad(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateGrace, Grace: time.Minute})
+	site := newSite(t, optest.Options{Rotation: optest.RotateGrace, Grace: time.Minute})
 	const ids, calls = 4, 6
-	for round := range concRounds / 2 {
-		w, err := site.world(t.Context(), crashOptions{limit: ids})
+	for round := range loadRounds / 2 {
+		w, err := site.world(t.Context(), worldOptions{limit: ids})
 		require.NoError(t, err)
-		nodes := concNodes(t, w, 3)
+		nodes := nodesOf(t, w, 3)
 		var n atomic.Int64
 		w.fault(func(optest.FaultPoint) optest.Fault {
 			switch (int(n.Add(1)) + round) % 3 {
@@ -257,16 +258,16 @@ func TestRepeatedUnderLoad(t *testing.T) {
 			names[k] = issuer.NewUseID()
 		}
 		var handedOut [ids]atomic.Bool
-		concAll(ids*calls, func(k int) {
+		inParallel(ids*calls, func(k int) {
 			_, err := nodes[k%3].AccessToken(t.Context(), issuer.AccessTokenRequest{
-				Token: w.token, ID: names[k%ids], Scopes: concRevokeScopes[k/ids%2], Client: mytokentest.Client,
+				Token: w.token, ID: names[k%ids], Scopes: distinctScopes[k/ids%2], Client: mytokentest.Client,
 			})
 			var upstream *issuer.UpstreamError
 			switch {
 			case err == nil:
 				handedOut[k%ids].Store(true)
 			case !errors.As(err, &upstream) || upstream.Charged:
-				t.Errorf("%v", err)
+				assert.NoError(t, err)
 			}
 		})
 		want := int64(0)
@@ -279,18 +280,18 @@ func TestRepeatedUnderLoad(t *testing.T) {
 	}
 }
 
-// Requests that are counted as other uses can be repeated as well, after the
-// store left it open whether it had charged.
+// Requests that count as other uses can be repeated too, after the store did not say
+// whether it charged.
 //
 // proves P8
 func TestRepeatedOtherUse(t *testing.T) {
 	for _, before := range []bool{true, false} {
-		w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+		w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 		req := issuer.HistoryRequest{Token: w.token, ID: issuer.NewUseID(), Client: mytokentest.Client}
 		for range 2 {
-			w.store.Reset(crashFailFirst("Spend", 3, before))
+			w.store.Reset(failFirst("Spend", 3, before))
 			_, err := w.issuer.History(t.Context(), req)
-			crashAs[*issuer.StoreError](t, err)
+			errAs[*issuer.StoreError](t, err)
 		}
 		w.store.Reset(nil)
 		for range 2 {
@@ -303,17 +304,16 @@ func TestRepeatedOtherUse(t *testing.T) {
 	}
 }
 
-// A child that the store may have made stays charged: whoever repeats the
-// request gets it.
+// A child that the store may have made stays charged: the repetition gets it.
 //
 // proves P3, P8
 func TestRepeatedDerivation(t *testing.T) {
 	for _, before := range []bool{true, false} {
-		w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+		w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 		req := issuer.DeriveRequest{Token: w.token, ID: issuer.NewUseID(), Client: mytokentest.Client}
-		w.store.Reset(crashFailFirst("CreateChild", 3, before))
+		w.store.Reset(failFirst("CreateChild", 3, before))
 		_, err := w.issuer.Derive(t.Context(), req)
-		crashAs[*issuer.StoreError](t, err)
+		errAs[*issuer.StoreError](t, err)
 		w.store.Reset(nil)
 		first, err := w.issuer.Derive(t.Context(), req)
 		require.NoError(t, err)

@@ -12,48 +12,52 @@ import (
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Adoption hands a refresh token in that the embedding service already holds.
+// Adoption hands in a refresh token that the embedding service already holds.
 type Adoption struct {
-	// Provider is the issuer of the provider; Subject the user there. Both are
-	// required.
+	// Provider is the issuer of the provider, Subject the user there. Both are required.
 	Provider, Subject string
-	// RefreshToken has at most MaxRefreshTokenLength bytes.
+	// RefreshToken has at most [MaxRefreshTokenLength] bytes; required.
 	RefreshToken mytoken.Secret
-	// Audiences that the login asked for (RFC 8707), if it did: a reconnect asks
-	// for them again, and where the provider gives tokens for no others
+	// Audiences are those that the login asked for (RFC 8707), if any. A reconnect asks
+	// for them again. Where a provider gives tokens for no others
 	// ([oidcupstream.AudienceParameter].LoginOnly), nothing else is asked for.
 	Audiences []string
-	// ID names the request, so that it can be repeated with the same refresh
-	// token after a lost answer or an error, within the lifetime of a code.
-	// Give one: without it, a failure after the provider has replaced the
-	// refresh token ends the login.
-	ID         store.UseID
+	// ID names the request. Within the lifetime of a code, it can be repeated with the
+	// same ID and refresh token, after a lost answer or an error. Without an ID, a
+	// failure after the provider has replaced the refresh token ends the login.
+	ID         UseID
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	Client     Client
 }
 
-// Limits of what is adopted, in bytes.
+// MaxRefreshTokenLength bounds an adopted refresh token, in bytes.
+const MaxRefreshTokenLength = 32 << 10
+
 const (
-	MaxRefreshTokenLength = 32 << 10
-	maxSubjectLength      = 1 << 10 // OpenID Connect allows 255
-	maxAudiencesLength    = 32 << 10
+	maxSubjectLength   = 1 << 10 // bytes; OpenID Connect allows 255
+	maxAudiencesLength = 32 << 10
 )
 
-// Adopt issues a first token for a refresh token. The refresh token is stored
-// first and used once, to see that it works, and the provider is asked whose it
-// is; if it belongs to somebody else, nothing is issued, and the refresh token
-// is revoked at the provider. From the first call on the refresh token is the
-// issuer's: who goes on using it elsewhere will have it revoked by providers
-// that rotate. The provider needs a userinfo endpoint. It fails with
-// ErrUnknownProvider, *RequestError, *PolicyError, *UpstreamError (which wraps
-// [oidcupstream.ErrSubject] for another user's refresh token), *ReconnectError
-// (the provider refuses the refresh token: the user has to log in), *BusyError,
-// *StoreError or ErrClosed.
+// Adopt issues a first token for a refresh token. The provider needs a userinfo endpoint.
+//
+// Adopt stores the refresh token, uses it once to see that it works, and asks the
+// provider whose it is. If it belongs to another user, nothing is issued, and the refresh
+// token is revoked at the provider.
+//
+// From the first call on, the refresh token belongs to the issuer. Do not use it
+// elsewhere: a provider that rotates would revoke it.
+//
+// Errors are [ErrUnknownProvider], [*RequestError], [*PolicyError], [*UpstreamError],
+// [*ReconnectError], [*BusyError], [*StoreError], [ErrRepeatedID] and [ErrClosed]. An
+// [*UpstreamError] wraps [oidcupstream.ErrSubject] if the refresh token belongs to
+// another user. After a [*ReconnectError] the user must log in: the provider refuses the
+// refresh token.
 func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
 	provider, err := i.provider(a.Provider)
 	if err != nil {
@@ -108,14 +112,15 @@ func (a *Adoption) check() error {
 	return nil
 }
 
-// unfit reports whether no login asks for such an audience.
+// unfit reports whether no login can ask for such an audience.
 func unfit(audience string) bool {
 	return audience == "" || !utf8.ValidString(audience) || strings.ContainsFunc(audience, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
-// adoptAgain answers a request that was answered before, or that ended before
-// it was. Which of the two it was is not known, so the refresh token is
-// confirmed again.
+// adoptAgain answers a repeated request. It returns nil if the request is new.
+//
+// The first call may have ended before the refresh token was confirmed, so adoptAgain
+// confirms it again.
 func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption) (*mytoken.Issued, error) {
 	rec, err := i.replied(ctx, a.ID, a.RefreshToken.Reveal())
 	if rec == nil || err != nil {
@@ -142,10 +147,10 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	if err != nil {
 		return err
 	}
-	tokens, _, err := i.refresher.refresh(ctx, refreshRequest{
-		token: p.id.ID, grant: state.Grant, key: key, provider: provider, subject: a.Subject,
-		abandoned: func(ctx context.Context, _ error) {
-			// If this was taken back meanwhile, so is what the provider answered with.
+	tokens, _, err := i.refresh(ctx, refresh.Request{
+		Token: p.id.ID, Grant: state.Grant, Key: key, Provider: provider.Upstream, Subject: a.Subject,
+		Abandoned: func(ctx context.Context, _ error) {
+			// If the adoption was taken back meanwhile, so is the answer of the provider.
 			_ = i.stillLive(ctx, p, provider, store.Spent{Grant: state.Grant, Key: state.Key})
 		},
 	})
@@ -160,15 +165,16 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	return err
 }
 
-// unadopt takes back what could not be confirmed. If the provider just did not
-// say, and the request can be repeated, everything stays for the repetition:
-// the provider may have replaced the refresh token, and only this issuer knows
-// the new one.
+// unadopt takes back an adoption that could not be confirmed, and returns the error for
+// the caller.
+//
+// If the provider gave no verdict and the request can be repeated, everything stays: the
+// provider may have replaced the refresh token, and only this issuer has the new one.
 func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err error) error {
 	if !a.ID.IsZero() && !isVerdict(err) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := detached(ctx)
 	defer cancel()
 	state, serr := i.lookup(ctx, p)
 	if serr != nil {
@@ -178,9 +184,8 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if serr != nil {
 		return errors.Join(err, serr)
 	}
-	// Somebody else's refresh token, or one that nobody knows any more, is
-	// revoked at the provider; one that was refused for another reason is left
-	// to whoever handed it in.
+	// Revoke at the provider what belongs to another user, or what only this issuer
+	// knows. Any other refresh token stays with the service that handed it in.
 	var by *presented
 	if errors.Is(err, oidcupstream.ErrSubject) || grant.Generation > 1 {
 		by = p
@@ -191,15 +196,12 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	return err
 }
 
-// isVerdict reports whether the provider has answered, so that asking again
-// gives no other answer.
+// isVerdict reports whether the provider has answered, so that asking again would not
+// help.
 func isVerdict(err error) bool {
-	var (
-		dead *ReconnectError
-		up   *oidcupstream.Error
-	)
-	if errors.As(err, &dead) || errors.Is(err, oidcupstream.ErrSubject) || errors.Is(err, oidcupstream.ErrUnsupported) {
+	if isA[*ReconnectError](err) || errors.Is(err, oidcupstream.ErrSubject) || errors.Is(err, oidcupstream.ErrUnsupported) {
 		return true
 	}
-	return errors.As(err, &up) && up.Outcome == oidcupstream.Refused
+	up, ok := errors.AsType[*oidcupstream.Error](err)
+	return ok && up.Outcome == oidcupstream.Refused
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// portalRefreshToken is one that the portal got before it had an issuer.
+// portalRefreshToken returns a refresh token that a portal got before it had an issuer.
 func portalRefreshToken(t *testing.T, s *mytokentest.Service, subject string) mytoken.Secret {
 	t.Helper()
 	token, err := loginBefore(t.Context(), s, subject)
@@ -62,8 +62,8 @@ func TestAdopt(t *testing.T) {
 	requireDead(t, s, issued.Token, issuer.TokenRevoked)
 }
 
-// Of two calls with one ID the slower one gets what the faster one made, also if
-// it had looked before.
+// Of two calls with one ID, the slower one gets what the faster one made, even if it
+// looked before that was stored.
 //
 // proves P8
 func TestAdoptMeanwhile(t *testing.T) {
@@ -90,8 +90,8 @@ func TestAdoptMeanwhile(t *testing.T) {
 	require.Zero(t, s.Provider.Reuses())
 }
 
-// Somebody else's refresh token gives no token, not even to who asks again, and
-// is withdrawn.
+// The refresh token of another user gives no token, not to a repetition either. It is
+// revoked.
 func TestAdoptOfAnotherUser(t *testing.T) {
 	for _, rotation := range []optest.Rotation{optest.RotateOff, optest.RotateStrict} {
 		s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: rotation}})
@@ -111,8 +111,8 @@ func TestAdoptOfAnotherUser(t *testing.T) {
 	}
 }
 
-// If the provider does not say whose it is, a repetition with the ID resumes:
-// the provider may have replaced the refresh token meanwhile.
+// If the provider does not say whose the refresh token is, a repetition with the same ID
+// resumes. The provider may have replaced the refresh token meanwhile.
 //
 // proves P5, P8
 func TestAdoptResumes(t *testing.T) {
@@ -139,8 +139,8 @@ func TestAdoptResumes(t *testing.T) {
 		})
 	}
 
-	// Without an ID nobody can resume: nothing is left, not at the provider
-	// either if the refresh token that was handed in is of no use any more.
+	// Nobody can resume without an ID. Nothing is left, and a replaced refresh token is
+	// revoked at the provider.
 	for _, rotation := range []optest.Rotation{optest.RotateOff, optest.RotateStrict} {
 		s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: rotation, Faults: func(p optest.FaultPoint) optest.Fault {
 			return optest.Fault{LoseRequest: p.Endpoint == optest.EndpointUserInfo}
@@ -201,8 +201,8 @@ func TestAdoptRefuses(t *testing.T) {
 	require.False(t, stateOf(t, s).Tokens[1].Live)
 }
 
-// A repetition of a request that ended before the user was confirmed hands
-// nothing out unconfirmed.
+// A request may end before the user was confirmed. Its repetition hands out nothing
+// unconfirmed.
 func TestAdoptAgainConfirms(t *testing.T) {
 	var down knob[bool]
 	down.set(true)

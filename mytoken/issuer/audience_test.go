@@ -20,8 +20,8 @@ const (
 	audienceC = "https://c.example.org"
 )
 
-// startLoginOnly starts a service whose provider gives access tokens only for
-// audiences that the login asked for, and uses up a refresh token for others.
+// startLoginOnly starts a service whose provider gives access tokens only for audiences
+// that the login asked for, and uses up the refresh token for any other.
 func startLoginOnly(t *testing.T, rotation optest.Rotation) *mytokentest.Service {
 	return start(t, mytokentest.Options{
 		Provider: optest.Options{Rotation: rotation, LoginAudiencesOnly: true},
@@ -36,8 +36,8 @@ func accessFor(t *testing.T, s *mytokentest.Service, token mytoken.Secret, audie
 	return s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token, Audiences: audiences, Client: client})
 }
 
-// requireOtherAudience asks for an access token that the provider would end the
-// login over: it is not asked, and nothing is charged.
+// requireOtherAudience asks for an access token over which the provider would end the
+// login. The provider is not asked, and nothing is charged.
 func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *mytoken.Issued, audiences ...string) {
 	t.Helper()
 	asked := len(s.Provider.Record())
@@ -60,8 +60,8 @@ func requireOtherAudience(t *testing.T, s *mytokentest.Service, token *mytoken.I
 	require.Equal(t, history, events(t, s, token.ID))
 }
 
-// One request for an audience that the login did not ask for does not end the
-// login of the whole tree.
+// A request for an audience that the login did not ask for does not end the login of the
+// tree.
 //
 // proves P5
 func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
@@ -92,8 +92,8 @@ func TestAudienceThatTheLoginDidNotAskFor(t *testing.T) {
 	}
 }
 
-// A request whose caller names it is refused as often as it is repeated, and
-// its ID is good for another attempt.
+// A request with an ID is refused as often as it is repeated. Its ID can still be used
+// for another attempt.
 //
 // proves P8
 func TestOtherAudienceRepeated(t *testing.T) {
@@ -111,7 +111,7 @@ func TestOtherAudienceRepeated(t *testing.T) {
 	requireRefused(t, err, "usages_AT")
 }
 
-// Providers that do not say so are asked for whatever a client wants.
+// Other providers are asked for whatever audience a client wants.
 func TestAnyAudienceWhereTheProviderGivesIt(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	at, err := accessFor(t, s, login(t, s, mytoken.Properties{}).Token, audienceA)
@@ -148,7 +148,7 @@ func TestReconnectAsksForTheSameAudiences(t *testing.T) {
 	require.Empty(t, lastEvent(t, s, optest.Authorized).Audiences, "nothing was asked for, nor is now")
 }
 
-// The issuer believes who adopts a refresh token what its login asked for.
+// An adoption says what its login asked for, and the issuer believes it.
 func TestAdoptAudiences(t *testing.T) {
 	s := startLoginOnly(t, optest.RotateStrict)
 	ctx := t.Context()

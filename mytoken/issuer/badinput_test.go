@@ -45,8 +45,7 @@ var (
 	badTexts = []string{"", "\x00", "a\x00b", "\xff\xfe", "\u202e", "x", "a.b.c", strings.Repeat(".", 100), strings.Repeat("x", 31), strings.Repeat("x", 32), megabyte, megabyte[:1<<19] + ".x." + megabyte[:1<<19]}
 )
 
-// badValues are values of a type that a request should not have, or hardly
-// ever has.
+// badValues returns values of a type that a request should not or hardly ever have.
 func badValues(typ reflect.Type, valid string) (bad []any) {
 	switch typ {
 	case reflect.TypeFor[mytoken.Secret]():
@@ -100,7 +99,7 @@ func manyClauses(n int) (l restriction.List) {
 	return l
 }
 
-// places calls visit with each field of v that has bad values, on all levels.
+// places calls visit with each field of v that has bad values, on every level.
 func places(path string, v reflect.Value, visit func(path string, field reflect.Value)) {
 	typ := v.Type()
 	if typ != reflect.TypeFor[mytoken.Secret]() && typ != reflect.TypeFor[time.Time]() && typ.Kind() == reflect.Struct {
@@ -119,8 +118,8 @@ func places(path string, v reflect.Value, visit func(path string, field reflect.
 	visit(path, v)
 }
 
-// badRequests are requests of a type with every bad value in every place of it,
-// once with everything else right, and once with nothing else.
+// badRequests returns requests of a type with every bad value in every place: once with
+// valid values elsewhere, and once with none.
 func badRequests(s *mytokentest.Service, typ reflect.Type, token mytoken.Secret) (requests []reflect.Value, names []string) {
 	base := func(valid bool) reflect.Value {
 		request := reflect.New(typ).Elem()
@@ -153,8 +152,8 @@ func badRequests(s *mytokentest.Service, typ reflect.Type, token mytoken.Secret)
 	return requests, names
 }
 
-// Every method that takes a request gets every bad one. None panics; each error
-// is of a documented type; and what fails leaves nothing behind.
+// Every method that takes a request gets every bad one. None panics, each error has a
+// documented type, and a failed request leaves nothing behind.
 func TestBadRequests(t *testing.T) {
 	methods := reflect.TypeFor[*issuer.Issuer]()
 	tried := 0
@@ -177,7 +176,7 @@ func TestBadRequests(t *testing.T) {
 				requests, names := badRequests(s, m.Type.In(2), token)
 				return s, requests, names
 			}
-			// Some of the requests are good after all; find out which.
+			// Find out which of the requests are good after all.
 			fails := make(map[int]bool)
 			s, requests, names := prepare()
 			for n, request := range requests {
@@ -214,7 +213,7 @@ func TestBadRequests(t *testing.T) {
 	require.Greater(t, tried, 12)
 }
 
-// Consent codes, queries and everything else that is not a struct.
+// The same for arguments that are no struct, such as consent codes and queries.
 func TestBadArguments(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -256,7 +255,7 @@ func TestBadArguments(t *testing.T) {
 	}
 	requireUnchanged(t, s, before)
 
-	// A state whose code is bad is used up: the provider may have seen the code.
+	// A bad code uses its state up: the provider may have seen the code.
 	for _, code := range []string{"\x00", "\xff", megabyte} {
 		login, err := s.Issuer.StartLogin(ctx, issuer.LoginRequest{Provider: s.Provider.Issuer()})
 		require.NoError(t, err)
@@ -266,8 +265,7 @@ func TestBadArguments(t *testing.T) {
 	require.Empty(t, stateOf(t, s).Tokens)
 }
 
-// What is wrong in restrictions never makes a token without any: the whole way
-// from JSON.
+// Bad restrictions never make a token without restrictions, on the whole way from JSON.
 //
 // proves P1, P2
 func TestBadRestrictionsAreNoFreedom(t *testing.T) {
@@ -302,8 +300,8 @@ func TestBadRestrictionsAreNoFreedom(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// Limits come before work that grows faster than the input: with 100,000
-// clauses, comparing each with each would take minutes.
+// Limits are checked before work that grows faster than the input. Comparing each of
+// 100,000 clauses with each other one would take minutes.
 func TestLimitsComeFirst(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
@@ -332,7 +330,7 @@ func TestLimitsComeFirst(t *testing.T) {
 	}
 }
 
-// The largest restrictions that are accepted make a token that is readable.
+// A token with the largest accepted restrictions can be read.
 func TestLargestRestrictions(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	build := func(length int) (l restriction.List) {
@@ -352,4 +350,27 @@ func TestLargestRestrictions(t *testing.T) {
 	a.ID = issuer.NewUseID()
 	_, err = s.Issuer.Adopt(t.Context(), a)
 	requireRequestError(t, err, "restrictions")
+}
+
+// fill puts the secret into every field that can hold one, and reports whether there is
+// such a field.
+func fill(v reflect.Value, secret mytoken.Secret, depth int) (found bool) {
+	for k := range v.NumField() {
+		f := v.Field(k)
+		switch {
+		case !f.CanSet():
+		case f.Type() == reflect.TypeFor[mytoken.Secret]():
+			f.Set(reflect.ValueOf(secret))
+			found = true
+		case f.Kind() == reflect.Struct:
+			found = fill(f, secret, depth) || found
+		case f.Kind() == reflect.Pointer && f.Type().Elem().Kind() == reflect.Struct && depth > 0:
+			inner := reflect.New(f.Type().Elem())
+			if fill(inner.Elem(), secret, depth-1) {
+				f.Set(inner)
+				found = true
+			}
+		}
+	}
+	return found
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// BenchmarkAccessToken measures a complete request: a restricted token with a
-// limit, the in-memory store, a provider in the process behind real HTTP. The
-// metric x-floor is its time divided by that of a bare refresh over the same
-// connection, measured in the same run; ns/floor is the latter.
+// BenchmarkAccessToken measures a complete request: a restricted token with a limit, the
+// in-memory store, and a provider in the process behind real HTTP. The metric ns/floor is
+// the time of a bare refresh over the same connection in the same run. x-floor is the
+// time of the request divided by that.
 //
-// serial asks one after the other; parallel asks for a token of its own on
-// each of GOMAXPROCS goroutines; shared asks for one and the same token on
-// eight times as many, so that requests share calls to the provider.
+// serial makes one request after the other. parallel asks for another token on each of
+// GOMAXPROCS goroutines. shared asks for one token on eight times as many goroutines, so
+// that requests share calls to the provider.
 func BenchmarkAccessToken(b *testing.B) {
 	for _, policy := range []struct {
 		name     string
@@ -37,11 +37,11 @@ func BenchmarkAccessToken(b *testing.B) {
 }
 
 func benchAccess(b *testing.B, rotation optest.Rotation, tokens, callers int) {
-	site := newCrashSite(b, optest.Options{Rotation: rotation, RefreshAlways: true})
-	worlds := make([]*crashWorld, tokens)
+	site := newSite(b, optest.Options{Rotation: rotation, RefreshAlways: true})
+	worlds := make([]*world, tokens)
 	for k := range worlds {
 		var err error
-		worlds[k], err = site.world(b.Context(), crashOptions{
+		worlds[k], err = site.world(b.Context(), worldOptions{
 			limit: 1 << 40, bare: true, upstream: func(c *oidcupstream.Config) { c.HTTPClient = nil }, // as the floor
 		})
 		require.NoError(b, err)
@@ -63,7 +63,7 @@ func benchAccess(b *testing.B, rotation optest.Rotation, tokens, callers int) {
 	require.Zero(b, site.op.Reuses())
 }
 
-// benchSpread makes n calls from some goroutines.
+// benchSpread spreads n calls over the callers.
 func benchSpread(callers, n int, call func(caller int)) {
 	var all sync.WaitGroup
 	for k := range callers {
@@ -80,9 +80,9 @@ func benchSpread(callers, n int, call func(caller int)) {
 	all.Wait()
 }
 
-// benchFloor is the time of one bare refresh, with as many callers as there
-// are logins: those of one login cannot do better than one after the other.
-func benchFloor(b *testing.B, site *crashSite, callers, tokens int) time.Duration {
+// benchFloor returns the time of one bare refresh, with as many callers as there are
+// logins: refreshes of one login cannot overlap.
+func benchFloor(b *testing.B, site *site, callers, tokens int) time.Duration {
 	b.Helper()
 	callers = min(callers, tokens)
 	cfg := site.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
@@ -96,7 +96,7 @@ func benchFloor(b *testing.B, site *crashSite, callers, tokens int) time.Duratio
 	const rounds = 300
 	begin := time.Now()
 	benchSpread(callers, rounds*callers, func(k int) {
-		tokens, err := provider.Refresh(b.Context(), oidcupstream.RefreshRequest{RefreshToken: refresh[k], Scopes: []string{"compute"}, Audiences: []string{crashAudience}})
+		tokens, err := provider.Refresh(b.Context(), oidcupstream.RefreshRequest{RefreshToken: refresh[k], Scopes: []string{"compute"}, Audiences: []string{worldAudience}})
 		if err != nil {
 			b.Errorf("%v", err)
 			return
@@ -112,13 +112,13 @@ func benchFloor(b *testing.B, site *crashSite, callers, tokens int) time.Duratio
 func benchLogin(b *testing.B, provider *oidcupstream.Provider) string {
 	b.Helper()
 	const state, nonce, verifier = "state", "nonce", "a-code-verifier-that-is-long-enough-for-anybody"
-	ctx, cancel := context.WithTimeout(b.Context(), crashSoon)
+	ctx, cancel := context.WithTimeout(b.Context(), soon)
 	defer cancel()
 	u, err := provider.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{State: state, Nonce: nonce, Verifier: verifier})
 	require.NoError(b, err)
 	redirect, err := optest.Login(ctx, u, "floor")
 	require.NoError(b, err)
-	code := crashQuery(b, redirect).Get("code")
+	code := queryOf(b, redirect).Get("code")
 	tokens, err := provider.Exchange(ctx, oidcupstream.ExchangeRequest{Code: code, Nonce: nonce, Verifier: verifier})
 	require.NoError(b, err)
 	require.NotEmpty(b, tokens.RefreshToken)

@@ -5,71 +5,117 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
 
-// admit makes the checks that need no store: capability, restrictions,
-// provider. It returns the clauses that admit the operation.
+// operation is what a presented token is used for.
+type operation struct {
+	id       UseID
+	kind     restriction.Kind
+	needs    capability.Capability // empty: possession is enough
+	provider string                // issuer that the client named; empty: any
+	client   Client
+
+	scopes, audiences []string // for access tokens
+
+	event   string
+	comment string
+	tickets store.TicketChanges
+
+	// verdict names the ticket that says whether the use was handed out or called off. It
+	// is zero if nobody else can know the id.
+	verdict store.TicketRef
+}
+
+// use is the operation as the store sees it.
+func (i *Issuer) use(op operation, candidates []int) store.Use {
+	return store.Use{
+		ID: op.id, Kind: op.kind, Candidates: candidates, Tickets: op.tickets,
+		Event: i.newEvent(op.event, op.comment, op.client), Now: i.ledger.now(),
+	}
+}
+
+// restrictionRequest is the operation as restrictions see it.
+func (i *Issuer) restrictionRequest(op operation) *restriction.Request {
+	return &restriction.Request{
+		Now: i.Now(), Kind: op.kind, Address: op.client.Address,
+		Scopes: op.scopes, Audiences: op.audiences, Values: op.client.Values,
+	}
+}
+
+func (i *Issuer) newEvent(name, comment string, c Client) store.Event {
+	return store.Event{
+		Name: name, Comment: clip.Runes(comment, MaxCommentLength), UserAgent: clip.Bytes(c.UserAgent, MaxAgentLength),
+		Address: addressText(c), Time: i.ledger.now(),
+	}
+}
+
+// addressText is empty if the address is not known.
+func addressText(c Client) string {
+	if !c.Address.IsValid() {
+		return ""
+	}
+	return c.Address.Unmap().String()
+}
+
+// admit makes the checks that need no store: capability, restrictions, provider. It
+// returns the clauses that admit the operation; an uncounted operation has none.
 func (i *Issuer) admit(ctx context.Context, p *presented, op operation) ([]int, *Provider, error) {
 	if op.needs != "" && !p.token.Allows(op.needs) {
 		return nil, nil, &mytoken.CapabilityError{Needed: op.needs}
 	}
-	candidates, err := i.evaluate(ctx, p.token, op)
-	if err != nil {
-		return nil, nil, err
+	decision := p.token.Policy().Decide(ctx, i.restrictionRequest(op))
+	if !decision.Admitted() {
+		return nil, nil, &RefusedError{Explanation: decision.Explanation()}
+	}
+	var candidates []int
+	if op.kind != restriction.Uncounted {
+		candidates = slices.Collect(decision.Candidates())
 	}
 	provider, err := i.provider(p.token.OIDCIssuer())
 	if err != nil {
 		return nil, nil, err
 	}
-	if op.provider != "" && providerKey(op.provider) != providerKey(p.token.OIDCIssuer()) {
-		return nil, nil, ErrWrongProvider
-	}
-	return candidates, provider, nil
+	return candidates, provider, checkProvider(op.provider, p.token)
 }
 
-// evaluate asks the restrictions. For uncounted operations the candidates are
-// empty.
-func (i *Issuer) evaluate(ctx context.Context, t *mytoken.Token, op operation) ([]int, error) {
-	decision := t.Policy().Decide(ctx, i.restrictionRequest(op))
-	if !decision.Admitted() {
-		return nil, &RefusedError{Explanation: decision.Explanation()}
-	}
-	if op.kind == restriction.Uncounted {
-		return nil, nil
-	}
-	return slices.Collect(decision.Candidates()), nil
-}
-
-// charge makes every check and spends the use: steps 1 and 2.
-func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.Spent, *Provider, error) {
-	candidates, provider, err := i.admit(ctx, p, op)
+// charge makes every check and spends the use.
+func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.Spent, error) {
+	candidates, _, err := i.admit(ctx, p, op)
 	if err != nil {
-		return store.Spent{}, nil, i.refusedUse(ctx, p, op, err)
+		return store.Spent{}, i.refusedUse(ctx, p, op, err)
 	}
 	for n := range maxAttempts {
 		spent, err := i.spend(ctx, p, op, candidates)
 		if !errors.Is(err, errCalledOff) {
-			return spent, provider, err
+			return spent, err
 		}
-		// An earlier call with this id did not learn whether it had charged,
-		// and called the use off.
+		// An earlier call with this id did not learn whether it had charged, and called
+		// the use off.
 		sum := derived("mytoken: use of a request that was called off", op.id, n)
-		op.id = store.UseID(sum[:len(op.id)])
+		op.id = UseID(sum[:len(op.id)])
 	}
-	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: ErrRepeatedID})
-	return store.Spent{}, nil, ErrRepeatedID
+	return store.Spent{}, i.refuseID(ctx, p, op)
 }
 
-// spend charges a use that was admitted. It fails with errCalledOff if a use
-// with this id was refunded.
+// presentAndCharge is present and charge for operations that need nothing in between.
+func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op operation) (*presented, store.Spent, error) {
+	p, err := i.present(ctx, token.Reveal())
+	if err != nil {
+		return nil, store.Spent{}, err
+	}
+	spent, err := i.charge(ctx, p, op)
+	return p, spent, err
+}
+
+// spend charges an admitted use. It returns errCalledOff if a use with this id was
+// refunded.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
-	use := i.use(op, candidates)
-	spent, err := settle(ctx, func(ctx context.Context) (store.Spent, error) {
-		return i.cfg.Store.Spend(ctx, p.id, use)
-	})
+	spent, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
 	if errors.Is(err, store.ErrRefunded) {
 		return store.Spent{}, errCalledOff
 	} else if err != nil {
@@ -78,61 +124,58 @@ func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidat
 	return spent, nil
 }
 
-// refused reports a refusal that came before the store was asked. A token that
-// is not live says so, whatever else would object.
+// refused reports a refusal that came before the store was asked, and returns the error
+// for the caller. If the token is not live, that is the error, whatever else objects.
 func (i *Issuer) refused(ctx context.Context, p *presented, client Client, err error) error {
 	return i.refusedUse(ctx, p, operation{kind: restriction.Uncounted, client: client}, err)
 }
 
-// refusedUse is refused for a use that would have been counted: its
-// explanation promises no clause whose counters are spent already.
+// refusedUse is refused for a counted use: the explanation must not promise a clause
+// whose counters are spent.
 func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err error) error {
 	state, lerr := i.lookup(ctx, p)
-	_, restricted := errors.AsType[*RefusedError](err)
 	switch {
-	case isTokenError(lerr):
+	case isA[*TokenError](lerr):
 		err = lerr
-	case lerr == nil && restricted && op.kind != restriction.Uncounted:
+	case lerr == nil && isA[*RefusedError](err) && op.kind != restriction.Uncounted:
+		// If the counters cannot be read, the explanation stays as it is.
 		if counted, cerr := i.explainSpent(ctx, p, op, state); counted != nil && cerr == nil {
-			err = counted // where counters cannot be read, the explanation stays as it is
+			err = counted
 		}
 	}
 	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: err})
 	return err
 }
 
-// useFailed translates the error of a step that charges. If the store left it
-// open whether it charged, the use is called off, unless it may have stored an
-// answer that a repetition will find.
+// useFailed translates the error of a step that charges.
+//
+// If the outcome of the step is not known, useFailed calls the use off. It leaves a use
+// alone that may have stored an answer: a repetition will find that.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
-	if !store.IsDefinite(err) {
+	if isA[*StoreError](err) {
 		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {
 			i.callOff(ctx, p, op)
 		}
-		return storeError(err)
+		return err
 	}
-	out := i.tokenError(ctx, p, err)
-	var exhausted *store.ExhaustedError
+	exhausted, spent := errors.AsType[*store.ExhaustedError](err)
 	switch {
-	case errors.As(err, &exhausted):
-		out = i.explainExhausted(ctx, p.token, op, exhausted)
+	case spent:
+		err = i.explainExhausted(ctx, p.token, op, exhausted)
 	case errors.Is(err, store.ErrRefunded), errors.Is(err, store.ErrExists):
-		out = ErrRepeatedID
+		err = ErrRepeatedID
+	default:
+		err = i.tokenError(ctx, p, err)
 	}
-	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: out})
-	return out
+	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: err})
+	return err
 }
 
 func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
 
 // refund gives a use back, whether or not the client still waits.
-func (i *Issuer) refund(ctx context.Context, p *presented, id store.UseID) {
-	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	_, err := settle(step, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.Refund(ctx, id, store.At(i.now()))
-	})
-	if err != nil {
+func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) {
+	if err := i.ledger.refund(ctx, id); err != nil {
 		i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 	}
 }

@@ -3,19 +3,31 @@ package issuer
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// codeLetters are the letters of codes and short tokens: all ASCII letters but
-// l, I and O (protocol section 1.7).
+// codeLetters are the letters of codes and short tokens: all ASCII letters except l, I
+// and O (protocol section 1.7).
 const codeLetters = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ"
 
-// minTokenLength is the length, in bytes, below which a string is a code and
-// never a token (protocol section 1.11).
-const minTokenLength = 32
+const (
+	// minTokenLength is the least length of a token, in bytes. A shorter string is a code
+	// (protocol section 1.11).
+	minTokenLength = 32
+	// maxCodeLength bounds codes, in bytes. States are the longest.
+	maxCodeLength = 64
 
-// randomLetters returns n letters, each with the same probability.
+	pollingCodeBytes = 18 // 144 bits, 24 characters
+	stateBytes       = 24 // 192 bits, 32 characters
+)
+
+// randomLetters returns n letters. Each letter has the same probability.
 func randomLetters(n int) string {
 	const limit = 256 - 256%len(codeLetters)
 	out := make([]byte, 0, n)
@@ -38,26 +50,38 @@ func randomURLSafe(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// NewUseID draws an id for a request, so that it can be repeated.
-func NewUseID() (id store.UseID) {
-	rand.Read(id[:])
-	return id
+// codeRef names a new code under the active look-up key.
+func (i *Issuer) codeRef(kind store.TicketKind, code string) store.TicketRef {
+	return store.TicketRef{Kind: kind, ID: i.cfg.Seal.Lookup(kind, code)[0]}
 }
 
-func newLeaseID() (id store.LeaseID) {
-	rand.Read(id[:])
-	return id
-}
-
-func newGrantID() (id store.GrantID) {
-	rand.Read(id[:])
-	return id
-}
-
-// useID returns the caller's id, or a new one.
-func useID(id store.UseID) store.UseID {
-	if id.IsZero() {
-		return NewUseID()
+// codeError translates the errors of the store about a code.
+func codeError(err error) error {
+	switch {
+	case errors.Is(err, store.ErrTicketExpired):
+		return &CodeError{Reason: CodeExpired}
+	case errors.Is(err, store.ErrTicketNotFound), errors.Is(err, store.ErrTicketTaken):
+		return &CodeError{Reason: CodeUnknown}
+	case errors.Is(err, store.ErrConflict):
+		return &CodeError{Reason: CodePending}
 	}
-	return id
+	return err
+}
+
+// sealJSON seals a value for openJSON.
+func (i *Issuer) sealJSON(place store.Place, key seal.InnerKey, v any) (store.Sealed, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return i.cfg.Seal.SealWith(place, key, plain)
+}
+
+// openJSON reads a value that sealJSON sealed.
+func (i *Issuer) openJSON(place store.Place, key seal.InnerKey, sealed store.Sealed, into any) error {
+	plain, err := i.cfg.Seal.OpenWith(place, key, sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, into)
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// A code of one kind is nothing in the place of another (D7).
+// A code of one kind cannot be used as another kind (D7).
 func TestCodesAreNotInterchangeable(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
+	root, err := s.LoginWith(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
 	require.NoError(t, err)
 	transfer, err := s.Issuer.Transfer(ctx, issuer.TransferRequest{Token: root.Issued.Token, Client: client})
 	require.NoError(t, err)
@@ -81,8 +81,8 @@ func compactOf(t *testing.T, s *mytokentest.Service, short mytoken.Secret) mytok
 	return issued.Token
 }
 
-// Codes that were made before the server key was replaced are found afterwards,
-// as long as the old key is readable.
+// Codes from before a change of the server key are found as long as the old key can be
+// read.
 func TestCodesOutliveTheServerKey(t *testing.T) {
 	old, fresh := seal.NewKey(), seal.NewKey()
 	var config issuer.Config
@@ -111,7 +111,7 @@ func TestCodesOutliveTheServerKey(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Codes are drawn evenly from the letters that nobody mistakes for others.
+// Each letter that nobody mistakes for another is as likely in a code as the others.
 //
 // proves P7
 func TestLettersOfCodes(t *testing.T) {

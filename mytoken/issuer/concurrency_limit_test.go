@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -16,26 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// concAll runs n functions at once, all of them started before the first goes
-// on, and waits for them.
-func concAll(n int, f func(k int)) {
-	start := make(chan struct{})
-	var all, ready sync.WaitGroup
-	for k := range n {
-		ready.Add(1)
-		all.Go(func() {
-			ready.Done()
-			<-start
-			f(k)
-		})
-	}
-	ready.Wait()
-	close(start)
-	all.Wait()
-}
-
-// concNodes are issuers on one store: processes of one service.
-func concNodes(t testing.TB, w *crashWorld, n int) []*issuer.Issuer {
+// nodesOf returns issuers on one store: processes of one service.
+func nodesOf(t testing.TB, w *world, n int) []*issuer.Issuer {
 	t.Helper()
 	nodes := []*issuer.Issuer{w.issuer}
 	for len(nodes) < n {
@@ -48,25 +30,25 @@ func concNodes(t testing.TB, w *crashWorld, n int) []*issuer.Issuer {
 }
 
 const (
-	concRounds   = 20
-	concRequests = 200
-	concLimit    = 10
+	loadRounds   = 20
+	loadRequests = 200
+	loadLimit    = 10
 )
 
-// 200 requests at once, ten uses: ten are delivered, 190 are refused and told
-// why, ten are charged. Requests that overlap share a call to the provider.
+// 200 requests at once compete for ten uses. Ten are delivered and charged, and 190 are
+// refused with the reason. Requests that overlap share a call to the provider.
 //
 // proves P3
 func TestLimitIsExactUnderLoad(t *testing.T) {
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
-			site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-			for range concRounds {
-				w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+			site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+			for range loadRounds {
+				w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 				require.NoError(t, err)
-				issuers := concNodes(t, w, nodes)
+				issuers := nodesOf(t, w, nodes)
 				var delivered, refused atomic.Int64
-				concAll(concRequests, func(k int) {
+				inParallel(loadRequests, func(k int) {
 					_, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client})
 					var explained *issuer.RefusedError
 					switch {
@@ -75,27 +57,27 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 					case errors.As(err, &explained):
 						refused.Add(1)
 					default:
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 					}
 				})
-				require.EqualValues(t, concLimit, delivered.Load())
-				require.EqualValues(t, concRequests-concLimit, refused.Load())
-				w.requireCharged(t, concLimit)
+				require.EqualValues(t, loadLimit, delivered.Load())
+				require.EqualValues(t, loadRequests-loadLimit, refused.Load())
+				w.requireCharged(t, loadLimit)
 				calls := len(w.events(optest.Refreshed))
-				require.True(t, calls >= 1 && calls <= concLimit, "%d calls", calls)
+				require.True(t, calls >= 1 && calls <= loadLimit, "%d calls", calls)
 				require.Zero(t, w.reuses())
 			}
 		})
 	}
 }
 
-// The same for a tree: what its children use counts against the root.
+// The same for a tree: uses of children count against the root.
 //
 // proves P3, P4
 func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 4 {
-		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 4 {
+		w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 		require.NoError(t, err)
 		tokens := []mytoken.Secret{w.token}
 		for _, parent := range []int{0, 0, 1} {
@@ -103,30 +85,30 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 			require.NoError(t, err)
 			tokens = append(tokens, child.Token)
 		}
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var delivered atomic.Int64
-		concAll(80, func(k int) {
+		inParallel(80, func(k int) {
 			_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: tokens[k/2%len(tokens)], Client: mytokentest.Client})
 			var refused *issuer.RefusedError
 			if err == nil {
 				delivered.Add(1)
 			} else if !errors.As(err, &refused) {
-				t.Errorf("%v", err)
+				assert.NoError(t, err)
 			}
 		})
-		require.EqualValues(t, concLimit, delivered.Load())
-		w.requireCharged(t, concLimit)
+		require.EqualValues(t, loadLimit, delivered.Load())
+		w.requireCharged(t, loadLimit)
 	}
 }
 
-// The same while every other answer of the provider is a refusal: what is
-// refused is given back, and somebody else may use it.
+// The same while the provider refuses every other request. Refused uses are refunded, and
+// other requests use them.
 //
 // proves P3
 func TestRefundsUnderLoad(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 4 {
-		w, err := site.world(t.Context(), crashOptions{limit: concLimit})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 4 {
+		w, err := site.world(t.Context(), worldOptions{limit: loadLimit})
 		require.NoError(t, err)
 		var calls atomic.Int64
 		w.fault(func(optest.FaultPoint) optest.Fault {
@@ -145,18 +127,16 @@ func TestRefundsUnderLoad(t *testing.T) {
 			case err == nil:
 				delivered.Add(1)
 			case errors.As(err, &upstream):
-				if upstream.Charged {
-					t.Errorf("charged: %v", err)
-				}
+				assert.False(t, upstream.Charged, "%v", err)
 			case !errors.As(err, &refused):
-				t.Errorf("%v", err)
+				assert.NoError(t, err)
 			}
 		}
-		concAll(60, ask)
+		inParallel(60, ask)
 		w.requireCharged(t, delivered.Load())
 		w.fault(nil)
-		concAll(60, ask)
-		require.EqualValues(t, concLimit, delivered.Load())
-		w.requireCharged(t, concLimit)
+		inParallel(60, ask)
+		require.EqualValues(t, loadLimit, delivered.Load())
+		w.requireCharged(t, loadLimit)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -18,8 +19,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// concScopes is the k-th of the sets of scopes that are not empty.
-func concScopes(k int) []string {
+// manyScopes returns the k-th non-empty set of scopes.
+func manyScopes(k int) []string {
 	all := []string{"openid", "profile", "email", "compute", "storage.read", "storage.write"}
 	var out []string
 	for n, scope := range all {
@@ -30,23 +31,23 @@ func concScopes(k int) []string {
 	return out
 }
 
-// 50 requests at once that cannot share a call, against a provider that takes
-// a refresh token presented twice for stolen: all are answered, no refresh
-// token is presented twice. Also from several processes on one store.
+// 50 requests at once cannot share a call, and the provider takes a refresh token that is
+// presented twice for a stolen one. All are answered, and no refresh token is presented
+// twice. This holds for several processes on one store, too.
 //
 // proves P5
 func TestStrictRotationUnderLoad(t *testing.T) {
 	const requests = 50
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
-			rounds := concRounds
-			if crashUnderRace && nodes > 1 {
+			rounds := loadRounds
+			if underRace && nodes > 1 {
 				rounds /= 4 // one after the other waits for the lease
 			}
 			steps := storetest.NewFaulty(memstore.New(), nil)
 			s := start(t, mytokentest.Options{
 				Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict},
-				Config: func(c *issuer.Config) { c.WaitLimit = crashSoon }, // the machine may be busy
+				Config: func(c *issuer.Config) { c.WaitLimit = soon }, // the machine may be busy
 			})
 			token := login(t, s, mytoken.Properties{})
 			issuers := []*issuer.Issuer{s.Issuer}
@@ -57,17 +58,15 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 				issuers = append(issuers, node)
 			}
 			for range rounds {
-				concAll(requests, func(k int) {
+				inParallel(requests, func(k int) {
 					at, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{
-						Token: token.Token, Scopes: concScopes(k), Client: mytokentest.Client,
+						Token: token.Token, Scopes: manyScopes(k), Client: mytokentest.Client,
 					})
 					if err != nil {
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 						return
 					}
-					if len(at.Scopes) != len(concScopes(k)) {
-						t.Errorf("asked for %v, got %v", concScopes(k), at.Scopes)
-					}
+					assert.Len(t, at.Scopes, len(manyScopes(k)))
 				})
 			}
 			require.Zero(t, s.Provider.Reuses())
@@ -79,27 +78,27 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 	}
 }
 
-// While one login's provider does not answer, and requests pile up, everything
-// else goes on: another token, introspection, derivation and revocation.
+// The provider does not answer for one login, and its requests pile up. Everything else
+// goes on: another token, introspection, derivation and revocation.
 //
 // proves P5
 func TestSlowProviderDelaysNobodyElse(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	hot, err := site.world(t.Context(), crashOptions{limit: 100})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	hot, err := site.world(t.Context(), worldOptions{limit: 100})
 	require.NoError(t, err)
 	// Another user of the same issuer.
 	service := &mytokentest.Service{Issuer: hot.issuer, Provider: site.op, Clock: hot.clock}
 	other, err := service.Login(t.Context(), "somebody else", mytoken.Properties{})
 	require.NoError(t, err)
 
-	gate := newCrashGate(t)
+	gate := newGate(t)
 	hot.failOnce(optest.Fault{Wait: gate.wait})
-	waiting := []<-chan crashResult{hot.start(t.Context(), hot.issuer, refreshFirst)}
+	waiting := []<-chan accessResult{hot.start(t.Context(), hot.issuer, refreshFirst)}
 	gate.await(t)
 	for k := range 20 {
 		waiting = append(waiting, hot.start(t.Context(), hot.issuer, issuer.AccessTokenRequest{Scopes: []string{"compute", "storage.read"}[k%2:]}))
 	}
-	crashUntil(t, "all wait", func() bool { return hot.issuer.Waiters() == 21 })
+	waitUntil(t, "all wait", func() bool { return hot.issuer.Waiters() == 21 })
 
 	for range 5 {
 		_, err = hot.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: other.Token, Client: mytokentest.Client})
@@ -116,17 +115,17 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 
 	gate.open()
 	for _, w := range waiting {
-		require.NoError(t, crashAwait(t, w).err)
+		require.NoError(t, await(t, w).err)
 	}
 	require.NoError(t, hot.close(t.Context()))
 }
 
-// Callers come and go while the provider is slow, refuses, or loses answers.
-// When the issuer is closed, no goroutine of it is left, and the books balance.
+// Callers come and go while the provider is slow, refuses, or loses answers. After Close,
+// no goroutine of the issuer is left, and each delivered use is charged once.
 //
 // proves P3, P5
 func TestNothingIsLeftRunning(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateGrace, crashOptions{limit: 1000})
+	w := newWorld(t, optest.RotateGrace, worldOptions{limit: 1000})
 	var n atomic.Int64
 	w.fault(func(optest.FaultPoint) optest.Fault {
 		switch n.Add(1) % 4 {
@@ -138,13 +137,13 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		return optest.Fault{}
 	})
 	var delivered atomic.Int64
-	concAll(100, func(k int) {
+	inParallel(100, func(k int) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if k%3 == 0 {
 			go cancel()
 		}
-		_, err := w.issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: w.token, Scopes: concRevokeScopes[k%4], Client: mytokentest.Client})
+		_, err := w.issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: w.token, Scopes: distinctScopes[k%4], Client: mytokentest.Client})
 		if err == nil {
 			delivered.Add(1)
 		}
@@ -153,7 +152,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	require.Positive(t, delivered.Load())
 	w.requireCharged(t, delivered.Load())
 	stacks := make([]byte, 1<<20)
-	crashUntil(t, "no flight is left", func() bool {
-		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("mytoken.(*refresher)"))
+	waitUntil(t, "no flight is left", func() bool {
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("issuer/internal/refresh.(*Refresher)"))
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -14,27 +15,27 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Children and grandchildren are derived on several nodes while the root is
-// revoked. None of them is usable afterwards, whenever it was created.
+// Children and grandchildren are derived on several nodes while the root is revoked.
+// Afterwards none of them is usable, whenever it was created.
 //
 // proves P6
 func TestRevocationRacesDerivation(t *testing.T) {
-	site := newCrashSite(t, optest.Options{})
+	site := newSite(t, optest.Options{})
 	survivors, created := 0, 0
-	for range concRounds {
-		w, err := site.world(t.Context(), crashOptions{})
+	for range loadRounds {
+		w, err := site.world(t.Context(), worldOptions{})
 		require.NoError(t, err)
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var mu sync.Mutex
 		tokens := []mytoken.Secret{w.token}
 		var enough sync.Once
 		revoke := make(chan struct{})
-		concAll(9, func(k int) {
+		inParallel(9, func(k int) {
 			if k == 8 {
 				<-revoke
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
 				if err != nil {
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 				}
 				return
 			}
@@ -44,7 +45,7 @@ func TestRevocationRacesDerivation(t *testing.T) {
 				if err != nil {
 					var dead *issuer.TokenError
 					if !errors.As(err, &dead) || dead.Reason != issuer.TokenRevoked {
-						t.Errorf("%v", err)
+						assert.NoError(t, err)
 					}
 					enough.Do(func() { close(revoke) })
 					return
@@ -71,40 +72,40 @@ func TestRevocationRacesDerivation(t *testing.T) {
 		}
 	}
 	require.Zero(t, survivors, "of %d", created)
-	require.Greater(t, created, 10*concRounds)
+	require.Greater(t, created, 10*loadRounds)
 }
 
-// Access tokens are asked for on several nodes while the token is revoked.
-// Whoever asks after Revoke has returned gets none; the books balance.
+// Several nodes ask for access tokens while the token is revoked. Nobody gets one after
+// Revoke has returned, and each delivered use is charged once.
 //
 // proves P6, P3
 func TestRevocationRacesAccessTokens(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
-	for range concRounds / 2 {
-		w, err := site.world(t.Context(), crashOptions{})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
+	for range loadRounds / 2 {
+		w, err := site.world(t.Context(), worldOptions{})
 		require.NoError(t, err)
-		nodes := concNodes(t, w, 2)
+		nodes := nodesOf(t, w, 2)
 		var revoked atomic.Bool
 		var delivered atomic.Int64
 		var once sync.Once
 		some := make(chan struct{})
-		concAll(9, func(k int) {
+		inParallel(9, func(k int) {
 			if k == 8 {
 				<-some
 				_, err := nodes[0].Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
 				if err != nil {
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 				}
 				revoked.Store(true)
 				return
 			}
 			for {
 				after := revoked.Load()
-				_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: concRevokeScopes[k%4], Client: mytokentest.Client})
+				_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: distinctScopes[k%4], Client: mytokentest.Client})
 				var dead *issuer.TokenError
 				switch {
 				case err == nil && after:
-					t.Error("delivered after the revocation")
+					assert.Fail(t, "delivered after the revocation")
 					return
 				case err == nil:
 					if delivered.Add(1) >= 3 {
@@ -113,7 +114,7 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 				case errors.As(err, &dead) && dead.Reason == issuer.TokenRevoked:
 					return
 				default:
-					t.Errorf("%v", err)
+					assert.NoError(t, err)
 					return
 				}
 			}
@@ -123,20 +124,20 @@ func TestRevocationRacesAccessTokens(t *testing.T) {
 	}
 }
 
-var concRevokeScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
+var distinctScopes = [][]string{{"compute"}, {"storage.read"}, {"compute", "storage.read"}, nil}
 
-// The token is revoked while the provider is asked: the answer is discarded,
-// the use given back, and what the provider rotated to is revoked there.
+// The token is revoked while the provider is asked. The answer is discarded, the use is
+// refunded, and the new refresh token is revoked at the provider.
 //
 // proves P6, P3
 func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 	for _, withChild := range []bool{false, true} {
-		w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+		w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 		if withChild {
 			_, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, Client: mytokentest.Client})
 			require.NoError(t, err)
 		}
-		gate := newCrashGate(t)
+		gate := newGate(t)
 		w.failOnce(optest.Fault{WaitAfter: gate.wait})
 		r := w.start(t.Context(), w.issuer, refreshFirst)
 		gate.await(t)
@@ -144,7 +145,7 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 		_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: !withChild, Client: mytokentest.Client})
 		require.NoError(t, err)
 		gate.open()
-		dead := crashAs[*issuer.TokenError](t, crashAwait(t, r).err)
+		dead := errAs[*issuer.TokenError](t, await(t, r).err)
 		require.Equal(t, issuer.TokenRevoked, dead.Reason)
 		w.requireCharged(t, 0)
 		revoked := w.events(optest.Revoked)
@@ -157,10 +158,10 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 	}
 }
 
-// A signing key is withdrawn. What it signed is refused, although it was
-// verified before and remembered.
+// A signing key is withdrawn. Its tokens are refused, even those that were verified and
+// remembered.
 func TestSigningKeyWithdrawn(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 5})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 	old := w.cfg.Keys.ActiveID()
@@ -171,8 +172,8 @@ func TestSigningKeyWithdrawn(t *testing.T) {
 	require.NoError(t, err, "not yet")
 	require.NoError(t, w.cfg.Keys.Withdraw(old))
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-	require.Equal(t, issuer.TokenMalformed, crashAs[*issuer.TokenError](t, err).Reason)
+	require.Equal(t, issuer.TokenMalformed, errAs[*issuer.TokenError](t, err).Reason)
 	_, err = w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})
-	crashAs[*issuer.TokenError](t, err)
+	errAs[*issuer.TokenError](t, err)
 	w.requireCharged(t, 2)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -14,30 +15,30 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-var concRotating = &mytoken.Rotation{OnAT: true, AutoRevoke: true}
+var alwaysRotates = &mytoken.Rotation{OnAT: true, AutoRevoke: true}
 
-// Ten uses at once of a token that each use rotates: all are answered, with
-// one and the same successor, which works; nobody is taken for a thief.
+// Each use rotates the token, and ten uses come at once. All are answered with the same
+// successor, which works. Nobody is taken for a thief.
 //
 // proves P8
 func TestParallelUsesOfARotatingToken(t *testing.T) {
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateStrict})
+	site := newSite(t, optest.Options{Rotation: optest.RotateStrict})
 	for _, form := range []mytoken.ResponseType{mytoken.ResponseToken, mytoken.ResponseShortToken} {
 		for _, shared := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/shared=%t", form, shared), func(t *testing.T) {
-				for range concRounds / 4 {
-					w, err := site.world(t.Context(), crashOptions{limit: 100, rotation: concRotating, response: form})
+				for range loadRounds / 4 {
+					w, err := site.world(t.Context(), worldOptions{limit: 100, rotation: alwaysRotates, response: form})
 					require.NoError(t, err)
-					nodes := concNodes(t, w, 2)
+					nodes := nodesOf(t, w, 2)
 					updates := make([]*mytoken.Issued, 10)
-					concAll(len(updates), func(k int) {
+					inParallel(len(updates), func(k int) {
 						req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
 						if !shared {
-							req.Scopes = concRevokeScopes[k%3]
+							req.Scopes = distinctScopes[k%3]
 						}
 						at, err := nodes[k%2].AccessToken(t.Context(), req)
 						if err != nil {
-							t.Errorf("%v", err)
+							assert.NoError(t, err)
 							return
 						}
 						updates[k] = at.Update
@@ -60,23 +61,22 @@ func TestParallelUsesOfARotatingToken(t *testing.T) {
 	}
 }
 
-// A request takes long. Meanwhile its token is rotated, the successor used,
-// and the grace passes. It is answered all the same: it presented its token in
-// time, and is no reuse.
+// A request takes long. Meanwhile its token is rotated, the successor is used, and the
+// grace passes. The request is answered all the same: it presented its token in time.
 //
 // proves P8
 func TestSlowRequestIsNoReuse(t *testing.T) {
 	for _, grace := range []time.Duration{0, -1} { // 30 s, none
-		w := newCrashWorld(t, optest.RotateOff, crashOptions{
-			limit: 9, rotation: concRotating, config: func(c *issuer.Config) { c.RotationGrace = grace },
+		w := newWorld(t, optest.RotateOff, worldOptions{
+			limit: 9, rotation: alwaysRotates, config: func(c *issuer.Config) { c.RotationGrace = grace },
 		})
-		gate := newCrashGate(t)
+		gate := newGate(t)
 		w.failOnce(optest.Fault{Wait: gate.wait})
 		slow := w.start(t.Context(), w.issuer, refreshFirst)
 		gate.await(t)
 
-		// Only another process gets past the one that waits, and only when its
-		// lease is over.
+		// Only another process can overtake the waiting request, and only after its
+		// lease.
 		other, err := w.node(nil)
 		require.NoError(t, err)
 		w.lapse()
@@ -86,7 +86,7 @@ func TestSlowRequestIsNoReuse(t *testing.T) {
 		}
 		w.clock.Advance(time.Minute)
 		gate.open()
-		r := crashAwait(t, slow)
+		r := await(t, slow)
 		require.NoError(t, r.err)
 		require.Nil(t, r.at.Update)
 		require.Zero(t, w.told(issuer.NoticeReused))
@@ -96,23 +96,23 @@ func TestSlowRequestIsNoReuse(t *testing.T) {
 	}
 }
 
-// The store does not say whether it rotated. Nobody believes that the old
-// token is still the current one: the request fails, and is repeated.
+// The store does not say whether it rotated. The request returns an error and is
+// repeated: its caller must not believe that the old token is the current one.
 //
 // proves P8
 func TestRotationOfUnknownOutcome(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		for _, id := range []bool{true, false} {
 			t.Run(fmt.Sprintf("before=%t/id=%t", before, id), func(t *testing.T) {
-				w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, rotation: concRotating})
+				w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, rotation: alwaysRotates})
 				req := issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client}
 				if id {
 					req.ID = issuer.NewUseID()
 				}
-				w.store.Reset(crashFailFirst("Rotate", 3, before))
+				w.store.Reset(failFirst("Rotate", 3, before))
 				_, err := w.issuer.AccessToken(t.Context(), req)
 				require.ErrorIs(t, err, storetest.ErrFault)
-				crashAs[*issuer.StoreError](t, err)
+				errAs[*issuer.StoreError](t, err)
 				at, err := w.issuer.AccessToken(t.Context(), req)
 				require.NoError(t, err)
 				require.NotNil(t, at.Update)

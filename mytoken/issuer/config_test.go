@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// What an issuer cannot work without is refused when it is made, not at the first
-// login, and the error names the field.
+// New refuses a configuration that cannot work, so that it does not fail at the first
+// login. The error names the field.
 func TestIncompleteConfig(t *testing.T) {
 	service := start(t, mytokentest.Options{})
 	key, err := mytoken.GenerateKey("")

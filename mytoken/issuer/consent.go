@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -10,13 +9,13 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// NativeLogin is a login on a page of the issuer, on whatever device has a
-// browser (protocol section 6.1).
+// NativeLogin is a login on a page of the issuer, in a browser on any device (protocol
+// section 6.1).
 type NativeLogin struct {
 	// ConsentCode is part of the address of the consent page.
 	ConsentCode mytoken.Secret
-	// PollingCode fetches the token when the user has finished; empty unless
-	// the login is polled.
+	// PollingCode fetches the token when the user has finished. It is empty if nobody
+	// polls.
 	PollingCode mytoken.Secret
 	Expires     time.Time
 	Interval    time.Duration // between two polls
@@ -28,11 +27,11 @@ type ConsentRequest struct {
 	Application string
 	Properties  mytoken.Properties
 	Response    mytoken.Response
-	// Address is where the login was started; empty if that is not known.
+	// Address is where the login was started. Empty: not known.
 	Address  string
 	ReturnTo string
-	// Polled says that the token goes to whoever started the login, possibly
-	// on another device.
+	// Polled says that the token goes to the program that started the login, possibly on
+	// another device.
 	Polled  bool
 	Expires time.Time
 }
@@ -44,15 +43,15 @@ type Declined struct {
 	Polled      bool
 }
 
-// StartNative begins a login that waits for the user's consent, and, on the
-// device that asked, for its polling code. It fails with ErrUnknownProvider or
-// *RequestError.
+// StartNative begins a login that waits for the consent of the user, and for a poller on
+// the device that asked. Errors are [ErrUnknownProvider], [*RequestError] and
+// [*StoreError].
 func (i *Issuer) StartNative(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, true)
 }
 
-// StartConsent is StartNative for a login that ends in the browser that
-// consents: there is no polling code, FinishLogin returns the token.
+// StartConsent is [Issuer.StartNative] for a login that ends in the browser that
+// consents. There is no polling code; [Issuer.FinishLogin] returns the token.
 func (i *Issuer) StartConsent(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, false)
 }
@@ -88,7 +87,8 @@ func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool
 	return out, nil
 }
 
-// Consent tells what the user is asked to agree to. It fails with *CodeError.
+// Consent returns what the user is asked to agree to. Errors are [*CodeError] and
+// [*StoreError].
 func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequest, error) {
 	_, _, p, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {
@@ -101,16 +101,17 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}, nil
 }
 
-// Approve replaces what was asked for by what the user agreed to, and returns
-// where the browser has to go. A code is approved or declined once. It fails
-// with *CodeError, *RequestError or *UpstreamError; after the latter two the
-// code can still be used.
+// Approve replaces the requested properties by those that the user agreed to, and returns
+// where to send the browser. A code can be approved or declined once.
+//
+// Errors are [*CodeError], [*RequestError], [*UpstreamError] and [*StoreError]. After a
+// [*RequestError] or an [*UpstreamError] the code can still be used.
 func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoken.Properties) (*Login, error) {
 	t, key, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	if len(agreed.Capabilities) == 0 { // nothing is added to what the user saw
+	if len(agreed.Capabilities) == 0 { // the default would add to what the user saw
 		return nil, &RequestError{Field: "capabilities", Reason: "a token without capabilities is of no use"}
 	}
 	if agreed, err = i.firstProperties(agreed); err != nil {
@@ -120,8 +121,8 @@ func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoke
 	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
 }
 
-// Decline ends a login because the user did not agree. The poller, if there is
-// one, learns it. It fails with *CodeError.
+// Decline ends a login because the user did not agree, and tells the poller. Errors are
+// [*CodeError] and [*StoreError].
 func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, error) {
 	t, _, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {
@@ -144,9 +145,9 @@ type PollRequest struct {
 	Client Client
 }
 
-// Poll redeems a polling code (protocol section 5.4.2). It fails with
-// *CodeError: CodePending until the user has finished. The token is handed out
-// once.
+// Poll redeems a polling code (protocol section 5.4.2). The token is handed out once.
+// Errors are [*CodeError], with [CodePending] until the user has finished, and
+// [*StoreError].
 func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, error) {
 	t, key, err := i.resolveCode(ctx, store.TicketPolling, req.Code.Reveal())
 	if err != nil {
@@ -173,21 +174,13 @@ func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, er
 func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
 	failure := &LoginError{Code: "server_error"}
 	var rec failureRecord
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
-	if err = errors.Join(err, unmarshal(plain, &rec)); err != nil {
-		failure.cause = err
-		return failure
+	if failure.cause = i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, &rec); failure.cause == nil {
+		failure.Code, failure.Description = rec.Code, rec.Description
 	}
-	failure.Code, failure.Description = rec.Code, rec.Description
 	return failure
 }
 
-// take redeems a code: of several takers exactly one succeeds.
+// take redeems a code. Exactly one of several takers succeeds.
 func (i *Issuer) take(ctx context.Context, ref store.TicketRef, client Client) error {
-	taker := NewUseID()
-	event := i.newEvent(EventTransferCodeUsed, "", client)
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.TakeTicket(ctx, ref, taker, event, store.At(i.now()))
-	})
-	return codeError(err)
+	return codeError(i.ledger.takeTicket(ctx, ref, NewUseID(), i.newEvent(EventTransferCodeUsed, "", client)))
 }

@@ -47,7 +47,7 @@ func agree(t *testing.T, s *mytokentest.Service, n *issuer.NativeLogin, agreed m
 
 var agreedProperties = mytoken.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT}}
 
-// The native flow of protocol section 6.1, with what the user changed.
+// The native flow of protocol section 6.1. The user changes what was asked for.
 //
 // proves P7
 func TestNativeLogin(t *testing.T) {
@@ -77,7 +77,7 @@ func TestNativeLogin(t *testing.T) {
 		Response: mytoken.Response{Type: mytoken.ResponseToken, MaxLength: 100}, Polled: true, Expires: n.Expires,
 	}, shown)
 
-	// The user takes a right and the rotation away, and adds another right.
+	// The user removes a capability and the rotation, and adds another capability.
 	agreed := mytoken.Properties{Name: "agreed", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}, Restrictions: asked.Restrictions}
 	login, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreed)
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestNativeLogin(t *testing.T) {
 	require.Equal(t, "agent", result.Application)
 	require.Equal(t, "agent:", result.ReturnTo)
 
-	// Of many pollers one gets the token.
+	// Exactly one of many pollers gets the token.
 	values, errs := atOnce(8, func() (*mytoken.Issued, error) { return poll(t, s, n) })
 	won := winners(values, errs)
 	require.Len(t, won, 1)
@@ -109,7 +109,7 @@ func TestNativeLogin(t *testing.T) {
 	require.Equal(t, 1, ticketsLeft(t, s), "nothing is left but the short token")
 }
 
-// What the user adds is stored, too (D65).
+// An addition of the user is stored, too (D65).
 func TestApproveAddsRotation(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	n := native(t, s, issuer.LoginRequest{})
@@ -121,7 +121,7 @@ func TestApproveAddsRotation(t *testing.T) {
 	require.Equal(t, agreed.Rotation, issued.Claims.Rotation())
 }
 
-// Without a poller the token is for the browser that consents.
+// Without a poller, the browser that consents gets the token.
 func TestConsentWithoutPolling(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	n, err := s.Issuer.StartConsent(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: mytoken.Properties{
@@ -140,7 +140,7 @@ func TestConsentWithoutPolling(t *testing.T) {
 	require.Zero(t, ticketsLeft(t, s))
 }
 
-// A consent code is answered once, with yes or no (D67, D68).
+// A consent code can be approved or declined once (D67, D68).
 func TestConsentIsAnsweredOnce(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -173,7 +173,7 @@ func TestConsentIsAnsweredOnce(t *testing.T) {
 	require.Len(t, winners(logins, errs), 1)
 }
 
-// What must not be issued is refused, and the user can correct it.
+// Properties that must not be issued are refused, and the user can correct them.
 func TestApproveRefusesProperties(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	n := native(t, s, issuer.LoginRequest{})
@@ -192,8 +192,8 @@ func TestApproveRefusesProperties(t *testing.T) {
 	agree(t, s, n, agreedProperties)
 }
 
-// Declined, failed and expired can be told apart (protocol section 5.4.2, D71),
-// and repeatedly so.
+// A poller can tell declined, failed and expired logins apart (protocol section 5.4.2,
+// D71), also when it asks again.
 func TestHowALoginEnds(t *testing.T) {
 	var deny knob[string]
 	s := start(t, mytokentest.Options{
@@ -264,8 +264,8 @@ func TestHowALoginEnds(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeUnknown)
 }
 
-// A polling code that is revoked while the user logs in leaves no token that
-// nobody holds, and no refresh token.
+// A polling code is revoked while the user logs in. Neither a token that nobody holds nor
+// a refresh token is left.
 //
 // proves P6
 func TestRevokedPollingCode(t *testing.T) {
@@ -283,7 +283,7 @@ func TestRevokedPollingCode(t *testing.T) {
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))
 	require.Zero(t, ticketsLeft(t, s))
 
-	// After the login was finished, the token goes with its code.
+	// After the login was finished, the token is revoked with its code.
 	n = native(t, s, issuer.LoginRequest{})
 	agree(t, s, n, agreedProperties)
 	r := revoke(t, s, n.PollingCode, false)
@@ -295,7 +295,7 @@ func TestRevokedPollingCode(t *testing.T) {
 	require.Equal(t, 2, s.Provider.Count(optest.Revoked))
 }
 
-// The same if the login is finished in the middle of the revocation.
+// The same if the login is finished during the revocation.
 //
 // proves P6
 func TestRevokedPollingCodeMeanwhile(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -16,8 +18,8 @@ type tally struct {
 	used        int64
 }
 
-// tallyOf picks the counter that a kind of use spends; ok is false for uses
-// that spend nothing.
+// tallyOf returns the counter that a kind of use spends. ok is false for a use that
+// spends nothing.
 func tallyOf(kind restriction.Kind, c mytoken.Counter) (t tally, ok bool) {
 	switch kind {
 	case restriction.AT:
@@ -30,8 +32,8 @@ func tallyOf(kind restriction.Kind, c mytoken.Counter) (t tally, ok bool) {
 
 func (t tally) exhausted() bool { return t.limit != mytoken.Unlimited && t.used >= int64(t.limit) }
 
-// taken is how much of the limit cannot be spent any more, ancestors' limits
-// included.
+// taken is the part of the limit that cannot be spent any more, because it was used or
+// because an ancestor's limit is lower.
 func (t tally) taken() int64 {
 	if t.limit == mytoken.Unlimited || t.left == mytoken.Unlimited {
 		return 0
@@ -39,7 +41,7 @@ func (t tally) taken() int64 {
 	return int64(t.limit - t.left)
 }
 
-// usages are what was taken of the clauses.
+// usages returns what was taken of each clause.
 func usages(counters []mytoken.Counter) []restriction.Usage {
 	out := make([]restriction.Usage, len(counters))
 	for n, c := range counters {
@@ -50,9 +52,9 @@ func usages(counters []mytoken.Counter) []restriction.Usage {
 	return out
 }
 
-// checkBudget refuses a use none of whose candidate clauses has anything left.
-// The step that charges asks again; this is for operations that have more to
-// refuse after it (protocol section 5.3).
+// checkBudget refuses a use if no candidate clause has anything left. The step that
+// charges checks that again. checkBudget is for operations that can be refused for other
+// reasons in between (protocol section 5.3).
 func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, candidates []int, state store.State) error {
 	for _, n := range candidates {
 		if t, counted := tallyOf(op.kind, state.Counters[n]); !counted || t.left != 0 {
@@ -70,10 +72,11 @@ func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, ca
 	return refused
 }
 
-// spentCounters names, clause by clause, the counters that have nothing left:
-// the clause's own, and those of the ancestors' clauses that it draws on. It
-// follows the descriptions of the tokens, which say the same as the chains that
-// the store charges.
+// spentCounters returns, clause by clause, the counters that have nothing left: the
+// clause's own, and those of the ancestors' clauses that it draws on.
+//
+// It follows the descriptions of the tokens. They say the same as the chains that the
+// store charges.
 func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state store.State) ([]restriction.Spent, error) {
 	var out []restriction.Spent
 	line := lineage{i: i, infos: []*store.TokenInfo{&state.TokenInfo}}
@@ -88,7 +91,7 @@ func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state
 				return nil, err
 			}
 			if info == nil || clause >= len(info.Counters) {
-				break // the description is gone, the counter is not
+				break // the token was deleted, its counter was not
 			}
 			if t, _ := tallyOf(kind, info.Counters[clause]); t.exhausted() {
 				found = true
@@ -108,29 +111,27 @@ func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state
 	return out, nil
 }
 
-// lineage is a token and its ancestors, looked up as far as they are needed.
+// lineage is a token and its ancestors. They are looked up when they are needed.
 type lineage struct {
 	i     *Issuer
-	infos []*store.TokenInfo // nil: deleted
+	infos []*store.TokenInfo // an entry is nil if the token was deleted
 	draws [][]int
 }
 
-// at returns the token that is so many levels up, and what its clauses draw
-// on. It returns nil for one that is not there any more.
+// at returns the token that is level steps up, and the parent's clauses that its clauses
+// draw on. It returns nil for a token that was deleted.
 func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, error) {
 	ancestors := l.infos[0].Ancestors
 	for len(l.infos) <= level {
 		if len(l.infos) > len(ancestors) {
 			return nil, nil, nil
 		}
-		info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-			return l.i.cfg.Store.Token(ctx, ancestors[len(l.infos)-1])
-		})
+		info, err := l.i.ledger.token(ctx, ancestors[len(l.infos)-1])
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			l.infos = append(l.infos, nil)
 		case err != nil:
-			return nil, nil, storeError(err)
+			return nil, nil, err
 		default:
 			l.infos = append(l.infos, &info)
 		}
@@ -149,17 +150,18 @@ func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, e
 	return l.infos[level], l.draws[level], nil
 }
 
-// openAbout opens the description of a token; it is empty if there is none.
+// openAbout opens the description of a token. Without one, it returns an empty
+// description.
 func (i *Issuer) openAbout(info *store.TokenInfo) (a about, err error) {
 	if len(info.About) == 0 {
 		return a, nil
 	}
 	plain, err := i.cfg.Seal.Open(store.AboutPlace(info.ID), info.About)
 	if err == nil {
-		err = unmarshal(plain, &a)
+		err = json.Unmarshal(plain, &a)
 	}
 	if err != nil {
-		return about{}, fmt.Errorf("issuer: description of a token: %w", err)
+		return about{}, fmt.Errorf("issuer: the stored description of a token cannot be opened: %w", err)
 	}
 	return a, nil
 }

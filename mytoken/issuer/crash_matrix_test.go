@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -19,30 +20,30 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-var crashLogger = slog.New(slog.DiscardHandler)
+var quiet = slog.New(slog.DiscardHandler)
 
-// crashFault is something that goes wrong at the provider.
-type crashFault struct {
+// providerFault is something that goes wrong at the provider.
+type providerFault struct {
 	name  string
 	fault optest.Fault
 	down  bool // not reachable at all
 }
 
 var (
-	crashNothing = crashFault{name: "nothing"}
-	// In these the provider has acted and its answer does not arrive, or not
-	// whole: what becomes of the refresh token depends on the policy.
-	crashAfter = []crashFault{
+	noFault = providerFault{name: "nothing"}
+	// The provider has acted, and its answer does not arrive or is of no use. What
+	// happens to the refresh token depends on the policy.
+	faultsAfter = []providerFault{
 		{name: "answer lost", fault: optest.Fault{LoseAnswer: true}},
 		{name: "unusable answer", fault: optest.Fault{EmptyAccessToken: true}},
 		{name: "wider scope", fault: optest.Fault{Scopes: []string{"compute", "storage.write"}}},
 	}
-	crashAlike = []crashFault{
+	moreFaultsAfter = []providerFault{
 		{name: "502 after", fault: optest.Fault{FailAfter: 502}},
 		{name: "wrong audience", fault: optest.Fault{Audiences: []string{"https://elsewhere.example.org"}}},
 	}
-	// In these it has not.
-	crashBefore = []crashFault{
+	// The provider has not acted.
+	faultsBefore = []providerFault{
 		{name: "502 before", fault: optest.Fault{FailBefore: 502}},
 		{name: "request lost", fault: optest.Fault{LoseRequest: true}},
 		{name: "unreachable", down: true},
@@ -64,34 +65,32 @@ const crashLimit = 2
 
 // proves P3, P5, P8
 //
-// Whatever step of the store fails, before or after it took effect, while the
-// provider fails in whatever way, under every policy of rotation: the next
-// request succeeds wherever the provider makes that possible, nothing is
-// delivered beyond the limit, every charge is explained, and no refresh token
-// is presented twice.
+// Each step of the store fails, before or after it took effect, while the provider fails
+// in each way, under each policy of rotation. The next request succeeds wherever the
+// provider makes that possible. Nothing is delivered beyond the limit, every charge is
+// explained, and no refresh token is presented twice.
 //
-// Where it is not possible: the provider refused the refresh token for good,
-// or it rotated it, its answer got lost, and it accepts the old one no more.
-// Only in the latter case is an old one presented again, because nothing else
-// is there.
+// The provider makes it impossible in two cases: it refused the refresh token for good,
+// or it rotated it, its answer got lost, and it refuses the old one. Only in the second
+// case is an old refresh token presented again, because there is no other.
 func TestCrashMatrix(t *testing.T) {
 	policies := map[string]optest.Rotation{
 		"off": optest.RotateOff, "on": optest.RotateOn, "strict": optest.RotateStrict, "grace": optest.RotateGrace,
 	}
 	for name, policy := range policies {
-		if crashUnderRace && policy != optest.RotateStrict {
-			continue // the detector multiplies the time; nothing here races more than elsewhere
+		if underRace && policy != optest.RotateStrict {
+			continue // the race detector is slow, and the other policies race no more
 		}
-		faults := append([]crashFault{crashNothing}, crashAfter...)
-		if policy == optest.RotateStrict { // elsewhere it does not matter, or not how
-			faults = append(append(faults, crashAlike...), crashBefore...)
+		faults := append([]providerFault{noFault}, faultsAfter...)
+		if policy == optest.RotateStrict { // the other policies behave alike
+			faults = append(append(faults, moreFaultsAfter...), faultsBefore...)
 		}
 		for _, fault := range faults {
 			t.Run(name+"/"+fault.name, func(t *testing.T) {
 				t.Parallel()
-				site := newCrashSite(t, optest.Options{Rotation: policy, Grace: time.Minute})
+				site := newSite(t, optest.Options{Rotation: policy, Grace: time.Minute})
 				for _, repeat := range []bool{true, false} {
-					if crashUnderRace && !repeat && fault.name != crashNothing.name {
+					if underRace && !repeat && fault.name != noFault.name {
 						continue
 					}
 					crashPoints(t, crashCase{site: site, policy: policy, fault: fault, dir: t.TempDir(), repeat: repeat})
@@ -113,18 +112,17 @@ func crashPoints(t *testing.T, c crashCase) {
 	group.SetLimit(8)
 	for _, point := range trace {
 		if point.N > 1 {
-			continue // a step that is made again; its first time is enough
+			continue // the first time of a repeated step is enough
 		}
 		for _, mode := range []crashMode{crashOnce, crashThrice, crashGone} {
-			if mode == crashOnce && c.fault.name != crashNothing.name {
+			if mode == crashOnce && c.fault.name != noFault.name {
 				continue
 			}
 			broken := c
 			broken.point, broken.mode = point, mode
 			group.Go(func() error {
-				if _, err := broken.run(t); err != nil {
-					t.Errorf("%s: %v", broken, err)
-				}
+				_, err := broken.run(t)
+				assert.NoError(t, err, "%s", broken)
 				return nil
 			})
 		}
@@ -133,9 +131,9 @@ func crashPoints(t *testing.T, c crashCase) {
 }
 
 type crashCase struct {
-	site   *crashSite
+	site   *site
 	policy optest.Rotation
-	fault  crashFault
+	fault  providerFault
 	dir    string // for spill directories
 	repeat bool   // the request has an ID and is repeated with it
 	point  storetest.Call
@@ -149,16 +147,15 @@ func (c crashCase) String() string {
 	return fmt.Sprintf("repeat=%t, store %s: %s", c.repeat, c.mode, c.point)
 }
 
-// run makes one request under the faults, then healthy ones until the limit is
-// reached, and checks the books. It returns the points that the first one
-// passed.
+// run makes one request under the faults, then healthy ones until the limit is reached,
+// and compares uses with charges. It returns the points that the first request passed.
 func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	ctx := t.Context()
 	dir := ""
 	if c.mode == crashGone {
 		dir = filepath.Join(c.dir, fmt.Sprint(c.site.users.Load(), c.point, c.repeat))
 	}
-	w, err := c.site.world(ctx, crashOptions{
+	w, err := c.site.world(ctx, worldOptions{
 		limit: crashLimit, rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, response: mytoken.ResponseShortToken,
 		config: func(cfg *issuer.Config) { cfg.SpillDir = dir },
 	})
@@ -175,26 +172,26 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	case crashOnce:
 		w.store.Reset(storetest.FailAt(c.point, storetest.ErrFault))
 	case crashThrice:
-		w.store.Reset(crashFailFirst(c.point.Method, 3, c.point.Before))
+		w.store.Reset(failFirst(c.point.Method, 3, c.point.Before))
 	case crashGone:
 		w.store.Reset(storetest.FailFrom(c.point, storetest.ErrFault))
 		w.onNotice(func(n issuer.Notice) {
 			if n.Kind == issuer.NoticeCommitFailed {
 				over, cancel := context.WithCancel(ctx)
 				cancel()
-				_ = w.issuer.Close(over) // there is still something in flight: that is the point
+				_ = w.issuer.Close(over) // it returns an error: the commit is still under way
 			}
 		})
 	}
 	if c.fault.down {
 		w.down.Store(true)
-	} else if c.fault.name != crashNothing.name {
+	} else if c.fault.name != noFault.name {
 		w.failOnce(c.fault.fault)
 	}
 	_, first := w.request(ctx, w.issuer, id)
 	trace := w.store.Trace()
 
-	// 2: the faults are gone; so is the process, perhaps
+	// 2: the faults are gone, and perhaps the process
 	w.fault(nil)
 	w.down.Store(false)
 	w.onNotice(nil)
@@ -233,7 +230,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 		delivered++
 	}
 
-	// 3: the books
+	// 3: compare uses with charges
 	charged, err := w.charged(ctx)
 	if err != nil {
 		return nil, err
@@ -242,9 +239,9 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	var upstream *issuer.UpstreamError
 	explained := refundFailed || // the observer was told
 		errors.As(first, &upstream) && upstream.Charged || // the client was told
-		c.mode == crashGone // nobody was left to be told
+		c.mode == crashGone // there was nobody to tell
 	if id.IsZero() || second != nil {
-		explained = explained || crashIsStoreError(first) && !id.IsZero() // may be repeated
+		explained = explained || is[*issuer.StoreError](first) && !id.IsZero() // may be repeated
 	} else {
 		explained = false // the repetition took the charge over
 	}
@@ -262,13 +259,13 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	if c.mode == crashOnce && first != nil {
 		return nil, fmt.Errorf("one lost answer of the store fails the request: %w", first)
 	}
-	closing, cancel := context.WithTimeout(ctx, crashSoon)
+	closing, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	return trace, iss.Close(closing)
 }
 
-// unavoidable says whether the provider leaves no way to go on.
-func (c crashCase) unavoidable(w *crashWorld) bool {
+// unavoidable reports whether the provider made it impossible to go on.
+func (c crashCase) unavoidable(w *world) bool {
 	refused := false
 	for _, e := range w.events(optest.Refused) {
 		refused = refused || e.Error == "invalid_grant"
@@ -276,9 +273,9 @@ func (c crashCase) unavoidable(w *crashWorld) bool {
 	return c.fault.fault.Refuse == "invalid_grant" && w.told(issuer.NoticeGrantDead) > 0 || refused && c.answerLost(w)
 }
 
-// answerLost says whether the provider rotated the refresh token and told
-// nobody, and does not accept the old one.
-func (c crashCase) answerLost(w *crashWorld) bool {
+// answerLost reports whether the provider rotated the refresh token, its answer got lost,
+// and it refuses the old one.
+func (c crashCase) answerLost(w *world) bool {
 	if c.policy != optest.RotateOn && c.policy != optest.RotateStrict {
 		return false
 	}
@@ -288,9 +285,4 @@ func (c crashCase) answerLost(w *crashWorld) bool {
 		}
 	}
 	return false
-}
-
-func crashIsStoreError(err error) bool {
-	var s *issuer.StoreError
-	return errors.As(err, &s)
 }

@@ -21,10 +21,10 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// crashAtCommit makes a request whose new refresh token the store does not
-// take until the issuer is closed, and returns another issuer with the same
-// configuration, to which the store answers again.
-func (w *crashWorld) crashAtCommit(t *testing.T) *issuer.Issuer {
+// crashAtCommit makes a request whose new refresh token the store does not take until the
+// issuer is closed. It returns another issuer with the same configuration, for which the
+// store works again.
+func (w *world) crashAtCommit(t *testing.T) *issuer.Issuer {
 	t.Helper()
 	w.store.Reset(func(c storetest.Call) error {
 		if c.Method == "CommitRefresh" {
@@ -41,7 +41,7 @@ func (w *crashWorld) crashAtCommit(t *testing.T) *issuer.Issuer {
 	})
 	w.failOnce(optest.Fault{Rotate: true})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-	require.True(t, crashAs[*issuer.UpstreamError](t, err).Charged)
+	require.True(t, errAs[*issuer.UpstreamError](t, err).Charged)
 	require.NoError(t, w.close(t.Context()))
 	w.onNotice(nil)
 	w.store.Reset(nil)
@@ -55,8 +55,8 @@ func (w *crashWorld) crashAtCommit(t *testing.T) *issuer.Issuer {
 func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		t.Run(fmt.Sprintf("before=%t", before), func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{})
-			w.store.Reset(crashFailFirst("CommitRefresh", 3, before))
+			w := newWorld(t, optest.RotateStrict, worldOptions{})
+			w.store.Reset(failFirst("CommitRefresh", 3, before))
 			for range 2 {
 				_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 				require.NoError(t, err)
@@ -68,15 +68,15 @@ func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
 	}
 }
 
-// The store takes no refresh token until the issuer is closed. It is in the
-// spill directory, sealed, and another issuer brings it to the store.
+// The store takes no refresh token until the issuer is closed. The spill directory holds
+// it, sealed, and another issuer brings it to the store.
 //
 // proves P5, P7
 func TestCommitFailsUntilClose(t *testing.T) {
 	for _, recovers := range []bool{true, false} {
 		t.Run(fmt.Sprintf("recover=%t", recovers), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "spill")
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+			w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
 			next := w.crashAtCommit(t)
 
 			files, err := os.ReadDir(dir)
@@ -98,8 +98,8 @@ func TestCommitFailsUntilClose(t *testing.T) {
 				require.NoError(t, err)
 				require.Empty(t, files)
 			}
-			// Without Recover it is found nevertheless: the lease was left to
-			// lapse, and whoever finds a lapsed one looks into the spill.
+			// The lease lapsed, and its next holder looks into the spill. So the refresh
+			// token is found even without Recover.
 			w.lapse()
 			_, err = w.request(t.Context(), next, issuer.NewUseID())
 			require.NoError(t, err)
@@ -111,14 +111,14 @@ func TestCommitFailsUntilClose(t *testing.T) {
 	}
 }
 
-// The process stops, never to return, between the provider's answer and the
-// commit. Much later its commit arrives after all.
+// The process stops between the answer of the provider and the commit, and another one
+// takes over. Much later, its commit arrives after all.
 //
 // proves P5
 func TestProcessDiesBeforeTheCommit(t *testing.T) {
 	dir := t.TempDir()
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = dir }})
-	gate := newCrashGate(t)
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = dir }})
+	gate := newGate(t)
 	w.store.Reset(func(c storetest.Call) error {
 		if c == storetest.Before("CommitRefresh", 1) {
 			gate.wait(t.Context())
@@ -136,23 +136,23 @@ func TestProcessDiesBeforeTheCommit(t *testing.T) {
 		require.NoError(t, err)
 	}
 	gate.open()
-	crashAwait(t, dead)
+	await(t, dead)
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	require.NoError(t, err)
 	require.Zero(t, w.reuses())
 	require.NoError(t, next.Close(t.Context()))
 }
 
-// The spill directory refuses what it is given. Memory has to do, and the
-// observer is told.
+// The spill directory refuses a refresh token. Memory has to do, and the observer is
+// told.
 //
 // proves P5
 func TestSpillDirectoryRefuses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spill")
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
 	require.NoError(t, os.Remove(dir))
 	require.NoError(t, os.WriteFile(dir, nil, 0o600))
-	w.store.Reset(crashFailFirst("CommitRefresh", 2, true))
+	w.store.Reset(failFirst("CommitRefresh", 2, true))
 	for n := range 2 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		require.NoError(t, err)
@@ -161,12 +161,12 @@ func TestSpillDirectoryRefuses(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// A refresh token that only the memory of this process holds is committed when
-// Recover is called again.
+// The memory of this process alone holds a refresh token. Calling Recover again commits
+// it.
 //
 // proves P5
 func TestRecoverFromMemory(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{})
+	w := newWorld(t, optest.RotateStrict, worldOptions{})
 	w.crashAtCommit(t)
 	require.NoError(t, w.issuer.Recover(t.Context()))
 	next, err := w.node(nil)
@@ -180,9 +180,9 @@ func TestRecoverFromMemory(t *testing.T) {
 // proves P5
 func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	dir := t.TempDir()
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
 	next := w.crashAtCommit(t)
-	w.store.Reset(crashFailFirst("CommitRefresh", 1, true))
+	w.store.Reset(failFirst("CommitRefresh", 1, true))
 	require.ErrorIs(t, next.Recover(t.Context()), storetest.ErrFault)
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -193,18 +193,18 @@ func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	require.Empty(t, files)
 }
 
-// The user's data is deleted while the provider is asked: there is no place
-// for the new refresh token, so it is revoked.
+// The data of the user is deleted while the provider is asked. The new refresh token has
+// no place any more and is revoked.
 func TestUserIsDeletedMeanwhile(t *testing.T) {
 	dir := t.TempDir()
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
-	gate := newCrashGate(t)
+	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	gate := newGate(t)
 	w.failOnce(optest.Fault{WaitAfter: gate.wait})
 	r := w.start(t.Context(), w.issuer, refreshFirst)
 	gate.await(t)
 	require.NoError(t, w.inner.DeleteOwner(t.Context(), mytoken.Owner(w.site.op.Issuer(), w.subject)))
 	gate.open()
-	require.Equal(t, issuer.TokenUnknown, crashAs[*issuer.TokenError](t, crashAwait(t, r).err).Reason)
+	require.Equal(t, issuer.TokenUnknown, errAs[*issuer.TokenError](t, await(t, r).err).Reason)
 	revoked := w.events(optest.Revoked)
 	require.Len(t, revoked, 1)
 	require.Equal(t, 2, revoked[0].Generation)
@@ -224,15 +224,15 @@ func TestFailuresTellNoSecret(t *testing.T) {
 		defer mu.Unlock()
 		fmt.Fprintf(&said, "%v %+v %#v %q\n", v, v, v, v)
 	}
-	site := newCrashSite(t, optest.Options{Rotation: optest.RotateGrace, Grace: time.Minute})
-	faults := append(append(append([]crashFault{crashNothing}, crashAfter...), crashAlike...), crashBefore...)
+	site := newSite(t, optest.Options{Rotation: optest.RotateGrace, Grace: time.Minute})
+	faults := append(append(append([]providerFault{noFault}, faultsAfter...), moreFaultsAfter...), faultsBefore...)
 	var secrets []string
 	for _, fault := range faults {
 		for _, method := range []string{"", "ResolveTicket", "Spend", "BeginRefresh", "CommitRefresh", "EndRefresh", "Token", "Rotate", "Refund", "ChangeTickets"} {
-			if method != "" && fault.name != crashNothing.name {
+			if method != "" && fault.name != noFault.name {
 				continue
 			}
-			w, err := site.world(t.Context(), crashOptions{
+			w, err := site.world(t.Context(), worldOptions{
 				limit: 2, rotation: &mytoken.Rotation{OnAT: true}, response: mytoken.ResponseShortToken,
 				config: func(c *issuer.Config) {
 					c.Logger = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
@@ -244,7 +244,7 @@ func TestFailuresTellNoSecret(t *testing.T) {
 			})
 			require.NoError(t, err)
 			w.onNotice(func(n issuer.Notice) { say(n); say(n.Err) })
-			w.store.Reset(crashFailFirst(method, 3, false))
+			w.store.Reset(failFirst(method, 3, false))
 			w.down.Store(fault.down)
 			w.failOnce(fault.fault)
 			secrets = append(secrets, w.token.Reveal())

@@ -13,31 +13,33 @@ import (
 
 // DeriveRequest asks for a child of a token (protocol section 5.4.3).
 type DeriveRequest struct {
-	// Token is the parent: compact or short.
+	// Token is the parent, compact or short.
 	Token mytoken.Secret
-	// ID names the request, so that it can be repeated after a lost answer or
-	// an error: with the same parent, and within the lifetime of a code, the
-	// same child is returned, whatever else the repetition asks for, and it
-	// counts once. Zero: a new one.
-	ID store.UseID
-	// Provider is the issuer that the client expects; empty: any.
+	// ID names the request, so that it can be repeated after a lost answer or an error.
+	// Within the lifetime of a code, a repetition with the same parent returns the same
+	// child, whatever else it asks for, and counts once. Zero: a new ID.
+	ID UseID
+	// Provider is the issuer that the client expects. Empty: any.
 	Provider   string
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Adjust allows the child to get something other than the restrictions that
-	// were asked for: clauses that are not within the parent's are cut or dropped,
-	// and if none is left the child gets all of the parent's (protocol section 5.4.3:
-	// error_on_restrictions is false). The result says what the child got. Without
-	// Adjust such a request is a *RequestError.
+	// Adjust fits restrictions that are not within the parent's, instead of refusing
+	// them: each clause is cut to what the parent allows, and dropped if nothing is left
+	// of it. If no clause is left, the child gets all clauses of the parent. The answer
+	// says what the child got.
+	//
+	// Without Adjust, such restrictions are a [*RequestError]. Adjust is the protocol's
+	// error_on_restrictions=false (protocol section 5.4.3).
 	Adjust bool
 	Client Client
 }
 
-// Derive creates a child of a token. The child admits nothing that its parent
-// refuses, shares the parent's login, and, unless the issuer is configured
-// with IndependentBudgets, its uses count against the parent's limits too. It
-// counts as one other use of the parent. Errors are those of AccessToken, and
-// *RequestError and *PolicyError.
+// Derive creates a child of a token. The child admits nothing that its parent refuses,
+// and shares the parent's login. Its uses count against the limits of the parent too,
+// unless Config.IndependentBudgets is set.
+//
+// Derive counts as one other use of the parent. Errors are those of [Issuer.AccessToken],
+// [*RequestError] and [*PolicyError].
 func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -96,10 +98,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err := i.putReply(&op.tickets, req.ID, p.compact, rec, row.ID); err != nil {
 		return nil, err
 	}
-	use := i.use(op, candidates)
-	spent, err := settle(ctx, func(ctx context.Context) (store.Spent, error) {
-		return i.cfg.Store.CreateChild(ctx, p.id, use, row)
-	})
+	spent, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, err)
 	}
@@ -108,14 +107,12 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err != nil {
 		return nil, err
 	}
-	if r := p.token.Rotation(); r != nil && r.OnOther {
-		out.Update = i.rotate(ctx, p, spent.Key, req.Client)
-	}
+	out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
 	return out, nil
 }
 
-// deriveAgain answers a request that was answered before, as long as its parent
-// is live. The restrictions were asked then.
+// deriveAgain answers a repeated request as long as its parent is live. It returns nil if
+// the request is new. It does not evaluate the restrictions: the first call did.
 func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*mytoken.Issued, error) {
 	rec, err := i.replied(ctx, req.ID, p.compact)
 	if rec == nil || err != nil {
@@ -129,30 +126,29 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 	if err != nil {
 		return nil, err
 	}
-	if r := p.token.Rotation(); r != nil && r.OnOther {
-		out.Update = i.rotate(ctx, p, state.Key, req.Client)
-	}
+	out.Update = i.rotate(ctx, p, restriction.Other, state.Key, req.Client)
 	return out, nil
 }
 
-// deriveFailed is for a child that was not stored, or of which that is not
-// known. Then a request with an ID is left as it is: its repetition finds the
-// child, or makes it, and is charged once. Without an ID nobody will ask again,
-// so the use is called off and the child, if there is one, revoked.
+// deriveFailed is for a child that was not stored, or may not have been.
+//
+// If the outcome is not known, a request with an ID is left as it is: its repetition
+// finds the child or makes it, and is charged once. Nobody can repeat a request without
+// an ID, so its use is called off, and the child is revoked in case it exists.
 func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*mytoken.Issued, error) {
 	switch {
 	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
 		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {
 			return out, rerr
 		}
-	case store.IsDefinite(err):
+	case !isA[*StoreError](err):
 	case !req.ID.IsZero():
-		return nil, storeError(err)
+		return nil, err
 	default:
 		err = i.useFailed(ctx, p, op, err)
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		ctx, cancel := detached(ctx)
 		defer cancel()
-		if _, rerr := i.revoke(detached, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
+		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
 			return nil, errors.Join(err, rerr)
 		}
 		return nil, err
@@ -160,13 +156,13 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 	return nil, i.useFailed(ctx, p, op, err)
 }
 
-// childProperties are the properties that a child gets, with the parent's
-// clause that each of its clauses draws on (protocol sections 2.6, 2.8, 3.3).
-// Whatever was asked for and whatever the policy did: they are within the
-// parent, or there are none (P1).
+// childProperties returns the properties of a child, and for each of its clauses the
+// parent's clause that it draws on (protocol sections 2.6, 2.8, 3.3). Whatever the
+// request asks for and the policy does, the properties are within the parent, or there is
+// an error (P1).
 func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
 	props := req.Properties.Clone()
-	now := i.now()
+	now := i.Now()
 	err := i.checkProperties(&props, now)
 	if err != nil {
 		return props, nil, err
@@ -182,7 +178,7 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	if err != nil {
 		return props, nil, requestError("restrictions", err)
 	}
-	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // who asked for none was refused none (D22)
+	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // a request for none cannot be cut (D22)
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "requested restrictions do not respect maximum mytoken lifetime"}
 	}
 	props.Restrictions = narrowed.List
@@ -210,8 +206,8 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
 }
 
-// mergeEqual makes equal clauses one, which draws where the first of them drew:
-// a limit must not count twice because other keys of its clauses were cut.
+// mergeEqual merges equal clauses. The merged one draws where the first of them drew.
+// Clauses may have become equal by cutting; their limit must not count twice.
 func mergeEqual(n restriction.Narrowed) restriction.Narrowed {
 	merged := restriction.Narrowed{}
 	for k := range n.List {

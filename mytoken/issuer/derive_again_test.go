@@ -14,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// A request that is repeated with its ID gets the same child and counts once.
+// A repetition with the same ID gets the same child, and counts once.
 //
 // proves P8
 func TestDeriveAgain(t *testing.T) {
@@ -37,7 +37,7 @@ func TestDeriveAgain(t *testing.T) {
 	require.EqualValues(t, 1, counters().OtherUsed)
 	require.Len(t, stateOf(t, s).Tokens, 2)
 
-	// The last use of the parent does not keep the answer back.
+	// The reply comes even after the last use of the parent.
 	last := req
 	last.ID = issuer.NewUseID()
 	first, err := s.Issuer.Derive(ctx, last)
@@ -47,22 +47,22 @@ func TestDeriveAgain(t *testing.T) {
 	require.True(t, first.Token.Equal(again.Token))
 	require.EqualValues(t, 2, counters().OtherUsed)
 
-	// Who has the ID and another token gets nothing.
+	// The same ID with another token gets nothing.
 	stranger := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	other := req
 	other.Token = stranger.Token
 	_, err = s.Issuer.Derive(ctx, other)
 	require.ErrorIs(t, err, issuer.ErrRepeatedID)
 
-	// After the lifetime of a code the answer is gone, and the ID still used up.
+	// After the lifetime of a code the reply is gone, and the ID cannot be used again.
 	s.Clock.Advance(6 * time.Minute)
 	_, err = s.Issuer.Derive(ctx, req)
 	require.ErrorIs(t, err, issuer.ErrRepeatedID)
 	require.Len(t, stateOf(t, s).Tokens, 4)
 }
 
-// Of two calls with one ID the slower one gets what the faster one made, also if
-// it had looked before.
+// Of two calls with one ID, the slower one gets what the faster one made, even if it
+// looked before that was stored.
 //
 // proves P8
 func TestDeriveAgainMeanwhile(t *testing.T) {
@@ -89,7 +89,7 @@ func TestDeriveAgainMeanwhile(t *testing.T) {
 	require.True(t, first.Token.Equal(second.Token))
 }
 
-// A repetition hands nothing out that was revoked.
+// A repetition does not hand out a revoked child.
 //
 // proves P6
 func TestDeriveAgainAfterRevocation(t *testing.T) {
@@ -112,7 +112,7 @@ func TestDeriveAgainAfterRevocation(t *testing.T) {
 	requireTokenError(t, err, issuer.TokenRevoked)
 }
 
-// A repetition brings the successor of the parent, too.
+// A repetition returns the successor of the parent, too.
 //
 // proves P8
 func TestDeriveAgainAfterRotation(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 var usages = restriction.Usages
 
-// deriveAdjusted asks for a child and does not insist on what was asked for.
+// deriveAdjusted asks for a child and accepts adjusted restrictions.
 func deriveAdjusted(t *testing.T, s *mytokentest.Service, parent mytoken.Secret, props mytoken.Properties) (*mytoken.Issued, error) {
 	t.Helper()
 	return s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: parent, Properties: props, Adjust: true, Client: client})
@@ -125,8 +125,8 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// The order of protocol section 5.3: what is wrong with the token comes before
-// capability, restrictions, provider, and the request itself.
+// Checks follow the order of protocol section 5.3: the token comes before capability,
+// restrictions, provider, and the request itself.
 func TestOrderOfChecks(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -162,7 +162,7 @@ func TestOrderOfChecks(t *testing.T) {
 			requireUnchanged(t, s, before)
 		})
 	}
-	// Counters are restrictions, and so come before the request.
+	// Counters belong to the restrictions, so they come before the request.
 	derive(t, s, spent.Token, mytoken.Properties{})
 	_, err := deriveAdjusted(t, s, spent.Token, bad)
 	requireRefused(t, err, "usages_other")
@@ -177,7 +177,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// Uses of descendants count against every ancestor that they draw on.
+// A use of a descendant counts against every ancestor that it draws on.
 //
 // proves P4
 func TestBudgetsAreInherited(t *testing.T) {
@@ -212,13 +212,14 @@ func TestIndependentBudgets(t *testing.T) {
 		_, err := accessToken(t, s, child.Token)
 		requireRefused(t, err, "usages_AT")
 	}
-	// Clauses of one request share the parent's (protocol section 2.6).
+	// The clauses of one request share the budget of the parent's clause (protocol
+	// section 2.6).
 	child, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}, {UsagesAT: usages(1)}}})
 	require.NoError(t, err)
 	require.Equal(t, restriction.List{{UsagesAT: usages(1)}}, child.Restrictions)
 }
 
-// A child draws on the parent's clause that has enough left.
+// A child draws on a clause of the parent that has enough left.
 func TestDeriveDrawsWhereSomethingIsLeft(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
@@ -229,8 +230,8 @@ func TestDeriveDrawsWhereSomethingIsLeft(t *testing.T) {
 	requireUsable(t, s, child.Token)
 }
 
-// The maximum lifetime is applied to the result, so that it does not stand in
-// the way of narrowing (D22).
+// The maximum lifetime applies to the result, so that it does not prevent narrowing
+// (D22).
 func TestMaximumLifetime(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	ctx := t.Context()
@@ -245,7 +246,8 @@ func TestMaximumLifetime(t *testing.T) {
 	}})
 	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end - 10}, {Scopes: []string{"compute"}, Expires: end}}, scoped.Restrictions)
 
-	// A strict request for nothing is fulfilled, whatever the lifetime cuts.
+	// A request without restrictions is fulfilled even without Adjust, although the
+	// lifetime cuts the result.
 	forever := login(t, withoutMaximum(t, s), mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	child := derive(t, s, forever.Token, mytoken.Properties{})
 	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, child.Restrictions)
@@ -261,7 +263,7 @@ func TestMaximumLifetime(t *testing.T) {
 	errAs[*issuer.LoginError](t, err)
 }
 
-// withoutMaximum is the same service before it had a maximum lifetime.
+// withoutMaximum returns the same service as it was before it had a maximum lifetime.
 func withoutMaximum(t *testing.T, s *mytokentest.Service) *mytokentest.Service {
 	t.Helper()
 	earlier := *s
@@ -301,8 +303,8 @@ func TestDeriveDepth(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// Whatever the store says of a step: with an ID the repetition gets one child
-// that is charged once, without one nothing is left.
+// The store fails at any step. With an ID, the repetition gets one child that is charged
+// once. Without an ID, nothing is left.
 //
 // proves P3, P8
 func TestDeriveWhenTheStoreFails(t *testing.T) {

@@ -6,52 +6,48 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 )
 
-// Errors that callers of an [Issuer] branch on; the types below carry data.
-// Which protocol error they become at an HTTP edge is said in parentheses
-// (protocol section 5.0.5). An error that is none of these means that the
-// service could not tell (internal_server_error), most often because its store
-// does not answer: nothing was handed out, and the call may be repeated with
-// the same ID.
+// These are the errors that callers of an [Issuer] branch on; the types below carry data.
+// The parentheses name the protocol error at an HTTP edge (protocol section 5.0.5).
+//
+// Any other error means that the service could not tell (internal_server_error). Nothing
+// was handed out, and the call may be repeated with the same ID.
 var (
-	// ErrUnknownProvider: no provider with this issuer is configured
-	// (invalid_request).
+	// ErrUnknownProvider: no provider with this issuer is configured (invalid_request).
 	ErrUnknownProvider = errors.New("issuer: the provided issuer is not supported")
-	// ErrWrongProvider: the request names another provider than the token's
+	// ErrWrongProvider: the request names another provider than the token
 	// (invalid_request).
 	ErrWrongProvider = errors.New("issuer: token not for specified issuer")
 	// ErrNotOwned: the other token belongs to another user, or does not exist
 	// (invalid_grant).
 	ErrNotOwned = errors.New("issuer: the token cannot be used for this mom_id")
-	// ErrState: the authorization response does not belong to a login that is
-	// waiting for it (invalid_request, "State mismatched").
+	// ErrState: no login waits for this authorization response (invalid_request, "State
+	// mismatched").
 	ErrState = errors.New("issuer: state mismatched")
 	// ErrClosed: the issuer was closed.
-	ErrClosed = errors.New("issuer: issuer is closed")
-	// ErrRepeatedID: the ID of the request was used for something else, or the
-	// use with this ID was called off too often; take a new one
-	// (invalid_request). See AccessTokenRequest.ID for how often it may be.
-	ErrRepeatedID = errors.New("issuer: the id of this request cannot be used again")
+	ErrClosed = errors.New("issuer: the issuer is closed")
+	// ErrRepeatedID: the ID of the request was used for something else, or refunded too
+	// often (invalid_request). Use a new one. See AccessTokenRequest.ID for the limits.
+	ErrRepeatedID = errors.New("issuer: the ID of this request cannot be used again, use a new one")
 )
 
-// CodeError says that a code (consent, polling, transfer) cannot be used.
+// CodeError says that a consent, polling or transfer code cannot be used.
 type CodeError struct {
 	Reason CodeReason
-	// Login is how the login failed, for CodeFailed.
+	// Login is why the login failed. It is set for CodeFailed alone.
 	Login *LoginError
 }
 
-// CodeReason says why a code cannot be used.
+// CodeReason is the reason of a [CodeError].
 type CodeReason uint8
 
 // The reasons of a [CodeError].
 const (
-	CodeUnknown  CodeReason = iota // never existed, or already used (invalid_token)
+	CodeUnknown  CodeReason = iota // it never existed, or was used already (invalid_token)
 	CodePending                    // the user has not finished (authorization_pending)
 	CodeDeclined                   // the user declined (access_denied)
-	CodeExpired                    // (expired_token)
+	CodeExpired                    // it has expired (expired_token)
 	CodeFailed                     // the login failed; see Login (access_denied or oidc_error)
 )
 
@@ -60,20 +56,20 @@ func (e *CodeError) Error() string {
 	case CodePending:
 		return "issuer: the login is not finished"
 	case CodeDeclined:
-		return "issuer: user declined consent"
+		return "issuer: the user declined consent"
 	case CodeExpired:
-		return "issuer: code is expired"
+		return "issuer: the code has expired"
 	case CodeFailed:
 		if e.Login == nil {
 			return "issuer: the login failed"
 		}
 		return e.Login.Error()
 	default:
-		return "issuer: code is unknown or was already used"
+		return "issuer: the code is unknown or was already used"
 	}
 }
 
-// Unwrap returns the failure of the login, if that is the reason.
+// Unwrap returns Login, or nil.
 func (e *CodeError) Unwrap() error {
 	if e.Login == nil {
 		return nil
@@ -81,12 +77,12 @@ func (e *CodeError) Unwrap() error {
 	return e.Login
 }
 
-// LoginError says that the login at the provider led to no token.
+// LoginError says why a login at the provider led to no token.
 type LoginError struct {
-	// Code is the OAuth error code of the provider (RFC 6749 4.1.2.1, 5.2),
-	// or this issuer's own: access_denied or server_error.
+	// Code is the OAuth error code of the provider (RFC 6749 sections 4.1.2.1 and 5.2),
+	// or one of this issuer: access_denied or server_error.
 	Code string
-	// Description is for humans; it holds no internals.
+	// Description is for humans. It holds no internals.
 	Description string
 	cause       error
 }
@@ -98,37 +94,37 @@ func (e *LoginError) Error() string {
 	return fmt.Sprintf("issuer: login failed: %s: %s", e.Code, e.Description)
 }
 
-// Unwrap returns the cause, if there is one.
+// Unwrap returns the cause, or nil.
 func (e *LoginError) Unwrap() error { return e.cause }
 
-// TokenError says that a presented string is not, or not any more, a usable
-// mytoken (invalid_token). The reason is for logs and tests; a client learns
-// no more than that the token is not valid.
+// TokenError says that a presented string is no usable mytoken (invalid_token). Its
+// reason is for logs and tests. A client learns only that the token is not valid.
 type TokenError struct {
 	Reason TokenReason
 	cause  error
 }
 
-// TokenReason says why a token is not usable.
+// TokenReason is the reason of a [TokenError].
 type TokenReason uint8
 
 // The reasons of a [TokenError].
 const (
-	// TokenMalformed: neither a signed token of this issuer nor a short token
-	// that it knows, or its times do not hold.
+	// TokenMalformed: it is neither a token that this issuer signed nor a short token, or
+	// it is not valid at this time.
 	TokenMalformed TokenReason = iota
-	// TokenUnknown: correctly signed, but not in the store, or a copy that was
-	// not issued.
+	// TokenUnknown: its signature is right, but the store does not have it, or it is a
+	// copy that was not issued.
 	TokenUnknown
-	// TokenRevoked: it, or an ancestor recursively, was revoked.
+	// TokenRevoked: it was revoked, or an ancestor was revoked recursively.
 	TokenRevoked
 	// TokenOutdated: rotation replaced it, and its successor is in use.
 	TokenOutdated
-	// TokenReused: rotation replaced it longer ago than the grace; somebody
-	// holds a copy. If its rotation says auto_revoke, the tree is revoked now.
+	// TokenReused: rotation replaced it, and the grace is over: somebody holds a copy. If
+	// its rotation says auto_revoke, its tree is revoked now.
 	TokenReused
 )
 
+// String returns "malformed", "unknown", "revoked", "outdated" or "reused".
 func (r TokenReason) String() string {
 	switch r {
 	case TokenUnknown:
@@ -146,12 +142,14 @@ func (r TokenReason) String() string {
 
 func (e *TokenError) Error() string { return "issuer: token is not valid: " + e.Reason.String() }
 
-// Unwrap returns the cause, if there is one.
+// Unwrap returns the cause, or nil.
 func (e *TokenError) Unwrap() error { return e.cause }
 
-// RefusedError says that no clause of the token's restrictions admits the use
-// (usage_restricted), and why. Its text is for whoever the token belongs to;
-// for a reader who may have found it, see [restriction.Explanation.Untrusted].
+// RefusedError says that no clause of the token admits the use, and why
+// (usage_restricted).
+//
+// Its text is for the owner of the token. For somebody who may have found the token, use
+// [restriction.Explanation.Untrusted].
 type RefusedError struct {
 	Explanation *restriction.Explanation
 }
@@ -165,7 +163,7 @@ func (e *RefusedError) Error() string {
 
 // RequestError says what is wrong with a request (invalid_request).
 type RequestError struct {
-	// Field is the wire name of what is wrong, e.g. "restrictions".
+	// Field is the wire name of the wrong field, such as "restrictions".
 	Field  string
 	Reason string
 	// Code names a failure that the protocol has a sentence for.
@@ -189,21 +187,24 @@ const (
 
 func (e *RequestError) Error() string { return "issuer: " + e.Field + ": " + e.Reason }
 
-// Unwrap returns the cause, if there is one.
+// Unwrap returns the cause, or nil.
 func (e *RequestError) Unwrap() error { return e.cause }
 
-// UpstreamError says that the provider did not give what was asked for
-// (oidc_error).
+func requestError(field string, err error) error {
+	return &RequestError{Field: field, Reason: err.Error(), cause: err}
+}
+
+// UpstreamError says that the provider did not give what was asked for (oidc_error).
 type UpstreamError struct {
-	// Status is the HTTP status that fits at an edge: 4xx where the client can
-	// change something, else 502 or 503.
+	// Status is the HTTP status for an edge: 4xx if the client can change something, else
+	// 502 or 503.
 	Status int
-	// Code is the provider's error code, if it gave one.
+	// Code is the error code of the provider. Empty: it gave none.
 	Code string
-	// Description is for humans; it holds no internals.
+	// Description is for humans. It holds no internals.
 	Description string
-	// Charged says that the use counts although nothing was handed out,
-	// because the provider may have acted on it.
+	// Charged says that the use counts although nothing was handed out, because the
+	// provider may have acted.
 	Charged bool
 	cause   error
 }
@@ -219,23 +220,23 @@ func (e *UpstreamError) Error() string {
 	return s
 }
 
-// Unwrap returns the cause: an *oidcupstream.Error where there is one.
+// Unwrap returns the cause, which is an [*oidcupstream.Error] if the provider was asked.
 func (e *UpstreamError) Unwrap() error { return e.cause }
 
-// ReconnectError says that the provider refuses the refresh token for good:
-// the user must log in again. With [Issuer.StartReconnect] all tokens of the
-// tree live on (invalid_token, "No refresh token attached").
+// ReconnectError says that the provider refuses the refresh token for good. The user must
+// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect] lets
+// all tokens of the tree live on.
 type ReconnectError struct {
-	Grant store.GrantID
+	Grant GrantID
 }
 
 func (e *ReconnectError) Error() string {
 	return "issuer: the provider has ended the login; the user must log in again"
 }
 
-// BusyError says that the request waited for other requests, or for the
-// store, longer than clients do. Nothing was charged (HTTP 503), and the
-// request may be repeated with its ID; see AccessTokenRequest.ID.
+// BusyError says that the request waited for other requests or for the store longer than
+// clients do (HTTP status 503). Nothing was charged. The request may be repeated with the
+// same ID; see AccessTokenRequest.ID.
 type BusyError struct {
 	RetryAfter time.Duration
 	cause      error
@@ -245,30 +246,30 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("issuer: busy, try again in %s", e.RetryAfter)
 }
 
-// Unwrap returns the cause, if there is one.
+// Unwrap returns the cause, or nil.
 func (e *BusyError) Unwrap() error { return e.cause }
 
-// PolicyError says that the configured policy refused to issue a token, or
-// asked for one that must not be issued (access_denied).
+// PolicyError says that the policy refused a token, or left properties that must not be
+// issued (access_denied).
 type PolicyError struct {
 	cause error
 }
 
 func (e *PolicyError) Error() string { return withCause("issuer: refused by policy", e.cause) }
 
-// Unwrap returns the policy's error.
+// Unwrap returns the error of the policy.
 func (e *PolicyError) Unwrap() error { return e.cause }
 
-// StoreError says that the store gave no answer, so that nobody knows whether
-// a step took effect (internal_server_error). Nothing was handed out. If the
-// request had an ID, repeating it with that ID is safe and counts once.
+// StoreError says that the store gave no answer, so that nobody knows whether a step took
+// effect (internal_server_error). Nothing was handed out. A request with an ID can be
+// repeated safely with that ID, and counts once.
 type StoreError struct {
 	cause error
 }
 
 func (e *StoreError) Error() string { return withCause("issuer: the store gave no answer", e.cause) }
 
-// Unwrap returns the store's error.
+// Unwrap returns the error of the store.
 func (e *StoreError) Unwrap() error { return e.cause }
 
 func withCause(text string, cause error) string {
@@ -276,4 +277,10 @@ func withCause(text string, cause error) string {
 		return text
 	}
 	return text + ": " + cause.Error()
+}
+
+// isA reports whether an error of type E is in the chain.
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

@@ -10,27 +10,28 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// ExplainRequest asks what would become of a use.
+// ExplainRequest asks whether a use would be admitted.
 type ExplainRequest struct {
 	Token mytoken.Secret
-	// Kind is the kind of the use; zero: an access token.
+	// Kind is the kind of the use. Zero: an access token.
 	Kind restriction.Kind
-	// At is the instant of the use; zero: now.
+	// At is the instant of the use. Zero: now.
 	At        time.Time
 	Scopes    []string
 	Audiences []string
 	Client    Client
-	// Introspect says that the token also needs tokeninfo:introspect to ask, as
-	// it should where anybody can ask.
+	// Introspect demands that the token also has tokeninfo:introspect. Set it where
+	// anybody who holds the token can ask.
 	Introspect bool
 }
 
-// Explain is a dry run: it tells, clause by clause, what the restrictions and
-// counters say to a use, and when the same use would be admitted at the
-// earliest. Counters are those of now, whatever the instant of the use; the
-// ancestors' that the token draws on count too. It spends nothing, leaves no
-// trace, and needs no capability beyond AT for an access token, and what the
-// request says. It fails with *TokenError, *CapabilityError or *StoreError.
+// Explain is a dry run. It returns, clause by clause, what restrictions and counters say
+// about a use, and the earliest instant at which the same use would be admitted. It
+// spends nothing and leaves no trace.
+//
+// Counters are those of now, whatever the instant of the use. They include the ancestors'
+// counters that the token draws on. A use of the kind AT needs the capability AT. Errors
+// are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -60,15 +61,15 @@ func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.
 	return explain(ctx, p.token, r, spent), nil
 }
 
-// explain says what the restrictions have to say, counters included.
+// explain returns what restrictions and spent counters say.
 func explain(ctx context.Context, t *mytoken.Token, r *restriction.Request, spent []restriction.Spent) *restriction.Explanation {
 	t.Policy().Prepare(ctx, r)
 	return t.Policy().Explain(r, spent...)
 }
 
-// explainSpent explains the refusal of a use by the counters of a token, and by
-// whatever else objects. It returns nil if all counters have something left, and
-// fails if they cannot be read.
+// explainSpent explains a refusal by spent counters, and by whatever else objects. It
+// returns nil if every counter has something left, and an error if the counters cannot be
+// read.
 func (i *Issuer) explainSpent(ctx context.Context, p *presented, op operation, state store.State) (*RefusedError, error) {
 	spent, err := i.spentCounters(ctx, op.kind, state)
 	if err != nil || len(spent) == 0 {
@@ -77,7 +78,7 @@ func (i *Issuer) explainSpent(ctx context.Context, p *presented, op operation, s
 	return &RefusedError{Explanation: explain(ctx, p.token, i.restrictionRequest(op), spent)}, nil
 }
 
-// explainExhausted explains the refusal of a use by the step that charges.
+// explainExhausted explains a refusal by the step that charges.
 func (i *Issuer) explainExhausted(ctx context.Context, t *mytoken.Token, op operation, e *store.ExhaustedError) *RefusedError {
 	spent := make([]restriction.Spent, len(e.Counters))
 	for n, c := range e.Counters {

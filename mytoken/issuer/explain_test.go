@@ -56,8 +56,8 @@ func TestExplain(t *testing.T) {
 	requireTokenError(t, err, issuer.TokenRevoked)
 }
 
-// The dry run and the real use say the same, also about counters, and about
-// those of ancestors, with their own numbers.
+// The dry run and the real use give the same reasons, also about counters and about those
+// of ancestors, with their own numbers.
 //
 // proves P10
 func TestExplainAgreesWithTheRefusal(t *testing.T) {
@@ -118,8 +118,8 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 		explain(t, s, issuer.ExplainRequest{Token: child.Token, Scopes: []string{"compute"}}).String())
 }
 
-// A clause that has yet to begin, and whose budget others have spent, is no
-// promise.
+// Others have spent the budget of a clause that has not begun yet. The explanation does
+// not promise that clause.
 //
 // proves P10
 func TestExplainKnowsSpentClausesThatAreYetToBegin(t *testing.T) {
@@ -140,7 +140,7 @@ func TestExplainKnowsSpentClausesThatAreYetToBegin(t *testing.T) {
 	require.True(t, refused.Explanation.Earliest.IsNever(), "%s", refused.Explanation)
 }
 
-// An ancestor whose description is gone keeps its counters.
+// A deleted ancestor keeps its counters.
 func TestExplainAfterSweep(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = time.Hour }})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1)}}})

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
@@ -16,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// login is a login while it is being finished.
+// login is a login that is being finished.
 type login struct {
 	i        *Issuer
 	ticket   store.Ticket // of the state
@@ -27,18 +25,18 @@ type login struct {
 	by       store.UseID
 }
 
-// FinishLogin takes the authorization response, redeems its code at the
-// provider, and issues the token. Once the state was found it is used up,
-// whatever the outcome. It fails with ErrState, ErrUnknownProvider,
-// *LoginError (which the poller, if there is one, gets too), *PolicyError (of
-// which the poller gets a *LoginError) or *StoreError. A refresh token that
-// nobody can use is revoked at the provider.
+// FinishLogin redeems the code of an authorization response at the provider, and issues
+// the token. It uses the state up, whatever the outcome. If the login fails, it revokes
+// the new refresh token at the provider, unless the store may have taken it.
+//
+// Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
+// [*StoreError]. A poller gets each failure as a [*LoginError].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	// From here on the browser may go away; what the provider gives is kept.
+	// From here on the browser may go away: the answer of the provider is kept.
 	ctx = context.WithoutCancel(ctx)
 	tokens, err := l.exchange(ctx, req)
 	if err != nil {
@@ -62,37 +60,38 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 	return result, nil
 }
 
-// claimLogin finds the login of the state and marks it as being finished, so
-// that of several redirects with one state only the first reaches the
-// provider, which would otherwise revoke what the code was exchanged for
-// (RFC 6749 4.1.2).
+// claimLogin finds the login of the state and marks it as being finished. Of several
+// redirects with one state, only the first may reach the provider: a provider that sees a
+// code twice revokes the tokens that it gave for it (RFC 6749 section 4.1.2).
 func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, error) {
 	state := req.Query.Get("state")
 	ticket, key, pending, err := i.resolveLogin(ctx, store.TicketState, state)
-	var unusable *CodeError
-	if errors.As(err, &unusable) {
-		return nil, ErrState
-	} else if err != nil {
-		return nil, err
+	if err != nil {
+		return nil, stateError(err)
 	}
 	provider, err := i.provider(pending.Provider)
 	if err != nil {
 		return nil, err
 	}
 	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
-	// From here on only this call knows the login; what is left of it in the
-	// store tells claims apart.
-	claimed, err := i.sealPending(ticket.TicketRef, key, &pendingLogin{})
+	// From here on only this call knows the login. The payload that stays in the store
+	// tells this claim from others.
+	claimed, err := i.sealJSON(store.TicketPayloadPlace(ticket.TicketRef), key, &pendingLogin{})
 	if err != nil {
 		return nil, err
 	}
 	err = i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{
 		{TicketRef: ticket.TicketRef, Status: store.TicketReady, Payload: claimed},
 	}})
-	if errors.As(err, &unusable) {
-		return nil, ErrState
+	return l, stateError(err)
+}
+
+// stateError makes an unusable code an unknown state.
+func stateError(err error) error {
+	if isA[*CodeError](err) {
+		return ErrState
 	}
-	return l, err
+	return err
 }
 
 // exchange redeems the authorization code.
@@ -108,9 +107,8 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 	tokens, err := l.provider.Upstream.Exchange(ctx, oidcupstream.ExchangeRequest{
 		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce, Scopes: scopes, Audiences: l.pending.Audiences,
 	})
-	var unusable *oidcupstream.Error
-	if errors.As(err, &unusable) && unusable.RefreshToken() != "" {
-		l.i.revokeRefreshToken(ctx, l.provider, store.GrantID{}, unusable.RefreshToken())
+	if unusable, ok := errors.AsType[*oidcupstream.Error](err); ok && unusable.RefreshToken() != "" {
+		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, unusable.RefreshToken()) // the observer is told
 	}
 	if err != nil {
 		return nil, err
@@ -130,7 +128,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	}
 	authTime := tokens.AuthTime
 	if authTime.IsZero() {
-		authTime = i.now()
+		authTime = i.Now()
 	}
 	f := firstToken{
 		provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
@@ -140,7 +138,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	if polling, ok := l.pending.polling(); ok {
 		f.sealFor = func(rec issuedRecord, id mytoken.TokenID) error {
-			payload, err := i.sealRecord(store.TicketPayloadPlace(polling), l.key, rec)
+			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, rec)
 			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: id}}
 			return err
 		}
@@ -149,8 +147,8 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	return issued, err
 }
 
-// grantedProperties are the properties that the token gets after the provider
-// said what it granted (protocol section 9.2).
+// grantedProperties fits the properties to what the provider granted (protocol section
+// 9.2).
 func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Tokens) (mytoken.Properties, error) {
 	i := l.i
 	props := l.pending.Properties.properties()
@@ -158,9 +156,8 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	if tokens.ScopeReturned {
 		granted.Scopes = append([]string{}, tokens.Scopes...)
 	}
-	// The audience of this access token says something about audiences that were
-	// asked for. Otherwise it is the provider's default, and a refresh may ask
-	// for another.
+	// If no audience was asked for, the access token has the provider's default. A
+	// refresh may still ask for another one.
 	if len(l.pending.Audiences) > 0 && tokens.AudienceKnown {
 		granted.Audiences = append([]string{}, tokens.Audiences...)
 	}
@@ -174,51 +171,47 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	})
 }
 
-// discard ends a login whose refresh token nobody will use.
+// discard ends a login and revokes its refresh token, which nobody will use.
 func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err error) error {
-	if !isStoreFailure(err) { // else the token may exist
-		l.i.revokeRefreshToken(ctx, l.provider, store.GrantID{}, tokens.RefreshToken)
+	if !isA[*StoreError](err) { // otherwise the mytoken may exist
+		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, tokens.RefreshToken) // the observer is told
 	}
 	return l.fail(ctx, err)
 }
 
-// fail ends the login and tells the poller, if there is one.
+// fail ends the login and tells the poller. It returns the error for the browser.
 func (l *login) fail(ctx context.Context, err error) error {
 	failure := loginFailure(err)
 	spent := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	changes := spent
 	if polling, ok := l.pending.polling(); ok {
-		plain, merr := json.Marshal(failureRecord{
+		payload, serr := l.i.sealJSON(store.TicketPayloadPlace(polling), l.key, failureRecord{
 			Code: failure.Code, Description: strings.ToValidUTF8(failure.Description, "\uFFFD"),
 		})
-		if merr == nil {
-			var payload store.Sealed
-			if payload, merr = l.i.cfg.Seal.SealWith(store.TicketPayloadPlace(polling), l.key, plain); merr == nil {
-				changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
-			}
+		if serr == nil {
+			changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
 		}
 	}
 	terr := l.i.changeTickets(ctx, changes)
-	if len(changes.Complete) > 0 && terr != nil && !isStoreFailure(terr) {
-		terr = l.i.changeTickets(ctx, spent) // nobody polls any more
+	if len(changes.Complete) > 0 && terr != nil && !isA[*StoreError](terr) {
+		terr = l.i.changeTickets(ctx, spent) // the poller has gone
 	}
 	if terr != nil {
 		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", terr.Error())
 	}
-	var policy *PolicyError
-	if errors.As(err, &policy) || isStoreFailure(err) {
+	if isA[*PolicyError](err) || isA[*StoreError](err) {
 		return err
 	}
 	return failure
 }
 
-// failureRecord is what a poller learns of a failed login.
+// failureRecord is what a poller learns about a failed login.
 type failureRecord struct {
 	Code        string `json:"code"`
 	Description string `json:"description,omitempty"`
 }
 
-// loginFailure says why a login failed, in words for the user.
+// loginFailure returns why a login failed, in words for the user.
 func loginFailure(err error) *LoginError {
 	var (
 		login   *LoginError
@@ -244,20 +237,20 @@ func loginFailure(err error) *LoginError {
 	return &LoginError{Code: "server_error", cause: err}
 }
 
-// firstToken is the first token of a grant, about to be created.
+// firstToken is the first token of a grant, before it is created.
 type firstToken struct {
 	provider     *Provider
 	subject      string
 	authTime     time.Time
 	refreshToken string
-	scopes       []string // granted; nil if not known
+	scopes       []string // granted; nil: not known
 	audiences    []string // that the login asked for
 	properties   mytoken.Properties
 	response     mytoken.Response
 	client       Client
 	comment      string
 	changes      store.TicketChanges
-	// sealFor completes what is waiting for the token; may be nil.
+	// sealFor adds to changes whatever waits for the token. It may be nil.
 	sealFor func(issuedRecord, mytoken.TokenID) error
 }
 
@@ -276,7 +269,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 		events = append(events, i.newEvent(EventTransferCodeCreated, "token type: token", f.client))
 	}
 	grant := store.Grant{
-		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: store.At(i.now()),
+		ID: newGrantID(), Owner: m.token.Owner(), Scope: joinScopes(f.scopes), Audience: joinAudiences(f.audiences), Created: i.ledger.now(),
 	}
 	key := seal.NewDataKey()
 	if grant.Refresh, err = i.cfg.Seal.SealWith(store.RefreshTokenPlace(grant.ID, 1), key, []byte(f.refreshToken)); err != nil {
@@ -292,11 +285,8 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 			return nil, nil, err
 		}
 	}
-	_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.CreateRoot(ctx, grant, row, f.changes)
-	})
-	if err != nil {
-		return nil, nil, codeError(err)
+	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {
+		return nil, nil, err
 	}
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
 	issued, err := i.issued(ctx, rec)

@@ -6,26 +6,28 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// ForecastToken is what the packages restriction/forecast and restriction/plan
-// have to know of a token of this issuer, to tell what it admits over time and
-// whether it carries a job. Counters are those of an [Introspection]; nil if they
-// are not known, which the answers then say. It asks nobody.
+// ForecastToken describes a token of this issuer to the packages restriction/forecast and
+// restriction/plan. They tell what the token admits over time, and whether it carries a
+// job.
+//
+// Pass the counters of an [Introspection]. With nil the counters are not known, and
+// forecasts say so. ForecastToken asks neither the store nor a provider.
 func (i *Issuer) ForecastToken(t *mytoken.Token, counters []mytoken.Counter) forecast.Token {
 	f := i.verifier.ForecastToken(t)
 	f.Used, f.Left = forecastUses(f.Restrictions, counters)
 	return f
 }
 
-// ForecastRestrictions is [Issuer.ForecastToken] for restrictions alone: of a
-// request, say, or of a token of which only the record is at hand. Capabilities,
-// rotation and times of the token itself are not known then.
+// ForecastRestrictions is [Issuer.ForecastToken] for restrictions without their token,
+// such as those of a request or of a [mytoken.Record]. Capabilities, rotation and times
+// of the token are not known then.
 func (i *Issuer) ForecastRestrictions(list restriction.List, counters []mytoken.Counter) forecast.Token {
 	f := forecast.Token{Restrictions: list.Clone(), Options: i.RestrictionOptions()}
 	f.Used, f.Left = forecastUses(list, counters)
 	return f
 }
 
-// forecastUses are nil, not known, unless there is a counter for each clause.
+// forecastUses returns nil, which means not known, unless each clause has a counter.
 func forecastUses(list restriction.List, counters []mytoken.Counter) (used []restriction.Usage, left []forecast.Left) {
 	if counters == nil || len(counters) != len(list) {
 		return nil, nil
@@ -38,7 +40,7 @@ func forecastUses(list restriction.List, counters []mytoken.Counter) (used []res
 	return used, left
 }
 
-// limited is a limit where nil is none.
+// limited returns nil for a limit that is none.
 func limited(n mytoken.Limit) *int64 {
 	if n == mytoken.Unlimited {
 		return nil

@@ -24,9 +24,9 @@ func foresee(t *testing.T, s *mytokentest.Service, token mytoken.Secret) forecas
 	return s.Issuer.ForecastToken(in.Claims, in.Counters)
 }
 
-// What is foreseen of a token that rotates happens: idle, it dies when its
-// generation ends; used in its last second, it lives for another one, and no use
-// takes it beyond its restrictions.
+// The forecast of a rotating token comes true. Unused, it expires when its generation
+// ends. A use in its last second gives it another generation. No use takes it beyond its
+// restrictions.
 //
 // proves P10
 func TestForecastOfARotatingToken(t *testing.T) {
@@ -63,8 +63,8 @@ func TestForecastOfARotatingToken(t *testing.T) {
 	}
 }
 
-// A child lives on when the generation of its parent that made it has ended: who
-// looks ahead for a child leaves the parent's rotation out.
+// A child lives on after the generation of its parent has ended. A forecast for a child
+// must ignore the rotation of the parent.
 func TestForecastOfAChild(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	end := s.Clock.Now().Add(3 * time.Hour)
@@ -85,8 +85,8 @@ func TestForecastOfAChild(t *testing.T) {
 	requireDead(t, s, parent.Token, issuer.TokenMalformed)
 }
 
-// A forecast is of the whole token: its capabilities, what is left to it and to
-// its ancestors, and what this issuer can evaluate.
+// A forecast covers the whole token: its capabilities, what is left to it and to its
+// ancestors, and what this issuer can evaluate.
 func TestForecastToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: restriction.Usages(5)}}})
@@ -112,7 +112,7 @@ func TestForecastToken(t *testing.T) {
 	require.True(t, none.Lacks(capability.AT), "the zero token may do nothing")
 }
 
-// Will the user's token last as long as a job may take?
+// Will the token of a user last as long as a job may take?
 func ExampleIssuer_ForecastToken() {
 	service, token := exampleService(mytoken.Properties{
 		Capabilities: capability.Set{capability.Tokeninfo, capability.CreateMytoken}, // and not AT

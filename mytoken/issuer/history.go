@@ -14,20 +14,39 @@ import (
 // HistoryRequest asks for the events of tokens (protocol section 5.8.2).
 type HistoryRequest struct {
 	Token mytoken.Secret
-	ID    store.UseID
-	// Of names whose events are asked for: mom_ids, "this", "children", or
-	// "children@" followed by a mom_id. Empty: the token's own.
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID UseID
+	// Of names the tokens whose events are asked for: a mom_id, "this", "children", or
+	// "children@" and a mom_id. Empty: the token itself.
 	Of     []string
 	Client Client
 }
 
+// The names of the events that an issuer writes (protocol section 7.2).
+const (
+	EventCreated             = "created"
+	EventATCreated           = "AT_created"
+	EventMTCreated           = "MT_created"
+	EventInheritedRT         = "inherited_RT"
+	EventTokenRotated        = "token_rotated"
+	EventTransferCodeCreated = "transfer_code_created"
+	EventTransferCodeUsed    = "transfer_code_used"
+	EventIntrospected        = "tokeninfo_introspect"
+	EventHistoryRead         = "tokeninfo_history"
+	EventHistoryOtherRead    = "tokeninfo_history_other_token"
+	EventSubtokensRead       = "tokeninfo_subtokens"
+	EventListRead            = "tokeninfo_list_mytokens"
+	EventRevoked             = "revoked"
+	EventRevokedOther        = "revoked_other_token"
+)
+
 // maxHistoryNames bounds HistoryRequest.Of.
 const maxHistoryNames = 100
 
-// History tells what happened to tokens. It needs tokeninfo:history for the
-// token itself and its descendants (D30), manage_mytokens:history for other
-// tokens of the user, and counts as one other use. Errors are those of
-// AccessToken, *RequestError and ErrNotOwned.
+// History returns what happened to tokens, and counts as one other use. It needs
+// tokeninfo:history for the token itself and its descendants (D30), and
+// manage_mytokens:history for other tokens of the user. Errors are those of
+// [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -41,7 +60,7 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	if err != nil {
 		return nil, i.refusedOther(ctx, p, op, err)
 	}
-	spent, _, err := i.charge(ctx, p, op)
+	spent, err := i.charge(ctx, p, op)
 	if err != nil {
 		return nil, err
 	}
@@ -50,15 +69,13 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 		return nil, err
 	}
 	out.Truncated = out.Truncated || truncated
-	if r := p.token.Rotation(); r != nil && r.OnOther {
-		if out.Update, err = i.rotateOrFail(ctx, p, spent.Key, req.Client); err != nil {
-			return nil, err
-		}
+	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// historyOf resolves the names and checks the right to each. No id comes twice.
+// historyOf resolves the names and checks the right to each. It returns each id once.
 func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (ids []mytoken.TokenID, truncated bool, err error) {
 	if len(names) == 0 {
 		return []mytoken.TokenID{p.id.ID}, false, nil
@@ -68,9 +85,9 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 	}
 	seen := make(map[mytoken.TokenID]bool)
 	for _, name := range names {
-		id, children, ok := parseHistoryName(name, p.id.ID)
-		if !ok {
-			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id"}
+		id, children, err := parseHistoryName(name, p.id.ID)
+		if err != nil {
+			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id", cause: err}
 		}
 		needs, err := i.needsFor(ctx, p, id, capability.ManageMytokensHistory, capability.TokeninfoHistory)
 		if err != nil {
@@ -98,23 +115,22 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 	return ids, truncated, nil
 }
 
-// parseHistoryName reads a mom_id, "this", "children", or "children@" and a
-// mom_id (D31).
-func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, children, ok bool) {
+// parseHistoryName reads a mom_id, "this", "children", or "children@" and a mom_id (D31).
+func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, children bool, err error) {
 	switch name {
 	case "this":
-		return this, false, true
+		return this, false, nil
 	case "children":
-		return this, true, true
+		return this, true, nil
 	}
 	name, children = strings.CutPrefix(name, "children@")
-	id, err := mytoken.ParseMomID(name)
-	return id, children, err == nil
+	id, err = mytoken.ParseMomID(name)
+	return id, children, err
 }
 
-// descendants returns those of a token, live or not.
+// descendants returns the descendants of a token, live or not.
 func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	err = i.eachToken(ctx, i.subtreePager(id), func(info *store.TokenInfo) (bool, error) {
+	err = each(ctx, i.ledger.subtree(id), func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
 		}
@@ -133,30 +149,18 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 	if len(ids) == 0 {
 		return out, nil
 	}
-	for after := ""; ; {
-		type page struct {
-			events []store.EventRecord
-			next   string
-		}
-		got, err := settle(ctx, func(ctx context.Context) (page, error) {
-			events, next, err := i.cfg.Store.Events(ctx, ids, store.Page{After: after, Limit: pageSize})
-			return page{events, next}, err
-		})
-		if err != nil {
-			return nil, storeError(err)
-		}
-		for _, e := range got.events {
-			out.Events = append(out.Events, mytoken.Event{
-				Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
-			})
-		}
-		if got.next == "" {
-			return out, nil
-		}
-		if len(out.Events) >= MaxRecords {
+	err := each(ctx, i.ledger.events(ids), func(e *store.EventRecord) (bool, error) {
+		if len(out.Events) == MaxRecords {
 			out.Truncated = true
-			return out, nil
+			return false, nil
 		}
-		after = got.next
+		out.Events = append(out.Events, mytoken.Event{
+			Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+		})
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return out, nil
 }

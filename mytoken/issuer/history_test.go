@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// The events of protocol section 7.2, with their comments, in a life that meets
-// each of them.
+// The events of protocol section 7.2 with their comments, in a history that has each of
+// them.
 func TestEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -57,7 +57,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, []string{"created: Used grant_type mytoken", "inherited_RT: Got RT from parent", "revoked"}, events(t, s, child.ID))
 }
 
-// Refused uses are no events (protocol section 7.2).
+// A refused use makes no event (protocol section 7.2).
 func TestRefusedUsesAreNoEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
@@ -71,7 +71,7 @@ func TestRefusedUsesAreNoEvents(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// Comments are cut, and tell where a request came from (D85).
+// An event has a shortened comment, and tells where a request came from (D85).
 func TestEventDetails(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	long := issuer.Client{Address: client.Address, UserAgent: strings.Repeat("ü", 1000)}
@@ -93,7 +93,7 @@ func TestEventDetails(t *testing.T) {
 	require.Equal(t, root.ID, e.Token)
 }
 
-// Whose history a token may read (protocol section 5.8.2, D30, D31).
+// The histories that a token may read (protocol section 5.8.2, D30, D31).
 func TestHistoryOf(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -171,7 +171,7 @@ func TestHistoryOf(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
-// History is kept after a token's end (D96).
+// The history of a token outlives the token (D96).
 func TestHistoryOfARevokedToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	f := newFamily(t, s)

@@ -14,32 +14,32 @@ type IntrospectRequest struct {
 	Client Client
 }
 
-// Introspection is what the issuer knows of a token (protocol section 5.8.1).
+// Introspection describes a token (protocol section 5.8.1).
 type Introspection struct {
 	// Type is the form in which the token was presented.
 	Type   mytoken.ResponseType
 	Claims *mytoken.Token
-	// Counters has one entry per clause of the restrictions: how often it was
-	// used, and how often it can still be used, ancestors' limits included.
+	// Counters has one entry for each clause: how often it was used, and how often it can
+	// still be used. What is left includes the limits of ancestors.
 	Counters []mytoken.Counter
 	// Reconnect says that the provider has ended the login.
 	Reconnect bool
 }
 
-// Introspect tells about a live token. It needs the capability
-// tokeninfo:introspect and a clause that admits the client here and now (D28);
-// it spends nothing. It fails with *TokenError, *CapabilityError or
-// *RefusedError.
+// Introspect describes a live token, and spends nothing. It needs the capability
+// tokeninfo:introspect and a clause that admits the client now (D28). Errors are
+// [*TokenError], [*mytoken.CapabilityError], [*RefusedError] and [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, _, err := i.presentAndCharge(ctx, req.Token, operation{
+		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+	})
 	if err != nil {
 		return nil, err
 	}
-	if _, _, err := i.charge(ctx, p, operation{
-		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
-	}); err != nil {
-		return nil, err
-	}
+	return i.introspection(ctx, p)
+}
+
+func (i *Issuer) introspection(ctx context.Context, p *presented) (*Introspection, error) {
 	state, err := i.lookup(ctx, p)
 	if err != nil {
 		return nil, err

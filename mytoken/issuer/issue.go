@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -22,8 +23,7 @@ type minted struct {
 	compact string
 }
 
-// issuedRecord is what is sealed to be handed out later: enough to make an
-// Issued from.
+// issuedRecord is sealed in the store to make a [mytoken.Issued] from it later.
 type issuedRecord struct {
 	Compact     string `json:"compact"`
 	Short       string `json:"short,omitempty"`
@@ -31,7 +31,8 @@ type issuedRecord struct {
 	CodeExpires int64  `json:"code_expires,omitempty"` // microseconds
 }
 
-// about describes a token for lists. It is sealed under the server key alone.
+// about describes a token for lists. It is sealed under the server key alone, so that
+// lists need no token.
 type about struct {
 	Name         string            `json:"name,omitempty"`
 	Address      string            `json:"ip,omitempty"`
@@ -40,10 +41,24 @@ type about struct {
 	Capabilities capability.Set    `json:"capabilities,omitempty"`
 	Restrictions restriction.List  `json:"restrictions,omitempty"`
 	Rotation     *mytoken.Rotation `json:"rotation,omitempty"`
-	// Draws has, for each clause, the parent's clause whose budget it draws on,
-	// or restriction.NoClause; nil if none draws on any. The store follows it
-	// when it charges; here it is for explanations.
+	// Draws holds for each clause the parent's clause whose budget it draws on, or
+	// restriction.NoClause. Nil: no clause draws on any. It serves explanations; the
+	// store has its own chains to charge.
 	Draws []int `json:"draws,omitempty"`
+}
+
+// newClaims returns the claims of a new token (protocol section 1.2).
+func (i *Issuer) newClaims(provider *Provider, subject string, p mytoken.Properties, authTime time.Time) mytoken.Claims {
+	c := mytoken.Claims{
+		Issuer: i.cfg.Issuer, Name: p.Name,
+		OIDCIssuer: provider.Upstream.Issuer(), OIDCSubject: subject,
+		Capabilities: p.Capabilities, Restrictions: p.Restrictions, Rotation: p.Rotation,
+	}
+	if !authTime.IsZero() {
+		c.AuthTime = authTime.Unix()
+	}
+	c.SetTimes(i.Now())
+	return c
 }
 
 // mint signs the claims.
@@ -51,20 +66,20 @@ func (i *Issuer) mint(ctx context.Context, c mytoken.Claims) (minted, error) {
 	secret, err := i.cfg.Keys.Sign(c)
 	compact := secret.Reveal()
 	var token *mytoken.Token
-	if err == nil { // a token that no verifier accepts is not handed out
+	if err == nil { // never hand out a token that no verifier accepts
 		token, err = i.verifier.Decode(ctx, compact)
 	}
 	if errors.Is(err, mytoken.ErrTokenTooLarge) {
 		return minted{}, requestError("restrictions", err)
 	} else if err != nil {
-		return minted{}, fmt.Errorf("issuer: not issued: %w", err)
+		return minted{}, fmt.Errorf("issuer: the token was not issued: %w", err)
 	}
 	return minted{token: token, compact: compact}, nil
 }
 
-// row is the store's view of a new token. draws has one entry per clause, or
-// is nil for a token that draws on nothing.
-func (i *Issuer) row(m minted, grant store.GrantID, key seal.DataKey, draws []int, client Client, events ...store.Event) (store.Token, error) {
+// row returns a new token as the store sees it. draws has one entry for each clause; nil
+// for a token that draws on nothing.
+func (i *Issuer) row(m minted, grant GrantID, key seal.DataKey, draws []int, client Client, events ...store.Event) (store.Token, error) {
 	id := m.token.ID()
 	wrapped, err := i.wrapKey(key, id, m.token.Seq(), m.compact)
 	if err != nil {
@@ -86,7 +101,7 @@ func (i *Issuer) row(m minted, grant store.GrantID, key seal.DataKey, draws []in
 	}
 	row := store.Token{
 		ID: id, Grant: grant, Owner: m.token.Owner(), Sum: sha256.Sum256([]byte(m.compact)),
-		Key: wrapped, About: sealed, Created: store.At(i.now()), Expires: store.At(m.token.ExpiresAt()), Events: events,
+		Key: wrapped, About: sealed, Created: i.ledger.now(), Expires: store.At(m.token.ExpiresAt()), Events: events,
 	}
 	for n, c := range m.token.Restrictions() {
 		clause := store.Clause{AT: limit(c.UsagesAT), Other: limit(c.UsagesOther), Draws: store.NoClause}
@@ -105,15 +120,8 @@ func limit(n *int64) mytoken.Limit {
 	return mytoken.Limit(*n)
 }
 
-func addressText(c Client) string {
-	if !c.Address.IsValid() {
-		return ""
-	}
-	return c.Address.Unmap().String()
-}
-
-// form chooses the form in which a new token is handed out and returns the
-// tickets that it needs.
+// form chooses the form in which a new token is handed out. It returns the tickets that
+// the form needs.
 func (i *Issuer) form(m minted, r mytoken.Response) (issuedRecord, []store.Ticket, error) {
 	rec := issuedRecord{Compact: m.compact}
 	switch chooseForm(r, len(m.compact), i.cfg.ShortTokenLength) {
@@ -139,26 +147,21 @@ func (i *Issuer) shortTicket(short, compact string, id mytoken.TokenID) (store.T
 	return store.Ticket{TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id}, err
 }
 
-// transferTicket makes a code that can be exchanged for the token, once.
+// transferTicket makes a code that can be exchanged for the token once.
 func (i *Issuer) transferTicket(code, compact string, id mytoken.TokenID, owns bool) (store.Ticket, error) {
 	ref := i.codeRef(store.TicketTransfer, code)
 	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(compact))
 	return store.Ticket{
 		TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id, OwnsToken: owns,
-		Expires: store.At(i.now().Add(i.cfg.CodeLifetime)),
+		Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
 	}, err
 }
 
-// codeRef names a new code under the active look-up key.
-func (i *Issuer) codeRef(kind store.TicketKind, code string) store.TicketRef {
-	return store.TicketRef{Kind: kind, ID: i.cfg.Seal.Lookup(kind, code)[0]}
-}
-
-// issued makes what is handed out from its record.
+// issued makes the answer from its record.
 func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued, error) {
 	token, err := i.verifier.Decode(ctx, rec.Compact)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: stored token: %w", err)
+		return nil, fmt.Errorf("issuer: the stored token cannot be read: %w", err)
 	}
 	out := &mytoken.Issued{
 		Type: mytoken.ResponseToken, ID: token.ID(), Claims: token, Token: mytoken.NewSecret(rec.Compact), Expires: token.ExpiresAt(),
@@ -174,16 +177,7 @@ func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued,
 	return out, nil
 }
 
-// sealRecord seals what is handed out later.
-func (i *Issuer) sealRecord(place store.Place, key seal.InnerKey, rec issuedRecord) (store.Sealed, error) {
-	plain, err := json.Marshal(rec)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	return i.cfg.Seal.SealWith(place, key, plain)
-}
-
-// openRecord opens what is handed out now.
+// openRecord opens a sealed answer.
 func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.InnerKey, sealed store.Sealed) (*mytoken.Issued, error) {
 	rec, err := i.openIssuedRecord(place, key, sealed)
 	if err != nil {
@@ -194,12 +188,8 @@ func (i *Issuer) openRecord(ctx context.Context, place store.Place, key seal.Inn
 
 func (i *Issuer) openIssuedRecord(place store.Place, key seal.InnerKey, sealed store.Sealed) (issuedRecord, error) {
 	var rec issuedRecord
-	plain, err := i.cfg.Seal.OpenWith(place, key, sealed)
-	if err == nil {
-		err = unmarshal(plain, &rec)
-	}
-	if err != nil {
-		return issuedRecord{}, fmt.Errorf("issuer: stored token: %w", err)
+	if err := i.openJSON(place, key, sealed, &rec); err != nil {
+		return rec, fmt.Errorf("issuer: the stored answer cannot be opened: %w", err)
 	}
 	return rec, nil
 }

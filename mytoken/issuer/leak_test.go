@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -25,8 +26,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// life is a service in which everything happened that makes or moves a secret,
-// with the secrets that were handed out.
+// life is a service in which everything happened that makes or moves a secret. It keeps
+// the secrets that were handed out.
 type life struct {
 	*mytokentest.Service
 	ring    *seal.Ring
@@ -142,7 +143,7 @@ func live(t *testing.T) *life {
 		}
 	}
 
-	// A login that is renewed, and one that is adopted.
+	// A reconnected login, and an adopted one.
 	again, err := s.Issuer.StartReconnect(ctx, issuer.ReconnectRequest{Token: root.Token, Client: client})
 	require.NoError(t, err)
 	follow(again)
@@ -153,7 +154,7 @@ func live(t *testing.T) *life {
 	keep(adopted, err)
 	hold(adopted)
 
-	// What is only read.
+	// Operations that only read.
 	introspection, err := s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: child.Token, Client: client})
 	keep(introspection, err)
 	history, err := s.Issuer.History(ctx, issuer.HistoryRequest{Token: child.Token, Of: []string{"this", "children"}, Client: client})
@@ -162,7 +163,7 @@ func live(t *testing.T) *life {
 	keep(list, err)
 	keep(s.Issuer.Explain(ctx, issuer.ExplainRequest{Token: child.Token, Client: client}))
 
-	// Whatever goes wrong.
+	// Operations that fail.
 	fail := func(err error) {
 		require.Error(t, err)
 		l.results = append(l.results, err)
@@ -199,8 +200,8 @@ func live(t *testing.T) *life {
 	return l
 }
 
-// The database alone is worthless: no refresh token, access token, mytoken,
-// short token or code is in a dump, in any encoding.
+// The database alone is worthless: a dump holds no refresh token, access token, mytoken,
+// short token or code, in any encoding.
 //
 // proves P7
 func TestDumpHoldsNoSecret(t *testing.T) {
@@ -208,14 +209,14 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	dump, err := l.Store.(*memstore.Store).Dump(t.Context())
 	require.NoError(t, err)
 	for _, leak := range storetest.FindSecrets(dump, l.secrets...) {
-		t.Errorf("%s: %.4s…", leak, l.secrets[leak.Secret])
+		assert.Fail(t, "a secret leaks", "%s: %.4s…", leak, l.secrets[leak.Secret])
 	}
 	// The search finds what is there.
 	require.NotEmpty(t, storetest.FindSecrets(dump, "tokeninfo_introspect"))
 }
 
-// The database and the server's keys together still open no refresh token
-// without a token of its tree, and no token at all once its codes are used up.
+// The database together with the server keys opens no refresh token without a token of
+// its tree. It opens no token at all once its codes are used up.
 //
 // proves P7
 func TestServerKeysOpenNoRefreshToken(t *testing.T) {
@@ -228,8 +229,8 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 	items, _, err := l.Store.Sealed(ctx, store.Page{Limit: 10000})
 	require.NoError(t, err)
 
-	// What whoever has the store and the keys can try as a secret: whatever
-	// opens with the keys, the parts of it, and every text of the dump.
+	// With the store and the keys, a thief can try as a secret whatever opens with the
+	// keys, the parts of it, and every text of the dump.
 	guesses := strings.Split(string(dump), "\n")
 	opened := 0
 	for _, item := range items {
@@ -271,7 +272,7 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 		require.NotZero(t, kinds[kind], "%s", kind)
 	}
 
-	// With a token it is two steps, and it opens its own tree's only.
+	// With a token it takes two steps, and opens only the tree of that token.
 	refreshTokens := make(map[string]int)
 	for _, item := range items {
 		if item.Place.Kind != store.PlaceTokenKey {
@@ -298,7 +299,7 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 	}
 }
 
-// Everything that was sealed for codes is gone when they have expired.
+// Everything sealed for codes is gone when they have expired.
 //
 // proves P7
 func TestExpiredCodesAreErased(t *testing.T) {
@@ -318,8 +319,8 @@ func TestExpiredCodesAreErased(t *testing.T) {
 	}
 }
 
-// A process that dies between the authorization response and the token leaves a
-// state that opens nothing, finishes nothing, and is erased when it expires.
+// A process dies between the authorization response and the token. The state opens
+// nothing, finishes nothing, and is erased when it expires.
 //
 // proves P7
 func TestDyingWhileALoginIsFinished(t *testing.T) {

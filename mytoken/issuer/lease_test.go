@@ -15,30 +15,30 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// leaseImpatient keeps tests short where a request waits for nothing.
+// leaseImpatient makes an issuer give up soon, for tests in which it waits in vain.
 func leaseImpatient(c *issuer.Config) { c.WaitLimit = 100 * time.Millisecond }
 
-// The store takes the lease and its answer is lost, as often as it is asked:
-// the lease is given back, and nobody has to wait until it lapses.
+// The store grants the lease, and its answer is lost each time. The lease is given back,
+// and nobody has to wait until it lapses.
 //
 // proves P5
 func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
-	w.store.Reset(crashFailFirst("BeginRefresh", 3, false))
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w.store.Reset(failFirst("BeginRefresh", 3, false))
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-	crashAs[*issuer.StoreError](t, err)
+	errAs[*issuer.StoreError](t, err)
 	require.Empty(t, w.events(optest.Refreshed), "no lease, no call")
 	w.requireCharged(t, 0)
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 }
 
-// The store takes so long to grant the lease that it could lapse before the
-// provider has answered: it is prolonged first.
+// The store takes so long to grant the lease that it could lapse before the provider
+// answers. The lease is prolonged first.
 //
 // proves P5
 func TestLeaseOutlastsTheProvider(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	w.store.Reset(func(c storetest.Call) error {
 		if c == storetest.After("BeginRefresh", 1) {
 			w.clock.Advance(9 * time.Second) // of 12; the provider may take 8
@@ -56,40 +56,40 @@ func TestLeaseOutlastsTheProvider(t *testing.T) {
 		return nil
 	})
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-	crashAs[*issuer.StoreError](t, err)
+	errAs[*issuer.StoreError](t, err)
 	require.Len(t, w.events(optest.Refreshed), 1, "the provider is not asked under such a lease")
 	w.requireCharged(t, 1)
 }
 
 // proves P5
 func TestLeaseOfAnotherProcess(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	other, err := w.node(leaseImpatient)
 	require.NoError(t, err)
 	gate, first := w.holdFirst(t, optest.Fault{})
 
-	// While it lasts nobody else asks; who cannot wait is not charged.
+	// Nobody else asks the provider meanwhile. A request that cannot wait is not charged.
 	_, err = w.request(t.Context(), other, issuer.NewUseID())
-	crashAs[*issuer.BusyError](t, err)
+	errAs[*issuer.BusyError](t, err)
 	w.requireCharged(t, 1)
 
-	// Who can is served when it ends.
+	// A request that can wait is answered after the lease.
 	patient, err := w.node(nil)
 	require.NoError(t, err)
 	waits := w.start(t.Context(), patient, refreshSecond)
-	crashUntil(t, "it waits", func() bool { return patient.Waiters() == 1 })
+	waitUntil(t, "it waits", func() bool { return patient.Waiters() == 1 })
 	gate.open()
-	require.NoError(t, crashAwait(t, first).err)
-	require.NoError(t, crashAwait(t, waits).err)
+	require.NoError(t, await(t, first).err)
+	require.NoError(t, await(t, waits).err)
 	require.Zero(t, w.reuses())
 	w.requireCharged(t, 2)
 }
 
-// leaseLapses leaves the grant as a process does that stopped before its
-// commit. The commit goes through the gate.
-func (w *crashWorld) leaseLapses(t *testing.T) (commit *crashGate, dead <-chan crashResult) {
+// leaseLapses leaves the grant in the state in which a process leaves it that stops
+// before its commit. The commit waits at the gate.
+func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessResult) {
 	t.Helper()
-	commit = newCrashGate(t)
+	commit = newGate(t)
 	w.store.Reset(func(c storetest.Call) error {
 		if c == storetest.Before("CommitRefresh", 1) {
 			commit.wait(t.Context())
@@ -102,19 +102,19 @@ func (w *crashWorld) leaseLapses(t *testing.T) (commit *crashGate, dead <-chan c
 	return commit, dead
 }
 
-// A lease lapsed; its holder lives on another machine and is only late. The
-// next holder waits, and so does not present a refresh token that is used up.
+// A lease lapsed, because its holder on another machine is late. The next holder waits,
+// and so does not present a refresh token that is used up.
 //
 // proves P5
 func TestLateCommitResolvesTheDoubt(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	commit, dead := w.leaseLapses(t)
 	next, err := w.node(func(c *issuer.Config) {
-		c.InDoubtWait = crashSoon
+		c.InDoubtWait = soon
 		c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
 			if call == storetest.After("BeginRefresh", 2) { // it waits
 				commit.open()
-				crashAwait(t, dead)
+				await(t, dead)
 			}
 			return nil
 		})
@@ -126,20 +126,20 @@ func TestLateCommitResolvesTheDoubt(t *testing.T) {
 	require.Len(t, w.events(optest.Refreshed), 2)
 }
 
-// Nobody knows what became of the lapsed lease, and waiting does not help. At
-// providers that forgive, life goes on; the late refresh token is kept as a
-// spare, and is there when the current one is refused.
+// Nobody knows what happened under the lapsed lease, and waiting does not help. Providers
+// that forgive go on. The late refresh token is kept as a spare for when the current one
+// is refused.
 //
 // proves P5
 func TestLateCommitBecomesASpare(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateGrace, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateGrace, worldOptions{limit: 9})
 	commit, dead := w.leaseLapses(t)
 	next, err := w.node(func(c *issuer.Config) { c.InDoubtWait = time.Millisecond })
 	require.NoError(t, err)
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	require.NoError(t, err)
 	commit.open()
-	crashAwait(t, dead)
+	await(t, dead)
 	info, err := w.inner.Token(t.Context(), w.id)
 	require.NoError(t, err)
 	state, err := w.inner.Grant(t.Context(), info.Grant)
@@ -159,17 +159,17 @@ func TestLateCommitBecomesASpare(t *testing.T) {
 	require.Zero(t, w.told(issuer.NoticeGrantDead))
 }
 
-// A spare works and the provider gives no other refresh token for it: it
-// becomes the current one, because a success ends all spares.
+// A spare works, and the provider gives no other refresh token for it. The spare becomes
+// the current one, because a success drops all spares.
 //
 // proves P5
 func TestSpareBecomesTheCurrentOne(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 	w.failOnce(optest.Fault{Rotate: true})
 	commit, dead := w.leaseLapses(t)
 	leaseReconnect(t, t.Context(), w) // moves the grant on
 	commit.open()
-	require.NoError(t, crashAwait(t, dead).err)
+	require.NoError(t, await(t, dead).err)
 	w.failOnce(optest.Fault{Refuse: "invalid_grant"})
 	for range 3 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
@@ -185,29 +185,29 @@ func TestSpareBecomesTheCurrentOne(t *testing.T) {
 	require.Equal(t, 1, used[len(used)-1].Grant, "that of the first login")
 }
 
-// The provider did not forgive, so the login counts as ended. The late refresh
-// token revives it.
+// The provider does not forgive, so the login counts as ended. The late refresh token
+// revives it.
 //
 // proves P5
 func TestLateCommitRevivesTheGrant(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOn, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateOn, worldOptions{limit: 9})
 	commit, dead := w.leaseLapses(t)
 	next, err := w.node(nil)
 	require.NoError(t, err)
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
-	crashAs[*issuer.ReconnectError](t, err)
+	errAs[*issuer.ReconnectError](t, err)
 	commit.open()
-	crashAwait(t, dead)
+	await(t, dead)
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	require.NoError(t, err)
 }
 
-// A spare that cannot be opened does not keep the others from being tried, nor
-// the login from being called dead.
+// A spare cannot be opened. The other spares are still tried, and the login can still
+// end.
 //
 // proves P5
 func TestUnreadableSpare(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 	info, err := w.inner.Token(t.Context(), w.id)
@@ -220,16 +220,16 @@ func TestUnreadableSpare(t *testing.T) {
 	}))
 	w.site.op.EndGrants(w.subject)
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-	crashAs[*issuer.ReconnectError](t, err)
+	errAs[*issuer.ReconnectError](t, err)
 }
 
 // proves P5
 func TestRefusedForGood(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	w.site.op.EndGrants(w.subject)
 	for range 3 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-		crashAs[*issuer.ReconnectError](t, err)
+		errAs[*issuer.ReconnectError](t, err)
 	}
 	require.Len(t, w.events(optest.Refused), 1, "a dead login is not tried again")
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
@@ -245,25 +245,25 @@ func TestRefusedForGood(t *testing.T) {
 }
 
 // leaseReconnect logs the user in again.
-func leaseReconnect(t *testing.T, ctx context.Context, w *crashWorld) {
+func leaseReconnect(t *testing.T, ctx context.Context, w *world) {
 	t.Helper()
 	login, err := w.issuer.StartReconnect(ctx, issuer.ReconnectRequest{Token: w.token, Client: mytokentest.Client})
 	require.NoError(t, err)
 	redirect, err := optest.Login(ctx, login.URL, w.subject)
 	require.NoError(t, err)
-	result, err := w.issuer.FinishLogin(ctx, issuer.FinishRequest{Query: crashQuery(t, redirect), Client: mytokentest.Client})
+	result, err := w.issuer.FinishLogin(ctx, issuer.FinishRequest{Query: queryOf(t, redirect), Client: mytokentest.Client})
 	require.NoError(t, err)
 	require.True(t, result.Reconnected)
 }
 
-// The user logs in again while the provider refuses the old refresh token: the
-// new one is used at once, is not overwritten, and the login is not dead.
+// The user logs in again while the provider refuses the old refresh token. The new one is
+// used at once, is not overwritten, and the login has not ended.
 //
 // proves P5
 func TestReconnectOvertakesARefusal(t *testing.T) {
 	for _, spare := range []bool{false, true} {
 		t.Run(fmt.Sprintf("spare=%t", spare), func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 			if spare {
 				info, err := w.inner.Token(t.Context(), w.id)
 				require.NoError(t, err)
@@ -285,14 +285,14 @@ func TestReconnectOvertakesARefusal(t *testing.T) {
 	}
 }
 
-// A refusal of the request says nothing about the login.
+// A refusal of the request alone does not end the login.
 func TestRefusalsThatDoNotEndTheLogin(t *testing.T) {
 	for _, code := range []string{"invalid_scope", "invalid_target", "invalid_request", "access_denied", "invalid_client", "unauthorized_client", "temporarily_unavailable"} {
 		t.Run(code, func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 			w.failOnce(optest.Fault{Refuse: code})
 			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-			upstream := crashAs[*issuer.UpstreamError](t, err)
+			upstream := errAs[*issuer.UpstreamError](t, err)
 			require.Equal(t, code, upstream.Code)
 			require.False(t, upstream.Charged)
 			w.requireCharged(t, 0)

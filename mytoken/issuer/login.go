@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,69 +12,75 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
-	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// LoginRequest asks for a first token, which needs a login at a provider.
+// LoginRequest asks for a first token. The user gets it by logging in at a provider.
 type LoginRequest struct {
 	// Provider is the issuer of the provider; required.
 	Provider   string
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Application is the name of the program that asks, shown to the user. It
-	// is cut to mytoken.MaxNameLength characters.
+	// Application is the name of the program that asks, which the user is shown. It is
+	// cut to [mytoken.MaxNameLength] characters.
 	Application string
-	// ReturnTo is kept for the embedding service, which gets it back when the
-	// login is finished: for example where to send the browser. At most
-	// MaxReturnLength bytes.
+	// ReturnTo is for the embedding service, which gets it back with the finished login:
+	// where to send the browser, for example. At most 4 KiB.
 	ReturnTo string
 	Client   Client
 }
 
-// Login is a login that waits for the user's browser to come back. It prints
-// and encodes without its secrets.
+// hidden is embedded by types that hold a secret in a plain field. They print and encode
+// as a placeholder.
+type hidden = redact.Hidden
+
+// Login is a login whose browser has not come back yet. It prints, logs and encodes as a
+// placeholder.
 type Login struct {
+	hidden
+
 	// URL is where to send the browser. It holds the state: do not log it.
 	URL string
-	// State is what the browser will bring back. Bind it to the browser, for
-	// example with a cookie, and compare it before FinishLogin: otherwise a
-	// user can be made to finish somebody else's login.
+	// State is what the browser will bring back. Bind it to the browser, for example with
+	// a cookie, and compare it before FinishLogin. Otherwise an attacker can make a user
+	// finish the attacker's login.
 	State   mytoken.Secret
 	Expires time.Time
 }
 
-// FinishRequest is what the browser brought back. It prints and encodes without
-// its secrets.
+// FinishRequest is what the browser brought back. It prints, logs and encodes as a
+// placeholder.
 type FinishRequest struct {
-	// Query holds the parameters of the authorization response (RFC 6749
-	// 4.1.2, RFC 9207).
+	hidden
+
+	// Query holds the parameters of the authorization response (RFC 6749 section 4.1.2,
+	// RFC 9207).
 	Query  url.Values
 	Client Client
 }
 
 // LoginResult is the outcome of a login.
 type LoginResult struct {
-	// Issued is the token; nil if somebody polls for it, or for a reconnect.
+	// Issued is the token. It is nil if somebody polls for it, and after a reconnect.
 	Issued *mytoken.Issued
 	// Polled says that the token waits for its polling code.
 	Polled bool
-	// Reconnected says that this login replaced the refresh token of an
-	// existing tree. Narrower then names scopes that the old login had and the
-	// new one has not.
+	// Reconnected says that this login replaced the refresh token of an existing tree.
+	// Narrower names the scopes that the tree lost with the old refresh token.
 	Reconnected bool
 	Narrower    []string
 	Application string
 	ReturnTo    string
 }
 
-// StartLogin begins a login without a consent page of the issuer: the
-// embedding service decides what the token may do, the provider asks the user.
-// It fails with ErrUnknownProvider, *RequestError, *UpstreamError or
-// *StoreError.
+// StartLogin begins a login without a consent page of the issuer: the embedding service
+// decides what the token may do, and the provider asks the user. Errors are
+// [ErrUnknownProvider], [*RequestError], [*UpstreamError] and [*StoreError].
 func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	pending, err := i.newPending(req)
 	if err != nil {
@@ -99,23 +104,23 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 		return nil, err
 	}
 	pending.Properties, pending.Response = toStored(props), normalResponse(req.Response)
-	pending.Application = strings.ToValidUTF8(cut(req.Application, mytoken.MaxNameLength), "\uFFFD")
+	pending.Application = strings.ToValidUTF8(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, nil
 }
 
-// openPending is a login of which nothing is known but where it comes from.
+// openPending returns a login that knows only where it comes from.
 func (i *Issuer) openPending(provider *Provider, returnTo string, client Client) (*pendingLogin, error) {
-	if len(returnTo) > MaxReturnLength || !utf8.ValidString(returnTo) {
-		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", MaxReturnLength)}
+	if len(returnTo) > maxReturnLength || !utf8.ValidString(returnTo) {
+		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", maxReturnLength)}
 	}
 	return &pendingLogin{
 		Provider: provider.Upstream.Issuer(), ReturnTo: returnTo,
-		Address: addressText(client), Expires: store.At(i.now().Add(i.cfg.CodeLifetime)),
+		Address: addressText(client), Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
 	}, nil
 }
 
-// authorize stores the login under a new state, together with the changes that
-// lead to it, and returns where the browser has to go.
+// authorize stores the login under a new state, in one step with the given changes, and
+// returns where to send the browser.
 func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.DataKey, changes store.TicketChanges) (*Login, error) {
 	provider, err := i.provider(pending.Provider)
 	if err != nil {
@@ -132,7 +137,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	target, err := provider.Upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
 		State: state, Nonce: pending.Nonce, Verifier: pending.Verifier, Scopes: scopes, Audiences: pending.Audiences,
 	})
-	if errors.Is(err, oidcupstream.ErrRequest) { // a provider takes fewer characters than a restriction
+	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
 	} else if err != nil {
 		return nil, upstreamUnavailable(err)
@@ -142,7 +147,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if err != nil {
 		return nil, err
 	}
-	if pending.Reconnect != nil { // with the token ends the login that it asked for
+	if pending.Reconnect != nil { // revoking the token also ends this login
 		copy(ticket.Token[:], pending.Reconnect.Token)
 	}
 	changes.Put = append(changes.Put, ticket)
@@ -152,61 +157,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	return &Login{URL: target, State: mytoken.NewSecret(state), Expires: pending.Expires.Time()}, nil
 }
 
-// requested is what the provider is asked to grant (protocol section 9.2,
-// D12): the union over the clauses. If a clause does not say, these are all
-// scopes that are configured and those of the other clauses, and no audiences,
-// which leaves them to the provider. (Where the provider gives tokens only for
-// audiences that the login asked for, each clause should name its own.)
-func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, audiences []string) {
-	scopes, bounded := list.ScopeUnion()
-	if !bounded {
-		scopes = upstream.Scopes()
-		for _, c := range list {
-			scopes = append(scopes, c.Scopes...)
-		}
-		scopes = dedup(scopes)
-	}
-	if audiences, bounded = list.AudienceUnion(); !bounded {
-		audiences = nil
-	}
-	return scopes, audiences
-}
-
-// upstreamUnavailable says that the provider could not be asked, or gave no
-// usable answer.
-func upstreamUnavailable(err error) error {
-	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
-	var up *oidcupstream.Error
-	if errors.As(err, &up) {
-		out.Code, out.Description = up.Code, up.Description
-		if up.Outcome == oidcupstream.NotSent {
-			out.Status = http.StatusServiceUnavailable
-		}
-	}
-	return out
-}
-
-// changeTickets changes tickets and translates what may go wrong.
+// changeTickets changes the tickets of codes.
 func (i *Issuer) changeTickets(ctx context.Context, changes store.TicketChanges) error {
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, i.cfg.Store.ChangeTickets(ctx, changes, store.At(i.now()))
-	})
-	return codeError(err)
-}
-
-// codeError translates what the store says about a code.
-func codeError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, store.ErrTicketExpired):
-		return &CodeError{Reason: CodeExpired}
-	case errors.Is(err, store.ErrTicketNotFound), errors.Is(err, store.ErrTicketTaken):
-		return &CodeError{Reason: CodeUnknown}
-	case errors.Is(err, store.ErrConflict):
-		return &CodeError{Reason: CodePending}
-	case store.IsDefinite(err):
-		return err
-	}
-	return storeError(err)
+	return codeError(i.ledger.changeTickets(ctx, changes))
 }

@@ -22,7 +22,7 @@ import (
 func TestLogin(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now()
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: mytoken.Properties{
 			Name:         "laptop",
 			Restrictions: restriction.List{{Expires: now.Add(time.Hour).Unix(), Scopes: []string{"compute"}}},
@@ -52,7 +52,7 @@ func TestLogin(t *testing.T) {
 	require.Zero(t, ticketsLeft(t, s), "the state is erased when it is used")
 }
 
-// The state carries at least 128 bits, and the URL no other secret of the login.
+// The state has at least 128 bits, and the URL holds no other secret of the login.
 //
 // proves P7
 func TestStateIsLong(t *testing.T) {
@@ -112,8 +112,8 @@ func TestStateExpires(t *testing.T) {
 	require.Equal(t, 1, s.Provider.Count(optest.Exchanged))
 }
 
-// What must not be issued is refused before the user is sent anywhere, and
-// leaves nothing behind.
+// Properties that must not be issued are refused before the user is sent anywhere.
+// Nothing is left behind.
 func TestLoginRefusesProperties(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now().Unix()
@@ -154,7 +154,7 @@ func TestLoginRefusesProperties(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The provider is asked for all that the clauses may need (D12, D13).
+// The provider is asked for everything that the clauses may need (D12, D13).
 func TestLoginAsksForAllClauses(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	asked := func(list restriction.List) optest.Event {
@@ -173,8 +173,8 @@ func TestLoginAsksForAllClauses(t *testing.T) {
 	require.Empty(t, open.Audiences)
 }
 
-// A clause is not lost because another one leaves the audience to the provider,
-// or because its scope is not among those that are asked for by default.
+// A clause is kept although another one leaves the audience to the provider, or although
+// its scope is not among the default ones.
 func TestLoginKeepsClausesBesideOpenOnes(t *testing.T) {
 	s := start(t, mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.Scopes = []string{"openid", "profile"} }})
 	list := restriction.List{
@@ -190,8 +190,8 @@ func TestLoginKeepsClausesBesideOpenOnes(t *testing.T) {
 	require.Equal(t, []string{"https://a.example.org"}, at.Audiences)
 }
 
-// A clause of which the provider granted nothing is dropped, and does not turn
-// into one without a limit (D11).
+// A clause is dropped if the provider granted nothing of it. It does not turn into one
+// without a limit (D11).
 //
 // proves P1
 func TestLoginDropsClausesThatWereNotGranted(t *testing.T) {
@@ -218,7 +218,7 @@ func TestLoginDropsClausesThatWereNotGranted(t *testing.T) {
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked), "nobody can use the refresh token")
 }
 
-// Clauses that the answer made equal count once.
+// Clauses that became equal by the answer of the provider count once.
 //
 // proves P3
 func TestLoginMergesClausesThatBecameEqual(t *testing.T) {
@@ -238,8 +238,8 @@ func TestLoginMergesClausesThatBecameEqual(t *testing.T) {
 	requireRefused(t, err, "usages_AT")
 }
 
-// What the provider gives and what cannot be trusted leads to no token, and no
-// refresh token is left behind (D55).
+// An answer that cannot be trusted leads to no token, and leaves no refresh token behind
+// (D55).
 func TestLoginFailures(t *testing.T) {
 	var fault knob[optest.Fault]
 	var deny knob[string]
@@ -288,8 +288,7 @@ func TestLoginFailures(t *testing.T) {
 	}
 }
 
-// An answer that another issuer gave is not taken to the one that was asked
-// (RFC 9207).
+// An answer of another issuer is not sent to the one that was asked (RFC 9207).
 func TestLoginOfAnotherIssuer(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
@@ -314,9 +313,9 @@ func TestSeveralProviders(t *testing.T) {
 		c.Providers = append(c.Providers, issuer.Provider{Upstream: second})
 	}})
 
-	first, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: s.Provider.Issuer() + "/", Client: client})
+	first, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Provider: s.Provider.Issuer() + "/", Client: client})
 	require.NoError(t, err, "a trailing slash does not matter")
-	second, err := s.FinishLogin(t.Context(), "carol", issuer.LoginRequest{Provider: other.Issuer(), Client: client})
+	second, err := s.LoginWith(t.Context(), "carol", issuer.LoginRequest{Provider: other.Issuer(), Client: client})
 	require.NoError(t, err)
 	require.Equal(t, s.Provider.Issuer(), first.Issued.Claims.OIDCIssuer())
 	require.Equal(t, other.Issuer(), second.Issued.Claims.OIDCIssuer())
@@ -336,7 +335,7 @@ func TestSeveralProviders(t *testing.T) {
 	require.Len(t, s.Issuer.Providers(), 2)
 }
 
-// The form in which a token is handed out (protocol section 1.12).
+// The forms in which a token is handed out (protocol section 1.12).
 func TestResponseForms(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	compact := len(login(t, s, mytoken.Properties{}).Token.Reveal())
@@ -355,7 +354,7 @@ func TestResponseForms(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Response: c.response, Client: client})
+			result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Response: c.response, Client: client})
 			require.NoError(t, err)
 			issued := result.Issued
 			require.Equal(t, c.want, issued.Type)

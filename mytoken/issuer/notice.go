@@ -5,13 +5,13 @@ import (
 	"log/slog"
 
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 )
 
-// NoticeKind tells what a [Notice] is about.
+// NoticeKind is the kind of a [Notice].
 type NoticeKind string
 
-// What an observer is told.
+// The kinds of notices.
 const (
 	NoticeIssued             NoticeKind = "issued"               // a token was created
 	NoticeAccessToken        NoticeKind = "access_token"         // an access token was handed out
@@ -19,14 +19,14 @@ const (
 	NoticeRotated            NoticeKind = "rotated"              // a mytoken was rotated
 	NoticeReused             NoticeKind = "reused"               // an outdated mytoken was presented after its grace
 	NoticeRevoked            NoticeKind = "revoked"              // a mytoken was revoked
-	NoticeRevokedAtProvider  NoticeKind = "revoked_at_provider"  // a refresh token was revoked, or that failed: Err
-	NoticeRefreshTokenStored NoticeKind = "refresh_token_stored" // the provider rotated its refresh token
-	NoticeUnexpectedRotation NoticeKind = "unexpected_rotation"  // it did so although the operator states it never does
-	NoticeSpillFailed        NoticeKind = "spill_failed"         // the spill directory refused a refresh token
-	NoticeCommitFailed       NoticeKind = "commit_failed"        // the store did not take a refresh token; it is tried again
+	NoticeRevokedAtProvider  NoticeKind = "revoked_at_provider"  // a refresh token was revoked there; if that failed, Err says why
+	NoticeRefreshTokenStored NoticeKind = "refresh_token_stored" // the store has a new refresh token of the provider
+	NoticeUnexpectedRotation NoticeKind = "unexpected_rotation"  // a provider replaced a refresh token, although its operator states that it never does
+	NoticeSpillFailed        NoticeKind = "spill_failed"         // the spill directory did not take a refresh token
+	NoticeCommitFailed       NoticeKind = "commit_failed"        // the store did not take a refresh token; the issuer tries again
 	NoticeGrantDead          NoticeKind = "grant_dead"           // the provider refused the refresh token for good
-	NoticeBroaderAnswer      NoticeKind = "broader_answer"       // an access token was withheld: more than was asked for
-	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token outlives the clause that admitted it
+	NoticeBroaderAnswer      NoticeKind = "broader_answer"       // an access token was withheld: it was broader than its clause
+	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token expires after the clause that admitted it
 	NoticeRefundFailed       NoticeKind = "refund_failed"        // a use stays charged although nothing was handed out
 	NoticeReconnected        NoticeKind = "reconnected"          // a new login replaced a refresh token
 )
@@ -34,14 +34,14 @@ const (
 // Notice is something that happened. It holds no secret.
 type Notice struct {
 	Kind   NoticeKind
-	Token  mytoken.TokenID // zero where it concerns none
-	Grant  store.GrantID   // zero where it is not known
+	Token  mytoken.TokenID // zero if it is about none
+	Grant  GrantID         // zero if it is not known
 	Client Client
 	Detail string
-	Err    error // nil where nothing failed
+	Err    error // nil if nothing failed
 }
 
-// notify tells the observer, and the log where an operator should look.
+// notify tells the observer, and writes to the log what an operator should look at.
 func (i *Issuer) notify(ctx context.Context, n Notice) {
 	if level, logged := n.level(); logged {
 		attrs := []slog.Attr{slog.String("kind", string(n.Kind))}
@@ -71,4 +71,17 @@ func (n *Notice) level() (slog.Level, bool) {
 		return slog.LevelWarn, n.Err != nil
 	}
 	return 0, false
+}
+
+var refreshNotices = [...]NoticeKind{
+	refresh.TokenStored:        NoticeRefreshTokenStored,
+	refresh.UnexpectedRotation: NoticeUnexpectedRotation,
+	refresh.SpillFailed:        NoticeSpillFailed,
+	refresh.CommitFailed:       NoticeCommitFailed,
+	refresh.GrantDead:          NoticeGrantDead,
+}
+
+// refreshEvent passes on what happened to a refresh token.
+func (i *Issuer) refreshEvent(ctx context.Context, e refresh.Event) {
+	i.notify(ctx, Notice{Kind: refreshNotices[e.Kind], Token: e.Token, Grant: e.Grant, Detail: e.Detail, Err: e.Err})
 }

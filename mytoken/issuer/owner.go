@@ -9,46 +9,44 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// ownerReason is the comment on revocations that no token authorised.
+// ownerReason is the comment on a revocation that no token authorised.
 const ownerReason = "by the user, without a token"
 
-// OwnerAccess acts on behalf of a user, without a token of his: for an
-// embedding service that has authenticated him itself. Nothing here looks at
-// capabilities or restrictions, and nothing is reachable with a mytoken.
+// OwnerAccess acts on behalf of a user without a token, for an embedding service that has
+// authenticated the user itself. It ignores capabilities and restrictions. No mytoken
+// gives access to it. Every method may return a [*StoreError].
 type OwnerAccess struct {
 	i     *Issuer
 	owner mytoken.OwnerID
 }
 
-// Owner returns access to the tokens of the user with the given subject at the
-// provider with the given issuer. It fails with ErrUnknownProvider.
+// Owner returns access to the tokens of a user: issuer names the provider, subject the
+// user there. Errors are [ErrUnknownProvider] and, for an empty subject, [*RequestError].
 func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 	p, err := i.provider(issuer)
 	if err != nil {
 		return nil, err
 	}
 	if subject == "" {
-		return nil, &RequestError{Field: "sub", Reason: "empty"}
+		return nil, &RequestError{Field: "sub", Reason: "missing"}
 	}
 	return &OwnerAccess{i: i, owner: mytoken.Owner(p.Upstream.Issuer(), subject)}, nil
 }
 
-// List tells of all tokens of the user.
+// List returns all tokens of the user.
 func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
-	return o.i.collect(ctx, o.i.ownerPager(o.owner))
+	return o.i.collect(ctx, o.i.ledger.ofOwner(o.owner))
 }
 
-// Subtree tells of one of the user's tokens and its descendants. It fails with
-// ErrNotOwned.
+// Subtree returns one of the user's tokens and its descendants, or [ErrNotOwned].
 func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*mytoken.Records, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
-	return o.i.collect(ctx, o.i.subtreePager(id))
+	return o.i.collect(ctx, o.i.ledger.subtree(id))
 }
 
-// History tells what happened to one of the user's tokens. It fails with
-// ErrNotOwned.
+// History returns what happened to one of the user's tokens, or [ErrNotOwned].
 func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*mytoken.History, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
@@ -56,8 +54,8 @@ func (o *OwnerAccess) History(ctx context.Context, id mytoken.TokenID) (*mytoken
 	return o.i.events(ctx, []mytoken.TokenID{id})
 }
 
-// Revoke revokes one of the user's tokens. The refresh token is not revoked at
-// the provider: nobody can open it without a token. It fails with ErrNotOwned.
+// Revoke revokes one of the user's tokens, or returns [ErrNotOwned]. The refresh token
+// stays valid at the provider: nobody can open it without a mytoken.
 func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive bool, client Client) error {
 	if err := o.check(ctx, id); err != nil {
 		return err
@@ -66,11 +64,11 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive 
 	return err
 }
 
-// RevokeAll revokes all tokens of the user that exist when it is called. On an
-// error some are revoked; call it again.
+// RevokeAll revokes all tokens that the user has when it is called. If it returns an
+// error, some are revoked and some may not be: call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	ended := make(map[mytoken.TokenID]bool)
-	return o.i.eachToken(ctx, o.i.ownerPager(o.owner), func(info *store.TokenInfo) (bool, error) {
+	return each(ctx, o.i.ledger.ofOwner(o.owner), func(info *store.TokenInfo) (bool, error) {
 		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id mytoken.TokenID) bool { return ended[id] }) {
 			return true, nil
 		}
@@ -80,29 +78,17 @@ func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	})
 }
 
-// Delete deletes everything that is stored about the user. When it has
-// returned nil, none of his tokens is usable. Refresh tokens are not revoked
-// at the provider.
+// Delete deletes everything that is stored about the user. When it has returned nil, none
+// of the user's tokens is usable. Refresh tokens stay valid at the provider.
 func (o *OwnerAccess) Delete(ctx context.Context) error {
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, o.i.cfg.Store.DeleteOwner(ctx, o.owner)
-	})
-	if err != nil {
-		return storeError(err)
-	}
-	return nil
+	return o.i.ledger.deleteOwner(ctx, o.owner)
 }
 
-// check says whether the token is one of the user's.
+// check returns [ErrNotOwned] unless the token is the user's.
 func (o *OwnerAccess) check(ctx context.Context, id mytoken.TokenID) error {
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return o.i.cfg.Store.Token(ctx, id)
-	})
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != o.owner:
+	info, err := o.i.ledger.token(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && info.Owner != o.owner {
 		return ErrNotOwned
-	case err != nil:
-		return storeError(err)
 	}
-	return nil
+	return err
 }

@@ -22,8 +22,8 @@ func owner(t *testing.T, s *mytokentest.Service, subject string) *issuer.OwnerAc
 	return o
 }
 
-// The embedding service acts for a user whom it has authenticated: no token, no
-// capability, no restriction; and only on what is his.
+// The embedding service acts for an authenticated user without a token, a capability or a
+// restriction. It reaches only what belongs to that user.
 func TestOwner(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -78,8 +78,7 @@ func TestOwnerRevokeAll(t *testing.T) {
 	require.NoError(t, owner(t, s, "nobody").RevokeAll(t.Context(), client))
 }
 
-// When a user's data is deleted nothing of it is left, codes and answers that
-// wait for their repetition included.
+// Deleting the data of a user leaves nothing of it, not even codes and replies.
 //
 // proves P6, P7
 func TestOwnerDelete(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
@@ -13,9 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// pendingLogin is a login that is not finished. It is kept sealed under the
-// ticket key of the login, which each of its codes opens: polling code,
-// consent code, state.
+// pendingLogin is a login that is not finished. It is sealed under the ticket key of the
+// login. Each code of the login opens that key: polling code, consent code, state.
 type pendingLogin struct {
 	Provider    string           `json:"provider"`
 	Properties  storedProperties `json:"properties"`
@@ -25,10 +22,12 @@ type pendingLogin struct {
 	Address     string           `json:"address,omitempty"`
 	Expires     store.Micros     `json:"expires"`
 
-	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty if nobody polls
+	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty: nobody polls
 
-	Scopes    []string `json:"scopes,omitempty"`    // asked for whatever the restrictions say; empty: what they say
-	Audiences []string `json:"audiences,omitempty"` // asked for; before the provider is asked, beside what the restrictions say
+	// Scopes are asked for in place of those of the restrictions; empty: those. Audiences
+	// are asked for beside those of the restrictions; authorize adds the latter.
+	Scopes    []string `json:"scopes,omitempty"`
+	Audiences []string `json:"audiences,omitempty"`
 
 	Verifier string `json:"verifier,omitempty"` // PKCE
 	Nonce    string `json:"nonce,omitempty"`
@@ -36,8 +35,7 @@ type pendingLogin struct {
 	Reconnect *reconnect `json:"reconnect,omitempty"`
 }
 
-// storedProperties are Properties as they are kept between the steps of a
-// login.
+// storedProperties are the properties between the steps of a login.
 type storedProperties struct {
 	Name         string            `json:"name,omitempty"`
 	Capabilities capability.Set    `json:"capabilities,omitempty"`
@@ -49,35 +47,27 @@ func toStored(p mytoken.Properties) storedProperties { return storedProperties(p
 
 func (p storedProperties) properties() mytoken.Properties { return mytoken.Properties(p).Clone() }
 
-// polling names the polling ticket of the login.
+// polling returns the polling ticket of the login, and whether there is one.
 func (p *pendingLogin) polling() (store.TicketRef, bool) {
 	ref := store.TicketRef{Kind: store.TicketPolling}
 	return ref, copy(ref.ID[:], p.Polling) == len(ref.ID)
 }
 
-// loginTicket keeps the login under a code: the code opens the ticket key, the
+// loginTicket makes a ticket that holds the login: the code opens the ticket key, and the
 // ticket key opens the login.
 func (i *Issuer) loginTicket(ref store.TicketRef, code string, key seal.DataKey, pending *pendingLogin) (store.Ticket, error) {
 	t, err := i.keyTicket(ref, code, key, pending.Expires)
 	if err != nil {
 		return t, err
 	}
-	t.Payload, err = i.sealPending(ref, key, pending)
+	t.Payload, err = i.sealJSON(store.TicketPayloadPlace(ref), key, pending)
 	return t, err
 }
 
-// keyTicket keeps the ticket key of a login under a code.
+// keyTicket makes a ticket that holds the ticket key of a login alone.
 func (i *Issuer) keyTicket(ref store.TicketRef, code string, key seal.DataKey, expires store.Micros) (store.Ticket, error) {
 	sealed, err := i.cfg.Seal.SealWith(store.TicketKeyPlace(ref), seal.FromSecret(seal.PurposeTicketKey, code), key.Reveal())
 	return store.Ticket{TicketRef: ref, Status: store.TicketPending, Key: sealed, Expires: expires}, err
-}
-
-func (i *Issuer) sealPending(ref store.TicketRef, key seal.DataKey, pending *pendingLogin) (store.Sealed, error) {
-	plain, err := json.Marshal(pending)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	return i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), key, plain)
 }
 
 // resolveCode finds the ticket of a code and opens its ticket key.
@@ -85,18 +75,28 @@ func (i *Issuer) resolveCode(ctx context.Context, kind store.TicketKind, code st
 	if code == "" || len(code) > maxCodeLength {
 		return store.Ticket{}, seal.DataKey{}, &CodeError{Reason: CodeUnknown}
 	}
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	if err != nil {
 		return store.Ticket{}, seal.DataKey{}, codeError(err)
 	}
+	key, err := i.ticketKey(t, code)
+	if err != nil {
+		return store.Ticket{}, seal.DataKey{}, loginUnreadable(err)
+	}
+	return t, key, nil
+}
+
+// ticketKey opens the ticket key of a login with one of its codes.
+func (i *Issuer) ticketKey(t store.Ticket, code string) (seal.DataKey, error) {
 	plain, err := i.cfg.Seal.OpenWith(store.TicketKeyPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketKey, code), t.Key)
 	if err != nil {
-		return store.Ticket{}, seal.DataKey{}, fmt.Errorf("issuer: stored login: %w", err)
+		return seal.DataKey{}, err
 	}
-	key, err := seal.ParseDataKey(plain)
-	return t, key, err
+	return seal.ParseDataKey(plain)
+}
+
+func loginUnreadable(err error) error {
+	return fmt.Errorf("issuer: the stored login cannot be read: %w", err)
 }
 
 // resolveLogin finds the login that waits for a code.
@@ -108,13 +108,9 @@ func (i *Issuer) resolveLogin(ctx context.Context, kind store.TicketKind, code s
 	if t.Status != store.TicketPending {
 		return t, key, nil, &CodeError{Reason: CodeUnknown}
 	}
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
-	if err != nil {
-		return t, key, nil, fmt.Errorf("issuer: stored login: %w", err)
-	}
 	pending := new(pendingLogin)
-	if err := unmarshal(plain, pending); err != nil {
-		return t, key, nil, fmt.Errorf("issuer: stored login: %w", err)
+	if err := i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, pending); err != nil {
+		return t, key, nil, loginUnreadable(err)
 	}
 	return t, key, pending, nil
 }

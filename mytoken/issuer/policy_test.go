@@ -56,7 +56,7 @@ func TestPolicyNarrows(t *testing.T) {
 	requireSameTokens(t, s, before)
 }
 
-// No policy widens a child, and what it empties does not become everything.
+// A policy cannot widen a child. A list that it empties does not turn into everything.
 //
 // proves P1
 func TestPolicyCannotWiden(t *testing.T) {
@@ -106,8 +106,8 @@ func TestPolicyCannotWiden(t *testing.T) {
 			requireSameTokens(t, s, before)
 		})
 	}
-	// What a policy keeps it cannot change afterwards, and no policy prolongs
-	// the maximum lifetime.
+	// A policy cannot change the properties later, and cannot prolong the maximum
+	// lifetime.
 	var kept *mytoken.Properties
 	change = func(s *issuer.Issuance) { kept = s.Properties }
 	child := derive(t, s, root.Token, mytoken.Properties{})
@@ -118,10 +118,9 @@ func TestPolicyCannotWiden(t *testing.T) {
 	require.Equal(t, restriction.List{{Expires: end + 3600}}, issued.Restrictions)
 }
 
-// Random requests: a child never admits what its parent refuses. That the
-// restrictions of the result are within the parent's is checked for random
-// clauses in package restriction; here it is the whole way through Derive, with
-// policies that change clauses at random.
+// A child never admits what its parent refuses, for random requests. Package restriction
+// checks that random clauses stay within the parent's. This test takes the whole way
+// through Derive, with policies that change clauses at random.
 //
 // proves P1
 func TestChildAdmitsNothingThatItsParentRefuses(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// normalResponse returns r without what has no meaning.
+// normalResponse replaces meaningless values by the default.
 func normalResponse(r mytoken.Response) mytoken.Response {
 	if r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
 		r.Type = mytoken.ResponseToken
@@ -21,7 +21,7 @@ func normalResponse(r mytoken.Response) mytoken.Response {
 	return r
 }
 
-// chooseForm picks the form for a compact token of the given length.
+// chooseForm returns the form for a compact token of the given length.
 func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseType {
 	switch {
 	case r.MaxLength > 0 && length <= r.MaxLength:
@@ -36,14 +36,14 @@ func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseTyp
 	return mytoken.ResponseToken
 }
 
-// firstProperties returns a checked copy of what a first token is requested
-// with, the default filled in and equal clauses merged.
+// firstProperties returns a checked copy of the properties for a first token, with the
+// default capabilities filled in and equal clauses merged.
 func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, error) {
 	p = p.Clone()
 	if p.Capabilities == nil {
 		p.Capabilities = capability.Default()
 	}
-	if err := i.checkProperties(&p, i.now()); err != nil {
+	if err := i.checkProperties(&p, i.Now()); err != nil {
 		return p, err
 	}
 	if err := checkKnown(&p); err != nil {
@@ -53,8 +53,8 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 	return p, nil
 }
 
-// checkKnown refuses capabilities that nobody knows, for a first token (D32): a
-// child gets only what its parent has.
+// checkKnown refuses unknown capabilities for a first token (D32). A child gets only what
+// its parent has.
 func checkKnown(p *mytoken.Properties) error {
 	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
 		return &RequestError{Field: "capabilities", Code: RequestUnknownCapability, Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
@@ -62,15 +62,15 @@ func checkKnown(p *mytoken.Properties) error {
 	return nil
 }
 
-// maxRestrictionBytes bounds the JSON text of the restrictions of a token that
-// is issued. It leaves room in MaxTokenBytes for the other claims, for an end
-// that a maximum lifetime adds to each clause, and for base64.
+// maxRestrictionBytes bounds the JSON text of the restrictions of an issued token. The
+// rest of [mytoken.MaxTokenBytes] is for the other claims, for the end that a maximum
+// lifetime adds to each clause, and for base64.
 const maxRestrictionBytes = 140 << 10
 
-// checkProperties refuses properties that must not be issued: names that are too long
-// (D85), lists that became empty, restrictions that make no sense or that this
-// issuer cannot evaluate (D26, D29), and tokens that could never be used. Limits
-// come first.
+// checkProperties refuses properties that must not be issued: a name that is too long
+// (D85), a list that became empty, restrictions that make no sense or that this issuer
+// cannot evaluate (D26, D29), and a token that could never be used. It checks limits
+// first.
 func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	if err := checkName(p.Name); err != nil {
 		return err
@@ -90,10 +90,6 @@ func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 		}
 	}
 	return checkTimes(p, now)
-}
-
-func requestError(field string, err error) error {
-	return &RequestError{Field: field, Reason: err.Error(), cause: err}
 }
 
 func checkName(name string) error {
@@ -124,8 +120,8 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	return nil
 }
 
-// checkTimes refuses what would be dead from birth: restrictions that have all
-// ended, and a first generation that ends before the first of them begins.
+// checkTimes refuses a token that could never be used: all its clauses have ended, or its
+// first generation ends before the first of them begins.
 func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {

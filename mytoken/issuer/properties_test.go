@@ -15,7 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// What a caller passes in stays his, and what he gets is his own.
+// The issuer keeps no reference to what a caller passes in, and callers do not share what
+// they get.
 func TestPropertiesAreCopied(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
 	props := func() mytoken.Properties {
@@ -46,8 +47,7 @@ func TestPropertiesAreCopied(t *testing.T) {
 	require.False(t, child.Claims.Rotation().OnAT)
 }
 
-// Names are as long as they may be in characters, not bytes, and come back as
-// they were.
+// The length of a name is counted in characters, not bytes. A name comes back as it was.
 func TestNames(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
@@ -60,8 +60,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// nil and empty differ where a list that became empty would mean more than it
-// did: in restrictions, and in capabilities.
+// Nil and empty differ if nil means more: for restrictions and for capabilities.
 //
 // proves P1
 func TestEmptyIsNotAbsent(t *testing.T) {
@@ -83,7 +82,7 @@ func TestEmptyIsNotAbsent(t *testing.T) {
 	}
 }
 
-// A clause in the past is fine as long as another one is not.
+// A clause in the past is fine if another one is not.
 func TestTokensThatWouldBeExpired(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	past, now := unix(s, -time.Second), unix(s, 0)
@@ -97,8 +96,8 @@ func TestTokensThatWouldBeExpired(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenMalformed)
 }
 
-// A generation that ends before the first clause begins could never be used, nor
-// be replaced by the next.
+// A generation that ends before the first clause begins could be neither used nor
+// replaced.
 func TestGenerationsThatWouldEndTooSoon(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
@@ -122,7 +121,7 @@ func TestGenerationsThatWouldEndTooSoon(t *testing.T) {
 	require.NotNil(t, out.Update)
 }
 
-// A policy that asks for such a token issues none.
+// A policy that leaves such a token issues none.
 func TestPolicyThatEndsAGenerationTooSoon(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
 		c.Policy = func(_ context.Context, issuance *issuer.Issuance) error {

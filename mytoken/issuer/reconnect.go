@@ -7,18 +7,18 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// reconnect is what a login needs to know to replace the refresh token of an
-// existing grant. The grant's key is here only as long as the login is open,
-// sealed like everything of a login that is not finished.
+// reconnect is what a login needs to replace the refresh token of an existing grant. It
+// holds the key of the grant while the login is open, sealed like the rest of the login.
 type reconnect struct {
 	Grant []byte `json:"grant"`
-	Token []byte `json:"token"` // the token that asked
+	Token []byte `json:"token"` // id of the token that asked
 	Key   []byte `json:"key"`
 	Sub   string `json:"sub"`
 }
@@ -31,14 +31,16 @@ type ReconnectRequest struct {
 	Client   Client
 }
 
-// StartReconnect begins a login of the same user that replaces the refresh
-// token behind a tree of tokens: after the provider has ended the old login
-// (*ReconnectError), or before. It asks for the scopes that the last login was
-// granted and for the audiences that it asked for. All tokens of the tree live
-// on. FinishLogin finishes it, unless the token is revoked meanwhile.
-// Possession of a token that may be used here and now is enough: it is the
-// user who decides, by logging in. It fails with *TokenError,
-// *RefusedError, *RequestError, *UpstreamError or *StoreError.
+// StartReconnect begins a login of the same user that replaces the refresh token of a
+// tree. All tokens of the tree live on. Call it after the provider has ended the old
+// login ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]; revoking the
+// token ends it.
+//
+// It asks for the scopes that the last login was granted, and for the audiences that it
+// asked for. It needs no capability, only a token that may be used now: the user decides
+// by logging in. Errors are [*TokenError], [*RefusedError], [ErrUnknownProvider],
+// [*RequestError], [*UpstreamError], [*ReconnectError] (the grant is gone) and
+// [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -67,39 +69,35 @@ func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Log
 	pending.Reconnect = &reconnect{
 		Grant: state.Grant[:], Token: p.id.ID[:], Key: key.Reveal(), Sub: p.token.OIDCSubject(),
 	}
-	// What the last login was granted, and what it asked for, is asked for again.
-	pending.Scopes, pending.Audiences = strings.Fields(grant.Scope), splitAudiences(grant.Audience)
+	pending.Scopes, pending.Audiences = strings.Fields(grant.Scope), refresh.LoginAudiences(grant)
 	return i.authorize(ctx, pending, seal.NewDataKey(), store.TicketChanges{})
 }
 
-func (i *Issuer) grantState(ctx context.Context, id store.GrantID) (store.RefreshState, error) {
-	state, err := settle(ctx, func(ctx context.Context) (store.RefreshState, error) {
-		return i.cfg.Store.Grant(ctx, id)
-	})
+// grantState returns the state of a grant, or a [*ReconnectError] if it does not exist.
+func (i *Issuer) grantState(ctx context.Context, id GrantID) (store.RefreshState, error) {
+	state, err := i.ledger.Grant(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return state, &ReconnectError{Grant: id}
-	} else if err != nil {
-		return state, storeError(err)
+		err = &ReconnectError{Grant: id}
 	}
-	return state, nil
+	return state, err
 }
 
-// reconnect puts the refresh token of the login into its grant. It returns the
-// scopes that are lost.
+// reconnect puts the refresh token of the login into its grant. It returns the lost
+// scopes.
 func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]string, error) {
 	i, r := l.i, l.pending.Reconnect
 	if tokens.Subject != r.Sub {
 		return nil, &LoginError{Code: "access_denied", Description: "somebody else logged in"}
 	}
-	var grant store.GrantID
+	var grant GrantID
 	if copy(grant[:], r.Grant) != len(grant) {
-		return nil, errors.New("issuer: stored login is incomplete")
+		return nil, loginUnreadable(errors.New("it names no grant"))
 	}
 	key, err := seal.ParseDataKey(r.Key)
 	if err != nil {
 		return nil, err
 	}
-	lease := newLeaseID()
+	lease := refresh.NewLeaseID()
 	for try := 0; ; try++ {
 		old, err := i.grantState(ctx, grant)
 		if err != nil {
@@ -109,17 +107,15 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		if err != nil {
 			return nil, err
 		}
-		_, err = settle(ctx, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, i.cfg.Store.ReplaceGrant(ctx, store.Replacement{
-				Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
-				Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences), Now: store.At(i.now()),
-				// The ticket belongs to the token that asked: it is not there
-				// any more if that was revoked meanwhile.
-				Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
-			})
+		err = i.ledger.replaceGrant(ctx, store.Replacement{
+			Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
+			Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences),
+			// The ticket belongs to the token that asked. If that was revoked meanwhile,
+			// the ticket is gone.
+			Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
 		})
 		if errors.Is(err, store.ErrConflict) && try < 5 {
-			continue // a refresh was faster; what it stored is replaced
+			continue // a refresh was faster; replace what it stored
 		}
 		if errors.Is(err, store.ErrTicketNotFound) {
 			return nil, &LoginError{Code: "access_denied", Description: "the token was revoked meanwhile"}
@@ -134,14 +130,6 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 
 func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }
 
-// joinAudiences is for audiences that a provider can be asked for: they hold no
-// space.
+// joinAudiences is for audiences that a provider can be asked for, which hold no space.
+// The reverse is [refresh.LoginAudiences].
 func joinAudiences(audiences []string) string { return strings.Join(audiences, " ") }
-
-// splitAudiences is the reverse of joinAudiences.
-func splitAudiences(joined string) []string {
-	if joined == "" {
-		return nil
-	}
-	return strings.Split(joined, " ") // there may be other white space in them
-}

@@ -23,8 +23,7 @@ func reconnect(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *issu
 	return login
 }
 
-// After the provider ended a login, a new one of the same user revives the
-// whole tree (D62).
+// The provider ended a login. A new login of the same user revives the whole tree (D62).
 //
 // proves P5
 func TestReconnect(t *testing.T) {
@@ -55,8 +54,8 @@ func TestReconnect(t *testing.T) {
 	require.True(t, revoke(t, s, f.root.Token, true).AtProvider)
 }
 
-// Only the user himself reconnects. Whoever else logs in loses his refresh
-// token, and the old login stays.
+// Only the same user can reconnect. The refresh token of another user is revoked, and the
+// old login stays.
 func TestReconnectAsAnotherUser(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	f := newFamily(t, s)
@@ -87,7 +86,7 @@ func TestReconnectNarrower(t *testing.T) {
 	require.ElementsMatch(t, []string{"openid", "offline_access", "compute", "profile"}, asked.get(), "what was granted before is asked for")
 }
 
-// A token that is revoked while the user logs in brings nothing back.
+// A token is revoked while its user logs in. The login revives nothing.
 //
 // proves P6
 func TestReconnectOfARevokedToken(t *testing.T) {
@@ -112,7 +111,7 @@ func TestReconnectOfARevokedToken(t *testing.T) {
 	require.Empty(t, stateOf(t, s).Sealed)
 }
 
-// Of several logins for one tree each is stored, one after the other.
+// Several logins for one tree are all stored, one after the other.
 func TestReconnectTwiceAtOnce(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
 	root := login(t, s, mytoken.Properties{})
@@ -140,8 +139,8 @@ func TestReconnectNeedsAUsableToken(t *testing.T) {
 	require.ErrorIs(t, err, issuer.ErrState)
 }
 
-// A revocation that comes while the login is being finished keeps the new
-// refresh token out, and it is revoked at the provider.
+// A token is revoked while the login is being finished. The new refresh token is not
+// stored, and is revoked at the provider.
 //
 // proves P6
 func TestReconnectOvertakenByRevocation(t *testing.T) {

@@ -10,83 +10,37 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// pageSize is how many rows are asked for at once.
-const pageSize = 500
-
-// MaxRecords bounds lists and histories. What exceeds it is left out, and
-// Truncated says so.
+// MaxRecords bounds lists and histories. Further entries are left out, and Truncated says
+// so.
 const MaxRecords = 20000
 
-// InfoRequest asks for tokens.
+// InfoRequest asks for a list of tokens.
 type InfoRequest struct {
-	Token  mytoken.Secret
-	ID     store.UseID
+	Token mytoken.Secret
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID     UseID
 	Client Client
 }
 
-// Subtree tells of a token and its descendants. It needs tokeninfo:subtokens
-// and counts as one other use. Errors are those of AccessToken.
+// Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts
+// as one other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager {
-		return i.subtreePager(p.id.ID)
+	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
+		return i.ledger.subtree(p.id.ID)
 	})
 }
 
-// List tells of all tokens of the user. It needs manage_mytokens:list and
-// counts as one other use. Errors are those of AccessToken.
+// List returns all tokens of the user. It needs manage_mytokens:list, and counts as one
+// other use. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
-	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager {
-		return i.ownerPager(p.token.Owner())
+	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager[store.TokenInfo] {
+		return i.ledger.ofOwner(p.token.Owner())
 	})
 }
 
-type pager func(context.Context, store.Page) ([]store.TokenInfo, string, error)
-
-func (i *Issuer) ownerPager(owner mytoken.OwnerID) pager {
-	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
-		return i.cfg.Store.List(ctx, owner, page)
-	}
-}
-
-func (i *Issuer) subtreePager(root mytoken.TokenID) pager {
-	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
-		return i.cfg.Store.Subtree(ctx, root, page)
-	}
-}
-
-// eachToken calls visit with each token, parents before their children, until
-// it says that it wants no more.
-func (i *Issuer) eachToken(ctx context.Context, next pager, visit func(*store.TokenInfo) (bool, error)) error {
-	for after := ""; ; {
-		type page struct {
-			infos []store.TokenInfo
-			next  string
-		}
-		got, err := settle(ctx, func(ctx context.Context) (page, error) {
-			infos, cursor, err := next(ctx, store.Page{After: after, Limit: pageSize})
-			return page{infos, cursor}, err
-		})
-		if err != nil {
-			return storeError(err)
-		}
-		for n := range got.infos {
-			if more, err := visit(&got.infos[n]); err != nil || !more {
-				return err
-			}
-		}
-		if got.next == "" {
-			return nil
-		}
-		after = got.next
-	}
-}
-
-func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager) (*mytoken.Records, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	spent, _, err := i.charge(ctx, p, operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event})
+func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
+	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
+	p, spent, err := i.presentAndCharge(ctx, req.Token, op)
 	if err != nil {
 		return nil, err
 	}
@@ -94,24 +48,21 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	if r := p.token.Rotation(); r != nil && r.OnOther {
-		if out.Update, err = i.rotateOrFail(ctx, p, spent.Key, req.Client); err != nil {
-			return nil, err
-		}
+	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// collect reads all pages and builds the trees. Tokens that are not live are
-// left out, unless a live descendant hangs below them; expired ones are
-// listed. A token whose parent is not there any more hangs below the nearest
-// ancestor that is (D97).
-func (i *Issuer) collect(ctx context.Context, next pager) (*mytoken.Records, error) {
+// collect reads all pages and builds the trees. It leaves a token that is not live out,
+// unless it has a live descendant. Expired tokens are listed. A token whose parent was
+// deleted hangs below the nearest ancestor that is left (D97).
+func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
-	err := i.eachToken(ctx, next, func(info *store.TokenInfo) (bool, error) {
+	err := each(ctx, next, func(info *store.TokenInfo) (bool, error) {
 		if len(order) == MaxRecords {
 			out.Truncated = true
 			return false, nil
@@ -133,8 +84,8 @@ func (i *Issuer) collect(ctx context.Context, next pager) (*mytoken.Records, err
 	if err != nil {
 		return nil, err
 	}
-	// Children follow their parents, so one pass backwards decides which dead
-	// tokens still hold something up.
+	// Children come after their parents, so one pass backwards finds the dead tokens that
+	// have live descendants.
 	for _, r := range slices.Backward(order) {
 		if r.Revoked && len(r.Children) == 0 {
 			continue

@@ -14,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// shape writes trees down: name(child child).
+// shape returns trees as text: name(child child).
 func shape(records []*mytoken.Record) (out []string) {
 	for _, r := range records {
 		text := r.Name
@@ -80,7 +80,7 @@ func TestListAndSubtree(t *testing.T) {
 	require.Equal(t, capability.ManageMytokensList, errAs[*mytoken.CapabilityError](t, err).Needed)
 }
 
-// Tokens that are dead are listed only where something live hangs below them.
+// A dead token is listed only if it has a live descendant.
 func TestTreesWithDeadTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
@@ -96,7 +96,7 @@ func TestTreesWithDeadTokens(t *testing.T) {
 	require.Equal(t, []string{"watcher"}, list(t, s, watcher.Token))
 }
 
-// Who is deleted after the retention does not turn the children into first
+// A token that is deleted after the retention does not turn its children into first
 // tokens (D97).
 func TestTreesAfterSweep(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = time.Hour }})

@@ -17,17 +17,16 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// The requests of these tests differ in their scopes where they shall not
-// share a call to the provider.
+// Requests with different scopes do not share a call to the provider.
 var (
 	refreshFirst  = issuer.AccessTokenRequest{Scopes: []string{"compute"}}
 	refreshSecond = issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}
 )
 
-// holdFirst lets a first request reach the provider and stay there.
-func (w *crashWorld) holdFirst(t *testing.T, fault optest.Fault) (gate *crashGate, first <-chan crashResult) {
+// holdFirst starts a request and holds it at the provider.
+func (w *world) holdFirst(t *testing.T, fault optest.Fault) (gate *testGate, first <-chan accessResult) {
 	t.Helper()
-	gate = newCrashGate(t)
+	gate = newGate(t)
 	fault.Wait = gate.wait
 	w.failOnce(fault)
 	first = w.start(t.Context(), w.issuer, refreshFirst)
@@ -35,11 +34,11 @@ func (w *crashWorld) holdFirst(t *testing.T, fault optest.Fault) (gate *crashGat
 	return gate, first
 }
 
-// holdImpatient is holdFirst for an issuer that does not wait for long. It reports
-// false if the request has ended before the provider was asked.
-func (w *crashWorld) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *crashGate, first <-chan crashResult, held bool) {
+// holdImpatient is holdFirst for an issuer that does not wait long. It returns false if
+// the request ended before the provider was asked.
+func (w *world) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *testGate, first <-chan accessResult, held bool) {
 	t.Helper()
-	gate = newCrashGate(t)
+	gate = newGate(t)
 	w.failOnce(optest.Fault{Wait: gate.wait})
 	first = w.start(t.Context(), i, refreshFirst)
 	select {
@@ -53,21 +52,21 @@ func (w *crashWorld) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *crashG
 
 // proves P3
 func TestSharedFlightIsChargedForEach(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 20})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 20})
 	gate, first := w.holdFirst(t, optest.Fault{})
-	var others []<-chan crashResult
+	var others []<-chan accessResult
 	for range 9 {
 		others = append(others, w.start(t.Context(), w.issuer, refreshFirst))
 	}
-	crashUntil(t, "ten wait for one flight", func() bool { return w.issuer.Waiters() == 10 })
+	waitUntil(t, "ten wait for one flight", func() bool { return w.issuer.Waiters() == 10 })
 	w.requireCharged(t, 10)
 	gate.open()
 
-	r := crashAwait(t, first)
+	r := await(t, first)
 	require.NoError(t, r.err)
 	var mutate sync.WaitGroup
 	for _, other := range others {
-		o := crashAwait(t, other)
+		o := await(t, other)
 		require.NoError(t, o.err)
 		require.Equal(t, r.at.Token.Reveal(), o.at.Token.Reveal())
 		mutate.Go(func() { o.at.Scopes[0], o.at.Audiences[0] = "mine", "mine" }) // a race if they were shared
@@ -78,60 +77,60 @@ func TestSharedFlightIsChargedForEach(t *testing.T) {
 	w.requireCharged(t, 10)
 }
 
-// Lists that look alike when they are joined are not the same request.
+// Two lists that look alike when joined are different requests.
 //
 // proves P1
 func TestFlightsAreNotConfused(t *testing.T) {
-	site := newCrashSite(t, optest.Options{})
-	w, err := site.world(t.Context(), crashOptions{})
+	site := newSite(t, optest.Options{})
+	w, err := site.world(t.Context(), worldOptions{})
 	require.NoError(t, err)
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: site.op, Clock: w.clock}
 	free, err := service.Login(t.Context(), w.subject, mytoken.Properties{})
 	require.NoError(t, err)
 
-	gate := newCrashGate(t)
+	gate := newGate(t)
 	w.failOnce(optest.Fault{Wait: gate.wait})
 	one := w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Token: free.Token, Audiences: []string{"https://a.example.org", "https://b.example.org"}})
 	gate.await(t)
 	other := w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Token: free.Token, Audiences: []string{"https://a.example.org https://b.example.org"}})
-	crashUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 2 })
+	waitUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 2 })
 	require.Equal(t, 2, w.issuer.Flights())
 	gate.open()
-	require.NoError(t, crashAwait(t, one).err)
-	crashAwait(t, other)
+	require.NoError(t, await(t, one).err)
+	await(t, other)
 }
 
 // proves P3
 func TestCancelledWaiterLeavesTheQueue(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	gate, first := w.holdFirst(t, optest.Fault{})
 
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := w.start(ctx, w.issuer, refreshSecond)
-	crashUntil(t, "the second waits", func() bool { return w.issuer.Waiters() == 2 })
+	waitUntil(t, "the second waits", func() bool { return w.issuer.Waiters() == 2 })
 	w.requireCharged(t, 2)
 	cancel()
-	require.ErrorIs(t, crashAwait(t, gone).err, context.Canceled)
+	require.ErrorIs(t, await(t, gone).err, context.Canceled)
 	w.requireCharged(t, 1)
 
-	// Whoever comes after does not join the flight that goes down.
+	// A later request does not join the cancelled flight.
 	again := w.start(t.Context(), w.issuer, refreshSecond)
-	crashUntil(t, "the third waits", func() bool { return w.issuer.Waiters() == 2 })
+	waitUntil(t, "the third waits", func() bool { return w.issuer.Waiters() == 2 })
 	gate.open()
-	require.NoError(t, crashAwait(t, first).err)
-	require.NoError(t, crashAwait(t, again).err)
+	require.NoError(t, await(t, first).err)
+	require.NoError(t, await(t, again).err)
 	require.Len(t, w.events(optest.Refreshed), 2)
 	require.Equal(t, 2, w.store.Calls("BeginRefresh"), "who left does not take a turn")
 	w.requireCharged(t, 2)
 	require.Zero(t, w.reuses())
 }
 
-// The last waiter leaves when the lease is taken and the provider not yet
-// asked: it is not asked, and the lease is given back.
+// The last waiter leaves after the lease was taken and before the provider is asked. The
+// provider is not asked, and the lease is given back.
 //
 // proves P3
 func TestCancelledBeforeTheProviderIsAsked(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan struct{})
 	w.store.Reset(func(c storetest.Call) error {
@@ -141,31 +140,31 @@ func TestCancelledBeforeTheProviderIsAsked(t *testing.T) {
 		}
 		return nil
 	})
-	require.ErrorIs(t, crashAwait(t, w.start(ctx, w.issuer, refreshFirst)).err, context.Canceled)
+	require.ErrorIs(t, await(t, w.start(ctx, w.issuer, refreshFirst)).err, context.Canceled)
 	close(left)
-	require.NoError(t, crashAwait(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	require.NoError(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
 	require.Len(t, w.events(optest.Refreshed), 1)
 	w.requireCharged(t, 1)
 }
 
 // proves P3
 func TestOneOfTwoWaitersLeaves(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	gate, first := w.holdFirst(t, optest.Fault{})
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := w.start(ctx, w.issuer, refreshSecond)
 	stays := w.start(t.Context(), w.issuer, refreshSecond)
-	crashUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 3 })
+	waitUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 3 })
 	cancel()
-	require.ErrorIs(t, crashAwait(t, gone).err, context.Canceled)
+	require.ErrorIs(t, await(t, gone).err, context.Canceled)
 	gate.open()
-	require.NoError(t, crashAwait(t, first).err)
-	require.NoError(t, crashAwait(t, stays).err)
+	require.NoError(t, await(t, first).err)
+	require.NoError(t, await(t, stays).err)
 	w.requireCharged(t, 2)
 }
 
-// A caller goes away while the provider is asked. What the provider makes of
-// the request decides, once it has answered. The refresh token is kept anyway.
+// A caller goes away while the provider is asked. The outcome at the provider decides
+// about the charge. The refresh token is kept in any case.
 //
 // proves P3, P5
 func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
@@ -179,39 +178,39 @@ func TestCallerLeavesWhileTheProviderIsAsked(t *testing.T) {
 		{"unknown", optest.Fault{FailBefore: 502}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
-			gate := newCrashGate(t)
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+			gate := newGate(t)
 			c.fault.Wait = gate.wait
 			w.failOnce(c.fault)
 			ctx, cancel := context.WithCancel(t.Context())
 			gone := w.start(ctx, w.issuer, refreshFirst)
 			gate.await(t)
 			cancel()
-			require.ErrorIs(t, crashAwait(t, gone).err, context.Canceled)
-			w.requireCharged(t, 1) // in flight
+			require.ErrorIs(t, await(t, gone).err, context.Canceled)
+			w.requireCharged(t, 1) // still in flight
 			gate.open()
 
-			require.NoError(t, crashAwait(t, w.start(t.Context(), w.issuer, refreshSecond)).err) // comes after it
-			require.NoError(t, w.close(t.Context()))                                             // which waits for the settlement
+			require.NoError(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err) // comes after it
+			require.NoError(t, w.close(t.Context()))                                        // which waits for the settlement
 			w.requireCharged(t, c.charged+1)
 			require.Zero(t, w.reuses())
 		})
 	}
 }
 
-// A caller goes away, and the token is revoked, while the provider is asked:
-// nobody is left who could use the new refresh token, so it is revoked.
+// A caller goes away and the token is revoked, while the provider is asked. Nobody can
+// use the new refresh token, so it is revoked.
 //
 // proves P6
 func TestNobodyIsLeftForTheAnswer(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
-	gate := newCrashGate(t)
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	gate := newGate(t)
 	w.failOnce(optest.Fault{WaitAfter: gate.wait})
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := w.start(ctx, w.issuer, refreshFirst)
 	gate.await(t)
 	cancel()
-	require.Error(t, crashAwait(t, gone).err)
+	require.Error(t, await(t, gone).err)
 	_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
 	require.NoError(t, err)
 	gate.open()
@@ -223,21 +222,21 @@ func TestNobodyIsLeftForTheAnswer(t *testing.T) {
 
 // proves P3
 func TestWaitersGiveUp(t *testing.T) {
-	// On a busy machine the time may be over before the provider is asked.
-	var w *crashWorld
-	var gate *crashGate
-	var first <-chan crashResult
+	// On a busy machine the wait may end before the provider is asked.
+	var w *world
+	var gate *testGate
+	var first <-chan accessResult
 	for limit, held := 50*time.Millisecond, false; !held; limit *= 2 {
-		w = newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9, config: func(c *issuer.Config) { c.WaitLimit = limit }})
+		w = newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.WaitLimit = limit }})
 		gate, first, held = w.holdImpatient(t, w.issuer)
 	}
 
-	// In the queue: given back.
-	busy := crashAs[*issuer.BusyError](t, crashAwait(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	// A request in the queue is refunded.
+	busy := errAs[*issuer.BusyError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
 	require.Positive(t, busy.RetryAfter)
 
-	// The provider was asked: nobody knows yet.
-	late := crashAs[*issuer.UpstreamError](t, crashAwait(t, first).err)
+	// The provider was asked: nobody knows the outcome yet.
+	late := errAs[*issuer.UpstreamError](t, await(t, first).err)
 	require.True(t, late.Charged)
 	require.Equal(t, http.StatusServiceUnavailable, late.Status)
 	w.requireCharged(t, 1)
@@ -250,22 +249,22 @@ func TestWaitersGiveUp(t *testing.T) {
 }
 
 func TestClosedIssuer(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 	gate, first := w.holdFirst(t, optest.Fault{})
 	queued := w.start(t.Context(), w.issuer, refreshSecond)
-	crashUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 2 })
+	waitUntil(t, "both wait", func() bool { return w.issuer.Waiters() == 2 })
 
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, w.issuer.Close(over), context.Canceled)
-	require.ErrorIs(t, crashAwait(t, w.start(t.Context(), w.issuer, refreshSecond)).err, issuer.ErrClosed)
+	require.ErrorIs(t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err, issuer.ErrClosed)
 	w.requireCharged(t, 2)
 
-	// What is in flight ends well; what has not asked when Close gives up does
-	// not ask any more.
+	// A flight that has asked ends well. One that has not asked does not ask after Close
+	// gave up.
 	gate.open()
-	require.NoError(t, crashAwait(t, first).err)
-	require.ErrorIs(t, crashAwait(t, queued).err, issuer.ErrClosed)
+	require.NoError(t, await(t, first).err)
+	require.ErrorIs(t, await(t, queued).err, issuer.ErrClosed)
 	require.NoError(t, w.close(t.Context()))
 	require.Len(t, w.events(optest.Refreshed), 1)
 	w.requireCharged(t, 1)
@@ -291,13 +290,13 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 		{"redirected", optest.Fault{RedirectTo: "https://elsewhere.example.org/token"}, false, 502, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+			w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID()) // knows the provider's metadata now
 			require.NoError(t, err)
 			w.down.Store(c.down)
 			w.failOnce(c.fault)
 			_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-			upstream := crashAs[*issuer.UpstreamError](t, err)
+			upstream := errAs[*issuer.UpstreamError](t, err)
 			require.Equal(t, c.charged == 1, upstream.Charged)
 			require.Equal(t, c.status, upstream.Status)
 			w.requireCharged(t, 1+c.charged)
@@ -305,12 +304,12 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 	}
 }
 
-// The provider does not answer in time: nobody knows what it did. The lease
-// was long enough, and is given back.
+// The provider does not answer in time, and nobody knows what it did. The lease was long
+// enough, and is given back.
 //
 // proves P3, P5
 func TestProviderTimesOut(t *testing.T) {
-	var w *crashWorld
+	var w *world
 	timeout := 50 * time.Millisecond
 	impatient := func(lease time.Duration) (*issuer.Issuer, error) {
 		up := w.site.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
@@ -319,15 +318,15 @@ func TestProviderTimesOut(t *testing.T) {
 		require.NoError(t, err)
 		return w.node(func(c *issuer.Config) { c.Providers, c.Lease = []issuer.Provider{{Upstream: upstream}}, lease })
 	}
-	var first <-chan crashResult
+	var first <-chan accessResult
 	for held := false; !held; { // on a busy machine the time may be over before the provider is asked
 		timeout *= 2
-		w = newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9})
+		w = newWorld(t, optest.RotateOff, worldOptions{limit: 9})
 		node, err := impatient(0)
 		require.NoError(t, err)
 		_, first, held = w.holdImpatient(t, node)
 	}
-	require.True(t, crashAs[*issuer.UpstreamError](t, crashAwait(t, first).err).Charged)
+	require.True(t, errAs[*issuer.UpstreamError](t, await(t, first).err).Charged)
 	w.requireCharged(t, 1)
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
@@ -343,7 +342,7 @@ func TestUnsendableRequestIsTheClientsFault(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	token := login(t, s, mytoken.Properties{})
 	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Scopes: []string{"a\"b"}, Client: mytokentest.Client})
-	upstream := crashAs[*issuer.UpstreamError](t, err)
+	upstream := errAs[*issuer.UpstreamError](t, err)
 	require.Equal(t, http.StatusBadRequest, upstream.Status)
 	require.False(t, upstream.Charged)
 }
@@ -352,7 +351,7 @@ func refreshNeverRotates(c *oidcupstream.Config) { c.RefreshTokensNeverRotate = 
 
 // proves P5
 func TestProviderThatNeverRotates(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{upstream: refreshNeverRotates})
+	w := newWorld(t, optest.RotateOff, worldOptions{upstream: refreshNeverRotates})
 	for range 2 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		require.NoError(t, err)
@@ -366,8 +365,8 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.store.Calls("CommitRefresh"))
 	require.Zero(t, w.told(issuer.NoticeUnexpectedRotation))
 
-	// It rotates all the same: kept, reported, and the lease is taken from
-	// then on.
+	// The provider rotates all the same. The refresh token is kept, the operator is told,
+	// and the lease is used from then on.
 	w.failOnce(optest.Fault{Rotate: true})
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
@@ -381,12 +380,12 @@ func TestProviderThatNeverRotates(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
-// Another process met an unexpected rotation between this one's look at the
-// store and its call to the provider.
+// Another process meets an unexpected rotation after this one has read the store, and
+// before it asks the provider.
 //
 // proves P5
 func TestNeverRotatesAndAnotherProcess(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9, upstream: refreshNeverRotates})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, upstream: refreshNeverRotates})
 	other, err := w.node(nil)
 	require.NoError(t, err)
 	var once sync.Once
@@ -407,10 +406,10 @@ func TestNeverRotatesAndAnotherProcess(t *testing.T) {
 }
 
 func TestNeverRotatesAndTheLoginEnds(t *testing.T) {
-	w := newCrashWorld(t, optest.RotateOff, crashOptions{limit: 9, upstream: refreshNeverRotates})
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, upstream: refreshNeverRotates})
 	w.site.op.EndGrants(w.subject)
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-	crashAs[*issuer.ReconnectError](t, err)
+	errAs[*issuer.ReconnectError](t, err)
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
 	info, err := w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})
 	require.NoError(t, err)
@@ -421,7 +420,7 @@ func TestNeverRotatesAndTheLoginEnds(t *testing.T) {
 // proves P5
 func TestUnexpectedRotationSurvivesACrash(t *testing.T) {
 	dir := t.TempDir()
-	w := newCrashWorld(t, optest.RotateStrict, crashOptions{upstream: refreshNeverRotates, config: func(c *issuer.Config) { c.SpillDir = dir }})
+	w := newWorld(t, optest.RotateStrict, worldOptions{upstream: refreshNeverRotates, config: func(c *issuer.Config) { c.SpillDir = dir }})
 	second := w.crashAtCommit(t)
 	require.NoError(t, second.Recover(t.Context()))
 	_, err := w.request(t.Context(), second, issuer.NewUseID())

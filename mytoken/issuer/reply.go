@@ -10,54 +10,49 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// A request that issues a token is answered a second time with the same token,
-// if its caller names it with an ID and repeats it (P8). The reply is kept for
-// the lifetime of a code, sealed so that only who holds the secret of the
-// request (the authorising token, the adopted refresh token) and its ID opens
-// it.
+// A repeated request that issues a token gets the same token again, if it has an ID (P8).
+// The reply is stored for the lifetime of a code. Only the ID together with the secret of
+// the request opens it: the authorising token, or the adopted refresh token.
 
-// purposeReply opens the reply to a request.
+// purposeReply is the purpose of the key that opens a reply.
 const purposeReply seal.Purpose = "reply v1"
 
-// replySecret is what opens the reply to a request.
-func replySecret(id store.UseID, secret string) string { return hex.EncodeToString(id[:]) + secret }
+// replySecret returns the code of a reply, which opens it.
+func replySecret(id UseID, secret string) string { return hex.EncodeToString(id[:]) + secret }
 
-// putReply adds the reply to what the request stores. Without an ID there is
-// nothing to repeat.
-//
-// The reply belongs to the token that it hands out, and ends with it.
-func (i *Issuer) putReply(changes *store.TicketChanges, id store.UseID, secret string, rec issuedRecord, token mytoken.TokenID) error {
+// putReply adds the reply to the changes that the request makes. A request without an ID
+// cannot be repeated and has no reply. The reply belongs to the new token, and ends with
+// it.
+func (i *Issuer) putReply(changes *store.TicketChanges, id UseID, secret string, rec issuedRecord, token mytoken.TokenID) error {
 	if id.IsZero() {
 		return nil
 	}
 	code := replySecret(id, secret)
 	ref := i.codeRef(store.TicketReply, code)
-	payload, err := i.sealRecord(store.TicketPayloadPlace(ref), seal.FromSecret(purposeReply, code), rec)
+	payload, err := i.sealJSON(store.TicketPayloadPlace(ref), seal.FromSecret(purposeReply, code), rec)
 	if err != nil {
 		return err
 	}
 	changes.Put = append(changes.Put, store.Ticket{
-		TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: token, Expires: store.At(i.now().Add(i.cfg.CodeLifetime)),
+		TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: token, Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
 	})
 	return nil
 }
 
-// replied returns the reply to an earlier request with this ID, or nil.
-func (i *Issuer) replied(ctx context.Context, id store.UseID, secret string) (*issuedRecord, error) {
+// replied returns the reply to an earlier request with this ID, or nil if there was none.
+func (i *Issuer) replied(ctx context.Context, id UseID, secret string) (*issuedRecord, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
 	code := replySecret(id, secret)
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, store.TicketReply, i.cfg.Seal.Lookup(store.TicketReply, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, store.TicketReply, i.cfg.Seal.Lookup(store.TicketReply, code))
 	switch {
 	case errors.Is(err, store.ErrTicketNotFound):
 		return nil, nil
-	case store.IsDefinite(err):
-		return nil, ErrRepeatedID
+	case isA[*StoreError](err):
+		return nil, err
 	case err != nil:
-		return nil, storeError(err)
+		return nil, ErrRepeatedID
 	}
 	rec, err := i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(purposeReply, code), t.Payload)
 	return &rec, err

@@ -12,39 +12,41 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// RevokeRequest revokes what is presented: possession is enough (protocol
+// RevokeRequest revokes the token that is presented. Possession is enough (protocol
 // section 5.7).
 type RevokeRequest struct {
 	// Token is a compact token, a short token, or a transfer or polling code.
 	Token mytoken.Secret
 	// Recursive revokes all descendants too.
 	Recursive bool
-	// Provider is the issuer that the client expects; empty: any.
+	// Provider is the issuer that the client expects. Empty: any.
 	Provider string
 	Client   Client
 }
 
 // Revocation is the outcome of a revocation.
 type Revocation struct {
-	// Revoked is the token that is revoked now; zero if nothing was found.
+	// Revoked is the token that is revoked now. It is zero if nothing was found.
 	Revoked mytoken.TokenID
-	// AtProvider says that the refresh token was revoked at the provider too,
-	// because no token uses it any more. ProviderErr is why that failed.
+	// AtProvider says that the refresh token was revoked at the provider too, because no
+	// token uses it any more. ProviderErr says why that failed.
 	AtProvider  bool
 	ProviderErr error
-	// Update replaces the authorising token; nil if it was not rotated.
+	// Update replaces the authorising token. It is nil if that was not rotated.
 	Update *mytoken.Issued
 }
 
-// Revoke revokes a token. When it has returned nil, the token, and with
-// Recursive everything below it, is not usable anywhere. A correctly signed
-// token is revoked even if it is outdated or expired; a short token or code is
-// erased, and revokes its token as well if the token was created for it. What
-// is not known, a token with a line break behind it included, is revoked already
-// and no error: Revocation.Revoked is zero then. Besides *StoreError it fails with
-// ErrWrongProvider, ErrUnknownProvider, and *RequestError without a token.
+// Revoke revokes a token. When it has returned nil, the token is not usable on any node;
+// with Recursive, neither is any descendant. A token with a valid signature is revoked
+// even if it is outdated or expired. A code is erased, and its token is revoked if it was
+// created for the code.
+//
+// An unknown token counts as revoked: Revocation.Revoked is zero then, and there is no
+// error. This includes a token with a line break at its end. Errors are
+// [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token is empty,
+// [*RequestError].
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
-	if req.Token.IsEmpty() { // a caller who lost the token must not take it for revoked
+	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}
 	}
 	if req.Provider != "" {
@@ -57,36 +59,23 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 		return i.revokeCode(ctx, s, req)
 	}
 	compact, short, err := i.resolve(ctx, s)
-	if err != nil {
-		return nothingRevoked(err)
+	if isA[*TokenError](err) {
+		return &Revocation{}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	token, err := i.verifier.Decode(ctx, compact)
 	if err != nil {
 		return &Revocation{}, nil
 	}
 	p := newPresented(token, compact, short)
-	if err := checkProvider(req.Provider, p); err != nil {
+	if err := checkProvider(req.Provider, token); err != nil {
 		return nil, err
 	}
 	return i.revoke(ctx, p.id.ID, req.Recursive, p, req.Client, "")
 }
 
-// checkProvider compares the issuer that the client named with the token's.
-func checkProvider(named string, p *presented) error {
-	if named != "" && p != nil && providerKey(named) != providerKey(p.token.OIDCIssuer()) {
-		return ErrWrongProvider
-	}
-	return nil
-}
-
-func nothingRevoked(err error) (*Revocation, error) {
-	if isTokenError(err) {
-		return &Revocation{}, nil
-	}
-	return nil, err
-}
-
-// revokeCode ends a transfer or polling code, and the token that was created
+// revokeCode erases a transfer or polling code, and revokes the token that was created
 // for it.
 func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest) (*Revocation, error) {
 	for _, kind := range []store.TicketKind{store.TicketTransfer, store.TicketPolling} {
@@ -95,8 +84,8 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 			continue
 		}
 		if err == nil && t.Status == store.TicketPending {
-			// So that a login that is being finished does not leave a token
-			// behind that nobody holds.
+			// A login that is being finished must not leave a token behind that nobody
+			// holds.
 			t, err = i.cancelPolling(ctx, t, code)
 		}
 		if err != nil {
@@ -105,11 +94,13 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 			break
 		}
 		holder := i.codeHolder(ctx, *t, code)
-		if err := checkProvider(req.Provider, holder); err != nil {
-			return nil, err
+		if holder != nil {
+			if err := checkProvider(req.Provider, holder.token); err != nil {
+				return nil, err
+			}
 		}
 		if owned := t.OwnsToken || kind == store.TicketPolling; owned && !t.Token.IsZero() {
-			return i.revoke(ctx, t.Token, true, holder, req.Client, "") // and with it the code
+			return i.revoke(ctx, t.Token, true, holder, req.Client, "") // this erases the code too
 		}
 		if err := i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{t.TicketRef}}); err != nil {
 			return nil, err
@@ -119,31 +110,30 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 	return &Revocation{}, nil
 }
 
-// findCode returns the ticket of a code, nil if there is none any more.
+// findCode returns the ticket of a code, or nil if there is none any more.
 func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code string) (*store.Ticket, error) {
-	t, err := settle(ctx, func(ctx context.Context) (store.Ticket, error) {
-		return i.cfg.Store.ResolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code), store.At(i.now()))
-	})
+	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	switch {
-	case store.IsDefinite(err):
-		return nil, nil
+	case isA[*StoreError](err):
+		return nil, err
 	case err != nil:
-		return nil, storeError(err)
+		return nil, nil
 	}
 	return &t, nil
 }
 
-// cancelPolling ends the wait for a login. If the login was finished at the
-// same time, the ticket has a token now.
+// cancelPolling ends the wait for a login. If the login was finished at the same time,
+// the returned ticket has a token.
 func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string) (*store.Ticket, error) {
 	err := i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{{TicketRef: t.TicketRef, Status: store.TicketDeclined}}})
-	if isStoreFailure(err) {
+	if isA[*StoreError](err) {
 		return nil, err
 	}
 	return i.findCode(ctx, t.Kind, code)
 }
 
-// codeHolder is the token behind a code, to revoke at the provider with.
+// codeHolder returns the token behind a code, which opens the refresh token to revoke at
+// the provider. It returns nil if the token cannot be read.
 func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *presented {
 	var compact string
 	switch t.Kind {
@@ -154,11 +144,7 @@ func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *p
 		}
 		compact = string(plain)
 	default:
-		plain, err := i.cfg.Seal.OpenWith(store.TicketKeyPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketKey, code), t.Key)
-		if err != nil {
-			return nil
-		}
-		key, err := seal.ParseDataKey(plain)
+		key, err := i.ticketKey(t, code)
 		if err != nil {
 			return nil
 		}
@@ -177,18 +163,21 @@ func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *p
 
 // RevokeOtherRequest revokes another token of the same user by its mom_id.
 type RevokeOtherRequest struct {
-	// Token authorises: an ancestor of the other token, or one with the
-	// capability manage_mytokens:revoke.
-	Token     mytoken.Secret
-	ID        store.UseID
-	Other     mytoken.TokenID
+	// Token authorises: it is an ancestor of the other token, or has the capability
+	// manage_mytokens:revoke.
+	Token mytoken.Secret
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID    UseID
+	Other mytoken.TokenID
+	// Recursive revokes all descendants of the other token too.
 	Recursive bool
-	Provider  string
-	Client    Client
+	// Provider is the issuer that the client expects. Empty: any.
+	Provider string
+	Client   Client
 }
 
 // RevokeOther revokes a token by its mom_id. It counts as one other use of the
-// authorising token. It fails as AccessToken does, and with ErrNotOwned.
+// authorising token. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -201,7 +190,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	if op.needs, err = i.needsFor(ctx, p, req.Other, capability.ManageMytokensRevoke, ""); err != nil {
 		return nil, i.refusedOther(ctx, p, op, err)
 	}
-	spent, _, err := i.charge(ctx, p, op)
+	spent, err := i.charge(ctx, p, op)
 	if err != nil {
 		return nil, err
 	}
@@ -209,17 +198,17 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	if err != nil {
 		return nil, err
 	}
-	if r := p.token.Rotation(); r != nil && r.OnOther && req.Other != p.id.ID {
-		out.Update = i.rotate(ctx, p, spent.Key, req.Client)
+	if req.Other != p.id.ID {
+		out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
 	}
 	return out, nil
 }
 
-// refusedOther refuses an operation on another token. That the token itself may
-// not be used here and now comes first (protocol section 5.3).
+// refusedOther refuses an operation on another token. If the authorising token may not be
+// used now, that is the error (protocol section 5.3).
 func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, err error) error {
 	switch {
-	case isStoreFailure(err):
+	case isA[*StoreError](err):
 		return err
 	case errors.Is(err, ErrNotOwned):
 		op.needs = ""
@@ -230,46 +219,42 @@ func (i *Issuer) refusedOther(ctx context.Context, p *presented, op operation, e
 	return i.refused(ctx, p, op.client, err)
 }
 
-// needsFor says which capability a token needs to deal with another token of
-// its user: own, or none, if it is an ancestor of it or the same.
+// needsFor returns the capability that a token needs for an operation on another token of
+// its user: own if it is that token or an ancestor of it, else foreign.
 func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.TokenID, foreign, own capability.Capability) (capability.Capability, error) {
 	if other == p.id.ID {
 		return own, nil
 	}
-	info, err := settle(ctx, func(ctx context.Context) (store.TokenInfo, error) {
-		return i.cfg.Store.Token(ctx, other)
-	})
+	info, err := i.ledger.token(ctx, other)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != p.token.Owner():
-		// Who may not deal with tokens of the user at all does not learn which exist.
+		// A token without that capability does not learn which other tokens exist.
 		if !p.token.Allows(foreign) {
 			return foreign, nil
 		}
 		return "", ErrNotOwned
 	case err != nil:
-		return "", storeError(err)
+		return "", err
 	case slices.Contains(info.Ancestors, p.id.ID):
 		return own, nil
 	}
 	return foreign, nil
 }
 
-// revoke puts the tombstone, and then revokes at the provider what nobody can
-// use any more. by is the presented token that authorises; nil for the
-// embedding service.
+// revoke stores the tombstone, and then revokes at the provider what nobody can use any
+// more. by is the presented token that authorises. It is nil for the embedding service,
+// which cannot revoke at the provider.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
-	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client), Now: store.At(i.now())}
+	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client)}
 	if by != nil {
 		r.By = by.id
 	}
-	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
-		return i.cfg.Store.Revoke(ctx, r)
-	})
+	revoked, err := i.ledger.revoke(ctx, r)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &Revocation{}, nil
 	case err != nil:
-		return nil, storeError(err)
+		return nil, err
 	}
 	out := &Revocation{Revoked: id}
 	i.notify(ctx, Notice{Kind: NoticeRevoked, Token: id, Grant: revoked.Grant, Client: client, Detail: reason})
@@ -287,37 +272,26 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 	return out, nil
 }
 
-// revokeOrphan revokes at the provider after a revocation overtook a refresh.
+// revokeOrphan revokes at the provider what a refresh stored after its token was revoked.
 func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
 	defer cancel()
-	revoked, err := settle(ctx, func(ctx context.Context) (store.Revoked, error) {
-		return i.cfg.Store.Revoke(ctx, store.Revocation{Token: id, Now: store.At(i.now())})
-	})
+	revoked, err := i.ledger.revoke(ctx, store.Revocation{Token: id})
 	if err == nil && !revoked.LiveLeft {
 		_ = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh) // the observer is told
 	}
 }
 
 // revokeState revokes the refresh token of a grant, and its spares.
-func (i *Issuer) revokeState(ctx context.Context, provider *Provider, grant store.GrantID, key seal.DataKey, state store.RefreshState) error {
+func (i *Issuer) revokeState(ctx context.Context, provider *Provider, grant GrantID, key seal.DataKey, state store.RefreshState) error {
 	all := append([]store.Spare{{Generation: state.Generation, Token: state.Token}}, state.Spares...)
 	var errs []error
 	for _, s := range all {
 		plain, err := i.cfg.Seal.OpenWith(store.RefreshTokenPlace(grant, s.Generation), key, s.Token)
 		if err == nil {
-			err = i.revokeRefreshToken(ctx, provider, grant, string(plain))
+			err = i.revokeRefreshToken(ctx, provider.Upstream, grant, string(plain))
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// revokeRefreshToken revokes a refresh token at the provider, best effort.
-func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *Provider, grant store.GrantID, token string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Upstream.Timeout())
-	defer cancel()
-	err := provider.Upstream.Revoke(ctx, token)
-	i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Upstream.Issuer(), Err: err})
-	return err
 }

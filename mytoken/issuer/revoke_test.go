@@ -43,8 +43,7 @@ func TestRevokeRecursively(t *testing.T) {
 	require.Contains(t, events(t, s, f.parent.ID), "revoked")
 }
 
-// Revoked alone, a token leaves its children alive, still below the token's own
-// ancestors (D97).
+// A token that is revoked alone leaves its children alive, below its own ancestors (D97).
 //
 // proves P6
 func TestRevokeAlone(t *testing.T) {
@@ -56,7 +55,7 @@ func TestRevokeAlone(t *testing.T) {
 	revoke(t, s, f.root.Token, true)
 	requireDead(t, s, f.child.Token, issuer.TokenRevoked)
 
-	// A tombstone is raised, and never lowered.
+	// A tombstone can be raised, and never lowered.
 	f = newFamily(t, s)
 	revoke(t, s, f.parent.Token, false)
 	revoke(t, s, f.parent.Token, true)
@@ -65,7 +64,7 @@ func TestRevokeAlone(t *testing.T) {
 	requireDead(t, s, f.child.Token, issuer.TokenRevoked)
 }
 
-// The last token of a login takes the refresh token with it (D45).
+// Revoking the last token of a login also revokes the refresh token (D45).
 func TestRevokeAtTheProvider(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
 	f := newFamily(t, s)
@@ -79,7 +78,7 @@ func TestRevokeAtTheProvider(t *testing.T) {
 	require.Equal(t, 2, lastEvent(t, s, optest.Revoked).Generation)
 }
 
-// A provider that does not answer does not keep a revocation from being one.
+// A token is revoked even if the provider does not answer.
 func TestRevokeWithoutTheProvider(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
 		return optest.Fault{LoseRequest: p.Endpoint == optest.EndpointRevoke}
@@ -92,8 +91,8 @@ func TestRevokeWithoutTheProvider(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenRevoked)
 }
 
-// Possession of any correctly signed generation is enough, expired or outdated
-// (D46); what is not known is revoked already.
+// Any generation with a valid signature is enough to revoke, expired or outdated (D46).
+// An unknown token counts as revoked.
 //
 // proves P6
 func TestRevokeWithWhatIsLeft(t *testing.T) {
@@ -117,7 +116,7 @@ func TestRevokeWithWhatIsLeft(t *testing.T) {
 	for _, token := range []string{"abc", "abcdefghijkmnopq", "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMN", "a.b.c", foreign.Token.Reveal(), "eyJ.eyJ.abcdefghijkmnopqrstuvwxyzABCDEF"} {
 		require.Equal(t, &issuer.Revocation{}, revoke(t, s, mytoken.NewSecret(token), true))
 	}
-	// Without a token there is nothing of which "revoked" could be true.
+	// An empty token is an error: nothing can be revoked.
 	_, err := s.Issuer.Revoke(t.Context(), issuer.RevokeRequest{Recursive: true})
 	missing, ok := errors.AsType[*issuer.RequestError](err)
 	require.True(t, ok, "%v", err)
@@ -145,8 +144,8 @@ func TestRevokeChecksTheProvider(t *testing.T) {
 	requireDead(t, s, root.Token, issuer.TokenRevoked)
 }
 
-// Who may revoke another token: an ancestor, and who has the capability; only
-// tokens of the same user (protocol section 5.7, D98).
+// An ancestor may revoke another token, and so may a token with the capability. The token
+// must belong to the same user (protocol section 5.7, D98).
 func TestRevokeOther(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
@@ -187,7 +186,8 @@ func TestRevokeOther(t *testing.T) {
 	requireUsable(t, s, bob.Token)
 }
 
-// The authorising token is used, with all that belongs to a use (D98).
+// Revoking another token is a use of the authorising one, with everything that a use
+// entails (D98).
 //
 // proves P3, P8
 func TestRevokeOtherIsAUse(t *testing.T) {

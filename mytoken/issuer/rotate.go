@@ -6,42 +6,46 @@ import (
 	"errors"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// rotate replaces the presented token by its next generation and returns what
-// its holder has to keep (protocol section 4). Whoever presents the same
-// generation while the grace lasts gets the same successor.
-//
-// What the holder asked for has been done when this is called, so a failure is
-// not his: without an update his token stays valid, or, if the store rotated
-// and its answer was lost, the next request answers with the stored successor,
-// if it comes before the grace ends.
-func (i *Issuer) rotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) *mytoken.Issued {
-	update, err := i.rotateOrFail(ctx, p, wrapped, client)
+// rotate is rotateOrFail for operations that cannot be repeated. It returns nil if
+// rotation fails: the holder got what they asked for, and their token stays valid. If the
+// store rotated and its answer was lost, the next request gets the stored successor while
+// the grace lasts.
+func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) *mytoken.Issued {
+	update, err := i.rotateOrFail(ctx, p, kind, wrapped, client)
 	if err != nil {
 		i.notRotated(ctx, p, err)
 	}
 	return update
 }
 
-// rotateOrFail is rotate for operations that can be repeated: it fails if the
-// store does not say whether it rotated, and only then. Its caller, who must
-// not believe that his token is still the current one, repeats his request
-// while the grace lasts.
-func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
-	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+// rotateOrFail replaces the presented token by its next generation, if its rotation
+// demands that after a use of this kind (protocol section 4). It returns what the holder
+// has to store. Everybody who presents the same generation while the grace lasts gets the
+// same successor.
+//
+// It returns an error only if nobody knows whether the store rotated. The holder must not
+// believe then that their token is the current one: they repeat the request while the
+// grace lasts.
+func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
+	r := p.token.Rotation()
+	if r == nil || kind == restriction.AT && !r.OnAT || kind == restriction.Other && !r.OnOther {
+		return nil, nil
+	}
+	step, cancel := detached(ctx)
 	defer cancel()
 	update, err := i.tryRotate(step, p, wrapped, client)
-	var stale *store.StaleError
 	switch {
 	case err == nil:
 		i.notify(ctx, Notice{Kind: NoticeRotated, Token: p.id.ID, Client: client})
 		return update, nil
-	case isStoreFailure(err):
+	case isA[*StoreError](err):
 		return nil, err
-	case errors.As(err, &stale), errors.Is(err, store.ErrRevoked):
+	case isA[*store.StaleError](err), errors.Is(err, store.ErrRevoked):
 	default:
 		i.notRotated(ctx, p, err)
 	}
@@ -57,14 +61,14 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	if err != nil {
 		return nil, err
 	}
-	m, err := i.mint(ctx, p.token.Claims().Next(i.now()))
+	m, err := i.mint(ctx, p.token.Claims().Next(i.Now()))
 	if err != nil {
 		return nil, err
 	}
 	rotation := store.Rotation{
 		From: p.id, To: store.Presented{ID: p.id.ID, Seq: p.id.Seq + 1, Sum: sha256.Sum256([]byte(m.compact))},
 		Expires: store.At(m.token.ExpiresAt()), Event: i.newEvent(EventTokenRotated, "", client),
-		Now: store.At(i.now()), Grace: i.cfg.RotationGrace,
+		Now: i.ledger.now(), Grace: i.cfg.RotationGrace,
 	}
 	if rotation.Key, err = i.wrapKey(key, rotation.To.ID, rotation.To.Seq, m.compact); err != nil {
 		return nil, err
@@ -82,22 +86,18 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 		}
 	}
 	place, own := store.SuccessorPlace(p.id.ID, p.id.Seq), seal.FromSecret(seal.PurposeSuccessor, p.compact)
-	if rotation.Successor, err = i.sealRecord(place, own, rec); err != nil {
+	if rotation.Successor, err = i.sealJSON(place, own, rec); err != nil {
 		return nil, err
 	}
-	rotated, err := settle(ctx, func(ctx context.Context) (store.Rotated, error) {
-		return i.cfg.Store.Rotate(ctx, rotation)
-	})
-	if err != nil && !store.IsDefinite(err) {
-		return nil, storeError(err)
-	} else if err != nil {
+	rotated, err := i.ledger.rotate(ctx, rotation)
+	if err != nil {
 		return nil, err
 	}
 	return i.openRecord(ctx, place, own, rotated.Successor)
 }
 
-// retireShort ends the short token that was presented together with the grace
-// (D48): until then it is answered like the token that it stands for.
+// retireShort ends the presented short token when the grace ends (D48). Until then it is
+// answered like the token that it stands for.
 func (i *Issuer) retireShort(p *presented, r *store.Rotation) error {
 	old, err := i.shortTicket(p.short, p.compact, p.id.ID)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// rotating is a token that is replaced after each use.
+// rotating returns a token that is replaced after each use.
 var rotating = mytoken.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}}
 
 func rotate(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *mytoken.Issued {
@@ -23,8 +23,8 @@ func rotate(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *mytoken
 	return at.Update
 }
 
-// The next generation says the same as the last but for its number and times
-// (protocol section 4.3).
+// The next generation differs from the last one in its number and times alone (protocol
+// section 4.3).
 func TestRotation(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	props := rotating
@@ -46,7 +46,7 @@ func TestRotation(t *testing.T) {
 	require.EqualValues(t, 3, rotate(t, s, next.Token).Claims.Seq())
 }
 
-// Each operation rotates as its column in protocol section 7.2 says.
+// Each operation rotates as the table of protocol section 7.2 says.
 func TestWhatRotates(t *testing.T) {
 	for _, r := range []mytoken.Rotation{{}, {OnAT: true}, {OnOther: true}} {
 		s := start(t, mytokentest.Options{})
@@ -76,7 +76,7 @@ func TestWhatRotates(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.OnOther, revoked.Update != nil)
 
-		// These never do: the token stays the current one.
+		// These never rotate: the token stays the current one.
 		token = fresh()
 		_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: token, Client: client})
 		require.NoError(t, err)
@@ -90,9 +90,9 @@ func TestWhatRotates(t *testing.T) {
 	}
 }
 
-// Within the grace the old token is answered with the stored successor, until
-// that is presented; then it came too late, but nothing is revoked. After the
-// grace it is a reuse (D38, D49).
+// Within the grace the old token gets the stored successor, until that is presented. Then
+// the old token is too late, but nothing is revoked. After the grace it is a reuse (D38,
+// D49).
 //
 // proves P8
 func TestGrace(t *testing.T) {
@@ -116,8 +116,8 @@ func TestGrace(t *testing.T) {
 	require.Contains(t, events(t, s, root.ID), "revoked: reuse of an outdated token")
 }
 
-// The revocation by reuse is a step of its own: it stays although the request
-// was refused, whatever the request was (D39).
+// The revocation after a reuse is a step of its own. It stays although the request is
+// refused, whatever was asked (D39).
 //
 // proves P6
 func TestReuseRevokesWhateverIsAsked(t *testing.T) {
@@ -150,7 +150,7 @@ func TestReuseRevokesWhateverIsAsked(t *testing.T) {
 	}
 }
 
-// Without auto_revoke a reuse is refused and hurts nobody.
+// Without auto_revoke, a reuse is refused and revokes nothing.
 func TestReuseWithoutAutoRevoke(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true}})
@@ -160,7 +160,7 @@ func TestReuseWithoutAutoRevoke(t *testing.T) {
 	requireUsable(t, s, next.Token)
 }
 
-// No grace: the old token is a reuse at once.
+// Without a grace, the old token is a reuse at once.
 func TestNoGrace(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.RotationGrace = -1 }})
 	root := login(t, s, rotating)
@@ -169,7 +169,7 @@ func TestNoGrace(t *testing.T) {
 	requireDead(t, s, next.Token, issuer.TokenRevoked)
 }
 
-// A copy of a token in another spelling was never issued: no reuse.
+// A re-encoded copy of a token was never issued. It is no reuse.
 func TestForgedCopyIsNoReuse(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, rotating)
@@ -181,9 +181,8 @@ func TestForgedCopyIsNoReuse(t *testing.T) {
 	requireUsable(t, s, next.Token)
 }
 
-// A generation that outlived its lifetime has expired. That is not a reuse, and
-// revokes nothing (D40); and lifetime never prolongs what restrictions end
-// (D41).
+// A generation that is older than its lifetime has expired. That is no reuse and revokes
+// nothing (D40). A lifetime never prolongs what restrictions end (D41).
 func TestLifetimeOfAGeneration(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	props := rotating
@@ -208,13 +207,13 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 	}
 }
 
-// Who presents a short token gets a short token. The old one is answered as
-// long as the grace lasts, and is gone then (D48).
+// A rotated short token gets a short successor. The old one works while the grace lasts,
+// and then is gone (D48).
 //
 // proves P7
 func TestRotationOfShortTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: rotating, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)
@@ -241,7 +240,7 @@ func TestRotationOfShortTokens(t *testing.T) {
 // A short token and its compact token are one token.
 func TestShortTokenIsAnAlias(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: mytoken.Properties{Capabilities: allCapabilities}, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)

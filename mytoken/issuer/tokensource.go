@@ -10,25 +10,25 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// TokenSourceOptions configures a token source.
+// TokenSourceOptions configures a token source. The zero value works.
 type TokenSourceOptions struct {
 	Scopes    []string
 	Audiences []string
 	Comment   string
 	Client    Client
-	// Early is how long before its expiry an access token is replaced; 0: one
-	// minute, and at most half of its life.
+	// Early is how long before its expiry an access token is replaced, at most half of
+	// its life. 0: one minute.
 	Early time.Duration
-	// Updated is called with the successor of a rotated mytoken before the
-	// access token is used. An error keeps the access token back. Nil: the
-	// source keeps the successor to itself.
+	// Updated is called with the successor of a rotated mytoken, before the access token
+	// is handed out. If it returns an error, the source returns that error, and calls it
+	// again next time. Nil: the source keeps the successor to itself.
 	Updated func(context.Context, *mytoken.Issued) error
 }
 
-// TokenSource returns a source of access tokens for a mytoken. It asks for a
-// new one when the last is about to expire, and follows rotations. One for which
-// the provider states no expiry is kept for ever. It is safe for concurrent
-// use. The context bounds each request.
+// TokenSource returns a source of access tokens for a mytoken. It asks for a new access
+// token when the last one is about to expire, and follows rotations. It keeps an access
+// token without expiry for ever. It is safe for concurrent use. The context bounds each
+// request.
 func (i *Issuer) TokenSource(ctx context.Context, token mytoken.Secret, opts TokenSourceOptions) oauth2.TokenSource {
 	if opts.Early <= 0 {
 		opts.Early = time.Minute
@@ -43,7 +43,7 @@ type tokenSource struct {
 
 	mu      sync.Mutex
 	token   mytoken.Secret
-	pending *mytoken.Issued // successor that Updated has not accepted yet
+	pending *mytoken.Issued // a successor that Updated has not accepted yet
 	last    *oauth2.Token
 	renew   time.Time // of last
 }
@@ -55,7 +55,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	if err := s.accept(); err != nil {
 		return nil, err
 	}
-	now := s.i.now()
+	now := s.i.Now()
 	if s.last != nil && (s.renew.IsZero() || now.Before(s.renew)) {
 		return s.copy(), nil
 	}
@@ -79,13 +79,13 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	return s.copy(), nil
 }
 
-// copy keeps callers apart.
+// copy returns a token that its caller may change.
 func (s *tokenSource) copy() *oauth2.Token {
 	t := *s.last
 	return &t
 }
 
-// accept hands a successor to its keeper, again if he refused it before.
+// accept passes a successor to Updated, again if that returned an error before.
 func (s *tokenSource) accept() error {
 	if s.pending == nil || s.opts.Updated == nil {
 		s.pending = nil

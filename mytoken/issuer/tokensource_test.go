@@ -52,7 +52,7 @@ func TestTokenSource(t *testing.T) {
 	}
 }
 
-// Callers in parallel share one access token, and cannot change it for others.
+// Parallel callers share one access token, and cannot change it for each other.
 func TestTokenSourceIsShared(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(1)}}})
@@ -73,9 +73,9 @@ func TestTokenSourceIsShared(t *testing.T) {
 	requireRefused(t, err, "usages_AT")
 }
 
-// A source follows rotations. Whoever keeps the mytoken gets the successor
-// before the access token; as long as he does not take it, nobody gets an
-// access token, and no further one is asked for.
+// A source follows rotations. Updated gets the successor before anybody gets the access
+// token. While it returns an error, nobody gets an access token, and the source asks for
+// no further one.
 func TestTokenSourceRotates(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	root := login(t, s, rotating)
@@ -111,7 +111,7 @@ func TestTokenSourceRotates(t *testing.T) {
 	require.Len(t, kept, 4)
 	requireUsable(t, s, kept[3])
 
-	// Without a keeper the source keeps the successor to itself.
+	// Without Updated, the source keeps the successor to itself.
 	root = login(t, s, rotating)
 	alone := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
 	for range 3 {
@@ -121,7 +121,7 @@ func TestTokenSourceRotates(t *testing.T) {
 	}
 }
 
-// Errors are those of AccessToken, and do not end the source.
+// A source returns the errors of AccessToken, and still works after an error.
 func TestTokenSourceErrors(t *testing.T) {
 	var down knob[bool]
 	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {

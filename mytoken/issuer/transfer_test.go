@@ -26,7 +26,7 @@ func redeem(t *testing.T, s *mytokentest.Service, code mytoken.Secret) (*mytoken
 	return s.Issuer.Redeem(t.Context(), issuer.RedeemRequest{Code: code, Client: client})
 }
 
-// A transfer code moves a token, once, to one of many takers.
+// A transfer code moves a token once, to one of many takers.
 //
 // proves P7
 func TestTransfer(t *testing.T) {
@@ -52,8 +52,7 @@ func TestTransfer(t *testing.T) {
 	require.Zero(t, ticketsLeft(t, s))
 }
 
-// A transfer code needs a token that may be used here and now (D28, D37), and
-// spends nothing.
+// A transfer code needs a token that may be used now (D28, D37), and spends nothing.
 func TestTransferNeedsAUsableToken(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	elsewhere := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"198.51.100.1"}}}})
@@ -70,7 +69,7 @@ func TestTransferNeedsAUsableToken(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What a transfer code is good for ends with its token.
+// A transfer code is of no use after its token has changed.
 //
 // proves P6
 func TestTransferCodeOfATokenThatChanged(t *testing.T) {
@@ -117,7 +116,7 @@ func TestTransferCodeExpires(t *testing.T) {
 	_, err := redeem(t, s, code)
 	requireCodeError(t, err, issuer.CodeExpired)
 
-	// A token that expires first takes its code with it.
+	// A token that expires before its code makes the code useless.
 	short := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Expires: unix(s, time.Minute)}}})
 	code = transfer(t, s, short.Token)
 	s.Clock.Advance(2 * time.Minute)
@@ -125,8 +124,8 @@ func TestTransferCodeExpires(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeExpired)
 }
 
-// A code that a token was created for takes the token with it when it is
-// revoked; one for a token that existed does not (protocol section 1.8).
+// Revoking a code also revokes the token that was created for it. A token that existed
+// before stays (protocol section 1.8).
 //
 // proves P6
 func TestRevokeTransferCode(t *testing.T) {
@@ -148,7 +147,7 @@ func TestRevokeTransferCode(t *testing.T) {
 	requireCodeError(t, err, issuer.CodeUnknown)
 	require.False(t, stateOf(t, s).Tokens[1].Live)
 
-	// After it was redeemed the code is nothing any more.
+	// A redeemed code is unknown.
 	created, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client, Response: mytoken.Response{Type: mytoken.ResponseTransferCode}})
 	require.NoError(t, err)
 	child, err := redeem(t, s, created.TransferCode)
@@ -156,8 +155,8 @@ func TestRevokeTransferCode(t *testing.T) {
 	require.Zero(t, revoke(t, s, created.TransferCode, false).Revoked)
 	requireUsable(t, s, child.Token)
 
-	// A first token's code lets the login be revoked at the provider, too.
-	first, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
+	// Revoking the code of a first token also revokes the login at the provider.
+	first, err := s.LoginWith(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
 	require.NoError(t, err)
 	require.True(t, revoke(t, s, first.Issued.TransferCode, false).AtProvider)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))

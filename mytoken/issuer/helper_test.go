@@ -23,10 +23,11 @@ import (
 
 var client = mytokentest.Client
 
-// allCapabilities is what a user's own token has.
+// allCapabilities are those of a token that users keep for themselves.
 var allCapabilities = capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens}
 
-func errAs[E error](t *testing.T, err error) E {
+// errAs checks that an error of type E is in the chain, and returns it.
+func errAs[E error](t testing.TB, err error) E {
 	t.Helper()
 	e, ok := errors.AsType[E](err)
 	require.True(t, ok, "%T: %v", err, err)
@@ -50,7 +51,7 @@ func requireRequestError(t *testing.T, err error, field string) {
 	require.Equal(t, field, errAs[*issuer.RequestError](t, err).Field, "%v", err)
 }
 
-// requireRefused fails unless exactly these keys objected.
+// requireRefused checks that exactly these keys objected.
 func requireRefused(t *testing.T, err error, keys ...string) *restriction.Explanation {
 	t.Helper()
 	e := errAs[*issuer.RefusedError](t, err).Explanation
@@ -90,7 +91,7 @@ func revoke(t *testing.T, s *mytokentest.Service, token mytoken.Secret, recursiv
 	return r
 }
 
-// browse acts as the user's browser up to the redirect back to the issuer.
+// browse acts as the browser of a user until it is redirected back to the issuer.
 func browse(t *testing.T, login *issuer.Login, subject string) issuer.FinishRequest {
 	t.Helper()
 	redirect, err := optest.Login(t.Context(), login.URL, subject)
@@ -100,7 +101,7 @@ func browse(t *testing.T, login *issuer.Login, subject string) issuer.FinishRequ
 	return issuer.FinishRequest{Query: u.Query(), Client: client}
 }
 
-// storeState is everything that a store holds, in a form that can be compared.
+// storeState is the content of a store in a form that can be compared.
 type storeState struct {
 	Bytes  [256]int // of the dump, which comes in no particular order
 	Sealed []store.SealedItem
@@ -108,8 +109,7 @@ type storeState struct {
 	Events []store.EventRecord
 }
 
-// stateOf reads the store behind a service whose tokens belong to the users
-// alice and bob.
+// stateOf reads the store of a service whose users are alice and bob.
 func stateOf(t *testing.T, s *mytokentest.Service) (state storeState) {
 	t.Helper()
 	ctx := t.Context()
@@ -137,7 +137,7 @@ func stateOf(t *testing.T, s *mytokentest.Service) (state storeState) {
 	return state
 }
 
-// ticketsLeft counts what is sealed for codes that are not used up.
+// ticketsLeft counts the sealed values of codes that are not used up.
 func ticketsLeft(t *testing.T, s *mytokentest.Service) (n int) {
 	t.Helper()
 	for _, item := range stateOf(t, s).Sealed {
@@ -148,7 +148,7 @@ func ticketsLeft(t *testing.T, s *mytokentest.Service) (n int) {
 	return n
 }
 
-// events are the names and comments of a token's history, oldest first.
+// events returns the names and comments of the history of a token, oldest first.
 func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	t.Helper()
 	records, _, err := s.Store.Events(t.Context(), []mytoken.TokenID{id}, store.Page{Limit: 1000})
@@ -164,23 +164,29 @@ func events(t *testing.T, s *mytokentest.Service, id mytoken.TokenID) []string {
 	return out
 }
 
-// atOnce calls f n times in parallel, and returns what came back.
-func atOnce[T any](n int, f func() (T, error)) (values []T, errs []error) {
-	values, errs = make([]T, n), make([]error, n)
+// inParallel calls f n times in parallel, with another number each, and waits for all
+// calls. No call goes on before all of them have started.
+func inParallel(n int, f func(k int)) {
 	var ready, done sync.WaitGroup
 	ready.Add(n)
 	for k := range n {
 		done.Go(func() {
 			ready.Done()
 			ready.Wait()
-			values[k], errs[k] = f()
+			f(k)
 		})
 	}
 	done.Wait()
+}
+
+// atOnce calls f n times in parallel and returns all results.
+func atOnce[T any](n int, f func() (T, error)) (values []T, errs []error) {
+	values, errs = make([]T, n), make([]error, n)
+	inParallel(n, func(k int) { values[k], errs[k] = f() })
 	return values, errs
 }
 
-// winners are the values that came without an error.
+// winners returns the values that came without an error.
 func winners[T any](values []T, errs []error) (won []T) {
 	for k, err := range errs {
 		if err == nil {
@@ -192,7 +198,7 @@ func winners[T any](values []T, errs []error) (won []T) {
 
 func unix(s *mytokentest.Service, d time.Duration) int64 { return s.Clock.Now().Add(d).Unix() }
 
-// lastEvent is the last of its kind that the provider recorded.
+// lastEvent returns the last event of a kind that the provider recorded.
 func lastEvent(t *testing.T, s *mytokentest.Service, kind optest.Kind) optest.Event {
 	t.Helper()
 	for _, e := range slices.Backward(s.Provider.Record()) {
@@ -204,8 +210,7 @@ func lastEvent(t *testing.T, s *mytokentest.Service, kind optest.Kind) optest.Ev
 	return optest.Event{}
 }
 
-// requireUnchanged fails if a step left anything in the store, or took anything
-// away.
+// requireUnchanged checks that the store has the same content as before.
 func requireUnchanged(t *testing.T, s *mytokentest.Service, before storeState) {
 	t.Helper()
 	after := stateOf(t, s)
@@ -225,7 +230,7 @@ func requireSameTokens(t *testing.T, s *mytokentest.Service, before storeState) 
 	}
 }
 
-// knob is a value that a test turns while a provider looks at it.
+// knob is a value that a test changes while a provider reads it.
 type knob[T any] struct {
 	mu sync.Mutex
 	v  T

@@ -1,4 +1,4 @@
-package issuer
+package refresh
 
 import (
 	"context"
@@ -9,34 +9,32 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// grantQueue lets one refresh of a grant after the other through, in order of
-// arrival. A waiter whose context ends leaves the queue. Grants do not wait
-// for each other.
+// grantQueue lets the refreshes of a grant through one by one, in order of arrival.
+// Grants do not wait for each other. A waiter whose context ends leaves the queue.
 //
-// Other processes are not in this queue: they look for a moment in which the
-// lease is free, every 250 ms. A queue that does not run empty would leave them
-// none, so from time to time it makes a pause.
+// Other processes are not in this queue: they try to take the lease every [leasePoll]. A
+// queue that never runs empty would leave them no chance, so it pauses from time to time.
 type grantQueue struct {
 	now    func() time.Time
 	mu     sync.Mutex
-	queues map[store.GrantID]*turns // present while somebody holds
+	queues map[store.GrantID]*turns // an entry exists while somebody has the turn
 }
 
 type turns struct {
-	since   time.Time // of the first turn since the queue was empty or paused
+	since   time.Time // first turn since the queue was empty or paused
 	waiting []chan struct{}
 }
 
 const (
 	queueRuns   = 2 * time.Second        // longest time without a pause
-	queuePauses = 300 * time.Millisecond // longer than between two looks at the lease
+	queuePauses = 300 * time.Millisecond // longer than leasePoll
 )
 
 func newGrantQueue(now func() time.Time) *grantQueue {
 	return &grantQueue{now: now, queues: make(map[store.GrantID]*turns)}
 }
 
-// enter waits for the turn and returns the function that ends it.
+// enter waits for the turn. The caller calls leave to end it.
 func (q *grantQueue) enter(ctx context.Context, grant store.GrantID) (leave func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -67,12 +65,12 @@ func (q *grantQueue) enter(ctx context.Context, grant store.GrantID) (leave func
 		return nil, ctx.Err()
 	}
 	q.mu.Unlock()
-	q.next(grant) // the turn came at the same time: pass it on
+	q.next(grant) // the turn came at the same moment: pass it on
 	return nil, ctx.Err()
 }
 
-// pause leaves the lease free for a moment if this process has kept it busy
-// for long. If the context ends meanwhile it ends the turn.
+// pause leaves the lease free for a moment if this process has kept it for long. If the
+// context ends meanwhile, pause ends the turn and returns an error.
 func (q *grantQueue) pause(ctx context.Context, grant store.GrantID, t *turns) error {
 	q.mu.Lock()
 	now := q.now()
@@ -84,7 +82,7 @@ func (q *grantQueue) pause(ctx context.Context, grant store.GrantID, t *turns) e
 	if !due {
 		return nil
 	}
-	err := sleep(ctx, queuePauses)
+	err := Sleep(ctx, queuePauses)
 	if err != nil {
 		q.next(grant)
 	}

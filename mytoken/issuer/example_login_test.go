@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -18,85 +16,42 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store/memstore"
-	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// How do I log a user in and get a mytoken?
+// How do I send a user back to where they came from, with a token?
 //
-// The provider runs in this process; everything else is what a service does
-// with any provider.
+// The example of New shows how to make an issuer.
 func ExampleIssuer_StartLogin() {
 	ctx := context.Background()
-	provider, err := optest.Start(optest.Options{})
+	service, err := mytokentest.Start(mytokentest.Options{})
 	if err != nil {
 		panic(err)
 	}
-	defer provider.Close()
+	defer service.Close()
 
-	upstream, err := oidcupstream.New(oidcupstream.Config{
-		Issuer: provider.Issuer(), ClientID: optest.DefaultClientID,
-		Auth:        oidcupstream.ClientSecretBasic(optest.DefaultClientSecret),
-		RedirectURL: "https://portal.example.org/callback",
-		Scopes:      []string{"openid", "profile", "compute"},
+	login, err := service.Issuer.StartLogin(ctx, issuer.LoginRequest{
+		Provider: service.Provider.Issuer(), Properties: mytoken.Properties{Name: "portal session"}, ReturnTo: "/home",
 	})
 	if err != nil {
 		panic(err)
 	}
-	signing, err := mytoken.GenerateKey(mytoken.ES512)
+	back, err := optest.Login(ctx, login.URL, "alice") // the browser of the user
 	if err != nil {
 		panic(err)
 	}
-	keys, err := mytoken.NewKeys(signing)
+	address, err := url.Parse(back)
 	if err != nil {
 		panic(err)
 	}
-	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()}) // a service reads its key with seal.ParseKey
+	result, err := service.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: address.Query()})
 	if err != nil {
 		panic(err)
 	}
-	iss, err := issuer.New(issuer.Config{
-		Issuer: "https://portal.example.org", Store: memstore.New(), Seal: ring, Keys: keys,
-		Providers: []issuer.Provider{{Upstream: upstream}},
-	})
-	if err != nil {
-		panic(err)
-	}
-
-	// The handler of the page "log in": where to send the browser. Bind
-	// login.State to the browser with a cookie.
-	client := issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "Firefox"}
-	login, err := iss.StartLogin(ctx, issuer.LoginRequest{
-		Provider: provider.Issuer(),
-		Properties: mytoken.Properties{
-			Name:         "portal session",
-			Restrictions: restriction.List{{Expires: time.Now().Add(24 * time.Hour).Unix()}},
-		},
-		ReturnTo: "/home", Client: client,
-	})
-	if err != nil {
-		panic(err)
-	}
-
-	// The browser comes back to RedirectURL.
-	back, err := optest.Login(ctx, login.URL, "alice")
-	if err != nil {
-		panic(err)
-	}
-	u, err := url.Parse(back)
-	if err != nil {
-		panic(err)
-	}
-	result, err := iss.FinishLogin(ctx, issuer.FinishRequest{Query: u.Query(), Client: client})
-	if err != nil {
-		panic(err)
-	}
-	token := result.Issued.Claims
-	fmt.Println(token.Name(), "of", token.OIDCSubject(), "may", token.Capabilities())
-	fmt.Println("then go to", result.ReturnTo)
+	fmt.Println("keep the token", result.Issued.Claims.Name())
+	fmt.Println("and go to", result.ReturnTo)
 	// Output:
-	// portal session of alice may AT tokeninfo
-	// then go to /home
+	// keep the token portal session
+	// and go to /home
 }
 
 // How does a program without a browser get a token?
@@ -109,8 +64,8 @@ func ExampleIssuer_StartNative() {
 	defer service.Close()
 	iss := service.Issuer
 
-	// The program shows the address of the consent page, which ends in the
-	// consent code, and polls.
+	// The program shows the address of the consent page, which ends in the consent code,
+	// and polls.
 	login, err := iss.StartNative(ctx, issuer.LoginRequest{
 		Provider: service.Provider.Issuer(), Application: "job launcher",
 	})
@@ -120,7 +75,7 @@ func ExampleIssuer_StartNative() {
 	_, err = iss.Poll(ctx, issuer.PollRequest{Code: login.PollingCode})
 	fmt.Println(err)
 
-	// The consent page shows what is asked for; the user takes a right away.
+	// The consent page shows what is asked for. The user removes a capability.
 	asked, err := iss.Consent(ctx, login.ConsentCode)
 	if err != nil {
 		panic(err)
@@ -145,7 +100,7 @@ func ExampleIssuer_StartNative() {
 	// may AT
 }
 
-// How do I cap the lifetime of what is issued, and decide who gets anything?
+// How do I limit the lifetime of tokens, and decide who gets one?
 func ExamplePolicy() {
 	ctx := context.Background()
 	clock := mytokentest.NewClock(time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC))
@@ -166,7 +121,7 @@ func ExamplePolicy() {
 	}
 	service, err := mytokentest.Start(mytokentest.Options{Clock: clock, Config: func(c *issuer.Config) {
 		c.Policy = policy
-		c.Providers[0].MaxLifetime = 30 * 24 * time.Hour // the same for everybody needs no policy
+		c.Providers[0].MaxLifetime = 30 * 24 * time.Hour // a limit for everybody needs no policy
 	}})
 	if err != nil {
 		panic(err)
@@ -216,7 +171,7 @@ func ExampleIssuer_Adopt() {
 	// true
 }
 
-// loginBefore is how a service got refresh tokens before it had an issuer.
+// loginBefore gets a refresh token as a service does that has no issuer yet.
 func loginBefore(ctx context.Context, service *mytokentest.Service, subject string, audiences ...string) (mytoken.Secret, error) {
 	upstream, verifier := service.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
 	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
@@ -238,50 +193,4 @@ func loginBefore(ctx context.Context, service *mytokentest.Service, subject stri
 		return mytoken.Secret{}, err
 	}
 	return mytoken.NewSecret(tokens.RefreshToken), nil
-}
-
-// How do I run an issuer on several nodes?
-//
-// They share the store, the server keys, the signing keys and the providers;
-// nothing else has to be coordinated.
-func ExampleNew_severalNodes() {
-	ctx := context.Background()
-	service, err := mytokentest.Start(mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
-	if err != nil {
-		panic(err)
-	}
-	defer service.Close()
-	config := service.Config // a store that several processes reach, such as sqlstore
-	config.SpillDir = ""     // a directory of the node's own: refresh tokens survive a crash there
-	config.Logger = slog.New(slog.DiscardHandler)
-	var nodes []*issuer.Issuer
-	for range 3 {
-		node, err := issuer.New(config)
-		if err != nil {
-			panic(err)
-		}
-		defer node.Close(ctx)
-		if err := node.Recover(ctx); err != nil { // before it serves
-			panic(err)
-		}
-		nodes = append(nodes, node)
-	}
-
-	issued, err := service.Login(ctx, "alice", mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(4)}}})
-	if err != nil {
-		panic(err)
-	}
-	for n := range 6 {
-		_, err := nodes[n%3].AccessToken(ctx, issuer.AccessTokenRequest{Token: issued.Token})
-		fmt.Println("node", n%3, err == nil)
-	}
-	fmt.Println("refresh tokens presented twice:", service.Provider.Reuses())
-	// Output:
-	// node 0 true
-	// node 1 true
-	// node 2 true
-	// node 0 true
-	// node 1 false
-	// node 2 false
-	// refresh tokens presented twice: 0
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,12 +27,12 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// crashAudience is the audience to which the tokens of these tests are limited.
-const crashAudience = "https://data.example.org"
+// worldAudience is the audience to which the tokens of these tests are limited.
+const worldAudience = "https://data.example.org"
 
-// crashSite is a provider that many issuers share. What goes wrong there is
-// chosen for each user, and each issuer of a test has a user of its own.
-type crashSite struct {
+// site is a provider that many issuers share. Each issuer of a test has a user of its
+// own, and each user has faults of their own.
+type site struct {
 	op     *optest.Server
 	keys   *mytoken.Keys
 	ring   *seal.Ring
@@ -41,9 +40,9 @@ type crashSite struct {
 	users  atomic.Int64
 }
 
-func newCrashSite(t testing.TB, opts optest.Options) *crashSite {
+func newSite(t testing.TB, opts optest.Options) *site {
 	t.Helper()
-	s := &crashSite{}
+	s := &site{}
 	if opts.Clock == nil {
 		opts.Clock = mytokentest.NewClock(time.Time{}).Now
 	}
@@ -66,9 +65,9 @@ func newCrashSite(t testing.TB, opts optest.Options) *crashSite {
 	return s
 }
 
-// crashWorld is one user with one token, and the issuers that serve it.
-type crashWorld struct {
-	site    *crashSite
+// world is one user with one token, and the issuers that serve it.
+type world struct {
+	site    *site
 	subject string
 	clock   *mytokentest.Clock
 	inner   *memstore.Store
@@ -85,8 +84,8 @@ type crashWorld struct {
 	observe func(issuer.Notice)
 }
 
-// crashOptions says how a world differs from the usual one.
-type crashOptions struct {
+// worldOptions changes a world.
+type worldOptions struct {
 	limit    int64 // usages_AT; 0: unlimited
 	rotation *mytoken.Rotation
 	response mytoken.ResponseType
@@ -96,15 +95,15 @@ type crashOptions struct {
 }
 
 // world logs a new user in.
-func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, error) {
-	w := &crashWorld{
+func (s *site) world(ctx context.Context, opts worldOptions) (*world, error) {
+	w := &world{
 		site: s, subject: fmt.Sprintf("user-%d", s.users.Add(1)),
 		clock: mytokentest.NewClock(time.Time{}), inner: memstore.New(),
 	}
 	w.store = storetest.NewFaulty(w.inner, nil)
 	up := s.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
 	up.Clock = w.clock.Now
-	up.HTTPClient = &http.Client{Transport: &crashTransport{down: &w.down}}
+	up.HTTPClient = &http.Client{Transport: &cutTransport{down: &w.down}}
 	if opts.upstream != nil {
 		opts.upstream(&up)
 	}
@@ -115,7 +114,7 @@ func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, 
 	w.cfg = issuer.Config{
 		Issuer: mytokentest.IssuerURL, Store: w.store, Seal: s.ring, Keys: s.keys,
 		Providers: []issuer.Provider{{Upstream: upstream}},
-		Clock:     w.clock.Now, Logger: crashLogger, WaitLimit: crashSoon, InDoubtWait: -1, Observer: w.notice,
+		Clock:     w.clock.Now, Logger: quiet, WaitLimit: soon, InDoubtWait: -1, Observer: w.notice,
 	}
 	if opts.bare {
 		w.cfg.Store, w.cfg.Observer = w.inner, nil
@@ -126,12 +125,12 @@ func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, 
 	if w.issuer, err = issuer.New(w.cfg); err != nil {
 		return nil, err
 	}
-	clause := restriction.Clause{Scopes: []string{"compute", "storage.read"}, Audiences: []string{crashAudience}}
+	clause := restriction.Clause{Scopes: []string{"compute", "storage.read"}, Audiences: []string{worldAudience}}
 	if opts.limit > 0 {
 		clause.UsagesAT = restriction.Usages(opts.limit)
 	}
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: s.op, Clock: w.clock}
-	result, err := service.FinishLogin(ctx, w.subject, issuer.LoginRequest{
+	result, err := service.LoginWith(ctx, w.subject, issuer.LoginRequest{
 		Client:   mytokentest.Client,
 		Response: mytoken.Response{Type: opts.response},
 		Properties: mytoken.Properties{
@@ -147,10 +146,10 @@ func (s *crashSite) world(ctx context.Context, opts crashOptions) (*crashWorld, 
 	return w, nil
 }
 
-// newWorld is world for tests that have nothing to share.
-func newCrashWorld(t testing.TB, rotation optest.Rotation, opts crashOptions) *crashWorld {
+// newWorld returns a world on a site of its own.
+func newWorld(t testing.TB, rotation optest.Rotation, opts worldOptions) *world {
 	t.Helper()
-	w, err := newCrashSite(t, optest.Options{Rotation: rotation, Grace: time.Minute}).world(t.Context(), opts)
+	w, err := newSite(t, optest.Options{Rotation: rotation, Grace: time.Minute}).world(t.Context(), opts)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, w.close(context.Background()))
@@ -159,8 +158,8 @@ func newCrashWorld(t testing.TB, rotation optest.Rotation, opts crashOptions) *c
 	return w
 }
 
-// node is another issuer of the same service: another process.
-func (w *crashWorld) node(change func(*issuer.Config)) (*issuer.Issuer, error) {
+// node returns another issuer of the same service: another process.
+func (w *world) node(change func(*issuer.Config)) (*issuer.Issuer, error) {
 	cfg := w.cfg
 	if change != nil {
 		change(&cfg)
@@ -168,13 +167,13 @@ func (w *crashWorld) node(change func(*issuer.Config)) (*issuer.Issuer, error) {
 	return issuer.New(cfg)
 }
 
-func (w *crashWorld) close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, crashSoon)
+func (w *world) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	return w.issuer.Close(ctx)
 }
 
-func (w *crashWorld) notice(_ context.Context, n issuer.Notice) {
+func (w *world) notice(_ context.Context, n issuer.Notice) {
 	w.mu.Lock()
 	w.notices = append(w.notices, n)
 	observe := w.observe
@@ -185,14 +184,14 @@ func (w *crashWorld) notice(_ context.Context, n issuer.Notice) {
 }
 
 // onNotice calls f for each notice from now on.
-func (w *crashWorld) onNotice(f func(issuer.Notice)) {
+func (w *world) onNotice(f func(issuer.Notice)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.observe = f
 }
 
 // told returns how often the observer was told.
-func (w *crashWorld) told(kind issuer.NoticeKind) int {
+func (w *world) told(kind issuer.NoticeKind) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
@@ -204,8 +203,8 @@ func (w *crashWorld) told(kind issuer.NoticeKind) int {
 	return n
 }
 
-// fault makes refreshes of the user fail as f says; nil: not any more.
-func (w *crashWorld) fault(f func(optest.FaultPoint) optest.Fault) {
+// fault makes refreshes of the user fail as f says. Nil: they work again.
+func (w *world) fault(f func(optest.FaultPoint) optest.Fault) {
 	if f == nil {
 		w.site.faults.Delete(w.subject)
 		return
@@ -219,7 +218,7 @@ func (w *crashWorld) fault(f func(optest.FaultPoint) optest.Fault) {
 }
 
 // failOnce makes the next refresh of the user fail.
-func (w *crashWorld) failOnce(fault optest.Fault) {
+func (w *world) failOnce(fault optest.Fault) {
 	var used atomic.Bool
 	w.fault(func(optest.FaultPoint) optest.Fault {
 		if used.Swap(true) {
@@ -229,8 +228,8 @@ func (w *crashWorld) failOnce(fault optest.Fault) {
 	})
 }
 
-// request asks an issuer for an access token, and follows rotations.
-func (w *crashWorld) request(ctx context.Context, i *issuer.Issuer, id store.UseID) (*issuer.AccessToken, error) {
+// request asks an issuer for an access token and follows rotations.
+func (w *world) request(ctx context.Context, i *issuer.Issuer, id store.UseID) (*issuer.AccessToken, error) {
 	at, err := i.AccessToken(ctx, issuer.AccessTokenRequest{
 		Token: w.token, ID: id, Scopes: []string{"compute"}, Client: mytokentest.Client,
 	})
@@ -240,8 +239,8 @@ func (w *crashWorld) request(ctx context.Context, i *issuer.Issuer, id store.Use
 	return at, err
 }
 
-// charged is the counter of the token's clause.
-func (w *crashWorld) charged(ctx context.Context) (int64, error) {
+// charged returns the counter of the token's clause.
+func (w *world) charged(ctx context.Context) (int64, error) {
 	info, err := w.inner.Token(ctx, w.id)
 	if err != nil {
 		return 0, err
@@ -249,52 +248,51 @@ func (w *crashWorld) charged(ctx context.Context) (int64, error) {
 	return info.Counters[0].ATUsed, nil
 }
 
-func (w *crashWorld) requireCharged(t testing.TB, want int64) {
+func (w *world) requireCharged(t testing.TB, want int64) {
 	t.Helper()
 	got, err := w.charged(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, got, "charged uses")
 }
 
-// events are what the provider did for the user.
-func (w *crashWorld) events(kind optest.Kind) []optest.Event {
+// events returns what the provider did for the user.
+func (w *world) events(kind optest.Kind) []optest.Event {
 	return slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || e.Kind != kind })
 }
 
 // reuses counts the refresh tokens that were presented after they were used up.
-func (w *crashWorld) reuses() int {
+func (w *world) reuses() int {
 	return len(slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || !e.Reuse }))
 }
 
 // lapse lets every lease lapse.
-func (w *crashWorld) lapse() { w.clock.Advance(13 * time.Second) }
+func (w *world) lapse() { w.clock.Advance(13 * time.Second) }
 
-// crashTransport is a network that can be cut.
-type crashTransport struct{ down *atomic.Bool }
+// cutTransport is a network that can be cut.
+type cutTransport struct{ down *atomic.Bool }
 
-var errCrashNetwork = errors.New("network is unreachable")
+var errNetwork = errors.New("network is unreachable")
 
-func (c *crashTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *cutTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.down.Load() {
 		if r.Body != nil {
 			r.Body.Close()
 		}
-		return nil, errCrashNetwork
+		return nil, errNetwork
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// crashQuery reads the parameters of a redirect.
-func crashQuery(t testing.TB, redirect string) url.Values {
+// queryOf reads the parameters of a redirect.
+func queryOf(t testing.TB, redirect string) url.Values {
 	t.Helper()
 	u, err := url.Parse(redirect)
 	require.NoError(t, err)
 	return u.Query()
 }
 
-// crashFailFirst fails the first n calls of a method, before or after they
-// take effect.
-func crashFailFirst(method string, n int, before bool) func(storetest.Call) error {
+// failFirst fails the first n calls of a method, before or after they take effect.
+func failFirst(method string, n int, before bool) func(storetest.Call) error {
 	return func(c storetest.Call) error {
 		if c.Method == method && c.N <= n && c.Before == before {
 			return storetest.ErrFault
@@ -303,35 +301,32 @@ func crashFailFirst(method string, n int, before bool) func(storetest.Call) erro
 	}
 }
 
-// crashSoon bounds how long a test waits for what must happen, on a machine that
-// is busy with other things.
-const crashSoon = 2 * time.Minute
+// soon bounds how long a test waits for what must happen. The machine may be busy.
+const soon = 2 * time.Minute
 
-// crashUntil waits for a state that nothing announces.
-func crashUntil(t testing.TB, what string, state func() bool) {
+// waitUntil waits for a state that nothing announces.
+func waitUntil(t testing.TB, what string, state func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(crashSoon); !state(); runtime.Gosched() {
-		require.True(t, time.Now().Before(deadline), what)
-	}
+	require.Eventually(t, state, soon, time.Millisecond, what)
 }
 
-// crashGate holds back what passes through it.
-type crashGate struct {
+// testGate holds requests back until it is opened.
+type testGate struct {
 	arrived chan struct{} // one for each that arrives
 	opened  chan struct{}
 	once    sync.Once
 }
 
-func newCrashGate(t testing.TB) *crashGate {
-	g := &crashGate{arrived: make(chan struct{}, 1000), opened: make(chan struct{})}
+func newGate(t testing.TB) *testGate {
+	g := &testGate{arrived: make(chan struct{}, 1000), opened: make(chan struct{})}
 	t.Cleanup(g.open)
 	return g
 }
 
-func (g *crashGate) open() { g.once.Do(func() { close(g.opened) }) }
+func (g *testGate) open() { g.once.Do(func() { close(g.opened) }) }
 
-// wait is for a fault of the provider.
-func (g *crashGate) wait(ctx context.Context) {
+// wait holds a request back. It fits optest.Fault.Wait.
+func (g *testGate) wait(ctx context.Context) {
 	g.arrived <- struct{}{}
 	select {
 	case <-g.opened:
@@ -339,51 +334,43 @@ func (g *crashGate) wait(ctx context.Context) {
 	}
 }
 
-// await returns when somebody waits at the gate.
-func (g *crashGate) await(t testing.TB) {
+// await returns when a request waits at the gate.
+func (g *testGate) await(t testing.TB) {
 	t.Helper()
 	select {
 	case <-g.arrived:
-	case <-time.After(crashSoon):
+	case <-time.After(soon):
 		require.Fail(t, "nobody came")
 	}
 }
 
-// crashResult is the outcome of a request that runs on its own.
-type crashResult struct {
+// accessResult is the outcome of a request that runs on its own goroutine.
+type accessResult struct {
 	at  *issuer.AccessToken
 	err error
 }
 
-// start makes a request on its own.
-func (w *crashWorld) start(ctx context.Context, i *issuer.Issuer, req issuer.AccessTokenRequest) <-chan crashResult {
+// start makes a request on its own goroutine.
+func (w *world) start(ctx context.Context, i *issuer.Issuer, req issuer.AccessTokenRequest) <-chan accessResult {
 	if req.Token.IsEmpty() {
 		req.Token = w.token
 	}
 	req.Client = mytokentest.Client
-	out := make(chan crashResult, 1)
+	out := make(chan accessResult, 1)
 	go func() {
 		at, err := i.AccessToken(ctx, req)
-		out <- crashResult{at, err}
+		out <- accessResult{at, err}
 	}()
 	return out
 }
 
-func crashAwait(t testing.TB, c <-chan crashResult) crashResult {
+func await(t testing.TB, c <-chan accessResult) accessResult {
 	t.Helper()
 	select {
 	case r := <-c:
 		return r
-	case <-time.After(crashSoon):
+	case <-time.After(soon):
 		require.Fail(t, "the request does not end")
-		return crashResult{}
+		return accessResult{}
 	}
-}
-
-// crashAs asserts the type of an error.
-func crashAs[T error](t testing.TB, err error) T {
-	t.Helper()
-	target, ok := errors.AsType[T](err)
-	require.True(t, ok, "%T: %v", err, err)
-	return target
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// exampleService has a user who is logged in, on 1 March 2030 at 8:00.
+// exampleService returns a service and the token of a logged-in user, on 1 March 2030 at
+// 8:00.
 func exampleService(props mytoken.Properties) (*mytokentest.Service, mytoken.Secret) {
 	service, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC))})
 	if err != nil {
@@ -61,7 +62,7 @@ func ExampleIssuer_Derive() {
 	_, err = service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: job.Token})
 	fmt.Println("from elsewhere:", errors.As(err, new(*issuer.RefusedError)))
 
-	// Nobody makes more of it than it is.
+	// The job cannot make another token from it.
 	_, err = service.Issuer.Derive(ctx, issuer.DeriveRequest{Token: job.Token, Client: node})
 	fmt.Println(err)
 	// Output:
@@ -79,8 +80,8 @@ func ExampleIssuer_TokenSource() {
 	source := service.Issuer.TokenSource(ctx, token, issuer.TokenSourceOptions{
 		Scopes: []string{"storage.read"},
 		Updated: func(_ context.Context, next *mytoken.Issued) error {
-			// Save next.Token in place of the old one. As long as this fails,
-			// the source gives nothing out.
+			// Store next.Token in place of the old one. While this returns an error, the
+			// source hands out nothing.
 			fmt.Println("generation", next.Claims.Seq(), "is saved")
 			return nil
 		},
@@ -124,7 +125,7 @@ func ExampleIssuer_Transfer() {
 	// Output:
 	// type 14 letters until 08:05:00
 	// got laptop
-	// issuer: code is unknown or was already used
+	// issuer: the code is unknown or was already used
 }
 
 // How do I deal with tokens that rotate?
@@ -138,20 +139,19 @@ func ExampleIssuer_AccessToken_rotation() {
 	if err != nil {
 		panic(err)
 	}
-	if at.Update != nil { // keep it before anything else
+	if at.Update != nil { // store it before anything else
 		token = at.Update.Token
 	}
 	fmt.Println("generation", at.Update.Claims.Seq())
 
-	// A lost answer loses nothing: within half a minute the old token gets the
-	// same successor.
+	// A lost answer loses nothing: within 30 s the old token gets the same successor.
 	again, err := iss.AccessToken(ctx, issuer.AccessTokenRequest{Token: old})
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println("the same:", again.Update.Token.Equal(token))
 
-	// Later it can only be a thief who presents it, or whoever he stole from.
+	// Later only two can present it: a thief, or the owner after a theft.
 	service.Clock.Advance(time.Minute)
 	_, err = iss.AccessToken(ctx, issuer.AccessTokenRequest{Token: old})
 	fmt.Println(err)
@@ -164,7 +164,7 @@ func ExampleIssuer_AccessToken_rotation() {
 	// issuer: token is not valid: revoked
 }
 
-// How do I revoke a token, and everything that was made from it?
+// How do I revoke a token and all its descendants?
 func ExampleIssuer_Revoke() {
 	ctx := context.Background()
 	service, token := exampleService(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
@@ -174,7 +174,7 @@ func ExampleIssuer_Revoke() {
 		panic(err)
 	}
 
-	// Whoever holds a token may revoke it.
+	// Every holder of a token may revoke it.
 	r, err := service.Issuer.Revoke(ctx, issuer.RevokeRequest{Token: token, Recursive: true})
 	if err != nil {
 		panic(err)
@@ -187,13 +187,13 @@ func ExampleIssuer_Revoke() {
 	// the login has ended at the provider, too: true
 }
 
-// How do I show a user his tokens, and let him end them, on a page of my own?
+// How do I show users their tokens, and let them revoke some, on a page of my own?
 func ExampleIssuer_Owner() {
 	ctx := context.Background()
 	service, _ := exampleService(mytoken.Properties{Name: "laptop"})
 	defer service.Close()
 
-	// The service has authenticated him itself; it needs none of his tokens.
+	// The service has authenticated the user itself. It needs no mytoken.
 	alice, err := service.Issuer.Owner(service.Provider.Issuer(), "alice")
 	if err != nil {
 		panic(err)
@@ -234,7 +234,7 @@ func ExampleIssuer_Explain() {
 		}
 	}
 
-	// The same without trying, for any instant, and spending nothing.
+	// A dry run tells the same for any instant, and spends nothing.
 	dry, err := service.Issuer.Explain(ctx, issuer.ExplainRequest{Token: token, Scopes: []string{"compute"}})
 	if err != nil {
 		panic(err)

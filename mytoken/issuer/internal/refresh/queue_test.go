@@ -1,4 +1,4 @@
-package issuer
+package refresh
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
@@ -26,8 +27,7 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 		for n := range 5 {
 			go func() {
 				leave, err := q.enter(t.Context(), queueGrant)
-				if err != nil {
-					t.Errorf("%v", err)
+				if !assert.NoError(t, err) {
 					return
 				}
 				order = append(order, n) // the turn guards it
@@ -79,7 +79,7 @@ func TestQueueIsLeft(t *testing.T) {
 	})
 }
 
-// A turn that comes in the moment in which its waiter gives up is passed on.
+// A turn that comes at the moment at which its waiter gives up is passed on.
 func TestQueueTurnAndCancellationMeet(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 	}
 }
 
-// A process that never runs out of waiters leaves the lease free now and then,
-// for longer than others take between two looks at it.
+// A process that never runs out of waiters leaves the lease free from time to time, for
+// longer than other processes pause between two attempts to take it.
 func TestQueuePausesForOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newGrantQueue(time.Now)
@@ -116,8 +116,7 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 		last := time.Now()
 		turn := func() {
 			leave, err := q.enter(t.Context(), queueGrant)
-			if err != nil {
-				t.Errorf("%v", err)
+			if !assert.NoError(t, err) {
 				return
 			}
 			mu.Lock()
@@ -136,7 +135,7 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 		all.Wait()
 		pauses := 0
 		for _, d := range free[1:] {
-			if d > 250*time.Millisecond {
+			if d > leasePoll {
 				pauses++
 			}
 		}
@@ -145,7 +144,7 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 	})
 }
 
-// Who gives up in the pause passes the turn on.
+// A waiter that gives up during the pause passes its turn on.
 func TestQueuePauseIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newGrantQueue(time.Now)

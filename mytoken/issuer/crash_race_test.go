@@ -1,6 +1,0 @@
-//go:build race
-
-package issuer_test
-
-// crashUnderRace says that the race detector is on.
-const crashUnderRace = true

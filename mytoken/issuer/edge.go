@@ -1,0 +1,179 @@
+package issuer
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// This file holds what an edge needs beyond the issuer's own operations: a program that
+// offers an issuer to others, over HTTP or otherwise.
+
+// RestrictionKeys returns the keys that clauses of a request may use here: first those of
+// the protocol, in the order of protocol section 2.1, then those of your own conditions.
+func (i *Issuer) RestrictionKeys() []string { return i.cfg.Restrictions.SupportedKeys() }
+
+// RestrictionOptions returns how this issuer evaluates restrictions, for forecasts and
+// comparisons.
+func (i *Issuer) RestrictionOptions() restriction.Options {
+	o := i.cfg.Restrictions
+	o.Conditions, o.Disabled = maps.Clone(o.Conditions), slices.Clone(o.Disabled)
+	return o
+}
+
+// PendingLogin is a login whose browser has not come back yet.
+type PendingLogin struct {
+	// Polled says that the token goes to the program that started the login. Otherwise it
+	// goes to the browser that finishes it.
+	Polled      bool
+	Application string
+	ReturnTo    string
+}
+
+// PendingLogin describes the login with the given state, before [Issuer.FinishLogin] uses
+// the state up. It changes nothing. Errors are [ErrState] and [*StoreError].
+func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*PendingLogin, error) {
+	_, _, p, err := i.resolveLogin(ctx, store.TicketState, state.Reveal())
+	if err != nil {
+		return nil, stateError(err)
+	}
+	_, polled := p.polling()
+	return &PendingLogin{Polled: polled, Application: p.Application, ReturnTo: p.ReturnTo}, nil
+}
+
+// Preview returns the properties that [Issuer.Derive] would give a child. It spends
+// nothing, stores nothing and leaves no trace. Errors are those of Derive.
+func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	_, provider, err := i.admit(ctx, p, operation{
+		kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+	})
+	if err != nil {
+		return nil, i.refused(ctx, p, req.Client, err)
+	}
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	props, _, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
+	if err != nil {
+		return nil, err
+	}
+	return &props, nil
+}
+
+// AuthorizeRequest asks whether a token may do something that the embedding service
+// offers, such as changing a setting of the user.
+type AuthorizeRequest struct {
+	Token mytoken.Secret
+	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	ID UseID
+	// Needs is the capability that the token must have; required.
+	Needs capability.Capability
+	// Event is recorded in the history of the token, with Comment; required.
+	Event, Comment string
+	// Provider is the issuer that the client expects. Empty: any.
+	Provider string
+	Client   Client
+}
+
+// Authorized is a token that may do what was asked.
+type Authorized struct {
+	Claims *mytoken.Token
+	// Update replaces the authorising token. It is nil if that was not rotated.
+	Update *mytoken.Issued
+}
+
+var errAuthorize = errors.New("issuer: AuthorizeRequest names no capability or no event")
+
+// Authorize makes the checks of an operation of the issuer's own, and counts as one other
+// use of the token. Call it before the operation. The use is not refunded if the
+// operation fails afterwards. Errors are those of [Issuer.AccessToken].
+func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authorized, error) {
+	if req.Needs == "" || req.Event == "" {
+		return nil, errAuthorize
+	}
+	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
+		id: useID(req.ID), kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
+		event: req.Event, comment: req.Comment,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Authorized{Claims: p.token, Update: i.rotate(ctx, p, restriction.Other, spent.Key, req.Client)}, nil
+}
+
+// InspectRequest asks about a token that somebody else presented.
+type InspectRequest struct {
+	Token mytoken.Secret
+}
+
+// Inspect describes a live token to a service that the operator trusts, and that the
+// caller has authenticated. Unlike [Issuer.Introspect] it needs no capability, ignores
+// from where the token may be used, and records nothing. Errors are [*TokenError] and
+// [*StoreError].
+func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspection, error) {
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	return i.introspection(ctx, p)
+}
+
+// markLength is the number of letters of a mark: 39 bits.
+const markLength = 7
+
+// MarkCode appends a mark to a code. Every issuer with the same server keys recognises
+// the mark without asking the store.
+//
+// An edge that limits guessing lets marked codes pass, and so never stops somebody who
+// holds one. A marked polling code is still shorter than any token (protocol section
+// 1.11). The empty code stays empty.
+func (i *Issuer) MarkCode(code mytoken.Secret) mytoken.Secret {
+	if code.IsEmpty() {
+		return code
+	}
+	return mytoken.NewSecret(code.Reveal() + i.marks(code.Reveal())[0])
+}
+
+// UnmarkCode removes the mark of a code, and reports whether it had a genuine one. It
+// returns a code without such a mark as it is.
+func (i *Issuer) UnmarkCode(marked mytoken.Secret) (code mytoken.Secret, genuine bool) {
+	s := marked.Reveal()
+	at := len(s) - markLength
+	if at <= 0 || len(s) > maxCodeLength+markLength {
+		return marked, false
+	}
+	ok := 0
+	for _, mark := range i.marks(s[:at]) {
+		ok |= subtle.ConstantTimeCompare([]byte(mark), []byte(s[at:]))
+	}
+	if ok != 1 {
+		return marked, false
+	}
+	return mytoken.NewSecret(s[:at]), true
+}
+
+// marks returns the marks of a code under each readable key, the active one first.
+func (i *Issuer) marks(code string) []string {
+	ids := i.cfg.Seal.Lookup(store.TicketPolling, "mark "+code) // no code holds a space
+	out := make([]string, len(ids))
+	for n, id := range ids {
+		mark := make([]byte, markLength)
+		for at := range mark { // two bytes a letter, so that all letters are about as likely
+			mark[at] = codeLetters[(int(id[2*at])<<8|int(id[2*at+1]))%len(codeLetters)]
+		}
+		out[n] = string(mark)
+	}
+	return out
+}

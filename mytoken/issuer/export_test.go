@@ -1,0 +1,13 @@
+package issuer
+
+// Flights returns how many calls to a provider have not ended.
+func (i *Issuer) Flights() int {
+	flights, _ := i.refresher.Load()
+	return flights
+}
+
+// Waiters returns how many requests wait for such calls.
+func (i *Issuer) Waiters() int {
+	_, waiters := i.refresher.Load()
+	return waiters
+}

@@ -1,0 +1,107 @@
+package refresh
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// Failure says why there is no access token.
+type Failure struct {
+	Reason Reason
+	// Status, Code, Description and Charged tell more for the reason [Upstream]: the HTTP
+	// status that fits at an edge, the provider's error code, words for humans, and
+	// whether the provider may have acted.
+	Status            int
+	Code, Description string
+	Charged           bool
+	Err               error // the cause; may be nil
+}
+
+// Reason is the kind of a [Failure].
+type Reason uint8
+
+// The reasons of a [Failure].
+const (
+	Upstream Reason = iota // the provider gave no access token
+	Ended                  // the provider refuses the refresh token for good
+	Busy                   // others took too long; the provider was not asked
+	NoAnswer               // the store did not answer; the provider was not asked
+	Closed                 // the refresher was closed
+)
+
+func (f *Failure) Error() string {
+	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed"}[f.Reason]
+	if f.Err == nil {
+		return "issuer: " + text
+	}
+	return "issuer: " + text + ": " + f.Err.Error()
+}
+
+// Unwrap returns the cause, or nil.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Charged reports whether the provider may have acted, so that the use stays charged.
+func Charged(err error) bool {
+	f, ok := errors.AsType[*Failure](err)
+	return ok && f.Charged
+}
+
+// storeFailure translates what the store says about a grant.
+func storeFailure(err error) error {
+	_, busy := errors.AsType[*store.BusyError](err)
+	switch {
+	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
+		return &Failure{Reason: Ended}
+	case busy, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return &Failure{Reason: Busy, Err: err}
+	}
+	return &Failure{Reason: NoAnswer, Err: err}
+}
+
+// upstreamFailure translates an error of the provider that leaves the refresh token as it
+// is. It also returns the outcome to end the lease with.
+func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
+	f := &Failure{Status: http.StatusBadGateway, Code: up.Code, Description: up.Description, Err: up}
+	switch {
+	case up.Outcome == oidcupstream.Refused:
+		switch up.Code {
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied":
+			f.Status = http.StatusBadRequest
+		}
+		return f, store.RefreshUnknown
+	case errors.Is(up, oidcupstream.ErrRequest):
+		f.Status, f.Description = http.StatusBadRequest, cmp.Or(up.Description, "the request cannot be sent to the provider")
+		return f, store.RefreshNotSent
+	case up.Outcome == oidcupstream.NotSent:
+		f.Status = http.StatusServiceUnavailable
+		return f, store.RefreshNotSent
+	}
+	f.Charged = true
+	return f, store.RefreshUnknown
+}
+
+// Event is something that an operator may want to know.
+type Event struct {
+	Kind   EventKind
+	Token  store.TokenID // zero if the event is about the grant as a whole
+	Grant  store.GrantID
+	Detail string
+	Err    error
+}
+
+// EventKind is the kind of an [Event].
+type EventKind uint8
+
+// The kinds of events.
+const (
+	TokenStored        EventKind = iota // the store has a new refresh token
+	UnexpectedRotation                  // the provider replaced a refresh token, although it never should
+	SpillFailed                         // the spill directory did not take a refresh token
+	CommitFailed                        // the store did not take a refresh token yet
+	GrantDead                           // the provider refused the refresh token for good
+)

@@ -1,0 +1,210 @@
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// Request asks the provider for an access token.
+type Request struct {
+	Token     store.TokenID
+	Grant     store.GrantID
+	Key       seal.DataKey // opens the refresh token of the grant
+	Provider  *oidcupstream.Provider
+	Subject   string // at the provider
+	Scopes    []string
+	Audiences []string
+	// Abandoned is called with the outcome of the flight if the caller left while the
+	// provider was asked.
+	Abandoned func(context.Context, error)
+}
+
+// flightKey says which requests are identical.
+type flightKey struct {
+	token             store.TokenID
+	scopes, audiences string
+}
+
+func (req *Request) flightKey() flightKey {
+	return flightKey{req.Token, fmt.Sprintf("%q", req.Scopes), fmt.Sprintf("%q", req.Audiences)}
+}
+
+// flight is one call to the provider, which identical requests share.
+//
+// A flight has a goroutine of its own, because the answer of the provider must be kept
+// even if every caller has left. It is given up only while nobody waits for it and the
+// provider was not asked.
+type flight struct {
+	key    flightKey
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the flight has landed
+
+	// Refresher.mu guards the fields below. After landing, tokens and err never change.
+	landed  bool
+	tokens  *oidcupstream.Tokens
+	err     error
+	waiters int
+	asked   bool // the provider may have seen the request
+	left    []func(context.Context, error)
+}
+
+// Refresh returns the answer of the provider. Other callers may get the same answer: do
+// not change it. Errors are [*Failure] and the error of the context.
+//
+// unsettled says that the use must not be refunded now: the provider may have acted on
+// it, or is still being asked. In the latter case req.Abandoned will be called.
+func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+	f, err := r.join(ctx, req)
+	if err != nil {
+		return nil, false, err
+	}
+	limit := time.NewTimer(r.WaitLimit)
+	defer limit.Stop()
+	select {
+	case <-f.done:
+		return f.tokens, Charged(f.err), f.err
+	case <-ctx.Done():
+	case <-limit.C:
+	}
+	landed, asked := r.leave(f, req.Abandoned)
+	switch {
+	case landed:
+		return f.tokens, Charged(f.err), f.err
+	case ctx.Err() != nil:
+		return nil, asked, ctx.Err()
+	case asked:
+		return nil, true, &Failure{Status: http.StatusServiceUnavailable, Charged: true, Description: "the provider has not answered in time"}
+	}
+	return nil, false, &Failure{Reason: Busy}
+}
+
+// join takes part in the flight for the request, or starts one.
+func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
+	key := req.flightKey()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, &Failure{Reason: Closed}
+	}
+	if f, ok := r.flights[key]; ok {
+		f.waiters++
+		return f, nil
+	}
+	detached := context.WithoutCancel(ctx) // it keeps values such as trace ids
+	flying, cancel := context.WithTimeout(detached, r.WaitLimit)
+	f := &flight{key: key, done: make(chan struct{}), cancel: cancel, waiters: 1}
+	r.flights[key] = f
+	r.running.Add(1)
+	go func() {
+		defer r.running.Done()
+		defer cancel()
+		tokens, err := r.fly(flying, f, req)
+		for _, abandoned := range r.land(f, tokens, err) {
+			abandoned(detached, err)
+		}
+	}()
+	return f, nil
+}
+
+// land hands the outcome to everybody who waits. It returns the callbacks of those who
+// left.
+func (r *Refresher) land(f *flight, tokens *oidcupstream.Tokens, err error) []func(context.Context, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(f)
+	f.tokens, f.err, f.landed = tokens, err, true
+	close(f.done)
+	return f.left
+}
+
+// forget keeps others from joining the flight. The caller holds r.mu.
+func (r *Refresher) forget(f *flight) {
+	if r.flights[f.key] == f {
+		delete(r.flights, f.key)
+	}
+}
+
+// leave takes a waiter off the flight. It reports whether the flight has landed all the
+// same. If not, asked reports whether the provider may have seen the request; abandoned
+// is called later in that case. The last waiter to leave cancels a flight that has not
+// asked.
+func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (landed, asked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case f.landed:
+		return true, f.asked
+	case f.asked:
+		f.left = append(f.left, abandoned)
+	}
+	f.waiters--
+	if f.waiters == 0 && !f.asked {
+		r.forget(f) // nobody joins a cancelled flight
+		f.cancel()
+	}
+	return false, f.asked
+}
+
+// ask records that the provider may see the request from now on. It returns an error if
+// nobody waits for the flight any more, or if Close has stopped waiting.
+func (r *Refresher) ask(f *flight) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case f.waiters == 0:
+		return context.Canceled
+	case r.halt.Err() != nil:
+		return &Failure{Reason: Closed}
+	}
+	f.asked = true
+	return nil
+}
+
+// fly waits for the turn of the grant, takes the lease and asks the provider. The context
+// bounds the wait alone: once the provider is asked, its answer is kept.
+func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
+	leave, err := r.queue.enter(ctx, req.Grant)
+	if err != nil {
+		return nil, &Failure{Reason: Busy, Err: err}
+	}
+	defer leave()
+
+	_, rotates := r.rotating.Load(req.Provider.Issuer())
+	if req.Provider.RefreshTokensNeverRotate() && !rotates {
+		tokens, err := r.flyWithoutLease(ctx, f, req)
+		if !isInvalidGrant(err) {
+			return tokens, err
+		}
+		// Another process may have got a new refresh token all the same. Only with the
+		// lease is it certain that the login has ended.
+	}
+	l, state, err := r.begin(ctx, req)
+	if err != nil {
+		return nil, storeFailure(err)
+	}
+	if err := r.ask(f); err != nil {
+		l.end(context.WithoutCancel(ctx), store.RefreshNotSent)
+		return nil, err
+	}
+	return l.refresh(context.WithoutCancel(ctx), state)
+}
+
+// flyWithoutLease is for providers whose operator states that refresh tokens never
+// rotate.
+func (r *Refresher) flyWithoutLease(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
+	l := &lease{r: r, req: req, id: NewLeaseID()}
+	state, err := l.read(ctx)
+	if err != nil {
+		return nil, storeFailure(err)
+	}
+	if err := r.ask(f); err != nil {
+		return nil, err
+	}
+	return l.refresh(context.WithoutCancel(ctx), state)
+}

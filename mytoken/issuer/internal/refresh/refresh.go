@@ -1,0 +1,148 @@
+// Package refresh obtains access tokens from a provider, one call at a time for each
+// grant, and loses no refresh token on the way.
+//
+// Many providers give out a new refresh token with each answer and revoke the login if an
+// old one comes back. Four parts guard against that:
+//
+//   - A flight is one call to the provider. Identical requests share it.
+//   - A queue lets the flights of one grant through in order of arrival.
+//   - A lease keeps other processes away from the grant while this one asks.
+//   - A spill keeps an answered refresh token until the store has it.
+package refresh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
+)
+
+// Config configures a [Refresher]. Every field is required, except SpillDir.
+type Config struct {
+	Ledger Ledger
+	Seal   *seal.Ring
+	Clock  func() time.Time
+	Logger *slog.Logger
+
+	// SpillDir keeps sealed refresh tokens until the store has them. If it is empty, they
+	// are kept in memory.
+	SpillDir string
+
+	Lease        time.Duration // how long one refresh may take
+	MaxClockSkew time.Duration // between processes that share the store
+	WaitLimit    time.Duration // how long a request waits
+	InDoubtWait  time.Duration // how long a refresh waits for an interrupted one of another process
+	StepTimeout  time.Duration // of one step of the store that must not end with its request
+
+	// Notify is called for each [Event].
+	Notify func(context.Context, Event)
+	// Revoke revokes a refresh token at the provider, as far as the provider answers.
+	Revoke func(ctx context.Context, provider *oidcupstream.Provider, grant store.GrantID, token string)
+}
+
+// Ledger holds the steps of the store that refreshing needs. It fills in the time and
+// repeats a step whose outcome is not known. CommitRefresh alone is tried once.
+type Ledger interface {
+	BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error)
+	CommitRefresh(ctx context.Context, commit store.Commit) error
+	EndRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error
+	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
+}
+
+// Refresher shares and orders the refreshes of one process. It is safe for concurrent
+// use.
+type Refresher struct {
+	Config
+
+	spill *spill
+	queue *grantQueue
+	// rotating holds the issuers of providers that replaced a refresh token although
+	// their operator states that they never do.
+	rotating sync.Map
+
+	mu      sync.Mutex
+	flights map[flightKey]*flight
+	closed  bool
+	running sync.WaitGroup
+	halt    context.Context // done when Close stops waiting
+	stop    context.CancelFunc
+}
+
+// New returns a refresher. It makes the spill directory if that is missing.
+func New(c Config) (*Refresher, error) {
+	spill, err := openSpill(c.SpillDir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock), flights: make(map[flightKey]*flight)}
+	r.halt, r.stop = context.WithCancel(context.Background())
+	return r, nil
+}
+
+// Recover commits what earlier processes left in the spill directory. It reports what it
+// cannot commit, and leaves it there.
+func (r *Refresher) Recover(ctx context.Context) error {
+	salvaged := r.spill.salvage(time.Now()) // files have the time of the machine
+	return errors.Join(salvaged, r.replay(ctx, store.GrantID{}))
+}
+
+// Close waits until every flight has landed, and lets no new one start. If the context
+// ends first, Close returns its error, and uncommitted refresh tokens stay in the spill.
+func (r *Refresher) Close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	landed := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(landed)
+	}()
+	defer r.stop()
+	select {
+	case <-landed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Load returns how many flights have not landed, and how many requests wait for them.
+func (r *Refresher) Load() (flights, waiters int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.flights {
+		waiters += f.waiters
+	}
+	return len(r.flights), waiters
+}
+
+// replay commits what the spill holds for the grant, or for all grants if the id is zero.
+func (r *Refresher) replay(ctx context.Context, grant store.GrantID) error {
+	commits, err := r.spill.pending(grant)
+	errs := []error{err}
+	for _, c := range commits {
+		if err := r.Ledger.CommitRefresh(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
+			errs = append(errs, err)
+			continue
+		}
+		r.spill.done(c.Lease)
+	}
+	return errors.Join(errs...)
+}
+
+// Sleep waits in real time. If the context ends first, Sleep returns its error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,96 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// Policy may narrow or refuse a token that is about to be issued. An error refuses it,
+// and the text of the error reaches the client. A policy may be called concurrently.
+type Policy func(context.Context, *Issuance) error
+
+// Issuance is a token that is about to be issued. A policy may change Properties.
+//
+// The properties of a child must still be within its parent afterwards. A policy that
+// removes the last clause or the last capability refuses the token: a token without
+// clauses would be one without restrictions.
+type Issuance struct {
+	Kind     PolicyKind
+	Provider *oidcupstream.Provider
+	Subject  string // at the provider
+	// Tokens is the answer of the provider to the login. It is nil for an adoption and
+	// for a child.
+	Tokens *oidcupstream.Tokens
+	// Parent is the parent of a child, else nil.
+	Parent     *mytoken.Token
+	Properties *mytoken.Properties
+	Client     Client
+}
+
+// PolicyKind is the occasion for an [Issuance].
+type PolicyKind uint8
+
+// The occasions.
+const (
+	PolicyLogin  PolicyKind = 1 // a first token, after a login
+	PolicyAdopt  PolicyKind = 2 // a first token, for an adopted refresh token
+	PolicyDerive PolicyKind = 3 // a child
+)
+
+// review asks the policy about the checked properties of s, and returns what it left,
+// checked again. The policy gets a copy, so that nothing it keeps or changes later has an
+// effect.
+//
+// A list that the policy emptied is refused. It must not turn into nil, which means no
+// restrictions, or all of the parent's.
+func (i *Issuer) review(ctx context.Context, s Issuance) (mytoken.Properties, error) {
+	before := *s.Properties
+	if i.cfg.Policy == nil {
+		return before.Clone(), nil
+	}
+	given := before.Clone()
+	s.Properties = &given
+	if err := i.cfg.Policy(ctx, &s); err != nil {
+		return mytoken.Properties{}, &PolicyError{cause: err}
+	}
+	if s.Properties == nil {
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no properties")}
+	}
+	after := s.Properties.Clone()
+	checked := after
+	switch {
+	case len(after.Capabilities) == 0:
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no capability")}
+	case len(after.Restrictions) == 0 && len(before.Restrictions) > 0:
+		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no clause")}
+	case after.Restrictions.Equal(before.Restrictions):
+		// A child may inherit restrictions that this issuer cannot evaluate.
+		after.Restrictions = before.Restrictions.Clone() // nil stays nil
+		checked.Restrictions = nil
+	}
+	if err := i.checkProperties(&checked, i.Now()); err != nil {
+		return mytoken.Properties{}, &PolicyError{cause: err}
+	}
+	return after, nil
+}
+
+// reviewFirst is review for a first token. It also applies the maximum lifetime of the
+// provider (protocol section 2.8), which no policy can prolong.
+func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (mytoken.Properties, error) {
+	props, err := i.review(ctx, s)
+	if err != nil {
+		return props, err
+	}
+	if err := checkKnown(&props); err != nil {
+		return props, &PolicyError{cause: err}
+	}
+	if props.Restrictions, _, err = props.Restrictions.LimitLifetime(i.Now(), p.MaxLifetime); err != nil {
+		return props, requestError("restrictions", err)
+	}
+	props.Restrictions = restriction.Merge(props.Restrictions) // equal clauses share one budget
+	return props, checkTimes(&props, i.Now())
+}

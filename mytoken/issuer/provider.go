@@ -1,0 +1,118 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// Provider is a provider at which users log in, and the rules for tokens issued for it.
+type Provider struct {
+	Upstream *oidcupstream.Provider
+	// MaxLifetime bounds the life of each token (protocol section 2.8). 0: no bound.
+	MaxLifetime time.Duration
+	// InsecureOpaqueAudience hands out access tokens of unknown audience although the
+	// clause limits audiences. The audience of an access token that is no JWT cannot be
+	// read.
+	InsecureOpaqueAudience bool
+}
+
+// providers are the configured ones.
+type providers struct {
+	order []*Provider
+	byKey map[string]*Provider // by providerKey
+}
+
+// providerKey ignores a trailing slash (protocol section 9.1).
+func providerKey(issuer string) string { return strings.TrimSuffix(issuer, "/") }
+
+func newProviders(c *Config) (providers, error) {
+	all := providers{byKey: make(map[string]*Provider)}
+	for n, p := range c.Providers {
+		if p.Upstream == nil {
+			return all, fmt.Errorf("issuer: Config.Providers[%d].Upstream is missing", n)
+		}
+		name, timeout := p.Upstream.Issuer(), p.Upstream.Timeout()
+		key := providerKey(name)
+		switch {
+		case p.MaxLifetime < 0:
+			return all, fmt.Errorf("issuer: Config.Providers[%d].MaxLifetime is %s; it must not be negative", n, p.MaxLifetime)
+		case all.byKey[key] != nil:
+			return all, fmt.Errorf("issuer: Config.Providers has two providers with the issuer %s", name)
+		case timeout+c.MaxClockSkew >= c.Lease:
+			return all, fmt.Errorf("issuer: Config.Lease is %s; it must exceed the timeout of provider %s (%s) plus MaxClockSkew (%s)",
+				c.Lease, name, timeout, c.MaxClockSkew)
+		}
+		all.byKey[key] = &p
+		all.order = append(all.order, &p)
+	}
+	return all, nil
+}
+
+// provider returns the provider with the given issuer.
+func (i *Issuer) provider(issuer string) (*Provider, error) {
+	p, ok := i.providers.byKey[providerKey(issuer)]
+	if !ok {
+		return nil, ErrUnknownProvider
+	}
+	return p, nil
+}
+
+// checkProvider compares the issuer that the client named, if any, with that of the
+// token.
+func checkProvider(named string, token *mytoken.Token) error {
+	if named != "" && providerKey(named) != providerKey(token.OIDCIssuer()) {
+		return ErrWrongProvider
+	}
+	return nil
+}
+
+// requested returns what the provider is asked to grant (protocol section 9.2, D12): the
+// union over the clauses.
+//
+// If a clause names no scopes, these are all configured scopes and those of the other
+// clauses. If a clause names no audiences, none are asked for, and the provider chooses.
+func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, audiences []string) {
+	scopes, bounded := list.ScopeUnion()
+	if !bounded {
+		scopes = upstream.Scopes()
+		for _, c := range list {
+			scopes = append(scopes, c.Scopes...)
+		}
+		scopes = dedup(scopes)
+	}
+	if audiences, bounded = list.AudienceUnion(); !bounded {
+		audiences = nil
+	}
+	return scopes, audiences
+}
+
+// upstreamUnavailable is for a provider that could not be asked, or gave no usable
+// answer.
+func upstreamUnavailable(err error) error {
+	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
+	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
+		out.Code, out.Description = up.Code, up.Description
+		if up.Outcome == oidcupstream.NotSent {
+			out.Status = http.StatusServiceUnavailable
+		}
+	}
+	return out
+}
+
+// revokeRefreshToken asks the provider to revoke a refresh token, whether or not the
+// client still waits. The observer is told how that went.
+func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Timeout())
+	defer cancel()
+	err := provider.Revoke(ctx, token)
+	i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Issuer(), Err: err})
+	return err
+}
