@@ -9,7 +9,7 @@ import (
 // ProxyHeader is a header in which a reverse proxy names its client.
 type ProxyHeader string
 
-// The headers.
+// The headers that proxies set.
 const (
 	XForwardedFor ProxyHeader = "X-Forwarded-For"
 	Forwarded     ProxyHeader = "Forwarded" // RFC 7239

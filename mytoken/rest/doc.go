@@ -75,8 +75,8 @@
 // was asked for.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
-// the rest of their limits and their history, revokes them, and creates new ones. The
-// login gives the browser a mytoken that can list and revoke the user's tokens and read
+// the rest of their limits and their history. The user can revoke them and create new
+// ones. The login gives the browser a mytoken that can list and revoke tokens and read
 // their history, in a cookie that only these pages get. A new token has a login of its
 // own. The page shows it once, and the service does not keep it.
 //

@@ -56,8 +56,8 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 // issued or found to be good. So an attacker cannot stop honest clients from polling, on
 // any process.
 type GuessLimits struct {
-	// PerAddress is how many failed guesses an address may make in a burst, 0 means 20.
-	// PerAddressEvery is how long it takes to regain one, 0 means 3 s.
+	// PerAddress is how many failed guesses an address may make in a burst. 0 means 20.
+	// PerAddressEvery is how long it takes to regain one. 0 means 3 s.
 	PerAddress      int
 	PerAddressEvery time.Duration
 	// Overall and OverallEvery are the same for all addresses together. 0 means 1000 and

@@ -1,5 +1,5 @@
-// Looks for what makes a page hard to use, in the window as it is now, and returns
-// it in words. The numbers are those of WCAG 2.2, level AA.
+// Looks for what makes a page hard to use in the current window, and describes it in
+// words. The numbers are those of WCAG 2.2, level AA.
 (() => {
   const problems = []
   const name = (e) => e.tagName.toLowerCase() + (e.id ? '#' + e.id : e.className ? '.' + e.className : '')
@@ -40,7 +40,7 @@
   for (const e of all('img')) if (!e.hasAttribute('alt')) say(e, 'has no text instead')
 
   const width = document.documentElement.scrollWidth
-  const room = document.documentElement.clientWidth // a phone makes innerWidth as large as what does not fit
+  const room = document.documentElement.clientWidth // a phone enlarges innerWidth to content that does not fit
   if (width > room) {
     say(document.documentElement, 'is ' + width + ' wide in a window of ' + room)
     for (const e of all('main *')) {

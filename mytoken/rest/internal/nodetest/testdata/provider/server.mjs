@@ -1,9 +1,9 @@
 // An OpenID provider for the tests: node server.mjs <redirect URI>
 //
-// It prints its issuer URL, and serves until its standard input ends. Everybody
-// may log in, under any name. Refresh tokens are replaced at each use, and one that
-// is used again ends the whole login. Access tokens for a resource (RFC 8707) are
-// JWTs. GET /events lists what happened, without secrets.
+// It prints its issuer URL, and serves until its standard input ends. Everybody may log
+// in, under any name. It replaces refresh tokens at each use, and ends the whole login if
+// one is used again. Access tokens for a resource (RFC 8707) are JWTs. GET /events lists
+// what happened, without secrets.
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,7 +1,7 @@
-// What a page can do better with a script. Without it everything works all the same.
+// Improves pages with a script. Everything works without it.
 "use strict";
 (function () {
-  // The address held a code that is used up, and nothing is behind it any more.
+  // The address holds a used code and leads nowhere any more.
   if (location.search && location.pathname.endsWith("/redirect")) {
     history.replaceState(null, "", location.pathname);
   }
