@@ -139,8 +139,6 @@ func (s *service) onDemand(token, text string) string {
 		"grant_type": "mytoken", "mytoken": token, "oidc_issuer": s.Provider.Issuer(), "name": text, "application_name": text,
 		"capabilities": []string{"AT"}, "restrictions": []m{{"audience": []string{strings.TrimSpace(text)}}},
 	}, "Accept", "text/html")
-	if r.StatusCode != http.StatusOK {
-		s.t.Fatalf("%d %s", r.StatusCode, r.text)
-	}
+	require.Equal(s.t, http.StatusOK, r.StatusCode, "%d %s", r.StatusCode, r.text)
 	return r.text
 }

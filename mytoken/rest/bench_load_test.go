@@ -132,9 +132,7 @@ func BenchmarkFlood(b *testing.B) {
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
-			if resp.StatusCode != http.StatusBadRequest {
-				b.Errorf("%s", resp.Status)
-			}
+			assert.Equal(b, http.StatusBadRequest, resp.StatusCode)
 		}}, 4)
 	}
 	quick := newNeighbour(s)

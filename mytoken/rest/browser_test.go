@@ -23,9 +23,7 @@ func (b *browser) startWeb(request m) string {
 		body[k] = v
 	}
 	got := b.object(b.script(http.MethodPost, b.URL+"/api/v0/token/my", encode(b.t, body)), http.StatusOK)
-	if len(got) != 1 {
-		b.t.Fatalf("%v", got)
-	}
+	require.Len(b.t, got, 1)
 	return got["consent_uri"].(string)
 }
 

@@ -115,9 +115,7 @@ func (s *service) raw(f archived, names map[string]string) *reply {
 		s.t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		s.t.Fatalf("%s: %v", f.name, err)
-	}
+	require.NoError(s.t, err, f.name)
 	defer resp.Body.Close()
 	if len(resp.TransferEncoding) > 0 {
 		s.t.Errorf("%s: transfer encoding %q", f.name, resp.TransferEncoding)

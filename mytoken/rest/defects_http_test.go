@@ -222,9 +222,7 @@ func TestD87_InternalErrors(t *testing.T) {
 	}
 	assert.False(t, strings.Contains(s.Log.String(), token), "the log holds the token")
 	page := s.browser().open(s.URL + "/c/abcdefghijkmno")
-	if page.StatusCode != 404 {
-		t.Errorf("%d", page.StatusCode)
-	}
+	assert.Equal(t, 404, page.StatusCode)
 }
 
 // TestD88_D89_Headers: no cache keeps a response with a token, and empty responses are
@@ -276,9 +274,7 @@ func TestD99_D101_Formats(t *testing.T) {
 		"odd content type": s.do(http.MethodPost, "/api/v0/token/access", `{"grant_type":"mytoken","mytoken":"`+token+`"}`, "Content-Type", "text/plain"),
 		"multipart":        s.do(http.MethodPost, "/api/v0/token/access", multipart, "Content-Type", "multipart/form-data; boundary=b"),
 	} {
-		if r.StatusCode != 200 {
-			t.Errorf("%s: %d %s", name, r.StatusCode, r.text)
-		}
+		assert.Equal(t, 200, r.StatusCode, "%s: %d %s", name, r.StatusCode, r.text)
 	}
 	file := strings.Replace(multipart, `name="mytoken"`, `name="mytoken"; filename="x"`, 1)
 	s.fails(s.do(http.MethodPost, "/api/v0/token/access", file, "Content-Type", "multipart/form-data; boundary=b"), 400, "invalid_request", "the body is not a form")

@@ -87,9 +87,7 @@ func TestD11_NothingGranted(t *testing.T) {
 		}
 	})
 	back, polled := s.tokenAs("alice", []m{{"scope": "compute"}})
-	if back.StatusCode != 555 {
-		t.Errorf("%d", back.StatusCode)
-	}
+	assert.Equal(t, 555, back.StatusCode)
 	s.fails(polled, 401, "access_denied", "the provider granted nothing that the restrictions allow")
 	_, polled = s.tokenAs("alice", []m{{"scope": "compute"}, {"scope": "openid compute"}})
 	if got := s.object(polled, 200); encode(t, got["restrictions"]) != `[{"scope":"openid"}]` {

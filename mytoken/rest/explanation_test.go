@@ -103,9 +103,7 @@ func TestExplanationLevels(t *testing.T) {
 					assert.Contains(t, form, `"key":"`+key+`"`, key)
 				}
 				for _, value := range everything {
-					if strings.Contains(form, value) != slices.Contains(told, value) {
-						t.Errorf("%q: want %t: %s", value, slices.Contains(told, value), form)
-					}
+					assert.Equal(t, slices.Contains(told, value), strings.Contains(form, value), "%q: want %t: %s", value, slices.Contains(told, value), form)
 				}
 				if told == nil && strings.Contains(form, "needed") {
 					t.Errorf("values are told: %s", form)

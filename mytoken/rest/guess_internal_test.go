@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -133,9 +134,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(admitted) != 20 {
-		t.Fatalf("%d guesses at once, want 20", len(admitted))
-	}
+	require.Len(t, admitted, 20, "guesses at once")
 	for _, q := range admitted {
 		q.settle(true, time.Time{})
 	}
@@ -150,9 +149,7 @@ func TestNetworks(t *testing.T) {
 	for _, c := range []struct{ a, b string }{
 		{"2001:db8::1", "2001:db8::ffff:1"}, {"192.0.2.1", "192.0.2.1"},
 	} {
-		if networkOf(netip.MustParseAddr(c.a)) != networkOf(netip.MustParseAddr(c.b)) {
-			t.Errorf("%s and %s are two", c.a, c.b)
-		}
+		assert.Equal(t, networkOf(netip.MustParseAddr(c.b)), networkOf(netip.MustParseAddr(c.a)), "%s and %s are two", c.a, c.b)
 	}
 	if networkOf(netip.MustParseAddr("2001:db8:0:1::1")) == networkOf(netip.MustParseAddr("2001:db8::1")) || networkOf(here) == networkOf(there) {
 		t.Error("strangers are one")

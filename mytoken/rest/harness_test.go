@@ -179,9 +179,7 @@ func encode(t testing.TB, v any) string {
 // object reads the body of a response with the expected status.
 func (s *service) object(r *reply, status int) m {
 	s.t.Helper()
-	if r.StatusCode != status {
-		s.t.Fatalf("%s %s: status %d, want %d: %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, status, r.text)
-	}
+	require.Equal(s.t, status, r.StatusCode, "%s %s: status %d, want %d: %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, status, r.text)
 	var out m
 	if err := json.Unmarshal([]byte(r.text), &out); err != nil {
 		s.t.Fatalf("%s %s: %v: %s", r.Request.Method, r.Request.URL.Path, err, r.text)

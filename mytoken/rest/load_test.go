@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -112,9 +113,7 @@ func TestManyRevocations(t *testing.T) {
 			}
 			inParallel(40, func(i int) *reply {
 				r := s.post("/api/v0/token/revoke", m{"token": manager, "mom_id": targets[i]})
-				if r.StatusCode != http.StatusNoContent {
-					t.Errorf("%d %s\n%s", r.StatusCode, r.text, s.Log)
-				}
+				assert.Equal(t, http.StatusNoContent, r.StatusCode, "%d %s\n%s", r.StatusCode, r.text, s.Log)
 				return r
 			})
 			if tree := s.object(s.info("subtokens", manager, nil), 200); strings.Contains(encode(t, tree), "children") {

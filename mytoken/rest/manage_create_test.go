@@ -129,9 +129,7 @@ func TestManageCreateInvalid(t *testing.T) {
 			t.Errorf("%s: %d %s", name, r.StatusCode, r.text)
 		}
 		for _, field := range []string{"name", "clause-1-scope", "clause-1-exp", "response", "rotation-lifetime"} {
-			if again.values.Get(field) != f.values.Get(field) {
-				t.Errorf("%s: %s became %q", name, field, again.values.Get(field))
-			}
+			assert.Equal(t, f.values.Get(field), again.values.Get(field), "%s: %s became %q", name, field, again.values.Get(field))
 		}
 	}
 	// The page does not hide chosen capabilities.

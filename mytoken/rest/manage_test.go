@@ -37,9 +37,7 @@ func (b *browser) logInToManage(subject string) *reply {
 	}
 	login := formOf(b.t, b.click(link[1]), "login")
 	back := b.login(continues(b.t, b.send(login, "provider", b.Provider.Issuer())), subject)
-	if back.StatusCode != http.StatusSeeOther {
-		b.t.Fatalf("%d %s", back.StatusCode, back.text)
-	}
+	require.Equal(b.t, http.StatusSeeOther, back.StatusCode, "%d %s", back.StatusCode, back.text)
 	to, err := back.Location()
 	require.NoError(b.t, err)
 	page := b.click(continues(b.t, b.open(to.String())))
@@ -53,9 +51,7 @@ func (b *browser) logInToManage(subject string) *reply {
 func (b *browser) page(path string) *reply {
 	b.t.Helper()
 	r := b.click(b.URL + path)
-	if r.StatusCode != http.StatusOK {
-		b.t.Fatalf("%s: %d %s", path, r.StatusCode, r.text)
-	}
+	require.Equal(b.t, http.StatusOK, r.StatusCode, "%s: %d %s", path, r.StatusCode, r.text)
 	return r
 }
 
@@ -365,9 +361,7 @@ func TestManageSecureCookie(t *testing.T) {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 	r := s.do(http.MethodPost, "/tokens/manage/logout", "")
-	if len(r.Cookies()) != 1 {
-		t.Fatalf("%d %v", r.StatusCode, r.Header)
-	}
+	require.Len(t, r.Cookies(), 1)
 	c := r.Cookies()[0]
 	if c.Name != "__Secure-mytoken-manage" || !c.Secure || !c.HttpOnly || c.Path != "/tokens/manage" || c.Domain != "" || c.SameSite != http.SameSiteStrictMode {
 		t.Errorf("%+v", c)

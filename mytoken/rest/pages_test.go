@@ -93,9 +93,7 @@ func accessible(t *testing.T, page *reply) {
 	t.Helper()
 	path, text := page.Request.URL.Path, drawingTag.ReplaceAllString(page.text, "") // a drawing has a title too
 	for _, want := range []string{`<html lang="en">`, `<meta name="viewport"`, "<title>", "<main ", "</main>", "<h1>", `name="color-scheme" content="light dark"`} {
-		if strings.Count(text, want) != 1 {
-			t.Errorf("%s: %s: %d times", path, want, strings.Count(text, want))
-		}
+		assert.Equal(t, 1, strings.Count(text, want), "%s: %s: %d times", path, want, strings.Count(text, want))
 	}
 	for _, bad := range []string{"<style", " style=", " onclick", "javascript:"} {
 		assert.NotContains(t, page.text, bad, path)

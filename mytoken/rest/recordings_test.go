@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -105,9 +106,7 @@ func TestRecordings(t *testing.T) {
 			t.Errorf("%s: no step %q", r.Name, step)
 			continue
 		}
-		if a.method != r.Method {
-			t.Errorf("%s: %s compared with %s", r.Name, r.Method, a.method)
-		}
+		assert.Equal(t, r.Method, a.method, "%s: %s compared with %s", r.Name, r.Method, a.method)
 		got := strings.Join(r.compare(a), "; ")
 		if want := table[r.Name]; got != want {
 			t.Errorf("%s differs: %s\nthe table says: %s", r.Name, got, want)

@@ -201,9 +201,7 @@ func (p *player) step(step, text string) string {
 				p.t.Log(name, r.text)
 			}
 		}
-		if err != nil {
-			p.t.Fatalf("%s: %v", step, err)
-		}
+		require.NoError(p.t, err, step)
 		u, err := url.Parse(back)
 		require.NoError(p.t, err)
 		p.name("{back}", u.RequestURI())
@@ -221,9 +219,7 @@ func (p *player) send(text string) *reply {
 	head, body, _ := strings.Cut(text, "\n\n")
 	lines := strings.Split(strings.TrimRight(head, "\n"), "\n")
 	words := strings.Fields(lines[0])
-	if len(words) != 3 {
-		p.t.Fatalf("no request line: %q", lines[0])
-	}
+	require.Len(p.t, words, 3, "no request line: %q", lines[0])
 	prefix := strings.TrimPrefix(p.URL, "http://"+strings.TrimPrefix(p.values["{host}"], ""))
 	req, err := http.NewRequestWithContext(p.t.Context(), words[0], "http://"+p.values["{host}"]+prefix+strings.TrimPrefix(words[1], prefix), strings.NewReader(strings.TrimSuffix(body, "\n")))
 	require.NoError(p.t, err)
