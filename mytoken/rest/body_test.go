@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // TestManyClausesAreNotDecoded: the number of clauses refuses a request with 50,000 of
 // them. Its end is not JSON, which shows that no decoder got that far.
 func TestManyClausesAreNotDecoded(t *testing.T) {
 	s := start(t)
-	token := s.token(everythingProps)
+	token := s.token(mytoken.Properties{})
 	clauses := strings.Repeat(`{"exp":4102444800},`, 50_000)
 	for name, body := range map[string]string{
 		"clauses":      `{"grant_type":"mytoken","mytoken":"` + token + `","restrictions":[` + clauses[:900_000] + `{"exp":`,
@@ -122,7 +124,7 @@ func TestCompressedBodies(t *testing.T) {
 // differently.
 func TestAmbiguousRequests(t *testing.T) {
 	s := start(t)
-	token := s.token(everythingProps)
+	token := s.token(mytoken.Properties{})
 	for body, text := range map[string]string{
 		`{"grant_type":"mytoken","grant_type":"polling_code"}`:                         "the body is not a JSON object, or not strict JSON",
 		`{"grant_type":"mytoken","Grant_Type":"polling_code"}`:                         "the body has a member twice",

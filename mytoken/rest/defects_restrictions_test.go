@@ -15,6 +15,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -273,7 +274,7 @@ func TestD23_D24_UsagesAreExact(t *testing.T) {
 func TestD25_D26_DisabledKeys(t *testing.T) {
 	s := start(t)
 	token := s.token(list(restriction.Clause{Hosts: []string{"127.0.0.1"}}))
-	other := s.restart(func(c *issuer.Config) { c.Restrictions.Disabled = []string{restriction.KeyHosts} }, optionsOf(nil))
+	other := s.restart(func(c *issuer.Config) { c.Restrictions.Disabled = []string{restriction.KeyHosts} }, rest.Options{})
 	if r := other.access(token, nil); r.StatusCode != 403 {
 		t.Errorf("the key is ignored: %d %s", r.StatusCode, r.text)
 	}

@@ -43,8 +43,6 @@ type setup struct {
 	wrap func(http.Handler) http.Handler
 }
 
-var everythingProps = mytoken.Properties{}
-
 // everything has the capabilities of the tests' tokens.
 var everything = capability.Set{
 	capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens, capability.Settings,
@@ -208,12 +206,7 @@ func (s *service) token(props mytoken.Properties) string {
 
 func (s *service) tokenOf(subject string, props mytoken.Properties) string {
 	s.t.Helper()
-	if props.Capabilities == nil {
-		props.Capabilities = everything
-	}
-	issued, err := s.Login(s.t.Context(), subject, props)
-	require.NoError(s.t, err)
-	return issued.Token.Reveal()
+	return s.issued(subject, props).Token.Reveal()
 }
 
 // browser is a user's browser. It keeps cookies and says that it is a browser.
@@ -315,11 +308,27 @@ func (s *service) restart(change func(*issuer.Config), opts rest.Options) *servi
 	return &other
 }
 
-// optionsOf returns options with a change.
-func optionsOf(change func(*rest.Options)) rest.Options {
-	var o rest.Options
-	if change != nil {
-		change(&o)
+// issued logs a user in and returns the token.
+func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issued {
+	s.t.Helper()
+	if props.Capabilities == nil {
+		props.Capabilities = everything
 	}
-	return o
+	t, err := s.Login(s.t.Context(), subject, props)
+	require.NoError(s.t, err)
+	return t
+}
+
+func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytoken.Issued {
+	s.t.Helper()
+	t, err := s.Issuer.Derive(s.t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: props})
+	require.NoError(s.t, err)
+	return t
+}
+
+// live reports whether a token is valid.
+func (s *service) live(token *mytoken.Issued) bool {
+	s.t.Helper()
+	_, err := s.Issuer.Inspect(s.t.Context(), issuer.InspectRequest{Token: token.Token})
+	return err == nil
 }

@@ -57,31 +57,6 @@ func (b *browser) page(path string) *reply {
 
 func queryID(id mytoken.TokenID) string { return "?" + url.Values{"id": {id.String()}}.Encode() }
 
-// issued logs a user in and returns the token.
-func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issued {
-	s.t.Helper()
-	if props.Capabilities == nil {
-		props.Capabilities = everything
-	}
-	t, err := s.Login(s.t.Context(), subject, props)
-	require.NoError(s.t, err)
-	return t
-}
-
-func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytoken.Issued {
-	s.t.Helper()
-	t, err := s.Issuer.Derive(s.t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: props})
-	require.NoError(s.t, err)
-	return t
-}
-
-// live reports whether a token is valid.
-func (s *service) live(token *mytoken.Issued) bool {
-	s.t.Helper()
-	_, err := s.Issuer.Inspect(s.t.Context(), issuer.InspectRequest{Token: token.Token})
-	return err == nil
-}
-
 // TestManageTokens: a user sees all tokens as a tree, with their rights, their uses, the
 // rest of their limits, and their history.
 func TestManageTokens(t *testing.T) {
