@@ -87,7 +87,7 @@ var rules = map[string]string{
 
 	"mytoken":             "internal/jws capability restriction restriction/forecast json",
 	"mytoken/issuer":      "mytoken mytoken/issuer/internal/refresh capability restriction restriction/forecast store store/seal oidcupstream json oauth2 mytoken/internal/profile",
-	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
+	"mytoken/mytokentest": "mytoken mytoken/issuer oauth2 oidcupstream oidcupstream/optest store store/memstore store/seal",
 
 	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "",

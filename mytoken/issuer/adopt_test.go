@@ -22,7 +22,7 @@ import (
 // portalRefreshToken returns a refresh token that a portal got before it had an issuer.
 func portalRefreshToken(t *testing.T, s *mytokentest.Service, subject string) mytoken.Secret {
 	t.Helper()
-	token, err := loginBefore(t.Context(), s, subject)
+	token, err := s.RefreshToken(t.Context(), subject)
 	require.NoError(t, err)
 	return token
 }

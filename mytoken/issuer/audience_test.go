@@ -152,7 +152,7 @@ func TestReconnectAsksForTheSameAudiences(t *testing.T) {
 func TestAdoptAudiences(t *testing.T) {
 	s := startLoginOnly(t, optest.RotateStrict)
 	ctx := t.Context()
-	refreshToken, err := loginBefore(ctx, s, "alice", audienceA, audienceB)
+	refreshToken, err := s.RefreshToken(ctx, "alice", audienceA, audienceB)
 	require.NoError(t, err)
 	a := adoption(s, refreshToken)
 	for name, bad := range map[string]string{

@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -148,7 +146,7 @@ func ExampleIssuer_Adopt() {
 		panic(err)
 	}
 	defer service.Close()
-	refreshToken, err := loginBefore(ctx, service, "alice") // from the service's own table
+	refreshToken, err := service.RefreshToken(ctx, "alice") // from the service's own table
 	if err != nil {
 		panic(err)
 	}
@@ -169,28 +167,4 @@ func ExampleIssuer_Adopt() {
 	// Output:
 	// from before of alice
 	// true
-}
-
-// loginBefore gets a refresh token as a service does that has no issuer yet.
-func loginBefore(ctx context.Context, service *mytokentest.Service, subject string, audiences ...string) (mytoken.Secret, error) {
-	upstream, verifier := service.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
-	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
-		State: "state", Nonce: "nonce", Verifier: verifier, Audiences: audiences,
-	})
-	if err != nil {
-		return mytoken.Secret{}, err
-	}
-	back, err := optest.Login(ctx, address, subject)
-	if err != nil {
-		return mytoken.Secret{}, err
-	}
-	u, err := url.Parse(back)
-	if err != nil {
-		return mytoken.Secret{}, err
-	}
-	tokens, err := upstream.Exchange(ctx, oidcupstream.ExchangeRequest{Code: u.Query().Get("code"), Verifier: verifier, Nonce: "nonce"})
-	if err != nil {
-		return mytoken.Secret{}, err
-	}
-	return mytoken.NewSecret(tokens.RefreshToken), nil
 }

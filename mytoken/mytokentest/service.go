@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -137,7 +139,39 @@ func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.Logi
 // Follow finishes a started login as the user's browser does. It goes to the provider,
 // logs in as subject, and brings the answer back to the issuer.
 func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Login) (*issuer.LoginResult, error) {
-	redirect, err := optest.Login(ctx, login.URL, subject)
+	query, err := s.browse(ctx, login.URL, subject)
+	if err != nil {
+		return nil, err
+	}
+	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: query, Client: Client})
+}
+
+// RefreshToken logs a user in without the issuer, and returns the refresh token. A service
+// that has no issuer yet holds such a token; pass it to [issuer.Issuer.Adopt]. Audiences are
+// those that the login asks for (RFC 8707).
+func (s *Service) RefreshToken(ctx context.Context, subject string, audiences ...string) (mytoken.Secret, error) {
+	upstream, verifier := s.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
+	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
+		State: "state", Nonce: "nonce", Verifier: verifier, Audiences: audiences,
+	})
+	if err != nil {
+		return mytoken.Secret{}, err
+	}
+	query, err := s.browse(ctx, address, subject)
+	if err != nil {
+		return mytoken.Secret{}, err
+	}
+	tokens, err := upstream.Exchange(ctx, oidcupstream.ExchangeRequest{Code: query.Get("code"), Verifier: verifier, Nonce: "nonce"})
+	if err != nil {
+		return mytoken.Secret{}, err
+	}
+	return mytoken.NewSecret(tokens.RefreshToken), nil
+}
+
+// browse logs a user in at the provider and returns the parameters that the browser comes
+// back with.
+func (s *Service) browse(ctx context.Context, address, subject string) (url.Values, error) {
+	redirect, err := optest.Login(ctx, address, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +179,7 @@ func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Logi
 	if err != nil {
 		return nil, fmt.Errorf("mytokentest: the provider's redirect: %w", err)
 	}
-	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: u.Query(), Client: Client})
+	return u.Query(), nil
 }
 
 // Close closes the issuer and the provider. It waits for running requests, for five
