@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,29 +26,36 @@ func clauseTexts(list restriction.List, counters []mytoken.Counter) []clauseText
 	return texts
 }
 
+// phrases begin the lines about the keys of a clause. Other keys begin with the words of
+// package restriction.
+var phrases = map[string]string{
+	restriction.KeyScope:         "only with the scopes",
+	restriction.KeyAudience:      "only for",
+	restriction.KeyHosts:         "only from",
+	restriction.KeyGeoIPAllow:    "only from the countries",
+	restriction.KeyGeoIPDisallow: "not from the countries",
+}
+
 // clauseLines says in words what a clause demands.
 func clauseLines(c *restriction.Clause) []string {
 	var lines []string
-	add := func(stated bool, text string) {
-		if stated {
-			lines = append(lines, text)
-		}
+	if c.NotBefore != 0 {
+		lines = append(lines, "from "+instant(c.NotBefore))
 	}
-	add(c.NotBefore != 0, "from "+instant(c.NotBefore))
-	add(c.Expires != 0, "until "+instant(c.Expires))
-	add(c.Scopes != nil, "only with the scopes "+strings.Join(c.Scopes, ", "))
-	add(c.Audiences != nil, "only for "+strings.Join(c.Audiences, ", "))
-	add(c.Hosts != nil, "only from "+strings.Join(c.Hosts, ", "))
-	add(c.GeoIPAllow != nil, "only from the countries "+strings.Join(c.GeoIPAllow, ", "))
-	add(c.GeoIPDisallow != nil, "not from the countries "+strings.Join(c.GeoIPDisallow, ", "))
+	if c.Expires != 0 {
+		lines = append(lines, "until "+instant(c.Expires))
+	}
+	for _, term := range c.Terms() {
+		lines = append(lines, cmp.Or(phrases[term.Key], term.What)+" "+strings.Join(term.Entries, ", "))
+	}
 	if c.UsagesAT != nil {
-		add(true, "at most "+count(*c.UsagesAT, "access token"))
+		lines = append(lines, "at most "+count(*c.UsagesAT, "access token"))
 	}
 	if c.UsagesOther != nil {
-		add(true, "at most "+count(*c.UsagesOther, "other use"))
+		lines = append(lines, "at most "+count(*c.UsagesOther, "other use"))
 	}
 	for _, extra := range c.Extra {
-		add(true, extra.Key+": "+string(extra.Value))
+		lines = append(lines, extra.Key+": "+string(extra.Value))
 	}
 	return lines
 }
