@@ -11,52 +11,36 @@ var errForwarded = errors.New("rest: malformed Forwarded header")
 // 7239 section 4), or "" if the element has none. It is strict, because text that it does
 // not understand could hide an element.
 func forwardedFor(header string) ([]string, error) {
-	var out []string
-	for rest := header; ; {
-		var element string
-		var err error
-		if element, rest, err = forwardedElement(rest); err != nil {
-			return nil, err
-		}
-		out = append(out, element)
-		rest = strings.TrimLeft(rest, " \t")
-		if rest == "" {
+	out, seen := []string{""}, false
+	for text := header; ; {
+		text = strings.TrimLeft(text, " \t")
+		if text == "" {
 			return out, nil
 		}
-		if rest[0] != ',' {
-			return nil, errForwarded
-		}
-		rest = rest[1:]
-	}
-}
-
-// forwardedElement reads the pairs of one element, up to a comma or the end.
-func forwardedElement(text string) (forNode, rest string, err error) {
-	seen := false
-	for {
-		text = strings.TrimLeft(text, " \t")
-		if text == "" || text[0] == ',' {
-			return forNode, text, nil
+		if text[0] == ',' {
+			out, seen, text = append(out, ""), false, text[1:]
+			continue
 		}
 		name, after, ok := strings.Cut(text, "=")
 		if !ok || !isToken(name) {
-			return "", "", errForwarded
+			return nil, errForwarded
 		}
 		value, after, err := forwardedValue(after)
 		if err != nil {
-			return "", "", err
+			return nil, err
 		}
 		if strings.EqualFold(name, "for") {
 			if seen {
-				return "", "", errForwarded
+				return nil, errForwarded
 			}
-			forNode, seen = value, true
+			out[len(out)-1], seen = value, true
 		}
-		text = strings.TrimLeft(after, " \t")
-		if text != "" && text[0] == ';' {
+		switch text = strings.TrimLeft(after, " \t"); {
+		case text == "" || text[0] == ',':
+		case text[0] == ';':
 			text = text[1:]
-		} else if text != "" && text[0] != ',' {
-			return "", "", errForwarded
+		default:
+			return nil, errForwarded
 		}
 	}
 }

@@ -62,21 +62,19 @@ func New(cfg Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := overlay{builtin}
+	if cfg.Files != nil {
+		all = overlay{cfg.Files, builtin}
+	}
 	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]Asset)}
 	for _, name := range names {
-		t := template.New("base.html").Option("missingkey=error")
-		for _, file := range []string{"base.html", "parts.html", name} {
-			text, err := readFirst(file, cfg.Files, builtin)
-			if err != nil {
-				return nil, err
-			}
-			if t, err = t.Parse(string(text)); err != nil {
-				return nil, fmt.Errorf("rest: page %s: %w", file, err)
-			}
+		t, err := template.New("base.html").Option("missingkey=error").ParseFS(all, "base.html", "parts.html", name)
+		if err != nil {
+			return nil, fmt.Errorf("rest: page %s: %w", name, err)
 		}
 		p.templates[name] = t
 	}
-	for _, files := range []fs.FS{builtin, cfg.Files} {
+	for _, files := range slices.Backward(all) {
 		if err := p.loadAssets(files); err != nil {
 			return nil, err
 		}
@@ -84,22 +82,19 @@ func New(cfg Config) (*Pages, error) {
 	return p, nil
 }
 
-func readFirst(name string, all ...fs.FS) (data []byte, err error) {
-	for _, files := range all {
-		if files == nil {
-			continue
-		}
-		if data, err = fs.ReadFile(files, name); !errors.Is(err, fs.ErrNotExist) {
-			return data, err
+// overlay opens files in the first file system that has them.
+type overlay []fs.FS
+
+func (o overlay) Open(name string) (file fs.File, err error) {
+	for _, files := range o {
+		if file, err = files.Open(name); !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
 	}
-	return nil, fmt.Errorf("rest: page %s: %w", name, fs.ErrNotExist)
+	return file, err
 }
 
 func (p *Pages) loadAssets(files fs.FS) error {
-	if files == nil {
-		return nil
-	}
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
