@@ -86,22 +86,23 @@ var rules = map[string]string{
 	"restriction/plan":     "restriction restriction/forecast capability",
 
 	"mytoken":             "internal/jws capability restriction restriction/forecast json",
-	"mytoken/issuer":      "mytoken mytoken/issuer/internal/refresh capability restriction restriction/forecast store store/seal oidcupstream json oauth2",
+	"mytoken/issuer":      "mytoken mytoken/issuer/internal/refresh capability restriction restriction/forecast store store/seal oidcupstream json oauth2 mytoken/internal/profile",
 	"mytoken/mytokentest": "mytoken mytoken/issuer oidcupstream oidcupstream/optest store store/memstore store/seal",
 
-	"mytoken/client":        "mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer capability restriction restriction/forecast json oauth2 flock",
+	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer restriction restriction/forecast json oauth2 flock",
 	"mytoken/client/bearer": "",
 
-	"mytoken/internal/qr":           "barcode",
-	"mytoken/internal/wire":         "capability restriction json",
-	"mytoken/rest":                  "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr mytoken/rest/internal/profile capability restriction restriction/forecast oidcupstream json time restriction/timeline",
-	"oidcupstream/guest":            "internal/jws oidcupstream json",
-	"mytoken/rest/internal/profile": "restriction json",
+	"mytoken/internal/qr":   "barcode",
+	"mytoken/internal/wire": "capability restriction json",
+	"mytoken/rest":          "mytoken mytoken/issuer mytoken/internal/wire capability restriction json time mytoken/internal/profile mytoken/rest/internal/pages",
+	"oidcupstream/guest":    "internal/jws oidcupstream json",
 
 	"mytoken/issuer/internal/refresh":  "store store/seal oidcupstream json",
 	"store/sqlstore/internal/killtest": "",
 	"store/internal/rules":             "store",
 	"restriction/timeline":             "restriction restriction/forecast",
+	"mytoken/internal/profile":         "restriction json",
+	"mytoken/rest/internal/pages":      "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr capability restriction restriction/forecast restriction/timeline",
 }
 
 // shared packages import the standard library only. Every package may import them.

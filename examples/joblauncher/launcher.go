@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -58,7 +59,7 @@ func (l *launcher) logIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := l.client.Redeem(ctx, client.NewSecret(a.TransferCode))
+	token, err := l.client.Redeem(ctx, mytoken.NewSecret(a.TransferCode))
 	if err != nil {
 		return err
 	}
@@ -77,10 +78,10 @@ func (l *launcher) revokeOrphans(ctx context.Context) error {
 		return err
 	}
 	for _, child := range tree.Roots[0].Children {
-		if child.Revoked || slices.ContainsFunc(rows, func(r *row) bool { return r.MomID == child.MomID }) {
+		if child.Revoked || slices.ContainsFunc(rows, func(r *row) bool { return r.MomID == child.ID.String() }) {
 			continue
 		}
-		if err := l.user.RevokeByID(ctx, child.MomID, true); err != nil {
+		if err := l.user.RevokeByID(ctx, child.ID, true); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	}
 	r := &row{ID: j.ID, State: refused, Submitted: now, Due: now}
 	if verdict.Answer == plan.Breaks {
-		if err := l.table.submit(ctx, r, client.Secret{}); err != nil {
+		if err := l.table.submit(ctx, r, mytoken.Secret{}); err != nil {
 			return err
 		}
 		return l.say(j.ID, "is not submitted\n"+verdict.String())
@@ -127,14 +128,14 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	token, err := l.user.Derive(ctx, client.DeriveRequest{Properties: client.Properties{
+	token, err := l.user.Derive(ctx, client.DeriveRequest{Properties: mytoken.Properties{
 		Name: "job " + j.ID, Capabilities: capability.Set{capability.AT},
 		Restrictions: list, Rotation: rotation(j),
 	}})
 	if err != nil {
 		return err
 	}
-	r.State, r.MomID, r.Due = running, token.MomID, now.Add(j.Steps[0].Start)
+	r.State, r.MomID, r.Due = running, token.ID.String(), now.Add(j.Steps[0].Start)
 	if err := l.table.submit(ctx, r, token.Token); err != nil {
 		return err
 	}
@@ -146,11 +147,11 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 }
 
 // rotation rotates the token of a job with each use, unless the job has a copy.
-func rotation(j *job) *client.Rotation {
+func rotation(j *job) *mytoken.Rotation {
 	if j.Pass == passMytoken {
 		return nil
 	}
-	return &client.Rotation{OnAT: true, AutoRevoke: true}
+	return &mytoken.Rotation{OnAT: true, AutoRevoke: true}
 }
 
 // draw returns a timeline of a list of clauses.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mytoken-go/sdk/examples/internal/database"
 	"github.com/mytoken-go/sdk/examples/internal/keyfile"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -77,7 +78,7 @@ type row struct {
 }
 
 // submit keeps a new job together with its mytoken, if it has one.
-func (t *table) submit(ctx context.Context, r *row, token client.Secret) (err error) {
+func (t *table) submit(ctx context.Context, r *row, token mytoken.Secret) (err error) {
 	var sealed []byte
 	if !token.IsEmpty() {
 		if sealed, err = t.seal(r.ID, token); err != nil {
@@ -137,7 +138,7 @@ func (t *table) forgetUser(ctx context.Context) error {
 // place binds a sealed token to its row. In another row it does not open.
 func place(id string) string { return "jobs/" + id + "/sealed" }
 
-func (t *table) seal(id string, token client.Secret) ([]byte, error) {
+func (t *table) seal(id string, token mytoken.Secret) ([]byte, error) {
 	return t.box.Seal(place(id), []byte(token.Reveal()))
 }
 
@@ -151,20 +152,20 @@ type tokenStore struct {
 }
 
 // Load implements client.TokenStore.
-func (s tokenStore) Load(ctx context.Context) (client.Secret, error) {
+func (s tokenStore) Load(ctx context.Context) (mytoken.Secret, error) {
 	var sealed []byte
 	err := s.db.QueryRowContext(ctx, "SELECT sealed FROM jobs WHERE id=? AND sealed IS NOT NULL", s.id).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return client.Secret{}, client.ErrNoToken
+		return mytoken.Secret{}, client.ErrNoToken
 	} else if err != nil {
-		return client.Secret{}, err
+		return mytoken.Secret{}, err
 	}
 	token, err := s.box.Open(place(s.id), sealed)
-	return client.NewSecret(string(token)), err
+	return mytoken.NewSecret(string(token)), err
 }
 
 // Save implements client.TokenStore. A saved token survives SIGKILL and a power cut.
-func (s tokenStore) Save(ctx context.Context, token client.Secret) error {
+func (s tokenStore) Save(ctx context.Context, token mytoken.Secret) error {
 	sealed, err := s.seal(s.id, token)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
@@ -19,15 +20,15 @@ func TestTable(t *testing.T) {
 	r := &row{
 		ID: "j", State: running, MomID: "m", Submitted: begin, Due: begin.Add(time.Minute),
 	}
-	require.NoError(t, table.submit(ctx, r, client.NewSecret("first")))
-	require.Error(t, table.submit(ctx, r, client.NewSecret("again")), "a job is submitted once")
+	require.NoError(t, table.submit(ctx, r, mytoken.NewSecret("first")))
+	require.Error(t, table.submit(ctx, r, mytoken.NewSecret("again")), "a job is submitted once")
 	r.Step, r.Done = 1, 2
 	require.NoError(t, table.update(ctx, r))
 
 	tokens := table.token("j")
 	unlock, err := tokens.Lock(ctx)
 	require.NoError(t, err)
-	require.NoError(t, tokens.Save(ctx, client.NewSecret("second")))
+	require.NoError(t, tokens.Save(ctx, mytoken.NewSecret("second")))
 	unlock()
 	require.NoError(t, table.Close())
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -27,7 +28,7 @@ type worker struct {
 	launcher *line
 	storage  string
 	client   *client.Client // nil: it finds access tokens
-	mytoken  client.Secret
+	mytoken  mytoken.Secret
 }
 
 // work is the process of a step. It does one thing after the other, and ends if its
@@ -38,7 +39,7 @@ type worker struct {
 func work(ctx context.Context, launcher *line, things []string) (err error) {
 	w := &worker{launcher: launcher, storage: os.Getenv(storageVariable)}
 	if token := os.Getenv(mytokenVariable); token != "" {
-		w.mytoken = client.NewSecret(token)
+		w.mytoken = mytoken.NewSecret(token)
 		if w.client, err = client.New(client.Config{Issuer: os.Getenv(issuerVariable), Timeout: time.Minute, Attempts: 1}); err != nil {
 			return err
 		}
@@ -109,14 +110,14 @@ func (w *worker) exchange(ctx context.Context, method, name, scope, body string)
 }
 
 // accessToken finds an access token anew each time, because a file may have been replaced.
-func (w *worker) accessToken(ctx context.Context, scope string) (client.Secret, error) {
+func (w *worker) accessToken(ctx context.Context, scope string) (mytoken.Secret, error) {
 	if w.client == nil {
 		found, err := bearer.Discover()
 		return found.Token, err
 	}
 	got, err := w.client.AccessToken(ctx, w.mytoken, client.AccessTokenRequest{Scopes: []string{scope}, Audiences: []string{storageAudience}})
 	if err != nil {
-		return client.Secret{}, err
+		return mytoken.Secret{}, err
 	}
 	return got.Token, nil
 }

@@ -16,8 +16,7 @@ import (
 	"testing"
 )
 
-// client speaks HTTP with the program, whatever host its URL names, and keeps
-// cookies.
+// client speaks HTTP with the program, whatever host its URL names, and keeps cookies.
 func (p *portal) client() *http.Client {
 	p.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -38,7 +37,7 @@ func (p *portal) client() *http.Client {
 	return &http.Client{Jar: jar, Transport: transport}
 }
 
-// send sends a request and returns the body of the answer.
+// send sends a request and returns the body of the response.
 func send(ctx context.Context, client *http.Client, method, address, media, body string, header ...string) (int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
@@ -57,7 +56,7 @@ func send(ctx context.Context, client *http.Client, method, address, media, body
 	return resp.StatusCode, string(text), err
 }
 
-// api sends an object to the program and returns the one that it answers with.
+// api sends an object to the program and returns the object of the response.
 func (p *portal) api(path string, body any) (int, map[string]any) {
 	p.t.Helper()
 	text, err := json.Marshal(body)
@@ -79,9 +78,9 @@ func (p *portal) api(path string, body any) (int, map[string]any) {
 
 type object = map[string]any
 
-// login gets a mytoken as a program with a user does: it asks for one, the user
-// opens the page in a browser, agrees, logs in at the provider, and comes back.
-// It returns the token, and what else has to be kept secret.
+// login gets a mytoken as a program with a user does. The program requests it; the user
+// opens the page in a browser, agrees, logs in at the provider, and comes back. It
+// returns the token, and all other secrets.
 func (p *portal) login() (token string, secrets []string) {
 	p.t.Helper()
 	status, started := p.api("token/my", object{
@@ -131,8 +130,8 @@ func (p *portal) access(token string) string {
 	return text
 }
 
-// formOf reads what a browser would send of the page's form with this action if
-// the user changed nothing.
+// formOf reads what a browser would send of the page's form with this action if the user
+// changed nothing.
 func formOf(t *testing.T, page, action string) url.Values {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(page))

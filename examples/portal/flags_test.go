@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// TestBadFlags: what makes no sense is said in a line, before anything is served.
+// TestBadFlags: the program says in one line what is wrong, before it serves anything.
 func TestBadFlags(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,25 +43,25 @@ func TestBadFlags(t *testing.T) {
 		want              string
 	}{
 		"unknown":            {args: []string{"-client-secret", "hunter2"}, want: "flag provided but not defined: -client-secret"},
-		"not a flag":         {args: []string{"serve"}, want: "portal: there are only flags"},
+		"not a flag":         {args: []string{"serve"}, want: "portal: arguments are not accepted"},
 		"no secret":          {args: real, want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
 		"empty secret file":  {args: with("-client-secret-file", os.DevNull), want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
 		"no secret file":     {args: with("-client-secret-file", filepath.Join(dir, "none")), want: "none: "},
-		"no client":          {environment: []string{secret}, args: []string{"-issuer", "https://op.example.org"}, want: "portal: -issuer and -client-id belong together"},
+		"no client":          {environment: []string{secret}, args: []string{"-issuer", "https://op.example.org"}, want: "portal: set both -issuer and -client-id"},
 		"provider on http":   {environment: []string{secret}, args: []string{"-issuer", "http://op.example.org", "-client-id", "x"}, want: "portal: oidcupstream: "},
-		"URL":                {environment: []string{secret}, args: with("-url", "nowhere"), want: "portal: -url is not a URL"},
-		"certificate alone":  {args: []string{"-tls-cert", file}, want: "portal: -tls-cert and -tls-key belong together"},
+		"URL":                {environment: []string{secret}, args: with("-url", "nowhere"), want: "portal: -url is no URL"},
+		"certificate alone":  {args: []string{"-tls-cert", file}, want: "portal: set both -tls-cert and -tls-key"},
 		"TLS without a name": {args: []string{"-tls-cert", file, "-tls-key", file}, want: "portal: -tls-cert needs -url"},
 		"no certificate":     {args: []string{"-tls-cert", file, "-tls-key", file, "-url", "https://x.example"}, want: "portal: tls: "},
-		"two databases":      {args: []string{"-db", "x", "-dsn", "postgres://h/d"}, want: "portal: -db and -dsn exclude each other"},
+		"two databases":      {args: []string{"-db", "x", "-dsn", "postgres://h/d"}, want: "portal: set either -db or -dsn"},
 		"DSN":                {environment: []string{"PORTAL_DSN=user:hunter2@host"}, want: "portal: database: the DSN is neither"},
 		"database is down":   {environment: []string{"PORTAL_DSN=postgres://user:hunter2@127.0.0.1:1/x"}, want: "portal: sqlstore: "},
 		"MariaDB is down":    {environment: []string{"PORTAL_DSN=user:hunter2@tcp(127.0.0.1:1)/x"}, want: "portal: sqlstore: "},
 		"not a database":     {args: []string{"-db", file}, want: "portal: sqlstore: "},
 		"database elsewhere": {args: []string{"-db", filepath.Join(dir, "none", "x.db")}, want: "portal: open "},
 		"proxies":            {args: []string{"-trusted-proxies", "10.0.0.0/8,proxy"}, want: `portal: netip.ParsePrefix("proxy")`},
-		"switch":             {environment: []string{"PORTAL_CHECK=perhaps"}, want: "portal: PORTAL_CHECK makes no sense"},
-		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the test provider"},
+		"switch":             {environment: []string{"PORTAL_CHECK=perhaps"}, want: "portal: PORTAL_CHECK has a value that its flag does not accept"},
+		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the provider for tests"},
 		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
 		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
 		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: mkdir "},
@@ -82,7 +82,7 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-// TestHelp: the help says what there is, and not what the environment holds.
+// TestHelp: the help lists all flags, and nothing from the environment.
 func TestHelp(t *testing.T) {
 	cmd := command(t, []string{"PORTAL_DSN=user:hunter2@tcp(host)/database"}, "-help")
 	text, err := cmd.CombinedOutput()
@@ -91,8 +91,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestTLSBehindProxies: with a certificate it speaks HTTP/2 over TLS, and believes
-// the trusted proxies.
+// TestTLSBehindProxies: with a certificate the program speaks HTTP/2 over TLS. It
+// believes the trusted proxies.
 func TestTLSBehindProxies(t *testing.T) {
 	dir := t.TempDir()
 	roots := certificate(t, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))

@@ -36,7 +36,7 @@ func startProvider(t *testing.T, opts optest.Options) *optest.Server {
 	return op
 }
 
-// TestRestart: what was given out works in the next process, on each database.
+// TestRestart: tokens and codes work in the next process, on each database.
 func TestRestart(t *testing.T) {
 	for name, database := range map[string]func(t *testing.T) (environment, args []string){
 		"SQLite": func(t *testing.T) ([]string, []string) { return nil, nil },
@@ -81,10 +81,8 @@ func TestRestart(t *testing.T) {
 }
 
 // TestEndLosesNoRefreshToken: the provider has replaced the refresh token and not
-// answered yet when the program is asked to end. The next process has the new
-// one, because the old one would end the login.
-//
-// proves P5
+// answered yet when the program is told to end. The next process has the new one. The old
+// one would end the login. // proves P5
 func TestEndLosesNoRefreshToken(t *testing.T) {
 	for name, clientStays := range map[string]bool{"client waits": true, "client is gone": false} {
 		t.Run(name, func(t *testing.T) {
@@ -95,8 +93,8 @@ func TestEndLosesNoRefreshToken(t *testing.T) {
 	}
 }
 
-// endDuringRefresh reports false if the machine was so slow that the program gave
-// up waiting for the provider before it was asked to end.
+// endDuringRefresh reports false if the machine was so slow that the program gave up
+// waiting for the provider before it was told to end.
 func endDuringRefresh(t *testing.T, clientStays bool) bool {
 	asked, release, patient := make(chan struct{}), make(chan struct{}), make(chan bool, 1)
 	op := startProvider(t, optest.Options{Faults: func(at optest.FaultPoint) optest.Fault {
@@ -169,8 +167,8 @@ func endDuringRefresh(t *testing.T, clientStays bool) bool {
 // late tells whether a program may have given up waiting for the provider.
 func late(began time.Time) bool { return time.Since(began) > oidcupstream.DefaultTimeout/2 }
 
-// TestNoMoreRequests: a program that ends accepts nothing new, and a second
-// signal ends it at once.
+// TestNoMoreRequests: a program that ends accepts no new requests. A second signal ends
+// it at once.
 func TestNoMoreRequests(t *testing.T) {
 	asked := make(chan struct{})
 	op := startProvider(t, optest.Options{Faults: func(at optest.FaultPoint) optest.Fault {

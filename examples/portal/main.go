@@ -1,16 +1,16 @@
-// Portal is a complete mytoken service: users log in at an OpenID provider, and
-// the mytoken command line client, oidc-agent and curl get mytokens and use them.
+// Portal is a complete mytoken service. Users log in at an OpenID provider. The mytoken
+// command line client, oidc-agent and curl get mytokens and use them.
 //
 //	go run ./examples/portal
 //
-// starts it with an OpenID provider for tests, which lets everybody in, and prints
-// how to use it. In earnest, with <url>/redirect registered at the provider:
+// starts the service with an OpenID provider for tests, which lets everybody in, and
+// prints how to use it. For real use, register <url>/redirect at your provider and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// Each flag can be a variable: PORTAL_DSN for -dsn. SIGTERM and SIGINT end the
-// service when it has answered what it has accepted; a second one ends it at once.
+// Each flag can be a variable, such as PORTAL_DSN for -dsn. SIGTERM and SIGINT end the
+// service once it has answered all accepted requests. A second signal ends it at once.
 package main
 
 import (
@@ -90,7 +90,7 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	if err := iss.Recover(ctx); err != nil {
-		slog.Error("refresh tokens of an earlier run stay in the directory until they can be committed", "error", err)
+		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory until the next start", "error", err)
 	}
 	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, Explanations: rest.ExplainClauses})
 	if err != nil {
@@ -119,15 +119,15 @@ func run(ctx context.Context, o *options) (err error) {
 		select {
 		case err = <-failed:
 		case <-ctx.Done():
-		case <-time.After(5 * time.Minute): // what nobody needs any more is deleted
+		case <-time.After(5 * time.Minute): // delete expired data
 			if _, err := iss.Sweep(ctx, 1000); err != nil {
 				slog.Error("sweep", "error", err)
 			}
 		}
 	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next one ends the program at once
+	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next signal ends the program at once
 	slog.Info("shutting down: no more requests are accepted")
-	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second) // no answer takes longer than 20 s
+	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second) // every response is sent within 20 s
 	defer cancel()
 	return errors.Join(err, service.Shutdown(ending), iss.Close(ending))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// TestUpInOneCommand: without flags it works at once, keeps what it writes to
-// itself, and leaves nothing behind.
+// TestUpInOneCommand: the program works without flags, lets nobody else read its files,
+// and leaves nothing behind.
 func TestUpInOneCommand(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, []string{"TMPDIR=" + dir})
@@ -46,8 +46,8 @@ func TestUpInOneCommand(t *testing.T) {
 	}
 }
 
-// TestGivenDirectory: what the flags name is used and kept, with the provider for
-// tests too.
+// TestGivenDirectory: the program uses and keeps what the flags name, also with the
+// provider for tests.
 func TestGivenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
@@ -60,7 +60,7 @@ func TestGivenDirectory(t *testing.T) {
 	}
 }
 
-// TestStartMessage runs what the program says, as it says it.
+// TestStartMessage runs the commands of the start message as it prints them.
 func TestStartMessage(t *testing.T) {
 	p := start(t, nil)
 	for _, want := range []string{`instance: "` + p.URL + `"`, `portal: "` + p.provider + `"`, "mytoken MT --oidc"} {
@@ -95,7 +95,7 @@ func TestStartMessage(t *testing.T) {
 	p.stop()
 }
 
-// TestCheck: the program walks by itself, and says so.
+// TestCheck: the program walks through the service by itself, and says so.
 func TestCheck(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	cmd := command(t, []string{"PORTAL_CHECK=true"})

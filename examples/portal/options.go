@@ -14,27 +14,27 @@ type options struct {
 	check                                                                         bool
 }
 
-// parseOptions reads the environment, and then the flags.
+// parseOptions reads the environment and then the flags, which win.
 func parseOptions() (_ *options, err error) {
 	o, text := new(options), flag.StringVar
 	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service")
-	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check, which is not for strangers")
-	text(&o.url, "url", "", "issuer `URL`: the service as its users see it (default: its address)")
+	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check; keep it away from strangers")
+	text(&o.url, "url", "", "issuer `URL`, at which users reach the service (default: its address)")
 	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")
 	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
-	text(&o.data, "data", "", "`directory` for keys, refresh tokens on their way, and the SQLite file (default: portal-data, or with the provider for tests one that goes with it)")
+	text(&o.data, "data", "", "`directory` for keys, refresh tokens in transit, and the SQLite file (default: portal-data; with the provider for tests, a temporary one)")
 	text(&o.db, "db", "", "SQLite `file` (default: portal.db in the directory)")
-	text(&o.dsn, "dsn", "", "instead of SQLite, `postgres://user@host/database` or for MariaDB user@tcp(host)/database")
-	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: one for tests, which lets everybody in)")
+	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB")
+	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
 	text(&o.client, "client-id", "", "`name` of this client at the provider")
-	secret := flag.String("client-secret-file", "", "`file` with its secret (default: PORTAL_CLIENT_SECRET)")
+	secret := flag.String("client-secret-file", "", "`file` with the secret of this client (default: the variable PORTAL_CLIENT_SECRET)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
-	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies whose X-Forwarded-For is believed: 10.0.0.0/8,192.0.2.1/32")
-	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message says, and end")
+	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.1/32")
+	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := os.LookupEnv(name); ok && f.Value.Set(value) != nil {
-			err = errors.New(name + " makes no sense")
+			err = errors.New(name + " has a value that its flag does not accept; see -help")
 		}
 	})
 	flag.Parse()
@@ -52,14 +52,14 @@ func parseOptions() (_ *options, err error) {
 			err = errors.Join(err, errors.New(complaint))
 		}
 	}
-	refuse(flag.NArg() > 0, "there are only flags; see -help")
-	refuse(o.url != "" && !strings.Contains(o.url, "://"), "-url is not a URL: https://mytoken.example.org")
-	refuse((o.cert == "") != (o.key == ""), "-tls-cert and -tls-key belong together")
+	refuse(flag.NArg() > 0, "arguments are not accepted, only flags; see -help")
+	refuse(o.url != "" && !strings.Contains(o.url, "://"), "-url is no URL such as https://mytoken.example.org")
+	refuse((o.cert == "") != (o.key == ""), "set both -tls-cert and -tls-key, or neither")
 	refuse(o.cert != "" && o.url == "", "-tls-cert needs -url")
-	refuse(o.db != "" && o.dsn != "", "-db and -dsn exclude each other")
-	refuse((o.issuer == "") != (o.client == ""), "-issuer and -client-id belong together")
+	refuse(o.db != "" && o.dsn != "", "set either -db or -dsn, not both")
+	refuse((o.issuer == "") != (o.client == ""), "set both -issuer and -client-id, or neither")
 	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
-	refuse(o.check && o.issuer+o.url != "", "-check uses the test provider, without -issuer and -url")
+	refuse(o.check && o.issuer+o.url != "", "-check uses the provider for tests; remove -issuer and -url")
 	if o.check {
 		o.listen, o.health = "127.0.0.1:0", "127.0.0.1:0"
 	}

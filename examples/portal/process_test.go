@@ -54,8 +54,8 @@ type portal struct {
 	environment []string
 }
 
-// command is the program with arguments; of the environment's PORTAL_ variables
-// it sees only those that are given.
+// command is the program with arguments. It sees only those PORTAL_ variables that are
+// given.
 func command(t *testing.T, environment []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), binary, args...)
 	for _, v := range os.Environ() {
@@ -67,7 +67,7 @@ func command(t *testing.T, environment []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the program on free ports until it has said how to use it.
+// start runs the program on free ports until it has printed its start message.
 func start(t *testing.T, environment []string, args ...string) *portal {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -100,7 +100,7 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 	return p
 }
 
-// stop asks the program to end, and waits until it has.
+// stop tells the program to end, and waits until it has.
 func (p *portal) stop() {
 	p.t.Helper()
 	p.terminate()
@@ -193,8 +193,8 @@ func (p *portal) quiet(secrets ...string) {
 	}
 }
 
-// private checks that nobody else can read what is below a directory, and
-// returns the names of the files.
+// private checks that nobody else can read what is below a directory, and returns the
+// names of the files.
 func private(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {

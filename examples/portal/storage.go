@@ -16,8 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// openStorage loads the keys, opens the database and brings its tables up to
-// date. Whoever loses the keys loses all logins.
+// openStorage loads the keys, opens the database and updates its tables. Keep the keys
+// safe: losing one invalidates every login.
 func openStorage(ctx context.Context, o *options) (*sql.DB, issuer.Config, error) {
 	o.data = cmp.Or(o.data, "portal-data")
 	c := issuer.Config{SpillDir: filepath.Join(o.data, "spill")}

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Clock tells the time and waits for it. Its methods may be called concurrently.
+// Clock tells the time and waits. Its methods may be called concurrently.
 type Clock interface {
 	Now() time.Time
-	// After is time.After.
+	// After does what time.After does.
 	After(time.Duration) <-chan time.Time
 }
 
@@ -17,7 +17,7 @@ type systemClock struct{}
 func (systemClock) Now() time.Time                         { return time.Now() }
 func (systemClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// sleep waits, or returns the error of the context.
+// sleep waits for d. If the context ends first, it returns the context's error.
 func sleep(ctx context.Context, clock Clock, d time.Duration) error {
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err
@@ -30,6 +30,6 @@ func sleep(ctx context.Context, clock Clock, d time.Duration) error {
 	}
 }
 
-// wall returns an instant that is compared by the wall clock: a machine that slept
-// must not take an old token for a new one.
+// wall returns an instant that compares by the wall clock. The monotonic clock stops
+// while a machine sleeps, so an expired token would look valid.
 func wall(t time.Time) time.Time { return t.Round(0) }

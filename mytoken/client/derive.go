@@ -6,54 +6,67 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // DeriveRequest asks for a child of a mytoken (protocol section 5.4.3).
+//
+// A list that is there and has no entries is refused with [ErrEmptyList] before anything
+// is sent. See mytoken.Properties for what nil means.
 type DeriveRequest struct {
-	Properties
-	// Provider is the issuer that the parent is expected to be of; empty: any.
+	Properties mytoken.Properties
+	Response   mytoken.Response
+	// RestrictionsJSON replaces Properties.Restrictions, see [LoginRequest].
+	RestrictionsJSON []byte
+	// Include names profiles of the server; nil: none.
+	Include []string
+	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
-	// Adjust lets the server replace restrictions that are not within those of
-	// the parent; the result is in the answer. Otherwise that fails.
+	// Adjust lets the server replace restrictions that are not within those of the
+	// parent. The answer has the result. Without Adjust, the server refuses such a
+	// request.
 	Adjust bool
 }
 
-// revokeTimeout bounds the revocation of what should not have been issued.
+// revokeTimeout bounds the revocation of a child that is too wide.
 const revokeTimeout = 10 * time.Second
 
-// Derive creates a child of a mytoken. It counts as a use of the parent, so it is
-// repeated only if the server certainly did not act on it.
+// Derive creates a child of a mytoken. It counts as a use of the parent, so the client
+// repeats it only if the server certainly did not act on it.
 //
 // Some servers adjust restrictions although they were told not to (protocol section
-// 10, D20). A child that is not within Restrictions is revoked, and the error is a
-// [*WiderError]. Other errors are those of [Client.AccessToken].
-func (c *Client) Derive(ctx context.Context, parent Secret, req DeriveRequest) (*Token, error) {
-	const operation = "derive"
+// 10, D20). Derive revokes a child that is not within the restrictions asked for, and
+// returns a [*WiderError]. Other errors are [ErrEmptyList] and those of
+// [Client.AccessToken].
+func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRequest) (*mytoken.Issued, error) {
+	const operation = "derive a mytoken"
 	body := wire.TokenRequest{
 		GrantType: wire.GrantMytoken, Mytoken: wire.NewSecret(parent.Reveal()), OIDCIssuer: req.Provider, ErrorOnRestrictions: !req.Adjust,
 	}
-	if err := req.fill(&body); err != nil {
+	if err := (properties{req.Properties, req.Response, req.RestrictionsJSON, req.Include}).fill(&body); err != nil {
 		return nil, err
 	}
 	asked := c.now()
-	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []Secret{parent}})
+	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []mytoken.Secret{parent}})
 	if err != nil {
 		return nil, err
 	}
-	child, err := c.readToken(operation, answer, asked)
+	child, err := readIssued(operation, answer, asked)
 	if err != nil {
 		return nil, err
 	}
-	if !req.Adjust && len(req.Restrictions) > 0 && !isWithin(child.Restrictions, req.Restrictions) {
+	limits := req.Properties.Restrictions
+	if !req.Adjust && len(limits) > 0 && !isWithin(child.Restrictions, limits) {
 		return nil, c.tooWide(ctx, child)
 	}
 	return child, nil
 }
 
-// isWithin compares what was issued with what was asked for. What the host "this" has
-// become is known to the server alone; then hosts are left out.
+// isWithin compares the restrictions of the child with those asked for. Only the server
+// knows what the host "this" has become, so isWithin ignores hosts if "this" is among
+// them.
 func isWithin(issued, asked restriction.List) bool {
 	own := slices.ContainsFunc(asked, func(c restriction.Clause) bool {
 		return slices.ContainsFunc(c.Hosts, func(host string) bool { return strings.EqualFold(host, "this") })
@@ -69,8 +82,8 @@ func isWithin(issued, asked restriction.List) bool {
 	return restriction.Within(issued, asked, nil)
 }
 
-// tooWide revokes a token that should not have been issued.
-func (c *Client) tooWide(ctx context.Context, child *Token) error {
+// tooWide revokes a child that is wider than asked for.
+func (c *Client) tooWide(ctx context.Context, child *mytoken.Issued) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()
 	secret := child.Token

@@ -12,21 +12,22 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// A child for this host alone: what that is, the server knows.
+// Only the server knows which host "this" is. Derive accepts the address that it puts
+// there.
 func TestDeriveForThisHost(t *testing.T) {
 	s := start(t, nil)
 	token := s.token(mytoken.Properties{})
-	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
+	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: mytoken.Properties{
 		Restrictions: restriction.List{{Hosts: []string{"this"}, Scopes: []string{"compute"}}},
 	}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"127.0.0.1"}, child.Restrictions[0].Hosts)
 
-	// A child that is too wide in something else is found all the same.
+	// Derive still finds a child that is too wide in another key.
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[{"scope":"compute profile","hosts":["192.0.2.1"]}]}`))
 	}}
-	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: client.Properties{
+	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: mytoken.Properties{
 		Restrictions: restriction.List{{Hosts: []string{"THIS"}, Scopes: []string{"compute"}}},
 	}})
 	var wider *client.WiderError
@@ -35,8 +36,8 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.Equal(t, 1, f.count("/revoke"))
 }
 
-// What is left of a list is never nothing at all: the server would take an empty one
-// for no restriction, or for everything that the parent may do. Nothing is sent.
+// A list that has lost its last entry is refused, and nothing is sent. The server would
+// read an empty list as no restriction, or as all that the parent may do.
 //
 // proves P1
 func TestEmptyListsAreRefused(t *testing.T) {
@@ -45,18 +46,20 @@ func TestEmptyListsAreRefused(t *testing.T) {
 		answer(w, http.StatusOK, map[string]any{"mytoken": "a-token", "mytoken_type": "token"})
 	}}
 	c := f.client(t, nil)
-	for name, properties := range map[string]client.Properties{
-		"Capabilities":                {Capabilities: capability.Set{}},
-		"Restrictions":                {Restrictions: restriction.List{}},
+	for name, req := range map[string]client.LoginRequest{
+		"Capabilities":                {Properties: mytoken.Properties{Capabilities: capability.Set{}}},
+		"Restrictions":                {Properties: mytoken.Properties{Restrictions: restriction.List{}}},
 		"RestrictionsJSON":            {RestrictionsJSON: []byte{}},
 		"RestrictionsJSON of none":    {RestrictionsJSON: []byte("[ ]\n")},
 		"RestrictionsJSON of nothing": {RestrictionsJSON: []byte(" null")},
 		"Include":                     {Include: []string{}},
-		"both":                        {Restrictions: restriction.List{}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
+		"both":                        {Properties: mytoken.Properties{Restrictions: restriction.List{}}, RestrictionsJSON: []byte(`[{"exp":"+1d"}]`)},
 	} {
-		_, err := c.StartLogin(t.Context(), client.LoginRequest{Properties: properties})
+		_, err := c.StartLogin(t.Context(), req)
 		require.ErrorIs(t, err, client.ErrEmptyList, name)
-		_, err = c.Derive(t.Context(), aToken, client.DeriveRequest{Properties: properties})
+		_, err = c.Derive(t.Context(), aToken, client.DeriveRequest{
+			Properties: req.Properties, RestrictionsJSON: req.RestrictionsJSON, Include: req.Include,
+		})
 		require.ErrorIs(t, err, client.ErrEmptyList, name)
 	}
 }

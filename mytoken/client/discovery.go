@@ -16,7 +16,7 @@ type Metadata struct {
 	Issuer    string
 	Providers []Provider
 	Version   string
-	// TokeninfoActions are those of the tokeninfo endpoint.
+	// TokeninfoActions are the actions of the tokeninfo endpoint.
 	TokeninfoActions []string
 	// GrantTypes are those of the mytoken endpoint.
 	GrantTypes []string
@@ -28,6 +28,9 @@ type Metadata struct {
 	endpoints map[endpoint]string
 }
 
+// Supports reports whether the tokeninfo endpoint knows an action.
+func (m *Metadata) Supports(action string) bool { return slices.Contains(m.TokeninfoActions, action) }
+
 // Provider is an OpenID provider of a server.
 type Provider struct {
 	Issuer string
@@ -35,6 +38,7 @@ type Provider struct {
 	Scopes []string
 }
 
+// endpoint is the name of an endpoint, as errors show it.
 type endpoint string
 
 const (
@@ -46,8 +50,8 @@ const (
 	endpointProfiles    endpoint = "profiles"
 )
 
-// metadataCache keeps a document. The channel holds it, and is empty while somebody
-// fetches.
+// metadataCache keeps a document in a channel. The channel is empty while a caller
+// fetches the document.
 type metadataCache struct{ slot chan cachedMetadata }
 
 type cachedMetadata struct {
@@ -61,10 +65,9 @@ func newMetadataCache() *metadataCache {
 	return &metadataCache{slot}
 }
 
-// Metadata returns the discovery document of the server. It is kept for
-// Config.MetadataLife, and one caller at a time fetches it; the others wait for him.
-// Do not change what is returned. Errors are [*Error], [*NetworkError],
-// [*AnswerError], or that of the context.
+// Metadata returns the discovery document of the server and keeps it for
+// Config.MetadataLife. One caller fetches it while all others wait. Do not change the
+// result. Errors are [*Error], [*NetworkError] and [*AnswerError].
 func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	var kept cachedMetadata
 	select {
@@ -84,7 +87,8 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	return document, nil
 }
 
-// discovery names the operation, and whom it asks: most often that is what is wrong.
+// discovery names the operation. It names the server too, because a wrong issuer is the
+// most frequent mistake.
 func (c *Client) discovery() string { return "discovery of " + c.cfg.Issuer }
 
 func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
@@ -97,10 +101,10 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	}
 	var doc wire.Configuration
 	if err := wire.Unmarshal(body, &doc); err != nil {
-		return nil, &AnswerError{Operation: operation, Reason: "the document is malformed"}
+		return nil, &AnswerError{Operation: operation, Reason: "the document is malformed: check that Config.Issuer is a mytoken server"}
 	}
 	if strings.TrimRight(doc.Issuer, "/") != c.cfg.Issuer {
-		return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the document is that of another issuer, %.200q", doc.Issuer)}
+		return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the document names another issuer, %.200q: set Config.Issuer to it if you trust it", doc.Issuer)}
 	}
 	m := &Metadata{
 		Issuer: doc.Issuer, Version: doc.Version, TokeninfoActions: doc.TokeninfoActions, GrantTypes: doc.MytokenGrantTypes,
@@ -118,7 +122,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 			continue
 		}
 		if err := c.checkURL(address); err != nil {
-			return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("%s endpoint: %v", name, err)}
+			return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the URL of the %s endpoint: %v", name, err)}
 		}
 	}
 	return m, nil
@@ -146,7 +150,7 @@ func (c *Client) post(ctx context.Context, name endpoint, r request) ([]byte, er
 	return c.send(ctx, r)
 }
 
-// provider fills in the provider of a server that has one.
+// provider returns the provider asked for, or the only one of the server.
 func (c *Client) provider(ctx context.Context, asked string) (string, error) {
 	if asked != "" {
 		return asked, nil
@@ -160,10 +164,7 @@ func (c *Client) provider(ctx context.Context, asked string) (string, error) {
 		for _, p := range m.Providers {
 			issuers = append(issuers, p.Issuer)
 		}
-		return "", fmt.Errorf("client: the server has %d providers, set Provider to one of them: %.100q", len(issuers), issuers)
+		return "", fmt.Errorf("client: the server has %d providers: set LoginRequest.Provider to one of %.100q", len(issuers), issuers)
 	}
 	return m.Providers[0].Issuer, nil
 }
-
-// Supports reports whether the tokeninfo endpoint knows an action.
-func (m *Metadata) Supports(action string) bool { return slices.Contains(m.TokeninfoActions, action) }

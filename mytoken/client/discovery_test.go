@@ -7,12 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// Discovery is fetched by one caller at a time, and again when its life is over.
+// One caller fetches the discovery document. Another one fetches it again when it is too
+// old.
 func TestDiscoveryCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -21,9 +23,8 @@ func TestDiscoveryCache(t *testing.T) {
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
-				if _, err := c.Metadata(t.Context()); err != nil {
-					t.Error(err)
-				}
+				_, err := c.Metadata(t.Context())
+				assert.NoError(t, err)
 			})
 		}
 		group.Wait()
@@ -40,47 +41,44 @@ func TestDiscoveryCache(t *testing.T) {
 	})
 }
 
-// A server without an endpoint, and a document that is somebody else's.
+// serving returns a client of a server that answers everything with the document.
+func serving(t *testing.T, status int, document any) *client.Client {
+	t.Helper()
+	hc := &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return status, document })}
+	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
+	require.NoError(t, err)
+	return c
+}
+
+// A document of another server, or with unsafe or malformed members, is refused. So is a
+// use of an endpoint that the server does not have.
 func TestDiscoveryRefused(t *testing.T) {
 	for name, c := range map[string]struct{ key, value, text string }{
-		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document is that of another issuer, "https://elsewhere.example"`},
+		"another issuer":     {"issuer", "https://elsewhere.example", `discovery of https://mytoken.example.org: the document names another issuer, "https://elsewhere.example": set Config.Issuer to it if you trust it`},
 		"plain http":         {"access_token_endpoint", "http://mytoken.example.org/access", "plain http"},
 		"not a URL":          {"mytoken_endpoint", "/my", "absolute"},
 		"malformed document": {"providers_supported", "x", "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := new(fake)
-			document := f.discovery()
+			document := new(fake).discovery()
 			document[c.key] = c.value
-			hc := &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 200, document })}
-			client, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
-			require.NoError(t, err)
-			_, err = client.Metadata(t.Context())
+			_, err := serving(t, http.StatusOK, document).Metadata(t.Context())
 			require.ErrorContains(t, err, c.text)
 		})
 	}
 	document := new(fake).discovery()
 	delete(document, "revocation_endpoint")
-	hc := &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 200, document })}
-	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
-	require.NoError(t, err)
-	require.ErrorIs(t, c.Revoke(t.Context(), aToken, true), client.ErrUnsupported)
+	require.ErrorIs(t, serving(t, http.StatusOK, document).Revoke(t.Context(), aToken, true), client.ErrUnsupported)
 }
 
-// What a user gets wrong first is where the server is, and which of its providers
-// is meant: the errors name what was asked and what there is.
+// The most frequent mistakes are a wrong server and a missing provider. The errors name
+// which server was asked, and which providers it has.
 func TestDiscoveryErrorsName(t *testing.T) {
-	hc := &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 404, "no page" })}
-	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
-	require.NoError(t, err)
-	_, err = c.Metadata(t.Context())
-	require.EqualError(t, err, "client: discovery of https://mytoken.example.org: status 404")
+	_, err := serving(t, http.StatusNotFound, "no page").Metadata(t.Context())
+	require.EqualError(t, err, "client: discovery of https://mytoken.example.org: the server answered with status 404")
 
 	document := new(fake).discovery()
 	document["providers_supported"] = []any{map[string]any{"issuer": "https://a.example"}, map[string]any{"issuer": "https://b.example"}}
-	hc = &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return 200, document })}
-	c, err = client.New(client.Config{Issuer: fakeIssuer, HTTPClient: hc})
-	require.NoError(t, err)
-	_, err = c.StartLogin(t.Context(), client.LoginRequest{})
+	_, err = serving(t, http.StatusOK, document).StartLogin(t.Context(), client.LoginRequest{})
 	require.ErrorContains(t, err, `["https://a.example" "https://b.example"]`)
 }

@@ -1,47 +1,52 @@
-// Package client is for programs that hold a mytoken of a mytoken server: one built
-// with this SDK, or the reference server.
+// Package client is for programs that hold a mytoken. It talks to any mytoken server: one
+// built with this SDK, or the reference server.
+//
+// A user logs in with a browser, on any device, while the program polls:
 //
 //	c, err := client.New(client.Config{Issuer: "https://mytoken.example.org"})
 //	login, err := c.StartLogin(ctx, client.LoginRequest{Application: "my program"})
 //	fmt.Println("Go to", login.ConsentURI)
-//	token, err := login.Wait(ctx)
+//	issued, err := login.Wait(ctx)
 //
-// A [Client] has a method for each request of the protocol, and takes the mytoken as an
-// argument. A mytoken that rotates has to be replaced after each use; a [Holder] does
-// that, with the token in a [TokenStore] that several processes may share:
+// A [Client] has one method per request of the protocol. Each takes the mytoken as an
+// argument. A rotating mytoken has to be replaced after each use. A [Holder] does that.
+// It keeps the token in a [TokenStore], which several processes may share:
 //
 //	holder := c.NewHolder(client.NewFileStore("/home/alice/.mytoken"))
 //	source := holder.TokenSource(client.SourceOptions{})
 //	http := oauth2.NewClient(ctx, source)
 //
+// Requests and answers use the types of package [github.com/mytoken-go/sdk/mytoken].
+//
 // # Files with access tokens
 //
-// Programs that know nothing of mytokens read an access token from a file whose name
-// they know by the rules of the WLCG (see package bearer). [Keep] keeps such a file fresh,
-// and [Keeper.RunCommand] does so for as long as a command runs.
+// Programs that know nothing of mytokens read an access token from a file. They find the
+// file by the rules of package bearer. [Keep] keeps a fresh token in such a file.
+// [Keeper.RunCommand] does so while a command runs.
 //
 // # Errors
 //
-// An answer of the server that is an error is an [*Error] with its code; a request
-// without an answer is a [*NetworkError], which says whether the server may have acted;
-// an answer that makes no sense is an [*AnswerError]. Use errors.As. A refusal of a server
-// that explains itself has an Explanation; [Client.Explain] asks for one beforehand.
+// An [*Error] is an answer of the server and has its code. A [*NetworkError] is a request
+// without an answer, and says whether the server may have acted on it. An [*AnswerError]
+// is an answer that breaks the protocol. Use errors.As. Some servers explain a refusal:
+// see Error.Explanation, and [Client.Explain] to ask beforehand.
 //
 // # Repeated requests
 //
-// A request is sent again, after a growing pause, only where the protocol makes that
-// safe: discovery, starting a login, polling, introspection, creating a transfer code,
-// revoking, and whatever certainly did not reach the server or was turned away by it
-// with the status 429, or 503 and a Retry-After. A request for an access token whose
-// answer is lost is not: the second one would count as another use. A [Holder] of a
-// token that rotates repeats it all the same, because otherwise the token would be
-// lost.
+// The client repeats a request, after a growing pause, only where that is safe:
+// discovery, starting a login, polling, introspection, creating a transfer code and
+// revoking. It also repeats any request that certainly did not reach the server, or that
+// the server turned away with the status 429, or 503 with Retry-After.
+//
+// It does not repeat a request for an access token whose answer is lost: the second one
+// would count as another use. A [Holder] of a rotating token repeats it all the same,
+// because otherwise the token would be lost.
 //
 // # Secrets
 //
-// Tokens and codes are of the type [Secret], which redacts itself in fmt, log/slog and
-// JSON. They are sent over https only, or to this host, and never to where an answer
-// redirects to.
+// Tokens and codes are of the type mytoken.Secret, which prints, logs and encodes as
+// "[redacted]". The client sends them over https or to a loopback address, and never
+// follows a redirect.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.
 package client

@@ -7,26 +7,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Errors that have no data. Errors of the server are [*Error].
+// Errors without data. Errors of the server are [*Error].
 var (
-	// ErrPlainHTTP: a URL would send tokens in clear over the network.
-	ErrPlainHTTP = errors.New("plain http is allowed for this host only")
-	// ErrEmptyList: a list in [Properties] is there and has no entries. As a
-	// request that would mean anything; leave it nil if that is meant.
-	ErrEmptyList = errors.New("client: a list without entries")
+	// ErrPlainHTTP: the URL would send tokens unencrypted over the network.
+	ErrPlainHTTP = errors.New("plain http is for loopback addresses only: use https, 127.0.0.1 instead of localhost, or Config.InsecurePlainHTTP")
+	// ErrEmptyList: a list in a request is there and has no entries. Most likely it is
+	// what was left of a longer one. Servers take it for a missing list, which allows
+	// anything.
+	ErrEmptyList = errors.New("the list has no entries: leave it nil if you want the default")
 	// ErrUnsupported: the server does not offer what was asked for.
 	ErrUnsupported = errors.New("client: the server does not offer this")
 	// ErrNoToken: a [TokenStore] holds no token.
-	ErrNoToken = errors.New("client: no mytoken is stored")
-	// ErrLoginExpired: nobody finished a login in time.
-	ErrLoginExpired = errors.New("client: the login was not finished in time")
+	ErrNoToken = errors.New("client: no mytoken is stored: log in first")
+	// ErrLoginExpired: the user did not finish a login in time.
+	ErrLoginExpired = errors.New("client: the login was not finished in time: start a new one")
 )
 
-// Error codes of the protocol that callers branch on (protocol section 5.0.5). The
-// last two are those of RFC 8628 and RFC 6749.
+// Error codes that callers may want to tell apart (protocol section 5.0.5). The last two
+// come from RFC 8628 and RFC 6749.
 const (
 	CodeInvalidRequest           = "invalid_request"
 	CodeInvalidGrant             = "invalid_grant"
@@ -42,27 +44,26 @@ const (
 	CodeTemporarilyUnavailable   = "temporarily_unavailable"
 )
 
-// Error is an answer of the server with a status of 400 and above (protocol section
+// Error is an answer of the server with a status of 400 or above (protocol section
 // 5.0.5).
 type Error struct {
 	Operation   string // what was asked for
-	Status      int
-	Code        string // empty if the answer was not of the protocol
+	Status      int    // of HTTP
+	Code        string // empty if the answer does not follow the protocol
 	Description string
-	// RetryAfter is how long the server wants to be left alone; 0: it does not
-	// say.
+	// RetryAfter is how long the server wants to be left alone; 0 if it does not say.
 	RetryAfter time.Duration
 	// RequestID names the request in the log of the server.
 	RequestID string
-	// Explanation says why the restrictions of the token refused a use, and when
-	// they admit it; nil if they did not, or the server does not say. How much
-	// it tells is up to the server: instants that are not told are unknown.
+	// Explanation says why the restrictions of the token refused a use, and when they
+	// will admit it. It is nil if something else refused, or if the server does not say.
+	// Servers decide how much they tell: treat a missing instant as unknown.
 	Explanation *restriction.Explanation
 }
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "client: %s: status %d", e.Operation, e.Status)
+	fmt.Fprintf(&b, "client: %s: the server answered with status %d", e.Operation, e.Status)
 	for _, text := range []string{e.Code, e.Description} {
 		if text != "" {
 			b.WriteString(": " + text)
@@ -74,28 +75,27 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// IsCode reports whether an error is an answer of the server with this code.
+// IsCode reports whether err is an [*Error] with this code.
 func IsCode(err error, code string) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Code == code
 }
 
-// NetworkError is a request without an answer.
+// NetworkError is about a request without an answer.
 type NetworkError struct {
 	Operation string
-	// Sent says that the request may have reached the server, which may have
-	// done what it asks for.
+	// Sent says that the request may have reached the server, which may have acted on it.
 	Sent bool
 	Err  error
 }
 
 func (e *NetworkError) Error() string { return "client: " + e.Operation + ": " + e.Err.Error() }
 
-// Unwrap returns the cause: an error of net/http, or of the context.
+// Unwrap returns the cause: an error of net/http or of the context.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// newNetworkError looks for proof that nothing was sent: without it, the request
-// counts as sent.
+// newNetworkError looks for proof that nothing was sent. Without it, the request counts
+// as sent.
 func newNetworkError(operation string, err error) *NetworkError {
 	var dial *net.OpError
 	var name *net.DNSError
@@ -106,36 +106,39 @@ func newNetworkError(operation string, err error) *NetworkError {
 	return &NetworkError{Operation: operation, Sent: sent, Err: err}
 }
 
-// AnswerError is an answer of success that is not what the protocol says.
+// AnswerError is about an answer with a status of success that breaks the protocol.
 type AnswerError struct {
 	Operation string
 	Reason    string
-	// Update is the successor of the presented mytoken, if the answer carried
-	// one all the same. Keep it.
-	Update *Token
+	// Update is the successor of the presented mytoken, if the answer brought one. Store
+	// it.
+	Update *mytoken.Issued
 }
 
 func (e *AnswerError) Error() string { return "client: " + e.Operation + ": " + e.Reason }
 
-// WiderError is about a mytoken whose restrictions are not within those asked for,
-// although the request said that it must fail then (protocol section 10, D20).
+// WiderError is about a new mytoken whose restrictions are not within those asked for,
+// although the request forbade that (protocol section 10, D20).
 type WiderError struct {
-	// Token is what the server issued. Its Update, if any, replaces the token
-	// that was presented.
-	Token *Token
-	// Revoked says that the client has revoked it again.
+	// Token is what the server issued. Its Update, if any, replaces the presented token.
+	Token *mytoken.Issued
+	// Revoked says that the client has revoked the new token.
 	Revoked bool
 }
 
 func (e *WiderError) Error() string {
-	return "client: derive: the server issued a mytoken that is not within the restrictions asked for"
+	text := "client: derive a mytoken: the server issued one that is wider than asked for; "
+	if e.Revoked {
+		return text + "it was revoked"
+	}
+	return text + "revoking it failed, so revoke it yourself"
 }
 
-// SaveError is about a rotated mytoken that its store does not take. The answer that
-// came with it is withheld, and the next use of the [Holder] tries again first.
+// SaveError is about a rotated mytoken that its store failed to save. The [Holder]
+// withholds the answer that brought it, and tries to save it again before the next use.
 type SaveError struct{ Err error }
 
-func (e *SaveError) Error() string { return "client: keeping the rotated mytoken: " + e.Err.Error() }
+func (e *SaveError) Error() string { return "client: save the rotated mytoken: " + e.Err.Error() }
 
 // Unwrap returns the error of the store.
 func (e *SaveError) Unwrap() error { return e.Err }

@@ -12,10 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// An error of the server is found by errors.As, with all that it says.
+// errors.As finds an error of the server, with all that it says.
 func TestErrorsOfTheServer(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		w.Header().Set("X-Request-Id", "request-7")
@@ -26,16 +27,17 @@ func TestErrorsOfTheServer(t *testing.T) {
 	var e *client.Error
 	require.ErrorAs(t, fmt.Errorf("wrapped: %w", err), &e)
 	require.Equal(t, client.Error{
-		Operation: "access token", Status: 403, Code: client.CodeUsageRestricted, Description: "not[31m now",
+		Operation: "get an access token", Status: 403, Code: client.CodeUsageRestricted, Description: "not[31m now",
 		RetryAfter: time.Hour, RequestID: "request-7",
 	}, *e)
-	require.Equal(t, "client: access token: status 403: usage_restricted: not[31m now (request request-7)", err.Error())
+	require.Equal(t, "client: get an access token: the server answered with status 403: usage_restricted: not[31m now (request request-7)", err.Error())
 	require.True(t, client.IsCode(err, client.CodeUsageRestricted))
 	require.False(t, client.IsCode(err, client.CodeInvalidToken))
 }
 
-// Answers that are not of the protocol.
-func TestStrangeAnswers(t *testing.T) {
+// Answers that break the protocol give errors that say so, and do not grow with the
+// answer.
+func TestAnswersThatBreakTheProtocol(t *testing.T) {
 	text := func(status int, body string) func(http.ResponseWriter, *http.Request, map[string]any) {
 		return func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 			w.Header().Set("Location", "https://elsewhere.example/steal")
@@ -45,15 +47,15 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, map[string]any)
-		status int // of an *Error; 0: an *AnswerError
+		status int // of the *Error; 0 expects an *AnswerError
 		text   string
 	}{
-		"a redirect":            {text(307, ""), 0, "redirects are not followed"},
+		"a redirect":            {text(307, ""), 0, "the redirect 307: the client follows none"},
 		"a page":                {text(200, "<html>"), 0, "no access token"},
 		"nothing":               {text(200, ""), 0, "no access token"},
 		"an empty access token": {text(200, `{"access_token":"","token_type":"Bearer"}`), 0, "no access token"},
 		"a number":              {text(200, `{"access_token":7}`), 0, "no access token"},
-		"too much":              {text(200, `{"access_token":"x","scope":"`+strings.Repeat("x", 1<<16)+`"}`), 0, "too long"},
+		"too much":              {text(200, `{"access_token":"x","scope":"`+strings.Repeat("x", 1<<16)+`"}`), 0, "more than 4096 bytes"},
 		"an error page":         {text(502, "<html>"), 502, "status 502"},
 		"an endless error page": {text(500, `{"error":"`+strings.Repeat("x", 1<<16)+`"}`), 500, "status 500"},
 	} {
@@ -73,8 +75,8 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
-// What cannot be read of an answer does not take the token with it.
-func TestTokenInAStrangeAnswer(t *testing.T) {
+// An unreadable member of an answer does not lose the token.
+func TestTokenWithUnreadableMembers(t *testing.T) {
 	body := `{"mytoken":"the-child-token","mytoken_type":"token","restrictions":[{"exp":"never"}],"capabilities":{"x":1},
 		"token_update":{"mytoken":"the-next-token","mytoken_type":"token","restrictions":7}}`
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) { _, _ = w.Write([]byte(body)) }}
@@ -82,7 +84,29 @@ func TestTokenInAStrangeAnswer(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "the-child-token", token.Token.Reveal())
 	require.Equal(t, "the-next-token", token.Update.Token.Reveal())
-	require.Error(t, token.Unread)
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: capabilities, restrictions")
+
+	body = `{"mytoken":"the-child-token","mom_id":"not one","rotation":{"ON_AT":true,"of_a_newer_server":1},
+		"token_update":{"mytoken":"the-next-token","rotation":{"on_AT":"yes"}}}`
+	token, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{})
+	require.NoError(t, err)
+	require.Equal(t, "the-child-token", token.Token.Reveal())
+	require.True(t, token.ID.IsZero())
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: mom_id")
+	require.Equal(t, &mytoken.Rotation{OnAT: true}, token.Rotation, "an unknown member does not matter")
+	require.Equal(t, "the-next-token", token.Update.Token.Reveal())
+	require.EqualError(t, token.Update.Unread, "client: the answer has unreadable members: rotation")
+
+	body = `{"mytoken":"the-child-token","mytoken_type":1,"expires_in":"soon","token_update":7}`
+	token, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{})
+	require.NoError(t, err)
+	require.Equal(t, "the-child-token", token.Token.Reveal())
+	require.EqualError(t, token.Unread, "client: the answer has unreadable members: mytoken_type, expires_in")
+
+	// The client refuses an id that could not be read.
+	_, err = f.client(t, nil).RevokeByID(t.Context(), aToken, token.ID, true)
+	require.ErrorContains(t, err, "the id is zero")
+	require.Zero(t, f.count("/revoke"))
 
 	body = `{"access_token":"","token_update":{"mytoken":"the-next-token","mytoken_type":"token"}}`
 	_, err = f.client(t, nil).AccessToken(t.Context(), aToken, client.AccessTokenRequest{})
@@ -91,7 +115,7 @@ func TestTokenInAStrangeAnswer(t *testing.T) {
 	require.Equal(t, "the-next-token", e.Update.Token.Reveal())
 }
 
-// Lists that are written in another way are read.
+// Scopes and audiences are read as a list or as one string.
 func TestAccessTokenInAnotherForm(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		_, _ = w.Write([]byte(`{"Access_Token":"x","scope":["a","b openid"],"audience":"one","expires_in":60,"extra":{}}`))
@@ -104,11 +128,11 @@ func TestAccessTokenInAnotherForm(t *testing.T) {
 	require.Nil(t, at.Update)
 }
 
-// Secrets go over https or stay on this machine.
+// Secrets go over https, or to a loopback address.
 func TestPlainHTTP(t *testing.T) {
 	for issuer, ok := range map[string]bool{
 		"https://mytoken.example.org": true, "https://mytoken.example.org/prefix/": true, "http://127.0.0.1:8000": true,
-		"http://[::1]:8000": true, "http://localhost": true, "http://mytoken.example.org": false, "http://127.0.0.1.example.org": false,
+		"http://[::1]:8000": true, "http://localhost": false, "http://mytoken.example.org": false, "http://127.0.0.1.example.org": false,
 		"ftp://mytoken.example.org": false, "mytoken.example.org": false, "": false, "https://user@mytoken.example.org": false,
 		"https://mytoken.example.org#x": false, "https://": false, "http://10.0.0.1": false,
 	} {
@@ -123,7 +147,7 @@ func TestPlainHTTP(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Neither values nor errors nor logs show a secret, also if the server sends it back.
+// Values, errors and logs show no secret, even if the server sends it back.
 //
 // proves P9
 func TestNothingShowsSecrets(t *testing.T) {
@@ -154,7 +178,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 	add(source.AccessToken(ctx))
 	add(holder, nil)
 	add(source, nil)
-	values = append(values, &client.TransferCode{Code: aToken}, &client.WiderError{Token: &client.Token{Token: aToken}})
+	values = append(values, &client.TransferCode{Code: aToken}, &client.WiderError{Token: &mytoken.Issued{Token: aToken}})
 
 	var out bytes.Buffer
 	logs := []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -28,17 +29,17 @@ func ExampleClient_StartLogin() {
 	}
 	login, err := c.StartLogin(ctx, client.LoginRequest{
 		Application: "data mover",
-		Properties: client.Properties{
-			Name:             "laptop",
-			Capabilities:     capability.Set{capability.AT, capability.CreateMytoken},
-			RestrictionsJSON: []byte(`[{"exp":"+7d","scope":"storage.read"}]`),
-			Rotation:         &client.Rotation{OnAT: true},
+		Properties: mytoken.Properties{
+			Name:         "laptop",
+			Capabilities: capability.Set{capability.AT, capability.CreateMytoken},
+			Rotation:     &mytoken.Rotation{OnAT: true},
 		},
+		RestrictionsJSON: []byte(`[{"exp":"+7d","scope":"storage.read"}]`),
 	})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("Go to", login.ConsentURI) // login.QR draws it for telephones
+	fmt.Println("Go to", login.ConsentURI) // login.QR draws it for phones
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	token, err := login.Wait(ctx)
@@ -51,7 +52,7 @@ func ExampleClient_StartLogin() {
 	// token [redacted]
 }
 
-// How do I use a mytoken that is in a file, with any HTTP client, in several processes?
+// How do several processes use one mytoken in a file, with any HTTP client?
 func ExampleHolder_TokenSource() {
 	ctx := context.Background()
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
@@ -62,7 +63,7 @@ func ExampleHolder_TokenSource() {
 	defer os.Remove(path)
 	defer os.Remove(path + ".lock")
 	store := client.NewFileStore(path)
-	if err := store.Save(ctx, client.NewSecret("the-mytoken-that-the-user-got")); err != nil {
+	if err := store.Save(ctx, mytoken.NewSecret("the-mytoken-that-the-user-got")); err != nil {
 		panic(err)
 	}
 
@@ -81,14 +82,14 @@ func ExampleHolder_TokenSource() {
 	// Output: the service gets Bearer access-1
 }
 
-// How do I give a job less than I have?
+// How do I give a job fewer rights than I have?
 func ExampleHolder_Derive() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
 	if err != nil {
 		panic(err)
 	}
-	mine := c.NewHolder(client.NewMemoryStore(client.NewSecret("the-mytoken-that-the-user-got")))
-	job, err := mine.Derive(context.Background(), client.DeriveRequest{Properties: client.Properties{
+	mine := c.NewHolder(client.NewMemoryStore(mytoken.NewSecret("the-mytoken-that-the-user-got")))
+	job, err := mine.Derive(context.Background(), client.DeriveRequest{Properties: mytoken.Properties{
 		Name:         "job 7",
 		Capabilities: capability.Set{capability.AT},
 		Restrictions: restriction.List{{Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(3)}},
@@ -100,13 +101,13 @@ func ExampleHolder_Derive() {
 	// Output: AT 3
 }
 
-// Does my mytoken carry a job, and what does it admit until when?
+// Does my mytoken last for a job, and what does it admit until when?
 func ExampleIntrospection_ForecastToken() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
 	if err != nil {
 		panic(err)
 	}
-	info, err := c.Introspect(context.Background(), client.NewSecret("the-mytoken-that-the-user-got"))
+	info, err := c.Introspect(context.Background(), mytoken.NewSecret("the-mytoken-that-the-user-got"))
 	if err != nil {
 		panic(err)
 	}
@@ -149,7 +150,7 @@ func ExampleKeep() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "bt_u1000")
 	err = client.Keep(ctx, client.KeepConfig{
-		Holder: c.NewHolder(client.NewMemoryStore(client.NewSecret("the-mytoken-of-the-job"))),
+		Holder: c.NewHolder(client.NewMemoryStore(mytoken.NewSecret("the-mytoken-of-the-job"))),
 		Path:   path,
 		Early:  10 * time.Minute,
 		Changed: func(s client.KeepState) {
@@ -177,7 +178,7 @@ func ExampleError() {
 	if err != nil {
 		panic(err)
 	}
-	_, err = c.AccessToken(context.Background(), client.NewSecret("a-mytoken-for-later"), client.AccessTokenRequest{})
+	_, err = c.AccessToken(context.Background(), mytoken.NewSecret("a-mytoken-for-later"), client.AccessTokenRequest{})
 	var refused *client.Error
 	var lost *client.NetworkError
 	switch {
@@ -191,7 +192,7 @@ func ExampleError() {
 	// Output: try again in 1h0m0s
 }
 
-// exampleServer stands for a mytoken server.
+// exampleServer plays a mytoken server.
 func exampleServer() *http.Client {
 	f := &fake{life: time.Hour}
 	f.answer = func(w http.ResponseWriter, r *http.Request, body map[string]any) {

@@ -5,31 +5,33 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// ExplainRequest describes a use of a mytoken that is not made.
+// ExplainRequest describes a use of a mytoken without making it.
 type ExplainRequest struct {
 	// Scopes and Audiences of an access token.
 	Scopes    []string
 	Audiences []string
-	// Other says that the use is not for an access token, but for example the
-	// creation of a mytoken.
+	// Other says that the use is not for an access token but, for example, for creating a
+	// mytoken.
 	Other bool
-	// At is the instant of the use, in whole seconds; zero: now. A server that
-	// tells no instants answers with [CodeInvalidRequest].
+	// At is the instant of the use, in whole seconds; zero: now. A server that tells no
+	// instants refuses it with [CodeInvalidRequest].
 	At time.Time
 }
 
-// Explain asks what would become of a use, without making it: whether it would be
-// admitted, and if not, why, and when it would be. How much of that is told is up to the
-// server; instants that it does not tell are unknown. The token needs the capability
-// tokeninfo:introspect. The action is not in the protocol: a server that does not know
-// it gives an error that wraps [ErrUnsupported]. It counts as no use, and is repeated
-// where that helps.
-func (c *Client) Explain(ctx context.Context, token Secret, req ExplainRequest) (*restriction.Explanation, error) {
-	const operation = "explain"
+// Explain asks what would happen to a use: whether the restrictions admit it, and if not,
+// why not and when they will. Servers decide how much they tell: treat a missing instant
+// as unknown. The token needs the capability tokeninfo:introspect.
+//
+// Explain does not count as a use, and the client repeats it after a failure that may
+// pass. The action is an extension of the protocol: if the server does not know it, the
+// error wraps [ErrUnsupported]. Other errors are those of [Client.AccessToken].
+func (c *Client) Explain(ctx context.Context, token mytoken.Secret, req ExplainRequest) (*restriction.Explanation, error) {
+	const operation = "explain a use"
 	m, err := c.Metadata(ctx)
 	if err != nil {
 		return nil, err
@@ -49,22 +51,14 @@ func (c *Client) Explain(ctx context.Context, token Secret, req ExplainRequest) 
 		return nil, err
 	}
 	if body.Explanation == nil {
-		return nil, &AnswerError{Operation: operation, Reason: "there is no explanation"}
+		return nil, &AnswerError{Operation: operation, Reason: "the answer holds no explanation"}
 	}
 	return readExplanation(body.Explanation, token), nil
 }
 
-// Explain is [Client.Explain] with the token held.
-func (h *Holder) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
-	return held(ctx, h, useUncounted, func(ctx context.Context, c *Client, token Secret) (*restriction.Explanation, *Token, error) {
-		out, err := c.Explain(ctx, token, req)
-		return out, nil, err
-	})
-}
-
-// readExplanation reads what a server told, which is nil if it told nothing. Its texts
-// are made fit for logs and terminals.
-func readExplanation(e *wire.Explanation, secrets ...Secret) *restriction.Explanation {
+// readExplanation converts an explanation of the server and makes its texts fit for logs
+// and terminals. nil stays nil.
+func readExplanation(e *wire.Explanation, secrets ...mytoken.Secret) *restriction.Explanation {
 	if e == nil {
 		return nil
 	}

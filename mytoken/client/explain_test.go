@@ -15,26 +15,11 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// explaining is a server whose refusals tell that much, behind the handler of another.
-func explaining(t *testing.T, level rest.ExplanationLevel) *server {
-	var s *server
-	var handler http.Handler
-	s = start(t, func(o *setup) {
-		o.wrap = func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) })
-		}
-	})
-	var err error
-	handler, err = rest.NewHandler(s.Issuer, rest.Options{Explanations: level})
-	require.NoError(t, err)
-	return s
-}
-
-// A refusal says why, and when to come back; a dry run says so before.
+// A refusal says why it refuses and when to come back. Explain says the same beforehand.
 //
 // proves P10
 func TestExplain(t *testing.T) {
-	s := explaining(t, rest.ExplainClauses)
+	s := start(t, func(o *setup) { o.explanations = rest.ExplainClauses })
 	ctx := t.Context()
 	later := s.Clock.Now().Add(time.Hour)
 	token := s.token(mytoken.Properties{Restrictions: restriction.List{
@@ -67,14 +52,14 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, dry.Earliest.IsNever())
 
-	_, err = s.client.AccessToken(ctx, client.NewSecret(token.Reveal()+"x"), client.AccessTokenRequest{})
+	_, err = s.client.AccessToken(ctx, mytoken.NewSecret(token.Reveal()+"x"), client.AccessTokenRequest{})
 	require.ErrorAs(t, err, &refused)
 	require.Nil(t, refused.Explanation)
 }
 
-// What a server does not tell is unknown.
+// A server may tell the keys only.
 func TestExplainKeysOnly(t *testing.T) {
-	s := explaining(t, rest.ExplainKeys)
+	s := start(t, func(o *setup) { o.explanations = rest.ExplainKeys })
 	ctx := t.Context()
 	token := s.token(mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	_, err := s.client.AccessToken(ctx, token, client.AccessTokenRequest{Scopes: []string{"profile"}})
@@ -85,8 +70,9 @@ func TestExplainKeysOnly(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidRequest), "%v", err)
 }
 
-// Servers that know no dry run, and servers that answer anything.
-func TestExplainElsewhere(t *testing.T) {
+// A server may not know the action, or answer with anything. Texts of the server are
+// cleaned.
+func TestExplainByOtherServers(t *testing.T) {
 	answer := ""
 	actions := []string{"introspect"}
 	var server *httptest.Server
@@ -107,7 +93,7 @@ func TestExplainElsewhere(t *testing.T) {
 	explain := func() (*restriction.Explanation, error) {
 		c, err := client.New(client.Config{Issuer: server.URL, Attempts: 1})
 		require.NoError(t, err)
-		return c.Explain(t.Context(), client.NewSecret("a-mytoken"), client.ExplainRequest{})
+		return c.Explain(t.Context(), mytoken.NewSecret("a-mytoken"), client.ExplainRequest{})
 	}
 	_, err := explain()
 	require.ErrorIs(t, err, client.ErrUnsupported)
@@ -122,7 +108,7 @@ func TestExplainElsewhere(t *testing.T) {
 	answer = `{"mytoken_explanation":` + evil + `}`
 	got, err := explain()
 	require.NoError(t, err)
-	require.Equal(t, []restriction.Objection{{Key: "n[2Jbf", Need: client.NewSecret("a-mytoken").String() + "x"}}, got.Clauses[0].Objections)
+	require.Equal(t, []restriction.Objection{{Key: "n[2Jbf", Need: mytoken.NewSecret("a-mytoken").String() + "x"}}, got.Clauses[0].Objections)
 	require.Equal(t, "k", got.Objection.Key)
 	answer = `!{"error":"usage_restricted","mytoken_explanation":` + evil + `}`
 	_, err = explain()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,15 +17,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// fake is a mytoken server without a network, for tests inside a bubble of time: it
-// answers discovery, and the rest as its fields say.
+// fake is a mytoken server without a network, for tests with synctest. It answers
+// discovery, and everything else as its fields say.
 type fake struct {
-	// answer answers whatever is not discovery; nil: an access token.
+	// answer answers everything but discovery; nil: with an access token.
 	answer func(w http.ResponseWriter, r *http.Request, body map[string]any)
-	// life of access tokens.
+	// life is the lifetime of access tokens.
 	life time.Duration
 
 	mu       sync.Mutex
@@ -39,7 +39,7 @@ const fakeIssuer = "https://mytoken.example.org"
 
 var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 
-// RoundTrip serves a request in place.
+// RoundTrip implements http.RoundTripper.
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	down := f.down
@@ -49,25 +49,19 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)
-	if hangUp, ok := errors.AsType[*hungUp](errOf(w)); ok {
-		return nil, hangUp
+	if w.Header().Get(hangUpHeader) != "" {
+		return nil, &hungUp{}
 	}
 	return w.Result(), nil
 }
 
-// hungUp is a connection that is lost before the answer.
+// hungUp is the error of a connection that is lost before the answer.
 type hungUp struct{}
 
 func (*hungUp) Error() string { return "connection lost" }
 
+// hangUpHeader in an answer makes the fake lose the connection instead.
 const hangUpHeader = "X-Test-Hang-Up"
-
-func errOf(w *httptest.ResponseRecorder) error {
-	if w.Header().Get(hangUpHeader) != "" {
-		return &hungUp{}
-	}
-	return nil
-}
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := map[string]any{}
@@ -100,7 +94,7 @@ func (f *fake) discovery() map[string]any {
 	}
 }
 
-// accessToken makes an access token whose end the fake remembers.
+// accessToken makes an access token and remembers when it expires.
 func (f *fake) accessToken() map[string]any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,7 +106,7 @@ func (f *fake) accessToken() map[string]any {
 	return map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": int(f.life / time.Second), "scope": "openid"}
 }
 
-// end is when a token ends that the fake made.
+// end returns when a token of the fake expires.
 func (f *fake) end(token string) (time.Time, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -126,7 +120,7 @@ func (f *fake) setDown(err error) {
 	f.down = err
 }
 
-// count is how many requests went to a path.
+// count returns the number of requests to a path.
 func (f *fake) count(path string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -144,7 +138,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// refuse answers with an error of the protocol.
+// refuse answers with an error code of the protocol.
 func refuse(w http.ResponseWriter, status int, code string) {
 	answer(w, status, map[string]string{"error": code})
 }
@@ -160,27 +154,27 @@ func (f *fake) client(t testing.TB, change func(*client.Config)) *client.Client 
 	return c
 }
 
-// jwt makes a mytoken with a rotation, which nobody signed.
-func jwt(seq int, rotation string) client.Secret {
+// jwt makes an unsigned mytoken with a rotation.
+func jwt(seq int, rotation string) mytoken.Secret {
 	payload := fmt.Sprintf(`{"token_type":"mytoken","seq_no":%d,"rotation":%s}`, seq, rotation)
 	encode := base64.RawURLEncoding.EncodeToString
-	return client.NewSecret(encode([]byte(`{"alg":"ES512","typ":"MT+JWT"}`)) + "." + encode([]byte(payload)) + ".c2ln")
+	return mytoken.NewSecret(encode([]byte(`{"alg":"ES512","typ":"MT+JWT"}`)) + "." + encode([]byte(payload)) + ".c2ln")
 }
 
-// failingStore fails to save while it is told to.
+// failingStore returns fails from Save unless it is nil.
 type failingStore struct {
 	*client.MemoryStore
 	fails error
 }
 
-func (s *failingStore) Save(ctx context.Context, token client.Secret) error {
+func (s *failingStore) Save(ctx context.Context, token mytoken.Secret) error {
 	if s.fails != nil {
 		return s.fails
 	}
 	return s.MemoryStore.Save(ctx, token)
 }
 
-// roundTrip answers with an object.
+// roundTrip answers every request with an object.
 type roundTrip func(*http.Request) (status int, body any)
 
 func (fn roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {

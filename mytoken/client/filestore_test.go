@@ -12,18 +12,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
+// unixOnly skips tests of Unix permissions and symbolic links.
 func unixOnly(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("permissions and symbolic links are those of Unix")
+		t.Skip("this test needs the permissions and symbolic links of Unix")
 	}
 }
 
+// A saved token is loaded by the next process. A missing file is no token.
 func TestFileStore(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "token")
@@ -32,7 +36,7 @@ func TestFileStore(t *testing.T) {
 	require.ErrorIs(t, err, client.ErrNoToken)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	for _, text := range []string{"first", "second"} {
-		require.NoError(t, s.Save(ctx, client.NewSecret(text)))
+		require.NoError(t, s.Save(ctx, mytoken.NewSecret(text)))
 		token, err := client.NewFileStore(path).Load(ctx)
 		require.NoError(t, err)
 		require.Equal(t, text, token.Reveal())
@@ -40,13 +44,13 @@ func TestFileStore(t *testing.T) {
 	require.Error(t, client.NewFileStore(filepath.Join(path, "x")).Save(ctx, aToken))
 }
 
-// What is no token is refused, and nothing of it is in the error.
+// A file without a token is refused. The error does not show its content.
 func TestFileStoreBadFiles(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":      {" \n", "empty"},
-		"two tokens": {"planted1\nplanted2", "holds no token"},
-		"binary":     {"planted\x00", "holds no token"},
-		"long":       {strings.Repeat("planted", 10000), "holds no token"},
+		"two tokens": {"planted1\nplanted2", "the content is not a mytoken"},
+		"binary":     {"planted\x00", "the content is not a mytoken"},
+		"long":       {strings.Repeat("planted", 10000), "the content is not a mytoken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "token")
@@ -58,7 +62,8 @@ func TestFileStoreBadFiles(t *testing.T) {
 	}
 }
 
-// A file that others may read is refused; saving repairs it. A symbolic link stays one.
+// A file that other users can read is refused. Save repairs it, and keeps a symbolic
+// link.
 func TestFileStorePermissions(t *testing.T) {
 	unixOnly(t)
 	ctx := t.Context()
@@ -80,7 +85,8 @@ func TestFileStorePermissions(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// One holds the lock, whatever path leads to the file; who waits can give up.
+// One caller at a time holds the lock, whatever path leads to the file. A waiting caller
+// can give up.
 func TestFileStoreLock(t *testing.T) {
 	unixOnly(t)
 	path := filepath.Join(t.TempDir(), "token")
@@ -102,13 +108,10 @@ func TestFileStoreLock(t *testing.T) {
 		group.Go(func() {
 			for range 25 {
 				unlock, err := s.Lock(t.Context())
-				if err != nil {
-					t.Error(err)
+				if !assert.NoError(t, err) {
 					return
 				}
-				if inside.Add(1) != 1 {
-					t.Error("two hold the lock")
-				}
+				assert.EqualValues(t, 1, inside.Add(1), "two callers hold the lock")
 				count.Add(1)
 				inside.Add(-1)
 				unlock()
@@ -119,7 +122,7 @@ func TestFileStoreLock(t *testing.T) {
 	require.EqualValues(t, 200, count.Load())
 }
 
-// What a writer left behind when it was killed goes with the next one.
+// Save removes what a killed writer left behind a while ago.
 func TestLeftoversAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "to[k]en*")
@@ -139,9 +142,10 @@ func TestLeftoversAreSwept(t *testing.T) {
 	require.FileExists(t, other)
 }
 
+// The store in memory keeps one token, and one caller at a time holds its lock.
 func TestMemoryStore(t *testing.T) {
 	ctx := t.Context()
-	s := client.NewMemoryStore(client.Secret{})
+	s := client.NewMemoryStore(mytoken.Secret{})
 	_, err := s.Load(ctx)
 	require.ErrorIs(t, err, client.ErrNoToken)
 	require.NoError(t, s.Save(ctx, aToken))

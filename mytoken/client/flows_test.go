@@ -17,14 +17,12 @@ import (
 func TestLogin(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
-	rotation := &client.Rotation{OnAT: true, Lifetime: 3600}
+	rotation := &mytoken.Rotation{OnAT: true, Lifetime: 3600}
 	end := s.Clock.Now().Add(24 * time.Hour)
 	login, err := s.client.StartLogin(ctx, client.LoginRequest{
-		Application: "a test",
-		Properties: client.Properties{
-			Name: "mine", Capabilities: everything, Rotation: rotation,
-			RestrictionsJSON: []byte(`[{"exp":"+1d","scope":"openid compute","usages_AT":10}]`),
-		},
+		Application:      "a test",
+		Properties:       mytoken.Properties{Name: "mine", Capabilities: everything, Rotation: rotation},
+		RestrictionsJSON: []byte(`[{"exp":"+1d","scope":"openid compute","usages_AT":10}]`),
 	})
 	require.NoError(t, err)
 	require.Equal(t, 5*time.Second, login.Interval)
@@ -39,7 +37,7 @@ func TestLogin(t *testing.T) {
 	token, err := login.Wait(ctx)
 	require.NoError(t, err)
 	require.NoError(t, token.Unread)
-	require.Equal(t, "token", token.Type)
+	require.Equal(t, mytoken.ResponseToken, token.Type)
 	require.Equal(t, everything, token.Capabilities)
 	require.Equal(t, rotation, token.Rotation)
 	require.Len(t, token.Restrictions, 1)
@@ -51,6 +49,7 @@ func TestLogin(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
+// A declined login is an error with a code.
 func TestLoginDeclined(t *testing.T) {
 	s := start(t, nil)
 	login, err := s.client.StartLogin(t.Context(), client.LoginRequest{})
@@ -60,7 +59,7 @@ func TestLoginDeclined(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeAccessDenied), "%v", err)
 }
 
-// A login that nobody finishes ends by itself, or with the context.
+// Waiting for a login ends when its time is over, or when the context ends.
 func TestLoginNotFinished(t *testing.T) {
 	s := start(t, nil)
 	login, err := s.client.StartLogin(t.Context(), client.LoginRequest{})
@@ -78,7 +77,7 @@ func TestLoginNotFinished(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// What a token is good for, from an access token to its revocation.
+// All requests with one token, from an access token to its revocation.
 func TestUses(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -97,7 +96,7 @@ func TestUses(t *testing.T) {
 	require.Equal(t, at.Token.Reveal(), at.OAuth2().AccessToken)
 
 	list := restriction.List{{Scopes: []string{"compute"}, UsagesAT: restriction.Usages(2), Expires: s.Clock.Now().Add(time.Hour).Unix()}}
-	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{
+	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: mytoken.Properties{
 		Name: "child", Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Restrictions: list,
 	}})
 	require.NoError(t, err)
@@ -111,25 +110,30 @@ func TestUses(t *testing.T) {
 	info, err := s.client.Introspect(ctx, child.Token)
 	require.NoError(t, err)
 	require.True(t, info.Valid)
-	require.Equal(t, child.MomID, info.MomID)
+	require.Equal(t, child.ID, info.ID)
+	require.Equal(t, child.ID, info.Claims.JTI.TokenID())
+	require.Equal(t, mytoken.ResponseToken, info.Type)
 	require.Equal(t, "child", info.Claims.Name)
 	require.Equal(t, "alice", info.Claims.OIDCSubject)
-	require.Equal(t, []client.Used{{AT: 1}}, info.Claims.Used)
+	require.Equal(t, []restriction.Usage{{AT: 1}}, info.Used)
 	require.True(t, list.Equal(info.Claims.Restrictions))
 
 	history, err := s.client.History(ctx, token)
 	require.NoError(t, err)
 	require.NotEmpty(t, history.Events)
 	require.Equal(t, "mytoken-go", history.Events[0].UserAgent)
+	require.False(t, history.Events[0].Token.IsZero())
 	tree, err := s.client.Subtree(ctx, token)
 	require.NoError(t, err)
 	require.Equal(t, "child", tree.Roots[0].Children[0].Name)
-	require.Equal(t, child.MomID, tree.Roots[0].Children[0].MomID)
+	require.Equal(t, child.ID, tree.Roots[0].Children[0].ID)
+	require.Equal(t, tree.Roots[0].ID, tree.Roots[0].Children[0].Parent)
+	require.Equal(t, "127.0.0.1", tree.Roots[0].Children[0].Address)
 	all, err := s.client.List(ctx, token)
 	require.NoError(t, err)
 	require.Equal(t, "parent", all.Roots[0].Name)
 
-	_, err = s.client.RevokeByID(ctx, token, child.MomID, false)
+	_, err = s.client.RevokeByID(ctx, token, child.ID, false)
 	require.NoError(t, err)
 	_, err = s.client.Introspect(ctx, child.Token)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
@@ -139,7 +143,7 @@ func TestUses(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
-// A token goes to another device by a code: of a token that exists, and of a new one.
+// A transfer code carries an existing token, or a new one, to another device.
 func TestTransfer(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -153,20 +157,24 @@ func TestTransfer(t *testing.T) {
 	_, err = s.client.Redeem(ctx, code.Code)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 
-	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{Response: client.ResponseTransferCode}})
+	child, err := s.client.Derive(ctx, token, client.DeriveRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}})
 	require.NoError(t, err)
 	require.True(t, child.Token.IsEmpty())
+	require.Equal(t, mytoken.ResponseTransferCode, child.Type)
+	require.Equal(t, s.Clock.Now().Add(5*time.Minute), child.CodeExpires)
+	require.Zero(t, child.Expires, "the server tells when the code expires, not the token")
 	got, err = s.client.Redeem(ctx, child.TransferCode)
 	require.NoError(t, err)
-	require.Equal(t, child.MomID, got.MomID)
+	require.Equal(t, child.ID, got.ID)
 
-	child, err = s.client.Derive(ctx, token, client.DeriveRequest{Properties: client.Properties{MaxTokenLength: 100}})
+	child, err = s.client.Derive(ctx, token, client.DeriveRequest{Response: mytoken.Response{MaxLength: 100}})
 	require.NoError(t, err)
-	require.Equal(t, "short_token", child.Type)
+	require.Equal(t, mytoken.ResponseShortToken, child.Type)
 	_, err = s.client.AccessToken(ctx, child.Token, client.AccessTokenRequest{})
 	require.NoError(t, err)
 }
 
+// A client lists the templates of a server, and requests name them.
 func TestTemplates(t *testing.T) {
 	s := start(t, nil)
 	groups, err := s.client.TemplateGroups(t.Context())
@@ -180,9 +188,9 @@ func TestTemplates(t *testing.T) {
 		require.NotEmpty(t, list[0].Payload)
 	}
 	token := s.token(mytoken.Properties{})
-	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Properties: client.Properties{
-		Include: []string{"web-default"}, RestrictionsJSON: []byte(`["1d"]`),
-	}, Adjust: true})
+	child, err := s.client.Derive(t.Context(), token, client.DeriveRequest{
+		Include: []string{"web-default"}, RestrictionsJSON: []byte(`["1d"]`), Adjust: true,
+	})
 	require.NoError(t, err)
 	require.Equal(t, s.Clock.Now().Add(24*time.Hour), child.Expires)
 }

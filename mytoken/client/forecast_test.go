@@ -14,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// A holder foresees what the issuer does, as far as he can know.
+// The forecast of a holder agrees with that of the issuer, as far as a holder can know.
 func TestForecastToken(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -46,8 +46,8 @@ func TestForecastToken(t *testing.T) {
 	require.Equal(t, want.Used, got.Used)
 	require.True(t, want.Rotation.Issued.Equal(got.Rotation.Issued))
 
-	// What the server did not say is not known.
-	info.Claims.Capabilities, info.Claims.Used = nil, nil
+	// Whatever the server did not say is unknown.
+	info.Claims.Capabilities, info.Used = nil, nil
 	require.Nil(t, info.ForecastToken().Capabilities)
 	require.Nil(t, info.ForecastToken().Used)
 }

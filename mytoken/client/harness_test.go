@@ -23,7 +23,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// stepClock stands still, and jumps as far as somebody waits.
+// stepClock stands still, and jumps ahead whenever a caller waits.
 type stepClock struct{ *mytokentest.Clock }
 
 func (c stepClock) After(d time.Duration) <-chan time.Time {
@@ -32,7 +32,7 @@ func (c stepClock) After(d time.Duration) <-chan time.Time {
 	return ch
 }
 
-// server is a mytoken server of this SDK, and a client of it.
+// server is a mytoken server of this SDK, with a client of it.
 type server struct {
 	*mytokentest.Service
 	t      testing.TB
@@ -40,12 +40,14 @@ type server struct {
 	client *client.Client
 }
 
-// setup changes a server before it starts.
+// setup says how to change a server before it starts.
 type setup struct {
 	mytokentest.Options
+	// explanations says how much refusals tell.
+	explanations rest.ExplanationLevel
 	// wrap changes the handler.
 	wrap func(http.Handler) http.Handler
-	// client changes the configuration of the client.
+	// client changes the client's configuration.
 	client func(*client.Config)
 }
 
@@ -74,7 +76,7 @@ func start(t testing.TB, change func(*setup)) *server {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	var handler http.Handler
-	handler, err = rest.NewHandler(s.Issuer, rest.Options{Logger: slog.New(slog.DiscardHandler)})
+	handler, err = rest.NewHandler(s.Issuer, rest.Options{Logger: slog.New(slog.DiscardHandler), Explanations: opts.explanations})
 	require.NoError(t, err)
 	if opts.wrap != nil {
 		handler = opts.wrap(handler)
@@ -92,8 +94,8 @@ func start(t testing.TB, change func(*setup)) *server {
 	return s
 }
 
-// token logs alice in and returns her token.
-func (s *server) token(props mytoken.Properties) client.Secret {
+// token logs alice in and returns her mytoken.
+func (s *server) token(props mytoken.Properties) mytoken.Secret {
 	s.t.Helper()
 	if props.Capabilities == nil {
 		props.Capabilities = everything
@@ -103,8 +105,8 @@ func (s *server) token(props mytoken.Properties) client.Secret {
 	return issued.Token
 }
 
-// finish is what the user does in her browser; rotation is what she agrees to.
-func (s *server) finish(ctx context.Context, consentURI string, rotation *client.Rotation) {
+// finish does in a browser what a user does who agrees to the login, and to rotation.
+func (s *server) finish(ctx context.Context, consentURI string, rotation *mytoken.Rotation) {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
@@ -121,7 +123,7 @@ func (s *server) finish(ctx context.Context, consentURI string, rotation *client
 	s.browse(ctx, browser, http.MethodGet, back, "")
 }
 
-// decline is what she does if she does not agree.
+// decline does in a browser what a user does who declines.
 func (s *server) decline(ctx context.Context, consentURI string) {
 	s.t.Helper()
 	s.browse(ctx, http.DefaultClient, http.MethodPost, consentURI, "")
@@ -144,12 +146,12 @@ func (s *server) browse(ctx context.Context, browser *http.Client, method, addre
 	return resp
 }
 
-// generation is the seq_no of the token in a store.
+// generation returns the seq_no of the token in a store.
 func (s *server) generation(store client.TokenStore) uint64 {
 	s.t.Helper()
 	token, err := store.Load(s.t.Context())
 	require.NoError(s.t, err)
 	info, err := s.client.Introspect(s.t.Context(), token)
 	require.NoError(s.t, err)
-	return info.Claims.Generation
+	return info.Claims.Seq
 }

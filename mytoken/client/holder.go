@@ -6,22 +6,24 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// Holder uses the mytoken in a [TokenStore]. It is what a program should use instead
-// of the methods of [Client] with the same names, because it survives rotation:
+// Holder uses the mytoken in a [TokenStore]. Programs should use it instead of the
+// methods of [Client] with the same names, because it survives rotation:
 //
-//   - The successor of a rotated token is saved before anything else is done with the
-//     answer that brought it. If that fails, the answer is withheld.
-//   - Uses of a token that rotates happen one after the other, over all processes that
-//     share the store: a server may revoke the tree of a token of which it sees an
-//     outdated generation.
-//   - A token that the server refuses, while the store holds another one by now, is
-//     replaced by that, and the request repeated.
-//   - A use that may have rotated the token and whose answer is lost is repeated at
-//     once: servers with a grace window then answer with the same successor. That is a
-//     second use, and without it the token itself would be lost.
-//   - A request that may rotate the token is waited for although its context ends, for
+//   - It saves the successor of a rotated token before it returns the answer that came
+//     with it. If saving fails, it returns a [*SaveError] and no answer.
+//   - It makes uses of a rotating token one after the other, over all processes that
+//     share the store. A server may revoke the whole tree when it sees an outdated
+//     generation.
+//   - If the server refuses a token, and the store has another one by then, it repeats
+//     the request with that one.
+//   - If the answer to a use is lost, and the use may have rotated the token, it repeats
+//     the use at once. Servers with a grace period then answer with the same successor.
+//     This counts as a second use; without it, the token itself would be lost.
+//   - It waits for a request that may rotate the token even if its context ends, for
 //     Config.Timeout at most.
 //
 // A Holder is safe for concurrent use.
@@ -30,9 +32,9 @@ type Holder struct {
 	store TokenStore
 
 	mu sync.Mutex
-	// unsaved is a successor that the store did not take, of a token that was in
-	// it.
-	unsaved, replaces Secret
+	// unsaved is a successor that the store failed to save. It replaces a token that was
+	// in the store.
+	unsaved, replaces mytoken.Secret
 }
 
 // NewHolder returns a holder of the token in the store.
@@ -41,12 +43,13 @@ func (c *Client) NewHolder(store TokenStore) *Holder { return &Holder{c: c, stor
 // Client returns the client that the holder uses.
 func (h *Holder) Client() *Client { return h.c }
 
-// maxRepeats bounds how often a use is repeated because its answer was lost, or
-// because another process was faster.
+// maxRepeats bounds how often a holder repeats a use, because its answer was lost or
+// another process was faster.
 const maxRepeats = 3
 
-// held makes one use of the token.
-func held[T any](ctx context.Context, h *Holder, u use, call func(context.Context, *Client, Secret) (T, *Token, error)) (T, error) {
+// held makes one use of the token. update finds the token's successor in an answer. It is
+// nil for uses that never rotate a token.
+func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(*Client, context.Context, mytoken.Secret) (T, error)) (T, error) {
 	var none T
 	token, err := h.load(ctx)
 	if err != nil {
@@ -68,16 +71,20 @@ func held[T any](ctx context.Context, h *Holder, u use, call func(context.Contex
 		c = c.finishing()
 	}
 	for attempt := 1; ; attempt++ {
-		out, update, err := call(ctx, c, token)
-		if update != nil {
-			if err := h.replace(ctx, token, update, exclusive); err != nil {
+		out, err := call(c, ctx, token)
+		successor := updateIn(err)
+		if err == nil && update != nil {
+			successor = update(out)
+		}
+		if successor != nil {
+			if err := h.replace(ctx, token, successor, exclusive); err != nil {
 				return none, err
 			}
 		}
 		if err == nil {
 			return out, nil
 		}
-		next, again := h.recover(ctx, token, err, rotating && update == nil, attempt)
+		next, again := h.recover(ctx, token, err, rotating && successor == nil, attempt)
 		if !again {
 			return none, err
 		}
@@ -85,12 +92,12 @@ func held[T any](ctx context.Context, h *Holder, u use, call func(context.Contex
 	}
 }
 
-// recover says with which token a use that failed is repeated.
-func (h *Holder) recover(ctx context.Context, token Secret, err error, rotating bool, attempt int) (next Secret, again bool) {
+// recover decides whether to repeat a failed use, and with which token.
+func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, rotating bool, attempt int) (next mytoken.Secret, again bool) {
 	if attempt > maxRepeats || ctx.Err() != nil {
 		return token, false
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeInvalidToken {
+	if IsCode(err, CodeInvalidToken) {
 		next, err := h.load(ctx)
 		return next, err == nil && !next.Equal(token)
 	}
@@ -100,7 +107,7 @@ func (h *Holder) recover(ctx context.Context, token Secret, err error, rotating 
 	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
 }
 
-// answerLost: the server may have done what was asked for.
+// answerLost reports whether the server may have done what was asked for.
 func answerLost(err error) bool {
 	if lost, ok := errors.AsType[*NetworkError](err); ok {
 		return lost.Sent
@@ -112,9 +119,9 @@ func answerLost(err error) bool {
 	return ok
 }
 
-// load returns the token to use: the successor that the store did not take, as long
-// as nobody else has put another one there.
-func (h *Holder) load(ctx context.Context) (Secret, error) {
+// load returns the token to use: the one in the store, or the successor of it that the
+// store failed to save.
+func (h *Holder) load(ctx context.Context) (mytoken.Secret, error) {
 	token, err := h.store.Load(ctx)
 	if err != nil {
 		return token, err
@@ -127,8 +134,8 @@ func (h *Holder) load(ctx context.Context) (Secret, error) {
 	return token, nil
 }
 
-// current is load under the lock; it tries again to save what could not be saved.
-func (h *Holder) current(ctx context.Context) (Secret, error) {
+// current is load under the lock. It tries again to save an unsaved successor.
+func (h *Holder) current(ctx context.Context) (mytoken.Secret, error) {
 	token, err := h.load(ctx)
 	if err != nil {
 		return token, err
@@ -138,30 +145,30 @@ func (h *Holder) current(ctx context.Context) (Secret, error) {
 			return token, &SaveError{err}
 		}
 	}
-	h.keep(Secret{}, Secret{})
+	h.keep(mytoken.Secret{}, mytoken.Secret{})
 	return token, nil
 }
 
-func (h *Holder) isUnsaved(token Secret) bool {
+func (h *Holder) isUnsaved(token mytoken.Secret) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return !h.unsaved.IsEmpty() && h.unsaved.Equal(token)
 }
 
-func (h *Holder) keep(unsaved, replaces Secret) {
+func (h *Holder) keep(unsaved, replaces mytoken.Secret) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unsaved, h.replaces = unsaved, replaces
 }
 
-// saveTimeout bounds saving: a successor is saved although the context of the use has
-// ended.
+// saveTimeout bounds saving. A holder saves a successor even if the context of the use
+// has ended.
 const saveTimeout = 30 * time.Second
 
 // replace saves the successor of a token.
-func (h *Holder) replace(ctx context.Context, token Secret, update *Token, locked bool) error {
+func (h *Holder) replace(ctx context.Context, token mytoken.Secret, update *mytoken.Issued, locked bool) error {
 	if update.Token.IsEmpty() {
-		return &AnswerError{Operation: "rotation", Reason: "the successor of the token is empty"}
+		return &AnswerError{Operation: "rotate the mytoken", Reason: "the successor in the answer is empty"}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
@@ -173,7 +180,7 @@ func (h *Holder) replace(ctx context.Context, token Secret, update *Token, locke
 		}
 		defer unlock()
 		if stored, err := h.store.Load(ctx); err == nil && !stored.Equal(token) {
-			return nil // somebody else has saved a later one
+			return nil // another process has saved a later one
 		}
 	}
 	if err := h.store.Save(ctx, update.Token); err != nil {

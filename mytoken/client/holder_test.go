@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -17,7 +18,7 @@ import (
 
 var rotating = &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}
 
-// Every operation takes over what rotation makes of the token.
+// Every use saves the successor of a rotating token.
 func TestHolderRotates(t *testing.T) {
 	s := start(t, nil)
 	ctx := t.Context()
@@ -32,7 +33,7 @@ func TestHolderRotates(t *testing.T) {
 		func() error {
 			child, err := h.Derive(ctx, client.DeriveRequest{})
 			require.NoError(t, err)
-			return h.RevokeByID(ctx, child.MomID, true)
+			return h.RevokeByID(ctx, child.ID, true)
 		},
 	} {
 		before := s.generation(store)
@@ -50,7 +51,7 @@ func TestHolderRotates(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
-// Many goroutines use one rotating token, some of them through holders of their own.
+// Many goroutines use one rotating token, through two holders.
 func TestHolderConcurrent(t *testing.T) {
 	s := start(t, nil)
 	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
@@ -64,9 +65,8 @@ func TestHolderConcurrent(t *testing.T) {
 		}
 		group.Go(func() {
 			for range uses {
-				if _, err := h.AccessToken(t.Context(), client.AccessTokenRequest{}); err != nil {
-					t.Error(err)
-				}
+				_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+				assert.NoError(t, err)
 			}
 		})
 	}
@@ -74,8 +74,8 @@ func TestHolderConcurrent(t *testing.T) {
 	require.EqualValues(t, 1+callers*uses, s.generation(store))
 }
 
-// The answer that brings a rotated token is lost: within the grace, the same successor
-// comes with the next one.
+// If the answer with a rotated token is lost, the next answer within the grace period
+// brings the same successor.
 //
 // proves P8
 func TestLostAnswerOfARotatingToken(t *testing.T) {
@@ -101,23 +101,23 @@ func TestLostAnswerOfARotatingToken(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, s.generation(store))
 
-	// A token that does not rotate is not used a second time.
+	// The holder does not repeat a use of a token that does not rotate.
 	plain := s.client.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{})))
 	lose.Store(1)
 	_, err = plain.AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.ErrorAs(t, err, new(*client.NetworkError))
-	require.EqualValues(t, -1, lose.Add(-1)) // nobody has asked again
+	require.EqualValues(t, -1, lose.Add(-1), "the use was repeated")
 }
 
-// discard is an answer that nobody gets.
+// discard is a ResponseWriter whose answer goes nowhere.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
-// The successor is saved before the answer is handed out. What cannot be saved is
-// withheld, and tried again before the next use.
+// The holder saves the successor before it returns the answer. If it cannot, it withholds
+// the answer and saves the successor before the next use.
 func TestSuccessorIsSavedFirst(t *testing.T) {
 	s := start(t, nil)
 	store := &failingStore{MemoryStore: client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))}
@@ -133,16 +133,17 @@ func TestSuccessorIsSavedFirst(t *testing.T) {
 	store.fails = nil
 	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.NoError(t, err)
-	require.EqualValues(t, 3, s.generation(store)) // the second use did not get as far as the server
+	require.EqualValues(t, 3, s.generation(store), "the second use reached the server")
 }
 
-// Somebody who does not lock was faster: the token that is in the store by now is used.
-func TestRaceLost(t *testing.T) {
+// Another process that does not lock was faster. The holder then uses the token that is
+// in the store.
+func TestFasterProcess(t *testing.T) {
 	s := start(t, nil)
 	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
 	old, err := store.Load(t.Context())
 	require.NoError(t, err)
-	for range 2 { // so that the old token is refused
+	for range 2 { // the server refuses the old token after that
 		_, err := s.client.NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})
 		require.NoError(t, err)
 	}
@@ -151,37 +152,35 @@ func TestRaceLost(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 4, s.generation(store))
 
-	// Without another token in the store, the refusal stands.
+	// If the store has no other token, the holder returns the refusal.
 	lonely := s.client.NewHolder(client.NewMemoryStore(old))
 	_, err = lonely.AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
-// lateStore shows an old token for a while.
+// lateStore returns an old token from the first two loads.
 type lateStore struct {
 	*client.MemoryStore
-	first client.Secret
+	first mytoken.Secret
 	loads atomic.Int32
 }
 
-func (s *lateStore) Load(ctx context.Context) (client.Secret, error) {
+func (s *lateStore) Load(ctx context.Context) (mytoken.Secret, error) {
 	if s.loads.Add(1) <= 2 {
 		return s.first, nil
 	}
 	return s.MemoryStore.Load(ctx)
 }
 
-// A request of a rotating token that is under way is finished although its context ends,
-// and its successor kept.
+// A sent request with a rotating token goes on after its context has ended, and its
+// successor is saved.
 func TestCancelledUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		f := &fake{}
 		f.answer = func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
 			cancel()
-			if r.Context().Err() != nil {
-				t.Error("the request was cancelled")
-			}
+			assert.NoError(t, r.Context().Err())
 			answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
 		}
 		store := client.NewMemoryStore(jwt(1, `{"on_AT":true}`))
@@ -196,7 +195,7 @@ func TestCancelledUse(t *testing.T) {
 	})
 }
 
-// A server that rotates a token that does not say so is believed.
+// A server may rotate a token that does not say so.
 func TestUnexpectedRotation(t *testing.T) {
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
@@ -209,17 +208,15 @@ func TestUnexpectedRotation(t *testing.T) {
 	require.Equal(t, "the-next-token", token.Reveal())
 }
 
-// Also its successor that could not be saved is saved before the next use, whose own
-// successor is kept then.
+// The holder saves such an unsaved successor before the next use too, and then the
+// successor of that use.
 func TestUnexpectedRotationIsSavedLater(t *testing.T) {
 	var store *failingStore
-	var saved []client.Secret // at each request
+	var saved []mytoken.Secret // in the store at each request
 	generation := 1
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 		token, err := store.Load(t.Context())
-		if err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, err)
 		saved = append(saved, token)
 		generation++
 		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": jwt(generation, `null`).Reveal()}})
@@ -230,7 +227,7 @@ func TestUnexpectedRotationIsSavedLater(t *testing.T) {
 		_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
 		require.ErrorAs(t, err, new(*client.SaveError))
 	}
-	require.Len(t, saved, 1, "the second use did not get as far as the server")
+	require.Len(t, saved, 1, "the second use reached the server")
 	store.fails = nil
 	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.NoError(t, err)
@@ -240,13 +237,11 @@ func TestUnexpectedRotationIsSavedLater(t *testing.T) {
 	require.True(t, token.Equal(jwt(3, `null`)))
 }
 
-// Somebody has put another token into the store meanwhile: it is newer, and stays.
+// If another process has saved a token meanwhile, that one is newer and stays.
 func TestUnexpectedRotationComesLate(t *testing.T) {
 	store := client.NewMemoryStore(jwt(1, `null`))
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
-		if err := store.Save(t.Context(), aToken); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, store.Save(t.Context(), aToken))
 		answer(w, 200, map[string]any{"access_token": "a", "token_update": map[string]any{"mytoken": "the-next-token"}})
 	}}
 	_, err := f.client(t, nil).NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})

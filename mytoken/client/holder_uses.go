@@ -3,95 +3,85 @@ package client
 import (
 	"context"
 	"errors"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
-// AccessToken is [Client.AccessToken] with the token held.
+// AccessToken is [Client.AccessToken] with the token of the store.
 func (h *Holder) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
-	return held(ctx, h, useAT, func(ctx context.Context, c *Client, token Secret) (*AccessToken, *Token, error) {
-		out, err := c.AccessToken(ctx, token, req)
-		if err != nil {
-			return nil, updateIn(err), err
-		}
-		return out, out.Update, nil
-	})
+	return held(ctx, h, useAT, func(t *AccessToken) *mytoken.Issued { return t.Update },
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*AccessToken, error) {
+			return c.AccessToken(ctx, token, req)
+		})
 }
 
-// Derive is [Client.Derive] with the token held as parent.
-func (h *Holder) Derive(ctx context.Context, req DeriveRequest) (*Token, error) {
-	return held(ctx, h, useOther, func(ctx context.Context, c *Client, token Secret) (*Token, *Token, error) {
-		out, err := c.Derive(ctx, token, req)
-		if err != nil {
-			return nil, updateIn(err), err
-		}
-		return out, out.Update, nil
-	})
+// Derive is [Client.Derive] with the token of the store as parent.
+func (h *Holder) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
+	return held(ctx, h, useOther, func(child *mytoken.Issued) *mytoken.Issued { return child.Update },
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+			return c.Derive(ctx, token, req)
+		})
 }
 
-// History is [Client.History] with the token held.
-func (h *Holder) History(ctx context.Context, momIDs ...string) (*History, error) {
-	return held(ctx, h, useOther, func(ctx context.Context, c *Client, token Secret) (*History, *Token, error) {
-		out, err := c.History(ctx, token, momIDs...)
-		if err != nil {
-			return nil, updateIn(err), err
-		}
-		return out, out.Update, nil
-	})
+// History is [Client.History] with the token of the store.
+func (h *Holder) History(ctx context.Context, momIDs ...string) (*mytoken.History, error) {
+	return held(ctx, h, useOther, func(t *mytoken.History) *mytoken.Issued { return t.Update },
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.History, error) {
+			return c.History(ctx, token, momIDs...)
+		})
 }
 
-// Subtree is [Client.Subtree] with the token held.
-func (h *Holder) Subtree(ctx context.Context) (*Tokens, error) {
-	return h.trees(ctx, (*Client).Subtree)
+// Subtree is [Client.Subtree] with the token of the store.
+func (h *Holder) Subtree(ctx context.Context) (*mytoken.Records, error) {
+	return held(ctx, h, useOther, updateOfRecords, (*Client).Subtree)
 }
 
-// List is [Client.List] with the token held.
-func (h *Holder) List(ctx context.Context) (*Tokens, error) { return h.trees(ctx, (*Client).List) }
-
-func (h *Holder) trees(ctx context.Context, call func(*Client, context.Context, Secret) (*Tokens, error)) (*Tokens, error) {
-	return held(ctx, h, useOther, func(ctx context.Context, c *Client, token Secret) (*Tokens, *Token, error) {
-		out, err := call(c, ctx, token)
-		if err != nil {
-			return nil, updateIn(err), err
-		}
-		return out, out.Update, nil
-	})
+// List is [Client.List] with the token of the store.
+func (h *Holder) List(ctx context.Context) (*mytoken.Records, error) {
+	return held(ctx, h, useOther, updateOfRecords, (*Client).List)
 }
 
-// RevokeByID is [Client.RevokeByID] with the token held; its successor is saved.
-func (h *Holder) RevokeByID(ctx context.Context, momID string, recursive bool) error {
-	_, err := held(ctx, h, useOther, func(ctx context.Context, c *Client, token Secret) (struct{}, *Token, error) {
-		update, err := c.RevokeByID(ctx, token, momID, recursive)
-		return struct{}{}, update, err
-	})
+func updateOfRecords(r *mytoken.Records) *mytoken.Issued { return r.Update }
+
+// RevokeByID is [Client.RevokeByID] with the token of the store. It saves the token's
+// successor.
+func (h *Holder) RevokeByID(ctx context.Context, id mytoken.TokenID, recursive bool) error {
+	_, err := held(ctx, h, useOther, func(update *mytoken.Issued) *mytoken.Issued { return update },
+		func(c *Client, ctx context.Context, token mytoken.Secret) (*mytoken.Issued, error) {
+			return c.RevokeByID(ctx, token, id, recursive)
+		})
 	return err
 }
 
-// Introspect is [Client.Introspect] with the token held.
+// Introspect is [Client.Introspect] with the token of the store.
 func (h *Holder) Introspect(ctx context.Context) (*Introspection, error) {
-	return held(ctx, h, useUncounted, func(ctx context.Context, c *Client, token Secret) (*Introspection, *Token, error) {
-		out, err := c.Introspect(ctx, token)
-		return out, nil, err
+	return held(ctx, h, useUncounted, nil, (*Client).Introspect)
+}
+
+// Explain is [Client.Explain] with the token of the store.
+func (h *Holder) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
+	return held(ctx, h, useUncounted, nil, func(c *Client, ctx context.Context, token mytoken.Secret) (*restriction.Explanation, error) {
+		return c.Explain(ctx, token, req)
 	})
 }
 
-// Transfer is [Client.Transfer] with the token held. The code stands for the present
-// generation of the token: who redeems it shares the token with this holder.
+// Transfer is [Client.Transfer] with the token of the store. The code stands for the
+// current generation of the token. Whoever redeems it shares the token with this holder.
 func (h *Holder) Transfer(ctx context.Context) (*TransferCode, error) {
-	return held(ctx, h, useUncounted, func(ctx context.Context, c *Client, token Secret) (*TransferCode, *Token, error) {
-		out, err := c.Transfer(ctx, token)
-		return out, nil, err
-	})
+	return held(ctx, h, useUncounted, nil, (*Client).Transfer)
 }
 
-// Revoke is [Client.Revoke] with the token held. The token stays in the store.
+// Revoke is [Client.Revoke] with the token of the store. The token stays in the store.
 func (h *Holder) Revoke(ctx context.Context, recursive bool) error {
-	_, err := held(ctx, h, useUncounted, func(ctx context.Context, c *Client, token Secret) (struct{}, *Token, error) {
-		return struct{}{}, nil, c.Revoke(ctx, token, recursive)
+	_, err := held(ctx, h, useUncounted, nil, func(c *Client, ctx context.Context, token mytoken.Secret) (struct{}, error) {
+		return struct{}{}, c.Revoke(ctx, token, recursive)
 	})
 	return err
 }
 
 // updateIn finds a successor in an error.
-func updateIn(err error) *Token {
+func updateIn(err error) *mytoken.Issued {
 	if e, ok := errors.AsType[*AnswerError](err); ok {
 		return e.Update
 	}

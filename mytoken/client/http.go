@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -23,14 +25,15 @@ type request struct {
 	method    string
 	url       string
 	body      any // of package wire; nil: none
-	// secrets are in the body, and must not come back in an error.
-	secrets []Secret
-	// safe says that doing it twice does no more than doing it once.
+	// secrets are in the body. Errors must not show them, even if the server sends them
+	// back.
+	secrets []mytoken.Secret
+	// safe says that sending it twice has the same effect as sending it once.
 	safe bool
 }
 
-// send sends a request, again where that is safe, and returns the body of an answer
-// of success.
+// send sends a request, repeatedly where that is safe. It returns the body of an answer
+// with a status of success.
 func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := c.once(ctx, r)
@@ -73,9 +76,11 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, error) {
 	case err != nil:
 		return nil, &NetworkError{Operation: r.operation, Sent: true, Err: err}
 	case int64(len(body)) > c.cfg.MaxAnswer:
-		return nil, &AnswerError{Operation: r.operation, Reason: "the answer is too long"}
+		return nil, &AnswerError{Operation: r.operation, Reason: fmt.Sprintf("the answer has more than %d bytes: raise Config.MaxAnswer", c.cfg.MaxAnswer)}
 	case resp.StatusCode >= http.StatusMultipleChoices:
-		return nil, &AnswerError{Operation: r.operation, Reason: fmt.Sprintf("status %d: redirects are not followed", resp.StatusCode)}
+		return nil, &AnswerError{
+			Operation: r.operation, Reason: fmt.Sprintf("the server answered with the redirect %d: the client follows none", resp.StatusCode),
+		}
 	}
 	return body, nil
 }
@@ -91,7 +96,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, body)
 	if err != nil {
-		return nil, errors.New("the URL of the server is malformed")
+		return nil, errors.New("the server's URL for this is malformed")
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -101,14 +106,14 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	return req, nil
 }
 
-// readError reads an answer that is an error. Some are not JSON (protocol section
-// 10, D77, D89).
+// readError reads an answer with an error. Some servers send something other than JSON
+// (protocol section 10, D77, D89).
 func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 	e := &Error{
 		Operation: r.operation, Status: resp.StatusCode, RequestID: foreign(resp.Header.Get("X-Request-Id"), 64, r.secrets),
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), c.now()),
 	}
-	var text struct { // of wire.Error, of which additions must not spoil the rest
+	var text struct { // wire.Error, but a malformed explanation leaves the rest readable
 		Code        string         `json:"error"`
 		Description string         `json:"error_description"`
 		Explanation jsontext.Value `json:"mytoken_explanation"`
@@ -123,29 +128,24 @@ func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 	return e
 }
 
-// foreign is a text of the server, without control characters, and without secrets that
-// it may have copied.
-func foreign(text string, most int, secrets []Secret) string {
-	text = printable(text)
+// foreign makes a text of the server fit for logs and terminals. It removes control
+// characters and secrets that the server copied, and keeps at most so many bytes.
+func foreign(text string, most int, secrets []mytoken.Secret) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
 	for _, s := range secrets {
 		if !s.IsEmpty() {
 			text = strings.ReplaceAll(text, s.Reveal(), s.String())
 		}
 	}
 	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+		text = clip.Bytes(text, most) + "…"
 	}
 	return text
-}
-
-// printable keeps control characters out of logs and terminals.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, text)
 }
 
 // retryAfter reads the header of that name (RFC 9110 section 10.2.3).

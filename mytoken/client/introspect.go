@@ -3,70 +3,54 @@ package client
 import (
 	"context"
 	"errors"
-	"time"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
 // Introspection is what the server knows about a token (protocol section 5.8.1).
 type Introspection struct {
 	Valid bool
-	MomID string
-	// Type says how the token was presented: "token" or "short_token".
-	Type   string
-	Claims Claims
+	// ID is the mom_id; zero if the server did not tell a readable one.
+	ID mytoken.TokenID
+	// Type is the form of the presented token: mytoken.ResponseToken or
+	// mytoken.ResponseShortToken.
+	Type mytoken.ResponseType
+	// Claims are what the server says that the token says. Nobody has checked a
+	// signature. JTI is zero if it is not readable.
+	Claims mytoken.Claims
+	// Used has one entry per clause of Claims.Restrictions: how often it was used.
+	Used []restriction.Usage
 }
 
-// Claims are the claims of a mytoken (protocol section 1.2).
-type Claims struct {
-	Issuer       string
-	Subject      string
-	ID           string // jti
-	Generation   uint64 // seq_no
-	Name         string
-	OIDCIssuer   string
-	OIDCSubject  string
-	Capabilities capability.Set
-	Restrictions restriction.List
-	// Used counts the uses of each clause of Restrictions.
-	Used      []Used
-	Rotation  *Rotation
-	IssuedAt  time.Time
-	NotBefore time.Time
-	Expires   time.Time // zero: never
-	AuthTime  time.Time // zero: not stated
-}
-
-// Used says how often a clause was used.
-type Used struct {
-	AT, Other int64
-}
-
-// Introspect asks the server about a token. It counts as no use, and is repeated
-// where that helps.
-func (c *Client) Introspect(ctx context.Context, token Secret) (*Introspection, error) {
-	const operation = "introspect"
+// Introspect asks the server about a token. It does not count as a use, and the client
+// repeats it after a failure that may pass. Errors are those of [Client.AccessToken].
+func (c *Client) Introspect(ctx context.Context, token mytoken.Secret) (*Introspection, error) {
+	const operation = "introspect the mytoken"
 	var body wire.Introspection
 	if _, err := c.tokeninfo(ctx, operation, token, wire.TokeninfoRequest{Action: wire.ActionIntrospect}, true, &body); err != nil {
 		return nil, err
 	}
 	t := body.Token
-	out := &Introspection{Valid: body.Valid, MomID: body.MomID, Type: body.TokenType, Claims: Claims{
-		Issuer: t.Issuer, Subject: t.Subject, ID: t.JTI, Generation: t.Seq, Name: t.Name, OIDCIssuer: t.OIDCIssuer,
-		OIDCSubject: t.OIDCSubject, Capabilities: t.Capabilities, IssuedAt: unix(t.IssuedAt), NotBefore: unix(t.NotBefore),
-		Expires: unix(t.ExpiresAt), AuthTime: unix(t.AuthTime),
+	out := &Introspection{Valid: body.Valid, ID: tokenID(body.MomID), Type: mytoken.ResponseType(body.TokenType), Claims: mytoken.Claims{
+		Issuer: t.Issuer, Seq: t.Seq, Name: t.Name, OIDCIssuer: t.OIDCIssuer, OIDCSubject: t.OIDCSubject, Capabilities: t.Capabilities,
+		AuthTime: t.AuthTime, IssuedAt: t.IssuedAt, NotBefore: t.NotBefore, ExpiresAt: t.ExpiresAt,
 	}}
+	if jti, err := mytoken.ParseJTI(t.JTI); err == nil {
+		out.Claims.JTI = jti
+	}
 	var err error
-	if out.Claims.Restrictions, out.Claims.Used, err = readUsed(t.Restrictions); err != nil {
-		return nil, &AnswerError{Operation: operation, Reason: "the restrictions are malformed"}
+	if out.Claims.Restrictions, out.Used, err = readUsed(t.Restrictions); err != nil {
+		return nil, &AnswerError{Operation: operation, Reason: "the answer has malformed restrictions"}
 	}
 	if out.Claims.Rotation, err = readRotation(t.Rotation); err != nil {
-		return nil, &AnswerError{Operation: operation, Reason: "the rotation is malformed"}
+		return nil, &AnswerError{Operation: operation, Reason: "the answer has a malformed rotation"}
 	}
 	return out, nil
 }
@@ -77,8 +61,8 @@ const (
 	keyUsedOther = "usages_other_done"
 )
 
-// readUsed separates clauses from what was used of them.
-func readUsed(text jsontext.Value) (restriction.List, []Used, error) {
+// readUsed separates clauses from the counts of their uses.
+func readUsed(text jsontext.Value) (restriction.List, []restriction.Usage, error) {
 	if len(text) == 0 || text.Kind() == 'n' {
 		return nil, nil, nil
 	}
@@ -89,7 +73,7 @@ func readUsed(text jsontext.Value) (restriction.List, []Used, error) {
 	if err := json.Unmarshal(text, &clauses); err != nil {
 		return nil, nil, err
 	}
-	used := make([]Used, len(clauses))
+	used := make([]restriction.Usage, len(clauses))
 	for i, clause := range clauses {
 		for key, to := range map[string]*int64{keyUsedAT: &used[i].AT, keyUsedOther: &used[i].Other} {
 			if value, ok := clause[key]; ok {
@@ -109,4 +93,23 @@ func readUsed(text jsontext.Value) (restriction.List, []Used, error) {
 		err = errors.New("clauses were merged")
 	}
 	return list, used, err
+}
+
+// ForecastToken returns what packages restriction/forecast and restriction/plan need to
+// know of the token. It does not know which keys the server evaluates: set Options, and
+// Elsewhere to false, if you do. It does not see limits that the token shares with its
+// ancestors.
+func (i *Introspection) ForecastToken() forecast.Token {
+	c := &i.Claims
+	t := forecast.Token{
+		Capabilities: slices.Clone(c.Capabilities), Restrictions: c.Restrictions.Clone(),
+		NotBefore: unix(c.NotBefore), Expires: unix(c.ExpiresAt), Elsewhere: true,
+	}
+	if r := c.Rotation; r != nil {
+		t.Rotation = &forecast.Rotation{OnAT: r.OnAT, OnOther: r.OnOther, Lifetime: r.Lifetime, Issued: unix(c.IssuedAt)}
+	}
+	if len(i.Used) == len(c.Restrictions) {
+		t.Used = slices.Clone(i.Used)
+	}
+	return t
 }

@@ -1,16 +1,18 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-// Keeper keeps an access token in a file fresh, for programs that read files. Use
+// Keeper keeps a fresh access token in a file, for programs that read files. Use
 // [NewKeeper] or [Keep].
 type Keeper struct {
 	cfg KeepConfig
@@ -18,18 +20,18 @@ type Keeper struct {
 	mu    sync.Mutex
 	state KeepState
 
-	// Of the goroutine in Run alone:
-	token *AccessToken // in the file
+	// Only the goroutine in Run uses the fields below.
+	token *AccessToken // the one in the file
 	spare *answer      // its token could not be written; nil: none
-	turn  time.Time    // when the token is due for replacement
+	turn  time.Time    // when to replace token
 	next  time.Time    // when to ask
 	fails int
 	err   error // of the last request
-	found bool  // token was in the file before
+	found bool  // token was in the file before Run
 }
 
-// Keep keeps an access token in a file fresh, and blocks until the context ends,
-// KeepConfig.Until comes, or the process ends. See [Keeper.Run].
+// Keep keeps a fresh access token in a file. It blocks until the context ends, or until
+// KeepConfig.Until, or until the process of KeepConfig.Process ends. See [Keeper.Run].
 func Keep(ctx context.Context, cfg KeepConfig) error {
 	k, err := NewKeeper(cfg)
 	if err != nil {
@@ -38,15 +40,16 @@ func Keep(ctx context.Context, cfg KeepConfig) error {
 	return k.Run(ctx)
 }
 
-// NewKeeper returns a keeper. It touches no file yet.
+// NewKeeper returns a keeper. It touches no file yet. An error says what is wrong with
+// the configuration; it is [bearer.ErrNoUID] if Path is empty and the rules name no file.
 func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 	if cfg.Holder == nil {
-		return nil, errors.New("client: a keeper needs a holder")
+		return nil, errors.New("client: KeepConfig.Holder is nil: set it to the holder of the mytoken")
 	}
 	if cfg.Early < 0 || cfg.Process < 0 {
-		return nil, errors.New("client: a limit of a keeper is negative")
+		return nil, errors.New("client: KeepConfig.Early or Process is negative: use 0 for the default")
 	}
-	cfg.Early = orElse(cfg.Early, defaultKeepEarly)
+	cfg.Early = cmp.Or(cfg.Early, defaultKeepEarly)
 	if cfg.Path == "" {
 		var err error
 		if cfg.Path, err = bearer.Path(); err != nil {
@@ -61,7 +64,7 @@ func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 	return &Keeper{cfg: cfg, state: KeepState{Phase: KeepStarting, Path: cfg.Path}}, nil
 }
 
-// State returns the state.
+// State returns the current state. It may be called concurrently with Run.
 func (k *Keeper) State() KeepState {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -70,19 +73,18 @@ func (k *Keeper) State() KeepState {
 
 func (k *Keeper) now() time.Time { return wall(k.cfg.Holder.c.now()) }
 
-// Run keeps the file until the end that was configured or that of the context. Call it
-// once.
+// Run keeps the file until the configured end, or until the context ends. Call it once.
 //
-// The file is replaced in one step, so that whoever opens it reads a whole token, also if
-// this process is killed. While the server answers, a token in it has at least
-// KeepConfig.Early to live. While it does not, Run asks again, with growing pauses of at
-// most a minute, or of what the server says, and an hour at most; the file stays as long
-// as its token is valid, and is removed when that ends. A file whose keeper was killed can
-// outlive its token, until the next keeper finds it.
+// Run replaces the file in one step: readers see a whole token, even if this process is
+// killed. While the server answers, the token in the file lives for at least another
+// KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
+// minute. If the server says when to come back, Run obeys, for at most an hour. The file
+// stays while its token is valid, and is removed when the token expires. If a keeper is
+// killed, the file can outlive its token until the next keeper finds it.
 //
-// At the end the file is removed, unless somebody else has replaced it. Then Run returns
-// nil, or what went wrong with removing and revoking. It fails at once with an error of
-// package bearer if the file cannot be written safely.
+// At the end Run removes the file, unless another program has replaced it. Run then
+// returns nil, or the errors of removing the file and revoking the mytoken. It returns an
+// error of package bearer at once if it cannot write the file safely.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := bearer.CheckWritable(k.cfg.Path); err != nil {
 		return err
@@ -117,7 +119,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			err := k.remove()
 			if asking {
-				<-answers // the holder has kept what came with it
+				<-answers // the holder has saved what came with it
 			}
 			return k.end(ctx, err)
 		}
@@ -126,7 +128,32 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 func (k *Keeper) over(now time.Time) bool { return !k.cfg.Until.IsZero() && !now.Before(k.cfg.Until) }
 
-// nap is how long there is nothing to do.
+// find looks for a file that a killed keeper left behind. Run removes that file when its
+// token expires, if the token says when.
+func (k *Keeper) find() {
+	token, err := bearer.Read(k.cfg.Path)
+	if err != nil || token.IsEmpty() {
+		return
+	}
+	if expires, ok := peekExpiry(token.Reveal()); ok {
+		left := &AccessToken{AccessToken: mytoken.AccessToken{Token: token, Expires: expires}}
+		k.token, k.turn, k.found = left, k.now(), true
+	}
+}
+
+// expire removes a file whose token has expired.
+func (k *Keeper) expire(now time.Time) {
+	if k.token == nil || k.token.Expires.IsZero() || now.Before(k.token.Expires) {
+		return
+	}
+	err := bearer.Remove(k.cfg.Path, k.token.Token)
+	if err == nil {
+		k.token = nil
+	}
+	k.change(errors.Join(k.err, err))
+}
+
+// nap returns how long there is nothing to do.
 func (k *Keeper) nap(now time.Time, asking bool) time.Duration {
 	nap := longestNap
 	if k.cfg.Process != 0 {
@@ -147,10 +174,39 @@ func (k *Keeper) nap(now time.Time, asking bool) time.Duration {
 	return nap
 }
 
-// take puts a new token into the file, or takes note of a failure.
+// answer is the outcome of a request.
+type answer struct {
+	token *AccessToken
+	asked time.Time
+	err   error
+}
+
+// due returns when to replace the token of an answer.
+func (a *answer) due(early time.Duration) time.Time {
+	if turn := renewal(a.token, a.asked, early); !turn.IsZero() {
+		return turn
+	}
+	return a.asked.Add(unknownLife)
+}
+
+// start gets an answer. If there is one whose token could not be written, and that is not
+// due yet, start takes it: each request is a use of the mytoken.
+func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
+	if k.spare != nil && k.now().Before(k.spare.due(k.cfg.Early)) {
+		answers <- *k.spare
+		return
+	}
+	go func() {
+		asked := k.now()
+		token, err := k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest)
+		answers <- answer{token, asked, err}
+	}()
+}
+
+// take writes a new token to the file, or notes a failure.
 func (k *Keeper) take(a answer) {
 	if a.err == nil && !a.token.Expires.IsZero() && !k.now().Before(a.token.Expires) {
-		a.err = &AnswerError{Operation: "access token", Reason: "the token had ended when it came"}
+		a.err = &AnswerError{Operation: opAccessToken, Reason: "the token had expired when it arrived"}
 	}
 	err := a.err
 	k.spare = nil
@@ -167,18 +223,12 @@ func (k *Keeper) take(a answer) {
 	}
 	k.fails, k.token, k.found = 0, a.token, false
 	k.turn = a.due(k.cfg.Early)
-	k.next = later(k.turn, k.now().Add(shortestTurn))
+	now := k.now()
+	k.next = now.Add(max(k.turn.Sub(now), shortestTurn))
 	k.change(nil)
 }
 
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// pause is how long the server is left alone after a failure.
+// pause returns how long to wait after a failure.
 func pause(failures int, err error) time.Duration {
 	wait := backOff(failures, longestPause)
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -187,7 +237,7 @@ func pause(failures int, err error) time.Duration {
 	return wait
 }
 
-// change computes the state anew.
+// change computes the state and tells it.
 func (k *Keeper) change(err error) {
 	s := KeepState{Phase: KeepDown, Path: k.cfg.Path, Next: k.next, Failures: k.fails, Err: err}
 	if k.token != nil {
@@ -208,7 +258,15 @@ func (k *Keeper) set(s KeepState) {
 	}
 }
 
-// end revokes the mytoken.
+// remove removes the file at the end, unless an earlier keeper wrote it.
+func (k *Keeper) remove() error {
+	if k.token == nil || k.found {
+		return nil
+	}
+	return bearer.Remove(k.cfg.Path, k.token.Token)
+}
+
+// end revokes the mytoken if that is wanted.
 func (k *Keeper) end(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()

@@ -3,22 +3,24 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os/exec"
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-var errNoCommand = errors.New("client: the keeper ended before there was an access token; the command was not started")
+var errNoCommand = errors.New("client: the command was not started, because there is no access token for it")
 
-// RunCommand runs a command with a fresh access token: it starts the command when the
-// first token is in the file, tells it the path in BEARER_TOKEN_FILE, keeps the file until
-// the command ends, and removes it. It returns the error of the command (see [exec.Cmd.Run])
-// joined with that of [Keeper.Run].
+// RunCommand runs a command that finds a fresh access token. It starts the command when
+// the first token is in the file, and names the file in BEARER_TOKEN_FILE. It keeps the
+// file until the command ends, and then removes it. It returns the error of the command
+// (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
-// If the context ends before there is a token, or the server says that there will be none,
-// the command is not started, and the error says why. If the context ends later, or KeepConfig.Until comes, the command goes on
-// without a token; make it with [exec.CommandContext] to end it too.
+// If the context ends before there is a token, or if the server refuses for good,
+// RunCommand does not start the command. The error says why. If the context ends later,
+// or KeepConfig.Until comes, the command goes on without a token. Make it with
+// [exec.CommandContext] to end it too.
 func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -50,7 +52,23 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	return errors.Join(err, <-ended)
 }
 
-// withTokenFile makes the file the first place where a program finds a token.
+// refusedForGood reports whether the server refuses, and says nothing that promises a
+// change.
+func refusedForGood(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.RetryAfter > 0 {
+		return false
+	}
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return e.Explanation == nil // with one, the token is not valid yet
+	case http.StatusForbidden:
+		return e.Code != CodeUsageRestricted || e.Explanation != nil && e.Explanation.Earliest.IsNever()
+	}
+	return e.Status == http.StatusBadRequest
+}
+
+// withTokenFile makes the file the first place where a program looks for a token.
 func withTokenFile(env []string, path string) []string {
 	var out []string
 	for _, v := range env {

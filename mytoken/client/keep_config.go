@@ -2,74 +2,72 @@ package client
 
 import "time"
 
-// KeepConfig says which file is kept, and for how long.
+// KeepConfig says which file a [Keeper] keeps, and for how long.
 type KeepConfig struct {
 	// Holder has the mytoken. Required.
 	Holder *Holder
-	// AccessTokenRequest is what the tokens in the file are good for.
+	// AccessTokenRequest says what the tokens in the file are good for.
 	AccessTokenRequest
-	// Path of the file; empty: where programs in this environment look first,
-	// by the rules of package bearer.
+	// Path of the file; empty: where programs in this environment look first, by the
+	// rules of package bearer.
 	Path string
-	// Early is how long before its end a token is replaced: the margin that
-	// readers of the file can count on. 0: five minutes. It is at most half of
-	// the token's life.
+	// Early is how long before its expiry the keeper replaces a token. Readers of the
+	// file can count on this margin. 0: five minutes. The keeper uses each token for at
+	// least half of its lifetime.
 	Early time.Duration
-	// Until is when the keeper ends; zero: no such instant.
+	// Until is when the keeper ends; zero: never.
 	Until time.Time
-	// Process is the id of a process, with whose end the keeper ends; 0: none.
-	// Its parent must wait for it. For a child of this process, use
+	// Process is the id of a process; the keeper ends when it ends. 0: none. The parent
+	// of that process must wait for it. For a child of this process, use
 	// [Keeper.RunCommand].
 	Process int
-	// Revoke says that the mytoken is revoked at the end, with its descendants.
+	// Revoke says that the keeper revokes the mytoken at the end, with its descendants.
 	Revoke bool
-	// Changed is told each change of the state, in order. It must not block; nil:
-	// nobody is told.
+	// Changed is called with each new state, one call after the other. It must not block.
+	// nil: nobody is told.
 	Changed func(KeepState)
 }
 
-// KeepPhase is what readers of the file can expect.
+// KeepPhase says what readers of the file can expect.
 type KeepPhase string
 
 // The phases of a keeper.
 const (
 	KeepStarting KeepPhase = "starting" // no token yet
-	KeepFresh    KeepPhase = "fresh"    // a token whose end is far enough
-	KeepAging    KeepPhase = "aging"    // a valid token, which could not be replaced in time
-	KeepDown     KeepPhase = "down"     // no file: the last token has ended, or there never was one
-	KeepEnded    KeepPhase = "ended"    // no file, and nobody keeps it any more
+	KeepFresh    KeepPhase = "fresh"    // the token lives for at least another Early
+	KeepAging    KeepPhase = "aging"    // the token is valid, but replacing it has failed
+	KeepDown     KeepPhase = "down"     // no file: the last token has expired, or there never was one
+	KeepEnded    KeepPhase = "ended"    // no file, and the keeper has stopped
 )
 
 // KeepState is the state of a keeper.
 type KeepState struct {
 	Phase KeepPhase
 	Path  string
-	// Expires is the end of the token in the file; zero: there is no file, or
-	// the provider did not say.
+	// Expires is when the token in the file expires. It is zero if there is no file, or
+	// if the provider did not say.
 	Expires time.Time
-	// Next is when the next token is asked for.
+	// Next is when the keeper asks for the next token.
 	Next time.Time
-	// Failures counts the requests that failed since the last that did not; Err
-	// is the last of them.
+	// Failures counts the failed requests since the last successful one. Err is the last
+	// error.
 	Failures int
 	Err      error
 }
 
 const (
 	defaultKeepEarly = 5 * time.Minute
-	// unknownLife is how long a token is kept for which the provider states no
-	// end.
+	// unknownLife is how long a token stays in the file if the provider states no expiry.
 	unknownLife = 5 * time.Minute
-	// longestNap bounds waiting, because a machine may sleep and clocks may be
-	// set.
+	// longestNap bounds waiting, because machines sleep and clocks are set.
 	longestNap = 30 * time.Second
-	// processNap is how often a process is looked at.
+	// processNap is how often the keeper looks whether the process has ended.
 	processNap = time.Second
 	// longestPause bounds the pause after a failed request.
 	longestPause = time.Minute
-	// longestRetry bounds what the server says about it.
+	// longestRetry bounds the pause that the server asks for.
 	longestRetry = time.Hour
-	// shortestTurn bounds how often tokens with a short life are replaced.
+	// shortestTurn bounds how often the keeper replaces short-lived tokens.
 	shortestTurn = time.Second
 	// endTimeout bounds the revocation at the end.
 	endTimeout = 30 * time.Second

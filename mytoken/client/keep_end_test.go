@@ -14,11 +14,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-// The keeper ends at an instant, and revokes if it shall.
+// The keeper ends at the configured instant, and revokes the mytoken if configured to.
 func TestKeepUntil(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +34,8 @@ func TestKeepUntil(t *testing.T) {
 	})
 }
 
-// What a keeper left that was killed goes when its token ends, also if the server is down.
+// A keeper removes the file of a killed one when its token expires, even if the server is
+// down.
 func TestKeepFindsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -51,26 +53,26 @@ func TestKeepFindsFile(t *testing.T) {
 		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
 		k.end()
 
-		require.NoError(t, bearer.Write(path, left)) // it has ended
+		require.NoError(t, bearer.Write(path, left)) // its token has expired
 		keep(t, f, path, nil).end()
 
-		for _, other := range []client.Secret{client.NewSecret("nobody-knows-when-it-ends"), jwtUntil(time.Now().Add(time.Hour))} {
+		for _, other := range []mytoken.Secret{mytoken.NewSecret("nobody-knows-when-it-expires"), jwtUntil(time.Now().Add(time.Hour))} {
 			require.NoError(t, bearer.Write(path, other))
 			k = keep(t, f, path, nil)
 			k.stop()
 			require.NoError(t, <-k.ended)
-			require.FileExists(t, path, "it is not this keeper's")
+			require.FileExists(t, path, "this keeper did not write it")
 		}
 	})
 }
 
-// jwtUntil is an access token that says when it ends.
-func jwtUntil(end time.Time) client.Secret {
+// jwtUntil returns an access token that says when it expires.
+func jwtUntil(end time.Time) mytoken.Secret {
 	payload := fmt.Sprintf(`{"exp":%d.5}`, end.Unix())
-	return client.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
+	return mytoken.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
 }
 
-// The file goes at the end, also while a request is under way.
+// The keeper removes the file at the end, even during a request.
 func TestKeepEndsWhileAsking(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +97,7 @@ func TestKeepEndsWhileAsking(t *testing.T) {
 	})
 }
 
-// What goes wrong at the end is reported.
+// Run returns the error of a failed revocation at the end.
 func TestKeepRevocationFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -109,22 +111,21 @@ func TestKeepRevocationFails(t *testing.T) {
 	})
 }
 
-// A file that somebody else has put there meanwhile is left alone at the end.
+// The keeper leaves a file alone that another program has written meanwhile.
 func TestKeepOthersFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
 		k := keep(t, &fake{life: time.Hour}, path, nil)
-		require.NoError(t, bearer.Write(path, client.NewSecret("another-token")))
+		require.NoError(t, bearer.Write(path, mytoken.NewSecret("another-token")))
 		k.stop()
 		require.NoError(t, <-k.ended)
 		require.FileExists(t, path)
 	})
 }
 
-// A token for which the provider states no end is replaced now and then; one that lives
-// shortly, not more often than once a second; one that has ended when it comes, is not
-// written.
-func TestKeepStrangeLives(t *testing.T) {
+// The keeper replaces a token without an expiry every five minutes, and a short-lived one
+// at most once a second. It does not write a token that has expired when it arrives.
+func TestKeepUnusualLifetimes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	for life, c := range map[string]struct {
 		watched time.Duration
@@ -155,10 +156,10 @@ func TestKeepStrangeLives(t *testing.T) {
 	})
 }
 
-// Where others control the file, nothing is written, and nothing asked for.
+// If other users control the file, the keeper writes nothing and asks for nothing.
 func TestKeepUnsafe(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("symbolic links need a privilege")
+		t.Skip("symbolic links need a privilege on Windows")
 	}
 	path := filepath.Join(t.TempDir(), "bt")
 	require.NoError(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path))

@@ -4,7 +4,7 @@ package client
 
 import "os"
 
-// hasEnded looks for the process again: its id is not found after its end.
+// hasEnded looks for the process again. The system does not find the id of an ended one.
 func hasEnded(p *os.Process) bool {
 	again, err := os.FindProcess(p.Pid)
 	if err != nil {

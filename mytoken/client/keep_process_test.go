@@ -15,6 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
+// keeper returns a keeper of a new rotating token, its store and the path of its file.
 func (s *server) keeper(change func(*client.KeepConfig)) (*client.Keeper, *client.MemoryStore, string) {
 	s.t.Helper()
 	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
@@ -28,10 +29,10 @@ func (s *server) keeper(change func(*client.KeepConfig)) (*client.Keeper, *clien
 	return k, store, path
 }
 
-// systemTime is for tests with other processes.
+// systemTime makes the client use the system's clock, for tests with other processes.
 func systemTime(o *setup) { o.client = func(c *client.Config) { c.Clock = nil } }
 
-// A command finds the token by the rules, and the file goes with it.
+// The command finds the token by the rules, and the file is gone after it.
 func TestRunCommand(t *testing.T) {
 	s := start(t, systemTime)
 	k, store, path := s.keeper(func(c *client.KeepConfig) { c.Revoke = true })
@@ -44,10 +45,10 @@ func TestRunCommand(t *testing.T) {
 	token, err := store.Load(t.Context())
 	require.NoError(t, err)
 	_, err = s.client.Introspect(t.Context(), token)
-	require.True(t, client.IsCode(err, client.CodeInvalidToken), "it was to be revoked: %v", err)
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "the keeper revokes the mytoken: %v", err)
 }
 
-// If there will be no token, there is no command.
+// RunCommand does not start the command if the server refuses for good.
 func TestRunCommandWithoutToken(t *testing.T) {
 	s := start(t, systemTime)
 	k, store, path := s.keeper(nil)
@@ -61,7 +62,7 @@ func TestRunCommandWithoutToken(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// While the server does not answer, the command waits, for as long as its context allows.
+// RunCommand waits for the server until the context ends.
 func TestRunCommandWaits(t *testing.T) {
 	var down atomic.Bool
 	s := start(t, func(o *setup) {
@@ -93,7 +94,7 @@ func TestRunCommandWaits(t *testing.T) {
 	require.NoFileExists(t, path)
 }
 
-// The error of the command comes back.
+// RunCommand returns the error of the command.
 func TestRunCommandFails(t *testing.T) {
 	s := start(t, systemTime)
 	k, _, _ := s.keeper(nil)
@@ -101,7 +102,7 @@ func TestRunCommandFails(t *testing.T) {
 	require.ErrorContains(t, err, "nothing")
 }
 
-// The keeper ends with a process that is not its child.
+// The keeper ends when the watched process ends.
 func TestKeepProcess(t *testing.T) {
 	s := start(t, systemTime)
 	cmd := other(t.Context(), "waiter")

@@ -19,7 +19,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// kept is a keeper that runs, and a reader of its file.
+// kept is a running keeper, with a reader of its file.
 type kept struct {
 	t      *testing.T
 	f      *fake
@@ -32,7 +32,7 @@ type kept struct {
 	phases []client.KeepPhase
 }
 
-// keep starts a keeper inside a bubble.
+// keep starts a keeper. Call it inside synctest.Test.
 func keep(t *testing.T, f *fake, path string, change func(*client.KeepConfig)) *kept {
 	t.Helper()
 	k := &kept{t: t, f: f, path: path, ended: make(chan error, 1)}
@@ -52,6 +52,7 @@ func keep(t *testing.T, f *fake, path string, change func(*client.KeepConfig)) *
 	return k
 }
 
+// note records changes of the phase.
 func (k *kept) note(s client.KeepState) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -66,7 +67,7 @@ func (k *kept) seen() []client.KeepPhase {
 	return append([]client.KeepPhase{}, k.phases...)
 }
 
-// left is how long the token in the file has still to live.
+// left returns how long the token in the file is still valid; ok is false without a file.
 func (k *kept) left() (left time.Duration, ok bool) {
 	k.t.Helper()
 	text, err := os.ReadFile(k.path)
@@ -79,7 +80,7 @@ func (k *kept) left() (left time.Duration, ok bool) {
 	return time.Until(end), true
 }
 
-// watch looks at the file every ten seconds.
+// watch checks the file every ten seconds.
 func (k *kept) watch(d time.Duration, check func(left time.Duration, ok bool)) {
 	k.t.Helper()
 	for range d / (10 * time.Second) {
@@ -90,6 +91,7 @@ func (k *kept) watch(d time.Duration, check func(left time.Duration, ok bool)) {
 	synctest.Wait()
 }
 
+// end stops the keeper and checks that it leaves nothing behind.
 func (k *kept) end() {
 	k.t.Helper()
 	k.stop()
@@ -98,20 +100,20 @@ func (k *kept) end() {
 	require.Equal(k.t, client.KeepEnded, k.keeper.State().Phase)
 }
 
-// While the server answers, a token in the file has at least the margin to live.
+// While the server answers, the token in the file is valid for at least the margin.
 func TestKeepFresh(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
 		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
-			time.Sleep(3 * time.Second) // a slow one
+			time.Sleep(3 * time.Second) // a slow server
 			answer(w, 200, f.accessToken())
 		}
 		k := keep(t, f, path, func(cfg *client.KeepConfig) { cfg.Early = 10 * time.Minute })
 		time.Sleep(3 * time.Second)
 		k.watch(24*time.Hour, func(left time.Duration, ok bool) {
 			require.True(t, ok)
-			require.GreaterOrEqual(t, left, 10*time.Minute-4*time.Second) // the answer takes three
+			require.GreaterOrEqual(t, left, 10*time.Minute-4*time.Second) // an answer takes three seconds
 		})
 		require.Equal(t, []client.KeepPhase{client.KeepFresh}, k.seen())
 		require.InDelta(t, 24*60/50, f.count("/access"), 2)
@@ -123,8 +125,8 @@ func TestKeepFresh(t *testing.T) {
 	})
 }
 
-// The server is away for longer than the token lives: the state says so, the file goes
-// when its token ends, and comes back with the server.
+// If the server is down for longer than the token lives, the state says so. The file is
+// removed when its token expires, and comes back with the server.
 func TestKeepServerDown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +141,7 @@ func TestKeepServerDown(t *testing.T) {
 				require.Equal(t, client.KeepDown, k.keeper.State().Phase)
 				return
 			}
-			require.Positive(t, left, "a token in the file has ended")
+			require.Positive(t, left, "the token in the file has expired")
 			require.Zero(t, missing, "the file came back")
 		})
 		require.InDelta(t, (2*time.Hour+10*time.Minute)/(10*time.Second), missing, 2)
@@ -163,7 +165,7 @@ func TestKeepServerDown(t *testing.T) {
 	})
 }
 
-// A server that hangs is no reason to leave an old token in the file.
+// The keeper removes an expired token even while a request hangs.
 func TestKeepServerHangs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -180,15 +182,14 @@ func TestKeepServerHangs(t *testing.T) {
 		k.watch(30*time.Minute, func(left time.Duration, ok bool) { require.True(t, !ok || left > 0) })
 		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
 		slow.Store(false)
-		time.Sleep(time.Hour) // until the hung request is over
+		time.Sleep(time.Hour) // the hung request ends meanwhile
 		synctest.Wait()
 		require.Equal(t, client.KeepFresh, k.keeper.State().Phase)
 		k.end()
 	})
 }
 
-// A mytoken that may not be used now is asked for again: when the server says, or after
-// a pause.
+// After a refusal, the keeper asks again when the server says, or after a pause.
 func TestKeepRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bt")
 	synctest.Test(t, func(t *testing.T) {
@@ -216,8 +217,8 @@ func TestKeepRefused(t *testing.T) {
 	})
 }
 
-// A token that cannot be written is not asked for again before it is due: each request is
-// a use of the mytoken.
+// If the keeper cannot write a token, it does not ask for another one before that is due:
+// each request is a use of the mytoken.
 func TestKeepCannotWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "away")
 	require.NoError(t, os.Mkdir(dir, 0o700))

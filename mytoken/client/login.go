@@ -5,27 +5,37 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// LoginRequest starts a login on whatever device the user has a browser (protocol
+// LoginRequest starts a login. The user finishes it in a browser on any device (protocol
 // section 6.1).
+//
+// A list that is there and has no entries is refused with [ErrEmptyList] before anything
+// is sent. See mytoken.Properties for what nil means.
 type LoginRequest struct {
-	Properties
-	// Provider is the issuer of the OpenID provider; empty: the one that the
-	// server has.
+	Properties mytoken.Properties
+	Response   mytoken.Response
+	// RestrictionsJSON replaces Properties.Restrictions. It can say what only requests
+	// may say: relative times, the host "this" and names of templates (protocol sections
+	// 2.2, 2.3 and 2.10). nil: Properties.Restrictions. null and [] count as empty lists.
+	RestrictionsJSON []byte
+	// Include names profiles of the server (protocol section 2.10); nil: none.
+	Include []string
+	// Provider is the issuer of the OpenID provider; empty: the only one of the server.
 	Provider string
-	// Application is shown to the user.
+	// Application is the name of the program, which the server shows to the user.
 	Application string
 }
 
-// Login is a login that somebody has to finish in a browser.
+// Login is a login that a user has to finish in a browser.
 type Login struct {
-	// ConsentURI is where the user goes.
+	// ConsentURI is where the user has to go.
 	ConsentURI string
-	// Code is what the token is fetched with.
-	Code Secret
+	// Code is the polling code, which fetches the token.
+	Code mytoken.Secret
 	// Expires is when the server gives the login up.
 	Expires time.Time
 	// Interval is the time between two polls.
@@ -40,9 +50,13 @@ const (
 	defaultLoginLife = 300 * time.Second
 )
 
-// StartLogin starts a login. Show [Login.ConsentURI] or [Login.QR] to the user and
-// call [Login.Wait]. It is repeated where that is safe; a login that nobody finishes
-// is forgotten by the server.
+// opPoll names the operation in errors.
+const opPoll = "poll for the login"
+
+// StartLogin starts a login. Show [Login.ConsentURI] or [Login.QR] to the user and call
+// [Login.Wait]. The client repeats the request if its answer is lost: the server forgets
+// a login that nobody finishes. Errors are [ErrEmptyList] and those of
+// [Client.AccessToken].
 func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	const operation = "start a login"
 	provider, err := c.provider(ctx, req.Provider)
@@ -53,7 +67,7 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 		GrantType: wire.GrantOIDCFlow, OIDCFlow: wire.FlowAuthorizationCode, ClientType: wire.ClientNative,
 		OIDCIssuer: provider, ApplicationName: req.Application,
 	}
-	if err := req.fill(&body); err != nil {
+	if err := (properties{req.Properties, req.Response, req.RestrictionsJSON, req.Include}).fill(&body); err != nil {
 		return nil, err
 	}
 	asked := c.now()
@@ -63,13 +77,13 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 	}
 	var resp wire.LoginResponse
 	if wire.Unmarshal(answer, &resp) != nil || resp.PollingCode.IsEmpty() || c.checkURL(resp.ConsentURI) != nil {
-		return nil, &AnswerError{Operation: operation, Reason: "the answer lacks a consent URI or a polling code"}
+		return nil, &AnswerError{Operation: operation, Reason: "the answer has no polling code or no usable consent URI"}
 	}
 	if resp.ExpiresIn <= 0 {
 		resp.ExpiresIn = int64(defaultLoginLife / time.Second)
 	}
 	login := &Login{
-		ConsentURI: resp.ConsentURI, Code: NewSecret(resp.PollingCode.Reveal()), Expires: after(asked, resp.ExpiresIn),
+		ConsentURI: resp.ConsentURI, Code: mytoken.NewSecret(resp.PollingCode.Reveal()), Expires: after(asked, resp.ExpiresIn),
 		Interval: defaultInterval, c: c,
 	}
 	if resp.Interval > 0 {
@@ -81,25 +95,28 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 // QR draws the consent URI as a QR code for a terminal, dark on light.
 func (l *Login) QR() (string, error) { return qr.Text(l.ConsentURI) }
 
-// Poll asks once whether the login is finished (protocol section 5.4.2). While it is
-// not, the error is one for which [Pending] reports true.
+// Poll asks once whether the login is finished (protocol section 5.4.2). Until then it
+// returns an error for which [Pending] reports true. Other errors are those of
+// [Client.AccessToken].
 //
-// The poll that returns the token uses the code up: if its answer is lost, so is the
-// token, and the user logs in again.
-func (l *Login) Poll(ctx context.Context) (*Token, error) {
-	return l.c.redeem(ctx, "poll", l.Code, wire.TokenRequest{GrantType: wire.GrantPollingCode, PollingCode: wire.NewSecret(l.Code.Reveal())})
+// The poll that returns the token uses the code up. If its answer is lost, so is the
+// token, and the user has to log in again.
+func (l *Login) Poll(ctx context.Context) (*mytoken.Issued, error) {
+	return l.c.redeem(ctx, opPoll, l.Code, wire.TokenRequest{GrantType: wire.GrantPollingCode, PollingCode: wire.NewSecret(l.Code.Reveal())})
 }
 
-// Pending reports whether a login is still to be finished.
+// Pending reports whether err says that the user has not finished the login yet.
 func Pending(err error) bool {
 	return IsCode(err, CodeAuthorizationPending) || IsCode(err, CodeSlowDown)
 }
 
-// Wait polls until the user has finished, declined, or the time for it is over. It
-// slows down when it is told to, and when the server cannot be reached. Errors:
-// [ErrLoginExpired]; an [*Error] with [CodeAccessDenied] if the user declined;
-// others as for [Client.AccessToken]; that of the context.
-func (l *Login) Wait(ctx context.Context) (*Token, error) {
+// Wait polls until the user has finished or declined the login, or its time is over. It
+// slows down when the server says so or cannot be reached.
+//
+// It returns [ErrLoginExpired] when the time is over, and an [*Error] with
+// [CodeAccessDenied] if the user declined. Other errors are those of
+// [Client.AccessToken]; a [*NetworkError] wraps that of the context.
+func (l *Login) Wait(ctx context.Context) (*mytoken.Issued, error) {
 	interval, failures := l.Interval, 0
 	for {
 		wait := interval
@@ -110,7 +127,7 @@ func (l *Login) Wait(ctx context.Context) (*Token, error) {
 			return nil, ErrLoginExpired
 		}
 		if err := sleep(ctx, l.c.cfg.Clock, wait); err != nil {
-			return nil, &NetworkError{Operation: "poll", Err: err}
+			return nil, &NetworkError{Operation: opPoll, Err: err}
 		}
 		token, err := l.Poll(ctx)
 		switch {
@@ -140,21 +157,11 @@ func nextInterval(interval time.Duration, err error) time.Duration {
 	return min(interval, mostInterval)
 }
 
-// mayPass reports whether a later request may go better.
+// mayPass reports whether a later request may succeed.
 func mayPass(err error) bool {
 	if _, ok := errors.AsType[*NetworkError](err); ok {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
 	return ok && isTransient(e)
-}
-
-// redeem exchanges a code for a token. It is not repeated: the code is used up.
-func (c *Client) redeem(ctx context.Context, operation string, code Secret, body wire.TokenRequest) (*Token, error) {
-	asked := c.now()
-	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []Secret{code}})
-	if err != nil {
-		return nil, err
-	}
-	return c.readToken(operation, answer, asked)
 }

@@ -17,10 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// Some tests need other processes: this binary, with a role in its environment.
+// Some tests need other processes. They run this binary with a role in its environment.
 const (
 	envRole   = "MYTOKEN_CLIENT_TEST_ROLE"
 	envIssuer = "MYTOKEN_CLIENT_TEST_ISSUER"
@@ -42,14 +44,38 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// other is another process in a role. It is killed when the test ends.
+// other returns a process in a role. It is killed when the context ends.
 func other(ctx context.Context, role string, env ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(append(os.Environ(), envRole+"="+role), env...)
 	return cmd
 }
 
-// beUser uses a rotating token in a file that others use too.
+// process is another process that runs.
+type process struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	ended  chan error
+}
+
+// startOther starts another process in a role.
+func startOther(t *testing.T, role string, env ...string) *process {
+	t.Helper()
+	p := &process{cmd: other(t.Context(), role, env...), ended: make(chan error, 1)}
+	p.cmd.Stderr = &p.stderr
+	require.NoError(t, p.cmd.Start())
+	go func() { p.ended <- p.cmd.Wait() }()
+	return p
+}
+
+// kill kills the process and waits for its end.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Kill())
+	require.Error(t, <-p.ended)
+}
+
+// beUser uses a rotating token in a file that other processes use too.
 func beUser() error {
 	count, err := strconv.Atoi(os.Getenv(envCount))
 	if err != nil {
@@ -68,7 +94,7 @@ func beUser() error {
 	return nil
 }
 
-// beKeeper keeps a file, with time running so fast that it is always replaced.
+// beKeeper keeps a file. Its time runs so fast that it replaces the file all the time.
 func beKeeper() error {
 	clock := new(racingClock)
 	c, err := client.New(client.Config{Issuer: os.Getenv(envIssuer), Clock: clock, HTTPClient: &http.Client{Transport: clock}})
@@ -79,7 +105,7 @@ func beKeeper() error {
 	return client.Keep(context.Background(), client.KeepConfig{Holder: h, Path: os.Getenv(envPath)})
 }
 
-// racingClock is ahead by all that was ever waited for, unless a request was under way.
+// racingClock jumps ahead by each wait, unless a request is under way.
 type racingClock struct {
 	ahead  atomic.Int64
 	asking atomic.Int32
@@ -95,7 +121,7 @@ func (c *racingClock) After(d time.Duration) <-chan time.Time {
 	return time.After(10 * time.Microsecond)
 }
 
-// RoundTrip returns when the answer is there.
+// RoundTrip reads the whole answer, so that the clock knows when the request is over.
 func (c *racingClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.asking.Add(1)
 	defer c.asking.Add(-1)
@@ -109,7 +135,7 @@ func (c *racingClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// wholeToken makes a token of which no part is a whole token, so long that writing it
+// wholeToken makes a token that no part of it resembles. It is so long that writing it
 // takes a while.
 func wholeToken(n int) string {
 	body := strings.Repeat(fmt.Sprintf("%08d-", n), 50000)
@@ -117,13 +143,14 @@ func wholeToken(n int) string {
 	return body + "." + hex.EncodeToString(sum[:])
 }
 
+// isWhole reports whether wholeToken made the token.
 func isWhole(token string) bool {
 	body, sum, ok := strings.Cut(token, ".")
 	want := sha256.Sum256([]byte(body))
 	return ok && sum == hex.EncodeToString(want[:])
 }
 
-// beJob is a program that knows nothing of mytokens: it prints its token.
+// beJob is a program that knows nothing of mytokens. It prints its access token.
 func beJob() error {
 	path := os.Getenv("BEARER_TOKEN_FILE")
 	text, err := os.ReadFile(path)
@@ -131,7 +158,7 @@ func beJob() error {
 		return err
 	}
 	if os.Getenv("BEARER_TOKEN") != "" {
-		return errors.New("there is another token in the environment")
+		return errors.New("BEARER_TOKEN is set too")
 	}
 	_, err = os.Stdout.Write(text)
 	return err

@@ -7,10 +7,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// use is the kind of a use, for rotation.
+// use is the kind of a use, as rotation distinguishes them.
 type use uint8
 
 const (
@@ -19,13 +20,13 @@ const (
 	useOther
 )
 
-// rotates says whether a token has generations. What cannot be read may have.
-func rotates(token Secret) bool { return mayRotate(token, useAT) || mayRotate(token, useOther) }
+// rotates reports whether a token may have several generations.
+func rotates(token mytoken.Secret) bool { return mayRotate(token, useAT) || mayRotate(token, useOther) }
 
-// mayRotate says whether the server may rotate a token because of a use. What cannot
-// be read may: a short token, say. Nothing is verified: a holder who lies about his
-// token harms himself.
-func mayRotate(token Secret, u use) bool {
+// mayRotate reports whether the server may rotate a token because of a use. An unreadable
+// token, such as a short token, may rotate. Nothing is verified: a holder who changes the
+// token harms only themselves.
+func mayRotate(token mytoken.Secret, u use) bool {
 	r, readable := peekRotation(token.Reveal())
 	switch {
 	case u == useUncounted:
@@ -38,22 +39,19 @@ func mayRotate(token Secret, u use) bool {
 	return r.OnOther
 }
 
-// peekRotation reads the rotation out of a mytoken.
-func peekRotation(token string) (r Rotation, readable bool) {
+// peekRotation reads the rotation in a mytoken.
+func peekRotation(token string) (r mytoken.Rotation, readable bool) {
 	var claims struct {
-		TokenType string    `json:"token_type"`
-		Rotation  *Rotation `json:"rotation"`
+		TokenType string   `json:"token_type"`
+		Rotation  rotation `json:"rotation"`
 	}
 	if !peek(token, &claims) || claims.TokenType != wire.GrantMytoken {
 		return r, false
 	}
-	if claims.Rotation != nil {
-		r = *claims.Rotation
-	}
-	return r, true
+	return mytoken.Rotation(claims.Rotation), true
 }
 
-// peekExpiry reads the end out of a JWT.
+// peekExpiry reads when a JWT expires.
 func peekExpiry(token string) (expires time.Time, ok bool) {
 	var claims struct {
 		Expires float64 `json:"exp"` // NumericDate of RFC 7519 section 2
@@ -64,7 +62,7 @@ func peekExpiry(token string) (expires time.Time, ok bool) {
 	return time.Unix(int64(claims.Expires), 0), true
 }
 
-// peek reads claims out of a JWT. Nothing is verified.
+// peek reads claims of a JWT. It verifies nothing.
 func peek(token string, claims any) bool {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || len(token) > maxTokenFile {

@@ -6,17 +6,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// exchange is a request to the reference server 0.10.2 and its answer, as recorded; of
-// signatures, only the beginning is kept.
+// exchange is a recorded request to the reference server 0.10.2, and its answer.
+// Signatures are cut short.
 type exchange struct {
 	Name      string          `json:"name"`
 	Method    string          `json:"method"`
@@ -28,14 +28,14 @@ type exchange struct {
 	Answer    json.RawMessage `json:"answer"`
 }
 
-// mytoken is the token that the recorded request presents.
-func (e *exchange) mytoken() client.Secret {
+// mytoken returns the token that the recorded request presents.
+func (e *exchange) mytoken() mytoken.Secret {
 	for _, name := range []string{"mytoken", "token"} {
 		if text, ok := e.Request[name].(string); ok {
-			return client.NewSecret(text)
+			return mytoken.NewSecret(text)
 		}
 	}
-	return client.Secret{}
+	return mytoken.Secret{}
 }
 
 func recordings(t *testing.T) map[string]*exchange {
@@ -51,7 +51,7 @@ func recordings(t *testing.T) map[string]*exchange {
 	return byName
 }
 
-// reference plays the reference server: it expects recorded requests, in order.
+// reference plays the reference server. It expects the recorded requests in order.
 type reference struct {
 	t    *testing.T
 	all  map[string]*exchange
@@ -73,9 +73,8 @@ func (r *reference) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	e := r.take(r.next[0])
 	r.next = r.next[1:]
-	if req.Method != e.Method || req.URL.Path != e.Path || req.Header.Get("Cookie") != "" {
-		r.t.Errorf("%s: %s %s", e.Name, req.Method, req.URL)
-	}
+	assert.Equal(r.t, e.Method+" "+e.Path, req.Method+" "+req.URL.Path, e.Name)
+	assert.Empty(r.t, req.Header.Get("Cookie"), e.Name)
 	r.compare(e, req)
 	r.write(w, e)
 	return w.Result(), nil
@@ -100,26 +99,22 @@ func (r *reference) write(w http.ResponseWriter, e *exchange) {
 	_, _ = w.Write(e.Answer)
 }
 
-// newer are fields that the client sends besides those that were recorded.
+// newer are fields that the client sends and that were not recorded.
 var newer = []string{"response_type", "error_on_restrictions"}
 
-// compare checks that a request says what the recorded one says.
+// compare checks that a request says the same as the recorded one.
 func (r *reference) compare(e *exchange, req *http.Request) {
 	got := map[string]any{}
 	if req.Body != nil {
 		require.NoError(r.t, json.NewDecoder(req.Body).Decode(&got), e.Name)
 	}
 	for name, value := range e.Request {
-		if !reflect.DeepEqual(got[name], value) {
-			r.t.Errorf("%s: %s is %v, recorded %v", e.Name, name, got[name], value)
-		}
+		assert.Equal(r.t, value, got[name], "%s: %s", e.Name, name)
 	}
 	for name := range got {
-		if _, ok := e.Request[name]; !ok && !slices.Contains(newer, name) {
-			r.t.Errorf("%s: %s was not recorded", e.Name, name)
-		}
+		assert.True(r.t, e.Request[name] != nil || slices.Contains(newer, name), "%s: %s was not recorded", e.Name, name)
 	}
 }
 
-// expect names the exchanges that follow.
+// expect names the next exchanges.
 func (r *reference) expect(names ...string) { r.next = names }

@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestReferenceServer plays what was recorded of the reference server.
+// The client understands the reference server, as its recorded answers show.
 func TestReferenceServer(t *testing.T) {
 	r := &reference{t: t, all: recordings(t), used: map[string]bool{}}
 	c, err := client.New(client.Config{Issuer: referenceIssuer, HTTPClient: &http.Client{Transport: r}})
@@ -26,11 +27,11 @@ func TestReferenceServer(t *testing.T) {
 	t.Run("rotation", func(t *testing.T) { referenceRotation(t, r, c) })
 	t.Run("revocation", func(t *testing.T) { referenceRevocation(t, r, c) })
 	for name := range r.all {
-		require.True(t, r.used[name], "nobody asked for %s", name)
+		require.True(t, r.used[name], "no request led to %s", name)
 	}
 }
 
-// fails checks an error of the protocol.
+// fails checks an error of the server.
 func fails(t *testing.T, err error, status int, code, description string) {
 	t.Helper()
 	var e *client.Error
@@ -51,7 +52,7 @@ func referenceLogin(t *testing.T, r *reference, c *client.Client) {
 	all := capability.Set{"AT", "create_mytoken", "tokeninfo", "manage_mytokens", "settings"}
 	r.expect("04-authcode-start", "05-poll-pending", "10-poll-success", "11-poll-again")
 	login, err := c.StartLogin(ctx, client.LoginRequest{
-		Application: "golden", Properties: client.Properties{Name: "golden-token", Capabilities: all, Restrictions: limits},
+		Application: "golden", Properties: mytoken.Properties{Name: "golden-token", Capabilities: all, Restrictions: limits},
 	})
 	require.NoError(t, err)
 	require.Equal(t, referenceIssuer+"/c/WZrhFYSs", login.ConsentURI)
@@ -95,15 +96,15 @@ func referenceDerive(t *testing.T, r *reference, c *client.Client) {
 	basic := capability.Set{"AT", "tokeninfo"}
 	limits := restriction.List{{Expires: 4102444800, Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(5), UsagesOther: restriction.Usages(5)}}
 	r.expect("23-subtoken")
-	child, err := c.Derive(ctx, parent, client.DeriveRequest{Properties: client.Properties{Name: "sub-1", Capabilities: basic, Restrictions: limits}})
+	child, err := c.Derive(ctx, parent, client.DeriveRequest{Properties: mytoken.Properties{Name: "sub-1", Capabilities: basic, Restrictions: limits}})
 	require.NoError(t, err)
 	require.True(t, limits.Equal(child.Restrictions))
 
-	// The server was told to refuse, and did not (D20).
-	loose := client.DeriveRequest{Properties: client.Properties{Capabilities: basic, Restrictions: restriction.List{{Scopes: []string{"compute"}}}}}
+	// The server ignores that it was told to refuse (D20).
+	loose := client.DeriveRequest{Properties: mytoken.Properties{Capabilities: basic, Restrictions: restriction.List{{Scopes: []string{"compute"}}}}}
 	r.all["revoke the child"] = &exchange{
 		Name: "revoke the child", Method: http.MethodPost, Path: "/api/v0/token/revoke", Status: 204,
-		Request: map[string]any{"token": answered(t, r.all["24-subtoken-not-tighter"], "mytoken"), "recursive": true}, RequestID: child.MomID,
+		Request: map[string]any{"token": answered(t, r.all["24-subtoken-not-tighter"], "mytoken"), "recursive": true}, RequestID: child.ID.String(),
 	}
 	r.expect("24-subtoken-not-tighter", "revoke the child")
 	_, err = c.Derive(ctx, parent, loose)
@@ -116,21 +117,27 @@ func referenceDerive(t *testing.T, r *reference, c *client.Client) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"openid", "profile", "storage.read"}, child.Restrictions[0].Scopes)
 
-	child, err = c.Derive(ctx, parent, client.DeriveRequest{Properties: client.Properties{
-		Name: "short-1", Capabilities: append(basic, "create_mytoken"), Response: client.ResponseShortToken,
-	}})
+	child, err = c.Derive(ctx, parent, client.DeriveRequest{
+		Properties: mytoken.Properties{Name: "short-1", Capabilities: append(basic, "create_mytoken")},
+		Response:   mytoken.Response{Type: mytoken.ResponseShortToken},
+	})
 	require.NoError(t, err)
-	require.Equal(t, "short_token", child.Type)
-	child, err = c.Derive(ctx, parent, client.DeriveRequest{Properties: client.Properties{Name: "tc-1", Capabilities: basic, Response: client.ResponseTransferCode}})
+	require.Equal(t, mytoken.ResponseShortToken, child.Type)
+	child, err = c.Derive(ctx, parent, client.DeriveRequest{
+		Properties: mytoken.Properties{Name: "tc-1", Capabilities: basic}, Response: mytoken.Response{Type: mytoken.ResponseTransferCode},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "CgpzZwPT", child.TransferCode.Reveal())
-	child, err = c.Derive(ctx, parent, client.DeriveRequest{Properties: client.Properties{Name: "auto-1", Capabilities: basic, MaxTokenLength: 128}})
+	child, err = c.Derive(ctx, parent, client.DeriveRequest{
+		Properties: mytoken.Properties{Name: "auto-1", Capabilities: basic}, Response: mytoken.Response{MaxLength: 128},
+	})
 	require.NoError(t, err)
 	require.Len(t, child.Token.Reveal(), 64)
-	_, err = c.Derive(ctx, r.all["45-cap-missing-create"].mytoken(), client.DeriveRequest{Properties: client.Properties{Capabilities: capability.Set{"AT"}}})
+	_, err = c.Derive(ctx, r.all["45-cap-missing-create"].mytoken(), client.DeriveRequest{Properties: mytoken.Properties{Capabilities: capability.Set{"AT"}}})
 	fails(t, err, 403, client.CodeInsufficientCapabilities, "The provided token does not have the required capability for this operation")
 }
 
+// answered returns a member of a recorded answer.
 func answered(t *testing.T, e *exchange, name string) string {
 	t.Helper()
 	var body map[string]any
@@ -149,9 +156,9 @@ func referenceTransfer(t *testing.T, r *reference, c *client.Client) {
 	require.True(t, got.Token.Equal(token))
 	_, err = c.Redeem(ctx, code.Code)
 	fails(t, err, 401, client.CodeInvalidToken, badCode)
-	got, err = c.Redeem(ctx, client.NewSecret("CgpzZwPT"))
+	got, err = c.Redeem(ctx, mytoken.NewSecret("CgpzZwPT"))
 	require.NoError(t, err)
-	require.Equal(t, "token", got.Type)
+	require.Equal(t, mytoken.ResponseToken, got.Type)
 }
 
 func referenceTokeninfo(t *testing.T, r *reference, c *client.Client) {
@@ -161,19 +168,19 @@ func referenceTokeninfo(t *testing.T, r *reference, c *client.Client) {
 	info, err := c.Introspect(ctx, token)
 	require.NoError(t, err)
 	require.True(t, info.Valid)
-	require.EqualValues(t, 1, info.Claims.Generation)
+	require.EqualValues(t, 1, info.Claims.Seq)
 	require.Equal(t, "user-1", info.Claims.OIDCSubject)
-	require.Equal(t, []client.Used{{}}, info.Claims.Used)
+	require.Equal(t, []restriction.Usage{{}}, info.Used)
 	info, err = c.Introspect(ctx, token)
 	require.NoError(t, err)
-	require.Equal(t, []client.Used{{AT: 4}}, info.Claims.Used)
+	require.Equal(t, []restriction.Usage{{AT: 4}}, info.Used)
 	require.EqualValues(t, 50, *info.Claims.Restrictions[0].UsagesAT)
 	info, err = c.Introspect(ctx, r.all["30-short-introspect"].mytoken())
 	require.NoError(t, err)
-	require.Equal(t, "short_token", info.Type)
+	require.Equal(t, mytoken.ResponseShortToken, info.Type)
 	history, err := c.History(ctx, token)
 	require.NoError(t, err)
-	require.Equal(t, "tokeninfo_introspect", history.Events[0].Event)
+	require.Equal(t, "tokeninfo_introspect", history.Events[0].Name)
 	require.EqualValues(t, 1795464989, history.Events[0].Time.Unix())
 	_, err = c.History(ctx, token, "this", "children")
 	fails(t, err, 403, client.CodeInvalidGrant, "The provided token cannot be used to obtain history for mom_id 'this'")
@@ -183,7 +190,7 @@ func referenceTokeninfo(t *testing.T, r *reference, c *client.Client) {
 	require.NotEmpty(t, tree.Roots[0].Children)
 	list, err := c.List(ctx, token)
 	require.NoError(t, err)
-	require.Equal(t, tree.Roots[0].MomID, list.Roots[0].MomID)
+	require.Equal(t, tree.Roots[0].ID, list.Roots[0].ID)
 }
 
 func referenceTemplates(t *testing.T, r *reference, c *client.Client) {
@@ -196,8 +203,8 @@ func referenceTemplates(t *testing.T, r *reference, c *client.Client) {
 	require.Empty(t, list)
 }
 
-// The token in the store follows the rotations; one that was left behind is refused, and
-// its tree gone.
+// The token in the store follows the rotations. The server refuses an outdated one and
+// revokes its tree.
 func referenceRotation(t *testing.T, r *reference, c *client.Client) {
 	ctx := t.Context()
 	first := r.all["46-rotation-at"].mytoken()
@@ -223,7 +230,9 @@ func referenceRevocation(t *testing.T, r *reference, c *client.Client) {
 	ctx := t.Context()
 	token := r.all["52-revoke-recursive"].mytoken()
 	r.expect("50-revoke-by-momid", "51-sub-after-revoke", "52-revoke-recursive", "53-at-after-revoke", "54-introspect-after-revoke", "55-revoke-again")
-	update, err := c.RevokeByID(ctx, token, r.all["50-revoke-by-momid"].Request["mom_id"].(string), true)
+	id, err := mytoken.ParseMomID(r.all["50-revoke-by-momid"].Request["mom_id"].(string))
+	require.NoError(t, err)
+	update, err := c.RevokeByID(ctx, token, id, true)
 	require.NoError(t, err)
 	require.Nil(t, update)
 	_, err = c.AccessToken(ctx, r.all["51-sub-after-revoke"].mytoken(), client.AccessTokenRequest{})

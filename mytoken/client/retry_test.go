@@ -10,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-var aToken = client.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
+var aToken = mytoken.NewSecret("planted-mytoken-0123456789abcdefghijklmnop")
 
-// What is repeated, and what is not: a request for an access token that may have reached
-// the server would be a second use.
+// The client repeats a request only where that is safe. A second request for an access
+// token would be a second use, unless the first one certainly had no effect.
 //
 // proves P8
 func TestRepeatedRequests(t *testing.T) {
@@ -82,7 +83,7 @@ func TestRepeatedRequests(t *testing.T) {
 	}
 }
 
-// What never reached the server is repeated, after pauses that grow.
+// The client repeats a request that never reached the server, after growing pauses.
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -103,7 +104,7 @@ func TestUnreachable(t *testing.T) {
 		_, err = c.AccessToken(t.Context(), aToken, client.AccessTokenRequest{})
 		require.NoError(t, err)
 
-		// A context that ends before the next attempt is not waited for.
+		// The client gives up early if the context ends before the next attempt.
 		f.setDown(errRefused)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
@@ -114,7 +115,8 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-// Polling goes on while the server is away, slows down when told, and obeys the interval.
+// Polling keeps the interval, slows down when told to, and goes on while the server is
+// down.
 func TestPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var polls []time.Duration
@@ -152,8 +154,8 @@ func TestPolling(t *testing.T) {
 	})
 }
 
-// A server that does not say the interval or the life of the code is polled every five
-// seconds for five minutes.
+// Without an interval and a lifetime of the code in the answer, the client polls every
+// five seconds for five minutes.
 func TestPollingDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}

@@ -2,31 +2,37 @@ package client
 
 import (
 	"context"
+	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
 // Revoke revokes a mytoken, with all its descendants if recursive, or a transfer or
-// polling code that was not used yet (protocol section 5.7). Possession is enough.
-// A token that is unknown, expired or revoked is no error, so the request is repeated
-// if its answer is lost.
-func (c *Client) Revoke(ctx context.Context, token Secret, recursive bool) error {
+// polling code that was not used yet (protocol section 5.7). It needs no capability. An
+// unknown, expired or revoked token is no error, so the client repeats the request if its
+// answer is lost. Errors are those of [Client.AccessToken].
+func (c *Client) Revoke(ctx context.Context, token mytoken.Secret, recursive bool) error {
 	_, err := c.post(ctx, endpointRevocation, request{
-		operation: "revoke", secrets: []Secret{token}, safe: true,
+		operation: "revoke", secrets: []mytoken.Secret{token}, safe: true,
 		body: wire.RevocationRequest{Token: wire.NewSecret(token.Reveal()), Recursive: recursive},
 	})
 	return err
 }
 
-// RevokeByID revokes another token of the same user by its mom_id. The token that is
-// presented must be an ancestor of it or have the capability manage_mytokens:revoke.
-// It returns the successor of the presented token if the server rotated that, else
-// nil.
-func (c *Client) RevokeByID(ctx context.Context, token Secret, momID string, recursive bool) (update *Token, err error) {
+// RevokeByID revokes another token of the same user by its id, the mom_id. The presented
+// token must be an ancestor of it, or have the capability manage_mytokens:revoke.
+// RevokeByID returns the successor of the presented token if the server rotated that, and
+// nil otherwise. It refuses the zero id, which stands for an id that nobody knows. Other
+// errors are those of [Client.AccessToken].
+func (c *Client) RevokeByID(ctx context.Context, token mytoken.Secret, id mytoken.TokenID, recursive bool) (update *mytoken.Issued, err error) {
+	if id.IsZero() {
+		return nil, errors.New("client: revoke by mom_id: the id is zero: the server did not tell a readable mom_id")
+	}
 	asked := c.now()
 	body, err := c.post(ctx, endpointRevocation, request{
-		operation: "revoke by mom_id", secrets: []Secret{token},
-		body: wire.RevocationRequest{Token: wire.NewSecret(token.Reveal()), MomID: momID, Recursive: recursive},
+		operation: "revoke by mom_id", secrets: []mytoken.Secret{token},
+		body: wire.RevocationRequest{Token: wire.NewSecret(token.Reveal()), MomID: id.String(), Recursive: recursive},
 	})
 	if err != nil {
 		return nil, err

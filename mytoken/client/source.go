@@ -11,35 +11,36 @@ import (
 // SourceOptions configures a [TokenSource].
 type SourceOptions struct {
 	AccessTokenRequest
-	// Early is how long before its end an access token is replaced; 0: one
-	// minute. It is at most half of the token's life.
+	// Early is how long before its expiry the source replaces an access token; 0: one
+	// minute. The source uses each token for at least half of its lifetime.
 	Early time.Duration
-	// Context bounds the requests of Token, which has no context of its own;
-	// nil: context.Background().
+	// Context bounds the requests of Token, which takes no context; nil:
+	// context.Background().
 	Context context.Context
 }
 
 const defaultEarly = time.Minute
 
-// TokenSource is an [oauth2.TokenSource] of access tokens for the mytoken of a
-// [Holder]. It asks for a new one early, and makes one request at a time. Callers that
-// come meanwhile get the last token as long as it is valid, and then wait. As long as
-// it is, a failed early request is no error: the last token is returned, and the next
-// request is made a little later. A token for which the provider states no end is kept for
-// ever. It is safe for concurrent use.
+// TokenSource is an [oauth2.TokenSource] of access tokens for the mytoken of a [Holder].
+// It asks for a new access token before the last one expires. It makes one request at a
+// time: other callers get the last token while it is valid, and wait otherwise.
+//
+// If an early request fails, the source returns the last token while that is valid, and
+// asks again a little later. It keeps a token forever if the provider states no expiry. A
+// TokenSource is safe for concurrent use.
 type TokenSource struct {
 	h    *Holder
 	opts SourceOptions
 
-	turn chan struct{} // held by who may ask
+	turn chan struct{} // full while a caller makes a request
 
 	mu       sync.Mutex
 	last     *AccessToken
-	renew    time.Time // of last
+	renew    time.Time // when to replace last
 	failures int
 }
 
-// TokenSource returns a source. It asks for nothing yet.
+// TokenSource returns a source. It sends nothing yet.
 func (h *Holder) TokenSource(opts SourceOptions) *TokenSource {
 	if opts.Early <= 0 {
 		opts.Early = defaultEarly
@@ -61,8 +62,8 @@ func (s *TokenSource) Token() (*oauth2.Token, error) {
 	return t.OAuth2(), nil
 }
 
-// AccessToken is Token with a context of its own, and with all that is known of the
-// token. Do not change what is returned.
+// AccessToken is Token with a context of its own. It returns all that is known of the
+// token. Do not change the result.
 func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	last, fresh := s.kept()
 	if fresh {
@@ -71,18 +72,18 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	select {
 	case s.turn <- struct{}{}:
 	default:
-		if last != nil { // somebody asks early, and it is good enough meanwhile
+		if last != nil { // another caller makes an early request
 			return last, nil
 		}
 		select {
 		case s.turn <- struct{}{}:
 		case <-ctx.Done():
-			return nil, &NetworkError{Operation: "access token", Err: ctx.Err()}
+			return nil, &NetworkError{Operation: opAccessToken, Err: ctx.Err()}
 		}
 	}
 	defer func() { <-s.turn }()
 	last, fresh = s.kept()
-	if fresh { // somebody else has asked
+	if fresh { // another caller has made the request
 		return last, nil
 	}
 	asked := s.now()
@@ -99,7 +100,7 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 
 func (s *TokenSource) now() time.Time { return wall(s.h.c.now()) }
 
-// kept returns the last token as long as it is valid, and whether it is fresh.
+// kept returns the last token while it is valid, and whether it is fresh.
 func (s *TokenSource) kept() (t *AccessToken, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +117,8 @@ func (s *TokenSource) keep(t *AccessToken, renew time.Time) {
 	s.last, s.renew, s.failures = t, renew, 0
 }
 
-// postpone leaves the server alone for a while, if the last token is still valid: the
-// request that failed may have taken long.
+// postpone puts the next request off after a failed one. It reports whether the last
+// token is still valid: the failed request may have taken long.
 func (s *TokenSource) postpone() bool {
 	if last, _ := s.kept(); last == nil {
 		return false
@@ -129,8 +130,8 @@ func (s *TokenSource) postpone() bool {
 	return true
 }
 
-// renewal is when a token is replaced; the zero time if it never ends. Of a life
-// shorter than twice the margin, half is used.
+// renewal returns when to replace a token: early before it expires, but not before half
+// of its lifetime. It returns the zero time for a token that never expires.
 func renewal(t *AccessToken, asked time.Time, early time.Duration) time.Time {
 	if t.Expires.IsZero() {
 		return time.Time{}

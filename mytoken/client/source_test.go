@@ -8,18 +8,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
+// sourceOf returns a source of access tokens of the fake.
 func sourceOf(t *testing.T, f *fake, opts client.SourceOptions) *client.TokenSource {
 	t.Helper()
 	c := f.client(t, func(cfg *client.Config) { cfg.Attempts = 1 })
 	return c.NewHolder(client.NewMemoryStore(aToken)).TokenSource(opts)
 }
 
-// A token is replaced before it ends, and not before that.
+// The source replaces a token a margin before it expires, and not earlier.
 func TestTokenSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -40,7 +42,7 @@ func TestTokenSource(t *testing.T) {
 	})
 }
 
-// A token that lives shortly is used for half of its life.
+// The source uses a short-lived token for half of its lifetime.
 func TestTokenSourceShortLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: 10 * time.Second}
@@ -56,7 +58,7 @@ func TestTokenSourceShortLife(t *testing.T) {
 	})
 }
 
-// Callers that come together share one request.
+// Concurrent callers share one request.
 func TestTokenSourceSharesRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -68,9 +70,8 @@ func TestTokenSourceSharesRequests(t *testing.T) {
 		var group sync.WaitGroup
 		for range 20 {
 			group.Go(func() {
-				if _, err := source.Token(); err != nil {
-					t.Error(err)
-				}
+				_, err := source.Token()
+				assert.NoError(t, err)
 			})
 		}
 		group.Wait()
@@ -78,7 +79,7 @@ func TestTokenSourceSharesRequests(t *testing.T) {
 	})
 }
 
-// While the server is away, the last token serves as long as it lives.
+// While the server is down, the source returns the last token until it expires.
 func TestTokenSourceServerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -102,8 +103,8 @@ func TestTokenSourceServerDown(t *testing.T) {
 	})
 }
 
-// A token without an end is kept.
-func TestTokenSourceWithoutEnd(t *testing.T) {
+// The source keeps a token without an expiry.
+func TestTokenSourceWithoutExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
 			answer(w, 200, map[string]string{"access_token": "for-ever"})
@@ -119,7 +120,7 @@ func TestTokenSourceWithoutEnd(t *testing.T) {
 	})
 }
 
-// An early request that hangs delays nobody but its caller.
+// An early request that hangs delays only its caller.
 func TestTokenSourceHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{life: time.Hour}
@@ -134,9 +135,7 @@ func TestTokenSourceHangs(t *testing.T) {
 		asked := make(chan string)
 		go func() {
 			token, err := source.Token()
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			asked <- token.AccessToken
 		}()
 		synctest.Wait()
@@ -149,7 +148,7 @@ func TestTokenSourceHangs(t *testing.T) {
 	})
 }
 
-// A token that ends while an early request hangs and then fails is not handed out.
+// The source does not return a token that expires while an early request hangs and fails.
 func TestTokenSourceHangsTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool

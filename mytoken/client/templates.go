@@ -8,12 +8,12 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// Template is a profile or template of the server, which requests may name in
-// Properties.Include or RestrictionsJSON (protocol section 2.10).
+// Template is a profile or template of the server. Requests name it in Include or
+// RestrictionsJSON (protocol section 2.10).
 type Template struct {
 	ID   string
 	Name string
-	// Payload is its JSON text, with what it includes expanded.
+	// Payload is its JSON text. The templates that it includes are expanded.
 	Payload []byte
 }
 
@@ -28,13 +28,15 @@ const (
 	TemplateRotations    TemplateKind = "rotation"
 )
 
-// TemplateGroups lists the groups that have templates (protocol section 5.14).
+// TemplateGroups lists the groups that have templates (protocol section 5.14). Errors are
+// those of [Client.AccessToken].
 func (c *Client) TemplateGroups(ctx context.Context) ([]string, error) {
 	var groups []string
 	return groups, c.getTemplates(ctx, &groups)
 }
 
-// Templates lists the templates of a kind; an empty group is that of the operator.
+// Templates lists the templates of a kind. The empty group is the operator's. Errors are
+// those of [Client.AccessToken].
 func (c *Client) Templates(ctx context.Context, group string, kind TemplateKind) ([]Template, error) {
 	path := []string{url.PathEscape(string(kind))}
 	if group != "" {
@@ -52,7 +54,7 @@ func (c *Client) Templates(ctx context.Context, group string, kind TemplateKind)
 }
 
 func (c *Client) getTemplates(ctx context.Context, out any, path ...string) error {
-	const operation = "templates"
+	const operation = "read templates"
 	address, err := c.endpoint(ctx, endpointProfiles)
 	if err != nil {
 		return err

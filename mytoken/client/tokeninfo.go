@@ -4,56 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// Event is an entry of a token's history (protocol section 7).
-type Event struct {
-	Event     string
-	Comment   string
-	IP        string
-	UserAgent string
-	MomID     string
-	Time      time.Time
-}
-
-// History is the events of tokens, newest first.
-type History struct {
-	Events []Event
-	// Truncated says that there are older ones.
-	Truncated bool
-	// Update is the successor of the token, if the server rotated it. Keep it
-	// before anything else.
-	Update *Token
-}
-
-// Node is a token in a tree of tokens.
-type Node struct {
-	MomID   string
-	Name    string
-	IP      string // where it was created from
-	Created time.Time
-	Expires time.Time // zero: never
-	// Revoked marks a token that is listed because descendants of it live.
-	Revoked  bool
-	Children []*Node
-}
-
-// Tokens is trees of tokens.
-type Tokens struct {
-	Roots []*Node
-	// Truncated says that there are more.
-	Truncated bool
-	// Update is the successor of the token, if the server rotated it. Keep it
-	// before anything else.
-	Update *Token
-}
-
 // tokeninfo sends a request to the tokeninfo endpoint and reads the answer into out.
-func (c *Client) tokeninfo(ctx context.Context, operation string, token Secret, req wire.TokeninfoRequest, safe bool, out any) (update *Token, err error) {
+func (c *Client) tokeninfo(ctx context.Context, operation string, token mytoken.Secret, req wire.TokeninfoRequest, safe bool, out any) (update *mytoken.Issued, err error) {
 	req.Mytoken = wire.NewSecret(token.Reveal())
 	asked := c.now()
-	body, err := c.post(ctx, endpointTokeninfo, request{operation: operation, body: req, secrets: []Secret{token}, safe: safe})
+	body, err := c.post(ctx, endpointTokeninfo, request{operation: operation, body: req, secrets: []mytoken.Secret{token}, safe: safe})
 	if err != nil {
 		return nil, err
 	}
@@ -64,67 +23,80 @@ func (c *Client) tokeninfo(ctx context.Context, operation string, token Secret, 
 	return update, nil
 }
 
-// History returns what happened to a token, or to those named by their mom_id; "this",
-// "children" and "children@<mom_id>" are understood (protocol section 5.8.2). It counts
-// as a use, so it is repeated only if the server certainly did not act on it.
-func (c *Client) History(ctx context.Context, token Secret, momIDs ...string) (*History, error) {
-	var body struct { // without the update, which is read on its own
+// History returns the events of a token, or of the tokens that momIDs names (protocol
+// section 5.8.2). Besides the texts of ids, momIDs may hold "this", "children" and
+// "children@<mom_id>". The request counts as a use of the token, so the client repeats it
+// only if the server certainly did not act on it. Errors are those of
+// [Client.AccessToken].
+func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...string) (*mytoken.History, error) {
+	var body struct { // without the update: tokeninfo reads it
 		Events    []wire.Event `json:"events"`
 		Truncated bool         `json:"truncated"`
 	}
-	update, err := c.tokeninfo(ctx, "history", token, wire.TokeninfoRequest{Action: wire.ActionHistory, MomIDs: momIDs}, false, &body)
+	update, err := c.tokeninfo(ctx, "read the history", token, wire.TokeninfoRequest{Action: wire.ActionHistory, MomIDs: momIDs}, false, &body)
 	if err != nil {
 		return nil, err
 	}
-	h := &History{Truncated: body.Truncated, Update: update}
+	h := &mytoken.History{Truncated: body.Truncated, Update: update}
 	for _, e := range body.Events {
-		h.Events = append(h.Events, Event{
-			Event: e.Event, Comment: e.Comment, IP: e.IP, UserAgent: e.UserAgent, MomID: e.MomID, Time: time.Unix(e.Time, 0),
+		h.Events = append(h.Events, mytoken.Event{
+			Token: tokenID(e.MomID), Name: e.Event, Comment: e.Comment, Address: e.IP, UserAgent: e.UserAgent, Time: time.Unix(e.Time, 0),
 		})
 	}
 	return h, nil
 }
 
-// Subtree returns a token with its descendants (protocol section 5.8.3). It counts as
-// a use, so it is repeated only if the server certainly did not act on it.
-func (c *Client) Subtree(ctx context.Context, token Secret) (*Tokens, error) {
+// Subtree returns a token with its descendants (protocol section 5.8.3). Records hold
+// what the protocol carries: ids, names, addresses, times, and whether a token was
+// revoked. Subtree counts, repeats and returns errors as [Client.History] does.
+func (c *Client) Subtree(ctx context.Context, token mytoken.Secret) (*mytoken.Records, error) {
 	var body struct {
 		Mytokens wire.Tree `json:"mytokens"`
 	}
-	update, err := c.tokeninfo(ctx, "subtree", token, wire.TokeninfoRequest{Action: wire.ActionSubtokens}, false, &body)
+	update, err := c.tokeninfo(ctx, "read the subtree", token, wire.TokeninfoRequest{Action: wire.ActionSubtokens}, false, &body)
 	if err != nil {
 		return nil, err
 	}
-	return &Tokens{Roots: newNodes([]wire.Tree{body.Mytokens}), Update: update}, nil
+	return &mytoken.Records{Roots: newRecords([]wire.Tree{body.Mytokens}, mytoken.TokenID{}), Update: update}, nil
 }
 
-// List returns all tokens of the user (protocol section 5.8.4). It counts as a use, so
-// it is repeated only if the server certainly did not act on it.
-func (c *Client) List(ctx context.Context, token Secret) (*Tokens, error) {
+// List returns all tokens of the user (protocol section 5.8.4), like [Client.Subtree].
+func (c *Client) List(ctx context.Context, token mytoken.Secret) (*mytoken.Records, error) {
 	var body struct {
 		Mytokens  []wire.Tree `json:"mytokens"`
 		Truncated bool        `json:"truncated"`
 	}
-	update, err := c.tokeninfo(ctx, "list", token, wire.TokeninfoRequest{Action: wire.ActionList}, false, &body)
+	update, err := c.tokeninfo(ctx, "list the mytokens", token, wire.TokeninfoRequest{Action: wire.ActionList}, false, &body)
 	if err != nil {
 		return nil, err
 	}
-	return &Tokens{Roots: newNodes(body.Mytokens), Truncated: body.Truncated, Update: update}, nil
+	return &mytoken.Records{Roots: newRecords(body.Mytokens, mytoken.TokenID{}), Truncated: body.Truncated, Update: update}, nil
 }
 
-func newNodes(trees []wire.Tree) []*Node {
-	var nodes []*Node
+func newRecords(trees []wire.Tree, parent mytoken.TokenID) []*mytoken.Record {
+	var records []*mytoken.Record
 	for _, t := range trees {
 		e := t.Token
-		nodes = append(nodes, &Node{
-			MomID: e.MomID, Name: e.Name, IP: e.IP, Created: time.Unix(e.Created, 0), Expires: unix(e.ExpiresAt), Revoked: e.Revoked,
-			Children: newNodes(t.Children),
-		})
+		r := &mytoken.Record{
+			ID: tokenID(e.MomID), Parent: parent, Name: e.Name, Address: e.IP, Created: time.Unix(e.Created, 0),
+			Expires: unix(e.ExpiresAt), Revoked: e.Revoked,
+		}
+		r.Children = newRecords(t.Children, r.ID)
+		records = append(records, r)
 	}
-	return nodes
+	return records
 }
 
-// unix is an instant; 0 is none.
+// tokenID reads a mom_id. An unreadable one gives the zero id.
+func tokenID(text string) mytoken.TokenID {
+	id, err := mytoken.ParseMomID(text)
+	if err != nil {
+		return mytoken.TokenID{}
+	}
+	return id
+}
+
+// unix returns an instant; 0 gives the zero time.
 func unix(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

@@ -16,7 +16,7 @@ import (
 func TestCodesAreNotInterchangeable(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	ctx := t.Context()
-	root, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
+	root, err := s.LoginWith(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client})
 	require.NoError(t, err)
 	transfer, err := s.Issuer.Transfer(ctx, issuer.TransferRequest{Token: root.Issued.Token, Client: client})
 	require.NoError(t, err)

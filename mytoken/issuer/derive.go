@@ -168,18 +168,18 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		return props, nil, err
 	}
 	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
-		return props, nil, &RequestError{Field: "capabilities", Reason: "mytoken to be issued cannot have any of the requested capabilities"}
+		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: "mytoken to be issued cannot have any of the requested capabilities"}
 	}
 	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
 	if !narrowed.OK() && !req.Adjust {
-		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions are not subset of original restrictions"}
+		return props, nil, &RequestError{Field: "restrictions", Code: RequestNotNarrower, Reason: "requested restrictions are not subset of original restrictions"}
 	}
 	narrowed, shortened, err := narrowed.LimitLifetime(now, provider.MaxLifetime)
 	if err != nil {
 		return props, nil, requestError("restrictions", err)
 	}
 	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // a request for none cannot be cut (D22)
-		return props, nil, &RequestError{Field: "restrictions", Reason: "requested restrictions do not respect maximum mytoken lifetime"}
+		return props, nil, &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "requested restrictions do not respect maximum mytoken lifetime"}
 	}
 	props.Restrictions = narrowed.List
 	reviewed, err := i.review(ctx, Issuance{

@@ -166,8 +166,24 @@ type RequestError struct {
 	// Field is the wire name of the wrong field, such as "restrictions".
 	Field  string
 	Reason string
-	cause  error
+	// Code names a failure that the protocol has a sentence for.
+	Code  RequestCode
+	cause error
 }
+
+// RequestCode names a failure that the protocol has a sentence for (protocol sections 5.4.1
+// and 5.4.3).
+type RequestCode uint8
+
+// The codes of a [RequestError].
+const (
+	RequestInvalid           RequestCode = iota // any other failure; see Reason
+	RequestExpired                              // every clause has expired already
+	RequestUnknownCapability                    // Reason names the capability
+	RequestNoCapability                         // the parent has none of the capabilities
+	RequestNotNarrower                          // the restrictions admit more than the parent's
+	RequestTooLong                              // the restrictions exceed the maximum lifetime
+)
 
 func (e *RequestError) Error() string { return "issuer: " + e.Field + ": " + e.Reason }
 

@@ -22,7 +22,7 @@ import (
 func TestLogin(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	now := s.Clock.Now()
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: mytoken.Properties{
 			Name:         "laptop",
 			Restrictions: restriction.List{{Expires: now.Add(time.Hour).Unix(), Scopes: []string{"compute"}}},
@@ -313,9 +313,9 @@ func TestSeveralProviders(t *testing.T) {
 		c.Providers = append(c.Providers, issuer.Provider{Upstream: second})
 	}})
 
-	first, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: s.Provider.Issuer() + "/", Client: client})
+	first, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Provider: s.Provider.Issuer() + "/", Client: client})
 	require.NoError(t, err, "a trailing slash does not matter")
-	second, err := s.FinishLogin(t.Context(), "carol", issuer.LoginRequest{Provider: other.Issuer(), Client: client})
+	second, err := s.LoginWith(t.Context(), "carol", issuer.LoginRequest{Provider: other.Issuer(), Client: client})
 	require.NoError(t, err)
 	require.Equal(t, s.Provider.Issuer(), first.Issued.Claims.OIDCIssuer())
 	require.Equal(t, other.Issuer(), second.Issued.Claims.OIDCIssuer())
@@ -354,7 +354,7 @@ func TestResponseForms(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Response: c.response, Client: client})
+			result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Response: c.response, Client: client})
 			require.NoError(t, err)
 			issued := result.Issued
 			require.Equal(t, c.want, issued.Type)

@@ -57,7 +57,7 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 // its parent has.
 func checkKnown(p *mytoken.Properties) error {
 	if unknown := p.Capabilities.Unknown(); len(unknown) > 0 {
-		return &RequestError{Field: "capabilities", Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
+		return &RequestError{Field: "capabilities", Code: RequestUnknownCapability, Reason: fmt.Sprintf("unknown capability %q", string(unknown[0]))}
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {
-		return &RequestError{Field: "restrictions", Reason: "token would already be expired"}
+		return &RequestError{Field: "restrictions", Code: RequestExpired, Reason: "token would already be expired"}
 	}
 	if end := p.Rotation.Expiry(now); !end.IsZero() && end.Unix() < begin {
 		return &RequestError{Field: "rotation", Reason: fmt.Sprintf(

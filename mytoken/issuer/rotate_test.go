@@ -213,7 +213,7 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 // proves P7
 func TestRotationOfShortTokens(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: rotating, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)
@@ -240,7 +240,7 @@ func TestRotationOfShortTokens(t *testing.T) {
 // A short token and its compact token are one token.
 func TestShortTokenIsAnAlias(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	result, err := s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{
+	result, err := s.LoginWith(t.Context(), "alice", issuer.LoginRequest{
 		Properties: mytoken.Properties{Capabilities: allCapabilities}, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
 	})
 	require.NoError(t, err)

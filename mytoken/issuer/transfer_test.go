@@ -156,7 +156,7 @@ func TestRevokeTransferCode(t *testing.T) {
 	requireUsable(t, s, child.Token)
 
 	// Revoking the code of a first token also revokes the login at the provider.
-	first, err := s.FinishLogin(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
+	first, err := s.LoginWith(ctx, "alice", issuer.LoginRequest{Response: mytoken.Response{Type: mytoken.ResponseTransferCode}, Client: client})
 	require.NoError(t, err)
 	require.True(t, revoke(t, s, first.Issued.TransferCode, false).AtProvider)
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))

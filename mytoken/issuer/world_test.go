@@ -130,7 +130,7 @@ func (s *site) world(ctx context.Context, opts worldOptions) (*world, error) {
 		clause.UsagesAT = restriction.Usages(opts.limit)
 	}
 	service := &mytokentest.Service{Issuer: w.issuer, Provider: s.op, Clock: w.clock}
-	result, err := service.FinishLogin(ctx, w.subject, issuer.LoginRequest{
+	result, err := service.LoginWith(ctx, w.subject, issuer.LoginRequest{
 		Client:   mytokentest.Client,
 		Response: mytoken.Response{Type: opts.response},
 		Properties: mytoken.Properties{

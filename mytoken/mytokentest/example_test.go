@@ -16,8 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// launcher is the service that is tested: it starts jobs for whoever has a
-// mytoken that lasts as long as the job.
+// launcher is the service to test. It starts a job of two hours if the mytoken lasts
+// until the end of the job.
 type launcher struct{ issuer *issuer.Issuer }
 
 func (l launcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -33,9 +33,8 @@ func (l launcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// How do I unit-test my service? Without network, database or waiting: the
-// provider is in the process, and the clock stands still until it is told
-// otherwise.
+// How do I unit-test my service? It needs no network, no database and no waiting: the
+// provider is in the process, and the test moves the clock.
 func Example() {
 	ctx := context.Background()
 	service, err := mytokentest.Start(mytokentest.Options{})
@@ -59,13 +58,13 @@ func Example() {
 	}
 	fmt.Println("a token that lasts:", submit(issued.Token))
 	service.Clock.Advance(2 * time.Hour)
-	fmt.Println("one that ends too soon:", submit(issued.Token))
+	fmt.Println("a token that expires too soon:", submit(issued.Token))
 	service.Clock.Advance(2 * time.Hour)
-	fmt.Println("one that has ended:", submit(issued.Token))
+	fmt.Println("an expired token:", submit(issued.Token))
 	// Output:
 	// a token that lasts: 200
-	// one that ends too soon: 403
-	// one that has ended: 401
+	// a token that expires too soon: 403
+	// an expired token: 401
 }
 
 // How does my service behave when the provider fails?

@@ -1,20 +1,3 @@
-// Package mytokentest gives tests a mytoken issuer that is ready to use: an
-// in-memory store, a clock under the test's control, and an OpenID provider in
-// the process that speaks real HTTP.
-//
-//	service, err := mytokentest.Start(mytokentest.Options{})
-//	if err != nil {
-//		t.Fatal(err)
-//	}
-//	t.Cleanup(func() { service.Close() })
-//	issued, err := service.Login(t.Context(), "alice", mytoken.Properties{Name: "laptop"})
-//
-// The clock stands still unless the test moves it. Tokens are signed with ES256, which
-// is fast; the public clients do not recognise them as JWTs, so tests with those set
-// other keys in Options.Config. Nothing is logged unless a logger is set there.
-//
-// A service may be used concurrently, as long as nobody changes its fields. Its methods
-// fail with the errors of the issuer's methods, and of the network.
 package mytokentest
 
 import (
@@ -36,47 +19,48 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// IssuerURL is the issuer URL of the service if nothing else is configured.
+// IssuerURL is the issuer URL of a service, unless Options.Config sets another one.
 const IssuerURL = "https://mytoken.example.org"
 
-// hidden is embedded by types that hold secrets. They print as a placeholder.
+// hidden makes a type that holds secrets print as a placeholder.
 type hidden = redact.Hidden
 
-// Options configures a service. The zero value works.
+// Options say how to change a service before it starts. The zero value works.
 type Options struct {
 	hidden
 
-	// Clock of the issuer and the provider; nil: a new one.
+	// Clock of the issuer and the provider; nil: NewClock(time.Time{}).
 	Clock *Clock
 	// Store of the issuer; nil: a new memstore.
 	Store store.Store
-	// Provider configures the provider; its clock is the service's.
+	// Provider configures the provider. Start sets its clock.
 	Provider optest.Options
-	// Upstream may change how the issuer uses the provider, for example the
-	// RedirectURL, which is IssuerURL + "/redirect".
+	// Upstream, if set, may change how the issuer uses the provider. Its RedirectURL is
+	// IssuerURL + "/redirect".
 	Upstream func(*oidcupstream.Config)
-	// Config may change the issuer's configuration.
+	// Config, if set, may change the issuer's configuration.
 	Config func(*issuer.Config)
 }
 
-// Service is an issuer with all that it needs.
+// Service is an issuer with everything that it needs.
 type Service struct {
 	Issuer   *issuer.Issuer
 	Provider *optest.Server
 	Clock    *Clock
 	Store    store.Store
-	// Config is what the issuer was made with; another issuer made with it is
+	// Config is what the issuer was made with. A second issuer made with it acts as
 	// another process of the same service.
 	Config issuer.Config
 }
 
-// closeTimeout is how long Close waits for requests in flight.
+// closeTimeout bounds how long Close waits for running requests.
 const closeTimeout = 5 * time.Second
 
-// Client is a client whose address no restriction names by accterms.
+// Client is the client that logs in. Its address is reserved for documentation (RFC
+// 5737).
 var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
 
-// Start starts a service. Close it.
+// Start starts a service. Call Close when the test is over.
 func Start(opts Options) (*Service, error) {
 	if opts.Clock == nil {
 		opts.Clock = NewClock(time.Time{})
@@ -129,18 +113,17 @@ func (s *Service) configure(opts Options) error {
 	return err
 }
 
-// Login logs a user in at the provider, over HTTP, as [Client] does, and returns the
-// token.
+// Login logs a user in at the provider and returns the new token. It acts for [Client].
 func (s *Service) Login(ctx context.Context, subject string, props mytoken.Properties) (*mytoken.Issued, error) {
-	result, err := s.FinishLogin(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
+	result, err := s.LoginWith(ctx, subject, issuer.LoginRequest{Properties: props, Client: Client})
 	if err != nil {
 		return nil, err
 	}
 	return result.Issued, nil
 }
 
-// FinishLogin is Login for any request; the provider is filled in.
-func (s *Service) FinishLogin(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
+// LoginWith is Login with any request. It fills in the provider if req has none.
+func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
 	if req.Provider == "" {
 		req.Provider = s.Provider.Issuer()
 	}
@@ -151,8 +134,8 @@ func (s *Service) FinishLogin(ctx context.Context, subject string, req issuer.Lo
 	return s.Follow(ctx, subject, login)
 }
 
-// Follow acts as the user's browser: it goes to the provider, logs in as the
-// subject, and brings the answer to the issuer.
+// Follow finishes a started login as the user's browser does. It goes to the provider,
+// logs in as subject, and brings the answer back to the issuer.
 func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Login) (*issuer.LoginResult, error) {
 	redirect, err := optest.Login(ctx, login.URL, subject)
 	if err != nil {
@@ -160,12 +143,13 @@ func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Logi
 	}
 	u, err := url.Parse(redirect)
 	if err != nil {
-		return nil, fmt.Errorf("mytokentest: %w", err)
+		return nil, fmt.Errorf("mytokentest: the provider's redirect: %w", err)
 	}
 	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: u.Query(), Client: Client})
 }
 
-// Close closes the issuer and the provider.
+// Close closes the issuer and the provider. It waits for running requests, for five
+// seconds at most.
 func (s *Service) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

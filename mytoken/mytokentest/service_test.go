@@ -15,6 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/store/memstore"
 )
 
+// start starts a service that the test closes.
 func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
 	t.Helper()
 	s, err := mytokentest.Start(opts)
@@ -23,7 +24,7 @@ func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
 	return s
 }
 
-// One clock for issuer and provider, and it stands still.
+// Issuer and provider share one clock, which stands still.
 func TestClock(t *testing.T) {
 	begin := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
 	clock := mytokentest.NewClock(begin)
@@ -53,7 +54,7 @@ func TestClock(t *testing.T) {
 	require.Equal(t, begin.Add(800*time.Second), clock.Now())
 }
 
-// Each option reaches what it is for.
+// Each option takes effect.
 func TestOptions(t *testing.T) {
 	mem := memstore.New()
 	s := start(t, mytokentest.Options{
@@ -67,7 +68,7 @@ func TestOptions(t *testing.T) {
 	require.Equal(t, "named", s.Issuer.Providers()[0].Upstream.Name())
 	require.Equal(t, s.Issuer.URL(), s.Config.Issuer)
 
-	// Another issuer made with the configuration is another node.
+	// A second issuer with the same configuration knows the token.
 	issued, err := s.Login(t.Context(), "bob", mytoken.Properties{})
 	require.NoError(t, err)
 	require.Equal(t, "bob", issued.Claims.OIDCSubject())
@@ -77,7 +78,7 @@ func TestOptions(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What goes wrong is reported, and leaves nothing running.
+// Start and the logins return the errors of what they use.
 func TestErrors(t *testing.T) {
 	_, err := mytokentest.Start(mytokentest.Options{Config: func(c *issuer.Config) { c.Store = nil }})
 	require.Error(t, err)
@@ -89,7 +90,7 @@ func TestErrors(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	_, err = s.Login(t.Context(), "alice", mytoken.Properties{Name: "\x00"})
 	require.Error(t, err)
-	_, err = s.FinishLogin(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
+	_, err = s.LoginWith(t.Context(), "alice", issuer.LoginRequest{Provider: "https://elsewhere.example.org"})
 	require.ErrorIs(t, err, issuer.ErrUnknownProvider)
 	_, err = s.Follow(t.Context(), "alice", &issuer.Login{URL: s.Provider.Issuer() + "/nowhere"})
 	require.Error(t, err)

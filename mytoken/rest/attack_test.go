@@ -25,8 +25,8 @@ import (
 //	huge and slow bodies           TestHugeBodies, TestManyClausesAreNotDecoded, TestSlowBodies, TestCompressedBodies
 //	ambiguous and smuggled ones    TestAmbiguousRequests, TestSmuggling
 
-// TestReplayedCodes: a code that was used is worth nothing, to whomever, at any
-// process; and presenting it again changes nothing for who used it.
+// TestReplayedCodes: a used code is worthless to everybody, in every process. Presenting
+// it again changes nothing for its first user.
 func TestReplayedCodes(t *testing.T) {
 	s := start(t)
 	other := s.restart(nil, rest.Options{}) // same store and keys
@@ -76,8 +76,8 @@ func TestReplayedCodes(t *testing.T) {
 	s.object(other.access(token, nil), 200)
 }
 
-// TestSwappedCodes: an authorization code that was given for another login, here
-// the attacker's own, in the same browser even, does not end this one.
+// TestSwappedCodes: an authorization code of another login does not finish this one. The
+// attacker's own login in the same browser is no exception.
 func TestSwappedCodes(t *testing.T) {
 	s := start(t)
 	b := s.browser()
@@ -111,9 +111,9 @@ func TestSwappedCodes(t *testing.T) {
 	}
 }
 
-// TestNothingIsInjectedOnDemand: the page that a program shows to its user holds
-// what the request says, and does nothing with it; nor does a template engine
-// through which the program sends it.
+// TestNothingIsInjectedOnDemand: the page that a program shows to its user displays what
+// the request says, and executes none of it. The template engine of the program does not
+// execute it either.
 func TestNothingIsInjectedOnDemand(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{Capabilities: everything})
@@ -137,7 +137,7 @@ func TestNothingIsInjectedOnDemand(t *testing.T) {
 	}
 }
 
-// onDemand asks for the page on which the user of a program agrees.
+// onDemand requests the page on which the user of a program agrees.
 func (s *service) onDemand(token, text string) string {
 	s.t.Helper()
 	r := s.post("/c", m{

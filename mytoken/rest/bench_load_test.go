@@ -19,14 +19,14 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// repeated is traffic in the background, over some connections.
+// repeated is background traffic on several connections.
 type repeated struct {
 	wg    sync.WaitGroup
 	ended atomic.Bool
 }
 
-// repeat calls f over and over on n goroutines, and returns when each has come
-// back once.
+// repeat calls f again and again on n goroutines. It returns when each of them has
+// finished a call.
 func repeat(n int, f func()) *repeated {
 	r := new(repeated)
 	var once sync.WaitGroup
@@ -49,8 +49,8 @@ func (r *repeated) end() {
 	r.wg.Wait()
 }
 
-// neighbour sends introspections one after the other, and returns the median of
-// how long they took. Before each, others are started, and awaited after it.
+// neighbour sends introspections one after the other and returns the median of their
+// times. It starts other requests before each one, and waits for them after it.
 func (l *load) neighbour(b *testing.B, others ...func()) time.Duration {
 	b.Helper()
 	for range b.N {
@@ -73,10 +73,9 @@ func newNeighbour(s *service) *load {
 	return newLoad(s.URL+"/api/v0/tokeninfo", [][]byte{[]byte(body)})
 }
 
-// BenchmarkSlowProvider measures introspections of a token while 32 connections
-// ask for access tokens with another one, at a provider that takes 50 ms.
-// x-idle is their median, compared with that without the others, before and
-// after, in the same run.
+// BenchmarkSlowProvider measures introspections of a token while 32 connections request
+// access tokens with another one, at a provider that takes 50 ms. x-idle compares their
+// median with that of an idle service before and after, in the same run.
 func BenchmarkSlowProvider(b *testing.B) {
 	s := start(b, func(o *setup) {
 		o.Clock, o.rest.Logger = mytokentest.NewClock(time.Now()), slog.New(slog.DiscardHandler)
@@ -112,10 +111,9 @@ func BenchmarkSlowProvider(b *testing.B) {
 	})
 }
 
-// BenchmarkFlood measures introspections each of which has to compete with 4
-// requests of 50,000 clauses. x-floor compares their median with that of the same
-// against a handler that reads the bodies and checks their syntax, before and
-// after, in the same run.
+// BenchmarkFlood measures introspections that each compete with 4 requests of 50,000
+// clauses. x-floor compares their median with that of a handler that only reads the
+// bodies and checks their syntax, before and after, in the same run.
 func BenchmarkFlood(b *testing.B) {
 	s := start(b, func(o *setup) { o.rest.Logger = slog.New(slog.DiscardHandler) })
 	floor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

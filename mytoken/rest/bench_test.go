@@ -23,13 +23,13 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// connections is how many keep-alive connections the benchmarks use.
+// connections is the number of keep-alive connections of the benchmarks.
 const connections = 32
 
-// BenchmarkREST measures requests over real HTTP, on each store, with the test
-// provider in the same process. x-floor compares with a handler that parses the
-// same JSON and, for access tokens, makes the same call to the provider; it is
-// measured before and after, in the same run.
+// BenchmarkREST measures requests over real HTTP on each store, with the test provider in
+// the same process. x-floor compares with a handler that parses the same JSON and, for
+// access tokens, makes the same call to the provider. The floor is measured before and
+// after, in the same run.
 func BenchmarkREST(b *testing.B) {
 	for _, engine := range engines {
 		b.Run(engine.name, func(b *testing.B) {
@@ -81,7 +81,7 @@ func benchREST(b *testing.B, s *service) {
 	}
 }
 
-// floorHandler parses a request and does nothing that is ours.
+// floorHandler parses a request and does nothing of this project.
 func floorHandler(b *testing.B, s *service, provider bool) http.Handler {
 	b.Helper()
 	refresh := func(context.Context) error { return nil }
@@ -103,7 +103,7 @@ func floorHandler(b *testing.B, s *service, provider bool) http.Handler {
 	})
 }
 
-// directRefresh logs in at the provider and returns what refreshes an access
+// directRefresh logs in at the provider and returns a function that refreshes an access
 // token.
 func directRefresh(b *testing.B, s *service) func(context.Context) error {
 	b.Helper()
@@ -136,7 +136,7 @@ func directRefresh(b *testing.B, s *service) func(context.Context) error {
 	}
 }
 
-// load is traffic over keep-alive connections, each with a body of its own.
+// load is traffic over keep-alive connections. Each has a body of its own.
 type load struct {
 	address string
 	bodies  [][]byte
@@ -152,7 +152,7 @@ func newLoad(address string, bodies [][]byte) *load {
 
 func (l *load) close() { l.client.CloseIdleConnections() }
 
-// send sends n requests over all connections, and returns how long that took.
+// send sends n requests over all connections and returns how long that took.
 func (l *load) send(b *testing.B, n int) time.Duration {
 	b.Helper()
 	var (
@@ -193,7 +193,7 @@ func (l *load) one(body []byte) error {
 	return err
 }
 
-// percentile is how long all but a part of the last n requests took at most.
+// percentile returns the time within which a share of the last n requests was answered.
 func (l *load) percentile(n, percent int) time.Duration {
 	last := slices.Sorted(slices.Values(l.took[len(l.took)-n:]))
 	return last[(len(last)*percent-1)/100]

@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// TestManyClausesAreNotDecoded: a request with 50,000 clauses is refused for their
-// number although it is not JSON at all at its end, which shows that nobody got
-// that far.
+// TestManyClausesAreNotDecoded: the number of clauses refuses a request with 50,000 of
+// them. Its end is not JSON, which shows that no decoder got that far.
 func TestManyClausesAreNotDecoded(t *testing.T) {
 	s := start(t)
 	token := s.token(everythingProps)
@@ -39,7 +38,7 @@ func TestManyClausesAreNotDecoded(t *testing.T) {
 	s.fails(s.form("/api/v0/token/my", many), 400, "invalid_request", "the request holds too many values")
 	s.fails(s.do(http.MethodPost, "/api/v0/token/my", strings.Repeat("a=b&", 10_000), "Content-Type", "application/x-www-form-urlencoded"),
 		400, "invalid_request", "the request holds too many values")
-	// what is allowed is decoded: 1,000 clauses
+	// 1,000 clauses are allowed, and are decoded.
 	var thousand []m
 	for n := range 1000 {
 		thousand = append(thousand, m{"exp": 4102444800, "usages_AT": n})
@@ -50,8 +49,8 @@ func TestManyClausesAreNotDecoded(t *testing.T) {
 	}
 }
 
-// TestHugeBodies: refused by their length before they are read, or as soon as they
-// exceed it.
+// TestHugeBodies: the handler refuses a body by its stated length before it reads it, or
+// as soon as it exceeds the limit.
 func TestHugeBodies(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.MaxBody = 10_000 })
 	body := `{"grant_type":"mytoken","name":"` + strings.Repeat("x", 20_000) + `"}`
@@ -75,8 +74,8 @@ func TestHugeBodies(t *testing.T) {
 	}
 }
 
-// TestSlowBodies: a client that does not send its body is told so, and does not
-// keep anybody else waiting.
+// TestSlowBodies: a client that does not send its body hears so, and keeps nobody else
+// waiting.
 func TestSlowBodies(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.BodyTimeout = 30 * time.Millisecond })
 	slow := s.dial()
@@ -89,8 +88,8 @@ func TestSlowBodies(t *testing.T) {
 	if !r.Close {
 		t.Error("the connection stays open")
 	}
-	// A request that is in time is not disturbed afterwards. On a machine that is
-	// busy with other things one may be too slow after all; the next is not.
+	// A request in time is not disturbed later. On a busy machine one request may be too
+	// slow after all, and the next one is not.
 	inTime := func() bool {
 		conn := s.dial()
 		for range 2 {
@@ -110,14 +109,15 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// TestCompressedBodies: nobody unpacks what clients send.
+// TestCompressedBodies: the handler unpacks nothing.
 func TestCompressedBodies(t *testing.T) {
 	s := start(t)
 	r := s.do(http.MethodPost, "/api/v0/token/my", "x", "Content-Encoding", "gzip")
 	s.fails(r, http.StatusUnsupportedMediaType, "invalid_request", "the body must not be compressed")
 }
 
-// TestAmbiguousRequests: what two readers could understand differently is refused.
+// TestAmbiguousRequests: the handler refuses requests that two readers could understand
+// differently.
 func TestAmbiguousRequests(t *testing.T) {
 	s := start(t)
 	token := s.token(everythingProps)
@@ -143,7 +143,7 @@ func TestAmbiguousRequests(t *testing.T) {
 		400, "invalid_request", "more than one Authorization header")
 }
 
-// connection is a connection on which a test writes what it likes.
+// connection is a connection on which a test writes raw bytes.
 type connection struct {
 	net.Conn
 	t      testing.TB
@@ -175,8 +175,8 @@ func (c *connection) read() *reply {
 	return &reply{resp, string(text)}
 }
 
-// TestSmuggling: requests whose end two servers could see in different places get
-// one answer at most, and never reach what they hide.
+// TestSmuggling: a request that two servers could end in different places gets at most
+// one answer. What it hides is never executed.
 func TestSmuggling(t *testing.T) {
 	s := start(t)
 	hidden := "GET /api/v0/hidden HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -209,7 +209,7 @@ func TestSmuggling(t *testing.T) {
 			t.Errorf("%s: %d answers: %s", name, n, answers)
 		}
 	}
-	// bodies of GET requests, as the public client sends them, end where they say
+	// The public client sends GET requests with a body. The body ends where it says.
 	conn := s.dial()
 	for range 3 {
 		fmt.Fprintf(conn, "GET /api/v0/settings HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nnull\n")

@@ -14,22 +14,21 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// fromBrowser reports whether a browser sent the request. Nobody who makes a
-// user's browser go somewhere can keep it from saying that it is one.
+// fromBrowser reports whether a browser sent the request. A page that sends a browser
+// here cannot make it hide that it is one.
 func (c *call) fromBrowser() bool {
 	h := c.r.Header
 	return h.Get("Sec-Fetch-Site") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Origin") != "" ||
 		strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
 }
 
-// fromElsewhere reports whether a browser sent the request for a page of another
-// origin.
+// fromElsewhere reports whether a browser sent the request for a page of another origin.
 func (c *call) fromElsewhere() bool {
 	site, origin := c.r.Header.Get("Sec-Fetch-Site"), c.r.Header.Get("Origin")
 	return site != "" && site != "same-origin" && site != "none" || origin != "" && origin != c.origin
 }
 
-// sameSite refuses what a page of another origin makes a browser send (CSRF).
+// sameSite refuses requests that a page of another origin makes a browser send (CSRF).
 // Clients that are not browsers pass.
 func (c *call) sameSite() error {
 	if c.csrf.Check(c.r) != nil {
@@ -38,8 +37,8 @@ func (c *call) sameSite() error {
 	return nil
 }
 
-// loginCookie is the cookie that binds a login to the browser in which the user
-// agreed to it. It tells nothing about the state and lives as long.
+// loginCookie makes the cookie that binds a login to the browser in which the user agreed
+// to it. It does not reveal the state, and expires with the login.
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	name, value := c.loginCookieOf(login.State.Reveal())
 	cookie := c.cookieFor(name, value)
@@ -56,8 +55,7 @@ func (c *call) loginCookieOf(state string) (name, value string) {
 	return name + "mytoken-login-" + text[:12], text[12:]
 }
 
-// cookieFor is a cookie that comes along when another site sends the browser
-// here.
+// cookieFor makes a cookie that the browser also sends when another site leads it here.
 func (c *call) cookieFor(name, value string) *http.Cookie {
 	cookie := &http.Cookie{Name: name, Value: value, Path: c.prefix + "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if c.secure {
@@ -66,17 +64,16 @@ func (c *call) cookieFor(name, value string) *http.Cookie {
 	return cookie
 }
 
-// boundTo reports whether the browser is the one in which the login was agreed
-// to.
+// boundTo reports whether this is the browser in which the user agreed to the login.
 func (c *call) boundTo(state string) bool {
 	name, value := c.loginCookieOf(state)
 	cookie, err := c.r.Cookie(name)
 	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(value)) == 1
 }
 
-// tokenCookie is the cookie of a web login (protocol section 5.0.4), of the form
-// that was issued (D70). It has no Domain: with one, every host below this one
-// would get the token.
+// tokenCookie makes the cookie of a web login (protocol section 5.0.4). It follows the
+// form that was issued (D70). It has no Domain, which would give the token to every host
+// below this one.
 func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
@@ -88,8 +85,8 @@ func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	return cookie
 }
 
-// clearedCookie removes the cookie of a web login; a browser compares the
-// attributes (D47).
+// clearedCookie removes the cookie of a web login. The attributes are the same, because a
+// browser compares them (D47).
 func (c *call) clearedCookie() *http.Cookie {
 	cookie := c.apiCookie(wire.CookieMytoken, "")
 	cookie.MaxAge = -1
@@ -100,8 +97,8 @@ func (c *call) apiCookie(name, value string) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: c.prefix + "/api", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
 }
 
-// redirectAllowed reports whether a web login may end at an address (D69). Where
-// logins of the management pages end it may not, whatever an operator's pattern says.
+// redirectAllowed reports whether a web login may end at an address (D69). It never may
+// end where logins of the management pages do, whatever an operator's pattern says.
 func (h *Handler) redirectAllowed(to string) bool {
 	return localPath(to) || !strings.HasPrefix(to, returnManage) && (matches(h.redirects, to) || matches(h.trusted, to))
 }
@@ -115,8 +112,8 @@ func matches(list []*regexp.Regexp, s string) bool {
 	return false
 }
 
-// localPath reports whether s is a path of this service, whatever a browser makes
-// of it: some take a backslash for a slash and ignore control characters.
+// localPath reports whether every browser takes s for a path of this service. Some read a
+// backslash as a slash and ignore control characters.
 func localPath(s string) bool {
 	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, `\`) ||
 		strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -126,7 +123,7 @@ func localPath(s string) bool {
 	return err == nil && u.Scheme == "" && u.Host == "" && cleanPath(u.Path)
 }
 
-// target is where a web login ends.
+// target returns the address where a web login ends.
 func (h *Handler) target(to string) string {
 	switch {
 	case to == "" || !h.redirectAllowed(to):

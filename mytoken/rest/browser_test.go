@@ -27,10 +27,9 @@ func (b *browser) startWeb(request m) string {
 	return got["consent_uri"].(string)
 }
 
-// TestD03_LoginCSRF: an attacker goes through a login up to the point where the
-// browser comes back, and makes a victim's browser do that last step; or approves
-// by himself and sends the victim the provider's address. Neither leads anywhere,
-// and the login can still be finished where it belongs.
+// TestD03_LoginCSRF: an attacker goes through a login, and makes a victim's browser do
+// the last step. Or the attacker approves, and sends the victim the provider's address.
+// Neither works, and the login can still be finished in the right browser.
 func TestD03_LoginCSRF(t *testing.T) {
 	s := start(t)
 	attacker, victim := s.browser(), s.browser()
@@ -60,7 +59,7 @@ func TestD03_LoginCSRF(t *testing.T) {
 			t.Errorf("%s: and again %d", name, r.StatusCode)
 		}
 	}
-	// a web login is bound to its browser for programs too
+	// Programs cannot finish a web login either: it is bound to its browser.
 	back, err := optest.Login(t.Context(), attacker.approve(attacker.startWeb(nil), nil), "mallory")
 	if err != nil {
 		t.Fatal(err)
@@ -68,14 +67,14 @@ func TestD03_LoginCSRF(t *testing.T) {
 	if r := s.do(http.MethodGet, back, ""); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("a program: %d", r.StatusCode)
 	}
-	// somebody else's cookie does not help
+	// The cookie of another login does not help.
 	if r := s.do(http.MethodGet, back, "", "Cookie", "mytoken-login-aaaaaaaaaaaa=x"); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("another cookie: %d", r.StatusCode)
 	}
 }
 
-// TestD68_ConsentIsNotForged: a page of another origin cannot decide for the user,
-// and nobody can decide twice.
+// TestD68_ConsentIsNotForged: a page of another origin cannot decide for the user, and
+// nobody can decide twice.
 func TestD68_ConsentIsNotForged(t *testing.T) {
 	s := start(t)
 	consent, polling := s.startNative(nil)
@@ -102,8 +101,8 @@ func TestD68_ConsentIsNotForged(t *testing.T) {
 	}
 }
 
-// TestD69_NoOpenRedirect: the browser is sent to no address that the operator has
-// not named, whatever it looks like.
+// TestD69_NoOpenRedirect: the browser is never sent to an address that the operator has
+// not listed, however it is spelt.
 func TestD69_NoOpenRedirect(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.RedirectURIs = []string{`https://portal\.example/[a-z]*`, `[a-z]+:[a-z]+`}
@@ -132,8 +131,8 @@ func TestD69_NoOpenRedirect(t *testing.T) {
 	}
 }
 
-// TestD69_IssuerWithPath: all addresses that the service makes are below the path
-// of the issuer URL.
+// TestD69_IssuerWithPath: all addresses that the service makes are below the path of the
+// issuer URL.
 func TestD69_IssuerWithPath(t *testing.T) {
 	s := start(t, func(o *setup) { o.prefix = "/tokens" })
 	consent, polling := s.startNative(m{"application_name": "a&b=c"})
@@ -165,15 +164,15 @@ func TestD69_IssuerWithPath(t *testing.T) {
 	if r := s.do(http.MethodGet, origin+"/jwks", ""); r.StatusCode != http.StatusNotFound {
 		t.Errorf("outside of the path: %d", r.StatusCode)
 	}
-	// declining leads below the path too
+	// Declining leads below the path too.
 	declined := s.object(b.script(http.MethodPost, b.startWeb(nil), ""), 278)
 	if declined["url"] != "/tokens/" {
 		t.Errorf("%v", declined)
 	}
 }
 
-// TestD69a_NothingIsInjected: whatever a request says about itself, the page shows
-// it and does nothing with it.
+// TestD69a_NothingIsInjected: the page displays whatever a request says about itself, and
+// executes none of it.
 func TestD69a_NothingIsInjected(t *testing.T) {
 	s := start(t)
 	evil := []string{
@@ -201,7 +200,7 @@ func TestD69a_NothingIsInjected(t *testing.T) {
 	}
 }
 
-// TestNoFrames: pages tell browsers to keep others out; the API tells nobody.
+// TestNoFrames: pages refuse to be framed. Responses of the API need no such header.
 func TestNoFrames(t *testing.T) {
 	s := start(t)
 	consent, _ := s.startNative(nil)
@@ -220,9 +219,8 @@ func TestNoFrames(t *testing.T) {
 	}
 }
 
-// TestD47_Cookies: the cookie of a web login is replaced only by requests that
-// came with it, has the attributes that keep it away from others, and goes away
-// when the token is revoked.
+// TestD47_Cookies: only a request that came with the cookie of a web login replaces it.
+// Its attributes keep others away from it, and revoking the token removes it.
 func TestD47_Cookies(t *testing.T) {
 	s := start(t)
 	b := s.browser()
@@ -247,7 +245,7 @@ func TestD47_Cookies(t *testing.T) {
 	if second == nil || second.Value == first.Value || s.object(rotated, 200)["token_update"].(m)["mytoken"] != second.Value {
 		t.Fatalf("%v", rotated.Header)
 	}
-	// another token, in the body or header of a request that has the cookie too
+	// A token in the body or header counts before the cookie.
 	other := s.tokenOf("bob", mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, OnOther: true}})
 	for _, r := range []*reply{
 		post("/api/v0/token/access", m{"grant_type": "mytoken", "mytoken": other}),
@@ -257,7 +255,7 @@ func TestD47_Cookies(t *testing.T) {
 			t.Errorf("%d %v", r.StatusCode, r.Cookies())
 		}
 	}
-	// a page of another origin gets nowhere with the cookie
+	// A page of another origin cannot use the cookie.
 	for _, site := range []string{"cross-site", "same-site"} {
 		foreign := s.do(http.MethodPost, "/api/v0/tokeninfo", `{}`, "Cookie", "mytoken="+second.Value, "Sec-Fetch-Site", site)
 		s.fails(foreign, 401, "invalid_token", "no mytoken found in request")
@@ -269,8 +267,8 @@ func TestD47_Cookies(t *testing.T) {
 	s.fails(post("/api/v0/tokeninfo", m{}), 401, "invalid_token", "no mytoken found in request")
 }
 
-// TestD70_CookieFollowsTheToken: max_token_len can turn what was asked for into
-// something else.
+// TestD70_CookieFollowsTheToken: the cookie holds the form that was issued, which
+// max_token_len can change.
 func TestD70_CookieFollowsTheToken(t *testing.T) {
 	s := start(t)
 	for name, c := range map[string]struct {
@@ -301,8 +299,8 @@ func TestD70_CookieFollowsTheToken(t *testing.T) {
 	}
 }
 
-// TestSecureCookies: with https, cookies are for https alone, and no other host of
-// the domain can set the one that binds a login.
+// TestSecureCookies: with https, browsers send the cookies over https only. No other host
+// of the domain can set the one that binds a login.
 func TestSecureCookies(t *testing.T) {
 	s := start(t)
 	secure := s.restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org" }, rest.Options{})
@@ -321,7 +319,7 @@ func TestSecureCookies(t *testing.T) {
 	}
 }
 
-// longRestrictions make a token that no browser keeps in a cookie.
+// longRestrictions make a token that is too long for a cookie.
 func longRestrictions() (out []m) {
 	for n := range 100 {
 		out = append(out, m{"exp": 4102444800, "usages_AT": n + 1, "audience": []string{"https://a.example"}})

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ProxyHeader is a header in which a reverse proxy says for whom it asks.
+// ProxyHeader is a header in which a reverse proxy names its client.
 type ProxyHeader string
 
 // The headers.
@@ -15,14 +15,14 @@ const (
 	Forwarded     ProxyHeader = "Forwarded" // RFC 7239
 )
 
-// maxHops bounds the entries of a header that are looked at.
+// maxHops is how many entries a header may have.
 const maxHops = 64
 
-// clientAddress says where a request comes from: the peer of the connection, or,
-// as long as that is a trusted proxy, whom it names as its own peer, which is the
-// last entry of the header; and so on to the left (D17). An entry that is not an
-// address makes the address invalid, which satisfies no restriction: a trusted
-// proxy does not know for whom it asks.
+// clientAddress returns the address of the client: the peer of the connection, unless
+// that is a trusted proxy. A trusted proxy names its own peer in the last entry of the
+// header, which may be a trusted proxy too, and so on to the left (D17). An entry that is
+// not an address makes the result invalid, which satisfies no restriction: the proxy does
+// not know its client.
 func (o *Options) clientAddress(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -62,12 +62,12 @@ func (o *Options) trusted(addr netip.Addr) bool {
 	return false
 }
 
-// plain makes an IPv4 address of a mapped one, and drops the zone.
+// plain turns an IPv4 address that is mapped to IPv6 back into IPv4, and drops the zone.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
 // parseNode reads an address with or without a port: 192.0.2.1, 192.0.2.1:80,
-// 2001:db8::1, [2001:db8::1], [2001:db8::1]:80. Everything else, names included,
-// is no address.
+// 2001:db8::1, [2001:db8::1], [2001:db8::1]:80. Anything else, even a name, gives an
+// invalid address.
 func parseNode(text string) netip.Addr {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return plain(addr)

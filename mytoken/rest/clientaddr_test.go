@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestD17_ClientAddress: a header is believed only from a trusted proxy, from the
-// right, and only if it holds addresses. // proves P2
+// TestD17_ClientAddress: the handler believes a header only from a trusted proxy, from
+// the right, and only if it holds addresses. // proves P2
 func TestD17_ClientAddress(t *testing.T) {
 	const peer, proxy, inner = "203.0.113.7:4711", "10.0.0.1:4711", "10.0.0.2"
 	for _, c := range []struct {
@@ -68,6 +68,7 @@ func TestD17_ClientAddress(t *testing.T) {
 	}
 }
 
+// TestForwardedFor reads the examples of RFC 7239, and refuses malformed headers.
 func TestForwardedFor(t *testing.T) {
 	for header, want := range map[string][]string{
 		`for=a`:                      {"a"},
@@ -89,8 +90,8 @@ func TestForwardedFor(t *testing.T) {
 	}
 }
 
-// FuzzForwarded: whatever the header says, the address is the peer's, or one that
-// stands in the header; and never that of a client in front of an untrusted one.
+// FuzzForwarded: the address is the peer's or one from the header, whatever the header
+// says. It is never the address of a client behind an untrusted proxy.
 func FuzzForwarded(f *testing.F) {
 	f.Add("for=192.0.2.1", "198.51.100.1, 192.0.2.1")
 	f.Add(`for="[2001:db8::1]:1";by=x, for=_x`, "[::1]:80,")

@@ -19,11 +19,11 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// recorded is when the client's requests were recorded: they hold absolute times.
+// recorded is when the client's requests were recorded. They hold absolute times.
 var recorded = time.Unix(1795464992, 0)
 
-// TestCommandLineClient sends what the public client sent, byte for byte, and
-// reads the answers as the client does.
+// TestCommandLineClient sends what the public client sent, byte for byte, and reads the
+// responses as the client does.
 func TestCommandLineClient(t *testing.T) {
 	s := start(t, func(o *setup) { o.Clock = mytokentest.NewClock(recorded) })
 	text, err := os.ReadFile("testdata/clients/cli.txtar")
@@ -96,7 +96,7 @@ func TestCommandLineClient(t *testing.T) {
 	}
 }
 
-// raw writes a request to a connection as it stands in the file.
+// raw writes a request to a connection exactly as the file has it.
 func (s *service) raw(f archived, names map[string]string) *reply {
 	s.t.Helper()
 	text := f.data
@@ -132,7 +132,7 @@ func (s *service) raw(f archived, names map[string]string) *reply {
 	return &reply{resp, string(data)}
 }
 
-// agent does what oidc-agent does (protocol sections 6.1, 6.3, 6.4, 6.8, 11).
+// agent does what oidc-agent does (protocol sections 6.1, 6.3, 6.4, 6.8 and 11).
 type agent struct {
 	*service
 	config m
@@ -167,7 +167,7 @@ func (a *agent) refresh(token, scope string, resources ...string) m {
 	return a.object(a.form(a.endpoint("token_endpoint"), values, "Authorization", "Basic eDo="), http.StatusOK)
 }
 
-// TestOIDCAgent is oidc-agent's contract from beginning to end.
+// TestOIDCAgent goes through everything that oidc-agent relies on.
 func TestOIDCAgent(t *testing.T) {
 	s := start(t)
 	a := &agent{service: s}
@@ -188,7 +188,7 @@ func TestOIDCAgent(t *testing.T) {
 	b.login(b.approve(device, m{"oidc_issuer": s.Provider.Issuer(), "rotation": m{"on_AT": true, "auto_revoke": true}}), "alice")
 	token := s.object(poll(), http.StatusOK)["mytoken"].(string)
 
-	// access tokens, with rotation: the agent keeps the top-level refresh_token
+	// Access tokens, with rotation: the agent keeps the refresh_token of the response.
 	for range 3 {
 		at := a.refresh(token, "openid", "https://a.example", "https://b.example")
 		if at["access_token"] == "" || at["expires_in"].(float64) <= 0 || encode(t, at["audience"]) != `["https://a.example","https://b.example"]` {
@@ -203,7 +203,7 @@ func TestOIDCAgent(t *testing.T) {
 
 	a.onDemand(token)
 
-	// revocation: an empty answer is success
+	// Revocation: an empty response is success.
 	for _, values := range []url.Values{
 		{"token_type_hint": {"refresh_token"}, "token": {token}}, {"token_type_hint": {"refresh_token"}, "token": {token}, "client_id": {"x"}},
 	} {
@@ -213,8 +213,8 @@ func TestOIDCAgent(t *testing.T) {
 	}
 }
 
-// onDemand shows a consent page in a local web view and asks for the token that
-// the user agreed to.
+// onDemand shows a consent page in a local web view, and requests the token that the user
+// agreed to.
 func (a *agent) onDemand(token string) {
 	a.t.Helper()
 	request := m{
@@ -247,7 +247,7 @@ func (a *agent) onDemand(token string) {
 		}
 	}
 
-	// what approve() is given, plus what the agent adds
+	// The arguments of approve(), and what the agent adds.
 	child := a.object(a.json(a.endpoint("mytoken_endpoint"), m{
 		"oidc_issuer": a.Provider.Issuer(), "name": "x", "capabilities": []string{"AT"}, "restrictions": json.RawMessage(form["restrictions"]),
 		"grant_type": "mytoken", "mytoken": token,
@@ -256,7 +256,7 @@ func (a *agent) onDemand(token string) {
 		a.t.Errorf("%v", child)
 	}
 
-	// errors are JSON objects
+	// Errors are JSON objects.
 	delete(request, "mytoken")
 	bad := a.do(http.MethodPost, "/c", encode(a.t, request), "Accept", "text/html")
 	a.fails(bad, 401, "invalid_token", "no mytoken found in request")
@@ -272,8 +272,8 @@ var (
 	textareaTag = regexp.MustCompile(`(?s)<textarea[^>]* name="([^"]*)"[^>]*>(.*?)</textarea>`)
 )
 
-// checkStandalone checks that every address in a page is absolute, and returns the
-// values of its form.
+// checkStandalone checks that every address in a page is absolute, and returns the values
+// of its form.
 func checkStandalone(t testing.TB, base, text string) map[string]string {
 	t.Helper()
 	for _, found := range addressAttr.FindAllStringSubmatch(text, -1) {

@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -22,38 +24,52 @@ func consentPage(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := c.loginView(asked)
+	page, err := c.pages.Consent(asked, c.consentAction())
+	return html(http.StatusOK, page, err)
+}
+
+// consentAction is the address that the form of the consent page goes to.
+func (c *call) consentAction() string {
+	return c.base + wire.PathConsent + "/" + url.PathEscape(c.r.PathValue("code"))
+}
+
+// consentOnDemand shows what a child of a token would be (protocol section 5.18.3).
+// oidc-agent shows the page to its user, and then asks for the token itself. Nothing is
+// stored or spent. Errors are JSON, whatever the client accepts.
+func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
+	if req.OIDCIssuer == "" {
+		return nil, badRequest("oidc_issuer is missing")
+	}
+	derivation, err := c.derivation(req)
 	if err != nil {
 		return nil, err
 	}
-	return c.render(http.StatusOK, "consent.html", view)
-}
-
-// asked tells what the login with the code in the path asks for.
-func (c *call) asked() (asked *issuer.ConsentRequest, err error) {
-	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
-		asked, err = c.issuer.Consent(c.ctx(), code)
-		return err
-	})
-	return asked, err
-}
-
-// withConsentCode looks the code in the path up. Whatever is wrong with it, to
-// the browser it is not there (D67).
-func (c *call) withConsentCode(look func(mytoken.Secret) error) error {
-	err := c.guess(c.r.PathValue("code"), look)
-	var unusable *issuer.CodeError
-	if errors.As(err, &unusable) {
-		return errConsentCode
+	props, err := c.issuer.Preview(c.ctx(), derivation)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	page, err := c.pages.ConsentOnDemand(req.OIDCIssuer, req.ApplicationName, *props)
+	return html(http.StatusOK, page, err)
+}
+
+// asked returns what the login with the code in the path asks for.
+func (c *call) asked() (*issuer.ConsentRequest, error) { return withConsentCode(c, c.issuer.Consent) }
+
+// withConsentCode looks up the code in the path. Whatever is wrong with the code, the
+// browser hears that it does not exist (D67).
+func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) (T, error)) (T, error) {
+	found, err := guessed(c, c.r.PathValue("code"), look)
+	if _, unusable := errors.AsType[*issuer.CodeError](err); unusable {
+		err = errConsentCode
+	}
+	return found, err
 }
 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
 
-// consentDecision takes what the user decided (protocol section 5.18.2): from the
-// page's script, an empty body to decline and JSON to agree; or from the page's
-// form. Only this service's own pages may send it (D68).
+// consentDecision takes the decision of the user (protocol section 5.18.2). The page's
+// script sends an empty body to decline and JSON to agree; without a script, the page's
+// form sends itself. Only the service's own pages may send either (D68).
 func consentDecision(c *call) (*answer, error) {
 	if err := c.sameSite(); err != nil {
 		return nil, err
@@ -80,20 +96,16 @@ func consentDecision(c *call) (*answer, error) {
 	if err := json.Unmarshal(data, &decision); err != nil {
 		return nil, errNotJSON
 	}
-	login, err := c.approve(&decision)
+	login, err := c.agree(&decision)
 	if err != nil {
 		return nil, err
 	}
 	return c.forward(login), nil
 }
 
-// decline ends the login and says where the browser goes.
+// decline ends the login and returns where the browser goes.
 func (c *call) decline() (string, error) {
-	var declined *issuer.Declined
-	err := c.withConsentCode(func(code mytoken.Secret) (err error) {
-		declined, err = c.issuer.Decline(c.ctx(), code)
-		return err
-	})
+	declined, err := withConsentCode(c, c.issuer.Decline)
 	switch {
 	case err != nil:
 		return "", err
@@ -103,28 +115,25 @@ func (c *call) decline() (string, error) {
 	return c.prefix + "/", nil
 }
 
-// approve starts the login that the user agreed to.
-func (c *call) approve(decision *wire.ConsentDecision) (*issuer.Login, error) {
-	var login *issuer.Login
-	err := c.withConsentCode(func(code mytoken.Secret) error {
-		asked, err := c.issuer.Consent(c.ctx(), code)
+// agree starts the login with what the user decided.
+func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
+	return withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*issuer.Login, error) {
+		asked, err := c.issuer.Consent(ctx, code)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		agreed, err := agreedTo(asked, decision)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		login, err = c.issuer.Approve(c.ctx(), code, agreed)
-		return err
+		return c.issuer.Approve(ctx, code, agreed)
 	})
-	return login, err
 }
 
-// agreedTo is what was asked for as the user changed it. What the decision does
-// not mention stays as it was asked for, so that leaving something out never makes
-// a token more powerful; rotation is what was agreed to, none included (D65). The
-// provider is the one that was asked for (D58).
+// agreedTo returns what a login asked for, as the user changed it. Members that the
+// decision leaves out stay as requested, so that leaving one out never makes a token more
+// powerful. Rotation is the exception: it is what the user agreed to, even none (D65).
+// The provider must be the requested one (D58).
 func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
 	props := asked.Properties
 	if d.OIDCIssuer != "" && !sameIssuer(d.OIDCIssuer, asked.Provider) {
@@ -151,6 +160,10 @@ func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Pr
 	props.Rotation, err = readRotation(d.Rotation)
 	return props, err
 }
+
+// sameIssuer compares issuers of providers. A slash at the end does not count (protocol
+// section 9.1).
+func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
 // landing is the address of a landing page, with the name of a program (D69).
 func (h *Handler) landing(path, application string) string {

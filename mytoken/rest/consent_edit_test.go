@@ -14,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// phases is what the tests of the editor ask for: two clauses.
+// phases are two clauses for the tests of the editor.
 func phases(s *service) []m {
 	now := s.Clock.Now()
 	return []m{
@@ -38,7 +38,7 @@ func (b *browser) agree(f *form, polling string) m {
 	return b.object(b.poll(polling), http.StatusOK)
 }
 
-// TestConsentNarrows: what the user takes away is not granted.
+// TestConsentNarrows: the token does not get what the user takes away.
 func TestConsentNarrows(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
@@ -75,8 +75,8 @@ func TestConsentNarrows(t *testing.T) {
 	}
 }
 
-// TestConsentClausesComeAndGo: buttons of the form add and remove clauses, without
-// a script, decide nothing, and lose nothing of what stands in other fields.
+// TestConsentClausesComeAndGo: buttons of the form add and remove clauses without a
+// script. They decide nothing, and keep the text of all other fields.
 func TestConsentClausesComeAndGo(t *testing.T) {
 	s := start(t)
 	b := s.browser()
@@ -102,7 +102,7 @@ func TestConsentClausesComeAndGo(t *testing.T) {
 	if f.values.Get("clauses") != "2" || f.values.Get("clause-2-usages_AT") != "2" || f.values.Get("clause-2-scope") != "compute" {
 		t.Errorf("%v", f.values)
 	}
-	// a look at what it all means
+	// The user checks what the fields mean.
 	checked := b.send(f, "edit", "check")
 	accessible(t, checked)
 	if checked.StatusCode != 200 || !strings.Contains(checked.text, "<li>only with the scopes compute</li><li>at most 2 access tokens</li>") ||
@@ -117,8 +117,8 @@ func TestConsentClausesComeAndGo(t *testing.T) {
 	}
 }
 
-// TestConsentOnlyNarrows: a form never grants more than what was asked for,
-// whatever it says; the message stands next to the field, and the login goes on.
+// TestConsentOnlyNarrows: a form never grants more than was asked for. The message stands
+// next to the field, and the login goes on.
 func TestConsentOnlyNarrows(t *testing.T) {
 	s := start(t)
 	b := s.browser()
@@ -169,8 +169,8 @@ func TestConsentOnlyNarrows(t *testing.T) {
 	}
 }
 
-// TestConsentInvalidInput: each message says what is wrong, and what was written
-// stays.
+// TestConsentInvalidInput: each message says what is wrong, and the form keeps the user's
+// text.
 func TestConsentInvalidInput(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
@@ -232,8 +232,8 @@ func TestConsentInvalidInput(t *testing.T) {
 	s.fails(s.poll(polling), 428, "authorization_pending", "")
 }
 
-// TestConsentAsJSON: what fields cannot show is edited as JSON, and comes back as
-// it was written.
+// TestConsentAsJSON: the user edits restrictions as JSON if the fields cannot express
+// them. They come back as they were written.
 func TestConsentAsJSON(t *testing.T) {
 	s := start(t)
 	var many []m
@@ -257,15 +257,15 @@ func TestConsentAsJSON(t *testing.T) {
 	if len(got["restrictions"].([]any)) != len(many) {
 		t.Errorf("%v", got)
 	}
-	// a time that no field shows is not asked for
+	// A request cannot have a time that no field can show.
 	r := s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "redirect_type": "native", "restrictions": []m{{"exp": 1000000000000}}})
 	if r.StatusCode != 400 || !strings.Contains(r.text, `"invalid_request"`) || !strings.Contains(r.text, "beyond the year 9999") {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 }
 
-// TestConsentKeepsOwnConditions: a key of the embedding program is shown, survives
-// an edit, and no form takes it away from a clause.
+// TestConsentKeepsOwnConditions: the page shows a key of the embedding program. An edit
+// keeps it, and no form can remove it from a clause.
 func TestConsentKeepsOwnConditions(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {
@@ -288,8 +288,8 @@ func TestConsentKeepsOwnConditions(t *testing.T) {
 	}
 }
 
-// TestConsentProviderDown: a provider that does not answer is told as such, and the
-// login can be agreed to later.
+// TestConsentProviderDown: the page says that the provider does not answer. The user can
+// agree later.
 func TestConsentProviderDown(t *testing.T) {
 	var down atomic.Bool
 	down.Store(true)

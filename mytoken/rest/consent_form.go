@@ -1,21 +1,23 @@
 package rest
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// consentForm takes the form of a page without a script. It answers with a page
-// that leads on, because a browser that enforces form-action would not follow a
-// redirect to the provider; or with the consent page again, nothing lost, if the
-// user is still editing or something is wrong.
+// consentForm takes the form of a page without a script. It answers with a page that
+// leads on, because a browser that enforces form-action would not follow a redirect to
+// the provider. If the user is still editing, or something is wrong, it shows the consent
+// page again.
 func consentForm(c *call, data []byte) (*answer, error) {
 	values, err := parseForm(data)
 	if err != nil {
@@ -40,59 +42,58 @@ func consentForm(c *call, data []byte) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if form.again || len(form.problems) > 0 {
-		return form.show(c)
+	if !form.Decided() {
+		return again(form)
 	}
-	var login *issuer.Login
-	err = c.withConsentCode(func(code mytoken.Secret) (err error) {
-		login, err = c.issuer.Approve(c.ctx(), code, form.agreed)
-		return err
+	login, err := withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*issuer.Login, error) {
+		return c.issuer.Approve(ctx, code, form.Properties)
 	})
-	if form.blame(err) {
-		return form.show(c)
+	if blame(&form.Form, err) {
+		return again(form)
 	} else if err != nil {
 		return nil, err
 	}
 	return c.toProvider(login)
 }
 
-// toProvider is the page that leads to the provider.
+// toProvider answers with the page that leads to the provider.
 func (c *call) toProvider(login *issuer.Login) (*answer, error) {
 	c.setCookie(c.loginCookie(login))
-	return c.message(http.StatusOK, MessagePage{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
+	return c.message(http.StatusOK, pages.Message{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
 }
 
-// consentReply is the consent page as the user sent it back.
-type consentReply struct {
-	asked  *issuer.ConsentRequest
-	agreed mytoken.Properties
-	*edited
-	json wire.ConsentDecision // what was written as JSON
-}
-
-// readConsent reads what the user made of what was asked for.
-func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*consentReply, error) {
-	form := &consentReply{asked: asked, agreed: asked.Properties, edited: &edited{}}
+// readConsent reads what the user made of a request.
+func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*pages.ConsentForm, error) {
 	if to := values.Get("oidc_issuer"); to != "" && !sameIssuer(to, asked.Provider) {
 		return nil, issuer.ErrUnknownProvider
 	}
-	form.agreed.Capabilities = nil
-	for _, name := range values["capabilities"] {
-		form.agreed.Capabilities = append(form.agreed.Capabilities, capability.Capability(name))
+	form := c.pages.ReadConsent(asked, c.consentAction(), values)
+	if form.AsJSON {
+		changed, err := agreedAsJSON(asked, form)
+		if err == nil {
+			form.Properties.Restrictions, form.Properties.Rotation = changed.Restrictions, changed.Rotation
+		} else if !blame(&form.Form, err) {
+			return nil, err
+		}
 	}
-	form.agreed.Capabilities = form.agreed.Capabilities.Dedup()
-	form.readRestrictions(c, values)
-	form.agreed.Name = values.Get("name")
-	if len(form.agreed.Capabilities) == 0 && !form.again {
-		form.problem(Problem{"capabilities", "Choose at least one thing that the token may do, or decline."})
-	}
-	if !form.again && len(form.problems) == 0 {
-		form.blame(c.notBeyond(asked.Properties, form.agreed))
+	if form.Decided() {
+		if err := c.notBeyond(asked.Properties, form.Properties); !blame(&form.Form, err) && err != nil {
+			return nil, err
+		}
 	}
 	return form, nil
 }
 
-// notBeyond refuses what is more than was asked for: the page only takes away.
+// agreedAsJSON reads restrictions and rotation that the user edited as JSON.
+func agreedAsJSON(asked *issuer.ConsentRequest, form *pages.ConsentForm) (mytoken.Properties, error) {
+	decision := &wire.ConsentDecision{Restrictions: []byte(form.Restrictions), Rotation: []byte(form.Rotation)}
+	if err := errors.Join(scan(decision.Restrictions), scan(decision.Rotation)); err != nil {
+		return mytoken.Properties{}, err
+	}
+	return agreedTo(asked, decision)
+}
+
+// notBeyond refuses more than was requested: the page can only take away.
 func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	if !agreed.Capabilities.Within(asked.Capabilities) {
 		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
@@ -103,47 +104,56 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	return nil
 }
 
-// readRestrictions reads restrictions and rotation, from fields or JSON.
-func (form *consentReply) readRestrictions(c *call, values url.Values) {
-	asked := form.asked.Properties.Restrictions
-	if values.Has("clauses") {
-		form.edited = c.readEditor(values, asked, true)
-		form.agreed.Restrictions, form.agreed.Rotation = form.list, form.rotation
-		return
-	}
-	form.again = values.Has("edit")
-	form.json.Rotation = []byte(values.Get("rotation"))
-	if text := values.Get("restrictions"); text != "" {
-		form.json.Restrictions = []byte(text)
-	}
-	form.blame(errors.Join(scan(form.json.Restrictions), scan(form.json.Rotation)))
-	if len(form.problems) > 0 {
-		return
-	}
-	changed, err := agreedTo(form.asked, &form.json)
-	if !form.blame(err) {
-		form.agreed.Restrictions, form.agreed.Rotation = changed.Restrictions, changed.Rotation
-	}
-}
+// maxFormFields bounds the fields of a form with an editor.
+const maxFormFields = 1024
 
-// show is the consent page again, as the user left it.
-func (form *consentReply) show(c *call) (*answer, error) {
-	view, err := c.loginView(form.asked)
+// form reads a form that only the service's own pages may send.
+func (c *call) form() (url.Values, error) {
+	if err := c.sameSite(); err != nil {
+		return nil, err
+	}
+	data, err := c.body()
 	if err != nil {
 		return nil, err
 	}
-	view.Name, view.Problems = form.agreed.Name, form.problems
-	view.Capabilities = choices(form.asked.Properties.Capabilities, form.agreed.Capabilities)
-	if form.editor != nil {
-		form.editor.Action, form.editor.Scopes = view.Action, c.knownScopes(form.asked.Provider)
-		if form.judged {
-			view.Clauses, view.RotationText = clauseTexts(form.list, nil), rotationWords(form.rotation)
-			view.Timeline = c.timeline(form.list, nil)
-		}
-		view.Editor = form.editor
-	} else {
-		view.Restrictions, view.Rotation = string(form.json.Restrictions), string(form.json.Rotation)
-		view.Editor = nil
+	return parseForm(data)
+}
+
+func parseForm(data []byte) (url.Values, error) {
+	if bytes.Count(data, []byte("&")) >= maxFormFields {
+		return nil, errTooMany
 	}
-	return c.render(form.status(), "consent.html", view)
+	values, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, errForm
+	}
+	return values, nil
+}
+
+// again shows a form again as the user left it.
+func again(form interface {
+	Status() int
+	Page() ([]byte, error)
+}) (*answer, error) {
+	page, err := form.Page()
+	return html(form.Status(), page, err)
+}
+
+// blame shows an error next to the form if the user can do something about it: correct
+// the input, or wait for a provider that does not answer. It reports whether it did so.
+func blame(form *pages.Form, err error) bool {
+	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
+		return false
+	}
+	p, field := problemOf(err), ""
+	if _, upstream := errors.AsType[*issuer.UpstreamError](err); upstream {
+		p.text = "Your provider does not answer as it should. Please try again later."
+	} else if p.code != wire.ErrorInvalidRequest {
+		return false
+	}
+	if request, ok := errors.AsType[*issuer.RequestError](err); ok {
+		field = request.Field
+	}
+	form.Blame(p.status, field, p.text)
+	return true
 }

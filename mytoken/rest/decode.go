@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -15,16 +16,24 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/internal/jsonscan"
 )
 
-// Limits of what is looked at in a body, checked in one pass before anything is
-// decoded. They leave room for every request that the rest accepts: 1,024 clauses.
-const (
-	maxObjects = 2048
-	maxValues  = 1 << 16
-	maxNesting = 20
-	maxFields  = 256 // of a form
-)
+// limits bound a body before anything decodes it. The largest request that is valid has
+// 1,024 clauses.
+var limits = jsonscan.Limits{Objects: 2048, Values: 1 << 16, Depth: 20}
+
+// maxFields bounds the fields of a form.
+const maxFields = 256
+
+// scan refuses JSON text beyond the limits. It does not check that the text is JSON.
+func scan(data []byte) error {
+	if limits.Exceeded(data) {
+		return errTooMany
+	}
+	return nil
+}
 
 // requestError says what is wrong with a request (invalid_request).
 type requestError struct {
@@ -48,7 +57,7 @@ var (
 	errForm      = &requestError{http.StatusBadRequest, "the body is not a form"}
 )
 
-// body reads the body of a request, within limits of size and time.
+// body reads the body of a request within the limits of size and time.
 func (c *call) body() ([]byte, error) {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, errEncoding
@@ -56,7 +65,7 @@ func (c *call) body() ([]byte, error) {
 	if c.r.ContentLength > c.opts.MaxBody {
 		return nil, errTooLarge
 	}
-	// A deadline in the past ends a read that waits.
+	// A deadline in the past ends a read that is waiting.
 	control := http.NewResponseController(c.w)
 	stop := time.AfterFunc(c.opts.BodyTimeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.opts.MaxBody))
@@ -73,10 +82,10 @@ func (c *call) body() ([]byte, error) {
 	return data, nil
 }
 
-// decode reads a request into a struct of package wire: JSON, or a form if it
-// says so (D101). A body that is empty or null is a request without members, as
-// public clients send it. What expand makes of the canonical JSON is what is
-// decoded; nil leaves it as it is.
+// decode reads a request into a struct of package wire. The request is JSON, or a form if
+// it says so (D101). An empty body and null stand for an object without members, because
+// public clients send them. Expand, if it is not nil, changes the JSON before it is
+// decoded.
 func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) error {
 	data, err := c.body()
 	if err != nil {
@@ -107,9 +116,9 @@ func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) err
 	return nil
 }
 
-// shape is what a decoder knows about a struct of package wire.
+// shape describes the members of a struct of package wire.
 type shape struct {
-	byName map[string]shapeField // by the name in lower case, aliases of forms included
+	byName map[string]shapeField // by names and aliases in lower case
 }
 
 type shapeField struct {
@@ -139,8 +148,8 @@ func shapeOf(t reflect.Type) shape {
 	return s
 }
 
-// fromJSON brings the names of an object into their one spelling and leaves out
-// those that are not known (protocol section 0). Values stay as they are.
+// fromJSON writes the names of an object in their exact case and leaves out unknown ones
+// (protocol section 0). It keeps the bytes of the values.
 func (s shape) fromJSON(data []byte) ([]byte, error) {
 	data = bytes.Trim(data, " \t\r\n")
 	if len(data) == 0 {
@@ -199,8 +208,34 @@ func (s shape) fromForm(data []byte) ([]byte, error) {
 	return s.fromValues(values)
 }
 
-// fromValues makes an object of fields. A field without a value is not there; one
-// that is no list must not be repeated.
+// fromMultipart reads a form of several parts (RFC 7578). It refuses files.
+func (s shape) fromMultipart(data []byte, boundary string) ([]byte, error) {
+	values := url.Values{}
+	if boundary == "" {
+		return nil, errForm
+	}
+	parts := multipart.NewReader(bytes.NewReader(data), boundary)
+	for n := 0; ; n++ {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return s.fromValues(values)
+		}
+		if err != nil || part.FileName() != "" || part.FormName() == "" {
+			return nil, errForm
+		}
+		if n >= maxFields {
+			return nil, errTooMany
+		}
+		text, err := io.ReadAll(part)
+		if err != nil {
+			return nil, errForm
+		}
+		values.Add(part.FormName(), string(text))
+	}
+}
+
+// fromValues makes an object of the fields of a form. It leaves out fields without a
+// value, and refuses to repeat a field that is no list.
 func (s shape) fromValues(values url.Values) ([]byte, error) {
 	out := newObject()
 	for name, all := range values {
@@ -260,7 +295,7 @@ func (f shapeField) fromText(all []string) (jsontext.Value, error) {
 	}
 }
 
-// object is a JSON object while it is written.
+// object is a JSON object that is being written.
 type object struct {
 	text []byte
 	seen map[string]bool
@@ -268,7 +303,7 @@ type object struct {
 
 func newObject() *object { return &object{text: []byte{'{'}, seen: make(map[string]bool)} }
 
-// add appends a member and reports whether it was not there before.
+// add appends a member. It reports false if the object has the member already.
 func (o *object) add(name string, value jsontext.Value) bool {
 	if o.seen[name] {
 		return false
@@ -284,33 +319,3 @@ func (o *object) add(name string, value jsontext.Value) bool {
 }
 
 func (o *object) bytes() []byte { return append(o.text[:len(o.text):len(o.text)], '}') }
-
-// scan counts what a JSON text holds, in one pass and without allocation. It does
-// not check that it is JSON.
-func scan(data []byte) error {
-	objects, values, depth := 0, 0, 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			for i++; i < len(data) && data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-			values++
-			if data[i] == '{' {
-				objects++
-			}
-		case '}', ']':
-			depth--
-		case ',':
-			values++
-		}
-		if objects > maxObjects || values > maxValues || depth > maxNesting {
-			return errTooMany
-		}
-	}
-	return nil
-}

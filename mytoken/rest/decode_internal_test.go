@@ -12,6 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
+// TestFromForm: forms become JSON with the exact names of the protocol, or are refused.
 func TestFromForm(t *testing.T) {
 	s := shapeOf(reflect.TypeFor[wire.TokenRequest]())
 	for form, want := range map[string]string{
@@ -47,8 +48,8 @@ func TestFromForm(t *testing.T) {
 	}
 }
 
-// FuzzDecode: what is accepted is strict JSON with known names, each once, and
-// decoding it again changes nothing.
+// FuzzDecode: every accepted request is strict JSON with known names, each once. Decoding
+// it again changes nothing.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"Grant_Type":"mytoken","restrictions":[{"exp":1}],"x":{}}`, "grant_type=mytoken&restrictions=%5B%5D")
 	f.Add(`null`, "a=b&resource=c")
@@ -84,8 +85,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestRefusalIsCheap: of a request of 50,000 clauses nothing is made before it is
-// refused.
+// TestRefusalIsCheap: a request with 50,000 clauses is refused before anything is
+// allocated for them.
 func TestRefusalIsCheap(t *testing.T) {
 	const clauses = 50_000
 	s := shapeOf(reflect.TypeFor[wire.TokenRequest]())

@@ -14,7 +14,7 @@ import (
 // The tests in the files defects_*_test.go are named after what the reference
 // server gets wrong (protocol section 10).
 
-// inParallel calls f n times at once and counts the statuses of the answers.
+// inParallel calls f n times at once and counts the statuses of the responses.
 func inParallel(n int, f func(i int) *reply) map[int]int {
 	var (
 		wg    sync.WaitGroup
@@ -44,8 +44,8 @@ func (s *service) loggedIn(request, decision m) string {
 	return polling
 }
 
-// TestD01_D02_CodesAreIndependent: no code can be computed from another one, from
-// the state, or from time.
+// TestD01_D02_CodesAreIndependent: nobody can compute a code from another code, from the
+// state, or from the time.
 func TestD01_D02_CodesAreIndependent(t *testing.T) {
 	s := start(t)
 	seen := make(map[string]bool)
@@ -93,8 +93,8 @@ func TestD06_OneTaker(t *testing.T) {
 	}
 }
 
-// TestD07_CodesHaveAType: each code only at its own grant, and it is not used up
-// elsewhere.
+// TestD07_CodesHaveAType: a code works only at its own grant. Trying it elsewhere does
+// not use it up.
 func TestD07_CodesHaveAType(t *testing.T) {
 	s := start(t)
 	consent, pending := s.startNative(nil)
@@ -117,7 +117,7 @@ func TestD07_CodesHaveAType(t *testing.T) {
 	s.object(s.post("/api/v0/token/my", m{"grant_type": "transfer_code", "transfer_code": transfer}), 200)
 }
 
-// TestD08_ResponseTypes: what is asked for at the start is what the poller gets.
+// TestD08_ResponseTypes: the poller gets the form of token that the login asked for.
 func TestD08_ResponseTypes(t *testing.T) {
 	s := start(t)
 	for kind, field := range map[string]string{"token": "mytoken", "short_token": "mytoken", "transfer_code": "transfer_code", "nonsense": "mytoken"} {
@@ -128,7 +128,7 @@ func TestD08_ResponseTypes(t *testing.T) {
 	}
 }
 
-// TestD58_ProviderOfConsent: the provider is the one that was asked for.
+// TestD58_ProviderOfConsent: the user cannot change the provider that was asked for.
 func TestD58_ProviderOfConsent(t *testing.T) {
 	s := start(t)
 	consent, _ := s.startNative(nil)
@@ -138,9 +138,8 @@ func TestD58_ProviderOfConsent(t *testing.T) {
 	}
 }
 
-// TestD65_D95_WhatWasAgreed: the user's edits are checked like a request, and what
-// he agreed to is what is stored, rotation included; leaving something out never
-// widens.
+// TestD65_D95_WhatWasAgreed: the user's edits are checked like a request. The token gets
+// what the user agreed to, rotation included. Leaving a member out never widens it.
 func TestD65_D95_WhatWasAgreed(t *testing.T) {
 	s := start(t)
 	request := m{"name": "asked", "capabilities": []string{"AT", "tokeninfo"}, "restrictions": []m{{"usages_AT": 3}}, "rotation": m{"on_AT": true}}
@@ -183,8 +182,8 @@ func TestD65_D95_WhatWasAgreed(t *testing.T) {
 	}
 }
 
-// TestD66_OnDemandWithoutToken and D67: unknown codes and tokens are errors of
-// their own, never a 500.
+// TestD66_D67_UnknownIsNotAnError: unknown codes and tokens have errors of their own,
+// never a 500.
 func TestD66_D67_UnknownIsNotAnError(t *testing.T) {
 	s := start(t)
 	s.fails(s.post("/c", m{"oidc_issuer": s.Provider.Issuer(), "mytoken": "nonsense"}), 401, "invalid_token", "token not valid")
@@ -194,8 +193,8 @@ func TestD66_D67_UnknownIsNotAnError(t *testing.T) {
 	}
 }
 
-// TestD71_D72_FailedLogins: the poller learns what the provider said, or that the
-// user declined.
+// TestD71_D72_FailedLogins: the poller learns what the provider said, or that the user
+// declined.
 func TestD71_D72_FailedLogins(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Provider.Decide = func(r optest.AuthorizationRequest) optest.Decision { return optest.Decision{Error: r.Subject} }
@@ -214,8 +213,8 @@ func TestD71_D72_FailedLogins(t *testing.T) {
 	}
 }
 
-// TestD77_PollingIsNotLimited: oidc-agent reads the configuration before each poll,
-// and nobody counts.
+// TestD77_PollingIsNotLimited: no limit applies to polling, nor to the configuration that
+// oidc-agent reads before each poll.
 func TestD77_PollingIsNotLimited(t *testing.T) {
 	s := start(t)
 	_, polling := s.startNative(nil)

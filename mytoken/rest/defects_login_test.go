@@ -36,8 +36,8 @@ func (see transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// The PKCE verifier of a login that is under way is in the store, but not in clear.
-// proves P7
+// TestD05_VerifierIsSealed: the store holds the PKCE verifier of an unfinished login, but
+// not in clear. // proves P7
 func TestD05_VerifierIsSealed(t *testing.T) {
 	var verifier string
 	s := start(t, func(o *setup) {
@@ -58,8 +58,8 @@ func TestD05_VerifierIsSealed(t *testing.T) {
 	require.Len(t, storetest.FindSecrets(append(dump, verifier...), verifier, polling), 1)
 }
 
-// Logins at the same time share the list of configured scopes, and leave it as it
-// is.
+// TestD59_ScopesAreCopied: simultaneous logins share the list of configured scopes, and
+// do not change it.
 func TestD59_ScopesAreCopied(t *testing.T) {
 	s := start(t)
 	scopes := s.Issuer.Providers()[0].Upstream.Scopes()

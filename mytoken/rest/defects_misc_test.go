@@ -33,8 +33,8 @@ func onRefresh(fault optest.Fault) func(*setup) {
 	}
 }
 
-// TestD53_D60_ProviderErrors: what is no answer is no success, and the provider's
-// statuses are its own business.
+// TestD53_D60_ProviderErrors: a broken answer of the provider is no success, and its
+// statuses do not become the service's.
 func TestD53_D60_ProviderErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  optest.Fault
@@ -60,7 +60,7 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 	}
 }
 
-// TestD57_OfflineAccess: a refresh asks for what the client asks for.
+// TestD57_OfflineAccess: a refresh requests the scopes that the client requests.
 func TestD57_OfflineAccess(t *testing.T) {
 	s := start(t)
 	if got := s.object(s.access(s.token(mytoken.Properties{}), m{"scope": "openid"}), 200); got["scope"] != "openid" {
@@ -73,7 +73,8 @@ func TestD57_OfflineAccess(t *testing.T) {
 	}
 }
 
-// TestD62_DeadGrants: once the provider has ended a login, it is not asked again.
+// TestD62_DeadGrants: once the provider has ended a login, the service does not ask
+// again.
 func TestD62_DeadGrants(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{})
@@ -86,7 +87,8 @@ func TestD62_DeadGrants(t *testing.T) {
 	}
 }
 
-// TestD63_Resource: an alias of audience that may be repeated, in both formats.
+// TestD63_Resource: resource is an alias of audience that may be repeated, in both
+// formats.
 func TestD63_Resource(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{})
@@ -102,7 +104,7 @@ func TestD63_Resource(t *testing.T) {
 	}
 }
 
-// TestD78_TemplatesAreNotWritten: nobody writes templates, with whatever password.
+// TestD78_TemplatesAreNotWritten: nobody can write templates, with any password.
 func TestD78_TemplatesAreNotWritten(t *testing.T) {
 	s := start(t)
 	for _, path := range []string{"/api/v0/pt/profiles", "/api/v0/pt/_/profiles", "/api/v0/pt/_/restrictions/x", "/api/v0/pt/evil/capabilities"} {
@@ -118,8 +120,8 @@ func TestD78_TemplatesAreNotWritten(t *testing.T) {
 	}
 }
 
-// TestD79_D80_D81_Includes: an include that cannot be expanded refuses the request;
-// it never gives a child more than was asked for. // proves P1
+// TestD79_D80_D81_Includes: an include that cannot be expanded refuses the request. It
+// never gives a child more than was asked for. // proves P1
 func TestD79_D80_D81_Includes(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Templates = fstest.MapFS{
@@ -178,7 +180,7 @@ func TestD79_D80_D81_Includes(t *testing.T) {
 	}
 }
 
-// TestD85_LongTexts: names are refused, what is only recorded is cut.
+// TestD85_LongTexts: long names are refused. Long texts that are only recorded are cut.
 func TestD85_LongTexts(t *testing.T) {
 	s := start(t)
 	parent := s.token(mytoken.Properties{})
@@ -192,8 +194,8 @@ func TestD85_LongTexts(t *testing.T) {
 	}
 }
 
-// TestD86_DiscoveryIsShared: many readers, while keys change; and nothing is
-// advertised that is not served.
+// TestD86_DiscoveryIsShared: many clients read the document while keys change. It lists
+// only what is served.
 func TestD86_DiscoveryIsShared(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	done := make(chan struct{})
@@ -228,8 +230,8 @@ func TestD86_DiscoveryIsShared(t *testing.T) {
 	}
 }
 
-// brokenStore fails in the middle of a request, with words that are nobody's
-// business.
+// brokenStore fails in the middle of a request, with an error text that no client may
+// see.
 type brokenStore struct {
 	store.Store
 	broken bool
@@ -251,8 +253,8 @@ func (b *brokenStore) Spend(ctx context.Context, p store.Presented, u store.Use)
 	return b.Store.Spend(ctx, p, u)
 }
 
-// TestD87_InternalErrors: the client gets a number, the log gets the reason under
-// the same number, and neither gets a secret; panics are no different. // proves P9
+// TestD87_InternalErrors: the client gets a number, and the log has the reason under the
+// same number. Neither gets a secret. The same holds for panics. // proves P9
 func TestD87_InternalErrors(t *testing.T) {
 	broken := &brokenStore{Store: memstore.New()}
 	s := start(t, func(o *setup) {
@@ -299,8 +301,8 @@ func TestD87_InternalErrors(t *testing.T) {
 	}
 }
 
-// TestD88_D89_Headers: nothing that holds a token is kept by caches, and empty
-// answers are empty.
+// TestD88_D89_Headers: no cache keeps a response with a token, and empty responses are
+// empty.
 func TestD88_D89_Headers(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	token := s.token(mytoken.Properties{})
@@ -328,8 +330,8 @@ func TestD88_D89_Headers(t *testing.T) {
 	}
 }
 
-// TestD99_D101_Formats: absent values mean what they always meant; JSON and forms
-// everywhere; names in any case.
+// TestD99_D101_Formats: absent values have their usual meaning. All endpoints take JSON
+// and forms, with names in any case.
 func TestD99_D101_Formats(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{})
@@ -357,8 +359,8 @@ func TestD99_D101_Formats(t *testing.T) {
 	s.fails(s.do(http.MethodPost, "/api/v0/token/access", multipart, "Content-Type", "multipart/form-data"), 400, "invalid_request", "the body is not a form")
 }
 
-// TestD103_ProviderDown: a provider that is down delays and fails only logins and
-// access tokens of its own.
+// TestD103_ProviderDown: a provider that is down delays and fails only its own logins and
+// access tokens.
 func TestD103_ProviderDown(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {

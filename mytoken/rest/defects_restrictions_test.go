@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -15,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// access asks for an access token.
+// access requests an access token.
 func (s *service) access(token any, extra m, header ...string) *reply {
 	s.t.Helper()
 	body := m{"grant_type": "mytoken", "mytoken": token}
@@ -25,7 +26,7 @@ func (s *service) access(token any, extra m, header ...string) *reply {
 	return s.post("/api/v0/token/access", body, header...)
 }
 
-// derive asks for a child.
+// derive requests a child.
 func (s *service) derive(token any, extra m, header ...string) *reply {
 	s.t.Helper()
 	body := m{"grant_type": "mytoken", "mytoken": token, "response_type": "short_token"}
@@ -35,6 +36,7 @@ func (s *service) derive(token any, extra m, header ...string) *reply {
 	return s.post("/api/v0/token/my", body, header...)
 }
 
+// introspect introspects a token.
 func (s *service) introspect(token any, header ...string) *reply {
 	s.t.Helper()
 	return s.post("/api/v0/tokeninfo", m{"action": "introspect", "mytoken": token}, header...)
@@ -55,8 +57,8 @@ func list(clauses ...restriction.Clause) mytoken.Properties {
 	return mytoken.Properties{Restrictions: clauses}
 }
 
-// TestD09_D10_ScopeAndAudience: what is requested counts, else what the clause
-// says, whether or not the token is restricted. // proves P1
+// TestD09_D10_ScopeAndAudience: the requested scopes and audiences count, else those of
+// the clause, whether or not the token is restricted. // proves P1
 func TestD09_D10_ScopeAndAudience(t *testing.T) {
 	s := start(t)
 	free := s.token(mytoken.Properties{})
@@ -73,8 +75,8 @@ func TestD09_D10_ScopeAndAudience(t *testing.T) {
 	s.refusedBy(s.access(bound, m{"scope": "profile"}), "scope")
 }
 
-// TestD11_NothingGranted: a clause of which the provider grants nothing does not
-// become "anything".
+// TestD11_NothingGranted: a clause of which the provider grants nothing does not become
+// "anything".
 func TestD11_NothingGranted(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Provider.Decide = func(optest.AuthorizationRequest) optest.Decision {
@@ -92,8 +94,8 @@ func TestD11_NothingGranted(t *testing.T) {
 	}
 }
 
-// TestD12_D13_AuthorizationRequest: all scopes where one clause names none, and
-// every audience.
+// TestD12_D13_AuthorizationRequest: a login requests all scopes if a clause names none,
+// and every audience.
 func TestD12_D13_AuthorizationRequest(t *testing.T) {
 	s := start(t)
 	query := func(restrictions []m) url.Values {
@@ -116,8 +118,8 @@ func TestD12_D13_AuthorizationRequest(t *testing.T) {
 	}
 }
 
-// TestD14_BroaderAnswer: an access token beyond the clause is withheld, and the use
-// is not counted. // proves P1
+// TestD14_BroaderAnswer: the service withholds an access token that exceeds the clause,
+// and does not count the use. // proves P1
 func TestD14_BroaderAnswer(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Provider.Faults = func(f optest.FaultPoint) optest.Fault {
@@ -133,7 +135,7 @@ func TestD14_BroaderAnswer(t *testing.T) {
 	}
 }
 
-// TestD15_IPIsHosts: the old name restricts as the new one does.
+// TestD15_IPIsHosts: the old name of the key restricts like the new one.
 func TestD15_IPIsHosts(t *testing.T) {
 	s := start(t, behindProxy)
 	polling := s.loggedIn(m{"restrictions": []m{{"ip": []string{"this", "192.0.2.0/24"}}}}, nil)
@@ -145,8 +147,8 @@ func TestD15_IPIsHosts(t *testing.T) {
 	s.refusedBy(s.access(got["mytoken"], nil, "X-Forwarded-For", "198.51.100.9"), "hosts")
 }
 
-// TestD17_ForgedAddress: a header from a client, or a name in it, satisfies no
-// restriction. // proves P2
+// TestD17_ForgedAddress: neither a header from a client nor a name in a header satisfies
+// a restriction. // proves P2
 func TestD17_ForgedAddress(t *testing.T) {
 	restricted := list(restriction.Clause{Hosts: []string{"192.0.2.7"}})
 	direct := start(t)
@@ -166,8 +168,8 @@ func TestD17_ForgedAddress(t *testing.T) {
 	proxied.refusedBy(proxied.access(token, nil, "Forwarded", "for=192.0.2.7"), "hosts")
 }
 
-// TestD18_Hosts: blocks are normalised, /0 is everybody, and nonsense is refused
-// when it is asked for.
+// TestD18_Hosts: blocks are normalised, /0 admits everybody, and nonsense in a request is
+// refused.
 func TestD18_Hosts(t *testing.T) {
 	s := start(t, behindProxy)
 	for host, admits := range map[string]bool{
@@ -195,7 +197,8 @@ func (countries) Country(_ context.Context, addr netip.Addr) (string, error) {
 	return "", nil
 }
 
-// TestD19_Countries: in any case; unknown countries satisfy neither list. // proves P2
+// TestD19_Countries: countries count in any case. An unknown country satisfies neither
+// list. // proves P2
 func TestD19_Countries(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) {
 		o.Config = func(c *issuer.Config) { c.Restrictions.Locator = countries{} }
@@ -222,8 +225,8 @@ func TestD19_Countries(t *testing.T) {
 	}
 }
 
-// TestD20_D21_ErrorOnRestrictions: with the flag, what does not fit is a 400;
-// without it, the answer shows what became of it.
+// TestD20_D21_ErrorOnRestrictions: with the flag, restrictions that do not fit are a 400.
+// Without it, the response shows what became of them.
 func TestD20_D21_ErrorOnRestrictions(t *testing.T) {
 	s := start(t)
 	parent := s.token(list(restriction.Clause{Scopes: []string{"openid"}, UsagesAT: restriction.Usages(3)}))
@@ -248,8 +251,8 @@ func TestD20_D21_ErrorOnRestrictions(t *testing.T) {
 	}
 }
 
-// TestD23_D24_UsagesAreExact: many requests at once, by the token and by children
-// of it, deliver no more than the limit. // proves P3, P4
+// TestD23_D24_UsagesAreExact: however many requests a token and its children send at
+// once, they deliver no more than the limit. // proves P3, P4
 func TestD23_D24_UsagesAreExact(t *testing.T) {
 	s := start(t)
 	parent := s.token(list(restriction.Clause{UsagesAT: restriction.Usages(5)}))
@@ -266,8 +269,8 @@ func TestD23_D24_UsagesAreExact(t *testing.T) {
 	}
 }
 
-// TestD25_D26_DisabledKeys: a key that is not supported is refused in requests and
-// consent, and still enforced in tokens that have it. // proves P2
+// TestD25_D26_DisabledKeys: requests and consent refuse a key that the service does not
+// support. Tokens that have the key are still restricted by it. // proves P2
 func TestD25_D26_DisabledKeys(t *testing.T) {
 	s := start(t)
 	token := s.token(list(restriction.Clause{Hosts: []string{"127.0.0.1"}}))
@@ -289,8 +292,7 @@ func TestD25_D26_DisabledKeys(t *testing.T) {
 	}
 }
 
-// TestD27_OtherUsesOnly: a clause that limits only other uses works more than
-// once.
+// TestD27_OtherUsesOnly: a clause that limits only other uses works more than once.
 func TestD27_OtherUsesOnly(t *testing.T) {
 	s := start(t)
 	token := s.token(list(restriction.Clause{UsagesOther: restriction.Usages(2)}))
@@ -302,8 +304,8 @@ func TestD27_OtherUsesOnly(t *testing.T) {
 	s.object(s.introspect(token), 200)
 }
 
-// TestD28_D37_UncountedUses: introspection and transfer codes ask time and place,
-// and count nothing.
+// TestD28_D37_UncountedUses: introspection and transfer codes obey time and place, and
+// count nothing.
 func TestD28_D37_UncountedUses(t *testing.T) {
 	s := start(t, behindProxy)
 	token := s.token(list(restriction.Clause{Hosts: []string{"192.0.2.7"}, UsagesAT: restriction.Usages(0), UsagesOther: restriction.Usages(0)}))
@@ -316,8 +318,8 @@ func TestD28_D37_UncountedUses(t *testing.T) {
 	s.fails(s.post("/api/v0/token/transfer", m{"mytoken": token + "x"}), 401, "invalid_token", "token not valid")
 }
 
-// TestD29_Nonsense: restrictions that make no sense are refused, and the first
-// clause that fits is the one that counts (D29a).
+// TestD29_Nonsense: restrictions that make no sense are refused. The first clause that
+// admits a use is charged (D29a).
 func TestD29_Nonsense(t *testing.T) {
 	s := start(t)
 	parent := s.token(mytoken.Properties{})
@@ -335,4 +337,32 @@ func TestD29_Nonsense(t *testing.T) {
 	if got[0].(m)["usages_AT_done"] != 1.0 || got[1].(m)["usages_AT_done"] != nil {
 		t.Errorf("%v", got)
 	}
+}
+
+// TestD22_MaximumLifetime: the issuer applies the maximum lifetime to the result, so that
+// it does not stand in the way of narrowing (protocol section 2.8).
+func TestD22_MaximumLifetime(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }
+	})
+	now := s.Clock.Now().Unix()
+	_, polled := s.tokenAs("alice", []m{{"scope": "openid"}})
+	got := s.object(polled, 200)
+	if encode(t, got["restrictions"]) != encode(t, []m{{"exp": now + 3600, "scope": "openid"}}) || got["expires_in"] != 3600.0 {
+		t.Fatalf("%v", got)
+	}
+	derive := func(body m) *reply {
+		body["grant_type"], body["mytoken"], body["response_type"] = "mytoken", got["mytoken"], "short_token"
+		return s.post("/api/v0/token/my", body)
+	}
+	child := s.object(derive(m{"error_on_restrictions": true}), 200)
+	if encode(t, child["restrictions"]) != encode(t, got["restrictions"]) {
+		t.Errorf("%v", child)
+	}
+	_, polled = s.tokenAs("alice", nil)
+	if got := s.object(polled, 200); encode(t, got["restrictions"]) != encode(t, []m{{"exp": now + 3600}}) {
+		t.Errorf("%v", got)
+	}
+	s.fails(derive(m{"restrictions": []m{{"exp": now + 7200, "scope": "openid"}}, "error_on_restrictions": true}), 400, "invalid_request",
+		"requested restrictions are not subset of original restrictions")
 }

@@ -32,8 +32,8 @@ func (s *service) info(action string, token any, extra m) *reply {
 	return s.post("/api/v0/tokeninfo", body)
 }
 
-// TestD30_D31_HistoryOfWhom: every form of mom_ids needs its capability, and the
-// special ones are resolved first.
+// TestD30_D31_HistoryOfWhom: every form of mom_ids needs its capability. The words for
+// groups of tokens are resolved first.
 func TestD30_D31_HistoryOfWhom(t *testing.T) {
 	s := start(t)
 	without := s.token(can(capability.TokeninfoIntrospect, capability.CreateMytoken))
@@ -59,8 +59,8 @@ func TestD30_D31_HistoryOfWhom(t *testing.T) {
 	}
 }
 
-// TestD32_UnknownCapabilities: refused for a first token, never given to a child;
-// the two names that clients still send have no effect.
+// TestD32_UnknownCapabilities: a first token is refused, and a child never gets them. The
+// two old names that clients still send have no effect.
 func TestD32_UnknownCapabilities(t *testing.T) {
 	s := start(t)
 	ask := func(names ...string) *reply {
@@ -76,7 +76,7 @@ func TestD32_UnknownCapabilities(t *testing.T) {
 	s.fails(s.derive(parent, m{"capabilities": []string{"everything"}}), 400, "invalid_request", "mytoken to be issued cannot have any of the requested capabilities")
 }
 
-// TestD33_DisabledActions: an action that is switched off is not served.
+// TestD33_DisabledActions: an action that the operator switched off is refused.
 func TestD33_DisabledActions(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.TokeninfoActions = []string{"introspect"} })
 	token := s.token(mytoken.Properties{})
@@ -96,8 +96,8 @@ func TestD33_DisabledActions(t *testing.T) {
 	none.fails(none.info("", token, nil), 400, "invalid_request", "value 'introspect' not valid for TokeninfoAction")
 }
 
-// TestD38_LostRaces: many requests with one rotating token at once: each succeeds
-// or is a 401, all successors are the same token, and nothing is revoked.
+// TestD38_D49_LostRaces: of many requests with one rotating token at once, each succeeds
+// or is a 401. All successors are the same token, and nothing is revoked.
 func TestD38_D49_LostRaces(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, Capabilities: everything})
@@ -115,7 +115,7 @@ func TestD38_D49_LostRaces(t *testing.T) {
 	if got[200] == 0 || got[200]+got[401] != 12 {
 		t.Errorf("%v", got)
 	}
-	// a response that was lost is given again while the successor is not in use
+	// The service repeats a lost response until the successor is used.
 	again := s.object(s.access(token, nil), 200)
 	if again["token_update"].(m)["mytoken"] != *next.Load() {
 		t.Error("the lost response is another one")
@@ -123,9 +123,9 @@ func TestD38_D49_LostRaces(t *testing.T) {
 	s.object(s.access(*next.Load(), nil), 200)
 }
 
-// TestD39_D40_D41_Lifetime: the end of a token's lifetime is no reuse; every
-// generation ends where the restrictions end; reuse revokes for good, wherever it
-// shows.
+// TestD39_D40_D41_Lifetime: a token that reached the end of its lifetime is not reused.
+// Every generation expires where the restrictions do. Reuse revokes for good, at
+// whichever endpoint.
 func TestD39_D40_D41_Lifetime(t *testing.T) {
 	s := start(t)
 	now := s.Clock.Now()
@@ -145,14 +145,14 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 	s.Clock.Advance(401 * time.Second)
 	s.fails(s.access(second["mytoken"], nil), 401, "invalid_token", "token has expired")
 
-	// a token that is only too old is not reuse: the tree lives
+	// An expired token is no reuse: the tree lives.
 	parent := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{Lifetime: 60, AutoRevoke: true}})
 	child := s.object(s.derive(parent, nil), 200)["mytoken"]
 	s.Clock.Advance(2 * time.Minute)
 	s.fails(s.access(parent, nil), 401, "invalid_token", "token has expired")
 	s.object(s.access(child, nil), 200)
 
-	// reuse that shows at the settings endpoint revokes as well
+	// Reuse at the settings endpoint revokes as well.
 	third := s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}})
 	fourth := s.object(s.access(third, nil), 200)["token_update"].(m)["mytoken"]
 	s.object(s.introspect(fourth), 200)
@@ -161,8 +161,8 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 	s.fails(s.access(fourth, nil), 401, "invalid_token", "")
 }
 
-// TestD42_D43_EveryOtherUseRotates: also of a token without restrictions, and the
-// answer always holds the new token.
+// TestD42_D43_EveryOtherUseRotates: a token without restrictions rotates too, and the
+// response always holds the new token.
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
@@ -197,7 +197,7 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 	}
 }
 
-// TestD44_RefreshTokenAlias: who presents the token as a refresh token finds the
+// TestD44_RefreshTokenAlias: a client that presents the token as a refresh token gets the
 // new one as a refresh token.
 func TestD44_RefreshTokenAlias(t *testing.T) {
 	s := start(t)
@@ -229,8 +229,8 @@ func TestD44_RefreshTokenAlias(t *testing.T) {
 	}
 }
 
-// TestD45_D46_D48_Revocation: revocation by mom_id reaches the provider; an
-// outdated token revokes its chain; a short token that rotated away is gone.
+// TestD45_D46_D48_Revocation: revocation by mom_id reaches the provider. An outdated
+// token revokes its chain. A short token that rotated away no longer works.
 func TestD45_D46_D48_Revocation(t *testing.T) {
 	s := start(t)
 	root := s.object(s.introspect(s.token(mytoken.Properties{})), 200)
@@ -268,7 +268,7 @@ func TestD45_D46_D48_Revocation(t *testing.T) {
 	s.object(s.access(update["mytoken"], nil), 200)
 }
 
-// TestD90_TokenProblemsAre401: wherever the token stands and whatever is wrong.
+// TestD90_TokenProblemsAre401: wherever the token stands, and whatever is wrong with it.
 func TestD90_TokenProblemsAre401(t *testing.T) {
 	s := start(t)
 	for path, body := range map[string]m{
@@ -292,8 +292,8 @@ func TestD90_TokenProblemsAre401(t *testing.T) {
 	}
 }
 
-// TestD91_D92_Keys: the signature's length does not matter to this server, the
-// key set names its keys, and several are published.
+// TestD91_D92_Keys: the handler accepts signatures of any length. The key set names its
+// keys, and can have several.
 func TestD91_D92_Keys(t *testing.T) {
 	for _, alg := range []mytoken.Algorithm{mytoken.ES256, mytoken.ES512, mytoken.EdDSA} {
 		key, err := mytoken.GenerateKey(alg)
@@ -327,7 +327,7 @@ func TestD91_D92_Keys(t *testing.T) {
 	}
 }
 
-// TestD96_HistoryStays: revocation leaves a trace, and takes none away.
+// TestD96_HistoryStays: revocation adds an event and removes none.
 func TestD96_HistoryStays(t *testing.T) {
 	s := start(t)
 	manager := s.token(mytoken.Properties{})
@@ -346,8 +346,8 @@ func TestD96_HistoryStays(t *testing.T) {
 	}
 }
 
-// TestD97_D98_RevokingAlone: a token revoked alone leaves its children below its
-// parent; revocation by mom_id checks the token that authorises it fully.
+// TestD97_D98_RevokingAlone: a token revoked alone leaves its children below its parent.
+// Revocation by mom_id checks the authorising token in full.
 func TestD97_D98_RevokingAlone(t *testing.T) {
 	s := start(t)
 	root := s.token(mytoken.Properties{})

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestD04_CodesAreErased: a redeemed or expired code leaves nothing that could be
-// redeemed again, by whatever endpoint. // proves P7
+// TestD04_CodesAreErased: a redeemed or expired code leaves nothing behind that any
+// endpoint could redeem again. // proves P7
 func TestD04_CodesAreErased(t *testing.T) {
 	s := start(t)
 	polling := s.loggedIn(nil, nil)
@@ -29,7 +29,7 @@ func TestD04_CodesAreErased(t *testing.T) {
 	s.fails(s.poll(pending), 401, "invalid_token", "Bad polling or transfer code")
 }
 
-// dns is a resolver that tells what it is told.
+// dns is a resolver with fixed answers.
 type dns struct{ names, addrs map[string]string }
 
 func (d dns) LookupAddr(_ context.Context, addr string) ([]string, error) {
@@ -46,8 +46,8 @@ func (d dns) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error
 	return nil, nil
 }
 
-// TestD16_NamesAreConfirmed: whoever controls the reverse zone of his address does
-// not satisfy a name by it. // proves P2
+// TestD16_NamesAreConfirmed: control of the reverse zone of an address is not enough to
+// satisfy a name. // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) {
 		o.Config = func(c *issuer.Config) {
@@ -65,8 +65,8 @@ func TestD16_NamesAreConfirmed(t *testing.T) {
 	}
 }
 
-// TestD51_D52_D54_ProviderRotates: a provider that revokes everything when an old
-// refresh token shows up never sees one, however many ask at once. // proves P5
+// TestD51_D52_D54_ProviderRotates: a provider that revokes everything when an old refresh
+// token appears never sees one, however many requests come at once. // proves P5
 func TestD51_D52_D54_ProviderRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.Provider.Rotation = optest.RotateStrict })
 	parent := s.token(mytoken.Properties{})
@@ -82,8 +82,8 @@ func TestD51_D52_D54_ProviderRotates(t *testing.T) {
 	s.object(s.access(parent, nil), 200)
 }
 
-// TestD55_IDToken: a login whose ID token is not the provider's, or not for us,
-// leads to no token.
+// TestD55_IDToken: a login whose ID token is forged or meant for somebody else leads to
+// no token.
 func TestD55_IDToken(t *testing.T) {
 	for name, change := range map[string]func(header, claims map[string]any){
 		"unsigned":       func(h, _ map[string]any) { h["alg"] = "none" },
@@ -108,8 +108,7 @@ func TestD55_IDToken(t *testing.T) {
 	}
 }
 
-// TestD94_LinksChangeNothing: there is no address that changes something when a
-// mail scanner opens it.
+// TestD94_LinksChangeNothing: a mail scanner that opens a link changes nothing.
 func TestD94_LinksChangeNothing(t *testing.T) {
 	s := start(t)
 	consent, polling := s.startNative(nil)

@@ -9,15 +9,15 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// metadata are the encoded documents, as long as the same key signs. They are
-// never changed (D86): oidc-agent reads one before every poll.
+// metadata holds the encoded documents for one signing key. Nothing changes them (D86),
+// and oidc-agent reads one before every poll.
 type metadata struct {
 	keyID   string
 	mytoken []byte
 	oauth   []byte
 }
 
-// documents returns the current documents.
+// documents returns the documents for the key that signs now.
 func (h *Handler) documents() (*metadata, error) {
 	keys := h.issuer.Keys()
 	if m := h.metadata.Load(); m != nil && m.keyID == keys.ActiveID() {
@@ -47,8 +47,7 @@ func (h *Handler) documents() (*metadata, error) {
 	return m, nil
 }
 
-// configuration is the document of protocol section 5.1. Only what is served is
-// in it.
+// configuration is the document of protocol section 5.1. It lists only what is served.
 func (h *Handler) configuration(algorithm string) wire.Configuration {
 	access := h.base + pathTokenAccess
 	cfg := wire.Configuration{
@@ -99,10 +98,4 @@ func jwks(c *call) (*answer, error) { return publicJSON(c.issuer.Keys().JWKS()),
 
 func publicJSON(body []byte) *answer {
 	return &answer{status: http.StatusOK, raw: body, media: "application/json", public: true}
-}
-
-// settings answers the user settings document (protocol section 5.9), which the
-// Go client reads before anything else.
-func settings(c *call) (*answer, error) {
-	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
 }

@@ -1,29 +1,28 @@
-// Package rest is the HTTP interface of a mytoken service: every path, field,
-// status and error that the public clients of the protocol use, the pages on
-// which users agree, and next to them the OAuth standards that generic tools
-// speak.
+// Package rest serves a mytoken issuer over HTTP: the API of the mytoken protocol, the
+// pages on which users agree and manage their tokens, and the endpoints of OAuth
+// standards that generic tools know.
 //
 //	handler, err := rest.NewHandler(issuer, rest.Options{})
 //	if err != nil {
 //		return err
 //	}
-//	http.ListenAndServe(":8080", handler)
+//	return http.ListenAndServe(":8080", handler)
 //
 // # Mounting
 //
-// A [Handler] serves the complete paths below the path of the issuer URL, so it
-// is mounted without http.StripPrefix: at "/" for https://mytoken.example.org, at
-// "/tokens/" for https://portal.example.org/tokens. In the latter case mount it
-// at [Handler.MetadataPath] too, which RFC 8414 puts in front of the prefix.
+// A [Handler] serves complete paths below the path of the issuer URL. Mount it without
+// http.StripPrefix: at "/" for https://mytoken.example.org, at "/tokens/" for
+// https://portal.example.org/tokens. In the second case mount it at
+// [Handler.MetadataPath] too, because RFC 8414 puts that path in front of the prefix.
 //
-// Users come back from their OpenID provider to the path /redirect: register
+// The OpenID provider sends users back to the path /redirect. Register
 // https://mytoken.example.org/redirect there, and set it as RedirectURL of the
 // oidcupstream.Config.
 //
-// TLS is the embedding server's business, as are limits on headers and
-// connections (http.Server.ReadHeaderTimeout). Where requests come through a
-// reverse proxy, name it in [Options.TrustedProxies]: everything that depends on
-// the address of a client depends on it.
+// The embedding server provides TLS and limits headers and connections
+// (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:
+// otherwise all requests seem to come from the proxy, and restrictions to hosts and
+// countries judge the wrong address.
 //
 // # Paths
 //
@@ -37,51 +36,85 @@
 //	/oauth/introspect   introspection (RFC 7662), if Options.Clients are set
 //	/oauth/revoke       revocation (RFC 7009)
 //
-// What the protocol knows and this package does not (SSH grant, mail,
-// notifications, calendars, tags, federation, writing templates) answers 501 with
-// a JSON error and is absent from the discovery document.
+// The package does not serve the SSH grant, mail, notifications, calendars, tags,
+// federation, and the writing of templates. Their paths answer 501 with a JSON error, and
+// the discovery document does not list them.
 //
-// Where answers differ from those of the reference server on purpose, the file
-// testdata/differences.md of this package says so, and why.
+// The file testdata/differences.md of this package lists the answers that differ from
+// those of the reference server on purpose, with the reasons.
 //
 // # Refusals
 //
-// A refusal by the restrictions of a token has two members that are not in the
-// protocol, and that its clients ignore: restricted_by, the keys that refused, and
-// mytoken_explanation, which goes through the clauses:
+// When restrictions refuse a token, the error has two members that the protocol does not
+// have and that its clients ignore. restricted_by lists the keys that refused.
+// mytoken_explanation goes through the clauses:
 //
 //	{"admitted": false, "earliest": 1898668800, "clauses": [{"clause": 0, "earliest": 1898668800,
 //	  "objections": [{"key": "nbf", "needed": "a time from 2030-03-02T08:00:00Z", "earliest": 1898668800}]}]}
 //
-// Instants are Unix seconds, "never", or "unknown" where nobody can tell; with one
-// comes a Retry-After. [Options.Explanations] says how much of this is told: keys and
-// nothing else, if nothing is set.
+// Instants are Unix seconds, "never", or "unknown" where nobody can tell. With a known
+// instant the response has a Retry-After. [Options.Explanations] decides how much of this
+// a client learns. By default it learns the keys only.
 //
-// The tokeninfo action explain asks the same about a use that is not made. It takes
-// use ("AT" or "other"), scope, audience, resource and at (Unix seconds), needs the
+// The tokeninfo action explain answers the same question without a use. It takes use
+// ("AT" or "other"), scope, audience, resource and at (Unix seconds), needs the
 // capability tokeninfo:introspect, and spends nothing.
 //
 // # Guessing codes
 //
-// Codes are long enough that guessing them is hopeless at any rate; see
-// [GuessLimits] for what is done about those who try. Who polls for a login that
-// exists is never slowed down by them.
+// Codes are too long to be guessed. [GuessLimits] keeps attackers from loading the
+// service. It never slows down a client that polls for an existing login.
 //
 // # Pages
 //
-// Pages are html/template, embedded, without JavaScript from elsewhere. Each file
-// can be replaced; see [Options.Pages]. They work without scripts; the consent
-// page also offers what the scripts of the protocol use.
+// The pages are html/template, embedded in the program. They load nothing from elsewhere
+// and work without scripts. The consent page also serves the scripts of the protocol.
 //
-// On the consent page a user reads who asks for what, from where, how often and
-// until when, sees it on a timeline, and takes away what he does not want to give;
-// its form never grants more than what was asked for.
+// On the consent page a user reads who asks for what, from where, how often and until
+// when, sees it on a timeline, and can take away rights. Its form never grants more than
+// was asked for.
 //
-// Below /manage a user who has logged in sees his tokens as a tree, with what they
-// may do, what is left of their limits and what happened to them, revokes them, and
-// creates new ones. The login gives his browser a mytoken that can list and revoke
-// his tokens and read their history, in a cookie of these pages alone. A token that
-// is created there has a login of its own, is shown once, and is not kept.
+// Below /manage a user who has logged in sees all tokens as a tree, with their rights,
+// the rest of their limits and their history, revokes them, and creates new ones. The
+// login gives the browser a mytoken that can list and revoke the user's tokens and read
+// their history, in a cookie that only these pages get. A new token has a login of its
+// own. The page shows it once, and the service does not keep it.
+//
+// # Replacing pages
+//
+// Files in [Options.Pages] replace built-in files of the same name, which are in the
+// folder internal/pages/html of this package's source. base.html is the frame, parts.html
+// has what several pages share, and the folder static has style sheet, scripts and icon.
+// Any further file in static is served too. Each page defines "title", "content" and
+// optionally "head", and gets these fields besides Base, Home, Managing and Here:
+//
+//	message.html  Title Text Application Failed Request Continue
+//	home.html     Providers Manageable
+//	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
+//	              Capabilities Clauses Restrictions Rotation RotationText Editor Timeline Problems
+//	login.html    Providers Ended Lifetime
+//	tokens.html   User Roots Count More Search Notice
+//	token.html    Token Parent Timeline Events Truncated
+//	revoke.html   Token
+//	create.html   Name Providers Provider Capabilities Editor Transfer Judged Clauses RotationText
+//	              Timeline Problems
+//	created.html  Token Code CodeExpires QR ID Name User Capabilities Clauses
+//
+// The elements of lists, and the fields that are structs, have these fields:
+//
+//	Providers     Issuer Name Chosen
+//	User          Subject ProviderName Until
+//	Roots, Token, Parent, Children
+//	              ID Name Link RevokeLink Current Revoked Expired Provider Address Created Expires
+//	              Used Capabilities Clauses RotationText Children Below
+//	Events        Name Text Comment Address UserAgent Time
+//	Capabilities  Name Description Checked; in create.html also Read Children Open
+//	Clauses       Lines Left
+//	Problems      Field Text
+//
+// Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires,
+// Until and the like are times; a zero time means that there is none. The comments of
+// internal/pages/data.go say more about each field.
 //
 // Section numbers in comments refer to PROTOCOL.md in the repository root.
 package rest

@@ -46,7 +46,7 @@ func (e engine) open(t testing.TB) store.Store {
 	if err := sqlstore.Migrate(t.Context(), db, e.dialect, sqlstore.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	// as patient as may be: the machine may be busy with other things
+	// As patient as possible: the machine may be busy with other things.
 	st, err := sqlstore.New(t.Context(), db, e.dialect, sqlstore.Options{BatchTimeout: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)

@@ -10,9 +10,9 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -22,21 +22,25 @@ var (
 	errNotFound      = errors.New("rest: not found")
 	errNotBuilt      = errors.New("rest: known to the protocol and not served here")
 	errCrossOrigin   = errors.New("rest: cross-origin request refused")
-	errConsentCode   = errors.New("rest: consent code is not, or not any more, valid")
+	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
 	errNoGrantType   = errors.New("rest: unsupported grant_type")
 	errOtherBrowser  = errors.New("rest: the login was not started in this browser")
 	errUnknownClient = errors.New("rest: client not authenticated")
 )
 
-// stateMismatch is what the protocol says about a login that nobody waits for.
+// textExpired is what the protocol says about clauses that have all expired.
+const textExpired = "token would already be expired"
+
+// stateMismatch is what the protocol says about a redirect that belongs to no waiting
+// login.
 const stateMismatch = "State mismatched"
 
-// tooManyError: too many failed guesses.
+// tooManyError reports too many failed guesses.
 type tooManyError struct{ retry time.Duration }
 
 func (e *tooManyError) Error() string { return "rest: too many failed attempts" }
 
-// told is an error with a text of its own for the client.
+// told is an error with another text for the client.
 type told struct {
 	err  error
 	text string
@@ -45,7 +49,7 @@ type told struct {
 func (e *told) Error() string { return e.err.Error() }
 func (e *told) Unwrap() error { return e.err }
 
-// tell gives an error another text, if it is the target.
+// tell gives an error another text if it is the target.
 func tell(err, target error, text string) error {
 	if errors.Is(err, target) {
 		return &told{err, text}
@@ -58,15 +62,14 @@ type problem struct {
 	status int
 	code   string
 	text   string
-	// refusal is why restrictions refused, with everything that nobody but the
-	// token's owner may know; nil: they did not.
-	refusal *restriction.Explanation
-	retry   time.Duration // 0: not said
-	// provider is the error code of the OpenID provider, if it is to blame.
-	provider string
+	// refusal is why restrictions refused, or nil. It holds details that only the token's
+	// owner may know.
+	refusal  *restriction.Explanation
+	retry    time.Duration // when to try again; 0 if that is not known
+	provider string        // error code of the OpenID provider, or empty
 }
 
-// refusedBy are the keys of restrictions that refused, once each.
+// refusedBy returns the keys of restrictions that refused, each once.
 func (p *problem) refusedBy() []string {
 	if p.refusal == nil {
 		return nil
@@ -74,41 +77,39 @@ func (p *problem) refusedBy() []string {
 	return p.refusal.Keys()
 }
 
-// rule is a row of the table of errors.
-type rule struct {
-	is     func(error) (text string, ok bool)
-	status int
-	code   string
-}
+// rule is a row of the table of errors. It reports whether it is about an error.
+type rule func(error) (problem, bool)
 
 // sentinel is a rule for an error value.
 func sentinel(target error, status int, code, text string) rule {
-	return rule{func(err error) (string, bool) { return text, errors.Is(err, target) }, status, code}
+	return func(err error) (problem, bool) {
+		return problem{status: status, code: code, text: text}, errors.Is(err, target)
+	}
 }
 
-// typed is a rule for an error type, where says which values, and text what the
-// client reads.
-func typed[E error](where func(E) bool, status int, code string, text func(E) string) rule {
-	return rule{func(err error) (string, bool) {
-		var e E
-		if !errors.As(err, &e) || where != nil && !where(e) {
-			return "", false
+// typed is a rule for an error type.
+func typed[E error](look func(E) problem) rule {
+	return func(err error) (problem, bool) {
+		e, ok := errors.AsType[E](err)
+		if !ok {
+			return problem{}, false
 		}
-		return text(e), true
-	}, status, code}
+		return look(e), true
+	}
 }
 
-func always[E error](text string) func(E) string { return func(E) string { return text } }
-
-func codeReason(r issuer.CodeReason) func(*issuer.CodeError) bool {
-	return func(e *issuer.CodeError) bool { return e.Reason == r }
+// invalid is a rule for an error type whose errors say what is wrong with a request.
+func invalid[E error](text func(E) string) rule {
+	return typed(func(e E) problem { return problem{status: 400, code: wire.ErrorInvalidRequest, text: text(e)} })
 }
 
-// rules is the one table from errors to the wire (protocol section 5.0.5). The
-// first rule that matches wins. What no rule matches is nobody's business but the
-// operator's: 500.
+// rules is the only table from errors to the wire (protocol section 5.0.5). The first
+// rule that matches wins. An error without a rule is 500, and only the operator's log has
+// its text.
 var rules = []rule{
-	typed[*requestError](nil, 0, wire.ErrorInvalidRequest, func(e *requestError) string { return e.text }),
+	typed(func(e *requestError) problem {
+		return problem{status: e.status, code: wire.ErrorInvalidRequest, text: e.text}
+	}),
 	sentinel(errNoToken, 401, wire.ErrorInvalidToken, "no mytoken found in request"),
 	sentinel(errNotFound, 404, wire.ErrorNotFound, ""),
 	sentinel(errConsentCode, 404, wire.ErrorNotFound, "consent code not valid"),
@@ -117,111 +118,135 @@ var rules = []rule{
 	sentinel(errCrossOrigin, 403, wire.ErrorAccessDenied, "request from another site"),
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
-	typed[*standardError](nil, 400, "", func(e *standardError) string { return e.text }),
-	typed[*tooManyError](nil, 429, "Too Many Requests", always[*tooManyError]("too many failed attempts")),
+	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
+	typed(func(e *tooManyError) problem {
+		return problem{status: 429, code: "Too Many Requests", text: "too many failed attempts", retry: e.retry}
+	}),
 
-	typed(codeReason(issuer.CodePending), 428, wire.ErrorAuthorizationPending, always[*issuer.CodeError]("")),
-	typed(codeReason(issuer.CodeDeclined), 401, wire.ErrorAccessDenied, always[*issuer.CodeError]("user declined consent")),
-	typed(codeReason(issuer.CodeExpired), 401, wire.ErrorExpiredToken, always[*issuer.CodeError]("polling or transfer code is expired")),
-	typed(codeReason(issuer.CodeUnknown), 401, wire.ErrorInvalidToken, always[*issuer.CodeError]("Bad polling or transfer code")),
-	typed(deniedLogin, 401, wire.ErrorAccessDenied, func(e *issuer.CodeError) string { return loginText(e.Login) }),
-	typed(codeReason(issuer.CodeFailed), 502, wire.ErrorOIDC, func(e *issuer.CodeError) string { return loginText(e.Login) }),
-
+	typed(codeProblem),
+	typed(func(e *mytoken.NotYetValidError) problem {
+		return problem{status: 401, code: wire.ErrorInvalidToken, text: "token is not valid yet", refusal: tooEarly(e)}
+	}),
 	sentinel(mytoken.ErrTokenExpired, 401, wire.ErrorInvalidToken, "token has expired"),
 	sentinel(mytoken.ErrTokenNotYetValid, 401, wire.ErrorInvalidToken, "token is not valid yet"),
-	typed(malformed, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("token not valid")),
-	typed[*issuer.TokenError](nil, 401, wire.ErrorInvalidToken, always[*issuer.TokenError]("")),
-	typed[*issuer.ReconnectError](nil, 401, wire.ErrorInvalidToken, always[*issuer.ReconnectError]("No refresh token attached")),
-	typed(needsRevoke, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
-		"The provided token is neither a parent of the token to be revoked nor does it have the 'manage_mytokens:revoke' capability")),
-	typed[*mytoken.CapabilityError](nil, 403, wire.ErrorInsufficientCapabilities, always[*mytoken.CapabilityError](
-		"The provided token does not have the required capability for this operation")),
-	typed[*issuer.RefusedError](nil, 403, wire.ErrorUsageRestricted, always[*issuer.RefusedError](
-		"The restrictions of this token does not allow this usage")),
-	typed[*issuer.PolicyError](nil, 403, wire.ErrorAccessDenied, func(e *issuer.PolicyError) string { return e.Unwrap().Error() }),
+	typed(tokenProblem),
+	typed(func(*issuer.ReconnectError) problem {
+		return problem{status: 401, code: wire.ErrorInvalidToken, text: "No refresh token attached"}
+	}),
+	typed(capabilityProblem),
+	typed(func(e *issuer.RefusedError) problem {
+		return problem{
+			status: 403, code: wire.ErrorUsageRestricted, text: "The restrictions of this token does not allow this usage",
+			refusal: e.Explanation,
+		}
+	}),
+	typed(func(e *issuer.PolicyError) problem {
+		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Unwrap().Error()}
+	}),
 	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 
 	sentinel(issuer.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
 	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
 	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
-	typed[*issuer.RequestError](nil, 400, wire.ErrorInvalidRequest, requestText),
-	typed[*profile.Error](nil, 400, wire.ErrorInvalidRequest, func(e *profile.Error) string { return e.Reason }),
-	typed(endsInPast, 400, wire.ErrorInvalidRequest, always[*restriction.ClauseError]("token would already be expired")),
-	typed[*restriction.ClauseError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.ClauseError]("restrictions")),
-	typed[*restriction.LimitError](nil, 400, wire.ErrorInvalidRequest, ownText[*restriction.LimitError]("restrictions")),
+	invalid(requestText),
+	invalid(func(e *profile.Error) string { return e.Reason }),
+	sentinel(restriction.ErrPast, 400, wire.ErrorInvalidRequest, textExpired),
+	invalid(func(e *restriction.ClauseError) string { return restrictionText(e) }),
+	invalid(func(e *restriction.LimitError) string { return restrictionText(e) }),
 	sentinel(restriction.ErrSyntax, 400, wire.ErrorInvalidRequest, "restrictions are malformed"),
 	sentinel(capability.ErrSyntax, 400, wire.ErrorInvalidRequest, "capabilities are malformed"),
 	sentinel(capability.ErrName, 400, wire.ErrorInvalidRequest, "capabilities: malformed name"),
 	sentinel(capability.ErrTooLarge, 400, wire.ErrorInvalidRequest, "capabilities: too many or too long"),
 	sentinel(mytoken.ErrRotation, 400, wire.ErrorInvalidRequest, "rotation is malformed"),
 
-	typed[*issuer.LoginError](nil, wire.StatusProviderError, wire.ErrorOIDC, loginText),
-	typed[*issuer.UpstreamError](nil, 0, wire.ErrorOIDC, upstreamText),
-	typed[*issuer.BusyError](nil, 503, wire.ErrorTemporarilyUnavailable, always[*issuer.BusyError]("busy, try again later")),
+	typed(func(e *issuer.LoginError) problem {
+		return problem{status: wire.StatusProviderError, code: wire.ErrorOIDC, text: loginText(e)}
+	}),
+	typed(func(e *issuer.UpstreamError) problem {
+		return problem{status: max(e.Status, 400), code: wire.ErrorOIDC, text: joinText(e.Code, e.Description), provider: e.Code}
+	}),
+	typed(func(e *issuer.BusyError) problem {
+		return problem{status: 503, code: wire.ErrorTemporarilyUnavailable, text: "busy, try again later", retry: max(e.RetryAfter, time.Second)}
+	}),
 	sentinel(issuer.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
 	sentinel(context.DeadlineExceeded, 503, wire.ErrorTemporarilyUnavailable, "the answer took too long"),
 	sentinel(context.Canceled, 503, wire.ErrorTemporarilyUnavailable, "the request was given up"),
 }
 
-// problemOf looks an error up.
+// problemOf looks up an error in the table.
 func problemOf(err error) problem {
 	p := problem{status: http.StatusInternalServerError, code: wire.ErrorInternal}
-	for _, r := range rules {
-		if text, ok := r.is(err); ok {
-			p = problem{status: r.status, code: r.code, text: text}
+	for _, rule := range rules {
+		if found, ok := rule(err); ok {
+			p = found
 			break
 		}
 	}
-	var (
-		request  *requestError
-		upstream *issuer.UpstreamError
-		refused  *issuer.RefusedError
-		early    *mytoken.NotYetValidError
-		busy     *issuer.BusyError
-		many     *tooManyError
-		standard *standardError
-		text     *told
-	)
-	switch {
-	case p.status == 0 && errors.As(err, &request):
-		p.status = request.status
-	case p.status == 0 && errors.As(err, &upstream):
-		p.status, p.provider = max(upstream.Status, http.StatusBadRequest), upstream.Code
-	case errors.As(err, &refused):
-		p.refusal = refused.Explanation
-	case errors.As(err, &early):
-		p.refusal = tooEarly(early)
-	case errors.As(err, &busy):
-		p.retry = max(busy.RetryAfter, time.Second)
-	case errors.As(err, &standard):
-		p.code = standard.code
-	case errors.As(err, &many):
-		p.retry = many.retry
-	}
-	if errors.As(err, &text) {
-		p.text = text.text
+	if other, ok := errors.AsType[*told](err); ok {
+		p.text = other.text
 	}
 	return p
 }
 
-// plainSentences are reasons of requests that stand for themselves.
-var plainSentences = []string{"token would already be expired", "mytoken to be issued", "requested restrictions", "unknown capability"}
+func codeProblem(e *issuer.CodeError) problem {
+	switch e.Reason {
+	case issuer.CodePending:
+		return problem{status: 428, code: wire.ErrorAuthorizationPending}
+	case issuer.CodeDeclined:
+		return problem{status: 401, code: wire.ErrorAccessDenied, text: "user declined consent"}
+	case issuer.CodeExpired:
+		return problem{status: 401, code: wire.ErrorExpiredToken, text: "polling or transfer code is expired"}
+	case issuer.CodeFailed:
+		p := problem{status: 502, code: wire.ErrorOIDC}
+		if e.Login != nil {
+			p.text = loginText(e.Login)
+			if e.Login.Code == wire.ErrorAccessDenied {
+				p.status, p.code = 401, wire.ErrorAccessDenied
+			}
+		}
+		return p
+	}
+	return problem{status: 401, code: wire.ErrorInvalidToken, text: "Bad polling or transfer code"}
+}
+
+func tokenProblem(e *issuer.TokenError) problem {
+	p := problem{status: 401, code: wire.ErrorInvalidToken}
+	if e.Reason == issuer.TokenMalformed {
+		p.text = "token not valid"
+	}
+	return p
+}
+
+func capabilityProblem(e *mytoken.CapabilityError) problem {
+	p := problem{status: 403, code: wire.ErrorInsufficientCapabilities, text: "The provided token does not have the required capability for this operation"}
+	if e.Needed == capability.ManageMytokensRevoke {
+		p.text = "The provided token is neither a parent of the token to be revoked nor does it have the 'manage_mytokens:revoke' capability"
+	}
+	return p
+}
+
+// requestTexts are the sentences of the protocol (protocol sections 5.4.1 and 5.4.3).
+var requestTexts = map[issuer.RequestCode]string{
+	issuer.RequestExpired:      textExpired,
+	issuer.RequestNoCapability: "mytoken to be issued cannot have any of the requested capabilities",
+	issuer.RequestNotNarrower:  "requested restrictions are not subset of original restrictions",
+	issuer.RequestTooLong:      "requested restrictions do not respect maximum mytoken lifetime",
+}
 
 func requestText(e *issuer.RequestError) string {
-	for _, s := range plainSentences {
-		if strings.HasPrefix(e.Reason, s) {
-			return e.Reason
-		}
+	if text, ok := requestTexts[e.Code]; ok {
+		return text
+	}
+	if e.Code == issuer.RequestUnknownCapability {
+		return e.Reason
 	}
 	return e.Field + ": " + strings.TrimPrefix(e.Reason, "restriction: ")
 }
 
-func ownText[E error](field string) func(E) string {
-	return func(e E) string { return field + ": " + strings.TrimPrefix(e.Error(), "restriction: ") }
+func restrictionText(err error) string {
+	return "restrictions: " + strings.TrimPrefix(err.Error(), "restriction: ")
 }
-
-func upstreamText(e *issuer.UpstreamError) string { return joinText(e.Code, e.Description) }
 
 func loginText(e *issuer.LoginError) string {
 	if e.Code == "server_error" || e.Code == wire.ErrorAccessDenied && e.Description != "" {
@@ -235,19 +260,4 @@ func joinText(code, description string) string {
 		return code + description
 	}
 	return fmt.Sprintf("%s: %s", code, description)
-}
-
-// endsInPast tells a clause that has ended from one that makes no sense.
-func endsInPast(e *restriction.ClauseError) bool {
-	return errors.Is(e, restriction.ErrPast)
-}
-
-func malformed(e *issuer.TokenError) bool { return e.Reason == issuer.TokenMalformed }
-
-func deniedLogin(e *issuer.CodeError) bool {
-	return e.Reason == issuer.CodeFailed && e.Login != nil && e.Login.Code == wire.ErrorAccessDenied
-}
-
-func needsRevoke(e *mytoken.CapabilityError) bool {
-	return e.Needed == capability.ManageMytokensRevoke
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/rest"
 )
 
-// How a service mounts the interface, behind a reverse proxy on the same machine.
+// How does a service mount the interface behind a reverse proxy on the same machine?
 func ExampleNewHandler() {
-	service, err := mytokentest.Start(mytokentest.Options{}) // in a service: mytoken.NewIssuer
+	service, err := mytokentest.Start(mytokentest.Options{}) // in a service: issuer.New
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -30,18 +30,4 @@ func ExampleNewHandler() {
 	mux.Handle("/", handler)
 	fmt.Println(handler.MetadataPath())
 	// Output: /.well-known/oauth-authorization-server
-}
-
-// How users get restrictions by what their provider says about them.
-func ExampleAttributePolicy() {
-	policy, err := rest.AttributePolicy(rest.AttributeRules{
-		Sources: []rest.ClaimSource{{Claim: "eduperson_entitlement"}},
-		Rules: []rest.AttributeRule{
-			{Value: "staff", Enforce: rest.Enforced{Nothing: true}},
-			{Value: "student", Enforce: rest.Enforced{JSON: `[{"exp":"+30d","usages_AT":1000}]`}},
-		},
-		Forbid: true,
-	})
-	fmt.Println(policy != nil, err) // set it in mytoken.Config
-	// Output: true <nil>
 }

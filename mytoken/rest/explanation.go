@@ -2,7 +2,6 @@ package rest
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -11,33 +10,30 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// ExplanationLevel is how much a refusal, and the tokeninfo action explain, tell
-// whoever presented a valid token. Whoever did not is told nothing.
+// ExplanationLevel is how much a refusal and the tokeninfo action explain tell a client
+// that presented a valid token. Other clients learn nothing.
 type ExplanationLevel uint8
 
 const (
-	// ExplainKeys names, clause by clause, the keys that refuse: neither what
-	// they want nor when the use is admitted. The token may be stolen, and errors
-	// end up in logs and in tickets, where tokens do not.
+	// ExplainKeys names the keys that refuse, clause by clause. It tells neither what
+	// they need nor when the use is admitted. The token may be stolen, and errors end up
+	// in logs and tickets, where tokens do not.
 	ExplainKeys ExplanationLevel = iota
 
-	// ExplainClauses adds, for whoever presented the token as a JWT, what the
-	// keys want, and the earliest instant at which the same use is admitted.
-	// This tells nothing new: a JWT is signed, not encrypted, its clauses can
-	// be read without any key, and the instant follows from them. What does not
-	// stand in the JWT is not told: the counters of the tokens that it was
-	// derived from, the words of the embedding program's conditions, and what
-	// DNS said. A short token tells its holder nothing, and so does a refusal of
-	// it: it gets what ExplainKeys gives.
+	// ExplainClauses adds what the keys need and the earliest instant at which the same
+	// use is admitted, for clients that present a JWT. They could read both in the JWT,
+	// which is signed and not encrypted. It leaves out what the JWT does not hold: the
+	// counters of ancestors, the words of the embedding program's conditions, and answers
+	// of DNS. Clients that present a short token get what ExplainKeys gives.
 	ExplainClauses
 
-	// ExplainEverything tells everything but what DNS said, whatever the form
-	// of the token. For services that are reached by trusted programs only.
+	// ExplainEverything tells everything but the answers of DNS, whatever the form of the
+	// token. Use it only in services that no untrusted program can reach.
 	ExplainEverything
 )
 
-// explanation is how much of an explanation the client may know. Instants are
-// told with it, or not at all.
+// explanation returns the part of an explanation that the client may know, and whether it
+// may know instants.
 func (c *call) explanation(e *restriction.Explanation) (told *restriction.Explanation, instants bool) {
 	switch {
 	case !c.knowsInstants():
@@ -58,13 +54,13 @@ func (c *call) knowsInstants() bool {
 	return false
 }
 
-// explained is an explanation as the client gets it.
+// explained returns an explanation as the client gets it.
 func (c *call) explained(e *restriction.Explanation) *wire.Explanation {
 	return wire.NewExplanation(c.explanation(e))
 }
 
-// tooEarly explains that all of a token begins later: its "nbf" claim follows from
-// its clauses.
+// tooEarly explains that every clause of a token begins later. Its "nbf" claim follows
+// from its clauses.
 func tooEarly(e *mytoken.NotYetValidError) *restriction.Explanation {
 	at := restriction.At(e.From)
 	return &restriction.Explanation{Earliest: at, Objection: &restriction.Objection{
@@ -72,8 +68,8 @@ func tooEarly(e *mytoken.NotYetValidError) *restriction.Explanation {
 	}}
 }
 
-// comeBack is how long to wait until a refused use is admitted, in seconds; 0: not
-// told, or nobody can tell.
+// comeBack returns the seconds until a refused use is admitted. It returns 0 if nobody
+// can tell, or the client may not know.
 func (c *call) comeBack(e *restriction.Explanation) int64 {
 	at, known := e.Earliest.Time()
 	if !known || !c.knowsInstants() {
@@ -82,17 +78,9 @@ func (c *call) comeBack(e *restriction.Explanation) int64 {
 	return max(at.Add(time.Second-1).Unix()-c.issuer.Now().Unix(), 0)
 }
 
-// hold takes over the token that a client presented.
-func (c *call) hold(token string) mytoken.Secret {
-	c.readable = strings.Count(token, ".") == 2
-	return mytoken.NewSecret(token)
-}
-
-// explain is a dry run, an action that the protocol does not have: would a use be
-// admitted, and if not, why and when. It spends nothing and rotates nothing. It
-// needs the capability tokeninfo:introspect, which tells of the token itself, and
-// AT if it is about an access token. The use need not be admitted: that is the
-// question.
+// explain is a dry run, which the protocol does not have. It tells whether a use would be
+// admitted, and if not, why and from when. It spends nothing and rotates nothing. It
+// needs the capability tokeninfo:introspect, and AT for a question about an access token.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
 	ask := issuer.ExplainRequest{
 		Token: token, Introspect: true, Kind: restriction.AT,
@@ -106,7 +94,7 @@ func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer
 		return nil, badRequest("use is neither %s nor %s", wire.UseAT, wire.UseOther)
 	}
 	if req.At != 0 {
-		// Somebody who is told no instants could find them by trying.
+		// A client that may not know instants could find them by trying.
 		if !c.knowsInstants() {
 			return nil, badRequest("at is not answered for this token")
 		}

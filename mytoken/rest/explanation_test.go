@@ -19,13 +19,13 @@ import (
 // ownWords is what a condition of the embedding program says.
 const ownWords = "the cluster of order 4711 is closed"
 
-// closed is a condition that never admits, and cannot tell until when.
+// closed is a condition that never admits, and cannot tell when it will.
 type closed struct{}
 
 func (closed) Check(*restriction.Request) error         { return errors.New(ownWords) }
 func (closed) Within(parent restriction.Condition) bool { return parent == closed{} }
 
-// explaining starts a service whose refusals tell that much.
+// explaining starts a service whose refusals have a level.
 func explaining(t *testing.T, level rest.ExplanationLevel) *service {
 	return start(t, func(o *setup) {
 		o.rest.Explanations = level
@@ -37,8 +37,8 @@ func explaining(t *testing.T, level rest.ExplanationLevel) *service {
 	})
 }
 
-// refusals are the texts of answers that refuse, to a JWT and to a short token: it
-// is spent, early, for other scopes and places, and subject to a condition.
+// refusals are the refusals of a JWT and of a short token that is spent, early, for other
+// scopes and places, and subject to a condition.
 func (s *service) refusals() (byJWT, byShort string) {
 	s.t.Helper()
 	begin := s.Clock.Now()
@@ -81,10 +81,8 @@ var (
 	elsewhere = []string{ownWords, "created from"}
 )
 
-// TestExplanationLevels: at the careful level nothing but keys is told; then what
-// the holder of a JWT can read; then everything.
-//
-// proves P9, P10
+// TestExplanationLevels: the first level tells the keys only. The second adds what the
+// holder of a JWT can read, and the third everything. // proves P9, P10
 func TestExplanationLevels(t *testing.T) {
 	everything := slices.Concat(inClauses, elsewhere)
 	for name, c := range map[string]struct {
@@ -120,9 +118,7 @@ func TestExplanationLevels(t *testing.T) {
 	}
 }
 
-// TestStrangersLearnNothing: without a valid token there is no explanation, however
-// much others are told.
-//
+// TestStrangersLearnNothing: without a valid token there is no explanation at any level.
 // proves P9, P10
 func TestStrangersLearnNothing(t *testing.T) {
 	s := explaining(t, rest.ExplainEverything)
@@ -158,10 +154,8 @@ func TestStrangersLearnNothing(t *testing.T) {
 	}
 }
 
-// TestComeBack: whoever waits as long as a refusal says is admitted, and whoever
-// waits a second less is not. A dry run said so before, and spent nothing.
-//
-// proves P10
+// TestComeBack: a client that waits as long as a refusal says is admitted, and one that
+// waits a second less is not. A dry run says so before, and spends nothing. // proves P10
 func TestComeBack(t *testing.T) {
 	s := explaining(t, rest.ExplainClauses)
 	begin := s.Clock.Now()
@@ -186,7 +180,7 @@ func TestComeBack(t *testing.T) {
 	}
 }
 
-// comesBack is refused, waits as long as it is told, and is admitted.
+// comesBack is refused, waits as long as the refusal says, and is admitted.
 func (s *service) comesBack(token, scope string, status int, earliest int64) {
 	s.t.Helper()
 	r := s.access(token, m{"scope": scope})

@@ -32,7 +32,7 @@ func attributes(text string) map[string]string {
 	return out
 }
 
-// formOf finds a form by its id.
+// formOf returns the form with an id.
 func formOf(t testing.TB, page *reply, id string) *form {
 	t.Helper()
 	for _, part := range strings.Split(page.text, "<form")[1:] {
@@ -48,7 +48,7 @@ func formOf(t testing.TB, page *reply, id string) *form {
 	return nil
 }
 
-// read takes the values that the form has at first.
+// read sets the values that the form has at first.
 func (f *form) read() {
 	f.values = make(url.Values)
 	for _, found := range controlTag.FindAllStringSubmatchIndex(f.text, -1) {
@@ -78,7 +78,7 @@ func (f *form) read() {
 	}
 }
 
-// set fills a field in that is there; without values it is unchecked.
+// set fills an existing field. Without values it unchecks the field.
 func (f *form) set(t testing.TB, name string, values ...string) *form {
 	t.Helper()
 	if !strings.Contains(f.text, ` name="`+name+`"`) {
@@ -88,7 +88,7 @@ func (f *form) set(t testing.TB, name string, values ...string) *form {
 	return f
 }
 
-// send sends a form of one of the service's own pages with one of its buttons.
+// send sends a form of a page of the service with one of its buttons.
 func (b *browser) send(f *form, button, value string) *reply {
 	b.t.Helper()
 	if button != "" && !strings.Contains(f.text, ` name="`+button+`" value="`+html.EscapeString(value)+`"`) {
@@ -106,7 +106,7 @@ func (b *browser) send(f *form, button, value string) *reply {
 		"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Origin", "null")...)
 }
 
-// click goes where a link or a form of one of the service's own pages leads.
+// click opens an address as a link on a page of the service does.
 func (b *browser) click(address string) *reply {
 	b.t.Helper()
 	return b.with(b.client, http.MethodGet, address, "", append(browserHeader, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate")...)
@@ -114,7 +114,7 @@ func (b *browser) click(address string) *reply {
 
 var continueLink = regexp.MustCompile(`<a href="([^"]+)">Continue`)
 
-// continues returns where a page leads by itself.
+// continues returns the address that a page opens by itself.
 func continues(t testing.TB, page *reply) string {
 	t.Helper()
 	found := continueLink.FindStringSubmatch(page.text)

@@ -7,9 +7,9 @@ import (
 
 var errForwarded = errors.New("rest: malformed Forwarded header")
 
-// forwardedFor returns, for each element of a Forwarded header (RFC 7239 section
-// 4), the value of its parameter "for", "" where there is none. It is strict: what
-// is not understood could hide an element.
+// forwardedFor returns the parameter "for" of each element of a Forwarded header (RFC
+// 7239 section 4), or "" if the element has none. It is strict, because text that it does
+// not understand could hide an element.
 func forwardedFor(header string) ([]string, error) {
 	var out []string
 	for rest := header; ; {
@@ -90,8 +90,8 @@ func forwardedValue(text string) (value, rest string, err error) {
 	return "", "", errForwarded
 }
 
-// isToken reports whether s is a token (RFC 9110 section 5.6.2). Colons and
-// brackets are not part of one, but some proxies write them unquoted.
+// isToken reports whether s is a token (RFC 9110 section 5.6.2). It also accepts colons
+// and brackets, because some proxies write them unquoted.
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/;<=>?@\{}`, r)

@@ -1,54 +1,87 @@
 package rest
 
 import (
+	"cmp"
 	"container/list"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// GuessLimits limits failed guesses of polling, transfer and consent codes. They
-// keep those who try out of the store; what protects the codes is their length.
+// goodFor is how long a code counts as good once it was seen to be. No code lives longer.
+const goodFor = time.Hour
+
+// guessed looks up a code that a client may have made up. Only this service can have made
+// a code with a mark, so its look-up is free. Any other code counts as a failed guess if
+// it is unknown.
+func guessed[T any](c *call, code string, look func(context.Context, mytoken.Secret) (T, error)) (found T, err error) {
+	secret, genuine := c.issuer.UnmarkCode(mytoken.NewSecret(code))
+	if genuine {
+		return look(c.ctx(), secret)
+	}
+	q, err := c.guard.admit(c.client.Address, code)
+	if err != nil {
+		return found, err
+	}
+	found, err = look(c.ctx(), secret)
+	switch unusable, ok := errors.AsType[*issuer.CodeError](err); {
+	case !ok:
+		q.settle(false, time.Time{})
+	case unusable.Reason == issuer.CodeUnknown:
+		q.settle(true, time.Time{})
+	default: // it exists, or existed
+		q.settle(false, c.issuer.Now().Add(goodFor))
+	}
+	return found, err
+}
+
+// GuessLimits limits failed guesses of polling, transfer and consent codes. The length of
+// the codes protects them; the limits keep attackers from loading the store.
 //
-// A failed guess counts against the address that made it (for IPv6 its /64) and
-// against all addresses together. An address that used up its own budget gets 429
-// without its code being looked up. If all together used up theirs, so does every
-// address that has a failed guess to its name; others are let through.
+// A failed guess counts against its address (for IPv6 the /64) and against all addresses
+// together. An address that has exhausted its budget gets 429, and its code is not looked
+// up. When all together have exhausted theirs, so does every address with a failed guess.
+// Others pass.
 //
-// Always let through are polling and consent codes with the mark that only
-// processes with this service's keys can make, and transfer codes that this process
-// has made or seen to be good. So nobody who guesses stops those who poll, on any
-// process.
+// Two kinds of codes always pass: polling and consent codes with a mark that only
+// processes with the service's keys can make, and transfer codes that this process has
+// issued or found to be good. So an attacker cannot stop honest clients from polling, on
+// any process.
 type GuessLimits struct {
-	// PerAddress is how many failed guesses an address may make in a burst; 0:
-	// 20. PerAddressEvery is how long one more takes to come; 0: 3 s.
+	// PerAddress is how many failed guesses an address may make in a burst, 0 means 20.
+	// PerAddressEvery is how long it takes to regain one, 0 means 3 s.
 	PerAddress      int
 	PerAddressEvery time.Duration
-	// Overall and OverallEvery are the same for all addresses together; 0: 1000
-	// and 10 ms.
+	// Overall and OverallEvery are the same for all addresses together. 0 means 1000 and
+	// 10 ms.
 	Overall      int
 	OverallEvery time.Duration
-	// Addresses is how many addresses, and how many good codes, are remembered;
-	// 0: 65536. Those that were quiet the longest are forgotten first.
+	// Addresses is how many addresses, and how many good codes, the handler remembers. It
+	// forgets the longest unused ones first. 0 means 65536.
 	Addresses int
 }
 
 func (g *GuessLimits) complete() error {
-	setDefault(&g.PerAddress, 20)
-	setDefault(&g.PerAddressEvery, 3*time.Second)
-	setDefault(&g.Overall, 1000)
-	setDefault(&g.OverallEvery, 10*time.Millisecond)
-	setDefault(&g.Addresses, 1<<16)
+	g.PerAddress = cmp.Or(g.PerAddress, 20)
+	g.PerAddressEvery = cmp.Or(g.PerAddressEvery, 3*time.Second)
+	g.Overall = cmp.Or(g.Overall, 1000)
+	g.OverallEvery = cmp.Or(g.OverallEvery, 10*time.Millisecond)
+	g.Addresses = cmp.Or(g.Addresses, 1<<16)
 	if g.PerAddress < 0 || g.Overall < 0 || g.PerAddressEvery < 0 || g.OverallEvery < 0 || g.Addresses < 0 {
 		return badOption("Guesses: a limit is negative")
 	}
 	return nil
 }
 
-// guessGuard enforces GuessLimits. It is safe for concurrent use.
+// guessGuard enforces [GuessLimits]. It is safe for concurrent use.
 type guessGuard struct {
 	limits GuessLimits
 	now    func() time.Time
@@ -59,8 +92,8 @@ type guessGuard struct {
 	good    *recent[[sha256.Size]byte, time.Time]
 }
 
-// budget counts failed guesses. Those that are not decided yet are counted as if
-// they would fail, so that many at once do not exceed it.
+// budget counts failed guesses. A guess that is not decided yet counts as failed, so that
+// many at once cannot exceed the limit.
 type budget struct {
 	limiter  *rate.Limiter
 	inFlight int
@@ -68,7 +101,7 @@ type budget struct {
 
 func (b *budget) room(now time.Time) bool { return b.limiter.TokensAt(now) >= float64(b.inFlight+1) }
 
-// clean reports whether no failed guess is on the books.
+// clean reports whether no failed guess counts any more.
 func (b *budget) clean(now time.Time) bool {
 	return b.limiter.TokensAt(now) >= float64(b.limiter.Burst())
 }
@@ -82,14 +115,14 @@ func newGuessGuard(limits GuessLimits, now func() time.Time) *guessGuard {
 	}
 }
 
-// guess is a code that was let through and is not decided yet.
+// guess is a code whose look-up is admitted and not decided yet.
 type guess struct {
 	guard *guessGuard
 	code  [sha256.Size]byte
-	own   *budget // nil for a code that is known to be good
+	own   *budget // of the address; nil for a code that is known to be good
 }
 
-// admit decides whether a code may be looked up. The caller must call settle.
+// admit decides whether a code may be looked up. The caller must then call settle.
 func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,8 +144,8 @@ func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 	return &guess{guard: g, code: sum, own: own}, nil
 }
 
-// settle says what became of the code: wrong, or good until some time, or, with
-// the zero time, neither.
+// settle records what the code turned out to be: wrong, or good until a time. The zero
+// time means neither.
 func (q *guess) settle(wrong bool, goodUntil time.Time) {
 	g := q.guard
 	g.mu.Lock()
@@ -132,7 +165,7 @@ func (q *guess) settle(wrong bool, goodUntil time.Time) {
 	}
 }
 
-// remember lets a code pass that this process made.
+// remember lets a code pass that this process issued.
 func (g *guessGuard) remember(code string, until time.Time) {
 	if code == "" {
 		return
@@ -142,8 +175,8 @@ func (g *guessGuard) remember(code string, until time.Time) {
 	g.good.put(sha256.Sum256([]byte(code)), until)
 }
 
-// networkOf is whom a guess counts against: an IPv4 address, or what one
-// customer usually has of IPv6. Unknown addresses are one.
+// networkOf returns the network that a guess counts against: an IPv4 address, or the part
+// of IPv6 that one customer usually has. All unknown addresses are one network.
 func networkOf(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr.Is4() {
@@ -156,10 +189,11 @@ func networkOf(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// recent is a map of bounded size that forgets what was not used the longest.
+// recent is a map of bounded size. It forgets the entry that was unused for the longest
+// time.
 type recent[K comparable, V any] struct {
 	most  int
-	order *list.List // of *recentEntry, the last used first
+	order *list.List // of *recentEntry, the last used one first
 	byKey map[K]*list.Element
 }
 

@@ -27,7 +27,7 @@ var (
 	there = netip.MustParseAddr("192.0.2.2")
 )
 
-// try makes a guess and reports whether it was let through.
+// try makes a guess and reports whether it was admitted.
 func (g *guessGuard) try(addr netip.Addr, code string, wrong bool) bool {
 	q, err := g.admit(addr, code)
 	if err != nil {
@@ -37,7 +37,7 @@ func (g *guessGuard) try(addr netip.Addr, code string, wrong bool) bool {
 	return true
 }
 
-// TestOnlyFailuresCount: what is not wrong costs nothing, however often.
+// TestOnlyFailuresCount: a code that is not wrong costs nothing, however often.
 func TestOnlyFailuresCount(t *testing.T) {
 	g, clock := newTestGuard(t, GuessLimits{PerAddress: 3, Overall: 5})
 	for n := range 10_000 {
@@ -61,8 +61,8 @@ func TestOnlyFailuresCount(t *testing.T) {
 	}
 }
 
-// TestOverallLimit: from many addresses together; those that never guessed wrong
-// are let through nevertheless, and for one guess only.
+// TestOverallLimit counts failures of many addresses together. An address without a
+// failed guess still passes, for one guess only.
 func TestOverallLimit(t *testing.T) {
 	g, clock := newTestGuard(t, GuessLimits{PerAddress: 100, Overall: 10, OverallEvery: time.Second})
 	for n := range 10 {
@@ -116,8 +116,8 @@ func TestGoodCodesPass(t *testing.T) {
 	}
 }
 
-// TestManyAtOnce: guesses in flight count, so that sending them all at once does
-// not help.
+// TestManyAtOnce: guesses in flight count, so that it does not help to send them all at
+// once.
 func TestManyAtOnce(t *testing.T) {
 	g, _ := newTestGuard(t, GuessLimits{PerAddress: 20, Overall: 1000})
 	var (
@@ -146,7 +146,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestNetworks: a customer's IPv6 addresses are one, and so are all unknown ones.
+// TestNetworks: all IPv6 addresses of a customer count as one, and so do all unknown
+// ones.
 func TestNetworks(t *testing.T) {
 	for _, c := range []struct{ a, b string }{
 		{"2001:db8::1", "2001:db8::ffff:1"}, {"192.0.2.1", "192.0.2.1"},
@@ -163,7 +164,7 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded: an attacker with many addresses does not fill it.
+// TestMemoryIsBounded: an attacker with many addresses cannot fill the memory.
 func TestMemoryIsBounded(t *testing.T) {
 	g, clock := newTestGuard(t, GuessLimits{Addresses: 100, Overall: 1 << 20})
 	for n := range 10_000 {

@@ -17,9 +17,9 @@ import (
 
 var behindProxy = func(o *setup) { o.rest.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 
-// TestD02_GuessingIsHopeless: with 10,000 live codes and 1,000 failed guesses a
-// second from any number of addresses, one is found within their lifetime with a
-// probability below 10⁻⁶, by the length of the codes alone. // proves P7
+// TestD02_GuessingIsHopeless: with 10,000 live codes and 1,000 failed guesses a second
+// from any number of addresses, the probability of finding one in time is below 10⁻⁶, by
+// the length of the codes alone. // proves P7
 func TestD02_GuessingIsHopeless(t *testing.T) {
 	for _, length := range []int{0, 12} { // the default, and the shortest that is allowed
 		s := start(t, func(o *setup) { o.Config = func(c *issuer.Config) { c.TransferCodeLength = length } })
@@ -60,8 +60,8 @@ func (s *service) guess(grant, address string) *reply {
 	return s.post("/api/v0/token/my", m{"grant_type": grant, grant: code}, "X-Forwarded-For", address)
 }
 
-// TestAttackerDoesNotStopOthers: somebody guesses until he is stopped; from then
-// on he is stopped, and nobody else is, not even behind the same address.
+// TestAttackerDoesNotStopOthers: an attacker guesses until the limit. From then on the
+// attacker is stopped and nobody else is, not even behind the same address.
 func TestAttackerDoesNotStopOthers(t *testing.T) {
 	s := start(t, behindProxy, func(o *setup) { o.rest.Guesses = rest.GuessLimits{PerAddress: 5, Overall: 12} })
 	const attacker, victim = "192.0.2.66", "192.0.2.1"
@@ -97,7 +97,7 @@ func TestAttackerDoesNotStopOthers(t *testing.T) {
 		s.fails(poll(s, victim), 428, "authorization_pending", "")
 		s.fails(poll(s, attacker), 428, "authorization_pending", "") // the same NAT
 	}
-	// another process, which has seen none of this, and is under attack too
+	// Another process knows none of this, and is under attack too.
 	other := s.restart(nil, rest.Options{
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Guesses: rest.GuessLimits{PerAddress: 1, Overall: 1},
 	})
@@ -112,7 +112,7 @@ func TestAttackerDoesNotStopOthers(t *testing.T) {
 	if s.object(got, 200)["mytoken"] == "" {
 		t.Error("a good transfer code was refused")
 	}
-	// a forged header does not give an attacker new addresses
+	// A forged header does not give an attacker new addresses.
 	direct := start(t, func(o *setup) { o.rest.Guesses = rest.GuessLimits{PerAddress: 5} })
 	for n := range 5 {
 		direct.guess("polling_code", fmt.Sprint("198.51.100.", n))

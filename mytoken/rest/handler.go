@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"net/http"
 	"net/url"
 	"path"
@@ -12,15 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/rest/internal/profile"
-	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// Handler is the HTTP interface of an issuer. It is safe for concurrent use and
-// starts no goroutine that outlives a request.
+// Handler is the HTTP interface of an issuer. It is safe for concurrent use, and starts
+// no goroutine that outlives a request.
 type Handler struct {
 	issuer *issuer.Issuer
 	opts   Options
@@ -32,8 +29,8 @@ type Handler struct {
 
 	mux       *http.ServeMux
 	guard     *guessGuard
-	templates *profile.Set
-	pages     *pages
+	profiles  *profile.Set
+	pages     *pages.Pages
 	metadata  atomic.Pointer[metadata]
 	csrf      *http.CrossOriginProtection
 	redirects []*regexp.Regexp
@@ -41,9 +38,8 @@ type Handler struct {
 	clients   map[string][sha256.Size]byte
 }
 
-// NewHandler returns the HTTP interface of an issuer. It reaches neither the
-// store nor a provider. Errors: ErrOptions, and what is wrong with a template or
-// page.
+// NewHandler returns the HTTP interface of an issuer. It calls neither the store nor a
+// provider. It returns [ErrOptions], or an error that names a template or page.
 func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if iss == nil {
 		return nil, badOption("the issuer is missing")
@@ -74,56 +70,34 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if h.trusted, err = redirects("TrustedRedirectURIs", opts.TrustedRedirectURIs); err != nil {
 		return nil, err
 	}
-	if h.templates, err = profile.Load(opts.Templates, h.checkTemplate); err != nil {
+	if h.profiles, err = profile.Load(opts.Templates, h.checkTemplate); err != nil {
 		return nil, err
 	}
-	if h.pages, err = loadPages(opts.Pages); err != nil {
+	if h.pages, err = pages.New(pages.Config{
+		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
+		Files: opts.Pages, Logger: h.opts.Logger,
+	}); err != nil {
 		return nil, err
 	}
-	h.mount(u)
+	h.mount()
 	return h, nil
 }
 
-// checkTemplate refuses templates that no request could use.
-func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
-	switch t {
-	case profile.Capabilities:
-		set, err := capability.Parse(payload)
-		if unknown := set.Unknown(); err == nil && len(unknown) > 0 {
-			return badOption("unknown capability %q", string(unknown[0]))
-		}
-		return err
-	case profile.Rotation:
-		return new(mytoken.Rotation).UnmarshalJSON(payload)
+// parseIssuer reads the issuer URL. Its path is the prefix of all paths.
+func parseIssuer(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || !u.IsAbs() || u.Host == "" || u.RawPath != "" || strings.Contains(u.Path, "{") {
+		return nil, badOption("the issuer URL %q cannot be served; it needs a host, and a path without escapes and braces", text)
 	}
-	list, err := restriction.ParseRequest(payload, restriction.RequestOptions{
-		Now: h.issuer.Now(), Address: exampleAddress, Location: h.opts.Location,
-	})
-	var clause *restriction.ClauseError
-	if errors.As(err, &clause) && endsInPast(clause) {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	// A key of the protocol that this issuer does not support is refused in
-	// requests; shipped templates use some.
-	for i := range list {
-		for _, extra := range list[i].Extra {
-			if !contains(h.issuer.RestrictionKeys(), extra.Key) {
-				return badOption("unknown restriction key %q", extra.Key)
-			}
-		}
-	}
-	return nil
+	return u, nil
 }
 
-// MetadataPath is where RFC 8414 section 3 wants the metadata of the standard
-// endpoints: the path of the issuer URL stands behind the well-known one.
+// MetadataPath is the path of the metadata of the standard endpoints. The path of the
+// issuer URL follows the well-known one (RFC 8414 section 3).
 func (h *Handler) MetadataPath() string { return pathAuthorizationServer + h.prefix }
 
 // mount registers all routes.
-func (h *Handler) mount(iss *url.URL) {
+func (h *Handler) mount() {
 	for _, rt := range h.routes() {
 		h.mux.Handle(h.prefix+rt.path, h.entry(rt))
 	}
@@ -131,12 +105,10 @@ func (h *Handler) mount(iss *url.URL) {
 		rt := &route{path: pathAuthorizationServer, kind: document, methods: methods{http.MethodGet: authorizationServer}}
 		h.mux.Handle(h.MetadataPath(), h.entry(rt))
 	}
-	other := &route{path: "/", kind: page}
-	h.mux.Handle("/", h.entry(other))
+	h.mux.Handle("/", h.entry(&route{path: "/", kind: page}))
 	h.mux.Handle(h.prefix+"/api/", h.entry(&route{path: "/api/", kind: api}))
 }
 
-// entry makes an http.Handler of a route.
 func (h *Handler) entry(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.raw != nil {
@@ -149,8 +121,8 @@ func (h *Handler) entry(rt *route) http.Handler {
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// http.ServeMux answers a path that is not clean with a redirect and a page;
-	// clients of an API want neither, and no client sends one.
+	// http.ServeMux would answer a path that is not clean with a redirect and a page.
+	// Clients of an API want neither.
 	if p := r.URL.Path; p != "*" && !cleanPath(p) {
 		h.run(w, r, &route{path: "unclean", kind: api}, notFound)
 		return
@@ -165,7 +137,7 @@ func cleanPath(p string) bool {
 	return path.Clean(p) == strings.TrimSuffix(p, "/") || p == "/"
 }
 
-// newRequestID names a request in the log and to the client.
+// newRequestID returns the number of a request for the log and the client.
 func newRequestID() string {
 	var id [12]byte
 	rand.Read(id[:])

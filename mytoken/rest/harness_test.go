@@ -42,7 +42,7 @@ type setup struct {
 
 var everythingProps = mytoken.Properties{}
 
-// everything is the capabilities that the tests' tokens have.
+// everything has the capabilities of the tests' tokens.
 var everything = capability.Set{
 	capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens, capability.Settings,
 }
@@ -113,20 +113,19 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
-// reply is an answer with its body read.
+// reply is a response whose body was read.
 type reply struct {
 	*http.Response
 	text string
 }
 
-// do sends a request: JSON unless header says otherwise. Redirects are not
-// followed.
+// do sends a request, as JSON unless header says otherwise. It does not follow redirects.
 func (s *service) do(method, path, body string, header ...string) *reply {
 	s.t.Helper()
 	return s.with(&http.Client{}, method, path, body, header...)
 }
 
-// with is do with a client of its own, for example with cookies.
+// with is do with another client, for example one with cookies.
 func (s *service) with(client *http.Client, method, path, body string, header ...string) *reply {
 	s.t.Helper()
 	if !strings.HasPrefix(path, "http") {
@@ -186,7 +185,7 @@ func encode(t testing.TB, v any) string {
 	return string(text)
 }
 
-// object reads the body of an answer with the expected status.
+// object reads the body of a response with the expected status.
 func (s *service) object(r *reply, status int) m {
 	s.t.Helper()
 	if r.StatusCode != status {
@@ -199,7 +198,7 @@ func (s *service) object(r *reply, status int) m {
 	return out
 }
 
-// fails checks that an answer is the error of the protocol with a status.
+// fails checks that a response is an error of the protocol.
 func (s *service) fails(r *reply, status int, code, description string) {
 	s.t.Helper()
 	got := s.object(r, status)
@@ -230,7 +229,7 @@ func (s *service) tokenOf(subject string, props mytoken.Properties) string {
 	return issued.Token.Reveal()
 }
 
-// browser is a user's browser: it keeps cookies and says that it is one.
+// browser is a user's browser. It keeps cookies and says that it is a browser.
 type browser struct {
 	*service
 	client *http.Client
@@ -281,8 +280,7 @@ func (s *service) startNative(request m) (consentURI, pollingCode string) {
 	return got["consent_uri"].(string), got["polling_code"].(string)
 }
 
-// approve agrees to what a login asks for, with changes, and returns where the
-// browser goes.
+// approve agrees to a login, with changes, and returns where the browser goes.
 func (b *browser) approve(consentURI string, decision m) string {
 	b.t.Helper()
 	if decision == nil {
@@ -295,6 +293,20 @@ func (b *browser) approve(consentURI string, decision m) string {
 func (s *service) poll(code string) *reply {
 	s.t.Helper()
 	return s.post("/api/v0/token/my", m{"grant_type": "polling_code", "polling_code": code})
+}
+
+// tokenAs logs a user in through the browser and polls. It returns the page behind the
+// login and the answer to the poll.
+func (s *service) tokenAs(subject string, restrictions any) (*reply, *reply) {
+	s.t.Helper()
+	request := m{"capabilities": []string{"AT", "tokeninfo", "create_mytoken"}}
+	if restrictions != nil {
+		request["restrictions"] = restrictions
+	}
+	consent, polling := s.startNative(request)
+	b := s.browser()
+	back := b.login(b.approve(consent, nil), subject)
+	return back, s.poll(polling)
 }
 
 // restart is another process with the same store and keys.
@@ -324,7 +336,7 @@ func (s *service) restart(change func(*issuer.Config), opts rest.Options) *servi
 	return &other
 }
 
-// optionsOf are options with a change.
+// optionsOf returns options with a change.
 func optionsOf(change func(*rest.Options)) rest.Options {
 	var o rest.Options
 	if change != nil {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -11,56 +12,54 @@ import (
 
 // HealthOptions configures a [HealthHandler].
 type HealthOptions struct {
-	// Database says whether the store works; required. A (*sql.DB).PingContext
-	// fits.
+	// Database returns an error if the store does not work. Required. The method
+	// PingContext of a *sql.DB fits.
 	Database func(context.Context) error
-	// Reachable says whether the service can be reached from outside; nil: it is
-	// taken to be.
+	// Reachable returns an error if the service cannot be reached from outside. Nil means
+	// that it can.
 	Reachable func(context.Context) error
-	// Version is what is said about the software; empty: as in Options.
+	// Version is the version of the software. Empty means as in [Options].
 	Version string
-	// Timeout bounds all checks together; 0: 3 s.
+	// Timeout bounds all checks together. 0 means 3 s.
 	Timeout time.Duration
-	// Clock tells the time; nil: time.Now.
+	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// Health is what a [HealthHandler] answers (protocol section 5.22).
-type Health struct {
-	// Healthy says that all components work, Operational that requests can be
-	// answered.
-	Healthy     bool             `json:"healthy"`
-	Operational bool             `json:"operational"`
-	Components  HealthComponents `json:"components"`
-	Version     string           `json:"version"`
-	Timestamp   int64            `json:"timestamp"` // Unix seconds
+// health is the document of protocol section 5.22.
+type health struct {
+	// Healthy says that all components work, Operational that requests can be answered.
+	Healthy     bool       `json:"healthy"`
+	Operational bool       `json:"operational"`
+	Components  components `json:"components"`
+	Version     string     `json:"version"`
+	Timestamp   int64      `json:"timestamp"` // Unix seconds
 }
 
-// HealthComponents are the parts of a service. There is no cache that could be
-// down.
-type HealthComponents struct {
+// components are the parts of a service. It has no cache that could be down.
+type components struct {
 	ServerUp        bool `json:"server_up"`
 	ServerReachable bool `json:"server_reachable"`
 	DatabaseUp      bool `json:"database_up"`
 	CacheUp         bool `json:"cache_up"`
 }
 
-// HealthHandler answers whether a service works: 200, or 503 if it does not. It is
-// meant for a port of its own, because it tells strangers more than they have to
-// know and asks the database each time. Errors: ErrOptions.
+// HealthHandler answers whether a service works (protocol section 5.22): 200, or 503 if
+// it does not. Serve it on a port of its own: it asks the database each time, and
+// strangers need not know the answer. It returns [ErrOptions] if there is no Database.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
-		return nil, badOption("HealthOptions: Database is missing")
+		return nil, badOption("HealthOptions.Database is missing")
 	}
-	setDefault(&opts.Timeout, 3*time.Second)
-	setDefault(&opts.Version, defaultVersion)
+	opts.Timeout = cmp.Or(opts.Timeout, 3*time.Second)
+	opts.Version = cmp.Or(opts.Version, defaultVersion)
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), opts.Timeout)
 		defer cancel()
-		h := Health{Version: opts.Version, Timestamp: opts.Clock().Unix(), Components: HealthComponents{
+		h := health{Version: opts.Version, Timestamp: opts.Clock().Unix(), Components: components{
 			ServerUp: true, CacheUp: true, DatabaseUp: opts.Database(ctx) == nil, ServerReachable: opts.Reachable == nil || opts.Reachable(ctx) == nil,
 		}}
 		h.Operational = h.Components.DatabaseUp

@@ -16,16 +16,15 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// patient configures a service that waits for its provider, however slow the
-// machine is.
+// patient configures a service that waits for its provider, however slow the machine is.
 func patient(o *setup) {
 	o.Upstream = func(c *oidcupstream.Config) { c.Timeout = 10 * time.Minute }
 	o.Config = func(c *issuer.Config) { c.Lease, c.WaitLimit = 15*time.Minute, 10*time.Minute }
 	o.rest.RequestTimeout = 20 * time.Minute
 }
 
-// hang makes the provider hold up refreshes of alice's logins: it says so at
-// waiting, and goes on when release is closed.
+// hang makes the provider hold up refreshes of alice's logins. It says so at waiting, and
+// goes on when release is closed.
 func hang(waiting chan<- struct{}, release <-chan struct{}) func(optest.FaultPoint) optest.Fault {
 	return func(p optest.FaultPoint) optest.Fault {
 		if p.Endpoint != optest.EndpointRefresh || p.Subject != "alice" {
@@ -41,9 +40,9 @@ func hang(waiting chan<- struct{}, release <-chan struct{}) func(optest.FaultPoi
 	}
 }
 
-// TestSlowProviderDelaysNobodyElse: 32 requests wait for the provider, with one
-// token or each with its own; another token is introspected and used, theirs are
-// introspected, the service is discovered, all before the provider answers.
+// TestSlowProviderDelaysNobodyElse: 32 requests wait for the provider, with one token or
+// each with its own. Before it answers, the service still introspects and uses another
+// token, introspects theirs, and serves discovery.
 func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 	const clients = 32
 	for name, logins := range map[string]int{"one token": 1, "a token each": clients} {
@@ -99,7 +98,7 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 	}
 }
 
-// TestManyRevocations: 40 at once by mom_id all answer, on each store.
+// TestManyRevocations: 40 revocations by mom_id at once all succeed, on each store.
 func TestManyRevocations(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) {
@@ -123,8 +122,8 @@ func TestManyRevocations(t *testing.T) {
 	}
 }
 
-// TestRequestTimeout: who waits too long gets an answer that clients understand,
-// before they give up.
+// TestRequestTimeout: a client that waits too long gets a response that it understands
+// before it gives up.
 func TestRequestTimeout(t *testing.T) {
 	release := make(chan struct{})
 	s := start(t, func(o *setup) {

@@ -1,9 +1,15 @@
 package rest_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // TestNativeLogin is protocol section 6.1 from beginning to end.
@@ -49,4 +55,18 @@ func TestNativeLogin(t *testing.T) {
 	if access["access_token"] == "" || access["token_type"] != "Bearer" {
 		t.Fatalf("%v", access)
 	}
+}
+
+// TestPolicyRefusesALogin: the text of the policy reaches the browser and the program
+// that polls.
+func TestPolicyRefusesALogin(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			c.Policy = func(context.Context, *issuer.Issuance) error { return errors.New("members only") }
+		}
+	})
+	back, polled := s.tokenAs("alice", nil)
+	s.fails(polled, 401, "access_denied", "members only")
+	assert.Equal(t, http.StatusForbidden, back.StatusCode)
+	assert.Contains(t, back.text, "members only")
 }

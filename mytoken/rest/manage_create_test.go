@@ -21,7 +21,7 @@ import (
 
 var shownToken = regexp.MustCompile(`<textarea[^>]* id="token"[^>]*>([^<]+)</textarea>`)
 
-// create fills the form for a new token and goes to the provider and back.
+// create fills in the form for a new token and goes to the provider and back.
 func (b *browser) create(change func(*form), subject string) *reply {
 	b.t.Helper()
 	f := formOf(b.t, b.page("/manage/create"), "create-form")
@@ -29,7 +29,7 @@ func (b *browser) create(change func(*form), subject string) *reply {
 	return b.login(continues(b.t, b.send(f, "decision", "create")), subject)
 }
 
-// TestManageCreate: a new token is what the form says and no more, and is shown
+// TestManageCreate: a new token is exactly what the form says, and the page shows it
 // once.
 func TestManageCreate(t *testing.T) {
 	s := start(t)
@@ -63,15 +63,15 @@ func TestManageCreate(t *testing.T) {
 	if log := s.Log.String(); strings.Contains(log, html.UnescapeString(shown[1])) {
 		t.Error("the log holds the token")
 	}
-	// the session is still alice's, whoever logged in for the token
+	// The session is still alice's, whoever logged in for the token.
 	other := b.create(func(*form) {}, "bob")
 	if !strings.Contains(other.text, "It acts for <strong><bdi>bob</bdi></strong>") || !strings.Contains(b.page("/manage").text, "<bdi>alice</bdi>") {
 		t.Error(other.text)
 	}
 }
 
-// TestManageTransferCode: a new token can be fetched with a code by another device,
-// which reads it as text or as a QR code.
+// TestManageTransferCode: another device can fetch a new token with a code, as text or as
+// a QR code.
 func TestManageTransferCode(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.Guesses.PerAddress = 1 })
 	b := s.manager("alice")
@@ -88,7 +88,7 @@ func TestManageTransferCode(t *testing.T) {
 	if strings.Contains(s.Log.String(), code[1]) {
 		t.Error("the log holds the code")
 	}
-	// who holds it is not stopped by those who guess from his address
+	// Guessing from the same address does not stop the holder of the code.
 	guess := m{"grant_type": "transfer_code", "transfer_code": "abcdefghijkmno"}
 	s.fails(s.post("/api/v0/token/my", guess), 401, "invalid_token", "Bad polling or transfer code")
 	s.fails(s.post("/api/v0/token/my", guess), 429, "Too Many Requests", "too many failed attempts")
@@ -100,8 +100,8 @@ func TestManageTransferCode(t *testing.T) {
 	s.fails(s.post("/api/v0/token/my", redeem), 401, "invalid_token", "Bad polling or transfer code")
 }
 
-// TestManageCreateInvalid: bad input comes back with a message, and nothing is
-// lost or made.
+// TestManageCreateInvalid: the form comes back with a message and keeps all input. No
+// token is created.
 func TestManageCreateInvalid(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	b := s.manager("alice")
@@ -134,7 +134,7 @@ func TestManageCreateInvalid(t *testing.T) {
 			}
 		}
 	}
-	// what is chosen is not hidden
+	// The page does not hide chosen capabilities.
 	f := formOf(t, b.page("/manage/create"), "create-form")
 	if open := strings.Count(f.text, "<details open>"); open != 0 {
 		t.Errorf("%d open", open)
@@ -143,7 +143,7 @@ func TestManageCreateInvalid(t *testing.T) {
 	if open := strings.Count(page.text, "<details open>"); open != 2 || fmt.Sprint(formOf(t, page, "create-form").values["capabilities"]) != "[read@settings:grants]" {
 		t.Errorf("%d open in %s", open, page.text)
 	}
-	// clauses come and go without a script here too
+	// Buttons add and remove clauses without a script.
 	f = formOf(t, b.page("/manage/create"), "create-form").set(t, "capabilities", "settings").set(t, "name", "kept")
 	f = formOf(t, b.send(f, "edit", "add"), "create-form")
 	f = formOf(t, b.send(f, "edit", "remove-1"), "create-form")
@@ -159,7 +159,7 @@ func TestManageCreateInvalid(t *testing.T) {
 	}
 }
 
-// TestManageOffersWhatIsServed: nothing that is good for nothing can be chosen.
+// TestManageOffersWhatIsServed: the form offers no capability that has no effect here.
 func TestManageOffersWhatIsServed(t *testing.T) {
 	always := "AT create_mytoken tokeninfo tokeninfo:introspect tokeninfo:history tokeninfo:subtokens " +
 		"manage_mytokens manage_mytokens:list manage_mytokens:revoke manage_mytokens:history"
@@ -177,8 +177,8 @@ func TestManageOffersWhatIsServed(t *testing.T) {
 	}
 }
 
-// TestManageEscapes: whatever a token or a program says about itself, the pages
-// show it and do nothing with it.
+// TestManageEscapes: the pages display whatever a token or a program says about itself,
+// and execute none of it.
 func TestManageEscapes(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
@@ -201,7 +201,7 @@ func TestManageEscapes(t *testing.T) {
 	}
 }
 
-// TestManageHeaders: the pages are nobody else's, are not framed, and are not kept.
+// TestManageHeaders: the pages are private, cannot be framed, and are not cached.
 func TestManageHeaders(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
@@ -219,8 +219,8 @@ func TestManageHeaders(t *testing.T) {
 	}
 }
 
-// TestManageRotation: where a policy has all tokens rotate, the session goes on with
-// the new one, also after a page that is an error.
+// TestManageRotation: if a policy makes all tokens rotate, the session goes on with the
+// new token, even after a page with an error.
 func TestManageRotation(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {
@@ -251,7 +251,7 @@ func TestManageRotation(t *testing.T) {
 	b.page("/manage")
 }
 
-// TestManageUnderAPath: below the path of the issuer URL everything works as well.
+// TestManageUnderAPath: everything works below the path of the issuer URL.
 func TestManageUnderAPath(t *testing.T) {
 	s := start(t, func(o *setup) { o.prefix = "/tokens" })
 	b := s.manager("alice")
@@ -268,7 +268,7 @@ func TestManageUnderAPath(t *testing.T) {
 	}
 }
 
-// TestManagePagesCanBeReplaced: each on its own, and what several pages share.
+// TestManagePagesCanBeReplaced: each page on its own, and what several pages share.
 func TestManagePagesCanBeReplaced(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Pages = fstest.MapFS{
@@ -283,8 +283,7 @@ func TestManagePagesCanBeReplaced(t *testing.T) {
 	accessible(t, b.page("/manage/create"))
 }
 
-// TestManageManyTokens: a page does not grow without end, and a search finds what it
-// leaves out.
+// TestManageManyTokens: the length of a page is limited. A search finds the other tokens.
 func TestManageManyTokens(t *testing.T) {
 	s := start(t)
 	root := s.issued("alice", mytoken.Properties{Name: "root"})

@@ -3,20 +3,20 @@ package rest
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// A user manages his tokens with a mytoken of his own: it can list and revoke his
-// tokens and read their history, and nothing else; it ends with its cookie. The
-// cookie is one of the management pages alone, so that it is not in the way of web
-// pages that use the API with theirs (protocol section 6.2).
+// A user manages tokens with a mytoken that can list and revoke them and read their
+// history, and nothing else. It expires with its cookie. Only the management pages get
+// the cookie, so that it does not interfere with web pages that use the API with theirs
+// (protocol section 6.2).
 
 // sessionName is the name of that token in lists.
 const sessionName = "mytoken-web"
@@ -25,13 +25,72 @@ var sessionCapabilities = capability.Set{
 	capability.ManageMytokensList, capability.ManageMytokensRevoke, capability.ManageMytokensHistory,
 }
 
-// Where logins of the management pages end. These are no addresses, and no web
-// login of somebody else ends there; see redirectAllowed.
+// Logins of the management pages end here. These are not addresses, and redirectAllowed
+// keeps every other login from ending here.
 const (
 	returnManage  = "manage:"
 	returnSession = returnManage + "session"
 	returnCreated = returnManage + "created"
 )
+
+// session is a user who is logged in to the management pages.
+type session struct {
+	c      *call
+	token  mytoken.Secret
+	claims *mytoken.Token // of the token as it was presented
+}
+
+// managed serves a page to users who are logged in. Others get the page to log in on.
+func managed(fn func(*call, *session) (*answer, error)) handle {
+	return func(c *call) (*answer, error) {
+		token := c.sessionToken()
+		if token.IsEmpty() && c.r.Method == http.MethodGet && c.fromElsewhere() {
+			// The browser withholds the cookie because another site sent it here. It
+			// sends the cookie when this page leads it on.
+			return c.message(http.StatusOK, pages.Message{
+				Title: "Your tokens", Text: "You are sent on.", Continue: c.origin + c.r.URL.RequestURI(),
+			})
+		}
+		a, err := c.withSession(token, fn)
+		if c.wantsPage() && (errors.Is(err, errNoToken) || sessionEnded(err)) {
+			return c.loginPage(!errors.Is(err, errNoToken))
+		}
+		return a, err
+	}
+}
+
+func (c *call) withSession(token mytoken.Secret, fn func(*call, *session) (*answer, error)) (*answer, error) {
+	if token.IsEmpty() {
+		return nil, errNoToken
+	}
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: token})
+	if err != nil {
+		return nil, err
+	}
+	return fn(c, &session{c: c, token: token, claims: got.Claims})
+}
+
+// sessionEnded reports whether the token of a session is of no more use: it is not valid,
+// or a policy or restriction keeps it from what the pages need.
+func sessionEnded(err error) bool {
+	_, invalid := errors.AsType[*issuer.TokenError](err)
+	_, refused := errors.AsType[*issuer.RefusedError](err)
+	_, incapable := errors.AsType[*mytoken.CapabilityError](err)
+	return invalid || refused || incapable
+}
+
+// loginPage asks the user to log in.
+func (c *call) loginPage(ended bool) (*answer, error) {
+	status := http.StatusOK
+	if ended || c.r.Method == http.MethodPost {
+		status = http.StatusUnauthorized
+	}
+	if ended {
+		c.dropSession()
+	}
+	page, err := c.pages.Login(ended, c.opts.CookieLifetime)
+	return html(status, page, err)
+}
 
 // manageLogin starts the login at the provider that the user chose.
 func manageLogin(c *call) (*answer, error) {
@@ -53,82 +112,33 @@ func manageLogin(c *call) (*answer, error) {
 	return c.toProvider(login)
 }
 
-// form reads a form that only this service's own pages may send.
-func (c *call) form() (url.Values, error) {
-	if err := c.sameSite(); err != nil {
-		return nil, err
-	}
-	data, err := c.body()
-	if err != nil {
-		return nil, err
-	}
-	return parseForm(data)
-}
-
-// manageLoggedIn leads a browser that comes back from a login to the user's tokens.
-// It keeps the cookie to itself as long as another site is to blame for where it
-// goes; from here on it is this one.
+// manageLoggedIn leads a browser that comes back from a login to the user's tokens. It is
+// a page of its own because the browser sends the cookie only once this site leads it on.
 func manageLoggedIn(c *call) (*answer, error) {
-	return c.message(http.StatusOK, MessagePage{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: c.base + pathManage})
+	return c.message(http.StatusOK, pages.Message{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: c.base + pathManage})
 }
 
-// manageAgain is the same for who follows a link from another site.
-func manageAgain(c *call) (*answer, error) {
-	to := c.origin + c.r.URL.RequestURI()
-	return c.message(http.StatusOK, MessagePage{Title: "Your tokens", Text: "You are sent on.", Continue: to})
-}
-
-// manageLogout ends the login: its token is revoked. Tokens that were made from it
-// live on.
+// manageLogout ends the session by revoking its token. Tokens that the user created live
+// on.
 func manageLogout(c *call) (*answer, error) {
 	if _, err := c.form(); err != nil {
 		return nil, err
 	}
-	s, err := c.session()
-	if err == nil {
-		err = c.revoke(issuer.RevokeRequest{Token: s.token, Client: c.client})
-	}
-	if err != nil && !errors.Is(err, errNoToken) {
-		return nil, err
+	if token := c.sessionToken(); !token.IsEmpty() {
+		if err := c.revoke(issuer.RevokeRequest{Token: token, Client: c.client}); err != nil {
+			return nil, err
+		}
 	}
 	c.dropSession()
 	return seeOther(c.prefix + pathHome), nil
 }
 
-// session is who is logged in to the management pages.
-type session struct {
-	c     *call
-	token mytoken.Secret
-}
-
-// session finds the token of the login.
-func (c *call) session() (*session, error) {
-	cookie, err := c.r.Cookie(c.sessionCookieName())
-	if err != nil || cookie.Value == "" {
-		return nil, errNoToken
-	}
-	return &session{c: c, token: mytoken.NewSecret(cookie.Value)}, nil
-}
-
-// took keeps what replaces the token of the session.
+// took keeps the token that replaces the token of the session.
 func (s *session) took(update *mytoken.Issued) {
 	if update != nil {
 		s.token = update.Token
 		s.c.setCookie(s.c.sessionCookie(update.Token.Reveal(), s.c.opts.CookieLifetime))
 	}
-}
-
-// user tells who is logged in.
-func (s *session) user() (User, mytoken.TokenID, error) {
-	got, err := s.c.issuer.Inspect(s.c.ctx(), issuer.InspectRequest{Token: s.token})
-	if err != nil {
-		return User{}, mytoken.TokenID{}, err
-	}
-	return s.c.userOf(got.Claims), got.Claims.ID(), nil
-}
-
-func (c *call) userOf(t *mytoken.Token) User {
-	return User{Subject: t.OIDCSubject(), ProviderName: c.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
 }
 
 // tokens lists the user's tokens.
@@ -141,8 +151,45 @@ func (s *session) tokens() (*mytoken.Records, error) {
 	return got, nil
 }
 
-// sessionCookie is the cookie of the management pages. A lifetime below zero
-// removes it.
+// find returns a token of the user, and the one above it or nil. Tokens of other users
+// are not found.
+func (s *session) find(text string) (record, parent *mytoken.Record, err error) {
+	id, err := mytoken.ParseMomID(text)
+	if err != nil {
+		return nil, nil, errNotFound
+	}
+	records, err := s.tokens()
+	if err != nil {
+		return nil, nil, err
+	}
+	if record, parent = search(records.Roots, nil, id); record == nil {
+		return nil, nil, errNotFound
+	}
+	return record, parent, nil
+}
+
+func search(records []*mytoken.Record, above *mytoken.Record, id mytoken.TokenID) (record, parent *mytoken.Record) {
+	for _, r := range records {
+		if r.ID == id {
+			return r, above
+		}
+		if found, parent := search(r.Children, r, id); found != nil {
+			return found, parent
+		}
+	}
+	return nil, nil
+}
+
+// sessionToken returns the token of the session from its cookie, or an empty one.
+func (c *call) sessionToken() mytoken.Secret {
+	cookie, err := c.r.Cookie(c.sessionCookieName())
+	if err != nil {
+		return mytoken.Secret{}
+	}
+	return mytoken.NewSecret(cookie.Value)
+}
+
+// sessionCookie makes the cookie of the management pages. A negative lifetime removes it.
 func (c *call) sessionCookie(value string, lifetime time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: c.sessionCookieName(), Value: value, Path: c.prefix + pathManage, MaxAge: int(lifetime.Seconds()),
@@ -150,45 +197,15 @@ func (c *call) sessionCookie(value string, lifetime time.Duration) *http.Cookie 
 	}
 }
 
-// dropSession removes that cookie.
 func (c *call) dropSession() { c.setCookie(c.sessionCookie("", -time.Second)) }
 
-// sessionCookieName is the name of that cookie. With https nothing that came over
-// plain HTTP can put another one in its place, and log the user in as somebody
-// else. A "__Host-" cookie would have no path, and go to all that the host serves.
+// sessionCookieName is the name of the cookie of the management pages. With the prefix,
+// an attacker on plain HTTP cannot plant another cookie and so log the user in as
+// somebody else. A "__Host-" cookie could have no path, and would go to everything that
+// the host serves.
 func (c *call) sessionCookieName() string {
 	if c.secure {
 		return "__Secure-mytoken-manage"
 	}
 	return wire.CookieMytoken
-}
-
-// managed is a page of a user who has to be logged in. Who is not gets the page to
-// log in on.
-func managed(fn func(*call, *session) (*answer, error)) handle {
-	return func(c *call) (*answer, error) {
-		s, err := c.session()
-		if err != nil && c.r.Method == http.MethodGet && c.fromElsewhere() {
-			return manageAgain(c)
-		}
-		var a *answer
-		if err == nil {
-			a, err = fn(c, s)
-		}
-		if c.wantsPage() && (errors.Is(err, errNoToken) || sessionEnded(err)) {
-			return c.loginPage(!errors.Is(err, errNoToken))
-		}
-		return a, err
-	}
-}
-
-// sessionEnded reports whether the token of a session is of no use any more: it is
-// not valid, or a policy or restriction keeps it from what the pages need.
-func sessionEnded(err error) bool {
-	var (
-		token      *issuer.TokenError
-		refused    *issuer.RefusedError
-		capability *mytoken.CapabilityError
-	)
-	return errors.As(err, &token) || errors.As(err, &refused) || errors.As(err, &capability)
 }

@@ -60,7 +60,7 @@ func (b *browser) page(path string) *reply {
 
 func queryID(id mytoken.TokenID) string { return "?" + url.Values{"id": {id.String()}}.Encode() }
 
-// issued logs a user in and returns his token.
+// issued logs a user in and returns the token.
 func (s *service) issued(subject string, props mytoken.Properties) *mytoken.Issued {
 	s.t.Helper()
 	if props.Capabilities == nil {
@@ -82,15 +82,15 @@ func (s *service) child(parent *mytoken.Issued, props mytoken.Properties) *mytok
 	return t
 }
 
-// live reports whether a token is good.
+// live reports whether a token is valid.
 func (s *service) live(token *mytoken.Issued) bool {
 	s.t.Helper()
 	_, err := s.Issuer.Inspect(s.t.Context(), issuer.InspectRequest{Token: token.Token})
 	return err == nil
 }
 
-// TestManageTokens: a user sees his tokens as a tree, and of each of them what it
-// may do, how often it was used, what is left, and what happened.
+// TestManageTokens: a user sees all tokens as a tree, with their rights, their uses, the
+// rest of their limits, and their history.
 func TestManageTokens(t *testing.T) {
 	s := start(t)
 	root := s.issued("alice", mytoken.Properties{Name: "laptop", Restrictions: restriction.List{
@@ -140,14 +140,13 @@ func TestManageTokens(t *testing.T) {
 	}
 }
 
-// child0 is a token between a token and another.
+// child0 is the token between a token and another.
 func child0(t *testing.T, s *service, root *mytoken.Issued) *mytoken.Issued {
 	t.Helper()
 	return s.child(root, mytoken.Properties{Name: "between", Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 }
 
-// TestManageRevoke: after a question; alone, or with all that was made from it.
-//
+// TestManageRevoke: after a question, a token is revoked alone or with its descendants.
 // proves P6
 func TestManageRevoke(t *testing.T) {
 	s := start(t)
@@ -188,7 +187,7 @@ func TestManageRevoke(t *testing.T) {
 	}
 }
 
-// TestManageOthers: somebody else's tokens are not there.
+// TestManageOthers: tokens of other users are not found.
 func TestManageOthers(t *testing.T) {
 	s := start(t)
 	token := s.issued("bob", mytoken.Properties{Name: "bobs"})
@@ -213,8 +212,8 @@ func TestManageOthers(t *testing.T) {
 	}
 }
 
-// TestManageSession: the cookie is for these pages alone, holds a token that can do
-// no more than they need, and ends with it.
+// TestManageSession: only these pages get the cookie. Its token can do no more than they
+// need, and the session ends with it.
 func TestManageSession(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
@@ -238,7 +237,7 @@ func TestManageSession(t *testing.T) {
 	if got := s.object(s.post("/api/v0/tokeninfo", m{"mytoken": token, "action": "list_mytokens"}), 200); len(got["mytokens"].([]any)) != 1 {
 		t.Errorf("%v", got)
 	}
-	// revoked behind its back: the page to log in again, and the cookie is gone
+	// Somebody has revoked the token: the user has to log in again, without the cookie.
 	if r := s.post("/api/v0/token/revoke", m{"token": token}); r.StatusCode != 204 {
 		t.Fatal(r.text)
 	}
@@ -247,13 +246,13 @@ func TestManageSession(t *testing.T) {
 	if ended.StatusCode != http.StatusUnauthorized || !strings.Contains(ended.text, "<h1>Your session has ended</h1>") || len(cookies("/manage")) != 0 {
 		t.Errorf("%d %s %v", ended.StatusCode, ended.text, cookies("/manage"))
 	}
-	// expired
+	// The session has expired.
 	b.logInToManage("alice")
 	s.Clock.Advance(7*24*time.Hour + time.Second)
 	if r := b.click(s.URL + "/manage/create"); r.StatusCode != http.StatusUnauthorized || !strings.Contains(r.text, "Your session has ended") {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
-	// logged out: the token is revoked, not only forgotten
+	// Logging out revokes the token.
 	out := formOf(t, b.logInToManage("alice"), "logout-form")
 	token = cookies("/manage")["mytoken"]
 	if r := b.send(out, "", ""); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/home" || len(cookies("/manage")) != 0 {
@@ -263,7 +262,7 @@ func TestManageSession(t *testing.T) {
 	if r := b.send(out, "", ""); r.StatusCode != http.StatusSeeOther {
 		t.Errorf("again: %d", r.StatusCode)
 	}
-	// who revokes the token of the session is logged out
+	// A user who revokes the token of the session is logged out.
 	list := b.logInToManage("alice")
 	link := regexp.MustCompile(`href="[^"]*/manage/token(\?id=[^"]+)"><bdi>mytoken-web</bdi></a> <span class="badge here">`).FindStringSubmatch(list.text)
 	ask := b.page("/manage/revoke" + html.UnescapeString(link[1]))
@@ -272,7 +271,7 @@ func TestManageSession(t *testing.T) {
 	}
 }
 
-// TestManageNotLoggedIn: nothing is shown and nothing is done.
+// TestManageNotLoggedIn: without a session the pages show nothing and do nothing.
 func TestManageNotLoggedIn(t *testing.T) {
 	s := start(t)
 	token := s.issued("alice", mytoken.Properties{Name: "secretly named"})
@@ -332,7 +331,7 @@ func TestManageIsNotForged(t *testing.T) {
 	if !s.live(token) || !strings.Contains(b.page("/manage").text, "this session") {
 		t.Error("something was done")
 	}
-	// in an old browser, without any of these headers, the service's own page works
+	// An old browser sends none of these headers. The service's own page works in it.
 	r := b.with(b.client, http.MethodPost, s.URL+"/manage/revoke", "id="+url.QueryEscape(token.ID.String()), "Content-Type", "application/x-www-form-urlencoded", "Origin", s.URL)
 	if r.StatusCode != http.StatusSeeOther || s.live(token) {
 		t.Errorf("%d %s", r.StatusCode, r.text)
@@ -361,8 +360,7 @@ func TestNoManagement(t *testing.T) {
 	}
 }
 
-// TestManageSecureCookie: with https, no cookie that came over plain HTTP stands for
-// a session.
+// TestManageSecureCookie: with https, a cookie that came over plain HTTP is no session.
 func TestManageSecureCookie(t *testing.T) {
 	s := start(t).restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{})
 	token := s.issued("alice", mytoken.Properties{}).Token.Reveal()

@@ -9,14 +9,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// authorizationServer is the metadata of the standard endpoints (RFC 8414). There
-// is no authorization endpoint: tokens come from elsewhere.
+// authorizationServer returns the metadata of the standard endpoints (RFC 8414). They
+// have no authorization endpoint, because a login starts at the mytoken endpoint.
 func (h *Handler) authorizationServer() wire.AuthorizationServer {
 	doc := wire.AuthorizationServer{
 		Issuer: h.issuer.URL(), TokenEndpoint: h.base + pathOAuthToken, JWKSURI: h.base + pathJWKS,
@@ -26,7 +25,7 @@ func (h *Handler) authorizationServer() wire.AuthorizationServer {
 	}
 	for _, p := range h.issuer.Providers() {
 		for _, s := range p.Upstream.Scopes() {
-			if !contains(doc.Scopes, s) {
+			if !slices.Contains(doc.Scopes, s) {
 				doc.Scopes = append(doc.Scopes, s)
 			}
 		}
@@ -53,14 +52,13 @@ func oauthToken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	return nil, errNoGrantType
 }
 
-// refresh obtains an access token. The mytoken stands in the body, and nowhere
-// else.
+// refresh obtains an access token. It takes the mytoken from the body only.
 func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, error) {
 	if token.IsEmpty() {
 		return nil, badRequest("the token is missing")
 	}
 	body, err := c.accessToken(issuer.AccessTokenRequest{
-		Token: c.hold(token.Reveal()), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
+		Token: c.hold(token.Secret), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	})
 	if err != nil {
 		return nil, err
@@ -69,7 +67,7 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 	return ok(body), nil
 }
 
-// exchange is RFC 8693: a mytoken for an access token, or for a narrower mytoken.
+// exchange gives an access token or a narrower mytoken for a mytoken (RFC 8693).
 func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	switch {
 	case req.SubjectToken.IsEmpty() || req.SubjectTokenType == "":
@@ -97,8 +95,8 @@ func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	return nil, badRequest("requested_token_type is not supported")
 }
 
-// exchangeMytoken derives a child. Scope and audience narrow each clause of the
-// parent; restrictions, an extension, replace them.
+// exchangeMytoken derives a child. Scope and audience narrow each clause of the parent.
+// The extension restrictions replaces them.
 func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	asked := &wire.TokenRequest{
 		Mytoken: req.SubjectToken, Name: req.Name, ErrorOnRestrictions: true,
@@ -127,20 +125,20 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	update := c.update(issued.Update)
 	scopes, _ := issued.Restrictions.ScopeUnion()
 	return ok(&wire.AccessTokenResponse{
-		AccessToken: wire.NewSecret(issued.Token.Reveal()), IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
+		AccessToken: wire.Secret{Secret: issued.Token}, IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
 		TokenUpdate: update, RefreshToken: rotated(update),
 	}), nil
 }
 
-// narrowed limits each clause to scopes and audiences, and drops those that do not
-// have them all.
+// narrowed limits each clause to scopes and audiences. It drops clauses that do not have
+// all of them.
 func narrowed(parent restriction.List, scopes, audiences []string) (restriction.List, error) {
 	if len(parent) == 0 {
 		parent = restriction.List{{}}
 	}
 	within := func(have, want []string) bool {
-		return have == nil || !slices.ContainsFunc(want, func(s string) bool { return !contains(have, s) })
+		return have == nil || !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) })
 	}
 	var out restriction.List
 	scoped := false
@@ -170,20 +168,19 @@ func narrowed(parent restriction.List, scopes, audiences []string) (restriction.
 	return nil, &standardError{wire.ErrorInvalidScope, "no clause of the token allows the scope"}
 }
 
-// oauthRevoke is RFC 7009. A mytoken is revoked together with what was derived
-// from it.
+// oauthRevoke revokes a mytoken with all its descendants (RFC 7009).
 func oauthRevoke(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	err := c.revoke(issuer.RevokeRequest{Token: mytoken.NewSecret(req.Token.Reveal()), Recursive: true, Client: c.client})
+	err := c.revoke(issuer.RevokeRequest{Token: req.Token.Secret, Recursive: true, Client: c.client})
 	if err != nil {
 		return nil, err
 	}
 	return empty(http.StatusOK), nil
 }
 
-// oauthIntrospect is RFC 7662, for clients that the operator knows.
+// oauthIntrospect introspects a mytoken for clients that the operator knows (RFC 7662).
 func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if err := c.authenticate(req); err != nil {
 		return nil, err
@@ -191,12 +188,10 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: mytoken.NewSecret(req.Token.Reveal())})
-	var unusable *issuer.TokenError
-	switch {
-	case errors.As(err, &unusable):
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret})
+	if _, unusable := errors.AsType[*issuer.TokenError](err); unusable {
 		return ok(wire.StandardIntrospection{}), nil
-	case err != nil:
+	} else if err != nil {
 		return nil, err
 	}
 	t := got.Claims
@@ -209,7 +204,7 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	}), nil
 }
 
-// authenticate checks who asks: client_secret_basic or client_secret_post (RFC 6749
+// authenticate checks the client: client_secret_basic or client_secret_post (RFC 6749
 // section 2.3.1).
 func (c *call) authenticate(req *wire.StandardTokenRequest) error {
 	id, secret, basic := c.r.BasicAuth()
@@ -231,14 +226,14 @@ func (c *call) authenticate(req *wire.StandardTokenRequest) error {
 	return nil
 }
 
-// standardError is an error that the protocol does not have.
+// standardError is an error with a code that the protocol does not have.
 type standardError struct{ code, text string }
 
 func (e *standardError) Error() string { return "rest: " + e.code + ": " + e.text }
 
-// standardProblem is a problem in the words of RFC 6749 section 5.2 and RFC 8693
-// section 2.2.2: a token that cannot be used is an invalid grant where it stands
-// for one, and an invalid request where it is exchanged.
+// standardProblem translates a problem to the codes of RFC 6749 section 5.2 and RFC 8693
+// section 2.2.2. A token that cannot be used is an invalid grant, or an invalid request
+// if it is to be exchanged.
 func (c *call) standardProblem(p problem) problem {
 	grant := wire.ErrorInvalidGrant
 	if c.exchange {

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// TestOAuth2Library: golang.org/x/oauth2 refreshes with a mytoken as refresh
-// token, follows its rotation, and understands refusals.
+// TestOAuth2Library: golang.org/x/oauth2 refreshes with a mytoken as refresh token,
+// follows its rotation, and understands refusals.
 func TestOAuth2Library(t *testing.T) {
 	s := start(t)
 	for _, path := range []string{"/api/v0/token/access", "/oauth/token"} {

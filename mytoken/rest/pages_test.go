@@ -18,7 +18,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestPagesCanBeReplaced: each file on its own, and what is not replaced stays.
+// TestPagesCanBeReplaced: each file can be replaced on its own, and the others stay.
 func TestPagesCanBeReplaced(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Pages = fstest.MapFS{
@@ -52,8 +52,8 @@ func TestPagesCanBeReplaced(t *testing.T) {
 	}
 }
 
-// TestBrokenPage: a template that fails when it is used is an error like any other,
-// and nothing of it is sent.
+// TestBrokenPage: a template that fails when it is executed is an ordinary error, and
+// nothing of it is sent.
 func TestBrokenPage(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Pages = fstest.MapFS{"consent.html": {Data: []byte(`{{define "title"}}x{{end}}{{define "content"}}half {{index .Clauses 7}}{{end}}`)}}
@@ -94,9 +94,9 @@ var (
 	scriptTag  = regexp.MustCompile(`<script\b[^>]*>`)
 )
 
-// accessible checks what a machine can check of a page: language, title, one
-// heading of the first level and none left out below it, ids that are there once, a
-// label for each field, and that no script and no style stands in it.
+// accessible checks what a machine can check of a page: its language and title, one
+// heading of the first level and no gap below it, unique ids, a label for each field, and
+// no script or style within it.
 func accessible(t *testing.T, page *reply) {
 	t.Helper()
 	path, text := page.Request.URL.Path, drawingTag.ReplaceAllString(page.text, "") // a drawing has a title too
@@ -166,7 +166,7 @@ func TestConsentForm(t *testing.T) {
 	}
 }
 
-// TestOptions: what makes no sense is refused when the handler is made.
+// TestOptions: NewHandler refuses options that make no sense.
 func TestOptions(t *testing.T) {
 	s := start(t)
 	for name, o := range map[string]rest.Options{
@@ -204,7 +204,7 @@ func (b badge) Check(r *restriction.Request) error {
 func (b badge) Within(parent restriction.Condition) bool { return parent == restriction.Condition(b) }
 
 // TestOwnConditions: facts about a request reach the embedding program's own
-// restrictions, and its key is one like any other.
+// restrictions, and its key works like any other.
 func TestOwnConditions(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {

@@ -1,17 +1,11 @@
 package rest_test
 
 import (
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
+	"github.com/stretchr/testify/assert"
 
 	"github.com/mytoken-go/sdk/mytoken/rest"
 )
@@ -31,8 +25,8 @@ var protocolPaths = []string{
 	"GET /", "GET /home", "GET /static/style.css",
 }
 
-// TestProtocolPaths: each of them is a route, and TestEveryRouteHasATranscript sees
-// to the rest.
+// TestProtocolPaths: each of them is a route. TestEveryRouteHasATranscript looks at the
+// routes.
 func TestProtocolPaths(t *testing.T) {
 	handler := start(t, scenarios["guests"]...).http.Config.Handler.(*rest.Handler)
 	routes := handler.Routes()
@@ -40,14 +34,11 @@ func TestProtocolPaths(t *testing.T) {
 		method, path, _ := strings.Cut(row, " ")
 		route := handler.RouteOf(method, path)
 		known := slices.Contains(routes, route) || strings.HasSuffix(route, " /api/v0/guests/")
-		if !known || route != "GET /{$}" && path == "/" {
-			t.Errorf("%s is served by %q", row, route)
-		}
+		assert.True(t, known && (path != "/" || route == "GET /{$}"), "%s is served by %q", row, route)
 	}
 }
 
-// row is something that protocol section 5 says, and the step of a transcript that
-// shows it.
+// row is a statement of protocol section 5, and the step of a transcript that shows it.
 type row struct {
 	section, says string
 	step          string
@@ -149,73 +140,16 @@ var protocolRows = []row{
 	{"5.20", "discovery", "guests/discovery", 200, ""},
 }
 
-// TestProtocolRows: what protocol section 5 says stands in a transcript.
+// TestProtocolRows: a transcript shows each statement.
 func TestProtocolRows(t *testing.T) {
 	answers := goldenAnswers(t)
 	for _, r := range protocolRows {
 		a, ok := answers[r.step]
-		if !ok {
-			t.Errorf("%s %s: no step %q", r.section, r.says, r.step)
+		if !assert.True(t, ok, "%s %s: no step %q", r.section, r.says, r.step) {
 			continue
 		}
 		body, _ := a.body.(m)
 		code, _ := body["error"].(string)
-		if a.status != r.status || code != r.code {
-			t.Errorf("%s %s: %d %q in %s, want %d %q", r.section, r.says, a.status, code, r.step, r.status, r.code)
-		}
+		assert.Equal(t, []any{r.status, r.code}, []any{a.status, code}, "%s %s: in %s", r.section, r.says, r.step)
 	}
-}
-
-// lastDefect is the last number in protocol section 10.
-const lastDefect = 103
-
-// notOurs are the defects of protocol section 10 that have no place here, with the
-// reason.
-var notOurs = map[string]string{
-	"34": "no notifications", "35": "no calendars", "36": "no notifications", "84": "no notifications",
-	"82": "no SSH server", "102": "no SSH server", "83": "no mails", "93": "no settings of mails",
-	"50":  "rotation cannot be switched off",
-	"100": "tokens are only read where they are checked",
-	"73":  "no such number", "74": "no such number", "75": "no such number", "76": "no such number",
-}
-
-// TestEveryDefectHasATest: all others have a test that bears their number.
-func TestEveryDefectHasATest(t *testing.T) {
-	tests := regexp.MustCompile(`(?m)^func Test((?:D\d+a?_)+)`)
-	number := regexp.MustCompile(`D0*(\d+a?)_`)
-	tested := make(map[string]bool)
-	root := filepath.Join("..", "..")
-	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, found := range tests.FindAllStringSubmatch(string(text), -1) {
-			for _, n := range number.FindAllStringSubmatch(found[1], -1) {
-				tested[n[1]] = true
-			}
-		}
-		return err
-	}))
-	for _, n := range slices.Sorted(maps.Keys(notOurs)) {
-		if tested[n] {
-			t.Errorf("D%s has a test although: %s", n, notOurs[n])
-		}
-	}
-	for _, n := range defects() {
-		if !tested[n] && notOurs[n] == "" {
-			t.Errorf("D%s has no test", n)
-		}
-		delete(tested, n)
-	}
-	require.Empty(t, tested, "tests of unknown defects")
-}
-
-// defects are the numbers of protocol section 10.
-func defects() []string {
-	all := []string{"29a", "69a"}
-	for n := range lastDefect {
-		all = append(all, strconv.Itoa(n+1))
-	}
-	return all
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// recording is what is known of an answer of the reference server.
+// recording is what is known about a response of the reference server.
 type recording struct {
 	Name   string   `json:"name"`
 	Method string   `json:"method"`
@@ -21,7 +21,7 @@ type recording struct {
 	Fields []string `json:"fields"`
 }
 
-// sameAs says which step of which transcript asks what a recording asks.
+// sameAs maps a recording to the step of a transcript with the same request.
 var sameAs = map[string]string{
 	"01-discovery":                  "discovery/mytoken configuration",
 	"02-openid-configuration":       "discovery/openid configuration",
@@ -82,9 +82,9 @@ var sameAs = map[string]string{
 	"60-method-not-allowed":         "elsewhere/wrong method",
 }
 
-// TestRecordings compares status, media type, fields and errors with what the
-// reference server answered to the same request. Where they differ, the table in
-// testdata/differences.md has to say so, and why.
+// TestRecordings compares status, media type, fields and errors with what the reference
+// server answered to the same request. The table in testdata/differences.md has to list
+// and explain every difference.
 func TestRecordings(t *testing.T) {
 	text, err := os.ReadFile("testdata/recordings.json")
 	if err != nil {
@@ -121,7 +121,7 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// golden is an answer in a transcript.
+// golden is a response in a transcript.
 type golden struct {
 	method, path string
 	status       int
@@ -197,7 +197,7 @@ func (r *recording) compare(a golden) []string {
 	return out
 }
 
-// fieldsOf lists the fields of a value, with their types.
+// fieldsOf lists the fields of a value with their types.
 func fieldsOf(v any, path string) (out []string) {
 	switch v := v.(type) {
 	case m:

@@ -3,17 +3,18 @@ package rest
 import (
 	"net/http"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// maxCookie is how long a token may be to be kept in a cookie, in bytes; browsers
-// drop cookies of more than 4096 bytes with name and attributes.
+// maxCookie is how long a token in a cookie may be, in bytes. Browsers drop cookies of
+// more than 4096 bytes, with name and attributes.
 const maxCookie = 3800
 
-// startWebLogin starts a login that ends in the browser that asks (protocol
-// section 6.2).
+// startWebLogin starts a login that ends in the browser that asks (protocol section 6.2).
 func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*answer, error) {
 	switch {
 	case redirectURI == "":
@@ -23,7 +24,7 @@ func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*ans
 	}
 	login.ReturnTo = redirectURI
 	if r := &login.Response; r.MaxLength == 0 && r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
-		r.MaxLength = maxCookie // else a short token, which fits
+		r.MaxLength = maxCookie // a longer token becomes a short token, which fits
 	}
 	if matches(c.trusted, redirectURI) {
 		started, err := c.issuer.StartLogin(c.ctx(), login)
@@ -39,14 +40,13 @@ func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*ans
 	return ok(wire.LoginResponse{ConsentURI: c.consentURI(started.ConsentCode)}), nil
 }
 
-// forward tells a script where the browser has to go, and binds the login to it.
+// forward tells a script where the browser has to go, and binds the login to the browser.
 func (c *call) forward(login *issuer.Login) *answer {
 	c.setCookie(c.loginCookie(login))
 	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
 
-// redirect takes what the browser brings back from the provider (protocol section
-// 5.19).
+// redirect takes what the browser brings back from the provider (protocol section 5.19).
 func redirect(c *call) (*answer, error) {
 	query := c.r.URL.Query()
 	state := query.Get("state")
@@ -76,10 +76,10 @@ func redirect(c *call) (*answer, error) {
 	return seeOther(c.target(done.ReturnTo)), nil
 }
 
-// ownLogin refuses to finish a login in another browser than the one in which the
-// user agreed to it: its user would end up with, or give away, a token that he was
-// never asked about (D3). Only for a token that goes to another device anyway, and
-// only to programs that are no browsers, it is enough to know the state.
+// ownLogin refuses to finish a login in a browser other than the one in which the user
+// agreed to it. Otherwise a user could get, or give away, a token without ever being
+// asked (D3). There is one exception: if the token goes to another device, a program that
+// is no browser needs only the state.
 func (c *call) ownLogin(state string) error {
 	if c.boundTo(state) {
 		return nil
@@ -94,25 +94,24 @@ func (c *call) ownLogin(state string) error {
 	return nil
 }
 
-// nativePage tells the user that he can go back to the program (protocol section
-// 5.19).
+// nativePage tells the user to go back to the program (protocol section 5.19).
 func nativePage(c *call) (*answer, error) {
-	return c.message(http.StatusOK, MessagePage{
+	return c.message(http.StatusOK, pages.Message{
 		Title: "Done", Text: "You are logged in. You can close this window and go back to " + c.application() + ".", Application: c.application(),
 	})
 }
 
 func nativeAbortPage(c *call) (*answer, error) {
-	return c.message(http.StatusOK, MessagePage{
+	return c.message(http.StatusOK, pages.Message{
 		Title: "Declined", Text: "You declined. Nothing was given to " + c.application() + ". You can close this window.", Application: c.application(),
 	})
 }
 
-// application is the name of a program, as it stands in the address of a landing
-// page. Anybody can write such an address.
+// application returns the name of a program from the address of a landing page. Anybody
+// can write such an address.
 func (c *call) application() string {
 	if name := c.r.URL.Query().Get("application"); name != "" {
-		return clip(name)
+		return clip.Name(name)
 	}
 	return "the program"
 }

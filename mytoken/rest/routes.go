@@ -3,34 +3,31 @@ package rest
 import (
 	"maps"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// kind says what a route is for: which headers its answers carry, and what an
-// error looks like.
+// kind is the kind of a route. It decides the headers of answers and the form of errors.
 type kind uint8
 
 const (
-	api      kind = iota // JSON, also for pages of other origins
+	api      kind = iota // JSON, also for scripts of other origins
 	document             // the same for everybody
 	page                 // for browsers
-	standard             // the OAuth endpoints
+	standard             // an OAuth endpoint
 )
 
 type methods map[string]handle
 
-// route is one path below the issuer URL, as http.ServeMux writes it.
+// route is a path below the issuer URL, as http.ServeMux writes it.
 type route struct {
-	path    string
-	kind    kind
-	methods methods
-	raw     http.Handler // instead of methods
-	// jsonErrors says that errors are JSON although the answer is a page.
-	jsonErrors bool
+	path       string
+	kind       kind
+	methods    methods
+	raw        http.Handler // instead of methods
+	jsonErrors bool         // errors are JSON although the answer is a page
 }
 
 const (
@@ -61,7 +58,7 @@ const (
 	pathStatic              = "/static/"
 )
 
-// notBuilt are paths of the protocol that this package knows and does not serve.
+// notBuilt are the paths of the protocol that answer 501.
 var notBuilt = []string{
 	"/.well-known/openid-federation",
 	"/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
@@ -70,11 +67,7 @@ var notBuilt = []string{
 	"/actions", "/calendars/{rest...}",
 }
 
-// exampleAddress stands for the address of a requester where a template is
-// checked (RFC 5737).
-var exampleAddress = netip.MustParseAddr("192.0.2.1")
-
-// routes is everything that is served.
+// routes lists everything that is served.
 func (h *Handler) routes() []*route {
 	get := func(fn handle) methods { return methods{http.MethodGet: fn} }
 	post := func(fn handle) methods { return methods{http.MethodPost: fn} }
@@ -134,7 +127,7 @@ func (h *Handler) routes() []*route {
 	return list
 }
 
-// withWrites adds the methods that change templates, which are not served (D78).
+// withWrites adds the methods that would change templates. They answer 501 (D78).
 func withWrites(m methods) methods {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
 		m[method] = missing
@@ -144,7 +137,7 @@ func withWrites(m methods) methods {
 
 func missing(*call) (*answer, error) { return nil, errNotBuilt }
 
-// choose finds what to do for a method.
+// choose returns the handle for a method.
 func (rt *route) choose(method string) handle {
 	if fn, ok := rt.methods[method]; ok {
 		return fn
@@ -153,7 +146,7 @@ func (rt *route) choose(method string) handle {
 	case len(rt.methods) == 0:
 		return notFound
 	case method == http.MethodHead && rt.methods[http.MethodGet] != nil:
-		return rt.methods[http.MethodGet] // net/http leaves the body out
+		return rt.methods[http.MethodGet] // net/http leaves out the body
 	case method == http.MethodOptions:
 		return rt.options
 	}
@@ -165,8 +158,8 @@ func (rt *route) allow() string {
 	return strings.Join(names, ", ")
 }
 
-// options answers what a browser asks before it sends a request of another
-// origin's page (CORS), and what everybody else asks too.
+// options answers OPTIONS, which a browser sends before a request of a script of another
+// origin (CORS).
 func (rt *route) options(*call) (*answer, error) {
 	a := empty(http.StatusNoContent)
 	a.header = http.Header{"Allow": {rt.allow()}}
@@ -186,7 +179,7 @@ func (rt *route) wrongMethod(c *call) (*answer, error) {
 	return a, nil
 }
 
-// notFound names the path, as the reference server does.
+// notFound names the path in its error, as the reference server does.
 func notFound(c *call) (*answer, error) {
 	if c.route.kind == page && c.wantsPage() {
 		return nil, errNotFound
@@ -194,7 +187,7 @@ func notFound(c *call) (*answer, error) {
 	return &answer{status: http.StatusNotFound, body: wire.Error{Code: wire.ErrorNotFound, Description: c.r.URL.Path}}, nil
 }
 
-// routeHeaders sets what depends on the kind of the route (protocol section
+// routeHeaders sets the headers that depend on the kind of the route (protocol section
 // 5.0.7).
 func (c *call) routeHeaders(h http.Header) {
 	switch c.route.kind {
@@ -205,5 +198,3 @@ func (c *call) routeHeaders(h http.Header) {
 		c.pageHeaders(h)
 	}
 }
-
-func contains[T comparable](list []T, x T) bool { return slices.Contains(list, x) }

@@ -13,8 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// scenarios are the services that the transcripts talk to, where it is not the
-// usual one.
+// scenarios configure the services of transcripts that need an unusual one.
 var scenarios = map[string][]func(*setup){
 	"discovery": {func(o *setup) { o.rest.Documentation = "https://docs.example.org/" }},
 	"native-login-failed": {func(o *setup) {

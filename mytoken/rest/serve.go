@@ -16,48 +16,46 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// call is one request while it is answered.
+// call is a request that is being answered.
 type call struct {
 	*Handler
-	w      http.ResponseWriter
-	r      *http.Request
-	id     string // of the request, for the log and the client
-	client issuer.Client
-	route  *route
-	cookie bool // the mytoken came from the cookie
-	// readable says that the mytoken came as a JWT, which its holder can read.
-	readable bool
-	// exchange says that the request is a token exchange.
-	exchange bool
-	// cookies go with the answer, whatever it is: one that replaces a rotated token
-	// is not lost with a later error.
+	w        http.ResponseWriter
+	r        *http.Request
+	id       string // of the request, for the log and the client
+	client   issuer.Client
+	route    *route
+	cookie   bool // the mytoken came from the cookie
+	readable bool // the mytoken is a JWT, which its holder can read
+	exchange bool // the request is a token exchange
+	// cookies go with the answer, even if it is an error. Otherwise an error would lose
+	// the cookie with a rotated token.
 	cookies []*http.Cookie
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
-// setCookie sends a cookie, in place of one of the same name that was to be sent.
+// setCookie sends a cookie. It replaces one of the same name and path.
 func (c *call) setCookie(cookie *http.Cookie) {
 	c.cookies = append(slices.DeleteFunc(c.cookies, func(old *http.Cookie) bool {
 		return old.Name == cookie.Name && old.Path == cookie.Path
 	}), cookie)
 }
 
-// handle answers a request. Its error is looked up in the table of errors.
+// handle answers a request. The table of errors says how its error is answered.
 type handle func(*call) (*answer, error)
 
-// answer is what is written.
+// answer is a response.
 type answer struct {
 	status   int
 	body     any // encoded as JSON; nil: no body
 	raw      []byte
 	media    string // of raw
 	location string
-	public   bool // the answer is the same for everybody, and may be cached
+	public   bool // it is the same for everybody and may be cached
 	header   http.Header
 }
 
-// ok is the usual answer.
+// ok is the usual answer to a request.
 func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
 
 // empty is an answer without a body.
@@ -68,15 +66,14 @@ func seeOther(location string) *answer {
 	return &answer{status: http.StatusSeeOther, location: location}
 }
 
-// serve makes a handle of a function that takes a request of package wire. The
-// request is decoded and its mytoken, if it has one, still to be looked for; see
-// call.token.
+// serve makes a handle of a function that takes a request of package wire. The function
+// finds the mytoken of the request with call.token.
 func serve[Req any](fn func(*call, *Req) (*answer, error)) handle {
 	return serveExpanded(nil, fn)
 }
 
-// serveExpanded is serve for requests that go through expand first, which gets
-// and returns canonical JSON.
+// serveExpanded is serve for requests that expand changes first. It gets and returns JSON
+// with names in their exact case.
 func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(*call, *Req) (*answer, error)) handle {
 	s := shapeOf(reflect.TypeFor[Req]())
 	return func(c *call) (*answer, error) {
@@ -92,8 +89,8 @@ func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(
 	}
 }
 
-// run answers a request: the one place where handles are called and answers and
-// errors are written.
+// run answers a request. It is the only place that calls a handle and writes an answer or
+// an error.
 func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn handle) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
@@ -111,7 +108,7 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	c.log(a.status, err, h.issuer.Now().Sub(started))
 }
 
-// protect calls fn, and makes an error of a panic.
+// protect calls fn and turns a panic into an error.
 func (c *call) protect(fn handle) (a *answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -134,7 +131,7 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("rest: panic: %v", e.value) }
 
-// failure is the answer to an error: JSON, or a page where a browser asks for one.
+// failure answers an error: with JSON, or with a page where a browser asks for one.
 func (c *call) failure(err error) *answer {
 	p := problemOf(err)
 	if p.status == http.StatusInternalServerError {
@@ -142,7 +139,7 @@ func (c *call) failure(err error) *answer {
 	}
 	switch {
 	case c.route.kind == page && !c.route.jsonErrors && c.wantsPage():
-		return c.errorPage(p)
+		return c.errorPage(err, p)
 	case c.route.kind == standard:
 		p = c.standardProblem(p)
 	}
@@ -189,8 +186,8 @@ func (c *call) write(a *answer) {
 		h.Set("Content-Type", media)
 	}
 	if len(c.r.TransferEncoding) > 0 {
-		// A length next to it, which net/http ignores, may have told a proxy in
-		// front that the request ends elsewhere (RFC 9112 section 6.1).
+		// net/http ignores a Content-Length next to it. A proxy may have believed it and
+		// think that the request ends elsewhere (RFC 9112 section 6.1).
 		h.Set("Connection", "close")
 	}
 	h.Set("X-Request-Id", c.id)
@@ -211,8 +208,8 @@ func (c *call) write(a *answer) {
 	}
 }
 
-// log writes one line about the request. The pattern of the route stands for its
-// path, which may hold a code.
+// log writes one line about the request. It shows the pattern of the route, because the
+// path may hold a code.
 func (c *call) log(status int, err error, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
@@ -224,8 +221,7 @@ func (c *call) log(status int, err error, took time.Duration) {
 	}
 	if status == http.StatusInternalServerError {
 		level = slog.LevelError
-		var p *panicError
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*panicError](err); ok {
 			attrs = append(attrs, slog.String("stack", string(p.stack)))
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestStandardEndpoints: what generic OAuth clients rely on, beyond the
-// transcripts. // proves P1
+// TestStandardEndpoints: what generic OAuth clients rely on besides the transcripts.
+// proves P1
 func TestStandardEndpoints(t *testing.T) {
 	s := start(t, scenarios["standards"]...)
 	parent := s.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{
@@ -66,11 +66,11 @@ func TestStandardEndpoints(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	// the token stands in the body and nowhere else
+	// The token counts in the body only.
 	if got := s.object(s.form("/oauth/token", url.Values{"grant_type": {"refresh_token"}}, "Authorization", "Bearer "+parent), 400); got["error"] != "invalid_request" {
 		t.Errorf("%v", got)
 	}
-	// introspection asks for no capability of the token, and tells strangers nothing
+	// Introspection needs no capability of the token, and tells strangers nothing.
 	weak := s.token(can(capability.AT))
 	asClient := []string{"Authorization", "Basic Y29tcHV0ZTphLXNlY3JldC1vZi10aGUtdGVzdHM="}
 	if got := s.object(s.form("/oauth/introspect", url.Values{"token": {weak}}, asClient...), 200); got["active"] != true || got["sub"] == "" {
@@ -86,7 +86,7 @@ func TestStandardEndpoints(t *testing.T) {
 	if doc := without.object(without.do(http.MethodGet, "/.well-known/oauth-authorization-server", ""), 200); doc["introspection_endpoint"] != nil {
 		t.Errorf("%v", doc)
 	}
-	// revocation takes children along, and never complains
+	// Revocation includes the children, and always succeeds.
 	child := s.object(exchange(nil), 200)["access_token"]
 	if r := s.form("/oauth/revoke", url.Values{"token": {parent}}); r.StatusCode != 200 {
 		t.Errorf("%d", r.StatusCode)
@@ -94,8 +94,8 @@ func TestStandardEndpoints(t *testing.T) {
 	s.fails(s.access(child, nil), 401, "invalid_token", "")
 }
 
-// TestStandardTargetOfTheProvider: what a provider says of a scope or a target is
-// said in its words (RFC 6749 section 5.2, RFC 8707 section 2.2).
+// TestStandardTargetOfTheProvider: the client gets the provider's error about a scope or
+// target unchanged (RFC 6749 section 5.2, RFC 8707 section 2.2).
 func TestStandardTargetOfTheProvider(t *testing.T) {
 	for code, want := range map[string][2]string{ // refresh, exchange
 		"invalid_target": {"invalid_target", "invalid_target"}, "invalid_scope": {"invalid_scope", "invalid_scope"},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -16,7 +17,7 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 		return nil, errNoGrantType
 	case wire.GrantMytoken, wire.GrantRefreshToken:
 	default:
-		return nil, badRequest("value '%s' not valid for GrantType", clip(req.GrantType))
+		return nil, badRequest("value '%s' not valid for GrantType", clip.Name(req.GrantType))
 	}
 	token, err := c.token(req.Mytoken, req.RefreshToken)
 	if err != nil {
@@ -42,12 +43,12 @@ func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResp
 		return nil, err
 	}
 	return &wire.AccessTokenResponse{
-		AccessToken: wire.NewSecret(got.Token.Reveal()), TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
+		AccessToken: wire.Secret{Secret: got.Token}, TokenType: got.TokenType, ExpiresIn: c.secondsUntil(got.Expires),
 		Scope: strings.Join(got.Scopes, " "), Audience: got.Audiences, TokenUpdate: c.update(got.Update),
 	}, nil
 }
 
-// rotated is the new token for clients that know only refresh tokens (D44).
+// rotated returns the new token for clients that know only refresh tokens (D44).
 func rotated(update *wire.TokenResponse) wire.Secret {
 	if update == nil {
 		return wire.Secret{}
@@ -55,8 +56,7 @@ func rotated(update *wire.TokenResponse) wire.Secret {
 	return update.Mytoken
 }
 
-// tokenTransfer creates a transfer code for a token that exists (protocol section
-// 5.6).
+// tokenTransfer creates a transfer code for an existing token (protocol section 5.6).
 func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	token, err := c.token(req.Mytoken)
 	if err != nil {
@@ -68,16 +68,7 @@ func tokenTransfer(c *call, req *wire.TransferRequest) (*answer, error) {
 	}
 	c.guard.remember(code.Code.Reveal(), code.Expires)
 	return ok(wire.TokenResponse{
-		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.NewSecret(code.Code.Reveal()),
+		MytokenType: string(mytoken.ResponseTransferCode), TransferCode: wire.Secret{Secret: code.Code},
 		ExpiresIn: c.secondsUntil(code.Expires),
 	}), nil
-}
-
-// clip shortens what a client sent, for an error text.
-func clip(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -10,9 +11,6 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
-
-// expandProfiles expands the names of profiles and templates in a request.
-func expandProfiles(c *call, request []byte) ([]byte, error) { return c.templates.Request(request) }
 
 // tokenMy is the mytoken endpoint (protocol section 5.4).
 func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
@@ -33,8 +31,8 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 	return nil, errNoGrantType
 }
 
-// startLogin starts a login on another device, or in this browser (protocol
-// section 5.4.1).
+// startLogin starts a login on another device, or in this browser (protocol section
+// 5.4.1).
 func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
@@ -56,7 +54,7 @@ func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	}
 	return ok(wire.LoginResponse{
 		ConsentURI:  c.consentURI(native.ConsentCode),
-		PollingCode: wire.NewSecret(c.issuer.MarkCode(native.PollingCode).Reveal()),
+		PollingCode: wire.Secret{Secret: c.issuer.MarkCode(native.PollingCode)},
 		ExpiresIn:   max(c.secondsUntil(native.Expires), 1), Interval: int64(native.Interval / time.Second),
 	}), nil
 }
@@ -74,10 +72,8 @@ func (c *call) loginRequest(req *wire.TokenRequest) (issuer.LoginRequest, error)
 
 // poll redeems a polling code (protocol section 5.4.2).
 func poll(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
-	err := c.guess(req.PollingCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Poll(c.ctx(), issuer.PollRequest{Code: code, Client: c.client})
-		return err
+	issued, err := guessed(c, req.PollingCode.Reveal(), func(ctx context.Context, code mytoken.Secret) (*mytoken.Issued, error) {
+		return c.issuer.Poll(ctx, issuer.PollRequest{Code: code, Client: c.client})
 	})
 	if err != nil {
 		return nil, err
@@ -85,13 +81,10 @@ func poll(c *call, req *wire.TokenRequest) (*answer, error) {
 	return ok(c.tokenResponse(issued)), nil
 }
 
-// redeem redeems a transfer code (protocol section 5.4.4). Its answer has no
-// rotation.
+// redeem redeems a transfer code (protocol section 5.4.4). Its answer has no rotation.
 func redeem(c *call, req *wire.TokenRequest) (*answer, error) {
-	var issued *mytoken.Issued
-	err := c.guess(req.TransferCode.Reveal(), func(code mytoken.Secret) (err error) {
-		issued, err = c.issuer.Redeem(c.ctx(), issuer.RedeemRequest{Code: code, Client: c.client})
-		return err
+	issued, err := guessed(c, req.TransferCode.Reveal(), func(ctx context.Context, code mytoken.Secret) (*mytoken.Issued, error) {
+		return c.issuer.Redeem(ctx, issuer.RedeemRequest{Code: code, Client: c.client})
 	})
 	if err != nil {
 		return nil, err
@@ -132,12 +125,11 @@ func responseOf(req *wire.TokenRequest) mytoken.Response {
 	return mytoken.Response{Type: mytoken.ResponseType(req.ResponseType), MaxLength: req.MaxTokenLen}
 }
 
-// legacyCapabilities are names that clients still ask for and that never had an
-// effect since (protocol section 3.1).
+// legacyCapabilities are names that clients still request and that no longer have an
+// effect (protocol section 3.1).
 var legacyCapabilities = []capability.Capability{"list_mytokens", "revoke_any_token"}
 
-// properties reads what a token is asked for with. Names of templates are
-// expanded already.
+// properties reads the properties of a requested token. Templates are already expanded.
 func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 	props := mytoken.Properties{Name: req.Name}
 	var err error
@@ -153,11 +145,11 @@ func (c *call) properties(req *wire.TokenRequest) (mytoken.Properties, error) {
 		if err != nil {
 			return props, err
 		}
-		known := slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return contains(legacyCapabilities, name) })
+		known := slices.DeleteFunc(asked.Dedup(), func(name capability.Capability) bool { return slices.Contains(legacyCapabilities, name) })
 		switch {
 		case len(known) > 0:
 			props.Capabilities = known
-		case len(asked) > 0: // nothing must not become the default
+		case len(asked) > 0: // without capabilities, the token would get the default ones
 			return props, badRequest("none of the requested capabilities exists")
 		}
 	}

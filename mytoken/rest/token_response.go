@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// tokenResponse is the mytoken response object (protocol section 1.12). An update
-// is not in it; see call.update.
+// tokenResponse is the mytoken response object (protocol section 1.12), without an
+// update; see call.update.
 func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	out := &wire.TokenResponse{
 		MytokenType: string(t.Type), MomID: t.ID.String(), Capabilities: t.Capabilities, Restrictions: t.Restrictions,
@@ -18,15 +18,15 @@ func (c *call) tokenResponse(t *mytoken.Issued) *wire.TokenResponse {
 	}
 	if t.Type == mytoken.ResponseTransferCode {
 		c.guard.remember(t.TransferCode.Reveal(), t.CodeExpires)
-		out.TransferCode, out.ExpiresIn = wire.NewSecret(t.TransferCode.Reveal()), c.secondsUntil(t.CodeExpires)
+		out.TransferCode, out.ExpiresIn = wire.Secret{Secret: t.TransferCode}, c.secondsUntil(t.CodeExpires)
 		return out
 	}
-	out.Mytoken = wire.NewSecret(t.Token.Reveal())
+	out.Mytoken = wire.Secret{Secret: t.Token}
 	return out
 }
 
-// update is the token_update of an answer, nil if the token was not rotated. The
-// cookie is replaced only if the token came from it (D47).
+// update is the token_update of an answer, or nil if the token was not rotated. It
+// replaces the cookie only if the token came from it (D47).
 func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	if t == nil {
 		return nil
@@ -37,7 +37,7 @@ func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	return c.tokenResponse(t)
 }
 
-// secondsUntil is the time left, in whole seconds; 0 if the time is zero or past.
+// secondsUntil returns the whole seconds until a time, or 0 if the time is zero or past.
 func (c *call) secondsUntil(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -45,12 +45,20 @@ func (c *call) secondsUntil(t time.Time) int64 {
 	return max(t.Unix()-c.issuer.Now().Unix(), 0)
 }
 
+// unix is a time on the wire: Unix seconds, or 0 if the time is zero.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
 func rotationText(r *mytoken.Rotation) jsontext.Value {
 	if r == nil {
 		return nil
 	}
 	text, err := r.MarshalJSON()
-	if err != nil { // a rotation of a token that was issued can be encoded
+	if err != nil { // every rotation of an issued token has JSON
 		return nil
 	}
 	return text

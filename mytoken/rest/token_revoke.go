@@ -9,13 +9,13 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// shortestToken is the length below which a string is a code and no token
+// shortestToken is the shortest length of a token in bytes. A shorter string is a code
 // (protocol section 1.11).
 const shortestToken = 32
 
 // tokenRevoke is the revocation endpoint (protocol section 5.7).
 func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
-	token := mytoken.NewSecret(req.Token.Reveal())
+	token := req.Token.Secret
 	if token.IsEmpty() {
 		var err error
 		if token, err = c.cookieToken(); err != nil {
@@ -34,7 +34,7 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 	return empty(http.StatusNoContent), nil
 }
 
-// revoke revokes what is presented, which may be a code that somebody guessed.
+// revoke revokes what a client presents. That may be a guessed code.
 func (c *call) revoke(req issuer.RevokeRequest) error {
 	code := req.Token.Reveal()
 	if len(code) >= shortestToken {
@@ -71,7 +71,7 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 	return c.updated(http.StatusNoContent, done.Update), nil
 }
 
-// updated is an answer of which nothing is to be told but a rotated token.
+// updated is an answer that tells nothing but a rotated token.
 func (c *call) updated(status int, update *mytoken.Issued) *answer {
 	a := empty(status)
 	if t := c.update(update); t != nil {

@@ -1,17 +1,19 @@
 package rest
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// tokeninfo is the tokeninfo endpoint (protocol section 5.8). Actions that are
-// switched off are not served (D33).
+// tokeninfo is the tokeninfo endpoint (protocol section 5.8). It refuses actions that the
+// operator switched off (D33).
 func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 	action := req.Action
 	if action == "" {
@@ -20,8 +22,8 @@ func tokeninfo(c *call, req *wire.TokeninfoRequest) (*answer, error) {
 	if action == wire.ActionNotifications {
 		return nil, errNotBuilt
 	}
-	if !contains(c.opts.TokeninfoActions, action) {
-		return nil, badRequest("value '%s' not valid for TokeninfoAction", clip(action))
+	if !slices.Contains(c.opts.TokeninfoActions, action) {
+		return nil, badRequest("value '%s' not valid for TokeninfoAction", clip.Name(action))
 	}
 	token, err := c.token(req.Mytoken)
 	if err != nil {
@@ -53,7 +55,7 @@ func introspect(c *call, token mytoken.Secret) (*answer, error) {
 	return ok(wire.Introspection{Valid: true, TokenType: string(got.Type), MomID: got.Claims.ID().String(), Token: claims}), nil
 }
 
-// claimsOf writes the claims of a token, with what was used of each clause.
+// claimsOf returns the claims of a token and how often each clause was used.
 func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	t := i.Claims
 	restrictions, err := countedRestrictions(i)
@@ -65,8 +67,8 @@ func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	}, err
 }
 
-// countedRestrictions adds usages_AT_done and usages_other_done to clauses that
-// were used; keys of the embedding program keep every byte.
+// countedRestrictions adds usages_AT_done and usages_other_done to clauses that were
+// used. It keeps every byte of the embedding program's own keys.
 func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 	list, counters := i.Claims.Restrictions(), i.Counters
 	if len(list) == 0 {

@@ -23,8 +23,8 @@ import (
 
 var update = flag.Bool("update", false, "write the answers of testdata/transcripts")
 
-// archive is a file in the txtar form: a comment, and files that begin with a line
-// "-- name --".
+// archive is a file in the txtar form: a comment, and files that begin with a line "--
+// name --".
 type archive struct {
 	comment string
 	files   []archived
@@ -58,14 +58,14 @@ func (a archive) String() string {
 	return b.String()
 }
 
-// TestTranscripts plays the scenarios in testdata/transcripts: what stands in a
-// file "name >" is sent, and the answer compared with the file "name <" after it.
+// TestTranscripts plays the scenarios in testdata/transcripts. It sends each file "name
+// >" and compares the response with the file "name <" behind it.
 //
-// What changes from run to run has a name: {iss}, {op}, and what appears in
-// answers numbered by kind, such as {jwt:1}. A request may use these names. Lines
-// that are not HTTP: "LOGIN subject {url:1}" logs a user in at the provider and
-// makes {back}, "FOLLOW {url:1}" does the same where the provider asks nobody; "ADVANCE 5m" moves the clock. "Cookie: *" sends the cookies that
-// were set so far.
+// Values that change from run to run have names: {iss}, {op}, and for values in responses
+// a kind and a number, such as {jwt:1}. A request can use these names. Some lines are not
+// HTTP. "LOGIN subject {url:1}" logs a user in at the provider and sets {back}. "FOLLOW
+// {url:1}" does the same at a provider that asks nothing. "ADVANCE 5m" moves the clock.
+// "Cookie: *" sends all cookies that were set so far.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -119,8 +119,8 @@ func newPlayer(t *testing.T, s *service) *player {
 	return p
 }
 
-// checkLog looks for secrets in the log: tokens, codes and states, those of the
-// provider included. // proves P9
+// checkLog looks for secrets in the log: tokens, codes and states, also those of the
+// provider. // proves P9
 func (p *player) checkLog() {
 	log := p.Log.String()
 	if !strings.Contains(log, `"route":`) {
@@ -227,7 +227,7 @@ func (p *player) step(step, text string) string {
 	return p.show(r)
 }
 
-// send sends a request as it stands in a file: request line, headers, empty line,
+// send sends a request exactly as a file has it: request line, headers, an empty line,
 // body.
 func (p *player) send(text string) *reply {
 	p.t.Helper()
@@ -280,13 +280,13 @@ func (p *player) send(text string) *reply {
 	return &reply{resp, string(data)}
 }
 
-// shownHeaders are the headers that matter.
+// shownHeaders are the headers that a transcript shows.
 var shownHeaders = []string{
 	"Access-Control-Allow-Headers", "Access-Control-Allow-Methods", "Access-Control-Allow-Origin", "Allow", "Cache-Control", "Content-Security-Policy", "Content-Type", "Etag", "Location",
 	"Referrer-Policy", "Retry-After", "Set-Cookie", "Www-Authenticate", "X-Frame-Options",
 }
 
-// show writes an answer with names for what changes from run to run.
+// show writes a response with names for the values that change from run to run.
 func (p *player) show(r *reply) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d\n", r.StatusCode)
@@ -311,8 +311,7 @@ func (p *player) show(r *reply) string {
 	return p.normalise(b.String())
 }
 
-// volatile are kinds of values that change from run to run; the first group is the
-// value.
+// volatile are kinds of values that change from run to run. The first group is the value.
 var volatile = []struct {
 	kind string
 	re   *regexp.Regexp
@@ -357,7 +356,7 @@ func (p *player) normalise(text string) string {
 	return text
 }
 
-// TestEveryRouteHasATranscript: there is an answer to each method of each path.
+// TestEveryRouteHasATranscript: a transcript has a response of each method of each path.
 func TestEveryRouteHasATranscript(t *testing.T) {
 	s := start(t, scenarios["standards"]...)
 	handler := s.http.Config.Handler.(*rest.Handler)
@@ -377,7 +376,7 @@ func TestEveryRouteHasATranscript(t *testing.T) {
 	}
 }
 
-// notServed answer 501 whatever the method.
+// notServed are paths that answer 501 to every method.
 var notServed = []string{
 	"/.well-known/openid-federation", "/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
 	"/api/v0/token/my/tags", "/api/v0/notifications", "/api/v0/notifications/{rest...}", "/actions", "/calendars/{rest...}",

@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// zitadel is the client library github.com/zitadel/oidc. It knows the service by
-// its metadata (RFC 8414).
+// zitadel is the client library github.com/zitadel/oidc. It knows the service by its
+// metadata (RFC 8414).
 type zitadel struct {
 	*service
 	metadata *oidc.DiscoveryConfiguration
@@ -42,7 +42,7 @@ func (z *zitadel) ask(token string, want oidc.TokenType, scopes, resources []str
 	return tokenexchange.ExchangeToken(z.t.Context(), z.exchange, token, oidc.RefreshTokenType, "", "", resources, nil, scopes, want)
 }
 
-// introspect asks about a token, in the name of a resource server.
+// introspect introspects a token as a resource server.
 func (z *zitadel) introspect(id, secret, token string) (*oidc.IntrospectionResponse, error) {
 	z.t.Helper()
 	server, err := rs.NewResourceServerClientCredentials(z.t.Context(), z.URL, id, secret,
@@ -51,8 +51,8 @@ func (z *zitadel) introspect(id, secret, token string) (*oidc.IntrospectionRespo
 	return rs.Introspect[*oidc.IntrospectionResponse](z.t.Context(), server, token)
 }
 
-// TestZitadelTokenExchange: a mytoken for an access token, and for a narrower
-// mytoken, which then can do no more.
+// TestZitadelTokenExchange: the library exchanges a mytoken for an access token, and for
+// a mytoken with fewer rights.
 func TestZitadelTokenExchange(t *testing.T) {
 	z := start(t, scenarios["standards"]...).zitadel()
 	parent := z.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{{Scopes: []string{"openid", "compute", "storage.read"}}}})
@@ -91,8 +91,8 @@ func TestZitadelTokenExchange(t *testing.T) {
 	}
 }
 
-// TestZitadelIntrospection: a resource server that knows a secret learns about
-// mytokens, and about their end.
+// TestZitadelIntrospection: a resource server that has a secret learns about mytokens,
+// and when they are revoked.
 func TestZitadelIntrospection(t *testing.T) {
 	const id, secret = "compute", "a-secret-of-the-tests"
 	z := start(t, scenarios["standards"]...).zitadel()

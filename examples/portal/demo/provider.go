@@ -1,5 +1,5 @@
-// Package demo is what examples/portal needs to be tried: an OpenID provider for
-// tests, and a walk through the service, printed for people or done by itself.
+// Package demo lets people try examples/portal. It has an OpenID provider for tests, and
+// a walk through the service that it prints or does by itself.
 package demo
 
 import (
@@ -10,18 +10,18 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Provider is an OpenID provider for tests. It lets everybody in as alice,
-// replaces refresh tokens at each use, and forgets everything at the end. Dir is
-// the directory for a service that uses it.
+// Provider is an OpenID provider for tests. It logs everybody in as alice, replaces
+// refresh tokens at each use, and forgets everything at the end. Dir is the directory for
+// a service that uses it.
 type Provider struct {
 	Config oidcupstream.Config
 	Dir    string
-	own    string // a directory that goes with the provider, or ""
+	own    string // a directory that Close removes, or ""
 	server *optest.Server
 }
 
-// StartProvider starts a provider. Without a directory it makes one, of which
-// nothing is left at the end. Close it.
+// StartProvider starts a provider. Without a directory it makes a temporary one. Close
+// the provider at the end.
 func StartProvider(dir string) (*Provider, error) {
 	p := &Provider{Dir: dir}
 	var err error
@@ -39,7 +39,7 @@ func StartProvider(dir string) (*Provider, error) {
 	return p, nil
 }
 
-// Close ends the provider, and removes the directory that it made.
+// Close ends the provider and removes the temporary directory.
 func (p *Provider) Close() error { return errors.Join(p.server.Close(), p.removeOwn()) }
 
 func (p *Provider) removeOwn() error {

@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// Walk leads through a service, from a login to the end of the token.
+// Walk leads through a service, from a login to the revocation of the token.
 type Walk struct {
 	URL, Health, Provider string
-	Test                  bool // the provider is one for tests, which needs no browser
+	Test                  bool // the provider is for tests and needs no browser
 	Steps                 []Step
 }
 
-// Step is one request; without URL it is something that people do. In URL and
-// Body, $name stands for what an earlier answer said.
+// Step is a request. Without URL it is something that people do. In URL and Body, $name
+// stands for a member of an earlier response.
 type Step struct {
 	Title, URL string
-	Body       string   // JSON; empty: a GET request
-	Keep       []string // members of the answer that later steps need
+	Body       string   // JSON; empty for a GET request
+	Keep       []string // members of the response that later steps need
 }
 
 // NewWalk returns the walk through a service.
@@ -59,10 +59,10 @@ var start string
 
 var message = template.Must(template.New("start.txt").Parse(start))
 
-// Print says how to use the service.
+// Print writes how to use the service.
 func (w *Walk) Print(out io.Writer) error { return message.Execute(out, w) }
 
-// Do goes all steps, and writes a line for each that worked.
+// Do takes all steps and writes a line for each that succeeded.
 func (w *Walk) Do(ctx context.Context, out io.Writer) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Step) do(ctx context.Context, client *http.Client, known map[string]str
 	return s.keep(text, known)
 }
 
-// keep remembers members of an answer.
+// keep remembers members of a response.
 func (s *Step) keep(text []byte, known map[string]string) error {
 	if len(s.Keep) == 0 {
 		return nil
@@ -118,7 +118,7 @@ func (s *Step) keep(text []byte, known map[string]string) error {
 	for _, name := range s.Keep {
 		value, ok := answer[name].(string)
 		if !ok || value == "" {
-			return fmt.Errorf("the answer has no %s", name)
+			return fmt.Errorf("the response has no %s", name)
 		}
 		known[name] = value
 	}

@@ -1,18 +1,18 @@
-// Package bearer finds and writes files with bearer tokens by the rules of the WLCG
-// Bearer Token Discovery 1.0, by which programs that know nothing of each other agree
-// where an access token is:
+// Package bearer finds and writes files with bearer tokens by the rules of WLCG Bearer
+// Token Discovery 1.0. Programs that know nothing of each other agree by these rules
+// where an access token is. They look at these places, in this order:
 //
 //  1. the value of BEARER_TOKEN,
 //  2. the file that BEARER_TOKEN_FILE names,
 //  3. the file bt_u<uid> in XDG_RUNTIME_DIR,
 //  4. the file bt_u<uid> in the temporary directory: TMPDIR, or /tmp.
 //
-// The uid is the effective one of the process. In the temporary directory anybody can
-// create files, so there a file of that name is read and replaced only if it belongs to
-// the user.
+// The uid is the effective one of the process. Anybody can create files in the temporary
+// directory. So this package reads and replaces a file there only if it belongs to the
+// user.
 //
-// All functions may be called concurrently, also by several processes on one file: of
-// two that write it, the last one wins, and readers see one or the other.
+// All functions may be called concurrently, also by several processes on one file. If two
+// of them write it, the last one wins. Readers see one content or the other.
 package bearer
 
 import (
@@ -30,11 +30,11 @@ import (
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// Secret holds a token. It is the same type as Secret of packages mytoken and client,
-// whose NewSecret makes one.
+// Secret holds a token. It is the same type as mytoken.Secret, so mytoken.NewSecret makes
+// one.
 type Secret = redact.Secret
 
-// The environment variables of the rules.
+// The environment variables that the rules name.
 const (
 	EnvToken      = "BEARER_TOKEN"
 	EnvFile       = "BEARER_TOKEN_FILE"
@@ -43,36 +43,38 @@ const (
 
 // Errors of this package; others are those of the file system.
 var (
-	// ErrNotFound: there is no token in any of the places.
-	ErrNotFound = errors.New("bearer: no token found")
-	// ErrMalformed: what is there is no token (RFC 6750 section 2.1). The places
-	// after it are not looked at.
+	// ErrNotFound: none of the places has a token.
+	ErrNotFound = errors.New("bearer: no token found: set BEARER_TOKEN or BEARER_TOKEN_FILE")
+	// ErrMalformed: the content of a place is not a token (RFC 6750 section 2.1).
 	ErrMalformed = errors.New("bearer: not a bearer token")
-	// ErrNoUID: the system has no user ids, so files have no names by the rules.
-	// Set BEARER_TOKEN_FILE.
-	ErrNoUID = errors.New("bearer: the system has no user ids")
+	// ErrNoUID: the system has no user ids, so the rules give files no names.
+	ErrNoUID = errors.New("bearer: the system has no user ids: set BEARER_TOKEN_FILE")
 )
 
-// UnsafeError is about a file that others than the user control.
+// UnsafeError is about a file that other users control, or may control.
 type UnsafeError struct {
 	Path   string
 	Reason string
 }
 
-func (e *UnsafeError) Error() string { return "bearer: " + e.Path + ": " + e.Reason }
+func (e *UnsafeError) Error() string { return "bearer: unsafe file " + e.Path + ": " + e.Reason }
 
 // Token is a token that was found.
 type Token struct {
 	Token Secret
-	// Path is the file that it is from; empty: from BEARER_TOKEN.
+	// Path is the file that it was read from; empty if BEARER_TOKEN had it.
 	Path string
 }
 
-// Discover reads the token that programs in this environment are to use. An empty value
-// or file, and a file that is not there, lead to the next place.
+// Discover reads the token that programs in this environment should use. It passes over
+// an empty value, and over an empty or missing file. The first place with any other
+// content decides: Discover returns its token, [ErrMalformed], an [*UnsafeError], or an
+// error of the file system. It returns [ErrNotFound] if there is no such place.
 func Discover() (Token, error) {
-	if token, err := parse(os.Getenv(EnvToken)); err != nil || !token.IsEmpty() {
-		return Token{Token: token}, err
+	if token, err := parse(os.Getenv(EnvToken)); err != nil {
+		return Token{}, fmt.Errorf("%w: the value of %s", err, EnvToken)
+	} else if !token.IsEmpty() {
+		return Token{Token: token}, nil
 	}
 	for _, p := range places() {
 		token, err := p.read()
@@ -80,15 +82,15 @@ func Discover() (Token, error) {
 			continue
 		}
 		if err != nil {
-			return Token{}, fmt.Errorf("bearer: %s: %w", p.path, err)
+			return Token{}, err
 		}
 		return Token{Token: token, Path: p.path}, nil
 	}
 	return Token{}, ErrNotFound
 }
 
-// Path is where programs in this environment look for a file with a token first. It is
-// the file to write.
+// Path returns the file that programs in this environment look at first. It is the one to
+// write. Path returns [ErrNoUID] if the rules name no file.
 func Path() (string, error) {
 	all := places()
 	if len(all) == 0 {
@@ -100,9 +102,9 @@ func Path() (string, error) {
 // place is a file that may hold the token.
 type place struct {
 	path string
-	// named says that the user named the file: whatever it is, she wants it read.
+	// named says that the user named the file. It is read whatever it is.
 	named bool
-	// shared says that the directory is everybody's.
+	// shared says that anybody can create files in the directory.
 	shared bool
 }
 
@@ -132,7 +134,11 @@ func (p place) read() (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	return parse(string(text))
+	token, err := parse(string(text))
+	if err != nil {
+		return Secret{}, fmt.Errorf("%w: the content of %s", err, p.path)
+	}
+	return token, nil
 }
 
 func (p place) open() (*os.File, error) {
@@ -153,25 +159,26 @@ func (p place) open() (*os.File, error) {
 	return f, nil
 }
 
-// checkOwn refuses a file that others may have written.
+// checkOwn refuses a file that other users may have written.
 func checkOwn(path string, info fs.FileInfo) error {
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
-		return &UnsafeError{path, "a symbolic link"}
+		return &UnsafeError{path, "it is a symbolic link"}
 	case !info.Mode().IsRegular():
-		return &UnsafeError{path, "not a regular file"}
+		return &UnsafeError{path, "it is not a regular file"}
 	case !isOwn(info):
-		return &UnsafeError{path, "belongs to another user"}
+		return &UnsafeError{path, "it belongs to another user"}
 	case info.Mode().Perm()&0o022 != 0 && hasPermissions:
-		return &UnsafeError{path, "others may write to it"}
+		return &UnsafeError{path, "other users may write to it"}
 	}
 	return nil
 }
 
-// whitespace is that of isspace in C99, which the rules name.
+// whitespace is what isspace of C99 accepts, as the rules say.
 const whitespace = " \f\n\r\t\v"
 
-// parse reads a token. What is empty is none.
+// parse reads a token. Whitespace alone gives the empty secret. The only error is
+// [ErrMalformed].
 func parse(text string) (Secret, error) {
 	text = strings.Trim(text, whitespace)
 	if text == "" {
@@ -186,7 +193,7 @@ func parse(text string) (Secret, error) {
 // maxFile bounds a token, in bytes.
 const maxFile = 1 << 20
 
-// isToken checks the syntax b64token of RFC 6750 section 2.1.
+// isToken reports whether the text is a b64token (RFC 6750 section 2.1).
 func isToken(text string) bool {
 	text = strings.TrimRight(text, "=")
 	return text != "" && len(text) <= maxFile && !strings.ContainsFunc(text, func(r rune) bool {
@@ -194,16 +201,16 @@ func isToken(text string) bool {
 	})
 }
 
-// CheckWritable refuses a path where a token must not be written: where others than the
-// user control the file or may replace it. The error is an [*UnsafeError] or of the file
-// system.
+// CheckWritable refuses a path where a token must not be written, because other users
+// control the file or may replace it. The error is an [*UnsafeError] or comes from the
+// file system.
 func CheckWritable(path string) error {
 	dir, err := os.Stat(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	if hasPermissions && dir.Mode().Perm()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0 {
-		return &UnsafeError{path, "others may replace files in its directory"}
+		return &UnsafeError{path, "other users may replace files in its directory"}
 	}
 	info, err := os.Lstat(path)
 	switch {
@@ -212,14 +219,15 @@ func CheckWritable(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().IsRegular() && isOwn(info):
-		return nil // whatever its permissions are, it will be replaced
+		return nil // Write replaces it, so its permissions do not matter
 	}
 	return checkOwn(path, info)
 }
 
-// Write replaces the file by one that holds the token and that its owner alone may read.
-// Whoever opens it gets the old token or the new one; when it fails, the old one. It refuses what [CheckWritable]
-// refuses, and what is no token with [ErrMalformed].
+// Write replaces the file with one that holds the token. Only its owner can read it.
+// Readers get the old token or the new one. If Write returns an error, they get the old
+// one. Write returns [ErrMalformed] if the secret is not a token, and otherwise the
+// errors of [CheckWritable] and of the file system.
 func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed
@@ -230,12 +238,13 @@ func Write(path string, token Secret) error {
 	return durable.Replace(path, []byte(token.Reveal()+"\n"))
 }
 
-// Read reads a file as [Discover] reads those in the temporary directory: it must be the
-// user's own, and no symbolic link. An empty file gives the empty secret.
+// Read reads a file as [Discover] reads those in the temporary directory: it must belong
+// to the user, and must not be a symbolic link. An empty file gives the empty secret.
+// Errors are [ErrMalformed], [*UnsafeError], or come from the file system.
 func Read(path string) (Secret, error) { return place{path: path, shared: true}.read() }
 
-// Remove removes the file if it still holds the token; otherwise it is somebody else's by
-// now, and Remove does nothing.
+// Remove removes the file if it still holds the token. Otherwise another program has
+// written it or removed it, and Remove does nothing.
 func Remove(path string, token Secret) error {
 	held, err := Read(path)
 	switch unsafe := (*UnsafeError)(nil); {
@@ -252,5 +261,5 @@ func Remove(path string, token Secret) error {
 	return nil
 }
 
-// Sweep removes what writers of the file that were killed left behind.
+// Sweep removes temporary files that killed writers of the file left behind.
 func Sweep(path string) { durable.Sweep(path, time.Now()) }

@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-// world is an environment with a directory for each place.
+// world is an environment with one file for each place.
 type world struct {
 	t                   *testing.T
 	named, runtime, tmp string
@@ -37,11 +37,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// put writes a file.
 func (w *world) put(path, text string) {
 	w.t.Helper()
 	require.NoError(w.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
+// finds checks what Discover returns.
 func (w *world) finds(token, path string) {
 	w.t.Helper()
 	got, err := bearer.Discover()
@@ -50,7 +52,7 @@ func (w *world) finds(token, path string) {
 	require.Equal(w.t, path, got.Path)
 }
 
-// The places are looked at in their order; what is empty or not there leads on.
+// Discover looks at the places in order, and passes over empty and missing ones.
 func TestDiscover(t *testing.T) {
 	w := newWorld(t)
 	_, err := bearer.Discover()
@@ -69,7 +71,7 @@ func TestDiscover(t *testing.T) {
 	w.finds("eyJ.eyJ.sig-_~+/", "")
 }
 
-// What is no token ends the search, and is not shown.
+// Content that is not a token ends the search. The error does not show it.
 func TestDiscoverMalformed(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.tmp, "fine")
@@ -77,15 +79,16 @@ func TestDiscoverMalformed(t *testing.T) {
 		w.put(w.named, text)
 		_, err := bearer.Discover()
 		require.ErrorIs(t, err, bearer.ErrMalformed, "%.20q", text)
-		require.NotContains(t, err.Error(), "planted")
+		require.EqualError(t, err, "bearer: not a bearer token: the content of "+w.named)
 		require.ErrorIs(t, bearer.Write(w.named, redact.New(text)), bearer.ErrMalformed)
 	}
 	t.Setenv(bearer.EnvToken, "not a token")
 	_, err := bearer.Discover()
 	require.ErrorIs(t, err, bearer.ErrMalformed)
+	require.EqualError(t, err, "bearer: not a bearer token: the value of BEARER_TOKEN")
 }
 
-// In the temporary directory, a file must be the user's own.
+// In the temporary directory, a file must belong to the user.
 func TestDiscoverUnsafe(t *testing.T) {
 	w := newWorld(t)
 	var unsafe *bearer.UnsafeError
@@ -109,14 +112,14 @@ func TestDiscoverUnsafe(t *testing.T) {
 	require.NoError(t, os.Chmod(w.tmp, 0o620))
 	_, err = bearer.Discover()
 	require.ErrorAs(t, err, &unsafe)
-	require.NoError(t, bearer.CheckWritable(w.tmp), "it will be replaced")
+	require.NoError(t, bearer.CheckWritable(w.tmp), "Write replaces it")
 
-	// A file that the user names may be anything that can be read.
+	// A file that the user names may be anything readable.
 	require.NoError(t, os.Symlink(w.named+"-elsewhere", w.named))
 	w.finds("elsewhere", w.named)
 }
 
-// A file of another user is neither read nor replaced.
+// The package neither reads nor replaces a file of another user.
 func TestForeignFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
@@ -133,7 +136,7 @@ func TestForeignFile(t *testing.T) {
 	require.FileExists(t, w.tmp)
 }
 
-// A directory where others may replace files is no place for a token.
+// CheckWritable refuses a directory where other users may replace files.
 func TestOpenDirectory(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Dir(w.tmp)
@@ -144,7 +147,7 @@ func TestOpenDirectory(t *testing.T) {
 	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
 }
 
-// What is written is found, by its owner alone, and removed by who wrote it.
+// A written token is found. Only its owner can read it, and only its writer removes it.
 func TestWrite(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{w.named, w.runtime, w.tmp} {

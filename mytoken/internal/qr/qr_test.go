@@ -15,7 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 )
 
-// Contents of the kinds that are drawn: consent URLs and transfer codes.
+// contents are of the kinds that are drawn: consent URLs and transfer codes.
 var contents = []string{
 	"ABCDEFGH",
 	"https://mytoken.example.org/c/kJ3xP0wQz8sLmNbV",
@@ -23,7 +23,7 @@ var contents = []string{
 	"https://mytoken.example.org/ü?a=1&b=<2>",
 }
 
-// A reader that this project did not write reads what Text draws.
+// TestText: a reader of another project reads what Text draws.
 func TestText(t *testing.T) {
 	for _, content := range contents {
 		text, err := qr.Text(content)
@@ -42,8 +42,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// The same reader reads what SVG draws, and the drawing passes a content
-// security policy that allows no inline style.
+// TestSVG: the same reader reads what SVG draws. The drawing passes a content security
+// policy that allows no inline style.
 func TestSVG(t *testing.T) {
 	for _, content := range contents {
 		svg, err := qr.SVG(content)

@@ -22,9 +22,9 @@ type Configuration struct {
 	OIDCFlows              []string   `json:"mytoken_endpoint_oidc_flows_supported"`
 	ResponseTypes          []string   `json:"response_types_supported"`
 	RestrictionKeys        []string   `json:"restriction_claims_supported"`
-	TokenEndpoint          string     `json:"token_endpoint"` // that of access tokens, for oidc-agent
+	TokenEndpoint          string     `json:"token_endpoint"` // of access tokens, for oidc-agent
 	IntrospectionEndpoint  string     `json:"introspection_endpoint,omitempty"`
-	AuthorizationServerURI string     `json:"oauth_authorization_server,omitempty"` // where the metadata of RFC 8414 are
+	AuthorizationServerURI string     `json:"oauth_authorization_server,omitempty"` // address of the metadata (RFC 8414)
 }
 
 // Provider is an OpenID provider in the discovery document.
@@ -34,8 +34,7 @@ type Provider struct {
 	Scopes []string `json:"scopes_supported"`
 }
 
-// AuthorizationServer is the metadata of the standard endpoints (RFC 8414
-// section 2).
+// AuthorizationServer is the metadata of the standard endpoints (RFC 8414 section 2).
 type AuthorizationServer struct {
 	Issuer                   string   `json:"issuer"`
 	TokenEndpoint            string   `json:"token_endpoint"`
@@ -51,8 +50,8 @@ type AuthorizationServer struct {
 	Documentation            string   `json:"service_documentation,omitempty"`
 }
 
-// Settings is the document of the user settings endpoint (protocol section 5.9).
-// A client that finds no GrantTypeEndpoint crashes.
+// Settings is the document of the user settings endpoint (protocol section 5.9). Public
+// clients crash without GrantTypeEndpoint.
 type Settings struct {
 	GrantTypeEndpoint string `json:"grant_type_endpoint"`
 }

@@ -1,11 +1,10 @@
-// Package wire holds the objects of the mytoken protocol as they travel: what
-// the server in package rest reads and writes, and a client writes and reads
-// (protocol section 5). It knows names and types, and no rules.
+// Package wire holds the objects of the mytoken protocol as JSON and forms carry them
+// (protocol section 5). Package rest reads requests and writes responses, a client does
+// the reverse. The package knows names and types, and no rules.
 //
-// Restrictions, capabilities, rotation and includes of requests are raw JSON
-// here, because a request may write them in several ways and may name templates
-// (protocol section 2.10).
+// Restrictions, capabilities, rotation and includes of requests are raw JSON, because a
+// request can write them in several ways and can name templates (protocol section 2.10).
 //
-// Encode and decode with github.com/go-json-experiment/json. What holds a token
-// or a code is a [Secret]: encoders of JSON write it, everything else redacts it.
+// Encode with [Marshal] and decode with [Unmarshal]. A token or a code is a [Secret]:
+// JSON carries it, everything else redacts it.
 package wire

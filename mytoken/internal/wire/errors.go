@@ -1,12 +1,12 @@
 package wire
 
-// Error is the body of every answer with a status of 400 and above (protocol
-// section 5.0.5).
+// Error is the body of every response with a status of 400 and above (protocol section
+// 5.0.5).
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description,omitempty"`
-	// RestrictedBy names the keys of the restrictions that refused. Like
-	// Explanation, it is an addition to the protocol.
+	// RestrictedBy names the keys of the restrictions that refused. It and Explanation
+	// are additions to the protocol.
 	RestrictedBy []string     `json:"restricted_by,omitempty"`
 	Explanation  *Explanation `json:"mytoken_explanation,omitempty"`
 }
@@ -28,8 +28,8 @@ const (
 	ErrorTemporarilyUnavailable   = "temporarily_unavailable"
 )
 
-// The error codes of the standards that the protocol does not have (RFC 6749
-// section 5.2, RFC 8693 section 2.2.2).
+// Error codes of the standards that the protocol does not have (RFC 6749 section 5.2, RFC
+// 8693 section 2.2.2).
 const (
 	ErrorInvalidClient        = "invalid_client"
 	ErrorUnsupportedGrantType = "unsupported_grant_type"
@@ -37,8 +37,8 @@ const (
 	ErrorInvalidTarget        = "invalid_target"
 )
 
-// Statuses beyond those of net/http (protocol section 5.0.5).
+// Statuses that net/http does not have (protocol section 5.0.5).
 const (
-	StatusForward       = 278 // the page's script has to go to the URL in the body
+	StatusForward       = 278 // the page's script opens the URL in the body
 	StatusProviderError = 555 // the OpenID provider reported an error
 )

@@ -9,20 +9,20 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Explanation says, clause by clause, what a use met. It is an addition to the
-// protocol: a member of errors, which public clients ignore, and the answer to
-// the action explain. What a reader is not to know is left out.
+// Explanation says, clause by clause, what refuses a use. It is an addition to the
+// protocol: a member of errors, which public clients ignore, and the answer to the action
+// explain. It leaves out what its reader must not know.
 type Explanation struct {
 	Admitted bool `json:"admitted"`
-	// Earliest is when the same use is admitted; nil: not told.
+	// Earliest is when the same use is admitted. Nil means that the server does not say.
 	Earliest *Earliest           `json:"earliest,omitempty"`
 	Clauses  []ClauseExplanation `json:"clauses,omitempty"`
-	// Objection stands against the use whatever the clauses say.
+	// Objection refuses the use whatever the clauses say.
 	Objection *Objection `json:"objection,omitempty"`
 }
 
-// ClauseExplanation is what one clause has to object; without objections, it
-// admits the use.
+// ClauseExplanation holds the objections of one clause. A clause without any admits the
+// use.
 type ClauseExplanation struct {
 	Clause     int         `json:"clause"` // index in the token
 	Earliest   *Earliest   `json:"earliest,omitempty"`
@@ -36,8 +36,8 @@ type Objection struct {
 	Earliest *Earliest `json:"earliest,omitempty"`
 }
 
-// NewExplanation brings an explanation on the wire, with its instants or
-// without. What look-ups said stays here: it may tell of the network.
+// NewExplanation returns an explanation for the wire, with instants or without. It leaves
+// out the answers of look-ups, which may reveal the network.
 func NewExplanation(e *restriction.Explanation, instants bool) *Explanation {
 	told := func(at restriction.Earliest) *Earliest {
 		if !instants {
@@ -45,40 +45,38 @@ func NewExplanation(e *restriction.Explanation, instants bool) *Explanation {
 		}
 		return &Earliest{at}
 	}
-	objection := func(o restriction.Objection) Objection {
-		return Objection{Key: o.Key, Needed: o.Need, Earliest: told(o.Earliest)}
+	objections := func(from ...restriction.Objection) (out []Objection) {
+		for _, o := range from {
+			out = append(out, Objection{Key: o.Key, Needed: o.Need, Earliest: told(o.Earliest)})
+		}
+		return out
 	}
 	out := &Explanation{Admitted: e.Admitted, Earliest: told(e.Earliest)}
-	for i := range e.Clauses {
-		c := ClauseExplanation{Clause: e.Clauses[i].Clause, Earliest: told(e.Clauses[i].Earliest)}
-		for _, o := range e.Clauses[i].Objections {
-			c.Objections = append(c.Objections, objection(o))
-		}
-		out.Clauses = append(out.Clauses, c)
+	for _, c := range e.Clauses {
+		out.Clauses = append(out.Clauses, ClauseExplanation{c.Clause, told(c.Earliest), objections(c.Objections...)})
 	}
 	if e.Objection != nil {
-		o := objection(*e.Objection)
-		out.Objection = &o
+		out.Objection = &objections(*e.Objection)[0]
 	}
 	return out
 }
 
-// Explanation is what was told. Instants that were not are unknown.
+// Explanation returns what the server told. Instants that it did not tell are unknown.
 func (e *Explanation) Explanation() *restriction.Explanation {
-	objection := func(o Objection) restriction.Objection {
-		return restriction.Objection{Key: o.Key, Need: o.Needed, Earliest: o.Earliest.value()}
+	objections := func(from ...Objection) (out []restriction.Objection) {
+		for _, o := range from {
+			out = append(out, restriction.Objection{Key: o.Key, Need: o.Needed, Earliest: o.Earliest.value()})
+		}
+		return out
 	}
 	out := &restriction.Explanation{Admitted: e.Admitted, Earliest: e.Earliest.value()}
-	for i := range e.Clauses {
-		c := restriction.ClauseExplanation{Clause: e.Clauses[i].Clause, Earliest: e.Clauses[i].Earliest.value()}
-		for _, o := range e.Clauses[i].Objections {
-			c.Objections = append(c.Objections, objection(o))
-		}
-		out.Clauses = append(out.Clauses, c)
+	for _, c := range e.Clauses {
+		out.Clauses = append(out.Clauses, restriction.ClauseExplanation{
+			Clause: c.Clause, Earliest: c.Earliest.value(), Objections: objections(c.Objections...),
+		})
 	}
 	if e.Objection != nil {
-		o := objection(*e.Objection)
-		out.Objection = &o
+		out.Objection = &objections(*e.Objection)[0]
 	}
 	return out
 }
@@ -101,7 +99,7 @@ func (e Earliest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.String())
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Everything else is unknown.
+// UnmarshalJSON reads what MarshalJSON writes. Anything else is unknown.
 func (e *Earliest) UnmarshalJSON(data []byte) error {
 	e.Earliest = restriction.Unknown()
 	var seconds int64

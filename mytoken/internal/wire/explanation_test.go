@@ -11,9 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TestExplanation: what is written is read again, and what is not to be known is
-// not written.
-//
+// TestExplanation: a reader gets what was written. What it must not know is not written.
 // proves P9, P10
 func TestExplanation(t *testing.T) {
 	at := time.Unix(1900000000, 0)
@@ -49,7 +47,7 @@ func TestExplanation(t *testing.T) {
 	}
 }
 
-// TestEarliest: what a newer server may say is no instant.
+// TestEarliest: values that a newer server may send are no instants.
 func TestEarliest(t *testing.T) {
 	for text, want := range map[string]restriction.Earliest{
 		`12`: restriction.At(time.Unix(12, 0)), `"never"`: restriction.Never(), `"unknown"`: restriction.Unknown(),

@@ -1,7 +1,7 @@
 package wire
 
-// The paths below the issuer URL that clients know without discovery (protocol
-// section 5.0.1).
+// Paths below the issuer URL that clients know without discovery (protocol section
+// 5.0.1).
 const (
 	PathMytokenConfiguration = "/.well-known/mytoken-configuration"
 	PathOpenIDConfiguration  = "/.well-known/openid-configuration"
@@ -10,18 +10,17 @@ const (
 
 // The grant types (protocol sections 5.4 and 5.5).
 const (
-	GrantOIDCFlow     = "oidc_flow"
-	GrantPollingCode  = "polling_code"
-	GrantMytoken      = "mytoken"
-	GrantTransferCode = "transfer_code"
-	GrantSSH          = "ssh"
-	GrantRefreshToken = "refresh_token"
-	// GrantTokenExchange is that of RFC 8693.
-	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	GrantOIDCFlow      = "oidc_flow"
+	GrantPollingCode   = "polling_code"
+	GrantMytoken       = "mytoken"
+	GrantTransferCode  = "transfer_code"
+	GrantSSH           = "ssh"
+	GrantRefreshToken  = "refresh_token"
+	GrantTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
 )
 
-// The kinds of an OpenID Connect flow and of the client that starts it (protocol
-// section 5.4.1).
+// The kinds of an OpenID Connect flow and of the client that starts it (protocol section
+// 5.4.1).
 const (
 	FlowAuthorizationCode = "authorization_code"
 	ClientNative          = "native"
@@ -35,8 +34,7 @@ const (
 	ActionSubtokens     = "subtokens"
 	ActionList          = "list_mytokens"
 	ActionNotifications = "notifications"
-	// ActionExplain is a dry run, which the protocol does not have.
-	ActionExplain = "explain"
+	ActionExplain       = "explain" // a dry run, which the protocol does not have
 )
 
 // The token types of RFC 8693 section 3.
@@ -50,4 +48,11 @@ const (
 const (
 	CookieMytoken      = "mytoken"
 	CookieTransferCode = "mytoken-transfercode"
+)
+
+// The events of the user settings (protocol section 7.2).
+const (
+	EventGrantsListed  = "settings_grants_listed"
+	EventGrantEnabled  = "settings_grant_enabled"
+	EventGrantDisabled = "settings_grant_disabled"
 )

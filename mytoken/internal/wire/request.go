@@ -2,11 +2,10 @@ package wire
 
 import "github.com/go-json-experiment/json/jsontext"
 
-// The tag form names a field in a form where that differs from JSON; further
-// names are aliases.
+// The tag form lists other names of a member in forms.
 
-// TokenRequest is the body of the mytoken endpoint, for all of its grants
-// (protocol section 5.4), and of the consent page on demand (protocol section 5.18.3).
+// TokenRequest is the body of the mytoken endpoint for all grants (protocol section 5.4),
+// and of the consent page on demand (protocol section 5.18.3).
 type TokenRequest struct {
 	GrantType string `json:"grant_type"`
 
@@ -32,8 +31,7 @@ type TokenRequest struct {
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
 }
 
-// AccessTokenRequest is the body of the access token endpoint (protocol section
-// 5.5).
+// AccessTokenRequest is the body of the access token endpoint (protocol section 5.5).
 type AccessTokenRequest struct {
 	GrantType    string `json:"grant_type"`
 	Mytoken      Secret `json:"mytoken,omitempty"`
@@ -51,8 +49,7 @@ type TransferRequest struct {
 	Mytoken Secret `json:"mytoken,omitempty"`
 }
 
-// RevocationRequest is the body of the revocation endpoint (protocol section
-// 5.7).
+// RevocationRequest is the body of the revocation endpoint (protocol section 5.7).
 type RevocationRequest struct {
 	Token      Secret `json:"token,omitempty"`
 	Recursive  bool   `json:"recursive,omitzero"`
@@ -60,18 +57,18 @@ type RevocationRequest struct {
 	OIDCIssuer string `json:"oidc_issuer,omitempty" form:"oidcissuer,issuer"`
 }
 
-// TokeninfoRequest is the body of the tokeninfo endpoint (protocol section 5.8).
-// Use and what follows it describe the use that the action explain is about.
+// TokeninfoRequest is the body of the tokeninfo endpoint (protocol section 5.8). Use and
+// the members behind it describe the use that the action explain is about.
 type TokeninfoRequest struct {
 	Action  string `json:"action,omitempty"`
 	Mytoken Secret `json:"mytoken,omitempty"`
 	MomIDs  List   `json:"mom_ids,omitempty" form:"mom_id"`
 
-	Use      string `json:"use,omitempty"` // UseAT, the default, or UseOther
+	Use      string `json:"use,omitempty"` // UseAT or UseOther; empty means UseAT
 	Scope    Words  `json:"scope,omitempty"`
 	Audience Words  `json:"audience,omitempty"`
 	Resource Words  `json:"resource,omitempty"`
-	At       int64  `json:"at,omitzero"` // Unix seconds; 0: now
+	At       int64  `json:"at,omitzero"` // Unix seconds; 0 means now
 }
 
 // The kinds of use that the action explain knows.
@@ -80,16 +77,15 @@ const (
 	UseOther = "other"
 )
 
-// GrantSettingRequest is the body of the grant settings endpoint (protocol
-// section 5.10).
+// GrantSettingRequest is the body of the grant settings endpoint (protocol section 5.10).
 type GrantSettingRequest struct {
 	Mytoken   Secret `json:"mytoken,omitempty"`
 	GrantType string `json:"grant_type,omitempty"`
 }
 
-// ConsentDecision is what the consent page's script sends when the user agreed
-// (protocol section 5.18.2). Absent members leave what was asked for as it is,
-// Rotation excepted.
+// ConsentDecision is what the consent page's script sends when the user agrees (protocol
+// section 5.18.2). An absent member keeps what was asked for, except Rotation: without it
+// there is none.
 type ConsentDecision struct {
 	OIDCIssuer   string         `json:"oidc_issuer,omitempty"`
 	Restrictions jsontext.Value `json:"restrictions,omitzero"`
@@ -98,9 +94,9 @@ type ConsentDecision struct {
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
 }
 
-// ExchangeRequest is the body of the standard token endpoint: a token exchange
-// (RFC 8693 section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions,
-// Capabilities and Rotation are extensions for a narrower mytoken.
+// ExchangeRequest is the body of the standard token endpoint: a token exchange (RFC 8693
+// section 2.1) or a refresh (RFC 6749 section 6). Name, Restrictions, Capabilities and
+// Rotation are extensions for a narrower mytoken.
 type ExchangeRequest struct {
 	GrantType          string         `json:"grant_type"`
 	Resource           Words          `json:"resource,omitempty"`
@@ -118,8 +114,8 @@ type ExchangeRequest struct {
 	Rotation           jsontext.Value `json:"rotation,omitzero"`
 }
 
-// StandardTokenRequest is the body of the standard introspection and revocation
-// endpoints (RFC 7662 section 2.1, RFC 7009 section 2.1).
+// StandardTokenRequest is the body of the standard introspection and revocation endpoints
+// (RFC 7662 section 2.1, RFC 7009 section 2.1).
 type StandardTokenRequest struct {
 	Token         Secret `json:"token,omitempty"`
 	TokenTypeHint string `json:"token_type_hint,omitempty"`

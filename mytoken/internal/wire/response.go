@@ -20,8 +20,8 @@ type TokenResponse struct {
 	TokenUpdate  *TokenResponse   `json:"token_update,omitempty"`
 }
 
-// LoginResponse starts a login: with a polling code on another device, without
-// one in the browser that asked (protocol section 5.4.1).
+// LoginResponse starts a login (protocol section 5.4.1). With a polling code the token
+// goes to the program that polls, without one to the browser.
 type LoginResponse struct {
 	ConsentURI  string `json:"consent_uri"`
 	PollingCode Secret `json:"polling_code,omitempty"`
@@ -29,14 +29,14 @@ type LoginResponse struct {
 	Interval    int64  `json:"interval,omitzero"`   // seconds between polls
 }
 
-// Forward tells a page's script where to go; the status is [StatusForward].
+// Forward tells a page's script which URL to open. The status is [StatusForward].
 type Forward struct {
 	AuthorizationURI string `json:"authorization_uri,omitempty"`
 	URL              string `json:"url,omitempty"`
 }
 
-// AccessTokenResponse is the answer of the access token endpoint (protocol
-// section 5.5).
+// AccessTokenResponse is the response of the access token endpoint (protocol section
+// 5.5).
 type AccessTokenResponse struct {
 	AccessToken Secret         `json:"access_token"`
 	TokenType   string         `json:"token_type"`
@@ -44,21 +44,19 @@ type AccessTokenResponse struct {
 	Scope       string         `json:"scope,omitempty"`
 	Audience    []string       `json:"audience,omitempty"`
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
-	// RefreshToken is the rotated mytoken, for clients that presented it as a
-	// refresh token and do not know TokenUpdate (D44).
-	RefreshToken Secret `json:"refresh_token,omitempty"`
-	// IssuedTokenType is set in the answer to a token exchange (RFC 8693).
-	IssuedTokenType string `json:"issued_token_type,omitempty"`
-	// MomID is set if a token exchange issued a mytoken.
-	MomID string `json:"mom_id,omitempty"`
+	// RefreshToken is the rotated mytoken for clients that present it as a refresh token
+	// and do not know TokenUpdate (D44).
+	RefreshToken    Secret `json:"refresh_token,omitempty"`
+	IssuedTokenType string `json:"issued_token_type,omitempty"` // of a token exchange (RFC 8693)
+	MomID           string `json:"mom_id,omitempty"`            // of a mytoken that a token exchange issued
 }
 
-// Update is an answer that holds nothing but a rotated token.
+// Update is a response that holds only a rotated token.
 type Update struct {
 	TokenUpdate *TokenResponse `json:"token_update"`
 }
 
-// Introspection is the answer to the action introspect (protocol section 5.8.1).
+// Introspection is the response to the action introspect (protocol section 5.8.1).
 type Introspection struct {
 	Valid     bool   `json:"valid"`
 	MomID     string `json:"mom_id"`
@@ -66,8 +64,8 @@ type Introspection struct {
 	Token     Claims `json:"token"`
 }
 
-// Claims are the claims of a mytoken (protocol section 1.2), with what was used
-// of each clause.
+// Claims are the claims of a mytoken (protocol section 1.2). Restrictions also say how
+// often each clause was used.
 type Claims struct {
 	Version      string         `json:"ver"`
 	TokenType    string         `json:"token_type"`
@@ -88,8 +86,8 @@ type Claims struct {
 	Rotation     jsontext.Value `json:"rotation,omitzero"`
 }
 
-// History is the answer to the action event_history (protocol section 5.8.2).
-// Events is null if there are none.
+// History is the response to the action event_history (protocol section 5.8.2). Events is
+// null if there are none.
 type History struct {
 	Events      []Event        `json:"events"`
 	Truncated   bool           `json:"truncated,omitzero"`
@@ -119,17 +117,16 @@ type Entry struct {
 	Created   int64  `json:"created"`
 	ExpiresAt int64  `json:"expires_at,omitzero"`
 	MomID     string `json:"mom_id"`
-	// Revoked marks a token that is listed only because descendants of it live.
-	Revoked bool `json:"revoked,omitzero"`
+	Revoked   bool   `json:"revoked,omitzero"` // listed because of its live descendants
 }
 
-// Subtokens is the answer to the action subtokens.
+// Subtokens is the response to the action subtokens.
 type Subtokens struct {
 	Mytokens    Tree           `json:"mytokens"`
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
 }
 
-// TokenList is the answer to the action list_mytokens (protocol section 5.8.4).
+// TokenList is the response to the action list_mytokens (protocol section 5.8.4).
 // Mytokens is null if there are none.
 type TokenList struct {
 	Mytokens    []Tree         `json:"mytokens"`
@@ -137,13 +134,13 @@ type TokenList struct {
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
 }
 
-// DryRun is the answer to the action explain: what a use would meet.
+// DryRun is the response to the action explain.
 type DryRun struct {
 	Explanation *Explanation `json:"mytoken_explanation"`
 }
 
-// GrantSettings is the answer of the grant settings endpoint (protocol section
-// 5.10). GrantTypes is null if the user never changed any.
+// GrantSettings is the response of the grant settings endpoint (protocol section 5.10).
+// GrantTypes is null if the user has never changed one.
 type GrantSettings struct {
 	GrantTypes  []GrantSetting `json:"grant_types"`
 	TokenUpdate *TokenResponse `json:"token_update,omitempty"`
@@ -155,15 +152,15 @@ type GrantSetting struct {
 	Enabled   bool   `json:"enabled"`
 }
 
-// Template is a profile or template as it can be read (protocol section 5.14).
+// Template is a profile or template (protocol section 5.14).
 type Template struct {
 	ID      string         `json:"id"`
 	Name    string         `json:"name"`
 	Payload jsontext.Value `json:"payload"`
 }
 
-// StandardIntrospection is the answer of the standard introspection endpoint
-// (RFC 7662 section 2.2). Of a token that is not active it says nothing else.
+// StandardIntrospection is the response of the standard introspection endpoint (RFC 7662
+// section 2.2). About an inactive token it says nothing else.
 type StandardIntrospection struct {
 	Active       bool             `json:"active"`
 	Scope        string           `json:"scope,omitempty"`

@@ -14,8 +14,8 @@ import (
 
 const secret = "planted-secret-0123456789abcdef"
 
-// TestSecretsAreRedacted looks for a planted secret wherever a value may be
-// printed; only JSON may carry it. // proves P9
+// TestSecretsAreRedacted looks for a planted secret wherever a value may be printed. Only
+// JSON may carry it. // proves P9
 func TestSecretsAreRedacted(t *testing.T) {
 	planted := wire.NewSecret(secret)
 	values := []any{
@@ -44,7 +44,8 @@ func TestSecretsAreRedacted(t *testing.T) {
 	}
 }
 
-// TestNamesInAnyCase: protocol section 0.
+// TestNamesInAnyCase: names match in any case (protocol section 0), and no member may be
+// repeated.
 func TestNamesInAnyCase(t *testing.T) {
 	var req wire.TokenRequest
 	err := wire.Unmarshal([]byte(`{"grant_Type":"mytoken","MYTOKEN":"x","unknown":[{}],"Restrictions":[{"exp":1}]}`), &req)
@@ -84,8 +85,8 @@ func TestWordsAndLists(t *testing.T) {
 	}
 }
 
-// TestNothingIsNull: lists that are null when empty, and objects whose zero
-// value leaves out what the protocol leaves out.
+// TestNothingIsNull: empty lists are null, and zero members are left out, as the protocol
+// says.
 func TestNothingIsNull(t *testing.T) {
 	for _, c := range []struct {
 		value any

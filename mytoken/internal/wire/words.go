@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Words is a list that is written as one string of words separated by spaces.
-// An array of such strings is read too.
+// Words is a list written as one string of words with spaces between them. A reader also
+// accepts an array of such strings.
 type Words []string
 
 // MarshalJSON writes one string.
@@ -28,7 +28,7 @@ func (w *Words) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// List is a list of strings; a single string is read too.
+// List is a list of strings. A reader also accepts a single string.
 type List []string
 
 // UnmarshalJSON reads an array of strings, a string, or null.

@@ -20,7 +20,7 @@ import (
 // patience is how long anything may take on a busy machine.
 const patience = 2 * time.Minute
 
-// browser is the process that all tests share; each has cookies of its own.
+// browser is the process that all tests share. Each test has cookies of its own.
 var browser struct {
 	once sync.Once
 	ctx  context.Context
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// theBrowser starts the browser, the first time.
+// theBrowser starts the browser on its first call.
 func theBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := findBrowser()

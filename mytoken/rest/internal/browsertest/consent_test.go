@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked is what a program asks for in these tests.
+// asked is what a program requests in these tests.
 var asked = m{
 	"capabilities": []string{"AT", "create_mytoken", "tokeninfo"},
 	"restrictions": []m{{
@@ -20,8 +20,8 @@ var asked = m{
 	}},
 }
 
-// The user reads what a program asks for, allows less, and logs in; the program gets
-// what was allowed. proves P1
+// TestConsent: the user reads what a program asks for, allows less, and logs in. The
+// program gets what the user allowed. // proves P1
 func TestConsent(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -59,7 +59,7 @@ func TestConsent(t *testing.T) {
 	})
 }
 
-// The user declines, and the program is told.
+// TestDecline: the user declines, and the program hears so.
 func TestDecline(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -73,7 +73,7 @@ func TestDecline(t *testing.T) {
 	})
 }
 
-// A link that was used leads to a page that says so.
+// TestUsedLink: a used link leads to a page that says so.
 func TestUsedLink(t *testing.T) {
 	s := start(t)
 	address, _ := s.askFor(asked)
@@ -84,7 +84,7 @@ func TestUsedLink(t *testing.T) {
 	b.clean("status: 404", "log: error")
 }
 
-// Everything works without scripts.
+// TestConsentWithoutScripts: everything works without scripts.
 func TestConsentWithoutScripts(t *testing.T) {
 	s := start(t)
 	address, polling := s.askFor(asked)
@@ -99,7 +99,7 @@ func TestConsentWithoutScripts(t *testing.T) {
 	require.EqualValues(t, 7, answer["restrictions"].([]any)[0].(m)["usages_AT"])
 }
 
-// What is hostile in a request is shown, and does nothing.
+// TestHostileNames: the page displays hostile text of a request, and executes none of it.
 func TestHostileNames(t *testing.T) {
 	s := start(t)
 	const evil = `"'><script>document.title="owned"</script><img src=x onerror="document.title='owned'">{{.Base}}`

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// tabTo goes to an element with the tabulator key. The focus can be seen wherever
-// it stops.
+// tabTo moves to an element with the tabulator key. The focus must be visible at each
+// stop.
 func (b *tab) tabTo(selector string) {
 	b.t.Helper()
 	const steps = 200
@@ -31,7 +31,7 @@ func (b *tab) tabTo(selector string) {
 
 func (b *tab) key(keys string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(keys) }
 
-// From the first to the last step of a login with nothing but the keyboard.
+// TestConsentByKeyboard goes through a login with nothing but the keyboard.
 func TestConsentByKeyboard(t *testing.T) {
 	s := start(t)
 	address, polling := s.askFor(asked)
@@ -58,7 +58,7 @@ func TestConsentByKeyboard(t *testing.T) {
 	require.EqualValues(t, 3, answer["restrictions"].([]any)[0].(m)["usages_AT"])
 }
 
-// A token is revoked with nothing but the keyboard.
+// TestRevokeByKeyboard revokes a token with nothing but the keyboard.
 func TestRevokeByKeyboard(t *testing.T) {
 	s := start(t)
 	token := s.give(mytoken.Properties{Name: "job 4711", Capabilities: capability.Set{capability.AT}})

@@ -21,7 +21,7 @@ var audit string
 // narrow is the width of the smallest phone, in CSS pixels.
 const narrow = 360
 
-// look examines a page, in light and in dark, and takes pictures of it.
+// look examines a page in light and dark colours, and takes pictures of it.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -38,7 +38,7 @@ func (b *tab) look(name string) {
 	b.names(name)
 }
 
-// names checks that assistive software can name everything that can be used.
+// names checks that assistive software can name every control.
 func (b *tab) names(page string) {
 	b.t.Helper()
 	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
@@ -72,8 +72,8 @@ func axText(v *accessibility.Value) string {
 	return strings.Trim(string(v.Value), `"`)
 }
 
-// picture writes a picture of the whole page into the directory that the
-// environment names, if it does.
+// picture writes a picture of the whole page into the directory that the environment
+// names. It does nothing if there is none.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("MYTOKEN_TEST_SCREENSHOTS")
@@ -98,7 +98,7 @@ func (b *tab) resize(width int64) {
 	b.do(chromedp.EmulateViewport(width, b.view.height))
 }
 
-// clean checks that the browser has nothing to complain about but what is expected.
+// clean checks that the browser complains about nothing but the expected.
 func (b *tab) clean(expected ...string) {
 	b.t.Helper()
 	_ = b.text() // what happened before has arrived
@@ -119,7 +119,7 @@ func (b *tab) clean(expected ...string) {
 	require.Len(b.t, seen, len(expected), "the browser does not complain: %q", problems)
 }
 
-// issue describes what the browser found out about a page.
+// issue describes a problem that the browser found in a page.
 func issue(i *audits.InspectorIssue) string {
 	text, err := json.Marshal(i)
 	if err != nil {

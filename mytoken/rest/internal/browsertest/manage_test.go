@@ -21,7 +21,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// user is who logs in at the provider when nobody says otherwise.
+// user is the user who logs in unless a test names another.
 const user = "alice"
 
 // give gives the user a token.
@@ -32,7 +32,7 @@ func (s *service) give(props mytoken.Properties) string {
 	return issued.Token.Reveal()
 }
 
-// derive makes a token from another.
+// derive creates a child of a token.
 func (s *service) derive(parent, name string) string {
 	s.t.Helper()
 	status, answer := s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": parent, "name": name, "capabilities": []string{"AT"}})
@@ -53,8 +53,7 @@ func manage(t *testing.T, v view, s *service) *tab {
 	return b
 }
 
-// The user looks at a token, at what was made from it, and at what happened, and
-// revokes it.
+// TestTokens: the user looks at a token, its children and its history, and revokes it.
 func TestTokens(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -106,7 +105,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-// The user makes a token with the editor, copies it, and uses it.
+// TestCreateToken: the user creates a token with the editor, copies it, and uses it.
 func TestCreateToken(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -140,7 +139,7 @@ func TestCreateToken(t *testing.T) {
 	})
 }
 
-// The user makes a token for another device, which scans the code.
+// TestTransferCode: the user creates a token for another device, which scans the code.
 func TestTransferCode(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -160,8 +159,8 @@ func TestTransferCode(t *testing.T) {
 	})
 }
 
-// scan reads the QR code that an element shows. The picture is exact, and is read
-// as such: zxing's search for a code in a photograph misses 3 in 1,000 random ones.
+// scan reads the QR code of an element. It reads the picture as an exact one: zxing's
+// search for a code in a photograph misses 3 in 1,000 random ones.
 func (b *tab) scan(selector string) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -180,7 +179,7 @@ func (b *tab) scan(selector string) string {
 	return found.GetText()
 }
 
-// What ends elsewhere ends here.
+// TestSessionEnds: a session that ends elsewhere ends here.
 func TestSessionEnds(t *testing.T) {
 	s := start(t)
 	b := manage(t, phone, s)
@@ -192,8 +191,8 @@ func TestSessionEnds(t *testing.T) {
 	b.press("#provider-0", "/manage", "form.search")
 }
 
-// A page with scripts logs the user in for itself, and uses the API with the cookie
-// that comes of it (protocol section 6.2).
+// TestWebFlow: a page with scripts logs the user in for itself, and uses the API with the
+// cookie of the login (protocol section 6.2).
 func TestWebFlow(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -223,7 +222,7 @@ func TestWebFlow(t *testing.T) {
 	})
 }
 
-// cookies are those that the browser sends to an address.
+// cookies returns the cookies that the browser sends to an address.
 func (b *tab) cookies(address string) []*network.Cookie {
 	b.t.Helper()
 	got, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{address}})
@@ -231,7 +230,7 @@ func (b *tab) cookies(address string) []*network.Cookie {
 	return got.Cookies
 }
 
-// fetch sends what a script of the page sends, and returns the answer.
+// fetch sends a request as a script of the page, and returns the response.
 func fetch(b *tab, path, body string) m {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)

@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// webView shows a page as oidc-agent does (protocol section 5.18.3): from an address
-// of its own, with a bar before the footer and two functions behind everything.
+// webView shows a page as oidc-agent does (protocol section 5.18.3): at an address of its
+// own, with a bar before the footer and two functions behind everything.
 func webView(t *testing.T, page string) (address string) {
 	t.Helper()
 	const footer = `<div class="footer"`
@@ -36,8 +36,8 @@ func webView(t *testing.T, page string) (address string) {
 	return server.URL + "/page"
 }
 
-// A program that has a mytoken shows the page itself, and asks for what the user
-// agreed to.
+// TestConsentOnDemand: a program that has a mytoken shows the page itself, and requests
+// what the user agreed to.
 func TestConsentOnDemand(t *testing.T) {
 	eachView(t, func(t *testing.T, v view) {
 		s := start(t)
@@ -68,7 +68,7 @@ func TestConsentOnDemand(t *testing.T) {
 	})
 }
 
-// page asks for a page as a program does.
+// page requests a page as a program does.
 func (s *service) page(path string, request m) string {
 	s.t.Helper()
 	body, err := json.Marshal(request)

@@ -49,8 +49,8 @@ func start(t *testing.T) *service {
 	return s
 }
 
-// askFor starts the login of a program, and returns where its user has to agree
-// and the code that the program waits with.
+// askFor starts the login of a program. It returns where the user has to agree, and the
+// code that the program waits with.
 func (s *service) askFor(request m) (consentURI, polling string) {
 	s.t.Helper()
 	body := m{
@@ -65,7 +65,7 @@ func (s *service) askFor(request m) (consentURI, polling string) {
 	return answer["consent_uri"].(string), answer["polling_code"].(string)
 }
 
-// fetch is the program that waits.
+// fetch waits as the program does.
 func (s *service) fetch(polling string) (status int, answer m) {
 	s.t.Helper()
 	return s.post("/api/v0/token/my", m{"grant_type": "polling_code", "polling_code": polling})

@@ -46,8 +46,8 @@ type tab struct {
 	problems []string
 }
 
-// open opens an address in a new tab. What the browser has to complain about until
-// the end of the test fails it.
+// open opens an address in a new tab. The test fails if the browser complains before it
+// ends.
 func open(t *testing.T, v view, address string) *tab {
 	t.Helper()
 	b := &tab{t: t, view: v}
@@ -67,9 +67,8 @@ func open(t *testing.T, v view, address string) *tab {
 	return b
 }
 
-// see keeps what is wrong: messages on the console, exceptions, requests that fail,
-// and what the browser calls issues, such as violations of the content security
-// policy.
+// see records problems: messages on the console, exceptions, failed requests, and what
+// the browser calls issues, such as violations of the content security policy.
 func (b *tab) see(ev any) {
 	var problem string
 	switch ev := ev.(type) {
@@ -117,7 +116,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	require.NoError(b.t, err)
 }
 
-// eval is the value of an expression in the page.
+// eval returns the value of an expression in the page.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -127,20 +126,20 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// text is what the page says.
+// text returns the text of the page.
 func (b *tab) text() string {
 	b.t.Helper()
 	return eval[string](b, `location.href + "\n" + (document.body ? document.body.innerText : "")`)
 }
 
-// press presses a button or a link, with the mouse or a finger, and waits for the
-// page that comes of it: its path, and an element in it.
+// press presses a button or a link, with the mouse or a finger. It waits for the next
+// page: its path, and an element in it.
 func (b *tab) press(selector, path, element string) {
 	b.t.Helper()
 	b.leave(b.click(selector), path, element)
 }
 
-// leave does what leads to another page, and waits for that.
+// leave does something that leads to another page, and waits for that.
 func (b *tab) leave(action chromedp.Action[chromedp.Void], path, element string) {
 	b.t.Helper()
 	eval[any](b, `void (document.documentElement.dataset.left = "yes")`)
@@ -157,7 +156,7 @@ func (b *tab) click(selector string) chromedp.Action[chromedp.Void] {
 	return chromedp.Click(chromedp.CSS(selector))
 }
 
-// fill writes into a field what a user types, in place of what is there.
+// fill replaces the text of a field with what a user types.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	b.do(chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))

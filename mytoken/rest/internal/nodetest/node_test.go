@@ -16,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// The provider replaces its refresh token at each use.
+// TestLoginAndRotation: the provider replaces its refresh token at each use.
 func TestLoginAndRotation(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{"capabilities": []string{"AT", "tokeninfo"}})
@@ -33,9 +33,9 @@ func TestLoginAndRotation(t *testing.T) {
 	require.Equal(t, s.provider.Issuer, about["token"].(m)["oidc_iss"])
 }
 
-// Of many processes and requests only one at a time uses the refresh token, and
-// each takes the one that the last was given: reuse detection never strikes.
-// proves P2
+// TestConcurrentRefreshes: only one request of all processes uses the refresh token at a
+// time, and takes the one that the last request received. So the provider never sees
+// reuse. // proves P2
 func TestConcurrentRefreshes(t *testing.T) {
 	s := start(t)
 	parent := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
@@ -68,9 +68,8 @@ func TestConcurrentRefreshes(t *testing.T) {
 	s.object(s.access(parent, nil))
 }
 
-// The audience of a clause reaches the provider as resource (RFC 8707), and the
-// access token is for it alone.
-// proves P1
+// TestAudience: the audience of a clause reaches the provider as resource (RFC 8707), and
+// the access token is for it alone. // proves P1
 func TestAudience(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{
@@ -110,8 +109,8 @@ func TestAudience(t *testing.T) {
 	s.untroubled()
 }
 
-// A mytoken for two services: each access token is for one of them, and nothing is
-// asked for that the provider would end the login over.
+// TestTwoAudiences: a mytoken is for two services. Each access token is for one of them,
+// and no request makes the provider end the login.
 func TestTwoAudiences(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{
@@ -135,9 +134,8 @@ func TestTwoAudiences(t *testing.T) {
 	s.untroubled()
 }
 
-// The provider loses nothing while a token of the tree is left; with the last one
-// the refresh token goes.
-// proves P6
+// TestRevocation: the provider keeps the refresh token while a token of the tree is left.
+// With the last one the refresh token goes. // proves P6
 func TestRevocation(t *testing.T) {
 	s := start(t)
 	parent := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
@@ -158,8 +156,9 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// Somebody uses an old refresh token: the provider ends the login. The service says
-// so, asks no more, and the user can log in again for the same tokens.
+// TestReuseOfAnOldRefreshToken: somebody uses an old refresh token, and the provider ends
+// the login. The service says so and asks no more. The user can log in again for the same
+// tokens.
 func TestReuseOfAnOldRefreshToken(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{"capabilities": []string{"AT", "tokeninfo"}})
@@ -188,9 +187,9 @@ func TestReuseOfAnOldRefreshToken(t *testing.T) {
 	s.object(s.access(token, nil))
 }
 
-// The provider refuses a resource that the login did not ask for after it has used up
-// the refresh token, so it is not asked for one: the login of the whole tree stays.
-// proves P5
+// TestResourceOfNoLogin: the provider refuses a resource that the login did not request,
+// after it has used up the refresh token. So the service does not request one, and the
+// login of the whole tree stays. // proves P5
 func TestResourceOfNoLogin(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{"capabilities": []string{"AT", "create_mytoken"}})
@@ -226,8 +225,8 @@ func TestResourceOfNoLogin(t *testing.T) {
 	s.object(s.access(token, nil))
 }
 
-// A new login for a tree asks for the resources of the first one again: without them
-// the provider would refuse what the clauses name.
+// TestReconnectKeepsTheResources: a new login for a tree requests the resources of the
+// first one again. Without them the provider would refuse what the clauses name.
 func TestReconnectKeepsTheResources(t *testing.T) {
 	s := start(t)
 	token := s.login("alice", m{
@@ -252,7 +251,8 @@ func TestReconnectKeepsTheResources(t *testing.T) {
 	s.object(s.access(token, nil))
 }
 
-// The user changes their mind at the provider: the program that waits is told.
+// TestCancelledAtTheProvider: the user cancels at the provider, and the program that
+// waits hears so.
 func TestCancelledAtTheProvider(t *testing.T) {
 	s := start(t)
 	u := newUser(t)

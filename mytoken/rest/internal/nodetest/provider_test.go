@@ -41,7 +41,7 @@ type provider struct {
 	Issuer string
 }
 
-// startProvider starts the provider. It ends when its standard input does.
+// startProvider starts the provider. The provider ends when its standard input does.
 func startProvider(t *testing.T, redirectURI string) *provider {
 	t.Helper()
 	node := tool(t, "node")
@@ -87,15 +87,15 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-// installation is where the provider was installed by this process.
+// installation is where this process installed the provider.
 var installation struct {
 	once sync.Once
 	dir  string
 	err  error
 }
 
-// installed returns a directory with the provider and what it needs, as the lock
-// file says. It is kept in the user's cache, under a name that tells its content.
+// installed returns a directory with the provider and its dependencies, as the lock file
+// lists them. It stays in the user's cache, under a name that tells its content.
 func installed(npm string) (string, error) {
 	in := &installation
 	in.once.Do(func() { in.dir, in.err = install(npm) })
@@ -176,8 +176,7 @@ func (p *provider) count(name string) (n int) {
 	return n
 }
 
-// present sends a refresh token to the provider past the service, as somebody does
-// who has a copy of it.
+// present sends a refresh token to the provider directly, as somebody with a copy would.
 func (p *provider) present(refreshToken string, more url.Values) (status int, answer map[string]any) {
 	p.t.Helper()
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}

@@ -67,7 +67,7 @@ func start(t *testing.T) *service {
 	return s
 }
 
-// process is a process of the service: all have the same store and keys.
+// process is a process of the service. All have the same store and keys.
 func (s *service) process() (*issuer.Issuer, http.Handler) {
 	s.t.Helper()
 	iss, err := issuer.New(s.config)
@@ -82,7 +82,7 @@ func (s *service) process() (*issuer.Issuer, http.Handler) {
 	return iss, handler
 }
 
-// login is the native login, with the name that the user gives at the provider.
+// login is the native login with the name that the user gives at the provider.
 func (s *service) login(name string, request m) (token string) {
 	s.t.Helper()
 	polling := s.loginUntilLanding(name, request)
@@ -91,8 +91,8 @@ func (s *service) login(name string, request m) (token string) {
 	return answer["mytoken"].(string)
 }
 
-// loginUntilLanding goes through a login in the browser, and returns the code of
-// the program that waits for it.
+// loginUntilLanding goes through a login in the browser, and returns the code of the
+// program that waits for it.
 func (s *service) loginUntilLanding(name string, request m) (polling string) {
 	s.t.Helper()
 	u := newUser(s.t)
@@ -121,7 +121,7 @@ func (s *service) consent(u *user, request m) (polling string, asked *page) {
 	return answer["polling_code"].(string), u.open(onward.next)
 }
 
-// access asks for an access token, as OAuth clients do.
+// access requests an access token as OAuth clients do.
 func (s *service) access(token string, params url.Values) (status int, answer m) {
 	s.t.Helper()
 	return s.accessAt(s.URL, token, params)
@@ -183,11 +183,11 @@ func do(t *testing.T, r *http.Request) (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
-// oneShot opens a connection for each request: Node.js closes idle ones after some
+// oneShot opens a connection for each request. Node.js closes idle ones after some
 // seconds, and a request must not meet that.
 var oneShot = &http.Transport{DisableKeepAlives: true}
 
-// object is an answer that has to be good.
+// object returns a response that has to be good.
 func (s *service) object(status int, answer m) m {
 	s.t.Helper()
 	require.Equal(s.t, http.StatusOK, status, "%v", answer)
@@ -200,7 +200,7 @@ func (s *service) revoke(request m) {
 	require.Equal(s.t, http.StatusNoContent, status, "%v", answer)
 }
 
-// reconnect logs the user in again, for the tokens that there are.
+// reconnect logs the user in again for the existing tokens.
 func (s *service) reconnect(name, token string) {
 	s.t.Helper()
 	login, err := s.issuer.StartReconnect(s.t.Context(), issuer.ReconnectRequest{Token: mytoken.NewSecret(token)})

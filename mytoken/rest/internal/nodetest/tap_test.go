@@ -9,8 +9,7 @@ import (
 	"sync"
 )
 
-// tap keeps the refresh tokens that the provider gives to the service, oldest
-// first.
+// tap keeps the refresh tokens that the provider gives to the service, oldest first.
 type tap struct {
 	mu    sync.Mutex
 	given []string
@@ -22,7 +21,7 @@ func (tp *tap) refreshTokens() []string {
 	return append([]string(nil), tp.given...)
 }
 
-// last returns the refresh token that is good now.
+// last returns the refresh token that is valid now.
 func (tp *tap) last() string {
 	all := tp.refreshTokens()
 	return all[len(all)-1]

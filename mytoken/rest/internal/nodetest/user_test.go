@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// user is somebody with a browser without scripts: it keeps cookies, follows
-// redirects, and sends forms.
+// user has a browser without scripts. It keeps cookies, follows redirects, and sends
+// forms.
 type user struct {
 	t      *testing.T
 	client *http.Client

@@ -1,0 +1,123 @@
+package client
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/internal/loopback"
+)
+
+// Config says which server a [Client] talks to, and how.
+type Config struct {
+	// Issuer is the URL of the mytoken server. Required.
+	Issuer string
+	// HTTPClient sends the requests; nil: one of the client's own. The client uses its
+	// transport, ignores its cookie jar and never follows redirects.
+	HTTPClient *http.Client
+	// Clock tells the time and waits; nil: the system's clock.
+	Clock Clock
+	// Timeout bounds each request, including reading the answer; 0: 20 s.
+	Timeout time.Duration
+	// Attempts is how often the client sends a request in all, where the protocol makes
+	// repeating it safe; 0: 4.
+	Attempts int
+	// MetadataLife is how long the client keeps the discovery document; 0: one hour.
+	MetadataLife time.Duration
+	// MaxAnswer bounds the body of an answer, in bytes; 0: 4 MiB.
+	MaxAnswer int64
+	// UserAgent appears in the history of a token; empty: "mytoken-go".
+	UserAgent string
+	// InsecurePlainHTTP allows plain HTTP to any host. Everybody on the way can read the
+	// tokens then. Without it, plain HTTP goes to loopback addresses only, and the name
+	// localhost is not one of them.
+	InsecurePlainHTTP bool
+}
+
+const (
+	defaultTimeout      = 20 * time.Second
+	defaultAttempts     = 4
+	defaultMetadataLife = time.Hour
+	defaultMaxAnswer    = 4 << 20
+	defaultUserAgent    = "mytoken-go"
+)
+
+// Client talks to one mytoken server. It keeps the discovery document and nothing else.
+// Each method takes the token that it uses, and returns the token's successor if the
+// server rotated it. A [Holder] keeps track of successors. A Client is safe for
+// concurrent use and needs no closing.
+type Client struct {
+	cfg      Config
+	http     http.Client
+	metadata *metadataCache
+	// finish says that a sent request goes on after its context has ended.
+	finish bool
+}
+
+// New returns a client. It sends nothing. An error says what is wrong with the
+// configuration.
+func New(cfg Config) (*Client, error) {
+	cfg.Issuer = strings.TrimRight(cfg.Issuer, "/")
+	if cfg.Issuer == "" {
+		return nil, errors.New("client: Config.Issuer is empty: set it to the URL of the mytoken server")
+	}
+	if cfg.Timeout < 0 || cfg.Attempts < 0 || cfg.MetadataLife < 0 || cfg.MaxAnswer < 0 {
+		return nil, errors.New("client: a limit in Config is negative: use 0 for the default")
+	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.Attempts = cmp.Or(cfg.Attempts, defaultAttempts)
+	cfg.MetadataLife = cmp.Or(cfg.MetadataLife, defaultMetadataLife)
+	cfg.MaxAnswer = cmp.Or(cfg.MaxAnswer, defaultMaxAnswer)
+	cfg.UserAgent = cmp.Or(cfg.UserAgent, defaultUserAgent)
+	if cfg.Clock == nil {
+		cfg.Clock = systemClock{}
+	}
+	c := &Client{cfg: cfg, metadata: newMetadataCache()}
+	if err := c.checkURL(cfg.Issuer); err != nil {
+		return nil, fmt.Errorf("client: Config.Issuer: %w", err)
+	}
+	if cfg.HTTPClient != nil {
+		c.http = *cfg.HTTPClient
+	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		c.http.Transport = t.Clone()
+	}
+	c.http.Jar = nil // the server sets rotated tokens as cookies
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c, nil
+}
+
+// finishing returns a client whose sent requests go on after their context has ended.
+// Their answers may carry the only copy of a token.
+func (c *Client) finishing() *Client {
+	d := *c
+	d.finish = true
+	return &d
+}
+
+// Issuer returns the URL of the server, without a slash at its end.
+func (c *Client) Issuer() string { return c.cfg.Issuer }
+
+func (c *Client) now() time.Time { return c.cfg.Clock.Now() }
+
+// checkURL refuses URLs that must not get tokens.
+func (c *Client) checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("this is not a URL")
+	}
+	switch {
+	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
+		return fmt.Errorf("%.200q is not an absolute URL without user and fragment", u.Redacted())
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme != "http":
+		return fmt.Errorf("the scheme of %.200q is not https", text)
+	case c.cfg.InsecurePlainHTTP || loopback.Is(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("%.200q: %w", text, ErrPlainHTTP)
+}

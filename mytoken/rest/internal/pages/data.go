@@ -1,0 +1,200 @@
+package pages
+
+import (
+	"html/template"
+	"time"
+
+	"github.com/mytoken-go/sdk/internal/redact"
+)
+
+// The types of this file are what templates get. The comment of package rest lists their
+// fields.
+
+// frame is part of every page.
+type frame struct {
+	// Base is the issuer URL without a slash at the end. Every address in a page begins
+	// with it, because oidc-agent shows a page elsewhere.
+	Base string
+	// Home is the path of the start page.
+	Home string
+	// Managing is true on the pages on which users manage their tokens. Here is "tokens"
+	// or "create" on the two that the frame has links to.
+	Managing bool
+	Here     string
+}
+
+// Message is the content of message.html.
+type Message struct {
+	Title, Text string
+	// Application is the program that started a login, or empty.
+	Application string
+	// Failed says that something went wrong. Request is the number of the request in the
+	// log.
+	Failed  bool
+	Request string
+	// Continue is the address that the browser opens by itself, or empty.
+	Continue string
+}
+
+type messagePage struct {
+	frame
+	Message
+}
+
+type homePage struct {
+	frame
+	Providers  []provider
+	Manageable bool
+}
+
+// provider is a provider at which users log in.
+type provider struct {
+	Issuer, Name string
+	Chosen       bool
+}
+
+type consentPage struct {
+	frame
+	Application string // empty if the program does not say its name
+	Address     string // where the login was started; empty if that is not known
+	// Provider is the issuer of the provider at which the user logs in.
+	Provider, ProviderName string
+	// Polled says that the token goes to the program that asks, possibly on another
+	// device. Otherwise it goes to this browser.
+	Polled bool
+	// OnDemand says that a program shows the page that has a token and asks for a child
+	// of it (protocol section 5.18.3). It defines approve and cancel for the buttons.
+	OnDemand bool
+	Action   string // where the form is sent; empty if OnDemand
+	Expires  time.Time
+
+	Name         string
+	Capabilities []choice
+	Clauses      []clauseText
+	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is
+	// none.
+	Restrictions, Rotation string
+	RotationText           string
+	// Editor is nil where only the JSON can be edited: on demand, and for restrictions
+	// that the fields cannot express.
+	Editor   *editor
+	Timeline template.HTML // SVG of the clauses over time, or empty
+	Problems []problem
+}
+
+type loginPage struct {
+	frame
+	Providers []provider
+	Ended     bool   // there was a session, and it is no longer valid
+	Lifetime  string // of the new session, in words
+}
+
+type tokensPage struct {
+	frame
+	User  user
+	Roots []*tokenView
+	// Count tokens are shown. More says that there are others.
+	Count  int
+	More   bool
+	Search string // the part of a name that was searched for
+	Notice string // what has just been done, or empty
+}
+
+// user is the user who is logged in.
+type user struct {
+	Subject, ProviderName string
+	Until                 time.Time // the end of the session, or zero
+}
+
+// tokenView is a token in a list.
+type tokenView struct {
+	ID, Name string
+	// Link is the address of the token's page, RevokeLink that of revoke.html.
+	Link, RevokeLink          string
+	Current, Revoked, Expired bool // Current is the token of this session
+	Provider                  string
+	Address                   string // where it was created; empty if that is not known
+	Created, Expires, Used    time.Time
+	Capabilities              []choice
+	Clauses                   []clauseText
+	RotationText              string
+	Children                  []*tokenView
+	Below                     int // live descendants
+}
+
+type tokenPage struct {
+	frame
+	Token     *tokenView
+	Parent    *tokenView // nil if it is not in the list
+	Timeline  template.HTML
+	Events    []event
+	Truncated bool // there are older events
+}
+
+// event is an event in the history of a token.
+type event struct {
+	Name, Text, Comment, Address, UserAgent string
+	Time                                    time.Time
+}
+
+type revokePage struct {
+	frame
+	Token *tokenView
+}
+
+type createPage struct {
+	frame
+	Name         string
+	Providers    []provider
+	Provider     string
+	Capabilities []capabilityNode
+	Editor       *editor
+	Transfer     bool // the user wants a transfer code instead of the token
+	// Judged says that Clauses, RotationText and Timeline show what the fields say.
+	// Otherwise the user is still editing, or a field is wrong.
+	Judged       bool
+	Clauses      []clauseText
+	RotationText string
+	Timeline     template.HTML
+	Problems     []problem
+}
+
+type hidden = redact.Hidden
+
+type createdPage struct {
+	hidden
+	frame
+	Token string // empty if there is a code
+	// Code fetches the token on another device until CodeExpires. QR is its SVG.
+	Code        string
+	CodeExpires time.Time
+	QR          template.HTML
+	ID, Name    string
+	User        user
+	// Capabilities and Clauses may be less than the user asked for.
+	Capabilities []choice
+	Clauses      []clauseText
+}
+
+// choice is a capability that a user can choose.
+type choice struct {
+	Name, Description string
+	Checked           bool
+}
+
+// capabilityNode is a capability in the tree of all.
+type capabilityNode struct {
+	choice
+	Read     *choice // its part for reading, or nil
+	Children []capabilityNode
+	Open     bool // a part of it is chosen
+}
+
+// clauseText is a clause in words. A use has to meet each line.
+type clauseText struct {
+	Lines []string
+	Left  []string // what is left of its limits; empty if that is not known
+}
+
+// problem is a mistake in a form. Field is the id of the field, or empty.
+type problem struct{ Field, Text string }

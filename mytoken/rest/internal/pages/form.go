@@ -1,0 +1,185 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// Form is what a user sent with the fields of a page.
+type Form struct {
+	// Properties are what the fields say. They mean nothing unless Decided is true.
+	Properties mytoken.Properties
+
+	pages    *Pages
+	editor   *editor // nil if the user edited JSON
+	problems []problem
+	again    bool // the user is still editing
+	judged   bool // Properties have the restrictions of the editor
+	status   int  // of an error that [Form.Blame] noted; else 0
+}
+
+// Decided reports whether the user has decided and no mistake is known. Otherwise the
+// page is shown again.
+func (f *Form) Decided() bool { return !f.again && len(f.problems) == 0 }
+
+// Blame notes an error that the user can correct. The field is the wire name of what is
+// wrong, and status the HTTP status of the answer.
+func (f *Form) Blame(status int, field, text string) {
+	if !slices.Contains([]string{"name", "capabilities", "restrictions", "rotation"}, field) {
+		field = ""
+	}
+	f.fail(field, text)
+	f.status = status
+}
+
+func (f *Form) fail(field, text string) { f.problems = append(f.problems, problem{field, text}) }
+
+// Status is the HTTP status of the page that shows the form again.
+func (f *Form) Status() int {
+	switch {
+	case len(f.problems) == 0:
+		return http.StatusOK
+	case f.status != 0:
+		return f.status
+	}
+	return http.StatusBadRequest
+}
+
+// readCapabilities reads the name and the chosen capabilities, of which there must be
+// one.
+func (f *Form) readCapabilities(values url.Values, ifNone string) {
+	f.Properties.Name, f.Properties.Capabilities = values.Get("name"), nil
+	for _, name := range values["capabilities"] {
+		f.Properties.Capabilities = append(f.Properties.Capabilities, capability.Capability(name))
+	}
+	f.Properties.Capabilities = f.Properties.Capabilities.Dedup()
+	if len(f.Properties.Capabilities) == 0 && !f.again {
+		f.fail("capabilities", ifNone)
+	}
+}
+
+// readEditor reads the fields of an editor. Bounded, it lets nothing through that goes
+// beyond what was asked for: what a user changes on a page about somebody else's request
+// must not make the token more powerful.
+func (f *Form) readEditor(values url.Values, asked restriction.List, bounded bool) {
+	all := draftsOf(values)
+	action := values.Get("edit")
+	f.again = action != ""
+	changed := true
+	switch number, removes := strings.CutPrefix(action, "remove-"); {
+	case removes:
+		if n, err := strconv.Atoi(number); err == nil && n >= 1 && n <= len(all) {
+			all = slices.Delete(all, n-1, n)
+		}
+	case action == "add" && len(all) < maxEditedClauses:
+		fresh := draft{}
+		if bounded && len(asked) > 0 { // a new clause has to fit within one of these
+			fresh = drafts(asked[:1])[0]
+		}
+		all = append(all, fresh)
+	default:
+		changed = false
+	}
+	f.editor = f.pages.newEditor(all, asked, nil)
+	f.editor.Narrows, f.editor.Open = bounded && len(asked) > 0, true
+	f.readRotation(values)
+	f.editor.Lifetime.Value = values.Get(f.editor.Lifetime.ID)
+	f.Properties.Restrictions = nil
+	if !changed { // clauses that come and go are not judged yet
+		f.readClauses(all, asked)
+	}
+}
+
+// draftsOf returns the clauses in a form.
+func draftsOf(values url.Values) []draft {
+	n, err := strconv.Atoi(values.Get("clauses"))
+	if err != nil || n < 0 {
+		return nil
+	}
+	all := make([]draft, min(n, maxEditedClauses))
+	for i := range all {
+		id := "clause-" + strconv.Itoa(i+1)
+		all[i].origin, _ = strconv.Atoi(values.Get(id + "-origin")) // other text is 0: a new clause
+		all[i].texts = make(map[string]string)
+		for _, k := range editedKeys {
+			all[i].texts[k.key] = values.Get(id + "-" + k.key)
+		}
+	}
+	return all
+}
+
+// readClauses makes a list of the clauses, or marks their mistakes.
+func (f *Form) readClauses(all []draft, asked restriction.List) {
+	e := f.editor
+	var list restriction.List
+	for i, d := range all {
+		clause, mistakes := d.read(asked)
+		if len(mistakes) == 0 && e.Narrows {
+			mistakes = f.pages.beyond(clause, asked)
+		}
+		for _, m := range mistakes {
+			f.problems = append(f.problems, e.fail(i, m))
+		}
+		list = append(list, clause)
+	}
+	if len(all) == 0 && e.Narrows {
+		f.fail("add-clause", "Without a clause there would be no restriction. That is more than was asked for.")
+	}
+	if len(f.problems) > 0 {
+		return
+	}
+	shorter, err := e.shorten(list, f.pages.cfg.Issuer.Now())
+	if err != nil {
+		e.Lifetime.Error = "No clause is left: all of them begin later."
+		f.fail(e.Lifetime.ID, e.Lifetime.Error)
+		return
+	}
+	if len(shorter) > 0 {
+		f.Properties.Restrictions = shorter
+	}
+	f.judged = true
+}
+
+// beyond returns the fields in which a clause allows more than each of those asked for.
+func (p *Pages) beyond(clause restriction.Clause, asked restriction.List) []mistake {
+	options := restriction.NarrowOptions{Conditions: p.cfg.Issuer.RestrictionOptions().Conditions}
+	n := restriction.Narrow(asked, restriction.List{clause}, options)
+	if n.OK() {
+		return nil
+	}
+	keys := n.Dropped[0].Keys
+	if len(keys) == 0 {
+		keys = []string{""}
+	}
+	var mistakes []mistake
+	for _, key := range keys {
+		mistakes = append(mistakes, mistake{key, "allows more than was asked for"})
+	}
+	return mistakes
+}
+
+func (f *Form) readRotation(values url.Values) {
+	on := func(name string) bool { return values.Get(name) != "" }
+	r := mytoken.Rotation{OnAT: on("rotation-on_AT"), OnOther: on("rotation-on_other"), AutoRevoke: on("rotation-auto_revoke")}
+	fields := &f.editor.Rotation
+	fields.OnAT, fields.OnOther, fields.AutoRevoke = r.OnAT, r.OnOther, r.AutoRevoke
+	fields.Lifetime.Value = strings.TrimSpace(values.Get(fields.Lifetime.ID))
+	if text := fields.Lifetime.Value; text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if r.Lifetime = n; err != nil || r.Validate() != nil {
+			fields.Lifetime.Error = "not a number of seconds, or too many"
+			f.fail(fields.Lifetime.ID, "Rotation: "+fields.Lifetime.Error)
+		}
+	}
+	f.Properties.Rotation = nil
+	if r != (mytoken.Rotation{}) {
+		f.Properties.Rotation = &r
+	}
+}

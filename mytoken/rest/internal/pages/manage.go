@@ -1,0 +1,135 @@
+package pages
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/mytoken"
+)
+
+const (
+	maxShown  = 500 // tokens on a page; a search finds the others
+	maxEvents = 200 // events on the page of a token
+)
+
+// Login renders login.html. Ended says that there was a session. Lifetime is how long the
+// new one will last.
+func (p *Pages) Login(ended bool, lifetime time.Duration) ([]byte, error) {
+	return p.render("login.html", loginPage{
+		frame: p.frame(), Providers: p.providers(""), Ended: ended, Lifetime: lifetimeWords(lifetime),
+	})
+}
+
+func (p *Pages) user(t *mytoken.Token) user {
+	return user{Subject: t.OIDCSubject(), ProviderName: p.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
+}
+
+// notices say what the user has just done, by its name in the address of the page.
+var notices = map[string]string{
+	"revoked": "The token was revoked.",
+	"tree":    "The token and all that were made from it were revoked.",
+}
+
+// Tokens renders tokens.html for the user of a session. Search is part of a name;
+// "revoked" and "tree" are what the user may just have done.
+func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, done string) ([]byte, error) {
+	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(clip.Name(strings.TrimSpace(search)))}
+	page := tokensPage{frame: p.managing("tokens"), User: p.user(session), Search: l.search, Notice: notices[done]}
+	page.Roots = l.list(records.Roots)
+	page.Count, page.More = l.shown, l.more || records.Truncated
+	return p.render("tokens.html", page)
+}
+
+// Token renders token.html. The parent is the token above it in the list, or nil.
+func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, history *mytoken.History) ([]byte, error) {
+	l := lister{pages: p, current: session.ID()}
+	page := tokenPage{
+		frame: p.managing(""), Token: l.view(record), Timeline: p.timeline(record.Restrictions, record.Counters),
+		Truncated: history.Truncated || len(history.Events) > maxEvents,
+	}
+	page.Token.Children = l.list(record.Children)
+	if parent != nil {
+		page.Parent = l.view(parent)
+	}
+	for _, e := range history.Events[:min(len(history.Events), maxEvents)] {
+		page.Events = append(page.Events, event{
+			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time,
+		})
+	}
+	return p.render("token.html", page)
+}
+
+// Revoke renders revoke.html, which asks whether to revoke a token.
+func (p *Pages) Revoke(session *mytoken.Token, record *mytoken.Record) ([]byte, error) {
+	l := lister{pages: p, current: session.ID()}
+	return p.render("revoke.html", revokePage{p.managing(""), l.view(record)})
+}
+
+// lister describes tokens in a tree.
+type lister struct {
+	pages   *Pages
+	current mytoken.TokenID
+	search  string // in lower case; empty matches all
+	shown   int
+	more    bool
+}
+
+// list describes tokens with their descendants. A search keeps matching tokens and their
+// ancestors.
+func (l *lister) list(records []*mytoken.Record) []*tokenView {
+	var out []*tokenView
+	for _, r := range records {
+		if !l.fits(r) {
+			continue
+		}
+		if l.shown >= maxShown {
+			l.more = true
+			return out
+		}
+		l.shown++
+		view := l.view(r)
+		view.Children = l.list(r.Children)
+		out = append(out, view)
+	}
+	return out
+}
+
+func (l *lister) fits(r *mytoken.Record) bool {
+	if strings.Contains(strings.ToLower(r.Name), l.search) {
+		return true
+	}
+	for _, child := range r.Children {
+		if l.fits(child) {
+			return true
+		}
+	}
+	return false
+}
+
+// view describes a token without its descendants.
+func (l *lister) view(r *mytoken.Record) *tokenView {
+	p, id := l.pages, r.ID.String()
+	query := "?" + url.Values{"id": {id}}.Encode()
+	return &tokenView{
+		ID: id, Name: r.Name, Link: p.cfg.Base + "/manage/token" + query, RevokeLink: p.cfg.Base + "/manage/revoke" + query,
+		Current: r.ID == l.current, Revoked: r.Revoked,
+		Expired:  !r.Expires.IsZero() && p.cfg.Issuer.Now().Unix() > r.Expires.Unix(),
+		Provider: p.providerName(r.Provider), Address: r.Address, Created: r.Created, Expires: r.Expires, Used: r.LastUsed,
+		Capabilities: choices(r.Capabilities, nil), Clauses: clauseTexts(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
+		Below: below(r),
+	}
+}
+
+// below counts the live descendants of a token.
+func below(r *mytoken.Record) int {
+	n := 0
+	for _, child := range r.Children {
+		if !child.Revoked {
+			n++
+		}
+		n += below(child)
+	}
+	return n
+}

@@ -1,0 +1,192 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+)
+
+//go:embed html
+var builtin embed.FS
+
+// names are the files of the pages. Each is parsed together with base.html, the frame
+// around the page's own "title" and "content", and parts.html, the parts that several
+// pages share.
+var names = []string{
+	"consent.html", "message.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "create.html", "created.html",
+}
+
+// Config describes the service that the pages belong to.
+type Config struct {
+	Issuer *issuer.Issuer
+	Base   string // issuer URL without a slash at the end
+	Home   string // path of the start page
+	// Managed says that the service has pages on which users manage their tokens.
+	Managed bool
+	// GrantSettings says that users can choose which grant types are enabled.
+	GrantSettings bool
+	// Files replace built-in files of the same name. Nil means none.
+	Files  fs.FS
+	Logger *slog.Logger
+}
+
+// Pages renders the pages of a service. It is safe for concurrent use.
+type Pages struct {
+	cfg       Config
+	templates map[string]*template.Template
+	assets    map[string]Asset
+}
+
+// Asset is a file that belongs to a page.
+type Asset struct {
+	Data  []byte
+	Media string
+	ETag  string
+}
+
+// New parses all templates. An error names the file.
+func New(cfg Config) (*Pages, error) {
+	builtin, err := fs.Sub(builtin, "html")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]Asset)}
+	for _, name := range names {
+		t := template.New("base.html").Option("missingkey=error")
+		for _, file := range []string{"base.html", "parts.html", name} {
+			text, err := readFirst(file, cfg.Files, builtin)
+			if err != nil {
+				return nil, err
+			}
+			if t, err = t.Parse(string(text)); err != nil {
+				return nil, fmt.Errorf("rest: page %s: %w", file, err)
+			}
+		}
+		p.templates[name] = t
+	}
+	for _, files := range []fs.FS{builtin, cfg.Files} {
+		if err := p.loadAssets(files); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func readFirst(name string, all ...fs.FS) (data []byte, err error) {
+	for _, files := range all {
+		if files == nil {
+			continue
+		}
+		if data, err = fs.ReadFile(files, name); !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return nil, fmt.Errorf("rest: page %s: %w", name, fs.ErrNotExist)
+}
+
+func (p *Pages) loadAssets(files fs.FS) error {
+	if files == nil {
+		return nil
+	}
+	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		media := mime.TypeByExtension(path.Ext(name))
+		if media == "" {
+			media = "application/octet-stream"
+		}
+		p.assets[strings.TrimPrefix(name, "static/")] = Asset{data, media, `"` + hex.EncodeToString(sum[:16]) + `"`}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Asset returns a file of the folder static.
+func (p *Pages) Asset(name string) (Asset, bool) {
+	a, known := p.assets[name]
+	return a, known
+}
+
+// render executes a template completely, so that nothing of a page that fails is sent.
+func (p *Pages) render(name string, data any) ([]byte, error) {
+	var out bytes.Buffer
+	if err := p.templates[name].ExecuteTemplate(&out, "base.html", data); err != nil {
+		return nil, fmt.Errorf("rest: page %s: %w", name, err)
+	}
+	return out.Bytes(), nil
+}
+
+func (p *Pages) frame() frame { return frame{Base: p.cfg.Base, Home: p.cfg.Home} }
+
+// managing is the frame of a management page. Here is empty if the frame has no link to
+// the page.
+func (p *Pages) managing(here string) frame {
+	f := p.frame()
+	f.Managing, f.Here = true, here
+	return f
+}
+
+// Message renders message.html.
+func (p *Pages) Message(m Message) ([]byte, error) {
+	return p.render("message.html", messagePage{p.frame(), m})
+}
+
+// Home renders home.html.
+func (p *Pages) Home() ([]byte, error) {
+	return p.render("home.html", homePage{frame: p.frame(), Providers: p.providers(""), Manageable: p.cfg.Managed})
+}
+
+// providers lists the providers at which users log in. One of them may be chosen.
+func (p *Pages) providers(chosen string) []provider {
+	var out []provider
+	for _, each := range p.cfg.Issuer.Providers() {
+		up := each.Upstream
+		out = append(out, provider{Issuer: up.Issuer(), Name: up.Name(), Chosen: up.IsIssuer(chosen)})
+	}
+	return out
+}
+
+// providerName returns the name of a provider, or its issuer if it is no longer
+// configured.
+func (p *Pages) providerName(iss string) string {
+	for _, each := range p.cfg.Issuer.Providers() {
+		if each.Upstream.IsIssuer(iss) {
+			return each.Upstream.Name()
+		}
+	}
+	return iss
+}
+
+// knownScopes returns the scopes that a login at a provider requests if no clause names
+// any. An empty issuer stands for all providers.
+func (p *Pages) knownScopes(iss string) []string {
+	var all []string
+	for _, each := range p.cfg.Issuer.Providers() {
+		if iss == "" || each.Upstream.IsIssuer(iss) {
+			all = append(all, each.Upstream.Scopes()...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

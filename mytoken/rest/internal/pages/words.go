@@ -1,0 +1,142 @@
+package pages
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// clauseTexts says in words what each clause demands. With counters it also says what is
+// left of the limits.
+func clauseTexts(list restriction.List, counters []mytoken.Counter) []clauseText {
+	var texts []clauseText
+	for i := range list {
+		text := clauseText{Lines: clauseLines(&list[i])}
+		if i < len(counters) {
+			text.Left = leftLines(counters[i])
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// clauseLines says in words what a clause demands.
+func clauseLines(c *restriction.Clause) []string {
+	var lines []string
+	add := func(stated bool, text string) {
+		if stated {
+			lines = append(lines, text)
+		}
+	}
+	add(c.NotBefore != 0, "from "+instant(c.NotBefore))
+	add(c.Expires != 0, "until "+instant(c.Expires))
+	add(c.Scopes != nil, "only with the scopes "+strings.Join(c.Scopes, ", "))
+	add(c.Audiences != nil, "only for "+strings.Join(c.Audiences, ", "))
+	add(c.Hosts != nil, "only from "+strings.Join(c.Hosts, ", "))
+	add(c.GeoIPAllow != nil, "only from the countries "+strings.Join(c.GeoIPAllow, ", "))
+	add(c.GeoIPDisallow != nil, "not from the countries "+strings.Join(c.GeoIPDisallow, ", "))
+	if c.UsagesAT != nil {
+		add(true, "at most "+count(*c.UsagesAT, "access token"))
+	}
+	if c.UsagesOther != nil {
+		add(true, "at most "+count(*c.UsagesOther, "other use"))
+	}
+	for _, extra := range c.Extra {
+		add(true, extra.Key+": "+string(extra.Value))
+	}
+	return lines
+}
+
+// leftLines says how often a clause was used and what is left of its limits. The limits
+// of the ancestors count too.
+func leftLines(c mytoken.Counter) []string {
+	return []string{
+		leftLine(c.ATUsed, c.ATLeft, "access token"),
+		leftLine(c.OtherUsed, c.OtherLeft, "other use"),
+	}
+}
+
+func leftLine(used int64, left mytoken.Limit, what string) string {
+	text := count(used, what) + " so far"
+	if left == mytoken.Unlimited {
+		return text + ", without limit"
+	}
+	return text + ", " + strconv.FormatInt(int64(left), 10) + " left"
+}
+
+func instant(seconds int64) string {
+	return time.Unix(seconds, 0).UTC().Format("2 January 2006 15:04 UTC")
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.FormatInt(n, 10) + " " + what + "s"
+}
+
+// lifetimeWords says how long something lasts, in days if it lasts whole days.
+func lifetimeWords(d time.Duration) string {
+	if day := 24 * time.Hour; d%day == 0 {
+		return count(int64(d/day), "day")
+	}
+	return d.String()
+}
+
+// rotationWords says in words when a token is replaced. It says nothing if it never is.
+func rotationWords(r *mytoken.Rotation) string {
+	if r == nil {
+		return ""
+	}
+	var when []string
+	if r.OnAT {
+		when = append(when, "after each access token")
+	}
+	if r.OnOther {
+		when = append(when, "after each other use")
+	}
+	var text string
+	if len(when) > 0 {
+		text = "The token is replaced by a new one " + strings.Join(when, " and ") + "."
+	}
+	if r.Lifetime > 0 {
+		text += " Each one is good for " + (time.Duration(min(r.Lifetime, 1<<32)) * time.Second).String() + "."
+	}
+	if r.AutoRevoke {
+		text += " If an old one is used again, all are revoked."
+	}
+	return strings.TrimSpace(text)
+}
+
+// eventWords says in words what an event is, or returns its name if it knows no words.
+func eventWords(name string) string {
+	if text, known := eventTexts[name]; known {
+		return text
+	}
+	return name
+}
+
+var eventTexts = map[string]string{
+	issuer.EventCreated:             "created",
+	issuer.EventATCreated:           "access token obtained",
+	issuer.EventMTCreated:           "another mytoken made from it",
+	issuer.EventInheritedRT:         "login taken over from the token that it was made from",
+	issuer.EventTokenRotated:        "replaced by its next generation",
+	issuer.EventTransferCodeCreated: "transfer code made",
+	issuer.EventTransferCodeUsed:    "transfer code used",
+	issuer.EventIntrospected:        "looked at its own properties",
+	issuer.EventHistoryRead:         "read its own history",
+	issuer.EventHistoryOtherRead:    "read the history of a token",
+	issuer.EventSubtokensRead:       "listed the tokens made from it",
+	issuer.EventListRead:            "listed all of your tokens",
+	issuer.EventRevoked:             "revoked",
+	issuer.EventRevokedOther:        "revoked another token",
+	wire.EventGrantsListed:          "read which ways of obtaining tokens are enabled",
+	wire.EventGrantEnabled:          "enabled a way of obtaining tokens",
+	wire.EventGrantDisabled:         "disabled a way of obtaining tokens",
+}

@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
+)
+
+// html makes an answer of a rendered page.
+func html(status int, page []byte, err error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: status, raw: page, media: "text/html; charset=utf-8"}, nil
+}
+
+// message answers with a page that tells something.
+func (c *call) message(status int, m pages.Message) (*answer, error) {
+	page, err := c.pages.Message(m)
+	return html(status, page, err)
+}
+
+// homePage describes the service.
+func homePage(c *call) (*answer, error) {
+	page, err := c.pages.Home()
+	return html(http.StatusOK, page, err)
+}
+
+// errorPage tells a person about an error. The problem is what the error is to programs.
+func (c *call) errorPage(err error, p problem) *answer {
+	m := pages.Message{Title: http.StatusText(p.status), Text: p.text, Failed: true, Request: c.id}
+	switch {
+	case p.status == http.StatusNotFound:
+		m.Title, m.Text = "Not found", "There is nothing here, or not any more. A link to a login is good for some minutes and can be used once."
+	case p.status == http.StatusInternalServerError:
+		m.Title, m.Text = "Something went wrong", "This is not your fault. Please try again later."
+	case errors.Is(err, errOtherBrowser), errors.Is(err, issuer.ErrState):
+		m.Title = "The login did not work"
+		m.Text = stateMismatch + ": this login is not waiting any more, or it was started in another browser. Please start it again."
+	case m.Title == "":
+		m.Title = "The login did not work"
+	}
+	a, broken := c.message(p.status, m)
+	if broken != nil {
+		return &answer{status: p.status, raw: []byte(m.Title), media: "text/plain; charset=utf-8"}
+	}
+	return a
+}
+
+// wantsPage reports whether the client accepts a page.
+func (c *call) wantsPage() bool { return strings.Contains(c.r.Header.Get("Accept"), "text/html") }
+
+// pageHeaders sets the headers of pages. A page loads nothing from other origins, stands
+// in no frame, and tells other origins nothing when the user follows a link to them.
+func (c *call) pageHeaders(h http.Header) {
+	self := "'self' " + c.origin
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+self+"; script-src "+self+"; img-src "+self+" data:; connect-src "+self+
+		"; form-action "+self+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	// With "no-referrer" a browser does not say which origin a form comes from (Fetch,
+	// "append a request Origin header"). Over plain HTTP nothing else says it.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("X-Permitted-Cross-Domain-Policies", "none")
+}
+
+// staticFile serves a file that belongs to a page.
+func staticFile(c *call) (*answer, error) {
+	file, known := c.pages.Asset(c.r.PathValue("file"))
+	if !known {
+		return notFound(c)
+	}
+	a := &answer{status: http.StatusOK, raw: file.Data, media: file.Media, public: true, header: http.Header{
+		"Etag": {file.ETag}, "Cross-Origin-Resource-Policy": {"cross-origin"},
+	}}
+	if c.r.Header.Get("If-None-Match") == file.ETag {
+		a.status, a.raw = http.StatusNotModified, nil
+	}
+	return a, nil
+}

@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/profile"
+	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/restriction"
+)
+
+// expandProfiles expands the names of profiles and templates in a request.
+func expandProfiles(c *call, request []byte) ([]byte, error) { return c.profiles.Request(request) }
+
+// profileGroups lists the groups that have profiles or templates (protocol section 5.14).
+func profileGroups(c *call) (*answer, error) { return ok(c.profiles.Groups()), nil }
+
+// profileList lists the pieces of one type in a group. It expands them and makes relative
+// times absolute.
+func profileList(c *call) (*answer, error) {
+	t, known := profile.ParseType(c.r.PathValue("type"))
+	if !known {
+		return notFound(c)
+	}
+	group := cmp.Or(c.r.PathValue("group"), profile.DefaultGroup)
+	entries, err := c.profiles.List(group, t, profile.TimesAt(c.issuer.Now(), c.opts.Location))
+	if err != nil {
+		return nil, err
+	}
+	var list []wire.Template
+	for _, e := range entries {
+		list = append(list, wire.Template{ID: e.ID, Name: e.Name, Payload: e.Payload})
+	}
+	return ok(list), nil
+}
+
+// exampleAddress stands for the address of a client when a template is checked (RFC
+// 5737).
+var exampleAddress = netip.MustParseAddr("192.0.2.1")
+
+// checkTemplate refuses templates that no request could use.
+func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
+	switch t {
+	case profile.Capabilities:
+		set, err := capability.Parse(payload)
+		if unknown := set.Unknown(); err == nil && len(unknown) > 0 {
+			return badOption("unknown capability %q", string(unknown[0]))
+		}
+		return err
+	case profile.Rotation:
+		return new(mytoken.Rotation).UnmarshalJSON(payload)
+	}
+	list, err := restriction.ParseRequest(payload, restriction.RequestOptions{
+		Now: h.issuer.Now(), Address: exampleAddress, Location: h.opts.Location,
+	})
+	if err != nil && !errors.Is(err, restriction.ErrPast) {
+		return err
+	}
+	// Built-in templates use keys of the protocol that this issuer may not support. A
+	// request with them is refused.
+	for i := range list {
+		for _, extra := range list[i].Extra {
+			if !slices.Contains(h.issuer.RestrictionKeys(), extra.Key) {
+				return badOption("unknown restriction key %q", extra.Key)
+			}
+		}
+	}
+	return nil
+}
