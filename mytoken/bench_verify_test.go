@@ -17,10 +17,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// tokBareCheck returns the check of the token's signature with the standard library
+// bareCheck returns the check of the token's signature with the standard library
 // alone, on the digest of the signing input, both prepared beforehand: the floor of every
 // verification.
-func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
+func bareCheck(b *testing.B, k *Key, compact string) func() bool {
 	b.Helper()
 	i := strings.LastIndexByte(compact, '.')
 	sig, err := base64.RawURLEncoding.DecodeString(compact[i+1:])
@@ -42,10 +42,10 @@ func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
 	return nil
 }
 
-// tokRatio reports how often the floor fits into one operation of the benchmark that has
+// reportRatio reports how often the floor fits into one operation of the benchmark that has
 // just run. The floor is timed in slices between slices of the operation, so that both
 // see the same machine.
-func tokRatio(b *testing.B, unit string, op, floor func()) {
+func reportRatio(b *testing.B, unit string, op, floor func()) {
 	b.Helper()
 	const rounds = 20
 	slice := func(f func(), n int) time.Duration {
@@ -82,14 +82,11 @@ func BenchmarkVerify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			compact := tokCompact(b, key, tokClaims())
-			bare := tokBareCheck(b, key, compact)
+			v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key), CacheSize: -1})
+			compact := signClaims(b, key, exampleClaims())
+			bare := bareCheck(b, key, compact)
 			verify := func() {
-				if _, err := core.Verify(context.Background(), compact); err != nil {
+				if _, err := v.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -97,7 +94,7 @@ func BenchmarkVerify(b *testing.B) {
 			for b.Loop() {
 				verify()
 			}
-			tokRatio(b, "x-bare", verify, func() {
+			reportRatio(b, "x-bare", verify, func() {
 				if !bare() {
 					b.Fatal("the floor refuses")
 				}
@@ -113,11 +110,8 @@ func BenchmarkVerifyRepeat(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow})
-	if err != nil {
-		b.Fatal(err)
-	}
-	compact := tokCompact(b, key, tokClaims())
+	v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key)})
+	compact := signClaims(b, key, exampleClaims())
 	ctx := b.Context()
 	verify := func() {
 		if _, err := v.Verify(ctx, compact); err != nil {
@@ -130,7 +124,7 @@ func BenchmarkVerifyRepeat(b *testing.B) {
 	}
 	text := []byte(compact)
 	var sum [sha256.Size]byte
-	tokRatio(b, "x-sha256", verify, func() { sum = sha256.Sum256(text) })
+	reportRatio(b, "x-sha256", verify, func() { sum = sha256.Sum256(text) })
 	if sum == [sha256.Size]byte{} {
 		b.Fatal("no sum")
 	}
@@ -147,15 +141,12 @@ func BenchmarkVerifyClauses(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			c := tokClaims()
+			v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key), CacheSize: -1})
+			c := exampleClaims()
 			c.Restrictions = nil
 			for i := range n {
 				c.Restrictions = append(c.Restrictions, restriction.Clause{
-					NotBefore: tokIssuedAt + int64(i), Expires: tokIssuedAt + 1000 + int64(i),
+					NotBefore: issuedAt + int64(i), Expires: issuedAt + 1000 + int64(i),
 					Scopes: []string{"openid", "profile"}, Hosts: []string{"192.0.2.0/24"}, UsagesAT: restriction.Usages(int64(i)),
 				})
 			}
@@ -163,9 +154,9 @@ func BenchmarkVerifyClauses(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			long, short := tokCompact(b, key, c), tokCompact(b, key, tokClaims())
+			long, short := signClaims(b, key, c), signClaims(b, key, exampleClaims())
 			verify := func(compact string) {
-				if _, err := core.Verify(context.Background(), compact); err != nil {
+				if _, err := v.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -174,7 +165,7 @@ func BenchmarkVerifyClauses(b *testing.B) {
 				verify(long)
 			}
 			perClause := float64(b.Elapsed().Nanoseconds()) / float64(b.N*n)
-			tokRatio(b, "x-decode", func() { verify(long) }, func() {
+			reportRatio(b, "x-decode", func() { verify(long) }, func() {
 				verify(short)
 				parsed, err := restriction.Parse(list)
 				if err == nil {

@@ -1,7 +1,6 @@
 package mytoken
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -12,8 +11,8 @@ import (
 	"testing"
 )
 
-// tokFixedKey is the same in every process of a fuzzing run.
-func tokFixedKey(t testing.TB, alg Algorithm) *Key {
+// fixedKey is the same in every process of a fuzzing run.
+func fixedKey(t testing.TB, alg Algorithm) *Key {
 	t.Helper()
 	seed := sha256.Sum256([]byte("a key for tests only"))
 	if alg == EdDSA {
@@ -38,23 +37,23 @@ func tokFixedKey(t testing.TB, alg Algorithm) *Key {
 // is accepted is the only spelling of its token, and what an attacker wrote is never
 // accepted.
 func FuzzCompactToken(f *testing.F) {
-	key := tokFixedKey(f, EdDSA)
-	good := tokCompact(f, key, tokClaims())
+	key := fixedKey(f, EdDSA)
+	good := signClaims(f, key, exampleClaims())
 	parts := strings.Split(good, ".")
 	f.Add(good)
-	f.Add(tokReference(f, "token.txt"))
-	f.Add(parts[0] + "." + tokB64("{}") + "." + parts[2])
-	f.Add(tokB64(`{"alg":"none","typ":"MT+JWT"}`) + "." + parts[1] + ".AA")
-	f.Add(tokB64(`{"alg":"EdDSA","typ":"MT+JWT","crit":["x"]}`) + "." + parts[1] + "." + parts[2])
+	f.Add(referenceFile(f, "token.txt"))
+	f.Add(parts[0] + "." + base64URL("{}") + "." + parts[2])
+	f.Add(base64URL(`{"alg":"none","typ":"MT+JWT"}`) + "." + parts[1] + ".AA")
+	f.Add(base64URL(`{"alg":"EdDSA","typ":"MT+JWT","crit":["x"]}`) + "." + parts[1] + "." + parts[2])
 	f.Add(good + "=")
 	f.Add("..")
-	core := tokCore(f, tokKeys(f, key))
+	v := newVerifier(f, VerifierConfig{Keys: testKeys(f, key)})
 	f.Fuzz(func(t *testing.T, compact string) {
 		unverified, err := ParseUnverified(compact)
 		if err == nil && strings.Trim(compact, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 			t.Fatalf("accepted %q", compact)
 		}
-		tok, verr := core.Verify(context.Background(), compact)
+		tok, verr := v.Verify(t.Context(), compact)
 		var invalid *InvalidTokenError
 		if verr != nil && !errors.As(verr, &invalid) {
 			t.Fatalf("an error without type: %v", verr)
@@ -80,13 +79,13 @@ func FuzzTokenClaims(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(payload))
-	c := tokClaims().payload()
+	c := exampleClaims().payload()
 	if payload, err = c.encode(); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(string(payload))
-	f.Add(tokPayload(map[string]string{"restrictions": `[{"x":{"y" : 1}},{"ip":["192.0.2.1"]}]`, "rotation": `{"lifetime":5}`}))
-	f.Add(tokPayload(map[string]string{"": `"x":[[[[{}]]]]`}))
+	f.Add(payloadWith(map[string]string{"restrictions": `[{"x":{"y" : 1}},{"ip":["192.0.2.1"]}]`, "rotation": `{"lifetime":5}`}))
+	f.Add(payloadWith(map[string]string{"": `"x":[[[[{}]]]]`}))
 	f.Fuzz(func(t *testing.T, payload string) {
 		var first, second claims
 		if first.decode([]byte(payload)) != nil {

@@ -16,16 +16,16 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// tokService is a service behind the middleware.
-type tokService struct {
+// protectedService is a service behind the middleware.
+type protectedService struct {
 	handler http.Handler
 	log     bytes.Buffer
 	served  []*Token
 }
 
-func newTokService(t *testing.T, v *Verifier, o MiddlewareOptions) *tokService {
+func newProtectedService(t *testing.T, v *Verifier, o MiddlewareOptions) *protectedService {
 	t.Helper()
-	s := &tokService{}
+	s := &protectedService{}
 	o.Logger = slog.New(slog.NewTextHandler(&s.log, nil))
 	guard, err := RequireMytoken(v, o)
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func newTokService(t *testing.T, v *Verifier, o MiddlewareOptions) *tokService {
 	return s
 }
 
-func (s *tokService) request(change func(*http.Request)) *httptest.ResponseRecorder {
+func (s *protectedService) request(change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/data", nil)
 	r.RemoteAddr = "192.0.2.7:40000"
 	change(r)
@@ -47,20 +47,19 @@ func (s *tokService) request(change func(*http.Request)) *httptest.ResponseRecor
 	return w
 }
 
-func tokBearer(compact string) func(*http.Request) {
+func bearer(compact string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+compact) }
 }
 
-var tokUse = Use{Capability: capability.AT, Kind: restriction.Uncounted}
+var anyUse = Use{Capability: capability.AT, Kind: restriction.Uncounted}
 
 func TestMiddleware(t *testing.T) {
-	key, evil := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	now := tokNow()
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: func() time.Time { return now }})
-	require.NoError(t, err)
-	s := newTokService(t, v, MiddlewareOptions{Use: tokUse})
-	compact := tokCompact(t, key, tokClaims())
-	powerless := tokClaims()
+	key, evil := testKey(t, EdDSA), testKey(t, EdDSA)
+	now := issueTime()
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), Clock: func() time.Time { return now }})
+	s := newProtectedService(t, v, MiddlewareOptions{Use: anyUse})
+	compact := signClaims(t, key, exampleClaims())
+	powerless := exampleClaims()
 	powerless.Capabilities = capability.Set{capability.Settings}
 
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
@@ -78,18 +77,18 @@ func TestMiddleware(t *testing.T) {
 		descriptions string
 	}{
 		"no token":    {func(*http.Request) {}, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"empty":       {tokBearer(""), 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
+		"empty":       {bearer(""), 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
 		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
 		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
 		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
 		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", `Bearer realm="mytoken", error="invalid_request"`, "more than one Authorization header"},
-		"nonsense":    {tokBearer("nonsense"), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"forged":      {tokBearer(tokCompact(t, evil, tokClaims())), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"capability":  {tokBearer(tokCompact(t, key, powerless)), 403, "insufficient_capabilities", `Bearer realm="mytoken", error="insufficient_scope"`, "The provided token does not have the required capability for this operation"},
-		"address":     {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "198.51.100.1:1" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
-		"no address":  {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "@" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"nonsense":    {bearer("nonsense"), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
+		"forged":      {bearer(signClaims(t, evil, exampleClaims())), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
+		"capability":  {bearer(signClaims(t, key, powerless)), 403, "insufficient_capabilities", `Bearer realm="mytoken", error="insufficient_scope"`, "The provided token does not have the required capability for this operation"},
+		"address":     {func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = "198.51.100.1:1" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"no address":  {func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = "@" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
 		"proxy header": {func(r *http.Request) {
-			tokBearer(compact)(r)
+			bearer(compact)(r)
 			r.RemoteAddr = "198.51.100.1:1"
 			r.Header.Set("X-Forwarded-For", "192.0.2.7")
 		}, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
@@ -106,7 +105,7 @@ func TestMiddleware(t *testing.T) {
 		})
 	}
 	now = now.Add(time.Hour)
-	w := s.request(tokBearer(compact))
+	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Contains(t, w.Body.String(), "token has expired")
 	require.Len(t, s.served, 3, "no refused request was served")
@@ -117,11 +116,11 @@ func TestMiddleware(t *testing.T) {
 
 // When the issuer's keys cannot be had, the client is told to come back.
 func TestMiddlewareUnavailable(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	j.answering(tokFail)
-	s := newTokService(t, j.Verifier, MiddlewareOptions{Use: tokUse})
-	w := s.request(tokBearer(tokForever(t, key, 1)))
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	j.answering(answer500)
+	s := newProtectedService(t, j.Verifier, MiddlewareOptions{Use: anyUse})
+	w := s.request(bearer(endlessToken(t, key, 1)))
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Equal(t, "10", w.Header().Get("Retry-After"))
 	require.Empty(t, w.Header().Get("WWW-Authenticate"), "it is not about the token")
@@ -130,12 +129,11 @@ func TestMiddlewareUnavailable(t *testing.T) {
 }
 
 func TestMiddlewareOptions(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow})
-	require.NoError(t, err)
-	compact := tokCompact(t, key, tokClaims())
-	s := newTokService(t, v, MiddlewareOptions{
-		Use:   tokUse,
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
+	compact := signClaims(t, key, exampleClaims())
+	s := newProtectedService(t, v, MiddlewareOptions{
+		Use:   anyUse,
 		Realm: "data service",
 		Token: func(r *http.Request) string { return r.Header.Get("X-Mytoken") },
 		ClientAddress: func(r *http.Request) netip.Addr {
@@ -159,23 +157,22 @@ func TestMiddlewareOptions(t *testing.T) {
 	require.Equal(t, 204, s.request(good).Code)
 	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Method = http.MethodDelete }).Code)
 	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Header.Del("X-Real-Ip") }).Code)
-	w := s.request(tokBearer(compact))
+	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Equal(t, `Bearer realm="data service"`, w.Header().Get("WWW-Authenticate"))
 	require.Len(t, s.served, 1)
 }
 
 func TestMiddlewareRefusesBadInput(t *testing.T) {
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: &Keys{}})
-	require.NoError(t, err)
-	_, err = RequireMytoken(nil, MiddlewareOptions{Use: tokUse})
+	v := newVerifier(t, VerifierConfig{Keys: &Keys{}})
+	_, err := RequireMytoken(nil, MiddlewareOptions{Use: anyUse})
 	require.ErrorIs(t, err, ErrVerifierConfig)
-	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: tokUse})
+	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: anyUse})
 	require.ErrorIs(t, err, ErrVerifierConfig)
 	_, err = RequireMytoken(v, MiddlewareOptions{})
 	require.ErrorIs(t, err, ErrUse)
 	for _, realm := range []string{"a\"b", "a\r\nX: y", "ä", `a\`} {
-		_, err = RequireMytoken(v, MiddlewareOptions{Use: tokUse, Realm: realm})
+		_, err = RequireMytoken(v, MiddlewareOptions{Use: anyUse, Realm: realm})
 		require.ErrorIs(t, err, ErrVerifierConfig)
 	}
 	tok, ok := TokenFromContext(t.Context())

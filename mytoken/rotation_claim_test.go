@@ -19,7 +19,7 @@ func TestRotationJSON(t *testing.T) {
 		var r Rotation
 		require.NoError(t, r.UnmarshalJSON([]byte(text)), text)
 		require.Equal(t, want, r)
-		require.Equal(t, text, mustJSON(t, r))
+		require.Equal(t, text, jsonText(t, r))
 	}
 	var r Rotation
 	require.NoError(t, r.UnmarshalJSON([]byte(` {"lifetime":0, "on_AT":false} `)))

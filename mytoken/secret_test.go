@@ -52,14 +52,7 @@ func TestSecretShowsNothing(t *testing.T) {
 		require.NotContains(t, text, fmt.Sprintf("%x", "hunter2"))
 		require.NotContains(t, text, fmt.Sprintf("%X", "hunter2"))
 	}
-	require.Equal(t, `"[redacted]"`, mustJSON(t, s))
-}
-
-func mustJSON(t *testing.T, v any) string {
-	t.Helper()
-	text, err := json.Marshal(v)
-	require.NoError(t, err)
-	return string(text)
+	require.Equal(t, `"[redacted]"`, jsonText(t, s))
 }
 
 func TestSecretEqual(t *testing.T) {

@@ -12,10 +12,10 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	now := tokNow()
-	config := VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: func() time.Time { return now }}
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	now := issueTime()
+	config := VerifierConfig{Issuer: testIssuer, Keys: keys, Clock: func() time.Time { return now }}
 	strict, err := NewVerifier(config)
 	require.NoError(t, err)
 	config.AssumeUsagesLeft = true
@@ -23,10 +23,10 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, err)
 
 	issue := func(clauses ...restriction.Clause) *Token {
-		c := tokClaims()
+		c := exampleClaims()
 		c.Restrictions, c.Rotation = clauses, nil
-		c.SetTimes(tokNow())
-		tok, err := strict.Verify(t.Context(), tokCompact(t, key, c))
+		c.SetTimes(issueTime())
+		tok, err := strict.Verify(t.Context(), signClaims(t, key, c))
 		require.NoError(t, err)
 		return tok
 	}
@@ -54,15 +54,15 @@ func TestCheck(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, []string{"scope"}, refused.Explanation.Keys())
 
-	later := issue(restriction.Clause{NotBefore: tokIssuedAt + 10, Scopes: []string{"a"}}, restriction.Clause{Expires: tokIssuedAt + 5, Scopes: []string{"a"}})
+	later := issue(restriction.Clause{NotBefore: issuedAt + 10, Scopes: []string{"a"}}, restriction.Clause{Expires: issuedAt + 5, Scopes: []string{"a"}})
 	require.NoError(t, strict.Check(t.Context(), later, at(outside)))
-	now = tokNow().Add(6 * time.Second)
+	now = issueTime().Add(6 * time.Second)
 	err = strict.Check(t.Context(), later, at(outside))
 	require.ErrorAs(t, err, &refused)
 	earliest, known := refused.Explanation.Earliest.Time()
 	require.True(t, known)
-	require.EqualValues(t, tokIssuedAt+10, earliest.Unix())
-	now = tokNow()
+	require.EqualValues(t, issuedAt+10, earliest.Unix())
+	now = issueTime()
 
 	// Limits: a verifier cannot count.
 	limited := issue(restriction.Clause{UsagesAT: restriction.Usages(5)})
@@ -79,8 +79,8 @@ func TestCheck(t *testing.T) {
 	require.ErrorIs(t, trusting.Check(t.Context(), never, at(inside)), restriction.ErrRefused)
 
 	// A token that was verified long ago.
-	short := issue(restriction.Clause{Expires: tokIssuedAt + 5})
-	now = tokNow().Add(6 * time.Second)
+	short := issue(restriction.Clause{Expires: issuedAt + 5})
+	now = issueTime().Add(6 * time.Second)
 	err = strict.Check(t.Context(), short, at(inside))
 	require.ErrorIs(t, err, ErrTokenExpired)
 	var invalid *InvalidTokenError
@@ -89,11 +89,10 @@ func TestCheck(t *testing.T) {
 
 // A use that says too little, no token, and a token of another issuer.
 func TestCheckRefusesBadInput(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow})
-	require.NoError(t, err)
-	tok, err := v.Verify(t.Context(), tokCompact(t, key, tokClaims()))
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	v := newVerifier(t, VerifierConfig{Keys: keys})
+	tok, err := v.Verify(t.Context(), signClaims(t, key, exampleClaims()))
 	require.NoError(t, err)
 	complete := Use{Capability: capability.AT, Kind: restriction.Uncounted, Address: netip.MustParseAddr("192.0.2.1")}
 	require.NoError(t, v.Check(t.Context(), tok, complete))
@@ -107,7 +106,7 @@ func TestCheckRefusesBadInput(t *testing.T) {
 	}
 	require.ErrorIs(t, v.Check(t.Context(), nil, complete), ErrUse)
 	require.ErrorIs(t, v.Check(t.Context(), &Token{}, complete), ErrUse)
-	other, err := NewVerifier(VerifierConfig{Issuer: "https://other.example.org", Keys: keys, Clock: tokNow})
+	other, err := NewVerifier(VerifierConfig{Issuer: "https://other.example.org", Keys: keys, Clock: issueTime})
 	require.NoError(t, err)
 	require.ErrorIs(t, other.Check(t.Context(), tok, complete), ErrTokenIssuer)
 }

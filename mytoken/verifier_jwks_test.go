@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tokJWKS is an issuer that publishes keys, and a verifier that fetches them.
-type tokJWKS struct {
+// publishedKeys is an issuer that publishes keys, and a verifier that fetches them.
+type publishedKeys struct {
 	*Verifier
 	mu      sync.Mutex
 	now     time.Time
@@ -27,9 +27,9 @@ type tokJWKS struct {
 	fetches atomic.Int32
 }
 
-func newTokJWKS(t *testing.T, active *Key) *tokJWKS {
+func newPublishedKeys(t *testing.T, active *Key) *publishedKeys {
 	t.Helper()
-	j := &tokJWKS{now: tokNow(), keys: tokKeys(t, active)}
+	j := &publishedKeys{now: issueTime(), keys: testKeys(t, active)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		j.fetches.Add(1)
 		j.mu.Lock()
@@ -43,47 +43,47 @@ func newTokJWKS(t *testing.T, active *Key) *tokJWKS {
 	}))
 	t.Cleanup(server.Close)
 	var err error
-	j.Verifier, err = NewVerifier(VerifierConfig{Issuer: tokIssuer, JWKSURL: server.URL + "/jwks", Clock: j.clock})
+	j.Verifier, err = NewVerifier(VerifierConfig{Issuer: testIssuer, JWKSURL: server.URL + "/jwks", Clock: j.clock})
 	require.NoError(t, err)
 	return j
 }
 
-func (j *tokJWKS) clock() time.Time {
+func (j *publishedKeys) clock() time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.now
 }
 
-func (j *tokJWKS) pass(d time.Duration) {
+func (j *publishedKeys) pass(d time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.now = j.now.Add(d)
 }
 
-func (j *tokJWKS) answering(h http.HandlerFunc) {
+func (j *publishedKeys) answering(h http.HandlerFunc) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.answer = h
 }
 
-func tokFail(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
+func answer500(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
 
-// tokForever is a token that does not expire.
-func tokForever(t *testing.T, k *Key, seq uint64) string {
+// endlessToken is a token that does not expire.
+func endlessToken(t *testing.T, k *Key, seq uint64) string {
 	t.Helper()
-	c := tokClaims()
+	c := exampleClaims()
 	c.Seq, c.Restrictions, c.Rotation = seq, nil, nil
-	c.SetTimes(tokNow())
-	return tokCompact(t, k, c)
+	c.SetTimes(issueTime())
+	return signClaims(t, k, c)
 }
 
 // Keys are fetched with the first token, kept, and fetched again when they are old; a key
 // that is withdrawn is refused with the next fetch.
 func TestJWKSAge(t *testing.T) {
-	first, second := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	j := newTokJWKS(t, first)
+	first, second := testKey(t, EdDSA), testKey(t, EdDSA)
+	j := newPublishedKeys(t, first)
 	require.Zero(t, j.fetches.Load(), "nothing is fetched before it is needed")
-	compact := tokForever(t, first, 1)
+	compact := endlessToken(t, first, 1)
 	for range 3 {
 		_, err := j.Verify(t.Context(), compact)
 		require.NoError(t, err)
@@ -98,46 +98,46 @@ func TestJWKSAge(t *testing.T) {
 	_, err = j.Verify(t.Context(), compact)
 	require.ErrorIs(t, err, ErrTokenKey, "withdrawn, although it was cached")
 	require.EqualValues(t, 2, j.fetches.Load())
-	_, err = j.Verify(t.Context(), tokForever(t, second, 1))
+	_, err = j.Verify(t.Context(), endlessToken(t, second, 1))
 	require.NoError(t, err)
 }
 
 // A new key is found at once; what brings about a fetch cannot do so more often than once
 // in fetchPause.
 func TestJWKSUnknownKey(t *testing.T) {
-	first, second, evil := tokKey(t, EdDSA), tokKey(t, EdDSA), tokKey(t, EdDSA)
-	j := newTokJWKS(t, first)
-	_, err := j.Verify(t.Context(), tokForever(t, first, 1))
+	first, second, evil := testKey(t, EdDSA), testKey(t, EdDSA), testKey(t, EdDSA)
+	j := newPublishedKeys(t, first)
+	_, err := j.Verify(t.Context(), endlessToken(t, first, 1))
 	require.NoError(t, err)
 	j.pass(fetchPause)
 	require.NoError(t, j.keys.Activate(second))
-	_, err = j.Verify(t.Context(), tokForever(t, second, 1))
+	_, err = j.Verify(t.Context(), endlessToken(t, second, 1))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, j.fetches.Load())
 
 	for n := range 20 {
-		_, err = j.Verify(t.Context(), tokForever(t, evil, uint64(n+1)))
+		_, err = j.Verify(t.Context(), endlessToken(t, evil, uint64(n+1)))
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
 	require.EqualValues(t, 2, j.fetches.Load(), "the last fetch is too recent")
 	j.pass(fetchPause)
 	for n := range 20 {
-		_, err = j.Verify(t.Context(), tokForever(t, evil, uint64(n+1)))
+		_, err = j.Verify(t.Context(), endlessToken(t, evil, uint64(n+1)))
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
 	require.EqualValues(t, 3, j.fetches.Load())
 
 	// A token without kid may be signed with a new key as well.
-	third := tokKey(t, ES256)
+	third := testKey(t, ES256)
 	require.NoError(t, j.keys.Replace(third))
 	j.pass(fetchPause)
-	compact := (&tokTarget{T: t, compact: tokForever(t, third, 1)}).signedBy(tokRawSigner{third.raw}, 5, `{"alg":"ES256","typ":"MT+JWT"}`)
+	compact := (&target{T: t, compact: endlessToken(t, third, 1)}).signedBy(rawSigner{third.raw}, 5, `{"alg":"ES256","typ":"MT+JWT"}`)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
 	// What cannot be about keys causes no fetch.
 	j.pass(fetchPause)
 	before := j.fetches.Load()
-	for _, bad := range []string{"", "a.b.c", strings.Repeat("x", 1<<20), tokForever(t, third, 1)[1:]} {
+	for _, bad := range []string{"", "a.b.c", strings.Repeat("x", 1<<20), endlessToken(t, third, 1)[1:]} {
 		_, err = j.Verify(t.Context(), bad)
 		require.Error(t, err)
 	}
@@ -146,12 +146,12 @@ func TestJWKSUnknownKey(t *testing.T) {
 
 // While the keys cannot be fetched, the old ones count, up to KeysMaxStale.
 func TestJWKSStale(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	compact := endlessToken(t, key, 1)
 	_, err := j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	j.answering(tokFail)
+	j.answering(answer500)
 	j.pass(defaultKeysMaxAge + time.Second)
 	for range 3 {
 		_, err = j.Verify(t.Context(), compact)
@@ -184,14 +184,14 @@ func TestJWKSStale(t *testing.T) {
 
 // Answers that are not accepted, each with the old keys or without any.
 func TestJWKSBadAnswers(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	compact := endlessToken(t, key, 1)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(tokKeys(t, key).JWKS())
+		_, _ = w.Write(testKeys(t, key).JWKS())
 	}))
 	defer elsewhere.Close()
 	for name, answer := range map[string]http.HandlerFunc{
-		"500":       tokFail,
+		"500":       answer500,
 		"404":       http.NotFound,
 		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
 		"empty":     func(http.ResponseWriter, *http.Request) {},
@@ -203,7 +203,7 @@ func TestJWKSBadAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := newTokJWKS(t, key)
+			j := newPublishedKeys(t, key)
 			j.answering(answer)
 			_, err := j.Verify(t.Context(), compact)
 			require.ErrorIs(t, err, ErrKeysUnavailable)
@@ -213,7 +213,7 @@ func TestJWKSBadAnswers(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-	j := newTokJWKS(t, key)
+	j := newPublishedKeys(t, key)
 	j.answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) })
 	_, err := j.Verify(t.Context(), compact)
 	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys has no tokens")
@@ -222,9 +222,9 @@ func TestJWKSBadAnswers(t *testing.T) {
 // Without keys everybody waits for the one fetch; with old keys nobody but the one that
 // fetches waits.
 func TestJWKSOneFetchAtATime(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	compact := endlessToken(t, key, 1)
 	asked, gate := make(chan struct{}, 10), make(chan struct{})
 	j.answering(func(w http.ResponseWriter, _ *http.Request) {
 		asked <- struct{}{}
@@ -265,23 +265,23 @@ func TestJWKSOneFetchAtATime(t *testing.T) {
 	require.EqualValues(t, 2, j.fetches.Load())
 }
 
-// tokTransport answers requests without a network.
-type tokTransport func(*http.Request) (*http.Response, error)
+// roundTripFunc answers requests without a network.
+type roundTripFunc func(*http.Request) (*http.Response, error)
 
-func (f tokTransport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Calls that waited for a fetch which failed do not fetch one after the other.
 func TestJWKSFailureIsShared(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	published := tokKeys(t, key).JWKS()
-	forged := tokForever(t, tokKey(t, EdDSA), 1)
+	key := testKey(t, EdDSA)
+	published := testKeys(t, key).JWKS()
+	forged := endlessToken(t, testKey(t, EdDSA), 1)
 	for _, state := range []string{"with keys", "without keys"} {
 		synctest.Test(t, func(t *testing.T) {
 			fetches, gate := 0, make(chan struct{})
-			fail, now := false, tokNow()
+			fail, now := false, issueTime()
 			v, err := NewVerifier(VerifierConfig{
-				Issuer: tokIssuer, JWKSURL: "https://mytoken.example.org/jwks", Clock: func() time.Time { return now },
-				HTTPClient: &http.Client{Transport: tokTransport(func(*http.Request) (*http.Response, error) {
+				Issuer: testIssuer, JWKSURL: "https://mytoken.example.org/jwks", Clock: func() time.Time { return now },
+				HTTPClient: &http.Client{Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
 					if fetches++; !fail {
 						return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(published))}, nil
 					}
@@ -316,14 +316,14 @@ func TestJWKSFailureIsShared(t *testing.T) {
 // The call that fetches does not give up when its caller does: the others need the keys
 // too.
 func TestJWKSFetchOutlivesItsCaller(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
 	ctx, cancel := context.WithCancel(t.Context())
 	j.answering(func(w http.ResponseWriter, _ *http.Request) {
 		cancel()
 		_, _ = w.Write(j.keys.JWKS())
 	})
-	_, err := j.Verify(ctx, tokForever(t, key, 1))
+	_, err := j.Verify(ctx, endlessToken(t, key, 1))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, j.fetches.Load())
 }
