@@ -63,6 +63,72 @@ func TestTokenIsImmutable(t *testing.T) {
 	require.Equal(t, exampleClaims(), again.Claims())
 }
 
+// Claims and Clause return copies: what a caller changes in them does not change the token.
+func TestTokenClaimsAreACopy(t *testing.T) {
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, EdDSA))})
+	compact, tok, err := signAndDecode(v, exampleClaims())
+	require.NoError(t, err)
+	c := tok.Claims()
+	c.Name, c.Seq = "other", 9
+	c.Capabilities[0] = capability.Settings
+	c.Restrictions[0].Scopes[0] = "admin"
+	*c.Restrictions[0].UsagesAT = 1000
+	c.Rotation.AutoRevoke = true
+	require.Equal(t, exampleClaims(), tok.Claims())
+	again, err := v.Verify(t.Context(), compact)
+	require.NoError(t, err)
+	require.Equal(t, exampleClaims(), again.Claims(), "the cached token has not changed either")
+}
+
+// Sign makes the next generation of a token from its changed claims. The next generation
+// is the same token: its JTI and the time of the login stay.
+func TestNextGenerationOfAToken(t *testing.T) {
+	keys := testKeys(t, testKey(t, EdDSA))
+	later := issueTime().Add(500 * time.Second)
+	v := newVerifier(t, VerifierConfig{Keys: keys, Clock: func() time.Time { return later }})
+	_, first, err := signAndDecode(v, exampleClaims())
+	require.NoError(t, err)
+	_, second, err := signAndDecode(v, first.Claims().Next(later))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, second.Seq())
+	require.Equal(t, first.JTI(), second.JTI())
+	require.Equal(t, first.ID(), second.ID())
+	require.Equal(t, first.AuthTime(), second.AuthTime())
+	require.True(t, second.IssuedAt().Equal(later))
+
+	want := first.Claims()
+	want.Seq, want.IssuedAt, want.NotBefore = 2, later.Unix(), later.Unix()
+	require.Equal(t, want, second.Claims(), "everything else stays")
+	require.EqualValues(t, 1, first.Seq())
+}
+
+func TestTokenClause(t *testing.T) {
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, EdDSA))})
+	c := exampleClaims()
+	c.Restrictions = append(c.Restrictions, restriction.Clause{Scopes: []string{"storage"}, UsagesOther: restriction.Usages(2)})
+	_, tok, err := signAndDecode(v, c)
+	require.NoError(t, err)
+	for _, n := range []int{-1, 2, 1000} {
+		require.Nil(t, tok.Clause(n), "clause %d", n)
+	}
+	for n := range 2 {
+		clause := tok.Clause(n)
+		require.Equal(t, &c.Restrictions[n], clause)
+		clause.Scopes[0] = "admin"
+		clause.Expires = 1
+		require.Equal(t, c.Restrictions, tok.Restrictions(), "Clause returns a copy")
+	}
+	*tok.Clause(1).UsagesOther = 1000
+	require.Equal(t, c.Restrictions, tok.Restrictions())
+
+	_, unrestricted, err := signAndDecode(v, Claims{
+		Issuer: testIssuer, OIDCIssuer: testProvider, OIDCSubject: "sub1", IssuedAt: issuedAt, NotBefore: issuedAt,
+	})
+	require.NoError(t, err)
+	require.Nil(t, unrestricted.Clause(0))
+	require.Nil(t, (&Token{}).Clause(0))
+}
+
 // The zero token is no token.
 func TestZeroToken(t *testing.T) {
 	var none *Token
