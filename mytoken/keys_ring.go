@@ -184,10 +184,10 @@ func (k *Keys) JWKS() []byte {
 // tokens with it; the tests of a service that accepts tokens make theirs. It draws a JTI
 // and writes generation 1 where the claims have none.
 //
-// Sign refuses claims that no verifier would accept: [ErrTokenMalformed],
-// [ErrTokenTooLarge], [ErrTokenRestrictions], [ErrTokenSubject]. It does not ask whether
-// the token is valid now. Without a key that signs the error is [ErrNoSigningKey]; a
-// signer that fails is [ErrSigning].
+// Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
+// [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is
+// valid now. Without a key that signs it returns [ErrNoSigningKey], and [ErrSigning] if
+// the signer fails.
 func (k *Keys) Sign(c Claims) (Secret, error) {
 	active := k.load().active
 	if active == nil {

@@ -63,6 +63,14 @@ func TestSignFillsIn(t *testing.T) {
 // Sign refuses claims that no verifier accepts.
 func TestSignRefuses(t *testing.T) {
 	keys := testKeys(t, testKey(t, ES256))
+	manyClauses := restriction.List{{Scopes: []string{"a"}}}
+	for len(manyClauses) <= restriction.MaxClauses {
+		manyClauses = append(manyClauses, manyClauses[0])
+	}
+	manyRights := capability.Set{}
+	for len(manyRights) <= capability.MaxCount {
+		manyRights = append(manyRights, capability.AT)
+	}
 	for name, tt := range map[string]struct {
 		change func(*Claims)
 		want   error
@@ -78,8 +86,12 @@ func TestSignRefuses(t *testing.T) {
 		"far future":         {func(c *Claims) { c.ExpiresAt = maxClaimTime + 1 }, ErrTokenMalformed},
 		"nameless right":     {func(c *Claims) { c.Capabilities = capability.Set{""} }, ErrTokenMalformed},
 		"endless lifetime":   {func(c *Claims) { c.Rotation.Lifetime = 1 << 60 }, ErrTokenMalformed},
-		"empty clause":       {func(c *Claims) { c.Restrictions = restriction.List{{}} }, ErrTokenMalformed},
-		"emptied scopes":     {func(c *Claims) { c.Restrictions[0].Scopes = []string{} }, ErrTokenMalformed},
+		"empty clause":       {func(c *Claims) { c.Restrictions = restriction.List{{}} }, ErrTokenRestrictions},
+		"emptied scopes":     {func(c *Claims) { c.Restrictions[0].Scopes = []string{} }, ErrTokenRestrictions},
+		"emptied list":       {func(c *Claims) { c.Restrictions = restriction.List{} }, ErrTokenRestrictions},
+		"unreadable clause":  {func(c *Claims) { c.Restrictions[0].Extra = []restriction.Extra{{Key: "x", Value: []byte("{")}} }, ErrTokenRestrictions},
+		"too many rights":    {func(c *Claims) { c.Capabilities = manyRights }, ErrTokenTooLarge},
+		"too many clauses":   {func(c *Claims) { c.Restrictions = manyClauses }, ErrTokenTooLarge},
 		"too large a string": {func(c *Claims) { c.Name = strings.Repeat("x", MaxTokenBytes) }, ErrTokenTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {

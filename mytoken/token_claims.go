@@ -199,7 +199,7 @@ func (c *claims) encode() ([]byte, error) {
 		e.integer("auth_time", c.AuthTime)
 	}
 	e.string("jti", c.JTI.String())
-	if len(c.Restrictions) > 0 {
+	if c.Restrictions != nil { // an empty list is not "unrestricted": decode refuses it
 		e.value("restrictions", c.Restrictions.MarshalJSON)
 	}
 	if c.Rotation != nil {
@@ -243,7 +243,7 @@ func (e *claimEncoder) integer(name string, n int64) {
 func (e *claimEncoder) value(name string, encode func() ([]byte, error)) {
 	text, err := encode()
 	if err != nil && e.err == nil {
-		e.err = fmt.Errorf("%w: claim %q: %w", ErrTokenMalformed, name, err)
+		e.err = refineClaims(&claimError{name, err})
 	}
 	e.name(name)
 	e.text = append(e.text, text...)
