@@ -27,8 +27,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// The attacks of RFC 8725, one test each. Every one begins with a token that is accepted,
-// or ends with one, so that a refusal has the reason that is tested.
+// One test for each attack of RFC 8725. Each test also verifies a good token of the same
+// shape, so that a refusal has the reason that is tested.
 
 // target is a verifier under attack, with the key that it trusts and a token that it
 // accepts.
@@ -60,7 +60,7 @@ func (a *target) refuses(compact string, reason error) {
 
 func (a *target) payload() string { return strings.Split(a.compact, ".")[1] }
 
-// signedBy makes a token with a header of the attacker's choice.
+// signedBy signs the payload of the good token under a header of the attacker's choice.
 func (a *target) signedBy(signer crypto.Signer, hash crypto.Hash, header string) string {
 	a.Helper()
 	signed := base64URL(header) + "." + a.payload()
@@ -86,7 +86,8 @@ func TestAttackNone(t *testing.T) {
 	}
 }
 
-// HMAC with the public key, in every form in which a library could take it for a secret.
+// The attacker computes an HMAC with the public key, in every form in which a library
+// could take it for a secret.
 func TestAttackKeyConfusion(t *testing.T) {
 	a := newTarget(t, RS256)
 	pub := a.key.Public().Key()
@@ -114,7 +115,7 @@ func TestAttackKeyConfusion(t *testing.T) {
 	}
 }
 
-// A key serves one algorithm, also if its kind could serve another.
+// A key serves one algorithm, even if its kind fits several.
 func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
 	a := newTarget(t, RS256)
 	signer := a.key.raw
@@ -127,8 +128,8 @@ func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
 	a.refuses(a.signedBy(signer, crypto.SHA256, header("ES256")), ErrTokenAlgorithm)
 }
 
-// A token of another kind, signed by the same key, is no mytoken: neither by its header
-// nor by its claims.
+// The same key may sign tokens of other kinds. The verifier tells them apart by the
+// header and by the claims.
 func TestAttackWrongType(t *testing.T) {
 	a := newTarget(t, EdDSA)
 	signer := a.key.raw
@@ -136,10 +137,12 @@ func TestAttackWrongType(t *testing.T) {
 		a.refuses(a.signedBy(signer, 0, `{`+typ+`"alg":"EdDSA"}`), ErrTokenType)
 	}
 	_, err := a.verifier.Verify(t.Context(), a.signedBy(signer, 0, `{"typ":"mt+jwt","alg":"EdDSA"}`))
-	require.NoError(t, err, "media types have no case")
+	require.NoError(t, err, "media types ignore case")
 	a.refuses(signPayload(t, a.key, payloadWith(map[string]string{"token_type": `"id_token"`})), ErrTokenType)
 }
 
+// The verifier understands no extension, so it refuses every header with "crit" (RFC 7515
+// section 4.1.11).
 func TestAttackCrit(t *testing.T) {
 	a := newTarget(t, EdDSA)
 	for _, crit := range []string{`["exp"]`, `["b64"],"b64":false`, `["x"],"x":1`, `[]`, `null`, `"alg"`} {
@@ -147,8 +150,8 @@ func TestAttackCrit(t *testing.T) {
 	}
 }
 
-// One token has one spelling (RFC 4648 sections 3.2 to 3.5): no padding, no other
-// alphabet, no line breaks, no bits that do not count.
+// A token has one spelling (RFC 4648 sections 3.2 to 3.5). Padding, another alphabet,
+// line breaks and stray bits at the end are refused.
 func TestAttackBase64Variants(t *testing.T) {
 	alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	for _, alg := range []Algorithm{ES256, ES512, EdDSA} {
@@ -188,15 +191,16 @@ func TestAttackBase64Variants(t *testing.T) {
 	}
 }
 
+// A "kid" selects a key of the issuer and nothing else.
 func TestAttackForeignKid(t *testing.T) {
 	a := newTarget(t, ES256)
 	evil := testKey(t, ES256)
 	a.refuses(signClaims(t, evil, exampleClaims()), ErrTokenKey)
-	// The key of the attacker under the id of the issuer's.
+	// The attacker signs with their own key and writes the id of the issuer's key.
 	a.refuses(a.signedBy(rawSigner{evil.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, a.key.ID())), ErrTokenSignature)
-	// Without an id, the attacker's key is not among those that are tried.
+	// Without an id the verifier tries its own keys only.
 	a.refuses(a.signedBy(rawSigner{evil.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`), ErrTokenSignature)
-	// The issuer's key is not tried for an id that is not its own.
+	// The issuer's key is not tried under a foreign id.
 	for _, kid := range []string{"../../dev/null", "' OR 1=1 --", strings.ToUpper(a.key.ID()), a.key.ID() + " "} {
 		a.refuses(a.signedBy(rawSigner{a.key.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, kid)), ErrTokenKey)
 	}
@@ -221,7 +225,7 @@ func (s rawSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte
 	return raw, nil
 }
 
-// A token cannot bring its own key, nor make the verifier fetch one.
+// A token can neither bring its own key nor make the verifier fetch one.
 func TestAttackEmbeddedKey(t *testing.T) {
 	a := newTarget(t, EdDSA)
 	pub, evil, err := ed25519.GenerateKey(rand.Reader)
@@ -235,13 +239,14 @@ func TestAttackEmbeddedKey(t *testing.T) {
 		`"x5c":["AAAA"]`, `"x5t":"AAAA"`, `"x5t#S256":"AAAA"`, `"jwk":null`,
 	} {
 		a.refuses(a.signedBy(evil, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
-		// Not even if the signature is the issuer's.
+		// Even a signature of the issuer does not help.
 		a.refuses(a.signedBy(a.key.raw, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
 	}
 	require.False(t, asked)
 }
 
-// Nothing of a token above the limit is decoded, and no key is asked for it.
+// The verifier refuses a token above the limit before it decodes anything or asks for a
+// key.
 func TestAttackOversized(t *testing.T) {
 	a := newTarget(t, EdDSA)
 	big := signPayload(t, a.key, payloadWith(map[string]string{"name": `"` + strings.Repeat("x", 1<<20) + `"`}))
@@ -258,6 +263,7 @@ func TestAttackOversized(t *testing.T) {
 	require.Zero(t, source.asked)
 }
 
+// A name that occurs twice could mean one thing to us and another thing elsewhere.
 func TestAttackDuplicateNames(t *testing.T) {
 	a := newTarget(t, EdDSA)
 	for _, header := range []string{
@@ -279,7 +285,7 @@ func TestAttackDuplicateNames(t *testing.T) {
 	}
 }
 
-// Any change of a byte of the signed text is noticed.
+// The verifier notices a change of any byte.
 func TestAttackTampering(t *testing.T) {
 	a := newTarget(t, ES256)
 	for i := range len(a.compact) {
@@ -294,10 +300,10 @@ func TestAttackTampering(t *testing.T) {
 	}
 }
 
-// An ECDSA signature (r, s) has a twin (r, n-s) that anybody can compute and that is as
-// valid. The twin is another string for the same token: what identifies a token is its
-// claims, never the string. An issuer notices the twin because it knows the SHA-256 of
-// what it issued.
+// An ECDSA signature (r, s) has a twin (r, n-s), which is as valid and which anybody can
+// compute. The twin is another string for the same token. So claims identify a token, and
+// the string does not. An issuer notices the twin because it knows the SHA-256 of what it
+// issued.
 func TestSignatureMalleability(t *testing.T) {
 	a := newTarget(t, ES256)
 	i := strings.LastIndexByte(a.compact, '.') + 1
@@ -316,7 +322,7 @@ func TestSignatureMalleability(t *testing.T) {
 	require.Equal(t, first.claims, second.claims)
 	require.NotEqual(t, sha256.Sum256([]byte(a.compact)), sha256.Sum256([]byte(twin)))
 
-	// (r, s+n) is no twin: numbers must be in range, and sizes are fixed.
+	// (r, s+n) is no twin: the numbers must be in range, and their sizes are fixed.
 	s.Add(s, elliptic.P256().Params().N)
 	if s.BitLen() <= 256 {
 		s.FillBytes(raw[32:])
@@ -327,7 +333,7 @@ func TestSignatureMalleability(t *testing.T) {
 	a.refuses(a.compact[:i]+base64.RawURLEncoding.EncodeToString(raw), ErrTokenSignature)
 }
 
-// noKeys counts how often it is asked for keys and has none.
+// noKeys is a source without keys. It counts how often a verifier asks.
 type noKeys struct {
 	*Keys
 	asked int

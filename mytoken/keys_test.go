@@ -103,7 +103,7 @@ func TestParseKeyPEM(t *testing.T) {
 	}
 }
 
-// remoteSigner is a signer that keeps its key to itself.
+// remoteSigner stands for a key service, which does not give its key away.
 type remoteSigner struct{ inner crypto.Signer }
 
 func (r remoteSigner) Public() crypto.PublicKey { return r.inner.Public() }
@@ -111,7 +111,7 @@ func (r remoteSigner) Sign(rnd io.Reader, digest []byte, opts crypto.SignerOpts)
 	return r.inner.Sign(rnd, digest, opts)
 }
 
-// proves P9: a key prints as its id; what is revealed is asked for by name.
+// proves P9: a key prints as its algorithm and id. Only RevealPEM shows the key.
 func TestKeyShowsNothing(t *testing.T) {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestKeyShowsNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrKey)
 }
 
-// Values that this package did not make are refused, without a panic.
+// Keys that this package did not make are refused without a panic.
 func TestKeysBadInput(t *testing.T) {
 	_, err := NewKey(nil, "")
 	require.ErrorIs(t, err, ErrKey)
@@ -169,7 +169,7 @@ func TestKeysBadInput(t *testing.T) {
 	require.ErrorIs(t, keys.Activate(&Key{}), ErrKey)
 	require.ErrorIs(t, keys.Add(nil), ErrKeySet)
 	require.ErrorIs(t, keys.Replace(&Key{}), ErrKey)
-	require.ErrorIs(t, keys.Replace(good, good.Public()), ErrKeySet, "one id twice")
+	require.ErrorIs(t, keys.Replace(good, good.Public()), ErrKeySet, "the id stands there twice")
 	require.ErrorIs(t, keys.Withdraw(good.ID()), ErrActiveKey)
 	require.NoError(t, keys.Withdraw("unknown"))
 	require.Equal(t, []string{good.ID()}, keys.IDs(), "nothing changed")
@@ -207,7 +207,7 @@ func TestKeysRotation(t *testing.T) {
 
 	text := keys.JWKS()
 	text[0] = 'x'
-	require.True(t, json.Valid(keys.JWKS()), "the caller's copy is his own")
+	require.True(t, json.Valid(keys.JWKS()), "JWKS returns a copy")
 }
 
 func TestKeysLimit(t *testing.T) {
@@ -221,7 +221,7 @@ func TestKeysLimit(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenTooLarge)
 }
 
-// Readers always see a state as a whole.
+// While keys change, a reader sees either the old keys or the new ones.
 func TestKeysConcurrent(t *testing.T) {
 	a, b := testKey(t, EdDSA), testKey(t, EdDSA)
 	keys := testKeys(t, a, b.Public())
@@ -237,7 +237,7 @@ func TestKeysConcurrent(t *testing.T) {
 				}
 				s := keys.load()
 				if s.active == nil || s.ring.Keys()[0].ID() != s.active.ID() || len(s.ring.Keys()) != 2 {
-					t.Error("a state that was never published")
+					t.Error("the keys are a mixture of old and new ones")
 					return
 				}
 			}

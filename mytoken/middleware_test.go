@@ -16,7 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// protectedService is a service behind the middleware.
+// protectedService is a service behind the middleware. It remembers the tokens that got
+// through.
 type protectedService struct {
 	handler http.Handler
 	log     bytes.Buffer
@@ -47,17 +48,19 @@ func (s *protectedService) request(change func(*http.Request)) *httptest.Respons
 	return w
 }
 
+// bearer presents a token in the Authorization header (RFC 6750 section 2.1).
 func bearer(compact string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+compact) }
 }
 
-var anyUse = Use{Capability: capability.AT, Kind: restriction.Uncounted}
+// uncounted is a use that no clause counts.
+var uncounted = Use{Capability: capability.AT, Kind: restriction.Uncounted}
 
 func TestMiddleware(t *testing.T) {
 	key, evil := testKey(t, EdDSA), testKey(t, EdDSA)
 	now := issueTime()
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), Clock: func() time.Time { return now }})
-	s := newProtectedService(t, v, MiddlewareOptions{Use: anyUse})
+	s := newProtectedService(t, v, MiddlewareOptions{Use: uncounted})
 	compact := signClaims(t, key, exampleClaims())
 	powerless := exampleClaims()
 	powerless.Capabilities = capability.Set{capability.Settings}
@@ -69,29 +72,42 @@ func TestMiddleware(t *testing.T) {
 	require.Len(t, s.served, 3)
 	require.Equal(t, "laptop:batch job", s.served[0].Name())
 
+	const (
+		challenge    = `Bearer realm="mytoken"`
+		noToken      = "no mytoken found in request"
+		notValid     = "token not valid"
+		notCapable   = "The provided token does not have the required capability for this operation"
+		notFromHere  = "The restrictions of this token does not allow this usage: hosts"
+		errorOf      = challenge + `, error="`
+		badRequest   = errorOf + `invalid_request"`
+		badToken     = errorOf + `invalid_token"`
+		insufficient = errorOf + `insufficient_scope"`
+	)
+	from := func(address string) func(*http.Request) {
+		return func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = address }
+	}
 	for name, tt := range map[string]struct {
-		request      func(*http.Request)
-		status       int
-		code         string
-		challenge    string
-		descriptions string
+		request     func(*http.Request)
+		status      int
+		code        string
+		challenge   string
+		description string
 	}{
-		"no token":    {func(*http.Request) {}, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"empty":       {bearer(""), 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", `Bearer realm="mytoken", error="invalid_request"`, "more than one Authorization header"},
-		"nonsense":    {bearer("nonsense"), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"forged":      {bearer(signClaims(t, evil, exampleClaims())), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"capability":  {bearer(signClaims(t, key, powerless)), 403, "insufficient_capabilities", `Bearer realm="mytoken", error="insufficient_scope"`, "The provided token does not have the required capability for this operation"},
-		"address":     {func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = "198.51.100.1:1" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
-		"no address":  {func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = "@" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"no token":    {func(*http.Request) {}, 401, "invalid_token", challenge, noToken},
+		"empty":       {bearer(""), 401, "invalid_token", challenge, noToken},
+		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", challenge, noToken},
+		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", challenge, noToken},
+		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", challenge, noToken},
+		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", badRequest, "more than one Authorization header"},
+		"nonsense":    {bearer("nonsense"), 401, "invalid_token", badToken, notValid},
+		"forged":      {bearer(signClaims(t, evil, exampleClaims())), 401, "invalid_token", badToken, notValid},
+		"capability":  {bearer(signClaims(t, key, powerless)), 403, "insufficient_capabilities", insufficient, notCapable},
+		"address":     {from("198.51.100.1:1"), 403, "usage_restricted", insufficient, notFromHere},
+		"no address":  {from("@"), 403, "usage_restricted", insufficient, notFromHere},
 		"proxy header": {func(r *http.Request) {
-			bearer(compact)(r)
-			r.RemoteAddr = "198.51.100.1:1"
+			from("198.51.100.1:1")(r)
 			r.Header.Set("X-Forwarded-For", "192.0.2.7")
-		}, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		}, 403, "usage_restricted", insufficient, notFromHere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := s.request(tt.request)
@@ -101,39 +117,41 @@ func TestMiddleware(t *testing.T) {
 			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 			var body map[string]string
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
-			require.Equal(t, map[string]string{"error": tt.code, "error_description": tt.descriptions}, body)
+			require.Equal(t, map[string]string{"error": tt.code, "error_description": tt.description}, body)
 		})
 	}
 	now = now.Add(time.Hour)
 	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Contains(t, w.Body.String(), "token has expired")
-	require.Len(t, s.served, 3, "no refused request was served")
+	require.Len(t, s.served, 3, "the service saw no refused request")
 	// proves P9
 	require.NotContains(t, s.log.String(), compact[len(compact)-40:])
 	require.Contains(t, s.log.String(), "code=usage_restricted")
 }
 
-// When the issuer's keys cannot be had, the client is told to come back.
+// Without the issuer's keys the answer is 503, and it says when to come back.
 func TestMiddlewareUnavailable(t *testing.T) {
 	key := testKey(t, EdDSA)
 	j := newPublishedKeys(t, key)
 	j.answering(answer500)
-	s := newProtectedService(t, j.Verifier, MiddlewareOptions{Use: anyUse})
+	s := newProtectedService(t, j.Verifier, MiddlewareOptions{Use: uncounted})
 	w := s.request(bearer(endlessToken(t, key, 1)))
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Equal(t, "10", w.Header().Get("Retry-After"))
-	require.Empty(t, w.Header().Get("WWW-Authenticate"), "it is not about the token")
+	require.Empty(t, w.Header().Get("WWW-Authenticate"), "the token is not to blame")
 	require.Contains(t, w.Body.String(), "temporarily_unavailable")
 	require.Empty(t, s.served)
 }
 
+// The service reads token and address from headers of its own, and needs another
+// capability for DELETE.
 func TestMiddlewareOptions(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
 	compact := signClaims(t, key, exampleClaims())
 	s := newProtectedService(t, v, MiddlewareOptions{
-		Use:   anyUse,
+		Use:   uncounted,
 		Realm: "data service",
 		Token: func(r *http.Request) string { return r.Header.Get("X-Mytoken") },
 		ClientAddress: func(r *http.Request) netip.Addr {
@@ -165,14 +183,14 @@ func TestMiddlewareOptions(t *testing.T) {
 
 func TestMiddlewareRefusesBadInput(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: &Keys{}})
-	_, err := RequireMytoken(nil, MiddlewareOptions{Use: anyUse})
+	_, err := RequireMytoken(nil, MiddlewareOptions{Use: uncounted})
 	require.ErrorIs(t, err, ErrVerifierConfig)
-	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: anyUse})
+	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: uncounted})
 	require.ErrorIs(t, err, ErrVerifierConfig)
 	_, err = RequireMytoken(v, MiddlewareOptions{})
 	require.ErrorIs(t, err, ErrUse)
 	for _, realm := range []string{"a\"b", "a\r\nX: y", "ä", `a\`} {
-		_, err = RequireMytoken(v, MiddlewareOptions{Use: anyUse, Realm: realm})
+		_, err = RequireMytoken(v, MiddlewareOptions{Use: uncounted, Realm: realm})
 		require.ErrorIs(t, err, ErrVerifierConfig)
 	}
 	tok, ok := TokenFromContext(t.Context())

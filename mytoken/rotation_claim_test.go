@@ -28,7 +28,7 @@ func TestRotationJSON(t *testing.T) {
 	require.ErrorIs(t, err, ErrRotation)
 }
 
-// proves P2: an unknown name is refused, not ignored.
+// proves P2: UnmarshalJSON refuses an unknown name instead of ignoring it.
 func TestRotationRefuses(t *testing.T) {
 	for _, text := range []string{
 		``, `null`, `[]`, `"daily"`, `true`, `{`, `{}x`, `{} {}`,

@@ -13,7 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Claims that are refused although the signature is the issuer's.
+// A good signature does not help malformed claims.
 func TestClaimsRefused(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
@@ -118,8 +118,8 @@ func TestClaimsRefused(t *testing.T) {
 	require.Len(t, v.cache.entries, 1, "no refusal is remembered")
 }
 
-// Other forms of a good token are accepted: claims that are not known, an older version,
-// the older name of "hosts", a rotation that says nothing.
+// A token may have unknown claims, an older version, the older name of "hosts", or a
+// rotation that never happens.
 func TestClaimsAccepted(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
@@ -137,7 +137,8 @@ func TestClaimsAccepted(t *testing.T) {
 	require.Equal(t, []string{"192.0.2.1"}, old.Restrictions()[0].Hosts)
 }
 
-// proves P2: an unknown key restricts, and its value survives byte for byte.
+// proves P2: a clause with an unknown key admits nothing, and the key's value survives
+// byte for byte.
 func TestUnknownRestrictionKey(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
@@ -155,7 +156,7 @@ func TestUnknownRestrictionKey(t *testing.T) {
 	require.Contains(t, string(payload), `{"b" :1.0, "a":"\u00e9\/" }`)
 }
 
-// What is signed is what was asked for, whatever the claims hold.
+// Any claims are read back as they were written.
 func TestClaimsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := exampleClaims()

@@ -10,7 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// The example of protocol section 1.2, claim by claim.
+// The token is the example of protocol section 1.2.
 func TestTokenAccessors(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, ES512))})
 	compact, issued, err := signAndDecode(v, exampleClaims())
@@ -49,7 +49,8 @@ func TestTokenAccessors(t *testing.T) {
 	require.Equal(t, "0.7", unverified.Version())
 }
 
-// What a method returns belongs to the caller, also when the token is cached.
+// What a caller changes in the results of a token's methods does not change the token,
+// nor the cached one.
 func TestTokenIsImmutable(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, ES256))})
 	compact, tok, err := signAndDecode(v, exampleClaims())
@@ -63,7 +64,7 @@ func TestTokenIsImmutable(t *testing.T) {
 	require.Equal(t, exampleClaims(), again.Claims())
 }
 
-// Claims and Clause return copies: what a caller changes in them does not change the token.
+// What a caller changes in the claims of a token does not change the token.
 func TestTokenClaimsAreACopy(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, EdDSA))})
 	compact, tok, err := signAndDecode(v, exampleClaims())
@@ -80,8 +81,8 @@ func TestTokenClaimsAreACopy(t *testing.T) {
 	require.Equal(t, exampleClaims(), again.Claims(), "the cached token has not changed either")
 }
 
-// Sign makes the next generation of a token from its changed claims. The next generation
-// is the same token: its JTI and the time of the login stay.
+// Claims, Next and Sign make the next generation of a token. It has the same JTI and the
+// same time of login.
 func TestNextGenerationOfAToken(t *testing.T) {
 	keys := testKeys(t, testKey(t, EdDSA))
 	later := issueTime().Add(500 * time.Second)
@@ -142,8 +143,8 @@ func TestZeroToken(t *testing.T) {
 	require.False(t, d.Admitted(), "a missing policy admits nothing")
 }
 
-// A token of the reference server, which has no kid, is accepted with the key set that
-// the server publishes.
+// A verifier accepts a token of the reference server with the keys that the server
+// publishes. Such a token has no "kid".
 func TestReferenceServerToken(t *testing.T) {
 	keys, err := ParseJWKS([]byte(referenceFile(t, "jwks.json")))
 	require.NoError(t, err)

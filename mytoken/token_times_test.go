@@ -9,7 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Protocol sections 1.4 and 4.3, with D41: the rules for exp and nbf.
+// Protocol sections 1.4 and 4.3 and D41 say what exp and nbf are.
 func TestTokenTimes(t *testing.T) {
 	const now = issuedAt
 	clause := func(nbf, exp int64) restriction.Clause {
@@ -44,13 +44,13 @@ func TestTokenTimes(t *testing.T) {
 	}
 }
 
-// A successor has the claims of its predecessor, one generation on, and never outlives
-// the restrictions (D41).
+// The next generation has the claims of the one before, and does not outlive the
+// restrictions (D41).
 func TestSuccessor(t *testing.T) {
 	c := exampleClaims()
 	c.Rotation = &Rotation{OnAT: true, Lifetime: 600}
 	c.SetTimes(issueTime())
-	require.EqualValues(t, issuedAt+600, c.ExpiresAt, "from the first generation on")
+	require.EqualValues(t, issuedAt+600, c.ExpiresAt, "the first generation has a lifetime too")
 	first := &Token{claims: c.payload()}
 	second := first.Claims().Next(issueTime().Add(300 * time.Second))
 	require.EqualValues(t, 2, second.Seq)
@@ -60,12 +60,12 @@ func TestSuccessor(t *testing.T) {
 	require.EqualValues(t, issuedAt+300, second.NotBefore)
 	require.EqualValues(t, issuedAt+900, second.ExpiresAt)
 	third := second.Next(issueTime().Add(800 * time.Second))
-	require.EqualValues(t, issuedAt+1000, third.ExpiresAt, "that of the restrictions")
-	require.EqualValues(t, 1, first.claims.Seq, "the predecessor is unchanged")
+	require.EqualValues(t, issuedAt+1000, third.ExpiresAt, "the restrictions end first")
+	require.EqualValues(t, 1, first.claims.Seq, "Next leaves the token alone")
 }
 
-// A token that begins later says when: by nbf, and by iat where clocks differ. The leeway
-// lets it in before.
+// The error for a token that is not valid yet says from when it is, by the later of nbf
+// and iat. The leeway admits the token a little earlier.
 func TestNotYetValid(t *testing.T) {
 	const leeway = 30 * time.Second
 	for name, c := range map[string]Claims{

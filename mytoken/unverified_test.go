@@ -26,7 +26,7 @@ func TestParseUnverifiedRefuses(t *testing.T) {
 		var invalid *InvalidTokenError
 		require.True(t, errors.As(err, &invalid))
 	}
-	// It checks the form and nothing else.
+	// ParseUnverified checks the form and nothing else.
 	tok, err := ParseUnverified(signPayload(t, key, payloadWith(map[string]string{"iss": `"https://evil.example.org"`, "sub": `"x"`, "exp": "5"})))
 	require.NoError(t, err)
 	require.Equal(t, "https://evil.example.org", tok.Issuer())

@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proves P6: a token whose key was withdrawn is refused from then on, also if it was
-// accepted, and cached, before.
+// proves P6: once a key is withdrawn, its tokens are refused, even those in the cache.
 func TestWithdrawnKey(t *testing.T) {
 	old, next := testKey(t, ES256), testKey(t, ES256)
 	keys := testKeys(t, old)
@@ -34,7 +33,7 @@ func TestWithdrawnKey(t *testing.T) {
 		_, err := v.Verify(t.Context(), compact)
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
-	require.Empty(t, v.cache.entries, "the entry died with its key")
+	require.Empty(t, v.cache.entries, "the entry left the cache with its key")
 
 	require.NoError(t, keys.Add(old.Public()))
 	_, err = v.Verify(t.Context(), compact)
@@ -44,7 +43,8 @@ func TestWithdrawnKey(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenKey)
 }
 
-// An entry names its key by value: neither the id alone nor the algorithm does.
+// An entry of the cache names its key by the key itself and its algorithm. The id alone
+// is not enough.
 func TestReplacedKey(t *testing.T) {
 	key := testKey(t, RS256)
 	keys := testKeys(t, key)
@@ -57,7 +57,7 @@ func TestReplacedKey(t *testing.T) {
 	require.NoError(t, keys.Replace(nil, again))
 	_, err = v.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	require.Len(t, v.cache.entries, 1, "the same key read again")
+	require.Len(t, v.cache.entries, 1, "it is the same key, read again")
 
 	other, err := NewPublicKey(key.Public().Key(), PS256)
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestReplacedKey(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenAlgorithm)
 }
 
-// A token stays in the cache and its times are checked all the same.
+// The times of a token are checked each time, also those of a cached one.
 func TestCachedTokenExpires(t *testing.T) {
 	now := issueTime()
 	key := testKey(t, EdDSA)
@@ -86,7 +86,7 @@ func TestCachedTokenExpires(t *testing.T) {
 	require.Len(t, v.cache.entries, 1)
 }
 
-// Leeway is for nbf and iat, never for exp (D92).
+// Leeway applies to nbf and iat, never to exp (D92).
 func TestLeeway(t *testing.T) {
 	key := testKey(t, EdDSA)
 	compact := signClaims(t, key, exampleClaims())
@@ -101,34 +101,28 @@ func TestLeeway(t *testing.T) {
 	}
 }
 
-// nbf and iat count apart, for a verifier and for the issuer itself.
+// A token is not valid before the later of nbf and iat. Decode does not mind.
 func TestBeginAndIssue(t *testing.T) {
 	key := testKey(t, EdDSA)
 	keys := testKeys(t, key)
-	var now time.Time
-	clock := func() time.Time { return now }
-	v := newVerifier(t, VerifierConfig{Keys: keys, Leeway: -1, Clock: clock})
-	own := newVerifier(t, VerifierConfig{Keys: keys, Clock: clock, Leeway: -1, CacheSize: 8})
-	for name, members := range map[string]map[string]string{
-		"nbf": {"nbf": fmt.Sprint(issuedAt + 100)},
-		"iat": {"iat": fmt.Sprint(issuedAt + 100)},
-	} {
-		compact := signPayload(t, key, payloadWith(members))
-		for seconds, want := range map[int64]error{99: ErrTokenNotYetValid, 100: nil} {
-			now = time.Unix(issuedAt+seconds, 0)
-			tok, err := v.Verify(t.Context(), compact)
-			require.ErrorIs(t, err, want, name)
-			require.Equal(t, want == nil, tok != nil)
-			tok, err = own.Verify(t.Context(), compact)
-			require.ErrorIs(t, err, want, name)
-			require.Equal(t, want == nil, tok != nil)
-			_, err = own.Decode(t.Context(), compact)
-			require.NoError(t, err, "to look at it, it need not be valid now")
+	for _, size := range []int{-1, 8} {
+		var now time.Time
+		v := newVerifier(t, VerifierConfig{Keys: keys, Leeway: -1, CacheSize: size, Clock: func() time.Time { return now }})
+		for _, claim := range []string{"nbf", "iat"} {
+			compact := signPayload(t, key, payloadWith(map[string]string{claim: fmt.Sprint(issuedAt + 100)}))
+			for seconds, want := range map[int64]error{99: ErrTokenNotYetValid, 100: nil} {
+				now = time.Unix(issuedAt+seconds, 0)
+				tok, err := v.Verify(t.Context(), compact)
+				require.ErrorIs(t, err, want, claim)
+				require.Equal(t, want == nil, tok != nil)
+				_, err = v.Decode(t.Context(), compact)
+				require.NoError(t, err, "Decode ignores the times")
+			}
 		}
 	}
 }
 
-// A cached token is not re-verified; one that was refused is looked at each time.
+// The cache holds accepted tokens only. A refused token is checked again each time.
 func TestCacheHoldsTheAccepted(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
@@ -147,8 +141,8 @@ func TestCacheHoldsTheAccepted(t *testing.T) {
 	require.Len(t, v.cache.entries, 1)
 }
 
-// The least recently used tokens make room; large ones count as several; the accounts are
-// right after any order of steps.
+// The cache evicts the least recently used tokens, counts a large token as several, and
+// never holds more than its size.
 func TestCacheIsBounded(t *testing.T) {
 	key := testKey(t, EdDSA)
 	keys := testKeys(t, key)
@@ -176,7 +170,7 @@ func TestCacheIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		again, err := v.Verify(t.Context(), hot)
 		require.NoError(t, err)
-		require.Same(t, hotToken, again, "a token in use stays")
+		require.Same(t, hotToken, again, "a token in use is not evicted")
 		account()
 	}
 	require.Equal(t, 8, account())
@@ -187,11 +181,11 @@ func TestCacheIsBounded(t *testing.T) {
 	before := v.cache.recent.Len()
 	_, err = v.Verify(t.Context(), sized(101, 30<<10))
 	require.NoError(t, err)
-	require.Equal(t, before, v.cache.recent.Len(), "one that would need most of the room is not kept")
+	require.Equal(t, before, v.cache.recent.Len(), "a token that needs more than half of the cache is not kept")
 }
 
-// proves P7: an entry holds neither the compact token nor its signature, in no field that
-// it has or will have.
+// proves P7: an entry of the cache holds neither the compact token nor its signature. The
+// test walks all fields, so it also sees those that are added later.
 func TestCacheHoldsNoCompactToken(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
@@ -236,6 +230,7 @@ func TestCacheHoldsNoCompactToken(t *testing.T) {
 	require.Greater(t, texts, 10, "the walk has seen the claims")
 }
 
+// Verifications may run in parallel, also while keys change.
 func TestCacheConcurrent(t *testing.T) {
 	old, next := testKey(t, EdDSA), testKey(t, EdDSA)
 	keys := testKeys(t, old)
@@ -260,7 +255,7 @@ func TestCacheConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The withdrawal races verifications; after it nothing passes.
+	// Withdraw a key while tokens are verified. Afterwards none is accepted.
 	withdrawn := make(chan struct{})
 	for range 4 {
 		wg.Go(func() {

@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 
 	unrestricted := issue()
 	require.NoError(t, strict.Check(t.Context(), unrestricted, at(outside)))
-	require.NoError(t, strict.Check(t.Context(), unrestricted, other), "tokeninfo includes it")
+	require.NoError(t, strict.Check(t.Context(), unrestricted, other), "tokeninfo includes tokeninfo:history")
 	var capErr *CapabilityError
 	require.ErrorAs(t, strict.Check(t.Context(), unrestricted, Use{Capability: capability.Settings, Kind: restriction.Other}), &capErr)
 	require.Equal(t, capability.Settings, capErr.Needed)
@@ -64,7 +64,7 @@ func TestCheck(t *testing.T) {
 	require.EqualValues(t, issuedAt+10, earliest.Unix())
 	now = issueTime()
 
-	// Limits: a verifier cannot count.
+	// A verifier cannot count uses.
 	limited := issue(restriction.Clause{UsagesAT: restriction.Usages(5)})
 	require.ErrorIs(t, strict.Check(t.Context(), limited, at(inside)), restriction.ErrRefused)
 	require.NoError(t, trusting.Check(t.Context(), limited, at(inside)))
@@ -78,7 +78,7 @@ func TestCheck(t *testing.T) {
 	never := issue(restriction.Clause{UsagesAT: restriction.Usages(0)})
 	require.ErrorIs(t, trusting.Check(t.Context(), never, at(inside)), restriction.ErrRefused)
 
-	// A token that was verified long ago.
+	// A token may have expired since it was verified.
 	short := issue(restriction.Clause{Expires: issuedAt + 5})
 	now = issueTime().Add(6 * time.Second)
 	err = strict.Check(t.Context(), short, at(inside))
@@ -87,7 +87,7 @@ func TestCheck(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 }
 
-// A use that says too little, no token, and a token of another issuer.
+// Check refuses an incomplete use, no token, and a token of another issuer.
 func TestCheckRefusesBadInput(t *testing.T) {
 	key := testKey(t, EdDSA)
 	keys := testKeys(t, key)

@@ -23,7 +23,7 @@ func TestVerifierConfigRefused(t *testing.T) {
 		"not a URL":      {Issuer: testIssuer, JWKSURL: "https://%zz"},
 		"plain http":     {Issuer: testIssuer, JWKSURL: "http://mytoken.example.org/jwks"},
 		"http, nearly":   {Issuer: testIssuer, JWKSURL: "http://localhost.example.org/jwks"},
-		"http, a name":   {Issuer: testIssuer, JWKSURL: "http://localhost:8000/jwks"}, // it may lead elsewhere
+		"http, a name":   {Issuer: testIssuer, JWKSURL: "http://localhost:8000/jwks"}, // the name may lead elsewhere
 		"huge leeway":    {Issuer: testIssuer, Keys: keys, Leeway: time.Hour},
 		"negative age":   {Issuer: testIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: -1},
 		"tiny age":       {Issuer: testIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Second},
@@ -53,10 +53,10 @@ func TestZeroVerifier(t *testing.T) {
 	}
 	v := newVerifier(t, VerifierConfig{Keys: &Keys{}})
 	_, err := v.Verify(t.Context(), signClaims(t, testKey(t, EdDSA), exampleClaims()))
-	require.ErrorIs(t, err, ErrTokenKey, "no keys accept nothing")
+	require.ErrorIs(t, err, ErrTokenKey, "without keys no token is accepted")
 }
 
-// Without a cache everything works, at the price of a signature check each time.
+// Without a cache each verification checks the signature again.
 func TestVerifierWithoutCache(t *testing.T) {
 	key := testKey(t, EdDSA)
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), CacheSize: -1})

@@ -6,16 +6,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/mytoken-go/sdk/capability"
-	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Decode accepts tokens that Verify refuses for their times alone. Check refuses them.
 func TestDecodeIgnoresTimes(t *testing.T) {
 	keys := testKeys(t, testKey(t, EdDSA))
 	v := newVerifier(t, VerifierConfig{Keys: keys})
-	use := Use{Capability: capability.AT, Kind: restriction.Uncounted}
 	for name, tt := range map[string]struct {
 		change func(*Claims)
 		want   error
@@ -34,7 +30,7 @@ func TestDecodeIgnoresTimes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c, tok.Claims())
 
-			require.ErrorIs(t, v.Check(t.Context(), tok, use), tt.want)
+			require.ErrorIs(t, v.Check(t.Context(), tok, uncounted), tt.want)
 			verified, err := v.Verify(t.Context(), compact.Reveal())
 			require.ErrorIs(t, err, tt.want, "also after Decode has put it into the cache")
 			require.Nil(t, verified)

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// publishedKeys is an issuer that publishes keys, and a verifier that fetches them.
+// publishedKeys is an issuer that publishes its keys, with a verifier that fetches them.
 type publishedKeys struct {
 	*Verifier
 	mu      sync.Mutex
@@ -42,9 +42,7 @@ func newPublishedKeys(t *testing.T, active *Key) *publishedKeys {
 		_, _ = w.Write(j.keys.JWKS())
 	}))
 	t.Cleanup(server.Close)
-	var err error
-	j.Verifier, err = NewVerifier(VerifierConfig{Issuer: testIssuer, JWKSURL: server.URL + "/jwks", Clock: j.clock})
-	require.NoError(t, err)
+	j.Verifier = newVerifier(t, VerifierConfig{JWKSURL: server.URL + "/jwks", Clock: j.clock})
 	return j
 }
 
@@ -54,12 +52,14 @@ func (j *publishedKeys) clock() time.Time {
 	return j.now
 }
 
+// pass moves the clock.
 func (j *publishedKeys) pass(d time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.now = j.now.Add(d)
 }
 
+// answering replaces the answer to a fetch. nil restores the keys.
 func (j *publishedKeys) answering(h http.HandlerFunc) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -68,7 +68,7 @@ func (j *publishedKeys) answering(h http.HandlerFunc) {
 
 func answer500(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
 
-// endlessToken is a token that does not expire.
+// endlessToken signs a token that does not expire.
 func endlessToken(t *testing.T, k *Key, seq uint64) string {
 	t.Helper()
 	c := exampleClaims()
@@ -77,12 +77,12 @@ func endlessToken(t *testing.T, k *Key, seq uint64) string {
 	return signClaims(t, k, c)
 }
 
-// Keys are fetched with the first token, kept, and fetched again when they are old; a key
-// that is withdrawn is refused with the next fetch.
+// The first token makes the verifier fetch the keys. It fetches them again when they are
+// older than KeysMaxAge, and then refuses withdrawn keys.
 func TestJWKSAge(t *testing.T) {
 	first, second := testKey(t, EdDSA), testKey(t, EdDSA)
 	j := newPublishedKeys(t, first)
-	require.Zero(t, j.fetches.Load(), "nothing is fetched before it is needed")
+	require.Zero(t, j.fetches.Load(), "NewVerifier fetches nothing")
 	compact := endlessToken(t, first, 1)
 	for range 3 {
 		_, err := j.Verify(t.Context(), compact)
@@ -93,17 +93,17 @@ func TestJWKSAge(t *testing.T) {
 	require.NoError(t, j.keys.Replace(second))
 	j.pass(defaultKeysMaxAge)
 	_, err := j.Verify(t.Context(), compact)
-	require.NoError(t, err, "not fetched yet")
+	require.NoError(t, err, "the keys are not too old yet")
 	j.pass(time.Second)
 	_, err = j.Verify(t.Context(), compact)
-	require.ErrorIs(t, err, ErrTokenKey, "withdrawn, although it was cached")
+	require.ErrorIs(t, err, ErrTokenKey, "the key was withdrawn, although the token is cached")
 	require.EqualValues(t, 2, j.fetches.Load())
 	_, err = j.Verify(t.Context(), endlessToken(t, second, 1))
 	require.NoError(t, err)
 }
 
-// A new key is found at once; what brings about a fetch cannot do so more often than once
-// in fetchPause.
+// A token with an unknown key makes the verifier fetch the keys, at most once in
+// fetchPause.
 func TestJWKSUnknownKey(t *testing.T) {
 	first, second, evil := testKey(t, EdDSA), testKey(t, EdDSA), testKey(t, EdDSA)
 	j := newPublishedKeys(t, first)
@@ -127,14 +127,14 @@ func TestJWKSUnknownKey(t *testing.T) {
 	}
 	require.EqualValues(t, 3, j.fetches.Load())
 
-	// A token without kid may be signed with a new key as well.
+	// A token without "kid" may be signed with a new key too.
 	third := testKey(t, ES256)
 	require.NoError(t, j.keys.Replace(third))
 	j.pass(fetchPause)
 	compact := (&target{T: t, compact: endlessToken(t, third, 1)}).signedBy(rawSigner{third.raw}, 5, `{"alg":"ES256","typ":"MT+JWT"}`)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	// What cannot be about keys causes no fetch.
+	// A malformed token causes no fetch.
 	j.pass(fetchPause)
 	before := j.fetches.Load()
 	for _, bad := range []string{"", "a.b.c", strings.Repeat("x", 1<<20), endlessToken(t, third, 1)[1:]} {
@@ -144,7 +144,8 @@ func TestJWKSUnknownKey(t *testing.T) {
 	require.Equal(t, before, j.fetches.Load())
 }
 
-// While the keys cannot be fetched, the old ones count, up to KeysMaxStale.
+// While fetching fails, the verifier uses the old keys until they are older than
+// KeysMaxStale.
 func TestJWKSStale(t *testing.T) {
 	key := testKey(t, EdDSA)
 	j := newPublishedKeys(t, key)
@@ -157,7 +158,7 @@ func TestJWKSStale(t *testing.T) {
 		_, err = j.Verify(t.Context(), compact)
 		require.NoError(t, err)
 	}
-	require.EqualValues(t, 2, j.fetches.Load(), "a failure is not repeated at once")
+	require.EqualValues(t, 2, j.fetches.Load(), "a failed fetch is not repeated at once")
 	j.pass(fetchPause)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
@@ -168,7 +169,7 @@ func TestJWKSStale(t *testing.T) {
 		_, err = j.Verify(t.Context(), compact)
 		require.ErrorIs(t, err, ErrKeysUnavailable)
 		var invalid *InvalidTokenError
-		require.NotErrorAs(t, err, &invalid, "it is not about the token")
+		require.NotErrorAs(t, err, &invalid, "the token is not to blame")
 	}
 	require.EqualValues(t, 4, j.fetches.Load())
 
@@ -179,10 +180,10 @@ func TestJWKSStale(t *testing.T) {
 	j.pass(-time.Hour)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	require.EqualValues(t, 6, j.fetches.Load(), "with the clock set back, the age of the keys is not known")
+	require.EqualValues(t, 6, j.fetches.Load(), "the clock was set back, so the age of the keys is unknown")
 }
 
-// Answers that are not accepted, each with the old keys or without any.
+// The verifier accepts no keys from a bad answer, and recovers with the next good one.
 func TestJWKSBadAnswers(t *testing.T) {
 	key := testKey(t, EdDSA)
 	compact := endlessToken(t, key, 1)
@@ -216,11 +217,10 @@ func TestJWKSBadAnswers(t *testing.T) {
 	j := newPublishedKeys(t, key)
 	j.answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) })
 	_, err := j.Verify(t.Context(), compact)
-	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys has no tokens")
+	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys is no failure")
 }
 
-// Without keys everybody waits for the one fetch; with old keys nobody but the one that
-// fetches waits.
+// While a fetch runs, callers without keys wait for it, and callers with old keys go on.
 func TestJWKSOneFetchAtATime(t *testing.T) {
 	key := testKey(t, EdDSA)
 	j := newPublishedKeys(t, key)
@@ -258,7 +258,7 @@ func TestJWKSOneFetchAtATime(t *testing.T) {
 	<-asked
 	for range 5 {
 		_, err = j.Verify(t.Context(), compact)
-		require.NoError(t, err, "answered although the fetch hangs")
+		require.NoError(t, err, "a hanging fetch delays nobody else")
 	}
 	gate <- struct{}{}
 	require.NoError(t, <-results)
@@ -270,7 +270,7 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Calls that waited for a fetch which failed do not fetch one after the other.
+// If a fetch fails, the calls that waited for it do not try again one by one.
 func TestJWKSFailureIsShared(t *testing.T) {
 	key := testKey(t, EdDSA)
 	published := testKeys(t, key).JWKS()
@@ -305,7 +305,7 @@ func TestJWKSFailureIsShared(t *testing.T) {
 					}
 				})
 			}
-			synctest.Wait() // one fetches, four wait for their turn
+			synctest.Wait() // one call fetches, four wait for it
 			close(gate)
 			wg.Wait()
 			require.Equal(t, 1, fetches, state)
@@ -313,8 +313,7 @@ func TestJWKSFailureIsShared(t *testing.T) {
 	}
 }
 
-// The call that fetches does not give up when its caller does: the others need the keys
-// too.
+// A fetch goes on when its caller gives up, because others need the keys too.
 func TestJWKSFetchOutlivesItsCaller(t *testing.T) {
 	key := testKey(t, EdDSA)
 	j := newPublishedKeys(t, key)
