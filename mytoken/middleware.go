@@ -56,7 +56,7 @@ type MiddlewareOptions struct {
 // code. The body names the keys of the clauses that objected, not their values.
 //
 // A verifier cannot count uses. A clause that limits them refuses with usages_AT or
-// usages_other unless [VerifierConfig.AssumeUsagesLeft] is set. Neither does it know
+// usages_other unless [VerifierConfig.AssumeUsagesLeft] is set. Nor does a verifier know
 // whether the token was revoked; see [Verifier].
 //
 // Errors: [ErrVerifierConfig] without a verifier or with a malformed realm, [ErrUse] for
@@ -69,7 +69,7 @@ func RequireMytoken(v *Verifier, o MiddlewareOptions) (func(http.Handler) http.H
 		return nil, err
 	}
 	if strings.ContainsFunc(o.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return nil, fmt.Errorf("%w: realm", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: Realm %.64q has characters that a header cannot hold", ErrVerifierConfig, o.Realm)
 	}
 	if o.Realm == "" {
 		o.Realm = "mytoken"
@@ -182,7 +182,7 @@ func (m *middleware) refuse(w http.ResponseWriter, r *http.Request, a refusal, e
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{a.code, a.text})
-	if merr != nil { // a key of a clause that is not UTF-8 cannot occur
+	if merr != nil { // cannot occur: every key of a clause is UTF-8
 		body = []byte(`{"error":"` + a.code + `"}`)
 	}
 	h := w.Header()

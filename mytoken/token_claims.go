@@ -11,7 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TokenVersion is the version of the token format that is issued.
+// TokenVersion is the version of the token format that [Keys.Sign] writes.
 const TokenVersion = "0.7"
 
 // The constants of every token (protocol sections 1.1 and 1.2).
@@ -26,7 +26,7 @@ const maxClaimTime = 253402300799
 // Claims are what a token says (protocol section 1.2). [Keys.Sign] makes a token of them.
 // Times are in Unix seconds.
 type Claims struct {
-	// Issuer is the URL of the service that issues the token, which is also its audience.
+	// Issuer is the URL of the service that issues the token. It is also the audience.
 	Issuer string
 	// JTI is the random identity of the token. [Keys.Sign] draws one if it is zero.
 	JTI JTI
@@ -69,9 +69,9 @@ func (c Claims) payload() claims {
 // "unrestricted". A clause with unknown keys keeps the bytes of their values, and is
 // refused when the token is used. An unknown name inside "rotation" is refused.
 //
-// decode ignores other unknown claims, as RFC 7519 section 4 requires. A change of their
-// meaning would show in "ver". The exception is "cnf" (RFC 7800): it binds the token to a
-// key that the holder must prove, so ignoring it would widen the token.
+// decode ignores other unknown claims, as RFC 7519 section 4 requires. A new "ver" would
+// announce a claim that must not be ignored. The exception is "cnf" (RFC 7800): it binds
+// the token to a key that the holder must prove, so ignoring it would widen the token.
 func (c *claims) decode(payload []byte) error {
 	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) {
 		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
