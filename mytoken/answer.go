@@ -66,7 +66,7 @@ type Record struct {
 	// Revoked says that the token is not live. If it was revoked without its descendants,
 	// they live on.
 	Revoked      bool
-	Provider     string // issuer
+	Provider     string // issuer URL
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
@@ -108,8 +108,8 @@ type History struct {
 // Other are the limits, ATUsed and OtherUsed are the uses so far, and ATLeft and OtherLeft
 // are the uses that are left.
 //
-// A use also counts against the clauses of the ancestors on which the clause draws. So
-// what is left is the least among all of them.
+// A use also counts against the ancestors' clauses on which the clause draws. What is left
+// is the least that any of them has left.
 type Counter = terms.Counter
 
 // Limit is how often a clause may be used. The zero Limit admits no use.

@@ -20,11 +20,11 @@
 //
 // # Other programs
 //
-// A program that issues tokens uses package [github.com/mytoken-go/sdk/mytoken/issuer], and
-// a program that holds tokens of a server uses package
+// A program that issues tokens uses package [github.com/mytoken-go/sdk/mytoken/issuer],
+// and a program that holds tokens of a server uses package
 // [github.com/mytoken-go/sdk/mytoken/client]. Both use the types of this package, such as
-// [Properties], [Issued], [AccessToken] and [Record]. A test that needs a ready issuer uses
-// package [github.com/mytoken-go/sdk/mytoken/mytokentest].
+// [Properties], [Issued], [AccessToken] and [Record]. A test that needs a ready issuer
+// uses package [github.com/mytoken-go/sdk/mytoken/mytokentest].
 //
 // [ParseUnverified] reads a token without any key, for programs that only show it.
 //

@@ -11,7 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// ErrID reports text that is not a mom_id, or not a jti, in its one accepted spelling.
+// ErrID reports text that is not a mom_id, or not a jti. Each has one accepted spelling.
 var ErrID = errors.New("mytoken: malformed id")
 
 // TokenID names a token over all its generations: the SHA-512 of its jti. Its String is

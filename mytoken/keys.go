@@ -14,7 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.
+// Algorithm is the name of a signature algorithm (RFC 7518, RFC 8037).
 type Algorithm string
 
 // The supported algorithms. "RS384", "RS512", "PS384" and "PS512" are supported too.
@@ -40,7 +40,7 @@ var (
 	ErrKey = jws.ErrKey
 	// ErrKeySet reports a set of keys that cannot be used, not even in part.
 	ErrKeySet = jws.ErrSet
-	// ErrSigning reports that a signer failed or returned something else than a signature.
+	// ErrSigning reports that a signer failed or returned a malformed signature.
 	ErrSigning = jws.ErrSigning
 	// ErrNoSigningKey reports keys that check and do not sign.
 	ErrNoSigningKey = errors.New("mytoken: no signing key")
@@ -49,8 +49,8 @@ var (
 )
 
 // Key is a signing key pinned to one algorithm. It prints as its algorithm and id, never
-// as key material. It is immutable, and safe for concurrent use if its signer is; the
-// signers of the standard library are.
+// as key material. It is immutable. It is safe for concurrent use if its signer is, as
+// those of the standard library are.
 type Key struct {
 	signer *jws.Signer
 	raw    crypto.Signer
@@ -83,8 +83,8 @@ func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 }
 
 // GenerateKey makes a new key in memory with crypto/rand. An empty algorithm means
-// [ES512]. Store the output of [Key.RevealPEM] safely: once a key is lost, nobody can
-// check its tokens. Errors: [ErrTokenAlgorithm].
+// [ES512]. Store the output of [Key.RevealPEM] safely. If the key is lost, nobody can
+// check its tokens any more. Errors: [ErrTokenAlgorithm].
 func GenerateKey(alg Algorithm) (*Key, error) {
 	if alg == "" {
 		alg = ES512
@@ -149,8 +149,8 @@ type PublicKey struct {
 	key *jws.PublicKey
 }
 
-// NewPublicKey pins a public key to an algorithm, under the rules of [NewKey]. The caller
-// must not change the key afterwards.
+// NewPublicKey pins a public key to an algorithm. It checks what [NewKey] checks and
+// returns the same errors. The caller must not change the key afterwards.
 func NewPublicKey(pub crypto.PublicKey, alg Algorithm) (*PublicKey, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {

@@ -163,7 +163,7 @@ func (k *Keys) ActiveID() string {
 	return ""
 }
 
-// IDs returns the ids of all keys, first that of the key that signs.
+// IDs returns the ids of all keys. The id of the key that signs comes first.
 func (k *Keys) IDs() []string {
 	var ids []string
 	for _, key := range k.load().ring.Keys() {

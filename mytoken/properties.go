@@ -26,7 +26,7 @@ type Properties struct {
 	// Restrictions: nil means unrestricted for a first token, and the parent's for a
 	// child.
 	Restrictions restriction.List
-	// Rotation: nil means that the token is never rotated. It is not inherited.
+	// Rotation: nil means that the token never rotates. A child does not inherit it.
 	Rotation *Rotation
 }
 
@@ -53,7 +53,6 @@ const (
 type Response struct {
 	Type ResponseType
 	// MaxLength, if positive, overrides Type. It is a length in bytes. The answer is the
-	// first of these that is no longer: the token, a short token. If neither fits, it is a
-	// transfer code.
+	// token if that fits, otherwise a short token if that fits, otherwise a transfer code.
 	MaxLength int
 }

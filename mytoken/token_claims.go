@@ -32,8 +32,9 @@ type Claims struct {
 	JTI JTI
 	// Seq is the generation. [Keys.Sign] writes 1 if it is 0.
 	Seq  uint64
-	Name string
-	// OIDCIssuer and OIDCSubject name the user: the provider, and the subject there.
+	Name string // chosen by the user; may be empty
+	// OIDCIssuer and OIDCSubject name the user: the issuer URL of the provider, and the
+	// id of the user there.
 	OIDCIssuer, OIDCSubject string
 	Capabilities            capability.Set
 	Restrictions            restriction.List // nil: unrestricted

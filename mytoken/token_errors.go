@@ -12,8 +12,8 @@ import (
 // The reasons why [Verifier.Verify] refuses a string. It wraps each of them in an
 // [InvalidTokenError]. No message shows a secret part of the token.
 var (
-	// ErrTokenTooLarge: the token exceeds a limit, such as [MaxTokenBytes]. Nothing was
-	// decoded.
+	// ErrTokenTooLarge: the token exceeds a limit, such as the number of clauses. A token
+	// above [MaxTokenBytes] is not decoded at all.
 	ErrTokenTooLarge = jws.ErrTooLarge
 	// ErrTokenMalformed: the string is not a compact signature in its one accepted
 	// spelling, or the claims are not strict JSON of the right types.
@@ -42,12 +42,13 @@ var (
 	ErrTokenRestrictions = errors.New("mytoken: restrictions of the token not accepted")
 )
 
-// NotYetValidError is an [ErrTokenNotYetValid] that says when the token becomes valid.
-// Its signature was checked.
+// NotYetValidError is an [ErrTokenNotYetValid] for a token whose signature was checked.
 type NotYetValidError struct {
+	// From is when the token becomes valid.
 	From time.Time
 }
 
+// Error says from when the token is valid.
 func (e *NotYetValidError) Error() string {
 	return ErrTokenNotYetValid.Error() + ": not before " + e.From.UTC().Format(time.RFC3339)
 }
@@ -74,6 +75,7 @@ type CapabilityError struct {
 	Needed capability.Capability
 }
 
+// Error names the missing capability.
 func (e *CapabilityError) Error() string {
 	return fmt.Sprintf("mytoken: the token does not have the capability %q", string(e.Needed))
 }

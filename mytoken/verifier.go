@@ -73,7 +73,7 @@ type VerifierConfig struct {
 //
 //   - whether the token or one of its ancestors was revoked,
 //   - whether rotation has replaced it by a later generation,
-//   - how often it was used, so it does not enforce limits on uses,
+//   - how often it was used; see [VerifierConfig.AssumeUsagesLeft],
 //   - whether the user's login at the provider is still good.
 //
 // Only the issuer knows these. Where they matter, ask the issuer to introspect the token
