@@ -231,8 +231,8 @@ func TestUsersGetNoTestLibraries(t *testing.T) {
 	}
 }
 
-// TestVerifierLinksLittle looks at a program that only verifies tokens. It links no store,
-// no sealing and no OpenID client.
+// TestVerifierLinksLittle looks at a program that only verifies tokens. It links no
+// store, no sealing and no OpenID client.
 func TestVerifierLinksLittle(t *testing.T) {
 	all := goList(t)
 	i := slices.IndexFunc(all, func(p listed) bool { return p.ImportPath == module+"/mytoken" })

@@ -102,8 +102,8 @@ func TestProtocolCitations(t *testing.T) {
 	}
 }
 
-// TestProtocolDefects finds the tests that the tables of defects name. One test of each row
-// bears the number in its name.
+// TestProtocolDefects finds the tests that the tables of defects name. One test of each
+// row bears the number in its name.
 func TestProtocolDefects(t *testing.T) {
 	p, tests := readProtocol(t), provenPromises(t)
 	for _, number := range slices.Sorted(maps.Keys(p.defects)) {
@@ -244,8 +244,8 @@ type passage struct {
 // lineAt returns the line of the byte at an offset.
 func (s passage) lineAt(at int) int { return s.line + strings.Count(s.text[:at], "\n") }
 
-// prose reports whether a number stands among words. Otherwise it is part of a value, such
-// as an identifier or the code of a country.
+// prose reports whether a number stands among words. Otherwise it is part of a value,
+// such as an identifier or the code of a country.
 func (s passage) prose(from, to int) bool {
 	if s.quoted && !strings.Contains(s.text, " ") {
 		return false

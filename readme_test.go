@@ -46,8 +46,8 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// TestPromises follows the README's table from each promise to its tests. The tests exist,
-// and a comment in each says that it proves the promise.
+// TestPromises follows the README's table from each promise to its tests. The tests
+// exist, and a comment in each says that it proves the promise.
 func TestPromises(t *testing.T) {
 	proven := provenPromises(t)
 	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "README.md"), -1)

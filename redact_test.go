@@ -28,15 +28,15 @@ import (
 )
 
 // exportedTypes are all exported types of all public packages. Reflection cannot list the
-// types of a package. So TestNoTypeShowsASecret writes a file that sets this variable, and
-// runs itself again with that file in the build. Nobody has to keep a list.
+// types of a package. So TestNoTypeShowsASecret writes a file that sets this variable,
+// and runs itself again with that file in the build. Nobody has to keep a list.
 var exportedTypes []reflect.Type
 
 // secretField matches the names of fields that hold secrets.
 var secretField = regexp.MustCompile(`(?i)(token|code|secret|verifier|nonce|state|pem|password|compact|assertion|cookie|query|claims)s?$|^url$`)
 
-// harmlessFields match secretField and hold no secret. A key names the type and the field,
-// and its value says what the field holds.
+// harmlessFields match secretField and hold no secret. A key names the type and the
+// field, and its value says what the field holds.
 var harmlessFields = map[string]string{
 	"Error.Code":         "an error code",
 	"LoginError.Code":    "an error code",
@@ -44,8 +44,8 @@ var harmlessFields = map[string]string{
 	"ClaimSource.URL":    "an address that the operator configures",
 }
 
-// TestNoTypeShowsASecret fills a value of each exported type with secrets, prints, logs and
-// encodes it in every way, and looks for them.
+// TestNoTypeShowsASecret fills a value of each exported type with secrets, prints, logs
+// and encodes it in every way, and looks for them.
 //
 // proves P9.
 func TestNoTypeShowsASecret(t *testing.T) {
@@ -218,8 +218,8 @@ func (p *planter) text(what string) string {
 	return what
 }
 
-// function returns a function without parameters, in which types hide values from fmt. Its
-// results are secrets.
+// function returns a function without parameters, in which types hide values from fmt.
+// Its results are secrets.
 func (p *planter) function(typ reflect.Type, depth int) reflect.Value {
 	if typ.NumIn() > 0 {
 		return reflect.Zero(typ)
@@ -264,8 +264,8 @@ var renderings = map[string]string{
 	"as bytes":   strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(planted)), "[]byte{"), "}"),
 }
 
-// leaks prints, logs and encodes the value to which the pointer v leads, in every way that
-// programs do. It returns the ways that show the planted secret.
+// leaks prints, logs and encodes the value to which the pointer v leads, in every way
+// that programs do. It returns the ways that show the planted secret.
 func leaks(v reflect.Value) (found []string) {
 	for _, shown := range []struct {
 		name  string

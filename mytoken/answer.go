@@ -26,8 +26,8 @@ type Issued struct {
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
-	// Claims is what the token says, whatever its form. A client leaves it nil, because it
-	// has checked no signature.
+	// Claims is what the token says, whatever its form. A client leaves it nil, because
+	// it has checked no signature.
 	Claims *Token
 	// Update replaces the token that authorised the request. It is nil if that token was
 	// not rotated. Store it before anything else.
@@ -105,11 +105,11 @@ type History struct {
 }
 
 // Counter counts the uses of one clause, access tokens (AT) and other uses apart. AT and
-// Other are the limits, ATUsed and OtherUsed are the uses so far, and ATLeft and OtherLeft
-// are the uses that are left.
+// Other are the limits, ATUsed and OtherUsed are the uses so far, and ATLeft and
+// OtherLeft are the uses that are left.
 //
-// A use also counts against the ancestors' clauses on which the clause draws. What is left
-// is the least that any of them has left.
+// A use also counts against the ancestors' clauses on which the clause draws. What is
+// left is the least that any of them has left.
 type Counter = terms.Counter
 
 // Limit is how often a clause may be used. The zero Limit admits no use.

@@ -7,10 +7,10 @@
 // # A service that accepts mytokens
 //
 // Such a service needs two things of the issuer: its URL, and the URL of its public keys.
-// [NewVerifier] makes a [Verifier] of them. [RequireMytoken] puts the verifier in front of
-// an [http.Handler], and the handler gets the token of a request from [TokenFromContext].
-// The package example is a complete service. Without HTTP, call [Verifier.Verify] and
-// [Verifier.Check].
+// [NewVerifier] makes a [Verifier] of them. [RequireMytoken] puts the verifier in front
+// of an [http.Handler], and the handler gets the token of a request from
+// [TokenFromContext]. The package example is a complete service. Without HTTP, call
+// [Verifier.Verify] and [Verifier.Check].
 //
 // A verifier works offline, so it cannot know whether a token was revoked or used up. See
 // [Verifier] for what that means.

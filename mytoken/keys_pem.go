@@ -73,7 +73,8 @@ func onePEM(text []byte) (*pem.Block, error) {
 }
 
 // RevealPEM returns the private key as PKCS #8 in PEM. Store the text safely. RevealPEM
-// returns [ErrKey] for a key that lives outside this process, such as in a hardware token.
+// returns [ErrKey] for a key that lives outside this process, such as in a hardware
+// token.
 func (k *Key) RevealPEM() ([]byte, error) {
 	if !k.usable() {
 		return nil, fmt.Errorf("%w: no key", ErrKey)

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Keys are the keys of an issuer: one signs, and all of them check. The zero value and nil
-// neither sign nor accept anything. Keys are safe for concurrent use, and each change
+// Keys are the keys of an issuer: one signs, and all of them check. The zero value and
+// nil neither sign nor accept anything. Keys are safe for concurrent use, and each change
 // takes effect in one step.
 //
 // To change the key that signs without a gap, overlap the keys:
@@ -39,9 +39,9 @@ type keysState struct {
 	jwks   []byte
 }
 
-// NewKeys returns a set of at most 32 keys. active signs, and all of them check. If active
-// is nil, the set only checks. Errors: [ErrKey]; [ErrKeySet] for too many keys, or for two
-// keys with the same id.
+// NewKeys returns a set of at most 32 keys. active signs, and all of them check. If
+// active is nil, the set only checks. Errors: [ErrKey]; [ErrKeySet] for too many keys, or
+// for two keys with the same id.
 func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 	k := &Keys{}
 	if err := k.Replace(active, check...); err != nil {
@@ -51,12 +51,12 @@ func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 }
 
 // ParseJWKS reads the JWK set (RFC 7517) that an issuer publishes. The result checks and
-// does not sign. ParseJWKS skips keys that cannot check a mytoken: other kinds and curves,
-// weak keys, keys with another "use", and RSA keys without "alg".
+// does not sign. ParseJWKS skips keys that cannot check a mytoken: other kinds and
+// curves, weak keys, keys with another "use", and RSA keys without "alg".
 //
 // It returns [ErrKeySet] if the set is not strict JSON, has more than 32 keys, repeats an
-// id, or publishes a private or symmetric key. It returns [ErrTokenTooLarge] if the set is
-// longer than 256 KiB.
+// id, or publishes a private or symmetric key. It returns [ErrTokenTooLarge] if the set
+// is longer than 256 KiB.
 func ParseJWKS(data []byte) (*Keys, error) {
 	ring, err := jws.DecodeSet(data)
 	if err != nil {
@@ -183,8 +183,8 @@ func (k *Keys) JWKS() []byte {
 }
 
 // Sign makes a compact token from claims, with the key that signs. An issuer makes its
-// tokens with it, and so do the tests of a service that accepts tokens. If the claims have
-// no JTI, Sign draws one. If they have no Seq, it writes 1.
+// tokens with it, and so do the tests of a service that accepts tokens. If the claims
+// have no JTI, Sign draws one. If they have no Seq, it writes 1.
 //
 // Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
 // [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is

@@ -25,8 +25,8 @@ type MiddlewareOptions struct {
 	Refine func(*http.Request, *Use)
 	// ClientAddress returns where a request comes from. An invalid address satisfies no
 	// clause that depends on the address. nil: [http.Request.RemoteAddr], which behind a
-	// proxy is the proxy's address. Read the address from a header only if nobody but your
-	// proxy can set it.
+	// proxy is the proxy's address. Read the address from a header only if nobody but
+	// your proxy can set it.
 	ClientAddress func(*http.Request) netip.Addr
 	// Token returns the presented token, or "" if there is none. nil: the token in the
 	// Authorization header (RFC 6750 section 2.1). No other place is read.

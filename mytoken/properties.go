@@ -13,9 +13,9 @@ const MaxNameLength = 100
 
 // Properties describe the token that a request asks for (protocol section 5.4).
 //
-// nil and empty differ. nil means what the field's comment says. An empty list is refused,
-// because most likely it is what was left of a longer one. In JSON requests absent and
-// empty mean the same, so an HTTP server passes nil for both.
+// nil and empty differ. nil means what the field's comment says. An empty list is
+// refused, because most likely it is what was left of a longer one. In JSON requests
+// absent and empty mean the same, so an HTTP server passes nil for both.
 type Properties struct {
 	// Name is a name for humans: at most MaxNameLength characters, and no control
 	// characters.
@@ -53,6 +53,7 @@ const (
 type Response struct {
 	Type ResponseType
 	// MaxLength, if positive, overrides Type. It is a length in bytes. The answer is the
-	// token if that fits, otherwise a short token if that fits, otherwise a transfer code.
+	// token if that fits, otherwise a short token if that fits, otherwise a transfer
+	// code.
 	MaxLength int
 }

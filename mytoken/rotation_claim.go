@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Rotation says when the next generation replaces a token (protocol section 4.1). With the
-// zero value that never happens. A child does not inherit the rotation of its parent. It
-// gets the one that its own request asks for.
+// Rotation says when the next generation replaces a token (protocol section 4.1). With
+// the zero value that never happens. A child does not inherit the rotation of its parent.
+// It gets the one that its own request asks for.
 type Rotation struct {
 	OnAT       bool   // after an access token was obtained
 	OnOther    bool   // after any other use

@@ -63,8 +63,8 @@ func (t *Token) OIDCSubject() string { return t.claims.OIDCSubject }
 // Capabilities returns what the holder may do with the token.
 func (t *Token) Capabilities() capability.Set { return slices.Clone(t.claims.Capabilities) }
 
-// Allows reports whether the token has a capability. It does not look at restrictions; see
-// [Verifier.Check].
+// Allows reports whether the token has a capability. It does not look at restrictions;
+// see [Verifier.Check].
 func (t *Token) Allows(c capability.Capability) bool {
 	return t != nil && t.claims.Capabilities.Allows(c)
 }

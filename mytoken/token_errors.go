@@ -56,8 +56,8 @@ func (e *NotYetValidError) Error() string {
 // Is reports whether target is [ErrTokenNotYetValid].
 func (e *NotYetValidError) Is(target error) bool { return target == ErrTokenNotYetValid }
 
-// InvalidTokenError says that a verifier refuses a token. Any other error of a verifier is
-// about the verifier, not about the token.
+// InvalidTokenError says that a verifier refuses a token. Any other error of a verifier
+// is about the verifier, not about the token.
 type InvalidTokenError struct {
 	// Err is, or wraps, the ErrToken… value that says why.
 	Err error

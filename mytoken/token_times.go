@@ -22,8 +22,8 @@ func (c *Claims) SetTimes(now time.Time) {
 	}
 }
 
-// Next returns the claims of the next generation, which is issued at now (protocol section
-// 4.3). They share the lists and pointers of c.
+// Next returns the claims of the next generation, which is issued at now (protocol
+// section 4.3). They share the lists and pointers of c.
 func (c Claims) Next(now time.Time) Claims {
 	c.Seq++
 	c.SetTimes(now)

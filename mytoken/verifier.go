@@ -30,11 +30,11 @@ type VerifierConfig struct {
 	// Keys are the issuer's keys. Changes to them take effect at once. Set either Keys or
 	// JWKSURL.
 	Keys *Keys
-	// JWKSURL is where the issuer publishes its keys (protocol section 5.2). It must be an
-	// https URL unless the host is a loopback address or InsecureHTTP is set.
+	// JWKSURL is where the issuer publishes its keys (protocol section 5.2). It must be
+	// an https URL unless the host is a loopback address or InsecureHTTP is set.
 	JWKSURL string
-	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the network in
-	// between can then make tokens.
+	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the network
+	// in between can then make tokens.
 	InsecureHTTP bool
 	// HTTPClient fetches the keys. nil: a client with the default transport. Each fetch
 	// is limited to 5 s and follows no redirects.
@@ -80,8 +80,9 @@ type VerifierConfig struct {
 // (protocol section 5.8.1). Otherwise read the capabilities and restrictions as upper
 // bounds (protocol section 1.6).
 //
-// Identify a token by [Token.ID] and [Token.Seq], never by its string. Anybody can turn an
-// ECDSA signature into a second valid one, so two different strings may be the same token.
+// Identify a token by [Token.ID] and [Token.Seq], never by its string. Anybody can turn
+// an ECDSA signature into a second valid one, so two different strings may be the same
+// token.
 //
 // A Verifier is safe for concurrent use. It starts no goroutine and writes no log.
 type Verifier struct {
@@ -103,8 +104,8 @@ type keySource interface {
 	newer(ctx context.Context, seen *jws.Ring) *jws.Ring
 }
 
-// NewVerifier checks the configuration and returns a verifier. It does not fetch keys; the
-// first token makes the verifier do so. Errors: [ErrVerifierConfig].
+// NewVerifier checks the configuration and returns a verifier. It does not fetch keys;
+// the first token makes the verifier do so. Errors: [ErrVerifierConfig].
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if (cfg.Keys == nil) == (cfg.JWKSURL == "") {
 		return nil, fmt.Errorf("%w: set either Keys or JWKSURL", ErrVerifierConfig)
@@ -162,8 +163,8 @@ const defaultCacheSize = 1024
 // Verify does not look at capabilities and restrictions; see [Verifier.Check].
 //
 // Verify returns an [InvalidTokenError] for a token that it refuses. The error wraps the
-// ErrToken… value that says why. Verify returns [ErrKeysUnavailable] if the keys could not
-// be fetched.
+// ErrToken… value that says why. Verify returns [ErrKeysUnavailable] if the keys could
+// not be fetched.
 //
 // With a JWKSURL a call may have to fetch the keys, or to wait while another call fetches
 // them. A fetch takes at most 5 s. It goes on when ctx ends, because other calls need the
@@ -180,9 +181,9 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	return t, nil
 }
 
-// Decode does what [Verifier.Verify] does, but also accepts a token that has expired or is
-// not valid yet. Use it to look at a token that a program keeps. [Verifier.Check] refuses
-// a token that is not valid now.
+// Decode does what [Verifier.Verify] does, but also accepts a token that has expired or
+// is not valid yet. Use it to look at a token that a program keeps. [Verifier.Check]
+// refuses a token that is not valid now.
 func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	if !v.usable() {
 		return nil, ErrVerifierConfig

@@ -24,8 +24,8 @@ type Use struct {
 	// Address is where the request comes from. If it is not valid, clauses that depend on
 	// it refuse.
 	Address netip.Addr
-	// Scopes and Audiences are what a request of the kind [restriction.AT] needs. Name all
-	// of them, because no clause objects to an empty list.
+	// Scopes and Audiences are what a request of the kind [restriction.AT] needs. Name
+	// all of them, because no clause objects to an empty list.
 	Scopes, Audiences []string
 	// Values are facts for the embedding program's own conditions.
 	Values map[string]any
@@ -46,8 +46,8 @@ func (u *Use) complete() error {
 }
 
 // Check returns nil if the token may be used, as far as a verifier can tell: this issuer
-// issued it, it is valid now, it has the capability, and one of its clauses admits the use
-// or it has no clauses. See [Verifier] for what Check cannot know. It spends nothing.
+// issued it, it is valid now, it has the capability, and one of its clauses admits the
+// use or it has no clauses. See [Verifier] for what Check cannot know. It spends nothing.
 //
 // Check does not check the signature again. Call [Verifier.Verify] for each request; the
 // cache makes that cheap. Check may look up host names and countries, as configured,

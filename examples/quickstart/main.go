@@ -1,6 +1,6 @@
-// Quickstart runs a compute job in phases. A user logs in at an OpenID provider and gets a
-// mytoken whose rights follow the phases of the job. The job gets a narrower token of its
-// own. A table shows what is admitted, what is refused, why, and when to come back.
+// Quickstart runs a compute job in phases. A user logs in at an OpenID provider and gets
+// a mytoken whose rights follow the phases of the job. The job gets a narrower token of
+// its own. A table shows what is admitted, what is refused, why, and when to come back.
 //
 //	go run ./examples/quickstart
 //

@@ -14,8 +14,8 @@ import (
 
 // TestTable builds the program, runs it as a user would, and compares the whole table.
 //
-// proves P1, P3, P10: every line is an attempt against the real issuer. The program itself
-// fails unless the provider saw exactly one refresh for each admitted line.
+// proves P1, P3, P10: every line is an attempt against the real issuer. The program
+// itself fails unless the provider saw exactly one refresh for each admitted line.
 func TestTable(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "quickstart")
 	if runtime.GOOS == "windows" {

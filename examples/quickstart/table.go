@@ -93,8 +93,8 @@ func (t *table) when(e restriction.Earliest) string {
 	return "earliest " + offsetText(at.Sub(t.start))
 }
 
-// finish prints the table. It returns an error unless the provider saw one refresh for each
-// admitted attempt.
+// finish prints the table. It returns an error unless the provider saw one refresh for
+// each admitted attempt.
 func (t *table) finish(provider *optest.Server) error {
 	if t.failed != nil {
 		return t.failed
