@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"maps"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const module = "github.com/mytoken-go/sdk"
@@ -25,28 +29,42 @@ type listed struct {
 	Standard   bool
 }
 
-func goList(t *testing.T) []listed {
-	t.Helper()
+// path returns the path of a package within this module. It is empty for the root.
+func (p listed) path() (path string, ours bool) {
+	path, ours = strings.CutPrefix(p.ImportPath, module)
+	return strings.TrimPrefix(path, "/"), ours
+}
+
+// packages lists the packages of this module and all that they import. It asks the go
+// command once.
+var packages = sync.OnceValues(func() ([]listed, error) {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Name,Doc,GoFiles,Imports,Deps,Standard", "./...")
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Name,Doc,GoFiles,Imports,Deps,Standard", "./...")
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, &stderr)
+		return nil, fmt.Errorf("go list: %w\n%s", err, &stderr)
 	}
 	var all []listed
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return all
+			return all, nil
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		all = append(all, p)
 	}
+})
+
+func goList(t *testing.T) []listed {
+	t.Helper()
+	all, err := packages()
+	require.NoError(t, err)
+	return all
 }
 
-// Libraries by the short names that the rules below use.
+// libraries are the paths of libraries by the short names that the rules use.
 var libraries = map[string]string{
 	"barcode": "github.com/boombuler/barcode",
 	"json":    "github.com/go-json-experiment/json",
@@ -64,158 +82,180 @@ var libraries = map[string]string{
 	"flock":   "github.com/gofrs/flock",
 }
 
-// rules say what each package may import, besides the standard library:
-// packages of this module by path, libraries by short name. A package that is
-// not listed here fails the test, so that its place is thought about.
-var rules = map[string]string{
-	"internal/dbtest": "",
-	"internal/jws":    "jwx json",
+// rules say what each package may import besides the standard library and the shared
+// packages. A line names a package and, after the colon, packages of this module by their
+// paths and libraries by their short names. The layers are in order: a package imports
+// from lines above its own. A package without a line fails the test, so that somebody
+// thinks about its place.
+var rules = parseRules(`
+internal/dbtest:
+internal/jws: jwx json
 
-	"capability":          "json",
-	"restriction":         "json",
-	"restriction/maxmind": "geoip2 restriction",
-	"store":               "",
-	"store/memstore":      "store store/internal/rules",
-	"store/seal":          "store",
-	"store/storetest":     "store",
-	"store/sqlstore":      "store goose store/internal/rules",
-	"oidcupstream":        "oauth2 go-oidc go-jose sync",
-	"oidcupstream/optest": "oidcupstream oauth2 go-oidc go-jose",
+capability: json
+restriction: json
+restriction/forecast: capability restriction
+restriction/maxmind: geoip2 restriction
+restriction/plan: capability restriction restriction/forecast
+restriction/timeline: restriction restriction/forecast
 
-	"restriction/forecast": "restriction capability",
-	"restriction/plan":     "restriction restriction/forecast capability",
+store:
+store/internal/rules: store
+store/memstore: store store/internal/rules
+store/seal: store
+store/sqlstore: goose store store/internal/rules
+store/sqlstore/internal/killtest:
+store/storetest: store
 
-	"mytoken":             "internal/jws capability restriction restriction/forecast json",
-	"mytoken/issuer":      "mytoken mytoken/issuer/internal/refresh capability restriction restriction/forecast store store/seal oidcupstream json oauth2 mytoken/internal/profile",
-	"mytoken/mytokentest": "mytoken mytoken/issuer oauth2 oidcupstream oidcupstream/optest store store/memstore store/seal",
+oidcupstream: go-jose go-oidc oauth2 sync
+oidcupstream/guest: json internal/jws oidcupstream
+oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
-	"mytoken/client":        "mytoken mytoken/internal/wire mytoken/internal/qr mytoken/client/bearer restriction restriction/forecast json oauth2 flock",
-	"mytoken/client/bearer": "",
+mytoken: json internal/jws capability restriction restriction/forecast
+mytoken/internal/profile: json restriction
+mytoken/issuer/internal/refresh: json store store/seal oidcupstream
+mytoken/issuer: json oauth2 capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/issuer/internal/refresh
+mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
-	"mytoken/internal/qr":   "barcode",
-	"mytoken/internal/wire": "capability restriction json",
-	"mytoken/rest":          "mytoken mytoken/issuer mytoken/internal/wire capability restriction json time mytoken/internal/profile mytoken/rest/internal/pages",
-	"oidcupstream/guest":    "internal/jws oidcupstream json",
+mytoken/internal/qr: barcode
+mytoken/internal/wire: json capability restriction
+mytoken/client/bearer:
+mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer
+mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
+mytoken/rest: json time capability restriction mytoken mytoken/internal/profile mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
+`)
 
-	"mytoken/issuer/internal/refresh":  "store store/seal oidcupstream json",
-	"store/sqlstore/internal/killtest": "",
-	"store/internal/rules":             "store",
-	"restriction/timeline":             "restriction restriction/forecast",
-	"mytoken/internal/profile":         "restriction json",
-	"mytoken/rest/internal/pages":      "mytoken mytoken/issuer mytoken/internal/wire mytoken/internal/qr capability restriction restriction/forecast restriction/timeline",
+// rule says what one package may import.
+type rule struct {
+	path    string
+	allowed []string
+}
+
+// parseRules reads one rule from each line. Empty lines separate layers.
+func parseRules(text string) (list []rule) {
+	for line := range strings.Lines(text) {
+		path, allowed, found := strings.Cut(strings.TrimSpace(line), ":")
+		if !found && path != "" {
+			panic("a rule without a colon: " + path)
+		}
+		if path != "" {
+			list = append(list, rule{path, strings.Fields(allowed)})
+		}
+	}
+	return list
 }
 
 // shared packages import the standard library only. Every package may import them.
 var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/loopback", "internal/redact", "internal/terms"}
 
-// exampleRule says what examples may import besides packages of this module.
-// Drivers are for them and for tests alone.
-const exampleRule = "pgx mysql sqlite oauth2 go-oidc"
+// exampleLibraries are the libraries that examples may import, besides every package of
+// this module. Only examples and tests import database drivers.
+var exampleLibraries = strings.Fields("pgx mysql sqlite oauth2 go-oidc")
 
 // TestImportsPointDown keeps the layers apart.
 func TestImportsPointDown(t *testing.T) {
+	allowed := make(map[string][]string)
+	for _, path := range shared {
+		allowed[path] = nil
+	}
+	for _, r := range rules {
+		for _, name := range r.allowed {
+			_, above := allowed[name]
+			assert.True(t, libraries[name] != "" || above, "the rule of %s allows %s, which has no rule above it", r.path, name)
+		}
+		assert.NotContains(t, allowed, r.path, "%s has two rules", r.path)
+		allowed[r.path] = append(slices.Clone(r.allowed), shared...)
+	}
 	seen := make(map[string]bool)
 	for _, p := range goList(t) {
-		path, ours := strings.CutPrefix(p.ImportPath, module)
-		path = strings.TrimPrefix(path, "/")
+		path, ours := p.path()
 		if !ours || path == "" || len(p.GoFiles) == 0 {
 			continue // nobody imports it
 		}
-		if strings.HasPrefix(path, "examples/") {
-			for _, imported := range p.Imports {
-				if !strings.HasPrefix(imported, module+"/") && !permitted(imported, strings.Fields(exampleRule)) {
-					t.Errorf("%s must not import %s", path, imported)
-				}
-			}
+		seen[path] = true
+		may, ok := allowed[path]
+		if example := strings.HasPrefix(path, "examples/"); !ok && !example {
+			t.Errorf("%s has no rule: say what it may import", path)
 			continue
+		} else if example {
+			may = exampleLibraries
 		}
-		var allowed []string
-		if !slices.Contains(shared, path) {
-			rule, ok := rules[path]
-			if !ok {
-				t.Errorf("%s has no rule: say what it may import", path)
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(path, "examples/") && strings.HasPrefix(imported, module+"/") {
 				continue
 			}
-			allowed = append(strings.Fields(rule), shared...)
-		}
-		seen[path] = true
-		for _, imported := range p.Imports {
-			if !permitted(imported, allowed) {
-				t.Errorf("%s must not import %s", path, imported)
-			}
+			assert.True(t, permitted(imported, may), "%s must not import %s", path, imported)
 		}
 	}
-	for _, path := range slices.AppendSeq(slices.Clone(shared), maps.Keys(rules)) {
-		if !seen[path] {
-			t.Errorf("the rule for %s is about no package", path)
-		}
+	for path := range allowed {
+		assert.True(t, seen[path], "the rule of %s is about no package", path)
 	}
 }
 
+// permitted reports whether an import is of the standard library or one of the allowed
+// packages and libraries.
 func permitted(imported string, allowed []string) bool {
 	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
-		return true // standard library
+		return true
 	}
 	return slices.ContainsFunc(allowed, func(name string) bool {
 		if library, ok := libraries[name]; ok {
-			return imported == library || strings.HasPrefix(imported, library+"/")
+			return within(imported, library)
 		}
 		return imported == module+"/"+name
 	})
 }
+
+// within reports whether a package is a given one or lies below it.
+func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
 var forTests = []string{"store/storetest", "internal/dbtest"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {
+	banned := []string{
+		"github.com/stretchr", "pgregory.net/rapid", "modernc.org", "github.com/jackc", "github.com/go-sql-driver",
+		"github.com/zitadel", "github.com/maxmind/mmdbwriter", "github.com/makiuchi-d", "github.com/chromedp",
+	}
 	for _, p := range goList(t) {
-		if !strings.HasPrefix(p.ImportPath, module) || strings.Contains(p.ImportPath, "/examples/") {
+		path, ours := p.path()
+		if !ours || strings.HasPrefix(path, "examples/") {
 			continue
 		}
 		for _, dep := range p.Deps {
-			for _, banned := range []string{"github.com/stretchr/", "pgregory.net/rapid", "modernc.org/", "github.com/jackc/", "github.com/go-sql-driver/", "github.com/zitadel/", "github.com/maxmind/mmdbwriter", "github.com/makiuchi-d/", "github.com/chromedp/"} {
-				if strings.HasPrefix(dep, banned) {
-					t.Errorf("%s links %s", p.ImportPath, dep)
-				}
+			for _, library := range banned {
+				assert.False(t, within(dep, library), "%s links %s", p.ImportPath, dep)
 			}
-			if dep == "testing" && !slices.Contains(forTests, strings.TrimPrefix(p.ImportPath, module+"/")) {
-				t.Errorf("%s links the package testing", p.ImportPath)
+			if dep == "testing" {
+				assert.Contains(t, forTests, path, "%s links the package testing", p.ImportPath)
 			}
 		}
 	}
 }
 
-// TestVerifierLinksLittle: a program that only verifies tokens brings along no store, no
-// sealing and no OpenID client.
+// TestVerifierLinksLittle looks at a program that only verifies tokens. It links no
+// store, no sealing and no OpenID client.
 func TestVerifierLinksLittle(t *testing.T) {
-	for _, p := range goList(t) {
-		if p.ImportPath != module+"/mytoken" {
-			continue
+	all := goList(t)
+	i := slices.IndexFunc(all, func(p listed) bool { return p.ImportPath == module+"/mytoken" })
+	require.NotEqual(t, -1, i, "there is no package mytoken")
+	require.NotEmpty(t, all[i].Deps)
+	for _, dep := range all[i].Deps {
+		for _, banned := range []string{
+			module + "/store", module + "/oidcupstream", module + "/mytoken/issuer",
+			libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
+		} {
+			assert.False(t, within(dep, banned), "mytoken links %s", dep)
 		}
-		for _, dep := range p.Deps {
-			for _, banned := range []string{
-				module + "/store", module + "/oidcupstream", module + "/mytoken/issuer",
-				libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
-			} {
-				if dep == banned || strings.HasPrefix(dep, banned+"/") {
-					t.Errorf("%s links %s", p.ImportPath, dep)
-				}
-			}
-		}
-		return
 	}
-	t.Error("there is no package mytoken")
 }
 
-// TestPackageComments: every package says what it is for.
+// TestPackageComments finds packages that do not say what they are for.
 func TestPackageComments(t *testing.T) {
 	for _, p := range goList(t) {
-		if !strings.HasPrefix(p.ImportPath, module) || len(p.GoFiles) == 0 || p.Name == "main" && p.Doc != "" {
+		if _, ours := p.path(); !ours || len(p.GoFiles) == 0 || p.Name == "main" && p.Doc != "" {
 			continue
 		}
-		if !strings.HasPrefix(p.Doc, "Package "+p.Name+" ") {
-			t.Errorf("%s has no package comment", p.ImportPath)
-		}
+		assert.True(t, strings.HasPrefix(p.Doc, "Package "+p.Name+" "), "%s has no package comment", p.ImportPath)
 	}
 }

@@ -19,12 +19,12 @@ import (
 
 const protocolFile = "PROTOCOL.md"
 
-// protocol is what PROTOCOL.md has that can be cited.
+// protocol is everything in PROTOCOL.md that others can cite.
 type protocol struct {
 	sections map[string]bool
-	// defects has the tests that each row names, by the row's number.
+	// defects are the tests that a row names, by the number of the row.
 	defects map[string][]string
-	// untested are the numbers of section 10.8, whose rows name no test.
+	// untested are the numbers in section 10.8, whose rows name no test.
 	untested map[string]bool
 	// documents are the names of all Markdown files of the repository.
 	documents map[string]bool
@@ -36,7 +36,7 @@ var (
 	testForm    = regexp.MustCompile("`([a-z/]+)\\.(Test\\w+)`")
 )
 
-// readProtocol reads the headings and tables of PROTOCOL.md. No number may stand twice.
+// readProtocol reads the headings and tables of PROTOCOL.md. No number may occur twice.
 func readProtocol(t *testing.T) protocol {
 	t.Helper()
 	text := readFile(t, protocolFile)
@@ -69,8 +69,8 @@ func readProtocol(t *testing.T) protocol {
 	return p
 }
 
-// textFiles returns the Go, Markdown and SQL files and the transcripts of the repository with
-// their texts.
+// textFiles returns the texts of the Go, Markdown and SQL files and of the transcripts in
+// the repository, by path.
 func textFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -94,7 +94,7 @@ func textFiles(t *testing.T) map[string]string {
 // documents: sections, numbers of defects, and tests that bear such a number.
 func TestProtocolCitations(t *testing.T) {
 	p, files := readProtocol(t), textFiles(t)
-	delete(files, "protocol_test.go") // its examples dangle on purpose
+	delete(files, "protocol_test.go") // the citations in its examples dangle on purpose
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		for _, line := range p.dangling(path, files[path]) {
 			t.Errorf("dangling: %s", line)
@@ -102,17 +102,15 @@ func TestProtocolCitations(t *testing.T) {
 	}
 }
 
-// TestProtocolDefects finds the tests that the tables of defects name. One of them bears the
-// number in its name.
+// TestProtocolDefects finds the tests that the tables of defects name. One test of each
+// row bears the number in its name.
 func TestProtocolDefects(t *testing.T) {
 	p, tests := readProtocol(t), provenPromises(t)
 	for _, number := range slices.Sorted(maps.Keys(p.defects)) {
 		named := p.defects[number]
 		assert.Equal(t, p.untested[number], len(named) == 0, "%s: only rows of section 10.8 name no test", number)
 		for _, test := range named {
-			if _, ok := tests[test]; !ok {
-				t.Errorf("dangling: %s: %s names %s, which does not exist", protocolFile, number, test)
-			}
+			assert.Contains(t, tests, test, "dangling: %s: %s names a test that does not exist", protocolFile, number)
 		}
 		bears := func(test string) bool { return slices.Contains(numbersOf(test), number) }
 		assert.True(t, p.untested[number] || slices.ContainsFunc(named, bears), "%s: no test bears the number", number)
@@ -226,7 +224,8 @@ func (p protocol) dangling(path, text string) []string {
 	return out
 }
 
-// numbersOf returns the numbers that the name of a test bears: D9 and D10 of D09_D10_Scope.
+// numbersOf returns the numbers in the name of a test, such as D9 and D10 in
+// TestD09_D10_Scope.
 func numbersOf(name string) (numbers []string) {
 	for _, m := range numberInName.FindAllStringSubmatch(name, -1) {
 		numbers = append(numbers, m[1]+m[2])
@@ -234,18 +233,19 @@ func numbersOf(name string) (numbers []string) {
 	return numbers
 }
 
-// passage is a piece of prose: a comment, a string, or a whole document. Its line breaks are
-// those of the file.
+// passage is a piece of prose: a comment, a string, or a whole document. It has the line
+// breaks of the file.
 type passage struct {
-	line   int
+	line   int // where it begins, counted from 1
 	text   string
 	quoted bool // it is a string
 }
 
+// lineAt returns the line of the byte at an offset.
 func (s passage) lineAt(at int) int { return s.line + strings.Count(s.text[:at], "\n") }
 
-// prose reports whether a number stands among words, rather than in a value such as an
-// identifier or a code of a country.
+// prose reports whether a number stands among words. Otherwise it is part of a value,
+// such as an identifier or the code of a country.
 func (s passage) prose(from, to int) bool {
 	if s.quoted && !strings.Contains(s.text, " ") {
 		return false
@@ -255,7 +255,7 @@ func (s passage) prose(from, to int) bool {
 		(to == len(s.text) || !strings.ContainsRune(value, rune(s.text[to])))
 }
 
-// passages returns the prose of a file. Comments on lines that follow each other are one.
+// passages returns the prose of a file. Comments on consecutive lines are one passage.
 func passages(path, text string) []passage {
 	switch filepath.Ext(path) {
 	case ".md":

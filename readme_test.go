@@ -10,19 +10,21 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
+// readFile returns the text of a file with plain line breaks.
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-// TestReadmeShowsTheProgram: what the README shows is what is compiled and run,
-// and what that writes.
+// TestReadmeShowsTheProgram compares the code and the output in the README with the files
+// that are compiled, run and tested.
 func TestReadmeShowsTheProgram(t *testing.T) {
 	readme := readFile(t, "README.md")
 	for _, shown := range []struct{ fence, path string }{
@@ -30,51 +32,42 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 		{"```text\n", "examples/quickstart/testdata/table.txt"},
 		{"```text\n", "restriction/timeline/testdata/fourphase.txt"},
 	} {
-		if !strings.Contains(readme, shown.fence+readFile(t, shown.path)+"```\n") {
-			t.Errorf("the README does not show %s as it is", shown.path)
-		}
+		assert.True(t, strings.Contains(readme, shown.fence+readFile(t, shown.path)+"```\n"), "the README does not show %s as it is", shown.path)
 	}
 }
 
-// TestReadmeLinks: relative links lead somewhere.
+// TestReadmeLinks follows the relative links of the documents.
 func TestReadmeLinks(t *testing.T) {
 	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readFile(t, doc), -1) {
-			if _, err := os.Stat(link[1]); err != nil {
-				t.Errorf("%s: %v", doc, err)
-			}
+			_, err := os.Stat(link[1])
+			assert.NoError(t, err, doc)
 		}
 	}
 }
 
-// TestPromises: the README leads from each promise to tests, the tests exist,
-// and each says in its comment or body that it proves that promise.
+// TestPromises follows the README's table from each promise to its tests. The tests
+// exist, and a comment in each says that it proves the promise.
 func TestPromises(t *testing.T) {
 	proven := provenPromises(t)
 	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "README.md"), -1)
-	if len(rows) != 10 {
-		t.Fatalf("the README has %d promises", len(rows))
-	}
+	require.Len(t, rows, 10, "promises in the README")
 	for _, row := range rows {
 		promise := row[1]
 		names := regexp.MustCompile("`(\\S+)\\.(\\w+)`").FindAllStringSubmatch(row[2], -1)
-		if len(names) == 0 {
-			t.Errorf("%s has no test", promise)
-		}
+		assert.NotEmpty(t, names, "%s has no test", promise)
 		for _, n := range names {
-			if !proven[n[1]+"."+n[2]][promise] {
-				t.Errorf("%s: %s.%s does not exist or does not say that it proves it", promise, n[1], n[2])
-			}
+			assert.True(t, proven[n[1]+"."+n[2]][promise], "%s.%s does not exist, or does not say that it proves %s", n[1], n[2], promise)
 		}
 	}
 }
 
-// provenPromises reads the comments of all tests: by directory and name, which
-// promises each says it proves.
+// provenPromises returns all functions of test files and of the conformance suite, by
+// directory and name, with the promises that their comments say they prove.
 func provenPromises(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	out := make(map[string]map[string]bool)
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -106,9 +99,6 @@ func provenPromises(t *testing.T) map[string]map[string]bool {
 			out[filepath.ToSlash(filepath.Dir(path))+"."+f.Name.Name] = promises
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return out
 }

@@ -28,15 +28,15 @@ import (
 )
 
 // exportedTypes are all exported types of all public packages. Reflection cannot list the
-// types of a package, so TestNoTypeShowsASecret writes a file that sets this variable and
-// runs itself again with that file in the build. No list has to be kept up to date.
+// types of a package. So TestNoTypeShowsASecret writes a file that sets this variable,
+// and runs itself again with that file in the build. Nobody has to keep a list.
 var exportedTypes []reflect.Type
 
 // secretField matches the names of fields that hold secrets.
 var secretField = regexp.MustCompile(`(?i)(token|code|secret|verifier|nonce|state|pem|password|compact|assertion|cookie|query|claims)s?$|^url$`)
 
-// harmlessFields match secretField and hold no secret. The names are those of the type
-// and the field; the value says what the field holds.
+// harmlessFields match secretField and hold no secret. A key names the type and the
+// field, and its value says what the field holds.
 var harmlessFields = map[string]string{
 	"Error.Code":         "an error code",
 	"LoginError.Code":    "an error code",
@@ -44,7 +44,10 @@ var harmlessFields = map[string]string{
 	"ClaimSource.URL":    "an address that the operator configures",
 }
 
-// proves P9
+// TestNoTypeShowsASecret fills a value of each exported type with secrets, prints, logs
+// and encodes it in every way, and looks for them.
+//
+// proves P9.
 func TestNoTypeShowsASecret(t *testing.T) {
 	if exportedTypes == nil {
 		rerunWithTypes(t)
@@ -131,14 +134,14 @@ func typeNames(t *testing.T, dir string, files []string) (names []string) {
 	return names
 }
 
-// planted is the secret that must not show.
+// planted is the secret that nothing may show.
 const planted = "planted-secret-0123456789"
 
 // planter fills values with secrets where secrets belong, and with other text elsewhere.
 type planter struct {
 	planted int
-	excused map[string]bool // harmless fields that were met
-	open    map[reflect.Type]int
+	excused map[string]bool      // the harmless fields that occur
+	open    map[reflect.Type]int // how often a type occurs around the current value
 }
 
 func newPlanter() *planter { return &planter{excused: map[string]bool{}, open: map[reflect.Type]int{}} }
@@ -148,7 +151,8 @@ const (
 	harmless     = "harmless"
 )
 
-// fill sets a value. It plants what into texts, or harmless text if what is empty.
+// fill sets a value. It writes the secret what into texts, or a harmless text if what is
+// empty.
 func (p *planter) fill(v reflect.Value, what string, depth int) {
 	typ := v.Type()
 	if depth > maxFillDepth || p.open[typ] > 1 {
@@ -161,7 +165,7 @@ func (p *planter) fill(v reflect.Value, what string, depth int) {
 		p.planted++
 		v.Set(reflect.ValueOf(redact.New(planted)))
 		return
-	case typ.Name() == "Sealed": // ciphertext, which P7 makes harmless
+	case typ.Name() == "Sealed": // ciphertext, which is harmless (P7)
 		v.SetBytes([]byte(harmless))
 		return
 	}
@@ -205,6 +209,7 @@ func (p *planter) fill(v reflect.Value, what string, depth int) {
 	}
 }
 
+// text returns the secret what and counts it, or a harmless text if what is empty.
 func (p *planter) text(what string) string {
 	if what == "" {
 		return harmless
@@ -213,7 +218,8 @@ func (p *planter) text(what string) string {
 	return what
 }
 
-// function returns what hides a value from fmt: a function without parameters.
+// function returns a function without parameters, in which types hide values from fmt.
+// Its results are secrets.
 func (p *planter) function(typ reflect.Type, depth int) reflect.Value {
 	if typ.NumIn() > 0 {
 		return reflect.Zero(typ)
@@ -227,8 +233,8 @@ func (p *planter) function(typ reflect.Type, depth int) reflect.Value {
 	return reflect.MakeFunc(typ, func([]reflect.Value) []reflect.Value { return results })
 }
 
-// fields fills a struct of this module, unexported fields included. Each field decides by
-// its own name what it holds.
+// fields fills a struct of this module, with its unexported fields. The name of a field
+// decides whether it gets a secret.
 func (p *planter) fields(v reflect.Value, depth int) {
 	typ := v.Type()
 	for i := range typ.NumField() {
@@ -258,8 +264,8 @@ var renderings = map[string]string{
 	"as bytes":   strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", []byte(planted)), "[]byte{"), "}"),
 }
 
-// leaks shows what the pointer v points to in every way that programs show values, and
-// returns how the planted secret got out.
+// leaks prints, logs and encodes the value to which the pointer v leads, in every way
+// that programs do. It returns the ways that show the planted secret.
 func leaks(v reflect.Value) (found []string) {
 	for _, shown := range []struct {
 		name  string
@@ -273,7 +279,7 @@ func leaks(v reflect.Value) (found []string) {
 		show := func(how string, print func(b *bytes.Buffer)) {
 			var b bytes.Buffer
 			func() {
-				defer func() { _ = recover() }() // a value that no constructor made may not print at all
+				defer func() { _ = recover() }() // some types print only what a constructor made
 				print(&b)
 			}()
 			for form, text := range renderings {
@@ -301,6 +307,8 @@ func logTo(h slog.Handler, v any) {
 	slog.New(h).Info("message", "value", v, slog.Group("group", "value", v))
 }
 
+// The types whose names begin with "leak" show their secret in one way each. Those whose
+// names begin with "safe" do not.
 type (
 	leakPlain   struct{ RefreshToken string }
 	leakBytes   struct{ PEM []byte }
@@ -328,7 +336,7 @@ func (e leakError) MarshalText() ([]byte, error) { return []byte("fine"), nil }
 func (e leakHidden) used() string                { return e.code }
 func (s safeUnder) used() string                 { return s.token.Reveal() }
 
-// The search finds each kind of leak, and accuses nothing else.
+// The search finds each kind of leak and nothing else.
 func TestLeaksAreFound(t *testing.T) {
 	for _, v := range []any{
 		new(leakPlain), new(leakBytes), new(leakNested), new(leakHidden), new(leakString), new(leakNumbers), new(leakFormat), new(leakError),

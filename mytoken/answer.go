@@ -8,10 +8,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// The types below are the answers of an issuer. A client of a server gets the same ones;
-// what its server does not tell stays zero.
+// An issuer answers with the types below, and so does the client of a server. A client
+// leaves zero what its server does not tell.
 
-// Issued is a token that is handed out, or a code for one (protocol section 1.12).
+// Issued is a new token, or a code for one (protocol section 1.12).
 type Issued struct {
 	Type ResponseType
 	// Token is the compact or short token. It is empty if Type is ResponseTransferCode.
@@ -26,14 +26,14 @@ type Issued struct {
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
-	// Claims are those of the token, whatever its form. Only an issuer can tell them: to
-	// a client they are nil, because it has checked no signature.
+	// Claims is what the token says, whatever its form. A client leaves it nil, because
+	// it has checked no signature.
 	Claims *Token
-	// Update replaces the token that authorised the request; nil if that was not rotated.
-	// Store it before anything else.
+	// Update replaces the token that authorised the request. It is nil if that token was
+	// not rotated. Store it before anything else.
 	Update *Issued
-	// Unread says which part of a server's answer a client could not read; nil if it read
-	// all of it. The token itself is never lost to that.
+	// Unread says which part of a server's answer a client could not read. The token or
+	// code is there all the same.
 	Unread error
 }
 
@@ -46,16 +46,16 @@ type AccessToken struct {
 	Scopes  []string
 	// Audiences are those of the token, if it is a JWT.
 	Audiences []string
-	// Update replaces the presented mytoken; nil if that was not rotated. Store it before
-	// anything else.
+	// Update replaces the presented mytoken. It is nil if that was not rotated. Store it
+	// before anything else.
 	Update *Issued
 }
 
 // Record describes a token in a list (protocol section 5.8.3).
 type Record struct {
 	ID TokenID
-	// Parent is the token that it was created from, listed or not. It is zero for a first
-	// token.
+	// Parent is the token from which this one was created, even if the list does not have
+	// it. It is zero for a first token.
 	Parent  TokenID
 	Name    string
 	Address string // at creation; empty if not known
@@ -63,10 +63,10 @@ type Record struct {
 	// Expires is when its current generation expires; zero if never.
 	Expires  time.Time
 	LastUsed time.Time // zero: never; may lag behind by a minute
-	// Revoked says that the token is not live. If it was revoked alone, its descendants
-	// live on below it.
+	// Revoked says that the token is not live. If it was revoked without its descendants,
+	// they live on.
 	Revoked      bool
-	Provider     string // issuer
+	Provider     string // issuer URL
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation
@@ -76,9 +76,11 @@ type Record struct {
 
 // Records are tokens with their descendants.
 type Records struct {
-	Roots     []*Record
+	Roots []*Record
+	// Truncated says that there are more tokens than were returned.
 	Truncated bool
-	// Update replaces the token that authorised the request; nil if that was not rotated.
+	// Update replaces the token that authorised the request. It is nil if that token was
+	// not rotated. Store it before anything else.
 	Update *Issued
 }
 
@@ -97,18 +99,21 @@ type History struct {
 	Events []Event
 	// Truncated says that there are more events than were returned.
 	Truncated bool
-	// Update replaces the token that authorised the request; nil if that was not rotated.
-	// Store it before anything else.
+	// Update replaces the token that authorised the request. It is nil if that token was
+	// not rotated. Store it before anything else.
 	Update *Issued
 }
 
-// Counter is the state of one clause: AT and Other are its limits, ATUsed and OtherUsed
-// how often it was used, ATLeft and OtherLeft how often it still can be. What is left is
-// the least over the clause and the ancestors' clauses that it draws on.
+// Counter counts the uses of one clause, access tokens (AT) and other uses apart. AT and
+// Other are the limits, ATUsed and OtherUsed are the uses so far, and ATLeft and
+// OtherLeft are the uses that are left.
+//
+// A use also counts against the ancestors' clauses on which the clause draws. What is
+// left is the least that any of them has left.
 type Counter = terms.Counter
 
 // Limit is how often a clause may be used. The zero Limit admits no use.
 type Limit = terms.Limit
 
-// Unlimited is the limit of a counter that only counts.
+// Unlimited is the limit of a clause that may be used any number of times.
 const Unlimited = terms.Unlimited

@@ -27,30 +27,29 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// The attacks of RFC 8725, one test each. Every one begins with a token that is accepted,
-// or ends with one, so that a refusal has the reason that is tested.
+// One test for each attack of RFC 8725. Each test also verifies a good token of the same
+// shape, so that a refusal has the reason that is tested.
 
-// tokTarget is a verifier under attack, with the key that it trusts and a token that it
+// target is a verifier under attack, with the key that it trusts and a token that it
 // accepts.
-type tokTarget struct {
+type target struct {
 	*testing.T
 	verifier *Verifier
 	key      *Key
 	compact  string
 }
 
-func newTokTarget(t *testing.T, alg Algorithm) *tokTarget {
-	key := tokKey(t, alg)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow})
-	require.NoError(t, err)
-	target := &tokTarget{T: t, verifier: v, key: key, compact: tokCompact(t, key, tokClaims())}
-	_, err = v.Verify(t.Context(), target.compact)
+func newTarget(t *testing.T, alg Algorithm) *target {
+	key := testKey(t, alg)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
+	target := &target{T: t, verifier: v, key: key, compact: signClaims(t, key, exampleClaims())}
+	_, err := v.Verify(t.Context(), target.compact)
 	require.NoError(t, err)
 	return target
 }
 
 // refuses asserts that a string is refused for one reason.
-func (a *tokTarget) refuses(compact string, reason error) {
+func (a *target) refuses(compact string, reason error) {
 	a.Helper()
 	tok, err := a.verifier.Verify(a.Context(), compact)
 	require.ErrorIs(a, err, reason)
@@ -59,14 +58,12 @@ func (a *tokTarget) refuses(compact string, reason error) {
 	require.ErrorAs(a, err, &invalid)
 }
 
-func (a *tokTarget) payload() string { return strings.Split(a.compact, ".")[1] }
+func (a *target) payload() string { return strings.Split(a.compact, ".")[1] }
 
-func tokB64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-
-// signedBy makes a token with a header of the attacker's choice.
-func (a *tokTarget) signedBy(signer crypto.Signer, hash crypto.Hash, header string) string {
+// signedBy signs the payload of the good token under a header of the attacker's choice.
+func (a *target) signedBy(signer crypto.Signer, hash crypto.Hash, header string) string {
 	a.Helper()
-	signed := tokB64(header) + "." + a.payload()
+	signed := base64URL(header) + "." + a.payload()
 	digest := []byte(signed)
 	if hash != 0 {
 		h := hash.New()
@@ -79,9 +76,9 @@ func (a *tokTarget) signedBy(signer crypto.Signer, hash crypto.Hash, header stri
 }
 
 func TestAttackNone(t *testing.T) {
-	a := newTokTarget(t, ES512)
+	a := newTarget(t, ES512)
 	for _, alg := range []string{"none", "None", "NONE", "nOnE", ""} {
-		header := tokB64(fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()))
+		header := base64URL(fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()))
 		for _, signature := range []string{"AA", strings.Split(a.compact, ".")[2]} {
 			a.refuses(header+"."+a.payload()+"."+signature, ErrTokenAlgorithm)
 		}
@@ -89,9 +86,10 @@ func TestAttackNone(t *testing.T) {
 	}
 }
 
-// HMAC with the public key, in every form in which a library could take it for a secret.
+// The attacker computes an HMAC with the public key, in every form in which a library
+// could take it for a secret.
 func TestAttackKeyConfusion(t *testing.T) {
-	a := newTokTarget(t, RS256)
+	a := newTarget(t, RS256)
 	pub := a.key.Public().Key()
 	der, err := x509.MarshalPKIXPublicKey(pub)
 	require.NoError(t, err)
@@ -107,7 +105,7 @@ func TestAttackKeyConfusion(t *testing.T) {
 				fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()),
 				fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT"}`, alg),
 			} {
-				signed := tokB64(header) + "." + a.payload()
+				signed := base64URL(header) + "." + a.payload()
 				mac := hmac.New(sum, secret)
 				mac.Write([]byte(signed))
 				t.Log(alg, form)
@@ -117,9 +115,9 @@ func TestAttackKeyConfusion(t *testing.T) {
 	}
 }
 
-// A key serves one algorithm, also if its kind could serve another.
+// A key serves one algorithm, even if its kind fits several.
 func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
-	a := newTokTarget(t, RS256)
+	a := newTarget(t, RS256)
 	signer := a.key.raw
 	header := func(alg string) string { return fmt.Sprintf(`{"alg":%q,"typ":"MT+JWT","kid":%q}`, alg, a.key.ID()) }
 	_, err := a.verifier.Verify(t.Context(), a.signedBy(signer, crypto.SHA256, header("RS256")))
@@ -130,32 +128,34 @@ func TestAttackOtherAlgorithmOfTheKey(t *testing.T) {
 	a.refuses(a.signedBy(signer, crypto.SHA256, header("ES256")), ErrTokenAlgorithm)
 }
 
-// A token of another kind, signed by the same key, is no mytoken: neither by its header
-// nor by its claims.
+// The same key may sign tokens of other kinds. The verifier tells them apart by the
+// header and by the claims.
 func TestAttackWrongType(t *testing.T) {
-	a := newTokTarget(t, EdDSA)
+	a := newTarget(t, EdDSA)
 	signer := a.key.raw
 	for _, typ := range []string{`"typ":"JWT",`, `"typ":"at+jwt",`, `"typ":"application/mt+jwt",`, `"typ":"MT+JWT ",`, `"typ":"",`, ``, `"TYP":"MT+JWT",`} {
 		a.refuses(a.signedBy(signer, 0, `{`+typ+`"alg":"EdDSA"}`), ErrTokenType)
 	}
 	_, err := a.verifier.Verify(t.Context(), a.signedBy(signer, 0, `{"typ":"mt+jwt","alg":"EdDSA"}`))
-	require.NoError(t, err, "media types have no case")
-	a.refuses(tokSigned(t, a.key, tokPayload(map[string]string{"token_type": `"id_token"`})), ErrTokenType)
+	require.NoError(t, err, "media types ignore case")
+	a.refuses(signPayload(t, a.key, payloadWith(map[string]string{"token_type": `"id_token"`})), ErrTokenType)
 }
 
+// The verifier understands no extension, so it refuses every header with "crit" (RFC 7515
+// section 4.1.11).
 func TestAttackCrit(t *testing.T) {
-	a := newTokTarget(t, EdDSA)
+	a := newTarget(t, EdDSA)
 	for _, crit := range []string{`["exp"]`, `["b64"],"b64":false`, `["x"],"x":1`, `[]`, `null`, `"alg"`} {
 		a.refuses(a.signedBy(a.key.raw, 0, `{"alg":"EdDSA","typ":"MT+JWT","crit":`+crit+`}`), ErrTokenHeader)
 	}
 }
 
-// One token has one spelling (RFC 4648 sections 3.2 to 3.5): no padding, no other
-// alphabet, no line breaks, no bits that do not count.
+// A token has one spelling (RFC 4648 sections 3.2 to 3.5). Padding, another alphabet,
+// line breaks and stray bits at the end are refused.
 func TestAttackBase64Variants(t *testing.T) {
 	alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	for _, alg := range []Algorithm{ES256, ES512, EdDSA} {
-		a := newTokTarget(t, alg)
+		a := newTarget(t, alg)
 		parts := strings.Split(a.compact, ".")
 		for i, part := range parts {
 			variant := func(text string) string {
@@ -191,27 +191,28 @@ func TestAttackBase64Variants(t *testing.T) {
 	}
 }
 
+// A "kid" selects a key of the issuer and nothing else.
 func TestAttackForeignKid(t *testing.T) {
-	a := newTokTarget(t, ES256)
-	evil := tokKey(t, ES256)
-	a.refuses(tokCompact(t, evil, tokClaims()), ErrTokenKey)
-	// The key of the attacker under the id of the issuer's.
-	a.refuses(a.signedBy(tokRawSigner{evil.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, a.key.ID())), ErrTokenSignature)
-	// Without an id, the attacker's key is not among those that are tried.
-	a.refuses(a.signedBy(tokRawSigner{evil.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`), ErrTokenSignature)
-	// The issuer's key is not tried for an id that is not its own.
+	a := newTarget(t, ES256)
+	evil := testKey(t, ES256)
+	a.refuses(signClaims(t, evil, exampleClaims()), ErrTokenKey)
+	// The attacker signs with their own key and writes the id of the issuer's key.
+	a.refuses(a.signedBy(rawSigner{evil.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, a.key.ID())), ErrTokenSignature)
+	// Without an id the verifier tries its own keys only.
+	a.refuses(a.signedBy(rawSigner{evil.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`), ErrTokenSignature)
+	// The issuer's key is not tried under a foreign id.
 	for _, kid := range []string{"../../dev/null", "' OR 1=1 --", strings.ToUpper(a.key.ID()), a.key.ID() + " "} {
-		a.refuses(a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, kid)), ErrTokenKey)
+		a.refuses(a.signedBy(rawSigner{a.key.raw}, crypto.SHA256, fmt.Sprintf(`{"alg":"ES256","typ":"MT+JWT","kid":%q}`, kid)), ErrTokenKey)
 	}
-	a.refuses(a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT","kid":""}`), ErrTokenMalformed)
-	_, err := a.verifier.Verify(t.Context(), a.signedBy(tokRawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`))
+	a.refuses(a.signedBy(rawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT","kid":""}`), ErrTokenMalformed)
+	_, err := a.verifier.Verify(t.Context(), a.signedBy(rawSigner{a.key.raw}, crypto.SHA256, `{"alg":"ES256","typ":"MT+JWT"}`))
 	require.NoError(t, err)
 }
 
-// tokRawSigner answers with the fixed-size form of an ECDSA signature.
-type tokRawSigner struct{ crypto.Signer }
+// rawSigner answers with the fixed-size form of an ECDSA signature.
+type rawSigner struct{ crypto.Signer }
 
-func (s tokRawSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+func (s rawSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
 	key := s.Signer.(*ecdsa.PrivateKey)
 	r, sig, err := ecdsa.Sign(rand.Reader, key, digest)
 	if err != nil {
@@ -224,9 +225,9 @@ func (s tokRawSigner) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]b
 	return raw, nil
 }
 
-// A token cannot bring its own key, nor make the verifier fetch one.
+// A token can neither bring its own key nor make the verifier fetch one.
 func TestAttackEmbeddedKey(t *testing.T) {
-	a := newTokTarget(t, EdDSA)
+	a := newTarget(t, EdDSA)
 	pub, evil, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	asked := false
@@ -238,31 +239,33 @@ func TestAttackEmbeddedKey(t *testing.T) {
 		`"x5c":["AAAA"]`, `"x5t":"AAAA"`, `"x5t#S256":"AAAA"`, `"jwk":null`,
 	} {
 		a.refuses(a.signedBy(evil, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
-		// Not even if the signature is the issuer's.
+		// Even a signature of the issuer does not help.
 		a.refuses(a.signedBy(a.key.raw, 0, `{"alg":"EdDSA","typ":"MT+JWT",`+member+`}`), ErrTokenHeader)
 	}
 	require.False(t, asked)
 }
 
-// Nothing of a token above the limit is decoded, and no key is asked for it.
+// The verifier refuses a token above the limit before it decodes anything or asks for a
+// key.
 func TestAttackOversized(t *testing.T) {
-	a := newTokTarget(t, EdDSA)
-	big := tokSigned(t, a.key, tokPayload(map[string]string{"name": `"` + strings.Repeat("x", 1<<20) + `"`}))
+	a := newTarget(t, EdDSA)
+	big := signPayload(t, a.key, payloadWith(map[string]string{"name": `"` + strings.Repeat("x", 1<<20) + `"`}))
 	a.refuses(big, ErrTokenTooLarge)
 	a.refuses(strings.Repeat("A", MaxTokenBytes+1), ErrTokenTooLarge)
 	a.refuses(strings.Repeat(".", MaxTokenBytes), ErrTokenMalformed)
 	a.refuses(strings.Repeat("A", MaxTokenBytes), ErrTokenMalformed)
-	a.refuses(tokB64(`{"alg":"EdDSA","typ":"MT+JWT","x":"`+strings.Repeat("x", 100_000)+`"}`)+"."+a.payload()+".AAAA", ErrTokenTooLarge)
+	a.refuses(base64URL(`{"alg":"EdDSA","typ":"MT+JWT","x":"`+strings.Repeat("x", 100_000)+`"}`)+"."+a.payload()+".AAAA", ErrTokenTooLarge)
 
-	source := &tokNoKeys{}
+	source := &noKeys{}
 	a.verifier.source = source
 	_, err := a.verifier.Verify(t.Context(), big)
 	require.ErrorIs(t, err, ErrTokenTooLarge)
 	require.Zero(t, source.asked)
 }
 
+// A name that occurs twice could mean one thing to us and another thing elsewhere.
 func TestAttackDuplicateNames(t *testing.T) {
-	a := newTokTarget(t, EdDSA)
+	a := newTarget(t, EdDSA)
 	for _, header := range []string{
 		`{"alg":"EdDSA","alg":"EdDSA","typ":"MT+JWT"}`,
 		`{"alg":"none","typ":"MT+JWT","alg":"EdDSA"}`,
@@ -273,18 +276,18 @@ func TestAttackDuplicateNames(t *testing.T) {
 		a.refuses(a.signedBy(a.key.raw, 0, header), ErrTokenMalformed)
 	}
 	for _, payload := range []string{
-		tokPayload(map[string]string{"": `"iss":"https://mytoken.example.org"`}),
-		tokPayload(map[string]string{"": `"exp":1795459312,"exp":4102444800`}),
-		tokPayload(map[string]string{"restrictions": `[{"exp":1795459312,"exp":4102444800}]`}),
-		tokPayload(map[string]string{"rotation": `{"on_AT":true,"on_AT":false}`}),
+		payloadWith(map[string]string{"": `"iss":"https://mytoken.example.org"`}),
+		payloadWith(map[string]string{"": `"exp":1795459312,"exp":4102444800`}),
+		payloadWith(map[string]string{"restrictions": `[{"exp":1795459312,"exp":4102444800}]`}),
+		payloadWith(map[string]string{"rotation": `{"on_AT":true,"on_AT":false}`}),
 	} {
-		a.refuses(tokSigned(t, a.key, payload), ErrTokenMalformed)
+		a.refuses(signPayload(t, a.key, payload), ErrTokenMalformed)
 	}
 }
 
-// Any change of a byte of the signed text is noticed.
+// The verifier notices a change of any byte.
 func TestAttackTampering(t *testing.T) {
-	a := newTokTarget(t, ES256)
+	a := newTarget(t, ES256)
 	for i := range len(a.compact) {
 		if a.compact[i] == '.' {
 			continue
@@ -297,12 +300,12 @@ func TestAttackTampering(t *testing.T) {
 	}
 }
 
-// An ECDSA signature (r, s) has a twin (r, n-s) that anybody can compute and that is as
-// valid. The twin is another string for the same token: what identifies a token is its
-// claims, never the string. An issuer notices the twin because it knows the SHA-256 of
-// what it issued.
+// An ECDSA signature (r, s) has a twin (r, n-s), which is as valid and which anybody can
+// compute. The twin is another string for the same token. So claims identify a token, and
+// the string does not. An issuer notices the twin because it knows the SHA-256 of what it
+// issued.
 func TestSignatureMalleability(t *testing.T) {
-	a := newTokTarget(t, ES256)
+	a := newTarget(t, ES256)
 	i := strings.LastIndexByte(a.compact, '.') + 1
 	raw, err := base64.RawURLEncoding.DecodeString(a.compact[i:])
 	require.NoError(t, err)
@@ -319,7 +322,7 @@ func TestSignatureMalleability(t *testing.T) {
 	require.Equal(t, first.claims, second.claims)
 	require.NotEqual(t, sha256.Sum256([]byte(a.compact)), sha256.Sum256([]byte(twin)))
 
-	// (r, s+n) is no twin: numbers must be in range, and sizes are fixed.
+	// (r, s+n) is no twin: the numbers must be in range, and their sizes are fixed.
 	s.Add(s, elliptic.P256().Params().N)
 	if s.BitLen() <= 256 {
 		s.FillBytes(raw[32:])
@@ -330,13 +333,13 @@ func TestSignatureMalleability(t *testing.T) {
 	a.refuses(a.compact[:i]+base64.RawURLEncoding.EncodeToString(raw), ErrTokenSignature)
 }
 
-// tokNoKeys counts how often it is asked for keys and has none.
-type tokNoKeys struct {
+// noKeys is a source without keys. It counts how often a verifier asks.
+type noKeys struct {
 	*Keys
 	asked int
 }
 
-func (s *tokNoKeys) current(context.Context) (*jws.Ring, error) {
+func (s *noKeys) current(context.Context) (*jws.Ring, error) {
 	s.asked++
 	return nil, ErrKeysUnavailable
 }

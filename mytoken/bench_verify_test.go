@@ -14,19 +14,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// tokBareCheck returns the check of the token's signature with the standard library
-// alone, on the digest of the signing input, both prepared beforehand: the floor of every
+// bareCheck returns a function that checks the token's signature with the standard
+// library alone. Everything else is prepared beforehand, so this is the floor of every
 // verification.
-func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
+func bareCheck(b *testing.B, k *Key, compact string) func() bool {
 	b.Helper()
 	i := strings.LastIndexByte(compact, '.')
 	sig, err := base64.RawURLEncoding.DecodeString(compact[i+1:])
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	switch pub := k.Public().Key().(type) {
 	case ed25519.PublicKey:
 		signed := []byte(compact[:i])
@@ -38,14 +38,14 @@ func tokBareCheck(b *testing.B, k *Key, compact string) func() bool {
 		r, s := new(big.Int).SetBytes(sig[:len(sig)/2]), new(big.Int).SetBytes(sig[len(sig)/2:])
 		return func() bool { return ecdsa.Verify(pub, digest, r, s) }
 	}
-	b.Fatalf("no floor for %s", k.Algorithm())
+	require.FailNow(b, "no floor for this algorithm", k.Algorithm())
 	return nil
 }
 
-// tokRatio reports how often the floor fits into one operation of the benchmark that has
-// just run. The floor is timed in slices between slices of the operation, so that both
-// see the same machine.
-func tokRatio(b *testing.B, unit string, op, floor func()) {
+// reportRatio reports how often the floor fits into one operation of the benchmark that
+// has just run. It times slices of the operation and of the floor in turn, so that both
+// see the same load.
+func reportRatio(b *testing.B, unit string, op, floor func()) {
 	b.Helper()
 	const rounds = 20
 	slice := func(f func(), n int) time.Duration {
@@ -69,27 +69,22 @@ func tokRatio(b *testing.B, unit string, op, floor func()) {
 		floorTime := float64(slice(floor, nFloor)) / float64(nFloor)
 		ratios = append(ratios, opTime/floorTime)
 	}
-	slices.Sort(ratios) // the median is not moved by a slice that was interrupted
+	slices.Sort(ratios) // an interrupted slice does not move the median
 	b.ReportMetric(ratios[rounds/2], unit)
 }
 
-// BenchmarkVerify is a token that was not seen before: parsing, the signature, typed
-// decoding and compiling the restrictions. x-bare is its cost in bare signature checks.
+// BenchmarkVerify verifies a token that was not seen before: it parses, checks the
+// signature, decodes the claims and compiles the restrictions. x-bare is the cost in bare
+// signature checks.
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []Algorithm{ES256, ES512, EdDSA} {
 		b.Run(string(alg), func(b *testing.B) {
-			key, err := GenerateKey(alg)
-			if err != nil {
-				b.Fatal(err)
-			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			compact := tokCompact(b, key, tokClaims())
-			bare := tokBareCheck(b, key, compact)
+			key := testKey(b, alg)
+			v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key), CacheSize: -1})
+			compact := signClaims(b, key, exampleClaims())
+			bare := bareCheck(b, key, compact)
 			verify := func() {
-				if _, err := core.Verify(context.Background(), compact); err != nil {
+				if _, err := v.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -97,7 +92,7 @@ func BenchmarkVerify(b *testing.B) {
 			for b.Loop() {
 				verify()
 			}
-			tokRatio(b, "x-bare", verify, func() {
+			reportRatio(b, "x-bare", verify, func() {
 				if !bare() {
 					b.Fatal("the floor refuses")
 				}
@@ -106,18 +101,12 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyRepeat is a token that is presented again. x-sha256 is its cost in bare
-// SHA-256 sums of the string.
+// BenchmarkVerifyRepeat verifies a token that was presented before. x-sha256 is the cost
+// in SHA-256 sums of the string.
 func BenchmarkVerifyRepeat(b *testing.B) {
-	key, err := GenerateKey(ES512)
-	if err != nil {
-		b.Fatal(err)
-	}
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow})
-	if err != nil {
-		b.Fatal(err)
-	}
-	compact := tokCompact(b, key, tokClaims())
+	key := testKey(b, ES512)
+	v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key)})
+	compact := signClaims(b, key, exampleClaims())
 	ctx := b.Context()
 	verify := func() {
 		if _, err := v.Verify(ctx, compact); err != nil {
@@ -130,42 +119,32 @@ func BenchmarkVerifyRepeat(b *testing.B) {
 	}
 	text := []byte(compact)
 	var sum [sha256.Size]byte
-	tokRatio(b, "x-sha256", verify, func() { sum = sha256.Sum256(text) })
-	if sum == [sha256.Size]byte{} {
-		b.Fatal("no sum")
-	}
+	reportRatio(b, "x-sha256", verify, func() { sum = sha256.Sum256(text) })
+	require.NotZero(b, sum)
 }
 
-// BenchmarkVerifyClauses shows that a longer list of clauses costs a verification what
-// decoding the list costs. x-decode is the cost of the verification in what its two parts
-// cost apart: verifying a token with one clause, and decoding the list into clauses ready
-// to be evaluated. What is above 1 is base64 and the hash of the longer string.
+// BenchmarkVerifyClauses shows that a longer list of clauses costs no more than decoding
+// it. The floor is the sum of two parts: verifying a token with one clause, and decoding
+// and compiling the list. x-decode is the cost of the verification in such sums. Whatever
+// it has above 1 goes into base64 and the hash of the longer string.
 func BenchmarkVerifyClauses(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			key, err := GenerateKey(ES256)
-			if err != nil {
-				b.Fatal(err)
-			}
-			core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(b, key), Clock: tokNow, Leeway: defaultLeeway, CacheSize: -1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			c := tokClaims()
+			key := testKey(b, ES256)
+			v := newVerifier(b, VerifierConfig{Keys: testKeys(b, key), CacheSize: -1})
+			c := exampleClaims()
 			c.Restrictions = nil
 			for i := range n {
 				c.Restrictions = append(c.Restrictions, restriction.Clause{
-					NotBefore: tokIssuedAt + int64(i), Expires: tokIssuedAt + 1000 + int64(i),
+					NotBefore: issuedAt + int64(i), Expires: issuedAt + 1000 + int64(i),
 					Scopes: []string{"openid", "profile"}, Hosts: []string{"192.0.2.0/24"}, UsagesAT: restriction.Usages(int64(i)),
 				})
 			}
 			list, err := c.Restrictions.MarshalJSON()
-			if err != nil {
-				b.Fatal(err)
-			}
-			long, short := tokCompact(b, key, c), tokCompact(b, key, tokClaims())
+			require.NoError(b, err)
+			long, short := signClaims(b, key, c), signClaims(b, key, exampleClaims())
 			verify := func(compact string) {
-				if _, err := core.Verify(context.Background(), compact); err != nil {
+				if _, err := v.Verify(context.Background(), compact); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -174,7 +153,7 @@ func BenchmarkVerifyClauses(b *testing.B) {
 				verify(long)
 			}
 			perClause := float64(b.Elapsed().Nanoseconds()) / float64(b.N*n)
-			tokRatio(b, "x-decode", func() { verify(long) }, func() {
+			reportRatio(b, "x-decode", func() { verify(long) }, func() {
 				verify(short)
 				parsed, err := restriction.Parse(list)
 				if err == nil {

@@ -1,110 +1,78 @@
 package mytoken
 
 import (
-	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/sha256"
-	"errors"
-	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
-// tokFixedKey is the same in every process of a fuzzing run.
-func tokFixedKey(t testing.TB, alg Algorithm) *Key {
+// fixedKey returns the same key in every process of a fuzzing run.
+func fixedKey(t testing.TB) *Key {
 	t.Helper()
 	seed := sha256.Sum256([]byte("a key for tests only"))
-	if alg == EdDSA {
-		k, err := NewKey(ed25519.NewKeyFromSeed(seed[:]), EdDSA)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	raw, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := NewKey(raw, ES256)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k, err := NewKey(ed25519.NewKeyFromSeed(seed[:]), EdDSA)
+	require.NoError(t, err)
 	return k
 }
 
-// FuzzCompactToken: whatever the string, there is an answer and no panic. A string that
-// is accepted is the only spelling of its token, and what an attacker wrote is never
-// accepted.
+// FuzzCompactToken looks for a string that makes a verifier panic, for a second spelling
+// of a good token, and for a forgery that is accepted.
 func FuzzCompactToken(f *testing.F) {
-	key := tokFixedKey(f, EdDSA)
-	good := tokCompact(f, key, tokClaims())
+	key := fixedKey(f)
+	good := signClaims(f, key, exampleClaims())
 	parts := strings.Split(good, ".")
 	f.Add(good)
-	f.Add(tokReference(f, "token.txt"))
-	f.Add(parts[0] + "." + tokB64("{}") + "." + parts[2])
-	f.Add(tokB64(`{"alg":"none","typ":"MT+JWT"}`) + "." + parts[1] + ".AA")
-	f.Add(tokB64(`{"alg":"EdDSA","typ":"MT+JWT","crit":["x"]}`) + "." + parts[1] + "." + parts[2])
+	f.Add(referenceFile(f, "token.txt"))
+	f.Add(parts[0] + "." + base64URL("{}") + "." + parts[2])
+	f.Add(base64URL(`{"alg":"none","typ":"MT+JWT"}`) + "." + parts[1] + ".AA")
+	f.Add(base64URL(`{"alg":"EdDSA","typ":"MT+JWT","crit":["x"]}`) + "." + parts[1] + "." + parts[2])
 	f.Add(good + "=")
 	f.Add("..")
-	core := tokCore(f, tokKeys(f, key))
+	v := newVerifier(f, VerifierConfig{Keys: testKeys(f, key)})
 	f.Fuzz(func(t *testing.T, compact string) {
+		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 		unverified, err := ParseUnverified(compact)
-		if err == nil && strings.Trim(compact, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-			t.Fatalf("accepted %q", compact)
+		if err == nil {
+			require.Empty(t, strings.Trim(compact, alphabet), "characters that no token has")
 		}
-		tok, verr := core.Verify(context.Background(), compact)
-		var invalid *InvalidTokenError
-		if verr != nil && !errors.As(verr, &invalid) {
-			t.Fatalf("an error without type: %v", verr)
+		tok, verr := v.Verify(t.Context(), compact)
+		if verr != nil {
+			var invalid *InvalidTokenError
+			require.ErrorAs(t, verr, &invalid)
+			return
 		}
-		if verr == nil {
-			if err != nil {
-				t.Fatalf("verified what does not parse: %v", err)
-			}
-			if compact != good {
-				t.Fatalf("accepted another spelling: %q", compact)
-			}
-			if !reflect.DeepEqual(unverified.claims, tok.claims) {
-				t.Fatal("two readings of one token")
-			}
-		}
+		require.NoError(t, err, "ParseUnverified refuses what Verify accepts")
+		require.Equal(t, good, compact, "a second spelling or a forgery")
+		require.Equal(t, unverified.claims, tok.claims)
 	})
 }
 
-// FuzzTokenClaims: claims that are read are a fixed point of encoding.
+// FuzzTokenClaims looks for claims that change when they are written and read again.
 func FuzzTokenClaims(f *testing.F) {
 	payload, err := new(claims).encode()
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.Add(string(payload))
-	c := tokClaims().payload()
-	if payload, err = c.encode(); err != nil {
-		f.Fatal(err)
-	}
+	c := exampleClaims().payload()
+	payload, err = c.encode()
+	require.NoError(f, err)
 	f.Add(string(payload))
-	f.Add(tokPayload(map[string]string{"restrictions": `[{"x":{"y" : 1}},{"ip":["192.0.2.1"]}]`, "rotation": `{"lifetime":5}`}))
-	f.Add(tokPayload(map[string]string{"": `"x":[[[[{}]]]]`}))
+	f.Add(payloadWith(map[string]string{"restrictions": `[{"x":{"y" : 1}},{"ip":["192.0.2.1"]}]`, "rotation": `{"lifetime":5}`}))
+	f.Add(payloadWith(map[string]string{"": `"x":[[[[{}]]]]`}))
 	f.Fuzz(func(t *testing.T, payload string) {
 		var first, second claims
 		if first.decode([]byte(payload)) != nil {
 			return
 		}
 		text, err := first.encode()
-		if err != nil {
-			t.Fatalf("read and not written: %v", err)
-		}
-		if err := second.decode(text); err != nil {
-			t.Fatalf("written and not read: %v\n%s", err, text)
-		}
+		require.NoError(t, err, "claims that were read cannot be written")
+		require.NoError(t, second.decode(text), "claims that were written cannot be read: %s", text)
 		again, err := second.encode()
-		if err != nil || string(again) != string(text) {
-			t.Fatalf("no fixed point: %v\n%s\n%s", err, text, again)
-		}
-		if first.ExpiresAt != second.ExpiresAt || len(first.Restrictions) != len(second.Restrictions) || !first.Restrictions.Equal(second.Restrictions) {
-			t.Fatalf("%+v became %+v", first, second)
-		}
+		require.NoError(t, err)
+		require.Equal(t, string(text), string(again))
+		require.Equal(t, first.ExpiresAt, second.ExpiresAt)
+		require.True(t, first.Restrictions.Equal(second.Restrictions), "%+v became %+v", first, second)
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// ErrID reports text that is not an id: not a mom_id, or not a jti.
-var ErrID = errors.New("mytoken: not an id in its one accepted spelling")
+// ErrID reports text that is not a mom_id, or not a jti. Each has one accepted spelling.
+var ErrID = errors.New("mytoken: malformed id")
 
 // TokenID names a token over all its generations: the SHA-512 of its jti. Its String is
 // the mom_id (protocol section 1.3), which [ParseMomID] reads back. It is not a secret.
@@ -44,7 +44,7 @@ func Owner(oidcIssuer, oidcSubject string) OwnerID {
 // JTI is the random identity of a token, its "jti" claim: a UUID of version 4 (RFC 9562
 // section 5.4). It stays the same over rotations. The zero value is no identity.
 //
-// Lists and logs name a token by [JTI.TokenID] and do not show its jti.
+// Lists and logs show the [JTI.TokenID] of a token, and not its jti.
 type JTI [16]byte
 
 // newJTI draws a new identity from crypto/rand.

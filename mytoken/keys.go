@@ -14,13 +14,14 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Algorithm is a signature algorithm by its name in RFC 7518 and RFC 8037.
+// Algorithm is the name of a signature algorithm (RFC 7518, RFC 8037).
 type Algorithm string
 
-// The supported algorithms, beside "RS384", "RS512", "PS384" and "PS512". The Go clients
-// of the protocol recognise a token as a JWT only if its signature has a certain length:
-// ES512, ES384 and RSA keys of 3072 bits fit. ES256, EdDSA and RSA keys of 2048 and 4096
-// bits do not (protocol section 1.1).
+// The supported algorithms. "RS384", "RS512", "PS384" and "PS512" are supported too.
+//
+// The public Go clients of the protocol recognise a token as a JWT only if its signature
+// has a certain length. ES512, ES384 and RSA keys of 3072 bits fit. ES256, EdDSA and RSA
+// keys of 2048 and 4096 bits do not (protocol section 1.1).
 const (
 	ES256 Algorithm = "ES256" // ECDSA on P-256
 	ES384 Algorithm = "ES384" // ECDSA on P-384
@@ -37,19 +38,19 @@ const generatedRSABits = 3072
 var (
 	// ErrKey reports a key that is missing, weak, or unsuitable for the algorithm.
 	ErrKey = jws.ErrKey
-	// ErrKeySet reports a set of keys that is refused as a whole.
+	// ErrKeySet reports a set of keys that cannot be used, not even in part.
 	ErrKeySet = jws.ErrSet
-	// ErrSigning reports that a signer failed or answered with nonsense.
+	// ErrSigning reports that a signer failed or returned a malformed signature.
 	ErrSigning = jws.ErrSigning
-	// ErrNoSigningKey reports keys that can check but not sign.
+	// ErrNoSigningKey reports keys that check and do not sign.
 	ErrNoSigningKey = errors.New("mytoken: no signing key")
 	// ErrActiveKey reports an attempt to withdraw the key that signs.
-	ErrActiveKey = errors.New("mytoken: the key signs; activate another one first")
+	ErrActiveKey = errors.New("mytoken: cannot withdraw the key that signs; activate another one first")
 )
 
 // Key is a signing key pinned to one algorithm. It prints as its algorithm and id, never
-// as key material. It is immutable, and safe for concurrent use if its signer is; the
-// signers of the standard library are.
+// as key material. It is immutable. It is safe for concurrent use if its signer is, as
+// those of the standard library are.
 type Key struct {
 	signer *jws.Signer
 	raw    crypto.Signer
@@ -59,10 +60,10 @@ type Key struct {
 // service. An empty algorithm means the only one that fits the key. An RSA key fits
 // several, so name one. The id of the key is its RFC 7638 thumbprint.
 //
-// ECDSA signers answer in ASN.1, as [crypto.Signer] defines for the keys of the standard
-// library. NewKey returns [ErrKey] or [ErrTokenAlgorithm] for a key on another curve than
-// the algorithm's, for an RSA key outside 2048 to 8192 bits or with a small exponent, and
-// for a private key that does not match its public key.
+// An ECDSA signer must return ASN.1 signatures, as the keys of the standard library do.
+// NewKey returns [ErrKey] or [ErrTokenAlgorithm] for a key on another curve than the
+// algorithm's, for an RSA key outside 2048 to 8192 bits or with a small exponent, and for
+// a private key that does not match its public key.
 func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {
@@ -82,8 +83,8 @@ func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 }
 
 // GenerateKey makes a new key in memory with crypto/rand. An empty algorithm means
-// [ES512]. Store the output of [Key.RevealPEM] safely: once a key is lost, nobody can
-// check its tokens. Errors: [ErrTokenAlgorithm].
+// [ES512]. Store the output of [Key.RevealPEM] safely. If the key is lost, nobody can
+// check its tokens any more. Errors: [ErrTokenAlgorithm].
 func GenerateKey(alg Algorithm) (*Key, error) {
 	if alg == "" {
 		alg = ES512
@@ -148,8 +149,8 @@ type PublicKey struct {
 	key *jws.PublicKey
 }
 
-// NewPublicKey pins a public key to an algorithm, under the rules of [NewKey]. The caller
-// must not change the key afterwards.
+// NewPublicKey pins a public key to an algorithm. It checks what [NewKey] checks and
+// returns the same errors. The caller must not change the key afterwards.
 func NewPublicKey(pub crypto.PublicKey, alg Algorithm) (*PublicKey, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {

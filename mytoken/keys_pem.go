@@ -13,8 +13,8 @@ const maxPEMBytes = 64 << 10
 
 // ParseKeyPEM reads a private key in PEM: PKCS #8 ("PRIVATE KEY"), SEC 1 ("EC PRIVATE
 // KEY") or PKCS #1 ("RSA PRIVATE KEY"). The algorithm and the checks are those of
-// [NewKey]. The text must hold one key. It may also hold "EC PARAMETERS", which some
-// tools write. Encrypted keys are refused.
+// [NewKey]. The text must hold exactly one key, which is not encrypted. It may also hold
+// "EC PARAMETERS", which some tools write.
 //
 // Errors: [ErrKey], [ErrTokenAlgorithm]. No message shows any part of the key.
 func ParseKeyPEM(text []byte, alg Algorithm) (*Key, error) {
@@ -48,23 +48,23 @@ func ParseKeyPEM(text []byte, alg Algorithm) (*Key, error) {
 // onePEM returns the only block of the text, not counting curve parameters.
 func onePEM(text []byte) (*pem.Block, error) {
 	if len(text) > maxPEMBytes {
-		return nil, fmt.Errorf("%w: PEM text of more than %d bytes", ErrKey, maxPEMBytes)
+		return nil, fmt.Errorf("%w: the PEM text is %d bytes long, at most %d are allowed", ErrKey, len(text), maxPEMBytes)
 	}
 	var found *pem.Block
 	for {
 		block, rest := pem.Decode(text)
 		switch {
 		case block == nil && len(bytes.TrimSpace(text)) > 0:
-			return nil, fmt.Errorf("%w: text that is not PEM", ErrKey)
+			return nil, fmt.Errorf("%w: the text is not PEM", ErrKey)
 		case block == nil && found == nil:
-			return nil, fmt.Errorf("%w: no PEM block", ErrKey)
+			return nil, fmt.Errorf("%w: the text holds no PEM block", ErrKey)
 		case block == nil:
 			return found, nil
 		case block.Headers["DEK-Info"] != "" || block.Headers["Proc-Type"] != "":
 			return nil, fmt.Errorf("%w: the PEM text is encrypted; decrypt it first", ErrKey)
 		case block.Type == "EC PARAMETERS":
 		case found != nil:
-			return nil, fmt.Errorf("%w: more than one PEM block", ErrKey)
+			return nil, fmt.Errorf("%w: the text holds more than one key", ErrKey)
 		default:
 			found = block
 		}
@@ -72,16 +72,16 @@ func onePEM(text []byte) (*pem.Block, error) {
 	}
 }
 
-// RevealPEM returns the private key as PKCS #8 in PEM. It reveals the key: store the text
-// safely. A key that lives outside this process, behind its own [crypto.Signer], is
-// refused with [ErrKey].
+// RevealPEM returns the private key as PKCS #8 in PEM. Store the text safely. RevealPEM
+// returns [ErrKey] for a key that lives outside this process, such as in a hardware
+// token.
 func (k *Key) RevealPEM() ([]byte, error) {
 	if !k.usable() {
 		return nil, fmt.Errorf("%w: no key", ErrKey)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(k.raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w: a signer of type %T keeps its private key to itself", ErrKey, k.raw)
+		return nil, fmt.Errorf("%w: a signer of type %T does not reveal its private key", ErrKey, k.raw)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

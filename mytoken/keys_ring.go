@@ -9,9 +9,9 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// Keys are the keys of an issuer: one signs, and all of them check. Every method is safe
-// for concurrent use, and every change takes effect as a whole. The zero value, like nil,
-// neither signs nor accepts anything.
+// Keys are the keys of an issuer: one signs, and all of them check. The zero value and
+// nil neither sign nor accept anything. Keys are safe for concurrent use, and each change
+// takes effect in one step.
 //
 // To change the key that signs without a gap, overlap the keys:
 //
@@ -20,13 +20,13 @@ import (
 //	keys.Withdraw(oldID)     // once the last token of the old key has expired
 //
 // If several processes issue tokens, take each step in all of them before the next step.
-// Keys stores nothing: keep the keys as PEM, and start again with NewKeys(next,
-// old.Public()).
+// Keys does not store the keys. Store them as PEM, and call NewKeys(next, old.Public())
+// when the process starts again.
 //
-// A check that begins after [Keys.Withdraw] has returned refuses the tokens of that key,
-// also those that were accepted before. Only rotation signs a token anew, so a token that
-// never expires ends with its key. After a compromise, replace all keys in one step with
-// [Keys.Replace].
+// Once [Keys.Withdraw] has returned, every check refuses the tokens of that key, even
+// those that were accepted before. Only a rotation signs a token anew, so a token that
+// neither rotates nor expires is good for as long as its key. After a compromise, replace
+// all keys in one step with [Keys.Replace].
 type Keys struct {
 	writing sync.Mutex // held while a new state is made
 	state   atomic.Pointer[keysState]
@@ -39,8 +39,9 @@ type keysState struct {
 	jwks   []byte
 }
 
-// NewKeys returns keys of which active signs and all check. If active is nil, they only
-// check. More than 32 keys, or two keys with one id, are refused with [ErrKeySet].
+// NewKeys returns a set of at most 32 keys. active signs, and all of them check. If
+// active is nil, the set only checks. Errors: [ErrKey]; [ErrKeySet] for too many keys, or
+// for two keys with the same id.
 func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 	k := &Keys{}
 	if err := k.Replace(active, check...); err != nil {
@@ -50,12 +51,12 @@ func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 }
 
 // ParseJWKS reads the JWK set (RFC 7517) that an issuer publishes. The result checks and
-// does not sign. ParseJWKS leaves out keys that cannot check a mytoken: other kinds and
-// curves, weak keys, keys with another "use", RSA keys without "alg".
+// does not sign. ParseJWKS skips keys that cannot check a mytoken: other kinds and
+// curves, weak keys, keys with another "use", and RSA keys without "alg".
 //
-// It refuses the whole set with [ErrKeySet] if it is not strict JSON, has more than 32
-// keys, repeats an id, or publishes a private or symmetric key. Above 256 KiB the error
-// is [ErrTokenTooLarge].
+// It returns [ErrKeySet] if the set is not strict JSON, has more than 32 keys, repeats an
+// id, or publishes a private or symmetric key. It returns [ErrTokenTooLarge] if the set
+// is longer than 256 KiB.
 func ParseJWKS(data []byte) (*Keys, error) {
 	ring, err := jws.DecodeSet(data)
 	if err != nil {
@@ -66,7 +67,8 @@ func ParseJWKS(data []byte) (*Keys, error) {
 	return k, nil
 }
 
-// Replace changes all keys in one step. On an error nothing changes.
+// Replace changes all keys in one step. Its parameters and errors are those of [NewKeys].
+// On an error nothing changes.
 func (k *Keys) Replace(active *Key, check ...*PublicKey) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -77,7 +79,7 @@ func (k *Keys) replace(active *Key, check []*PublicKey) error {
 	var all []*jws.PublicKey
 	if active != nil {
 		if !active.usable() {
-			return fmt.Errorf("%w: a Key that was not made by this package", ErrKey)
+			return fmt.Errorf("%w: the Key was not made by this package", ErrKey)
 		}
 		all = append(all, active.signer.Public())
 	}
@@ -109,8 +111,8 @@ func (k *Keys) load() *keysState {
 	return &keysState{}
 }
 
-// Add publishes a key that checks. Adding a key again changes nothing. Errors:
-// [ErrKeySet].
+// Add adds a key that checks, and publishes it. Adding a key again changes nothing.
+// Errors: [ErrKeySet].
 func (k *Keys) Add(key *PublicKey) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -140,8 +142,8 @@ func (k *Keys) Activate(key *Key) error {
 	return k.replace(key, others)
 }
 
-// Withdraw removes the key with an id. The tokens that it signed are refused from now on.
-// An unknown id is no error. The key that signs cannot be withdrawn: [ErrActiveKey].
+// Withdraw removes the key with an id, and from now on its tokens are refused. An unknown
+// id is no error. Withdraw returns [ErrActiveKey] for the key that signs.
 func (k *Keys) Withdraw(id string) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -161,7 +163,7 @@ func (k *Keys) ActiveID() string {
 	return ""
 }
 
-// IDs returns the ids of all keys, first that of the key that signs.
+// IDs returns the ids of all keys. The id of the key that signs comes first.
 func (k *Keys) IDs() []string {
 	var ids []string
 	for _, key := range k.load().ring.Keys() {
@@ -180,14 +182,14 @@ func (k *Keys) JWKS() []byte {
 	return slices.Clone(s.jwks)
 }
 
-// Sign makes a compact token of claims, with the key that signs. An issuer makes its
-// tokens with it; the tests of a service that accepts tokens make theirs. It draws a JTI
-// and writes generation 1 where the claims have none.
+// Sign makes a compact token from claims, with the key that signs. An issuer makes its
+// tokens with it, and so do the tests of a service that accepts tokens. If the claims
+// have no JTI, Sign draws one. If they have no Seq, it writes 1.
 //
-// Sign refuses claims that no verifier would accept: [ErrTokenMalformed],
-// [ErrTokenTooLarge], [ErrTokenRestrictions], [ErrTokenSubject]. It does not ask whether
-// the token is valid now. Without a key that signs the error is [ErrNoSigningKey]; a
-// signer that fails is [ErrSigning].
+// Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
+// [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is
+// valid now. Without a key that signs it returns [ErrNoSigningKey], and [ErrSigning] if
+// the signer fails.
 func (k *Keys) Sign(c Claims) (Secret, error) {
 	active := k.load().active
 	if active == nil {

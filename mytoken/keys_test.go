@@ -20,26 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tokKey makes a key for tests.
-func tokKey(t testing.TB, alg Algorithm) *Key {
-	t.Helper()
-	k, err := GenerateKey(alg)
-	require.NoError(t, err)
-	return k
-}
-
-// tokKeys makes a set of keys for tests.
-func tokKeys(t testing.TB, active *Key, check ...*PublicKey) *Keys {
-	t.Helper()
-	k, err := NewKeys(active, check...)
-	require.NoError(t, err)
-	return k
-}
-
 func TestGenerateKey(t *testing.T) {
-	require.Equal(t, ES512, tokKey(t, "").Algorithm(), "the default")
+	require.Equal(t, ES512, testKey(t, "").Algorithm(), "the default")
 	for _, alg := range []Algorithm{ES256, ES384, ES512, EdDSA, RS256, PS256} {
-		k := tokKey(t, alg)
+		k := testKey(t, alg)
 		require.Equal(t, alg, k.Algorithm())
 		require.Len(t, k.ID(), 43, "a thumbprint with SHA-256")
 		text, err := k.RevealPEM()
@@ -55,7 +39,7 @@ func TestGenerateKey(t *testing.T) {
 	}
 }
 
-func tokPEM(kind string, der []byte) string {
+func pemText(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
@@ -64,11 +48,11 @@ func TestParseKeyPEM(t *testing.T) {
 	require.NoError(t, err)
 	sec1, err := x509.MarshalECPrivateKey(ec)
 	require.NoError(t, err)
-	ecText := tokPEM("EC PRIVATE KEY", sec1)
-	params := tokPEM("EC PARAMETERS", []byte{6, 5, 0x2b, 0x81, 4, 0, 0x22})
+	ecText := pemText("EC PRIVATE KEY", sec1)
+	params := pemText("EC PARAMETERS", []byte{6, 5, 0x2b, 0x81, 4, 0, 0x22})
 	rs, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	rsText := tokPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs))
+	rsText := pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rs))
 
 	for text, alg := range map[string]Algorithm{
 		ecText:                 "",
@@ -100,16 +84,16 @@ func TestParseKeyPEM(t *testing.T) {
 		"no PEM":                {"hello", ""},
 		"text behind":           {ecText + "hello", ""},
 		"two keys":              {ecText + ecText, ""},
-		"public key":            {tokPEM("PUBLIC KEY", pubDER), ""},
+		"public key":            {pemText("PUBLIC KEY", pubDER), ""},
 		"only parameters":       {params, ""},
-		"broken":                {tokPEM("EC PRIVATE KEY", sec1[5:]), ""},
-		"mislabelled":           {tokPEM("PRIVATE KEY", sec1), ""},
-		"X25519":                {tokPEM("PRIVATE KEY", xDER), ""},
-		"encrypted":             {tokPEM("ENCRYPTED PRIVATE KEY", []byte{1}), ""},
+		"broken":                {pemText("EC PRIVATE KEY", sec1[5:]), ""},
+		"mislabelled":           {pemText("PRIVATE KEY", sec1), ""},
+		"X25519":                {pemText("PRIVATE KEY", xDER), ""},
+		"encrypted":             {pemText("ENCRYPTED PRIVATE KEY", []byte{1}), ""},
 		"encrypted, old":        {"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n", ""},
 		"curve mismatch":        {ecText, ES512},
 		"RSA without algorithm": {rsText, ""},
-		"weak RSA":              {tokPEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)), RS256},
+		"weak RSA":              {pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(weak)), RS256},
 		"too large":             {ecText + strings.Repeat("\n", maxPEMBytes), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,15 +103,15 @@ func TestParseKeyPEM(t *testing.T) {
 	}
 }
 
-// tokRemote is a signer that keeps its key to itself.
-type tokRemote struct{ inner crypto.Signer }
+// remoteSigner stands for a key service, which does not give its key away.
+type remoteSigner struct{ inner crypto.Signer }
 
-func (r tokRemote) Public() crypto.PublicKey { return r.inner.Public() }
-func (r tokRemote) Sign(rnd io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (r remoteSigner) Public() crypto.PublicKey { return r.inner.Public() }
+func (r remoteSigner) Sign(rnd io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	return r.inner.Sign(rnd, digest, opts)
 }
 
-// proves P9: a key prints as its id; what is revealed is asked for by name.
+// proves P9: a key prints as its algorithm and id. Only RevealPEM shows the key.
 func TestKeyShowsNothing(t *testing.T) {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -143,15 +127,15 @@ func TestKeyShowsNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, "mytoken.Key(ES256 "+k.ID()+")", fmt.Sprint(k))
-	require.Equal(t, `"mytoken.Key(ES256 `+k.ID()+`)"`, mustJSON(t, k))
-	remote, err := NewKey(tokRemote{ec}, "")
+	require.Equal(t, `"mytoken.Key(ES256 `+k.ID()+`)"`, jsonText(t, k))
+	remote, err := NewKey(remoteSigner{ec}, "")
 	require.NoError(t, err)
 	require.Equal(t, k.ID(), remote.ID())
 	_, err = remote.RevealPEM()
 	require.ErrorIs(t, err, ErrKey)
 }
 
-// Values that this package did not make are refused, without a panic.
+// Keys that this package did not make are refused without a panic.
 func TestKeysBadInput(t *testing.T) {
 	_, err := NewKey(nil, "")
 	require.ErrorIs(t, err, ErrKey)
@@ -179,13 +163,13 @@ func TestKeysBadInput(t *testing.T) {
 	_, err = NewKeys(&Key{})
 	require.ErrorIs(t, err, ErrKey)
 
-	good := tokKey(t, EdDSA)
-	keys := tokKeys(t, good)
+	good := testKey(t, EdDSA)
+	keys := testKeys(t, good)
 	require.ErrorIs(t, keys.Activate(nil), ErrKey)
 	require.ErrorIs(t, keys.Activate(&Key{}), ErrKey)
 	require.ErrorIs(t, keys.Add(nil), ErrKeySet)
 	require.ErrorIs(t, keys.Replace(&Key{}), ErrKey)
-	require.ErrorIs(t, keys.Replace(good, good.Public()), ErrKeySet, "one id twice")
+	require.ErrorIs(t, keys.Replace(good, good.Public()), ErrKeySet, "the id stands there twice")
 	require.ErrorIs(t, keys.Withdraw(good.ID()), ErrActiveKey)
 	require.NoError(t, keys.Withdraw("unknown"))
 	require.Equal(t, []string{good.ID()}, keys.IDs(), "nothing changed")
@@ -199,8 +183,8 @@ func TestKeysBadInput(t *testing.T) {
 }
 
 func TestKeysRotation(t *testing.T) {
-	first, second := tokKey(t, ES256), tokKey(t, EdDSA)
-	keys := tokKeys(t, first)
+	first, second := testKey(t, ES256), testKey(t, EdDSA)
+	keys := testKeys(t, first)
 	require.NoError(t, keys.Add(second.Public()))
 	require.NoError(t, keys.Add(second.Public()), "again")
 	require.Equal(t, []string{first.ID(), second.ID()}, keys.IDs())
@@ -223,24 +207,24 @@ func TestKeysRotation(t *testing.T) {
 
 	text := keys.JWKS()
 	text[0] = 'x'
-	require.True(t, json.Valid(keys.JWKS()), "the caller's copy is his own")
+	require.True(t, json.Valid(keys.JWKS()), "JWKS returns a copy")
 }
 
 func TestKeysLimit(t *testing.T) {
-	keys := tokKeys(t, tokKey(t, EdDSA))
+	keys := testKeys(t, testKey(t, EdDSA))
 	for len(keys.IDs()) < 32 {
-		require.NoError(t, keys.Add(tokKey(t, EdDSA).Public()))
+		require.NoError(t, keys.Add(testKey(t, EdDSA).Public()))
 	}
-	require.ErrorIs(t, keys.Add(tokKey(t, EdDSA).Public()), ErrKeySet)
+	require.ErrorIs(t, keys.Add(testKey(t, EdDSA).Public()), ErrKeySet)
 	require.Len(t, keys.IDs(), 32)
 	_, err := ParseJWKS(bytes.Repeat([]byte(" "), 256<<10+1))
 	require.ErrorIs(t, err, ErrTokenTooLarge)
 }
 
-// Readers always see a state as a whole.
+// While keys change, a reader sees either the old keys or the new ones.
 func TestKeysConcurrent(t *testing.T) {
-	a, b := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	keys := tokKeys(t, a, b.Public())
+	a, b := testKey(t, EdDSA), testKey(t, EdDSA)
+	keys := testKeys(t, a, b.Public())
 	var writers, readers sync.WaitGroup
 	stop := make(chan struct{})
 	for range 2 {
@@ -253,7 +237,7 @@ func TestKeysConcurrent(t *testing.T) {
 				}
 				s := keys.load()
 				if s.active == nil || s.ring.Keys()[0].ID() != s.active.ID() || len(s.ring.Keys()) != 2 {
-					t.Error("a state that was never published")
+					t.Error("the keys are a mixture of old and new ones")
 					return
 				}
 			}

@@ -18,20 +18,20 @@ import (
 // MiddlewareOptions configures [RequireMytoken]. Use is required. For every other field
 // zero means the default that its comment names.
 type MiddlewareOptions struct {
-	// Use is what every request needs. Its Address is set for each request.
+	// Use is what every request needs. The middleware sets its Address.
 	Use Use
-	// Refine changes the use for one request, for example to ask for another capability
-	// when the method writes. nil: all requests have the same use.
+	// Refine changes the use for one request, for example to require another capability
+	// for a request that writes. nil: all requests have the same use.
 	Refine func(*http.Request, *Use)
 	// ClientAddress returns where a request comes from. An invalid address satisfies no
 	// clause that depends on the address. nil: [http.Request.RemoteAddr], which behind a
-	// proxy is the proxy's address. Read the address from a header only if you can tell
-	// your proxy from everybody else who may set the header.
+	// proxy is the proxy's address. Read the address from a header only if nobody but
+	// your proxy can set it.
 	ClientAddress func(*http.Request) netip.Addr
-	// Token returns the presented token, or "" if there is none. nil: the token of the
-	// Authorization header (RFC 6750 section 2.1), and of no other place.
+	// Token returns the presented token, or "" if there is none. nil: the token in the
+	// Authorization header (RFC 6750 section 2.1). No other place is read.
 	Token func(*http.Request) string
-	// Realm is named in challenges; "": "mytoken".
+	// Realm is the realm in the WWW-Authenticate header. "": "mytoken".
 	Realm string
 	// Logger gets one line, without the token, for each refused request. nil:
 	// slog.Default().
@@ -52,11 +52,11 @@ type MiddlewareOptions struct {
 //	403  restrictions do not admit the use      usage_restricted
 //	503  keys of the issuer not available       temporarily_unavailable
 //
-// In the header both answers with 403 say "insufficient_scope": RFC 6750 has no other
+// The header of both 403 answers says "insufficient_scope", because RFC 6750 has no other
 // code. The body names the keys of the clauses that objected, not their values.
 //
 // A verifier cannot count uses. A clause that limits them refuses with usages_AT or
-// usages_other unless [VerifierConfig.AssumeUsagesLeft] is set. Neither does it know
+// usages_other unless [VerifierConfig.AssumeUsagesLeft] is set. Nor does a verifier know
 // whether the token was revoked; see [Verifier].
 //
 // Errors: [ErrVerifierConfig] without a verifier or with a malformed realm, [ErrUse] for
@@ -69,7 +69,7 @@ func RequireMytoken(v *Verifier, o MiddlewareOptions) (func(http.Handler) http.H
 		return nil, err
 	}
 	if strings.ContainsFunc(o.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return nil, fmt.Errorf("%w: realm", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: Realm %.64q has characters that a header cannot hold", ErrVerifierConfig, o.Realm)
 	}
 	if o.Realm == "" {
 		o.Realm = "mytoken"
@@ -182,7 +182,7 @@ func (m *middleware) refuse(w http.ResponseWriter, r *http.Request, a refusal, e
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{a.code, a.text})
-	if merr != nil { // a key of a clause that is not UTF-8 cannot occur
+	if merr != nil { // cannot occur: every key of a clause is UTF-8
 		body = []byte(`{"error":"` + a.code + `"}`)
 	}
 	h := w.Header()

@@ -16,16 +16,17 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// tokService is a service behind the middleware.
-type tokService struct {
+// protectedService is a service behind the middleware. It remembers the tokens that got
+// through.
+type protectedService struct {
 	handler http.Handler
 	log     bytes.Buffer
 	served  []*Token
 }
 
-func newTokService(t *testing.T, v *Verifier, o MiddlewareOptions) *tokService {
+func newProtectedService(t *testing.T, v *Verifier, o MiddlewareOptions) *protectedService {
 	t.Helper()
-	s := &tokService{}
+	s := &protectedService{}
 	o.Logger = slog.New(slog.NewTextHandler(&s.log, nil))
 	guard, err := RequireMytoken(v, o)
 	require.NoError(t, err)
@@ -38,7 +39,7 @@ func newTokService(t *testing.T, v *Verifier, o MiddlewareOptions) *tokService {
 	return s
 }
 
-func (s *tokService) request(change func(*http.Request)) *httptest.ResponseRecorder {
+func (s *protectedService) request(change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/data", nil)
 	r.RemoteAddr = "192.0.2.7:40000"
 	change(r)
@@ -47,20 +48,21 @@ func (s *tokService) request(change func(*http.Request)) *httptest.ResponseRecor
 	return w
 }
 
-func tokBearer(compact string) func(*http.Request) {
+// bearer presents a token in the Authorization header (RFC 6750 section 2.1).
+func bearer(compact string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+compact) }
 }
 
-var tokUse = Use{Capability: capability.AT, Kind: restriction.Uncounted}
+// uncounted is a use that no clause counts.
+var uncounted = Use{Capability: capability.AT, Kind: restriction.Uncounted}
 
 func TestMiddleware(t *testing.T) {
-	key, evil := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	now := tokNow()
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: func() time.Time { return now }})
-	require.NoError(t, err)
-	s := newTokService(t, v, MiddlewareOptions{Use: tokUse})
-	compact := tokCompact(t, key, tokClaims())
-	powerless := tokClaims()
+	key, evil := testKey(t, EdDSA), testKey(t, EdDSA)
+	now := issueTime()
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), Clock: func() time.Time { return now }})
+	s := newProtectedService(t, v, MiddlewareOptions{Use: uncounted})
+	compact := signClaims(t, key, exampleClaims())
+	powerless := exampleClaims()
 	powerless.Capabilities = capability.Set{capability.Settings}
 
 	for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
@@ -70,29 +72,42 @@ func TestMiddleware(t *testing.T) {
 	require.Len(t, s.served, 3)
 	require.Equal(t, "laptop:batch job", s.served[0].Name())
 
+	const (
+		challenge    = `Bearer realm="mytoken"`
+		noToken      = "no mytoken found in request"
+		notValid     = "token not valid"
+		notCapable   = "The provided token does not have the required capability for this operation"
+		notFromHere  = "The restrictions of this token does not allow this usage: hosts"
+		errorOf      = challenge + `, error="`
+		badRequest   = errorOf + `invalid_request"`
+		badToken     = errorOf + `invalid_token"`
+		insufficient = errorOf + `insufficient_scope"`
+	)
+	from := func(address string) func(*http.Request) {
+		return func(r *http.Request) { bearer(compact)(r); r.RemoteAddr = address }
+	}
 	for name, tt := range map[string]struct {
-		request      func(*http.Request)
-		status       int
-		code         string
-		challenge    string
-		descriptions string
+		request     func(*http.Request)
+		status      int
+		code        string
+		challenge   string
+		description string
 	}{
-		"no token":    {func(*http.Request) {}, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"empty":       {tokBearer(""), 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", `Bearer realm="mytoken"`, "no mytoken found in request"},
-		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", `Bearer realm="mytoken", error="invalid_request"`, "more than one Authorization header"},
-		"nonsense":    {tokBearer("nonsense"), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"forged":      {tokBearer(tokCompact(t, evil, tokClaims())), 401, "invalid_token", `Bearer realm="mytoken", error="invalid_token"`, "token not valid"},
-		"capability":  {tokBearer(tokCompact(t, key, powerless)), 403, "insufficient_capabilities", `Bearer realm="mytoken", error="insufficient_scope"`, "The provided token does not have the required capability for this operation"},
-		"address":     {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "198.51.100.1:1" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
-		"no address":  {func(r *http.Request) { tokBearer(compact)(r); r.RemoteAddr = "@" }, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		"no token":    {func(*http.Request) {}, 401, "invalid_token", challenge, noToken},
+		"empty":       {bearer(""), 401, "invalid_token", challenge, noToken},
+		"basic":       {func(r *http.Request) { r.SetBasicAuth("a", "b") }, 401, "invalid_token", challenge, noToken},
+		"query":       {func(r *http.Request) { r.URL.RawQuery = "access_token=" + compact + "&mytoken=" + compact }, 401, "invalid_token", challenge, noToken},
+		"cookie":      {func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "mytoken", Value: compact}) }, 401, "invalid_token", challenge, noToken},
+		"two headers": {func(r *http.Request) { r.Header["Authorization"] = []string{"Bearer " + compact, "Bearer " + compact} }, 400, "invalid_request", badRequest, "more than one Authorization header"},
+		"nonsense":    {bearer("nonsense"), 401, "invalid_token", badToken, notValid},
+		"forged":      {bearer(signClaims(t, evil, exampleClaims())), 401, "invalid_token", badToken, notValid},
+		"capability":  {bearer(signClaims(t, key, powerless)), 403, "insufficient_capabilities", insufficient, notCapable},
+		"address":     {from("198.51.100.1:1"), 403, "usage_restricted", insufficient, notFromHere},
+		"no address":  {from("@"), 403, "usage_restricted", insufficient, notFromHere},
 		"proxy header": {func(r *http.Request) {
-			tokBearer(compact)(r)
-			r.RemoteAddr = "198.51.100.1:1"
+			from("198.51.100.1:1")(r)
 			r.Header.Set("X-Forwarded-For", "192.0.2.7")
-		}, 403, "usage_restricted", `Bearer realm="mytoken", error="insufficient_scope"`, "The restrictions of this token does not allow this usage: hosts"},
+		}, 403, "usage_restricted", insufficient, notFromHere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := s.request(tt.request)
@@ -102,40 +117,41 @@ func TestMiddleware(t *testing.T) {
 			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 			var body map[string]string
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
-			require.Equal(t, map[string]string{"error": tt.code, "error_description": tt.descriptions}, body)
+			require.Equal(t, map[string]string{"error": tt.code, "error_description": tt.description}, body)
 		})
 	}
 	now = now.Add(time.Hour)
-	w := s.request(tokBearer(compact))
+	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Contains(t, w.Body.String(), "token has expired")
-	require.Len(t, s.served, 3, "no refused request was served")
+	require.Len(t, s.served, 3, "the service saw no refused request")
 	// proves P9
 	require.NotContains(t, s.log.String(), compact[len(compact)-40:])
 	require.Contains(t, s.log.String(), "code=usage_restricted")
 }
 
-// When the issuer's keys cannot be had, the client is told to come back.
+// Without the issuer's keys the answer is 503, and it says when to come back.
 func TestMiddlewareUnavailable(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	j.answering(tokFail)
-	s := newTokService(t, j.Verifier, MiddlewareOptions{Use: tokUse})
-	w := s.request(tokBearer(tokForever(t, key, 1)))
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	j.answering(answer500)
+	s := newProtectedService(t, j.Verifier, MiddlewareOptions{Use: uncounted})
+	w := s.request(bearer(endlessToken(t, key, 1)))
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Equal(t, "10", w.Header().Get("Retry-After"))
-	require.Empty(t, w.Header().Get("WWW-Authenticate"), "it is not about the token")
+	require.Empty(t, w.Header().Get("WWW-Authenticate"), "the token is not to blame")
 	require.Contains(t, w.Body.String(), "temporarily_unavailable")
 	require.Empty(t, s.served)
 }
 
+// The service reads token and address from headers of its own, and needs another
+// capability for DELETE.
 func TestMiddlewareOptions(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow})
-	require.NoError(t, err)
-	compact := tokCompact(t, key, tokClaims())
-	s := newTokService(t, v, MiddlewareOptions{
-		Use:   tokUse,
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
+	compact := signClaims(t, key, exampleClaims())
+	s := newProtectedService(t, v, MiddlewareOptions{
+		Use:   uncounted,
 		Realm: "data service",
 		Token: func(r *http.Request) string { return r.Header.Get("X-Mytoken") },
 		ClientAddress: func(r *http.Request) netip.Addr {
@@ -159,23 +175,22 @@ func TestMiddlewareOptions(t *testing.T) {
 	require.Equal(t, 204, s.request(good).Code)
 	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Method = http.MethodDelete }).Code)
 	require.Equal(t, 403, s.request(func(r *http.Request) { good(r); r.Header.Del("X-Real-Ip") }).Code)
-	w := s.request(tokBearer(compact))
+	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Equal(t, `Bearer realm="data service"`, w.Header().Get("WWW-Authenticate"))
 	require.Len(t, s.served, 1)
 }
 
 func TestMiddlewareRefusesBadInput(t *testing.T) {
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: &Keys{}})
-	require.NoError(t, err)
-	_, err = RequireMytoken(nil, MiddlewareOptions{Use: tokUse})
+	v := newVerifier(t, VerifierConfig{Keys: &Keys{}})
+	_, err := RequireMytoken(nil, MiddlewareOptions{Use: uncounted})
 	require.ErrorIs(t, err, ErrVerifierConfig)
-	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: tokUse})
+	_, err = RequireMytoken(&Verifier{}, MiddlewareOptions{Use: uncounted})
 	require.ErrorIs(t, err, ErrVerifierConfig)
 	_, err = RequireMytoken(v, MiddlewareOptions{})
 	require.ErrorIs(t, err, ErrUse)
 	for _, realm := range []string{"a\"b", "a\r\nX: y", "ä", `a\`} {
-		_, err = RequireMytoken(v, MiddlewareOptions{Use: tokUse, Realm: realm})
+		_, err = RequireMytoken(v, MiddlewareOptions{Use: uncounted, Realm: realm})
 		require.ErrorIs(t, err, ErrVerifierConfig)
 	}
 	tok, ok := TokenFromContext(t.Context())

@@ -11,11 +11,11 @@ import (
 // 5.4).
 const MaxNameLength = 100
 
-// Properties are what a token is requested with (protocol section 5.4).
+// Properties describe the token that a request asks for (protocol section 5.4).
 //
-// nil and empty differ. nil means what the field's comment says. A list without entries
-// is refused: most likely it is what was left of a longer one. An HTTP edge, where absent
-// and empty mean the same, passes nil for both.
+// nil and empty differ. nil means what the field's comment says. An empty list is
+// refused, because most likely it is what was left of a longer one. In JSON requests
+// absent and empty mean the same, so an HTTP server passes nil for both.
 type Properties struct {
 	// Name is a name for humans: at most MaxNameLength characters, and no control
 	// characters.
@@ -26,7 +26,7 @@ type Properties struct {
 	// Restrictions: nil means unrestricted for a first token, and the parent's for a
 	// child.
 	Restrictions restriction.List
-	// Rotation: nil means that the token is never rotated. It is not inherited.
+	// Rotation: nil means that the token never rotates. A child does not inherit it.
 	Rotation *Rotation
 }
 
@@ -39,7 +39,7 @@ func (p Properties) Clone() Properties {
 	return p
 }
 
-// ResponseType is the form in which a new token is handed out (protocol section 1.12).
+// ResponseType is the form of a new token in an answer (protocol section 1.12).
 type ResponseType string
 
 // The response types. Any other value means ResponseToken.
@@ -49,11 +49,11 @@ const (
 	ResponseTransferCode ResponseType = "transfer_code"
 )
 
-// Response says in which form a new token is wanted.
+// Response says which form of a new token the caller wants.
 type Response struct {
 	Type ResponseType
-	// MaxLength, if positive, overrides Type. It is a length in bytes: the answer is the
-	// token if that is not longer, otherwise a short token if that is not longer,
-	// otherwise a transfer code.
+	// MaxLength, if positive, overrides Type. It is a length in bytes. The answer is the
+	// token if that fits, otherwise a short token if that fits, otherwise a transfer
+	// code.
 	MaxLength int
 }

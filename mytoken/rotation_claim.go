@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Rotation says when the next generation replaces a token (protocol section 4.1). The
-// zero value never rotates; a token may have it all the same. A child does not inherit
-// it: it gets exactly the rotation that its own request asked for.
+// Rotation says when the next generation replaces a token (protocol section 4.1). With
+// the zero value that never happens. A child does not inherit the rotation of its parent.
+// It gets the one that its own request asks for.
 type Rotation struct {
 	OnAT       bool   // after an access token was obtained
 	OnOther    bool   // after any other use
@@ -29,7 +29,7 @@ var ErrRotation = errors.New("mytoken: malformed rotation")
 // Validate returns [ErrRotation] if Lifetime is longer than 100 years of 365 days.
 func (r Rotation) Validate() error {
 	if r.Lifetime > maxRotationLifetime {
-		return fmt.Errorf("%w: lifetime of more than %d seconds", ErrRotation, uint64(maxRotationLifetime))
+		return fmt.Errorf("%w: lifetime of %d seconds, at most %d are allowed", ErrRotation, r.Lifetime, uint64(maxRotationLifetime))
 	}
 	return nil
 }
@@ -46,9 +46,9 @@ func (r *Rotation) clone() *Rotation {
 const maxRotationBytes = 1 << 10
 
 // UnmarshalJSON is strict. It reads an object with the four names of protocol section
-// 4.1, each at most once, in their exact case, with a value of its type. It refuses an
-// unknown name: ignoring it could make a token live longer than was asked for. On an
-// error r stays unchanged.
+// 4.1, each at most once, in its exact case, with a value of its type. It refuses an
+// unknown name, because ignoring it could let a token live longer than was asked for. On
+// an error, which wraps [ErrRotation], r stays unchanged.
 func (r *Rotation) UnmarshalJSON(data []byte) error {
 	if len(data) > maxRotationBytes {
 		return fmt.Errorf("%w: more than %d bytes", ErrRotation, maxRotationBytes)
@@ -89,7 +89,7 @@ func readRotationBool(value jsontext.Value, to *bool) error {
 	case 'f':
 		*to = false
 	default:
-		return errors.New("a switch is neither true nor false")
+		return errors.New("a value is neither true nor false")
 	}
 	return nil
 }
@@ -121,9 +121,8 @@ func (r Rotation) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// Expiry returns the latest time at which a generation issued at now can expire because
-// of its lifetime. It returns the zero time if there is no limit, also for a nil
-// rotation.
+// Expiry returns when the lifetime of a generation that is issued at now ends. It returns
+// the zero time if r is nil or has no lifetime.
 func (r *Rotation) Expiry(now time.Time) time.Time {
 	if r == nil || r.Lifetime == 0 {
 		return time.Time{}

@@ -19,7 +19,7 @@ func TestRotationJSON(t *testing.T) {
 		var r Rotation
 		require.NoError(t, r.UnmarshalJSON([]byte(text)), text)
 		require.Equal(t, want, r)
-		require.Equal(t, text, mustJSON(t, r))
+		require.Equal(t, text, jsonText(t, r))
 	}
 	var r Rotation
 	require.NoError(t, r.UnmarshalJSON([]byte(` {"lifetime":0, "on_AT":false} `)))
@@ -28,7 +28,7 @@ func TestRotationJSON(t *testing.T) {
 	require.ErrorIs(t, err, ErrRotation)
 }
 
-// proves P2: an unknown name is refused, not ignored.
+// proves P2: UnmarshalJSON refuses an unknown name instead of ignoring it.
 func TestRotationRefuses(t *testing.T) {
 	for _, text := range []string{
 		``, `null`, `[]`, `"daily"`, `true`, `{`, `{}x`, `{} {}`,

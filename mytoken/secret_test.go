@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proves P9: whatever prints, logs or encodes a secret, alone or inside another value,
-// does not show it.
+// proves P9: a secret does not show when it is printed, logged or encoded, alone or
+// inside another value.
 func TestSecretShowsNothing(t *testing.T) {
 	const hidden = "hunter2-hunter2-hunter2"
 	s := NewSecret(hidden)
@@ -52,14 +52,7 @@ func TestSecretShowsNothing(t *testing.T) {
 		require.NotContains(t, text, fmt.Sprintf("%x", "hunter2"))
 		require.NotContains(t, text, fmt.Sprintf("%X", "hunter2"))
 	}
-	require.Equal(t, `"[redacted]"`, mustJSON(t, s))
-}
-
-func mustJSON(t *testing.T, v any) string {
-	t.Helper()
-	text, err := json.Marshal(v)
-	require.NoError(t, err)
-	return string(text)
+	require.Equal(t, `"[redacted]"`, jsonText(t, s))
 }
 
 func TestSecretEqual(t *testing.T) {
@@ -73,5 +66,5 @@ func TestSecretEqual(t *testing.T) {
 	require.Equal(t, "", Secret{}.Reveal())
 	var back Secret
 	//lint:ignore SA9005 that nothing can be read into it is what is tested
-	require.Error(t, json.Unmarshal([]byte(`"[redacted]"`), &back), "what was redacted cannot come back")
+	require.Error(t, json.Unmarshal([]byte(`"[redacted]"`), &back), "there is no way back from a redacted secret")
 }

@@ -18,8 +18,8 @@ const MaxTokenBytes = 256 << 10
 // one. The zero value is no token: it has no capability, and every check refuses it. A
 // Token does not contain the compact token.
 //
-// A verified token is not necessarily still valid. Time passes, and only its issuer knows
-// whether it was revoked, rotated or used up.
+// A verified token may have expired since. Only its issuer knows whether it was revoked,
+// rotated or used up.
 //
 // A Token is immutable and safe for concurrent use. The caller owns the slices and
 // pointers that its methods return.
@@ -35,7 +35,7 @@ type Token struct {
 // (protocol section 1.3).
 func (t *Token) ID() TokenID { return t.claims.JTI.TokenID() }
 
-// JTI returns the random identity. The id is derived from it.
+// JTI returns the random identity, from which [Token.ID] is derived.
 func (t *Token) JTI() JTI { return t.claims.JTI }
 
 // Seq returns the generation: 1 for a new token, and 1 more for each rotation.
@@ -57,28 +57,28 @@ func (t *Token) Owner() OwnerID { return Owner(t.claims.OIDCIssuer, t.claims.OID
 // OIDCIssuer returns the issuer URL of the provider at which the user logged in.
 func (t *Token) OIDCIssuer() string { return t.claims.OIDCIssuer }
 
-// OIDCSubject returns the user at that provider.
+// OIDCSubject returns the id of the user at that provider.
 func (t *Token) OIDCSubject() string { return t.claims.OIDCSubject }
 
 // Capabilities returns what the holder may do with the token.
 func (t *Token) Capabilities() capability.Set { return slices.Clone(t.claims.Capabilities) }
 
-// Allows reports whether the token has a capability. It says nothing about restrictions;
+// Allows reports whether the token has a capability. It does not look at restrictions;
 // see [Verifier.Check].
 func (t *Token) Allows(c capability.Capability) bool {
 	return t != nil && t.claims.Capabilities.Allows(c)
 }
 
-// Claims returns all that the token says. Changing them and passing them to [Keys.Sign]
-// makes another token, such as the next generation of this one.
+// Claims returns a copy of everything that the token says. To make another token, such as
+// the next generation of this one, change the copy and call [Keys.Sign].
 func (t *Token) Claims() Claims {
 	c := t.claims.Claims
 	c.Capabilities, c.Restrictions, c.Rotation = t.Capabilities(), t.Restrictions(), t.Rotation()
 	return c
 }
 
-// Clause returns the clause with an index in [Token.Restrictions], or nil if there is
-// none.
+// Clause returns a copy of clause n of [Token.Restrictions], counted from 0. It returns
+// nil if there is no such clause.
 func (t *Token) Clause(n int) *restriction.Clause {
 	if n < 0 || n >= len(t.claims.Restrictions) {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// TokenVersion is the version of the token format that is issued.
+// TokenVersion is the version of the token format that [Keys.Sign] writes.
 const TokenVersion = "0.7"
 
 // The constants of every token (protocol sections 1.1 and 1.2).
@@ -26,14 +26,15 @@ const maxClaimTime = 253402300799
 // Claims are what a token says (protocol section 1.2). [Keys.Sign] makes a token of them.
 // Times are in Unix seconds.
 type Claims struct {
-	// Issuer is the URL of the service that issues the token, which is also its audience.
+	// Issuer is the URL of the service that issues the token. It is also the audience.
 	Issuer string
 	// JTI is the random identity of the token. [Keys.Sign] draws one if it is zero.
 	JTI JTI
 	// Seq is the generation. [Keys.Sign] writes 1 if it is 0.
 	Seq  uint64
-	Name string
-	// OIDCIssuer and OIDCSubject name the user: the provider, and the subject there.
+	Name string // chosen by the user; may be empty
+	// OIDCIssuer and OIDCSubject name the user: the issuer URL of the provider, and the
+	// id of the user there.
 	OIDCIssuer, OIDCSubject string
 	Capabilities            capability.Set
 	Restrictions            restriction.List // nil: unrestricted
@@ -69,9 +70,9 @@ func (c Claims) payload() claims {
 // "unrestricted". A clause with unknown keys keeps the bytes of their values, and is
 // refused when the token is used. An unknown name inside "rotation" is refused.
 //
-// decode ignores other unknown claims, as RFC 7519 section 4 requires. A change of their
-// meaning would show in "ver". The exception is "cnf" (RFC 7800): it binds the token to a
-// key that the holder must prove, so ignoring it would widen the token.
+// decode ignores other unknown claims, as RFC 7519 section 4 requires. A new "ver" would
+// announce a claim that must not be ignored. The exception is "cnf" (RFC 7800): it binds
+// the token to a key that the holder must prove, so ignoring it would widen the token.
 func (c *claims) decode(payload []byte) error {
 	if (jsonscan.Limits{Depth: maxPayloadDepth}).Exceeded(payload) {
 		return fmt.Errorf("%w: more than %d levels of nesting", ErrTokenTooLarge, maxPayloadDepth)
@@ -199,7 +200,7 @@ func (c *claims) encode() ([]byte, error) {
 		e.integer("auth_time", c.AuthTime)
 	}
 	e.string("jti", c.JTI.String())
-	if len(c.Restrictions) > 0 {
+	if c.Restrictions != nil { // an empty list is not "unrestricted": decode refuses it
 		e.value("restrictions", c.Restrictions.MarshalJSON)
 	}
 	if c.Rotation != nil {
@@ -243,7 +244,7 @@ func (e *claimEncoder) integer(name string, n int64) {
 func (e *claimEncoder) value(name string, encode func() ([]byte, error)) {
 	text, err := encode()
 	if err != nil && e.err == nil {
-		e.err = fmt.Errorf("%w: claim %q: %w", ErrTokenMalformed, name, err)
+		e.err = refineClaims(&claimError{name, err})
 	}
 	e.name(name)
 	e.text = append(e.text, text...)

@@ -9,11 +9,11 @@ import (
 	"github.com/mytoken-go/sdk/internal/jws"
 )
 
-// The reasons why a string is not accepted as a token. [Verifier.Verify] wraps each of
-// them in an [InvalidTokenError]. No message shows a secret part of the token.
+// The reasons why [Verifier.Verify] refuses a string. It wraps each of them in an
+// [InvalidTokenError]. No message shows a secret part of the token.
 var (
-	// ErrTokenTooLarge: the token exceeds a limit, such as [MaxTokenBytes]. Nothing was
-	// decoded.
+	// ErrTokenTooLarge: the token exceeds a limit, such as the number of clauses. A token
+	// above [MaxTokenBytes] is not decoded at all.
 	ErrTokenTooLarge = jws.ErrTooLarge
 	// ErrTokenMalformed: the string is not a compact signature in its one accepted
 	// spelling, or the claims are not strict JSON of the right types.
@@ -24,7 +24,7 @@ var (
 	ErrTokenType = jws.ErrType
 	// ErrTokenAlgorithm: the algorithm is unknown, forbidden, or not that of the key.
 	ErrTokenAlgorithm = jws.ErrAlgorithm
-	// ErrTokenKey: the key that signed the token is not, or is no longer, the issuer's.
+	// ErrTokenKey: the token was not signed with a key that the issuer has now.
 	ErrTokenKey = jws.ErrUnknownKey
 	// ErrTokenSignature: the signature does not match.
 	ErrTokenSignature = jws.ErrSignature
@@ -42,12 +42,13 @@ var (
 	ErrTokenRestrictions = errors.New("mytoken: restrictions of the token not accepted")
 )
 
-// NotYetValidError is an [ErrTokenNotYetValid] that says when the token becomes valid.
-// Its signature was checked.
+// NotYetValidError is an [ErrTokenNotYetValid] for a token whose signature was checked.
 type NotYetValidError struct {
+	// From is when the token becomes valid.
 	From time.Time
 }
 
+// Error says from when the token is valid.
 func (e *NotYetValidError) Error() string {
 	return ErrTokenNotYetValid.Error() + ": not before " + e.From.UTC().Format(time.RFC3339)
 }
@@ -55,10 +56,10 @@ func (e *NotYetValidError) Error() string {
 // Is reports whether target is [ErrTokenNotYetValid].
 func (e *NotYetValidError) Is(target error) bool { return target == ErrTokenNotYetValid }
 
-// InvalidTokenError says that the verifier does not accept a string as a token. Err is,
-// or wraps, the ErrToken… value that says why. Any other error of a verifier is about the
-// verifier, not about the token.
+// InvalidTokenError says that a verifier refuses a token. Any other error of a verifier
+// is about the verifier, not about the token.
 type InvalidTokenError struct {
+	// Err is, or wraps, the ErrToken… value that says why.
 	Err error
 }
 
@@ -68,11 +69,13 @@ func (e *InvalidTokenError) Error() string { return e.Err.Error() }
 // Unwrap returns the reason.
 func (e *InvalidTokenError) Unwrap() error { return e.Err }
 
-// CapabilityError says that the token lacks a capability (insufficient_capabilities).
+// CapabilityError says that the token lacks a capability. The protocol calls this
+// insufficient_capabilities.
 type CapabilityError struct {
 	Needed capability.Capability
 }
 
+// Error names the missing capability.
 func (e *CapabilityError) Error() string {
 	return fmt.Sprintf("mytoken: the token does not have the capability %q", string(e.Needed))
 }

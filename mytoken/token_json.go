@@ -49,7 +49,7 @@ func (v *memberVisitor) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	buffer := make([]byte, 0, 32) // for names: what ReadValue returned is gone with the next call
+	buffer := make([]byte, 0, 32) // for names: the next ReadValue overwrites what the last one returned
 	for dec.PeekKind() != '}' {
 		quoted, err := dec.ReadValue()
 		if err != nil {

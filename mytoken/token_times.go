@@ -9,10 +9,11 @@ import (
 // They follow from the restrictions and the rotation (protocol sections 1.4 and 4.3,
 // D41), for the first generation and for every later one.
 //
-//   - exp is the largest exp of the clauses if all of them have one, and no later than
-//     the lifetime of a generation allows; none if neither bounds it.
-//   - nbf is the smallest nbf of the clauses if all of them have one and it is in the
-//     future; otherwise now. So a rotation keeps a later nbf.
+//   - ExpiresAt is the latest exp of the clauses, if all of them have one. If the
+//     lifetime of the generation ends earlier, it is that time. If neither is a bound, it
+//     is 0.
+//   - NotBefore is the earliest nbf of the clauses, if all of them have one in the
+//     future. Otherwise it is now. So a rotation keeps an nbf that is still to come.
 func (c *Claims) SetTimes(now time.Time) {
 	c.IssuedAt = now.Unix()
 	c.NotBefore, c.ExpiresAt = c.Restrictions.Bounds(now)
@@ -21,7 +22,8 @@ func (c *Claims) SetTimes(now time.Time) {
 	}
 }
 
-// Next returns the claims of the next generation, issued at now (protocol section 4.3).
+// Next returns the claims of the next generation, which is issued at now (protocol
+// section 4.3). They share the lists and pointers of c.
 func (c Claims) Next(now time.Time) Claims {
 	c.Seq++
 	c.SetTimes(now)

@@ -9,9 +9,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Protocol sections 1.4 and 4.3, with D41: the rules for exp and nbf.
+// Protocol sections 1.4 and 4.3 and D41 say what exp and nbf are.
 func TestTokenTimes(t *testing.T) {
-	const now = tokIssuedAt
+	const now = issuedAt
 	clause := func(nbf, exp int64) restriction.Clause {
 		return restriction.Clause{NotBefore: nbf, Expires: exp, Scopes: []string{"a"}}
 	}
@@ -34,7 +34,7 @@ func TestTokenTimes(t *testing.T) {
 		"lifetime before the first begin": {restriction.List{clause(now+100, now+200)}, 60, now + 100, now + 60},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := tokClaims()
+			c := exampleClaims()
 			c.Restrictions, c.Rotation = tt.list, &Rotation{Lifetime: tt.lifetime}
 			c.SetTimes(time.Unix(now, 5e8))
 			require.EqualValues(t, now, c.IssuedAt)
@@ -44,28 +44,28 @@ func TestTokenTimes(t *testing.T) {
 	}
 }
 
-// A successor has the claims of its predecessor, one generation on, and never outlives
-// the restrictions (D41).
+// The next generation has the claims of the one before, and does not outlive the
+// restrictions (D41).
 func TestSuccessor(t *testing.T) {
-	c := tokClaims()
+	c := exampleClaims()
 	c.Rotation = &Rotation{OnAT: true, Lifetime: 600}
-	c.SetTimes(tokNow())
-	require.EqualValues(t, tokIssuedAt+600, c.ExpiresAt, "from the first generation on")
+	c.SetTimes(issueTime())
+	require.EqualValues(t, issuedAt+600, c.ExpiresAt, "the first generation has a lifetime too")
 	first := &Token{claims: c.payload()}
-	second := first.Claims().Next(tokNow().Add(300 * time.Second))
+	second := first.Claims().Next(issueTime().Add(300 * time.Second))
 	require.EqualValues(t, 2, second.Seq)
 	require.Equal(t, c.JTI, second.JTI)
 	require.Equal(t, c.AuthTime, second.AuthTime)
-	require.EqualValues(t, tokIssuedAt+300, second.IssuedAt)
-	require.EqualValues(t, tokIssuedAt+300, second.NotBefore)
-	require.EqualValues(t, tokIssuedAt+900, second.ExpiresAt)
-	third := second.Next(tokNow().Add(800 * time.Second))
-	require.EqualValues(t, tokIssuedAt+1000, third.ExpiresAt, "that of the restrictions")
-	require.EqualValues(t, 1, first.claims.Seq, "the predecessor is unchanged")
+	require.EqualValues(t, issuedAt+300, second.IssuedAt)
+	require.EqualValues(t, issuedAt+300, second.NotBefore)
+	require.EqualValues(t, issuedAt+900, second.ExpiresAt)
+	third := second.Next(issueTime().Add(800 * time.Second))
+	require.EqualValues(t, issuedAt+1000, third.ExpiresAt, "the restrictions end first")
+	require.EqualValues(t, 1, first.claims.Seq, "Next leaves the token alone")
 }
 
-// A token that begins later says when: by nbf, and by iat where clocks differ. The leeway
-// lets it in before.
+// The error for a token that is not valid yet says from when it is, by the later of nbf
+// and iat. The leeway admits the token a little earlier.
 func TestNotYetValid(t *testing.T) {
 	const leeway = 30 * time.Second
 	for name, c := range map[string]Claims{

@@ -9,19 +9,20 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// UnverifiedToken is what a string claims to be. Anybody can write such a string: neither
-// the signature nor any claim was checked. Use it to show a token or to find its issuer,
-// and never to decide about access. [Verifier.Verify] returns the [Token] for that.
+// UnverifiedToken is a token that nobody has checked. Anybody can write any claims into
+// such a token. Use it to show a token or to find its issuer. To decide about access, use
+// the [Token] that [Verifier.Verify] returns.
 //
-// Its methods return what the methods of the same name return for a [Token].
+// Its methods return what the methods of [Token] with the same names return.
 type UnverifiedToken struct {
 	header jws.Header
 	claims claims
 }
 
 // ParseUnverified reads a compact token without a key. It checks the form only: the
-// limits, the one accepted encoding, the header and the types of the claims. Its errors
-// are those of [Verifier.Verify].
+// limits, the encoding, the header, and the types of the claims. It returns an
+// [InvalidTokenError] that wraps [ErrTokenTooLarge], [ErrTokenMalformed],
+// [ErrTokenHeader], [ErrTokenType], [ErrTokenAlgorithm] or [ErrTokenRestrictions].
 func ParseUnverified(compact string) (*UnverifiedToken, error) {
 	m, err := jws.Parse(compact, tokenTyp, MaxTokenBytes)
 	if err != nil {

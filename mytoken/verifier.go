@@ -23,18 +23,18 @@ var (
 // VerifierConfig configures a [Verifier]. Issuer and one of Keys and JWKSURL are
 // required. For every other field zero means the default that its comment names.
 type VerifierConfig struct {
-	// Issuer is the URL of the only issuer whose tokens are accepted, exactly as it
-	// stands in "iss" and "aud".
+	// Issuer is the URL of the only issuer whose tokens are accepted, exactly as the
+	// claims "iss" and "aud" spell it.
 	Issuer string
 
-	// Keys check the tokens. Changes to them take effect at once.
+	// Keys are the issuer's keys. Changes to them take effect at once. Set either Keys or
+	// JWKSURL.
 	Keys *Keys
-	// JWKSURL is where the issuer publishes its keys (protocol section 5.2), instead of
-	// Keys. It must be an https URL unless the host is a loopback address or InsecureHTTP
-	// is set.
+	// JWKSURL is where the issuer publishes its keys (protocol section 5.2). It must be
+	// an https URL unless the host is a loopback address or InsecureHTTP is set.
 	JWKSURL string
-	// InsecureHTTP allows a JWKSURL with http to any host. Anybody who controls the
-	// network in between can then make tokens.
+	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the network
+	// in between can then make tokens.
 	InsecureHTTP bool
 	// HTTPClient fetches the keys. nil: a client with the default transport. Each fetch
 	// is limited to 5 s and follows no redirects.
@@ -48,8 +48,9 @@ type VerifierConfig struct {
 
 	// Clock tells the time. nil: time.Now.
 	Clock func() time.Time
-	// Leeway is granted to "iat" and "nbf" for clocks that differ, at most 5 minutes. 0:
-	// 1 minute. Negative: none. "exp" and the clauses get no leeway.
+	// Leeway accepts a token that long before its "iat" and "nbf", because clocks differ.
+	// It is at most 5 minutes. 0: 1 minute. Negative: none. "exp" and the clauses get no
+	// leeway.
 	Leeway time.Duration
 	// CacheSize is how many verified tokens are remembered, so that a repeated token
 	// costs a hash instead of a signature check. 0: 1024. Negative: none. A token of more
@@ -58,9 +59,9 @@ type VerifierConfig struct {
 	// Restrictions configures how clauses are evaluated: resolver, locator, your own
 	// conditions.
 	Restrictions restriction.Options
-	// AssumeUsagesLeft lets [Verifier.Check] admit a use by a clause that limits how
-	// often it is used. A verifier cannot count: without this option such a clause admits
-	// nothing. With it, only a limit of 0 is enforced.
+	// AssumeUsagesLeft lets a clause that limits the number of uses admit a use in
+	// [Verifier.Check], unless its limit is 0. A verifier cannot count, so without this
+	// option such a clause admits nothing.
 	AssumeUsagesLeft bool
 }
 
@@ -70,18 +71,18 @@ type VerifierConfig struct {
 // A Verifier knows whether the issuer signed a token, what the token says, and whether
 // time, place and request fit. It cannot know
 //
-//   - whether the token was revoked, itself or with an ancestor,
+//   - whether the token or one of its ancestors was revoked,
 //   - whether rotation has replaced it by a later generation,
-//   - how often it was used: limits on uses are not enforced here,
+//   - how often it was used; see [VerifierConfig.AssumeUsagesLeft],
 //   - whether the user's login at the provider is still good.
 //
-// Only the issuer knows these. Ask it where they matter ("introspect", protocol section
-// 5.8.1), and read the capabilities and restrictions here as upper bounds (protocol
-// section 1.6).
+// Only the issuer knows these. Where they matter, ask the issuer to introspect the token
+// (protocol section 5.8.1). Otherwise read the capabilities and restrictions as upper
+// bounds (protocol section 1.6).
 //
-// A token is its claims, not its spelling. Anybody can turn an ECDSA signature into a
-// second valid one, so two different strings may be the same token. Identify tokens by
-// [Token.ID] and [Token.Seq], never by the string.
+// Identify a token by [Token.ID] and [Token.Seq], never by its string. Anybody can turn
+// an ECDSA signature into a second valid one, so two different strings may be the same
+// token.
 //
 // A Verifier is safe for concurrent use. It starts no goroutine and writes no log.
 type Verifier struct {
@@ -103,11 +104,11 @@ type keySource interface {
 	newer(ctx context.Context, seen *jws.Ring) *jws.Ring
 }
 
-// NewVerifier checks the configuration and returns a verifier. It fetches nothing: the
-// first check of a token fetches the keys. Errors: [ErrVerifierConfig].
+// NewVerifier checks the configuration and returns a verifier. It does not fetch keys;
+// the first token makes the verifier do so. Errors: [ErrVerifierConfig].
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	if (cfg.Keys == nil) == (cfg.JWKSURL == "") {
-		return nil, fmt.Errorf("%w: need either Keys or JWKSURL", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: set either Keys or JWKSURL", ErrVerifierConfig)
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -122,12 +123,12 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		cfg.CacheSize = defaultCacheSize
 	}
 	if cfg.Issuer == "" {
-		return nil, fmt.Errorf("%w: no issuer", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: Issuer is empty", ErrVerifierConfig)
 	}
 	if cfg.Leeway > maxLeeway {
 		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, maxLeeway)
 	}
-	// Options that make no sense are found here, so that no token is refused for them.
+	// Find bad options now, so that they do not look like bad tokens later.
 	if _, err := restriction.Compile(nil, cfg.Restrictions); err != nil {
 		return nil, fmt.Errorf("%w: restriction options: %w", ErrVerifierConfig, err)
 	}
@@ -150,16 +151,25 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 // defaultCacheSize is how many tokens a verifier remembers by default.
 const defaultCacheSize = 1024
 
-// Verify checks a compact token: its encoding and "typ"; the signature, with the issuer's
-// key that the token names and that key's algorithm; "token_type", "ver", "iss", "aud"
-// and "jti"; that "sub" follows from the user; and that now is within "nbf", "iat" and
-// "exp". It does not look at capabilities and restrictions; see [Verifier.Check].
+// Verify checks a compact token and returns what it says. It checks
 //
-// For a token that it refuses, Verify returns an [InvalidTokenError], which wraps the
-// ErrToken… value that says why. [ErrKeysUnavailable] says that the keys could not be
-// fetched. With a JWKSURL a call may wait for a fetch that another call began; it returns
-// the error of ctx if that ends first. The call that fetches waits up to 5 s whatever ctx
-// says, so that one impatient caller does not cost all others the keys.
+//   - the encoding and "typ",
+//   - the signature, with the issuer's key that the token names and with the algorithm of
+//     that key,
+//   - the claims "token_type", "ver", "iss", "aud" and "jti", and that "sub" follows from
+//     the user,
+//   - that the token is valid now, by "nbf", "iat" and "exp".
+//
+// Verify does not look at capabilities and restrictions; see [Verifier.Check].
+//
+// Verify returns an [InvalidTokenError] for a token that it refuses. The error wraps the
+// ErrToken… value that says why. Verify returns [ErrKeysUnavailable] if the keys could
+// not be fetched.
+//
+// With a JWKSURL a call may have to fetch the keys, or to wait while another call fetches
+// them. A fetch takes at most 5 s. It goes on when ctx ends, because other calls need the
+// keys too. If ctx ends while a call waits, Verify goes on with the keys that it has. If
+// there are none, it returns [ErrKeysUnavailable] with the error of ctx.
 func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	t, err := v.Decode(ctx, compact)
 	if err != nil {
@@ -171,9 +181,9 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	return t, nil
 }
 
-// Decode makes the checks of [Verifier.Verify] except one: it does not ask whether the
-// token is valid now. It serves programs that keep tokens to hand them out or to look at
-// them later. [Verifier.Check] refuses a token that has expired since.
+// Decode does what [Verifier.Verify] does, but also accepts a token that has expired or
+// is not valid yet. Use it to look at a token that a program keeps. [Verifier.Check]
+// refuses a token that is not valid now.
 func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	if !v.usable() {
 		return nil, ErrVerifierConfig

@@ -16,8 +16,8 @@ const cacheUnit = 4 << 10
 // does not keep. It evicts the least recently used ones. It is safe for concurrent use.
 //
 // It remembers only what can never change: that a key signed this string, and what the
-// string says. Whether the key still counts is asked each time. It does not remember
-// times, clauses, generation, liveness, or refusals.
+// string says. The verifier asks each time whether the issuer still has the key, and
+// checks times and clauses anew. Refusals are not remembered.
 type tokenCache struct {
 	room int // in units
 

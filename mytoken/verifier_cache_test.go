@@ -1,7 +1,6 @@
 package mytoken
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"reflect"
@@ -13,30 +12,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proves P6: a token whose key was withdrawn is refused from then on, also if it was
-// accepted, and cached, before.
+// proves P6: once a key is withdrawn, its tokens are refused, even those in the cache.
 func TestWithdrawnKey(t *testing.T) {
-	old, next := tokKey(t, ES256), tokKey(t, ES256)
-	keys := tokKeys(t, old)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow})
-	require.NoError(t, err)
-	compact := tokCompact(t, old, tokClaims())
+	old, next := testKey(t, ES256), testKey(t, ES256)
+	keys := testKeys(t, old)
+	v := newVerifier(t, VerifierConfig{Keys: keys})
+	compact := signClaims(t, old, exampleClaims())
 	for range 3 {
-		_, err = v.Verify(t.Context(), compact)
+		_, err := v.Verify(t.Context(), compact)
 		require.NoError(t, err)
 	}
 	require.Len(t, v.cache.entries, 1)
 
 	require.NoError(t, keys.Activate(next))
-	_, err = v.Verify(t.Context(), compact)
+	_, err := v.Verify(t.Context(), compact)
 	require.NoError(t, err, "the old key still checks")
 
 	require.NoError(t, keys.Withdraw(old.ID()))
 	for range 3 {
-		_, err = v.Verify(t.Context(), compact)
+		_, err := v.Verify(t.Context(), compact)
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
-	require.Empty(t, v.cache.entries, "the entry died with its key")
+	require.Empty(t, v.cache.entries, "the entry left the cache with its key")
 
 	require.NoError(t, keys.Add(old.Public()))
 	_, err = v.Verify(t.Context(), compact)
@@ -46,38 +43,38 @@ func TestWithdrawnKey(t *testing.T) {
 	require.ErrorIs(t, err, ErrTokenKey)
 }
 
-// An entry names its key by value: neither the id alone nor the algorithm does.
+// An entry of the cache names its key by the key itself and its algorithm. The id alone
+// is not enough.
 func TestReplacedKey(t *testing.T) {
-	key := tokKey(t, RS256)
-	keys := tokKeys(t, key)
-	core := tokCore(t, keys)
-	compact, _, err := tokSign(core, tokClaims())
+	key := testKey(t, RS256)
+	keys := testKeys(t, key)
+	v := newVerifier(t, VerifierConfig{Keys: keys})
+	compact, _, err := signAndDecode(v, exampleClaims())
 	require.NoError(t, err)
-	require.Len(t, core.cache.entries, 1)
+	require.Len(t, v.cache.entries, 1)
 	again, err := NewPublicKey(key.Public().Key(), RS256)
 	require.NoError(t, err)
 	require.NoError(t, keys.Replace(nil, again))
-	_, err = core.Verify(context.Background(), compact)
+	_, err = v.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	require.Len(t, core.cache.entries, 1, "the same key read again")
+	require.Len(t, v.cache.entries, 1, "it is the same key, read again")
 
 	other, err := NewPublicKey(key.Public().Key(), PS256)
 	require.NoError(t, err)
 	require.Equal(t, key.ID(), other.ID())
 	require.NoError(t, keys.Replace(nil, other))
-	_, err = core.Verify(context.Background(), compact)
+	_, err = v.Verify(t.Context(), compact)
 	require.ErrorIs(t, err, ErrTokenAlgorithm)
 }
 
-// A token stays in the cache and its times are checked all the same.
+// The times of a token are checked each time, also those of a cached one.
 func TestCachedTokenExpires(t *testing.T) {
-	now := tokNow()
-	key := tokKey(t, EdDSA)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: func() time.Time { return now }, Leeway: -1})
-	require.NoError(t, err)
-	compact := tokCompact(t, key, tokClaims())
+	now := issueTime()
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), Clock: func() time.Time { return now }, Leeway: -1})
+	compact := signClaims(t, key, exampleClaims())
 	at := func(seconds int64) error {
-		now = time.Unix(tokIssuedAt+seconds, 999_999_999)
+		now = time.Unix(issuedAt+seconds, 999_999_999)
 		_, err := v.Verify(t.Context(), compact)
 		return err
 	}
@@ -89,84 +86,74 @@ func TestCachedTokenExpires(t *testing.T) {
 	require.Len(t, v.cache.entries, 1)
 }
 
-// Leeway is for nbf and iat, never for exp (D92).
+// Leeway applies to nbf and iat, never to exp (D92).
 func TestLeeway(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	compact := tokCompact(t, key, tokClaims())
+	key := testKey(t, EdDSA)
+	compact := signClaims(t, key, exampleClaims())
 	for leeway, early := range map[time.Duration]int64{-1: 0, 0: 60, time.Second: 1, 5 * time.Minute: 300} {
 		var now time.Time
-		v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Leeway: leeway, Clock: func() time.Time { return now }})
-		require.NoError(t, err)
+		v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), Leeway: leeway, Clock: func() time.Time { return now }})
 		for seconds, want := range map[int64]error{-early: nil, -early - 1: ErrTokenNotYetValid, 1000: nil, 1001: ErrTokenExpired} {
-			now = time.Unix(tokIssuedAt+seconds, 0)
+			now = time.Unix(issuedAt+seconds, 0)
 			_, err := v.Verify(t.Context(), compact)
 			require.ErrorIs(t, err, want, "%s, %d s", leeway, seconds)
 		}
 	}
 }
 
-// nbf and iat count apart, for a verifier and for the issuer itself.
+// A token is not valid before the later of nbf and iat. Decode does not mind.
 func TestBeginAndIssue(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	var now time.Time
-	clock := func() time.Time { return now }
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Leeway: -1, Clock: clock})
-	require.NoError(t, err)
-	own, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: clock, Leeway: -1, CacheSize: 8})
-	require.NoError(t, err)
-	for name, members := range map[string]map[string]string{
-		"nbf": {"nbf": fmt.Sprint(tokIssuedAt + 100)},
-		"iat": {"iat": fmt.Sprint(tokIssuedAt + 100)},
-	} {
-		compact := tokSigned(t, key, tokPayload(members))
-		for seconds, want := range map[int64]error{99: ErrTokenNotYetValid, 100: nil} {
-			now = time.Unix(tokIssuedAt+seconds, 0)
-			tok, err := v.Verify(t.Context(), compact)
-			require.ErrorIs(t, err, want, name)
-			require.Equal(t, want == nil, tok != nil)
-			tok, err = own.Verify(context.Background(), compact)
-			require.ErrorIs(t, err, want, name)
-			require.Equal(t, want == nil, tok != nil)
-			_, err = own.Decode(context.Background(), compact)
-			require.NoError(t, err, "to look at it, it need not be valid now")
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	for _, size := range []int{-1, 8} {
+		var now time.Time
+		v := newVerifier(t, VerifierConfig{Keys: keys, Leeway: -1, CacheSize: size, Clock: func() time.Time { return now }})
+		for _, claim := range []string{"nbf", "iat"} {
+			compact := signPayload(t, key, payloadWith(map[string]string{claim: fmt.Sprint(issuedAt + 100)}))
+			for seconds, want := range map[int64]error{99: ErrTokenNotYetValid, 100: nil} {
+				now = time.Unix(issuedAt+seconds, 0)
+				tok, err := v.Verify(t.Context(), compact)
+				require.ErrorIs(t, err, want, claim)
+				require.Equal(t, want == nil, tok != nil)
+				_, err = v.Decode(t.Context(), compact)
+				require.NoError(t, err, "Decode ignores the times")
+			}
 		}
 	}
 }
 
-// A cached token is not re-verified; one that was refused is looked at each time.
+// The cache holds accepted tokens only. A refused token is checked again each time.
 func TestCacheHoldsTheAccepted(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	core := tokCore(t, tokKeys(t, key))
-	compact := tokCompact(t, key, tokClaims())
-	first, err := core.Verify(context.Background(), compact)
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
+	compact := signClaims(t, key, exampleClaims())
+	first, err := v.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	second, err := core.Verify(context.Background(), compact)
+	second, err := v.Verify(t.Context(), compact)
 	require.NoError(t, err)
 	require.Same(t, first, second)
 	for range 2 {
-		_, err = core.Verify(context.Background(), compact[:len(compact)-4])
+		_, err = v.Verify(t.Context(), compact[:len(compact)-4])
 		require.Error(t, err)
-		_, err = core.Verify(context.Background(), tokSigned(t, key, tokPayload(map[string]string{"iss": `"x"`})))
+		_, err = v.Verify(t.Context(), signPayload(t, key, payloadWith(map[string]string{"iss": `"x"`})))
 		require.Error(t, err)
 	}
-	require.Len(t, core.cache.entries, 1)
+	require.Len(t, v.cache.entries, 1)
 }
 
-// The least recently used tokens make room; large ones count as several; the accounts are
-// right after any order of steps.
+// The cache evicts the least recently used tokens, counts a large token as several, and
+// never holds more than its size.
 func TestCacheIsBounded(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: -1, CacheSize: 8})
-	require.NoError(t, err)
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	v := newVerifier(t, VerifierConfig{Keys: keys, Leeway: -1, CacheSize: 8})
 	sized := func(n, size int) string {
-		c := tokClaims()
+		c := exampleClaims()
 		c.Name = fmt.Sprintf("%03d%0*d", n, size, 0)
-		return tokCompact(t, key, c)
+		return signClaims(t, key, c)
 	}
 	account := func() (units int) {
-		c := core.cache
+		c := v.cache
 		for e := c.recent.Front(); e != nil; e = e.Next() {
 			units += e.Value.(*cachedToken).units
 		}
@@ -176,34 +163,34 @@ func TestCacheIsBounded(t *testing.T) {
 		return units
 	}
 	hot := sized(0, 1)
-	hotToken, err := core.Verify(context.Background(), hot)
+	hotToken, err := v.Verify(t.Context(), hot)
 	require.NoError(t, err)
 	for n := range 50 {
-		_, err := core.Verify(context.Background(), sized(n+1, 1))
+		_, err := v.Verify(t.Context(), sized(n+1, 1))
 		require.NoError(t, err)
-		again, err := core.Verify(context.Background(), hot)
+		again, err := v.Verify(t.Context(), hot)
 		require.NoError(t, err)
-		require.Same(t, hotToken, again, "a token in use stays")
+		require.Same(t, hotToken, again, "a token in use is not evicted")
 		account()
 	}
 	require.Equal(t, 8, account())
-	_, err = core.Verify(context.Background(), sized(100, 6<<10)) // 8 KiB and more
+	_, err = v.Verify(t.Context(), sized(100, 6<<10)) // 8 KiB and more
 	require.NoError(t, err)
-	require.LessOrEqual(t, core.cache.recent.Len(), 6)
+	require.LessOrEqual(t, v.cache.recent.Len(), 6)
 	account()
-	before := core.cache.recent.Len()
-	_, err = core.Verify(context.Background(), sized(101, 30<<10))
+	before := v.cache.recent.Len()
+	_, err = v.Verify(t.Context(), sized(101, 30<<10))
 	require.NoError(t, err)
-	require.Equal(t, before, core.cache.recent.Len(), "one that would need most of the room is not kept")
+	require.Equal(t, before, v.cache.recent.Len(), "a token that needs more than half of the cache is not kept")
 }
 
-// proves P7: an entry holds neither the compact token nor its signature, in no field that
-// it has or will have.
+// proves P7: an entry of the cache holds neither the compact token nor its signature. The
+// test walks all fields, so it also sees those that are added later.
 func TestCacheHoldsNoCompactToken(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	core := tokCore(t, tokKeys(t, key))
-	compact := tokCompact(t, key, tokClaims())
-	_, err := core.Verify(context.Background(), compact)
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key)})
+	compact := signClaims(t, key, exampleClaims())
+	_, err := v.Verify(t.Context(), compact)
 	require.NoError(t, err)
 	secret := compact[strings.LastIndexByte(compact, '.')+1:]
 	raw, err := base64.RawURLEncoding.DecodeString(secret)
@@ -237,29 +224,29 @@ func TestCacheHoldsNoCompactToken(t *testing.T) {
 			}
 		}
 	}
-	for _, entry := range core.cache.entries {
+	for _, entry := range v.cache.entries {
 		walk(reflect.ValueOf(entry.Value), 0)
 	}
 	require.Greater(t, texts, 10, "the walk has seen the claims")
 }
 
+// Verifications may run in parallel, also while keys change.
 func TestCacheConcurrent(t *testing.T) {
-	old, next := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	keys := tokKeys(t, old)
-	core, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow, Leeway: -1, CacheSize: 4})
-	require.NoError(t, err)
+	old, next := testKey(t, EdDSA), testKey(t, EdDSA)
+	keys := testKeys(t, old)
+	v := newVerifier(t, VerifierConfig{Keys: keys, Leeway: -1, CacheSize: 4})
 	var compacts []string
 	for i := range 8 {
-		c := tokClaims()
+		c := exampleClaims()
 		c.Seq = uint64(i + 1)
-		compacts = append(compacts, tokCompact(t, old, c))
+		compacts = append(compacts, signClaims(t, old, c))
 	}
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
 			for i := range 300 {
 				n := (i*7 + worker) % len(compacts)
-				tok, err := core.Verify(context.Background(), compacts[n])
+				tok, err := v.Verify(t.Context(), compacts[n])
 				if err != nil || tok.Seq() != uint64(n+1) {
 					t.Errorf("token %d: %v", n, err)
 					return
@@ -268,7 +255,7 @@ func TestCacheConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The withdrawal races verifications; after it nothing passes.
+	// Withdraw a key while tokens are verified. Afterwards none is accepted.
 	withdrawn := make(chan struct{})
 	for range 4 {
 		wg.Go(func() {
@@ -280,7 +267,7 @@ func TestCacheConcurrent(t *testing.T) {
 				default:
 				}
 				for _, compact := range compacts {
-					if _, err := core.Verify(context.Background(), compact); after && err == nil {
+					if _, err := v.Verify(t.Context(), compact); after && err == nil {
 						t.Error("accepted after the key was withdrawn")
 						return
 					}

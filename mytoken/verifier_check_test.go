@@ -12,10 +12,10 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	now := tokNow()
-	config := VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: func() time.Time { return now }}
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	now := issueTime()
+	config := VerifierConfig{Issuer: testIssuer, Keys: keys, Clock: func() time.Time { return now }}
 	strict, err := NewVerifier(config)
 	require.NoError(t, err)
 	config.AssumeUsagesLeft = true
@@ -23,10 +23,10 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, err)
 
 	issue := func(clauses ...restriction.Clause) *Token {
-		c := tokClaims()
+		c := exampleClaims()
 		c.Restrictions, c.Rotation = clauses, nil
-		c.SetTimes(tokNow())
-		tok, err := strict.Verify(t.Context(), tokCompact(t, key, c))
+		c.SetTimes(issueTime())
+		tok, err := strict.Verify(t.Context(), signClaims(t, key, c))
 		require.NoError(t, err)
 		return tok
 	}
@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 
 	unrestricted := issue()
 	require.NoError(t, strict.Check(t.Context(), unrestricted, at(outside)))
-	require.NoError(t, strict.Check(t.Context(), unrestricted, other), "tokeninfo includes it")
+	require.NoError(t, strict.Check(t.Context(), unrestricted, other), "tokeninfo includes tokeninfo:history")
 	var capErr *CapabilityError
 	require.ErrorAs(t, strict.Check(t.Context(), unrestricted, Use{Capability: capability.Settings, Kind: restriction.Other}), &capErr)
 	require.Equal(t, capability.Settings, capErr.Needed)
@@ -54,17 +54,17 @@ func TestCheck(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, []string{"scope"}, refused.Explanation.Keys())
 
-	later := issue(restriction.Clause{NotBefore: tokIssuedAt + 10, Scopes: []string{"a"}}, restriction.Clause{Expires: tokIssuedAt + 5, Scopes: []string{"a"}})
+	later := issue(restriction.Clause{NotBefore: issuedAt + 10, Scopes: []string{"a"}}, restriction.Clause{Expires: issuedAt + 5, Scopes: []string{"a"}})
 	require.NoError(t, strict.Check(t.Context(), later, at(outside)))
-	now = tokNow().Add(6 * time.Second)
+	now = issueTime().Add(6 * time.Second)
 	err = strict.Check(t.Context(), later, at(outside))
 	require.ErrorAs(t, err, &refused)
 	earliest, known := refused.Explanation.Earliest.Time()
 	require.True(t, known)
-	require.EqualValues(t, tokIssuedAt+10, earliest.Unix())
-	now = tokNow()
+	require.EqualValues(t, issuedAt+10, earliest.Unix())
+	now = issueTime()
 
-	// Limits: a verifier cannot count.
+	// A verifier cannot count uses.
 	limited := issue(restriction.Clause{UsagesAT: restriction.Usages(5)})
 	require.ErrorIs(t, strict.Check(t.Context(), limited, at(inside)), restriction.ErrRefused)
 	require.NoError(t, trusting.Check(t.Context(), limited, at(inside)))
@@ -78,22 +78,21 @@ func TestCheck(t *testing.T) {
 	never := issue(restriction.Clause{UsagesAT: restriction.Usages(0)})
 	require.ErrorIs(t, trusting.Check(t.Context(), never, at(inside)), restriction.ErrRefused)
 
-	// A token that was verified long ago.
-	short := issue(restriction.Clause{Expires: tokIssuedAt + 5})
-	now = tokNow().Add(6 * time.Second)
+	// A token may have expired since it was verified.
+	short := issue(restriction.Clause{Expires: issuedAt + 5})
+	now = issueTime().Add(6 * time.Second)
 	err = strict.Check(t.Context(), short, at(inside))
 	require.ErrorIs(t, err, ErrTokenExpired)
 	var invalid *InvalidTokenError
 	require.ErrorAs(t, err, &invalid)
 }
 
-// A use that says too little, no token, and a token of another issuer.
+// Check refuses an incomplete use, no token, and a token of another issuer.
 func TestCheckRefusesBadInput(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	keys := tokKeys(t, key)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: keys, Clock: tokNow})
-	require.NoError(t, err)
-	tok, err := v.Verify(t.Context(), tokCompact(t, key, tokClaims()))
+	key := testKey(t, EdDSA)
+	keys := testKeys(t, key)
+	v := newVerifier(t, VerifierConfig{Keys: keys})
+	tok, err := v.Verify(t.Context(), signClaims(t, key, exampleClaims()))
 	require.NoError(t, err)
 	complete := Use{Capability: capability.AT, Kind: restriction.Uncounted, Address: netip.MustParseAddr("192.0.2.1")}
 	require.NoError(t, v.Check(t.Context(), tok, complete))
@@ -107,7 +106,7 @@ func TestCheckRefusesBadInput(t *testing.T) {
 	}
 	require.ErrorIs(t, v.Check(t.Context(), nil, complete), ErrUse)
 	require.ErrorIs(t, v.Check(t.Context(), &Token{}, complete), ErrUse)
-	other, err := NewVerifier(VerifierConfig{Issuer: "https://other.example.org", Keys: keys, Clock: tokNow})
+	other, err := NewVerifier(VerifierConfig{Issuer: "https://other.example.org", Keys: keys, Clock: issueTime})
 	require.NoError(t, err)
 	require.ErrorIs(t, other.Check(t.Context(), tok, complete), ErrTokenIssuer)
 }

@@ -11,25 +11,25 @@ import (
 )
 
 func TestVerifierConfigRefused(t *testing.T) {
-	keys := tokKeys(t, tokKey(t, EdDSA))
+	keys := testKeys(t, testKey(t, EdDSA))
 	for name, cfg := range map[string]VerifierConfig{
 		"nothing":        {},
-		"no keys":        {Issuer: tokIssuer},
+		"no keys":        {Issuer: testIssuer},
 		"no issuer":      {Keys: keys},
-		"both":           {Issuer: tokIssuer, Keys: keys, JWKSURL: "https://mytoken.example.org/jwks"},
-		"relative URL":   {Issuer: tokIssuer, JWKSURL: "/jwks"},
-		"no host":        {Issuer: tokIssuer, JWKSURL: "https:///jwks"},
-		"file":           {Issuer: tokIssuer, JWKSURL: "file://localhost/etc/jwks"},
-		"not a URL":      {Issuer: tokIssuer, JWKSURL: "https://%zz"},
-		"plain http":     {Issuer: tokIssuer, JWKSURL: "http://mytoken.example.org/jwks"},
-		"http, nearly":   {Issuer: tokIssuer, JWKSURL: "http://localhost.example.org/jwks"},
-		"http, a name":   {Issuer: tokIssuer, JWKSURL: "http://localhost:8000/jwks"}, // it may lead elsewhere
-		"huge leeway":    {Issuer: tokIssuer, Keys: keys, Leeway: time.Hour},
-		"negative age":   {Issuer: tokIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: -1},
-		"tiny age":       {Issuer: tokIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Second},
-		"stale first":    {Issuer: tokIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Hour, KeysMaxStale: time.Minute},
-		"bad conditions": {Issuer: tokIssuer, Keys: keys, Restrictions: restriction.Options{Conditions: map[string]restriction.Factory{"exp": nil}}},
-		"bad country":    {Issuer: tokIssuer, Keys: keys, Restrictions: restriction.Options{PrivateCountry: "Germany"}},
+		"both":           {Issuer: testIssuer, Keys: keys, JWKSURL: "https://mytoken.example.org/jwks"},
+		"relative URL":   {Issuer: testIssuer, JWKSURL: "/jwks"},
+		"no host":        {Issuer: testIssuer, JWKSURL: "https:///jwks"},
+		"file":           {Issuer: testIssuer, JWKSURL: "file://localhost/etc/jwks"},
+		"not a URL":      {Issuer: testIssuer, JWKSURL: "https://%zz"},
+		"plain http":     {Issuer: testIssuer, JWKSURL: "http://mytoken.example.org/jwks"},
+		"http, nearly":   {Issuer: testIssuer, JWKSURL: "http://localhost.example.org/jwks"},
+		"http, a name":   {Issuer: testIssuer, JWKSURL: "http://localhost:8000/jwks"}, // the name may lead elsewhere
+		"huge leeway":    {Issuer: testIssuer, Keys: keys, Leeway: time.Hour},
+		"negative age":   {Issuer: testIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: -1},
+		"tiny age":       {Issuer: testIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Second},
+		"stale first":    {Issuer: testIssuer, JWKSURL: "https://a.example.org", KeysMaxAge: time.Hour, KeysMaxStale: time.Minute},
+		"bad conditions": {Issuer: testIssuer, Keys: keys, Restrictions: restriction.Options{Conditions: map[string]restriction.Factory{"exp": nil}}},
+		"bad country":    {Issuer: testIssuer, Keys: keys, Restrictions: restriction.Options{PrivateCountry: "Germany"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := NewVerifier(cfg)
@@ -38,11 +38,9 @@ func TestVerifierConfigRefused(t *testing.T) {
 		})
 	}
 	for _, url := range []string{"http://127.0.0.1/jwks", "http://[::1]:80/jwks"} {
-		_, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, JWKSURL: url})
-		require.NoError(t, err)
+		newVerifier(t, VerifierConfig{JWKSURL: url})
 	}
-	_, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, JWKSURL: "http://mytoken.example.org/jwks", InsecureHTTP: true})
-	require.NoError(t, err)
+	newVerifier(t, VerifierConfig{JWKSURL: "http://mytoken.example.org/jwks", InsecureHTTP: true})
 }
 
 // A verifier that was not made by NewVerifier accepts nothing.
@@ -53,18 +51,16 @@ func TestZeroVerifier(t *testing.T) {
 		require.ErrorIs(t, err, ErrVerifierConfig)
 		require.ErrorIs(t, v.Check(t.Context(), &Token{}, Use{}), ErrVerifierConfig)
 	}
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: &Keys{}, Clock: tokNow})
-	require.NoError(t, err)
-	_, err = v.Verify(t.Context(), tokCompact(t, tokKey(t, EdDSA), tokClaims()))
-	require.ErrorIs(t, err, ErrTokenKey, "no keys accept nothing")
+	v := newVerifier(t, VerifierConfig{Keys: &Keys{}})
+	_, err := v.Verify(t.Context(), signClaims(t, testKey(t, EdDSA), exampleClaims()))
+	require.ErrorIs(t, err, ErrTokenKey, "without keys no token is accepted")
 }
 
-// Without a cache everything works, at the price of a signature check each time.
+// Without a cache each verification checks the signature again.
 func TestVerifierWithoutCache(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	v, err := NewVerifier(VerifierConfig{Issuer: tokIssuer, Keys: tokKeys(t, key), Clock: tokNow, CacheSize: -1})
-	require.NoError(t, err)
-	compact := tokCompact(t, key, tokClaims())
+	key := testKey(t, EdDSA)
+	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, key), CacheSize: -1})
+	compact := signClaims(t, key, exampleClaims())
 	first, err := v.Verify(t.Context(), compact)
 	require.NoError(t, err)
 	second, err := v.Verify(t.Context(), compact)

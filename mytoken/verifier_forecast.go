@@ -7,7 +7,8 @@ import (
 )
 
 // ForecastToken returns what the packages restriction/forecast and restriction/plan need
-// to know of a verified token. Only the issuer knows how often it was used.
+// to know about a verified token. It does not say how often the token was used, because
+// only the issuer knows that.
 func (v *Verifier) ForecastToken(t *Token) forecast.Token {
 	if !v.usable() {
 		return t.forecast(restriction.Options{})

@@ -9,7 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// A verifier foresees with its own options, and does not know counters.
+// The forecast uses the options of the verifier. It has no counters, because a verifier
+// does not know them.
 func TestForecastTokenOfAVerifier(t *testing.T) {
 	compact, jwks := exampleToken()
 	keys, err := mytoken.ParseJWKS(jwks)

@@ -20,9 +20,8 @@ const (
 
 	// fetchTimeout bounds one fetch.
 	fetchTimeout = 5 * time.Second
-	// fetchPause is the shortest time between two fetches that tokens with unknown keys,
-	// or failures, can cause. Sending such tokens cannot make this process ask the issuer
-	// more often.
+	// fetchPause is the shortest time between two fetches after a failure or for tokens
+	// with unknown keys. Nobody can make this process ask the issuer more often.
 	fetchPause = 10 * time.Second
 )
 
@@ -58,10 +57,10 @@ type jwksState struct {
 func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
 	u, err := url.Parse(cfg.JWKSURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("%w: JWKSURL is not an absolute http URL", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: JWKSURL is not an absolute https URL", ErrVerifierConfig)
 	}
 	if u.Scheme == "http" && !cfg.InsecureHTTP && !loopback.Is(u.Hostname()) {
-		return nil, fmt.Errorf("%w: JWKSURL is not https, and InsecureHTTP is not set", ErrVerifierConfig)
+		return nil, fmt.Errorf("%w: JWKSURL %s is not https; InsecureHTTP allows that", ErrVerifierConfig, u.Redacted())
 	}
 	s := &jwksSource{
 		url: cfg.JWKSURL, clock: cfg.Clock, client: &http.Client{},
@@ -80,7 +79,7 @@ func newJWKSSource(cfg VerifierConfig) (*jwksSource, error) {
 		s.maxStale = cfg.KeysMaxStale
 	}
 	if s.maxAge < fetchPause || s.maxStale < s.maxAge {
-		return nil, fmt.Errorf("%w: need %s <= KeysMaxAge <= KeysMaxStale", ErrVerifierConfig, fetchPause)
+		return nil, fmt.Errorf("%w: need %s <= KeysMaxAge (%s) <= KeysMaxStale (%s)", ErrVerifierConfig, fetchPause, s.maxAge, s.maxStale)
 	}
 	s.state.Store(&jwksState{})
 	return s, nil
@@ -187,7 +186,7 @@ func (s *jwksSource) get(ctx context.Context) (*jws.Ring, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, jws.MaxSetBytes+1))
 	if err != nil {
-		return nil, errors.New("the answer could not be read")
+		return nil, errors.New("cannot read the answer")
 	}
 	return jws.DecodeSet(body)
 }

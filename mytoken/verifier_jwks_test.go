@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tokJWKS is an issuer that publishes keys, and a verifier that fetches them.
-type tokJWKS struct {
+// publishedKeys is an issuer that publishes its keys, with a verifier that fetches them.
+type publishedKeys struct {
 	*Verifier
 	mu      sync.Mutex
 	now     time.Time
@@ -27,9 +27,9 @@ type tokJWKS struct {
 	fetches atomic.Int32
 }
 
-func newTokJWKS(t *testing.T, active *Key) *tokJWKS {
+func newPublishedKeys(t *testing.T, active *Key) *publishedKeys {
 	t.Helper()
-	j := &tokJWKS{now: tokNow(), keys: tokKeys(t, active)}
+	j := &publishedKeys{now: issueTime(), keys: testKeys(t, active)}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		j.fetches.Add(1)
 		j.mu.Lock()
@@ -42,48 +42,48 @@ func newTokJWKS(t *testing.T, active *Key) *tokJWKS {
 		_, _ = w.Write(j.keys.JWKS())
 	}))
 	t.Cleanup(server.Close)
-	var err error
-	j.Verifier, err = NewVerifier(VerifierConfig{Issuer: tokIssuer, JWKSURL: server.URL + "/jwks", Clock: j.clock})
-	require.NoError(t, err)
+	j.Verifier = newVerifier(t, VerifierConfig{JWKSURL: server.URL + "/jwks", Clock: j.clock})
 	return j
 }
 
-func (j *tokJWKS) clock() time.Time {
+func (j *publishedKeys) clock() time.Time {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.now
 }
 
-func (j *tokJWKS) pass(d time.Duration) {
+// pass moves the clock.
+func (j *publishedKeys) pass(d time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.now = j.now.Add(d)
 }
 
-func (j *tokJWKS) answering(h http.HandlerFunc) {
+// answering replaces the answer to a fetch. nil restores the keys.
+func (j *publishedKeys) answering(h http.HandlerFunc) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.answer = h
 }
 
-func tokFail(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
+func answer500(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }
 
-// tokForever is a token that does not expire.
-func tokForever(t *testing.T, k *Key, seq uint64) string {
+// endlessToken signs a token that does not expire.
+func endlessToken(t *testing.T, k *Key, seq uint64) string {
 	t.Helper()
-	c := tokClaims()
+	c := exampleClaims()
 	c.Seq, c.Restrictions, c.Rotation = seq, nil, nil
-	c.SetTimes(tokNow())
-	return tokCompact(t, k, c)
+	c.SetTimes(issueTime())
+	return signClaims(t, k, c)
 }
 
-// Keys are fetched with the first token, kept, and fetched again when they are old; a key
-// that is withdrawn is refused with the next fetch.
+// The first token makes the verifier fetch the keys. It fetches them again when they are
+// older than KeysMaxAge, and then refuses withdrawn keys.
 func TestJWKSAge(t *testing.T) {
-	first, second := tokKey(t, EdDSA), tokKey(t, EdDSA)
-	j := newTokJWKS(t, first)
-	require.Zero(t, j.fetches.Load(), "nothing is fetched before it is needed")
-	compact := tokForever(t, first, 1)
+	first, second := testKey(t, EdDSA), testKey(t, EdDSA)
+	j := newPublishedKeys(t, first)
+	require.Zero(t, j.fetches.Load(), "NewVerifier fetches nothing")
+	compact := endlessToken(t, first, 1)
 	for range 3 {
 		_, err := j.Verify(t.Context(), compact)
 		require.NoError(t, err)
@@ -93,71 +93,72 @@ func TestJWKSAge(t *testing.T) {
 	require.NoError(t, j.keys.Replace(second))
 	j.pass(defaultKeysMaxAge)
 	_, err := j.Verify(t.Context(), compact)
-	require.NoError(t, err, "not fetched yet")
+	require.NoError(t, err, "the keys are not too old yet")
 	j.pass(time.Second)
 	_, err = j.Verify(t.Context(), compact)
-	require.ErrorIs(t, err, ErrTokenKey, "withdrawn, although it was cached")
+	require.ErrorIs(t, err, ErrTokenKey, "the key was withdrawn, although the token is cached")
 	require.EqualValues(t, 2, j.fetches.Load())
-	_, err = j.Verify(t.Context(), tokForever(t, second, 1))
+	_, err = j.Verify(t.Context(), endlessToken(t, second, 1))
 	require.NoError(t, err)
 }
 
-// A new key is found at once; what brings about a fetch cannot do so more often than once
-// in fetchPause.
+// A token with an unknown key makes the verifier fetch the keys, at most once in
+// fetchPause.
 func TestJWKSUnknownKey(t *testing.T) {
-	first, second, evil := tokKey(t, EdDSA), tokKey(t, EdDSA), tokKey(t, EdDSA)
-	j := newTokJWKS(t, first)
-	_, err := j.Verify(t.Context(), tokForever(t, first, 1))
+	first, second, evil := testKey(t, EdDSA), testKey(t, EdDSA), testKey(t, EdDSA)
+	j := newPublishedKeys(t, first)
+	_, err := j.Verify(t.Context(), endlessToken(t, first, 1))
 	require.NoError(t, err)
 	j.pass(fetchPause)
 	require.NoError(t, j.keys.Activate(second))
-	_, err = j.Verify(t.Context(), tokForever(t, second, 1))
+	_, err = j.Verify(t.Context(), endlessToken(t, second, 1))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, j.fetches.Load())
 
 	for n := range 20 {
-		_, err = j.Verify(t.Context(), tokForever(t, evil, uint64(n+1)))
+		_, err = j.Verify(t.Context(), endlessToken(t, evil, uint64(n+1)))
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
 	require.EqualValues(t, 2, j.fetches.Load(), "the last fetch is too recent")
 	j.pass(fetchPause)
 	for n := range 20 {
-		_, err = j.Verify(t.Context(), tokForever(t, evil, uint64(n+1)))
+		_, err = j.Verify(t.Context(), endlessToken(t, evil, uint64(n+1)))
 		require.ErrorIs(t, err, ErrTokenKey)
 	}
 	require.EqualValues(t, 3, j.fetches.Load())
 
-	// A token without kid may be signed with a new key as well.
-	third := tokKey(t, ES256)
+	// A token without "kid" may be signed with a new key too.
+	third := testKey(t, ES256)
 	require.NoError(t, j.keys.Replace(third))
 	j.pass(fetchPause)
-	compact := (&tokTarget{T: t, compact: tokForever(t, third, 1)}).signedBy(tokRawSigner{third.raw}, 5, `{"alg":"ES256","typ":"MT+JWT"}`)
+	compact := (&target{T: t, compact: endlessToken(t, third, 1)}).signedBy(rawSigner{third.raw}, 5, `{"alg":"ES256","typ":"MT+JWT"}`)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	// What cannot be about keys causes no fetch.
+	// A malformed token causes no fetch.
 	j.pass(fetchPause)
 	before := j.fetches.Load()
-	for _, bad := range []string{"", "a.b.c", strings.Repeat("x", 1<<20), tokForever(t, third, 1)[1:]} {
+	for _, bad := range []string{"", "a.b.c", strings.Repeat("x", 1<<20), endlessToken(t, third, 1)[1:]} {
 		_, err = j.Verify(t.Context(), bad)
 		require.Error(t, err)
 	}
 	require.Equal(t, before, j.fetches.Load())
 }
 
-// While the keys cannot be fetched, the old ones count, up to KeysMaxStale.
+// While fetching fails, the verifier uses the old keys until they are older than
+// KeysMaxStale.
 func TestJWKSStale(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	compact := endlessToken(t, key, 1)
 	_, err := j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	j.answering(tokFail)
+	j.answering(answer500)
 	j.pass(defaultKeysMaxAge + time.Second)
 	for range 3 {
 		_, err = j.Verify(t.Context(), compact)
 		require.NoError(t, err)
 	}
-	require.EqualValues(t, 2, j.fetches.Load(), "a failure is not repeated at once")
+	require.EqualValues(t, 2, j.fetches.Load(), "a failed fetch is not repeated at once")
 	j.pass(fetchPause)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
@@ -168,7 +169,7 @@ func TestJWKSStale(t *testing.T) {
 		_, err = j.Verify(t.Context(), compact)
 		require.ErrorIs(t, err, ErrKeysUnavailable)
 		var invalid *InvalidTokenError
-		require.NotErrorAs(t, err, &invalid, "it is not about the token")
+		require.NotErrorAs(t, err, &invalid, "the token is not to blame")
 	}
 	require.EqualValues(t, 4, j.fetches.Load())
 
@@ -179,19 +180,19 @@ func TestJWKSStale(t *testing.T) {
 	j.pass(-time.Hour)
 	_, err = j.Verify(t.Context(), compact)
 	require.NoError(t, err)
-	require.EqualValues(t, 6, j.fetches.Load(), "with the clock set back, the age of the keys is not known")
+	require.EqualValues(t, 6, j.fetches.Load(), "the clock was set back, so the age of the keys is unknown")
 }
 
-// Answers that are not accepted, each with the old keys or without any.
+// The verifier accepts no keys from a bad answer, and recovers with the next good one.
 func TestJWKSBadAnswers(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	compact := endlessToken(t, key, 1)
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(tokKeys(t, key).JWKS())
+		_, _ = w.Write(testKeys(t, key).JWKS())
 	}))
 	defer elsewhere.Close()
 	for name, answer := range map[string]http.HandlerFunc{
-		"500":       tokFail,
+		"500":       answer500,
 		"404":       http.NotFound,
 		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
 		"empty":     func(http.ResponseWriter, *http.Request) {},
@@ -203,7 +204,7 @@ func TestJWKSBadAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := newTokJWKS(t, key)
+			j := newPublishedKeys(t, key)
 			j.answering(answer)
 			_, err := j.Verify(t.Context(), compact)
 			require.ErrorIs(t, err, ErrKeysUnavailable)
@@ -213,18 +214,17 @@ func TestJWKSBadAnswers(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-	j := newTokJWKS(t, key)
+	j := newPublishedKeys(t, key)
 	j.answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) })
 	_, err := j.Verify(t.Context(), compact)
-	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys has no tokens")
+	require.ErrorIs(t, err, ErrTokenKey, "an issuer without keys is no failure")
 }
 
-// Without keys everybody waits for the one fetch; with old keys nobody but the one that
-// fetches waits.
+// While a fetch runs, callers without keys wait for it, and callers with old keys go on.
 func TestJWKSOneFetchAtATime(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
-	compact := tokForever(t, key, 1)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
+	compact := endlessToken(t, key, 1)
 	asked, gate := make(chan struct{}, 10), make(chan struct{})
 	j.answering(func(w http.ResponseWriter, _ *http.Request) {
 		asked <- struct{}{}
@@ -258,30 +258,30 @@ func TestJWKSOneFetchAtATime(t *testing.T) {
 	<-asked
 	for range 5 {
 		_, err = j.Verify(t.Context(), compact)
-		require.NoError(t, err, "answered although the fetch hangs")
+		require.NoError(t, err, "a hanging fetch delays nobody else")
 	}
 	gate <- struct{}{}
 	require.NoError(t, <-results)
 	require.EqualValues(t, 2, j.fetches.Load())
 }
 
-// tokTransport answers requests without a network.
-type tokTransport func(*http.Request) (*http.Response, error)
+// roundTripFunc answers requests without a network.
+type roundTripFunc func(*http.Request) (*http.Response, error)
 
-func (f tokTransport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Calls that waited for a fetch which failed do not fetch one after the other.
+// If a fetch fails, the calls that waited for it do not try again one by one.
 func TestJWKSFailureIsShared(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	published := tokKeys(t, key).JWKS()
-	forged := tokForever(t, tokKey(t, EdDSA), 1)
+	key := testKey(t, EdDSA)
+	published := testKeys(t, key).JWKS()
+	forged := endlessToken(t, testKey(t, EdDSA), 1)
 	for _, state := range []string{"with keys", "without keys"} {
 		synctest.Test(t, func(t *testing.T) {
 			fetches, gate := 0, make(chan struct{})
-			fail, now := false, tokNow()
+			fail, now := false, issueTime()
 			v, err := NewVerifier(VerifierConfig{
-				Issuer: tokIssuer, JWKSURL: "https://mytoken.example.org/jwks", Clock: func() time.Time { return now },
-				HTTPClient: &http.Client{Transport: tokTransport(func(*http.Request) (*http.Response, error) {
+				Issuer: testIssuer, JWKSURL: "https://mytoken.example.org/jwks", Clock: func() time.Time { return now },
+				HTTPClient: &http.Client{Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
 					if fetches++; !fail {
 						return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(published))}, nil
 					}
@@ -305,7 +305,7 @@ func TestJWKSFailureIsShared(t *testing.T) {
 					}
 				})
 			}
-			synctest.Wait() // one fetches, four wait for their turn
+			synctest.Wait() // one call fetches, four wait for it
 			close(gate)
 			wg.Wait()
 			require.Equal(t, 1, fetches, state)
@@ -313,17 +313,16 @@ func TestJWKSFailureIsShared(t *testing.T) {
 	}
 }
 
-// The call that fetches does not give up when its caller does: the others need the keys
-// too.
+// A fetch goes on when its caller gives up, because others need the keys too.
 func TestJWKSFetchOutlivesItsCaller(t *testing.T) {
-	key := tokKey(t, EdDSA)
-	j := newTokJWKS(t, key)
+	key := testKey(t, EdDSA)
+	j := newPublishedKeys(t, key)
 	ctx, cancel := context.WithCancel(t.Context())
 	j.answering(func(w http.ResponseWriter, _ *http.Request) {
 		cancel()
 		_, _ = w.Write(j.keys.JWKS())
 	})
-	_, err := j.Verify(ctx, tokForever(t, key, 1))
+	_, err := j.Verify(ctx, endlessToken(t, key, 1))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, j.fetches.Load())
 }

@@ -1,11 +1,11 @@
-// Quickstart logs a user in at an OpenID provider, gives him a mytoken whose
-// rights follow the phases of a compute job, hands a narrower token to the job,
-// and shows what is admitted, what is refused, why, and when to come back.
+// Quickstart runs a compute job in phases. A user logs in at an OpenID provider and gets
+// a mytoken whose rights follow the phases of the job. The job gets a narrower token of
+// its own. A table shows what is admitted, what is refused, why, and when to come back.
 //
 //	go run ./examples/quickstart
 //
-// The provider runs in this process and time is a clock that the program moves;
-// everything else is what a real service does: HTTP, signatures, counters.
+// The provider runs in this process, and the program moves the clock. Everything else is
+// what a real service does: HTTP, signatures, counters.
 package main
 
 import (
@@ -42,7 +42,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer portal.Close(ctx)
 
-	// What the user's token may do depends on how long ago the job was made.
+	// The rights of the user's token change with the time since the start of the job.
 	phases, err := restriction.Phases(start,
 		restriction.First(1*time.Hour).Scopes("compute.submit"),
 		restriction.First(2*time.Hour).Scopes("storage"),
@@ -62,38 +62,38 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	t := newTable(out, start, clock, portal.issuer)
-	t.at(30*time.Minute, "portal", portalHost, user.Token, "submit the job", "compute.submit")
-	t.at(90*time.Minute, "portal", portalHost, user.Token, "submit the job", "compute.submit")
-	t.at(90*time.Minute, "portal", portalHost, user.Token, "access data", "storage")
-	t.at(3*time.Hour, "portal", portalHost, user.Token, "access data", "storage")
-	t.at(24*time.Hour, "portal", portalHost, user.Token, "access data", "storage")
+	t.at(30*time.Minute, "portal", portalAddress, user.Token, "submit the job", "compute.submit")
+	t.at(90*time.Minute, "portal", portalAddress, user.Token, "submit the job", "compute.submit")
+	t.at(90*time.Minute, "portal", portalAddress, user.Token, "access data", "storage")
+	t.at(3*time.Hour, "portal", portalAddress, user.Token, "access data", "storage")
+	t.at(24*time.Hour, "portal", portalAddress, user.Token, "access data", "storage")
 
-	// The job gets a token of its own: for one address, and three uses.
+	// The job gets a token of its own, for one address and three uses.
 	job, err := portal.Derive(ctx, user.Token, "job", restriction.Clause{
 		NotBefore: start.Add(24 * time.Hour).Unix(), Expires: start.Add(36 * time.Hour).Unix(),
-		Scopes: []string{"storage"}, Hosts: []string{jobHost}, UsagesAT: restriction.Usages(3),
+		Scopes: []string{"storage"}, Hosts: []string{jobAddress}, UsagesAT: restriction.Usages(3),
 	})
 	if err != nil {
 		return err
 	}
-	t.at(25*time.Hour, "job", strangerHost, job.Token, "store output, from elsewhere", "storage")
+	t.at(25*time.Hour, "job", strangerAddress, job.Token, "store output, from elsewhere", "storage")
 	for use := 1; use <= 4; use++ {
-		t.at(25*time.Hour+time.Duration(use)*time.Minute, "job", jobHost, job.Token, fmt.Sprintf("store output, use %d", use), "storage")
+		t.at(25*time.Hour+time.Duration(use)*time.Minute, "job", jobAddress, job.Token, fmt.Sprintf("store output, use %d", use), "storage")
 	}
 
-	// Another job's token is revoked while it could still be used.
+	// The portal revokes the token of another job before it expires.
 	other, err := portal.Derive(ctx, user.Token, "other job", restriction.Clause{
 		NotBefore: start.Add(24 * time.Hour).Unix(), Expires: start.Add(36 * time.Hour).Unix(),
-		Scopes: []string{"storage"}, Hosts: []string{jobHost},
+		Scopes: []string{"storage"}, Hosts: []string{jobAddress},
 	})
 	if err != nil {
 		return err
 	}
-	t.at(26*time.Hour, "other job", jobHost, other.Token, "store output", "storage")
+	t.at(26*time.Hour, "other job", jobAddress, other.Token, "store output", "storage")
 	if err := portal.Revoke(ctx, other.Token); err != nil {
 		return err
 	}
-	t.at(26*time.Hour, "other job", jobHost, other.Token, "store output, after revocation", "storage")
-	t.at(36*time.Hour+time.Second, "portal", portalHost, user.Token, "access data", "storage")
+	t.at(26*time.Hour, "other job", jobAddress, other.Token, "store output, after revocation", "storage")
+	t.at(36*time.Hour+time.Second, "portal", portalAddress, user.Token, "access data", "storage")
 	return t.finish(provider)
 }

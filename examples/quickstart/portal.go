@@ -21,15 +21,15 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// Addresses from which the tokens are used.
+// The addresses from which tokens are used.
 const (
-	portalHost   = "192.0.2.1"
-	jobHost      = "198.51.100.23"
-	strangerHost = "203.0.113.99"
+	portalAddress   = "192.0.2.1"
+	jobAddress      = "198.51.100.23"
+	strangerAddress = "203.0.113.99"
 )
 
-// startProvider starts an OpenID provider that replaces the refresh token at
-// each use, and ends the login if an old one comes back.
+// startProvider starts an OpenID provider. It replaces the refresh token at each use, and
+// ends the login if an old one comes back.
 func startProvider(clock *mytokentest.Clock) (*optest.Server, error) {
 	return optest.Start(optest.Options{
 		Clock: clock.Now, Rotation: optest.RotateStrict, Subject: "alice",
@@ -37,16 +37,17 @@ func startProvider(clock *mytokentest.Clock) (*optest.Server, error) {
 	})
 }
 
-// portal is a web service with users, which embeds the issuer.
+// portal is a web service with users. It issues mytokens in its own process.
 type portal struct {
 	issuer   *issuer.Issuer
 	provider string
 	server   *http.Server
 	url      string
-	wanted   mytoken.Properties   // what the next login asks for
-	issued   chan *mytoken.Issued // what it got
+	wanted   mytoken.Properties   // of the token that the next login asks for
+	issued   chan *mytoken.Issued // the tokens of finished logins
 }
 
+// startPortal makes an issuer and serves the two pages of a login.
 func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,7 +84,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	mux.HandleFunc("GET /login", p.startLogin)
 	mux.HandleFunc("GET /redirect", p.finishLogin)
 	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go p.server.Serve(listener) // ends with Close
+	go p.server.Serve(listener) // until Close
 	return p, nil
 }
 
@@ -96,19 +97,19 @@ func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	// The state belongs to this browser, and to no other.
+	// Remember in which browser this login began.
 	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: login.State.Reveal(), Path: "/redirect", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, login.URL, http.StatusFound)
 }
 
-// finishLogin takes what the browser brings back.
+// finishLogin takes what the browser brings back from the provider, and makes a token.
 func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 	cookie, err := r.Cookie(stateCookie)
 	if err != nil || !mytoken.NewSecret(cookie.Value).Equal(mytoken.NewSecret(r.URL.Query().Get("state"))) {
-		http.Error(w, "this login was not started here", http.StatusForbidden)
+		http.Error(w, "this browser did not start the login", http.StatusForbidden)
 		return
 	}
-	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Query: r.URL.Query(), Client: client(portalHost)})
+	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Query: r.URL.Query(), Client: client(portalAddress)})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
@@ -117,8 +118,8 @@ func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "You are logged in.")
 }
 
-// Login is a user with a browser: he opens the portal, is sent to the provider,
-// logs in, and comes back.
+// Login plays a user with a browser. They open the portal, log in at the provider, and
+// come back.
 func (p *portal) Login(ctx context.Context, wanted mytoken.Properties) (*mytoken.Issued, error) {
 	p.wanted = wanted
 	jar, err := cookiejar.New(nil)
@@ -146,27 +147,28 @@ func (p *portal) Login(ctx context.Context, wanted mytoken.Properties) (*mytoken
 	}
 }
 
-// Derive makes a token for a job, narrower than the user's.
+// Derive makes a token for a job. It is narrower than the user's.
 func (p *portal) Derive(ctx context.Context, token mytoken.Secret, name string, clause restriction.Clause) (*mytoken.Issued, error) {
 	return p.issuer.Derive(ctx, issuer.DeriveRequest{
-		Token: token, Client: client(portalHost),
+		Token: token, Client: client(portalAddress),
 		Properties: mytoken.Properties{Name: name, Restrictions: restriction.List{clause}},
 	})
 }
 
 // Revoke revokes a token and everything that was derived from it.
 func (p *portal) Revoke(ctx context.Context, token mytoken.Secret) error {
-	_, err := p.issuer.Revoke(ctx, issuer.RevokeRequest{Token: token, Recursive: true, Client: client(portalHost)})
+	_, err := p.issuer.Revoke(ctx, issuer.RevokeRequest{Token: token, Recursive: true, Client: client(portalAddress)})
 	return err
 }
 
-// Close lets what is in flight come to its end.
+// Close waits for the requests in flight.
 func (p *portal) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return errors.Join(p.server.Shutdown(ctx), p.issuer.Close(ctx))
 }
 
+// client describes who makes a request.
 func client(address string) issuer.Client {
 	return issuer.Client{Address: netip.MustParseAddr(address), UserAgent: "quickstart"}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// table makes attempts and prints, at the end, one line for each.
+// table makes attempts to use tokens. At the end it prints one line for each.
 type table struct {
 	start    time.Time
 	clock    *mytokentest.Clock
@@ -24,7 +24,7 @@ type table struct {
 	out      io.Writer
 	rows     [][]string
 	admitted int
-	failed   error
+	failed   error // the first error that is no refusal
 }
 
 func newTable(out io.Writer, start time.Time, clock *mytokentest.Clock, iss *issuer.Issuer) *table {
@@ -34,7 +34,7 @@ func newTable(out io.Writer, start time.Time, clock *mytokentest.Clock, iss *iss
 	}
 }
 
-// at makes one attempt to get an access token, that long after the start.
+// at makes one attempt to get an access token, at an offset from the start.
 func (t *table) at(offset time.Duration, who, address string, token mytoken.Secret, action, scope string) {
 	if t.failed != nil {
 		return
@@ -43,37 +43,37 @@ func (t *table) at(offset time.Duration, who, address string, token mytoken.Secr
 	_, err := t.issuer.AccessToken(context.Background(), issuer.AccessTokenRequest{
 		Token: token, Scopes: []string{scope}, Client: client(address),
 	})
-	row := []string{offsetText(offset), who, action, "admitted", "", ""}
+	result, comeBack, because := "admitted", "", ""
 	if err == nil {
 		t.admitted++
 	} else {
-		row[3] = "refused"
-		row[5], row[4] = t.explain(err)
+		result = "refused"
+		comeBack, because = t.explain(err)
 	}
-	t.rows = append(t.rows, row)
+	t.rows = append(t.rows, []string{offsetText(offset), who, action, result, comeBack, because})
 }
 
-// explain says why an attempt was refused, and when it is worth another.
-func (t *table) explain(err error) (reason, earliest string) {
+// explain says why an attempt was refused, and when the next one is worth it.
+func (t *table) explain(err error) (comeBack, because string) {
 	if refused, ok := errors.AsType[*issuer.RefusedError](err); ok {
 		closest := refused.Explanation.Closest()
 		var reasons []string
 		for _, o := range closest.Objections {
 			reasons = append(reasons, t.relative(o))
 		}
-		return strings.Join(reasons, ", "), t.when(refused.Explanation.Earliest)
+		return t.when(refused.Explanation.Earliest), strings.Join(reasons, ", ")
 	}
 	if errors.Is(err, mytoken.ErrTokenExpired) {
-		return "the token has expired", "never"
+		return "never", "the token has expired"
 	}
 	if invalid, ok := errors.AsType[*issuer.TokenError](err); ok {
-		return "the token is " + invalid.Reason.String(), "never"
+		return "never", "the token is " + invalid.Reason.String()
 	}
 	t.failed = err
-	return err.Error(), ""
+	return "", err.Error()
 }
 
-// relative is an objection with the instants in it as offsets.
+// relative returns the text of an objection, with offsets instead of instants.
 func (t *table) relative(o restriction.Objection) string {
 	words := strings.Fields(o.String())
 	for n, w := range words {
@@ -84,6 +84,7 @@ func (t *table) relative(o restriction.Objection) string {
 	return strings.Join(words, " ")
 }
 
+// when says from when on the same attempt would be admitted.
 func (t *table) when(e restriction.Earliest) string {
 	at, ok := e.Time()
 	if !ok {
@@ -92,7 +93,8 @@ func (t *table) when(e restriction.Earliest) string {
 	return "earliest " + offsetText(at.Sub(t.start))
 }
 
-// finish prints the table and compares what was admitted with what the provider saw.
+// finish prints the table. It returns an error unless the provider saw one refresh for
+// each admitted attempt.
 func (t *table) finish(provider *optest.Server) error {
 	if t.failed != nil {
 		return t.failed
@@ -115,7 +117,7 @@ func (t *table) finish(provider *optest.Server) error {
 	return err
 }
 
-// offsetText writes an offset as +24h00m, with seconds where there are any.
+// offsetText writes an offset as +24h00m, or as +24h00m01s if there are seconds.
 func offsetText(d time.Duration) string {
 	text := fmt.Sprintf("+%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 	if s := d % time.Minute / time.Second; s != 0 {

@@ -115,8 +115,8 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 
 	// 3. Open the key of the grant, wait for its turn, and take its lease (durable).
 	//
-	// A crash after it leaves the lease. It lapses after Config.Lease, and the next
-	// holder asks the provider with the same refresh token.
+	// A crash after it leaves the lease, which lapses after Config.Lease. The next holder
+	// waits for Config.InDoubtWait, and asks with the same refresh token.
 	//
 	// 4. Ask the provider once, while no step of the store is open.
 	//
@@ -126,9 +126,9 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	//
 	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
 	//
-	// A crash between the two loses nothing: Recover or the next holder of the lease
-	// commits what the spill holds. A crash after both costs the access token, as after
-	// step 2.
+	// A crash between the two loses no refresh token: Recover or the next holder of the
+	// lease commits what the spill holds. A crash after both loses the access token
+	// alone. The use stays charged, as after step 2.
 	tokens, unsettled, err := i.ask(ctx, p, op, spent, provider, asked)
 
 	// 6. Without an answer, refund the use (durable), unless the provider may have acted.

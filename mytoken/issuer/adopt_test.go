@@ -47,7 +47,7 @@ func TestAdopt(t *testing.T) {
 	require.Equal(t, "adopted", issued.Claims.Name())
 	require.Equal(t, capability.Default(), issued.Capabilities)
 	require.Equal(t, mytoken.Owner(s.Provider.Issuer(), "alice"), issued.Claims.Owner())
-	require.True(t, issued.Claims.AuthTime().IsZero(), "nobody knows when he logged in")
+	require.True(t, issued.Claims.AuthTime().IsZero(), "nobody knows when the user logged in")
 	require.Equal(t, []string{"created: Adopted a refresh token"}, events(t, s, issued.ID))
 	requireUsable(t, s, issued.Token)
 	require.Len(t, stateOf(t, s).Tokens, 1)

@@ -35,11 +35,6 @@ func isTyped(err error) bool {
 		is[*issuer.LoginError](err) || is[*issuer.UpstreamError](err) || is[*issuer.ReconnectError](err)
 }
 
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
-
 var (
 	megabyte = strings.Repeat("a", 1<<20)
 	badTexts = []string{"", "\x00", "a\x00b", "\xff\xfe", "\u202e", "x", "a.b.c", strings.Repeat(".", 100), strings.Repeat("x", 31), strings.Repeat("x", 32), megabyte, megabyte[:1<<19] + ".x." + megabyte[:1<<19]}

@@ -50,11 +50,10 @@ func TestLimitIsExactUnderLoad(t *testing.T) {
 				var delivered, refused atomic.Int64
 				inParallel(loadRequests, func(k int) {
 					_, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Client: mytokentest.Client})
-					var explained *issuer.RefusedError
 					switch {
 					case err == nil:
 						delivered.Add(1)
-					case errors.As(err, &explained):
+					case is[*issuer.RefusedError](err):
 						refused.Add(1)
 					default:
 						assert.NoError(t, err)
@@ -89,10 +88,9 @@ func TestInheritedLimitIsExactUnderLoad(t *testing.T) {
 		var delivered atomic.Int64
 		inParallel(80, func(k int) {
 			_, err := nodes[k%2].AccessToken(t.Context(), issuer.AccessTokenRequest{Token: tokens[k/2%len(tokens)], Client: mytokentest.Client})
-			var refused *issuer.RefusedError
 			if err == nil {
 				delivered.Add(1)
-			} else if !errors.As(err, &refused) {
+			} else if !is[*issuer.RefusedError](err) {
 				assert.NoError(t, err)
 			}
 		})
@@ -122,13 +120,12 @@ func TestRefundsUnderLoad(t *testing.T) {
 		ask := func(k int) {
 			_, err := w.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: scopes[k%len(scopes)], Client: mytokentest.Client})
 			var upstream *issuer.UpstreamError
-			var refused *issuer.RefusedError
 			switch {
 			case err == nil:
 				delivered.Add(1)
 			case errors.As(err, &upstream):
 				assert.False(t, upstream.Charged, "%v", err)
-			case !errors.As(err, &refused):
+			case !is[*issuer.RefusedError](err):
 				assert.NoError(t, err)
 			}
 		}

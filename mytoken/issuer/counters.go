@@ -79,30 +79,30 @@ func (i *Issuer) checkBudget(ctx context.Context, p *presented, op operation, ca
 // store charges.
 func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state store.State) ([]restriction.Spent, error) {
 	var out []restriction.Spent
-	line := lineage{i: i, infos: []*store.TokenInfo{&state.TokenInfo}}
+	line := lineage{i: i, token: &state.TokenInfo}
 	for n, c := range state.Counters {
 		if t, counted := tallyOf(kind, c); !counted || t.left != 0 {
 			continue
 		}
 		found := false
-		for level, clause := 0, n; clause != restriction.NoClause; level++ {
-			info, draws, err := line.at(ctx, level)
+		for up, clause := 0, n; clause != restriction.NoClause; up++ {
+			at, err := line.at(ctx, up)
 			if err != nil {
 				return nil, err
 			}
-			if info == nil || clause >= len(info.Counters) {
+			if at.info == nil || clause >= len(at.info.Counters) {
 				break // the token was deleted, its counter was not
 			}
-			if t, _ := tallyOf(kind, info.Counters[clause]); t.exhausted() {
+			if t, _ := tallyOf(kind, at.info.Counters[clause]); t.exhausted() {
 				found = true
 				out = append(out, restriction.Spent{
-					Clause: n, Kind: kind, Used: t.used, Limit: int64(t.limit), Inherited: level > 0,
+					Clause: n, Kind: kind, Used: t.used, Limit: int64(t.limit), Inherited: up > 0,
 				})
 			}
-			if clause >= len(draws) {
+			if clause >= len(at.draws) {
 				break
 			}
-			clause = draws[clause]
+			clause = at.draws[clause]
 		}
 		if !found {
 			out = append(out, restriction.Spent{Clause: n, Kind: kind, Inherited: true})
@@ -113,41 +113,41 @@ func (i *Issuer) spentCounters(ctx context.Context, kind restriction.Kind, state
 
 // lineage is a token and its ancestors. They are looked up when they are needed.
 type lineage struct {
-	i     *Issuer
-	infos []*store.TokenInfo // an entry is nil if the token was deleted
-	draws [][]int
+	i      *Issuer
+	token  *store.TokenInfo
+	levels []level
 }
 
-// at returns the token that is level steps up, and the parent's clauses that its clauses
-// draw on. It returns nil for a token that was deleted.
-func (l *lineage) at(ctx context.Context, level int) (*store.TokenInfo, []int, error) {
-	ancestors := l.infos[0].Ancestors
-	for len(l.infos) <= level {
-		if len(l.infos) > len(ancestors) {
-			return nil, nil, nil
-		}
-		info, err := l.i.ledger.token(ctx, ancestors[len(l.infos)-1])
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			l.infos = append(l.infos, nil)
-		case err != nil:
-			return nil, nil, err
-		default:
-			l.infos = append(l.infos, &info)
-		}
-	}
-	for len(l.draws) <= level {
-		var draws []int
-		if info := l.infos[len(l.draws)]; info != nil {
-			a, err := l.i.openAbout(info)
-			if err != nil {
-				return nil, nil, err
+// level is a token and the parent's clauses that its clauses draw on. Its info is nil if
+// the token was deleted.
+type level struct {
+	info  *store.TokenInfo
+	draws []int
+}
+
+// at returns the token that is n steps up.
+func (l *lineage) at(ctx context.Context, n int) (level, error) {
+	for len(l.levels) <= n {
+		info := l.token
+		if up := len(l.levels); up > len(l.token.Ancestors) {
+			return level{}, nil
+		} else if up > 0 {
+			ancestor, err := l.i.ledger.token(ctx, l.token.Ancestors[up-1])
+			if errors.Is(err, store.ErrNotFound) {
+				l.levels = append(l.levels, level{})
+				continue
+			} else if err != nil {
+				return level{}, err
 			}
-			draws = a.Draws
+			info = &ancestor
 		}
-		l.draws = append(l.draws, draws)
+		a, err := l.i.openAbout(info)
+		if err != nil {
+			return level{}, err
+		}
+		l.levels = append(l.levels, level{info, a.Draws})
 	}
-	return l.infos[level], l.draws[level], nil
+	return l.levels[n], nil
 }
 
 // openAbout opens the description of a token. Without one, it returns an empty

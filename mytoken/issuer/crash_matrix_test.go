@@ -219,10 +219,9 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	case !c.unavoidable(w):
 		return nil, fmt.Errorf("after %v the next request fails: %w", first, second)
 	}
-	var refused *issuer.RefusedError
 	for second == nil {
 		_, err := w.request(ctx, iss, store.UseID{})
-		if errors.As(err, &refused) {
+		if is[*issuer.RefusedError](err) {
 			break
 		} else if err != nil {
 			return nil, fmt.Errorf("a later request fails: %w", err)

@@ -26,6 +26,29 @@ var client = mytokentest.Client
 // allCapabilities are those of a token that users keep for themselves.
 var allCapabilities = capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo, capability.ManageMytokens}
 
+// start starts a service that is closed at the end of the test.
+func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
+	t.Helper()
+	s, err := mytokentest.Start(opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// login returns a first token of alice.
+func login(t *testing.T, s *mytokentest.Service, props mytoken.Properties) *mytoken.Issued {
+	t.Helper()
+	issued, err := s.Login(t.Context(), "alice", props)
+	require.NoError(t, err)
+	return issued
+}
+
+// is reports whether an error of type E is in the chain.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 // errAs checks that an error of type E is in the chain, and returns it.
 func errAs[E error](t testing.TB, err error) E {
 	t.Helper()

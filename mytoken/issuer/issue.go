@@ -142,19 +142,35 @@ func (i *Issuer) newShortToken() string { return randomLetters(i.cfg.ShortTokenL
 
 // shortTicket makes a short token an alias of a compact one.
 func (i *Issuer) shortTicket(short, compact string, id mytoken.TokenID) (store.Ticket, error) {
-	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(short)}
-	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, short), []byte(compact))
-	return store.Ticket{TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id}, err
+	t := store.Ticket{TicketRef: store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(short)}, Status: store.TicketReady, Token: id}
+	err := i.sealToken(&t, short, compact)
+	return t, err
 }
 
 // transferTicket makes a code that can be exchanged for the token once.
 func (i *Issuer) transferTicket(code, compact string, id mytoken.TokenID, owns bool) (store.Ticket, error) {
-	ref := i.codeRef(store.TicketTransfer, code)
-	payload, err := i.cfg.Seal.SealWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(compact))
-	return store.Ticket{
-		TicketRef: ref, Status: store.TicketReady, Payload: payload, Token: id, OwnsToken: owns,
+	t := store.Ticket{
+		TicketRef: i.codeRef(store.TicketTransfer, code), Status: store.TicketReady, Token: id, OwnsToken: owns,
 		Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
-	}, err
+	}
+	err := i.sealToken(&t, code, compact)
+	return t, err
+}
+
+// sealToken puts a compact token into a ticket. The code or short token of the ticket
+// opens it.
+func (i *Issuer) sealToken(t *store.Ticket, code, compact string) (err error) {
+	t.Payload, err = i.cfg.Seal.SealWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), []byte(compact))
+	return err
+}
+
+// openToken opens the compact token in a ticket.
+func (i *Issuer) openToken(t store.Ticket, code string) (string, error) {
+	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), t.Payload)
+	if err != nil {
+		return "", fmt.Errorf("issuer: the stored token cannot be opened: %w", err)
+	}
+	return string(plain), nil
 }
 
 // issued makes the answer from its record.

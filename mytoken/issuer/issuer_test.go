@@ -1,7 +1,6 @@
 package issuer_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -15,21 +14,6 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-func start(t *testing.T, opts mytokentest.Options) *mytokentest.Service {
-	t.Helper()
-	s, err := mytokentest.Start(opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
-}
-
-func login(t *testing.T, s *mytokentest.Service, props mytoken.Properties) *mytoken.Issued {
-	t.Helper()
-	issued, err := s.Login(t.Context(), "alice", props)
-	require.NoError(t, err)
-	return issued
-}
-
 // proves P1, P3, P4, P6, P10
 func TestFromLoginToRevocation(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
@@ -40,33 +24,28 @@ func TestFromLoginToRevocation(t *testing.T) {
 		Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
 		Restrictions: restriction.List{{Expires: now.Add(time.Hour).Unix(), Scopes: []string{"compute", "storage.read"}}},
 	})
-	at, err := s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: root.Token, Scopes: []string{"compute"}, Client: mytokentest.Client})
+	at, err := s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: root.Token, Scopes: []string{"compute"}, Client: client})
 	require.NoError(t, err)
 	require.Equal(t, []string{"compute"}, at.Scopes)
 
 	job, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{
-		Token: root.Token, Client: mytokentest.Client,
+		Token: root.Token, Client: client,
 		Properties: mytoken.Properties{Name: "job", Restrictions: restriction.List{{
 			Expires: now.Add(time.Minute).Unix(), Scopes: []string{"compute"}, UsagesAT: restriction.Usages(2),
 		}}},
 	})
 	require.NoError(t, err)
 	for range 2 {
-		_, err = s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: job.Token, Client: mytokentest.Client})
+		_, err = s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: job.Token, Client: client})
 		require.NoError(t, err)
 	}
-	_, err = s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: job.Token, Client: mytokentest.Client})
-	refused, ok := errors.AsType[*issuer.RefusedError](err)
-	require.True(t, ok, "%v", err)
-	require.Equal(t, []string{"usages_AT"}, refused.Explanation.Keys())
+	_, err = s.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: job.Token, Client: client})
+	requireRefused(t, err, "usages_AT")
 
-	_, err = s.Issuer.Revoke(ctx, issuer.RevokeRequest{Token: root.Token, Recursive: true, Client: mytokentest.Client})
-	require.NoError(t, err)
+	revoke(t, s, root.Token, true)
 	for _, token := range []mytoken.Secret{root.Token, job.Token} {
-		_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: token, Client: mytokentest.Client})
-		invalid, ok := errors.AsType[*issuer.TokenError](err)
-		require.True(t, ok, "%v", err)
-		require.Equal(t, issuer.TokenRevoked, invalid.Reason)
+		_, err = s.Issuer.Introspect(ctx, issuer.IntrospectRequest{Token: token, Client: client})
+		requireTokenError(t, err, issuer.TokenRevoked)
 	}
 	require.Zero(t, s.Provider.Reuses())
 	require.Equal(t, 3, s.Provider.Count(optest.Refreshed))

@@ -73,15 +73,7 @@ func (n *Notice) level() (slog.Level, bool) {
 	return 0, false
 }
 
-var refreshNotices = [...]NoticeKind{
-	refresh.TokenStored:        NoticeRefreshTokenStored,
-	refresh.UnexpectedRotation: NoticeUnexpectedRotation,
-	refresh.SpillFailed:        NoticeSpillFailed,
-	refresh.CommitFailed:       NoticeCommitFailed,
-	refresh.GrantDead:          NoticeGrantDead,
-}
-
 // refreshEvent passes on what happened to a refresh token.
 func (i *Issuer) refreshEvent(ctx context.Context, e refresh.Event) {
-	i.notify(ctx, Notice{Kind: refreshNotices[e.Kind], Token: e.Token, Grant: e.Grant, Detail: e.Detail, Err: e.Err})
+	i.notify(ctx, Notice{Kind: NoticeKind(e.Kind), Token: e.Token, Grant: e.Grant, Detail: e.Detail, Err: e.Err})
 }

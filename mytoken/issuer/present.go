@@ -56,11 +56,8 @@ func (i *Issuer) resolve(ctx context.Context, s string) (compact, short string, 
 	} else if err != nil {
 		return "", "", &TokenError{Reason: TokenUnknown, cause: err}
 	}
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(ref), seal.FromSecret(seal.PurposeTicketPayload, s), t.Payload)
-	if err != nil {
-		return "", "", fmt.Errorf("issuer: the stored short token cannot be opened: %w", err)
-	}
-	return string(plain), s, nil
+	compact, err = i.openToken(t, s)
+	return compact, s, err
 }
 
 // form is the form in which the token was presented.

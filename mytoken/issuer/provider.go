@@ -24,7 +24,7 @@ type Provider struct {
 	InsecureOpaqueAudience bool
 }
 
-// providers are the configured ones.
+// providers holds the configured providers.
 type providers struct {
 	order []*Provider
 	byKey map[string]*Provider // by providerKey

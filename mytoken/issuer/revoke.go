@@ -135,30 +135,27 @@ func (i *Issuer) cancelPolling(ctx context.Context, t *store.Ticket, code string
 // codeHolder returns the token behind a code, which opens the refresh token to revoke at
 // the provider. It returns nil if the token cannot be read.
 func (i *Issuer) codeHolder(ctx context.Context, t store.Ticket, code string) *presented {
-	var compact string
-	switch t.Kind {
-	case store.TicketTransfer:
-		plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), t.Payload)
-		if err != nil {
-			return nil
-		}
-		compact = string(plain)
-	default:
-		key, err := i.ticketKey(t, code)
-		if err != nil {
-			return nil
-		}
-		rec, err := i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
-		if err != nil {
-			return nil
-		}
-		compact = rec.Compact
+	compact, err := i.codeToken(t, code)
+	if err != nil {
+		return nil
 	}
 	token, err := i.verifier.Decode(ctx, compact)
 	if err != nil {
 		return nil
 	}
 	return newPresented(token, compact, "")
+}
+
+func (i *Issuer) codeToken(t store.Ticket, code string) (string, error) {
+	if t.Kind == store.TicketTransfer {
+		return i.openToken(t, code)
+	}
+	key, err := i.ticketKey(t, code)
+	if err != nil {
+		return "", err
+	}
+	rec, err := i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), key, t.Payload)
+	return rec.Compact, err
 }
 
 // RevokeOtherRequest revokes another token of the same user by its mom_id.

@@ -33,7 +33,7 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 // grace lasts.
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	r := p.token.Rotation()
-	if r == nil || kind == restriction.AT && !r.OnAT || kind == restriction.Other && !r.OnOther {
+	if due := r != nil && (kind == restriction.AT && r.OnAT || kind == restriction.Other && r.OnOther); !due {
 		return nil, nil
 	}
 	step, cancel := detached(ctx)

@@ -2,13 +2,11 @@ package issuer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // TransferCode moves a token to another device (protocol section 1.8).
@@ -61,11 +59,11 @@ func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued
 	if err != nil {
 		return nil, err
 	}
-	plain, err := i.cfg.Seal.OpenWith(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), t.Payload)
+	compact, err := i.openToken(t, code)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: the stored transfer code cannot be opened: %w", err)
+		return nil, err
 	}
-	issued, err := i.issued(ctx, issuedRecord{Compact: string(plain)})
+	issued, err := i.issued(ctx, issuedRecord{Compact: compact})
 	if err != nil {
 		return nil, err
 	}

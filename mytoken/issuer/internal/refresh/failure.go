@@ -94,14 +94,14 @@ type Event struct {
 	Err    error
 }
 
-// EventKind is the kind of an [Event].
-type EventKind uint8
+// EventKind is the kind of an [Event]. The issuer's NoticeKind has the same values.
+type EventKind string
 
 // The kinds of events.
 const (
-	TokenStored        EventKind = iota // the store has a new refresh token
-	UnexpectedRotation                  // the provider replaced a refresh token, although it never should
-	SpillFailed                         // the spill directory did not take a refresh token
-	CommitFailed                        // the store did not take a refresh token yet
-	GrantDead                           // the provider refused the refresh token for good
+	TokenStored        EventKind = "refresh_token_stored"
+	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
+	SpillFailed        EventKind = "spill_failed"
+	CommitFailed       EventKind = "commit_failed" // the store did not take a refresh token yet
+	GrantDead          EventKind = "grant_dead"    // the provider refused the refresh token for good
 )
