@@ -158,14 +158,12 @@ func (s shape) fromJSON(data []byte) ([]byte, error) {
 	if err := scan(data); err != nil {
 		return nil, err
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
-	if dec.PeekKind() == 'n' && string(data) == "null" {
+	if string(data) == "null" {
 		return []byte("{}"), nil
 	}
-	if dec.PeekKind() != '{' {
-		return nil, errNotJSON
-	}
-	if _, err := dec.ReadToken(); err != nil {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
+	token, err := dec.ReadToken()
+	if err != nil || token.Kind() != '{' {
 		return nil, errNotJSON
 	}
 	out := newObject()
@@ -187,10 +185,10 @@ func (s shape) fromJSON(data []byte) ([]byte, error) {
 			return nil, errDuplicate
 		}
 	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errNotJSON
+	if _, err = dec.ReadToken(); err == nil {
+		_, err = dec.ReadToken()
 	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+	if !errors.Is(err, io.EOF) {
 		return nil, errNotJSON
 	}
 	return out.bytes(), nil

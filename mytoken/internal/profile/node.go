@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/internal/jsonscan"
 )
 
 // node is a JSON value: an object, an array, or a scalar other than null. A nil *node
@@ -32,72 +34,59 @@ var errJSON = errors.New("not strict JSON, or nested too deeply")
 
 // parse reads one JSON value.
 func parse(data []byte) (*node, error) {
+	if (jsonscan.Limits{Depth: maxDepth}).Exceeded(data) {
+		return nil, errJSON
+	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
-	n, err := read(dec, maxDepth)
-	if err != nil {
+	n, err := read(dec)
+	if err == nil {
+		if _, err = dec.ReadToken(); errors.Is(err, io.EOF) {
+			return n, nil
+		}
+	}
+	return nil, errJSON
+}
+
+func read(dec *jsontext.Decoder) (*node, error) {
+	kind := dec.PeekKind()
+	if kind != '{' && kind != '[' {
+		return readScalar(dec)
+	}
+	n := &node{kind: byte(kind)}
+	_, err := dec.ReadToken()
+	for err == nil && dec.PeekKind() != ']' && dec.PeekKind() != '}' {
+		var m member
+		if n.isObject() {
+			var name jsontext.Token
+			if name, err = dec.ReadToken(); err != nil { // a repeated name is an error
+				break
+			}
+			m.name = name.String()
+		}
+		if m.value, err = read(dec); n.isObject() {
+			n.members = append(n.members, m)
+		} else {
+			n.items = append(n.items, m.value)
+		}
+	}
+	if err == nil {
+		_, err = dec.ReadToken()
+	}
+	return n, err
+}
+
+func readScalar(dec *jsontext.Decoder) (*node, error) {
+	value, err := dec.ReadValue()
+	if err != nil || value.Kind() == 'n' {
 		return nil, err
 	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errJSON
-	}
-	return n, nil
-}
-
-func read(dec *jsontext.Decoder, depth int) (*node, error) {
-	if depth == 0 {
-		return nil, errJSON
-	}
-	switch kind := dec.PeekKind(); kind {
-	case '{', '[':
-		return readContainer(dec, byte(kind), depth)
-	}
-	value, err := dec.ReadValue()
-	if err != nil {
-		return nil, errJSON
-	}
 	n := &node{kind: '0', scalar: bytes.Clone(value)}
-	switch value.Kind() {
-	case 'n':
-		return nil, nil
-	case '"':
-		n.kind = '"'
-		text, err := jsontext.AppendUnquote(nil, value)
-		if err != nil {
-			return nil, errJSON
-		}
-		n.text = string(text)
+	if value.Kind() == '"' {
+		var text []byte
+		text, err = jsontext.AppendUnquote(nil, value)
+		n.kind, n.text = '"', string(text)
 	}
-	return n, nil
-}
-
-func readContainer(dec *jsontext.Decoder, kind byte, depth int) (*node, error) {
-	n := &node{kind: kind}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errJSON
-	}
-	for dec.PeekKind() != ']' && dec.PeekKind() != '}' {
-		var name string
-		if kind == '{' {
-			token, err := dec.ReadToken() // refuses a name that was there before
-			if err != nil {
-				return nil, errJSON
-			}
-			name = token.String()
-		}
-		value, err := read(dec, depth-1)
-		if err != nil {
-			return nil, err
-		}
-		if kind == '{' {
-			n.members = append(n.members, member{name, value})
-		} else {
-			n.items = append(n.items, value)
-		}
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, errJSON
-	}
-	return n, nil
+	return n, err
 }
 
 func textNode(text string) *node {
