@@ -152,14 +152,11 @@ func shapeOf(t reflect.Type) shape {
 // (protocol section 0). It keeps the bytes of the values.
 func (s shape) fromJSON(data []byte) ([]byte, error) {
 	data = bytes.Trim(data, " \t\r\n")
-	if len(data) == 0 {
+	if len(data) == 0 || string(data) == "null" {
 		return []byte("{}"), nil
 	}
 	if err := scan(data); err != nil {
 		return nil, err
-	}
-	if string(data) == "null" {
-		return []byte("{}"), nil
 	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
 	token, err := dec.ReadToken()
