@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestD16_NamesAreConfirmed shows that control of a reverse zone does not give an address
-// a name.
+// TestD16_NamesAreConfirmed shows that the owner of a reverse zone cannot give an address
+// somebody else's name.
 //
 // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
@@ -155,8 +155,8 @@ func TestPrepareAsksOnlyWhatMatters(t *testing.T) {
 	}
 }
 
-// TestD19_Countries shows that codes may be in any case, that an unknown country
-// satisfies no key, and that private addresses are where the deployment is.
+// TestD19_Countries shows that codes may be in upper or lower case, and that an unknown
+// country satisfies no key. Private addresses are in the country of the deployment.
 //
 // proves P2
 func TestD19_Countries(t *testing.T) {
