@@ -139,7 +139,7 @@ func ExampleCompile_network() {
 // net.DefaultResolver, and a context for its look-ups.
 func ExamplePolicy_Decide() {
 	list := restriction.List{{Hosts: []string{"*.cluster.example.org"}}}
-	resolver := restriction.CacheResolver(hosts{"192.0.2.7": "node1.cluster.example.org."}, restriction.CacheOptions{TTL: time.Minute})
+	resolver := restriction.NewResolverCache(hosts{"192.0.2.7": "node1.cluster.example.org."}, restriction.CacheOptions{TTL: time.Minute})
 	policy, err := restriction.Compile(list, restriction.Options{Resolver: resolver, LookupTimeout: time.Second})
 	if err != nil {
 		fmt.Println(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // Resolver looks up the names of an address and the addresses of a name, for host names
-// in clauses. [*net.Resolver] implements it. [CacheResolver] puts a cache in front of
+// in clauses. [*net.Resolver] implements it. [NewResolverCache] puts a cache in front of
 // one. A Resolver must be safe for concurrent use.
 type Resolver interface {
 	// LookupAddr returns the names of an address.

@@ -219,7 +219,7 @@ func TestResolverCache(t *testing.T) {
 		addrs: map[string][]string{"a.example.org.": {"192.0.2.1"}},
 		asked: func(q string) { count[q]++ },
 	}
-	cache := CacheResolver(dns, CacheOptions{Size: 3, TTL: time.Minute, NegativeTTL: time.Second, Now: func() time.Time { return now }})
+	cache := NewResolverCache(dns, CacheOptions{Size: 3, TTL: time.Minute, NegativeTTL: time.Second, Now: func() time.Time { return now }})
 	ask := func(name string) ([]netip.Addr, error) { return cache.LookupNetIP(t.Context(), "ip", name) }
 
 	for range 3 {
@@ -262,7 +262,7 @@ func TestResolverCache(t *testing.T) {
 		t.Errorf("kept %d names", len(names))
 	}
 
-	failing := CacheResolver(fakeDNS{fail: errors.New("down"), asked: dns.asked}, CacheOptions{})
+	failing := NewResolverCache(fakeDNS{fail: errors.New("down"), asked: dns.asked}, CacheOptions{})
 	for range 2 {
 		if _, err := failing.LookupAddr(t.Context(), "down"); err == nil {
 			t.Error("no failure")
@@ -277,7 +277,7 @@ func TestResolverCache(t *testing.T) {
 // holds.
 func TestResolverCacheConcurrently(t *testing.T) {
 	dns := fakeDNS{names: map[string][]string{"192.0.2.1": {"a."}, "192.0.2.2": {"b."}, "192.0.2.3": {"c."}}}
-	cache := CacheResolver(dns, CacheOptions{Size: 2})
+	cache := NewResolverCache(dns, CacheOptions{Size: 2})
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {

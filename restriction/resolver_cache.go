@@ -44,8 +44,8 @@ type answer struct {
 	err      error
 }
 
-// CacheResolver puts a cache in front of r.
-func CacheResolver(r Resolver, o CacheOptions) *ResolverCache {
+// NewResolverCache returns a cache in front of r.
+func NewResolverCache(r Resolver, o CacheOptions) *ResolverCache {
 	if o.Size <= 0 {
 		o.Size = 4096
 	}
