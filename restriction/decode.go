@@ -16,10 +16,10 @@ import (
 // bytes of its value. These values count as absent: null, 0 for a time, an empty list,
 // and an empty string (protocol section 2.1).
 //
-// Parse returns [ErrSyntax] for text that is not an array, an element that is not an
-// object, a repeated key, a value of the wrong type, and text after the array. It returns
-// [ErrEmptyClause] for a clause that states nothing. If the text exceeds a limit, Parse
-// returns [ErrTooLarge] before it decodes anything.
+// Parse returns [ErrSyntax] for text that is not an array of objects, and for text after
+// the array. It also does so for a repeated key and for a value of the wrong type. It
+// returns [ErrEmptyClause] for a clause that states nothing. If the text exceeds a limit,
+// Parse returns [ErrTooLarge] before it decodes anything.
 //
 // Parse does not judge whether values make sense, because a token must be evaluated as it
 // was issued. An issuer also calls [List.Validate].

@@ -9,7 +9,9 @@ import (
 // pattern. The zero host matches nothing.
 type host struct {
 	block netip.Prefix
-	name  string // in lower case, without a trailing dot; ".example.org" for the pattern "*.example.org"
+	// name is in lower case, without a trailing dot. The pattern "*.example.org" is
+	// ".example.org".
+	name string
 }
 
 // parseHost reads an address, a CIDR block, a host name, or a pattern "*." followed by a

@@ -26,8 +26,8 @@ type Clause struct {
 	// Facts say how the deployment evaluates the clause. They are nil if the token has no
 	// restrictions.
 	Facts *restriction.Facts
-	// Never says why the clause refuses every request. It is nil if the clause may admit
-	// one.
+	// Never says why the clause refuses every request, for another reason than time or
+	// used-up limits. It is nil if there is no such reason.
 	Never *restriction.ClauseError
 	// CannotTell are the wire names of keys that are Unknown at some time.
 	CannotTell []string

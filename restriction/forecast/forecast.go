@@ -46,8 +46,8 @@ func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 
 // The seconds of nbf and exp are both included, as in [restriction.Policy.Evaluate]. New
 // does not forecast uses that spend nothing ([restriction.Uncounted]).
 //
-// For a token that rotates, New assumes that nobody uses it before from, and that the
-// holder keeps each new generation and uses that one from then on.
+// For a token that rotates, New assumes that nobody uses it before from. It also assumes
+// that the holder keeps each new generation and uses that one from then on.
 //
 // New returns [ErrHorizon], [ErrCounters], [ErrRotation] or an error of
 // [restriction.Compile]. It is a pure function of its arguments.

@@ -30,8 +30,8 @@ type Rotation struct {
 // second of the token. A zero field means that there is no end. The fields differ only if
 // rotation moves the end.
 type Life struct {
-	Idle time.Time // if nobody uses the token any more
-	Last time.Time // if the token is used in time, again and again
+	Idle time.Time // the end if nobody uses the token any more
+	Last time.Time // the end if the token is used in time, again and again
 }
 
 // Fixed reports whether the token ends at the same time with and without uses.

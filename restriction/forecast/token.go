@@ -44,9 +44,10 @@ type Token struct {
 	// Options says what the deployment that judges the uses can evaluate.
 	Options restriction.Options
 	// Elsewhere reports that the options of that deployment are not known, for example
-	// because another organization runs the server. Keys that Options cannot evaluate are
-	// then unknown instead of refused: keys without a condition, names without a
-	// resolver, and countries without a locator.
+	// because another organization runs the server. A key without a condition then makes
+	// its clause Unknown instead of Closed. Host names without a resolver and countries
+	// without a locator no longer close their clause either: they count as look-ups, and
+	// the forecast assumes that look-ups succeed.
 	Elsewhere bool
 
 	// Request is the use about which the forecast asks conditions of the embedding

@@ -6,10 +6,11 @@
 // needs and nothing else.
 //
 // [Plan.Preflight] judges an existing token before the job begins. It says whether the
-// token carries the plan in the worst case, where it breaks first and why, what to ask
-// for instead, and what nobody can know. The token is a [forecast.Token]. Usually it
-// comes from a method ForecastToken: that of the issuer in package mytoken, or that of an
-// introspection in package client, for tokens of another server.
+// token carries the plan in the worst case, and what nobody can know. If the token does
+// not, it says where the plan breaks first and why, and what to ask for instead. The
+// token is a [forecast.Token]. Usually it comes from a method ForecastToken: that of the
+// issuer in package mytoken, or that of an introspection in package client, for tokens of
+// another server.
 //
 // All functions are pure: they read no clock, look nothing up, and are safe for
 // concurrent use.
