@@ -84,7 +84,7 @@ type Spent struct {
 // never admits another use of that kind. Explain ignores counters of clauses that do not
 // exist.
 //
-// For a policy with look-ups, call [Policy.Prepare] first.
+// If [Policy.NeedsLookup] is true, call [Policy.Prepare] first.
 func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	if objection := p.objection(r); objection != nil {
 		return &Explanation{Earliest: Never(), Objection: objection}

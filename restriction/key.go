@@ -40,7 +40,7 @@ var keys = []key{
 // part is one key of a compiled clause. It judges requests by that key alone, and never
 // changes.
 type part interface {
-	// admits reports whether the part has no objection.
+	// admits reports whether the part admits the request.
 	admits(q query) bool
 	// object returns why the part does not admit the request. It leaves out Earliest.
 	object(q query) Objection

@@ -126,7 +126,7 @@ func (q *query) countryErr() error {
 // country.
 type country [2]byte
 
-// parseCountry reads a code in any case.
+// parseCountry reads a code in upper or lower case.
 func parseCountry(code string) (country, error) {
 	var c country
 	for i := range c {

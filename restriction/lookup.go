@@ -23,8 +23,8 @@ type Resolver interface {
 
 // Locator says in which country an address is. It must be safe for concurrent use.
 type Locator interface {
-	// Country returns the ISO 3166-1 alpha-2 code of the country, in any case, or "" if
-	// it is not known.
+	// Country returns the ISO 3166-1 alpha-2 code of the country, in upper or lower case.
+	// It returns "" if the country is not known.
 	Country(ctx context.Context, addr netip.Addr) (string, error)
 }
 

@@ -83,11 +83,11 @@ func Compile(l List, o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Unrestricted reports whether the policy has no clauses and admits every complete
-// request.
+// Unrestricted reports whether the policy has no clauses. It then admits every request
+// that has a time and a kind.
 func (p *Policy) Unrestricted() bool { return p != nil && p.compiled && len(p.clauses) == 0 }
 
-// Len returns the number of clauses.
+// Len returns the number of clauses. It is 0 for a nil Policy.
 func (p *Policy) Len() int {
 	if p == nil {
 		return 0

@@ -61,7 +61,8 @@ func NewResolverCache(r Resolver, o CacheOptions) *ResolverCache {
 	return &ResolverCache{resolver: r, options: o, answers: make(map[question]*list.Element), recent: list.New()}
 }
 
-// LookupAddr returns the names of an address, at most 64.
+// LookupAddr returns the names of an address, from the cache if possible. It returns at
+// most 64 names, and the errors of the resolver.
 func (c *ResolverCache) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	a := c.ask(question{subject: addr}, func(a *answer) {
 		a.names, a.err = c.resolver.LookupAddr(ctx, addr)
@@ -69,7 +70,8 @@ func (c *ResolverCache) LookupAddr(ctx context.Context, addr string) ([]string, 
 	return slices.Clone(a.names), a.err
 }
 
-// LookupNetIP returns the addresses of a name, at most 64.
+// LookupNetIP returns the addresses of a name, from the cache if possible. It returns at
+// most 64 addresses, and the errors of the resolver.
 func (c *ResolverCache) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	a := c.ask(question{network, host}, func(a *answer) {
 		a.addrs, a.err = c.resolver.LookupNetIP(ctx, network, host)

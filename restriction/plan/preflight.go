@@ -14,8 +14,8 @@ import (
 type Answer uint8
 
 const (
-	// Breaks: some run of the job has a use refused, even if everything that is not known
-	// turns out well.
+	// Breaks: a use is refused in some run of the job, even if everything that is not
+	// known turns out well.
 	Breaks Answer = iota
 	// Perhaps: the answer depends on things that are not known, or on which of several
 	// phases takes limited uses that they share. The doubts of the verdict say which.
