@@ -12,22 +12,22 @@ const (
 
 	Tokeninfo             Capability = "tokeninfo"               // everything below it
 	TokeninfoIntrospect   Capability = "tokeninfo:introspect"    // introspect this token
-	TokeninfoHistory      Capability = "tokeninfo:history"       // event history of this token and its subtokens
-	TokeninfoSubtokens    Capability = "tokeninfo:subtokens"     // tree of this token's subtokens
+	TokeninfoHistory      Capability = "tokeninfo:history"       // read the event history of this token and its subtokens
+	TokeninfoSubtokens    Capability = "tokeninfo:subtokens"     // list the tree of this token's subtokens
 	TokeninfoNotify       Capability = "tokeninfo:notify"        // manage notifications for this token
 	TokeninfoTags         Capability = "tokeninfo:tags"          // manage the tags of this token
 	ManageMytokens        Capability = "manage_mytokens"         // everything below it
 	ManageMytokensList    Capability = "manage_mytokens:list"    // list all tokens of the user
 	ManageMytokensRevoke  Capability = "manage_mytokens:revoke"  // revoke any token of the user
-	ManageMytokensHistory Capability = "manage_mytokens:history" // event history of any token of the user
+	ManageMytokensHistory Capability = "manage_mytokens:history" // read the event history of any token of the user
 	ManageMytokensNotify  Capability = "manage_mytokens:notify"  // manage notifications and calendars for any token
 	ManageMytokensTags    Capability = "manage_mytokens:tags"    // manage the tags of any token
 
-	Settings          Capability = "settings"            // all settings of the user
-	SettingsGrants    Capability = "settings:grants"     // grant types
-	SettingsGrantsSSH Capability = "settings:grants:ssh" // SSH keys
-	SettingsEmail     Capability = "settings:email"      // email settings
-	SettingsTags      Capability = "settings:tags"       // tags
+	Settings          Capability = "settings"            // read and change all settings of the user
+	SettingsGrants    Capability = "settings:grants"     // read and change which grant types are enabled
+	SettingsGrantsSSH Capability = "settings:grants:ssh" // read and change SSH keys
+	SettingsEmail     Capability = "settings:email"      // read and change email settings
+	SettingsTags      Capability = "settings:tags"       // read and change tags
 
 	ReadManageMytokensNotify Capability = "read@manage_mytokens:notify" // read notifications and calendars for any token
 	ReadSettings             Capability = "read@settings"               // read all settings of the user
@@ -37,11 +37,11 @@ const (
 	ReadSettingsTags         Capability = "read@settings:tags"          // read tags
 )
 
-// readPrefix restricts a capability to reading.
+// readPrefix begins the name of a capability that is restricted to reading.
 const readPrefix = "read@"
 
-// Known reports whether this package knows the name. Names match exactly: another case or
-// an unknown child of a known name is unknown.
+// Known reports whether this package knows the name. Names must match exactly: a name in
+// another case is unknown, and so is an unknown child of a known name.
 func (c Capability) Known() bool {
 	_, known := descriptions[c]
 	return known
@@ -50,9 +50,10 @@ func (c Capability) Known() bool {
 // ReadOnly reports whether c is restricted to reading.
 func (c Capability) ReadOnly() bool { return strings.HasPrefix(string(c), readPrefix) }
 
-// Includes reports whether c includes other (protocol section 3.2). It does if the parts
-// of c are a prefix of the parts of other, and other is restricted to reading if c is. An
-// unknown name includes only itself. The empty name includes nothing.
+// Includes reports whether c includes other (protocol section 3.2). It does if other,
+// without the prefix "read@", is c or below c in the hierarchy. A c that is restricted to
+// reading includes only names that are restricted to reading. An unknown name includes
+// only itself. The empty name includes nothing.
 func (c Capability) Includes(other Capability) bool {
 	if c == "" || other == "" {
 		return false
@@ -67,5 +68,5 @@ func (c Capability) Includes(other Capability) bool {
 	return have == want || strings.HasPrefix(want, have) && want[len(have)] == ':'
 }
 
-// path returns the name without the restriction to reading.
+// path returns the name without its prefix "read@".
 func (c Capability) path() string { return strings.TrimPrefix(string(c), readPrefix) }

@@ -2,13 +2,13 @@ package capability
 
 import "slices"
 
-// Node is a capability in the tree that an editor shows.
+// Node is a capability in the tree of all capabilities, for example in an editor.
 type Node struct {
 	Capability  Capability
 	Description string // what the capability allows, in plain words
 
-	// Read is the same capability restricted to reading. It is empty, as is
-	// ReadDescription, if there is none.
+	// Read is the same capability restricted to reading. Read and ReadDescription are
+	// empty if there is no such capability.
 	Read            Capability
 	ReadDescription string
 
@@ -53,10 +53,10 @@ func node(c Capability, text, readText string, children ...Node) Node {
 }
 
 // All returns every known capability. A parent comes before its children, and a
-// capability before its restriction to reading.
+// capability before its restriction to reading. Each call returns a new set.
 func All() Set { return slices.Clone(all) }
 
-// all and descriptions hold what Tree says: it is the one list of the known capabilities.
+// all and descriptions come from Tree, which is the only list of known capabilities.
 var all, descriptions = known(Tree())
 
 func known(nodes []Node) (names Set, texts map[Capability]string) {
@@ -76,7 +76,7 @@ func known(nodes []Node) (names Set, texts map[Capability]string) {
 }
 
 // Describe says in plain words what c allows, for a page on which a user decides. It also
-// has a text for an unknown name.
+// has a text for an unknown name. The text is English.
 func (c Capability) Describe() string {
 	if text, known := descriptions[c]; known {
 		return text

@@ -16,7 +16,7 @@
 // An unknown name survives decoding and encoding, and includes only itself. An issuer
 // decides whether to refuse it. The empty set allows nothing.
 //
-// Names, matching and selection follow protocol section 3. All values are plain data and
-// safe for concurrent reads. Section numbers in comments refer to PROTOCOL.md in the root
-// of the repository.
+// Names, hierarchy and narrowing follow protocol section 3. All values are plain data.
+// They are safe for concurrent use while nobody changes them. Section numbers in comments
+// refer to PROTOCOL.md in the root of the repository.
 package capability

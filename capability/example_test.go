@@ -7,7 +7,25 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 )
 
-// Ask whether the holder of a token may do something.
+// Which capabilities does a child token get, and what may its holder do?
+func Example() {
+	wanted, err := capability.ParseRequest([]byte(`["AT", "tokeninfo:history", "settings"]`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	parent := capability.Set{capability.AT, capability.Tokeninfo}
+	child, dropped := capability.Narrow(parent, wanted)
+	fmt.Println("child:", child)
+	fmt.Println("dropped:", dropped)
+	fmt.Println("may revoke tokens:", child.Allows(capability.ManageMytokensRevoke))
+	// Output:
+	// child: AT tokeninfo:history
+	// dropped: settings
+	// may revoke tokens: false
+}
+
+// May the holder of a token do this?
 func ExampleSet_Allows() {
 	set := capability.Set{capability.AT, capability.Tokeninfo, capability.ReadSettings}
 	fmt.Println(set.Allows(capability.TokeninfoHistory))
@@ -19,7 +37,7 @@ func ExampleSet_Allows() {
 	// false
 }
 
-// Choose the capabilities of a child token.
+// Which of the wanted capabilities can a child get?
 func ExampleNarrow() {
 	parent := capability.Set{capability.AT, capability.CreateMytoken, capability.TokeninfoIntrospect}
 	child, dropped := capability.Narrow(parent, capability.Set{capability.Tokeninfo, capability.AT})
@@ -30,7 +48,7 @@ func ExampleNarrow() {
 	// dropped: tokeninfo
 }
 
-// Show capabilities to a user who decides.
+// How do I explain capabilities to a user who decides?
 func ExampleCapability_Describe() {
 	for _, c := range []capability.Capability{capability.AT, "list_mytokens"} {
 		fmt.Printf("%s: %s\n", c, c.Describe())
@@ -40,7 +58,7 @@ func ExampleCapability_Describe() {
 	// list_mytokens: Unknown to this server; it allows nothing here.
 }
 
-// List the capabilities as an editor shows them.
+// Which capabilities exist for the settings of a user?
 func ExampleTree() {
 	var show func(nodes []capability.Node, depth int)
 	show = func(nodes []capability.Node, depth int) {
@@ -62,7 +80,7 @@ func ExampleTree() {
 	//   settings:tags (read@settings:tags)
 }
 
-// Find the names that an issuer may want to refuse.
+// Which names does this package not know, so that an issuer may want to refuse them?
 func ExampleSet_Unknown() {
 	set, err := capability.ParseRequest([]byte(`"AT tokeninfo:everything"`))
 	if err != nil {

@@ -11,26 +11,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Limits of a set. They are checked before any work that costs more than the check.
+// Limits of a set. This package checks them before it does any work that costs more than
+// the check.
 const (
-	MaxBytes  = 16 << 10 // JSON text of a set, in bytes
+	MaxBytes  = 16 << 10 // bytes of the JSON text of a set
 	MaxCount  = 128      // names in a set
-	MaxLength = 128      // one name, in bytes
+	MaxLength = 128      // bytes of one name
 )
 
 var (
-	// ErrSyntax reports text that is not JSON, not an array (or a string, where one is
-	// allowed), or has an element that is not a string.
+	// ErrSyntax reports text that is not a JSON array of strings. [ParseRequest] also
+	// accepts a JSON string.
 	ErrSyntax = errors.New("capability: not a list of names")
-	// ErrTooLarge reports a set above one of the limits.
+	// ErrTooLarge reports a set that exceeds [MaxBytes], [MaxCount] or [MaxLength].
 	ErrTooLarge = errors.New("capability: too large")
 	// ErrName reports a name that is empty, is not UTF-8, or contains white space or
 	// control characters.
 	ErrName = errors.New("capability: malformed name")
 )
 
-// Parse decodes a JSON array of names. It keeps unknown names and repetitions. It returns
-// [ErrSyntax], [ErrTooLarge] or [ErrName] for everything else, null included.
+// Parse decodes a JSON array of names. It keeps unknown names and repetitions. For all
+// other text, including null, it returns [ErrSyntax], [ErrTooLarge] or [ErrName].
 func Parse(data []byte) (Set, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxBytes)
@@ -59,9 +60,10 @@ func validated(set Set) (Set, error) {
 	return set, nil
 }
 
-// ParseRequest decodes the forms that a request may use: a JSON array of names, or a JSON
-// string of names with spaces between them (protocol section 2.10). It keeps a name that
-// begins with "@" and does not expand templates. Its errors are those of [Parse].
+// ParseRequest decodes the two forms that a request may use: a JSON array of names, or a
+// JSON string of names with spaces between them (protocol section 2.10). It keeps a name
+// that begins with "@", the name of a template, and does not expand it. Its errors are
+// those of [Parse].
 func ParseRequest(data []byte) (Set, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxBytes)
@@ -76,8 +78,8 @@ func ParseRequest(data []byte) (Set, error) {
 	return ParseString(text)
 }
 
-// ParseString decodes names with spaces between them, as a form field has them. It
-// returns [ErrTooLarge] or [ErrName].
+// ParseString decodes names with spaces between them, as in a form field. It returns
+// [ErrTooLarge] or [ErrName].
 func ParseString(text string) (Set, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(text), MaxBytes)
@@ -114,7 +116,7 @@ func (s Set) Validate() error {
 
 func unprintable(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
-// UnmarshalJSON decodes with [Parse]. If it returns an error, s stays unchanged.
+// UnmarshalJSON decodes s as [Parse] does. On an error s stays unchanged.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	set, err := Parse(data)
 	if err != nil {
@@ -124,8 +126,8 @@ func (s *Set) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON returns a JSON array of the names, which is [] for the empty set. It
-// returns an error for a set that [Parse] would refuse.
+// MarshalJSON returns a JSON array of the names. It returns [] for the empty set and for
+// nil. It returns an error for a set that [Parse] would refuse.
 func (s Set) MarshalJSON() ([]byte, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err

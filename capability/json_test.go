@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Parsing keeps unknown names and refuses everything that is no list of names.
+// Parse keeps unknown names and refuses everything that is not a list of names.
 //
 // proves P2
 func TestParse(t *testing.T) {
@@ -110,8 +110,8 @@ func TestMarshalRefuses(t *testing.T) {
 	assert.Equal(t, "[]", string(text))
 }
 
-// A child has nothing that its parent lacks and gets everything that it wants and its parent
-// has. A child of a child is within the first parent.
+// A child has nothing that its parent lacks. It gets everything that it wants and its
+// parent has. A child of a child is within the first parent.
 //
 // proves P1
 func TestRandomSets(t *testing.T) {
@@ -137,8 +137,7 @@ func TestRandomSets(t *testing.T) {
 	})
 }
 
-// A set that parses keeps every name when it is encoded, and encodes the same the second
-// time.
+// Encoding a parsed set keeps every name, and gives the same text the second time.
 //
 // proves P2
 func FuzzSet(f *testing.F) {

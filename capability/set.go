@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Set holds the capabilities of a token in order. The zero value allows nothing.
+// Set holds the capabilities of a token in order. The nil Set allows nothing.
 type Set []Capability
 
-// Default returns the capabilities of a token whose login asked for none (protocol
+// Default returns the capabilities of a token if the login asked for none (protocol
 // section 3.3). Each call returns a new set.
 func Default() Set { return Set{AT, Tokeninfo} }
 
@@ -22,8 +22,8 @@ func (s Set) Allows(c Capability) bool {
 	return false
 }
 
-// Within reports whether parent allows everything that s contains. The empty
-// set is within every set.
+// Within reports whether parent allows everything that s contains. The empty set is
+// within every set.
 func (s Set) Within(parent Set) bool {
 	for _, c := range s {
 		if !parent.Allows(c) {
@@ -45,9 +45,9 @@ func (s Set) Unknown() Set {
 	return unknown
 }
 
-// Dedup returns a copy of s without repetitions. It keeps a name that another one
-// includes, because the user has seen it. The copy of nil is nil; the copy of an empty
-// set is not.
+// Dedup returns a copy of s without repetitions. It keeps a name even if another name of
+// s includes it, because the user has seen both. The copy of nil is nil. The copy of an
+// empty set is empty, but not nil.
 func (s Set) Dedup() Set {
 	if s == nil {
 		return nil
@@ -74,13 +74,15 @@ func (s Set) String() string {
 }
 
 // Narrow chooses the capabilities of a child (protocol section 3.3). The child gets each
-// wanted capability that parent allows, once and in the wanted order. Narrow drops the
-// others and never replaces one by a part of it: it drops a wanted "tokeninfo" if parent
-// has only "tokeninfo:introspect". If wanted is nil, the child gets everything that
-// parent has.
+// wanted capability that parent allows, once and in the wanted order. If wanted is nil,
+// the child gets everything that parent has.
 //
-// If child is empty, the child may do nothing; do not issue it. The set child is never
-// nil, because nil asks for everything. The results share no memory with the arguments.
+// Narrow drops all other wanted capabilities. It never replaces one by a part of it: if
+// parent has only "tokeninfo:introspect", it drops a wanted "tokeninfo".
+//
+// If child is empty, a token with it could do nothing, so do not issue one. child is
+// never nil, because in a request nil asks for everything. The results share no memory
+// with the arguments.
 func Narrow(parent, wanted Set) (child, dropped Set) {
 	child = Set{}
 	if wanted == nil {

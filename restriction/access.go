@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Access is what an access token is for. A nil list says nothing. A list without entries
-// says "none".
+// Access is the scopes and audiences of an access token. A nil list means "not stated". A
+// list that is empty but not nil means "none".
 type Access struct {
 	Scopes, Audiences []string
 }
 
 var (
-	// ErrNothingLeft reports that no clause of a restricted token remains. The token must
-	// not be issued, because a list without clauses is no restriction.
+	// ErrNothingLeft reports that no clause of a restricted token remains. Do not issue
+	// the token: with an empty list it would be unrestricted.
 	ErrNothingLeft = errors.New("restriction: no clause is left")
-	// ErrBroader reports access that goes beyond a clause. The error is a
+	// ErrBroader reports that an access token reaches beyond a clause. The error is a
 	// [*BroaderError].
 	ErrBroader = errors.New("restriction: access beyond the clause")
 )
@@ -24,13 +24,13 @@ var (
 // BroaderError says that a provider granted more than a clause allows. It is an
 // [ErrBroader].
 type BroaderError struct {
-	Scopes, Audiences []string // what goes beyond the clause
-	// Unstated are the keys that the clause limits, but neither the answer nor the
-	// question states.
+	Scopes, Audiences []string // granted, but not in the clause
+	// Unstated are the wire names of keys that the clause limits, although neither the
+	// request to the provider nor its answer stated a list.
 	Unstated []string
 }
 
-// Error lists what goes beyond the clause.
+// Error lists the scopes, audiences and keys.
 func (e *BroaderError) Error() string {
 	var parts []string
 	for _, part := range []struct {
@@ -47,10 +47,10 @@ func (e *BroaderError) Error() string {
 // Is reports whether target is [ErrBroader].
 func (e *BroaderError) Is(target error) bool { return target == ErrBroader }
 
-// Ask returns what to ask the provider for when c admitted a use (protocol section 2.7).
-// For scopes and for audiences this is what was requested, or else what the clause has,
-// or else the fallback. c is nil for a token without restrictions. The result shares no
-// memory with the arguments.
+// Ask returns the scopes and audiences to request from the provider after clause c
+// admitted a use (protocol section 2.7). For each of the two it takes the first list that
+// has entries: the requested one, the one in the clause, or the fallback. c is nil for a
+// token without restrictions. The result shares no memory with the arguments.
 func Ask(c *Clause, requested, fallback Access) Access {
 	if c == nil {
 		c = &Clause{}
@@ -70,13 +70,15 @@ func firstStated(lists ...[]string) []string {
 	return nil
 }
 
-// CheckAnswer compares what the provider granted with the clause that admitted the use. c
-// is nil for a token without restrictions. If the answer does not state a list (nil), the
-// provider granted the one that was asked for (RFC 6749, section 5.1). If nobody stated a
-// list, the provider decided, and the clause is not met.
+// CheckAnswer checks that the provider granted nothing beyond the clause that admitted
+// the use. c is nil for a token without restrictions.
+//
+// If the answer does not state a list (nil), CheckAnswer assumes that the provider
+// granted what was asked for (RFC 6749, section 5.1). If asked does not state the list
+// either, the provider chose freely, which a clause with that key does not allow.
 //
 // CheckAnswer returns a [*BroaderError] for access beyond the clause. The caller must
-// withhold the access token (protocol section 10.2, D14).
+// then withhold the access token (protocol section 10.2, D14).
 func CheckAnswer(c *Clause, asked, answer Access) error {
 	if c == nil {
 		return nil
@@ -90,7 +92,8 @@ func CheckAnswer(c *Clause, asked, answer Access) error {
 	return nil
 }
 
-// beyond returns what the answer, or else the question, has and allowed lacks.
+// beyond returns the granted entries that allowed lacks. Without an answer, the provider
+// granted what was asked for.
 func (e *BroaderError) beyond(key string, allowed, asked, answer []string) []string {
 	if answer == nil {
 		answer = asked
@@ -110,14 +113,15 @@ func (e *BroaderError) beyond(key string, allowed, asked, answer []string) []str
 	return more
 }
 
-// ScopeUnion returns the scopes to request for a token with these restrictions, once
-// each, in order. bounded is false if l has no clauses, or a clause without scopes: then
-// every scope is to be requested (protocol section 10.2, D12).
+// ScopeUnion returns the scopes that a login has to request for a token with these
+// restrictions: those of all clauses, in order and without repetitions. If l is empty or
+// has a clause without scopes, bounded is false, and the login has to request every scope
+// (protocol section 10.2, D12).
 func (l List) ScopeUnion() (scopes []string, bounded bool) {
 	return l.union(func(c *Clause) []string { return c.Scopes })
 }
 
-// AudienceUnion is [List.ScopeUnion] for audiences.
+// AudienceUnion does for audiences what [List.ScopeUnion] does for scopes.
 func (l List) AudienceUnion() (audiences []string, bounded bool) {
 	return l.union(func(c *Clause) []string { return c.Audiences })
 }
@@ -139,17 +143,21 @@ func (l List) union(of func(*Clause) []string) (union []string, bounded bool) {
 	return union, len(l) > 0
 }
 
-// DroppedClause is a clause of which a provider's answer left nothing.
+// DroppedClause is a clause that was dropped because the provider granted none of its
+// scopes or none of its audiences.
 type DroppedClause struct {
-	Clause int    // index in the list before
-	Key    string // KeyScope or KeyAudience: the list of which nothing was granted
+	Clause int    // index in the original list
+	Key    string // KeyScope or KeyAudience: the list that lost all entries
 }
 
-// Granted narrows the scopes and audiences of each clause to what the provider granted.
-// nil means that its answer did not say. If nothing remains of a list, its clause is
-// dropped, because a list without entries would be no restriction (protocol section 10.2,
-// D11). If no clause remains, Granted returns [ErrNothingLeft]. A list without clauses
-// stays one. The result shares no memory with the arguments.
+// Granted narrows the scopes and audiences of each clause to what the provider granted. A
+// nil list in granted means that the provider's answer did not state it; Granted then
+// keeps the lists of the clauses.
+//
+// Granted drops a clause if one of its lists would become empty, because an empty list
+// reads as no restriction (protocol section 10.2, D11). If it drops every clause, it
+// returns [ErrNothingLeft]. An empty l stays empty. The result shares no memory with the
+// arguments.
 func (l List) Granted(granted Access) (List, []DroppedClause, error) {
 	var kept List
 	var dropped []DroppedClause
@@ -172,7 +180,8 @@ func (l List) Granted(granted Access) (List, []DroppedClause, error) {
 	return kept, dropped, nil
 }
 
-// intersect keeps what was granted. Its result is nil only if list is.
+// intersect returns the entries of list that were granted. The result is nil only if list
+// is nil.
 func intersect(list, granted []string) []string {
 	if list == nil || granted == nil {
 		return list

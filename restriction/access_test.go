@@ -11,7 +11,7 @@ import (
 )
 
 // TestD9_ClauseIsSent has the rows of protocol section 2.7. The reference server forgets
-// the clause's audience.
+// the audience of the clause.
 func TestD9_ClauseIsSent(t *testing.T) {
 	clause := &Clause{Scopes: []string{"a", "b"}, Audiences: []string{"x"}}
 	fallback := Access{Scopes: []string{"openid", "all"}}
@@ -52,7 +52,7 @@ func TestD10_RequestIsHonoured(t *testing.T) {
 }
 
 // TestD14_BroaderAnswersAreRefused compares answers of providers with the clause that
-// admitted.
+// admitted the use.
 //
 // proves P1
 func TestD14_BroaderAnswersAreRefused(t *testing.T) {
@@ -99,8 +99,8 @@ func TestD14_BroaderAnswersAreRefused(t *testing.T) {
 	}
 }
 
-// TestD11_EmptiedListsDropTheirClause shows that a list of which nothing was granted
-// never becomes no restriction.
+// TestD11_EmptiedListsDropTheirClause shows that an emptied list never reads as no
+// restriction.
 //
 // proves P1
 func TestD11_EmptiedListsDropTheirClause(t *testing.T) {

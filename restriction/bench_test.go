@@ -80,8 +80,8 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// floorTime measures floorLoop for the clauses of benchmarkList, in nanoseconds: the
-// median of many short runs.
+// floorTime returns the median of many short runs of floorLoop for the clauses of
+// benchmarkList, in nanoseconds.
 func floorTime(b *testing.B, n int, r *Request) float64 {
 	b.Helper()
 	clauses := make([]floorClause, n)

@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// point is an address in the form in which it is compared with blocks: two machine words.
-// The zero point is no address.
+// point is an address as two machine words, which are fast to compare with a block. The
+// zero point is no address.
 type point struct {
 	hi, lo uint64
 	family uint8 // 4, 6, or 0 for none
 }
 
-// newPoint converts any address. An IPv4-mapped IPv6 address is the IPv4 address, and a
-// zone does not count.
+// newPoint converts any address. It treats an IPv4-mapped IPv6 address as the IPv4
+// address and ignores a zone.
 func newPoint(addr netip.Addr) point {
 	const mapped = 0xffff // in front of the IPv4 address
 	switch {
@@ -31,7 +31,7 @@ func newPoint(addr netip.Addr) point {
 	return p
 }
 
-// block is a CIDR block. It answers like its prefix, and faster.
+// block is a CIDR block. It gives the same answers as its prefix, but faster.
 type block struct {
 	first          point
 	maskHi, maskLo uint64
@@ -55,12 +55,12 @@ func (b *block) contains(p point) bool {
 	return p.hi&b.maskHi == b.first.hi && p.lo&b.maskLo == b.first.lo && p.family == b.first.family
 }
 
-// within reports whether other has every address of b.
+// within reports whether other contains every address of b.
 func (b *block) within(other *block) bool {
 	return other.prefix.Bits() <= b.prefix.Bits() && other.contains(b.first)
 }
 
-// withinAny reports whether one of the others has every address of b.
+// withinAny reports whether one of the others contains every address of b.
 func (b *block) withinAny(others []block) bool {
 	for i := range others {
 		if b.within(&others[i]) {

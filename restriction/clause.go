@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Clause is one alternative in a list of restrictions. It admits a use if everything in
-// it is satisfied.
+// Clause is one alternative in a list of restrictions. It admits a use if the use
+// satisfies every key that the clause states.
 //
-// A nil list says nothing about its key. A list that is empty but not nil, such as the
-// result of an intersection, is satisfied by nothing. A clause with one admits nothing,
-// [List.Validate] refuses it, and it cannot be encoded.
+// A nil list means that the clause does not state the key. No use satisfies a list that
+// is empty but not nil, such as the result of an intersection. A clause with such a list
+// admits nothing, does not pass [List.Validate], and cannot be encoded.
 //
-// The zero Clause states nothing and would admit everything. Whatever reads, checks,
-// compiles or writes a clause refuses it.
+// The zero Clause states nothing and would admit everything. So [Parse], [List.Validate],
+// [Compile] and [List.AppendJSON] return [ErrEmptyClause] for it.
 type Clause struct {
 	NotBefore int64 // first second of validity, Unix time in seconds; 0 = no lower bound
 	Expires   int64 // last second of validity, Unix time in seconds; 0 = no upper bound
@@ -21,36 +21,39 @@ type Clause struct {
 	Scopes    []string // each requested scope must be one of these
 	Audiences []string // each requested audience must be one of these
 
-	// Hosts are addresses, CIDR blocks, host names, or patterns that begin with "*.". The
-	// address of the request must match one of them.
+	// Hosts are addresses, CIDR blocks, host names, or patterns that begin with "*.". At
+	// least one of them must match the address of the request.
 	Hosts []string
 
-	GeoIPAllow    []string // ISO 3166-1 alpha-2 codes, in any case: the country must be one of these
-	GeoIPDisallow []string // ISO 3166-1 alpha-2 codes, in any case: the country must be known and none of these
+	// GeoIPAllow and GeoIPDisallow are ISO 3166-1 alpha-2 codes in upper or lower case.
+	// The country of the address must be known. It must be one of GeoIPAllow, and none of
+	// GeoIPDisallow.
+	GeoIPAllow    []string
+	GeoIPDisallow []string
 
-	UsagesAT    *int64 // how many access tokens may be obtained; nil = no limit, 0 = none
+	UsagesAT    *int64 // how many access tokens the holder may obtain; nil = no limit, 0 = none
 	UsagesOther *int64 // how many other uses are allowed; nil = no limit, 0 = none
 
 	// Extra are the keys that this package does not define, in the order in which they
-	// were read. A clause with extra keys admits nothing unless conditions of the
-	// embedding program explain all of them.
+	// were read. Such a clause admits nothing, unless the program has a condition for
+	// each of these keys; see [Options.Conditions].
 	Extra []Extra
 }
 
 // Extra is a key that this package does not define, with its value as it was read.
 type Extra struct {
 	Key   string
-	Value []byte // JSON text; never changed by decoding and encoding
+	Value []byte // JSON text; decoding and encoding keep its bytes
 }
 
-// List is the restrictions of a token. It admits a use if at least one clause does. A
-// list without clauses is no restriction.
+// List is the restrictions of a token. It admits a use if at least one clause does. An
+// empty list restricts nothing.
 type List []Clause
 
-// Usages returns a pointer to n, for the limits of a [Clause].
+// Usages returns a pointer to n, for [Clause.UsagesAT] and [Clause.UsagesOther].
 func Usages(n int64) *int64 { return &n }
 
-// IsEmpty reports whether c states nothing.
+// IsEmpty reports whether c states no key.
 func (c *Clause) IsEmpty() bool {
 	for _, k := range keys {
 		if k.states(c) {
@@ -60,7 +63,8 @@ func (c *Clause) IsEmpty() bool {
 	return len(c.Extra) == 0
 }
 
-// Keys returns the keys that c states, in the order in which they are written.
+// Keys returns the wire names of the keys that c states, in the order in which they are
+// written.
 func (c *Clause) Keys() []string {
 	var names []string
 	for _, k := range keys {
@@ -87,8 +91,9 @@ func (c *Clause) Clone() Clause {
 	return d
 }
 
-// Equal reports whether c and other state the same in the same order. The order of extra
-// keys does not matter. Their values are compared byte by byte.
+// Equal reports whether c and other state the same keys with the same values. The order
+// within a list matters; the order of extra keys does not. Equal compares the values of
+// extra keys byte by byte.
 func (c *Clause) Equal(other *Clause) bool {
 	for _, k := range keys {
 		if !k.equal(c, other) {

@@ -93,7 +93,7 @@ func TestD15_IPIsHosts(t *testing.T) {
 	}
 }
 
-// TestNeverUnrestricted shows that no text that was meant as a restriction reads as none.
+// TestNeverUnrestricted shows that a text meant as a restriction never reads as none.
 //
 // proves P1
 func TestNeverUnrestricted(t *testing.T) {
@@ -199,7 +199,8 @@ func TestLimitsComeFirst(t *testing.T) {
 				if !errors.Is(err, ErrTooLarge) || !errors.As(err, &limit) || limit.What != test.name {
 					t.Errorf("beyond the limit: %v", err)
 				}
-				// Refused before anything is decoded: the error is all that is made.
+				// Parse refuses the text before it decodes anything. It allocates only
+				// the error.
 				if allocs := testing.AllocsPerRun(100, func() { Parse(data) }); allocs > 1 {
 					t.Errorf("%v allocations to refuse %d bytes", allocs, len(data))
 				}
@@ -354,7 +355,8 @@ func TestEqual(t *testing.T) {
 	}
 }
 
-// TestString shows that restrictions print their JSON text, or why there is none.
+// TestString shows that restrictions print their JSON text, or the reason why they have
+// none.
 func TestString(t *testing.T) {
 	list := List{{Expires: 9, Scopes: []string{"a", "b"}, UsagesAT: Usages(2)}, {NotBefore: 8}}
 	for want, value := range map[string]any{

@@ -8,23 +8,25 @@ import (
 // Condition judges one aspect of a use. A program that embeds this package defines
 // conditions under JSON keys of its own; see [Options.Conditions].
 //
-// A condition must not change after it was made, must depend on nothing but the request,
-// and must not keep it. Its methods may be called concurrently.
+// A condition must not change after it was made. Its answer must depend on nothing but
+// the request, and it must not keep the request. Several goroutines may call its methods
+// at the same time.
 type Condition interface {
-	// Check returns nil if the condition has no objection to the request. Otherwise the
-	// error says what was needed. If the condition does not know enough, the error wraps
-	// [ErrUndetermined]. The use is then refused, also by a condition that negates this
-	// one.
+	// Check returns nil if the condition admits the request. Otherwise the error says
+	// what was needed, such as "one of Monday to Friday". If the condition lacks the
+	// facts to decide, the error wraps [ErrUndetermined]. The use is then refused, by the
+	// condition and also by its negation.
 	Check(r *Request) error
 
 	// Within reports whether parent admits every request that this condition admits. It
-	// must not guess: false is always safe. A condition need only recognise parents of
-	// its own type, because this package takes composites apart first.
+	// must not guess: false is always safe. A condition only has to recognise parents of
+	// its own type. This package resolves [All], [Any] and [Not] before it calls Within.
 	Within(parent Condition) bool
 }
 
-// Forecaster is a [Condition] that knows when its answer may change. With it a refusal
-// can say when the same request will be admitted. Without it that is unknown.
+// Forecaster is a [Condition] that knows when its answer may change. An [Explanation] can
+// then say when the same request will be admitted. For other conditions that time is
+// unknown.
 type Forecaster interface {
 	Condition
 
@@ -33,32 +35,33 @@ type Forecaster interface {
 	Next(r *Request) (time.Time, bool)
 }
 
-// ErrUndetermined is wrapped by the objection of a condition that cannot tell, such as
-// one about a country that is unknown.
+// ErrUndetermined reports that a condition lacks the facts to decide, for example because
+// a look-up failed. The errors of [Condition.Check] wrap it.
 var ErrUndetermined = errors.New("cannot be determined")
 
 // errNoCondition is the objection of a composite without parts.
 var errNoCondition = badValue(ErrUndetermined, "no condition is given")
 
-// All admits what every part admits. Without parts it admits nothing. The result is a
-// [Forecaster] if every part is.
+// All returns a condition that admits a request if every part admits it. Without parts it
+// admits nothing. The result is a [Forecaster] if every part is.
 func All(parts ...Condition) Condition {
 	return forecasting(all{parts: append([]Condition(nil), parts...)}, parts)
 }
 
-// Any admits what at least one part admits. Without parts it admits nothing. The result
-// is a [Forecaster] if every part is.
+// Any returns a condition that admits a request if at least one part admits it. Without
+// parts it admits nothing. The result is a [Forecaster] if every part is.
 func Any(parts ...Condition) Condition {
 	return forecasting(either{parts: append([]Condition(nil), parts...)}, parts)
 }
 
-// Not admits what part objects to. It does not admit what part cannot determine. The
-// result is a [Forecaster] if part is.
+// Not returns a condition that admits a request if part objects to it. It refuses the
+// request if part admits it, and also if part returns [ErrUndetermined]. The result is a
+// [Forecaster] if part is.
 func Not(part Condition) Condition {
 	return forecasting(not{part: part}, []Condition{part})
 }
 
-// forecasting gives a composite the method Next if all its parts have it.
+// forecasting adds the method Next to a composite if all its parts have it.
 func forecasting(c Condition, parts []Condition) Condition {
 	forecasters := make([]Forecaster, len(parts))
 	for i, part := range parts {
@@ -87,13 +90,13 @@ func (f forecast) Next(r *Request) (next time.Time, ok bool) {
 	return next, ok
 }
 
-// Within compares the composite itself.
+// Within compares the composite without its forecast.
 func (f forecast) Within(parent Condition) bool { return implies(f.Condition, parent) }
 
 type all struct{ parts []Condition }
 
-// Check collects the objections of the parts. A definite objection decides, even if other
-// parts cannot tell.
+// Check returns the objections of the parts. If one of them is definite, Check leaves out
+// the parts that could not decide.
 func (c all) Check(r *Request) error {
 	definite, undetermined := objections(c.parts, r)
 	if len(definite) > 0 {
@@ -109,8 +112,8 @@ func (c all) Within(parent Condition) bool { return implies(c, parent) }
 
 type either struct{ parts []Condition }
 
-// Check objects if every part does. If a part could not tell, the objection wraps
-// [ErrUndetermined].
+// Check returns the objections of the parts if every part objects. If a part could not
+// decide, the result wraps [ErrUndetermined].
 func (c either) Check(r *Request) error {
 	definite, undetermined := objections(c.parts, r)
 	switch {
@@ -126,7 +129,7 @@ func (c either) Within(parent Condition) bool { return implies(c, parent) }
 
 type not struct{ part Condition }
 
-var errNot = badValue(errObjection, "that another condition does not hold")
+var errNot = errors.New("a request that the negated condition refuses")
 
 func (c not) Check(r *Request) error {
 	err := check(c.part, r)
@@ -141,7 +144,7 @@ func (c not) Check(r *Request) error {
 
 func (c not) Within(parent Condition) bool { return implies(c, parent) }
 
-// check asks a condition that may be missing.
+// check calls Check of a condition that may be nil.
 func check(c Condition, r *Request) error {
 	if c == nil {
 		return errNoCondition
@@ -149,7 +152,7 @@ func check(c Condition, r *Request) error {
 	return c.Check(r)
 }
 
-// objections asks every part.
+// objections calls Check of every part and sorts the errors.
 func objections(parts []Condition, r *Request) (definite, undetermined []error) {
 	for _, part := range parts {
 		switch err := check(part, r); {

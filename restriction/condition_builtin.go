@@ -1,14 +1,15 @@
 package restriction
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
 )
 
-// Window admits requests from one instant to another, both included. It compares whole
-// seconds, as the keys nbf and exp do. A zero time is no bound. Without any bound it
-// admits nothing.
+// Window returns a condition that admits requests from one instant to another, both
+// included. It compares whole seconds, as the keys nbf and exp do. A zero time is no
+// bound. Without any bound it admits nothing.
 func Window(from, until time.Time) Forecaster {
 	w := window{from: noStart, until: noEnd}
 	if !from.IsZero() {
@@ -32,9 +33,9 @@ func (w window) Check(r *Request) error {
 	case r.Now.IsZero():
 		return badValue(ErrUndetermined, "the request has no time")
 	case now < w.from:
-		return badValue(errObjection, "from %s", instant(w.from))
+		return fmt.Errorf("a time from %s", instant(w.from))
 	case now > w.until:
-		return badValue(errObjection, "until %s", instant(w.until))
+		return fmt.Errorf("a time until %s", instant(w.until))
 	}
 	return nil
 }
@@ -55,8 +56,9 @@ func (w window) Next(r *Request) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Network admits requests from addresses within one of the blocks. An IPv4-mapped IPv6
-// address is the IPv4 address. The host bits of a block do not count.
+// Network returns a condition that admits requests from addresses within one of the
+// blocks. It treats an IPv4-mapped IPv6 address as the IPv4 address. It ignores the host
+// bits of a block, and invalid blocks. Without a valid block it admits nothing.
 func Network(blocks ...netip.Prefix) Forecaster {
 	var n network
 	for _, prefix := range blocks {
@@ -77,7 +79,7 @@ func (n network) Check(r *Request) error {
 	case from == (point{}):
 		return badValue(ErrUndetermined, "the address is unknown")
 	case !slices.ContainsFunc(n.blocks, func(b block) bool { return b.contains(from) }):
-		return badValue(errObjection, "an address among %s", listed(blockTexts(n.blocks)))
+		return fmt.Errorf("an address among %s", listed(blockTexts(n.blocks)))
 	}
 	return nil
 }
@@ -95,5 +97,5 @@ func (n network) Within(parent Condition) bool {
 	return true
 }
 
-// Next is never: the same request comes from the same address.
+// Next returns false: the same request always comes from the same address.
 func (n network) Next(*Request) (time.Time, bool) { return time.Time{}, false }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestComposites has the truth tables with three values. What a condition cannot
-// determine is refused, and so is its negation.
+// TestComposites has the truth tables with three values. If a condition cannot decide,
+// both the condition and its negation refuse.
 //
 // proves P2
 func TestComposites(t *testing.T) {
@@ -74,7 +74,7 @@ func TestCompositeForgetsTheCallersSlice(t *testing.T) {
 	}
 }
 
-// TestConditionWithin shows that whatever cannot be proven is not within.
+// TestConditionWithin shows that Within returns false for anything that it cannot prove.
 //
 // proves P1
 func TestConditionWithin(t *testing.T) {
@@ -137,7 +137,7 @@ func TestConditionWithin(t *testing.T) {
 	}
 }
 
-// TestForecast shows that a composite knows when it changes only if all its parts do.
+// TestForecast shows that a composite knows when it changes only if all its parts know.
 func TestForecast(t *testing.T) {
 	forecasting := func(c Condition) bool { _, ok := c.(Forecaster); return ok }
 	w := Window(epoch.Add(time.Hour), epoch.Add(2*time.Hour))

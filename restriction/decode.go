@@ -12,17 +12,17 @@ import (
 )
 
 // Parse reads the restrictions of a token: a JSON array of objects. Key names match
-// exactly. "ip" is read as "hosts". An unknown key is kept with the bytes of its value. A
-// value that is null, 0 for a time, or an empty list or string counts as absent (protocol
-// section 2.1).
+// exactly. The older name "ip" reads as "hosts". Parse keeps an unknown key with the
+// bytes of its value. These values count as absent: null, 0 for a time, an empty list,
+// and an empty string (protocol section 2.1).
 //
-// Parse returns [ErrSyntax] for text that is no array, an element that is no object, a
-// repeated key, a value of the wrong type, and text after the array. It returns
-// [ErrEmptyClause] for a clause that states nothing. If a limit is exceeded it returns
-// [ErrTooLarge] before it decodes anything.
+// Parse returns [ErrSyntax] for text that is not an array of objects, and for text after
+// the array. It also does so for a repeated key and for a value of the wrong type. It
+// returns [ErrEmptyClause] for a clause that states nothing. If the text exceeds a limit,
+// Parse returns [ErrTooLarge] before it decodes anything.
 //
 // Parse does not judge whether values make sense, because a token must be evaluated as it
-// was issued. See [List.Validate].
+// was issued. An issuer also calls [List.Validate].
 func Parse(data []byte) (List, error) {
 	list, err := decodeList(data, nil)
 	if err != nil {
@@ -36,7 +36,7 @@ func Parse(data []byte) (List, error) {
 	return list, nil
 }
 
-// UnmarshalJSON reads the text of [Parse]. On an error l stays unchanged.
+// UnmarshalJSON reads l as [Parse] does. On an error l stays unchanged.
 func (l *List) UnmarshalJSON(data []byte) error {
 	list, err := Parse(data)
 	if err != nil {
@@ -62,10 +62,12 @@ func (c *Clause) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// timeReader reads a time that a request gives as a string.
+// timeReader reads a time that a request writes as a string. The result is Unix time in
+// seconds.
 type timeReader func(text string) (seconds int64, err error)
 
-// decodeList reads a list. times reads strings as times; without it they are an error.
+// decodeList reads a list. It passes times that are strings to times. If times is nil,
+// such strings are an error.
 func decodeList(data []byte, times timeReader) (List, error) {
 	clauses, err := checkLimits(data)
 	if err != nil {
@@ -94,7 +96,7 @@ func decodeList(data []byte, times timeReader) (List, error) {
 	return list, nil
 }
 
-// located puts the index of the clause into err.
+// located sets the index of the clause in err.
 func located(clause int, err error) error {
 	if known, ok := errors.AsType[*ClauseError](err); ok {
 		known.Clause = clause
@@ -135,7 +137,7 @@ func (d *decoder) clause(c *Clause) error {
 	return nil
 }
 
-// keySyntax tells a repeated key from other malformed JSON.
+// keySyntax distinguishes a repeated key from other malformed JSON.
 func keySyntax(err error) error {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return badValue(ErrSyntax, "a key is given twice")
@@ -144,7 +146,7 @@ func keySyntax(err error) error {
 }
 
 // member reads the value of the key d.name. seen has one bit for each key of this package
-// that was read.
+// that the clause already has.
 func (d *decoder) member(c *Clause, seen *uint64) error {
 	if index, known := keyNames[string(d.name)]; known {
 		k := keys[index]

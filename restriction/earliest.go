@@ -2,11 +2,11 @@ package restriction
 
 import "time"
 
-// Earliest is the first instant at which a refused request would be admitted: an instant,
-// never, or unknown. The zero value is unknown.
+// Earliest says when a refused request will first be admitted: at a known instant, never,
+// or at an unknown time. The zero value is unknown.
 type Earliest struct {
 	state state
-	// at is the instant. An unknown one is not before at.
+	// at is the instant. For an unknown time it is a lower bound.
 	at time.Time
 }
 
@@ -18,20 +18,20 @@ const (
 	stateNever
 )
 
-// At is a known instant.
+// At returns the known instant t.
 func At(t time.Time) Earliest { return Earliest{state: stateAt, at: t} }
 
 // Never says that the same request will not be admitted at any time.
 func Never() Earliest { return Earliest{state: stateNever} }
 
-// Unknown says that nobody can tell. It depends on a condition of the embedding program,
-// or on a look-up that failed.
+// Unknown says that the time cannot be computed, because it depends on a condition of the
+// embedding program or on a look-up that failed.
 func Unknown() Earliest { return Earliest{} }
 
-// unknownFrom is an unknown instant that is not before t.
+// unknownFrom returns an unknown time that is not before t.
 func unknownFrom(t time.Time) Earliest { return Earliest{at: t} }
 
-// Time returns the instant, if it is known.
+// Time returns the instant, and whether it is known.
 func (e Earliest) Time() (time.Time, bool) {
 	if e.state != stateAt {
 		return time.Time{}, false
@@ -39,13 +39,13 @@ func (e Earliest) Time() (time.Time, bool) {
 	return e.at, true
 }
 
-// IsNever reports whether there is no such instant.
+// IsNever reports whether the request will not be admitted at any time.
 func (e Earliest) IsNever() bool { return e.state == stateNever }
 
-// IsUnknown reports whether nobody can tell.
+// IsUnknown reports whether the time cannot be computed.
 func (e Earliest) IsUnknown() bool { return e.state == stateUnknown }
 
-// String returns the instant in UTC as in RFC 3339, "never" or "unknown".
+// String returns "never", "unknown", or the instant in UTC (RFC 3339).
 func (e Earliest) String() string {
 	switch e.state {
 	case stateAt:
@@ -59,8 +59,8 @@ func (e Earliest) String() string {
 // MarshalText returns the text of [Earliest.String], for logs and documents.
 func (e Earliest) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// sooner is the earliest of two alternatives. A known instant counts only if the unknown
-// one cannot be before it.
+// sooner returns the earlier of two alternatives. A known instant wins over an unknown
+// one only if the unknown one cannot be earlier.
 func (e Earliest) sooner(other Earliest) Earliest {
 	switch {
 	case e.state == stateNever:
@@ -75,13 +75,14 @@ func (e Earliest) sooner(other Earliest) Earliest {
 	return e
 }
 
-// mostSteps bounds how often the conditions of one clause are asked for their next
+// mostSteps bounds the calls to the conditions of one clause in a search for their next
 // change.
 const mostSteps = 1000
 
-// earliest returns the first instant, from that of the request on, at which all parts
-// admit it. It repeats until no part moves the instant further. By then a part that could
-// not tell may have no objection.
+// earliest returns the first instant at which all parts admit the request, not before the
+// request's own time. It moves forward to the latest instant that a part asks for, until
+// no part asks for a later one. It asks a part that could not tell again each time,
+// because that part may admit the later instant.
 func earliest(parts []part, q query) Earliest {
 	t := q.Now
 	*q.steps = mostSteps
@@ -108,8 +109,8 @@ func earliest(parts []part, q query) Earliest {
 	}
 }
 
-// firstAdmitted returns the first instant, from t on, at which a condition has no
-// objection.
+// firstAdmitted returns the first instant, from t on, at which a condition admits the
+// request.
 func firstAdmitted(c Condition, r *Request, t time.Time, steps *int) Earliest {
 	then := *r
 	for ; *steps > 0; *steps-- {
@@ -126,7 +127,7 @@ func firstAdmitted(c Condition, r *Request, t time.Time, steps *int) Earliest {
 			return Never()
 		}
 		if !next.After(t) {
-			return unknownFrom(t) // breaks the contract: do not wait for it
+			return unknownFrom(t) // Next breaks its contract; avoid an endless loop
 		}
 		t = next
 	}

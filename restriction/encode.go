@@ -7,13 +7,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MarshalJSON returns l as [Parse] reads it. The keys of this package come first, in the
-// order of protocol section 2.1. The extra keys follow in their order, each with its
-// value byte by byte. MarshalJSON returns an error for a list that Parse would refuse or
-// read differently.
+// MarshalJSON returns l as JSON text that [Parse] reads back. The keys of this package
+// come first, in the order of protocol section 2.1. The extra keys follow in their order,
+// with the bytes of their values. MarshalJSON returns an error for a list that Parse
+// would refuse or read differently.
 //
 // The encoder that calls MarshalJSON may change the spaces and escapes in values of extra
-// keys. To keep every byte, put the result of [List.AppendJSON] into the text around it.
+// keys. To keep every byte, insert the result of [List.AppendJSON] into the surrounding
+// text yourself.
 func (l List) MarshalJSON() ([]byte, error) { return l.AppendJSON(nil) }
 
 // MarshalJSON returns the JSON object of one clause, as [List.MarshalJSON] does.
@@ -25,8 +26,8 @@ func (c Clause) MarshalJSON() ([]byte, error) {
 	return text[1 : len(text)-1], nil // without the brackets
 }
 
-// String returns the JSON text of l for people to read. If there is none, it returns the
-// reason in parentheses.
+// String returns the JSON text of l, for people to read. If l cannot be encoded, String
+// returns the reason in parentheses.
 func (l List) String() string { return readable(l.MarshalJSON()) }
 
 // String returns the JSON text of c, as [List.String] does.
@@ -39,7 +40,9 @@ func readable(json []byte, err error) string {
 	return string(json)
 }
 
-// AppendJSON appends the JSON text of l to dst. The text of a list without clauses is [].
+// AppendJSON appends the JSON text of l to dst. An empty list becomes []. AppendJSON
+// returns [ErrEmptyClause], [ErrInvalid] for a value that Parse would refuse or read
+// differently, or [ErrTooLarge]. Its result is then nil.
 func (l List) AppendJSON(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, '[')
@@ -135,7 +138,7 @@ func (e *encoder) words(key string, list []string) {
 	e.string(key, strings.Join(list, " "))
 }
 
-// empty reports whether list has no entries, and then fails.
+// empty reports whether list has no entries, and records an error if so.
 func (e *encoder) empty(key string, list []string) bool {
 	if len(list) == 0 {
 		e.fail(key, badValue(ErrInvalid, "the list has no entries and would read as no restriction"))
@@ -143,11 +146,12 @@ func (e *encoder) empty(key string, list []string) bool {
 	return len(list) == 0
 }
 
-// extra writes an extra key, unless Parse would read it as something else.
+// extra writes an extra key. It records an error if Parse would read the key as something
+// else.
 func (e *encoder) extra(before []Extra, extra *Extra) {
 	earlier := Clause{Extra: before}
 	if _, twice := earlier.extra(extra.Key); twice || isKnown(extra.Key) {
-		e.fail(extra.Key, badValue(ErrInvalid, "an extra key that repeats another one"))
+		e.fail(extra.Key, badValue(ErrInvalid, "the extra key repeats another key"))
 		return
 	}
 	if !jsontext.Value(extra.Value).IsValid() {

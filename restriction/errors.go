@@ -10,16 +10,17 @@ import (
 )
 
 var (
-	// ErrSyntax reports restrictions that are not strict JSON of the right shape, such
-	// as text that is no array, a repeated key, or a value of the wrong type.
+	// ErrSyntax reports restrictions that are not strict JSON of the right shape.
+	// Examples are text that is not an array, a repeated key, or a value of the wrong
+	// type.
 	ErrSyntax = errors.New("malformed")
-	// ErrTooLarge reports that a documented limit was exceeded. The error is a
-	// [*LimitError].
+	// ErrTooLarge reports restrictions beyond a documented limit, such as [MaxClauses].
+	// The error is a [*LimitError].
 	ErrTooLarge = errors.New("too large")
 	// ErrEmptyClause reports a clause that states nothing. It would make a restricted
 	// token unrestricted.
 	ErrEmptyClause = errors.New("empty clause")
-	// ErrInvalid reports a clause that is well formed and makes no sense, such as one
+	// ErrInvalid reports a clause that is well formed but makes no sense, such as one
 	// with a negative count.
 	ErrInvalid = errors.New("invalid")
 	// ErrPast reports a clause that has already expired. It is also an [ErrInvalid].
@@ -32,11 +33,11 @@ var (
 // package, such as [ErrInvalid].
 type ClauseError struct {
 	Clause int    // index in the list
-	Key    string // wire name of the key, or "" if the whole clause is meant
+	Key    string // wire name of the key, or "" for the whole clause
 	Err    error
 }
 
-// Error names the clause, the key and what is wrong with it.
+// Error says which clause and key are wrong, and why.
 func (e *ClauseError) Error() string {
 	if e.Key == "" {
 		return fmt.Sprintf("restriction: clause %d: %v", e.Clause, e.Err)
@@ -44,13 +45,15 @@ func (e *ClauseError) Error() string {
 	return fmt.Sprintf("restriction: clause %d: %s: %v", e.Clause, plain(e.Key), e.Err)
 }
 
-// Unwrap returns the cause.
+// Unwrap returns Err.
 func (e *ClauseError) Unwrap() error { return e.Err }
 
 // LimitError says which limit was exceeded. It is an [ErrTooLarge].
 type LimitError struct {
-	What string // "bytes", "clauses", "keys in a clause", "entries in a list", "entries in all lists", "bytes in a string" or "levels of nesting"
-	Max  int    // the limit
+	// What is "bytes", "clauses", "keys in a clause", "entries in a list", "entries in
+	// all lists", "bytes in a string" or "levels of nesting".
+	What string
+	Max  int // the limit
 }
 
 // Error names the limit.
@@ -76,7 +79,7 @@ func badValue(kind error, format string, args ...any) error {
 	return &valueError{kind: kind, text: fmt.Sprintf(format, args...)}
 }
 
-// because returns an error of a kind with the text of its cause.
+// because returns an error of a kind. Its text is that of the cause.
 func because(kind, cause error) error { return &valueError{kind, cause.Error(), cause} }
 
 // syntaxError is an [ErrSyntax] about the list as a whole.
@@ -84,8 +87,8 @@ func syntaxError(reason string) error {
 	return fmt.Errorf("restriction: %w", badValue(ErrSyntax, "%s", reason))
 }
 
-// Reason says what is wrong in words for a user who sees which clause and key err is
-// about. It leaves out the name of the package, the clause, the key, and the kind of the
+// Reason returns only what is wrong, for a form that shows err next to the clause and
+// key. It leaves out the name of the package, the clause, the key, and the kind of the
 // error.
 func Reason(err error) string {
 	if reasoned, ok := errors.AsType[interface {
@@ -100,7 +103,7 @@ func Reason(err error) string {
 	return strings.TrimPrefix(err.Error(), "restriction: ")
 }
 
-// clip keeps foreign text in an error short.
+// clip shortens text from outside for use in an error.
 func clip(s string) string {
 	const most = 64
 	if len(s) > most {
@@ -109,8 +112,8 @@ func clip(s string) string {
 	return s
 }
 
-// plain returns foreign text for one line: short, and quoted if it holds anything but
-// printable characters.
+// plain prepares text from outside for one line of output. It shortens the text, and
+// quotes it if it is empty or has characters that do not print.
 func plain(s string) string {
 	s = clip(s)
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }) {
@@ -119,7 +122,7 @@ func plain(s string) string {
 	return s
 }
 
-// listed writes a list for a text, shortened.
+// listed joins the entries of a list for a text. It shortens a long list.
 func listed(entries []string) string {
 	const most = 8
 	if len(entries) == 0 {
@@ -138,6 +141,3 @@ func listed(entries []string) string {
 	}
 	return text.String()
 }
-
-// errObjection is the kind of what the conditions of this package object to.
-var errObjection = errors.New("needed")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestErrPast tells a clause that has expired from one that makes no sense.
+// TestErrPast distinguishes a clause that has expired from one that makes no sense.
 func TestErrPast(t *testing.T) {
 	for _, test := range []struct {
 		text string

@@ -5,26 +5,30 @@ import (
 	"math/bits"
 )
 
-// query is a request in the form in which clauses look at it.
+// query is a request, prepared for comparison with clauses.
 type query struct {
 	*Request
 	now    int64
 	from   point
-	clause int  // index of the clause that is asked
-	steps  *int // questions to conditions that are left; for the method first only
+	clause int  // index of the clause that judges
+	steps  *int // calls to conditions that are left; only for the method first
 }
 
 func newQuery(r *Request) query {
 	return query{Request: r, now: r.Now.Unix(), from: newPoint(r.Address)}
 }
 
-// complete reports whether the request says what every evaluation needs.
+// complete reports whether the request has a time and a kind.
 func (r *Request) complete() bool {
 	return r != nil && !r.Now.IsZero() && r.Kind >= AT && r.Kind <= Uncounted
 }
 
-// Evaluate judges a request. It is pure, looks nothing up (see [Policy.Prepare]), and
-// does not allocate when it admits.
+// Evaluate judges a request. It is a pure function: it looks nothing up (see
+// [Policy.Prepare]) and keeps no state. If no clause has a condition of the embedding
+// program, Evaluate does not allocate memory to admit a request.
+//
+// Evaluate refuses every request if p is nil or zero. It refuses a request without a time
+// or a kind.
 func (p *Policy) Evaluate(r *Request) (d Decision) {
 	if p == nil || !p.compiled || !r.complete() {
 		d.refuse(p, r)
@@ -48,6 +52,9 @@ func (p *Policy) Evaluate(r *Request) (d Decision) {
 }
 
 // Decision is the answer to a request. The zero Decision refuses.
+//
+// A Decision that refuses keeps a copy of the request, but not of its slices and its map.
+// Do not change those before you call [Decision.Explanation] or [Decision.Err].
 type Decision struct {
 	admitted   bool
 	candidates [MaxClauses / 64]uint64 // one bit for each clause
@@ -56,7 +63,7 @@ type Decision struct {
 	request *Request
 }
 
-// refuse keeps what an explanation needs.
+// refuse keeps the policy and the request for an explanation.
 func (d *Decision) refuse(p *Policy, r *Request) {
 	d.policy = p
 	if r != nil {
@@ -65,13 +72,14 @@ func (d *Decision) refuse(p *Policy, r *Request) {
 	}
 }
 
-// Admitted reports whether the request may go ahead as far as the policy can tell. The
-// store has yet to check the counters of the candidate clauses.
+// Admitted reports whether the policy admits the request. The store still has to check
+// the counters of the candidate clauses.
 func (d *Decision) Admitted() bool { return d.admitted }
 
 // Candidates returns the indices of the clauses that admit the request, in the order of
-// the token. The use spends from the first one that has uses left (protocol section 2.5).
-// There are none if the request is refused, or if the token is unrestricted.
+// the token's list. The use counts against the first of them that has uses left (protocol
+// section 2.5). There are no candidates if the request is refused, or if the token is
+// unrestricted.
 func (d *Decision) Candidates() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, word := range d.candidates {
@@ -92,8 +100,8 @@ func (d *Decision) First() (clause int, ok bool) {
 	return 0, false
 }
 
-// Explanation says why the request was refused. It is nil if the request was admitted.
-// [Policy.Explain] explains both.
+// Explanation says why the request was refused. It returns nil if the request was
+// admitted. [Policy.Explain] also explains admitted requests.
 func (d *Decision) Explanation() *Explanation {
 	if d.admitted {
 		return nil
@@ -109,8 +117,8 @@ func (d *Decision) Err() error {
 	return &RefusedError{Explanation: d.Explanation()}
 }
 
-// admits reports whether the clause has no objection. It compares the cheap parts
-// directly, without dynamic calls, and then asks the others.
+// admits reports whether the clause admits the request. It compares the cheap parts
+// directly, without dynamic calls. Then it asks the others.
 func (c *clause) admits(q *query) bool {
 	return c.from.allows(q) && c.until.allows(q) && (c.hosts.hasAddress(q.from) || c.hosts.names != nil && c.hosts.hasName(q)) &&
 		c.at.allows(q) && c.other.allows(q) &&

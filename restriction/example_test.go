@@ -14,6 +14,38 @@ import (
 
 var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
+// May this token be used now, and which clause does the use count against?
+func Example() {
+	list, err := restriction.Phases(start,
+		restriction.First(time.Hour).Scopes("compute.submit").AccessTokens(1),
+		restriction.First(2*time.Hour).Scopes("storage.read"),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	policy, err := restriction.Compile(list, restriction.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, after := range []time.Duration{90 * time.Minute, 3 * time.Hour} {
+		decision := policy.Decide(context.Background(), &restriction.Request{
+			Now: start.Add(after), Kind: restriction.AT, Scopes: []string{"storage.read"},
+		})
+		if !decision.Admitted() {
+			fmt.Println(decision.Err())
+			continue
+		}
+		for clause := range decision.Candidates() {
+			fmt.Println("admitted by clause", clause) // the store counts the use, or tries the next one
+		}
+	}
+	// Output:
+	// admitted by clause 1
+	// restriction: use refused: exp, scope
+}
+
 // How do I write what a job may do, and when?
 func ExamplePhases() {
 	list, err := restriction.Phases(start,
@@ -58,7 +90,7 @@ func ExampleDecision_Explanation() {
 	if at, ok := explanation.Earliest.Time(); ok {
 		fmt.Println("try again after", at.Sub(start))
 	}
-	fmt.Println(decision.Err()) // for anyone: names keys, tells no values
+	fmt.Println(decision.Err()) // safe for strangers: keys without values
 	// Output:
 	// refused, earliest 2026-03-02T08:00:00Z
 	//   clause 0: exp: needs a time until 2026-03-01T10:00:00Z
@@ -103,11 +135,11 @@ func ExampleCompile_network() {
 	// 198.51.100.1 false
 }
 
-// How do I restrict a token to host names? Look-ups of names need a resolver, such as
-// net.DefaultResolver, and a context.
+// How do I restrict a token to host names? This needs a resolver, such as
+// net.DefaultResolver, and a context for its look-ups.
 func ExamplePolicy_Decide() {
 	list := restriction.List{{Hosts: []string{"*.cluster.example.org"}}}
-	resolver := restriction.CacheResolver(hosts{"192.0.2.7": "node1.cluster.example.org."}, restriction.CacheOptions{TTL: time.Minute})
+	resolver := restriction.NewResolverCache(hosts{"192.0.2.7": "node1.cluster.example.org."}, restriction.CacheOptions{TTL: time.Minute})
 	policy, err := restriction.Compile(list, restriction.Options{Resolver: resolver, LookupTimeout: time.Second})
 	if err != nil {
 		fmt.Println(err)
@@ -136,8 +168,8 @@ func (h hosts) LookupNetIP(_ context.Context, _, host string) (addrs []netip.Add
 	return addrs, nil
 }
 
-// weekdays is a condition of the embedding program. It admits on some days of the week,
-// in UTC.
+// weekdays is a condition of the embedding program. It admits uses on some days of the
+// week, in UTC.
 type weekdays struct{ days []time.Weekday }
 
 func (w weekdays) Check(r *restriction.Request) error {
@@ -152,7 +184,7 @@ func (w weekdays) Within(parent restriction.Condition) bool {
 	return ok && !slices.ContainsFunc(w.days, func(d time.Weekday) bool { return !slices.Contains(p.days, d) })
 }
 
-// Next is the next midnight.
+// Next returns the next midnight.
 func (w weekdays) Next(r *restriction.Request) (time.Time, bool) {
 	return r.Now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour), len(w.days) > 0
 }
@@ -181,7 +213,7 @@ func ExampleCondition() {
 	sunday := policy.Evaluate(&restriction.Request{Now: start, Kind: restriction.AT})
 	fmt.Println(sunday.Explanation())
 
-	// Elsewhere, the key is unknown, and the token of no use.
+	// Another deployment does not know the key, so it refuses every use.
 	elsewhere, _ := restriction.Compile(list, restriction.Options{})
 	decision := elsewhere.Evaluate(&restriction.Request{Now: start.Add(24 * time.Hour), Kind: restriction.AT})
 	fmt.Println(decision.Explanation())
@@ -204,10 +236,10 @@ func ExampleAll() {
 	fmt.Println(condition.Check(request))
 	// Output:
 	// <nil>
-	// needed: that another condition does not hold
+	// a request that the negated condition refuses
 }
 
-// How do I read what somebody asks for?
+// How do I read the restrictions that somebody asks for?
 func ExampleParseRequest() {
 	options := restriction.RequestOptions{Now: start, Address: netip.MustParseAddr("192.0.2.7")}
 	for _, text := range []string{

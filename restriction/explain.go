@@ -15,8 +15,8 @@ type RefusedError struct {
 	Explanation *Explanation
 }
 
-// Error names the keys that objected, without their values. An untrusted caller may see
-// it.
+// Error names the keys that objected, without their values. It is safe to show to an
+// untrusted caller.
 func (e *RefusedError) Error() string {
 	if e.Explanation == nil {
 		return ErrRefused.Error()
@@ -27,62 +27,64 @@ func (e *RefusedError) Error() string {
 // Is reports whether target is [ErrRefused].
 func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
-// The keys of objections that no key of a clause is about.
+// Keys of objections to a request as a whole, which no clause states.
 const (
 	KeyRequest = "request" // the request lacks its time or its kind
 	KeyPolicy  = "policy"  // there is no policy
 )
 
-// Explanation says for each clause what a request met. It shares no memory with the
-// policy or the request.
+// Explanation says for each clause why it refuses a request, or that it admits the
+// request. It shares no memory with the policy or the request.
 type Explanation struct {
 	Admitted bool
-	Earliest Earliest // of the clauses; the time of the request if it is admitted
+	Earliest Earliest // of all clauses; the time of the request if it is admitted
 	Clauses  []ClauseExplanation
 
-	// Objection stands against the request whatever the clauses say. It is nil if nothing
-	// does.
+	// Objection refuses the request regardless of the clauses: the request is incomplete,
+	// or there is no policy. It is nil otherwise.
 	Objection *Objection
 }
 
-// ClauseExplanation says what one clause objects to. A clause without objections admits
-// the request.
+// ClauseExplanation says why one clause refuses the request. A clause without objections
+// admits the request.
 type ClauseExplanation struct {
 	Clause     int // index in the token
 	Objections []Objection
-	Earliest   Earliest // when the clause admits the same request
+	Earliest   Earliest // when the clause will admit the same request
 }
 
-// Objection is what one key refuses.
+// Objection says why one key refuses the request.
 type Objection struct {
 	Key  string // wire name of the key
 	Need string // what was needed, with the values of the clause; "" for untrusted readers
-	Err  error  // what a look-up or a condition of the embedding program said, or nil
+	Err  error  // error of a look-up or of a condition of the embedding program, or nil
 
-	// Beyond says that Need tells something that is not in the clause: the counter of an
+	// Beyond reports that Need reveals more than the clause itself: the counter of an
 	// ancestor, or the words of an embedding program's condition.
 	Beyond bool
 
-	// Earliest is when the key alone has no objection to the same request. If
-	// look-ups failed it is unknown.
+	// Earliest is when this key alone will stop objecting to the same request. It is
+	// unknown if a look-up failed.
 	Earliest Earliest
 }
 
-// Spent is a counter without uses left, as the store reports it.
+// Spent is a counter that has no uses left, as the store reports it.
 type Spent struct {
 	Clause    int   // index of the clause that could not be used
 	Kind      Kind  // AT or Other
-	Used      int64 // of the counter
-	Limit     int64
-	Inherited bool // the counter is that of a clause of an ancestor
+	Used      int64 // uses that were counted
+	Limit     int64 // uses that are allowed
+	Inherited bool  // the counter belongs to a clause of an ancestor
 }
 
-// Explain says what every clause objects to. It is the dry run of [Policy.Evaluate], also
-// for requests that are admitted. spent are counters that the store found without uses
-// left. A clause with one does not admit and never will. Explain ignores counters of
-// clauses that do not exist.
+// Explain says for each clause why it admits or refuses r. It agrees with
+// [Policy.Evaluate], and also explains requests that are admitted. It changes nothing.
 //
-// For a policy with look-ups, call [Policy.Prepare] first.
+// spent are counters that the store found without uses left. A clause with such a counter
+// never admits another use of that kind. Explain ignores counters of clauses that do not
+// exist.
+//
+// If [Policy.NeedsLookup] is true, call [Policy.Prepare] first.
 func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	if objection := p.objection(r); objection != nil {
 		return &Explanation{Earliest: Never(), Objection: objection}
@@ -107,7 +109,8 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	return e
 }
 
-// objection is an objection to the request whatever the clauses say, or nil.
+// objection returns the objection that refuses the request regardless of the clauses, or
+// nil.
 func (p *Policy) objection(r *Request) *Objection {
 	switch {
 	case p == nil || !p.compiled:
@@ -138,7 +141,8 @@ func explain(parts []part, q query, spent []Spent) ClauseExplanation {
 	return e
 }
 
-// addSpent adds a counter, unless the request already said that it is spent.
+// addSpent adds an objection for a counter. It adds none for the clause's own counter if
+// [Request.Used] already led to the same objection.
 func addSpent(objections []Objection, s Spent) []Objection {
 	key := limitKey(s.Kind)
 	if !s.Inherited && slices.ContainsFunc(objections, func(o Objection) bool { return o.Key == key }) {
@@ -146,7 +150,7 @@ func addSpent(objections []Objection, s Spent) []Objection {
 	}
 	need := fmt.Sprintf("a use left, %d of %d are spent", s.Used, s.Limit)
 	if s.Inherited {
-		need += " of a token that this one was created from"
+		need += " by an ancestor and its descendants"
 	}
 	return append(objections, Objection{Key: key, Need: need, Earliest: Never(), Beyond: s.Inherited})
 }

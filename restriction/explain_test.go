@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -132,7 +133,7 @@ func TestExplanationCollectsEverything(t *testing.T) {
 	if closest := e.Closest(); closest == nil || closest.Clause != 2 {
 		t.Errorf("closest is %+v", closest)
 	}
-	// Each key for itself.
+	// Each key alone.
 	objections := e.Clauses[0].Objections
 	if at, ok := objections[0].Earliest.Time(); !ok || at.Unix() != 1800000100 {
 		t.Errorf("nbf: %v", objections[0].Earliest)
@@ -145,8 +146,7 @@ func TestExplanationCollectsEverything(t *testing.T) {
 	}
 }
 
-// TestUntrusted shows that a stranger learns which keys refuse, and neither a value nor a
-// time.
+// TestUntrusted shows that a stranger learns which keys refuse, but no value and no time.
 //
 // proves P9
 func TestUntrusted(t *testing.T) {
@@ -216,7 +216,7 @@ func TestReadable(t *testing.T) {
 	}
 	for i, o := range got.Clauses[0].Objections {
 		was := full.Clauses[0].Objections[i]
-		beyond := o.Key == "own" || o.Key == KeyUsagesAT && strings.Contains(was.Need, "created from")
+		beyond := o.Key == "own" || o.Key == KeyUsagesAT && strings.Contains(was.Need, "ancestor")
 		if o.Err != nil || o.Earliest != was.Earliest || (o.Need == "") != beyond || !beyond && o.Need != was.Need {
 			t.Errorf("%+v became %+v", was, o)
 		}
@@ -250,7 +250,7 @@ func TestExplainSpent(t *testing.T) {
 	for _, want := range []string{
 		"admitted\n", "clause 2: admits",
 		"clause 0: usages_AT: needs a use left, 3 of 3 are spent\n",
-		"clause 1: usages_AT: needs a use left, 5 of 5 are spent of a token that this one was created from\n",
+		"clause 1: usages_AT: needs a use left, 5 of 5 are spent by an ancestor and its descendants\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
@@ -307,6 +307,23 @@ func TestEarliest(t *testing.T) {
 	}
 }
 
+// TestConditionTexts shows the words of the conditions that this package provides.
+func TestConditionTexts(t *testing.T) {
+	for want, condition := range map[string]Condition{
+		"own: needs a time from 2027-01-15T08:00:01Z":             Window(epoch.Add(time.Second), time.Time{}),
+		"own: needs a time until 2027-01-15T07:59:59Z":            Window(time.Time{}, epoch.Add(-time.Second)),
+		"own: needs a request that the negated condition refuses": Not(Window(epoch, time.Time{})),
+		"own: cannot be determined: the address is unknown":       Network(netip.MustParsePrefix("192.0.2.0/24")),
+		"own: cannot be determined: no condition is given":        All(),
+	} {
+		factory := func([]byte) (Condition, error) { return condition, nil }
+		policy, err := Compile(List{{Extra: []Extra{{"own", []byte("1")}}}}, Options{Conditions: map[string]Factory{"own": factory}})
+		require.NoError(t, err)
+		e := policy.Explain(&Request{Now: epoch, Kind: AT})
+		require.Equal(t, want, e.Clauses[0].Objections[0].String())
+	}
+}
+
 // TestEarliestWithOwnConditions shows that an instant is unknown if, and only if, a
 // condition cannot tell.
 //
@@ -347,7 +364,7 @@ func TestEarliestWithOwnConditions(t *testing.T) {
 		{`[{"windows":1,"windows2":1,"nbf":1800018001}]`, "never"},
 		{`[{"windows":1,"windows2":1,"nbf":1800007201,"exp":1800017999}]`, "never"},
 		{`[{"windows":1,"windows2":1,"nbf":1800007201,"exp":1800018000}]`, "+5h0m0s"},
-		// A condition that cannot tell, and by then has no objection.
+		// A condition that cannot tell, but admits the later instant.
 		{`[{"lateMute":1}]`, "unknown"},
 		{`[{"lateMute":1,"nbf":1800010800}]`, "+3h0m0s"},
 		{`[{"lateMute":1,"hour3":1}]`, "+3h0m0s"},

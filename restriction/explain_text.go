@@ -1,12 +1,14 @@
 package restriction
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Keys returns the keys that objected, once each, in the order of the clauses.
+// Keys returns the wire names of the keys that objected, each once, in the order of the
+// clauses.
 func (e *Explanation) Keys() []string {
 	var keys []string
 	if e.Objection != nil {
@@ -22,9 +24,9 @@ func (e *Explanation) Keys() []string {
 	return keys
 }
 
-// Closest returns the first clause that admits the request earliest. If no clause is
-// known to, it returns the first one with the fewest objections. It returns nil if there
-// are no clauses.
+// Closest returns the clause that will admit the request first. If that time is known for
+// no clause, it returns the clause with the fewest objections. The lower index wins a
+// tie. Closest returns nil if there are no clauses.
 func (e *Explanation) Closest() *ClauseExplanation {
 	var closest *ClauseExplanation
 	for i := range e.Clauses {
@@ -48,7 +50,7 @@ func (c *ClauseExplanation) closer(than *ClauseExplanation) bool {
 }
 
 // Untrusted returns a copy for a reader who may hold a stolen token. It names the keys
-// that objected, without values and instants.
+// that objected, but no values and no times.
 func (e *Explanation) Untrusted() *Explanation {
 	u := e.with(func(o Objection) Objection { return Objection{Key: o.Key} })
 	u.Earliest = Unknown()
@@ -58,10 +60,11 @@ func (e *Explanation) Untrusted() *Explanation {
 	return u
 }
 
-// Readable returns a copy for a reader who can read the clauses, because their token is
-// signed and not encrypted. It leaves out what is not in the clauses: the counters of
-// ancestors, and what look-ups and the embedding program's conditions said. It keeps
-// every instant, because the reader would learn it by asking again until then.
+// Readable returns a copy for the holder of the token. They can read its clauses anyway,
+// because tokens are signed and not encrypted. The copy leaves out everything that is not
+// in the clauses: the counters of ancestors, and the words of look-ups and of the
+// embedding program's conditions. It keeps every time, because the holder could find it
+// out by trying again.
 func (e *Explanation) Readable() *Explanation {
 	return e.with(func(o Objection) Objection {
 		if o.Err = nil; o.Beyond {
@@ -71,7 +74,7 @@ func (e *Explanation) Readable() *Explanation {
 	})
 }
 
-// with returns a copy whose objections are changed.
+// with returns a copy in which change was applied to each objection.
 func (e *Explanation) with(change func(Objection) Objection) *Explanation {
 	u := &Explanation{Admitted: e.Admitted, Earliest: e.Earliest, Clauses: slices.Clone(e.Clauses)}
 	for i := range u.Clauses {
@@ -88,7 +91,7 @@ func (e *Explanation) with(change func(Objection) Objection) *Explanation {
 	return u
 }
 
-// String returns one line for the whole and one for each objection:
+// String returns one line for the decision and one for each objection:
 //
 //	refused, earliest 2026-03-02T08:00:00Z
 //	  clause 0: exp: needs a time until 2026-03-01T09:00:00Z
@@ -119,14 +122,16 @@ func (e *Explanation) String() string {
 	return text.String()
 }
 
-// String returns the key, what it needs, and why that is not known.
+// String returns the key, what it needs, and the error if there is one.
 func (o Objection) String() string {
 	if o.Need == "" {
 		return plain(o.Key)
 	}
-	text := plain(o.Key) + ": needs " + o.Need
-	if o.Err != nil && o.Err.Error() != o.Need {
-		text += " (" + o.Err.Error() + ")"
+	switch said := o.Err != nil && o.Err.Error() == o.Need; {
+	case said && errors.Is(o.Err, ErrUndetermined):
+		return plain(o.Key) + ": " + o.Need
+	case said || o.Err == nil:
+		return plain(o.Key) + ": needs " + o.Need
 	}
-	return text
+	return plain(o.Key) + ": needs " + o.Need + " (" + o.Err.Error() + ")"
 }

@@ -2,32 +2,33 @@ package restriction
 
 import "slices"
 
-// Facts is what one clause of a policy says about all requests. [Policy.Evaluate]
-// compares requests with the same values, so conclusions from Facts agree with it.
+// Facts describes one clause of a policy without any request. [Policy.Evaluate] uses the
+// same values, so conclusions from Facts agree with its decisions.
 //
 // A clause admits a request if all of this is true:
 //
 //   - Never is nil and Unknown is empty.
-//   - The second lies from First to Last.
-//   - The words that an access token is asked for are among Scopes and Audiences.
+//   - The second of the request lies from First to Last.
+//   - Scopes and Audiences contain every scope and audience of the request, if the
+//     request is for an access token.
 //   - A use is left of the limit; see [Facts.Limit].
 //   - The address matches; see [Facts.MatchHost].
-//   - The look-ups for the keys in Lookups find what the clause wants.
+//   - The look-ups for the keys in Lookups satisfy the clause.
 //   - No condition in Conditions objects.
 //
 // The zero Facts admit nothing.
 type Facts struct {
-	// First and Last are the seconds from nbf to exp, both included, in Unix time.
-	// [math.MinInt64] and [math.MaxInt64] are no bound. If Last < First, the clause
-	// admits nothing.
+	// First and Last are the first and the last second in which the clause admits, in
+	// Unix time. [math.MinInt64] and [math.MaxInt64] mean no bound. If Last < First, the
+	// clause admits nothing.
 	First, Last int64
 
-	// Scopes and Audiences are the words that an access token may be asked for. nil
-	// allows every word, a list without entries allows none.
+	// Scopes and Audiences are what an access token may be requested for. nil allows
+	// everything. A list without entries allows nothing.
 	Scopes, Audiences []string
 
-	// Lookups are the keys that depend on a look-up of a name or a country. Countries
-	// reports whether one of them depends on a country.
+	// Lookups are the wire names of keys that depend on a look-up of a name or a country.
+	// Countries reports whether one of them depends on a country.
 	Lookups   []string
 	Countries bool
 
@@ -35,35 +36,37 @@ type Facts struct {
 	// answer changes.
 	Conditions []KeyCondition
 
-	// Never says why the clause admits nothing, whatever the request. It is nil if
-	// nothing but Unknown or the bounds of time stand in the way.
+	// Never says why the clause admits no request at all, for example because none of its
+	// hosts can match. It is nil if only Unknown, Conditions, the time bounds or a limit
+	// of 0 uses stand in the way.
 	Never *ClauseError
-	// Unknown are the extra keys that no condition explains. A clause that has one admits
-	// nothing here. A deployment that knows the key may admit more.
+	// Unknown are the extra keys that no condition explains. A clause with such a key
+	// admits nothing in this deployment. Another deployment may know the key and admit
+	// more.
 	Unknown []string
 
 	clause *clause
 	named  bool // names are looked up
 }
 
-// KeyCondition is a condition with the key under which the clause states it.
+// KeyCondition is a condition, and the key under which the clause states it.
 type KeyCondition struct {
 	Key       string
 	Condition Condition
 }
 
-// Match says whether requests satisfy a key.
+// Match is the answer of [Facts.MatchHost].
 type Match uint8
 
 const (
-	NoMatch  Match = iota // some or all requests do not satisfy it
-	MayMatch              // it depends on look-ups
-	Matches               // every request satisfies it
+	NoMatch  Match = iota // at least some requests do not satisfy the clause
+	MayMatch              // the answer depends on look-ups
+	Matches               // every request satisfies the clause
 )
 
-// Facts returns the facts of each clause, in the order of the list. There are none if the
-// policy is unrestricted, zero or nil. They share no memory with the policy, except for
-// the conditions.
+// Facts returns the facts of each clause, in the order of the list. The result is empty
+// if the policy is unrestricted, zero or nil. It shares no memory with the policy, except
+// for the conditions.
 func (p *Policy) Facts() []Facts {
 	all := make([]Facts, p.Len())
 	for i := range all {
@@ -72,8 +75,8 @@ func (p *Policy) Facts() []Facts {
 	return all
 }
 
-// Limit returns how many uses of a kind the clause allows, 0 or more. limited is false if
-// it allows any number.
+// Limit returns how many uses of a kind the clause allows. n is never negative. limited
+// is false if the clause allows any number of uses.
 func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
 	if f.clause == nil {
 		return 0, true
@@ -86,9 +89,12 @@ func (f *Facts) Limit(kind Kind) (n int64, limited bool) {
 	return 0, false
 }
 
-// MatchHost says whether uses from entry satisfy the hosts of the clause. entry is one as
-// in [Clause.Hosts], and "" stands for every address. The answer is [MayMatch] if it
-// depends on the DNS, and [NoMatch] if the entry is malformed or only part of it matches.
+// MatchHost says whether uses from entry satisfy the hosts of the clause. entry has a
+// form of [Clause.Hosts]; "" stands for every address. A clause without hosts matches
+// every entry.
+//
+// The answer is [MayMatch] if it depends on the DNS. It is [NoMatch] if the entry is
+// malformed, or if the clause covers only a part of it.
 func (f *Facts) MatchHost(entry string) Match {
 	if f.clause == nil {
 		return NoMatch
@@ -128,15 +134,15 @@ func (f *Facts) never(reason *ClauseError) {
 	}
 }
 
-// Term is what a clause says under one key, in words for people.
+// Term describes one key of a clause in words for people.
 type Term struct {
 	Key     string
 	What    string   // such as "scopes" or "countries other than"
-	Entries []string // at least one, unless nothing satisfies the clause
+	Entries []string // at least one, unless no use satisfies the clause
 }
 
-// Terms returns what c says about each key except times, numbers of uses and extra keys,
-// in the order in which the keys are written.
+// Terms describes every key of c except times, numbers of uses and extra keys, in the
+// order in which the keys are written.
 func (c *Clause) Terms() []Term {
 	var terms []Term
 	for _, k := range keys {

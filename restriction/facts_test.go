@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFactsAgreeWithEvaluate draws clauses and requests. Where the facts decide, Evaluate
-// decides the same.
+// TestFactsAgreeWithEvaluate draws clauses and requests. If the facts decide, Evaluate
+// must decide the same.
 //
 // proves P10
 func TestFactsAgreeWithEvaluate(t *testing.T) {
@@ -171,7 +171,7 @@ func TestFactsLimit(t *testing.T) {
 	}
 }
 
-// TestZeroFactsRefuse shows that facts of no clause deny.
+// TestZeroFactsRefuse shows that the zero Facts deny.
 //
 // proves P2
 func TestZeroFactsRefuse(t *testing.T) {
@@ -229,7 +229,7 @@ func TestTerms(t *testing.T) {
 	assert.Equal(t, "a", list[0].Scopes[0])
 }
 
-// TestElsewhere shows that a stand-in cannot tell, and takes no other look-up's place.
+// TestElsewhere shows that an added look-up never knows the answer and replaces no other.
 func TestElsewhere(t *testing.T) {
 	list := List{{Hosts: []string{"a.example.org"}, GeoIPDisallow: []string{"FR"}}}
 	r := Request{Now: epoch, Kind: AT, Address: addr("192.0.2.1")}

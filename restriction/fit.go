@@ -2,14 +2,14 @@ package restriction
 
 import "bytes"
 
-// fitting is a clause in the form in which it is compared with another one.
+// fitting is a clause, prepared for comparison with other clauses.
 type fitting struct {
 	clause
 	source *Clause
 }
 
-// newFittings prepares every key, also those that the deployment does not support.
-// Whether one clause is within another does not depend on that.
+// newFittings prepares every key, including those that the deployment does not support.
+// Support makes no difference to whether one clause is within another.
 func newFittings(l List, factories map[string]Factory) []fitting {
 	all := Options{Conditions: factories}.Elsewhere()
 	fittings := make([]fitting, len(l))
@@ -20,8 +20,8 @@ func newFittings(l List, factories map[string]Factory) []fitting {
 	return fittings
 }
 
-// misfits returns the keys in which w is not within p (protocol section 2.6). It stops
-// after most of them; 0 is no limit.
+// misfits returns the keys that keep w from being within p (protocol section 2.6). It
+// stops after most keys; 0 means no limit.
 func (w *fitting) misfits(p *fitting, most int) []string {
 	var misfits []string
 	for _, k := range keys {
@@ -49,8 +49,8 @@ func (w *fitting) misfits(p *fitting, most int) []string {
 // fits reports whether w is within p.
 func (w *fitting) fits(p *fitting) bool { return w.misfits(p, 1) == nil }
 
-// extraWithin reports whether w keeps an extra key of p: with the same bytes, or with a
-// condition that is within p's.
+// extraWithin reports whether w keeps an extra key of p. The bytes of its value must be
+// equal, or its condition must be within that of p.
 func (w *fitting) extraWithin(p *fitting, extra *Extra) bool {
 	value, ok := w.source.extra(extra.Key)
 	if ok && bytes.Equal(value, extra.Value) {

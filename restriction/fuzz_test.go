@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzClauseJSON shows that a list that was read is written the same way each time, keeps
-// the bytes of unknown values, and is never unrestricted by accident.
+// FuzzClauseJSON shows that writing a list that was read always gives the same text,
+// keeps the bytes of unknown values, and never produces an unrestricted list by accident.
 //
 // proves P2
 func FuzzClauseJSON(f *testing.F) {
@@ -74,7 +74,8 @@ func isEmptyArray(data []byte) bool {
 	return value.Compact() == nil && string(value) == "[]"
 }
 
-// FuzzRequest shows that a list that a request asks for is valid and can be written.
+// FuzzRequest shows that every list that ParseRequest returns is valid and can be
+// written.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{
 		`[{"exp":"+1d12h"}]`, `[{"nbf":"+5","exp":"2036-07-01 12:30"}]`, `[{},{"hosts":["this"]}]`, `[{"exp":"+1y2w3d4h5m6s7ms8us9ns"}]`,

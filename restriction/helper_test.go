@@ -131,7 +131,7 @@ func (c objectingUntil) Next(r *Request) (time.Time, bool) {
 	return c.at, r.Now.Before(c.at)
 }
 
-// objecting always objects, and does not know until when.
+// objecting always objects and does not know until when.
 type objecting struct{ err error }
 
 func (c objecting) Check(*Request) error    { return c.err }
@@ -149,7 +149,7 @@ type oscillating struct{ broken }
 
 func (oscillating) Next(r *Request) (time.Time, bool) { return r.Now.Add(time.Second), true }
 
-// muteUntil objects until an instant that it does not tell.
+// muteUntil objects until an instant that it does not reveal.
 type muteUntil struct{ at time.Time }
 
 func (c muteUntil) Check(r *Request) error { return objectingUntil(c).Check(r) }

@@ -5,16 +5,18 @@ import (
 	"strings"
 )
 
-// host is one entry of [Clause.Hosts] in the form in which it is compared: a block of
-// addresses, or a name or pattern. The zero host matches nothing.
+// host is one entry of [Clause.Hosts], parsed: a block of addresses, a name, or a
+// pattern. The zero host matches nothing.
 type host struct {
 	block netip.Prefix
-	name  string // in lower case, without a trailing dot; of a pattern ".example.org"
+	// name is in lower case, without a trailing dot. The pattern "*.example.org" is
+	// ".example.org".
+	name string
 }
 
 // parseHost reads an address, a CIDR block, a host name, or a pattern "*." followed by a
-// host name (protocol section 2.3). An IPv4-mapped IPv6 address is the IPv4 address. The
-// host bits of a block do not count. Names are compared in lower case.
+// host name (protocol section 2.3). It treats an IPv4-mapped IPv6 address as the IPv4
+// address, and ignores the host bits of a block. It converts names to lower case.
 func parseHost(entry string) (host, error) {
 	switch {
 	case entry == "":
@@ -46,11 +48,11 @@ func parseHost(entry string) (host, error) {
 	return host{name: name}, nil
 }
 
-// normalAddr makes an IPv4-mapped IPv6 address the IPv4 address and drops a zone.
+// normalAddr converts an IPv4-mapped IPv6 address to the IPv4 address and drops a zone.
 func normalAddr(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// normalBlock drops host bits and makes a block of IPv4-mapped addresses the IPv4 block.
-// A block of IPv6 addresses holds no IPv4 address.
+// normalBlock drops host bits and converts a block of IPv4-mapped addresses to the IPv4
+// block. Any other IPv6 block contains no IPv4 address.
 func normalBlock(block netip.Prefix) netip.Prefix {
 	const mapped = 96 // bits in front of the IPv4 address
 	if addr := block.Addr(); addr.Is4In6() && block.Bits() >= mapped {
@@ -60,8 +62,8 @@ func normalBlock(block netip.Prefix) netip.Prefix {
 }
 
 // normalName returns a host name in lower case without its trailing dot, and whether it
-// is one. It has labels of letters, digits, hyphens and underscores, and the last label
-// is not a number.
+// is valid. The labels of a valid name have letters, digits, hyphens and underscores. The
+// last label is not a number.
 func normalName(name string) (string, bool) {
 	const longestName, longestLabel = 253, 63
 	name = strings.TrimSuffix(name, ".")
@@ -99,8 +101,8 @@ func (h host) String() string {
 // isName reports whether h is a host name or a pattern.
 func (h host) isName() bool { return h.name != "" }
 
-// matchesName reports whether name satisfies h. The argument is in the form that
-// normalName returns.
+// matchesName reports whether name satisfies h. name must be in the form that normalName
+// returns.
 func (h host) matchesName(name string) bool {
 	if !h.isName() {
 		return false
@@ -111,8 +113,8 @@ func (h host) matchesName(name string) bool {
 	return name == h.name
 }
 
-// coversName reports whether h matches every address that other matches, whatever the DNS
-// answers.
+// coversName reports whether h matches every address that the name or pattern other
+// matches, whatever the DNS answers.
 func (h host) coversName(other host) bool {
 	return h.isName() && (h.name == other.name || h.name[0] == '.' && h.matchesName(other.name))
 }

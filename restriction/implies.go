@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// implies reports whether it is certain that parent admits whatever child admits. It
-// takes composites apart and asks child's own Within about the rest.
+// implies reports whether parent certainly admits everything that child admits. It
+// resolves composites itself, and asks child's own Within about the rest.
 func implies(child, parent Condition) bool {
 	child, parent = bare(child), bare(parent)
 	if child == nil || parent == nil {
@@ -33,7 +33,7 @@ func implies(child, parent Condition) bool {
 	return child.Within(parent)
 }
 
-// bare takes the forecast off a composite.
+// bare returns a composite without its forecast.
 func bare(c Condition) Condition {
 	if f, ok := c.(forecast); ok {
 		return f.Condition
@@ -41,7 +41,8 @@ func bare(c Condition) Condition {
 	return c
 }
 
-// every is false for no parts: a composite without parts proves nothing.
+// every reports whether proves holds for all parts. It returns false without parts,
+// because an empty composite proves nothing.
 func every(parts []Condition, proves func(Condition) bool) bool {
 	return len(parts) > 0 && !slices.ContainsFunc(parts, func(part Condition) bool { return !proves(part) })
 }

@@ -6,14 +6,15 @@ import (
 )
 
 // key is all that this package knows about one key of a clause. Each key has a file of
-// its own, and the rest of the package loops over [keys].
+// its own. The rest of the package loops over [keys].
 type key interface {
-	// name is the key on the wire. alias is an older name, read and never written, or "".
+	// name is the key on the wire. alias is an older name, or "". The package reads an
+	// alias and never writes it.
 	name() string
 	alias() string
 
-	// What a Clause says about the key. write, validate, check, term and compile are
-	// called only if states is true.
+	// These methods are about the value of the key in a Clause. states reports whether
+	// there is one. Only then may write, validate, check, term and compile be called.
 	states(c *Clause) bool
 	read(d *decoder, c *Clause) error
 	write(e *encoder, c *Clause)
@@ -25,8 +26,8 @@ type key interface {
 	supported(o *Options) bool
 	check(c *Clause, o *Options) error // reports a value that o cannot evaluate
 
-	// compile prepares the value for requests. It fills a field of to and returns nil,
-	// or it returns a part of its own.
+	// compile prepares the value for requests. It either fills a field of to and returns
+	// nil, or returns a part of its own.
 	compile(c *Clause, to *clause) part
 	part(c *clause) part // the field of c that compile fills, or nil
 }
@@ -36,28 +37,28 @@ var keys = []key{
 	keyNBF, keyEXP, keyScope, keyAudience, keyHosts, keyCountries, keyNotCountries, keyUsagesAT, keyUsagesOther,
 }
 
-// part judges requests by one key of a compiled clause. It never changes.
+// part is one key of a compiled clause. It judges requests by that key alone, and never
+// changes.
 type part interface {
-	// admits reports whether the part has no objection.
+	// admits reports whether the part admits the request.
 	admits(q query) bool
-	// object returns the objection of a part that does not admit. It leaves out
-	// Earliest.
+	// object returns why the part does not admit the request. It leaves out Earliest.
 	object(q query) Objection
-	// first returns the first instant, from t on, at which the part has no objection to
-	// the same request. It takes one of q.steps for each question to a condition.
+	// first returns the first instant, from t on, at which the part admits the same
+	// request. It decrements q.steps for each call to a condition.
 	first(q query, t time.Time) Earliest
 	// within reports whether the part admits nothing that parent refuses. parent is a
 	// part of the same key.
 	within(parent part) bool
 }
 
-// hopelessPart is a part that may admit nothing, whatever the request.
+// hopelessPart is a part that can tell that it refuses every request.
 type hopelessPart interface {
 	part
-	hopeless(o *Options) *ClauseError // nil if it may admit something
+	hopeless(o *Options) *ClauseError // the reason, or nil if it may admit some request
 }
 
-// keyNames has the index in keys of each name and alias.
+// keyNames maps each name and alias to its index in keys.
 var keyNames = nameKeys()
 
 func nameKeys() map[string]int {
@@ -71,14 +72,15 @@ func nameKeys() map[string]int {
 	return names
 }
 
-// isKnown reports whether this package reads the key.
+// isKnown reports whether this package defines the key.
 func isKnown(name string) bool {
 	_, known := keyNames[name]
 	return known
 }
 
-// lasting is the result of first for a part to which time makes no difference. err says
-// why it may be wrong not to admit.
+// lasting implements part.first for a part that does not depend on time: its answer
+// lasts. If err wraps [ErrUndetermined], a refusal may be wrong, so the result is
+// unknown.
 func lasting(admits bool, err error, t time.Time) Earliest {
 	switch {
 	case admits:

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// KeyAudience is the audiences that an access token may have (protocol section 2.1).
+// KeyAudience is the key that limits the audiences of access tokens (protocol section
+// 2.1).
 const KeyAudience = "audience"
 
 var keyAudience = &wordsKey{

@@ -2,7 +2,8 @@ package restriction
 
 import "time"
 
-// KeyExpires is the last second in which a clause admits (protocol section 2.1).
+// KeyExpires is the key with the last second in which a clause admits (protocol section
+// 2.1).
 const KeyExpires = "exp"
 
 var keyEXP = &expires{timeKey{
@@ -34,7 +35,7 @@ func (k *expires) compile(c *Clause, to *clause) part {
 
 func (k *expires) part(c *clause) part { return &c.until }
 
-// end is the part of exp: the last second, in Unix time.
+// end is the part for exp: the last second, in Unix time.
 type end int64
 
 func (e *end) allows(q *query) bool { return q.now <= int64(*e) }

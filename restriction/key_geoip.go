@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// The countries from which uses may come (protocol section 2.1).
+// The keys about countries (protocol section 2.1).
 const (
-	KeyGeoIPAllow    = "geoip_allow"
+	// KeyGeoIPAllow lists the countries from which uses may come.
+	KeyGeoIPAllow = "geoip_allow"
+	// KeyGeoIPDisallow lists the countries from which uses must not come.
 	KeyGeoIPDisallow = "geoip_disallow"
 )
 
@@ -54,7 +56,7 @@ func (k *geoIP) compile(c *Clause, to *clause) part {
 	return d
 }
 
-// allowed is the part of geoip_allow: the country is known and one of these.
+// allowed is the part for geoip_allow: the country must be known and one of these.
 type allowed struct {
 	entries []string
 	list    countries
@@ -86,11 +88,11 @@ func (a *allowed) hopeless(*Options) *ClauseError {
 	return nil
 }
 
-// denied is the part of geoip_disallow: the country is known and none of these.
+// denied is the part for geoip_disallow: the country must be known and none of these.
 type denied struct {
 	entries []string
 	list    countries
-	unclear bool // some entry is no country, so the clause admits nothing
+	unclear bool // some entry is not a country code, so the clause admits nothing
 }
 
 func (d *denied) admits(q query) bool { return q.countryErr() == nil && !d.list.has(q.place.country) }
@@ -103,13 +105,13 @@ func (d *denied) first(q query, t time.Time) Earliest {
 	return lasting(d.admits(q), q.countryErr(), t)
 }
 
-// within reports whether d excludes all that its parent excludes.
+// within reports whether d excludes every country that its parent excludes.
 func (d *denied) within(parent part) bool {
 	p := parent.(*denied)
 	return d.unclear || !p.unclear && p.list.within(d.list)
 }
 
-// countryErr says why the country is not known.
+// countryErr says why the country is not known. It returns nil if the country is known.
 func (q *query) countryErr() error {
 	switch {
 	case q.from == point{}:
@@ -124,7 +126,7 @@ func (q *query) countryErr() error {
 // country.
 type country [2]byte
 
-// parseCountry reads a code in any case.
+// parseCountry reads a code in upper or lower case.
 func parseCountry(code string) (country, error) {
 	var c country
 	for i := range c {
@@ -141,7 +143,7 @@ func parseCountry(code string) (country, error) {
 // countries is a list of codes.
 type countries []country
 
-// newCountries leaves out entries that are no country codes.
+// newCountries reads codes and leaves out entries that are not country codes.
 func newCountries(codes []string) countries {
 	var list countries
 	for _, code := range codes {
@@ -154,7 +156,7 @@ func newCountries(codes []string) countries {
 
 func (l countries) has(c country) bool { return slices.Contains(l, c) }
 
-// within reports whether other has all of l, which is not empty.
+// within reports whether other contains all of l. It returns false for an empty l.
 func (l countries) within(other countries) bool {
 	return len(l) > 0 && !slices.ContainsFunc(l, func(c country) bool { return !other.has(c) })
 }
@@ -165,7 +167,8 @@ func (p Phase) Countries(codes ...string) Phase {
 	return p
 }
 
-// NotCountries allows uses from known countries other than these.
+// NotCountries allows uses from known countries other than these (ISO 3166-1 alpha-2
+// codes).
 func (p Phase) NotCountries(codes ...string) Phase {
 	p.clause.GeoIPDisallow = stated(codes)
 	return p

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// KeyHosts is where uses may come from (protocol sections 2.1 and 2.3). KeyIP is its
-// older name, which is read and never written.
+// The key about hosts (protocol sections 2.1 and 2.3).
 const (
+	// KeyHosts lists the hosts from which uses may come.
 	KeyHosts = "hosts"
-	KeyIP    = "ip"
+	// KeyIP is an older name of KeyHosts. This package reads it and never writes it.
+	KeyIP = "ip"
 )
 
 var keyHosts = &hosts{listKey{
@@ -27,7 +28,7 @@ func checkHost(entry string) error {
 	return err
 }
 
-// check refuses names where nobody looks them up.
+// check refuses host names if the deployment does not look them up.
 func (k *hosts) check(c *Clause, o *Options) error {
 	if o.Resolver != nil {
 		return nil
@@ -63,12 +64,12 @@ func (k *hosts) compile(c *Clause, to *clause) part {
 
 func (k *hosts) part(c *clause) part { return &c.hosts }
 
-// places is the part of hosts. The zero places limit nothing.
+// places is the part for hosts. The zero places limit nothing.
 type places struct {
 	limited   bool
 	blocks    []block
 	names     []host
-	malformed []string // entries that match nothing
+	malformed []string // entries that no address matches
 }
 
 func (p *places) admits(q query) bool { return p.allows(&q) }
@@ -77,7 +78,7 @@ func (p *places) allows(q *query) bool {
 	return p.hasAddress(q.from) || p.names != nil && p.hasName(q)
 }
 
-// hasAddress reports whether the address is in a block, or hosts are not limited.
+// hasAddress reports whether a block contains the address, or hosts are not limited.
 func (p *places) hasAddress(from point) bool {
 	for i := range p.blocks {
 		if p.blocks[i].contains(from) {
@@ -87,11 +88,12 @@ func (p *places) hasAddress(from point) bool {
 	return !p.limited
 }
 
-// hasName reports whether a name that was found for the address matches.
+// hasName reports whether a name that Prepare found for the address matches.
 func (p *places) hasName(q *query) bool {
 	return q.place.named && q.place.from == q.from && slices.ContainsFunc(q.place.names, p.wantsName)
 }
 
+// wantsName reports whether an entry matches the name.
 func (p *places) wantsName(name string) bool {
 	return slices.ContainsFunc(p.names, func(h host) bool { return h.matchesName(name) })
 }
@@ -110,7 +112,8 @@ func (p *places) object(q query) Objection {
 	return o
 }
 
-// err says why names of the address may be missing, if names matter.
+// err says why Prepare may not have found all names of the address. It returns nil if
+// names make no difference.
 func (p *places) err(q *query) error {
 	switch {
 	case len(p.names) == 0 || q.from == (point{}):
@@ -125,8 +128,8 @@ func (p *places) first(q query, t time.Time) Earliest {
 	return lasting(p.allows(&q), p.err(&q), t)
 }
 
-// within reports whether each entry is covered by one of the parent's. Only the same
-// entry covers a malformed one.
+// within reports whether an entry of the parent covers each entry. Only an equal entry
+// covers a malformed one.
 func (p *places) within(parent part) bool {
 	other := parent.(*places)
 	if !p.limited || !other.limited {
@@ -152,7 +155,8 @@ func (p *places) hopeless(o *Options) *ClauseError {
 	return &ClauseError{Key: KeyHosts, Err: badValue(ErrInvalid, "no entry that an address can match")}
 }
 
-// match says whether uses from an entry are admitted, if names are looked up or not.
+// match implements [Facts.MatchHost]. named reports whether the deployment looks names
+// up.
 func (p *places) match(entry string, named bool) Match {
 	if !p.limited {
 		return Matches
@@ -171,11 +175,12 @@ func (p *places) match(entry string, named bool) Match {
 	return NoMatch
 }
 
-// this stands, in the hosts of a request, for the address of the requester.
+// this is the host that stands for the requester's own address. Only requests may use it.
 const this = "this"
 
-// ReplaceThis returns a copy of l in which addr replaces the host "this", in any case. It
-// returns an [ErrInvalid] if a clause uses "this" and addr is not valid.
+// ReplaceThis returns a copy of l in which addr replaces the host "this", in upper or
+// lower case. If a clause uses "this" and addr is not valid, it returns a [*ClauseError]
+// that wraps [ErrInvalid].
 func (l List) ReplaceThis(addr netip.Addr) (List, error) {
 	replaced := l.Clone()
 	for i := range replaced {
@@ -192,7 +197,7 @@ func (l List) ReplaceThis(addr netip.Addr) (List, error) {
 	return replaced, nil
 }
 
-// Hosts allows uses from these addresses, CIDR blocks, host names and "*." patterns only.
+// Hosts allows uses only from these addresses, CIDR blocks, host names and "*." patterns.
 func (p Phase) Hosts(hosts ...string) Phase {
 	p.clause.Hosts = stated(hosts)
 	return p

@@ -2,7 +2,8 @@ package restriction
 
 import "time"
 
-// KeyNotBefore is the first second in which a clause admits (protocol section 2.1).
+// KeyNotBefore is the key with the first second in which a clause admits (protocol
+// section 2.1).
 const KeyNotBefore = "nbf"
 
 var keyNBF = &notBefore{timeKey{
@@ -19,7 +20,7 @@ func (k *notBefore) compile(c *Clause, to *clause) part {
 
 func (k *notBefore) part(c *clause) part { return &c.from }
 
-// start is the part of nbf: the first second, in Unix time.
+// start is the part for nbf: the first second, in Unix time.
 type start int64
 
 func (s *start) allows(q *query) bool { return q.now >= int64(*s) }

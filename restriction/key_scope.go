@@ -2,7 +2,7 @@ package restriction
 
 import "strings"
 
-// KeyScope is the scopes that an access token may have (protocol section 2.1).
+// KeyScope is the key that limits the scopes of access tokens (protocol section 2.1).
 const KeyScope = "scope"
 
 var keyScope = &scopes{wordsKey{
@@ -11,7 +11,8 @@ var keyScope = &scopes{wordsKey{
 	func(r *Request) []string { return r.Scopes },
 }}
 
-// scopes is the key scope. Its value is one string of words.
+// scopes is the key scope. On the wire its value is one string with spaces between
+// scopes.
 type scopes struct{ wordsKey }
 
 func (k *scopes) read(d *decoder, c *Clause) (err error) {

@@ -2,7 +2,8 @@ package restriction
 
 import "slices"
 
-// The shapes of a value. They do for a key what follows from the shape alone.
+// This file has the shapes of values: times, counts and lists. A shape implements the
+// methods of key that depend on nothing else.
 
 // anyKey is the base of all shapes.
 type anyKey struct{ wire string }
@@ -14,7 +15,7 @@ func (k *anyKey) supported(*Options) bool       { return true }
 func (k *anyKey) check(*Clause, *Options) error { return nil }
 func (k *anyKey) term(*Clause) Term             { return Term{Key: k.wire} }
 
-// timeKey is the shape of a time in whole seconds. 0 is absent.
+// timeKey is the shape of a time in whole seconds. 0 means absent.
 type timeKey struct {
 	anyKey
 	field func(*Clause) *int64
@@ -43,7 +44,7 @@ func (k *timeKey) validate(c *Clause) error {
 	return nil
 }
 
-// countKey is the shape of a limit on the number of uses. nil is absent.
+// countKey is the shape of a limit on the number of uses. nil means absent.
 type countKey struct {
 	anyKey
 	field func(*Clause) **int64
@@ -75,7 +76,7 @@ func (k *countKey) validate(c *Clause) error {
 	return nil
 }
 
-// listKey is the shape of a list of strings. nil is absent.
+// listKey is the shape of a list of strings. nil means absent.
 type listKey struct {
 	anyKey
 	field      func(*Clause) *[]string
@@ -87,7 +88,7 @@ func (k *listKey) states(c *Clause) bool       { return *k.field(c) != nil }
 func (k *listKey) clone(c *Clause)             { *k.field(c) = slices.Clone(*k.field(c)) }
 func (k *listKey) write(e *encoder, c *Clause) { e.strings(k.wire, *k.field(c)) }
 
-// equal tells a nil list from an empty one.
+// equal distinguishes a nil list from an empty one.
 func (k *listKey) equal(a, b *Clause) bool {
 	x, y := *k.field(a), *k.field(b)
 	return (x == nil) == (y == nil) && slices.Equal(x, y)

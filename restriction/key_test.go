@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEachKeyHasOneHome reads the sources of this package. What a key means stands in its
-// own file, and its field in the declaration of Clause. Besides, only the table of keys
-// and the kinds of use name one.
+// TestEachKeyHasOneHome reads the sources of this package. Only the file of a key and the
+// declaration of Clause may name its field. The table of keys and the kinds of use are
+// exceptions.
 func TestEachKeyHasOneHome(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)

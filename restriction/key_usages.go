@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// The numbers of uses that a clause allows (protocol section 2.1).
+// The keys that limit the number of uses (protocol section 2.1).
 const (
-	KeyUsagesAT    = "usages_AT"
+	// KeyUsagesAT limits how many access tokens the holder may obtain.
+	KeyUsagesAT = "usages_AT"
+	// KeyUsagesOther limits how many other uses the holder may make.
 	KeyUsagesOther = "usages_other"
 )
 
@@ -35,7 +37,7 @@ func (k *usages) compile(c *Clause, to *clause) part {
 
 func (k *usages) part(c *clause) part { return k.budget(c) }
 
-// limitKey returns the key of the limit on uses of a kind.
+// limitKey returns the key that limits uses of a kind.
 func limitKey(k Kind) string {
 	if k == AT {
 		return KeyUsagesAT
@@ -43,7 +45,7 @@ func limitKey(k Kind) string {
 	return KeyUsagesOther
 }
 
-// budget is how many uses of a kind a clause allows.
+// budget is the part for a limit on uses: how many uses of a kind a clause allows.
 type budget struct {
 	kind  Kind  // 0 if there is no limit
 	limit int64 // or noLimit
@@ -55,13 +57,13 @@ func (b *budget) allows(q *query) bool {
 	return q.Kind != b.kind || b.limit > 0 && (q.Used == nil || b.left(q))
 }
 
-// left reports whether the request says that a use is left.
+// left reports whether [Request.Used] leaves a use.
 func (b *budget) left(q *query) bool {
 	used, known := q.used()
 	return known && used < b.limit
 }
 
-// used returns how many uses were spent, if the request says so.
+// used returns how many uses of the clause were spent, and whether the request says so.
 func (q *query) used() (used int64, known bool) {
 	switch {
 	case q.clause >= len(q.Used):
@@ -89,13 +91,13 @@ func (b *budget) first(q query, t time.Time) Earliest { return lasting(b.allows(
 
 func (b *budget) within(parent part) bool { return b.limit <= parent.(*budget).limit }
 
-// AccessTokens allows n access tokens.
+// AccessTokens allows at most n access tokens. 0 allows none.
 func (p Phase) AccessTokens(n int64) Phase {
 	p.clause.UsagesAT = Usages(n)
 	return p
 }
 
-// OtherUses allows n other uses.
+// OtherUses allows at most n uses other than access tokens. 0 allows none.
 func (p Phase) OtherUses(n int64) Phase {
 	p.clause.UsagesOther = Usages(n)
 	return p

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// wordsKey is the shape of a list that limits what an access token may be for.
+// wordsKey is the shape of a list that limits the scopes or the audiences of access
+// tokens. A word is one scope or one audience.
 type wordsKey struct {
 	listKey
 	words func(*clause) *words
 	asked func(*Request) []string
 }
 
-// compile copies the list. Without entries it admits nothing.
+// compile copies the list. A list without entries admits nothing.
 func (k *wordsKey) compile(c *Clause, to *clause) part {
 	entries := *k.field(c)
 	if len(entries) == 0 {
@@ -35,14 +36,14 @@ func (k *wordsKey) part(c *clause) part { return k.words(c) }
 // longList is the length above which a list gets an index.
 const longList = 16
 
-// words is the part of a wordsKey. The zero words limit nothing.
+// words is the part for a wordsKey. The zero words limit nothing.
 type words struct {
 	key   *wordsKey
 	list  []string
 	index map[string]struct{} // of a long list
 }
 
-// lists reports whether the list has the word.
+// lists reports whether the list contains the word.
 func (w *words) lists(word string) bool {
 	if w.index != nil {
 		_, ok := w.index[word]
@@ -56,7 +57,7 @@ func (w *words) lists(word string) bool {
 	return false
 }
 
-// missing returns the first of the wanted words that is not allowed.
+// missing returns the first wanted word that is not allowed.
 func (w *words) missing(wanted []string) (word string, missing bool) {
 	if w.key == nil {
 		return "", false
@@ -69,12 +70,12 @@ func (w *words) missing(wanted []string) (word string, missing bool) {
 	return "", false
 }
 
-// admits judges access tokens only.
+// admits looks at access tokens only. Other kinds of use have no scopes and audiences.
 func (w *words) admits(q query) bool {
 	return w.key == nil || q.Kind != AT || w.has(w.key.asked(q.Request))
 }
 
-// has reports whether all the wanted words are allowed.
+// has reports whether all wanted words are allowed.
 func (w *words) has(wanted []string) bool {
 	_, missing := w.missing(wanted)
 	return !missing

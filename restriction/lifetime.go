@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// Bounds returns the nbf and exp of a token that is created at now with these
-// restrictions, in Unix seconds (protocol section 1.4). If every clause expires, expires
-// is the latest exp. Otherwise it is 0, and the token does not expire. If every clause
-// begins in the future, notBefore is the first nbf. Otherwise it is now.
+// Bounds returns the nbf and exp, in Unix seconds, of a token with these restrictions
+// that is created at now (protocol section 1.4).
+//
+// If every clause begins in the future, notBefore is the earliest nbf; otherwise it is
+// now. If every clause expires, expires is the latest exp. Otherwise expires is 0, which
+// means that the token does not expire.
 func (l List) Bounds(now time.Time) (notBefore, expires int64) {
 	notBefore = now.Unix()
 	if len(l) == 0 {
@@ -27,24 +29,24 @@ func (l List) Bounds(now time.Time) (notBefore, expires int64) {
 	return max(notBefore, first), last
 }
 
-// LimitLifetime returns a copy of l that admits nothing after now+most. Every clause
-// expires then or earlier, and a list without clauses gets one. A clause that begins
-// later is dropped. If none remains, the error is [ErrNothingLeft]. changed reports
-// whether anything had to be done. A most of 0 or less is no limit (protocol section
-// 2.8).
+// LimitLifetime returns a copy of l that admits nothing after now+most (protocol section
+// 2.8). Every clause then expires at that time or earlier. An empty list gets one clause
+// that expires then. LimitLifetime drops clauses that begin later; if none remains, it
+// returns [ErrNothingLeft]. changed reports whether the copy differs from l. If most is 0
+// or less, there is no limit.
 //
-// An issuer limits the restrictions of a root. For a child it calls
-// [Narrowed.LimitLifetime] on the result of [Narrow]. To limit what is wanted would be
-// wrong: a clause that was added here would not fit the parent (protocol section 10.2,
-// D22).
+// An issuer limits the restrictions of a root token with this method. For a child it
+// calls [Narrowed.LimitLifetime] on the result of [Narrow]. Do not limit the wanted
+// restrictions of a child: a clause that was added to them would not be within the parent
+// (protocol section 10.2, D22).
 func (l List) LimitLifetime(now time.Time, most time.Duration) (limited List, changed bool, err error) {
 	n := Narrowed{List: l}
 	n, changed, err = n.LimitLifetime(now, most)
 	return n.List, changed, err
 }
 
-// LimitLifetime does for a child what [List.LimitLifetime] does. Each clause draws on the
-// parent's clause that it drew on before.
+// LimitLifetime does for a child what [List.LimitLifetime] does for a root token. Each
+// clause keeps its index in Draws.
 func (n Narrowed) LimitLifetime(now time.Time, most time.Duration) (limited Narrowed, changed bool, err error) {
 	limited = n
 	if most <= 0 {

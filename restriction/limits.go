@@ -1,19 +1,19 @@
 package restriction
 
-// Limits of what is read and written. One pass over the text checks them, without
-// allocation, before anything is decoded.
+// Limits for reading and writing restrictions. One pass over the text checks them before
+// anything is decoded. The pass does not allocate memory.
 const (
-	MaxBytes   = 1 << 20 // JSON text of a list, in bytes
+	MaxBytes   = 1 << 20 // bytes of the JSON text of a list
 	MaxClauses = 1024    // clauses in a list
 	MaxKeys    = 64      // keys in a clause
-	MaxEntries = 1024    // elements of any array or object below a clause, or words in a string
-	MaxTotal   = 4096    // further elements and words, after the first of each, in all clauses
-	MaxString  = 8192    // one JSON string, in bytes of its text
-	MaxDepth   = 16      // levels of nesting, the list itself being the first
+	MaxEntries = 1024    // elements of any array or object in a clause, or words in a string
+	MaxTotal   = 4096    // elements and words in all clauses, except the first of each value
+	MaxString  = 8192    // bytes of one JSON string, as written
+	MaxDepth   = 16      // levels of nesting; the list itself is the first
 )
 
 // checkLimits returns the number of clauses in data, or the first limit that data
-// exceeds. It does not check that data is JSON: the answer for malformed text means
+// exceeds. It does not check that data is JSON, and its result for malformed text means
 // nothing.
 func checkLimits(data []byte) (clauses int, err error) {
 	if len(data) > MaxBytes {
@@ -70,8 +70,8 @@ func checkCommas(depth, commas int) error {
 	return nil
 }
 
-// skipString returns the index of the quote that ends the string which begins at i, or
-// len(data), and the number of spaces before it.
+// skipString skips the string that begins at i. It returns the index of the closing
+// quote, or len(data) if there is none, and the number of spaces before that.
 func skipString(data []byte, i int) (end, spaces int) {
 	for ; i < len(data); i++ {
 		switch data[i] {

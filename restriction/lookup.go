@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Resolver answers the two questions behind a host name in a clause. [net.Resolver] is
-// one, and [CacheResolver] bounds how often it is asked. It must be safe for concurrent
-// use.
+// Resolver looks up the names of an address and the addresses of a name, for host names
+// in clauses. [*net.Resolver] implements it. [NewResolverCache] puts a cache in front of
+// one. A Resolver must be safe for concurrent use.
 type Resolver interface {
 	// LookupAddr returns the names of an address.
 	LookupAddr(ctx context.Context, addr string) ([]string, error)
@@ -23,8 +23,8 @@ type Resolver interface {
 
 // Locator says in which country an address is. It must be safe for concurrent use.
 type Locator interface {
-	// Country returns the ISO 3166-1 alpha-2 code of the country, in any case, or "" if
-	// it is not known.
+	// Country returns the ISO 3166-1 alpha-2 code of the country, in upper or lower case.
+	// It returns "" if the country is not known.
 	Country(ctx context.Context, addr netip.Addr) (string, error)
 }
 
@@ -32,12 +32,12 @@ type Locator interface {
 // [Options.LookupTimeout] is zero.
 const DefaultLookupTimeout = 2 * time.Second
 
-// mostNames bounds how many names of one address are confirmed.
+// mostNames bounds how many names of one address Prepare confirms.
 const mostNames = 16
 
-// place is what look-ups found out about an address.
+// place is what Prepare found out about an address.
 type place struct {
-	from point // the address; what was found about another one does not count
+	from point // the address; the place says nothing about another one
 
 	named    bool
 	names    []string // confirmed, in normal form
@@ -55,14 +55,17 @@ var (
 	errNoCountry   = errors.New("the country is unknown")
 )
 
-// Prepare looks up what the policy needs to know about the address of r. This is its
-// names, if a clause has host names, and its country, if a clause has countries. Prepare
-// does nothing for other policies. Call it before [Policy.Evaluate] if
-// [Policy.NeedsLookup] is true. Otherwise clauses with names and countries do not admit.
+// Prepare looks up what the policy needs to know about the address of r: its names if a
+// clause has host names, and its country if a clause has countries. It stores the results
+// in r. It does nothing for other policies. Call it before [Policy.Evaluate] if
+// [Policy.NeedsLookup] is true. Without it, clauses with countries do not admit, and host
+// names match nothing.
 //
-// A look-up that fails or takes too long is no error here. It becomes an objection of the
-// clauses that depend on it. Names are confirmed: an address has a name if its reverse
-// entry states the name, and the name resolves to the address.
+// All look-ups together take at most [Options.LookupTimeout]. Prepare returns no error.
+// If a look-up fails or takes too long, the clauses that depend on it object.
+//
+// Prepare confirms names: an address has a name only if its reverse entry states the name
+// and the name resolves to the address.
 func (p *Policy) Prepare(ctx context.Context, r *Request) {
 	if !p.NeedsLookup() {
 		return
@@ -89,14 +92,14 @@ func (p *Policy) NeedsLookup() bool {
 	return p != nil && (p.names || p.countries)
 }
 
-// Decide calls [Policy.Prepare] and [Policy.Evaluate].
+// Decide calls [Policy.Prepare] and then [Policy.Evaluate].
 func (p *Policy) Decide(ctx context.Context, r *Request) Decision {
 	p.Prepare(ctx, r)
 	return p.Evaluate(r)
 }
 
 // locate returns the country of an address. Private, loopback and link-local addresses
-// are where the deployment is.
+// are in [Options.PrivateCountry].
 func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	if addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() {
 		if p.home == (country{}) {
@@ -117,7 +120,8 @@ func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	return country{}, errNoCountry
 }
 
-// dependsOnName reports whether the address alone leaves a clause with host names open.
+// dependsOnName reports whether some clause has host names but no block with the address.
+// Only then do the names of the address make a difference.
 func (p *Policy) dependsOnName(from point) bool {
 	for i := range p.clauses {
 		if hosts := &p.clauses[i].hosts; len(hosts.names) > 0 && !hosts.hasAddress(from) {
@@ -127,7 +131,7 @@ func (p *Policy) dependsOnName(from point) bool {
 	return false
 }
 
-// wantsName reports whether a clause has the name.
+// wantsName reports whether an entry of some clause matches the name.
 func (p *Policy) wantsName(name string) bool {
 	for i := range p.clauses {
 		if p.clauses[i].hosts.wantsName(name) {
@@ -137,7 +141,8 @@ func (p *Policy) wantsName(name string) bool {
 	return false
 }
 
-// confirmedNames returns the names that some clause has and that resolve to the address.
+// confirmedNames returns the names of the address that match an entry of some clause and
+// resolve to the address. The error says why names may be missing.
 func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string, error) {
 	resolver := p.options.Resolver
 	if resolver == nil {
@@ -167,7 +172,8 @@ func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string,
 	return confirmed, unsure
 }
 
-// undetermined tells "there is none" from the lack of an answer.
+// undetermined returns nil if the DNS answered that there is no such entry. It wraps
+// every other error in [ErrUndetermined].
 func undetermined(err error) error {
 	if err == nil {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestD16_NamesAreConfirmed shows that control of a reverse zone does not give an address
-// a name.
+// TestD16_NamesAreConfirmed shows that the owner of a reverse zone cannot give an address
+// somebody else's name.
 //
 // proves P2
 func TestD16_NamesAreConfirmed(t *testing.T) {
@@ -155,8 +155,8 @@ func TestPrepareAsksOnlyWhatMatters(t *testing.T) {
 	}
 }
 
-// TestD19_Countries shows that codes may be in any case, that an unknown country
-// satisfies no key, and that private addresses are where the deployment is.
+// TestD19_Countries shows that codes may be in upper or lower case, and that an unknown
+// country satisfies no key. Private addresses are in the country of the deployment.
 //
 // proves P2
 func TestD19_Countries(t *testing.T) {
@@ -219,7 +219,7 @@ func TestResolverCache(t *testing.T) {
 		addrs: map[string][]string{"a.example.org.": {"192.0.2.1"}},
 		asked: func(q string) { count[q]++ },
 	}
-	cache := CacheResolver(dns, CacheOptions{Size: 3, TTL: time.Minute, NegativeTTL: time.Second, Now: func() time.Time { return now }})
+	cache := NewResolverCache(dns, CacheOptions{Size: 3, TTL: time.Minute, NegativeTTL: time.Second, Now: func() time.Time { return now }})
 	ask := func(name string) ([]netip.Addr, error) { return cache.LookupNetIP(t.Context(), "ip", name) }
 
 	for range 3 {
@@ -262,7 +262,7 @@ func TestResolverCache(t *testing.T) {
 		t.Errorf("kept %d names", len(names))
 	}
 
-	failing := CacheResolver(fakeDNS{fail: errors.New("down"), asked: dns.asked}, CacheOptions{})
+	failing := NewResolverCache(fakeDNS{fail: errors.New("down"), asked: dns.asked}, CacheOptions{})
 	for range 2 {
 		if _, err := failing.LookupAddr(t.Context(), "down"); err == nil {
 			t.Error("no failure")
@@ -277,7 +277,7 @@ func TestResolverCache(t *testing.T) {
 // holds.
 func TestResolverCacheConcurrently(t *testing.T) {
 	dns := fakeDNS{names: map[string][]string{"192.0.2.1": {"a."}, "192.0.2.2": {"b."}, "192.0.2.3": {"c."}}}
-	cache := CacheResolver(dns, CacheOptions{Size: 2})
+	cache := NewResolverCache(dns, CacheOptions{Size: 2})
 	var group sync.WaitGroup
 	for i := range 8 {
 		group.Go(func() {

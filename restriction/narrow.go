@@ -2,58 +2,63 @@ package restriction
 
 import "slices"
 
-// NarrowOptions says how a child's restrictions are compared with its parent's. The zero
-// value is the safe choice.
+// NarrowOptions says how [Narrow] compares a child's restrictions with its parent's. The
+// zero value is the safe choice.
 type NarrowOptions struct {
-	// Conditions are the embedding program's own keys; see [Options.Conditions]. A key
-	// without a factory must have the same value, byte by byte, in parent and child.
+	// Conditions are the embedding program's own keys; see [Options.Conditions]. If a key
+	// has no factory, its values in parent and child must be equal byte by byte.
 	Conditions map[string]Factory
 
-	// Used is what was spent of the parent's clauses, by index. It is nil if that is not
-	// known. It only decides on which of several fitting clauses a child's clause draws.
+	// Used says how often each clause of the parent was used, by index. It is nil if that
+	// is not known. It makes a difference only if a wanted clause fits several clauses of
+	// the parent: it decides which of them the child's clause draws on.
 	Used []Usage
 
 	// IndependentBudgets follows protocol section 2.6 to the letter, for deployments that
-	// do not charge the uses of a child to its parent. The clauses of one request then
-	// share the budgets of the parent's clauses, each in turn, and equal clauses are not
-	// merged. The result depends on the order of the clauses.
+	// do not count the uses of a child against its parent. Narrow then subtracts the
+	// limits of each wanted clause from those of the parent's clause, so that later
+	// wanted clauses get only what is left. It does not merge equal clauses. The result
+	// depends on the order of the clauses.
 	IndependentBudgets bool
 }
 
-// NoClause is the index that a clause draws on if its parent is unrestricted.
+// NoClause stands for "no clause" in place of an index. In [Narrowed.Draws] it means that
+// the parent has no clauses.
 const NoClause = -1
 
-// Narrowed is the restrictions of a child.
+// Narrowed is the restrictions of a child, as [Narrow] makes them.
 type Narrowed struct {
 	List List
-	// Draws has an index for each clause of List: the parent's clause that it is within
-	// and on whose budget it draws, or [NoClause].
+	// Draws has an entry for each clause of List: the index of the parent's clause that
+	// it is within, or [NoClause]. The child's clause draws on that clause: its uses
+	// count against the limits of both, except with IndependentBudgets.
 	Draws []int
-	// Dropped are the wanted clauses that were left out, in order.
+	// Dropped are the wanted clauses that Narrow left out, in order.
 	Dropped []Dropped
-	// Inherited is true if List is the parent's. Either nothing else was wanted, or
-	// nothing that was wanted fits.
+	// Inherited reports whether List is that of the parent, because nothing was wanted or
+	// no wanted clause fits.
 	Inherited bool
 }
 
-// OK reports whether the child got what was wanted. If not, a request with
-// error_on_restrictions fails, and other requests use and show the result (protocol
-// section 2.6).
+// OK reports whether the child got everything that was wanted. Otherwise an issuer
+// refuses a request with error_on_restrictions. For other requests it uses the result and
+// shows it in the response (protocol section 2.6).
 func (n *Narrowed) OK() bool { return len(n.Dropped) == 0 }
 
 // Dropped is a wanted clause that is within no clause of the parent.
 type Dropped struct {
 	Clause  int      // index in the wanted list
-	Closest int      // the parent's clause with the fewest keys in the way
-	Keys    []string // those keys
+	Closest int      // index of the parent's clause that it comes closest to
+	Keys    []string // wire names of the keys in which it goes beyond that clause
 }
 
-// Within reports whether each clause of child is within one of parent's, so that child
-// admits nothing that parent refuses. factories are as in [NarrowOptions].Conditions.
+// Within reports whether each clause of child is within a clause of parent. The child
+// then admits nothing that the parent refuses. factories are as in
+// [NarrowOptions].Conditions.
 //
-// The rules are those of protocol section 2.6, with one exception: names and addresses do
-// not cover each other, because the DNS may change. Whatever cannot be proven is not
-// within.
+// The rules are those of protocol section 2.6, with one exception: a name never covers an
+// address, nor an address a name, because the DNS may change. Within returns false for
+// anything that it cannot prove.
 func Within(child, parent List, factories map[string]Factory) bool {
 	if len(parent) == 0 {
 		return true
@@ -82,14 +87,14 @@ func (w *fitting) fitsAny(parents []fitting) bool {
 // Narrow makes the restrictions of a child. The result is always within parent and shares
 // no memory with the arguments.
 //
-// If parent is unrestricted, the child gets what is wanted. If nothing is wanted, or
-// nothing wanted fits, it gets all that parent has. Otherwise it gets the wanted clauses
-// that are within some clause of parent, in whatever order either has them. Equal clauses
-// are merged.
+// If parent is unrestricted, the child gets what is wanted. If nothing is wanted, or no
+// wanted clause fits, it gets all clauses of the parent. Otherwise it gets the wanted
+// clauses that are within some clause of the parent. The order of the clauses in parent
+// and wanted does not matter for that. Narrow merges equal clauses.
 //
-// A clause may fit several of the parent's. It draws on the first one that has enough
-// uses left for it and for all clauses that already draw on it. If none has enough, it
-// draws on the first.
+// A wanted clause may fit several of the parent's clauses. It then draws on the first one
+// that has enough uses left for it and for all clauses that already draw on that one. If
+// none has enough, it draws on the first one that fits.
 func Narrow(parent, wanted List, o NarrowOptions) Narrowed {
 	if !o.IndependentBudgets {
 		merged, origin := merge(wanted)
@@ -130,7 +135,7 @@ func narrow(parent, wanted List, o *NarrowOptions) Narrowed {
 	return n
 }
 
-// inherit gives a child the parent's clauses, each drawing on its own.
+// inherit gives a child the clauses of the parent. Each draws on its original.
 func inherit(parent List) Narrowed {
 	n := Narrowed{List: parent.Clone(), Inherited: true}
 	for i := range parent {
@@ -139,11 +144,12 @@ func inherit(parent List) Narrowed {
 	return n
 }
 
-// books keep the budgets of the parent's clauses while children draw on them.
+// books keep account of the limits of the parent's clauses while wanted clauses draw on
+// them.
 type books struct {
 	parents []fitting
 	left    []limits
-	shared  bool // what is left of a clause, not all that it allows, bounds a child
+	shared  bool // a wanted clause must fit what is left of a limit, not the whole limit
 }
 
 func newBooks(parent List, o *NarrowOptions) *books {
@@ -158,8 +164,8 @@ func newBooks(parent List, o *NarrowOptions) *books {
 	return b
 }
 
-// draw finds the parent's clause for w and takes w's budget from it, or says why there is
-// none.
+// draw finds the parent's clause for w and subtracts w's limits from what that clause has
+// left. If no clause fits, it says why.
 func (b *books) draw(w *fitting) (int, *Dropped) {
 	chosen := NoClause
 	for i := range b.parents {
@@ -183,7 +189,8 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 	return chosen, nil
 }
 
-// dropped finds the clause that is closest to w.
+// dropped finds the parent's clause with the fewest keys that keep w from being within
+// it.
 func (b *books) dropped(w *fitting) *Dropped {
 	var closest Dropped
 	for i := range b.parents {
@@ -194,13 +201,14 @@ func (b *books) dropped(w *fitting) *Dropped {
 	return &closest
 }
 
-// limits is how many uses a clause has, by kind.
+// limits is how many uses a clause allows, by kind.
 type limits struct{ at, other int64 }
 
-// cover reports whether l has enough for w. A limit does not cover the lack of one.
+// cover reports whether l has enough uses for w. A limit never covers an unlimited
+// number.
 func (l limits) cover(w limits) bool { return w.at <= l.at && w.other <= l.other }
 
-// minus takes from what is limited on both sides.
+// minus subtracts w from l where both are limited.
 func (l limits) minus(w limits) limits {
 	return limits{subtract(l.at, w.at), subtract(l.other, w.other)}
 }
@@ -212,9 +220,9 @@ func subtract(left, amount int64) int64 {
 	return max(left-max(amount, 0), 0)
 }
 
-// Merge returns a copy of l in which equal clauses are one, at the first place. An issuer
-// merges the list that it puts into a token. The budget of a clause then counts once,
-// however often it was given.
+// Merge returns a copy of l without repeated clauses. It keeps the first of equal ones.
+// An issuer merges the list that it puts into a token, so that the limits of a repeated
+// clause count only once.
 func Merge(l List) List {
 	merged, _ := merge(l)
 	return merged

@@ -143,8 +143,8 @@ func drawFamily(t *rapid.T) (parent, wanted List) {
 	return parent, wanted
 }
 
-// TestConditionsImply compares the proof for conditions alone with their answers, also
-// where they cannot tell.
+// TestConditionsImply compares the proof for conditions alone with their answers,
+// including "cannot tell".
 //
 // proves P1
 func TestConditionsImply(t *testing.T) {

@@ -149,8 +149,8 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// TestNarrowPrefersUnspentBudget shows that counters of the parent only choose the clause
-// on which a child draws.
+// TestNarrowPrefersUnspentBudget shows that the parent's counters only choose which
+// clause a child draws on.
 func TestNarrowPrefersUnspentBudget(t *testing.T) {
 	parent, wanted := mustParse(t, `[{"usages_AT":3},{"usages_AT":2}]`), mustParse(t, `[{"usages_AT":2}]`)
 	for _, test := range []struct {
@@ -165,8 +165,8 @@ func TestNarrowPrefersUnspentBudget(t *testing.T) {
 }
 
 // TestD24_IndependentBudgets has the example of protocol section 2.6. The option
-// subtracts budgets as the reference server does. Without it budgets are inherited, and
-// every clause says on which one it draws.
+// subtracts limits as the reference server does. Without it, a child inherits the limits,
+// and every clause says which one it draws on.
 func TestD24_IndependentBudgets(t *testing.T) {
 	for _, test := range []struct {
 		parent, wanted, list string
@@ -203,7 +203,7 @@ func TestD21_SilentAdjustmentIsVisible(t *testing.T) {
 	}
 }
 
-// TestMerge shows that equal clauses become one, at the first place.
+// TestMerge shows that Merge keeps the first of equal clauses.
 func TestMerge(t *testing.T) {
 	list := mustParse(t, `[{"usages_AT":2},{"exp":5,"x":1,"y":2},{"usages_AT":2},{"exp":5,"y":2,"x":1},{"usages_AT":3}]`)
 	merged := Merge(list)
@@ -245,8 +245,8 @@ func TestNarrowOfLargeLists(t *testing.T) {
 	}
 }
 
-// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that nobody can read from
-// JSON: an extra key with the name of a key of the protocol.
+// TestWithinIgnoresConditionsUnderKnownKeys compares clauses that no JSON text can
+// produce: their extra key has the name of a key of the protocol.
 //
 // proves P1
 func TestWithinIgnoresConditionsUnderKnownKeys(t *testing.T) {

@@ -7,31 +7,35 @@ import (
 	"time"
 )
 
-// Factory makes the condition that a value of an extra key stands for. The value is JSON
-// text whose syntax was checked, and must not be changed. An error means that the value
-// makes no sense: an issuer refuses it, and a clause that has it admits nothing.
+// Factory makes the [Condition] for a value of an extra key. value is JSON text whose
+// syntax was checked. A Factory must not change it, and must be safe for concurrent use.
+// An error means that the value makes no sense. An issuer then refuses the clause, and a
+// token's clause with that value admits nothing.
 type Factory func(value []byte) (Condition, error)
 
-// Options is what a deployment can evaluate. The zero value evaluates all keys of the
+// Options says what a deployment can evaluate. The zero value evaluates all keys of the
 // protocol that need no look-up.
 type Options struct {
 	// Resolver looks up host names. Without one, no address satisfies a host name, and
 	// [Options.Check] refuses clauses with host names.
 	Resolver Resolver
 
-	// Locator finds the country of an address. Without one, every country but
-	// PrivateCountry is unknown. An unknown country satisfies no key about countries.
+	// Locator finds the country of an address. Without one, every country is unknown,
+	// except for PrivateCountry. An unknown country satisfies no key about countries. If
+	// both Locator and PrivateCountry are missing, keys about countries are not
+	// supported.
 	Locator Locator
 
 	// PrivateCountry is the ISO 3166-1 alpha-2 code of the country of private, loopback
-	// and link-local addresses. "" is unknown.
+	// and link-local addresses. "" means unknown.
 	PrivateCountry string
 
-	// LookupTimeout bounds the look-ups for one request. 0 is [DefaultLookupTimeout].
+	// LookupTimeout bounds the look-ups for one request, all together. 0 means
+	// [DefaultLookupTimeout].
 	LookupTimeout time.Duration
 
 	// Conditions are the embedding program's own keys. They must not be keys of the
-	// protocol. The map must not be changed while it is in use.
+	// protocol. Do not change the map while it is in use.
 	Conditions map[string]Factory
 
 	// Disabled are keys of the protocol that the deployment does not support.
@@ -40,8 +44,9 @@ type Options struct {
 	Disabled []string
 }
 
-// SupportedKeys returns the keys that a clause may have, for discovery documents: those
-// of the protocol in its order, then the embedding program's, sorted.
+// SupportedKeys returns the keys that a clause may have in this deployment, for discovery
+// documents. The keys of the protocol come first, in its order. The embedding program's
+// own keys follow, sorted.
 func (o *Options) SupportedKeys() []string {
 	var names []string
 	for _, k := range keys {
@@ -57,17 +62,18 @@ func (o *Options) SupportedKeys() []string {
 	return append(names, own...)
 }
 
-// supports reports whether a key of the protocol can be evaluated.
+// supports reports whether the deployment can evaluate a key of the protocol.
 func (o *Options) supports(k key) bool {
 	return k.supported(o) && !slices.Contains(o.Disabled, k.name())
 }
 
-// Check reports the first thing in l that this deployment cannot evaluate, as a
-// [*ClauseError]. It is an [ErrUnsupported] for a key, and an [ErrInvalid] for a value
-// that a factory refuses.
+// Check returns a [*ClauseError] for the first thing in l that this deployment cannot
+// evaluate. It wraps [ErrUnsupported] for a key, or for a host name without a Resolver.
+// It wraps [ErrInvalid] for a value that a factory refuses.
 //
-// An issuer calls Check and [List.Validate] before it issues a token. It must not leave
-// out what it cannot evaluate: the token would be more powerful than what was asked for.
+// An issuer calls Check and [List.Validate] before it issues a token. It must refuse a
+// key that it cannot evaluate and must not drop it, because the token would then be more
+// powerful than requested.
 func (o *Options) Check(l List) error {
 	for i := range l {
 		if err := o.check(&l[i]); err != nil {
@@ -113,9 +119,9 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 	return condition, nil
 }
 
-// Elsewhere returns options for a forecast of what another deployment decides, if its
-// look-ups are not known. A stand-in that returns [ErrUndetermined] takes the place of
-// each look-up that o lacks, so keys that depend on look-ups are supported.
+// Elsewhere returns options for forecasts of the decisions of another deployment, whose
+// look-ups are not known here. For each look-up that o lacks, it adds one that always
+// returns [ErrUndetermined]. Keys that depend on look-ups then count as supported.
 func (o Options) Elsewhere() Options {
 	if o.Resolver == nil {
 		o.Resolver = elsewhere{}
@@ -126,7 +132,7 @@ func (o Options) Elsewhere() Options {
 	return o
 }
 
-// elsewhere stands in for a look-up of another deployment.
+// elsewhere is a look-up that never knows the answer.
 type elsewhere struct{}
 
 func (elsewhere) LookupAddr(context.Context, string) ([]string, error) { return nil, ErrUndetermined }

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// RequestOptions says how to read the forms that only requests may use.
+// RequestOptions says how [ParseRequest] reads the forms that only requests may use.
 type RequestOptions struct {
-	// Now is the time to which "+1d12h" is relative, and before which no clause may
-	// expire. If it is zero, relative and local times are an [ErrSyntax].
+	// Now is the time of the request. Relative times such as "+1d12h" count from it, and
+	// a clause that expired before it is an [ErrPast]. If Now is zero, relative and local
+	// times are an [ErrSyntax], and no clause is too old.
 	Now time.Time
 
 	// Address replaces the host "this". If it is not valid, "this" is an [ErrInvalid].
@@ -22,16 +23,16 @@ type RequestOptions struct {
 // ParseRequest reads the restrictions of a request. It is as strict as [Parse] and
 // returns the same errors, with these differences:
 //
-//   - A time may be a string: integer seconds, "+N" seconds from now, "+1d12h" with
-//     the units ns, us, ms, s, m, h, d, w and y, or a local time "2006-01-02 15:04"
-//     (protocol section 2.2). Parts of a second are dropped.
-//   - The host "this", in any case, becomes the requester's address.
-//   - Clauses that state nothing are removed if others remain, which makes the list
-//     narrower. If none remains, the error is [ErrEmptyClause].
+//   - A time may be a string: integer seconds, "+N" seconds from now, "+1d12h" with the
+//     units ns, us, ms, s, m, h, d, w and y, or a local time "2006-01-02 15:04" (protocol
+//     section 2.2). ParseRequest drops parts of a second.
+//   - The host "this", in upper or lower case, becomes the requester's address.
+//   - ParseRequest removes clauses that state nothing. That only makes the list narrower.
+//     If no other clause remains, it returns [ErrEmptyClause].
 //   - The result has passed [List.ValidateAt].
 //
-// An empty array asks for no restrictions. ParseRequest does not expand the names of
-// templates: an element that is a string is an [ErrSyntax].
+// An empty array asks for no restrictions; the result is then nil. ParseRequest does not
+// expand the names of templates: an element that is a string is an [ErrSyntax].
 func ParseRequest(data []byte, o RequestOptions) (List, error) {
 	location := o.Location
 	if location == nil {

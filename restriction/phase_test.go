@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPhases places phases in time.
+// TestPhases adds a start to phases.
 func TestPhases(t *testing.T) {
 	start := time.Unix(1000, 999_999_999)
 	list, err := Phases(start,
@@ -41,8 +41,8 @@ func TestPhasesAreValues(t *testing.T) {
 	}
 }
 
-// TestPhasesRefuseNonsense shows that a mistake in a phase is an error, and never a wider
-// phase.
+// TestPhasesRefuseNonsense shows that a mistake in a phase is an error. It never widens
+// the phase.
 //
 // proves P1
 func TestPhasesRefuseNonsense(t *testing.T) {

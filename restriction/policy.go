@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// Policy is a list of restrictions in the form in which it is evaluated. It never
-// changes, shares no memory with the list, and is safe for concurrent use. The zero and
-// the nil Policy admit nothing.
+// Policy is a compiled list of restrictions. It never changes, shares no memory with the
+// list, and is safe for concurrent use. The zero and the nil Policy admit nothing.
 type Policy struct {
-	compiled bool // by Compile; a list without clauses is no restriction
+	compiled bool // by Compile; distinguishes an empty list from the zero Policy
 	clauses  []clause
 	options  Options
 
@@ -17,9 +16,10 @@ type Policy struct {
 	home             country // of private addresses
 }
 
-// clause is a Clause in the form in which it is compared.
+// clause is a Clause, compiled for requests.
 type clause struct {
-	// What admits compares without dynamic calls. Each field is also the part of its key.
+	// The method admits compares these without dynamic calls. Each field is also the part
+	// of its key.
 	from              start
 	until             end
 	hosts             places
@@ -32,14 +32,14 @@ type clause struct {
 	rest []rest // the other parts, objections to everything, and conditions
 }
 
-// rest is a part that clause.admits asks with a dynamic call.
+// rest is a part that the method admits calls dynamically.
 type rest struct {
 	name string // of the key; "" for an objection to everything
 	part part
 }
 
-// parts appends all parts, objections and conditions in the order of explanations. A
-// field that the clause does not state has no objection.
+// parts appends all parts, objections and conditions, in the order of explanations. A
+// field that the clause does not state never objects.
 func (c *clause) parts(all []part) []part {
 	all = append(all, &c.from, &c.until, &c.at, &c.other, &c.scopes, &c.audiences, &c.hosts)
 	for i := range c.rest {
@@ -48,7 +48,7 @@ func (c *clause) parts(all []part) []part {
 	return all
 }
 
-// find returns the part of a key that has no field, or nil.
+// find returns the part of a key that has no field of its own, or nil.
 func (c *clause) find(name string) part {
 	for i := range c.rest {
 		if c.rest[i].name == name {
@@ -62,8 +62,8 @@ func (c *clause) find(name string) part {
 // clauses, [ErrEmptyClause] for a clause that states nothing, and [ErrInvalid] for
 // options that make no sense.
 //
-// Nothing else in l is an error. A clause with an unknown, disabled or malformed key
-// admits nothing, a malformed host matches nothing, and an explanation says so.
+// Compile accepts everything else in l. A clause with an unknown, disabled or malformed
+// key admits nothing, and a malformed host matches nothing. [Policy.Explain] says so.
 func Compile(l List, o Options) (*Policy, error) {
 	if len(l) > MaxClauses {
 		return nil, &LimitError{"clauses", MaxClauses}
@@ -83,11 +83,11 @@ func Compile(l List, o Options) (*Policy, error) {
 	return p, nil
 }
 
-// Unrestricted reports whether the policy has no clauses and admits every complete
-// request.
+// Unrestricted reports whether the policy has no clauses. It then admits every request
+// that has a time and a kind.
 func (p *Policy) Unrestricted() bool { return p != nil && p.compiled && len(p.clauses) == 0 }
 
-// Len returns the number of clauses.
+// Len returns the number of clauses. It is 0 for a nil Policy.
 func (p *Policy) Len() int {
 	if p == nil {
 		return 0
@@ -121,7 +121,8 @@ func (p *Policy) configure() error {
 	return nil
 }
 
-// compile fills a zero clause. An objection stands for a key that is not supported.
+// compile fills a zero clause. A key that is not supported becomes an objection to every
+// request.
 func (c *clause) compile(source *Clause, o *Options) {
 	c.from, c.until, c.at.limit, c.other.limit = noStart, noEnd, noLimit, noLimit
 	for _, k := range keys {
@@ -150,7 +151,7 @@ func (c *clause) compile(source *Clause, o *Options) {
 // looksUp records that a key depends on look-ups.
 func (c *clause) looksUp(key string) { c.lookups = append(c.lookups, key) }
 
-// limits is the numbers of uses that a clause allows.
+// limits returns the numbers of uses that a clause allows.
 func (c *clause) limits() limits { return limits{c.at.limit, c.other.limit} }
 
 // never records that the clause admits nothing, and why.
@@ -166,7 +167,7 @@ func (n *never) object(query) Objection          { return n.objection }
 func (n *never) first(query, time.Time) Earliest { return Never() }
 func (n *never) within(part) bool                { return false }
 
-// keyed is a condition under its key.
+// keyed is the part for a condition of the embedding program.
 type keyed struct {
 	key       string
 	condition Condition

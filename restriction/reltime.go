@@ -10,9 +10,9 @@ import (
 // localLayout is the form of a local time in requests.
 const localLayout = "2006-01-02 15:04"
 
-// readTime reads a string that stands for a time in requests (protocol section 2.2):
-// integer seconds; "+N", so many seconds after now; "+1d12h", a duration after now;
-// "2006-01-02 15:04", a local time. The result is Unix time in seconds.
+// readTime reads a string that stands for a time in requests (protocol section 2.2). It
+// may be integer seconds, "+N" for N seconds after now, "+1d12h" for a duration after
+// now, or "2006-01-02 15:04" for a local time. The result is Unix time in seconds.
 func readTime(text string, now time.Time, location *time.Location) (int64, error) {
 	if after, relative := strings.CutPrefix(text, "+"); relative {
 		return readRelative(after, now)
@@ -45,8 +45,8 @@ func readRelative(after string, now time.Time) (int64, error) {
 	return present(now.Add(d).Unix(), "+"+after)
 }
 
-// present refuses a time before 1970, and 0, which would count as absent although it was
-// stated.
+// present returns seconds. It refuses times before 1970, and also 0: on the wire, 0 means
+// that no time was stated.
 func present(seconds int64, text string) (int64, error) {
 	if seconds <= 0 {
 		return 0, badValue(ErrInvalid, "%q is before 1970", clip(text))
@@ -83,8 +83,8 @@ func readDuration(text string) (time.Duration, error) {
 	}
 }
 
-// readPart reads one number with its unit. The units that [time.ParseDuration] does not
-// know are multiples of the hour.
+// readPart reads one number with its unit. It converts units that [time.ParseDuration]
+// does not know to hours.
 func readPart(number, unit string) (time.Duration, error) {
 	const day = 24
 	hours := map[string]time.Duration{"d": day, "w": 7 * day, "y": 365 * day}[unit]

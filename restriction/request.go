@@ -8,48 +8,50 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// Kind is the kind of a use. The zero Kind is none, and is refused.
+// Kind is the kind of a use. The zero Kind is invalid and always refused.
 type Kind = terms.Kind
 
+// The kinds of uses.
 const (
-	// AT obtains an access token. Scopes, audiences and usages_AT count for it.
+	// AT is a use that obtains an access token. Its scopes and audiences are checked, and
+	// it counts against usages_AT.
 	AT = terms.AT
-	// Other is any other counted use, such as the creation of a subtoken. usages_other
-	// counts for it, and scopes and audiences do not.
+	// Other is any other counted use, such as the creation of a subtoken. It counts
+	// against usages_other. Scopes and audiences make no difference to it.
 	Other = terms.Other
-	// Uncounted is a use that spends nothing, such as introspection. Time, hosts, country
-	// and the embedding program's conditions count for it.
+	// Uncounted is a use that counts against no limit, such as introspection. Only time,
+	// hosts, country and the embedding program's conditions are checked.
 	Uncounted = terms.Uncounted
 )
 
-// Usage is how often a clause was used.
+// Usage is how often a clause was used, by kind.
 type Usage struct {
 	AT, Other int64
 }
 
 // Request is one attempt to use a token.
 //
-// A Request belongs to the caller, who may change it and use it again after an
-// evaluation. It must not be changed during one.
+// A Request belongs to the caller. The caller must not change it during an evaluation,
+// and may change it and use it again afterwards. See [Decision] for an exception.
 type Request struct {
-	// Now is the time of the attempt. The wire counts whole seconds, so parts of a second
-	// are dropped: a clause whose exp is 100 admits until 100.999… A zero time is
-	// refused.
+	// Now is the time of the attempt. The wire counts whole seconds, so Evaluate drops
+	// parts of a second: a clause whose exp is 100 admits until 100.999… Evaluate refuses
+	// a zero time.
 	Now time.Time
 
-	Kind Kind
+	Kind Kind // what the attempt is; the zero Kind is refused
 
-	// Address is where the attempt comes from. If it is not valid, clauses that depend on
-	// it do not admit.
+	// Address is where the attempt comes from. If it is not valid, clauses with hosts or
+	// countries do not admit.
 	Address netip.Addr
 
-	// Scopes and Audiences are what an access token is asked for. They count for AT only.
-	// An empty list asks for nothing that a clause could refuse.
+	// Scopes and Audiences are requested for an access token. They make a difference to
+	// AT only. Every clause allows an empty list.
 	Scopes, Audiences []string
 
-	// Used says, by clause, what was spent. If it is nil, counters are not judged: a
-	// limit of 0 refuses, and the store judges every other limit. A limited clause that
-	// Used lacks does not admit.
+	// Used says how often each clause was used, by index. If it is nil, Evaluate checks
+	// no counters and leaves that to the store; only a limit of 0 refuses. If it is too
+	// short, limited clauses without an entry do not admit.
 	Used []Usage
 
 	// Values are facts for the conditions of the embedding program. This package does not
@@ -59,12 +61,12 @@ type Request struct {
 	place place // what Policy.Prepare found
 }
 
-// The bounds of a clause that has none.
+// The values of bounds that a clause does not state.
 const (
 	noStart = math.MinInt64
 	noEnd   = math.MaxInt64
 	noLimit = math.MaxInt64
 )
 
-// instant is the form of a time in texts.
+// instant writes a time in Unix seconds for texts.
 func instant(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }

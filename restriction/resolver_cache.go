@@ -14,17 +14,17 @@ import (
 // CacheOptions bounds a [ResolverCache].
 type CacheOptions struct {
 	Size        int              // answers kept; 0 = 4096
-	TTL         time.Duration    // for how long; 0 = one minute
-	NegativeTTL time.Duration    // for how long "there is none" is kept; 0 = ten seconds
-	Now         func() time.Time // nil = time.Now
+	TTL         time.Duration    // how long answers are kept; 0 = one minute
+	NegativeTTL time.Duration    // how long "there is none" is kept; 0 = ten seconds
+	Now         func() time.Time // the clock; nil = time.Now
 }
 
-// mostAnswers bounds the length of one answer that is kept.
+// mostAnswers bounds the entries of one answer that the cache keeps.
 const mostAnswers = 64
 
 // ResolverCache is a [Resolver] that remembers a bounded number of answers. It forgets
-// the least recently used one first. It remembers "there is none", and no other failure.
-// It is safe for concurrent use.
+// the least recently used one first. It also remembers that there is no entry, but no
+// other failure. It is safe for concurrent use.
 type ResolverCache struct {
 	resolver Resolver
 	options  CacheOptions
@@ -44,8 +44,8 @@ type answer struct {
 	err      error
 }
 
-// CacheResolver returns a cache in front of r.
-func CacheResolver(r Resolver, o CacheOptions) *ResolverCache {
+// NewResolverCache returns a cache in front of r.
+func NewResolverCache(r Resolver, o CacheOptions) *ResolverCache {
 	if o.Size <= 0 {
 		o.Size = 4096
 	}
@@ -61,7 +61,8 @@ func CacheResolver(r Resolver, o CacheOptions) *ResolverCache {
 	return &ResolverCache{resolver: r, options: o, answers: make(map[question]*list.Element), recent: list.New()}
 }
 
-// LookupAddr returns the names of an address, at most 64.
+// LookupAddr returns the names of an address, from the cache if possible. It returns at
+// most 64 names, and the errors of the resolver.
 func (c *ResolverCache) LookupAddr(ctx context.Context, addr string) ([]string, error) {
 	a := c.ask(question{subject: addr}, func(a *answer) {
 		a.names, a.err = c.resolver.LookupAddr(ctx, addr)
@@ -69,7 +70,8 @@ func (c *ResolverCache) LookupAddr(ctx context.Context, addr string) ([]string, 
 	return slices.Clone(a.names), a.err
 }
 
-// LookupNetIP returns the addresses of a name, at most 64.
+// LookupNetIP returns the addresses of a name, from the cache if possible. It returns at
+// most 64 addresses, and the errors of the resolver.
 func (c *ResolverCache) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	a := c.ask(question{network, host}, func(a *answer) {
 		a.addrs, a.err = c.resolver.LookupNetIP(ctx, network, host)
@@ -77,8 +79,8 @@ func (c *ResolverCache) LookupNetIP(ctx context.Context, network, host string) (
 	return slices.Clone(a.addrs), a.err
 }
 
-// ask returns the remembered answer, or gets one without holding the lock. Requests that
-// miss at the same time each ask.
+// ask returns the remembered answer, or gets one without holding the lock. If several
+// callers miss the same answer at the same time, each asks the resolver.
 func (c *ResolverCache) ask(q question, lookup func(*answer)) *answer {
 	if a := c.remembered(q); a != nil {
 		return a

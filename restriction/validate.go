@@ -6,11 +6,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Validate reports the first thing in l that makes no sense, as a [*ClauseError] that
-// wraps [ErrEmptyClause] or [ErrInvalid]. Such things are a list without entries, an
-// empty or malformed entry, a negative time or count, an end before the beginning, and
-// countries that are all excluded. It returns [ErrTooLarge] if a limit is exceeded. A
-// list that passes can be written and read again.
+// Validate reports the first thing in l that makes no sense. The error is a
+// [*ClauseError] that wraps [ErrEmptyClause] or [ErrInvalid]. These make no sense: a list
+// without entries, an empty or malformed entry, a negative time or count, an end before
+// the beginning, and countries that are all excluded. Validate returns [ErrTooLarge] if l
+// exceeds a limit. A list that passes can be written and read again.
 //
 // Validate is for restrictions that somebody asks for, not for those of a token in use.
 // It does not judge extra keys; see [Options.Check].
@@ -27,8 +27,8 @@ func (l List) Validate() error {
 	return err
 }
 
-// ValidateAt calls [List.Validate] and also returns [ErrPast] for a clause that expired
-// before now. If now is zero, no clause is too old.
+// ValidateAt calls [List.Validate], and returns [ErrPast] for a clause that expired
+// before now. If now is zero, it accepts every time.
 func (l List) ValidateAt(now time.Time) error {
 	if err := l.Validate(); err != nil || now.IsZero() {
 		return err

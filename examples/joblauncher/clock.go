@@ -7,12 +7,13 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// clock is the launcher's time. It stands still until the launcher moves it, and moves the
-// site's clock with it. It implements client.Clock.
+// clock is the launcher's time. It stands still until the launcher moves it, and moves
+// the site's clock with it. It implements client.Clock.
 //
-// The keeper of a job's file has to replace a token that is due before time goes on. So it
-// reports each change of its state, and the clock moves only while the keeper waits for a
-// later instant.
+// While a job runs, a client.Keeper keeps the file with its access token fresh. The
+// keeper has to replace a token that is due before time goes on. So it reports each
+// change of its state, and the clock moves only while the keeper waits for a later
+// instant.
 type clock struct {
 	site *line
 
@@ -20,9 +21,9 @@ type clock struct {
 	changed *sync.Cond
 	now     time.Time
 	wake    time.Time      // when to wake the keeper
-	waiting chan time.Time // of the keeper; nil if it does not wait
-	kept    bool           // there is a keeper
-	turn    time.Time      // when it wants the next token
+	waiting chan time.Time // the keeper waits for it; nil if it does not wait
+	kept    bool           // whether a keeper runs
+	turn    time.Time      // when the keeper wants the next token
 }
 
 func newClock(site *line) (*clock, error) {
@@ -51,7 +52,7 @@ func (c *clock) After(d time.Duration) <-chan time.Time {
 	return ch
 }
 
-// keeper notes a change of the keeper's state.
+// keeper records a change of the keeper's state.
 func (c *clock) keeper(s client.KeepState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +60,7 @@ func (c *clock) keeper(s client.KeepState) {
 	c.changed.Broadcast()
 }
 
-// advance moves the time on, and stops at each turn of the keeper.
+// advance moves the time on. It stops whenever the keeper has something to do.
 func (c *clock) advance(to time.Time) error {
 	for {
 		stop := c.nextStop(to)
@@ -78,7 +79,8 @@ func (c *clock) advance(to time.Time) error {
 	}
 }
 
-// nextStop waits until the keeper does. It returns its turn, or to if that is sooner.
+// nextStop blocks until the keeper waits. It returns the instant at which the keeper
+// wants its next token, or to if that is sooner.
 func (c *clock) nextStop(to time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +93,7 @@ func (c *clock) nextStop(to time.Time) time.Time {
 	return to
 }
 
-// fire wakes the keeper if its time has come. The caller holds the lock.
+// fire wakes the keeper if its time has come. The caller must hold c.mu.
 func (c *clock) fire() {
 	if c.waiting != nil && !c.wake.After(c.now) {
 		c.waiting <- c.now

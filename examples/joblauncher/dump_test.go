@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDump looks at the disk at the moment when the launcher is killed. Every token is in
-// its own row, opens with the key and only there, and none is in clear.
+// TestDump looks at the disk at the moment when the launcher is killed. Every token is
+// sealed in its own row. It opens with the key, and only in that row.
 //
 // proves P7
 func TestDump(t *testing.T) {

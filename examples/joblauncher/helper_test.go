@@ -42,8 +42,8 @@ type program struct {
 	secrets map[string]bool // handed out by the mytoken service
 }
 
-// newProgram starts the site. Each time that the launcher has ended, its table is searched
-// for secrets.
+// newProgram starts the site. Each time after the launcher has ended, it searches the
+// table for secrets.
 func newProgram(t *testing.T, kill killer) *program {
 	t.Helper()
 	p := &program{secrets: make(map[string]bool)}
@@ -110,8 +110,8 @@ func (p *program) tables(dir string) []string {
 	return files
 }
 
-// findSecrets counts the secrets that files hold: as they are, encoded, or only the payload
-// or the signature of a JWT.
+// findSecrets counts the secrets that files hold: as they are, encoded, or only the
+// payload or the signature of a JWT.
 func findSecrets(files, secrets []string) (found int, err error) {
 	for _, name := range files {
 		data, err := os.ReadFile(name)

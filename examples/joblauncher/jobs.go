@@ -6,7 +6,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// pass is how a job gets its access tokens.
+// pass is the way in which a job gets its access tokens.
 type pass string
 
 const (
@@ -19,13 +19,13 @@ const (
 type job struct {
 	ID    string
 	Pass  pass
-	Plan  plan.Plan // what it may do, at the most
+	Plan  plan.Plan // what it may do at most
 	Steps []step    // what it does
 }
 
-// step is a process that the launcher starts.
+// step is one process of a job. The launcher starts it.
 type step struct {
-	Phase int           // of the plan
+	Phase int           // index in the plan
 	Start time.Duration // after the submission; earlier steps may delay it
 	Do    []string      // see work.go
 }
@@ -68,11 +68,3 @@ func jobs() []job {
 	}
 }
 
-func jobNamed(id string) *job {
-	for _, j := range jobs() {
-		if j.ID == id {
-			return &j
-		}
-	}
-	return nil
-}

@@ -65,7 +65,7 @@ func TestKilledAnywhere(t *testing.T) {
 		"when it has submitted a job":           {nthOf(1, "report: is submitted"), 1},
 		"when a job has computed":               {nthOf(2, "report: computed for 50m"), 1},
 		"when a job was refused":                {nthOf(1, "report: cannot write summary"), 1},
-		"when a job has ended":                  {nthOf(1, "report: has ended, and its mytoken with it"), 1},
+		"when a job has ended":                  {nthOf(1, "report: has ended, and its mytoken is revoked"), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := run(t, c.kill)
@@ -121,8 +121,8 @@ func requireComplete(t *testing.T, p *program) {
 	require.Empty(t, tokensIn(t, s.dir))
 }
 
-// TestRevokedOnTheWay checks that the running job ends with the reason as soon as it needs
-// another access token after the user has revoked her token.
+// TestRevokedOnTheWay revokes the user's token while a job runs. When the job needs
+// another access token, it ends and says why.
 func TestRevokedOnTheWay(t *testing.T) {
 	var p *program
 	p = newProgram(t, func(at point) bool {

@@ -18,7 +18,7 @@ import (
 
 // launcher submits jobs and runs them, one step at a time.
 type launcher struct {
-	issuer, storage, dir string // URLs of the services, and the folder of its files
+	issuer, storage, dir string // URLs of the services, and the folder of the launcher's files
 
 	site   *line
 	client *client.Client
@@ -27,8 +27,9 @@ type launcher struct {
 	user   *client.Holder
 }
 
-// launch is the process of the launcher. However often it is killed, it goes on from what
-// is in its table. Its arguments are the issuer, the storage service and its folder.
+// launch is the process of the launcher. After a kill, it continues from what is in its
+// table. args are the URLs of the issuer and of the storage service, and the launcher's
+// folder.
 func launch(ctx context.Context, site *line, args []string) error {
 	l := &launcher{issuer: args[0], storage: args[1], dir: args[2], site: site}
 	var err error
@@ -50,7 +51,7 @@ func launch(ctx context.Context, site *line, args []string) error {
 	return errors.Join(l.table.forgetUser(ctx), l.table.Close())
 }
 
-// logIn fetches the user's token with a transfer code, unless an earlier start did.
+// logIn fetches the user's token with a transfer code, unless an earlier process did.
 func (l *launcher) logIn(ctx context.Context) error {
 	if _, err := l.table.token(userToken).Load(ctx); !errors.Is(err, client.ErrNoToken) {
 		return err
@@ -66,8 +67,8 @@ func (l *launcher) logIn(ctx context.Context) error {
 	return l.table.token(userToken).Save(ctx, token.Token)
 }
 
-// revokeOrphans revokes tokens that a launcher derived for a job but could not keep,
-// because it was killed.
+// revokeOrphans revokes tokens that an earlier process derived for a job but did not
+// store before it was killed.
 func (l *launcher) revokeOrphans(ctx context.Context) error {
 	tree, err := l.user.Subtree(ctx)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *launcher) submitAll(ctx context.Context) error {
 	}
 	for _, j := range jobs() {
 		if slices.ContainsFunc(known, func(r *row) bool { return r.ID == j.ID }) {
-			continue // it goes on where it was
+			continue // runAll continues it
 		}
 		if err := l.submit(ctx, &j); err != nil {
 			return err
@@ -105,8 +106,8 @@ func (l *launcher) submitAll(ctx context.Context) error {
 	return nil
 }
 
-// submit checks whether the user's token carries the job whatever happens. If so, it
-// derives a token that carries the job and nothing else.
+// submit submits a job, unless the user's token certainly does not carry its plan. It
+// derives a token that carries the plan and allows nothing else.
 func (l *launcher) submit(ctx context.Context, j *job) error {
 	now := l.clock.Now()
 	info, err := l.user.Introspect(ctx)
@@ -146,7 +147,8 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 	return l.say(j.ID, fmt.Sprintf("is submitted, with a mytoken of %d clauses\n%s\n\n%s", len(list), verdict, drawing))
 }
 
-// rotation rotates the token of a job with each use, unless the job has a copy.
+// rotation returns how the token of a job rotates: with each use. The token of a job that
+// holds it does not rotate, because the job's copy would become invalid.
 func rotation(j *job) *mytoken.Rotation {
 	if j.Pass == passMytoken {
 		return nil
@@ -164,7 +166,7 @@ func draw(id string, list restriction.List, start time.Time) (string, error) {
 	return timeline.Text(f, width, forecast.Style{Start: start, Title: fmt.Sprintf("The mytoken of %q", id)}), nil
 }
 
-// say tells the user something. It returns when that is printed.
+// say prints something for the user. It returns after that.
 func (l *launcher) say(who, text string) error {
 	_, err := l.site.ask(question{Who: who, Say: text})
 	return err

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// line connects a process with the one that started it. Questions go to its standard
-// output and answers to its standard input, as JSON.
+// line connects a process with the one that started it. The process writes questions to
+// its standard output and reads answers from its standard input, as JSON.
 type line struct {
 	mu  sync.Mutex
 	out *json.Encoder
@@ -23,17 +23,17 @@ func parent() *line {
 	return &line{out: json.NewEncoder(os.Stdout), in: json.NewDecoder(os.Stdin)}
 }
 
-// question is what a process asks. Usually one field is set.
+// question is what a process asks or reports. Usually one field is set.
 type question struct {
 	// The launcher asks the supervisor.
 	TransferCode bool      // for the user's token
-	Advance      time.Time // let time pass until then
-	Who, Say     string    // tell the user
+	Advance      time.Time // move the time to this instant
+	Who, Say     string    // print this for the user
 
 	// A job asks the launcher.
-	Compute time.Duration // let time pass
-	Done    string        // one more thing is done
-	Refused string        // a use was refused; it is admitted at Later, or never
+	Compute time.Duration // let this much time pass
+	Done    string        // one more thing is done, in words
+	Refused string        // a use was refused, in words; Later is when to try again, zero for never
 	Later   time.Time
 }
 
@@ -44,7 +44,8 @@ type answer struct {
 	Err          string `json:",omitempty"`
 }
 
-// ask waits for the answer. It fails if the other process has ended.
+// ask sends a question and waits for the answer. It returns an error if the other process
+// has ended.
 func (l *line) ask(q question) (answer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +63,7 @@ func (l *line) ask(q question) (answer, error) {
 }
 
 // serve answers the questions of a process that is about to start, one after the other.
-// hangUp ends that.
+// hangUp closes the connection.
 func serve(cmd *exec.Cmd, respond func(question) (answer, error)) (hangUp func(), err error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {

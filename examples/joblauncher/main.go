@@ -1,6 +1,6 @@
 // Joblauncher runs compute jobs. Each job gets a mytoken of its own, derived from the
-// user's. It lasts for the phases of the job, however long they may take, and allows
-// nothing else.
+// user's. The token lasts for the phases of the job, however long they may take, and
+// allows nothing else.
 //
 //	go run ./examples/joblauncher
 //
@@ -9,9 +9,14 @@
 // launcher is killed with SIGKILL halfway and started again. It moves the clock, and its
 // jobs ask it for the time.
 //
-// Read jobs.go for what the jobs need, launcher.go and run.go for how they are submitted
-// and run, work.go for what a job does with its token, and table.go for how the launcher
-// keeps tokens. The rest is the world around: supervisor.go starts and kills the launcher,
+// Begin with these files:
+//
+//   - jobs.go says what the jobs need.
+//   - launcher.go submits jobs, and run.go runs them.
+//   - work.go is what a job does with its token.
+//   - table.go is how the launcher keeps tokens.
+//
+// The other files are the surroundings. supervisor.go starts and kills the launcher.
 // site.go and storage.go are the services.
 package main
 
@@ -32,8 +37,8 @@ func main() {
 	}
 }
 
-// roleVariable says what this process is: the launcher, a job or, if it is empty, the
-// program that the user started.
+// roleVariable is the environment variable with the role of this process: the launcher or
+// a job. It is empty in the process that the user started.
 const roleVariable = "JOBLAUNCHER_ROLE"
 
 const (

@@ -15,10 +15,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file")
 
-// TestOutput builds the program, runs it as a user would, and compares all that it prints.
+// TestOutput builds the program, runs it as a user would, and compares all that it
+// prints.
 //
-// proves P1, P10: jobs do what their clauses admit and nothing before, and a refusal says
-// when to come back.
+// proves P1, P10: jobs do what their clauses admit and nothing earlier, and a refusal
+// says when to try again.
 func TestOutput(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "joblauncher")
 	if runtime.GOOS == "windows" {

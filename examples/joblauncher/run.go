@@ -35,7 +35,7 @@ func (l *launcher) runAll(ctx context.Context) error {
 	}
 }
 
-// runNext runs the next step of a job, or what is left of it.
+// runNext runs the next step of a job, or the rest of it.
 func (l *launcher) runNext(ctx context.Context, r *row) error {
 	all := jobs()
 	j := &all[slices.IndexFunc(all, func(j job) bool { return j.ID == r.ID })]
@@ -72,7 +72,7 @@ type stepRun struct {
 
 	mu    sync.Mutex
 	row   *row
-	later time.Time // when the step wants to be started again
+	later time.Time // when to start the step again
 }
 
 // run starts the process, gives it what it needs to get access tokens, and waits for its
@@ -125,7 +125,7 @@ func (s *stepRun) passToken(ctx context.Context, cmd *exec.Cmd, holder *client.H
 	return nil
 }
 
-// respond answers a question of the process. It keeps progress before it tells the user.
+// respond answers a question of the process. It stores progress before it tells the user.
 func (s *stepRun) respond(ctx context.Context, q question) (a answer, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *stepRun) respond(ctx context.Context, q question) (a answer, err error)
 }
 
 // runWithFile keeps a file with an access token fresh while the process runs. It ends the
-// process if no more token is to be had.
+// process if the keeper can get no more tokens.
 func (s *stepRun) runWithFile(ctx context.Context, cancel context.CancelCauseFunc, cmd *exec.Cmd, holder *client.Holder, request client.AccessTokenRequest) error {
 	keeper, err := client.NewKeeper(client.KeepConfig{
 		Holder: holder, AccessTokenRequest: request, Path: filepath.Join(s.dir, "access-token"), Changed: func(state client.KeepState) {
@@ -161,8 +161,8 @@ func (s *stepRun) runWithFile(ctx context.Context, cancel context.CancelCauseFun
 	return errors.Join(keeper.RunCommand(ctx, cmd), context.Cause(ctx))
 }
 
-// finish revokes the token of a job and forgets it. If an earlier start has revoked it
-// already, that is fine.
+// finish revokes the token of a job and forgets it. An earlier process may have revoked
+// the token already, which is no error.
 func (l *launcher) finish(ctx context.Context, r *row) error {
 	if err := l.client.NewHolder(l.table.token(r.ID)).Revoke(ctx, true); err != nil {
 		return err
@@ -170,5 +170,5 @@ func (l *launcher) finish(ctx context.Context, r *row) error {
 	if err := l.table.end(ctx, r); err != nil {
 		return err
 	}
-	return l.say(r.ID, "has ended, and its mytoken with it")
+	return l.say(r.ID, "has ended, and its mytoken is revoked")
 }

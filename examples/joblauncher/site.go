@@ -28,12 +28,12 @@ import (
 var begin = time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
 
 const (
-	user     = "alice"        // lets the launcher work for her
-	userLife = 48 * time.Hour // for this long
+	user     = "alice"        // the user, who lets the launcher work for her
+	userLife = 48 * time.Hour // for how long
 )
 
-// site is what the launcher finds when it starts: an OpenID provider, a mytoken service, a
-// storage service, and a user who has logged in.
+// site is the world in which the launcher starts: an OpenID provider, a mytoken service,
+// a storage service, and a user who has logged in.
 type site struct {
 	service  *mytokentest.Service
 	storage  *storage
@@ -68,8 +68,8 @@ func startSite(ctx context.Context, out io.Writer, reached func(point) bool) (s 
 	return s, s.login(ctx)
 }
 
-// startService starts the provider, which replaces the refresh token at each use, and the
-// mytoken service, whose refusals say when to come back.
+// startService starts the provider and the mytoken service. The provider replaces the
+// refresh token at each use. The service says in refusals when to try again.
 func (s *site) startService() error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *site) serve(l net.Listener, h http.Handler) {
 	go server.Serve(l) // until close
 }
 
-// close ends everything. It does not wait for requests of a killed process.
+// close ends all services. It does not wait for requests of a killed process.
 func (s *site) close() error {
 	var err error
 	for _, server := range s.servers {
@@ -112,7 +112,7 @@ func (s *site) close() error {
 	return err
 }
 
-// login is the user, who logs in with a browser.
+// login logs the user in, as a browser would.
 func (s *site) login(ctx context.Context) error {
 	issued, err := s.service.Login(ctx, user, mytoken.Properties{
 		Name: "launcher", Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
@@ -129,7 +129,7 @@ func (s *site) login(ctx context.Context) error {
 	return nil
 }
 
-// transferCode returns the code with which the user hands her token to the launcher.
+// transferCode returns the code that gives the launcher a copy of the user's token.
 func (s *site) transferCode(ctx context.Context) (string, error) {
 	c, err := client.New(client.Config{Issuer: s.service.Issuer.URL(), Timeout: time.Minute})
 	if err != nil {
@@ -149,7 +149,8 @@ func (s *site) advance(to time.Time) {
 	}
 }
 
-// hold holds back each answer of a handler until a point has passed.
+// hold delays each answer of a handler until the launcher may be killed. A killed
+// launcher gets no answer.
 func (s *site) hold(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := httptest.NewRecorder()

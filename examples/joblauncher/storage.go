@@ -23,8 +23,8 @@ const (
 	maxObject       = 1 << 20 // bytes
 )
 
-// storage keeps objects of users. It knows nothing of mytokens. It accepts access tokens of
-// the provider (RFC 9068) and checks them with the provider's keys.
+// storage keeps objects of users. It knows nothing of mytokens. It accepts access tokens
+// of the provider (RFC 9068) and checks them with the provider's keys.
 type storage struct {
 	url      string
 	verifier *oidc.IDTokenVerifier
@@ -43,7 +43,8 @@ func newStorage(ctx context.Context, issuer string, now func() time.Time) (*stor
 	return s, nil
 }
 
-// ServeHTTP reads or writes an object, if the access token allows it (RFC 6750 section 3).
+// ServeHTTP reads or writes an object, if the access token allows it (RFC 6750 section
+// 3).
 func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope := scopeRead
 	if r.Method == http.MethodPut {
@@ -78,8 +79,8 @@ func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// check checks signature, issuer, audience, end and type of an access token. It returns
-// whose it is, and its scopes.
+// check checks the signature, issuer, audience, expiry and type of an access token. It
+// returns the subject and the scopes of the token.
 func (s *storage) check(ctx context.Context, authorization string) (subject string, scopes []string, err error) {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	if !strings.EqualFold(scheme, "Bearer") {

@@ -19,8 +19,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// TestStorage checks which access tokens the storage service accepts: by signature, issuer,
-// audience, end, type and scope.
+// TestStorage checks which access tokens the storage service accepts: by signature,
+// issuer, audience, expiry, type and scope.
 func TestStorage(t *testing.T) {
 	ctx := t.Context()
 	start := func() *mytokentest.Service {

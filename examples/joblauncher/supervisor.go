@@ -12,11 +12,11 @@ import (
 	"sync"
 )
 
-// point is a moment at which the launcher waits for an answer. Whatever it asked for has
-// taken effect, but it does not know yet.
+// point is a moment at which the launcher waits for an answer. Its question has already
+// taken effect, but the launcher does not know that yet.
 type point string
 
-// stored is the point at which a job has stored an object.
+// stored returns the point at which a job has stored an object.
 func stored(name string) point { return point("report: stored " + name) }
 
 // killer says at each point whether to kill the launcher.
@@ -32,19 +32,19 @@ func killOnce(at point) killer {
 	}
 }
 
-// supervisor starts the launcher, and starts it again after it was killed.
+// supervisor starts the launcher, and starts it again after a kill.
 type supervisor struct {
 	site  *site
 	dir   string // of the launcher
 	kill  killer
-	ended func() error // called each time that the launcher has ended
+	ended func() error // called each time after the launcher has ended
 
 	mu      sync.Mutex
 	process *os.Process
 	killed  bool
 }
 
-// demonstrate is the whole program.
+// demonstrate runs the whole example and prints what happens.
 func demonstrate(ctx context.Context, out io.Writer, kill killer) (err error) {
 	dir, err := os.MkdirTemp("", "joblauncher-") // with mode 0700
 	if err != nil {
@@ -67,7 +67,7 @@ func newSupervisor(ctx context.Context, dir string, out io.Writer, kill killer) 
 	return s, err
 }
 
-// run starts the launcher until it has done its work.
+// run starts the launcher again and again, until the launcher has done its work.
 func (s *supervisor) run(ctx context.Context) error {
 	for {
 		killed, err := s.start(ctx)
@@ -118,7 +118,8 @@ func (s *supervisor) start(ctx context.Context) (killed bool, err error) {
 	return false, nil
 }
 
-// respond answers a question of the launcher, unless it has been killed.
+// respond answers a question of the launcher. It returns io.EOF if the launcher was
+// killed instead.
 func (s *supervisor) respond(ctx context.Context, q question) (a answer, err error) {
 	switch {
 	case q.TransferCode:
@@ -136,13 +137,13 @@ func (s *supervisor) respond(ctx context.Context, q question) (a answer, err err
 	return a, err
 }
 
-// reached is called at a point, before the launcher gets its answer. It reports whether
-// nobody is left to answer.
+// reached is called at a point, before the launcher gets its answer. It may kill the
+// launcher. It reports whether the launcher is dead, so that nobody needs the answer.
 func (s *supervisor) reached(p point) (gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process == nil {
-		return false // the supervisor asks, or a job whose launcher was killed
+		return false // no launcher runs: the supervisor or an orphaned job asks
 	}
 	if !s.killed && s.kill(p) {
 		s.killed = true

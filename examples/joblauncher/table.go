@@ -21,18 +21,19 @@ const (
 	keyFile   = "launcher.key"
 )
 
-// table is what the launcher remembers: its jobs, each in one row with its mytoken, and the
-// user's mytoken. Tokens are sealed with a key of the launcher.
+// table is what the launcher remembers: its jobs, each in one row with its mytoken, and
+// the user's mytoken. It stores tokens sealed with a key of the launcher.
 type table struct {
 	db   *sql.DB
 	box  *seal.Box
 	lock chan struct{}
 }
 
-// The data of a job is a row in JSON. The user's token has a row without data.
+// schema creates the table. The data of a job is its row in JSON. The row of the user's
+// token has no data.
 const schema = "CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, data BLOB, sealed BLOB)"
 
-// userToken is the id of the user's token. No job has it.
+// userToken is the id of the row with the user's token. No job has this id.
 const userToken = "user alice"
 
 // openTable opens the table for this process alone. A second launcher gets an error. The
@@ -72,12 +73,12 @@ type row struct {
 	State     string
 	MomID     string // of its mytoken; empty if it has none
 	Submitted time.Time
-	Step      int       // the next, or the one that is running
-	Done      int       // how much of it is done
-	Due       time.Time // when it starts
+	Step      int       // index of the next step, or of the one that runs
+	Done      int       // how many things of that step are done
+	Due       time.Time // when the step starts
 }
 
-// submit keeps a new job together with its mytoken, if it has one.
+// submit stores a new job together with its mytoken, if it has one.
 func (t *table) submit(ctx context.Context, r *row, token mytoken.Secret) (err error) {
 	var sealed []byte
 	if !token.IsEmpty() {
@@ -88,12 +89,12 @@ func (t *table) submit(ctx context.Context, r *row, token mytoken.Secret) (err e
 	return t.write(ctx, r, "INSERT INTO jobs (data, id, sealed) VALUES (?, ?, ?)", sealed)
 }
 
-// update keeps how far a job is.
+// update stores the progress of a job.
 func (t *table) update(ctx context.Context, r *row) error {
 	return t.write(ctx, r, "UPDATE jobs SET data=? WHERE id=?")
 }
 
-// end ends a job and forgets its token.
+// end marks a job as ended and removes its token.
 func (t *table) end(ctx context.Context, r *row) error {
 	r.State = ended
 	return t.write(ctx, r, "UPDATE jobs SET data=?, sealed=NULL WHERE id=?")
@@ -135,15 +136,16 @@ func (t *table) forgetUser(ctx context.Context) error {
 	return err
 }
 
-// place binds a sealed token to its row. In another row it does not open.
+// place returns the place to which a sealed token is bound. The token does not open in
+// another row.
 func place(id string) string { return "jobs/" + id + "/sealed" }
 
 func (t *table) seal(id string, token mytoken.Secret) ([]byte, error) {
 	return t.box.Seal(place(id), []byte(token.Reveal()))
 }
 
-// token returns the table as the store of one token. It keeps each generation of a token
-// that rotates.
+// token returns a store for one token in the table. When the token rotates, the new
+// generation replaces the old one there.
 func (t *table) token(id string) client.TokenStore { return tokenStore{t, id} }
 
 type tokenStore struct {
@@ -174,7 +176,8 @@ func (s tokenStore) Save(ctx context.Context, token mytoken.Secret) error {
 	return err
 }
 
-// Lock implements client.TokenStore. No other process has the table open.
+// Lock implements client.TokenStore. A lock within the process suffices, because no other
+// process can open the table.
 func (s tokenStore) Lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case s.lock <- struct{}{}:

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client"
 )
 
-// TestTable checks that the table keeps what it was given after it was opened again, and
-// that a token goes with its job.
+// TestTable checks that the table keeps what it was given after it was opened again. A
+// token disappears with its job.
 func TestTable(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	table, err := openTable(ctx, dir)

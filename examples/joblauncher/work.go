@@ -15,8 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
-// Variables of the process of a step. Access tokens are in those of package bearer, unless
-// the job has its mytoken.
+// Environment variables of the process of a step. Package bearer has others for access
+// tokens. A job that has its mytoken does not use those.
 const (
 	storageVariable = "JOB_STORAGE" // URL
 	mytokenVariable = "MYTOKEN"
@@ -27,12 +27,12 @@ const (
 type worker struct {
 	launcher *line
 	storage  string
-	client   *client.Client // nil: it finds access tokens
+	client   *client.Client // nil if the launcher provides access tokens
 	mytoken  mytoken.Secret
 }
 
-// work is the process of a step. It does one thing after the other, and ends if its
-// launcher has ended.
+// work is the process of a step. It ends if its launcher has ended. It does the things in
+// its arguments, one after the other:
 //
 //	read <name>, write <name>   an object of the storage service
 //	compute <duration>
@@ -78,7 +78,7 @@ func (w *worker) do(ctx context.Context, thing string) (said string, err error) 
 	return "", fmt.Errorf("%q is not a verb", verb)
 }
 
-// refused tells what refused the job, and when it may come back.
+// refused reports what refused the job, and when to try again.
 func (w *worker) refused(thing string, e *client.Error) error {
 	later, _ := e.Explanation.Earliest.Time()
 	text := fmt.Sprintf("cannot %s: %s\n%s", thing, e.Description, e.Explanation)
@@ -109,7 +109,8 @@ func (w *worker) exchange(ctx context.Context, method, name, scope, body string)
 	return data, err
 }
 
-// accessToken finds an access token anew each time, because a file may have been replaced.
+// accessToken finds an access token anew each time, because the launcher may have
+// replaced the file.
 func (w *worker) accessToken(ctx context.Context, scope string) (mytoken.Secret, error) {
 	if w.client == nil {
 		found, err := bearer.Discover()

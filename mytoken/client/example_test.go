@@ -129,7 +129,7 @@ func ExampleIntrospection_ForecastToken() {
 	// What the token admits, +0h to +36h.
 	// Clause 0: from +0h to +36h; scopes storage.read storage.write; 6 access tokens left.
 	// The token does not carry the plan.
-	// Phase 0 "copy" may be refused an AT use at 2030-03-01T08:00:00Z: clause 0 comes closest, but for usages_AT.
+	// Phase 0 "copy" may be refused an AT use at 2030-03-01T08:00:00Z because of usages_AT (clause 0 comes closest).
 	// Ask for: {"nbf":1898582400,"exp":1898697600,"scope":"storage.read storage.write","usages_AT":8,"usages_other":0}
 	// Not known: how long the provider keeps the refresh token
 	// Not known: whether the token will be revoked

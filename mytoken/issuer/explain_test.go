@@ -111,10 +111,10 @@ func TestExplainAgreesWithTheRefusal(t *testing.T) {
 	}
 	require.Equal(t, `refused, earliest never
   clause 0: usages_AT: needs a use left, 1 of 1 are spent
-  clause 0: usages_AT: needs a use left, 2 of 2 are spent of a token that this one was created from
-  clause 0: usages_AT: needs a use left, 3 of 3 are spent of a token that this one was created from
-  clause 1: usages_AT: needs a use left, 2 of 2 are spent of a token that this one was created from
-  clause 1: usages_AT: needs a use left, 3 of 3 are spent of a token that this one was created from`,
+  clause 0: usages_AT: needs a use left, 2 of 2 are spent by an ancestor and its descendants
+  clause 0: usages_AT: needs a use left, 3 of 3 are spent by an ancestor and its descendants
+  clause 1: usages_AT: needs a use left, 2 of 2 are spent by an ancestor and its descendants
+  clause 1: usages_AT: needs a use left, 3 of 3 are spent by an ancestor and its descendants`,
 		explain(t, s, issuer.ExplainRequest{Token: child.Token, Scopes: []string{"compute"}}).String())
 }
 

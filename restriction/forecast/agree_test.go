@@ -175,7 +175,7 @@ func alive(token *forecast.Token, at time.Time) bool {
 }
 
 // oracle returns the state of a clause according to policies alone. It asks about time,
-// place and country separately, because a forecast assumes that the place is right.
+// place and country separately, because a forecast assumes that the look-ups succeed.
 func oracle(t *rapid.T, token *forecast.Token, i int, at time.Time) forecast.State {
 	if !alive(token, at) {
 		return forecast.Closed

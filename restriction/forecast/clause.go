@@ -10,33 +10,34 @@ import (
 
 // Clause is one clause of a token over time.
 type Clause struct {
-	Index  int                // in the token, or restriction.NoClause
-	Limits restriction.Clause // a copy
-	Left   Left               // uses
-	// NoAT says that the token lacks the capability AT. The clause then admits no access
-	// tokens, however many uses are left.
+	Index  int                // index in the token, or restriction.NoClause
+	Limits restriction.Clause // copy of the clause in the token
+	Left   Left               // uses that are left
+	// NoAT reports that the token lacks the capability AT. The clause then admits no
+	// access tokens, however many uses are left.
 	NoAT bool
 
-	// Spans are adjacent and cover the forecast. They tell about time and conditions,
-	// not about the uses that are left.
+	// Spans are adjacent and cover the forecast. They depend on time and conditions, but
+	// not on the uses that are left.
 	Spans []Span
-	// After is the state at Forecast.Until, which the forecast no longer covers.
+	// After is the state at Forecast.Until, just after the forecast.
 	After State
 
-	// Facts are what the deployment makes of the clause. They are nil for the clause of
-	// a token without restrictions.
+	// Facts say how the deployment evaluates the clause. They are nil if the token has no
+	// restrictions.
 	Facts *restriction.Facts
-	// Never says why the clause refuses every request, or is nil.
+	// Never says why the clause refuses every request, for another reason than time or
+	// used-up limits. It is nil if there is no such reason.
 	Never *restriction.ClauseError
-	// CannotTell are the keys that are Unknown at some time.
+	// CannotTell are the wire names of keys that are Unknown at some time.
 	CannotTell []string
-	// Lookups are the keys that depend on look-ups of names or countries. A forecast
-	// looks nothing up. It assumes that the place is right.
+	// Lookups are the wire names of keys that depend on look-ups of names or countries. A
+	// forecast looks nothing up. It assumes that the results will satisfy the clause.
 	Lookups []string
 }
 
-// Spent reports whether the clause has no uses left of any kind. Without the capability
-// AT it has no AT uses.
+// Spent reports whether the clause has no uses of any kind left. Without the capability
+// AT, access tokens count as used up.
 func (c *Clause) Spent() bool {
 	at, limitedAT := c.Left.Of(restriction.AT)
 	other, limitedOther := c.Left.Of(restriction.Other)
@@ -46,8 +47,8 @@ func (c *Clause) Spent() bool {
 // At returns the state of the clause at an instant. Outside the forecast it is Closed.
 func (c *Clause) At(t time.Time) State { return spans(c.Spans).at(t) }
 
-// clauses forecasts all clauses. The horizon is longer than the forecast, which ends at
-// until: clauses drops the rest, but keeps the state at until.
+// clauses forecasts all clauses. h goes beyond until, where the forecast ends: clauses
+// cuts the spans there and keeps the state at until.
 func (t *Token) clauses(facts []restriction.Facts, h horizon, until time.Time) []Clause {
 	lifetime := t.lifetime(h)
 	asked := asker{request: t.Request, steps: mostSteps}

@@ -8,16 +8,16 @@ import (
 )
 
 // mostSteps bounds how often a forecast asks the conditions of a token for their next
-// change. After that it takes them as unknown.
+// change. After that, it treats them as unknown.
 const mostSteps = 4096
 
-// asker asks conditions of the embedding program about a request.
+// asker asks conditions of the embedding program about a request at different times.
 type asker struct {
 	request restriction.Request
 	steps   int
 }
 
-// spans returns what a condition answers over time.
+// spans returns the answers of a condition over time.
 func (a *asker) spans(c restriction.Condition, h horizon) spans {
 	forecaster, ok := c.(restriction.Forecaster)
 	if !ok {
@@ -32,8 +32,8 @@ func (a *asker) spans(c restriction.Condition, h horizon) spans {
 	return line
 }
 
-// ask returns the state at t and how long it lasts. It returns Unknown if the condition
-// breaks its contract or changes too often.
+// ask returns the state at t, and until when it lasts. The state is Unknown if the
+// condition breaks its contract or changes too often.
 func (a *asker) ask(c restriction.Forecaster, t, until time.Time) (State, time.Time) {
 	if a.steps <= 0 {
 		return Unknown, until

@@ -8,9 +8,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Describe tells the forecast in sentences, one per line. It is the text equivalent of
-// the drawings of package timeline. Text from the token is safe for terminals in it;
-// escape it for pages.
+// Describe writes the forecast in sentences, one per line. It says in words what package
+// timeline draws. It replaces characters of the token that could control a terminal.
+// Escape the result for HTML.
 func (f *Forecast) Describe(s Style) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, %s.\n", s.title(), s.between(f.From, f.Until))
@@ -26,7 +26,7 @@ func (f *Forecast) Describe(s Style) string {
 	return text.String()
 }
 
-// words tells which uses keep a token alive, and for how long.
+// words says which uses keep a token alive, and for how long.
 func (r *Rotation) words() string {
 	uses := "each use that is no access token"
 	switch {
@@ -40,7 +40,7 @@ func (r *Rotation) words() string {
 	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(lifetime), "+"))
 }
 
-// Sentence tells the clause at a position of f.Clauses, without a full stop.
+// Sentence describes f.Clauses[i] in one sentence, without a full stop.
 func (f *Forecast) Sentence(s Style, i int) string {
 	c := &f.Clauses[i]
 	name := "No restriction"
@@ -56,7 +56,7 @@ func (f *Forecast) Sentence(s Style, i int) string {
 	}
 	parts = append(parts, c.uses(f.Counted)...)
 	if len(c.CannotTell) > 0 {
-		parts = append(parts, "depends on "+list(c.CannotTell)+", which cannot tell")
+		parts = append(parts, "depends on "+list(c.CannotTell)+", which nobody can forecast")
 	}
 	if len(c.Lookups) > 0 {
 		parts = append(parts, "depends on look-ups for "+list(c.Lookups))
@@ -64,8 +64,7 @@ func (f *Forecast) Sentence(s Style, i int) string {
 	return strings.Join(parts, "; ")
 }
 
-// Label names the clause at a position of f.Clauses in few words: by its label in s, or
-// else by its scopes.
+// Label names f.Clauses[i] in few words: by its label in s, or else by its scopes.
 func (f *Forecast) Label(s Style, i int) string {
 	scopes := f.Clauses[i].Limits.Scopes
 	switch label := s.label(i); {
@@ -79,7 +78,7 @@ func (f *Forecast) Label(s Style, i int) string {
 	return "any scope"
 }
 
-// when tells the times of a clause.
+// when says at which times a clause is open.
 func (f *Forecast) when(s *Style, c *Clause) string {
 	if c.Never != nil {
 		return "never, " + printable(c.Never.Key+": "+c.Never.Err.Error())
@@ -97,14 +96,14 @@ func (f *Forecast) when(s *Style, c *Clause) string {
 	all := append(open, unknown...)
 	switch n := len(all); {
 	case n == 0:
-		return "not in this time"
+		return "not in this period"
 	case n > most:
 		all = append(all[:most], fmt.Sprintf("and %d more times", n-most))
 	}
 	return strings.Join(all, ", ")
 }
 
-// span tells when a clause is open, and whether it stays open after the forecast.
+// span says when a clause is open, and whether it stays open after the forecast.
 func (f *Forecast) span(s *Style, c *Clause, span Span) string {
 	switch {
 	case !span.Until.Equal(f.Until) || c.After != span.State:
@@ -115,7 +114,7 @@ func (f *Forecast) span(s *Style, c *Clause, span Span) string {
 	return "from " + s.Instant(span.From) + " on"
 }
 
-// uses tells how many uses of each limited kind are left.
+// uses says how many uses of each limited kind are left.
 func (c *Clause) uses(counted bool) []string {
 	left := func(n int64, what string) string {
 		switch {

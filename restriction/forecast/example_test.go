@@ -8,6 +8,28 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
+// When may a token be used?
+func Example() {
+	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+	list, err := restriction.Phases(start, restriction.First(time.Hour), restriction.Between(24*time.Hour, 36*time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	f, err := forecast.New(forecast.Token{Restrictions: list}, start, time.Time{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, w := range f.Windows {
+		fmt.Println(w.From.Format(time.DateTime), "open clauses:", w.Clauses)
+	}
+	// Output:
+	// 2030-03-01 08:00:00 open clauses: [0]
+	// 2030-03-01 09:00:01 open clauses: []
+	// 2030-03-02 08:00:00 open clauses: [1]
+}
+
 // What may a token do, and when?
 func ExampleForecast_Describe() {
 	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)

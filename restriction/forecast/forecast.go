@@ -5,48 +5,49 @@ import (
 	"time"
 )
 
-// Forecast is what a token admits over time. It shares no memory with its Token, except the
-// conditions in Facts.
+// Forecast is what a token admits over time. It shares no memory with its Token, except
+// the conditions in Facts.
 type Forecast struct {
-	// From and Until bound the forecast, in whole seconds. From is included, Until is not.
+	// From and Until bound the forecast, in whole seconds. From is included, Until is
+	// not.
 	From, Until time.Time
 
-	// Counted reports whether the token came with counters. Without them, each Left is
-	// an upper bound.
+	// Counted reports whether the token came with counters. Without them, each Left is an
+	// upper bound.
 	Counted bool
 
-	// Life is how long the token lives. If rotation moves its end, no clause is Open
-	// after Life.Idle, because the token may not be used and so rotated in time.
+	// Life says when the token itself ends. If rotation moves its end, no clause is Open
+	// after Life.Idle, because nobody may have used the token in time to renew it.
 	Life     Life
 	Rotation Rotation // of the token; zero if it does not rotate
 
-	// Clauses are those of the token, in its order. For a token without restrictions it
-	// is one clause without limits, with the index [restriction.NoClause].
+	// Clauses are those of the token, in its order. A token without restrictions has one
+	// clause here, without limits and with the index [restriction.NoClause].
 	Clauses []Clause
 
-	// Windows are adjacent, in order and as long as possible. They cover the forecast.
+	// Windows cover the forecast. They are adjacent, in order, and as long as possible.
 	Windows []Window
 }
 
 // Window is a time during which nothing changes. From is included, Until is not.
 type Window struct {
 	From, Until time.Time
-	Clauses     []int // positions in Forecast.Clauses of the open ones with uses left
-	Unknown     []int // positions of the unknown ones with uses left
+	Clauses     []int // indices in Forecast.Clauses of open clauses with uses left
+	Unknown     []int // indices of unknown clauses with uses left
 }
 
-// Gap reports whether the window admits nothing, whatever the request.
+// Gap reports whether the token admits nothing in the window, whatever the request.
 func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 }
 
-// New tells what the token admits between two instants. It rounds them outwards to whole
-// seconds. A zero until is after everything that the token says about time, plus a day
-// if the token does not end.
+// New returns what the token admits between two instants. It rounds them outwards to
+// whole seconds. If until is zero, the forecast reaches past every time that the token
+// states. It reaches one day further if the token does not end.
 //
 // The seconds of nbf and exp are both included, as in [restriction.Policy.Evaluate]. New
-// does not forecast uses that spend nothing.
+// does not forecast uses that spend nothing ([restriction.Uncounted]).
 //
-// New assumes that the holder keeps each successor of a token that rotates and uses it
-// from then on, and that nobody uses the token before from.
+// For a token that rotates, New assumes that nobody uses it before from. It also assumes
+// that the holder keeps each new generation and uses that one from then on.
 //
 // New returns [ErrHorizon], [ErrCounters], [ErrRotation] or an error of
 // [restriction.Compile]. It is a pure function of its arguments.
@@ -69,7 +70,7 @@ func New(t Token, from, until time.Time) (*Forecast, error) {
 	return f, nil
 }
 
-// At returns the window at an instant, or false outside the forecast.
+// At returns the window at an instant. It returns false outside of the forecast.
 func (f *Forecast) At(t time.Time) (Window, bool) {
 	if t.Before(f.From) || !t.Before(f.Until) {
 		return Window{}, false
@@ -81,12 +82,12 @@ func (f *Forecast) At(t time.Time) (Window, bool) {
 	return f.Windows[i], true
 }
 
-// Gaps returns the windows in which nothing is admitted.
+// Gaps returns the windows in which the token admits nothing.
 func (f *Forecast) Gaps() []Window {
 	return slices.DeleteFunc(slices.Clone(f.Windows), func(w Window) bool { return !w.Gap() })
 }
 
-// windows cuts the time wherever a clause changes.
+// windows cuts the time wherever a clause changes, and joins equal neighbours.
 func (f *Forecast) windows() []Window {
 	cuts := []time.Time{f.From, f.Until}
 	for i := range f.Clauses {

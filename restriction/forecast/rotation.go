@@ -10,13 +10,13 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// ErrRotation reports generations with a lifetime but no end: neither Token.Expires nor
-// Rotation.Issued says when the present one ends.
+// ErrRotation reports a token whose generations have a lifetime, although neither
+// Token.Expires nor Rotation.Issued says when the present generation ends.
 var ErrRotation = errors.New("forecast: the end of the generation is not known: set Token.Expires or Rotation.Issued")
 
 // Rotation says when the next generation of a token replaces it (protocol section 4.1).
-// Each generation ends Lifetime seconds after it was issued. A use that rotates the
-// token begins the next generation before that.
+// Each generation ends Lifetime seconds after it was issued. A use that rotates the token
+// before that end begins the next generation.
 type Rotation struct {
 	OnAT     bool   // rotate after each access token
 	OnOther  bool   // rotate after each other use
@@ -26,19 +26,20 @@ type Rotation struct {
 	Issued time.Time
 }
 
-// Life is how long a token lives, whatever its restrictions say. Both fields are last
-// seconds; zero is no end. They differ only if rotation moves the end.
+// Life says when a token ends, whatever its restrictions say. Both fields are the last
+// second of the token. A zero field means that there is no end. The fields differ only if
+// rotation moves the end.
 type Life struct {
-	Idle time.Time // of a token that nobody uses any more
-	Last time.Time // of a token that is used whenever rotation needs it
+	Idle time.Time // the end if nobody uses the token any more
+	Last time.Time // the end if the token is used in time, again and again
 }
 
-// Fixed reports whether using the token does not change when it ends.
+// Fixed reports whether the token ends at the same time with and without uses.
 func (l Life) Fixed() bool { return l.Idle.Equal(l.Last) }
 
-// Life returns how long the token lives (protocol section 4.3). If Expires is the end of
-// the present generation, each use that rotates the token moves it. Any other Expires
-// stays. Life does not look at the restrictions, which bound every generation.
+// Life returns when the token ends (protocol section 4.3). If Expires is the end of the
+// present generation, each use that rotates the token moves it. Any other Expires is
+// fixed. Life ignores the restrictions, which bound every generation.
 func (t Token) Life() Life {
 	r := t.Rotation
 	if r == nil || r.Lifetime == 0 {
@@ -59,8 +60,8 @@ func (t Token) Life() Life {
 	return l
 }
 
-// Renews reports whether a use of this kind begins a new generation of the token. It
-// does not if the token lacks the capability for it.
+// Renews reports whether a use of this kind begins a new generation of the token. A token
+// that lacks the capability for a use is not renewed by it.
 func (t Token) Renews(kind restriction.Kind) bool {
 	switch {
 	case t.Rotation == nil:
@@ -74,15 +75,16 @@ func (t Token) Renews(kind restriction.Kind) bool {
 // seconds returns the lifetime, at most 10,000 years.
 func (r *Rotation) seconds() int64 { return int64(min(r.Lifetime, 10_000*366*24*60*60)) }
 
-// Uses are uses that a token may see between two instants.
+// Uses are uses of a token that may happen between two instants.
 type Uses struct {
 	First, Last time.Time // seconds, both included
 	Most        int64     // how many; math.MaxInt64 is no limit
 }
 
-// LivesUntil returns the last second in which the token can live if at most these uses
-// rotate it, each made when it helps most. Zero is no end. All of them have to be of a
-// kind that [Token.Renews]. LivesUntil does not look at the restrictions.
+// LivesUntil returns the last second in which the token can be alive if at most these
+// uses renew it. It assumes that each use happens when it helps most. A zero result means
+// that there is no end. [Token.Renews] must be true for the kind of every use. LivesUntil
+// ignores the restrictions.
 func (t Token) LivesUntil(uses []Uses) time.Time {
 	life := t.Life()
 	if life.Fixed() {
@@ -95,10 +97,9 @@ func (t Token) LivesUntil(uses []Uses) time.Time {
 	return time.Unix(last, 0).UTC()
 }
 
-// reach returns the last second of a token that is used in the best way: at the end of
-// a generation, or else as late as possible. It makes those uses first that are
-// possible for the shortest time. No other order reaches further, because the remaining
-// uses can come later.
+// reach returns the last second of a token that is used in the best way: at the end of a
+// generation, or else as late as possible. It makes the uses first that end first. No
+// other order reaches further, because the remaining uses can come later.
 func reach(end, lifetime int64, uses []Uses) int64 {
 	slices.SortFunc(uses, func(a, b Uses) int { return a.Last.Compare(b.Last) })
 	for {
@@ -113,7 +114,7 @@ func reach(end, lifetime int64, uses []Uses) int64 {
 		if last := u.Last.Unix(); last < end {
 			end = last + lifetime
 		} else {
-			// Make many at once, until another use comes into reach.
+			// Make many uses at once, until other uses become possible.
 			made = min((last-end)/lifetime+1, u.Most)
 			for _, other := range uses {
 				if first := other.First.Unix(); first > end {
@@ -128,9 +129,10 @@ func reach(end, lifetime int64, uses []Uses) int64 {
 	}
 }
 
-// uses returns the uses that may rotate the token according to clauses. Clauses share
-// their limits among spans, and a use spends from the first clause that fits. uses
-// ignores both, so it returns too many rather than too few.
+// uses returns the uses that may rotate the token according to clauses. It gives every
+// span all uses of its clause, although the spans of a clause share them. It also ignores
+// that a use counts against the first clause that fits. So it returns too many rather
+// than too few.
 func (t *Token) uses(clauses []Clause) []Uses {
 	var all []Uses
 	for i := range clauses {
@@ -153,8 +155,9 @@ func (t *Token) uses(clauses []Clause) []Uses {
 	return all
 }
 
-// bound limits the clauses of a token that rotates to its life. After the end of the
-// present generation the token may live. It does not when no use can have kept it alive.
+// bound limits the spans to the life of a token that rotates. A clause is at best Unknown
+// after the present generation ends, and Closed when no use can have kept the token
+// alive.
 func (t *Token) bound(clauses []Clause, h horizon) {
 	life := t.Life()
 	if life.Fixed() {
@@ -166,7 +169,8 @@ func (t *Token) bound(clauses []Clause, h horizon) {
 	}
 }
 
-// life is open up to the second idle, unknown up to the second last, and then closed.
+// life returns spans that are Open through the second idle, then Unknown through the
+// second last, and then Closed.
 func (h horizon) life(idle, last time.Time) spans {
 	after := func(second time.Time) time.Time {
 		return time.Unix(min(max(second.Unix()+1, h.from.Unix()), h.until.Unix()), 0).UTC()

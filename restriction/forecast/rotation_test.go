@@ -93,8 +93,8 @@ func opens(t *rapid.T, token *forecast.Token, i, n int) bool {
 	return admits(t, restriction.List{token.Restrictions[i]}, token.Options, restriction.Request{Now: second(n), Kind: restriction.Uncounted})
 }
 
-// furthest tries all ways of using a token. It returns the last second in which the
-// token can live.
+// furthest tries all ways of using a token. It returns the last second in which the token
+// can live.
 func furthest(t *rapid.T, token forecast.Token, idle int) int {
 	policy := compile(t, token.Restrictions, token.Options)
 	type state struct {

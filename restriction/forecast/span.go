@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// State is what is known about a clause during a span of time. The zero State is Closed.
+// State says whether a clause admits uses during a span of time. The zero State is
+// Closed.
 type State uint8
 
 const (
 	Closed  State = iota // refuses every use
-	Unknown              // depends on a condition that cannot tell, or on rotation
+	Unknown              // depends on rotation, or on a condition that nobody can forecast
 	Open                 // admits what the clause states
 )
 
@@ -25,8 +26,8 @@ func (s State) String() string {
 	return "closed"
 }
 
-// Span is the time from From, included, to Until, excluded. A clause still admits uses
-// in its exp second (protocol section 2.1), so a span that ends at exp has an Until one
+// Span is the time from From, included, to Until, excluded. A clause still admits uses in
+// its exp second (protocol section 2.1). So the Until of a span that ends at exp is one
 // second later.
 type Span struct {
 	From, Until time.Time
@@ -49,8 +50,8 @@ func (l spans) add(s Span) spans {
 	return append(l, s)
 }
 
-// and is open where both are open, closed where one is closed, and otherwise unknown.
-// Both cover the same horizon.
+// and returns spans that are Open where both are Open, Closed where one is Closed, and
+// otherwise Unknown. Both must cover the same horizon.
 func (l spans) and(other spans) spans {
 	var both spans
 	for len(l) > 0 && len(other) > 0 {
@@ -101,10 +102,11 @@ func (l spans) cut(until time.Time) (spans, State) {
 // horizon is the time that a forecast covers, in whole seconds.
 type horizon struct{ from, until time.Time }
 
-// whole is the horizon in one state.
+// whole returns the horizon in one state.
 func (h horizon) whole(s State) spans { return spans{}.add(Span{h.from, h.until, s}) }
 
-// seconds is open from the second first to the second last, both included.
+// seconds returns spans that are Open from the second first to the second last, both
+// included, and otherwise Closed.
 func (h horizon) seconds(first, last int64) spans {
 	begin, end := h.from.Unix(), h.until.Unix() // end is excluded
 	first, last = max(first, begin), min(last, end-1)

@@ -8,23 +8,25 @@ import (
 	"unicode/utf8"
 )
 
-// Style says how a forecast is told. The zero Style writes absolute times in UTC.
+// Style says how to write a forecast, in sentences or drawings. The zero Style writes
+// absolute times in UTC.
 type Style struct {
-	// Start makes times relative to it, as in "+1h30m". Zero: absolute times.
+	// Start makes times relative to it, as in "+1h30m". If it is zero, times are
+	// absolute.
 	Start time.Time
 	// Location is the time zone of absolute times; nil is UTC.
 	Location *time.Location
 	// Title names the forecast; "" is "What the token admits".
 	Title string
-	// Labels name the clauses, by position. A clause without a label, or with an empty
-	// one, is named by its scopes.
+	// Labels name the clauses, by index in Forecast.Clauses. A clause without a label, or
+	// with an empty one, is named by its scopes.
 	Labels []string
-	// First is the number of the first clause in sentences: 1 for readers who count from
-	// one, 0 for those who compare with an index.
+	// First is the number of the first clause in sentences. Use 1 for readers who count
+	// from one, and 0 for readers who compare with an index.
 	First int
 }
 
-// Instant writes a time to the second: RFC 3339, or relative to Start.
+// Instant writes a time to the second, relative to Start or as in RFC 3339.
 func (s Style) Instant(t time.Time) string {
 	switch {
 	case !s.Start.IsZero():
@@ -35,7 +37,7 @@ func (s Style) Instant(t time.Time) string {
 	return t.In(s.Location).Format(time.RFC3339)
 }
 
-// between writes a time from its first second to its last.
+// between writes a span of time as its first and its last second.
 func (s *Style) between(from, until time.Time) string {
 	return s.Instant(from) + " to " + s.Instant(until.Add(-time.Nanosecond).Truncate(time.Second))
 }
@@ -55,8 +57,8 @@ func (s *Style) label(i int) string {
 	return ""
 }
 
-// offset writes a duration in whole seconds with its sign. It leaves out zero minutes
-// and seconds at the end: "+0h", "+1h30m", "-0h00m05s", "+24h".
+// offset writes a duration in whole seconds with its sign. It leaves out zero minutes and
+// seconds at the end: "+0h", "+1h30m", "-0h00m05s", "+24h".
 func offset(d time.Duration) string {
 	sign := '+'
 	if d < 0 {
@@ -72,8 +74,9 @@ func offset(d time.Duration) string {
 	return fmt.Sprintf("%c%dh", sign, h)
 }
 
-// printable makes foreign text safe for a terminal and a page. It replaces characters
-// without a glyph, such as escapes and those that turn the direction of writing.
+// printable makes text from outside safe for a terminal and a page. It replaces
+// characters without a glyph, such as escapes and those that change the direction of
+// writing.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) {
@@ -83,7 +86,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// list writes the first entries of a list.
+// list writes the first entries of a list, shortened.
 func list(entries []string) string {
 	const most, longest = 8, 64 // entries, and characters of one
 	if len(entries) == 0 {

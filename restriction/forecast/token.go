@@ -14,41 +14,45 @@ var (
 	// ErrHorizon reports a time span that has no beginning, ends before it begins, or
 	// leaves the years 1970 to 9999.
 	ErrHorizon = errors.New("forecast: invalid time span")
-	// ErrCounters reports a token without exactly one counter for each clause.
+	// ErrCounters reports counters in Token.Used or Token.Left that are not exactly one
+	// for each clause.
 	ErrCounters = errors.New("forecast: the number of counters differs from the number of clauses")
 )
 
 // Token is what is known about a token. The zero Token has no restrictions.
 type Token struct {
-	// Capabilities are what the holder may do (protocol section 3). nil is not known: a
-	// forecast assumes AT. Empty but not nil is none.
+	// Capabilities are what the holder may do (protocol section 3). If they are nil, they
+	// are not known, and a forecast assumes AT. An empty set that is not nil means none.
 	Capabilities capability.Set
 
 	Restrictions restriction.List
 
 	// NotBefore and Expires are the first and the last second of the token itself, its
-	// "nbf" and "exp" (protocol section 1.4). Zero is no bound.
+	// "nbf" and "exp" (protocol section 1.4). A zero time is no bound.
 	NotBefore, Expires time.Time
-	// Rotation moves Expires, see [Token.Life]. nil: the token does not rotate.
+	// Rotation says how uses move Expires; see [Token.Life]. It is nil if the token does
+	// not rotate.
 	Rotation *Rotation
 
-	// Used is the number of uses spent, by clause. nil is not known.
+	// Used says how often each clause was used, by index. It is nil if that is not known.
 	Used []restriction.Usage
-	// Left is what the budgets of ancestors leave, by clause. nil is no limit. A clause
-	// has as many uses left as the smaller of Left and of what Used leaves.
+	// Left says how many uses the limits of ancestors leave, by clause. It is nil if they
+	// set no limit. A clause has this number of uses left, or its own limit minus Used,
+	// whichever is smaller.
 	Left []Left
 
 	// Options says what the deployment that judges the uses can evaluate.
 	Options restriction.Options
-	// Elsewhere says that the options of that deployment are not known, for example
-	// because the token comes from somebody else's server. Whatever Options cannot
-	// evaluate is then unknown instead of refused: keys without a condition, names
-	// without a resolver, countries without a locator.
+	// Elsewhere reports that the options of that deployment are not known, for example
+	// because another organization runs the server. A key without a condition then makes
+	// its clause Unknown instead of Closed. Host names without a resolver and countries
+	// without a locator no longer close their clause either: they count as look-ups, and
+	// the forecast assumes that look-ups succeed.
 	Elsewhere bool
 
-	// Request is the use that conditions of the embedding program judge. Set the fields
-	// that they look at, such as the address. The forecast sets the time, and takes a
-	// missing kind as AT.
+	// Request is the use about which the forecast asks conditions of the embedding
+	// program. Set the fields that they look at, such as the address. The forecast sets
+	// the time. It takes a missing kind as AT.
 	Request restriction.Request
 }
 
@@ -57,7 +61,7 @@ func (t Token) Lacks(c capability.Capability) bool {
 	return t.Capabilities != nil && !t.Capabilities.Allows(c)
 }
 
-// Left is how many uses are left, by kind. nil is no limit.
+// Left is how many uses are left, by kind. nil means no limit.
 type Left struct{ AT, Other *int64 }
 
 // Of returns how many uses of a kind are left. If there is no limit, limited is false.
@@ -132,7 +136,8 @@ func smaller(a, b *int64) *int64 {
 	return restriction.Usages(max(min(*a, *b), 0))
 }
 
-// lifetime is open while the token itself lives, if it is rotated whenever necessary.
+// lifetime returns spans that are Open while the token itself lives, provided that
+// somebody uses it in time whenever it has to rotate.
 func (t *Token) lifetime(h horizon) spans {
 	first, last := int64(math.MinInt64), int64(math.MaxInt64)
 	if !t.NotBefore.IsZero() {
@@ -167,8 +172,8 @@ func (t *Token) horizon(facts []restriction.Facts, from, until time.Time) (horiz
 	return h, nil
 }
 
-// end returns an instant after everything that the token says about time, plus a day if
-// the token does not end.
+// end returns an instant after every time that the token states, plus a day if the token
+// does not end.
 func (t *Token) end(facts []restriction.Facts, from time.Time) time.Time {
 	const most = 250_000_000_000 // seconds; in the year 9892
 	last, endless := from.Unix(), len(facts) == 0

@@ -1,13 +1,8 @@
 // Package maxmind finds the country of an address in a MaxMind GeoIP2 or GeoLite2
-// database, for the keys about countries in package restriction.
+// database. Restrictions need it for the keys geoip_allow and geoip_disallow.
 //
-//	locator, err := maxmind.Open("/var/lib/GeoIP/GeoLite2-Country.mmdb")
-//	if err != nil {
-//		return err
-//	}
-//	defer locator.Close()
-//	policy, err := restriction.Compile(list, restriction.Options{Locator: locator})
-//
-// [Locator.Reload] replaces a database in use. A request sees either the old or the new
-// one. This package starts no goroutine: the program decides when to reload.
+// [Open] opens a database file. The result is the Locator of restriction.Options; see the
+// example. [Locator.Reload] replaces the database while it is in use. Each look-up sees
+// either the old or the new one. This package starts no goroutine: the program decides
+// when to reload.
 package maxmind

@@ -12,19 +12,19 @@ import (
 )
 
 // ErrClosed reports a look-up in a [Locator] that was closed.
-var ErrClosed = errors.New("maxmind: closed")
+var ErrClosed = errors.New("maxmind: the locator is closed")
 
 // Locator finds countries in a database. It implements the interface Locator of package
 // restriction and is safe for concurrent use. The zero Locator is closed.
 type Locator struct {
-	// mu is held for reading during every look-up. A database that is mapped into memory
-	// must not be unmapped meanwhile.
+	// mu is locked for reading during every look-up, so that nobody unmaps the database
+	// from memory meanwhile.
 	mu     sync.RWMutex
 	reader *geoip2.Reader
 }
 
 // Open opens a database file with countries: a Country, City or Enterprise database. It
-// returns an error for any other file.
+// returns an error for any other file. Close the Locator when nobody needs it any more.
 func Open(path string) (*Locator, error) {
 	reader, err := open(path)
 	if err != nil {
@@ -33,12 +33,12 @@ func Open(path string) (*Locator, error) {
 	return &Locator{reader: reader}, nil
 }
 
-// FromBytes uses a database in memory. The bytes must not be changed while the Locator is
-// in use.
+// FromBytes uses a database in memory. Do not change the bytes while the Locator is in
+// use. It returns an error if they are not a database with countries.
 func FromBytes(database []byte) (*Locator, error) {
 	reader, err := geoip2.FromBytes(database)
 	if err != nil {
-		return nil, fmt.Errorf("maxmind: reading database: %w", err)
+		return nil, fmt.Errorf("maxmind: reading the database: %w", err)
 	}
 	if err := check(reader); err != nil {
 		return nil, err
@@ -49,12 +49,12 @@ func FromBytes(database []byte) (*Locator, error) {
 func open(path string) (*geoip2.Reader, error) {
 	reader, err := geoip2.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("maxmind: opening database: %w", err)
+		return nil, fmt.Errorf("maxmind: opening the database: %w", err)
 	}
 	return reader, check(reader)
 }
 
-// check looks up an address, and closes a database that has no countries.
+// check looks up an address. It closes a database that has no countries.
 func check(reader *geoip2.Reader) error {
 	if _, err := reader.Country(net.IPv4zero); err != nil {
 		return errors.Join(fmt.Errorf("maxmind: the database has no countries: %w", err), reader.Close())
@@ -62,9 +62,9 @@ func check(reader *geoip2.Reader) error {
 	return nil
 }
 
-// Country returns the ISO 3166-1 alpha-2 code of the country in which the address is, or
-// "" if the database does not say. The error is [ErrClosed], or that of a damaged
-// database.
+// Country returns the ISO 3166-1 alpha-2 code of the country of an address. It returns ""
+// if the database does not know the country, or if addr is not valid. The error is
+// [ErrClosed], or that of a damaged database.
 func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -76,13 +76,14 @@ func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	}
 	record, err := l.reader.Country(net.IP(addr.Unmap().AsSlice()))
 	if err != nil {
-		return "", fmt.Errorf("maxmind: looking an address up: %w", err)
+		return "", fmt.Errorf("maxmind: looking up an address: %w", err)
 	}
 	return record.Country.IsoCode, nil
 }
 
-// Reload opens a database file and uses it from now on. If that fails, the former
-// database stays in use. It opens a closed Locator again.
+// Reload opens a database file and uses it from then on. If it cannot open the file, the
+// former database stays in use. An error from closing the former database comes after the
+// new one is in use. Reload opens a closed Locator again.
 func (l *Locator) Reload(path string) error {
 	reader, err := open(path)
 	if err != nil {
@@ -101,7 +102,7 @@ func (l *Locator) Reload(path string) error {
 	return nil
 }
 
-// Close releases the database. It is no error to close a Locator twice.
+// Close releases the database. To close a Locator twice is no error.
 func (l *Locator) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -20,8 +20,8 @@ import (
 
 var _ restriction.Locator = (*maxmind.Locator)(nil)
 
-// database writes a small database of the given type; "" is a network of which
-// no country is known.
+// database writes a small database of the given type. The country "" stands for a network
+// without a known country.
 func database(t testing.TB, kind string, countries map[string]string) []byte {
 	t.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, IncludeReservedNetworks: true})
@@ -159,8 +159,8 @@ func TestReloadWhileInUse(t *testing.T) {
 	}
 }
 
-// TestD19_UnknownCountry shows that an unknown country satisfies no key, and neither does
-// a database that is closed.
+// TestD19_UnknownCountry shows that an unknown country satisfies no key. A closed
+// database knows no country.
 //
 // proves P2
 func TestD19_UnknownCountry(t *testing.T) {

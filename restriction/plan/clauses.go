@@ -9,17 +9,18 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// Clauses returns clauses for a job that is submitted at an instant. They admit what the
-// plan needs and nothing else:
+// Clauses returns restrictions for a job that is submitted at the given time. They admit
+// what the plan needs and nothing else:
 //
-//   - Each phase gets all its uses, at any second between its earliest begin and its
-//     latest end and from each of its hosts, in whatever order overlapping phases make
-//     theirs.
-//   - A phase needs everything that the list admits, the number of uses included.
+//   - Each phase can make all its uses, from each of its hosts, at any second from its
+//     earliest begin to its latest end. The order in which overlapping phases make their
+//     uses does not matter.
+//   - Some phase needs every use that the list admits. The list admits no more uses than
+//     the phases make.
 //
-// There is one clause for each phase. Clauses for the same uses become one: equal ones,
-// those without limits that overlap or follow each other, and those that a clause without
-// limits contains.
+// Clauses makes one clause for each phase, and then merges clauses. It adds up the limits
+// of clauses that are otherwise equal. It joins clauses without limits that overlap or
+// follow each other. It drops a clause if one without limits contains it.
 //
 // Clauses returns [ErrInvalid], [ErrSubmission] or [ErrContended].
 func (p Plan) Clauses(submitted time.Time) (restriction.List, error) {
@@ -41,8 +42,8 @@ func (p Plan) Clauses(submitted time.Time) (restriction.List, error) {
 	return nil, ErrContended
 }
 
-// clauses returns the merged clauses of all phases. First it merges those for access
-// tokens and those for other uses, then pairs of both.
+// clauses returns the merged clauses of all phases. It first merges those for access
+// tokens and those for other uses. Then it pairs one of each where possible.
 func (p *Plan) clauses(times []seconds) restriction.List {
 	var tokens, others restriction.List
 	for i := range p.Phases {
@@ -75,7 +76,7 @@ func (p *Plan) clauses(times []seconds) restriction.List {
 	return tokens
 }
 
-// limit returns a number of uses as a clause has it.
+// limit returns a number of uses in the form of a clause.
 func limit(uses int64) *int64 {
 	if uses == AnyNumber {
 		return nil
@@ -83,8 +84,8 @@ func limit(uses int64) *int64 {
 	return restriction.Usages(uses)
 }
 
-// merge makes fewer clauses of those for one kind of use. uses returns where a clause
-// keeps its limit.
+// merge merges clauses for one kind of use. uses returns the field of a clause with the
+// limit for that kind.
 func merge(list restriction.List, uses func(*restriction.Clause) **int64) restriction.List {
 	slices.SortStableFunc(list, func(a, b restriction.Clause) int { return cmp.Compare(a.NotBefore, b.NotBefore) })
 	var merged restriction.List
@@ -117,8 +118,8 @@ func merge(list restriction.List, uses func(*restriction.Clause) **int64) restri
 	return merged
 }
 
-// contained reports whether another clause without a limit admits everything that clause i
-// admits.
+// contained reports whether another clause without a limit admits everything that clause
+// i admits.
 func contained(list restriction.List, i int, uses func(*restriction.Clause) **int64) bool {
 	for j := range list {
 		if j != i && *uses(&list[j]) == nil && restriction.Within(list[i:i+1], list[j:j+1], nil) {
@@ -137,9 +138,9 @@ func sameTimes(a, b *restriction.Clause) bool {
 	return a.NotBefore == b.NotBefore && a.Expires == b.Expires
 }
 
-// orders are the orders in which Clauses tries its list. A use spends from the first
-// clause that fits. The first order is how people write clauses; the others put those
-// without limits first.
+// orders are the orders in which Clauses tries its list. They matter because a use counts
+// against the first clause that fits. The first order is the one in which people write
+// clauses. The others begin with clauses without limits.
 var orders = []func(a, b restriction.Clause) int{
 	byTime,
 	func(a, b restriction.Clause) int {
@@ -150,7 +151,7 @@ var orders = []func(a, b restriction.Clause) int{
 	},
 }
 
-// byTime sorts by end, begin and the number of scopes and audiences.
+// byTime sorts by end, then by begin, then by the number of scopes and audiences.
 func byTime(a, b restriction.Clause) int {
 	return cmp.Or(cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.NotBefore, b.NotBefore),
 		cmp.Compare(len(a.Scopes)+len(a.Audiences), len(b.Scopes)+len(b.Audiences)))
@@ -165,7 +166,8 @@ func limited(uses *int64) int {
 	return 1
 }
 
-// sorted returns the entries without duplicates, in order. Without entries it is nil.
+// sorted returns the entries in order and without duplicates. It returns nil if there are
+// none.
 func sorted(entries []string) []string {
 	if len(entries) == 0 {
 		return nil

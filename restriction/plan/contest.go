@@ -5,32 +5,32 @@ import (
 	"slices"
 )
 
-// contest is the phases that spend uses of one kind from clauses. A use spends from the
-// first clause that fits and has a use left (protocol section 2.5), so one phase can take
-// what another one needs. A run of the job is any order of uses, each phase at most as
-// many as it needs, at any of its spots.
+// contest is a competition of phases for the uses of one kind that clauses allow. A use
+// counts against the first clause that fits and has a use left (protocol section 2.5). So
+// one phase can take what another one needs. A run of the job is any order of uses. In a
+// run, each phase makes at most as many uses as it needs, each at one of its spots.
 type contest struct {
-	left    []int64 // uses by clause; AnyNumber is no limit
+	left    []int64 // uses left, by clause; AnyNumber means no limit
 	demands []demand
-	reached [][]int64 // by demand and clause: the first second at which it may spend there
+	reached [][]int64 // by demand and clause: the first second in which the demand may use the clause
 }
 
-// demand is a phase that makes uses.
+// demand is the uses that one phase makes.
 type demand struct {
 	phase int
-	need  int64  // uses at most; AnyNumber is no limit, never 0
+	need  int64  // uses at most, never 0; AnyNumber means no limit
 	spots []spot // by time
 }
 
-// spot is a time and a host at which a phase may make uses. Nothing changes from its first
-// second to its last.
+// spot is a host, and a span of time, in which a phase may make uses. Nothing changes
+// from its first second to its last.
 type spot struct {
 	second, last int64
 	host         string
-	options      []option // in the order of clauses, with uses left
+	options      []option // clauses with uses left, in order
 }
 
-// option is a clause from which a use may be spent.
+// option is a clause that a use may count against.
 type option struct {
 	clause int
 	fit    fit
@@ -42,11 +42,12 @@ type fit uint8
 const (
 	misfit  fit = iota
 	some        // some of them fit, others do not
-	perhaps     // nobody knows
+	perhaps     // nobody knows whether they fit
 	fits
 )
 
-// options returns the clauses that fit, up to the first that no use gets past.
+// options returns the clauses that fit, in order. It stops at the first one that surely
+// fits and has no limit, because no use gets past that one.
 func (c *contest) options(fit func(clause int) fit) []option {
 	var all []option
 	for i, left := range c.left {
@@ -75,20 +76,20 @@ func (c *contest) add(d demand) {
 	c.demands, c.reached = append(c.demands, d), append(c.reached, reached)
 }
 
-// breach is a spot of a demand where a use may be refused.
+// breach is a spot of a demand at which a use may be refused.
 type breach struct {
 	demand int
 	spot   *spot
 }
 
-// before reports whether b comes first. nil comes last.
+// before reports whether b comes first. A nil breach comes last.
 func (b *breach) before(other *breach) bool {
 	return b != nil && (other == nil || b.spot.second < other.spot.second)
 }
 
-// bounds returns the first breach in the worst case and the first one that is sure, or nil.
-// contended reports that a use between both bounds fits a clause, so that the order of uses
-// decides.
+// bounds returns the first breach that is possible and the first one that is certain.
+// Either may be nil. contended reports whether a clause fits a use that is possibly, but
+// not certainly, refused. Then the order of uses decides.
 func (c *contest) bounds() (worst, sure *breach, contended bool) {
 	for i := range c.demands {
 		for s := range c.demands[i].spots {
@@ -112,9 +113,10 @@ func (c *contest) bounds() (worst, sure *breach, contended bool) {
 	return worst, sure, contended
 }
 
-// mayRefuse is the worst case. If it is false, no run has a use refused at b. It compares
-// the uses left of the clauses that surely fit with the uses that phases may spend from
-// them before. Options that nobody can judge may take uses away, but they never help.
+// mayRefuse is the worst case. If it returns false, no run has a use refused at b. It
+// adds up how many uses the clauses have left that surely fit. It compares this with the
+// uses that phases may make of them before. An option that nobody can judge gives b no
+// uses, but other phases may take uses through it.
 func (c *contest) mayRefuse(b *breach) bool {
 	within := make([]bool, len(c.left))
 	var left int64
@@ -134,9 +136,12 @@ func (c *contest) mayRefuse(b *breach) bool {
 	return left == 0 || spent == AnyNumber || spent >= left
 }
 
-// spends returns how many uses demand j spends from a set of clauses before the use at b,
-// at most. If all its uses that reach the set first try one other clause, j empties that
-// clause before. Other phases may have taken a part of it.
+// spends returns how many uses demand j may take from a set of clauses before the use at
+// b.
+//
+// All uses of j that can reach the set may try the same other clause first. Then j
+// empties that clause before it reaches the set. spends subtracts these uses, except for
+// those that other phases may have taken.
 func (c *contest) spends(j int, within []bool, b *breach) int64 {
 	const none = -1
 	first, reaches := none, false
@@ -182,9 +187,10 @@ func (c *contest) needed(j int, b *breach) int64 {
 	return n
 }
 
-// refuses is the best case. If it is true, some run has a use refused until b, whatever is
-// not known: the phase makes all its uses at b, after those phases that can spend from
-// nothing but the same clauses have made theirs.
+// refuses is the best case. If it returns true, some run has a use refused at b or
+// before, whatever turns out about things that are not known. In that run, the phases
+// that can use only the same clauses make all their uses first. Then the phase of b makes
+// all its uses at b.
 func (c *contest) refuses(b *breach) bool {
 	within := make([]bool, len(c.left))
 	var left int64
@@ -206,15 +212,15 @@ func (c *contest) refuses(b *breach) bool {
 	return need == AnyNumber || need > left
 }
 
-// confined reports whether demand j has a spot, until a second, at which it can only spend
-// from a set of clauses.
+// confined reports whether demand j has a spot, at a second or before, where it can use
+// no clause outside of a set.
 func (c *contest) confined(j int, within []bool, second int64) bool {
 	return slices.ContainsFunc(c.demands[j].spots, func(s spot) bool {
 		return s.second <= second && !slices.ContainsFunc(s.options, func(o option) bool { return o.fit != some && !within[o.clause] })
 	})
 }
 
-// add adds numbers of uses.
+// add adds numbers of uses. AnyNumber plus any number is AnyNumber.
 func add(a, b int64) int64 {
 	if a == AnyNumber || b == AnyNumber {
 		return AnyNumber

@@ -1,23 +1,17 @@
-// Package plan turns the plan of a job into restrictions, and says beforehand whether a
-// token carries it.
+// Package plan turns the plan of a job into restrictions. It also predicts whether a
+// token carries a plan, that is, admits every use that the job may make.
 //
 // A [Plan] is the phases of a job: when each may begin, how long it may wait in a queue
 // and run, and what it needs. [Plan.Clauses] returns clauses that admit what the plan
-// needs and nothing else. [Plan.Preflight] looks ahead with an existing token. It says
-// whether the token carries the plan in the worst case, where it breaks first and why,
-// what to ask for instead, and what nobody can know.
+// needs and nothing else.
 //
-//	list, err := job.Clauses(time.Now())
-//	…
-//	in, err := issuer.Introspect(ctx, mytoken.IntrospectRequest{Token: token})
-//	verdict, err := job.Preflight(issuer.ForecastToken(in.Claims, in.Counters), time.Now())
-//	if verdict.Answer != plan.Carries {
-//		fmt.Println(verdict)
-//	}
+// [Plan.Preflight] judges an existing token before the job begins. It says whether the
+// token carries the plan in the worst case, and what nobody can know. If the token does
+// not, it says where the plan breaks first and why, and what to ask for instead. The
+// token is a [forecast.Token]. Usually it comes from a method ForecastToken: that of the
+// issuer in package mytoken, or that of an introspection in package client, for tokens of
+// another server.
 //
-// The introspection of package client has ForecastToken too, for programs that hold a
-// token of somebody else's server.
-//
-// Everything here is a pure function of its arguments and safe for concurrent use.
-// Nothing looks at a clock, and nothing is looked up.
+// All functions are pure: they read no clock, look nothing up, and are safe for
+// concurrent use.
 package plan

@@ -7,37 +7,37 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// Unknowable is a kind of thing that a look ahead cannot know.
+// Unknowable is a kind of thing that [Plan.Preflight] cannot know.
 type Unknowable uint8
 
 const (
 	// RefreshToken: how long the provider keeps the refresh token behind the mytoken, and
-	// the rights of the user. Every token has this doubt.
+	// keeps the rights of the user. Every token has this doubt.
 	RefreshToken Unknowable = iota
 	// Revocation: whether somebody will revoke the token or one of its ancestors. Every
 	// token has this doubt.
 	Revocation
-	// Condition: what a key answers that the program cannot evaluate, or whose condition
-	// does not know when it changes.
+	// Condition: what a condition will answer. Either the program cannot evaluate the
+	// key, or the condition does not know when it changes.
 	Condition
 	// Names: what the DNS will say about an address.
 	Names
 	// Country: in which country an address will be.
 	Country
-	// Counters: how many uses were spent. The look ahead assumed none.
+	// Counters: how many uses were spent. Preflight assumed none.
 	Counters
-	// Capability: whether the token may do what the plan does. Its capabilities are not
-	// known, or not what other uses of a phase need.
+	// Capability: whether the token may do what the plan does. Either the capabilities of
+	// the token are not known, or those that the other uses of a phase need.
 	Capability
-	// Renewal: whether the job uses the token often enough. Each generation of it ends,
-	// and only a use in time begins the next one.
+	// Renewal: whether the job uses the token often enough. Each generation of the token
+	// ends, and only a use before that begins the next one.
 	Renewal
-	// Contention: whether a phase takes limited uses that another one needs. It depends on
-	// the order of uses. Limits with room to spare, or a token for each phase, settle it.
+	// Contention: whether a phase takes limited uses that another one needs. The order of
+	// uses decides. Higher limits, or a token for each phase, remove this doubt.
 	Contention
 )
 
-// String tells the doubt in words.
+// String returns the doubt in words.
 func (u Unknowable) String() string {
 	return map[Unknowable]string{
 		RefreshToken: "how long the provider keeps the refresh token",
@@ -52,15 +52,14 @@ func (u Unknowable) String() string {
 	}[u]
 }
 
-// Doubt is something that a look ahead cannot know.
+// Doubt is one thing that [Plan.Preflight] cannot know.
 type Doubt struct {
 	What   Unknowable
 	Clause int    // index, or [restriction.NoClause] if the doubt is not about a clause
 	Key    string // wire name of the key, or ""
 }
 
-// doubts returns the doubts about the token, and those about clauses from which a phase
-// may spend.
+// doubts returns the doubts about the token and about the clauses that a phase may use.
 func (l *look) doubts(j *judgement) []Doubt {
 	all := []Doubt{{RefreshToken, restriction.NoClause, ""}, {Revocation, restriction.NoClause, ""}}
 	if l.token.Capabilities == nil || slices.ContainsFunc(l.plan.Phases, func(p Phase) bool { return p.OtherUses != 0 && len(p.Capabilities) == 0 }) {
@@ -80,7 +79,7 @@ func (l *look) doubts(j *judgement) []Doubt {
 	return all
 }
 
-// matters reports whether some phase may spend from a clause.
+// matters reports whether some phase may use a clause.
 func (l *look) matters(clause int) bool {
 	return slices.ContainsFunc(l.contest[:], func(c contest) bool {
 		return slices.ContainsFunc(c.reached, func(reached []int64) bool { return reached[clause] != never })

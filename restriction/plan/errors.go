@@ -9,20 +9,20 @@ import (
 var (
 	// ErrInvalid reports a plan that makes no sense. The error is a [*PhaseError].
 	ErrInvalid = errors.New("plan: invalid plan")
-	// ErrSubmission reports a submission that is missing, before 1970 or after the year
-	// 9000.
+	// ErrSubmission reports a time of submission that is missing, before 1970, or after
+	// the year 9000.
 	ErrSubmission = errors.New("plan: invalid time of submission")
-	// ErrContended reports that phases with limits may take uses from each other. No
-	// list of clauses was found that surely carries the plan. Drop limits, or get a
-	// token for each of the phases.
+	// ErrContended reports that phases with limits may take uses from each other. Clauses
+	// found no list that carries the plan for certain. Drop limits, or get a token for
+	// each phase.
 	ErrContended = errors.New("plan: phases compete for limited uses; drop limits or get a token for each phase")
 )
 
 // PhaseError says what makes no sense in a plan. It is an [ErrInvalid].
 type PhaseError struct {
-	Phase  int    // index in the plan
+	Phase  int    // index in the plan; the number of phases if Field is "Phases"
 	Name   string // of the phase
-	Field  string // of Phase, or "Phases"
+	Field  string // name of a field of Phase, or "Phases"
 	Reason string
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// job is the job of the README. Between its phases it needs nothing.
+// job is the job of the README. Between its phases the job needs nothing.
 var job = plan.Plan{Phases: []plan.Phase{
 	{Name: "submit", Latest: 50 * time.Minute, Duration: 10 * time.Minute, Scopes: []string{"compute.submit"}, AccessTokens: 1},
 	{Name: "read", Queue: time.Hour, Duration: time.Hour, Scopes: []string{"storage.read"}, AccessTokens: plan.AnyNumber},
 	{Name: "store", Earliest: 24 * time.Hour, Latest: 34 * time.Hour, Duration: 2 * time.Hour, Scopes: []string{"storage.write"}, AccessTokens: plan.AnyNumber},
 }}
 
-// What do I ask for, for a job?
+// Which restrictions do I ask for, so that a job can run?
 func ExamplePlan_Clauses() {
 	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
 	list, err := job.Clauses(start)
@@ -49,7 +49,7 @@ func ExamplePlan_Preflight() {
 	fmt.Println(verdict)
 	// Output:
 	// The token does not carry the plan.
-	// Phase 2 "store" may be refused an AT use at 2030-03-02T14:00:01Z: clause 0 comes closest, but for exp.
+	// Phase 2 "store" may be refused an AT use at 2030-03-02T14:00:01Z because of exp (clause 0 comes closest).
 	// Ask for: {"nbf":1898582400,"exp":1898586000,"scope":"compute.submit","usages_AT":1,"usages_other":0}
 	// Ask for: {"nbf":1898582400,"exp":1898589600,"scope":"storage.read","usages_other":0}
 	// Ask for: {"nbf":1898668800,"exp":1898712000,"scope":"storage.write","usages_other":0}

@@ -24,7 +24,7 @@ func (l *look) explain(j *judgement) *Break {
 		options := j.breach.spot.options
 		if i := slices.IndexFunc(options, func(o option) bool { return o.fit == fits }); i >= 0 {
 			b.Clause, b.Keys = l.f.Clauses[options[i].clause].Index, []string{limitKey(b.Kind)}
-			return b // it fits, but others may use it up
+			return b // the clause fits, but other uses may empty it
 		}
 	}
 	for i := range l.f.Clauses {
@@ -36,8 +36,9 @@ func (l *look) explain(j *judgement) *Break {
 	return b
 }
 
-// keys returns the keys of a clause that stand in the way of a use. If there are none, no
-// use is left.
+// keys returns the keys of a clause that stand in the way of a use. If it finds none, it
+// returns the key that limits the uses or, without a limit, the keys that nobody can
+// judge.
 func (l *look) keys(c *forecast.Clause, b *Break, dead int64) []string {
 	keys := l.timeKeys(c, b.At)
 	if end := l.endKey(b.At.Unix(), dead); end != "" && !slices.Contains(keys, end) {
@@ -64,7 +65,7 @@ func (l *look) keys(c *forecast.Clause, b *Break, dead int64) []string {
 	return keys
 }
 
-// timeKeys returns the keys because of which a clause is closed at an instant.
+// timeKeys returns the keys that close a clause at an instant.
 func (l *look) timeKeys(c *forecast.Clause, at time.Time) []string {
 	f := c.Facts
 	switch {

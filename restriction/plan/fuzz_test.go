@@ -12,10 +12,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// FuzzPlan checks for any phases that Clauses returns the right error or clauses that admit
-// nothing else, and that a token with these clauses carries the plan. A token with any
-// other clauses gets a verdict with a reason. One that carries the plan is open whenever
-// the plan may use it.
+// FuzzPlan checks for any phases that Clauses returns the right error, or clauses that
+// admit nothing else. A token with these clauses carries the plan. A token with any other
+// clauses gets a verdict with a reason. If it carries the plan, it is open whenever the
+// plan may use it.
 //
 // proves P1
 func FuzzPlan(f *testing.F) {

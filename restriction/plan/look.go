@@ -9,30 +9,30 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// look is one look ahead with a token. It cuts time at every second at which a phase
-// begins or a clause changes, so that nothing changes between two cuts.
+// look is the state of one Preflight. It cuts time at every second at which a phase
+// begins or a clause changes. So nothing changes between two cuts.
 type look struct {
 	plan  *Plan
 	token *forecast.Token
 	times []seconds          // of the phases
-	f     *forecast.Forecast // of the token, rotated whenever necessary
+	f     *forecast.Forecast // of the token, as if it were renewed whenever necessary
 
-	// From the second idle on, the token lives only if it was rotated in time. From the
-	// second dead on, no use of the plan can have kept it alive.
+	// From the second idle on, the token is alive only if a use renewed it in time. From
+	// the second dead on, no use of the plan can have kept it alive.
 	idle, dead int64
 
-	hosts   []string             // entries of the plan and the clauses, and anywhere
-	runsOn  []*restriction.Facts // the hosts of each phase as a clause; nil is anywhere
+	hosts   []string             // entries of the plan and of the clauses, and anywhere
+	runsOn  []*restriction.Facts // the hosts of each phase, as a clause; nil means anywhere
 	cuts    []int64
 	states  [][]forecast.State    // by clause and cut
 	matches [][]restriction.Match // by clause and host
 	contest [len(kinds)]contest
 }
 
-// anywhere is the host of phases that may run on every address.
+// anywhere is the host of a phase that may run on every address.
 const anywhere = ""
 
-// look prepares a look ahead.
+// look prepares a Preflight.
 func (p *Plan) look(token *forecast.Token, submitted time.Time, times []seconds) (*look, error) {
 	l := &look{plan: p, token: token, times: times}
 	end := times[0].last
@@ -54,7 +54,7 @@ func (p *Plan) look(token *forecast.Token, submitted time.Time, times []seconds)
 	return l, nil
 }
 
-// place collects all hosts.
+// place collects all hosts of the plan and of the clauses.
 func (l *look) place() error {
 	for i := range l.plan.Phases {
 		entries := l.plan.Phases[i].Hosts
@@ -84,7 +84,8 @@ func match(f *restriction.Facts, host string) restriction.Match {
 	return f.MatchHost(host)
 }
 
-// compete cuts the time and collects the demands of the phases, with what may carry them.
+// compete cuts the time, and collects the uses of the phases with the clauses that may
+// admit them.
 func (l *look) compete() {
 	l.cut()
 	for k, kind := range kinds {
@@ -105,8 +106,8 @@ func (l *look) compete() {
 	}
 }
 
-// cut cuts the time wherever something may change, and compares clauses with all cuts and
-// hosts.
+// cut cuts the time wherever something may change. It then compares clauses with all cuts
+// and hosts.
 func (l *look) cut() {
 	l.cuts = nil
 	for _, t := range l.times {
@@ -138,7 +139,7 @@ func (l *look) cut() {
 	}
 }
 
-// spots returns where and when a phase makes uses of a kind, by time and host.
+// spots returns where and when a phase makes uses of a kind, ordered by time and host.
 func (l *look) spots(phase int, kind restriction.Kind, c *contest) []spot {
 	var all []spot
 	times := l.times[phase]
@@ -164,8 +165,8 @@ func (l *look) spots(phase int, kind restriction.Kind, c *contest) []spot {
 	return all
 }
 
-// state returns the state of a clause in a whole second. A condition of the embedding
-// program may change within the second. The state is then unknown.
+// state returns the state of a clause in a whole second. If a condition of the embedding
+// program may change within the second, the state is Unknown.
 func (l *look) state(c *forecast.Clause, second int64) forecast.State {
 	begin, end := c.At(time.Unix(second, 0)), c.At(time.Unix(second+1, -1))
 	switch changes := slices.ContainsFunc(c.Spans, func(s forecast.Span) bool { return s.From.Unix() == second && s.From.Nanosecond() != 0 }); {
@@ -177,8 +178,8 @@ func (l *look) state(c *forecast.Clause, second int64) forecast.State {
 	return begin
 }
 
-// fit says whether the uses of a phase fit a clause at a cut and a host. It does not look
-// at the number of uses left.
+// fit says whether the uses of a phase fit a clause at a cut and a host. It ignores the
+// number of uses left.
 func (l *look) fit(phase int, kind restriction.Kind, clause, cut, host int) fit {
 	state, match := l.states[clause][cut], l.matches[clause][host]
 	if state == forecast.Closed || match == restriction.NoMatch {
@@ -201,12 +202,13 @@ func (l *look) fit(phase int, kind restriction.Kind, clause, cut, host int) fit 
 	return best
 }
 
-// among reports whether a clause allows all words. nil allows every word.
+// among reports whether a clause allows all words: scopes or audiences. nil allows every
+// word.
 func among(words, allowed []string) bool {
 	return allowed == nil || !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(allowed, w) })
 }
 
-// lacks returns a capability that uses of a phase need and the token lacks, or "".
+// lacks returns a capability that the token lacks and uses of a phase need, or "".
 func (l *look) lacks(phase int, kind restriction.Kind) capability.Capability {
 	for _, c := range l.plan.Phases[phase].capabilities(kind) {
 		if l.token.Lacks(c) {

@@ -109,8 +109,8 @@ func limit(phase plan.Phase, kind restriction.Kind) int64 {
 	return phase.OtherUses
 }
 
-// uses returns what a phase may do: each of its seconds, addresses and audiences, with all
-// its scopes.
+// uses returns what a phase may do: each of its seconds, addresses and audiences, with
+// all its scopes.
 func uses(phase plan.Phase, at interval, kind restriction.Kind) []access {
 	var all []access
 	if limit(phase, kind) == 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// worldName is a host name whose address nobody knows beforehand. worldAnswers are what
-// the DNS may say. They lack some addresses, so that names and addresses never make up a
-// whole network.
+// worldName is a host name whose address nobody knows beforehand. worldAnswers are the
+// addresses that the DNS may answer. They lack some addresses, so that names and
+// addresses never make up a whole network.
 const worldName = "node.example.org"
 
 var worldAnswers = [][]string{
@@ -21,8 +21,8 @@ var worldAnswers = [][]string{
 }
 
 // TestBreaksWhateverTheNamesAre draws plans and tokens with a host name, and plays every
-// run with each address that it may have. A token that carries the plan carries it with
-// every address; one that breaks it breaks it with every address.
+// run with each address that it may have. A verdict of Carries or Breaks must be right
+// with every address.
 //
 // proves P10
 func TestBreaksWhateverTheNamesAre(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// MaxPhases is how many phases a plan may have.
+// MaxPhases bounds the phases of a plan.
 const MaxPhases = 16
 
-// AnyNumber of uses: the phase has no limit.
+// AnyNumber is the number of uses of a phase without a limit.
 const AnyNumber int64 = -1
 
 // Plan is what a job will do: its phases, in order.
@@ -18,7 +18,7 @@ type Plan struct {
 	Phases []Phase
 }
 
-// Phase is one part of a job. It needs only what its fields say.
+// Phase is one part of a job. It needs nothing but what its fields say.
 type Phase struct {
 	Name string // for people; may be empty
 
@@ -27,27 +27,27 @@ type Phase struct {
 	Earliest, Latest time.Duration
 	AfterPrevious    bool
 
-	// Queue is how long the phase may wait to begin after it is due.
+	// Queue is how long the phase may have to wait after it is due.
 	Queue time.Duration
-	// Duration is how long the phase takes at most once it has begun, and Shortest how
-	// long it takes at least. It may use the token at any time in between.
+	// Duration is how long the phase takes at most once it has begun. Shortest is how
+	// long it takes at least. The phase may use the token at any time in between.
 	Duration, Shortest time.Duration
 
-	// Scopes and Audiences are what the phase asks access tokens for, all of them each
-	// time. Access tokens need a scope. A phase without audiences may ask for any, so
-	// only a clause without audiences carries it.
+	// Scopes and Audiences are what the phase requests with each access token. A phase
+	// that obtains access tokens needs at least one scope. A phase without audiences may
+	// request any audience, so only a clause without audiences fits it.
 	Scopes, Audiences []string
 	// Hosts are the addresses, CIDR blocks, host names and "*." patterns that the phase
 	// runs on. A phase without hosts may run anywhere.
 	Hosts []string
 
 	// AccessTokens and OtherUses are how many uses of each kind the phase makes at most.
-	// 0 is none, AnyNumber is no limit.
+	// 0 means none, and AnyNumber means no limit.
 	AccessTokens, OtherUses int64
 
-	// Capabilities are what the other uses need of the token, such as create_mytoken
-	// (protocol section 3). Access tokens always need AT. Only [Plan.Preflight] looks at
-	// them, because clauses say nothing about capabilities.
+	// Capabilities are what the other uses need, such as create_mytoken (protocol section
+	// 3). Access tokens always need AT. Only [Plan.Preflight] looks at capabilities,
+	// because clauses say nothing about them.
 	Capabilities capability.Set
 }
 
@@ -62,7 +62,7 @@ func (p *Phase) need(kind restriction.Kind) int64 {
 	return p.OtherUses
 }
 
-// capabilities returns what a use of a kind needs of the token.
+// capabilities returns the capabilities that a use of a kind needs.
 func (p *Phase) capabilities(kind restriction.Kind) capability.Set {
 	if kind == restriction.AT {
 		return capability.Set{capability.AT}
@@ -70,8 +70,8 @@ func (p *Phase) capabilities(kind restriction.Kind) capability.Set {
 	return p.Capabilities
 }
 
-// Capabilities returns what the plan needs of a token, without duplicates: AT if it
-// obtains access tokens, and the capabilities of its phases.
+// Capabilities returns the capabilities that the plan needs, without duplicates: AT if it
+// obtains access tokens, and those of its phases.
 func (p Plan) Capabilities() capability.Set {
 	var all capability.Set
 	for i := range p.Phases {

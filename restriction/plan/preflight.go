@@ -14,13 +14,13 @@ import (
 type Answer uint8
 
 const (
-	// Breaks: some run of the job has a use refused, even if everything that is not known
-	// turns out well.
+	// Breaks: a use is refused in some run of the job, even if everything that is not
+	// known turns out well.
 	Breaks Answer = iota
-	// Perhaps: it depends on things that are not known, or on which of several phases
-	// takes the limited uses that they share. The doubts of the verdict say which.
+	// Perhaps: the answer depends on things that are not known, or on which of several
+	// phases takes limited uses that they share. The doubts of the verdict say which.
 	Perhaps
-	// Carries: every use of every run is admitted.
+	// Carries: the token admits every use of every run.
 	Carries
 )
 
@@ -29,73 +29,73 @@ func (a Answer) String() string {
 	return map[Answer]string{Breaks: "breaks", Perhaps: "perhaps", Carries: "carries"}[a]
 }
 
-// Verdict is the result of a look ahead.
+// Verdict is the result of [Plan.Preflight].
 type Verdict struct {
 	Answer Answer
-	// Break is the first use that is surely refused in some run or, if the Answer is
-	// Perhaps, the first that may be. It is nil if the token carries the plan.
+	// Break is the first use that is refused in some run. If the Answer is Perhaps, it is
+	// the first use that may be refused. It is nil if the token carries the plan.
 	Break *Break
 	// Ask is what to ask for instead: the clauses of [Plan.Clauses]. It is nil if the
-	// token carries the plan, or if Clauses finds none.
+	// token carries the plan, or if Clauses returns [ErrContended].
 	Ask restriction.List
 	// AskCapabilities are [Plan.Capabilities] if the token lacks one of them, and nil
 	// otherwise.
 	AskCapabilities capability.Set
-	// Doubts are what nobody can know now.
+	// Doubts are the things that nobody can know now.
 	Doubts []Doubt
 }
 
-// Break is a use that is refused.
+// Break is a use that is refused, or may be.
 type Break struct {
-	At    time.Time // the first second of it
-	Phase int
-	Name  string // of the phase
+	At    time.Time // the first second in which this happens
+	Phase int       // index in the plan
+	Name  string    // of the phase
 	Kind  restriction.Kind
-	Host  string // one of the phase's, or "" for anywhere
+	Host  string // an entry of the phase's hosts, or "" for anywhere
 
-	// Clause is the index of the clause that comes closest: the first of those with the
-	// fewest keys in the way. It is [restriction.NoClause] if the token has no clauses.
+	// Clause is the index of the first clause with the fewest keys in the way. It is
+	// [restriction.NoClause] if the token has no clauses, or if it lacks a capability.
 	Clause int
 	// Keys are the wire names of the keys in the way, the most telling one first. They
-	// include nbf and exp of the token itself, and [KeyRotation] if a generation of it
-	// has ended.
+	// include nbf and exp of the token itself, and [KeyRotation] if a generation has
+	// ended.
 	Keys []string
 	// Capability is what the token lacks, or "". If it is set, the only key is
 	// [KeyCapabilities], and the break is not about a clause.
 	Capability capability.Capability
 }
 
-// KeyCapabilities is the claim of a token with its capabilities.
+// KeyCapabilities is the name of the claim with the capabilities of a token.
 const KeyCapabilities = "capabilities"
 
-// Preflight says whether the token carries the plan of a job that is submitted at an
-// instant. It considers every run of the plan: queues as short or as long as possible,
-// uses at any second of their phase, and phases that share a clause making theirs in any
-// order. A use spends from the first clause that fits and has a use left (protocol
+// Preflight says whether the token carries the plan of a job that is submitted at the
+// given time. It considers every run of the plan. In a run, queues are as short or as
+// long as possible. Phases make uses at any second, and in any order if they share a
+// clause. A use counts against the first clause that fits and has a use left (protocol
 // section 2.5).
 //
-// The answer comes from two bounds. It is Carries if even the worst case fits, and Breaks
-// if even the best case does not. Between them it is Perhaps. Neither Carries nor Breaks
-// is ever wrong, with one exception: Preflight compares hosts entry by entry, and does not
-// see that several blocks together contain another one.
+// The answer is [Carries] if even the worst case fits, and [Breaks] if even the best case
+// does not. Between these two bounds it is [Perhaps]. Apart from the doubts of the
+// verdict, Carries is never wrong. Breaks is wrong in one case only: Preflight compares
+// hosts entry by entry, so it does not see that several blocks of a clause together
+// contain a block of a phase.
 //
 // Preflight counts what the token has used so far. It does not foresee what others spend
 // in the meantime, such as another job with a child of the same token. It asks conditions
 // of the embedding program about token.Request.
 //
-// A token that rotates ends unless one of its generations is used in time. In the worst
-// case a phase makes no use before its last second, so the token carries the plan only if
-// the present generation outlasts it. The token breaks the plan if it ends even though
-// each use of the plan comes when it helps most. Between these bounds the answer is
-// Perhaps. The job has to keep each successor of the token and use it from then on. A
-// child of the token does not inherit rotation. To look ahead for a job that gets a child,
-// leave out Rotation and Expires: the restrictions, which the child inherits, still bound
-// it.
+// A token that rotates ends unless a use renews it in time. In the worst case, a phase
+// makes no use before its last second. So the token carries the plan only if its present
+// generation outlasts the plan. It breaks the plan if it ends although each use of the
+// plan comes when it helps most. The job has to keep each new generation of the token and
+// use that one from then on. A child of the token does not inherit rotation. For a job
+// that gets a child, leave out Rotation and Expires: the child inherits the restrictions,
+// and they still bound it.
 //
-// Without the capability AT a token carries no plan that obtains access tokens, and
-// without [Phase.Capabilities] none with other uses that need them. If the capabilities of
-// the token or the needs of a phase are not known, that is a doubt, and Preflight assumes
-// that they suffice.
+// A token without the capability AT carries no plan that obtains access tokens. A token
+// without the [Phase.Capabilities] of a phase does not carry its other uses. If the
+// capabilities of the token or of a phase are not known, Preflight assumes that they
+// suffice and adds a doubt.
 //
 // Preflight returns [ErrInvalid], [ErrSubmission] or an error of [forecast.New].
 func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, error) {
@@ -126,7 +126,7 @@ func (p Plan) Preflight(token forecast.Token, submitted time.Time) (*Verdict, er
 type judgement struct {
 	answer    Answer
 	contended bool // the order of uses matters
-	// If the plan is not carried, the first use that is or may be refused.
+	// The first use that is refused, or may be, unless the answer is Carries.
 	breach *breach
 	kind   restriction.Kind
 	phase  int

@@ -83,8 +83,8 @@ func TestNamesThatNobodyLooksUp(t *testing.T) {
 	assert.Equal(t, plan.Carries, v.Answer, v)
 }
 
-// TestNamesThatMayBeDrained checks two phases of which the first may take the uses of the
-// second, depending on the DNS.
+// TestNamesThatMayBeDrained checks two phases. Depending on the DNS, the first one may
+// take the uses that the second one needs.
 func TestNamesThatMayBeDrained(t *testing.T) {
 	for _, n := range []int64{1, 100_000} {
 		p := plan.Plan{Phases: []plan.Phase{
@@ -144,7 +144,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestPreflightOfTokenWithoutRestrictions checks that only its own end breaks such a token.
+// TestPreflightOfTokenWithoutRestrictions checks that only its own end breaks such a
+// token.
 func TestPreflightOfTokenWithoutRestrictions(t *testing.T) {
 	p := plan.Plan{Phases: []plan.Phase{{Name: "run", Duration: time.Hour, Scopes: []string{"a"}, AccessTokens: plan.AnyNumber}}}
 	for end, want := range map[time.Duration]plan.Answer{

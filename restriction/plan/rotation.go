@@ -8,16 +8,16 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// KeyRotation is the claim of a token that says how long a generation of it lives
+// KeyRotation is the name of the claim that says how long a generation of a token lives
 // (protocol section 4.1).
 const KeyRotation = "rotation"
 
-// never is a second that does not come.
+// never is a second that no clock reaches.
 const never = math.MaxInt64
 
-// live finds out how long the token lives. In the worst case the plan makes no use before
-// the generation ends, because a phase may make none. In the best case each use comes
-// when it prolongs the life of the token most.
+// live finds out how long the token lives. In the worst case, no use of the plan comes
+// before the generation ends, because a phase may make none. In the best case, each use
+// comes when it prolongs the life of the token most.
 func (l *look) live() {
 	l.idle, l.dead = never, never
 	if life := l.token.Life(); !life.Fixed() {
@@ -30,8 +30,8 @@ func (l *look) live() {
 	l.compete()
 }
 
-// renewals returns the uses of the plan that rotate the token, or may do so. It counts the
-// limit of a phase again after each gap, so it returns too many rather than too few.
+// renewals returns the uses of the plan that renew the token, or may. It counts the limit
+// of a phase again after each gap, so it returns too many rather than too few.
 func (l *look) renewals() []forecast.Uses {
 	var all []forecast.Uses
 	for k, kind := range kinds {
@@ -62,8 +62,8 @@ func (l *look) renewals() []forecast.Uses {
 	return all
 }
 
-// endKey returns the claim because of which the token has ended by a second, or "". dead
-// is the second from which rotation is to blame.
+// endKey returns the claim that has ended the token by a second, or "" if the token may
+// be alive. From the second dead on, that claim is rotation.
 func (l *look) endKey(second, dead int64) string {
 	life := l.token.Life()
 	switch {

@@ -128,8 +128,8 @@ func playRotating(t *rapid.T, p plan.Plan, token forecast.Token) (first, last in
 	return first, last
 }
 
-// TestRotationIsNamed checks that an idle token is dead when its generation ends, whatever
-// its restrictions say, and that one in use may live.
+// TestRotationIsNamed checks that an idle token is dead when its generation ends,
+// whatever its restrictions say, and that one in use may live.
 func TestRotationIsNamed(t *testing.T) {
 	limited := func(earliest, duration time.Duration, uses int64) plan.Phase {
 		return plan.Phase{Earliest: earliest, Latest: earliest, Duration: duration, Scopes: []string{"a"}, AccessTokens: uses}

@@ -13,8 +13,9 @@ import (
 	"github.com/mytoken-go/sdk/restriction/plan"
 )
 
-// firstRefusal plays all runs of a plan, second by second and with every order of uses. It
-// asks the policy about each use, and returns the first second in which one is refused.
+// firstRefusal plays all runs of a plan, second by second and with every order of uses.
+// It asks the policy about each use, and returns the first second in which one is
+// refused.
 func firstRefusal(t *rapid.T, p plan.Plan, token forecast.Token) (int, bool) {
 	first, found := 0, false
 	for _, kind := range []restriction.Kind{restriction.AT, restriction.Other} {
@@ -119,7 +120,7 @@ func spend(u *restriction.Usage, c *restriction.Clause, kind restriction.Kind) {
 	}
 }
 
-// overspent looks for a set of requests of which a list admits more than the plan allows.
+// overspent looks for a set of requests for which a list admits more uses than the plan.
 // For every set, it adds up the limits of the clauses that admit one of the requests, and
 // the limits of the phases that need one.
 func overspent(t *rapid.T, p plan.Plan, list restriction.List) (set []access, found bool) {

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// offsets are the first and the last instant at which a phase may use the token, after
-// the submission. firstEnd is when the phase ends at the earliest.
+// offsets are the first and the last instant at which a phase may use the token, counted
+// from the submission. firstEnd is the earliest end of the phase.
 type offsets struct{ first, firstEnd, last time.Duration }
 
-// offsets adds up the extremes: every queue is empty or as long as possible, every phase
+// offsets adds up the extremes. Queues are empty or as long as possible, and phases are
 // as short or as long as possible.
 func (p Plan) offsets() []offsets {
 	all := make([]offsets, len(p.Phases))
@@ -25,7 +25,7 @@ func (p Plan) offsets() []offsets {
 	return all
 }
 
-// seconds is the time between two seconds in Unix time, both included.
+// seconds is a span from one second to another in Unix time, both included.
 type seconds struct{ first, last int64 }
 
 // schedule returns the seconds in which each phase may use the token. It drops fractions

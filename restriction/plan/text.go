@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// String tells the verdict in lines: the answer, the break, what to ask for instead, and
-// what nobody can know.
+// String returns lines with the answer, the break, what to ask for instead, and what
+// nobody can know.
 func (v *Verdict) String() string {
 	var text strings.Builder
 	text.WriteString(map[Answer]string{
@@ -35,7 +35,7 @@ func (v *Verdict) String() string {
 	return text.String()
 }
 
-// String names the phase, the instant and the keys.
+// String names the phase, the instant, the keys in the way and the closest clause.
 func (b *Break) String() string {
 	text := fmt.Sprintf("Phase %d%s may be refused an %v use at %s", b.Phase, quoted(b.Name), b.Kind, b.At.Format(time.RFC3339))
 	if b.Host != anywhere {
@@ -43,16 +43,16 @@ func (b *Break) String() string {
 	}
 	switch {
 	case b.Capability != "":
-		text += fmt.Sprintf(": the token lacks the capability %s", b.Capability)
+		text += fmt.Sprintf(" because the token lacks the capability %s", b.Capability)
 	case b.Clause != restriction.NoClause:
-		text += fmt.Sprintf(": clause %d comes closest, but for %s", b.Clause, strings.Join(b.Keys, ", "))
+		text += fmt.Sprintf(" because of %s (clause %d comes closest)", strings.Join(b.Keys, ", "), b.Clause)
 	case len(b.Keys) > 0:
-		text += ": because of " + strings.Join(b.Keys, ", ")
+		text += " because of " + strings.Join(b.Keys, ", ")
 	}
 	return text + "."
 }
 
-// String tells the doubt, the clause and the key.
+// String names the doubt, the clause and the key.
 func (d Doubt) String() string {
 	switch {
 	case d.Clause == restriction.NoClause:

@@ -8,14 +8,14 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// longest is how long a job may take.
+// longest bounds how long a job may take.
 const longest = 100 * 365 * 24 * time.Hour
 
 // Validate returns a [*PhaseError] for the first field of the plan that makes no sense,
 // and for a plan with no phases or more than [MaxPhases].
 func (p Plan) Validate() error {
 	if n := len(p.Phases); n == 0 || n > MaxPhases {
-		return &PhaseError{Phase: n, Field: "Phases", Reason: fmt.Sprintf("there are %d, want 1 to %d", n, MaxPhases)}
+		return &PhaseError{Phase: n, Field: "Phases", Reason: fmt.Sprintf("a plan needs 1 to %d phases, this one has %d", MaxPhases, n)}
 	}
 	for i := range p.Phases {
 		if field, reason := p.Phases[i].check(i); field != "" {
@@ -49,7 +49,7 @@ func (p *Phase) check(i int) (field, reason string) {
 	}
 	switch {
 	case p.AfterPrevious && i == 0:
-		return "AfterPrevious", "no phase comes before the first"
+		return "AfterPrevious", "the first phase has no previous phase"
 	case p.AccessTokens < AnyNumber:
 		return "AccessTokens", fmt.Sprintf("%d is negative", p.AccessTokens)
 	case p.OtherUses < AnyNumber:
@@ -57,18 +57,18 @@ func (p *Phase) check(i int) (field, reason string) {
 	case p.AccessTokens == 0 && p.OtherUses == 0:
 		return "AccessTokens", "the phase makes no uses at all; leave it out"
 	case p.AccessTokens != 0 && len(p.Scopes) == 0:
-		return "Scopes", "access tokens need a scope"
+		return "Scopes", "give at least one scope, because the phase obtains access tokens"
 	case p.AccessTokens == 0 && len(p.Scopes)+len(p.Audiences) > 0:
-		return "AccessTokens", "0, but scopes and audiences are for access tokens"
+		return "AccessTokens", "it is 0, but only access tokens have scopes and audiences"
 	case len(p.Capabilities) > 0 && p.OtherUses == 0:
-		return "Capabilities", "they are for other uses, but OtherUses is 0"
+		return "Capabilities", "only other uses need them, but OtherUses is 0"
 	case len(p.Capabilities.Unknown()) > 0:
-		return "Capabilities", fmt.Sprintf("unknown: %v", p.Capabilities.Unknown())
+		return "Capabilities", fmt.Sprintf("these are unknown: %v", p.Capabilities.Unknown())
 	}
 	return p.checkLists()
 }
 
-// checkLists lets package restriction judge the entries.
+// checkLists checks the entries of lists with package restriction.
 func (p *Phase) checkLists() (field, reason string) {
 	for _, list := range []struct {
 		field  string

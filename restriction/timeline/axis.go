@@ -8,7 +8,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction/forecast"
 )
 
-// scale maps the time of a forecast to places in a drawing.
+// scale maps times of a forecast to positions in a drawing.
 type scale struct {
 	f     *forecast.Forecast
 	style forecast.Style
@@ -44,7 +44,7 @@ const (
 	year = 365 * day
 )
 
-// steps are the distances between ticks that read well.
+// steps are distances between ticks that are easy to read.
 var steps = [...]time.Duration{
 	time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second,
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
@@ -52,7 +52,7 @@ var steps = [...]time.Duration{
 	day, 2 * day, 7 * day, 14 * day, 28 * day, 91 * day, 182 * day, year, 2 * year, 5 * year, 10 * year, 50 * year, 100 * year,
 }
 
-// ticks returns marks at round times that fit into a width, in characters.
+// ticks returns marks at round times. width is the room for them, in characters.
 func (s *scale) ticks(width int) []tick {
 	room := len("01-02 15:04") + 3 // of one label, and the distance to the next
 	if s.relative() {
@@ -108,7 +108,7 @@ func (s *scale) tickLabel(t time.Time, step time.Duration) string {
 	return s.format(t, time.TimeOnly)
 }
 
-// short writes a time where there is little room: an absolute one to the minute.
+// short writes a time where there is little room: to the minute if it is absolute.
 func (s *scale) short(t time.Time) string {
 	if s.relative() {
 		return s.style.Instant(t)
@@ -116,7 +116,8 @@ func (s *scale) short(t time.Time) string {
 	return s.format(t, "01-02 15:04")
 }
 
-// between writes a time from its first second to its last. It names a day only once.
+// between writes a span of time as its first and its last second. It names a day only
+// once.
 func (s *scale) between(from, until time.Time) string {
 	last := until.Add(-time.Nanosecond)
 	begin, end := s.short(from), s.short(last)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// x returns the horizontal place of an instant.
+// x returns the horizontal position of an instant.
 func (p *painter) x(t time.Time) float64 {
 	return margin + p.share(t)*float64(p.width-2*margin)
 }
@@ -19,7 +19,7 @@ func (p *painter) line(top int) {
 	p.printf(`<path d="M%d %dH%d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", margin, y, p.width-margin)
 }
 
-// bar draws a span in the style of its kind.
+// bar draws a span. kind is "open", "unknown", "spent" or "gap".
 func (p *painter) bar(kind string, top int, from, until time.Time) {
 	left, right := p.x(from), p.x(until)
 	if right-left < thinnest {
@@ -89,9 +89,9 @@ func (b box) String() string {
 	return fmt.Sprintf(`x="%s" y="%s" width="%s" height="%s"`, number(b.x), number(b.y), number(b.w), number(b.h))
 }
 
-// hatch returns a path of parallel diagonal lines within the box, at a distance. Falling
-// lines go down from left to right. A pattern would need an identifier that is unique on
-// the page; lines need none.
+// hatch returns a path of parallel diagonal lines within the box. distance lies between
+// two lines. Falling lines go down from left to right. An SVG pattern would need an
+// identifier that is unique on the page; lines need none.
 func (b box) hatch(distance float64, falling bool) string {
 	var path strings.Builder
 	for start := b.x - b.h + distance; start < b.x+b.w; start += distance {

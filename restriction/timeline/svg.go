@@ -12,14 +12,14 @@ import (
 // Drawing says how [SVG] draws. The zero Drawing suits a page that includes the SVG in
 // its HTML.
 type Drawing struct {
-	// Width is in units of the view box. 0 is 480; a width below 240 counts as 240, one
-	// above 4800 as 4800. Text is 15 units high, so 480 units are readable on a screen
-	// of 360 pixels.
+	// Width is in units of the view box. 0 means 480. SVG takes a width below 240 as 240,
+	// and one above 4800 as 4800. Text is 15 units high, so a drawing of 480 units is
+	// readable on a screen of 360 pixels.
 	Width int
 
-	// File makes an image file, with the XML namespace, a size of its own, a white
-	// background and black ink. It is readable on dark pages too. Otherwise the SVG has
-	// no background, its ink is currentColor, and the page sets the size.
+	// File makes an image file: it has the XML namespace, a size of its own, a white
+	// background and black ink, so it is readable on dark pages too. Otherwise the SVG
+	// has no background, its ink is currentColor, and the page sets the size.
 	File bool
 }
 
@@ -36,16 +36,16 @@ const (
 	thinnest  = 2   // width of the thinnest bar, so that a second is visible
 )
 
-// SVG draws the forecast: a lane for each clause, one for the gaps in which nothing is
-// admitted, and an axis.
+// SVG draws the forecast: a lane for each clause, a lane for the gaps in which the token
+// admits nothing, and an axis.
 //
-// It needs no colour. A filled bar is open, and a hatched one depends on a condition
-// that cannot tell or on rotation. An outlined bar is open without uses left, and a
-// cross-hatched one is a gap.
+// The drawing needs no colour. A filled bar is open, and a hatched bar depends on
+// rotation or on a condition that nobody can forecast. An outlined bar is open without
+// uses left, and a cross-hatched bar is a gap.
 //
-// The SVG has no style sheet, style attribute, identifier, script or reference. It works
-// on a page with a strict content security policy, also several times. The class of the
-// whole is "forecast". Title and description hold the sentences of
+// The SVG has no style sheet, style attribute, identifier, script or reference. So it
+// works under a strict content security policy, and several times on one page. Its root
+// element has the class "forecast". Its title and description hold the sentences of
 // [forecast.Forecast.Describe]. SVG escapes all text from the token.
 func SVG(f *forecast.Forecast, s forecast.Style, d Drawing) []byte {
 	const usual, least, most = 480, 240, 4800
@@ -79,7 +79,7 @@ type painter struct {
 
 func (p *painter) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
 
-// open writes what comes before the lanes.
+// open writes everything before the lanes.
 func (p *painter) open(file bool) {
 	height := p.axisTop + axisSize
 	size := ""
@@ -114,7 +114,7 @@ func (p *painter) clause(i int) {
 	p.printf("</g>\n")
 }
 
-// gapLane draws the times in which nothing is admitted, if there are any.
+// gapLane draws the times in which the token admits nothing, if there are any.
 func (p *painter) gapLane(lane int) {
 	if len(p.gaps) == 0 {
 		return
@@ -129,7 +129,7 @@ func (p *painter) gapLane(lane int) {
 	p.printf("</g>\n")
 }
 
-// labels writes the name of a lane on the left, and a note on the right.
+// labels writes the name of a lane on the left and a note on the right.
 func (p *painter) labels(top int, name, note string) {
 	room := int(float64(p.width-2*margin)/charWidth) - 2
 	note = clip(note, room*3/5)
@@ -150,7 +150,7 @@ func (p *painter) note(c *forecast.Clause) string {
 	case c.Never != nil:
 		return "never"
 	case len(open) == 0:
-		return "not in this time"
+		return "not in this period"
 	case len(open) == 1 && open[0].Until.Equal(p.f.Until) && c.After == open[0].State:
 		note = append(note, "from "+p.short(open[0].From))
 	default:
@@ -170,7 +170,7 @@ func (p *painter) note(c *forecast.Clause) string {
 	return strings.Join(note, ", ")
 }
 
-// times writes one time, or how many there are.
+// times writes a single span of time, or the number of spans.
 func (p *painter) times(n int, from, until time.Time) string {
 	if n > 1 {
 		return fmt.Sprintf("%d times", n)

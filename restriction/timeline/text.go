@@ -14,12 +14,12 @@ const (
 )
 
 // Text draws the forecast for a terminal that is width characters wide: a bar for each
-// clause, an axis, and the sentences of [forecast.Forecast.Describe]. The sentences are
-// not wrapped. Text takes a width below 40 as 40, and one above 1000 as 1000.
+// clause, an axis, and the sentences of [forecast.Forecast.Describe]. Text does not wrap
+// the sentences. It takes a width below 40 as 40, and one above 1000 as 1000.
 //
-// In a bar, █ is open, ▒ depends on a condition that cannot tell or on rotation, ─ is
-// open without uses left, and · is closed. A character stands for all of its time. It
-// shows open if the clause is open at any instant of it.
+// In a bar, █ is open, ▒ depends on rotation or on a condition that nobody can forecast,
+// ─ is open without uses left, and · is closed. Each character stands for a span of time.
+// It shows █ if the clause is open at any instant of that span.
 func Text(f *forecast.Forecast, width int, s forecast.Style) string {
 	width = min(max(width, narrowest), widest)
 	t := textDrawing{scale: scale{f, s}}
@@ -37,7 +37,7 @@ func Text(f *forecast.Forecast, width int, s forecast.Style) string {
 	return text.String()
 }
 
-// textDrawing is one text.
+// textDrawing writes one text.
 type textDrawing struct {
 	scale
 	labels, cells int // widths of both columns, in characters
@@ -76,7 +76,7 @@ func (t *textDrawing) bar(c *forecast.Clause) string {
 	return bar.String()
 }
 
-// cell returns the character in which an instant lies.
+// cell returns the position of the character that stands for an instant.
 func (t *textDrawing) cell(at time.Time) int {
 	return min(int(t.share(at)*float64(t.cells)), t.cells-1)
 }

@@ -117,8 +117,8 @@ func TestNotes(t *testing.T) {
 	assert.Contains(t, svg(nil, 0), "Clause 0: ")
 }
 
-// TestAxes draws horizons of very different lengths: each axis has marks, and no line of
-// a text is wider than asked for.
+// TestAxes draws forecasts of very different lengths. Each axis has marks, and no line is
+// wider than asked for.
 func TestAxes(t *testing.T) {
 	const width = 60
 	zone := time.FixedZone("east", 2*60*60)
