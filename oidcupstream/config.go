@@ -28,6 +28,7 @@ const (
 // affect refresh requests.
 type OfflineAccess uint8
 
+// The ways to ask for a refresh token.
 const (
 	// OfflineAuto adds the scope offline_access (OpenID Connect Core section 11), unless
 	// the provider's metadata lists scopes without it. For https://accounts.google.com,

@@ -17,6 +17,7 @@ import (
 // Outcome says what a caller may conclude about a request after a call has failed.
 type Outcome uint8
 
+// The outcomes of a call that failed.
 const (
 	// Unknown means that the provider may have acted. The request, or a part of it, may
 	// have reached the provider, and no definite answer came back. A refresh token in the
@@ -56,11 +57,14 @@ var (
 	// ErrUnsupported reports that the provider does not have the endpoint. The outcome is
 	// NotSent.
 	ErrUnsupported = errors.New("not supported by the provider")
-	// ErrAnswer reports a response that is neither a success nor an OAuth error.
+	// ErrAnswer reports a response that is neither a success nor an OAuth error. The
+	// outcome is Unknown.
 	ErrAnswer = errors.New("unusable answer")
-	// ErrIDToken reports an ID token that is missing or not acceptable.
+	// ErrIDToken reports an ID token that is missing or not acceptable. The outcome is
+	// Unknown.
 	ErrIDToken = errors.New("ID token not accepted")
-	// ErrSubject reports a response about another user than the expected one.
+	// ErrSubject reports a response about another user than the expected one. The outcome
+	// is Unknown.
 	ErrSubject = errors.New("subject does not match")
 	// ErrRedirect reports parameters of a redirect that are not acceptable, for example
 	// because they come from another issuer. The outcome is NotSent.

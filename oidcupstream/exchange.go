@@ -27,9 +27,9 @@ type ExchangeRequest struct {
 // the ID token in the response. It sends the code at most once. The response need not
 // contain a refresh token.
 //
-// All errors are [*Error]: [ErrIDToken] if the ID token is missing or not acceptable, and
-// [ErrAnswer] if the response is otherwise unusable. After both, [Error.RefreshToken] may
-// return a refresh token. Revoke it.
+// All errors are [*Error]. Exchange returns [ErrIDToken] if the ID token is missing or
+// not acceptable, and [ErrAnswer] if the response is otherwise unusable. After both,
+// [Error.RefreshToken] may return a refresh token. Revoke it.
 func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
 	const op = "exchange"
 	if p.cfg.RedirectURL == "" {

@@ -9,7 +9,8 @@ import (
 // does not know is no error. Unlike Exchange and Refresh, Revoke may be repeated after
 // any failure.
 //
-// All errors are [*Error]: [ErrUnsupported] if the provider has no revocation endpoint.
+// All errors are [*Error]. Revoke returns [ErrUnsupported] if the provider has no
+// revocation endpoint.
 func (p *Provider) Revoke(ctx context.Context, refreshToken string) error {
 	const op = "revoke"
 	if refreshToken == "" {

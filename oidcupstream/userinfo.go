@@ -21,8 +21,8 @@ import (
 // UserInfo verifies a signed response (application/jwt) with the provider's keys. Its iss
 // and aud must be right if it has them. UserInfo does not support encrypted responses.
 //
-// All errors are [*Error]: [ErrUnsupported] if the provider has no userinfo endpoint. The
-// call changes nothing at the provider and may be repeated.
+// All errors are [*Error]. UserInfo returns [ErrUnsupported] if the provider has no
+// userinfo endpoint. The call changes nothing at the provider and may be repeated.
 func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
 	const op = "userinfo"
 	if accessToken == "" || wantSub == "" {

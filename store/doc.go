@@ -46,7 +46,7 @@
 //   - A token is a mytoken. The tokens of a grant form a tree.
 //   - A generation of a token is its seq_no, which rotation increments. A generation of a
 //     grant counts its refresh tokens in the same way.
-//   - The grace of a rotation is how long the store still answers the generation that was
+//   - The grace of a rotation is how long the store still accepts the generation that was
 //     replaced.
 //   - A clause is one alternative of a token's restrictions.
 //   - A use is one attempt to do something with a token. A charge is one counter that a

@@ -5,10 +5,11 @@ type Grant struct {
 	ID      GrantID
 	Owner   OwnerID
 	Refresh Sealed // the refresh token
-	// Scope is what the provider granted, as it said so: scopes separated by spaces.
+	// Scope lists the scopes that the provider granted, as it named them, separated by
+	// spaces.
 	Scope string
-	// Audience is what the login asked for: audiences separated by spaces. A store keeps
-	// Scope and Audience byte for byte.
+	// Audience lists the audiences that the login asked for, separated by spaces. A store
+	// keeps Scope and Audience byte for byte.
 	Audience string
 	Created  Micros
 }
@@ -70,9 +71,9 @@ const (
 	// RefreshNotSent: no request reached the provider. The lease ends and nothing else
 	// changes: a doubt stays.
 	RefreshNotSent Outcome = 2
-	// RefreshUnknown: a request was sent. Either no answer was understood, or the answer
-	// was a refusal that says nothing about the refresh token. The lease ends and nothing
-	// else changes: a doubt stays.
+	// RefreshUnknown: the caller sent a request. Either it got no usable answer, or the
+	// answer was a refusal that says nothing about the refresh token. The lease ends and
+	// nothing else changes: a doubt stays.
 	RefreshUnknown Outcome = 3
 	// RefreshRefused: the provider refused the refresh token and every spare that the
 	// lease was shown (invalid_grant). The store drops those spares, and the grant is

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Store keeps the state of an issuer. What the package comment says holds for every
-// method: each is atomic, durable, repeatable and safe for concurrent use.
+// Store keeps the state of an issuer. The contract in the package comment holds for every
+// method: each one is atomic, durable, repeatable and safe for concurrent use.
 type Store interface {
 	Tokens
 	Grants
@@ -37,11 +37,13 @@ type Store interface {
 // over every other obstacle, such as a taken id, an exhausted budget or a ticket. Only an
 // [*ArgumentError] may come first.
 type Tokens interface {
-	// CreateRoot stores a grant and its first token, at the instant token.Created. It
-	// returns [ErrExists] if something else is stored under one of the ids, the errors
-	// that [TicketChanges] names, and [*ArgumentError] if the token names another grant
-	// or owner than the grant does. A repeat succeeds and changes nothing. The store
-	// recognises a repeat by the ids, the owner and the sum.
+	// CreateRoot stores a grant and its first token, at the instant token.Created. A
+	// repeat succeeds and changes nothing. The store recognises a repeat by the ids, the
+	// owner and the sum.
+	//
+	// It returns [ErrExists] if something else is stored under one of the ids, and the
+	// errors that [TicketChanges] names. It returns [*ArgumentError] if the token names
+	// another grant or owner than the grant has.
 	CreateRoot(ctx context.Context, grant Grant, token Token, tickets TicketChanges) error
 
 	// CreateChild charges the parent with the use and stores the child below it, or
@@ -175,9 +177,9 @@ type Tickets interface {
 	TakeTicket(ctx context.Context, ref TicketRef, taker UseID, event Event, now Micros) error
 }
 
-// Records are the steps for lists, histories and housekeeping. A list comes in pages. The
-// text that a method returns is the cursor of the next page, and empty after the last
-// page. The method returns an [*ArgumentError] if the page is not well formed.
+// Records are the steps for lists, histories and housekeeping. A method that takes a
+// [Page] also returns the cursor of the next page, which is empty after the last page. It
+// returns an [*ArgumentError] if the page is not well formed.
 type Records interface {
 	// Token describes one token, live or not. It returns [ErrNotFound] if there is no
 	// such token.

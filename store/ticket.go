@@ -21,8 +21,8 @@ type TicketStatus uint8
 
 // The states of a ticket.
 const (
-	TicketPending  TicketStatus = 1
-	TicketReady    TicketStatus = 2
+	TicketPending  TicketStatus = 1 // nobody has completed it yet
+	TicketReady    TicketStatus = 2 // completed: its payload can be taken
 	TicketDeclined TicketStatus = 3 // the user declined
 	TicketFailed   TicketStatus = 4 // the login failed; the payload may say how
 )
@@ -91,8 +91,8 @@ func (c *TicketChanges) IsZero() bool {
 	return len(c.Consume)+len(c.Complete)+len(c.Drop)+len(c.Put) == 0
 }
 
-// Check returns an [*ArgumentError] if the changes are not well formed, for example if a
-// ticket has no id, an unknown status, or no expiry although it is not a short token.
+// Check returns an [*ArgumentError] if the changes are not well formed: for example, if a
+// ticket has no id or an unknown status, or lacks an expiry that its kind requires.
 func (c *TicketChanges) Check() error {
 	if len(c.Consume) > 0 && c.By.IsZero() {
 		return argument("consuming tickets needs the id of the consumer in By")

@@ -33,9 +33,9 @@ func EncodeSet(r *Ring) []byte {
 // as id (RFC 7638).
 //
 // DecodeSet refuses the whole set with [ErrTooLarge] if its text exceeds [MaxSetBytes].
-// It refuses the set with [ErrSet] if the set has more than [MaxKeys] keys, is not strict
-// JSON (for instance repeats a name), repeats an id, or publishes a private or symmetric
-// key.
+// It refuses the set with [ErrSet] if the set has more than [MaxKeys] keys, repeats an
+// id, or publishes a private or symmetric key. It does the same if the text is not strict
+// JSON, for instance because it repeats a name.
 func DecodeSet(data []byte) (*Ring, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)

@@ -14,6 +14,7 @@ type hidden = redact.Hidden
 // Rotation says what a refresh does to the refresh token.
 type Rotation uint8
 
+// The rotation policies.
 const (
 	// RotateOff keeps the refresh token. The answer to a refresh has none.
 	RotateOff Rotation = iota

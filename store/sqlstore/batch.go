@@ -39,7 +39,7 @@ type queue struct {
 	slots   int                    // the most batches under way
 	most    int                    // the most uses in a batch
 	free    int                    // free slots
-	active  map[store.TokenID]bool // tokens of which a use is under way
+	active  map[store.TokenID]bool // tokens with a use under way
 	waiting []*waiter
 	onWait  func() // if set, called when a use begins to wait; for tests
 }
