@@ -6,7 +6,7 @@
 // example shows, and add the result to the issuer's providers. Pass the [Provider] itself
 // to the HTTP handler of package rest, which serves it below /api/v0/guests.
 //
-// Guests never revoke their mytokens. Give these tokens a maximum lifetime, such as a
+// Guests leave their mytokens behind. Give these tokens a maximum lifetime, such as a
 // day, and run the issuer's Sweep. No service should trust the access tokens of this
 // provider.
 //

@@ -87,7 +87,7 @@ type Fault struct {
 	LoseAnswer bool
 	// FailAfter answers with this status and an HTML page.
 	FailAfter int
-	// Pad adds this many bytes to the answer.
+	// Pad adds this many bytes to the answer, after Edit.
 	Pad int
 }
 

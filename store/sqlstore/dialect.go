@@ -11,7 +11,7 @@ const (
 	// SQL.
 	PostgreSQL Dialect = 1
 	// MySQL is MySQL 8.0.16 or later, MariaDB 10.5 or later, or a Galera cluster of
-	// these.
+	// either.
 	MySQL Dialect = 2
 	// SQLite is SQLite 3.37 or later.
 	SQLite Dialect = 3
