@@ -23,13 +23,13 @@ var (
 	// ErrDuplicateKey: the same key is in the ring twice.
 	ErrDuplicateKey = errors.New("seal: key is in the ring twice")
 	// ErrPlace: a place has no kind or no id, or a box's row has no name.
-	ErrPlace = errors.New("seal: no place to seal for")
+	ErrPlace = errors.New("seal: the place or row to seal for is empty")
 	// ErrUnsettled: every time [Rewrap] went through the store, it found values under
 	// another key than the active one. Some node still seals under that key. Make the new
 	// key active on that node and run Rewrap again.
-	ErrUnsettled = errors.New("seal: another node still seals under an old key")
+	ErrUnsettled = errors.New("seal: another node still seals under an old key: make the new key active there")
 	// ErrBatch: the batch for [Rewrap] is less than 1.
-	ErrBatch = errors.New("seal: batch of less than one")
+	ErrBatch = errors.New("seal: batch is less than 1")
 )
 
 // KeyUnknownError says which server key is missing in the ring. errors.Is(err,

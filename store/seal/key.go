@@ -53,15 +53,15 @@ var keyEncoding = base64.RawURLEncoding.Strict()
 // editors put at the end of a file.
 func ParseKey(text string) (Key, error) {
 	if text != strings.TrimSpace(text) {
-		return Key{}, malformed("white space around a key")
+		return Key{}, malformed("white space around a key: remove it")
 	}
 	encoded, ok := strings.CutPrefix(text, keyPrefix)
 	if !ok {
-		return Key{}, malformed("not a key")
+		return Key{}, malformed("not a key: its text begins with " + keyPrefix)
 	}
 	b, err := keyEncoding.DecodeString(encoded)
 	if err != nil || len(b) != keySize+keyCheck || len(encoded) != keyEncoding.EncodedLen(len(b)) {
-		return Key{}, malformed("damaged key")
+		return Key{}, malformed("damaged key: copy it again")
 	}
 	if isZero(b[:keySize]) {
 		return Key{}, malformed("not a key")
@@ -69,7 +69,7 @@ func ParseKey(text string) (Key, error) {
 	k := Key{secret: hide(b[:keySize])}
 	id := k.ID()
 	if string(id[:keyCheck]) != string(b[keySize:]) {
-		return Key{}, malformed("damaged key")
+		return Key{}, malformed("damaged key: copy it again")
 	}
 	return k, nil
 }
