@@ -18,48 +18,52 @@ const (
 	googleIssuer = "https://accounts.google.com"
 )
 
-// protocolParams are the parameters that AuthorizationURL sets. They cannot be extra
-// parameters.
+// protocolParams are the parameters of an authorization request that callers cannot set
+// as extra parameters.
 var protocolParams = []string{
 	"client_id", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "request", "request_uri",
 	"response_mode", "response_type", "scope", "state",
 }
 
-// formParams are further parameters that token requests set.
+// formParams are the other parameters that token requests set. Audiences cannot have
+// their names.
 var formParams = []string{
 	"client_assertion", "client_assertion_type", "client_secret", "code", "code_verifier", "grant_type", "refresh_token",
 }
 
-// AuthorizationRequest says what one login asks for. It prints as a placeholder.
+// AuthorizationRequest says what one login asks for. It prints as "[redacted]".
 type AuthorizationRequest struct {
 	hidden
 
-	// State comes back with the redirect. The caller finds the login with it. Required.
-	// It is a secret of at least 128 bits.
+	// State comes back with the redirect, so that the caller finds the login. Required.
+	// It must be a random secret of at least 128 bits.
 	State string
-	// Nonce comes back in the ID token. Required, and fresh for each login.
+	// Nonce comes back in the ID token. Required. It must be random and new for each
+	// login.
 	Nonce string
 	// Verifier is the PKCE code verifier of 43 to 128 characters (RFC 7636 section 4.1),
 	// for example from golang.org/x/oauth2.GenerateVerifier. Required. Only its SHA-256
 	// leaves the process.
 	Verifier string
-	// Scopes are the requested scopes. Empty means the configured ones. AuthorizationURL
-	// always adds openid.
+	// Scopes are the requested scopes. Empty means Config.Scopes. AuthorizationURL always
+	// adds openid.
 	Scopes []string
 	// Audiences are the requested audiences. They may be empty.
 	Audiences []string
-	// Prompt is the OpenID Connect parameter. Empty means the configured one, or consent.
+	// Prompt is the parameter prompt of OpenID Connect. Empty means that of
+	// Config.ExtraAuthParams, or else consent.
 	Prompt string
-	// LoginHint is the OpenID Connect parameter. It may be empty.
+	// LoginHint is the parameter login_hint of OpenID Connect. It may be empty.
 	LoginHint string
-	// Extra holds more parameters. They replace configured ones of the same name and
-	// cannot replace parameters of the protocol.
+	// Extra are more parameters. They replace those of Config.ExtraAuthParams with the
+	// same name. They cannot replace parameters of the protocol such as state.
 	Extra url.Values
 }
 
-// AuthorizationURL returns the address to send the user's browser to (OpenID Connect Core
-// section 3.1.2.1, RFC 7636 with S256). It needs the provider's metadata. Its errors are
-// [*Error] with NotSent, and with [ErrRequest] or [ErrMetadata].
+// AuthorizationURL returns the address to which to send the user's browser (OpenID
+// Connect Core section 3.1.2.1, RFC 7636 with S256). It needs the provider's metadata. It
+// returns an [*Error] with the outcome NotSent: [ErrRequest] if the request is invalid or
+// no RedirectURL is configured, and [ErrMetadata] if the metadata is not available.
 func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationRequest) (string, error) {
 	const op = "authorize"
 	if p.cfg.RedirectURL == "" {
@@ -125,8 +129,8 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 	return u.String(), nil
 }
 
-// loginScopes returns the scopes to ask for in a new list. It also says whether a
-// parameter asks for offline access.
+// loginScopes returns the scopes to ask for, in a new list. It also reports whether a
+// parameter must ask for offline access.
 func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, offlineParam bool) {
 	if len(wanted) == 0 {
 		wanted = p.cfg.Scopes
@@ -160,8 +164,7 @@ func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, o
 	return scopes, offlineParam
 }
 
-// addAudiences adds the audiences to a form or query in the way that the provider
-// expects.
+// addAudiences adds the audiences to a form or query, as Config.Audience says.
 func (p *Provider) addAudiences(form url.Values, audiences []string) error {
 	for _, audience := range audiences {
 		if audience == "" || strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
@@ -179,8 +182,8 @@ func (p *Provider) addAudiences(form url.Values, audiences []string) error {
 	return nil
 }
 
-// checkScopes accepts scope tokens (RFC 6749 section 3.3). A scope with a space would be
-// two.
+// checkScopes returns an error unless all scopes are scope tokens (RFC 6749 section 3.3).
+// A scope with a space would count as two.
 func checkScopes(scopes []string) error {
 	for _, scope := range scopes {
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
@@ -190,7 +193,7 @@ func checkScopes(scopes []string) error {
 	return nil
 }
 
-// validVerifier reports whether a code verifier is as RFC 7636 section 4.1 demands.
+// validVerifier reports whether a code verifier has the form of RFC 7636 section 4.1.
 func validVerifier(verifier string) bool {
 	if len(verifier) < 43 || len(verifier) > 128 {
 		return false
@@ -200,25 +203,25 @@ func validVerifier(verifier string) bool {
 	})
 }
 
-// Redirect is what the browser brings back from a successful authorization. It prints as
-// a placeholder.
+// Redirect holds the parameters that the browser brings back from a successful
+// authorization. It prints as "[redacted]".
 type Redirect struct {
 	hidden
 
-	Code  string // for ExchangeRequest.Code
-	State string // compare with AuthorizationRequest.State, or find the login with it
+	Code  string // pass it on as ExchangeRequest.Code
+	State string // find the login by it; it must equal AuthorizationRequest.State
 }
 
 // CheckRedirect checks the query or form with which the browser came back. The caller
-// knows from the state which provider it has to ask.
+// looks up the state first, to know which provider to ask.
 //
-// CheckRedirect refuses parameters that occur twice and answers of another issuer. The
-// parameter iss must name this provider if it is there, and must be there if the metadata
-// promises it (RFC 9207).
+// CheckRedirect returns [ErrRedirect] for parameters that occur twice and for redirects
+// from another issuer. The parameter iss must name this provider, and may be missing only
+// if the metadata does not announce it (RFC 9207).
 //
-// Errors are [*Error]. If the provider reports an error such as access_denied, the
-// outcome is Refused and Code is that error. Otherwise the error is [ErrRedirect], or
-// [ErrMetadata] if the metadata cannot be fetched.
+// All errors are [*Error]. If the provider reports an error such as access_denied, the
+// outcome is Refused and Code is that error. Otherwise the outcome is NotSent, with
+// [ErrRedirect], or with [ErrMetadata] if the metadata is not available.
 func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirect, error) {
 	const op = "redirect"
 	bad := func(text string) (Redirect, error) {

@@ -21,15 +21,16 @@ type reply struct {
 // post sends a form to the token or revocation endpoint at most once and reports the
 // outcome. Its errors show none of the secrets, nor those of client authentication.
 //
-// At most once: net/http may repeat a request on another connection, but only if it has
-// Request.GetBody, which is nil here. No other transport can repeat the request either,
-// because its body can be read once only. Redirects are not followed.
+// At most once: net/http may repeat a request on another connection, but only if
+// Request.GetBody is set. Here it is nil. No other transport can repeat the request
+// either, because its body can be read only once. The client follows no redirects.
 //
-// Not sent: the body holds the secret. As long as nobody has read the body, the secret
-// has not left. After a failure post seals the body first. If nothing was read until
-// then, nothing will ever be read, whatever the transport does in the background. This
-// holds for every transport and protocol. In doubt the outcome is Unknown: bytes that
-// were read but not written count as sent.
+// Not sent: the body contains the secret. As long as the transport has not read the body,
+// the secret has not left this process. After a failure, post first seals the body. If
+// nothing was read by then, the transport will never read anything, whatever it does in
+// the background. This holds for every transport and protocol. In doubt the outcome is
+// Unknown: bytes that the transport has read count as sent, even if it has not written
+// them.
 func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Values, secrets []string) (reply, error) {
 	header := http.Header{}
 	more, err := p.cfg.Auth.apply(p.cfg.ClientID, p.cfg.Issuer, p.cfg.Clock(), form, header)
@@ -100,8 +101,8 @@ func refusal(e *Error, f fields, secrets []string) bool {
 	return true
 }
 
-// fields is a JSON object, or nil. Each member is decoded on its own, so that one strange
-// member does not hide another.
+// fields is a JSON object, or nil. Its methods decode each member on its own, so that one
+// strange member does not hide another.
 type fields map[string]json.RawMessage
 
 var errNotObject = errors.New("it is not a JSON object")
@@ -114,7 +115,7 @@ func parseFields(body []byte) (fields, error) {
 	return f, nil
 }
 
-// text returns a member that is a string.
+// text returns the value of a member, and whether it is a string.
 func (f fields) text(name string) (string, bool) {
 	var s *string
 	if json.Unmarshal(f[name], &s) != nil || s == nil {
@@ -129,7 +130,7 @@ func (f fields) hasTokens() bool {
 	return access != "" || refresh != ""
 }
 
-// onceBody is a request body that can be read once, and not after seal.
+// onceBody is a request body that can be read only once, and not after seal.
 type onceBody struct {
 	mu     sync.Mutex
 	r      *strings.Reader
@@ -149,7 +150,7 @@ func (b *onceBody) Read(buf []byte) (int, error) {
 
 func (b *onceBody) Close() error { return nil }
 
-// seal ends all reading. It reports whether nothing was read before.
+// seal makes all later reads fail. It reports whether nothing was read before.
 func (b *onceBody) seal() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

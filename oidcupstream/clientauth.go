@@ -18,13 +18,13 @@ import (
 
 // ClientAuth is how the client authenticates at the provider (OpenID Connect Core section
 // 9). Make one with [ClientSecretBasic], [ClientSecretPost], [PrivateKeyJWT] or
-// [PublicClient]. [New] refuses the zero value. A ClientAuth prints as a placeholder and
-// is safe for concurrent use if its signer is.
+// [PublicClient]. [New] returns an error for the zero value. A ClientAuth prints as
+// "[redacted]". It is safe for concurrent use if its signer is.
 type ClientAuth struct {
 	hidden
 
-	// reveal is a function because fmt cannot look into a closure. It does look into
-	// unexported fields.
+	// reveal is a function because fmt prints unexported fields, but not the variables of
+	// a closure.
 	reveal func() clientAuth
 }
 
@@ -46,8 +46,8 @@ const (
 	authJWT   = "private_key_jwt"
 )
 
-// ClientSecretBasic authenticates with HTTP Basic. It encodes identifier and secret as
-// forms do, which RFC 6749 section 2.3.1 requires.
+// ClientSecretBasic authenticates with HTTP Basic authentication. It encodes identifier
+// and secret like form values first, as RFC 6749 section 2.3.1 requires.
 func ClientSecretBasic(secret string) ClientAuth {
 	return clientAuth{method: authBasic, secret: secret}.hide()
 }
@@ -58,12 +58,13 @@ func ClientSecretPost(secret string) ClientAuth {
 	return clientAuth{method: authPost, secret: secret}.hide()
 }
 
-// PrivateKeyJWT authenticates with an assertion that the client's key signs (RFC 7523
-// section 2.2). Each request gets an assertion of its own, valid for one minute.
+// PrivateKeyJWT authenticates with a JWT that the client's key signs (RFC 7523 section
+// 2.2). Each request has an assertion of its own, valid for one minute.
 //
-// The algorithm is a JOSE name that suits the key, for example ES256 or PS256. The kid
-// names the key to the provider and may be empty. The audience of the assertion is the
-// provider's issuer identifier; see [ClientAuth.WithAudience].
+// alg is the JOSE name of an algorithm that suits the key, for example ES256 or PS256.
+// kid is the id under which the provider knows the key. It may be empty. The audience of
+// the assertion is the provider's issuer identifier; [ClientAuth.WithAudience] changes
+// it.
 func PrivateKeyJWT(signer crypto.Signer, alg, kid string) ClientAuth {
 	return clientAuth{method: authJWT, signer: signer, alg: alg, kid: kid}.hide()
 }
@@ -74,7 +75,7 @@ func PublicClient() ClientAuth {
 }
 
 // WithAudience returns a copy whose assertions have the given audience. Some providers
-// expect the address of their token endpoint. Other methods ignore the audience.
+// expect the address of their token endpoint. Only [PrivateKeyJWT] uses the audience.
 func (c ClientAuth) WithAudience(audience string) ClientAuth {
 	if c.reveal == nil {
 		return c
@@ -143,7 +144,7 @@ func (c ClientAuth) apply(clientID, issuer string, now time.Time, form url.Value
 	}
 }
 
-// assertionLifetime leaves room for the clocks of both sides to differ.
+// assertionLifetime is long enough for clocks that differ a little.
 const assertionLifetime = time.Minute
 
 func (a clientAuth) assertion(clientID, issuer string, now time.Time) (string, error) {

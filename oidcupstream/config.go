@@ -28,6 +28,7 @@ const (
 // affect refresh requests.
 type OfflineAccess uint8
 
+// The ways to ask for a refresh token.
 const (
 	// OfflineAuto adds the scope offline_access (OpenID Connect Core section 11), unless
 	// the provider's metadata lists scopes without it. For https://accounts.google.com,
@@ -50,14 +51,14 @@ type AudienceParameter struct {
 	// SpaceSeparated puts all audiences into one parameter instead of repeating it.
 	SpaceSeparated bool
 	// Single says that the provider makes each access token for one audience, as RFC 8707
-	// section 2.2 allows. One such provider is oidc-provider for Node.js: a refresh for
-	// two audiences ends the login there. A login still asks for all audiences, and
-	// Exchange names the first one. Refresh returns [ErrRequest] for more than one.
+	// section 2.2 allows. With oidc-provider for Node.js, for example, a refresh for two
+	// audiences ends the login. A login still asks for all audiences, but Exchange names
+	// only the first one, and Refresh returns [ErrRequest] for more than one.
 	Single bool
-	// LoginOnly says that the provider makes access tokens only for audiences of the
-	// login. In oidc-provider for Node.js, a refresh for another audience ends the login.
-	// Refresh returns [ErrRequest] for an audience that is not in
-	// RefreshRequest.LoginAudiences.
+	// LoginOnly says that the provider makes access tokens only for audiences that the
+	// login asked for. With oidc-provider for Node.js, for example, a refresh for another
+	// audience ends the login. Refresh returns [ErrRequest] for an audience that is not
+	// in RefreshRequest.LoginAudiences.
 	LoginOnly bool
 }
 
@@ -65,38 +66,38 @@ type AudienceParameter struct {
 type Config struct {
 	// Issuer is the provider's issuer identifier, spelled exactly as in its metadata.
 	// Required. It must be an https URL, or an http URL with a loopback address such as
-	// 127.0.0.1. See also InsecureHTTP.
+	// 127.0.0.1, unless InsecureHTTP is set.
 	Issuer string
 	// ClientID is the client's identifier at the provider. Required.
 	ClientID string
 	// Auth is how the client authenticates: [ClientSecretBasic], [ClientSecretPost],
-	// [PrivateKeyJWT] or [PublicClient]. Required. The zero value is refused, so that a
-	// forgotten secret does not make a public client.
+	// [PrivateKeyJWT] or [PublicClient]. Required. New returns an error for the zero
+	// value, so that a forgotten secret does not make a public client.
 	Auth ClientAuth
 	// RedirectURL is the registered address to which the provider sends the browser back.
-	// Only logins need it: AuthorizationURL and Exchange return an error without it.
+	// Only logins need it: without it, AuthorizationURL and Exchange return [ErrRequest].
 	RedirectURL string
-	// Name is a name for people. Empty means the issuer.
+	// Name is the provider's name, to show to users. Empty means the issuer.
 	Name string
-	// Scopes are those that the client may use at this provider. A login that names no
-	// scopes asks for all of them. Empty means openid.
+	// Scopes are the scopes that the client may use at this provider. A login that names
+	// no scopes asks for all of them. Empty means openid.
 	Scopes []string
 	// Audience says how requests name audiences. The zero value follows RFC 8707.
 	Audience AudienceParameter
-	// Offline says how a login asks for a refresh token. The zero value decides by the
-	// provider's metadata.
+	// Offline says how a login asks for a refresh token. The zero value is [OfflineAuto].
 	Offline OfflineAccess
 	// ExtraAuthParams are added to every authorization request, for example
 	// {"acr_values": {"urn:mfa"}}. They cannot replace parameters of the protocol such as
-	// state. The parameter prompt is consent unless it is set here; an empty list leaves
-	// it out.
+	// state. The parameter prompt is consent unless you set it here. An empty list for
+	// prompt leaves it out.
 	ExtraAuthParams url.Values
-	// HTTPClient sends the requests. Only its transport and timeout are used: the package
-	// follows no redirects and keeps no cookies. The transport must not repeat requests.
+	// HTTPClient sends the requests. The package uses only its transport and its timeout:
+	// it follows no redirects and keeps no cookies. The transport must not repeat
+	// requests.
 	//
 	// Nil means a client made for token requests. It uses HTTP/1.1, so that a lost
-	// connection affects one request only, keeps 64 idle connections to a host for 30
-	// seconds, and takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
+	// connection affects only one request. It keeps up to 64 idle connections to a host,
+	// for 30 seconds. It takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
 	HTTPClient *http.Client
 	// Timeout bounds one call and includes the time to fetch metadata. 0 means
 	// [DefaultTimeout] (8 s). An exchange may spend the same time again to fetch the
@@ -105,17 +106,17 @@ type Config struct {
 	// MaxResponseBytes bounds the body of a response, in bytes after decompression. 0
 	// means [DefaultMaxResponseBytes] (1 MiB).
 	MaxResponseBytes int64
-	// MetadataTTL is the age at which metadata is renewed in the background. 0 means
-	// [DefaultMetadataTTL] (1 h).
+	// MetadataTTL is the age at which the package renews the metadata in the background.
+	// 0 means [DefaultMetadataTTL] (1 h).
 	MetadataTTL time.Duration
-	// Clock returns the time. Nil means time.Now.
+	// Clock returns the time. It must be safe for concurrent use. Nil means time.Now.
 	Clock func() time.Time
 	// RefreshTokensNeverRotate is the operator's statement that the provider never
-	// replaces a refresh token. This package does not act on it; see
+	// replaces a refresh token. This package does not use it, but only returns it from
 	// [Provider.RefreshTokensNeverRotate].
 	RefreshTokensNeverRotate bool
-	// InsecureHTTP accepts plain http for every host, of the issuer and of its endpoints.
-	// Everybody on the network path can then read and replace tokens.
+	// InsecureHTTP accepts plain http for the issuer and its endpoints on every host.
+	// Then everybody on the network path can read and replace tokens.
 	InsecureHTTP bool
 }
 
@@ -130,7 +131,7 @@ type Provider struct {
 	flights  singleflight.Group
 }
 
-// ErrConfig is in the chain of every error that [New] returns.
+// ErrConfig reports an invalid [Config]. Every error that [New] returns wraps it.
 var ErrConfig = errors.New("invalid configuration")
 
 func configError(format string, args ...any) error {
@@ -139,7 +140,7 @@ func configError(format string, args ...any) error {
 
 // New checks the configuration and returns a provider. It returns [ErrConfig] if the
 // configuration is invalid. It does not use the network and starts no goroutine. It
-// copies the lists of cfg.
+// copies the lists and maps of cfg.
 func New(cfg Config) (*Provider, error) {
 	if cfg.Issuer == "" {
 		return nil, configError("Issuer is missing")
@@ -209,7 +210,7 @@ func New(cfg Config) (*Provider, error) {
 func (p *Provider) Issuer() string { return p.cfg.Issuer }
 
 // IsIssuer reports whether a string names this provider. It ignores a slash at the end
-// (protocol section 9.1). Store and compare what [Provider.Issuer] returns instead of the
+// (protocol section 9.1). Store the text that [Provider.Issuer] returns, not the
 // argument.
 func (p *Provider) IsIssuer(issuer string) bool {
 	return strings.TrimSuffix(issuer, "/") == strings.TrimSuffix(p.cfg.Issuer, "/")
@@ -218,7 +219,8 @@ func (p *Provider) IsIssuer(issuer string) bool {
 // ClientID returns the client identifier as configured.
 func (p *Provider) ClientID() string { return p.cfg.ClientID }
 
-// Name returns the name for people, which is the issuer if none is configured.
+// Name returns the provider's name, to show to users. It is the issuer if no name is
+// configured.
 func (p *Provider) Name() string { return p.cfg.Name }
 
 // RedirectURL returns the configured redirect URL. It may be empty.
@@ -227,7 +229,8 @@ func (p *Provider) RedirectURL() string { return p.cfg.RedirectURL }
 // Scopes returns a copy of the configured scopes.
 func (p *Provider) Scopes() []string { return slices.Clone(p.cfg.Scopes) }
 
-// Timeout returns the longest time that [Provider.Refresh] takes.
+// Timeout returns the configured timeout, which is the longest time that
+// [Provider.Refresh] takes.
 func (p *Provider) Timeout() time.Duration { return p.cfg.Timeout }
 
 // RefreshTokensNeverRotate returns the operator's statement from the configuration.
@@ -258,8 +261,8 @@ func withoutRedirects(c *http.Client) *http.Client {
 	}
 }
 
-// checkURL parses an absolute URL without user and fragment. Its scheme is https, or http
-// if the host is a loopback address or insecure is set.
+// checkURL parses an absolute URL without user and fragment. The scheme must be https. It
+// may be http if the host is a loopback address or insecure is set.
 func checkURL(s string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {

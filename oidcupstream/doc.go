@@ -1,5 +1,5 @@
-// Package oidcupstream is a client of an OpenID provider. It sends users there to log in,
-// exchanges codes for tokens, refreshes access tokens and revokes refresh tokens.
+// Package oidcupstream is a client for an OpenID provider. It sends users there to log
+// in, exchanges codes for tokens, refreshes access tokens and revokes refresh tokens.
 //
 //	provider, err := oidcupstream.New(oidcupstream.Config{
 //		Issuer:      "https://op.example.org",
@@ -10,40 +10,42 @@
 //	})
 //
 // [New] does not use the network. The first call that needs the provider's metadata
-// fetches it. The package keeps the metadata and renews it in the background.
+// fetches it. The package keeps the metadata and renews it in the background; see
+// [Config].MetadataTTL.
 //
 // # A login
 //
-// [Provider.AuthorizationURL] returns the address to send the browser to. It always uses
-// PKCE (S256), state and nonce. [Provider.CheckRedirect] checks the parameters that the
-// browser brings back. [Provider.Exchange] turns the code into [Tokens]. Their subject
-// comes from the ID token, after its signature, issuer, audience, authorized party,
-// times, nonce and access token hash were verified.
+// [Provider.AuthorizationURL] returns the address to which to send the browser. It always
+// uses PKCE (S256), state and nonce. [Provider.CheckRedirect] checks the parameters that
+// the browser brings back. [Provider.Exchange] turns the code into [Tokens]. It takes the
+// subject from the ID token, after it has verified the token's signature, issuer,
+// audience, authorized party, times, nonce and access token hash.
 //
-// # One attempt, and what became of it
+// # One attempt and its outcome
 //
 // Many providers rotate refresh tokens: a refresh returns a new token, and the old one
 // stops working. Some revoke the whole grant when they see the old one again. Therefore
-// this package sends a token request at most once. It never retries, and it leaves
-// net/http nothing to retry with. Every failure is an [*Error], whose [Outcome] says what
-// a caller may conclude:
+// this package sends a token request at most once. It never retries, and it makes sure
+// that net/http cannot retry. Every failure is an [*Error], whose [Outcome] says what a
+// caller may conclude:
 //
 //	NotSent   the provider cannot have seen the request    undo everything; try again at will
 //	Refused   the provider answered with an OAuth error    undo the use; see Error.InvalidGrant
 //	Unknown   anything else                                assume that the provider acted
 //
-// Some providers use a refresh token up before they refuse the request, and so end the
-// login. [AudienceParameter] says which requests this package does not send for that
-// reason.
+// Some providers use up a refresh token before they refuse the request, and so end the
+// login. [AudienceParameter] tells this package which requests it must not send to such a
+// provider.
 //
-// An unusable response may still carry the only refresh token that works.
+// An unusable response may still contain the only refresh token that works.
 // [Error.RefreshToken] returns it.
 //
 // # Secrets
 //
-// Types that hold a secret print as a placeholder in every format, in JSON and in
-// log/slog. The package bounds texts of a provider before it puts them into an error. It
-// removes unprintable characters and everything that resembles a secret of the same call.
+// Types that hold a secret print as "[redacted]" in every format, in JSON and in
+// log/slog. Before the package puts a provider's text into an error, it shortens the text
+// and removes unprintable characters and everything that resembles a secret of the same
+// call.
 //
 // # Testing
 //

@@ -14,19 +14,21 @@ import (
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// Outcome says what a caller knows about a request after a call failed.
+// Outcome says what a caller may conclude about a request after a call has failed.
 type Outcome uint8
 
+// The outcomes of a call that failed.
 const (
 	// Unknown means that the provider may have acted. The request, or a part of it, may
-	// have reached the provider, and no definite answer came back. A refresh token in it
-	// may be used up. Unknown is the zero value on purpose.
+	// have reached the provider, and no definite answer came back. A refresh token in the
+	// request may be used up. Unknown is the zero value because it is the safe
+	// assumption.
 	Unknown Outcome = iota
 	// Refused means that the provider answered with an OAuth error (RFC 6749 section 5.2)
-	// and did nothing.
+	// and issued nothing.
 	Refused
-	// NotSent means that the provider cannot have read the request: its body never left
-	// this process.
+	// NotSent means that the provider cannot have read the request, because its body
+	// never left this process.
 	NotSent
 )
 
@@ -44,30 +46,33 @@ func (o Outcome) String() string {
 	}
 }
 
-// Errors in the chain of an [*Error]. They tell cases apart that have the same Outcome.
+// Errors that an [*Error] may wrap. They distinguish cases with the same Outcome.
 var (
-	// ErrRequest reports a request that cannot be sent, for example with a space in a
-	// scope. The outcome is NotSent.
+	// ErrRequest reports an invalid request, for example one with a space in a scope. The
+	// outcome is NotSent.
 	ErrRequest = errors.New("invalid request")
-	// ErrMetadata reports that the provider's metadata cannot be fetched or is not
-	// acceptable. The outcome is NotSent.
+	// ErrMetadata reports that the package could not fetch the provider's metadata or
+	// does not accept it. The outcome is NotSent.
 	ErrMetadata = errors.New("provider metadata not available")
-	// ErrUnsupported reports that the provider has no such endpoint. The outcome is
+	// ErrUnsupported reports that the provider does not have the endpoint. The outcome is
 	// NotSent.
 	ErrUnsupported = errors.New("not supported by the provider")
-	// ErrAnswer reports a response that is neither a success nor an OAuth error.
+	// ErrAnswer reports a response that is neither a success nor an OAuth error. The
+	// outcome is Unknown.
 	ErrAnswer = errors.New("unusable answer")
-	// ErrIDToken reports an ID token that is missing or not acceptable.
+	// ErrIDToken reports an ID token that is missing or not acceptable. The outcome is
+	// Unknown.
 	ErrIDToken = errors.New("ID token not accepted")
-	// ErrSubject reports a response about another user than the expected one.
+	// ErrSubject reports a response about another user than the expected one. The outcome
+	// is Unknown.
 	ErrSubject = errors.New("subject does not match")
 	// ErrRedirect reports parameters of a redirect that are not acceptable, for example
-	// because they come from another issuer.
+	// because they come from another issuer. The outcome is NotSent.
 	ErrRedirect = errors.New("redirect not accepted")
 )
 
-// Error is the error of every call to the provider. It shows no secret: not in its text,
-// in any format, in JSON or in a log.
+// Error is the error that every call to the provider returns. It shows no secret: not in
+// its text, in any format, in JSON or in a log.
 type Error struct {
 	// Op names the call: discover, authorize, redirect, exchange, refresh, revoke or
 	// userinfo.
@@ -77,18 +82,20 @@ type Error struct {
 	// Status is the HTTP status of the response, or 0 if there was none.
 	Status int
 	// Code and Description are the provider's error and error_description. They are
-	// printable, have at most 64 and 200 characters, and are empty if the response had
-	// none. If nothing was sent, this package may set them in the same terms.
+	// printable and have at most 64 and 200 characters. They are empty if the response
+	// had none. If this package refuses to send a request, it may set a code such as
+	// invalid_target itself.
 	Code, Description string
-	// RetryAfter is the time that the provider asked to wait, at most one hour. 0 means
-	// that it did not ask.
+	// RetryAfter is how long the provider asked to wait, at most one hour. 0 means that
+	// it did not ask.
 	RetryAfter time.Duration
 
 	err          error
 	refreshToken func() string // fmt cannot look into a function
 }
 
-// Error returns the call, the outcome, and the provider's code and description.
+// Error returns the call, the outcome, the provider's code and description, the cause,
+// and the HTTP status.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("oidcupstream: " + e.Op + ": " + e.Outcome.String())
@@ -107,7 +114,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause. It may be an error of this package, of a context or of net.
+// Unwrap returns the cause, or nil: an error of this package, of a context or of package
+// net.
 func (e *Error) Unwrap() error { return e.err }
 
 // InvalidGrant reports whether the provider refused the refresh token or code itself
@@ -115,8 +123,8 @@ func (e *Error) Unwrap() error { return e.err }
 func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == "invalid_grant" }
 
 // RefreshToken returns the refresh token of a response that was otherwise unusable, or
-// the empty string. The provider may have withdrawn the token that was sent: keep this
-// one before doing anything else.
+// the empty string. Store it before you do anything else: the refresh token that was sent
+// may have stopped working.
 func (e *Error) RefreshToken() string {
 	if e.refreshToken == nil {
 		return ""
@@ -127,7 +135,7 @@ func (e *Error) RefreshToken() string {
 // GoString returns what Error returns.
 func (e *Error) GoString() string { return e.Error() }
 
-// OutcomeOf returns the Outcome of an [*Error] in the chain of err. It returns Unknown
+// OutcomeOf returns the Outcome of the [*Error] that err is or wraps. It returns Unknown
 // for any other error.
 func OutcomeOf(err error) Outcome {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -152,8 +160,8 @@ const (
 	maxRetryAfter  = time.Hour
 )
 
-// printable makes foreign text safe to show. It bounds the text and removes unprintable
-// characters and everything that resembles one of the secrets.
+// printable makes foreign text safe to show. It shortens the text to limit characters,
+// and removes unprintable characters and everything that resembles one of the secrets.
 func printable(text string, limit int, secrets []string) string {
 	if len(text) > 4*limit { // bounds the work below; scrub recognises the piece of a secret that a cut leaves
 		text = text[:4*limit]
@@ -172,7 +180,7 @@ func printable(text string, limit int, secrets []string) string {
 }
 
 // registeredCodes are the error codes of RFC 6749, 6750, 7009 and 8707 and of OpenID
-// Connect Core. They are harmless even if a weak secret is a part of one.
+// Connect Core. They are safe to show even if one contains a weak secret.
 var registeredCodes = []string{
 	"access_denied", "account_selection_required", "consent_required", "insufficient_scope", "interaction_required",
 	"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "invalid_target", "invalid_token",
@@ -180,7 +188,8 @@ var registeredCodes = []string{
 	"unsupported_response_type", "unsupported_token_type",
 }
 
-// printableCode is printable for an error code.
+// printableCode does the same as printable for an error code, but keeps registered codes
+// as they are.
 func printableCode(code string, secrets []string) string {
 	if slices.Contains(registeredCodes, code) {
 		return code
@@ -188,12 +197,12 @@ func printableCode(code string, secrets []string) string {
 	return printable(code, maxCode, secrets)
 }
 
-// secretWindow is the length at which a common substring of a text and a secret counts as
-// a part of the secret.
+// secretWindow is how many consecutive characters a text and a secret must share to count
+// as showing the secret.
 const secretWindow = 12
 
-// scrub replaces every word that holds a secret, or secretWindow consecutive characters
-// of one.
+// scrub replaces every word that contains a secret, or secretWindow consecutive
+// characters of one.
 func scrub(text string, secrets []string) string {
 	words := strings.Split(text, " ")
 	for i, word := range words {
@@ -221,8 +230,8 @@ func holdsPart(secrets []string, word string) bool {
 	return false
 }
 
-// cause wraps an error of a library whose text may quote a response. It bounds and scrubs
-// the text and keeps the chain.
+// cause wraps an error of a library whose text may quote a response. It makes the text
+// printable and keeps the error for errors.Is and errors.As.
 func cause(err error, secrets ...string) error {
 	return &cleanError{text: printable(err.Error(), maxCause, secrets), err: err}
 }
@@ -235,7 +244,8 @@ type cleanError struct {
 func (e *cleanError) Error() string    { return e.text }
 func (e *cleanError) GoString() string { return e.text }
 
-// Is and As let callers find causes such as a timeout behind the cleaned text.
+// Is and As let callers find causes such as a timeout. Unwrap would also show their
+// texts.
 func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }
 
 func (e *cleanError) As(target any) bool { return errors.As(e.err, target) }

@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// ExchangeRequest says which code to exchange. It prints as a placeholder.
+// ExchangeRequest says which code to exchange. It prints as "[redacted]".
 type ExchangeRequest struct {
 	hidden
 
-	// Code comes from CheckRedirect. Required.
+	// Code is the one that CheckRedirect returned. Required.
 	Code string
 	// Verifier and Nonce are those of the AuthorizationRequest. Required.
 	Verifier string
@@ -18,18 +18,18 @@ type ExchangeRequest struct {
 	// Scopes are those of the AuthorizationRequest. Exchange puts them into Tokens.Scopes
 	// if the provider names none. They may be empty.
 	Scopes []string
-	// Audiences are those of the access token, for providers that expect them here again
-	// (RFC 8707 section 2.2). They are usually empty.
+	// Audiences are the audiences of the access token, for providers that expect them
+	// here again (RFC 8707 section 2.2). They are usually empty.
 	Audiences []string
 }
 
 // Exchange redeems an authorization code (OpenID Connect Core section 3.1.3) and verifies
-// the ID token that comes with it. It sends the code at most once. The answer need not
-// hold a refresh token.
+// the ID token in the response. It sends the code at most once. The response need not
+// contain a refresh token.
 //
-// Errors are [*Error], with [ErrIDToken] if the ID token is missing or not acceptable and
-// with [ErrAnswer] if the response is otherwise unusable. Both may carry a refresh token,
-// see [Error.RefreshToken]. Revoke it.
+// All errors are [*Error]. Exchange returns [ErrIDToken] if the ID token is missing or
+// not acceptable, and [ErrAnswer] if the response is otherwise unusable. After both,
+// [Error.RefreshToken] may return a refresh token. Revoke it.
 func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
 	const op = "exchange"
 	if p.cfg.RedirectURL == "" {
@@ -63,8 +63,8 @@ func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, 
 	return tokens, nil
 }
 
-// oneAudience returns the audiences that an exchange can name. It reports whether it left
-// some out.
+// oneAudience returns the audiences that an exchange can name. It also reports whether it
+// left some out.
 func (p *Provider) oneAudience(audiences []string) (named []string, partial bool) {
 	if p.cfg.Audience.Single && len(audiences) > 1 {
 		return audiences[:1], true
@@ -72,8 +72,8 @@ func (p *Provider) oneAudience(audiences []string) (named []string, partial bool
 	return audiences, false
 }
 
-// tokenCall sends the request of an exchange or a refresh. Config.Timeout bounds it and
-// includes the time to fetch metadata.
+// tokenCall sends the request of an exchange or a refresh. Config.Timeout bounds its
+// time, which includes fetching metadata.
 func (p *Provider) tokenCall(ctx context.Context, op string, form url.Values, audiences, requested []string, secrets ...string) (*Tokens, *metadata, error) {
 	if err := p.addAudiences(form, audiences); err != nil {
 		return nil, nil, requestError(op, "%w", err)

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Metadata is what the provider publishes about itself (OpenID Connect Discovery section
-// 3), as far as this package uses it.
+// Metadata is the part of the provider's metadata that this package uses (OpenID Connect
+// Discovery section 3).
 type Metadata struct {
 	Issuer                string
 	AuthorizationEndpoint string
@@ -23,14 +23,13 @@ type Metadata struct {
 	UserInfoEndpoint      string   // empty if there is none
 	RevocationEndpoint    string   // empty if there is none
 	ScopesSupported       []string // nil if the provider does not say
-	// IssParameter says that redirects carry the issuer (RFC 9207).
+	// IssParameter says that redirects name the issuer in the parameter iss (RFC 9207).
 	IssParameter bool
-	// Fetched is the time of the fetch by the configured clock.
+	// Fetched is when the metadata was fetched, by Config.Clock.
 	Fetched time.Time
 }
 
-// metadata is an immutable snapshot. The provider of go-oidc in it caches the signing
-// keys.
+// metadata is an immutable snapshot. Its go-oidc provider caches the signing keys.
 type metadata struct {
 	Metadata
 	provider *oidc.Provider
@@ -38,7 +37,8 @@ type metadata struct {
 
 // Discover returns the metadata that other calls use. It fetches the metadata if there is
 // none yet. Use it for health checks, or before the first login so that the login need
-// not wait. Errors are [*Error] with NotSent and [ErrMetadata].
+// not wait. It returns an [*Error] with NotSent and [ErrMetadata] if it cannot fetch the
+// metadata.
 func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -55,9 +55,9 @@ func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 const metadataRetry = time.Minute
 
 // lookup returns the current snapshot. If there is none, it waits for a fetch. Concurrent
-// callers share the fetch, and none of them cancels it.
+// callers share the fetch. It continues if the context of a caller ends.
 //
-// lookup returns an outdated snapshot too, and renews it in the background. Token
+// lookup returns an outdated snapshot too, and renews it in the background. So token
 // requests keep working while the metadata endpoint is down or wrong.
 func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	now := p.cfg.Clock()
@@ -78,8 +78,8 @@ func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	}
 }
 
-// startFetch joins the running fetch or starts one. The channel is buffered: nobody has
-// to read the result.
+// startFetch joins the running fetch or starts one. The channel is buffered, so nobody
+// has to read the result.
 func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 	return p.flights.DoChan("metadata", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timeout)
@@ -145,7 +145,7 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 // errTooLarge reports a response body above Config.MaxResponseBytes.
 var errTooLarge = errors.New("the answer is larger than MaxResponseBytes")
 
-// limitTransport bounds the bodies of all responses, because libraries read them to the
+// limitTransport bounds the bodies of all responses, for libraries that read them to the
 // end.
 type limitTransport struct {
 	base http.RoundTripper

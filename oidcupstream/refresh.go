@@ -7,40 +7,41 @@ import (
 	"strings"
 )
 
-// RefreshRequest says which access token to ask for. It prints as a placeholder.
+// RefreshRequest says which access token to ask for. It prints as "[redacted]".
 type RefreshRequest struct {
 	hidden
 
-	// RefreshToken is required.
+	// RefreshToken is the refresh token to use. Required.
 	RefreshToken string
-	// Scopes are sent as they are. Nothing is added, not even offline_access. Empty means
-	// all scopes that were originally granted (RFC 6749 section 6).
+	// Scopes are the requested scopes. Refresh sends them as they are and adds none, not
+	// even offline_access. Empty means all scopes that were originally granted (RFC 6749
+	// section 6).
 	Scopes []string
-	// Audiences are those of the access token. They may be empty.
+	// Audiences are the audiences of the access token. They may be empty.
 	Audiences []string
-	// LoginAudiences are those of the AuthorizationRequest. They are not sent. Only
-	// AudienceParameter.LoginOnly uses them.
+	// LoginAudiences are those of the AuthorizationRequest. Refresh does not send them.
+	// It compares Audiences with them if AudienceParameter.LoginOnly is set.
 	LoginAudiences []string
-	// Subject is the user that an ID token in the answer must be about. Empty means that
-	// Refresh does not look at the ID token.
+	// Subject is the user whom an ID token in the response must be about. If Subject is
+	// empty, Refresh does not look at the ID token.
 	Subject string
 }
 
 // Refresh asks for an access token (RFC 6749 section 6). It sends the refresh token at
-// most once and takes at most Config.Timeout, which includes the time to fetch metadata.
+// most once. It takes at most Config.Timeout, which includes the time to fetch metadata.
 //
-// If the answer has a refresh token, keep it before doing anything else: the old one may
-// have stopped working. The scopes and audiences are those of the answer. They may be
-// wider or narrower than requested, so compare them.
+// If the response has a refresh token, store it before you do anything else: the old one
+// may have stopped working. Refresh returns the scopes and audiences of the response.
+// They may be wider or narrower than the request, so compare them.
 //
-// Errors are [*Error]; see [Outcome] for what to conclude. If ctx ends while the provider
-// is working, the outcome is Unknown. Pass a context that ends only when the answer no
-// longer matters.
+// All errors are [*Error]; [Outcome] says what to conclude. If ctx ends while the
+// provider is working, the outcome is Unknown. So pass a context that ends only when the
+// response no longer matters.
 //
-// An ID token in the answer came from the provider over the same connection, which
-// replaces its signature (OpenID Connect Core section 3.1.3.7, number 6). If Subject is
-// set, its issuer, audience and subject must be right. Otherwise the error is
-// [ErrSubject].
+// If Subject is set, the issuer, audience and subject of an ID token in the response must
+// be right. Otherwise Refresh returns [ErrSubject]. Refresh does not check the signature
+// of this ID token, because the token came directly from the provider (OpenID Connect
+// Core section 3.1.3.7, number 6).
 func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, error) {
 	const op = "refresh"
 	if req.RefreshToken == "" {
@@ -69,8 +70,8 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	return tokens, nil
 }
 
-// audienceObjection says why the provider would refuse these audiences and may end the
-// login. It is empty if there is no objection.
+// audienceObjection returns the reason if the provider would refuse these audiences, and
+// might end the login. Otherwise it returns the empty string.
 func (p *Provider) audienceObjection(req *RefreshRequest) string {
 	switch {
 	case p.cfg.Audience.Single && len(req.Audiences) > 1:

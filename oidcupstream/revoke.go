@@ -5,11 +5,12 @@ import (
 	"net/url"
 )
 
-// Revoke withdraws a refresh token at the provider (RFC 7009). A token that the provider
-// does not know is no error. Unlike other calls, Revoke may be repeated after any
-// failure.
+// Revoke revokes a refresh token at the provider (RFC 7009). A token that the provider
+// does not know is no error. Unlike Exchange and Refresh, Revoke may be repeated after
+// any failure.
 //
-// Errors are [*Error], with [ErrUnsupported] if the provider has no revocation endpoint.
+// All errors are [*Error]. Revoke returns [ErrUnsupported] if the provider has no
+// revocation endpoint.
 func (p *Provider) Revoke(ctx context.Context, refreshToken string) error {
 	const op = "revoke"
 	if refreshToken == "" {

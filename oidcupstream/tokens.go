@@ -10,37 +10,40 @@ import (
 	"time"
 )
 
-// Tokens is the answer to an exchange or a refresh. It prints without its secrets.
+// Tokens is the result of an exchange or a refresh. It prints without its secrets.
 type Tokens struct {
-	// AccessToken is never empty.
+	// AccessToken is the access token. It is never empty.
 	AccessToken string
-	// TokenType is Bearer if the provider says so, in any case, or says nothing.
-	// Otherwise it is what the provider says.
+	// TokenType is the type of the access token. It is Bearer if the response says so, in
+	// upper or lower case, or has no token_type. Otherwise it is the token_type of the
+	// response.
 	TokenType string
-	// ExpiresIn is the lifetime of the access token. 0 means that the provider did not
-	// say.
+	// ExpiresIn is the lifetime of the access token, at most ten years. 0 means that the
+	// provider named none.
 	ExpiresIn time.Duration
-	// Expiry is ExpiresIn after the request was sent. It is zero if the provider did not
-	// say.
+	// Expiry is when the access token expires, counted from the sending of the request.
+	// It is zero if the provider named no lifetime.
 	Expiry time.Time
-	// RefreshToken is empty if the answer had none. It may equal the one that was sent.
+	// RefreshToken is the refresh token of the response. It is empty if there was none,
+	// and may equal the one that was sent.
 	RefreshToken string
-	// Scopes are those of the access token: the scopes of the answer, or of the request
-	// if the answer names none (RFC 6749 section 5.1). If the access token is a JWT, the
-	// scopes in its scope claim are added. Nil means that nothing named a scope.
+	// Scopes are the scopes of the access token: those of the response, or those of the
+	// request if the response names none (RFC 6749 section 5.1). If the access token is a
+	// JWT, they also include its scope claim. Nil means that none of these named a scope.
 	Scopes []string
-	// ScopeReturned says that the answer named scopes. If Scopes is empty then, the token
-	// has no scope.
+	// ScopeReturned says that the response named the scopes. If Scopes is empty then, the
+	// token has no scope.
 	ScopeReturned bool
-	// Audiences is the aud claim of an access token that is a JWT. Its signature was not
-	// checked: it came from the provider, and the resource service verifies it.
+	// Audiences is the aud claim of the access token, if that is a JWT. Nobody has
+	// checked its signature here: it came from the provider, and the resource service
+	// verifies it.
 	Audiences []string
 	// AudienceKnown says that Audiences holds the claim. Otherwise the token may be valid
 	// for any audience.
 	AudienceKnown bool
 	// Subject is the user in the verified ID token. Only Exchange sets it.
 	Subject string
-	// AuthTime is the time of the login at the provider, from the ID token. It is zero if
+	// AuthTime is when the user logged in at the provider, by the ID token. It is zero if
 	// the ID token does not say. Only Exchange sets it.
 	AuthTime time.Time
 	// IDTokenClaims is the payload of the verified ID token, a JSON object. Only Exchange
@@ -96,7 +99,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	return t, nil
 }
 
-// salvage puts the refresh token of a response into the error that replaces the response.
+// salvage puts the refresh token of an unusable response into the error about it.
 func salvage(e *Error, t *Tokens) *Error {
 	if t.RefreshToken != "" {
 		refreshToken := t.RefreshToken

@@ -13,14 +13,16 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// UserInfo asks the provider about the user of an access token (OpenID Connect Core
-// section 5.3). It returns the claims as a JSON object. They must be about wantSub, the
-// verified subject of the login; otherwise the error is [ErrSubject].
+// UserInfo asks the provider for the claims about the user of an access token (OpenID
+// Connect Core section 5.3). It returns them as a JSON object. wantSub is the verified
+// subject of the login. UserInfo returns [ErrSubject] if the claims are about somebody
+// else.
 //
 // UserInfo verifies a signed response (application/jwt) with the provider's keys. Its iss
 // and aud must be right if it has them. UserInfo does not support encrypted responses.
 //
-// Errors are [*Error]. The call changes nothing at the provider and may be repeated.
+// All errors are [*Error]. UserInfo returns [ErrUnsupported] if the provider has no
+// userinfo endpoint. The call changes nothing at the provider and may be repeated.
 func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
 	const op = "userinfo"
 	if accessToken == "" || wantSub == "" {
@@ -101,8 +103,8 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, token string
 	return payload, nil
 }
 
-// bearerRefusal fills in e from the header WWW-Authenticate (RFC 6750 section 3), and
-// reports whether the header has an error.
+// bearerRefusal fills in e from the header WWW-Authenticate (RFC 6750 section 3). It
+// reports whether the header names an error.
 func bearerRefusal(e *Error, h http.Header, accessToken string) bool {
 	for _, challenge := range h.Values("WWW-Authenticate") {
 		scheme, params, _ := strings.Cut(challenge, " ")

@@ -2,10 +2,12 @@ package store
 
 import "time"
 
-// These functions check the arguments of steps that take no request type. They do what
-// the Check methods of the request types do, and return an [*ArgumentError].
+// A store checks the arguments of a step before anything else. Request types have a Check
+// method. The functions below do the same for the steps without one.
 
-// CheckRoot checks the arguments of CreateRoot, each alone and all together.
+// CheckRoot checks the arguments of CreateRoot. It returns an [*ArgumentError] if one of
+// them is not well formed, or if the token names another grant or owner than the grant
+// has.
 func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 	if err := g.Check(); err != nil {
 		return err
@@ -19,7 +21,8 @@ func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 	return tickets.Check()
 }
 
-// CheckRefund checks the arguments of Refund.
+// CheckRefund checks the argument of Refund. It returns an [*ArgumentError] if the id is
+// zero.
 func CheckRefund(id UseID) error {
 	if id.IsZero() {
 		return argument("Refund needs the id of the use")
@@ -27,7 +30,8 @@ func CheckRefund(id UseID) error {
 	return nil
 }
 
-// CheckBeginRefresh checks the arguments of BeginRefresh.
+// CheckBeginRefresh checks the arguments of BeginRefresh. It returns an [*ArgumentError]
+// if the lease is zero or ttl is not positive.
 func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {
 	if l.IsZero() || ttl <= 0 {
 		return argument("BeginRefresh needs the id of the lease and a positive duration")
@@ -35,7 +39,8 @@ func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {
 	return nil
 }
 
-// CheckEndRefresh checks the arguments of EndRefresh.
+// CheckEndRefresh checks the arguments of EndRefresh. It returns an [*ArgumentError] if
+// the lease or the generation is zero, or if the outcome is unknown.
 func CheckEndRefresh(l LeaseID, generation uint64, outcome Outcome) error {
 	if l.IsZero() || generation == 0 || outcome < RefreshDone || outcome > RefreshRefused {
 		return argument("EndRefresh needs a lease, a generation and a known outcome")
@@ -43,7 +48,8 @@ func CheckEndRefresh(l LeaseID, generation uint64, outcome Outcome) error {
 	return nil
 }
 
-// CheckTakeTicket checks the arguments of TakeTicket.
+// CheckTakeTicket checks the arguments of TakeTicket. It returns an [*ArgumentError] if
+// the ticket is a short token or the taker is zero.
 func CheckTakeTicket(ref TicketRef, taker UseID) error {
 	switch {
 	case ref.Kind == TicketShort:
@@ -54,7 +60,8 @@ func CheckTakeTicket(ref TicketRef, taker UseID) error {
 	return nil
 }
 
-// CheckReseal checks the arguments of Reseal.
+// CheckReseal checks the arguments of Reseal. It returns an [*ArgumentError] if an item
+// lacks the old or the new value.
 func CheckReseal(items []Reseal) error {
 	for _, r := range items {
 		if len(r.Old) == 0 || len(r.New) == 0 {

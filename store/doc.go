@@ -1,48 +1,66 @@
-// Package store is the contract between the issuer of mytokens and the place where their
-// state lives: which tokens exist, which are revoked, how often each clause was used, the
+// Package store is the contract between an issuer of mytokens and the place that keeps
+// its state: which tokens exist, which are revoked, how often each clause was used, the
 // sealed refresh tokens, and the one-time codes.
 //
-// Embedders choose an implementation: [store/memstore] for tests and for tools of one
-// process, [store/sqlstore] for everything else. To write another one, implement [Store]
-// and run the suite of [store/storetest] against it. Every promise in the comments of
-// this package has a test there.
+// Choose an implementation: [store/memstore] for tests and single-process tools,
+// [store/sqlstore] for everything else. To write another one, implement [Store] and run
+// the suite of [store/storetest] against it. The suite tests every promise in the
+// comments of this package.
 //
 // # The contract
 //
-// One method is one step. A step happens entirely or not at all. Once it has returned
-// nil, every later call on every handle and node sees it, and it survives a crash. Steps
-// are linearizable.
+// Each method of [Store] is one step. A step happens entirely or not at all. Once it has
+// returned nil, every later call on every node sees its effect, and the effect survives a
+// crash. Steps are linearizable.
 //
-// Every step can be repeated. The caller supplies the identity of what it does: a
-// [UseID], a [LeaseID], or the generation of a token. An error that the comment of a
-// method does not name settles nothing: the step may or may not have taken effect.
-// Calling the method again with the same arguments is safe and settles the question. A
-// store remembers the identities of uses and of refreshes for at least [Remembered].
+// Every step can be repeated. The caller identifies what it does by a [UseID], a
+// [LeaseID], or the generation of a token. If a step returns an error that its comment
+// does not name, the step may or may not have taken effect; [IsDefinite] tells the two
+// kinds of errors apart. Calling the method again with the same arguments is safe and
+// settles the question. A store remembers the identities of uses and refreshes for at
+// least [Remembered].
 //
 // A store is safe for concurrent use. It keeps no slice that it was given and returns no
-// slice that it keeps. It has no clock: the instant is an argument, see [Micros]. It
-// starts no goroutine and logs nothing.
+// slice that it keeps. It has no clock: the caller passes the current time as [Micros].
+// It starts no goroutine and logs nothing.
 //
 // Counters are exact. A store creates a counter together with its token and its limit. It
 // spends the counter by one conditional update ("add one where used is below the limit")
-// and never by reading first. All charges of a use succeed together or not at all, those
-// of ancestors included.
+// and never by reading first. All charges of a use, including those to ancestors, succeed
+// together or not at all.
 //
-// Revocation is one tombstone. A token is live if it exists, has no tombstone itself, and
-// no ancestor has a recursive one. The store evaluates this at each use, over the
-// ancestors that it recorded at creation. No step ever flags descendants: rows that a
-// concurrent transaction inserts would escape it.
+// Revocation writes one tombstone. A token is live if it exists, has no tombstone itself,
+// and no ancestor has a recursive one. The store evaluates this at each use, over the
+// ancestors that it recorded at creation. No step ever marks descendants as revoked,
+// because it would miss a descendant that a concurrent transaction inserts.
 //
-// The store sees identifiers, which are hashes, and sealed bytes. The caller hashes and
-// seals. The exception is [Event]: the store keeps its texts as they are.
+// The caller hashes and seals: ids are hashes or random, and secrets arrive sealed. A
+// store keeps the texts of an [Event], and the scope and audience of a [Grant], as they
+// are.
 //
 // # Words
 //
-// A grant is one login at the provider and its refresh token. A token is a mytoken; the
-// tokens of a grant form a tree. A generation is the seq_no of a token, which rotation
-// increments. A clause is one alternative of a token's restrictions. A use is one attempt
-// to do something with a token. A charge is one counter that a use spends. A ticket is a
-// one-time code (authorization state, consent, polling, transfer code) or a short token.
+// The comments of this package use these words:
+//
+//   - A grant is one login at the provider and its refresh token.
+//   - A token is a mytoken. The tokens of a grant form a tree.
+//   - A generation of a token is its seq_no, which rotation increments. A generation of a
+//     grant counts its refresh tokens in the same way.
+//   - The grace of a rotation is how long the store still accepts the generation that was
+//     replaced.
+//   - A clause is one alternative of a token's restrictions.
+//   - A use is one attempt to do something with a token. A charge is one counter that a
+//     use spends.
+//   - A tombstone records that a token was revoked. A recursive one also ends all
+//     descendants.
+//   - A lease lets one node refresh a grant for a limited time. A doubt is a lease that
+//     lapsed without EndRefresh: nobody knows whether the provider has replaced the
+//     refresh token.
+//   - A spare is a refresh token that arrived after the grant had moved on.
+//   - A ticket is a one-time code (authorization state, consent, polling code, transfer
+//     code), a stored reply, or a short token.
+//   - A node is a process, or a handle to the store, beside others that work on the same
+//     state.
 //
 // [store/memstore]: https://pkg.go.dev/github.com/mytoken-go/sdk/store/memstore
 // [store/sqlstore]: https://pkg.go.dev/github.com/mytoken-go/sdk/store/sqlstore

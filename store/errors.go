@@ -6,25 +6,27 @@ import (
 	"time"
 )
 
-// Errors that callers branch on. Any other error means that the store could not tell, and
-// that the caller may repeat the call.
+// Errors that callers branch on. After one of them the step has not taken effect; see
+// [IsDefinite].
 var (
 	// ErrNotFound: there is no such token or grant.
 	ErrNotFound = errors.New("store: not found")
-	// ErrForged: the token exists, but the presented one was not issued. It has another
-	// encoding, or a generation that was never issued. It never counts as reuse.
+	// ErrForged: the token exists, but nobody issued what was presented. Its [Sum]
+	// differs, or its generation never existed. A forgery never counts as reuse.
 	ErrForged = errors.New("store: presented token was not issued")
 	// ErrRevoked: the token was revoked, or an ancestor was revoked recursively.
 	ErrRevoked = errors.New("store: token revoked")
-	// ErrRefunded: the use with this id was refunded. Use again with a new id.
+	// ErrRefunded: the use with this id was refunded. Make another use with a new id.
 	ErrRefunded = errors.New("store: use was refunded")
 	// ErrExists: something else is stored under this id.
 	ErrExists = errors.New("store: id is taken")
-	// ErrConflict: the generation is not the current one.
-	ErrConflict = errors.New("store: generation is not current")
+	// ErrConflict: the call names another generation of the grant than the current one,
+	// or the ticket is still pending.
+	ErrConflict = errors.New("store: generation is not current, or ticket is pending")
 	// ErrDead: the provider refused the grant's refresh token for good.
 	ErrDead = errors.New("store: refresh token refused by the provider")
-	// ErrDepth: the parent has as many ancestors as the store allows.
+	// ErrDepth: the parent already has as many ancestors as the store allows; see
+	// [MaxDepth].
 	ErrDepth = errors.New("store: too many ancestors")
 	// ErrTicketNotFound: there is no such ticket.
 	ErrTicketNotFound = errors.New("store: ticket not found")
@@ -34,13 +36,13 @@ var (
 	ErrTicketTaken = errors.New("store: ticket already used")
 )
 
-// StaleError says that somebody presented an outdated generation after its successor was
-// used or after its grace.
+// StaleError says that somebody presented an outdated generation after its grace, or
+// after its successor had been used.
 type StaleError struct {
-	Presented, Current uint64
+	Presented, Current uint64 // generations of the token
 	// Reuse is false while the grace of the presented generation lasts: its holder lost a
-	// race. Reuse is true afterwards: somebody presented the token who should not have it
-	// any more.
+	// race. Reuse is true afterwards: nobody should hold that generation any more, so
+	// somebody may have stolen it.
 	Reuse bool
 }
 
@@ -54,7 +56,7 @@ type Exhausted struct {
 	Token     TokenID // whose counter it is: the presented token or an ancestor
 	Clause    int     // index among that token's clauses
 	Limit     Limit
-	Used      int64
+	Used      int64 // how often the counter was spent
 }
 
 // ExhaustedError says that no candidate clause had budget left. Counters holds every
@@ -70,7 +72,7 @@ func (e *ExhaustedError) Error() string {
 
 // BusyError says that another lease on the grant is in force.
 type BusyError struct {
-	Until Micros
+	Until Micros // last instant of that lease
 }
 
 func (e *BusyError) Error() string {
@@ -86,10 +88,10 @@ func (e *ArgumentError) Error() string { return "store: " + e.Reason }
 
 func argument(reason string) error { return &ArgumentError{Reason: reason} }
 
-// IsDefinite reports whether err is one of the errors that this package documents. Then
-// the step did not take effect, and repeating it does not help unless something else
-// changes. Any other error settles nothing: the caller may repeat the call with the same
-// arguments.
+// IsDefinite reports whether err is one of the errors that this package documents. After
+// such an error the step has not taken effect, and repeating it does not help unless
+// something else changes. After any other error the step may or may not have taken
+// effect; the caller may repeat it with the same arguments.
 func IsDefinite(err error) bool {
 	for _, known := range []error{
 		ErrNotFound, ErrForged, ErrRevoked, ErrRefunded, ErrExists, ErrConflict, ErrDead, ErrDepth,

@@ -5,26 +5,28 @@ type Grant struct {
 	ID      GrantID
 	Owner   OwnerID
 	Refresh Sealed // the refresh token
-	// Scope is what the provider granted, in its own words, separated by spaces.
+	// Scope lists the scopes that the provider granted, as it named them, separated by
+	// spaces.
 	Scope string
-	// Audience is what the login asked for, separated by spaces. A store keeps Scope and
-	// Audience byte for byte.
+	// Audience lists the audiences that the login asked for, separated by spaces. A store
+	// keeps Scope and Audience byte for byte.
 	Audience string
 	Created  Micros
 }
 
-// MaxSpares is how many spare refresh tokens of a grant a store keeps at least. It may
-// drop the oldest beyond that.
+// MaxSpares is the least number of spare refresh tokens that a store keeps for a grant.
+// It may drop the oldest beyond that.
 const MaxSpares = 8
 
-// Spare is a refresh token that was committed after another lease had moved the grant on.
-// The caller tries it when the provider refuses the current one.
+// Spare is a refresh token that arrived late: another commit or a replacement had already
+// given the grant its next generation. The caller tries the spare if the provider refuses
+// the current refresh token.
 type Spare struct {
-	Generation uint64 // of its place
+	Generation uint64 // of the place where Token is sealed; see RefreshTokenPlace
 	Token      Sealed
 }
 
-// RefreshState is the refresh token of a grant.
+// RefreshState is the current refresh token of a grant and its spares.
 type RefreshState struct {
 	Generation uint64
 	Token      Sealed
@@ -33,19 +35,21 @@ type RefreshState struct {
 	Audience   string
 }
 
-// Refresh is a lease. Only its holder refreshes the grant.
+// Refresh is a lease on a grant, with what its holder needs to refresh it. Nobody else
+// refreshes the grant while the lease is in force.
 type Refresh struct {
 	RefreshState
-	// Until is when the lease lapses. The provider must answer before that.
+	// Until is the last instant of the lease. The caller must have the provider's answer
+	// by then.
 	Until Micros
-	// InDoubt says that an earlier lease lapsed without EndRefresh, and that its new
-	// refresh token, if it got one, has not arrived. Doubt is when that lease lapsed. If
-	// there are several, it is the last one.
+	// InDoubt says that an earlier lease lapsed without EndRefresh. Its holder may have
+	// got a new refresh token that has not arrived here. Doubt is when that lease lapsed;
+	// of several such leases, it is the latest instant.
 	InDoubt bool
 	Doubt   Micros
 }
 
-// Commit stores the refresh token that a provider answered with.
+// Commit says which new refresh token the provider returned, for CommitRefresh.
 type Commit struct {
 	Grant GrantID
 	Lease LeaseID
@@ -64,28 +68,29 @@ const (
 	// RefreshDone: the provider answered with tokens. If a new refresh token was among
 	// them, it is committed. The store drops the spares that the lease was shown.
 	RefreshDone Outcome = 1
-	// RefreshNotSent: no request reached the provider. Nothing changes, and a doubt
-	// stays.
+	// RefreshNotSent: no request reached the provider. The lease ends and nothing else
+	// changes: a doubt stays.
 	RefreshNotSent Outcome = 2
-	// RefreshUnknown: a request was sent. Either no answer was understood, or the answer
-	// was a refusal that says nothing about the refresh token. Nothing changes, and a
-	// doubt stays.
+	// RefreshUnknown: the caller sent a request. Either it got no usable answer, or the
+	// answer was a refusal that says nothing about the refresh token. The lease ends and
+	// nothing else changes: a doubt stays.
 	RefreshUnknown Outcome = 3
 	// RefreshRefused: the provider refused the refresh token and every spare that the
-	// lease was shown (invalid_grant). The store drops those spares. The grant is dead
-	// until a refresh token arrives. It does not die if it has left the generation that
-	// the lease was shown, or has got another spare meanwhile.
+	// lease was shown (invalid_grant). The store drops those spares, and the grant is
+	// dead until a new refresh token arrives. But the grant stays alive if it has moved
+	// to another generation meanwhile, or has got another spare.
 	RefreshRefused Outcome = 4
 )
 
-// Replacement puts the refresh token of a new login into an existing grant.
+// Replacement says which refresh token of a new login replaces that of a grant, for
+// ReplaceGrant.
 type Replacement struct {
 	Grant GrantID
-	Owner OwnerID // must be the grant's
+	Owner OwnerID // must be the owner of the grant
 	// Lease names this replacement, so that the caller can repeat it.
 	Lease LeaseID
-	// Generation is the current one. Token is sealed at [RefreshTokenPlace](Grant,
-	// Generation+1).
+	// Generation is the grant's current one. Token is sealed at
+	// [RefreshTokenPlace](Grant, Generation+1).
 	Generation uint64
 	Token      Sealed
 	Scope      string // replaces the grant's, as Audience does

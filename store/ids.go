@@ -6,29 +6,33 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// TokenID names a mytoken over all its generations. It is the SHA-512 of the 16 bytes of
-// its jti. Its String is the mom_id of the protocol (section 1.3). Its IsZero tells
-// whether it was never set. It is not a secret.
+// TokenID names a mytoken over all its generations. It is a [64]byte, the SHA-512 of the
+// 16 bytes of the token's jti. It is not a secret. The method String returns the mom_id,
+// which is the id in standard base64 with padding (protocol section 1.3). The method
+// IsZero reports whether the id was never set.
 type TokenID = terms.TokenID
 
 // GrantID names a grant: one login at the provider. It is random.
 type GrantID [16]byte
 
-// OwnerID names a user. It is the SHA3-256 in the protocol's "sub" claim (protocol
-// section 1.3). It has the methods of a TokenID.
+// OwnerID names a user. It is a [32]byte, the SHA3-256 of subject "@" issuer. The method
+// String returns the "sub" claim, which is the id in standard base64 with padding
+// (protocol section 1.3). The method IsZero reports whether the id was never set.
 type OwnerID = terms.OwnerID
 
-// UseID names one use of a token or one taker of a ticket. The caller draws it at random
-// and repeats it when it repeats the call.
+// UseID names one use of a token or one taker of a ticket. The caller draws it at random,
+// and passes the same id when it repeats the call.
 type UseID [16]byte
 
-// LeaseID names one attempt to refresh a grant. It is random and used once.
+// LeaseID names one attempt to refresh a grant, or one replacement of its refresh token.
+// The caller draws it at random, and passes the same id when it repeats a call.
 type LeaseID [16]byte
 
-// Sum is the SHA-256 of a compact token as it was presented.
+// Sum is the SHA-256 of a compact token, exactly as its holder presents it.
 type Sum [32]byte
 
-// TicketID is the look-up hash of a code or of a short token.
+// TicketID is the hash under which a code or a short token is stored. Package seal makes
+// it.
 type TicketID [32]byte
 
 // IsZero reports whether the id was never set.
@@ -49,8 +53,8 @@ func (id TicketID) IsZero() bool { return id == TicketID{} }
 // Micros is an instant in microseconds since the Unix epoch. Zero means "none".
 type Micros int64
 
-// At converts a time to Micros. The zero time gives zero. At cuts fractions of a
-// microsecond.
+// At converts a time to Micros. It drops fractions of a microsecond. The zero time gives
+// zero.
 func At(t time.Time) Micros {
 	if t.IsZero() {
 		return 0
@@ -58,7 +62,7 @@ func At(t time.Time) Micros {
 	return Micros(t.UnixMicro())
 }
 
-// Time converts back to a time in UTC. Zero gives the zero time.
+// Time converts the instant to a time in UTC. Zero gives the zero time.
 func (m Micros) Time() time.Time {
 	if m == 0 {
 		return time.Time{}
@@ -66,13 +70,14 @@ func (m Micros) Time() time.Time {
 	return time.UnixMicro(int64(m)).UTC()
 }
 
-// Add returns the instant that is d later.
+// Add returns the instant that is d later. It drops fractions of a microsecond of d.
 func (m Micros) Add(d time.Duration) Micros { return m + Micros(d.Microseconds()) }
 
-// Remembered is how long at least a store recognises the identity of a repeated use or
-// refresh. Housekeeping may forget it afterwards.
+// Remembered is the least time for which a store recognises a repeated use or refresh by
+// its identity. Sweep may forget the identity afterwards.
 const Remembered = 24 * time.Hour
 
-// MaxDepth is how many ancestors a store allows a token. An issuer may be configured to
-// allow fewer. A store looks at each of them to tell whether the token is live.
+// MaxDepth is the most ancestors that a token may have. An issuer may be configured to
+// allow fewer. The number is bounded because a store looks at every ancestor to tell
+// whether the token is live.
 const MaxDepth = 16

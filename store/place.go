@@ -2,8 +2,8 @@ package store
 
 import "encoding/binary"
 
-// Sealed is a ciphertext that opens only at its [Place]. A store only copies and compares
-// it.
+// Sealed is a ciphertext that opens only at its [Place]. A store copies and compares it,
+// and does nothing else with it.
 type Sealed []byte
 
 // PlaceKind tells what is sealed at a place.
@@ -47,7 +47,8 @@ type Place struct {
 	N    uint64 // generation or seq_no, 0 where there is none
 }
 
-// AAD returns the place as additional authenticated data. Different places have different
+// AAD returns the place as additional authenticated data: Kind (1 byte), N (8 bytes), the
+// length of ID (8 bytes), and ID. Numbers are big endian. Different places have different
 // encodings, and the encoding never changes.
 func (p Place) AAD() []byte {
 	b := make([]byte, 0, 1+8+8+len(p.ID))
@@ -57,7 +58,7 @@ func (p Place) AAD() []byte {
 	return append(b, p.ID...)
 }
 
-// GrantID returns the grant of the place of a refresh token. It returns false for places
+// GrantID returns the grant that a refresh token belongs to. It returns false for places
 // of another kind.
 func (p Place) GrantID() (GrantID, bool) {
 	if p.Kind != PlaceRefreshToken || len(p.ID) != len(GrantID{}) {
@@ -66,7 +67,7 @@ func (p Place) GrantID() (GrantID, bool) {
 	return GrantID([]byte(p.ID)), true
 }
 
-// TokenID returns the token of the place of a wrapped key, a successor or a description.
+// TokenID returns the token that a wrapped key, a successor or a description belongs to.
 // It returns false for places of another kind.
 func (p Place) TokenID() (TokenID, bool) {
 	switch p.Kind {
@@ -78,7 +79,7 @@ func (p Place) TokenID() (TokenID, bool) {
 	return TokenID{}, false
 }
 
-// TicketRef returns the ticket of the place of a key or a payload. It returns false for
+// TicketRef returns the ticket that a key or a payload belongs to. It returns false for
 // places of another kind.
 func (p Place) TicketRef() (TicketRef, bool) {
 	switch p.Kind {
@@ -90,8 +91,8 @@ func (p Place) TicketRef() (TicketRef, bool) {
 	return TicketRef{}, false
 }
 
-// RefreshTokenPlace is where the refresh token of a generation is sealed, be it the
-// current one or a spare.
+// RefreshTokenPlace is where the refresh token of a generation of a grant is sealed. It
+// holds for the current refresh token and for spares.
 func RefreshTokenPlace(id GrantID, generation uint64) Place {
 	return Place{Kind: PlaceRefreshToken, ID: string(id[:]), N: generation}
 }
@@ -119,13 +120,13 @@ func TicketPayloadPlace(ref TicketRef) Place {
 	return Place{Kind: PlaceTicketPayload, ID: string(ref.bytes())}
 }
 
-// SealedItem is one ciphertext and its place.
+// SealedItem is a ciphertext and its place.
 type SealedItem struct {
 	Place  Place
 	Sealed Sealed
 }
 
-// Reseal replaces Old by New at Place if Old is still there.
+// Reseal asks a store to replace Old by New at Place, if Old is still there.
 type Reseal struct {
 	Place    Place
 	Old, New Sealed

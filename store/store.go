@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Store keeps the state of an issuer. The package comment says what holds for every
-// method.
+// Store keeps the state of an issuer. The contract in the package comment holds for every
+// method: each one is atomic, durable, repeatable and safe for concurrent use.
 type Store interface {
 	Tokens
 	Grants
@@ -22,26 +22,28 @@ type Store interface {
 //     token is not live.
 //   - It returns [ErrForged] if the generation was never issued, or if it is the current
 //     one and the sum is not that of the current token.
-//   - It answers an outdated generation while three things hold: the grace of the
-//     rotation lasts, the sum is that of the outdated token, and no step has seen the
+//   - It accepts an outdated generation as long as three conditions hold: the grace of
+//     the rotation lasts, the sum is that of the outdated token, and no step has seen the
 //     successor yet. The grace includes its last instant.
-//   - If the sum is not that of the outdated token, it returns [ErrForged] within the
-//     grace.
-//   - In all other cases it returns a [*StaleError] for an outdated generation. Within
-//     the grace, StaleError.Reuse is false.
+//   - Within the grace, it returns [ErrForged] if the sum is not that of the outdated
+//     token.
+//   - In all other cases it returns a [*StaleError] for an outdated generation. Reuse is
+//     false within the grace, and true afterwards.
 //   - The first step that succeeds with the current generation of a rotated token
-//     confirms that generation. From then on only Rotate answers the outdated one, as its
+//     confirms that generation. From then on only Rotate accepts the outdated one, as its
 //     comment says.
 //
 // [ErrRevoked] takes precedence over [*StaleError]. All of these errors take precedence
-// over whatever else is in the way of a step: an id, a budget, a ticket. Only arguments
-// that make no sense may be reported before them, as an [*ArgumentError].
+// over every other obstacle, such as a taken id, an exhausted budget or a ticket. Only an
+// [*ArgumentError] may come first.
 type Tokens interface {
-	// CreateRoot stores a grant and its first token, at the instant token.Created. It
-	// returns [ErrExists] if something else is stored under one of the ids, the errors
-	// that [TicketChanges] names, and [*ArgumentError] if the token names another grant
-	// or owner than the grant does. A repeat succeeds and changes nothing. The store
-	// recognises a repeat by the ids, the owner and the sum.
+	// CreateRoot stores a grant and its first token, at the instant token.Created. A
+	// repeat succeeds and changes nothing. The store recognises a repeat by the ids, the
+	// owner and the sum.
+	//
+	// It returns [ErrExists] if something else is stored under one of the ids, and the
+	// errors that [TicketChanges] names. It returns [*ArgumentError] if the token names
+	// another grant or owner than the grant has.
 	CreateRoot(ctx context.Context, grant Grant, token Token, tickets TicketChanges) error
 
 	// CreateChild charges the parent with the use and stores the child below it, or
@@ -53,54 +55,55 @@ type Tokens interface {
 	// does not have, or if the child names another grant or owner than the parent.
 	//
 	// A child may be created while its parent or an ancestor is being revoked. Then the
-	// store either refuses it, or creates it and the tombstone applies to it as to every
-	// other descendant.
+	// store either refuses the child, or creates it and the tombstone applies to it as to
+	// every other descendant.
 	//
-	// A repeat with the same id of the use behaves as a repeat of Spend. It returns
-	// [ErrExists] if it is for another child.
+	// A repeat with the same id of the use behaves like a repeat of Spend. It returns
+	// [ErrExists] if it names another child.
 	CreateChild(ctx context.Context, parent Presented, use Use, child Token) (Spent, error)
 
-	// Lookup returns the state of a token. It spends nothing, and writes nothing but the
-	// confirmation of a rotation.
+	// Lookup returns the state of a token. It spends nothing. The only thing that it may
+	// write is the confirmation of a rotation.
 	Lookup(ctx context.Context, token Presented, now Micros) (State, error)
 
-	// Spend charges a use. It takes the first candidate clause all of whose counters have
-	// budget left, spends each of these counters, appends the event, makes the ticket
-	// changes, and returns which clause it took. If no candidate has budget left, it
-	// changes nothing and returns an [*ExhaustedError].
+	// Spend charges a use. It takes the first candidate clause that has budget left on
+	// all its counters, and spends each of these counters. It appends the event, makes
+	// the ticket changes, and returns which clause it took. If no candidate has budget
+	// left, it changes nothing and returns an [*ExhaustedError].
 	//
 	// A repeat with the same id changes nothing and returns the same clause. After Refund
 	// it returns [ErrRefunded]. Spend returns [ErrExists] if the id was used for another
 	// token.
 	Spend(ctx context.Context, token Presented, use Use) (Spent, error)
 
-	// Refund gives back what the use charged, once, and withdraws its event. The child
-	// and the tickets that the use made stay. Refunding again changes nothing.
+	// Refund gives back what the use charged, once, and withdraws its event. A child that
+	// the use created stays, and so do its ticket changes. Refunding again changes
+	// nothing.
 	//
-	// Refunding an unknown use changes nothing either, but from then on Spend refuses its
-	// id. So a caller can call off a Spend whose answer was lost, or that is still on its
-	// way.
+	// Refunding an unknown use gives nothing back, but from then on Spend returns
+	// [ErrRefunded] for its id. So a caller can call off a Spend whose answer was lost,
+	// or that is still on its way.
 	Refund(ctx context.Context, use UseID, now Micros) error
 
 	// Rotate replaces the presented generation by the next.
 	//
 	// If the generation was already replaced and its grace lasts, Rotate changes nothing
-	// and returns the stored successor, confirmed or not. So every repeat, and every
-	// parallel holder of the same token, gets the same successor.
+	// and returns the stored successor, whether or not that was confirmed. So every
+	// repeat, and every parallel holder of the same token, gets the same successor.
 	//
-	// The caller's own rotation succeeds again without a change, whatever the grace, as
-	// long as To is the current generation. The store recognises it by To.Sum. In all
-	// other cases Rotate returns a [*StaleError] for an outdated generation.
+	// Even after the grace, repeating a rotation succeeds without a change as long as To
+	// is the current generation. The store recognises the repeat by To.Sum. In all other
+	// cases Rotate returns a [*StaleError] for an outdated generation.
 	Rotate(ctx context.Context, rotation Rotation) (Rotated, error)
 
 	// Revoke puts a tombstone on a token and erases the token's short tokens and codes.
 	// Once it has returned, the token is not live on any node. With Recursive the same
 	// holds for each of its descendants, created before or after. Without Recursive the
-	// children live on, still below the token's ancestors.
+	// descendants stay live, but a recursive tombstone of an ancestor still ends them.
 	//
-	// A tombstone can be raised to recursive and is never lowered. Revoking again
-	// succeeds, appends no event, and reports the state as it is then. Revoke does not
-	// check whether By is live. It returns [ErrNotFound] if there is no such token.
+	// A later call can make a tombstone recursive. No call takes that back. Revoking
+	// again succeeds, appends no event, and reports the state at that time. Revoke does
+	// not check whether By is live. It returns [ErrNotFound] if there is no such token.
 	Revoke(ctx context.Context, revocation Revocation) (Revoked, error)
 }
 
@@ -111,27 +114,28 @@ type Grants interface {
 	// another lease is in force, and [ErrDead] if the grant is dead. A lease is in force
 	// until and including Until.
 	//
-	// The holder may call BeginRefresh again with its id. That prolongs the lease to
-	// now+ttl and returns the present state. By then the doubt may have been resolved.
+	// The holder may call BeginRefresh again with the same lease. That prolongs the lease
+	// to now+ttl, never shortens it, and returns the present state. By then a doubt may
+	// have been resolved.
 	BeginRefresh(ctx context.Context, grant GrantID, lease LeaseID, now Micros, ttl time.Duration) (Refresh, error)
 
 	// CommitRefresh stores a new refresh token. It succeeds even if the lease has lapsed
 	// or tokens were revoked, because the provider has forgotten the old refresh token.
 	//
 	// If the commit names the current generation, its token becomes the current one of
-	// the next generation, and a doubt that this lease left is resolved. If another lease
-	// has moved the grant on, the store keeps the token as a spare. Either way a dead
-	// grant is alive again. A commit never overwrites a token.
+	// the next generation. If the grant has moved on, the store keeps the token as a
+	// spare, so that a late commit overwrites nothing. Either way a doubt that this lease
+	// left is resolved, and a dead grant is alive again.
 	//
 	// A repeat with the same lease and token succeeds and changes nothing. CommitRefresh
 	// returns [ErrConflict] if the grant has not reached the generation.
 	CommitRefresh(ctx context.Context, commit Commit) error
 
 	// EndRefresh ends the lease with an outcome. generation is the one that BeginRefresh
-	// last returned. [RefreshDone] and [RefreshRefused] also end the doubt that the lease
-	// found. After the other outcomes the next holder still finds it.
+	// last returned. [RefreshDone] and [RefreshRefused] also resolve every doubt of the
+	// grant. After the other outcomes the next holder still finds the doubt.
 	//
-	// Ending a lease that another one has followed has no effect. A lease that merely
+	// Ending a lease has no effect if another lease has followed it. A lease that merely
 	// lapsed ends as if it were in force.
 	EndRefresh(ctx context.Context, grant GrantID, lease LeaseID, generation uint64, outcome Outcome, now Micros) error
 
@@ -139,11 +143,11 @@ type Grants interface {
 	Grant(ctx context.Context, grant GrantID) (RefreshState, error)
 
 	// ReplaceGrant stores the refresh token of a new login of the same owner as the next
-	// generation. It drops the spares, revives a dead grant, and ends any doubt.
+	// generation. It drops the spares, revives a dead grant, and resolves any doubt.
 	//
 	// It returns [ErrConflict] if the generation is not the current one, [*ArgumentError]
-	// if the owner is another, and the errors that [TicketChanges] names. A repeat with
-	// the same lease and token succeeds and changes nothing.
+	// if the grant has another owner, and the errors that [TicketChanges] names. A repeat
+	// with the same lease and token succeeds and changes nothing.
 	ReplaceGrant(ctx context.Context, replacement Replacement) error
 }
 
@@ -154,17 +158,18 @@ type Tickets interface {
 	ChangeTickets(ctx context.Context, changes TicketChanges, now Micros) error
 
 	// ResolveTicket returns the first of the named tickets that is known, whatever its
-	// status. It changes nothing. Several ids stand for one code under several look-up
-	// keys. It returns [ErrTicketNotFound] if none is known, [ErrTicketExpired] if the
-	// ticket has expired, and [ErrTicketTaken] if somebody took or consumed it.
+	// status. It changes nothing. It takes several ids because one code has an id for
+	// each look-up key. It returns [ErrTicketNotFound] if none is known,
+	// [ErrTicketExpired] if the ticket has expired, and [ErrTicketTaken] if somebody took
+	// or consumed it.
 	ResolveTicket(ctx context.Context, kind TicketKind, ids []TicketID, now Micros) (Ticket, error)
 
-	// TakeTicket redeems a ticket that is not pending. Exactly one taker succeeds, and
-	// succeeds again when it repeats the call. If the event has a name, TakeTicket
-	// appends it to the history of the ticket's token.
+	// TakeTicket redeems a ticket that is not pending. Exactly one taker succeeds, and it
+	// succeeds again if it repeats the call. If the event has a name, TakeTicket appends
+	// it to the history of the ticket's token.
 	//
-	// TakeTicket erases key and payload, so read them before with ResolveTicket. They do
-	// not change once the ticket is not pending.
+	// TakeTicket erases key and payload, so read them with ResolveTicket first. They do
+	// not change between the two calls, because only a pending ticket can be completed.
 	//
 	// It returns [ErrTicketTaken] to every other taker. It returns [ErrTicketNotFound]
 	// and [ErrTicketExpired] as ResolveTicket does, [ErrConflict] for a pending ticket,
@@ -172,8 +177,9 @@ type Tickets interface {
 	TakeTicket(ctx context.Context, ref TicketRef, taker UseID, event Event, now Micros) error
 }
 
-// Records are lists, histories and housekeeping. The lists come in pages; the cursor of
-// the next page is empty at the end.
+// Records are the steps for lists, histories and housekeeping. A method that takes a
+// [Page] also returns the cursor of the next page, which is empty after the last page. It
+// returns an [*ArgumentError] if the page is not well formed.
 type Records interface {
 	// Token describes one token, live or not. It returns [ErrNotFound] if there is no
 	// such token.
@@ -186,17 +192,19 @@ type Records interface {
 	// children. The subtree of an unknown token is empty.
 	Subtree(ctx context.Context, root TokenID, page Page) ([]TokenInfo, string, error)
 
-	// Events returns the history of the tokens, newest first. Events of the same instant
-	// come in the reverse order of their recording.
+	// Events returns the histories of the tokens, merged, the newest event first. Events
+	// of the same instant come in the reverse order of their recording.
 	Events(ctx context.Context, tokens []TokenID, page Page) ([]EventRecord, string, error)
 
 	// Sweep deletes what nobody needs any more, in bounded batches. It never deletes what
-	// a live token needs: counters and tombstones stay as long as a descendant refers to
-	// them that is not itself deletable. It erases the keys and payloads of expired
-	// tickets at once, and forgets a day later that these tickets expired.
+	// a live token needs: counters and tombstones stay as long as a descendant that is
+	// not itself deletable refers to them. The first Sweep after a ticket has expired
+	// erases its key and payload. Sweep deletes the ticket one day after it expired;
+	// until then the store can tell that it expired. Sweep returns an [*ArgumentError] if
+	// the arguments are not well formed.
 	Sweep(ctx context.Context, cleaning Cleaning) (Cleaned, error)
 
-	// Sealed returns everything sealed, in bounded pages.
+	// Sealed returns all sealed values with their places, page by page.
 	Sealed(ctx context.Context, page Page) ([]SealedItem, string, error)
 
 	// Reseal replaces sealed values and returns how many it replaced. It skips values
@@ -204,7 +212,7 @@ type Records interface {
 	Reseal(ctx context.Context, items []Reseal) (int, error)
 
 	// DeleteOwner deletes everything about a user: tokens, grants, tickets of these
-	// tokens, histories. Once it has returned nil, none of the tokens is usable and
-	// nothing of them is left. Deleting again succeeds.
+	// tokens, histories. Once it has returned nil, no token of the user is usable and
+	// nothing about them is left. Deleting again succeeds.
 	DeleteOwner(ctx context.Context, owner OwnerID) error
 }

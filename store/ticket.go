@@ -2,18 +2,18 @@ package store
 
 import "fmt"
 
-// TicketKind tells what a ticket is for. A store never accepts a code of one kind as one
-// of another.
+// TicketKind tells what a ticket is for. A store never accepts a code of one kind in
+// place of another.
 type TicketKind uint8
 
 // The kinds of tickets. Their numbers never change.
 const (
-	TicketState    TicketKind = 1 // authorization request, named by its state
+	TicketState    TicketKind = 1 // authorization request, identified by its state parameter
 	TicketConsent  TicketKind = 2 // login that waits for the user's consent
 	TicketPolling  TicketKind = 3 // polling code
 	TicketTransfer TicketKind = 4 // transfer code
-	TicketShort    TicketKind = 5 // short token; not one-time
-	TicketReply    TicketKind = 6 // answer to a request, for its repetition
+	TicketShort    TicketKind = 5 // short token; the only kind that is not one-time
+	TicketReply    TicketKind = 6 // response to a request, returned again if the request is repeated
 )
 
 // TicketStatus is the state of a ticket.
@@ -21,13 +21,13 @@ type TicketStatus uint8
 
 // The states of a ticket.
 const (
-	TicketPending  TicketStatus = 1
-	TicketReady    TicketStatus = 2
+	TicketPending  TicketStatus = 1 // nobody has completed it yet
+	TicketReady    TicketStatus = 2 // completed: its payload can be taken
 	TicketDeclined TicketStatus = 3 // the user declined
 	TicketFailed   TicketStatus = 4 // the login failed; the payload may say how
 )
 
-// TicketRef names a ticket.
+// TicketRef names a ticket. Two tickets of different kinds may have the same ID.
 type TicketRef struct {
 	Kind TicketKind
 	ID   TicketID
@@ -35,53 +35,54 @@ type TicketRef struct {
 
 func (r TicketRef) bytes() []byte { return append([]byte{byte(r.Kind)}, r.ID[:]...) }
 
-// Ticket is a code or a short token, named by its hash.
+// Ticket is a code, a short token or a reply, named by its hash.
 type Ticket struct {
 	TicketRef
 	Status  TicketStatus
-	Key     Sealed // opened with the code; may be empty
+	Key     Sealed // key of Payload, opened with the code; empty if the code itself opens Payload
 	Payload Sealed // may be empty
 	// Token is the token that the ticket belongs to, or zero. Once that token is deleted
-	// or not live, no step finds the ticket any more.
+	// or not live, no step can read, complete, consume or take the ticket any more.
 	Token TokenID
 	// OwnsToken says that the token was created for this code. Revoking the code revokes
 	// the token.
 	OwnsToken bool
 	// Expires is the last instant at which the ticket is valid. It is required, except
-	// for short tokens. A short token without it lives as long as its token.
+	// for short tokens: a short token without it is valid as long as its token.
 	Expires Micros
 }
 
-// Completion ends the pending state of a ticket. Its payload replaces that of the ticket,
-// even if it is empty.
+// Completion ends the pending state of a ticket. Its payload replaces the ticket's, even
+// if it is empty.
 type Completion struct {
 	TicketRef
 	Status  TicketStatus
 	Payload Sealed
-	Token   TokenID // zero: unchanged
+	Token   TokenID // replaces the ticket's, unless it is zero
 }
 
-// TicketChanges are changes to tickets. The call that carries them makes all of them or
-// none, in the same step and in the order of the fields. A call that the store recognises
-// as a repeat makes none. The zero value changes nothing.
+// TicketChanges are changes to tickets that a step makes along with its own work. The
+// step makes all of them or none, in the order of the fields. A step that the store
+// recognises as a repeat makes none. The zero value changes nothing.
 type TicketChanges struct {
-	// By names the consumer, so that it can repeat the call.
+	// By names who consumes tickets. The same consumer may repeat the call. Required if
+	// Consume is not empty.
 	By UseID
-	// Consume takes tickets and erases their keys and payloads. The step returns
-	// [ErrTicketNotFound] if a ticket is unknown, [ErrTicketExpired] if it has expired,
-	// and [ErrTicketTaken] if somebody else took or consumed it.
+	// Consume takes tickets, pending or not, and erases their keys and payloads. The step
+	// returns [ErrTicketNotFound] if a ticket is unknown, [ErrTicketExpired] if it has
+	// expired, and [ErrTicketTaken] if somebody else took or consumed it.
 	Consume []TicketRef
 	// Complete completes pending tickets. The step returns [ErrTicketNotFound] and
 	// [ErrTicketExpired] as above, and [ErrTicketTaken] if a ticket is not pending.
-	// Completing a ticket again with the same status and payload succeeds, even if it was
-	// consumed since.
+	// Completing a ticket again with the same status and payload succeeds, even if
+	// somebody has consumed it meanwhile.
 	Complete []Completion
-	// Drop erases tickets, whether they are there or not. The same changes may put a
-	// dropped ticket again.
+	// Drop deletes tickets. An unknown ticket is no error. Put may add a dropped ticket
+	// again in the same step.
 	Drop []TicketRef
-	// Put adds tickets. The step returns [ErrExists] if there is a ticket with the same
-	// kind and id. But a ticket that was put with the same contents stays unchanged,
-	// whatever has become of it, and the step goes on.
+	// Put adds tickets. Putting a ticket again with the same contents changes nothing and
+	// is no error, even if somebody has completed or consumed it meanwhile. The step
+	// returns [ErrExists] if another ticket with the same kind and id is stored.
 	Put []Ticket
 }
 
@@ -90,7 +91,8 @@ func (c *TicketChanges) IsZero() bool {
 	return len(c.Consume)+len(c.Complete)+len(c.Drop)+len(c.Put) == 0
 }
 
-// Check returns an [*ArgumentError] if the changes are not well formed.
+// Check returns an [*ArgumentError] if the changes are not well formed: for example, if a
+// ticket has no id or an unknown status, or lacks an expiry that its kind requires.
 func (c *TicketChanges) Check() error {
 	if len(c.Consume) > 0 && c.By.IsZero() {
 		return argument("consuming tickets needs the id of the consumer in By")
@@ -110,7 +112,7 @@ func (c *TicketChanges) Check() error {
 			return err
 		}
 		if p.Status < TicketReady || p.Status > TicketFailed {
-			return argument(fmt.Sprintf("completion of a ticket as %d: it must be ready, declined or failed", p.Status))
+			return argument(fmt.Sprintf("completion of a ticket with status %d: it must be ready, declined or failed", p.Status))
 		}
 	}
 	for _, t := range c.Put {

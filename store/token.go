@@ -7,35 +7,37 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// Presented is a token as its holder presented it. The caller has already verified its
-// signature and times.
+// Presented is a token as its holder presents it. The caller verifies the signature and
+// the times first.
 type Presented struct {
 	ID  TokenID
 	Seq uint64 // generation, 1 for a new token
 	Sum Sum    // of the compact token
 }
 
-// Limit is how often a counter may be spent. The zero Limit admits no use.
+// Limit is how often a counter may be spent. It is an int64. The zero Limit admits no
+// use.
 type Limit = terms.Limit
 
-// Unlimited is the limit of a counter that only counts.
+// Unlimited is the limit (-1) of a counter that counts uses without bounding them.
 const Unlimited = terms.Unlimited
 
-// NoClause is the index that stands for "no clause". A clause that draws on none has it,
-// and so does a use of a token without clauses.
+// NoClause stands for "no clause" where an index is expected: in Clause.Draws if a clause
+// draws on none, and in Spent.Clause if a use charged none.
 const NoClause = -1
 
-// Clause is what the store knows of one clause of a token: its two limits, and the clause
-// of the parent that it draws on.
+// Clause is what the store knows about one clause of a token: its two limits, and the
+// clause of the parent whose budget it shares.
 //
 // When the token is created, the store follows Draws upwards and records the chain of
 // each clause. The chain holds the clause's own counters and the limited counters of
 // every ancestor clause on the way. It never changes. A use spends the counters of its
 // kind (AT or other) of the whole chain.
 type Clause struct {
-	AT, Other Limit
-	// Draws is the index of the parent's clause. It is [NoClause] for a root, for a child
-	// of a token without clauses, and with independent budgets.
+	AT, Other Limit // for uses of the kinds UseAT and UseOther
+	// Draws is the index of the parent's clause that this clause draws on. It is
+	// [NoClause] for a root, for a child of a token without clauses, and if the budgets
+	// are independent.
 	Draws int
 }
 
@@ -50,10 +52,11 @@ type Token struct {
 	Created Micros
 	Expires Micros   // of the current generation; 0 = never
 	Clauses []Clause // nil for an unrestricted token
-	Events  []Event  // first entries of its history
+	Events  []Event  // the first entries of its history, in order
 }
 
-// Kind tells which counters a use spends.
+// Kind tells which counters a use spends. The method String returns "AT", "other",
+// "uncounted" or "invalid". The zero Kind is not valid.
 type Kind = terms.Kind
 
 // The kinds of uses (protocol section 2.5).
@@ -63,8 +66,8 @@ const (
 	UseUncounted = terms.Uncounted // spends nothing, but needs a live token
 )
 
-// Event is one entry of a token's history (protocol section 7). The store keeps the texts
-// as they are.
+// Event is one entry of a token's history (protocol section 7). The store keeps its texts
+// unsealed.
 type Event struct {
 	Name      string // empty: no event
 	Comment   string
@@ -73,36 +76,45 @@ type Event struct {
 	Time      Micros
 }
 
-// Use is one use of a presented token.
+// Use says what one use of a presented token charges and changes.
 type Use struct {
 	ID   UseID
 	Kind Kind
 	// Candidates are the indices of the clauses that admit the use, in ascending order.
-	// The store charges the first one with budget left. Candidates is empty if the token
-	// has no clauses or the use is not counted, and only then.
+	// The store charges the first one with budget left. Candidates must be empty if the
+	// token has no clauses or the use is uncounted. Otherwise it must not be empty.
 	Candidates []int
 	Event      Event         // appended to the token's history in the same step
 	Tickets    TicketChanges // made in the same step
 	Now        Micros
 }
 
-// Spent tells what a use charged.
+// Spent says what a use charged, and on which grant.
 type Spent struct {
 	Grant  GrantID
 	Owner  OwnerID
 	Key    Sealed // the grant's key, wrapped for the presented generation
 	Clause int    // index of the charged clause, or NoClause
-	// Outdated says that the presented generation was already rotated and that its grace
+	// Outdated says that the presented generation was already replaced, but its grace
 	// lasts. Rotate will return the stored successor.
 	Outdated bool
-	// Repeated says that this use had been charged before. Nothing was charged now.
+	// Repeated says that an earlier call with the same id charged this use. This call
+	// charged nothing.
 	Repeated bool
 }
 
-// Counter is the state of one clause.
+// Counter is the state of one clause, with a pair of fields for the kinds of uses AT and
+// Other:
+//
+//   - AT and Other, of type Limit, are the limits as created.
+//   - ATUsed and OtherUsed, of type int64, count the uses charged to the clause: those of
+//     its own token and, if the counter is limited, those of descendants that draw on it.
+//   - ATLeft and OtherLeft, of type Limit, are how many uses are left: the least over the
+//     clause and the ancestors' clauses that it draws on. They are Unlimited if none of
+//     these has a limit.
 type Counter = terms.Counter
 
-// TokenInfo is what lists and look-ups tell about a token.
+// TokenInfo is what lists and look-ups say about a token.
 type TokenInfo struct {
 	ID        TokenID
 	Grant     GrantID
@@ -112,12 +124,12 @@ type TokenInfo struct {
 	About     Sealed
 	Created   Micros
 	Expires   Micros
-	LastUsed  Micros    // instant of the newest charged use; 0 = none. May lag behind by one minute.
+	LastUsed  Micros    // instant of the last charged use, or up to one minute before it; 0 = none
 	Counters  []Counter // one per clause
-	// Revoked is the instant of the token's own tombstone, or 0 if it has none.
+	// Revoked is when the token itself was revoked, or 0.
 	Revoked Micros
-	// Live says that neither the token's own tombstone nor a recursive one of an ancestor
-	// ends it. Live does not consider expiry.
+	// Live says that the token has no tombstone and no ancestor has a recursive one. Live
+	// does not consider expiry.
 	Live bool
 }
 
@@ -129,7 +141,7 @@ type State struct {
 	Dead     bool   // the provider refused the grant's refresh token for good
 }
 
-// Rotation replaces one generation of a token by the next.
+// Rotation says which generation of a token replaces which, for Rotate.
 type Rotation struct {
 	From Presented
 	To   Presented // To.Seq = From.Seq + 1
@@ -141,26 +153,26 @@ type Rotation struct {
 	Event     Event
 	Tickets   TicketChanges
 	Now       Micros
-	// Grace is how long steps still answer From: until and including Now+Grace. Zero
+	// Grace is how long steps still accept From: until and including Now+Grace. Zero
 	// means not at all.
 	Grace time.Duration
 }
 
 // Rotated is the outcome of a rotation.
 type Rotated struct {
-	// Successor is the stored response. It is the caller's own, or that of the rotation
-	// that came first.
+	// Successor is the stored response: the caller's own, or that of the rotation that
+	// came first.
 	Successor Sealed
-	// Fresh says that the store holds the caller's rotation.
+	// Fresh says that the caller's own rotation is the stored one.
 	Fresh bool
 }
 
-// Revocation puts a tombstone on a token.
+// Revocation says which token to revoke, for Revoke.
 type Revocation struct {
 	Token     TokenID
-	Recursive bool
+	Recursive bool // also end all descendants
 	// By is the token that authorises the revocation. It is zero if the embedding service
-	// does.
+	// authorises it.
 	By    Presented
 	Event Event // on the revoked token
 	Now   Micros
@@ -169,20 +181,22 @@ type Revocation struct {
 // Revoked is the outcome of a revocation.
 type Revoked struct {
 	Grant GrantID
-	// LiveLeft says that a live, unexpired token of the grant may be left. Of several
-	// revocations that together leave none, at least one reports false. LiveLeft is also
-	// true if the store would have to look at more than a hundred tokens to find out.
+	// LiveLeft says that a live, unexpired token of the grant may be left. If several
+	// revocations together leave none, at least one of them reports false. LiveLeft may
+	// also be true if the grant has more than a hundred tokens, because a store need not
+	// look at all of them.
 	LiveLeft bool
-	// Refresh holds the sealed refresh token and its spares, to be revoked at the
-	// provider.
+	// Refresh holds the sealed refresh token and its spares. If LiveLeft is false, the
+	// caller revokes them at the provider.
 	Refresh RefreshState
 	// Key is the grant's key wrapped for By. It is empty if By is zero, outdated, forged
-	// or of another grant. Then nobody can open the refresh token.
+	// or of another grant. Then the caller cannot open the refresh token.
 	Key Sealed
 }
 
-// Check returns an [*ArgumentError] if the token cannot be stored below a parent with
-// that number of clauses. parentClauses is 0 for a root. Drivers call Check first.
+// Check returns an [*ArgumentError] if the token is not complete, or cannot be stored
+// below a parent with that number of clauses. parentClauses is 0 for a root. Stores call
+// Check first.
 func (t *Token) Check(parentClauses int) error {
 	switch {
 	case t.ID.IsZero():
@@ -208,7 +222,7 @@ func (t *Token) Check(parentClauses int) error {
 }
 
 // Check returns an [*ArgumentError] if the use is not well formed for a token with that
-// number of clauses. Drivers call Check before they charge.
+// number of clauses. Stores call Check before they charge.
 func (u *Use) Check(clauses int) error {
 	if u.ID.IsZero() {
 		return argument("a use needs an id")

@@ -3,11 +3,11 @@ package clip
 
 import "strings"
 
-// Runes returns the first most characters of text.
-func Runes(text string, most int) string {
+// Runes returns the first n characters of text, or all of text if it has fewer.
+func Runes(text string, n int) string {
 	count := 0
 	for at := range text {
-		if count == most {
+		if count == n {
 			return text[:at]
 		}
 		count++
@@ -15,16 +15,16 @@ func Runes(text string, most int) string {
 	return text
 }
 
-// Bytes returns as many whole characters of text as fit into most bytes. It drops what is
-// not UTF-8 from a text that is too long, and returns any other text as it is.
-func Bytes(text string, most int) string {
-	if len(text) <= most {
+// Bytes returns text if it has at most n bytes. Otherwise it returns the whole characters
+// that fit into n bytes, without bytes that are not UTF-8.
+func Bytes(text string, n int) string {
+	if len(text) <= n {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "")
+	return strings.ToValidUTF8(text[:n], "")
 }
 
-// Name shortens a foreign name for an error text: to 64 bytes and an ellipsis.
+// Name shortens a foreign name for an error text: to 64 bytes, followed by an ellipsis.
 func Name(text string) string {
 	const most = 64
 	if len(text) <= most {

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// Cluster is a PostgreSQL server of a test's own, which the test may crash.
+// Cluster is a PostgreSQL server for one test, which may crash it.
 type Cluster struct {
 	t    testing.TB
 	bin  string
@@ -26,7 +26,8 @@ type Cluster struct {
 }
 
 // NewCluster starts a server and stops it at the end of the test. prepare sets up the
-// directory for the data.
+// directory for the data, for example with a small file system. NewCluster skips the
+// test, or fails it, if no server is installed; see [Missing].
 func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 	t.Helper()
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -57,8 +58,8 @@ func NewCluster(t testing.TB, prepare func(dir string)) *Cluster {
 	return c
 }
 
-// DSN returns how to reach the server: through a socket in its directory. Somebody else
-// could have taken a port by the time the server comes back.
+// DSN returns the DSN of the server. It names a Unix socket in the server's directory,
+// because another program could take a TCP port while the server is down.
 func (c *Cluster) DSN() string {
 	return "postgres://postgres@/postgres?" + url.Values{"host": {c.dir}, "port": {port}, "sslmode": {"disable"}}.Encode()
 }
@@ -73,20 +74,20 @@ func (c *Cluster) Start() {
 		"-o", fmt.Sprintf("-p %s -c listen_addresses= -c unix_socket_directories=%s -c shared_buffers=16MB", port, c.dir))
 }
 
-// Stop ends the server as a crash does.
+// Stop ends the server abruptly, like a crash.
 func (c *Cluster) Stop() {
 	c.t.Helper()
 	c.run("pg_ctl", "stop", "-w", "-t", patience, "-m", "immediate", "-D", c.data)
 }
 
-// Crash ends the server as a crash does and starts it again.
+// Crash ends the server abruptly, like a crash, and starts it again.
 func (c *Cluster) Crash() {
 	c.t.Helper()
 	c.run("pg_ctl", "restart", "-w", "-t", patience, "-m", "immediate", "-D", c.data)
 }
 
-// asPostgres returns how to run as the user of the installed server. It gives the
-// directories to that user.
+// asPostgres makes the user postgres the owner of the directories. It returns the
+// attributes of a process that runs as that user.
 func asPostgres(t testing.TB, dirs ...string) *syscall.SysProcAttr {
 	t.Helper()
 	u, err := user.Lookup("postgres")

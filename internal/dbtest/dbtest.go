@@ -1,6 +1,6 @@
-// Package dbtest gives tests databases. It finds the servers to run on, creates a
-// database for a single test, and starts PostgreSQL servers that a test may crash. It
-// imports no driver: import github.com/jackc/pgx/v5/stdlib for [NewPostgreSQL], and
+// Package dbtest provides databases for tests. It finds the servers, creates a database
+// for a single test, and starts PostgreSQL servers that a test may crash. It imports no
+// driver: import github.com/jackc/pgx/v5/stdlib for [NewPostgreSQL], and
 // github.com/go-sql-driver/mysql for [NewMySQL].
 package dbtest
 
@@ -24,22 +24,23 @@ const (
 	requireVariable    = "MYTOKEN_TEST_REQUIRE_SERVICES"
 )
 
-// PostgreSQL returns the DSN of a server.
+// PostgreSQL returns the DSN of the PostgreSQL server for tests.
 func PostgreSQL() string {
 	return cmp.Or(os.Getenv(PostgreSQLVariable), "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable")
 }
 
-// MySQL returns the DSN of a server, without a database.
+// MySQL returns the DSN of the MySQL or MariaDB server for tests, without a database.
 func MySQL() string { return cmp.Or(os.Getenv(MySQLVariable), "root@tcp(127.0.0.1:3306)/") }
 
-// SQLite returns the DSN of a file, with the settings that package sqlstore documents.
+// SQLite returns the DSN of a database file, with the settings that package sqlstore
+// documents.
 func SQLite(file string) string {
 	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)"
 }
 
-// Missing skips a test that lacks a server or another program, or fails it if
-// MYTOKEN_TEST_REQUIRE_SERVICES is 1. variable is the environment variable that says
-// where to find it.
+// Missing skips a test because a server or another program is missing. If
+// MYTOKEN_TEST_REQUIRE_SERVICES is 1, it fails the test instead. variable is the
+// environment variable that says where the server is.
 func Missing(t testing.TB, server, variable string, err error) {
 	t.Helper()
 	if os.Getenv(requireVariable) == "1" {

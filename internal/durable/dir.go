@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Dir is a directory of small files, each written, read and removed as a whole. Several
-// processes may share one.
+// Dir is a directory of small files. Its methods write, read and remove whole files.
+// Several processes and goroutines may share a directory.
 type Dir struct{ path string }
 
-// OpenDir makes the directory if it does not exist yet, for its owner alone (mode 0700).
-// It returns an error if the path is a file.
+// OpenDir opens a directory. It creates the directory if that does not exist yet, for its
+// owner alone (mode 0700). It returns an error if the path is a file.
 func OpenDir(path string) (Dir, error) {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,10 +27,10 @@ func OpenDir(path string) (Dir, error) {
 	return Dir{path}, err
 }
 
-// Write is the function [Write] for a file of the directory.
+// Write writes a file of the directory, as the function [Write] does.
 func (d Dir) Write(name string, data []byte) error { return Write(filepath.Join(d.path, name), data) }
 
-// Remove is the function [Remove] for a file of the directory.
+// Remove removes a file of the directory, as the function [Remove] does.
 func (d Dir) Remove(name string) error { return Remove(filepath.Join(d.path, name)) }
 
 // Forget removes a file without waiting for the disk. A crash may bring the file back. A
@@ -39,11 +39,11 @@ func (d Dir) Forget(name string) error {
 	return ignoreMissing(os.Remove(filepath.Join(d.path, name)))
 }
 
-// Read returns the content of a file. If another process has removed it, the error is
-// [fs.ErrNotExist].
+// Read returns the content of a file. It returns [fs.ErrNotExist], wrapped, if there is
+// no such file any more.
 func (d Dir) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(d.path, name)) }
 
-// Names returns the names of finished files that end in suffix, sorted.
+// Names returns the names of the finished files that end in suffix, sorted.
 func (d Dir) Names(suffix string) ([]string, error) {
 	entries, err := os.ReadDir(d.path)
 	var names []string
@@ -58,18 +58,18 @@ func (d Dir) Names(suffix string) ([]string, error) {
 // Unfinished is a temporary file of a write that has not finished. Its writer may still
 // be at work, or was killed.
 type Unfinished struct {
-	Name    string // that the file was to get
-	File    string // that it has now; for Read
-	Changed time.Time
+	Name    string    // that the file gets when it is finished
+	File    string    // name of the temporary file; pass it to Read
+	Changed time.Time // last write
 }
 
 // Abandoned reports whether the writer must have been killed.
 func (u Unfinished) Abandoned(now time.Time) bool { return now.Sub(u.Changed) > Abandoned }
 
-// Unfinished returns the temporary files of writes to files that end in suffix. A killed
-// process may have written such a file completely: read it, and call Finish or Discard
-// once it is [Unfinished.Abandoned]. Call Unfinished before Names, so that no file is
-// missed that another process finishes in between.
+// Unfinished returns the temporary files of unfinished writes to files whose names end in
+// suffix. A killed process may have written such a file completely. So read it, and call
+// Finish or Discard once it is [Unfinished.Abandoned]. Call Unfinished before Names, so
+// that you do not miss a file that another process finishes in between.
 func (d Dir) Unfinished(suffix string) ([]Unfinished, error) {
 	entries, err := os.ReadDir(d.path)
 	var all []Unfinished

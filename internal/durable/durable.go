@@ -1,9 +1,9 @@
-// Package durable writes small files that survive a crash. A reader gets the old content
-// or the new one, never a part of it.
+// Package durable writes small files that survive a crash. A reader sees the old content
+// or the new one, never a mixture or a part.
 //
 // Every write takes the same steps: write a temporary file beside the target, sync it,
-// rename it, sync the directory. A process that is killed on the way leaves the temporary
-// file behind; see [Sweep] and [Dir.Unfinished].
+// rename it, sync the directory. If a process is killed in between, it leaves the
+// temporary file behind; see [Sweep] and [Dir.Unfinished].
 package durable
 
 import (
@@ -25,21 +25,23 @@ type disk struct {
 
 var osDisk = disk{sync: (*os.File).Sync, rename: os.Rename, link: os.Link, syncDir: syncDir}
 
-// Write replaces the file at path and makes the new content survive a crash. Only the
-// file's owner can read it (mode 0600). A symbolic link is replaced, not followed.
+// Write replaces the file at path, or creates it, and makes the new content survive a
+// crash. Only the file's owner can read it (mode 0600). Write replaces a symbolic link
+// and does not follow it.
 //
-// If Write returns an error, the file is usually as it was before. Only an error about
-// syncing the directory leaves open which content a crash would leave.
+// If Write returns an error, the file is usually as it was before. The exception is an
+// error from syncing the directory: then the file has the new content, but a crash may
+// bring the old one back.
 //
 // On Windows, Write fails while another process has the file open.
 func Write(path string, data []byte) error { return osDisk.write(path, data) }
 
-// Replace is [Write] without syncing the directory: a crash may bring the old content
-// back.
+// Replace is like [Write], but does not sync the directory: a crash may bring the old
+// content back.
 func Replace(path string, data []byte) error { return osDisk.place(path, data, osDisk.rename) }
 
-// Create is [Write] for a file that must not exist yet. If it exists, Create changes
-// nothing and returns an error that is [fs.ErrExist].
+// Create is like [Write], but for a file that must not exist yet. If the file exists,
+// Create changes nothing and returns [fs.ErrExist], wrapped.
 func Create(path string, data []byte) error {
 	if err := osDisk.place(path, data, osDisk.link); err != nil {
 		return err
@@ -108,9 +110,9 @@ func target(name string) (string, bool) {
 // process. A living process needs milliseconds to finish one.
 const Abandoned = time.Minute
 
-// Sweep removes temporary files that killed writers of the file at path left behind. It
-// leaves everything else alone, and returns no error: another user's file cannot be
-// removed.
+// Sweep removes temporary files that killed writers of the file at path have left behind.
+// It leaves everything else alone. It ignores errors, because it may not be allowed to
+// remove the files of another user.
 func Sweep(path string, now time.Time) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {

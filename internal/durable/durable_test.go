@@ -85,7 +85,8 @@ func TestFilesAreForTheirOwnerAlone(t *testing.T) {
 	}
 }
 
-// Of many creators one wins. The others get [fs.ErrExist], and the file stays as it is.
+// Exactly one of many creators wins. The others get [fs.ErrExist] and leave the file as
+// it is.
 func TestCreate(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
@@ -114,7 +115,7 @@ func leave(t *testing.T, path, content string, age time.Duration) {
 	require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
 }
 
-// Sweep removes what killed writers of this file left, and nothing else.
+// Sweep removes the temporary files of killed writers of this file, and nothing else.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{".file.1.tmp", ".file.x.2.tmp", ".other.3.tmp", "file.4.tmp", "file"} {
@@ -170,7 +171,8 @@ func TestDir(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What a killed process has written completely can be read at once, and finished later.
+// Another process can read a file at once that a killed process has written completely,
+// and can finish it later.
 //
 // proves P5
 func TestUnfinished(t *testing.T) {

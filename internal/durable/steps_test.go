@@ -10,7 +10,7 @@ import (
 )
 
 // A write syncs the content before it gives the file its name, and syncs the directory
-// last. Where a step fails, no later one is taken and no temporary file is left.
+// last. If a step fails, the write takes no later step and leaves no temporary file.
 //
 // proves P5
 func TestWriteTakesItsStepsInOrder(t *testing.T) {

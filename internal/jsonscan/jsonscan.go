@@ -1,12 +1,12 @@
 // Package jsonscan bounds JSON text before a decoder spends time and memory on it.
 //
-// It reads a text once, without allocation, and does not check that the text is JSON. A
-// decoder has to do that afterwards. Of any prefix that a decoder accepts, depth and
-// counts are exact.
+// It reads a text once and allocates nothing. It does not check that the text is JSON: a
+// decoder has to do that afterwards. Depth and counts are exact for any prefix that a
+// decoder accepts.
 package jsonscan
 
-// Scanner goes from one character of structure to the next. The zero value scans nothing;
-// set Data first.
+// Scanner goes from one structural character of a JSON text to the next. Set Data first;
+// without it, Next returns 0.
 type Scanner struct {
 	Data []byte
 	// Depth is the number of arrays and objects that are open after the last character.
@@ -18,8 +18,9 @@ type Scanner struct {
 	at int
 }
 
-// Next returns the next of { } [ ] and comma, or a quotation mark for a whole string. At
-// the end of the data it returns 0.
+// Next returns the next structural character: a brace, a bracket or a comma. For a whole
+// string it returns a quotation mark. At the end of the data it returns 0. It skips
+// everything else.
 func (s *Scanner) Next() byte {
 	data := s.Data
 	for i := s.at; i < len(data); i++ {
@@ -44,7 +45,8 @@ func (s *Scanner) Next() byte {
 	return 0
 }
 
-// text reads the string that begins at start, up to its end or the end of the data.
+// text reads the string that begins at start, up to its closing quote or the end of the
+// data.
 func (s *Scanner) text(start int) {
 	data := s.Data
 	for i := start; i < len(data); i++ {
@@ -61,7 +63,7 @@ func (s *Scanner) text(start int) {
 
 // Limits are the most that a text may hold. Zero means no limit.
 type Limits struct {
-	Depth   int // arrays and objects within each other, the outermost included
+	Depth   int // nested arrays and objects, the outermost included
 	Objects int // in the whole text
 	Values  int // arrays, objects, and values after a comma, in the whole text
 }

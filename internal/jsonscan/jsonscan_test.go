@@ -62,7 +62,7 @@ func TestScanDoesNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { limits.Exceeded(data) }))
 }
 
-// Of JSON, the limits count what a decoder finds.
+// For valid JSON, the limits count the same values as a decoder.
 func FuzzLimits(f *testing.F) {
 	f.Add([]byte(`{"a\\\"":[1,{"b":"x,y"}],"c":null}`))
 	f.Add([]byte(`[[],[{}],"\u005b["]`))

@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// Algorithm is a signature algorithm by its name (RFC 7518 section 3.1, RFC 8037).
+// Algorithm is the JOSE name of a signature algorithm (RFC 7518 section 3.1, RFC 8037).
 type Algorithm string
 
 // The supported algorithms. There is neither "none" nor HMAC.
@@ -26,8 +26,8 @@ const (
 	PS512 Algorithm = "PS512"
 )
 
-// Bounds of RSA keys. RFC 7518 section 3.3 sets the lower one. The upper one bounds the
-// cost of a check.
+// Bounds of RSA keys, in bits of the modulus. RFC 7518 section 3.3 sets the lower one.
+// The upper one bounds the cost of checking a signature.
 const (
 	MinRSABits = 2048
 	MaxRSABits = 8192
@@ -56,7 +56,7 @@ func (a Algorithm) family() family {
 	return familyNone
 }
 
-// Supported reports whether this package has the algorithm. Names match exactly.
+// Supported reports whether this package supports the algorithm. Case matters.
 func (a Algorithm) Supported() bool { return a.family() != familyNone }
 
 // Curve returns the curve of an ECDSA algorithm, and nil for all others.
@@ -72,8 +72,8 @@ func (a Algorithm) Curve() elliptic.Curve {
 	return nil
 }
 
-// AlgorithmOf returns the one algorithm that fits a key. It returns [ErrKey] for an RSA
-// key, which fits several, and for an unsuitable key.
+// AlgorithmOf returns the only algorithm that fits a key. It returns [ErrKey] for an RSA
+// key, because several algorithms fit it, and for an unsuitable key.
 func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 	switch key := pub.(type) {
 	case ed25519.PublicKey:
@@ -146,7 +146,7 @@ func checkRSA(pub crypto.PublicKey, a Algorithm) error {
 	return nil
 }
 
-// signatureSize returns the length in bytes of every signature of a checked key.
+// signatureSize returns the length of every signature of a checked key, in bytes.
 func signatureSize(pub crypto.PublicKey, a Algorithm) int {
 	switch key := pub.(type) {
 	case *ecdsa.PublicKey:

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Message is a compact signature in its parts. No key has confirmed any of them.
+// Message is a compact signature, split into its parts. Nobody has checked the signature
+// yet.
 type Message struct {
 	Header  Header
 	Payload []byte // decoded; the caller must not change it
@@ -15,16 +16,16 @@ type Message struct {
 	signature []byte
 }
 
-// Parse takes a compact signature apart. It decodes nothing of a string longer than
-// maxBytes.
+// Parse splits a compact signature into its parts and decodes them. It decodes nothing of
+// a string longer than maxBytes.
 //
-// Parse accepts one spelling of a message: three parts in base64url, without padding,
-// white space or line breaks, and with the unused bits of the last character zero (RFC
-// 4648 section 3.5). It refuses a header with a repeated name, with "crit", with a key of
-// its own, or with an algorithm that this package does not have.
+// Parse accepts only one spelling of a message: three parts in base64url, without
+// padding, white space or line breaks. The unused bits of the last character must be zero
+// (RFC 4648 section 3.5). Parse refuses a header that repeats a name, has "crit", brings
+// a key of its own, or names an algorithm that this package does not support.
 //
-// The header's "typ" must equal typ. It names a media type, so case does not matter
-// (RFC 7515 section 4.1.9). The long form with "application/" is refused: no issuer
+// The header's "typ" must equal typ. It names a media type, so case does not matter (RFC
+// 7515 section 4.1.9). Parse refuses the long form with "application/", because no issuer
 // writes it.
 //
 // Parse returns [ErrTooLarge], [ErrMalformed], [ErrHeader], [ErrAlgorithm] or [ErrType].
@@ -70,7 +71,7 @@ func Parse(compact, typ string, maxBytes int) (*Message, error) {
 	return m, nil
 }
 
-// decodePart decodes a part. It accepts the canonical spelling only.
+// decodePart decodes a part. It accepts only the canonical spelling.
 func decodePart(name string, part []byte) ([]byte, error) {
 	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(part)))
 	n, err := base64.RawURLEncoding.Strict().Decode(out, part)

@@ -8,21 +8,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxHeaderBytes bounds a header, in bytes of its base64url form.
+// MaxHeaderBytes is the greatest length of a header, in bytes of its base64url form.
 const MaxHeaderBytes = 4 << 10
 
-// Header is the protected header of a message. A compact signature has no other.
-// Decoding ignores members that are not here, as RFC 7515 section 4 demands, and refuses
-// those that could weaken a check.
+// Header is the protected header of a message. A compact signature has no other. Decoding
+// refuses members that could weaken a check, and ignores all others that are not here, as
+// RFC 7515 section 4 demands.
 type Header struct {
 	Algorithm Algorithm
 	KeyID     string // empty if the message names no key
 	Type      string // as written
 }
 
-// decodeHeader decodes strictly: one JSON object, no repeated name, names in their exact
-// case, and strings where strings belong. It refuses "crit" and every member with which a
-// message could bring or fetch its own key.
+// decodeHeader decodes a header strictly. It must be one JSON object without repeated
+// names, with names in their exact case, and with strings where strings belong.
+// decodeHeader refuses "crit" and every member by which a message could bring or name a
+// key of its own.
 func decodeHeader(data []byte) (Header, error) {
 	var h Header
 	if err := json.Unmarshal(data, &h); err != nil {
@@ -31,7 +32,7 @@ func decodeHeader(data []byte) (Header, error) {
 	return h, nil
 }
 
-// refineHeader turns an error of the JSON library into one of this package, which does
+// refineHeader turns an error of the JSON library into an error of this package that does
 // not quote the input.
 func refineHeader(err error) error {
 	var refused *headerError

@@ -1,7 +1,7 @@
 package jws
 
 // This is the only file that imports the JOSE library. The rest of the package uses it
-// through the functions and interfaces below, which speak in types of the standard
+// through the functions and interfaces below, which use only types of the standard
 // library.
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// signatureChecker checks signatures of one algorithm. It returns nil if the signature
-// matches. The key is that of a [PublicKey].
+// signatureChecker checks signatures of one algorithm. Verify returns nil if the
+// signature matches. key is that of a [PublicKey].
 type signatureChecker interface {
 	Verify(signed, signature []byte, key any) error
 }
 
-// signatureMaker makes signatures of one algorithm. The key is a [crypto.Signer].
+// signatureMaker makes signatures of one algorithm. key is a [crypto.Signer].
 type signatureMaker interface {
 	Sign(signed []byte, key any) ([]byte, error)
 }
@@ -34,7 +34,7 @@ func newMaker(a Algorithm) (signatureMaker, error) {
 	return jws.NewSigner(jwa.SignatureAlgorithm(a))
 }
 
-// thumbprint returns the thumbprint of RFC 7638 with SHA-256, in base64url.
+// thumbprint returns the SHA-256 thumbprint of a key (RFC 7638), in base64url.
 func thumbprint(pub crypto.PublicKey) (string, error) {
 	key, err := jwk.FromRaw(pub)
 	if err != nil {
@@ -47,7 +47,7 @@ func thumbprint(pub crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// encodeKey encodes a public key as a JWK whose use is to check signatures.
+// encodeKey encodes a public key as a JWK with "use":"sig".
 func encodeKey(pub crypto.PublicKey, a Algorithm, id string) ([]byte, error) {
 	key, err := jwk.FromRaw(pub)
 	if err != nil {
@@ -65,8 +65,8 @@ func encodeKey(pub crypto.PublicKey, a Algorithm, id string) ([]byte, error) {
 	return json.Marshal(key)
 }
 
-// decodeKey decodes a JWK that has no members but the parameters of a public key. The key
-// still has to pass [CheckKey].
+// decodeKey decodes a JWK from the parameters of a public key. The caller still has to
+// call [CheckKey].
 func decodeKey(params map[string]string) (crypto.PublicKey, error) {
 	text, err := json.Marshal(params)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// MaxKeyIDBytes bounds a key id, in bytes.
+// MaxKeyIDBytes is the greatest length of a key id, in bytes.
 const MaxKeyIDBytes = 256
 
-// PublicKey is a key that passed [CheckKey]. It is pinned to one algorithm and has the id
-// with which messages name it.
+// PublicKey is a key that has passed [CheckKey]. It is pinned to one algorithm, and
+// messages name it by its id.
 type PublicKey struct {
 	id          string
 	algorithm   Algorithm
@@ -21,13 +21,13 @@ type PublicKey struct {
 	jwk         []byte
 }
 
-// Fingerprint identifies a public key, its id and its algorithm. The same key read twice
-// has the same fingerprint.
+// Fingerprint identifies a public key together with its id and its algorithm. The same
+// key read twice has the same fingerprint.
 type Fingerprint [sha256.Size]byte
 
-// NewPublicKey pins a key to an algorithm. An empty id becomes the thumbprint of RFC
-// 7638. The caller must not change the key afterwards. NewPublicKey returns [ErrKey] or
-// [ErrAlgorithm] if key and algorithm do not fit; see [CheckKey].
+// NewPublicKey pins a key to an algorithm. If id is empty, the key's thumbprint becomes
+// its id (RFC 7638). The caller must not change the key afterwards. NewPublicKey returns
+// [ErrKey] for an id above [MaxKeyIDBytes], and the errors of [CheckKey].
 func NewPublicKey(pub crypto.PublicKey, a Algorithm, id string) (*PublicKey, error) {
 	if err := CheckKey(pub, a); err != nil {
 		return nil, err
@@ -71,8 +71,8 @@ func (k *PublicKey) Key() crypto.PublicKey { return k.key }
 // Fingerprint returns the fingerprint of the key.
 func (k *PublicKey) Fingerprint() Fingerprint { return k.fingerprint }
 
-// verify checks the signature of m. The key decides the algorithm; the message's must be
-// the same.
+// verify checks the signature of m. The key determines the algorithm, and the message
+// must name the same one.
 func (k *PublicKey) verify(m *Message) error {
 	if m.Header.Algorithm != k.algorithm {
 		return fmt.Errorf("%w: the key is for %s, not %s", ErrAlgorithm, k.algorithm, m.Header.Algorithm)

@@ -10,7 +10,7 @@ const (
 	MaxTries = 4
 )
 
-// Ring is an immutable set of public keys with distinct ids. The zero value and nil hold
+// Ring is an immutable set of public keys with distinct ids. The zero value and nil have
 // no key and refuse every message.
 type Ring struct {
 	keys  []*PublicKey
@@ -18,9 +18,9 @@ type Ring struct {
 	known map[Fingerprint]struct{}
 }
 
-// NewRing makes a ring, which may be empty. It returns [ErrSet] for more than [MaxKeys]
-// keys, for a nil key, and for two keys with one id: a message that names the id would be
-// ambiguous.
+// NewRing returns a ring, which may be empty. It returns [ErrSet] for more than [MaxKeys]
+// keys, for a nil key, and for two keys with the same id, because a message could not
+// tell them apart.
 func NewRing(keys ...*PublicKey) (*Ring, error) {
 	if len(keys) > MaxKeys {
 		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(keys), MaxKeys)
@@ -44,7 +44,7 @@ func NewRing(keys ...*PublicKey) (*Ring, error) {
 	return r, nil
 }
 
-// Keys returns the keys in the order in which NewRing got them. The caller must not
+// Keys returns the keys in the order of the arguments of NewRing. The caller must not
 // change the slice.
 func (r *Ring) Keys() []*PublicKey {
 	if r == nil {
@@ -71,8 +71,8 @@ func (r *Ring) Holds(f Fingerprint) bool {
 }
 
 // Verify checks the signature of m and returns the key that made it. If the message has a
-// kid, Verify uses that key only. The reference server writes messages without one;
-// Verify then tries at most [MaxTries] keys of the message's algorithm.
+// kid, Verify uses only that key. The reference server writes messages without a kid. For
+// them, Verify tries at most [MaxTries] keys of the message's algorithm.
 //
 // Verify returns [ErrUnknownKey] if there is no such key, [ErrAlgorithm] if the named key
 // is pinned to another algorithm, and [ErrSignature] if the signature does not match. If
@@ -107,6 +107,6 @@ func (r *Ring) Verify(m *Message) (*PublicKey, error) {
 	return nil, errNoneMatches
 }
 
-// errNoneMatches is both errors. Without a kid, a forged message looks the same as one
-// that was signed with an unknown key.
+// errNoneMatches wraps both errors. Without a kid, nobody can tell a forged message from
+// one signed with an unknown key.
 var errNoneMatches = fmt.Errorf("%w, or %w", ErrSignature, ErrUnknownKey)

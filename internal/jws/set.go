@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxSetBytes bounds the JSON text of a JWK set, in bytes.
+// MaxSetBytes is the greatest length of the JSON text of a JWK set, in bytes.
 const MaxSetBytes = 256 << 10
 
 // EncodeSet encodes the public keys of a ring as a JWK set (RFC 7517 section 5). Each key
@@ -30,11 +30,12 @@ func EncodeSet(r *Ring) []byte {
 // RFC 7517 section 5 advises: those of another kty or curve, of an unknown algorithm,
 // with a "use" other than "sig", with "key_ops" that lack "verify", and those that
 // [CheckKey] refuses. An RSA key needs an "alg". A key without an id gets its thumbprint
-// (RFC 7638).
+// as id (RFC 7638).
 //
-// DecodeSet refuses the whole set if it exceeds a limit, is not strict JSON (for instance
-// repeats a name), repeats an id, or publishes a private or symmetric key. It then
-// returns [ErrTooLarge] or [ErrSet].
+// DecodeSet refuses the whole set with [ErrTooLarge] if its text exceeds [MaxSetBytes].
+// It refuses the set with [ErrSet] if the set has more than [MaxKeys] keys, repeats an
+// id, or publishes a private or symmetric key. It does the same if the text is not strict
+// JSON, for instance because it repeats a name.
 func DecodeSet(data []byte) (*Ring, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
@@ -82,7 +83,8 @@ type member struct {
 	K      jsontext.Value `json:"k"` // symmetric key
 }
 
-// decodeMember decodes one key. It returns nil and no error for a key to leave out.
+// decodeMember decodes one key. It returns nil and no error for a key that DecodeSet
+// leaves out.
 func decodeMember(raw jsontext.Value) (*PublicKey, error) {
 	var m member
 	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {

@@ -23,14 +23,14 @@ type Signer struct {
 }
 
 // NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in a
-// remote key service. It pins the key to an algorithm. An empty id becomes the thumbprint
-// of RFC 7638.
+// remote key service. It pins the key to an algorithm. If id is empty, the key's
+// thumbprint becomes its id (RFC 7638).
 //
-// An ECDSA signer answers in ASN.1, as the standard library defines it. Sign converts the
-// answer to the fixed size of RFC 7518 section 3.4.
+// An ECDSA signer returns an ASN.1 signature, as in the standard library. Sign converts
+// it to the fixed size of RFC 7518 section 3.4.
 //
-// NewSigner makes one test signature with a key of the standard library. It asks any
-// other key for its public half only. It returns [ErrKey] or [ErrAlgorithm].
+// NewSigner makes one test signature with a key of the standard library. From any other
+// key it only takes the public key. It returns [ErrKey] or [ErrAlgorithm].
 func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	pub, err := PublicOf(key)
 	if err != nil {
@@ -58,9 +58,9 @@ func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	return s, nil
 }
 
-// probe makes and checks one signature. It finds a private key that does not belong to
-// its public half or lacks a part; the standard library panics on those. A key that lives
-// elsewhere is not probed, because that would cost a round trip.
+// probe makes and checks one signature. It detects a private key that does not belong to
+// its public key, or that lacks a part: the standard library panics on such a key.
+// NewSigner does not probe keys that are elsewhere, because that would cost a round trip.
 func (s *Signer) probe() (err error) {
 	defer func() {
 		if recover() != nil {
@@ -75,12 +75,13 @@ func (s *Signer) probe() (err error) {
 	return nil
 }
 
-// Public returns the public half.
+// Public returns the public key.
 func (s *Signer) Public() *PublicKey { return s.public }
 
 // Sign signs any payload, for instance JSON claims, and returns the compact signature.
-// Its header holds "alg" and "kid" of the key and the given "typ"; a payload cannot
-// influence them. Sign returns [ErrSigning] if typ is empty or the key fails.
+// The header has "alg" and "kid" of the key and the given "typ". The payload cannot
+// influence them. Sign returns [ErrSigning] if typ is empty or the key fails. It is safe
+// for concurrent use if the key is.
 func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 	header, err := s.header(typ)
 	if err != nil {
@@ -117,8 +118,8 @@ func (s *Signer) header(typ string) ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// PublicOf asks a signer for its public key. It returns [ErrKey] for a key of the
-// standard library that would panic.
+// PublicOf returns the public key of a signer. It returns [ErrKey] if the signer is nil,
+// or a key of the standard library that would panic.
 func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	missing := false
 	switch k := key.(type) {
@@ -140,8 +141,8 @@ func PublicOf(key crypto.Signer) (crypto.PublicKey, error) {
 	return key.Public(), nil
 }
 
-// ecdsaSigner checks the answers of a foreign signer, because the JOSE library converts
-// their numbers unchecked. Its public key is the one that NewSigner checked.
+// ecdsaSigner checks the signatures of a foreign signer, because the JOSE library
+// converts their numbers unchecked. Its public key is the one that NewSigner has checked.
 type ecdsaSigner struct {
 	inner crypto.Signer
 	pub   crypto.PublicKey

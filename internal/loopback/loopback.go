@@ -1,4 +1,4 @@
-// Package loopback tells hosts that are certainly this machine from all others.
+// Package loopback tells whether a host is certainly this machine.
 package loopback
 
 import "net/netip"
@@ -6,8 +6,8 @@ import "net/netip"
 // Is reports whether host, as [net/url.URL.Hostname] returns it, is a loopback address.
 // Plain HTTP to it does not leave the machine.
 //
-// The name localhost is not one: where the hosts file lacks it, a DNS server decides
-// where it leads (RFC 8252 section 8.3 advises against the name for this reason).
+// The name localhost does not count. If the hosts file lacks it, a DNS server decides
+// which machine it means. RFC 8252 section 8.3 advises against the name for this reason.
 func Is(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()

@@ -25,7 +25,7 @@ type grant struct {
 	Expires   int64    `json:"exp"`
 }
 
-// session is the content of the cookie that makes a browser the same guest again.
+// session is the content of the cookie by which the provider recognises a guest.
 type session struct {
 	Subject string `json:"sub"`
 	Expires int64  `json:"exp"`
@@ -39,8 +39,8 @@ const (
 // maxParameters bounds the query or body of a request, in bytes.
 const maxParameters = 16 << 10
 
-// authorize logs a guest in without a question (OpenID Connect Core section 3.1.2). It
-// redirects to the configured URL only.
+// authorize logs a guest in without asking anything (OpenID Connect Core section 3.1.2).
+// It redirects only to the configured URL.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if len(r.URL.RawQuery) > maxParameters || q.Get("client_id") != ClientID || q.Get("redirect_uri") != p.cfg.RedirectURL {
@@ -95,7 +95,7 @@ func (p *Provider) session(w http.ResponseWriter, r *http.Request) string {
 	return s.Subject
 }
 
-// scopes returns the scopes in text that guests can get.
+// scopes returns the scopes of text that guests can get.
 func (p *Provider) scopes(text string) []string {
 	return slices.DeleteFunc(strings.Fields(text), func(s string) bool { return !slices.Contains(p.cfg.Scopes, s) })
 }
@@ -131,7 +131,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	p.object(w, http.StatusOK, out)
 }
 
-// redeem turns a code into its grant, once. A problem is an OAuth error code.
+// redeem returns the content of a code, once. problem is an OAuth error code, or empty.
 func (p *Provider) redeem(form url.Values) (g grant, problem string) {
 	text := form.Get("code")
 	sum := sha256.Sum256([]byte(form.Get("code_verifier")))
@@ -148,8 +148,8 @@ func (p *Provider) redeem(form url.Values) (g grant, problem string) {
 	return g, ""
 }
 
-// use remembers a code as used. It reports false if the code was used before, or if too
-// many codes are remembered.
+// use remembers a code as used. It returns false if the code was used before, or if the
+// provider remembers too many codes.
 func (p *Provider) use(code string, expires int64) bool {
 	sum, now := sha256.Sum256([]byte(code)), p.cfg.Clock()
 	p.mu.Lock()
@@ -168,7 +168,8 @@ func (p *Provider) use(code string, expires int64) bool {
 	return true
 }
 
-// refresh turns a refresh token into its grant. The token stays valid.
+// refresh returns the content of a refresh token, which stays valid. problem is an OAuth
+// error code, or empty.
 func (p *Provider) refresh(form url.Values) (g grant, problem string) {
 	if p.open(kindRefresh, form.Get("refresh_token"), &g) != nil || p.cfg.Clock().Unix() > g.Expires {
 		return grant{}, "invalid_grant"
@@ -184,7 +185,7 @@ func (p *Provider) refresh(form url.Values) (g grant, problem string) {
 	return g, ""
 }
 
-// tokens makes the response of the token endpoint.
+// tokens returns the response of the token endpoint.
 func (p *Provider) tokens(g grant) (map[string]any, error) {
 	now := p.cfg.Clock()
 	audience := g.Audience

@@ -1,17 +1,19 @@
-// Package guest is an OpenID provider that logs everybody in. With it, people can try a
-// mytoken service without an account (protocol section 5.20). Each browser session is a
-// user of its own, and nobody else can become that user.
+// Package guest is an OpenID provider that logs everybody in as a guest. So people can
+// try a mytoken service without an account (protocol section 5.20). Each browser session
+// is a user of its own, and nobody else can become that user.
 //
-// Pass what [Provider.Upstream] returns to [oidcupstream.New], as the example shows, and
-// add the result to the issuer's providers. Pass the [Provider] itself to the HTTP handler
-// of package rest, which serves it below /api/v0/guests.
+// Pass the configuration that [Provider.Upstream] returns to [oidcupstream.New], as the
+// example shows, and add the result to the issuer's providers. Pass the [Provider] itself
+// to the HTTP handler of package rest, which serves it below /api/v0/guests.
 //
-// Guests come and never clean up. Give their mytokens a maximum lifetime, such as a day,
-// and run the issuer's Sweep. No service should trust the access tokens of this provider.
+// Guests leave their mytokens behind. Give these tokens a maximum lifetime, such as a
+// day, and run the issuer's Sweep. No service should trust the access tokens of this
+// provider.
 //
-// The provider keeps almost no state. Codes, refresh tokens and session cookies carry
-// their content in sealed form. The provider remembers the hashes of used codes for a
-// minute. When it remembers [Config.MaxLogins] of them, it refuses further logins.
+// The provider keeps almost no state. Codes, refresh tokens and session cookies contain
+// their own data, encrypted. The provider only remembers the hashes of used codes until
+// the codes expire, after one minute. While it remembers [Config.MaxLogins] of them, it
+// refuses further logins.
 package guest
 
 import (
@@ -39,46 +41,48 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// hidden is embedded by types that hold keys. They print as a placeholder.
+// hidden makes the types that embed it print as a placeholder. They hold keys.
 type hidden = redact.Hidden
 
 // ClientID identifies the only client of the provider.
 const ClientID = "mytoken"
 
-// Config configures a [Provider]. Issuer and RedirectURL are required. A Config prints as
-// a placeholder.
+// Config configures a [Provider]. A Config prints as "[redacted]".
 type Config struct {
 	hidden
 
 	// Issuer is the issuer URL of this provider: the issuer URL of the mytoken service,
-	// followed by /api/v0/guests.
+	// followed by /api/v0/guests. Required.
 	Issuer string
 	// RedirectURL is the redirect URL of the mytoken service. The provider sends browsers
-	// nowhere else.
+	// nowhere else. Required.
 	RedirectURL string
-	// Key seals codes, refresh tokens and sessions. It has at least 32 bytes and is the
-	// same in all processes of a service. Nil means a random key: guests' logins then end
-	// with the process.
+	// Key seals codes, refresh tokens and sessions. It must have at least 32 bytes, and
+	// be the same in all processes of a service. Nil means a random key: the logins of
+	// guests then end with the process.
 	Key []byte
-	// Scopes are those that guests can get. Nil means openid, profile and offline_access.
+	// Scopes are the scopes that guests can get. Nil means openid, profile and
+	// offline_access.
 	Scopes []string
-	// AccessTokenLifetime also applies to ID tokens. 0 means 10 minutes.
+	// AccessTokenLifetime is the lifetime of access tokens and ID tokens. 0 means 10
+	// minutes.
 	AccessTokenLifetime time.Duration
-	// RefreshTokenLifetime is counted from the login. 0 means 30 days.
+	// RefreshTokenLifetime is the lifetime of refresh tokens, counted from the login. 0
+	// means 30 days.
 	RefreshTokenLifetime time.Duration
-	// MaxLogins is the most logins that can finish within a minute. 0 means 1000.
+	// MaxLogins is the most logins that can finish within a minute. 0 means 1,000.
 	MaxLogins int
-	// Clock returns the time. Nil means time.Now.
+	// Clock returns the time. It must be safe for concurrent use. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// ErrConfig reports an invalid configuration.
+// ErrConfig reports an invalid [Config].
 var ErrConfig = errors.New("guest: invalid configuration")
 
 // codeLifetime is the lifetime of an authorization code.
 const codeLifetime = time.Minute
 
-// Provider is an OpenID provider for guests, as an HTTP handler. It is safe for
+// Provider is an OpenID provider for guests, and an [http.Handler]. It is safe for
 // concurrent use.
 type Provider struct {
 	hidden
@@ -130,8 +134,9 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-// makeKeys derives the sealing key and makes a signing key. The signing key lives as long
-// as the process: the issuer checks ID tokens within seconds.
+// makeKeys derives the sealing key and makes a signing key. The signing key is new in
+// each process, because the issuer verifies an ID token within seconds, in the same
+// process.
 func (p *Provider) makeKeys() error {
 	sealing, err := hkdf.Key(sha256.New, p.cfg.Key, nil, "mytoken guests "+p.cfg.Issuer, 32)
 	if err != nil {
@@ -159,7 +164,7 @@ func (p *Provider) makeKeys() error {
 	return nil
 }
 
-// ServeHTTP answers a request. Its path is relative to the issuer URL.
+// ServeHTTP answers a request. The path of r must be relative to the issuer URL.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, pattern := p.mux.Handler(r); pattern == "" {
 		p.object(w, http.StatusNotFound, map[string]string{"error": "not_found"})
@@ -169,7 +174,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Upstream returns the configuration with which a mytoken issuer uses the provider. The
-// issuer's requests stay in the process.
+// issuer's requests do not leave the process.
 func (p *Provider) Upstream() oidcupstream.Config {
 	return oidcupstream.Config{
 		Issuer: p.cfg.Issuer, ClientID: ClientID, Auth: oidcupstream.PublicClient(), RedirectURL: p.cfg.RedirectURL,

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// The kinds of sealed texts. One kind does not open as another.
+// The kinds of sealed texts. A text of one kind does not open as another kind.
 const (
 	kindCode    = "code"
 	kindRefresh = "refresh"
@@ -29,7 +29,7 @@ func (p *Provider) seal(kind string, v any) (string, error) {
 
 var errSealed = errors.New("guest: not a text that this provider has sealed")
 
-// open decrypts what seal returned for this kind.
+// open decrypts a text that seal returned for this kind.
 func (p *Provider) open(kind, text string, into any) error {
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(data) < p.aead.NonceSize() {

@@ -29,7 +29,7 @@ type code struct {
 // browser.
 const subjectParam = "optest_user"
 
-// serveAuthorize logs the user in and redirects the browser at once. It answers with
+// serveAuthorize logs the user in and redirects the browser at once. It responds with
 // status 400 if a redirect would not be safe.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -162,8 +162,8 @@ func (s *Server) authorize(req AuthorizationRequest) (issued, denied string) {
 	return issued, ""
 }
 
-// requestedAudiences reads the parameters resource and audience. Both may be repeated,
-// and values may have spaces between them.
+// requestedAudiences reads the parameters resource and audience. Each may be repeated,
+// and may contain several audiences separated by spaces.
 func requestedAudiences(form url.Values) []string {
 	return fieldsOf(append(slices.Clone(form["resource"]), form["audience"]...)...)
 }

@@ -7,10 +7,11 @@ import (
 	"net/url"
 )
 
-// Login acts as the browser of a user who follows a link to the provider's authorization
+// Login acts as the browser of a user who follows authURL to the provider's authorization
 // endpoint. It returns the address to which the provider redirects the browser, with code
-// and state or with error and state. It does not visit that address. If subject is empty,
-// the provider chooses the user.
+// and state or with error and state. It does not visit that address. subject is the user;
+// if it is empty, the server chooses one. Login returns an error if the provider does not
+// redirect.
 //
 // Login needs no Server and works across processes.
 func Login(ctx context.Context, authURL, subject string) (redirectURL string, err error) {
@@ -35,10 +36,10 @@ func Login(ctx context.Context, authURL, subject string) (redirectURL string, er
 	return location.String(), nil
 }
 
-// LoginAndFollow is Login that also visits the application and returns its response. It
-// follows the redirects of the application too. The client holds the cookies of the
-// user's browser; nil means http.DefaultClient. The caller closes the body of the
-// response.
+// LoginAndFollow acts like Login, but follows the redirect to the application, and the
+// redirects of the application too. It returns the last response. client holds the
+// cookies of the user's browser; nil means http.DefaultClient. The caller closes the body
+// of the response.
 func LoginAndFollow(ctx context.Context, client *http.Client, authURL, subject string) (*http.Response, error) {
 	address, err := AsUser(authURL, subject)
 	if err != nil {
@@ -58,9 +59,9 @@ func LoginAndFollow(ctx context.Context, client *http.Client, authURL, subject s
 	return resp, nil
 }
 
-// AsUser adds a parameter to the address of an authorization request. It tells a [Server]
-// who the user at the browser is. An empty subject changes nothing. Use it with an HTTP
-// client of your own.
+// AsUser adds a parameter to the address of an authorization request, which tells a
+// [Server] who the user at the browser is. An empty subject changes nothing. Use AsUser
+// with an HTTP client of your own.
 func AsUser(authURL, subject string) (string, error) {
 	u, err := url.Parse(authURL)
 	if err != nil {

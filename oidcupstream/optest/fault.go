@@ -21,28 +21,29 @@ const (
 	EndpointRevoke    Endpoint = "revoke"
 )
 
-// FaultPoint describes a request before the provider acts on it. Its client is
-// authenticated.
+// FaultPoint describes a request before the provider acts on it. The endpoints exchange,
+// refresh and revoke have authenticated the client by then.
 type FaultPoint struct {
 	Endpoint Endpoint
 	// Call counts the requests to this endpoint, from 1.
 	Call int
-	// ClientID, Subject, Grant and Generation are set if they are known; see Event.
+	// ClientID, Subject, Grant and Generation are set if the server knows them; see
+	// [Event].
 	ClientID   string
 	Subject    string
 	Grant      int
 	Generation int
-	// Scopes and Audiences are those of the request, or of the grant if the request names
-	// none.
+	// Scopes and Audiences are those of the request, or those of the grant if the request
+	// names none.
 	Scopes    []string
 	Audiences []string
 }
 
 // Fault says what goes wrong with one request. The zero value is no fault. If several
-// fields are set, they apply in the order below.
+// fields are set, they apply in the order in which they are declared.
 type Fault struct {
 	// Wait is called before the provider acts. Its context ends when the client goes away
-	// or the server is closed; the provider then does not act.
+	// or the server is closed. Then the provider does not act.
 	Wait func(context.Context)
 	// LoseRequest closes the connection. The provider does not act.
 	LoseRequest bool
@@ -56,14 +57,14 @@ type Fault struct {
 	// RefuseText is the error_description of Refuse.
 	RefuseText string
 
-	// With the fields below, the provider acts: it uses the code up and rotates the
+	// With the fields below, the provider acts: it uses up the code, or rotates the
 	// refresh token.
 
-	// Scopes are those of the access token and the answer. Nil changes nothing.
+	// Scopes replace those of the access token and the answer. Nil changes nothing.
 	Scopes []string
-	// Audiences are those of the access token. Nil changes nothing.
+	// Audiences replace those of the access token. Nil changes nothing.
 	Audiences []string
-	// Rotate replaces the refresh token even if the policy does not.
+	// Rotate replaces the refresh token even if the rotation policy does not.
 	Rotate bool
 	// SameRefreshToken answers with the presented refresh token and does not rotate it.
 	SameRefreshToken bool
@@ -86,15 +87,15 @@ type Fault struct {
 	LoseAnswer bool
 	// FailAfter answers with this status and an HTML page.
 	FailAfter int
-	// Pad adds this many bytes to the answer.
+	// Pad adds this many bytes to the answer, after Edit.
 	Pad int
 }
 
 // html is the page of a proxy in front of a failing provider.
 const html = "<!DOCTYPE html><title>Error</title><p>The server is not available.\n"
 
-// before applies the faults before the provider acts. It reports whether the request is
-// over.
+// before applies the faults that come before the provider acts. It reports whether the
+// request is over.
 func (f *Fault) before(w http.ResponseWriter, r *http.Request) (over bool) {
 	if f.Wait != nil {
 		f.Wait(r.Context())
@@ -114,8 +115,8 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) (over bool) {
 	return true
 }
 
-// after applies the faults between acting and answering. It reports whether the request
-// is over.
+// after applies the faults that come between acting and answering. It reports whether the
+// request is over.
 func (f *Fault) after(w http.ResponseWriter, r *http.Request) (over bool) {
 	if f.WaitAfter != nil {
 		f.WaitAfter(r.Context())
@@ -131,7 +132,7 @@ func (f *Fault) after(w http.ResponseWriter, r *http.Request) (over bool) {
 	return true
 }
 
-// spoils reports whether the answer does not arrive.
+// spoils reports whether the fault keeps the answer from arriving.
 func (f *Fault) spoils() bool { return f.LoseAnswer || f.FailAfter != 0 }
 
 // edit applies the faults that change an answer.

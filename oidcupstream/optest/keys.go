@@ -33,7 +33,7 @@ func (s *Server) RotateKeys() error {
 }
 
 // WithdrawKeys makes a new signing key and stops publishing all others. Nobody can verify
-// any more what those signed.
+// their signatures any more.
 func (s *Server) WithdrawKeys() error {
 	if err := s.RotateKeys(); err != nil {
 		return err
@@ -58,8 +58,8 @@ func (s *Server) serveKeys(w http.ResponseWriter, r *http.Request) {
 	s.serveDocument(w, r, EndpointKeys, map[string]any{"keys": set.Keys})
 }
 
-// sign signs the claims with the current key. The caller does not hold the lock. If edit
-// is not nil, it may change header and claims. If it sets alg to none, the signature is
+// sign signs the claims with the current key. The caller must not hold the lock. edit may
+// change header and claims, and may be nil. If it sets alg to none, the signature is
 // empty.
 func (s *Server) sign(typ string, claims map[string]any, edit func(header, claims map[string]any)) (string, error) {
 	s.mu.Lock()

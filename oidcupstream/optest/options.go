@@ -8,58 +8,61 @@ import (
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// hidden is embedded by types that hold secrets. They print as a placeholder.
+// hidden makes the types that embed it print as a placeholder. They hold secrets.
 type hidden = redact.Hidden
 
 // Rotation says what a refresh does to the refresh token.
 type Rotation uint8
 
+// The rotation policies.
 const (
 	// RotateOff keeps the refresh token. The answer to a refresh has none.
 	RotateOff Rotation = iota
 	// RotateOn makes a new refresh token with every refresh. The old one stops working.
 	RotateOn
-	// RotateStrict is RotateOn, and a request with an old refresh token ends the whole
+	// RotateStrict is RotateOn, but a request with an old refresh token ends the whole
 	// grant: all its tokens stop working.
 	RotateStrict
-	// RotateGrace is RotateStrict with a grace period, Options.Grace. Until it is over,
-	// the provider answers the replaced token with the successor that exists already.
+	// RotateGrace is RotateStrict with a grace period, Options.Grace. Within it, the
+	// provider accepts the last replaced token and returns its existing successor again.
 	RotateGrace
 )
 
 // Options configures a server. The zero value works: one client, one user, no rotation
-// and no faults. Options print as a placeholder, because they hold client secrets.
+// and no faults. Options print as "[redacted]", because they hold client secrets.
 type Options struct {
 	hidden
 
 	// Clients are the registered clients. Empty means one client with [DefaultClientID]
 	// and [DefaultClientSecret]. See also [Server.AddClient].
 	Clients []Client
-	// Users are the users with claims. Other users can log in too; they have a subject
-	// only.
+	// Users are the users with claims. Other users can log in too, but have no claims
+	// except sub.
 	Users []User
 	// Subject is the user who logs in if the request names none. Empty means the first of
 	// Users, or "alice".
 	Subject string
-	// Scopes are those that the provider supports. Like most providers it ignores others.
-	// Empty means openid, profile, email, offline_access, compute, storage.read and
-	// storage.write.
+	// Scopes are the scopes that the provider supports. Like most providers it ignores
+	// others. Empty means openid, profile, email, offline_access, compute, storage.read
+	// and storage.write.
 	Scopes []string
 	// Rotation is the rotation policy. [Server.SetRotation] changes it.
 	Rotation Rotation
-	// Grace is the grace period of RotateGrace.
+	// Grace is the grace period of [RotateGrace].
 	Grace time.Duration
-	// DefaultAudience is that of access tokens if no audience was requested. Empty means
-	// the issuer.
+	// DefaultAudience is the audience of access tokens if nobody requested one. Empty
+	// means the issuer.
 	DefaultAudience []string
-	// LoginAudiencesOnly refuses a refresh for an audience that the login did not ask
-	// for, also if the login asked for none. The refused refresh rotates the refresh
-	// token, and nobody gets the successor. If false, a login that asked for no audience
-	// can get every one, and a refusal has no effect.
+	// LoginAudiencesOnly makes the server refuse a refresh for an audience that the login
+	// did not ask for, even if the login asked for none. Unless Rotation is RotateOff,
+	// the refused refresh rotates the refresh token, and nobody gets the successor. If
+	// false, a login that asked for no audience can get every one, and a refusal changes
+	// nothing.
 	LoginAudiencesOnly bool
 	// OpaqueAccessTokens makes access tokens random strings instead of JWTs.
 	OpaqueAccessTokens bool
-	// AccessTokenLifetime also applies to ID tokens. 0 means one hour.
+	// AccessTokenLifetime is the lifetime of access tokens and ID tokens. 0 means one
+	// hour.
 	AccessTokenLifetime time.Duration
 	// CodeLifetime is the lifetime of authorization codes. 0 means one minute.
 	CodeLifetime time.Duration
@@ -73,20 +76,21 @@ type Options struct {
 	SignedUserInfo bool
 	// NoRevocation leaves out the revocation endpoint.
 	NoRevocation bool
-	// Clock returns the time. Nil means time.Now.
+	// Clock returns the time. It must be safe for concurrent use. Nil means time.Now.
 	Clock func() time.Time
-	// Decide says for each authorization request who logs in and what is granted. Nil
-	// grants everything to Subject. Decide is called concurrently.
+	// Decide says for each authorization request who logs in and what the server grants.
+	// Nil grants everything to the requested user. Decide must be safe for concurrent
+	// use.
 	Decide func(AuthorizationRequest) Decision
-	// Faults says for each request what goes wrong. Nil means nothing. Faults is called
-	// concurrently and may block: no other request waits for it.
+	// Faults says for each request what goes wrong. Nil means nothing. Faults must be
+	// safe for concurrent use. It may block: no other request waits for it.
 	Faults func(FaultPoint) Fault
 	// Address is the address to listen on. Empty means a free port of 127.0.0.1.
 	Address string
 }
 
 // Client is a registered client. It is a public client if it has neither Secret nor
-// PublicKeys. A Client prints as a placeholder.
+// PublicKeys. A Client prints as "[redacted]".
 type Client struct {
 	hidden
 
@@ -100,8 +104,8 @@ type Client struct {
 	// private_key_jwt or none. Empty accepts each method that Secret and PublicKeys
 	// allow.
 	AuthMethod string
-	// RedirectURLs are the allowed ones, compared exactly. Empty allows every one,
-	// because a test often learns its address late.
+	// RedirectURLs are the allowed redirect URLs, compared exactly. Empty allows every
+	// absolute URL, because a test often learns its address late.
 	RedirectURLs []string
 }
 
@@ -111,7 +115,7 @@ type User struct {
 	Claims  map[string]any
 }
 
-// AuthorizationRequest is what Options.Decide gets.
+// AuthorizationRequest is an authorization request, for Options.Decide.
 type AuthorizationRequest struct {
 	ClientID  string
 	Subject   string // who would log in
@@ -133,8 +137,8 @@ type Decision struct {
 	Scopes []string
 }
 
-// DefaultClientID and DefaultClientSecret are those of the client that a server has if
-// its Options name none.
+// DefaultClientID and DefaultClientSecret belong to the client that a server has if its
+// Options name none.
 const (
 	DefaultClientID     = "portal"
 	DefaultClientSecret = "portal-secret-0123456789"

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind is the kind of an Event.
+// Kind is the kind of an [Event].
 type Kind string
 
 // The kinds of events.
@@ -28,18 +28,19 @@ type Event struct {
 	Subject  string
 	// Grant is the number of the login, counted from 1. It is 0 for an unknown token.
 	Grant int
-	// Generation is that of the presented refresh token, or for Exchanged of the new one.
-	// The first of a grant has 1. It is 0 if there was no refresh token.
+	// Generation is that of the presented refresh token, or of the new one if Kind is
+	// Exchanged. The first refresh token of a grant has 1. Generation is 0 if there was
+	// no refresh token.
 	Generation int
 	// Next is the generation of the refresh token that works afterwards.
 	Next int
-	// Scopes and Audiences are those of the access token, or of the request if it was
-	// refused.
+	// Scopes and Audiences are those of the access token, or those of the request if the
+	// server refused it.
 	Scopes    []string
 	Audiences []string
 	// Reuse says that the presented refresh token or code was used up before.
 	Reuse bool
-	// Lost says that the server acted, but a fault lost the answer.
+	// Lost says that the server acted, but the answer was lost in a fault.
 	Lost bool
 	// Error is the OAuth error code of a refused request.
 	Error string
@@ -77,8 +78,8 @@ func (s *Server) count(matches func(Event) bool) (n int) {
 }
 
 // Secrets returns every authorization code, access token, refresh token and ID token that
-// the server made, and every code verifier and client assertion that it got. A test looks
-// for them in places where they must not be.
+// the server made, and every code verifier and client assertion that it received. A test
+// can search for them in places where they must not be.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -72,8 +72,8 @@ func TestRotateGrace(t *testing.T) {
 	require.Equal(t, "invalid_grant", c.refresh(first).Error, "two generations back is reuse at once")
 }
 
-// Of many concurrent requests with one refresh token, one gets the successor. The server
-// records the others as reuse.
+// Exactly one of many concurrent requests with one refresh token gets the successor. The
+// server records the others as reuse.
 func TestStrictRotationUnderConcurrency(t *testing.T) {
 	c := start(t, optest.Options{Rotation: optest.RotateStrict})
 	rt := c.login().RefreshToken

@@ -16,8 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// Server is a running provider. It is safe for concurrent use and prints as a
-// placeholder.
+// Server is a running provider. It is safe for concurrent use and prints as "[redacted]".
 type Server struct {
 	hidden
 
@@ -43,8 +42,8 @@ type Server struct {
 	secrets  []string
 }
 
-// Start starts a server, which serves until Close. It returns an error if a client or
-// user has no identifier, or if it cannot listen on the address.
+// Start starts a server, which runs until [Server.Close]. It returns an error if a client
+// or user has no identifier, or if it cannot listen on the address.
 func Start(opts Options) (*Server, error) {
 	opts = opts.withDefaults()
 	s := &Server{
@@ -123,8 +122,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Close stops the server and closes its connections. It ends the context of requests that
-// wait in a fault.
+// Close stops the server and closes its connections. It ends the contexts of requests
+// that wait in a fault.
 func (s *Server) Close() error {
 	s.stop()
 	err := s.http.Close()
@@ -137,7 +136,8 @@ func (s *Server) Close() error {
 func (s *Server) Issuer() string { return s.issuer }
 
 // ClientConfig returns a configuration for the first client of Options, with all scopes
-// of the server. The client must have a secret or be public.
+// of the server. The client must have a secret or be public: ClientConfig does not know
+// private keys.
 func (s *Server) ClientConfig(redirectURL string) oidcupstream.Config {
 	client := s.opts.Clients[0]
 	auth := oidcupstream.PublicClient()
@@ -172,7 +172,7 @@ func (s *Server) SetRotation(r Rotation) {
 }
 
 // EndGrants ends all grants of a subject: their refresh tokens and access tokens stop
-// working. Providers do so when an account is closed or the user withdraws consent.
+// working. Providers do so when they close an account or the user withdraws consent.
 // EndGrants returns the number of grants that it ended.
 func (s *Server) EndGrants(subject string) int {
 	s.mu.Lock()
@@ -203,8 +203,8 @@ func (s *Server) routes() http.Handler {
 	return http.MaxBytesHandler(mux, maxBody)
 }
 
-// fault counts the request and asks what goes wrong with it. The caller does not hold the
-// lock.
+// fault counts the request and asks Options.Faults what goes wrong with it. The caller
+// must not hold the lock.
 func (s *Server) fault(at FaultPoint) Fault {
 	s.mu.Lock()
 	s.calls[at.Endpoint]++

@@ -203,21 +203,21 @@ func (s *Server) refreshGrant(w http.ResponseWriter, r *http.Request, client Cli
 	s.answer(w, r, &f, g, e, "", given)
 }
 
-// grantable reports whether a login that asked for some audiences can get the wanted
-// ones.
+// grantable reports whether a login can get the wanted audiences. asked are the audiences
+// that it asked for.
 func (s *Server) grantable(wanted, asked []string) bool {
 	return len(asked) == 0 && !s.opts.LoginAudiencesOnly || within(wanted, asked)
 }
 
-// inGrace reports whether a replaced refresh token is still accepted. The caller holds
-// the lock.
+// inGrace reports whether the server still accepts a replaced refresh token. The caller
+// holds the lock.
 func (s *Server) inGrace(t refreshToken) bool {
 	return s.rotation == RotateGrace && t.generation == t.grant.generation-1 &&
 		s.opts.Clock().Sub(t.grant.rotated) <= s.opts.Grace
 }
 
 // settle completes the event of a token request and records it. The caller holds the
-// lock, so that the order of the record is the order of events.
+// lock, so that the record has the order in which the server acted.
 func (s *Server) settle(e Event, f *Fault, refused *oauthError) Event {
 	if refused != nil {
 		e.Kind, e.Error = Refused, refused.code
@@ -250,7 +250,7 @@ func (s *Server) nextRefreshToken(g *grant) {
 }
 
 // answer makes an access token and an ID token and sends them, unless a fault prevents
-// it. The caller does not hold the lock, because faults may call the server.
+// it. The caller must not hold the lock, because faults may call the server.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, f *Fault, g *grant, e Event, nonce, refreshToken string) {
 	now := s.opts.Clock()
 	expires := now.Add(s.opts.AccessTokenLifetime)

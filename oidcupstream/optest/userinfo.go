@@ -53,8 +53,8 @@ func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(signed))
 }
 
-// serveRevoke withdraws a token (RFC 7009). A refresh token ends the whole grant. An
-// access token ends alone.
+// serveRevoke revokes a token (RFC 7009). Revoking a refresh token ends the whole grant.
+// Revoking an access token ends only that token.
 func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		oauthError{http.StatusBadRequest, "invalid_request", "unreadable"}.write(w)

@@ -44,8 +44,9 @@ func lineage(b *testing.B, s *memstore.Store, n uint64, depth int) store.Present
 	return store.Presented{ID: token.ID, Seq: 1, Sum: token.Sum}
 }
 
-// BenchmarkSpend measures one use and its event: of one token or of many, below no or the
-// most ancestors, by one caller or by as many as there are processors.
+// BenchmarkSpend measures one use and its event. It uses one token or many, without
+// ancestors or with the most ancestors, by one caller or by one caller for each
+// processor.
 func BenchmarkSpend(b *testing.B) {
 	for _, tokens := range []uint64{1, 10_000} {
 		for _, depth := range []int{0, store.MaxDepth} {

@@ -21,7 +21,7 @@ import (
 )
 
 // Each store in this file is a memstore with one bug that a store on a database is likely
-// to have: other callers get their turn between two of its statements.
+// to have: it lets other callers in between two of its statements.
 
 // betweenStatements lets other callers in.
 func (s *Store) betweenStatements() {
@@ -57,8 +57,8 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 	panic("no store with bug " + bug)
 }
 
-// interrupted decides a use and lets others in before it returns. If the use became known
-// meanwhile, the decision is made again.
+// interrupted decides a use and lets others in before it returns. If another call has
+// made the use meanwhile, interrupted decides again.
 func (s *Store) interrupted(p store.Presented, u *store.Use) (decided, error) {
 	d, err := s.decide(p, u, nil)
 	if err != nil || d.spent.Repeated {

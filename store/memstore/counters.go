@@ -5,8 +5,8 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// counter counts the uses of one kind of one clause. Its token and the descendants that
-// draw on it share it, so it outlives the row of the token.
+// counter counts the uses of one kind that one clause was charged. Its token and the
+// descendants that draw on it share the counter, so it outlives the row of the token.
 type counter struct{ rules.Counter }
 
 // chain is what a use of one kind of one clause spends: the clause's own counter first,
@@ -38,7 +38,7 @@ func (c chain) below(parent chain) chain {
 	return c
 }
 
-// left is the least that any counter of the chain has left.
+// left returns the least that any counter of the chain has left.
 func (c chain) left() store.Limit {
 	least := store.Unlimited
 	for _, n := range c {

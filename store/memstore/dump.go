@@ -6,8 +6,9 @@ import (
 	"reflect"
 )
 
-// Dump returns every byte that the store holds, in no particular order, for tests that
-// search it for secrets. Byte strings and texts appear as they are. Numbers are left out.
+// Dump returns every byte string and every text that the store holds, in no particular
+// order. It leaves out numbers. Tests search the result for secrets. Dump returns only
+// the error of an ended context.
 func (s *Store) Dump(ctx context.Context) ([]byte, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, err
@@ -21,7 +22,7 @@ func (s *Store) Dump(ctx context.Context) ([]byte, error) {
 	return d.out.Bytes(), nil
 }
 
-// dumper walks through the rows by reflection, so that it cannot miss a field.
+// dumper walks through the rows by reflection, so that it misses no field.
 type dumper struct {
 	out  bytes.Buffer
 	seen map[uintptr]bool

@@ -14,7 +14,8 @@ type grant struct {
 	commits map[rules.Commit]store.Micros // when each was made
 }
 
-// change lets a method change a grant.
+// change calls do with a grant, under the lock. It returns [store.ErrNotFound] if there
+// is no such grant.
 func (s *Store) change(ctx context.Context, id store.GrantID, do func(g *grant) error) error {
 	if err := s.lock(ctx); err != nil {
 		return err

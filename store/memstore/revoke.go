@@ -7,7 +7,7 @@ import (
 )
 
 // Revoke implements [store.Tokens]. It looks at every token of the grant, so LiveLeft is
-// always exact.
+// exact.
 func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, error) {
 	if err := r.Check(); err != nil {
 		return store.Revoked{}, err

@@ -7,14 +7,15 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// present finds a presented token and decides whether its generation is answered.
+// present finds a presented token and decides whether to accept its generation.
 func (s *Store) present(p store.Presented, now store.Micros) (*token, rules.Answer, error) {
 	t := s.tokens[p.ID]
 	answer, err := rules.Present(t.decisive(), p, now, t.find)
 	return t, answer, err
 }
 
-// decisive is the part of the token that the rules look at. t may be nil.
+// decisive returns the part of the token on which package rules decides. It returns nil
+// if t is nil.
 func (t *token) decisive() *rules.Token {
 	if t == nil {
 		return nil
@@ -26,7 +27,7 @@ func (t *token) decisive() *rules.Token {
 // find returns an outdated generation, or nil.
 func (t *token) find(seq uint64) (*rules.Generation, error) { return t.outdated[seq], nil }
 
-// confirm records the presented generation if the answer says so.
+// confirm records the current generation as confirmed if the answer says so.
 func (t *token) confirm(answer rules.Answer) {
 	if answer.Confirms {
 		t.Confirmed = t.Seq

@@ -1,14 +1,16 @@
-// Package memstore keeps the state of an issuer in memory. It is for tests, and for tools
-// of a single process whose tokens may end with it.
+// Package memstore keeps the state of an issuer in memory. It is for tests, and for
+// single-process tools whose tokens may be lost when the process ends.
 //
 //	s := memstore.New()
 //
 // It implements the whole contract of [store.Store], except that nothing survives the
 // process. One mutex guards everything, so each step is atomic and linearizable. A store
-// copies whatever goes in or comes out. In a test, several nodes share one *Store.
+// copies the slices that it is given and those that it returns. To simulate several nodes
+// in a test, let them share one *Store.
 //
-// Lists take time proportional to what the owner or the grant has. Revoke and DeleteOwner
-// also look at every ticket. Sweep, Sealed and Dump look at everything that is stored.
+// Lists take time proportional to the number of tokens of the owner or the grant. Revoke
+// also looks at every ticket. DeleteOwner looks at every grant, ticket and remembered
+// use. Sweep, Sealed and Dump look at everything.
 package memstore
 
 import (
@@ -20,7 +22,8 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// Store implements [store.Store]. Call [New] to make one; the zero value is not usable.
+// Store implements [store.Store]. It is safe for concurrent use. Call [New] to make one;
+// the zero value is not usable.
 type Store struct {
 	mu sync.Mutex
 
@@ -47,7 +50,7 @@ func New() *Store {
 	}
 }
 
-// lock begins a step. It returns the error of a context that has ended.
+// lock begins a step. If the context has ended, lock returns its error and locks nothing.
 func (s *Store) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -44,13 +44,14 @@ func (w *sweeper) take(n *int) bool {
 	return true
 }
 
-// past reports whether an instant is longer ago than d. An instant of zero never is.
+// past reports whether an instant is longer ago than d. It reports false for the zero
+// instant.
 func (w *sweeper) past(at store.Micros, d time.Duration) bool {
 	return at != 0 && at.Add(d) < w.Now
 }
 
-// deletable reports whether a token was revoked, or has expired, so long ago that it need
-// not be listed any more.
+// deletable reports whether the retention of a token is over. The retention begins when
+// the token is revoked or expires, or when an ancestor is revoked recursively.
 func (w *sweeper) deletable(t *token) bool {
 	if w.past(t.grave.revoked, w.Retention) || w.past(t.expires, w.Retention) {
 		return true

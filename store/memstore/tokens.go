@@ -27,7 +27,8 @@ type token struct {
 	above []*grave
 }
 
-// grave is the place for a tombstone. Zero means that there is none.
+// grave is the place for a tombstone: when the token was revoked, and when it was revoked
+// recursively. Zero means that it was not.
 type grave struct {
 	revoked   store.Micros
 	recursive store.Micros

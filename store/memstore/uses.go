@@ -7,10 +7,10 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// use is what the store remembers of a use.
+// use is what the store remembers about a use.
 type use struct {
 	rules.Use[store.TokenID]
-	at      store.Micros // counts towards how long it is remembered
+	at      store.Micros // the store may forget the use store.Remembered after this
 	charged chain
 	event   *entry
 }
@@ -48,7 +48,7 @@ type decided struct {
 	spent  store.Spent
 }
 
-// decide finds out what becomes of a use. It changes nothing.
+// decide finds out whether a use can be granted and what it charges. It changes nothing.
 func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (decided, error) {
 	t, answer, err := s.present(p, u.Now)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) decide(p store.Presented, u *store.Use, child *store.Token) (dec
 	return d, err
 }
 
-// choose finds the clause that a use is charged to.
+// choose finds the clause to charge for a use.
 func (t *token) choose(u *store.Use) (rules.Choice[*counter], error) {
 	if err := u.Check(t.Clauses); err != nil {
 		return rules.Choice[*counter]{}, err
@@ -142,7 +142,7 @@ func (s *Store) Refund(ctx context.Context, id store.UseID, now store.Micros) er
 	return nil
 }
 
-// giveBack undoes a use.
+// giveBack returns the charges of a use and withdraws its event.
 func (s *Store) giveBack(u *use) {
 	u.Refunded = true
 	for _, c := range u.charged {

@@ -1,10 +1,10 @@
 package seal
 
-// Box seals what a service keeps in tables of its own, such as the compact tokens of jobs
-// that wait. Each value is bound to the name of its row and does not open in another row.
-// Boxes and rings do not open each other's values, even under the same keys. A Box is
-// immutable and safe for concurrent use. A nil or zero Box returns [ErrNoKey] wherever it
-// needs a key.
+// Box seals secrets that a service keeps in tables of its own, such as the compact tokens
+// of waiting jobs. Each value is bound to the name of its row and does not open in
+// another row. Boxes and rings do not open each other's values, even under the same keys.
+// A Box is immutable and safe for concurrent use. The methods of a nil or zero Box return
+// [ErrNoKey].
 type Box struct {
 	redacted
 	outer outerKeys
@@ -19,9 +19,9 @@ func NewBox(config RingConfig) (*Box, error) {
 	return &Box{outer: outer(keys, "mytoken seal v1 box")}, nil
 }
 
-// Seal seals under the active key. The row names table, row and column, for example
-// "jobs/4711/token". It must be unique and never change. It need not be secret. Seal
-// returns [ErrNoKey], or [ErrPlace] if row is empty.
+// Seal seals plaintext under the active key. row names table, row and column, for example
+// "jobs/4711/token". It must be unique and must never change. It need not be secret. Seal
+// returns [ErrPlace] if row is empty, and [ErrNoKey] for a nil or zero Box.
 func (b *Box) Seal(row string, plaintext []byte) ([]byte, error) {
 	if row == "" {
 		return nil, ErrPlace
@@ -29,8 +29,8 @@ func (b *Box) Seal(row string, plaintext []byte) ([]byte, error) {
 	return b.keys().seal(boxed, []byte(row), plaintext)
 }
 
-// Open opens what Seal returned for the same row. It returns [ErrOpen], [ErrFormat],
-// [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
+// Open returns the plaintext of a value that Seal returned for the same row. It returns
+// [ErrOpen], [ErrFormat], [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
 func (b *Box) Open(row string, sealed []byte) ([]byte, error) {
 	if row == "" {
 		return nil, ErrPlace
@@ -38,9 +38,10 @@ func (b *Box) Open(row string, sealed []byte) ([]byte, error) {
 	return b.keys().open(boxed, []byte(row), sealed)
 }
 
-// Reseal puts a value under the active key. If it is under the active key already, Reseal
-// returns no value and false. It returns the errors of Open. Store the result only if the
-// row still holds the old value.
+// Reseal seals a value again, under the active key, and returns it with true. If the
+// value is under the active key already, Reseal does not open it, and returns nil and
+// false. It returns the errors of [Box.Open]. Store the result only if the row still
+// holds the old value.
 func (b *Box) Reseal(row string, sealed []byte) ([]byte, bool, error) {
 	if row == "" {
 		return nil, false, ErrPlace

@@ -1,19 +1,19 @@
-// Package seal keeps secrets at rest: refresh tokens, the keys of grants, the payloads of
-// codes. Everything secret in a [store.Store] goes through this package. So the database
-// alone is worthless. Even with the server's keys, it opens a grant only for somebody who
-// holds a token of that grant.
+// Package seal protects secrets at rest: refresh tokens, the keys of grants, the payloads
+// of codes. Everything secret in a [store.Store] goes through this package. So the
+// database alone is worthless to a thief. Even with the server's keys, a thief can open a
+// grant only with a token of that grant.
 //
 // # Which part for which need
 //
 //   - An issuer makes a [Ring] from its server keys. [Ring.Seal] seals in one layer,
-//     under a server key. [Ring.SealWith] seals in two layers. The key of the inner one
+//     under a server key. [Ring.SealWith] seals in two layers. The key of the inner layer
 //     is a [DataKey], or a [Secret] made from a token or a code. Neither the database nor
 //     the server has that key.
 //   - [Ring.Lookup] and [ShortTokenID] turn codes and short tokens into the ids under
 //     which they are stored.
-//   - [Rewrap] moves everything under a new server key, while requests run.
-//   - A service that has to keep whole tokens (a launcher with a queue of jobs) puts them
-//     into a [Box], under a key of its own.
+//   - [Rewrap] puts everything in a store under a new server key, while requests run.
+//   - A service that has to keep whole tokens, such as a launcher with a queue of jobs,
+//     puts them into a [Box], under a key of its own.
 //
 // The chain from a presented mytoken to its refresh token is
 //
@@ -21,33 +21,33 @@
 //	the grant's DataKey, at a token and seq_no   under FromSecret(PurposeTokenKey, compact token)
 //
 // [Ring.SealWith] seals both: the refresh token once, and a copy of the DataKey for every
-// token of the tree.
+// token of the grant.
 //
 // # Keys
 //
-// A server key is a [Key]: 32 random bytes and an id. Make one with [NewKey]. Store what
-// [Key.Reveal] returns with the service's other credentials, away from the database and
-// its backups. Read it with [ParseKey]. Losing the server keys loses every grant: users
-// have to log in again. To replace the key A by B:
+// A server key is a [Key]: 32 random bytes and an id. Make one with [NewKey]. Store the
+// text that [Key.Reveal] returns with the service's other credentials, away from the
+// database and its backups. Read it with [ParseKey]. If you lose the server keys, you
+// lose every grant: all users have to log in again. To replace key A by key B:
 //
-//  1. Give every node B as one of [RingConfig.Others]. A stays active.
-//  2. Make B active on every node, and A one of Others.
+//  1. On every node, add B to [RingConfig.Others]. A stays active.
+//  2. On every node, make B active and move A to Others.
 //  3. Run [Rewrap] until it returns no error, or only a [*RewrapError] about values that
-//     are known to be lost. You may stop and repeat it at any time.
-//  4. Wait until the codes have expired that were made before step 2 (minutes). They are
-//     looked up under the key that was active when they were made. Rewrap cannot change
-//     that.
+//     you know to be lost. You may stop and repeat it at any time.
+//  4. Wait a few minutes, until all codes made before step 2 have expired. A code is
+//     stored under an id that depends on the key that was active when the code was made.
+//     Rewrap cannot change that id.
 //  5. Remove A.
 //
-// Copies outside the store, such as backups, still need A. So does every value in a [Box]
-// until [Box.Reseal] has put it under B.
+// Copies outside the store, such as backups, still need A. So does every value of a [Box]
+// under A until [Box.Reseal] has put it under B.
 //
 // # What it does not do
 //
-// It does not hide the length of a plaintext: a sealed value is 37 bytes longer than what
-// it holds, and 65 bytes with two layers. It does not detect that somebody with write
-// access to the database puts back an older value of the same place. For that reason
-// generations and seq_no are part of the place. It does not wipe secrets from memory.
+// The package does not hide the length of a plaintext: a sealed value is 37 bytes longer,
+// or 65 bytes with two layers. It cannot detect that somebody with write access to the
+// database has put back an older value of the same place. For that reason generations and
+// seq_no are part of the place. It does not wipe secrets from memory.
 //
 // # Format
 //
@@ -88,18 +88,19 @@
 // padding, of its 32 bytes and the first four bytes of its id.
 //
 // A format number stands for everything in this section. Its meaning never changes. Other
-// algorithms would take other numbers.
+// algorithms would get other numbers.
 //
 // # Nonces
 //
 // Nonces are 96 random bits, from [crypto/cipher.NewGCMWithRandomNonce]. So one AES key
-// must not seal more than 2^32 messages. A busy issuer would seal as many under one
+// must not seal more than 2^32 messages. A busy issuer would seal that many under one
 // server key within weeks. Therefore every place has an outer key of its own, and the
-// bound applies to one place or to one row of a Box. To reach it, somebody would have to
-// rewrite the description of a token, or a row, once a second for 136 years. The other
-// places carry a generation. Repeats, races and [Rewrap] seal there a few times only.
+// bound applies to one place or to one row of a Box. A service reaches the bound if it
+// rewrites the description of a token, or a row, once a second for 136 years. Every
+// other place belongs to one generation or one ticket. Only repeats, races and [Rewrap]
+// seal there again, a few times.
 //
 // Inner keys need no such derivation. The key of a Secret belongs to one purpose of one
-// token generation or of one code, and seals a message or two. A DataKey seals the
-// refresh tokens of one grant, one for each refresh, or what belongs to one login.
+// token generation or of one code, and seals one or two messages. A DataKey seals the
+// refresh tokens of one grant, one for each refresh, or the payloads of one login.
 package seal

@@ -70,7 +70,7 @@ func ExampleRewrap() {
 	n, err := seal.Rewrap(ctx, s, during, 100)
 	fmt.Println(n, err)
 
-	// Remove the old key when the codes have expired that were made under it.
+	// Remove the old key when all codes that were made under it have expired.
 	after, err := seal.NewRing(seal.RingConfig{Active: newKey})
 	if err != nil {
 		fmt.Println(err)

@@ -22,8 +22,8 @@ import (
 //
 //	go test ./store/seal -run TestGolden -update
 //
-// writes the same file again. A difference means that the format has changed, and that no
-// existing database opens any more. Give new formats new numbers and new entries, and
+// writes the same file again. A difference means that the format has changed, and that
+// existing databases no longer open. Give new formats new numbers and new entries, and
 // keep the old entries.
 var update = flag.Bool("update", false, "write testdata/golden.json")
 
@@ -39,12 +39,12 @@ type golden struct {
 
 type goldenValue struct {
 	Name string `json:"name"`
-	// What it is sealed for: a place or a row of a box.
+	// The place, or the row of a box.
 	Kind store.PlaceKind `json:"kind,omitempty"`
 	ID   string          `json:"id,omitempty"`
 	N    uint64          `json:"n,omitempty"`
 	Row  string          `json:"row,omitempty"`
-	// What the inner layer is sealed with: data key, secret, or neither.
+	// The key of the inner layer: a data key, a secret, or neither.
 	DataKey   bool         `json:"with_data_key,omitempty"`
 	Purpose   seal.Purpose `json:"purpose,omitempty"`
 	Secret    string       `json:"secret,omitempty"`

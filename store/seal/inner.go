@@ -6,7 +6,8 @@ import (
 	"crypto/sha256"
 )
 
-// InnerKey is the key of an inner layer: a [DataKey] or a [Secret].
+// InnerKey is the key of an inner layer: a [DataKey] or a [Secret]. No other type
+// implements it.
 type InnerKey interface {
 	// innerKey returns 32 bytes, or nil for a zero value.
 	innerKey() []byte
@@ -18,7 +19,7 @@ type innerMaterial struct {
 	secret material
 }
 
-// IsZero reports whether there is no key.
+// IsZero reports whether the value holds no key.
 func (m innerMaterial) IsZero() bool { return m.secret == nil }
 
 func (m innerMaterial) innerKey() []byte {
@@ -29,8 +30,8 @@ func (m innerMaterial) innerKey() []byte {
 }
 
 // DataKey is a random key of a grant or of a login. A store keeps it sealed under a
-// [Secret]. It prints, logs and encodes as "[redacted]". Wherever a key is needed, the
-// zero DataKey gets [ErrNoKey].
+// [Secret]. It prints, logs and encodes as "[redacted]". [Ring.SealWith] and
+// [Ring.OpenWith] return [ErrNoKey] for the zero DataKey.
 type DataKey struct{ innerMaterial }
 
 // NewDataKey returns a new random key.
@@ -40,8 +41,8 @@ func NewDataKey() DataKey {
 	return DataKey{innerMaterial{secret: hide(b)}}
 }
 
-// ParseDataKey reads what [DataKey.Reveal] returned. It copies b. It returns [ErrFormat]
-// unless b has 32 bytes that are not all zero.
+// ParseDataKey turns the bytes that [DataKey.Reveal] returned into a key. It copies b. It
+// returns [ErrFormat] unless b has 32 bytes that are not all zero.
 func ParseDataKey(b []byte) (DataKey, error) {
 	if len(b) != keySize || isZero(b) {
 		return DataKey{}, malformed("not a data key")
@@ -55,9 +56,9 @@ func (k DataKey) Reveal() []byte {
 	return append([]byte(nil), k.innerKey()...)
 }
 
-// Purpose separates the keys that are made of one secret. It should name its version, as
-// the purposes below do. Changing a purpose makes everything unreadable that was sealed
-// for it.
+// Purpose separates the keys that [FromSecret] makes from one secret. It should name its
+// version, as the purposes below do. If a purpose changes, nothing that was sealed for it
+// opens any more.
 type Purpose string
 
 // The purposes of an issuer.
@@ -75,15 +76,17 @@ const (
 	PurposeTicketPayload Purpose = "ticket payload v1"
 )
 
-// Secret is a key made of a compact token, a short token, or a code that somebody holds.
-// It does not contain what it was made of. It prints, logs and encodes as "[redacted]".
-// Wherever a key is needed, the zero Secret gets [ErrNoKey].
+// Secret is a key made from a compact token, a short token, or a code that somebody
+// holds. It does not contain the token or code itself. It prints, logs and encodes as
+// "[redacted]". [Ring.SealWith] and [Ring.OpenWith] return [ErrNoKey] for the zero
+// Secret.
 type Secret struct{ innerMaterial }
 
-// FromSecret makes a key of a compact token, a short token or a code, by HKDF-SHA256 (RFC
-// 5869) without salt. It adds no strength to a weak secret: whoever has the database and
-// the server keys can try all codes that are easy to guess. An empty secret or purpose
-// gives the zero Secret.
+// FromSecret makes a key from a compact token, a short token or a code, by HKDF-SHA256
+// (RFC 5869) without salt. It adds no strength to a weak secret: a thief of the database
+// and the server keys can try all codes that are easy to guess. An empty secret or
+// purpose gives the zero Secret. In Go's FIPS 140-only mode, so does a secret that is too
+// short for HKDF there.
 func FromSecret(purpose Purpose, secret string) Secret {
 	if purpose == "" || secret == "" {
 		return Secret{}

@@ -25,12 +25,12 @@ type outerKey struct {
 	key material // the outer keys of places or rows are derived from it
 }
 
-// aead returns the cipher of one place or row.
+// aead returns the cipher for one place or row.
 func (k outerKey) aead(binding []byte) cipher.AEAD {
 	return gcm(expand(k.key(), string(binding), keySize))
 }
 
-// gcm returns AES-256-GCM that puts a random nonce in front of each ciphertext.
+// gcm returns AES-256-GCM. It puts a random nonce in front of each ciphertext.
 func gcm(key []byte) cipher.AEAD {
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -74,8 +74,8 @@ func (ks outerKeys) open(f format, binding, sealed []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// reseal puts a value of any format under the active key. It returns false for one that
-// is under the active key already, without opening it.
+// reseal puts a value of any format under the active key. If the value is under that key
+// already, reseal does not open it and returns false.
 func (ks outerKeys) reseal(binding, sealed []byte) ([]byte, bool, error) {
 	f, k, err := ks.find(sealed)
 	if err != nil || k.id == ks[0].id {
@@ -89,7 +89,7 @@ func (ks outerKeys) reseal(binding, sealed []byte) ([]byte, bool, error) {
 	return out, err == nil, err
 }
 
-// find reads the header.
+// find reads the header of a value and returns its format and its key.
 func (ks outerKeys) find(sealed []byte) (format, outerKey, error) {
 	if len(ks) == 0 {
 		return 0, outerKey{}, ErrNoKey

@@ -35,8 +35,8 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// TestLookupUnderRetiredKey checks that a code is found until the key leaves the ring
-// that was active when it was made.
+// TestLookupUnderRetiredKey checks that a code is found as long as the ring has the key
+// that was active when the code was made.
 func TestLookupUnderRetiredKey(t *testing.T) {
 	a, b := seal.NewKey(), seal.NewKey()
 	stored := ring(t, a).Lookup(store.TicketPolling, "code")[0]

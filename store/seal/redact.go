@@ -6,14 +6,14 @@ import (
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
-// redacted is embedded by the types that hold a secret. Only the name of the type shows.
+// redacted makes the types that embed it print, log and encode as a placeholder.
 type redacted = redact.Hidden
 
-// material is key material. It is a function, because fmt reads unexported fields without
-// asking any method. Of a function it finds only an address, not the bytes.
+// material is key material. It is a function because fmt prints unexported fields without
+// calling their methods. Of a function, fmt prints only an address.
 type material func() []byte
 
-// hide copies b.
+// hide returns a copy of b as key material.
 func hide(b []byte) material {
 	c := bytes.Clone(b)
 	return func() []byte { return c }

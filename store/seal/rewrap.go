@@ -18,13 +18,13 @@ type Resealer interface {
 // Everything else is under the active key. Unwrap returns the error of the first of these
 // values.
 type RewrapError struct {
-	Failed int               // how many
-	Kinds  []store.PlaceKind // of the places, each once
-	Err    error             // of the first one
+	Failed int               // how many values
+	Kinds  []store.PlaceKind // kinds of their places, each once
+	Err    error             // why the first one does not open
 }
 
 func (e *RewrapError) Error() string {
-	return fmt.Sprintf("seal: %d values left under another key, the first: %v", e.Failed, e.Err)
+	return fmt.Sprintf("seal: %d values do not open and stay as they are; the first one: %v", e.Failed, e.Err)
 }
 
 // Unwrap returns Err.
@@ -40,25 +40,25 @@ func (e *RewrapError) add(kind store.PlaceKind, err error) {
 	}
 }
 
-// maxPasses is how often Rewrap goes over a store that does not settle. Two passes
-// suffice if nobody writes under an old key: one changes values and one finds nothing to
+// maxPasses is how often Rewrap goes through a store that does not settle. Two passes are
+// enough if nobody writes under an old key: one changes values and one finds nothing to
 // change.
 const maxPasses = 8
 
 // Rewrap puts everything sealed in the store under the ring's active key, batch values at
-// a time. It goes over the store until it finds nothing to change, and returns how many
-// values it replaced.
+// a time. It goes through the store until it finds nothing to change, at most eight
+// times. It returns how many values it replaced.
 //
-// It can run beside requests, on a node or in a program of its own. It leaves a value
-// that changed meanwhile as it is and looks at it again. It can be stopped and repeated
-// at any time, and then skips what is done.
+// Rewrap can run beside requests, on a node or in a program of its own. If a request
+// changes a value meanwhile, Rewrap does not overwrite it and looks at it again. You may
+// stop Rewrap and call it again at any time; it skips values that are done.
 //
-// Rewrap stops at an error of the store or of ctx and returns it. It does not stop at
-// values that it cannot open: it returns a [*RewrapError] when all else is done. It
-// returns [ErrUnsettled] if a node still seals under another key, [ErrBatch] if batch is
-// below 1, and [ErrNoKey] for a nil or zero ring.
+// Rewrap stops at an error of the store or of ctx and returns it. It does not stop at a
+// value that it cannot open, but returns a [*RewrapError] when everything else is done.
+// It returns [ErrUnsettled] if a node still seals under another key, [ErrBatch] if batch
+// is below 1, and [ErrNoKey] for a nil or zero ring.
 //
-// Keep the old key in the ring until all codes that were made under it have expired. See
+// Keep the old key in the ring until all codes that were made under it have expired; see
 // the package comment.
 func Rewrap(ctx context.Context, records Resealer, ring *Ring, batch int) (n int, err error) {
 	switch {

@@ -255,7 +255,7 @@ func TestRewrapUnsettled(t *testing.T) {
 	assert.Less(t, walks, 100)
 }
 
-// TestRewrapReportsWhatIsDamaged checks that a damaged row does not keep the others under
+// TestRewrapReportsWhatIsDamaged checks that a damaged row does not keep other rows under
 // the old key.
 func TestRewrapReportsWhatIsDamaged(t *testing.T) {
 	a, b, lost := seal.NewKey(), seal.NewKey(), seal.NewKey()

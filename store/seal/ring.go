@@ -6,12 +6,12 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// RingConfig holds server keys.
+// RingConfig holds the server keys of a [Ring] or a [Box].
 type RingConfig struct {
-	// Active is the key under which new values are sealed. Required.
+	// Active seals new values. Required.
 	Active Key
 	// Others are keys under which older values may be sealed. They only open values.
-	// Others may be empty. Their order is that of the ids that [Ring.Lookup] returns.
+	// Others may be empty. [Ring.Lookup] returns ids in the order of the keys.
 	Others []Key
 }
 
@@ -41,9 +41,10 @@ func outer(keys []Key, use string) outerKeys {
 	return out
 }
 
-// Ring seals what a store keeps, and opens it again. Every sealed value is bound to its
-// [store.Place] and does not open at another place. A Ring is immutable and safe for
-// concurrent use. A nil or zero Ring returns [ErrNoKey] wherever it needs a key.
+// Ring seals secrets for a store, and opens them again. Every sealed value is bound to
+// its [store.Place] and does not open at another place. A Ring is immutable and safe for
+// concurrent use. It keeps no slice that it is given. The methods of a nil or zero Ring
+// that need a key return [ErrNoKey].
 type Ring struct {
 	redacted
 	outer   outerKeys
@@ -51,7 +52,7 @@ type Ring struct {
 }
 
 // NewRing returns a ring with these keys. It returns [ErrNoKey] if one of them is zero,
-// and [ErrDuplicateKey] if one is there twice.
+// and [ErrDuplicateKey] if the same key occurs twice.
 func NewRing(config RingConfig) (*Ring, error) {
 	keys, err := config.keys()
 	if err != nil {
@@ -80,10 +81,11 @@ func (r *Ring) keys() outerKeys {
 	return r.outer
 }
 
-// Seal seals in one layer, under the active server key. Use it for what the server has to
-// read without a token. Sealing the same plaintext again gives another value, so repeat a
-// step of the store with the value that you sealed first. Seal returns [ErrNoKey] or
-// [ErrPlace]. It keeps nothing that it was given.
+// Seal seals plaintext in one layer, under the active server key. Use it for values that
+// the server has to read without a token. Sealing the same plaintext again gives another
+// value. So when you repeat a step of the store, pass the value that you sealed first.
+// Seal returns [ErrPlace] if the place has no kind or no id, and [ErrNoKey] for a nil or
+// zero Ring.
 func (r *Ring) Seal(place store.Place, plaintext []byte) (store.Sealed, error) {
 	binding, err := bind(place)
 	if err != nil {
@@ -92,8 +94,8 @@ func (r *Ring) Seal(place store.Place, plaintext []byte) (store.Sealed, error) {
 	return r.keys().seal(oneLayer, binding, plaintext)
 }
 
-// Open opens what [Ring.Seal] returned for the same place. It returns [ErrOpen],
-// [ErrFormat], [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
+// Open returns the plaintext of a value that [Ring.Seal] returned for the same place. It
+// returns [ErrOpen], [ErrFormat], [ErrKeyUnknown], [ErrNoKey] or [ErrPlace].
 func (r *Ring) Open(place store.Place, sealed store.Sealed) ([]byte, error) {
 	binding, err := bind(place)
 	if err != nil {
@@ -102,8 +104,9 @@ func (r *Ring) Open(place store.Place, sealed store.Sealed) ([]byte, error) {
 	return r.keys().open(oneLayer, binding, sealed)
 }
 
-// SealWith seals in two layers: under key, and above it under the active server key.
-// Neither key opens the value alone. It returns the errors of [Ring.Seal].
+// SealWith seals plaintext in two layers: the inner one under key, the outer one under
+// the active server key. Neither key alone opens the value. SealWith returns the errors
+// of [Ring.Seal], and [ErrNoKey] if key is nil or zero.
 func (r *Ring) SealWith(place store.Place, key InnerKey, plaintext []byte) (store.Sealed, error) {
 	binding, k, err := bindWith(place, key)
 	if err != nil {
@@ -114,8 +117,9 @@ func (r *Ring) SealWith(place store.Place, key InnerKey, plaintext []byte) (stor
 	return r.keys().seal(twoLayers, binding, inner)
 }
 
-// OpenWith opens what [Ring.SealWith] returned for the same place and key. It returns the
-// errors of [Ring.Open]: [ErrOpen] for a wrong key.
+// OpenWith returns the plaintext of a value that [Ring.SealWith] returned for the same
+// place and key. It returns [ErrOpen] for a wrong key, [ErrNoKey] if key is nil or zero,
+// and otherwise the errors of [Ring.Open].
 func (r *Ring) OpenWith(place store.Place, key InnerKey, sealed store.Sealed) ([]byte, error) {
 	binding, k, err := bindWith(place, key)
 	if err != nil {
@@ -132,9 +136,10 @@ func (r *Ring) OpenWith(place store.Place, key InnerKey, sealed store.Sealed) ([
 	return plaintext, nil
 }
 
-// Reseal puts the item under the active server key. Only the outer layer changes, so it
-// needs no token. If the item is under the active key already, Reseal does not open it,
-// and returns no value and false. It returns the errors of [Ring.Open].
+// Reseal seals the item again, under the active server key, and returns the new value
+// with true. Only the outer layer changes, so Reseal needs no token. If the item is under
+// the active key already, Reseal does not open it, and returns nil and false. It returns
+// the errors of [Ring.Open].
 func (r *Ring) Reseal(item store.SealedItem) (store.Sealed, bool, error) {
 	binding, err := bind(item.Place)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// TestSealedDiffers checks that sealing the same twice does not show.
+// TestSealedDiffers checks that sealing the same plaintext twice gives different values.
 func TestSealedDiffers(t *testing.T) {
 	r := ring(t, seal.NewKey())
 	place, key := places()[0], seal.NewDataKey()
@@ -111,7 +111,7 @@ func TestResealRefusesSwappedPlaces(t *testing.T) {
 	assert.False(t, changed)
 }
 
-// proves P7: neither key opens alone, and no other secret opens at all.
+// proves P7: neither key alone opens a value, and another secret does not open it at all.
 func TestWrongKeys(t *testing.T) {
 	a := seal.NewKey()
 	r := ring(t, a)
@@ -276,8 +276,8 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// TestSlices checks that the package neither changes nor keeps what goes in, and that
-// what comes out belongs to the caller.
+// TestSlices checks that the package neither changes nor keeps the slices that it is
+// given, and that the slices that it returns belong to the caller.
 func TestSlices(t *testing.T) {
 	r := ring(t, seal.NewKey())
 	place, key := places()[0], seal.NewDataKey()

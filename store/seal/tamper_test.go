@@ -78,8 +78,8 @@ func TestWaysAreSeparate(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens what may lie in a database that somebody has written to. Only what was
-// sealed opens. Everything else returns a typed error and does not panic.
+// FuzzOpen opens values as they may be in a database that an attacker has written to.
+// Only values that were sealed open. All others give a typed error and no panic.
 func FuzzOpen(f *testing.F) {
 	key := must(seal.ParseKey(refKeyText(bytes.Repeat([]byte{9}, 32))))
 	other := must(seal.ParseKey(refKeyText(bytes.Repeat([]byte{8}, 32))))

@@ -26,7 +26,7 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// life does with the store what an issuer does, with secrets that a test can look for.
+// life uses the store like an issuer, with secrets that a test can look for.
 type life struct {
 	t       *testing.T
 	st      store.Store
@@ -101,8 +101,8 @@ func (l *life) ticket(kind store.TicketKind, status store.TicketStatus, token st
 	return t
 }
 
-// whole leads a full life: log in, derive, rotate, transfer, use a short token, refresh
-// with a new refresh token, revoke.
+// whole makes every kind of step: log in, derive, rotate, transfer, use a short token,
+// refresh with a new refresh token, revoke.
 func (l *life) whole(ctx context.Context) {
 	state, polling := l.ticket(store.TicketState, store.TicketPending, store.TokenID{}), l.ticket(store.TicketPolling, store.TicketPending, store.TokenID{})
 	l.ok(l.st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{state, polling}}, lifeNow))
@@ -150,7 +150,7 @@ func newRing(t *testing.T) (*seal.Ring, seal.Key) {
 	return ring, key
 }
 
-// A real dump of a database that has seen everything holds no secret, neither those of
+// A real dump of a database after every kind of step contains no secret, neither those of
 // users nor the keys that open them.
 //
 // proves P7
@@ -164,7 +164,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 		for _, leak := range storetest.FindSecrets(dump, append(slices.Clone(l.secrets), key.Reveal())...) {
 			t.Errorf("the dump holds %s: %.13s…", leak, append(slices.Clone(l.secrets), key.Reveal())[leak.Secret])
 		}
-		// The search finds what is there.
+		// The search does find ids that are in the dump.
 		if len(storetest.FindSecrets(dump, "a comment to be found")) == 0 {
 			t.Error("the dump lacks a text that is stored in plain: it is no dump of the store")
 		}
@@ -178,7 +178,7 @@ func TestDumpHoldsNoSecret(t *testing.T) {
 	})
 }
 
-// dump returns what the database's own tool writes, or the files themselves.
+// dump returns the output of the database's own tool, or the database files.
 func (s site) dump(t *testing.T, db *sql.DB) []byte {
 	t.Helper()
 	var cmd *exec.Cmd

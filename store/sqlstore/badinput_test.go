@@ -227,8 +227,8 @@ func TestSessionsAreLeftAsTheyWere(t *testing.T) {
 	})
 }
 
-// A full database refuses what it cannot store, entirely, and works again when there is
-// space.
+// A full database refuses a whole step that it cannot store, and works again when there
+// is space.
 //
 // proves P3
 func TestFullDatabase(t *testing.T) {

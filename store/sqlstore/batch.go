@@ -10,23 +10,24 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Uses that wait at the same time are committed together, as one step. There are two
-// queues: one for uses that write counters and the history only, and one for uses that
-// also create tokens or change tickets. Everything happens in the goroutines of the
-// callers.
+// Uses that wait at the same time form a batch, which the store commits as one step.
+// There are two queues: one for uses that write only counters and the history, and one
+// for uses that also create tokens or change tickets. Everything happens in the
+// goroutines of the callers.
 //
-// A use is committed at once if there is a free slot and no use of its token is under
-// way. Otherwise it waits. A batch that is done makes up the next batch from what is
-// waiting, with all uses of a token in it, and hands its slot to the first member. That
-// member leads: it commits the batch and tells the others. A caller leads once at most.
+// A use starts at once if a slot is free and no use of its token is under way. Otherwise
+// it waits. A batch that is done makes up the next one from the waiting uses and hands
+// its slot to the first member. That member leads: it commits the batch and tells the
+// others. So a caller leads only the batch of its own use.
 //
 // The context of a batch ends when the contexts of all its members have ended, or when
-// the batch has taken too long. So a leader may return after its context has ended, but
-// then with the definite answer. Any other member returns when its own context ends. If
-// its batch was under way then, it learns what became of the use by repeating it.
+// the batch has taken too long. So a leader may return after its own context has ended,
+// but it then returns the outcome of its use. Any other member returns when its own
+// context ends. If its batch is under way then, the caller learns the outcome by
+// repeating the use.
 
-// maxBatch and maxCreations bound how many uses are committed together. A batch of plain
-// uses takes as many statements as one use. Each creation takes some of its own.
+// maxBatch and maxCreations bound the number of uses in a batch. A batch of plain uses
+// takes as many statements as one use. Each creation takes some of its own.
 const (
 	maxBatch     = 64
 	maxCreations = 16
@@ -35,10 +36,10 @@ const (
 // queue is where uses wait.
 type queue struct {
 	mu      sync.Mutex
-	slots   int                    // as many batches at once
-	most    int                    // uses in a batch
-	free    int                    // slots
-	active  map[store.TokenID]bool // tokens of which a use is under way
+	slots   int                    // the most batches under way
+	most    int                    // the most uses in a batch
+	free    int                    // free slots
+	active  map[store.TokenID]bool // tokens with a use under way
 	waiting []*waiter
 	onWait  func() // if set, called when a use begins to wait; for tests
 }
@@ -137,10 +138,10 @@ func (q *queue) finish(batch []*waiter) {
 	}
 }
 
-// take makes up a batch: all uses of the token that has waited longest, and a fair share
-// of the rest. A use whose id is in the batch already, or that creates a token which
-// another member creates, waits for a later batch. That one finds what was charged and
-// created.
+// take makes up a batch: a fair share of the waiting uses, the oldest first, and with
+// them all other uses of the same tokens, as far as they fit. A use waits for a later
+// batch if its id is in the batch already, or if another member creates the same token.
+// The later batch finds what was charged and created.
 func (q *queue) take() []*waiter {
 	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
 	var batch []*waiter
@@ -165,7 +166,7 @@ func (q *queue) take() []*waiter {
 	return batch
 }
 
-// wait returns when it is the waiter's turn or when its context ends.
+// wait returns when the waiter has its turn or when its context ends.
 func (q *queue) wait(w *waiter) turn {
 	select {
 	case t := <-w.turn:

@@ -133,8 +133,8 @@ func TestBatchWithBadChildren(t *testing.T) {
 }
 
 // A caller that gives up while its batch is under way learns the outcome by repeating.
-// The batch creates what the caller asked for, whatever it does with its slices
-// afterwards.
+// The batch creates the token that the caller asked for, even if the caller changes its
+// slices afterwards.
 //
 // proves P8
 func TestBatchCreatesForCancelledCaller(t *testing.T) {

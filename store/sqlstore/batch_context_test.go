@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// A batch does not end with the context of its leader. The others get their answers, and
-// so does the leader.
+// A batch does not end with the context of its leader. All members, including the leader,
+// get their answers.
 func TestBatchSurvivesItsLeader(t *testing.T) {
 	onStage(t, 1000, func(t *testing.T, st *stage, first *call) {
 		leading, cancel := context.WithCancel(t.Context())
@@ -74,7 +74,7 @@ func TestCancelledWhileWaiting(t *testing.T) {
 }
 
 // A member that gives up while its batch is under way may have spent. Repeating the use
-// tells, and charges nothing again.
+// returns the outcome and charges nothing again.
 //
 // proves P8
 func TestCancelledUnderWay(t *testing.T) {

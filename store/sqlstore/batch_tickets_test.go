@@ -26,8 +26,8 @@ func (st *stage) heldTickets(t *testing.T) *call {
 	return st.underWay(func() *call { return st.start(t.Context(), u) })
 }
 
-// Uses with tickets that wait together are one batch. Of two that take the same ticket
-// one succeeds, and the other one charges nothing.
+// Uses with tickets that wait together form one batch. If two of them take the same
+// ticket, one succeeds and the other one charges nothing.
 //
 // proves P3
 func TestBatchOfTickets(t *testing.T) {
@@ -68,7 +68,8 @@ func TestBatchOfTickets(t *testing.T) {
 	})
 }
 
-// A caller that has given up may change its slices. The batch writes what it asked for.
+// A caller that has given up may change its slices. The batch still writes the original
+// contents.
 //
 // proves P8
 func TestBatchKeepsTicketsOfCancelledCaller(t *testing.T) {

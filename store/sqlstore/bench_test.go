@@ -13,9 +13,9 @@ import (
 )
 
 // BenchmarkSpend measures uses of one token and of 10,000 tokens, by several callers at
-// once. x-floor compares with the least that is needed: one conditional UPDATE of one row
-// in a transaction of its own, by as many callers, through the same driver, in the same
-// run.
+// once. x-floor compares with the least that a use needs: one conditional UPDATE of one
+// row in a transaction of its own. The same number of callers makes these in the same
+// run, through the same driver.
 func BenchmarkSpend(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
@@ -51,7 +51,7 @@ func BenchmarkSpend(b *testing.B) {
 	}
 }
 
-// measure lets callers do everything from one number to another, each number once, and
+// measure lets callers work on all numbers from one to another, each number once, and
 // returns how long that took.
 func measure(b *testing.B, callers, from, to int, do func(i int) error) time.Duration {
 	var next atomic.Int64

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// Each store in this file is this package's with one bug, in the SQL of somebody who did
-// not think of it.
+// Each store in this file is that of this package with one bug, in SQL that somebody may
+// well write.
 
 // Broken returns a store that has the bug.
 func Broken(s *Store, bug storetest.Bug) store.Store {
@@ -76,7 +76,7 @@ func (s *Store) count(ctx context.Context, on runner, text string, args ...any) 
 	return n, err
 }
 
-// brokenSpend writes in another way what was decided.
+// brokenSpend writes a decision in another way.
 type brokenSpend struct {
 	*Store
 	apply func(ctx context.Context, tx runner, m *member, d *decision) error
@@ -102,7 +102,7 @@ func (s brokenSpend) Spend(ctx context.Context, p store.Presented, u store.Use) 
 	return m.spent, err
 }
 
-// withoutRetry relies on the isolation and passes on its refusals.
+// withoutRetry relies on the isolation of the database and passes its refusals on.
 type withoutRetry struct{ *Store }
 
 func (s withoutRetry) Spend(ctx context.Context, p store.Presented, u store.Use) (store.Spent, error) {
@@ -223,7 +223,7 @@ func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.Lea
 	})
 }
 
-// lastWriteWins stores whatever comes last.
+// lastWriteWins stores the latest refresh token over any other.
 type lastWriteWins struct{ *Store }
 
 func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error {

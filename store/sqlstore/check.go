@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// check finds out whether the store can use the schema and the settings.
+// check checks that the store can use the schema and the settings.
 func (s *Store) check(ctx context.Context, d Dialect) error {
 	if err := s.checkSchema(ctx); err != nil {
 		return err
@@ -21,7 +21,8 @@ func (s *Store) check(ctx context.Context, d Dialect) error {
 	return s.tryDuplicate(ctx)
 }
 
-// checkDialect asks the database what it is.
+// checkDialect asks the database for its version. It returns a *[DialectError] if the
+// database is of another kind than d.
 func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
 	if db == nil {
 		return errors.New("sqlstore: no database given: db is nil")
@@ -62,10 +63,10 @@ func (s *Store) checkSynchronous(ctx context.Context) error {
 	return nil
 }
 
-// tryDuplicate adds a row twice, in a transaction that it rolls back. The first attempt
-// shows that the database can be written. The second one must fail in a way that the
-// store recognises: every step depends on telling a duplicate from other errors. A
-// database that is full passes, so that housekeeping can make room.
+// tryDuplicate inserts a row twice, in a transaction that it rolls back. The first INSERT
+// shows that the database accepts writes. The second one must fail with an error that the
+// store recognises, because every step depends on telling a duplicate from other errors.
+// A full database passes, so that Sweep can make room.
 func (s *Store) tryDuplicate(ctx context.Context) error {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id)

@@ -123,7 +123,7 @@ func settle(t *testing.T, failures *atomic.Int64, call func() error) {
 	}
 }
 
-// A server with a full disk refuses what it cannot store, entirely.
+// A server with a full disk refuses a whole step that it cannot store.
 //
 // proves P3
 func TestServerWithFullDisk(t *testing.T) {

@@ -34,8 +34,9 @@ func (s *Store) CreateRoot(ctx context.Context, g store.Grant, t store.Token, ti
 	})
 }
 
-// createdBefore finds out whether a root that could not be stored is there already. If it
-// is not, and its ids are free, createdBefore returns why.
+// createdBefore checks whether a root that could not be stored is stored already. If so,
+// it returns nil. It returns [store.ErrExists] if something else has one of the ids, and
+// why if both ids are free.
 func (s *Store) createdBefore(ctx context.Context, t *store.Token, why error) error {
 	var tokens, grants, same int
 	err := s.each(ctx, s.db, func(r *sql.Rows) error { return r.Scan(&tokens, &grants, &same) }, `
@@ -73,8 +74,8 @@ const (
 		SELECT t.id, 0, t.id FROM {tokens} t WHERE t.id = ?
 		UNION ALL
 		SELECT t.id, a.depth + 1, a.ancestor FROM {tokens} t JOIN {ancestors} a ON a.token = ? WHERE t.id = ?`
-	// insertChains leads from each counter through the limited counters of the clauses
-	// that it draws on.
+	// insertChains records, for each counter of the token, the chain of counters that a
+	// use spends: the counter itself, and the limited counters of the ancestors' clauses.
 	insertChains = `
 		INSERT INTO {chains} (token, kind, clause, depth, counter)
 		SELECT n.token, n.kind, n.clause, 0, n.id FROM {counters} n WHERE n.token = ?
@@ -118,7 +119,8 @@ func (s *Store) insertToken(ctx context.Context, tx runner, parent *token, t *st
 	return s.addEvents(ctx, tx, id, t.Events...)
 }
 
-// counterRows returns the counters of a token: one of no clause, and two of each clause.
+// counterRows returns the counters of a token: one for no clause, and two for each
+// clause.
 func counterRows(id int64, clauses []store.Clause) [][]any {
 	rows := [][]any{{id, int64(store.NoClause), int64(store.UseUncounted), int64(store.NoClause), int64(store.Unlimited)}}
 	for i, c := range clauses {

@@ -23,8 +23,8 @@ type decision struct {
 type charge struct {
 	counter int64
 	n       int64
-	// full says that the counter must have nothing left afterwards. A use was refused, or
-	// took a later clause, because of that.
+	// full says that the counter must have nothing left afterwards: the batch refused a
+	// use, or charged a later clause, for that reason.
 	full bool
 	// at is when the counter's own token used it, or 0.
 	at int64
@@ -42,11 +42,11 @@ type creation struct {
 	child  *store.Token
 }
 
-// lag is how far, in microseconds, the recorded instant of the last use may be behind.
+// lag is how far the recorded instant of the last use may be behind, in microseconds.
 const lag = 30_000_000
 
-// add decides one use on top of those that were added before. If the use cannot be
-// granted, add returns why and charges nothing.
+// add decides one use on top of the earlier ones. If the use cannot be granted, add
+// returns the reason and charges nothing.
 func (d *decision) add(m *member) error {
 	if m.child != nil {
 		if err := m.row.CheckDepth(); err != nil {
@@ -84,8 +84,8 @@ func (d *decision) add(m *member) error {
 	return nil
 }
 
-// choose finds the clause that a use is charged to. A use without a clause writes the
-// token's counter of no clause.
+// choose finds the clause to charge for a use. A use without a clause writes the token's
+// counter for no clause.
 func (d *decision) choose(m *member) (rules.Choice[link], error) {
 	certain := true // the batch itself has exhausted nothing
 	choice, err := rules.Choose(m.use, func(clause int) []link {
@@ -105,12 +105,13 @@ func (d *decision) choose(m *member) (rules.Choice[link], error) {
 	return choice, err
 }
 
-// find returns where a counter is, or belongs, among the charges.
+// find returns the index of a counter among the charges, or where it belongs, and whether
+// it is there.
 func (d *decision) find(counter int64) (int, bool) {
 	return slices.BinarySearchFunc(d.charges, counter, func(c charge, id int64) int { return cmp.Compare(c.counter, id) })
 }
 
-// charge returns the row for a counter, to be changed.
+// charge returns the charge of a counter, for changing. It adds one if there is none.
 func (d *decision) charge(counter int64) *charge {
 	i, ok := d.find(counter)
 	if !ok {
@@ -119,7 +120,7 @@ func (d *decision) charge(counter int64) *charge {
 	return &d.charges[i]
 }
 
-// pending is what the batch takes from a counter so far.
+// pending returns how much the batch takes from a counter so far.
 func (d *decision) pending(counter int64) int64 {
 	if i, ok := d.find(counter); ok {
 		return d.charges[i].n
@@ -127,14 +128,16 @@ func (d *decision) pending(counter int64) int64 {
 	return 0
 }
 
-// demandFull records that the answers hold only if these counters are full in the end.
+// demandFull records that the answers are right only if these counters are full in the
+// end.
 func (d *decision) demandFull(counters []link) {
 	for _, l := range counters {
 		d.charge(l.counter).full = true
 	}
 }
 
-// confirm records that the current generation was presented, if that is news.
+// confirm records that the current generation was presented, unless that is recorded
+// already.
 func (d *decision) confirm(m *member) {
 	c := confirmation{m.row.row, m.row.Seq}
 	if m.confirms && !slices.Contains(d.confirmed, c) {
@@ -142,8 +145,8 @@ func (d *decision) confirm(m *member) {
 	}
 }
 
-// demands returns the statements that need nothing from each other: all but those that
-// create tokens and change tickets.
+// demands returns the statements that need no result of one another: all except those
+// that create tokens and change tickets.
 func (d *decision) demands(e engine) []demand {
 	if len(d.charges) == 0 {
 		return nil
@@ -151,7 +154,7 @@ func (d *decision) demands(e engine) []demand {
 	return e.spend(d)
 }
 
-// commit writes a decision, by one statement if that suffices.
+// commit writes a decision, with a single statement if possible.
 func (s *Store) commit(ctx context.Context, d *decision) error {
 	demands := d.demands(s.engine)
 	more := len(d.children) > 0 || len(d.tickets.Rows) > 0
@@ -179,8 +182,8 @@ func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []dem
 		}
 	}
 	for _, c := range d.children {
-		// The use has written a counter of the parent. So the parent is there, and stays
-		// until this is committed.
+		// The use has written a counter of the parent. So the parent exists, and stays
+		// until this transaction has been committed.
 		if err := s.insertToken(ctx, tx, c.parent, c.child); err != nil {
 			return err
 		}
@@ -189,7 +192,7 @@ func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []dem
 }
 
 // confirm records that a generation was presented. If the token was rotated meanwhile,
-// that has been recorded already.
+// the rotation has recorded that already.
 func (s *Store) confirm(ctx context.Context, on runner, c confirmation) error {
 	_, err := s.exec(ctx, on, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
 		int64(c.seq), c.token, int64(c.seq), int64(c.seq))

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// chunk is how many keys a statement gets at most.
+// chunk is the most keys in one statement.
 const chunk = 128
 
-// tokenKeys are the keys and the ids of tokens.
+// tokenKeys are the internal keys and the public ids of tokens.
 type tokenKeys struct {
 	keys   ids
 	public blobs
@@ -28,8 +28,8 @@ func (s *Store) readTokenKeys(ctx context.Context, on runner, text string, args 
 	return d, err
 }
 
-// deleteTokens deletes what belongs to tokens, except their histories and their counters.
-// The caller has deleted the counters before.
+// deleteTokens deletes tokens and what belongs to them, except histories and counters.
+// The caller deletes the counters first.
 func (s *Store) deleteTokens(ctx context.Context, tx runner, d tokenKeys) error {
 	for _, text := range []string{
 		`DELETE FROM {tokens} WHERE id IN ?`,
@@ -50,7 +50,7 @@ func (s *Store) deleteTokens(ctx context.Context, tx runner, d tokenKeys) error 
 	return nil
 }
 
-// deleteGrantRows deletes what belongs to grants, except tokens.
+// deleteGrantRows deletes the spares, doubts and commits of grants.
 func (s *Store) deleteGrantRows(ctx context.Context, tx runner, grants blobs) error {
 	for _, text := range []string{
 		`DELETE FROM {spares} WHERE grant_id IN ?`,
@@ -64,7 +64,7 @@ func (s *Store) deleteGrantRows(ctx context.Context, tx runner, grants blobs) er
 	return nil
 }
 
-// deleteBy runs a statement for some of the keys at a time.
+// deleteBy runs a statement for all keys, a chunk at a time.
 func (s *Store) deleteBy(ctx context.Context, tx runner, text string, keys ids) error {
 	for some := range slices.Chunk(keys, chunk) {
 		if _, err := s.exec(ctx, tx, text, some); err != nil {

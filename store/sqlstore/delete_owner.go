@@ -43,9 +43,10 @@ func (s *Store) deleteGrants(ctx context.Context, tx runner, grants blobs) error
 	return s.deleteGrantRows(ctx, tx, grants)
 }
 
-// deleteCounters deletes the counters of all tokens of grants and returns the tokens.
-// Whoever adds a token below one of these writes one of its counters. So the new token is
-// found once the counters are deleted, or it is not added.
+// deleteCounters deletes the counters of all tokens of grants and returns the tokens. A
+// step that adds a token below one of these also writes one of its counters. So the step
+// either fails, or committed before the counters were deleted; then the next round finds
+// the new token.
 func (s *Store) deleteCounters(ctx context.Context, tx runner, grants blobs) (tokenKeys, error) {
 	for known := -1; ; {
 		tokens, err := s.readTokenKeys(ctx, tx, `SELECT id, token_id FROM {tokens} WHERE grant_id IN ? ORDER BY id`, grants)

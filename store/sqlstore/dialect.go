@@ -2,7 +2,7 @@ package sqlstore
 
 import "database/sql"
 
-// Dialect is the kind of database behind a [*sql.DB]. The zero value is none.
+// Dialect is the kind of database behind a [*sql.DB]. The zero value is no dialect.
 type Dialect uint8
 
 // The dialects.
@@ -11,7 +11,7 @@ const (
 	// SQL.
 	PostgreSQL Dialect = 1
 	// MySQL is MySQL 8.0.16 or later, MariaDB 10.5 or later, or a Galera cluster of
-	// these.
+	// either.
 	MySQL Dialect = 2
 	// SQLite is SQLite 3.37 or later.
 	SQLite Dialect = 3
@@ -30,36 +30,37 @@ func (d Dialect) String() string {
 	return "unknown"
 }
 
-// engine holds everything in which the databases differ. An engine runs nothing: it
-// returns SQL with its arguments.
+// engine holds everything that differs between the databases. An engine runs nothing: it
+// returns SQL and arguments.
 type engine interface {
 	// placeholder returns the nth argument of a statement, from 1.
 	placeholder(n int) string
 	// txOptions returns the options of a transaction that reads and writes.
 	txOptions() *sql.TxOptions
-	// returning reports whether INSERT … RETURNING works. Otherwise the driver knows the
-	// last inserted id.
+	// returning reports whether INSERT … RETURNING works. If not, the driver must know
+	// the last inserted id.
 	returning() bool
 	// spend returns the statements that write the counters and the history of a decision.
 	spend(d *decision) []demand
-	// spendAtOnce returns a query that decides and writes one use of the ordinary kind.
-	// It returns one row (grant, owner and sealed key) if it has granted the use, and
-	// otherwise changes nothing. The text is empty if there is no such query.
+	// spendAtOnce returns a query that decides and writes one ordinary use. If the query
+	// grants the use, it returns one row (grant, owner and sealed key). Otherwise it
+	// changes nothing. text is empty if there is no such query.
 	spendAtOnce(m *member) (text string, args []any)
-	// giveBack returns a statement that takes one from each of a list of counters. It
-	// locks them in the order of their ids.
+	// giveBack returns a statement that subtracts one from each of a list of counters.
+	// The statement locks them in the order of their ids.
 	giveBack() string
-	// prepared returns the engine's own statements to keep prepared. It reports false if
+	// prepared returns the engine's own statements to keep prepared. It returns false if
 	// preparing statements gains nothing.
 	prepared() ([]shape, bool)
-	// writers is how many writing transactions one process should have open at once; 0 is
-	// any number.
+	// writers returns how many writing transactions one process may have open at once. 0
+	// means any number.
 	writers() int
-	// batches is how many batches of uses are committed at once.
+	// batches returns how many batches of uses may be under way at once, in each of the
+	// two queues.
 	batches() int
-	// version returns a query for one text that identifies the database.
+	// version returns a query for a text that identifies the database.
 	version() string
-	// recognise reports whether the text identifies such a database.
+	// recognise reports whether the text identifies a database of this kind.
 	recognise(version string) bool
 	// fault classifies an error of the driver.
 	fault(err error) fault

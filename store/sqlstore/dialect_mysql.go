@@ -12,8 +12,8 @@ type mysql struct{}
 
 func (mysql) placeholder(int) string { return "?" }
 
-// txOptions asks for READ COMMITTED. Sessions default to REPEATABLE READ, under which a
-// transaction reads what was true when it began.
+// txOptions asks for READ COMMITTED. The default of sessions is REPEATABLE READ. There a
+// transaction reads the state at its beginning.
 func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
 func (mysql) returning() bool           { return false }
 func (mysql) writers() int              { return 0 }
@@ -27,7 +27,7 @@ func (mysql) recognise(v string) bool {
 	return v != "" && v[0] >= '0' && v[0] <= '9' || strings.Contains(v, "MariaDB")
 }
 
-// prepared holds the charge of uses that all take the same from each counter.
+// prepared returns the charges of uses that take the same from each counter.
 func (mysql) prepared() ([]shape, bool) {
 	var all []shape
 	for n := 1; n <= maxBatch; n *= 2 {
@@ -36,8 +36,9 @@ func (mysql) prepared() ([]shape, bool) {
 	return all, true
 }
 
-// mysqlCharge takes the rows in the order of the primary key, because the UPDATE reads
-// them through it. n and at are expressions for the value of the counter id.
+// mysqlCharge returns an UPDATE that locks the rows in the order of the primary key,
+// because it reads them through that key. n and at are SQL expressions for the values
+// that belong to the column id.
 func mysqlCharge(n, at string) string {
 	return `
 		UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + ` + n + `, last_used = GREATEST(last_used, ` + at + `)
@@ -69,8 +70,9 @@ func (mysql) spend(d *decision) []demand {
 	return all
 }
 
-// mysqlLock takes all rows in their order if some of them must turn out to be full. It
-// reports false if none must: then the UPDATE takes the rows in that order.
+// mysqlLock returns a query that locks all rows in the order of their ids and checks
+// which of them are full. It returns false if none has to be full. Then it is not needed:
+// the UPDATE locks the rows in the same order.
 func mysqlLock(charges []charge) (demand, bool) {
 	all := make(ids, 0, len(charges))
 	var after byCounter
@@ -110,7 +112,7 @@ func (b *byCounter) pairs() []any {
 	return args
 }
 
-// sql returns an expression for the value of the counter id.
+// sql returns an SQL expression for the value that belongs to the column id.
 func (b *byCounter) sql() (string, []any) {
 	if len(slices.Compact(slices.Clone(b.values))) == 1 {
 		return "?", []any{b.values[0]}
@@ -118,8 +120,8 @@ func (b *byCounter) sql() (string, []any) {
 	return "CASE id" + strings.Repeat(" WHEN ? THEN ?", len(b.counters)) + " END", b.pairs()
 }
 
-// fault goes by the number. The driver keeps it in a field, but also begins its message
-// with it: "Error 1213 (40001): …".
+// fault looks at the error number. The driver keeps it in a field, but also begins its
+// message with it: "Error 1213 (40001): …".
 func (mysql) fault(err error) fault {
 	switch mysqlNumber(err) {
 	case 1213, // ER_LOCK_DEADLOCK, and a failed certification on Galera

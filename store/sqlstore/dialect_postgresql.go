@@ -14,7 +14,7 @@ type postgresql struct{}
 
 func (postgresql) placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
-// txOptions leaves the isolation to the database. Every step is correct at READ COMMITTED
+// txOptions leaves the isolation to the session. Every step is correct at READ COMMITTED
 // and above.
 func (postgresql) txOptions() *sql.TxOptions { return nil }
 func (postgresql) returning() bool           { return true }
@@ -28,14 +28,14 @@ func (postgresql) recognise(v string) bool {
 	return strings.Contains(v, "PostgreSQL") || strings.Contains(v, "CockroachDB")
 }
 
-// The query locks all rows in the order of their ids before it changes any. It decides on
-// what a concurrent transaction has left, because a query that locks rows sees that.
-// charged adds to the same value. It must not look at the row again, neither for a
-// condition nor for the sum: an UPDATE first looks at the snapshot of the statement, in
-// which the counter may have been full. It finds the newest row only if that one passes,
-// constraints included.
+// The query locks all rows in the order of their ids before it changes any. A query that
+// locks rows sees what concurrent transactions have committed, so taken has the newest
+// counts. charged computes the new count from taken. It must not read the row again,
+// neither for a condition nor for the sum: an UPDATE first evaluates the snapshot of the
+// statement, in which the counter may have been full. It goes on to the newest row only
+// if the snapshot passes, constraints included.
 //
-// Rows without an id fill up the lists.
+// Rows with the id -1, or without a use_id, pad the lists to a power of two.
 const (
 	postgresqlSpend = `
 WITH want (id, n, full_after, at) AS MATERIALIZED (VALUES `
@@ -88,9 +88,9 @@ func (postgresql) spend(d *decision) []demand {
 	return []demand{{text: text, args: args, rows: 1, query: true}}
 }
 
-// postgresqlSpendAtOnce serves the ordinary use: of the current and confirmed generation
-// of a live token whose first candidate has something left. taken and charged work as in
-// postgresqlSpend.
+// postgresqlSpendAtOnce decides and writes an ordinary use: the presented generation is
+// current and confirmed, the token is live, and its first candidate has something left.
+// taken and charged work as in postgresqlSpend.
 const postgresqlSpendAtOnce = `
 WITH presented AS MATERIALIZED (
     SELECT t.id, t.grant_id, t.owner_id, t.sealed_key
@@ -137,8 +137,8 @@ func (postgresql) spendAtOnce(m *member) (string, []any) {
 	return postgresqlSpendAtOnce, append(args, e.columns()[1:]...)
 }
 
-// giveBack locks like spend. An UPDATE alone takes rows in the order in which it finds
-// them, and then waits a second for the server to notice a deadlock.
+// giveBack locks rows like spend. A plain UPDATE would lock them in the order in which it
+// finds them. That can cause a deadlock, which the server notices only after a second.
 func (postgresql) giveBack() string {
 	return `
 WITH taken AS MATERIALIZED (
@@ -147,7 +147,8 @@ WITH taken AS MATERIALIZED (
 UPDATE {counters} c SET used = t.used - 1 FROM taken t WHERE c.id = t.id AND t.used > 0`
 }
 
-// typed returns rows of placeholders, the first of which carries the types.
+// typed returns rows of placeholders. The first row is the one given, which names the
+// types.
 func typed(first string, rows, columns int) string {
 	if rows == 1 {
 		return first
@@ -155,7 +156,7 @@ func typed(first string, rows, columns int) string {
 	return first + ", " + values(rows-1, columns)
 }
 
-// fault goes by the SQLSTATE, which drivers offer as a method.
+// fault looks at the SQLSTATE, which drivers offer as a method.
 func (postgresql) fault(err error) fault {
 	var e interface{ SQLState() string }
 	if !errors.As(err, &e) {

@@ -11,8 +11,8 @@ type sqlite struct{}
 
 func (sqlite) placeholder(int) string { return "?" }
 
-// txOptions returns none. Every transaction here writes first, so it takes the only write
-// lock before it reads anything that may change.
+// txOptions returns nil. Every transaction here writes first, so it holds the only write
+// lock before it reads anything.
 func (sqlite) txOptions() *sql.TxOptions { return nil }
 func (sqlite) returning() bool           { return true }
 func (sqlite) writers() int              { return 1 }
@@ -33,8 +33,9 @@ const (
 
 func (sqlite) prepared() ([]shape, bool) { return []shape{{text: sqliteCharge}}, true }
 
-// spend charges each counter by itself: a statement costs no round trip here. It adds to
-// the history in powers of two, so that a few prepared statements fit every batch.
+// spend charges each counter with a statement of its own, because a statement costs no
+// round trip here. It inserts history rows in groups of a power of two, so that a few
+// prepared statements fit every batch.
 func (sqlite) spend(d *decision) []demand {
 	var all []demand
 	var full ids
@@ -61,7 +62,7 @@ func (sqlite) giveBack() string {
 	return `UPDATE {counters} SET used = used - 1 WHERE id IN ? AND used > 0`
 }
 
-// fault goes by the result code. Its lower byte is the primary code.
+// fault looks at the result code. Its lower byte is the primary code.
 func (sqlite) fault(err error) fault {
 	var e interface{ Code() int }
 	if !errors.As(err, &e) {

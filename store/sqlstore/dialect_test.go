@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// These errors have what the store reads from the errors of drivers, without their types.
+// These errors have the codes of the errors of drivers, but not their types.
 
 type stateError string
 

@@ -11,8 +11,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// A driver whose errors have lost the codes of the database is refused: the store could
-// not tell a duplicate from other errors. Nothing of the trial stays behind.
+// New refuses a driver whose errors lack the codes of the database, because the store
+// could not tell a duplicate from other errors. The trial leaves nothing in the database.
 func TestDriverWithoutCodes(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
@@ -26,8 +26,8 @@ func TestDriverWithoutCodes(t *testing.T) {
 	})
 }
 
-// A driver that wraps the errors of another one is accepted, and its duplicates are
-// recognised.
+// New accepts a driver that wraps the errors of another one, and the store recognises its
+// duplicates.
 func TestDriverThatWrapsErrors(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)

@@ -7,8 +7,9 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Errors about the database that callers branch on. Steps return them too, wrapped, if
-// the database reports them in the middle of a step.
+// Errors about the database that callers branch on. [New] and [Migrate] return them.
+// Steps return them too, wrapped, if the database reports such an error in the middle of
+// a step.
 var (
 	// ErrMissingMigration means that the schema is older than this package, or missing.
 	// Call [Migrate] with the same options, or check their prefix and schema. The error
@@ -19,20 +20,22 @@ var (
 	ErrNewerSchema = errors.New("sqlstore: schema is newer than this program")
 	// ErrReadOnly means that the database, the replica or the transaction is read-only.
 	ErrReadOnly = errors.New("sqlstore: database is read-only")
-	// ErrFull means that the database has no space left. The step did not take effect.
+	// ErrFull means that the database has no space left. The step has not taken effect.
 	ErrFull = errors.New("sqlstore: no space left for the database")
 	// ErrUnsafe means that a setting lets the database lose what it has confirmed. The
 	// message names the setting.
 	ErrUnsafe = errors.New("sqlstore: unsafe setting")
-	// ErrDriver means that the errors of the driver do not carry the codes of the
-	// database. The package comment says what the store looks for.
+	// ErrDriver means that the errors of the driver do not contain the error codes of the
+	// database. The package comment says where the store looks for them.
 	ErrDriver = errors.New("sqlstore: the driver hides the error codes of the database")
-	// ErrContended means that the database asked to try again until the attempts were
-	// used up. The step did not take effect.
+	// ErrContended means that a step gave up after 50 attempts, because other steps kept
+	// getting in its way. The database has rolled the last attempt back, unless it could
+	// not tell (SQLSTATE 40003 of distributed databases). Repeat the step.
 	ErrContended = errors.New("sqlstore: gave up after many attempts")
 )
 
-// DialectError says that the database is of another kind than the dialect.
+// DialectError says that the database is of another kind than the dialect that the caller
+// named.
 type DialectError struct {
 	Want    Dialect
 	Version string // how the database describes itself; may be empty
@@ -45,7 +48,7 @@ func (e *DialectError) Error() string {
 	return fmt.Sprintf("sqlstore: the database is not %s but %q", e.Want, e.Version)
 }
 
-// SchemaError says that the schema and the program do not fit. It wraps
+// SchemaError says that the schema has another version than this package needs. It wraps
 // [ErrMissingMigration] or [ErrNewerSchema].
 type SchemaError struct {
 	Have int64 // version of the schema; 0 = none
@@ -72,7 +75,8 @@ func (e *SchemaError) Unwrap() error {
 // the package.
 var errChanged = errors.New("sqlstore: changed meanwhile")
 
-// explain wraps the error that a step ends with. Errors of the contract stay as they are.
+// explain wraps the final error of a step in the errors above. Errors of the contract
+// stay as they are.
 func (s *Store) explain(step string, err error) error {
 	if err == nil || store.IsDefinite(err) {
 		return err

@@ -167,7 +167,7 @@ func testGaleraNodeIsKilled(t *testing.T, nodes []site) {
 	t.Logf("%d calls failed and were repeated", g.failures.Load())
 }
 
-// galeraUses is what the callers do on the nodes of a cluster.
+// galeraUses are the uses that the callers make on the nodes of a cluster.
 type galeraUses struct {
 	stores          []*sqlstore.Store // one on each node
 	tokens          []store.Presented
@@ -178,8 +178,8 @@ type galeraUses struct {
 	reached         func() // called when half of the budgets has been asked for
 }
 
-// call uses all tokens. It begins on a node of its own and moves to the next one when
-// that does not answer.
+// call uses all tokens. It begins on a node of its own, and moves to the next one if that
+// node does not answer.
 func (g *galeraUses) call(t *testing.T, caller, uses int) {
 	home := caller % len(g.stores)
 	for i := range uses {

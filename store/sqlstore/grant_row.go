@@ -9,13 +9,13 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// grant is a row of {grants} with its spares and doubts. Whoever changes any of them
-// demands the version that was read, and increments it.
+// grant is a row of {grants} with its spares and doubts. A step that changes any of them
+// checks that the version is still the one that it read, and increments it.
 type grant struct {
 	id      store.GrantID
 	version int64
 	rules.Grant
-	was struct { // what is stored
+	was struct { // the stored rows
 		spares []rules.Spare
 		doubts []rules.Doubt
 	}
@@ -35,8 +35,8 @@ const (
 	insertCommit = `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`
 )
 
-// readGrant returns [store.ErrNotFound] if there is no such grant. It may take several
-// statements; where that matters, the version tells whether their results belong
+// readGrant reads a grant. It returns [store.ErrNotFound] if there is none. It may run
+// several statements; where that matters, the version tells whether their results belong
 // together.
 func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*grant, error) {
 	var g *grant
@@ -80,8 +80,8 @@ func (s *Store) readDoubts(ctx context.Context, on runner, g *grant) error {
 	return err
 }
 
-// changes returns the statements that write the grant back as it is now, if nobody else
-// has changed it.
+// changes returns the statements that write the grant back. They fail if another step has
+// changed it meanwhile.
 func (g *grant) changes() []demand {
 	all := []demand{{text: updateGrant, rows: 1, args: []any{
 		int64(g.Generation), []byte(g.Token), []byte(g.Scope), []byte(g.Audience), flag(g.Dead),
@@ -137,7 +137,8 @@ func (g *grant) changedDoubts() []demand {
 	return all
 }
 
-// saveGrant writes a grant back, and whatever else belongs to the step. then may be nil.
+// saveGrant writes a grant back. In the same transaction it then calls then, which may be
+// nil.
 func (s *Store) saveGrant(ctx context.Context, g *grant, then func(tx runner) error) error {
 	changes := g.changes()
 	if len(changes) == 1 && then == nil {
@@ -162,7 +163,8 @@ func (s *Store) committed(ctx context.Context, id store.GrantID, c rules.Commit)
 	return len(found) > 0, err
 }
 
-// addCommit records that a lease stored a refresh token. The index refuses a second row.
+// addCommit records that a lease stored a refresh token. The primary key refuses a second
+// row.
 func (s *Store) addCommit(ctx context.Context, tx runner, id store.GrantID, c rules.Commit, now store.Micros) error {
 	return s.must(ctx, tx, 1, insertCommit, id[:], c.Lease[:], c.Digest[:], int64(now))
 }

@@ -48,7 +48,8 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 	})
 }
 
-// readForCommit reads a grant and whether a lease has stored this token.
+// readForCommit reads a grant. It also reports whether the lease has stored this token
+// before.
 func (s *Store) readForCommit(ctx context.Context, id store.GrantID, c rules.Commit) (*grant, bool, error) {
 	g, err := s.readGrant(ctx, s.db, id)
 	if err != nil {
@@ -116,8 +117,8 @@ func (s *Store) Grant(ctx context.Context, id store.GrantID) (store.RefreshState
 	return state, err
 }
 
-// unchanged makes sure that the results of several statements about a grant belong
-// together.
+// unchanged returns errChanged if another step has changed the grant since it was read.
+// If not, the results of all statements about it belong together.
 func (s *Store) unchanged(ctx context.Context, g *grant) error {
 	same, err := column[int64](ctx, s, s.db, `SELECT version FROM {grants} WHERE grant_id = ? AND version = ?`, g.id[:], g.version)
 	if err == nil && len(same) == 0 {

@@ -82,7 +82,7 @@ func newMassive(b *testing.B, s site, n int) massiveStore {
 }
 
 // BenchmarkRevoke revokes a token with 10,000 descendants. x-hundred compares with a
-// token that has as many descendants as Revoke examines in search of a live one.
+// token that has a hundred descendants, the most that Revoke looks at to find a live one.
 func BenchmarkRevoke(b *testing.B) {
 	const descendants = 10_000
 	for _, e := range engines {

@@ -73,14 +73,14 @@ func (s *Store) addEvents(ctx context.Context, on runner, token int64, events ..
 	return s.demand(ctx, on, insertHistory(rows))
 }
 
-// event is an event that was read, and its place in the histories.
+// event is an event as it was read, with its position in the histories.
 type event struct {
 	rules.Position
 	token int64
 	event store.Event
 }
 
-// together is how many histories one statement reads.
+// together is the most histories that one statement reads.
 const together = 32
 
 // Events implements [store.Records].
@@ -116,7 +116,7 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 	return out, next, nil
 }
 
-// readKeys returns the keys of those tokens that are there.
+// readKeys returns the keys of the tokens that exist.
 func (s *Store) readKeys(ctx context.Context, tokens []store.TokenID) (map[int64]store.TokenID, error) {
 	keys := make(map[int64]store.TokenID)
 	for some := range slices.Chunk(tokens, together) {

@@ -14,8 +14,7 @@ import (
 )
 
 // A refund takes rows in the same order as a use: the counters by their ids, then the
-// history. So the two never wait for each other in a circle, which the database would
-// have to detect.
+// history. So the two never cause a deadlock, which the database would have to detect.
 func TestRefundTakesRowsInOrder(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {

@@ -13,9 +13,9 @@ import (
 )
 
 // mass fills the tables with n tokens without using the store. Token 2k is a child of
-// token 2k-1, every grant has one such pair, and every owner has 100 tokens. The ids of
-// token n are that number. One token in five is revoked, one in ten has expired, and one
-// in ten was rotated.
+// token 2k-1, every grant has one such pair, and every owner has 100 tokens. All ids of
+// token n are made from the number n. One token in five is revoked, one in ten has
+// expired, and one in ten was rotated.
 func (s site) mass(t testing.TB, db *sql.DB, n int) {
 	t.Helper()
 	series, hex := "", ""

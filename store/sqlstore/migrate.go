@@ -55,13 +55,14 @@ func migrations(d Dialect, n names) ([]migration, error) {
 }
 
 // Migrate creates the tables, or brings them to the version that this package needs.
-// Several processes may call it at once. It needs the privilege to create tables and
-// indexes, which the store itself does not need.
+// Several processes may call it at once. The account needs the privilege to create tables
+// and indexes, which the store itself does not need.
 //
 // On PostgreSQL and SQLite each migration happens entirely or not at all. If a migration
-// fails in the middle on MySQL, call Migrate again to complete it. Migrate returns a
-// *[DialectError] if the database is of another kind, and [ErrNewerSchema] if the schema
-// is of a later version than this package.
+// fails in the middle on MySQL, call Migrate again to complete it. Migrate tries ten
+// times and then returns the last error. It returns a *[DialectError] if the database is
+// of another kind, and [ErrNewerSchema] if the schema is of a later version than this
+// package.
 func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) error {
 	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
@@ -70,8 +71,8 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) err
 	if err := s.checkNotNewer(ctx); err != nil {
 		return err
 	}
-	// Another process may be migrating. Then one of the two fails, in a way that depends
-	// on the database, and finds everything done when it tries again.
+	// Another process may be migrating. Then one of the two fails, with an error that
+	// depends on the database. When it tries again, it finds everything done.
 	for attempt := 1; ; attempt++ {
 		err := s.begin(ctx)
 		if err == nil {
@@ -89,8 +90,8 @@ func Migrate(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) err
 	}
 }
 
-// begin adds goose's first row to an empty table of versions. MySQL keeps the table empty
-// if the first migration fails right after creating it.
+// begin adds goose's first row to an empty table of versions. On MySQL the table stays
+// empty if the first migration fails right after creating it.
 func (s *Store) begin(ctx context.Context) error {
 	_, err := s.exec(ctx, s.db, `
 		INSERT INTO {`+versions+`} (version_id, is_applied)
@@ -212,8 +213,9 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 // migration.
 const schemaVersion = 1
 
-// SQL returns everything that [Migrate] does to an empty database, as text: to read it,
-// or to let somebody else run it.
+// SQL returns the statements that [Migrate] runs on an empty database, as text. Read
+// them, or give them to the people who may create tables. It returns an error if the
+// dialect is unknown or the options are invalid.
 func SQL(dialect Dialect, opts Options) (string, error) {
 	_, n, _, err := opts.resolve(dialect)
 	if err != nil {
@@ -248,7 +250,7 @@ func SQL(dialect Dialect, opts Options) (string, error) {
 	return b.String(), nil
 }
 
-// recorder records a statement instead of running it.
+// recorder keeps a statement instead of running it.
 type recorder struct {
 	database.DBTxConn
 	text string

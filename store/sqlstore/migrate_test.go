@@ -16,7 +16,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// New never migrates. It says what is missing and leaves the database as it was.
+// New never migrates. Its error names the missing version, and it leaves the database as
+// it was.
 func TestMissingMigration(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.connect(t)
@@ -136,7 +137,7 @@ func TestPrintedSQL(t *testing.T) {
 	})
 }
 
-// Two stores with different prefixes share a database and nothing else.
+// Two stores with different prefixes share a database but no data.
 func TestPrefixes(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		var stores [2]*sqlstore.Store

@@ -7,8 +7,8 @@ import (
 )
 
 // preparedShapes lists the statements that the store keeps prepared: those that most
-// requests need, in the sizes that are usual. All others are sent as text. New prepares
-// them once, and package database/sql repeats that on each connection.
+// requests need, in the usual sizes. The store sends all others as text. New prepares
+// them once, and package database/sql prepares them again on each connection.
 func preparedShapes(e engine) []shape {
 	all, gains := e.prepared()
 	if !gains {
@@ -56,7 +56,8 @@ type query interface {
 	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
 }
 
-// ready returns an expanded statement, prepared or as text.
+// ready returns an expanded statement, prepared if it is on the list and as text
+// otherwise.
 func (s *Store) ready(ctx context.Context, on runner, text string) query {
 	stmt := s.prepared[text]
 	tx, inTx := on.(*sql.Tx)

@@ -15,7 +15,7 @@ import (
 )
 
 // No step needs a second connection, not even to prepare a statement. Otherwise steps on
-// a small pool could wait for each other for ever.
+// a small pool could wait for each other forever.
 func TestStepsNeedOneConnection(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)

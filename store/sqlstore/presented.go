@@ -9,7 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// token is a row of {tokens} with the counters that hang on it.
+// token is a row of {tokens} with the counters that its uses spend.
 type token struct {
 	rules.Token
 	row   int64  // its key
@@ -39,9 +39,9 @@ type link struct {
 const presentColumns = `t.id, t.token_id, t.grant_id, t.owner_id, t.path, t.seq, t.confirmed, t.token_sum, t.sealed_key,
 	t.clauses, CASE WHEN ` + isDead + ` THEN 0 ELSE 1 END`
 
-// isDead evaluates the tombstones of the token t and of its ancestors. Written this way,
-// every database goes from the token to its few ancestors, and not from the tombstones to
-// their many descendants.
+// isDead evaluates the tombstones of the token t and of its ancestors. It is written so
+// that every database goes from the token to its few ancestors, not from the tombstones
+// to their many descendants.
 const isDead = `((
 	SELECT MAX(CASE WHEN s.recursive_at > 0 OR a.depth = 0 AND s.token IS NOT NULL THEN 1 ELSE 0 END)
 	FROM {ancestors} a LEFT JOIN {tombstones} s ON s.token = a.ancestor
@@ -68,8 +68,8 @@ const presentQuery = `
 		ORDER BY t.id, h.kind, h.clause, h.depth`
 
 // readPresented reads tokens with the links that uses of these kinds and clauses may
-// spend. One statement reads all of it, so that it was true at one instant. The result
-// lacks tokens that are not there.
+// spend. One statement reads everything, so that the result is the state at one instant.
+// Tokens that do not exist are missing in the result.
 func (s *Store) readPresented(ctx context.Context, tokens blobs, kinds, clauses ids) (map[store.TokenID]*token, error) {
 	found := make(map[store.TokenID]*token, len(tokens))
 	var t token
@@ -80,8 +80,8 @@ func (s *Store) readPresented(ctx context.Context, tokens blobs, kinds, clauses 
 	return found, err
 }
 
-// readTokens runs a query that returns one row for each link, sorted by tokens. fields
-// are those of t that each row begins with.
+// readTokens runs a query that returns one row for each link, sorted by tokens. Each row
+// begins with the given fields of t.
 func (s *Store) readTokens(ctx context.Context, fields []any, t *token, text string, args ...any) ([]*token, error) {
 	var all []*token
 	var l link
@@ -108,7 +108,8 @@ func (s *Store) readAlone(ctx context.Context, id store.TokenID) (*token, error)
 	return found[id], err
 }
 
-// decisive is the part of the token that the rules look at. t may be nil.
+// decisive returns the part of the token on which package rules decides. It returns nil
+// if t is nil.
 func (t *token) decisive() *rules.Token {
 	if t == nil {
 		return nil
@@ -116,13 +117,13 @@ func (t *token) decisive() *rules.Token {
 	return &t.Token
 }
 
-// present decides whether the presented generation of a token is answered. t is nil if
+// present decides whether to accept the presented generation of a token. t is nil if
 // there is no such token.
 func (s *Store) present(ctx context.Context, t *token, p store.Presented, now store.Micros) (rules.Answer, error) {
 	return rules.Present(t.decisive(), p, now, s.generations(ctx, t))
 }
 
-// generations returns how to find the outdated generations of a token.
+// generations returns a function that finds the outdated generations of a token.
 func (s *Store) generations(ctx context.Context, t *token) rules.Find {
 	return func(seq uint64) (*rules.Generation, error) {
 		var found *rules.Generation
@@ -134,7 +135,7 @@ func (s *Store) generations(ctx context.Context, t *token) rules.Find {
 	}
 }
 
-// tokenOf returns the token whose counter a link is.
+// tokenOf returns the token that the counter of a link belongs to.
 func (t *token) tokenOf(l link) store.TokenID {
 	if l.depth == 0 {
 		return t.ID

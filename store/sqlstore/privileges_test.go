@@ -21,9 +21,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// privileges are the grants in the package documentation, as it writes them: for
-// "migrator", who migrates, and "portal", who uses the store, in a schema or a database
-// "mytoken".
+// privileges are the GRANT statements of the package documentation. The account
+// "migrator" migrates, and "portal" uses the store, in the schema or database "mytoken".
 var privileges = map[sqlstore.Dialect][]string{
 	sqlstore.PostgreSQL: {
 		"GRANT USAGE, CREATE ON SCHEMA mytoken TO migrator",
@@ -36,7 +35,7 @@ var privileges = map[sqlstore.Dialect][]string{
 	},
 }
 
-// The documented privileges are enough, and each of them is needed.
+// The documented privileges are enough, and the store needs each of them.
 func TestPrivileges(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
@@ -197,7 +196,7 @@ func denied(err error) bool {
 	return is && (e.Number == 1044 || e.Number == 1142)
 }
 
-// useWholly opens the store and uses it, housekeeping included.
+// useWholly opens the store and makes every kind of step, including Sweep.
 func useWholly(ctx context.Context, db *sql.DB, s site) error {
 	st, err := sqlstore.New(ctx, db, s.dialect, s.opts)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// order is what a process of TestProcesses has to do.
+// order tells a process of TestProcesses what to do.
 type order struct {
 	Dialect  sqlstore.Dialect
 	Address  string

@@ -8,7 +8,7 @@ import (
 )
 
 // infoQuery reads whole tokens in one statement, with one row for each counter in each
-// chain. What follows it names the rows t of {tokens} to read.
+// chain. The text after it names the rows t of {tokens} to read.
 const (
 	infoColumns = presentColumns + `, t.about, t.created, t.expires,
 		COALESCE((SELECT s.revoked_at FROM {tombstones} s WHERE s.token = t.id), 0),
@@ -40,7 +40,7 @@ func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*tok
 	return s.readTokens(ctx, t.infoFields(), &t, text, args...)
 }
 
-// info returns what lists say about a token.
+// info returns the token as lists and look-ups describe it.
 func (t *token) info() store.TokenInfo {
 	i := store.TokenInfo{
 		ID: t.ID, Grant: t.Grant, Owner: t.Owner, Ancestors: t.Ancestors, Seq: t.Seq, About: orNil(t.about),
@@ -66,7 +66,8 @@ func (t *token) info() store.TokenInfo {
 	return i
 }
 
-// add accounts for one link of a chain. The first link is the clause's own counter.
+// add adds one link of a chain to the state of the clause. The first link is the clause's
+// own counter.
 func (l link) add(limit *store.Limit, used *int64, left *store.Limit) {
 	if l.depth == 0 {
 		*limit, *used, *left = l.limit, l.used, store.Unlimited
@@ -98,7 +99,8 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 	return state, nil
 }
 
-// readInfo returns nil if there is no such token.
+// readInfo reads a token for lists and look-ups. It returns nil if there is no such
+// token.
 func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
 	found, err := s.readInfos(ctx, oneQuery, id[:])
 	if err != nil || len(found) == 0 {
@@ -134,7 +136,8 @@ func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page
 	return s.page(ctx, "list a subtree", page, subtreeQuery, root[:])
 }
 
-// page reads one token more than wanted, to know whether there is another page.
+// page returns one page of tokens. It reads one token more, to know whether there is
+// another page.
 func (s *Store) page(ctx context.Context, step string, page store.Page, text string, of []byte) ([]store.TokenInfo, string, error) {
 	if err := page.Check(); err != nil {
 		return nil, "", err

@@ -27,8 +27,8 @@ func (s *Store) Refund(ctx context.Context, id store.UseID, now store.Micros) er
 	})
 }
 
-// readUse reads a use and those of the counters that it charged that are still there. It
-// returns nil if the use is not known.
+// readUse reads a use and the counters that it charged, as far as they still exist. It
+// returns nil if the use is unknown.
 func (s *Store) readUse(ctx context.Context, id store.UseID) (*use, ids, error) {
 	var u *use
 	var charged ids
@@ -52,8 +52,8 @@ func (s *Store) readUse(ctx context.Context, id store.UseID) (*use, ids, error) 
 	return u, charged, err
 }
 
-// refund gives back and then withdraws the event. It takes rows in the order in which a
-// use takes them. Only one of several refunds finds the event.
+// refund gives the charges back and then withdraws the event. It locks rows in the same
+// order as a use. Of several refunds at once, only one still finds the event.
 func (s *Store) refund(ctx context.Context, tx runner, id store.UseID, charged ids, now store.Micros) error {
 	if len(charged) > 0 {
 		if err := s.must(ctx, tx, len(charged), s.engine.giveBack(), charged); err != nil {
@@ -68,7 +68,7 @@ func (s *Store) refund(ctx context.Context, tx runner, id store.UseID, charged i
 		empty, empty, empty, empty, int64(now), int64(now), id[:])
 }
 
-// refuse records that an unknown use is refunded.
+// refuse records an unknown use as refunded, so that the store refuses it later.
 func (s *Store) refuse(ctx context.Context, id store.UseID, now store.Micros) error {
 	empty := []byte{}
 	return s.writeOne(ctx, func(on runner) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// sealedColumn is one column of sealed values. A walk goes through it in the order of the
-// key of its table.
+// sealedColumn is a column of sealed values. A walk reads it in the order of the table's
+// key.
 type sealedColumn struct {
 	kind    store.PlaceKind
 	value   string // the column
@@ -20,8 +20,8 @@ type sealedColumn struct {
 	byBytes bool   // whether key is a byte string, not a number
 	key     string // first column of the key
 	second  string // second one, a number; may be empty
-	// replace replaces a value at a place. args returns what the place contributes to it,
-	// or nil if the place does not belong to this column.
+	// replace is the statement that replaces a value at a place. args returns its
+	// arguments for the place, or nil if the place does not belong to this column.
 	replace string
 	args    func(store.Place) []any
 }
@@ -95,7 +95,7 @@ func ticketPlace(p store.Place) []any {
 	return []any{[]byte(p.ID[1:]), int64(p.ID[0])}
 }
 
-// place is the reverse of args.
+// place returns the place of a value. It is the reverse of args.
 func (w *sealedColumn) place(id []byte, n int64) store.Place {
 	switch w.kind {
 	case store.PlaceTicketKey:
@@ -162,7 +162,8 @@ func (s *Store) Sealed(ctx context.Context, page store.Page) ([]store.SealedItem
 	}
 }
 
-// query returns the text of one step of a walk: value, id and number of the place, key.
+// query returns a statement that reads the next values of a walk: for each, the value,
+// the id and the number of its place, and its key.
 func (w *sealedColumn) query() string {
 	second, order := "0", w.key
 	after := w.key + ` > ?`

@@ -8,7 +8,7 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// surveyed is how many tokens of a grant Revoke looks at to find a live one.
+// surveyed is the most tokens of a grant that Revoke looks at to find a live one.
 const surveyed = 100
 
 // Revoke implements [store.Tokens]. Its cost does not depend on how many descendants the
@@ -64,7 +64,7 @@ func (s *Store) readRevocable(ctx context.Context, r *store.Revocation) (*revoca
 func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (store.Revoked, error) {
 	out := store.Revoked{Grant: t.grant, Key: t.key}
 	if t.revoked != 0 && (t.recursive != 0 || !r.Recursive) {
-		// Whoever revoked before this call has seen this tombstone.
+		// An earlier call has written this tombstone and reported about it.
 		if t.tickets > 0 {
 			err := s.writeOne(ctx, func(on runner) error {
 				_, err := s.exec(ctx, on, dropTicketsOf, r.Token[:])
@@ -87,9 +87,9 @@ func (s *Store) revoke(ctx context.Context, t *revocable, r *store.Revocation) (
 
 const dropTicketsOf = `DELETE FROM {tickets} WHERE token_id = ?`
 
-// putTombstone revokes the token. It writes the grant, so that revocations in one grant
-// follow each other and the last one sees them all. It writes a counter, so that the
-// token is there and stays.
+// putTombstone revokes the token. It writes the row of the grant, so that revocations in
+// one grant run one after the other and the last one sees all of them. It writes a
+// counter of the token, so that nobody deletes the token meanwhile.
 func (s *Store) putTombstone(ctx context.Context, tx runner, t *revocable, r *store.Revocation) error {
 	if err := s.must(ctx, tx, 1, touchGrant, t.grant[:]); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (s *Store) putTombstone(ctx context.Context, tx runner, t *revocable, r *st
 	return err
 }
 
-// touchToken writes the counter of no clause.
+// touchToken writes the token's counter for no clause, and so locks the token.
 const touchToken = `UPDATE {counters} SET used = used + 1 WHERE token = ? AND clause = ? AND kind = ?`
 
 // writeTombstone adds the tombstone, or makes it recursive.
@@ -128,7 +128,7 @@ func (s *Store) writeTombstone(ctx context.Context, tx runner, t *revocable, r *
 		recursive, unswept, t.id)
 }
 
-// report fills in what is left of the grant and what the provider needs.
+// report fills in whether the grant may have a live token left, and its refresh tokens.
 func (s *Store) report(ctx context.Context, on runner, r *store.Revocation, out *store.Revoked) error {
 	g, err := s.readGrant(ctx, on, out.Grant)
 	if errors.Is(err, store.ErrNotFound) {

@@ -12,8 +12,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// A step takes at most this many round trips, including the beginning and the end of its
-// transaction.
+// These are the most round trips that each step may take, including the beginning and the
+// end of its transaction.
 func TestRoundTrips(t *testing.T) {
 	const now = store.Micros(1e12)
 	onEach(t, func(t *testing.T, s site) {

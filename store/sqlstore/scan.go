@@ -25,7 +25,8 @@ func (f fixed) Scan(v any) error {
 	return nil
 }
 
-// pathOf scans the ids of the ancestors, which one value holds.
+// pathOf scans the ids of the ancestors. One column holds all of them, one after the
+// other.
 type pathOf []store.TokenID
 
 // Scan implements [database/sql.Scanner].
@@ -42,7 +43,7 @@ func (p *pathOf) Scan(v any) error {
 	return nil
 }
 
-// joined is the reverse of [pathOf].
+// joined returns ids as one value. It is the reverse of [pathOf].
 func joined(ancestors []store.TokenID) []byte {
 	out := make([]byte, 0, len(ancestors)*len(store.TokenID{}))
 	for _, a := range ancestors {

@@ -9,7 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// member is one use: alone, or as a member of a batch.
+// member is one use in a batch. The batch may have no other.
 type member struct {
 	token store.Presented
 	use   *store.Use
@@ -18,25 +18,25 @@ type member struct {
 	row      *token // of the presented token
 	confirms bool   // the presented generation is not recorded as confirmed yet
 	spent    store.Spent
-	err      error // of the contract
+	err      error // why the use was not granted: an error of package store, or nil
 }
 
-// Spend implements [store.Tokens]. Calls that wait at the same time are committed
-// together.
+// Spend implements [store.Tokens]. It may commit calls that wait at the same time in one
+// transaction, and may outlive its context by up to [Options.BatchTimeout].
 func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Use) (store.Spent, error) {
 	return s.spend(ctx, &member{token: presented, use: &u})
 }
 
-// CreateChild implements [store.Tokens]. Calls that wait at the same time are committed
-// together.
+// CreateChild implements [store.Tokens]. It may commit calls that wait at the same time
+// in one transaction, and may outlive its context by up to [Options.BatchTimeout].
 func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
 	child.Key, child.About = slices.Clone(child.Key), slices.Clone(child.About)
 	child.Clauses, child.Events = slices.Clone(child.Clauses), slices.Clone(child.Events)
 	return s.spend(ctx, &member{token: parent, use: &u, child: &child})
 }
 
-// spend is the one way of every use. A batch may outlive the call of a member, so it gets
-// slices of its own.
+// spend makes every use. A batch may outlive the call of a member, so spend copies the
+// slices of the use.
 func (s *Store) spend(ctx context.Context, m *member) (store.Spent, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Spent{}, err
@@ -88,8 +88,8 @@ func (s *Store) spendAll(ctx context.Context, members []*member) error {
 	})
 }
 
-// spendAtOnce tries to grant a use by one statement. It reports false, and has changed
-// nothing, if the engine has no such statement or if the use is not of the ordinary kind.
+// spendAtOnce tries to grant a use with one statement. If the engine has no such
+// statement or the use is not an ordinary one, it changes nothing and returns false.
 func (s *Store) spendAtOnce(ctx context.Context, m *member) (bool, error) {
 	text, args := s.engine.spendAtOnce(m)
 	if text == "" {
@@ -111,9 +111,9 @@ func (s *Store) spendAtOnce(ctx context.Context, m *member) (bool, error) {
 	return true, nil
 }
 
-// decide reads what the uses concern and finds out what becomes of each. It writes
-// nothing. careful says that one of them may be known already, because an earlier attempt
-// found its id taken.
+// decide reads the tokens and tickets of the uses and decides each use. It writes
+// nothing. careful says that the store may know one of the uses already, because an
+// earlier attempt found its id taken.
 func (s *Store) decide(ctx context.Context, members []*member, careful bool) (*decision, error) {
 	tokens, err := s.readMembers(ctx, members)
 	if err != nil {
@@ -177,8 +177,9 @@ func (s *Store) readTicketsOf(ctx context.Context, members []*member) (*ticketPl
 	return s.planTickets(ctx, refs)
 }
 
-// recall checks whether uses that could not be granted, or whose ids were found taken,
-// were recorded by an earlier attempt. A use that is not known is decided again.
+// recall takes uses that could not be granted, or that may be known already. If an
+// earlier attempt recorded the use, recall returns its outcome. Otherwise it decides the
+// use again.
 func (s *Store) recall(ctx context.Context, d *decision, members []*member) error {
 	if len(members) == 0 {
 		return nil
@@ -209,7 +210,7 @@ func (s *Store) recall(ctx context.Context, d *decision, members []*member) erro
 	return nil
 }
 
-// checkNewChild checks whether a use that is not known can create its token.
+// checkNewChild checks whether a use that the store does not know can create its token.
 func (s *Store) checkNewChild(ctx context.Context, m *member) error {
 	if m.child == nil {
 		return nil
@@ -224,10 +225,10 @@ func (s *Store) checkNewChild(ctx context.Context, m *member) error {
 	return err
 }
 
-// use is what the history remembers of a use.
+// use is what the history remembers about a use.
 type use = rules.Use[int64]
 
-// readUses reads what is known of the uses.
+// readUses reads the uses that the store knows.
 func (s *Store) readUses(ctx context.Context, members []*member) (map[store.UseID]*use, error) {
 	var l blobs
 	for _, m := range members {

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 )
 
-// spy is a connector that sees everything that is sent to a database.
+// spy is a connector that sees every statement that the store sends to a database.
 type spy struct {
 	driver.Connector
 

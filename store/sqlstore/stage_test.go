@@ -23,8 +23,8 @@ type stage struct {
 	spy   *spy
 	token store.Presented
 
-	// If hold is set, the next statement that charges sends its context to held. It
-	// continues, or fails, with what it then receives from release.
+	// If hold is set, the next statement that charges sends its context to held. It then
+	// receives from release: it continues, or fails with that error.
 	held    chan context.Context
 	release chan error
 	hold    atomic.Bool
@@ -128,8 +128,8 @@ func granted(t *testing.T, calls ...*call) {
 	}
 }
 
-// onStage runs a test on each engine while a use is under way. One use was granted
-// before.
+// onStage runs a test on each engine while a use is under way, after another use was
+// granted.
 func onStage(t *testing.T, limit store.Limit, test func(t *testing.T, st *stage, first *call)) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, limit)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Statements are written with {tokens} for the name of a table, {:tokens_grant} for the
-// name of an index or a constraint, ? for an argument, and IN ? for an argument that is a
-// list.
+// The statements of this package use these placeholders: {tokens} for the name of a
+// table, {:tokens_grant} for the name of an index or a constraint, ? for an argument, and
+// IN ? for an argument that is a list.
 
 // runner is a *sql.DB or a *sql.Tx.
 type runner interface {
@@ -18,7 +18,7 @@ type runner interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// list is an argument of several values.
+// list is an argument with several values.
 type list interface {
 	count() int
 	at(i int) any
@@ -49,12 +49,12 @@ func asList(arg any) list {
 	return nil
 }
 
-// padded is the length that a list is filled up to, so that there are few different
-// statements.
+// padded returns the length to which a list of n values is padded, so that there are few
+// different statements.
 func padded(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
 
-// padding repeats the last value of a list. An empty list is one NULL, which equals
-// nothing.
+// padding returns the ith value of a padded list. It repeats the last value. An empty
+// list becomes one NULL, which equals nothing.
 func padding(l list, i int) any {
 	if l.count() == 0 {
 		return nil
@@ -68,13 +68,13 @@ type names struct {
 	prefix string
 }
 
-// shape decides how a statement is expanded: its text, and how long its lists are.
+// shape determines how a statement is expanded: by its text and the lengths of its lists.
 type shape struct {
 	text  string
 	lists [3]int
 }
 
-// expand turns a statement and its arguments into what the driver gets.
+// expand turns a statement and its arguments into those for the driver.
 func (s *Store) expand(text string, args []any) (string, []any) {
 	key := shape{text: text}
 	flat := args
@@ -107,7 +107,7 @@ func (s *Store) expand(text string, args []any) (string, []any) {
 	return out, flat
 }
 
-// expand writes the names of tables and the placeholders.
+// expand fills in the names of tables and the driver's placeholders.
 func expand(e engine, n names, sh shape) string {
 	var b strings.Builder
 	arguments, lists := 0, 0
@@ -162,18 +162,18 @@ func (s *Store) exec(ctx context.Context, on runner, text string, args ...any) (
 	return res.RowsAffected()
 }
 
-// demand is a statement and what must come of it. Anything else means that the state on
-// which a step was decided has changed.
+// demand is a statement with the result that it must have. Any other result means that
+// the state on which a step was decided has changed.
 type demand struct {
 	text string
 	args []any
-	// rows is how many rows the statement changes. A query returns as many, and each is
-	// one column that is true.
+	// rows is how many rows the statement must change. A query must return that many
+	// rows, each with one column that is true.
 	rows  int
 	query bool
 }
 
-// demand runs a statement. It returns errChanged if anything else comes of it.
+// demand runs a statement. It returns errChanged if the result is another one.
 func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	if !d.query {
 		return s.must(ctx, on, d.rows, d.text, d.args...)
@@ -185,7 +185,8 @@ func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	return err
 }
 
-// must runs a statement. It returns errChanged unless exactly n rows have changed.
+// must runs a statement. It returns errChanged unless the statement changes exactly n
+// rows.
 func (s *Store) must(ctx context.Context, on runner, n int, text string, args ...any) error {
 	changed, err := s.exec(ctx, on, text, args...)
 	if err == nil && changed != int64(n) {
@@ -250,7 +251,8 @@ func unique(l ids) ids {
 	return slices.Compact(l)
 }
 
-// filled returns b, or an empty slice instead of nil: an empty value is not NULL.
+// filled returns b, or an empty slice if b is nil, because the driver would store nil as
+// NULL.
 func filled(b []byte) []byte {
 	if b == nil {
 		return []byte{}

@@ -9,25 +9,26 @@ import (
 	"time"
 )
 
-// How steps work: each reads, decides in Go, and then writes in one transaction. Every
-// statement of it demands the state that was read. A row that was changed or deleted
-// meanwhile makes the statement change no row. A row that was added meanwhile violates a
-// unique index. Then the transaction is rolled back, and the step starts again from
-// reading. So no step depends on the isolation of the database, nor on locks, which the
-// nodes of a Galera cluster do not share.
+// Each step reads, decides in Go, and then writes in one transaction. Every statement of
+// the transaction checks that the state is still the one that was read. If a row was
+// changed or deleted meanwhile, the statement changes no row. If a row was added
+// meanwhile, the statement violates a unique index. Then the store rolls the transaction
+// back, and the step starts again from reading. So no step depends on the isolation of
+// the database, nor on locks, which the nodes of a Galera cluster do not share.
 //
-// Rows are written in one order: grants, counters, tokens, the rest. Whoever uses or
-// changes a token writes one of its counters or its row. Whoever deletes a token deletes
-// its counters first.
+// All steps write rows in one order: grants, counters, tokens, the rest. A step that uses
+// or changes a token writes one of its counters or its row. A step that deletes a token
+// deletes its counters first.
 
-// maxAttempts and maxPause bound the repetitions. The pauses add up to about four
-// seconds.
+// maxAttempts and maxPause bound how often a step is repeated. The pauses of all attempts
+// add up to about four seconds.
 const (
 	maxAttempts = 50
 	maxPause    = 128 * time.Millisecond
 )
 
-// step runs one step until it is decided. A step whose context has ended does not begin.
+// step calls try until the outcome of the step is decided, but not if ctx has ended. It
+// returns [ErrContended] after maxAttempts.
 func (s *Store) step(ctx context.Context, name string, try func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (s *Store) write(ctx context.Context, do func(tx runner) error) error {
 }
 
 // writeBlind runs a transaction that reads only rows that it locks. Its isolation does
-// not matter, and leaving it alone saves a round trip.
+// not matter. Not setting the isolation saves a round trip.
 func (s *Store) writeBlind(ctx context.Context, do func(tx runner) error) error {
 	return s.writeWith(ctx, nil, do)
 }
@@ -104,7 +105,8 @@ func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(t
 	return tx.Commit()
 }
 
-// writer waits until one more transaction of this process may write.
+// writer waits until this store may begin another writing transaction. The caller calls
+// release after the transaction.
 func (s *Store) writer(ctx context.Context) (release func(), err error) {
 	if s.writing == nil {
 		return func() {}, nil

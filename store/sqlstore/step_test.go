@@ -10,7 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// retried holds what each database says when it asks to try again.
+// retried holds the errors with which each database asks to try again.
 var retried = map[string]struct {
 	engine engine
 	err    error
@@ -21,7 +21,7 @@ var retried = map[string]struct {
 	"changed":    {sqlite{}, errChanged},
 }
 
-// A step is repeated as long as the database asks for it, but not for ever.
+// The store repeats a step as long as the database asks for it, but not forever.
 func TestStepIsRepeated(t *testing.T) {
 	for name, c := range retried {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestStepEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A step is not repeated if the database does not ask for it.
+// The store does not repeat a step if the database does not ask for it.
 func TestStepIsNotRepeated(t *testing.T) {
 	for _, want := range []error{store.ErrRevoked, errors.New("driver: bad connection"), stateError("23514")} {
 		tries := 0

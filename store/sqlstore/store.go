@@ -11,20 +11,21 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Options say where in the database the tables are and how patient a store is. The zero
-// value is usable.
+// Options say where in the database the tables are, and how long a batch may take. The
+// zero value is usable.
 type Options struct {
 	// Prefix begins the name of every table, index and constraint. Empty means
 	// "mytoken_". A prefix has at most 24 lower case letters, digits and underscores and
-	// starts with a letter. Stores with different prefixes share a database and nothing
-	// else.
+	// starts with a letter. Stores with different prefixes can share a database, but
+	// share no data.
 	Prefix string
-	// Schema holds the tables, on PostgreSQL only. It has to exist. Empty means the first
-	// schema of the search path. A schema follows the same rule as Prefix.
+	// Schema is the schema of the tables, on PostgreSQL only. It must exist. Empty means
+	// the first schema of the search path. The same rule applies to its name as to
+	// Prefix.
 	Schema string
-	// BatchTimeout bounds how long uses that are committed together may take. So it also
-	// bounds how long the call that commits them may outlive its own context. Zero means
-	// 5 seconds.
+	// BatchTimeout bounds how long the store may take to commit a batch of uses. So it
+	// also bounds how long a call of Spend or CreateChild may outlive its own context.
+	// Zero means 5 seconds.
 	BatchTimeout time.Duration
 }
 
@@ -82,16 +83,16 @@ func (o Options) resolve(d Dialect) (engine, names, Options, error) {
 	return e, n, o, nil
 }
 
-// New opens the store in a database whose schema [Migrate] has made. It changes nothing.
-// Call it once for each database: it prepares statements that stay until the database is
-// closed. The store needs no closing; the database stays the caller's.
+// New opens the store in a database whose tables [Migrate] has created. It changes
+// nothing. Call New once for each db: it prepares statements that stay until db is
+// closed. The store itself need not be closed; the caller closes db.
 //
-// New tries the database and its driver, in a transaction that it rolls back. It returns
+// New tests the database and its driver, in a transaction that it rolls back. It returns
 // a *[DialectError] if the database is of another kind, and [ErrMissingMigration] or
 // [ErrNewerSchema] if its schema is of another version. It returns [ErrReadOnly] if the
-// database cannot be written, and [ErrUnsafe] if SQLite was opened with settings under
-// which it can lose what it has confirmed. It returns [ErrDriver] if the errors of the
-// driver do not say what went wrong.
+// database does not accept writes, and [ErrUnsafe] if SQLite's settings allow it to lose
+// committed data. It returns [ErrDriver] if the errors of the driver do not contain the
+// database's codes.
 func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	s, err := newStore(ctx, db, dialect, opts)
 	if err != nil {
@@ -106,7 +107,7 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	return s, nil
 }
 
-// newStore returns a store on a database of the right kind, whatever its schema.
+// newStore checks the options and the kind of the database, but not the schema.
 func newStore(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store, error) {
 	e, n, opts, err := opts.resolve(dialect)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// Sweep implements [store.Records]. It runs short transactions, each a step of its own,
-// so that it never holds anything up.
+// Sweep implements [store.Records]. It runs several short transactions, each a step of
+// its own, so that other steps need not wait long. If it returns an error, the earlier
+// transactions have taken effect.
 func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
 	if err := c.Check(); err != nil {
 		return store.Cleaned{}, err
@@ -35,7 +36,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	return w.done, nil
 }
 
-// sweeper is one call of Sweep. It counts rows when they are gone.
+// sweeper is one call of Sweep. It counts rows once they are deleted.
 type sweeper struct {
 	s *Store
 	store.Cleaning
@@ -45,7 +46,8 @@ type sweeper struct {
 // left returns how many rows of a table may still be deleted.
 func (w *sweeper) left(done int) int64 { return int64(w.Limit - done) }
 
-// cut shortens a list that was read with one entry more than may be deleted.
+// cut shortens a list to left entries. The caller reads one entry more than that, so that
+// cut knows whether more is left to delete.
 func cut[T any](w *sweeper, list []T, left int64) []T {
 	if int64(len(list)) > left {
 		w.done.More = true
@@ -54,8 +56,8 @@ func cut[T any](w *sweeper, list []T, left int64) []T {
 	return list
 }
 
-// deleteRows lets some delete rows, a chunk at a time in one transaction, and counts
-// those that are gone.
+// deleteRows calls some for all rows, a chunk at a time in one transaction, and adds the
+// number of deleted rows to count.
 func deleteRows[T any](ctx context.Context, w *sweeper, count *int, rows []T, some func(tx runner, rows []T) (int64, error)) error {
 	if len(rows) == 0 {
 		return nil
@@ -77,8 +79,8 @@ func deleteRows[T any](ctx context.Context, w *sweeper, count *int, rows []T, so
 	return err
 }
 
-// expiredTickets erases tickets that have expired. It deletes them when the store need
-// not remember that they expired.
+// expiredTickets erases the contents of tickets that have expired. It deletes tickets
+// that expired more than a day ago.
 func (w *sweeper) expiredTickets(ctx context.Context) error {
 	type row struct {
 		id    []byte
@@ -143,7 +145,7 @@ func (w *sweeper) eraseTickets(ctx context.Context, tx runner, gone, erased blob
 }
 
 // deadTickets deletes the tickets of tokens below a recursive tombstone. Each tombstone
-// records how far its descendants were searched.
+// records how far deadTickets has searched its descendants.
 func (w *sweeper) deadTickets(ctx context.Context) error {
 	var token, from int64
 	for {
@@ -165,7 +167,8 @@ func (w *sweeper) deadTickets(ctx context.Context) error {
 	}
 }
 
-// ticketsBelow searches some descendants of a tombstone, from a key on.
+// ticketsBelow deletes the tickets of some descendants of a tombstone: the next ones
+// after the key from.
 func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
 	left := w.left(w.done.Tickets)
 	below, err := w.s.readTokenKeys(ctx, w.s.db, `
@@ -205,7 +208,7 @@ func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
 	return err
 }
 
-// uses forgets identities of uses. If the row is an event as well, the event stays.
+// uses forgets old identities of uses. If a row is also an event, the event stays.
 func (w *sweeper) uses(ctx context.Context) error {
 	old := int64(w.Now) - store.Remembered.Microseconds()
 	left := int64(w.Limit)
@@ -223,7 +226,7 @@ func (w *sweeper) uses(ctx context.Context) error {
 	})
 }
 
-// commits forgets which refresh tokens were committed.
+// commits forgets which refresh tokens were committed long ago.
 func (w *sweeper) commits(ctx context.Context) error {
 	old := int64(w.Now) - store.Remembered.Microseconds()
 	return w.deleteKeys(ctx, &w.done.Uses,
@@ -231,7 +234,7 @@ func (w *sweeper) commits(ctx context.Context) error {
 		`DELETE FROM {commits} WHERE `, `grant_id = ? AND lease_id = ? AND digest = ?`)
 }
 
-// generations deletes generations that nobody can present any more.
+// generations deletes outdated generations whose grace has ended.
 func (w *sweeper) generations(ctx context.Context) error {
 	return w.deleteKeys(ctx, &w.done.Others,
 		`SELECT token, seq FROM {generations} WHERE grace_until < ? ORDER BY grace_until LIMIT ?`, int64(w.Now),

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// removal says what becomes of some tokens.
+// removal says which tokens to delete and which to bury.
 type removal struct {
 	gone   tokenKeys // deleted, including buried ancestors that nothing needs any more
 	bury   ids
-	grants blobs
-	tokens int // how many of gone were not buried before
+	grants blobs // those of the deleted tokens
+	tokens int   // how many of gone were not buried before
 }
 
 // remove deletes or buries tokens and reports whether there were any.
@@ -34,8 +34,8 @@ func (w *sweeper) remove(ctx context.Context, due ids) (bool, error) {
 	return true, nil
 }
 
-// plan decides which of the tokens can be deleted, and which of their buried ancestors. A
-// descendant that keeps an ancestor also keeps everything above it.
+// plan decides which of the tokens, and which of their buried ancestors, can be deleted.
+// A token that stays keeps all of its ancestors.
 func (w *sweeper) plan(ctx context.Context, due ids) (*removal, error) {
 	above, err := column[int64](ctx, w.s, w.s.db, `
 		SELECT DISTINCT t.id FROM {ancestors} a JOIN {tokens} t ON t.id = a.ancestor
@@ -73,14 +73,15 @@ func (w *sweeper) plan(ctx context.Context, due ids) (*removal, error) {
 	return p, err
 }
 
-// needed returns those of the tokens that have a descendant which is not among them.
+// needed returns the tokens that have a descendant outside the list.
 func (w *sweeper) needed(ctx context.Context, on runner, tokens ids) (ids, error) {
 	return column[int64](ctx, w.s, on, `
 		SELECT t.id FROM {tokens} t WHERE t.id IN ? AND EXISTS (
 			SELECT 1 FROM {ancestors} a WHERE a.ancestor = t.id AND a.depth > 0 AND NOT (a.token IN ?))`, tokens, tokens)
 }
 
-// apply deletes and buries. It returns how many grants went with their last token.
+// apply deletes and buries tokens. It returns how many grants it deleted with their last
+// token.
 func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error) {
 	grants := 0
 	if len(p.gone.keys) > 0 {
@@ -109,10 +110,11 @@ func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error)
 	return grants, nil
 }
 
-// delete deletes tokens, and grants that have none left. It writes the grants, so that
-// removals in one grant follow each other and the last one sees that nothing is left. It
-// deletes the counters first, and whoever adds a token below a deleted one writes one of
-// them: the addition either fails or is seen here.
+// delete deletes tokens, and grants that have no token left. It writes the rows of the
+// grants, so that removals in one grant run one after the other and the last one sees
+// that nothing is left. It deletes the counters first. A step that adds a token below a
+// deleted one writes one of these counters: either it fails, or delete sees the new
+// token.
 func (w *sweeper) delete(ctx context.Context, tx runner, p *removal) (int, error) {
 	if err := w.s.must(ctx, tx, len(p.grants), `UPDATE {grants} SET version = version + 1 WHERE grant_id IN ?`, p.grants); err != nil {
 		return 0, err

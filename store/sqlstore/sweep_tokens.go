@@ -6,11 +6,11 @@ import (
 )
 
 // Sweep deletes the history of a token first, then its tickets, then the token. A token
-// with descendants that stay is buried: it keeps its row but loses its secrets, and
-// nothing finds it any more. Its counters and its tombstone still bind the descendants. A
-// buried token is deleted with the last of its descendants.
+// with descendants that stay is buried: it keeps its row but loses its secrets, and no
+// step finds it any more. Its counters and its tombstone still apply to the descendants.
+// Sweep deletes a buried token together with the last of its descendants.
 
-// tokens deletes tokens that were revoked, or have expired, long enough ago.
+// tokens deletes tokens whose retention is over.
 func (w *sweeper) tokens(ctx context.Context) error {
 	for {
 		left := min(w.left(w.done.Tokens), chunk)
@@ -41,7 +41,7 @@ func (w *sweeper) tokens(ctx context.Context) error {
 	}
 }
 
-// due finds tokens to delete. Of a revoked tree it returns the youngest tokens first.
+// due finds tokens to delete. From a revoked tree it takes the youngest tokens first.
 func (w *sweeper) due(ctx context.Context, limit int64) (ids, error) {
 	before := int64(w.Now) - w.Retention.Microseconds()
 	found, err := column[int64](ctx, w.s, w.s.db,
@@ -79,8 +79,8 @@ func (w *sweeper) due(ctx context.Context, limit int64) (ids, error) {
 	return unique(all), nil
 }
 
-// histories deletes events and reports whether none is left. Identities of uses stay
-// until their time comes.
+// histories deletes the events of tokens and reports whether none is left. Identities of
+// uses stay for their own time.
 func (w *sweeper) histories(ctx context.Context, d tokenKeys) (bool, error) {
 	left := w.left(w.done.Events)
 	events, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {history} WHERE token IN ? AND named = 1 LIMIT ?`, d.keys, left+1)

@@ -13,8 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// Two sweepers meet: one deletes what the other has found to be due, before that one
-// reads it. Both succeed, and everything is deleted once.
+// Two sweepers meet: one deletes rows that the other has found but not read yet. Both
+// succeed, and each row is deleted once.
 func TestSweepersMeet(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
@@ -52,8 +52,8 @@ func TestSweepersMeet(t *testing.T) {
 	})
 }
 
-// A use does not wait for housekeeping, whatever that has done so far. The test spends
-// after each statement of a sweep, on a token whose parent the sweep deletes.
+// A use never waits for Sweep. The test spends after each statement of a sweep, on a
+// token whose parent the sweep deletes.
 func TestSweepBlocksNoUse(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		if s.dialect == sqlstore.SQLite {

@@ -11,15 +11,15 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// ticketRow is a ticket with what identifies its row.
+// ticketRow is a ticket with the version of its row and the key of its token.
 type ticketRow struct {
 	rules.Ticket
 	version int64
 	owner   int64 // key of its token, or 0
 }
 
-// readTickets reads tickets, which may have different kinds, and whether their tokens are
-// live.
+// readTickets reads tickets and whether their tokens are live. It finds tickets of all
+// kinds with these ids.
 func (s *Store) readTickets(ctx context.Context, refs []store.TicketRef) (map[store.TicketRef]*ticketRow, error) {
 	found := make(map[store.TicketRef]*ticketRow)
 	if len(refs) == 0 {
@@ -52,7 +52,7 @@ func orNil(b store.Sealed) store.Sealed {
 	return b
 }
 
-// ticketPlan collects changes to tickets that can be made together.
+// ticketPlan collects changes to tickets, and knows the rows before the changes.
 type ticketPlan struct {
 	rules.TicketPlan
 	was map[store.TicketRef]*ticketRow
@@ -107,7 +107,8 @@ func (p *ticketPlan) order() []store.TicketRef {
 	return refs
 }
 
-// tokens returns the tokens that tickets are given to and that existed before.
+// tokens returns the tokens that get a ticket by the changes, except tokens that the same
+// step creates.
 func (p *ticketPlan) tokens() blobs {
 	var l blobs
 	for ref, t := range p.Rows {
@@ -122,7 +123,8 @@ func (p *ticketPlan) tokens() blobs {
 	return l
 }
 
-// applyTickets makes the changes. Each of them demands that its row is still what it was.
+// applyTickets makes the changes. Each change fails if its row is no longer as it was
+// read.
 func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) error {
 	if err := s.touchTokens(ctx, tx, p.tokens()); err != nil {
 		return err
@@ -130,7 +132,7 @@ func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) erro
 	return s.writeTickets(ctx, tx, p)
 }
 
-// writeTickets makes the changes for a caller that has touched the tokens.
+// writeTickets makes the changes. The caller has called touchTokens.
 func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) error {
 	for _, ref := range p.order() {
 		if err := s.applyTicket(ctx, tx, p.was[ref], p.Rows[ref]); err != nil {
@@ -140,8 +142,8 @@ func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) erro
 	return nil
 }
 
-// touchTokens writes a counter of each token. So a token that exists stays until this is
-// committed, and nobody revokes it meanwhile.
+// touchTokens writes a counter of each token. So nobody deletes or revokes these tokens
+// until the transaction has been committed.
 func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error {
 	for _, id := range tokens {
 		_, err := s.exec(ctx, tx, `
@@ -155,8 +157,8 @@ func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error 
 	return nil
 }
 
-// applyTicket writes one ticket. was is nil if there was none, and is is nil if there
-// will be none.
+// applyTicket writes one ticket. was is nil if the ticket is new. is is nil if the ticket
+// is to be deleted.
 func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
 	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
 	switch {
@@ -181,7 +183,7 @@ func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *
 		was.ID[:], int64(was.Kind), was.version, was.Put[:])
 }
 
-// ticketSweepAt returns when housekeeping looks at the ticket, or NULL.
+// ticketSweepAt returns when Sweep has to look at the ticket, or NULL for never.
 func ticketSweepAt(t *rules.Ticket) any {
 	if t.Expires == 0 {
 		return nil

@@ -67,7 +67,7 @@ func (s *Store) TakeTicket(ctx context.Context, ref store.TicketRef, taker store
 	})
 }
 
-// takeTicket writes a ticket that was taken, and the event to the history of its token.
+// takeTicket writes a taken ticket, and adds the event to the history of its token.
 func (s *Store) takeTicket(ctx context.Context, was *ticketRow, taken *rules.Ticket, event store.Event) error {
 	if event.Name == "" || was.owner == 0 {
 		return s.writeOne(ctx, func(on runner) error { return s.applyTicket(ctx, on, was, taken) })

@@ -34,7 +34,7 @@ func budgetChain(e *env) {
 	e.equal(e.exhausted(create(), "CreateChild").Counters, []store.Exhausted{{Token: limited.id(), Limit: 2, Used: 2}}, "exhausted counters")
 }
 
-// proves P4: two clauses draw on the same one, be they of one child or of two.
+// proves P4: two clauses of one child, or of two children, draw on the same clause.
 func budgetSiblings(e *env) {
 	root := e.root(at(3, none))
 	one, two := e.child(root, at(9, 0), at(9, 0)), e.child(root, at(9, 0))
@@ -64,8 +64,8 @@ func budgetIndependent(e *env) {
 	e.wantUsed(below, 1)
 }
 
-// proves P4: only the limited counters of ancestors are in a chain, and an unlimited one
-// does not cut it.
+// proves P4: a chain contains only the limited counters of ancestors, and continues above
+// an unlimited one.
 func budgetUnlimitedAncestor(e *env) {
 	root := e.root(at(2, none))
 	middle := e.child(root, at(unlimited, 0))
@@ -120,7 +120,7 @@ func budgetLeft(e *env) {
 	e.equal(e.list(root.Owner)[2].Counters, want, "grandchild, List")
 }
 
-// proves P4, P6: children of a token that was revoked alone live on.
+// proves P4, P6: children stay live if their parent alone is revoked.
 func budgetOfRevoked(e *env) {
 	root := e.root(at(2, none))
 	child := e.child(root, at(9, 0))
@@ -150,8 +150,8 @@ func budgetParallelSiblings(e *env) {
 	}
 }
 
-// proves P3, P4: children whose clauses draw on the root's in different orders are used
-// at once. Every failure but exhaustion is the store's fault.
+// proves P3, P4: the case uses children at once whose clauses draw on the root's in
+// different orders. Every failure except exhaustion is the store's fault.
 func budgetLockOrder(e *env) {
 	orders := [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}, {1, 3, 0, 2}}
 	for range e.rounds {

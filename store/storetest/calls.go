@@ -6,8 +6,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// The calls that most cases make, with the context of the case. Those that return an
-// error leave it to the case to judge. The others end the case unless the step succeeds.
+// These are the calls that most cases make, with the context of the case. Some return an
+// error, which the case judges. The others end the case unless the step succeeds.
 
 func (e *env) createRoot(g store.Grant, k *tok, changes store.TicketChanges) error {
 	return e.s.CreateRoot(e.ctx, g, k.Token, changes)
@@ -85,7 +85,7 @@ func (e *env) rotatedTo(r store.Rotation, want store.Rotated, what string, args 
 
 func (e *env) rotateErr(r store.Rotation) error { return errOf(e.s.Rotate(e.ctx, r)) }
 
-// revoke revokes a token and tells whether a live one may be left.
+// revoke revokes a token and reports whether a live one may be left.
 func (e *env) revoke(k *tok, recursive bool) bool {
 	e.Helper()
 	return e.revokeAs(store.Revocation{Token: k.id(), Recursive: recursive, Now: t0 + 2*second}).LiveLeft
@@ -151,7 +151,7 @@ func (e *env) put(tickets ...store.Ticket) {
 	e.change(putting(tickets...), "put")
 }
 
-// ready stores a code of no token that is ready to be taken.
+// ready stores a code that belongs to no token and is ready to be taken.
 func (e *env) ready(kind store.TicketKind) store.Ticket {
 	e.Helper()
 	t := e.newTicket(kind)
@@ -180,7 +180,7 @@ func (e *env) takeErr(ref store.TicketRef, taker store.UseID) error {
 	return e.s.TakeTicket(e.ctx, ref, taker, store.Event{}, t0)
 }
 
-// take takes a ticket for a taker of its own.
+// take takes a ticket with a new taker.
 func (e *env) take(t store.Ticket) {
 	e.Helper()
 	e.ok(e.takeErr(t.TicketRef, e.useID()), "TakeTicket")
@@ -198,7 +198,7 @@ func (e *env) list(owner store.OwnerID) []store.TokenInfo {
 	return e.listIn(owner, 100)
 }
 
-// listIn, subtree and walk read all pages of a size.
+// listIn, subtree and walk read all pages, limit entries at a time.
 func (e *env) listIn(owner store.OwnerID, limit int) []store.TokenInfo {
 	e.Helper()
 	return collect(e, func(p store.Page) ([]store.TokenInfo, string, error) { return e.s.List(e.ctx, owner, p) }, limit)
@@ -214,7 +214,7 @@ func (e *env) walk(limit int) []store.SealedItem {
 	return collect(e, func(p store.Page) ([]store.SealedItem, string, error) { return e.s.Sealed(e.ctx, p) }, limit)
 }
 
-// collect reads all pages of a size.
+// collect reads all pages, limit entries at a time.
 func collect[T any](e *env, read func(store.Page) ([]T, string, error), limit int) []T {
 	e.Helper()
 	var all []T

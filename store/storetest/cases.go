@@ -7,15 +7,15 @@ type testCase struct {
 	store which
 }
 
-// which says which store a case uses.
+// which is the store that a case uses.
 type which int
 
 const (
-	shared which = iota // the one that all such cases share
-	alone               // a fresh one
+	shared which = iota // one store for all such cases
+	alone               // a new one
 )
 
-// suite is all cases, in the order in which [Run] runs them.
+// suite lists all cases, in the order in which [Run] runs them.
 var suite = []testCase{
 	{"create/root is stored with its grant", rootIsStored, shared},
 	{"create/root repeated changes nothing", rootRepeated, shared},

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Bug is a way to write a store wrong. Each bug looks right. Most pass every test that
-// makes one call after the other; the comment of a bug says so where it does not need a
-// race.
+// Bug is a typical mistake in a store. Each one looks right. Most stores with a bug pass
+// every test that makes one call after the other, because the bug needs a race. Some bugs
+// also have a version without a race; their comments name it first.
 type Bug string
 
-// The bugs that the suite must find. Some databases cannot show all of them. A database
+// The bugs that the suite must find. Not every database can show all of them. A database
 // that runs one transaction after the other hides the first three, [BugRevokeByFlagging]
 // and [BugRotateWithoutCAS].
 const (
@@ -20,27 +20,28 @@ const (
 	// BugReadModifyWrite reads a counter and writes the next value.
 	BugReadModifyWrite Bug = "read, modify, write"
 	// BugSerializableWithoutRetry lets the database refuse conflicting transactions and
-	// hands the refusal to the caller.
+	// returns the refusal to the caller.
 	BugSerializableWithoutRetry Bug = "serializable without retry"
 	// BugRevokeByFlagging revokes recursively by flagging the descendants that it finds.
 	BugRevokeByFlagging Bug = "revoke by flagging"
 	// BugRotateWithoutCAS stores the next generation without comparing the current one in
 	// the same statement.
 	BugRotateWithoutCAS Bug = "rotate without compare-and-swap"
-	// BugRefundTwice gives back the charges of a use at each call, or whenever two calls
-	// come at once.
+	// BugRefundTwice gives back the charges of a use at each call, or at both of two
+	// simultaneous calls.
 	BugRefundTwice Bug = "refund twice"
-	// BugNoLease gives every caller a lease, or every one of those that come at once.
+	// BugNoLease gives every caller a lease, or every one of several simultaneous
+	// callers.
 	BugNoLease Bug = "no lease"
 	// BugLastWriteWins lets a commit overwrite the refresh token that another lease has
 	// stored.
 	BugLastWriteWins Bug = "last write wins"
-	// BugSpendTwice charges a use again when it is repeated, or whenever two calls with
-	// one id come at once.
+	// BugSpendTwice charges a use again when it is repeated, or for both of two
+	// simultaneous calls with one id.
 	BugSpendTwice Bug = "spend twice for one id"
 )
 
-// bugCases are all bugs, each with the cases that find it.
+// bugCases lists all bugs, each with the cases that find it.
 var bugCases = []struct {
 	bug   Bug
 	cases []string
@@ -65,7 +66,8 @@ func Bugs() []Bug {
 	return all
 }
 
-// Cases returns the names of the subtests of [Run] that find the bug.
+// Cases returns the names of the subtests of [Run] that find the bug. It returns nil for
+// an unknown bug.
 func (b Bug) Cases() []string {
 	for _, known := range bugCases {
 		if known.bug == b {
@@ -75,16 +77,16 @@ func (b Bug) Cases() []string {
 	return nil
 }
 
-// attempts is how often MustCatch tries. A race does not show up every time.
+// attempts is how often MustCatch tries, because a race does not happen every time.
 const attempts = 50
 
-// MustCatch fails the test unless the suite finds the bug in the harness's store. It
-// tests the suite on every backend that can show the bug. The store to give it is a copy
-// of the good one with that bug built in.
+// MustCatch fails the test unless the suite finds the bug in the harness's store. So it
+// tests the suite on your database. Give it a copy of your store into which you have
+// built the bug.
 //
-// MustCatch runs the subtests of [Run] that [Bug.Cases] names until one fails, fifty
-// times at most. The store must be sound otherwise: MustCatch also fails if the store
-// cannot even create a token.
+// MustCatch runs the subtests of [Run] that [Bug.Cases] names until one fails, at most
+// fifty times. The store must work otherwise: MustCatch also fails if the store cannot
+// even create a token.
 func MustCatch(t testing.TB, bug Bug, h Harness) {
 	t.Helper()
 	names := bug.Cases()
@@ -107,7 +109,7 @@ func MustCatch(t testing.TB, bug Bug, h Harness) {
 	t.Errorf("storetest: the bug %q was not found by any of %q in %d attempts", bug, names, attempts)
 }
 
-// sound is a case that every working store passes, whatever bug it has.
+// sound is a case that every working store passes, even with one of the bugs.
 const sound = "create/root is stored with its grant"
 
 // try runs one case of the suite.

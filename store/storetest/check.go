@@ -12,7 +12,7 @@ import (
 // errOf returns the error of a call and drops its result.
 func errOf[T any](_ T, err error) error { return err }
 
-// ok ends the case unless the step succeeded.
+// ok ends the case unless the step has succeeded.
 func (e *env) ok(err error, what string, args ...any) {
 	e.Helper()
 	if err != nil {
@@ -143,7 +143,8 @@ func (e *env) chargedOnce(spent []store.Spent, errs []error) {
 	e.equal(fresh, 1, "calls that say that they charged")
 }
 
-// equal compares deeply. A nil and an empty slice of the same type are equal.
+// equal checks that got equals want, deeply. A nil and an empty slice of the same type
+// are equal.
 func (e *env) equal(got, want any, what string, args ...any) {
 	e.Helper()
 	if !same(reflect.ValueOf(got), reflect.ValueOf(want)) {
@@ -248,7 +249,7 @@ func (e *env) notStored(toks ...*tok) {
 	}
 }
 
-// found returns for each value whether it is in the dump.
+// found reports for each value whether the dump shows it.
 func (e *env) found(values [][]byte) []bool {
 	e.Helper()
 	dump, err := e.dump(e.ctx)
@@ -260,8 +261,8 @@ func (e *env) found(values [][]byte) []bool {
 	return found
 }
 
-// shows checks that a dump shows the values. Only then does it prove something if a later
-// search finds nothing.
+// shows checks that a dump shows the values. Otherwise a later search that finds nothing
+// would prove nothing.
 func (e *env) shows(values ...[]byte) {
 	e.Helper()
 	if i := slices.Index(e.found(values), false); i >= 0 {

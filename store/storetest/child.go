@@ -2,8 +2,8 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-// newBirth returns a child of which the history says that it was created, its transfer
-// code, and the use that creates both.
+// newBirth returns a child with an event about its creation, its transfer code, and the
+// use that creates both.
 func (e *env) newBirth(parent *tok, k store.Kind, clauses ...store.Clause) (*tok, store.Ticket, store.Use) {
 	child := e.newChild(parent, clauses...)
 	child.Events = []store.Event{event("created", t0)}

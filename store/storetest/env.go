@@ -10,7 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// t0 is the instant at which the cases begin. The suite has no clock.
+// t0 is the instant at which the cases begin. The suite reads no clock.
 const t0 store.Micros = 1_900_000_000_000_000
 
 const (
@@ -27,16 +27,16 @@ const (
 	retention = 30 * 24 * time.Hour // how long the cases keep dead tokens
 )
 
-// Short names for what nearly every clause of the suite says.
+// These are short names for values that nearly every clause of the suite has.
 const (
 	none      = store.NoClause
 	unlimited = store.Unlimited
 )
 
-// patience bounds one case. A store that hangs fails instead.
+// patience bounds the time of one case, so that a store that hangs fails.
 const patience = 2 * time.Minute
 
-// env is what a case works with.
+// env holds what a case needs: the test, the store and a source of ids.
 type env struct {
 	testing.TB
 	ctx context.Context // of all calls
@@ -64,7 +64,7 @@ func newEnv(t testing.TB, h Harness, b Backend) *env {
 	return e
 }
 
-// bytes draws deterministic bytes. No other draw of any case returns the same.
+// bytes draws deterministic bytes, which are different at each draw of each case.
 func (e *env) bytes() [64]byte {
 	e.drawn++
 	return sha512.Sum512(fmt.Appendf(nil, "%s %d", e.Name(), e.drawn))
@@ -99,7 +99,7 @@ func (k *tok) spent(clause int) store.Spent {
 	return store.Spent{Grant: k.Grant, Owner: k.Owner, Key: k.Key, Clause: clause}
 }
 
-// forged returns how somebody presents the token with another sum.
+// forged returns the token as somebody would present it with another sum.
 func (k *tok) forged(e *env) store.Presented {
 	return store.Presented{ID: k.id(), Seq: k.Presented.Seq, Sum: e.sum()}
 }
@@ -121,7 +121,7 @@ func limits(at, other store.Limit, draws int) store.Clause {
 	return store.Clause{AT: at, Other: other, Draws: draws}
 }
 
-// at returns a clause of which only the AT counter matters.
+// at returns a clause in which only the AT counter is limited.
 func at(limit store.Limit, draws int) store.Clause { return limits(limit, unlimited, draws) }
 
 // The scope and the audience of the suite's grants.
@@ -182,7 +182,7 @@ func (e *env) rootExpiring(expires store.Micros, clauses ...store.Clause) *tok {
 	return k
 }
 
-// child stores a child with a use that is not counted.
+// child stores a child with an uncounted use.
 func (e *env) child(parent *tok, clauses ...store.Clause) *tok {
 	e.Helper()
 	return e.childExpiring(parent, t0+365*day, clauses...)
@@ -231,7 +231,8 @@ func (e *env) unknown(kind store.TicketKind) store.TicketRef {
 	return store.TicketRef{Kind: kind, ID: e.ticketID()}
 }
 
-// newCode returns a ticket of a token that is ready to be taken and not stored.
+// newCode returns a code that belongs to a token and is ready to be taken. It is not
+// stored.
 func (e *env) newCode(owner *tok) store.Ticket {
 	t := e.newTicket(store.TicketTransfer)
 	t.Status, t.Token = store.TicketReady, owner.id()
@@ -259,7 +260,7 @@ func dropping(refs ...store.TicketRef) store.TicketChanges { return store.Ticket
 
 func putting(tickets ...store.Ticket) store.TicketChanges { return store.TicketChanges{Put: tickets} }
 
-// rotation returns a rotation of the token, as it is presented, to a new successor.
+// rotation returns a rotation of the presented generation of a token to a new successor.
 func (e *env) rotation(k *tok, grace time.Duration) store.Rotation {
 	return store.Rotation{
 		From: k.Presented, To: store.Presented{ID: k.Presented.ID, Seq: k.Presented.Seq + 1, Sum: e.sum()},
@@ -267,7 +268,7 @@ func (e *env) rotation(k *tok, grace time.Duration) store.Rotation {
 	}
 }
 
-// newCommit returns a commit of a new refresh token that is not stored.
+// newCommit returns a commit of a new refresh token. It is not stored.
 func (e *env) newCommit(g store.GrantID, l store.LeaseID, generation uint64) store.Commit {
 	return store.Commit{Grant: g, Lease: l, Generation: generation, Token: e.sealed(), Now: t0}
 }

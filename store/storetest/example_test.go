@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// What happens if the store fails before or after any of its steps? The first run learns
-// the points. Then there is one more run for each of them.
+// The example makes the store fail before and after each step. The first run records the
+// points. Then there is one run for each point.
 func ExampleFaulty() {
 	ctx := context.Background()
 	redeem := func(s store.Store) error {
@@ -37,7 +37,7 @@ func ExampleFaulty() {
 	// after TakeTicket 1: storetest: injected fault; repeated: <nil>
 }
 
-// Is a code still in the dump of a database?
+// The example searches the dump of a database for a code.
 func ExampleFindSecrets() {
 	dump := []byte(`{"state": "Ym9keSBvZiBhIGNvZGUgLSBXWFlaMTIzNDU2Nzg="}`)
 	for _, leak := range storetest.FindSecrets(dump, "another secret", "WXYZ12345678") {

@@ -9,24 +9,26 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// ErrFault is an error for injected faults. Package store does not document it, so a
-// caller must take the outcome for unknown.
+// ErrFault is an error for injected faults. [store.IsDefinite] does not know it, so a
+// caller must assume that the step may or may not have taken effect.
 var ErrFault = errors.New("storetest: injected fault")
 
 // Call is one point at which a step can be made to fail.
 type Call struct {
 	Method string // of store.Store
-	N      int    // how many calls of this method have begun, this one included
-	// Before says that the step has not taken effect. Otherwise it has, with the outcome
-	// Err.
+	N      int    // number of the call among those of this method, from 1
+	// Before says that the inner store has not been called yet. Otherwise it has, and
+	// returned Err.
 	Before bool
 	Err    error
 }
 
-// Before is the point before the nth call of the method takes effect.
+// Before returns the point before the nth call of the method takes effect. n counts from
+// 1.
 func Before(method string, n int) Call { return Call{Method: method, N: n, Before: true} }
 
-// After is the point after the nth call of the method took effect.
+// After returns the point after the nth call of the method has taken effect. n counts
+// from 1.
 func After(method string, n int) Call { return Call{Method: method, N: n} }
 
 // String names the point, for subtests.
@@ -41,7 +43,8 @@ func (c Call) String() string {
 // at reports whether two calls are the same point.
 func (c Call) at(p Call) bool { return c.Method == p.Method && c.N == p.N && c.Before == p.Before }
 
-// FailAt makes the step fail with err at one point, once.
+// FailAt returns a callback for [NewFaulty]. It makes one step fail with err at that
+// point.
 func FailAt(point Call, err error) func(Call) error {
 	return func(c Call) error {
 		if c.at(point) {
@@ -51,8 +54,8 @@ func FailAt(point Call, err error) func(Call) error {
 	}
 }
 
-// FailFrom makes every step fail with err from that point on: the store is gone, or the
-// process that speaks to it.
+// FailFrom returns a callback for [NewFaulty]. It makes every step fail with err from
+// that point on, as if the store, or the process that uses it, were gone.
 func FailFrom(point Call, err error) func(Call) error {
 	var (
 		mu   sync.Mutex
@@ -91,8 +94,8 @@ type Faulty struct {
 
 var _ store.Store = (*Faulty)(nil)
 
-// NewFaulty wraps a store. It asks fault before and after each step. If fault returns an
-// error, the caller gets that error and no result. A nil fault never fails.
+// NewFaulty wraps a store. It calls fault before and after each step. If fault returns an
+// error, the caller gets that error and no result. If fault is nil, no step fails.
 func NewFaulty(inner store.Store, fault func(Call) error) *Faulty {
 	f := new(Faulty)
 	f.forwarder.around = func(method string, do func(store.Store) error) error { return f.step(inner, method, do) }
@@ -114,14 +117,15 @@ func (f *Faulty) Calls(method string) int {
 	return f.calls[method]
 }
 
-// Trace returns the points that the calls have passed, in order.
+// Trace returns the points that the calls have passed so far, in order. With [FailAt]
+// each of them can be made to fail.
 func (f *Faulty) Trace() []Call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.trace)
 }
 
-// Methods returns the names of all methods of store.Store.
+// Methods returns the names of all methods of [store.Store].
 func Methods() []string {
 	return []string{
 		"CreateRoot", "CreateChild", "Lookup", "Spend", "Refund", "Rotate", "Revoke",
@@ -151,7 +155,7 @@ func (f *Faulty) begin(method string) int {
 	return f.calls[method]
 }
 
-// pass asks the callback, outside of the lock.
+// pass records the point and calls the callback, without holding the lock.
 func (f *Faulty) pass(c Call) error {
 	f.mu.Lock()
 	f.trace = append(f.trace, c)

@@ -16,15 +16,16 @@ func roundRobin(nodes []store.Store) store.Store {
 	}}
 }
 
-// forwarder is a store that hands each call to around. around chooses a store, calls do
-// with it to make the call, and returns the error that the caller gets.
+// forwarder is a store that passes each call to around. around chooses a store, makes the
+// call with do, and returns the error for the caller.
 type forwarder struct {
 	around func(method string, do func(store.Store) error) error
 }
 
 var _ store.Store = forwarder{}
 
-// forward makes one call that has a result. With an error it returns no result.
+// forward makes one call with a result. If the call returns an error, forward returns no
+// result.
 func forward[T any](f forwarder, method string, do func(store.Store) (T, error)) (T, error) {
 	var out, none T
 	err := f.around(method, func(s store.Store) (err error) {

@@ -55,11 +55,11 @@ func refreshSparesDropped(e *env) {
 		}
 		e.equal(e.grantState(g).Spares, want, "spares after outcome %d", o)
 
-		// What was dropped does not come back with a repeated commit.
+		// A repeated commit does not bring a dropped spare back.
 		e.recommit(shown, "again")
 		e.equal(e.grantState(g).Spares, want, "spares after outcome %d and a repeated commit", o)
 
-		// A spare that was not shown yet keeps the grant alive.
+		// A spare that no lease was shown yet keeps the grant alive.
 		e.wantDead(root, false, "outcome %d, with an untried spare", o)
 		e.equal(e.begin(g, e.leaseID(), t0).Spares, want, "spares shown next after outcome %d", o)
 	}
@@ -151,7 +151,8 @@ func refreshReplace(e *env) {
 	e.wantTicket(short)
 	e.lookup(root.Presented, t0) // the tree lives on
 
-	// It can be repeated even when the grant has moved on. Another one drops spares.
+	// A repeat succeeds even when the grant has moved on. Another replacement drops the
+	// spares.
 	want.Spares = []store.Spare{{Generation: 3, Token: e.commit(g, e.leaseID(), 2).Token}}
 	e.replace(r)
 	e.wantGrant(g, want)
@@ -163,7 +164,7 @@ func refreshReplace(e *env) {
 		e.wantGrant(g, want)
 	}
 
-	// There is no doubt about a token that is not needed any more.
+	// A replacement ends the doubt: nobody needs the old refresh token any more.
 	lease = e.leaseID()
 	until := e.begin(g, e.leaseID(), t0).Until
 	e.equal(e.begin(g, lease, until+1).InDoubt, true, "in doubt")
@@ -195,7 +196,7 @@ func refreshReplaceRefused(e *env) {
 	e.fails(try(func(*store.Replacement) {}), store.ErrConflict, "an old generation")
 }
 
-// proves P5: the store overwrites nothing that a provider answered with.
+// proves P5: the store overwrites no refresh token that a provider returned.
 func refreshParallelCommits(e *env) {
 	for range e.rounds {
 		g := e.root().Grant
@@ -226,8 +227,8 @@ func refreshParallelReplacements(e *env) {
 	}
 }
 
-// proves P5: a refresh token that arrives while another one is refused keeps the grant
-// alive, whoever comes first.
+// proves P5: a refresh token that arrives while the provider refuses another one keeps
+// the grant alive, in either order.
 func refreshRefusalRace(e *env) {
 	for round := range e.rounds {
 		g := e.root().Grant

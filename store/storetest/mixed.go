@@ -6,7 +6,7 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// branch is what one caller of mixedSteps does, and how it went.
+// branch holds the tokens of one caller of mixedSteps and the results of its calls.
 type branch struct {
 	kept, gone, child *tok
 	birth             store.Use
@@ -19,9 +19,9 @@ type branch struct {
 	err       error // of all other steps, which nothing is in the way of
 }
 
-// mixedSteps lets callers do everything at once with the tokens of one tree. Each has a
-// branch of its own below a budget that all share. Contention, deadlocks included, is the
-// store's business. The sums must be right.
+// mixedSteps lets callers make all kinds of steps at once on the tokens of one tree. Each
+// caller has a branch of its own below a shared budget. The store must resolve
+// contention, including deadlocks, by itself. The sums must be right.
 //
 // proves P3, P4, P6
 func mixedSteps(e *env) {

@@ -30,8 +30,8 @@ func (e *env) uses(n int, name string, candidates ...int) []store.Use {
 	})
 }
 
-// atOnce makes n calls at once, each on one node, and returns their errors. A call draws
-// and checks nothing itself: it only calls the store.
+// atOnce makes n calls at once, each on one node, and returns their errors. A call only
+// calls the store: it must not draw ids or check anything.
 func (e *env) atOnce(n int, call func(i int, s store.Store) error) []error {
 	e.Helper()
 	var (

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail without consequences. It passes on whatever it does
-// not override to the test that it stands for.
+// recorder is a test that may fail without consequences. It passes all other calls on to
+// the real test.
 type recorder struct {
 	testing.TB
 	name string
@@ -20,8 +20,8 @@ type recorder struct {
 	cleanups []func()
 }
 
-// record runs f as a test of its own. It returns what f complained about and whether it
-// failed. A panic is a failure too.
+// record runs f as a test of its own. It returns the messages of f and whether f failed.
+// A panic is a failure too.
 func record(t testing.TB, name string, f func(testing.TB)) (failures []string, failed bool) {
 	r := &recorder{TB: t, name: name}
 	done := make(chan struct{})

@@ -44,8 +44,8 @@ func recordsList(e *env) {
 	e.equal(next, "", "cursor at the end")
 }
 
-// stable reads pages of two tokens while others come and these are revoked. It checks
-// that each token that was there throughout is returned once and in order.
+// stable reads pages of two tokens, and after each page adds a token and revokes another
+// one. It checks that the pages return each token in there exactly once and in order.
 func (e *env) stable(read func(store.Page) ([]store.TokenInfo, string, error), there []*tok, add func()) {
 	e.Helper()
 	added := 0
@@ -114,7 +114,7 @@ func recordsEvents(e *env) {
 		add(two, at)
 		add(one, at)
 	}
-	// Recorded late, it still belongs before the others.
+	// This event is recorded late, but it comes before the others.
 	add(two, t0-1)
 	want = append(want[len(want)-1:], want[:len(want)-1]...)
 	slices.Reverse(want)
@@ -218,7 +218,7 @@ func deleteOwner(e *env) {
 	e.ok(e.s.DeleteOwner(e.ctx, e.ownerID()), "DeleteOwner of somebody unknown")
 }
 
-// proves P6: nothing is left of what was derived while its owner was deleted.
+// proves P6: no token is left that was created while its owner was being deleted.
 func deleteOwnerRace(e *env) {
 	for range e.rounds {
 		root := e.root(at(50, none))

@@ -8,7 +8,7 @@ import (
 
 var outcomes = []store.Outcome{store.RefreshDone, store.RefreshNotSent, store.RefreshUnknown, store.RefreshRefused}
 
-// followed stores a grant. Its first lease has lapsed, and the next one has followed it.
+// followed stores a grant whose first lease has lapsed and been followed by a second one.
 func (e *env) followed() (root *tok, lapsed, next store.LeaseID, r store.Refresh) {
 	e.Helper()
 	root, lapsed, next = e.root(), e.leaseID(), e.leaseID()
@@ -69,11 +69,11 @@ func refreshLease(e *env) {
 	want.Until++
 	e.equal(e.begin(g, other, t0+1), want, "BeginRefresh after the end")
 
-	// An end is repeated without harm to the next lease.
+	// Repeating an end does not harm the next lease.
 	e.end(g, lease, 1, store.RefreshNotSent)
 	e.held(g, t0, want.Until, "a third lease")
 
-	// Other grants are not concerned.
+	// Other grants are not affected.
 	e.begin(e.root().Grant, e.leaseID(), t0)
 }
 
@@ -109,7 +109,8 @@ func refreshCommit(e *env) {
 	e.fails(e.s.CommitRefresh(e.ctx, e.newCommit(g, e.leaseID(), 3)), store.ErrConflict, "a generation that the grant has not reached")
 	e.wantGrant(g, want)
 
-	// One lease covers several refreshes. The first commit again is still a repeat.
+	// One lease covers several refreshes. Making the first commit again is still a
+	// repeat.
 	for i := range 3 {
 		r := e.begin(g, second, t0+store.Micros(i))
 		e.equal(r.Generation, uint64(2+i), "generation")
@@ -127,7 +128,7 @@ func refreshDoubt(e *env) {
 	e.equal(r, store.Refresh{RefreshState: e.grantState(g), Until: (until + 1).Add(ttl), InDoubt: true, Doubt: until}, "BeginRefresh after a lease lapsed")
 	e.equal(e.begin(g, next, until+2).InDoubt, true, "in doubt, asked again")
 
-	// What changes nothing does not change the doubt either.
+	// These outcomes leave the doubt as it is.
 	for i, o := range []store.Outcome{store.RefreshNotSent, store.RefreshUnknown} {
 		e.end(g, next, 1, o)
 		next = e.leaseID()

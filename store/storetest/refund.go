@@ -85,7 +85,7 @@ func refundParallel(e *env) {
 	}
 }
 
-// proves P3: whoever comes first, nothing stays charged.
+// proves P3: nothing stays charged, whether Spend or Refund comes first.
 func refundRace(e *env) {
 	for round := range e.rounds {
 		root := e.root(at(9, none))

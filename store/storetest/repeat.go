@@ -9,9 +9,8 @@ import (
 )
 
 // repeatAll calls every step that changes something with each of the contexts. Such a
-// call may fail, but only with an error that settles nothing. Then repeatAll makes the
-// same call with a good context, which must succeed. It checks that each step took effect
-// once.
+// call may fail, but not with a definite error. Then repeatAll makes the same call with a
+// good context, which must succeed. It checks that each step took effect once.
 //
 // proves P8
 func (e *env) repeatAll(contexts func() []context.Context) {
@@ -81,9 +80,9 @@ func (e *env) repeatAll(contexts func() []context.Context) {
 	e.wantListed(g.Owner, 0)
 }
 
-// repeatWithOtherTickets repeats uses with tickets of the same ids and other contents. A
-// caller does so if it makes the tickets anew for each call. The stored tickets stay as
-// they are.
+// repeatWithOtherTickets repeats uses with tickets of the same ids and other contents, as
+// a caller does that makes new tickets for each call. The stored tickets stay as they
+// are.
 //
 // proves P8
 func repeatWithOtherTickets(e *env) {
@@ -135,7 +134,7 @@ func repeatEndingContext(e *env) {
 	}
 }
 
-// endingContext ends when somebody has asked a few times whether it has.
+// endingContext ends after a few calls of Err.
 type endingContext struct {
 	context.Context
 	cancel context.CancelFunc

@@ -37,7 +37,7 @@ func revokeAlone(e *env) {
 	e.equal(e.info(grandchild.id()).Ancestors, idsOf(child, root), "ancestors of its child")
 	e.child(grandchild)
 
-	// It still lives below the token's ancestors.
+	// A recursive tombstone of an ancestor still ends it.
 	e.revoke(root, true)
 	e.fails(e.lookupErr(grandchild.Presented, t0), store.ErrRevoked, "Lookup of its child, root revoked")
 }
@@ -105,7 +105,7 @@ func revokeLiveLeft(e *env) {
 	e.equal(e.revoke(b, false), true, "c lives")
 	e.equal(e.revoke(c, false), false, "nothing lives")
 
-	// Expired tokens are not alive.
+	// Expired tokens do not count as live here.
 	leftAt := func(k *tok, now store.Micros, want bool, what string) {
 		e.Helper()
 		e.equal(e.revokeAs(store.Revocation{Token: k.id(), Now: now}).LiveLeft, want, "a live token is left, %s", what)
@@ -115,14 +115,14 @@ func revokeLiveLeft(e *env) {
 	leftAt(expiring, t0, true, "before its expiry")
 	leftAt(expiring, t0+hour, false, "after its expiry")
 
-	// What counts is the expiry of the current generation. Zero means never.
+	// The expiry of the current generation counts. Zero means never.
 	rotating := e.root()
 	r := e.rotation(e.childExpiring(rotating, t0+minute), grace)
 	r.Expires = 0
 	e.ok(e.rotateErr(r), "Rotate")
 	leftAt(rotating, t0+1000*day, true, "without expiry")
 
-	// A descendant that died with an ancestor is not alive.
+	// A descendant that was revoked with an ancestor is not live.
 	top := e.root()
 	e.child(e.child(top))
 	e.equal(e.revoke(top, true), false, "the whole tree")
@@ -165,8 +165,8 @@ func revokeRefresh(e *env) {
 	keyFor(next.Presented, r.Key, "the successor")
 }
 
-// proves P6: a child that is made while an ancestor is being revoked is refused or dies
-// with it, whatever the store did in between.
+// proves P6: if a child is created while an ancestor is being revoked, the store refuses
+// it or the tombstone applies to it.
 func revokeRace(e *env) {
 	for round := range e.rounds {
 		const each = 3
@@ -255,7 +255,8 @@ func revokeRacingUses(e *env) {
 	}
 }
 
-// proves P6: somebody learns that the refresh token is not needed any more.
+// proves P6: at least one of several callers learns that nobody needs the refresh token
+// any more.
 func revokeLastAtOnce(e *env) {
 	for round := range e.rounds {
 		root := e.root()

@@ -2,7 +2,7 @@ package storetest
 
 import "github.com/mytoken-go/sdk/store"
 
-// fresh is the outcome of the rotation that is stored.
+// fresh returns the outcome of the rotation that the store holds.
 func fresh(r store.Rotation) store.Rotated {
 	return store.Rotated{Successor: r.Successor, Fresh: true}
 }
@@ -124,7 +124,7 @@ func rotateTickets(e *env) {
 	e.unresolved(oldShort.TicketRef, t0, store.ErrTicketNotFound, "the old short token")
 	e.wantTicket(newShort)
 
-	// Neither a repeat nor a loser makes its changes.
+	// Neither a repeat nor the loser of a race makes its ticket changes.
 	other := e.rotation(root, grace)
 	other.Tickets = store.TicketChanges{Drop: []store.TicketRef{newShort.TicketRef}, Put: []store.Ticket{lost}}
 	e.ok(e.rotateErr(other), "Rotate, another one")
@@ -208,8 +208,8 @@ func rotateParallelStrict(e *env) {
 	}
 }
 
-// proves P3, P8: until somebody presents the successor, every holder of the old token
-// gets an answer, and each use is counted.
+// proves P3, P8: until somebody presents the successor, the store accepts the old token
+// from every holder and counts each use.
 func rotateRacingUses(e *env) {
 	for range e.rounds {
 		root := e.root(at(unlimited, none))

@@ -1,5 +1,5 @@
-// Package storetest is the conformance suite for implementations of [store.Store], and
-// tools for tests of what uses a store.
+// Package storetest is the conformance suite for implementations of [store.Store]. It
+// also has tools for testing programs that use a store.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Harness{Open: func(t testing.TB, nodes int) storetest.Backend {
@@ -11,9 +11,10 @@
 // [Run] checks every promise of package store. It always runs the whole suite.
 // [MustCatch] checks the suite itself: it takes a store with a known [Bug] and fails
 // unless the suite finds that bug. [Faulty] makes steps fail before or after they take
-// effect. [FindSecrets] searches a dump for secrets.
+// effect. [FindSecrets] searches a dump of a database for secrets.
 //
-// Only tests import this package.
+// Import this package only in tests. Comments such as "proves P3" name the promise, of
+// those listed in the README, that a case proves.
 package storetest
 
 import (
@@ -25,32 +26,33 @@ import (
 
 // Harness tells the suite how to open the stores that it tests.
 type Harness struct {
-	// Open returns a fresh, empty store. Register with t.Cleanup what must be closed
-	// afterwards. The suite calls Open several times, never concurrently. t may be
-	// stricter than a *testing.T. Required.
+	// Open returns a new, empty store with that many nodes. If the store needs closing,
+	// Open registers that with t.Cleanup. The suite calls Open several times, never
+	// concurrently. t need not be a *testing.T. Required.
 	Open func(t testing.TB, nodes int) Backend
-	// Rounds is how often the suite repeats the cases about concurrency. 0 means 10:
-	// about 9000 calls and some 20 stores.
+	// Rounds is how often the suite repeats the cases about concurrency. 0 means 10. The
+	// suite then makes about 9,000 calls on about 20 stores.
 	Rounds int
-	// MaxDepth is how many ancestors the store allows. 0 means [store.MaxDepth].
+	// MaxDepth is the most ancestors that the store allows a token. 0 means
+	// [store.MaxDepth].
 	MaxDepth int
 }
 
 // Backend is one store, seen from several nodes.
 type Backend struct {
-	// Nodes are as many handles as Open was asked for. Handles of different connection
-	// pools find more bugs than copies of one handle do, and handles of different
-	// processes even more.
+	// Nodes are handles to the store, as many as the argument of Open says. Handles with
+	// connection pools of their own find more bugs than copies of one handle. Handles in
+	// different processes find even more.
 	Nodes []store.Store
-	// Dump returns everything that the store holds, as a thief would find it: rows, but
-	// no backups and no logs. Required.
+	// Dump returns everything that the store holds, as a thief of the database would find
+	// it: the rows, but no backups and no logs. Required.
 	Dump func(context.Context) ([]byte, error)
 }
 
-// nodes is how many handles the cases work with.
+// nodes is how many handles the cases use.
 const nodes = 4
 
-// Run runs the whole suite.
+// Run runs the whole suite, each case as a subtest of t.
 func Run(t *testing.T, h Harness) {
 	common := h.open(t)
 	for _, c := range suite {

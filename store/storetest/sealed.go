@@ -6,7 +6,7 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// sealedEverywhere stores a value at each kind of place, and returns all that is stored.
+// sealedEverywhere stores a value at each kind of place, and returns all sealed items.
 func (e *env) sealedEverywhere() []store.SealedItem {
 	e.Helper()
 	root := e.root()
@@ -40,7 +40,7 @@ func (e *env) sealedEverywhere() []store.SealedItem {
 	}
 }
 
-// wantSealed compares everything sealed with items in any order.
+// wantSealed compares sealed items in any order.
 func (e *env) wantSealed(got, want []store.SealedItem, what string, args ...any) {
 	e.Helper()
 	sorted := func(items []store.SealedItem) []store.SealedItem {
@@ -139,7 +139,7 @@ func resealReplaces(e *env) {
 		e.wantSealed(e.walk(1000), all, "after item %d", i)
 	}
 
-	// Many at once, each once.
+	// Reseal replaces many at once, each of them once.
 	items = e.anew(all)
 	e.resealed(len(all), append(items, items...)...)
 	for _, bad := range []store.Reseal{{Place: all[0].Place, New: e.sealed()}, {Place: all[0].Place, Old: items[0].New}} {

@@ -9,11 +9,11 @@ import (
 	"unicode/utf16"
 )
 
-// minSecret is the least number of bytes of a secret. Finding a shorter one could be an
+// minSecret is the least number of bytes of a secret. A shorter one could occur by
 // accident.
 const minSecret = 8
 
-// Leak tells where a dump shows a secret. It does not show the secret itself.
+// Leak says where a dump shows a secret. It does not contain the secret itself.
 type Leak struct {
 	Secret   int    // index among the secrets given to FindSecrets
 	Encoding string // such as "raw", "hex", "base64", "UTF-16LE"
@@ -33,9 +33,9 @@ func (l Leak) String() string {
 //     of what was encoded.
 //   - each of these as UTF-16, in either byte order
 //
-// It returns the first place of each encoding.
+// For each secret and each encoding it returns the first place.
 //
-// It panics if a secret has fewer than eight bytes, because finding it would prove
+// FindSecrets panics if a secret has fewer than eight bytes: finding it would prove
 // nothing.
 func FindSecrets[S ~string | ~[]byte](dump []byte, secrets ...S) []Leak {
 	var leaks []Leak
@@ -52,7 +52,7 @@ func FindSecrets[S ~string | ~[]byte](dump []byte, secrets ...S) []Leak {
 	return leaks
 }
 
-// form is what a secret looks like in one encoding.
+// form is a secret in one encoding.
 type form struct {
 	encoding string
 	text     []byte
@@ -78,8 +78,8 @@ func forms(secret []byte) []form {
 	return all
 }
 
-// base64Core returns the characters that the secret alone decides when some bytes precede
-// it, and others may follow, in what is encoded.
+// base64Core returns the base64 characters that depend on the secret alone, if before
+// bytes precede it in the encoded text and others may follow.
 func base64Core(enc *base64.Encoding, secret []byte, before int) string {
 	s := enc.EncodeToString(append(make([]byte, before), secret...))
 	first := (before*8 + 5) / 6            // characters that bits of others enter

@@ -131,7 +131,7 @@ func spendFailed(e *env) {
 	e.wantHistory([]*tok{root})
 	e.unresolved(code.TicketRef, t0, store.ErrTicketNotFound, "the ticket of a failed use")
 
-	// The id of a failed use is not taken.
+	// A failed use does not take its id.
 	use.Tickets = store.TicketChanges{}
 	e.charge(root.Presented, use)
 }
@@ -176,7 +176,7 @@ func spendRepeated(e *env) {
 	e.wantUsed(root, 1, 1)
 	e.wantHistory([]*tok{root}, "second", "first")
 
-	// Budget that comes back does not move a use to another clause.
+	// A refund of the first use does not move the second one to another clause.
 	e.refund(uses[0].ID)
 	e.equal(e.charge(root.Presented, uses[1]).Clause, 1, "clause of the repeated use")
 
@@ -186,7 +186,7 @@ func spendRepeated(e *env) {
 	want.Key, want.Repeated = r.Key, true
 	e.equal(e.charge(next.Presented, uses[1]), want, "Spend again, rotated since")
 
-	// A revoked token delivers nothing, not even again.
+	// A revoked token gets no answer, not even for a repeated use.
 	e.revoke(root, false)
 	e.fails(e.spendErr(next.Presented, uses[1]), store.ErrRevoked, "Spend again, revoked since")
 }
@@ -260,7 +260,7 @@ func spendParallel(e *env) {
 	}
 }
 
-// proves P3: contention is the store's business. It never surfaces.
+// proves P3: the store resolves contention by itself and never returns it as an error.
 func spendParallelUnlimited(e *env) {
 	const each = 5
 	for range max(1, e.rounds/4) {

@@ -175,7 +175,7 @@ func sweepBudget(e *env) {
 	e.exhaustedAT(child, []int{0}, gone)
 	e.equal(e.grantState(child.Grant).Generation, uint64(1), "the grant of live tokens")
 
-	// When the last descendant goes, so do the counters.
+	// The counters are deleted with the last descendant.
 	e.revoke(child, true)
 	e.sweep(t0 + 4*month)
 	e.hides(root.Token.ID[:], middle.Token.ID[:], child.Token.ID[:], grandchild.Token.ID[:])
@@ -207,7 +207,7 @@ func sweepTombstone(e *env) {
 	}
 	e.hides(root.Token.ID[:], child.Token.ID[:], raised.Token.ID[:], orphan.Token.ID[:])
 
-	// An ancestor that lives still ends what is below a deleted token.
+	// Revoking an ancestor still ends the descendants of a deleted token.
 	top := e.root()
 	leaf := e.childExpiring(e.childExpiring(top, t0+hour), 0)
 	e.sweep(t0 + 60*day)

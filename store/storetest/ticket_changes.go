@@ -74,8 +74,8 @@ func ticketComplete(e *env) {
 	e.fails(complete(as(e.ready(store.TicketPolling).TicketRef)), store.ErrTicketTaken, "a ticket that was never pending")
 	e.fails(complete(as(consumed.TicketRef)), store.ErrTicketTaken, "a ticket that was consumed while it was pending")
 
-	// A completion without payload erases the payload. One without token leaves the
-	// token.
+	// A completion without a payload erases the payload. A completion without a token
+	// keeps the token.
 	e.ok(complete(store.Completion{TicketRef: bare.TicketRef, Status: store.TicketDeclined}), "Complete")
 	bare.Status, bare.Payload = store.TicketDeclined, nil
 	e.wantTicket(bare)

@@ -44,7 +44,7 @@ func ticketParallelConsumers(e *env) {
 	}
 }
 
-// proves P3: of uses that need one ticket, one is charged.
+// proves P3: if several uses need one ticket, exactly one of them is charged.
 func ticketParallelUses(e *env) {
 	for range e.rounds {
 		root, t := e.root(at(99, none)), e.newTicket(store.TicketState)
@@ -92,8 +92,8 @@ func ticketParallelPuts(e *env) {
 	}
 }
 
-// sameOrOneWinner makes the changes at once, in even rounds all the same. Then all must
-// succeed, otherwise one.
+// sameOrOneWinner makes the changes at once. In even rounds it makes the first change
+// several times, and all must succeed. In odd rounds exactly one must succeed.
 func (e *env) sameOrOneWinner(round int, changes []store.TicketChanges, loser error, check func(won store.TicketChanges)) {
 	e.Helper()
 	if round%2 == 1 {
@@ -107,8 +107,8 @@ func (e *env) sameOrOneWinner(round int, changes []store.TicketChanges, loser er
 	check(changes[0])
 }
 
-// ticketLockOrder changes the same tickets in opposite orders. Deadlocks are the store's
-// business.
+// ticketLockOrder changes the same tickets in opposite orders. The store must resolve
+// deadlocks by itself.
 func ticketLockOrder(e *env) {
 	for range e.rounds {
 		a, b, c := e.newTicket(store.TicketState), e.newTicket(store.TicketState), e.newTicket(store.TicketState)

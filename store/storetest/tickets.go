@@ -93,7 +93,7 @@ func ticketExpiry(e *env) {
 		e.ok(u.do(t.TicketRef, t.Expires), "%s at the expiry", u.name)
 	}
 
-	// The instant of the step that carries the change counts.
+	// A ticket expires by the instant of the step that carries the change.
 	root, t := e.root(), e.newTicket(store.TicketState)
 	e.put(t)
 	late := t.Expires + 1

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// similarIDs returns ids that a careless store would take for each other. A collation
-// does so, a text encoding, or a column of fixed width that strips or pads.
+// similarIDs returns ids that a careless store would confuse: by a collation, by a text
+// encoding, or by a column of fixed width that strips or pads.
 func (e *env) similarIDs() [][64]byte {
 	base := e.bytes()
 	all := [][64]byte{base}
@@ -19,8 +19,8 @@ func (e *env) similarIDs() [][64]byte {
 		f(b[:])
 		all = append(all, b)
 	}
-	// The ends of every id length, in all variants of case, zeros, spaces and bytes that
-	// are not UTF-8.
+	// Vary the first byte, and the last byte of every length of id: upper and lower case,
+	// zeros, spaces, and bytes that are not UTF-8.
 	for _, end := range []int{0, 15, 31, 63} {
 		for _, c := range []byte{'a', 'A', 0, ' ', '\n', 0x80, 0xff, 0xc3, '\\', '\''} {
 			change(func(b []byte) { b[end] = c })
@@ -29,7 +29,7 @@ func (e *env) similarIDs() [][64]byte {
 	// "QUFB…" and "qUFB…" in base64: the same letters in another case.
 	change(func(b []byte) { copy(b, []byte{0x41, 0x41, 0x41}) })
 	change(func(b []byte) { copy(b, []byte{0xa9, 0x41, 0x41}) })
-	// Only zeros at the end.
+	// These end in zeros.
 	change(func(b []byte) { clear(b[1:]) })
 	change(func(b []byte) { clear(b[2:]) })
 	return all
@@ -110,15 +110,15 @@ func slicesNotShared(e *env) {
 			}
 		}
 	}
-	// wantThenSpoil compares what the store returned and spoils it. The next answer must
-	// be sound again.
+	// wantThenSpoil compares a slice that the store returned and then overwrites it. The
+	// next answer must be right again.
 	wantThenSpoil := func(got, want store.Sealed, what string) {
 		e.Helper()
 		e.equal(got, want, "%s", what)
 		spoil(got)
 	}
 
-	// What goes in.
+	// Slices that the store is given.
 	g, root := e.newRoot(limits(2, 2, none), limits(3, 3, none))
 	root.Events = []store.Event{event("created", t0)}
 	ticket := e.newTicket(store.TicketPolling)
@@ -131,7 +131,7 @@ func slicesNotShared(e *env) {
 	root.Events[0].Name = "spoiled"
 	changes.Put[0].Status = store.TicketFailed
 
-	// What comes out, more than once.
+	// Slices that the store returns, more than once.
 	for range 2 * nodes {
 		state := e.lookup(root.Presented, t0)
 		wantThenSpoil(state.Key, key, "key")

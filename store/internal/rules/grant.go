@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Grant is the state of a grant: its refresh token, its spares, and the lease of whoever
-// refreshes it. A store reads it, calls one method, and writes what changed.
+// Grant is the state of a grant: its refresh token, its spares, and the lease to refresh
+// it. A store reads the state, calls one method, and writes what changed.
 type Grant struct {
 	Owner      store.OwnerID
 	Generation uint64
@@ -19,45 +19,45 @@ type Grant struct {
 	Audience   string
 	Dead       bool
 
-	Lease    Lease   // the newest one that was not ended, lapsed or not
+	Lease    Lease   // the newest one without an end, lapsed or not
 	Arrivals int64   // how many spares ever arrived
 	Spares   []Spare // newest first
 	Doubts   []Doubt
 }
 
-// Lease says who may refresh a grant. It is zero if nobody may.
+// Lease is the lease on a grant. It is zero if there is none.
 type Lease struct {
 	ID    store.LeaseID
 	Until store.Micros // last instant
-	Shown int64        // arrival of the newest spare that the holder knows
+	Shown int64        // Arrival of the newest spare that BeginRefresh returned
 }
 
-// Spare is a refresh token that arrived after another lease had moved the grant on.
+// Spare is a refresh token that arrived after the grant had moved to its next generation.
 type Spare struct {
-	Arrival    int64
+	Arrival    int64 // counts the spares of the grant, from 1
 	Generation uint64
 	Token      store.Sealed
 }
 
-// Doubt is a lease that lapsed without an end.
+// Doubt is a lease that lapsed without EndRefresh.
 type Doubt struct {
 	Lease  store.LeaseID
 	Lapsed store.Micros
 }
 
-// Commit identifies a refresh token that a lease stored, so that a repetition is
-// recognised without keeping the token.
+// Commit identifies a refresh token that a lease stored. It lets a store recognise a
+// repeat without keeping the token.
 type Commit struct {
 	Lease  store.LeaseID
 	Digest [sha256.Size]byte
 }
 
-// NewCommit returns the identity of a commit.
+// NewCommit returns the identity of the commit of a token by a lease.
 func NewCommit(l store.LeaseID, token store.Sealed) Commit {
 	return Commit{Lease: l, Digest: sha256.Sum256(token)}
 }
 
-// NewGrant returns the state of a grant that is created.
+// NewGrant returns the first state of a grant.
 func NewGrant(g *store.Grant) *Grant {
 	return &Grant{Owner: g.Owner, Generation: 1, Token: bytes.Clone(g.Refresh), Scope: g.Scope, Audience: g.Audience}
 }
@@ -71,9 +71,9 @@ func (g *Grant) State() store.RefreshState {
 	return st
 }
 
-// Begin takes the lease for ttl, or prolongs it for its holder. A lease that lapsed
-// without an end becomes a doubt. Begin returns [store.ErrDead], or a [*store.BusyError]
-// while another lease is in force.
+// Begin takes the lease for ttl, or prolongs it for its holder. Begin turns an earlier
+// lease that lapsed without an end into a doubt. It returns [store.ErrDead] if the grant
+// is dead, and a [*store.BusyError] while another lease is in force.
 func (g *Grant) Begin(l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
 	switch {
 	case g.Dead:
@@ -94,8 +94,8 @@ func (g *Grant) Begin(l store.LeaseID, now store.Micros, ttl time.Duration) (sto
 	return out, nil
 }
 
-// doubt records the present lease, if there is one, as lapsed. A lease has one doubt at
-// most.
+// doubt records the present lease, if there is one, as lapsed. A lease has at most one
+// doubt.
 func (g *Grant) doubt() {
 	if g.Lease.ID.IsZero() {
 		return
@@ -110,9 +110,9 @@ func (g *Grant) doubt() {
 }
 
 // Commit stores a new refresh token: as the current one of the next generation, or as a
-// spare if another lease has moved the grant on. It resolves the doubt of its lease and
-// revives a dead grant. done says that this commit was made before: nothing changes then.
-// Commit reports whether anything changed, and returns [store.ErrConflict] for a
+// spare if the grant has moved on. It resolves the doubt of its lease and revives a dead
+// grant. done says that an earlier call made this commit; then Commit changes nothing.
+// Commit reports whether anything changed. It returns [store.ErrConflict] for a
 // generation that the grant has not reached.
 func (g *Grant) Commit(c *store.Commit, done bool) (bool, error) {
 	switch {
@@ -134,9 +134,9 @@ func (g *Grant) Commit(c *store.Commit, done bool) (bool, error) {
 	return true, nil
 }
 
-// End ends a lease with an outcome. A lease that another one has followed ends without
-// any effect. A refusal kills the grant unless it has moved on or got another spare since
-// the lease was shown its state. End reports whether anything changed.
+// End ends a lease with an outcome. It does nothing if another lease has followed. A
+// refusal makes the grant dead, unless the grant has moved on or got another spare since
+// BeginRefresh. End reports whether anything changed.
 func (g *Grant) End(l store.LeaseID, generation uint64, outcome store.Outcome) bool {
 	if g.Lease.ID != l {
 		return false
@@ -154,14 +154,14 @@ func (g *Grant) End(l store.LeaseID, generation uint64, outcome store.Outcome) b
 	return true
 }
 
-// Replace puts the refresh token of a new login in place. done says that this replacement
-// was made before: nothing changes then. Replace reports whether anything changed. It
-// returns [store.ErrConflict] for an outdated generation and a [*store.ArgumentError] for
-// another owner.
+// Replace makes the refresh token of a new login the current one. done says that an
+// earlier call made this replacement; then Replace changes nothing. Replace reports
+// whether anything changed. It returns [store.ErrConflict] for an outdated generation and
+// a [*store.ArgumentError] for another owner.
 func (g *Grant) Replace(r *store.Replacement, done bool) (bool, error) {
 	switch {
 	case g.Owner != r.Owner:
-		return false, argument("the replacement is a grant of another owner")
+		return false, argument("the replacement names another owner than the grant has")
 	case done:
 		return false, nil
 	case r.Generation != g.Generation:

@@ -9,7 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// ExpiredTicketsKept is how long a store remembers that a ticket expired.
+// ExpiredTicketsKept is how long a store keeps an expired ticket, to tell that it
+// expired.
 const ExpiredTicketsKept = 24 * time.Hour
 
 // Position is the place of an event in a history. Histories run from the newest event to
@@ -27,10 +28,11 @@ func (p Position) Compare(o Position) int {
 	return cmp.Or(cmp.Compare(o.Time, p.Time), cmp.Compare(o.Serial, p.Serial))
 }
 
-// Cursor returns the position as a cursor of [store.Page].
+// Cursor returns the position as a cursor for [store.Page].
 func (p Position) Cursor() string { return fmt.Sprintf("%d.%d", p.Time, p.Serial) }
 
-// ParsePosition reads a cursor. An empty one is the start of the history.
+// ParsePosition reads a cursor of [Position.Cursor]. An empty one is the start of the
+// history. It returns the error of [ForeignCursor] for anything else.
 func ParsePosition(cursor string) (Position, error) {
 	if cursor == "" {
 		return newest, nil
@@ -45,7 +47,8 @@ func ParsePosition(cursor string) (Position, error) {
 // SerialCursor returns the cursor of a page that ends with a serial number.
 func SerialCursor(serial int64) string { return strconv.FormatInt(serial, 10) }
 
-// ParseSerial reads a cursor of [SerialCursor]. An empty one is 0.
+// ParseSerial reads a cursor of [SerialCursor]. An empty one is 0. It returns the error
+// of [ForeignCursor] for anything else.
 func ParseSerial(cursor string) (int64, error) {
 	if cursor == "" {
 		return 0, nil
@@ -57,7 +60,8 @@ func ParseSerial(cursor string) (int64, error) {
 	return n, nil
 }
 
-// ForeignCursor returns the error for a cursor that a method did not return.
+// ForeignCursor returns a [*store.ArgumentError] about a cursor that comes from
+// elsewhere.
 func ForeignCursor(cursor string) error {
 	return argument(fmt.Sprintf("cursor %q was not returned by this method", cursor))
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Ticket is a ticket as a store keeps it. Repeated calls are compared with digests, so
-// that a redeemed ticket leaves nothing of its contents.
+// Ticket is a ticket as a store keeps it. The store recognises repeated calls by digests,
+// so that it need not keep the contents of a redeemed ticket.
 type Ticket struct {
 	store.Ticket
-	Put   store.Sum   // of its contents when it was put
-	Done  store.Sum   // of its completion, or zero
-	Taker store.UseID // who consumed it, or zero
-	// Orphaned says that its token is gone or not live. A store finds that out when it
-	// reads the row.
+	Put   store.Sum   // digest of the contents when the ticket was put
+	Done  store.Sum   // digest of its completion, or zero
+	Taker store.UseID // who took or consumed it, or zero
+	// Orphaned says that its token is gone or not live. A store sets it when it reads the
+	// row.
 	Orphaned bool
 }
 
-// NewTicket returns the row of a new ticket, with contents of its own.
+// NewTicket returns the row of a new ticket. It copies the contents.
 func NewTicket(t store.Ticket) *Ticket {
 	t.Key, t.Payload = bytes.Clone(t.Key), bytes.Clone(t.Payload)
 	return &Ticket{Ticket: t, Put: putSum(&t)}
@@ -49,7 +49,7 @@ func doneSum(c *store.Completion) store.Sum {
 // Expired reports whether the ticket has expired.
 func (t *Ticket) Expired(now store.Micros) bool { return t.Expires != 0 && t.Expires < now }
 
-// Erase removes the contents.
+// Erase removes key and payload.
 func (t *Ticket) Erase() { t.Key, t.Payload = nil, nil }
 
 func (t *Ticket) take(by store.UseID) {
@@ -57,10 +57,11 @@ func (t *Ticket) take(by store.UseID) {
 	t.Erase()
 }
 
-// Found reports whether a look-up finds the ticket. t may be nil.
+// Found reports whether a step can use the ticket at all. t is nil if there is no such
+// ticket.
 func (t *Ticket) Found() bool { return t != nil && !t.Orphaned }
 
-// Resolvable returns nil if the ticket is answered to a look-up, and otherwise
+// Resolvable returns nil if ResolveTicket may return the ticket. Otherwise it returns
 // [store.ErrTicketTaken] or [store.ErrTicketExpired].
 func (t *Ticket) Resolvable(now store.Micros) error {
 	switch {
@@ -72,8 +73,8 @@ func (t *Ticket) Resolvable(now store.Micros) error {
 	return nil
 }
 
-// Taken returns the ticket as it is once taker has it, or nil if taker has it already. t
-// may be nil. The errors are those of TakeTicket in [store.Tickets].
+// Taken returns the ticket after taker has taken it, or nil if taker took it before. t is
+// nil if there is no such ticket. The errors are those of TakeTicket in [store.Tickets].
 func (t *Ticket) Taken(taker store.UseID, now store.Micros) (*Ticket, error) {
 	switch {
 	case !t.Found():

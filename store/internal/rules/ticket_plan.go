@@ -7,18 +7,19 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// TicketPlan collects changes to tickets that can be made together. It changes nothing
-// itself: the store writes [TicketPlan.Rows].
+// TicketPlan collects changes to tickets that a store can make together. It changes
+// nothing itself: the store writes its Rows.
 type TicketPlan struct {
 	// Read returns a stored ticket, or nil. The plan reads only tickets that the changes
 	// name.
 	Read func(store.TicketRef) *Ticket
-	// Rows are the tickets as they will be; nil deletes one.
+	// Rows are the tickets as they will be. The store deletes those that are nil.
 	Rows map[store.TicketRef]*Ticket
 }
 
-// Add plans one set of changes on top of those that were added before. If they cannot be
-// made, Add returns the error of [store.TicketChanges] and leaves the plan as it was.
+// Add plans one set of changes on top of the earlier ones. If the changes are not
+// possible, Add returns an error that [store.TicketChanges] names and leaves the plan as
+// it was.
 func (p *TicketPlan) Add(c *store.TicketChanges, now store.Micros) error {
 	if c.IsZero() {
 		return nil
@@ -67,8 +68,8 @@ func (p *TicketPlan) get(ref store.TicketRef) *Ticket {
 	return p.Read(ref)
 }
 
-// edit lets change work on a copy of a ticket and plans the result. A change that reports
-// false has found its work done already.
+// edit calls change with a copy of a ticket and plans the result. change reports false if
+// an earlier call did its work already.
 func (p *TicketPlan) edit(ref store.TicketRef, now store.Micros, change func(*Ticket) (bool, error)) error {
 	t := p.get(ref)
 	if !t.Found() {

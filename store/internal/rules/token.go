@@ -19,7 +19,7 @@ type Token struct {
 	Seq       uint64       // current generation
 	Sum       store.Sum    // of the current generation
 	Key       store.Sealed // of the current generation
-	Confirmed uint64       // older generations are not answered any more
+	Confirmed uint64       // only Rotate accepts older generations
 }
 
 // Generation is an outdated generation, kept until its grace ends.
@@ -33,7 +33,7 @@ type Generation struct {
 // Find returns an outdated generation of a token, or nil if the store has forgotten it.
 type Find func(seq uint64) (*Generation, error)
 
-// Answer is a presented generation that the store answers.
+// Answer is the result of [Present] for a generation that the store accepts.
 type Answer struct {
 	Key      store.Sealed
 	Outdated bool
@@ -41,9 +41,10 @@ type Answer struct {
 	Confirms bool
 }
 
-// Present decides whether a presented generation is answered. t is nil if the token is
-// unknown. Present returns [store.ErrNotFound], [store.ErrRevoked], [store.ErrForged] or
-// a [*store.StaleError] otherwise, and passes on the errors of find.
+// Present decides whether a store accepts a presented generation. t is nil if the token
+// is unknown. If the store must refuse it, Present returns [store.ErrNotFound],
+// [store.ErrRevoked], [store.ErrForged] or a [*store.StaleError]. Present also returns
+// the errors of find.
 func Present(t *Token, p store.Presented, now store.Micros, find Find) (Answer, error) {
 	switch {
 	case t == nil:
@@ -67,8 +68,8 @@ func Present(t *Token, p store.Presented, now store.Micros, find Find) (Answer, 
 	return Answer{Key: bytes.Clone(g.Key), Outdated: true}, nil
 }
 
-// inGrace returns the outdated generation while its grace lasts, and nil afterwards. A
-// wrong sum within the grace is a forgery.
+// inGrace returns the outdated generation while its grace lasts, and nil afterwards. It
+// returns [store.ErrForged] for a wrong sum within the grace.
 func inGrace(p store.Presented, now store.Micros, find Find) (*Generation, error) {
 	g, err := find(p.Seq)
 	switch {
@@ -86,9 +87,9 @@ func (t *Token) stale(p store.Presented, reuse bool) error {
 	return &store.StaleError{Presented: p.Seq, Current: t.Seq, Reuse: reuse}
 }
 
-// Rotate decides about a rotation. It returns the answer if the generation was already
-// replaced, and nil if the store must replace it now; see [Token.Replace]. It returns the
-// errors of [Present].
+// Rotate decides about a rotation. If the generation was already replaced, Rotate returns
+// the answer. If the store must replace it now, Rotate returns nil; see [Token.Replace].
+// It returns the errors of [Present].
 func Rotate(t *Token, r *store.Rotation, find Find) (*store.Rotated, error) {
 	if t == nil || !t.Live || r.From.Seq >= t.Seq {
 		_, err := Present(t, r.From, r.Now, find)
@@ -127,8 +128,9 @@ func (t *Token) Replace(r *store.Rotation) *Generation {
 	return old
 }
 
-// CheckChild checks that a token may be created below t. It returns a
-// [*store.ArgumentError] if the clauses do not fit or if grant or owner differ.
+// CheckChild checks that a store may create a token below t. It returns a
+// [*store.ArgumentError] if the token is not complete, if its clauses do not fit, or if
+// grant or owner differ.
 func (t *Token) CheckChild(child *store.Token) error {
 	if err := child.Check(t.Clauses); err != nil {
 		return err

@@ -2,7 +2,7 @@ package rules
 
 import "github.com/mytoken-go/sdk/store"
 
-// Counter counts the uses of one kind of one clause.
+// Counter counts the uses of one kind that one clause was charged.
 type Counter struct {
 	Token  store.TokenID
 	Clause int
@@ -16,7 +16,8 @@ func (c Counter) Limited() bool { return c.Limit != store.Unlimited }
 // Full reports whether the counter has nothing left.
 func (c Counter) Full() bool { return c.Limited() && c.Used >= int64(c.Limit) }
 
-// Least returns the smaller of left and what the counter has left.
+// Least returns the smaller one of left and of what the counter has left.
+// [store.Unlimited] is greater than every other limit.
 func (c Counter) Least(left store.Limit) store.Limit {
 	if !c.Limited() {
 		return left
@@ -28,19 +29,20 @@ func (c Counter) Least(left store.Limit) store.Limit {
 	return min(left, own)
 }
 
-// Choice is the clause that a use is charged to. C is how a store holds a counter.
+// Choice is the clause to charge for a use. C is how a store represents a counter.
 type Choice[C any] struct {
 	Clause  int
 	Charged []C // the counters to spend: the chain of the clause
-	// Full are the exhausted counters of the candidates that were passed over. The choice
-	// is right only as long as they stay exhausted.
+	// Full are the exhausted counters of the candidates before Clause. The choice is
+	// right only as long as they stay exhausted.
 	Full []C
 }
 
-// Choose takes the first candidate whose whole chain has something left. chain returns
-// the counters that a use of a clause spends, and counter reads one of them. A use
-// without candidates takes [store.NoClause]. If no candidate is left, Choose returns an
-// [*store.ExhaustedError], and Full holds every exhausted counter.
+// Choose takes the first candidate that has something left on its whole chain of
+// counters. chain returns the counters that a use of a clause spends, and counter reads
+// one of them. A use without candidates takes [store.NoClause]. If there is no such
+// candidate, Choose returns an [*store.ExhaustedError], and Full holds every exhausted
+// counter.
 func Choose[C any](u *store.Use, chain func(clause int) []C, counter func(C) Counter) (Choice[C], error) {
 	if len(u.Candidates) == 0 {
 		return Choice[C]{Clause: store.NoClause, Charged: chain(store.NoClause)}, nil
@@ -65,8 +67,8 @@ func Choose[C any](u *store.Use, chain func(clause int) []C, counter func(C) Cou
 	return Choice[C]{Clause: store.NoClause, Full: full}, &store.ExhaustedError{Kind: u.Kind, Counters: exhausted}
 }
 
-// Use is what a store remembers of a use. Token is how the store names tokens; its zero
-// value says that the use was refunded before the store knew it.
+// Use is what a store remembers about a use. Token is the type with which the store names
+// tokens. A zero Token says that the use was refunded before the store knew it.
 type Use[Token comparable] struct {
 	Token    Token
 	Clause   int
@@ -74,9 +76,9 @@ type Use[Token comparable] struct {
 	Refunded bool
 }
 
-// Repeat decides whether a known use may be answered again for a token. child is the
-// token that the call wants to create, or zero. Repeat returns [store.ErrRefunded] or, if
-// the id belongs to something else, [store.ErrExists].
+// Repeat returns nil if a call repeats this use of the token. child is the token that the
+// call wants to create, or zero. Repeat returns [store.ErrRefunded] if the use was
+// refunded, and [store.ErrExists] if its id belongs to another token or child.
 func (u *Use[Token]) Repeat(token Token, child store.TokenID) error {
 	switch {
 	case u.Refunded:

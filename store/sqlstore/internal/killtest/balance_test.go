@@ -10,8 +10,8 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// balance compares, for each counter, what was delivered, what is charged, and what the
-// history says.
+// balance compares, for each counter, the delivered uses, the charged uses, and those in
+// the history.
 func (r *run) balance() {
 	charged := r.history()
 	uses := make(map[*token][]*use)
@@ -44,7 +44,7 @@ func (r *run) balance() {
 	r.t.Logf("%d uses: %d delivered, %d charged with an outcome that is not known", len(r.uses), total.delivered, total.unknown)
 }
 
-// balanceOf does so for one token and its descendants.
+// balanceOf does the same for one token and its descendants.
 func (r *run) balanceOf(t *token, uses []*use, charged map[int]int) {
 	info, err := r.store.Token(r.t.Context(), t.id)
 	require.NoError(r.t, err)

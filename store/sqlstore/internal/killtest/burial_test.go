@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// buried records what a process left behind and starts the next one.
+// buried records the open uses and the spill of a dead process, and starts the next
+// process.
 func (r *run) buried(s *slot, e event) {
 	if text := e.from.stderr.String(); text != "" || !s.dying {
 		r.t.Fatalf("process %d: %v\n%s", s.n, e.err, text)
@@ -54,7 +55,7 @@ func (r *run) spilled(s *slot) {
 	}
 }
 
-// orphan records that a process died while it had this use.
+// orphan records that a process died during this use.
 func (r *run) orphan(s *slot, u *use) {
 	r.inUse[u.token] = false
 	r.endanger(u.token, s.sent[u.N])

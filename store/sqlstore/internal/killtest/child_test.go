@@ -147,7 +147,7 @@ func (o *order) request() issuer.AccessTokenRequest {
 	}
 }
 
-// result returns what the process says about an order in the end.
+// result returns the line with which the process reports the outcome of an order.
 func (w *work) result(err error) line {
 	l := line{Kind: done, Order: w.N, Outcome: outcomeOf(err)}
 	if l.Outcome != delivered && w.notRefunded.Load() {

@@ -86,9 +86,9 @@ func (r *run) revocation() *use {
 	return u
 }
 
-// usual returns any other use: of grants that are to be used up, of revoked tokens, and
-// of all others as long as enough is left for the deaths. A use takes long if the outcome
-// of a refresh is in doubt, so there are few of these besides the repetitions.
+// usual returns any other use: of grants to use up, of revoked tokens, and of all others
+// as long as enough uses are left for the deaths. A use takes long if the outcome of a
+// refresh is in doubt, so usual returns few of these besides the repetitions.
 func (r *run) usual() *use {
 	var found []*token
 	switch r.rnd.IntN(10) {

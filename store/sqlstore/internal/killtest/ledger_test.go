@@ -6,8 +6,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// use is an order and everything the test knows about it. It may be given more than once,
-// with the same id.
+// use is an order with everything that the test knows about it. The test may give the
+// order more than once, with the same id.
 type use struct {
 	order
 	token *token
@@ -27,7 +27,7 @@ type receipt struct {
 	kept  bool
 }
 
-// life is what the test knows about one process.
+// life is everything that the test knows about one process.
 type life struct {
 	*process
 	sent map[int]time.Time // its orders, and when they were sent
@@ -36,7 +36,7 @@ type life struct {
 	recovered time.Time
 }
 
-// ledger is what the test knows about the uses and the provider's answers.
+// ledger is everything that the test knows about the uses and the provider's answers.
 type ledger struct {
 	uses     []*use
 	receipts map[answer]*receipt
@@ -53,7 +53,7 @@ func (l *ledger) add(t *token, scope string, at place) *use {
 	return u
 }
 
-// room reports whether that part of the token's limits was certainly not used.
+// room reports whether that part of the token's limits is certainly left.
 func (l *ledger) room(t *token, part float64) bool {
 	for _, above := range t.grant.tokens[:t.depth+1] {
 		if float64(l.sent[above]) >= part*float64(above.limit) {

@@ -21,8 +21,8 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// event is something that a process said, or its end, or an answer that the provider is
-// about to give it.
+// event is a line of a process, the end of a process, or an answer that the provider is
+// about to send to it.
 type event struct {
 	from      *process
 	line      line
@@ -31,8 +31,8 @@ type event struct {
 	answering string // the subject
 }
 
-// launch starts a process. The channel receives what it says and, in the end, that it has
-// died.
+// launch starts a process. The channel receives the lines of the process and, at last,
+// its end.
 func launch(t testing.TB, slot int, s setup, events chan<- event) *process {
 	t.Helper()
 	p := &process{t: t, slot: slot, cmd: exec.CommandContext(t.Context(), os.Args[0])}

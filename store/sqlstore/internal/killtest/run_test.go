@@ -35,13 +35,13 @@ type run struct {
 
 	deaths []place // still to happen
 	again  []*use  // to be repeated
-	// The run orders nothing on a grant during whose use a process died, until the spill
-	// of that process is replayed.
+	// If a process dies during a use of a grant, the run orders nothing on that grant
+	// until the spill of the process is replayed.
 	held map[*grant]int
 	// The holder of a rotating token makes one use at a time.
 	inUse map[*token]bool
-	// risk is when the run sent a use of a rotating token of which nobody knows whether
-	// it rotated. The grace may run out from then on.
+	// risk is when the run sent a use of a rotating token and does not know whether that
+	// rotated. The grace may have begun then.
 	risk        map[*token]time.Time
 	revocations int
 	dead        map[*token]bool // the revocation has returned
@@ -118,7 +118,7 @@ func (r *run) drive() {
 	}
 }
 
-// next waits for something to happen.
+// next waits for the next event.
 func (r *run) next() event {
 	timer := time.NewTimer(stall)
 	defer timer.Stop()

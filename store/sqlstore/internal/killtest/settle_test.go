@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// grace is how long a rotated token is still answered, by default.
+// grace is how long an issuer accepts a rotated token by default.
 const grace = 30 * time.Second
 
-// settle records how a use ended that was sent at some time, and checks whether it may
-// end like that.
+// settle records the outcome of a use that was sent at some time, and checks that this
+// outcome is allowed.
 func (r *run) settle(u *use, l line, sent time.Time) {
 	t := u.token
 	r.inUse[t] = false

@@ -89,7 +89,7 @@ func (r *run) nothingIsLostWithoutReason() {
 	r.t.Logf("%d logins; lost: %v", len(r.grants), reasons)
 }
 
-// reason checks why a login is lost: which of the provider's refresh tokens was lost.
+// reason checks why a login is lost: a refresh token of the provider must have been lost.
 func (r *run) reason(g *grant, generations []int) string {
 	for _, generation := range generations {
 		receipt := r.receipts[answer{g.subject, generation}]
@@ -122,9 +122,9 @@ func (r *run) reason(g *grant, generations []int) string {
 	return "none"
 }
 
-// overtaken reports whether the provider saw two requests in the other order. It has then
-// ended the login because somebody presented a refresh token that an answer had used up.
-// That answer arrived, and it was asked for after somebody had asked in vain.
+// overtaken reports whether the provider saw two requests in the reverse order. Then it
+// ended the login, because the later of them presented a refresh token that the other one
+// had used up.
 func (r *run) overtaken(g *grant) bool {
 	for _, e := range r.op.Record() {
 		receipt := r.receipts[answer{e.Subject, e.Generation + 1}]

@@ -31,7 +31,7 @@ func workOf(ctx context.Context) *work {
 	return w
 }
 
-// reach stops for ever if the order is to stop here.
+// reach blocks forever if the order is to stop here.
 func (w *work) reach(p place) {
 	if w != nil && w.Place == p {
 		w.child.say(line{Kind: stand, Order: w.N})
@@ -39,8 +39,8 @@ func (w *work) reach(p place) {
 	}
 }
 
-// answer says whose a new refresh token is. The provider of these tests writes it into
-// its answers.
+// answer identifies a new refresh token of the provider by its user and generation. The
+// provider of these tests writes it into its answers.
 type answer struct {
 	Subject    string `json:"test_subject"`
 	Generation int    `json:"test_generation"`
@@ -79,7 +79,8 @@ func (t *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// watchedStore reports what is about to be stored.
+// watchedStore reports each new refresh token before the store commits it. It stops an
+// order that is to stop before a commit or a rotation.
 type watchedStore struct {
 	store.Store
 	child *child
@@ -92,8 +93,8 @@ func (s *watchedStore) BeginRefresh(ctx context.Context, grant store.GrantID, le
 	return s.Store.BeginRefresh(ctx, grant, lease, now, ttl)
 }
 
-// hurry reports a process that was so slow since it asked for the lease that another
-// process may have waited for it and continued without it.
+// hurry reports a process that took so long after it asked for the lease that another
+// process may have stopped waiting for it.
 func (w *work) hurry() {
 	if late := time.Since(w.child.began) - time.Duration(w.leased.Load()); w.child.patience > 0 && late > w.child.patience {
 		w.child.say(line{Kind: slow, Order: w.N})

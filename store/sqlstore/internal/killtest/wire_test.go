@@ -34,7 +34,7 @@ type timing struct {
 	Timeout, Lease, Skew, WaitLimit, InDoubtWait time.Duration
 }
 
-// order is what a process has to do.
+// order tells a process what to do.
 type order struct {
 	N      int // names the use, in the history too
 	ID     store.UseID
@@ -44,8 +44,8 @@ type order struct {
 	Revoke bool  // revoke the token and what is below it
 }
 
-// line is what a process says. The test hears everything that a process said before it
-// died.
+// line is one message of a process. The test receives every line that a process wrote
+// before it died.
 type line struct {
 	Kind  kind
 	Order int

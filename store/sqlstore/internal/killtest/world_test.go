@@ -33,8 +33,8 @@ const (
 
 var scopes = []string{"openid", "offline_access", usualScope, answerScope, probeScope}
 
-// patient is the timing of an issuer that waits only for what must happen. A dead process
-// has replayed its spill before anybody asks this issuer.
+// patient is the timing of an issuer with long timeouts that does not wait for a doubt to
+// resolve: the spill of every dead process is replayed before the test asks this issuer.
 var patient = timing{Timeout: time.Minute, Lease: 2 * time.Minute, WaitLimit: 2 * time.Minute, InDoubtWait: -1}
 
 // world is a service: a database, a provider that rotates strictly, and what its

@@ -1,5 +1,5 @@
--- A grant is one login at the provider. Whoever changes anything of a grant,
--- its spares or its doubts also increments version.
+-- A grant is one login at the provider. A step that changes a grant, its spares
+-- or its doubts also increments version.
 CREATE TABLE IF NOT EXISTS {grants} (
     grant_id    BINARY(16) NOT NULL PRIMARY KEY,
     owner_id    BINARY(32) NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS {doubts} (
     PRIMARY KEY (grant_id, lease_id)
 ) ENGINE = InnoDB;
 
--- Refresh tokens that were committed, so that a repetition is recognised.
+-- Digests of committed refresh tokens, to recognise a repeated commit.
 CREATE TABLE IF NOT EXISTS {commits} (
     grant_id  BINARY(16) NOT NULL,
     lease_id  BINARY(16) NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS {tokens} (
     path       BLOB       NOT NULL, -- token_ids of the ancestors, parent first
     first_sum  BINARY(32) NOT NULL, -- of generation 1
     seq        BIGINT     NOT NULL, -- current generation
-    confirmed  BIGINT     NOT NULL, -- generations below this one are not answered
+    confirmed  BIGINT     NOT NULL, -- only Rotate accepts older generations
     token_sum  BINARY(32) NOT NULL,
     sealed_key LONGBLOB   NOT NULL,
     about      LONGBLOB   NOT NULL, -- sealed
@@ -83,14 +83,14 @@ CREATE TABLE IF NOT EXISTS {tombstones} (
     token        BIGINT NOT NULL PRIMARY KEY,
     revoked_at   BIGINT NOT NULL,
     recursive_at BIGINT NOT NULL,
-    sweep_at     BIGINT NOT NULL, -- where the retention begins
+    sweep_at     BIGINT NOT NULL, -- when the retention begins
     unswept      BIGINT, -- descendants up to this key have no tickets left; NULL: all
     KEY {:tombstones_sweep} (sweep_at),
     KEY {:tombstones_unswept} (unswept)
 ) ENGINE = InnoDB;
 
--- One counter for each clause and kind of use, and one of clause -1 that every
--- other use of the token writes.
+-- One counter for each clause and kind of use, and one for clause -1, which all
+-- other uses of the token write.
 CREATE TABLE IF NOT EXISTS {counters} (
     id        BIGINT   NOT NULL AUTO_INCREMENT PRIMARY KEY,
     token     BIGINT   NOT NULL,
@@ -158,10 +158,10 @@ CREATE TABLE IF NOT EXISTS {tickets} (
     payload    LONGBLOB   NOT NULL, -- sealed
     token_id   BINARY(64),          -- NULL: of no token
     owns_token SMALLINT   NOT NULL,
-    expires    BIGINT     NOT NULL, -- 0: with its token
+    expires    BIGINT     NOT NULL, -- 0: never by itself
     put_sum    BINARY(32) NOT NULL, -- of its contents when it was put
     done_sum   BINARY(32),          -- of its completion
-    taker_id   BINARY(16),          -- who consumed it
+    taker_id   BINARY(16),          -- who took or consumed it
     sweep_at   BIGINT,              -- NULL: never
     PRIMARY KEY (ticket_id, kind),
     KEY {:tickets_token} (token_id),

@@ -1,5 +1,5 @@
--- A grant is one login at the provider. Whoever changes anything of a grant,
--- its spares or its doubts also increments version.
+-- A grant is one login at the provider. A step that changes a grant, its spares
+-- or its doubts also increments version.
 CREATE TABLE {grants} (
     grant_id    BLOB    NOT NULL PRIMARY KEY,
     owner_id    BLOB    NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE {doubts} (
     PRIMARY KEY (grant_id, lease_id)
 ) STRICT, WITHOUT ROWID;
 
--- Refresh tokens that were committed, so that a repetition is recognised.
+-- Digests of committed refresh tokens, to recognise a repeated commit.
 CREATE TABLE {commits} (
     grant_id  BLOB    NOT NULL,
     lease_id  BLOB    NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE {tokens} (
     path       BLOB    NOT NULL, -- token_ids of the ancestors, parent first
     first_sum  BLOB    NOT NULL, -- of generation 1
     seq        INTEGER NOT NULL, -- current generation
-    confirmed  INTEGER NOT NULL, -- generations below this one are not answered
+    confirmed  INTEGER NOT NULL, -- only Rotate accepts older generations
     token_sum  BLOB    NOT NULL,
     sealed_key BLOB    NOT NULL,
     about      BLOB    NOT NULL, -- sealed
@@ -83,14 +83,14 @@ CREATE TABLE {tombstones} (
     token        INTEGER NOT NULL PRIMARY KEY,
     revoked_at   INTEGER NOT NULL,
     recursive_at INTEGER NOT NULL,
-    sweep_at     INTEGER NOT NULL, -- where the retention begins
+    sweep_at     INTEGER NOT NULL, -- when the retention begins
     unswept      INTEGER -- descendants up to this key have no tickets left; NULL: all
 ) STRICT;
 CREATE INDEX {:tombstones_sweep} ON {tombstones} (sweep_at);
 CREATE INDEX {:tombstones_unswept} ON {tombstones} (unswept) WHERE unswept IS NOT NULL;
 
--- One counter for each clause and kind of use, and one of clause -1 that every
--- other use of the token writes.
+-- One counter for each clause and kind of use, and one for clause -1, which all
+-- other uses of the token write.
 CREATE TABLE {counters} (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     token     INTEGER NOT NULL,
@@ -158,10 +158,10 @@ CREATE TABLE {tickets} (
     payload    BLOB    NOT NULL, -- sealed
     token_id   BLOB,             -- NULL: of no token
     owns_token INTEGER NOT NULL,
-    expires    INTEGER NOT NULL, -- 0: with its token
+    expires    INTEGER NOT NULL, -- 0: never by itself
     put_sum    BLOB    NOT NULL, -- of its contents when it was put
     done_sum   BLOB,             -- of its completion
-    taker_id   BLOB,             -- who consumed it
+    taker_id   BLOB,             -- who took or consumed it
     sweep_at   INTEGER,          -- NULL: never
     PRIMARY KEY (ticket_id, kind)
 ) STRICT, WITHOUT ROWID;
