@@ -2,19 +2,20 @@
 // which packages there are, and what each is for.
 //
 // A mytoken is a signed, long-lived, revocable token that stands in for an OpenID Connect
-// refresh token. Its holder can get short-lived access tokens for as long as the mytoken's
-// capabilities and restrictions allow. Capabilities say which actions it is good for.
-// Restrictions say when, from where, for which scopes and audiences, and how often. New
-// mytokens are made from existing ones without a browser, and are only ever narrower. So a
-// compute job that runs for days can carry exactly the rights that each of its phases
-// needs, and no refresh token.
+// refresh token. Its holder can get short-lived access tokens for as long as the
+// mytoken's capabilities and restrictions allow. Capabilities say which actions it is
+// good for. Restrictions say when, from where, for which scopes and audiences, and how
+// often. New mytokens are made from existing ones without a browser, and are only ever
+// narrower. So a compute job that runs for days can carry exactly the rights that each of
+// its phases needs, and no refresh token.
 //
 // With this module any Go service issues or verifies mytokens in its own process.
 //
-//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, a ring
-//     of server keys ([github.com/mytoken-go/sdk/store/seal]) and a provider
+//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, a
+//     ring of server keys ([github.com/mytoken-go/sdk/store/seal]) and a provider
 //     ([github.com/mytoken-go/sdk/oidcupstream]).
-//   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier, RequireMytoken).
+//   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier,
+//     RequireMytoken).
 //   - You write restrictions, or want to know what they admit:
 //     [github.com/mytoken-go/sdk/restriction], and for countries
 //     [github.com/mytoken-go/sdk/restriction/maxmind].
@@ -25,8 +26,8 @@
 //   - You serve the public mytoken clients over HTTP:
 //     [github.com/mytoken-go/sdk/mytoken/rest].
 //   - You hold a mytoken of any server: [github.com/mytoken-go/sdk/mytoken/client].
-//   - You run jobs for users: [github.com/mytoken-go/sdk/restriction/plan] finds the rights
-//     that a job needs and says whether they last,
+//   - You run jobs for users: [github.com/mytoken-go/sdk/restriction/plan] finds the
+//     rights that a job needs and says whether they last,
 //     [github.com/mytoken-go/sdk/restriction/forecast] says what a token admits and when,
 //     and [github.com/mytoken-go/sdk/restriction/timeline] draws it.
 //   - You keep state: [github.com/mytoken-go/sdk/store/memstore] in memory,

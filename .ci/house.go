@@ -1,5 +1,5 @@
-// House measures the layout of the code and compares it with the noted values.
-// Run it through .ci/house, from the root of the repository.
+// House measures the layout of the code and compares it with the noted values. Run it
+// through .ci/house, from the root of the repository.
 package main
 
 import (
@@ -129,8 +129,8 @@ type goFile struct {
 	text []byte
 }
 
-// goFiles returns the Go files outside tests. Directories whose names begin with a dot do not
-// belong to the module.
+// goFiles returns the Go files outside tests. Directories whose names begin with a dot do
+// not belong to the module.
 func goFiles() (files []goFile, err error) {
 	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -148,8 +148,9 @@ func goFiles() (files []goFile, err error) {
 	return files, err
 }
 
-// exportedNames counts the names that each public package declares: types, functions, constants
-// and variables, not methods and fields. A name counts once, whatever the build constraints.
+// exportedNames counts the names that each public package declares: types, functions,
+// constants and variables, not methods and fields. A name counts once, whatever the build
+// constraints.
 func exportedNames(files []goFile) ([]figure, error) {
 	names := make(map[string]map[string]bool)
 	for _, f := range files {
@@ -217,8 +218,8 @@ func danglingCitations() (int, error) {
 	return n, nil
 }
 
-// linked returns the modules of others, and the packages of ours, that a program links which
-// imports a package.
+// linked returns the modules of others, and the packages of ours, that a program links
+// which imports a package.
 func linked(pkg string) (modules, packages []string, err error) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.Module.Path}} {{.ImportPath}}{{end}}", pkg).Output()
 	var failed *exec.ExitError
@@ -293,7 +294,8 @@ func (f figure) String() string {
 	return strconv.Itoa(f.count)
 }
 
-// notedSize is the size of a noted value. One that cannot be read is -1, so that it gets noticed.
+// notedSize is the size of a noted value. One that cannot be read is -1, so that it gets
+// noticed.
 func (f figure) notedSize(value string) int {
 	if f.isList {
 		return len(strings.Fields(value))

@@ -48,7 +48,8 @@ func TestAADNeverChanges(t *testing.T) {
 	}
 }
 
-// TestTicketKindsNeverChange pins the kinds of tickets: ciphertexts are bound to them too.
+// TestTicketKindsNeverChange pins the kinds of tickets: ciphertexts are bound to them
+// too.
 func TestTicketKindsNeverChange(t *testing.T) {
 	for i, kind := range []store.TicketKind{
 		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply,

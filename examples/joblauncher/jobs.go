@@ -67,4 +67,3 @@ func jobs() []job {
 		{ID: "archive", Pass: passFile, Plan: twoPhases(72 * time.Hour)}, // longer than the user's token lives
 	}
 }
-

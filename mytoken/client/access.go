@@ -68,8 +68,8 @@ func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req Acce
 	return out, nil
 }
 
-// accessAnswer is wire.AccessTokenResponse as other servers may write it: lists as text, and
-// any token_update, which readUpdate reads.
+// accessAnswer is wire.AccessTokenResponse as other servers may write it: lists as text,
+// and any token_update, which readUpdate reads.
 type accessAnswer struct {
 	AccessToken wire.Secret `json:"access_token"`
 	TokenType   string      `json:"token_type"`

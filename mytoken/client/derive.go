@@ -36,10 +36,9 @@ const revokeTimeout = 10 * time.Second
 // Derive creates a child of a mytoken. It counts as a use of the parent, so the client
 // repeats it only if the server certainly did not act on it.
 //
-// Some servers adjust restrictions although they were told not to (protocol section
-// 10, D20). Derive revokes a child that is not within the restrictions asked for, and
-// returns a [*WiderError]. Other errors are [ErrEmptyList] and those of
-// [Client.AccessToken].
+// Some servers adjust restrictions although they were told not to (protocol section 10,
+// D20). Derive revokes a child that is not within the restrictions asked for, and returns
+// a [*WiderError]. Other errors are [ErrEmptyList] and those of [Client.AccessToken].
 func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRequest) (*mytoken.Issued, error) {
 	const operation = "derive a mytoken"
 	body := wire.TokenRequest{

@@ -37,8 +37,9 @@ func readUpdate(body []byte, asked time.Time) *mytoken.Issued {
 	return newIssued(answer.TokenUpdate, asked)
 }
 
-// newIssued reads an object without its token_update; nil if it is none. asked is when the
-// client sent the request. A malformed member does not keep it from reading the others.
+// newIssued reads an object without its token_update; nil if it is none. asked is when
+// the client sent the request. A malformed member does not keep it from reading the
+// others.
 func newIssued(object []byte, asked time.Time) *mytoken.Issued {
 	var answer struct {
 		Mytoken      wire.Secret    `json:"mytoken"`

@@ -44,8 +44,10 @@
 //
 //   - [Issuer.MarkCode] and [Issuer.UnmarkCode] tell codes that were issued from guesses.
 //   - [Issuer.Preview] and [Issuer.PendingLogin] look ahead and change nothing.
-//   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge itself.
-//   - [Issuer.RestrictionKeys] and [Issuer.RestrictionOptions] say what requests may contain.
+//   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge
+//     itself.
+//   - [Issuer.RestrictionKeys] and [Issuer.RestrictionOptions] say what requests may
+//     contain.
 //
 // # Errors
 //

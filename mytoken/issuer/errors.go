@@ -171,8 +171,8 @@ type RequestError struct {
 	cause error
 }
 
-// RequestCode names a failure that the protocol has a sentence for (protocol sections 5.4.1
-// and 5.4.3).
+// RequestCode names a failure that the protocol has a sentence for (protocol sections
+// 5.4.1 and 5.4.3).
 type RequestCode uint8
 
 // The codes of a [RequestError].

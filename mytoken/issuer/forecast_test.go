@@ -131,7 +131,7 @@ func ExampleIssuer_ForecastToken() {
 	fmt.Println(verdict)
 	// Output:
 	// The token does not carry the plan.
-	// Phase 0 "run" may be refused an AT use at 2030-03-01T08:00:00Z: the token lacks the capability AT.
+	// Phase 0 "run" may be refused an AT use at 2030-03-01T08:00:00Z because the token lacks the capability AT.
 	// Ask for the capabilities: AT
 	// Ask for: {"nbf":1898582400,"exp":1898586000,"scope":"compute","usages_AT":1,"usages_other":0}
 	// Not known: how long the provider keeps the refresh token

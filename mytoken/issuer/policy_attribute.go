@@ -27,8 +27,8 @@ import (
 // 2.9). They apply once, when a user logs in, and hold for the token and all its
 // descendants.
 type AttributeRules struct {
-	// Provider is the issuer of the OpenID provider whose users the rules are for.
-	// Empty means all providers.
+	// Provider is the issuer of the OpenID provider whose users the rules are for. Empty
+	// means all providers.
 	Provider string
 	// Sources are asked in order, up to the first that has the claim. Required.
 	Sources []ClaimSource
@@ -41,8 +41,8 @@ type AttributeRules struct {
 	// Templates are the operator's own templates, in the layout that rest.Options
 	// describes. Nil means the built-in ones only.
 	Templates fs.FS
-	// HTTPClient asks the URLs of Sources. It follows no redirect. Each answer may take
-	// 5 s and have 1 MiB. Nil means a client with the default transport.
+	// HTTPClient asks the URLs of Sources. It follows no redirect. Each answer may take 5
+	// s and have 1 MiB. Nil means a client with the default transport.
 	HTTPClient *http.Client
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time

@@ -146,9 +146,9 @@ func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Logi
 	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: query, Client: Client})
 }
 
-// RefreshToken logs a user in without the issuer, and returns the refresh token. A service
-// that has no issuer yet holds such a token; pass it to [issuer.Issuer.Adopt]. Audiences are
-// those that the login asks for (RFC 8707).
+// RefreshToken logs a user in without the issuer, and returns the refresh token. A
+// service that has no issuer yet holds such a token; pass it to [issuer.Issuer.Adopt].
+// Audiences are those that the login asks for (RFC 8707).
 func (s *Service) RefreshToken(ctx context.Context, subject string, audiences ...string) (mytoken.Secret, error) {
 	upstream, verifier := s.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
 	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{

@@ -13,8 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// The tests in the files defects_*_test.go are named after what the reference
-// server gets wrong (protocol section 10).
+// The tests in the files defects_*_test.go are named after what the reference server gets
+// wrong (protocol section 10).
 
 // inParallel calls f n times at once and counts the statuses of the responses.
 func inParallel(n int, f func(i int) *reply) map[int]int {

@@ -80,7 +80,7 @@ func (s *service) dryRun(token string, use m) *reply {
 // What stands in the clauses, and what stands elsewhere.
 var (
 	inClauses = []string{"192.0.2.33", "2030-03-02T08:00:00Z", "storage.read, not", `"earliest":1898668800`, `"never"`}
-	elsewhere = []string{ownWords, "created from"}
+	elsewhere = []string{ownWords, "by an ancestor"}
 )
 
 // TestExplanationLevels: the first level tells the keys only. The second adds what the

@@ -37,8 +37,8 @@ func (h *Handler) authorizationServer() wire.AuthorizationServer {
 	return doc
 }
 
-// oauthToken is the standard token endpoint: token exchange (RFC 8693), and refresh
-// (RFC 6749 section 6) with a mytoken as refresh token.
+// oauthToken is the standard token endpoint: token exchange (RFC 8693), and refresh (RFC
+// 6749 section 6) with a mytoken as refresh token.
 func oauthToken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	switch req.GrantType {
 	case wire.GrantRefreshToken:

@@ -29,8 +29,8 @@ type Options struct {
 	// Documentation is the URL of a page for users. Empty means none.
 	Documentation string
 
-	// TrustedProxies are the addresses of reverse proxies whose header is believed.
-	// Empty means none: the peer of the connection is the client.
+	// TrustedProxies are the addresses of reverse proxies whose header is believed. Empty
+	// means none: the peer of the connection is the client.
 	TrustedProxies []netip.Prefix
 	// ProxyHeader is the header that these proxies set. Empty means [XForwardedFor]. The
 	// handler ignores the other header, because such a proxy passes on what the client

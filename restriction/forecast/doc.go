@@ -2,7 +2,7 @@
 // many uses are left, and the gaps in which the token admits nothing.
 //
 // [New] makes the forecast of a [Token]; see the package example. You rarely fill in a
-// Token yourself. The issuer and the verifier of package mytoken and the introspection of
+// Token yourself. An issuer, the verifier of package mytoken and the introspection of
 // package client have a method ForecastToken.
 //
 // [Forecast.Describe] writes a forecast in sentences. Package timeline draws it.

@@ -9,8 +9,7 @@
 // token carries the plan in the worst case, and what nobody can know. If the token does
 // not, it says where the plan breaks first and why, and what to ask for instead. The
 // token is a [forecast.Token]. Usually it comes from a method ForecastToken: that of the
-// issuer in package mytoken, or that of an introspection in package client, for tokens of
-// another server.
+// issuer, or that of an introspection in package client, for tokens of another server.
 //
 // All functions are pure: they read no clock, look nothing up, and are safe for
 // concurrent use.

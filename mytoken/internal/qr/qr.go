@@ -18,8 +18,8 @@ type code struct {
 	size int
 }
 
-// encode makes the smallest code for the content that still reads with 15 % of
-// it damaged. The error of the library does not show the content.
+// encode makes the smallest code for the content that still reads with 15 % of it
+// damaged. The error of the library does not show the content.
 func encode(content string) (code, error) {
 	made, err := qr.Encode(content, qr.M, qr.Unicode)
 	if err != nil {
@@ -36,8 +36,8 @@ func (c code) dark(x, y int) bool {
 	return r == 0
 }
 
-// Text draws the code for a terminal, two modules a character, dark on light
-// whatever the terminal's colours: it sets black on white with ANSI sequences.
+// Text draws the code for a terminal, two modules a character, dark on light whatever the
+// terminal's colours: it sets black on white with ANSI sequences.
 func Text(content string) (string, error) {
 	c, err := encode(content)
 	if err != nil {
@@ -63,9 +63,9 @@ func Text(content string) (string, error) {
 	return b.String(), nil
 }
 
-// SVG draws the code for a page: an element of presentation attributes only, so
-// that it passes a content security policy without inline styles. Its bytes
-// depend on the content alone. The caller labels it.
+// SVG draws the code for a page: an element of presentation attributes only, so that it
+// passes a content security policy without inline styles. Its bytes depend on the content
+// alone. The caller labels it.
 func SVG(content string) ([]byte, error) {
 	c, err := encode(content)
 	if err != nil {

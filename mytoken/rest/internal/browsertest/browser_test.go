@@ -1,5 +1,5 @@
-// Package browsertest goes through the pages with Chromium, as users do: in windows of
-// a phone and of a desktop, in light and dark, by finger, mouse and keyboard. With
+// Package browsertest goes through the pages with Chromium, as users do: in windows of a
+// phone and of a desktop, in light and dark, by finger, mouse and keyboard. With
 // MYTOKEN_TEST_SCREENSHOTS it leaves pictures in that directory.
 package browsertest
 

@@ -1,5 +1,5 @@
-// Package nodetest logs in at oidc-provider, a certified OpenID provider that we did
-// not write, and uses the tokens: all over HTTP.
+// Package nodetest logs in at oidc-provider, a certified OpenID provider that we did not
+// write, and uses the tokens: all over HTTP.
 package nodetest
 
 import (

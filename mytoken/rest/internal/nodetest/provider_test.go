@@ -24,8 +24,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// What testdata/provider/server.mjs knows the service by, and the resources that it
-// has access tokens for.
+// What testdata/provider/server.mjs knows the service by, and the resources that it has
+// access tokens for.
 const (
 	clientID     = "mytoken"
 	clientSecret = "a-secret-of-the-tests"
