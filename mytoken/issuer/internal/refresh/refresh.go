@@ -130,7 +130,7 @@ func (r *Refresher) replay(ctx context.Context, grant store.GrantID) error {
 			errs = append(errs, err)
 			continue
 		}
-		r.spill.done(c.Lease)
+		r.spill.replayed(c.Lease)
 	}
 	return errors.Join(errs...)
 }
