@@ -207,7 +207,11 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.Ended:
 		err = &ReconnectError{Grant: req.Grant}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
+		cause := f.Err
+		if s, ok := errors.AsType[*StoreError](cause); ok {
+			cause = s.cause // the outcome is known: callers must not find a StoreError
+		}
+		err = &BusyError{RetryAfter: time.Second, cause: cause}
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:
