@@ -44,15 +44,17 @@ func New(cfg Config) (*Issuer, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("issuer: Config: %w", err)
 	}
-	i.refresher, err = refresh.New(refresh.Config{
+	if i.refresher, err = refresh.New(refresh.Config{
 		Ledger: &i.ledger, Seal: cfg.Seal, Clock: cfg.Clock, Logger: cfg.Logger, SpillDir: cfg.SpillDir,
 		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, StepTimeout: storeTimeout,
 		Notify: i.refreshEvent,
 		Revoke: func(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) {
 			_ = i.revokeRefreshToken(ctx, provider, grant, token) // the observer is told
 		},
-	})
-	return i, err
+	}); err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 // URL returns the issuer URL.
