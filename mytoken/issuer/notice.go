@@ -31,7 +31,8 @@ const (
 	NoticeReconnected        NoticeKind = "reconnected"          // a new login replaced a refresh token
 )
 
-// Notice is something that happened. It holds no secret.
+// Notice is something that happened. It holds no secret. Detail says more in words for
+// humans.
 type Notice struct {
 	Kind   NoticeKind
 	Token  mytoken.TokenID // zero if it is about none

@@ -47,8 +47,8 @@ func derived(purpose string, id UseID, n int) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// claim must return nil before anything is handed out. Then the use is charged and stays
-// so.
+// claim makes a charge final. Call it before anything is handed out, and hand nothing out
+// if it returns an error.
 func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	if op.verdict.ID.IsZero() {
 		return nil

@@ -36,15 +36,15 @@ type Revocation struct {
 	Update *mytoken.Issued
 }
 
-// Revoke revokes a token. When it has returned nil, the token is not usable on any node;
-// with Recursive, neither is any descendant. A token with a valid signature is revoked
-// even if it is outdated or expired. A code is erased, and its token is revoked if it was
-// created for the code.
+// Revoke revokes a token. Once it has returned nil, the token is not usable on any node.
+// With Recursive, the same holds for all its descendants. Revoke accepts outdated and
+// expired tokens if their signature is valid. It erases a code, and revokes the token
+// that was created for the code.
 //
 // An unknown token counts as revoked: Revocation.Revoked is zero then, and there is no
-// error. This includes a token with a line break at its end. Errors are
-// [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token is empty,
-// [*RequestError].
+// error. A token with a line break at its end is unknown, too: trim what you read from a
+// file. Errors are [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token
+// is empty, [*RequestError].
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
 	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}

@@ -38,8 +38,8 @@ func (req *Request) flightKey() flightKey {
 // flight is one call to the provider, which identical requests share.
 //
 // A flight has a goroutine of its own, because the answer of the provider must be kept
-// even if every caller has left. It is given up only while nobody waits for it and the
-// provider was not asked.
+// even if every caller has left. It is given up only if nobody waits for it and the
+// provider was not asked yet. A flight lands when its outcome is known.
 type flight struct {
 	key    flightKey
 	cancel context.CancelFunc

@@ -23,8 +23,8 @@ import (
 // a crash of the machine. From the first complete write on, the file survives the death
 // of the process: pending reads files that are not finished, too.
 //
-// Without a directory the spill is memory, which no crash leaves behind. Several
-// processes may share a directory: committing an entry twice changes nothing.
+// Without a directory the spill is in memory, and a crash loses it. Several processes may
+// share a directory: committing an entry twice within a day changes nothing.
 type spill struct {
 	path string // of the directory; empty: memory
 	dir  durable.Dir
@@ -185,7 +185,7 @@ func (s *spill) salvage(now time.Time) error {
 func spillName(lease store.LeaseID) string { return hex.EncodeToString(lease[:]) + spillSuffix }
 
 // unsyncedName is the name of a file that the disk did not take as it should. It has the
-// form of an unfinished one.
+// form of an unfinished file, so readers find both in the same way.
 func unsyncedName(lease store.LeaseID) string { return "." + spillName(lease) + ".unsynced.tmp" }
 
 func (s *spill) read(name string) (store.Commit, error) {
