@@ -238,8 +238,9 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 	return i.insideClause(ctx, p, provider, clause, asked, tokens)
 }
 
-// stillLive returns an error if the token was revoked while the provider was asked. It
-// also revokes at the provider what nobody can use any more.
+// stillLive returns an error if the token was revoked while the provider was asked, or if
+// the store does not say. After a revocation it also revokes the refresh token at the
+// provider, if no token uses it any more.
 //
 // It does not present the token to the store again: a token that was rotated meanwhile is
 // live.

@@ -109,7 +109,8 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	return pending, nil
 }
 
-// openPending returns a login that knows only where it comes from.
+// openPending returns a new login that has its provider, return address and client, and
+// nothing else yet.
 func (i *Issuer) openPending(provider *Provider, returnTo string, client Client) (*pendingLogin, error) {
 	if len(returnTo) > maxReturnLength || !utf8.ValidString(returnTo) {
 		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", maxReturnLength)}

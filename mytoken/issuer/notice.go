@@ -74,7 +74,7 @@ func (n *Notice) level() (slog.Level, bool) {
 	return 0, false
 }
 
-// refreshEvent passes on what happened to a refresh token.
+// refreshEvent passes an event of the refresher to the observer.
 func (i *Issuer) refreshEvent(ctx context.Context, e refresh.Event) {
 	i.notify(ctx, Notice{Kind: NoticeKind(e.Kind), Token: e.Token, Grant: e.Grant, Detail: e.Detail, Err: e.Err})
 }

@@ -168,7 +168,7 @@ func secureURL(text string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
 }
 
-// clauses returns what a client gets now.
+// clauses returns the restrictions to enforce, for the client and the present time.
 func (p *attributePolicy) clauses(e Enforced, client Client) (restriction.List, error) {
 	text := []byte(e.JSON)
 	switch {

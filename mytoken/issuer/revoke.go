@@ -238,9 +238,9 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 	return foreign, nil
 }
 
-// revoke stores the tombstone, and then revokes at the provider what nobody can use any
-// more. by is the presented token that authorises. It is nil for the embedding service,
-// which cannot revoke at the provider.
+// revoke marks the token as revoked in the store. Then it revokes the refresh token at
+// the provider, if no token uses it any more. by is the presented token that authorises.
+// It is nil for the embedding service, which cannot revoke at the provider.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
 	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client)}
 	if by != nil {
@@ -269,7 +269,8 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 	return out, nil
 }
 
-// revokeOrphan revokes at the provider what a refresh stored after its token was revoked.
+// revokeOrphan revokes a refresh token that a refresh stored after the last token of its
+// tree was revoked.
 func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
 	defer cancel()
