@@ -47,8 +47,8 @@ const (
 // Error says that the server answered with an HTTP status of 400 or above (protocol
 // section 5.0.5).
 type Error struct {
-	Operation   string // what was asked for
-	Status      int    // of HTTP
+	Operation   string // what the client asked for
+	Status      int    // HTTP status
 	Code        string // empty if the answer does not follow the protocol
 	Description string
 	// RetryAfter is how long the server asks clients to wait; 0 if it does not say.
@@ -106,8 +106,7 @@ func newNetworkError(operation string, err error) *NetworkError {
 	return &NetworkError{Operation: operation, Sent: sent, Err: err}
 }
 
-// AnswerError says that the server answered with success, but that the answer breaks the
-// protocol.
+// AnswerError says that an answer has no error status, but breaks the protocol.
 type AnswerError struct {
 	Operation string
 	Reason    string
