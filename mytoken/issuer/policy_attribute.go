@@ -61,7 +61,7 @@ type ClaimSource struct {
 	Claim string
 }
 
-// AttributeRule says which restrictions users get whose claim has a value.
+// AttributeRule enforces restrictions for users whose claim has the given value.
 type AttributeRule struct {
 	Value   string
 	Enforce Enforced
