@@ -12,8 +12,8 @@ import (
 
 // AccessTokenRequest asks for an access token (protocol section 5.5).
 type AccessTokenRequest struct {
-	// Scopes and Audiences of the access token. Empty: what the restrictions of the
-	// mytoken allow, and the provider's default.
+	// Scopes and Audiences of the access token. Empty: those that the restrictions of the
+	// mytoken name, or else the provider's default.
 	Scopes    []string
 	Audiences []string
 	// Provider is the issuer that the caller expects; empty: any.
@@ -22,14 +22,14 @@ type AccessTokenRequest struct {
 	Comment string
 }
 
-// AccessToken is an access token of an OpenID provider. Its lifetime is counted from
-// before the request, so Expires is never too late. Its scopes are what the server
-// states.
+// AccessToken is an access token of an OpenID provider. The client counts its lifetime
+// from before the request, so Expires is never too late. Its scopes are those that the
+// server states.
 type AccessToken struct {
 	mytoken.AccessToken
-	// Broader says that the access token has scopes or audiences that were not asked for.
-	// Some servers do not prevent this (protocol section 10, D10, D14). The scopes openid
-	// and offline_access do not count.
+	// Broader says that the access token has scopes or audiences that the request did not
+	// name. Some servers do not prevent this (protocol section 10, D10, D14). Broader
+	// ignores the scopes openid and offline_access.
 	Broader bool
 }
 

@@ -23,8 +23,8 @@ type Config struct {
 	Clock Clock
 	// Timeout bounds each request, including reading the answer; 0: 20 s.
 	Timeout time.Duration
-	// Attempts is how often the client sends a request in all, where the protocol makes
-	// repeating it safe; 0: 4.
+	// Attempts is how many times the client sends a request in all, where repeating it is
+	// safe; 0: 4.
 	Attempts int
 	// MetadataLife is how long the client keeps the discovery document; 0: one hour.
 	MetadataLife time.Duration
@@ -46,7 +46,7 @@ const (
 	defaultUserAgent    = "mytoken-go"
 )
 
-// Client talks to one mytoken server. It keeps the discovery document and nothing else.
+// Client talks to one mytoken server. It keeps the discovery document, and no tokens.
 // Each method takes the token that it uses, and returns the token's successor if the
 // server rotated it. A [Holder] keeps track of successors. A Client is safe for
 // concurrent use and needs no closing.

@@ -13,8 +13,8 @@ import (
 
 // DeriveRequest asks for a child of a mytoken (protocol section 5.4.3).
 //
-// A list that is there and has no entries is refused with [ErrEmptyList] before anything
-// is sent. See mytoken.Properties for what nil means.
+// If a list is empty but not nil, [Client.Derive] returns [ErrEmptyList] and sends
+// nothing. See [mytoken.Properties] for what nil means.
 type DeriveRequest struct {
 	Properties mytoken.Properties
 	Response   mytoken.Response
@@ -25,8 +25,8 @@ type DeriveRequest struct {
 	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
 	// Adjust lets the server replace restrictions that are not within those of the
-	// parent. The answer has the result. Without Adjust, the server refuses such a
-	// request.
+	// parent. The answer says what the child got. Without Adjust, the server refuses such
+	// a request.
 	Adjust bool
 }
 
@@ -37,7 +37,7 @@ const revokeTimeout = 10 * time.Second
 // repeats it only if the server certainly did not act on it.
 //
 // Some servers adjust restrictions although they were told not to (protocol section 10,
-// D20). Derive revokes a child that is not within the restrictions asked for, and returns
+// D20). Derive revokes a child that is not within the requested restrictions, and returns
 // a [*WiderError]. Other errors are [ErrEmptyList] and those of [Client.AccessToken].
 func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRequest) (*mytoken.Issued, error) {
 	const operation = "derive a mytoken"
@@ -63,9 +63,9 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 	return child, nil
 }
 
-// isWithin compares the restrictions of the child with those asked for. Only the server
-// knows what the host "this" has become, so isWithin ignores hosts if "this" is among
-// them.
+// isWithin compares the restrictions of the child with the requested ones. Only the
+// server knows what the host "this" has become, so isWithin ignores hosts if "this" is
+// among them.
 func isWithin(issued, asked restriction.List) bool {
 	own := slices.ContainsFunc(asked, func(c restriction.Clause) bool {
 		return slices.ContainsFunc(c.Hosts, func(host string) bool { return strings.EqualFold(host, "this") })
@@ -81,7 +81,7 @@ func isWithin(issued, asked restriction.List) bool {
 	return restriction.Within(issued, asked, nil)
 }
 
-// tooWide revokes a child that is wider than asked for.
+// tooWide revokes a child that is not within the requested restrictions.
 func (c *Client) tooWide(ctx context.Context, child *mytoken.Issued) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()

@@ -9,8 +9,9 @@
 //	issued, err := login.Wait(ctx)
 //
 // A [Client] has one method per request of the protocol. Each takes the mytoken as an
-// argument. A rotating mytoken has to be replaced after each use. A [Holder] does that.
-// It keeps the token in a [TokenStore], which several processes may share:
+// argument. If a mytoken rotates, each use replaces it with a successor, which the
+// program must store. A [Holder] does that. It keeps the token in a [TokenStore], which
+// several processes may share:
 //
 //	holder := c.NewHolder(client.NewFileStore("/home/alice/.mytoken"))
 //	source := holder.TokenSource(client.SourceOptions{})
@@ -21,15 +22,15 @@
 // # Files with access tokens
 //
 // Programs that know nothing of mytokens read an access token from a file. They find the
-// file by the rules of package bearer. [Keep] keeps a fresh token in such a file.
-// [Keeper.RunCommand] does so while a command runs.
+// file by the rules of package [github.com/mytoken-go/sdk/mytoken/client/bearer]. [Keep]
+// keeps a fresh token in such a file. [Keeper.RunCommand] does so while a command runs.
 //
 // # Errors
 //
-// An [*Error] is an answer of the server and has its code. A [*NetworkError] is a request
-// without an answer, and says whether the server may have acted on it. An [*AnswerError]
-// is an answer that breaks the protocol. Use errors.As. Some servers explain a refusal:
-// see Error.Explanation, and [Client.Explain] to ask beforehand.
+// An [*Error] holds the error that the server answered with. A [*NetworkError] says that
+// there was no answer, and whether the server may have acted on the request. An
+// [*AnswerError] says that the answer breaks the protocol. Use errors.As. Some servers
+// explain a refusal: see Error.Explanation, and [Client.Explain] to ask beforehand.
 //
 // # Repeated requests
 //

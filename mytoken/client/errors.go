@@ -15,11 +15,11 @@ import (
 var (
 	// ErrPlainHTTP: the URL would send tokens unencrypted over the network.
 	ErrPlainHTTP = errors.New("plain http is for loopback addresses only: use https, 127.0.0.1 instead of localhost, or Config.InsecurePlainHTTP")
-	// ErrEmptyList: a list in a request is there and has no entries. Most likely it is
-	// what was left of a longer one. Servers take it for a missing list, which allows
-	// anything.
+	// ErrEmptyList: a list in a request is empty but not nil. Most likely the program
+	// removed all its entries. Servers treat an empty list like a missing one, which
+	// allows anything.
 	ErrEmptyList = errors.New("the list has no entries: leave it nil if you want the default")
-	// ErrUnsupported: the server does not offer what was asked for.
+	// ErrUnsupported: the server does not offer what the caller asked for.
 	ErrUnsupported = errors.New("client: the server does not offer this")
 	// ErrNoToken: a [TokenStore] holds no token.
 	ErrNoToken = errors.New("client: no mytoken is stored: log in first")
@@ -44,14 +44,14 @@ const (
 	CodeTemporarilyUnavailable   = "temporarily_unavailable"
 )
 
-// Error is an answer of the server with a status of 400 or above (protocol section
-// 5.0.5).
+// Error says that the server answered with an HTTP status of 400 or above (protocol
+// section 5.0.5).
 type Error struct {
-	Operation   string // what was asked for
-	Status      int    // of HTTP
+	Operation   string // what the client asked for
+	Status      int    // HTTP status
 	Code        string // empty if the answer does not follow the protocol
 	Description string
-	// RetryAfter is how long the server wants to be left alone; 0 if it does not say.
+	// RetryAfter is how long the server asks clients to wait; 0 if it does not say.
 	RetryAfter time.Duration
 	// RequestID names the request in the log of the server.
 	RequestID string
@@ -81,7 +81,7 @@ func IsCode(err error, code string) bool {
 	return ok && e.Code == code
 }
 
-// NetworkError is about a request without an answer.
+// NetworkError says that a request got no answer, or only a part of it.
 type NetworkError struct {
 	Operation string
 	// Sent says that the request may have reached the server, which may have acted on it.
@@ -106,7 +106,7 @@ func newNetworkError(operation string, err error) *NetworkError {
 	return &NetworkError{Operation: operation, Sent: sent, Err: err}
 }
 
-// AnswerError is about an answer with a status of success that breaks the protocol.
+// AnswerError says that an answer has no error status, but breaks the protocol.
 type AnswerError struct {
 	Operation string
 	Reason    string
@@ -117,8 +117,8 @@ type AnswerError struct {
 
 func (e *AnswerError) Error() string { return "client: " + e.Operation + ": " + e.Reason }
 
-// WiderError is about a new mytoken whose restrictions are not within those asked for,
-// although the request forbade that (protocol section 10, D20).
+// WiderError says that the server issued a mytoken whose restrictions are not within the
+// requested ones, although the request forbade that (protocol section 10, D20).
 type WiderError struct {
 	// Token is what the server issued. Its Update, if any, replaces the presented token.
 	Token *mytoken.Issued
@@ -134,8 +134,9 @@ func (e *WiderError) Error() string {
 	return text + "revoking it failed, so revoke it yourself"
 }
 
-// SaveError is about a rotated mytoken that its store failed to save. The [Holder]
-// withholds the answer that brought it, and tries to save it again before the next use.
+// SaveError says that a [TokenStore] failed to save the successor of a rotated mytoken.
+// The [Holder] withholds the answer that brought it, and tries to save it again before
+// the next use.
 type SaveError struct{ Err error }
 
 func (e *SaveError) Error() string { return "client: save the rotated mytoken: " + e.Err.Error() }

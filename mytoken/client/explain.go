@@ -18,14 +18,14 @@ type ExplainRequest struct {
 	// Other says that the use is not for an access token but, for example, for creating a
 	// mytoken.
 	Other bool
-	// At is the instant of the use, in whole seconds; zero: now. A server that tells no
-	// instants refuses it with [CodeInvalidRequest].
+	// At is the instant of the use, in whole seconds; zero: now. A server that does not
+	// disclose instants returns [CodeInvalidRequest].
 	At time.Time
 }
 
-// Explain asks what would happen to a use: whether the restrictions admit it, and if not,
-// why not and when they will. Servers decide how much they tell: treat a missing instant
-// as unknown. The token needs the capability tokeninfo:introspect.
+// Explain asks whether the restrictions would admit a use, and if not, why not and when
+// they will. Servers decide how much they tell: treat a missing instant as unknown. The
+// token needs the capability tokeninfo:introspect.
 //
 // Explain does not count as a use, and the client repeats it after a failure that may
 // pass. The action is an extension of the protocol: if the server does not know it, the

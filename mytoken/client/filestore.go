@@ -21,7 +21,7 @@ import (
 
 // FileStore keeps a mytoken in a text file. Processes on one machine may share the file.
 // They lock a second file beside it, whose name ends in ".lock". FileStore never removes
-// that file. On a network file system, sharing works as far as its locks do. Use
+// that file. On a network file system, sharing is only as reliable as its locks. Use
 // [NewFileStore].
 type FileStore struct {
 	path  string

@@ -47,7 +47,7 @@ func (h *Holder) Client() *Client { return h.c }
 // another process was faster.
 const maxRepeats = 3
 
-// held makes one use of the token. update finds the token's successor in an answer. It is
+// held makes one use of the token. update finds the token's successor in an answer; it is
 // nil for uses that never rotate a token.
 func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(*Client, context.Context, mytoken.Secret) (T, error)) (T, error) {
 	var none T
@@ -107,7 +107,8 @@ func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, r
 	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
 }
 
-// answerLost reports whether the server may have done what was asked for.
+// answerLost reports whether the server may have acted on the request although the caller
+// got no usable answer.
 func answerLost(err error) bool {
 	if lost, ok := errors.AsType[*NetworkError](err); ok {
 		return lost.Sent
@@ -134,7 +135,8 @@ func (h *Holder) load(ctx context.Context) (mytoken.Secret, error) {
 	return token, nil
 }
 
-// current is load under the lock. It tries again to save an unsaved successor.
+// current does what load does, under the lock. It also tries again to save an unsaved
+// successor.
 func (h *Holder) current(ctx context.Context) (mytoken.Secret, error) {
 	token, err := h.load(ctx)
 	if err != nil {

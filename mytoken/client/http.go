@@ -32,8 +32,8 @@ type request struct {
 	safe bool
 }
 
-// send sends a request, repeatedly where that is safe. It returns the body of an answer
-// with a status of success.
+// send sends a request, and repeats it where that is safe. It returns the body of a
+// successful answer.
 func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		body, err := c.once(ctx, r)
@@ -129,7 +129,8 @@ func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 }
 
 // foreign makes a text of the server fit for logs and terminals. It removes control
-// characters and secrets that the server copied, and keeps at most so many bytes.
+// characters, and secrets that the server copied. It keeps at most the given number of
+// bytes.
 func foreign(text string, most int, secrets []mytoken.Secret) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

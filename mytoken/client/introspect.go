@@ -22,8 +22,8 @@ type Introspection struct {
 	// Type is the form of the presented token: mytoken.ResponseToken or
 	// mytoken.ResponseShortToken.
 	Type mytoken.ResponseType
-	// Claims are what the server says that the token says. Nobody has checked a
-	// signature. JTI is zero if it is not readable.
+	// Claims are the claims of the token as the server reports them. The client does not
+	// check the signature. JTI is zero if it is not readable.
 	Claims mytoken.Claims
 	// Used has one entry per clause of Claims.Restrictions: how often it was used.
 	Used []restriction.Usage
@@ -95,10 +95,10 @@ func readUsed(text jsontext.Value) (restriction.List, []restriction.Usage, error
 	return list, used, err
 }
 
-// ForecastToken returns what packages restriction/forecast and restriction/plan need to
-// know of the token. It does not know which keys the server evaluates: set Options, and
-// Elsewhere to false, if you do. It does not see limits that the token shares with its
-// ancestors.
+// ForecastToken describes the token to the packages restriction/forecast and
+// restriction/plan. The client does not know which restriction keys the server evaluates.
+// If you know, set Options in the result, and set Elsewhere to false. The result does not
+// include limits that the token shares with its ancestors.
 func (i *Introspection) ForecastToken() forecast.Token {
 	c := &i.Claims
 	t := forecast.Token{

@@ -26,7 +26,7 @@ func readIssued(operation string, body []byte, asked time.Time) (*mytoken.Issued
 	return t, nil
 }
 
-// readUpdate reads nothing but the rotated token of an answer; nil if there is none.
+// readUpdate reads only the rotated token of an answer. It returns nil if there is none.
 func readUpdate(body []byte, asked time.Time) *mytoken.Issued {
 	var answer struct {
 		TokenUpdate jsontext.Value `json:"token_update"`
@@ -37,9 +37,9 @@ func readUpdate(body []byte, asked time.Time) *mytoken.Issued {
 	return newIssued(answer.TokenUpdate, asked)
 }
 
-// newIssued reads an object without its token_update; nil if it is none. asked is when
-// the client sent the request. A malformed member does not keep it from reading the
-// others.
+// newIssued reads an object without its token_update. It returns nil if that is no
+// object. asked is when the client sent the request. A malformed member does not keep it
+// from reading the others.
 func newIssued(object []byte, asked time.Time) *mytoken.Issued {
 	var answer struct {
 		Mytoken      wire.Secret    `json:"mytoken"`
@@ -126,8 +126,8 @@ func readRotation(text jsontext.Value) (*mytoken.Rotation, error) {
 // maxSeconds keeps durations in range: 292 years.
 const maxSeconds = int64(1<<63-1) / int64(time.Second)
 
-// after returns the instant so many seconds after asked; the zero time if seconds is not
-// positive.
+// after returns the instant that is the given number of seconds after asked. It returns
+// the zero time if seconds is not positive.
 func after(asked time.Time, seconds int64) time.Time {
 	if seconds <= 0 {
 		return time.Time{}

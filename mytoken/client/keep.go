@@ -41,7 +41,8 @@ func Keep(ctx context.Context, cfg KeepConfig) error {
 }
 
 // NewKeeper returns a keeper. It touches no file yet. An error says what is wrong with
-// the configuration; it is [bearer.ErrNoUID] if Path is empty and the rules name no file.
+// the configuration. It is [bearer.ErrNoUID] if Path is empty and the rules of package
+// bearer name no file.
 func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 	if cfg.Holder == nil {
 		return nil, errors.New("client: KeepConfig.Holder is nil: set it to the holder of the mytoken")
@@ -189,8 +190,8 @@ func (a *answer) due(early time.Duration) time.Time {
 	return a.asked.Add(unknownLife)
 }
 
-// start gets an answer. If there is one whose token could not be written, and that is not
-// due yet, start takes it: each request is a use of the mytoken.
+// start gets an answer. It takes the last one again if its token could not be written and
+// is not due yet, because each request is a use of the mytoken.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
 	if k.spare != nil && k.now().Before(k.spare.due(k.cfg.Early)) {
 		answers <- *k.spare
@@ -237,7 +238,7 @@ func pause(failures int, err error) time.Duration {
 	return wait
 }
 
-// change computes the state and tells it.
+// change computes the state and reports it.
 func (k *Keeper) change(err error) {
 	s := KeepState{Phase: KeepDown, Path: k.cfg.Path, Next: k.next, Failures: k.fails, Err: err}
 	if k.token != nil {
@@ -266,7 +267,7 @@ func (k *Keeper) remove() error {
 	return bearer.Remove(k.cfg.Path, k.token.Token)
 }
 
-// end revokes the mytoken if that is wanted.
+// end revokes the mytoken if KeepConfig.Revoke is set.
 func (k *Keeper) end(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()

@@ -12,14 +12,14 @@ import (
 
 var errNoCommand = errors.New("client: the command was not started, because there is no access token for it")
 
-// RunCommand runs a command that finds a fresh access token. It starts the command when
-// the first token is in the file, and names the file in BEARER_TOKEN_FILE. It keeps the
-// file until the command ends, and then removes it. It returns the error of the command
-// (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
+// RunCommand runs a command and keeps a fresh access token for it. It starts the command
+// when the first token is in the file, and passes the path of the file in
+// BEARER_TOKEN_FILE. It keeps the file until the command ends, and then removes it. It
+// returns the error of the command (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
 // If the context ends before there is a token, or if the server refuses for good,
 // RunCommand does not start the command. The error says why. If the context ends later,
-// or KeepConfig.Until comes, the command goes on without a token. Make it with
+// or KeepConfig.Until comes, the command goes on without a token. Create the command with
 // [exec.CommandContext] to end it too.
 func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -52,8 +52,8 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	return errors.Join(err, <-ended)
 }
 
-// refusedForGood reports whether the server refuses, and says nothing that promises a
-// change.
+// refusedForGood reports whether the server refuses, and a later request cannot be
+// expected to succeed.
 func refusedForGood(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.RetryAfter > 0 {

@@ -6,10 +6,10 @@ import "time"
 type KeepConfig struct {
 	// Holder has the mytoken. Required.
 	Holder *Holder
-	// AccessTokenRequest says what the tokens in the file are good for.
+	// AccessTokenRequest says which access tokens the keeper asks for.
 	AccessTokenRequest
-	// Path of the file; empty: where programs in this environment look first, by the
-	// rules of package bearer.
+	// Path is the path of the file. Empty: the result of [bearer.Path], where programs in
+	// this environment look first.
 	Path string
 	// Early is how long before its expiry the keeper replaces a token. Readers of the
 	// file can count on this margin. 0: five minutes. The keeper uses each token for at
@@ -17,11 +17,11 @@ type KeepConfig struct {
 	Early time.Duration
 	// Until is when the keeper ends; zero: never.
 	Until time.Time
-	// Process is the id of a process; the keeper ends when it ends. 0: none. The parent
-	// of that process must wait for it. For a child of this process, use
-	// [Keeper.RunCommand].
+	// Process is the id of a process. The keeper ends when that process ends. 0: none.
+	// The parent of the process must wait for it: a zombie counts as running. For a child
+	// of this process, use [Keeper.RunCommand].
 	Process int
-	// Revoke says that the keeper revokes the mytoken at the end, with its descendants.
+	// Revoke makes the keeper revoke the mytoken and its descendants at the end.
 	Revoke bool
 	// Changed is called with each new state, one call after the other. It must not block.
 	// nil: nobody is told.

@@ -13,14 +13,15 @@ import (
 // LoginRequest starts a login. The user finishes it in a browser on any device (protocol
 // section 6.1).
 //
-// A list that is there and has no entries is refused with [ErrEmptyList] before anything
-// is sent. See mytoken.Properties for what nil means.
+// If a list is empty but not nil, [Client.StartLogin] returns [ErrEmptyList] and sends
+// nothing. See [mytoken.Properties] for what nil means.
 type LoginRequest struct {
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// RestrictionsJSON replaces Properties.Restrictions. It can say what only requests
-	// may say: relative times, the host "this" and names of templates (protocol sections
-	// 2.2, 2.3 and 2.10). nil: Properties.Restrictions. null and [] count as empty lists.
+	// RestrictionsJSON replaces Properties.Restrictions. It may use what only requests
+	// may contain: relative times, the host "this" and names of templates (protocol
+	// sections 2.2, 2.3 and 2.10). nil: Properties.Restrictions. The texts null and []
+	// count as empty lists.
 	RestrictionsJSON []byte
 	// Include names profiles of the server (protocol section 2.10); nil: none.
 	Include []string
@@ -36,7 +37,7 @@ type Login struct {
 	ConsentURI string
 	// Code is the polling code, which fetches the token.
 	Code mytoken.Secret
-	// Expires is when the server gives the login up.
+	// Expires is when the login expires on the server.
 	Expires time.Time
 	// Interval is the time between two polls.
 	Interval time.Duration
@@ -99,7 +100,7 @@ func (l *Login) QR() (string, error) { return qr.Text(l.ConsentURI) }
 // returns an error for which [Pending] reports true. Other errors are those of
 // [Client.AccessToken].
 //
-// The poll that returns the token uses the code up. If its answer is lost, so is the
+// The poll that returns the token uses up the code. If its answer is lost, so is the
 // token, and the user has to log in again.
 func (l *Login) Poll(ctx context.Context) (*mytoken.Issued, error) {
 	return l.c.redeem(ctx, opPoll, l.Code, wire.TokenRequest{GrantType: wire.GrantPollingCode, PollingCode: wire.NewSecret(l.Code.Reveal())})
@@ -111,11 +112,12 @@ func Pending(err error) bool {
 }
 
 // Wait polls until the user has finished or declined the login, or its time is over. It
-// slows down when the server says so or cannot be reached.
+// polls less often when the server says so or cannot be reached.
 //
 // It returns [ErrLoginExpired] when the time is over, and an [*Error] with
 // [CodeAccessDenied] if the user declined. Other errors are those of
-// [Client.AccessToken]; a [*NetworkError] wraps that of the context.
+// [Client.AccessToken]. If the context ends, the error is a [*NetworkError] that wraps
+// the context's error.
 func (l *Login) Wait(ctx context.Context) (*mytoken.Issued, error) {
 	interval, failures := l.Interval, 0
 	for {

@@ -22,9 +22,9 @@ func (c *Client) Revoke(ctx context.Context, token mytoken.Secret, recursive boo
 
 // RevokeByID revokes another token of the same user by its id, the mom_id. The presented
 // token must be an ancestor of it, or have the capability manage_mytokens:revoke.
-// RevokeByID returns the successor of the presented token if the server rotated that, and
-// nil otherwise. It refuses the zero id, which stands for an id that nobody knows. Other
-// errors are those of [Client.AccessToken].
+// RevokeByID returns the successor of the presented token, or nil if the server did not
+// rotate it. It returns an error for the zero id, which records have if the server sent
+// an unreadable id. Other errors are those of [Client.AccessToken].
 func (c *Client) RevokeByID(ctx context.Context, token mytoken.Secret, id mytoken.TokenID, recursive bool) (update *mytoken.Issued, err error) {
 	if id.IsZero() {
 		return nil, errors.New("client: revoke by mom_id: the id is zero: the server did not tell a readable mom_id")

@@ -35,8 +35,8 @@ func (c *Client) TemplateGroups(ctx context.Context) ([]string, error) {
 	return groups, c.getTemplates(ctx, &groups)
 }
 
-// Templates lists the templates of a kind. The empty group is the operator's. Errors are
-// those of [Client.AccessToken].
+// Templates lists the templates of a kind. An empty group means the templates of the
+// operator. Errors are those of [Client.AccessToken].
 func (c *Client) Templates(ctx context.Context, group string, kind TemplateKind) ([]Template, error) {
 	path := []string{url.PathEscape(string(kind))}
 	if group != "" {

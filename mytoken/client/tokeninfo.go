@@ -24,7 +24,7 @@ func (c *Client) tokeninfo(ctx context.Context, operation string, token mytoken.
 }
 
 // History returns the events of a token, or of the tokens that momIDs names (protocol
-// section 5.8.2). Besides the texts of ids, momIDs may hold "this", "children" and
+// section 5.8.2). Besides ids in text form, momIDs may hold "this", "children" and
 // "children@<mom_id>". The request counts as a use of the token, so the client repeats it
 // only if the server certainly did not act on it. Errors are those of
 // [Client.AccessToken].
@@ -48,7 +48,8 @@ func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...st
 
 // Subtree returns a token with its descendants (protocol section 5.8.3). Records hold
 // what the protocol carries: ids, names, addresses, times, and whether a token was
-// revoked. Subtree counts, repeats and returns errors as [Client.History] does.
+// revoked. Subtree counts as a use, like [Client.History], and treats repetitions and
+// errors in the same way.
 func (c *Client) Subtree(ctx context.Context, token mytoken.Secret) (*mytoken.Records, error) {
 	var body struct {
 		Mytokens wire.Tree `json:"mytokens"`

@@ -6,9 +6,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
-// TokenStore keeps one mytoken for all programs that use it. Each of them may get the
-// token rotated. So each holds the lock from before it loads the token until it has saved
-// the successor.
+// TokenStore keeps one mytoken for all programs that use it. Each use may rotate the
+// token. So a program takes the lock before it loads the token, and holds it until it has
+// saved the successor.
 //
 // All methods may be called concurrently.
 type TokenStore interface {
@@ -19,14 +19,15 @@ type TokenStore interface {
 	// it returns an error, the store holds the old token or the new one. The caller holds
 	// the lock.
 	Save(context.Context, mytoken.Secret) error
-	// Lock waits until its caller is the only one, in all processes that use the store,
-	// to hold the lock. It returns an error if the context ends first. The lock of a
-	// process that ends is released. The caller calls unlock once.
+	// Lock waits until the caller has the lock. Only one caller, of all processes that
+	// use the store, has it at a time. Lock returns an error if the context ends first. A
+	// process that ends releases the lock. The caller calls unlock once.
 	Lock(context.Context) (unlock func(), err error)
 }
 
 // MemoryStore keeps a mytoken in memory. It serves tests, and programs that store the
-// token elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] says.
+// token elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] promises,
+// except that nothing survives a crash.
 type MemoryStore struct {
 	lock  chan struct{}
 	token chan mytoken.Secret

@@ -35,17 +35,17 @@ func (c *Client) Transfer(ctx context.Context, token mytoken.Secret) (*TransferC
 }
 
 // Redeem fetches the mytoken behind a transfer code (protocol section 5.4.4). The first
-// request uses the code up, whether or not its answer arrives. So the client repeats it
-// only if the server certainly did not act on it. Errors are those of
-// [Client.AccessToken]; an unknown or used code is an [*Error] with [CodeInvalidToken].
+// request uses up the code, whether or not its answer arrives. So the client repeats it
+// only if the server certainly did not act on it. For an unknown or used code, the error
+// is an [*Error] with [CodeInvalidToken]. Other errors are those of [Client.AccessToken].
 func (c *Client) Redeem(ctx context.Context, code mytoken.Secret) (*mytoken.Issued, error) {
 	return c.redeem(ctx, "redeem a transfer code", code, wire.TokenRequest{
 		GrantType: wire.GrantTransferCode, TransferCode: wire.NewSecret(code.Reveal()),
 	})
 }
 
-// redeem exchanges a code for a token. It does not repeat a request that may have used
-// the code up.
+// redeem exchanges a code for a token. It does not repeat a request that may have used up
+// the code.
 func (c *Client) redeem(ctx context.Context, operation string, code mytoken.Secret, body wire.TokenRequest) (*mytoken.Issued, error) {
 	asked := c.now()
 	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []mytoken.Secret{code}})

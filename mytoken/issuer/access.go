@@ -27,8 +27,9 @@ type AccessTokenRequest struct {
 	// repeated, it counts once if an access token was handed out. It does not count if
 	// none was handed out and the outcome is known.
 	//
-	// An ID belongs to one token. It is remembered for a day, in which its use can be
-	// refunded and charged again 32 times. Zero: a new ID, and each call counts.
+	// Use an ID with one token only. The issuer remembers it for a day. Within that day
+	// it may refund the use and charge it again. After 32 charges it returns
+	// [ErrRepeatedID]. Zero: a new ID, and each call counts.
 	ID UseID
 	// Provider is the issuer that the client expects. Empty: any.
 	Provider string
@@ -36,8 +37,9 @@ type AccessTokenRequest struct {
 	// clause allows.
 	//
 	// Some providers end the login if they are asked for an audience that the login did
-	// not name ([oidcupstream.AudienceParameter].LoginOnly). They are not asked: the call
-	// returns an [*UpstreamError] with the code invalid_target, and does not count.
+	// not name ([oidcupstream.AudienceParameter].LoginOnly). The issuer does not ask
+	// them: it returns an [*UpstreamError] with the code invalid_target, and the call
+	// does not count.
 	Scopes    []string
 	Audiences []string
 	// Comment is recorded in the history.
@@ -196,7 +198,8 @@ func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent stor
 	})
 }
 
-// refresh asks the provider and makes the issuer's errors of the refresher's.
+// refresh asks the provider. It translates the errors of the refresher to those of the
+// issuer.
 func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	tokens, unsettled, err = i.refresher.Refresh(ctx, req)
 	f, failed := errors.AsType[*refresh.Failure](err)
@@ -207,7 +210,11 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.Ended:
 		err = &ReconnectError{Grant: req.Grant}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
+		cause := f.Err
+		if s, ok := errors.AsType[*StoreError](cause); ok {
+			cause = s.cause // the outcome is known: callers must not find a StoreError
+		}
+		err = &BusyError{RetryAfter: time.Second, cause: cause}
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:
@@ -231,8 +238,9 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 	return i.insideClause(ctx, p, provider, clause, asked, tokens)
 }
 
-// stillLive returns an error if the token was revoked while the provider was asked. It
-// also revokes at the provider what nobody can use any more.
+// stillLive returns an error if the token was revoked while the provider was asked, or if
+// the store does not say. After a revocation it also revokes the refresh token at the
+// provider, if no token uses it any more.
 //
 // It does not present the token to the store again: a token that was rotated meanwhile is
 // live.

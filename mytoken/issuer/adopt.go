@@ -24,8 +24,8 @@ type Adoption struct {
 	// RefreshToken has at most [MaxRefreshTokenLength] bytes; required.
 	RefreshToken mytoken.Secret
 	// Audiences are those that the login asked for (RFC 8707), if any. A reconnect asks
-	// for them again. Where a provider gives tokens for no others
-	// ([oidcupstream.AudienceParameter].LoginOnly), nothing else is asked for.
+	// for them again. If the provider gives access tokens for these audiences only
+	// ([oidcupstream.AudienceParameter].LoginOnly), the issuer asks for no other ones.
 	Audiences []string
 	// ID names the request. Within the lifetime of a code, it can be repeated with the
 	// same ID and refresh token, after a lost answer or an error. Without an ID, a

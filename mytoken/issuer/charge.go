@@ -26,8 +26,8 @@ type operation struct {
 	comment string
 	tickets store.TicketChanges
 
-	// verdict names the ticket that says whether the use was handed out or called off. It
-	// is zero if nobody else can know the id.
+	// verdict names the ticket that says whether an access token was handed out for the
+	// use, or the use was called off. It is zero if no other call can have the same id.
 	verdict store.TicketRef
 }
 
@@ -102,7 +102,8 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 	return store.Spent{}, i.refuseID(ctx, p, op)
 }
 
-// presentAndCharge is present and charge for operations that need nothing in between.
+// presentAndCharge does what present and charge do, for operations that need nothing in
+// between.
 func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op operation) (*presented, store.Spent, error) {
 	p, err := i.present(ctx, token.Reveal())
 	if err != nil {
@@ -149,8 +150,8 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 
 // useFailed translates the error of a step that charges.
 //
-// If the outcome of the step is not known, useFailed calls the use off. It leaves a use
-// alone that may have stored an answer: a repetition will find that.
+// If the outcome of the step is not known, useFailed calls the use off. But if the step
+// may have stored a reply, the use stays: a repetition finds the reply.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
 	if isA[*StoreError](err) {
 		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {

@@ -46,11 +46,12 @@ type Config struct {
 	// Logger gets what an operator has to know, and never a secret. Nil: slog.Default().
 	Logger *slog.Logger
 
-	// SpillDir is a directory for sealed refresh tokens between the answer of the
-	// provider and the commit in the store. There they survive a crash; see
-	// [Issuer.Recover]. The issuer makes a missing directory, for its owner alone. Empty:
-	// they stay in memory, and a crash at that moment ends the login at a provider that
-	// rotates strictly.
+	// SpillDir is a directory that keeps new refresh tokens, sealed, until the store has
+	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
+	// directory, for its owner alone.
+	//
+	// Empty: they stay in memory. A crash before the store has one then ends the login,
+	// if the provider accepts each refresh token only once.
 	SpillDir string
 
 	// CodeLifetime is how long logins, polling codes and transfer codes are valid, 1 s to
@@ -65,21 +66,23 @@ type Config struct {
 	// ShortTokenLength is the number of letters of short tokens, 32 to 512. 0: 64.
 	ShortTokenLength int
 
-	// RotationGrace is how long a rotated token still gets its stored successor, at most
-	// 30 s. 0: 30 s. Negative: not at all; a lost response then costs the token.
+	// RotationGrace is how long an outdated generation still gets its stored successor,
+	// at most 30 s. A lost response can be repeated within that time. 0: 30 s. Negative:
+	// not at all; a lost response then costs the token.
 	RotationGrace time.Duration
-	// Lease is how long one refresh may take. It must exceed the timeout of every
-	// provider by more than MaxClockSkew. 0: 12 s.
+	// Lease is how long one process may keep a login to itself while it refreshes. It
+	// must exceed the timeout of every provider by more than MaxClockSkew. 0: 12 s.
 	Lease time.Duration
 	// MaxClockSkew bounds the difference between the clocks of processes that share the
-	// store. It is also the tolerance for iat and nbf of tokens. At most 5 minutes. 0: 2
-	// s.
+	// store. At most 5 minutes. 0: 2 s. It is also the tolerance for iat and nbf of
+	// tokens.
 	MaxClockSkew time.Duration
 	// WaitLimit is how long a request waits for other refreshes of the same login before
 	// it returns a [*BusyError]. Public clients stop waiting after 20 s. 0: 18 s.
 	WaitLimit time.Duration
-	// InDoubtWait is how long a refresh waits for the outcome of one that was interrupted
-	// in another process. 0: 2 s. Negative: not at all.
+	// InDoubtWait is how long a refresh waits if another process was interrupted while it
+	// refreshed the same login. That process may still store a refresh token. 0: 2 s.
+	// Negative: not at all.
 	InDoubtWait time.Duration
 
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
@@ -91,7 +94,8 @@ type Config struct {
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
 	WithholdLongAccessTokens bool
-	// TokenCacheSize is how many tokens with a checked signature are remembered, by hash.
+	// TokenCacheSize is how many tokens the issuer remembers, by hash, once it has
+	// checked their signatures.
 	// 0: 4096. Negative: none.
 	TokenCacheSize int
 	// Retention is how long expired and revoked tokens stay listed. 0: 30 days.

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,11 +35,13 @@ func TestIncompleteConfig(t *testing.T) {
 		"zero keys":         {func(c *issuer.Config) { c.Keys = new(mytoken.Keys) }, mytoken.ErrNoSigningKey, "Config.Keys"},
 		"keys that check":   {func(c *issuer.Config) { c.Keys = check }, mytoken.ErrNoSigningKey, "Config.Keys"},
 		"no provider":       {func(c *issuer.Config) { c.Providers = nil }, nil, "Config.Providers"},
+		"a file as spill":   {func(c *issuer.Config) { c.SpillDir = os.Args[0] }, nil, "Config.SpillDir"},
 		"a key misspelt":    {func(c *issuer.Config) { c.Restrictions.Disabled = []string{"host"} }, restriction.ErrInvalid, "Config.Restrictions"},
 	} {
 		config := service.Config
 		c.change(&config)
-		_, err := issuer.New(config)
+		i, err := issuer.New(config)
+		require.Nil(t, i, name)
 		require.ErrorContains(t, err, c.text, name)
 		if c.is != nil {
 			require.ErrorIs(t, err, c.is, name)

@@ -17,13 +17,15 @@ type NativeLogin struct {
 	// PollingCode fetches the token when the user has finished. It is empty if nobody
 	// polls.
 	PollingCode mytoken.Secret
-	Expires     time.Time
+	Expires     time.Time     // of both codes
 	Interval    time.Duration // between two polls
 }
 
 // ConsentRequest is what a user is asked to agree to.
 type ConsentRequest struct {
-	Provider    string
+	// Provider is the issuer of the provider at which the user will log in.
+	Provider string
+	// Application is the name of the program that asks.
 	Application string
 	Properties  mytoken.Properties
 	Response    mytoken.Response
@@ -36,22 +38,24 @@ type ConsentRequest struct {
 	Expires time.Time
 }
 
-// Declined is a login that the user declined.
+// Declined is a login that the user declined. Its fields are those of the
+// [ConsentRequest].
 type Declined struct {
 	Application string
 	ReturnTo    string
 	Polled      bool
 }
 
-// StartNative begins a login that waits for the consent of the user, and for a poller on
-// the device that asked. Errors are [ErrUnknownProvider], [*RequestError] and
-// [*StoreError].
+// StartNative begins a login that waits for the consent of the user. Meanwhile the
+// program that asked polls for the token. Errors are [ErrUnknownProvider],
+// [*RequestError] and [*StoreError].
 func (i *Issuer) StartNative(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, true)
 }
 
 // StartConsent is [Issuer.StartNative] for a login that ends in the browser that
-// consents. There is no polling code; [Issuer.FinishLogin] returns the token.
+// consents. There is no polling code; [Issuer.FinishLogin] returns the token. Errors are
+// those of StartNative.
 func (i *Issuer) StartConsent(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, false)
 }
@@ -101,8 +105,8 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 	}, nil
 }
 
-// Approve replaces the requested properties by those that the user agreed to, and returns
-// where to send the browser. A code can be approved or declined once.
+// Approve replaces the requested properties with those that the user agreed to, and
+// returns where to send the browser. A consent code can be approved or declined once.
 //
 // Errors are [*CodeError], [*RequestError], [*UpstreamError] and [*StoreError]. After a
 // [*RequestError] or an [*UpstreamError] the code can still be used.
@@ -121,8 +125,8 @@ func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoke
 	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
 }
 
-// Decline ends a login because the user did not agree, and tells the poller. Errors are
-// [*CodeError] and [*StoreError].
+// Decline ends a login because the user did not agree. [Issuer.Poll] then returns a
+// [*CodeError] with [CodeDeclined]. Errors are [*CodeError] and [*StoreError].
 func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, error) {
 	t, _, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {

@@ -24,7 +24,7 @@ type DeriveRequest struct {
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	// Adjust fits restrictions that are not within the parent's, instead of refusing
-	// them: each clause is cut to what the parent allows, and dropped if nothing is left
+	// them. Each clause is cut to what the parent allows, and dropped if nothing is left
 	// of it. If no clause is left, the child gets all clauses of the parent. The answer
 	// says what the child got.
 	//
@@ -130,7 +130,8 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 	return out, nil
 }
 
-// deriveFailed is for a child that was not stored, or may not have been.
+// deriveFailed returns the error for a child that was not stored, or that may not have
+// been.
 //
 // If the outcome is not known, a request with an ID is left as it is: its repetition
 // finds the child or makes it, and is charged once. Nobody can repeat a request without

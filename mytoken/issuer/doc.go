@@ -21,8 +21,20 @@
 //
 // A token comes from a login ([Issuer.StartLogin] and [Issuer.FinishLogin], or
 // [Issuer.StartNative] for programs without a browser), from a refresh token that the
-// service already holds ([Issuer.Adopt]), or from another token ([Issuer.Derive]), which
-// it never exceeds. [Issuer.AccessToken] gets an access token for it.
+// service already holds ([Issuer.Adopt]), or from another token ([Issuer.Derive]). A
+// child never allows more than its parent. [Issuer.AccessToken] gets an access token for
+// it.
+//
+// A token may have restrictions: a list of clauses, one of which must admit each use.
+// Getting an access token is one kind of use. Any other operation that counts is an
+// "other use". A clause may limit how many uses of each kind it admits.
+//
+// A login creates a grant: one refresh token, and a first token that uses it. The first
+// token and all its descendants share the grant. Together they are a tree.
+//
+// A token may rotate: a use replaces it with its next generation. For a grace
+// (Config.RotationGrace), its holder can repeat the request with the outdated generation
+// to get the same successor.
 //
 // Most methods act for the holder of a token: its capabilities and restrictions apply.
 // [Issuer.Owner] acts for a user that the embedding service has authenticated itself.
@@ -39,10 +51,10 @@
 // # Serving tokens to others
 //
 // Package [github.com/mytoken-go/sdk/mytoken/rest] serves an [Issuer] over HTTP to the
-// public clients and to browsers. These methods are for such an edge, and of little use
-// elsewhere:
+// public clients and to browsers. A program that serves an issuer to others is called an
+// edge. These methods are for edges:
 //
-//   - [Issuer.MarkCode] and [Issuer.UnmarkCode] tell codes that were issued from guesses.
+//   - [Issuer.MarkCode] and [Issuer.UnmarkCode] tell issued codes apart from guesses.
 //   - [Issuer.Preview] and [Issuer.PendingLogin] look ahead and change nothing.
 //   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge
 //     itself.
@@ -52,8 +64,8 @@
 // # Errors
 //
 // Each method names its errors. Every method that reaches the store may also return a
-// [*StoreError]. Any other error means that the service could not tell, and that nothing
-// was handed out. No error text holds a secret.
+// [*StoreError]. Any other error is a failure of the service: it could not decide, and
+// nothing was handed out. No error text holds a secret.
 //
 // # Concurrency and time
 //

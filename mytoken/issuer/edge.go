@@ -49,7 +49,7 @@ func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*Pendi
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends
-// nothing, stores nothing and leaves no trace. Errors are those of Derive.
+// nothing, stores no token and records no event. Errors are those of Derive.
 func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -96,9 +96,9 @@ type Authorized struct {
 
 var errAuthorize = errors.New("issuer: AuthorizeRequest names no capability or no event")
 
-// Authorize makes the checks of an operation of the issuer's own, and counts as one other
-// use of the token. Call it before the operation. The use is not refunded if the
-// operation fails afterwards. Errors are those of [Issuer.AccessToken].
+// Authorize makes the same checks as the issuer's own operations, and counts as one other
+// use of the token. Call it before your operation. If that fails afterwards, the use
+// stays charged. Errors are those of [Issuer.AccessToken].
 func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authorized, error) {
 	if req.Needs == "" || req.Event == "" {
 		return nil, errAuthorize
@@ -118,10 +118,9 @@ type InspectRequest struct {
 	Token mytoken.Secret
 }
 
-// Inspect describes a live token to a service that the operator trusts, and that the
-// caller has authenticated. Unlike [Issuer.Introspect] it needs no capability, ignores
-// from where the token may be used, and records nothing. Errors are [*TokenError] and
-// [*StoreError].
+// Inspect describes a live token to a service that the operator trusts. Authenticate that
+// service first. Unlike [Issuer.Introspect], Inspect needs no capability, ignores
+// restrictions, and records no event. Errors are [*TokenError] and [*StoreError].
 func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspection, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {
@@ -136,9 +135,9 @@ const markLength = 7
 // MarkCode appends a mark to a code. Every issuer with the same server keys recognises
 // the mark without asking the store.
 //
-// An edge that limits guessing lets marked codes pass, and so never stops somebody who
-// holds one. A marked polling code is still shorter than any token (protocol section
-// 1.11). The empty code stays empty.
+// An edge that limits how often clients may guess codes lets marked ones pass. So it
+// never stops a client that holds an issued code. A marked polling code is still shorter
+// than any token (protocol section 1.11). The empty code stays empty.
 func (i *Issuer) MarkCode(code mytoken.Secret) mytoken.Secret {
 	if code.IsEmpty() {
 		return code

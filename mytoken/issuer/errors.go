@@ -8,11 +8,12 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// These are the errors that callers of an [Issuer] branch on; the types below carry data.
-// The parentheses name the protocol error at an HTTP edge (protocol section 5.0.5).
+// Errors that callers of an [Issuer] branch on. The types below carry data. The
+// parentheses name the error that an HTTP client gets (protocol section 5.0.5).
 //
-// Any other error means that the service could not tell (internal_server_error). Nothing
-// was handed out, and the call may be repeated with the same ID.
+// Any other error is a failure of the service: it could not decide
+// (internal_server_error). Nothing was handed out, and the call may be repeated with the
+// same ID.
 var (
 	// ErrUnknownProvider: no provider with this issuer is configured (invalid_request).
 	ErrUnknownProvider = errors.New("issuer: the provided issuer is not supported")
@@ -25,7 +26,7 @@ var (
 	// ErrState: no login waits for this authorization response (invalid_request, "State
 	// mismatched").
 	ErrState = errors.New("issuer: state mismatched")
-	// ErrClosed: the issuer was closed.
+	// ErrClosed: [Issuer.Close] was called (HTTP status 503).
 	ErrClosed = errors.New("issuer: the issuer is closed")
 	// ErrRepeatedID: the ID of the request was used for something else, or refunded too
 	// often (invalid_request). Use a new one. See AccessTokenRequest.ID for the limits.
@@ -97,8 +98,8 @@ func (e *LoginError) Error() string {
 // Unwrap returns the cause, or nil.
 func (e *LoginError) Unwrap() error { return e.cause }
 
-// TokenError says that a presented string is no usable mytoken (invalid_token). Its
-// reason is for logs and tests. A client learns only that the token is not valid.
+// TokenError says that a presented string is no usable mytoken (invalid_token). The
+// reason is for logs and tests. Tell a client only that the token is not valid.
 type TokenError struct {
 	Reason TokenReason
 	cause  error
@@ -119,8 +120,9 @@ const (
 	TokenRevoked
 	// TokenOutdated: rotation replaced it, and its successor is in use.
 	TokenOutdated
-	// TokenReused: rotation replaced it, and the grace is over: somebody holds a copy. If
-	// its rotation says auto_revoke, its tree is revoked now.
+	// TokenReused: rotation replaced it and the grace is over, so somebody else may hold
+	// a copy. If its rotation says auto_revoke, the token and its descendants are revoked
+	// now.
 	TokenReused
 )
 
@@ -166,13 +168,13 @@ type RequestError struct {
 	// Field is the wire name of the wrong field, such as "restrictions".
 	Field  string
 	Reason string
-	// Code names a failure that the protocol has a sentence for.
+	// Code names the failure if the protocol prescribes its text.
 	Code  RequestCode
 	cause error
 }
 
-// RequestCode names a failure that the protocol has a sentence for (protocol sections
-// 5.4.1 and 5.4.3).
+// RequestCode names a failure whose text the protocol prescribes (protocol sections 5.4.1
+// and 5.4.3).
 type RequestCode uint8
 
 // The codes of a [RequestError].
@@ -196,8 +198,8 @@ func requestError(field string, err error) error {
 
 // UpstreamError says that the provider did not give what was asked for (oidc_error).
 type UpstreamError struct {
-	// Status is the HTTP status for an edge: 4xx if the client can change something, else
-	// 502 or 503.
+	// Status is the HTTP status for the client: 4xx if the client can change something,
+	// else 502 or 503.
 	Status int
 	// Code is the error code of the provider. Empty: it gave none.
 	Code string
@@ -224,8 +226,8 @@ func (e *UpstreamError) Error() string {
 func (e *UpstreamError) Unwrap() error { return e.cause }
 
 // ReconnectError says that the provider refuses the refresh token for good. The user must
-// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect] lets
-// all tokens of the tree live on.
+// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect]
+// starts a login that keeps all tokens of the tree.
 type ReconnectError struct {
 	Grant GrantID
 }
@@ -234,10 +236,11 @@ func (e *ReconnectError) Error() string {
 	return "issuer: the provider has ended the login; the user must log in again"
 }
 
-// BusyError says that the request waited for other requests or for the store longer than
-// clients do (HTTP status 503). Nothing was charged. The request may be repeated with the
-// same ID; see AccessTokenRequest.ID.
+// BusyError says that the request waited too long for other requests or for the store
+// (HTTP status 503); see Config.WaitLimit. The request does not count. The request may be
+// repeated with the same ID; see AccessTokenRequest.ID.
 type BusyError struct {
+	// RetryAfter is how long the client should wait before it repeats the request.
 	RetryAfter time.Duration
 	cause      error
 }

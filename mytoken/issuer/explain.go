@@ -27,11 +27,11 @@ type ExplainRequest struct {
 
 // Explain is a dry run. It returns, clause by clause, what restrictions and counters say
 // about a use, and the earliest instant at which the same use would be admitted. It
-// spends nothing and leaves no trace.
+// spends nothing and records no event.
 //
-// Counters are those of now, whatever the instant of the use. They include the ancestors'
-// counters that the token draws on. A use of the kind AT needs the capability AT. Errors
-// are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
+// The counters are the present ones, whatever the instant of the use. They include those
+// of ancestors, whose limits the token shares. A use of the kind AT needs the capability
+// AT. Errors are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {

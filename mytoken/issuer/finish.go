@@ -26,11 +26,12 @@ type login struct {
 }
 
 // FinishLogin redeems the code of an authorization response at the provider, and issues
-// the token. It uses the state up, whatever the outcome. If the login fails, it revokes
-// the new refresh token at the provider, unless the store may have taken it.
+// the token. It uses the state up, whatever the outcome. If the login fails, FinishLogin
+// revokes the new refresh token at the provider, unless the store may have it.
 //
 // Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
-// [*StoreError]. A poller gets each failure as a [*LoginError].
+// [*StoreError]. A program that polls for the token gets each failure as a [*LoginError];
+// see [Issuer.Poll].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {

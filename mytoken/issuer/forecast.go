@@ -40,7 +40,7 @@ func forecastUses(list restriction.List, counters []mytoken.Counter) (used []res
 	return used, left
 }
 
-// limited returns nil for a limit that is none.
+// limited returns nil for no limit.
 func limited(n mytoken.Limit) *int64 {
 	if n == mytoken.Unlimited {
 		return nil

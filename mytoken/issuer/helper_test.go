@@ -244,7 +244,7 @@ func requireUnchanged(t *testing.T, s *mytokentest.Service, before storeState) {
 	}
 }
 
-// requireSameTokens is requireUnchanged for tokens and their counters alone.
+// requireSameTokens does what requireUnchanged does, for tokens and their counters alone.
 func requireSameTokens(t *testing.T, s *mytokentest.Service, before storeState) {
 	t.Helper()
 	after := stateOf(t, s)

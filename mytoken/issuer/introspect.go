@@ -28,7 +28,8 @@ type Introspection struct {
 
 // Introspect describes a live token, and spends nothing. It needs the capability
 // tokeninfo:introspect and a clause that admits the client now (D28). Errors are
-// [*TokenError], [*mytoken.CapabilityError], [*RefusedError] and [*StoreError].
+// [*TokenError], [*mytoken.CapabilityError], [*RefusedError], [ErrUnknownProvider] and
+// [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
 	p, _, err := i.presentAndCharge(ctx, req.Token, operation{
 		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,

@@ -44,15 +44,17 @@ func New(cfg Config) (*Issuer, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("issuer: Config: %w", err)
 	}
-	i.refresher, err = refresh.New(refresh.Config{
+	if i.refresher, err = refresh.New(refresh.Config{
 		Ledger: &i.ledger, Seal: cfg.Seal, Clock: cfg.Clock, Logger: cfg.Logger, SpillDir: cfg.SpillDir,
 		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, StepTimeout: storeTimeout,
 		Notify: i.refreshEvent,
 		Revoke: func(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) {
 			_ = i.revokeRefreshToken(ctx, provider, grant, token) // the observer is told
 		},
-	})
-	return i, err
+	}); err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 // URL returns the issuer URL.
@@ -80,12 +82,13 @@ func (i *Issuer) Now() time.Time { return i.cfg.Clock() }
 // files that a killed process left half-written more than a minute ago.
 func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover(ctx) }
 
-// Sweep deletes whatever is not needed any more, in batches of the given number of rows,
-// until nothing is left to do or the context ends. A good batch is 1000. Run it every few
-// minutes, in one process or in all of them.
+// Sweep deletes rows that are not needed any more, such as expired codes, and tokens that
+// ended longer than Config.Retention ago. It works in batches of the given number of
+// rows, until nothing is left to do or the context ends. A good batch is 1000. Run it
+// every few minutes, in one process or in all of them.
 //
-// Sweep returns what it deleted, also with an error: a [*RequestError] for a batch below
-// 1, else a [*StoreError].
+// Sweep returns what it deleted, even with an error. It returns a [*RequestError] for a
+// batch below 1, and a [*StoreError] otherwise.
 func (i *Issuer) Sweep(ctx context.Context, batch int) (Cleaned, error) {
 	var sum Cleaned
 	if batch < 1 {

@@ -33,6 +33,25 @@ func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A store that lets the time run out makes the request busy, and nothing else. After a
+// [*issuer.StoreError] callers would repeat at once.
+//
+// proves P5
+func TestLeaseThatTimesOutIsBusy(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w.store.Reset(func(c storetest.Call) error {
+		if c.Method == "BeginRefresh" && c.Before {
+			return context.DeadlineExceeded
+		}
+		return nil
+	})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	errAs[*issuer.BusyError](t, err)
+	require.False(t, is[*issuer.StoreError](err), "%v", err)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	w.requireCharged(t, 0)
+}
+
 // The store takes so long to grant the lease that it could lapse before the provider
 // answers. The lease is prolonged first.
 //

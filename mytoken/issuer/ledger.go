@@ -10,8 +10,8 @@ import (
 )
 
 // ledger is the store as the issuer uses it. It fills in the time, repeats a step whose
-// outcome is not known, and sorts errors: a definite error of the store stays as it is,
-// and any other one becomes a [*StoreError].
+// outcome is not known, and sorts errors. A definite error of the store
+// ([store.IsDefinite]) stays as it is. Any other one becomes a [*StoreError].
 //
 // A step is tried three times at most, and no longer than its context lasts. Repeating is
 // safe: the store tells by the ids that it is the same step.
@@ -204,6 +204,7 @@ func (l *ledger) deleteOwner(ctx context.Context, owner mytoken.OwnerID) error {
 	return settled(ctx, func(ctx context.Context) error { return l.store.DeleteOwner(ctx, owner) })
 }
 
+// sweep is tried once. After an error, the next sweep deletes the rest.
 func (l *ledger) sweep(ctx context.Context, cleaning store.Cleaning) (store.Cleaned, error) {
 	cleaning.Now = l.now()
 	cleaned, err := l.store.Sweep(ctx, cleaning)

@@ -29,8 +29,8 @@ type LoginRequest struct {
 	// Application is the name of the program that asks, which the user is shown. It is
 	// cut to [mytoken.MaxNameLength] characters.
 	Application string
-	// ReturnTo is for the embedding service, which gets it back with the finished login:
-	// where to send the browser, for example. At most 4 KiB.
+	// ReturnTo comes back with the finished login. The embedding service may use it to
+	// know where to send the browser, for example. At most 4 KiB.
 	ReturnTo string
 	Client   Client
 }
@@ -64,11 +64,12 @@ type FinishRequest struct {
 	Client Client
 }
 
-// LoginResult is the outcome of a login.
+// LoginResult is the outcome of a login. Application and ReturnTo are those of the
+// request.
 type LoginResult struct {
 	// Issued is the token. It is nil if somebody polls for it, and after a reconnect.
 	Issued *mytoken.Issued
-	// Polled says that the token waits for its polling code.
+	// Polled says that [Issuer.Poll] hands out the token.
 	Polled bool
 	// Reconnected says that this login replaced the refresh token of an existing tree.
 	// Narrower names the scopes that the tree lost with the old refresh token.
@@ -78,8 +79,8 @@ type LoginResult struct {
 	ReturnTo    string
 }
 
-// StartLogin begins a login without a consent page of the issuer: the embedding service
-// decides what the token may do, and the provider asks the user. Errors are
+// StartLogin begins a login without a consent page of the issuer. The embedding service
+// decides what the token may do. Only the provider asks the user. Errors are
 // [ErrUnknownProvider], [*RequestError], [*UpstreamError] and [*StoreError].
 func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	pending, err := i.newPending(req)
@@ -108,7 +109,8 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	return pending, nil
 }
 
-// openPending returns a login that knows only where it comes from.
+// openPending returns a new login that has its provider, return address and client, and
+// nothing else yet.
 func (i *Issuer) openPending(provider *Provider, returnTo string, client Client) (*pendingLogin, error) {
 	if len(returnTo) > maxReturnLength || !utf8.ValidString(returnTo) {
 		return nil, &RequestError{Field: "redirect_uri", Reason: fmt.Sprintf("longer than %d bytes, or not UTF-8", maxReturnLength)}

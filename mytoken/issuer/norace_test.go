@@ -2,5 +2,5 @@
 
 package issuer_test
 
-// underRace reports that the race detector is on.
+// underRace reports whether the race detector is on.
 const underRace = false

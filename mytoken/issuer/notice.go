@@ -31,7 +31,8 @@ const (
 	NoticeReconnected        NoticeKind = "reconnected"          // a new login replaced a refresh token
 )
 
-// Notice is something that happened. It holds no secret.
+// Notice is something that happened. It holds no secret. Detail says more in words for
+// humans.
 type Notice struct {
 	Kind   NoticeKind
 	Token  mytoken.TokenID // zero if it is about none
@@ -73,7 +74,7 @@ func (n *Notice) level() (slog.Level, bool) {
 	return 0, false
 }
 
-// refreshEvent passes on what happened to a refresh token.
+// refreshEvent passes an event of the refresher to the observer.
 func (i *Issuer) refreshEvent(ctx context.Context, e refresh.Event) {
 	i.notify(ctx, Notice{Kind: NoticeKind(e.Kind), Token: e.Token, Grant: e.Grant, Detail: e.Detail, Err: e.Err})
 }

@@ -14,14 +14,16 @@ const ownerReason = "by the user, without a token"
 
 // OwnerAccess acts on behalf of a user without a token, for an embedding service that has
 // authenticated the user itself. It ignores capabilities and restrictions. No mytoken
-// gives access to it. Every method may return a [*StoreError].
+// gives access to it. It is safe for concurrent use. Every method may return a
+// [*StoreError].
 type OwnerAccess struct {
 	i     *Issuer
 	owner mytoken.OwnerID
 }
 
-// Owner returns access to the tokens of a user: issuer names the provider, subject the
-// user there. Errors are [ErrUnknownProvider] and, for an empty subject, [*RequestError].
+// Owner returns access to the tokens of a user. The issuer names the provider, and the
+// subject names the user there. Errors are [ErrUnknownProvider] and, for an empty
+// subject, [*RequestError].
 func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 	p, err := i.provider(issuer)
 	if err != nil {

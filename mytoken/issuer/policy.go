@@ -31,10 +31,10 @@ type Issuance struct {
 	Client     Client
 }
 
-// PolicyKind is the occasion for an [Issuance].
+// PolicyKind says why a token is about to be issued.
 type PolicyKind uint8
 
-// The occasions.
+// The kinds of an [Issuance].
 const (
 	PolicyLogin  PolicyKind = 1 // a first token, after a login
 	PolicyAdopt  PolicyKind = 2 // a first token, for an adopted refresh token

@@ -26,6 +26,9 @@ import (
 // AttributeRules choose the restrictions of users by a claim about them (protocol section
 // 2.9). They apply once, when a user logs in, and hold for the token and all its
 // descendants.
+//
+// An adoption brings no claims about the user. While rules apply to its provider,
+// [Issuer.Adopt] returns a [*PolicyError].
 type AttributeRules struct {
 	// Provider is the issuer of the OpenID provider whose users the rules are for. Empty
 	// means all providers.
@@ -41,8 +44,8 @@ type AttributeRules struct {
 	// Templates are the operator's own templates, in the layout that rest.Options
 	// describes. Nil means the built-in ones only.
 	Templates fs.FS
-	// HTTPClient asks the URLs of Sources. It follows no redirect. Each answer may take 5
-	// s and have 1 MiB. Nil means a client with the default transport.
+	// HTTPClient asks the URLs of Sources. It follows no redirect. An answer may take up
+	// to 5 s and have up to 1 MiB. Nil means a client with the default transport.
 	HTTPClient *http.Client
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
@@ -50,27 +53,27 @@ type AttributeRules struct {
 
 // ClaimSource says where to find a claim.
 type ClaimSource struct {
-	// URL answers a request with the user's access token with a JSON object. It must be
-	// https, unless the host is a loopback address. Empty means the OpenID provider: the
-	// ID token, else the access token if it is a JWT, else userinfo.
+	// URL is where to ask with the user's access token. It answers with a JSON object. It
+	// must be https, unless the host is a loopback address. Empty means the OpenID
+	// provider: the ID token, else the access token if it is a JWT, else userinfo.
 	URL string
 	// Claim is the name of the claim. Its value is a string or an array of strings.
 	Claim string
 }
 
-// AttributeRule says what users with a value get.
+// AttributeRule enforces restrictions for users whose claim has the given value.
 type AttributeRule struct {
 	Value   string
 	Enforce Enforced
 }
 
-// Enforced are restrictions that a token has at least. Set exactly one field.
+// Enforced says which restrictions a new token must be within. Set exactly one field.
 type Enforced struct {
 	// Template is the name of a template for restrictions.
 	Template string
-	// JSON is restrictions as in a request.
+	// JSON is the JSON text of restrictions, as in a request (protocol section 2.1).
 	JSON string
-	// Nothing adds no restriction.
+	// Nothing leaves the restrictions of the token as they are.
 	Nothing bool
 }
 
@@ -95,8 +98,9 @@ type attributePolicy struct {
 	client    *http.Client
 }
 
-// AttributePolicy returns a policy that enforces rules. Set it in [Config]. It refuses a
-// login if a source does not answer. An error names the rule that makes no sense.
+// AttributePolicy returns a policy that enforces rules. Set it as Config.Policy. The
+// policy refuses a login if a source does not answer. AttributePolicy returns an error
+// that names the rule that makes no sense.
 func AttributePolicy(rules AttributeRules) (Policy, error) {
 	p := &attributePolicy{AttributeRules: rules}
 	if p.Clock == nil {
@@ -141,7 +145,7 @@ func AttributePolicy(rules AttributeRules) (Policy, error) {
 }
 
 // Policies returns a policy that applies several in order, up to the first error. It
-// leaves out nil ones.
+// ignores nil policies.
 func Policies(all ...Policy) Policy {
 	return func(ctx context.Context, i *Issuance) error {
 		for _, p := range all {
@@ -164,7 +168,7 @@ func secureURL(text string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
 }
 
-// clauses returns what a client gets now.
+// clauses returns the restrictions to enforce, for the client and the present time.
 func (p *attributePolicy) clauses(e Enforced, client Client) (restriction.List, error) {
 	text := []byte(e.JSON)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// normalResponse replaces meaningless values by the default.
+// normalResponse replaces meaningless values with the default.
 func normalResponse(r mytoken.Response) mytoken.Response {
 	if r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
 		r.Type = mytoken.ResponseToken

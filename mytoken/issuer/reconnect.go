@@ -33,14 +33,14 @@ type ReconnectRequest struct {
 
 // StartReconnect begins a login of the same user that replaces the refresh token of a
 // tree. All tokens of the tree live on. Call it after the provider has ended the old
-// login ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]; revoking the
-// token ends it.
+// login ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]. Revoking the
+// token cancels the login.
 //
-// It asks for the scopes that the last login was granted, and for the audiences that it
-// asked for. It needs no capability, only a token that may be used now: the user decides
-// by logging in. Errors are [*TokenError], [*RefusedError], [ErrUnknownProvider],
-// [*RequestError], [*UpstreamError], [*ReconnectError] (the grant is gone) and
-// [*StoreError].
+// The login asks for the scopes that the last one was granted, and for the same
+// audiences. StartReconnect needs no capability, only a token that may be used now: the
+// user decides by logging in. Errors are [*TokenError], [*RefusedError],
+// [ErrUnknownProvider], [*RequestError], [*UpstreamError], [*ReconnectError] (the grant
+// is gone) and [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// MaxRecords bounds lists and histories. Further entries are left out, and Truncated says
-// so.
+// MaxRecords bounds lists and histories. They leave out further entries and set
+// Truncated.
 const MaxRecords = 20000
 
-// InfoRequest asks for a list of tokens.
+// InfoRequest asks for a list of tokens; see [Issuer.List] and [Issuer.Subtree].
 type InfoRequest struct {
 	Token mytoken.Secret
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.

@@ -34,8 +34,8 @@ func (w *world) holdFirst(t *testing.T, fault optest.Fault) (gate *testGate, fir
 	return gate, first
 }
 
-// holdImpatient is holdFirst for an issuer that does not wait long. It returns false if
-// the request ended before the provider was asked.
+// holdImpatient does what holdFirst does, for an issuer that does not wait long. It
+// returns false if the request ended before the provider was asked.
 func (w *world) holdImpatient(t *testing.T, i *issuer.Issuer) (gate *testGate, first <-chan accessResult, held bool) {
 	t.Helper()
 	gate = newGate(t)

@@ -47,8 +47,8 @@ func derived(purpose string, id UseID, n int) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// claim must return nil before anything is handed out. Then the use is charged and stays
-// so.
+// claim makes a charge final. Call it before anything is handed out, and hand nothing out
+// if it returns an error.
 func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	if op.verdict.ID.IsZero() {
 		return nil
@@ -56,7 +56,7 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	err := i.ledger.complete(ctx, op.verdict, store.TicketReady)
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
-		i.refund(ctx, p, op.id) // the call that called it off may have stopped before that
+		i.refund(ctx, p, op.id) // the other call may have stopped before its refund
 		return errCalledOff
 	case isA[*StoreError](err):
 		return err // the charge stays for the repetition
@@ -67,7 +67,7 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 }
 
 // callOff refunds a use for which nothing is handed out. It returns false if another call
-// with the same id handed out, or may have.
+// with the same id handed out an access token, or may have.
 func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
 	if !op.verdict.ID.IsZero() {
 		step, cancel := detached(ctx)

@@ -36,15 +36,15 @@ type Revocation struct {
 	Update *mytoken.Issued
 }
 
-// Revoke revokes a token. When it has returned nil, the token is not usable on any node;
-// with Recursive, neither is any descendant. A token with a valid signature is revoked
-// even if it is outdated or expired. A code is erased, and its token is revoked if it was
-// created for the code.
+// Revoke revokes a token. Once it has returned nil, the token is not usable on any node.
+// With Recursive, the same holds for all its descendants. Revoke accepts outdated and
+// expired tokens if their signature is valid. It erases a code, and revokes the token
+// that was created for the code.
 //
 // An unknown token counts as revoked: Revocation.Revoked is zero then, and there is no
-// error. This includes a token with a line break at its end. Errors are
-// [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token is empty,
-// [*RequestError].
+// error. A token with a line break at its end is unknown, too: trim what you read from a
+// file. Errors are [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token
+// is empty, [*RequestError].
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
 	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}
@@ -238,9 +238,9 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 	return foreign, nil
 }
 
-// revoke stores the tombstone, and then revokes at the provider what nobody can use any
-// more. by is the presented token that authorises. It is nil for the embedding service,
-// which cannot revoke at the provider.
+// revoke marks the token as revoked in the store. Then it revokes the refresh token at
+// the provider, if no token uses it any more. by is the presented token that authorises.
+// It is nil for the embedding service, which cannot revoke at the provider.
 func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool, by *presented, client Client, reason string) (*Revocation, error) {
 	r := store.Revocation{Token: id, Recursive: recursive, Event: i.newEvent(EventRevoked, reason, client)}
 	if by != nil {
@@ -269,7 +269,8 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 	return out, nil
 }
 
-// revokeOrphan revokes at the provider what a refresh stored after its token was revoked.
+// revokeOrphan revokes a refresh token that a refresh stored after the last token of its
+// tree was revoked.
 func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
 	defer cancel()

@@ -11,10 +11,10 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// rotate is rotateOrFail for operations that cannot be repeated. It returns nil if
-// rotation fails: the holder got what they asked for, and their token stays valid. If the
-// store rotated and its answer was lost, the next request gets the stored successor while
-// the grace lasts.
+// rotate does what rotateOrFail does, for operations that cannot be repeated. It returns
+// nil if rotation fails: the holder got what they asked for, and their token stays valid.
+// If the store rotated and its answer was lost, the next request gets the stored
+// successor while the grace lasts.
 func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) *mytoken.Issued {
 	update, err := i.rotateOrFail(ctx, p, kind, wrapped, client)
 	if err != nil {

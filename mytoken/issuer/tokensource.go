@@ -20,15 +20,16 @@ type TokenSourceOptions struct {
 	// its life. 0: one minute.
 	Early time.Duration
 	// Updated is called with the successor of a rotated mytoken, before the access token
-	// is handed out. If it returns an error, the source returns that error, and calls it
-	// again next time. Nil: the source keeps the successor to itself.
+	// is handed out. If Updated returns an error, so does the source, and it calls
+	// Updated again before it hands out the next access token. Nil: only the source knows
+	// the successor.
 	Updated func(context.Context, *mytoken.Issued) error
 }
 
 // TokenSource returns a source of access tokens for a mytoken. It asks for a new access
 // token when the last one is about to expire, and follows rotations. It keeps an access
-// token without expiry for ever. It is safe for concurrent use. The context bounds each
-// request.
+// token without expiry for ever. It is safe for concurrent use. The context is used for
+// every request of the source.
 func (i *Issuer) TokenSource(ctx context.Context, token mytoken.Secret, opts TokenSourceOptions) oauth2.TokenSource {
 	if opts.Early <= 0 {
 		opts.Early = time.Minute

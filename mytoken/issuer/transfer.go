@@ -52,8 +52,8 @@ type RedeemRequest struct {
 }
 
 // Redeem exchanges a transfer code for the compact token, once (protocol section 5.4.4).
-// The code is of no use if its token was rotated or revoked meanwhile, or has expired.
-// Errors are [*CodeError] and [*StoreError].
+// The code stops working when its token expires, is rotated or is revoked. Errors are
+// [*CodeError] and [*StoreError].
 func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued, error) {
 	t, code, err := i.resolveTransfer(ctx, req.Code)
 	if err != nil {

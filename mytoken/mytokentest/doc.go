@@ -29,10 +29,10 @@
 //	}
 //
 // The clock stands still unless the test moves it. The issuer signs tokens with ES256,
-// which is fast. Public clients do not recognise such tokens as JWTs, so a test of those
-// sets other keys with Options.Config. The issuer logs nothing unless a logger is set
-// there.
+// which is fast. Public clients do not recognise such tokens as JWTs, so a test with such
+// a client sets other keys with Options.Config. The issuer logs nothing unless
+// Options.Config sets a logger.
 //
-// Goroutines may share a service while no field of it changes. Its methods return the
-// errors of the issuer's methods, and those of the network.
+// Goroutines may share a service as long as nobody changes its fields. Its methods return
+// the errors of the issuer's methods, and those of the network.
 package mytokentest

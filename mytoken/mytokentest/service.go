@@ -27,7 +27,7 @@ const IssuerURL = "https://mytoken.example.org"
 // hidden makes a type that holds secrets print as a placeholder.
 type hidden = redact.Hidden
 
-// Options say how to change a service before it starts. The zero value works.
+// Options changes a service before it starts. The zero value works.
 type Options struct {
 	hidden
 
@@ -58,8 +58,8 @@ type Service struct {
 // closeTimeout bounds how long Close waits for running requests.
 const closeTimeout = 5 * time.Second
 
-// Client is the client that logs in. Its address is reserved for documentation (RFC
-// 5737).
+// Client is the client on whose behalf [Service.Login] and [Service.Follow] act. Its
+// address is reserved for documentation (RFC 5737).
 var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "mytokentest"}
 
 // Start starts a service. Call Close when the test is over.
@@ -124,7 +124,7 @@ func (s *Service) Login(ctx context.Context, subject string, props mytoken.Prope
 	return result.Issued, nil
 }
 
-// LoginWith is Login with any request. It fills in the provider if req has none.
+// LoginWith logs a user in with any request. It fills in the provider if req has none.
 func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.LoginRequest) (*issuer.LoginResult, error) {
 	if req.Provider == "" {
 		req.Provider = s.Provider.Issuer()
@@ -146,9 +146,9 @@ func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Logi
 	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: query, Client: Client})
 }
 
-// RefreshToken logs a user in without the issuer, and returns the refresh token. A
-// service that has no issuer yet holds such a token; pass it to [issuer.Issuer.Adopt].
-// Audiences are those that the login asks for (RFC 8707).
+// RefreshToken logs a user in without the issuer, and returns the refresh token. Pass it
+// to [issuer.Issuer.Adopt], as a service does that kept refresh tokens before it had an
+// issuer. Audiences are those that the login asks for (RFC 8707).
 func (s *Service) RefreshToken(ctx context.Context, subject string, audiences ...string) (mytoken.Secret, error) {
 	upstream, verifier := s.Config.Providers[0].Upstream, oauth2.GenerateVerifier()
 	address, err := upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{

@@ -1,6 +1,6 @@
 // Package bearer finds and writes files with bearer tokens by the rules of WLCG Bearer
-// Token Discovery 1.0. Programs that know nothing of each other agree by these rules
-// where an access token is. They look at these places, in this order:
+// Token Discovery 1.0. By these rules, independent programs find the same access token. A
+// program looks at these places, in this order:
 //
 //  1. the value of BEARER_TOKEN,
 //  2. the file that BEARER_TOKEN_FILE names,
@@ -12,7 +12,8 @@
 // user.
 //
 // All functions may be called concurrently, also by several processes on one file. If two
-// of them write it, the last one wins. Readers see one content or the other.
+// processes write it, the last one wins. Readers see the one content or the other, and no
+// mix.
 package bearer
 
 import (
@@ -41,17 +42,18 @@ const (
 	EnvRuntimeDir = "XDG_RUNTIME_DIR"
 )
 
-// Errors of this package; others are those of the file system.
+// Errors of this package. Other errors come from the file system.
 var (
 	// ErrNotFound: none of the places has a token.
 	ErrNotFound = errors.New("bearer: no token found: set BEARER_TOKEN or BEARER_TOKEN_FILE")
-	// ErrMalformed: the content of a place is not a token (RFC 6750 section 2.1).
+	// ErrMalformed: the content of a place, or the given secret, is not a token (RFC 6750
+	// section 2.1).
 	ErrMalformed = errors.New("bearer: not a bearer token")
 	// ErrNoUID: the system has no user ids, so the rules give files no names.
 	ErrNoUID = errors.New("bearer: the system has no user ids: set BEARER_TOKEN_FILE")
 )
 
-// UnsafeError is about a file that other users control, or may control.
+// UnsafeError says that other users control a file, or may control it.
 type UnsafeError struct {
 	Path   string
 	Reason string
@@ -62,7 +64,7 @@ func (e *UnsafeError) Error() string { return "bearer: unsafe file " + e.Path + 
 // Token is a token that was found.
 type Token struct {
 	Token Secret
-	// Path is the file that it was read from; empty if BEARER_TOKEN had it.
+	// Path is the file that holds the token; empty if it came from BEARER_TOKEN.
 	Path string
 }
 
@@ -201,9 +203,9 @@ func isToken(text string) bool {
 	})
 }
 
-// CheckWritable refuses a path where a token must not be written, because other users
-// control the file or may replace it. The error is an [*UnsafeError] or comes from the
-// file system.
+// CheckWritable returns an error if no token must be written to the path, because other
+// users control the file or may replace it. The error is an [*UnsafeError] or comes from
+// the file system.
 func CheckWritable(path string) error {
 	dir, err := os.Stat(filepath.Dir(path))
 	if err != nil {
@@ -238,13 +240,14 @@ func Write(path string, token Secret) error {
 	return durable.Replace(path, []byte(token.Reveal()+"\n"))
 }
 
-// Read reads a file as [Discover] reads those in the temporary directory: it must belong
-// to the user, and must not be a symbolic link. An empty file gives the empty secret.
-// Errors are [ErrMalformed], [*UnsafeError], or come from the file system.
+// Read reads a file with the checks that [Discover] makes in the temporary directory: the
+// file must belong to the user, and must not be a symbolic link. An empty file gives the
+// empty secret. Errors are [ErrMalformed], [*UnsafeError], or come from the file system.
 func Read(path string) (Secret, error) { return place{path: path, shared: true}.read() }
 
-// Remove removes the file if it still holds the token. Otherwise another program has
-// written it or removed it, and Remove does nothing.
+// Remove removes the file if it still holds the token. If another program has written or
+// removed the file, Remove does nothing and returns nil. Errors come from the file
+// system.
 func Remove(path string, token Secret) error {
 	held, err := Read(path)
 	switch unsafe := (*UnsafeError)(nil); {

@@ -108,8 +108,9 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 	return ""
 }
 
-// commit keeps a new refresh token: first in the spill, then in the store. It tries for
-// as long as the process lives. Its errors are for the client.
+// commit keeps a new refresh token: first in the spill, then in the store. It tries until
+// the store accepts or refuses the token, or until Close stops waiting. Its errors are
+// for the client.
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
 	failed := func(err error) error {

@@ -13,9 +13,9 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status, Code, Description and Charged tell more for the reason [Upstream]: the HTTP
-	// status that fits at an edge, the provider's error code, words for humans, and
-	// whether the provider may have acted.
+	// Status, Code, Description and Charged are set for the reason [Upstream]: the HTTP
+	// status for the client, the provider's error code, words for humans, and whether the
+	// provider may have acted.
 	Status            int
 	Code, Description string
 	Charged           bool

@@ -38,8 +38,8 @@ func (req *Request) flightKey() flightKey {
 // flight is one call to the provider, which identical requests share.
 //
 // A flight has a goroutine of its own, because the answer of the provider must be kept
-// even if every caller has left. It is given up only while nobody waits for it and the
-// provider was not asked.
+// even if every caller has left. It is given up only if nobody waits for it and the
+// provider was not asked yet. A flight lands when its outcome is known.
 type flight struct {
 	key    flightKey
 	cancel context.CancelFunc
@@ -55,7 +55,8 @@ type flight struct {
 }
 
 // Refresh returns the answer of the provider. Other callers may get the same answer: do
-// not change it. Errors are [*Failure] and the error of the context.
+// not change it. Errors are [*Failure], the error of the context, and an error of package
+// seal if the stored refresh token cannot be opened.
 //
 // unsettled says that the use must not be refunded now: the provider may have acted on
 // it, or is still being asked. In the latter case req.Abandoned will be called.

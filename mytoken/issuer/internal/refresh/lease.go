@@ -16,8 +16,8 @@ type lease struct {
 	req   Request
 	id    store.LeaseID
 	taken bool // false for a provider whose refresh tokens never rotate
-	// generation and audiences are what the store last told: of the current refresh
-	// token, and those that the login asked for.
+	// generation is that of the current refresh token. audiences are those that the login
+	// asked for. Both are what the store said last.
 	generation uint64
 	audiences  []string
 	// uncommitted says that the store still lacks a refresh token that the provider gave.

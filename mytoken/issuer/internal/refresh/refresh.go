@@ -41,12 +41,12 @@ type Config struct {
 
 	// Notify is called for each [Event].
 	Notify func(context.Context, Event)
-	// Revoke revokes a refresh token at the provider, as far as the provider answers.
+	// Revoke revokes a refresh token at the provider. It reports a failure itself.
 	Revoke func(ctx context.Context, provider *oidcupstream.Provider, grant store.GrantID, token string)
 }
 
-// Ledger holds the steps of the store that refreshing needs. It fills in the time and
-// repeats a step whose outcome is not known. CommitRefresh alone is tried once.
+// Ledger holds the steps of the store that refreshing needs. It fills in the time, and
+// repeats a step whose outcome is not known. Only CommitRefresh is tried once.
 type Ledger interface {
 	BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error)
 	CommitRefresh(ctx context.Context, commit store.Commit) error
@@ -130,7 +130,7 @@ func (r *Refresher) replay(ctx context.Context, grant store.GrantID) error {
 			errs = append(errs, err)
 			continue
 		}
-		r.spill.done(c.Lease)
+		r.spill.replayed(c.Lease)
 	}
 	return errors.Join(errs...)
 }

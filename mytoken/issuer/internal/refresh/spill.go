@@ -23,8 +23,8 @@ import (
 // a crash of the machine. From the first complete write on, the file survives the death
 // of the process: pending reads files that are not finished, too.
 //
-// Without a directory the spill is memory, which no crash leaves behind. Several
-// processes may share a directory: committing an entry twice changes nothing.
+// Without a directory the spill is in memory, and a crash loses it. Several processes may
+// share a directory: committing an entry twice within a day changes nothing.
 type spill struct {
 	path string // of the directory; empty: memory
 	dir  durable.Dir
@@ -79,15 +79,33 @@ func (s *spill) put(c store.Commit) error {
 	return nil
 }
 
-// done forgets a commit that the store has. It does not wait for the disk: committing the
-// file again after a crash changes nothing.
+// done forgets a commit that the store has. It does not wait for the disk. If a crash
+// brings the file back, the next Recover commits it again. That changes nothing as long
+// as the store remembers the commit, for a day.
 func (s *spill) done(lease store.LeaseID) {
 	s.mu.Lock()
 	delete(s.mem, lease)
 	s.mu.Unlock()
 	if s.path != "" {
-		_ = os.Remove(filepath.Join(s.path, spillName(lease)))
-		_ = os.Remove(filepath.Join(s.path, unsyncedName(lease)))
+		_ = s.dir.Forget(spillName(lease))
+		_ = s.dir.Forget(unsyncedName(lease))
+	}
+}
+
+// replayed is done for a commit that may come from an unfinished file. It removes that
+// file too, or the next Recover would commit it again. By then the store may have
+// forgotten the commit, and would take an old refresh token for a new one.
+//
+// If the file's writer is still alive, its write fails. It keeps an unsynced copy then,
+// and finds the commit in the store.
+func (s *spill) replayed(lease store.LeaseID) {
+	s.done(lease)
+	if s.path == "" {
+		return
+	}
+	unfinished, _ := s.dir.Unfinished(spillName(lease)) // pending reports the error
+	for _, u := range unfinished {
+		_ = s.dir.Forget(u.File)
 	}
 }
 
@@ -167,7 +185,7 @@ func (s *spill) salvage(now time.Time) error {
 func spillName(lease store.LeaseID) string { return hex.EncodeToString(lease[:]) + spillSuffix }
 
 // unsyncedName is the name of a file that the disk did not take as it should. It has the
-// form of an unfinished one.
+// form of an unfinished file, so readers find both in the same way.
 func unsyncedName(lease store.LeaseID) string { return "." + spillName(lease) + ".unsynced.tmp" }
 
 func (s *spill) read(name string) (store.Commit, error) {

@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -203,4 +204,36 @@ func TestSpillWithDamagedFiles(t *testing.T) {
 	require.NotContains(t, err.Error(), "README")
 	require.NotContains(t, err.Error(), ".tmp")
 	require.Len(t, filesIn(t, dir), len(damaged)+3)
+}
+
+// commitLedger is a store that takes every commit and counts them.
+type commitLedger struct {
+	Ledger
+	commits []store.Commit
+}
+
+func (l *commitLedger) CommitRefresh(_ context.Context, c store.Commit) error {
+	l.commits = append(l.commits, c)
+	return nil
+}
+
+// A file that is replayed under its temporary name is gone afterwards. If a later Recover
+// found it, the store would take an old refresh token for a new one: it remembers commits
+// for a day.
+//
+// proves P5
+func TestRecoverCommitsUnfinishedFilesOnce(t *testing.T) {
+	dir := t.TempDir()
+	leaveUnfinished(t, spillAt(t, dir), 1, "123", time.Second, 0)
+	torn := leaveUnfinished(t, spillAt(t, dir), 2, "456", time.Second, 1)
+	for range 2 {
+		ledger := &commitLedger{}
+		r, err := New(Config{Ledger: ledger, Clock: time.Now, SpillDir: dir})
+		require.NoError(t, err)
+		require.NoError(t, r.Recover(t.Context()))
+		require.Equal(t, []string{torn}, filesIn(t, dir), "a file that is still written stays")
+		if len(ledger.commits) > 0 {
+			require.Equal(t, []store.Commit{commitNo(1)}, ledger.commits)
+		}
+	}
 }
