@@ -5,6 +5,8 @@
 // decoder accepts.
 package jsonscan
 
+import "bytes"
+
 // Scanner goes from one structural character of a JSON text to the next. Set Data first;
 // without it, Next returns 0.
 type Scanner struct {
@@ -48,17 +50,27 @@ func (s *Scanner) Next() byte {
 // text reads the string that begins at start, up to its closing quote or the end of the
 // data.
 func (s *Scanner) text(start int) {
-	data := s.Data
-	for i := start; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			s.Text, s.at = data[start:i], i+1
-			return
+	end := stringEnd(s.Data, start)
+	s.Text, s.at = s.Data[start:end], min(end+1, len(s.Data))
+}
+
+// stringEnd returns the index of the quote that closes the string which begins at start,
+// or the length of the data if none does.
+func stringEnd(data []byte, start int) int {
+	for i := start; ; i++ {
+		quote := bytes.IndexByte(data[i:], '"')
+		if quote < 0 {
+			return len(data)
+		}
+		i += quote
+		escapes := i // an odd number of backslashes before the quote escapes it
+		for escapes > start && data[escapes-1] == '\\' {
+			escapes--
+		}
+		if (i-escapes)%2 == 0 {
+			return i
 		}
 	}
-	s.Text, s.at = data[start:], len(data)
 }
 
 // Limits are the most that a text may hold. Zero means no limit.
@@ -70,20 +82,31 @@ type Limits struct {
 
 // Exceeded reports whether the text exceeds one of the limits.
 func (l Limits) Exceeded(data []byte) bool {
-	objects, values := 0, 0
+	depth, objects, values := 0, 0, 0
 	over := func(n, limit int) bool { return limit > 0 && n > limit }
-	for s := (Scanner{Data: data}); ; {
-		switch s.Next() {
-		case 0:
-			return false
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i = stringEnd(data, i+1)
+			continue
+		case '}', ']':
+			depth = max(depth-1, 0)
+			continue
 		case '{':
+			depth++
 			objects++
 			values++
-		case '[', ',':
+		case '[':
+			depth++
 			values++
+		case ',':
+			values++
+		default:
+			continue
 		}
-		if over(s.Depth, l.Depth) || over(objects, l.Objects) || over(values, l.Values) {
+		if over(depth, l.Depth) || over(objects, l.Objects) || over(values, l.Values) {
 			return true
 		}
 	}
+	return false
 }
