@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 var (
@@ -103,19 +105,10 @@ func Reason(err error) string {
 	return strings.TrimPrefix(err.Error(), "restriction: ")
 }
 
-// clip shortens text from outside for use in an error.
-func clip(s string) string {
-	const most = 64
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
-
 // plain prepares text from outside for one line of output. It shortens the text, and
 // quotes it if it is empty or has characters that do not print.
 func plain(s string) string {
-	s = clip(s)
+	s = clip.Name(s)
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }) {
 		return strconv.Quote(s)
 	}

@@ -3,6 +3,8 @@ package restriction
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // host is one entry of [Clause.Hosts], parsed: a block of addresses, a name, or a
@@ -26,13 +28,13 @@ func parseHost(entry string) (host, error) {
 	case strings.Contains(entry, "/"):
 		block, err := netip.ParsePrefix(entry)
 		if err != nil {
-			return host{}, badValue(ErrInvalid, "%q is not a CIDR block", clip(entry))
+			return host{}, badValue(ErrInvalid, "%q is not a CIDR block", clip.Name(entry))
 		}
 		return host{block: normalBlock(block)}, nil
 	}
 	if addr, err := netip.ParseAddr(entry); err == nil {
 		if addr.Zone() != "" {
-			return host{}, badValue(ErrInvalid, "%q has a zone", clip(entry))
+			return host{}, badValue(ErrInvalid, "%q has a zone", clip.Name(entry))
 		}
 		addr = normalAddr(addr)
 		return host{block: netip.PrefixFrom(addr, addr.BitLen())}, nil
@@ -40,7 +42,7 @@ func parseHost(entry string) (host, error) {
 	name, pattern := strings.CutPrefix(entry, "*.")
 	name, ok := normalName(name)
 	if !ok {
-		return host{}, badValue(ErrInvalid, "%q is not an address, a CIDR block, a host name, or a host name after \"*.\"", clip(entry))
+		return host{}, badValue(ErrInvalid, "%q is not an address, a CIDR block, a host name, or a host name after \"*.\"", clip.Name(entry))
 	}
 	if pattern {
 		name = "." + name

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // KeyAudience is the key that limits the audiences of access tokens (protocol section
@@ -21,9 +23,9 @@ func checkAudience(audience string) error {
 	case audience == "":
 		return badValue(ErrInvalid, "an entry is empty")
 	case !utf8.ValidString(audience):
-		return badValue(ErrInvalid, "%q is not UTF-8", clip(audience))
+		return badValue(ErrInvalid, "%q is not UTF-8", clip.Name(audience))
 	case strings.TrimSpace(audience) != audience, strings.ContainsFunc(audience, unicode.IsControl):
-		return badValue(ErrInvalid, "%q begins or ends with white space, or holds a control character", clip(audience))
+		return badValue(ErrInvalid, "%q begins or ends with white space, or holds a control character", clip.Name(audience))
 	}
 	return nil
 }

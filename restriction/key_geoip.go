@@ -3,6 +3,8 @@ package restriction
 import (
 	"slices"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // The keys about countries (protocol section 2.1).
@@ -134,7 +136,7 @@ func parseCountry(code string) (country, error) {
 			c[i] = code[i] &^ 0x20 // upper case, of letters
 		}
 		if c[i] < 'A' || c[i] > 'Z' {
-			return country{}, badValue(ErrInvalid, "%q is not a country code of two letters", clip(code))
+			return country{}, badValue(ErrInvalid, "%q is not a country code of two letters", clip.Name(code))
 		}
 	}
 	return c, nil

@@ -1,6 +1,10 @@
 package restriction
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mytoken-go/sdk/internal/clip"
+)
 
 // KeyScope is the key that limits the scopes of access tokens (protocol section 2.1).
 const KeyScope = "scope"
@@ -23,7 +27,7 @@ func (k *scopes) read(d *decoder, c *Clause) (err error) {
 func (k *scopes) write(e *encoder, c *Clause) {
 	for _, word := range c.Scopes {
 		if word == "" || strings.Contains(word, " ") {
-			e.fail(KeyScope, badValue(ErrInvalid, "%q is empty or holds a space", clip(word)))
+			e.fail(KeyScope, badValue(ErrInvalid, "%q is empty or holds a space", clip.Name(word)))
 			return
 		}
 	}
@@ -37,7 +41,7 @@ func checkScope(scope string) error {
 	}
 	for i := range len(scope) {
 		if c := scope[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return badValue(ErrInvalid, "%q holds a character that a scope must not have (RFC 6749, section 3.3)", clip(scope))
+			return badValue(ErrInvalid, "%q holds a character that a scope must not have (RFC 6749, section 3.3)", clip.Name(scope))
 		}
 	}
 	return nil

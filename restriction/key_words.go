@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // wordsKey is the shape of a list that limits the scopes or the audiences of access
@@ -83,7 +85,7 @@ func (w *words) has(wanted []string) bool {
 
 func (w *words) object(q query) Objection {
 	word, _ := w.missing(w.key.asked(q.Request))
-	return Objection{Key: w.key.wire, Need: fmt.Sprintf("%s among %s, not %q", w.key.what, listed(w.list), clip(word))}
+	return Objection{Key: w.key.wire, Need: fmt.Sprintf("%s among %s, not %q", w.key.what, listed(w.list), clip.Name(word))}
 }
 
 func (w *words) first(q query, t time.Time) Earliest { return lasting(w.admits(q), nil, t) }

@@ -3,6 +3,8 @@ package restriction
 import (
 	"fmt"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // Policy is a compiled list of restrictions. It never changes, shares no memory with the
@@ -100,12 +102,12 @@ func (p *Policy) configure() error {
 	o := &p.options
 	for name, factory := range o.Conditions {
 		if isKnown(name) || factory == nil {
-			return fmt.Errorf("restriction: %w: condition %q has no factory or is a key of the protocol", ErrInvalid, clip(name))
+			return fmt.Errorf("restriction: %w: condition %q has no factory or is a key of the protocol", ErrInvalid, clip.Name(name))
 		}
 	}
 	for _, name := range o.Disabled {
 		if index, known := keyNames[name]; !known || keys[index].name() != name { // a misspelt key would stay enabled
-			return fmt.Errorf("restriction: %w: disabled key %q is not a key of the protocol", ErrInvalid, clip(name))
+			return fmt.Errorf("restriction: %w: disabled key %q is not a key of the protocol", ErrInvalid, clip.Name(name))
 		}
 	}
 	if o.PrivateCountry != "" {

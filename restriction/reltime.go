@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/clip"
 )
 
 // localLayout is the form of a local time in requests.
@@ -22,7 +24,7 @@ func readTime(text string, now time.Time, location *time.Location) (int64, error
 	}
 	at, err := time.ParseInLocation(localLayout, text, location)
 	if err != nil {
-		return 0, badValue(ErrSyntax, "%q is not a time", clip(text))
+		return 0, badValue(ErrSyntax, "%q is not a time", clip.Name(text))
 	}
 	return present(at.Unix(), text)
 }
@@ -34,7 +36,7 @@ func readRelative(after string, now time.Time) (int64, error) {
 	if isDigits(after) {
 		seconds, err := strconv.ParseInt(after, 10, 64)
 		if err != nil || seconds > math.MaxInt64-max(now.Unix(), 0) {
-			return 0, badValue(ErrSyntax, "%q is too far away", clip("+"+after))
+			return 0, badValue(ErrSyntax, "%q is too far away", clip.Name("+"+after))
 		}
 		return present(now.Unix()+seconds, "+"+after)
 	}
@@ -49,7 +51,7 @@ func readRelative(after string, now time.Time) (int64, error) {
 // that no time was stated.
 func present(seconds int64, text string) (int64, error) {
 	if seconds <= 0 {
-		return 0, badValue(ErrInvalid, "%q is before 1970", clip(text))
+		return 0, badValue(ErrInvalid, "%q is before 1970", clip.Name(text))
 	}
 	return seconds, nil
 }
@@ -62,7 +64,7 @@ func readDuration(text string) (time.Duration, error) {
 	for rest := text; ; {
 		n := strings.IndexFunc(rest, func(r rune) bool { return !('0' <= r && r <= '9' || r == '.') })
 		if n <= 0 {
-			return 0, badValue(ErrSyntax, "%q is not a duration", clip(text))
+			return 0, badValue(ErrSyntax, "%q is not a duration", clip.Name(text))
 		}
 		number := rest[:n]
 		rest = rest[n:]
@@ -71,10 +73,10 @@ func readDuration(text string) (time.Duration, error) {
 		}
 		part, err := readPart(number, rest[:n])
 		if err != nil {
-			return 0, badValue(ErrSyntax, "%q is not a duration, or too long", clip(text))
+			return 0, badValue(ErrSyntax, "%q is not a duration, or too long", clip.Name(text))
 		}
 		if total > math.MaxInt64-part {
-			return 0, badValue(ErrSyntax, "%q is too long", clip(text))
+			return 0, badValue(ErrSyntax, "%q is too long", clip.Name(text))
 		}
 		total += part
 		if rest = rest[n:]; rest == "" {
