@@ -48,7 +48,7 @@ func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResp
 	}, nil
 }
 
-// rotated returns the new token for clients that know only refresh tokens (D44).
+// rotated returns the rotated token for clients that know only refresh tokens (D44).
 func rotated(update *wire.TokenResponse) wire.Secret {
 	if update == nil {
 		return wire.Secret{}
