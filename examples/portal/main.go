@@ -9,9 +9,8 @@
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// You can set each flag in the environment too, such as PORTAL_DSN for -dsn. After
-// SIGTERM or SIGINT the service answers all accepted requests and exits. A second signal
-// ends it at once.
+// Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the
+// service answers all accepted requests and exits. A second signal ends it at once.
 package main
 
 import (

@@ -95,6 +95,10 @@ func (o overlay) Open(name string) (file fs.File, err error) {
 	return file, err
 }
 
+// Glob returns the name itself. Without it, a file that cannot be read would be reported
+// as a file that does not exist.
+func (o overlay) Glob(name string) ([]string, error) { return []string{name}, nil }
+
 func (p *Pages) loadAssets(files fs.FS) error {
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
