@@ -55,8 +55,7 @@ func (c *call) loginCookieOf(state string) (name, value string) {
 	return name + "mytoken-login-" + text[:12], text[12:]
 }
 
-// cookieFor makes a cookie that the browser also sends when it comes here from another
-// site.
+// cookieFor makes a cookie that the browser also sends when it comes from another site.
 func (c *call) cookieFor(name, value string) *http.Cookie {
 	cookie := &http.Cookie{Name: name, Value: value, Path: c.prefix + "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if c.secure {

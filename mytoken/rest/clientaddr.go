@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// ProxyHeader is the name of a header in which a reverse proxy passes on the address of
-// its client.
+// ProxyHeader names a header in which a reverse proxy gives the address of its client.
 type ProxyHeader string
 
 // The headers that proxies set.

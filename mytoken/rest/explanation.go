@@ -79,9 +79,8 @@ func (c *call) comeBack(e *restriction.Explanation) int64 {
 }
 
 // explain answers the tokeninfo action explain, a dry run that extends the protocol. It
-// tells whether a use would be admitted, and if not, why and from when. It spends and
-// rotates nothing. It needs the capability tokeninfo:introspect, and AT for a question
-// about an access token.
+// tells whether a use is admitted, or why not and from when. It spends and rotates
+// nothing. It needs tokeninfo:introspect, and AT for a question about an access token.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
 	ask := issuer.ExplainRequest{
 		Token: token, Introspect: true, Kind: restriction.AT,

@@ -52,9 +52,8 @@ func again(form interface {
 	return html(form.Status(), page, err)
 }
 
-// blame notes an error for the page of the form if the user can do something about it:
-// correct the input, or wait for a provider that does not answer. It reports whether it
-// did.
+// blame adds an error to the form, and reports true, if the user can do something about
+// it: correct the input, or wait for a provider that does not answer.
 func blame(form *pages.Form, err error) bool {
 	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
 		return false

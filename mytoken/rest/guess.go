@@ -52,10 +52,9 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 // budget is used up, every address whose failed guesses still count gets 429 too. Other
 // addresses pass.
 //
-// Two kinds of codes always pass. Polling and consent codes carry a mark that only
+// Two kinds of codes always pass. Polling and consent codes have a mark that only
 // processes with the service's keys can make. Transfer codes pass on the process that
-// issued them or found them to exist. So an attacker cannot stop honest clients from
-// polling, on any process.
+// issued or found them. So an attacker cannot stop honest clients from polling.
 type GuessLimits struct {
 	// PerAddress is how many failed guesses an address may make in a burst. 0 means 20.
 	// PerAddressEvery is the time after which it may make one more. 0 means 3 s.

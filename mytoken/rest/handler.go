@@ -38,9 +38,9 @@ type Handler struct {
 	clients   map[string][sha256.Size]byte
 }
 
-// NewHandler returns the HTTP interface of an issuer. It returns [ErrOptions] for options
-// that make no sense, and an error with the name of a template or page that it cannot
-// use. It calls neither the store nor a provider.
+// NewHandler returns the HTTP interface of an issuer. It returns [ErrOptions], or an
+// error that names a template or page that it cannot use. It calls neither the store nor
+// a provider.
 func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if iss == nil {
 		return nil, badOption("the issuer is missing")
@@ -97,7 +97,6 @@ func parseIssuer(text string) (*url.URL, error) {
 // path, then the path of the issuer URL (RFC 8414 section 3).
 func (h *Handler) MetadataPath() string { return pathAuthorizationServer + h.prefix }
 
-// mount registers all routes.
 func (h *Handler) mount() {
 	for _, rt := range h.routes() {
 		h.mux.Handle(h.prefix+rt.path, h.entry(rt))

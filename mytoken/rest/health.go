@@ -10,7 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// HealthOptions configures a [HealthHandler].
+// HealthOptions configures [HealthHandler].
 type HealthOptions struct {
 	// Database returns an error if the store does not work. It is required. The method
 	// PingContext of a *sql.DB has this signature.
@@ -18,8 +18,7 @@ type HealthOptions struct {
 	// Reachable returns an error if the service cannot be reached from outside. Nil means
 	// that it can.
 	Reachable func(context.Context) error
-	// Version is the version of the software. Empty means the default of
-	// [Options.Version].
+	// Version is the version of the software. Empty means as for [Options.Version].
 	Version string
 	// Timeout bounds all checks together. 0 means 3 s.
 	Timeout time.Duration
@@ -46,10 +45,9 @@ type components struct {
 }
 
 // HealthHandler returns a handler that reports as JSON whether a service works (protocol
-// section 5.22). Its status is 503 if the database does not work, else 200, even if the
-// service cannot be reached from outside. Serve it on a separate port for operators: it
-// asks the database for each request. HealthHandler returns [ErrOptions] if Database is
-// nil.
+// section 5.22). Its status is 503 if the database does not work, else 200. Serve it on a
+// separate port for operators: it asks the database for each request. HealthHandler
+// returns [ErrOptions] if Database is nil.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
 		return nil, badOption("HealthOptions.Database is missing")

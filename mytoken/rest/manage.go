@@ -44,7 +44,6 @@ func manageAsk(c *call, s *session) (*answer, error) {
 	return html(http.StatusOK, page, err)
 }
 
-// manageRevoke revokes a token of the user.
 func manageRevoke(c *call, s *session) (*answer, error) {
 	values, err := c.form()
 	if err != nil {

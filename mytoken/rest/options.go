@@ -37,18 +37,16 @@ type Options struct {
 	ProxyHeader ProxyHeader
 
 	// Values returns facts about a request for the embedding program's own restriction
-	// conditions; see issuer.Client. It must be safe for concurrent use. Nil means no
-	// facts.
+	// conditions; see issuer.Client. It must be safe for concurrent use. Nil means none.
 	Values func(*http.Request) map[string]any
 
-	// MaxBody bounds the body of a request, in bytes. A larger one gets status 413. 0
-	// means 1 MiB.
+	// MaxBody bounds a body, in bytes. A larger one gets status 413. 0 means 1 MiB.
 	MaxBody int64
 	// BodyTimeout is how long the body of a request may take to arrive. A slower one gets
 	// status 408. 0 means 10 s.
 	BodyTimeout time.Duration
-	// RequestTimeout is how long answering a request may take. A request that takes
-	// longer gets status 503. 0 means 19 s, because public clients wait 20 s.
+	// RequestTimeout is how long a request may take. A slower one gets status 503. 0
+	// means 19 s, because public clients wait 20 s.
 	RequestTimeout time.Duration
 	// Guesses limits failed guesses of codes.
 	Guesses GuessLimits
@@ -66,9 +64,9 @@ type Options struct {
 	Pages fs.FS
 
 	// RedirectURIs are regular expressions. Each URI to which a web login sends the
-	// browser at its end has to match one of them as a whole. A web login gives the
-	// browser a cookie with the token (protocol section 6.2). Paths of this service, such
-	// as /home, are always allowed. Empty means only these.
+	// browser at its end has to match one of them as a whole. The browser gets a cookie
+	// with the token (protocol section 6.2). Paths of this service, such as /home, are
+	// always allowed. Empty means only these.
 	RedirectURIs []string
 	// TrustedRedirectURIs are redirect URIs of pages that ask the user for consent
 	// themselves. A login that ends there has no consent page. They match like
@@ -87,25 +85,22 @@ type Options struct {
 	// Nil means all. An empty list that is not nil means none.
 	TokeninfoActions []string
 	// Explanations is how much a refusal by the restrictions of a token tells its holder.
-	// Zero means [ExplainKeys]. With the other levels a refusal also says from when the
-	// use is admitted.
+	// Zero means [ExplainKeys]. With other levels a refusal says when to come back.
 	Explanations ExplanationLevel
-	// Clients may use the standard introspection endpoint. Empty means that there is no
-	// such endpoint.
+	// Clients may use the standard introspection endpoint. Empty means no endpoint.
 	Clients []Client
-	// GrantSettings stores which grant types users enabled (protocol section 5.10). Nil
-	// means that users cannot change them: the paths that would answer 501.
+	// GrantSettings stores which grant types users enabled (protocol section 5.10). If it
+	// is nil, requests to change one get status 501.
 	GrantSettings GrantSettings
 	// Guest serves an OpenID provider for guests below /api/v0/guests/; see package
 	// oidcupstream/guest. Nil means none.
 	Guest http.Handler
 }
 
-// Client is a service that may introspect tokens. It authenticates with
-// client_secret_basic or client_secret_post (RFC 6749 section 2.3.1).
+// Client may introspect tokens. It authenticates as in RFC 6749 section 2.3.1.
 type Client struct {
 	ID string // without colon
-	// Secret has at least 16 characters.
+	// Secret is at least 16 bytes long.
 	Secret mytoken.Secret
 }
 

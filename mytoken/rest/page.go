@@ -23,7 +23,6 @@ func (c *call) message(status int, m pages.Message) (*answer, error) {
 	return html(status, page, err)
 }
 
-// homePage describes the service.
 func homePage(c *call) (*answer, error) {
 	page, err := c.pages.Home()
 	return html(http.StatusOK, page, err)

@@ -46,8 +46,7 @@ func (c *call) forward(login *issuer.Login) *answer {
 	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
 
-// redirect finishes a login when the provider sends the browser back (protocol section
-// 5.19).
+// redirect finishes a login that comes back from the provider (protocol section 5.19).
 func redirect(c *call) (*answer, error) {
 	query := c.r.URL.Query()
 	state := query.Get("state")

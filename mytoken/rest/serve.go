@@ -55,13 +55,10 @@ type answer struct {
 	header   http.Header
 }
 
-// ok is the usual answer to a request.
 func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
 
-// empty is an answer without a body.
 func empty(status int) *answer { return &answer{status: status} }
 
-// seeOther sends a browser elsewhere.
 func seeOther(location string) *answer {
 	return &answer{status: http.StatusSeeOther, location: location}
 }
@@ -161,7 +158,6 @@ func (c *call) failure(err error) *answer {
 	return a
 }
 
-// write writes the answer.
 func (c *call) write(a *answer) {
 	h := c.w.Header()
 	for name, values := range a.header {

@@ -19,7 +19,7 @@ func settings(c *call) (*answer, error) {
 
 // GrantSetting says whether a user enabled a grant type.
 type GrantSetting struct {
-	GrantType string
+	GrantType string // as the protocol names it, such as "oidc_flow"
 	Enabled   bool
 }
 

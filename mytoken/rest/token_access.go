@@ -36,7 +36,6 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	return ok(body), nil
 }
 
-// accessToken obtains an access token.
 func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
 	got, err := c.issuer.AccessToken(c.ctx(), req)
 	if err != nil {

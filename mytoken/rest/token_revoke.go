@@ -34,8 +34,7 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 	return empty(http.StatusNoContent), nil
 }
 
-// revoke revokes a token or a code. A client may have guessed the code, so it counts like
-// a guess.
+// revoke revokes a token or a code. A code that is wrong counts as a failed guess.
 func (c *call) revoke(req issuer.RevokeRequest) error {
 	code := req.Token.Reveal()
 	if len(code) >= shortestToken {

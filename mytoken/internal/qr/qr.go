@@ -36,9 +36,8 @@ func (c code) dark(x, y int) bool {
 	return r == 0
 }
 
-// Text draws a code for a terminal, with two modules in a character. It sets black on
-// white with ANSI sequences, whatever the terminal's colours are. It returns an error if
-// the content is too long for a code.
+// Text draws a code for a terminal, with two modules in a character. ANSI sequences set
+// black on white. It returns an error if the content is too long.
 func Text(content string) (string, error) {
 	c, err := encode(content)
 	if err != nil {

@@ -136,8 +136,7 @@ func (e *editor) fail(clause int, m mistake) problem {
 	return problem{c.ID, text}
 }
 
-// shorten makes the clauses expire after the chosen lifetime at the latest. It returns an
-// error if none is left.
+// shorten limits clauses to the chosen lifetime. It returns an error if none is left.
 func (e *editor) shorten(list restriction.List, now time.Time) (restriction.List, error) {
 	seconds, err := strconv.ParseInt(e.Lifetime.Value, 10, 32)
 	if e.Lifetime.Value == "" || err != nil {

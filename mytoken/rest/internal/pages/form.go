@@ -52,8 +52,7 @@ func (f *Form) Status() int {
 	return http.StatusBadRequest
 }
 
-// readCapabilities reads the name and the chosen capabilities. At least one must be
-// chosen.
+// readCapabilities reads the name and the chosen capabilities, at least one.
 func (f *Form) readCapabilities(values url.Values, ifNone string) {
 	f.Properties.Name, f.Properties.Capabilities = values.Get("name"), nil
 	for _, name := range values["capabilities"] {
@@ -147,8 +146,7 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	f.judged = true
 }
 
-// beyond returns a mistake for each field in which a clause allows more than was asked
-// for.
+// beyond returns the fields in which a clause allows more than was asked for.
 func (p *Pages) beyond(clause restriction.Clause, asked restriction.List) []mistake {
 	options := restriction.NarrowOptions{Conditions: p.cfg.Issuer.RestrictionOptions().Conditions}
 	n := restriction.Narrow(asked, restriction.List{clause}, options)

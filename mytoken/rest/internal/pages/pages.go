@@ -56,8 +56,7 @@ type Asset struct {
 	ETag  string
 }
 
-// New parses all templates and loads the files of the folder static. An error names the
-// page.
+// New parses all templates and loads the folder static. An error names the page.
 func New(cfg Config) (*Pages, error) {
 	builtin, err := fs.Sub(builtin, "html")
 	if err != nil {
@@ -128,8 +127,7 @@ func (p *Pages) Asset(name string) (Asset, bool) {
 	return a, known
 }
 
-// render executes a template completely, so that a client never gets part of a page that
-// fails.
+// render executes a template completely, so that no part of a page that fails is sent.
 func (p *Pages) render(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
 	if err := p.templates[name].ExecuteTemplate(&out, "base.html", data); err != nil {
@@ -158,8 +156,7 @@ func (p *Pages) Home() ([]byte, error) {
 	return p.render("home.html", homePage{frame: p.frame(), Providers: p.providers(""), Manageable: p.cfg.Managed})
 }
 
-// providers lists the providers at which users log in. It marks the one whose issuer is
-// chosen.
+// providers lists the providers at which users log in, and marks the chosen issuer.
 func (p *Pages) providers(chosen string) []provider {
 	var out []provider
 	for _, each := range p.cfg.Issuer.Providers() {
