@@ -3,14 +3,14 @@
 //
 //	go run ./examples/portal
 //
-// starts the service with an OpenID provider for tests, which lets everybody in, and
+// starts the service with an OpenID provider for tests, which lets everybody log in, and
 // prints how to use it. For real use, register <url>/redirect at your provider and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// Each flag can be a variable, such as PORTAL_DSN for -dsn. SIGTERM and SIGINT end the
-// service once it has answered all accepted requests. A second signal ends it at once.
+// Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the
+// service answers all accepted requests and exits. A second signal ends it at once.
 package main
 
 import (

@@ -14,7 +14,7 @@ type options struct {
 	check                                                                         bool
 }
 
-// parseOptions reads the environment and then the flags, which win.
+// parseOptions reads the environment and the flags. A flag overrides its variable.
 func parseOptions() (_ *options, err error) {
 	o, text := new(options), flag.StringVar
 	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service")

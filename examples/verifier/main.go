@@ -1,5 +1,5 @@
-// Verifier is a resource service that accepts mytokens. It needs nothing of their issuer
-// but the public keys.
+// Verifier is a resource service that accepts mytokens. All it needs of their issuer is
+// the public keys.
 //
 //	go run ./examples/verifier -issuer https://mytoken.example.org -jwks https://mytoken.example.org/jwks
 //
@@ -55,8 +55,8 @@ func serve(issuer, jwks, listen string) error {
 // newService returns the service, which has one page. The page needs a mytoken with the
 // capability tokeninfo whose restrictions admit the request.
 //
-// The service cannot know whether the token was revoked or how often it was used. If that
-// matters to a service, it asks the issuer.
+// The service cannot know whether the token was revoked or how often it was used. A
+// service to which that matters has to ask the issuer.
 func newService(cfg mytoken.VerifierConfig) (http.Handler, error) {
 	verifier, err := mytoken.NewVerifier(cfg)
 	if err != nil {

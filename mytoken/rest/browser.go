@@ -14,8 +14,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// fromBrowser reports whether a browser sent the request. A page that sends a browser
-// here cannot make it hide that it is one.
+// fromBrowser reports whether a browser sent the request. No web page can make a browser
+// leave out all these headers.
 func (c *call) fromBrowser() bool {
 	h := c.r.Header
 	return h.Get("Sec-Fetch-Site") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Origin") != "" ||
@@ -55,7 +55,7 @@ func (c *call) loginCookieOf(state string) (name, value string) {
 	return name + "mytoken-login-" + text[:12], text[12:]
 }
 
-// cookieFor makes a cookie that the browser also sends when another site leads it here.
+// cookieFor makes a cookie that the browser also sends when it comes from another site.
 func (c *call) cookieFor(name, value string) *http.Cookie {
 	cookie := &http.Cookie{Name: name, Value: value, Path: c.prefix + "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if c.secure {
@@ -71,9 +71,9 @@ func (c *call) boundTo(state string) bool {
 	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(value)) == 1
 }
 
-// tokenCookie makes the cookie of a web login (protocol section 5.0.4). It follows the
-// form that was issued (D70). It has no Domain, which would give the token to every host
-// below this one.
+// tokenCookie makes the cookie of a web login (protocol section 5.0.4). It holds the
+// mytoken or the transfer code, whichever was issued (D70). It has no Domain, which would
+// give the token to every host below this one.
 func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
@@ -97,8 +97,8 @@ func (c *call) apiCookie(name, value string) *http.Cookie {
 	return &http.Cookie{Name: name, Value: value, Path: c.prefix + "/api", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode}
 }
 
-// redirectAllowed reports whether a web login may end at an address (D69). It never may
-// end where logins of the management pages do, whatever an operator's pattern says.
+// redirectAllowed reports whether a web login may end at an address (D69). It never ends
+// where a login of the management pages ends, even if a pattern of the operator matches.
 func (h *Handler) redirectAllowed(to string) bool {
 	return localPath(to) || !strings.HasPrefix(to, returnManage) && (matches(h.redirects, to) || matches(h.trusted, to))
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ProxyHeader is a header in which a reverse proxy names its client.
+// ProxyHeader names a header in which a reverse proxy gives the address of its client.
 type ProxyHeader string
 
 // The headers that proxies set.
@@ -20,9 +20,9 @@ const maxHops = 64
 
 // clientAddress returns the address of the client: the peer of the connection, unless
 // that is a trusted proxy. A trusted proxy names its own peer in the last entry of the
-// header, which may be a trusted proxy too, and so on to the left (D17). An entry that is
-// not an address makes the result invalid, which satisfies no restriction: the proxy does
-// not know its client.
+// header, which may be a trusted proxy too, and so on to the left (D17). If an entry is
+// no address, the proxy does not know its client, and the result is invalid. An invalid
+// address satisfies no restriction.
 func (o *Options) clientAddress(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

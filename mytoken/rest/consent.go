@@ -34,8 +34,8 @@ func (c *call) consentAction() string {
 }
 
 // consentOnDemand shows what a child of a token would be (protocol section 5.18.3).
-// oidc-agent shows the page to its user, and then asks for the token itself. Nothing is
-// stored or spent. Errors are JSON, whatever the client accepts.
+// oidc-agent shows the page to its user and then requests the token. This call stores and
+// spends nothing. Errors are JSON, whatever the client accepts.
 func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCIssuer == "" {
 		return nil, badRequest("oidc_issuer is missing")
@@ -55,8 +55,8 @@ func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 // asked returns what the login with the code in the path asks for.
 func (c *call) asked() (*issuer.ConsentRequest, error) { return withConsentCode(c, c.issuer.Consent) }
 
-// withConsentCode looks up the code in the path. Whatever is wrong with the code, the
-// browser hears that it does not exist (D67).
+// withConsentCode looks up the code in the path. For every error about the code, the
+// browser is told that it does not exist (D67).
 func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) (T, error)) (T, error) {
 	found, err := guessed(c, c.r.PathValue("code"), look)
 	if _, unusable := errors.AsType[*issuer.CodeError](err); unusable {
@@ -68,8 +68,8 @@ func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
 
 // consentDecision takes the decision of the user (protocol section 5.18.2). The page's
-// script sends an empty body to decline and JSON to agree; without a script, the page's
-// form sends itself. Only the service's own pages may send either (D68).
+// script sends an empty body to decline, and JSON to agree. Without scripts the browser
+// sends the page's form. Only the service's own pages may send these requests (D68).
 func consentDecision(c *call) (*answer, error) {
 	if err := c.sameSite(); err != nil {
 		return nil, err

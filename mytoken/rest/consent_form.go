@@ -12,10 +12,10 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// consentForm takes the form of a page without a script. It answers with a page that
-// leads on, because a browser that enforces form-action would not follow a redirect to
-// the provider. If the user is still editing, or something is wrong, it shows the consent
-// page again.
+// consentForm takes the form that a browser without scripts sends. It answers with a page
+// that leads to the provider. A redirect would not work: a browser that enforces
+// form-action does not follow it. If the user is still editing, or something is wrong, it
+// shows the consent page again.
 func consentForm(c *call, data []byte) (*answer, error) {
 	values, err := parseForm(data)
 	if err != nil {
@@ -54,7 +54,7 @@ func consentForm(c *call, data []byte) (*answer, error) {
 	return c.toProvider(login)
 }
 
-// readConsent reads what the user made of a request.
+// readConsent reads the request as the user changed it.
 func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*pages.ConsentForm, error) {
 	if to := values.Get("oidc_issuer"); to != "" && !sameIssuer(to, asked.Provider) {
 		return nil, issuer.ErrUnknownProvider
@@ -85,7 +85,7 @@ func agreedAsJSON(asked *issuer.ConsentRequest, form *pages.ConsentForm) (mytoke
 	return agreedTo(asked, decision)
 }
 
-// notBeyond refuses more than was requested: the page can only take away.
+// notBeyond refuses more than was requested. On the page a user can only take away.
 func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	if !agreed.Capabilities.Within(asked.Capabilities) {
 		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}

@@ -32,7 +32,7 @@ func (c *call) cookieToken() (mytoken.Secret, error) {
 	return c.hold(mytoken.NewSecret(cookie.Value)), nil
 }
 
-// hold takes the token that a client presented, and notes whether it is a JWT.
+// hold returns a token that a client presented, and notes whether it is a JWT.
 func (c *call) hold(token mytoken.Secret) mytoken.Secret {
 	c.readable = strings.Count(token.Reveal(), ".") == 2
 	return token

@@ -148,8 +148,8 @@ func shapeOf(t reflect.Type) shape {
 	return s
 }
 
-// fromJSON writes the names of an object in their exact case and leaves out unknown ones
-// (protocol section 0). It keeps the bytes of the values.
+// fromJSON rewrites an object with the member names in their exact case (protocol section
+// 0). It leaves out unknown and null members, and keeps the bytes of the values.
 func (s shape) fromJSON(data []byte) ([]byte, error) {
 	data = bytes.Trim(data, " \t\r\n")
 	if len(data) == 0 || string(data) == "null" {
@@ -229,8 +229,8 @@ func (s shape) fromMultipart(data []byte, boundary string) ([]byte, error) {
 	}
 }
 
-// fromValues makes an object of the fields of a form. It leaves out fields without a
-// value, and refuses to repeat a field that is no list.
+// fromValues turns the fields of a form into an object. It leaves out unknown and empty
+// fields. It refuses a repeated field unless the field is a list.
 func (s shape) fromValues(values url.Values) ([]byte, error) {
 	out := newObject()
 	for name, all := range values {

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// metadata holds the encoded documents for one signing key. Nothing changes them (D86),
-// and oidc-agent reads one before every poll.
+// metadata holds the encoded documents for one signing key. They are cached, because
+// oidc-agent reads one before every poll. Only a new key changes them (D86).
 type metadata struct {
 	keyID   string
 	mytoken []byte

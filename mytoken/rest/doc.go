@@ -1,6 +1,7 @@
 // Package rest serves a mytoken issuer over HTTP: the API of the mytoken protocol, the
-// pages on which users agree and manage their tokens, and the endpoints of OAuth
-// standards that generic tools know.
+// pages on which users agree to requests and manage their tokens, and standard OAuth
+// endpoints for generic tools. Section numbers in comments refer to PROTOCOL.md in the
+// repository root.
 //
 //	handler, err := rest.NewHandler(issuer, rest.Options{})
 //	if err != nil {
@@ -13,7 +14,7 @@
 // A [Handler] serves complete paths below the path of the issuer URL. Mount it without
 // http.StripPrefix: at "/" for https://mytoken.example.org, at "/tokens/" for
 // https://portal.example.org/tokens. In the second case mount it at
-// [Handler.MetadataPath] too, because RFC 8414 puts that path in front of the prefix.
+// [Handler.MetadataPath] too: RFC 8414 puts the well-known path in front.
 //
 // The OpenID provider sends users back to the path /redirect. Register
 // https://mytoken.example.org/redirect there, and set it as RedirectURL of the
@@ -37,7 +38,7 @@
 //	/oauth/revoke       revocation (RFC 7009)
 //
 // The package does not serve the SSH grant, mail, notifications, calendars, tags,
-// federation, and the writing of templates. Their paths answer 501 with a JSON error, and
+// federation, or the writing of templates. Their paths answer 501 with a JSON error, and
 // the discovery document does not list them.
 //
 // The file testdata/differences.md of this package lists the answers that differ from
@@ -45,47 +46,54 @@
 //
 // # Refusals
 //
-// When restrictions refuse a token, the error has two members that the protocol does not
-// have and that its clients ignore. restricted_by lists the keys that refused.
-// mytoken_explanation goes through the clauses:
+// The restrictions of a token are a list of clauses with keys such as nbf. A use has to
+// satisfy all keys of one clause. If it satisfies no clause, the JSON error has two
+// members that extend the protocol. Public clients ignore them. The member restricted_by
+// lists the keys that refused. The member mytoken_explanation gives the objections of
+// each clause:
 //
 //	{"admitted": false, "earliest": 1898668800, "clauses": [{"clause": 0, "earliest": 1898668800,
 //	  "objections": [{"key": "nbf", "needed": "a time from 2030-03-02T08:00:00Z", "earliest": 1898668800}]}]}
 //
-// Instants are Unix seconds, "never", or "unknown" where nobody can tell. With a known
-// instant the response has a Retry-After. [Options.Explanations] decides how much of this
-// a client learns. By default it learns the keys only.
+// An instant is a number of Unix seconds, "never", or "unknown" if the server cannot
+// tell. If the earliest instant is known, the response has a Retry-After header.
+// [Options.Explanations] decides how much of this a client learns. By default it learns
+// only the keys.
 //
-// The tokeninfo action explain answers the same question without a use. It takes use
-// ("AT" or "other"), scope, audience, resource and at (Unix seconds), needs the
-// capability tokeninfo:introspect, and spends nothing.
+// The tokeninfo action explain tells in advance whether a use would be refused. Its
+// parameters are use ("AT" or "other"), scope, audience, resource and at (Unix seconds).
+// It spends nothing. The token needs the capability tokeninfo:introspect, and AT too for
+// a question about an access token.
 //
 // # Guessing codes
 //
-// Codes are too long to be guessed. [GuessLimits] keeps attackers from loading the
-// service. It never slows down a client that polls for an existing login.
+// A program polls with a polling code, a link has a consent code, and a transfer code
+// hands a token to another device. All are too long to guess. [GuessLimits] keeps
+// attackers who try from overloading the store. It never slows down a client that polls
+// for an existing login.
 //
 // # Pages
 //
-// The pages are html/template, embedded in the program. They load nothing from elsewhere
-// and work without scripts. The consent page also serves the scripts of the protocol.
+// The pages are templates of html/template, embedded in the program. They load nothing
+// from other hosts and work without scripts. The consent page also takes the requests
+// that scripts of the protocol send.
 //
-// On the consent page a user reads who asks for what, from where, how often and until
-// when, sees it on a timeline, and can take away rights. Its form never grants more than
-// was asked for.
+// The consent page tells the user who asks for what, from where, how often and until
+// when. A timeline draws it. The user can take away rights, and the form never grants
+// more than was requested.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
-// the rest of their limits and their history. The user can revoke them and create new
-// ones. The login gives the browser a mytoken that can list and revoke tokens and read
-// their history, in a cookie that only these pages get. A new token has a login of its
-// own. The page shows it once, and the service does not keep it.
+// what is left of their limits, and their history. The user can revoke them and create
+// new ones. The login gives the browser a mytoken in a cookie that only these pages get.
+// That mytoken can only list and revoke tokens and read their history. Each new token
+// needs a login of its own. A page shows it once, and the service does not keep it.
 //
 // # Replacing pages
 //
-// Files in [Options.Pages] replace built-in files of the same name, which are in the
-// folder internal/pages/html of this package's source. base.html is the frame, parts.html
-// has what several pages share, and the folder static has style sheet, scripts and icon.
-// Any further file in static is served too. Each page defines "title", "content" and
+// Files in [Options.Pages] replace built-in files of the same name. The built-in files
+// are in internal/pages/html. base.html is the frame, parts.html has what several pages
+// share, and the folder static has the style sheet, the scripts and the icon. The handler
+// also serves any file that you add to static. Each page defines "title", "content" and
 // optionally "head", and gets these fields besides Base, Home, Managing and Here:
 //
 //	message.html  Title Text Application Failed Request Continue
@@ -115,6 +123,4 @@
 // Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires,
 // Until and the like are times; a zero time means that there is none. The comments of
 // internal/pages/data.go say more about each field.
-//
-// Section numbers in comments refer to PROTOCOL.md in the repository root.
 package rest

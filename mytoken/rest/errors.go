@@ -16,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Errors of the edge itself.
+// Errors that come from this package, not from the issuer.
 var (
 	errNoToken       = errors.New("rest: no mytoken found in request")
 	errNotFound      = errors.New("rest: not found")
@@ -31,8 +31,7 @@ var (
 // textExpired is what the protocol says about clauses that have all expired.
 const textExpired = "token would already be expired"
 
-// stateMismatch is what the protocol says about a redirect that belongs to no waiting
-// login.
+// stateMismatch is what the protocol says if no login waits for a redirect.
 const stateMismatch = "State mismatched"
 
 // tooManyError reports too many failed guesses.
@@ -40,7 +39,7 @@ type tooManyError struct{ retry time.Duration }
 
 func (e *tooManyError) Error() string { return "rest: too many failed attempts" }
 
-// told is an error with another text for the client.
+// told is an error with a text of its own for the client.
 type told struct {
 	err  error
 	text string
@@ -49,7 +48,7 @@ type told struct {
 func (e *told) Error() string { return e.err.Error() }
 func (e *told) Unwrap() error { return e.err }
 
-// tell gives an error another text if it is the target.
+// tell gives err another text for the client if it is the target.
 func tell(err, target error, text string) error {
 	if errors.Is(err, target) {
 		return &told{err, text}
@@ -80,14 +79,14 @@ func (p *problem) refusedBy() []string {
 // rule is a row of the table of errors. It reports whether it is about an error.
 type rule func(error) (problem, bool)
 
-// sentinel is a rule for an error value.
+// sentinel returns a rule for an error value.
 func sentinel(target error, status int, code, text string) rule {
 	return func(err error) (problem, bool) {
 		return problem{status: status, code: code, text: text}, errors.Is(err, target)
 	}
 }
 
-// typed is a rule for an error type.
+// typed returns a rule for an error type.
 func typed[E error](look func(E) problem) rule {
 	return func(err error) (problem, bool) {
 		e, ok := errors.AsType[E](err)
@@ -98,14 +97,14 @@ func typed[E error](look func(E) problem) rule {
 	}
 }
 
-// invalid is a rule for an error type whose errors say what is wrong with a request.
+// invalid returns a rule for an error type that says what is wrong with a request.
 func invalid[E error](text func(E) string) rule {
 	return typed(func(e E) problem { return problem{status: 400, code: wire.ErrorInvalidRequest, text: text(e)} })
 }
 
 // rules is the only table from errors to the wire (protocol section 5.0.5). The first
-// rule that matches wins. An error without a rule is 500, and only the operator's log has
-// its text.
+// rule that matches wins. An error without a rule becomes status 500, and only the log
+// has its text.
 var rules = []rule{
 	typed(func(e *requestError) problem {
 		return problem{status: e.status, code: wire.ErrorInvalidRequest, text: e.text}

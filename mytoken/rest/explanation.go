@@ -16,19 +16,19 @@ type ExplanationLevel uint8
 
 const (
 	// ExplainKeys names the keys that refuse, clause by clause. It tells neither what
-	// they need nor when the use is admitted. The token may be stolen, and errors end up
-	// in logs and tickets, where tokens do not.
+	// they need nor when the use is admitted: a stolen token must not tell how to use it,
+	// and errors end up in logs and tickets.
 	ExplainKeys ExplanationLevel = iota
 
 	// ExplainClauses adds what the keys need and the earliest instant at which the same
 	// use is admitted, for clients that present a JWT. They could read both in the JWT,
 	// which is signed and not encrypted. It leaves out what the JWT does not hold: the
-	// counters of ancestors, the words of the embedding program's conditions, and answers
-	// of DNS. Clients that present a short token get what ExplainKeys gives.
+	// counters of ancestors, the texts of the embedding program's conditions, and DNS
+	// answers. Clients that present a short token get what ExplainKeys gives.
 	ExplainClauses
 
-	// ExplainEverything tells everything but the answers of DNS, whatever the form of the
-	// token. Use it only in services that no untrusted program can reach.
+	// ExplainEverything tells everything except DNS answers, also to clients that present
+	// a short token. Use it only if no untrusted program can reach the service.
 	ExplainEverything
 )
 
@@ -68,8 +68,8 @@ func tooEarly(e *mytoken.NotYetValidError) *restriction.Explanation {
 	}}
 }
 
-// comeBack returns the seconds until a refused use is admitted. It returns 0 if nobody
-// can tell, or the client may not know.
+// comeBack returns the seconds until a refused use is admitted, rounded up. It returns 0
+// if that is unknown, or if the client may not know it.
 func (c *call) comeBack(e *restriction.Explanation) int64 {
 	at, known := e.Earliest.Time()
 	if !known || !c.knowsInstants() {
@@ -78,9 +78,9 @@ func (c *call) comeBack(e *restriction.Explanation) int64 {
 	return max(at.Add(time.Second-1).Unix()-c.issuer.Now().Unix(), 0)
 }
 
-// explain is a dry run, which the protocol does not have. It tells whether a use would be
-// admitted, and if not, why and from when. It spends nothing and rotates nothing. It
-// needs the capability tokeninfo:introspect, and AT for a question about an access token.
+// explain answers the tokeninfo action explain, a dry run that extends the protocol. It
+// tells whether a use is admitted, or why not and from when. It spends and rotates
+// nothing. It needs tokeninfo:introspect, and AT for a question about an access token.
 func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer, error) {
 	ask := issuer.ExplainRequest{
 		Token: token, Introspect: true, Kind: restriction.AT,
@@ -94,7 +94,7 @@ func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer
 		return nil, badRequest("use is neither %s nor %s", wire.UseAT, wire.UseOther)
 	}
 	if req.At != 0 {
-		// A client that may not know instants could find them by trying.
+		// A client that may not know instants could find them by trial.
 		if !c.knowsInstants() {
 			return nil, badRequest("at is not answered for this token")
 		}

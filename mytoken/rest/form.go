@@ -43,7 +43,7 @@ func parseForm(data []byte) (url.Values, error) {
 	return values, nil
 }
 
-// again shows a form again as the user left it.
+// again answers with the page of a form, as the user left it.
 func again(form interface {
 	Status() int
 	Page() ([]byte, error)
@@ -52,8 +52,8 @@ func again(form interface {
 	return html(form.Status(), page, err)
 }
 
-// blame shows an error next to the form if the user can do something about it: correct
-// the input, or wait for a provider that does not answer. It reports whether it did so.
+// blame adds an error to the form, and reports true, if the user can do something about
+// it: correct the input, or wait for a provider that does not answer.
 func blame(form *pages.Form, err error) bool {
 	if err == nil || errors.Is(err, issuer.ErrUnknownProvider) {
 		return false

@@ -8,8 +8,8 @@ import (
 var errForwarded = errors.New("rest: malformed Forwarded header")
 
 // forwardedFor returns the parameter "for" of each element of a Forwarded header (RFC
-// 7239 section 4), or "" if the element has none. It is strict, because text that it does
-// not understand could hide an element.
+// 7239 section 4), or "" if the element has none. It refuses malformed text, which could
+// hide an element.
 func forwardedFor(header string) ([]string, error) {
 	out, seen := []string{""}, false
 	for text := header; ; {

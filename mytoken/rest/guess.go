@@ -16,7 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// goodFor is how long a code counts as good once it was seen to be. No code lives longer.
+// goodFor is how long the guard remembers that a code exists. No code lives longer.
 const goodFor = time.Hour
 
 // guessed looks up a code that a client may have made up. Only this service can have made
@@ -43,29 +43,29 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 	return found, err
 }
 
-// GuessLimits limits failed guesses of polling, transfer and consent codes. The length of
-// the codes protects them; the limits keep attackers from loading the store.
+// GuessLimits limits failed guesses of polling, transfer and consent codes. Codes are too
+// long to guess. The limits keep attackers from overloading the store.
 //
-// A failed guess counts against its address (for IPv6 the /64) and against all addresses
-// together. An address that has exhausted its budget gets 429, and its code is not looked
-// up. When all together have exhausted theirs, so does every address with a failed guess.
-// Others pass.
+// A failed guess counts against its address (for IPv6, the /64 network) and against a
+// budget that all addresses share. An address that has used up its budget gets status 429
+// with a Retry-After header, and the handler does not ask the store. Once the shared
+// budget is used up, every address whose failed guesses still count gets 429 too. Other
+// addresses pass.
 //
-// Two kinds of codes always pass: polling and consent codes with a mark that only
-// processes with the service's keys can make, and transfer codes that this process has
-// issued or found to be good. So an attacker cannot stop honest clients from polling, on
-// any process.
+// Two kinds of codes always pass. Polling and consent codes have a mark that only
+// processes with the service's keys can make. Transfer codes pass on the process that
+// issued or found them. So an attacker cannot stop honest clients from polling.
 type GuessLimits struct {
 	// PerAddress is how many failed guesses an address may make in a burst. 0 means 20.
-	// PerAddressEvery is how long it takes to regain one. 0 means 3 s.
+	// PerAddressEvery is the time after which it may make one more. 0 means 3 s.
 	PerAddress      int
 	PerAddressEvery time.Duration
 	// Overall and OverallEvery are the same for all addresses together. 0 means 1000 and
 	// 10 ms.
 	Overall      int
 	OverallEvery time.Duration
-	// Addresses is how many addresses, and how many good codes, the handler remembers. It
-	// forgets the longest unused ones first. 0 means 65536.
+	// Addresses is how many addresses the handler remembers, and how many existing codes.
+	// It forgets first what was not used for the longest time. 0 means 65536.
 	Addresses int
 }
 
@@ -92,8 +92,8 @@ type guessGuard struct {
 	good    *recent[[sha256.Size]byte, time.Time]
 }
 
-// budget counts failed guesses. A guess that is not decided yet counts as failed, so that
-// many at once cannot exceed the limit.
+// budget counts failed guesses. A guess that is still being looked up counts as failed.
+// Otherwise many at once could exceed the limit.
 type budget struct {
 	limiter  *rate.Limiter
 	inFlight int
@@ -101,7 +101,7 @@ type budget struct {
 
 func (b *budget) room(now time.Time) bool { return b.limiter.TokensAt(now) >= float64(b.inFlight+1) }
 
-// clean reports whether no failed guess counts any more.
+// clean reports whether the budget is full: no failed guess counts any more.
 func (b *budget) clean(now time.Time) bool {
 	return b.limiter.TokensAt(now) >= float64(b.limiter.Burst())
 }
@@ -115,11 +115,11 @@ func newGuessGuard(limits GuessLimits, now func() time.Time) *guessGuard {
 	}
 }
 
-// guess is a code whose look-up is admitted and not decided yet.
+// guess is a code whose look-up is admitted but has no result yet.
 type guess struct {
 	guard *guessGuard
 	code  [sha256.Size]byte
-	own   *budget // of the address; nil for a code that is known to be good
+	own   *budget // of the address; nil for a code that is known to exist
 }
 
 // admit decides whether a code may be looked up. The caller must then call settle.
@@ -144,8 +144,8 @@ func (g *guessGuard) admit(addr netip.Addr, code string) (*guess, error) {
 	return &guess{guard: g, code: sum, own: own}, nil
 }
 
-// settle records what the code turned out to be: wrong, or good until a time. The zero
-// time means neither.
+// settle records the result: the code is wrong, or it exists until a time. If wrong is
+// false and the time is zero, the result is unknown.
 func (q *guess) settle(wrong bool, goodUntil time.Time) {
 	g := q.guard
 	g.mu.Lock()
@@ -189,8 +189,8 @@ func networkOf(addr netip.Addr) netip.Prefix {
 	return p
 }
 
-// recent is a map of bounded size. It forgets the entry that was unused for the longest
-// time.
+// recent is a map of bounded size. If it is full, it forgets the entry that was not used
+// for the longest time.
 type recent[K comparable, V any] struct {
 	most  int
 	order *list.List // of *recentEntry, the last used one first

@@ -38,8 +38,9 @@ type Handler struct {
 	clients   map[string][sha256.Size]byte
 }
 
-// NewHandler returns the HTTP interface of an issuer. It calls neither the store nor a
-// provider. It returns [ErrOptions], or an error that names a template or page.
+// NewHandler returns the HTTP interface of an issuer. It returns [ErrOptions], or an
+// error that names a template or page that it cannot use. It calls neither the store nor
+// a provider.
 func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if iss == nil {
 		return nil, badOption("the issuer is missing")
@@ -92,11 +93,10 @@ func parseIssuer(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// MetadataPath is the path of the metadata of the standard endpoints. The path of the
-// issuer URL follows the well-known one (RFC 8414 section 3).
+// MetadataPath returns the path of the metadata of the OAuth endpoints: the well-known
+// path, then the path of the issuer URL (RFC 8414 section 3).
 func (h *Handler) MetadataPath() string { return pathAuthorizationServer + h.prefix }
 
-// mount registers all routes.
 func (h *Handler) mount() {
 	for _, rt := range h.routes() {
 		h.mux.Handle(h.prefix+rt.path, h.entry(rt))
@@ -119,10 +119,10 @@ func (h *Handler) entry(rt *route) http.Handler {
 	})
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// http.ServeMux would answer a path that is not clean with a redirect and a page.
-	// Clients of an API want neither.
+	// Clients of an API expect neither.
 	if p := r.URL.Path; p != "*" && !cleanPath(p) {
 		h.run(w, r, &route{path: "unclean", kind: api}, notFound)
 		return
@@ -137,7 +137,7 @@ func cleanPath(p string) bool {
 	return path.Clean(p) == strings.TrimSuffix(p, "/") || p == "/"
 }
 
-// newRequestID returns the number of a request for the log and the client.
+// newRequestID returns a new id for a request. The log and the response show it.
 func newRequestID() string {
 	var id [12]byte
 	rand.Read(id[:])

@@ -10,15 +10,15 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
-// HealthOptions configures a [HealthHandler].
+// HealthOptions configures [HealthHandler].
 type HealthOptions struct {
-	// Database returns an error if the store does not work. Required. The method
-	// PingContext of a *sql.DB fits.
+	// Database returns an error if the store does not work. It is required. The method
+	// PingContext of a *sql.DB has this signature.
 	Database func(context.Context) error
 	// Reachable returns an error if the service cannot be reached from outside. Nil means
 	// that it can.
 	Reachable func(context.Context) error
-	// Version is the version of the software. Empty means as in [Options].
+	// Version is the version of the software. Empty means as for [Options.Version].
 	Version string
 	// Timeout bounds all checks together. 0 means 3 s.
 	Timeout time.Duration
@@ -44,9 +44,10 @@ type components struct {
 	CacheUp         bool `json:"cache_up"`
 }
 
-// HealthHandler answers whether a service works (protocol section 5.22): 200, or 503 if
-// it does not. Serve it on a port of its own: it asks the database each time, and
-// strangers need not know the answer. It returns [ErrOptions] if there is no Database.
+// HealthHandler returns a handler that reports as JSON whether a service works (protocol
+// section 5.22). Its status is 503 if the database does not work, else 200. Serve it on a
+// separate port for operators: it asks the database for each request. HealthHandler
+// returns [ErrOptions] if Database is nil.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
 		return nil, badOption("HealthOptions.Database is missing")

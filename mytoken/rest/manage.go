@@ -34,7 +34,7 @@ func manageToken(c *call, s *session) (*answer, error) {
 	return html(http.StatusOK, page, err)
 }
 
-// manageAsk asks whether to revoke a token.
+// manageAsk asks the user whether to revoke a token.
 func manageAsk(c *call, s *session) (*answer, error) {
 	record, _, err := s.find(c.r.URL.Query().Get("id"))
 	if err != nil {
@@ -44,7 +44,6 @@ func manageAsk(c *call, s *session) (*answer, error) {
 	return html(http.StatusOK, page, err)
 }
 
-// manageRevoke revokes a token of the user.
 func manageRevoke(c *call, s *session) (*answer, error) {
 	values, err := c.form()
 	if err != nil {
@@ -75,9 +74,9 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 // manageCreatePage shows the form for a new token.
 func manageCreatePage(c *call, _ *session) (*answer, error) { return again(c.pages.NewCreateForm()) }
 
-// manageCreate takes that form. A new token needs a login of its own at the provider,
-// which mostly asks the user nothing. There is no consent page: the form itself has shown
-// the user what it says.
+// manageCreate takes the form for a new token. The token needs a login of its own at the
+// provider, which usually asks the user nothing. There is no consent page, because the
+// user has just filled in the form.
 func manageCreate(c *call, _ *session) (*answer, error) {
 	values, err := c.form()
 	if err != nil {

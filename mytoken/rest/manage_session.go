@@ -15,8 +15,7 @@ import (
 
 // A user manages tokens with a mytoken that can list and revoke them and read their
 // history, and nothing else. It expires with its cookie. Only the management pages get
-// the cookie, so that it does not interfere with web pages that use the API with theirs
-// (protocol section 6.2).
+// the cookie. Web pages that use the API have another one (protocol section 6.2).
 
 // sessionName is the name of that token in lists.
 const sessionName = "mytoken-web"
@@ -25,8 +24,8 @@ var sessionCapabilities = capability.Set{
 	capability.ManageMytokensList, capability.ManageMytokensRevoke, capability.ManageMytokensHistory,
 }
 
-// Logins of the management pages end here. These are not addresses, and redirectAllowed
-// keeps every other login from ending here.
+// These values of LoginRequest.ReturnTo mark logins of the management pages. They are not
+// addresses. The function redirectAllowed refuses them for every other login.
 const (
 	returnManage  = "manage:"
 	returnSession = returnManage + "session"
@@ -40,13 +39,13 @@ type session struct {
 	claims *mytoken.Token // of the token as it was presented
 }
 
-// managed serves a page to users who are logged in. Others get the page to log in on.
+// managed serves a page to users who are logged in. Other users get the login page.
 func managed(fn func(*call, *session) (*answer, error)) handle {
 	return func(c *call) (*answer, error) {
 		token := c.sessionToken()
 		if token.IsEmpty() && c.r.Method == http.MethodGet && c.fromElsewhere() {
-			// The browser withholds the cookie because another site sent it here. It
-			// sends the cookie when this page leads it on.
+			// The browser came from another site, so it withholds the cookie. It sends
+			// the cookie when this page leads it on.
 			return c.message(http.StatusOK, pages.Message{
 				Title: "Your tokens", Text: "You are sent on.", Continue: c.origin + c.r.URL.RequestURI(),
 			})
@@ -70,8 +69,8 @@ func (c *call) withSession(token mytoken.Secret, fn func(*call, *session) (*answ
 	return fn(c, &session{c: c, token: token, claims: got.Claims})
 }
 
-// sessionEnded reports whether the token of a session is of no more use: it is not valid,
-// or a policy or restriction keeps it from what the pages need.
+// sessionEnded reports whether the token of a session is no longer of use: it is not
+// valid, or a policy or restriction denies what the pages need.
 func sessionEnded(err error) bool {
 	_, invalid := errors.AsType[*issuer.TokenError](err)
 	_, refused := errors.AsType[*issuer.RefusedError](err)
@@ -112,14 +111,14 @@ func manageLogin(c *call) (*answer, error) {
 	return c.toProvider(login)
 }
 
-// manageLoggedIn leads a browser that comes back from a login to the user's tokens. It is
-// a page of its own because the browser sends the cookie only once this site leads it on.
+// manageLoggedIn leads a browser from a finished login to the user's tokens. It is not a
+// redirect, because the browser sends the cookie only when this site leads it on.
 func manageLoggedIn(c *call) (*answer, error) {
 	return c.message(http.StatusOK, pages.Message{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: c.base + pathManage})
 }
 
-// manageLogout ends the session by revoking its token. Tokens that the user created live
-// on.
+// manageLogout ends the session by revoking its token. Tokens that the user created stay
+// valid.
 func manageLogout(c *call) (*answer, error) {
 	if _, err := c.form(); err != nil {
 		return nil, err
@@ -151,8 +150,8 @@ func (s *session) tokens() (*mytoken.Records, error) {
 	return got, nil
 }
 
-// find returns a token of the user, and the one above it or nil. Tokens of other users
-// are not found.
+// find returns a token of the user and its parent, which may be nil. It does not find
+// tokens of other users.
 func (s *session) find(text string) (record, parent *mytoken.Record, err error) {
 	id, err := mytoken.ParseMomID(text)
 	if err != nil {
@@ -199,10 +198,10 @@ func (c *call) sessionCookie(value string, lifetime time.Duration) *http.Cookie 
 
 func (c *call) dropSession() { c.setCookie(c.sessionCookie("", -time.Second)) }
 
-// sessionCookieName is the name of the cookie of the management pages. With the prefix,
-// an attacker on plain HTTP cannot plant another cookie and so log the user in as
-// somebody else. A "__Host-" cookie could have no path, and would go to everything that
-// the host serves.
+// sessionCookieName is the name of the cookie of the management pages. The prefix keeps
+// an attacker on plain HTTP from planting a cookie that logs the user in as somebody
+// else. The prefix "__Host-" would allow no path, and the cookie would go to everything
+// that the host serves.
 func (c *call) sessionCookieName() string {
 	if c.secure {
 		return "__Secure-mytoken-manage"

@@ -67,7 +67,7 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 	return ok(body), nil
 }
 
-// exchange gives an access token or a narrower mytoken for a mytoken (RFC 8693).
+// exchange trades a mytoken for an access token or a narrower mytoken (RFC 8693).
 func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	switch {
 	case req.SubjectToken.IsEmpty() || req.SubjectTokenType == "":
@@ -95,8 +95,8 @@ func exchange(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	return nil, badRequest("requested_token_type is not supported")
 }
 
-// exchangeMytoken derives a child. Scope and audience narrow each clause of the parent.
-// The extension restrictions replaces them.
+// exchangeMytoken derives a child. Scope and audience narrow each clause of the parent. A
+// client can give the parameter restrictions, an extension, instead of them.
 func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	asked := &wire.TokenRequest{
 		Mytoken: req.SubjectToken, Name: req.Name, ErrorOnRestrictions: true,
@@ -131,7 +131,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	}), nil
 }
 
-// narrowed limits each clause to scopes and audiences. It drops clauses that do not have
+// narrowed limits each clause to scopes and audiences. It drops clauses that do not allow
 // all of them.
 func narrowed(parent restriction.List, scopes, audiences []string) (restriction.List, error) {
 	if len(parent) == 0 {

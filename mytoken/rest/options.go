@@ -20,33 +20,33 @@ import (
 // Options configures a [Handler]. The zero value works. Each field says what its zero
 // value means.
 type Options struct {
-	// Logger gets one line for each request, and each error. It gets no secret, and no
-	// path or query that holds a code. Nil means slog.Default().
+	// Logger gets a line for each request, with its error if there is one. It never gets
+	// a secret, or a path or query that holds a code. Nil means slog.Default().
 	Logger *slog.Logger
 	// Version is the version in the discovery document. Empty means the version of the
-	// reference server that clients know, with a suffix.
+	// reference server whose clients are served, with a suffix for this package.
 	Version string
 	// Documentation is the URL of a page for users. Empty means none.
 	Documentation string
 
-	// TrustedProxies are the addresses of reverse proxies whose header is believed. Empty
-	// means none: the peer of the connection is the client.
+	// TrustedProxies are the networks of the reverse proxies whose ProxyHeader the
+	// handler believes. Empty means none: the peer of the connection is the client.
 	TrustedProxies []netip.Prefix
 	// ProxyHeader is the header that these proxies set. Empty means [XForwardedFor]. The
-	// handler ignores the other header, because such a proxy passes on what the client
-	// wrote there.
+	// handler ignores the other header: such a proxy passes it on as the client wrote it.
 	ProxyHeader ProxyHeader
 
 	// Values returns facts about a request for the embedding program's own restriction
-	// conditions; see issuer.Client. Nil means none.
+	// conditions; see issuer.Client. It must be safe for concurrent use. Nil means none.
 	Values func(*http.Request) map[string]any
 
-	// MaxBody bounds the body of a request, in bytes. 0 means 1 MiB.
+	// MaxBody bounds a body, in bytes. A larger one gets status 413. 0 means 1 MiB.
 	MaxBody int64
-	// BodyTimeout is how long the body of a request may take. 0 means 10 s.
+	// BodyTimeout is how long the body of a request may take to arrive. A slower one gets
+	// status 408. 0 means 10 s.
 	BodyTimeout time.Duration
-	// RequestTimeout is how long the answer to a request may take. 0 means 19 s: public
-	// clients stop waiting after 20 s.
+	// RequestTimeout is how long a request may take. A slower one gets status 503. 0
+	// means 19 s, because public clients wait 20 s.
 	RequestTimeout time.Duration
 	// Guesses limits failed guesses of codes.
 	Guesses GuessLimits
@@ -54,54 +54,53 @@ type Options struct {
 	// Templates are the operator's own profiles and templates (protocol section 2.10):
 	// JSON files <type>/<name>.json for the group "_", and <group>/<type>/<name>.json for
 	// others. The types are profiles, restrictions, capabilities and rotation. A file
-	// replaces the built-in one of its name. Nil means the built-in ones only.
+	// replaces the built-in one of the same name. Nil means only the built-in ones.
 	Templates fs.FS
-	// Location is the location of local times in requests. Nil means UTC.
+	// Location is the time zone of times in requests that state none. Nil means UTC.
 	Location *time.Location
 
 	// Pages replaces files of the built-in pages; see "Replacing pages" in the package
 	// comment. Nil means none.
 	Pages fs.FS
 
-	// RedirectURIs are the URIs to which a web login may send the browser with its
-	// cookie: regular expressions that have to match the whole URI (protocol section
-	// 6.2). Paths of this service, such as /home, are always allowed. Empty means these
-	// only.
+	// RedirectURIs are regular expressions. Each URI to which a web login sends the
+	// browser at its end has to match one of them as a whole. The browser gets a cookie
+	// with the token (protocol section 6.2). Paths of this service, such as /home, are
+	// always allowed. Empty means only these.
 	RedirectURIs []string
 	// TrustedRedirectURIs are redirect URIs of pages that ask the user for consent
 	// themselves. A login that ends there has no consent page. They match like
 	// RedirectURIs. Empty means none.
 	TrustedRedirectURIs []string
-	// CookieLifetime is how long the cookie of a web login and a session of the
-	// management pages last. 0 means 7 days.
+	// CookieLifetime is the lifetime of the cookie of a web login, and of a session of
+	// the management pages. It is at least 1 s. 0 means 7 days.
 	CookieLifetime time.Duration
 
 	// NoManagement leaves out the pages below /manage, on which users log in to see,
 	// revoke and create their tokens.
 	NoManagement bool
 
-	// TokeninfoActions are the actions of the tokeninfo endpoint that are served:
-	// introspect, event_history, subtokens, list_mytokens, and explain, which the
-	// protocol does not have. Nil means all. Empty and not nil means none.
+	// TokeninfoActions are the actions that the tokeninfo endpoint serves: introspect,
+	// event_history, subtokens, list_mytokens, and explain, which extends the protocol.
+	// Nil means all. An empty list that is not nil means none.
 	TokeninfoActions []string
 	// Explanations is how much a refusal by the restrictions of a token tells its holder.
-	// Zero means [ExplainKeys]. With the other levels a refusal says when to come back.
+	// Zero means [ExplainKeys]. With other levels a refusal says when to come back.
 	Explanations ExplanationLevel
-	// Clients may use the standard introspection endpoint. Empty means that nobody may,
-	// and that the metadata do not mention it.
+	// Clients may use the standard introspection endpoint. Empty means no endpoint.
 	Clients []Client
-	// GrantSettings keeps which grant types users enabled (protocol section 5.10). Nil
-	// means that users can change nothing.
+	// GrantSettings stores which grant types users enabled (protocol section 5.10). If it
+	// is nil, requests to change one get status 501.
 	GrantSettings GrantSettings
-	// Guest serves a provider for guests below /api/v0/guests/; see package guest. Nil
-	// means none.
+	// Guest serves an OpenID provider for guests below /api/v0/guests/; see package
+	// oidcupstream/guest. Nil means none.
 	Guest http.Handler
 }
 
-// Client is a service that authenticates itself to introspect tokens.
+// Client may introspect tokens. It authenticates as in RFC 6749 section 2.3.1.
 type Client struct {
 	ID string // without colon
-	// Secret has at least 16 characters.
+	// Secret is at least 16 bytes long.
 	Secret mytoken.Secret
 }
 
@@ -158,7 +157,7 @@ func (o *Options) complete() error {
 	return o.Guesses.complete()
 }
 
-// redirects compiles expressions so that they match whole strings (D69).
+// redirects compiles regular expressions so that each matches only whole strings (D69).
 func redirects(option string, expressions []string) ([]*regexp.Regexp, error) {
 	var out []*regexp.Regexp
 	for _, e := range expressions {

@@ -9,7 +9,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// html makes an answer of a rendered page.
+// html returns the answer with a rendered page.
 func html(status int, page []byte, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
@@ -17,19 +17,18 @@ func html(status int, page []byte, err error) (*answer, error) {
 	return &answer{status: status, raw: page, media: "text/html; charset=utf-8"}, nil
 }
 
-// message answers with a page that tells something.
+// message answers with the page message.html.
 func (c *call) message(status int, m pages.Message) (*answer, error) {
 	page, err := c.pages.Message(m)
 	return html(status, page, err)
 }
 
-// homePage describes the service.
 func homePage(c *call) (*answer, error) {
 	page, err := c.pages.Home()
 	return html(http.StatusOK, page, err)
 }
 
-// errorPage tells a person about an error. The problem is what the error is to programs.
+// errorPage answers a person with an error. The problem is the error as programs see it.
 func (c *call) errorPage(err error, p problem) *answer {
 	m := pages.Message{Title: http.StatusText(p.status), Text: p.text, Failed: true, Request: c.id}
 	switch {
@@ -53,15 +52,15 @@ func (c *call) errorPage(err error, p problem) *answer {
 // wantsPage reports whether the client accepts a page.
 func (c *call) wantsPage() bool { return strings.Contains(c.r.Header.Get("Accept"), "text/html") }
 
-// pageHeaders sets the headers of pages. A page loads nothing from other origins, stands
-// in no frame, and tells other origins nothing when the user follows a link to them.
+// pageHeaders sets the headers of pages. A page loads nothing from other origins and
+// cannot be framed. A link to another origin sends no Referer.
 func (c *call) pageHeaders(h http.Header) {
 	self := "'self' " + c.origin
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+self+"; script-src "+self+"; img-src "+self+" data:; connect-src "+self+
 		"; form-action "+self+"; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Frame-Options", "DENY")
-	// With "no-referrer" a browser does not say which origin a form comes from (Fetch,
-	// "append a request Origin header"). Over plain HTTP nothing else says it.
+	// With "no-referrer" a browser would not name the origin of a form (Fetch, "append a
+	// request Origin header"). Over plain HTTP no other header names it.
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

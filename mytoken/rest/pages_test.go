@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"io/fs"
 	"net/http"
 	"regexp"
 	"strings"
@@ -44,6 +45,21 @@ func TestPagesCanBeReplaced(t *testing.T) {
 	if _, err := rest.NewHandler(s.Issuer, rest.Options{Pages: fstest.MapFS{"message.html": {Data: []byte(`{{if}}`)}}}); err == nil {
 		t.Error("a broken template was accepted")
 	}
+}
+
+// unreadable is a file system whose files exist and cannot be opened.
+type unreadable struct{}
+
+func (unreadable) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+}
+
+// TestUnreadablePage: the error says why a replaced file cannot be used. The built-in file
+// does not take its place.
+func TestUnreadablePage(t *testing.T) {
+	_, err := rest.NewHandler(start(t).Issuer, rest.Options{Pages: unreadable{}})
+	assert.ErrorIs(t, err, fs.ErrPermission)
+	assert.ErrorContains(t, err, "open base.html")
 }
 
 // TestBrokenPage: a template that fails when it is executed is an ordinary error, and

@@ -19,8 +19,8 @@ func expandProfiles(c *call, request []byte) ([]byte, error) { return c.profiles
 // profileGroups lists the groups that have profiles or templates (protocol section 5.14).
 func profileGroups(c *call) (*answer, error) { return ok(c.profiles.Groups()), nil }
 
-// profileList lists the pieces of one type in a group. It expands them and makes relative
-// times absolute.
+// profileList lists the profiles or the templates of one type in a group. It expands them
+// and makes relative times absolute.
 func profileList(c *call) (*answer, error) {
 	t, known := profile.ParseType(c.r.PathValue("type"))
 	if !known {
@@ -60,8 +60,8 @@ func (h *Handler) checkTemplate(t profile.Type, payload []byte) error {
 	if err != nil && !errors.Is(err, restriction.ErrPast) {
 		return err
 	}
-	// Built-in templates use keys of the protocol that this issuer may not support. A
-	// request with them is refused.
+	// Check only the embedding program's own keys. Built-in templates may use keys of the
+	// protocol that this issuer does not support. It refuses requests with such keys.
 	for i := range list {
 		for _, extra := range list[i].Extra {
 			if !slices.Contains(h.issuer.RestrictionKeys(), extra.Key) {

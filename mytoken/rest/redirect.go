@@ -10,11 +10,11 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
-// maxCookie is how long a token in a cookie may be, in bytes. Browsers drop cookies of
-// more than 4096 bytes, with name and attributes.
+// maxCookie is the greatest length of a token in a cookie, in bytes. Browsers drop
+// cookies longer than 4096 bytes, name and attributes included.
 const maxCookie = 3800
 
-// startWebLogin starts a login that ends in the browser that asks (protocol section 6.2).
+// startWebLogin starts a login whose token goes to this browser (protocol section 6.2).
 func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*answer, error) {
 	switch {
 	case redirectURI == "":
@@ -46,7 +46,7 @@ func (c *call) forward(login *issuer.Login) *answer {
 	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
 
-// redirect takes what the browser brings back from the provider (protocol section 5.19).
+// redirect finishes a login that comes back from the provider (protocol section 5.19).
 func redirect(c *call) (*answer, error) {
 	query := c.r.URL.Query()
 	state := query.Get("state")
@@ -78,8 +78,8 @@ func redirect(c *call) (*answer, error) {
 
 // ownLogin refuses to finish a login in a browser other than the one in which the user
 // agreed to it. Otherwise a user could get, or give away, a token without ever being
-// asked (D3). There is one exception: if the token goes to another device, a program that
-// is no browser needs only the state.
+// asked (D3). There is one exception: if the token goes to a program that polls, a client
+// that is no browser needs only the state.
 func (c *call) ownLogin(state string) error {
 	if c.boundTo(state) {
 		return nil

@@ -21,7 +21,7 @@ const (
 
 type methods map[string]handle
 
-// route is a path below the issuer URL, as http.ServeMux writes it.
+// route is a path below the issuer URL, as a pattern of http.ServeMux.
 type route struct {
 	path       string
 	kind       kind
@@ -67,7 +67,7 @@ var notBuilt = []string{
 	"/actions", "/calendars/{rest...}",
 }
 
-// routes lists everything that is served.
+// routes lists everything that the handler serves.
 func (h *Handler) routes() []*route {
 	get := func(fn handle) methods { return methods{http.MethodGet: fn} }
 	post := func(fn handle) methods { return methods{http.MethodPost: fn} }
@@ -158,7 +158,7 @@ func (rt *route) allow() string {
 	return strings.Join(names, ", ")
 }
 
-// options answers OPTIONS, which a browser sends before a request of a script of another
+// options answers OPTIONS. A browser sends it before a request by a script of another
 // origin (CORS).
 func (rt *route) options(*call) (*answer, error) {
 	a := empty(http.StatusNoContent)

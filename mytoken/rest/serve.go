@@ -41,7 +41,7 @@ func (c *call) setCookie(cookie *http.Cookie) {
 	}), cookie)
 }
 
-// handle answers a request. The table of errors says how its error is answered.
+// handle answers a request. The table of errors turns its error into an answer.
 type handle func(*call) (*answer, error)
 
 // answer is a response.
@@ -55,25 +55,22 @@ type answer struct {
 	header   http.Header
 }
 
-// ok is the usual answer to a request.
 func ok(body any) *answer { return &answer{status: http.StatusOK, body: body} }
 
-// empty is an answer without a body.
 func empty(status int) *answer { return &answer{status: status} }
 
-// seeOther sends a browser elsewhere.
 func seeOther(location string) *answer {
 	return &answer{status: http.StatusSeeOther, location: location}
 }
 
-// serve makes a handle of a function that takes a request of package wire. The function
-// finds the mytoken of the request with call.token.
+// serve returns a handle that decodes a request of package wire and calls fn. The
+// function fn gets the mytoken of the request from call.token.
 func serve[Req any](fn func(*call, *Req) (*answer, error)) handle {
 	return serveExpanded(nil, fn)
 }
 
-// serveExpanded is serve for requests that expand changes first. It gets and returns JSON
-// with names in their exact case.
+// serveExpanded is like serve, but expand changes the request before it is decoded. It
+// gets and returns JSON with member names in their exact case.
 func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(*call, *Req) (*answer, error)) handle {
 	s := shapeOf(reflect.TypeFor[Req]())
 	return func(c *call) (*answer, error) {
@@ -161,7 +158,6 @@ func (c *call) failure(err error) *answer {
 	return a
 }
 
-// write writes the answer.
 func (c *call) write(a *answer) {
 	h := c.w.Header()
 	for name, values := range a.header {
@@ -186,8 +182,8 @@ func (c *call) write(a *answer) {
 		h.Set("Content-Type", media)
 	}
 	if len(c.r.TransferEncoding) > 0 {
-		// net/http ignores a Content-Length next to it. A proxy may have believed it and
-		// think that the request ends elsewhere (RFC 9112 section 6.1).
+		// net/http ignores a Content-Length beside a Transfer-Encoding. A proxy may have
+		// believed it and see another end of the request (RFC 9112 section 6.1).
 		h.Set("Connection", "close")
 	}
 	h.Set("X-Request-Id", c.id)

@@ -11,29 +11,29 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// settings answers with the document of the user settings (protocol section 5.9), which
-// the Go client reads before anything else.
+// settings answers with the document of the user settings (protocol section 5.9). The
+// reference Go client reads it before any setting.
 func settings(c *call) (*answer, error) {
 	return ok(wire.Settings{GrantTypeEndpoint: c.base + pathSettingsGrants}), nil
 }
 
 // GrantSetting says whether a user enabled a grant type.
 type GrantSetting struct {
-	GrantType string
+	GrantType string // as the protocol names it, such as "oidc_flow"
 	Enabled   bool
 }
 
-// GrantSettings keeps which grant types users enabled or disabled (protocol section
-// 5.10). The "sub" claim of the mytokens names the user. It must be safe for concurrent
-// use.
+// GrantSettings stores which grant types users enabled or disabled (protocol section
+// 5.10). The subject is the user: the "sub" claim of the user's mytokens. An error fails
+// the request. An implementation must be safe for concurrent use.
 type GrantSettings interface {
-	// Grants returns all that the user has ever set, in a fixed order.
+	// Grants returns every setting that the user has ever made, in a fixed order.
 	Grants(ctx context.Context, subject string) ([]GrantSetting, error)
-	// SetGrant sets one. The setting must be durable when SetGrant returns.
+	// SetGrant stores a setting. It must be durable when SetGrant returns.
 	SetGrant(ctx context.Context, subject string, s GrantSetting) error
 }
 
-// grantTypes are those that users may enable and disable.
+// grantTypes are the grant types that users may enable and disable.
 var grantTypes = []string{wire.GrantMytoken, wire.GrantOIDCFlow, wire.GrantPollingCode, wire.GrantTransferCode, wire.GrantSSH}
 
 // authorize checks that the token of a request may use the settings, and records the use.
@@ -89,8 +89,8 @@ func setGrant(c *call, req *wire.GrantSettingRequest, enabled bool, event string
 	return c.updated(status, by.Update), nil
 }
 
-// MemoryGrantSettings keeps settings in memory, for tests and for services that may
-// forget them. It is safe for concurrent use. The zero value is empty.
+// MemoryGrantSettings keeps settings in memory, for tests and for services that may lose
+// them. The zero value is empty and ready to use. It is safe for concurrent use.
 type MemoryGrantSettings struct {
 	mu     sync.Mutex
 	byUser map[string][]GrantSetting

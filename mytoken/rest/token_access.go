@@ -36,7 +36,6 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	return ok(body), nil
 }
 
-// accessToken obtains an access token.
 func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResponse, error) {
 	got, err := c.issuer.AccessToken(c.ctx(), req)
 	if err != nil {
@@ -48,7 +47,7 @@ func (c *call) accessToken(req issuer.AccessTokenRequest) (*wire.AccessTokenResp
 	}, nil
 }
 
-// rotated returns the new token for clients that know only refresh tokens (D44).
+// rotated returns the rotated token for clients that know only refresh tokens (D44).
 func rotated(update *wire.TokenResponse) wire.Secret {
 	if update == nil {
 		return wire.Secret{}

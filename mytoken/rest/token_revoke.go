@@ -34,7 +34,7 @@ func tokenRevoke(c *call, req *wire.RevocationRequest) (*answer, error) {
 	return empty(http.StatusNoContent), nil
 }
 
-// revoke revokes what a client presents. That may be a guessed code.
+// revoke revokes a token or a code. A code that is wrong counts as a failed guess.
 func (c *call) revoke(req issuer.RevokeRequest) error {
 	code := req.Token.Reveal()
 	if len(code) >= shortestToken {
@@ -71,7 +71,7 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 	return c.updated(http.StatusNoContent, done.Update), nil
 }
 
-// updated is an answer that tells nothing but a rotated token.
+// updated is an answer without content, except for a token that was rotated.
 func (c *call) updated(status int, update *mytoken.Issued) *answer {
 	a := empty(status)
 	if t := c.update(update); t != nil {

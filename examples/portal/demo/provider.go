@@ -1,5 +1,5 @@
 // Package demo lets people try examples/portal. It has an OpenID provider for tests, and
-// a walk through the service that it prints or does by itself.
+// a walk: the steps of a tour through the service, which it prints or takes by itself.
 package demo
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 // Provider is an OpenID provider for tests. It logs everybody in as alice, replaces
-// refresh tokens at each use, and forgets everything at the end. Dir is the directory for
-// a service that uses it.
+// refresh tokens at each use, and keeps everything in memory. Dir is a directory for the
+// files of the service that uses it.
 type Provider struct {
 	Config oidcupstream.Config
 	Dir    string
@@ -20,7 +20,7 @@ type Provider struct {
 	server *optest.Server
 }
 
-// StartProvider starts a provider. Without a directory it makes a temporary one. Close
+// StartProvider starts a provider. If dir is empty, it makes a temporary directory. Close
 // the provider at the end.
 func StartProvider(dir string) (*Provider, error) {
 	p := &Provider{Dir: dir}

@@ -22,8 +22,8 @@ type Walk struct {
 	Steps                 []Step
 }
 
-// Step is a request. Without URL it is something that people do. In URL and Body, $name
-// stands for a member of an earlier response.
+// Step is a request. Without a URL it is something that a person does. In URL and Body,
+// $name stands for a member of an earlier response.
 type Step struct {
 	Title, URL string
 	Body       string   // JSON; empty for a GET request

@@ -9,8 +9,8 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Check judges an expanded piece: an array of clauses, an array of names, or a rotation
-// object.
+// Check returns an error for an expanded piece that makes no sense. The payload is an
+// array of clauses, an array of names, or a rotation object.
 type Check func(t Type, payload []byte) error
 
 // Times returns the Unix seconds that the text of a time stands for.

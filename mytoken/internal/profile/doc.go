@@ -4,5 +4,5 @@
 //
 // A request that cannot be expanded is an [*Error], never an empty request. The reasons
 // are unknown names, values that cannot be merged, cycles, and too many or too deeply
-// nested names. An include can only add to a list, because the protocol unites lists.
+// nested names. An include can only add to a list (the protocol takes the union).
 package profile

@@ -15,8 +15,8 @@ const (
 	maxNames  = 128 // look-ups
 )
 
-// Error says why a request cannot be expanded (invalid_request). The reason holds no
-// foreign text but the request's own words.
+// Error says why a request cannot be expanded (invalid_request). The reason quotes
+// nothing but the request and the operator's pieces.
 type Error struct{ Reason string }
 
 func (e *Error) Error() string { return "profile: " + e.Reason }
@@ -26,7 +26,7 @@ func failed(format string, args ...any) error { return &Error{Reason: fmt.Sprint
 // expander follows the names of one request.
 type expander struct {
 	set    *Set
-	active []key // the names that it is within
+	active []key // the names being expanded, the outermost first
 	left   int   // look-ups that remain
 }
 
@@ -128,7 +128,7 @@ func (e *expander) included(n *node, t Type) (*node, error) {
 	return e.add(rest, t, names)
 }
 
-// named merges the pieces that a string names.
+// named merges the pieces whose names are in a string, separated by spaces.
 func (e *expander) named(text string, t Type) (*node, error) {
 	names := strings.Fields(text)
 	if len(names) == 0 {

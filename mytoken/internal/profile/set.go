@@ -70,9 +70,9 @@ var shipped []byte
 // replaces the built-in piece of the same name.
 //
 // A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other
-// than the operator's. Load refuses any other file, so that it finds typing errors. It
-// expands every piece and passes it to check, so that an operator learns of mistakes
-// before users do.
+// than the operator's. Load refuses any other path, so that typing errors do not go
+// unnoticed. It expands every piece and passes it to check, so that an operator learns of
+// mistakes before users do.
 func Load(files fs.FS, check Check) (*Set, error) {
 	s := &Set{entries: make(map[key]*node)}
 	all, err := parse(shipped)

@@ -9,17 +9,17 @@ import (
 	"github.com/boombuler/barcode/qr"
 )
 
-// quiet is the margin that the standard asks for, in modules.
+// quiet is the margin that the standard requires, in modules.
 const quiet = 4
 
-// code is the square of modules; outside it everything is light.
+// code is a square of modules, the dark and light dots. Outside it everything is light.
 type code struct {
 	barcode.Barcode
 	size int
 }
 
-// encode makes the smallest code for the content that still reads with 15 % of it
-// damaged. The error of the library does not show the content.
+// encode makes the smallest code that readers can still read with 15 % of it damaged. It
+// returns an error if the content does not fit. The error does not show the content.
 func encode(content string) (code, error) {
 	made, err := qr.Encode(content, qr.M, qr.Unicode)
 	if err != nil {
@@ -36,8 +36,8 @@ func (c code) dark(x, y int) bool {
 	return r == 0
 }
 
-// Text draws the code for a terminal, two modules a character, dark on light whatever the
-// terminal's colours: it sets black on white with ANSI sequences.
+// Text draws a code for a terminal, with two modules in a character. ANSI sequences set
+// black on white. It returns an error if the content is too long.
 func Text(content string) (string, error) {
 	c, err := encode(content)
 	if err != nil {
@@ -63,9 +63,9 @@ func Text(content string) (string, error) {
 	return b.String(), nil
 }
 
-// SVG draws the code for a page: an element of presentation attributes only, so that it
-// passes a content security policy without inline styles. Its bytes depend on the content
-// alone. The caller labels it.
+// SVG draws a code for a page. It uses only presentation attributes, so that a content
+// security policy can forbid inline styles. Equal contents give equal bytes. The caller
+// labels the drawing. SVG returns an error if the content is too long for a code.
 func SVG(content string) ([]byte, error) {
 	c, err := encode(content)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package wire holds the objects of the mytoken protocol as JSON and forms carry them
-// (protocol section 5). Package rest reads requests and writes responses, a client does
-// the reverse. The package knows names and types, and no rules.
+// (protocol section 5). Package rest reads requests and writes responses; package client
+// does the reverse. The package has names and types, but no rules.
 //
 // Restrictions, capabilities, rotation and includes of requests are raw JSON, because a
 // request can write them in several ways and can name templates (protocol section 2.10).

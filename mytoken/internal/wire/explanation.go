@@ -17,7 +17,7 @@ type Explanation struct {
 	// Earliest is when the same use is admitted. Nil means that the server does not say.
 	Earliest *Earliest           `json:"earliest,omitempty"`
 	Clauses  []ClauseExplanation `json:"clauses,omitempty"`
-	// Objection refuses the use whatever the clauses say.
+	// Objection refuses the use regardless of the clauses. Nil means none.
 	Objection *Objection `json:"objection,omitempty"`
 }
 
@@ -29,7 +29,7 @@ type ClauseExplanation struct {
 	Objections []Objection `json:"objections,omitempty"`
 }
 
-// Objection is what one key of a clause refuses.
+// Objection says why one key of a clause refuses a use.
 type Objection struct {
 	Key      string    `json:"key"`
 	Needed   string    `json:"needed,omitempty"` // for humans

@@ -2,8 +2,8 @@ package wire
 
 import "github.com/go-json-experiment/json"
 
-// Marshal encodes an object of this package. A nil list becomes null unless its member is
-// omitted, as the protocol requires.
+// Marshal encodes an object of this package. As the protocol requires, a nil list becomes
+// null unless its tag omits it.
 func Marshal(v any) ([]byte, error) {
 	return json.Marshal(v, json.FormatNilSliceAsNull(true))
 }

@@ -34,7 +34,7 @@ const (
 	ActionSubtokens     = "subtokens"
 	ActionList          = "list_mytokens"
 	ActionNotifications = "notifications"
-	ActionExplain       = "explain" // a dry run, which the protocol does not have
+	ActionExplain       = "explain" // a dry run, which extends the protocol
 )
 
 // The token types of RFC 8693 section 3.

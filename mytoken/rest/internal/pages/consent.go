@@ -28,9 +28,9 @@ func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Prop
 	return withoutMustaches(text), err
 }
 
-// withoutMustaches breaks double braces up with a character reference, because oidc-agent
-// passes the page through a template engine. The braces come from values. These stand in
-// text and attributes, where a reference means the character.
+// withoutMustaches breaks up double braces with a character reference, because oidc-agent
+// passes the page through a template engine. Double braces come only from values. Values
+// stand in text and attributes, where the reference means the brace itself.
 func withoutMustaches(page []byte) []byte {
 	page = bytes.ReplaceAll(page, []byte("{{"), []byte("{&#123;"))
 	return bytes.ReplaceAll(page, []byte("}}"), []byte("}&#125;"))
@@ -72,11 +72,11 @@ func (p *Pages) loginPage(asked *issuer.ConsentRequest, action string) (*consent
 	return page, nil
 }
 
-// ConsentForm is the consent page as the user sent it back.
+// ConsentForm is the form of the consent page as the user sent it.
 type ConsentForm struct {
 	Form
 	// AsJSON says that the user edited restrictions and rotation as JSON. The texts are
-	// in Restrictions and Rotation. The caller reads them into Properties.
+	// in Restrictions and Rotation. The caller has to parse them into Properties.
 	AsJSON                 bool
 	Restrictions, Rotation string
 

@@ -12,7 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// firstLifetime is how long a new token lives unless the user changes it.
+// firstLifetime is the lifetime that the form proposes for a new token.
 const firstLifetime = 30 * 24 * time.Hour
 
 // CreateForm is the form for a new token.
@@ -22,7 +22,7 @@ type CreateForm struct {
 	Transfer bool   // the user wants a transfer code instead of the token
 }
 
-// NewCreateForm returns the form with a proposal that does little harm.
+// NewCreateForm returns the form with a safe proposal: access tokens only, for 30 days.
 func (p *Pages) NewCreateForm() *CreateForm {
 	list := restriction.List{{Expires: p.cfg.Issuer.Now().Add(firstLifetime).Unix()}}
 	return &CreateForm{Form: Form{
@@ -54,7 +54,7 @@ func (f *CreateForm) Page() ([]byte, error) {
 	return p.render("create.html", page)
 }
 
-// served returns the capabilities of a tree that have an effect in this service.
+// served returns the part of a tree of capabilities that this service supports.
 func (p *Pages) served(nodes []capability.Node) []capability.Node {
 	var out []capability.Node
 	for _, n := range nodes {

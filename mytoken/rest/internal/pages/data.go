@@ -28,8 +28,7 @@ type Message struct {
 	Title, Text string
 	// Application is the program that started a login, or empty.
 	Application string
-	// Failed says that something went wrong. Request is the number of the request in the
-	// log.
+	// Failed says that something went wrong. Request is the id of the request in the log.
 	Failed  bool
 	Request string
 	// Continue is the address that the browser opens by itself, or empty.
@@ -62,8 +61,9 @@ type consentPage struct {
 	// Polled says that the token goes to the program that asks, possibly on another
 	// device. Otherwise it goes to this browser.
 	Polled bool
-	// OnDemand says that a program shows the page that has a token and asks for a child
-	// of it (protocol section 5.18.3). It defines approve and cancel for the buttons.
+	// OnDemand says that a program with a token shows the page before it requests a child
+	// (protocol section 5.18.3). The program defines the functions approve and cancel for
+	// the buttons.
 	OnDemand bool
 	Action   string // where the form is sent; empty if OnDemand
 	Expires  time.Time

@@ -75,8 +75,8 @@ func drafts(list restriction.List) []draft {
 	return out
 }
 
-// newEditor shows clauses and rotation in fields. A draft keeps the own conditions of the
-// clause in asked that it comes from.
+// newEditor shows clauses and rotation in fields. A draft keeps the embedding program's
+// own keys of the clause in asked that it comes from.
 func (p *Pages) newEditor(all []draft, asked restriction.List, rotation *mytoken.Rotation) *editor {
 	e := &editor{Lifetimes: lifetimeChoices, Lifetime: field{ID: "lifetime"}, Full: len(all) >= maxEditedClauses}
 	supported := p.cfg.Issuer.RestrictionKeys()
@@ -136,7 +136,7 @@ func (e *editor) fail(clause int, m mistake) problem {
 	return problem{c.ID, text}
 }
 
-// shorten makes a list expire after the chosen lifetime.
+// shorten limits clauses to the chosen lifetime. It returns an error if none is left.
 func (e *editor) shorten(list restriction.List, now time.Time) (restriction.List, error) {
 	seconds, err := strconv.ParseInt(e.Lifetime.Value, 10, 32)
 	if e.Lifetime.Value == "" || err != nil {

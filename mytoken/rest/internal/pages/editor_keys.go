@@ -96,11 +96,11 @@ func textLines(text string) []string {
 	return lines
 }
 
-// mistake is what is wrong with the field of a key, or with the whole clause if the key
-// is empty.
+// mistake says what is wrong with the field of a key. An empty key stands for the whole
+// clause.
 type mistake struct{ key, text string }
 
-// read reads a clause. A field without a text states nothing.
+// read returns the clause of a draft and its mistakes. An empty field states nothing.
 func (d draft) read(asked restriction.List) (restriction.Clause, []mistake) {
 	c := restriction.Clause{Extra: extraOf(d, asked)}
 	var mistakes []mistake

@@ -14,7 +14,7 @@ import (
 
 // Form is what a user sent with the fields of a page.
 type Form struct {
-	// Properties are what the fields say. They mean nothing unless Decided is true.
+	// Properties are what the fields say. Use them only if [Form.Decided] reports true.
 	Properties mytoken.Properties
 
 	pages    *Pages
@@ -25,8 +25,8 @@ type Form struct {
 	status   int  // of an error that [Form.Blame] noted; else 0
 }
 
-// Decided reports whether the user has decided and no mistake is known. Otherwise the
-// page is shown again.
+// Decided reports whether the user has sent the form for good and it has no mistake so
+// far. Otherwise, show the page again.
 func (f *Form) Decided() bool { return !f.again && len(f.problems) == 0 }
 
 // Blame notes an error that the user can correct. The field is the wire name of what is
@@ -52,8 +52,7 @@ func (f *Form) Status() int {
 	return http.StatusBadRequest
 }
 
-// readCapabilities reads the name and the chosen capabilities, of which there must be
-// one.
+// readCapabilities reads the name and the chosen capabilities, at least one.
 func (f *Form) readCapabilities(values url.Values, ifNone string) {
 	f.Properties.Name, f.Properties.Capabilities = values.Get("name"), nil
 	for _, name := range values["capabilities"] {
@@ -65,9 +64,9 @@ func (f *Form) readCapabilities(values url.Values, ifNone string) {
 	}
 }
 
-// readEditor reads the fields of an editor. Bounded, it lets nothing through that goes
-// beyond what was asked for: what a user changes on a page about somebody else's request
-// must not make the token more powerful.
+// readEditor reads the fields of an editor. If bounded is true, a clause that allows more
+// than was asked for is a mistake. A user's change to somebody else's request must not
+// make the token more powerful.
 func (f *Form) readEditor(values url.Values, asked restriction.List, bounded bool) {
 	all := draftsOf(values)
 	action := values.Get("edit")
@@ -92,7 +91,7 @@ func (f *Form) readEditor(values url.Values, asked restriction.List, bounded boo
 	f.readRotation(values)
 	f.editor.Lifetime.Value = values.Get(f.editor.Lifetime.ID)
 	f.Properties.Restrictions = nil
-	if !changed { // clauses that come and go are not judged yet
+	if !changed { // no verdict while the user adds and removes clauses
 		f.readClauses(all, asked)
 	}
 }
@@ -147,7 +146,7 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	f.judged = true
 }
 
-// beyond returns the fields in which a clause allows more than each of those asked for.
+// beyond returns the fields in which a clause allows more than was asked for.
 func (p *Pages) beyond(clause restriction.Clause, asked restriction.List) []mistake {
 	options := restriction.NarrowOptions{Conditions: p.cfg.Issuer.RestrictionOptions().Conditions}
 	n := restriction.Narrow(asked, restriction.List{clause}, options)

@@ -14,8 +14,8 @@ const (
 	maxEvents = 200 // events on the page of a token
 )
 
-// Login renders login.html. Ended says that there was a session. Lifetime is how long the
-// new one will last.
+// Login renders login.html. The flag ended says that the user had a session, and lifetime
+// is how long the new one will last.
 func (p *Pages) Login(ended bool, lifetime time.Duration) ([]byte, error) {
 	return p.render("login.html", loginPage{
 		frame: p.frame(), Providers: p.providers(""), Ended: ended, Lifetime: lifetimeWords(lifetime),
@@ -32,8 +32,8 @@ var notices = map[string]string{
 	"tree":    "The token and all that were made from it were revoked.",
 }
 
-// Tokens renders tokens.html for the user of a session. Search is part of a name;
-// "revoked" and "tree" are what the user may just have done.
+// Tokens renders tokens.html for the user of a session. It keeps tokens with search in
+// their name. If done is "revoked" or "tree", it says what the user has just done.
 func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, done string) ([]byte, error) {
 	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(clip.Name(strings.TrimSpace(search)))}
 	page := tokensPage{frame: p.managing("tokens"), User: p.user(session), Search: l.search, Notice: notices[done]}

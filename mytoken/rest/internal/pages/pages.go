@@ -56,7 +56,7 @@ type Asset struct {
 	ETag  string
 }
 
-// New parses all templates. An error names the file.
+// New parses all templates and loads the folder static. An error names the page.
 func New(cfg Config) (*Pages, error) {
 	builtin, err := fs.Sub(builtin, "html")
 	if err != nil {
@@ -94,6 +94,10 @@ func (o overlay) Open(name string) (file fs.File, err error) {
 	return file, err
 }
 
+// Glob returns the name itself. Without it, a file that cannot be read would be reported
+// as a file that does not exist.
+func (o overlay) Glob(name string) ([]string, error) { return []string{name}, nil }
+
 func (p *Pages) loadAssets(files fs.FS) error {
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -123,7 +127,7 @@ func (p *Pages) Asset(name string) (Asset, bool) {
 	return a, known
 }
 
-// render executes a template completely, so that nothing of a page that fails is sent.
+// render executes a template completely, so that no part of a page that fails is sent.
 func (p *Pages) render(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
 	if err := p.templates[name].ExecuteTemplate(&out, "base.html", data); err != nil {
@@ -134,8 +138,8 @@ func (p *Pages) render(name string, data any) ([]byte, error) {
 
 func (p *Pages) frame() frame { return frame{Base: p.cfg.Base, Home: p.cfg.Home} }
 
-// managing is the frame of a management page. Here is empty if the frame has no link to
-// the page.
+// managing returns the frame of a management page. Pass an empty here if the frame has no
+// link to the page.
 func (p *Pages) managing(here string) frame {
 	f := p.frame()
 	f.Managing, f.Here = true, here
@@ -152,7 +156,7 @@ func (p *Pages) Home() ([]byte, error) {
 	return p.render("home.html", homePage{frame: p.frame(), Providers: p.providers(""), Manageable: p.cfg.Managed})
 }
 
-// providers lists the providers at which users log in. One of them may be chosen.
+// providers lists the providers at which users log in, and marks the chosen issuer.
 func (p *Pages) providers(chosen string) []provider {
 	var out []provider
 	for _, each := range p.cfg.Issuer.Providers() {

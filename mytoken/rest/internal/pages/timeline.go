@@ -13,9 +13,9 @@ import (
 // maxDrawn is how many clauses a drawing can show legibly.
 const maxDrawn = 64
 
-// timeline draws what restrictions admit from now on. It returns nothing if there are
-// none or if they cannot be drawn, such as times beyond the year 9999. The page says in
-// words what they are.
+// timeline draws what restrictions admit from now on. It returns an empty string if there
+// are none, too many, or some that cannot be drawn, such as times beyond the year 9999.
+// The page describes restrictions in words too.
 func (p *Pages) timeline(list restriction.List, counters []mytoken.Counter) template.HTML {
 	if len(list) == 0 || len(list) > maxDrawn {
 		return ""
