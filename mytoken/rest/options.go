@@ -149,9 +149,9 @@ func (o *Options) complete() error {
 			return badOption("TokeninfoActions: %q is none of %q", a, allActions)
 		}
 	}
-	for _, c := range o.Clients {
+	for n, c := range o.Clients {
 		if c.ID == "" || strings.Contains(c.ID, ":") || len(c.Secret.Reveal()) < 16 {
-			return badOption("Clients: %q needs an ID without colon and a secret of at least 16 characters", c.ID)
+			return badOption("Clients: client %d needs an ID without colon and a secret of at least 16 characters", n) // an ID may be a pasted secret
 		}
 	}
 	return o.Guesses.complete()

@@ -54,8 +54,8 @@ func (unreadable) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 }
 
-// TestUnreadablePage: the error says why a replaced file cannot be used. The built-in file
-// does not take its place.
+// TestUnreadablePage: the error says why a replaced file cannot be used. The built-in
+// file does not take its place.
 func TestUnreadablePage(t *testing.T) {
 	_, err := rest.NewHandler(start(t).Issuer, rest.Options{Pages: unreadable{}})
 	assert.ErrorIs(t, err, fs.ErrPermission)
