@@ -49,8 +49,7 @@ func TestTokenAccessors(t *testing.T) {
 	require.Equal(t, "0.7", unverified.Version())
 }
 
-// What a caller changes in the results of a token's methods does not change the token,
-// nor the cached one.
+// Changing the results of a token's methods changes neither the token nor the cached one.
 func TestTokenIsImmutable(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, ES256))})
 	compact, tok, err := signAndDecode(v, exampleClaims())
@@ -64,7 +63,7 @@ func TestTokenIsImmutable(t *testing.T) {
 	require.Equal(t, exampleClaims(), again.Claims())
 }
 
-// What a caller changes in the claims of a token does not change the token.
+// Changing the claims of a token does not change the token.
 func TestTokenClaimsAreACopy(t *testing.T) {
 	v := newVerifier(t, VerifierConfig{Keys: testKeys(t, testKey(t, EdDSA))})
 	compact, tok, err := signAndDecode(v, exampleClaims())

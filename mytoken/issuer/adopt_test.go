@@ -62,7 +62,7 @@ func TestAdopt(t *testing.T) {
 	requireDead(t, s, issued.Token, issuer.TokenRevoked)
 }
 
-// Of two calls with one ID, the slower one gets what the faster one made, even if it
+// If two calls have one ID, the slower one gets the result of the faster one, even if it
 // looked before that was stored.
 //
 // proves P8

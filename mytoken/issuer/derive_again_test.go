@@ -61,7 +61,7 @@ func TestDeriveAgain(t *testing.T) {
 	require.Len(t, stateOf(t, s).Tokens, 4)
 }
 
-// Of two calls with one ID, the slower one gets what the faster one made, even if it
+// If two calls have one ID, the slower one gets the result of the faster one, even if it
 // looked before that was stored.
 //
 // proves P8

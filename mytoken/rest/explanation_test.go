@@ -77,7 +77,7 @@ func (s *service) dryRun(token string, use m) *reply {
 	return s.post("/api/v0/tokeninfo", body)
 }
 
-// What stands in the clauses, and what stands elsewhere.
+// Texts that come from the clauses, and texts that come from elsewhere.
 var (
 	inClauses = []string{"192.0.2.33", "2030-03-02T08:00:00Z", "storage.read, not", `"earliest":1898668800`, `"never"`}
 	elsewhere = []string{ownWords, "by an ancestor"}

@@ -73,7 +73,7 @@ func TestRevokeByKeyboard(t *testing.T) {
 	status, _ := s.access(token)
 	require.Equal(t, 401, status)
 
-	// Who has seen the navigation can pass it by.
+	// A user who has seen the navigation can skip it.
 	b.do(b.key(kb.Tab))
 	require.Equal(t, "Skip to the content", eval[string](b, `document.activeElement.innerText`))
 	require.True(t, eval[bool](b, `(({top, left, width}) => top >= 0 && left >= 0 && width > 24)(document.activeElement.getBoundingClientRect())`))

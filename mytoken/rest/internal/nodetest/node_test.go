@@ -214,7 +214,7 @@ func TestResourceOfNoLogin(t *testing.T) {
 	s.object(s.access(token, nil))
 	s.untroubled()
 
-	// What would happen.
+	// Without that precaution the provider refuses the resource.
 	status, answer := s.provider.present(s.tap.last(), url.Values{"resource": {compute}})
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Equal(t, "invalid_target", answer["error"])

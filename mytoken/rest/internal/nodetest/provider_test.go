@@ -24,8 +24,8 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
-// What testdata/provider/server.mjs knows the service by, and the resources that it has
-// access tokens for.
+// testdata/provider/server.mjs knows the service by these values, and has access tokens
+// for these resources.
 const (
 	clientID     = "mytoken"
 	clientSecret = "a-secret-of-the-tests"
