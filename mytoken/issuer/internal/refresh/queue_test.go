@@ -46,6 +46,28 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 	})
 }
 
+// waitBehind puts two waiters into the queue of a grant that is taken. cancel makes the
+// first one leave; gone and served get the errors of the first and the second.
+func waitBehind(t *testing.T, q *grantQueue) (cancel context.CancelFunc, gone, served <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := q.enter(ctx, queueGrant)
+		first <- err
+	}()
+	synctest.Wait()
+	go func() {
+		leave, err := q.enter(t.Context(), queueGrant)
+		if err == nil {
+			leave()
+		}
+		second <- err
+	}()
+	synctest.Wait()
+	return cancel, first, second
+}
+
 func TestQueueIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newGrantQueue(time.Now)
@@ -56,21 +78,7 @@ func TestQueueIsLeft(t *testing.T) {
 
 		leave, err := q.enter(t.Context(), queueGrant)
 		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		gone, served := make(chan error, 1), make(chan error, 1)
-		go func() {
-			_, err := q.enter(ctx, queueGrant)
-			gone <- err
-		}()
-		synctest.Wait()
-		go func() {
-			leave, err := q.enter(t.Context(), queueGrant)
-			if err == nil {
-				leave()
-			}
-			served <- err
-		}()
-		synctest.Wait()
+		cancel, gone, served := waitBehind(t, q)
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		leave()
@@ -150,21 +158,7 @@ func TestQueuePauseIsCancelled(t *testing.T) {
 		q := newGrantQueue(time.Now)
 		leave, err := q.enter(t.Context(), queueGrant)
 		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		gone, served := make(chan error, 1), make(chan error, 1)
-		go func() {
-			_, err := q.enter(ctx, queueGrant)
-			gone <- err
-		}()
-		synctest.Wait()
-		go func() {
-			leave, err := q.enter(t.Context(), queueGrant)
-			if err == nil {
-				leave()
-			}
-			served <- err
-		}()
-		synctest.Wait()
+		cancel, gone, served := waitBehind(t, q)
 		<-time.After(queueRuns) // of fake time
 		leave()
 		synctest.Wait()
