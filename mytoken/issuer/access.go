@@ -210,17 +210,11 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.Ended:
 		err = &ReconnectError{Grant: req.Grant}
 	case refresh.Busy:
-		cause := f.Err
-		if s, ok := errors.AsType[*StoreError](cause); ok {
-			cause = s.cause // the outcome is known: callers must not find a StoreError
-		}
-		err = &BusyError{RetryAfter: time.Second, cause: cause}
+		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:
-		if err = f.Err; !isA[*StoreError](err) {
-			err = &StoreError{cause: err}
-		}
+		err = &StoreError{cause: f.Err}
 	default:
 		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
 	}

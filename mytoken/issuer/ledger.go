@@ -31,16 +31,29 @@ func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (l *ledger) now() store.Micros { return store.At(l.clock()) }
 
-// settle repeats a step until its outcome is known, three times at most.
+// settle repeats a step until its outcome is known. If it stays unknown, the error is a
+// [*StoreError].
 func settle[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
+	v, err := repeat(ctx, step)
+	return v, sorted(err)
+}
+
+// sorted makes a [*StoreError] of an error that leaves the outcome unknown.
+func sorted(err error) error {
+	if err == nil || store.IsDefinite(err) {
+		return err
+	}
+	return &StoreError{cause: err}
+}
+
+// repeat repeats a step until its outcome is known, three times at most. The error is the
+// store's own.
+func repeat[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
 	pause := 5 * time.Millisecond
 	for n := 1; ; n++ {
 		v, err := step(ctx)
-		if err == nil || store.IsDefinite(err) {
+		if err == nil || store.IsDefinite(err) || n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
 			return v, err
-		}
-		if n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
-			return v, &StoreError{cause: err}
 		}
 		pause *= 4
 	}
@@ -86,11 +99,12 @@ func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store
 	return settle(ctx, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
 }
 
-// Refresh tokens
+// Refresh tokens. The four exported methods are for the refresher, which judges the
+// store's own errors.
 
 // BeginRefresh takes or prolongs the lease on a grant.
 func (l *ledger) BeginRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error) {
-	return settle(ctx, func(ctx context.Context) (store.Refresh, error) {
+	return repeat(ctx, func(ctx context.Context) (store.Refresh, error) {
 		return l.store.BeginRefresh(ctx, grant, lease, l.now(), ttl)
 	})
 }
@@ -103,13 +117,19 @@ func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
 
 // EndRefresh ends the lease on a grant.
 func (l *ledger) EndRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error {
-	return settled(ctx, func(ctx context.Context) error {
-		return l.store.EndRefresh(ctx, grant, lease, generation, outcome, l.now())
+	_, err := repeat(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, l.store.EndRefresh(ctx, grant, lease, generation, outcome, l.now())
 	})
+	return err
 }
 
 // Grant returns the state of a grant, dead or not.
 func (l *ledger) Grant(ctx context.Context, id GrantID) (store.RefreshState, error) {
+	return repeat(ctx, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
+}
+
+// grant is Grant for the issuer itself.
+func (l *ledger) grant(ctx context.Context, id GrantID) (store.RefreshState, error) {
 	return settle(ctx, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
 }
 
@@ -208,8 +228,5 @@ func (l *ledger) deleteOwner(ctx context.Context, owner mytoken.OwnerID) error {
 func (l *ledger) sweep(ctx context.Context, cleaning store.Cleaning) (store.Cleaned, error) {
 	cleaning.Now = l.now()
 	cleaned, err := l.store.Sweep(ctx, cleaning)
-	if err != nil && !store.IsDefinite(err) {
-		err = &StoreError{cause: err}
-	}
-	return cleaned, err
+	return cleaned, sorted(err)
 }
