@@ -114,17 +114,11 @@ const Abandoned = time.Minute
 // It leaves everything else alone. It ignores errors, because it may not be allowed to
 // remove the files of another user.
 func Sweep(path string, now time.Time) {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if name, ok := target(e.Name()); !ok || name != filepath.Base(path) {
-			continue
-		}
-		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > Abandoned {
-			_ = os.Remove(filepath.Join(filepath.Dir(path), e.Name()))
+	dir, name := Dir{filepath.Dir(path)}, filepath.Base(path)
+	unfinished, _ := dir.Unfinished(name)
+	for _, u := range unfinished {
+		if u.Name == name && u.Abandoned(now) {
+			_ = dir.Forget(u.File)
 		}
 	}
 }
