@@ -7,72 +7,6 @@ package jsonscan
 
 import "bytes"
 
-// Scanner goes from one structural character of a JSON text to the next. Set Data first;
-// without it, Next returns 0.
-type Scanner struct {
-	Data []byte
-	// Depth is the number of arrays and objects that are open after the last character.
-	Depth int
-	// Text is the string that Next has just passed: the bytes between its quotes, escapes
-	// as they are. It is valid until the next call.
-	Text []byte
-
-	at int
-}
-
-// Next returns the next structural character: a brace, a bracket or a comma. For a whole
-// string it returns a quotation mark. At the end of the data it returns 0. It skips
-// everything else.
-func (s *Scanner) Next() byte {
-	data := s.Data
-	for i := s.at; i < len(data); i++ {
-		switch c := data[i]; c {
-		case '"':
-			s.text(i + 1)
-			return c
-		case '{', '[':
-			s.Depth++
-			s.at = i + 1
-			return c
-		case '}', ']':
-			s.Depth = max(s.Depth-1, 0)
-			s.at = i + 1
-			return c
-		case ',':
-			s.at = i + 1
-			return c
-		}
-	}
-	s.at = len(data)
-	return 0
-}
-
-// text reads the string that begins at start, up to its closing quote or the end of the
-// data.
-func (s *Scanner) text(start int) {
-	end := stringEnd(s.Data, start)
-	s.Text, s.at = s.Data[start:end], min(end+1, len(s.Data))
-}
-
-// stringEnd returns the index of the quote that closes the string which begins at start,
-// or the length of the data if none does.
-func stringEnd(data []byte, start int) int {
-	for i := start; ; i++ {
-		quote := bytes.IndexByte(data[i:], '"')
-		if quote < 0 {
-			return len(data)
-		}
-		i += quote
-		escapes := i // an odd number of backslashes before the quote escapes it
-		for escapes > start && data[escapes-1] == '\\' {
-			escapes--
-		}
-		if (i-escapes)%2 == 0 {
-			return i
-		}
-	}
-}
-
 // Limits are the most that a text may hold. Zero means no limit.
 type Limits struct {
 	Depth   int // nested arrays and objects, the outermost included
@@ -109,4 +43,23 @@ func (l Limits) Exceeded(data []byte) bool {
 		}
 	}
 	return false
+}
+
+// stringEnd returns the index of the quote that closes the string which begins at start,
+// or the length of the data if none does.
+func stringEnd(data []byte, start int) int {
+	for i := start; ; i++ {
+		quote := bytes.IndexByte(data[i:], '"')
+		if quote < 0 {
+			return len(data)
+		}
+		i += quote
+		escapes := i // an odd number of backslashes before the quote escapes it
+		for escapes > start && data[escapes-1] == '\\' {
+			escapes--
+		}
+		if (i-escapes)%2 == 0 {
+			return i
+		}
+	}
 }

@@ -11,27 +11,6 @@ import (
 	"github.com/mytoken-go/sdk/internal/jsonscan"
 )
 
-func TestScanner(t *testing.T) {
-	s := jsonscan.Scanner{Data: []byte(`{"a\"[":[1,{"b":"x y"}],"c":null} ]"open\`)}
-	type step struct {
-		c     byte
-		depth int
-		text  string
-	}
-	var steps []step
-	for c := s.Next(); c != 0; c = s.Next() {
-		steps = append(steps, step{c, s.Depth, string(s.Text)})
-	}
-	const first, second, third = `a\"[`, "b", "x y"
-	require.Equal(t, []step{
-		{'{', 1, ""}, {'"', 1, first}, {'[', 2, first}, {',', 2, first},
-		{'{', 3, first}, {'"', 3, second}, {'"', 3, third}, {'}', 2, third}, {']', 1, third},
-		{',', 1, third}, {'"', 1, "c"}, {'}', 0, "c"}, {']', 0, "c"}, {'"', 0, `open\`},
-	}, steps)
-	require.Zero(t, s.Next(), "the end stays the end")
-	require.Zero(t, new(jsonscan.Scanner).Next())
-}
-
 func TestLimits(t *testing.T) {
 	limits := jsonscan.Limits{Depth: 3, Objects: 2, Values: 6}
 	for text, want := range map[string]bool{
@@ -48,6 +27,9 @@ func TestLimits(t *testing.T) {
 		`["\"\\\"",",,]",",,,,,"]`:    false, // in strings, structure does not count
 		`["[[[[",",,,,","{{{{"]`:      false,
 		`"\`:                          false,
+		`["\"[[[["]`:                  false, // the quote is escaped
+		`["\\",[[[`:                   true,  // the backslash is
+		`["\\\"[[[["]`:                false,
 		`"` + strings.Repeat("[", 99): false,
 	} {
 		assert.Equal(t, want, limits.Exceeded([]byte(text)), text)
