@@ -140,7 +140,7 @@ func refreshDoubt(e *env) {
 	r = e.begin(g, e.leaseID(), until+10)
 	e.equal(r.InDoubt, false, "in doubt after a refresh was done")
 
-	// Of several doubts, the last one counts.
+	// The last of several doubts counts.
 	first := e.begin(g, e.leaseID(), r.Until+1)
 	e.equal(first.InDoubt, true, "in doubt")
 	e.equal(e.begin(g, e.leaseID(), first.Until+1).Doubt, first.Until, "doubt since")
