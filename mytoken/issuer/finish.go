@@ -29,10 +29,16 @@ type login struct {
 // the token. It uses the state up, whatever the outcome. If the login fails, FinishLogin
 // revokes the new refresh token at the provider, unless the store may have it.
 //
+// A response that arrives at the address of another provider ends the login with a
+// [*LoginError], and its code goes nowhere (RFC 9700 section 4.4).
+//
 // Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
 // [*StoreError]. A program that polls for the token gets each failure as a [*LoginError];
 // see [Issuer.Poll].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
+	if req.Path == "" {
+		return nil, errNoPath
+	}
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {
 		return nil, err
@@ -60,6 +66,8 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 	}
 	return result, nil
 }
+
+var errNoPath = errors.New("issuer: FinishRequest.Path is missing; set it to the path at which the browser arrived")
 
 // claimLogin finds the login of the state and marks it as being finished. Of several
 // redirects with one state, only the first may reach the provider: a provider that sees a
@@ -97,6 +105,15 @@ func stateError(err error) error {
 
 // exchange redeems the authorization code.
 func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.Tokens, error) {
+	// A malicious provider can make an honest one answer in its place (RFC 9700 section
+	// 4.4). It must not get the code of the honest one, which somebody could use in a
+	// login of their own. The state is used up although nothing is exchanged: others know
+	// it. They can end the login so, but a login that is repeated is better than a state
+	// that is tried again.
+	if req.Path != l.provider.Upstream.RedirectPath() {
+		l.i.notify(ctx, Notice{Kind: NoticeMixUp, Client: l.client, Detail: "a login at " + l.pending.Provider + " came back elsewhere"})
+		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked"}
+	}
 	redirect, err := l.provider.Upstream.CheckRedirect(ctx, req.Query)
 	if err != nil {
 		return nil, err

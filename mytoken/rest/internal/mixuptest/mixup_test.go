@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,15 +34,34 @@ type service struct {
 	t            *testing.T
 	URL          string
 	honest, evil *provider
+	log          *buffer
+}
+
+// buffer keeps the log.
+type buffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
 }
 
 func start(t *testing.T) *service {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	s := &service{t: t, URL: "http://" + server.Listener.Addr().String(), honest: launch(t, "honest"), evil: launch(t, "evil")}
+	s := &service{t: t, URL: "http://" + server.Listener.Addr().String(), honest: launch(t, "honest"), evil: launch(t, "evil"), log: new(buffer)}
 	var providers []issuer.Provider
 	for _, p := range []*provider{s.honest, s.evil} {
-		upstream, err := oidcupstream.New(p.register(s.URL + "/redirect"))
+		upstream, err := oidcupstream.New(p.register(s.URL + p.path()))
 		require.NoError(t, err)
 		providers = append(providers, issuer.Provider{Upstream: upstream})
 	}
@@ -51,7 +71,7 @@ func start(t *testing.T) *service {
 	require.NoError(t, err)
 	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
 	require.NoError(t, err)
-	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+	logger := slog.New(slog.NewTextHandler(s.log, nil))
 	iss, err := issuer.New(issuer.Config{
 		Issuer: s.URL, Store: memstore.New(), Seal: ring, Keys: keys, Providers: providers, Logger: logger,
 	})
@@ -156,8 +176,8 @@ func (p *person) user(token any) (provider, subject any) {
 // TestMixUp is the attack of RFC 9700 section 4.4. The attacker starts a login at the
 // honest provider. The victim logs in at the evil one, which sends the browser on to the
 // honest one, with the victim's state and the attacker's nonce and challenge. If the
-// service then posts the honest provider's code to the evil one, the attacker uses it in
-// the first login, and holds a mytoken of the victim. // proves P9
+// service posted the honest provider's code to the evil one, the attacker could use it in
+// the first login, and would hold a mytoken of the victim. // proves P9
 func TestMixUp(t *testing.T) {
 	s := start(t)
 	attacker, victim := s.person(), s.person()
@@ -166,13 +186,38 @@ func TestMixUp(t *testing.T) {
 	s.evil.arm(theirs.String())
 
 	arrived, page := victim.follow(victim.start(s.evil))
-	t.Log(arrived.Path, page)
+	require.Equal(t, s.honest.path(), arrived.Path, page)
+	code := arrived.Query().Get("code")
+	require.NotEmpty(t, code, page)
 	for _, code := range s.evil.loot() {
-		back, err := url.Parse(theirs.Query().Get("redirect_uri"))
-		require.NoError(t, err)
+		back := *arrived
 		back.RawQuery = url.Values{"state": {theirs.Query().Get("state")}, "code": {code}}.Encode()
 		attacker.open(back.String())
 		provider, subject := attacker.user(attacker.poll()["mytoken"])
 		t.Errorf("the attacker holds a mytoken of %v at %v", subject, provider)
 	}
+	const aborted = "another provider answered"
+	require.Contains(t, page, aborted)
+	require.Contains(t, victim.poll()["error_description"], aborted)
+	require.NotContains(t, s.log.String(), code)
+
+	// The state is worth nothing any more, where it belongs either.
+	again := *arrived
+	again.Path = s.evil.path()
+	_, page = victim.open(again.String())
+	require.Contains(t, page, "State mismatched")
+	require.Empty(t, s.evil.loot())
+}
+
+// TestBothProviders: users of both providers get their tokens.
+func TestBothProviders(t *testing.T) {
+	s := start(t)
+	for _, p := range []*provider{s.honest, s.evil} {
+		user := s.person()
+		arrived, page := user.follow(user.start(p))
+		require.Equal(t, "/native", arrived.Path, page)
+		at, _ := user.user(user.poll()["mytoken"])
+		require.Equal(t, p.Issuer, at)
+	}
+	require.Len(t, s.evil.loot(), 1, "the code of its own user")
 }

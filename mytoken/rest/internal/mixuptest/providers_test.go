@@ -69,6 +69,9 @@ func launch(t *testing.T, as string) *provider {
 	return p
 }
 
+// path is where the service takes back users of the provider.
+func (p *provider) path() string { return "/redirect/" + oidcupstream.DefaultShortName(p.Issuer) }
+
 // register tells the provider the redirect URI of its only client.
 func (p *provider) register(redirectURI string) oidcupstream.Config {
 	p.t.Helper()
@@ -81,11 +84,11 @@ func (p *provider) register(redirectURI string) oidcupstream.Config {
 }
 
 // serveProvider is the process of a provider. It ends when its input does.
-func serveProvider(make func(base string) (issuer string, start func(redirectURI string) http.Handler)) {
+func serveProvider(prepare func(base string) (issuer string, start func(redirectURI string) http.Handler)) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	base := "http://" + listener.Addr().String()
-	issuer, start := make(base)
+	issuer, start := prepare(base)
 	must(json.NewEncoder(os.Stdout).Encode(provider{Issuer: issuer, Base: base}))
 	in := bufio.NewReader(os.Stdin)
 	redirectURI, err := in.ReadString('\n')
