@@ -3,8 +3,8 @@
 //
 //	go run ./examples/portal
 //
-// starts the service with an OpenID provider for tests, which lets everybody log in, and
-// prints how to use it. For real use, register <url>/redirect/op.example.org there and run
+// starts the service with a provider for tests, which lets everybody log in, and prints
+// how to use it. For real use, register <url>/redirect/op.example.org at yours and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem

@@ -32,12 +32,13 @@ type login struct {
 // A response that arrives at the address of another provider ends the login with a
 // [*LoginError], and its code goes nowhere (RFC 9700 section 4.4).
 //
-// Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
-// [*StoreError]. A program that polls for the token gets each failure as a [*LoginError];
-// see [Issuer.Poll].
+// Errors are [*RequestError] (Path is missing, and the login goes on waiting),
+// [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and [*StoreError]. A
+// program that polls for the token gets each failure as a [*LoginError]; see
+// [Issuer.Poll].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	if req.Path == "" {
-		return nil, errNoPath
+		return nil, &RequestError{Field: "path", Reason: "missing; set FinishRequest.Path to the path at which the browser arrived"}
 	}
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {
@@ -66,8 +67,6 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 	}
 	return result, nil
 }
-
-var errNoPath = errors.New("issuer: FinishRequest.Path is missing; set it to the path at which the browser arrived")
 
 // claimLogin finds the login of the state and marks it as being finished. Of several
 // redirects with one state, only the first may reach the provider: a provider that sees a

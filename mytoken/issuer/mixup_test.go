@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -143,7 +144,7 @@ func TestMixUp(t *testing.T) {
 			_, err := r.Issuer.FinishLogin(t.Context(), back)
 			code := back.Query.Get("code")
 			require.NotEmpty(t, code)
-			if bytes.Contains([]byte(r.heard.String()), []byte(code)) { // what the attacker would do
+			if strings.Contains(r.heard.String(), code) { // what the attacker would do
 				stolen, err := r.Issuer.FinishLogin(t.Context(), issuer.FinishRequest{
 					Path: back.Path, Query: url.Values{"state": {attackers.State.Reveal()}, "code": {code}},
 				})
@@ -230,7 +231,7 @@ func TestArrivalElsewhere(t *testing.T) {
 	back := begin()
 	back.Path = ""
 	_, err := s.Issuer.FinishLogin(t.Context(), back)
-	require.ErrorContains(t, err, "FinishRequest.Path is missing")
+	requireRequestError(t, err, "path")
 	back.Path = "/redirect"
 	_, err = s.Issuer.FinishLogin(t.Context(), back)
 	require.NoError(t, err)
