@@ -216,8 +216,10 @@ type Redirect struct {
 // looks up the state first, to know which provider to ask.
 //
 // CheckRedirect returns [ErrRedirect] for parameters that occur twice and for redirects
-// from another issuer. The parameter iss must name this provider, and may be missing only
-// if the metadata does not announce it (RFC 9207).
+// from another issuer. The parameter iss must name this provider (RFC 9207). It may be
+// missing only if neither the metadata nor Config.RequireIssParameter promises it. Then
+// only the address at which the browser arrived tells which provider sent it: compare
+// its path with [Provider.RedirectPath] first.
 //
 // All errors are [*Error]. If the provider reports an error such as access_denied, the
 // outcome is Refused and Code is that error. Otherwise the outcome is NotSent, with
@@ -238,7 +240,7 @@ func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirec
 	if err != nil {
 		return Redirect{}, err
 	}
-	if query.Has("iss") || m.IssParameter {
+	if query.Has("iss") || m.IssParameter || p.cfg.RequireIssParameter {
 		if subtle.ConstantTimeCompare([]byte(query.Get("iss")), []byte(m.Issuer)) != 1 {
 			return bad("its parameter iss does not name this provider")
 		}

@@ -235,4 +235,14 @@ func TestCheckRedirect(t *testing.T) {
 	require.NoError(t, err)
 	_, err = old.CheckRedirect(t.Context(), url.Values{"code": {"c"}, "state": {"s"}, "iss": {iss}})
 	require.ErrorIs(t, err, oidcupstream.ErrRedirect)
+
+	// Its operator may promise iss for it.
+	strict := rawProvider(t, func(http.ResponseWriter, *http.Request) {}, func(c *oidcupstream.Config) { c.RequireIssParameter = true })
+	require.True(t, strict.RequireIssParameter())
+	for _, query := range []url.Values{{"code": {"c"}, "state": {"s"}}, {"error": {"access_denied"}, "state": {"s"}}} {
+		_, err = strict.CheckRedirect(t.Context(), query)
+		require.ErrorIs(t, err, oidcupstream.ErrRedirect)
+	}
+	_, err = strict.CheckRedirect(t.Context(), url.Values{"code": {"c"}, "state": {"s"}, "iss": {strict.Issuer()}})
+	require.NoError(t, err)
 }

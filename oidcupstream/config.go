@@ -76,7 +76,15 @@ type Config struct {
 	Auth ClientAuth
 	// RedirectURL is the registered address to which the provider sends the browser back.
 	// Only logins need it: without it, AuthorizationURL and Exchange return [ErrRequest].
+	//
+	// Give each of several providers an address of its own, and register exactly that one
+	// there. Otherwise a malicious provider can obtain the codes of another one (RFC 9700
+	// section 4.4). [DefaultShortName] helps to write it.
 	RedirectURL string
+	// ShortName stands for the provider in paths: at most 64 lower-case letters and
+	// digits, with '-', '.' and '_' between them. Empty means [DefaultShortName] of the
+	// issuer. Changing it usually changes the registered address.
+	ShortName string
 	// Name is the provider's name, to show to users. Empty means the issuer.
 	Name string
 	// Scopes are the scopes that the client may use at this provider. A login that names
@@ -115,6 +123,10 @@ type Config struct {
 	// replaces a refresh token. This package does not use it, but only returns it from
 	// [Provider.RefreshTokensNeverRotate].
 	RefreshTokensNeverRotate bool
+	// RequireIssParameter is the operator's statement that the provider always names
+	// itself in the parameter iss of its redirects (RFC 9207). CheckRedirect then refuses
+	// those without it, even if the provider's metadata does not announce the parameter.
+	RequireIssParameter bool
 	// InsecureHTTP accepts plain http for the issuer and its endpoints on every host.
 	// Then everybody on the network path can read and replace tokens.
 	InsecureHTTP bool
@@ -162,6 +174,9 @@ func New(cfg Config) (*Provider, error) {
 			return nil, configError("RedirectURL: need an absolute URL without fragment")
 		}
 	}
+	if err := checkShortName(cfg.ShortName); err != nil {
+		return nil, configError("ShortName: %w", err)
+	}
 	if err := checkScopes(cfg.Scopes); err != nil {
 		return nil, configError("Scopes: %w", err)
 	}
@@ -187,6 +202,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	cfg.ExtraAuthParams = cloneValues(cfg.ExtraAuthParams)
 	cfg.Name = cmp.Or(cfg.Name, cfg.Issuer)
+	cfg.ShortName = cmp.Or(cfg.ShortName, DefaultShortName(cfg.Issuer))
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	cfg.MaxResponseBytes = cmp.Or(cfg.MaxResponseBytes, DefaultMaxResponseBytes)
 	cfg.MetadataTTL = cmp.Or(cfg.MetadataTTL, DefaultMetadataTTL)
@@ -226,6 +242,16 @@ func (p *Provider) Name() string { return p.cfg.Name }
 // RedirectURL returns the configured redirect URL. It may be empty.
 func (p *Provider) RedirectURL() string { return p.cfg.RedirectURL }
 
+// RedirectPath returns the path of the redirect URL, without escapes. It is where the
+// browser comes back from this provider. It is empty if no redirect URL is configured.
+func (p *Provider) RedirectPath() string {
+	u, err := url.Parse(p.cfg.RedirectURL)
+	if err != nil || p.cfg.RedirectURL == "" {
+		return ""
+	}
+	return cmp.Or(u.Path, "/")
+}
+
 // Scopes returns a copy of the configured scopes.
 func (p *Provider) Scopes() []string { return slices.Clone(p.cfg.Scopes) }
 
@@ -235,6 +261,9 @@ func (p *Provider) Timeout() time.Duration { return p.cfg.Timeout }
 
 // RefreshTokensNeverRotate returns the operator's statement from the configuration.
 func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensNeverRotate }
+
+// RequireIssParameter returns the operator's statement from the configuration.
+func (p *Provider) RequireIssParameter() bool { return p.cfg.RequireIssParameter }
 
 // newTransport returns the transport that Config.HTTPClient describes.
 func newTransport(timeout time.Duration) *http.Transport {

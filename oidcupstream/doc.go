@@ -5,7 +5,7 @@
 //		Issuer:      "https://op.example.org",
 //		ClientID:    "portal",
 //		Auth:        oidcupstream.ClientSecretBasic(secret),
-//		RedirectURL: "https://portal.example.org/redirect",
+//		RedirectURL: "https://portal.example.org/redirect/op.example.org",
 //		Scopes:      []string{"openid", "profile", "storage.read"},
 //	})
 //
@@ -16,10 +16,15 @@
 // # A login
 //
 // [Provider.AuthorizationURL] returns the address to which to send the browser. It always
-// uses PKCE (S256), state and nonce. [Provider.CheckRedirect] checks the parameters that
-// the browser brings back. [Provider.Exchange] turns the code into [Tokens]. It takes the
-// subject from the ID token, after it has verified the token's signature, issuer,
-// audience, authorized party, times, nonce and access token hash.
+// uses PKCE (S256), state and nonce. The browser comes back to Config.RedirectURL.
+// [Provider.CheckRedirect] checks the parameters that it brings back. [Provider.Exchange]
+// turns the code into [Tokens]. It takes the subject from the ID token, after it has
+// verified the token's signature, issuer, audience, authorized party, times, nonce and
+// access token hash.
+//
+// A client of several providers needs a RedirectURL for each, registers at each provider
+// only its own, and compares the path at which the browser arrives with
+// [Provider.RedirectPath]. Package [github.com/mytoken-go/sdk/mytoken/issuer] does.
 //
 // # One attempt and its outcome
 //

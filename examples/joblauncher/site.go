@@ -78,8 +78,10 @@ func (s *site) startService() error {
 	iss := "http://" + listener.Addr().String()
 	s.service, err = mytokentest.Start(mytokentest.Options{
 		Clock: mytokentest.NewClock(begin), Provider: optest.Options{Rotation: optest.RotateStrict},
-		Upstream: func(c *oidcupstream.Config) { c.RedirectURL = iss + "/redirect" },
-		Config:   func(c *issuer.Config) { c.Issuer = iss },
+		Upstream: func(c *oidcupstream.Config) {
+			c.RedirectURL = iss + "/redirect/" + oidcupstream.DefaultShortName(c.Issuer)
+		},
+		Config: func(c *issuer.Config) { c.Issuer = iss },
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -88,6 +88,21 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestRedirectURI: the program says which address to register at the provider. An address
+// that is registered already may stay.
+func TestRedirectURI(t *testing.T) {
+	const url = "https://mytoken.example.org"
+	for want, args := range map[string][]string{
+		url + "/redirect/op.example.org-realms-x": nil,
+		url + "/redirect":                         {"-redirect-uri", url + "/redirect"},
+	} {
+		p := start(t, []string{"PORTAL_CLIENT_SECRET=hunter2-hunter2-hunter2"}, append(args,
+			"-issuer", "https://op.example.org/realms/x", "-client-id", "x", "-url", url, "-data", t.TempDir())...)
+		p.errs.wait(t, "redirect_uri="+want+"\n")
+		p.stop()
+	}
+}
+
 // TestTLSBehindProxies: with a certificate the program speaks HTTP/2 over TLS. It
 // believes the trusted proxies.
 func TestTLSBehindProxies(t *testing.T) {

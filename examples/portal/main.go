@@ -3,8 +3,8 @@
 //
 //	go run ./examples/portal
 //
-// starts the service with an OpenID provider for tests, which lets everybody log in, and
-// prints how to use it. For real use, register <url>/redirect at your provider and run
+// starts the service with a provider for tests, which lets everybody log in, and prints
+// how to use it. For real use, register <url>/redirect/op.example.org at yours and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -62,9 +63,7 @@ func run(ctx context.Context, o *options) (err error) {
 		}
 		public = tls.NewListener(public, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
 	}
-	if o.url == "" {
-		o.url = "http://" + public.Addr().String()
-	}
+	o.url = cmp.Or(o.url, "http://"+public.Addr().String())
 	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes)}
 	if o.issuer == "" {
 		test, err := demo.StartProvider(o.data)
@@ -74,7 +73,7 @@ func run(ctx context.Context, o *options) (err error) {
 		defer test.Close()
 		provider, o.data = test.Config, test.Dir
 	}
-	provider.RedirectURL = o.url + "/redirect"
+	provider.RedirectURL = cmp.Or(o.redirect, o.url+"/redirect/"+oidcupstream.DefaultShortName(provider.Issuer))
 	upstream, err := oidcupstream.New(provider)
 	if err != nil {
 		return err
@@ -108,7 +107,7 @@ func run(ctx context.Context, o *options) (err error) {
 	go func() { failed <- inside.Serve(private) }()
 	defer inside.Close()
 
-	slog.Info("listening", "address", public.Addr(), "health", private.Addr())
+	slog.Info("listening", "address", public.Addr(), "health", private.Addr(), "redirect_uri", provider.RedirectURL)
 	walk := demo.NewWalk(o.url, "http://"+private.Addr().String(), provider.Issuer, o.issuer == "")
 	if o.check {
 		err = walk.Do(ctx, os.Stdout)

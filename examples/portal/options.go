@@ -9,9 +9,9 @@ import (
 )
 
 type options struct {
-	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, scopes string
-	proxies                                                                       []netip.Prefix
-	check                                                                         bool
+	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes string
+	proxies                                                                                 []netip.Prefix
+	check                                                                                   bool
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.
@@ -28,6 +28,7 @@ func parseOptions() (_ *options, err error) {
 	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
 	text(&o.client, "client-id", "", "`name` of this client at the provider")
 	secret := flag.String("client-secret-file", "", "`file` with the secret of this client (default: the variable PORTAL_CLIENT_SECRET)")
+	text(&o.redirect, "redirect-uri", "", "`URL` to which the provider sends users back, as registered there: <url>/redirect or <url>/redirect/name (default: the latter, with the host of the provider)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.1/32")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")

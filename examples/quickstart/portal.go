@@ -55,7 +55,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	}
 	p := &portal{url: "http://" + listener.Addr().String(), provider: provider.Issuer(), issued: make(chan *mytoken.Issued, 1)}
 
-	cfg := provider.ClientConfig(p.url + "/redirect")
+	cfg := provider.ClientConfig(p.url + "/redirect/" + oidcupstream.DefaultShortName(p.provider))
 	cfg.Clock = clock.Now
 	upstream, err := oidcupstream.New(cfg)
 	if err != nil {
@@ -82,7 +82,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", p.startLogin)
-	mux.HandleFunc("GET /redirect", p.finishLogin)
+	mux.HandleFunc("GET "+upstream.RedirectPath(), p.finishLogin)
 	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go p.server.Serve(listener) // until Close
 	return p, nil
@@ -109,7 +109,7 @@ func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this browser did not start the login", http.StatusForbidden)
 		return
 	}
-	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Query: r.URL.Query(), Client: client(portalAddress)})
+	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Path: r.URL.Path, Query: r.URL.Query(), Client: client(portalAddress)})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return

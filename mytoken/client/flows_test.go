@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -47,6 +48,30 @@ func TestLogin(t *testing.T) {
 
 	_, err = login.Poll(ctx)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
+}
+
+// A malicious server starts a login at an honest one, and hands on where to agree to it.
+// The user of this client would take that for the login of the client.
+func TestConsentAtAnotherServer(t *testing.T) {
+	for uri, ok := range map[string]bool{
+		fakeIssuer + "/c/x":                       true,
+		"https://honest.example.org/c/x":          false,
+		fakeIssuer + ".example.org/c/x":           false,
+		"http://127.0.0.1/c/x":                    false,
+		"https://mytoken.example.org:8443/c/x":    false,
+		"https://mytoken.example.org@evil.org/c/": false,
+	} {
+		f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			answer(w, http.StatusOK, map[string]any{"consent_uri": uri, "polling_code": "x"})
+		}}
+		_, err := f.client(t, nil).StartLogin(t.Context(), client.LoginRequest{})
+		if ok {
+			require.NoError(t, err)
+			continue
+		}
+		var e *client.AnswerError
+		require.ErrorAs(t, err, &e, uri)
+	}
 }
 
 // A declined login is an error with a code.

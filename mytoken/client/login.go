@@ -3,6 +3,9 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -80,6 +83,9 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 	if wire.Unmarshal(answer, &resp) != nil || resp.PollingCode.IsEmpty() || c.checkURL(resp.ConsentURI) != nil {
 		return nil, &AnswerError{Operation: operation, Reason: "the answer has no polling code or no usable consent URI"}
 	}
+	if !c.isOwn(resp.ConsentURI) {
+		return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the consent URI leads to another server than %s", c.cfg.Issuer)}
+	}
 	if resp.ExpiresIn <= 0 {
 		resp.ExpiresIn = int64(defaultLoginLife / time.Second)
 	}
@@ -91,6 +97,14 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 		login.Interval = min(time.Duration(min(resp.Interval, maxSeconds))*time.Second, mostInterval)
 	}
 	return login, nil
+}
+
+// isOwn reports whether an address is one of the server. Somebody who agreed to a login
+// at another server would give its tokens to this one.
+func (c *Client) isOwn(address string) bool {
+	u, err := url.Parse(address)
+	issuer, ierr := url.Parse(c.cfg.Issuer)
+	return err == nil && ierr == nil && u.Scheme == issuer.Scheme && strings.EqualFold(u.Host, issuer.Host)
 }
 
 // QR draws the consent URI as a QR code for a terminal, dark on light.

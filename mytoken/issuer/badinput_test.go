@@ -225,7 +225,7 @@ func TestBadArguments(t *testing.T) {
 		_, err = s.Issuer.Decline(ctx, code)
 		requireCodeError(t, err, issuer.CodeUnknown)
 		for _, query := range []url.Values{nil, {}, {"state": {text}}, {"state": {text, waiting.State.Reveal()}, "code": {"x"}}, {"error": {text}, "state": {text}}, {text: {text}}} {
-			_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: query})
+			_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: "/redirect", Query: query})
 			require.ErrorIs(t, err, issuer.ErrState)
 		}
 		_, err = s.Issuer.Owner(text, "alice")
@@ -254,7 +254,7 @@ func TestBadArguments(t *testing.T) {
 	for _, code := range []string{"\x00", "\xff", megabyte} {
 		login, err := s.Issuer.StartLogin(ctx, issuer.LoginRequest{Provider: s.Provider.Issuer()})
 		require.NoError(t, err)
-		_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: url.Values{"state": {login.State.Reveal()}, "code": {code}}})
+		_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: "/redirect", Query: url.Values{"state": {login.State.Reveal()}, "code": {code}}})
 		errAs[*issuer.LoginError](t, err)
 	}
 	require.Empty(t, stateOf(t, s).Tokens)

@@ -52,7 +52,7 @@ func TestCodesAreNotInterchangeable(t *testing.T) {
 			requireCodeError(t, err, issuer.CodeUnknown)
 		}
 		if kind != "state" {
-			_, err := s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: map[string][]string{"state": {code.Reveal()}, "code": {"x"}}})
+			_, err := s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: "/redirect", Query: map[string][]string{"state": {code.Reveal()}, "code": {"x"}}})
 			require.ErrorIs(t, err, issuer.ErrState)
 		}
 		if kind != "short" && kind != "compact" {

@@ -14,6 +14,9 @@
 // the providers. Only a change of keys needs coordination; see [mytoken.Keys] and
 // [Issuer.Rewrap].
 //
+// Several providers need redirect URLs with different paths. The path at which a browser
+// arrives is part of [FinishRequest], so that no provider can answer for another one.
+//
 // Call [Issuer.Recover] before serving, [Issuer.Sweep] every few minutes, and
 // [Issuer.Close] after the last request.
 //

@@ -30,6 +30,8 @@ func (i *Issuer) RestrictionOptions() restriction.Options {
 
 // PendingLogin is a login whose browser has not come back yet.
 type PendingLogin struct {
+	// Provider is the issuer of the provider at which the user logs in.
+	Provider string
 	// Polled says that the token goes to the program that started the login. Otherwise it
 	// goes to the browser that finishes it.
 	Polled      bool
@@ -45,7 +47,7 @@ func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*Pendi
 		return nil, stateError(err)
 	}
 	_, polled := p.polling()
-	return &PendingLogin{Polled: polled, Application: p.Application, ReturnTo: p.ReturnTo}, nil
+	return &PendingLogin{Provider: p.Provider, Polled: polled, Application: p.Application, ReturnTo: p.ReturnTo}, nil
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends

@@ -92,7 +92,7 @@ func TestPendingLogin(t *testing.T) {
 	for range 2 {
 		got, err := s.Issuer.PendingLogin(t.Context(), login.State)
 		require.NoError(t, err)
-		require.Equal(t, &issuer.PendingLogin{Application: "app", ReturnTo: "/home"}, got)
+		require.Equal(t, &issuer.PendingLogin{Provider: s.Provider.Issuer(), Application: "app", ReturnTo: "/home"}, got)
 	}
 	_, err = s.Issuer.FinishLogin(t.Context(), browse(t, login, "alice"))
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func ExampleIssuer_StartLogin() {
 	if err != nil {
 		panic(err)
 	}
-	result, err := service.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: address.Query()})
+	result, err := service.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: address.Path, Query: address.Query()})
 	if err != nil {
 		panic(err)
 	}

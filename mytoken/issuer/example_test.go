@@ -90,7 +90,7 @@ func ExampleNew() {
 	if err != nil {
 		panic(err)
 	}
-	result, err := iss.FinishLogin(ctx, issuer.FinishRequest{Query: address.Query(), Client: client})
+	result, err := iss.FinishLogin(ctx, issuer.FinishRequest{Path: address.Path, Query: address.Query(), Client: client})
 	if err != nil {
 		panic(err)
 	}

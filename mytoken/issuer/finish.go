@@ -29,10 +29,17 @@ type login struct {
 // the token. It uses the state up, whatever the outcome. If the login fails, FinishLogin
 // revokes the new refresh token at the provider, unless the store may have it.
 //
-// Errors are [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and
-// [*StoreError]. A program that polls for the token gets each failure as a [*LoginError];
-// see [Issuer.Poll].
+// A response that arrives at the address of another provider ends the login with a
+// [*LoginError], and its code goes nowhere (RFC 9700 section 4.4).
+//
+// Errors are [*RequestError] (Path is missing, and the login goes on waiting),
+// [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and [*StoreError]. A
+// program that polls for the token gets each failure as a [*LoginError]; see
+// [Issuer.Poll].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
+	if req.Path == "" {
+		return nil, &RequestError{Field: "path", Reason: "missing; set FinishRequest.Path to the path at which the browser arrived"}
+	}
 	l, err := i.claimLogin(ctx, req)
 	if err != nil {
 		return nil, err
@@ -97,6 +104,15 @@ func stateError(err error) error {
 
 // exchange redeems the authorization code.
 func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.Tokens, error) {
+	// A malicious provider can make an honest one answer in its place (RFC 9700 section
+	// 4.4). It must not get the code of the honest one, which somebody could use in a
+	// login of their own. The state is used up although nothing is exchanged: others know
+	// it. They can end the login so, but a login that is repeated is better than a state
+	// that is tried again.
+	if req.Path != l.provider.Upstream.RedirectPath() {
+		l.i.notify(ctx, Notice{Kind: NoticeMixUp, Client: l.client, Detail: "a login at " + l.pending.Provider + " came back elsewhere"})
+		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked"}
+	}
 	redirect, err := l.provider.Upstream.CheckRedirect(ctx, req.Query)
 	if err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ func browse(t *testing.T, login *issuer.Login, subject string) issuer.FinishRequ
 	require.NoError(t, err)
 	u, err := url.Parse(redirect)
 	require.NoError(t, err)
-	return issuer.FinishRequest{Query: u.Query(), Client: client}
+	return issuer.FinishRequest{Path: u.Path, Query: u.Query(), Client: client}
 }
 
 // storeState is the content of a store in a form that can be compared.

@@ -186,7 +186,7 @@ func live(t *testing.T) *life {
 	fail(err)
 	_, err = poll(t, s, &issuer.NativeLogin{PollingCode: created.TransferCode})
 	fail(err)
-	_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: url.Values{"state": {pending.State.Reveal()}, "code": {"authorization-code-of-nobody"}, "iss": {s.Provider.Issuer()}}})
+	_, err = s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: "/redirect", Query: url.Values{"state": {pending.State.Reveal()}, "code": {"authorization-code-of-nobody"}, "iss": {s.Provider.Issuer()}}})
 	fail(err)
 	s.Clock.Advance(time.Minute)
 	_, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: mytoken.NewSecret(l.tokens[0]), Client: client})

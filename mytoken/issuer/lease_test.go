@@ -270,7 +270,7 @@ func leaseReconnect(t *testing.T, ctx context.Context, w *world) {
 	require.NoError(t, err)
 	redirect, err := optest.Login(ctx, login.URL, w.subject)
 	require.NoError(t, err)
-	result, err := w.issuer.FinishLogin(ctx, issuer.FinishRequest{Query: queryOf(t, redirect), Client: mytokentest.Client})
+	result, err := w.issuer.FinishLogin(ctx, issuer.FinishRequest{Path: "/redirect", Query: queryOf(t, redirect), Client: mytokentest.Client})
 	require.NoError(t, err)
 	require.True(t, result.Reconnected)
 }

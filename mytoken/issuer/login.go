@@ -58,6 +58,10 @@ type Login struct {
 type FinishRequest struct {
 	hidden
 
+	// Path is the path of the address at which the browser arrived, without escapes and
+	// as the browser sees it: with every prefix that a proxy strips. Required. It must be
+	// the path of the RedirectURL of the provider at which the login was started.
+	Path string
 	// Query holds the parameters of the authorization response (RFC 6749 section 4.1.2,
 	// RFC 9207).
 	Query  url.Values

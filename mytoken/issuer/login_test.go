@@ -306,7 +306,7 @@ func TestSeveralProviders(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
 	s := start(t, mytokentest.Options{Clock: clock, Config: func(c *issuer.Config) {
-		up := other.ClientConfig(mytokentest.IssuerURL + "/redirect")
+		up := other.ClientConfig(mytokentest.IssuerURL + "/redirect/other")
 		up.Clock = clock.Now
 		second, err := oidcupstream.New(up)
 		require.NoError(t, err)

@@ -29,6 +29,7 @@ const (
 	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token expires after the clause that admitted it
 	NoticeRefundFailed       NoticeKind = "refund_failed"        // a use stays charged although nothing was handed out
 	NoticeReconnected        NoticeKind = "reconnected"          // a new login replaced a refresh token
+	NoticeMixUp              NoticeKind = "mix_up"               // a login was answered by another provider than the one that was asked
 )
 
 // Notice is something that happened. It holds no secret. Detail says more in words for
@@ -66,7 +67,7 @@ func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
 	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed:
 		return slog.LevelError, true
-	case NoticeReused, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer:
+	case NoticeReused, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
 	case NoticeRevokedAtProvider:
 		return slog.LevelWarn, n.Err != nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 
 // Provider is a provider at which users log in, and the rules for tokens issued for it.
 type Provider struct {
+	// Upstream is the client of the provider. The RedirectURLs of several providers must
+	// have different paths, unless each of them has RequireIssParameter.
 	Upstream *oidcupstream.Provider
 	// MaxLifetime bounds the life of each token (protocol section 2.8). 0: no bound.
 	MaxLifetime time.Duration
@@ -53,7 +56,31 @@ func newProviders(c *Config) (providers, error) {
 		all.byKey[key] = &p
 		all.order = append(all.order, &p)
 	}
-	return all, nil
+	return all, all.checkRedirects()
+}
+
+// checkRedirects returns an error if the address at which a browser arrives may not tell
+// which provider sent it (RFC 9700 section 4.4). Addresses count as equal if something on
+// the way may take them for equal. Hosts do not count, because proxies replace them.
+func (all *providers) checkRedirects() error {
+	first := make(map[string]*oidcupstream.Provider)
+	for _, p := range all.order {
+		up := p.Upstream
+		if up.RedirectURL() == "" {
+			continue
+		}
+		place := strings.ToLower(path.Clean(up.RedirectPath()))
+		other, shared := first[place]
+		if !shared {
+			first[place] = up
+		} else if !up.RequireIssParameter() || !other.RequireIssParameter() {
+			return fmt.Errorf("issuer: Config.Providers: %s and %s have RedirectURLs with the same path (%s and %s); "+
+				"give each its own, such as one that ends in /redirect/%s, and register it there; "+
+				"or set RequireIssParameter for both, if both always send iss (RFC 9207)",
+				other.Issuer(), up.Issuer(), other.RedirectPath(), up.RedirectPath(), up.ShortName())
+		}
+	}
+	return nil
 }
 
 // provider returns the provider with the given issuer.

@@ -77,7 +77,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 // packages.
 func withSecrets(secret mytoken.Secret) []any {
 	return []any{
-		issuer.FinishRequest{Query: url.Values{"code": {secret.Reveal()}, "state": {secret.Reveal()}}},
+		issuer.FinishRequest{Path: "/redirect", Query: url.Values{"code": {secret.Reveal()}, "state": {secret.Reveal()}}},
 		issuer.Login{URL: "https://op.example.org/authorize?state=" + secret.Reveal(), State: secret},
 		&issuer.BusyError{}, &mytoken.CapabilityError{}, &issuer.CodeError{Reason: issuer.CodeFailed}, &issuer.LoginError{},
 		&issuer.PolicyError{}, &issuer.ReconnectError{}, &issuer.RefusedError{}, &issuer.RequestError{}, &issuer.StoreError{},

@@ -139,11 +139,11 @@ func (s *Service) LoginWith(ctx context.Context, subject string, req issuer.Logi
 // Follow finishes a started login as the user's browser does. It goes to the provider,
 // logs in as subject, and brings the answer back to the issuer.
 func (s *Service) Follow(ctx context.Context, subject string, login *issuer.Login) (*issuer.LoginResult, error) {
-	query, err := s.browse(ctx, login.URL, subject)
+	back, err := s.browse(ctx, login.URL, subject)
 	if err != nil {
 		return nil, err
 	}
-	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Query: query, Client: Client})
+	return s.Issuer.FinishLogin(ctx, issuer.FinishRequest{Path: back.Path, Query: back.Query(), Client: Client})
 }
 
 // RefreshToken logs a user in without the issuer, and returns the refresh token. Pass it
@@ -157,20 +157,20 @@ func (s *Service) RefreshToken(ctx context.Context, subject string, audiences ..
 	if err != nil {
 		return mytoken.Secret{}, err
 	}
-	query, err := s.browse(ctx, address, subject)
+	back, err := s.browse(ctx, address, subject)
 	if err != nil {
 		return mytoken.Secret{}, err
 	}
-	tokens, err := upstream.Exchange(ctx, oidcupstream.ExchangeRequest{Code: query.Get("code"), Verifier: verifier, Nonce: "nonce"})
+	tokens, err := upstream.Exchange(ctx, oidcupstream.ExchangeRequest{Code: back.Query().Get("code"), Verifier: verifier, Nonce: "nonce"})
 	if err != nil {
 		return mytoken.Secret{}, err
 	}
 	return mytoken.NewSecret(tokens.RefreshToken), nil
 }
 
-// browse logs a user in at the provider and returns the parameters that the browser comes
-// back with.
-func (s *Service) browse(ctx context.Context, address, subject string) (url.Values, error) {
+// browse logs a user in at the provider and returns the address to which the browser
+// comes back.
+func (s *Service) browse(ctx context.Context, address, subject string) (*url.URL, error) {
 	redirect, err := optest.Login(ctx, address, subject)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (s *Service) browse(ctx context.Context, address, subject string) (url.Valu
 	if err != nil {
 		return nil, fmt.Errorf("mytokentest: the provider's redirect: %w", err)
 	}
-	return u.Query(), nil
+	return u, nil
 }
 
 // Close closes the issuer and the provider. It waits for running requests, for five

@@ -126,7 +126,7 @@ func TestD103_ProviderDown(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {
 			upstream, err := oidcupstream.New(oidcupstream.Config{
-				Issuer: "http://127.0.0.1:1/", ClientID: "x", Auth: oidcupstream.PublicClient(), RedirectURL: c.Issuer + "/redirect",
+				Issuer: "http://127.0.0.1:1/", ClientID: "x", Auth: oidcupstream.PublicClient(), RedirectURL: c.Issuer + "/redirect/down",
 			})
 			if err != nil {
 				panic(err)

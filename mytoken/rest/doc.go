@@ -16,9 +16,14 @@
 // https://portal.example.org/tokens. In the second case mount it at
 // [Handler.MetadataPath] too: RFC 8414 puts the well-known path in front.
 //
-// The OpenID provider sends users back to the path /redirect. Register
-// https://mytoken.example.org/redirect there, and set it as RedirectURL of the
-// oidcupstream.Config.
+// OpenID providers send users back to /redirect/{provider}. Give each provider a path of
+// its own, register exactly that address there, and set it as RedirectURL of the
+// oidcupstream.Config:
+//
+//	RedirectURL: "https://mytoken.example.org/redirect/" + oidcupstream.DefaultShortName(providerIssuer)
+//
+// The handler takes users back at these addresses only. A service with one provider may
+// use /redirect instead.
 //
 // The embedding server provides TLS and limits headers and connections
 // (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:
@@ -30,7 +35,8 @@
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
 //	/api/v0/settings, settings/grants, pt (profiles and templates)
-//	/c/{code}, /c, /redirect, /native, /native/abort     pages of a login
+//	/c/{code}, /c, /redirect/{provider}, /redirect,
+//	/native, /native/abort                                pages of a login
 //	/home, /manage, /manage/...                           pages for users
 //	/.well-known/oauth-authorization-server               metadata (RFC 8414)
 //	/oauth/token        token exchange (RFC 8693), refresh (RFC 6749)

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -47,13 +48,18 @@ func (c *call) forward(login *issuer.Login) *answer {
 }
 
 // redirect finishes a login that comes back from the provider (protocol section 5.19).
+// There is such a page only where the redirect URL of a provider leads. The issuer checks
+// that it is the page of the provider that was asked.
 func redirect(c *call) (*answer, error) {
-	query := c.r.URL.Query()
+	path, query := c.r.URL.Path, c.r.URL.Query()
+	if !slices.ContainsFunc(c.issuer.Providers(), func(p issuer.Provider) bool { return p.Upstream.RedirectPath() == path }) {
+		return notFound(c)
+	}
 	state := query.Get("state")
 	if err := c.ownLogin(state); err != nil {
 		return nil, err
 	}
-	done, err := c.issuer.FinishLogin(c.ctx(), issuer.FinishRequest{Query: query, Client: c.client})
+	done, err := c.issuer.FinishLogin(c.ctx(), issuer.FinishRequest{Path: path, Query: query, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

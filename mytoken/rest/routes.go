@@ -97,6 +97,7 @@ func (h *Handler) routes() []*route {
 		{path: wire.PathConsent, kind: page, jsonErrors: true, methods: post(serveExpanded(expandProfiles, consentOnDemand))},
 		{path: wire.PathConsent + "/{code}", kind: page, methods: methods{http.MethodGet: consentPage, http.MethodPost: consentDecision}},
 		{path: pathRedirect, kind: page, methods: get(redirect)},
+		{path: pathRedirect + "/{provider}", kind: page, methods: get(redirect)},
 		{path: pathNative, kind: page, methods: get(nativePage)},
 		{path: pathNativeAbort, kind: page, methods: get(nativeAbortPage)},
 		{path: pathHome, kind: page, methods: get(homePage)},

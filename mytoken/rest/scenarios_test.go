@@ -45,7 +45,7 @@ var scenarios = map[string][]func(*setup){
 func withGuests(o *setup) {
 	o.Clock = mytokentest.NewClock(time.Time{})
 	o.Config = func(c *issuer.Config) {
-		guests, err := guest.New(guest.Config{Issuer: c.Issuer + "/api/v0/guests", RedirectURL: c.Issuer + "/redirect", Clock: o.Clock.Now})
+		guests, err := guest.New(guest.Config{Issuer: c.Issuer + "/api/v0/guests", RedirectURL: c.Issuer + "/redirect/guests", Clock: o.Clock.Now})
 		if err != nil {
 			panic(err)
 		}

@@ -11,7 +11,7 @@ import (
 // A service offers logins as a guest next to those of real providers.
 func Example() {
 	const service = "https://mytoken.example.org"
-	guests, err := guest.New(guest.Config{Issuer: service + "/api/v0/guests", RedirectURL: service + "/redirect"})
+	guests, err := guest.New(guest.Config{Issuer: service + "/api/v0/guests", RedirectURL: service + "/redirect/guests"})
 	if err != nil {
 		fmt.Println(err)
 		return

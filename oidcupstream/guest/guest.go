@@ -54,8 +54,8 @@ type Config struct {
 	// Issuer is the issuer URL of this provider: the issuer URL of the mytoken service,
 	// followed by /api/v0/guests. Required.
 	Issuer string
-	// RedirectURL is the redirect URL of the mytoken service. The provider sends browsers
-	// nowhere else. Required.
+	// RedirectURL is where the mytoken service takes back guests: its issuer URL, followed
+	// by /redirect/guests. The provider sends browsers nowhere else. Required.
 	RedirectURL string
 	// Key seals codes, refresh tokens and sessions. It must have at least 32 bytes, and
 	// be the same in all processes of a service. Nil means a random key: the logins of
@@ -178,8 +178,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) Upstream() oidcupstream.Config {
 	return oidcupstream.Config{
 		Issuer: p.cfg.Issuer, ClientID: ClientID, Auth: oidcupstream.PublicClient(), RedirectURL: p.cfg.RedirectURL,
-		Name: "Guests", Scopes: append([]string{}, p.cfg.Scopes...), HTTPClient: &http.Client{Transport: inProcess{p}},
-		Clock: p.cfg.Clock, RefreshTokensNeverRotate: true,
+		Name: "Guests", ShortName: "guests", Scopes: append([]string{}, p.cfg.Scopes...), HTTPClient: &http.Client{Transport: inProcess{p}},
+		Clock: p.cfg.Clock, RefreshTokensNeverRotate: true, RequireIssParameter: true,
 	}
 }
 

@@ -124,7 +124,7 @@ func TestCreateToken(t *testing.T) {
 		b.fill("#clause-2-usages_AT", "3")
 		b.press("#check", "/manage/create", ".timeline svg")
 		b.look("create-checked")
-		b.press("#create", "/redirect", "#token")
+		b.press("#create", "/redirect/university", "#token")
 		b.look("created")
 
 		token := eval[string](b, `document.querySelector("#token").value`)
@@ -147,7 +147,7 @@ func TestTransferCode(t *testing.T) {
 		b.press(`nav a[href$="/create"]`, "/manage/create", "#create-form")
 		b.fill("#name", "for the other device")
 		b.do(b.click("#response-transfer"))
-		b.press("#create", "/redirect", "#code")
+		b.press("#create", "/redirect/university", "#code")
 		b.look("code")
 		code := eval[string](b, `document.querySelector("#code").value`)
 		require.Equal(t, code, b.scan("figure.qr svg"))

@@ -34,9 +34,11 @@ func start(t *testing.T) *service {
 	var err error
 	// The browser has a clock of its own, so this one shows the time of day.
 	s.Service, err = mytokentest.Start(mytokentest.Options{
-		Clock:    mytokentest.NewClock(time.Now().Truncate(time.Second)),
-		Upstream: func(c *oidcupstream.Config) { c.RedirectURL, c.Name = s.URL+"/redirect", "Example University" },
-		Config:   func(c *issuer.Config) { c.Issuer = s.URL },
+		Clock: mytokentest.NewClock(time.Now().Truncate(time.Second)),
+		Upstream: func(c *oidcupstream.Config) {
+			c.RedirectURL, c.Name = s.URL+"/redirect/university", "Example University"
+		},
+		Config: func(c *issuer.Config) { c.Issuer = s.URL },
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })

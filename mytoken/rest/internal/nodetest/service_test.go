@@ -207,7 +207,7 @@ func (s *service) reconnect(name, token string) {
 	require.NoError(s.t, err)
 	u := newUser(s.t)
 	back := u.logIn(s.provider, u.open(login.URL), name) // the pages do not take it: they did not start it
-	done, err := s.issuer.FinishLogin(s.t.Context(), issuer.FinishRequest{Query: back.url.Query()})
+	done, err := s.issuer.FinishLogin(s.t.Context(), issuer.FinishRequest{Path: back.url.Path, Query: back.url.Query()})
 	require.NoError(s.t, err)
 	require.True(s.t, done.Reconnected)
 }

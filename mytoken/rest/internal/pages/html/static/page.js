@@ -2,7 +2,7 @@
 "use strict";
 (function () {
   // The address holds a used code and leads nowhere any more.
-  if (location.search && location.pathname.endsWith("/redirect")) {
+  if (location.search && /\/redirect(\/[^/]*)?$/.test(location.pathname)) {
     history.replaceState(null, "", location.pathname);
   }
   document.querySelectorAll("button[data-copy]").forEach(function (button) {
