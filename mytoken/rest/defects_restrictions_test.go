@@ -168,6 +168,32 @@ func TestD17_ForgedAddress(t *testing.T) {
 	proxied.refusedBy(proxied.access(token, nil, "Forwarded", "for=192.0.2.7"), "hosts")
 }
 
+// TestD17_SilentProxy: a trusted proxy that does not say who its client is does not lend
+// it its own address. The log says once a minute what is wrong. // proves P2
+func TestD17_SilentProxy(t *testing.T) {
+	inside := list(restriction.Clause{Hosts: []string{"127.0.0.0/8"}})
+	s := start(t, behindProxy)
+	token := s.token(inside)
+	for range 3 {
+		s.refusedBy(s.access(token, nil), "hosts")                                 // no header
+		s.refusedBy(s.access(token, nil, "Forwarded", "for=127.0.0.9"), "hosts")   // the wrong one
+		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "127.0.0.9"), "hosts") // a proxy for a client
+	}
+	const silent, own = "the header X-Forwarded-For is missing", "X-Forwarded-For names trusted proxies alone"
+	for range 2 {
+		assert.Equal(t, 1, strings.Count(s.Log.String(), silent), "%s", s.Log)
+		assert.Equal(t, 1, strings.Count(s.Log.String(), own), "%s", s.Log)
+		s.Clock.Advance(59 * time.Second)
+		s.refusedBy(s.access(token, nil), "hosts")
+	}
+	s.Clock.Advance(time.Second)
+	s.refusedBy(s.access(token, nil), "hosts")
+	assert.Equal(t, 2, strings.Count(s.Log.String(), silent), "%s", s.Log)
+	// A client inside is still admitted where nothing is trusted.
+	direct := start(t)
+	direct.object(direct.access(direct.token(inside), nil), 200)
+}
+
 // TestD18_Hosts: blocks are normalised, /0 admits everybody, and nonsense in a request is
 // refused.
 func TestD18_Hosts(t *testing.T) {

@@ -29,6 +29,7 @@ type Handler struct {
 
 	mux       *http.ServeMux
 	guard     *guessGuard
+	unknown   unknownClients
 	profiles  *profile.Set
 	pages     *pages.Pages
 	metadata  atomic.Pointer[metadata]

@@ -30,7 +30,13 @@ type Options struct {
 	Documentation string
 
 	// TrustedProxies are the networks of the reverse proxies whose ProxyHeader the
-	// handler believes. Empty means none: the peer of the connection is the client.
+	// handler believes. Empty means none: the peer of the connection is the client. Name
+	// the proxies alone: a trusted proxy is never taken for a client.
+	//
+	// A client has no known address if a trusted proxy sends no usable header, if the
+	// header names trusted proxies alone, or if the connection comes through a Unix
+	// socket. Such a client satisfies no restriction to hosts or countries, and all of
+	// them share one budget of each limit. Logger gets a warning once a minute.
 	TrustedProxies []netip.Prefix
 	// ProxyHeader is the header that these proxies set. Empty means [XForwardedFor]. The
 	// handler ignores the other header: such a proxy passes it on as the client wrote it.
@@ -142,6 +148,9 @@ func (o *Options) complete() error {
 	for _, p := range o.TrustedProxies {
 		if !p.IsValid() {
 			return badOption("TrustedProxies has an invalid prefix")
+		}
+		if p.Addr().Is4In6() { // addresses are compared as IPv4, so it would match none
+			return badOption("TrustedProxies: write %s as a network of IPv4", p)
 		}
 	}
 	for _, a := range o.TokeninfoActions {

@@ -92,7 +92,7 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
 	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
-	c.client = issuer.Client{Address: h.opts.clientAddress(r), UserAgent: r.UserAgent()}
+	c.client = issuer.Client{Address: h.addressOf(r), UserAgent: r.UserAgent()}
 	if h.opts.Values != nil {
 		c.client.Values = h.opts.Values(r)
 	}
