@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -137,10 +138,17 @@ func TestD14_BroaderAnswer(t *testing.T) {
 
 // TestD15_IPIsHosts: the old name of the key restricts like the new one.
 func TestD15_IPIsHosts(t *testing.T) {
-	s := start(t, behindProxy)
+	s := start(t, behindProxy, func(o *setup) {
+		o.wrap = func(h http.Handler) http.Handler { // the proxy
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Set("X-Forwarded-For", cmp.Or(r.Header.Get("X-Forwarded-For"), "203.0.113.5"))
+				h.ServeHTTP(w, r)
+			})
+		}
+	})
 	polling := s.loggedIn(m{"restrictions": []m{{"ip": []string{"this", "192.0.2.0/24"}}}}, nil)
 	got := s.object(s.poll(polling), 200)
-	if encode(t, got["restrictions"]) != `[{"hosts":["127.0.0.1","192.0.2.0/24"]}]` {
+	if encode(t, got["restrictions"]) != `[{"hosts":["203.0.113.5","192.0.2.0/24"]}]` {
 		t.Fatalf("%v", got["restrictions"])
 	}
 	s.object(s.access(got["mytoken"], nil, "X-Forwarded-For", "192.0.2.9"), 200)

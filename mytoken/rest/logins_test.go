@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/store/memstore"
 )
 
@@ -64,7 +66,7 @@ func TestFloodOfLogins(t *testing.T) {
 	}
 	assert.Equal(t, before, s.stored(), "a refused login is stored")
 
-	granted := 2 // a refused start counts like any other
+	granted := 1 // a start that the issuer refuses counts like any other
 	for ; granted < 100 && s.startFrom(attacker, m{"restrictions": clauses(4 << 10)}).StatusCode == 200; granted++ {
 	}
 	assert.Equal(t, 60, granted, "logins in a burst")
@@ -116,4 +118,62 @@ func TestEveryLoginCounts(t *testing.T) {
 	assert.Equal(t, "2", page.Header.Get("Retry-After"))
 	assert.Contains(t, page.Header.Get("Content-Type"), "text/html")
 	assert.Contains(t, page.text, "too many logins are being started: try again in 2 s")
+}
+
+// TestUnknownAddressesShareABudget: a client whose address is not known gets no budget of
+// its own, for logins or for guesses.
+func TestUnknownAddressesShareABudget(t *testing.T) {
+	s := start(t, behindProxy, func(o *setup) {
+		o.rest.Logins, o.rest.Guesses = rest.LoginLimits{PerAddress: 4}, rest.GuessLimits{PerAddress: 4}
+	})
+	unknown := []string{"", "unknown", "127.0.0.9", "not an address"}
+	for _, address := range unknown {
+		s.object(s.startFrom(address, nil), 200)
+		s.fails(s.guess("polling_code", address), 401, "invalid_token", "Bad polling or transfer code")
+	}
+	for _, address := range unknown {
+		s.tooMany(s.startFrom(address, nil))
+		s.fails(s.guess("polling_code", address), 429, "Too Many Requests", "too many failed attempts")
+	}
+	s.object(s.startFrom("192.0.2.1", nil), 200)
+}
+
+// TestTooManyWait: when as many logins wait as the issuer allows, the answer says when the
+// first of them expires, and then there is room.
+func TestTooManyWait(t *testing.T) {
+	s := start(t, behindProxy, func(o *setup) {
+		o.Config = func(c *issuer.Config) { c.Limits.PendingLogins = 20 }
+	})
+	for n := range 20 {
+		s.object(s.startFrom(fmt.Sprint("192.0.2.", n), nil), 200)
+		s.Clock.Advance(time.Second)
+	}
+	for n := range 3 {
+		r := s.startFrom(fmt.Sprint("198.51.100.", n), nil)
+		s.fails(r, 503, "temporarily_unavailable", "busy, try again in 280 s")
+		assert.Equal(t, "280", r.Header.Get("Retry-After"))
+	}
+	page := s.form("/manage/login", url.Values{"provider": {s.Provider.Issuer()}}, "Accept", "text/html")
+	assert.Equal(t, 503, page.StatusCode)
+	assert.Equal(t, "280", page.Header.Get("Retry-After"))
+	assert.Contains(t, page.text, "busy, try again in 280 s")
+	s.Clock.Advance(280*time.Second + time.Millisecond)
+	s.object(s.startFrom("198.51.100.9", nil), 200)
+	s.fails(s.startFrom("198.51.100.9", nil), 503, "temporarily_unavailable", "busy, try again in 1 s")
+}
+
+// TestLargeLogins: a large request for a login is refused before it is decoded, in
+// whatever form it comes. Other requests of the same endpoint may be larger.
+func TestLargeLogins(t *testing.T) {
+	s := start(t)
+	padding := strings.Repeat("x", 33<<10)
+	const text = "a request for a login has at most 32768 bytes"
+	s.fails(s.startFrom("", m{"restrictions": []m{{padding: 1}}}), 413, "invalid_request", text)
+	s.fails(s.post("/api/v0/token/my?grant_type=oidc_flow", m{"name": padding}), 413, "invalid_request", text)
+	s.fails(s.form("/api/v0/token/my", url.Values{"grant_type": {"oidc_flow"}, "restrictions": {`"` + padding + `"`}}), 413, "invalid_request", text)
+	form := s.form("/manage/login", url.Values{"provider": {s.Provider.Issuer()}, "x": {padding}}, "Accept", "application/json")
+	s.fails(form, 413, "invalid_request", "the request is too large")
+	s.fails(s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": padding}), 401, "invalid_token", "")
+	s.fails(s.startFrom("", m{"restrictions": clauses(16 << 10)}), 400, "invalid_request",
+		"login: 16747 bytes with restrictions, capabilities and redirect_uri: at most 8192 are allowed (Limits.LoginBytes)")
 }

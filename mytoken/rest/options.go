@@ -56,6 +56,8 @@ type Options struct {
 	RequestTimeout time.Duration
 	// Guesses limits failed guesses of codes.
 	Guesses GuessLimits
+	// Logins limits how often logins are started.
+	Logins LoginLimits
 
 	// Templates are the operator's own profiles and templates (protocol section 2.10):
 	// JSON files <type>/<name>.json for the group "_", and <group>/<type>/<name>.json for
@@ -163,7 +165,7 @@ func (o *Options) complete() error {
 			return badOption("Clients: client %d needs an ID without colon and a secret of at least 16 characters", n) // an ID may be a pasted secret
 		}
 	}
-	return o.Guesses.complete()
+	return cmp.Or(o.Guesses.complete(), o.Logins.complete())
 }
 
 // redirects compiles regular expressions so that each matches only whole strings (D69).

@@ -33,6 +33,7 @@ func TestOptions(t *testing.T) {
 		"body":             {MaxBody: -1},
 		"time":             {RequestTimeout: -time.Second},
 		"guesses":          {Guesses: rest.GuessLimits{PerAddress: -1}},
+		"logins":           {Logins: rest.LoginLimits{OverallEvery: -1}},
 	} {
 		if _, err := rest.NewHandler(s.Issuer, o); !errors.Is(err, rest.ErrOptions) {
 			t.Errorf("%s: %v", name, err)

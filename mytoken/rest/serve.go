@@ -136,24 +136,29 @@ func (c *call) failure(err error) *answer {
 	}
 	switch {
 	case c.route.kind == page && !c.route.jsonErrors && c.wantsPage():
-		return c.errorPage(err, p)
+		return c.errorPage(err, p).retryAfter(seconds(p.retry))
 	case c.route.kind == standard:
 		p = c.standardProblem(p)
 	}
 	body := &wire.Error{Code: p.code, Description: p.text, RestrictedBy: p.refusedBy()}
-	wait := int64((p.retry + time.Second - 1) / time.Second)
+	wait := seconds(p.retry)
 	if p.refusal != nil {
 		body.Explanation, wait = c.explained(p.refusal), c.comeBack(p.refusal)
 	}
-	a := &answer{status: p.status, body: body}
-	if wait > 0 { // RFC 9110 section 10.2.3
-		a.header = http.Header{"Retry-After": {strconv.FormatInt(wait, 10)}}
-	}
+	a := (&answer{status: p.status, body: body}).retryAfter(wait)
 	if errors.Is(err, errTooSlow) {
 		a.header = http.Header{"Connection": {"close"}}
 	}
 	if p.code == wire.ErrorInvalidClient {
 		a.header = http.Header{"Www-Authenticate": {`Basic realm="mytoken"`}}
+	}
+	return a
+}
+
+// retryAfter says when to try again (RFC 9110 section 10.2.3), if that is known.
+func (a *answer) retryAfter(seconds int64) *answer {
+	if seconds > 0 {
+		a.header = http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}}
 	}
 	return a
 }

@@ -14,11 +14,7 @@ import (
 
 // tokenMy is the mytoken endpoint (protocol section 5.4).
 func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
-	grant := req.GrantType
-	if grant == "" {
-		grant = c.r.URL.Query().Get("grant_type")
-	}
-	switch grant {
+	switch c.grantType(req.GrantType) {
 	case wire.GrantOIDCFlow:
 		return startLogin(c, req)
 	case wire.GrantPollingCode:
@@ -36,6 +32,9 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
+	}
+	if err := c.admitLogin(); err != nil {
+		return nil, err
 	}
 	login, err := c.loginRequest(req)
 	if err != nil {
