@@ -170,8 +170,8 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	return &Login{URL: target, State: mytoken.NewSecret(state), Expires: pending.Expires.Time()}, nil
 }
 
-// storeLogin stores a login, in one step with the given changes. A login that consumes its
-// last ticket goes on waiting; any other one is new, and has to find a place.
+// storeLogin stores a login, in one step with the given changes. A login that consumes
+// its last ticket goes on waiting. Any other one is new, and has to find a place.
 func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes store.TicketChanges) error {
 	isNew := len(changes.Consume) == 0
 	if isNew {

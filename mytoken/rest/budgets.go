@@ -32,8 +32,8 @@ func (r *rates) complete(option string, defaults rates) error {
 	return nil
 }
 
-// budgets enforce rates: one budget for each network, and one for all together. It is safe
-// for concurrent use.
+// budgets enforce rates: one budget for each network, and one for all together. They are
+// safe for concurrent use.
 type budgets struct {
 	rates rates
 
@@ -112,8 +112,8 @@ func (b *budgets) settle(own *budget, now time.Time, counts bool) {
 	}
 }
 
-// networkOf returns the network that an attempt counts against: an IPv4 address, or the part
-// of IPv6 that one customer usually has. All unknown addresses are one network.
+// networkOf returns the network that an attempt counts against: an IPv4 address, or the
+// part of IPv6 that one customer usually has. All unknown addresses are one network.
 func networkOf(addr netip.Addr) netip.Prefix {
 	bits := 64
 	if addr.Is4() {

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -15,11 +14,11 @@ import (
 // keeps each until it expires.
 //
 // Each start counts against its address (for IPv6, the /64 network) and against a budget
-// that all addresses share in this process, even if the issuer refuses it. An address that
-// has used up its budget gets status 429 with a Retry-After header. Once the shared budget is
-// used up, every address gets 429 that started a login within the last PerAddress ×
-// PerAddressEvery. Other addresses pass, so that a flood from some addresses does not stop
-// users elsewhere. All clients without a known address are one address.
+// that all addresses share in this process, even if the issuer refuses it. An address
+// that has used up its budget gets status 429 with a Retry-After header. Once the shared
+// budget is used up, every address gets 429 that started a login within the last
+// PerAddress × PerAddressEvery. Other addresses pass, so that a flood does not stop users
+// elsewhere. All clients without a known address are one address.
 //
 // An attacker with very many addresses is stopped by issuer.Limits.PendingLogins alone,
 // and then so is everybody else. Limit such floods in front of the service.
@@ -71,9 +70,4 @@ func expandTokenRequest(c *call, request []byte) ([]byte, error) {
 		}
 	}
 	return expandProfiles(c, request)
-}
-
-// grantType returns the grant type from the body, else from the query.
-func (c *call) grantType(inBody string) string {
-	return cmp.Or(inBody, c.r.URL.Query().Get("grant_type"))
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -25,6 +26,11 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 		return redeem(c, req)
 	}
 	return nil, errNoGrantType
+}
+
+// grantType returns the grant type from the body, else from the query.
+func (c *call) grantType(inBody string) string {
+	return cmp.Or(inBody, c.r.URL.Query().Get("grant_type"))
 }
 
 // startLogin starts a login on another device, or in this browser (protocol section
