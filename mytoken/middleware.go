@@ -24,9 +24,10 @@ type MiddlewareOptions struct {
 	// for a request that writes. nil: all requests have the same use.
 	Refine func(*http.Request, *Use)
 	// ClientAddress returns where a request comes from. An invalid address satisfies no
-	// clause that depends on the address. nil: [http.Request.RemoteAddr], which behind a
-	// proxy is the proxy's address. Read the address from a header only if nobody but
-	// your proxy can set it.
+	// clause that depends on the address. nil: [http.Request.RemoteAddr], or invalid if
+	// the request has a header X-Forwarded-For or Forwarded: then the peer is a proxy.
+	// Behind a proxy set this field. Read the address from a header only if nobody but
+	// your proxy can set it, and return an invalid address if the header is missing.
 	ClientAddress func(*http.Request) netip.Addr
 	// Token returns the presented token, or "" if there is none. nil: the token in the
 	// Authorization header (RFC 6750 section 2.1). No other place is read.
@@ -226,8 +227,12 @@ func bearerToken(r *http.Request) string {
 	return strings.Trim(value[len(scheme):], " ")
 }
 
-// remoteAddress returns the address of the connection's peer.
+// remoteAddress returns the address of the connection's peer. A peer that says that it is
+// a proxy is not the client.
 func remoteAddress(r *http.Request) netip.Addr {
+	if len(r.Header.Values("X-Forwarded-For"))+len(r.Header.Values("Forwarded")) > 0 {
+		return netip.Addr{}
+	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		return peer.Addr()
 	}

@@ -104,6 +104,14 @@ func TestMiddleware(t *testing.T) {
 		"capability":  {bearer(signClaims(t, key, powerless)), 403, "insufficient_capabilities", insufficient, notCapable},
 		"address":     {from("198.51.100.1:1"), 403, "usage_restricted", insufficient, notFromHere},
 		"no address":  {from("@"), 403, "usage_restricted", insufficient, notFromHere},
+		"behind a proxy": {func(r *http.Request) {
+			from("192.0.2.7:1")(r)
+			r.Header.Set("X-Forwarded-For", "198.51.100.1")
+		}, 403, "usage_restricted", insufficient, notFromHere},
+		"behind another": {func(r *http.Request) {
+			from("192.0.2.7:1")(r)
+			r.Header.Set("Forwarded", "for=198.51.100.1")
+		}, 403, "usage_restricted", insufficient, notFromHere},
 		"proxy header": {func(r *http.Request) {
 			from("198.51.100.1:1")(r)
 			r.Header.Set("X-Forwarded-For", "192.0.2.7")

@@ -59,7 +59,8 @@ const opPoll = "poll for the login"
 
 // StartLogin starts a login. Show [Login.ConsentURI] or [Login.QR] to the user and call
 // [Login.Wait]. The client repeats the request if its answer is lost: the server forgets
-// a login that nobody finishes. Errors are [ErrEmptyList] and those of
+// a login that nobody finishes. A server that limits logins answers with status 429: then
+// [Error.RetryAfter] says when to start again. Errors are [ErrEmptyList] and those of
 // [Client.AccessToken].
 func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	const operation = "start a login"

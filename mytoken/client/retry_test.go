@@ -3,7 +3,9 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,4 +174,30 @@ func TestPollingDefaults(t *testing.T) {
 		require.ErrorIs(t, err, client.ErrLoginExpired)
 		require.Equal(t, 1+59, f.count("/my"))
 	})
+}
+
+// A server that limits logins is asked a few times at most, and the caller learns when to
+// come back.
+func TestTooManyLogins(t *testing.T) {
+	for after, attempts := range map[string]int{"": 4, "2": 4, "300": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+				if after != "" {
+					w.Header().Set("Retry-After", after)
+				}
+				w.WriteHeader(http.StatusTooManyRequests)
+				_, _ = io.WriteString(w, `{"error":"Too Many Requests","error_description":"too many logins are being started"}`)
+			}}
+			begin := time.Now()
+			_, err := f.client(t, nil).StartLogin(t.Context(), client.LoginRequest{})
+			e, ok := errors.AsType[*client.Error](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, http.StatusTooManyRequests, e.Status)
+			require.ErrorContains(t, err, "too many logins are being started")
+			seconds, _ := strconv.Atoi(after)
+			require.Equal(t, time.Duration(seconds)*time.Second, e.RetryAfter)
+			require.Equal(t, attempts, f.count("/my"))
+			require.Less(t, time.Since(begin), 10*time.Second)
+		})
+	}
 }

@@ -100,6 +100,8 @@ type Config struct {
 	TokenCacheSize int
 	// Retention is how long expired and revoked tokens stay listed. 0: 30 days.
 	Retention time.Duration
+	// Limits bound what requests may make the issuer keep and do.
+	Limits Limits
 }
 
 // Client describes who makes a request.
@@ -144,6 +146,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxDepth = cmp.Or(c.MaxDepth, store.MaxDepth)
 	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
 	c.TokenCacheSize = cmp.Or(c.TokenCacheSize, 4096)
+	c.Limits = c.Limits.withDefaults()
 	if err := c.checkRequired(); err != nil {
 		return c, err
 	}
@@ -186,6 +189,7 @@ func (c *Config) checkLimits() error {
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
+		c.Limits.check(),
 	); err != nil {
 		return err
 	}

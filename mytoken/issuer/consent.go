@@ -48,7 +48,8 @@ type Declined struct {
 
 // StartNative begins a login that waits for the consent of the user. Meanwhile the
 // program that asked polls for the token. Errors are [ErrUnknownProvider],
-// [*RequestError] and [*StoreError].
+// [*RequestError], [*BusyError] and [*StoreError]. A request beyond Limits.LoginBytes is
+// a [*RequestError].
 func (i *Issuer) StartNative(ctx context.Context, req LoginRequest) (*NativeLogin, error) {
 	return i.startConsent(ctx, req, true)
 }
@@ -84,8 +85,7 @@ func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool
 	if err != nil {
 		return nil, err
 	}
-	changes.Put = append(changes.Put, t)
-	if err := i.changeTickets(ctx, changes); err != nil {
+	if err := i.storeLogin(ctx, t, changes); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -122,6 +122,9 @@ func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoke
 		return nil, err
 	}
 	pending.Properties = toStored(agreed)
+	if err := i.checkSize(*pending); err != nil {
+		return nil, err
+	}
 	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
 }
 
@@ -140,6 +143,7 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 	if err := i.changeTickets(ctx, changes); err != nil {
 		return nil, err
 	}
+	i.waiting.leave(t.TicketRef)
 	return &Declined{Application: pending.Application, ReturnTo: pending.ReturnTo, Polled: polled}, nil
 }
 

@@ -238,7 +238,8 @@ func (e *ReconnectError) Error() string {
 
 // BusyError says that the request waited too long for other requests or for the store
 // (HTTP status 503); see Config.WaitLimit. The request does not count. The request may be
-// repeated with the same ID; see AccessTokenRequest.ID.
+// repeated with the same ID; see AccessTokenRequest.ID. When a login starts, it says that
+// too many logins wait; see Limits.PendingLogins.
 type BusyError struct {
 	// RetryAfter is how long the client should wait before it repeats the request.
 	RetryAfter time.Duration

@@ -81,6 +81,7 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 	if err != nil {
 		return nil, err
 	}
+	pending.Scopes, pending.Audiences = pending.access(provider.Upstream)
 	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
 	// From here on only this call knows the login. The payload that stays in the store
 	// tells this claim from others.
@@ -91,6 +92,9 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 	err = i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{
 		{TicketRef: ticket.TicketRef, Status: store.TicketReady, Payload: claimed},
 	}})
+	if err == nil {
+		i.waiting.leave(ticket.TicketRef)
+	}
 	return l, stateError(err)
 }
 
@@ -117,12 +121,9 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 	if err != nil {
 		return nil, err
 	}
-	scopes, _ := requested(l.pending.Properties.Restrictions, l.provider.Upstream)
-	if len(l.pending.Scopes) > 0 {
-		scopes = l.pending.Scopes
-	}
 	tokens, err := l.provider.Upstream.Exchange(ctx, oidcupstream.ExchangeRequest{
-		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce, Scopes: scopes, Audiences: l.pending.Audiences,
+		Code: redirect.Code, Verifier: l.pending.Verifier, Nonce: l.pending.Nonce,
+		Scopes: l.pending.Scopes, Audiences: l.pending.Audiences,
 	})
 	if unusable, ok := errors.AsType[*oidcupstream.Error](err); ok && unusable.RefreshToken() != "" {
 		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, unusable.RefreshToken()) // the observer is told

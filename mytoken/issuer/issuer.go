@@ -22,6 +22,7 @@ type Issuer struct {
 	providers providers
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
+	waiting   *waitingLogins
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if
@@ -34,7 +35,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}}
+	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, waiting: newWaitingLogins(cfg.Limits.PendingLogins)}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
 	}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/internal/clip"
@@ -85,7 +85,8 @@ type LoginResult struct {
 
 // StartLogin begins a login without a consent page of the issuer. The embedding service
 // decides what the token may do. Only the provider asks the user. Errors are
-// [ErrUnknownProvider], [*RequestError], [*UpstreamError] and [*StoreError].
+// [ErrUnknownProvider], [*RequestError], [*BusyError], [*UpstreamError] and
+// [*StoreError]. A request beyond Limits.LoginBytes is a [*RequestError].
 func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	pending, err := i.newPending(req)
 	if err != nil {
@@ -110,7 +111,23 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	}
 	pending.Properties, pending.Response = toStored(props), normalResponse(req.Response)
 	pending.Application = strings.ToValidUTF8(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
-	return pending, nil
+	return pending, i.checkSize(*pending)
+}
+
+// checkSize refuses a login that would be larger than Limits.LoginBytes, now or with what
+// its next steps add.
+func (i *Issuer) checkSize(pending pendingLogin) error {
+	code := strings.Repeat("x", 43) // a PKCE verifier is longer than a nonce
+	pending.Polling, pending.Verifier, pending.Nonce = make([]byte, len(store.TicketID{})), code, code
+	text, err := json.Marshal(pending)
+	if err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	if most := i.cfg.Limits.LoginBytes; len(text) > most {
+		return &RequestError{Field: "login", Reason: fmt.Sprintf(
+			"%d bytes with restrictions, capabilities and redirect_uri: at most %d are allowed (Limits.LoginBytes)", len(text), most)}
+	}
+	return nil
 }
 
 // openPending returns a new login that has its provider, return address and client, and
@@ -134,14 +151,9 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	}
 	state := randomURLSafe(stateBytes)
 	pending.Verifier, pending.Nonce = oauth2.GenerateVerifier(), randomURLSafe(stateBytes)
-	props := pending.Properties.properties()
-	scopes, audiences := requested(props.Restrictions, provider.Upstream)
-	if len(pending.Scopes) > 0 {
-		scopes = pending.Scopes
-	}
-	pending.Audiences = dedup(slices.Concat(pending.Audiences, audiences))
+	scopes, audiences := pending.access(provider.Upstream)
 	target, err := provider.Upstream.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{
-		State: state, Nonce: pending.Nonce, Verifier: pending.Verifier, Scopes: scopes, Audiences: pending.Audiences,
+		State: state, Nonce: pending.Nonce, Verifier: pending.Verifier, Scopes: scopes, Audiences: audiences,
 	})
 	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
@@ -156,11 +168,30 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if pending.Reconnect != nil { // revoking the token also ends this login
 		copy(ticket.Token[:], pending.Reconnect.Token)
 	}
-	changes.Put = append(changes.Put, ticket)
-	if err := i.changeTickets(ctx, changes); err != nil {
+	if err := i.storeLogin(ctx, ticket, changes); err != nil {
 		return nil, err
 	}
 	return &Login{URL: target, State: mytoken.NewSecret(state), Expires: pending.Expires.Time()}, nil
+}
+
+// storeLogin stores a login, in one step with the given changes. A login that consumes
+// its last ticket goes on waiting. Any other one is new, and has to find a place.
+func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes store.TicketChanges) error {
+	isNew := len(changes.Consume) == 0
+	if isNew {
+		if err := i.waiting.enter(ticket.TicketRef, ticket.Expires.Time(), i.Now()); err != nil {
+			return err
+		}
+	}
+	changes.Put = append(changes.Put, ticket)
+	err := i.changeTickets(ctx, changes)
+	switch {
+	case err == nil && !isNew:
+		i.waiting.move(changes.Consume[0], ticket.TicketRef)
+	case err != nil && isNew && !isA[*StoreError](err): // otherwise it may be stored
+		i.waiting.leave(ticket.TicketRef)
+	}
+	return err
 }
 
 // changeTickets changes the tickets of codes.

@@ -3,9 +3,11 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -25,7 +27,7 @@ type pendingLogin struct {
 	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty: nobody polls
 
 	// Scopes are asked for in place of those of the restrictions; empty: those. Audiences
-	// are asked for beside those of the restrictions; authorize adds the latter.
+	// are asked for beside those of the restrictions.
 	Scopes    []string `json:"scopes,omitempty"`
 	Audiences []string `json:"audiences,omitempty"`
 
@@ -46,6 +48,15 @@ type storedProperties struct {
 func toStored(p mytoken.Properties) storedProperties { return storedProperties(p) }
 
 func (p storedProperties) properties() mytoken.Properties { return mytoken.Properties(p).Clone() }
+
+// access returns the scopes and audiences to ask the provider for.
+func (p *pendingLogin) access(upstream *oidcupstream.Provider) (scopes, audiences []string) {
+	scopes, audiences = requested(p.Properties.Restrictions, upstream)
+	if len(p.Scopes) > 0 {
+		scopes = p.Scopes
+	}
+	return scopes, dedup(slices.Concat(p.Audiences, audiences))
+}
 
 // polling returns the polling ticket of the login, and whether there is one.
 func (p *pendingLogin) polling() (store.TicketRef, bool) {

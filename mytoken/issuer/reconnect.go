@@ -39,8 +39,8 @@ type ReconnectRequest struct {
 // The login asks for the scopes that the last one was granted, and for the same
 // audiences. StartReconnect needs no capability, only a token that may be used now: the
 // user decides by logging in. Errors are [*TokenError], [*RefusedError],
-// [ErrUnknownProvider], [*RequestError], [*UpstreamError], [*ReconnectError] (the grant
-// is gone) and [*StoreError].
+// [ErrUnknownProvider], [*RequestError], [*BusyError], [*UpstreamError],
+// [*ReconnectError] (the grant is gone) and [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
 	p, err := i.present(ctx, req.Token.Reveal())
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 //	forged consent                 TestD68_ConsentIsNotForged
 //	guessing codes                 TestD02_GuessingIsHopeless (computes the odds), TestD01_D02_CodesAreIndependent
 //	guessing at the limit          TestOnlyFailuresCount, TestManyAtOnce, TestAttackerDoesNotStopOthers, TestMarksAreNotAWayAround
+//	floods of logins               TestFloodOfLogins, TestEveryLoginCounts, TestTooManyWait, TestUnknownAddressesShareABudget
 //	replayed codes                 TestReplayedCodes, TestD06_OneTaker
 //	framed pages                   TestNoFrames, and framed in TestD03_LoginCSRF
 //	open redirect                  TestD69_NoOpenRedirect

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
+	"time"
 )
 
 // ProxyHeader names a header in which a reverse proxy gives the address of its client.
@@ -20,21 +22,23 @@ const maxHops = 64
 
 // clientAddress returns the address of the client: the peer of the connection, unless
 // that is a trusted proxy. A trusted proxy names its own peer in the last entry of the
-// header, which may be a trusted proxy too, and so on to the left (D17). If an entry is
-// no address, the proxy does not know its client, and the result is invalid. An invalid
-// address satisfies no restriction.
-func (o *Options) clientAddress(r *http.Request) netip.Addr {
+// header, which may be a trusted proxy too, and so on to the left (D17).
+//
+// A trusted proxy is never the client. If the header does not lead to somebody else, the
+// address is invalid, and the text says why. An invalid address satisfies no restriction.
+func (o *Options) clientAddress(r *http.Request) (addr netip.Addr, unknown string) {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{}
+		return netip.Addr{}, "the connection comes from no IP address and port"
 	}
-	addr := plain(peer.Addr())
+	addr = plain(peer.Addr())
 	if !o.trusted(addr) {
-		return addr
+		return addr, ""
 	}
-	values := r.Header.Values(string(o.ProxyHeader))
+	header := string(o.ProxyHeader)
+	values := r.Header.Values(header)
 	if len(values) == 0 {
-		return addr
+		return netip.Addr{}, "the header " + header + " is missing"
 	}
 	var entries []string
 	if o.ProxyHeader == Forwarded {
@@ -43,12 +47,45 @@ func (o *Options) clientAddress(r *http.Request) netip.Addr {
 		entries = strings.Split(strings.Join(values, ","), ",")
 	}
 	if err != nil || len(entries) > maxHops {
-		return netip.Addr{}
+		return netip.Addr{}, header + " is malformed or too long"
 	}
-	for i := len(entries) - 1; i >= 0 && o.trusted(addr); i-- {
-		if addr = parseNode(strings.Trim(entries[i], " \t")); !addr.IsValid() {
-			return netip.Addr{}
+	for i := len(entries) - 1; i >= 0; i-- {
+		switch addr = parseNode(strings.Trim(entries[i], " \t")); {
+		case !addr.IsValid():
+			return netip.Addr{}, header + " has an entry that is no address"
+		case !o.trusted(addr):
+			return addr, ""
 		}
+	}
+	return netip.Addr{}, header + " names trusted proxies alone"
+}
+
+// unknownClients tells an operator why the addresses of clients are not known, at most
+// once a minute for each reason. It is safe for concurrent use.
+type unknownClients struct {
+	mu   sync.Mutex
+	told map[string]time.Time // by reason, of which there are few
+}
+
+func (u *unknownClients) due(reason string, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if since := now.Sub(u.told[reason]); since >= 0 && since < time.Minute {
+		return false
+	}
+	if u.told == nil {
+		u.told = make(map[string]time.Time)
+	}
+	u.told[reason] = now
+	return true
+}
+
+// addressOf returns the address of the client, and logs if that is not known.
+func (h *Handler) addressOf(r *http.Request) netip.Addr {
+	addr, unknown := h.opts.clientAddress(r)
+	if unknown != "" && h.unknown.due(unknown, h.issuer.Now()) {
+		h.opts.Logger.WarnContext(r.Context(), "mytoken: the address of a client is not known",
+			"reason", unknown, "peer", r.RemoteAddr, "header", string(h.opts.ProxyHeader))
 	}
 	return addr
 }

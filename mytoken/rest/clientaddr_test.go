@@ -9,7 +9,7 @@ import (
 )
 
 // TestD17_ClientAddress: the handler believes a header only from a trusted proxy, from
-// the right, and only if it holds addresses. // proves P2
+// the right, and only if it holds addresses. A proxy is never the client. // proves P2
 func TestD17_ClientAddress(t *testing.T) {
 	const peer, proxy, inner = "203.0.113.7:4711", "10.0.0.1:4711", "10.0.0.2"
 	for _, c := range []struct {
@@ -26,8 +26,14 @@ func TestD17_ClientAddress(t *testing.T) {
 		{"forged in front", proxy, XForwardedFor, []string{"198.51.100.1, 192.0.2.1"}, "192.0.2.1"},
 		{"forged in a line of its own", proxy, XForwardedFor, []string{"198.51.100.1", "192.0.2.1"}, "192.0.2.1"},
 		{"two proxies", proxy, XForwardedFor, []string{"198.51.100.1, 192.0.2.1, " + inner}, "192.0.2.1"},
-		{"only proxies", proxy, XForwardedFor, []string{inner}, inner},
-		{"no header", proxy, XForwardedFor, nil, "10.0.0.1"},
+		{"only proxies", proxy, XForwardedFor, []string{inner}, ""},
+		{"two proxies alone", proxy, XForwardedFor, []string{"10.0.0.9, " + inner}, ""},
+		{"no header", proxy, XForwardedFor, nil, ""},
+		{"no header, mapped proxy", "[::ffff:10.0.0.1]:1", XForwardedFor, nil, ""},
+		{"obfuscated", proxy, XForwardedFor, []string{"_hidden"}, ""},
+		{"an empty entry", proxy, XForwardedFor, []string{"192.0.2.1,"}, ""},
+		{"as many as allowed", proxy, XForwardedFor, []string{"192.0.2.1" + strings.Repeat(","+inner, 63)}, "192.0.2.1"},
+		{"one more", proxy, XForwardedFor, []string{"192.0.2.1" + strings.Repeat(","+inner, 64)}, ""},
 		{"a name", proxy, XForwardedFor, []string{"foo.example.com"}, ""},
 		{"a name behind an address", proxy, XForwardedFor, []string{"192.0.2.1, unknown"}, ""},
 		{"a name in front", proxy, XForwardedFor, []string{"unknown, 192.0.2.1"}, "192.0.2.1"},
@@ -39,9 +45,15 @@ func TestD17_ClientAddress(t *testing.T) {
 		{"mapped proxy", "[::ffff:10.0.0.1]:1", XForwardedFor, []string{"192.0.2.1"}, "192.0.2.1"},
 		{"with a zone", "[fe80::1%eth0]:1", XForwardedFor, nil, "fe80::1"},
 		{"too many", proxy, XForwardedFor, []string{strings.Repeat(inner+",", 70) + inner}, ""},
-		{"no peer", "@", XForwardedFor, []string{"192.0.2.1"}, ""},
+		{"a Unix socket", "@", XForwardedFor, []string{"192.0.2.1"}, ""},
+		{"no peer", "", XForwardedFor, []string{"192.0.2.1"}, ""},
+		{"a peer without a port", "192.0.2.1", XForwardedFor, nil, ""},
 
-		{"the other header", proxy, XForwardedFor, nil, "10.0.0.1"},
+		{"the other header", proxy, XForwardedFor, nil, ""},
+		{"both headers", proxy, XForwardedFor, []string{"198.51.100.1"}, "198.51.100.1"},
+		{"the other header, Forwarded", proxy, Forwarded, nil, ""},
+		{"Forwarded, only proxies", proxy, Forwarded, []string{`for=10.0.0.9, for="10.0.0.2:80"`}, ""},
+		{"Forwarded, empty", proxy, Forwarded, []string{""}, ""},
 		{"Forwarded", proxy, Forwarded, []string{`for=198.51.100.1, for=192.0.2.1;proto=https;by=10.0.0.1`}, "192.0.2.1"},
 		{"Forwarded, IPv6", proxy, Forwarded, []string{`For="[2001:db8::1]:4711"`}, "2001:db8::1"},
 		{"Forwarded, comma in quotes", proxy, Forwarded, []string{`for="192.0.2.9, for=198.51.100.1";by=x`, `for=192.0.2.1`}, "192.0.2.1"},
@@ -58,12 +70,15 @@ func TestD17_ClientAddress(t *testing.T) {
 		for _, v := range c.values {
 			r.Header.Add(name, v)
 		}
-		if c.name == "the other header" {
+		switch c.name {
+		case "the other header", "both headers":
 			r.Header.Set("Forwarded", "for=192.0.2.1")
+		case "the other header, Forwarded":
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		}
-		got := o.clientAddress(r)
-		if c.want == "" && got.IsValid() || c.want != "" && got.String() != c.want {
-			t.Errorf("%s: %s, want %q", c.name, got, c.want)
+		got, unknown := o.clientAddress(r)
+		if got.IsValid() != (unknown == "") || c.want == "" && got.IsValid() || c.want != "" && got.String() != c.want {
+			t.Errorf("%s: %s (%s), want %q", c.name, got, unknown, c.want)
 		}
 	}
 }
@@ -100,12 +115,12 @@ func FuzzForwarded(f *testing.F) {
 		for header, value := range map[ProxyHeader]string{Forwarded: forwarded, XForwardedFor: xff} {
 			o.ProxyHeader = header
 			r := &http.Request{RemoteAddr: "203.0.113.7:1", Header: http.Header{string(header): {value}}}
-			if got := o.clientAddress(r); got.String() != "203.0.113.7" {
+			if got, _ := o.clientAddress(r); got.String() != "203.0.113.7" {
 				t.Fatalf("an untrusted peer became %s", got)
 			}
 			r.RemoteAddr = "10.0.0.1:1"
 			r.Header[string(header)] = []string{value, map[ProxyHeader]string{Forwarded: "for=192.0.2.1", XForwardedFor: "192.0.2.1"}[header]}
-			if got := o.clientAddress(r); got.IsValid() && got.String() != "192.0.2.1" {
+			if got, _ := o.clientAddress(r); got.IsValid() && got.String() != "192.0.2.1" {
 				t.Fatalf("%q made the address %s", value, got)
 			}
 		}

@@ -62,13 +62,17 @@ func (c *call) body() ([]byte, error) {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, errEncoding
 	}
-	if c.r.ContentLength > c.opts.MaxBody {
+	most := c.opts.MaxBody
+	if c.route.maxBody > 0 {
+		most = min(most, c.route.maxBody)
+	}
+	if c.r.ContentLength > most {
 		return nil, errTooLarge
 	}
 	// A deadline in the past ends a read that is waiting.
 	control := http.NewResponseController(c.w)
 	stop := time.AfterFunc(c.opts.BodyTimeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, c.opts.MaxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	inTime := stop.Stop()
 	var large *http.MaxBytesError
 	switch {

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -137,10 +138,17 @@ func TestD14_BroaderAnswer(t *testing.T) {
 
 // TestD15_IPIsHosts: the old name of the key restricts like the new one.
 func TestD15_IPIsHosts(t *testing.T) {
-	s := start(t, behindProxy)
+	s := start(t, behindProxy, func(o *setup) {
+		o.wrap = func(h http.Handler) http.Handler { // the proxy
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Set("X-Forwarded-For", cmp.Or(r.Header.Get("X-Forwarded-For"), "203.0.113.5"))
+				h.ServeHTTP(w, r)
+			})
+		}
+	})
 	polling := s.loggedIn(m{"restrictions": []m{{"ip": []string{"this", "192.0.2.0/24"}}}}, nil)
 	got := s.object(s.poll(polling), 200)
-	if encode(t, got["restrictions"]) != `[{"hosts":["127.0.0.1","192.0.2.0/24"]}]` {
+	if encode(t, got["restrictions"]) != `[{"hosts":["203.0.113.5","192.0.2.0/24"]}]` {
 		t.Fatalf("%v", got["restrictions"])
 	}
 	s.object(s.access(got["mytoken"], nil, "X-Forwarded-For", "192.0.2.9"), 200)
@@ -166,6 +174,32 @@ func TestD17_ForgedAddress(t *testing.T) {
 		proxied.refusedBy(proxied.access(token, nil, "X-Forwarded-For", value, "X-Unused", "x"), "hosts")
 	}
 	proxied.refusedBy(proxied.access(token, nil, "Forwarded", "for=192.0.2.7"), "hosts")
+}
+
+// TestD17_SilentProxy: a trusted proxy that does not say who its client is does not lend
+// it its own address. The log says once a minute what is wrong. // proves P2
+func TestD17_SilentProxy(t *testing.T) {
+	inside := list(restriction.Clause{Hosts: []string{"127.0.0.0/8"}})
+	s := start(t, behindProxy)
+	token := s.token(inside)
+	for range 3 {
+		s.refusedBy(s.access(token, nil), "hosts")                                 // no header
+		s.refusedBy(s.access(token, nil, "Forwarded", "for=127.0.0.9"), "hosts")   // the wrong one
+		s.refusedBy(s.access(token, nil, "X-Forwarded-For", "127.0.0.9"), "hosts") // a proxy for a client
+	}
+	const silent, own = "the header X-Forwarded-For is missing", "X-Forwarded-For names trusted proxies alone"
+	for range 2 {
+		assert.Equal(t, 1, strings.Count(s.Log.String(), silent), "%s", s.Log)
+		assert.Equal(t, 1, strings.Count(s.Log.String(), own), "%s", s.Log)
+		s.Clock.Advance(59 * time.Second)
+		s.refusedBy(s.access(token, nil), "hosts")
+	}
+	s.Clock.Advance(time.Second)
+	s.refusedBy(s.access(token, nil), "hosts")
+	assert.Equal(t, 2, strings.Count(s.Log.String(), silent), "%s", s.Log)
+	// A client inside is still admitted where nothing is trusted.
+	direct := start(t)
+	direct.object(direct.access(direct.token(inside), nil), 200)
 }
 
 // TestD18_Hosts: blocks are normalised, /0 admits everybody, and nonsense in a request is

@@ -34,10 +34,16 @@ const textExpired = "token would already be expired"
 // stateMismatch is what the protocol says if no login waits for a redirect.
 const stateMismatch = "State mismatched"
 
-// tooManyError reports too many failed guesses.
-type tooManyError struct{ retry time.Duration }
+// tooManyError reports that a client did something too often.
+type tooManyError struct {
+	what  string
+	retry time.Duration
+}
 
-func (e *tooManyError) Error() string { return "rest: too many failed attempts" }
+func (e *tooManyError) Error() string { return "rest: " + e.what }
+
+// seconds rounds up.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // told is an error with a text of its own for the client.
 type told struct {
@@ -119,7 +125,7 @@ var rules = []rule{
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
 	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
 	typed(func(e *tooManyError) problem {
-		return problem{status: 429, code: "Too Many Requests", text: "too many failed attempts", retry: e.retry}
+		return problem{status: 429, code: "Too Many Requests", text: e.what, retry: e.retry}
 	}),
 
 	typed(codeProblem),
@@ -166,7 +172,8 @@ var rules = []rule{
 		return problem{status: max(e.Status, 400), code: wire.ErrorOIDC, text: joinText(e.Code, e.Description), provider: e.Code}
 	}),
 	typed(func(e *issuer.BusyError) problem {
-		return problem{status: 503, code: wire.ErrorTemporarilyUnavailable, text: "busy, try again later", retry: max(e.RetryAfter, time.Second)}
+		wait := max(e.RetryAfter, time.Second)
+		return problem{status: 503, code: wire.ErrorTemporarilyUnavailable, text: fmt.Sprintf("busy, try again in %d s", seconds(wait)), retry: wait}
 	}),
 	sentinel(issuer.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
 	sentinel(context.DeadlineExceeded, 503, wire.ErrorTemporarilyUnavailable, "the answer took too long"),

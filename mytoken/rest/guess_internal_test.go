@@ -106,7 +106,7 @@ func TestGoodCodesPass(t *testing.T) {
 		t.Error("a code that turned out wrong still passes")
 	}
 	clock.now = clock.now.Add(time.Minute)
-	if g.limits.PerAddressEvery >= time.Minute {
+	if g.rates.PerAddressEvery >= time.Minute {
 		t.Fatal("the test needs a shorter interval")
 	}
 	g.try(here, "wrong", true)
@@ -157,6 +157,35 @@ func TestNetworks(t *testing.T) {
 	if networkOf(netip.Addr{}) != (netip.Prefix{}) {
 		t.Error("unknown addresses are not one")
 	}
+}
+
+// TestFreshAddressesPass: when the budget of all is used up, an address passes once if it
+// did nothing for as long as its budget needs to fill.
+func TestFreshAddressesPass(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	b := newBudgets(rates{PerAddress: 10, PerAddressEvery: 2 * time.Second, Overall: 5, OverallEvery: time.Hour, Addresses: 10})
+	attempt := func(addr netip.Addr) time.Duration {
+		own, wait := b.admit(addr, now)
+		if wait == 0 {
+			b.settle(own, now, true)
+		}
+		return wait
+	}
+	for range 5 {
+		require.Zero(t, attempt(here))
+	}
+	require.Equal(t, time.Hour, attempt(here))
+	require.Zero(t, attempt(there))
+	require.NotZero(t, attempt(there))
+	now = now.Add(20*time.Second - 1)
+	require.NotZero(t, attempt(there), "its budget is full, and it was here lately")
+	now = now.Add(1)
+	own, wait := b.admit(there, now)
+	require.Zero(t, wait)
+	_, wait = b.admit(there, now)
+	require.NotZero(t, wait, "the first attempt is still open")
+	b.settle(own, now, true)
+	require.NotZero(t, attempt(there))
 }
 
 // TestMemoryIsBounded: an attacker with many addresses cannot fill the memory.

@@ -29,6 +29,8 @@ type Handler struct {
 
 	mux       *http.ServeMux
 	guard     *guessGuard
+	logins    *budgets
+	unknown   unknownClients
 	profiles  *profile.Set
 	pages     *pages.Pages
 	metadata  atomic.Pointer[metadata]
@@ -56,7 +58,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		issuer: iss, opts: opts,
 		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
 		origin: u.Scheme + "://" + u.Host, secure: u.Scheme == "https",
-		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), csrf: http.NewCrossOriginProtection(),
+		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: newBudgets(rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
 		clients: make(map[string][sha256.Size]byte),
 	}
 	for _, c := range opts.Clients {

@@ -90,6 +90,9 @@ func manageCreate(c *call, _ *session) (*answer, error) {
 	if form.Transfer {
 		request.Response.Type = mytoken.ResponseTransferCode
 	}
+	if err := c.admitLogin(); err != nil {
+		return nil, err
+	}
 	login, err := c.issuer.StartLogin(c.ctx(), request)
 	if blame(&form.Form, err) {
 		return again(form)

@@ -97,6 +97,9 @@ func manageLogin(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.admitLogin(); err != nil {
+		return nil, err
+	}
 	until := c.issuer.Now().Add(c.opts.CookieLifetime)
 	login, err := c.issuer.StartLogin(c.ctx(), issuer.LoginRequest{
 		Provider: values.Get("provider"), ReturnTo: returnSession, Client: c.client,

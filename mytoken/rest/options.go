@@ -30,7 +30,13 @@ type Options struct {
 	Documentation string
 
 	// TrustedProxies are the networks of the reverse proxies whose ProxyHeader the
-	// handler believes. Empty means none: the peer of the connection is the client.
+	// handler believes. Empty means none: the peer of the connection is the client. Name
+	// the proxies alone: a trusted proxy is never taken for a client.
+	//
+	// A client has no known address if a trusted proxy sends no usable header, if the
+	// header names trusted proxies alone, or if the connection comes through a Unix
+	// socket. Such a client satisfies no restriction to hosts or countries, and all of
+	// them share one budget of each limit. Logger gets a warning once a minute.
 	TrustedProxies []netip.Prefix
 	// ProxyHeader is the header that these proxies set. Empty means [XForwardedFor]. The
 	// handler ignores the other header: such a proxy passes it on as the client wrote it.
@@ -50,6 +56,8 @@ type Options struct {
 	RequestTimeout time.Duration
 	// Guesses limits failed guesses of codes.
 	Guesses GuessLimits
+	// Logins limits how often logins are started.
+	Logins LoginLimits
 
 	// Templates are the operator's own profiles and templates (protocol section 2.10):
 	// JSON files <type>/<name>.json for the group "_", and <group>/<type>/<name>.json for
@@ -143,6 +151,9 @@ func (o *Options) complete() error {
 		if !p.IsValid() {
 			return badOption("TrustedProxies has an invalid prefix")
 		}
+		if p.Addr().Is4In6() { // addresses are compared as IPv4, so it would match none
+			return badOption("TrustedProxies: write %s as a network of IPv4", p)
+		}
 	}
 	for _, a := range o.TokeninfoActions {
 		if !slices.Contains(allActions, a) {
@@ -154,7 +165,7 @@ func (o *Options) complete() error {
 			return badOption("Clients: client %d needs an ID without colon and a secret of at least 16 characters", n) // an ID may be a pasted secret
 		}
 	}
-	return o.Guesses.complete()
+	return cmp.Or(o.Guesses.complete(), o.Logins.complete())
 }
 
 // redirects compiles regular expressions so that each matches only whole strings (D69).

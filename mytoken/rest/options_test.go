@@ -23,6 +23,7 @@ func TestOptions(t *testing.T) {
 	for name, o := range map[string]rest.Options{
 		"proxy header":     {ProxyHeader: "X-Real-IP"},
 		"proxy":            {TrustedProxies: []netip.Prefix{{}}},
+		"mapped proxy":     {TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
 		"action":           {TokeninfoActions: []string{"notifications"}},
 		"client":           {Clients: []rest.Client{{ID: "x", Secret: mytoken.NewSecret("short")}}},
 		"client id":        {Clients: []rest.Client{{ID: "x:y", Secret: mytoken.NewSecret("0123456789abcdef")}}},
@@ -32,6 +33,7 @@ func TestOptions(t *testing.T) {
 		"body":             {MaxBody: -1},
 		"time":             {RequestTimeout: -time.Second},
 		"guesses":          {Guesses: rest.GuessLimits{PerAddress: -1}},
+		"logins":           {Logins: rest.LoginLimits{OverallEvery: -1}},
 	} {
 		if _, err := rest.NewHandler(s.Issuer, o); !errors.Is(err, rest.ErrOptions) {
 			t.Errorf("%s: %v", name, err)

@@ -28,6 +28,7 @@ type route struct {
 	methods    methods
 	raw        http.Handler // instead of methods
 	jsonErrors bool         // errors are JSON although the answer is a page
+	maxBody    int64        // bytes, if less than Options.MaxBody; 0: that
 }
 
 const (
@@ -77,7 +78,7 @@ func (h *Handler) routes() []*route {
 		{path: pathAuthorizationServer, kind: document, methods: get(authorizationServer)},
 		{path: pathJWKS, kind: document, methods: get(jwks)},
 
-		{path: pathTokenMy, methods: post(serveExpanded(expandProfiles, tokenMy))},
+		{path: pathTokenMy, methods: post(serveExpanded(expandTokenRequest, tokenMy))},
 		{path: pathTokenAccess, methods: post(serve(tokenAccess))},
 		{path: pathTokenTransfer, methods: post(serve(tokenTransfer))},
 		{path: pathTokenRevoke, methods: post(serve(tokenRevoke))},
@@ -107,7 +108,7 @@ func (h *Handler) routes() []*route {
 	if !h.opts.NoManagement {
 		list = append(list,
 			&route{path: pathManage, kind: page, methods: get(managed(managePage))},
-			&route{path: pathManageLogin, kind: page, methods: methods{http.MethodGet: manageLoggedIn, http.MethodPost: manageLogin}},
+			&route{path: pathManageLogin, kind: page, maxBody: h.maxLoginBody(), methods: methods{http.MethodGet: manageLoggedIn, http.MethodPost: manageLogin}},
 			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
 			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
 			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},

@@ -92,7 +92,7 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
 	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
-	c.client = issuer.Client{Address: h.opts.clientAddress(r), UserAgent: r.UserAgent()}
+	c.client = issuer.Client{Address: h.addressOf(r), UserAgent: r.UserAgent()}
 	if h.opts.Values != nil {
 		c.client.Values = h.opts.Values(r)
 	}
@@ -136,24 +136,29 @@ func (c *call) failure(err error) *answer {
 	}
 	switch {
 	case c.route.kind == page && !c.route.jsonErrors && c.wantsPage():
-		return c.errorPage(err, p)
+		return c.errorPage(err, p).retryAfter(seconds(p.retry))
 	case c.route.kind == standard:
 		p = c.standardProblem(p)
 	}
 	body := &wire.Error{Code: p.code, Description: p.text, RestrictedBy: p.refusedBy()}
-	wait := int64((p.retry + time.Second - 1) / time.Second)
+	wait := seconds(p.retry)
 	if p.refusal != nil {
 		body.Explanation, wait = c.explained(p.refusal), c.comeBack(p.refusal)
 	}
-	a := &answer{status: p.status, body: body}
-	if wait > 0 { // RFC 9110 section 10.2.3
-		a.header = http.Header{"Retry-After": {strconv.FormatInt(wait, 10)}}
-	}
+	a := (&answer{status: p.status, body: body}).retryAfter(wait)
 	if errors.Is(err, errTooSlow) {
 		a.header = http.Header{"Connection": {"close"}}
 	}
 	if p.code == wire.ErrorInvalidClient {
 		a.header = http.Header{"Www-Authenticate": {`Basic realm="mytoken"`}}
+	}
+	return a
+}
+
+// retryAfter says when to try again (RFC 9110 section 10.2.3), if that is known.
+func (a *answer) retryAfter(seconds int64) *answer {
+	if seconds > 0 {
+		a.header = http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}}
 	}
 	return a
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -14,11 +15,7 @@ import (
 
 // tokenMy is the mytoken endpoint (protocol section 5.4).
 func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
-	grant := req.GrantType
-	if grant == "" {
-		grant = c.r.URL.Query().Get("grant_type")
-	}
-	switch grant {
+	switch c.grantType(req.GrantType) {
 	case wire.GrantOIDCFlow:
 		return startLogin(c, req)
 	case wire.GrantPollingCode:
@@ -31,11 +28,19 @@ func tokenMy(c *call, req *wire.TokenRequest) (*answer, error) {
 	return nil, errNoGrantType
 }
 
+// grantType returns the grant type from the body, else from the query.
+func (c *call) grantType(inBody string) string {
+	return cmp.Or(inBody, c.r.URL.Query().Get("grant_type"))
+}
+
 // startLogin starts a login on another device, or in this browser (protocol section
 // 5.4.1).
 func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	if req.OIDCFlow != "" && req.OIDCFlow != wire.FlowAuthorizationCode {
 		return nil, &told{errNoGrantType, "Unsupported oidc_flow"}
+	}
+	if err := c.admitLogin(); err != nil {
+		return nil, err
 	}
 	login, err := c.loginRequest(req)
 	if err != nil {
