@@ -28,7 +28,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	verified, err := m.provider.Verifier(&oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
+	verified, err := m.verifier(oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
 	if err != nil {
 		return bad(err)
 	}
