@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -120,6 +121,10 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	if err := provider.Claims(&doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
+	issuer, err := url.Parse(doc.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: issuer: it is not a URL", ErrMetadata)
+	}
 	for _, endpoint := range []struct {
 		name, url string
 		required  bool
@@ -133,7 +138,7 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 		if endpoint.url == "" && !endpoint.required {
 			continue
 		}
-		if _, err := checkURL(endpoint.url, p.cfg.InsecureHTTP); err != nil {
+		if _, err := checkURL(endpoint.url, issuer, p.cfg.InsecureHTTP); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrMetadata, endpoint.name, err)
 		}
 	}
