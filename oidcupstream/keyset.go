@@ -45,7 +45,7 @@ func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	}
 	left, err := set.Verify(ctx, m, jws.MaxTries)
 	if errors.Is(err, jws.ErrUnknownKey) || errors.Is(err, jws.ErrSignature) {
-		// The provider may have replaced its keys, and may have given a new one an old id.
+		// The provider may have replaced its keys, and given a new one an old id.
 		if newer := k.source.Newer(ctx, set); newer != set {
 			_, err = newer.Verify(ctx, m, left)
 		}

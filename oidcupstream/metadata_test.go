@@ -158,7 +158,10 @@ func TestMetadataRefused(t *testing.T) {
 		"http revocation alone": func(self string) string {
 			return strings.Replace(discoveryDocument(self, self), self+"/revoke", evil, 1)
 		},
-		"larger than allowed":    func(self string) string { return discoveryDocument(self, self) + strings.Repeat(" ", 1<<20) },
+		"larger than allowed": func(self string) string { return discoveryDocument(self, self) + strings.Repeat(" ", 1<<20) },
+		"nested deeply": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), "{", `{"x":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+`,`, 1)
+		},
 		"endpoints not a string": func(self string) string { return fmt.Sprintf(`{"issuer":%q,"token_endpoint":[]}`, self) },
 		"scopes not an array": func(self string) string {
 			return strings.Replace(discoveryDocument(self, self), "{", `{"scopes_supported":"openid",`, 1)

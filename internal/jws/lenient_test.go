@@ -171,7 +171,7 @@ func TestLenientSetRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrUnknownKey, name)
 		require.Zero(t, s.decoded, name)
 	}
-	for _, text := range []string{``, `{}`, `[]`, `{"keys":7}`, `{"keys":null}`, `{"keys":[}`, `{"keys":[` + strings.Replace(good, `{`, `{"kty":"EC",`, 1) + `]}`} {
+	for _, text := range []string{``, `{}`, `[]`, `{"keys":7}`, `{"keys":null}`, `{"keys":[}`, `{"keys":` + strings.Repeat("[", 1<<17), `{"keys":[` + strings.Replace(good, `{`, `{"kty":"EC",`, 1) + `]}`} {
 		_, err := DecodeLenientSet([]byte(text))
 		require.ErrorIs(t, err, ErrSet, text)
 	}
