@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -146,7 +147,6 @@ func TestKeysOutliveMetadata(t *testing.T) {
 	n := b.countingKeys(optest.Fault{FailBefore: 503}, optest.Fault{})
 	b.clock.Advance(2 * time.Hour)
 	require.Eventually(t, func() bool {
-		b.clock.Advance(time.Minute)
 		m, err := b.p.Discover(t.Context())
 		return err == nil && m.Fetched.After(fetched.Fetched)
 	}, 2*time.Minute, time.Millisecond)
@@ -187,4 +187,41 @@ func TestKeysNotWaitedFor(t *testing.T) {
 	close(release)
 	require.NoError(t, <-result)
 	require.EqualValues(t, 1, n.Load())
+}
+
+// Only algorithms that the metadata names are accepted, RS256 if it names none, and never
+// none or HMAC.
+func TestAlgorithmsOfMetadata(t *testing.T) {
+	for name, test := range map[string]struct {
+		named   any
+		idToken func(answer map[string]any)
+		ok      bool
+	}{
+		"named":      {[]string{"none", "HS256", "RS256", "ES256"}, nil, true},
+		"not named":  {[]string{"RS256", "ES384"}, nil, false},
+		"none named": {nil, nil, false},
+		"HMAC":       {[]string{"none", "HS256"}, func(a map[string]any) { a["id_token"] = hmacSigned(a["id_token"].(string), optest.DefaultClientSecret) }, false},
+		"no signature": {[]string{"none", "HS256"}, func(a map[string]any) {
+			a["id_token"] = "eyJhbGciOiJub25lIn0." + strings.Split(a["id_token"].(string), ".")[1] + "."
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, optest.Options{})
+			b.faults.set(func(at optest.FaultPoint) optest.Fault {
+				switch at.Endpoint {
+				case optest.EndpointDiscovery:
+					return optest.Fault{Edit: func(answer map[string]any) { answer["id_token_signing_alg_values_supported"] = test.named }}
+				case optest.EndpointExchange:
+					return optest.Fault{Edit: test.idToken}
+				}
+				return optest.Fault{}
+			})
+			_, err := b.exchange()
+			if test.ok {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+		})
+	}
 }

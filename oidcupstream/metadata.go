@@ -121,9 +121,9 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	if err := provider.Claims(&doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
-	issuer, err := url.Parse(doc.Issuer)
+	issuer, err := url.Parse(p.cfg.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("%w: issuer: it is not a URL", ErrMetadata)
+		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
 	for _, endpoint := range []struct {
 		name, url string
