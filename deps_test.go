@@ -106,7 +106,7 @@ store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
 
-oidcupstream: go-jose go-oidc oauth2 sync
+oidcupstream: go-jose go-oidc oauth2 sync internal/jws
 oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
@@ -145,7 +145,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/loopback", "internal/redact", "internal/terms"}
+var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/loopback", "internal/redact", "internal/terms", "internal/unique"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.

@@ -31,7 +31,9 @@ type VerifierConfig struct {
 	// JWKSURL.
 	Keys *Keys
 	// JWKSURL is where the issuer publishes its keys (protocol section 5.2). It must be
-	// an https URL unless the host is a loopback address or InsecureHTTP is set.
+	// an https URL unless the host is a loopback address or InsecureHTTP is set. Whoever
+	// answers there can make tokens: take it from your configuration, or from a discovery
+	// document that package client has checked.
 	JWKSURL string
 	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the network
 	// in between can then make tokens.

@@ -3,6 +3,7 @@ package oidcupstream_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -251,4 +252,51 @@ func TestClientSecretBasicIsEncodedFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "raw+client", id)
 	require.Equal(t, "s3cret%3A+%2B%2F%26%25", secret)
+}
+
+// An answer with very many scopes or audiences is refused before anything compares them.
+// Its refresh token is not lost.
+func TestAnswerWithVeryManyScopes(t *testing.T) {
+	words := func(n int) []string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf("s%d", i)
+		}
+		return list
+	}
+	const most = 1024
+	for name, test := range map[string]struct {
+		scope any
+		claim map[string]any
+		ok    bool
+	}{
+		"most scopes":           {strings.Join(words(most), " "), nil, true},
+		"most of all":           {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(most), " "), "aud": words(most)}, true},
+		"too many scopes":       {strings.Join(words(most+1), " "), nil, false},
+		"too many in an array":  {words(most + 1), nil, false},
+		"too many in the token": {nil, map[string]any{"scope": strings.Join(words(100_000), " ")}, false},
+		"too many audiences":    {nil, map[string]any{"aud": words(most + 1)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := map[string]any{"access_token": "opaque", "refresh_token": "new"}
+			if test.scope != nil {
+				answer["scope"] = test.scope
+			}
+			if test.claim != nil {
+				payload, err := json.Marshal(test.claim)
+				require.NoError(t, err)
+				answer["access_token"] = jwt(string(payload))
+			}
+			p := rawProvider(t, func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(answer) })
+			tokens, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "old"})
+			if test.ok {
+				require.NoError(t, err)
+				require.Equal(t, words(most), tokens.Scopes)
+				return
+			}
+			require.ErrorIs(t, err, oidcupstream.ErrAnswer)
+			require.Equal(t, oidcupstream.Unknown, upstreamError(t, err).Outcome)
+			require.Equal(t, "new", upstreamError(t, err).RefreshToken())
+		})
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/internal/unique"
 )
 
 const (
@@ -135,15 +137,6 @@ func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, o
 	if len(wanted) == 0 {
 		wanted = p.cfg.Scopes
 	}
-	add := func(scope string) {
-		if !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
-		}
-	}
-	add(scopeOpenID)
-	for _, scope := range wanted {
-		add(scope)
-	}
 	offline := p.cfg.Offline
 	if offline == OfflineAuto {
 		switch {
@@ -155,13 +148,11 @@ func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, o
 			offline = OfflineNone
 		}
 	}
-	switch offline {
-	case OfflineScope:
-		add(scopeOfflineAccess)
-	case OfflineAccessType:
-		offlineParam = true
+	var more []string
+	if offline == OfflineScope {
+		more = []string{scopeOfflineAccess}
 	}
-	return scopes, offlineParam
+	return unique.Strings([]string{scopeOpenID}, wanted, more), offline == OfflineAccessType
 }
 
 // addAudiences adds the audiences to a form or query, as Config.Audience says.

@@ -125,7 +125,7 @@ func TestOfflineAccess(t *testing.T) {
 				return server.URL
 			}
 			server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				fmt.Fprint(w, strings.TrimSuffix(discoveryDocument(issuer(), server.URL), "}")+test.supported+"}")
+				fmt.Fprint(w, strings.TrimSuffix(discoveryDocument(issuer(), issuer()), "}")+test.supported+"}")
 			}))
 			defer server.Close()
 			p, err := oidcupstream.New(oidcupstream.Config{

@@ -66,7 +66,8 @@ type AudienceParameter struct {
 type Config struct {
 	// Issuer is the provider's issuer identifier, spelled exactly as in its metadata.
 	// Required. It must be an https URL, or an http URL with a loopback address such as
-	// 127.0.0.1, unless InsecureHTTP is set.
+	// 127.0.0.1, unless InsecureHTTP is set. Only with a loopback address as issuer may
+	// the metadata name http endpoints, and those on loopback addresses.
 	Issuer string
 	// ClientID is the client's identifier at the provider. Required.
 	ClientID string
@@ -112,10 +113,10 @@ type Config struct {
 	// provider's keys.
 	Timeout time.Duration
 	// MaxResponseBytes bounds the body of a response, in bytes after decompression. 0
-	// means [DefaultMaxResponseBytes] (1 MiB).
+	// means [DefaultMaxResponseBytes] (1 MiB). A key set has at most 256 KiB in any case.
 	MaxResponseBytes int64
-	// MetadataTTL is the age at which the package renews the metadata in the background.
-	// 0 means [DefaultMetadataTTL] (1 h).
+	// MetadataTTL is the age at which the package renews the metadata and the provider's
+	// keys in the background. 0 means [DefaultMetadataTTL] (1 h).
 	MetadataTTL time.Duration
 	// Clock returns the time. It must be safe for concurrent use. Nil means time.Now.
 	Clock func() time.Time
@@ -157,7 +158,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Issuer == "" {
 		return nil, configError("Issuer is missing")
 	}
-	if u, err := checkURL(cfg.Issuer, cfg.InsecureHTTP); err != nil {
+	if u, err := checkURL(cfg.Issuer, nil, cfg.InsecureHTTP); err != nil {
 		return nil, configError("Issuer: %w", err)
 	} else if u.RawQuery != "" || u.ForceQuery {
 		return nil, configError("Issuer has a query: remove it")
@@ -291,8 +292,9 @@ func withoutRedirects(c *http.Client) *http.Client {
 }
 
 // checkURL parses an absolute URL without user and fragment. The scheme must be https. It
-// may be http if the host is a loopback address or insecure is set.
-func checkURL(s string, insecure bool) (*url.URL, error) {
+// may be http if insecure is set, or if the host and, unless it is nil, the issuer's host
+// are loopback addresses. A remote provider must not lead requests to this machine.
+func checkURL(s string, issuer *url.URL, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
 		return nil, errors.New("it is not a URL")
@@ -303,7 +305,11 @@ func checkURL(s string, insecure bool) (*url.URL, error) {
 	switch u.Scheme {
 	case "https":
 	case "http":
-		if !insecure && !loopback.Is(u.Hostname()) {
+		switch local := loopback.Is(u.Hostname()); {
+		case insecure || local && (issuer == nil || loopback.Is(issuer.Hostname())):
+		case local:
+			return nil, fmt.Errorf("plain http to %q: only a provider with such an issuer may name it, or use InsecureHTTP", u.Hostname())
+		default:
 			return nil, fmt.Errorf("plain http to %q: use https, a loopback address such as 127.0.0.1, or InsecureHTTP", u.Hostname())
 		}
 	default:

@@ -45,6 +45,23 @@
 // An unusable response may still contain the only refresh token that works.
 // [Error.RefreshToken] returns it.
 //
+// # A hostile provider
+//
+// A provider chooses the size of its answers, but not how much work they cause. The body
+// of an answer is bounded (Config.MaxResponseBytes), and so are the scopes and audiences
+// of an access token: 1,024 each.
+//
+// A key set has at most 256 KiB. The package decodes a key when a token needs it, at most
+// 32 for one token, and checks the token's signature with at most four keys. A token with
+// a kid is checked with the keys of that kid only. Keys are the curves P-256, P-384 and
+// P-521, Ed25519, and RSA with 2,048 to 8,192 bits. The package fetches the keys again
+// after Config.MetadataTTL, and at most once in ten seconds if no key matches. While they
+// cannot be fetched, it uses the last ones for a day.
+//
+// The package follows no redirects. Metadata may name plain http only on a loopback
+// address, and only if the issuer has one too. So a remote provider cannot lead requests
+// with credentials to a service on this machine.
+//
 // # Secrets
 //
 // Types that hold a secret print as "[redacted]" in every format, in JSON and in

@@ -202,32 +202,35 @@ func printableCode(code string, secrets []string) string {
 const secretWindow = 12
 
 // scrub replaces every word that contains a secret, or secretWindow consecutive
-// characters of one.
+// characters of one. It reads each secret once: a secret may be a long text that the
+// provider chose, such as an ID token.
 func scrub(text string, secrets []string) string {
 	words := strings.Split(text, " ")
-	for i, word := range words {
-		if holdsPart(secrets, word) {
-			words[i] = redact.Placeholder
+	pieces := make(map[string]bool) // of the words, and whether a secret has them
+	for _, word := range words {
+		for i := 0; i+secretWindow <= len(word); i++ {
+			pieces[word[i:i+secretWindow]] = false
 		}
 	}
-	return strings.Join(words, " ")
-}
-
-func holdsPart(secrets []string, word string) bool {
 	for _, secret := range secrets {
-		if len(secret) < 4 { // too short to be a secret
-			continue
-		}
-		if strings.Contains(word, secret) {
-			return true
-		}
-		for i := 0; i+secretWindow <= len(word); i++ {
-			if strings.Contains(secret, word[i:i+secretWindow]) {
-				return true
+		for i := 0; i+secretWindow <= len(secret) && len(pieces) > 0; i++ {
+			if _, ok := pieces[secret[i:i+secretWindow]]; ok {
+				pieces[secret[i:i+secretWindow]] = true
 			}
 		}
 	}
-	return false
+	for n, word := range words {
+		shows := slices.ContainsFunc(secrets, func(secret string) bool {
+			return len(secret) >= 4 && strings.Contains(word, secret) // a shorter text is no secret
+		})
+		for i := 0; i+secretWindow <= len(word) && !shows; i++ {
+			shows = pieces[word[i:i+secretWindow]]
+		}
+		if shows {
+			words[n] = redact.Placeholder
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // cause wraps an error of a library whose text may quote a response. It makes the text

@@ -16,9 +16,9 @@ import (
 const maxAhead = 5 * time.Minute
 
 // verifyIDToken verifies the ID token (OpenID Connect Core sections 3.1.3.7 and 3.1.3.8)
-// and copies its claims about the user into t. The library checks signature, iss, aud,
-// exp, nbf and the algorithm, which must be in the metadata and neither none nor
-// symmetric.
+// and copies its claims about the user into t. The library checks iss, aud, exp, nbf and
+// the algorithm, which must be in the metadata and neither none nor symmetric. [keySet]
+// checks the signature.
 func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, nonce string) error {
 	bad := func(err error) error {
 		return fmt.Errorf("%w: %w", ErrIDToken, cause(err, t.idToken, t.AccessToken, t.RefreshToken, nonce))
@@ -28,7 +28,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	verified, err := m.provider.Verifier(&oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
+	verified, err := m.verifier(oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
 	if err != nil {
 		return bad(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -29,10 +30,17 @@ type Metadata struct {
 	Fetched time.Time
 }
 
-// metadata is an immutable snapshot. Its go-oidc provider caches the signing keys.
+// metadata is an immutable snapshot.
 type metadata struct {
 	Metadata
-	provider *oidc.Provider
+	keys       *keySet  // shared by snapshots with the same JWKSURI
+	algorithms []string // of signatures
+}
+
+// verifier returns a verifier of tokens that the provider signed.
+func (m *metadata) verifier(cfg oidc.Config) *oidc.IDTokenVerifier {
+	cfg.SupportedSigningAlgs = m.algorithms
+	return oidc.NewVerifier(m.Issuer, m.keys, &cfg)
 }
 
 // Discover returns the metadata that other calls use. It fetches the metadata if there is
@@ -108,8 +116,13 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 		RevocationEndpoint    string   `json:"revocation_endpoint"`
 		ScopesSupported       []string `json:"scopes_supported"`
 		IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
+		Algorithms            []string `json:"id_token_signing_alg_values_supported"`
 	}
 	if err := provider.Claims(&doc); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
+	}
+	issuer, err := url.Parse(p.cfg.Issuer)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
 	for _, endpoint := range []struct {
@@ -125,11 +138,17 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 		if endpoint.url == "" && !endpoint.required {
 			continue
 		}
-		if _, err := checkURL(endpoint.url, p.cfg.InsecureHTTP); err != nil {
+		if _, err := checkURL(endpoint.url, issuer, p.cfg.InsecureHTTP); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrMetadata, endpoint.name, err)
 		}
 	}
-	return &metadata{provider: provider, Metadata: Metadata{
+	var keys *keySet
+	if old := p.metadata.Load(); old != nil && old.JWKSURI == doc.JWKSURI {
+		keys = old.keys
+	} else {
+		keys = p.newKeySet(doc.JWKSURI)
+	}
+	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), Metadata: Metadata{
 		Issuer:                doc.Issuer,
 		AuthorizationEndpoint: doc.AuthorizationEndpoint,
 		TokenEndpoint:         doc.TokenEndpoint,

@@ -3,6 +3,7 @@ package oidcupstream_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -157,7 +158,10 @@ func TestMetadataRefused(t *testing.T) {
 		"http revocation alone": func(self string) string {
 			return strings.Replace(discoveryDocument(self, self), self+"/revoke", evil, 1)
 		},
-		"larger than allowed":    func(self string) string { return discoveryDocument(self, self) + strings.Repeat(" ", 1<<20) },
+		"larger than allowed": func(self string) string { return discoveryDocument(self, self) + strings.Repeat(" ", 1<<20) },
+		"nested deeply": func(self string) string {
+			return strings.Replace(discoveryDocument(self, self), "{", `{"x":`+strings.Repeat("[", 1<<18)+strings.Repeat("]", 1<<18)+`,`, 1)
+		},
 		"endpoints not a string": func(self string) string { return fmt.Sprintf(`{"issuer":%q,"token_endpoint":[]}`, self) },
 		"scopes not an array": func(self string) string {
 			return strings.Replace(discoveryDocument(self, self), "{", `{"scopes_supported":"openid",`, 1)
@@ -198,4 +202,87 @@ func TestInsecureHTTP(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Discover(t.Context())
 	require.NoError(t, err)
+}
+
+// The metadata of a remote provider cannot name a loopback address. Otherwise this
+// package would send the client's secret and refresh tokens to whatever listens there.
+func TestLoopbackEndpointsOfRemoteProvider(t *testing.T) {
+	const issuer = "https://op.example.net"
+	for _, host := range []string{"127.0.0.1:8080", "127.7.7.7", "[::1]:8080", "[::ffff:127.0.0.1]"} {
+		for _, endpoint := range []string{"/authorize", "/token", "/keys", "/userinfo", "/revoke"} {
+			document := strings.Replace(discoveryDocument(issuer, issuer), issuer+endpoint, "http://"+host+endpoint, 1)
+			require.Contains(t, document, host)
+			cfg := oidcupstream.Config{
+				Issuer: issuer, ClientID: "c", Auth: oidcupstream.PublicClient(),
+				HTTPClient: &http.Client{Transport: oneDocument(document)},
+			}
+			p, err := oidcupstream.New(cfg)
+			require.NoError(t, err)
+			_, err = p.Discover(t.Context())
+			require.ErrorIs(t, err, oidcupstream.ErrMetadata, document)
+			require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+
+			cfg.InsecureHTTP = true
+			p, err = oidcupstream.New(cfg)
+			require.NoError(t, err)
+			_, err = p.Discover(t.Context())
+			require.NoError(t, err, document)
+		}
+	}
+	local, err := oidcupstream.New(oidcupstream.Config{
+		Issuer: "http://127.0.0.1:1", ClientID: "c", Auth: oidcupstream.PublicClient(),
+		HTTPClient: &http.Client{Transport: oneDocument(discoveryDocument("http://127.0.0.1:1", "http://[::1]:2"))},
+	})
+	require.NoError(t, err)
+	_, err = local.Discover(t.Context())
+	require.NoError(t, err, "a provider on this machine may name another address of it")
+}
+
+// oneDocument is a transport that answers every request with this document.
+type oneDocument string
+
+func (d oneDocument) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(d)))}, nil
+}
+
+// No request follows a redirect, neither to a loopback address nor to another host.
+func TestRedirectsNotFollowed(t *testing.T) {
+	var reached atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer elsewhere.Close()
+	b := newBench(t, optest.Options{})
+	tokens := b.login()
+	for _, endpoint := range []optest.Endpoint{
+		optest.EndpointDiscovery, optest.EndpointKeys, optest.EndpointExchange, optest.EndpointRefresh, optest.EndpointUserInfo, optest.EndpointRevoke,
+	} {
+		fresh, err := oidcupstream.New(b.op.ClientConfig(redirectURL))
+		require.NoError(t, err)
+		b.p = fresh
+		b.faults.set(nil)
+		redirect, err := b.redirect(authorization(oauth2.GenerateVerifier()))
+		require.NoError(t, err)
+		if endpoint == optest.EndpointDiscovery {
+			b.p, err = oidcupstream.New(b.op.ClientConfig(redirectURL))
+			require.NoError(t, err)
+		}
+		b.faults.on(endpoint, optest.Fault{RedirectTo: elsewhere.URL})
+		for _, call := range []func() error{
+			func() error {
+				_, err := b.p.Exchange(t.Context(), oidcupstream.ExchangeRequest{Code: redirect.Code, Verifier: oauth2.GenerateVerifier(), Nonce: testNonce})
+				return err
+			},
+			func() error {
+				_, err := b.refresh(tokens.RefreshToken)
+				return err
+			},
+			func() error {
+				_, err := b.p.UserInfo(t.Context(), tokens.AccessToken, tokens.Subject)
+				return err
+			},
+			func() error { return b.p.Revoke(t.Context(), "r") },
+		} {
+			call()
+		}
+		require.Zero(t, reached.Load(), endpoint)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/unique"
 )
 
 // Tokens is the result of an exchange or a refresh. It prints without its secrets.
@@ -56,6 +58,10 @@ type Tokens struct {
 // maxLifetime bounds expires_in, so that no answer can overflow a time.
 const maxLifetime = 10 * 365 * 24 * time.Hour
 
+// maxListed bounds the scopes and the audiences of an answer. Callers compare them with
+// lists of their own. It is the greatest length of a list in a restriction too.
+const maxListed = 1024
+
 // parseTokens decodes a successful response (RFC 6749 section 5.1). If the response is
 // unusable but has a refresh token, the error carries it.
 func parseTokens(op string, r reply, sent time.Time, requested []string) (*Tokens, error) {
@@ -81,6 +87,9 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 		t.Expiry = sent.Add(t.ExpiresIn)
 	}
 	scopes, returned := scopeList(f["scope"])
+	if len(scopes) > maxListed {
+		return nil, salvage(unusable("it names %d scopes, at most %d are allowed", len(scopes), maxListed), t)
+	}
 	if t.ScopeReturned = returned; returned {
 		t.Scopes = scopes
 	} else {
@@ -90,10 +99,11 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 		t.Audiences = stringList(claims["aud"])
 		t.AudienceKnown = len(t.Audiences) > 0
 		claimed, _ := scopeList(claims["scope"])
-		for _, scope := range claimed {
-			if !slices.Contains(t.Scopes, scope) {
-				t.Scopes = append(t.Scopes, scope)
-			}
+		if most := max(len(claimed), len(t.Audiences)); most > maxListed {
+			return nil, salvage(unusable("its access token names %d scopes or audiences, at most %d are allowed", most, maxListed), t)
+		}
+		if len(claimed) > 0 {
+			t.Scopes = unique.Strings(t.Scopes, claimed)
 		}
 	}
 	return t, nil

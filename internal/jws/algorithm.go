@@ -29,9 +29,10 @@ const (
 // Bounds of RSA keys, in bits of the modulus. RFC 7518 section 3.3 sets the lower one.
 // The upper one bounds the cost of checking a signature.
 const (
-	MinRSABits = 2048
-	MaxRSABits = 8192
-	minRSAExp  = 1<<16 + 1 // FIPS 186-5: more than 2^16
+	MinRSABits  = 2048
+	MaxRSABits  = 8192
+	minRSAExp   = 1<<16 + 1 // FIPS 186-5: more than 2^16
+	leastRSAExp = 3         // for keys of OpenID providers
 )
 
 type family int
@@ -97,7 +98,9 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 // returns [ErrAlgorithm] for an unknown algorithm. It returns [ErrKey] for another kind
 // of key, another curve, a point off the curve, an RSA modulus outside [MinRSABits] and
 // [MaxRSABits], and a small RSA exponent.
-func CheckKey(pub crypto.PublicKey, a Algorithm) error {
+func CheckKey(pub crypto.PublicKey, a Algorithm) error { return checkKey(pub, a, minRSAExp) }
+
+func checkKey(pub crypto.PublicKey, a Algorithm, minExp int) error {
 	switch a.family() {
 	case familyECDSA:
 		return checkECDSA(pub, a)
@@ -107,7 +110,7 @@ func CheckKey(pub crypto.PublicKey, a Algorithm) error {
 		}
 		return nil
 	case familyRSA:
-		return checkRSA(pub, a)
+		return checkRSA(pub, a, minExp)
 	}
 	return fmt.Errorf("%w: %.16q", ErrAlgorithm, string(a))
 }
@@ -131,7 +134,7 @@ func checkECDSA(pub crypto.PublicKey, a Algorithm) error {
 	return nil
 }
 
-func checkRSA(pub crypto.PublicKey, a Algorithm) error {
+func checkRSA(pub crypto.PublicKey, a Algorithm, minExp int) error {
 	key, ok := pub.(*rsa.PublicKey)
 	switch {
 	case !ok || key == nil || key.N == nil:
@@ -140,7 +143,7 @@ func checkRSA(pub crypto.PublicKey, a Algorithm) error {
 		return fmt.Errorf("%w: RSA modulus of %d bits, need %d to %d", ErrKey, key.N.BitLen(), MinRSABits, MaxRSABits)
 	case key.N.Bit(0) == 0 || key.N.Sign() < 0:
 		return fmt.Errorf("%w: RSA modulus is not a product of odd primes", ErrKey)
-	case key.E < minRSAExp || key.E&1 == 0 || key.E > 1<<31-1:
+	case key.E < minExp || key.E&1 == 0 || key.E > 1<<31-1:
 		return fmt.Errorf("%w: RSA exponent %d", ErrKey, key.E)
 	}
 	return nil

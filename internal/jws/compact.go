@@ -30,6 +30,15 @@ type Message struct {
 //
 // Parse returns [ErrTooLarge], [ErrMalformed], [ErrHeader], [ErrAlgorithm] or [ErrType].
 func Parse(compact, typ string, maxBytes int) (*Message, error) {
+	m, err := parse(compact, maxBytes, MaxHeaderBytes, decodeHeader)
+	if err == nil && !equalFoldASCII(m.Header.Type, typ) {
+		return nil, fmt.Errorf("%w: typ %.32q, need %q", ErrType, m.Header.Type, typ)
+	}
+	return m, err
+}
+
+// parse splits a compact signature. header decodes the first part.
+func parse(compact string, maxBytes, maxHeader int, header func([]byte) (Header, error)) (*Message, error) {
 	if len(compact) > maxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(compact), maxBytes)
 	}
@@ -40,8 +49,8 @@ func Parse(compact, typ string, maxBytes int) (*Message, error) {
 		return nil, fmt.Errorf("%w: a token has three parts with dots between them", ErrMalformed)
 	case head == 0 || head+1 == last || last+1 == len(compact):
 		return nil, fmt.Errorf("%w: one of its parts is empty", ErrMalformed)
-	case head > MaxHeaderBytes:
-		return nil, fmt.Errorf("%w: header of %d bytes, at most %d are allowed", ErrTooLarge, head, MaxHeaderBytes)
+	case head > maxHeader:
+		return nil, fmt.Errorf("%w: header of %d bytes, at most %d are allowed", ErrTooLarge, head, maxHeader)
 	case strings.IndexByte(compact, '\n') >= 0 || strings.IndexByte(compact, '\r') >= 0:
 		// The base64 decoder would skip it.
 		return nil, fmt.Errorf("%w: it holds a line break", ErrMalformed)
@@ -53,14 +62,11 @@ func Parse(compact, typ string, maxBytes int) (*Message, error) {
 		return nil, err
 	}
 	m := &Message{signed: text[:last]}
-	if m.Header, err = decodeHeader(rawHeader); err != nil {
+	if m.Header, err = header(rawHeader); err != nil {
 		return nil, err
 	}
 	if !m.Header.Algorithm.Supported() {
 		return nil, fmt.Errorf("%w: %.16q", ErrAlgorithm, string(m.Header.Algorithm))
-	}
-	if !equalFoldASCII(m.Header.Type, typ) {
-		return nil, fmt.Errorf("%w: typ %.32q, need %q", ErrType, m.Header.Type, typ)
 	}
 	if m.Payload, err = decodePart("payload", text[head+1:last]); err != nil {
 		return nil, err

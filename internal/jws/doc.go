@@ -7,6 +7,9 @@
 //     message and checks the signature.
 //   - [Signer] signs any payload with any [crypto.Signer].
 //   - [DecodeSet] and [EncodeSet] read and write JWK sets (RFC 7517) of public keys.
+//   - [ParseLenient] and [LenientSet] do the same for the messages and sets of OpenID
+//     providers, which are less regular. The work for one message is bounded too.
+//   - [Source] fetches a set from a URL and keeps it.
 //
 // The package follows RFC 8725. A key is pinned to one algorithm, and a message cannot
 // choose another one. There is no "none" and no HMAC. A message cannot bring its own key.

@@ -2,6 +2,7 @@ package jws
 
 import (
 	"bytes"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,6 +38,28 @@ func EncodeSet(r *Ring) []byte {
 // id, or publishes a private or symmetric key. It does the same if the text is not strict
 // JSON, for instance because it repeats a name.
 func DecodeSet(data []byte) (*Ring, error) {
+	members, err := splitSet(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) > MaxKeys {
+		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(members), MaxKeys)
+	}
+	var keys []*PublicKey
+	for i, raw := range members {
+		key, err := decodeMember(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w: key %d %w", ErrSet, i, err)
+		}
+		if key != nil {
+			keys = append(keys, key)
+		}
+	}
+	return NewRing(keys...)
+}
+
+// splitSet returns the members of a JWK set and decodes none of them.
+func splitSet(data []byte) ([]jsontext.Value, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
 	}
@@ -49,20 +72,7 @@ func DecodeSet(data []byte) (*Ring, error) {
 	if set.Keys == nil {
 		return nil, fmt.Errorf("%w: it has no array \"keys\"", ErrSet)
 	}
-	if len(set.Keys) > MaxKeys {
-		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(set.Keys), MaxKeys)
-	}
-	var keys []*PublicKey
-	for i, raw := range set.Keys {
-		key, err := decodeMember(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%w: key %d %w", ErrSet, i, err)
-		}
-		if key != nil {
-			keys = append(keys, key)
-		}
-	}
-	return NewRing(keys...)
+	return set.Keys, nil
 }
 
 // member holds the members of a JWK that matter here.
@@ -86,31 +96,11 @@ type member struct {
 // decodeMember decodes one key. It returns nil and no error for a key that DecodeSet
 // leaves out.
 func decodeMember(raw jsontext.Value) (*PublicKey, error) {
-	var m member
-	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {
-		return nil, errNotJWK
+	m, err := readMember(raw)
+	if err != nil || !m.verifies() {
+		return nil, err
 	}
-	if m.D != nil || m.P != nil || m.Q != nil || m.K != nil {
-		return nil, errNotPublic
-	}
-	if m.Use != nil && *m.Use != "sig" {
-		return nil, nil
-	}
-	if m.KeyOps != nil && !slices.Contains(*m.KeyOps, "verify") {
-		return nil, nil
-	}
-	var params map[string]string
-	switch m.KTY {
-	case "EC":
-		params = map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X, "y": m.Y}
-	case "OKP":
-		params = map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X}
-	case "RSA":
-		params = map[string]string{"kty": m.KTY, "n": m.N, "e": m.E}
-	default:
-		return nil, nil
-	}
-	pub, err := decodeKey(params)
+	pub, err := m.public()
 	if err != nil {
 		return nil, nil
 	}
@@ -125,6 +115,42 @@ func decodeMember(raw jsontext.Value) (*PublicKey, error) {
 	}
 	return key, nil
 }
+
+// readMember reads the JSON of a key, and not yet the key.
+func readMember(raw jsontext.Value) (m member, err error) {
+	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {
+		return m, errNotJWK
+	}
+	if m.D != nil || m.P != nil || m.Q != nil || m.K != nil {
+		return m, errNotPublic
+	}
+	return m, nil
+}
+
+// verifies reports whether the key is for signatures.
+func (m *member) verifies() bool {
+	return (m.Use == nil || *m.Use == "sig") && (m.KeyOps == nil || slices.Contains(*m.KeyOps, "verify"))
+}
+
+// public decodes the key. The caller still has to call [CheckKey].
+func (m *member) public() (crypto.PublicKey, error) {
+	switch m.KTY {
+	case "EC":
+		return decodeKey(map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X, "y": m.Y})
+	case "OKP":
+		return decodeKey(map[string]string{"kty": m.KTY, "crv": m.Crv, "x": m.X})
+	case "RSA":
+		if len(m.E) > maxExpText {
+			return nil, fmt.Errorf("%w: RSA exponent of %d characters", ErrKey, len(m.E))
+		}
+		return decodeKey(map[string]string{"kty": m.KTY, "n": m.N, "e": m.E})
+	}
+	return nil, fmt.Errorf("%w: kty %.16q", ErrKey, m.KTY)
+}
+
+// maxExpText is the length of the greatest RSA exponent, of four bytes, in base64 with
+// padding. The JOSE library would cut a longer one short.
+const maxExpText = 8
 
 var (
 	errNotJWK    = errors.New("is not a JWK")

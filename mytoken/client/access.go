@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
@@ -80,7 +81,7 @@ type accessAnswer struct {
 
 // broader reports whether got has something that was not asked for.
 func broader(got, asked []string, harmless ...string) bool {
-	return len(asked) > 0 && slices.ContainsFunc(got, func(s string) bool {
+	return len(asked) > 0 && slices.ContainsFunc(unique.Strings(got), func(s string) bool {
 		return !slices.Contains(asked, s) && !slices.Contains(harmless, s)
 	})
 }

@@ -33,8 +33,8 @@ type Config struct {
 	// UserAgent appears in the history of a token; empty: "mytoken-go".
 	UserAgent string
 	// InsecurePlainHTTP allows plain HTTP to any host. Everybody on the way can read the
-	// tokens then. Without it, plain HTTP goes to loopback addresses only, and the name
-	// localhost is not one of them.
+	// tokens then. Without it, plain HTTP goes to loopback addresses only, and only if
+	// Issuer has one. The name localhost is none.
 	InsecurePlainHTTP bool
 }
 
@@ -54,6 +54,7 @@ type Client struct {
 	cfg      Config
 	http     http.Client
 	metadata *metadataCache
+	local    bool // the server has a loopback address
 	// finish says that a sent request goes on after its context has ended.
 	finish bool
 }
@@ -77,6 +78,9 @@ func New(cfg Config) (*Client, error) {
 		cfg.Clock = systemClock{}
 	}
 	c := &Client{cfg: cfg, metadata: newMetadataCache()}
+	if u, err := url.Parse(cfg.Issuer); err == nil {
+		c.local = loopback.Is(u.Hostname())
+	}
 	if err := c.checkURL(cfg.Issuer); err != nil {
 		return nil, fmt.Errorf("client: Config.Issuer: %w", err)
 	}
@@ -103,7 +107,8 @@ func (c *Client) Issuer() string { return c.cfg.Issuer }
 
 func (c *Client) now() time.Time { return c.cfg.Clock.Now() }
 
-// checkURL refuses URLs that must not get tokens.
+// checkURL refuses URLs that must not get tokens. Only a server on a loopback address may
+// name plain HTTP on one: a remote server must not lead requests to this machine.
 func (c *Client) checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -116,8 +121,10 @@ func (c *Client) checkURL(text string) error {
 		return nil
 	case u.Scheme != "http":
 		return fmt.Errorf("the scheme of %.200q is not https", text)
-	case c.cfg.InsecurePlainHTTP || loopback.Is(u.Hostname()):
+	case c.cfg.InsecurePlainHTTP || loopback.Is(u.Hostname()) && c.local:
 		return nil
+	case loopback.Is(u.Hostname()):
+		return fmt.Errorf("%.200q leads to this machine, and the server is another one: use https, or Config.InsecurePlainHTTP", text)
 	}
 	return fmt.Errorf("%.200q: %w", text, ErrPlainHTTP)
 }

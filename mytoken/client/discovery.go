@@ -117,13 +117,22 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	for _, p := range doc.Providers {
 		m.Providers = append(m.Providers, Provider{Issuer: p.Issuer, Name: p.Name, Scopes: p.Scopes})
 	}
-	for name, address := range m.endpoints {
+	check := func(what, address string) error {
 		if address == "" {
-			continue
+			return nil
 		}
 		if err := c.checkURL(address); err != nil {
-			return nil, &AnswerError{Operation: operation, Reason: fmt.Sprintf("the URL of the %s endpoint: %v", name, err)}
+			return &AnswerError{Operation: operation, Reason: fmt.Sprintf("the URL of the %s: %v", what, err)}
 		}
+		return nil
+	}
+	for name, address := range m.endpoints {
+		if err := check(string(name)+" endpoint", address); err != nil {
+			return nil, err
+		}
+	}
+	if err := check("server's keys", m.JWKSURI); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

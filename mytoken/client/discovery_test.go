@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,43 @@ func TestDiscoveryRefused(t *testing.T) {
 	document := new(fake).discovery()
 	delete(document, "revocation_endpoint")
 	require.ErrorIs(t, serving(t, http.StatusOK, document).Revoke(t.Context(), aToken, true), client.ErrUnsupported)
+}
+
+// The document of a remote server cannot name a loopback address. Otherwise the client
+// would send tokens to whatever listens there.
+func TestLoopbackEndpointsOfRemoteServer(t *testing.T) {
+	for key := range new(fake).discovery() {
+		if !strings.HasSuffix(key, "_endpoint") && key != "jwks_uri" || key == "usersettings_endpoint" { // the client does not use this one
+			continue
+		}
+		for _, address := range []string{"http://127.0.0.1:8080/x", "http://[::1]/x", "http://192.0.2.1/x", "ftp://mytoken.example.org/x", "file:///x"} {
+			document := new(fake).discovery()
+			document[key] = address
+			_, err := serving(t, http.StatusOK, document).Metadata(t.Context())
+			var bad *client.AnswerError
+			require.ErrorAs(t, err, &bad, "%s: %s", key, address)
+		}
+	}
+	_, err := serving(t, http.StatusOK, consentAt("http://127.0.0.1:8080/c/x")).StartLogin(t.Context(), client.LoginRequest{})
+	require.ErrorContains(t, err, "consent URI")
+	_, err = serving(t, http.StatusOK, consentAt(fakeIssuer+"/c/x")).StartLogin(t.Context(), client.LoginRequest{})
+	require.NoError(t, err)
+
+	document := new(fake).discovery()
+	document["issuer"], document["access_token_endpoint"] = "http://127.0.0.1:8000", "http://[::1]:8001/access"
+	local, err := client.New(client.Config{
+		Issuer: "http://127.0.0.1:8000", HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (int, any) { return http.StatusOK, document })},
+	})
+	require.NoError(t, err)
+	_, err = local.Metadata(t.Context())
+	require.NoError(t, err, "a server on this machine may name another address of it")
+}
+
+// consentAt is a discovery document and the answer to the start of a login in one.
+func consentAt(address string) map[string]any {
+	document := new(fake).discovery()
+	document["consent_uri"], document["polling_code"] = address, "planted-code"
+	return document
 }
 
 // The most frequent mistakes are a wrong server and a missing provider. The errors name

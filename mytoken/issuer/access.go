@@ -11,6 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -300,11 +301,11 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 func dedup(in []string) []string {
 	out := make([]string, 0, len(in))
 	for _, s := range in {
-		if s = strings.TrimSpace(s); s != "" && !slices.Contains(out, s) {
+		if s = strings.TrimSpace(s); s != "" {
 			out = append(out, s)
 		}
 	}
-	return out
+	return unique.Strings(out)
 }
 
 func atComment(comment string) string {

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -185,4 +186,17 @@ func TestAdoptAudiences(t *testing.T) {
 	require.NoError(t, err)
 	requireOtherAudience(t, s, issued, audienceA)
 	requireUsable(t, s, issued.Token)
+}
+
+// A holder who asks for very many scopes is refused. Comparing each of them with each
+// other one would take a minute and more.
+func TestVeryManyScopes(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	token := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"openid"}}}})
+	scopes := make([]string, 1<<18)
+	for i := range scopes {
+		scopes[i] = strconv.Itoa(i)
+	}
+	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Scopes: scopes, Client: client})
+	errAs[*issuer.RefusedError](t, err)
 }

@@ -61,7 +61,7 @@ func TestNamesInAnyCase(t *testing.T) {
 
 func TestWordsAndLists(t *testing.T) {
 	for text, want := range map[string]wire.Words{
-		`null`: nil, `""`: nil, `"a  b"`: {"a", "b"}, `["a b","c"]`: {"a", "b", "c"},
+		`null`: nil, `""`: nil, `"a  b"`: {"a", "b"}, `["a b","c"]`: {"a", "b", "c"}, `["b a b","a"]`: {"b", "a"},
 	} {
 		var got wire.Words
 		if err := got.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {

@@ -6,10 +6,12 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/internal/unique"
 )
 
 // Words is a list written as one string of words with spaces between them. A reader also
-// accepts an array of such strings.
+// accepts an array of such strings. It keeps each word once.
 type Words []string
 
 // MarshalJSON writes one string.
@@ -24,6 +26,9 @@ func (w *Words) UnmarshalJSON(data []byte) error {
 	*w = nil
 	for _, text := range texts {
 		*w = append(*w, strings.Fields(text)...)
+	}
+	if *w != nil {
+		*w = unique.Strings(*w)
 	}
 	return nil
 }
