@@ -210,7 +210,7 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.Ended:
 		err = &ReconnectError{Grant: req.Grant}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
+		err = &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -19,7 +20,9 @@ type Failure struct {
 	Status            int
 	Code, Description string
 	Charged           bool
-	Err               error // the cause; may be nil
+	// RetryAfter is set for the reason [Busy]: when the turn is expected to come. 0: soon.
+	RetryAfter time.Duration
+	Err        error // the cause; may be nil
 }
 
 // Reason is the kind of a [Failure].

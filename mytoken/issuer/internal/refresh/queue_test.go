@@ -18,15 +18,34 @@ var (
 	queueOther = store.GrantID{2}
 )
 
+const longWait = time.Hour
+
+// turnIn waits for a turn of the only token of a grant.
+func turnIn(ctx context.Context, q *grantQueue, grant store.GrantID) (leave func(), err error) {
+	return turnOf(ctx, q, grant, store.TokenID{}, 1)
+}
+
+func turnOf(ctx context.Context, q *grantQueue, grant store.GrantID, token store.TokenID, width int) (leave func(), err error) {
+	p, err := q.enter(grant, token, width)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.wait(ctx); err != nil {
+		p.leave()
+		return nil, err
+	}
+	return p.leave, nil
+}
+
 func TestQueueKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
-		leave, err := q.enter(t.Context(), queueGrant)
+		q := newGrantQueue(time.Now, longWait)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		var order []int
 		for n := range 5 {
 			go func() {
-				leave, err := q.enter(t.Context(), queueGrant)
+				leave, err := turnIn(t.Context(), q, queueGrant)
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -36,13 +55,13 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Empty(t, order)
-		other, err := q.enter(t.Context(), queueOther)
+		other, err := turnIn(t.Context(), q, queueOther)
 		require.NoError(t, err, "grants do not wait for each other")
 		other()
 		leave()
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2, 3, 4}, order)
-		require.Empty(t, q.queues, "nothing is left behind")
+		require.Empty(t, q.lines, "nothing is left behind")
 	})
 }
 
@@ -53,12 +72,12 @@ func waitBehind(t *testing.T, q *grantQueue) (cancel context.CancelFunc, gone, s
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := q.enter(ctx, queueGrant)
+		_, err := turnIn(ctx, q, queueGrant)
 		first <- err
 	}()
 	synctest.Wait()
 	go func() {
-		leave, err := q.enter(t.Context(), queueGrant)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		if err == nil {
 			leave()
 		}
@@ -70,20 +89,20 @@ func waitBehind(t *testing.T, q *grantQueue) (cancel context.CancelFunc, gone, s
 
 func TestQueueIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
+		q := newGrantQueue(time.Now, longWait)
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := q.enter(dead, queueGrant)
+		_, err := turnIn(dead, q, queueGrant)
 		require.ErrorIs(t, err, context.Canceled)
 
-		leave, err := q.enter(t.Context(), queueGrant)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		cancel, gone, served := waitBehind(t, q)
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		leave()
 		require.NoError(t, <-served, "the one behind moves up")
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
 	})
 }
 
@@ -91,13 +110,13 @@ func TestQueueIsLeft(t *testing.T) {
 func TestQueueTurnAndCancellationMeet(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			q := newGrantQueue(time.Now)
-			leave, err := q.enter(t.Context(), queueGrant)
+			q := newGrantQueue(time.Now, longWait)
+			leave, err := turnIn(t.Context(), q, queueGrant)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			var all sync.WaitGroup
 			wait := func(ctx context.Context) {
-				leave, err := q.enter(ctx, queueGrant)
+				leave, err := turnIn(ctx, q, queueGrant)
 				if err == nil {
 					leave()
 				}
@@ -109,7 +128,7 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 			cancel() // wakes the first, which still has to leave the queue
 			leave()  // and gives it the turn before it has
 			all.Wait()
-			require.Empty(t, q.queues)
+			require.Empty(t, q.lines)
 		})
 	}
 }
@@ -118,12 +137,12 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 // longer than other processes pause between two attempts to take it.
 func TestQueuePausesForOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
+		q := newGrantQueue(time.Now, longWait)
 		var mu sync.Mutex
 		var free []time.Duration // between two turns
 		last := time.Now()
-		turn := func() {
-			leave, err := q.enter(t.Context(), queueGrant)
+		turn := func(n byte) {
+			leave, err := turnOf(t.Context(), q, queueGrant, store.TokenID{n}, 1)
 			if !assert.NoError(t, err) {
 				return
 			}
@@ -137,8 +156,8 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 			leave()
 		}
 		var all sync.WaitGroup
-		for range 100 {
-			all.Go(turn)
+		for n := range byte(100) {
+			all.Go(func() { turn(n) })
 		}
 		all.Wait()
 		pauses := 0
@@ -148,15 +167,15 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 			}
 		}
 		require.InDelta(t, 5, pauses, 1, "10 s of turns, a pause every 2 s: %v", free)
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
 	})
 }
 
 // A waiter that gives up during the pause passes its turn on.
 func TestQueuePauseIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
-		leave, err := q.enter(t.Context(), queueGrant)
+		q := newGrantQueue(time.Now, longWait)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		cancel, gone, served := waitBehind(t, q)
 		<-time.After(queueRuns) // of fake time
@@ -165,6 +184,6 @@ func TestQueuePauseIsCancelled(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		require.NoError(t, <-served)
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
 	})
 }

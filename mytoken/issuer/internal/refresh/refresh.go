@@ -1,11 +1,12 @@
 // Package refresh obtains access tokens from a provider, one call at a time for each
-// grant, and loses no refresh token on the way.
+// grant, and loses no refresh token on the way. Only where refresh tokens never rotate,
+// calls for one grant run side by side, and without a lease.
 //
 // Many providers give out a new refresh token with each answer and revoke the login if an
 // old one comes back. Four parts guard against that:
 //
 //   - A flight is one call to the provider. Identical requests share it.
-//   - A queue lets the flights of one grant through in order of arrival.
+//   - A queue lets the flights of one grant through. The tokens of the grant take turns.
 //   - A lease keeps other processes away from the grant while this one asks.
 //   - A spill keeps an answered refresh token until the store has it.
 package refresh
@@ -79,7 +80,7 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock), flights: make(map[flightKey]*flight)}
+	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight)}
 	r.halt, r.stop = context.WithCancel(context.Background())
 	return r, nil
 }
