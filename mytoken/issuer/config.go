@@ -50,6 +50,9 @@ type Config struct {
 	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
 	// directory, for its owner alone.
 	//
+	// If the provider answers with the refresh token of somebody else, that is set aside
+	// there as well, in a file *.quarantined that nothing uses; at most 64 of them.
+	//
 	// Empty: they stay in memory. A crash before the store has one then ends the login,
 	// if the provider accepts each refresh token only once.
 	SpillDir string

@@ -79,12 +79,17 @@ func (l *lease) open(s store.Spare) (string, error) {
 }
 
 // attempt makes one call to the provider. A new refresh token is committed before attempt
-// returns. A spare that works becomes the current refresh token.
+// returns, unless it is somebody else's. A spare that works becomes the current refresh
+// token.
 func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupstream.Tokens, error) {
 	tokens, err := l.req.Provider.Refresh(ctx, oidcupstream.RefreshRequest{
 		RefreshToken: sent, Subject: l.req.Subject, Scopes: l.req.Scopes, Audiences: l.req.Audiences, LoginAudiences: l.audiences,
 	})
 	fresh := newRefreshToken(tokens, err)
+	if errors.Is(err, oidcupstream.ErrSubject) {
+		l.quarantine(ctx, sent, fresh, err)
+		return nil, err
+	}
 	if fresh == "" && err == nil && spare {
 		fresh = sent
 	}

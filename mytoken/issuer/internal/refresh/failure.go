@@ -105,6 +105,7 @@ const (
 	TokenStored        EventKind = "refresh_token_stored"
 	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
 	SpillFailed        EventKind = "spill_failed"
-	CommitFailed       EventKind = "commit_failed" // the store did not take a refresh token yet
-	GrantDead          EventKind = "grant_dead"    // the provider refused the refresh token for good
+	CommitFailed       EventKind = "commit_failed"  // the store did not take a refresh token yet
+	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token for good
+	ForeignAnswer      EventKind = "foreign_answer" // the answer of the provider is about somebody else
 )

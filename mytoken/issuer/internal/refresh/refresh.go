@@ -9,6 +9,9 @@
 //   - A queue lets the flights of one grant through. The tokens of the grant take turns.
 //   - A lease keeps other processes away from the grant while this one asks.
 //   - A spill keeps an answered refresh token until the store has it.
+//
+// An answer may be about another user, if the provider mixes things up. Its refresh token
+// is set aside in the directory of the spill, and the one that was sent stays current.
 package refresh
 
 import (
@@ -30,8 +33,9 @@ type Config struct {
 	Clock  func() time.Time
 	Logger *slog.Logger
 
-	// SpillDir keeps sealed refresh tokens until the store has them. If it is empty, they
-	// are kept in memory.
+	// SpillDir keeps sealed refresh tokens until the store has them, and those of somebody
+	// else until an operator removes them. If it is empty, the first are kept in memory,
+	// and the others are dropped.
 	SpillDir string
 
 	Lease        time.Duration // how long one refresh may take
