@@ -23,7 +23,7 @@ import (
 // queue that never runs empty would leave them no chance, so it pauses from time to time.
 type grantQueue struct {
 	now   func() time.Time
-	limit time.Duration // longest expected wait
+	limit time.Duration // longest wait, the refresh included
 	mu    sync.Mutex
 	lines map[store.GrantID]*line // an entry exists while somebody has a place
 }
@@ -85,7 +85,7 @@ func (q *grantQueue) enter(grant store.GrantID, token store.TokenID, width int) 
 		l.tokens[token] = t
 	}
 	wait := l.wait(t)
-	if len(t.waiting)+t.running >= maxOfToken || l.places >= maxOfGrant || wait > q.limit {
+	if len(t.waiting)+t.running >= maxOfToken || l.places >= maxOfGrant || wait > 0 && wait+l.needs() > q.limit {
 		l.tidy(token)
 		return nil, &Failure{Reason: Busy, RetryAfter: wait}
 	}
@@ -111,7 +111,8 @@ func (q *grantQueue) expected(grant store.GrantID, token store.TokenID) time.Dur
 	return l.wait(t)
 }
 
-// wait waits for the turn.
+// wait waits for the turn. It returns an error if the context ends before a refresh is
+// likely to end: that would count, and nobody would get its access token.
 func (p *place) wait(ctx context.Context) error {
 	select {
 	case <-p.turn:
@@ -120,8 +121,18 @@ func (p *place) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if end, bounded := ctx.Deadline(); bounded && time.Until(end) < p.q.needs(p.grant) {
+		return context.DeadlineExceeded
+	}
 	p.started = p.q.now()
 	return p.q.pause(ctx, p.grant)
+}
+
+// needs returns how long a refresh is likely to take at most.
+func (q *grantQueue) needs(grant store.GrantID) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lines[grant].needs()
 }
 
 // leave gives the place back, whether or not its turn came.
@@ -219,6 +230,8 @@ func (l *line) measure(took time.Duration) {
 	}
 	l.took += (max(took, 0) - l.took) / 4
 }
+
+func (l *line) needs() time.Duration { return l.took * 3 / 2 }
 
 // wait returns how long another refresh of the token is expected to wait: for those that
 // run, and for those whose turns come before.

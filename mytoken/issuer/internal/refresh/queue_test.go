@@ -2,6 +2,8 @@ package refresh
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -184,6 +186,139 @@ func TestQueuePauseIsCancelled(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		require.NoError(t, <-served)
+		require.Empty(t, q.lines)
+	})
+}
+
+// enterAll takes a place for each token, and fails the test if one is refused.
+func enterAll(t *testing.T, q *grantQueue, tokens ...byte) (places []*place) {
+	t.Helper()
+	for _, n := range tokens {
+		p, err := q.enter(queueGrant, store.TokenID{n}, 1)
+		require.NoError(t, err)
+		places = append(places, p)
+	}
+	return places
+}
+
+// serve gives each place its turn for a second, in the order in which the turns come, and
+// returns the tokens in that order.
+func serve(t *testing.T, places []*place) (order []byte) {
+	t.Helper()
+	for len(places) > 0 {
+		n := slices.IndexFunc(places, func(p *place) bool {
+			select {
+			case <-p.turn:
+				return true
+			default:
+				return false
+			}
+		})
+		require.GreaterOrEqual(t, n, 0, "nobody has the turn")
+		p := places[n]
+		places = slices.Delete(places, n, n+1)
+		p.started = time.Now()
+		<-time.After(time.Second) // of fake time
+		p.leave()
+		order = append(order, p.token[0])
+	}
+	return order
+}
+
+// Tokens take turns: one with many requests delays another one by those that run.
+func TestQueueGoesRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, 1, 1, 1, 1, 2, 2, 3)
+		require.Equal(t, []byte{1, 2, 3, 1, 2, 1, 1}, serve(t, places))
+		require.Empty(t, q.lines)
+	})
+}
+
+// The queue is bounded for each token and for the grant. It refuses at once, and says how
+// long those before take.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, slices.Repeat([]byte{1}, maxOfToken)...)
+		refused := func(token store.TokenID) *Failure {
+			_, err := q.enter(queueGrant, token, 1)
+			f, ok := errors.AsType[*Failure](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, Busy, f.Reason)
+			return f
+		}
+		require.Zero(t, refused(store.TokenID{1}).RetryAfter, "nobody knows yet how long a refresh takes")
+		serve(t, places[:1])
+		places = append(places[1:], enterAll(t, q, 1)...)
+		require.Equal(t, maxOfToken*time.Second, refused(store.TokenID{1}).RetryAfter)
+		for n := range maxOfGrant - maxOfToken {
+			p, err := q.enter(queueGrant, store.TokenID{2, byte(n), byte(n >> 8)}, 1)
+			require.NoError(t, err)
+			places = append(places, p)
+		}
+		for n := range 2 * maxOfGrant {
+			require.Positive(t, refused(store.TokenID{3, byte(n), byte(n >> 8)}).RetryAfter)
+		}
+		require.LessOrEqual(t, len(q.lines[queueGrant].tokens), maxOfGrant)
+		serve(t, places)
+		require.Empty(t, q.lines)
+	})
+}
+
+// A token that would wait too long is refused at once. When it comes back, it goes before
+// those that came later.
+func TestQueueKeepsTheTurnOfTheRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, 9*time.Second)
+		places := enterAll(t, q, 1, 1)
+		serve(t, places[:1])
+		places = append(places[1:], enterAll(t, q, 2, 3, 4, 5, 6, 7, 8)...)
+		_, err := q.enter(queueGrant, store.TokenID{9}, 1)
+		f, ok := errors.AsType[*Failure](err)
+		require.True(t, ok)
+		require.Equal(t, 8*time.Second, f.RetryAfter, "one runs, seven wait")
+		serve(t, places[:4])
+		places = append(places[4:], enterAll(t, q, 10, 11, 9)...)
+		require.Equal(t, []byte{5, 6, 7, 8, 9, 10, 11}, serve(t, places))
+	})
+}
+
+// Nobody starts a refresh that is likely to end after its wait.
+func TestQueueStartsNothingTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, 1, 2)
+		serve(t, places[:1])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, places[1].wait(ctx), context.DeadlineExceeded)
+		require.NoError(t, ctx.Err(), "at once")
+		places[1].leave()
+		require.Empty(t, q.lines)
+	})
+}
+
+// Refreshes that need no lease run side by side, and the tokens share the room.
+func TestQueueSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		var places []*place
+		for n := range byte(4 * maxOfToken) {
+			p, err := q.enter(queueGrant, store.TokenID{n / maxOfToken}, sideBySide)
+			require.NoError(t, err)
+			places = append(places, p)
+		}
+		require.Equal(t, sideBySide, q.lines[queueGrant].running)
+		places[0].leave()
+		select {
+		case <-places[2*maxOfToken].turn:
+		default:
+			require.Fail(t, "the third token is next")
+		}
+		for _, p := range places[1:] {
+			p.leave()
+		}
 		require.Empty(t, q.lines)
 	})
 }
