@@ -132,8 +132,8 @@ func jobs(t *testing.T, p *slowProvider) (*issuer.Issuer, []mytoken.Secret) {
 
 // A hundred jobs of one login start at once, each with a token and scopes of its own. The
 // provider rotates its refresh tokens, so it can be asked for one job after the other,
-// which takes longer than a request may wait. All jobs get their access tokens: the client
-// comes back when it is told to, and who came first is served first.
+// which takes longer than a request may wait. All jobs get their access tokens: the
+// client comes back when it is told to, and who came first is served first.
 //
 // proves P5
 func TestManyJobsOfOneLogin(t *testing.T) {

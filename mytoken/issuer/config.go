@@ -81,9 +81,9 @@ type Config struct {
 	// tokens.
 	MaxClockSkew time.Duration
 	// WaitLimit is how long a request waits for other refreshes of the same login before
-	// it returns a [*BusyError]. A request that would wait longer gets that error at once,
-	// and so does one beyond 8 refreshes of a token or 1,024 of a login. Public clients
-	// stop waiting after 20 s. 0: 18 s.
+	// it returns a [*BusyError]. A request that would wait longer gets that error at
+	// once, and so does one beyond 8 refreshes of a token or 1,024 of a login. Public
+	// clients stop waiting after 20 s. 0: 18 s.
 	WaitLimit time.Duration
 	// InDoubtWait is how long a refresh waits if another process was interrupted while it
 	// refreshed the same login. That process may still store a refresh token. 0: 2 s.

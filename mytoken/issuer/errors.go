@@ -237,8 +237,8 @@ func (e *ReconnectError) Error() string {
 }
 
 // BusyError says that the request waited too long for other requests or for the store, or
-// would have waited too long (HTTP status 503); see Config.WaitLimit. The request does not
-// count. The request may be repeated with the same ID; see AccessTokenRequest.ID.
+// would have waited too long (HTTP status 503); see Config.WaitLimit. The request does
+// not count. It may be repeated with the same ID; see AccessTokenRequest.ID.
 type BusyError struct {
 	// RetryAfter is how long the client should wait before it repeats the request: about
 	// as long as the requests before it take.

@@ -20,7 +20,7 @@ type Failure struct {
 	Status            int
 	Code, Description string
 	Charged           bool
-	// RetryAfter is set for the reason [Busy]: when the turn is expected to come. 0: soon.
+	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
 }

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -195,24 +196,17 @@ func (l *line) start() {
 func (l *line) leave(p *place) {
 	l.places--
 	t := l.tokens[p.token]
-	served := true
-	for n, other := range t.waiting {
-		if other == p {
-			t.waiting = append(t.waiting[:n:n], t.waiting[n+1:]...)
-			served = false
-			break
-		}
-	}
-	if served {
-		t.running--
-		l.running--
-		t.next = l.draw()
-		if len(t.waiting)+t.running == 0 {
-			delete(l.tokens, p.token)
-		}
+	if n := slices.Index(t.waiting, p); n >= 0 {
+		t.waiting = slices.Delete(t.waiting, n, n+1)
+		l.tidy(p.token)
 		return
 	}
-	l.tidy(p.token)
+	t.running--
+	l.running--
+	t.next = l.draw()
+	if len(t.waiting)+t.running == 0 {
+		delete(l.tokens, p.token)
+	}
 }
 
 // tidy forgets the turn of a token that has no place, if too many are remembered.

@@ -33,9 +33,9 @@ type Config struct {
 	Clock  func() time.Time
 	Logger *slog.Logger
 
-	// SpillDir keeps sealed refresh tokens until the store has them, and those of somebody
-	// else until an operator removes them. If it is empty, the first are kept in memory,
-	// and the others are dropped.
+	// SpillDir keeps sealed refresh tokens until the store has them, and those of
+	// somebody else until an operator removes them. If it is empty, the first are kept in
+	// memory, and the others are dropped.
 	SpillDir string
 
 	Lease        time.Duration // how long one refresh may take
