@@ -162,8 +162,8 @@ func TestManyJobsOfOneLogin(t *testing.T) {
 	})
 }
 
-// Where refresh tokens never rotate, nobody waits for long, and no client has to come
-// back.
+// Where refresh tokens never rotate, which the adoption has shown, nobody waits for long,
+// and no client has to come back.
 func TestManyJobsOfOneLoginThatNeverRotates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &slowProvider{}

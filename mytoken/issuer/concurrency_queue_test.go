@@ -3,9 +3,11 @@ package issuer_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -130,4 +132,49 @@ func TestHostileChildDelaysItsParentByOneRefresh(t *testing.T) {
 	require.Len(t, refreshed, admitted+1)
 	require.Equal(t, []string{"storage.write"}, refreshed[1].Scopes, "the parent comes after the refresh that ran when it asked")
 	h.requireUsed(t, admitted)
+}
+
+// The login ends where refresh tokens never rotate, while requests run side by side. Each
+// learns it under the lease, and none counts.
+//
+// proves P3, P5
+func TestLoginEndsForManyThatNeverRotate(t *testing.T) {
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, upstream: refreshNeverRotates})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	w.site.op.EndGrants(w.subject)
+	gate := newGate(t)
+	var asked atomic.Int64
+	w.fault(func(optest.FaultPoint) (f optest.Fault) {
+		if asked.Add(1) <= 3 {
+			f.Wait = gate.wait
+		}
+		return f
+	})
+	results := []<-chan accessResult{}
+	for _, scopes := range distinctScopes[:3] {
+		results = append(results, w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Scopes: scopes}))
+	}
+	for range results {
+		gate.await(t) // side by side
+	}
+	gate.open()
+	for _, result := range results {
+		errAs[*issuer.ReconnectError](t, await(t, result).err)
+	}
+	w.requireCharged(t, 1)
+}
+
+// The operator states that refresh tokens never rotate, and is wrong. The first refresh
+// finds out before the others ask, so no refresh token is presented twice.
+//
+// proves P5
+func TestFirstRefreshShowsRotation(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{upstream: refreshNeverRotates})
+	inParallel(len(distinctScopes), func(k int) {
+		_, err := w.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: distinctScopes[k], Client: mytokentest.Client})
+		assert.NoError(t, err)
+	})
+	require.Zero(t, w.reuses())
+	require.Equal(t, 1, w.told(issuer.NoticeUnexpectedRotation))
 }

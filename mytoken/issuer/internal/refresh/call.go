@@ -97,6 +97,8 @@ func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupst
 		if err := l.commit(ctx, fresh); err != nil {
 			return nil, err
 		}
+	} else if err == nil && !l.taken {
+		l.r.rotates.LoadOrStore(l.req.Provider.Issuer(), false)
 	}
 	return tokens, err
 }
@@ -160,7 +162,7 @@ func (l *lease) commit(ctx context.Context, token string) error {
 func (l *lease) stored(ctx context.Context) {
 	if !l.taken {
 		issuer := l.req.Provider.Issuer()
-		l.r.rotating.Store(issuer, true)
+		l.r.rotates.Store(issuer, true)
 		l.r.Notify(ctx, Event{Kind: UnexpectedRotation, Grant: l.req.Grant, Detail: issuer})
 	}
 	l.notify(ctx, Event{Kind: TokenStored})

@@ -111,11 +111,7 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 		f.waiters++
 		return f, nil
 	}
-	width := 1
-	if r.neverRotates(req.Provider) {
-		width = sideBySide
-	}
-	place, err := r.queue.enter(req.Grant, req.Token, width)
+	place, err := r.queue.enter(req.Grant, req.Token, r.width(req.Provider))
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +188,7 @@ func (r *Refresher) ask(f *flight) error {
 // fly waits for the turn of the grant, takes the lease and asks the provider. The context
 // bounds the wait alone: once the provider is asked, its answer is kept.
 func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
-	defer f.place.leave()
+	defer func() { f.place.leave(r.width(req.Provider)) }()
 	if err := f.place.wait(ctx); err != nil {
 		return nil, r.busy(req, err)
 	}
@@ -218,8 +214,18 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 // neverRotates reports whether refreshes need no lease: the operator states it, and the
 // provider has not done otherwise.
 func (r *Refresher) neverRotates(provider *oidcupstream.Provider) bool {
-	_, rotates := r.rotating.Load(provider.Issuer())
-	return provider.RefreshTokensNeverRotate() && !rotates
+	rotates, _ := r.rotates.Load(provider.Issuer())
+	return provider.RefreshTokensNeverRotate() && rotates != true
+}
+
+// width returns how many refreshes of a grant may run side by side. If the statement of
+// the operator is wrong, the first refresh shows that before another one can present a
+// refresh token that was replaced.
+func (r *Refresher) width(provider *oidcupstream.Provider) int {
+	if _, seen := r.rotates.Load(provider.Issuer()); seen && r.neverRotates(provider) {
+		return sideBySide
+	}
+	return 1
 }
 
 // flyWithoutLease is for providers whose refresh tokens never rotate.

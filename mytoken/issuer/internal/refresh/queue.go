@@ -136,13 +136,15 @@ func (q *grantQueue) needs(grant store.GrantID) time.Duration {
 	return q.lines[grant].needs()
 }
 
-// leave gives the place back, whether or not its turn came.
-func (p *place) leave() {
+// leave gives the place back, whether or not its turn came. From now on, as many
+// refreshes of the grant may run side by side as width says.
+func (p *place) leave(width int) {
 	q := p.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lines[p.grant]
 	l.leave(p)
+	l.width = width
 	if !p.started.IsZero() {
 		l.measure(q.now().Sub(p.started))
 	}

@@ -33,10 +33,10 @@ func turnOf(ctx context.Context, q *grantQueue, grant store.GrantID, token store
 		return nil, err
 	}
 	if err := p.wait(ctx); err != nil {
-		p.leave()
+		p.leave(width)
 		return nil, err
 	}
-	return p.leave, nil
+	return func() { p.leave(width) }, nil
 }
 
 func TestQueueKeepsTheOrder(t *testing.T) {
@@ -219,7 +219,7 @@ func serve(t *testing.T, places []*place) (order []byte) {
 		places = slices.Delete(places, n, n+1)
 		p.started = time.Now()
 		<-time.After(time.Second) // of fake time
-		p.leave()
+		p.leave(1)
 		order = append(order, p.token[0])
 	}
 	return order
@@ -294,7 +294,7 @@ func TestQueueStartsNothingTooLate(t *testing.T) {
 		defer cancel()
 		require.ErrorIs(t, places[1].wait(ctx), context.DeadlineExceeded)
 		require.NoError(t, ctx.Err(), "at once")
-		places[1].leave()
+		places[1].leave(1)
 		require.Empty(t, q.lines)
 	})
 }
@@ -310,14 +310,14 @@ func TestQueueSideBySide(t *testing.T) {
 			places = append(places, p)
 		}
 		require.Equal(t, sideBySide, q.lines[queueGrant].running)
-		places[0].leave()
+		places[0].leave(sideBySide)
 		select {
 		case <-places[2*maxOfToken].turn:
 		default:
 			require.Fail(t, "the third token is next")
 		}
 		for _, p := range places[1:] {
-			p.leave()
+			p.leave(sideBySide)
 		}
 		require.Empty(t, q.lines)
 	})

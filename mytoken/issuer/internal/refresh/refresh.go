@@ -66,9 +66,10 @@ type Refresher struct {
 
 	spill *spill
 	queue *grantQueue
-	// rotating holds the issuers of providers that replaced a refresh token although
-	// their operator states that they never do.
-	rotating sync.Map
+	// rotates says of providers whose operator states that they never replace a refresh
+	// token, by issuer, whether one did so all the same. An issuer is missing until a
+	// refresh has shown it.
+	rotates sync.Map
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
