@@ -124,7 +124,7 @@ func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == "
 
 // RefreshToken returns the refresh token of a response that was otherwise unusable, or
 // the empty string. Store it before you do anything else: the refresh token that was sent
-// may have stopped working.
+// may have stopped working. But after [ErrSubject] it is somebody else's: do not use it.
 func (e *Error) RefreshToken() string {
 	if e.refreshToken == nil {
 		return ""

@@ -2,6 +2,7 @@ package oidcupstream
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,9 +40,10 @@ type RefreshRequest struct {
 // response no longer matters.
 //
 // If Subject is set, the issuer, audience and subject of an ID token in the response must
-// be right. Otherwise Refresh returns [ErrSubject]. Refresh does not check the signature
-// of this ID token, because the token came directly from the provider (OpenID Connect
-// Core section 3.1.3.7, number 6).
+// be right. Otherwise Refresh returns [ErrSubject], or [ErrIDToken] if the ID token does
+// not say. After ErrSubject, do not use the refresh token of the response: it belongs to
+// somebody else. Refresh does not check the signature of this ID token, because the token
+// came directly from the provider (OpenID Connect Core section 3.1.3.7, number 6).
 func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, error) {
 	const op = "refresh"
 	if req.RefreshToken == "" {
@@ -64,8 +66,10 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	if err != nil {
 		return nil, err
 	}
-	if req.Subject != "" && tokens.idToken != "" && !p.isAbout(m, tokens.idToken, req.Subject) {
-		return nil, salvage(&Error{Op: op, Outcome: Unknown, err: ErrSubject}, tokens)
+	if req.Subject != "" && tokens.idToken != "" {
+		if err := p.checkAbout(m, tokens.idToken, req.Subject); err != nil {
+			return nil, salvage(&Error{Op: op, Outcome: Unknown, err: err}, tokens)
+		}
 	}
 	return tokens, nil
 }
@@ -82,14 +86,24 @@ func (p *Provider) audienceObjection(req *RefreshRequest) string {
 	return ""
 }
 
-// isAbout reports whether the ID token of a refresh is about the subject (OpenID Connect
-// Core section 12.2).
-func (p *Provider) isAbout(m *metadata, idToken, subject string) bool {
-	claims, ok := peek(idToken)
-	if !ok {
-		return false
-	}
+// checkAbout returns an error if the ID token of a refresh is about somebody else, or
+// does not say whom it is about (OpenID Connect Core section 12.2).
+func (p *Provider) checkAbout(m *metadata, idToken, subject string) error {
+	claims, _ := peek(idToken)
 	iss, _ := claims.text("iss")
 	sub, _ := claims.text("sub")
-	return sameIssuer(iss, m.Issuer) && sub == subject && slices.Contains(stringList(claims["aud"]), p.cfg.ClientID)
+	said := 0
+	for claim, right := range map[string]bool{
+		"iss": sameIssuer(iss, m.Issuer), "sub": sub == subject, "aud": slices.Contains(stringList(claims["aud"]), p.cfg.ClientID),
+	} {
+		if _, ok := claims[claim]; ok && !right {
+			return ErrSubject
+		} else if ok {
+			said++
+		}
+	}
+	if said < 3 {
+		return fmt.Errorf("%w: it does not say whom it is about", ErrIDToken)
+	}
+	return nil
 }

@@ -164,12 +164,17 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
 	}}
 
-	// 8. Rotate the mytoken, if its rotation says so (durable).
+	// 8. Rotate the mytoken, if its rotation says so (durable). If it was revoked after
+	// step 7, withhold the access token and refund the use; a request with an ID stays
+	// charged, because another call with that ID may have handed one out.
 	//
 	// A crash after it loses the response, not the successor: the store answers the old
 	// token with the same successor while the grace lasts.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
 		i.callOff(ctx, p, op)
+		if isA[*TokenError](err) {
+			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
+		}
 		return nil, err
 	}
 	i.notify(ctx, Notice{Kind: NoticeAccessToken, Token: p.id.ID, Grant: spent.Grant, Client: op.client})
@@ -211,7 +216,7 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.Ended:
 		err = &ReconnectError{Grant: req.Grant}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: time.Second, cause: f.Err}
+		err = &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:

@@ -37,7 +37,7 @@ func manyScopes(k int) []string {
 //
 // proves P5
 func TestStrictRotationUnderLoad(t *testing.T) {
-	const requests = 50
+	const requests, perToken = 50, 8 // more of one token would be refused
 	for _, nodes := range []int{1, 3} {
 		t.Run(fmt.Sprintf("nodes=%d", nodes), func(t *testing.T) {
 			rounds := loadRounds
@@ -49,7 +49,10 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 				Store: steps, Provider: optest.Options{Rotation: optest.RotateStrict},
 				Config: func(c *issuer.Config) { c.WaitLimit = soon }, // the machine may be busy
 			})
-			token := login(t, s, mytoken.Properties{})
+			tokens := []mytoken.Secret{login(t, s, mytoken.Properties{Capabilities: allCapabilities}).Token}
+			for len(tokens) <= requests/perToken {
+				tokens = append(tokens, derive(t, s, tokens[0], mytoken.Properties{}).Token)
+			}
 			issuers := []*issuer.Issuer{s.Issuer}
 			for len(issuers) < nodes {
 				node, err := issuer.New(s.Config)
@@ -60,7 +63,7 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 			for range rounds {
 				inParallel(requests, func(k int) {
 					at, err := issuers[k%nodes].AccessToken(t.Context(), issuer.AccessTokenRequest{
-						Token: token.Token, Scopes: manyScopes(k), Client: mytokentest.Client,
+						Token: tokens[k/perToken], Scopes: manyScopes(k), Client: mytokentest.Client,
 					})
 					if err != nil {
 						assert.NoError(t, err)

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -9,10 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // Children and grandchildren are derived on several nodes while the root is revoked.
@@ -156,6 +160,100 @@ func TestRevokedWhileTheProviderIsAsked(t *testing.T) {
 		require.NotEmpty(t, revoked)
 		require.Equal(t, 2, revoked[len(revoked)-1].Generation)
 	}
+}
+
+// The token is revoked after the last look at it, right before its rotation. Nothing is
+// handed out, and the use is refunded. What the embedding service revokes without a token
+// is revoked at the provider all the same: this request has the key.
+//
+// proves P6, P3
+func TestRevokedBeforeTheRotation(t *testing.T) {
+	for name, revoke := range map[string]func(*testing.T, *world){
+		"by the holder": func(t *testing.T, w *world) {
+			_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Recursive: true, Client: mytokentest.Client})
+			require.NoError(t, err)
+		},
+		"by the service": func(t *testing.T, w *world) {
+			require.NoError(t, ownerOf(t, w).Revoke(t.Context(), w.id, true, mytokentest.Client))
+		},
+		"with all data": func(t *testing.T, w *world) {
+			require.NoError(t, ownerOf(t, w).Delete(t.Context()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, optest.RotateStrict, worldOptions{rotation: &mytoken.Rotation{OnAT: true, OnOther: true}, limit: 5})
+			w.store.Reset(func(c storetest.Call) error {
+				if c == storetest.Before("Rotate", 1) {
+					revoke(t, w)
+				}
+				return nil
+			})
+			_, err := w.request(t.Context(), w.issuer, store.UseID{})
+			dead := errAs[*issuer.TokenError](t, err)
+			require.Equal(t, 1, w.told(issuer.NoticeRefused))
+			require.Zero(t, w.told(issuer.NoticeAccessToken))
+			if name == "with all data" {
+				require.Equal(t, issuer.TokenUnknown, dead.Reason)
+				return
+			}
+			require.Equal(t, issuer.TokenRevoked, dead.Reason)
+			w.requireCharged(t, 0)
+			require.NotEmpty(t, w.events(optest.Revoked))
+		})
+	}
+}
+
+func ownerOf(t *testing.T, w *world) *issuer.OwnerAccess {
+	t.Helper()
+	owner, err := w.issuer.Owner(w.site.op.Issuer(), w.subject)
+	require.NoError(t, err)
+	return owner
+}
+
+// The same for what else a token is used for: nothing that the holder asked for leaves
+// the issuer after the revocation. A child that was stored before it is handed out: it
+// lives on after a revocation that is not recursive.
+//
+// proves P6
+func TestRevokedBeforeTheRotationOfOtherUses(t *testing.T) {
+	for name, use := range map[string]func(context.Context, *world) error{
+		"history": func(ctx context.Context, w *world) error {
+			_, err := w.issuer.History(ctx, issuer.HistoryRequest{Token: w.token, Client: mytokentest.Client})
+			return err
+		},
+		"subtree": func(ctx context.Context, w *world) error {
+			_, err := w.issuer.Subtree(ctx, issuer.InfoRequest{Token: w.token, Client: mytokentest.Client})
+			return err
+		},
+		"authorize": func(ctx context.Context, w *world) error {
+			_, err := w.issuer.Authorize(ctx, issuer.AuthorizeRequest{Token: w.token, Needs: capability.Tokeninfo, Event: "test", Client: mytokentest.Client})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, optest.RotateStrict, worldOptions{rotation: &mytoken.Rotation{OnOther: true}})
+			revokeBeforeRotation(t, w)
+			require.Equal(t, issuer.TokenRevoked, errAs[*issuer.TokenError](t, use(t.Context(), w)).Reason)
+		})
+	}
+	w := newWorld(t, optest.RotateStrict, worldOptions{rotation: &mytoken.Rotation{OnOther: true}})
+	revokeBeforeRotation(t, w)
+	child, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.Nil(t, child.Update)
+	_, err = w.issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: child.Token, Client: mytokentest.Client})
+	require.NoError(t, err)
+}
+
+// revokeBeforeRotation revokes the token, but not its children, right before it rotates.
+func revokeBeforeRotation(t *testing.T, w *world) {
+	w.store.Reset(func(c storetest.Call) error {
+		if c == storetest.Before("Rotate", 1) {
+			_, err := w.issuer.Revoke(t.Context(), issuer.RevokeRequest{Token: w.token, Client: mytokentest.Client})
+			assert.NoError(t, err)
+		}
+		return nil
+	})
 }
 
 // A signing key is withdrawn. Its tokens are refused, even those that were verified and

@@ -50,6 +50,9 @@ type Config struct {
 	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
 	// directory, for its owner alone.
 	//
+	// If the provider answers with the refresh token of somebody else, that is set aside
+	// there as well, in a file *.quarantined that nothing uses; at most 64 of them.
+	//
 	// Empty: they stay in memory. A crash before the store has one then ends the login,
 	// if the provider accepts each refresh token only once.
 	SpillDir string
@@ -78,7 +81,9 @@ type Config struct {
 	// tokens.
 	MaxClockSkew time.Duration
 	// WaitLimit is how long a request waits for other refreshes of the same login before
-	// it returns a [*BusyError]. Public clients stop waiting after 20 s. 0: 18 s.
+	// it returns a [*BusyError]. A request that would wait longer gets that error at
+	// once, and so does one beyond 8 refreshes of a token or 1,024 of a login. Public
+	// clients stop waiting after 20 s. 0: 18 s.
 	WaitLimit time.Duration
 	// InDoubtWait is how long a refresh waits if another process was interrupted while it
 	// refreshed the same login. That process may still store a refresh token. 0: 2 s.

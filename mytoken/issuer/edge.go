@@ -112,7 +112,11 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 	if err != nil {
 		return nil, err
 	}
-	return &Authorized{Claims: p.token, Update: i.rotate(ctx, p, restriction.Other, spent.Key, req.Client)}, nil
+	update, err := i.rotateOrFail(ctx, p, restriction.Other, spent.Key, req.Client)
+	if err != nil {
+		return nil, err
+	}
+	return &Authorized{Claims: p.token, Update: update}, nil
 }
 
 // InspectRequest asks about a token that somebody else presented.

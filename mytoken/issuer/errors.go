@@ -236,12 +236,13 @@ func (e *ReconnectError) Error() string {
 	return "issuer: the provider has ended the login; the user must log in again"
 }
 
-// BusyError says that the request waited too long for other requests or for the store
-// (HTTP status 503); see Config.WaitLimit. The request does not count. The request may be
-// repeated with the same ID; see AccessTokenRequest.ID. When a login starts, it says that
-// too many logins wait; see Limits.PendingLogins.
+// BusyError says that the request waited too long for other requests or for the store, or
+// would have waited too long (HTTP status 503); see Config.WaitLimit. The request does
+// not count. It may be repeated with the same ID; see AccessTokenRequest.ID. When a login
+// starts, it says that too many logins wait; see Limits.PendingLogins.
 type BusyError struct {
-	// RetryAfter is how long the client should wait before it repeats the request.
+	// RetryAfter is how long the client should wait before it repeats the request: about
+	// as long as the requests before it take.
 	RetryAfter time.Duration
 	cause      error
 }

@@ -25,6 +25,7 @@ const (
 	NoticeSpillFailed        NoticeKind = "spill_failed"         // the spill directory did not take a refresh token
 	NoticeCommitFailed       NoticeKind = "commit_failed"        // the store did not take a refresh token; the issuer tries again
 	NoticeGrantDead          NoticeKind = "grant_dead"           // the provider refused the refresh token for good
+	NoticeForeignAnswer      NoticeKind = "foreign_answer"       // an answer of the provider was about somebody else, and was discarded
 	NoticeBroaderAnswer      NoticeKind = "broader_answer"       // an access token was withheld: it was broader than its clause
 	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token expires after the clause that admitted it
 	NoticeRefundFailed       NoticeKind = "refund_failed"        // a use stays charged although nothing was handed out
@@ -65,7 +66,7 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 
 func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
-	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed:
+	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer:
 		return slog.LevelError, true
 	case NoticeReused, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true

@@ -11,13 +11,13 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// rotate does what rotateOrFail does, for operations that cannot be repeated. It returns
-// nil if rotation fails: the holder got what they asked for, and their token stays valid.
-// If the store rotated and its answer was lost, the next request gets the stored
-// successor while the grace lasts.
+// rotate does what rotateOrFail does, for operations that took effect and cannot be
+// repeated. It returns nil if rotation fails: the holder got what they asked for, and
+// their token stays as it is. If the store rotated and its answer was lost, the next
+// request gets the stored successor while the grace lasts.
 func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) *mytoken.Issued {
-	update, err := i.rotateOrFail(ctx, p, kind, wrapped, client)
-	if err != nil {
+	update, err := i.rotateIfDue(ctx, p, kind, wrapped, client)
+	if isA[*StoreError](err) {
 		i.notRotated(ctx, p, err)
 	}
 	return update
@@ -28,10 +28,19 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 // has to store. Everybody who presents the same generation while the grace lasts gets the
 // same successor.
 //
-// It returns an error only if nobody knows whether the store rotated. The holder must not
-// believe then that their token is the current one: they repeat the request while the
-// grace lasts.
+// It returns a [*TokenError] if the token was revoked or deleted meanwhile: what is not
+// handed out yet must be withheld. It returns a [*StoreError] if nobody knows whether the
+// store rotated. The holder must not believe then that their token is the current one:
+// they repeat the request while the grace lasts.
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
+	update, err := i.rotateIfDue(ctx, p, kind, wrapped, client)
+	if isA[*TokenError](err) {
+		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: client, Err: err})
+	}
+	return update, err
+}
+
+func (i *Issuer) rotateIfDue(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	r := p.token.Rotation()
 	if due := r != nil && (kind == restriction.AT && r.OnAT || kind == restriction.Other && r.OnOther); !due {
 		return nil, nil
@@ -45,7 +54,9 @@ func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restrictio
 		return update, nil
 	case isA[*StoreError](err):
 		return nil, err
-	case isA[*store.StaleError](err), errors.Is(err, store.ErrRevoked):
+	case errors.Is(err, store.ErrRevoked), errors.Is(err, store.ErrNotFound):
+		return nil, i.tokenError(ctx, p, err)
+	case isA[*store.StaleError](err):
 	default:
 		i.notRotated(ctx, p, err)
 	}

@@ -79,12 +79,17 @@ func (l *lease) open(s store.Spare) (string, error) {
 }
 
 // attempt makes one call to the provider. A new refresh token is committed before attempt
-// returns. A spare that works becomes the current refresh token.
+// returns, unless it is somebody else's. A spare that works becomes the current refresh
+// token.
 func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupstream.Tokens, error) {
 	tokens, err := l.req.Provider.Refresh(ctx, oidcupstream.RefreshRequest{
 		RefreshToken: sent, Subject: l.req.Subject, Scopes: l.req.Scopes, Audiences: l.req.Audiences, LoginAudiences: l.audiences,
 	})
 	fresh := newRefreshToken(tokens, err)
+	if errors.Is(err, oidcupstream.ErrSubject) {
+		l.quarantine(ctx, sent, fresh, err)
+		return nil, err
+	}
 	if fresh == "" && err == nil && spare {
 		fresh = sent
 	}
@@ -92,6 +97,8 @@ func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupst
 		if err := l.commit(ctx, fresh); err != nil {
 			return nil, err
 		}
+	} else if err == nil && !l.taken {
+		l.r.rotates.LoadOrStore(l.req.Provider.Issuer(), false)
 	}
 	return tokens, err
 }
@@ -155,7 +162,7 @@ func (l *lease) commit(ctx context.Context, token string) error {
 func (l *lease) stored(ctx context.Context) {
 	if !l.taken {
 		issuer := l.req.Provider.Issuer()
-		l.r.rotating.Store(issuer, true)
+		l.r.rotates.Store(issuer, true)
 		l.r.Notify(ctx, Event{Kind: UnexpectedRotation, Grant: l.req.Grant, Detail: issuer})
 	}
 	l.notify(ctx, Event{Kind: TokenStored})

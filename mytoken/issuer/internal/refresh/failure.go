@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -19,7 +20,9 @@ type Failure struct {
 	Status            int
 	Code, Description string
 	Charged           bool
-	Err               error // the cause; may be nil
+	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
+	RetryAfter time.Duration
+	Err        error // the cause; may be nil
 }
 
 // Reason is the kind of a [Failure].
@@ -102,6 +105,7 @@ const (
 	TokenStored        EventKind = "refresh_token_stored"
 	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
 	SpillFailed        EventKind = "spill_failed"
-	CommitFailed       EventKind = "commit_failed" // the store did not take a refresh token yet
-	GrantDead          EventKind = "grant_dead"    // the provider refused the refresh token for good
+	CommitFailed       EventKind = "commit_failed"  // the store did not take a refresh token yet
+	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token for good
+	ForeignAnswer      EventKind = "foreign_answer" // the answer of the provider is about somebody else
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -25,14 +26,20 @@ type Request struct {
 	Abandoned func(context.Context, error)
 }
 
-// flightKey says which requests are identical.
+// flightKey says which requests are identical: those of one token for the same sets of
+// scopes and audiences.
 type flightKey struct {
 	token             store.TokenID
 	scopes, audiences string
 }
 
 func (req *Request) flightKey() flightKey {
-	return flightKey{req.Token, fmt.Sprintf("%q", req.Scopes), fmt.Sprintf("%q", req.Audiences)}
+	return flightKey{req.Token, setKey(req.Scopes), setKey(req.Audiences)}
+}
+
+// setKey is the same for all orders of the same strings, and for nothing else.
+func setKey(set []string) string {
+	return fmt.Sprintf("%q", slices.Compact(slices.Sorted(slices.Values(set))))
 }
 
 // flight is one call to the provider, which identical requests share.
@@ -42,6 +49,7 @@ func (req *Request) flightKey() flightKey {
 // provider was not asked yet. A flight lands when its outcome is known.
 type flight struct {
 	key    flightKey
+	place  *place
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the flight has landed
 
@@ -82,10 +90,16 @@ func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstr
 	case asked:
 		return nil, true, &Failure{Status: http.StatusServiceUnavailable, Charged: true, Description: "the provider has not answered in time"}
 	}
-	return nil, false, &Failure{Reason: Busy}
+	return nil, false, r.busy(req, nil)
 }
 
-// join takes part in the flight for the request, or starts one.
+// busy is the failure of a request whose turn did not come in time.
+func (r *Refresher) busy(req Request, err error) *Failure {
+	return &Failure{Reason: Busy, RetryAfter: r.queue.expected(req.Grant, req.Token), Err: err}
+}
+
+// join takes part in the flight for the request, or starts one. A flight that finds no
+// place in the queue is refused at once.
 func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 	key := req.flightKey()
 	r.mu.Lock()
@@ -97,9 +111,13 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 		f.waiters++
 		return f, nil
 	}
+	place, err := r.queue.enter(req.Grant, req.Token, r.width(req.Provider))
+	if err != nil {
+		return nil, err
+	}
 	detached := context.WithoutCancel(ctx) // it keeps values such as trace ids
 	flying, cancel := context.WithTimeout(detached, r.WaitLimit)
-	f := &flight{key: key, done: make(chan struct{}), cancel: cancel, waiters: 1}
+	f := &flight{key: key, place: place, done: make(chan struct{}), cancel: cancel, waiters: 1}
 	r.flights[key] = f
 	r.running.Add(1)
 	go func() {
@@ -170,14 +188,11 @@ func (r *Refresher) ask(f *flight) error {
 // fly waits for the turn of the grant, takes the lease and asks the provider. The context
 // bounds the wait alone: once the provider is asked, its answer is kept.
 func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
-	leave, err := r.queue.enter(ctx, req.Grant)
-	if err != nil {
-		return nil, &Failure{Reason: Busy, Err: err}
+	defer func() { f.place.leave(r.width(req.Provider)) }()
+	if err := f.place.wait(ctx); err != nil {
+		return nil, r.busy(req, err)
 	}
-	defer leave()
-
-	_, rotates := r.rotating.Load(req.Provider.Issuer())
-	if req.Provider.RefreshTokensNeverRotate() && !rotates {
+	if r.neverRotates(req.Provider) {
 		tokens, err := r.flyWithoutLease(ctx, f, req)
 		if !isInvalidGrant(err) {
 			return tokens, err
@@ -196,8 +211,24 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 	return l.refresh(context.WithoutCancel(ctx), state)
 }
 
-// flyWithoutLease is for providers whose operator states that refresh tokens never
-// rotate.
+// neverRotates reports whether refreshes need no lease: the operator states it, and the
+// provider has not done otherwise.
+func (r *Refresher) neverRotates(provider *oidcupstream.Provider) bool {
+	rotates, _ := r.rotates.Load(provider.Issuer())
+	return provider.RefreshTokensNeverRotate() && rotates != true
+}
+
+// width returns how many refreshes of a grant may run side by side. If the statement of
+// the operator is wrong, the first refresh shows that before another one can present a
+// refresh token that was replaced.
+func (r *Refresher) width(provider *oidcupstream.Provider) int {
+	if _, seen := r.rotates.Load(provider.Issuer()); seen && r.neverRotates(provider) {
+		return sideBySide
+	}
+	return 1
+}
+
+// flyWithoutLease is for providers whose refresh tokens never rotate.
 func (r *Refresher) flyWithoutLease(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID()}
 	state, err := l.read(ctx)

@@ -2,6 +2,8 @@ package refresh
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,15 +20,34 @@ var (
 	queueOther = store.GrantID{2}
 )
 
+const longWait = time.Hour
+
+// turnIn waits for a turn of the only token of a grant.
+func turnIn(ctx context.Context, q *grantQueue, grant store.GrantID) (leave func(), err error) {
+	return turnOf(ctx, q, grant, store.TokenID{}, 1)
+}
+
+func turnOf(ctx context.Context, q *grantQueue, grant store.GrantID, token store.TokenID, width int) (leave func(), err error) {
+	p, err := q.enter(grant, token, width)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.wait(ctx); err != nil {
+		p.leave(width)
+		return nil, err
+	}
+	return func() { p.leave(width) }, nil
+}
+
 func TestQueueKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
-		leave, err := q.enter(t.Context(), queueGrant)
+		q := newGrantQueue(time.Now, longWait)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		var order []int
 		for n := range 5 {
 			go func() {
-				leave, err := q.enter(t.Context(), queueGrant)
+				leave, err := turnIn(t.Context(), q, queueGrant)
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -36,13 +57,13 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		require.Empty(t, order)
-		other, err := q.enter(t.Context(), queueOther)
+		other, err := turnIn(t.Context(), q, queueOther)
 		require.NoError(t, err, "grants do not wait for each other")
 		other()
 		leave()
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2, 3, 4}, order)
-		require.Empty(t, q.queues, "nothing is left behind")
+		require.Empty(t, q.lines, "nothing is left behind")
 	})
 }
 
@@ -53,12 +74,12 @@ func waitBehind(t *testing.T, q *grantQueue) (cancel context.CancelFunc, gone, s
 	ctx, cancel := context.WithCancel(t.Context())
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := q.enter(ctx, queueGrant)
+		_, err := turnIn(ctx, q, queueGrant)
 		first <- err
 	}()
 	synctest.Wait()
 	go func() {
-		leave, err := q.enter(t.Context(), queueGrant)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		if err == nil {
 			leave()
 		}
@@ -70,20 +91,20 @@ func waitBehind(t *testing.T, q *grantQueue) (cancel context.CancelFunc, gone, s
 
 func TestQueueIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
+		q := newGrantQueue(time.Now, longWait)
 		dead, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := q.enter(dead, queueGrant)
+		_, err := turnIn(dead, q, queueGrant)
 		require.ErrorIs(t, err, context.Canceled)
 
-		leave, err := q.enter(t.Context(), queueGrant)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		cancel, gone, served := waitBehind(t, q)
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		leave()
 		require.NoError(t, <-served, "the one behind moves up")
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
 	})
 }
 
@@ -91,13 +112,13 @@ func TestQueueIsLeft(t *testing.T) {
 func TestQueueTurnAndCancellationMeet(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
-			q := newGrantQueue(time.Now)
-			leave, err := q.enter(t.Context(), queueGrant)
+			q := newGrantQueue(time.Now, longWait)
+			leave, err := turnIn(t.Context(), q, queueGrant)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			var all sync.WaitGroup
 			wait := func(ctx context.Context) {
-				leave, err := q.enter(ctx, queueGrant)
+				leave, err := turnIn(ctx, q, queueGrant)
 				if err == nil {
 					leave()
 				}
@@ -109,7 +130,7 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 			cancel() // wakes the first, which still has to leave the queue
 			leave()  // and gives it the turn before it has
 			all.Wait()
-			require.Empty(t, q.queues)
+			require.Empty(t, q.lines)
 		})
 	}
 }
@@ -118,12 +139,12 @@ func TestQueueTurnAndCancellationMeet(t *testing.T) {
 // longer than other processes pause between two attempts to take it.
 func TestQueuePausesForOtherProcesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
+		q := newGrantQueue(time.Now, longWait)
 		var mu sync.Mutex
 		var free []time.Duration // between two turns
 		last := time.Now()
-		turn := func() {
-			leave, err := q.enter(t.Context(), queueGrant)
+		turn := func(n byte) {
+			leave, err := turnOf(t.Context(), q, queueGrant, store.TokenID{n}, 1)
 			if !assert.NoError(t, err) {
 				return
 			}
@@ -137,8 +158,8 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 			leave()
 		}
 		var all sync.WaitGroup
-		for range 100 {
-			all.Go(turn)
+		for n := range byte(100) {
+			all.Go(func() { turn(n) })
 		}
 		all.Wait()
 		pauses := 0
@@ -148,15 +169,15 @@ func TestQueuePausesForOtherProcesses(t *testing.T) {
 			}
 		}
 		require.InDelta(t, 5, pauses, 1, "10 s of turns, a pause every 2 s: %v", free)
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
 	})
 }
 
 // A waiter that gives up during the pause passes its turn on.
 func TestQueuePauseIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newGrantQueue(time.Now)
-		leave, err := q.enter(t.Context(), queueGrant)
+		q := newGrantQueue(time.Now, longWait)
+		leave, err := turnIn(t.Context(), q, queueGrant)
 		require.NoError(t, err)
 		cancel, gone, served := waitBehind(t, q)
 		<-time.After(queueRuns) // of fake time
@@ -165,6 +186,139 @@ func TestQueuePauseIsCancelled(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-gone, context.Canceled)
 		require.NoError(t, <-served)
-		require.Empty(t, q.queues)
+		require.Empty(t, q.lines)
+	})
+}
+
+// enterAll takes a place for each token, and fails the test if one is refused.
+func enterAll(t *testing.T, q *grantQueue, tokens ...byte) (places []*place) {
+	t.Helper()
+	for _, n := range tokens {
+		p, err := q.enter(queueGrant, store.TokenID{n}, 1)
+		require.NoError(t, err)
+		places = append(places, p)
+	}
+	return places
+}
+
+// serve gives each place its turn for a second, in the order in which the turns come, and
+// returns the tokens in that order.
+func serve(t *testing.T, places []*place) (order []byte) {
+	t.Helper()
+	for len(places) > 0 {
+		n := slices.IndexFunc(places, func(p *place) bool {
+			select {
+			case <-p.turn:
+				return true
+			default:
+				return false
+			}
+		})
+		require.GreaterOrEqual(t, n, 0, "nobody has the turn")
+		p := places[n]
+		places = slices.Delete(places, n, n+1)
+		p.started = time.Now()
+		<-time.After(time.Second) // of fake time
+		p.leave(1)
+		order = append(order, p.token[0])
+	}
+	return order
+}
+
+// Tokens take turns: one with many requests delays another one by those that run.
+func TestQueueGoesRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, 1, 1, 1, 1, 2, 2, 3)
+		require.Equal(t, []byte{1, 2, 3, 1, 2, 1, 1}, serve(t, places))
+		require.Empty(t, q.lines)
+	})
+}
+
+// The queue is bounded for each token and for the grant. It refuses at once, and says how
+// long those before take.
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, slices.Repeat([]byte{1}, maxOfToken)...)
+		refused := func(token store.TokenID) *Failure {
+			_, err := q.enter(queueGrant, token, 1)
+			f, ok := errors.AsType[*Failure](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, Busy, f.Reason)
+			return f
+		}
+		require.Zero(t, refused(store.TokenID{1}).RetryAfter, "nobody knows yet how long a refresh takes")
+		serve(t, places[:1])
+		places = append(places[1:], enterAll(t, q, 1)...)
+		require.Equal(t, maxOfToken*time.Second, refused(store.TokenID{1}).RetryAfter)
+		for n := range maxOfGrant - maxOfToken {
+			p, err := q.enter(queueGrant, store.TokenID{2, byte(n), byte(n >> 8)}, 1)
+			require.NoError(t, err)
+			places = append(places, p)
+		}
+		for n := range 2 * maxOfGrant {
+			require.Positive(t, refused(store.TokenID{3, byte(n), byte(n >> 8)}).RetryAfter)
+		}
+		require.LessOrEqual(t, len(q.lines[queueGrant].tokens), maxOfGrant)
+		serve(t, places)
+		require.Empty(t, q.lines)
+	})
+}
+
+// A token that would wait too long is refused at once. When it comes back, it goes before
+// those that came later.
+func TestQueueKeepsTheTurnOfTheRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, 9*time.Second)
+		places := enterAll(t, q, 1, 1)
+		serve(t, places[:1])
+		places = append(places[1:], enterAll(t, q, 2, 3, 4, 5, 6, 7, 8)...)
+		_, err := q.enter(queueGrant, store.TokenID{9}, 1)
+		f, ok := errors.AsType[*Failure](err)
+		require.True(t, ok)
+		require.Equal(t, 8*time.Second, f.RetryAfter, "one runs, seven wait")
+		serve(t, places[:4])
+		places = append(places[4:], enterAll(t, q, 10, 11, 9)...)
+		require.Equal(t, []byte{5, 6, 7, 8, 9, 10, 11}, serve(t, places))
+	})
+}
+
+// Nobody starts a refresh that is likely to end after its wait.
+func TestQueueStartsNothingTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := enterAll(t, q, 1, 2)
+		serve(t, places[:1])
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, places[1].wait(ctx), context.DeadlineExceeded)
+		require.NoError(t, ctx.Err(), "at once")
+		places[1].leave(1)
+		require.Empty(t, q.lines)
+	})
+}
+
+// Refreshes that need no lease run side by side, and the tokens share the room.
+func TestQueueSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		var places []*place
+		for n := range byte(4 * maxOfToken) {
+			p, err := q.enter(queueGrant, store.TokenID{n / maxOfToken}, sideBySide)
+			require.NoError(t, err)
+			places = append(places, p)
+		}
+		require.Equal(t, sideBySide, q.lines[queueGrant].running)
+		places[0].leave(sideBySide)
+		select {
+		case <-places[2*maxOfToken].turn:
+		default:
+			require.Fail(t, "the third token is next")
+		}
+		for _, p := range places[1:] {
+			p.leave(sideBySide)
+		}
+		require.Empty(t, q.lines)
 	})
 }

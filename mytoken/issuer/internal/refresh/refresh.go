@@ -1,13 +1,17 @@
 // Package refresh obtains access tokens from a provider, one call at a time for each
-// grant, and loses no refresh token on the way.
+// grant, and loses no refresh token on the way. Only where refresh tokens never rotate,
+// calls for one grant run side by side, and without a lease.
 //
 // Many providers give out a new refresh token with each answer and revoke the login if an
 // old one comes back. Four parts guard against that:
 //
 //   - A flight is one call to the provider. Identical requests share it.
-//   - A queue lets the flights of one grant through in order of arrival.
+//   - A queue lets the flights of one grant through. The tokens of the grant take turns.
 //   - A lease keeps other processes away from the grant while this one asks.
 //   - A spill keeps an answered refresh token until the store has it.
+//
+// An answer may be about another user, if the provider mixes things up. Its refresh token
+// is set aside in the directory of the spill, and the one that was sent stays current.
 package refresh
 
 import (
@@ -29,8 +33,9 @@ type Config struct {
 	Clock  func() time.Time
 	Logger *slog.Logger
 
-	// SpillDir keeps sealed refresh tokens until the store has them. If it is empty, they
-	// are kept in memory.
+	// SpillDir keeps sealed refresh tokens until the store has them, and those of
+	// somebody else until an operator removes them. If it is empty, the first are kept in
+	// memory, and the others are dropped.
 	SpillDir string
 
 	Lease        time.Duration // how long one refresh may take
@@ -61,9 +66,10 @@ type Refresher struct {
 
 	spill *spill
 	queue *grantQueue
-	// rotating holds the issuers of providers that replaced a refresh token although
-	// their operator states that they never do.
-	rotating sync.Map
+	// rotates says of providers whose operator states that they never replace a refresh
+	// token, by issuer, whether one did so all the same. An issuer is missing until a
+	// refresh has shown it.
+	rotates sync.Map
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
@@ -79,7 +85,7 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock), flights: make(map[flightKey]*flight)}
+	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight)}
 	r.halt, r.stop = context.WithCancel(context.Background())
 	return r, nil
 }

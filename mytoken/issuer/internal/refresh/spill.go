@@ -64,10 +64,7 @@ func (s *spill) put(c store.Commit) error {
 	if s.path == "" {
 		return nil
 	}
-	data, err := json.Marshal(spillRecord{
-		Version: 1, Grant: hex.EncodeToString(c.Grant[:]), Lease: hex.EncodeToString(c.Lease[:]),
-		Generation: c.Generation, Token: c.Token, Now: int64(c.Now),
-	})
+	data, err := encode(c)
 	if err == nil {
 		if err = s.dir.Write(spillName(c.Lease), data); err != nil {
 			_ = os.WriteFile(filepath.Join(s.path, unsyncedName(c.Lease)), data, 0o600) // better than nothing
@@ -77,6 +74,13 @@ func (s *spill) put(c store.Commit) error {
 		return fmt.Errorf("issuer: the spill directory refused a refresh token, which is in memory only: %w", err)
 	}
 	return nil
+}
+
+func encode(c store.Commit) ([]byte, error) {
+	return json.Marshal(spillRecord{
+		Version: 1, Grant: hex.EncodeToString(c.Grant[:]), Lease: hex.EncodeToString(c.Lease[:]),
+		Generation: c.Generation, Token: c.Token, Now: int64(c.Now),
+	})
 }
 
 // done forgets a commit that the store has. It does not wait for the disk. If a crash
@@ -182,7 +186,11 @@ func (s *spill) salvage(now time.Time) error {
 	return errors.Join(errs...)
 }
 
-func spillName(lease store.LeaseID) string { return hex.EncodeToString(lease[:]) + spillSuffix }
+func spillName(lease store.LeaseID) string { return fileName(lease, spillSuffix) }
+
+func fileName(lease store.LeaseID, suffix string) string {
+	return hex.EncodeToString(lease[:]) + suffix
+}
 
 // unsyncedName is the name of a file that the disk did not take as it should. It has the
 // form of an unfinished file, so readers find both in the same way.
