@@ -24,7 +24,7 @@ var (
 	errCrossOrigin   = errors.New("rest: cross-origin request refused")
 	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
 	errNoGrantType   = errors.New("rest: unsupported grant_type")
-	errOtherBrowser  = errors.New("rest: the login was not started in this browser")
+	errOtherBrowser  = errors.New("rest: the browser has no cookie of the login")
 	errUnknownClient = errors.New("rest: client not authenticated")
 )
 

@@ -42,6 +42,10 @@ type session struct {
 // managed serves a page to users who are logged in. Other users get the login page.
 func managed(fn func(*call, *session) (*answer, error)) handle {
 	return func(c *call) (*answer, error) {
+		// First of all: a page of another origin must not learn who is logged in.
+		if err := c.sameSite(); err != nil {
+			return nil, err
+		}
 		token := c.sessionToken()
 		if token.IsEmpty() && c.r.Method == http.MethodGet && c.fromElsewhere() {
 			// The browser came from another site, so it withholds the cookie. It sends

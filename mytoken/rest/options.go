@@ -72,6 +72,11 @@ type Options struct {
 	// themselves. A login that ends there has no consent page. They match like
 	// RedirectURIs. Empty means none.
 	TrustedRedirectURIs []string
+	// ConsentMayWiden lets a decision that is sent as JSON grant more capabilities and
+	// wider restrictions than the login asked for, as the reference server does. Set it
+	// only for consent pages of your own that offer more. The form of the built-in page
+	// narrows in either case. False: a decision only narrows.
+	ConsentMayWiden bool
 	// CookieLifetime is the lifetime of the cookie of a web login, and of a session of
 	// the management pages. It is at least 1 s. 0 means 7 days.
 	CookieLifetime time.Duration
