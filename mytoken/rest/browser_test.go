@@ -3,7 +3,9 @@ package rest_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -330,6 +332,37 @@ func TestSecureCookies(t *testing.T) {
 	state := r.text
 	if raw, err := base64.RawURLEncoding.DecodeString(c.Value); err != nil || len(raw) < 16 || strings.Contains(state, c.Value) {
 		t.Errorf("the cookie tells something: %q", c.Value)
+	}
+}
+
+// TestStrictTransport: where the issuer is https, every response tells browsers never to
+// use plain HTTP again, also those of errors and of the guests' provider.
+func TestStrictTransport(t *testing.T) {
+	const header = "Strict-Transport-Security"
+	s := start(t)
+	https := func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org" }
+	guest := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	paths := []string{"/", "/manage", "/jwks", "/api/v0/token/my", "/none", "/a//b", "/static/style.css", "/api/v0/guests/x", "/redirect?state=x"}
+	for name, c := range map[string]struct {
+		s    *service
+		want []string
+	}{
+		"plain":    {s, nil},
+		"https":    {s.restart(https, rest.Options{Guest: guest}), []string{"max-age=31536000"}},
+		"unwanted": {s.restart(https, rest.Options{Guest: guest, NoHSTS: true}), nil},
+	} {
+		for _, path := range paths {
+			if got := c.s.do(http.MethodGet, path, "").Header.Values(header); !slices.Equal(got, c.want) {
+				t.Errorf("%s: %s: %q", name, path, got)
+			}
+		}
+	}
+	// The embedding server may know better.
+	own := httptest.NewRecorder()
+	own.Header().Set(header, "max-age=1; includeSubDomains")
+	s.restart(https, rest.Options{}).http.Config.Handler.ServeHTTP(own, httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := own.Header().Values(header); len(got) != 1 || got[0] != "max-age=1; includeSubDomains" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -85,6 +85,12 @@ type Options struct {
 	// revoke and create their tokens.
 	NoManagement bool
 
+	// NoHSTS leaves out the header Strict-Transport-Security (RFC 6797). If the issuer URL
+	// is https, every response has it, for a year, unless the embedding server has set it.
+	// Browsers then use https for all ports of the host. Set NoHSTS if another port serves
+	// plain HTTP.
+	NoHSTS bool
+
 	// TokeninfoActions are the actions that the tokeninfo endpoint serves: introspect,
 	// event_history, subtokens, list_mytokens, and explain, which extends the protocol.
 	// Nil means all. An empty list that is not nil means none.
