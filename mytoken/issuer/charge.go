@@ -105,7 +105,7 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 // presentAndCharge does what present and charge do, for operations that need nothing in
 // between.
 func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op operation) (*presented, store.Spent, error) {
-	p, err := i.present(ctx, token.Reveal())
+	p, err := i.present(ctx, token, op.client)
 	if err != nil {
 		return nil, store.Spent{}, err
 	}

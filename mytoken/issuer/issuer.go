@@ -22,6 +22,8 @@ type Issuer struct {
 	providers providers
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
+
+	rejections rejections
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if

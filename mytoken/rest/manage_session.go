@@ -66,7 +66,7 @@ func (c *call) withSession(token mytoken.Secret, fn func(*call, *session) (*answ
 	if token.IsEmpty() {
 		return nil, errNoToken
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: token})
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

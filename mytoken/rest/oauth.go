@@ -110,7 +110,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 		if len(derivation.Properties.Restrictions) > 0 {
 			return nil, badRequest("restrictions cannot be given together with scope, audience or resource")
 		}
-		parent, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: derivation.Token})
+		parent, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: derivation.Token, Client: c.client})
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +189,7 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret})
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret, Client: c.client})
 	if _, unusable := errors.AsType[*issuer.TokenError](err); unusable {
 		return ok(wire.StandardIntrospection{}), nil
 	} else if err != nil {
