@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 )
@@ -101,7 +102,9 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}
 	if i.cfg.Observer != nil {
-		i.cfg.Observer(ctx, n)
+		// It may run on a goroutine of a refresh, and has nothing to decide.
+		err := rescue.Do(func() { i.cfg.Observer(ctx, n) })
+		rescue.Log(ctx, i.cfg.Logger, "the observer", err)
 	}
 }
 
