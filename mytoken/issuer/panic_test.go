@@ -29,7 +29,7 @@ func TestPanickingObserverIsIgnored(t *testing.T) {
 		c.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}})
 	w.onNotice(func(issuer.Notice) { panic("the observer is broken") })
-	other, err := w.node(leaseImpatient)
+	other, err := w.node(nil)
 	require.NoError(t, err)
 	for n, i := range []*issuer.Issuer{w.issuer, other, w.issuer} {
 		_, err := w.request(t.Context(), i, issuer.NewUseID())
@@ -77,7 +77,7 @@ func TestPanickingStoreDuringARefresh(t *testing.T) {
 			if c.lapses {
 				w.lapse()
 			}
-			other, err := w.node(leaseImpatient)
+			other, err := w.node(nil)
 			require.NoError(t, err)
 			_, err = w.request(t.Context(), other, issuer.NewUseID())
 			require.NoError(t, err)
@@ -93,24 +93,26 @@ func TestPanickingStoreDuringARefresh(t *testing.T) {
 // proves P3
 func TestPanicAfterTheCallerLeft(t *testing.T) {
 	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
-	ctx, leave := context.WithCancel(t.Context())
-	var panicked atomic.Bool
-	w.fault(func(optest.FaultPoint) optest.Fault {
-		leave()
-		return optest.Fault{}
-	})
+	g := newGate(t)
+	w.failOnce(optest.Fault{Wait: g.wait})
+	panicked := make(chan struct{})
 	w.store.Reset(func(call storetest.Call) error {
-		if call.Method == "Token" && call.Before && !panicked.Swap(true) {
+		if call.Method == "Token" && call.Before && call.N == 1 {
+			close(panicked)
 			panic("the store is broken")
 		}
 		return nil
 	})
-	_, err := w.request(ctx, w.issuer, issuer.NewUseID())
-	require.ErrorIs(t, err, context.Canceled)
-	w.fault(nil)
-	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	ctx, leave := context.WithCancel(t.Context())
+	result := w.start(ctx, w.issuer, issuer.AccessTokenRequest{Scopes: []string{"compute"}})
+	g.await(t)
+	leave()
+	require.ErrorIs(t, await(t, result).err, context.Canceled)
+	g.open()
+	<-panicked
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
-	require.True(t, panicked.Load())
+	w.requireCharged(t, 2)
 }
 
 // A policy that panics refuses the token, as one that returns an error does. The client
