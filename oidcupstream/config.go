@@ -216,7 +216,7 @@ func New(cfg Config) (*Provider, error) {
 	p := &Provider{cfg: cfg}
 	p.client = withoutRedirects(cfg.HTTPClient)
 	p.meta = withoutRedirects(cfg.HTTPClient)
-	p.meta.Transport = &limitTransport{base: cfg.HTTPClient.Transport, max: cfg.MaxResponseBytes}
+	p.meta.Transport = &limitTransport{base: p.meta.Transport, max: cfg.MaxResponseBytes}
 	if p.meta.Timeout == 0 || p.meta.Timeout > cfg.Timeout {
 		p.meta.Timeout = cfg.Timeout
 	}
@@ -285,7 +285,7 @@ func newTransport(timeout time.Duration) *http.Transport {
 
 func withoutRedirects(c *http.Client) *http.Client {
 	return &http.Client{
-		Transport:     c.Transport,
+		Transport:     &calmTransport{c.Transport},
 		Timeout:       c.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // Metadata is the part of the provider's metadata that this package uses (OpenID Connect
@@ -92,8 +95,9 @@ func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 	return p.flights.DoChan("metadata", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timeout)
 		defer cancel()
-		m, err := p.fetch(ctx)
+		m, err := rescue.Call(func() (*metadata, error) { return p.fetch(ctx) })
 		if err != nil {
+			rescue.Log(ctx, slog.Default(), "the metadata of a provider", err)
 			return nil, err
 		}
 		p.renewAt.Store(m.Fetched.Add(p.cfg.MetadataTTL).UnixNano())
@@ -172,16 +176,26 @@ type limitTransport struct {
 }
 
 func (t *limitTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	base := t.base
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	resp, err := base.RoundTrip(r)
+	resp, err := t.base.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	resp.Body = &limitBody{ReadCloser: resp.Body, left: t.max}
 	return resp, nil
+}
+
+// calmTransport makes an error of a panic. Some requests run on goroutines on which
+// nobody else would recover.
+type calmTransport struct{ base http.RoundTripper }
+
+func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	base := t.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	resp, err := rescue.Call(func() (*http.Response, error) { return base.RoundTrip(r) })
+	rescue.Log(r.Context(), slog.Default(), "the HTTP client of a provider", err)
+	return resp, err
 }
 
 type limitBody struct {

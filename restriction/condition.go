@@ -10,7 +10,7 @@ import (
 //
 // A condition must not change after it was made. Its answer must depend on nothing but
 // the request, and it must not keep the request. Several goroutines may call its methods
-// at the same time.
+// at the same time. A condition that panics cannot tell, and is within no other.
 type Condition interface {
 	// Check returns nil if the condition admits the request. Otherwise the error says
 	// what was needed, such as "one of Monday to Friday". If the condition lacks the

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // Resolver looks up the names of an address and the addresses of a name, for host names
@@ -62,7 +64,7 @@ var (
 // names match nothing.
 //
 // All look-ups together take at most [Options.LookupTimeout]. Prepare returns no error.
-// If a look-up fails or takes too long, the clauses that depend on it object.
+// If a look-up fails, panics or takes too long, the clauses that depend on it object.
 //
 // Prepare confirms names: an address has a name only if its reverse entry states the name
 // and the name resolves to the address.
@@ -110,7 +112,7 @@ func (p *Policy) locate(ctx context.Context, addr netip.Addr) (country, error) {
 	if p.options.Locator == nil {
 		return country{}, errNoLocator
 	}
-	code, err := p.options.Locator.Country(ctx, addr)
+	code, err := rescue.Call(func() (string, error) { return p.options.Locator.Country(ctx, addr) })
 	if err != nil {
 		return country{}, fmt.Errorf("%w: %w", ErrUndetermined, err)
 	}
@@ -148,7 +150,7 @@ func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string,
 	if resolver == nil {
 		return nil, errNoResolver
 	}
-	claimed, err := resolver.LookupAddr(ctx, addr.String())
+	claimed, err := rescue.Call(func() ([]string, error) { return resolver.LookupAddr(ctx, addr.String()) })
 	if len(claimed) == 0 {
 		return nil, undetermined(err)
 	}
@@ -162,7 +164,7 @@ func (p *Policy) confirmedNames(ctx context.Context, addr netip.Addr) ([]string,
 		if !ok || !p.wantsName(name) {
 			continue
 		}
-		found, err := resolver.LookupNetIP(ctx, "ip", name+".")
+		found, err := rescue.Call(func() ([]netip.Addr, error) { return resolver.LookupNetIP(ctx, "ip", name+".") })
 		if slices.ContainsFunc(found, func(a netip.Addr) bool { return normalAddr(a) == addr }) {
 			confirmed = append(confirmed, name)
 		} else if err := undetermined(err); err != nil {

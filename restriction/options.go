@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // Factory makes the [Condition] for a value of an extra key. value is JSON text whose
@@ -109,7 +111,7 @@ func (o *Options) condition(extra *Extra) (Condition, error) {
 	if factory == nil || isKnown(extra.Key) {
 		return nil, ErrUnsupported
 	}
-	condition, err := factory(extra.Value)
+	condition, err := rescue.Call(func() (Condition, error) { return factory(extra.Value) })
 	if err != nil {
 		return nil, because(ErrInvalid, err)
 	}

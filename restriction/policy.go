@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // Policy is a compiled list of restrictions. It never changes, shares no memory with the
@@ -175,20 +176,34 @@ type keyed struct {
 	condition Condition
 }
 
-func (k *keyed) admits(q query) bool { return k.condition.Check(q.Request) == nil }
+// check asks the condition. If it panics, it cannot tell.
+func (k *keyed) check(r *Request) error {
+	var objection error
+	if err := rescue.Do(func() { objection = k.condition.Check(r) }); err != nil {
+		return because(ErrUndetermined, err)
+	}
+	return objection
+}
+
+func (k *keyed) admits(q query) bool { return k.check(q.Request) == nil }
 
 func (k *keyed) object(q query) Objection {
 	o := Objection{Key: k.key, Beyond: !isKnown(k.key)}
-	if o.Err = k.condition.Check(q.Request); o.Err != nil {
+	if o.Err = k.check(q.Request); o.Err != nil {
 		o.Need = o.Err.Error()
 	}
 	return o
 }
 
 func (k *keyed) first(q query, t time.Time) Earliest {
-	return firstAdmitted(k.condition, q.Request, t, q.steps)
+	first := unknownFrom(t)
+	_ = rescue.Do(func() { first = firstAdmitted(k.condition, q.Request, t, q.steps) })
+	return first
 }
 
-func (k *keyed) within(parent part) bool { return implies(k.condition, parent.(*keyed).condition) }
+func (k *keyed) within(parent part) (within bool) {
+	_ = rescue.Do(func() { within = implies(k.condition, parent.(*keyed).condition) })
+	return within
+}
 
 func (k *keyed) judge() KeyCondition { return KeyCondition{k.key, k.condition} }

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -197,9 +199,10 @@ func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
 		answers <- *k.spare
 		return
 	}
+	asked := k.now()
 	go func() {
-		asked := k.now()
-		token, err := k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest)
+		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
+		rescue.Log(ctx, slog.Default(), "a keeper", err)
 		answers <- answer{token, asked, err}
 	}()
 }
@@ -255,7 +258,8 @@ func (k *Keeper) set(s KeepState) {
 	k.state = s
 	k.mu.Unlock()
 	if k.cfg.Changed != nil {
-		k.cfg.Changed(s)
+		err := rescue.Do(func() { k.cfg.Changed(s) })
+		rescue.Log(context.Background(), slog.Default(), "KeepConfig.Changed", err)
 	}
 }
 

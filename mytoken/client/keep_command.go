@@ -3,10 +3,12 @@ package client
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os/exec"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
@@ -40,7 +42,11 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 		}
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- k.Run(ctx) }()
+	go func() {
+		_, err := rescue.Call(func() (struct{}, error) { return struct{}{}, k.Run(ctx) })
+		rescue.Log(ctx, slog.Default(), "a keeper", err)
+		ended <- err
+	}()
 	select {
 	case <-fresh:
 	case err := <-ended:

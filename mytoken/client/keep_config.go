@@ -24,7 +24,7 @@ type KeepConfig struct {
 	// Revoke makes the keeper revoke the mytoken and its descendants at the end.
 	Revoke bool
 	// Changed is called with each new state, one call after the other. It must not block.
-	// nil: nobody is told.
+	// A panic goes to the log alone. nil: nobody is told.
 	Changed func(KeepState)
 }
 

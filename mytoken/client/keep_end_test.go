@@ -1,12 +1,15 @@
 package client_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -171,4 +174,38 @@ func TestKeepUnsafe(t *testing.T) {
 	require.Error(t, err)
 	_, err = client.NewKeeper(client.KeepConfig{Holder: h, Path: path, Early: -1})
 	require.Error(t, err)
+}
+
+// brokenStore panics at the first look.
+type brokenStore struct {
+	client.TokenStore
+	once sync.Once
+}
+
+func (s *brokenStore) Load(ctx context.Context) (mytoken.Secret, error) {
+	s.once.Do(func() { panic("the store is broken") })
+	return s.TokenStore.Load(ctx)
+}
+
+// A store and a listener that panic do not end the process. The keeper tries again, and
+// leaves nothing behind.
+func TestKeepSurvivesPanics(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		k := keep(t, f, path, func(cfg *client.KeepConfig) {
+			cfg.Holder = f.client(t, nil).NewHolder(&brokenStore{TokenStore: client.NewMemoryStore(aToken)})
+			cfg.Changed = func(client.KeepState) { panic("the listener is broken") }
+		})
+		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
+		require.EqualError(t, k.keeper.State().Err, "internal error")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, client.KeepFresh, k.keeper.State().Phase)
+		require.FileExists(t, path)
+		k.end()
+	})
 }

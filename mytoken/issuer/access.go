@@ -75,7 +75,7 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
 	// 1. Verify the token; check capability, restrictions and provider. Nothing is
 	// stored.
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

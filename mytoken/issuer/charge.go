@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -70,7 +71,9 @@ func (i *Issuer) admit(ctx context.Context, p *presented, op operation) ([]int, 
 	}
 	decision := p.token.Policy().Decide(ctx, i.restrictionRequest(op))
 	if !decision.Admitted() {
-		return nil, nil, &RefusedError{Explanation: decision.Explanation()}
+		explanation := decision.Explanation()
+		i.logPanic(ctx, explanation)
+		return nil, nil, &RefusedError{Explanation: explanation}
 	}
 	var candidates []int
 	if op.kind != restriction.Uncounted {
@@ -81,6 +84,19 @@ func (i *Issuer) admit(ctx context.Context, p *presented, op operation) ([]int, 
 		return nil, nil, err
 	}
 	return candidates, provider, checkProvider(op.provider, p.token)
+}
+
+// logPanic writes down the first panic that made a clause refuse: of a look-up or of a
+// condition of the embedding program.
+func (i *Issuer) logPanic(ctx context.Context, e *restriction.Explanation) {
+	for _, clause := range e.Clauses {
+		for _, o := range clause.Objections {
+			if isA[*rescue.Panic](o.Err) {
+				rescue.Log(ctx, i.cfg.Logger, "restriction "+o.Key, o.Err)
+				return
+			}
+		}
+	}
 }
 
 // charge makes every check and spends the use.
@@ -105,7 +121,7 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 // presentAndCharge does what present and charge do, for operations that need nothing in
 // between.
 func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op operation) (*presented, store.Spent, error) {
-	p, err := i.present(ctx, token.Reveal())
+	p, err := i.present(ctx, token, op.client)
 	if err != nil {
 		return nil, store.Spent{}, err
 	}

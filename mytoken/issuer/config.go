@@ -37,8 +37,9 @@ type Config struct {
 	// Policy may narrow or refuse every token before it is issued. Nil: the rules of the
 	// protocol alone apply.
 	Policy Policy
-	// Observer is called for each [Notice], on the goroutine of the request, after the
-	// step was stored. It should return quickly. Nil: nobody is told.
+	// Observer is called for each [Notice], on the goroutine of the request or of a
+	// refresh, after the step was stored. It should return quickly. A panic goes to the
+	// log alone. Nil: nobody is told.
 	Observer func(context.Context, Notice)
 
 	// Clock tells the time. Nil: time.Now.

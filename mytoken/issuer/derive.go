@@ -41,7 +41,7 @@ type DeriveRequest struct {
 // Derive counts as one other use of the parent. Errors are those of [Issuer.AccessToken],
 // [*RequestError] and [*PolicyError].
 func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

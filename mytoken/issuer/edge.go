@@ -53,7 +53,7 @@ func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*Pendi
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends
 // nothing, stores no token and records no event. Errors are those of Derive.
 func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +122,15 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 // InspectRequest asks about a token that somebody else presented.
 type InspectRequest struct {
 	Token mytoken.Secret
+	// Client is the service that asks. It appears in notices alone.
+	Client Client
 }
 
 // Inspect describes a live token to a service that the operator trusts. Authenticate that
 // service first. Unlike [Issuer.Introspect], Inspect needs no capability, ignores
 // restrictions, and records no event. Errors are [*TokenError] and [*StoreError].
 func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspection, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type ExplainRequest struct {
 // of ancestors, whose limits the token shares. A use of the kind AT needs the capability
 // AT. Errors are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ const maxHistoryNames = 100
 // manage_mytokens:history for other tokens of the user. Errors are those of
 // [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

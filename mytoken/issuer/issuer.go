@@ -23,6 +23,8 @@ type Issuer struct {
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
 	waiting   *waitingLogins
+
+	rejections rejections
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if

@@ -3,7 +3,10 @@ package issuer
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 )
@@ -16,6 +19,7 @@ const (
 	NoticeIssued             NoticeKind = "issued"               // a token was created
 	NoticeAccessToken        NoticeKind = "access_token"         // an access token was handed out
 	NoticeRefused            NoticeKind = "refused"              // restrictions or capabilities refused a use
+	NoticeRejected           NoticeKind = "rejected"             // a presented token is malformed, or was never issued here: somebody may be guessing or forging
 	NoticeRotated            NoticeKind = "rotated"              // a mytoken was rotated
 	NoticeReused             NoticeKind = "reused"               // an outdated mytoken was presented after its grace
 	NoticeRevoked            NoticeKind = "revoked"              // a mytoken was revoked
@@ -44,10 +48,50 @@ type Notice struct {
 	Err    error // nil if nothing failed
 }
 
+// rejectionsLogged is how many rejected tokens the log mentions in a minute. Anybody can
+// send any number of them. The observer hears of each.
+const rejectionsLogged = 10
+
+// rejections counts what the log mentions.
+type rejections struct {
+	mu         sync.Mutex
+	since      time.Time // when the minute began
+	logged     int       // in this minute
+	suppressed int       // since the last line
+}
+
+// admit reports whether the log may mention another rejected token, and how many it has
+// kept silent about since the last one.
+func (r *rejections) admit(now time.Time) (logged bool, suppressed int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if age := now.Sub(r.since); age < 0 || age >= time.Minute {
+		r.since, r.logged = now, 0
+	}
+	if r.logged == rejectionsLogged {
+		r.suppressed++
+		return false, 0
+	}
+	suppressed, r.suppressed = r.suppressed, 0
+	r.logged++
+	return true, suppressed
+}
+
 // notify tells the observer, and writes to the log what an operator should look at.
 func (i *Issuer) notify(ctx context.Context, n Notice) {
-	if level, logged := n.level(); logged {
+	level, logged := n.level()
+	suppressed := 0
+	if n.Kind == NoticeRejected {
+		logged, suppressed = i.rejections.admit(i.Now())
+	}
+	if logged {
 		attrs := []slog.Attr{slog.String("kind", string(n.Kind))}
+		if suppressed > 0 {
+			attrs = append(attrs, slog.Int("suppressed", suppressed))
+		}
+		if n.Client.Address.IsValid() {
+			attrs = append(attrs, slog.String("address", n.Client.Address.String()))
+		}
 		if !n.Token.IsZero() {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
 		}
@@ -60,7 +104,9 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}
 	if i.cfg.Observer != nil {
-		i.cfg.Observer(ctx, n)
+		// It may run on a goroutine of a refresh, and has nothing to decide.
+		err := rescue.Do(func() { i.cfg.Observer(ctx, n) })
+		rescue.Log(ctx, i.cfg.Logger, "the observer", err)
 	}
 }
 
@@ -68,7 +114,7 @@ func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
 	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer:
 		return slog.LevelError, true
-	case NoticeReused, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
+	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
 	case NoticeRevokedAtProvider:
 		return slog.LevelWarn, n.Err != nil

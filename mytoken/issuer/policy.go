@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Policy may narrow or refuse a token that is about to be issued. An error refuses it,
-// and the text of the error reaches the client. A policy may be called concurrently.
+// and the text of the error reaches the client. A panic refuses it, too, and the client
+// learns nothing of it. A policy may be called concurrently.
 type Policy func(context.Context, *Issuance) error
 
 // Issuance is a token that is about to be issued. A policy may change Properties.
@@ -54,7 +56,9 @@ func (i *Issuer) review(ctx context.Context, s Issuance) (mytoken.Properties, er
 	}
 	given := before.Clone()
 	s.Properties = &given
-	if err := i.cfg.Policy(ctx, &s); err != nil {
+	_, err := rescue.Call(func() (struct{}, error) { return struct{}{}, i.cfg.Policy(ctx, &s) })
+	if err != nil {
+		rescue.Log(ctx, i.cfg.Logger, "the policy", err)
 		return mytoken.Properties{}, &PolicyError{cause: err}
 	}
 	if s.Properties == nil {

@@ -19,20 +19,41 @@ type presented struct {
 	compact string
 	short   string // the short token, if that was presented
 	id      store.Presented
+	client  Client // that presented it
 }
 
 // present resolves a presented string to a verified token (protocol sections 1.5 and
 // 1.11).
-func (i *Issuer) present(ctx context.Context, s string) (*presented, error) {
-	compact, short, err := i.resolve(ctx, s)
+func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (*presented, error) {
+	compact, short, err := i.resolve(ctx, s.Reveal())
+	var token *mytoken.Token
+	if err == nil {
+		if token, err = i.verifier.Verify(ctx, compact); err != nil {
+			err = &TokenError{Reason: TokenMalformed, cause: err}
+		}
+	}
 	if err != nil {
+		i.reject(ctx, mytoken.TokenID{}, client, err)
 		return nil, err
 	}
-	token, err := i.verifier.Verify(ctx, compact)
-	if err != nil {
-		return nil, &TokenError{Reason: TokenMalformed, cause: err}
+	p := newPresented(token, compact, short)
+	p.client = client
+	return p, nil
+}
+
+// reject reports a presented string that nobody can hold in good faith: no token, a token
+// that this issuer did not sign, or one that the store does not know. Tokens that are
+// early, expired, revoked or outdated are no attack.
+func (i *Issuer) reject(ctx context.Context, id mytoken.TokenID, client Client, err error) {
+	rejected, ok := errors.AsType[*TokenError](err)
+	if !ok || errors.Is(err, mytoken.ErrTokenExpired) || errors.Is(err, mytoken.ErrTokenNotYetValid) {
+		return
 	}
-	return newPresented(token, compact, short), nil
+	n := Notice{Kind: NoticeRejected, Token: id, Client: client, Err: err}
+	if rejected.cause != nil {
+		n.Detail = rejected.cause.Error()
+	}
+	i.notify(ctx, n)
 }
 
 func newPresented(token *mytoken.Token, compact, short string) *presented {
@@ -87,11 +108,13 @@ func (i *Issuer) tokenError(ctx context.Context, p *presented, err error) error 
 	case errors.Is(err, store.ErrRevoked):
 		return &TokenError{Reason: TokenRevoked, cause: err}
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrForged):
-		return &TokenError{Reason: TokenUnknown, cause: err}
+		err = &TokenError{Reason: TokenUnknown, cause: err}
+		i.reject(ctx, p.id.ID, p.client, err)
+		return err
 	case errors.As(err, &stale) && !stale.Reuse:
 		return &TokenError{Reason: TokenOutdated, cause: err}
 	case errors.As(err, &stale):
-		i.notify(ctx, Notice{Kind: NoticeReused, Token: p.id.ID, Err: err})
+		i.notify(ctx, Notice{Kind: NoticeReused, Token: p.id.ID, Client: p.client, Err: err})
 		if r := p.token.Rotation(); r != nil && r.AutoRevoke {
 			ctx, cancel := detached(ctx)
 			defer cancel()

@@ -42,7 +42,7 @@ type ReconnectRequest struct {
 // [ErrUnknownProvider], [*RequestError], [*BusyError], [*UpstreamError],
 // [*ReconnectError] (the grant is gone) and [*StoreError].
 func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Login, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -60,12 +60,13 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 	}
 	compact, short, err := i.resolve(ctx, s)
 	if isA[*TokenError](err) {
-		return &Revocation{}, nil
+		return &Revocation{}, nil // it may have been revoked before
 	} else if err != nil {
 		return nil, err
 	}
 	token, err := i.verifier.Decode(ctx, compact)
 	if err != nil {
+		i.reject(ctx, mytoken.TokenID{}, req.Client, &TokenError{Reason: TokenMalformed, cause: err})
 		return &Revocation{}, nil
 	}
 	p := newPresented(token, compact, short)
@@ -176,7 +177,7 @@ type RevokeOtherRequest struct {
 // RevokeOther revokes a token by its mom_id. It counts as one other use of the
 // authorising token. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

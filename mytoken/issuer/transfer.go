@@ -25,7 +25,7 @@ type TransferRequest struct {
 // token that may be used now (protocol section 5.6, D28). Errors are [*TokenError],
 // [*RefusedError], [ErrUnknownProvider] and [*StoreError].
 func (i *Issuer) Transfer(ctx context.Context, req TransferRequest) (*TransferCode, error) {
-	p, err := i.present(ctx, req.Token.Reveal())
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestReplayedCodes(t *testing.T) {
 	processes := []*service{s, other}
 	const used = "Bad polling or transfer code"
 
-	polling := s.loggedIn(nil, m{"capabilities": everything})
+	polling := s.loggedIn(m{"capabilities": everything}, nil)
 	token := s.object(s.poll(polling), 200)["mytoken"]
 	transfer := s.object(s.post("/api/v0/token/transfer", m{"mytoken": token}), 200)["transfer_code"]
 	redeem := m{"grant_type": "transfer_code", "transfer_code": transfer}

@@ -14,14 +14,6 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// fromBrowser reports whether a browser sent the request. No web page can make a browser
-// leave out all these headers.
-func (c *call) fromBrowser() bool {
-	h := c.r.Header
-	return h.Get("Sec-Fetch-Site") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Origin") != "" ||
-		strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
-}
-
 // fromElsewhere reports whether a browser sent the request for a page of another origin.
 func (c *call) fromElsewhere() bool {
 	site, origin := c.r.Header.Get("Sec-Fetch-Site"), c.r.Header.Get("Origin")

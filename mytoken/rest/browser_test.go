@@ -3,7 +3,9 @@ package rest_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +47,10 @@ func TestD03_LoginCSRF(t *testing.T) {
 			"script":     victim.script(http.MethodGet, back, ""),
 			"old":        s.do(http.MethodGet, back, "", "User-Agent", "Mozilla/5.0"),
 			"framed":     s.do(http.MethodGet, back, "", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site"),
+			"terminal":   s.do(http.MethodGet, back, "", "User-Agent", "Lynx/2.9.0", "Accept", "text/html"),
+			"program":    s.do(http.MethodGet, back, ""),
+			// The cookie of another login does not help.
+			"other cookie": s.do(http.MethodGet, back, "", "Cookie", "mytoken-login-aaaaaaaaaaaa=x"),
 		} {
 			if r.StatusCode != http.StatusBadRequest || len(r.Cookies()) > 0 || !strings.Contains(r.text, "State mismatched") {
 				t.Errorf("%s, %s: %d %v %s", name, try, r.StatusCode, r.Cookies(), r.text)
@@ -57,15 +63,29 @@ func TestD03_LoginCSRF(t *testing.T) {
 			t.Errorf("%s: and again %d", name, r.StatusCode)
 		}
 	}
-	// Programs cannot finish a web login either: it is bound to its browser.
-	back, err := optest.Login(t.Context(), attacker.approve(attacker.startWeb(nil), nil), "mallory")
+}
+
+// TestD03_ProgramApproves: a program approves its own login by JSON and sends the victim
+// the provider's address. The victim's browser, whatever it says about itself, does not
+// finish the login for the program. The page says why.
+func TestD03_ProgramApproves(t *testing.T) {
+	s := start(t)
+	consent, polling := s.startNative(nil)
+	program := s.do(http.MethodPost, consent, "{}")
+	to := s.object(program, 278)["authorization_uri"].(string)
+	back, err := optest.Login(t.Context(), to, "victim")
 	require.NoError(t, err)
-	if r := s.do(http.MethodGet, back, ""); r.StatusCode != http.StatusBadRequest {
-		t.Errorf("a program: %d", r.StatusCode)
+	for _, agent := range []string{"Lynx/2.9.0 libwww-FM/2.14", "w3m/0.5.3", ""} {
+		r := s.do(http.MethodGet, back, "", "User-Agent", agent, "Accept", "text/html")
+		if r.StatusCode != http.StatusBadRequest || !strings.Contains(r.text, "State mismatched") || !strings.Contains(r.text, "cookies") {
+			t.Errorf("%q: %d %s", agent, r.StatusCode, r.text)
+		}
 	}
-	// The cookie of another login does not help.
-	if r := s.do(http.MethodGet, back, "", "Cookie", "mytoken-login-aaaaaaaaaaaa=x"); r.StatusCode != http.StatusBadRequest {
-		t.Errorf("another cookie: %d", r.StatusCode)
+	s.fails(s.poll(polling), 428, "authorization_pending", "")
+	// A program that keeps its cookies finishes its own login, as a browser does.
+	cookie := program.Cookies()[0]
+	if r := s.do(http.MethodGet, back, "", "Cookie", cookie.Name+"="+cookie.Value); r.StatusCode != http.StatusSeeOther {
+		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 }
 
@@ -312,6 +332,37 @@ func TestSecureCookies(t *testing.T) {
 	state := r.text
 	if raw, err := base64.RawURLEncoding.DecodeString(c.Value); err != nil || len(raw) < 16 || strings.Contains(state, c.Value) {
 		t.Errorf("the cookie tells something: %q", c.Value)
+	}
+}
+
+// TestStrictTransport: where the issuer is https, every response tells browsers never to
+// use plain HTTP again, also those of errors and of the guests' provider.
+func TestStrictTransport(t *testing.T) {
+	const header = "Strict-Transport-Security"
+	s := start(t)
+	https := func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org" }
+	guest := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	paths := []string{"/", "/manage", "/jwks", "/api/v0/token/my", "/none", "/a//b", "/static/style.css", "/api/v0/guests/x", "/redirect?state=x"}
+	for name, c := range map[string]struct {
+		s    *service
+		want []string
+	}{
+		"plain":    {s, nil},
+		"https":    {s.restart(https, rest.Options{Guest: guest}), []string{"max-age=31536000"}},
+		"unwanted": {s.restart(https, rest.Options{Guest: guest, NoHSTS: true}), nil},
+	} {
+		for _, path := range paths {
+			if got := c.s.do(http.MethodGet, path, "").Header.Values(header); !slices.Equal(got, c.want) {
+				t.Errorf("%s: %s: %q", name, path, got)
+			}
+		}
+	}
+	// The embedding server may know better.
+	own := httptest.NewRecorder()
+	own.Header().Set(header, "max-age=1; includeSubDomains")
+	s.restart(https, rest.Options{}).http.Config.Handler.ServeHTTP(own, httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := own.Header().Values(header); len(got) != 1 || got[0] != "max-age=1; includeSubDomains" {
+		t.Errorf("%q", got)
 	}
 }
 

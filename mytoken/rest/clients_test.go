@@ -56,6 +56,7 @@ func TestCommandLineClient(t *testing.T) {
 			u, err := url.Parse(back)
 			require.NoError(t, err)
 			names["back"] = u.RequestURI()
+			names["cookie"] = r.Cookies()[0].Name + "=" + r.Cookies()[0].Value
 		case "cli-01-mt-oidc 5":
 			if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/native?application=mytoken+client+on+vm" {
 				t.Fatalf("%s: %d %v", f.name, r.StatusCode, r.Header)

@@ -123,6 +123,9 @@ func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
 			return nil, err
 		}
 		agreed, err := agreedTo(asked, decision)
+		if err == nil && !c.opts.ConsentMayWiden {
+			err = c.notBeyond(asked.Properties, agreed)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -159,6 +162,18 @@ func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Pr
 	}
 	props.Rotation, err = readRotation(d.Rotation)
 	return props, err
+}
+
+// notBeyond refuses more than was requested: users can only take away. Rotation is theirs
+// to choose, because it gives the token no other rights.
+func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
+	if !agreed.Capabilities.Within(asked.Capabilities) {
+		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
+	}
+	if !restriction.Within(agreed.Restrictions, asked.Restrictions, c.issuer.RestrictionOptions().Conditions) {
+		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
+	}
+	return nil
 }
 
 // sameIssuer compares issuers of providers. A slash at the end does not count (protocol

@@ -171,6 +171,40 @@ func TestConsentOnlyNarrows(t *testing.T) {
 	}
 }
 
+// TestConsentByJSONOnlyNarrows: a program that knows the consent code cannot agree to
+// more than the user was asked for, unless the operator says so. // proves P1
+func TestConsentByJSONOnlyNarrows(t *testing.T) {
+	s := start(t)
+	request := m{"capabilities": []string{"AT", "tokeninfo:introspect"}, "restrictions": []m{{"scope": "compute", "usages_AT": 3}}}
+	wider := map[string]m{
+		"capabilities": {"capabilities": []string{"AT", "settings"}},
+		"restrictions": {"restrictions": []m{{"scope": "compute", "usages_AT": 4}}},
+	}
+	for field, decision := range wider {
+		consent, polling := s.startNative(request)
+		r := s.do(http.MethodPost, consent, encode(t, decision))
+		s.fails(r, 400, "invalid_request", field+": more than was asked for")
+		if len(r.Cookies()) > 0 {
+			t.Errorf("%s: %v", field, r.Cookies())
+		}
+		s.fails(s.poll(polling), 428, "authorization_pending", "")
+		got := s.browser().approve(consent, m{"capabilities": []string{"AT"}, "restrictions": []m{{"scope": "compute", "usages_AT": 2}}})
+		if got == "" {
+			t.Errorf("%s: it cannot be narrowed any more", field)
+		}
+	}
+	none, _ := s.startNative(request)
+	s.fails(s.do(http.MethodPost, none, `{"restrictions":[]}`), 400, "invalid_request", "restrictions: more than was asked for")
+
+	may := start(t, func(o *setup) { o.rest.ConsentMayWiden = true })
+	for field, decision := range wider {
+		got := may.object(may.poll(may.loggedIn(request, decision)), 200)
+		if encode(t, got[field]) != encode(t, decision[field]) {
+			t.Errorf("%s: %v", field, got)
+		}
+	}
+}
+
 // TestConsentInvalidInput: each message says what is wrong, and the form keeps the user's
 // text.
 func TestConsentInvalidInput(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
-	"github.com/mytoken-go/sdk/restriction"
 )
 
 // consentForm takes the form that a browser without scripts sends. It answers with a page
@@ -83,15 +82,4 @@ func agreedAsJSON(asked *issuer.ConsentRequest, form *pages.ConsentForm) (mytoke
 		return mytoken.Properties{}, err
 	}
 	return agreedTo(asked, decision)
-}
-
-// notBeyond refuses more than was requested. On the page a user can only take away.
-func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
-	if !agreed.Capabilities.Within(asked.Capabilities) {
-		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
-	}
-	if !restriction.Within(agreed.Restrictions, asked.Restrictions, c.issuer.RestrictionOptions().Conditions) {
-		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
-	}
-	return nil
 }

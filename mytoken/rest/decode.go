@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/jsonscan"
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // limits bound a body before anything decodes it. The largest request that is valid has
@@ -71,7 +72,9 @@ func (c *call) body() ([]byte, error) {
 	}
 	// A deadline in the past ends a read that is waiting.
 	control := http.NewResponseController(c.w)
-	stop := time.AfterFunc(c.opts.BodyTimeout, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) })
+	stop := time.AfterFunc(c.opts.BodyTimeout, func() {
+		_ = rescue.Do(func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }) // of an embedding server's own writer
+	})
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	inTime := stop.Stop()
 	var large *http.MaxBytesError

@@ -47,6 +47,10 @@
 // federation, or the writing of templates. Their paths answer 501 with a JSON error, and
 // the discovery document does not list them.
 //
+// A mytoken is no access token. Introspection describes it with the token_type N_A, and
+// with this issuer as iss and aud. A resource server that also accepts the tokens of other
+// issuers must compare iss: active alone does not say whose token it is.
+//
 // The file testdata/differences.md of this package lists the answers that differ from
 // those of the reference server on purpose, with the reasons.
 //
@@ -86,7 +90,8 @@
 //
 // The consent page tells the user who asks for what, from where, how often and until
 // when. A timeline draws it. The user can take away rights, and the form never grants
-// more than was requested.
+// more than was requested. The browser in which the user agrees gets a cookie, and no
+// other one can finish the login, whatever its token is for.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
 // what is left of their limits, and their history. The user can revoke them and create

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
@@ -24,7 +25,7 @@ var (
 	errCrossOrigin   = errors.New("rest: cross-origin request refused")
 	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
 	errNoGrantType   = errors.New("rest: unsupported grant_type")
-	errOtherBrowser  = errors.New("rest: the login was not started in this browser")
+	errOtherBrowser  = errors.New("rest: the browser has no cookie of the login")
 	errUnknownClient = errors.New("rest: client not authenticated")
 )
 
@@ -112,6 +113,9 @@ func invalid[E error](text func(E) string) rule {
 // rule that matches wins. An error without a rule becomes status 500, and only the log
 // has its text.
 var rules = []rule{
+	typed(func(*rescue.Panic) problem {
+		return problem{status: http.StatusInternalServerError, code: wire.ErrorInternal}
+	}),
 	typed(func(e *requestError) problem {
 		return problem{status: e.status, code: wire.ErrorInvalidRequest, text: e.text}
 	}),

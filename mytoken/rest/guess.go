@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -27,7 +28,7 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 	if err != nil {
 		return found, err
 	}
-	found, err = look(c.ctx(), secret)
+	found, err = rescue.Call(func() (T, error) { return look(c.ctx(), secret) }) // settle, whatever happens
 	switch unusable, ok := errors.AsType[*issuer.CodeError](err); {
 	case !ok:
 		q.settle(false, time.Time{})

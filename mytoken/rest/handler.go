@@ -121,8 +121,14 @@ func (h *Handler) entry(rt *route) http.Handler {
 	})
 }
 
+// strictTransport is for this host alone: it may not own the hosts below it.
+const strictTransport = "max-age=31536000"
+
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if header := w.Header(); h.secure && !h.opts.NoHSTS && header.Get("Strict-Transport-Security") == "" {
+		header.Set("Strict-Transport-Security", strictTransport)
+	}
 	// http.ServeMux would answer a path that is not clean with a redirect and a page.
 	// Clients of an API expect neither.
 	if p := r.URL.Path; p != "*" && !cleanPath(p) {

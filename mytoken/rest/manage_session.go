@@ -42,6 +42,10 @@ type session struct {
 // managed serves a page to users who are logged in. Other users get the login page.
 func managed(fn func(*call, *session) (*answer, error)) handle {
 	return func(c *call) (*answer, error) {
+		// First of all: a page of another origin must not learn who is logged in.
+		if err := c.sameSite(); err != nil {
+			return nil, err
+		}
 		token := c.sessionToken()
 		if token.IsEmpty() && c.r.Method == http.MethodGet && c.fromElsewhere() {
 			// The browser came from another site, so it withholds the cookie. It sends
@@ -62,7 +66,7 @@ func (c *call) withSession(token mytoken.Secret, fn func(*call, *session) (*answ
 	if token.IsEmpty() {
 		return nil, errNoToken
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: token})
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: token, Client: c.client})
 	if err != nil {
 		return nil, err
 	}

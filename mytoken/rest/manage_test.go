@@ -288,6 +288,11 @@ func TestManageIsNotForged(t *testing.T) {
 			if r.StatusCode != http.StatusForbidden || len(r.Cookies()) > 0 {
 				t.Errorf("%s, %s: %d %s", path, name, r.StatusCode, r.text)
 			}
+			// It does not learn either whether the user is logged in.
+			r = s.do(http.MethodPost, path, body, append(header, "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")...)
+			if r.StatusCode != http.StatusForbidden || len(r.Cookies()) > 0 {
+				t.Errorf("%s, %s, without a session: %d %s", path, name, r.StatusCode, r.text)
+			}
 		}
 	}
 	if !s.live(token) || !strings.Contains(b.page("/manage").text, "this session") {

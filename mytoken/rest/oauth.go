@@ -110,7 +110,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 		if len(derivation.Properties.Restrictions) > 0 {
 			return nil, badRequest("restrictions cannot be given together with scope, audience or resource")
 		}
-		parent, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: derivation.Token})
+		parent, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: derivation.Token, Client: c.client})
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +125,7 @@ func exchangeMytoken(c *call, req *wire.ExchangeRequest) (*answer, error) {
 	update := c.update(issued.Update)
 	scopes, _ := issued.Restrictions.ScopeUnion()
 	return ok(&wire.AccessTokenResponse{
-		AccessToken: wire.Secret{Secret: issued.Token}, IssuedTokenType: req.RequestedTokenType, TokenType: "N_A",
+		AccessToken: wire.Secret{Secret: issued.Token}, IssuedTokenType: req.RequestedTokenType, TokenType: wire.NotAccessToken,
 		ExpiresIn: c.secondsUntil(issued.Claims.ExpiresAt()), Scope: strings.Join(scopes, " "), MomID: issued.ID.String(),
 		TokenUpdate: update, RefreshToken: rotated(update),
 	}), nil
@@ -181,6 +181,7 @@ func oauthRevoke(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 }
 
 // oauthIntrospect introspects a mytoken for clients that the operator knows (RFC 7662).
+// Its token_type keeps a client from taking a mytoken for an access token.
 func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if err := c.authenticate(req); err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	if req.Token.IsEmpty() {
 		return nil, badRequest("token is missing")
 	}
-	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret})
+	got, err := c.issuer.Inspect(c.ctx(), issuer.InspectRequest{Token: req.Token.Secret, Client: c.client})
 	if _, unusable := errors.AsType[*issuer.TokenError](err); unusable {
 		return ok(wire.StandardIntrospection{}), nil
 	} else if err != nil {
@@ -197,7 +198,7 @@ func oauthIntrospect(c *call, req *wire.StandardTokenRequest) (*answer, error) {
 	t := got.Claims
 	scopes, _ := t.Restrictions().ScopeUnion()
 	return ok(wire.StandardIntrospection{
-		Active: true, Scope: strings.Join(scopes, " "), TokenType: "Bearer",
+		Active: true, Scope: strings.Join(scopes, " "), TokenType: wire.NotAccessToken,
 		ExpiresAt: unix(t.ExpiresAt()), IssuedAt: unix(t.IssuedAt()), NotBefore: unix(t.NotBefore()),
 		Subject: t.Subject(), Audience: t.Issuer(), Issuer: t.Issuer(), JTI: t.JTI().String(), MomID: t.ID().String(),
 		OIDCSubject: t.OIDCSubject(), OIDCIssuer: t.OIDCIssuer(), Capabilities: t.Capabilities(), Restrictions: t.Restrictions(),

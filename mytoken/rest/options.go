@@ -80,6 +80,11 @@ type Options struct {
 	// themselves. A login that ends there has no consent page. They match like
 	// RedirectURIs. Empty means none.
 	TrustedRedirectURIs []string
+	// ConsentMayWiden lets a decision that is sent as JSON grant more capabilities and
+	// wider restrictions than the login asked for, as the reference server does. Set it
+	// only for consent pages of your own that offer more. The form of the built-in page
+	// narrows in either case. False: a decision only narrows.
+	ConsentMayWiden bool
 	// CookieLifetime is the lifetime of the cookie of a web login, and of a session of
 	// the management pages. It is at least 1 s. 0 means 7 days.
 	CookieLifetime time.Duration
@@ -87,6 +92,12 @@ type Options struct {
 	// NoManagement leaves out the pages below /manage, on which users log in to see,
 	// revoke and create their tokens.
 	NoManagement bool
+
+	// NoHSTS leaves out the header Strict-Transport-Security (RFC 6797). If the issuer URL
+	// is https, every response has it, for a year, unless the embedding server has set it.
+	// Browsers then use https for all ports of the host. Set NoHSTS if another port serves
+	// plain HTTP.
+	NoHSTS bool
 
 	// TokeninfoActions are the actions that the tokeninfo endpoint serves: introspect,
 	// event_history, subtokens, list_mytokens, and explain, which extends the protocol.

@@ -36,9 +36,13 @@ func (c *call) errorPage(err error, p problem) *answer {
 		m.Title, m.Text = "Not found", "There is nothing here, or not any more. A link to a login is good for some minutes and can be used once."
 	case p.status == http.StatusInternalServerError:
 		m.Title, m.Text = "Something went wrong", "This is not your fault. Please try again later."
-	case errors.Is(err, errOtherBrowser), errors.Is(err, issuer.ErrState):
+	case errors.Is(err, errOtherBrowser):
 		m.Title = "The login did not work"
-		m.Text = stateMismatch + ": this login is not waiting any more, or it was started in another browser. Please start it again."
+		m.Text = stateMismatch + ": this browser has no cookie of this login. Either the login is over, or you agreed to it in another browser, " +
+			"or this browser keeps no cookies. Please start it again, in one browser that keeps cookies."
+	case errors.Is(err, issuer.ErrState):
+		m.Title = "The login did not work"
+		m.Text = stateMismatch + ": this login is not waiting any more. Please start it again."
 	case m.Title == "":
 		m.Title = "The login did not work"
 	}

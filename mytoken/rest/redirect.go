@@ -56,8 +56,10 @@ func redirect(c *call) (*answer, error) {
 		return notFound(c)
 	}
 	state := query.Get("state")
-	if err := c.ownLogin(state); err != nil {
-		return nil, err
+	// The user agreed in this browser. Otherwise a user could get, or give away, a token
+	// without ever being asked (D3). Programs that keep their cookies pass, too.
+	if !c.boundTo(state) {
+		return nil, errOtherBrowser
 	}
 	done, err := c.issuer.FinishLogin(c.ctx(), issuer.FinishRequest{Path: path, Query: query, Client: c.client})
 	if err != nil {
@@ -80,24 +82,6 @@ func redirect(c *call) (*answer, error) {
 		c.setCookie(c.tokenCookie(done.Issued))
 	}
 	return seeOther(c.target(done.ReturnTo)), nil
-}
-
-// ownLogin refuses to finish a login in a browser other than the one in which the user
-// agreed to it. Otherwise a user could get, or give away, a token without ever being
-// asked (D3). There is one exception: if the token goes to a program that polls, a client
-// that is no browser needs only the state.
-func (c *call) ownLogin(state string) error {
-	if c.boundTo(state) {
-		return nil
-	}
-	pending, err := c.issuer.PendingLogin(c.ctx(), mytoken.NewSecret(state))
-	if err != nil {
-		return err
-	}
-	if !pending.Polled || c.fromBrowser() {
-		return errOtherBrowser
-	}
-	return nil
 }
 
 // nativePage tells the user to go back to the program (protocol section 5.19).

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -106,27 +106,16 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 }
 
 // protect calls fn and turns a panic into an error.
-func (c *call) protect(fn handle) (a *answer, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
-			a, err = nil, &panicError{value: p, stack: debug.Stack()}
-		}
-	}()
+func (c *call) protect(fn handle) (*answer, error) {
 	if len(c.r.Header.Values("Authorization")) > 1 {
 		return nil, badRequest("more than one Authorization header")
 	}
-	return fn(c)
+	a, err := rescue.Call(func() (*answer, error) { return fn(c) })
+	if p, ok := errors.AsType[*rescue.Panic](err); ok && p.Value == http.ErrAbortHandler {
+		panic(p.Value)
+	}
+	return a, err
 }
-
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("rest: panic: %v", e.value) }
 
 // failure answers an error: with JSON, or with a page where a browser asks for one.
 func (c *call) failure(err error) *answer {
@@ -222,8 +211,8 @@ func (c *call) log(status int, err error, took time.Duration) {
 	}
 	if status == http.StatusInternalServerError {
 		level = slog.LevelError
-		if p, ok := errors.AsType[*panicError](err); ok {
-			attrs = append(attrs, slog.String("stack", string(p.stack)))
+		if p, ok := errors.AsType[*rescue.Panic](err); ok {
+			attrs = append(attrs, slog.String("panic", fmt.Sprint(p.Value)), slog.String("stack", string(p.Stack)))
 		}
 	}
 	c.opts.Logger.LogAttrs(c.ctx(), level, "mytoken request", attrs...)

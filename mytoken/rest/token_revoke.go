@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -51,7 +52,7 @@ func (c *call) revoke(req issuer.RevokeRequest) error {
 	if err != nil {
 		return err
 	}
-	done, err := c.issuer.Revoke(c.ctx(), req)
+	done, err := rescue.Call(func() (*issuer.Revocation, error) { return c.issuer.Revoke(c.ctx(), req) })
 	q.settle(err == nil && done.Revoked.IsZero(), time.Time{})
 	return err
 }

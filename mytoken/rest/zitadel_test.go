@@ -104,6 +104,7 @@ func TestZitadelIntrospection(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, about.Active)
 	require.Equal(t, z.URL, about.Issuer)
+	require.Equal(t, "N_A", about.TokenType, "a mytoken is no access token")
 	require.Equal(t, []string{"openid", "compute"}, []string(about.Scope))
 	require.Equal(t, expires, about.Expiration.AsTime().Unix())
 	require.NotEmpty(t, about.Subject)

@@ -44,6 +44,10 @@ const (
 	TokenTypeJWT          = "urn:ietf:params:oauth:token-type:jwt"
 )
 
+// NotAccessToken is the token_type of a mytoken where OAuth expects that of an access
+// token (RFC 8693 section 2.2.1).
+const NotAccessToken = "N_A"
+
 // Cookies of the web flow (protocol section 5.0.4).
 const (
 	CookieMytoken      = "mytoken"

@@ -17,6 +17,7 @@ import (
 // While the provider refuses, refresh tries every refresh token that it has not tried
 // yet: one that another process or a new login stored meanwhile, and the spares.
 func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcupstream.Tokens, error) {
+	defer l.endOnPanic(ctx, store.RefreshUnknown)
 	var refused error
 	tried := make(map[string]bool)
 	for {

@@ -2,11 +2,13 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -123,12 +125,27 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 	go func() {
 		defer r.running.Done()
 		defer cancel()
-		tokens, err := r.fly(flying, f, req)
+		tokens, err := rescue.Call(func() (*oidcupstream.Tokens, error) { return r.fly(flying, f, req) })
+		if failure := r.crashed(detached, f, err); failure != nil {
+			err = failure
+		}
 		for _, abandoned := range r.land(f, tokens, err) {
-			abandoned(detached, err)
+			rescue.Log(detached, r.Logger, "a refresh", rescue.Do(func() { abandoned(detached, err) }))
 		}
 	}()
 	return f, nil
+}
+
+// crashed returns the failure of a flight in which a call-back panicked: the store, the
+// clock, or the provider's HTTP client. It returns nil for any other outcome.
+func (r *Refresher) crashed(ctx context.Context, f *flight, err error) error {
+	if _, panicked := errors.AsType[*rescue.Panic](err); !panicked {
+		return nil
+	}
+	rescue.Log(ctx, r.Logger, "a refresh", err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &Failure{Status: http.StatusInternalServerError, Charged: f.asked, Description: err.Error(), Err: err}
 }
 
 // land hands the outcome to everybody who waits. It returns the callbacks of those who

@@ -52,6 +52,7 @@ const leasePoll = 250 * time.Millisecond
 // process.
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID(), taken: true}
+	defer l.endOnPanic(ctx, store.RefreshNotSent)
 	const firstPause = 10 * time.Millisecond
 	pause := firstPause
 	var waited <-chan time.Time // for the outcome that is in doubt; nil while there is no doubt
@@ -138,6 +139,14 @@ func (l *lease) end(ctx context.Context, outcome store.Outcome) {
 	err := l.r.Ledger.EndRefresh(ctx, l.req.Grant, l.id, generation, outcome)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
+	}
+}
+
+// endOnPanic gives the lease back if a call-back panics. Defer it.
+func (l *lease) endOnPanic(ctx context.Context, outcome store.Outcome) {
+	if value := recover(); value != nil {
+		l.end(context.WithoutCancel(ctx), outcome)
+		panic(value)
 	}
 }
 

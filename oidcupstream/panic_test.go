@@ -1,0 +1,56 @@
+package oidcupstream_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
+)
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestPanickingTransport: the HTTP client that an embedding program brings panics, also
+// where nobody but this package could recover. The process survives, and nothing was
+// sent.
+func TestPanickingTransport(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	var broken atomic.Value
+	broken.Store("none")
+	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) {
+		c.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, broken.Load().(string)) {
+				panic("the transport is broken")
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		})}
+	})
+	broken.Store("openid-configuration")
+	_, err := b.p.Discover(t.Context())
+	require.ErrorIs(t, err, oidcupstream.ErrMetadata)
+	require.NotContains(t, err.Error(), "broken")
+	_, err = b.p.Discover(t.Context())
+	require.ErrorIs(t, err, oidcupstream.ErrMetadata, "the next one is not stuck")
+
+	broken.Store("/keys")
+	_, err = b.exchange()
+	require.Error(t, err)
+	broken.Store("none")
+	tokens := b.login()
+
+	broken.Store("/token")
+	_, err = b.refresh(tokens.RefreshToken)
+	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
+	broken.Store("none")
+	_, err = b.refresh(tokens.RefreshToken)
+	require.NoError(t, err)
+}
