@@ -48,7 +48,8 @@ type Config struct {
 
 	// SpillDir is a directory that keeps new refresh tokens, sealed, until the store has
 	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
-	// directory, for its owner alone.
+	// directory, for its owner alone. It refuses one in which other users may remove or
+	// plant files.
 	//
 	// Empty: they stay in memory. A crash before the store has one then ends the login,
 	// if the provider accepts each refresh token only once.
