@@ -108,7 +108,8 @@ type Client struct {
 	// Address is the address of the client. The zero value satisfies no restriction on
 	// hosts or countries.
 	Address netip.Addr
-	// UserAgent is recorded in histories, cut to [MaxAgentLength] bytes.
+	// UserAgent is recorded in histories without control and format characters, cut
+	// to [MaxAgentLength] bytes.
 	UserAgent string
 	// Values are facts for restriction conditions of your own.
 	Values map[string]any

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -111,7 +112,7 @@ func nativeAbortPage(c *call) (*answer, error) {
 // can write such an address.
 func (c *call) application() string {
 	if name := c.r.URL.Query().Get("application"); name != "" {
-		return clip.Name(name)
+		return legible.Show(clip.Name(name))
 	}
 	return "the program"
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -131,6 +132,7 @@ func (e *panicError) Error() string { return fmt.Sprintf("rest: panic: %v", e.va
 // failure answers an error: with JSON, or with a page where a browser asks for one.
 func (c *call) failure(err error) *answer {
 	p := problemOf(err)
+	p.text = legible.Show(p.text) // it may quote the request
 	if p.status == http.StatusInternalServerError {
 		p.text = "request " + c.id
 	}
@@ -213,7 +215,7 @@ func (c *call) log(status int, err error, took time.Duration) {
 		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", legible.Show(err.Error())))
 	}
 	if status == http.StatusInternalServerError {
 		level = slog.LevelError
