@@ -1,6 +1,8 @@
 package issuer_test
 
 import (
+	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // hidden are texts that do something to a terminal or a page, or look like others.
@@ -68,4 +72,53 @@ func cleaned(text string) string {
 		text = strings.ReplaceAll(text, c, "\uFFFD")
 	}
 	return text
+}
+
+// oldTexts is a store with texts from before control and format characters were refused:
+// it adds them to the names of tokens and to comments and user agents.
+type oldTexts struct {
+	store.Store
+	ring *seal.Ring
+}
+
+const oldText = "\u202e\x1b[2J"
+
+func (s oldTexts) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
+	list, next, err := s.Store.List(ctx, owner, page)
+	for k := range list {
+		place := store.AboutPlace(list[k].ID)
+		text, oerr := s.ring.Open(place, list[k].About)
+		if oerr != nil {
+			return nil, "", oerr
+		}
+		old := bytes.Replace(text, []byte(`"name":"`), []byte(`"name":"\u202e\u001b[2J`), 1)
+		if list[k].About, oerr = s.ring.Seal(place, old); oerr != nil {
+			return nil, "", oerr
+		}
+	}
+	return list, next, err
+}
+
+func (s oldTexts) Events(ctx context.Context, tokens []store.TokenID, page store.Page) ([]store.EventRecord, string, error) {
+	list, next, err := s.Store.Events(ctx, tokens, page)
+	for k := range list {
+		list[k].Comment, list[k].UserAgent = oldText+list[k].Comment, oldText+list[k].UserAgent
+	}
+	return list, next, err
+}
+
+// Texts that were stored before are shown with escapes.
+func TestAttackOldTexts(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Store = oldTexts{c.Store, c.Seal} }})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	const shown = `\u202e\u001b[2J`
+	list, err := s.Issuer.List(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
+	require.NoError(t, err)
+	require.Equal(t, shown+"root", list.Roots[0].Name)
+	h, err := s.Issuer.History(t.Context(), issuer.HistoryRequest{Token: root.Token, Client: client})
+	require.NoError(t, err)
+	for _, e := range h.Events {
+		require.True(t, strings.HasPrefix(e.Comment, shown), e.Comment)
+		require.True(t, strings.HasPrefix(e.UserAgent, shown), e.UserAgent)
+	}
 }

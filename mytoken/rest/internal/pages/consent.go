@@ -104,7 +104,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	page.Name, page.Problems = f.Properties.Name, f.problems
+	page.Name, page.Problems = legible.Show(f.Properties.Name), f.problems
 	page.Capabilities = choices(f.asked.Properties.Capabilities, f.Properties.Capabilities)
 	page.Editor = f.editor
 	if f.AsJSON {
