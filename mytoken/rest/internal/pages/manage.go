@@ -24,7 +24,7 @@ func (p *Pages) Login(ended bool, lifetime time.Duration) ([]byte, error) {
 }
 
 func (p *Pages) user(t *mytoken.Token) user {
-	return user{Subject: t.OIDCSubject(), ProviderName: p.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
+	return user{Subject: legible.Show(t.OIDCSubject()), ProviderName: p.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
 }
 
 // notices say what the user has just done, by its name in the address of the page.
