@@ -9,16 +9,16 @@
 //   - A lock is a file with the same properties.
 //   - A file that a write replaces is a regular file of the user. Its mode and its other
 //     names do not matter, because they go away.
-//   - A directory to write to belongs to the user or to root. Nobody else may replace files
-//     in it: it is writable for its owner alone, or it is sticky, as /tmp is. The path to
-//     it may hold symbolic links.
+//   - A directory to write to belongs to the user or to root. Nobody else may replace
+//     files in it: it is writable for its owner alone, or it is sticky, as /tmp is. The
+//     path to it may hold symbolic links.
 //   - A file that the user has named and that the program only reads may be a symbolic
 //     link and may belong to anybody, as the secrets that container platforms mount. It
 //     is a regular file.
 //
 // The user is the effective one of the process. Every check looks at the opened file or
-// directory, so that replacing its name afterwards changes nothing. Opening a pipe does
-// not wait for its other end.
+// directory, or at a name in the opened directory, so that replacing a path afterwards
+// changes nothing. Opening a pipe does not wait for its other end.
 package ownfile
 
 import (
@@ -82,8 +82,8 @@ type Dir struct {
 	shared bool
 }
 
-// OpenDir opens a directory to write to. Close it afterwards. Errors are [*UnsafeError] and
-// those of the file system.
+// OpenDir opens a directory to write to. Close it afterwards. Errors are [*UnsafeError]
+// and those of the file system.
 func OpenDir(path string) (*Dir, error) {
 	// With the dot, opening a pipe fails at once.
 	root, err := os.OpenRoot(filepath.Clean(path) + string(filepath.Separator) + ".")
@@ -128,8 +128,8 @@ func (d *Dir) Replaceable(name string) error {
 	return err
 }
 
-// Lock makes the lock of that name if it is missing, and checks it. Afterwards the name is
-// safe to lock. Compare the result with the file that was locked ([os.SameFile]).
+// Lock makes the lock of that name if it is missing, and checks it. Afterwards the name
+// is safe to lock. Compare the result with the file that was locked ([os.SameFile]).
 func (d *Dir) Lock(name string) (fs.FileInfo, error) {
 	f, err := d.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err == nil {

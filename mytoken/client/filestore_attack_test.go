@@ -3,6 +3,7 @@
 package client_test
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -114,4 +115,38 @@ func TestAttackOwner(t *testing.T) {
 	requireUnsafe(t, s.Save(t.Context(), aToken), "another user")
 	_, err = s.Lock(t.Context())
 	requireUnsafe(t, err, "another user")
+}
+
+// replacing is a context that calls do when it is first asked whether it has ended: after
+// the check of the lock, before the lock is opened.
+type replacing struct {
+	context.Context
+	do func()
+}
+
+func (c replacing) Err() error {
+	c.do()
+	return c.Context.Err()
+}
+
+// Between the check and the use, the lock is replaced. It does not count as locked, and
+// nothing that a symbolic link leads to is made.
+func TestAttackReplacedLock(t *testing.T) {
+	path, victim := filepath.Join(t.TempDir(), "token"), filepath.Join(t.TempDir(), "victim")
+	for name, replace := range map[string]func() error{
+		"another file": func() error { return os.WriteFile(path+".lock", nil, 0o600) },
+		"link":         func() error { return os.Symlink(victim, path+".lock") },
+		"pipe":         func() error { return syscall.Mkfifo(path+".lock", 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := replacing{t.Context(), func() {
+				require.NoError(t, os.Rename(path+".lock", path+".old"))
+				require.NoError(t, replace())
+			}}
+			_, err := client.NewFileStore(path).Lock(ctx)
+			require.Error(t, err)
+			require.NoFileExists(t, victim)
+			require.NoError(t, os.Remove(path+".lock"))
+		})
+	}
 }

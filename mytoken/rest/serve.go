@@ -132,7 +132,6 @@ func (e *panicError) Error() string { return fmt.Sprintf("rest: panic: %v", e.va
 // failure answers an error: with JSON, or with a page where a browser asks for one.
 func (c *call) failure(err error) *answer {
 	p := problemOf(err)
-	p.text = legible.Show(p.text) // it may quote the request
 	if p.status == http.StatusInternalServerError {
 		p.text = "request " + c.id
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Describe writes the forecast in sentences, one per line. It says in words what package
-// timeline draws. It replaces characters of the token that could control a terminal.
+// timeline draws. It escapes control and format characters of the token.
 // Escape the result for HTML.
 func (f *Forecast) Describe(s Style) string {
 	var text strings.Builder
