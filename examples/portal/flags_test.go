@@ -31,8 +31,7 @@ func TestBadFlags(t *testing.T) {
 	defer taken.Close()
 	dir := t.TempDir()
 	damaged := filepath.Join(dir, "damaged")
-	file, empty := filepath.Join(dir, "file"), filepath.Join(dir, "empty")
-	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	file := filepath.Join(dir, "file")
 	require.NoError(t, errors.Join(os.Mkdir(damaged, 0o700), os.WriteFile(filepath.Join(damaged, "server.key"), []byte("hunter2"), 0o600), os.WriteFile(file, []byte("hunter2"), 0o600)))
 	secret := "PORTAL_CLIENT_SECRET=hunter2-hunter2-hunter2"
 	real := []string{"-issuer", "https://op.example.org", "-client-id", "x"}
@@ -45,7 +44,7 @@ func TestBadFlags(t *testing.T) {
 		"unknown":            {args: []string{"-client-secret", "hunter2"}, want: "flag provided but not defined: -client-secret"},
 		"not a flag":         {args: []string{"serve"}, want: "portal: arguments are not accepted"},
 		"no secret":          {args: real, want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
-		"empty secret file":  {args: with("-client-secret-file", empty), want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
+		"empty secret file":  {args: with("-client-secret-file", os.DevNull), want: "portal: -issuer needs PORTAL_CLIENT_SECRET or -client-secret-file"},
 		"no secret file":     {args: with("-client-secret-file", filepath.Join(dir, "none")), want: "none: "},
 		"no client":          {environment: []string{secret}, args: []string{"-issuer", "https://op.example.org"}, want: "portal: set both -issuer and -client-id"},
 		"provider on http":   {environment: []string{secret}, args: []string{"-issuer", "http://op.example.org", "-client-id", "x"}, want: "portal: oidcupstream: "},

@@ -6,12 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-
-	"github.com/mytoken-go/sdk/internal/ownfile"
 )
-
-// maxSecret bounds the file with the secret of the client, in bytes.
-const maxSecret = 4 << 10
 
 type options struct {
 	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, scopes string
@@ -49,7 +44,7 @@ func parseOptions() (_ *options, err error) {
 		o.proxies, err = append(o.proxies, prefix), errors.Join(err, bad)
 	}
 	if o.secret = os.Getenv("PORTAL_CLIENT_SECRET"); *secret != "" {
-		line, bad := ownfile.ReadNamed(*secret, maxSecret)
+		line, bad := os.ReadFile(*secret)
 		o.secret, err = strings.TrimSpace(string(line)), errors.Join(err, bad)
 	}
 	refuse := func(wrong bool, complaint string) {
