@@ -1,6 +1,6 @@
-// Package legible keeps characters out of texts that change what a reader sees and have no
-// look of their own: terminal escapes, changes of the direction of writing, and invisible
-// characters in names that are to be told apart.
+// Package legible keeps characters out of texts that change what a reader sees and have
+// no look of their own: terminal escapes, changes of the direction of writing, and
+// invisible characters in names that are to be told apart.
 //
 // These are the control and format characters of Unicode (categories Cc and Cf), the
 // separators of lines and paragraphs (Zl and Zp), and bytes that are not UTF-8. The two
@@ -71,7 +71,7 @@ func rewrite(text string, with func(character string) string) string {
 }
 
 // find returns the first character that is not accepted, and its size in bytes, or the
-// end of the text and 0. It treats the text as a whole: a joiner at its begin is refused.
+// end of the text and 0. A joiner at the beginning of the text is refused.
 func find(text string) (at, size int) {
 	before := utf8.RuneError
 	for at < len(text) {

@@ -3,9 +3,9 @@
 //
 // These are the rules. On systems without Unix permissions only those about kinds apply.
 //
-//   - A file with a secret is a regular file and no symbolic link. It belongs to the user,
-//     and nobody else has access to it. It has no other name: whoever may create files in
-//     a directory can link any file of the same disk into it.
+//   - A file with a secret is a regular file and no symbolic link. It belongs to the
+//     user, and nobody else has access to it. It has no other name: whoever may create
+//     files in a directory can link any file of the same disk into it.
 //   - A lock is a file with the same properties.
 //   - A file that a write replaces is a regular file of the user. Its mode and its other
 //     names do not matter, because they go away.

@@ -87,6 +87,7 @@ func TestAttackDirectory(t *testing.T) {
 	}
 	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
 	require.NoError(t, bearer.CheckWritable(w.tmp))
+	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
 	giveAway(t, dir)
 	for _, mode := range []fs.FileMode{0o777 | fs.ModeSticky, 0o755} {
 		require.NoError(t, os.Chmod(dir, mode))

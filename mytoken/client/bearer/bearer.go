@@ -10,8 +10,8 @@
 // The uid is the effective one of the process. Anybody can create files in the temporary
 // directory. So this package reads a file of such a name only if it belongs to the user
 // alone: a regular file of the user, without a second name (hard link), to which nobody
-// else has access. The file that BEARER_TOKEN_FILE names may be a symbolic link and belong
-// to anybody, because the user chose it. It must be a regular file.
+// else has access. The file that BEARER_TOKEN_FILE names may be a symbolic link and may
+// belong to anybody, because the user chose it. It must be a regular file.
 //
 // All functions may be called concurrently, also by several processes on one file. If two
 // processes write it, the last one wins. Readers see the one content or the other, and no
