@@ -17,8 +17,8 @@ const MaxNameLength = 100
 // refused, because most likely it is what was left of a longer one. In JSON requests
 // absent and empty mean the same, so an HTTP server passes nil for both.
 type Properties struct {
-	// Name is a name for humans: at most MaxNameLength characters, and no control
-	// characters.
+	// Name is a name for humans: at most MaxNameLength characters, and no control and
+	// format characters (protocol section 5.4).
 	Name string
 	// Capabilities: nil means capability.Default() for a first token, and all of the
 	// parent's for a child.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -41,8 +42,9 @@ func (t *Token) JTI() JTI { return t.claims.JTI }
 // Seq returns the generation: 1 for a new token, and 1 more for each rotation.
 func (t *Token) Seq() uint64 { return t.claims.Seq }
 
-// Name returns the name that the user gave, or "".
-func (t *Token) Name() string { return t.claims.Name }
+// Name returns the name that the user gave, or "". Control and format characters, which
+// old tokens may have in it, are escaped: \u202e for U+202E.
+func (t *Token) Name() string { return legible.Show(t.claims.Name) }
 
 // Issuer returns the URL of the service that issued the token. It is also the audience.
 func (t *Token) Issuer() string { return t.claims.Issuer }

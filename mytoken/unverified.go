@@ -6,6 +6,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -53,8 +54,8 @@ func (t *UnverifiedToken) JTI() JTI { return t.claims.JTI }
 // Seq returns the claimed generation.
 func (t *UnverifiedToken) Seq() uint64 { return t.claims.Seq }
 
-// Name returns the claimed name.
-func (t *UnverifiedToken) Name() string { return t.claims.Name }
+// Name returns the claimed name, escaped as by [Token.Name].
+func (t *UnverifiedToken) Name() string { return legible.Show(t.claims.Name) }
 
 // Issuer returns the claimed issuer.
 func (t *UnverifiedToken) Issuer() string { return t.claims.Issuer }

@@ -32,3 +32,13 @@ func TestParseUnverifiedRefuses(t *testing.T) {
 	require.Equal(t, "https://evil.example.org", tok.Issuer())
 	require.Equal(t, "x", tok.Subject())
 }
+
+// The name of an old token is shown with escapes. The token itself stays as it is.
+func TestAttackOldName(t *testing.T) {
+	key := testKey(t, EdDSA)
+	tok, err := ParseUnverified(signPayload(t, key, payloadWith(map[string]string{"name": `"a\u202eb\u001b[2J"`})))
+	require.NoError(t, err)
+	require.Equal(t, `a\u202eb\u001b[2J`, tok.Name())
+	require.Equal(t, "a\u202eb\x1b[2J", tok.claims.Name)
+	require.Equal(t, tok.Name(), (&Token{claims: tok.claims}).Name())
+}

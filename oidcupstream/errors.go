@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
@@ -161,17 +161,12 @@ const (
 )
 
 // printable makes foreign text safe to show. It shortens the text to limit characters,
-// and removes unprintable characters and everything that resembles one of the secrets.
+// removes control and format characters and everything that resembles one of the secrets.
 func printable(text string, limit int, secrets []string) string {
 	if len(text) > 4*limit { // bounds the work below; scrub recognises the piece of a secret that a cut leaves
 		text = text[:4*limit]
 	}
-	text = strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
+	text = legible.Replace(strings.ReplaceAll(text, "\uFFFD", " "), " ")
 	text = strings.Join(strings.Fields(scrub(text, secrets)), " ")
 	if short := clip.Runes(text, limit); short != text {
 		return short + "…"

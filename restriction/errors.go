@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 )
 
 var (
@@ -44,7 +43,7 @@ func (e *ClauseError) Error() string {
 	if e.Key == "" {
 		return fmt.Sprintf("restriction: clause %d: %v", e.Clause, e.Err)
 	}
-	return fmt.Sprintf("restriction: clause %d: %s: %v", e.Clause, plain(e.Key), e.Err)
+	return fmt.Sprintf("restriction: clause %d: %s: %v", e.Clause, oneLine(e.Key), e.Err)
 }
 
 // Unwrap returns Err.
@@ -105,11 +104,11 @@ func Reason(err error) string {
 	return strings.TrimPrefix(err.Error(), "restriction: ")
 }
 
-// plain prepares text from outside for one line of output. It shortens the text, and
-// quotes it if it is empty or has characters that do not print.
-func plain(s string) string {
+// oneLine prepares text from outside for one line of output. It shortens the text, and
+// quotes it if it is empty or has control or format characters.
+func oneLine(s string) string {
 	s = clip.Name(s)
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }) {
+	if s == "" || legible.Refuse(s) != "" {
 		return strconv.Quote(s)
 	}
 	return s
@@ -130,7 +129,7 @@ func listed(entries []string) string {
 		if i > 0 {
 			text.WriteByte(' ')
 		}
-		text.WriteString(plain(entry))
+		text.WriteString(oneLine(entry))
 	}
 	return text.String()
 }

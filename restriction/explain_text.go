@@ -125,13 +125,13 @@ func (e *Explanation) String() string {
 // String returns the key, what it needs, and the error if there is one.
 func (o Objection) String() string {
 	if o.Need == "" {
-		return plain(o.Key)
+		return oneLine(o.Key)
 	}
 	switch said := o.Err != nil && o.Err.Error() == o.Need; {
 	case said && errors.Is(o.Err, ErrUndetermined):
-		return plain(o.Key) + ": " + o.Need
+		return oneLine(o.Key) + ": " + o.Need
 	case said || o.Err == nil:
-		return plain(o.Key) + ": needs " + o.Need
+		return oneLine(o.Key) + ": needs " + o.Need
 	}
-	return plain(o.Key) + ": needs " + o.Need + " (" + o.Err.Error() + ")"
+	return oneLine(o.Key) + ": needs " + o.Need + " (" + o.Err.Error() + ")"
 }

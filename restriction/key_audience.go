@@ -2,10 +2,10 @@ package restriction
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 )
 
 // KeyAudience is the key that limits the audiences of access tokens (protocol section
@@ -24,8 +24,8 @@ func checkAudience(audience string) error {
 		return badValue(ErrInvalid, "an entry is empty")
 	case !utf8.ValidString(audience):
 		return badValue(ErrInvalid, "%q is not UTF-8", clip.Name(audience))
-	case strings.TrimSpace(audience) != audience, strings.ContainsFunc(audience, unicode.IsControl):
-		return badValue(ErrInvalid, "%q begins or ends with white space, or holds a control character", clip.Name(audience))
+	case strings.TrimSpace(audience) != audience, legible.Refuse(audience) != "":
+		return badValue(ErrInvalid, "%q begins or ends with white space, or holds a control or format character", clip.Name(audience))
 	}
 	return nil
 }

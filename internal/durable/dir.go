@@ -28,7 +28,13 @@ func OpenDir(path string) (Dir, error) {
 }
 
 // Write writes a file of the directory, as the function [Write] does.
-func (d Dir) Write(name string, data []byte) error { return Write(filepath.Join(d.path, name), data) }
+func (d Dir) Write(name string, data []byte) error {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(Write(root, name, data), root.Close())
+}
 
 // Remove removes a file of the directory, as the function [Remove] does.
 func (d Dir) Remove(name string) error { return Remove(filepath.Join(d.path, name)) }

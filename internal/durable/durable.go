@@ -7,6 +7,7 @@
 package durable
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -18,35 +19,38 @@ import (
 // disk holds the steps that tests watch and break.
 type disk struct {
 	sync    func(*os.File) error
-	rename  func(from, to string) error
-	link    func(from, to string) error
-	syncDir func(dir string) error
+	rename  func(dir *os.Root, from, to string) error
+	link    func(dir *os.Root, from, to string) error
+	syncDir func(dir *os.Root) error
 }
 
-var osDisk = disk{sync: (*os.File).Sync, rename: os.Rename, link: os.Link, syncDir: syncDir}
+var osDisk = disk{sync: (*os.File).Sync, rename: (*os.Root).Rename, link: (*os.Root).Link, syncDir: syncRoot}
 
-// Write replaces the file at path, or creates it, and makes the new content survive a
-// crash. Only the file's owner can read it (mode 0600). Write replaces a symbolic link
-// and does not follow it.
+// Write replaces a file of the directory, or creates it, and makes the new content
+// survive a crash. Only the file's owner can read it (mode 0600). Write replaces a
+// symbolic link and does not follow it. It stays in the open directory, whatever becomes
+// of that directory's name.
 //
 // If Write returns an error, the file is usually as it was before. The exception is an
 // error from syncing the directory: then the file has the new content, but a crash may
 // bring the old one back.
 //
 // On Windows, Write fails while another process has the file open.
-func Write(path string, data []byte) error { return osDisk.write(path, data) }
+func Write(dir *os.Root, name string, data []byte) error { return osDisk.write(dir, name, data) }
 
 // Replace is like [Write], but does not sync the directory: a crash may bring the old
 // content back.
-func Replace(path string, data []byte) error { return osDisk.place(path, data, osDisk.rename) }
+func Replace(dir *os.Root, name string, data []byte) error {
+	return osDisk.place(dir, name, data, osDisk.rename)
+}
 
 // Create is like [Write], but for a file that must not exist yet. If the file exists,
 // Create changes nothing and returns [fs.ErrExist], wrapped.
-func Create(path string, data []byte) error {
-	if err := osDisk.place(path, data, osDisk.link); err != nil {
+func Create(dir *os.Root, name string, data []byte) error {
+	if err := osDisk.place(dir, name, data, osDisk.link); err != nil {
 		return err
 	}
-	return osDisk.syncDir(filepath.Dir(path))
+	return osDisk.syncDir(dir)
 }
 
 // Remove removes the file and makes that survive a crash. A missing file is no error.
@@ -57,23 +61,24 @@ func Remove(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-func (d disk) write(path string, data []byte) error {
-	if err := d.place(path, data, d.rename); err != nil {
+func (d disk) write(dir *os.Root, name string, data []byte) error {
+	if err := d.place(dir, name, data, d.rename); err != nil {
 		return err
 	}
-	return d.syncDir(filepath.Dir(path))
+	return d.syncDir(dir)
 }
 
-// place fills a temporary file and moves it to path. It leaves no temporary file behind.
-func (d disk) place(path string, data []byte, move func(from, to string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), temporary(filepath.Base(path), "*")) // with mode 0600
+// place fills a temporary file and moves it to name. It leaves no temporary file behind.
+func (d disk) place(dir *os.Root, name string, data []byte, move func(dir *os.Root, from, to string) error) error {
+	temp := temporary(name, rand.Text())
+	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	if err = d.fill(f, data); err == nil {
-		err = move(f.Name(), path)
+		err = move(dir, temp, name)
 	}
-	return errors.Join(err, ignoreMissing(os.Remove(f.Name())))
+	return errors.Join(err, ignoreMissing(dir.Remove(temp)))
 }
 
 func (d disk) fill(f *os.File, data []byte) error {

@@ -17,6 +17,16 @@ import (
 	"github.com/mytoken-go/sdk/internal/durable"
 )
 
+// write opens the directory of a file and writes the file.
+func write(how func(*os.Root, string, []byte) error, path string, data []byte) error {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return how(dir, filepath.Base(path), data)
+}
+
 // A reader gets the old content or the new one while the file is being replaced.
 func TestReadersSeeWholeFiles(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -24,7 +34,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "file")
 	contents := [][]byte{bytes.Repeat([]byte("a"), 1<<16), bytes.Repeat([]byte("b"), 1<<15)}
-	require.NoError(t, durable.Write(path, contents[0]))
+	require.NoError(t, write(durable.Write, path, contents[0]))
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	readers.Go(func() {
@@ -42,7 +52,7 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 		}
 	})
 	for i := range 200 {
-		require.NoError(t, durable.Replace(path, contents[i%2]))
+		require.NoError(t, write(durable.Replace, path, contents[i%2]))
 	}
 	close(stop)
 	readers.Wait()
@@ -64,15 +74,15 @@ func TestWriteFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
 	require.NoError(t, os.MkdirAll(filepath.Join(path, "inside"), 0o700)) // a file cannot replace it
-	require.Error(t, durable.Write(path, []byte("x")))
+	require.Error(t, write(durable.Write, path, []byte("x")))
 	require.Equal(t, []string{"file"}, names(t, dir))
-	require.ErrorIs(t, durable.Write(filepath.Join(dir, "none", "file"), []byte("x")), fs.ErrNotExist)
+	require.ErrorIs(t, write(durable.Write, filepath.Join(dir, "none", "file"), []byte("x")), fs.ErrNotExist)
 }
 
 func TestFilesAreForTheirOwnerAlone(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, durable.Write(filepath.Join(dir, "written"), nil))
-	require.NoError(t, durable.Create(filepath.Join(dir, "created"), nil))
+	require.NoError(t, write(durable.Write, filepath.Join(dir, "written"), nil))
+	require.NoError(t, write(durable.Create, filepath.Join(dir, "created"), nil))
 	_, err := durable.OpenDir(filepath.Join(dir, "a", "b"))
 	require.NoError(t, err)
 	if runtime.GOOS == "windows" {
@@ -94,7 +104,7 @@ func TestCreate(t *testing.T) {
 	var creators sync.WaitGroup
 	for i := range byte(8) {
 		creators.Go(func() {
-			if err := durable.Create(path, []byte{i}); err == nil {
+			if err := write(durable.Create, path, []byte{i}); err == nil {
 				won.Store(int32(i) + 1)
 			} else {
 				assert.ErrorIs(t, err, fs.ErrExist)
@@ -106,7 +116,7 @@ func TestCreate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []byte{byte(won.Load() - 1)}, data)
 	require.Equal(t, []string{"file"}, names(t, dir))
-	require.ErrorIs(t, durable.Create(filepath.Join(dir, "none", "file"), nil), fs.ErrNotExist)
+	require.ErrorIs(t, write(durable.Create, filepath.Join(dir, "none", "file"), nil), fs.ErrNotExist)
 }
 
 func leave(t *testing.T, path, content string, age time.Duration) {
@@ -164,7 +174,7 @@ func TestDir(t *testing.T) {
 	require.Error(t, d.Write("a.x", nil))
 
 	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, durable.Write(file, nil))
+	require.NoError(t, write(durable.Write, file, nil))
 	_, err = durable.OpenDir(file)
 	require.Error(t, err)
 	_, err = durable.OpenDir(filepath.Join(file, "dir"))

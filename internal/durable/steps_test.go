@@ -19,7 +19,10 @@ func TestWriteTakesItsStepsInOrder(t *testing.T) {
 		t.Run(failing, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "file")
-			require.NoError(t, Write(path, []byte("old")))
+			root, err := os.OpenRoot(dir)
+			require.NoError(t, err)
+			defer root.Close()
+			require.NoError(t, Write(root, "file", []byte("old")))
 			var steps []string
 			step := func(name string, do func() error) error {
 				steps = append(steps, name)
@@ -41,10 +44,12 @@ func TestWriteTakesItsStepsInOrder(t *testing.T) {
 					require.Equal(t, "old", content())
 					return step("sync", f.Sync)
 				},
-				rename:  func(from, to string) error { return step("rename", func() error { return os.Rename(from, to) }) },
-				syncDir: func(dir string) error { return step("syncDir", func() error { return syncDir(dir) }) },
+				rename: func(dir *os.Root, from, to string) error {
+					return step("rename", func() error { return dir.Rename(from, to) })
+				},
+				syncDir: func(dir *os.Root) error { return step("syncDir", func() error { return syncRoot(dir) }) },
 			}
-			err := watched.write(path, []byte("new"))
+			err = watched.write(root, "file", []byte("new"))
 			names, readErr := os.ReadDir(dir)
 			require.NoError(t, readErr)
 			require.Len(t, names, 1)

@@ -19,7 +19,8 @@ type AccessTokenRequest struct {
 	Audiences []string
 	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
-	// Comment appears in the history of the mytoken.
+	// Comment appears in the history of the mytoken. It has no control and format
+	// characters.
 	Comment string
 }
 
@@ -46,6 +47,9 @@ const opAccessToken = "get an access token"
 // mytoken, so the client repeats it only if the server certainly did not act on it.
 // Errors are [*Error], [*NetworkError], [*AnswerError], or wrap [ErrUnsupported].
 func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req AccessTokenRequest) (*AccessToken, error) {
+	if err := checkText("Comment", req.Comment); err != nil {
+		return nil, err
+	}
 	asked := c.now()
 	body, err := c.post(ctx, endpointAccessToken, request{
 		operation: opAccessToken, secrets: []mytoken.Secret{token}, body: wire.AccessTokenRequest{

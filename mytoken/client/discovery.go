@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -115,7 +116,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 		},
 	}
 	for _, p := range doc.Providers {
-		m.Providers = append(m.Providers, Provider{Issuer: p.Issuer, Name: p.Name, Scopes: p.Scopes})
+		m.Providers = append(m.Providers, Provider{Issuer: p.Issuer, Name: legible.Show(p.Name), Scopes: p.Scopes})
 	}
 	check := func(what, address string) error {
 		if address == "" {

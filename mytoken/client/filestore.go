@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +14,9 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
 // FileStore keeps a mytoken in a text file. Processes on one machine may share the file.
@@ -33,35 +33,23 @@ const (
 	maxTokenFile = 64 << 10
 	// lockPoll is how often a waiting process tries to get the lock.
 	lockPoll = time.Millisecond
+	// lockFlag opens the lock. Some systems and network file systems lock only files that
+	// are open for writing.
+	lockFlag = os.O_RDWR
 )
 
 // NewFileStore returns a store for the file at path. The file need not exist yet, but its
-// directory must. FileStore follows a symbolic link.
+// directory must. The file belongs to the user, is no symbolic link, and nobody else has
+// access to it. Nobody else may replace files in the directory. Where other users may
+// control the file or its lock, methods return a [*bearer.UnsafeError].
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
-// target returns the file that symbolic links lead to.
-func (s *FileStore) target() string {
-	if real, err := filepath.EvalSymlinks(s.path); err == nil {
-		return real
-	}
-	return s.path
-}
-
-// Load reads the token. On systems with Unix permissions, it refuses a file to which
-// anybody but its owner has access.
+// Load reads the token.
 func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
-	f, err := os.Open(s.path)
+	text, err := ownfile.Read(s.path, maxTokenFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return mytoken.Secret{}, fmt.Errorf("%w: %w", ErrNoToken, err)
 	} else if err != nil {
-		return mytoken.Secret{}, fmt.Errorf("client: token file: %w", err)
-	}
-	defer f.Close()
-	if err := checkPrivate(f); err != nil {
-		return mytoken.Secret{}, fmt.Errorf("client: token file %s: %w", s.path, err)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
-	if err != nil {
 		return mytoken.Secret{}, fmt.Errorf("client: token file: %w", err)
 	}
 	token := strings.TrimSpace(string(text))
@@ -78,34 +66,54 @@ func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
 // visible ASCII characters.
 func isNotTokenRune(r rune) bool { return r <= ' ' || r > '~' }
 
-func checkPrivate(f *os.File) error {
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return errors.New("this is not a regular file")
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("other users have access to it (mode %04o): run chmod 600", info.Mode().Perm())
-	}
-	return nil
-}
-
 // Save replaces the file in one step. Only the file's owner has access to it.
 func (s *FileStore) Save(_ context.Context, token mytoken.Secret) error {
-	path := s.target()
-	s.sweep.Do(func() { durable.Sweep(path, time.Now()) })
-	if err := durable.Write(path, []byte(token.Reveal()+"\n")); err != nil {
+	if err := s.save([]byte(token.Reveal() + "\n")); err != nil {
 		return fmt.Errorf("client: token file: %w", err)
 	}
 	return nil
 }
 
+func (s *FileStore) save(text []byte) error {
+	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	name := filepath.Base(s.path)
+	if err := dir.Replaceable(name); err != nil {
+		return err
+	}
+	s.sweep.Do(func() { durable.Sweep(s.path, time.Now()) })
+	return durable.Write(dir.Root, name, text)
+}
+
 // Lock locks the second file.
 func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
-	lock := flock.New(s.target()+".lock", flock.SetPermissions(0o600))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+	lock, err := s.lock(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("client: lock of the token file: %w", err)
 	}
 	return func() { _ = lock.Unlock() }, nil
+}
+
+func (s *FileStore) lock(ctx context.Context) (*flock.Flock, error) {
+	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	path := s.path + ".lock"
+	checked, err := dir.Lock(filepath.Base(path))
+	if err != nil {
+		return nil, err
+	}
+	lock := flock.New(path, flock.SetFlag(lockFlag|ownfile.NoFollow))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return nil, err
+	}
+	if locked, err := lock.Stat(); err != nil || !os.SameFile(locked, checked) {
+		return nil, errors.Join(&bearer.UnsafeError{Path: path, Reason: "it was replaced before it was locked"}, err, lock.Unlock())
+	}
+	return lock, nil
 }

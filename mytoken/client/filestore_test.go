@@ -17,6 +17,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
 // unixOnly skips tests of Unix permissions and symbolic links.
@@ -62,22 +63,25 @@ func TestFileStoreBadFiles(t *testing.T) {
 	}
 }
 
-// A file that other users can read is refused. Save repairs it, and keeps a symbolic
-// link.
+// A file that other users can read is refused, and Save repairs it. A symbolic link is
+// refused and stays.
 func TestFileStorePermissions(t *testing.T) {
 	unixOnly(t)
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 	require.NoError(t, os.Chmod(path, 0o640))
-	link := filepath.Join(t.TempDir(), "link")
-	require.NoError(t, os.Symlink(path, link))
-	s := client.NewFileStore(link)
+	s := client.NewFileStore(path)
 	_, err := s.Load(ctx)
 	require.ErrorContains(t, err, "0640")
 	require.NoError(t, s.Save(ctx, aToken))
 	_, err = s.Load(ctx)
 	require.NoError(t, err)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(path, link))
+	_, err = client.NewFileStore(link).Load(ctx)
+	require.ErrorAs(t, err, new(*bearer.UnsafeError))
+	require.ErrorAs(t, client.NewFileStore(link).Save(ctx, aToken), new(*bearer.UnsafeError))
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&fs.ModeSymlink)
@@ -85,14 +89,13 @@ func TestFileStorePermissions(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// One caller at a time holds the lock, whatever path leads to the file. A waiting caller
-// can give up.
+// One caller at a time holds the lock, whatever path leads to the directory. A waiting
+// caller can give up.
 func TestFileStoreLock(t *testing.T) {
 	unixOnly(t)
-	path := filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
-	link := filepath.Join(t.TempDir(), "link")
-	require.NoError(t, os.Symlink(path, link))
+	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
+	require.NoError(t, os.Symlink(dir, other))
+	path, link := filepath.Join(dir, "token"), filepath.Join(other, "token")
 	unlock, err := client.NewFileStore(path).Lock(t.Context())
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

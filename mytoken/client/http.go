@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
@@ -129,15 +129,10 @@ func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 }
 
 // foreign makes a text of the server fit for logs and terminals. It removes control
-// characters, and secrets that the server copied. It keeps at most the given number of
+// and format characters, and secrets that the server copied. It keeps at most the given number of
 // bytes.
 func foreign(text string, most int, secrets []mytoken.Secret) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, text)
+	text = legible.Replace(text, "")
 	for _, s := range secrets {
 		if !s.IsEmpty() {
 			text = strings.ReplaceAll(text, s.Reveal(), s.String())

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
@@ -39,7 +40,7 @@ func (c *Client) Introspect(ctx context.Context, token mytoken.Secret) (*Introsp
 	}
 	t := body.Token
 	out := &Introspection{Valid: body.Valid, ID: tokenID(body.MomID), Type: mytoken.ResponseType(body.TokenType), Claims: mytoken.Claims{
-		Issuer: t.Issuer, Seq: t.Seq, Name: t.Name, OIDCIssuer: t.OIDCIssuer, OIDCSubject: t.OIDCSubject, Capabilities: t.Capabilities,
+		Issuer: t.Issuer, Seq: t.Seq, Name: legible.Show(t.Name), OIDCIssuer: t.OIDCIssuer, OIDCSubject: t.OIDCSubject, Capabilities: t.Capabilities,
 		AuthTime: t.AuthTime, IssuedAt: t.IssuedAt, NotBefore: t.NotBefore, ExpiresAt: t.ExpiresAt,
 	}}
 	if jti, err := mytoken.ParseJTI(t.JTI); err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
@@ -23,6 +24,9 @@ type properties struct {
 // fill writes the properties into a request. It refuses lists without entries with
 // [ErrEmptyList].
 func (p properties) fill(req *wire.TokenRequest) (err error) {
+	if err := checkText("Name", p.Name); err != nil {
+		return err
+	}
 	req.Name, req.MaxTokenLen = p.Name, max(p.response.MaxLength, 0)
 	req.ResponseType = string(cmp.Or(p.response.Type, mytoken.ResponseToken))
 	if req.Capabilities, err = encodeList("Capabilities", p.Capabilities); err != nil {
@@ -47,6 +51,14 @@ func (p properties) fill(req *wire.TokenRequest) (err error) {
 	}
 	req.Restrictions, err = checkRestrictionsJSON(p.restrictionsJSON)
 	return err
+}
+
+// checkText refuses a text with control or format characters, as servers do.
+func checkText(field, text string) error {
+	if reason := legible.Refuse(text); reason != "" {
+		return fmt.Errorf("client: %s: %s", field, reason)
+	}
+	return nil
 }
 
 // encodeList returns nil for a nil list.

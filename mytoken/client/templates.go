@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) Templates(ctx context.Context, group string, kind TemplateKind)
 	}
 	var list []Template
 	for _, t := range body {
-		list = append(list, Template{ID: t.ID, Name: t.Name, Payload: t.Payload})
+		list = append(list, Template{ID: t.ID, Name: legible.Show(t.Name), Payload: t.Payload})
 	}
 	return list, nil
 }

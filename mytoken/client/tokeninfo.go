@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
@@ -26,8 +27,8 @@ func (c *Client) tokeninfo(ctx context.Context, operation string, token mytoken.
 // History returns the events of a token, or of the tokens that momIDs names (protocol
 // section 5.8.2). Besides ids in text form, momIDs may hold "this", "children" and
 // "children@<mom_id>". The request counts as a use of the token, so the client repeats it
-// only if the server certainly did not act on it. Errors are those of
-// [Client.AccessToken].
+// only if the server certainly did not act on it. Control and format characters in texts
+// are escaped: \u202e for U+202E. Errors are those of [Client.AccessToken].
 func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...string) (*mytoken.History, error) {
 	var body struct { // without the update: tokeninfo reads it
 		Events    []wire.Event `json:"events"`
@@ -40,7 +41,8 @@ func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...st
 	h := &mytoken.History{Truncated: body.Truncated, Update: update}
 	for _, e := range body.Events {
 		h.Events = append(h.Events, mytoken.Event{
-			Token: tokenID(e.MomID), Name: e.Event, Comment: e.Comment, Address: e.IP, UserAgent: e.UserAgent, Time: time.Unix(e.Time, 0),
+			Token: tokenID(e.MomID), Name: legible.Show(e.Event), Comment: legible.Show(e.Comment), Address: legible.Show(e.IP),
+			UserAgent: legible.Show(e.UserAgent), Time: time.Unix(e.Time, 0),
 		})
 	}
 	return h, nil
@@ -48,7 +50,7 @@ func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...st
 
 // Subtree returns a token with its descendants (protocol section 5.8.3). Records hold
 // what the protocol carries: ids, names, addresses, times, and whether a token was
-// revoked. Subtree counts as a use, like [Client.History], and treats repetitions and
+// revoked. Names are escaped as in a history. Subtree counts as a use, like [Client.History], and treats repetitions and
 // errors in the same way.
 func (c *Client) Subtree(ctx context.Context, token mytoken.Secret) (*mytoken.Records, error) {
 	var body struct {
@@ -79,7 +81,7 @@ func newRecords(trees []wire.Tree, parent mytoken.TokenID) []*mytoken.Record {
 	for _, t := range trees {
 		e := t.Token
 		r := &mytoken.Record{
-			ID: tokenID(e.MomID), Parent: parent, Name: e.Name, Address: e.IP, Created: time.Unix(e.Created, 0),
+			ID: tokenID(e.MomID), Parent: parent, Name: legible.Show(e.Name), Address: legible.Show(e.IP), Created: time.Unix(e.Created, 0),
 			Expires: unix(e.ExpiresAt), Revoked: e.Revoked,
 		}
 		r.Children = newRecords(t.Children, r.ID)

@@ -43,7 +43,8 @@ type AccessTokenRequest struct {
 	// does not count.
 	Scopes    []string
 	Audiences []string
-	// Comment is recorded in the history.
+	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has no
+	// control and format characters.
 	Comment string
 	Client  Client
 }
@@ -67,12 +68,15 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 // provider may have acted ([UpstreamError].Charged). If the caller goes away while the
 // provider is asked, its answer decides about the refund.
 //
-// Errors are [*TokenError], [*mytoken.CapabilityError], [*RefusedError],
+// Errors are [*RequestError], [*TokenError], [*mytoken.CapabilityError], [*RefusedError],
 // [*UpstreamError], [*ReconnectError], [*BusyError], [*StoreError], [ErrWrongProvider],
 // [ErrUnknownProvider], [ErrRepeatedID], [ErrClosed], and the error of the context. After
 // a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
 // successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
+	if err := checkText("comment", req.Comment); err != nil {
+		return nil, err
+	}
 	// 1. Verify the token; check capability, restrictions and provider. Nothing is
 	// stored.
 	p, err := i.present(ctx, req.Token, req.Client)

@@ -335,7 +335,7 @@ func TestLargestRestrictions(t *testing.T) {
 		return l
 	}
 	a := adoption(s, portalRefreshToken(t, s, "alice"))
-	a.Properties.Name = strings.Repeat("\u2028", mytoken.MaxNameLength)
+	a.Properties.Name = strings.Repeat("𝄞", mytoken.MaxNameLength)
 	a.Properties.Restrictions = build(140*1024/1000 - len(`{"audience":[""],"usages_AT":999},`))
 	issued, err := s.Issuer.Adopt(t.Context(), a)
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
@@ -50,9 +51,15 @@ func (i *Issuer) restrictionRequest(op operation) *restriction.Request {
 
 func (i *Issuer) newEvent(name, comment string, c Client) store.Event {
 	return store.Event{
-		Name: name, Comment: clip.Runes(comment, MaxCommentLength), UserAgent: clip.Bytes(c.UserAgent, MaxAgentLength),
+		Name: name, Comment: clip.Runes(comment, MaxCommentLength), UserAgent: agentText(c),
 		Address: addressText(c), Time: i.ledger.now(),
 	}
+}
+
+// agentText returns what a client says about itself, without control and format
+// characters.
+func agentText(c Client) string {
+	return clip.Bytes(legible.Replace(clip.Bytes(c.UserAgent, MaxAgentLength), "\uFFFD"), MaxAgentLength)
 }
 
 // addressText is empty if the address is not known.

@@ -49,7 +49,8 @@ type Config struct {
 
 	// SpillDir is a directory that keeps new refresh tokens, sealed, until the store has
 	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
-	// directory, for its owner alone.
+	// directory, for its owner alone. It refuses one in which other users may remove or
+	// plant files.
 	//
 	// If the provider answers with the refresh token of somebody else, that is set aside
 	// there as well, in a file *.quarantined that nothing uses; at most 64 of them.
@@ -115,7 +116,8 @@ type Client struct {
 	// Address is the address of the client. The zero value satisfies no restriction on
 	// hosts or countries.
 	Address netip.Addr
-	// UserAgent is recorded in histories, cut to [MaxAgentLength] bytes.
+	// UserAgent is recorded in histories without control and format characters, cut
+	// to [MaxAgentLength] bytes.
 	UserAgent string
 	// Values are facts for restriction conditions of your own.
 	Values map[string]any

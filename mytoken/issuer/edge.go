@@ -105,6 +105,9 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 	if req.Needs == "" || req.Event == "" {
 		return nil, errAuthorize
 	}
+	if err := checkText("comment", req.Comment); err != nil {
+		return nil, err
+	}
 	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
 		id: useID(req.ID), kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
 		event: req.Event, comment: req.Comment,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -155,7 +156,8 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 			return false, nil
 		}
 		out.Events = append(out.Events, mytoken.Event{
-			Token: e.Token, Name: e.Name, Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time.Time(),
+			Token: e.Token, Name: e.Name, Comment: legible.Show(e.Comment), Address: e.Address, UserAgent: legible.Show(e.UserAgent),
+			Time: e.Time.Time(),
 		})
 		return true, nil
 	})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -27,7 +28,7 @@ type LoginRequest struct {
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	// Application is the name of the program that asks, which the user is shown. It is
-	// cut to [mytoken.MaxNameLength] characters.
+	// cut to [mytoken.MaxNameLength] characters, and loses control and format characters.
 	Application string
 	// ReturnTo comes back with the finished login. The embedding service may use it to
 	// know where to send the browser, for example. At most 4 KiB.
@@ -110,7 +111,7 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 		return nil, err
 	}
 	pending.Properties, pending.Response = toStored(props), normalResponse(req.Response)
-	pending.Application = strings.ToValidUTF8(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
+	pending.Application = legible.Replace(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, i.checkSize(*pending)
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
@@ -96,10 +97,10 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
 		}
 		if n.Detail != "" {
-			attrs = append(attrs, slog.String("detail", n.Detail))
+			attrs = append(attrs, slog.String("detail", legible.Show(n.Detail)))
 		}
 		if n.Err != nil {
-			attrs = append(attrs, slog.String("error", n.Err.Error()))
+			attrs = append(attrs, slog.String("error", legible.Show(n.Err.Error())))
 		}
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}

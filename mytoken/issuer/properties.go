@@ -2,12 +2,11 @@ package issuer
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -96,8 +95,15 @@ func checkName(name string) error {
 	switch {
 	case len(name) > utf8.UTFMax*mytoken.MaxNameLength || utf8.RuneCountInString(name) > mytoken.MaxNameLength:
 		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", mytoken.MaxNameLength)}
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return &RequestError{Field: "name", Reason: "not UTF-8, or with control characters"}
+	}
+	return checkText("name", name)
+}
+
+// checkText refuses a text that somebody typed if it has control or format characters.
+// Package legible has the rule.
+func checkText(field, text string) error {
+	if reason := legible.Refuse(text); reason != "" {
+		return &RequestError{Field: field, Reason: reason}
 	}
 	return nil
 }

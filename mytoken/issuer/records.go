@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -113,7 +114,7 @@ func (i *Issuer) record(info store.TokenInfo) (*mytoken.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Name, r.Address, r.Provider = a.Name, a.Address, a.Issuer
+	r.Name, r.Address, r.Provider = legible.Show(a.Name), a.Address, a.Issuer
 	r.Capabilities, r.Restrictions, r.Rotation = a.Capabilities, a.Restrictions, a.Rotation
 	return r, nil
 }

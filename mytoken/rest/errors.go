@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
@@ -196,6 +197,7 @@ func problemOf(err error) problem {
 	if other, ok := errors.AsType[*told](err); ok {
 		p.text = other.text
 	}
+	p.text = legible.Show(p.text) // it may quote the request
 	return p
 }
 

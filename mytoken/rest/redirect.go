@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -101,7 +102,7 @@ func nativeAbortPage(c *call) (*answer, error) {
 // can write such an address.
 func (c *call) application() string {
 	if name := c.r.URL.Query().Get("application"); name != "" {
-		return clip.Name(name)
+		return legible.Show(clip.Name(name))
 	}
 	return "the program"
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -207,7 +208,7 @@ func (c *call) log(status int, err error, took time.Duration) {
 		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", legible.Show(err.Error())))
 	}
 	if status == http.StatusInternalServerError {
 		level = slog.LevelError

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Describe writes the forecast in sentences, one per line. It says in words what package
-// timeline draws. It replaces characters of the token that could control a terminal.
+// timeline draws. It escapes control and format characters of the token.
 // Escape the result for HTML.
 func (f *Forecast) Describe(s Style) string {
 	var text strings.Builder
@@ -71,7 +72,7 @@ func (f *Forecast) Label(s Style, i int) string {
 	case label != "":
 		return label
 	case len(scopes) > 0:
-		return printable(strings.Join(scopes, " "))
+		return legible.Show(strings.Join(scopes, " "))
 	case scopes != nil:
 		return "no scope"
 	}
@@ -81,7 +82,7 @@ func (f *Forecast) Label(s Style, i int) string {
 // when says at which times a clause is open.
 func (f *Forecast) when(s *Style, c *Clause) string {
 	if c.Never != nil {
-		return "never, " + printable(c.Never.Key+": "+c.Never.Err.Error())
+		return "never, " + legible.Show(c.Never.Key+": "+c.Never.Err.Error())
 	}
 	const most = 8
 	var open, unknown []string

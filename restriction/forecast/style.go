@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/mytoken-go/sdk/internal/legible"
 )
 
 // Style says how to write a forecast, in sentences or drawings. The zero Style writes
@@ -46,13 +46,13 @@ func (s *Style) title() string {
 	if s.Title == "" {
 		return "What the token admits"
 	}
-	return printable(s.Title)
+	return legible.Show(s.Title)
 }
 
 // label returns the label of a clause, or "".
 func (s *Style) label(i int) string {
 	if i < len(s.Labels) {
-		return printable(s.Labels[i])
+		return legible.Show(s.Labels[i])
 	}
 	return ""
 }
@@ -74,18 +74,6 @@ func offset(d time.Duration) string {
 	return fmt.Sprintf("%c%dh", sign, h)
 }
 
-// printable makes text from outside safe for a terminal and a page. It replaces
-// characters without a glyph, such as escapes and those that change the direction of
-// writing.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
-}
-
 // list writes the first entries of a list, shortened.
 func list(entries []string) string {
 	const most, longest = 8, 64 // entries, and characters of one
@@ -98,7 +86,7 @@ func list(entries []string) string {
 			shown = append(shown, fmt.Sprintf("and %d more", len(entries)-most))
 			break
 		}
-		text := []rune(printable(entry))
+		text := []rune(legible.Show(entry))
 		if len(text) > longest {
 			text = append(text[:longest-1], '…')
 		}

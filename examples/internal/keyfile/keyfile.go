@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"runtime"
+	"path/filepath"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -35,13 +35,7 @@ func Signing(name string) (*mytoken.Key, error) {
 }
 
 func load[T any](name string, fresh func() ([]byte, error), parse func([]byte) (T, error)) (key T, err error) {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = create(name, fresh)
-	}
-	if err == nil {
-		err = private(name)
-	}
+	text, err := read(name, fresh)
 	if err == nil {
 		key, err = parse(text)
 	}
@@ -51,23 +45,27 @@ func load[T any](name string, fresh func() ([]byte, error), parse func([]byte) (
 	return key, nil
 }
 
-// private returns an error if others can read the file. Windows has no such modes.
-func private(name string) error {
-	info, err := os.Stat(name)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("others can read it (mode %#o): chmod 600", info.Mode().Perm())
-	}
-	return err
-}
+// maxFile bounds a key file, in bytes.
+const maxFile = 64 << 10
 
-// create makes the file, unless another process does so at the same time.
-func create(name string, fresh func() ([]byte, error)) ([]byte, error) {
-	text, err := fresh()
+// read returns the content of the file, and makes the file if it is missing. It returns
+// an error if other users can read the file, or may replace it.
+func read(path string, fresh func() ([]byte, error)) ([]byte, error) {
+	dir, err := ownfile.OpenDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.Create(name, text); !errors.Is(err, fs.ErrExist) {
+	defer dir.Close()
+	name := filepath.Base(path)
+	text, err := dir.Read(name, maxFile)
+	if !errors.Is(err, fs.ErrNotExist) {
 		return text, err
 	}
-	return os.ReadFile(name) // another process was faster
+	if text, err = fresh(); err != nil {
+		return nil, err
+	}
+	if err := durable.Create(dir.Root, name, text); !errors.Is(err, fs.ErrExist) {
+		return text, err
+	}
+	return dir.Read(name, maxFile) // another process was faster
 }

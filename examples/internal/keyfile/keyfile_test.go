@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -83,4 +84,36 @@ func TestBadFiles(t *testing.T) {
 	require.NoError(t, os.Chmod(open, 0o640))
 	_, err = Server(open)
 	require.ErrorContains(t, err, "chmod 600")
+}
+
+// A key file is refused if another user could have planted it, or could replace it.
+func TestAttackKeyFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this test needs the permissions and symbolic links of Unix")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	name, planted := filepath.Join(dir, "key"), filepath.Join(t.TempDir(), "planted")
+	require.NoError(t, os.WriteFile(planted, []byte(seal.NewKey().Reveal()), 0o600))
+	refused := func(reason string) {
+		t.Helper()
+		_, err := Server(name)
+		require.ErrorAs(t, err, new(*ownfile.UnsafeError))
+		require.ErrorContains(t, err, reason)
+	}
+	require.NoError(t, os.Symlink(planted, name))
+	refused("symbolic link")
+	require.NoError(t, os.Remove(name))
+	require.NoError(t, os.Chmod(dir, 0o770))
+	refused("chmod go-w")
+	require.NoFileExists(t, name)
+	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+	require.NoError(t, os.Link(planted, name))
+	refused("another name")
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	require.NoError(t, os.Chmod(dir, 0o700))
+	require.NoError(t, os.Chown(name, 12345, -1))
+	refused("another user")
 }

@@ -8,8 +8,10 @@
 //  4. the file bt_u<uid> in the temporary directory: TMPDIR, or /tmp.
 //
 // The uid is the effective one of the process. Anybody can create files in the temporary
-// directory. So this package reads and replaces a file there only if it belongs to the
-// user.
+// directory. So this package reads a file of such a name only if it belongs to the user
+// alone: a regular file of the user, without a second name (hard link), to which nobody
+// else has access. The file that BEARER_TOKEN_FILE names may be a symbolic link and may
+// belong to anybody, because the user chose it. It must be a regular file.
 //
 // All functions may be called concurrently, also by several processes on one file. If two
 // processes write it, the last one wins. Readers see the one content or the other, and no
@@ -19,7 +21,6 @@ package bearer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/internal/redact"
 )
 
@@ -53,13 +55,9 @@ var (
 	ErrNoUID = errors.New("bearer: the system has no user ids: set BEARER_TOKEN_FILE")
 )
 
-// UnsafeError says that other users control a file, or may control it.
-type UnsafeError struct {
-	Path   string
-	Reason string
-}
-
-func (e *UnsafeError) Error() string { return "bearer: unsafe file " + e.Path + ": " + e.Reason }
+// UnsafeError says that other users control a file or directory, or may control it. Path
+// names it, and Reason says what is wrong.
+type UnsafeError = ownfile.UnsafeError
 
 // Token is a token that was found.
 type Token struct {
@@ -104,16 +102,14 @@ func Path() (string, error) {
 // place is a file that may hold the token.
 type place struct {
 	path string
-	// named says that the user named the file. It is read whatever it is.
-	named bool
-	// shared says that anybody can create files in the directory.
-	shared bool
+	// open reads the file, with the checks that suit it.
+	open func(path string, most int64) ([]byte, error)
 }
 
 func places() []place {
 	var all []place
 	if path := os.Getenv(EnvFile); path != "" {
-		all = append(all, place{path: path, named: true})
+		all = append(all, place{path, ownfile.ReadNamed})
 	}
 	uid := os.Geteuid()
 	if uid < 0 {
@@ -121,59 +117,21 @@ func places() []place {
 	}
 	name := "bt_u" + strconv.Itoa(uid)
 	if dir := os.Getenv(EnvRuntimeDir); dir != "" {
-		all = append(all, place{path: filepath.Join(dir, name)})
+		all = append(all, place{filepath.Join(dir, name), ownfile.Read})
 	}
-	return append(all, place{path: filepath.Join(os.TempDir(), name), shared: true})
+	return append(all, place{filepath.Join(os.TempDir(), name), ownfile.Read})
 }
 
 func (p place) read() (Secret, error) {
-	f, err := p.open()
+	text, err := p.open(p.path, maxFile)
 	if err != nil {
-		return Secret{}, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return Secret{}, err
+		return Secret{}, fmt.Errorf("bearer: %w", err)
 	}
 	token, err := parse(string(text))
 	if err != nil {
 		return Secret{}, fmt.Errorf("%w: the content of %s", err, p.path)
 	}
 	return token, nil
-}
-
-func (p place) open() (*os.File, error) {
-	if p.named {
-		return os.Open(p.path)
-	}
-	f, err := openNoWait(p.path, !p.shared)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		err = checkOwn(p.path, info)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// checkOwn refuses a file that other users may have written.
-func checkOwn(path string, info fs.FileInfo) error {
-	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		return &UnsafeError{path, "it is a symbolic link"}
-	case !info.Mode().IsRegular():
-		return &UnsafeError{path, "it is not a regular file"}
-	case !isOwn(info):
-		return &UnsafeError{path, "it belongs to another user"}
-	case info.Mode().Perm()&0o022 != 0 && hasPermissions:
-		return &UnsafeError{path, "other users may write to it"}
-	}
-	return nil
 }
 
 // whitespace is what isspace of C99 accepts, as the rules say.
@@ -204,26 +162,28 @@ func isToken(text string) bool {
 }
 
 // CheckWritable returns an error if no token must be written to the path, because other
-// users control the file or may replace it. The error is an [*UnsafeError] or comes from
-// the file system.
+// users control the file or may replace it. The file is missing, or a regular file of the
+// user. Its directory belongs to the user or to root, and is writable for its owner alone
+// or sticky. The error is an [*UnsafeError] or comes from the file system.
 func CheckWritable(path string) error {
-	dir, err := os.Stat(filepath.Dir(path))
+	return inDir(path, func(*ownfile.Dir, string) error { return nil })
+}
+
+// inDir opens the directory, makes the checks of CheckWritable, and calls do.
+func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
+	name := filepath.Base(path)
+	dir, err := ownfile.OpenDir(filepath.Dir(path))
+	if err == nil {
+		defer dir.Close()
+		err = dir.Replaceable(name)
+	}
+	if err == nil {
+		err = do(dir, name)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("bearer: %w", err)
 	}
-	if hasPermissions && dir.Mode().Perm()&0o002 != 0 && dir.Mode()&fs.ModeSticky == 0 {
-		return &UnsafeError{path, "other users may replace files in its directory"}
-	}
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().IsRegular() && isOwn(info):
-		return nil // Write replaces it, so its permissions do not matter
-	}
-	return checkOwn(path, info)
+	return nil
 }
 
 // Write replaces the file with one that holds the token. Only its owner can read it.
@@ -234,16 +194,16 @@ func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed
 	}
-	if err := CheckWritable(path); err != nil {
-		return err
-	}
-	return durable.Replace(path, []byte(token.Reveal()+"\n"))
+	return inDir(path, func(dir *ownfile.Dir, name string) error {
+		return durable.Replace(dir.Root, name, []byte(token.Reveal()+"\n"))
+	})
 }
 
 // Read reads a file with the checks that [Discover] makes in the temporary directory: the
-// file must belong to the user, and must not be a symbolic link. An empty file gives the
-// empty secret. Errors are [ErrMalformed], [*UnsafeError], or come from the file system.
-func Read(path string) (Secret, error) { return place{path: path, shared: true}.read() }
+// file must belong to the user alone, and must not be a symbolic link. An empty file
+// gives the empty secret. Errors are [ErrMalformed], [*UnsafeError], or come from the
+// file system.
+func Read(path string) (Secret, error) { return place{path, ownfile.Read}.read() }
 
 // Remove removes the file if it still holds the token. If another program has written or
 // removed the file, Remove does nothing and returns nil. Errors come from the file

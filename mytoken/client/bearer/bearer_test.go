@@ -2,7 +2,6 @@ package bearer_test
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -134,17 +133,6 @@ func TestForeignFile(t *testing.T) {
 	require.ErrorAs(t, bearer.Write(w.tmp, redact.New("x")), &unsafe)
 	require.NoError(t, bearer.Remove(w.tmp, redact.New("foreign")))
 	require.FileExists(t, w.tmp)
-}
-
-// CheckWritable refuses a directory where other users may replace files.
-func TestOpenDirectory(t *testing.T) {
-	w := newWorld(t)
-	dir := filepath.Dir(w.tmp)
-	require.NoError(t, os.Chmod(dir, 0o777))
-	require.ErrorAs(t, bearer.CheckWritable(w.tmp), new(*bearer.UnsafeError))
-	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
-	require.NoError(t, bearer.CheckWritable(w.tmp))
-	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
 }
 
 // A written token is found. Only its owner can read it, and only its writer removes it.

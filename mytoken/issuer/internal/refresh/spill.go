@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -49,10 +50,22 @@ func openSpill(path string) (*spill, error) {
 		return s, nil
 	}
 	var err error
-	if s.dir, err = durable.OpenDir(path); err != nil {
+	if s.dir, err = durable.OpenDir(path); err == nil {
+		err = checkOwner(path)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("issuer: Config.SpillDir cannot be used: %w", err)
 	}
 	return s, nil
+}
+
+// checkOwner returns an error if other users may remove or plant files in the directory.
+func checkOwner(path string) error {
+	dir, err := ownfile.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return dir.Close()
 }
 
 // put makes the commit durable. If that fails, put returns an error and keeps the commit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -236,4 +238,18 @@ func TestRecoverCommitsUnfinishedFilesOnce(t *testing.T) {
 			require.Equal(t, []store.Commit{commitNo(1)}, ledger.commits)
 		}
 	}
+}
+
+// Who may remove files from the directory could make us lose refresh tokens.
+//
+// proves P5
+func TestAttackSpillDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("this test needs the permissions of Unix")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o770))
+	_, err := openSpill(dir)
+	require.ErrorAs(t, err, new(*ownfile.UnsafeError))
+	require.ErrorContains(t, err, "issuer: Config.SpillDir cannot be used: "+dir)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -23,7 +24,7 @@ func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Prop
 	if err != nil {
 		return nil, err
 	}
-	page.OnDemand, page.Application = true, application
+	page.OnDemand, page.Application = true, legible.Show(application)
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }
@@ -39,7 +40,7 @@ func withoutMustaches(page []byte) []byte {
 // consentPage describes properties to the user who is asked to agree to them.
 func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consentPage, error) {
 	page := &consentPage{
-		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: props.Name,
+		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
 		Capabilities: choices(props.Capabilities, props.Capabilities), Clauses: clauseTexts(props.Restrictions, nil),
 		Timeline: p.timeline(props.Restrictions, nil), RotationText: rotationWords(props.Rotation),
 	}
@@ -47,7 +48,7 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consent
 	if err != nil {
 		return nil, err
 	}
-	page.Restrictions = string(text)
+	page.Restrictions = legible.Show(string(text))
 	if props.Rotation != nil {
 		if text, err = props.Rotation.MarshalJSON(); err != nil {
 			return nil, err
@@ -63,7 +64,7 @@ func (p *Pages) loginPage(asked *issuer.ConsentRequest, action string) (*consent
 	if err != nil {
 		return nil, err
 	}
-	page.Application, page.Address, page.Polled, page.Expires = asked.Application, asked.Address, asked.Polled, asked.Expires
+	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
 	page.Action = action
 	if list := asked.Properties.Restrictions; editable(list) {
 		page.Editor = p.newEditor(drafts(list), list, asked.Properties.Rotation)
@@ -103,7 +104,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	page.Name, page.Problems = f.Properties.Name, f.problems
+	page.Name, page.Problems = legible.Show(f.Properties.Name), f.problems
 	page.Capabilities = choices(f.asked.Properties.Capabilities, f.Properties.Capabilities)
 	page.Editor = f.editor
 	if f.AsJSON {

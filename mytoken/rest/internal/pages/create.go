@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 	"github.com/mytoken-go/sdk/restriction"
@@ -43,7 +44,7 @@ func (p *Pages) ReadCreate(values url.Values) *CreateForm {
 func (f *CreateForm) Page() ([]byte, error) {
 	p, props := f.pages, f.Properties
 	page := createPage{
-		frame: p.managing("create"), Name: props.Name, Providers: p.providers(f.Provider), Provider: f.Provider, Transfer: f.Transfer,
+		frame: p.managing("create"), Name: legible.Show(props.Name), Providers: p.providers(f.Provider), Provider: f.Provider, Transfer: f.Transfer,
 		Capabilities: capabilityNodes(p.served(capability.Tree()), props.Capabilities), Editor: f.editor, Judged: f.judged, Problems: f.problems,
 	}
 	page.Editor.Action, page.Editor.Scopes = p.cfg.Base+"/manage/create", p.knownScopes("")

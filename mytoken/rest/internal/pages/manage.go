@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
@@ -23,7 +24,7 @@ func (p *Pages) Login(ended bool, lifetime time.Duration) ([]byte, error) {
 }
 
 func (p *Pages) user(t *mytoken.Token) user {
-	return user{Subject: t.OIDCSubject(), ProviderName: p.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
+	return user{Subject: legible.Show(t.OIDCSubject()), ProviderName: p.providerName(t.OIDCIssuer()), Until: t.ExpiresAt()}
 }
 
 // notices say what the user has just done, by its name in the address of the page.
@@ -35,7 +36,7 @@ var notices = map[string]string{
 // Tokens renders tokens.html for the user of a session. It keeps tokens with search in
 // their name. If done is "revoked" or "tree", it says what the user has just done.
 func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, done string) ([]byte, error) {
-	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(clip.Name(strings.TrimSpace(search)))}
+	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(legible.Show(clip.Name(strings.TrimSpace(search))))}
 	page := tokensPage{frame: p.managing("tokens"), User: p.user(session), Search: l.search, Notice: notices[done]}
 	page.Roots = l.list(records.Roots)
 	page.Count, page.More = l.shown, l.more || records.Truncated

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -56,6 +57,9 @@ func clauseLines(c *restriction.Clause) []string {
 	}
 	for _, extra := range c.Extra {
 		lines = append(lines, extra.Key+": "+string(extra.Value))
+	}
+	for i, line := range lines {
+		lines[i] = legible.Show(line)
 	}
 	return lines
 }

@@ -1,0 +1,97 @@
+// Package legible keeps characters out of texts that change what a reader sees and have
+// no look of their own: terminal escapes, changes of the direction of writing, and
+// invisible characters in names that are to be told apart.
+//
+// These are the control and format characters of Unicode (categories Cc and Cf), the
+// separators of lines and paragraphs (Zl and Zp), and bytes that are not UTF-8. The two
+// joiners U+200C and U+200D are format characters that Persian, Indic scripts and emoji
+// need. They are accepted, one at a time, between letters of such scripts, marks and
+// symbols.
+//
+// The package serves three purposes. A text that somebody types is refused ([Refuse]). A
+// text that a machine sends about itself is cleaned ([Replace]). A text that was stored
+// before, or that somebody else stored, is shown with escapes ([Show]).
+package legible
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Refuse says which character of a text that somebody typed is not accepted. It returns
+// the empty string if the text is fine.
+func Refuse(text string) (reason string) {
+	at, size := find(text)
+	switch r, _ := utf8.DecodeRuneInString(text[at:]); {
+	case size == 0:
+		return ""
+	case r == utf8.RuneError:
+		return fmt.Sprintf("it is not UTF-8: it has the byte 0x%02X", text[at])
+	default:
+		return fmt.Sprintf("it has the control or format character %U: remove that character", r)
+	}
+}
+
+// Replace writes with in place of each character that [Refuse] does not accept.
+func Replace(text, with string) string { return rewrite(text, func(string) string { return with }) }
+
+// Show writes an escape in place of each character that [Refuse] does not accept: \u202e
+// for U+202E, as in JSON, and \xff for a byte that is not UTF-8. So a JSON text keeps its
+// meaning.
+func Show(text string) string { return rewrite(text, escape) }
+
+func escape(character string) string {
+	r, size := utf8.DecodeRuneInString(character)
+	if r == utf8.RuneError && size == 1 {
+		return fmt.Sprintf(`\x%02x`, character[0])
+	}
+	if high, low := utf16.EncodeRune(r); high != unicode.ReplacementChar {
+		return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
+}
+
+func rewrite(text string, with func(character string) string) string {
+	at, size := find(text)
+	if size == 0 {
+		return text
+	}
+	var out strings.Builder
+	for size > 0 {
+		out.WriteString(text[:at])
+		out.WriteString(with(text[at : at+size]))
+		text = text[at+size:]
+		at, size = find(text)
+	}
+	out.WriteString(text)
+	return out.String()
+}
+
+// find returns the first character that is not accepted, and its size in bytes, or the
+// end of the text and 0. A joiner at the beginning of the text is refused.
+func find(text string) (at, size int) {
+	before := utf8.RuneError
+	for at < len(text) {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		after, _ := utf8.DecodeRuneInString(text[at+size:])
+		if r == utf8.RuneError && size == 1 || isHidden(r) && !(isJoiner(r) && joins(before) && joins(after)) {
+			return at, size
+		}
+		at, before = at+size, r
+	}
+	return at, 0
+}
+
+func isHidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// joins reports whether a joiner may stand beside r. Between Latin, Greek and Cyrillic
+// letters it would only make two names look alike.
+func joins(r rune) bool {
+	return r > unicode.MaxLatin1 && r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.S) &&
+		!unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
+}

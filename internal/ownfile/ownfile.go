@@ -1,0 +1,215 @@
+// Package ownfile opens files and directories so that no other user decides what a
+// program reads, or gets what it writes.
+//
+// These are the rules. On systems without Unix permissions only those about kinds apply.
+//
+//   - A file with a secret is a regular file and no symbolic link. It belongs to the
+//     user, and nobody else has access to it. It has no other name: whoever may create
+//     files in a directory can link any file of the same disk into it.
+//   - A lock is a file with the same properties.
+//   - A file that a write replaces is a regular file of the user. Its mode and its other
+//     names do not matter, because they go away.
+//   - A directory to write to belongs to the user or to root. Nobody else may replace
+//     files in it: it is writable for its owner alone, or it is sticky, as /tmp is. The
+//     path to it may hold symbolic links.
+//   - A file that the user has named and that the program only reads may be a symbolic
+//     link and may belong to anybody, as the secrets that container platforms mount. It
+//     is a regular file.
+//
+// The user is the effective one of the process. Every check looks at the opened file or
+// directory, or at a name in the opened directory, so that replacing a path afterwards
+// changes nothing. Opening a pipe does not wait for its other end.
+package ownfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// UnsafeError says that other users control a file or directory, or may control it.
+type UnsafeError struct {
+	Path   string
+	Reason string // what is wrong, and what to do
+}
+
+func (e *UnsafeError) Error() string { return e.Path + " is not safe: " + e.Reason }
+
+// Read returns the content of a file with a secret. If the content has more than most
+// bytes, Read returns the first most+1. Errors are [*UnsafeError] and those of the file
+// system.
+func Read(path string, most int64) ([]byte, error) {
+	f, err := openNoFollow(path)
+	if err != nil {
+		return nil, err
+	}
+	return read(f, path, most, single)
+}
+
+// ReadNamed is like [Read], but for a file that the user has named and that the program
+// only reads.
+func ReadNamed(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return nil, err
+	}
+	return read(f, path, most, regular)
+}
+
+// read checks an open file, reads it and closes it.
+func read(f *os.File, path string, most int64, rule func(fs.FileInfo) string) ([]byte, error) {
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil {
+		err = unsafe(path, rule(info))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, most+1))
+}
+
+// Dir is an open directory to write to. Its methods stay in that directory, whatever
+// becomes of its name.
+type Dir struct {
+	*os.Root
+	path string
+	// shared says that other users may create files in the directory.
+	shared bool
+}
+
+// OpenDir opens a directory to write to. Close it afterwards. Errors are [*UnsafeError]
+// and those of the file system.
+func OpenDir(path string) (*Dir, error) {
+	// With the dot, opening a pipe fails at once.
+	root, err := os.OpenRoot(filepath.Clean(path) + string(filepath.Separator) + ".")
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(".")
+	if err == nil {
+		err = unsafe(path, directory(info))
+	}
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &Dir{root, path, hasPermissions && info.Mode().Perm()&0o022 != 0}, nil
+}
+
+// Read is like the function [Read]. It accepts other names if only the user can have made
+// them.
+func (d *Dir) Read(name string, most int64) ([]byte, error) {
+	checked, err := d.check(name, d.secret) // the directory may follow a symbolic link
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.OpenFile(name, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return nil, err
+	}
+	return read(f, filepath.Join(d.path, name), most, func(info fs.FileInfo) string {
+		if !os.SameFile(info, checked) {
+			return "it was replaced meanwhile"
+		}
+		return d.secret(info)
+	})
+}
+
+// Replaceable returns an error if the file exists and a write must not replace it.
+func (d *Dir) Replaceable(name string) error {
+	_, err := d.check(name, func(info fs.FileInfo) string { return cmp.Or(regular(info), foreign(info)) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Lock makes the lock of that name if it is missing, and checks it. Afterwards the name
+// is safe to lock. Compare the result with the file that was locked ([os.SameFile]).
+func (d *Dir) Lock(name string) (fs.FileInfo, error) {
+	f, err := d.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return d.check(name, single)
+}
+
+func (d *Dir) check(name string, rule func(fs.FileInfo) string) (fs.FileInfo, error) {
+	info, err := d.Lstat(name)
+	if err == nil {
+		err = unsafe(filepath.Join(d.path, name), rule(info))
+	}
+	return info, err
+}
+
+func (d *Dir) secret(info fs.FileInfo) string {
+	if d.shared {
+		return single(info)
+	}
+	return secret(info)
+}
+
+// unsafe makes an error of a reason. There is none without a reason.
+func unsafe(path, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	return &UnsafeError{path, reason}
+}
+
+// The rules return what is wrong with a file, or the empty string.
+
+func regular(info fs.FileInfo) string {
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		return isSymlink
+	case !info.Mode().IsRegular():
+		return "it is not a regular file"
+	}
+	return ""
+}
+
+const isSymlink = "it is a symbolic link: use the path of the file itself"
+
+func foreign(info fs.FileInfo) string {
+	if uid, _ := ownership(info); uid != os.Geteuid() {
+		return "it belongs to another user"
+	}
+	return ""
+}
+
+func otherNames(info fs.FileInfo) string {
+	if _, names := ownership(info); names > 1 { // 0: it was replaced after it was opened
+		return "it has another name (hard link): copy it"
+	}
+	return ""
+}
+
+func secret(info fs.FileInfo) string {
+	reason := cmp.Or(regular(info), foreign(info))
+	if mode := info.Mode().Perm(); reason == "" && hasPermissions && mode&0o077 != 0 {
+		reason = fmt.Sprintf("other users have access to it (mode %04o): run chmod 600", mode)
+	}
+	return reason
+}
+
+func single(info fs.FileInfo) string { return cmp.Or(secret(info), otherNames(info)) }
+
+func directory(info fs.FileInfo) string {
+	uid, _ := ownership(info)
+	mode := info.Mode()
+	switch {
+	case uid != os.Geteuid() && uid != 0:
+		return "the directory belongs to another user: use one of your own"
+	case hasPermissions && mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0:
+		return fmt.Sprintf("other users may replace files in the directory (mode %04o): run chmod go-w, or use a directory inside of it", mode.Perm())
+	}
+	return ""
+}

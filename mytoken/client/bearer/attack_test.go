@@ -1,0 +1,107 @@
+//go:build unix
+
+package bearer_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/internal/redact"
+	"github.com/mytoken-go/sdk/mytoken/client/bearer"
+)
+
+// These tests need directories that only their owner may change.
+func init() { syscall.Umask(0o022) }
+
+// stranger is the id of another user.
+const stranger = 12345
+
+// giveAway makes the file belong to another user. Only root can do so.
+func giveAway(t *testing.T, path string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	require.NoError(t, os.Chown(path, stranger, stranger))
+}
+
+func requireUnsafe(t *testing.T, err error, reason string) {
+	t.Helper()
+	require.ErrorAs(t, err, new(*bearer.UnsafeError))
+	require.ErrorContains(t, err, reason)
+}
+
+// In the temporary directory, another user makes a hard link to a secret file of ours, so
+// that we send that secret as our access token.
+func TestAttackHardLink(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.named+"-secret", "secret")
+	for _, path := range []string{w.tmp, w.runtime} {
+		require.NoError(t, os.Link(w.named+"-secret", path))
+		_, err := bearer.Discover()
+		requireUnsafe(t, err, "another name")
+		_, err = bearer.Read(path)
+		requireUnsafe(t, err, "another name")
+		require.NoError(t, bearer.Remove(path, redact.New("secret")))
+		require.FileExists(t, path)
+	}
+}
+
+// A pipe in place of a file must not make us wait for its other end.
+func TestAttackPipe(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{w.tmp, w.runtime, w.named} {
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		_, err := bearer.Discover()
+		requireUnsafe(t, err, "not a regular file")
+		requireUnsafe(t, bearer.Write(path, redact.New("x")), "not a regular file")
+	}
+	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(w.named, "bt")), syscall.ENOTDIR)
+}
+
+// A file that others can read is no secret. One that the user names is read nevertheless:
+// it may be a mounted one.
+func TestAttackReadableFile(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.tmp, "known")
+	require.NoError(t, os.Chmod(w.tmp, 0o640))
+	_, err := bearer.Discover()
+	requireUnsafe(t, err, "chmod 600")
+	t.Setenv(bearer.EnvFile, w.tmp)
+	w.finds("known", w.tmp)
+}
+
+// Who may replace files in a directory gets no token to replace.
+func TestAttackDirectory(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Dir(w.tmp)
+	for _, mode := range []fs.FileMode{0o777, 0o770, 0o730, 0o702} {
+		require.NoError(t, os.Chmod(dir, mode))
+		requireUnsafe(t, bearer.CheckWritable(w.tmp), "other users may replace files")
+		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "chmod go-w")
+	}
+	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+	require.NoError(t, bearer.CheckWritable(w.tmp))
+	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
+	giveAway(t, dir)
+	for _, mode := range []fs.FileMode{0o777 | fs.ModeSticky, 0o755} {
+		require.NoError(t, os.Chmod(dir, mode))
+		requireUnsafe(t, bearer.CheckWritable(w.tmp), "belongs to another user")
+		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "belongs to another user")
+	}
+	require.NoFileExists(t, w.tmp)
+}
+
+// The temporary directory of the system is good enough.
+func TestSystemDirectory(t *testing.T) {
+	info, err := os.Stat("/tmp")
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 || info.Mode()&fs.ModeSticky == 0 {
+		t.Skip("/tmp is not as usual")
+	}
+	require.NoError(t, bearer.CheckWritable("/tmp/bt_u-of-a-test"))
+}
