@@ -26,7 +26,7 @@ var _ oidc.KeySet = (*keySet)(nil)
 // newKeySet returns the keys at an address. It fetches nothing yet.
 func (p *Provider) newKeySet(address string) *keySet {
 	return &keySet{jws.NewSource(jws.SourceConfig[jws.LenientSet]{
-		URL: address, Client: p.meta, Clock: p.cfg.Clock, Timeout: p.cfg.Timeout, Background: true,
+		URL: address, Client: p.meta, Clock: p.cfg.Clock, Timeout: p.cfg.Timeout, Background: true, Eager: true,
 		MaxAge: p.cfg.MetadataTTL, MaxStale: max(p.cfg.MetadataTTL, keysMaxStale),
 		Decode: jws.DecodeLenientSet,
 	})}

@@ -11,11 +11,12 @@ import (
 )
 
 // FetchPause is the shortest time between two fetches after a failure or for messages
-// with unknown keys. Nobody can make this process ask for keys more often.
+// with unknown keys. Nobody can make this process ask for keys more often, except of an
+// Eager source.
 const FetchPause = 10 * time.Second
 
 // SourceConfig says where a [Source] gets its key set, and how long it keeps it. Every
-// field but Background is required.
+// field but Background and Eager is required.
 type SourceConfig[S any] struct {
 	URL string
 	// Client fetches the set. The source does not follow redirects.
@@ -29,6 +30,9 @@ type SourceConfig[S any] struct {
 	// Background makes a fetch run in a goroutine of its own. Then a call returns when
 	// its context ends. Otherwise the call that fetches stays until the end of the fetch.
 	Background bool
+	// Eager makes calls without keys fetch again at once after a failure. It is for
+	// callers that are rare, so that a failure costs only those who waited for it.
+	Eager bool
 	// Decode decodes a set. It gets at most MaxSetBytes + 1 bytes.
 	Decode func([]byte) (*S, error)
 }
@@ -37,7 +41,8 @@ type SourceConfig[S any] struct {
 // never more than one fetch at a time:
 //
 //   - Without keys, or with keys older than MaxStale, all calls wait for one fetch. If it
-//     fails, all are refused, and so are calls within [FetchPause] after it.
+//     fails, all are refused, and so are calls within [FetchPause] after it, unless the
+//     source is Eager.
 //   - With keys older than MaxAge, one call fetches and the others go on with the old
 //     keys. If the fetch fails, all go on with them until MaxStale.
 //   - If a message's key is unknown, one call fetches and others with unknown keys wait
@@ -103,9 +108,9 @@ func (s *Source[S]) Current(ctx context.Context) (*S, error) {
 		if err := s.take(ctx); err != nil {
 			return nil, err
 		}
-		// Time has passed while another call fetched.
-		now = s.cfg.Clock()
-		if state := s.state.Load(); state.within(s.cfg.MaxStale, now) || state.pausing(now) {
+		before := state
+		now, state = s.cfg.Clock(), s.state.Load() // another call may have fetched meanwhile
+		if state.within(s.cfg.MaxStale, now) || state != before || state.pausing(now) && !s.cfg.Eager {
 			s.release()
 		} else if err := wait(ctx, s.fetch(ctx, now)); err != nil {
 			return nil, err
