@@ -173,9 +173,12 @@ type Revocation struct {
 	Recursive bool // also end all descendants
 	// By is the token that authorises the revocation. It is zero if the embedding service
 	// authorises it.
-	By    Presented
-	Event Event // on the revoked token
-	Now   Micros
+	By Presented
+	// Settled says that the caller does not need Revoked.Key any more: it has revoked the
+	// refresh token at the provider, or never will.
+	Settled bool
+	Event   Event // on the revoked token
+	Now     Micros
 }
 
 // Revoked is the outcome of a revocation.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -266,7 +267,19 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 		}
 	}
 	out.AtProvider, out.ProviderErr = err == nil, err
+	if r.By.ID == id && (err == nil || errors.Is(err, oidcupstream.ErrUnsupported)) {
+		i.settleRevocation(ctx, r)
+	}
 	return out, nil
+}
+
+// settleRevocation erases the key that the store has kept so that a repeated call could
+// revoke at the provider. If that fails, Sweep erases it.
+func (i *Issuer) settleRevocation(ctx context.Context, r store.Revocation) {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	r.Settled = true
+	_, _ = i.ledger.revoke(ctx, r)
 }
 
 // revokeOrphan revokes a refresh token that a refresh stored after the last token of its

@@ -68,6 +68,9 @@ func (d *decision) add(m *member) error {
 	e := entry{token: m.row.row, event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: own.kind, clause: own.clause}
 	if m.child != nil {
 		e.child = m.child.ID
+		if own.clause != store.NoClause { // see insertToken
+			d.charge(m.row.chain(store.UseUncounted, store.NoClause)[0].counter).n++
+		}
 		d.children = append(d.children, creation{m.row, m.child})
 		d.tickets.created[m.child.ID] = true
 	}
@@ -191,10 +194,13 @@ func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []dem
 	return s.applyTickets(ctx, tx, d.tickets)
 }
 
-// confirm records that a generation was presented. If the token was rotated meanwhile,
-// the rotation has recorded that already.
-func (s *Store) confirm(ctx context.Context, on runner, c confirmation) error {
-	_, err := s.exec(ctx, on, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
+// confirm records that a generation was presented, and erases what earlier ones open. If
+// the token was rotated meanwhile, the rotation has done that already.
+func (s *Store) confirm(ctx context.Context, tx runner, c confirmation) error {
+	_, err := s.exec(ctx, tx, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
 		int64(c.seq), c.token, int64(c.seq), int64(c.seq))
-	return err
+	if err != nil {
+		return err
+	}
+	return s.eraseGenerations(ctx, tx, c)
 }

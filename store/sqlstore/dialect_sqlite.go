@@ -62,6 +62,8 @@ func (sqlite) giveBack() string {
 	return `UPDATE {counters} SET used = used - 1 WHERE id IN ? AND used > 0`
 }
 
+func (sqlite) touch() string { return `UPDATE {counters} SET used = used + 1 WHERE id IN ?` }
+
 // fault looks at the result code. Its lower byte is the primary code.
 func (sqlite) fault(err error) fault {
 	var e interface{ Code() int }

@@ -24,11 +24,11 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 1 || !strings.Contains(err.Error(), "run Migrate") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 2 || !strings.Contains(err.Error(), "run Migrate") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
-			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql"}) {
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql"}) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
@@ -44,7 +44,7 @@ func TestMissingMigration(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (2, TRUE)"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (3, TRUE)"); err != nil {
 			t.Fatal(err)
 		}
 		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
@@ -52,7 +52,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 2 || schema.Want != 1 {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 3 || schema.Want != 2 {
 				t.Errorf("error: %v", err)
 			}
 		}
