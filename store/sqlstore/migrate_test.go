@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,14 +86,16 @@ func TestMigrateAtOnce(t *testing.T) {
 // Migrate completes it.
 func TestMigrateAfterFailure(t *testing.T) {
 	broken := errors.New("no more tables today")
-	for name, table := range map[string]string{"at the first table": "migrations", "in the middle": "history"} {
+	for name, at := range map[string][2]string{
+		"at the first table": {"CREATE TABLE", "migrations"}, "in the middle": {"CREATE TABLE", "history"}, "in the second": {"SET erase_at = 1", "tokens"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s site) {
 				sp := &spy{Connector: s.connector}
 				db := s.connectBy(t, sp)
 				ctx, cancel := context.WithCancel(t.Context())
 				sp.hook(nil, func(_ context.Context, st statement) error {
-					if strings.Contains(st.text, "CREATE TABLE") && strings.Contains(st.text, s.table(table)+" (") {
+					if strings.Contains(st.text, at[0]) && strings.Contains(st.text, s.table(at[1])+" ") {
 						cancel()
 						return broken
 					}
@@ -110,6 +113,47 @@ func TestMigrateAfterFailure(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was revoked or has expired before the second migration is erased by the first
+// sweep after it.
+//
+// proves P7
+func TestMigrationErases(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		st := s.on(t, db)
+		root, child := lineage(t, st)
+		kept, _ := lineage(t, st)
+		if _, err := st.Revoke(t.Context(), store.Revocation{Token: root.ID, Recursive: true, Now: 1}); err != nil {
+			t.Fatal(err)
+		}
+		tokens := s.table("tokens")
+		s.run(t, db, "UPDATE "+tokens+" SET sealed_key = "+s.literal([]byte("old"))+" WHERE LENGTH(sealed_key) = 0")
+		drop := "DROP INDEX " + s.table("tokens_erase")
+		if s.dialect == sqlstore.MySQL {
+			drop += " ON " + tokens
+		}
+		s.run(t, db, drop)
+		s.run(t, db, "ALTER TABLE "+tokens+" DROP COLUMN erase_at")
+		s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 2")
+		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
+		st = s.on(t, db)
+		if _, err := st.Sweep(t.Context(), store.Cleaning{Now: 10, Limit: 100, Retention: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		items, _, err := st.Sealed(t.Context(), store.Page{Limit: 100})
+		require.NoError(t, err)
+		left := make(map[store.TokenID]bool)
+		for _, item := range items {
+			if id, ok := item.Place.TokenID(); ok && item.Place.Kind == store.PlaceTokenKey {
+				left[id] = true
+			}
+		}
+		if left[root.ID] || left[child.ID] || !left[kept.ID] {
+			t.Errorf("the wrong keys are left: %v", left)
+		}
+	})
 }
 
 // The printed SQL creates the same schema as Migrate.
