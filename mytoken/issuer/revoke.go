@@ -30,7 +30,8 @@ type Revocation struct {
 	// Revoked is the token that is revoked now. It is zero if nothing was found.
 	Revoked mytoken.TokenID
 	// AtProvider says that the refresh token was revoked at the provider too, because no
-	// token uses it any more. ProviderErr says why that failed.
+	// token uses it any more. ProviderErr says why that failed. The holder can then call
+	// Revoke again, for ten minutes.
 	AtProvider  bool
 	ProviderErr error
 	// Update replaces the authorising token. It is nil if that was not rotated.

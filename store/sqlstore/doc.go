@@ -139,7 +139,11 @@
 // of generations whose grace has ended. Until then the store refuses them, but somebody
 // with the database, the server keys and such a code or token can still open what it
 // opened. Without sweeps nothing breaks, but the tables grow and old secrets keep opening
-// them.
+// what they opened.
+//
+// The database may keep what is erased or deleted in its files for a while: PostgreSQL
+// until the table is vacuumed, InnoDB in its undo log, SQLite in the -wal until the next
+// checkpoint, and all of them in logs that you archive.
 //
 // # Sizing
 //
