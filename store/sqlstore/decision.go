@@ -26,8 +26,19 @@ type charge struct {
 	// full says that the counter must have nothing left afterwards: the batch refused a
 	// use, or charged a later clause, for that reason.
 	full bool
+	// touch says that the row must be written even if n is 0, where transactions write at
+	// the same time. The counter has no limit.
+	touch bool
 	// at is when the counter's own token used it, or 0.
 	at int64
+}
+
+// added returns how much a transaction adds that may have others beside it.
+func (c *charge) added() int64 {
+	if c.touch {
+		return max(c.n, 1)
+	}
+	return c.n
 }
 
 // confirmation says that the current generation of a token was presented.
@@ -69,7 +80,7 @@ func (d *decision) add(m *member) error {
 	if m.child != nil {
 		e.child = m.child.ID
 		if own.clause != store.NoClause { // see insertToken
-			d.charge(m.row.chain(store.UseUncounted, store.NoClause)[0].counter).n++
+			d.charge(m.row.chain(store.UseUncounted, store.NoClause)[0].counter).touch = true
 		}
 		d.children = append(d.children, creation{m.row, m.child})
 		d.tickets.created[m.child.ID] = true

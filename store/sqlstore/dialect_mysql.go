@@ -49,9 +49,9 @@ func (mysql) spend(d *decision) []demand {
 	var taken ids
 	var n, at byCounter
 	for _, c := range d.charges {
-		if c.n > 0 {
+		if added := c.added(); added > 0 {
 			taken = append(taken, c.counter)
-			n.add(c.counter, c.n)
+			n.add(c.counter, added)
 			at.add(c.counter, c.at)
 		}
 	}

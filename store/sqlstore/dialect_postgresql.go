@@ -73,7 +73,7 @@ func (postgresql) spend(d *decision) []demand {
 		if i < len(d.charges) {
 			c = d.charges[i]
 		}
-		args = append(args, c.counter, c.n, flag(c.full), c.at)
+		args = append(args, c.counter, c.added(), flag(c.full), c.at)
 	}
 	args = append(args, int64(len(d.charges)))
 	for i := range rows {

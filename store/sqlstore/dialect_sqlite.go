@@ -35,7 +35,8 @@ func (sqlite) prepared() ([]shape, bool) { return []shape{{text: sqliteCharge}},
 
 // spend charges each counter with a statement of its own, because a statement costs no
 // round trip here. It inserts history rows in groups of a power of two, so that a few
-// prepared statements fit every batch.
+// prepared statements fit every batch. No other transaction writes meanwhile, so it need
+// not touch counters.
 func (sqlite) spend(d *decision) []demand {
 	var all []demand
 	var full ids
