@@ -135,11 +135,11 @@ func (s *Store) readBelow(ctx context.Context, token, from int64, most erasure) 
 		return err
 	}, `
 		SELECT a.token, t.token_id, CASE WHEN LENGTH(t.sealed_key) > 0 THEN 1 ELSE 0 END, c.id
-		FROM {ancestors} a
+		FROM (SELECT token FROM {ancestors} WHERE ancestor = ? AND token > ? ORDER BY token LIMIT ?) a
 		JOIN {tokens} t ON t.id = a.token
 		JOIN {counters} c ON c.token = t.id AND c.clause = ? AND c.kind = ?
-		WHERE a.ancestor = ? AND a.token > ? ORDER BY a.token LIMIT ?`,
-		int64(store.NoClause), int64(store.UseUncounted), token, from, limit)
+		ORDER BY a.token`,
+		token, from, limit, int64(store.NoClause), int64(store.UseUncounted))
 	if err != nil || len(d.keys) == 0 {
 		return d, err
 	}
