@@ -171,10 +171,10 @@ type Tickets interface {
 	ChangeTickets(ctx context.Context, changes TicketChanges, now Micros) error
 
 	// ResolveTicket returns the first of the named tickets that is known, whatever its
-	// status. It changes nothing, and returns no contents with an error. It takes several ids because one code has an id for
+	// status. It changes nothing. It takes several ids because one code has an id for
 	// each look-up key. It returns [ErrTicketNotFound] if none is known,
 	// [ErrTicketExpired] if the ticket has expired, and [ErrTicketTaken] if somebody took
-	// or consumed it.
+	// or consumed it. With an error it returns no contents.
 	ResolveTicket(ctx context.Context, kind TicketKind, ids []TicketID, now Micros) (Ticket, error)
 
 	// TakeTicket redeems a ticket that is not pending. Exactly one taker succeeds, and it

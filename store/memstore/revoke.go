@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
@@ -56,10 +57,12 @@ func (s *Store) eraseKeys(t *token, r *store.Revocation, liveLeft bool) {
 	if t.grave.recursive == 0 {
 		return
 	}
+	gone := make(map[store.TokenID]bool)
 	for _, o := range s.byGrant[t.Grant] {
 		if slices.Contains(o.Ancestors, t.ID) {
-			s.dropTicketsOf(o.ID)
+			gone[o.ID] = true
 			o.erase()
 		}
 	}
+	maps.DeleteFunc(s.tickets, func(_ store.TicketRef, k *rules.Ticket) bool { return gone[k.Token] })
 }

@@ -217,8 +217,8 @@ func eraseRotationRace(e *env) {
 
 // proves P7
 func eraseTicketsFirst(e *env) {
-	// What a sweep with a small limit could do before: old tickets, tickets of dead tokens,
-	// and tokens whose retention is over.
+	// What a sweep with a small limit could do before: old tickets, tickets of dead
+	// tokens, and tokens whose retention is over.
 	old := several(3, func() store.Ticket { return e.newTicket(store.TicketState) })
 	e.put(old...)
 	e.sweep(old[0].Expires + 1)
