@@ -18,8 +18,8 @@ type Store interface {
 //
 // Each step that takes a [Presented] token checks it first:
 //
-//   - The step returns [ErrNotFound] if there is no such token, and [ErrRevoked] if the
-//     token is not live.
+//   - The step returns [ErrNotFound] if there is no such token, or if Sweep has erased
+//     its key because it expired. It returns [ErrRevoked] if the token is not live.
 //   - It returns [ErrForged] if the generation was never issued, or if it is the current
 //     one and the sum is not that of the current token.
 //   - It accepts an outdated generation as long as three conditions hold: the grace of
@@ -30,8 +30,9 @@ type Store interface {
 //   - In all other cases it returns a [*StaleError] for an outdated generation. Reuse is
 //     false within the grace, and true afterwards.
 //   - The first step that succeeds with the current generation of a rotated token
-//     confirms that generation. From then on only Rotate accepts the outdated one, as its
-//     comment says.
+//     confirms that generation, and erases the wrapped keys and the successors of the
+//     outdated ones. From then on no step accepts these. Only a repeat of the rotation
+//     still succeeds, as the comment of Rotate says.
 //
 // [ErrRevoked] takes precedence over [*StaleError]. All of these errors take precedence
 // over every other obstacle, such as a taken id, an exhausted budget or a ticket. Only an
@@ -87,19 +88,31 @@ type Tokens interface {
 
 	// Rotate replaces the presented generation by the next.
 	//
-	// If the generation was already replaced and its grace lasts, Rotate changes nothing
-	// and returns the stored successor, whether or not that was confirmed. So every
-	// repeat, and every parallel holder of the same token, gets the same successor.
+	// If the generation was already replaced, its grace lasts and no step has seen the
+	// successor yet, Rotate changes nothing and returns the stored successor. So every
+	// repeat, and every parallel holder of the same token, gets the same one.
 	//
-	// Even after the grace, repeating a rotation succeeds without a change as long as To
-	// is the current generation. The store recognises the repeat by To.Sum. In all other
+	// Even afterwards, repeating a rotation succeeds without a change as long as To is
+	// the current generation. The store recognises the repeat by To.Sum. In all other
 	// cases Rotate returns a [*StaleError] for an outdated generation.
 	Rotate(ctx context.Context, rotation Rotation) (Rotated, error)
 
-	// Revoke puts a tombstone on a token and erases the token's short tokens and codes.
-	// Once it has returned, the token is not live on any node. With Recursive the same
-	// holds for each of its descendants, created before or after. Without Recursive the
-	// descendants stay live, but a recursive tombstone of an ancestor still ends them.
+	// Revoke puts a tombstone on a token and erases what the token opens: its wrapped
+	// keys and successors, short tokens and codes. Once it has returned, the token is not
+	// live on any node. With Recursive the same holds for each of its descendants,
+	// created before or after. Without Recursive the descendants stay live, but a
+	// recursive tombstone of an ancestor still ends them.
+	//
+	// The tombstone and the erasure of the token itself are one step. A store may erase
+	// what the descendants open in further steps. If Revoke returns an error in between,
+	// the tombstone may hold already, and Revoke, called again, or Sweep erases the rest.
+	// Once Revoke has returned nil, nothing is left, not even of a child that was created
+	// at the same time.
+	//
+	// One key stays for a while. If no live token is left and By is the revoked token
+	// itself, a caller that loses the answer needs Revoked.Key again, to revoke the
+	// refresh token at the provider. So the key stays until a call with Settled, or until
+	// the first Sweep more than ten minutes after the revocation.
 	//
 	// A later call can make a tombstone recursive. No call takes that back. Revoking
 	// again succeeds, appends no event, and reports the state at that time. Revoke does
@@ -161,7 +174,7 @@ type Tickets interface {
 	// status. It changes nothing. It takes several ids because one code has an id for
 	// each look-up key. It returns [ErrTicketNotFound] if none is known,
 	// [ErrTicketExpired] if the ticket has expired, and [ErrTicketTaken] if somebody took
-	// or consumed it.
+	// or consumed it. With an error it returns no contents.
 	ResolveTicket(ctx context.Context, kind TicketKind, ids []TicketID, now Micros) (Ticket, error)
 
 	// TakeTicket redeems a ticket that is not pending. Exactly one taker succeeds, and it
@@ -198,13 +211,25 @@ type Records interface {
 
 	// Sweep deletes what nobody needs any more, in bounded batches. It never deletes what
 	// a live token needs: counters and tombstones stay as long as a descendant that is
-	// not itself deletable refers to them. The first Sweep after a ticket has expired
-	// erases its key and payload. Sweep deletes the ticket one day after it expired;
-	// until then the store can tell that it expired. Sweep returns an [*ArgumentError] if
-	// the arguments are not well formed.
+	// not itself deletable refers to them.
+	//
+	// Before anything else, Sweep erases what still opens and should not, tickets first:
+	//
+	//   - key and payload of each ticket that has expired,
+	//   - the wrapped keys and successors of each token that has expired,
+	//   - outdated generations whose grace has ended,
+	//   - whatever an interrupted Revoke has left.
+	//
+	// So they are gone after the first Sweep that begins after that instant and does not
+	// reach its limit before. Meanwhile no step returns such tickets and generations, and
+	// the caller accepts no expired token. Descriptions stay until the retention ends.
+	// Sweep deletes a ticket one day after it expired; until
+	// then the store can tell that it expired. Sweep returns an [*ArgumentError] if the
+	// arguments are not well formed.
 	Sweep(ctx context.Context, cleaning Cleaning) (Cleaned, error)
 
-	// Sealed returns all sealed values with their places, page by page.
+	// Sealed returns all sealed values with their places, page by page. It has no clock,
+	// so it also returns what has expired and is not erased yet.
 	Sealed(ctx context.Context, page Page) ([]SealedItem, string, error)
 
 	// Reseal replaces sealed values and returns how many it replaced. It skips values

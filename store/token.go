@@ -173,9 +173,12 @@ type Revocation struct {
 	Recursive bool // also end all descendants
 	// By is the token that authorises the revocation. It is zero if the embedding service
 	// authorises it.
-	By    Presented
-	Event Event // on the revoked token
-	Now   Micros
+	By Presented
+	// Settled says that the caller needs Revoked.Key no more: it has revoked the refresh
+	// token at the provider, or never will. Then Revoke keeps no key.
+	Settled bool
+	Event   Event // on the revoked token
+	Now     Micros
 }
 
 // Revoked is the outcome of a revocation.
@@ -190,7 +193,8 @@ type Revoked struct {
 	// caller revokes them at the provider.
 	Refresh RefreshState
 	// Key is the grant's key wrapped for By. It is empty if By is zero, outdated, forged
-	// or of another grant. Then the caller cannot open the refresh token.
+	// or of another grant, or if its key is erased. Then the caller cannot open the
+	// refresh token.
 	Key Sealed
 }
 

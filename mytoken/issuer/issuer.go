@@ -88,7 +88,8 @@ func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover
 // Sweep deletes rows that are not needed any more, such as expired codes, and tokens that
 // ended longer than Config.Retention ago. It works in batches of the given number of
 // rows, until nothing is left to do or the context ends. A good batch is 1000. Run it
-// every few minutes, in one process or in all of them.
+// every few minutes, in one process or in all of them: it also erases what expired tokens
+// and codes open.
 //
 // Sweep returns what it deleted, even with an error. It returns a [*RequestError] for a
 // batch below 1, and a [*StoreError] otherwise.

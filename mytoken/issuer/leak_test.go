@@ -20,6 +20,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -296,6 +297,127 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 	require.NotEmpty(t, refreshTokens)
 	for _, n := range refreshTokens {
 		require.Equal(t, 1, n)
+	}
+}
+
+// The database, the server keys, and tokens that are revoked, outdated or expired open no
+// refresh token.
+//
+// proves P7
+func TestDeadTokensOpenNothing(t *testing.T) {
+	var ring *seal.Ring
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { ring = c.Seal }})
+	ctx := t.Context()
+	live := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnOther: true}})
+	dead := []mytoken.Secret{live.Token}
+	// next presents the current generation, and rotates it.
+	next := func() {
+		t.Helper()
+		child, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: live.Token, Client: client})
+		require.NoError(t, err)
+		require.NotNil(t, child.Update)
+		live.Token = child.Update.Token
+		dead = append(dead, child.Token)
+		revoke(t, s, child.Token, true)
+	}
+	opened := func(tokens ...mytoken.Secret) (n int) {
+		t.Helper()
+		items, _, err := s.Store.Sealed(ctx, store.Page{Limit: 10000})
+		require.NoError(t, err)
+		known := make(map[string]bool)
+		for _, token := range tokens {
+			known[token.Reveal()] = true
+		}
+		var keys []seal.DataKey
+		for found := true; found; { // a successor opens more
+			found, keys = false, nil
+			for _, item := range items {
+				for token := range known {
+					if plain, err := ring.OpenWith(item.Place, seal.FromSecret(seal.PurposeTokenKey, token), item.Sealed); err == nil {
+						key, err := seal.ParseDataKey(plain)
+						require.NoError(t, err)
+						keys = append(keys, key)
+					}
+					if plain, err := ring.OpenWith(item.Place, seal.FromSecret(seal.PurposeSuccessor, token), item.Sealed); err == nil {
+						for _, text := range strings.Split(string(plain), `"`) {
+							if strings.Count(text, ".") == 2 && !known[text] {
+								known[text], found = true, true
+							}
+						}
+					}
+				}
+			}
+		}
+		for _, item := range items {
+			for _, key := range keys {
+				if _, err := ring.OpenWith(item.Place, key, item.Sealed); err == nil {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	require.NotZero(t, opened(live.Token))
+
+	// The grace lasts: whoever lost the response needs the successor.
+	next()
+	require.NotZero(t, opened(dead[0]))
+	// The successor is presented, and rotates. Then the grace of the last one ends.
+	dead = append(dead, live.Token)
+	next()
+	require.Zero(t, opened(dead[0], dead[1]), "revoked, and outdated")
+	require.NotZero(t, opened(dead[2]))
+	s.Clock.Advance(time.Minute)
+	_, err := s.Issuer.Sweep(ctx, 1)
+	require.NoError(t, err)
+	require.Zero(t, opened(dead...), "after the grace")
+	require.NotZero(t, opened(live.Token))
+
+	// A token expires.
+	short := derive(t, s, live.Token, mytoken.Properties{Restrictions: restriction.List{{Expires: s.Clock.Now().Unix() + 60}}})
+	live.Token = short.Update.Token
+	require.NotZero(t, opened(short.Token))
+	s.Clock.Advance(2 * time.Minute)
+	_, err = s.Issuer.Sweep(ctx, 1)
+	require.NoError(t, err)
+	require.Zero(t, opened(short.Token), "expired")
+
+	// The last token is revoked, and the provider confirms it.
+	for range 2 {
+		require.True(t, revoke(t, s, live.Token, true).Revoked == live.ID)
+	}
+	require.Equal(t, 1, s.Provider.Count(optest.Revoked))
+	require.Zero(t, opened(append(dead, live.Token, short.Token)...), "all revoked")
+}
+
+// The provider does not answer, or the process dies before it asks. The holder can repeat
+// the revocation until Sweep erases the key.
+//
+// proves P7, P8
+func TestKeyOfTheLastToken(t *testing.T) {
+	var fault knob[optest.Fault]
+	s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
+		if p.Endpoint == optest.EndpointRevoke {
+			return fault.get()
+		}
+		return optest.Fault{}
+	}}})
+	fault.set(optest.Fault{FailBefore: 503})
+	for _, sweep := range []bool{false, true} {
+		token := login(t, s, mytoken.Properties{}).Token
+		fault.set(optest.Fault{FailBefore: 503})
+		require.Error(t, revoke(t, s, token, true).ProviderErr)
+		fault.set(optest.Fault{})
+		if sweep {
+			s.Clock.Advance(11 * time.Minute)
+			_, err := s.Issuer.Sweep(t.Context(), 10)
+			require.NoError(t, err)
+		}
+		require.Equal(t, !sweep, revoke(t, s, token, true).AtProvider)
+		require.False(t, revoke(t, s, token, true).AtProvider, "the key is erased")
+		for _, item := range stateOf(t, s).Sealed {
+			require.NotEqual(t, store.PlaceTokenKey, item.Place.Kind)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -29,7 +30,8 @@ type Revocation struct {
 	// Revoked is the token that is revoked now. It is zero if nothing was found.
 	Revoked mytoken.TokenID
 	// AtProvider says that the refresh token was revoked at the provider too, because no
-	// token uses it any more. ProviderErr says why that failed.
+	// token uses it any more. ProviderErr says why that failed. The holder can then call
+	// Revoke again, for ten minutes.
 	AtProvider  bool
 	ProviderErr error
 	// Update replaces the authorising token. It is nil if that was not rotated.
@@ -267,7 +269,19 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 		}
 	}
 	out.AtProvider, out.ProviderErr = err == nil, err
+	if r.By.ID == id && (err == nil || errors.Is(err, oidcupstream.ErrUnsupported)) {
+		i.settleRevocation(ctx, r)
+	}
 	return out, nil
+}
+
+// settleRevocation erases the key that the store has kept so that a repeated call could
+// revoke at the provider. If that fails, Sweep erases it.
+func (i *Issuer) settleRevocation(ctx context.Context, r store.Revocation) {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	r.Settled = true
+	_, _ = i.ledger.revoke(ctx, r)
 }
 
 // revokeOrphan revokes a refresh token that a refresh stored after the last token of its

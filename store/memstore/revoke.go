@@ -2,8 +2,11 @@ package memstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // Revoke implements [store.Tokens]. It looks at every token of the grant, so LiveLeft is
@@ -29,6 +32,7 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 		t.grave.recursive = r.Now
 	}
 	s.dropTicketsOf(t.ID)
+	clear(t.outdated)
 	out := store.Revoked{Grant: t.Grant, Refresh: s.grants[t.Grant].State()}
 	for _, o := range s.byGrant[t.Grant] {
 		if o.live() && (o.expires == 0 || o.expires >= r.Now) {
@@ -39,5 +43,26 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 	if by := s.tokens[r.By.ID]; by != nil && by.Grant == t.Grant && by.Seq == r.By.Seq && by.Sum == r.By.Sum {
 		out.Key = clone(by.Key)
 	}
+	s.eraseKeys(t, &r, out.LiveLeft)
 	return out, nil
+}
+
+// eraseKeys erases what the revoked tokens still open.
+func (s *Store) eraseKeys(t *token, r *store.Revocation, liveLeft bool) {
+	if !rules.KeepsKey(r, liveLeft) {
+		t.erase()
+	} else if t.keptUntil == 0 {
+		t.keptUntil = r.Now.Add(rules.RevokedKeyKept)
+	}
+	if t.grave.recursive == 0 {
+		return
+	}
+	gone := make(map[store.TokenID]bool)
+	for _, o := range s.byGrant[t.Grant] {
+		if slices.Contains(o.Ancestors, t.ID) {
+			gone[o.ID] = true
+			o.erase()
+		}
+	}
+	maps.DeleteFunc(s.tickets, func(_ store.TicketRef, k *rules.Ticket) bool { return gone[k.Token] })
 }

@@ -31,6 +31,16 @@ func (t *token) find(seq uint64) (*rules.Generation, error) { return t.outdated[
 func (t *token) confirm(answer rules.Answer) {
 	if answer.Confirms {
 		t.Confirmed = t.Seq
+		t.eraseOutdated()
+	}
+}
+
+// eraseOutdated erases what the generations before the confirmed one open.
+func (t *token) eraseOutdated() {
+	for seq, g := range t.outdated {
+		if seq < t.Confirmed {
+			g.Key, g.Successor = nil, nil
+		}
 	}
 }
 
@@ -64,6 +74,7 @@ func (s *Store) replace(t *token, r *store.Rotation) (store.Rotated, error) {
 	if old := t.Replace(r); old != nil {
 		t.outdated[r.From.Seq] = old
 	}
+	t.eraseOutdated()
 	t.expires = r.Expires
 	s.record(t, r.Event)
 	s.applyTickets(plan)

@@ -19,11 +19,13 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	defer s.mu.Unlock()
 
 	w := &sweeper{s: s, Cleaning: c}
+	w.expiredTickets()
+	w.keys()
+	w.generations()
 	w.tokens()
 	w.tickets()
 	w.grants()
 	w.uses()
-	w.generations()
 	return w.done, nil
 }
 
@@ -79,17 +81,34 @@ func (w *sweeper) tokens() {
 	}
 }
 
+// expiredTickets erases the contents of tickets that have expired.
+func (w *sweeper) expiredTickets() {
+	for _, t := range w.s.tickets {
+		if t.Expired(w.Now) && len(t.Key)+len(t.Payload) > 0 && w.take(&w.done.Tickets) {
+			t.Erase()
+		}
+	}
+}
+
+// keys erases what expired tokens open, and the keys that Revoke has kept too long.
+func (w *sweeper) keys() {
+	erased := 0
+	for _, t := range w.s.tokens {
+		due := t.expires
+		if t.keptUntil != 0 {
+			due = t.keptUntil
+		}
+		if len(t.Key) > 0 && w.past(due, 0) && w.take(&erased) {
+			t.erase()
+		}
+	}
+	w.done.Others += erased
+}
+
 func (w *sweeper) tickets() {
 	for ref, t := range w.s.tickets {
-		switch {
-		case w.s.orphaned(t) || w.past(t.Expires, rules.ExpiredTicketsKept):
-			if w.take(&w.done.Tickets) {
-				delete(w.s.tickets, ref)
-			}
-		case t.Expired(w.Now) && len(t.Key)+len(t.Payload) > 0:
-			if w.take(&w.done.Tickets) {
-				t.Erase()
-			}
+		if (w.s.orphaned(t) || w.past(t.Expires, rules.ExpiredTicketsKept)) && w.take(&w.done.Tickets) {
+			delete(w.s.tickets, ref)
 		}
 	}
 }
@@ -118,11 +137,13 @@ func (w *sweeper) uses() {
 }
 
 func (w *sweeper) generations() {
+	deleted := 0
 	for _, t := range w.s.tokens {
 		for seq, g := range t.outdated {
-			if g.Until < w.Now && w.take(&w.done.Others) {
+			if g.Until < w.Now && w.take(&deleted) {
 				delete(t.outdated, seq)
 			}
 		}
 	}
+	w.done.Others += deleted
 }

@@ -20,6 +20,8 @@ type token struct {
 	clauses  []*clause
 	history  []*entry // in order of recording
 	outdated map[uint64]*rules.Generation
+	// keptUntil is how long the key of a revoked token is kept, or 0.
+	keptUntil store.Micros
 
 	// grave is the token's place for a tombstone, and above are those of its ancestors. A
 	// token shares its grave with its descendants, so the grave outlives the row.
@@ -41,6 +43,12 @@ type entry struct {
 
 func (t *token) live() bool {
 	return t.grave.revoked == 0 && !slices.ContainsFunc(t.above, (*grave).endsDescendants)
+}
+
+// erase removes everything that a generation of the token opens.
+func (t *token) erase() {
+	t.Key = nil
+	clear(t.outdated)
 }
 
 func (g *grave) endsDescendants() bool { return g.recursive != 0 }

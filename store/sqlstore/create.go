@@ -65,13 +65,16 @@ func (s *Store) insertGrant(ctx context.Context, tx runner, g *store.Grant) erro
 const (
 	insertToken = `
 		INSERT INTO {tokens} (token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about,
-			clauses, created, expires)
-		VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)`
+			clauses, created, expires, erase_at)
+		VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?, ?)`
 	// insertAncestors records the ancestors of the parent, the parent, and the token
-	// itself.
+	// itself. It inserts one row less if the parent is not live.
 	insertAncestors = `
 		INSERT INTO {ancestors} (token, depth, ancestor)
-		SELECT t.id, 0, t.id FROM {tokens} t WHERE t.id = ?
+		SELECT t.id, 0, t.id FROM {tokens} t
+		WHERE t.id = ? AND NOT EXISTS (
+			SELECT 1 FROM {ancestors} a JOIN {tombstones} s ON s.token = a.ancestor
+			WHERE a.token = ? AND (s.recursive_at > 0 OR a.depth = 0))
 		UNION ALL
 		SELECT t.id, a.depth + 1, a.ancestor FROM {tokens} t JOIN {ancestors} a ON a.token = ? WHERE t.id = ?`
 	// insertChains records, for each counter of the token, the chain of counters that a
@@ -92,6 +95,9 @@ func insertCounters(rows int) string {
 }
 
 // insertToken stores a token with its counters and its history; parent is nil for a root.
+// The caller has written the parent's counter for no clause, as the steps do that revoke
+// and erase. So either insertToken sees the tombstone that they obey, or they see the new
+// token.
 func (s *Store) insertToken(ctx context.Context, tx runner, parent *token, t *store.Token) error {
 	var ancestors []store.TokenID
 	var above int64
@@ -101,11 +107,11 @@ func (s *Store) insertToken(ctx context.Context, tx runner, parent *token, t *st
 	}
 	id, err := s.insert(ctx, tx, insertToken,
 		t.ID[:], t.Grant[:], t.Owner[:], joined(ancestors), t.Sum[:], t.Sum[:], []byte(t.Key), filled(t.About),
-		len(t.Clauses), int64(t.Created), int64(t.Expires))
+		len(t.Clauses), int64(t.Created), int64(t.Expires), eraseAt(t.Expires))
 	if err != nil {
 		return err
 	}
-	if _, err := s.exec(ctx, tx, insertAncestors, id, above, id); err != nil {
+	if err := s.must(ctx, tx, 1+len(ancestors), insertAncestors, id, above, above, id); err != nil {
 		return err
 	}
 	for some := range slices.Chunk(counterRows(id, t.Clauses), chunk) {

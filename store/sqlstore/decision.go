@@ -26,8 +26,19 @@ type charge struct {
 	// full says that the counter must have nothing left afterwards: the batch refused a
 	// use, or charged a later clause, for that reason.
 	full bool
+	// touch says that the row must be written even if n is 0, where transactions write at
+	// the same time. The counter has no limit.
+	touch bool
 	// at is when the counter's own token used it, or 0.
 	at int64
+}
+
+// added returns how much a transaction adds that may have others beside it.
+func (c *charge) added() int64 {
+	if c.touch {
+		return max(c.n, 1)
+	}
+	return c.n
 }
 
 // confirmation says that the current generation of a token was presented.
@@ -68,6 +79,9 @@ func (d *decision) add(m *member) error {
 	e := entry{token: m.row.row, event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: own.kind, clause: own.clause}
 	if m.child != nil {
 		e.child = m.child.ID
+		if own.clause != store.NoClause { // see insertToken
+			d.charge(m.row.chain(store.UseUncounted, store.NoClause)[0].counter).touch = true
+		}
 		d.children = append(d.children, creation{m.row, m.child})
 		d.tickets.created[m.child.ID] = true
 	}
@@ -191,10 +205,13 @@ func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []dem
 	return s.applyTickets(ctx, tx, d.tickets)
 }
 
-// confirm records that a generation was presented. If the token was rotated meanwhile,
-// the rotation has recorded that already.
-func (s *Store) confirm(ctx context.Context, on runner, c confirmation) error {
-	_, err := s.exec(ctx, on, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
+// confirm records that a generation was presented, and erases what earlier ones open. If
+// the token was rotated meanwhile, the rotation has done that already.
+func (s *Store) confirm(ctx context.Context, tx runner, c confirmation) error {
+	_, err := s.exec(ctx, tx, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
 		int64(c.seq), c.token, int64(c.seq), int64(c.seq))
-	return err
+	if err != nil {
+		return err
+	}
+	return s.eraseGenerations(ctx, tx, c)
 }

@@ -49,6 +49,9 @@ type engine interface {
 	// giveBack returns a statement that subtracts one from each of a list of counters.
 	// The statement locks them in the order of their ids.
 	giveBack() string
+	// touch returns a statement that adds one to each of a list of counters. It locks
+	// them in the same order.
+	touch() string
 	// prepared returns the engine's own statements to keep prepared. It returns false if
 	// preparing statements gains nothing.
 	prepared() ([]shape, bool)
@@ -88,4 +91,5 @@ const (
 	faultReadOnly               // the database or the transaction is read-only
 	faultFull                   // no space left
 	faultNoTable                // a table does not exist
+	faultColumn                 // a column exists already, where a failed migration cannot be rolled back
 )

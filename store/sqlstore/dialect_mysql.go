@@ -49,9 +49,9 @@ func (mysql) spend(d *decision) []demand {
 	var taken ids
 	var n, at byCounter
 	for _, c := range d.charges {
-		if c.n > 0 {
+		if added := c.added(); added > 0 {
 			taken = append(taken, c.counter)
-			n.add(c.counter, c.n)
+			n.add(c.counter, added)
 			at.add(c.counter, c.at)
 		}
 	}
@@ -95,6 +95,10 @@ func (mysql) giveBack() string {
 	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used - 1 WHERE id IN ? AND used > 0`
 }
 
+func (mysql) touch() string {
+	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + 1 WHERE id IN ?`
+}
+
 // byCounter holds a value for each counter.
 type byCounter struct {
 	counters, values []int64
@@ -134,6 +138,8 @@ func (mysql) fault(err error) fault {
 		return faultReadOnly
 	case 1021, 1114: // ER_DISK_FULL, ER_RECORD_FILE_FULL
 		return faultFull
+	case 1060: // ER_DUP_FIELDNAME
+		return faultColumn
 	case 1146, 1049: // ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR
 		return faultNoTable
 	}

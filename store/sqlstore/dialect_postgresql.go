@@ -73,7 +73,7 @@ func (postgresql) spend(d *decision) []demand {
 		if i < len(d.charges) {
 			c = d.charges[i]
 		}
-		args = append(args, c.counter, c.n, flag(c.full), c.at)
+		args = append(args, c.counter, c.added(), flag(c.full), c.at)
 	}
 	args = append(args, int64(len(d.charges)))
 	for i := range rows {
@@ -95,7 +95,7 @@ const postgresqlSpendAtOnce = `
 WITH presented AS MATERIALIZED (
     SELECT t.id, t.grant_id, t.owner_id, t.sealed_key
     FROM {tokens} t
-    WHERE t.token_id = ? AND t.seq = ? AND t.token_sum = ? AND t.confirmed = t.seq AND t.buried = 0
+    WHERE t.token_id = ? AND t.seq = ? AND t.token_sum = ? AND t.confirmed = t.seq AND t.buried = 0 AND LENGTH(t.sealed_key) > 0
       AND t.clauses BETWEEN ? AND ? AND NOT ` + isDead + `
 ), taken AS MATERIALIZED (
     SELECT c.id, c.used, h.depth, c.max_uses < 0 OR c.used < c.max_uses AS fits
@@ -145,6 +145,14 @@ WITH taken AS MATERIALIZED (
     SELECT id, used FROM {counters} WHERE id IN ? ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE {counters} c SET used = t.used - 1 FROM taken t WHERE c.id = t.id AND t.used > 0`
+}
+
+func (postgresql) touch() string {
+	return `
+WITH taken AS MATERIALIZED (
+    SELECT id, used FROM {counters} WHERE id IN ? ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE {counters} c SET used = t.used + 1 FROM taken t WHERE c.id = t.id`
 }
 
 // typed returns rows of placeholders. The first row is the one given, which names the

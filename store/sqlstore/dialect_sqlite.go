@@ -35,7 +35,8 @@ func (sqlite) prepared() ([]shape, bool) { return []shape{{text: sqliteCharge}},
 
 // spend charges each counter with a statement of its own, because a statement costs no
 // round trip here. It inserts history rows in groups of a power of two, so that a few
-// prepared statements fit every batch.
+// prepared statements fit every batch. No other transaction writes meanwhile, so it need
+// not touch counters.
 func (sqlite) spend(d *decision) []demand {
 	var all []demand
 	var full ids
@@ -61,6 +62,8 @@ func (sqlite) spend(d *decision) []demand {
 func (sqlite) giveBack() string {
 	return `UPDATE {counters} SET used = used - 1 WHERE id IN ? AND used > 0`
 }
+
+func (sqlite) touch() string { return `UPDATE {counters} SET used = used + 1 WHERE id IN ?` }
 
 // fault looks at the result code. Its lower byte is the primary code.
 func (sqlite) fault(err error) fault {

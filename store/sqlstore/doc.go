@@ -105,11 +105,11 @@
 // Run the last statement after the migration. On MySQL and MariaDB, with a database of
 // its own:
 //
-//	GRANT CREATE, SELECT, INSERT ON mytoken.* TO migrator;
+//	GRANT CREATE, ALTER, SELECT, INSERT, UPDATE ON mytoken.* TO migrator;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON mytoken.* TO portal;
 //
 // A test shows that the accounts need all of these privileges and no others. Later
-// migrations may also need ALTER, INDEX and DROP.
+// migrations may also need INDEX and DROP.
 //
 // # Connections
 //
@@ -135,9 +135,15 @@
 // SQLite a use waits for at most one of its transactions. Sweep never deletes what a live
 // token needs.
 //
-// The first sweep after a code has expired erases its contents. Until then the store
-// refuses the code, but its contents are still in the database. Without sweeps nothing
-// breaks, but the tables grow.
+// Sweep first erases the contents of expired codes, then the keys of expired tokens, and
+// of generations whose grace has ended. Until then the store refuses them, but somebody
+// with the database, the server keys and such a code or token can still open what it
+// opened. Without sweeps nothing breaks, but the tables grow and old secrets keep opening
+// what they opened.
+//
+// The database may keep what is erased or deleted in its files for a while: PostgreSQL
+// until the table is vacuumed, InnoDB in its undo log, SQLite in the -wal until the next
+// checkpoint, and all of them in logs that you archive.
 //
 // # Sizing
 //
@@ -157,7 +163,8 @@
 //
 // The cost of a step does not depend on how many tokens there are. Every statement finds
 // its rows through an index; a test checks the query plans. Revoking a tree writes one
-// tombstone, however large the tree is.
+// tombstone, however large the tree is. Then it erases the keys of the tree, at most 512
+// in one transaction.
 //
 // # Backup
 //

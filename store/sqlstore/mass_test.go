@@ -51,11 +51,11 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 	}
 	insert("grants", "grant_id, owner_id, version, generation, refresh, scope, audience, created",
 		strings.Join([]string{id("i", 16), id("i "+div+" 50 + 1", 32), "1, 1", empty, empty, empty, "1"}, ", "), n/2, "")
-	insert("tokens", "id, token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about, clauses, created, expires",
+	insert("tokens", "id, token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about, clauses, created, expires, erase_at",
 		strings.Join([]string{
 			"i", id("i", 64), id(pair, 16), id(pair+" "+div+" 50 + 1", 32),
 			"CASE WHEN " + parent + " = 1 THEN " + id("(i - 1)", 64) + " ELSE " + none + " END",
-			id("i", 32), "1, 1", id("i", 32), empty, empty, "1, 1", "CASE WHEN i % 10 = 9 THEN i ELSE 0 END",
+			id("i", 32), "1, 1", id("i", 32), empty, empty, "1, 1", "CASE WHEN i % 10 = 9 THEN i ELSE 0 END", "CASE WHEN i % 10 = 9 THEN i END",
 		}, ", "), n, "")
 	insert("ancestors", "token, depth, ancestor", "i, 0, i", n, "")
 	insert("ancestors", "token, depth, ancestor", "i, 1, i - 1", n, "WHERE "+parent+" = 1")

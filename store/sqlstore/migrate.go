@@ -107,13 +107,14 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, n names) error {
 	if err != nil {
 		return err
 	}
+	e := d.engine()
 	options := []goose.ProviderOption{
 		goose.WithTableName(n.expand(versions)),
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithLogger(goose.NopLogger()),
 	}
 	for _, m := range all {
-		up := &goose.GoFunc{RunTx: m.run}
+		up := &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error { return m.run(ctx, tx, e) }}
 		options = append(options, goose.WithGoMigrations(goose.NewGoMigration(m.version, up, nil)))
 	}
 	p, err := goose.NewProvider(d.goose(), db, nil, options...)
@@ -124,9 +125,10 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, n names) error {
 	return err
 }
 
-func (m migration) run(ctx context.Context, tx *sql.Tx) error {
+// run ignores that a column exists: on MySQL an earlier attempt may have added it.
+func (m migration) run(ctx context.Context, tx *sql.Tx, e engine) error {
 	for _, statement := range m.statements {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
+		if _, err := tx.ExecContext(ctx, statement); err != nil && e.fault(err) != faultColumn {
 			return err
 		}
 	}
@@ -211,7 +213,7 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 
 // schemaVersion is the version of the schema that this package needs: that of the newest
 // migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // SQL returns the statements that [Migrate] runs on an empty database, as text. Read
 // them, or give them to the people who may create tables. It returns an error if the

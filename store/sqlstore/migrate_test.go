@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,11 +25,11 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 1 || !strings.Contains(err.Error(), "run Migrate") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 2 || !strings.Contains(err.Error(), "run Migrate") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
-			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql"}) {
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql"}) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
@@ -44,7 +45,7 @@ func TestMissingMigration(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (2, TRUE)"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (3, TRUE)"); err != nil {
 			t.Fatal(err)
 		}
 		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
@@ -52,7 +53,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 2 || schema.Want != 1 {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 3 || schema.Want != 2 {
 				t.Errorf("error: %v", err)
 			}
 		}
@@ -85,14 +86,16 @@ func TestMigrateAtOnce(t *testing.T) {
 // Migrate completes it.
 func TestMigrateAfterFailure(t *testing.T) {
 	broken := errors.New("no more tables today")
-	for name, table := range map[string]string{"at the first table": "migrations", "in the middle": "history"} {
+	for name, at := range map[string][2]string{
+		"at the first table": {"CREATE TABLE", "migrations"}, "in the middle": {"CREATE TABLE", "history"}, "in the second": {"SET erase_at = 1", "tokens"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s site) {
 				sp := &spy{Connector: s.connector}
 				db := s.connectBy(t, sp)
 				ctx, cancel := context.WithCancel(t.Context())
 				sp.hook(nil, func(_ context.Context, st statement) error {
-					if strings.Contains(st.text, "CREATE TABLE") && strings.Contains(st.text, s.table(table)+" (") {
+					if strings.Contains(st.text, at[0]) && strings.Contains(st.text, s.table(at[1])+" ") {
 						cancel()
 						return broken
 					}
@@ -110,6 +113,47 @@ func TestMigrateAfterFailure(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was revoked or has expired before the second migration is erased by the first
+// sweep after it.
+//
+// proves P7
+func TestMigrationErases(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		st := s.on(t, db)
+		root, child := lineage(t, st)
+		kept, _ := lineage(t, st)
+		if _, err := st.Revoke(t.Context(), store.Revocation{Token: root.ID, Recursive: true, Now: 1}); err != nil {
+			t.Fatal(err)
+		}
+		tokens := s.table("tokens")
+		s.run(t, db, "UPDATE "+tokens+" SET sealed_key = "+s.literal([]byte("old"))+" WHERE LENGTH(sealed_key) = 0")
+		drop := "DROP INDEX " + s.table("tokens_erase")
+		if s.dialect == sqlstore.MySQL {
+			drop += " ON " + tokens
+		}
+		s.run(t, db, drop)
+		s.run(t, db, "ALTER TABLE "+tokens+" DROP COLUMN erase_at")
+		s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 2")
+		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
+		st = s.on(t, db)
+		if _, err := st.Sweep(t.Context(), store.Cleaning{Now: 10, Limit: 100, Retention: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		items, _, err := st.Sealed(t.Context(), store.Page{Limit: 100})
+		require.NoError(t, err)
+		left := make(map[store.TokenID]bool)
+		for _, item := range items {
+			if id, ok := item.Place.TokenID(); ok && item.Place.Kind == store.PlaceTokenKey {
+				left[id] = true
+			}
+		}
+		if left[root.ID] || left[child.ID] || !left[kept.ID] {
+			t.Errorf("the wrong keys are left: %v", left)
+		}
+	})
 }
 
 // The printed SQL creates the same schema as Migrate.

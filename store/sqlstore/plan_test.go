@@ -126,7 +126,9 @@ func (s site) fullScans(plan []string) []string {
 	case sqlstore.PostgreSQL:
 		return slices.DeleteFunc(slices.Clone(plan), func(line string) bool { return !strings.Contains(line, "Seq Scan on") })
 	case sqlstore.MySQL:
-		return slices.DeleteFunc(slices.Clone(plan), func(line string) bool { return !mysqlScan.MatchString(line) })
+		return slices.DeleteFunc(slices.Clone(plan), func(line string) bool {
+			return !mysqlScan.MatchString(line) || strings.Contains(line, "select_type=INSERT") // the row itself
+		})
 	}
 	// The result of a part of the query, kept for the rest of it, is not a table.
 	derived := []string{"CONSTANT"}

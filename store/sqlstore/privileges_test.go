@@ -30,7 +30,7 @@ var privileges = map[sqlstore.Dialect][]string{
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mytoken TO portal",
 	},
 	sqlstore.MySQL: {
-		"GRANT CREATE, SELECT, INSERT ON mytoken.* TO migrator",
+		"GRANT CREATE, ALTER, SELECT, INSERT, UPDATE ON mytoken.* TO migrator",
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON mytoken.* TO portal",
 	},
 }

@@ -91,7 +91,7 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 		if !answer.Confirms {
 			return nil
 		}
-		return s.writeOne(ctx, func(on runner) error { return s.confirm(ctx, on, confirmation{t.row, t.Seq}) })
+		return s.writeBlind(ctx, func(tx runner) error { return s.confirm(ctx, tx, confirmation{t.row, t.Seq}) })
 	})
 	if err != nil {
 		return store.State{}, err

@@ -51,15 +51,20 @@ func (s *Store) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, er
 
 // replaceGeneration makes the next generation the current one.
 func (s *Store) replaceGeneration(ctx context.Context, tx runner, t token, r *store.Rotation) error {
-	was := t.Key
+	was, presented, confirms := t.Key, confirmation{t.row, t.Seq}, t.Confirmed < t.Seq
 	old := t.Replace(r)
 	err := s.must(ctx, tx, 1, `
-		UPDATE {tokens} SET seq = ?, confirmed = ?, token_sum = ?, sealed_key = ?, expires = ?
+		UPDATE {tokens} SET seq = ?, confirmed = ?, token_sum = ?, sealed_key = ?, expires = ?, erase_at = ?
 		WHERE id = ? AND seq = ? AND sealed_key = ?`,
-		int64(t.Seq), int64(t.Confirmed), t.Sum[:], []byte(t.Key), int64(r.Expires),
+		int64(t.Seq), int64(t.Confirmed), t.Sum[:], []byte(t.Key), int64(r.Expires), eraseAt(r.Expires),
 		t.row, int64(r.From.Seq), []byte(was))
 	if err != nil {
 		return err
+	}
+	if confirms {
+		if err := s.eraseGenerations(ctx, tx, presented); err != nil {
+			return err
+		}
 	}
 	if old != nil {
 		_, err := s.exec(ctx, tx, `

@@ -22,17 +22,20 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		name string
 		do   func(context.Context) error
 	}{
+		{"erase expired tickets", w.expiredTickets}, // what secrets still open goes first
+		{"erase keys", w.keys},
+		{"sweep generations", w.generations},
+		{"erase below tombstones", w.below},
 		{"sweep tokens", w.tokens},
-		{"sweep tickets of dead tokens", w.deadTickets},
-		{"sweep expired tickets", w.expiredTickets},
+		{"sweep tickets", w.oldTickets},
 		{"sweep uses", w.uses},
 		{"sweep refreshes", w.commits},
-		{"sweep generations", w.generations},
 	} {
 		if err := s.step(ctx, part.name, func() error { return part.do(ctx) }); err != nil {
 			return store.Cleaned{}, err
 		}
 	}
+	w.done.Others += w.keysErased
 	return w.done, nil
 }
 
@@ -40,7 +43,8 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 type sweeper struct {
 	s *Store
 	store.Cleaning
-	done store.Cleaned
+	done       store.Cleaned
+	keysErased int // of tokens
 }
 
 // left returns how many rows of a table may still be deleted.
@@ -79,74 +83,56 @@ func deleteRows[T any](ctx context.Context, w *sweeper, count *int, rows []T, so
 	return err
 }
 
-// expiredTickets erases the contents of tickets that have expired. It deletes tickets
-// that expired more than a day ago.
+// expiredTickets erases the contents of tickets that have expired.
 func (w *sweeper) expiredTickets(ctx context.Context) error {
-	type row struct {
-		id    []byte
-		old   bool
-		empty bool
-	}
-	old := int64(w.Now) - rules.ExpiredTicketsKept.Microseconds()
-	var found []row
 	left := w.left(w.done.Tickets)
-	err := w.s.each(ctx, w.s.db, func(r *sql.Rows) error {
-		var n row
-		var expires, size int64
-		err := r.Scan(&n.id, &expires, &size)
-		n.old, n.empty = expires < old, size == 0
-		found = append(found, n)
-		return err
-	}, `
-		SELECT ticket_id, expires, LENGTH(sealed_key) + LENGTH(payload) FROM {tickets}
-		WHERE sweep_at < ? ORDER BY sweep_at LIMIT ?`, int64(w.Now), left+1)
+	all, err := column[[]byte](ctx, w.s, w.s.db,
+		`SELECT ticket_id FROM {tickets} WHERE sweep_at > 0 AND sweep_at < ? ORDER BY sweep_at LIMIT ?`, int64(w.Now), left+1)
 	if err != nil {
 		return err
 	}
-	var gone, erased blobs
-	count := 0
-	for _, n := range cut(w, found, left) {
-		if n.old {
-			gone = append(gone, n.id)
-		} else {
-			erased = append(erased, n.id)
-		}
-		if n.old || !n.empty {
-			count++
-		}
-	}
-	if len(gone)+len(erased) == 0 {
-		return nil
-	}
-	err = w.s.write(ctx, func(tx runner) error { return w.eraseTickets(ctx, tx, gone, erased, old) })
-	if err == nil {
-		w.done.Tickets += count
-	}
-	return err
-}
-
-func (w *sweeper) eraseTickets(ctx context.Context, tx runner, gone, erased blobs, old int64) error {
-	for some := range slices.Chunk(gone, chunk) {
-		_, err := w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND expires > 0 AND expires < ?`, some, old)
-		if err != nil {
-			return err
-		}
-	}
-	for some := range slices.Chunk(erased, chunk) {
-		_, err := w.s.exec(ctx, tx, `
-			UPDATE {tickets} SET version = version + 1, sealed_key = ?, payload = ?, sweep_at = expires + ?
-			WHERE ticket_id IN ? AND expires > 0 AND expires < ? AND sweep_at = expires`,
+	return deleteRows(ctx, w, &w.done.Tickets, cut(w, all, left), func(tx runner, some [][]byte) (int64, error) {
+		return w.s.exec(ctx, tx, `
+			UPDATE {tickets} SET version = version + 1, sealed_key = ?, payload = ?, sweep_at = 0 - expires - ?
+			WHERE ticket_id IN ? AND sweep_at > 0 AND sweep_at < ?`,
 			[]byte{}, []byte{}, rules.ExpiredTicketsKept.Microseconds(), some, int64(w.Now))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
-// deadTickets deletes the tickets of tokens below a recursive tombstone. Each tombstone
-// records how far deadTickets has searched its descendants.
-func (w *sweeper) deadTickets(ctx context.Context) error {
+// oldTickets deletes tickets that expired more than a day ago.
+func (w *sweeper) oldTickets(ctx context.Context) error {
+	left := w.left(w.done.Tickets)
+	all, err := column[[]byte](ctx, w.s, w.s.db,
+		`SELECT ticket_id FROM {tickets} WHERE sweep_at < 0 AND sweep_at > ? ORDER BY sweep_at DESC LIMIT ?`, -int64(w.Now), left+1)
+	if err != nil {
+		return err
+	}
+	return deleteRows(ctx, w, &w.done.Tickets, cut(w, all, left), func(tx runner, some [][]byte) (int64, error) {
+		return w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND sweep_at < 0 AND sweep_at > ?`, some, -int64(w.Now))
+	})
+}
+
+// keys erases what expired tokens open, and the keys that Revoke has kept too long.
+func (w *sweeper) keys(ctx context.Context) error {
+	left := w.left(w.keysErased)
+	all, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {tokens} WHERE erase_at < ? ORDER BY erase_at LIMIT ?`, int64(w.Now), left+1)
+	if err != nil {
+		return err
+	}
+	due := unique(cut(w, all, left))
+	return deleteRows(ctx, w, &w.keysErased, due, func(tx runner, some []int64) (int64, error) {
+		// A rotation may have put the expiry off.
+		err := w.s.must(ctx, tx, len(some), `UPDATE {tokens} SET erase_at = NULL WHERE id IN ? AND erase_at < ?`, some, int64(w.Now))
+		if err != nil {
+			return 0, err
+		}
+		return int64(len(some)), w.s.eraseKeys(ctx, tx, some)
+	})
+}
+
+// below erases what tokens below a recursive tombstone open, and deletes their tickets.
+// Each tombstone records how far its descendants are erased.
+func (w *sweeper) below(ctx context.Context) error {
 	var token, from int64
 	for {
 		found := false
@@ -157,55 +143,18 @@ func (w *sweeper) deadTickets(ctx context.Context) error {
 		if err != nil || !found {
 			return err
 		}
-		if w.left(w.done.Tickets) == 0 {
+		most := erasure{tokens: w.left(w.keysErased), tickets: w.left(w.done.Tickets)}
+		if most.tokens == 0 || most.tickets == 0 {
 			w.done.More = true
 			return nil
 		}
-		if err := w.ticketsBelow(ctx, token, from); err != nil {
-			return err
-		}
-	}
-}
-
-// ticketsBelow deletes the tickets of some descendants of a tombstone: the next ones
-// after the key from.
-func (w *sweeper) ticketsBelow(ctx context.Context, token, from int64) error {
-	left := w.left(w.done.Tickets)
-	below, err := w.s.readTokenKeys(ctx, w.s.db, `
-		SELECT a.token, t.token_id FROM {ancestors} a JOIN {tokens} t ON t.id = a.token
-		WHERE a.ancestor = ? AND a.token > ? ORDER BY a.token LIMIT ?`, token, from, int64(chunk))
-	if err != nil {
-		return err
-	}
-	var tickets blobs
-	if len(below.keys) > 0 {
-		tickets, err = column[[]byte](ctx, w.s, w.s.db, `SELECT ticket_id FROM {tickets} WHERE token_id IN ? LIMIT ?`, below.public, left+1)
+		done, err := w.s.eraseBelow(ctx, token, from, most)
 		if err != nil {
 			return err
 		}
+		w.keysErased += int(done.tokens)
+		w.done.Tickets += int(done.tickets)
 	}
-	some := cut(w, tickets, left)
-	deleted := int64(0)
-	err = w.s.write(ctx, func(tx runner) (err error) {
-		if len(some) > 0 {
-			deleted, err = w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND token_id IN ?`, some, below.public)
-			if err != nil {
-				return err
-			}
-		}
-		if len(some) < len(tickets) {
-			return nil // the same descendants again
-		}
-		var next any // NULL: all were searched
-		if len(below.keys) == chunk {
-			next = below.keys[chunk-1]
-		}
-		return w.s.must(ctx, tx, 1, `UPDATE {tombstones} SET unswept = ? WHERE token = ? AND unswept = ?`, next, token, from)
-	})
-	if err == nil {
-		w.done.Tickets += int(deleted)
-	}
-	return err
 }
 
 // uses forgets old identities of uses. If a row is also an event, the event stays.

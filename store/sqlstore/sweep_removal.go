@@ -98,7 +98,7 @@ func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error)
 		text string
 		args []any
 	}{
-		{`UPDATE {tokens} SET buried = 1, expires = 0, sealed_key = ?, about = ? WHERE id IN ?`, []any{empty, empty, p.bury}},
+		{`UPDATE {tokens} SET buried = 1, expires = 0, erase_at = NULL, sealed_key = ?, about = ? WHERE id IN ?`, []any{empty, empty, p.bury}},
 		{`DELETE FROM {generations} WHERE token IN ?`, []any{p.bury}},
 		{`DELETE FROM {tombstones} WHERE token IN ? AND recursive_at = 0`, []any{p.bury}},
 		{`UPDATE {tombstones} SET sweep_at = recursive_at WHERE token IN ?`, []any{p.bury}},

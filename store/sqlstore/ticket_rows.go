@@ -183,10 +183,14 @@ func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *
 		was.ID[:], int64(was.Kind), was.version, was.Put[:])
 }
 
-// ticketSweepAt returns when Sweep has to look at the ticket, or NULL for never.
+// ticketSweepAt returns when Sweep has to erase the ticket, or NULL for never. A negative
+// instant says that the ticket is empty, and when Sweep deletes it.
 func ticketSweepAt(t *rules.Ticket) any {
-	if t.Expires == 0 {
+	switch {
+	case t.Expires == 0:
 		return nil
+	case len(t.Key)+len(t.Payload) == 0:
+		return -int64(t.Expires.Add(rules.ExpiredTicketsKept))
 	}
 	return int64(t.Expires)
 }

@@ -177,6 +177,15 @@ var suite = []testCase{
 	{"leak/redeemed tickets are erased", leakTickets, alone},
 	{"leak/replaced values are erased", leakReplaced, alone},
 
+	{"erase/keys of a revoked token", eraseRevoked, alone},
+	{"erase/keys of a revoked subtree", eraseSubtree, alone},
+	{"erase/key of the last token", eraseLast, alone},
+	{"erase/keys of a generation whose successor was seen", eraseConfirmed, alone},
+	{"erase/keys of an expired token", eraseExpired, alone},
+	{"erase/keys of children that race a revocation", eraseRace, alone},
+	{"erase/keys of rotations that race a revocation", eraseRotationRace, alone},
+	{"erase/expired tickets come first", eraseTicketsFirst, alone},
+
 	{"sweep/nothing to do", sweepNothing, alone},
 	{"sweep/bad arguments are refused", sweepArguments, shared},
 	{"sweep/tickets are erased at expiry", sweepTickets, alone},

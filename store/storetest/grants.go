@@ -119,9 +119,10 @@ func refreshRevived(e *env) {
 func refreshRevoked(e *env) {
 	root, lease := e.root(), e.leaseID()
 	e.begin(root.Grant, lease, t0)
-	e.revoke(root, true)
+	r := store.Revocation{Token: root.id(), Recursive: true, By: root.Presented, Now: t0}
+	e.revokeAs(r)
 	c := e.commit(root.Grant, lease, 1)
-	out := e.revokeAs(store.Revocation{Token: root.id(), Recursive: true, By: root.Presented, Now: t0})
+	out := e.revokeAs(r)
 	e.equal(out.Refresh.Token, c.Token, "the refresh token to be revoked at the provider")
 	e.equal(out.Key, root.Key, "key")
 	e.end(root.Grant, lease, 1, store.RefreshDone)

@@ -90,9 +90,7 @@ func presentedAfterConfirmation(e *env) {
 		late := lost
 		late.Reuse = true
 		for _, s := range e.steps(root) {
-			if s.name != "Rotate" { // which hands out the stored successor
-				e.stale(s.do(root.Presented, until), lost, "%s within the grace, after %s with the successor", s.name, confirm.name)
-			}
+			e.stale(s.do(root.Presented, until), lost, "%s within the grace, after %s with the successor", s.name, confirm.name)
 			e.stale(s.do(root.Presented, until+1), late, "%s after the grace, after %s with the successor", s.name, confirm.name)
 		}
 	}

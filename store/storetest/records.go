@@ -175,7 +175,7 @@ func deleteOwner(e *env) {
 	next, rotation := e.rotate(child, grace)
 	use := e.use(store.UseAT, 0)
 	use.Event = store.Event{Name: "AT_created", Comment: "comment of the deleted", Address: "203.0.113.77", UserAgent: "agent of the deleted", Time: t0}
-	e.charge(next.Presented, use)
+	e.charge(child.Presented, use) // which does not confirm the rotation
 	code, short, kept := e.newCode(root), e.newShort(next), e.newCode(other)
 	e.put(code, short, kept)
 	lease := e.leaseID()

@@ -155,7 +155,6 @@ func revokeRefresh(e *env) {
 	unknown.ID = e.tokenID()
 	keyFor(store.Presented{}, nil, "nobody")
 	keyFor(root.Presented, root.Key, "an ancestor")
-	keyFor(child.Presented, child.Key, "the revoked token itself")
 	keyFor(other.Presented, nil, "a token of another grant")
 	keyFor(root.forged(e), nil, "a forged token")
 	keyFor(ahead, nil, "a generation to come")
@@ -163,6 +162,9 @@ func revokeRefresh(e *env) {
 	next, r := e.rotate(root, grace)
 	keyFor(root.Presented, nil, "an outdated token")
 	keyFor(next.Presented, r.Key, "the successor")
+	keyFor(child.Presented, nil, "the revoked token itself, whose key is erased")
+	child = e.child(next)
+	keyFor(child.Presented, child.Key, "the revoked token itself")
 }
 
 // proves P6: if a child is created while an ancestor is being revoked, the store refuses

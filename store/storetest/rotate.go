@@ -38,19 +38,14 @@ func rotateRepeated(e *env) {
 	r.Event = event("MT_rotated", t0)
 	e.ok(e.rotateErr(r), "Rotate")
 	until := r.Now.Add(grace)
-	check := func(when string) {
-		e.Helper()
-		own := r
-		own.Now = until
-		e.rotatedTo(own, fresh(r), "the same again, %s", when)
-		other := e.rotation(root, 2*grace)
-		other.Now, other.Event = until, event("MT_rotated", t0)
-		e.rotatedTo(other, store.Rotated{Successor: r.Successor}, "another one, %s", when)
-		e.fails(e.lookupErr(other.To, until), store.ErrForged, "Lookup of a successor that is not stored, %s", when)
-	}
-	check("before the successor was seen")
+	own, other := r, e.rotation(root, 2*grace)
+	own.Now, other.Now, other.Event = until, until, event("MT_rotated", t0)
+	e.rotatedTo(own, fresh(r), "the same again")
+	e.rotatedTo(other, store.Rotated{Successor: r.Successor}, "another one")
+	e.fails(e.lookupErr(other.To, until), store.ErrForged, "Lookup of a successor that is not stored")
 	e.lookup(r.To, r.Now)
-	check("after the successor was seen")
+	e.rotatedTo(own, fresh(r), "the same again, after the successor was seen")
+	e.stale(e.rotateErr(other), store.StaleError{Presented: 1, Current: 2}, "another one, after the successor was seen")
 	e.equal(e.info(root.id()).Seq, uint64(2), "generation")
 	e.equal(e.info(root.id()).Expires, r.Expires, "expiry")
 	e.wantHistory([]*tok{root}, "MT_rotated")
@@ -93,12 +88,12 @@ func rotateSeveral(e *env) {
 
 	e.equal(e.lookup(second.Presented, until).Key, r1.Key, "key of the second")
 	e.stale(e.lookupErr(first.Presented, until), store.StaleError{Presented: 1, Current: 3}, "Lookup of the first, whose successor was seen")
-	stored := []store.Sealed{r1.Successor, r2.Successor}
-	for i, from := range []*tok{first, second} {
-		r := e.rotation(from, grace)
-		r.Now = until
-		e.rotatedTo(r, store.Rotated{Successor: stored[i]}, "from generation %d", i+1)
-	}
+	again := e.rotation(second, grace)
+	again.Now = until
+	e.rotatedTo(again, store.Rotated{Successor: r2.Successor}, "from the second")
+	again = e.rotation(first, grace)
+	again.Now = until
+	e.stale(e.rotateErr(again), store.StaleError{Presented: 1, Current: 3}, "Rotate of the first, whose successor was seen")
 	e.lookup(third.Presented, until)
 	e.stale(e.lookupErr(second.Presented, until), store.StaleError{Presented: 2, Current: 3}, "Lookup of the second, whose successor was seen")
 	e.equal(e.info(first.id()).Seq, uint64(3), "generation")

@@ -226,7 +226,6 @@ func sweepGenerations(e *env) {
 	atEnd := e.rotation(root, grace)
 	atEnd.Now = until
 	e.rotatedTo(atEnd, store.Rotated{Successor: r.Successor}, "at the end of the grace")
-	e.lookup(next.Presented, until)
 	e.shows(root.Key, r.Successor, r.Key)
 
 	e.sweep(until + 1)
@@ -235,6 +234,7 @@ func sweepGenerations(e *env) {
 	for _, s := range e.steps(root) {
 		e.stale(s.do(root.Presented, until+1), reuse, "%s", s.name)
 	}
+	e.lookup(next.Presented, until+1)
 	e.rotatedTo(r, fresh(r), "the same again")
 	e.lookup(next.Presented, until)
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -18,11 +19,12 @@ type Token struct {
 
 	Seq       uint64       // current generation
 	Sum       store.Sum    // of the current generation
-	Key       store.Sealed // of the current generation
-	Confirmed uint64       // only Rotate accepts older generations
+	Key       store.Sealed // of the current generation; empty once it is erased
+	Confirmed uint64       // nobody may present older generations
 }
 
-// Generation is an outdated generation, kept until its grace ends.
+// Generation is an outdated generation, kept until its grace ends. Key and Successor are
+// empty once the next generation is confirmed.
 type Generation struct {
 	Sum       store.Sum
 	Key       store.Sealed
@@ -51,6 +53,8 @@ func Present(t *Token, p store.Presented, now store.Micros, find Find) (Answer, 
 		return Answer{}, store.ErrNotFound
 	case !t.Live:
 		return Answer{}, store.ErrRevoked
+	case len(t.Key) == 0:
+		return Answer{}, store.ErrNotFound
 	case p.Seq == 0 || p.Seq > t.Seq, p.Seq == t.Seq && p.Sum != t.Sum:
 		return Answer{}, store.ErrForged
 	case p.Seq == t.Seq:
@@ -91,7 +95,7 @@ func (t *Token) stale(p store.Presented, reuse bool) error {
 // the answer. If the store must replace it now, Rotate returns nil; see [Token.Replace].
 // It returns the errors of [Present].
 func Rotate(t *Token, r *store.Rotation, find Find) (*store.Rotated, error) {
-	if t == nil || !t.Live || r.From.Seq >= t.Seq {
+	if t == nil || !t.Live || len(t.Key) == 0 || r.From.Seq >= t.Seq {
 		_, err := Present(t, r.From, r.Now, find)
 		return nil, err
 	}
@@ -108,12 +112,12 @@ func Rotate(t *Token, r *store.Rotation, find Find) (*store.Rotated, error) {
 		own = to != nil && to.Sum == r.To.Sum
 	}
 	switch {
-	case from != nil:
+	case from != nil && r.From.Seq >= t.Confirmed:
 		return &store.Rotated{Successor: bytes.Clone(from.Successor), Fresh: own}, nil
 	case own:
 		return &store.Rotated{Successor: bytes.Clone(r.Successor), Fresh: true}, nil
 	}
-	return nil, t.stale(r.From, true)
+	return nil, t.stale(r.From, from == nil)
 }
 
 // Replace makes the next generation the current one and confirms the presented one. It
@@ -126,6 +130,17 @@ func (t *Token) Replace(r *store.Rotation) *Generation {
 	t.Confirmed = t.Seq
 	t.Seq, t.Sum, t.Key = r.To.Seq, r.To.Sum, bytes.Clone(r.Key)
 	return old
+}
+
+// RevokedKeyKept is how long a store keeps the key of the last token of a grant after its
+// revocation, unless the caller settles the revocation earlier. It is much longer than a
+// caller needs to repeat a call whose answer was lost.
+const RevokedKeyKept = 10 * time.Minute
+
+// KeepsKey reports whether a store keeps the key of the revoked token for the caller.
+// liveLeft is as in [store.Revoked].
+func KeepsKey(r *store.Revocation, liveLeft bool) bool {
+	return !liveLeft && !r.Settled && r.By.ID == r.Token
 }
 
 // CheckChild checks that a store may create a token below t. It returns a

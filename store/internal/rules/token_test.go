@@ -31,9 +31,10 @@ func show(seq uint64, sum byte) store.Presented {
 }
 
 func TestPresent(t *testing.T) {
-	confirmed, dead := third(), third()
+	confirmed, dead, erased := third(), third(), third()
 	confirmed.Confirmed = 3
 	dead.Live = false
+	erased.Key = nil
 	stale := func(seq uint64, reuse bool) error {
 		return &store.StaleError{Presented: seq, Current: 3, Reuse: reuse}
 	}
@@ -56,6 +57,7 @@ func TestPresent(t *testing.T) {
 		"no generation":               {third(), show(0, 3), now, Answer{}, store.ErrForged},
 		"a generation never issued":   {third(), show(4, 3), now, Answer{}, store.ErrForged},
 		"revoked":                     {dead, show(1, 1), now, Answer{}, store.ErrRevoked},
+		"erased":                      {erased, show(3, 3), now, Answer{}, store.ErrNotFound},
 		"unknown":                     {nil, show(1, 1), now, Answer{}, store.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +80,12 @@ func TestRotate(t *testing.T) {
 	late.Now = now + 1
 	lost := rotation(show(2, 2), show(3, 9))
 	lost.Now = now + 1
+	confirmed, erased := third(), third()
+	confirmed.Confirmed, erased.Key = 3, nil
+	_, err := Rotate(confirmed, rotation(show(2, 2), show(3, 9)), findSecond)
+	assert.Equal(t, &store.StaleError{Presented: 2, Current: 3}, err, "somebody else was first, and the successor was seen")
+	_, err = Rotate(erased, rotation(show(2, 2), show(3, 3)), findSecond)
+	assert.Equal(t, store.ErrNotFound, err, "erased")
 	for name, c := range map[string]struct {
 		rotation *store.Rotation
 		want     *store.Rotated
