@@ -85,6 +85,8 @@ type Config struct {
 	// Negative: not at all.
 	InDoubtWait time.Duration
 
+	// Limits bound what one token, one user or one request may cost.
+	Limits Limits
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
 	MaxDepth int
 	// IndependentBudgets gives each child counters of its own, as the reference server
@@ -144,6 +146,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxDepth = cmp.Or(c.MaxDepth, store.MaxDepth)
 	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
 	c.TokenCacheSize = cmp.Or(c.TokenCacheSize, 4096)
+	c.Limits = c.Limits.withDefaults()
 	if err := c.checkRequired(); err != nil {
 		return c, err
 	}
@@ -186,6 +189,7 @@ func (c *Config) checkLimits() error {
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
+		c.Limits.check(),
 	); err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if len(state.Ancestors) >= i.cfg.MaxDepth {
 		return nil, &RequestError{Field: "mytoken", Reason: "the token has too many ancestors to have a child"}
 	}
+	if err := i.admitChild(ctx, p.token.Owner()); err != nil {
+		return nil, err
+	}
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
 		return nil, err
@@ -102,6 +105,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, err)
 	}
+	i.population.grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: row.Grant, Client: req.Client})
 	out, err := i.issued(ctx, rec)
 	if err != nil {

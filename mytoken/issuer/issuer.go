@@ -22,6 +22,9 @@ type Issuer struct {
 	providers providers
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
+
+	population population
+	listings   listings
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if
@@ -34,7 +37,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}}
+	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, listings: make(listings, maxListings)}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
 	}

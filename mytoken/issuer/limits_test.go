@@ -1,0 +1,268 @@
+package issuer_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/storetest"
+)
+
+// bulky returns one clause with about the given number of KiB of JSON.
+func bulky(kib int) restriction.List {
+	c := restriction.Clause{}
+	for n := range kib / 7 {
+		c.Audiences = append(c.Audiences, "https://"+strings.Repeat(string(rune('a'+n)), 7<<10-12))
+	}
+	return restriction.List{c}
+}
+
+// counted returns n different clauses.
+func counted(n int) (l restriction.List) {
+	for k := range n {
+		l = append(l, restriction.Clause{UsagesAT: usages(int64(k + 1))})
+	}
+	return l
+}
+
+// held returns how many tokens a list has, and how many bytes of JSON their restrictions
+// have.
+func held(t *testing.T, records []*mytoken.Record) (tokens, size int) {
+	t.Helper()
+	for _, r := range records {
+		if r.Brief {
+			require.Empty(t, r.Restrictions)
+			require.Empty(t, r.Counters)
+		}
+		if len(r.Restrictions) > 0 {
+			text, err := r.Restrictions.AppendJSON(nil)
+			require.NoError(t, err)
+			size += len(text)
+		}
+		n, below := held(t, r.Children)
+		tokens, size = tokens+1+n, size+below
+	}
+	return tokens, size
+}
+
+// However large the restrictions of tokens are, a list keeps no more of them than
+// Limits.ListBytes, and still names every token.
+func TestListsHoldLittle(t *testing.T) {
+	const budget = 2 << 20
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{RestrictionBytes: 140 << 10, ListBytes: budget}
+	}})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	for range 60 {
+		derive(t, s, root.Token, mytoken.Properties{Restrictions: bulky(136)})
+	}
+	small := derive(t, s, root.Token, mytoken.Properties{Name: "small"})
+	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+	require.NoError(t, err)
+	info := issuer.InfoRequest{Token: root.Token, Client: client}
+	for name, read := range map[string]func() (*mytoken.Records, error){
+		"list":          func() (*mytoken.Records, error) { return s.Issuer.List(t.Context(), info) },
+		"subtree":       func() (*mytoken.Records, error) { return s.Issuer.Subtree(t.Context(), info) },
+		"owner list":    func() (*mytoken.Records, error) { return owner.List(t.Context()) },
+		"owner subtree": func() (*mytoken.Records, error) { return owner.Subtree(t.Context(), root.ID) },
+	} {
+		r, err := read()
+		require.NoError(t, err, name)
+		tokens, size := held(t, r.Roots)
+		require.Equal(t, 62, tokens, name)
+		require.False(t, r.Truncated, name)
+		require.Greater(t, size, budget/4, name)
+		require.LessOrEqual(t, size, budget/2, name)
+		last := r.Roots[0].Children[60]
+		require.Equal(t, "small", last.Name, name)
+		require.False(t, last.Brief, "%s: there is room for it", name)
+	}
+	info.Describe = func(r *mytoken.Record) bool { return r.ID == small.ID }
+	r, err := s.Issuer.List(t.Context(), info)
+	require.NoError(t, err)
+	tokens, size := held(t, r.Roots)
+	require.Equal(t, []int{62, 0}, []int{tokens, size})
+	require.Equal(t, small.Capabilities, r.Roots[0].Children[60].Capabilities)
+	require.Empty(t, r.Roots[0].Capabilities)
+}
+
+// A process reads a few lists at once. Further ones wait, and a request that waited in
+// vain does not count.
+func TestFewListsAtOnce(t *testing.T) {
+	const atOnce = 4
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	f := storetest.NewFaulty(memstore.New(), nil)
+	s := start(t, mytokentest.Options{Store: f})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+	require.NoError(t, err)
+	f.Reset(func(c storetest.Call) error {
+		if c.Method == "List" && c.Before {
+			inside <- struct{}{}
+			<-goOn
+		}
+		return nil
+	})
+	errs := make(chan error, atOnce)
+	for range atOnce {
+		go func() {
+			_, err := owner.List(context.Background())
+			errs <- err
+		}()
+	}
+	for range atOnce {
+		<-inside
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = owner.List(ended)
+	errAs[*issuer.BusyError](t, err)
+	for _, read := range []func(context.Context, issuer.InfoRequest) (*mytoken.Records, error){s.Issuer.List, s.Issuer.Subtree} {
+		_, err = read(ended, issuer.InfoRequest{Token: root.Token, Client: client})
+		errAs[*issuer.BusyError](t, err)
+	}
+	require.Equal(t, atOnce, f.Calls("List"))
+	require.Zero(t, f.Calls("Spend"))
+	close(goOn)
+	for range atOnce {
+		require.NoError(t, <-errs)
+	}
+	f.Reset(nil)
+	_, err = owner.List(t.Context())
+	require.NoError(t, err)
+}
+
+// New tokens have bounded restrictions, whoever asks for them.
+func TestLimitsAtIssue(t *testing.T) {
+	var wide restriction.List // of the policy
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{Clauses: 5, RestrictionBytes: 20 << 10}
+		c.Policy = func(_ context.Context, i *issuer.Issuance) error {
+			if wide != nil {
+				i.Properties.Restrictions = wide
+			}
+			return nil
+		}
+	}})
+	ctx := t.Context()
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: counted(5)})
+	for _, list := range []restriction.List{counted(6), bulky(28)} {
+		props := mytoken.Properties{Capabilities: allCapabilities, Restrictions: list}
+		request := issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: props, Client: client}
+		_, err := s.Issuer.StartLogin(ctx, request)
+		requireRequestError(t, err, "restrictions")
+		require.Regexp(t, `6 clauses, at most 5 are allowed|at most 20480 are allowed`, err.Error())
+		_, err = s.Issuer.StartConsent(ctx, request)
+		requireRequestError(t, err, "restrictions")
+		a := adoption(s, mytoken.NewSecret("never used"))
+		a.Properties = props
+		_, err = s.Issuer.Adopt(ctx, a)
+		requireRequestError(t, err, "restrictions")
+		d := issuer.DeriveRequest{Token: root.Token, Properties: props, Client: client}
+		for _, d.Adjust = range []bool{false, true} {
+			_, err = s.Issuer.Derive(ctx, d)
+			requireRequestError(t, err, "restrictions")
+			_, err = s.Issuer.Preview(ctx, d)
+			requireRequestError(t, err, "restrictions")
+		}
+		request.Properties.Restrictions = nil
+		n, err := s.Issuer.StartConsent(ctx, request)
+		require.NoError(t, err)
+		_, err = s.Issuer.Approve(ctx, n.ConsentCode, props)
+		requireRequestError(t, err, "restrictions")
+
+		wide = list
+		_, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client})
+		errAs[*issuer.PolicyError](t, err)
+		_, err = s.Login(ctx, "alice", mytoken.Properties{})
+		errAs[*issuer.PolicyError](t, err)
+		wide = nil
+	}
+	require.Len(t, derive(t, s, root.Token, mytoken.Properties{}).Restrictions, 5)
+}
+
+// Tokens that exist stay usable when the limits become narrower, and their children may
+// be like them.
+func TestOlderTokensBeyondTheLimits(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{Clauses: 300, RestrictionBytes: 140 << 10}
+	}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: counted(300)})
+	config := s.Config
+	config.Limits = issuer.Limits{}
+	later, err := issuer.New(config)
+	require.NoError(t, err)
+	s.Issuer = later
+	requireUsable(t, s, root.Token)
+	require.Len(t, derive(t, s, root.Token, mytoken.Properties{}).Restrictions, 300)
+	_, err = later.Derive(t.Context(), issuer.DeriveRequest{Token: root.Token, Properties: mytoken.Properties{Restrictions: counted(257)}, Client: client})
+	requireRequestError(t, err, "restrictions")
+}
+
+// A token makes no more children than the user may have tokens. Its user can log in all
+// the same.
+func TestTokensPerUser(t *testing.T) {
+	const most = 4
+	f := storetest.NewFaulty(memstore.New(), nil)
+	s := start(t, mytokentest.Options{Store: f, Config: func(c *issuer.Config) {
+		c.Limits.TokensPerUser, c.Retention = most, time.Hour
+	}})
+	other, err := issuer.New(s.Config) // another process
+	require.NoError(t, err)
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	refused := func(i *issuer.Issuer) {
+		t.Helper()
+		request := issuer.DeriveRequest{Token: root.Token, Client: client}
+		_, err := i.Derive(t.Context(), request)
+		require.Equal(t, issuer.RequestTooManyTokens, errAs[*issuer.RequestError](t, err).Code)
+		require.ErrorContains(t, err, "4 tokens")
+		_, err = i.Preview(t.Context(), request)
+		require.Equal(t, issuer.RequestTooManyTokens, errAs[*issuer.RequestError](t, err).Code)
+	}
+	for range most - 1 {
+		derive(t, s, root.Token, mytoken.Properties{})
+	}
+	require.Equal(t, 1, f.Calls("Count"), "the process counts on")
+	spent := f.Calls("CreateChild")
+	refused(s.Issuer)
+	refused(other)
+	refused(s.Issuer)
+	require.Equal(t, spent, f.Calls("CreateChild"))
+	require.Equal(t, 2, f.Calls("Count"))
+
+	login(t, s, mytoken.Properties{})
+	bob, err := s.Login(t.Context(), "bob", mytoken.Properties{Capabilities: allCapabilities})
+	require.NoError(t, err)
+	derive(t, s, bob.Token, mytoken.Properties{})
+
+	// What is deleted makes room.
+	revoke(t, s, derive(t, s, bob.Token, mytoken.Properties{}).Token, true)
+	tree, err := s.Issuer.Subtree(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
+	require.NoError(t, err)
+	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+	require.NoError(t, err)
+	for _, child := range tree.Roots[0].Children {
+		require.NoError(t, owner.Revoke(t.Context(), child.ID, true, client))
+	}
+	refused(s.Issuer)
+	s.Clock.Advance(2 * time.Hour)
+	_, err = s.Issuer.Sweep(t.Context(), 100)
+	require.NoError(t, err)
+	derive(t, s, root.Token, mytoken.Properties{})
+
+	config := s.Config
+	config.Limits.TokensPerUser = -1
+	s.Issuer, err = issuer.New(config)
+	require.NoError(t, err)
+	for range 2 * most {
+		derive(t, s, root.Token, mytoken.Properties{})
+	}
+}
