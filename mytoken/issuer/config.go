@@ -93,6 +93,9 @@ type Config struct {
 	// does. A holder who can derive can then multiply a limit. False: a use of a child
 	// also counts against each limited ancestor clause.
 	IndependentBudgets bool
+	// ChildRotation says what the rotation of a token means for its children. 0:
+	// [ChildrenInherit].
+	ChildRotation ChildRotation
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
 	WithholdLongAccessTokens bool
@@ -189,6 +192,7 @@ func (c *Config) checkLimits() error {
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
+		within("ChildRotation", c.ChildRotation, ChildrenInherit, ChildrenFree),
 		c.Limits.check(),
 	); err != nil {
 		return err

@@ -40,6 +40,7 @@ func TestIncompleteConfig(t *testing.T) {
 		"clauses":           {func(c *issuer.Config) { c.Limits.Clauses = 1025 }, nil, "Config.Limits.Clauses"},
 		"no clauses":        {func(c *issuer.Config) { c.Limits.Clauses = -1 }, nil, "Config.Limits.Clauses"},
 		"restrictions":      {func(c *issuer.Config) { c.Limits.RestrictionBytes = 1 << 20 }, nil, "Config.Limits.RestrictionBytes"},
+		"child rotation":    {func(c *issuer.Config) { c.ChildRotation = 3 }, nil, "Config.ChildRotation"},
 		"lists":             {func(c *issuer.Config) { c.Limits.ListBytes = 1000 }, nil, "Config.Limits.ListBytes"},
 	} {
 		config := service.Config

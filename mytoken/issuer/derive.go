@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -179,14 +180,17 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	if !narrowed.OK() && !req.Adjust {
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestNotNarrower, Reason: "requested restrictions are not subset of original restrictions"}
 	}
-	narrowed, shortened, err := narrowed.LimitLifetime(now, provider.MaxLifetime)
+	// Whole seconds, because the end of a generation is one.
+	rotation, second := i.childRotation(parent, props.Rotation), now.Truncate(time.Second)
+	most := rotation.lifetime(second, provider.MaxLifetime)
+	narrowed, shortened, err := narrowed.LimitLifetime(second, most)
 	if err != nil {
 		return props, nil, requestError("restrictions", err)
 	}
 	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // a request for none cannot be cut (D22)
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "requested restrictions do not respect maximum mytoken lifetime"}
 	}
-	props.Restrictions = narrowed.List
+	props.Restrictions, props.Rotation = narrowed.List, rotation.apply(props.Rotation)
 	reviewed, err := i.review(ctx, Issuance{
 		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, Client: req.Client,
 	})
@@ -200,14 +204,14 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		if narrowed = i.narrow(parent.Restrictions(), reviewed.Restrictions, used); !narrowed.OK() {
 			return props, nil, &PolicyError{cause: errors.New("the policy's restrictions are wider than the parent's")}
 		}
-		if narrowed, _, err = narrowed.LimitLifetime(now, provider.MaxLifetime); err != nil {
+		if narrowed, _, err = narrowed.LimitLifetime(second, most); err != nil {
 			return props, nil, requestError("restrictions", err)
 		}
 	}
 	if !i.cfg.IndependentBudgets {
 		narrowed = mergeEqual(narrowed)
 	}
-	reviewed.Restrictions = narrowed.List
+	reviewed.Restrictions, reviewed.Rotation = narrowed.List, rotation.apply(reviewed.Rotation)
 	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
 }
 
