@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -209,23 +208,10 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		}
 	}
 	if !i.cfg.IndependentBudgets {
-		narrowed = mergeEqual(narrowed)
+		narrowed = narrowed.Merge() // a limit must not count twice
 	}
 	reviewed.Restrictions, reviewed.Rotation = narrowed.List, rotation.apply(reviewed.Rotation)
 	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
-}
-
-// mergeEqual merges equal clauses. The merged one draws where the first of them drew.
-// Clauses may have become equal by cutting; their limit must not count twice.
-func mergeEqual(n restriction.Narrowed) restriction.Narrowed {
-	merged := restriction.Narrowed{}
-	for k := range n.List {
-		if slices.ContainsFunc(merged.List, func(c restriction.Clause) bool { return c.Equal(&n.List[k]) }) {
-			continue
-		}
-		merged.List, merged.Draws = append(merged.List, n.List[k]), append(merged.Draws, n.Draws[k])
-	}
-	return merged
 }
 
 func (i *Issuer) narrow(parent, wanted restriction.List, used []restriction.Usage) restriction.Narrowed {
