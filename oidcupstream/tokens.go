@@ -90,8 +90,13 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 		t.Audiences = stringList(claims["aud"])
 		t.AudienceKnown = len(t.Audiences) > 0
 		claimed, _ := scopeList(claims["scope"])
+		known := make(map[string]bool, len(t.Scopes))
+		for _, scope := range t.Scopes {
+			known[scope] = true
+		}
 		for _, scope := range claimed {
-			if !slices.Contains(t.Scopes, scope) {
+			if !known[scope] {
+				known[scope] = true
 				t.Scopes = append(t.Scopes, scope)
 			}
 		}

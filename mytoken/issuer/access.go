@@ -299,8 +299,10 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 // dedup returns the strings in a new slice, trimmed, without empty and repeated ones.
 func dedup(in []string) []string {
 	out := make([]string, 0, len(in))
+	seen := map[string]bool{"": true}
 	for _, s := range in {
-		if s = strings.TrimSpace(s); s != "" && !slices.Contains(out, s) {
+		if s = strings.TrimSpace(s); !seen[s] {
+			seen[s] = true
 			out = append(out, s)
 		}
 	}

@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -265,4 +266,21 @@ func TestTokensPerUser(t *testing.T) {
 	for range 2 * most {
 		derive(t, s, root.Token, mytoken.Properties{})
 	}
+}
+
+// A request that names very many scopes costs no more than to read them: 300,000 names
+// that were compared with each other would take minutes.
+func TestManyRequestedScopes(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}, {Scopes: []string{"storage.read"}}}})
+	many := make([]string, 300_000)
+	for n := range many {
+		many[n] = strconv.Itoa(n)
+	}
+	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: root.Token, Scopes: many, Audiences: many, Client: client})
+	requireRefused(t, err, restriction.KeyScope)
+	_, err = s.Issuer.Explain(t.Context(), issuer.ExplainRequest{Token: root.Token, Scopes: many, Client: client})
+	require.NoError(t, err)
+	_, err = s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: root.Token, Scopes: []string{" compute", "", "compute "}, Client: client})
+	require.NoError(t, err, "trimmed, and without empty ones")
 }
