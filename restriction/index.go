@@ -128,8 +128,8 @@ func (x *index) extraWithin(w *fitting, g *extraGroup) bool {
 	return w.extraWithin(&x.parents[g.one], &Extra{g.key, g.value})
 }
 
-// orderedIndex is the index of a key whose part is a number. A child is within the parents
-// that rank no higher.
+// orderedIndex is the index of a key whose part is a number. A child is within the
+// parents that rank no higher.
 type orderedIndex struct {
 	rank  func(part) int64
 	ranks []int64 // sorted

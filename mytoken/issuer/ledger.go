@@ -203,7 +203,8 @@ func (l *ledger) events(ids []mytoken.TokenID) pager[store.EventRecord] {
 	}
 }
 
-// each reads pages of the given size and calls visit with each row, until visit returns false or an error.
+// each reads pages of the given size and calls visit with each row, until visit returns
+// false or an error.
 func each[T any](ctx context.Context, next pager[T], size int, visit func(*T) (more bool, err error)) error {
 	type page struct {
 		rows   []T

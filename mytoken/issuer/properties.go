@@ -49,7 +49,7 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 	if err := checkKnown(&p); err != nil {
 		return p, err
 	}
-	p.Restrictions = restriction.Merge(p.Restrictions) // quadratic, so after the limits
+	p.Restrictions = restriction.Merge(p.Restrictions)
 	return p, nil
 }
 

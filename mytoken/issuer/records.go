@@ -20,9 +20,9 @@ type InfoRequest struct {
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
 	ID     UseID
 	Client Client
-	// Describe chooses the tokens that the list describes in full. It gets each record
-	// with [mytoken.Record.Brief] set, before its children are known, and may be called
-	// on behalf of one list only. Nil: all of them, as far as Limits.ListBytes reaches.
+	// Describe chooses the tokens that the list describes in full, as far as
+	// Limits.ListBytes reaches. It gets each record as a brief one, without children; see
+	// [mytoken.Record.Brief]. Nil: all of them.
 	Describe func(*mytoken.Record) bool
 }
 

@@ -90,8 +90,8 @@ const KeyCapabilities = "capabilities"
 // plan comes when it helps most. The job has to keep each new generation of the token and
 // use that one from then on. A child of the token rotates like it, and its first
 // generation begins when it is made. For a job that gets a child, leave out Expires and
-// set [forecast.Rotation].Issued to that time. If the issuer leaves children free (protocol
-// section 4.1), leave out Rotation too: the restrictions still bound the child.
+// set [forecast.Rotation].Issued to that time. If the issuer leaves children free
+// (protocol section 4.1), leave out Rotation too: the restrictions still bound the child.
 //
 // A token without the capability AT carries no plan that obtains access tokens. A token
 // without the [Phase.Capabilities] of a phase does not carry its other uses. If the
