@@ -37,8 +37,9 @@ type childRotation struct {
 func (i *Issuer) childRotation(parent *mytoken.Token, asked *mytoken.Rotation) childRotation {
 	r := childRotation{parent: parent.Rotation(), free: i.cfg.ChildRotation == ChildrenFree}
 	own := asked != nil && *asked != mytoken.Rotation{}
-	if i.cfg.ChildRotation == ChildrenEndWithGeneration && !own && r.parent != nil && r.parent.Lifetime > 0 {
-		r.free, r.end = true, parent.ExpiresAt()
+	end := parent.ExpiresAt()
+	if i.cfg.ChildRotation == ChildrenEndWithGeneration && !own && r.parent != nil && r.parent.Lifetime > 0 && !end.IsZero() {
+		r.free, r.end = true, end
 	}
 	return r
 }

@@ -103,7 +103,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 		named := []mytoken.TokenID{id}
 		if children {
 			var more bool
-			if named, more, err = i.descendants(ctx, id); err != nil {
+			if named, more, err = i.descendants(ctx, p.token.Owner(), id); err != nil {
 				return nil, false, err
 			}
 			truncated = truncated || more
@@ -133,8 +133,8 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 }
 
 // descendants returns the descendants of a token, live or not.
-func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	leave, err := i.listings.enter(ctx, i.cfg.WaitLimit)
+func (i *Issuer) descendants(ctx context.Context, owner mytoken.OwnerID, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
+	leave, err := i.listings.enter(ctx, owner, i.cfg.WaitLimit)
 	if err != nil {
 		return nil, false, err
 	}

@@ -24,7 +24,7 @@ type Issuer struct {
 	refresher *refresh.Refresher
 
 	population population
-	listings   listings
+	listings   *listings
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if
@@ -37,7 +37,7 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, listings: make(listings, maxListings)}
+	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, listings: newListings()}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
 	}

@@ -95,16 +95,21 @@ func TestListsHoldLittle(t *testing.T) {
 	require.Empty(t, r.Roots[0].Capabilities)
 }
 
-// A process reads a few lists at once. Further ones wait, and a request that waited in
-// vain does not count.
+// A process reads a few lists at once, and one of each user. Further ones wait, and a
+// request that waited in vain does not count.
 func TestFewListsAtOnce(t *testing.T) {
 	const atOnce = 4
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	f := storetest.NewFaulty(memstore.New(), nil)
 	s := start(t, mytokentest.Options{Store: f})
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
-	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
-	require.NoError(t, err)
+	owner := func(subject string) *issuer.OwnerAccess {
+		o, err := s.Issuer.Owner(s.Provider.Issuer(), subject)
+		require.NoError(t, err)
+		return o
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
 	f.Reset(func(c storetest.Call) error {
 		if c.Method == "List" && c.Before {
 			inside <- struct{}{}
@@ -113,23 +118,26 @@ func TestFewListsAtOnce(t *testing.T) {
 		return nil
 	})
 	errs := make(chan error, atOnce)
-	for range atOnce {
+	for n := range atOnce {
+		subject := []string{"alice", "bob", "carol", "dave"}[n]
 		go func() {
-			_, err := owner.List(context.Background())
+			_, err := owner(subject).List(context.Background())
 			errs <- err
 		}()
-	}
-	for range atOnce {
 		<-inside
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = owner.List(ended)
-	errAs[*issuer.BusyError](t, err)
-	for _, read := range []func(context.Context, issuer.InfoRequest) (*mytoken.Records, error){s.Issuer.List, s.Issuer.Subtree} {
-		_, err = read(ended, issuer.InfoRequest{Token: root.Token, Client: client})
+		_, err := owner(subject).List(ended) // there is room, and not for the same user
 		errAs[*issuer.BusyError](t, err)
 	}
+	for _, subject := range []string{"alice", "erin"} {
+		_, err := owner(subject).List(ended)
+		errAs[*issuer.BusyError](t, err)
+	}
+	for _, read := range []func(context.Context, issuer.InfoRequest) (*mytoken.Records, error){s.Issuer.List, s.Issuer.Subtree} {
+		_, err := read(ended, issuer.InfoRequest{Token: root.Token, Client: client})
+		errAs[*issuer.BusyError](t, err)
+	}
+	_, err := s.Issuer.History(ended, issuer.HistoryRequest{Token: root.Token, Of: []string{"children"}, Client: client})
+	errAs[*issuer.BusyError](t, err)
 	require.Equal(t, atOnce, f.Calls("List"))
 	require.Zero(t, f.Calls("Spend"))
 	close(goOn)
@@ -137,7 +145,7 @@ func TestFewListsAtOnce(t *testing.T) {
 		require.NoError(t, <-errs)
 	}
 	f.Reset(nil)
-	_, err = owner.List(t.Context())
+	_, err = owner("erin").List(t.Context())
 	require.NoError(t, err)
 }
 

@@ -44,13 +44,17 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, e
 }
 
 func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
-	leave, err := i.listings.enter(ctx, i.cfg.WaitLimit)
+	p, err := i.present(ctx, req.Token.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	leave, err := i.listings.enter(ctx, p.token.Owner(), i.cfg.WaitLimit)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
 	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
-	p, spent, err := i.presentAndCharge(ctx, req.Token, op)
+	spent, err := i.charge(ctx, p, op)
 	if err != nil {
 		return nil, err
 	}
