@@ -65,8 +65,12 @@ type Record struct {
 	LastUsed time.Time // zero: never; may lag behind by a minute
 	// Revoked says that the token is not live. If it was revoked without its descendants,
 	// they live on.
-	Revoked      bool
-	Provider     string // issuer URL
+	Revoked  bool
+	Provider string // issuer URL
+	// Brief says that the list does not tell the fields from Capabilities to Counters.
+	// They are empty then, whatever the token may do. A client always sets it, because no
+	// server tells them.
+	Brief        bool
 	Capabilities capability.Set
 	Restrictions restriction.List
 	Rotation     *Rotation

@@ -26,7 +26,9 @@ type Properties struct {
 	// Restrictions: nil means unrestricted for a first token, and the parent's for a
 	// child.
 	Restrictions restriction.List
-	// Rotation: nil means that the token never rotates. A child does not inherit it.
+	// Rotation: nil means that a first token never rotates, and that a child rotates as
+	// its parent does. A child rotates at least like its parent; see the issuer's
+	// Config.ChildRotation.
 	Rotation *Rotation
 }
 

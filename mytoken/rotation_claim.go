@@ -10,8 +10,7 @@ import (
 )
 
 // Rotation says when the next generation replaces a token (protocol section 4.1). With
-// the zero value that never happens. A child does not inherit the rotation of its parent.
-// It gets the one that its own request asks for.
+// the zero value that never happens.
 type Rotation struct {
 	OnAT       bool   // after an access token was obtained
 	OnOther    bool   // after any other use

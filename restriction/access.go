@@ -105,8 +105,9 @@ func (e *BroaderError) beyond(key string, allowed, asked, answer []string) []str
 		e.Unstated = append(e.Unstated, key)
 	}
 	var more []string
+	listed := membership(allowed)
 	for _, entry := range answer {
-		if !slices.Contains(allowed, entry) {
+		if !listed[entry] {
 			more = append(more, entry)
 		}
 	}
@@ -161,10 +162,11 @@ type DroppedClause struct {
 func (l List) Granted(granted Access) (List, []DroppedClause, error) {
 	var kept List
 	var dropped []DroppedClause
+	scopes, audiences := membership(granted.Scopes), membership(granted.Audiences)
 	for i := range l {
 		c := l[i].Clone()
-		c.Scopes = intersect(c.Scopes, granted.Scopes)
-		c.Audiences = intersect(c.Audiences, granted.Audiences)
+		c.Scopes = intersect(c.Scopes, scopes)
+		c.Audiences = intersect(c.Audiences, audiences)
 		switch {
 		case c.Scopes != nil && len(c.Scopes) == 0:
 			dropped = append(dropped, DroppedClause{i, KeyScope})
@@ -182,9 +184,21 @@ func (l List) Granted(granted Access) (List, []DroppedClause, error) {
 
 // intersect returns the entries of list that were granted. The result is nil only if list
 // is nil.
-func intersect(list, granted []string) []string {
+func intersect(list []string, granted map[string]bool) []string {
 	if list == nil || granted == nil {
 		return list
 	}
-	return slices.DeleteFunc(list, func(entry string) bool { return !slices.Contains(granted, entry) })
+	return slices.DeleteFunc(list, func(entry string) bool { return !granted[entry] })
+}
+
+// membership serves to look up many entries in a list. It is nil only if list is nil.
+func membership(list []string) map[string]bool {
+	if list == nil {
+		return nil
+	}
+	listed := make(map[string]bool, len(list))
+	for _, entry := range list {
+		listed[entry] = true
+	}
+	return listed
 }

@@ -20,34 +20,31 @@ func newFittings(l List, factories map[string]Factory) []fitting {
 	return fittings
 }
 
-// misfits returns the keys that keep w from being within p (protocol section 2.6). It
-// stops after most keys; 0 means no limit.
-func (w *fitting) misfits(p *fitting, most int) []string {
+// misfits returns the keys that keep w from being within p (protocol section 2.6).
+func (w *fitting) misfits(p *fitting) []string {
 	var misfits []string
 	for _, k := range keys {
-		parent, child := k.part(&p.clause), k.part(&w.clause)
-		if parent == nil {
-			parent, child = p.find(k.name()), w.find(k.name())
-		}
+		parent, child := p.partOf(k), w.partOf(k)
 		if parent == nil || child != nil && child.within(parent) {
 			continue
 		}
-		if misfits = append(misfits, k.name()); len(misfits) == most {
-			return misfits
-		}
+		misfits = append(misfits, k.name())
 	}
 	for i := range p.source.Extra {
 		if extra := &p.source.Extra[i]; !w.extraWithin(p, extra) {
-			if misfits = append(misfits, extra.Key); len(misfits) == most {
-				return misfits
-			}
+			misfits = append(misfits, extra.Key)
 		}
 	}
 	return misfits
 }
 
-// fits reports whether w is within p.
-func (w *fitting) fits(p *fitting) bool { return w.misfits(p, 1) == nil }
+// partOf returns the part of a key, or nil.
+func (w *fitting) partOf(k key) part {
+	if p := k.part(&w.clause); p != nil {
+		return p
+	}
+	return w.find(k.name())
+}
 
 // extraWithin reports whether w keeps an extra key of p. The bytes of its value must be
 // equal, or its condition must be within that of p.

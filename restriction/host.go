@@ -120,3 +120,24 @@ func (h host) matchesName(name string) bool {
 func (h host) coversName(other host) bool {
 	return h.isName() && (h.name == other.name || h.name[0] == '.' && h.matchesName(other.name))
 }
+
+// malformedName begins the name that stands for a malformed entry in an index.
+const malformedName = " "
+
+// coverers returns each host that covers h, whatever the DNS answers.
+func (h host) coverers() []host {
+	all := []host{h}
+	switch {
+	case !h.isName():
+		for bits := range h.block.Bits() {
+			all = append(all, host{block: netip.PrefixFrom(h.block.Addr(), bits).Masked()})
+		}
+	case !strings.HasPrefix(h.name, malformedName):
+		for i := 1; i < len(h.name); i++ {
+			if h.name[i] == '.' {
+				all = append(all, host{name: h.name[i:]})
+			}
+		}
+	}
+	return all
+}

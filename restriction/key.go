@@ -2,6 +2,7 @@ package restriction
 
 import (
 	"errors"
+	"hash/maphash"
 	"time"
 )
 
@@ -20,7 +21,8 @@ type key interface {
 	write(e *encoder, c *Clause)
 	clone(c *Clause) // replaces the value in c by a copy
 	equal(a, b *Clause) bool
-	term(c *Clause) Term // without entries if the key is about time or counts
+	hash(h *maphash.Hash, c *Clause) // writes the same for equal values
+	term(c *Clause) Term             // without entries if the key is about time or counts
 
 	validate(c *Clause) error // reports a value that makes no sense
 	supported(o *Options) bool

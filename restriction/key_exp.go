@@ -35,6 +35,10 @@ func (k *expires) compile(c *Clause, to *clause) part {
 
 func (k *expires) part(c *clause) part { return &c.until }
 
+func (k *expires) index(parents []part) keyIndex {
+	return newOrderedIndex(parents, func(p part) int64 { return ^int64(*p.(*end)) }) // a later end ranks lower
+}
+
 // end is the part for exp: the last second, in Unix time.
 type end int64
 

@@ -2,6 +2,7 @@ package restriction
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
@@ -58,12 +59,96 @@ func (k *geoIP) compile(c *Clause, to *clause) part {
 	return d
 }
 
+func (k *geoIP) index(parents []part) keyIndex {
+	if k != keyCountries {
+		return newDeniedIndex(parents)
+	}
+	return newListIndex(parents, func(p part) ([]string, bool) {
+		a, has := p.(*allowed)
+		if !has {
+			return nil, false
+		}
+		return append(a.codes(), a.text()), true
+	}, func(p part) (needs [][]string, has bool) {
+		a, has := p.(*allowed)
+		if !has {
+			return nil, false
+		}
+		codes := a.codes()
+		if len(codes) == 0 {
+			return [][]string{{a.text()}}, true
+		}
+		for i := range codes {
+			needs = append(needs, codes[i:i+1])
+		}
+		return needs, true
+	})
+}
+
+// deniedIndex is the index of geoip_disallow. A child must exclude what a parent
+// excludes, so it looks for what the child lacks.
+type deniedIndex struct {
+	free, unclear set
+	entries       map[country]set
+}
+
+func newDeniedIndex(parents []part) *deniedIndex {
+	x := &deniedIndex{newSet(len(parents)), newSet(len(parents)), make(map[country]set)}
+	for i, p := range parents {
+		d, ok := p.(*denied)
+		if !ok {
+			x.free.add(i)
+			continue
+		}
+		if d.unclear {
+			x.unclear.add(i)
+		}
+		for _, c := range d.list {
+			if x.entries[c] == nil {
+				x.entries[c] = newSet(len(parents))
+			}
+			x.entries[c].add(i)
+		}
+	}
+	return x
+}
+
+func (x *deniedIndex) covering(child part) set {
+	d, ok := child.(*denied)
+	if !ok {
+		return x.free
+	}
+	found := fullSet(64 * len(x.free))
+	if d.unclear {
+		return found
+	}
+	found.remove(x.unclear)
+	for c, parents := range x.entries {
+		if !d.list.has(c) {
+			found.remove(parents)
+		}
+	}
+	return found
+}
+
 // allowed is the part for geoip_allow: the country must be known and one of these.
 type allowed struct {
 	entries []string
 	list    countries
 	denied  countries // by the same clause
 }
+
+// codes returns the entries that are country codes.
+func (a *allowed) codes() (all []string) {
+	for _, c := range a.list {
+		all = append(all, string(c[:]))
+	}
+	return all
+}
+
+// text stands for the whole list in an index: equal lists cover each other, even if no
+// entry is a country code.
+func (a *allowed) text() string { return "=" + strings.Join(a.entries, "\x00") }
 
 func (a *allowed) admits(q query) bool { return q.countryErr() == nil && a.list.has(q.place.country) }
 

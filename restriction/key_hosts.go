@@ -64,6 +64,19 @@ func (k *hosts) compile(c *Clause, to *clause) part {
 
 func (k *hosts) part(c *clause) part { return &c.hosts }
 
+func (k *hosts) index(parents []part) keyIndex {
+	return newListIndex(parents, func(p part) ([]host, bool) {
+		hosts := p.(*places)
+		return hosts.entries(), hosts.limited
+	}, func(p part) (needs [][]host, has bool) {
+		hosts := p.(*places)
+		for _, h := range hosts.entries() {
+			needs = append(needs, h.coverers())
+		}
+		return needs, hosts.limited
+	})
+}
+
 // places is the part for hosts. The zero places limit nothing.
 type places struct {
 	limited   bool
@@ -142,6 +155,18 @@ func (p *places) within(parent part) bool {
 	}
 	return !slices.ContainsFunc(p.names, func(h host) bool { return !other.coversName(h) }) &&
 		!slices.ContainsFunc(p.malformed, func(entry string) bool { return !slices.Contains(other.malformed, entry) })
+}
+
+// entries returns all entries. A malformed one becomes a name that no host has.
+func (p *places) entries() []host {
+	all := slices.Clone(p.names)
+	for i := range p.blocks {
+		all = append(all, host{block: p.blocks[i].prefix})
+	}
+	for _, entry := range p.malformed {
+		all = append(all, host{name: malformedName + entry})
+	}
+	return all
 }
 
 func (p *places) coversName(name host) bool {

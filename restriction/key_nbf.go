@@ -20,6 +20,10 @@ func (k *notBefore) compile(c *Clause, to *clause) part {
 
 func (k *notBefore) part(c *clause) part { return &c.from }
 
+func (k *notBefore) index(parents []part) keyIndex {
+	return newOrderedIndex(parents, func(p part) int64 { return int64(*p.(*start)) })
+}
+
 // start is the part for nbf: the first second, in Unix time.
 type start int64
 

@@ -1,6 +1,9 @@
 package restriction
 
-import "slices"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // This file has the shapes of values: times, counts and lists. A shape implements the
 // methods of key that depend on nothing else.
@@ -25,6 +28,8 @@ func (k *timeKey) states(c *Clause) bool       { return *k.field(c) != 0 }
 func (k *timeKey) clone(*Clause)               {}
 func (k *timeKey) equal(a, b *Clause) bool     { return *k.field(a) == *k.field(b) }
 func (k *timeKey) write(e *encoder, c *Clause) { e.integer(k.wire, *k.field(c)) }
+
+func (k *timeKey) hash(h *maphash.Hash, c *Clause) { maphash.WriteComparable(h, *k.field(c)) }
 
 func (k *timeKey) read(d *decoder, c *Clause) (err error) {
 	*k.field(c), err = d.time()
@@ -64,6 +69,14 @@ func (k *countKey) equal(a, b *Clause) bool {
 	return x == y || x != nil && y != nil && *x == *y
 }
 
+func (k *countKey) hash(h *maphash.Hash, c *Clause) {
+	n := *k.field(c)
+	maphash.WriteComparable(h, n != nil)
+	if n != nil {
+		maphash.WriteComparable(h, *n)
+	}
+}
+
 func (k *countKey) read(d *decoder, c *Clause) (err error) {
 	*k.field(c), err = d.count()
 	return err
@@ -92,6 +105,14 @@ func (k *listKey) write(e *encoder, c *Clause) { e.strings(k.wire, *k.field(c)) 
 func (k *listKey) equal(a, b *Clause) bool {
 	x, y := *k.field(a), *k.field(b)
 	return (x == nil) == (y == nil) && slices.Equal(x, y)
+}
+
+func (k *listKey) hash(h *maphash.Hash, c *Clause) {
+	entries := *k.field(c)
+	maphash.WriteComparable(h, len(entries))
+	for _, entry := range entries {
+		maphash.WriteComparable(h, entry)
+	}
 }
 
 func (k *listKey) read(d *decoder, c *Clause) (err error) {

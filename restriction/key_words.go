@@ -35,6 +35,19 @@ func (k *wordsKey) compile(c *Clause, to *clause) part {
 
 func (k *wordsKey) part(c *clause) part { return k.words(c) }
 
+func (k *wordsKey) index(parents []part) keyIndex {
+	return newListIndex(parents, func(p part) (all []string, has bool) {
+		w := p.(*words)
+		return w.list, w.key != nil
+	}, func(p part) (needs [][]string, has bool) {
+		w := p.(*words)
+		for i := range w.list {
+			needs = append(needs, w.list[i:i+1])
+		}
+		return needs, w.key != nil
+	})
+}
+
 // longList is the length above which a list gets an index.
 const longList = 16
 

@@ -66,18 +66,14 @@ func Within(child, parent List, factories map[string]Factory) bool {
 	if len(child) == 0 {
 		return false
 	}
-	parents, children := newFittings(parent, factories), newFittings(child, factories)
-	for i := range children {
-		if !children[i].fitsAny(parents) {
-			return false
-		}
-	}
-	return true
+	parents, children := newIndex(newFittings(parent, factories)), newFittings(child, factories)
+	return !slices.ContainsFunc(children, func(w fitting) bool { return !parents.coversSome(&w) })
 }
 
-func (w *fitting) fitsAny(parents []fitting) bool {
-	for i := range parents {
-		if w.fits(&parents[i]) {
+// coversSome reports whether w is within a parent.
+func (x *index) coversSome(w *fitting) bool {
+	for i := range x.covering(w).all() {
+		if x.parents[i].limits().cover(w.limits()) {
 			return true
 		}
 	}
@@ -97,8 +93,8 @@ func (w *fitting) fitsAny(parents []fitting) bool {
 // none has enough, it draws on the first one that fits.
 func Narrow(parent, wanted List, o NarrowOptions) Narrowed {
 	if !o.IndependentBudgets {
-		merged, origin := merge(wanted)
-		narrowed := narrow(parent, merged, &o)
+		origin := wanted.distinct()
+		narrowed := narrow(parent, wanted.at(origin), &o)
 		for i := range narrowed.Dropped {
 			narrowed.Dropped[i].Clause = origin[narrowed.Dropped[i].Clause]
 		}
@@ -147,15 +143,15 @@ func inherit(parent List) Narrowed {
 // books keep account of the limits of the parent's clauses while wanted clauses draw on
 // them.
 type books struct {
-	parents []fitting
+	parents *index
 	left    []limits
 	shared  bool // a wanted clause must fit what is left of a limit, not the whole limit
 }
 
 func newBooks(parent List, o *NarrowOptions) *books {
-	b := &books{parents: newFittings(parent, o.Conditions), shared: o.IndependentBudgets}
-	for i := range b.parents {
-		left := b.parents[i].limits()
+	b := &books{parents: newIndex(newFittings(parent, o.Conditions)), shared: o.IndependentBudgets}
+	for i := range b.parents.parents {
+		left := b.parents.parents[i].limits()
 		if !b.shared && i < len(o.Used) {
 			left = left.minus(limits{o.Used[i].AT, o.Used[i].Other})
 		}
@@ -168,8 +164,8 @@ func newBooks(parent List, o *NarrowOptions) *books {
 // left. If no clause fits, it says why.
 func (b *books) draw(w *fitting) (int, *Dropped) {
 	chosen := NoClause
-	for i := range b.parents {
-		if !w.fits(&b.parents[i]) {
+	for i := range b.parents.covering(w).all() {
+		if !b.parents.parents[i].limits().cover(w.limits()) {
 			continue
 		}
 		if enough := b.left[i].cover(w.limits()); enough || chosen == NoClause {
@@ -184,7 +180,8 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 	}
 	b.left[chosen] = b.left[chosen].minus(w.limits())
 	if b.shared {
-		b.parents[chosen].at.limit, b.parents[chosen].other.limit = b.left[chosen].at, b.left[chosen].other
+		parent := &b.parents.parents[chosen]
+		parent.at.limit, parent.other.limit = b.left[chosen].at, b.left[chosen].other
 	}
 	return chosen, nil
 }
@@ -192,13 +189,8 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 // dropped finds the parent's clause with the fewest keys that keep w from being within
 // it.
 func (b *books) dropped(w *fitting) *Dropped {
-	var closest Dropped
-	for i := range b.parents {
-		if keys := w.misfits(&b.parents[i], 0); i == 0 || len(keys) < len(closest.Keys) {
-			closest = Dropped{Closest: i, Keys: keys}
-		}
-	}
-	return &closest
+	closest := b.parents.closest(w)
+	return &Dropped{Closest: closest, Keys: w.misfits(&b.parents.parents[closest])}
 }
 
 // limits is how many uses a clause allows, by kind.
@@ -218,23 +210,4 @@ func subtract(left, amount int64) int64 {
 		return left
 	}
 	return max(left-max(amount, 0), 0)
-}
-
-// Merge returns a copy of l without repeated clauses. It keeps the first of equal ones.
-// An issuer merges the list that it puts into a token, so that the limits of a repeated
-// clause count only once.
-func Merge(l List) List {
-	merged, _ := merge(l)
-	return merged
-}
-
-// merge also returns the index in l of each remaining clause.
-func merge(l List) (merged List, origin []int) {
-	for i := range l {
-		if !slices.ContainsFunc(merged, func(c Clause) bool { return c.Equal(&l[i]) }) {
-			merged = append(merged, l[i].Clone())
-			origin = append(origin, i)
-		}
-	}
-	return merged, origin
 }

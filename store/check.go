@@ -30,6 +30,14 @@ func CheckRefund(id UseID) error {
 	return nil
 }
 
+// CheckCount checks the bound of Count. It returns an [*ArgumentError] if it is below 1.
+func CheckCount(most int) error {
+	if most < 1 {
+		return argument("Count needs a bound of at least 1")
+	}
+	return nil
+}
+
 // CheckBeginRefresh checks the arguments of BeginRefresh. It returns an [*ArgumentError]
 // if the lease is zero or ttl is not positive.
 func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {

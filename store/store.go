@@ -201,6 +201,11 @@ type Records interface {
 	// List returns the owner's tokens, in order of creation.
 	List(ctx context.Context, owner OwnerID, page Page) ([]TokenInfo, string, error)
 
+	// Count returns how many tokens are stored for the owner, live or not, and most if
+	// there are more. It may count a token that List does not show, as long as something
+	// of it is stored. Count returns an [*ArgumentError] if most is below 1.
+	Count(ctx context.Context, owner OwnerID, most int) (int, error)
+
 	// Subtree returns a token and its descendants, in order of creation, parents before
 	// children. The subtree of an unknown token is empty.
 	Subtree(ctx context.Context, root TokenID, page Page) ([]TokenInfo, string, error)

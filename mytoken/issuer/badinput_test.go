@@ -327,7 +327,10 @@ func TestLimitsComeFirst(t *testing.T) {
 
 // A token with the largest accepted restrictions can be read.
 func TestLargestRestrictions(t *testing.T) {
-	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Providers[0].MaxLifetime = time.Hour }})
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Providers[0].MaxLifetime = time.Hour
+		c.Limits.Clauses, c.Limits.RestrictionBytes = restriction.MaxClauses, 140<<10
+	}})
 	build := func(length int) (l restriction.List) {
 		for k := range 1000 {
 			l = append(l, restriction.Clause{UsagesAT: usages(int64(k)), Audiences: []string{strings.Repeat("a", length)}})

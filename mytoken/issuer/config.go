@@ -92,12 +92,17 @@ type Config struct {
 	// Negative: not at all.
 	InDoubtWait time.Duration
 
+	// Limits bound what one token, one user or one request may cost.
+	Limits Limits
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
 	MaxDepth int
 	// IndependentBudgets gives each child counters of its own, as the reference server
 	// does. A holder who can derive can then multiply a limit. False: a use of a child
 	// also counts against each limited ancestor clause.
 	IndependentBudgets bool
+	// ChildRotation says what the rotation of a token means for its children. 0:
+	// [ChildrenInherit].
+	ChildRotation ChildRotation
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
 	WithholdLongAccessTokens bool
@@ -107,8 +112,6 @@ type Config struct {
 	TokenCacheSize int
 	// Retention is how long expired and revoked tokens stay listed. 0: 30 days.
 	Retention time.Duration
-	// Limits bound what requests may make the issuer keep and do.
-	Limits Limits
 }
 
 // Client describes who makes a request.
@@ -197,6 +200,7 @@ func (c *Config) checkLimits() error {
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
+		within("ChildRotation", c.ChildRotation, ChildrenInherit, ChildrenFree),
 		c.Limits.check(),
 	); err != nil {
 		return err

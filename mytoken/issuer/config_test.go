@@ -37,6 +37,11 @@ func TestIncompleteConfig(t *testing.T) {
 		"no provider":       {func(c *issuer.Config) { c.Providers = nil }, nil, "Config.Providers"},
 		"a file as spill":   {func(c *issuer.Config) { c.SpillDir = os.Args[0] }, nil, "Config.SpillDir"},
 		"a key misspelt":    {func(c *issuer.Config) { c.Restrictions.Disabled = []string{"host"} }, restriction.ErrInvalid, "Config.Restrictions"},
+		"clauses":           {func(c *issuer.Config) { c.Limits.Clauses = 1025 }, nil, "Config.Limits.Clauses"},
+		"no clauses":        {func(c *issuer.Config) { c.Limits.Clauses = -1 }, nil, "Config.Limits.Clauses"},
+		"restrictions":      {func(c *issuer.Config) { c.Limits.RestrictionBytes = 1 << 20 }, nil, "Config.Limits.RestrictionBytes"},
+		"child rotation":    {func(c *issuer.Config) { c.ChildRotation = 3 }, nil, "Config.ChildRotation"},
+		"lists":             {func(c *issuer.Config) { c.Limits.ListBytes = 1000 }, nil, "Config.Limits.ListBytes"},
 	} {
 		config := service.Config
 		c.change(&config)

@@ -153,15 +153,37 @@ func (l *lineage) at(ctx context.Context, n int) (level, error) {
 // openAbout opens the description of a token. Without one, it returns an empty
 // description.
 func (i *Issuer) openAbout(info *store.TokenInfo) (a about, err error) {
-	if len(info.About) == 0 {
-		return a, nil
-	}
-	plain, err := i.cfg.Seal.Open(store.AboutPlace(info.ID), info.About)
-	if err == nil {
-		err = json.Unmarshal(plain, &a)
-	}
+	text, err := i.openDescription(info)
 	if err != nil {
-		return about{}, fmt.Errorf("issuer: the stored description of a token cannot be opened: %w", err)
+		return about{}, err
 	}
-	return a, nil
+	return a, readDescription(text, &a)
+}
+
+// openDescription returns the text of a description, which is empty if there is none.
+func (i *Issuer) openDescription(info *store.TokenInfo) ([]byte, error) {
+	if len(info.About) == 0 {
+		return nil, nil
+	}
+	text, err := i.cfg.Seal.Open(store.AboutPlace(info.ID), info.About)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return text, nil
+}
+
+// readDescription reads the members of a description that to has. An empty text leaves it
+// as it is.
+func readDescription(text []byte, to any) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return unreadable(err)
+	}
+	return nil
+}
+
+func unreadable(err error) error {
+	return fmt.Errorf("issuer: the stored description of a token cannot be opened: %w", err)
 }

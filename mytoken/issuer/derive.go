@@ -3,7 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
-	"slices"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -66,6 +66,9 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if len(state.Ancestors) >= i.cfg.MaxDepth {
 		return nil, &RequestError{Field: "mytoken", Reason: "the token has too many ancestors to have a child"}
 	}
+	if err := i.admitChild(ctx, p.token.Owner()); err != nil {
+		return nil, err
+	}
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
 		return nil, err
@@ -102,6 +105,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err != nil {
 		return i.deriveFailed(ctx, p, op, req, row.ID, err)
 	}
+	i.population.grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: row.Grant, Client: req.Client})
 	out, err := i.issued(ctx, rec)
 	if err != nil {
@@ -175,14 +179,17 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	if !narrowed.OK() && !req.Adjust {
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestNotNarrower, Reason: "requested restrictions are not subset of original restrictions"}
 	}
-	narrowed, shortened, err := narrowed.LimitLifetime(now, provider.MaxLifetime)
+	// Whole seconds, because the end of a generation is one.
+	rotation, second := i.childRotation(parent, props.Rotation), now.Truncate(time.Second)
+	most := rotation.lifetime(second, provider.MaxLifetime)
+	narrowed, shortened, err := narrowed.LimitLifetime(second, most)
 	if err != nil {
 		return props, nil, requestError("restrictions", err)
 	}
 	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // a request for none cannot be cut (D22)
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "requested restrictions do not respect maximum mytoken lifetime"}
 	}
-	props.Restrictions = narrowed.List
+	props.Restrictions, props.Rotation = narrowed.List, rotation.apply(props.Rotation)
 	reviewed, err := i.review(ctx, Issuance{
 		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, Client: req.Client,
 	})
@@ -196,28 +203,15 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		if narrowed = i.narrow(parent.Restrictions(), reviewed.Restrictions, used); !narrowed.OK() {
 			return props, nil, &PolicyError{cause: errors.New("the policy's restrictions are wider than the parent's")}
 		}
-		if narrowed, _, err = narrowed.LimitLifetime(now, provider.MaxLifetime); err != nil {
+		if narrowed, _, err = narrowed.LimitLifetime(second, most); err != nil {
 			return props, nil, requestError("restrictions", err)
 		}
 	}
 	if !i.cfg.IndependentBudgets {
-		narrowed = mergeEqual(narrowed)
+		narrowed = narrowed.Merge() // a limit must not count twice
 	}
-	reviewed.Restrictions = narrowed.List
+	reviewed.Restrictions, reviewed.Rotation = narrowed.List, rotation.apply(reviewed.Rotation)
 	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
-}
-
-// mergeEqual merges equal clauses. The merged one draws where the first of them drew.
-// Clauses may have become equal by cutting; their limit must not count twice.
-func mergeEqual(n restriction.Narrowed) restriction.Narrowed {
-	merged := restriction.Narrowed{}
-	for k := range n.List {
-		if slices.ContainsFunc(merged.List, func(c restriction.Clause) bool { return c.Equal(&n.List[k]) }) {
-			continue
-		}
-		merged.List, merged.Draws = append(merged.List, n.List[k]), append(merged.Draws, n.Draws[k])
-	}
-	return merged
 }
 
 func (i *Issuer) narrow(parent, wanted restriction.List, used []restriction.Usage) restriction.Narrowed {

@@ -35,7 +35,7 @@ func TestDerive(t *testing.T) {
 	require.Equal(t, root.Claims.Owner(), child.Claims.Owner())
 	require.Equal(t, root.Claims.AuthTime(), child.Claims.AuthTime())
 	require.NotEqual(t, root.ID, child.ID)
-	require.Nil(t, child.Claims.Rotation(), "rotation is not inherited")
+	require.Equal(t, root.Rotation, child.Claims.Rotation())
 	require.Nil(t, child.Update)
 	require.Equal(t, []string{"created: Used grant_type mytoken", "inherited_RT: Got RT from parent"}, events(t, s, child.ID))
 	require.Contains(t, events(t, s, root.ID), "MT_created: Created MT child")

@@ -67,6 +67,9 @@ func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Prope
 	if err != nil {
 		return nil, err
 	}
+	if err := i.admitChild(ctx, p.token.Owner()); err != nil {
+		return nil, err
+	}
 	props, _, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
 		return nil, err

@@ -185,6 +185,7 @@ const (
 	RequestNoCapability                         // the parent has none of the capabilities
 	RequestNotNarrower                          // the restrictions admit more than the parent's
 	RequestTooLong                              // the restrictions exceed the maximum lifetime
+	RequestTooManyTokens                        // the user has too many tokens (access_denied)
 )
 
 func (e *RequestError) Error() string { return "issuer: " + e.Field + ": " + e.Reason }

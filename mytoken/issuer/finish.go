@@ -306,6 +306,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 	if err := codeError(i.ledger.createRoot(ctx, grant, row, f.changes)); err != nil {
 		return nil, nil, err
 	}
+	i.population.grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
 	issued, err := i.issued(ctx, rec)
 	return issued, newPresented(m.token, m.compact, ""), err

@@ -63,26 +63,36 @@ func TestForecastOfARotatingToken(t *testing.T) {
 	}
 }
 
-// A child lives on after the generation of its parent has ended. A forecast for a child
-// must ignore the rotation of the parent.
+// A child has generations of its own. The first of them begins when the child is made, so
+// a forecast for a child must not end with the generation of its parent.
 func TestForecastOfAChild(t *testing.T) {
-	s := start(t, mytokentest.Options{})
-	end := s.Clock.Now().Add(3 * time.Hour)
-	parent := login(t, s, mytoken.Properties{
-		Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600}, Restrictions: restriction.List{{Expires: end.Unix()}},
-	})
-	told := foresee(t, s, parent.Token)
-	told.Rotation, told.Expires = nil, time.Time{}
-	child := derive(t, s, parent.Token, mytoken.Properties{})
-	f, err := forecast.New(told, s.Clock.Now(), end.Add(time.Hour))
-	require.NoError(t, err)
-	for _, after := range []time.Duration{0, time.Second} {
-		s.Clock.Advance(end.Add(after).Sub(s.Clock.Now()))
-		_, err := accessToken(t, s, child.Token)
-		require.Equal(t, after == 0, err == nil, "%v", err)
-		require.Equal(t, after == 0, f.Clauses[0].At(s.Clock.Now()) == forecast.Open)
+	for mode, last := range map[issuer.ChildRotation]time.Duration{
+		issuer.ChildrenInherit: 90 * time.Minute, issuer.ChildrenFree: 3 * time.Hour,
+	} {
+		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.ChildRotation = mode }})
+		begin := s.Clock.Now()
+		parent := login(t, s, mytoken.Properties{
+			Capabilities: allCapabilities, Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 3600},
+			Restrictions: restriction.List{{Expires: unix(s, 3*time.Hour)}},
+		})
+		s.Clock.Advance(30 * time.Minute)
+		told := foresee(t, s, parent.Token)
+		told.Expires, told.Rotation.Issued = time.Time{}, s.Clock.Now()
+		if mode == issuer.ChildrenFree {
+			told.Rotation = nil
+		}
+		child := derive(t, s, parent.Token, mytoken.Properties{})
+		f, err := forecast.New(told, s.Clock.Now(), begin.Add(4*time.Hour))
+		require.NoError(t, err)
+		for _, after := range []time.Duration{0, time.Second} {
+			s.Clock.Advance(begin.Add(last + after).Sub(s.Clock.Now()))
+			_, err := accessToken(t, s, child.Token)
+			require.Equal(t, after == 0, err == nil, "%v", err)
+			foreseen := f.Clauses[0].At(s.Clock.Now()) == forecast.Open && (f.Life.Idle.IsZero() || !s.Clock.Now().After(f.Life.Idle))
+			require.Equal(t, after == 0, foreseen)
+		}
+		requireDead(t, s, parent.Token, issuer.TokenMalformed)
 	}
-	requireDead(t, s, parent.Token, issuer.TokenMalformed)
 }
 
 // A forecast covers the whole token: its capabilities, what is left to it and to its

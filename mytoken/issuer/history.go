@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -85,7 +86,10 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 		return nil, false, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("more than %d", maxHistoryNames)}
 	}
 	seen := make(map[mytoken.TokenID]bool)
-	for _, name := range names {
+	for n, name := range names {
+		if slices.Contains(names[:n], name) {
+			continue // reading descendants is expensive
+		}
 		id, children, err := parseHistoryName(name, p.id.ID)
 		if err != nil {
 			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id", cause: err}
@@ -100,7 +104,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 		named := []mytoken.TokenID{id}
 		if children {
 			var more bool
-			if named, more, err = i.descendants(ctx, id); err != nil {
+			if named, more, err = i.descendants(ctx, p.token.Owner(), id); err != nil {
 				return nil, false, err
 			}
 			truncated = truncated || more
@@ -130,8 +134,13 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 }
 
 // descendants returns the descendants of a token, live or not.
-func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	err = each(ctx, i.ledger.subtree(id), func(info *store.TokenInfo) (bool, error) {
+func (i *Issuer) descendants(ctx context.Context, owner mytoken.OwnerID, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
+	leave, err := i.listings.enter(ctx, owner, i.cfg.WaitLimit)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
+	err = each(ctx, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
 		}
@@ -150,7 +159,7 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 	if len(ids) == 0 {
 		return out, nil
 	}
-	err := each(ctx, i.ledger.events(ids), func(e *store.EventRecord) (bool, error) {
+	err := each(ctx, i.ledger.events(ids), eventPage, func(e *store.EventRecord) (bool, error) {
 		if len(out.Events) == MaxRecords {
 			out.Truncated = true
 			return false, nil

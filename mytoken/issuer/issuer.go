@@ -24,6 +24,8 @@ type Issuer struct {
 	refresher *refresh.Refresher
 	waiting   *waitingLogins
 
+	population population
+	listings   *listings
 	rejections rejections
 }
 
@@ -37,7 +39,10 @@ func New(cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock}, waiting: newWaitingLogins(cfg.Limits.PendingLogins)}
+	i := &Issuer{
+		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock},
+		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
 	}

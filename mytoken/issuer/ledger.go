@@ -168,8 +168,12 @@ func (l *ledger) token(ctx context.Context, id mytoken.TokenID) (store.TokenInfo
 	return settle(ctx, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
 }
 
-// pageSize is the number of rows that one step reads.
-const pageSize = 500
+// tokenPage and eventPage are the numbers of rows that one step reads. The description of
+// a token may have 200 KB, while the largest event has 1 KB.
+const (
+	tokenPage = 50
+	eventPage = 500
+)
 
 // pager reads one page of rows and returns the cursor of the next one, empty at the end.
 type pager[T any] func(context.Context, store.Page) ([]T, string, error)
@@ -178,6 +182,11 @@ func (l *ledger) ofOwner(owner mytoken.OwnerID) pager[store.TokenInfo] {
 	return func(ctx context.Context, page store.Page) ([]store.TokenInfo, string, error) {
 		return l.store.List(ctx, owner, page)
 	}
+}
+
+// count returns how many tokens the owner has, at most the given number.
+func (l *ledger) count(ctx context.Context, owner mytoken.OwnerID, most int) (int, error) {
+	return settle(ctx, func(ctx context.Context) (int, error) { return l.store.Count(ctx, owner, most) })
 }
 
 // subtree reads parents before their children.
@@ -194,15 +203,16 @@ func (l *ledger) events(ids []mytoken.TokenID) pager[store.EventRecord] {
 	}
 }
 
-// each calls visit with each row, until visit returns false or an error.
-func each[T any](ctx context.Context, next pager[T], visit func(*T) (more bool, err error)) error {
+// each reads pages of the given size and calls visit with each row, until visit returns
+// false or an error.
+func each[T any](ctx context.Context, next pager[T], size int, visit func(*T) (more bool, err error)) error {
 	type page struct {
 		rows   []T
 		cursor string
 	}
 	for after := ""; ; {
 		got, err := settle(ctx, func(ctx context.Context) (page, error) {
-			rows, cursor, err := next(ctx, store.Page{After: after, Limit: pageSize})
+			rows, cursor, err := next(ctx, store.Page{After: after, Limit: size})
 			return page{rows, cursor}, err
 		})
 		if err != nil {

@@ -2,10 +2,33 @@ package issuer
 
 import (
 	"cmp"
+
+	"github.com/mytoken-go/sdk/restriction"
 )
 
-// Limits bound what one issuer keeps and works on. In each field, 0 means its default.
+// Limits bound what one token, one user or one request may cost. A field has the named
+// default if it is zero. Tokens that were issued under wider limits stay usable.
 type Limits struct {
+	// Clauses is how many clauses the restrictions of a new token may have, 1 to
+	// [restriction.MaxClauses]. 0: 256.
+	Clauses int
+	// RestrictionBytes is how many bytes of JSON text the restrictions of a new token may
+	// have, 1 KiB to 140 KiB. 0: 64 KiB. A child may have the restrictions of its parent
+	// unchanged, whatever their number and size.
+	RestrictionBytes int
+	// TokensPerUser is how many tokens may be stored for a user when a child is created.
+	// Expired and revoked tokens count until Config.Retention is over. 0: 100,000.
+	// Negative: any number.
+	//
+	// This bounds resources and is not exact: processes count apart for a minute. First
+	// tokens are counted and never refused, because otherwise the holder of a stolen
+	// token could keep its user from logging in to revoke it.
+	TokensPerUser int
+	// ListBytes is about how many bytes of memory the descriptions in one list may take,
+	// 1 MiB to 1 GiB. Further tokens are listed without their description; see
+	// [mytoken.Record.Brief]. 0: 8 MiB.
+	ListBytes int
+
 	// LoginBytes bounds what a login makes the store keep while it waits: the JSON text,
 	// before it is sealed, of everything that was asked for. Often anybody can start a
 	// login. 1 KiB to 1 MiB. 0: 8 KiB.
@@ -17,14 +40,27 @@ type Limits struct {
 	PendingLogins int
 }
 
+// maxRestrictionBytes bounds Limits.RestrictionBytes. The rest of [mytoken.MaxTokenBytes]
+// is for the other claims, for the end that a maximum lifetime adds to each clause, and
+// for base64.
+const maxRestrictionBytes = 140 << 10
+
 func (l Limits) withDefaults() Limits {
+	l.Clauses = cmp.Or(l.Clauses, 256)
+	l.RestrictionBytes = cmp.Or(l.RestrictionBytes, 64<<10)
+	l.TokensPerUser = cmp.Or(l.TokensPerUser, 100_000)
+	l.ListBytes = cmp.Or(l.ListBytes, 8<<20)
 	l.LoginBytes = cmp.Or(l.LoginBytes, 8<<10)
 	l.PendingLogins = cmp.Or(l.PendingLogins, 10_000)
 	return l
 }
 
+// check returns an error that names the field to change.
 func (l Limits) check() error {
 	return cmp.Or(
+		within("Limits.Clauses", l.Clauses, 1, restriction.MaxClauses),
+		within("Limits.RestrictionBytes", l.RestrictionBytes, 1<<10, maxRestrictionBytes),
+		within("Limits.ListBytes", l.ListBytes, 1<<20, 1<<30),
 		within("Limits.LoginBytes", l.LoginBytes, 1<<10, 1<<20),
 		within("Limits.PendingLogins", l.PendingLogins, 1, 1_000_000),
 	)

@@ -1,188 +1,294 @@
 package issuer_test
 
 import (
-	"errors"
-	"sort"
+	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
-	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
 
-// New refuses limits that make no sense, and names the field.
-func TestLimitsConfig(t *testing.T) {
-	s := start(t, mytokentest.Options{})
-	require.Equal(t, issuer.Limits{LoginBytes: 8 << 10, PendingLogins: 10_000}, s.Issuer.Limits())
-	for field, limits := range map[string]issuer.Limits{
-		"Config.Limits.LoginBytes is 1023":  {LoginBytes: 1023},
-		"Config.Limits.LoginBytes is -1":    {LoginBytes: -1},
-		"Config.Limits.PendingLogins is -1": {PendingLogins: -1},
-		"Config.Limits.PendingLogins is 10": {PendingLogins: 1_000_001},
-	} {
-		config := s.Config
-		config.Limits = limits
-		_, err := issuer.New(config)
-		require.ErrorContains(t, err, field)
+// bulky returns one clause with about the given number of KiB of JSON.
+func bulky(kib int) restriction.List {
+	c := restriction.Clause{}
+	for n := range kib / 7 {
+		c.Audiences = append(c.Audiences, "https://"+strings.Repeat(string(rune('a'+n)), 7<<10-12))
 	}
+	return restriction.List{c}
 }
 
-// What a login makes the store keep is bounded as a whole, whichever field grows. A login
-// at the limit can be agreed to and finished.
-func TestLoginBytes(t *testing.T) {
-	const most = 1 << 10
-	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits.LoginBytes = most }})
-	stored := func() int {
-		dump, err := s.Store.(*memstore.Store).Dump(t.Context())
-		require.NoError(t, err)
-		return len(dump)
+// counted returns n different clauses.
+func counted(n int) (l restriction.List) {
+	for k := range n {
+		l = append(l, restriction.Clause{UsagesAT: usages(int64(k + 1))})
 	}
-	for field, request := range map[string]func(n int) issuer.LoginRequest{
-		"return address": func(n int) issuer.LoginRequest { return issuer.LoginRequest{ReturnTo: strings.Repeat("r", n)} },
-		"escapes":        func(n int) issuer.LoginRequest { return issuer.LoginRequest{ReturnTo: strings.Repeat("\x01", n)} },
-		"audience": func(n int) issuer.LoginRequest {
-			return issuer.LoginRequest{Properties: mytoken.Properties{Restrictions: restriction.List{{Audiences: []string{"https://" + strings.Repeat("a", n)}}}}}
-		},
-		"clauses": func(n int) issuer.LoginRequest {
-			var list restriction.List
-			for k := range n {
-				list = append(list, restriction.Clause{Expires: s.Clock.Now().Add(time.Duration(k+1) * time.Hour).Unix()})
-			}
-			return issuer.LoginRequest{Properties: mytoken.Properties{Restrictions: list}}
-		},
-	} {
-		begin := func(n int) (*issuer.NativeLogin, error) {
-			req := request(n)
-			req.Provider, req.Properties.Capabilities, req.Application = s.Provider.Issuer(), agreedProperties.Capabilities, strings.Repeat("p", 200)
-			return s.Issuer.StartNative(t.Context(), req)
+	return l
+}
+
+// held returns how many tokens a list has, and how many bytes of JSON their restrictions
+// have.
+func held(t *testing.T, records []*mytoken.Record) (tokens, size int) {
+	t.Helper()
+	for _, r := range records {
+		if r.Brief {
+			require.Empty(t, r.Restrictions)
+			require.Empty(t, r.Counters)
 		}
-		n := sort.Search(most, func(n int) bool {
-			_, err := begin(n + 1)
-			return err != nil
-		})
-		before := stored()
-		_, err := begin(n + 1)
-		requireRequestError(t, err, "login")
-		require.ErrorContains(t, err, "Limits.LoginBytes", field)
-		require.Equal(t, before, stored(), field)
-		last, err := begin(n)
-		require.NoError(t, err)
-		require.Less(t, stored()-before, 2*most, field)
-		asked, err := s.Issuer.Consent(t.Context(), last.ConsentCode)
-		require.NoError(t, err)
-		wider := asked.Properties
-		wider.Restrictions = append(request(n+20).Properties.Restrictions, restriction.Clause{Scopes: []string{strings.Repeat("s", most)}})
-		_, err = s.Issuer.Approve(t.Context(), last.ConsentCode, wider)
-		requireRequestError(t, err, "login")
-		agree(t, s, last, asked.Properties)
-		_, err = poll(t, s, last)
-		require.NoError(t, err, field)
+		if len(r.Restrictions) > 0 {
+			text, err := r.Restrictions.AppendJSON(nil)
+			require.NoError(t, err)
+			size += len(text)
+		}
+		n, below := held(t, r.Children)
+		tokens, size = tokens+1+n, size+below
 	}
+	return tokens, size
 }
 
-// No more than Limits.PendingLogins wait at once. An end of a login makes room, whatever
-// the end.
-func TestPendingLogins(t *testing.T) {
-	failing := func(storetest.Call) error { return nil }
-	s := start(t, mytokentest.Options{
-		Store:  storetest.NewFaulty(memstore.New(), func(call storetest.Call) error { return failing(call) }),
-		Config: func(c *issuer.Config) { c.Limits.PendingLogins = 3 },
-	})
-	req := issuer.LoginRequest{Provider: s.Provider.Issuer()}
-	begin := func() (*issuer.Login, error) { return s.Issuer.StartLogin(t.Context(), req) }
-	full := func() time.Duration {
-		t.Helper()
-		_, err := begin()
-		_, nativeErr := s.Issuer.StartNative(t.Context(), req)
-		errAs[*issuer.BusyError](t, nativeErr)
-		return errAs[*issuer.BusyError](t, err).RetryAfter
+// However large the restrictions of tokens are, a list keeps no more of them than
+// Limits.ListBytes, and still names every token.
+func TestListsHoldLittle(t *testing.T) {
+	const budget = 2 << 20
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{RestrictionBytes: 140 << 10, ListBytes: budget}
+	}})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	for range 60 {
+		derive(t, s, root.Token, mytoken.Properties{Restrictions: bulky(136)})
 	}
-	refill := func() *issuer.Login {
-		t.Helper()
-		l, err := begin()
+	small := derive(t, s, root.Token, mytoken.Properties{Name: "small"})
+	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+	require.NoError(t, err)
+	info := issuer.InfoRequest{Token: root.Token, Client: client}
+	for name, read := range map[string]func() (*mytoken.Records, error){
+		"list":          func() (*mytoken.Records, error) { return s.Issuer.List(t.Context(), info) },
+		"subtree":       func() (*mytoken.Records, error) { return s.Issuer.Subtree(t.Context(), info) },
+		"owner list":    func() (*mytoken.Records, error) { return owner.List(t.Context()) },
+		"owner subtree": func() (*mytoken.Records, error) { return owner.Subtree(t.Context(), root.ID) },
+	} {
+		r, err := read()
+		require.NoError(t, err, name)
+		tokens, size := held(t, r.Roots)
+		require.Equal(t, 62, tokens, name)
+		require.False(t, r.Truncated, name)
+		require.Greater(t, size, budget/4, name)
+		require.LessOrEqual(t, size, budget/2, name)
+		last := r.Roots[0].Children[60]
+		require.Equal(t, "small", last.Name, name)
+		require.False(t, last.Brief, "%s: there is room for it", name)
+	}
+	info.Describe = func(r *mytoken.Record) bool { return r.ID == small.ID }
+	r, err := s.Issuer.List(t.Context(), info)
+	require.NoError(t, err)
+	tokens, size := held(t, r.Roots)
+	require.Equal(t, []int{62, 0}, []int{tokens, size})
+	require.Equal(t, small.Capabilities, r.Roots[0].Children[60].Capabilities)
+	require.Empty(t, r.Roots[0].Capabilities)
+}
+
+// A process reads a few lists at once, and one of each user. Further ones wait, and a
+// request that waited in vain does not count.
+func TestFewListsAtOnce(t *testing.T) {
+	const atOnce = 4
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	f := storetest.NewFaulty(memstore.New(), nil)
+	s := start(t, mytokentest.Options{Store: f})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	owner := func(subject string) *issuer.OwnerAccess {
+		o, err := s.Issuer.Owner(s.Provider.Issuer(), subject)
 		require.NoError(t, err)
-		full()
-		return l
+		return o
 	}
-
-	token := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
-	first, err := begin()
-	require.NoError(t, err)
-	s.Clock.Advance(time.Minute)
-	polled := native(t, s, issuer.LoginRequest{})
-	declined := native(t, s, issuer.LoginRequest{})
-	require.Equal(t, 4*time.Minute, full(), "until the first one expires")
-	_, err = s.Issuer.StartReconnect(t.Context(), issuer.ReconnectRequest{Token: token.Token, Client: client})
-	errAs[*issuer.BusyError](t, err)
-
-	_, err = s.Issuer.Approve(t.Context(), polled.ConsentCode, mytoken.Properties{})
-	requireRequestError(t, err, "capabilities")
-	full()
-	agreed, err := s.Issuer.Approve(t.Context(), polled.ConsentCode, agreedProperties) // needs no place, and makes none
-	require.NoError(t, err)
-	full()
-	_, err = s.Follow(t.Context(), "alice", agreed) // finished, although nobody has polled
-	require.NoError(t, err)
-	refill()
-	_, err = s.Issuer.Decline(t.Context(), declined.ConsentCode)
-	require.NoError(t, err)
-	failed := refill()
-	back := browse(t, failed, "alice")
-	back.Query.Del("code")
-	back.Query.Set("error", "access_denied")
-	_, err = s.Issuer.FinishLogin(t.Context(), back)
-	require.Error(t, err)
-	_, err = s.Issuer.FinishLogin(t.Context(), back) // once is enough
-	require.ErrorIs(t, err, issuer.ErrState)
-	refill()
-
-	s.Clock.Advance(4 * time.Minute)
-	full()
-	s.Clock.Advance(time.Microsecond) // the first one has expired
-	_, err = s.Issuer.FinishLogin(t.Context(), browse(t, first, "alice"))
-	require.ErrorIs(t, err, issuer.ErrState)
-	refill()
-
-	s.Clock.Advance(time.Hour)
-	var down error
-	failing = func(call storetest.Call) error {
-		if call.Method == "ChangeTickets" {
-			return down
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.Reset(func(c storetest.Call) error {
+		if c.Method == "List" && c.Before {
+			inside <- struct{}{}
+			<-goOn
 		}
 		return nil
+	})
+	errs := make(chan error, atOnce)
+	for n := range atOnce {
+		subject := []string{"alice", "bob", "carol", "dave"}[n]
+		go func() {
+			_, err := owner(subject).List(context.Background())
+			errs <- err
+		}()
+		<-inside
+		_, err := owner(subject).List(ended) // there is room, and not for the same user
+		errAs[*issuer.BusyError](t, err)
 	}
-	for n := range 6 { // what is certainly not stored does not count, what may be does
-		down = []error{store.ErrTicketNotFound, store.ErrTicketNotFound, store.ErrTicketNotFound, errors.New("down"), errors.New("down"), nil}[n]
-		_, err = begin()
-		require.Equal(t, down == nil, err == nil, "%v", err)
-		require.False(t, is[*issuer.BusyError](err))
+	for _, subject := range []string{"alice", "erin"} {
+		_, err := owner(subject).List(ended)
+		errAs[*issuer.BusyError](t, err)
 	}
-	full()
+	for _, read := range []func(context.Context, issuer.InfoRequest) (*mytoken.Records, error){s.Issuer.List, s.Issuer.Subtree} {
+		_, err := read(ended, issuer.InfoRequest{Token: root.Token, Client: client})
+		errAs[*issuer.BusyError](t, err)
+	}
+	_, err := s.Issuer.History(ended, issuer.HistoryRequest{Token: root.Token, Of: []string{"children"}, Client: client})
+	errAs[*issuer.BusyError](t, err)
+	require.Equal(t, atOnce, f.Calls("List"))
+	require.Zero(t, f.Calls("Spend"))
+	close(goOn)
+	for range atOnce {
+		require.NoError(t, <-errs)
+	}
+	f.Reset(nil)
+	_, err = owner("erin").List(t.Context())
+	require.NoError(t, err)
 }
 
-// Of many logins that start at once, as many pass as may wait.
-func TestPendingLoginsAtOnce(t *testing.T) {
-	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits.PendingLogins = 10 }})
-	for range 3 {
-		logins, errs := atOnce(50, func() (*issuer.NativeLogin, error) {
-			return s.Issuer.StartNative(t.Context(), issuer.LoginRequest{
-				Provider: s.Provider.Issuer(), Properties: mytoken.Properties{Capabilities: capability.Set{capability.AT}},
-			})
-		})
-		won := winners(logins, errs)
-		require.Len(t, won, 10)
-		inParallel(10, func(k int) {
-			_, err := s.Issuer.Decline(t.Context(), won[k].ConsentCode)
-			require.NoError(t, err)
-		})
+// New tokens have bounded restrictions, whoever asks for them.
+func TestLimitsAtIssue(t *testing.T) {
+	var wide restriction.List // of the policy
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{Clauses: 5, RestrictionBytes: 20 << 10}
+		c.Policy = func(_ context.Context, i *issuer.Issuance) error {
+			if wide != nil {
+				i.Properties.Restrictions = wide
+			}
+			return nil
+		}
+	}})
+	ctx := t.Context()
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: counted(5)})
+	for _, list := range []restriction.List{counted(6), bulky(28)} {
+		props := mytoken.Properties{Capabilities: allCapabilities, Restrictions: list}
+		request := issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: props, Client: client}
+		_, err := s.Issuer.StartLogin(ctx, request)
+		requireRequestError(t, err, "restrictions")
+		require.Regexp(t, `6 clauses, at most 5 are allowed|at most 20480 are allowed`, err.Error())
+		_, err = s.Issuer.StartConsent(ctx, request)
+		requireRequestError(t, err, "restrictions")
+		a := adoption(s, mytoken.NewSecret("never used"))
+		a.Properties = props
+		_, err = s.Issuer.Adopt(ctx, a)
+		requireRequestError(t, err, "restrictions")
+		d := issuer.DeriveRequest{Token: root.Token, Properties: props, Client: client}
+		for _, d.Adjust = range []bool{false, true} {
+			_, err = s.Issuer.Derive(ctx, d)
+			requireRequestError(t, err, "restrictions")
+			_, err = s.Issuer.Preview(ctx, d)
+			requireRequestError(t, err, "restrictions")
+		}
+		request.Properties.Restrictions = nil
+		n, err := s.Issuer.StartConsent(ctx, request)
+		require.NoError(t, err)
+		_, err = s.Issuer.Approve(ctx, n.ConsentCode, props)
+		requireRequestError(t, err, "restrictions")
+
+		wide = list
+		_, err = s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: root.Token, Client: client})
+		errAs[*issuer.PolicyError](t, err)
+		_, err = s.Login(ctx, "alice", mytoken.Properties{})
+		errAs[*issuer.PolicyError](t, err)
+		wide = nil
 	}
+	require.Len(t, derive(t, s, root.Token, mytoken.Properties{}).Restrictions, 5)
+}
+
+// Tokens that exist stay usable when the limits become narrower, and their children may
+// be like them.
+func TestOlderTokensBeyondTheLimits(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{Clauses: 300, RestrictionBytes: 140 << 10}
+	}})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: counted(300)})
+	config := s.Config
+	config.Limits = issuer.Limits{}
+	later, err := issuer.New(config)
+	require.NoError(t, err)
+	s.Issuer = later
+	requireUsable(t, s, root.Token)
+	require.Len(t, derive(t, s, root.Token, mytoken.Properties{}).Restrictions, 300)
+	_, err = later.Derive(t.Context(), issuer.DeriveRequest{Token: root.Token, Properties: mytoken.Properties{Restrictions: counted(257)}, Client: client})
+	requireRequestError(t, err, "restrictions")
+}
+
+// A token makes no more children than the user may have tokens. Its user can log in all
+// the same.
+func TestTokensPerUser(t *testing.T) {
+	const most = 4
+	f := storetest.NewFaulty(memstore.New(), nil)
+	s := start(t, mytokentest.Options{Store: f, Config: func(c *issuer.Config) {
+		c.Limits.TokensPerUser, c.Retention = most, time.Hour
+	}})
+	other, err := issuer.New(s.Config) // another process
+	require.NoError(t, err)
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	refused := func(i *issuer.Issuer) {
+		t.Helper()
+		request := issuer.DeriveRequest{Token: root.Token, Client: client}
+		_, err := i.Derive(t.Context(), request)
+		require.Equal(t, issuer.RequestTooManyTokens, errAs[*issuer.RequestError](t, err).Code)
+		require.ErrorContains(t, err, "4 tokens")
+		_, err = i.Preview(t.Context(), request)
+		require.Equal(t, issuer.RequestTooManyTokens, errAs[*issuer.RequestError](t, err).Code)
+	}
+	for range most - 1 {
+		derive(t, s, root.Token, mytoken.Properties{})
+	}
+	require.Equal(t, 1, f.Calls("Count"), "the process counts on")
+	spent := f.Calls("CreateChild")
+	refused(s.Issuer)
+	refused(other)
+	refused(s.Issuer)
+	require.Equal(t, spent, f.Calls("CreateChild"))
+	require.Equal(t, 2, f.Calls("Count"))
+
+	login(t, s, mytoken.Properties{})
+	bob, err := s.Login(t.Context(), "bob", mytoken.Properties{Capabilities: allCapabilities})
+	require.NoError(t, err)
+	derive(t, s, bob.Token, mytoken.Properties{})
+
+	// What is deleted makes room.
+	revoke(t, s, derive(t, s, bob.Token, mytoken.Properties{}).Token, true)
+	tree, err := s.Issuer.Subtree(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
+	require.NoError(t, err)
+	owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+	require.NoError(t, err)
+	for _, child := range tree.Roots[0].Children {
+		require.NoError(t, owner.Revoke(t.Context(), child.ID, true, client))
+	}
+	refused(s.Issuer)
+	s.Clock.Advance(2 * time.Hour)
+	_, err = s.Issuer.Sweep(t.Context(), 100)
+	require.NoError(t, err)
+	derive(t, s, root.Token, mytoken.Properties{})
+
+	config := s.Config
+	config.Limits.TokensPerUser = -1
+	s.Issuer, err = issuer.New(config)
+	require.NoError(t, err)
+	for range 2 * most {
+		derive(t, s, root.Token, mytoken.Properties{})
+	}
+}
+
+// A request that names very many scopes costs no more than to read them: 300,000 names
+// that were compared with each other would take minutes.
+func TestManyRequestedScopes(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}, {Scopes: []string{"storage.read"}}}})
+	many := make([]string, 300_000)
+	for n := range many {
+		many[n] = strconv.Itoa(n)
+	}
+	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: root.Token, Scopes: many, Audiences: many, Client: client})
+	requireRefused(t, err, restriction.KeyScope)
+	_, err = s.Issuer.Explain(t.Context(), issuer.ExplainRequest{Token: root.Token, Scopes: many, Client: client})
+	require.NoError(t, err)
+	_, err = s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: root.Token, Scopes: []string{" compute", "", "compute "}, Client: client})
+	require.NoError(t, err, "trimmed, and without empty ones")
 }

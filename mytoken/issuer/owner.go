@@ -35,17 +35,28 @@ func (i *Issuer) Owner(issuer, subject string) (*OwnerAccess, error) {
 	return &OwnerAccess{i: i, owner: mytoken.Owner(p.Upstream.Issuer(), subject)}, nil
 }
 
-// List returns all tokens of the user.
+// List returns all tokens of the user. It describes them in full as far as
+// Limits.ListBytes reaches. It returns a [*BusyError] if too many lists are being read.
 func (o *OwnerAccess) List(ctx context.Context) (*mytoken.Records, error) {
-	return o.i.collect(ctx, o.i.ledger.ofOwner(o.owner))
+	return o.list(ctx, o.i.ledger.ofOwner(o.owner))
 }
 
-// Subtree returns one of the user's tokens and its descendants, or [ErrNotOwned].
+func (o *OwnerAccess) list(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
+	leave, err := o.i.listings.enter(ctx, o.owner, o.i.cfg.WaitLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return o.i.collect(ctx, next, nil)
+}
+
+// Subtree returns one of the user's tokens and its descendants, or [ErrNotOwned]. In all
+// else it is like List.
 func (o *OwnerAccess) Subtree(ctx context.Context, id mytoken.TokenID) (*mytoken.Records, error) {
 	if err := o.check(ctx, id); err != nil {
 		return nil, err
 	}
-	return o.i.collect(ctx, o.i.ledger.subtree(id))
+	return o.list(ctx, o.i.ledger.subtree(id))
 }
 
 // History returns what happened to one of the user's tokens, or [ErrNotOwned].
@@ -70,7 +81,7 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive 
 // error, some are revoked and some may not be: call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	ended := make(map[mytoken.TokenID]bool)
-	return each(ctx, o.i.ledger.ofOwner(o.owner), func(info *store.TokenInfo) (bool, error) {
+	return each(ctx, o.i.ledger.ofOwner(o.owner), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id mytoken.TokenID) bool { return ended[id] }) {
 			return true, nil
 		}

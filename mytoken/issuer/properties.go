@@ -48,7 +48,7 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 	if err := checkKnown(&p); err != nil {
 		return p, err
 	}
-	p.Restrictions = restriction.Merge(p.Restrictions) // quadratic, so after the limits
+	p.Restrictions = restriction.Merge(p.Restrictions)
 	return p, nil
 }
 
@@ -60,11 +60,6 @@ func checkKnown(p *mytoken.Properties) error {
 	}
 	return nil
 }
-
-// maxRestrictionBytes bounds the JSON text of the restrictions of an issued token. The
-// rest of [mytoken.MaxTokenBytes] is for the other claims, for the end that a maximum
-// lifetime adds to each clause, and for base64.
-const maxRestrictionBytes = 140 << 10
 
 // checkProperties refuses properties that must not be issued: a name that is too long
 // (D85), a list that became empty, restrictions that make no sense or that this issuer
@@ -112,6 +107,9 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	if list != nil && len(list) == 0 {
 		return &RequestError{Field: "restrictions", Reason: "a list without clauses"}
 	}
+	if most := i.cfg.Limits.Clauses; len(list) > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%d clauses, at most %d are allowed", len(list), most)}
+	}
 	if err := list.Validate(); err != nil {
 		return requestError("restrictions", err)
 	}
@@ -120,8 +118,8 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	}
 	if text, err := list.AppendJSON(nil); err != nil {
 		return requestError("restrictions", err)
-	} else if len(text) > maxRestrictionBytes {
-		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("more than %d bytes", maxRestrictionBytes)}
+	} else if most := i.cfg.Limits.RestrictionBytes; len(text) > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%d bytes, at most %d are allowed", len(text), most)}
 	}
 	return nil
 }

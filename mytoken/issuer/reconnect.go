@@ -123,8 +123,11 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 			return nil, codeError(err)
 		}
 		i.notify(ctx, Notice{Kind: NoticeReconnected, Token: l.ticket.Token, Grant: grant, Client: l.client})
-		lost := slices.DeleteFunc(strings.Fields(old.Scope), func(s string) bool { return slices.Contains(tokens.Scopes, s) })
-		return lost, nil
+		granted := make(map[string]bool, len(tokens.Scopes))
+		for _, s := range tokens.Scopes {
+			granted[s] = true
+		}
+		return slices.DeleteFunc(strings.Fields(old.Scope), func(s string) bool { return granted[s] }), nil
 	}
 }
 

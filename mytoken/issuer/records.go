@@ -21,10 +21,15 @@ type InfoRequest struct {
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
 	ID     UseID
 	Client Client
+	// Describe chooses the tokens that the list describes in full, as far as
+	// Limits.ListBytes reaches. It gets each record as a brief one, without children; see
+	// [mytoken.Record.Brief]. Nil: all of them.
+	Describe func(*mytoken.Record) bool
 }
 
 // Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts
-// as one other use. Errors are those of [Issuer.AccessToken].
+// as one other use. Errors are those of [Issuer.AccessToken]. It returns a [*BusyError]
+// if too many lists are being read.
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.subtree(p.id.ID)
@@ -32,7 +37,7 @@ func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records
 }
 
 // List returns all tokens of the user. It needs manage_mytokens:list, and counts as one
-// other use. Errors are those of [Issuer.AccessToken].
+// other use. Errors are those of [Issuer.Subtree].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.ofOwner(p.token.Owner())
@@ -40,12 +45,21 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, e
 }
 
 func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
-	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
-	p, spent, err := i.presentAndCharge(ctx, req.Token, op)
+	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}
-	out, err := i.collect(ctx, of(p))
+	leave, err := i.listings.enter(ctx, p.token.Owner(), i.cfg.WaitLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
+	spent, err := i.charge(ctx, p, op)
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.collect(ctx, of(p), req.Describe)
 	if err != nil {
 		return nil, err
 	}
@@ -58,17 +72,18 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 // collect reads all pages and builds the trees. It leaves a token that is not live out,
 // unless it has a live descendant. Expired tokens are listed. A token whose parent was
 // deleted hangs below the nearest ancestor that is left (D97).
-func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*mytoken.Records, error) {
+func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
-	err := each(ctx, next, func(info *store.TokenInfo) (bool, error) {
+	reader := recordReader{i: i, describe: describe, room: i.cfg.Limits.ListBytes}
+	err := each(ctx, next, tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if len(order) == MaxRecords {
 			out.Truncated = true
 			return false, nil
 		}
-		r, err := i.record(*info)
+		r, err := reader.read(info)
 		if err != nil {
 			return false, err
 		}
@@ -102,19 +117,51 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo]) (*myt
 	return out, nil
 }
 
-func (i *Issuer) record(info store.TokenInfo) (*mytoken.Record, error) {
+// recordReader makes the records of one list.
+type recordReader struct {
+	i        *Issuer
+	describe func(*mytoken.Record) bool // nil: all
+	room     int                        // bytes of memory that are left for descriptions
+}
+
+// heading is the part of a description that every list tells.
+type heading struct {
+	Name    string `json:"name"`
+	Address string `json:"ip"`
+	Issuer  string `json:"oidc_iss"`
+}
+
+func (l *recordReader) read(info *store.TokenInfo) (*mytoken.Record, error) {
 	r := &mytoken.Record{
 		ID: info.ID, Created: info.Created.Time(), Expires: info.Expires.Time(), LastUsed: info.LastUsed.Time(),
-		Revoked: !info.Live, Counters: info.Counters,
+		Revoked: !info.Live, Brief: true,
 	}
 	if len(info.Ancestors) > 0 {
 		r.Parent = info.Ancestors[0]
 	}
-	a, err := i.openAbout(&info)
+	text, err := l.i.openDescription(info)
 	if err != nil {
 		return nil, err
 	}
-	r.Name, r.Address, r.Provider = legible.Show(a.Name), a.Address, a.Issuer
+	var head heading
+	if err := readDescription(text, &head); err != nil {
+		return nil, err
+	}
+	r.Name, r.Address, r.Provider = legible.Show(head.Name), head.Address, head.Issuer
+	held := descriptionBytes(len(text), len(info.Counters))
+	if held > l.room || l.describe != nil && !l.describe(r) {
+		return r, nil
+	}
+	l.room -= held
+	var a about
+	if err := readDescription(text, &a); err != nil {
+		return nil, err
+	}
+	r.Brief, r.Counters = false, info.Counters
 	r.Capabilities, r.Restrictions, r.Rotation = a.Capabilities, a.Restrictions, a.Rotation
 	return r, nil
 }
+
+// descriptionBytes is about the memory that a description takes in a list. A clause of
+// few characters takes much more memory than text.
+func descriptionBytes(text, clauses int) int { return 2*text + 512*clauses }

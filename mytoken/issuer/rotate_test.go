@@ -190,8 +190,8 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 	props.Restrictions = restriction.List{{Expires: unix(s, 90*time.Second)}}
 	root := login(t, s, props)
 	require.Equal(t, unix(s, time.Minute), root.Claims.ExpiresAt().Unix(), "from the first generation on")
-	child := derive(t, s, root.Token, mytoken.Properties{})
 	s.Clock.Advance(50 * time.Second)
+	child := derive(t, s, root.Token, mytoken.Properties{})
 	next := rotate(t, s, root.Token)
 	require.Equal(t, unix(s, 40*time.Second), next.Claims.ExpiresAt().Unix(), "no later than the restrictions")
 	s.Clock.Advance(11 * time.Second)

@@ -14,12 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 // TestManyClausesAreNotDecoded: the number of clauses refuses a request with 50,000 of
 // them. Its end is not JSON, which shows that no decoder got that far.
 func TestManyClausesAreNotDecoded(t *testing.T) {
-	s := start(t)
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) { c.Limits.Clauses = restriction.MaxClauses }
+	})
 	token := s.token(mytoken.Properties{})
 	clauses := strings.Repeat(`{"exp":4102444800},`, 50_000)
 	for name, body := range map[string]string{
@@ -42,7 +46,7 @@ func TestManyClausesAreNotDecoded(t *testing.T) {
 	s.fails(s.form("/api/v0/token/my", many), 400, "invalid_request", "the request holds too many values")
 	s.fails(s.do(http.MethodPost, "/api/v0/token/my", strings.Repeat("a=b&", 10_000), "Content-Type", "application/x-www-form-urlencoded"),
 		400, "invalid_request", "the request holds too many values")
-	// 1,000 clauses are allowed, and are decoded.
+	// 1,000 clauses are allowed here, and are decoded.
 	var thousand []m
 	for n := range 1000 {
 		thousand = append(thousand, m{"exp": 4102444800, "usages_AT": n})

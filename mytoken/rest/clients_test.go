@@ -226,7 +226,7 @@ func (a *agent) onDemand(token string) {
 		a.t.Error("the agent's template engine finds braces")
 	}
 	form := checkStandalone(a.t, a.URL, page.text)
-	if form["name"] != request["name"] || form["restrictions"] == "" || !strings.Contains(form["rotation"], `{"on_AT":true}`) {
+	if form["name"] != request["name"] || form["restrictions"] == "" || !strings.Contains(form["rotation"], `{"on_AT":true,"auto_revoke":true}`) {
 		a.t.Errorf("%q", form)
 	}
 	script := a.do(http.MethodGet, "/static/ondemand.js", "")

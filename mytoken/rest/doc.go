@@ -125,7 +125,7 @@
 //	User          Subject ProviderName Until
 //	Roots, Token, Parent, Children
 //	              ID Name Link RevokeLink Current Revoked Expired Provider Address Created Expires
-//	              Used Capabilities Clauses RotationText Children Below
+//	              Used Brief Capabilities Clauses RotationText Children Below
 //	Events        Name Text Comment Address UserAgent Time
 //	Capabilities  Name Description Checked; in create.html also Read Children Open
 //	Clauses       Lines Left

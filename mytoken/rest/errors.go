@@ -159,7 +159,12 @@ var rules = []rule{
 	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
 	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
 	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
-	invalid(requestText),
+	typed(func(e *issuer.RequestError) problem {
+		if e.Code == issuer.RequestTooManyTokens { // no other request would help
+			return problem{status: 403, code: wire.ErrorAccessDenied, text: requestText(e)}
+		}
+		return problem{status: 400, code: wire.ErrorInvalidRequest, text: requestText(e)}
+	}),
 	invalid(func(e *profile.Error) string { return e.Reason }),
 	sentinel(restriction.ErrPast, 400, wire.ErrorInvalidRequest, textExpired),
 	invalid(func(e *restriction.ClauseError) string { return restrictionText(e) }),

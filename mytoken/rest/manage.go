@@ -10,7 +10,7 @@ import (
 
 // managePage lists the user's tokens.
 func managePage(c *call, s *session) (*answer, error) {
-	records, err := s.tokens()
+	records, err := s.tokens(nil)
 	if err != nil {
 		return nil, err
 	}

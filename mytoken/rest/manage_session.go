@@ -147,9 +147,10 @@ func (s *session) took(update *mytoken.Issued) {
 	}
 }
 
-// tokens lists the user's tokens.
-func (s *session) tokens() (*mytoken.Records, error) {
-	got, err := s.c.issuer.List(s.c.ctx(), issuer.InfoRequest{Token: s.token, Client: s.c.client})
+// tokens lists the user's tokens. It describes those in full that describe chooses; nil
+// chooses all.
+func (s *session) tokens(describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
+	got, err := s.c.issuer.List(s.c.ctx(), issuer.InfoRequest{Token: s.token, Client: s.c.client, Describe: describe})
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (s *session) find(text string) (record, parent *mytoken.Record, err error) 
 	if err != nil {
 		return nil, nil, errNotFound
 	}
-	records, err := s.tokens()
+	records, err := s.tokens(func(r *mytoken.Record) bool { return r.ID == id })
 	if err != nil {
 		return nil, nil, err
 	}

@@ -110,7 +110,7 @@ func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
 }
 
 func subtokens(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client, Describe: none})
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +122,15 @@ func subtokens(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 func tokenList(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client})
+	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client, Describe: none})
 	if err != nil {
 		return nil, err
 	}
 	return ok(wire.TokenList{Mytokens: treesOf(got.Roots), Truncated: got.Truncated, TokenUpdate: c.update(got.Update)}), nil
 }
+
+// none describes no token in full: entries on the wire are brief.
+func none(*mytoken.Record) bool { return false }
 
 func treesOf(records []*mytoken.Record) []wire.Tree {
 	var trees []wire.Tree

@@ -88,9 +88,10 @@ const KeyCapabilities = "capabilities"
 // makes no use before its last second. So the token carries the plan only if its present
 // generation outlasts the plan. It breaks the plan if it ends although each use of the
 // plan comes when it helps most. The job has to keep each new generation of the token and
-// use that one from then on. A child of the token does not inherit rotation. For a job
-// that gets a child, leave out Rotation and Expires: the child inherits the restrictions,
-// and they still bound it.
+// use that one from then on. A child of the token rotates like it, and its first
+// generation begins when it is made. For a job that gets a child, leave out Expires and
+// set [forecast.Rotation].Issued to that time. If the issuer leaves children free
+// (protocol section 4.1), leave out Rotation too: the restrictions still bound the child.
 //
 // A token without the capability AT carries no plan that obtains access tokens. A token
 // without the [Phase.Capabilities] of a phase does not carry its other uses. If the

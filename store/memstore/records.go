@@ -33,6 +33,19 @@ func (s *Store) List(ctx context.Context, owner store.OwnerID, page store.Page) 
 	return pageOfTokens(s.byOwner[owner], page)
 }
 
+// Count implements [store.Records].
+func (s *Store) Count(ctx context.Context, owner store.OwnerID, most int) (int, error) {
+	if err := store.CheckCount(most); err != nil {
+		return 0, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+
+	return min(len(s.byOwner[owner]), most), nil
+}
+
 // Subtree implements [store.Records].
 func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page) ([]store.TokenInfo, string, error) {
 	if err := s.lock(ctx); err != nil {

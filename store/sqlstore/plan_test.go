@@ -272,6 +272,10 @@ func everyStep() []step {
 			_, _, err = st.List(ctx, numbered[store.OwnerID](3), store.Page{Limit: 10, After: next})
 			return err
 		}},
+		{"Count", func(ctx context.Context, st *sqlstore.Store) error {
+			_, err := st.Count(ctx, numbered[store.OwnerID](3), 10)
+			return err
+		}},
 		{"Subtree", func(ctx context.Context, st *sqlstore.Store) error {
 			_, _, err := st.Subtree(ctx, massive(1001).ID, store.Page{Limit: 10})
 			return err

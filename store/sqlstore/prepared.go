@@ -24,7 +24,7 @@ func preparedShapes(e engine) []shape {
 		shape{text: presentQuery, lists: [3]int{1, 2, 1}}, // uses without clauses
 		shape{text: presentQuery, lists: [3]int{1, 2, 4}}) // uses of one of several clauses
 	for _, text := range []string{
-		oneQuery, listQuery, subtreeQuery,
+		oneQuery, listQuery, countQuery, subtreeQuery,
 		insertToken, insertAncestors, insertCounters(3), insertChains,
 		grantQuery, updateGrant, commitQuery, insertCommit,
 	} {

@@ -131,6 +131,28 @@ func (s *Store) List(ctx context.Context, owner store.OwnerID, page store.Page) 
 	return s.page(ctx, "list tokens", page, listQuery, owner[:])
 }
 
+// countQuery reads the index on the owner alone.
+const countQuery = `SELECT COUNT(*) FROM (SELECT id FROM {tokens} WHERE owner_id = ? LIMIT ?) t`
+
+// Count implements [store.Records].
+func (s *Store) Count(ctx context.Context, owner store.OwnerID, most int) (int, error) {
+	if err := store.CheckCount(most); err != nil {
+		return 0, err
+	}
+	var n int64
+	err := s.step(ctx, "count tokens", func() error {
+		found, err := column[int64](ctx, s, s.db, countQuery, owner[:], int64(most))
+		if err == nil {
+			n = found[0]
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
+
 // Subtree implements [store.Records].
 func (s *Store) Subtree(ctx context.Context, root store.TokenID, page store.Page) ([]store.TokenInfo, string, error) {
 	return s.page(ctx, "list a subtree", page, subtreeQuery, root[:])

@@ -40,6 +40,7 @@ func TestRoundTrips(t *testing.T) {
 				_, _, err := st.List(ctx, info.Owner, store.Page{Limit: 10})
 				return err
 			}},
+			{"Count", 1, 1, func(ctx context.Context) error { _, err := st.Count(ctx, info.Owner, 10); return err }},
 			{"Subtree", 1, 1, func(ctx context.Context) error {
 				_, _, err := st.Subtree(ctx, root.ID, store.Page{Limit: 10})
 				return err

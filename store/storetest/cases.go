@@ -159,6 +159,7 @@ var suite = []testCase{
 	{"record/unknown ids", recordsUnknown, shared},
 	{"record/list", recordsList, shared},
 	{"record/list pages are stable", recordsListStable, shared},
+	{"record/count", recordsCount, shared},
 	{"record/subtree", recordsSubtree, shared},
 	{"record/subtree pages are stable", recordsSubtreeStable, shared},
 	{"record/events", recordsEvents, shared},

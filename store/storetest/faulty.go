@@ -131,7 +131,7 @@ func Methods() []string {
 		"CreateRoot", "CreateChild", "Lookup", "Spend", "Refund", "Rotate", "Revoke",
 		"BeginRefresh", "CommitRefresh", "EndRefresh", "Grant", "ReplaceGrant",
 		"ChangeTickets", "ResolveTicket", "TakeTicket",
-		"Token", "List", "Subtree", "Events", "Sweep", "Sealed", "Reseal", "DeleteOwner",
+		"Token", "List", "Count", "Subtree", "Events", "Sweep", "Sealed", "Reseal", "DeleteOwner",
 	}
 }
 

@@ -118,6 +118,10 @@ func (f forwarder) List(ctx context.Context, o store.OwnerID, p store.Page) ([]s
 	return forwardPage(f, "List", func(s store.Store) ([]store.TokenInfo, string, error) { return s.List(ctx, o, p) })
 }
 
+func (f forwarder) Count(ctx context.Context, o store.OwnerID, most int) (int, error) {
+	return forward(f, "Count", func(s store.Store) (int, error) { return s.Count(ctx, o, most) })
+}
+
 func (f forwarder) Subtree(ctx context.Context, t store.TokenID, p store.Page) ([]store.TokenInfo, string, error) {
 	return forwardPage(f, "Subtree", func(s store.Store) ([]store.TokenInfo, string, error) { return s.Subtree(ctx, t, p) })
 }

@@ -44,6 +44,25 @@ func recordsList(e *env) {
 	e.equal(next, "", "cursor at the end")
 }
 
+func recordsCount(e *env) {
+	owner := e.ownerID()
+	for n := range 4 {
+		for _, most := range []int{1, n + 1, n + 2, 1 << 30} {
+			got, err := e.s.Count(e.ctx, owner, most)
+			e.ok(err, "Count")
+			e.equal(got, min(n, most), "count of %d tokens, at most %d", n, most)
+		}
+		root := e.rootOf(owner)
+		e.root() // somebody else's
+		if n == 0 {
+			e.revoke(root, true)
+		}
+	}
+	for _, most := range []int{0, -1} {
+		e.refused(errOf(e.s.Count(e.ctx, owner, most)), "Count of at most %d", most)
+	}
+}
+
 // stable reads pages of two tokens, and after each page adds a token and revokes another
 // one. It checks that the pages return each token in there exactly once and in order.
 func (e *env) stable(read func(store.Page) ([]store.TokenInfo, string, error), there []*tok, add func()) {

@@ -115,6 +115,7 @@ type tokenView struct {
 	Provider                  string
 	Address                   string // where it was created; empty if that is not known
 	Created, Expires, Used    time.Time
+	Brief                     bool // the fields from Capabilities to RotationText are not known
 	Capabilities              []choice
 	Clauses                   []clauseText
 	RotationText              string

@@ -118,7 +118,7 @@ func (l *lister) view(r *mytoken.Record) *tokenView {
 		Current: r.ID == l.current, Revoked: r.Revoked,
 		Expired:  !r.Expires.IsZero() && p.cfg.Issuer.Now().Unix() > r.Expires.Unix(),
 		Provider: p.providerName(r.Provider), Address: r.Address, Created: r.Created, Expires: r.Expires, Used: r.LastUsed,
-		Capabilities: choices(r.Capabilities, nil), Clauses: clauseTexts(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
+		Brief: r.Brief, Capabilities: choices(r.Capabilities, nil), Clauses: clauseTexts(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
 		Below: below(r),
 	}
 }
