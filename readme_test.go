@@ -62,6 +62,19 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+// TestAttacks follows the table of attacks in SECURITY.md to its tests.
+func TestAttacks(t *testing.T) {
+	_, table, found := strings.Cut(readFile(t, "SECURITY.md"), "\n## Attacks that tests make\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n## ")
+	named := regexp.MustCompile("`(\\S+)\\.(\\w+)`").FindAllStringSubmatch(table, -1)
+	require.NotEmpty(t, named)
+	tests := provenPromises(t)
+	for _, n := range named {
+		assert.Contains(t, tests, n[1]+"."+n[2])
+	}
+}
+
 // provenPromises returns all functions of test files and of the conformance suite, by
 // directory and name, with the promises that their comments say they prove.
 func provenPromises(t *testing.T) map[string]map[string]bool {
