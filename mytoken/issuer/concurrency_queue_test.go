@@ -15,6 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // orders returns all orders of the strings.
@@ -132,6 +134,41 @@ func TestHostileChildDelaysItsParentByOneRefresh(t *testing.T) {
 	require.Len(t, refreshed, admitted+1)
 	require.Equal(t, []string{"storage.write"}, refreshed[1].Scopes, "the parent comes after the refresh that ran when it asked")
 	h.requireUsed(t, admitted)
+}
+
+// A request that has to wait is placed below its ancestors, and no other one asks the
+// store for them. While the store does not say, there is no place: the request is refused
+// and does not count.
+//
+// proves P3
+func TestRequestWithoutItsAncestorsIsRefused(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	gate := newGate(t)
+	w.failOnce(optest.Fault{Wait: gate.wait})
+	first := w.start(t.Context(), w.issuer, refreshFirst)
+	gate.await(t)
+	require.Zero(t, w.store.Calls("Token"), "nobody waits")
+
+	w.store.Reset(failFirst("Token", 3, true))
+	errAs[*issuer.StoreError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	w.requireCharged(t, 1)
+	w.store.Reset(func(c storetest.Call) error {
+		if c.Method == "Token" && c.Before {
+			return store.ErrNotFound
+		}
+		return nil
+	})
+	errAs[*issuer.TokenError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	w.requireCharged(t, 1)
+
+	w.store.Reset(nil)
+	second := w.start(t.Context(), w.issuer, refreshSecond)
+	waitUntil(t, "the second waits", func() bool { return w.issuer.Waiters() == 2 })
+	require.Equal(t, 1, w.store.Calls("Token"))
+	gate.open()
+	require.NoError(t, await(t, first).err)
+	require.NoError(t, await(t, second).err)
+	w.requireCharged(t, 2)
 }
 
 // The login ends where refresh tokens never rotate, while requests run side by side. Each

@@ -201,19 +201,24 @@ func enterAll(t *testing.T, q *grantQueue, tokens ...byte) (places []*place) {
 	return places
 }
 
+// firstWithTurn returns the index of the first place whose turn has come, or -1.
+func firstWithTurn(places []*place) int {
+	return slices.IndexFunc(places, func(p *place) bool {
+		select {
+		case <-p.turn:
+			return p.refused == nil
+		default:
+			return false
+		}
+	})
+}
+
 // serve gives each place its turn for a second, in the order in which the turns come, and
 // returns the tokens in that order.
 func serve(t *testing.T, places []*place) (order []byte) {
 	t.Helper()
 	for len(places) > 0 {
-		n := slices.IndexFunc(places, func(p *place) bool {
-			select {
-			case <-p.turn:
-				return true
-			default:
-				return false
-			}
-		})
+		n := firstWithTurn(places)
 		require.GreaterOrEqual(t, n, 0, "nobody has the turn")
 		p := places[n]
 		places = slices.Delete(places, n, n+1)
@@ -377,6 +382,31 @@ func TestQueueGivesASubtreeOneTurn(t *testing.T) {
 		})
 		require.Len(t, places, maxOfGrant)
 		require.Equal(t, []byte{100, 1, 3, 100, 1, 3, 100, 100}, serve(t, places)[:8])
+		require.Empty(t, q.lines)
+	})
+}
+
+// So do refreshes that run side by side.
+func TestQueueGivesASubtreeOneTurnSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := hostileTree(t, q, store.TokenID{1}, store.TokenID{2})
+		places[0].leave(sideBySide)
+		places = places[1:]
+		require.Equal(t, sideBySide, q.lines[queueGrant].turns.top.running)
+		for n := range byte(2) {
+			path := []store.TokenID{{1}, {3 + n}}
+			p, err := q.enter(queueGrant, path[1], path, sideBySide)
+			require.NoError(t, err)
+			k := firstWithTurn(places)
+			places[k].leave(sideBySide)
+			<-p.turn
+			require.Nil(t, p.refused)
+			places = append(slices.Delete(places, k, k+1), p)
+		}
+		for _, p := range places {
+			p.leave(sideBySide)
+		}
 		require.Empty(t, q.lines)
 	})
 }

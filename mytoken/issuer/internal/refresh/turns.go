@@ -91,12 +91,8 @@ func (t *turns) grow(parent *branch, token store.TokenID) *branch {
 
 // move takes a loose branch, which runs, to where it belongs.
 func (t *turns) move(b, above *branch) {
-	b.loose = false
-	if above == t.top {
-		return
-	}
 	t.top.cut(b)
-	b.parent = above
+	b.loose, b.parent = false, above
 	above.children = append(above.children, b)
 	for ; above != t.top; above = above.parent {
 		above.running += b.running
