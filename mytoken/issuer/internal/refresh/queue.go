@@ -16,8 +16,8 @@ import (
 // with many descendants, delays another one only by those that are running.
 //
 // The queue refuses at once what is beyond its bounds, and what would wait too long. If
-// the places of a grant are used up, a newcomer takes one of the branch that has most. A
-// token that was refused for its wait, or left in vain, keeps its turn for as long as the
+// the places of a grant are used up, a newcomer gets the newest one of the branch that
+// has most. A token that was refused, or left in vain, keeps its turn for as long as the
 // grant is busy: newer ones do not overtake it again and again.
 //
 // Other processes are not in this queue: they try to take the lease every [leasePoll]. A
@@ -60,14 +60,15 @@ func newGrantQueue(now func() time.Time, limit time.Duration) *grantQueue {
 	return &grantQueue{now: now, limit: limit, lines: make(map[store.GrantID]*line)}
 }
 
-// errMustWait says that a token with unknown ancestors has to wait, so they are needed.
+// errMustWait says that a refresh has to wait, and that the ancestors of its token are
+// not known.
 var errMustWait = errors.New("issuer: a refresh has to wait, and its place is not known")
 
 // enter takes a place behind the others of the token. It returns a [*Failure] if there is
 // none. The caller gives the place back with leave.
 //
-// The path are the ancestors of the token, root first, and the token. It may be nil; then
-// enter may return [errMustWait].
+// The path holds the ancestors of the token, root first, and then the token. It may be
+// nil. In that case, enter returns [errMustWait] if it needs the path.
 func (q *grantQueue) enter(grant store.GrantID, token store.TokenID, path []store.TokenID, width int) (*place, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -120,9 +121,9 @@ func (q *grantQueue) expected(grant store.GrantID, token store.TokenID) time.Dur
 	return l.expected(b.own)
 }
 
-// wait waits for the turn. It returns a [*Failure] if the place was taken away, and another
-// error if the context ends before a refresh is likely to end: that would count, and
-// nobody would get its access token.
+// wait waits for the turn. It returns a [*Failure] if the place was taken away, and
+// another error if the context ends before a refresh is likely to end: that would count,
+// and nobody would get its access token.
 func (p *place) wait(ctx context.Context) error {
 	select {
 	case <-p.turn:

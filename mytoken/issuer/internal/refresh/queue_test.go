@@ -386,6 +386,30 @@ func TestQueueGivesASubtreeOneTurn(t *testing.T) {
 	})
 }
 
+// Nor are they refused for their wait, which does not depend on how many wait in there.
+func TestQueueExpectsOneTurnOfASubtree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, 9*time.Second)
+		first := enterAll(t, q, 1, 1)
+		serve(t, first[:1])
+		for n := range byte(100) {
+			p, err := q.enter(queueGrant, store.TokenID{100, n}, []store.TokenID{{1}, {2}, {100, n}}, 1)
+			if n < 7 {
+				require.NoError(t, err)
+				defer p.leave(1)
+				continue
+			}
+			require.ErrorAs(t, err, new(*Failure), "one runs, seven wait, and this one takes one and a half")
+		}
+		for _, path := range [][]store.TokenID{{{1}}, {{1}, {3}}} {
+			p, err := q.enter(queueGrant, path[len(path)-1], path, 1)
+			require.NoError(t, err)
+			defer p.leave(1)
+		}
+		first[1].leave(1)
+	})
+}
+
 // So do refreshes that run side by side.
 func TestQueueGivesASubtreeOneTurnSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

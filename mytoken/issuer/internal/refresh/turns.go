@@ -8,8 +8,8 @@ import (
 )
 
 // turns is the tree of the tokens that have places in a line. At each token, its own
-// places and the subtree of each child take turns. So a token delays others by no more
-// than its turn, whatever is derived from it.
+// places and the subtree of each child take turns. So a token delays its parent and its
+// siblings by no more than one turn, however many tokens are derived from it.
 //
 // A branch goes to the back when a refresh in it starts and when it ends. A branch
 // without places keeps its turn until it is pruned.
@@ -45,9 +45,9 @@ func (t *turns) known(token store.TokenID) bool {
 	return found && !b.loose
 }
 
-// leaf returns the leaf of a token. The path is as in [grantQueue.enter]. If it is nil and
-// the tree does not have the token, its branch is loose until another path has it, and
-// what is put into it has to run at once.
+// leaf returns the leaf of a token. The path is as in [grantQueue.enter]. If it is nil
+// and the tree does not have the token, its branch is loose until another path has it,
+// and what is put into it has to run at once.
 func (t *turns) leaf(token store.TokenID, path []store.TokenID) *branch {
 	if path == nil {
 		b, found := t.tokens[token]
