@@ -15,6 +15,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // orders returns all orders of the strings.
@@ -134,6 +136,41 @@ func TestHostileChildDelaysItsParentByOneRefresh(t *testing.T) {
 	h.requireUsed(t, admitted)
 }
 
+// A request that has to wait is placed below its ancestors, and no other one asks the
+// store for them. While the store does not say, there is no place: the request is refused
+// and does not count.
+//
+// proves P3
+func TestRequestWithoutItsAncestorsIsRefused(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	gate := newGate(t)
+	w.failOnce(optest.Fault{Wait: gate.wait})
+	first := w.start(t.Context(), w.issuer, refreshFirst)
+	gate.await(t)
+	require.Zero(t, w.store.Calls("Token"), "nobody waits")
+
+	w.store.Reset(failFirst("Token", 3, true))
+	errAs[*issuer.StoreError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	w.requireCharged(t, 1)
+	w.store.Reset(func(c storetest.Call) error {
+		if c.Method == "Token" && c.Before {
+			return store.ErrNotFound
+		}
+		return nil
+	})
+	errAs[*issuer.TokenError](t, await(t, w.start(t.Context(), w.issuer, refreshSecond)).err)
+	w.requireCharged(t, 1)
+
+	w.store.Reset(nil)
+	second := w.start(t.Context(), w.issuer, refreshSecond)
+	waitUntil(t, "the second waits", func() bool { return w.issuer.Waiters() == 2 })
+	require.Equal(t, 1, w.store.Calls("Token"))
+	gate.open()
+	require.NoError(t, await(t, first).err)
+	require.NoError(t, await(t, second).err)
+	w.requireCharged(t, 2)
+}
+
 // The login ends where refresh tokens never rotate, while requests run side by side. Each
 // learns it under the lease, and none counts.
 //
@@ -177,4 +214,61 @@ func TestFirstRefreshShowsRotation(t *testing.T) {
 	})
 	require.Zero(t, w.reuses())
 	require.Equal(t, 1, w.told(issuer.NoticeUnexpectedRotation))
+}
+
+// A child that may derive gives each of its descendants eight requests, more than the
+// queue of the login holds. Its parent and its sibling are not refused, and come right
+// after the refresh that runs. What they displace does not count.
+//
+// proves P3
+func TestHostileDescendantsDelayTheirParentByOneRefresh(t *testing.T) {
+	h := newHostile(t)
+	service := &mytokentest.Service{Issuer: h.issuer, Provider: h.site.op, Clock: h.clock}
+	own := mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(10000)}}}
+	sibling := derive(t, service, h.parent, own).Token
+	own.Capabilities = allCapabilities
+	child := derive(t, service, h.parent, own).Token
+
+	const descendants, each, places = 130, 8, 1024
+	results := []<-chan accessResult{h.ask(t, child, manyScopes(0), nil)}
+	h.gate.await(t)
+	above := child
+	for n := range descendants {
+		token := derive(t, service, above, own).Token
+		if n%20 < 10 {
+			above = token // a chain of ten, and then ten beside each other
+		} else if n%20 == 19 {
+			above = child
+		}
+		for k := range each {
+			results = append(results, h.ask(t, token, manyScopes(k), nil))
+		}
+	}
+	refused := func() (n int) {
+		for _, result := range results {
+			n += len(result)
+		}
+		return n
+	}
+	waitUntil(t, "the queue is full", func() bool { return refused() == len(results)-places })
+	parent := h.ask(t, h.parent, []string{"storage.write"}, nil)
+	waitUntil(t, "the parent waits", func() bool { return refused() == len(results)-places+1 || len(parent) > 0 })
+	other := h.ask(t, sibling, []string{"storage.read"}, nil)
+	waitUntil(t, "the sibling waits", func() bool { return refused() == len(results)-places+2 || len(other) > 0 })
+	require.Equal(t, places, h.issuer.Flights())
+	h.gate.open()
+	require.NoError(t, await(t, parent).err)
+	require.NoError(t, await(t, other).err)
+	refreshed := h.events(optest.Refreshed)
+	require.Equal(t, []string{"storage.write"}, refreshed[1].Scopes)
+	require.Equal(t, []string{"storage.read"}, refreshed[2].Scopes)
+
+	for _, result := range results {
+		if err := await(t, result).err; err != nil {
+			require.GreaterOrEqual(t, errAs[*issuer.BusyError](t, err).RetryAfter, time.Second)
+		}
+	}
+	info, err := h.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: child, Client: mytokentest.Client})
+	require.NoError(t, err)
+	require.Equal(t, int64(len(h.events(optest.Refreshed))-2), info.Counters[0].ATUsed, "what was refused does not count")
 }

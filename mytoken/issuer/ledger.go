@@ -99,7 +99,7 @@ func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store
 	return settle(ctx, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
 }
 
-// Refresh tokens. The four exported methods are for the refresher, which judges the
+// Refresh tokens. The five exported methods are for the refresher, which judges the
 // store's own errors.
 
 // BeginRefresh takes or prolongs the lease on a grant.
@@ -126,6 +126,12 @@ func (l *ledger) EndRefresh(ctx context.Context, grant GrantID, lease store.Leas
 // Grant returns the state of a grant, dead or not.
 func (l *ledger) Grant(ctx context.Context, id GrantID) (store.RefreshState, error) {
 	return repeat(ctx, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
+}
+
+// Ancestors returns the ancestors of a token, parent first.
+func (l *ledger) Ancestors(ctx context.Context, id mytoken.TokenID) ([]mytoken.TokenID, error) {
+	info, err := repeat(ctx, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
+	return info.Ancestors, err
 }
 
 // grant is Grant for the issuer itself.

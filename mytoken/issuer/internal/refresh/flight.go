@@ -71,12 +71,12 @@ type flight struct {
 // unsettled says that the use must not be refunded now: the provider may have acted on
 // it, or is still being asked. In the latter case req.Abandoned will be called.
 func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+	limit := time.NewTimer(r.WaitLimit)
+	defer limit.Stop()
 	f, err := r.join(ctx, req)
 	if err != nil {
 		return nil, false, err
 	}
-	limit := time.NewTimer(r.WaitLimit)
-	defer limit.Stop()
 	select {
 	case <-f.done:
 		return f.tokens, Charged(f.err), f.err
@@ -95,14 +95,45 @@ func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstr
 	return nil, false, r.busy(req, nil)
 }
 
-// busy is the failure of a request whose turn did not come in time.
+// busy is the failure of a request whose turn did not come in time, or never comes.
 func (r *Refresher) busy(req Request, err error) *Failure {
+	if refused, ok := errors.AsType[*Failure](err); ok {
+		return refused
+	}
 	return &Failure{Reason: Busy, RetryAfter: r.queue.expected(req.Grant, req.Token), Err: err}
 }
 
 // join takes part in the flight for the request, or starts one. A flight that finds no
-// place in the queue is refused at once.
+// place in the queue is refused at once. Only one that has to wait needs its ancestors.
 func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
+	f, err := r.joinAt(ctx, req, nil)
+	if !errors.Is(err, errMustWait) {
+		return f, err
+	}
+	path, err := r.path(ctx, req.Token)
+	if err != nil {
+		return nil, err
+	}
+	return r.joinAt(ctx, req, path)
+}
+
+// path returns the ancestors of the token, root first, and the token. Without them there
+// is no place: a wrong one could come before others.
+func (r *Refresher) path(ctx context.Context, token store.TokenID) ([]store.TokenID, error) {
+	step, cancel := context.WithTimeout(ctx, r.StepTimeout)
+	defer cancel()
+	ancestors, err := r.Ledger.Ancestors(step, token)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil {
+		return nil, storeFailure(err)
+	}
+	path := append([]store.TokenID{token}, ancestors...)
+	slices.Reverse(path)
+	return path, nil
+}
+
+func (r *Refresher) joinAt(ctx context.Context, req Request, path []store.TokenID) (*flight, error) {
 	key := req.flightKey()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,7 +144,7 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 		f.waiters++
 		return f, nil
 	}
-	place, err := r.queue.enter(req.Grant, req.Token, r.width(req.Provider))
+	place, err := r.queue.enter(req.Grant, req.Token, path, r.width(req.Provider))
 	if err != nil {
 		return nil, err
 	}

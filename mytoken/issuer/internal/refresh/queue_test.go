@@ -28,7 +28,7 @@ func turnIn(ctx context.Context, q *grantQueue, grant store.GrantID) (leave func
 }
 
 func turnOf(ctx context.Context, q *grantQueue, grant store.GrantID, token store.TokenID, width int) (leave func(), err error) {
-	p, err := q.enter(grant, token, width)
+	p, err := q.enter(grant, token, []store.TokenID{token}, width)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +194,23 @@ func TestQueuePauseIsCancelled(t *testing.T) {
 func enterAll(t *testing.T, q *grantQueue, tokens ...byte) (places []*place) {
 	t.Helper()
 	for _, n := range tokens {
-		p, err := q.enter(queueGrant, store.TokenID{n}, 1)
+		p, err := q.enter(queueGrant, store.TokenID{n}, []store.TokenID{{n}}, 1)
 		require.NoError(t, err)
 		places = append(places, p)
 	}
 	return places
+}
+
+// firstWithTurn returns the index of the first place whose turn has come, or -1.
+func firstWithTurn(places []*place) int {
+	return slices.IndexFunc(places, func(p *place) bool {
+		select {
+		case <-p.turn:
+			return p.refused == nil
+		default:
+			return false
+		}
+	})
 }
 
 // serve gives each place its turn for a second, in the order in which the turns come, and
@@ -206,21 +218,14 @@ func enterAll(t *testing.T, q *grantQueue, tokens ...byte) (places []*place) {
 func serve(t *testing.T, places []*place) (order []byte) {
 	t.Helper()
 	for len(places) > 0 {
-		n := slices.IndexFunc(places, func(p *place) bool {
-			select {
-			case <-p.turn:
-				return true
-			default:
-				return false
-			}
-		})
+		n := firstWithTurn(places)
 		require.GreaterOrEqual(t, n, 0, "nobody has the turn")
 		p := places[n]
 		places = slices.Delete(places, n, n+1)
 		p.started = time.Now()
 		<-time.After(time.Second) // of fake time
 		p.leave(1)
-		order = append(order, p.token[0])
+		order = append(order, p.leaf.token[0])
 	}
 	return order
 }
@@ -236,13 +241,13 @@ func TestQueueGoesRound(t *testing.T) {
 }
 
 // The queue is bounded for each token and for the grant. It refuses at once, and says how
-// long those before take.
+// long those before take. A token with few places displaces one with many.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newGrantQueue(time.Now, longWait)
 		places := enterAll(t, q, slices.Repeat([]byte{1}, maxOfToken)...)
 		refused := func(token store.TokenID) *Failure {
-			_, err := q.enter(queueGrant, token, 1)
+			_, err := q.enter(queueGrant, token, []store.TokenID{token}, 1)
 			f, ok := errors.AsType[*Failure](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, Busy, f.Reason)
@@ -253,14 +258,22 @@ func TestQueueIsBounded(t *testing.T) {
 		places = append(places[1:], enterAll(t, q, 1)...)
 		require.Equal(t, maxOfToken*time.Second, refused(store.TokenID{1}).RetryAfter)
 		for n := range maxOfGrant - maxOfToken {
-			p, err := q.enter(queueGrant, store.TokenID{2, byte(n), byte(n >> 8)}, 1)
+			token := store.TokenID{2, byte(n), byte(n >> 8)}
+			p, err := q.enter(queueGrant, token, []store.TokenID{token}, 1)
 			require.NoError(t, err)
 			places = append(places, p)
+		}
+		for n := maxOfToken - 1; n > 1; n-- {
+			newest := places[n]
+			places = append(slices.Delete(places, n, n+1), enterAll(t, q, byte(100+n))...)
+			require.Same(t, newest.refused, newest.wait(t.Context()), "that of the token with most places")
+			require.Positive(t, newest.refused.RetryAfter)
+			newest.leave(1)
 		}
 		for n := range 2 * maxOfGrant {
 			require.Positive(t, refused(store.TokenID{3, byte(n), byte(n >> 8)}).RetryAfter)
 		}
-		require.LessOrEqual(t, len(q.lines[queueGrant].tokens), maxOfGrant)
+		require.LessOrEqual(t, q.lines[queueGrant].turns.leaves, maxOfGrant)
 		serve(t, places)
 		require.Empty(t, q.lines)
 	})
@@ -274,7 +287,7 @@ func TestQueueKeepsTheTurnOfTheRefused(t *testing.T) {
 		places := enterAll(t, q, 1, 1)
 		serve(t, places[:1])
 		places = append(places[1:], enterAll(t, q, 2, 3, 4, 5, 6, 7, 8)...)
-		_, err := q.enter(queueGrant, store.TokenID{9}, 1)
+		_, err := q.enter(queueGrant, store.TokenID{9}, []store.TokenID{{9}}, 1)
 		f, ok := errors.AsType[*Failure](err)
 		require.True(t, ok)
 		require.Equal(t, 8*time.Second, f.RetryAfter, "one runs, seven wait")
@@ -305,11 +318,11 @@ func TestQueueSideBySide(t *testing.T) {
 		q := newGrantQueue(time.Now, longWait)
 		var places []*place
 		for n := range byte(4 * maxOfToken) {
-			p, err := q.enter(queueGrant, store.TokenID{n / maxOfToken}, sideBySide)
+			p, err := q.enter(queueGrant, store.TokenID{n / maxOfToken}, []store.TokenID{{n / maxOfToken}}, sideBySide)
 			require.NoError(t, err)
 			places = append(places, p)
 		}
-		require.Equal(t, sideBySide, q.lines[queueGrant].running)
+		require.Equal(t, sideBySide, q.lines[queueGrant].turns.top.running)
 		places[0].leave(sideBySide)
 		select {
 		case <-places[2*maxOfToken].turn:
@@ -319,6 +332,172 @@ func TestQueueSideBySide(t *testing.T) {
 		for _, p := range places[1:] {
 			p.leave(sideBySide)
 		}
+		require.Empty(t, q.lines)
+	})
+}
+
+// hostileTree gives each of 200 descendants of the child more requests than a token may
+// have. Some are a chain, others are beside each other.
+func hostileTree(t *testing.T, q *grantQueue, parent, child store.TokenID) (places []*place) {
+	t.Helper()
+	path := []store.TokenID{parent, child}
+	for n := range byte(200) {
+		token := store.TokenID{100, n}
+		for range maxOfToken + 1 {
+			p, err := q.enter(queueGrant, token, append(slices.Clone(path), token), 1)
+			if err == nil {
+				places = append(places, p)
+			}
+		}
+		if n%20 < 10 {
+			path = append(path, token)
+		} else if n%20 == 19 {
+			path = path[:2]
+		}
+	}
+	require.Equal(t, maxOfGrant, q.lines[queueGrant].places())
+	return places
+}
+
+// Whoever derives many tokens fills the queue, and gets one turn for all of them. The
+// parent and a sibling are not refused, and wait for one refresh more than without.
+func TestQueueGivesASubtreeOneTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		parent, child, sibling := store.TokenID{1}, store.TokenID{2}, store.TokenID{3}
+		places := hostileTree(t, q, parent, child)
+		for _, path := range [][]store.TokenID{{parent}, {parent, sibling}, {parent}, {parent, sibling}} {
+			p, err := q.enter(queueGrant, path[len(path)-1], path, 1)
+			require.NoError(t, err)
+			places = append(places, p)
+		}
+		require.Equal(t, maxOfGrant, q.lines[queueGrant].places())
+		places = slices.DeleteFunc(places, func(p *place) bool {
+			if p.refused != nil {
+				require.Equal(t, byte(100), p.leaf.token[0], "of the heaviest branch")
+				require.ErrorAs(t, p.wait(t.Context()), new(*Failure))
+				p.leave(1)
+			}
+			return p.refused != nil
+		})
+		require.Len(t, places, maxOfGrant)
+		require.Equal(t, []byte{100, 1, 3, 100, 1, 3, 100, 100}, serve(t, places)[:8])
+		require.Empty(t, q.lines)
+	})
+}
+
+// Nor are they refused for their wait, which does not depend on how many wait in there.
+func TestQueueExpectsOneTurnOfASubtree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, 9*time.Second)
+		first := enterAll(t, q, 1, 1)
+		serve(t, first[:1])
+		for n := range byte(100) {
+			p, err := q.enter(queueGrant, store.TokenID{100, n}, []store.TokenID{{1}, {2}, {100, n}}, 1)
+			if n < 7 {
+				require.NoError(t, err)
+				defer p.leave(1)
+				continue
+			}
+			require.ErrorAs(t, err, new(*Failure), "one runs, seven wait, and this one takes one and a half")
+		}
+		for _, path := range [][]store.TokenID{{{1}}, {{1}, {3}}} {
+			p, err := q.enter(queueGrant, path[len(path)-1], path, 1)
+			require.NoError(t, err)
+			defer p.leave(1)
+		}
+		first[1].leave(1)
+	})
+}
+
+// So do refreshes that run side by side.
+func TestQueueGivesASubtreeOneTurnSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		places := hostileTree(t, q, store.TokenID{1}, store.TokenID{2})
+		places[0].leave(sideBySide)
+		places = places[1:]
+		require.Equal(t, sideBySide, q.lines[queueGrant].turns.top.running)
+		for n := range byte(2) {
+			path := []store.TokenID{{1}, {3 + n}}
+			p, err := q.enter(queueGrant, path[1], path, sideBySide)
+			require.NoError(t, err)
+			k := firstWithTurn(places)
+			places[k].leave(sideBySide)
+			<-p.turn
+			require.Nil(t, p.refused)
+			places = append(slices.Delete(places, k, k+1), p)
+		}
+		for _, p := range places {
+			p.leave(sideBySide)
+		}
+		require.Empty(t, q.lines)
+	})
+}
+
+// Turns that are kept are bounded. Those of the branch that has most are forgotten first.
+func TestQueueForgetsTurnsOfTheHeaviestBranch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		first := enterAll(t, q, 1, 1)
+		serve(t, first[:1])
+		refuse := func(path ...store.TokenID) {
+			_, err := q.enter(queueGrant, path[len(path)-1], path, 1)
+			require.ErrorAs(t, err, new(*Failure))
+		}
+		q.limit = time.Second // too short for another one
+		refuse(store.TokenID{4})
+		for n := range 2 * maxOfGrant {
+			refuse(store.TokenID{2}, store.TokenID{3, byte(n), byte(n >> 8)})
+		}
+		refuse(store.TokenID{5})
+		l := q.lines[queueGrant]
+		require.Equal(t, maxOfGrant, l.turns.leaves)
+		require.True(t, l.turns.known(store.TokenID{4}) && l.turns.known(store.TokenID{5}))
+		serve(t, first[1:])
+		require.Empty(t, q.lines)
+	})
+}
+
+// Only a token that has to wait needs its ancestors, and only once.
+func TestQueueNeedsAncestorsToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newGrantQueue(time.Now, longWait)
+		parent, child := store.TokenID{1}, store.TokenID{2}
+		enter := func(token store.TokenID, path ...store.TokenID) *place {
+			p, err := q.enter(queueGrant, token, path, 1)
+			require.NoError(t, err)
+			return p
+		}
+		places := []*place{enter(child)}
+		for _, token := range []store.TokenID{parent, child} {
+			_, err := q.enter(queueGrant, token, nil, 1)
+			require.Same(t, errMustWait, err)
+		}
+		places = append(places, enter(child, parent, child), enter(child), enter(parent, parent), enter(parent))
+		require.Equal(t, []byte{2, 1, 2, 1, 2}, serve(t, places))
+		require.Empty(t, q.lines)
+	})
+}
+
+// A clock that panics costs one refresh. The queue goes on.
+func TestQueueSurvivesItsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := false
+		q := newGrantQueue(func() time.Time {
+			if broken {
+				panic("clock")
+			}
+			return time.Now()
+		}, longWait)
+		places := enterAll(t, q, 1, 2)
+		require.NoError(t, places[0].wait(t.Context()))
+		broken = true
+		require.Panics(t, func() { _ = q.pause(t.Context(), queueGrant) })
+		require.Panics(t, func() { _, _ = q.enter(queueOther, store.TokenID{1}, nil, 1) })
+		require.Panics(t, func() { places[0].leave(1) })
+		broken = false
+		require.Equal(t, []byte{2}, serve(t, places[1:]))
 		require.Empty(t, q.lines)
 	})
 }

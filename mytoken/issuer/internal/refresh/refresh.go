@@ -6,7 +6,8 @@
 // old one comes back. Four parts guard against that:
 //
 //   - A flight is one call to the provider. Identical requests share it.
-//   - A queue lets the flights of one grant through. The tokens of the grant take turns.
+//   - A queue lets the flights of one grant through. Its tokens take turns, each together
+//     with its descendants.
 //   - A lease keeps other processes away from the grant while this one asks.
 //   - A spill keeps an answered refresh token until the store has it.
 //
@@ -57,6 +58,8 @@ type Ledger interface {
 	CommitRefresh(ctx context.Context, commit store.Commit) error
 	EndRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error
 	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
+	// Ancestors returns the ancestors of a token, parent first.
+	Ancestors(ctx context.Context, token store.TokenID) ([]store.TokenID, error)
 }
 
 // Refresher shares and orders the refreshes of one process. It is safe for concurrent
