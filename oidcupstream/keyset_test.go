@@ -137,6 +137,28 @@ func TestUnknownKeysFetchedRarely(t *testing.T) {
 	}
 }
 
+// A provider that gives a new key the id of an old one locks nobody out for longer than
+// the pause between two fetches.
+func TestNewKeyWithAnOldID(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	b.faults.set(func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint != optest.EndpointKeys {
+			return optest.Fault{}
+		}
+		return optest.Fault{Edit: func(answer map[string]any) {
+			keys := answer["keys"].([]jose.JSONWebKey)
+			answer["keys"] = []jose.JSONWebKey{foreignKey(t, elliptic.P256(), keys[0].KeyID)}
+		}}
+	})
+	_, err := b.exchange() // fetches the old key
+	require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+	b.faults.set(nil)
+	_, err = b.exchange()
+	require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+	b.clock.Advance(keysPause)
+	b.login()
+}
+
 // New metadata keeps the keys. Old keys are used while the provider's keys cannot be
 // fetched, for at most a day.
 func TestKeysOutliveMetadata(t *testing.T) {

@@ -184,8 +184,8 @@ func (t *limitTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// calmTransport makes an error of a panic. Some requests run on goroutines on which
-// nobody else would recover.
+// calmTransport makes an error of a panic, also while a response is read. Some requests
+// run on goroutines on which nobody else would recover.
 type calmTransport struct{ base http.RoundTripper }
 
 func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -193,9 +193,29 @@ func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	resp, err := rescue.Call(func() (*http.Response, error) { return base.RoundTrip(r) })
-	rescue.Log(r.Context(), slog.Default(), "the HTTP client of a provider", err)
-	return resp, err
+	return calm(r.Context(), func() (*http.Response, error) {
+		resp, err := base.RoundTrip(r)
+		if err == nil {
+			resp.Body = &calmBody{resp.Body, r.Context()}
+		}
+		return resp, err
+	})
+}
+
+// calmBody is the body of such a response.
+type calmBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *calmBody) Read(buf []byte) (int, error) {
+	return calm(b.ctx, func() (int, error) { return b.ReadCloser.Read(buf) })
+}
+
+func calm[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	v, err := rescue.Call(f)
+	rescue.Log(ctx, slog.Default(), "the HTTP client of a provider", err)
+	return v, err
 }
 
 type limitBody struct {

@@ -24,14 +24,20 @@ func TestPanickingTransport(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-	var broken atomic.Value
+	var broken, torn atomic.Value // paths of requests that panic, and of responses that do when they are read
 	broken.Store("none")
+	torn.Store("none")
 	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) {
 		c.HTTPClient = &http.Client{Transport: transportFunc(func(r *http.Request) (*http.Response, error) {
 			if strings.Contains(r.URL.Path, broken.Load().(string)) {
 				panic("the transport is broken")
 			}
-			return http.DefaultTransport.RoundTrip(r)
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err == nil && strings.Contains(r.URL.Path, torn.Load().(string)) {
+				resp.Body.Close()
+				resp.Body = tornBody{}
+			}
+			return resp, err
 		})}
 	})
 	broken.Store("openid-configuration")
@@ -41,16 +47,28 @@ func TestPanickingTransport(t *testing.T) {
 	_, err = b.p.Discover(t.Context())
 	require.ErrorIs(t, err, oidcupstream.ErrMetadata, "the next one is not stuck")
 
-	broken.Store("/keys")
-	_, err = b.exchange()
-	require.Error(t, err)
-	broken.Store("none")
+	for _, fault := range []*atomic.Value{&broken, &torn} {
+		fault.Store("/keys")
+		_, err = b.exchange()
+		require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+		fault.Store("none")
+	}
 	tokens := b.login()
 
 	broken.Store("/token")
 	_, err = b.refresh(tokens.RefreshToken)
 	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
 	broken.Store("none")
+	torn.Store("/token")
+	_, err = b.refresh(tokens.RefreshToken)
+	require.Equal(t, oidcupstream.Unknown, upstreamError(t, err).Outcome)
+	torn.Store("none")
 	_, err = b.refresh(tokens.RefreshToken)
 	require.NoError(t, err)
 }
+
+// tornBody is a response that panics when it is read.
+type tornBody struct{}
+
+func (tornBody) Read([]byte) (int, error) { panic("the response is broken") }
+func (tornBody) Close() error             { return nil }

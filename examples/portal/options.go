@@ -30,7 +30,7 @@ func parseOptions() (_ *options, err error) {
 	secret := flag.String("client-secret-file", "", "`file` with the secret of this client (default: the variable PORTAL_CLIENT_SECRET)")
 	text(&o.redirect, "redirect-uri", "", "`URL` to which the provider sends users back, as registered there: <url>/redirect or <url>/redirect/name (default: the latter, with the host of the provider)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
-	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.0/8,192.0.2.1/32")
+	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))

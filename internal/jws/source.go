@@ -97,7 +97,8 @@ func (s *Source[S]) Current(ctx context.Context) (*S, error) {
 	case state.within(s.cfg.MaxStale, now):
 		select {
 		case s.turn <- struct{}{}:
-			if state := s.state.Load(); !state.within(s.cfg.MaxAge, now) && !state.pausing(now) {
+			now, state = s.cfg.Clock(), s.state.Load() // another call may have fetched meanwhile
+			if !state.within(s.cfg.MaxAge, now) && !state.pausing(now) {
 				s.fetch(ctx, now)
 			} else {
 				s.release()
@@ -109,15 +110,15 @@ func (s *Source[S]) Current(ctx context.Context) (*S, error) {
 			return nil, err
 		}
 		before := state
-		now, state = s.cfg.Clock(), s.state.Load() // another call may have fetched meanwhile
+		now, state = s.cfg.Clock(), s.state.Load() // as above
 		if state.within(s.cfg.MaxStale, now) || state != before || state.pausing(now) && !s.cfg.Eager {
 			s.release()
 		} else if err := wait(ctx, s.fetch(ctx, now)); err != nil {
 			return nil, err
 		}
 	}
-	state = s.state.Load()
-	if !state.within(s.cfg.MaxStale, now) {
+	// The keys of a fetch that has succeeded count, even if it began after now.
+	if state = s.state.Load(); state.err != nil && !state.within(s.cfg.MaxStale, now) {
 		return nil, state.err
 	}
 	return state.set, nil

@@ -50,8 +50,8 @@ func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...st
 
 // Subtree returns a token with its descendants (protocol section 5.8.3). Records hold
 // what the protocol carries: ids, names, addresses, times, and whether a token was
-// revoked. Names are escaped as in a history. Subtree counts as a use, like [Client.History], and treats repetitions and
-// errors in the same way.
+// revoked. Names are escaped as in a history. Subtree counts as a use, like
+// [Client.History], and treats repetitions and errors in the same way.
 func (c *Client) Subtree(ctx context.Context, token mytoken.Secret) (*mytoken.Records, error) {
 	var body struct {
 		Mytokens wire.Tree `json:"mytokens"`

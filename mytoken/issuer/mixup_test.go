@@ -273,6 +273,13 @@ func TestSharedRedirectURLs(t *testing.T) {
 		require.ErrorContains(t, err, "/redirect/b.example.org", name)
 		require.ErrorContains(t, err, "RequireIssParameter", name)
 	}
+
+	// Default names may be the same. Then the error names another path.
+	config := s.Config
+	config.Providers = []issuer.Provider{provider(a+"/realms/X", b+"/redirect/a.example.org-realms-x", false), provider(a+"/realms/x", b+"/redirect/a.example.org-realms-x", false)}
+	_, err := issuer.New(config)
+	require.ErrorContains(t, err, "such as one that ends in /redirect/a.example.org-realms-x-2,")
+
 	for name, providers := range map[string][]issuer.Provider{
 		"alone":          {provider(a, b+"/anything", false)},
 		"different":      {provider(a, b+"/redirect/a", false), provider(b, b+"/redirect/b", false), provider(c, b+"/redirect", false)},

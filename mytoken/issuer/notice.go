@@ -20,7 +20,7 @@ const (
 	NoticeIssued             NoticeKind = "issued"               // a token was created
 	NoticeAccessToken        NoticeKind = "access_token"         // an access token was handed out
 	NoticeRefused            NoticeKind = "refused"              // restrictions or capabilities refused a use
-	NoticeRejected           NoticeKind = "rejected"             // a presented token is malformed, or was never issued here: somebody may be guessing or forging
+	NoticeRejected           NoticeKind = "rejected"             // a presented token is malformed, or not known here: somebody may be guessing or forging, or still use a token that was deleted after its revocation
 	NoticeRotated            NoticeKind = "rotated"              // a mytoken was rotated
 	NoticeReused             NoticeKind = "reused"               // an outdated mytoken was presented after its grace
 	NoticeRevoked            NoticeKind = "revoked"              // a mytoken was revoked

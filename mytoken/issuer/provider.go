@@ -74,10 +74,14 @@ func (all *providers) checkRedirects() error {
 		if !shared {
 			first[place] = up
 		} else if !up.RequireIssParameter() || !other.RequireIssParameter() {
+			name := up.ShortName()
+			if strings.HasSuffix(place, "/"+name) { // both have the same name
+				name += "-2"
+			}
 			return fmt.Errorf("issuer: Config.Providers: %s and %s have RedirectURLs with the same path (%s and %s); "+
 				"give each its own, such as one that ends in /redirect/%s, and register it there; "+
 				"or set RequireIssParameter for both, if both always send iss (RFC 9207)",
-				other.Issuer(), up.Issuer(), other.RedirectPath(), up.RedirectPath(), up.ShortName())
+				other.Issuer(), up.Issuer(), other.RedirectPath(), up.RedirectPath(), name)
 		}
 	}
 	return nil

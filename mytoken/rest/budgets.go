@@ -40,10 +40,14 @@ type budgets struct {
 	mu      sync.Mutex
 	overall *budget
 	byAddr  *recent[netip.Prefix, *budget]
+	bySite  *recent[netip.Prefix, *site]
 }
 
 func newBudgets(r rates) *budgets {
-	return &budgets{rates: r, overall: newBudget(r.Overall, r.OverallEvery), byAddr: newRecent[netip.Prefix, *budget](r.Addresses)}
+	return &budgets{
+		rates: r, overall: newBudget(r.Overall, r.OverallEvery),
+		byAddr: newRecent[netip.Prefix, *budget](r.Addresses), bySite: newRecent[netip.Prefix, *site](r.Addresses),
+	}
 }
 
 // budget counts attempts. An attempt whose outcome is open counts. Otherwise many at once
@@ -51,6 +55,11 @@ func newBudgets(r rates) *budgets {
 type budget struct {
 	limiter  *rate.Limiter
 	every    time.Duration
+	inFlight int
+}
+
+// site is all that belongs to one owner of addresses.
+type site struct {
 	inFlight int
 	used     time.Time // when an attempt last counted
 }
@@ -68,54 +77,67 @@ func (b *budget) wait(now time.Time) time.Duration {
 	return max(time.Duration(missing*float64(b.every)), 1)
 }
 
-// fresh reports whether no attempt counted for as long as an empty budget needs to fill.
-func (b *budget) fresh(now time.Time) bool {
-	fill := float64(b.limiter.Burst()) * b.every.Seconds()
-	return b.inFlight == 0 && (b.used.IsZero() || now.Sub(b.used).Seconds() >= fill)
+// fresh reports whether no attempt from a site counted for as long as an empty budget of
+// an address needs to fill.
+func (b *budgets) fresh(s *site, now time.Time) bool {
+	fill := float64(b.rates.PerAddress) * b.rates.PerAddressEvery.Seconds()
+	return s.inFlight == 0 && (s.used.IsZero() || now.Sub(s.used).Seconds() >= fill)
+}
+
+// attempt is one that was admitted and has no result yet.
+type attempt struct {
+	own  *budget
+	site *site
 }
 
 // admit decides whether an address may make an attempt. If so, the caller must then call
-// settle with the budget of the address. Otherwise wait is when to try again.
+// settle. Otherwise wait is when to try again.
 //
-// A network that did nothing lately passes although the budget of all is used up. Else a
-// flood from many addresses would stop everybody.
-func (b *budgets) admit(addr netip.Addr, now time.Time) (own *budget, wait time.Duration) {
+// A site that did nothing lately passes although the budget of all is used up. Else a
+// flood from many addresses would stop everybody. One owner of many networks is one site:
+// else they would pass with each of them.
+func (b *budgets) admit(addr netip.Addr, now time.Time) (a *attempt, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	network := networkOf(addr)
-	own, ok := b.byAddr.get(network)
-	if !ok {
-		own = newBudget(b.rates.PerAddress, b.rates.PerAddressEvery)
-		b.byAddr.put(network, own)
-	}
-	if wait = own.wait(now); wait == 0 && !own.fresh(now) {
+	own := b.byAddr.getOr(networkOf(addr), func() *budget { return newBudget(b.rates.PerAddress, b.rates.PerAddressEvery) })
+	from := b.bySite.getOr(siteOf(addr), func() *site { return new(site) })
+	if wait = own.wait(now); wait == 0 && !b.fresh(from, now) {
 		wait = b.overall.wait(now)
 	}
 	if wait > 0 {
 		return nil, wait
 	}
 	own.inFlight++
+	from.inFlight++
 	b.overall.inFlight++
-	return own, 0
+	return &attempt{own, from}, 0
 }
 
 // settle ends an attempt, and says whether it counts.
-func (b *budgets) settle(own *budget, now time.Time, counts bool) {
+func (b *budgets) settle(a *attempt, now time.Time, counts bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, each := range []*budget{own, b.overall} {
+	a.site.inFlight--
+	if counts {
+		a.site.used = now
+	}
+	for _, each := range []*budget{a.own, b.overall} {
 		each.inFlight--
 		if counts {
 			each.limiter.AllowN(now, 1)
-			each.used = now
 		}
 	}
 }
 
 // networkOf returns the network that an attempt counts against: an IPv4 address, or the
 // part of IPv6 that one customer usually has. All unknown addresses are one network.
-func networkOf(addr netip.Addr) netip.Prefix {
-	bits := 64
+func networkOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 64) }
+
+// siteOf returns the greatest network that one owner gets for the asking: an IPv4
+// address, or a /48 of IPv6 (RFC 6177).
+func siteOf(addr netip.Addr) netip.Prefix { return prefixOf(addr, 48) }
+
+func prefixOf(addr netip.Addr, bits int) netip.Prefix {
 	if addr.Is4() {
 		bits = 32
 	}

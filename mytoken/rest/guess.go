@@ -46,8 +46,8 @@ func guessed[T any](c *call, code string, look func(context.Context, mytoken.Sec
 // A failed guess counts against its address (for IPv6, the /64 network) and against a
 // budget that all addresses share. An address that has used up its budget gets status 429
 // with a Retry-After header, and the handler does not ask the store. Once the shared
-// budget is used up, every address gets 429 that made a failed guess within the last
-// PerAddress × PerAddressEvery. Other addresses pass.
+// budget is used up, every site (an IPv4 address, or an IPv6 /48 network) gets 429 that
+// made a failed guess within the last PerAddress × PerAddressEvery. Other sites pass.
 //
 // Two kinds of codes always pass. Polling and consent codes have a mark that only
 // processes with the service's keys can make. Transfer codes pass on the process that
@@ -89,7 +89,7 @@ func newGuessGuard(limits GuessLimits, now func() time.Time) *guessGuard {
 type guess struct {
 	guard *guessGuard
 	code  [sha256.Size]byte
-	own   *budget // of the address; nil for a code that is known to exist
+	own   *attempt // nil for a code that is known to exist
 }
 
 // admit decides whether a code may be looked up. The caller must then call settle.

@@ -154,8 +154,12 @@ func TestNetworks(t *testing.T) {
 	if networkOf(netip.MustParseAddr("2001:db8:0:1::1")) == networkOf(netip.MustParseAddr("2001:db8::1")) || networkOf(here) == networkOf(there) {
 		t.Error("strangers are one")
 	}
-	if networkOf(netip.Addr{}) != (netip.Prefix{}) {
+	if networkOf(netip.Addr{}) != (netip.Prefix{}) || siteOf(netip.Addr{}) != (netip.Prefix{}) {
 		t.Error("unknown addresses are not one")
+	}
+	one := siteOf(netip.MustParseAddr("2001:db8:1::1"))
+	if siteOf(netip.MustParseAddr("2001:db8:1:ffff::1")) != one || siteOf(netip.MustParseAddr("2001:db8:2::1")) == one || siteOf(here) == siteOf(there) {
+		t.Error("a site is not a /48, or strangers are one")
 	}
 }
 
@@ -196,7 +200,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		g.try(addr, fmt.Sprint(n), true)
 		g.remember(fmt.Sprint("good", n), clock.now.Add(time.Minute))
 	}
-	if len(g.byAddr.byKey) != 100 || g.byAddr.order.Len() != 100 || len(g.good.byKey) != 100 || g.good.order.Len() != 100 {
+	if len(g.bySite.byKey) != 100 || len(g.byAddr.byKey) != 100 || g.byAddr.order.Len() != 100 || len(g.good.byKey) != 100 || g.good.order.Len() != 100 {
 		t.Errorf("%d addresses and %d codes are kept", len(g.byAddr.byKey), len(g.good.byKey))
 	}
 }

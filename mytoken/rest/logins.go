@@ -16,11 +16,12 @@ import (
 // Each start counts against its address (for IPv6, the /64 network) and against a budget
 // that all addresses share in this process, even if the issuer refuses it. An address
 // that has used up its budget gets status 429 with a Retry-After header. Once the shared
-// budget is used up, every address gets 429 that started a login within the last
-// PerAddress × PerAddressEvery. Other addresses pass, so that a flood does not stop users
-// elsewhere. All clients without a known address are one address.
+// budget is used up, every site (an IPv4 address, or an IPv6 /48 network) gets 429 that
+// started a login within the last PerAddress × PerAddressEvery. Other sites pass, so that
+// a flood does not stop users elsewhere. All clients without a known address are one
+// address.
 //
-// An attacker with very many addresses is stopped by issuer.Limits.PendingLogins alone,
+// An attacker with very many sites is stopped by issuer.Limits.PendingLogins alone,
 // and then so is everybody else. Limit such floods in front of the service.
 type LoginLimits struct {
 	// PerAddress is how many logins an address may start in a burst. 0 means 60, for a

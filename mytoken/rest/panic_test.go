@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,4 +30,15 @@ func TestPanicsDoNotUseUpGuesses(t *testing.T) {
 	require.Contains(t, s.Log.String(), "the store is broken")
 	faulty.Reset(nil)
 	s.fails(s.poll("abcdefghijklmnopqrstu"), 401, "invalid_token", "Bad polling or transfer code")
+}
+
+// TestPanickingValuesRefuse: without the facts about a request, nothing decides about it.
+// The client learns nothing, and the log everything.
+func TestPanickingValuesRefuse(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.rest.Values = func(*http.Request) map[string]any { panic("the facts are broken") }
+	})
+	require.NotContains(t, s.object(s.startFrom("", nil), 500)["error_description"], "broken")
+	require.Contains(t, s.Log.String(), `"panic":"the facts are broken"`)
+	require.Contains(t, s.Log.String(), "TestPanickingValuesRefuse", "the stack")
 }

@@ -28,6 +28,16 @@ func (r *recent[K, V]) get(key K) (value V, ok bool) {
 	return e.Value.(*recentEntry[K, V]).value, true
 }
 
+// getOr returns the value of a key, and makes it if there is none.
+func (r *recent[K, V]) getOr(key K, create func() V) V {
+	value, ok := r.get(key)
+	if !ok {
+		value = create()
+		r.put(key, value)
+	}
+	return value
+}
+
 func (r *recent[K, V]) put(key K, value V) {
 	if e, ok := r.byKey[key]; ok {
 		e.Value.(*recentEntry[K, V]).value = value

@@ -94,9 +94,6 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	defer cancel()
 	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
 	c.client = issuer.Client{Address: h.addressOf(r), UserAgent: r.UserAgent()}
-	if h.opts.Values != nil {
-		c.client.Values = h.opts.Values(r)
-	}
 	started := h.issuer.Now()
 	a, err := c.protect(fn)
 	if err != nil {
@@ -106,12 +103,17 @@ func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn hand
 	c.log(a.status, err, h.issuer.Now().Sub(started))
 }
 
-// protect calls fn and turns a panic into an error.
+// protect calls fn, with the facts about the request, and turns a panic into an error.
 func (c *call) protect(fn handle) (*answer, error) {
 	if len(c.r.Header.Values("Authorization")) > 1 {
 		return nil, badRequest("more than one Authorization header")
 	}
-	a, err := rescue.Call(func() (*answer, error) { return fn(c) })
+	a, err := rescue.Call(func() (*answer, error) {
+		if c.opts.Values != nil {
+			c.client.Values = c.opts.Values(c.r)
+		}
+		return fn(c)
+	})
 	if p, ok := errors.AsType[*rescue.Panic](err); ok && p.Value == http.ErrAbortHandler {
 		panic(p.Value)
 	}
