@@ -69,7 +69,7 @@ func TestAttackPipe(t *testing.T) {
 func TestAttackReadableFile(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.tmp, "known")
-	require.NoError(t, os.Chmod(w.tmp, 0o640))
+	require.NoError(t, os.Chmod(w.tmp, 0o644))
 	_, err := bearer.Discover()
 	requireUnsafe(t, err, "chmod 600")
 	t.Setenv(bearer.EnvFile, w.tmp)
@@ -80,7 +80,7 @@ func TestAttackReadableFile(t *testing.T) {
 func TestAttackDirectory(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Dir(w.tmp)
-	for _, mode := range []fs.FileMode{0o777, 0o770, 0o730, 0o702} {
+	for _, mode := range []fs.FileMode{0o777, 0o772, 0o703, 0o702} {
 		require.NoError(t, os.Chmod(dir, mode))
 		requireUnsafe(t, bearer.CheckWritable(w.tmp), "other users may replace files")
 		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "chmod go-w")

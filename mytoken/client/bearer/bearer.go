@@ -163,8 +163,9 @@ func isToken(text string) bool {
 
 // CheckWritable returns an error if no token must be written to the path, because other
 // users control the file or may replace it. The file is missing, or a regular file of the
-// user. Its directory belongs to the user or to root, and is writable for its owner alone
-// or sticky. The error is an [*UnsafeError] or comes from the file system.
+// user. Its directory belongs to the user or to root. It is sticky, or writable only for
+// its owner and for a group that has the number of the user. The error is an
+// [*UnsafeError] or comes from the file system.
 func CheckWritable(path string) error {
 	return inDir(path, func(*ownfile.Dir, string) error { return nil })
 }

@@ -248,7 +248,7 @@ func TestAttackSpillDirectory(t *testing.T) {
 		t.Skip("this test needs the permissions of Unix")
 	}
 	dir := t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o770))
+	require.NoError(t, os.Chmod(dir, 0o772))
 	_, err := openSpill(dir)
 	require.ErrorAs(t, err, new(*ownfile.UnsafeError))
 	require.ErrorContains(t, err, "issuer: Config.SpillDir cannot be used: "+dir)
