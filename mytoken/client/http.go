@@ -128,9 +128,9 @@ func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 	return e
 }
 
-// foreign makes a text of the server fit for logs and terminals. It removes control
-// and format characters, and secrets that the server copied. It keeps at most the given number of
-// bytes.
+// foreign makes a text of the server fit for logs and terminals. It removes control and
+// format characters, and secrets that the server copied. It keeps at most the given
+// number of bytes.
 func foreign(text string, most int, secrets []mytoken.Secret) string {
 	text = legible.Replace(text, "")
 	for _, s := range secrets {
