@@ -82,8 +82,8 @@ func read(f *os.File, path string, most int64, rule func(fs.FileInfo) string) ([
 type Dir struct {
 	*os.Root
 	path string
-	// shared says that other users may create files in the directory.
-	shared bool
+	// Shared says that other users may create files in the directory.
+	Shared bool
 }
 
 // OpenDir opens a directory to write to. Close it afterwards. Errors are [*UnsafeError]
@@ -154,7 +154,7 @@ func (d *Dir) check(name string, rule func(fs.FileInfo) string) (fs.FileInfo, er
 }
 
 func (d *Dir) secret(info fs.FileInfo) string {
-	if d.shared {
+	if d.Shared {
 		return single(info)
 	}
 	return secret(info)
