@@ -184,7 +184,7 @@ const isSymlink = "it is a symbolic link: use the path of the file itself"
 
 func foreign(info fs.FileInfo) string {
 	if uid, _, _ := ownership(info); uid != os.Geteuid() {
-		return "it belongs to another user"
+		return fmt.Sprintf("it belongs to another user (uid %d): make it your own, or run the program as that user", uid)
 	}
 	return ""
 }
@@ -223,7 +223,7 @@ func directory(info fs.FileInfo) string {
 	mode := info.Mode()
 	switch {
 	case uid != os.Geteuid() && uid != 0:
-		return "the directory belongs to another user: use one of your own"
+		return fmt.Sprintf("the directory belongs to another user (uid %d): use one of your own", uid)
 	case others(info)&0o022 != 0 && mode&fs.ModeSticky == 0:
 		return fmt.Sprintf("other users may replace files in the directory (mode %04o): run chmod go-w, or use a directory inside of it", mode.Perm())
 	}
