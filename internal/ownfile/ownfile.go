@@ -54,6 +54,20 @@ func Read(path string, most int64) ([]byte, error) {
 	return read(f, path, most, single)
 }
 
+// ReadClosed is like [Read], but if only the user can reach files in the directory, the
+// mode of the file does not matter.
+func ReadClosed(path string, most int64) ([]byte, error) {
+	f, err := openNoFollow(path)
+	if err != nil {
+		return nil, err
+	}
+	rule := single
+	if dir, err := os.Stat(filepath.Dir(path)); err == nil && directory(dir) == "" && others(dir)&0o011 == 0 {
+		rule = func(info fs.FileInfo) string { return cmp.Or(regular(info), foreign(info), otherNames(info)) }
+	}
+	return read(f, path, most, rule)
+}
+
 // ReadNamed is like [Read], but for a file that the user has named and that the program
 // only reads.
 func ReadNamed(path string, most int64) ([]byte, error) {
