@@ -28,7 +28,8 @@ type Properties struct {
 	Restrictions restriction.List
 	// Rotation: nil means that a first token never rotates, and that a child rotates as
 	// its parent does. A child rotates at least like its parent; see the issuer's
-	// Config.ChildRotation.
+	// Config.ChildRotation. So derive a token that is copied to several holders from one
+	// that does not rotate.
 	Rotation *Rotation
 }
 

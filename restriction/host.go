@@ -124,9 +124,9 @@ func (h host) coversName(other host) bool {
 // malformedName begins the name that stands for a malformed entry in an index.
 const malformedName = " "
 
-// coverers returns each host that covers h, whatever the DNS answers.
-func (h host) coverers() []host {
-	all := []host{h}
+// appendCoverers appends each host that covers h, whatever the DNS answers.
+func (h host) appendCoverers(all []host) []host {
+	all = append(all, h)
 	switch {
 	case !h.isName():
 		for bits := range h.block.Bits() {

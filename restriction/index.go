@@ -170,14 +170,14 @@ func (o *orderedIndex) covering(child part) set {
 type listIndex[E comparable] struct {
 	free    set // parents without a list
 	entries map[E]set
-	// needs returns the entries of a child, and whether it has a list. For each entry it
-	// returns the entries of a parent that cover it.
-	needs func(part) ([][]E, bool)
+	// needs yields, for each entry of a child, the entries of a parent that cover it, and
+	// returns whether the child has a list. A slice is valid until the next one.
+	needs func(part) (iter.Seq[[]E], bool)
 }
 
 // newListIndex makes an index. entries returns the entries of a parent, and whether it
 // has a list.
-func newListIndex[E comparable](parents []part, entries func(part) ([]E, bool), needs func(part) ([][]E, bool)) *listIndex[E] {
+func newListIndex[E comparable](parents []part, entries func(part) ([]E, bool), needs func(part) (iter.Seq[[]E], bool)) *listIndex[E] {
 	l := &listIndex[E]{newSet(len(parents)), make(map[E]set), needs}
 	for i, p := range parents {
 		all, has := entries(p)
@@ -201,9 +201,9 @@ func (l *listIndex[E]) covering(child part) set {
 	if !has {
 		return l.free
 	}
-	found := fullSet(64 * len(l.free))
-	for _, covers := range needs {
-		some := make(set, len(l.free))
+	found, some := fullSet(64*len(l.free)), make(set, len(l.free))
+	for covers := range needs {
+		clear(some)
 		for _, entry := range covers {
 			some.join(l.entries[entry])
 		}

@@ -1,8 +1,9 @@
 package restriction
 
 import (
+	"fmt"
+	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
@@ -69,19 +70,16 @@ func (k *geoIP) index(parents []part) keyIndex {
 			return nil, false
 		}
 		return append(a.codes(), a.text()), true
-	}, func(p part) (needs [][]string, has bool) {
+	}, func(p part) (needs iter.Seq[[]string], has bool) {
 		a, has := p.(*allowed)
 		if !has {
 			return nil, false
 		}
-		codes := a.codes()
-		if len(codes) == 0 {
-			return [][]string{{a.text()}}, true
+		entries := a.codes()
+		if len(entries) == 0 {
+			entries = []string{a.text()}
 		}
-		for i := range codes {
-			needs = append(needs, codes[i:i+1])
-		}
-		return needs, true
+		return slices.Chunk(entries, 1), true
 	})
 }
 
@@ -148,7 +146,7 @@ func (a *allowed) codes() (all []string) {
 
 // text stands for the whole list in an index: equal lists cover each other, even if no
 // entry is a country code.
-func (a *allowed) text() string { return "=" + strings.Join(a.entries, "\x00") }
+func (a *allowed) text() string { return fmt.Sprintf("=%q", a.entries) }
 
 func (a *allowed) admits(q query) bool { return q.countryErr() == nil && a.list.has(q.place.country) }
 

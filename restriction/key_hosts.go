@@ -1,6 +1,7 @@
 package restriction
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -68,12 +69,16 @@ func (k *hosts) index(parents []part) keyIndex {
 	return newListIndex(parents, func(p part) ([]host, bool) {
 		hosts := p.(*places)
 		return hosts.entries(), hosts.limited
-	}, func(p part) (needs [][]host, has bool) {
+	}, func(p part) (needs iter.Seq[[]host], has bool) {
 		hosts := p.(*places)
-		for _, h := range hosts.entries() {
-			needs = append(needs, h.coverers())
-		}
-		return needs, hosts.limited
+		return func(yield func([]host) bool) {
+			var covers []host // an IPv6 address has 129
+			for _, h := range hosts.entries() {
+				if covers = h.appendCoverers(covers[:0]); !yield(covers) {
+					return
+				}
+			}
+		}, hosts.limited
 	})
 }
 

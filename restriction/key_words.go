@@ -2,6 +2,7 @@ package restriction
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -39,12 +40,9 @@ func (k *wordsKey) index(parents []part) keyIndex {
 	return newListIndex(parents, func(p part) (all []string, has bool) {
 		w := p.(*words)
 		return w.list, w.key != nil
-	}, func(p part) (needs [][]string, has bool) {
+	}, func(p part) (needs iter.Seq[[]string], has bool) {
 		w := p.(*words)
-		for i := range w.list {
-			needs = append(needs, w.list[i:i+1])
-		}
-		return needs, w.key != nil
+		return slices.Chunk(w.list, 1), w.key != nil
 	})
 }
 

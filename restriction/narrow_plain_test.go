@@ -223,3 +223,31 @@ func TestNarrowComparesLittle(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowKeepsNoCoverers: each of the many networks that cover an address is looked
+// up. They are not kept for all addresses of a clause.
+func TestNarrowKeepsNoCoverers(t *testing.T) {
+	var hosts []string
+	for i := range MaxEntries {
+		hosts = append(hosts, fmt.Sprintf("::%x", i))
+	}
+	parent, wanted := List{{Hosts: []string{"::/0"}}}, List{{Hosts: hosts}}
+	if n := testing.AllocsPerRun(3, func() { Narrow(parent, wanted, NarrowOptions{}) }); n > 3*MaxEntries {
+		t.Errorf("%v allocations for %d addresses", n, MaxEntries)
+	}
+}
+
+// TestNarrowTellsListsWithoutCountriesApart: lists that name no country cover each other
+// only if they are equal.
+//
+// proves P1
+func TestNarrowTellsListsWithoutCountriesApart(t *testing.T) {
+	lists := [][]string{{}, {""}, {"", ""}, {"a b"}, {"a", "b"}, {"a\x00b"}}
+	for i, parent := range lists {
+		for k, child := range lists {
+			if got := Within(List{{GeoIPAllow: child}}, List{{GeoIPAllow: parent}}, nil); got != (i == k) {
+				t.Errorf("%q within %q: %v", child, parent, got)
+			}
+		}
+	}
+}

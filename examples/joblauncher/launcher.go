@@ -148,7 +148,8 @@ func (l *launcher) submit(ctx context.Context, j *job) error {
 }
 
 // rotation returns how the token of a job rotates: with each use. The token of a job that
-// holds it does not rotate, because the job's copy would become invalid.
+// holds it does not rotate, because the job's copy would become invalid. That works only
+// if the user's token does not rotate either: a child rotates at least like its parent.
 func rotation(j *job) *mytoken.Rotation {
 	if j.Pass == passMytoken {
 		return nil

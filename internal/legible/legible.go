@@ -5,8 +5,9 @@
 // These are the control and format characters of Unicode (categories Cc and Cf), the
 // separators of lines and paragraphs (Zl and Zp), and bytes that are not UTF-8. The two
 // joiners U+200C and U+200D are format characters that Persian, Indic scripts and emoji
-// need. They are accepted, one at a time, between letters of such scripts, marks and
-// symbols.
+// need. They are accepted, one at a time, between letters and digits of such scripts,
+// marks and symbols. They are also accepted at the end of a word after a mark of such a
+// script, because there they give a Malayalam or Bengali consonant its final form.
 //
 // The package serves three purposes. A text that somebody types is refused ([Refuse]). A
 // text that a machine sends about itself is cleaned ([Replace]). A text that was stored
@@ -77,7 +78,7 @@ func find(text string) (at, size int) {
 	for at < len(text) {
 		r, size := utf8.DecodeRuneInString(text[at:])
 		after, _ := utf8.DecodeRuneInString(text[at+size:])
-		if r == utf8.RuneError && size == 1 || isHidden(r) && !(isJoiner(r) && joins(before) && joins(after)) {
+		if r == utf8.RuneError && size == 1 || isHidden(r) && !(isJoiner(r) && joins(before) && (joins(after) || isSign(before))) {
 			return at, size
 		}
 		at, before = at+size, r
@@ -92,6 +93,10 @@ func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 // joins reports whether a joiner may stand beside r. Between Latin, Greek and Cyrillic
 // letters it would only make two names look alike.
 func joins(r rune) bool {
-	return r > unicode.MaxLatin1 && r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.S) &&
+	return r > unicode.MaxLatin1 && r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.S) &&
 		!unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
 }
+
+// isSign reports whether r is a mark of one script, such as a virama. Accents and
+// variation selectors are marks of all scripts.
+func isSign(r rune) bool { return unicode.Is(unicode.M, r) && !unicode.Is(unicode.Inherited, r) }

@@ -16,9 +16,13 @@
 //     link and may belong to anybody, as the secrets that container platforms mount. It
 //     is a regular file.
 //
-// The user is the effective one of the process. Every check looks at the opened file or
-// directory, or at a name in the opened directory, so that replacing a path afterwards
-// changes nothing. Opening a pipe does not wait for its other end.
+// The user is the effective one of the process. A group with the number of the user is
+// the user's own, as on systems that make such a group for each user, and may do what the
+// user may. This is not so for root, whose group has other members in containers.
+//
+// Every check looks at the opened file or directory, or at a name in the opened
+// directory, so that replacing a path afterwards changes nothing. Opening a pipe does not
+// wait for its other end.
 package ownfile
 
 import (
@@ -50,6 +54,20 @@ func Read(path string, most int64) ([]byte, error) {
 	return read(f, path, most, single)
 }
 
+// ReadClosed is like [Read], but if only the user can reach files in the directory, the
+// mode of the file does not matter.
+func ReadClosed(path string, most int64) ([]byte, error) {
+	f, err := openNoFollow(path)
+	if err != nil {
+		return nil, err
+	}
+	rule := single
+	if dir, err := os.Stat(filepath.Dir(path)); err == nil && directory(dir) == "" && others(dir)&0o011 == 0 {
+		rule = func(info fs.FileInfo) string { return cmp.Or(regular(info), foreign(info), otherNames(info)) }
+	}
+	return read(f, path, most, rule)
+}
+
 // ReadNamed is like [Read], but for a file that the user has named and that the program
 // only reads.
 func ReadNamed(path string, most int64) ([]byte, error) {
@@ -78,8 +96,8 @@ func read(f *os.File, path string, most int64, rule func(fs.FileInfo) string) ([
 type Dir struct {
 	*os.Root
 	path string
-	// shared says that other users may create files in the directory.
-	shared bool
+	// Shared says that other users may create files in the directory.
+	Shared bool
 }
 
 // OpenDir opens a directory to write to. Close it afterwards. Errors are [*UnsafeError]
@@ -97,7 +115,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &Dir{root, path, hasPermissions && info.Mode().Perm()&0o022 != 0}, nil
+	return &Dir{root, path, others(info)&0o022 != 0}, nil
 }
 
 // Read is like the function [Read]. It accepts other names if only the user can have made
@@ -150,7 +168,7 @@ func (d *Dir) check(name string, rule func(fs.FileInfo) string) (fs.FileInfo, er
 }
 
 func (d *Dir) secret(info fs.FileInfo) string {
-	if d.shared {
+	if d.Shared {
 		return single(info)
 	}
 	return secret(info)
@@ -179,14 +197,14 @@ func regular(info fs.FileInfo) string {
 const isSymlink = "it is a symbolic link: use the path of the file itself"
 
 func foreign(info fs.FileInfo) string {
-	if uid, _ := ownership(info); uid != os.Geteuid() {
-		return "it belongs to another user"
+	if uid, _, _ := ownership(info); uid != os.Geteuid() {
+		return fmt.Sprintf("it belongs to another user (uid %d): make it your own, or run the program as that user", uid)
 	}
 	return ""
 }
 
 func otherNames(info fs.FileInfo) string {
-	if _, names := ownership(info); names > 1 { // 0: it was replaced after it was opened
+	if _, _, names := ownership(info); names > 1 { // 0: it was replaced after it was opened
 		return "it has another name (hard link): copy it"
 	}
 	return ""
@@ -194,21 +212,33 @@ func otherNames(info fs.FileInfo) string {
 
 func secret(info fs.FileInfo) string {
 	reason := cmp.Or(regular(info), foreign(info))
-	if mode := info.Mode().Perm(); reason == "" && hasPermissions && mode&0o077 != 0 {
-		reason = fmt.Sprintf("other users have access to it (mode %04o): run chmod 600", mode)
+	if reason == "" && others(info) != 0 {
+		reason = fmt.Sprintf("other users have access to it (mode %04o): run chmod 600", info.Mode().Perm())
 	}
 	return reason
+}
+
+// others returns what people other than the owner, the user and root may do.
+func others(info fs.FileInfo) fs.FileMode {
+	_, gid, _ := ownership(info)
+	switch {
+	case !hasPermissions:
+		return 0
+	case gid == os.Geteuid() && gid != 0:
+		return info.Mode().Perm() & 0o007
+	}
+	return info.Mode().Perm() & 0o077
 }
 
 func single(info fs.FileInfo) string { return cmp.Or(secret(info), otherNames(info)) }
 
 func directory(info fs.FileInfo) string {
-	uid, _ := ownership(info)
+	uid, _, _ := ownership(info)
 	mode := info.Mode()
 	switch {
 	case uid != os.Geteuid() && uid != 0:
-		return "the directory belongs to another user: use one of your own"
-	case hasPermissions && mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0:
+		return fmt.Sprintf("the directory belongs to another user (uid %d): use one of your own", uid)
+	case others(info)&0o022 != 0 && mode&fs.ModeSticky == 0:
 		return fmt.Sprintf("other users may replace files in the directory (mode %04o): run chmod go-w, or use a directory inside of it", mode.Perm())
 	}
 	return ""

@@ -16,7 +16,7 @@ const (
 
 // ownership returns the id that [os.Geteuid] returns, and one name: this system has no
 // owners, and its temporary directory belongs to the user.
-func ownership(fs.FileInfo) (uid int, names uint64) { return os.Geteuid(), 1 }
+func ownership(fs.FileInfo) (uid, gid int, names uint64) { return os.Geteuid(), -1, 1 }
 
 func openNoFollow(path string) (*os.File, error) {
 	info, err := os.Lstat(path)

@@ -3,6 +3,7 @@
 package ownfile_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -96,4 +97,57 @@ func TestReadNamed(t *testing.T) {
 	}
 	_, err = ownfile.ReadNamed(filepath.Join(dir, "none"), 2)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// TestPrivateGroup: with a private group for each user, the usual umask is 002, so
+// directories are writable for the group. A volume of Kubernetes belongs to root and is
+// writable for the group of the pod, which gets access to all files at the next start.
+func TestPrivateGroup(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	const user, other = 12345, 54321
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	put(t, file, "x")
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	require.NoError(t, os.Chown(file, user, user))
+	for _, c := range []struct {
+		owner, group int
+		dir, file    fs.FileMode
+		reason       string
+	}{
+		{user, user, 0o775, 0o660, ""},
+		{0, user, 0o775 | fs.ModeSetgid, 0o660, ""}, // a volume
+		{user, user, 0o775, 0o664, "chmod 600"},
+		{user, user, 0o777, 0o660, "chmod go-w"},
+		{user, other, 0o775, 0o660, "chmod go-w"},
+		{0, other, 0o775, 0o660, "chmod go-w"},
+		{user, 0, 0o775, 0o660, "chmod go-w"},
+		{other, user, 0o775, 0o660, "another user"},
+	} {
+		require.NoError(t, os.Chown(dir, c.owner, c.group))
+		require.NoError(t, os.Chmod(dir, c.dir))
+		require.NoError(t, os.Chmod(file, c.file))
+		require.NoError(t, syscall.Setreuid(-1, user))
+		err := use(dir, "file")
+		require.NoError(t, syscall.Setreuid(-1, 0))
+		if c.reason == "" {
+			require.NoError(t, err, "%+v", c)
+		} else {
+			requireUnsafe(t, err, c.reason)
+		}
+	}
+}
+
+// use makes all checks of a file with a secret.
+func use(path, name string) error {
+	dir, err := ownfile.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, err = dir.Lock(name)
+	_, rerr := ownfile.Read(filepath.Join(path, name), 1)
+	return errors.Join(err, rerr, dir.Replaceable(name))
 }

@@ -17,13 +17,13 @@ const (
 	NoFollow = noWait | syscall.O_NOFOLLOW
 )
 
-// ownership returns the id of the owner and how many names the file has.
-func ownership(info fs.FileInfo) (uid int, names uint64) {
+// ownership returns the ids of the owner and the group, and how many names the file has.
+func ownership(info fs.FileInfo) (uid, gid int, names uint64) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return -1, 0
+		return -1, -1, 0
 	}
-	return int(stat.Uid), uint64(stat.Nlink)
+	return int(stat.Uid), int(stat.Gid), uint64(stat.Nlink)
 }
 
 func openNoFollow(path string) (*os.File, error) {

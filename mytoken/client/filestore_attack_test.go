@@ -98,7 +98,7 @@ func TestAttackOwner(t *testing.T) {
 		requireUnsafe(t, err, reason)
 		require.NoFileExists(t, path+".lock")
 	}
-	require.NoError(t, os.Chmod(dir, 0o770))
+	require.NoError(t, os.Chmod(dir, 0o772))
 	requireUnwritten("chmod go-w")
 	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
 	require.NoError(t, s.Save(t.Context(), aToken))

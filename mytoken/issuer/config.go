@@ -50,7 +50,8 @@ type Config struct {
 	// SpillDir is a directory that keeps new refresh tokens, sealed, until the store has
 	// them. There they survive a crash; see [Issuer.Recover]. The issuer makes a missing
 	// directory, for its owner alone. It refuses one in which other users may remove or
-	// plant files.
+	// plant files. In a volume of Kubernetes name a directory that does not exist yet, and
+	// let fsGroup be the id of the user, because it gets access to all files.
 	//
 	// If the provider answers with the refresh token of somebody else, that is set aside
 	// there as well, in a file *.quarantined that nothing uses; at most 64 of them.

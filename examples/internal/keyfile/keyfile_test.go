@@ -81,7 +81,7 @@ func TestBadFiles(t *testing.T) {
 	open := filepath.Join(dir, "open")
 	_, err = Server(open)
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(open, 0o640))
+	require.NoError(t, os.Chmod(open, 0o644))
 	_, err = Server(open)
 	require.ErrorContains(t, err, "chmod 600")
 }
@@ -104,7 +104,7 @@ func TestAttackKeyFile(t *testing.T) {
 	require.NoError(t, os.Symlink(planted, name))
 	refused("symbolic link")
 	require.NoError(t, os.Remove(name))
-	require.NoError(t, os.Chmod(dir, 0o770))
+	require.NoError(t, os.Chmod(dir, 0o772))
 	refused("chmod go-w")
 	require.NoFileExists(t, name)
 	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))

@@ -69,18 +69,41 @@ func TestAttackPipe(t *testing.T) {
 func TestAttackReadableFile(t *testing.T) {
 	w := newWorld(t)
 	w.put(w.tmp, "known")
-	require.NoError(t, os.Chmod(w.tmp, 0o640))
+	require.NoError(t, os.Chmod(w.tmp, 0o644))
 	_, err := bearer.Discover()
 	requireUnsafe(t, err, "chmod 600")
 	t.Setenv(bearer.EnvFile, w.tmp)
 	w.finds("known", w.tmp)
 }
 
+// Nobody reaches a file in a directory that is closed to them, such as the usual
+// XDG_RUNTIME_DIR. So what a program wrote there with the umask 022 is found.
+func TestClosedRuntimeDirectory(t *testing.T) {
+	w := newWorld(t)
+	dir := filepath.Dir(w.runtime)
+	w.put(w.runtime, "closed")
+	require.NoError(t, os.Chmod(w.runtime, 0o644))
+	for _, mode := range []fs.FileMode{0o755, 0o701, 0o777 | fs.ModeSticky} {
+		require.NoError(t, os.Chmod(dir, mode))
+		_, err := bearer.Discover()
+		requireUnsafe(t, err, "chmod 600")
+	}
+	require.NoError(t, os.Chmod(dir, 0o700))
+	w.finds("closed", w.runtime)
+	require.NoError(t, os.Link(w.runtime, filepath.Join(dir, "other")))
+	_, err := bearer.Discover()
+	requireUnsafe(t, err, "another name")
+	require.NoError(t, os.Remove(filepath.Join(dir, "other")))
+	giveAway(t, w.runtime)
+	_, err = bearer.Discover()
+	requireUnsafe(t, err, "another user")
+}
+
 // Who may replace files in a directory gets no token to replace.
 func TestAttackDirectory(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Dir(w.tmp)
-	for _, mode := range []fs.FileMode{0o777, 0o770, 0o730, 0o702} {
+	for _, mode := range []fs.FileMode{0o777, 0o772, 0o703, 0o702} {
 		require.NoError(t, os.Chmod(dir, mode))
 		requireUnsafe(t, bearer.CheckWritable(w.tmp), "other users may replace files")
 		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "chmod go-w")

@@ -10,8 +10,10 @@
 // The uid is the effective one of the process. Anybody can create files in the temporary
 // directory. So this package reads a file of such a name only if it belongs to the user
 // alone: a regular file of the user, without a second name (hard link), to which nobody
-// else has access. The file that BEARER_TOKEN_FILE names may be a symbolic link and may
-// belong to anybody, because the user chose it. It must be a regular file.
+// else has access. Its mode does not matter if XDG_RUNTIME_DIR is closed to others, as it
+// should be: some programs write there with the usual umask. The file that
+// BEARER_TOKEN_FILE names may be a symbolic link and may belong to anybody, because the
+// user chose it. It must be a regular file.
 //
 // All functions may be called concurrently, also by several processes on one file. If two
 // processes write it, the last one wins. Readers see the one content or the other, and no
@@ -117,7 +119,7 @@ func places() []place {
 	}
 	name := "bt_u" + strconv.Itoa(uid)
 	if dir := os.Getenv(EnvRuntimeDir); dir != "" {
-		all = append(all, place{filepath.Join(dir, name), ownfile.Read})
+		all = append(all, place{filepath.Join(dir, name), ownfile.ReadClosed})
 	}
 	return append(all, place{filepath.Join(os.TempDir(), name), ownfile.Read})
 }
@@ -163,8 +165,9 @@ func isToken(text string) bool {
 
 // CheckWritable returns an error if no token must be written to the path, because other
 // users control the file or may replace it. The file is missing, or a regular file of the
-// user. Its directory belongs to the user or to root, and is writable for its owner alone
-// or sticky. The error is an [*UnsafeError] or comes from the file system.
+// user. Its directory belongs to the user or to root. It is sticky, or writable only for
+// its owner and for a group that has the number of the user. The error is an
+// [*UnsafeError] or comes from the file system.
 func CheckWritable(path string) error {
 	return inDir(path, func(*ownfile.Dir, string) error { return nil })
 }

@@ -108,7 +108,7 @@ func TestDiscoverUnsafe(t *testing.T) {
 
 	require.NoError(t, os.Remove(w.tmp))
 	w.put(w.tmp, "x")
-	require.NoError(t, os.Chmod(w.tmp, 0o620))
+	require.NoError(t, os.Chmod(w.tmp, 0o622))
 	_, err = bearer.Discover()
 	require.ErrorAs(t, err, &unsafe)
 	require.NoError(t, bearer.CheckWritable(w.tmp), "Write replaces it")

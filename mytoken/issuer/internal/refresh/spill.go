@@ -65,7 +65,10 @@ func checkOwner(path string) error {
 	if err != nil {
 		return err
 	}
-	return dir.Close()
+	if dir.Shared {
+		err = &ownfile.UnsafeError{Path: path, Reason: "other users may create files in the directory: use a directory inside of it"}
+	}
+	return errors.Join(err, dir.Close())
 }
 
 // put makes the commit durable. If that fails, put returns an error and keeps the commit

@@ -240,7 +240,8 @@ func TestRecoverCommitsUnfinishedFilesOnce(t *testing.T) {
 	}
 }
 
-// Who may remove files from the directory could make us lose refresh tokens.
+// Who may remove files from the directory could make us lose refresh tokens. Who may
+// create files, as in /tmp, could make us read any number of any size.
 //
 // proves P5
 func TestAttackSpillDirectory(t *testing.T) {
@@ -248,8 +249,12 @@ func TestAttackSpillDirectory(t *testing.T) {
 		t.Skip("this test needs the permissions of Unix")
 	}
 	dir := t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o770))
-	_, err := openSpill(dir)
-	require.ErrorAs(t, err, new(*ownfile.UnsafeError))
-	require.ErrorContains(t, err, "issuer: Config.SpillDir cannot be used: "+dir)
+	for _, mode := range []os.FileMode{0o772, 0o777 | os.ModeSticky} {
+		require.NoError(t, os.Chmod(dir, mode))
+		_, err := openSpill(dir)
+		require.ErrorAs(t, err, new(*ownfile.UnsafeError), "%v", mode)
+		require.ErrorContains(t, err, "issuer: Config.SpillDir cannot be used: "+dir)
+	}
+	_, err := openSpill(filepath.Join(dir, "inside"))
+	require.NoError(t, err)
 }
