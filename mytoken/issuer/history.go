@@ -54,6 +54,11 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	if err != nil {
 		return nil, err
 	}
+	leave, err := i.listings.enter(ctx, p.token.Owner(), p.id.ID, i.cfg.WaitLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
 	if len(req.Of) > 0 {
 		op.event, op.needs = EventHistoryOtherRead, ""
@@ -104,7 +109,7 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 		named := []mytoken.TokenID{id}
 		if children {
 			var more bool
-			if named, more, err = i.descendants(ctx, p.token.Owner(), id); err != nil {
+			if named, more, err = i.descendants(ctx, id); err != nil {
 				return nil, false, err
 			}
 			truncated = truncated || more
@@ -134,12 +139,7 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 }
 
 // descendants returns the descendants of a token, live or not.
-func (i *Issuer) descendants(ctx context.Context, owner mytoken.OwnerID, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	leave, err := i.listings.enter(ctx, owner, i.cfg.WaitLimit)
-	if err != nil {
-		return nil, false, err
-	}
-	defer leave()
+func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
 	err = each(ctx, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil

@@ -149,6 +149,53 @@ func TestFewListsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A token reads one list, or history, at a time, and three more may wait. So its holder
+// delays others of the same user by no more than four.
+func TestListsOfOneToken(t *testing.T) {
+	for method, read := range map[string]func(*issuer.Issuer, mytoken.Secret) error{
+		"List": func(i *issuer.Issuer, token mytoken.Secret) error {
+			_, err := i.List(context.Background(), issuer.InfoRequest{Token: token, Client: client})
+			return err
+		},
+		"Events": func(i *issuer.Issuer, token mytoken.Secret) error {
+			_, err := i.History(context.Background(), issuer.HistoryRequest{Token: token, Client: client})
+			return err
+		},
+	} {
+		inside, goOn := make(chan struct{}, 6), make(chan struct{})
+		f := storetest.NewFaulty(memstore.New(), nil)
+		s := start(t, mytokentest.Options{Store: f, Config: func(c *issuer.Config) { c.WaitLimit = time.Hour }})
+		greedy := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+		other := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+		f.Reset(func(c storetest.Call) error {
+			if c.Method == method && c.Before {
+				inside <- struct{}{}
+				<-goOn
+			}
+			return nil
+		})
+		refused, done := make(chan error, 6), make(chan error, 6)
+		ask := func(token mytoken.Secret) {
+			if err := read(s.Issuer, token); is[*issuer.BusyError](err) {
+				refused <- err
+			} else {
+				done <- err
+			}
+		}
+		for range 5 {
+			go ask(greedy.Token)
+		}
+		<-inside
+		require.ErrorContains(t, <-refused, "busy", method)
+		go ask(other.Token)
+		require.Equal(t, 1, f.Calls(method), method)
+		close(goOn)
+		for range 5 {
+			require.NoError(t, <-done, method)
+		}
+	}
+}
+
 // New tokens have bounded restrictions, whoever asks for them.
 func TestLimitsAtIssue(t *testing.T) {
 	var wide restriction.List // of the policy

@@ -12,9 +12,13 @@ import (
 // descriptions as the store has them, which are much larger than what the list keeps.
 const maxListings = 4
 
-// listings keeps more than maxListings lists from being read at once, and more than one
-// list of a user: so nobody keeps other users from seeing and revoking their tokens. It
-// is safe for concurrent use.
+// maxOfToken is how many lists of one token may be read or wait.
+const maxOfToken = 4
+
+// listings keeps more than maxListings lists and histories from being read at once, and
+// more than one of a user: so nobody keeps other users from seeing and revoking their
+// tokens. It refuses more than maxOfToken of a token, so that the holder of a stolen one
+// delays its user only a little. It is safe for concurrent use.
 type listings struct {
 	slots chan struct{}
 
@@ -25,6 +29,7 @@ type listings struct {
 type listingUser struct {
 	turn     chan struct{} // holds one value while a list of the user is read
 	requests int           // that read or wait
+	tokens   map[mytoken.TokenID]int
 }
 
 func newListings() *listings {
@@ -32,11 +37,15 @@ func newListings() *listings {
 }
 
 // enter waits for its turn, until the context ends or for the given time; then it returns
-// a [*BusyError]. The caller must call leave when the list is read.
-func (l *listings) enter(ctx context.Context, owner mytoken.OwnerID, most time.Duration) (leave func(), err error) {
+// a [*BusyError]. The caller must call leave when the list is read. The token is zero if
+// the embedding service asks.
+func (l *listings) enter(ctx context.Context, owner mytoken.OwnerID, token mytoken.TokenID, most time.Duration) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	user := l.arrive(owner)
+	user := l.arrive(owner, token)
+	if user == nil {
+		return nil, &BusyError{RetryAfter: time.Second}
+	}
 	for n, turn := range []chan struct{}{user.turn, l.slots} {
 		select {
 		case turn <- struct{}{}:
@@ -44,35 +53,44 @@ func (l *listings) enter(ctx context.Context, owner mytoken.OwnerID, most time.D
 			if n > 0 {
 				<-user.turn
 			}
-			l.depart(owner)
+			l.depart(owner, token)
 			return nil, &BusyError{RetryAfter: time.Second, cause: ctx.Err()}
 		}
 	}
 	return func() {
 		<-l.slots
 		<-user.turn
-		l.depart(owner)
+		l.depart(owner, token)
 	}, nil
 }
 
-func (l *listings) arrive(owner mytoken.OwnerID) *listingUser {
+// arrive returns nil if the token has too many lists.
+func (l *listings) arrive(owner mytoken.OwnerID, token mytoken.TokenID) *listingUser {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	user := l.users[owner]
 	if user == nil {
-		user = &listingUser{turn: make(chan struct{}, 1)}
+		user = &listingUser{turn: make(chan struct{}, 1), tokens: make(map[mytoken.TokenID]int)}
 		l.users[owner] = user
+	}
+	if !token.IsZero() {
+		if user.tokens[token] >= maxOfToken {
+			return nil
+		}
+		user.tokens[token]++
 	}
 	user.requests++
 	return user
 }
 
-func (l *listings) depart(owner mytoken.OwnerID) {
+func (l *listings) depart(owner mytoken.OwnerID, token mytoken.TokenID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if user := l.users[owner]; user.requests > 1 {
-		user.requests--
-	} else {
+	user := l.users[owner]
+	if user.tokens[token]--; user.tokens[token] <= 0 {
+		delete(user.tokens, token)
+	}
+	if user.requests--; user.requests == 0 {
 		delete(l.users, owner)
 	}
 }

@@ -49,7 +49,7 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	if err != nil {
 		return nil, err
 	}
-	leave, err := i.listings.enter(ctx, p.token.Owner(), i.cfg.WaitLimit)
+	leave, err := i.listings.enter(ctx, p.token.Owner(), p.id.ID, i.cfg.WaitLimit)
 	if err != nil {
 		return nil, err
 	}
