@@ -173,7 +173,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// charged, because another call with that ID may have handed one out.
 	//
 	// A crash after it loses the response, not the successor: the store answers the old
-	// token with the same successor while the grace lasts.
+	// token with the same successor while the grace lasts and nobody has presented it.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
 		i.callOff(ctx, p, op)
 		if isA[*TokenError](err) {

@@ -15,6 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // Adoption hands in a refresh token that the embedding service already holds.
@@ -83,7 +84,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
 	}
 	f.sealFor = func(rec issuedRecord, token mytoken.TokenID) error {
-		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), rec, token)
+		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), seal.DataKey{}, rec, token)
 	}
 	out, holder, err := i.createRoot(ctx, &f)
 	if errors.Is(err, store.ErrExists) { // a parallel call with this ID was faster
@@ -122,11 +123,15 @@ func unfit(audience string) bool {
 // The first call may have ended before the refresh token was confirmed, so adoptAgain
 // confirms it again.
 func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption) (*mytoken.Issued, error) {
-	rec, err := i.replied(ctx, a.ID, a.RefreshToken.Reveal())
-	if rec == nil || err != nil {
+	reply, err := i.replied(ctx, a.ID, a.RefreshToken.Reveal())
+	if reply == nil || err != nil {
 		return nil, err
 	}
-	out, err := i.issued(ctx, *rec)
+	rec, err := i.openReply(reply, a.ID, a.RefreshToken.Reveal(), seal.DataKey{})
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.issued(ctx, rec)
 	if err != nil {
 		return nil, err
 	}

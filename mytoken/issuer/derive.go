@@ -98,7 +98,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 		return nil, err
 	}
 	op.tickets.Put = tickets
-	if err := i.putReply(&op.tickets, req.ID, p.compact, rec, row.ID); err != nil {
+	if err := i.putReply(&op.tickets, req.ID, p.compact, key, rec, row.ID); err != nil {
 		return nil, err
 	}
 	spent, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
@@ -118,15 +118,23 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 // deriveAgain answers a repeated request as long as its parent is live. It returns nil if
 // the request is new. It does not evaluate the restrictions: the first call did.
 func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveRequest) (*mytoken.Issued, error) {
-	rec, err := i.replied(ctx, req.ID, p.compact)
-	if rec == nil || err != nil {
+	reply, err := i.replied(ctx, req.ID, p.compact)
+	if reply == nil || err != nil {
 		return nil, err
 	}
 	state, err := i.lookup(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	out, err := i.issued(ctx, *rec)
+	key, err := i.dataKey(p, state.Key)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := i.openReply(reply, req.ID, p.compact, key)
+	if err != nil {
+		return nil, err
+	}
+	out, err := i.issued(ctx, rec)
 	if err != nil {
 		return nil, err
 	}

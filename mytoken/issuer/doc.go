@@ -37,7 +37,7 @@
 //
 // A token may rotate: a use replaces it with its next generation. For a grace
 // (Config.RotationGrace), its holder can repeat the request with the outdated generation
-// to get the same successor.
+// to get the same successor, until somebody presents that.
 //
 // Most methods act for the holder of a token: its capabilities and restrictions apply.
 // [Issuer.Owner] acts for a user that the embedding service has authenticated itself.

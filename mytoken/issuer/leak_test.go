@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -388,6 +389,42 @@ func TestDeadTokensOpenNothing(t *testing.T) {
 	}
 	require.Equal(t, 1, s.Provider.Count(optest.Revoked))
 	require.Zero(t, opened(append(dead, live.Token, short.Token)...), "all revoked")
+}
+
+// The database with its use ids, the server keys and a token that is revoked or outdated
+// open no child either, not even while the reply to the derivation is kept.
+//
+// proves P7
+func TestDeadTokensOpenNoReply(t *testing.T) {
+	var ring *seal.Ring
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { ring = c.Seal }})
+	for _, rotation := range []*mytoken.Rotation{nil, {OnOther: true}} {
+		parent := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Rotation: rotation})
+		req := issuer.DeriveRequest{Token: parent.Token, ID: issuer.NewUseID(), Client: client}
+		child, err := s.Issuer.Derive(t.Context(), req)
+		require.NoError(t, err)
+		again, err := s.Issuer.Derive(t.Context(), req)
+		require.NoError(t, err)
+		require.True(t, child.Token.Equal(again.Token))
+		if rotation == nil {
+			revoke(t, s, parent.Token, false)
+		} else {
+			requireUsable(t, s, child.Update.Token)
+		}
+		code := hex.EncodeToString(req.ID[:]) + parent.Token.Reveal()
+		replies := 0
+		for _, item := range stateOf(t, s).Sealed {
+			_, err := ring.OpenWith(item.Place, seal.FromSecret("reply v1", code), item.Sealed)
+			require.Error(t, err, "the reply")
+			_, err = ring.OpenWith(item.Place, seal.FromSecret(seal.PurposeTokenKey, parent.Token.Reveal()), item.Sealed)
+			require.Error(t, err, "the key that opens the reply")
+			if item.Place.Kind == store.PlaceTicketPayload {
+				replies++
+			}
+		}
+		require.NotZero(t, replies)
+		requireUsable(t, s, child.Token)
+	}
 }
 
 // The provider does not answer, or the process dies before it asks. The holder can repeat

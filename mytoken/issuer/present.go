@@ -20,6 +20,8 @@ type presented struct {
 	short   string // the short token, if that was presented
 	id      store.Presented
 	client  Client // that presented it
+	// spent is the use that authorises a revocation. It is zero for any other step.
+	spent store.Spent
 }
 
 // present resolves a presented string to a verified token (protocol sections 1.5 and

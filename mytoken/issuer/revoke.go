@@ -194,6 +194,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	if err != nil {
 		return nil, err
 	}
+	p.spent = spent
 	out, err := i.revoke(ctx, req.Other, req.Recursive, p, req.Client, "")
 	if err != nil {
 		return nil, err
@@ -258,6 +259,9 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 	}
 	out := &Revocation{Revoked: id}
 	i.notify(ctx, Notice{Kind: NoticeRevoked, Token: id, Grant: revoked.Grant, Client: client, Detail: reason})
+	if by != nil && len(revoked.Key) == 0 && by.spent.Grant == revoked.Grant {
+		revoked.Key = by.spent.Key // an attempt whose answer was lost has erased it
+	}
 	if revoked.LiveLeft || by == nil || len(revoked.Key) == 0 {
 		return out, nil
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store/memstore"
+	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // family is a tree of three generations.
@@ -184,6 +186,22 @@ func TestRevokeOther(t *testing.T) {
 	requireTokenError(t, try(parent, root.ID), issuer.TokenRevoked)
 	requireUsable(t, s, root.Token)
 	requireUsable(t, s, bob.Token)
+}
+
+// A token ends the tree that it belongs to, and the answer of the store is lost. By the
+// time of the repetition its key is erased. The refresh token is revoked all the same.
+//
+// proves P8
+func TestRevokeOwnTreeAgain(t *testing.T) {
+	faulty := storetest.NewFaulty(memstore.New(), storetest.FailAt(storetest.After("Revoke", 1), storetest.ErrFault))
+	s := start(t, mytokentest.Options{Store: faulty})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	child := derive(t, s, root.Token, mytoken.Properties{})
+	out, err := s.Issuer.RevokeOther(t.Context(), issuer.RevokeOtherRequest{Token: child.Token, Other: root.ID, Recursive: true, Client: client})
+	require.NoError(t, err)
+	require.NoError(t, out.ProviderErr)
+	require.True(t, out.AtProvider)
+	require.Equal(t, 1, s.Provider.Count(optest.Revoked))
 }
 
 // Revoking another token is a use of the authorising one, with everything that a use

@@ -25,8 +25,9 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 
 // rotateOrFail replaces the presented token by its next generation, if its rotation
 // demands that after a use of this kind (protocol section 4). It returns what the holder
-// has to store. Everybody who presents the same generation while the grace lasts gets the
-// same successor.
+// has to store. Everybody who presents the same generation gets the same successor, while
+// the grace lasts and nobody has presented that successor. Later it returns nil: a slow
+// request gets its answer without a successor.
 //
 // It returns a [*TokenError] if the token was revoked or deleted meanwhile: what is not
 // handed out yet must be withheld. It returns a [*StoreError] if nobody knows whether the

@@ -39,6 +39,10 @@
 // [ErrMissingMigration] or [ErrNewerSchema]. [Pending] lists what Migrate would do. [SQL]
 // returns the statements, so that you can read them or run them yourself.
 //
+// Processes of the version before 00002_erase.sql still work after that migration, so you
+// can replace them one by one. But they erase no keys, and they do not tell Sweep when
+// the tokens that they create expire. So replace them soon, and let only new ones sweep.
+//
 // # Settings
 //
 // A step is durable only if the database does not lose what it has committed. The

@@ -142,17 +142,65 @@ func TestMigrationErases(t *testing.T) {
 		if _, err := st.Sweep(t.Context(), store.Cleaning{Now: 10, Limit: 100, Retention: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
-		items, _, err := st.Sealed(t.Context(), store.Page{Limit: 100})
-		require.NoError(t, err)
-		left := make(map[store.TokenID]bool)
-		for _, item := range items {
-			if id, ok := item.Place.TokenID(); ok && item.Place.Kind == store.PlaceTokenKey {
-				left[id] = true
+		for id, want := range map[store.TokenID]bool{root.ID: false, child.ID: false, kept.ID: true} {
+			if has := s.hasKey(t, st, id); has != want {
+				t.Errorf("a key is left: %t, want %t", has, want)
 			}
 		}
-		if left[root.ID] || left[child.ID] || !left[kept.ID] {
-			t.Errorf("the wrong keys are left: %v", left)
+	})
+}
+
+// A process of an earlier version may go on using the database after the migration. It
+// puts the expiry of a token off without telling Sweep. The token keeps its key.
+//
+// proves P5
+func TestSweepKeepsKeyBesideEarlierVersion(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		st := s.on(t, db)
+		put, revoked := make([]store.Presented, 3), store.Presented{}
+		for i, expires := range []string{"20", "0", "10"} {
+			var err error
+			put[i], err = newRoot(t.Context(), st, 100)
+			require.NoError(t, err)
+			s.run(t, db, "UPDATE "+s.table("tokens")+" SET expires = "+expires+", erase_at = 10 WHERE token_id = "+s.literal(put[i].ID[:]))
 		}
+		revoked, _ = lineage(t, st)
+		_, err := st.Revoke(t.Context(), store.Revocation{Token: revoked.ID, By: revoked, Recursive: true, Now: 1})
+		require.NoError(t, err)
+		s.run(t, db, "UPDATE "+s.table("tokens")+" SET erase_at = 10 WHERE token_id = "+s.literal(revoked.ID[:]))
+		sweep := func(now store.Micros) {
+			t.Helper()
+			got, err := st.Sweep(t.Context(), store.Cleaning{Now: now, Limit: 100, Retention: time.Hour})
+			if err != nil || got.More {
+				t.Fatalf("Sweep: %+v, %v", got, err)
+			}
+		}
+		check := func(p store.Presented, want bool) {
+			t.Helper()
+			if has := s.hasKey(t, st, p.ID); has != want {
+				t.Errorf("a key is left: %t, want %t", has, want)
+			}
+		}
+		sweep(15)
+		check(put[0], true)
+		check(put[1], true)
+		check(put[2], false)
+		check(revoked, false)
+		sweep(25)
+		check(put[0], false)
+		check(put[1], true)
+	})
+}
+
+// hasKey reports whether a key of a token is stored.
+func (s site) hasKey(t *testing.T, st *sqlstore.Store, id store.TokenID) bool {
+	t.Helper()
+	items, _, err := st.Sealed(t.Context(), store.Page{Limit: 100})
+	require.NoError(t, err)
+	return slices.ContainsFunc(items, func(item store.SealedItem) bool {
+		of, ok := item.Place.TokenID()
+		return ok && of == id && item.Place.Kind == store.PlaceTokenKey
 	})
 }
 

@@ -23,6 +23,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		do   func(context.Context) error
 	}{
 		{"erase expired tickets", w.expiredTickets}, // what secrets still open goes first
+		{"put erasures off", w.putOff},
 		{"erase keys", w.keys},
 		{"sweep generations", w.generations},
 		{"erase below tombstones", w.below},
@@ -109,6 +110,29 @@ func (w *sweeper) oldTickets(ctx context.Context) error {
 	}
 	return deleteRows(ctx, w, &w.done.Tickets, cut(w, all, left), func(tx runner, some [][]byte) (int64, error) {
 		return w.s.exec(ctx, tx, `DELETE FROM {tickets} WHERE ticket_id IN ? AND sweep_at < 0 AND sweep_at > ?`, some, -int64(w.Now))
+	})
+}
+
+// putOff mends erase_at of live tokens whose expiry a process of an earlier version has
+// put off: it does not know that column.
+func (w *sweeper) putOff(ctx context.Context) error {
+	const early = `erase_at < ? AND (expires = 0 OR expires >= ?)`
+	now := int64(w.Now)
+	all, err := column[int64](ctx, w.s, w.s.db, `SELECT id FROM {tokens} WHERE `+early+` ORDER BY erase_at LIMIT ?`, now, now, int64(w.Limit))
+	if err != nil {
+		return err
+	}
+	mended := 0
+	return deleteRows(ctx, w, &mended, unique(all), func(tx runner, some []int64) (int64, error) {
+		revoked, err := column[int64](ctx, w.s, tx, `SELECT token FROM {tombstones} WHERE token IN ?`, ids(some))
+		if err != nil {
+			return 0, err
+		}
+		live := slices.DeleteFunc(slices.Clone(some), func(id int64) bool { return slices.Contains(revoked, id) })
+		if len(live) == 0 {
+			return 0, nil
+		}
+		return w.s.exec(ctx, tx, `UPDATE {tokens} SET erase_at = CASE WHEN expires > 0 THEN expires END WHERE id IN ? AND `+early, ids(live), now, now)
 	})
 }
 
