@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -79,6 +80,13 @@ func (i *Issuer) Providers() []Provider {
 	}
 	return out
 }
+
+// String returns the issuer URL.
+func (i *Issuer) String() string { return "issuer.Issuer(" + i.cfg.Issuer + ")" }
+
+// Format writes the text of String, for every verb. Without it, fmt would read fields
+// that concurrent requests change.
+func (i *Issuer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, i.String()) }
 
 // Now returns the time of the issuer's clock.
 func (i *Issuer) Now() time.Time { return i.cfg.Clock() }

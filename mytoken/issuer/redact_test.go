@@ -26,7 +26,7 @@ import (
 // proves P9
 func TestNothingPrintsSecrets(t *testing.T) {
 	l := live(t)
-	require.NoError(t, l.Issuer.Close(t.Context())) // printing the issuer reads what its goroutines write
+	require.NoError(t, l.Issuer.Close(t.Context())) // printing the store reads what refreshes write
 	values := append([]any{}, l.results...)
 	for _, n := range l.notices.get() {
 		values = append(values, n)
@@ -37,9 +37,9 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	secret := mytoken.NewSecret("planted-secret-0123456789")
 	l.secrets = append(l.secrets, secret.Reveal())
 	values = append(values, withSecrets(secret)...)
-	values = append(values, l.Config, l.Issuer)
+	values = append(values, l.Config)
 
-	var wrapped []any
+	wrapped := []any{l.Issuer, []any{l.Issuer}, struct{ V any }{l.Issuer}}
 	for _, v := range values {
 		wrapped = append(wrapped, v, []any{v}, map[string]any{"v": v}, struct{ V any }{v}, reflect.Indirect(reflect.ValueOf(v)).Interface())
 		if err, ok := v.(error); ok {
@@ -71,6 +71,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 	require.NotZero(t, out.Len())
 	require.NotEmpty(t, storetest.FindSecrets(out.Bytes(), redact.Placeholder))
+	require.Equal(t, "issuer.Issuer("+l.Config.Issuer+")", fmt.Sprintf("%d", l.Issuer))
 }
 
 // withSecrets returns the types that hold a secret in a plain field, and every error

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -39,6 +41,13 @@ type Handler struct {
 	trusted   []*regexp.Regexp
 	clients   map[string][sha256.Size]byte
 }
+
+// String returns the issuer URL.
+func (h *Handler) String() string { return "rest.Handler(" + h.base + ")" }
+
+// Format writes the text of String, for every verb. Without it, fmt would read fields
+// that concurrent requests change.
+func (h *Handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.String()) }
 
 // NewHandler returns the HTTP interface of an issuer. It returns [ErrOptions], or an
 // error that names a template or page that it cannot use. It calls neither the store nor
