@@ -89,6 +89,7 @@ var libraries = map[string]string{
 // thinks about its place.
 var rules = parseRules(`
 internal/dbtest:
+internal/ownfile/ownfiletest:
 internal/jws: jwx json
 
 capability: json
@@ -116,6 +117,7 @@ mytoken/issuer/internal/refresh: json store store/seal oidcupstream
 mytoken/issuer: json oauth2 capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/issuer/internal/refresh
 mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
+mytoken/internal/oldtext: store store/seal
 mytoken/internal/qr: barcode
 mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
@@ -209,7 +211,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "internal/dbtest"}
+var forTests = []string{"store/storetest", "internal/dbtest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/mytoken-go/sdk/internal/ownfile/ownfiletest" // sets the umask
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 

@@ -40,7 +40,7 @@ func TestShow(t *testing.T) {
 	require.Equal(t, "a?b?", legible.Replace("a\u202eb\xff", "?"))
 }
 
-// What is shown has no hidden character. JSON texts keep their meaning.
+// Show leaves no hidden character. JSON texts keep their meaning.
 func FuzzShow(f *testing.F) {
 	f.Add("a\u202eb\x1b[2J\xff\U000e0041 ی\u200c\u200cخ")
 	f.Fuzz(func(t *testing.T, text string) {

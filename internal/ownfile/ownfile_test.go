@@ -14,17 +14,12 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/durable"
 	"github.com/mytoken-go/sdk/internal/ownfile"
+	"github.com/mytoken-go/sdk/internal/ownfile/ownfiletest"
 )
 
 func put(t *testing.T, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-}
-
-func requireUnsafe(t *testing.T, err error, reason string) {
-	t.Helper()
-	require.ErrorAs(t, err, new(*ownfile.UnsafeError))
-	require.ErrorContains(t, err, reason)
 }
 
 // After the check of a directory, its name is given to another one. Everything still
@@ -63,7 +58,7 @@ func TestOtherNames(t *testing.T) {
 	put(t, file, "x")
 	require.NoError(t, os.Link(file, file+"-2"))
 	_, err := ownfile.Read(file, 1)
-	requireUnsafe(t, err, "another name")
+	ownfiletest.RequireUnsafe(t, err, "another name")
 	for mode, want := range map[fs.FileMode]string{0o700: "", 0o777 | fs.ModeSticky: "another name"} {
 		require.NoError(t, os.Chmod(path, mode))
 		dir, err := ownfile.OpenDir(path)
@@ -72,7 +67,7 @@ func TestOtherNames(t *testing.T) {
 		if _, err := dir.Read("file", 1); want == "" {
 			require.NoError(t, err)
 		} else {
-			requireUnsafe(t, err, want)
+			ownfiletest.RequireUnsafe(t, err, want)
 		}
 		require.NoError(t, dir.Replaceable("file"), "the other name goes away")
 	}
@@ -89,11 +84,11 @@ func TestReadNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "tex", string(text))
 	_, err = ownfile.Read(link, 2)
-	requireUnsafe(t, err, "symbolic link")
+	ownfiletest.RequireUnsafe(t, err, "symbolic link")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	for _, path := range []string{pipe, dir} {
 		_, err = ownfile.ReadNamed(path, 2)
-		requireUnsafe(t, err, "not a regular file")
+		ownfiletest.RequireUnsafe(t, err, "not a regular file")
 	}
 	_, err = ownfile.ReadNamed(filepath.Join(dir, "none"), 2)
 	require.ErrorIs(t, err, fs.ErrNotExist)
@@ -135,7 +130,7 @@ func TestPrivateGroup(t *testing.T) {
 		if c.reason == "" {
 			require.NoError(t, err, "%+v", c)
 		} else {
-			requireUnsafe(t, err, c.reason)
+			ownfiletest.RequireUnsafe(t, err, c.reason)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestAttackHiddenCharacters(t *testing.T) {
 	require.Zero(t, f.count("/access"))
 }
 
-// What programs print of a server's answers cannot control their terminal.
+// A server's answers cannot control the terminal of a program that prints them.
 func TestAttackServerTexts(t *testing.T) {
 	const hidden, shown = "a\u202eb\x1b[2J", `a\u202eb\u001b[2J`
 	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, body map[string]any) {

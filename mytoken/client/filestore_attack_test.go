@@ -12,30 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/ownfile/ownfiletest"
 	"github.com/mytoken-go/sdk/mytoken/client"
-	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
-
-// These tests need directories that only their owner may change.
-func init() { syscall.Umask(0o022) }
-
-// stranger is the id of another user.
-const stranger = 12345
-
-// giveAway makes the file belong to another user. Only root can do so.
-func giveAway(t *testing.T, path string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
-	}
-	require.NoError(t, os.Lchown(path, stranger, stranger))
-}
-
-func requireUnsafe(t *testing.T, err error, reason string) {
-	t.Helper()
-	require.ErrorAs(t, err, new(*bearer.UnsafeError))
-	require.ErrorContains(t, err, reason)
-}
 
 // A symbolic link in place of the lock leads to a file that must neither be made nor
 // touched.
@@ -45,12 +24,12 @@ func TestAttackLinkedLock(t *testing.T) {
 	for _, to := range []string{victim, "victim"} { // elsewhere, and in the same directory
 		require.NoError(t, os.Symlink(to, path+".lock"))
 		_, err := client.NewFileStore(path).Lock(t.Context())
-		requireUnsafe(t, err, "symbolic link")
+		ownfiletest.RequireUnsafe(t, err, "symbolic link")
 		require.NoFileExists(t, victim)
 		require.NoFileExists(t, filepath.Join(dir, "victim"))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, to[len(to)-6:]), []byte("kept"), 0o600))
 		_, err = client.NewFileStore(path).Lock(t.Context())
-		requireUnsafe(t, err, "symbolic link")
+		ownfiletest.RequireUnsafe(t, err, "symbolic link")
 		require.NoError(t, os.Remove(path+".lock"))
 		require.NoError(t, os.Remove(filepath.Join(dir, "victim")))
 	}
@@ -63,10 +42,10 @@ func TestAttackPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(path+".lock", 0o600))
 	s := client.NewFileStore(path)
 	_, err := s.Load(t.Context())
-	requireUnsafe(t, err, "not a regular file")
-	requireUnsafe(t, s.Save(t.Context(), aToken), "not a regular file")
+	ownfiletest.RequireUnsafe(t, err, "not a regular file")
+	ownfiletest.RequireUnsafe(t, s.Save(t.Context(), aToken), "not a regular file")
 	_, err = s.Lock(t.Context())
-	requireUnsafe(t, err, "not a regular file")
+	ownfiletest.RequireUnsafe(t, err, "not a regular file")
 	_, err = client.NewFileStore(filepath.Join(path, "token")).Lock(t.Context())
 	require.ErrorIs(t, err, syscall.ENOTDIR)
 }
@@ -80,9 +59,9 @@ func TestAttackHardLink(t *testing.T) {
 	require.NoError(t, os.Link(secret, path+".lock"))
 	s := client.NewFileStore(path)
 	_, err := s.Load(t.Context())
-	requireUnsafe(t, err, "another name")
+	ownfiletest.RequireUnsafe(t, err, "another name")
 	_, err = s.Lock(t.Context())
-	requireUnsafe(t, err, "another name")
+	ownfiletest.RequireUnsafe(t, err, "another name")
 }
 
 // The store reads and writes no file of another user, and writes to no directory in which
@@ -93,9 +72,9 @@ func TestAttackOwner(t *testing.T) {
 	s := client.NewFileStore(path)
 	requireUnwritten := func(reason string) {
 		t.Helper()
-		requireUnsafe(t, s.Save(t.Context(), aToken), reason)
+		ownfiletest.RequireUnsafe(t, s.Save(t.Context(), aToken), reason)
 		_, err := s.Lock(t.Context())
-		requireUnsafe(t, err, reason)
+		ownfiletest.RequireUnsafe(t, err, reason)
 		require.NoFileExists(t, path+".lock")
 	}
 	require.NoError(t, os.Chmod(dir, 0o772))
@@ -103,18 +82,18 @@ func TestAttackOwner(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
 	require.NoError(t, s.Save(t.Context(), aToken))
 	require.NoError(t, os.Chmod(dir, 0o700))
-	giveAway(t, dir)
+	ownfiletest.GiveAway(t, dir)
 	requireUnwritten("another user")
 	require.NoError(t, os.Chown(dir, os.Geteuid(), -1))
 	for _, name := range []string{path, path + ".lock"} {
 		require.NoError(t, os.WriteFile(name, []byte("foreign"), 0o600))
-		giveAway(t, name)
+		ownfiletest.GiveAway(t, name)
 	}
 	_, err := s.Load(t.Context())
-	requireUnsafe(t, err, "another user")
-	requireUnsafe(t, s.Save(t.Context(), aToken), "another user")
+	ownfiletest.RequireUnsafe(t, err, "another user")
+	ownfiletest.RequireUnsafe(t, s.Save(t.Context(), aToken), "another user")
 	_, err = s.Lock(t.Context())
-	requireUnsafe(t, err, "another user")
+	ownfiletest.RequireUnsafe(t, err, "another user")
 }
 
 // replacing is a context that calls do when it is first asked whether it has ended: after

@@ -299,7 +299,7 @@ func TestTokensPerUser(t *testing.T) {
 	require.NoError(t, err)
 	derive(t, s, bob.Token, mytoken.Properties{})
 
-	// What is deleted makes room.
+	// Deleted tokens make room.
 	revoke(t, s, derive(t, s, bob.Token, mytoken.Properties{}).Token, true)
 	tree, err := s.Issuer.Subtree(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
 	require.NoError(t, err)

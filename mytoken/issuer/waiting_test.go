@@ -38,8 +38,8 @@ func TestLimitsConfig(t *testing.T) {
 	}
 }
 
-// What a login makes the store keep is bounded as a whole, whichever field grows. A login
-// at the limit can be agreed to and finished.
+// Limits.LoginBytes bounds all fields of a login together, whichever of them grows. The
+// user can agree to a login at the limit, and finish it.
 func TestLoginBytes(t *testing.T) {
 	const most = 1 << 10
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits.LoginBytes = most }})
@@ -171,7 +171,7 @@ func TestPendingLogins(t *testing.T) {
 	full()
 }
 
-// Of many logins that start at once, as many pass as may wait.
+// If many logins start at once, exactly Limits.PendingLogins of them pass.
 func TestPendingLoginsAtOnce(t *testing.T) {
 	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits.PendingLogins = 10 }})
 	for range 3 {

@@ -1,8 +1,6 @@
 package rest_test
 
 import (
-	"bytes"
-	"context"
 	"html"
 	"net/http"
 	"net/url"
@@ -14,9 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/oldtext"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // hidden are texts that do something to a terminal or a page, or look like others.
@@ -62,42 +59,11 @@ func requireLegible(t *testing.T, text, want string) {
 	}
 }
 
-// oldTexts is a store with texts from before control and format characters were refused:
-// it adds them to the names of tokens and to comments and user agents.
-type oldTexts struct {
-	store.Store
-	ring *seal.Ring
-}
-
-func (s oldTexts) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
-	list, next, err := s.Store.List(ctx, owner, page)
-	for k := range list {
-		place := store.AboutPlace(list[k].ID)
-		text, oerr := s.ring.Open(place, list[k].About)
-		if oerr != nil {
-			return nil, "", oerr
-		}
-		old := bytes.Replace(text, []byte(`"name":"`), []byte(`"name":"\u202e\u001b[2J`), 1)
-		if list[k].About, oerr = s.ring.Seal(place, old); oerr != nil {
-			return nil, "", oerr
-		}
-	}
-	return list, next, err
-}
-
-func (s oldTexts) Events(ctx context.Context, tokens []store.TokenID, page store.Page) ([]store.EventRecord, string, error) {
-	list, next, err := s.Store.Events(ctx, tokens, page)
-	for k := range list {
-		list[k].Comment, list[k].UserAgent = "\u202e\x1b[2J"+list[k].Comment, "\u202e\x1b[2J"+list[k].UserAgent
-	}
-	return list, next, err
-}
-
 // TestAttackOldTexts: lists, histories and pages show texts that were stored before with
 // escapes.
 func TestAttackOldTexts(t *testing.T) {
 	s := start(t, func(o *setup) {
-		o.Config = func(c *issuer.Config) { c.Store = oldTexts{c.Store, c.Seal} }
+		o.Config = func(c *issuer.Config) { c.Store = oldtext.Store{Store: c.Store, Ring: c.Seal} }
 	})
 	root := s.issued("alice", mytoken.Properties{Name: "laptop", Capabilities: everything})
 	const shown = `\u202e\u001b[2J`

@@ -11,30 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/ownfile/ownfiletest"
 	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
-
-// These tests need directories that only their owner may change.
-func init() { syscall.Umask(0o022) }
-
-// stranger is the id of another user.
-const stranger = 12345
-
-// giveAway makes the file belong to another user. Only root can do so.
-func giveAway(t *testing.T, path string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
-	}
-	require.NoError(t, os.Chown(path, stranger, stranger))
-}
-
-func requireUnsafe(t *testing.T, err error, reason string) {
-	t.Helper()
-	require.ErrorAs(t, err, new(*bearer.UnsafeError))
-	require.ErrorContains(t, err, reason)
-}
 
 // In the temporary directory, another user makes a hard link to a secret file of ours, so
 // that we send that secret as our access token.
@@ -44,9 +24,9 @@ func TestAttackHardLink(t *testing.T) {
 	for _, path := range []string{w.tmp, w.runtime} {
 		require.NoError(t, os.Link(w.named+"-secret", path))
 		_, err := bearer.Discover()
-		requireUnsafe(t, err, "another name")
+		ownfiletest.RequireUnsafe(t, err, "another name")
 		_, err = bearer.Read(path)
-		requireUnsafe(t, err, "another name")
+		ownfiletest.RequireUnsafe(t, err, "another name")
 		require.NoError(t, bearer.Remove(path, redact.New("secret")))
 		require.FileExists(t, path)
 	}
@@ -58,8 +38,8 @@ func TestAttackPipe(t *testing.T) {
 	for _, path := range []string{w.tmp, w.runtime, w.named} {
 		require.NoError(t, syscall.Mkfifo(path, 0o600))
 		_, err := bearer.Discover()
-		requireUnsafe(t, err, "not a regular file")
-		requireUnsafe(t, bearer.Write(path, redact.New("x")), "not a regular file")
+		ownfiletest.RequireUnsafe(t, err, "not a regular file")
+		ownfiletest.RequireUnsafe(t, bearer.Write(path, redact.New("x")), "not a regular file")
 	}
 	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(w.named, "bt")), syscall.ENOTDIR)
 }
@@ -71,7 +51,7 @@ func TestAttackReadableFile(t *testing.T) {
 	w.put(w.tmp, "known")
 	require.NoError(t, os.Chmod(w.tmp, 0o644))
 	_, err := bearer.Discover()
-	requireUnsafe(t, err, "chmod 600")
+	ownfiletest.RequireUnsafe(t, err, "chmod 600")
 	t.Setenv(bearer.EnvFile, w.tmp)
 	w.finds("known", w.tmp)
 }
@@ -86,36 +66,36 @@ func TestClosedRuntimeDirectory(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o755, 0o701, 0o777 | fs.ModeSticky} {
 		require.NoError(t, os.Chmod(dir, mode))
 		_, err := bearer.Discover()
-		requireUnsafe(t, err, "chmod 600")
+		ownfiletest.RequireUnsafe(t, err, "chmod 600")
 	}
 	require.NoError(t, os.Chmod(dir, 0o700))
 	w.finds("closed", w.runtime)
 	require.NoError(t, os.Link(w.runtime, filepath.Join(dir, "other")))
 	_, err := bearer.Discover()
-	requireUnsafe(t, err, "another name")
+	ownfiletest.RequireUnsafe(t, err, "another name")
 	require.NoError(t, os.Remove(filepath.Join(dir, "other")))
-	giveAway(t, w.runtime)
+	ownfiletest.GiveAway(t, w.runtime)
 	_, err = bearer.Discover()
-	requireUnsafe(t, err, "another user")
+	ownfiletest.RequireUnsafe(t, err, "another user")
 }
 
-// Who may replace files in a directory gets no token to replace.
+// Write puts no token into a directory in which other users may replace files.
 func TestAttackDirectory(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Dir(w.tmp)
 	for _, mode := range []fs.FileMode{0o777, 0o772, 0o703, 0o702} {
 		require.NoError(t, os.Chmod(dir, mode))
-		requireUnsafe(t, bearer.CheckWritable(w.tmp), "other users may replace files")
-		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "chmod go-w")
+		ownfiletest.RequireUnsafe(t, bearer.CheckWritable(w.tmp), "other users may replace files")
+		ownfiletest.RequireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "chmod go-w")
 	}
 	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
 	require.NoError(t, bearer.CheckWritable(w.tmp))
 	require.ErrorIs(t, bearer.CheckWritable(filepath.Join(dir, "none", "bt")), fs.ErrNotExist)
-	giveAway(t, dir)
+	ownfiletest.GiveAway(t, dir)
 	for _, mode := range []fs.FileMode{0o777 | fs.ModeSticky, 0o755} {
 		require.NoError(t, os.Chmod(dir, mode))
-		requireUnsafe(t, bearer.CheckWritable(w.tmp), "belongs to another user")
-		requireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "belongs to another user")
+		ownfiletest.RequireUnsafe(t, bearer.CheckWritable(w.tmp), "belongs to another user")
+		ownfiletest.RequireUnsafe(t, bearer.Write(w.tmp, redact.New("x")), "belongs to another user")
 	}
 	require.NoFileExists(t, w.tmp)
 }

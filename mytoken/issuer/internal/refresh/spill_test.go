@@ -13,6 +13,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/durable"
 	"github.com/mytoken-go/sdk/internal/ownfile"
+	_ "github.com/mytoken-go/sdk/internal/ownfile/ownfiletest" // sets the umask
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -240,8 +241,8 @@ func TestRecoverCommitsUnfinishedFilesOnce(t *testing.T) {
 	}
 }
 
-// Who may remove files from the directory could make us lose refresh tokens. Who may
-// create files, as in /tmp, could make us read any number of any size.
+// Users who may remove files from the directory could make us lose refresh tokens. Users
+// who may create files, as in /tmp, could make us read any number of any size.
 //
 // proves P5
 func TestAttackSpillDirectory(t *testing.T) {

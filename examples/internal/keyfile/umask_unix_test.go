@@ -1,8 +1,0 @@
-//go:build unix
-
-package keyfile
-
-import "syscall"
-
-// The tests make directories that only their owner may change.
-func init() { syscall.Umask(0o022) }
