@@ -50,11 +50,7 @@ const maxHistoryNames = 100
 // manage_mytokens:history for other tokens of the user. Errors are those of
 // [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
-	p, err := i.present(ctx, req.Token, req.Client)
-	if err != nil {
-		return nil, err
-	}
-	leave, err := i.listings.enter(ctx, p.token.Owner(), p.id.ID, i.cfg.WaitLimit)
+	p, leave, err := i.presentToList(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}

@@ -27,13 +27,22 @@ type listings struct {
 }
 
 type listingUser struct {
-	turn     chan struct{} // holds one value while a list of the user is read
-	requests int           // that read or wait
-	tokens   map[mytoken.TokenID]int
+	turn   chan struct{}           // holds one value while a list of the user is read
+	tokens map[mytoken.TokenID]int // lists that are read or wait, by token
 }
 
 func newListings() *listings {
 	return &listings{slots: make(chan struct{}, maxListings), users: make(map[mytoken.OwnerID]*listingUser)}
+}
+
+// presentToList presents a token and waits for its turn to read a list or a history. The
+// caller must call leave in the end.
+func (i *Issuer) presentToList(ctx context.Context, token mytoken.Secret, client Client) (p *presented, leave func(), err error) {
+	if p, err = i.present(ctx, token, client); err != nil {
+		return nil, nil, err
+	}
+	leave, err = i.listings.enter(ctx, p.token.Owner(), p.id.ID, i.cfg.WaitLimit)
+	return p, leave, err
 }
 
 // enter waits for its turn, until the context ends or for the given time; then it returns
@@ -73,13 +82,10 @@ func (l *listings) arrive(owner mytoken.OwnerID, token mytoken.TokenID) *listing
 		user = &listingUser{turn: make(chan struct{}, 1), tokens: make(map[mytoken.TokenID]int)}
 		l.users[owner] = user
 	}
-	if !token.IsZero() {
-		if user.tokens[token] >= maxOfToken {
-			return nil
-		}
-		user.tokens[token]++
+	if !token.IsZero() && user.tokens[token] >= maxOfToken {
+		return nil
 	}
-	user.requests++
+	user.tokens[token]++
 	return user
 }
 
@@ -87,10 +93,10 @@ func (l *listings) depart(owner mytoken.OwnerID, token mytoken.TokenID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	user := l.users[owner]
-	if user.tokens[token]--; user.tokens[token] <= 0 {
+	if user.tokens[token]--; user.tokens[token] == 0 {
 		delete(user.tokens, token)
 	}
-	if user.requests--; user.requests == 0 {
+	if len(user.tokens) == 0 {
 		delete(l.users, owner)
 	}
 }

@@ -45,11 +45,7 @@ func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, e
 }
 
 func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.Capability, event string, of func(*presented) pager[store.TokenInfo]) (*mytoken.Records, error) {
-	p, err := i.present(ctx, req.Token, req.Client)
-	if err != nil {
-		return nil, err
-	}
-	leave, err := i.listings.enter(ctx, p.token.Owner(), p.id.ID, i.cfg.WaitLimit)
+	p, leave, err := i.presentToList(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
 	}
