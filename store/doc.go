@@ -34,9 +34,9 @@
 // ancestors that it recorded at creation. No step ever marks descendants as revoked,
 // because it would miss a descendant that a concurrent transaction inserts.
 //
-// What can no longer be used must not open anything either. So the step that revokes a
-// token or confirms a rotation also erases the sealed values that the old token opens.
-// Sweep erases what has expired.
+// A token that can no longer be used must not open anything either. So the step that
+// revokes a token or confirms a rotation also erases the sealed values that the old token
+// opens. Sweep erases those of expired tokens, and the contents of expired tickets.
 //
 // The caller hashes and seals: ids are hashes or random, and secrets arrive sealed. A
 // store keeps the texts of an [Event], and the scope and audience of a [Grant], as they
