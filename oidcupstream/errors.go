@@ -30,9 +30,13 @@ const (
 	// NotSent means that the provider cannot have read the request, because its body
 	// never left this process.
 	NotSent
+	// NotProcessed means that the provider, or something in front of it, answered without
+	// processing the request: 429, 3xx, or 503 with Retry-After. It issued nothing, and
+	// the refresh token in the request is as it was. See Error.RetryAfter.
+	NotProcessed
 )
 
-// String returns "unknown outcome", "refused" or "not sent".
+// String returns "unknown outcome", "refused", "not sent" or "not processed".
 func (o Outcome) String() string {
 	switch o {
 	case Unknown:
@@ -41,6 +45,8 @@ func (o Outcome) String() string {
 		return "refused"
 	case NotSent:
 		return "not sent"
+	case NotProcessed:
+		return "not processed"
 	default:
 		return "Outcome(" + strconv.Itoa(int(o)) + ")"
 	}

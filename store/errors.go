@@ -36,6 +36,11 @@ var (
 	ErrTicketTaken = errors.New("store: ticket already used")
 )
 
+// ErrUnavailable: the store could not be reached, or it refused the step before it began,
+// so the step has certainly not taken effect. A repeat may succeed later; see
+// [IsDefinite] for errors after which it does not help.
+var ErrUnavailable = errors.New("store: not available")
+
 // StaleError says that somebody presented an outdated generation after its grace, or
 // after its successor had been used.
 type StaleError struct {
