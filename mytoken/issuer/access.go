@@ -144,7 +144,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// nothing is lost.
 	if err != nil {
 		if !unsettled {
-			i.callOff(ctx, p, op)
+			_, _ = i.callOff(ctx, p, op)
 		}
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
@@ -156,7 +156,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		i.callOff(ctx, p, op)
+		_, _ = i.callOff(ctx, p, op)
 		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it loses the response, not the successor: the store answers the old
 	// token with the same successor while the grace lasts and nobody has presented it.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
-		i.callOff(ctx, p, op)
+		_, _ = i.callOff(ctx, p, op)
 		if isA[*TokenError](err) {
 			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
 		}
@@ -202,7 +202,7 @@ func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent stor
 				_ = i.stillLive(ctx, p, provider, spent)
 			}
 			if !refresh.Charged(err) {
-				i.callOff(ctx, p, op)
+				_, _ = i.callOff(ctx, p, op)
 			}
 		},
 	})

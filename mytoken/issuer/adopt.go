@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -179,15 +180,21 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if !a.ID.IsZero() && !isVerdict(err) {
 		return err
 	}
-	ctx, cancel := detached(ctx)
-	defer cancel()
+	_, uerr := errand.Call(ctx, i.errands, "take back an adoption", storeTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, i.takeBack(ctx, p, a, err)
+	})
+	return errors.Join(err, lateError(uerr))
+}
+
+// takeBack revokes the token of an adoption that ended with the error.
+func (i *Issuer) takeBack(ctx context.Context, p *presented, a Adoption, err error) error {
 	state, serr := i.lookup(ctx, p)
 	if serr != nil {
-		return errors.Join(err, serr)
+		return serr
 	}
 	grant, serr := i.grantState(ctx, state.Grant)
 	if serr != nil {
-		return errors.Join(err, serr)
+		return serr
 	}
 	// Revoke at the provider what belongs to another user, or what only this issuer
 	// knows. Any other refresh token stays with the service that handed it in.
@@ -195,10 +202,8 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if errors.Is(err, oidcupstream.ErrSubject) || grant.Generation > 1 {
 		by = p
 	}
-	if _, rerr := i.revoke(ctx, p.id.ID, true, by, a.Client, "the refresh token could not be confirmed"); rerr != nil {
-		return errors.Join(err, rerr)
-	}
-	return err
+	_, rerr := i.revoke(ctx, p.id.ID, true, by, a.Client, "the refresh token could not be confirmed")
+	return rerr
 }
 
 // isVerdict reports whether the provider has answered, so that asking again would not

@@ -178,7 +178,7 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
 	if isA[*StoreError](err) {
 		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {
-			i.callOff(ctx, p, op)
+			_, _ = i.callOff(ctx, p, op)
 		}
 		return err
 	}
@@ -197,7 +197,7 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 
 func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
 
-// refund gives a use back, whether or not the client still waits.
+// refund gives a use back. Call it in an errand.
 func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) {
 	if err := i.ledger.refund(ctx, id); err != nil {
 		i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})

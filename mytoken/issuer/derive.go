@@ -7,6 +7,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -159,12 +160,10 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		return nil, err
 	default:
 		err = i.useFailed(ctx, p, op, err)
-		ctx, cancel := detached(ctx)
-		defer cancel()
-		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
-			return nil, errors.Join(err, rerr)
-		}
-		return nil, err
+		_, rerr := errand.Call(ctx, i.errands, "revoke a child", storeTimeout, func(ctx context.Context) (*Revocation, error) {
+			return i.revoke(ctx, child, true, nil, req.Client, "its creation was called off")
+		})
+		return nil, errors.Join(err, lateError(rerr))
 	}
 	return nil, i.useFailed(ctx, p, op, err)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -45,7 +46,14 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 		return nil, err
 	}
 	// From here on the browser may go away: the answer of the provider is kept.
-	ctx = context.WithoutCancel(ctx)
+	result, err := errand.Call(ctx, i.errands, "finish a login", errand.Longest, func(ctx context.Context) (*LoginResult, error) {
+		return l.finish(ctx, req)
+	})
+	return result, lateError(err)
+}
+
+// finish redeems the code and issues the token, or replaces a refresh token.
+func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	tokens, err := l.exchange(ctx, req)
 	if err != nil {
 		return nil, l.fail(ctx, err)

@@ -1,12 +1,14 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -23,6 +25,7 @@ type Issuer struct {
 	providers providers
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
+	errands   *errand.Errands
 	waiting   *waitingLogins
 
 	population population
@@ -42,7 +45,7 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock},
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		errands: errand.New(cfg.Logger), waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
@@ -141,6 +144,9 @@ func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 }
 
 // Close ends the issuer. New requests for access tokens get [ErrClosed]. Close waits for
-// those that run. If the context ends first, Close returns its error, and refresh tokens
-// that the store does not have yet stay in Config.SpillDir.
-func (i *Issuer) Close(ctx context.Context) error { return i.refresher.Close(ctx) }
+// those that run, and for steps that went on after their requests were answered, such as
+// giving back a use. If the context ends first, Close returns its error, and refresh
+// tokens that the store does not have yet stay in Config.SpillDir.
+func (i *Issuer) Close(ctx context.Context) error {
+	return cmp.Or(i.refresher.Close(ctx), i.errands.Close(ctx))
+}

@@ -2,9 +2,11 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -20,13 +22,17 @@ type ledger struct {
 	clock func() time.Time
 }
 
-// storeTimeout bounds a step that must not end with its request.
+// storeTimeout is how long a request waits for a step that must not end with it, if its
+// deadline is not sooner. The step may take longer; see [errand.Longest].
 const storeTimeout = 5 * time.Second
 
-// detached returns a context for steps that must not end with their request. Values of
-// the context, such as trace ids, are kept.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+// lateError returns a [*StoreError] if a step goes on without its request. Any other
+// error stays as it is.
+func lateError(err error) error {
+	if errors.Is(err, errand.ErrLate) {
+		return &StoreError{cause: err}
+	}
+	return err
 }
 
 func (l *ledger) now() store.Micros { return store.At(l.clock()) }
@@ -83,10 +89,7 @@ func (l *ledger) spend(ctx context.Context, token store.Presented, use store.Use
 	return settle(ctx, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
 }
 
-// refund gives a use back, whether or not the client still waits.
 func (l *ledger) refund(ctx context.Context, id UseID) error {
-	ctx, cancel := detached(ctx)
-	defer cancel()
 	return settled(ctx, func(ctx context.Context) error { return l.store.Refund(ctx, id, l.now()) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -139,11 +140,13 @@ func upstreamUnavailable(err error) error {
 }
 
 // revokeRefreshToken asks the provider to revoke a refresh token, whether or not the
-// client still waits. The observer is told how that went.
+// client still waits. The observer is told how that went. The error is [errand.ErrLate]
+// if the request has no time left.
 func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Timeout())
-	defer cancel()
-	err := provider.Revoke(ctx, token)
-	i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Issuer(), Err: err})
+	_, err := errand.Call(ctx, i.errands, "revoke at the provider", provider.Timeout(), func(ctx context.Context) (struct{}, error) {
+		err := provider.Revoke(ctx, token)
+		i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Issuer(), Err: err})
+		return struct{}{}, err
+	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -56,7 +57,8 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	err := i.ledger.complete(ctx, op.verdict, store.TicketReady)
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
-		i.refund(ctx, p, op.id) // the other call may have stopped before its refund
+		// The other call may have stopped before its refund.
+		_ = i.errands.Do(ctx, "refund", storeTimeout, func(ctx context.Context) { i.refund(ctx, p, op.id) })
 		return errCalledOff
 	case isA[*StoreError](err):
 		return err // the charge stays for the repetition
@@ -67,26 +69,33 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 }
 
 // callOff refunds a use for which nothing is handed out. It returns false if another call
-// with the same id handed out an access token, or may have.
-func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
-	if !op.verdict.ID.IsZero() {
-		step, cancel := detached(ctx)
-		defer cancel()
-		if err := i.ledger.complete(step, op.verdict, store.TicketFailed); err != nil {
+// with the same id handed out an access token. It returns a [*StoreError] if nobody knows,
+// or not yet: calling off goes on when the request has no time left.
+func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (bool, error) {
+	off, err := errand.Call(ctx, i.errands, "call off a use", storeTimeout, func(ctx context.Context) (bool, error) {
+		if !op.verdict.ID.IsZero() {
+			err := i.ledger.complete(ctx, op.verdict, store.TicketFailed)
 			if isA[*StoreError](err) {
 				i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
+				return false, err
+			} else if err != nil {
+				return false, nil
 			}
-			return false
 		}
-	}
-	i.refund(ctx, p, op.id)
-	return true
+		i.refund(ctx, p, op.id)
+		return true, nil
+	})
+	return off, lateError(err)
 }
 
 // chargeElsewhere is for a repeated use whose clause does not admit the request any more,
 // while another clause does.
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
-	if i.callOff(ctx, p, op) {
+	off, err := i.callOff(ctx, p, op)
+	switch {
+	case err != nil:
+		return err
+	case off:
 		return errCalledOff
 	}
 	return i.refuseID(ctx, p, op)
