@@ -110,12 +110,12 @@ func TestErrorAnswers(t *testing.T) {
 		"400":                        {400, refusal, oidcupstream.Refused, "invalid_grant"},
 		"401":                        {401, `{"error":"invalid_client"}`, oidcupstream.Refused, "invalid_client"},
 		"403":                        {403, refusal, oidcupstream.Refused, "invalid_grant"},
-		"429":                        {429, `{"error":"slow_down"}`, oidcupstream.Refused, "slow_down"},
+		"429":                        {429, `{"error":"slow_down"}`, oidcupstream.NotProcessed, "slow_down"},
 		"200 with error":             {200, refusal, oidcupstream.Refused, "invalid_grant"},
 		"200 with error and token":   {200, `{"error":"x","refresh_token":"new"}`, oidcupstream.Unknown, ""},
 		"500 with error":             {500, refusal, oidcupstream.Unknown, "invalid_grant"},
 		"503 with error":             {503, `{"error":"temporarily_unavailable"}`, oidcupstream.Unknown, "temporarily_unavailable"},
-		"302 with error":             {302, refusal, oidcupstream.Unknown, "invalid_grant"},
+		"302 with error":             {302, refusal, oidcupstream.NotProcessed, "invalid_grant"},
 		"400 with empty error":       {400, `{"error":""}`, oidcupstream.Unknown, ""},
 		"400 with error object":      {400, `{"error":{"code":5}}`, oidcupstream.Unknown, ""},
 		"400 with null":              {400, `null`, oidcupstream.Unknown, ""},
@@ -217,28 +217,11 @@ func TestNoRedirects(t *testing.T) {
 		p := answering(t, status, http.Header{"Location": {elsewhere.URL}}, "")
 		_, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
 		e := upstreamError(t, err)
-		require.Equal(t, oidcupstream.Unknown, e.Outcome)
+		require.Equal(t, oidcupstream.NotProcessed, e.Outcome)
 		require.Equal(t, status, e.Status)
 		require.Equal(t, status, upstreamError(t, p.Revoke(t.Context(), "r")).Status)
 		_, err = p.UserInfo(t.Context(), "token", "sub")
 		require.Equal(t, status, upstreamError(t, err).Status)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := newClock().Now()
-	for value, want := range map[string]time.Duration{
-		"":            0,
-		"30":          30 * time.Second,
-		"-5":          0,
-		"soon":        0,
-		"99999999999": time.Hour,
-		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
-		now.Add(-time.Hour).Format(http.TimeFormat):       0,
-	} {
-		p := answering(t, 429, http.Header{"Retry-After": {value}}, `{"error":"slow_down"}`)
-		_, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
-		require.Equal(t, want, upstreamError(t, err).RetryAfter, value)
 	}
 }
 

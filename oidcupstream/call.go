@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,6 +39,9 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		return reply{}, notSent(op, fmt.Errorf("client authentication: %w", cause(err)))
 	}
 	secrets = append(secrets, more...)
+	if left := p.calls.left(p.cfg.Clock()); left > 0 {
+		return reply{}, pausedError(op, left)
+	}
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
 	header.Set("Accept", "application/json")
 
@@ -65,26 +69,59 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
 	fields, _ := parseFields(answer)
-	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, p.cfg.Clock())}
+	now := p.cfg.Clock()
+	e := &Error{Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
+	reason := notProcessed(resp, now, secrets)
 	switch {
+	case reason != nil && !fields.hasTokens():
+		refusal(e, fields, secrets)
+		e.Outcome, e.err = NotProcessed, reason
+		return fail(e)
 	case err != nil:
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
 		return fail(e)
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with status 200
+			if e.isBusy() {
+				e.Outcome = NotProcessed
+			}
 			return fail(e)
 		}
 		return reply{status: resp.StatusCode, body: answer}, nil
 	case resp.StatusCode >= 400 && resp.StatusCode < 500:
-		refusal(e, fields, secrets)
+		if refusal(e, fields, secrets) && e.isBusy() {
+			e.Outcome = NotProcessed
+		}
 	default:
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
 	}
+	if e.Outcome == NotProcessed && fields.hasTokens() { // it has processed the request all the same
+		e.Outcome = Unknown
+	}
 	if e.Outcome == Unknown {
-		e.err = ErrAnswer
+		e.err = unusableAnswer(resp.Header, secrets)
+		if refreshToken, _ := fields.text("refresh_token"); refreshToken != "" {
+			return fail(salvage(e, &Tokens{RefreshToken: refreshToken}))
+		}
 	}
 	return fail(e)
+}
+
+// unusableAnswer is [ErrAnswer] with the type of the content. The content itself may be
+// any page of anybody between here and the provider.
+func unusableAnswer(h http.Header, secrets []string) error {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || mediaType == "application/json" {
+		return ErrAnswer
+	}
+	return fmt.Errorf("%w: it is %s", ErrAnswer, printable(mediaType, maxCode, secrets))
+}
+
+// isBusy reports whether the provider refused the request because of what it has to do
+// (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5).
+func (e *Error) isBusy() bool {
+	return e.Outcome == Refused && (e.Code == "temporarily_unavailable" || e.Code == "slow_down")
 }
 
 // refusal fills in e if the response is an OAuth error (RFC 6749 section 5.2), and

@@ -139,6 +139,9 @@ type Provider struct {
 	client *http.Client // for token calls: no redirects, no cookies
 	meta   *http.Client // for metadata and keys: additionally with a limit on every body
 
+	calls     pause // of the token, revocation and userinfo endpoints
+	documents pause // of the metadata; see keySet for the keys
+
 	metadata atomic.Pointer[metadata]
 	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
 	flights  singleflight.Group

@@ -78,12 +78,19 @@ func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 		}
 		return m, nil
 	}
+	if left := p.documents.left(now); left > 0 {
+		e := pausedError(op, left)
+		e.err = fmt.Errorf("%w: %w", ErrMetadata, e.err)
+		return nil, e
+	}
 	select {
 	case <-ctx.Done():
 		return nil, notSent(op, fmt.Errorf("%w: %w", ErrMetadata, context.Cause(ctx)))
 	case result := <-p.startFetch(ctx):
 		if result.Err != nil {
-			return nil, notSent(op, result.Err)
+			e := notSent(op, result.Err)
+			e.RetryAfter = p.documents.left(p.cfg.Clock())
+			return nil, e
 		}
 		return result.Val.(*metadata), nil
 	}
@@ -107,7 +114,7 @@ func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 }
 
 func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.meta), p.cfg.Issuer)
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.pausing(&p.documents)), p.cfg.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
@@ -163,6 +170,13 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 		IssParameter:          doc.IssParameter,
 		Fetched:               p.cfg.Clock(),
 	}}, nil
+}
+
+// pausing returns the client for documents that a pause keeps back.
+func (p *Provider) pausing(pause *pause) *http.Client {
+	client := *p.meta
+	client.Transport = &pausingTransport{base: client.Transport, pause: pause, clock: p.cfg.Clock}
+	return &client
 }
 
 // errTooLarge reports a response body above Config.MaxResponseBytes.

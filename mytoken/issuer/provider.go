@@ -132,7 +132,7 @@ func upstreamUnavailable(err error) error {
 	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
 		out.Code, out.Description = up.Code, up.Description
-		if up.Outcome == oidcupstream.NotSent {
+		if up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed {
 			out.Status = http.StatusServiceUnavailable
 		}
 	}

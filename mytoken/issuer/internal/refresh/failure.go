@@ -80,7 +80,7 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	case errors.Is(up, oidcupstream.ErrRequest):
 		f.Status, f.Description = http.StatusBadRequest, cmp.Or(up.Description, "the request cannot be sent to the provider")
 		return f, store.RefreshNotSent
-	case up.Outcome == oidcupstream.NotSent:
+	case up.Outcome == oidcupstream.NotSent, up.Outcome == oidcupstream.NotProcessed:
 		f.Status = http.StatusServiceUnavailable
 		return f, store.RefreshNotSent
 	}
