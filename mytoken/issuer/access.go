@@ -226,7 +226,7 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.NoAnswer:
 		err = &StoreError{cause: f.Err}
 	default:
-		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
+		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter, cause: f.Err}
 	}
 	return tokens, unsettled, err
 }

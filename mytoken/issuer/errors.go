@@ -209,7 +209,10 @@ type UpstreamError struct {
 	// Charged says that the use counts although nothing was handed out, because the
 	// provider may have acted.
 	Charged bool
-	cause   error
+	// RetryAfter is how long the provider asked to wait. Until then it gets no request. 0:
+	// it did not ask.
+	RetryAfter time.Duration
+	cause      error
 }
 
 func (e *UpstreamError) Error() string {

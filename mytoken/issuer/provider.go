@@ -131,7 +131,7 @@ func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, 
 func upstreamUnavailable(err error) error {
 	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
-		out.Code, out.Description = up.Code, up.Description
+		out.Code, out.Description, out.RetryAfter = up.Code, up.Description, up.RetryAfter
 		if up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed {
 			out.Status = http.StatusServiceUnavailable
 		}

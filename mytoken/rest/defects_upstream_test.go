@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -91,6 +92,43 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// TestThrottlingProvider: the wait that the provider asks for reaches clients, and the
+// browser of a login, which goes on afterwards. // proves P3
+func TestThrottlingProvider(t *testing.T) {
+	throttles := true
+	s := start(t, func(o *setup) {
+		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
+			if throttles && (p.Endpoint == optest.EndpointRefresh || p.Endpoint == optest.EndpointExchange) {
+				return optest.Fault{Throttle: 30 * time.Second}
+			}
+			return optest.Fault{}
+		}
+	})
+	back, polled := s.tokenAs("alice", nil)
+	if back.StatusCode != 503 || back.Header.Get("Retry-After") != "30" {
+		t.Errorf("login: %d %v", back.StatusCode, back.Header)
+	}
+	s.fails(polled, 428, "authorization_pending", "")
+
+	throttles = false
+	s.Clock.Advance(time.Minute)
+	token := s.token(mytoken.Properties{})
+	throttles = true
+	for range 2 {
+		got := s.access(token, nil)
+		s.fails(got, 503, "oidc_error", "")
+		if got.Header.Get("Retry-After") != "30" {
+			t.Errorf("access token: %v", got.Header)
+		}
+	}
+	if n := s.Provider.Count(optest.Refreshed); n != 0 {
+		t.Errorf("%d refreshes", n)
+	}
+	throttles = false
+	s.Clock.Advance(time.Minute)
+	s.object(s.access(token, nil), 200)
 }
 
 // TestD57_OfflineAccess: a refresh requests the scopes that the client requests.

@@ -20,7 +20,8 @@ type Failure struct {
 	Status            int
 	Code, Description string
 	Charged           bool
-	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
+	// RetryAfter is how long to wait before the next attempt. It is set for the reason
+	// [Busy], and for [Upstream] if the provider asked for it.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
 }
@@ -69,7 +70,7 @@ func storeFailure(err error) error {
 // upstreamFailure translates an error of the provider that leaves the refresh token as it
 // is. It also returns the outcome to end the lease with.
 func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
-	f := &Failure{Status: http.StatusBadGateway, Code: up.Code, Description: up.Description, Err: up}
+	f := &Failure{Status: http.StatusBadGateway, Code: up.Code, Description: up.Description, RetryAfter: up.RetryAfter, Err: up}
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
