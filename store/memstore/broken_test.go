@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -185,15 +184,15 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 
 type noLease struct{ *Store }
 
-func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
+func (s noLease) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
 	s.mu.Lock()
-	if g := s.grants[id]; g != nil && (g.Lease.ID.IsZero() || now > g.Lease.Until) {
+	if g := s.grants[b.Grant]; g != nil && (g.Lease.ID.IsZero() || b.Now > g.Lease.Until) {
 		before := g.Lease
 		s.betweenStatements()
 		g.Lease = before
 	}
 	s.mu.Unlock()
-	return s.Store.BeginRefresh(ctx, id, l, now, ttl)
+	return s.Store.BeginRefresh(ctx, b)
 }
 
 type lastWriteWins struct{ *Store }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
@@ -206,19 +205,19 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 // noLease checks whether there is a lease, and then writes its own.
 type noLease struct{ *Store }
 
-func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
-	g, err := s.readGrant(ctx, s.db, id)
+func (s noLease) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
+	g, err := s.readGrant(ctx, s.db, b.Grant, b.Process)
 	if err != nil {
 		return store.Refresh{}, err
 	}
 	g.Doubts = nil
-	out, err := g.Begin(l, now, ttl)
+	out, err := g.Begin(&b, g.known)
 	if err != nil {
 		return store.Refresh{}, err
 	}
 	return out, s.step(ctx, "begin", func() error {
 		_, err := s.exec(ctx, s.db, `UPDATE {grants} SET version = version + 1, lease_id = ?, lease_until = ? WHERE grant_id = ?`,
-			l[:], int64(out.Until), id[:])
+			b.Lease[:], int64(out.Until), b.Grant[:])
 		return err
 	})
 }

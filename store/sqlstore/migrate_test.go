@@ -25,11 +25,11 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 2 || !strings.Contains(err.Error(), "run Migrate") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 3 || !strings.Contains(err.Error(), "run Migrate") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
-			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql"}) {
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql", "00003_processes.sql"}) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
@@ -45,7 +45,7 @@ func TestMissingMigration(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (3, TRUE)"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (4, TRUE)"); err != nil {
 			t.Fatal(err)
 		}
 		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
@@ -53,7 +53,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 3 || schema.Want != 2 {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 4 || schema.Want != 3 {
 				t.Errorf("error: %v", err)
 			}
 		}
@@ -130,11 +130,8 @@ func TestMigrationErases(t *testing.T) {
 		}
 		tokens := s.table("tokens")
 		s.run(t, db, "UPDATE "+tokens+" SET sealed_key = "+s.literal([]byte("old"))+" WHERE LENGTH(sealed_key) = 0")
-		drop := "DROP INDEX " + s.table("tokens_erase")
-		if s.dialect == sqlstore.MySQL {
-			drop += " ON " + tokens
-		}
-		s.run(t, db, drop)
+		s.undoProcesses(t, db)
+		s.dropIndex(t, db, "tokens", "tokens_erase")
 		s.run(t, db, "ALTER TABLE "+tokens+" DROP COLUMN erase_at")
 		s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 2")
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
@@ -148,6 +145,30 @@ func TestMigrationErases(t *testing.T) {
 			}
 		}
 	})
+}
+
+// undoProcesses takes the third migration back.
+func (s site) undoProcesses(t *testing.T, db *sql.DB) {
+	t.Helper()
+	s.run(t, db, "DROP TABLE "+s.table("processes"))
+	s.dropIndex(t, db, "grants", "grants_holder")
+	s.dropIndex(t, db, "doubts", "doubts_process")
+	s.run(t, db, "ALTER TABLE "+s.table("doubts")+" DROP COLUMN process_id")
+	for _, column := range []string{
+		"login", "worked", "refusals", "ask_after", "refused_generation", "refused_arrivals", "held_by", "held_lease",
+	} {
+		s.run(t, db, "ALTER TABLE "+s.table("grants")+" DROP COLUMN "+column)
+	}
+	s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 3")
+}
+
+func (s site) dropIndex(t *testing.T, db *sql.DB, table, index string) {
+	t.Helper()
+	drop := "DROP INDEX " + s.table(index)
+	if s.dialect == sqlstore.MySQL {
+		drop += " ON " + s.table(table)
+	}
+	s.run(t, db, drop)
 }
 
 // A process of an earlier version may go on using the database after the migration. It

@@ -231,11 +231,11 @@ func everyStep() []step {
 		}},
 		{"Refresh", func(ctx context.Context, st *sqlstore.Store) error {
 			for range 2 {
-				if _, err := st.BeginRefresh(ctx, grant, lease, now, time.Second); err != nil {
+				if _, err := st.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: lease, Now: now, TTL: time.Second}); err != nil {
 					return err
 				}
 			}
-			if _, err := st.BeginRefresh(ctx, grant, store.LeaseID{2}, now+5e6, time.Second); err != nil {
+			if _, err := st.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: store.LeaseID{2}, Now: now + 5e6, TTL: time.Second}); err != nil {
 				return err
 			}
 			for _, l := range []store.LeaseID{lease, {2}} {
@@ -246,7 +246,7 @@ func everyStep() []step {
 			if _, err := st.Grant(ctx, grant); err != nil {
 				return err
 			}
-			if err := st.EndRefresh(ctx, grant, store.LeaseID{2}, 2, store.RefreshDone, now); err != nil {
+			if err := st.EndRefresh(ctx, store.End{Grant: grant, Lease: store.LeaseID{2}, Generation: 2, Outcome: store.RefreshDone, Now: now}); err != nil {
 				return err
 			}
 			return st.ReplaceGrant(ctx, store.Replacement{Grant: grant, Owner: numbered[store.OwnerID](21), Lease: lease, Generation: 2, Token: store.Sealed("new"), Now: now})

@@ -55,14 +55,14 @@ func TestRoundTrips(t *testing.T) {
 				return err
 			}},
 			{"BeginRefresh", 2, 2, func(ctx context.Context) error {
-				_, err := st.BeginRefresh(ctx, info.Grant, lease, now, time.Second)
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: lease, Now: now, TTL: time.Second})
 				return err
 			}},
 			{"CommitRefresh", 6, 6, func(ctx context.Context) error {
 				return st.CommitRefresh(ctx, store.Commit{Grant: info.Grant, Lease: lease, Generation: 1, Token: store.Sealed("rt"), Now: now})
 			}},
 			{"EndRefresh", 2, 2, func(ctx context.Context) error {
-				return st.EndRefresh(ctx, info.Grant, lease, 2, store.RefreshDone, now)
+				return st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: lease, Generation: 2, Outcome: store.RefreshDone, Now: now})
 			}},
 			{"Grant", 1, 1, func(ctx context.Context) error { _, err := st.Grant(ctx, info.Grant); return err }},
 			{"ResolveTicket", 1, 1, func(ctx context.Context) error {

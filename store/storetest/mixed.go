@@ -48,7 +48,7 @@ func mixedSteps(e *env) {
 			do(errOf(s.Rotate(e.ctx, b.rotation)))
 			spend(b.rotation.To)
 			do(s.Refund(e.ctx, b.spends[1].ID, t0))
-			_, err := s.BeginRefresh(e.ctx, root.Grant, b.lease, t0+store.Micros(i), ttl)
+			_, err := s.BeginRefresh(e.ctx, beginning(root.Grant, b.lease, t0+store.Micros(i)))
 			if _, busy := errors.AsType[*store.BusyError](err); !busy {
 				do(err)
 			}

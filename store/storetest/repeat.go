@@ -64,10 +64,10 @@ func (e *env) repeatAll(contexts func() []context.Context) {
 	e.equal(e.info(root.id()).Seq, uint64(2), "generation")
 
 	lease := e.leaseID()
-	again("BeginRefresh", func(ctx context.Context) error { return errOf(e.s.BeginRefresh(ctx, g.ID, lease, t0, ttl)) })
+	again("BeginRefresh", func(ctx context.Context) error { return errOf(e.s.BeginRefresh(ctx, beginning(g.ID, lease, t0))) })
 	commit := e.newCommit(g.ID, lease, 1)
 	again("CommitRefresh", func(ctx context.Context) error { return e.s.CommitRefresh(ctx, commit) })
-	again("EndRefresh", func(ctx context.Context) error { return e.s.EndRefresh(ctx, g.ID, lease, 1, store.RefreshDone, t0) })
+	again("EndRefresh", func(ctx context.Context) error { return e.s.EndRefresh(ctx, ending(g.ID, lease, 1, store.RefreshDone)) })
 	e.wantGrant(g.ID, granted(2, commit.Token))
 	replacement := e.replacement(root, 2)
 	again("ReplaceGrant", func(ctx context.Context) error { return e.s.ReplaceGrant(ctx, replacement) })
