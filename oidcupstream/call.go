@@ -82,16 +82,11 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		return fail(e)
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
 		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with status 200
-			if e.isBusy() {
-				e.Outcome = NotProcessed
-			}
 			return fail(e)
 		}
 		return reply{status: resp.StatusCode, body: answer}, nil
 	case resp.StatusCode >= 400 && resp.StatusCode < 500:
-		if refusal(e, fields, secrets) && e.isBusy() {
-			e.Outcome = NotProcessed
-		}
+		refusal(e, fields, secrets)
 	default:
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
@@ -116,26 +111,6 @@ func unusableAnswer(h http.Header, secrets []string) error {
 		return ErrAnswer
 	}
 	return fmt.Errorf("%w: it is %s", ErrAnswer, printable(mediaType, maxCode, secrets))
-}
-
-// isBusy reports whether the provider refused the request because of what it has to do
-// (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5).
-func (e *Error) isBusy() bool {
-	return e.Outcome == Refused && (e.Code == "temporarily_unavailable" || e.Code == "slow_down")
-}
-
-// refusal fills in e if the response is an OAuth error (RFC 6749 section 5.2), and
-// reports whether it is one.
-func refusal(e *Error, f fields, secrets []string) bool {
-	code, ok := f.text("error")
-	if !ok || code == "" {
-		return false
-	}
-	description, _ := f.text("error_description")
-	e.Outcome = Refused
-	e.Code = printableCode(code, secrets)
-	e.Description = printable(description, maxDescription, secrets)
-	return true
 }
 
 // fields is a JSON object, or nil. Its methods decode each member on its own, so that one

@@ -95,6 +95,12 @@ type Error struct {
 	// printable and have at most 64 and 200 characters. They are empty if the response
 	// had none. If this package refuses to send a request, it may set a code such as
 	// invalid_target itself.
+	//
+	// If the provider says invalid_grant and its further members say that the grant is not
+	// the reason, Code names the reason: consent_required, interaction_required,
+	// login_required, access_denied, unauthorized_client, invalid_client or
+	// temporarily_unavailable. The members are suberror, error_subtype, error_codes and
+	// some descriptions.
 	Code, Description string
 	// RetryAfter is how long to wait before the next call, at most five minutes. After a
 	// 429, or a 5xx with Retry-After, from the token or revocation endpoint, all calls
@@ -134,8 +140,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.err }
 
 // InvalidGrant reports whether the provider refused the refresh token or code itself
-// (invalid_grant, RFC 6749 section 5.2). Other refusals say nothing about the grant.
-func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == "invalid_grant" }
+// (invalid_grant, RFC 6749 section 5.2). Other refusals say nothing about the grant; see
+// Error.Code. Even this one may be wrong for a while, so ask again before you give a
+// login up.
+func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == codeInvalidGrant }
 
 // RefreshToken returns the refresh token of a response that was otherwise unusable, or
 // the empty string. Store it before you do anything else: the refresh token that was sent
