@@ -226,7 +226,10 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.NoAnswer:
 		err = &StoreError{cause: f.Err}
 	default:
-		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter, cause: f.Err}
+		err = &UpstreamError{
+			Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter,
+			suspect: f.Reason == refresh.Suspect, cause: f.Err,
+		}
 	}
 	return tokens, unsettled, err
 }
@@ -264,10 +267,10 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 	return &TokenError{Reason: TokenRevoked}
 }
 
-// revokedInstead replaces the error of an ended login if the token was revoked meanwhile:
-// that is the cause.
+// revokedInstead replaces the error of a login that the provider refuses if the token was
+// revoked meanwhile: that is the cause.
 func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
-	if isA[*ReconnectError](err) {
+	if isA[*ReconnectError](err) || isSuspect(err) {
 		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
 			return revoked
 		}

@@ -160,6 +160,14 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 			_ = i.stillLive(ctx, p, provider, store.Spent{Grant: state.Grant, Key: state.Key})
 		},
 	})
+	if isSuspect(err) {
+		// Nothing was lost if the refresh token is still the one that was handed in: the
+		// service has it. Nobody would ask again without an ID.
+		grant, gerr := i.grantState(ctx, state.Grant)
+		if a.ID.IsZero() || gerr == nil && grant.Generation == 1 {
+			err = &ReconnectError{Grant: state.Grant}
+		}
+	}
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
 			err = upstreamUnavailable(err)
@@ -183,7 +191,10 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	_, uerr := errand.Call(ctx, i.errands, "take back an adoption", storeTimeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, i.takeBack(ctx, p, a, err)
 	})
-	return errors.Join(err, lateError(uerr))
+	if uerr != nil {
+		return errors.Join(err, lateError(uerr))
+	}
+	return err
 }
 
 // takeBack revokes the token of an adoption that ended with the error.
@@ -213,5 +224,5 @@ func isVerdict(err error) bool {
 		return true
 	}
 	up, ok := errors.AsType[*oidcupstream.Error](err)
-	return ok && up.Outcome == oidcupstream.Refused
+	return ok && up.Outcome == oidcupstream.Refused && !isSuspect(err)
 }

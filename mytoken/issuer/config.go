@@ -93,6 +93,12 @@ type Config struct {
 	// Negative: not at all.
 	InDoubtWait time.Duration
 
+	// SuspectPause is how long the issuer waits before it asks again for a login that the
+	// provider has refused, 1 s to 10 minutes. Providers also refuse while a user is
+	// disabled. Only a second refusal ends the login. If the provider gives no answer, the
+	// pause doubles each time, up to 10 minutes. 0: 10 s.
+	SuspectPause time.Duration
+
 	// Limits bound what one token, one user or one request may cost.
 	Limits Limits
 	// MaxDepth is how many ancestors a token may have, at most 16. 0: 16.
@@ -155,6 +161,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxClockSkew = cmp.Or(c.MaxClockSkew, 2*time.Second)
 	c.WaitLimit = cmp.Or(c.WaitLimit, 18*time.Second)
 	c.InDoubtWait = max(cmp.Or(c.InDoubtWait, 2*time.Second), 0)
+	c.SuspectPause = cmp.Or(c.SuspectPause, 10*time.Second)
 	c.MaxDepth = cmp.Or(c.MaxDepth, store.MaxDepth)
 	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
 	c.TokenCacheSize = cmp.Or(c.TokenCacheSize, 4096)
@@ -200,6 +207,7 @@ func (c *Config) checkLimits() error {
 		within("ShortTokenLength", c.ShortTokenLength, minTokenLength, 512),
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
+		within("SuspectPause", c.SuspectPause, time.Second, 10*time.Minute),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
 		within("ChildRotation", c.ChildRotation, ChildrenInherit, ChildrenFree),
 		c.Limits.check(),

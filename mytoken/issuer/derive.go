@@ -163,7 +163,10 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		_, rerr := errand.Call(ctx, i.errands, "revoke a child", storeTimeout, func(ctx context.Context) (*Revocation, error) {
 			return i.revoke(ctx, child, true, nil, req.Client, "its creation was called off")
 		})
-		return nil, errors.Join(err, lateError(rerr))
+		if rerr != nil {
+			return nil, errors.Join(err, lateError(rerr))
+		}
+		return nil, err
 	}
 	return nil, i.useFailed(ctx, p, op, err)
 }

@@ -209,10 +209,17 @@ type UpstreamError struct {
 	// Charged says that the use counts although nothing was handed out, because the
 	// provider may have acted.
 	Charged bool
-	// RetryAfter is how long the provider asked to wait. Until then it gets no request. 0:
-	// it did not ask.
+	// RetryAfter is how long to wait, because the provider asked for it, or because it
+	// refused the login and is asked again then. Until then it gets no request. 0: nobody
+	// knows.
 	RetryAfter time.Duration
+	suspect    bool // the provider refuses the refresh token, perhaps for a while
 	cause      error
+}
+
+func isSuspect(err error) bool {
+	e, ok := errors.AsType[*UpstreamError](err)
+	return ok && e.suspect
 }
 
 func (e *UpstreamError) Error() string {
@@ -229,8 +236,8 @@ func (e *UpstreamError) Error() string {
 // Unwrap returns the cause, which is an [*oidcupstream.Error] if the provider was asked.
 func (e *UpstreamError) Unwrap() error { return e.cause }
 
-// ReconnectError says that the provider refuses the refresh token for good. The user must
-// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect]
+// ReconnectError says that the provider refuses the refresh token, and refused it before;
+// see Config.SuspectPause. The user must log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect]
 // starts a login that keeps all tokens of the tree.
 type ReconnectError struct {
 	Grant GrantID

@@ -58,7 +58,7 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	if i.refresher, err = refresh.New(refresh.Config{
 		Ledger: &i.ledger, Seal: cfg.Seal, Clock: cfg.Clock, Logger: cfg.Logger, SpillDir: cfg.SpillDir,
-		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, StepTimeout: storeTimeout,
+		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, SuspectPause: cfg.SuspectPause, StepTimeout: storeTimeout,
 		Notify: i.refreshEvent,
 		Revoke: func(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) {
 			_ = i.revokeRefreshToken(ctx, provider, grant, token) // the observer is told

@@ -80,7 +80,8 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 		"empty access token": {optest.Fault{EmptyAccessToken: true}, 502, "oidc_error"},
 		"no connection":      {optest.Fault{LoseRequest: true}, 502, "oidc_error"},
 		"invalid_scope":      {optest.Fault{Refuse: "invalid_scope", RefuseText: "no such scope"}, 400, "oidc_error"},
-		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 401, "invalid_token"},
+		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 503, "oidc_error"},
+		"no consent":         {optest.Fault{Refuse: "invalid_grant", RefuseMore: m{"suberror": "consent_required"}}, 400, "oidc_error"},
 		"invalid_client":     {optest.Fault{Refuse: "invalid_client"}, 502, "oidc_error"},
 	} {
 		s := start(t, onRefresh(c.fault))
@@ -144,16 +145,24 @@ func TestD57_OfflineAccess(t *testing.T) {
 	}
 }
 
-// TestD62_DeadGrants: once the provider has ended a login, the service does not ask
-// again.
+// TestD62_DeadGrants: once the provider has ended a login, the service asks once more after
+// a pause, and then not again.
 func TestD62_DeadGrants(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{})
 	s.Provider.EndGrants("alice")
 	for range 3 {
+		got := s.access(token, nil)
+		s.fails(got, 503, "oidc_error", "the provider refuses this login for now; it is asked again later")
+		if got.Header.Get("Retry-After") != "10" {
+			t.Errorf("%v", got.Header)
+		}
+	}
+	s.Clock.Advance(11 * time.Second)
+	for range 3 {
 		s.fails(s.access(token, nil), 401, "invalid_token", "No refresh token attached")
 	}
-	if n := s.Provider.Count(optest.Refused); n != 1 {
+	if n := s.Provider.Count(optest.Refused); n != 2 {
 		t.Errorf("the provider was asked %d times", n)
 	}
 }

@@ -14,14 +14,14 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status, Code, Description and Charged are set for the reason [Upstream]: the HTTP
-	// status for the client, the provider's error code, words for humans, and whether the
-	// provider may have acted.
+	// Status, Code, Description and Charged are set for the reasons [Upstream] and
+	// [Suspect]: the HTTP status for the client, the provider's error code, words for
+	// humans, and whether the provider may have acted.
 	Status            int
 	Code, Description string
 	Charged           bool
-	// RetryAfter is how long to wait before the next attempt. It is set for the reason
-	// [Busy], and for [Upstream] if the provider asked for it.
+	// RetryAfter is how long to wait before the next attempt. It is set for the reasons
+	// [Busy] and [Suspect], and for [Upstream] if the provider asked for it.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
 }
@@ -36,10 +36,11 @@ const (
 	Busy                   // others took too long; the provider was not asked
 	NoAnswer               // the store did not answer; the provider was not asked
 	Closed                 // the refresher was closed
+	Suspect                // the provider refused the refresh token; it is asked again later
 )
 
 func (f *Failure) Error() string {
-	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed"}[f.Reason]
+	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed", "the login is suspect"}[f.Reason]
 	if f.Err == nil {
 		return "issuer: " + text
 	}
@@ -67,6 +68,14 @@ func storeFailure(err error) error {
 	return &Failure{Reason: NoAnswer, Err: err}
 }
 
+// beginFailure translates the error of a lease that was not granted.
+func (r *Refresher) beginFailure(err error) error {
+	if suspect, ok := errors.AsType[*store.SuspectError](err); ok {
+		return suspected(suspect.Until.Time().Sub(r.Clock()), err)
+	}
+	return storeFailure(err)
+}
+
 // upstreamFailure translates an error of the provider that leaves the refresh token as it
 // is. It also returns the outcome to end the lease with.
 func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
@@ -74,7 +83,8 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
-		case "invalid_scope", "invalid_target", "invalid_request", "access_denied":
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied",
+			"consent_required", "interaction_required", "login_required":
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
@@ -107,6 +117,7 @@ const (
 	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
 	SpillFailed        EventKind = "spill_failed"
 	CommitFailed       EventKind = "commit_failed"  // the store did not take a refresh token yet
-	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token for good
+	GrantSuspect       EventKind = "grant_suspect"  // the provider refused the refresh token; it is asked again
+	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token again
 	ForeignAnswer      EventKind = "foreign_answer" // the answer of the provider is about somebody else
 )

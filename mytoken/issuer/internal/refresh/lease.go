@@ -15,11 +15,14 @@ type lease struct {
 	r     *Refresher
 	req   Request
 	id    store.LeaseID
-	taken bool // false for a provider whose refresh tokens never rotate
-	// generation is that of the current refresh token. audiences are those that the login
-	// asked for. Both are what the store said last.
-	generation uint64
-	audiences  []string
+	taken bool               // false for a provider whose refresh tokens never rotate
+	state store.RefreshState // what the store said last; zero if it did not answer
+	// asked says that the provider may have seen a request, and sent is the refresh token
+	// of the last one, sealed. replayed says that the spill was replayed after a refusal.
+	asked    bool
+	sent     store.Sealed
+	replayed bool
+	proven   bool // the provider gave what worked before
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
 	uncommitted bool
 }
@@ -29,6 +32,9 @@ func NewLeaseID() (id store.LeaseID) {
 	rand.Read(id[:]) // never fails
 	return id
 }
+
+// joined is the reverse of [strings.Fields] for scopes.
+func joined(scopes []string) string { return strings.Join(scopes, " ") }
 
 // LoginAudiences returns the audiences that the login of a grant asked for, in order.
 func LoginAudiences(state store.RefreshState) []string {
@@ -63,7 +69,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		case busy:
 		case err != nil:
 			if !store.IsDefinite(err) {
-				l.end(context.WithoutCancel(ctx), store.RefreshNotSent) // the store may have granted it
+				l.giveUp(ctx) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
 		case len(held.Doubts) == 0:
@@ -83,7 +89,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		}
 		if err := Sleep(ctx, pause); err != nil {
 			if !busy {
-				l.end(context.WithoutCancel(ctx), store.RefreshNotSent)
+				l.giveUp(ctx)
 			}
 			return nil, store.RefreshState{}, err
 		}
@@ -94,11 +100,11 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 // hold takes or prolongs the lease, so that it outlasts the call to the provider.
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	for range 3 {
-		held, err := l.r.Ledger.BeginRefresh(ctx, l.req.Grant, l.id, l.r.Lease)
+		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, TTL: l.r.Lease})
 		if err != nil {
 			return held, err
 		}
-		l.generation = held.Generation
+		l.state = held.RefreshState
 		if held.Until >= store.At(l.r.Clock().Add(l.req.Provider.Timeout()+l.r.MaxClockSkew)) {
 			return held, nil
 		}
@@ -123,29 +129,35 @@ func (l *lease) replay(ctx context.Context) {
 	}
 }
 
-// end gives the lease back.
+// end gives the lease back. It fills in the rest of e.
 //
 // If the store does not answer, the lease lapses, and its next holder waits a little
 // longer. A lease with an uncommitted refresh token must lapse too. That alone tells the
 // next holder to wait; a strict provider would take the old refresh token for a stolen
 // one.
-func (l *lease) end(ctx context.Context, outcome store.Outcome) {
+func (l *lease) end(ctx context.Context, e store.End) {
 	if !l.taken || l.uncommitted {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.r.StepTimeout)
 	defer cancel()
-	generation := max(l.generation, 1) // 0 if the answer that granted the lease was lost
-	err := l.r.Ledger.EndRefresh(ctx, l.req.Grant, l.id, generation, outcome)
+	e.Grant, e.Lease = l.req.Grant, l.id
+	e.Generation = max(l.state.Generation, 1) // 0 if the answer that granted the lease was lost
+	err := l.r.Ledger.EndRefresh(ctx, e)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
 	}
 }
 
+// giveUp gives a lease back under which nothing was sent.
+func (l *lease) giveUp(ctx context.Context) {
+	l.end(context.WithoutCancel(ctx), store.End{Outcome: store.RefreshNotSent})
+}
+
 // endOnPanic gives the lease back if a call-back panics. Defer it.
 func (l *lease) endOnPanic(ctx context.Context, outcome store.Outcome) {
 	if value := recover(); value != nil {
-		l.end(context.WithoutCancel(ctx), outcome)
+		l.end(context.WithoutCancel(ctx), store.End{Outcome: outcome})
 		panic(value)
 	}
 }

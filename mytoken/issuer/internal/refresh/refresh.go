@@ -43,6 +43,7 @@ type Config struct {
 	MaxClockSkew time.Duration // between processes that share the store
 	WaitLimit    time.Duration // how long a request waits
 	InDoubtWait  time.Duration // how long a refresh waits for an interrupted one of another process
+	SuspectPause time.Duration // the first pause after a refusal; see [Suspect]
 	StepTimeout  time.Duration // of one step of the store that must not end with its request
 
 	// Notify is called for each [Event].
@@ -54,9 +55,9 @@ type Config struct {
 // Ledger holds the steps of the store that refreshing needs. It fills in the time, and
 // repeats a step whose outcome is not known. Only CommitRefresh is tried once.
 type Ledger interface {
-	BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error)
+	BeginRefresh(ctx context.Context, begin store.Begin) (store.Refresh, error)
 	CommitRefresh(ctx context.Context, commit store.Commit) error
-	EndRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error
+	EndRefresh(ctx context.Context, end store.End) error
 	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
 	// Ancestors returns the ancestors of a token, parent first.
 	Ancestors(ctx context.Context, token store.TokenID) ([]store.TokenID, error)
@@ -72,7 +73,8 @@ type Refresher struct {
 	// rotates says of providers whose operator states that they never replace a refresh
 	// token, by issuer, whether one did so all the same. An issuer is missing until a
 	// refresh has shown it.
-	rotates sync.Map
+	rotates  sync.Map
+	refusals *refusals
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
@@ -88,7 +90,7 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight)}
+	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight), refusals: newRefusals()}
 	r.halt, r.stop = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -99,6 +101,10 @@ func (r *Refresher) Recover(ctx context.Context) error {
 	salvaged := r.spill.salvage(time.Now()) // files have the time of the machine
 	return errors.Join(salvaged, r.replay(ctx, store.GrantID{}))
 }
+
+// Reconnected says that a new login has replaced the refresh token of a grant. The user may
+// have agreed to more than before.
+func (r *Refresher) Reconnected(grant store.GrantID) { r.refusals.forgetGrant(grant) }
 
 // Close waits until every flight has landed, and lets no new one start. If the context
 // ends first, Close returns its error, and uncommitted refresh tokens stay in the spill.
