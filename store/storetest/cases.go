@@ -118,7 +118,7 @@ var suite = []testCase{
 	{"refresh/commit moves the grant on", refreshCommit, shared},
 	{"refresh/lapsed lease leaves a doubt", refreshDoubt, shared},
 	{"refresh/late commit resolves the doubt", refreshLateCommit, shared},
-	{"refresh/late end does not touch the next lease", refreshLateEnd, shared},
+	{"refresh/late end resolves only its doubt", refreshLateEnd, shared},
 	{"refresh/parallel leases have one holder", refreshParallel, shared},
 
 	{"grant/overtaken commit becomes a spare", refreshSpare, shared},
