@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/broken"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -52,6 +53,13 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 		return lastWriteWins{s}
 	case storetest.BugSpendTwice:
 		return spendTwice{s}
+	case storetest.BugLateEndIgnored:
+		return lateEndIgnored{s}
+	case storetest.BugProcessForgotten:
+		return processForgotten{s}
+	}
+	if b := broken.Grants(s, bug); b != nil {
+		return b
 	}
 	panic("no store with bug " + bug)
 }
@@ -222,6 +230,33 @@ func (s spendTwice) Spend(_ context.Context, p store.Presented, u store.Use) (st
 		}
 	}
 	return s.settle(d, &u, nil)
+}
+
+type lateEndIgnored struct{ *Store }
+
+func (s lateEndIgnored) EndRefresh(ctx context.Context, e store.End) error {
+	s.mu.Lock()
+	g := s.grants[e.Grant]
+	followed := g != nil && !g.Lease.ID.IsZero() && g.Lease.ID != e.Lease
+	s.mu.Unlock()
+	if followed {
+		return nil
+	}
+	return s.Store.EndRefresh(ctx, e)
+}
+
+type processForgotten struct{ *Store }
+
+func (s processForgotten) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
+	out, err := s.Store.Sweep(ctx, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range s.processes {
+		if rules.Ended(p) < c.Now.Add(-rules.ProcessesKept) {
+			delete(s.processes, id)
+		}
+	}
+	return out, err
 }
 
 func brokenHarness(bug storetest.Bug) storetest.Harness {

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/broken"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -66,6 +67,15 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 		return noLease{s}
 	case storetest.BugLastWriteWins:
 		return lastWriteWins{s}
+	case storetest.BugLateEndIgnored:
+		return lateEndIgnored{s}
+	case storetest.BugProcessRevived:
+		return processRevived{s}
+	case storetest.BugProcessForgotten:
+		return processForgotten{s}
+	}
+	if b := broken.Grants(s, bug); b != nil {
+		return b
 	}
 	panic("no store with the bug " + bug)
 }
@@ -241,6 +251,44 @@ func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error 
 			return s.addCommit(ctx, tx, c.Grant, this, c.Now)
 		})
 	})
+}
+
+// lateEndIgnored ends a lease by its id, and nothing else.
+type lateEndIgnored struct{ *Store }
+
+func (s lateEndIgnored) EndRefresh(ctx context.Context, e store.End) error {
+	g, err := s.readGrant(ctx, s.db, e.Grant, noCaller)
+	if err == nil && !g.Lease.ID.IsZero() && g.Lease.ID != e.Lease {
+		return nil
+	}
+	return s.Store.EndRefresh(ctx, e)
+}
+
+// processRevived writes back what it has read of a process.
+type processRevived struct{ *Store }
+
+func (s processRevived) Beat(ctx context.Context, p store.Process, until store.Micros) error {
+	known, err := s.readProcess(ctx, p.ID)
+	if err != nil || !known.version.Valid || known.Settled != 0 {
+		return cmp.Or(err, s.Store.Beat(ctx, p, until))
+	}
+	return s.step(ctx, "beat", func() error {
+		_, err := s.exec(ctx, s.db, `UPDATE {processes} SET version = version + 1, lives_until = ?, settled_at = ? WHERE process_id = ?`,
+			int64(max(known.Until, until)), int64(known.Settled), p.ID[:])
+		return err
+	})
+}
+
+// processForgotten deletes processes by their age alone.
+type processForgotten struct{ *Store }
+
+func (s processForgotten) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
+	out, err := s.Store.Sweep(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	_, err = s.exec(ctx, s.db, `DELETE FROM {processes} WHERE lives_until < ?`, int64(c.Now.Add(-rules.ProcessesKept)))
+	return out, err
 }
 
 func newUseID() (id store.UseID) {

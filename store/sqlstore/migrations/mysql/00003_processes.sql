@@ -24,6 +24,5 @@ ALTER TABLE {grants}
     ADD COLUMN held_lease         BINARY(16),
     ADD KEY {:grants_holder} (held_by);
 
-ALTER TABLE {doubts}
-    ADD COLUMN process_id BINARY(16), -- NULL: unknown
-    ADD KEY {:doubts_process} (process_id);
+-- The process of a doubt is NULL if it is unknown.
+ALTER TABLE {doubts} ADD COLUMN process_id BINARY(16), ADD KEY {:doubts_process} (process_id);
