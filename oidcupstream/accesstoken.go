@@ -113,7 +113,7 @@ func jwtPayload(token string) (payload []byte, jwt bool) {
 	if strings.Count(token, ".") != 2 {
 		return nil, false
 	}
-	header, rest, _ := strings.Cut(token, ".")
+	header, rest, _ := strings.Cut(strings.TrimSpace(token), ".")
 	body, _, _ := strings.Cut(rest, ".")
 	if text, err := decodeSegment(header); err != nil {
 		return nil, false

@@ -2,6 +2,7 @@ package oidcupstream_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -21,27 +22,28 @@ func TestAccessTokenClaims(t *testing.T) {
 		claimed []string
 		unread  []string
 	}{
-		"opaque":            {"a", "at-1234", []string{"a"}, nil, nil},
-		"opaque with dots":  {"a", "ya29.a0Af.H6S", []string{"a"}, nil, nil},
-		"encrypted":         {"a", "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d", []string{"a"}, nil, nil},
-		"RFC 9068":          {"a", jwt(`{"scope":"a b"}`), []string{"a", "b"}, nil, nil},
-		"Okta":              {"a", jwt(`{"scp":["a","b"]}`), []string{"a"}, []string{"b"}, nil},
-		"Auth0":             {"a", jwt(`{"scope":"a","permissions":["read:all"]}`), []string{"a"}, []string{"read:all"}, nil},
-		"Keycloak":          {"a", jwt(`{"scope":"a","realm_access":{"roles":["x"]},"resource_access":{"account":{"roles":["y"]}}}`), []string{"a"}, nil, nil},
-		"Entra":             {"api://app/read openid", jwt(`{"aud":"app","scp":"read","roles":["Reader"]}`), []string{"api://app/read", "openid"}, []string{"Reader"}, nil},
-		"Entra, by address": {"https://api.example/read", jwt(`{"aud":"https://api.example/","scp":"read write"}`), []string{"https://api.example/read"}, []string{"write"}, nil},
-		"not that audience": {"https://api.example/read", jwt(`{"aud":["https://api.example","https://other.example"],"scp":"read"}`), []string{"https://api.example/read"}, []string{"read"}, nil},
-		"no audience":       {"/read api:///read", jwt(`{"scp":"read"}`), []string{"/read", "api:///read"}, []string{"read"}, nil},
-		"short role":        {"api://app/read", jwt(`{"aud":"app","roles":"read"}`), []string{"api://app/read"}, []string{"read"}, nil},
-		"repeated":          {"a", jwt(`{"scp":"b b","scopes":["b"],"roles":["b","c","c"]}`), []string{"a"}, []string{"b", "c"}, nil},
-		"standard base64":   {"a", "eyJhbGciOiJFUzI1NiJ9." + base64.StdEncoding.EncodeToString([]byte(`{"scp":"??>>~~"}`)) + ".s", []string{"a"}, []string{"??>>~~"}, nil},
-		"unsigned":          {"a", "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(`{"scp":"b"}`)) + ".", []string{"a"}, []string{"b"}, nil},
-		"several":           {"a", jwt(`{"scope":1,"scp":{},"scopes":[0],"roles":false}`), []string{"a"}, nil, []string{"scope", "scp", "scopes", "roles"}},
-		"deep member twice": {"a", jwt(`{"x":{"a":1,"a":2}}`), []string{"a"}, nil, []string{"the payload"}},
-		"null":              {"a", jwt(`null`), []string{"a"}, nil, []string{"the payload"}},
+		"opaque":             {"a", "at-1234", []string{"a"}, nil, nil},
+		"opaque with dots":   {"a", "ya29.a0Af.H6S", []string{"a"}, nil, nil},
+		"encrypted":          {"a", "eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d", []string{"a"}, nil, nil},
+		"RFC 9068":           {"a", jwt(`{"scope":"a b"}`), []string{"a", "b"}, nil, nil},
+		"Okta":               {"a", jwt(`{"scp":["a","b"]}`), []string{"a"}, []string{"b"}, nil},
+		"Auth0":              {"a", jwt(`{"scope":"a","permissions":["read:all"]}`), []string{"a"}, []string{"read:all"}, nil},
+		"Keycloak":           {"a", jwt(`{"scope":"a","realm_access":{"roles":["x"]},"resource_access":{"account":{"roles":["y"]}}}`), []string{"a"}, nil, nil},
+		"Entra":              {"api://app/read openid", jwt(`{"aud":"app","scp":"read","roles":["Reader"]}`), []string{"api://app/read", "openid"}, []string{"Reader"}, nil},
+		"Entra, by address":  {"https://api.example/read", jwt(`{"aud":"https://api.example/","scp":"read write"}`), []string{"https://api.example/read"}, []string{"write"}, nil},
+		"not that audience":  {"https://api.example/read", jwt(`{"aud":["https://api.example","https://other.example"],"scp":"read"}`), []string{"https://api.example/read"}, []string{"read"}, nil},
+		"no audience":        {"/read api:///read", jwt(`{"scp":"read"}`), []string{"/read", "api:///read"}, []string{"read"}, nil},
+		"short role":         {"api://app/read", jwt(`{"aud":"app","roles":"read"}`), []string{"api://app/read"}, []string{"read"}, nil},
+		"repeated":           {"a", jwt(`{"scp":"b b","scopes":["b"],"roles":["b","c","c"]}`), []string{"a"}, []string{"b", "c"}, nil},
+		"standard base64":    {"a", "eyJhbGciOiJFUzI1NiJ9." + base64.StdEncoding.EncodeToString([]byte(`{"scp":"??>>~~"}`)) + ".s", []string{"a"}, []string{"??>>~~"}, nil},
+		"white space around": {"a", " \t" + jwt(`{"scp":"b"}`) + "\n", []string{"a"}, []string{"b"}, nil},
+		"unsigned":           {"a", "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(`{"scp":"b"}`)) + ".", []string{"a"}, []string{"b"}, nil},
+		"several":            {"a", jwt(`{"scope":1,"scp":{},"scopes":[0],"roles":false}`), []string{"a"}, nil, []string{"scope", "scp", "scopes", "roles"}},
+		"deep member twice":  {"a", jwt(`{"x":{"a":1,"a":2}}`), []string{"a"}, nil, []string{"the payload"}},
+		"null":               {"a", jwt(`null`), []string{"a"}, nil, []string{"the payload"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := answering(t, 200, nil, fmt.Sprintf(`{"access_token":%q,"scope":%q}`, test.token, test.scope))
+			p := answering(t, 200, nil, fmt.Sprintf(`{"access_token":%s,"scope":%q}`, quote(t, test.token), test.scope))
 			got, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
 			require.NoError(t, err)
 			require.Equal(t, test.scopes, got.Scopes)
@@ -110,4 +112,11 @@ func TestAlwaysGrantedIsChecked(t *testing.T) {
 	require.NoError(t, err)
 	cfg.AlwaysGranted[0], p.AlwaysGranted()[0] = "x", "y"
 	require.Equal(t, []string{"openid"}, p.AlwaysGranted())
+}
+
+func quote(t *testing.T, text string) string {
+	t.Helper()
+	quoted, err := json.Marshal(text)
+	require.NoError(t, err)
+	return string(quoted)
 }

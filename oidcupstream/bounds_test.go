@@ -128,7 +128,8 @@ func TestAnswersOfManyEntries(t *testing.T) {
 	linear["metadata"] = func(n int) func() {
 		raw := json.RawMessage(quoted[n])
 		return func() {
-			list, offline := supportedScopes(raw)
+			list, offline, err := supportedScopes(raw)
+			require.NoError(t, err)
 			require.LessOrEqual(t, len(list), maxListed)
 			require.False(t, offline)
 		}
@@ -139,17 +140,17 @@ func TestAnswersOfManyEntries(t *testing.T) {
 	}
 	const slack = 50 // of the runtime, and of maps that grow
 	for name, f := range constant {
-		small, large := testing.AllocsPerRun(3, f(few)), testing.AllocsPerRun(3, f(many))
+		small, large := testing.AllocsPerRun(1, f(few)), testing.AllocsPerRun(1, f(many))
 		require.LessOrEqual(t, large, small+slack, name)
 		require.Less(t, large, 500.0, name)
 	}
 	for name, f := range linear {
-		small, large := testing.AllocsPerRun(3, f(few)), testing.AllocsPerRun(3, f(many))
+		small, large := testing.AllocsPerRun(1, f(few)), testing.AllocsPerRun(1, f(many))
 		require.LessOrEqual(t, large, small*many/few*2+slack, name)
 	}
 }
 
-// A provider that supports very many scopes, or says so in another form, is of use.
+// A provider that supports very many scopes is of use.
 func TestSupportedScopes(t *testing.T) {
 	_, long := words(50_000)
 	long = strings.TrimSuffix(long, "]")
@@ -161,9 +162,7 @@ func TestSupportedScopes(t *testing.T) {
 		"with offline_access at the end": {long + `,"offline_access"]`, "openid offline_access", maxListed},
 		"without":                        {long + `]`, "openid", maxListed},
 		"null":                           {`null`, "openid offline_access", 0},
-		"a string":                       {`"openid profile"`, "openid offline_access", 0},
-		"mixed":                          {`["openid",7]`, "openid offline_access", 0},
-		"an object":                      {`{"openid":true}`, "openid offline_access", 0},
+		"empty":                          {`[]`, "openid", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mux := http.NewServeMux()

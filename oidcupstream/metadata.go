@@ -161,7 +161,10 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	} else {
 		keys = p.newKeySet(doc.JWKSURI)
 	}
-	scopes, offline := supportedScopes(doc.ScopesSupported)
+	scopes, offline, err := supportedScopes(doc.ScopesSupported)
+	if err != nil {
+		return nil, fmt.Errorf("%w: scopes_supported: %w", ErrMetadata, err)
+	}
 	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), offline: offline, Metadata: Metadata{
 		Issuer:                doc.Issuer,
 		AuthorizationEndpoint: doc.AuthorizationEndpoint,
@@ -176,14 +179,16 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 }
 
 // supportedScopes reads scopes_supported, and whether it has offline_access. A provider
-// that supports very many scopes is searched once, and not at each login. A list that
-// cannot be read counts as missing.
-func supportedScopes(raw json.RawMessage) (scopes []string, offline bool) {
-	if json.Unmarshal(raw, &scopes) != nil || scopes == nil {
-		return nil, true
+// that supports very many scopes is searched once, and not at each login.
+func supportedScopes(raw json.RawMessage) (scopes []string, offline bool, err error) {
+	if len(raw) > 0 && json.Unmarshal(raw, &scopes) != nil {
+		return nil, false, errListType
+	}
+	if scopes == nil {
+		return nil, true, nil
 	}
 	offline = slices.Contains(scopes, scopeOfflineAccess)
-	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline
+	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline, nil
 }
 
 // pausing returns the client for documents that a pause keeps back.
