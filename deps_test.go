@@ -107,7 +107,7 @@ store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
 
-oidcupstream: go-jose go-oidc oauth2 sync internal/jws
+oidcupstream: go-jose go-oidc json oauth2 sync internal/jws
 oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 

@@ -237,8 +237,9 @@ func TestClientSecretBasicIsEncodedFirst(t *testing.T) {
 	require.Equal(t, "s3cret%3A+%2B%2F%26%25", secret)
 }
 
-// An answer with very many scopes or audiences is refused before anything compares them.
-// Its refresh token is not lost.
+// An answer with very many scopes is refused before anything compares them. Its refresh
+// token is not lost. An access token with very many scopes or audiences counts as one
+// that cannot be read.
 func TestAnswerWithVeryManyScopes(t *testing.T) {
 	words := func(n int) []string {
 		list := make([]string, n)
@@ -249,16 +250,20 @@ func TestAnswerWithVeryManyScopes(t *testing.T) {
 	}
 	const most = 1024
 	for name, test := range map[string]struct {
-		scope any
-		claim map[string]any
-		ok    bool
+		scope     any
+		claim     map[string]any
+		ok        bool
+		scopes    []string // unread
+		audiences []string // unread
 	}{
-		"most scopes":           {strings.Join(words(most), " "), nil, true},
-		"most of all":           {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(most), " "), "aud": words(most)}, true},
-		"too many scopes":       {strings.Join(words(most+1), " "), nil, false},
-		"too many in an array":  {words(most + 1), nil, false},
-		"too many in the token": {nil, map[string]any{"scope": strings.Join(words(100_000), " ")}, false},
-		"too many audiences":    {nil, map[string]any{"aud": words(most + 1)}, false},
+		"most scopes":           {strings.Join(words(most), " "), nil, true, nil, nil},
+		"most of all":           {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(most), " "), "aud": words(most)}, true, nil, nil},
+		"too many scopes":       {strings.Join(words(most+1), " "), nil, false, nil, nil},
+		"too many in an array":  {words(most + 1), nil, false, nil, nil},
+		"too long a scope":      {strings.Repeat("s", 100_000), nil, false, nil, nil},
+		"too many in the token": {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(100_000), " "), "aud": "x"}, true, []string{"scope"}, nil},
+		"too many roles":        {strings.Join(words(most), " "), map[string]any{"roles": words(most + 1), "aud": "x"}, true, []string{"roles"}, nil},
+		"too many audiences":    {strings.Join(words(most), " "), map[string]any{"aud": words(most + 1)}, true, nil, []string{"aud"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := map[string]any{"access_token": "opaque", "refresh_token": "new"}
@@ -275,6 +280,9 @@ func TestAnswerWithVeryManyScopes(t *testing.T) {
 			if test.ok {
 				require.NoError(t, err)
 				require.Equal(t, words(most), tokens.Scopes)
+				require.Equal(t, test.scopes, tokens.ScopesUnread)
+				require.Equal(t, test.audiences, tokens.AudiencesUnread)
+				require.Equal(t, test.claim != nil && test.audiences == nil, tokens.AudienceKnown)
 				return
 			}
 			require.ErrorIs(t, err, oidcupstream.ErrAnswer)

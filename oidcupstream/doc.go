@@ -60,7 +60,9 @@
 //
 // A provider chooses the size of its answers, but not how much work they cause. The body
 // of an answer is bounded (Config.MaxResponseBytes), and so are the scopes and audiences
-// of an access token: 1,024 each.
+// of an access token: 1,024 and 64 KiB of each list. An access token may say in several
+// claims how far it reaches. The package reads all of them, and says which it cannot read;
+// see [Tokens].
 //
 // A key set has at most 256 KiB. The package decodes a key when a token needs it, at most
 // 32 for one token, and checks the token's signature with at most four keys. A token with

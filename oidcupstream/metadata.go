@@ -2,6 +2,7 @@ package oidcupstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type Metadata struct {
 	JWKSURI               string
 	UserInfoEndpoint      string   // empty if there is none
 	RevocationEndpoint    string   // empty if there is none
-	ScopesSupported       []string // nil if the provider does not say
+	ScopesSupported       []string // at most the first 1,024; nil if the provider does not say
 	// IssParameter says that redirects name the issuer in the parameter iss (RFC 9207).
 	IssParameter bool
 	// Fetched is when the metadata was fetched, by Config.Clock.
@@ -38,6 +39,7 @@ type metadata struct {
 	Metadata
 	keys       *keySet  // shared by snapshots with the same JWKSURI
 	algorithms []string // of signatures
+	offline    bool     // the provider supports the scope offline_access, or does not say
 }
 
 // verifier returns a verifier of tokens that the provider signed.
@@ -119,15 +121,15 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
 	var doc struct {
-		Issuer                string   `json:"issuer"`
-		AuthorizationEndpoint string   `json:"authorization_endpoint"`
-		TokenEndpoint         string   `json:"token_endpoint"`
-		JWKSURI               string   `json:"jwks_uri"`
-		UserInfoEndpoint      string   `json:"userinfo_endpoint"`
-		RevocationEndpoint    string   `json:"revocation_endpoint"`
-		ScopesSupported       []string `json:"scopes_supported"`
-		IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
-		Algorithms            []string `json:"id_token_signing_alg_values_supported"`
+		Issuer                string          `json:"issuer"`
+		AuthorizationEndpoint string          `json:"authorization_endpoint"`
+		TokenEndpoint         string          `json:"token_endpoint"`
+		JWKSURI               string          `json:"jwks_uri"`
+		UserInfoEndpoint      string          `json:"userinfo_endpoint"`
+		RevocationEndpoint    string          `json:"revocation_endpoint"`
+		ScopesSupported       json.RawMessage `json:"scopes_supported"`
+		IssParameter          bool            `json:"authorization_response_iss_parameter_supported"`
+		Algorithms            []string        `json:"id_token_signing_alg_values_supported"`
 	}
 	if err := provider.Claims(&doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
@@ -159,17 +161,34 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	} else {
 		keys = p.newKeySet(doc.JWKSURI)
 	}
-	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), Metadata: Metadata{
+	scopes, offline, err := supportedScopes(doc.ScopesSupported)
+	if err != nil {
+		return nil, fmt.Errorf("%w: scopes_supported: %w", ErrMetadata, err)
+	}
+	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), offline: offline, Metadata: Metadata{
 		Issuer:                doc.Issuer,
 		AuthorizationEndpoint: doc.AuthorizationEndpoint,
 		TokenEndpoint:         doc.TokenEndpoint,
 		JWKSURI:               doc.JWKSURI,
 		UserInfoEndpoint:      doc.UserInfoEndpoint,
 		RevocationEndpoint:    doc.RevocationEndpoint,
-		ScopesSupported:       doc.ScopesSupported,
+		ScopesSupported:       scopes,
 		IssParameter:          doc.IssParameter,
 		Fetched:               p.cfg.Clock(),
 	}}, nil
+}
+
+// supportedScopes reads scopes_supported, and whether it has offline_access. A provider
+// that supports very many scopes is searched once, and not at each login.
+func supportedScopes(raw json.RawMessage) (scopes []string, offline bool, err error) {
+	if len(raw) > 0 && json.Unmarshal(raw, &scopes) != nil {
+		return nil, false, errListType
+	}
+	if scopes == nil {
+		return nil, true, nil
+	}
+	offline = slices.Contains(scopes, scopeOfflineAccess)
+	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline, nil
 }
 
 // pausing returns the client for documents that a pause keeps back.

@@ -23,8 +23,8 @@ type Provider struct {
 	// MaxLifetime bounds the life of each token (protocol section 2.8). 0: no bound.
 	MaxLifetime time.Duration
 	// InsecureOpaqueAudience hands out access tokens of unknown audience although the
-	// clause limits audiences. The audience of an access token that is no JWT cannot be
-	// read.
+	// clause limits audiences: those that are no signed JWT, or have no claim aud. A claim
+	// that is there and cannot be read is still refused.
 	InsecureOpaqueAudience bool
 }
 
