@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -264,6 +266,15 @@ func (e *BusyError) Error() string {
 
 // Unwrap returns the cause, or nil.
 func (e *BusyError) Unwrap() error { return e.cause }
+
+// UnknownNodeError says that the store knows no process of a node; see [Issuer.Abandon].
+type UnknownNodeError struct {
+	Node string
+}
+
+func (e *UnknownNodeError) Error() string {
+	return fmt.Sprintf("issuer: no process of node %s is known: take its name from the notice %s", legible.Show(clip.Bytes(e.Node, 64)), NoticeInDoubt)
+}
 
 // PolicyError says that the policy refused a token, or left properties that must not be
 // issued (access_denied).

@@ -139,10 +139,10 @@ func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessR
 //
 // proves P5
 func TestLateCommitResolvesTheDoubt(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
 	commit, dead := w.leaseLapses(t)
 	next, err := w.node(func(c *issuer.Config) {
-		c.InDoubtWait = soon
+		c.InDoubtWait, c.SpillDir = soon, t.TempDir()
 		c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
 			if call == storetest.After("BeginRefresh", 2) { // it waits
 				commit.open()

@@ -102,7 +102,7 @@ func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store
 	return settle(ctx, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
 }
 
-// Refresh tokens. The five exported methods are for the refresher, which judges the
+// Refresh tokens. The exported methods are for the refresher, which judges the
 // store's own errors.
 
 // BeginRefresh takes or prolongs the lease on a grant.
@@ -126,6 +126,21 @@ func (l *ledger) EndRefresh(ctx context.Context, e store.End) error {
 		return struct{}{}, l.store.EndRefresh(ctx, e)
 	})
 	return err
+}
+
+// Beat, Settle and Processes are tried once: the refresher repeats them.
+func (l *ledger) Beat(ctx context.Context, p store.Process, until store.Micros) error {
+	return l.store.Beat(ctx, p, until)
+}
+
+// Settle settles processes.
+func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
+	return l.store.Settle(ctx, ids, l.now())
+}
+
+// Processes lists the processes that the store knows.
+func (l *ledger) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
+	return l.store.Processes(ctx, page)
 }
 
 // Grant returns the state of a grant, dead or not.

@@ -31,6 +31,7 @@ const (
 	NoticeCommitFailed       NoticeKind = "commit_failed"        // the store did not take a refresh token; the issuer tries again
 	NoticeGrantSuspect       NoticeKind = "grant_suspect"        // the provider refused the refresh token; it is asked again after Config.SuspectPause
 	NoticeGrantDead          NoticeKind = "grant_dead"           // the provider refused the refresh token again: the user has to log in
+	NoticeInDoubt            NoticeKind = "refresh_in_doubt"     // another node was interrupted while it refreshed a login, which waits for that node; Detail names it for [Issuer.Abandon]
 	NoticeForeignAnswer      NoticeKind = "foreign_answer"       // an answer of the provider was about somebody else, and was discarded
 	NoticeBroaderAnswer      NoticeKind = "broader_answer"       // an access token was withheld: it was broader than its clause
 	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token expires after the clause that admitted it
@@ -114,7 +115,7 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 
 func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
-	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer:
+	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer, NoticeInDoubt:
 		return slog.LevelError, true
 	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantSuspect, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true

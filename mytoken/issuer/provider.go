@@ -50,7 +50,7 @@ func newProviders(c *Config) (providers, error) {
 			return all, fmt.Errorf("issuer: Config.Providers[%d].MaxLifetime is %s; it must not be negative", n, p.MaxLifetime)
 		case all.byKey[key] != nil:
 			return all, fmt.Errorf("issuer: Config.Providers has two providers with the issuer %s", name)
-		case timeout+c.MaxClockSkew >= c.Lease:
+		case c.Lease != 0 && timeout+c.MaxClockSkew >= c.Lease:
 			return all, fmt.Errorf("issuer: Config.Lease is %s; it must exceed the timeout of provider %s (%s) plus MaxClockSkew (%s)",
 				c.Lease, name, timeout, c.MaxClockSkew)
 		}

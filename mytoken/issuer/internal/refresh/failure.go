@@ -58,6 +58,9 @@ func Charged(err error) bool {
 
 // storeFailure translates what the store says about a grant.
 func storeFailure(err error) error {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
 	_, busy := errors.AsType[*store.BusyError](err)
 	switch {
 	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
@@ -116,8 +119,9 @@ const (
 	TokenStored        EventKind = "refresh_token_stored"
 	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
 	SpillFailed        EventKind = "spill_failed"
-	CommitFailed       EventKind = "commit_failed"  // the store did not take a refresh token yet
-	GrantSuspect       EventKind = "grant_suspect"  // the provider refused the refresh token; it is asked again
-	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token again
-	ForeignAnswer      EventKind = "foreign_answer" // the answer of the provider is about somebody else
+	CommitFailed       EventKind = "commit_failed"    // the store did not take a refresh token yet
+	GrantSuspect       EventKind = "grant_suspect"    // the provider refused the refresh token; it is asked again
+	GrantDead          EventKind = "grant_dead"       // the provider refused the refresh token again
+	InDoubt            EventKind = "refresh_in_doubt" // another node was interrupted during a refresh
+	ForeignAnswer      EventKind = "foreign_answer"   // the answer of the provider is about somebody else
 )

@@ -255,6 +255,7 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 	if err != nil {
 		return nil, r.beginFailure(err)
 	}
+	defer r.deactivate(l.id)
 	if err := r.ask(f); err != nil {
 		l.giveUp(ctx)
 		return nil, err

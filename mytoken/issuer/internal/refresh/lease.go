@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -54,10 +55,20 @@ const leasePoll = 250 * time.Millisecond
 // context ends.
 //
 // A lease that lapsed leaves a doubt: its holder may have got a new refresh token and not
-// stored it. Then begin replays the spill, and waits up to InDoubtWait for the other
-// process.
+// stored it. Then begin does what this process can do about that, and waits up to
+// InDoubtWait for the other one. If the doubt is still open then, it depends on the
+// provider whether the refresh token that the store has may be tried.
+//
+// The caller calls [Refresher.deactivate] when it does nothing more under the lease.
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID(), taken: true}
+	r.activate(l.id)
+	granted := false
+	defer func() {
+		if !granted {
+			r.deactivate(l.id)
+		}
+	}()
 	defer l.endOnPanic(ctx, store.RefreshNotSent)
 	const firstPause = 10 * time.Millisecond
 	pause := firstPause
@@ -65,6 +76,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 	for {
 		held, err := l.hold(ctx)
 		_, busy := errors.AsType[*store.BusyError](err)
+		open := r.open(held.Doubts)
 		switch {
 		case busy:
 		case err != nil:
@@ -72,10 +84,11 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 				l.giveUp(ctx) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
-		case len(held.Doubts) == 0:
+		case len(open) == 0:
+			granted = true
 			return l, held.RefreshState, nil
 		case waited == nil:
-			l.replay(ctx)
+			l.resolve(ctx, open)
 			timer := time.NewTimer(r.InDoubtWait)
 			defer timer.Stop()
 			waited, pause = timer.C, firstPause
@@ -83,7 +96,12 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		default:
 			select {
 			case <-waited:
-				return l, held.RefreshState, nil
+				if r.forgives(req.Provider) {
+					granted = true
+					return l, held.RefreshState, nil
+				}
+				l.giveUp(ctx)
+				return nil, store.RefreshState{}, l.inDoubt(ctx, open)
 			default:
 			}
 		}
@@ -97,10 +115,24 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 	}
 }
 
+// leaseMargin is what a lease has beyond the timeout of the provider and the clock skew,
+// for the steps of the store before and after the call.
+const leaseMargin = 2 * time.Second
+
+// ttl returns how long a lease lasts.
+func (l *lease) ttl() time.Duration {
+	return cmp.Or(l.r.Lease, l.req.Provider.Timeout()+l.r.MaxClockSkew+leaseMargin)
+}
+
 // hold takes or prolongs the lease, so that it outlasts the call to the provider.
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	for range 3 {
-		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, TTL: l.r.Lease})
+		process := l.r.self(ctx)
+		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, Process: process, TTL: l.ttl()})
+		if errors.Is(err, store.ErrConflict) { // somebody took this process for dead
+			l.r.renew(ctx, process)
+			continue
+		}
 		if err != nil {
 			return held, err
 		}
@@ -123,16 +155,17 @@ func (l *lease) read(ctx context.Context) (store.RefreshState, error) {
 
 // replay commits what this process received for the grant and did not commit. If
 // processes share a spill directory, replay does it for all of them.
-func (l *lease) replay(ctx context.Context) {
-	if err := l.r.replay(ctx, l.req.Grant); err != nil {
+func (l *lease) replay(ctx context.Context) map[store.LeaseID]bool {
+	committed, err := l.r.replay(ctx, l.req.Grant)
+	if err != nil {
 		l.notify(ctx, Event{Kind: CommitFailed, Err: err})
 	}
+	return committed
 }
 
 // end gives the lease back. It fills in the rest of e.
 //
-// If the store does not answer, the lease lapses, and its next holder waits a little
-// longer. A lease with an uncommitted refresh token must lapse too. That alone tells the
+// If the store does not answer, the lease lapses, and is ended later. A lease with an uncommitted refresh token must lapse too. That alone tells the
 // next holder to wait; a strict provider would take the old refresh token for a stolen
 // one.
 func (l *lease) end(ctx context.Context, e store.End) {
@@ -146,6 +179,9 @@ func (l *lease) end(ctx context.Context, e store.End) {
 	err := l.r.Ledger.EndRefresh(ctx, e)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
+		if !store.IsDefinite(err) {
+			l.r.keepEnd(e)
+		}
 	}
 }
 
