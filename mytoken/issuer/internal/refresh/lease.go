@@ -63,7 +63,7 @@ const leasePoll = 250 * time.Millisecond
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID(), taken: true}
 	r.activate(l.id)
-	granted := false
+	granted, looked := false, false
 	defer func() {
 		if !granted {
 			r.deactivate(l.id)
@@ -78,6 +78,12 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		_, busy := errors.AsType[*store.BusyError](err)
 		open := r.open(held.Doubts)
 		switch {
+		case busy && !looked: // perhaps a process of this node died with the lease
+			looked = true
+			if err := r.settleDead(ctx); err != nil {
+				l.notify(ctx, Event{Kind: CommitFailed, Err: err})
+			}
+			continue
 		case busy:
 		case err != nil:
 			if !store.IsDefinite(err) {

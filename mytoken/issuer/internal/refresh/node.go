@@ -151,21 +151,22 @@ func (n *node) lockPath(id store.ProcessID) string {
 
 func markerName(id store.ProcessID) string { return hex.EncodeToString(id[:]) + markerSuffix }
 
-// settleDead commits what the spill holds, and then settles the dead processes of the
-// node: their leases lapse, and nobody waits for them any more. If the store lacks
+// settleDead settles the dead processes of the node: their leases lapse, and nobody waits
+// for them any more. Before that, it commits what the spill holds. If the store lacks
 // something of the spill afterwards, settleDead settles nobody and returns an error.
 func (r *Refresher) settleDead(ctx context.Context) error {
 	r.recovering.Lock()
 	defer r.recovering.Unlock()
 	dead, err := r.node.dead() // before the replay: what they held is in the spill now
-	if err == nil {
-		_, err = r.replay(ctx, store.GrantID{})
+	if err != nil || len(dead) == 0 {
+		return err
 	}
+	_, err = r.replay(ctx, store.GrantID{})
 	ids := make([]store.ProcessID, 0, len(dead))
 	for id := range dead {
 		ids = append(ids, id)
 	}
-	if err == nil && len(ids) > 0 {
+	if err == nil {
 		err = r.Ledger.Settle(ctx, ids)
 	}
 	for id, lock := range dead {

@@ -125,6 +125,10 @@ func New(c Config) (*Refresher, error) {
 // then.
 func (r *Refresher) Recover(ctx context.Context) error {
 	salvaged := r.spill.salvage(time.Now()) // files have the time of the machine
+	_, replayed := r.replay(ctx, store.GrantID{})
+	if replayed != nil {
+		return errors.Join(salvaged, replayed)
+	}
 	return errors.Join(salvaged, r.settleDead(ctx))
 }
 
