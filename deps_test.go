@@ -112,7 +112,7 @@ oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
 mytoken: json internal/jws capability restriction restriction/forecast
-mytoken/internal/profile: json restriction
+mytoken/internal/profile: json capability restriction
 mytoken/issuer/internal/refresh: json store store/seal oidcupstream
 mytoken/issuer: json oauth2 capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/issuer/internal/refresh
 mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer

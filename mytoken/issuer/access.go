@@ -43,8 +43,8 @@ type AccessTokenRequest struct {
 	// does not count.
 	Scopes    []string
 	Audiences []string
-	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has no
-	// control and format characters.
+	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has at
+	// most 8 KiB, and no control and format characters.
 	Comment string
 	Client  Client
 }

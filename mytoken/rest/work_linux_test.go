@@ -150,7 +150,7 @@ func TestWorkIsLinear(t *testing.T) {
 		}
 		return w.Code
 	}
-	for _, n := range []int{2000, 60_000} {
+	for _, n := range []int{2000, 30_000} {
 		values, words := bulky(t, n), entries(n, "w%d")
 		for _, e := range s.endpoints(token) {
 			names, lists := membersOf(e.body)
@@ -162,7 +162,7 @@ func TestWorkIsLinear(t *testing.T) {
 					}
 				}
 				for kind, value := range values {
-					if lists[name] || kind == "words" || kind == "list" {
+					if lists[name] || n > 2000 && (kind == "words" || kind == "list") {
 						count(fmt.Sprintf("%s %s: %s of %d", e.path, name, kind, n), http.MethodPost, e.path, "application/json", "{"+encode(t, name)+":"+value+rest+"}", nil)
 					}
 				}

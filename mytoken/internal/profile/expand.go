@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -249,6 +250,10 @@ func (e *expander) capabilities(n *node) (*node, error) {
 			}
 			out = append(out, expanded.items...)
 		}
+	}
+	// Repetitions count: clients that send very many names have made a mistake.
+	if len(out) > capability.MaxCount {
+		return nil, failed("capabilities: %d names, at most %d are allowed", len(out), capability.MaxCount)
 	}
 	return union(out), nil
 }

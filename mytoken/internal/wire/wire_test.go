@@ -72,7 +72,7 @@ func TestWordsAndLists(t *testing.T) {
 			t.Errorf("%s asks for %q, %v; want %q", text, asked, err, want)
 		}
 	}
-	for _, text := range []string{`1`, `{}`, `[1]`, `[["a"]]`, `true`} {
+	for _, text := range []string{`1`, `{}`, `[1]`, `[["a"]]`, `true`, `[null]`, `["a",null]`} {
 		var words wire.Words
 		var list wire.List
 		if new(wire.Asked).UnmarshalJSON([]byte(text)) == nil {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -87,10 +88,15 @@ func readStrings(data []byte) ([]string, error) {
 		err := json.Unmarshal(data, &text)
 		return []string{text}, err
 	case '[':
-		var texts []string
-		if json.Unmarshal(data, &texts) == nil {
-			return texts, nil
+		var read []*string // a pointer tells null from ""
+		if json.Unmarshal(data, &read) != nil || slices.Contains(read, nil) {
+			return nil, errStrings
 		}
+		texts := make([]string, len(read))
+		for i, text := range read {
+			texts[i] = *text
+		}
+		return texts, nil
 	}
 	return nil, errStrings
 }
