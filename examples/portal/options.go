@@ -19,7 +19,7 @@ type options struct {
 // parseOptions reads the environment and the flags. A flag overrides its variable.
 func parseOptions() (_ *options, err error) {
 	o, text := new(options), flag.StringVar
-	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service, or unix:/path for a Unix socket")
+	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service, or unix:/path for a Unix socket, which its owner and group can use")
 	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check, or unix:/path; keep it away from strangers")
 	text(&o.url, "url", "", "issuer `URL`, at which users reach the service (default: its address)")
 	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -39,8 +40,8 @@ func listen(address string) (net.Listener, error) {
 		}
 		return &listener{Listener: l}, nil
 	}
-	if path == "" {
-		return nil, errors.New("unix: needs the path of a socket, such as unix:/run/portal/socket")
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("unix:%s: need the absolute path of a socket, such as unix:/run/portal/socket", path)
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func TestSocketFile(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, address := range []string{"unix:", "unix:" + filepath.Join(dir, "none", "s"), "unix:" + filepath.Join(dir, strings.Repeat("x", 200))} {
+	for _, address := range []string{"unix:", "unix:relative", "unix:@abstract", "unix:" + filepath.Join(dir, "none", "s"), "unix:" + filepath.Join(dir, strings.Repeat("x", 200))} {
 		_, err := Listen(address, "", "")
 		assert.Error(t, err, address)
 	}
