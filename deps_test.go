@@ -112,7 +112,7 @@ oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
 mytoken: json internal/jws capability restriction restriction/forecast
-mytoken/internal/profile: json restriction
+mytoken/internal/profile: json capability restriction
 mytoken/issuer/internal/errand:
 mytoken/issuer/internal/refresh: flock json store store/seal oidcupstream
 mytoken/issuer: json oauth2 capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/issuer/internal/errand mytoken/issuer/internal/refresh
@@ -148,7 +148,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique"}
+var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
