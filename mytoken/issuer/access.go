@@ -125,14 +125,16 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 
 	// 3. Open the key of the grant, wait for its turn, and take its lease (durable).
 	//
-	// A crash after it leaves the lease, which lapses after Config.Lease. The next holder
-	// waits for Config.InDoubtWait, and asks with the same refresh token.
+	// A crash after it leaves the lease. It ends when this node has restarted, when its
+	// heartbeat lapses, or after Config.Lease. The next holder waits until this node has
+	// recovered, unless the provider tolerates a refresh token that it has replaced; see
+	// Config.InDoubtWait.
 	//
 	// 4. Ask the provider once, while no step of the store is open.
 	//
-	// A crash before the answer is kept can lose a new refresh token. The next holder
-	// tries the old one. If the provider refuses it, the user logs in again; see
-	// StartReconnect.
+	// A crash before the answer is kept can lose a new refresh token. Once this node has
+	// recovered, the next holder tries the old one. If the provider refuses it twice, the
+	// user logs in again; see StartReconnect.
 	//
 	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
 	//

@@ -250,8 +250,9 @@ func (e *ReconnectError) Error() string {
 }
 
 // BusyError says that the request waited too long for other requests or for the store, or
-// would have waited too long (HTTP status 503); see Config.WaitLimit. The request does
-// not count. It may be repeated with the same ID; see AccessTokenRequest.ID. When a login
+// would have waited too long (HTTP status 503); see Config.WaitLimit. Or it says that
+// another node was interrupted while it refreshed the login; see Config.InDoubtWait. The
+// request does not count. It may be repeated with the same ID; see AccessTokenRequest.ID. When a login
 // starts, it says that too many logins wait; see Limits.PendingLogins.
 type BusyError struct {
 	// RetryAfter is how long the client should wait before it repeats the request: about

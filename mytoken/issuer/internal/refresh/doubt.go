@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	beatInterval = 5 * time.Second // between heartbeats
+	beatInterval = 5 * time.Second  // between heartbeats
 	beatRetry    = time.Second      // after one that failed
 	beatValidity = 20 * time.Second // of each, besides the clock skew
 
