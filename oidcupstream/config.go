@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -297,31 +296,6 @@ func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensN
 
 // RequireIssParameter returns the operator's statement from the configuration.
 func (p *Provider) RequireIssParameter() bool { return p.cfg.RequireIssParameter }
-
-// newTransport returns the transport that Config.HTTPClient describes.
-func newTransport(timeout time.Duration) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}).DialContext,
-		Protocols:              protocols,
-		TLSHandshakeTimeout:    timeout,
-		ResponseHeaderTimeout:  timeout,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        30 * time.Second,
-	}
-}
-
-func withoutRedirects(c *http.Client) *http.Client {
-	return &http.Client{
-		Transport:     &calmTransport{c.Transport},
-		Timeout:       c.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 // checkURL parses an absolute URL without user and fragment. The scheme must be https. It
 // may be http if insecure is set, or if the host and, unless it is nil, the issuer's host

@@ -3,11 +3,8 @@ package oidcupstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -189,84 +186,4 @@ func supportedScopes(raw json.RawMessage) (scopes []string, offline bool, err er
 	}
 	offline = slices.Contains(scopes, scopeOfflineAccess)
 	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline, nil
-}
-
-// pausing returns the client for documents that a pause keeps back.
-func (p *Provider) pausing(pause *pause) *http.Client {
-	client := *p.meta
-	client.Transport = &pausingTransport{base: client.Transport, pause: pause, clock: p.cfg.Clock}
-	return &client
-}
-
-// errTooLarge reports a response body above Config.MaxResponseBytes.
-var errTooLarge = errors.New("the answer is larger than MaxResponseBytes")
-
-// limitTransport bounds the bodies of all responses, for libraries that read them to the
-// end.
-type limitTransport struct {
-	base http.RoundTripper
-	max  int64
-}
-
-func (t *limitTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = &limitBody{ReadCloser: resp.Body, left: t.max}
-	return resp, nil
-}
-
-// calmTransport makes an error of a panic, also while a response is read. Some requests
-// run on goroutines on which nobody else would recover.
-type calmTransport struct{ base http.RoundTripper }
-
-func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	base := t.base
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	return calm(r.Context(), func() (*http.Response, error) {
-		resp, err := base.RoundTrip(r)
-		if err == nil {
-			resp.Body = &calmBody{resp.Body, r.Context()}
-		}
-		return resp, err
-	})
-}
-
-// calmBody is the body of such a response.
-type calmBody struct {
-	io.ReadCloser
-	ctx context.Context
-}
-
-func (b *calmBody) Read(buf []byte) (int, error) {
-	return calm(b.ctx, func() (int, error) { return b.ReadCloser.Read(buf) })
-}
-
-func calm[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	v, err := rescue.Call(f)
-	rescue.Log(ctx, slog.Default(), "the HTTP client of a provider", err)
-	return v, err
-}
-
-type limitBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *limitBody) Read(buf []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(buf)) > b.left+1 {
-		buf = buf[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(buf)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return n, errTooLarge
-	}
-	return n, err
 }

@@ -135,22 +135,3 @@ func digits(text string) (n int64, ok bool) {
 	}
 	return min(n, most), true
 }
-
-// pausingTransport keeps requests for documents of the provider back during a pause, and
-// begins a pause if an answer asks for one.
-type pausingTransport struct {
-	base  http.RoundTripper
-	pause *pause
-	clock func() time.Time
-}
-
-func (t *pausingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.pause.left(t.clock()) > 0 {
-		return nil, ErrThrottled
-	}
-	resp, err := t.base.RoundTrip(r)
-	if err == nil {
-		t.pause.observe(resp.StatusCode, resp.Header, t.clock())
-	}
-	return resp, err
-}

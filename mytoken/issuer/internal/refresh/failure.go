@@ -73,7 +73,7 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
-		case "invalid_scope", "invalid_target", "invalid_request", "access_denied":
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied", "consent_required", "interaction_required", "login_required":
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
