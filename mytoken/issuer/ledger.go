@@ -105,7 +105,7 @@ func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store
 // BeginRefresh takes or prolongs the lease on a grant.
 func (l *ledger) BeginRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error) {
 	return repeat(ctx, func(ctx context.Context) (store.Refresh, error) {
-		return l.store.BeginRefresh(ctx, grant, lease, l.now(), ttl)
+		return l.store.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: lease, Now: l.now(), TTL: ttl})
 	})
 }
 
@@ -115,12 +115,25 @@ func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
 	return l.store.CommitRefresh(ctx, commit)
 }
 
-// EndRefresh ends the lease on a grant.
+// EndRefresh ends the lease on a grant. A refusal ends the grant at once.
 func (l *ledger) EndRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error {
-	_, err := repeat(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, l.store.EndRefresh(ctx, grant, lease, generation, outcome, l.now())
-	})
-	return err
+	end := func() error {
+		_, err := repeat(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, l.store.EndRefresh(ctx, store.End{Grant: grant, Lease: lease, Generation: generation, Outcome: outcome, Now: l.now()})
+		})
+		return err
+	}
+	if err := end(); err != nil || outcome != store.RefreshRefused {
+		return err
+	}
+	// The store asks for a second refusal before it gives a grant up.
+	if state, err := l.Grant(ctx, grant); err != nil || state.Suspect.Refusals == 0 {
+		return err
+	}
+	if _, err := l.BeginRefresh(ctx, grant, lease, time.Second); err != nil {
+		return nil // another process asks
+	}
+	return end()
 }
 
 // Grant returns the state of a grant, dead or not.

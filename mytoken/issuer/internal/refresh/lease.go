@@ -66,7 +66,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 				l.end(context.WithoutCancel(ctx), store.RefreshNotSent) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
-		case !held.InDoubt:
+		case len(held.Doubts) == 0:
 			return l, held.RefreshState, nil
 		case waited == nil:
 			l.replay(ctx)
