@@ -176,7 +176,9 @@ func TestRefusedNames(t *testing.T) {
 		require.NoError(t, err)
 		d := osDisk
 		d.mounted = func(*os.Root, string) bool { return false }
-		d.rename = func(_ *os.Root, from, to string) error { return &os.LinkError{Op: "rename", Old: from, New: to, Err: c.err} }
+		d.rename = func(_ *os.Root, from, to string) error {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: c.err}
+		}
 		err = d.update(root, "file", []byte("new\n"), anyFile)
 		text, readErr := root.ReadFile("file")
 		require.NoError(t, readErr)
