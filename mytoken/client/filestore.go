@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,11 @@ import (
 // They lock a second file beside it, whose name ends in ".lock". FileStore never removes
 // that file. On a network file system, sharing is only as reliable as its locks. Use
 // [NewFileStore].
+//
+// Save replaces the file. Some files cannot be replaced: container platforms mount one
+// alone, or the directory is read-only. Save then writes the file in place, and the file
+// is its own lock. While that takes place, the file also holds a copy of the new token, so
+// that a crash loses nothing. For that instant it has more than one line.
 type FileStore struct {
 	path  string
 	sweep sync.Once
@@ -42,11 +48,16 @@ const (
 // directory must. The file belongs to the user, is no symbolic link, and nobody else has
 // access to it. Nobody else may replace files in the directory. Where other users may
 // control the file or its lock, methods return a [*bearer.UnsafeError].
+//
+// Load also reads a credential that systemd or Kubernetes hands to the program: a file of
+// root that only root can write and not everybody can read, also through symbolic links of
+// root. Nothing can be saved there, so the token must not rotate; see
+// [FileStore.CheckSave].
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
 // Load reads the token.
 func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
-	text, err := ownfile.Read(s.path, maxTokenFile)
+	text, err := s.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return mytoken.Secret{}, fmt.Errorf("%w: %w", ErrNoToken, err)
 	} else if err != nil {
@@ -60,6 +71,23 @@ func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
 		return mytoken.Secret{}, fmt.Errorf("client: token file %s: the content is not a mytoken", s.path)
 	}
 	return mytoken.NewSecret(token), nil
+}
+
+// read reads the file until it finds the same content twice: another process may be
+// writing it in place.
+func (s *FileStore) read() ([]byte, error) {
+	const most = 4 * maxTokenFile // in place, a file may hold two tokens and a record
+	text, err := ownfile.ReadCredential(s.path, most)
+	for range 10 {
+		if err != nil {
+			return nil, err
+		}
+		before := text
+		if text, err = ownfile.ReadCredential(s.path, most); err == nil && bytes.Equal(before, text) {
+			break
+		}
+	}
+	return durable.Newest(text), err
 }
 
 // isNotTokenRune reports whether a JWT or a short token cannot contain r. Both consist of
@@ -85,10 +113,35 @@ func (s *FileStore) save(text []byte) error {
 		return err
 	}
 	s.sweep.Do(func() { durable.Sweep(s.path, time.Now()) })
-	return durable.Write(dir.Root, name, text)
+	return durable.Update(dir.Root, name, text, dir.InPlace(name))
 }
 
-// Lock locks the second file.
+// probeSize is how much space there must be for a successor, in bytes.
+const probeSize = 16 << 10
+
+// CheckSave returns an error if Save would certainly fail, and says what to do. It does
+// what Save does, without changing the file. It implements [SaveChecker].
+func (s *FileStore) CheckSave(context.Context) error {
+	if err := s.checkSave(); err != nil {
+		return fmt.Errorf("client: the token file %s cannot be written: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *FileStore) checkSave() error {
+	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	name := filepath.Base(s.path)
+	if err := dir.Replaceable(name); err != nil {
+		return err
+	}
+	return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
+}
+
+// Lock locks the second file, or the file itself if Save writes it in place.
 func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
 	lock, err := s.lock(ctx)
 	if err != nil {
@@ -103,8 +156,7 @@ func (s *FileStore) lock(ctx context.Context) (*flock.Flock, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	path := s.path + ".lock"
-	checked, err := dir.Lock(filepath.Base(path))
+	path, checked, err := s.lockPath(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -116,4 +168,21 @@ func (s *FileStore) lock(ctx context.Context) (*flock.Flock, error) {
 		return nil, errors.Join(&bearer.UnsafeError{Path: path, Reason: "it was replaced before it was locked"}, err, lock.Unlock())
 	}
 	return lock, nil
+}
+
+// lockPath returns the lock. A lock beside a mounted file would be for this container
+// alone, and a read-only directory takes none.
+func (s *FileStore) lockPath(dir *ownfile.Dir) (path string, checked fs.FileInfo, err error) {
+	name, path := filepath.Base(s.path), s.path+".lock"
+	mounted := durable.Mounted(dir.Root, name)
+	if !mounted {
+		checked, err = dir.Lock(filepath.Base(path))
+	}
+	if !mounted && !durable.Refused(err) {
+		return path, checked, err
+	}
+	if checked, itself := dir.LockItself(name); itself == nil || err == nil {
+		return s.path, checked, itself
+	}
+	return path, nil, err
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -13,6 +14,9 @@ import (
 // Holder uses the mytoken in a [TokenStore]. Programs should use it instead of the
 // methods of [Client] with the same names, because it survives rotation:
 //
+//   - Before a use that may rotate the token, it asks the store whether it could save the
+//     successor (see [SaveChecker]). If not, it returns an [*UnsavableError] and sends
+//     nothing.
 //   - It saves the successor of a rotated token before it returns the answer that came
 //     with it. If saving fails, it returns a [*SaveError] and no answer.
 //   - It makes uses of a rotating token one after the other, over all processes that
@@ -59,7 +63,7 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 	if exclusive {
 		unlock, err := h.store.Lock(ctx)
 		if err != nil {
-			return none, err
+			return none, cmp.Or(h.checkSave(ctx), err)
 		}
 		defer unlock()
 		if token, err = h.current(ctx); err != nil {
@@ -68,6 +72,9 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 	}
 	rotating := exclusive && mayRotate(token, u)
 	if rotating {
+		if err := h.checkSave(ctx); err != nil {
+			return none, err
+		}
 		c = c.finishing()
 	}
 	for attempt := 1; ; attempt++ {
@@ -90,6 +97,16 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		}
 		token = next
 	}
+}
+
+// checkSave asks the store whether it could save a successor.
+func (h *Holder) checkSave(ctx context.Context) error {
+	if store, ok := h.store.(SaveChecker); ok {
+		if err := store.CheckSave(ctx); err != nil {
+			return &UnsavableError{err}
+		}
+	}
+	return nil
 }
 
 // recover decides whether to repeat a failed use, and with which token.
