@@ -146,6 +146,18 @@ func (d *Dir) ReadCredential(name string, most int64) ([]byte, error) {
 	})
 }
 
+// CheckOwnDir returns an error if the path is not a directory that belongs to the user.
+func CheckOwnDir(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return &UnsafeError{path, "it is not a directory"}
+	}
+	return unsafe(path, foreign(info))
+}
+
 // Replaceable returns an error if the file exists and a write must not replace it.
 func (d *Dir) Replaceable(name string) error {
 	_, err := d.check(name, func(info fs.FileInfo) string { return cmp.Or(regular(info), foreign(info)) })
