@@ -6,18 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"github.com/mytoken-go/sdk/internal/durable"
 	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
 // FileStore keeps a mytoken in a text file. Processes on one machine may share the file.
@@ -34,15 +30,8 @@ type FileStore struct {
 	sweep sync.Once
 }
 
-const (
-	// maxTokenFile bounds the token file, in bytes.
-	maxTokenFile = 64 << 10
-	// lockPoll is how often a waiting process tries to get the lock.
-	lockPoll = time.Millisecond
-	// lockFlag opens the lock. Some systems and network file systems lock only files that
-	// are open for writing.
-	lockFlag = os.O_RDWR
-)
+// maxTokenFile bounds the token file, in bytes.
+const maxTokenFile = 64 << 10
 
 // NewFileStore returns a store for the file at path. The file need not exist yet, but its
 // directory must. The file belongs to the user, is no symbolic link, and nobody else has
@@ -141,16 +130,17 @@ func (s *FileStore) checkSave() error {
 	return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
 }
 
-// Lock locks the second file, or the file itself if Save writes it in place.
+// Lock locks the second file, or the file itself if Save writes it in place. The system
+// wakes the caller when the lock is free.
 func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := s.lock(ctx)
+	unlock, err = s.lock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("client: lock of the token file: %w", err)
 	}
-	return func() { _ = lock.Unlock() }, nil
+	return unlock, nil
 }
 
-func (s *FileStore) lock(ctx context.Context) (*flock.Flock, error) {
+func (s *FileStore) lock(ctx context.Context) (unlock func(), err error) {
 	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
 	if err != nil {
 		return nil, err
@@ -160,14 +150,7 @@ func (s *FileStore) lock(ctx context.Context) (*flock.Flock, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := flock.New(path, flock.SetFlag(lockFlag|ownfile.NoFollow))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return nil, err
-	}
-	if locked, err := lock.Stat(); err != nil || !os.SameFile(locked, checked) {
-		return nil, errors.Join(&bearer.UnsafeError{Path: path, Reason: "it was replaced before it was locked"}, err, lock.Unlock())
-	}
-	return lock, nil
+	return lockFile(ctx, path, checked)
 }
 
 // lockPath returns the lock. A lock beside a mounted file would be for this container
