@@ -87,7 +87,7 @@ func openInPlace(dir *os.Root, name string, own func(fs.FileInfo) error) (*os.Fi
 
 // Updatable returns an error if Update, Renew or Write with so many bytes would certainly
 // fail. It does the same as they do without changing the file: it writes a temporary file
-// and removes it, or opens the file for writing.
+// and removes it, or opens the file for writing and reserves space.
 func Updatable(dir *os.Root, name string, size int, own func(fs.FileInfo) error) error {
 	return osDisk.updatable(dir, name, size, own)
 }
@@ -102,6 +102,8 @@ func (d disk) updatable(dir *os.Root, name string, size int, own func(fs.FileInf
 	}
 	f, err := openInPlace(dir, name, own)
 	switch {
+	case err == nil && (mounted || refusal != nil):
+		return errors.Join(reserve(f, size), f.Close())
 	case err == nil:
 		return f.Close()
 	case refusal != nil && errors.Is(err, fs.ErrNotExist):

@@ -93,7 +93,7 @@ func TestCredentialsOfPlatforms(t *testing.T) {
 				return
 			}
 			require.Error(t, err)
-			require.Contains(t, p.stderr.String(), "nothing was sent")
+			require.Contains(t, p.stderr.String(), "was not used")
 			require.Contains(t, p.stderr.String(), c.want)
 			require.Contains(t, p.stderr.String(), path)
 			require.Zero(t, uses.Load())

@@ -42,6 +42,17 @@ func counted(n *atomic.Int32) func(*setup) {
 	}
 }
 
+// short derives a short token.
+func (s *server) short(parent mytoken.Secret) mytoken.Secret {
+	s.t.Helper()
+	child, err := s.client.NewHolder(client.NewMemoryStore(parent)).Derive(s.t.Context(), client.DeriveRequest{
+		Properties: mytoken.Properties{Capabilities: everything, Rotation: nil}, Response: mytoken.Response{Type: mytoken.ResponseShortToken},
+	})
+	require.NoError(s.t, err)
+	require.Equal(s.t, mytoken.ResponseShortToken, child.Type)
+	return child.Token
+}
+
 // A rotating token in a file that is mounted alone survives its rotations, on the host
 // too. Nothing is left beside it.
 //
@@ -61,8 +72,8 @@ func TestMountedTokenRotates(t *testing.T) {
 	require.Len(t, names, 1, "a lock beside a mounted file would be for this container alone")
 }
 
-// If the successor of a rotating token cannot be kept, the holder sends nothing, and says
-// what to do. A token that does not rotate is used.
+// If the successor of a rotating token cannot be kept, the holder does not use the token,
+// and says what to do. A token that does not rotate is used.
 //
 // proves P8
 func TestNoUseIfTheSuccessorCannotBeKept(t *testing.T) {
@@ -90,16 +101,25 @@ func TestNoUseIfTheSuccessorCannotBeKept(t *testing.T) {
 			_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
 			var unsavable *client.UnsavableError
 			require.ErrorAs(t, err, &unsavable)
-			require.ErrorContains(t, err, "nothing was sent")
+			require.ErrorContains(t, err, "was not used")
 			require.ErrorContains(t, err, path)
 			require.NotContains(t, err.Error(), token.Reveal())
 			require.Zero(t, uses.Swap(0))
 			_, err = h.Derive(t.Context(), client.DeriveRequest{})
 			require.ErrorAs(t, err, &unsavable)
-			h = s.client.NewHolder(client.NewFileStore(place(t, plain)))
+			for _, fixed := range []mytoken.Secret{plain, s.short(plain)} {
+				h = s.client.NewHolder(client.NewFileStore(place(t, fixed)))
+				for range 2 {
+					_, err = h.AccessToken(t.Context(), client.AccessTokenRequest{})
+					require.NoError(t, err)
+				}
+				require.EqualValues(t, 2, uses.Swap(0))
+			}
+			// A short token does not tell that it rotates. The server does.
+			h = s.client.NewHolder(client.NewFileStore(place(t, s.short(s.token(mytoken.Properties{Rotation: rotating})))))
 			_, err = h.AccessToken(t.Context(), client.AccessTokenRequest{})
-			require.NoError(t, err)
-			require.EqualValues(t, 1, uses.Swap(0))
+			require.ErrorAs(t, err, &unsavable)
+			require.Zero(t, uses.Swap(0))
 		})
 	}
 	require.EqualValues(t, 1, s.generation(client.NewMemoryStore(token)))

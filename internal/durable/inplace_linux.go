@@ -1,9 +1,11 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Mounted reports whether something is mounted at a name in the directory. Such a file
@@ -30,4 +32,19 @@ func mount(f *os.File, err error) string {
 		}
 	}
 	return ""
+}
+
+// reserve takes space on the disk for so many more bytes. It does not change the content
+// or the size of the file. It returns an error if there is no space.
+func reserve(f *os.File, size int) error {
+	const keepSize = 1 // FALLOC_FL_KEEP_SIZE of fallocate(2)
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	err = syscall.Fallocate(int(f.Fd()), keepSize, info.Size(), int64(size))
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return &os.PathError{Op: "reserve space in", Path: f.Name(), Err: err}
+	}
+	return nil // this file system may not be able to
 }
