@@ -83,7 +83,8 @@ func (s *FileStore) read() ([]byte, error) {
 // visible ASCII characters.
 func isNotTokenRune(r rune) bool { return r <= ' ' || r > '~' }
 
-// Save replaces the file in one step. Only the file's owner has access to it.
+// Save replaces the file in one step, or writes it in place. Only the file's owner has
+// access to it.
 func (s *FileStore) Save(_ context.Context, token mytoken.Secret) error {
 	if err := s.save([]byte(token.Reveal() + "\n")); err != nil {
 		return fmt.Errorf("client: token file: %w", err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -164,6 +166,26 @@ func TestUserOfMountedTokenKilled(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(text), "\n"), "no traces of a killed process are left")
+}
+
+// A keeper keeps a file that is mounted alone. At the end it empties the file, which counts
+// as none.
+func TestKeeperOfAMountedFile(t *testing.T) {
+	path, host := mountedToken(t, mytoken.Secret{}, 0)
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) { answer(w, 200, f.accessToken()) }
+		k := keep(t, f, path, nil)
+		k.watch(3*time.Hour, func(left time.Duration, ok bool) {
+			require.True(t, ok)
+			require.GreaterOrEqual(t, left, 5*time.Minute-10*time.Second)
+		})
+		k.stop()
+		require.NoError(t, <-k.ended)
+	})
+	text, err := os.ReadFile(host)
+	require.NoError(t, err)
+	require.Empty(t, text)
 }
 
 // What a process left behind that was killed in the middle of a write in place is read as
