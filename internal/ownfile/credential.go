@@ -44,8 +44,8 @@ func credential(info fs.FileInfo, reason string) string {
 	switch {
 	case reason == "" || uid != 0 || regular(info) != "" || !hasPermissions:
 		return reason
-	case os.Geteuid() == 0 && mode&0o200 != 0:
-		return reason // an ordinary file of one's own
+	case os.Geteuid() == 0 && mode&0o200 != 0: // an ordinary file of one's own
+		return reason + ", or set defaultMode: 0400 where Kubernetes mounts it"
 	}
 	switch {
 	case writable(info) != "":

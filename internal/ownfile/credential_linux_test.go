@@ -131,7 +131,7 @@ func TestCredentialIsReplaced(t *testing.T) {
 func TestNamedFileThatOthersWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	put(t, path, "x")
-	for mode, want := range map[os.FileMode]string{0o444: "", 0o644: "", 0o664: "chmod go-w", 0o646: "chmod go-w", 0o666: "chmod go-w"} {
+	for mode, want := range map[os.FileMode]string{0o444: "", 0o644: "", 0o646: "chmod go-w", 0o666: "chmod go-w"} {
 		require.NoError(t, os.Chmod(path, mode))
 		if _, err := ownfile.ReadNamed(path, 1); want == "" {
 			require.NoError(t, err)

@@ -24,11 +24,13 @@ func init() {
 //
 // proves P8
 func TestCredentialsOfPlatforms(t *testing.T) {
+	base := ownfiletest.Folder(t)
 	var uses atomic.Int32
 	s := start(t, counted(&uses))
 	folder := func() string {
-		dir := filepath.Join(ownfiletest.Folder(t), "dir")
-		require.NoError(t, os.Mkdir(dir, 0o755))
+		dir, err := os.MkdirTemp(base, "")
+		require.NoError(t, err)
+		require.NoError(t, os.Chmod(dir, 0o755))
 		return dir
 	}
 	own := func(dir string, mode os.FileMode, text string) string {
