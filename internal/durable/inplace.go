@@ -65,9 +65,18 @@ func (d disk) inPlaceIfRefused(dir *os.Root, name string, own func(fs.FileInfo) 
 	if errors.Is(err, fs.ErrNotExist) && refusal != nil {
 		return refusal
 	} else if err != nil {
-		return errors.Join(refusal, err)
+		return neither(refusal, err)
 	}
 	return errors.Join(inPlace(f), f.Close())
+}
+
+// neither tells why a file can be neither replaced nor written in place. There is no
+// refusal if nobody tried to replace a mounted file.
+func neither(refusal, inPlace error) error {
+	if refusal == nil {
+		return fmt.Errorf("it is mounted, and it cannot be written in place: %w", inPlace)
+	}
+	return fmt.Errorf("it cannot be replaced (%w), and it cannot be written in place: %w", refusal, inPlace)
 }
 
 func openInPlace(dir *os.Root, name string, own func(fs.FileInfo) error) (*os.File, error) {
@@ -110,8 +119,10 @@ func (d disk) updatable(dir *os.Root, name string, size int, own func(fs.FileInf
 		return refusal
 	case refusal == nil && !mounted && !immutable(err):
 		return nil // a rename needs no access to the file that goes away
+	case refusal == nil && !mounted:
+		return err
 	}
-	return errors.Join(refusal, err)
+	return neither(refusal, err)
 }
 
 // try writes a temporary file and removes it.
