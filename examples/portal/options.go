@@ -27,7 +27,7 @@ func parseOptions() (_ *options, err error) {
 	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB")
 	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
 	text(&o.client, "client-id", "", "`name` of this client at the provider")
-	secret := flag.String("client-secret-file", "", "`file` with the secret of this client (default: the variable PORTAL_CLIENT_SECRET)")
+	secret := flag.String("client-secret-file", "", "`file` with the secret of this client, such as a credential of systemd or a secret of Kubernetes (default: the variable PORTAL_CLIENT_SECRET)")
 	text(&o.redirect, "redirect-uri", "", "`URL` to which the provider sends users back, as registered there: <url>/redirect or <url>/redirect/name (default: the latter, with the host of the provider)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
