@@ -108,7 +108,7 @@ store/sqlstore/internal/killtest:
 store/storetest: store
 store/internal/broken: store store/storetest
 
-oidcupstream: go-jose go-oidc oauth2 sync internal/jws
+oidcupstream: go-jose go-oidc json oauth2 sync internal/jws
 oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 

@@ -276,34 +276,57 @@ func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Pro
 }
 
 // insideClause refuses an answer that is broader than the clause, whatever was asked for
-// (D14). It ignores the scope offline_access, which some providers always name: that
-// scope opens nothing to the holder of an access token.
+// (D14). An answer that cannot be read in full counts as broader. Scopes that the
+// provider always grants do not count; see [oidcupstream.Config].AlwaysGranted.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
-	withhold := func(kind NoticeKind, text string, cause error) error {
+	withhold := func(kind NoticeKind, text, detail string, cause error) error {
 		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}
-		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text, Err: err})
+		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text + detail, Err: err})
 		return err
+	}
+	switch {
+	case clause.Scopes != nil && len(tokens.ScopesUnread) > 0:
+		return withhold(NoticeBroaderAnswer, "the scopes of the access token are not known", unread(tokens.ScopesUnread), nil)
+	case clause.Audiences != nil && len(tokens.AudiencesUnread) > 0:
+		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known", unread(tokens.AudiencesUnread), nil)
+	case clause.Audiences != nil && !tokens.AudienceKnown && !provider.InsecureOpaqueAudience:
+		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known",
+			": it has no aud claim; set issuer.Provider.InsecureOpaqueAudience to hand it out", nil)
 	}
 	answer := restriction.Access{}
 	if tokens.Scopes != nil || tokens.ScopeReturned {
-		answer.Scopes = slices.DeleteFunc(append([]string{}, tokens.Scopes...), func(s string) bool { return s == "offline_access" })
+		answer.Scopes = without(provider.Upstream.AlwaysGranted(), tokens.Scopes, tokens.Claimed)
 	}
-	if tokens.AudienceKnown {
+	if tokens.AudienceKnown || len(tokens.Audiences) > 0 {
 		answer.Audiences = append([]string{}, tokens.Audiences...)
-	} else if clause.Audiences != nil && !provider.InsecureOpaqueAudience {
-		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known", nil)
 	}
 	if err := restriction.CheckAnswer(clause, asked, answer); err != nil {
-		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", err)
+		detail := ": " + err.Error()
+		if more, ok := errors.AsType[*restriction.BroaderError](err); ok && len(more.Scopes) > 0 {
+			detail += "; if the provider always adds these scopes, name them in oidcupstream.Config.AlwaysGranted"
+		}
+		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", detail, err)
 	}
 	if clause.Expires != 0 && (tokens.Expiry.IsZero() || tokens.Expiry.Unix() > clause.Expires) {
 		const text = "the access token expires after the restriction that admits it"
 		if i.cfg.WithholdLongAccessTokens {
-			return withhold(NoticeLongAccessToken, text, nil)
+			return withhold(NoticeLongAccessToken, text, "", nil)
 		}
 		i.notify(ctx, Notice{Kind: NoticeLongAccessToken, Token: p.id.ID, Detail: text})
 	}
 	return nil
+}
+
+// unread says which parts of an answer cannot be read.
+func unread(parts []string) string { return ": cannot read " + strings.Join(parts, ", ") }
+
+// without returns the entries of the lists that are not ignored. The result is not nil.
+func without(ignored []string, lists ...[]string) []string {
+	skip := make(map[string]bool, len(ignored))
+	for _, entry := range ignored {
+		skip[entry] = true
+	}
+	return slices.DeleteFunc(unique.Strings(lists...), func(entry string) bool { return skip[entry] })
 }
 
 // dedup returns the strings in a new slice, trimmed, without empty and repeated ones.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -215,8 +214,12 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 }
 
 func (p *attributePolicy) choose(values []string) (Enforced, error) {
+	has := make(map[string]bool, len(values)) // the provider chooses how many
+	for _, value := range values {
+		has[value] = true
+	}
 	for _, r := range p.Rules {
-		if slices.Contains(values, r.Value) {
+		if has[r.Value] {
 			return r.Enforce, nil
 		}
 	}

@@ -73,14 +73,14 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
-		case "invalid_scope", "invalid_target", "invalid_request", "access_denied":
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied", "consent_required", "interaction_required", "login_required":
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
 	case errors.Is(up, oidcupstream.ErrRequest):
 		f.Status, f.Description = http.StatusBadRequest, cmp.Or(up.Description, "the request cannot be sent to the provider")
 		return f, store.RefreshNotSent
-	case up.Outcome == oidcupstream.NotSent:
+	case up.Outcome == oidcupstream.NotSent, up.Outcome == oidcupstream.NotProcessed:
 		f.Status = http.StatusServiceUnavailable
 		return f, store.RefreshNotSent
 	}
