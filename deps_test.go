@@ -100,13 +100,13 @@ restriction/plan: capability restriction restriction/forecast
 restriction/timeline: restriction restriction/forecast
 
 store:
-store/internal/broken: store store/storetest
 store/internal/rules: store
 store/memstore: store store/internal/rules
 store/seal: store
 store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
+store/internal/broken: store store/storetest
 
 oidcupstream: go-jose go-oidc json oauth2 sync internal/jws
 oidcupstream/guest: json internal/jws oidcupstream
