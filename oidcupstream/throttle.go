@@ -90,11 +90,11 @@ func notProcessed(resp *http.Response, now time.Time, secrets []string) error {
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusServiceUnavailable && stated:
 		return ErrThrottled
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		to := "nowhere"
-		if place, err := url.Parse(resp.Header.Get("Location")); err == nil && place.String() != "" {
-			to = printable((&url.URL{Scheme: place.Scheme, Host: place.Host, Path: place.Path}).String(), maxDescription, secrets)
+		host := "no host" // of its address; the rest may hold a session
+		if place, err := url.Parse(resp.Header.Get("Location")); err == nil && place.Host != "" {
+			host = printable(place.Host, maxCode, secrets)
 		}
-		return fmt.Errorf("%w: a redirect to %s, which is not followed", ErrAnswer, to)
+		return fmt.Errorf("%w: a redirect to %s, which is not followed", ErrAnswer, host)
 	}
 	return nil
 }
