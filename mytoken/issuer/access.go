@@ -218,7 +218,7 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	}
 	switch f.Reason {
 	case refresh.Ended:
-		err = &ReconnectError{Grant: req.Grant}
+		err = &ReconnectError{Grant: req.Grant, cause: f.Err}
 	case refresh.Busy:
 		err = &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
 	case refresh.Closed:
@@ -226,7 +226,7 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.NoAnswer:
 		err = &StoreError{cause: f.Err}
 	default:
-		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
+		err = &UpstreamError{Op: opRefresh, Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
 	}
 	return tokens, unsettled, err
 }
@@ -280,7 +280,7 @@ func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Pro
 // scope opens nothing to the holder of an access token.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
 	withhold := func(kind NoticeKind, text string, cause error) error {
-		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}
+		err := &UpstreamError{Op: opRefresh, Status: http.StatusBadGateway, Description: text, cause: cause}
 		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text, Err: err})
 		return err
 	}

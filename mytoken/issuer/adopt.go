@@ -161,11 +161,11 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	})
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
-			err = upstreamUnavailable(err)
+			err = upstreamUnavailable(opUserInfo, err)
 		}
 	}
 	if errors.Is(err, oidcupstream.ErrSubject) {
-		return &UpstreamError{Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
+		return &UpstreamError{Op: opUserInfo, Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
 	}
 	return err
 }

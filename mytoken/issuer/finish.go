@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
@@ -215,7 +216,7 @@ func (l *login) fail(ctx context.Context, err error) error {
 		terr = l.i.changeTickets(ctx, spent) // the poller has gone
 	}
 	if terr != nil {
-		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", terr.Error())
+		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", errtext.ForLog(terr))
 	}
 	if isA[*PolicyError](err) || isA[*StoreError](err) {
 		return err
@@ -246,7 +247,7 @@ func loginFailure(err error) *LoginError {
 	case errors.As(err, &code):
 		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
 	case errors.As(err, &request):
-		return &LoginError{Code: "access_denied", Description: request.Error(), cause: err}
+		return &LoginError{Code: "access_denied", Description: request.Field + ": " + request.Reason, cause: err}
 	case errors.As(err, &up) && up.Code != "":
 		return &LoginError{Code: up.Code, Description: up.Description, cause: err}
 	case errors.As(err, &up):

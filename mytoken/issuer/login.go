@@ -159,7 +159,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
 	} else if err != nil {
-		return nil, upstreamUnavailable(err)
+		return nil, upstreamUnavailable(opAuthorize, err)
 	}
 	ref := i.codeRef(store.TicketState, state)
 	ticket, err := i.loginTicket(ref, state, key, pending)

@@ -6,9 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 )
 
@@ -96,11 +98,11 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		if !n.Token.IsZero() {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
 		}
-		if n.Detail != "" {
+		if n.Detail != "" && !n.toldByEdge(ctx) {
 			attrs = append(attrs, slog.String("detail", legible.Show(n.Detail)))
 		}
-		if n.Err != nil {
-			attrs = append(attrs, slog.String("error", legible.Show(n.Err.Error())))
+		if n.Err != nil && !n.toldByEdge(ctx) {
+			attrs = append(attrs, slog.String("error", errtext.ForLog(n.Err)))
 		}
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}
@@ -109,6 +111,16 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		err := rescue.Do(func() { i.cfg.Observer(ctx, n) })
 		rescue.Log(ctx, i.cfg.Logger, "the observer", err)
 	}
+}
+
+// toldByEdge reports whether the caller gets the error of the notice and logs it with the
+// id of the request, so that the log tells the cause once. Detail says the same then.
+func (n *Notice) toldByEdge(ctx context.Context) bool {
+	switch n.Kind {
+	case NoticeRejected, NoticeReused, NoticeBroaderAnswer:
+		return requestid.Of(ctx) != ""
+	}
+	return false
 }
 
 func (n *Notice) level() (slog.Level, bool) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -29,7 +30,7 @@ func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcups
 		tried[string(candidate.Token)] = true
 		token, err := l.open(candidate)
 		if err != nil && spare { // the other ones may still work
-			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", err.Error())
+			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", errtext.ForLog(err))
 			continue
 		} else if err != nil {
 			return nil, l.fail(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -39,10 +40,7 @@ const (
 
 func (f *Failure) Error() string {
 	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed"}[f.Reason]
-	if f.Err == nil {
-		return "issuer: " + text
-	}
-	return "issuer: " + text + ": " + f.Err.Error()
+	return errtext.Join(f.Err, "issuer: "+text, f.Code, f.Description)
 }
 
 // Unwrap returns the cause, or nil.
@@ -59,7 +57,7 @@ func storeFailure(err error) error {
 	_, busy := errors.AsType[*store.BusyError](err)
 	switch {
 	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
-		return &Failure{Reason: Ended}
+		return &Failure{Reason: Ended, Err: err}
 	case busy, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Failure{Reason: Busy, Err: err}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -138,7 +139,7 @@ func (l *lease) end(ctx context.Context, outcome store.Outcome) {
 	generation := max(l.generation, 1) // 0 if the answer that granted the lease was lost
 	err := l.r.Ledger.EndRefresh(ctx, l.req.Grant, l.id, generation, outcome)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
+		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }
 
