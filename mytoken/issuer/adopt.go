@@ -96,7 +96,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }
@@ -137,7 +137,7 @@ func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption)
 	}
 	holder := newPresented(out.Claims, rec.Compact, "")
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }

@@ -287,11 +287,52 @@ func (e *PolicyError) Error() string { return errtext.Join(e.cause, "issuer: ref
 // Unwrap returns the error of the policy.
 func (e *PolicyError) Unwrap() error { return e.cause }
 
-// StoreError says that the store gave no answer, so that nobody knows whether a step took
-// effect (internal_server_error). Nothing was handed out. A request with an ID can be
-// repeated safely with that ID, and counts once.
+// StoreError says that the store did not do what it was asked to, or did not say whether
+// it did. Nothing was handed out. A request with an ID can be repeated safely with that
+// ID, and counts once. For a request without an ID see [StoreError.Repeatable].
+//
+// The parenthesis for an HTTP client is temporarily_unavailable with Retry-After if the
+// error is repeatable, else internal_server_error.
 type StoreError struct {
-	cause error
+	cause      error
+	repeatable bool
+}
+
+// Repeatable reports whether the request can be sent again as a new one, and costs nothing
+// by that. It is true in three cases: the request took no effect; it gave back what it
+// had charged; or its effect is the same however often it is sent, as with a revocation.
+// Otherwise the request may have taken effect, and a new one may charge another use.
+func (e *StoreError) Repeatable() bool { return e.repeatable }
+
+// noAnswer makes one [*StoreError] of a step that failed and what that means.
+func noAnswer(what string, cause error, repeatable bool) error {
+	if e, ok := errors.AsType[*StoreError](cause); ok {
+		cause = e.cause
+	}
+	if what != "" {
+		cause = fmt.Errorf("%s: %w", what, cause)
+	}
+	return &StoreError{cause: cause, repeatable: repeatable}
+}
+
+// mayHaveEffect reports whether the request that failed with err may have changed
+// something all the same.
+func mayHaveEffect(err error) bool {
+	e, ok := errors.AsType[*StoreError](err)
+	return ok && !e.repeatable
+}
+
+// asRepeatable says of a [*StoreError] whether it is repeatable, for a method that knows
+// more than the step that failed. It returns any other error as it is.
+func asRepeatable(err error, repeatable bool) error {
+	e, ok := errors.AsType[*StoreError](err)
+	if !ok || e.repeatable == repeatable {
+		return err
+	}
+	if err == error(e) {
+		err = e.cause
+	}
+	return &StoreError{cause: err, repeatable: repeatable}
 }
 
 func (e *StoreError) Error() string {

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -192,7 +193,7 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 
 // discard ends a login and revokes its refresh token, which nobody will use.
 func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err error) error {
-	if !isA[*StoreError](err) { // otherwise the mytoken may exist
+	if !mayHaveEffect(err) { // otherwise the mytoken may exist
 		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, tokens.RefreshToken) // the observer is told
 	}
 	return l.fail(ctx, err)
@@ -216,10 +217,10 @@ func (l *login) fail(ctx context.Context, err error) error {
 		terr = l.i.changeTickets(ctx, spent) // the poller has gone
 	}
 	if terr != nil {
-		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", errtext.ForLog(terr))
+		l.i.cfg.Logger.Log(ctx, levelOf(slog.LevelWarn, terr), "mytoken", "kind", "login_not_ended", "error", errtext.ForLog(terr))
 	}
 	if isA[*PolicyError](err) || isA[*StoreError](err) {
-		return err
+		return asRepeatable(err, false) // the state is used up
 	}
 	return failure
 }
@@ -248,6 +249,8 @@ func loginFailure(err error) *LoginError {
 		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
 	case errors.As(err, &request):
 		return &LoginError{Code: "access_denied", Description: request.Field + ": " + request.Reason, cause: err}
+	case isA[*StoreError](err):
+		return &LoginError{Code: "server_error", Description: "the service could not store the login, start a new one", cause: err}
 	case errors.As(err, &up) && up.Code != "":
 		return &LoginError{Code: up.Code, Description: up.Description, cause: err}
 	case errors.As(err, &up):

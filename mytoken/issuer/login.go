@@ -189,8 +189,11 @@ func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes st
 	switch {
 	case err == nil && !isNew:
 		i.waiting.move(changes.Consume[0], ticket.TicketRef)
-	case err != nil && isNew && !isA[*StoreError](err): // otherwise it may be stored
+	case err != nil && isNew && !mayHaveEffect(err): // otherwise it may be stored
 		i.waiting.leave(ticket.TicketRef)
+	}
+	if isNew { // a login that nobody can finish costs nothing
+		return asRepeatable(err, true)
 	}
 	return err
 }

@@ -125,7 +125,9 @@ func (n *Notice) toldByEdge(ctx context.Context) bool {
 
 func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
-	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer:
+	case NoticeCommitFailed, NoticeRefundFailed:
+		return levelOf(slog.LevelError, n.Err), true
+	case NoticeSpillFailed, NoticeForeignAnswer:
 		return slog.LevelError, true
 	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
@@ -133,6 +135,15 @@ func (n *Notice) level() (slog.Level, bool) {
 		return slog.LevelWarn, n.Err != nil
 	}
 	return 0, false
+}
+
+// levelOf returns the level of a line about a failed step. While the store is away, the
+// ledger tells so once, and what fails for that reason is of the level Debug.
+func levelOf(level slog.Level, err error) slog.Level {
+	if isA[*StoreError](err) {
+		return slog.LevelDebug
+	}
+	return level
 }
 
 // refreshEvent passes an event of the refresher to the observer.

@@ -20,6 +20,7 @@ type presented struct {
 	short   string // the short token, if that was presented
 	id      store.Presented
 	client  Client // that presented it
+	charged bool   // a use of it was counted for the request
 	// spent is the use that authorises a revocation. It is zero for any other step.
 	spent store.Spent
 }
@@ -30,7 +31,7 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	compact, short, err := i.resolve(ctx, s.Reveal())
 	var token *mytoken.Token
 	if err == nil {
-		if token, err = i.verifier.Verify(ctx, compact); err != nil {
+		if token, err = i.verifier.Verify(ctx, compact); isA[*mytoken.InvalidTokenError](err) {
 			err = &TokenError{Reason: TokenMalformed, cause: err}
 		}
 	}

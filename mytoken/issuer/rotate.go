@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -66,7 +67,7 @@ func (i *Issuer) rotateIfDue(ctx context.Context, p *presented, kind restriction
 }
 
 func (i *Issuer) notRotated(ctx context.Context, p *presented, err error) {
-	i.cfg.Logger.ErrorContext(ctx, "mytoken", "kind", "not_rotated", "mom_id", p.id.ID.String(), "error", errtext.ForLog(err))
+	i.cfg.Logger.Log(ctx, levelOf(slog.LevelError, err), "mytoken", "kind", "not_rotated", "mom_id", p.id.ID.String(), "error", errtext.ForLog(err))
 }
 
 func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {

@@ -204,7 +204,8 @@ func (c *call) write(a *answer) {
 }
 
 // log writes one line about the request. It shows the pattern of the route, because the
-// path may hold a code.
+// path may hold a code. While the store is away, the issuer's log tells so once. Requests
+// that merely have to wait for it are of the level Debug then.
 func (c *call) log(status int, err error, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
@@ -214,7 +215,9 @@ func (c *call) log(status int, err error, took time.Duration) {
 	if err != nil {
 		attrs = append(attrs, slog.String("error", errtext.ForLog(err)))
 	}
-	if status == http.StatusInternalServerError {
+	if _, away := errors.AsType[*issuer.StoreError](err); away && status == http.StatusServiceUnavailable {
+		level = slog.LevelDebug
+	} else if status == http.StatusInternalServerError {
 		level = slog.LevelError
 		if p, ok := errors.AsType[*rescue.Panic](err); ok {
 			attrs = append(attrs, slog.String("panic", fmt.Sprint(p.Value)), slog.String("stack", string(p.Stack)))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
@@ -123,7 +122,7 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
 	failed := func(err error) error {
-		return &Failure{Status: http.StatusServiceUnavailable, Charged: true, Description: "the answer could not be kept", Err: err}
+		return notKept(err)
 	}
 	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.generation+1), l.req.Key, []byte(token))
 	if err != nil {
@@ -154,6 +153,9 @@ func (l *lease) commit(ctx context.Context, token string) error {
 		if !told {
 			l.notify(ctx, Event{Kind: CommitFailed, Err: err})
 			told = true
+			if l.unkept != nil {
+				l.unkept(err)
+			}
 		}
 		if store.IsDefinite(err) || Sleep(l.r.halt, pause) != nil {
 			return failed(err)

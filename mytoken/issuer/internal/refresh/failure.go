@@ -15,12 +15,12 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status, Code, Description and Charged are set for the reason [Upstream]: the HTTP
-	// status for the client, the provider's error code, words for humans, and whether the
-	// provider may have acted.
+	// Status and Code are set for the reason [Upstream]: the HTTP status for the client,
+	// and the provider's error code.
 	Status            int
-	Code, Description string
-	Charged           bool
+	Code, Description string // Description is for humans
+	// Charged says that the provider may have acted.
+	Charged bool
 	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
@@ -34,7 +34,7 @@ const (
 	Upstream Reason = iota // the provider gave no access token
 	Ended                  // the provider refuses the refresh token for good
 	Busy                   // others took too long; the provider was not asked
-	NoAnswer               // the store did not answer; the provider was not asked
+	NoAnswer               // the store did not answer; the provider was not asked, unless Charged is set
 	Closed                 // the refresher was closed
 )
 
@@ -50,6 +50,12 @@ func (f *Failure) Unwrap() error { return f.Err }
 func Charged(err error) bool {
 	f, ok := errors.AsType[*Failure](err)
 	return ok && f.Charged
+}
+
+// notKept is the failure of a request whose answer the store does not take. The provider
+// has done its part.
+func notKept(err error) *Failure {
+	return &Failure{Reason: NoAnswer, Charged: true, Description: "the answer of the provider could not be kept", Err: err}
 }
 
 // storeFailure translates what the store says about a grant.
