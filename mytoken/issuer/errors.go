@@ -284,6 +284,17 @@ type PolicyError struct {
 
 func (e *PolicyError) Error() string { return errtext.Join(e.cause, "issuer: refused by policy") }
 
+// Description is what the policy tells the client: the text of its error.
+func (e *PolicyError) Description() string {
+	switch down, hidden := errors.AsType[*attributesError](e.cause); {
+	case hidden:
+		return down.description()
+	case e.cause == nil:
+		return ""
+	}
+	return e.cause.Error()
+}
+
 // Unwrap returns the error of the policy.
 func (e *PolicyError) Unwrap() error { return e.cause }
 

@@ -244,7 +244,7 @@ func loginFailure(err error) *LoginError {
 	case errors.As(err, &login):
 		return login
 	case errors.As(err, &policy):
-		return &LoginError{Code: "access_denied", Description: policy.cause.Error(), cause: err}
+		return &LoginError{Code: "access_denied", Description: policy.Description(), cause: err}
 	case errors.As(err, &code):
 		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
 	case errors.As(err, &request):

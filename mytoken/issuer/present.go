@@ -75,10 +75,10 @@ func (i *Issuer) resolve(ctx context.Context, s string) (compact, short string, 
 	}
 	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(s)}
 	t, err := i.ledger.resolveTicket(ctx, ref.Kind, []store.TicketID{ref.ID})
-	if isA[*StoreError](err) {
-		return "", "", err
-	} else if err != nil {
+	if isA[*CodeError](codeError(err)) {
 		return "", "", &TokenError{Reason: TokenUnknown, cause: err}
+	} else if err != nil {
+		return "", "", err
 	}
 	compact, err = i.openToken(t, s)
 	return compact, s, err

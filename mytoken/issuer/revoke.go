@@ -144,10 +144,10 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code string) (*store.Ticket, error) {
 	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	switch {
-	case isA[*StoreError](err):
-		return nil, err
-	case err != nil:
+	case isA[*CodeError](codeError(err)):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
 	return &t, nil
 }

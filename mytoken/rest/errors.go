@@ -160,7 +160,7 @@ var rules = []rule{
 		}
 	}),
 	typed(func(e *issuer.PolicyError) problem {
-		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Unwrap().Error()}
+		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Description()}
 	}),
 	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 

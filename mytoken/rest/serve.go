@@ -213,7 +213,9 @@ func (c *call) log(status int, err error, took time.Duration) {
 		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", errtext.ForLog(err)))
+		text := errtext.ForLog(err)
+		attrs = append(attrs, slog.String("error", text))
+		level = c.warnings.level(err, text, c.issuer.Now())
 	}
 	if _, away := errors.AsType[*issuer.StoreError](err); away && status == http.StatusServiceUnavailable {
 		level = slog.LevelDebug
