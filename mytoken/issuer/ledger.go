@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -84,6 +85,37 @@ func (l *ledger) sorted(ctx context.Context, err error, untouched bool, started 
 		l.outage.Failed(ctx, err)
 	}
 	return &StoreError{cause: err, repeatable: untouched}
+}
+
+// noAnswer makes one [*StoreError] of a step that failed and what that means.
+func noAnswer(what string, cause error, repeatable bool) error {
+	if e, ok := errors.AsType[*StoreError](cause); ok {
+		cause = e.cause
+	}
+	if what != "" {
+		cause = fmt.Errorf("%s: %w", what, cause)
+	}
+	return &StoreError{cause: cause, repeatable: repeatable}
+}
+
+// mayHaveEffect reports whether the request that failed with err may have changed
+// something all the same.
+func mayHaveEffect(err error) bool {
+	e, ok := errors.AsType[*StoreError](err)
+	return ok && !e.repeatable
+}
+
+// asRepeatable says of a [*StoreError] whether it is repeatable, for a method that knows
+// more than the step that failed. It returns any other error as it is.
+func asRepeatable(err error, repeatable bool) error {
+	e, ok := errors.AsType[*StoreError](err)
+	if !ok || e.repeatable == repeatable {
+		return err
+	}
+	if err == error(e) {
+		err = e.cause
+	}
+	return &StoreError{cause: err, repeatable: repeatable}
 }
 
 // Tokens
