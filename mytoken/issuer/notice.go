@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,11 +99,12 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		if !n.Token.IsZero() {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
 		}
-		if n.Detail != "" && !n.toldByEdge(ctx) {
+		cause := errtext.ForLog(n.Err)
+		if n.Detail != "" && !strings.Contains(cause, n.Detail) { // else the cause says it
 			attrs = append(attrs, slog.String("detail", legible.Show(n.Detail)))
 		}
-		if n.Err != nil && !n.toldByEdge(ctx) {
-			attrs = append(attrs, slog.String("error", errtext.ForLog(n.Err)))
+		if cause != "" && !n.toldByEdge(ctx) {
+			attrs = append(attrs, slog.String("error", cause))
 		}
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}
@@ -114,10 +116,10 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 }
 
 // toldByEdge reports whether the caller gets the error of the notice and logs it with the
-// id of the request, so that the log tells the cause once. Detail says the same then.
+// id of the request. So the log tells the cause once.
 func (n *Notice) toldByEdge(ctx context.Context) bool {
 	switch n.Kind {
-	case NoticeRejected, NoticeReused, NoticeBroaderAnswer:
+	case NoticeRejected, NoticeReused, NoticeBroaderAnswer, NoticeForeignAnswer:
 		return requestid.Of(ctx) != ""
 	}
 	return false

@@ -165,6 +165,7 @@ func TestCauseOfNoAccessToken(t *testing.T) {
 	}{
 		"page of HTML":   {optest.Fault{FailBefore: 500}, []string{"HTTP 500"}},
 		"no connection":  {optest.Fault{LoseRequest: true}, []string{"EOF"}},
+		"other user":     {optest.Fault{IDToken: func(_, c m) { c["sub"] = "mallory" }}, []string{"subject does not match"}},
 		"wrong audience": {optest.Fault{Audiences: []string{"https://wide.example"}}, []string{"https://wide.example"}},
 	} {
 		t.Run(name, func(t *testing.T) {
