@@ -217,7 +217,7 @@ func (i *Issuer) takeBack(ctx context.Context, p *presented, op operation, err e
 		return asRepeatable(err, true)
 	}
 	if isA[*BusyError](err) {
-		return &StoreError{cause: err}
+		return &StoreError{cause: errors.New(err.Error())} // it is no BusyError any more
 	}
 	if upstream, ok := errors.AsType[*UpstreamError](err); ok {
 		charged := *upstream

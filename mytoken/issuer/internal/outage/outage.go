@@ -56,6 +56,9 @@ func (l *Log) Failed(ctx context.Context, cause error) {
 		l.told, level = true, slog.LevelError
 	}
 	l.mu.Unlock()
+	if !l.logger.Enabled(ctx, level) {
+		return
+	}
 	l.logger.LogAttrs(ctx, level, "mytoken", slog.String("kind", l.what+"_unavailable"), slog.String("error", errtext.ForLog(cause)))
 }
 
