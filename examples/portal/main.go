@@ -120,7 +120,7 @@ func run(ctx context.Context, o *options) (err error) {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Minute): // delete expired data
 			if _, err := iss.Sweep(ctx, 1000); err != nil {
-				slog.Error("sweep", "error", err)
+				slog.Debug("sweep", "error", err) // the issuer logs when the store is away
 			}
 		}
 	}
