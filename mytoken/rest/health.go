@@ -12,8 +12,9 @@ import (
 
 // HealthOptions configures [HealthHandler].
 type HealthOptions struct {
-	// Database returns an error if the store does not work. It is required. The method
-	// PingContext of a *sql.DB has this signature.
+	// Database returns an error if the store cannot write. It is required. Use the method
+	// Ping of a sqlstore.Store: a database that is read-only or full still answers the
+	// method PingContext of a *sql.DB.
 	Database func(context.Context) error
 	// Reachable returns an error if the service cannot be reached from outside. Nil means
 	// that it can.

@@ -9,7 +9,8 @@ import (
 
 // Errors about the database that callers branch on. [New] and [Migrate] return them.
 // Steps return them too, wrapped, if the database reports such an error in the middle of
-// a step.
+// a step. The error of a step is also a [store.ErrUnavailable] if the step has certainly
+// not taken effect.
 var (
 	// ErrMissingMigration means that the schema is older than this package, or missing.
 	// Call [Migrate] with the same options, or check their prefix and schema. The error
@@ -33,8 +34,9 @@ var (
 	// database. The package comment says where the store looks for them.
 	ErrDriver = errors.New("sqlstore: the driver hides the error codes of the database")
 	// ErrContended means that a step gave up after 50 attempts, because other steps kept
-	// getting in its way. The database has rolled the last attempt back, unless it could
-	// not tell (SQLSTATE 40003 of distributed databases). Repeat the step.
+	// getting in its way. The database has rolled all attempts back, unless it could not
+	// tell (SQLSTATE 40003 of distributed databases): then the error is no
+	// [store.ErrUnavailable]. Repeat the step.
 	ErrContended = errors.New("sqlstore: gave up after many attempts")
 )
 
