@@ -47,8 +47,8 @@ type components struct {
 
 // HealthHandler returns a handler that reports as JSON whether a service works (protocol
 // section 5.22). Its status is 503 if the database does not work, else 200. Serve it on a
-// separate port for operators: it asks the database for each request. HealthHandler
-// returns [ErrOptions] if Database is nil.
+// separate port for operators: it calls Database for each request. HealthHandler returns
+// [ErrOptions] if Database is nil.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
 		return nil, badOption("HealthOptions.Database is missing")

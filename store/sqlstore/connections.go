@@ -29,7 +29,7 @@ func (s *Store) transaction(ctx context.Context, options *sql.TxOptions) (*sql.C
 		if err == nil {
 			return conn, tx, nil
 		}
-		s.putBack(conn, err)
+		s.putBack(ctx, conn, err)
 		if !errors.Is(err, driver.ErrBadConn) || tried == maxStale {
 			return nil, nil, err
 		}
@@ -39,12 +39,18 @@ func (s *Store) transaction(ctx context.Context, options *sql.TxOptions) (*sql.C
 // putBack returns a connection to the pool, or closes it if trouble is not nil: a
 // connection on which a COMMIT or a ROLLBACK failed may still be in a transaction, which
 // the next BEGIN could commit.
-func (s *Store) putBack(conn *sql.Conn, trouble error) {
-	if trouble != nil {
+//
+// If the context has ended, package sql may be rolling back at the same time, for as long
+// as the network lets it. putBack does not wait for that.
+func (s *Store) putBack(ctx context.Context, conn *sql.Conn, trouble error) {
+	switch {
+	case trouble == nil:
+		_ = conn.Close() // fails only if the driver has closed it already
+	case ctx.Err() != nil:
+		go discard(conn)
+	default:
 		discard(conn)
-		return
 	}
-	_ = conn.Close() // fails only if the driver has closed it already
 }
 
 // discard closes a connection instead of returning it to the pool.

@@ -6,8 +6,8 @@
 //	err = sqlstore.Migrate(ctx, db, sqlstore.PostgreSQL, opts)         // once, when you deploy
 //	st, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, opts)        // in every process
 //
-// The package imports no driver, starts no goroutine, takes the time from its caller and
-// writes no log. Any number of processes on any number of machines may share a database.
+// The package imports no driver, does nothing in the background, takes the time from its
+// caller and writes no log. Any number of processes on any number of machines may share a database.
 // The rest of this comment is for the people who run the database.
 //
 // # Tables

@@ -17,6 +17,7 @@ import (
 //
 // proves P3, P4, P5, P6, P7, P8
 func TestPgBouncer(t *testing.T) {
+	t.Parallel()
 	dsn := dbtest.NewPgBouncer(t, dbtest.PostgreSQL())
 	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
 		through := postgreSQLAt(t, dsn+"&default_query_exec_mode="+mode, nil)

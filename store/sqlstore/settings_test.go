@@ -76,40 +76,35 @@ func TestUnsuitableSettings(t *testing.T) {
 	}
 }
 
-// The store fulfils its contract with any other setting of the session that changes what
-// SQL means.
+// The store fulfils its contract with other settings of the session that change what SQL
+// means. TestMariaDBWithOddSettings does the same.
 //
 // proves P3, P4, P5, P8
 func TestStoreWithOddSettings(t *testing.T) {
-	for name, c := range map[string]struct {
-		create   func(testing.TB) site
-		settings map[string]string
-	}{
-		"Oracle": {newMySQL, map[string]string{"sql_mode": "'ORACLE'", "charset": "latin1", "interpolateParams": "false"}},
-		"strict": {newMySQL, map[string]string{
-			"sql_mode": "'NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,HIGH_NOT_PRECEDENCE,PAD_CHAR_TO_FULL_LENGTH," +
-				"NO_UNSIGNED_SUBTRACTION,REAL_AS_FLOAT,TRADITIONAL,ONLY_FULL_GROUP_BY,NO_AUTO_VALUE_ON_ZERO,SIMULTANEOUS_ASSIGNMENT'",
-			"sql_safe_updates": "1", "sql_auto_is_null": "1",
-		}},
-		"PostgreSQL": {newPostgreSQL, map[string]string{
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		testOddSettings(t, newPostgreSQL, map[string]string{
 			"standard_conforming_strings": "off", "transform_null_equals": "on", "DateStyle": "German", "bytea_output": "escape", "escape_string_warning": "off",
 			"array_nulls": "off", "client_min_messages": "debug1", "default_transaction_deferrable": "on", "quote_all_identifiers": "on", "plan_cache_mode": "force_generic_plan",
-		}},
-		"SQLite": {newSQLite, map[string]string{
-			"reverse_unordered_selects": "1", "recursive_triggers": "1", "foreign_keys": "1", "case_sensitive_like": "1", "cell_size_check": "1", "full_column_names": "1", "busy_timeout": "0",
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			storetest.Run(t, storetest.Harness{Rounds: rounds(1), Open: func(t testing.TB, nodes int) storetest.Backend {
-				s := c.create(t)
-				db := s.migrate(t)
-				b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-				for range nodes {
-					b.Nodes = append(b.Nodes, s.with(t, c.settings).open(t))
-				}
-				return b
-			}})
 		})
-	}
+	})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		testOddSettings(t, newSQLite, map[string]string{
+			"reverse_unordered_selects": "1", "recursive_triggers": "1", "foreign_keys": "1", "case_sensitive_like": "1",
+			"cell_size_check": "1", "full_column_names": "1", "busy_timeout": "0",
+		})
+	})
+}
+
+func testOddSettings(t *testing.T, create func(testing.TB) site, settings map[string]string) {
+	storetest.Run(t, storetest.Harness{Rounds: rounds(1), Open: func(t testing.TB, nodes int) storetest.Backend {
+		s := create(t)
+		db := s.migrate(t)
+		b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
+		for range nodes {
+			b.Nodes = append(b.Nodes, s.with(t, settings).open(t))
+		}
+		return b
+	}})
 }

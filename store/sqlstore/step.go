@@ -119,11 +119,11 @@ func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(t
 		return err
 	}
 	if err := do(tx); err != nil {
-		s.putBack(conn, errors.Join(tx.Rollback(), s.spoiled(err)))
+		s.putBack(ctx, conn, errors.Join(tx.Rollback(), s.spoiled(err)))
 		return err
 	}
 	err = tx.Commit()
-	s.putBack(conn, err)
+	s.putBack(ctx, conn, err)
 	switch s.engine.fault(err) {
 	case faultRetry, faultDuplicate, faultReadOnly, faultFull:
 		return err // the database has rolled back

@@ -39,6 +39,7 @@ func ownMariaDB(t *testing.T, parameters string, options ...string) (create func
 //
 // proves P3, P4, P5, P8
 func TestServerPreparesNothing(t *testing.T) {
+	t.Parallel()
 	for _, parameters := range []string{"?interpolateParams=true", ""} {
 		t.Run("DSN with "+parameters, func(t *testing.T) {
 			create, admin := ownMariaDB(t, parameters)
@@ -137,4 +138,23 @@ func TestServerIsSetReadOnly(t *testing.T) {
 	_, err = admin.ExecContext(t.Context(), "SET GLOBAL read_only = 0")
 	require.NoError(t, err)
 	require.NoError(t, spend(t.Context(), st, p))
+}
+
+// The store fulfils its contract in any SQL mode but the one that New refuses, and if the
+// driver does not write arguments into the text.
+//
+// proves P3, P4, P5, P8
+func TestMariaDBWithOddSettings(t *testing.T) {
+	t.Parallel()
+	create, _ := ownMariaDB(t, "?interpolateParams=true")
+	for name, settings := range map[string]map[string]string{
+		"Oracle": {"sql_mode": "'ORACLE'", "charset": "latin1", "interpolateParams": "false"},
+		"strict": {
+			"sql_mode": "'NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT,IGNORE_SPACE,HIGH_NOT_PRECEDENCE,PAD_CHAR_TO_FULL_LENGTH," +
+				"NO_UNSIGNED_SUBTRACTION,REAL_AS_FLOAT,TRADITIONAL,ONLY_FULL_GROUP_BY,NO_AUTO_VALUE_ON_ZERO,SIMULTANEOUS_ASSIGNMENT'",
+			"sql_safe_updates": "1", "sql_auto_is_null": "1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testOddSettings(t, create, settings) })
+	}
 }
