@@ -95,7 +95,7 @@ func run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.PingContext})
+	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.Store.Ping})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func parseOptions() (_ *options, err error) {
 	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
 	text(&o.data, "data", "", "`directory` for keys, refresh tokens in transit, and the SQLite file (default: portal-data; with the provider for tests, a temporary one)")
 	text(&o.db, "db", "", "SQLite `file` (default: portal.db in the directory)")
-	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB")
+	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB; behind PgBouncer add ?default_query_exec_mode=exec")
 	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
 	text(&o.client, "client-id", "", "`name` of this client at the provider")
 	secret := flag.String("client-secret-file", "", "`file` with the secret of this client, such as a credential of systemd or a secret of Kubernetes (default: the variable PORTAL_CLIENT_SECRET)")
