@@ -114,7 +114,7 @@ oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
 mytoken: json internal/errtext internal/jws capability restriction restriction/forecast
-mytoken/internal/profile: json restriction
+mytoken/internal/profile: json capability restriction
 mytoken/internal/requestid:
 mytoken/issuer/internal/refresh: json internal/errtext store store/seal oidcupstream
 mytoken/issuer/internal/outage: internal/errtext
@@ -151,7 +151,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique"}
+var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.

@@ -34,8 +34,8 @@ type AccessTokenRequest struct {
 	ID UseID
 	// Provider is the issuer that the client expects. Empty: any.
 	Provider string
-	// Scopes and Audiences are what the access token is for. Empty: everything that the
-	// clause allows.
+	// Scopes and Audiences are what the access token is for: at most 256 words and 8 KiB
+	// each. Empty: everything that the clause allows.
 	//
 	// Some providers end the login if they are asked for an audience that the login did
 	// not name ([oidcupstream.AudienceParameter].LoginOnly). The issuer does not ask
@@ -43,8 +43,8 @@ type AccessTokenRequest struct {
 	// does not count.
 	Scopes    []string
 	Audiences []string
-	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has no
-	// control and format characters.
+	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has at
+	// most 8 KiB, and no control and format characters.
 	Comment string
 	Client  Client
 }
@@ -74,6 +74,9 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 // a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
 // successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
+	if err := checkAccess(req.Scopes, req.Audiences); err != nil {
+		return nil, err
+	}
 	if err := checkText("comment", req.Comment); err != nil {
 		return nil, err
 	}

@@ -60,6 +60,9 @@ const (
 // another user. After a [*ReconnectError] the user must log in: the provider refuses the
 // refresh token.
 func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
+	if err := checkResponse(a.Response); err != nil {
+		return nil, err
+	}
 	provider, err := i.provider(a.Provider)
 	if err != nil {
 		return nil, err

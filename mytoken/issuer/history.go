@@ -3,11 +3,11 @@ package issuer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -19,7 +19,7 @@ type HistoryRequest struct {
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
 	ID UseID
 	// Of names the tokens whose events are asked for: a mom_id, "this", "children", or
-	// "children@" and a mom_id. Empty: the token itself.
+	// "children@" and a mom_id. At most 100. Empty: the token itself.
 	Of     []string
 	Client Client
 }
@@ -50,6 +50,9 @@ const maxHistoryNames = 100
 // manage_mytokens:history for other tokens of the user. Errors are those of
 // [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
+	if len(req.Of) > maxHistoryNames {
+		return nil, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("%d, at most %d are allowed", len(req.Of), maxHistoryNames)}
+	}
 	p, leave, err := i.presentToList(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
@@ -83,14 +86,8 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 	if len(names) == 0 {
 		return []mytoken.TokenID{p.id.ID}, false, nil
 	}
-	if len(names) > maxHistoryNames {
-		return nil, false, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("more than %d", maxHistoryNames)}
-	}
 	seen := make(map[mytoken.TokenID]bool)
-	for n, name := range names {
-		if slices.Contains(names[:n], name) {
-			continue // reading descendants is expensive
-		}
+	for _, name := range unique.Strings(names) { // reading descendants is expensive
 		id, children, err := parseHistoryName(name, p.id.ID)
 		if err != nil {
 			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id", cause: err}

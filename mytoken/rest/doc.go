@@ -28,7 +28,8 @@
 // The embedding server provides TLS and limits headers and connections
 // (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:
 // otherwise all requests seem to come from the proxy, and restrictions to hosts and
-// countries, and the limits on logins and guesses, judge the wrong address.
+// countries, and the limits on logins and guesses, judge the wrong address. A proxy that
+// connects through a Unix socket has no address: set [Options.TrustUnixPeers] instead.
 //
 // # Paths
 //
