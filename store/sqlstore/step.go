@@ -23,7 +23,9 @@ import (
 // Only two things can take effect: a COMMIT, and a single statement outside of a
 // transaction. If one of them fails and the answer does not prove that the database did
 // not do it, the error is marked; see inDoubt. After any other error the step has
-// certainly not taken effect, and explain says so with [store.ErrUnavailable].
+// certainly not taken effect, and explain says so with [store.ErrUnavailable]. So steps
+// write by write, writeBlind and writeOne alone. A method that goes on after its first
+// transaction marks later errors itself, as Revoke and Sweep do.
 
 // maxAttempts and maxPause bound how often a step is repeated. The pauses of all attempts
 // add up to about four seconds.

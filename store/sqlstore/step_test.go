@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,3 +124,31 @@ type nowhere struct{}
 
 func (nowhere) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("no server") }
 func (nowhere) Driver() driver.Driver                        { return nil }
+
+// Nothing is written behind the back of write, writeBlind and writeOne, which know
+// whether it may have taken effect. Only Migrate writes directly.
+//
+// proves P3
+func TestWritesAreMarked(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	direct := regexp.MustCompile(`\b(exec|must|insert|demand)\(ctx, (w\.)?s\.db\b|\bs\.db\.(Exec|Begin)|\bdb\.(Exec|Begin)`)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || name == "migrate.go" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := direct.FindString(string(text)); found != "" {
+			t.Errorf("%s: %s", name, found)
+		}
+	}
+	text, err := os.ReadFile("migrate.go")
+	if err != nil || !direct.Match(text) {
+		t.Errorf("the pattern does not find what Migrate writes: %v", err)
+	}
+}
