@@ -116,9 +116,10 @@ oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 mytoken: json internal/errtext internal/jws capability restriction restriction/forecast
 mytoken/internal/profile: json capability restriction
 mytoken/internal/requestid:
-mytoken/issuer/internal/refresh: json internal/errtext store store/seal oidcupstream
+mytoken/issuer/internal/errand: internal/errtext
 mytoken/issuer/internal/outage: internal/errtext
-mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
+mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
+mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
 mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
 mytoken/internal/oldtext: store store/seal

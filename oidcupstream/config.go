@@ -62,6 +62,22 @@ type AudienceParameter struct {
 	LoginOnly bool
 }
 
+// Reuse says what a provider does when somebody presents a refresh token that it has
+// replaced.
+type Reuse uint8
+
+// The answers of a provider to the reuse of a refresh token.
+const (
+	// ReuseUnknown counts as [ReuseRevokes].
+	ReuseUnknown Reuse = iota
+	// ReuseRevokes: the provider takes the refresh token for stolen and revokes the login
+	// (RFC 9700 section 4.14.2).
+	ReuseRevokes
+	// ReuseTolerates: the provider accepts a replaced refresh token for longer than a
+	// restart takes, or refuses it without further consequences.
+	ReuseTolerates
+)
+
 // Config describes a provider and the client's registration there.
 type Config struct {
 	// Issuer is the provider's issuer identifier, spelled exactly as in its metadata.
@@ -132,6 +148,10 @@ type Config struct {
 	MetadataTTL time.Duration
 	// Clock returns the time. It must be safe for concurrent use. Nil means time.Now.
 	Clock func() time.Time
+	// Reuse is the operator's statement about what the provider does when somebody presents
+	// a refresh token that it has replaced. This package does not use it, but only returns
+	// it from [Provider.Reuse].
+	Reuse Reuse
 	// RefreshTokensNeverRotate is the operator's statement that the provider never
 	// replaces a refresh token. This package does not use it, but only returns it from
 	// [Provider.RefreshTokensNeverRotate].
@@ -290,6 +310,9 @@ func (p *Provider) AlwaysGranted() []string { return slices.Clone(p.cfg.AlwaysGr
 // Timeout returns the configured timeout, which is the longest time that
 // [Provider.Refresh] takes.
 func (p *Provider) Timeout() time.Duration { return p.cfg.Timeout }
+
+// Reuse returns the operator's statement from the configuration.
+func (p *Provider) Reuse() Reuse { return p.cfg.Reuse }
 
 // RefreshTokensNeverRotate returns the operator's statement from the configuration.
 func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensNeverRotate }

@@ -149,7 +149,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		if unsettled {
 			err = asRepeatable(err, p.free(op.kind))
 		} else {
-			err = i.takeBack(ctx, p, op, err)
+			err = i.giveBack(ctx, p, op, err)
 		}
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
@@ -161,7 +161,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		err = i.takeBack(ctx, p, op, err)
+		err = i.giveBack(ctx, p, op, err)
 		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it loses the response, not the successor: the store answers the old
 	// token with the same successor while the grace lasts and nobody has presented it.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
-		err = i.takeBack(ctx, p, op, err)
+		err = i.giveBack(ctx, p, op, err)
 		if isA[*TokenError](err) {
 			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
 		}
@@ -207,7 +207,7 @@ func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent stor
 				_ = i.stillLive(ctx, p, provider, spent)
 			}
 			if !refresh.Charged(err) {
-				i.callOff(ctx, p, op)
+				_, _ = i.callOff(ctx, p, op)
 			}
 		},
 	})
@@ -235,7 +235,10 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	case refresh.NoAnswer:
 		err = noAnswer(f.Description, f.Err, !f.Charged)
 	default:
-		err = &UpstreamError{Op: opRefresh, Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
+		err = &UpstreamError{
+			Op: opRefresh, Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter,
+			suspect: f.Reason == refresh.Suspect, cause: f.Err,
+		}
 	}
 	return tokens, unsettled, err
 }
@@ -273,10 +276,10 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 	return &TokenError{Reason: TokenRevoked}
 }
 
-// revokedInstead replaces the error of an ended login if the token was revoked meanwhile:
-// that is the cause.
+// revokedInstead replaces the error of a login that the provider refuses if the token was
+// revoked meanwhile: that is the cause.
 func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
-	if isA[*ReconnectError](err) {
+	if isA[*ReconnectError](err) || isSuspect(err) {
 		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
 			return revoked
 		}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -162,6 +163,14 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 			_ = i.stillLive(ctx, p, provider, store.Spent{Grant: state.Grant, Key: state.Key})
 		},
 	})
+	if isSuspect(err) {
+		// Nothing was lost if the refresh token is still the one that was handed in: the
+		// service has it. Nobody would ask again without an ID.
+		grant, gerr := i.grantState(ctx, state.Grant)
+		if a.ID.IsZero() || gerr == nil && grant.Generation == 1 {
+			err = &ReconnectError{Grant: state.Grant}
+		}
+	}
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
 			err = upstreamUnavailable(opUserInfo, err)
@@ -182,15 +191,24 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if !a.ID.IsZero() && !isVerdict(err) {
 		return err
 	}
-	ctx, cancel := detached(ctx)
-	defer cancel()
+	_, uerr := errand.Call(ctx, i.errands, "take back an adoption", storeTimeout, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, i.takeBack(ctx, p, a, err)
+	})
+	if uerr != nil {
+		return errors.Join(err, lateError(uerr))
+	}
+	return err
+}
+
+// takeBack revokes the token of an adoption that ended with the error.
+func (i *Issuer) takeBack(ctx context.Context, p *presented, a Adoption, err error) error {
 	state, serr := i.lookup(ctx, p)
 	if serr != nil {
-		return errors.Join(err, serr)
+		return serr
 	}
 	grant, serr := i.grantState(ctx, state.Grant)
 	if serr != nil {
-		return errors.Join(err, serr)
+		return serr
 	}
 	// Revoke at the provider what belongs to another user, or what only this issuer
 	// knows. Any other refresh token stays with the service that handed it in.
@@ -198,10 +216,8 @@ func (i *Issuer) unadopt(ctx context.Context, p *presented, a Adoption, err erro
 	if errors.Is(err, oidcupstream.ErrSubject) || grant.Generation > 1 {
 		by = p
 	}
-	if _, rerr := i.revoke(ctx, p.id.ID, true, by, a.Client, "the refresh token could not be confirmed"); rerr != nil {
-		return errors.Join(err, rerr)
-	}
-	return err
+	_, rerr := i.revoke(ctx, p.id.ID, true, by, a.Client, "the refresh token could not be confirmed")
+	return rerr
 }
 
 // isVerdict reports whether the provider has answered, so that asking again would not
@@ -211,5 +227,5 @@ func isVerdict(err error) bool {
 		return true
 	}
 	up, ok := errors.AsType[*oidcupstream.Error](err)
-	return ok && up.Outcome == oidcupstream.Refused
+	return ok && up.Outcome == oidcupstream.Refused && !isSuspect(err)
 }

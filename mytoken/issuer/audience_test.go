@@ -129,7 +129,7 @@ func TestReconnectAsksForTheSameAudiences(t *testing.T) {
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Audiences: audiences}}})
 	child := derive(t, s, root.Token, mytoken.Properties{Restrictions: restriction.List{{Audiences: []string{audienceB}}}})
 	for range 2 {
-		s.Provider.EndGrants("alice")
+		endLogin(t, s, child.Token)
 		_, err := accessToken(t, s, child.Token)
 		errAs[*issuer.ReconnectError](t, err)
 		_, err = s.Follow(t.Context(), "alice", reconnect(t, s, child.Token))

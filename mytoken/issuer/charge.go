@@ -182,7 +182,7 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 		if unanswered.Repeatable() || mayReply {
 			return err
 		}
-		return i.takeBack(ctx, p, op, err)
+		return i.giveBack(ctx, p, op, err)
 	}
 	exhausted, spent := errors.AsType[*store.ExhaustedError](err)
 	switch {
@@ -199,21 +199,19 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 
 func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
 
-// refund gives a use back, whether or not the client still waits. It reports whether the
-// store has done so.
-func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) bool {
+// refund gives a use back. Call it in an errand.
+func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) error {
 	err := i.ledger.refund(ctx, id)
 	if err != nil {
 		i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 	}
-	return err == nil
+	return err
 }
 
-// takeBack calls off a use of a request that failed with err. It returns the error for
+// giveBack calls off a use of a request that failed with err. It returns the error for
 // the caller, which must not say that the use does not count if it still does.
-func (i *Issuer) takeBack(ctx context.Context, p *presented, op operation, err error) error {
-	_, settled := i.callOff(ctx, p, op)
-	if settled || p.free(op.kind) {
+func (i *Issuer) giveBack(ctx context.Context, p *presented, op operation, err error) error {
+	if _, late := i.callOff(ctx, p, op); late == nil || p.free(op.kind) {
 		return asRepeatable(err, true)
 	}
 	if isA[*BusyError](err) {
@@ -221,7 +219,7 @@ func (i *Issuer) takeBack(ctx context.Context, p *presented, op operation, err e
 	}
 	if upstream, ok := errors.AsType[*UpstreamError](err); ok {
 		charged := *upstream
-		charged.Charged = true
+		charged.Charged, charged.RetryAfter = true, 0
 		return &charged
 	}
 	return asRepeatable(err, false)

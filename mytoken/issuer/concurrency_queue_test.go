@@ -197,8 +197,9 @@ func TestLoginEndsForManyThatNeverRotate(t *testing.T) {
 	}
 	gate.open()
 	for _, result := range results {
-		errAs[*issuer.ReconnectError](t, await(t, result).err)
+		requireSuspect(t, await(t, result).err, 10*time.Second)
 	}
+	require.Equal(t, 1, w.told(issuer.NoticeGrantSuspect))
 	w.requireCharged(t, 1)
 }
 

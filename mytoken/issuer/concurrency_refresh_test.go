@@ -156,6 +156,6 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	w.requireCharged(t, delivered.Load())
 	stacks := make([]byte, 1<<20)
 	waitUntil(t, "no flight is left", func() bool {
-		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("issuer/internal/refresh.(*Refresher)"))
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("issuer/internal/refresh.(*Refresher).joinAt"))
 	})
 }

@@ -57,6 +57,11 @@ type Config struct {
 	// If the provider answers with the refresh token of somebody else, that is set aside
 	// there as well, in a file *.quarantined that nothing uses; at most 64 of them.
 	//
+	// Give each machine a directory of its own that survives its restarts. A file in it
+	// names the node, and goes with the directory. Processes may share a directory if
+	// locks (flock) work there. If a process dies while the provider answers, the others
+	// wait for its directory; see InDoubtWait.
+	//
 	// Empty: they stay in memory. A crash before the store has one then ends the login,
 	// if the provider accepts each refresh token only once.
 	SpillDir string
@@ -78,7 +83,8 @@ type Config struct {
 	// not at all; a lost response then costs the token.
 	RotationGrace time.Duration
 	// Lease is how long one process may keep a login to itself while it refreshes. It
-	// must exceed the timeout of every provider by more than MaxClockSkew. 0: 12 s.
+	// must exceed the timeout of every provider by more than MaxClockSkew. 0: the timeout
+	// of the provider, MaxClockSkew and 2 s.
 	Lease time.Duration
 	// MaxClockSkew bounds the difference between the clocks of processes that share the
 	// store. At most 5 minutes. 0: 2 s. It is also the tolerance for iat and nbf of
@@ -92,7 +98,21 @@ type Config struct {
 	// InDoubtWait is how long a refresh waits if another process was interrupted while it
 	// refreshed the same login. That process may still store a refresh token. 0: 2 s.
 	// Negative: not at all.
+	//
+	// If it is still not known then whether that process got a new refresh token, the old
+	// one may only be tried at a provider that tolerates it ([oidcupstream.Config].Reuse).
+	// At any other provider the request gets a [*BusyError], until the other node has
+	// restarted, an operator gives it up ([Issuer.Abandon]), or AbandonAfter is over.
 	InDoubtWait time.Duration
+	// AbandonAfter is how long after the end of an interrupted refresh the issuer gives up
+	// waiting for the node that made it, and asks the provider. 0: 1 h.
+	AbandonAfter time.Duration
+
+	// SuspectPause is how long the issuer waits before it asks again for a login that the
+	// provider has refused, 1 s to 10 minutes. Providers also refuse while a user is
+	// disabled. Only a second refusal ends the login. If the provider gives no answer, the
+	// pause doubles each time, up to 10 minutes. 0: 10 s.
+	SuspectPause time.Duration
 
 	// Limits bound what one token, one user or one request may cost.
 	Limits Limits
@@ -152,10 +172,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.TransferCodeLength = cmp.Or(c.TransferCodeLength, 14)
 	c.ShortTokenLength = cmp.Or(c.ShortTokenLength, 64)
 	c.RotationGrace = max(cmp.Or(c.RotationGrace, maxRotationGrace), 0)
-	c.Lease = cmp.Or(c.Lease, 12*time.Second)
 	c.MaxClockSkew = cmp.Or(c.MaxClockSkew, 2*time.Second)
 	c.WaitLimit = cmp.Or(c.WaitLimit, 18*time.Second)
 	c.InDoubtWait = max(cmp.Or(c.InDoubtWait, 2*time.Second), 0)
+	c.SuspectPause = cmp.Or(c.SuspectPause, 10*time.Second)
+	c.AbandonAfter = cmp.Or(c.AbandonAfter, time.Hour)
 	c.MaxDepth = cmp.Or(c.MaxDepth, store.MaxDepth)
 	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
 	c.TokenCacheSize = cmp.Or(c.TokenCacheSize, 4096)
@@ -201,6 +222,8 @@ func (c *Config) checkLimits() error {
 		within("ShortTokenLength", c.ShortTokenLength, minTokenLength, 512),
 		within("RotationGrace", c.RotationGrace, 0, maxRotationGrace),
 		within("MaxClockSkew", c.MaxClockSkew, 0, maxClockSkew),
+		within("AbandonAfter", c.AbandonAfter, time.Second, 30*24*time.Hour),
+		within("SuspectPause", c.SuspectPause, time.Second, 10*time.Minute),
 		within("MaxDepth", c.MaxDepth, 1, store.MaxDepth),
 		within("ChildRotation", c.ChildRotation, ChildrenInherit, ChildrenFree),
 		c.Limits.check(),

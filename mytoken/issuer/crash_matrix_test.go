@@ -192,6 +192,13 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	trace := w.store.Trace()
 
 	// 2: the faults are gone, and perhaps the process
+	if c.mode == crashGone {
+		over, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		if err := w.issuer.Close(over); err != nil { // the store is gone: it settles nothing
+			return nil, fmt.Errorf("close: %w", err)
+		}
+	}
 	w.fault(nil)
 	w.down.Store(false)
 	w.onNotice(nil)

@@ -52,6 +52,9 @@ func (w *world) crashAtCommit(t *testing.T) *issuer.Issuer {
 	return next
 }
 
+// spillFiles returns the files of a spill directory that hold refresh tokens.
+func spillFiles(dir string) ([]string, error) { return filepath.Glob(filepath.Join(dir, "*.refresh")) }
+
 // proves P5
 func TestCommitIsRepeatedUntilItSucceeds(t *testing.T) {
 	for _, before := range []bool{true, false} {
@@ -80,10 +83,10 @@ func TestCommitFailsUntilClose(t *testing.T) {
 			w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
 			next := w.crashAtCommit(t)
 
-			files, err := os.ReadDir(dir)
+			files, err := spillFiles(dir)
 			require.NoError(t, err)
 			require.Len(t, files, 1)
-			data, err := os.ReadFile(filepath.Join(dir, files[0].Name()))
+			data, err := os.ReadFile(files[0])
 			require.NoError(t, err)
 			secrets := append(w.site.op.Secrets(), w.token.Reveal())
 			require.Greater(t, len(secrets), 4)
@@ -95,7 +98,7 @@ func TestCommitFailsUntilClose(t *testing.T) {
 
 			if recovers {
 				require.NoError(t, next.Recover(t.Context()))
-				files, err = os.ReadDir(dir)
+				files, err = spillFiles(dir)
 				require.NoError(t, err)
 				require.Empty(t, files)
 			}
@@ -105,7 +108,7 @@ func TestCommitFailsUntilClose(t *testing.T) {
 			_, err = w.request(t.Context(), next, issuer.NewUseID())
 			require.NoError(t, err)
 			require.Zero(t, w.reuses())
-			files, err = os.ReadDir(dir)
+			files, err = spillFiles(dir)
 			require.NoError(t, err)
 			require.Empty(t, files)
 		})
@@ -151,7 +154,7 @@ func TestProcessDiesBeforeTheCommit(t *testing.T) {
 func TestSpillDirectoryRefuses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spill")
 	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
-	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.RemoveAll(dir))
 	require.NoError(t, os.WriteFile(dir, nil, 0o600))
 	w.store.Reset(failFirst("CommitRefresh", 2, true))
 	for n := range 2 {
@@ -185,11 +188,11 @@ func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	next := w.crashAtCommit(t)
 	w.store.Reset(failFirst("CommitRefresh", 1, true))
 	require.ErrorIs(t, next.Recover(t.Context()), storetest.ErrFault)
-	files, err := os.ReadDir(dir)
+	files, err := spillFiles(dir)
 	require.NoError(t, err)
 	require.Len(t, files, 1, "it stays")
 	require.NoError(t, next.Recover(t.Context()))
-	files, err = os.ReadDir(dir)
+	files, err = spillFiles(dir)
 	require.NoError(t, err)
 	require.Empty(t, files)
 }
@@ -209,7 +212,7 @@ func TestUserIsDeletedMeanwhile(t *testing.T) {
 	revoked := w.events(optest.Revoked)
 	require.Len(t, revoked, 1)
 	require.Equal(t, 2, revoked[0].Generation)
-	files, err := os.ReadDir(dir)
+	files, err := spillFiles(dir)
 	require.NoError(t, err)
 	require.Empty(t, files)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -160,10 +161,11 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		return nil, err
 	default:
 		err = i.useFailed(ctx, p, op, err)
-		ctx, cancel := detached(ctx)
-		defer cancel()
-		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
-			return nil, errors.Join(asRepeatable(err, false), rerr)
+		_, rerr := errand.Call(ctx, i.errands, "revoke a child", storeTimeout, func(ctx context.Context) (*Revocation, error) {
+			return i.revoke(ctx, child, true, nil, req.Client, "its creation was called off")
+		})
+		if rerr != nil {
+			return nil, errors.Join(asRepeatable(err, false), lateError(rerr))
 		}
 		return nil, err
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/errtext"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -205,8 +207,8 @@ func requestError(field string, err error) error {
 
 // UpstreamError says that the provider did not give what was asked for (oidc_error).
 type UpstreamError struct {
-	// Op is what the provider was asked to do: authorize, refresh or userinfo. These are
-	// values of [oidcupstream.Error].Op.
+	// Op is what the provider was asked to do: authorize, exchange, refresh or userinfo.
+	// These are values of [oidcupstream.Error].Op.
 	Op string
 	// Status is the HTTP status for the client: 4xx if the client can change something,
 	// else 502 or 503.
@@ -218,12 +220,23 @@ type UpstreamError struct {
 	// Charged says that the use counts although nothing was handed out, because the
 	// provider may have acted.
 	Charged bool
-	cause   error
+	// RetryAfter is how long to wait, because the provider asked for it, or because it
+	// refused the login and is asked again then. Until then it gets no request. 0: nobody
+	// knows.
+	RetryAfter time.Duration
+	suspect    bool // the provider refuses the refresh token, perhaps for a while
+	cause      error
+}
+
+func isSuspect(err error) bool {
+	e, ok := errors.AsType[*UpstreamError](err)
+	return ok && e.suspect
 }
 
 func (e *UpstreamError) Error() string {
 	what := map[string]string{
 		opAuthorize: "the login could not start at the provider",
+		opExchange:  "the login could not be finished at the provider",
 		opRefresh:   "the provider gave no usable access token",
 		opUserInfo:  "the provider did not confirm whose refresh token it is",
 	}[e.Op]
@@ -236,6 +249,7 @@ func (e *UpstreamError) Error() string {
 // The operations of an [UpstreamError].
 const (
 	opAuthorize = "authorize"
+	opExchange  = "exchange"
 	opRefresh   = "refresh"
 	opUserInfo  = "userinfo"
 )
@@ -243,8 +257,8 @@ const (
 // Unwrap returns the cause, which is an [*oidcupstream.Error] if the provider was asked.
 func (e *UpstreamError) Unwrap() error { return e.cause }
 
-// ReconnectError says that the provider refuses the refresh token for good. The user must
-// log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect]
+// ReconnectError says that the provider refuses the refresh token, and refused it before;
+// see Config.SuspectPause. The user must log in again (invalid_token, "No refresh token attached"). [Issuer.StartReconnect]
 // starts a login that keeps all tokens of the tree.
 type ReconnectError struct {
 	Grant GrantID
@@ -275,6 +289,15 @@ func (e *BusyError) Error() string {
 
 // Unwrap returns the cause, or nil.
 func (e *BusyError) Unwrap() error { return e.cause }
+
+// UnknownNodeError says that the store knows no process of a node; see [Issuer.Abandon].
+type UnknownNodeError struct {
+	Node string
+}
+
+func (e *UnknownNodeError) Error() string {
+	return fmt.Sprintf("issuer: no process of node %s is known: take its name from the notice %s", legible.Show(clip.Bytes(e.Node, 64)), NoticeInDoubt)
+}
 
 // PolicyError says that the policy refused a token, or left properties that must not be
 // issued (access_denied).

@@ -255,7 +255,13 @@ func ExampleIssuer_StartReconnect() {
 	defer service.Close()
 	service.Provider.EndGrants("alice")
 
+	// Providers also refuse a login while its user is disabled, so it is tried once more.
 	_, err := service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: token})
+	if wait, ok := errors.AsType[*issuer.UpstreamError](err); ok {
+		fmt.Println("try again in", wait.RetryAfter)
+		service.Clock.Advance(wait.RetryAfter + time.Second)
+	}
+	_, err = service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: token})
 	fmt.Println(err)
 	if ended, ok := errors.AsType[*issuer.ReconnectError](err); ok && ended != nil {
 		login, err := service.Issuer.StartReconnect(ctx, issuer.ReconnectRequest{Token: token})
@@ -271,7 +277,8 @@ func ExampleIssuer_StartReconnect() {
 	_, err = service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: token})
 	fmt.Println("all tokens of the tree work again:", err == nil)
 	// Output:
-	// issuer: the provider has ended the login; the user must log in again
+	// try again in 10s
+	// issuer: the provider has ended the login; the user must log in again: oidcupstream: refresh: refused: invalid_grant: the grant has ended (HTTP 400)
 	// reconnected: true
 	// all tokens of the tree work again: true
 }

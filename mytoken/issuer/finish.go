@@ -10,6 +10,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -28,15 +29,18 @@ type login struct {
 }
 
 // FinishLogin redeems the code of an authorization response at the provider, and issues
-// the token. It uses the state up, whatever the outcome. If the login fails, FinishLogin
-// revokes the new refresh token at the provider, unless the store may have it.
+// the token. It uses the state up, whatever the outcome, with one exception: if the
+// provider certainly did not look at the code, the login goes on waiting. Then FinishLogin
+// returns an [*UpstreamError], and the same request may be repeated; see
+// UpstreamError.RetryAfter. If the login fails, FinishLogin revokes the new refresh token
+// at the provider, unless the store may have it.
 //
 // A response that arrives at the address of another provider ends the login with a
 // [*LoginError], and its code goes nowhere (RFC 9700 section 4.4).
 //
 // Errors are [*RequestError] (Path is missing, and the login goes on waiting),
-// [ErrState], [ErrUnknownProvider], [*LoginError], [*PolicyError] and [*StoreError]. A
-// program that polls for the token gets each failure as a [*LoginError]; see
+// [ErrState], [ErrUnknownProvider], [*UpstreamError], [*LoginError], [*PolicyError] and
+// [*StoreError]. A program that polls for the token gets each failure as a [*LoginError]; see
 // [Issuer.Poll].
 func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	if req.Path == "" {
@@ -47,8 +51,19 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 		return nil, err
 	}
 	// From here on the browser may go away: the answer of the provider is kept.
-	ctx = context.WithoutCancel(ctx)
+	result, err := errand.Call(ctx, i.errands, "finish a login", errand.Longest, func(ctx context.Context) (*LoginResult, error) {
+		return l.finish(ctx, req)
+	})
+	return result, lateError(err)
+}
+
+// finish redeems the code and issues the token, or replaces a refresh token.
+func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	tokens, err := l.exchange(ctx, req)
+	if isUnused(err) {
+		return nil, l.release(ctx, err)
+	}
+	l.i.waiting.leave(l.ticket.TicketRef)
 	if err != nil {
 		return nil, l.fail(ctx, err)
 	}
@@ -94,9 +109,6 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 	err = i.changeTickets(ctx, store.TicketChanges{Complete: []store.Completion{
 		{TicketRef: ticket.TicketRef, Status: store.TicketReady, Payload: claimed},
 	}})
-	if err == nil {
-		i.waiting.leave(ticket.TicketRef)
-	}
 	return l, stateError(err)
 }
 
@@ -197,6 +209,27 @@ func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err er
 		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, tokens.RefreshToken) // the observer is told
 	}
 	return l.fail(ctx, err)
+}
+
+// isUnused reports whether the provider has certainly not seen the code, or not looked at
+// it, so that the same code may work later.
+func isUnused(err error) bool {
+	up, ok := errors.AsType[*oidcupstream.Error](err)
+	if !ok || up.Op != "exchange" || errors.Is(err, oidcupstream.ErrRequest) || errors.Is(err, oidcupstream.ErrUnsupported) {
+		return false
+	}
+	return up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed
+}
+
+// release lets the login wait again, so that the same redirect can finish it: the browser
+// only has to load the page once more. It returns the error for the browser.
+func (l *login) release(ctx context.Context, err error) error {
+	rerr := l.i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{l.ticket.TicketRef}, Put: []store.Ticket{l.ticket}})
+	if rerr != nil {
+		l.i.waiting.leave(l.ticket.TicketRef)
+		return l.fail(ctx, err)
+	}
+	return upstreamUnavailable(opExchange, err)
 }
 
 // fail ends the login and tells the poller. It returns the error for the browser.

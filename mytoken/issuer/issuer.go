@@ -1,12 +1,16 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -24,6 +28,7 @@ type Issuer struct {
 	providers providers
 	verifier  *mytoken.Verifier // of the tokens that this issuer makes
 	refresher *refresh.Refresher
+	errands   *errand.Errands
 	waiting   *waitingLogins
 
 	population population
@@ -43,7 +48,7 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		errands: errand.New(cfg.Logger), waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err
@@ -56,7 +61,7 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	if i.refresher, err = refresh.New(refresh.Config{
 		Ledger: &i.ledger, Seal: cfg.Seal, Clock: cfg.Clock, Logger: cfg.Logger, SpillDir: cfg.SpillDir,
-		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, StepTimeout: storeTimeout,
+		Lease: cfg.Lease, MaxClockSkew: cfg.MaxClockSkew, WaitLimit: cfg.WaitLimit, InDoubtWait: cfg.InDoubtWait, AbandonAfter: cfg.AbandonAfter, SuspectPause: cfg.SuspectPause, StepTimeout: storeTimeout,
 		Notify: i.refreshEvent,
 		Revoke: func(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) {
 			_ = i.revokeRefreshToken(ctx, provider, grant, token) // the observer is told
@@ -92,12 +97,50 @@ func (i *Issuer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, i.String
 // Now returns the time of the issuer's clock.
 func (i *Issuer) Now() time.Time { return i.cfg.Clock() }
 
-// Recover commits refresh tokens that an earlier process received and did not commit.
-// Call it once before serving.
+// Recover commits refresh tokens that earlier processes of this node received and did not
+// commit. Then it settles those that are dead: nobody waits for them any more. Call it
+// once before serving.
 //
-// Recover reports what it cannot commit, and leaves it in the spill directory. It removes
-// files that a killed process left half-written more than a minute ago.
+// Recover reports what it cannot commit, and leaves it in the spill directory. Nobody is
+// settled then. It removes files that a killed process left half-written more than a minute ago.
 func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover(ctx) }
+
+// Abandoned says what [Issuer.Abandon] did. It counts the processes of the node.
+type Abandoned struct {
+	// Settled are the names of the processes that were given up: usually those of hosts.
+	Settled []string
+	// Living are the names of those that have a heartbeat. They were left alone.
+	Living []string
+}
+
+// Abandon gives up the dead processes of a node, which is named as in the Detail of
+// [NoticeInDoubt]. Their interrupted refreshes count as lost, and the logins go on with
+// the refresh tokens that the store has. Call it for a node that will not come back: a
+// provider that revokes on reuse ends the logins for which it had a new refresh token. A
+// process counts as dead 20 s and MaxClockSkew after its last heartbeat.
+//
+// Errors are [*UnknownNodeError] and [*StoreError].
+func (i *Issuer) Abandon(ctx context.Context, node string) (Abandoned, error) {
+	var id store.NodeID
+	if b, err := hex.DecodeString(node); err != nil || copy(id[:], b) != len(b) || len(b) != len(id) {
+		return Abandoned{}, &UnknownNodeError{Node: node}
+	}
+	got, known, err := i.refresher.Abandon(ctx, id)
+	switch {
+	case err != nil:
+		return Abandoned{}, err
+	case !known:
+		return Abandoned{}, &UnknownNodeError{Node: node}
+	}
+	return Abandoned{Settled: names(got.Settled), Living: names(got.Living)}, nil
+}
+
+func names(processes []store.ProcessInfo) (list []string) {
+	for _, p := range processes {
+		list = append(list, legible.Show(p.Name))
+	}
+	return list
+}
 
 // Sweep deletes rows that are not needed any more, such as expired codes, and tokens that
 // ended longer than Config.Retention ago. It works in batches of the given number of
@@ -142,6 +185,9 @@ func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 }
 
 // Close ends the issuer. New requests for access tokens get [ErrClosed]. Close waits for
-// those that run. If the context ends first, Close returns its error, and refresh tokens
-// that the store does not have yet stay in Config.SpillDir.
-func (i *Issuer) Close(ctx context.Context) error { return i.refresher.Close(ctx) }
+// those that run, and for steps that went on after their requests were answered, such as
+// giving back a use. If the context ends first, Close returns its error, and refresh
+// tokens that the store does not have yet stay in Config.SpillDir.
+func (i *Issuer) Close(ctx context.Context) error {
+	return cmp.Or(i.refresher.Close(ctx), i.errands.Close(ctx))
+}

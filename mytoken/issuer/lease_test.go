@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,6 +127,18 @@ func TestLeaseOfAnotherProcess(t *testing.T) {
 	w.requireCharged(t, 2)
 }
 
+// refuseCurrent makes the provider refuse the refresh token that it sees next: both what is
+// asked for with it, and what worked last.
+func (w *world) refuseCurrent() {
+	var calls atomic.Int64
+	w.fault(func(at optest.FaultPoint) optest.Fault {
+		if calls.Add(1) <= 2 {
+			return optest.Fault{Refuse: "invalid_grant"}
+		}
+		return optest.Fault{}
+	})
+}
+
 // leaseLapses leaves the grant in the state in which a process leaves it that stops
 // before its commit. The commit waits at the gate.
 func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessResult) {
@@ -148,10 +161,10 @@ func (w *world) leaseLapses(t *testing.T) (commit *testGate, dead <-chan accessR
 //
 // proves P5
 func TestLateCommitResolvesTheDoubt(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
 	commit, dead := w.leaseLapses(t)
 	next, err := w.node(func(c *issuer.Config) {
-		c.InDoubtWait = soon
+		c.InDoubtWait, c.SpillDir = soon, t.TempDir()
 		c.Store = storetest.NewFaulty(w.store, func(call storetest.Call) error {
 			if call == storetest.After("BeginRefresh", 2) { // it waits
 				commit.open()
@@ -188,13 +201,13 @@ func TestLateCommitBecomesASpare(t *testing.T) {
 	require.Len(t, state.Spares, 1)
 	require.EqualValues(t, 2, state.Generation)
 
-	w.failOnce(optest.Fault{Refuse: "invalid_grant"})
+	w.refuseCurrent()
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	require.NoError(t, err)
 	state, err = w.inner.Grant(t.Context(), info.Grant)
 	require.NoError(t, err)
 	require.Empty(t, state.Spares)
-	require.EqualValues(t, 3, state.Generation)
+	require.EqualValues(t, 4, state.Generation, "the spare was rotated, and then what it was rotated to")
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	require.NoError(t, err)
 	require.Zero(t, w.told(issuer.NoticeGrantDead))
@@ -211,7 +224,7 @@ func TestSpareBecomesTheCurrentOne(t *testing.T) {
 	leaseReconnect(t, t.Context(), w) // moves the grant on
 	commit.open()
 	require.NoError(t, await(t, dead).err)
-	w.failOnce(optest.Fault{Refuse: "invalid_grant"})
+	w.refuseCurrent()
 	for range 3 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		require.NoError(t, err)
@@ -236,6 +249,9 @@ func TestLateCommitRevivesTheGrant(t *testing.T) {
 	next, err := w.node(nil)
 	require.NoError(t, err)
 	_, err = w.request(t.Context(), next, issuer.NewUseID())
+	requireSuspect(t, err, 10*time.Second)
+	w.clock.Advance(11 * time.Second)
+	_, err = w.request(t.Context(), next, issuer.NewUseID())
 	errAs[*issuer.ReconnectError](t, err)
 	commit.open()
 	await(t, dead)
@@ -259,20 +275,31 @@ func TestUnreadableSpare(t *testing.T) {
 	require.NoError(t, w.inner.CommitRefresh(t.Context(), store.Commit{
 		Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("not sealed"), Now: store.At(w.clock.Now()),
 	}))
-	w.site.op.EndGrants(w.subject)
+	w.endLogin(t)
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	errAs[*issuer.ReconnectError](t, err)
+}
+
+// endLogin ends the login at the provider, and makes a request that has to wait. The next
+// request learns that the login has ended.
+func (w *world) endLogin(t *testing.T) {
+	t.Helper()
+	w.site.op.EndGrants(w.subject)
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	requireSuspect(t, err, 10*time.Second)
+	w.clock.Advance(11 * time.Second)
 }
 
 // proves P5
 func TestRefusedForGood(t *testing.T) {
 	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
-	w.site.op.EndGrants(w.subject)
+	w.endLogin(t)
 	for range 3 {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		errAs[*issuer.ReconnectError](t, err)
 	}
-	require.Len(t, w.events(optest.Refused), 1, "a dead login is not tried again")
+	require.Len(t, w.events(optest.Refused), 3, "what was asked for, and twice what worked; a dead login is not tried again")
+	require.Equal(t, 1, w.told(issuer.NoticeGrantSuspect))
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
 	w.requireCharged(t, 0)
 	info, err := w.issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: w.token, Client: mytokentest.Client})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/store"
@@ -28,13 +29,17 @@ type ledger struct {
 	outage *outage.Log
 }
 
-// storeTimeout bounds a step that must not end with its request.
+// storeTimeout is how long a request waits for a step that must not end with it, if its
+// deadline is not sooner. The step may take longer; see [errand.Longest].
 const storeTimeout = 5 * time.Second
 
-// detached returns a context for steps that must not end with their request. Values of
-// the context, such as trace ids, are kept.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+// lateError returns a [*StoreError] if a step goes on without its request. Any other
+// error stays as it is.
+func lateError(err error) error {
+	if errors.Is(err, errand.ErrLate) {
+		return &StoreError{cause: err}
+	}
+	return err
 }
 
 func (l *ledger) now() store.Micros { return store.At(l.clock()) }
@@ -136,10 +141,7 @@ func (l *ledger) spend(ctx context.Context, token store.Presented, use store.Use
 	return settle(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
 }
 
-// refund gives a use back, whether or not the client still waits.
 func (l *ledger) refund(ctx context.Context, id UseID) error {
-	ctx, cancel := detached(ctx)
-	defer cancel()
 	return settled(ctx, l, func(ctx context.Context) error { return l.store.Refund(ctx, id, l.now()) })
 }
 
@@ -152,12 +154,13 @@ func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store
 	return settle(ctx, l, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
 }
 
-// Refresh tokens. The five exported methods are for the refresher.
+// Refresh tokens. The exported methods are for the refresher.
 
 // BeginRefresh takes or prolongs the lease on a grant.
-func (l *ledger) BeginRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error) {
+func (l *ledger) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
 	return settle(ctx, l, func(ctx context.Context) (store.Refresh, error) {
-		return l.store.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: lease, Now: l.now(), TTL: ttl})
+		b.Now = l.now()
+		return l.store.BeginRefresh(ctx, b)
 	})
 }
 
@@ -168,24 +171,31 @@ func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
 	return l.once(ctx, l.store.CommitRefresh(ctx, commit), started)
 }
 
-// EndRefresh ends the lease on a grant. A refusal ends the grant at once.
-func (l *ledger) EndRefresh(ctx context.Context, grant GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error {
-	end := func() error {
-		return settled(ctx, l, func(ctx context.Context) error {
-			return l.store.EndRefresh(ctx, store.End{Grant: grant, Lease: lease, Generation: generation, Outcome: outcome, Now: l.now()})
-		})
-	}
-	if err := end(); err != nil || outcome != store.RefreshRefused {
-		return err
-	}
-	// The store asks for a second refusal before it gives a grant up.
-	if state, err := l.Grant(ctx, grant); err != nil || state.Suspect.Refusals == 0 {
-		return err
-	}
-	if _, err := l.BeginRefresh(ctx, grant, lease, time.Second); err != nil {
-		return nil // another process asks
-	}
-	return end()
+// EndRefresh ends the lease on a grant.
+func (l *ledger) EndRefresh(ctx context.Context, e store.End) error {
+	return settled(ctx, l, func(ctx context.Context) error {
+		e.Now = l.now()
+		return l.store.EndRefresh(ctx, e)
+	})
+}
+
+// Beat, Settle and Processes are tried once: the refresher repeats them.
+func (l *ledger) Beat(ctx context.Context, p store.Process, until store.Micros) error {
+	started := l.clock()
+	return l.once(ctx, l.store.Beat(ctx, p, until), started)
+}
+
+// Settle settles processes.
+func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
+	started := l.clock()
+	return l.once(ctx, l.store.Settle(ctx, ids, l.now()), started)
+}
+
+// Processes lists the processes that the store knows.
+func (l *ledger) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
+	started := l.clock()
+	list, cursor, err := l.store.Processes(ctx, page)
+	return list, cursor, l.once(ctx, err, started)
 }
 
 // Grant returns the state of a grant, dead or not.

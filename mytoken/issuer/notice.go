@@ -32,7 +32,9 @@ const (
 	NoticeUnexpectedRotation NoticeKind = "unexpected_rotation"  // a provider replaced a refresh token, although its operator states that it never does
 	NoticeSpillFailed        NoticeKind = "spill_failed"         // the spill directory did not take a refresh token
 	NoticeCommitFailed       NoticeKind = "commit_failed"        // the store did not take a refresh token; the issuer tries again
-	NoticeGrantDead          NoticeKind = "grant_dead"           // the provider refused the refresh token for good
+	NoticeGrantSuspect       NoticeKind = "grant_suspect"        // the provider refused the refresh token; it is asked again after Config.SuspectPause
+	NoticeGrantDead          NoticeKind = "grant_dead"           // the provider refused the refresh token again: the user has to log in
+	NoticeInDoubt            NoticeKind = "refresh_in_doubt"     // another node was interrupted while it refreshed a login, which waits for that node; Detail names it for [Issuer.Abandon]
 	NoticeForeignAnswer      NoticeKind = "foreign_answer"       // an answer of the provider was about somebody else, and was discarded
 	NoticeBroaderAnswer      NoticeKind = "broader_answer"       // an access token was withheld: it was broader than its clause
 	NoticeLongAccessToken    NoticeKind = "long_access_token"    // an access token expires after the clause that admitted it
@@ -129,9 +131,9 @@ func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
 	case NoticeCommitFailed, NoticeRefundFailed:
 		return levelOf(slog.LevelError, n.Err), true
-	case NoticeSpillFailed, NoticeForeignAnswer:
+	case NoticeSpillFailed, NoticeForeignAnswer, NoticeInDoubt:
 		return slog.LevelError, true
-	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
+	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantSuspect, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
 	case NoticeRevokedAtProvider:
 		return slog.LevelWarn, n.Err != nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -119,9 +120,10 @@ func (i *Issuer) tokenError(ctx context.Context, p *presented, err error) error 
 	case errors.As(err, &stale):
 		i.notify(ctx, Notice{Kind: NoticeReused, Token: p.id.ID, Client: p.client, Err: err})
 		if r := p.token.Rotation(); r != nil && r.AutoRevoke {
-			ctx, cancel := detached(ctx)
-			defer cancel()
-			if _, rerr := i.revoke(ctx, p.id.ID, true, nil, Client{}, "reuse of an outdated token"); rerr != nil {
+			_, rerr := errand.Call(ctx, i.errands, "revoke a reused token", storeTimeout, func(ctx context.Context) (*Revocation, error) {
+				return i.revoke(ctx, p.id.ID, true, nil, Client{}, "reuse of an outdated token")
+			})
+			if rerr = lateError(rerr); rerr != nil {
 				return errors.Join(&TokenError{Reason: TokenReused, cause: err}, rerr)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -49,7 +50,7 @@ func newProviders(c *Config) (providers, error) {
 			return all, fmt.Errorf("issuer: Config.Providers[%d].MaxLifetime is %s; it must not be negative", n, p.MaxLifetime)
 		case all.byKey[key] != nil:
 			return all, fmt.Errorf("issuer: Config.Providers has two providers with the issuer %s", name)
-		case timeout+c.MaxClockSkew >= c.Lease:
+		case c.Lease != 0 && timeout+c.MaxClockSkew >= c.Lease:
 			return all, fmt.Errorf("issuer: Config.Lease is %s; it must exceed the timeout of provider %s (%s) plus MaxClockSkew (%s)",
 				c.Lease, name, timeout, c.MaxClockSkew)
 		}
@@ -130,7 +131,7 @@ func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, 
 func upstreamUnavailable(op string, err error) error {
 	out := &UpstreamError{Op: op, Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
-		out.Code, out.Description = up.Code, up.Description
+		out.Code, out.Description, out.RetryAfter = up.Code, up.Description, up.RetryAfter
 		if up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed {
 			out.Status = http.StatusServiceUnavailable
 		}
@@ -139,11 +140,13 @@ func upstreamUnavailable(op string, err error) error {
 }
 
 // revokeRefreshToken asks the provider to revoke a refresh token, whether or not the
-// client still waits. The observer is told how that went.
+// client still waits. The observer is told how that went. The error is [errand.ErrLate]
+// if the request has no time left.
 func (i *Issuer) revokeRefreshToken(ctx context.Context, provider *oidcupstream.Provider, grant GrantID, token string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), provider.Timeout())
-	defer cancel()
-	err := provider.Revoke(ctx, token)
-	i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Issuer(), Err: err})
+	_, err := errand.Call(ctx, i.errands, "revoke at the provider", provider.Timeout(), func(ctx context.Context) (struct{}, error) {
+		err := provider.Revoke(ctx, token)
+		i.notify(ctx, Notice{Kind: NoticeRevokedAtProvider, Grant: grant, Detail: provider.Issuer(), Err: err})
+		return struct{}{}, err
+	})
 	return err
 }

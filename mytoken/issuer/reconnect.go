@@ -122,6 +122,7 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		} else if err != nil {
 			return nil, codeError(err)
 		}
+		i.refresher.Reconnected(grant)
 		i.notify(ctx, Notice{Kind: NoticeReconnected, Token: l.ticket.Token, Grant: grant, Client: l.client})
 		granted := make(map[string]bool, len(tokens.Scopes))
 		for _, s := range tokens.Scopes {

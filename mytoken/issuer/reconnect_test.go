@@ -23,6 +23,16 @@ func reconnect(t *testing.T, s *mytokentest.Service, token mytoken.Secret) *issu
 	return login
 }
 
+// endLogin ends the login of alice at the provider, and makes a request that has to wait.
+// The next request learns that the login has ended.
+func endLogin(t *testing.T, s *mytokentest.Service, token mytoken.Secret) {
+	t.Helper()
+	s.Provider.EndGrants("alice")
+	_, err := accessToken(t, s, token)
+	requireSuspect(t, err, 10*time.Second)
+	s.Clock.Advance(11 * time.Second)
+}
+
 // The provider ended a login. A new login of the same user revives the whole tree (D62).
 //
 // proves P5
@@ -30,12 +40,12 @@ func TestReconnect(t *testing.T) {
 	s := start(t, mytokentest.Options{Provider: optest.Options{Rotation: optest.RotateStrict}})
 	f := newFamily(t, s)
 	requireUsable(t, s, f.child.Token)
-	s.Provider.EndGrants("alice")
+	endLogin(t, s, f.child.Token)
 	for range 2 {
 		_, err := accessToken(t, s, f.child.Token)
 		errAs[*issuer.ReconnectError](t, err)
 	}
-	require.Equal(t, 1, s.Provider.Count(optest.Refused), "the end is remembered")
+	require.Equal(t, 2, s.Provider.Count(optest.Refused), "the end is remembered")
 	i, err := s.Issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: f.root.Token, Client: client})
 	require.NoError(t, err)
 	require.True(t, i.Reconnect)

@@ -409,7 +409,7 @@ func TestNeverRotatesAndAnotherProcess(t *testing.T) {
 
 func TestNeverRotatesAndTheLoginEnds(t *testing.T) {
 	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, upstream: refreshNeverRotates})
-	w.site.op.EndGrants(w.subject)
+	w.endLogin(t)
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	errAs[*issuer.ReconnectError](t, err)
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -56,7 +57,8 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	err := i.ledger.complete(ctx, op.verdict, store.TicketReady)
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
-		i.refund(ctx, p, op.id) // the other call may have stopped before its refund
+		// The other call may have stopped before its refund.
+		_ = i.errands.Do(ctx, "refund", storeTimeout, func(ctx context.Context) { _ = i.refund(ctx, p, op.id) })
 		return errCalledOff
 	case isA[*StoreError](err):
 		return asRepeatable(err, false) // the charge stays for the repetition
@@ -66,29 +68,35 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	return nil
 }
 
-// callOff refunds a use for which nothing is handed out. It does not if another call with
-// the same id handed out an access token, or may have. settled says that the store has
-// answered, so that the use does not count, or counts for the other call.
-func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (off, settled bool) {
-	if !op.verdict.ID.IsZero() {
-		step, cancel := detached(ctx)
-		defer cancel()
-		if err := i.ledger.complete(step, op.verdict, store.TicketFailed); err != nil {
-			unknown := isA[*StoreError](err)
-			if unknown {
+// callOff refunds a use for which nothing is handed out. off is false if another call with
+// the same id handed out an access token, or may have. It returns a [*StoreError] if
+// nobody knows whether the use still counts, or not yet: calling off goes on when the
+// request has no time left.
+func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (off bool, err error) {
+	off, err = errand.Call(ctx, i.errands, "call off a use", storeTimeout, func(ctx context.Context) (bool, error) {
+		if !op.verdict.ID.IsZero() {
+			err := i.ledger.complete(ctx, op.verdict, store.TicketFailed)
+			if isA[*StoreError](err) {
 				i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
+				return false, err
+			} else if err != nil {
+				return false, nil
 			}
-			return false, !unknown
 		}
-	}
-	return true, i.refund(ctx, p, op.id)
+		return true, i.refund(ctx, p, op.id)
+	})
+	return off, lateError(err)
 }
 
 // chargeElsewhere is for a repeated use whose clause does not admit the request any more,
 // while another clause does.
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
-	if off, _ := i.callOff(ctx, p, op); off {
+	off, err := i.callOff(ctx, p, op)
+	switch {
+	case off:
 		return errCalledOff
+	case err != nil:
+		return asRepeatable(err, false)
 	}
 	return i.refuseID(ctx, p, op)
 }

@@ -309,21 +309,19 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 // settleRevocation erases the key that the store has kept so that a repeated call could
 // revoke at the provider. If that fails, Sweep erases it.
 func (i *Issuer) settleRevocation(ctx context.Context, r store.Revocation) {
-	ctx, cancel := detached(ctx)
-	defer cancel()
 	r.Settled = true
-	_, _ = i.ledger.revoke(ctx, r)
+	_ = i.errands.Do(ctx, "erase a key", storeTimeout, func(ctx context.Context) { _, _ = i.ledger.revoke(ctx, r) })
 }
 
 // revokeOrphan revokes a refresh token that a refresh stored after the last token of its
 // tree was revoked.
 func (i *Issuer) revokeOrphan(ctx context.Context, id mytoken.TokenID, provider *Provider, key seal.DataKey) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout+provider.Upstream.Timeout())
-	defer cancel()
-	revoked, err := i.ledger.revoke(ctx, store.Revocation{Token: id})
-	if err == nil && !revoked.LiveLeft {
-		_ = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh) // the observer is told
-	}
+	_ = i.errands.Do(ctx, "revoke an orphan", storeTimeout+provider.Upstream.Timeout(), func(ctx context.Context) {
+		revoked, err := i.ledger.revoke(ctx, store.Revocation{Token: id})
+		if err == nil && !revoked.LiveLeft {
+			_ = i.revokeState(ctx, provider, revoked.Grant, key, revoked.Refresh) // the observer is told
+		}
+	})
 }
 
 // revokeState revokes the refresh token of a grant, and its spares.

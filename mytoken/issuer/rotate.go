@@ -8,6 +8,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -48,9 +49,10 @@ func (i *Issuer) rotateIfDue(ctx context.Context, p *presented, kind restriction
 	if due := r != nil && (kind == restriction.AT && r.OnAT || kind == restriction.Other && r.OnOther); !due {
 		return nil, nil
 	}
-	step, cancel := detached(ctx)
-	defer cancel()
-	update, err := i.tryRotate(step, p, wrapped, client)
+	update, err := errand.Call(ctx, i.errands, "rotate", storeTimeout, func(ctx context.Context) (*mytoken.Issued, error) {
+		return i.tryRotate(ctx, p, wrapped, client)
+	})
+	err = lateError(err)
 	switch {
 	case err == nil:
 		i.notify(ctx, Notice{Kind: NoticeRotated, Token: p.id.ID, Client: client})

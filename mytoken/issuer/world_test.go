@@ -265,8 +265,8 @@ func (w *world) reuses() int {
 	return len(slices.DeleteFunc(w.site.op.Record(), func(e optest.Event) bool { return e.Subject != w.subject || !e.Reuse }))
 }
 
-// lapse lets every lease lapse.
-func (w *world) lapse() { w.clock.Advance(13 * time.Second) }
+// lapse lets every lease and every heartbeat lapse.
+func (w *world) lapse() { w.clock.Advance(25 * time.Second) }
 
 // cutTransport is a network that can be cut.
 type cutTransport struct{ down *atomic.Bool }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -79,7 +80,8 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 		"empty access token": {optest.Fault{EmptyAccessToken: true}, 502, "oidc_error"},
 		"no connection":      {optest.Fault{LoseRequest: true}, 502, "oidc_error"},
 		"invalid_scope":      {optest.Fault{Refuse: "invalid_scope", RefuseText: "no such scope"}, 400, "oidc_error"},
-		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 401, "invalid_token"},
+		"invalid_grant":      {optest.Fault{Refuse: "invalid_grant"}, 503, "oidc_error"},
+		"no consent":         {optest.Fault{Refuse: "invalid_grant", RefuseMore: m{"suberror": "consent_required"}}, 400, "oidc_error"},
 		"invalid_client":     {optest.Fault{Refuse: "invalid_client"}, 502, "oidc_error"},
 	} {
 		s := start(t, onRefresh(c.fault))
@@ -91,6 +93,43 @@ func TestD53_D60_ProviderErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// TestThrottlingProvider: the wait that the provider asks for reaches clients, and the
+// browser of a login, which goes on afterwards. // proves P3
+func TestThrottlingProvider(t *testing.T) {
+	throttles := true
+	s := start(t, func(o *setup) {
+		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
+			if throttles && (p.Endpoint == optest.EndpointRefresh || p.Endpoint == optest.EndpointExchange) {
+				return optest.Fault{Throttle: 30 * time.Second}
+			}
+			return optest.Fault{}
+		}
+	})
+	back, polled := s.tokenAs("alice", nil)
+	if back.StatusCode != 503 || back.Header.Get("Retry-After") != "30" {
+		t.Errorf("login: %d %v", back.StatusCode, back.Header)
+	}
+	s.fails(polled, 428, "authorization_pending", "")
+
+	throttles = false
+	s.Clock.Advance(time.Minute)
+	token := s.token(mytoken.Properties{})
+	throttles = true
+	for range 2 {
+		got := s.access(token, nil)
+		s.fails(got, 503, "oidc_error", "")
+		if got.Header.Get("Retry-After") != "30" {
+			t.Errorf("access token: %v", got.Header)
+		}
+	}
+	if n := s.Provider.Count(optest.Refreshed); n != 0 {
+		t.Errorf("%d refreshes", n)
+	}
+	throttles = false
+	s.Clock.Advance(time.Minute)
+	s.object(s.access(token, nil), 200)
 }
 
 // TestD57_OfflineAccess: a refresh requests the scopes that the client requests.
@@ -106,16 +145,24 @@ func TestD57_OfflineAccess(t *testing.T) {
 	}
 }
 
-// TestD62_DeadGrants: once the provider has ended a login, the service does not ask
-// again.
+// TestD62_DeadGrants: once the provider has ended a login, the service asks once more after
+// a pause, and then not again.
 func TestD62_DeadGrants(t *testing.T) {
 	s := start(t)
 	token := s.token(mytoken.Properties{})
 	s.Provider.EndGrants("alice")
 	for range 3 {
+		got := s.access(token, nil)
+		s.fails(got, 503, "oidc_error", "the provider refuses this login for now; it is asked again later")
+		if got.Header.Get("Retry-After") != "10" {
+			t.Errorf("%v", got.Header)
+		}
+	}
+	s.Clock.Advance(11 * time.Second)
+	for range 3 {
 		s.fails(s.access(token, nil), 401, "invalid_token", "No refresh token attached")
 	}
-	if n := s.Provider.Count(optest.Refused); n != 1 {
+	if n := s.Provider.Count(optest.Refused); n != 2 {
 		t.Errorf("the provider was asked %d times", n)
 	}
 }

@@ -188,7 +188,7 @@ var rules = []rule{
 		return problem{status: wire.StatusProviderError, code: wire.ErrorOIDC, text: loginText(e)}
 	}),
 	typed(func(e *issuer.UpstreamError) problem {
-		return problem{status: max(e.Status, 400), code: wire.ErrorOIDC, text: joinText(e.Code, e.Description), provider: e.Code}
+		return problem{status: max(e.Status, 400), code: wire.ErrorOIDC, text: joinText(e.Code, e.Description), provider: e.Code, retry: e.RetryAfter}
 	}),
 	typed(func(e *issuer.BusyError) problem {
 		wait := max(e.RetryAfter, time.Second)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
@@ -11,20 +12,79 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
+// question is what a request asks the provider for.
+type question struct{ scopes, audiences []string }
+
+func (q question) key() string { return setKey(q.scopes) + setKey(q.audiences) }
+
+// known returns what the provider gave last, as far as anybody knows: no scopes, and so
+// those of the login, if no refresh has worked since. It names no audience, because those
+// that worked are not recorded, and none is more than the login asked for.
+func known(state store.RefreshState) question { return question{scopes: strings.Fields(state.Worked)} }
+
 // refresh asks the provider, keeps a new refresh token, and ends the lease. The context
 // must be one that no client can cancel.
 //
-// While the provider refuses, refresh tries every refresh token that it has not tried
-// yet: one that another process or a new login stored meanwhile, and the spares.
+// A refusal (invalid_grant) may be about what was asked for. Then refresh asks for what
+// worked last. If that works, this request alone is refused. If that is refused too, with
+// every refresh token that there is, the grant is suspect; see [lease.suspect]. A grant
+// that is suspect already is asked for what worked last first.
 func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcupstream.Tokens, error) {
 	defer l.endOnPanic(ctx, store.RefreshUnknown)
+	l.state = state
+	asked := question{l.req.Scopes, l.req.Audiences}
+	if asked.key() == known(state).key() {
+		tokens, err := l.askAll(ctx, asked)
+		return tokens, l.conclude(ctx, asked, err)
+	}
+	if l.taken && state.Suspect.Refusals > 0 {
+		if _, err := l.askAll(ctx, known(state)); err != nil {
+			return nil, l.conclude(ctx, asked, err)
+		}
+		l.proven = true
+		tokens, err := l.askCurrent(ctx, asked)
+		return tokens, l.conclude(ctx, asked, l.unlessKnownWorks(err))
+	}
+	tokens, err := l.askCurrent(ctx, asked)
+	if !isInvalidGrant(err) || !l.taken { // without a lease it is asked again
+		return tokens, l.conclude(ctx, asked, err)
+	}
+	refused := string(l.sent)
+	if _, err := l.askAll(ctx, known(l.state)); err != nil {
+		return nil, l.conclude(ctx, asked, err)
+	}
+	l.proven = true
+	if string(l.sent) != refused { // the first one was not the right refresh token
+		if tokens, err = l.askCurrent(ctx, asked); !isInvalidGrant(err) {
+			return tokens, l.conclude(ctx, asked, err)
+		}
+	}
+	return nil, l.conclude(ctx, asked, l.unlessKnownWorks(err))
+}
+
+// askCurrent asks with the current refresh token. While the provider refuses it and
+// another process, or a new login, has stored another one, askCurrent asks again.
+func (l *lease) askCurrent(ctx context.Context, q question) (*oidcupstream.Tokens, error) {
+	return l.askEach(ctx, q, false)
+}
+
+// askAll is askCurrent, and also asks with each spare.
+func (l *lease) askAll(ctx context.Context, q question) (*oidcupstream.Tokens, error) {
+	return l.askEach(ctx, q, true)
+}
+
+func (l *lease) askEach(ctx context.Context, q question, spares bool) (*oidcupstream.Tokens, error) {
 	var refused error
 	tried := make(map[string]bool)
 	for {
-		l.generation, l.audiences = state.Generation, LoginAudiences(state)
-		candidate, spare, found := untried(state, tried)
-		if !found {
-			return nil, l.fail(ctx, refused)
+		if l.asked { // the lease must outlast this call, too
+			if err := l.reread(ctx); err != nil {
+				return nil, storeFailure(err) // there may be others, but nobody can tell
+			}
+		}
+		candidate, spare, found := untried(l.state, tried)
+		if !found || spare && !spares {
+			return nil, refused
 		}
 		tried[string(candidate.Token)] = true
 		token, err := l.open(candidate)
@@ -32,24 +92,30 @@ func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcups
 			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", errtext.ForLog(err))
 			continue
 		} else if err != nil {
-			return nil, l.fail(ctx, err)
+			return nil, err
 		}
-		tokens, err := l.attempt(ctx, token, spare)
-		switch {
-		case err == nil:
-			l.end(ctx, store.RefreshDone)
-			return tokens, nil
-		case !isInvalidGrant(err):
-			return nil, l.fail(ctx, err)
+		l.asked, l.sent = true, candidate.Token
+		tokens, err := l.attempt(ctx, q, token, spare)
+		if !isInvalidGrant(err) {
+			return tokens, err
 		}
-		if refused == nil {
+		if !l.replayed {
 			l.replay(ctx)
+			l.replayed = true
 		}
 		refused = err
-		if state, err = l.read(ctx); err != nil {
-			return nil, l.fail(ctx, storeFailure(err)) // there may be others, but nobody can tell
-		}
 	}
+}
+
+// reread reads the state of the grant again, and prolongs the lease.
+func (l *lease) reread(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.r.StepTimeout)
+	defer cancel()
+	state, err := l.read(ctx)
+	if err == nil {
+		l.state = state
+	}
+	return err
 }
 
 // untried returns the current refresh token if it was not tried, and else the newest such
@@ -82,9 +148,9 @@ func (l *lease) open(s store.Spare) (string, error) {
 // attempt makes one call to the provider. A new refresh token is committed before attempt
 // returns, unless it is somebody else's. A spare that works becomes the current refresh
 // token.
-func (l *lease) attempt(ctx context.Context, sent string, spare bool) (*oidcupstream.Tokens, error) {
+func (l *lease) attempt(ctx context.Context, q question, sent string, spare bool) (*oidcupstream.Tokens, error) {
 	tokens, err := l.req.Provider.Refresh(ctx, oidcupstream.RefreshRequest{
-		RefreshToken: sent, Subject: l.req.Subject, Scopes: l.req.Scopes, Audiences: l.req.Audiences, LoginAudiences: l.audiences,
+		RefreshToken: sent, Subject: l.req.Subject, Scopes: q.scopes, Audiences: q.audiences, LoginAudiences: LoginAudiences(l.state),
 	})
 	fresh := newRefreshToken(tokens, err)
 	if errors.Is(err, oidcupstream.ErrSubject) {
@@ -124,11 +190,11 @@ func (l *lease) commit(ctx context.Context, token string) error {
 	failed := func(err error) error {
 		return notKept(err)
 	}
-	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.generation+1), l.req.Key, []byte(token))
+	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.state.Generation+1), l.req.Key, []byte(token))
 	if err != nil {
 		return failed(err)
 	}
-	c := store.Commit{Grant: l.req.Grant, Lease: l.id, Generation: l.generation, Token: sealed, Now: store.At(l.r.Clock())}
+	c := store.Commit{Grant: l.req.Grant, Lease: l.id, Generation: l.state.Generation, Token: sealed, Now: store.At(l.r.Clock())}
 	// A crash before the next line loses the refresh token: it was in this process alone.
 	// After it, Recover or the next holder of the lease finds it in the spill.
 	if err := l.r.spill.put(c); err != nil {
@@ -170,24 +236,4 @@ func (l *lease) stored(ctx context.Context) {
 		l.r.Notify(ctx, Event{Kind: UnexpectedRotation, Grant: l.req.Grant, Detail: issuer})
 	}
 	l.notify(ctx, Event{Kind: TokenStored})
-}
-
-// fail ends the lease after the provider gave no tokens. It returns the error for the
-// request.
-func (l *lease) fail(ctx context.Context, err error) error {
-	up, ok := errors.AsType[*oidcupstream.Error](err)
-	switch {
-	case !ok:
-		l.end(ctx, store.RefreshNotSent)
-		return err
-	case up.InvalidGrant() && !l.taken:
-		return up // asked again under a lease
-	case up.InvalidGrant():
-		l.end(ctx, store.RefreshRefused)
-		l.notify(ctx, Event{Kind: GrantDead, Err: up})
-		return &Failure{Reason: Ended}
-	}
-	failure, outcome := upstreamFailure(up)
-	l.end(ctx, outcome)
-	return failure
 }

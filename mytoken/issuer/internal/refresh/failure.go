@@ -15,13 +15,14 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status and Code are set for the reason [Upstream]: the HTTP status for the client,
-	// and the provider's error code.
+	// Status and Code are set for the reasons [Upstream] and [Suspect]: the HTTP status for
+	// the client, and the provider's error code.
 	Status            int
 	Code, Description string // Description is for humans
 	// Charged says that the provider may have acted.
 	Charged bool
-	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
+	// RetryAfter is how long to wait before the next attempt. It is set for the reasons
+	// [Busy] and [Suspect], and for [Upstream] if the provider asked for it.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
 }
@@ -36,10 +37,11 @@ const (
 	Busy                   // others took too long; the provider was not asked
 	NoAnswer               // the store did not answer; the provider was not asked, unless Charged is set
 	Closed                 // the refresher was closed
+	Suspect                // the provider refused the refresh token; it is asked again later
 )
 
 func (f *Failure) Error() string {
-	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed"}[f.Reason]
+	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed", "the login is suspect"}[f.Reason]
 	return errtext.Join(f.Err, "issuer: "+text, f.Code, f.Description)
 }
 
@@ -60,6 +62,9 @@ func notKept(err error) *Failure {
 
 // storeFailure translates what the store says about a grant.
 func storeFailure(err error) error {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
 	_, busy := errors.AsType[*store.BusyError](err)
 	switch {
 	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
@@ -70,14 +75,23 @@ func storeFailure(err error) error {
 	return &Failure{Reason: NoAnswer, Err: err}
 }
 
+// beginFailure translates the error of a lease that was not granted.
+func (r *Refresher) beginFailure(err error) error {
+	if suspect, ok := errors.AsType[*store.SuspectError](err); ok {
+		return suspected(suspect.Until.Time().Sub(r.Clock()), err)
+	}
+	return storeFailure(err)
+}
+
 // upstreamFailure translates an error of the provider that leaves the refresh token as it
 // is. It also returns the outcome to end the lease with.
 func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
-	f := &Failure{Status: http.StatusBadGateway, Code: up.Code, Description: up.Description, Err: up}
+	f := &Failure{Status: http.StatusBadGateway, Code: up.Code, Description: up.Description, RetryAfter: up.RetryAfter, Err: up}
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
-		case "invalid_scope", "invalid_target", "invalid_request", "access_denied", "consent_required", "interaction_required", "login_required":
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied",
+			"consent_required", "interaction_required", "login_required":
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
@@ -109,7 +123,9 @@ const (
 	TokenStored        EventKind = "refresh_token_stored"
 	UnexpectedRotation EventKind = "unexpected_rotation" // although the operator states that it never happens
 	SpillFailed        EventKind = "spill_failed"
-	CommitFailed       EventKind = "commit_failed"  // the store did not take a refresh token yet
-	GrantDead          EventKind = "grant_dead"     // the provider refused the refresh token for good
-	ForeignAnswer      EventKind = "foreign_answer" // the answer of the provider is about somebody else
+	CommitFailed       EventKind = "commit_failed"    // the store did not take a refresh token yet
+	GrantSuspect       EventKind = "grant_suspect"    // the provider refused the refresh token; it is asked again
+	GrantDead          EventKind = "grant_dead"       // the provider refused the refresh token again
+	InDoubt            EventKind = "refresh_in_doubt" // another node was interrupted during a refresh
+	ForeignAnswer      EventKind = "foreign_answer"   // the answer of the provider is about somebody else
 )

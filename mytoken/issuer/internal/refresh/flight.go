@@ -72,6 +72,9 @@ type flight struct {
 // unsettled says that the use must not be refunded now: the provider may have acted on
 // it, or is still being asked. In the latter case req.Abandoned will be called.
 func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+	if left := r.refusals.left(req.Grant, question{req.Scopes, req.Audiences}, r.Clock()); left > 0 {
+		return nil, false, notGranted(nil)
+	}
 	limit := time.NewTimer(r.WaitLimit)
 	defer limit.Stop()
 	f, err := r.join(ctx, req)
@@ -245,18 +248,19 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 	}
 	if r.neverRotates(req.Provider) {
 		tokens, err := r.flyWithoutLease(ctx, f, req)
-		if !isInvalidGrant(err) {
+		if !errors.Is(err, errNeedsLease) && !isInvalidGrant(err) {
 			return tokens, err
 		}
-		// Another process may have got a new refresh token all the same. Only with the
-		// lease is it certain that the login has ended.
+		// Another process may have got a new refresh token all the same, or the refusal may
+		// be about what was asked for. Only under a lease can anybody tell.
 	}
 	l, state, err := r.begin(ctx, req)
 	if err != nil {
-		return nil, storeFailure(err)
+		return nil, r.beginFailure(err)
 	}
+	defer r.deactivate(l.id)
 	if err := r.ask(f); err != nil {
-		l.end(context.WithoutCancel(ctx), store.RefreshNotSent)
+		l.giveUp(ctx)
 		return nil, err
 	}
 	l.unkept = r.unkeptAnswer(f)
@@ -289,12 +293,18 @@ func (r *Refresher) width(provider *oidcupstream.Provider) int {
 	return 1
 }
 
+// errNeedsLease says that a grant is suspect, so that it is asked for under a lease.
+var errNeedsLease = errors.New("issuer: the grant is suspect")
+
 // flyWithoutLease is for providers whose refresh tokens never rotate.
 func (r *Refresher) flyWithoutLease(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID()}
 	state, err := l.read(ctx)
 	if err != nil {
 		return nil, storeFailure(err)
+	}
+	if state.Suspect.Refusals > 0 {
+		return nil, errNeedsLease
 	}
 	if err := r.ask(f); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,11 +18,14 @@ type lease struct {
 	r     *Refresher
 	req   Request
 	id    store.LeaseID
-	taken bool // false for a provider whose refresh tokens never rotate
-	// generation is that of the current refresh token. audiences are those that the login
-	// asked for. Both are what the store said last.
-	generation uint64
-	audiences  []string
+	taken bool               // false for a provider whose refresh tokens never rotate
+	state store.RefreshState // what the store said last; zero if it did not answer
+	// asked says that the provider may have seen a request, and sent is the refresh token
+	// of the last one, sealed. replayed says that the spill was replayed after a refusal.
+	asked    bool
+	sent     store.Sealed
+	replayed bool
+	proven   bool // the provider gave what worked before
 	// unkept is told why the store has not taken a refresh token yet. It may be nil.
 	unkept func(error)
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
@@ -33,6 +37,9 @@ func NewLeaseID() (id store.LeaseID) {
 	rand.Read(id[:]) // never fails
 	return id
 }
+
+// joined is the reverse of [strings.Fields] for scopes.
+func joined(scopes []string) string { return strings.Join(scopes, " ") }
 
 // LoginAudiences returns the audiences that the login of a grant asked for, in order.
 func LoginAudiences(state store.RefreshState) []string {
@@ -52,10 +59,20 @@ const leasePoll = 250 * time.Millisecond
 // context ends.
 //
 // A lease that lapsed leaves a doubt: its holder may have got a new refresh token and not
-// stored it. Then begin replays the spill, and waits up to InDoubtWait for the other
-// process.
+// stored it. Then begin does what this process can do about that, and waits up to
+// InDoubtWait for the other one. If the doubt is still open then, it depends on the
+// provider whether the refresh token that the store has may be tried.
+//
+// The caller calls [Refresher.deactivate] when it does nothing more under the lease.
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
 	l := &lease{r: r, req: req, id: NewLeaseID(), taken: true}
+	r.activate(l.id)
+	granted, looked := false, false
+	defer func() {
+		if !granted {
+			r.deactivate(l.id)
+		}
+	}()
 	defer l.endOnPanic(ctx, store.RefreshNotSent)
 	const firstPause = 10 * time.Millisecond
 	pause := firstPause
@@ -63,17 +80,25 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 	for {
 		held, err := l.hold(ctx)
 		_, busy := errors.AsType[*store.BusyError](err)
+		open := r.open(held.Doubts)
 		switch {
+		case busy && !looked: // perhaps a process of this node died with the lease
+			looked = true
+			if err := r.settleDead(ctx); err != nil {
+				l.notify(ctx, Event{Kind: CommitFailed, Err: err})
+			}
+			continue
 		case busy:
 		case err != nil:
 			if !store.IsDefinite(err) {
-				l.end(context.WithoutCancel(ctx), store.RefreshNotSent) // the store may have granted it
+				l.giveUp(ctx) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
-		case len(held.Doubts) == 0:
+		case len(open) == 0:
+			granted = true
 			return l, held.RefreshState, nil
 		case waited == nil:
-			l.replay(ctx)
+			l.resolve(ctx, open)
 			timer := time.NewTimer(r.InDoubtWait)
 			defer timer.Stop()
 			waited, pause = timer.C, firstPause
@@ -81,13 +106,18 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		default:
 			select {
 			case <-waited:
-				return l, held.RefreshState, nil
+				if r.forgives(req.Provider) {
+					granted = true
+					return l, held.RefreshState, nil
+				}
+				l.giveUp(ctx)
+				return nil, store.RefreshState{}, l.inDoubt(ctx, open)
 			default:
 			}
 		}
 		if err := Sleep(ctx, pause); err != nil {
 			if !busy {
-				l.end(context.WithoutCancel(ctx), store.RefreshNotSent)
+				l.giveUp(ctx)
 			}
 			return nil, store.RefreshState{}, err
 		}
@@ -95,14 +125,28 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 	}
 }
 
+// leaseMargin is what a lease has beyond the timeout of the provider and the clock skew,
+// for the steps of the store before and after the call.
+const leaseMargin = 2 * time.Second
+
+// ttl returns how long a lease lasts.
+func (l *lease) ttl() time.Duration {
+	return cmp.Or(l.r.Lease, l.req.Provider.Timeout()+l.r.MaxClockSkew+leaseMargin)
+}
+
 // hold takes or prolongs the lease, so that it outlasts the call to the provider.
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	for range 3 {
-		held, err := l.r.Ledger.BeginRefresh(ctx, l.req.Grant, l.id, l.r.Lease)
+		process := l.r.self(ctx)
+		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, Process: process, TTL: l.ttl()})
+		if errors.Is(err, store.ErrConflict) { // somebody took this process for dead
+			l.r.renew(ctx, process)
+			continue
+		}
 		if err != nil {
 			return held, err
 		}
-		l.generation = held.Generation
+		l.state = held.RefreshState
 		if held.Until >= store.At(l.r.Clock().Add(l.req.Provider.Timeout()+l.r.MaxClockSkew)) {
 			return held, nil
 		}
@@ -121,39 +165,47 @@ func (l *lease) read(ctx context.Context) (store.RefreshState, error) {
 
 // replay commits what this process received for the grant and did not commit. If
 // processes share a spill directory, replay does it for all of them.
-func (l *lease) replay(ctx context.Context) {
-	if err := l.r.replay(ctx, l.req.Grant); err != nil {
+func (l *lease) replay(ctx context.Context) map[store.LeaseID]bool {
+	committed, err := l.r.replay(ctx, l.req.Grant)
+	if err != nil {
 		l.notify(ctx, Event{Kind: CommitFailed, Err: err})
 	}
+	return committed
 }
 
-// end gives the lease back.
+// end gives the lease back. It fills in the rest of e.
 //
-// If the store does not answer, the lease lapses, and its next holder waits a little
-// longer. A lease with an uncommitted refresh token must lapse too. That alone tells the
+// If the store does not answer, the lease lapses, and is ended later. A lease with an uncommitted refresh token must lapse too. That alone tells the
 // next holder to wait; a strict provider would take the old refresh token for a stolen
 // one.
-func (l *lease) end(ctx context.Context, outcome store.Outcome) {
+func (l *lease) end(ctx context.Context, e store.End) {
 	if !l.taken || l.uncommitted {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.r.StepTimeout)
 	defer cancel()
-	generation := max(l.generation, 1) // 0 if the answer that granted the lease was lost
-	err := l.r.Ledger.EndRefresh(ctx, l.req.Grant, l.id, generation, outcome)
+	e.Grant, e.Lease = l.req.Grant, l.id
+	e.Generation = max(l.state.Generation, 1) // 0 if the answer that granted the lease was lost
+	err := l.r.Ledger.EndRefresh(ctx, e)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		level := slog.LevelWarn
 		if !store.IsDefinite(err) { // the ledger tells that the store is away
 			level = slog.LevelDebug
+			l.r.keepEnd(e)
 		}
 		l.r.Logger.Log(ctx, level, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }
 
+// giveUp gives a lease back under which nothing was sent.
+func (l *lease) giveUp(ctx context.Context) {
+	l.end(context.WithoutCancel(ctx), store.End{Outcome: store.RefreshNotSent})
+}
+
 // endOnPanic gives the lease back if a call-back panics. Defer it.
 func (l *lease) endOnPanic(ctx context.Context, outcome store.Outcome) {
 	if value := recover(); value != nil {
-		l.end(context.WithoutCancel(ctx), outcome)
+		l.end(context.WithoutCancel(ctx), store.End{Outcome: outcome})
 		panic(value)
 	}
 }

@@ -28,12 +28,12 @@ func (l *lease) quarantine(ctx context.Context, sent, token string, cause error)
 }
 
 func (l *lease) setAside(token string) (name string, err error) {
-	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.generation+1), l.req.Key, []byte(token))
+	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.state.Generation+1), l.req.Key, []byte(token))
 	if err != nil {
 		return "", err
 	}
 	return l.r.spill.quarantine(store.Commit{
-		Grant: l.req.Grant, Lease: l.id, Generation: l.generation, Token: sealed, Now: store.At(l.r.Clock()),
+		Grant: l.req.Grant, Lease: l.id, Generation: l.state.Generation, Token: sealed, Now: store.At(l.r.Clock()),
 	})
 }
 

@@ -18,6 +18,7 @@ package refresh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,10 +40,12 @@ type Config struct {
 	// memory, and the others are dropped.
 	SpillDir string
 
-	Lease        time.Duration // how long one refresh may take
+	Lease        time.Duration // how long one refresh may take; 0: as the provider's timeout demands
 	MaxClockSkew time.Duration // between processes that share the store
 	WaitLimit    time.Duration // how long a request waits
 	InDoubtWait  time.Duration // how long a refresh waits for an interrupted one of another process
+	AbandonAfter time.Duration // after that an interrupted refresh is given up
+	SuspectPause time.Duration // the first pause after a refusal; see [Suspect]
 	StepTimeout  time.Duration // of one step of the store that must not end with its request
 
 	// Notify is called for each [Event].
@@ -54,10 +57,14 @@ type Config struct {
 // Ledger holds the steps of the store that refreshing needs. It fills in the time, and
 // repeats a step whose outcome is not known. Only CommitRefresh is tried once.
 type Ledger interface {
-	BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, ttl time.Duration) (store.Refresh, error)
+	BeginRefresh(ctx context.Context, begin store.Begin) (store.Refresh, error)
 	CommitRefresh(ctx context.Context, commit store.Commit) error
-	EndRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, generation uint64, outcome store.Outcome) error
+	EndRefresh(ctx context.Context, end store.End) error
 	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
+	// Beat, Settle and Processes are those of [store.Nodes]. A step is tried once.
+	Beat(ctx context.Context, process store.Process, until store.Micros) error
+	Settle(ctx context.Context, processes []store.ProcessID) error
+	Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error)
 	// Ancestors returns the ancestors of a token, parent first.
 	Ancestors(ctx context.Context, token store.TokenID) ([]store.TokenID, error)
 }
@@ -68,11 +75,25 @@ type Refresher struct {
 	Config
 
 	spill *spill
+	node  *node
 	queue *grantQueue
 	// rotates says of providers whose operator states that they never replace a refresh
 	// token, by issuer, whether one did so all the same. An issuer is missing until a
 	// refresh has shown it.
-	rotates sync.Map
+	rotates  sync.Map
+	refusals *refusals
+
+	id         identity
+	heart      sync.WaitGroup
+	alive      context.Context // done when the heartbeat ends
+	die        context.CancelFunc
+	recovering sync.Mutex
+	kept       struct {
+		mu     sync.Mutex
+		active map[store.LeaseID]bool      // leases that this process works under
+		ends   map[store.LeaseID]store.End // those that the store did not end
+		told   map[store.LeaseID]bool      // doubts that the observer knows
+	}
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
@@ -88,17 +109,32 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Refresher{Config: c, spill: spill, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight)}
+	node, err := openNode(c.SpillDir)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: Config.SpillDir cannot be used: %w", err)
+	}
+	r := &Refresher{Config: c, spill: spill, node: node, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight), refusals: newRefusals()}
+	r.kept.active, r.kept.ends, r.kept.told = make(map[store.LeaseID]bool), make(map[store.LeaseID]store.End), make(map[store.LeaseID]bool)
 	r.halt, r.stop = context.WithCancel(context.Background())
+	r.alive, r.die = context.WithCancel(context.Background())
 	return r, nil
 }
 
-// Recover commits what earlier processes left in the spill directory. It reports what it
-// cannot commit, and leaves it there.
+// Recover commits what earlier processes left in the spill directory, and settles those
+// that are dead. It reports what it cannot commit, leaves it there, and settles nobody
+// then.
 func (r *Refresher) Recover(ctx context.Context) error {
 	salvaged := r.spill.salvage(time.Now()) // files have the time of the machine
-	return errors.Join(salvaged, r.replay(ctx, store.GrantID{}))
+	_, replayed := r.replay(ctx, store.GrantID{})
+	if replayed != nil {
+		return errors.Join(salvaged, replayed)
+	}
+	return errors.Join(salvaged, r.settleDead(ctx))
 }
+
+// Reconnected says that a new login has replaced the refresh token of a grant. The user may
+// have agreed to more than before.
+func (r *Refresher) Reconnected(grant store.GrantID) { r.refusals.forgetGrant(grant) }
 
 // Close waits until every flight has landed, and lets no new one start. If the context
 // ends first, Close returns its error, and uncommitted refresh tokens stay in the spill.
@@ -114,8 +150,14 @@ func (r *Refresher) Close(ctx context.Context) error {
 	defer r.stop()
 	select {
 	case <-landed:
+		r.retire(ctx)
 		return nil
 	case <-ctx.Done():
+		go func() { // another process of the node must not believe that this one is dead yet
+			<-landed
+			r.die()
+			r.release()
+		}()
 		return ctx.Err()
 	}
 }
@@ -131,17 +173,19 @@ func (r *Refresher) Load() (flights, waiters int) {
 }
 
 // replay commits what the spill holds for the grant, or for all grants if the id is zero.
-func (r *Refresher) replay(ctx context.Context, grant store.GrantID) error {
+// It returns the leases whose refresh tokens the store has now.
+func (r *Refresher) replay(ctx context.Context, grant store.GrantID) (map[store.LeaseID]bool, error) {
 	commits, err := r.spill.pending(grant)
-	errs := []error{err}
+	errs, committed := []error{err}, make(map[store.LeaseID]bool)
 	for _, c := range commits {
 		if err := r.Ledger.CommitRefresh(ctx, c); err != nil && !errors.Is(err, store.ErrNotFound) {
 			errs = append(errs, err)
 			continue
 		}
 		r.spill.replayed(c.Lease)
+		committed[c.Lease] = true
 	}
-	return errors.Join(errs...)
+	return committed, errors.Join(errs...)
 }
 
 // Sleep waits in real time. If the context ends first, Sleep returns its error.

@@ -92,6 +92,21 @@ func (s *spill) put(c store.Commit) error {
 	return nil
 }
 
+// empty reports whether the store has everything that this process got.
+func (s *spill) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mem) == 0
+}
+
+// holds reports whether the store may lack what this process got under a lease.
+func (s *spill) holds(lease store.LeaseID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, found := s.mem[lease]
+	return found
+}
+
 func encode(c store.Commit) ([]byte, error) {
 	return json.Marshal(spillRecord{
 		Version: 1, Grant: hex.EncodeToString(c.Grant[:]), Lease: hex.EncodeToString(c.Lease[:]),

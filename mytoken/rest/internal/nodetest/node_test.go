@@ -171,6 +171,7 @@ func TestReuseOfAnOldRefreshToken(t *testing.T) {
 	require.Equal(t, 1, s.provider.count("grant.revoked"))
 
 	asked := 0
+	s.suspect(token)
 	for n := range 3 {
 		status, answer = s.access(token, nil)
 		require.Equal(t, http.StatusUnauthorized, status)
@@ -218,6 +219,7 @@ func TestResourceOfNoLogin(t *testing.T) {
 	status, answer := s.provider.present(s.tap.last(), url.Values{"resource": {compute}})
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Equal(t, "invalid_target", answer["error"])
+	s.suspect(token)
 	status, answer = s.access(token, nil)
 	require.Equal(t, http.StatusUnauthorized, status)
 	require.Equal(t, "invalid_token", answer["error"])
@@ -243,6 +245,7 @@ func TestReconnectKeepsTheResources(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Equal(t, round+1, s.provider.count("grant.revoked"))
 		s.tap.forget()
+		s.suspect(token)
 		status, answer := s.access(token, nil)
 		require.Equal(t, http.StatusUnauthorized, status)
 		require.Equal(t, m{"error": "invalid_token", "error_description": "No refresh token attached"}, answer)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type service struct {
 	tap      *tap
 	config   issuer.Config
 	issuer   *issuer.Issuer // of the first process
+	later    atomic.Int64   // how far the clock of the service is ahead, in nanoseconds
 
 	mu      sync.Mutex
 	notices []issuer.NoticeKind
@@ -58,8 +60,8 @@ func start(t *testing.T) *service {
 	require.NoError(t, err)
 	s.config = issuer.Config{
 		Issuer: s.URL, Store: memstore.New(), Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
-		Observer: s.observe,
-		Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)), Lease: 2 * patience, WaitLimit: 2 * patience, InDoubtWait: patience,
+		Observer: s.observe, Clock: func() time.Time { return time.Now().Add(time.Duration(s.later.Load())) },
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Lease: 2 * patience, WaitLimit: 2 * patience, InDoubtWait: patience,
 	}
 	s.issuer, server.Config.Handler = s.process()
 	server.Start()
@@ -134,6 +136,15 @@ func (s *service) accessAt(base, token string, params url.Values) (status int, a
 		form[name] = values
 	}
 	return postForm(s.t, base+"/api/v0/token/access", form)
+}
+
+// suspect makes a request after the provider has ended the login. The request has to wait,
+// and the wait is over when suspect returns.
+func (s *service) suspect(token string) {
+	s.t.Helper()
+	status, answer := s.access(token, nil)
+	require.Equal(s.t, http.StatusServiceUnavailable, status, "%v", answer)
+	s.later.Add(int64(11 * time.Second))
 }
 
 // post sends JSON.

@@ -1,6 +1,7 @@
 package killtest_test
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -38,10 +39,15 @@ func (r *run) spillsAreEmpty() {
 	}
 }
 
-// ask uses a token, patiently and in this process.
+// ask uses a token, patiently and in this process. If the provider refuses the login, ask
+// lets the pause pass and asks again.
 func (r *run) ask(u *use) outcome {
 	u.Token = u.token.compact
 	at, err := r.issuer.AccessToken(r.t.Context(), u.request())
+	if wait, ok := errors.AsType[*issuer.UpstreamError](err); ok && wait.RetryAfter > 0 {
+		r.ahead.Add(int64(wait.RetryAfter + time.Second))
+		at, err = r.issuer.AccessToken(r.t.Context(), u.request())
+	}
 	u.last = outcomeOf(err)
 	if err == nil && at.Update != nil {
 		u.token.compact = at.Update.Token.Reveal()

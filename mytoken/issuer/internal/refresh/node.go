@@ -1,0 +1,371 @@
+package refresh
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/rescue"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// node is the spill directory as other machines know it, and the processes that use it.
+//
+// A file holds the id of the node. Each process has two files: one that it keeps locked
+// while it lives, and a marker, which exists only while the first one is locked or the
+// process is dead. So a process can tell whether another one of the directory lives.
+//
+// Without a directory there is no node: what a process holds dies with it.
+type node struct {
+	path string // of the directory, or empty
+	id   store.NodeID
+}
+
+const (
+	nodeFile     = "node"
+	lockSuffix   = ".lock"
+	markerSuffix = ".process"
+)
+
+// openNode reads the id of the node. The first process of a directory draws it.
+func openNode(path string) (*node, error) {
+	n := &node{path: path}
+	if path == "" {
+		return n, nil
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	var id store.NodeID
+	rand.Read(id[:]) // never fails
+	err = durable.Create(root, nodeFile, []byte(hex.EncodeToString(id[:])+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	text, err := root.ReadFile(nodeFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeHex(n.id[:], strings.TrimSpace(string(text))); err != nil || n.id.IsZero() {
+		return nil, fmt.Errorf("%s is damaged: restore it from a backup; or remove it, and give the node up that it named", filepath.Join(path, nodeFile))
+	}
+	return n, nil
+}
+
+// process is one process of the node, as long as it holds its lock.
+type process struct {
+	store.Process
+	lock *flock.Flock // nil without a directory
+}
+
+// enter draws the id of a new process and marks it as living.
+func (n *node) enter() (*process, error) {
+	host, _ := os.Hostname()
+	p := &process{Process: store.Process{
+		Node: n.id, Name: clip.Bytes(strings.ToValidUTF8(host, "?"), store.MaxProcessName), Volatile: n.path == "",
+	}}
+	rand.Read(p.ID[:])
+	if p.Volatile {
+		return p, nil
+	}
+	p.lock = flock.New(n.lockPath(p.ID))
+	if locked, err := p.lock.TryLock(); err != nil || !locked {
+		return nil, fmt.Errorf("issuer: the lock of this process in the spill directory: %w", cannotLock(err))
+	}
+	root, err := os.OpenRoot(n.path)
+	if err == nil {
+		err = errors.Join(durable.Create(root, markerName(p.ID), nil), root.Close())
+	}
+	if err != nil {
+		p.release()
+		return nil, fmt.Errorf("issuer: the marker of this process in the spill directory: %w", err)
+	}
+	return p, nil
+}
+
+func cannotLock(err error) error {
+	if err == nil {
+		return errors.New("it is held already")
+	}
+	return err
+}
+
+// release lets others see that the process does nothing more.
+func (p *process) release() {
+	if p.lock != nil {
+		_ = p.lock.Close()
+	}
+}
+
+// forget removes the files of a process that is settled. The caller holds its lock, which
+// it loses.
+func (n *node) forget(id store.ProcessID, lock *flock.Flock) {
+	if n.path == "" {
+		return
+	}
+	_ = os.Remove(filepath.Join(n.path, markerName(id)))
+	_ = lock.Close()
+	_ = os.Remove(n.lockPath(id))
+}
+
+// dead returns the processes of the node that are dead, with their locks. The caller ends
+// the locks.
+func (n *node) dead() (map[store.ProcessID]*flock.Flock, error) {
+	found := make(map[store.ProcessID]*flock.Flock)
+	if n.path == "" {
+		return found, nil
+	}
+	markers, err := filepath.Glob(filepath.Join(n.path, "*"+markerSuffix))
+	if err != nil {
+		return nil, err
+	}
+	for _, marker := range markers {
+		var id store.ProcessID
+		if decodeHex(id[:], strings.TrimSuffix(filepath.Base(marker), markerSuffix)) != nil {
+			continue // not ours
+		}
+		lock := flock.New(n.lockPath(id))
+		if locked, err := lock.TryLock(); err == nil && locked {
+			found[id] = lock
+		}
+	}
+	return found, nil
+}
+
+func (n *node) lockPath(id store.ProcessID) string {
+	return filepath.Join(n.path, hex.EncodeToString(id[:])+lockSuffix)
+}
+
+func markerName(id store.ProcessID) string { return hex.EncodeToString(id[:]) + markerSuffix }
+
+// settleDead settles the dead processes of the node: their leases lapse, and nobody waits
+// for them any more. Before that, it commits what the spill holds. If the store lacks
+// something of the spill afterwards, settleDead settles nobody and returns an error.
+func (r *Refresher) settleDead(ctx context.Context) error {
+	r.recovering.Lock()
+	defer r.recovering.Unlock()
+	dead, err := r.node.dead() // before the replay: what they held is in the spill now
+	if err != nil || len(dead) == 0 {
+		return err
+	}
+	_, err = r.replay(ctx, store.GrantID{})
+	ids := make([]store.ProcessID, 0, len(dead))
+	for id := range dead {
+		ids = append(ids, id)
+	}
+	if err == nil {
+		err = r.Ledger.Settle(ctx, ids)
+	}
+	for id, lock := range dead {
+		if err == nil {
+			r.node.forget(id, lock)
+		} else {
+			_ = lock.Close()
+		}
+	}
+	return err
+}
+
+// identity is this process as the store knows it. It is safe for concurrent use.
+type identity struct {
+	mu      sync.Mutex
+	process *process // nil before the first lease, and if the directory refuses the lock
+	beaten  bool     // the store knows the process
+	beating bool     // heartbeats have begun
+	retired bool     // and ended
+	failing bool     // the last heartbeat failed, and the log says so
+}
+
+// self returns the id of this process, for a lease. The first call registers it. It is
+// zero if the directory of the spill refuses the lock: leases lapse by time alone then.
+func (r *Refresher) self(ctx context.Context) store.ProcessID {
+	r.id.mu.Lock()
+	first := !r.id.beating && !r.id.retired
+	r.id.beating = true
+	r.id.mu.Unlock()
+	if first {
+		r.beat(ctx)
+		r.heart.Go(r.keepBeating)
+	}
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	if r.id.process == nil {
+		return store.ProcessID{}
+	}
+	return r.id.process.ID
+}
+
+// is reports whether a process is this one.
+func (r *Refresher) is(id store.ProcessID) bool {
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	return r.id.process != nil && r.id.process.ID == id
+}
+
+// renew takes a new id if this process was settled under the given one: somebody took it
+// for dead.
+func (r *Refresher) renew(ctx context.Context, settled store.ProcessID) {
+	r.disown(settled)
+	r.beat(ctx)
+}
+
+// disown drops an id that is settled.
+func (r *Refresher) disown(settled store.ProcessID) {
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	if p := r.id.process; p != nil && p.ID == settled {
+		r.node.forget(p.ID, p.lock)
+		r.id.process, r.id.beaten = nil, false
+	}
+}
+
+// current returns the process, which it marks as living if there is none.
+func (r *Refresher) current() (store.Process, error) {
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	if r.id.retired {
+		return store.Process{}, context.Canceled
+	}
+	if r.id.process == nil {
+		p, err := r.node.enter()
+		if err != nil {
+			return store.Process{}, err
+		}
+		r.id.process = p
+	}
+	return r.id.process.Process, nil
+}
+
+// beat promises the store that the process lives for a while. The log mentions the first
+// failure alone.
+func (r *Refresher) beat(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
+	defer cancel()
+	var err error
+	for range 2 { // the second time with a new id
+		var p store.Process
+		if p, err = r.current(); err != nil {
+			break
+		}
+		err = r.Ledger.Beat(ctx, p, store.At(r.Clock().Add(beatValidity+r.MaxClockSkew)))
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
+		r.disown(p.ID)
+	}
+	r.id.mu.Lock()
+	told := r.id.failing
+	r.id.beaten, r.id.failing = err == nil, err != nil
+	r.id.mu.Unlock()
+	if err != nil && !told {
+		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", err.Error())
+	}
+}
+
+// keepBeating runs until the refresher is closed.
+func (r *Refresher) keepBeating() {
+	for {
+		r.id.mu.Lock()
+		pause := beatInterval
+		if !r.id.beaten {
+			pause = beatRetry
+		}
+		r.id.mu.Unlock()
+		if Sleep(r.alive, pause) != nil {
+			return
+		}
+		err := rescue.Do(func() {
+			r.beat(r.alive)
+			r.endPending(r.alive, store.GrantID{})
+		})
+		rescue.Log(r.alive, r.Logger, "a heartbeat", err)
+	}
+}
+
+// retire ends the heartbeat. If the store has everything that this process got, the
+// process is settled: nobody has to wait for it.
+func (r *Refresher) retire(ctx context.Context) {
+	r.die()
+	r.heart.Wait()
+	r.endPending(ctx, store.GrantID{})
+	r.id.mu.Lock()
+	r.id.retired = true
+	p, beaten := r.id.process, r.id.beaten
+	r.id.mu.Unlock()
+	if p == nil {
+		return
+	}
+	if beaten && r.spill.empty() && !r.hasPendingEnds() {
+		step, cancel := context.WithTimeout(ctx, r.StepTimeout)
+		defer cancel()
+		if r.Ledger.Settle(step, []store.ProcessID{p.ID}) == nil {
+			r.disown(p.ID)
+			return
+		}
+	}
+	r.release()
+}
+
+// release lets Recover, or another process of the node, see that this one is dead.
+func (r *Refresher) release() {
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	r.id.retired = true
+	if r.id.process != nil {
+		r.id.process.release()
+	}
+}
+
+// NodeGivenUp says what Abandon did.
+type NodeGivenUp struct {
+	Settled, Living []store.ProcessInfo
+}
+
+// Abandon settles the dead processes of a node: those without a heartbeat. It reports
+// whether the store knows the node.
+func (r *Refresher) Abandon(ctx context.Context, id store.NodeID) (out NodeGivenUp, known bool, err error) {
+	now := store.At(r.Clock())
+	for page := (store.Page{Limit: 100}); ; {
+		all, next, err := r.Ledger.Processes(ctx, page)
+		if err != nil {
+			return out, known, err
+		}
+		for _, p := range all {
+			switch {
+			case p.Node != id || id.IsZero():
+				continue
+			case p.Settled != 0:
+			case now <= p.Until:
+				out.Living = append(out.Living, p)
+			default:
+				out.Settled = append(out.Settled, p)
+			}
+			known = true
+		}
+		if next == "" {
+			break
+		}
+		page.After = next
+	}
+	if len(out.Settled) == 0 {
+		return out, known, nil
+	}
+	ids := make([]store.ProcessID, 0, len(out.Settled))
+	for _, p := range out.Settled {
+		ids = append(ids, p.ID)
+	}
+	return out, known, r.Ledger.Settle(ctx, ids)
+}
