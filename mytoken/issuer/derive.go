@@ -163,7 +163,7 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		ctx, cancel := detached(ctx)
 		defer cancel()
 		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
-			return nil, errors.Join(err, rerr)
+			return nil, errors.Join(asRepeatable(err, false), rerr)
 		}
 		return nil, err
 	}

@@ -264,11 +264,16 @@ func (e oauthError) write(w http.ResponseWriter) {
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="optest"`)
 	}
+	writeJSON(w, e.status, e.object())
+}
+
+// object is the JSON object of the answer.
+func (e oauthError) object() map[string]any {
 	answer := map[string]any{"error": e.code}
 	if e.text != "" {
 		answer["error_description"] = e.text
 	}
-	writeJSON(w, e.status, answer)
+	return answer
 }
 
 // fieldsOf splits the values at spaces and drops duplicates.

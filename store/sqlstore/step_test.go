@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -79,3 +81,42 @@ func TestStepIsNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+// An attempt that may have taken effect leaves the outcome of its step open, whatever the
+// later attempts find.
+//
+// proves P3
+func TestStepInDoubt(t *testing.T) {
+	refused := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		engine      engine
+		attempts    []error
+		unavailable bool
+	}{
+		"refused":               {postgresql{}, []error{refused}, true},
+		"retried, then refused": {postgresql{}, []error{stateError("40001"), refused}, true},
+		"unknown, then refused": {postgresql{}, []error{inDoubt(stateError("40003")), refused}, false},
+		"lost":                  {mysql{}, []error{inDoubt(refused)}, false},
+		"read-only":             {mysql{}, []error{errors.New("Error 1290 (HY000): read-only")}, true},
+		"changed, then lost":    {sqlite{}, []error{errChanged, inDoubt(refused)}, false},
+		"unknown twice":         {postgresql{}, []error{stateError("40001"), inDoubt(stateError("40003")), refused}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Store{engine: c.engine, db: sql.OpenDB(nowhere{})}
+			tries := 0
+			err := s.step(t.Context(), "try", func() error {
+				tries++
+				return c.attempts[min(tries, len(c.attempts))-1]
+			})
+			if got := errors.Is(err, store.ErrUnavailable); err == nil || got != c.unavailable || store.IsDefinite(err) {
+				t.Errorf("unavailable: %v, want %v: %v", got, c.unavailable, err)
+			}
+		})
+	}
+}
+
+// nowhere is a database without a server.
+type nowhere struct{}
+
+func (nowhere) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("no server") }
+func (nowhere) Driver() driver.Driver                        { return nil }
