@@ -37,8 +37,8 @@ func (s Set) Within(parent Set) bool {
 // every capability to its users refuses a set with unknown names.
 func (s Set) Unknown() Set {
 	var unknown Set
-	for _, c := range s {
-		if !c.Known() && !slices.Contains(unknown, c) {
+	for _, c := range s.Dedup() {
+		if !c.Known() {
 			unknown = append(unknown, c)
 		}
 	}
@@ -52,9 +52,10 @@ func (s Set) Dedup() Set {
 	if s == nil {
 		return nil
 	}
-	once := Set{}
+	once, seen := Set{}, make(map[Capability]bool, len(s))
 	for _, c := range s {
-		if !slices.Contains(once, c) {
+		if !seen[c] {
+			seen[c] = true
 			once = append(once, c)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -25,9 +26,10 @@ type MiddlewareOptions struct {
 	Refine func(*http.Request, *Use)
 	// ClientAddress returns where a request comes from. An invalid address satisfies no
 	// clause that depends on the address. nil: [http.Request.RemoteAddr], or invalid if
-	// the request has a header X-Forwarded-For or Forwarded: then the peer is a proxy.
-	// Behind a proxy set this field. Read the address from a header only if nobody but
-	// your proxy can set it, and return an invalid address if the header is missing.
+	// the request has a header X-Forwarded-For or Forwarded: then the peer is a proxy. The
+	// peer of a Unix socket has no address. Behind a proxy set this field. Read the
+	// address from a header only if nobody but your proxy can set it, and return an
+	// invalid address if the header is missing.
 	ClientAddress func(*http.Request) netip.Addr
 	// Token returns the presented token, or "" if there is none. nil: the token in the
 	// Authorization header (RFC 6750 section 2.1). No other place is read.
@@ -203,7 +205,7 @@ func reasonText(a refusal, err error) string {
 	if err == nil {
 		return a.text
 	}
-	return err.Error()
+	return errtext.ForLog(err)
 }
 
 // challenge returns the WWW-Authenticate header (RFC 6750 section 3). It has no error

@@ -45,7 +45,7 @@ func (p Properties) Clone() Properties {
 // ResponseType is the form of a new token in an answer (protocol section 1.12).
 type ResponseType string
 
-// The response types. Any other value means ResponseToken.
+// The response types. Empty means ResponseToken. Any other value is refused.
 const (
 	ResponseToken        ResponseType = "token"
 	ResponseShortToken   ResponseType = "short_token"
@@ -55,7 +55,7 @@ const (
 // Response says which form of a new token the caller wants.
 type Response struct {
 	Type ResponseType
-	// MaxLength, if positive, overrides Type. It is a length in bytes. The answer is the
+	// MaxLength, if not 0, overrides Type. It is a length in bytes and never negative. The answer is the
 	// token if that fits, otherwise a short token if that fits, otherwise a transfer
 	// code.
 	MaxLength int

@@ -110,12 +110,12 @@ func TestErrorAnswers(t *testing.T) {
 		"400":                        {400, refusal, oidcupstream.Refused, "invalid_grant"},
 		"401":                        {401, `{"error":"invalid_client"}`, oidcupstream.Refused, "invalid_client"},
 		"403":                        {403, refusal, oidcupstream.Refused, "invalid_grant"},
-		"429":                        {429, `{"error":"slow_down"}`, oidcupstream.Refused, "slow_down"},
+		"429":                        {429, `{"error":"slow_down"}`, oidcupstream.NotProcessed, "slow_down"},
 		"200 with error":             {200, refusal, oidcupstream.Refused, "invalid_grant"},
 		"200 with error and token":   {200, `{"error":"x","refresh_token":"new"}`, oidcupstream.Unknown, ""},
 		"500 with error":             {500, refusal, oidcupstream.Unknown, "invalid_grant"},
 		"503 with error":             {503, `{"error":"temporarily_unavailable"}`, oidcupstream.Unknown, "temporarily_unavailable"},
-		"302 with error":             {302, refusal, oidcupstream.Unknown, "invalid_grant"},
+		"302 with error":             {302, refusal, oidcupstream.NotProcessed, "invalid_grant"},
 		"400 with empty error":       {400, `{"error":""}`, oidcupstream.Unknown, ""},
 		"400 with error object":      {400, `{"error":{"code":5}}`, oidcupstream.Unknown, ""},
 		"400 with null":              {400, `null`, oidcupstream.Unknown, ""},
@@ -217,28 +217,11 @@ func TestNoRedirects(t *testing.T) {
 		p := answering(t, status, http.Header{"Location": {elsewhere.URL}}, "")
 		_, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
 		e := upstreamError(t, err)
-		require.Equal(t, oidcupstream.Unknown, e.Outcome)
+		require.Equal(t, oidcupstream.NotProcessed, e.Outcome)
 		require.Equal(t, status, e.Status)
 		require.Equal(t, status, upstreamError(t, p.Revoke(t.Context(), "r")).Status)
 		_, err = p.UserInfo(t.Context(), "token", "sub")
 		require.Equal(t, status, upstreamError(t, err).Status)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := newClock().Now()
-	for value, want := range map[string]time.Duration{
-		"":            0,
-		"30":          30 * time.Second,
-		"-5":          0,
-		"soon":        0,
-		"99999999999": time.Hour,
-		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
-		now.Add(-time.Hour).Format(http.TimeFormat):       0,
-	} {
-		p := answering(t, 429, http.Header{"Retry-After": {value}}, `{"error":"slow_down"}`)
-		_, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r"})
-		require.Equal(t, want, upstreamError(t, err).RetryAfter, value)
 	}
 }
 
@@ -254,8 +237,9 @@ func TestClientSecretBasicIsEncodedFirst(t *testing.T) {
 	require.Equal(t, "s3cret%3A+%2B%2F%26%25", secret)
 }
 
-// An answer with very many scopes or audiences is refused before anything compares them.
-// Its refresh token is not lost.
+// An answer with very many scopes is refused before anything compares them. Its refresh
+// token is not lost. An access token with very many scopes or audiences counts as one
+// that cannot be read.
 func TestAnswerWithVeryManyScopes(t *testing.T) {
 	words := func(n int) []string {
 		list := make([]string, n)
@@ -266,16 +250,20 @@ func TestAnswerWithVeryManyScopes(t *testing.T) {
 	}
 	const most = 1024
 	for name, test := range map[string]struct {
-		scope any
-		claim map[string]any
-		ok    bool
+		scope     any
+		claim     map[string]any
+		ok        bool
+		scopes    []string // unread
+		audiences []string // unread
 	}{
-		"most scopes":           {strings.Join(words(most), " "), nil, true},
-		"most of all":           {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(most), " "), "aud": words(most)}, true},
-		"too many scopes":       {strings.Join(words(most+1), " "), nil, false},
-		"too many in an array":  {words(most + 1), nil, false},
-		"too many in the token": {nil, map[string]any{"scope": strings.Join(words(100_000), " ")}, false},
-		"too many audiences":    {nil, map[string]any{"aud": words(most + 1)}, false},
+		"most scopes":           {strings.Join(words(most), " "), nil, true, nil, nil},
+		"most of all":           {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(most), " "), "aud": words(most)}, true, nil, nil},
+		"too many scopes":       {strings.Join(words(most+1), " "), nil, false, nil, nil},
+		"too many in an array":  {words(most + 1), nil, false, nil, nil},
+		"too long a scope":      {strings.Repeat("s", 100_000), nil, false, nil, nil},
+		"too many in the token": {strings.Join(words(most), " "), map[string]any{"scope": strings.Join(words(100_000), " "), "aud": "x"}, true, []string{"scope"}, nil},
+		"too many roles":        {strings.Join(words(most), " "), map[string]any{"roles": words(most + 1), "aud": "x"}, true, []string{"roles"}, nil},
+		"too many audiences":    {strings.Join(words(most), " "), map[string]any{"aud": words(most + 1)}, true, nil, []string{"aud"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := map[string]any{"access_token": "opaque", "refresh_token": "new"}
@@ -292,6 +280,9 @@ func TestAnswerWithVeryManyScopes(t *testing.T) {
 			if test.ok {
 				require.NoError(t, err)
 				require.Equal(t, words(most), tokens.Scopes)
+				require.Equal(t, test.scopes, tokens.ScopesUnread)
+				require.Equal(t, test.audiences, tokens.AudiencesUnread)
+				require.Equal(t, test.claim != nil && test.audiences == nil, tokens.AudienceKnown)
 				return
 			}
 			require.ErrorIs(t, err, oidcupstream.ErrAnswer)

@@ -142,7 +142,7 @@ func (p *Provider) loginScopes(m *metadata, wanted []string) (scopes []string, o
 		switch {
 		case strings.TrimSuffix(p.cfg.Issuer, "/") == googleIssuer:
 			offline = OfflineAccessType
-		case m.ScopesSupported == nil || slices.Contains(m.ScopesSupported, scopeOfflineAccess):
+		case m.offline:
 			offline = OfflineScope
 		default:
 			offline = OfflineNone

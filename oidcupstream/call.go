@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,6 +39,9 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		return reply{}, notSent(op, fmt.Errorf("client authentication: %w", cause(err)))
 	}
 	secrets = append(secrets, more...)
+	if left := p.calls.left(p.cfg.Clock()); left > 0 {
+		return reply{}, pausedError(op, left)
+	}
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
 	header.Set("Accept", "application/json")
 
@@ -65,8 +69,14 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
 	fields, _ := parseFields(answer)
-	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, p.cfg.Clock())}
+	now := p.cfg.Clock()
+	e := &Error{Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
+	reason := notProcessed(resp, now, secrets)
 	switch {
+	case reason != nil && !fields.hasTokens():
+		refusal(e, fields, secrets)
+		e.Outcome, e.err = NotProcessed, reason
+		return fail(e)
 	case err != nil:
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
 		return fail(e)
@@ -81,24 +91,26 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
 	}
+	if e.Outcome == NotProcessed && fields.hasTokens() { // it has processed the request all the same
+		e.Outcome = Unknown
+	}
 	if e.Outcome == Unknown {
-		e.err = ErrAnswer
+		e.err = unusableAnswer(resp.Header, secrets)
+		if refreshToken, _ := fields.text("refresh_token"); refreshToken != "" {
+			return fail(salvage(e, &Tokens{RefreshToken: refreshToken}))
+		}
 	}
 	return fail(e)
 }
 
-// refusal fills in e if the response is an OAuth error (RFC 6749 section 5.2), and
-// reports whether it is one.
-func refusal(e *Error, f fields, secrets []string) bool {
-	code, ok := f.text("error")
-	if !ok || code == "" {
-		return false
+// unusableAnswer is [ErrAnswer] with the type of the content. The content itself may be
+// any page of anybody between here and the provider.
+func unusableAnswer(h http.Header, secrets []string) error {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || mediaType == "application/json" {
+		return ErrAnswer
 	}
-	description, _ := f.text("error_description")
-	e.Outcome = Refused
-	e.Code = printableCode(code, secrets)
-	e.Description = printable(description, maxDescription, secrets)
-	return true
+	return fmt.Errorf("%w: it is %s", ErrAnswer, printable(mediaType, maxCode, secrets))
 }
 
 // fields is a JSON object, or nil. Its methods decode each member on its own, so that one

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"golang.org/x/sync/singleflight"
 
@@ -91,6 +91,18 @@ type Config struct {
 	// Scopes are the scopes that the client may use at this provider. A login that names
 	// no scopes asks for all of them. Empty means openid.
 	Scopes []string
+	// AlwaysGranted are the scopes that the provider adds to access tokens whatever was
+	// asked for, such as openid at Microsoft Entra, or the default scopes of a client at
+	// Keycloak. An access token may have them although the restrictions of a mytoken do
+	// not name them. So name only scopes that every holder of a restricted mytoken may
+	// have. Roles and permissions in an access token count as scopes here; see
+	// Tokens.Claimed.
+	//
+	// Nil means offline_access alone, and refreshes do not send that. A list replaces the
+	// default, and says whether refreshes send offline_access: one that names some scopes
+	// also names offline_access if the list has it. Keycloak 24.0.1 needs that, and other
+	// providers refuse it. Empty and not nil means that the provider adds nothing.
+	AlwaysGranted []string
 	// Audience says how requests name audiences. The zero value follows RFC 8707.
 	Audience AudienceParameter
 	// Offline says how a login asks for a refresh token. The zero value is [OfflineAuto].
@@ -139,6 +151,11 @@ type Provider struct {
 	client *http.Client // for token calls: no redirects, no cookies
 	meta   *http.Client // for metadata and keys: additionally with a limit on every body
 
+	sendOffline bool // with the scopes of a refresh
+
+	calls     pause // of the token, revocation and userinfo endpoints
+	documents pause // of the metadata; see keySet for the keys
+
 	metadata atomic.Pointer[metadata]
 	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
 	flights  singleflight.Group
@@ -181,6 +198,11 @@ func New(cfg Config) (*Provider, error) {
 	if err := checkScopes(cfg.Scopes); err != nil {
 		return nil, configError("Scopes: %w", err)
 	}
+	for _, scope := range cfg.AlwaysGranted { // may be roles, too
+		if scope == "" || strings.ContainsFunc(scope, unicode.IsSpace) {
+			return nil, configError("AlwaysGranted: %q is empty or contains white space; name each scope by itself", scope)
+		}
+	}
 	if cfg.Timeout < 0 || cfg.MaxResponseBytes < 0 || cfg.MetadataTTL < 0 {
 		return nil, configError("Timeout, MaxResponseBytes or MetadataTTL is negative")
 	}
@@ -197,6 +219,11 @@ func New(cfg Config) (*Provider, error) {
 		return nil, configError("Offline: %d is no value of OfflineAccess", cfg.Offline)
 	}
 
+	sendOffline := slices.Contains(cfg.AlwaysGranted, scopeOfflineAccess)
+	cfg.AlwaysGranted = slices.Clone(cfg.AlwaysGranted)
+	if cfg.AlwaysGranted == nil {
+		cfg.AlwaysGranted = []string{scopeOfflineAccess}
+	}
 	cfg.Scopes = slices.Clone(cfg.Scopes)
 	if len(cfg.Scopes) == 0 {
 		cfg.Scopes = []string{scopeOpenID}
@@ -213,7 +240,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{Transport: newTransport(cfg.Timeout)}
 	}
-	p := &Provider{cfg: cfg}
+	p := &Provider{cfg: cfg, sendOffline: sendOffline}
 	p.client = withoutRedirects(cfg.HTTPClient)
 	p.meta = withoutRedirects(cfg.HTTPClient)
 	p.meta.Transport = &limitTransport{base: p.meta.Transport, max: cfg.MaxResponseBytes}
@@ -256,6 +283,10 @@ func (p *Provider) RedirectPath() string {
 // Scopes returns a copy of the configured scopes.
 func (p *Provider) Scopes() []string { return slices.Clone(p.cfg.Scopes) }
 
+// AlwaysGranted returns a copy of the scopes that the provider adds to access tokens. It
+// is offline_access alone if none are configured.
+func (p *Provider) AlwaysGranted() []string { return slices.Clone(p.cfg.AlwaysGranted) }
+
 // Timeout returns the configured timeout, which is the longest time that
 // [Provider.Refresh] takes.
 func (p *Provider) Timeout() time.Duration { return p.cfg.Timeout }
@@ -265,31 +296,6 @@ func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensN
 
 // RequireIssParameter returns the operator's statement from the configuration.
 func (p *Provider) RequireIssParameter() bool { return p.cfg.RequireIssParameter }
-
-// newTransport returns the transport that Config.HTTPClient describes.
-func newTransport(timeout time.Duration) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}).DialContext,
-		Protocols:              protocols,
-		TLSHandshakeTimeout:    timeout,
-		ResponseHeaderTimeout:  timeout,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        30 * time.Second,
-	}
-}
-
-func withoutRedirects(c *http.Client) *http.Client {
-	return &http.Client{
-		Transport:     &calmTransport{c.Transport},
-		Timeout:       c.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 // checkURL parses an absolute URL without user and fragment. The scheme must be https. It
 // may be http if insecure is set, or if the host and, unless it is nil, the issuer's host

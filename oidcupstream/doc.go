@@ -34,9 +34,10 @@
 // that net/http cannot retry. Every failure is an [*Error], whose [Outcome] says what a
 // caller may conclude:
 //
-//	NotSent   the provider cannot have seen the request    undo everything; try again at will
-//	Refused   the provider answered with an OAuth error    undo the use; see Error.InvalidGrant
-//	Unknown   anything else                                assume that the provider acted
+//	NotSent       the provider cannot have seen the request    undo everything; try again at will
+//	NotProcessed  the provider was busy, or is elsewhere       undo everything; see Error.RetryAfter
+//	Refused       the provider answered with an OAuth error    undo the use; see Error.InvalidGrant
+//	Unknown       anything else                                assume that the provider acted
 //
 // Some providers use up a refresh token before they refuse the request, and so end the
 // login. [AudienceParameter] tells this package which requests it must not send to such a
@@ -45,11 +46,23 @@
 // An unusable response may still contain the only refresh token that works.
 // [Error.RefreshToken] returns it.
 //
+// # A busy provider
+//
+// A provider that throttles says so with 429, or with 5xx and Retry-After. If the token
+// or revocation endpoint does, the Provider sends no further request to them until the
+// wait is over, at most five minutes. Every call returns an [*Error] at once, with
+// [ErrThrottled] and the time that is left. A 429 that names no time means two seconds,
+// and twice as long each further time. The metadata and the keys have pauses of their
+// own: as long as this process has them, a busy endpoint for documents holds up nothing.
+// A Provider keeps its pauses in memory, so each process learns of them itself.
+//
 // # A hostile provider
 //
 // A provider chooses the size of its answers, but not how much work they cause. The body
 // of an answer is bounded (Config.MaxResponseBytes), and so are the scopes and audiences
-// of an access token: 1,024 each.
+// of an access token: 1,024 and 64 KiB of each list. An access token may say in several
+// claims how far it reaches. The package reads all of them, and says which it cannot read;
+// see [Tokens].
 //
 // A key set has at most 256 KiB. The package decodes a key when a token needs it, at most
 // 32 for one token, and checks the token's signature with at most four keys. A token with

@@ -3,7 +3,6 @@ package oidcupstream
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +30,9 @@ const (
 	// never left this process.
 	NotSent
 	// NotProcessed means that the provider, or something in front of it, answered without
-	// processing the request: 429, 3xx, or 503 with Retry-After. It issued nothing, and
-	// the refresh token in the request is as it was. See Error.RetryAfter.
+	// processing the request: 429, 3xx, 503 with Retry-After, or the OAuth errors
+	// slow_down and temporarily_unavailable with status 4xx. It issued nothing, and the
+	// refresh token in the request is as it was. See Error.RetryAfter.
 	NotProcessed
 )
 
@@ -72,6 +72,10 @@ var (
 	// ErrSubject reports a response about another user than the expected one. The outcome
 	// is Unknown.
 	ErrSubject = errors.New("subject does not match")
+	// ErrThrottled reports that the provider wants to be left alone for a while. The
+	// outcome is NotProcessed if it has just said so, and NotSent during the pause that
+	// follows. See Error.RetryAfter.
+	ErrThrottled = errors.New("the provider asks to wait")
 	// ErrRedirect reports parameters of a redirect that are not acceptable, for example
 	// because they come from another issuer. The outcome is NotSent.
 	ErrRedirect = errors.New("redirect not accepted")
@@ -91,9 +95,17 @@ type Error struct {
 	// printable and have at most 64 and 200 characters. They are empty if the response
 	// had none. If this package refuses to send a request, it may set a code such as
 	// invalid_target itself.
+	//
+	// If the provider says invalid_grant and its further members say that the grant is not
+	// the reason, Code names the reason: consent_required, interaction_required,
+	// login_required, access_denied, unauthorized_client, invalid_client or
+	// temporarily_unavailable. The members are suberror, error_subtype, error_codes and
+	// some descriptions.
 	Code, Description string
-	// RetryAfter is how long the provider asked to wait, at most one hour. 0 means that
-	// it did not ask.
+	// RetryAfter is how long to wait before the next call, at most five minutes. After a
+	// 429, or a 5xx with Retry-After, from the token or revocation endpoint, all calls
+	// return an error with NotSent until then, and send nothing. 0 means that nobody
+	// asked to wait.
 	RetryAfter time.Duration
 
 	err          error
@@ -101,7 +113,7 @@ type Error struct {
 }
 
 // Error returns the call, the outcome, the provider's code and description, the cause,
-// and the HTTP status.
+// the HTTP status, and how long to wait.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("oidcupstream: " + e.Op + ": " + e.Outcome.String())
@@ -117,6 +129,9 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		b.WriteString(" (HTTP " + strconv.Itoa(e.Status) + ")")
 	}
+	if e.RetryAfter > 0 {
+		b.WriteString(": try again in " + e.RetryAfter.Round(time.Second).String())
+	}
 	return b.String()
 }
 
@@ -125,8 +140,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.err }
 
 // InvalidGrant reports whether the provider refused the refresh token or code itself
-// (invalid_grant, RFC 6749 section 5.2). Other refusals say nothing about the grant.
-func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == "invalid_grant" }
+// (invalid_grant, RFC 6749 section 5.2). Other refusals say nothing about the grant; see
+// Error.Code. Even this one may be wrong for a while, so ask again before you give a
+// login up.
+func (e *Error) InvalidGrant() bool { return e.Outcome == Refused && e.Code == codeInvalidGrant }
 
 // RefreshToken returns the refresh token of a response that was otherwise unusable, or
 // the empty string. Store it before you do anything else: the refresh token that was sent
@@ -163,7 +180,6 @@ const (
 	maxCode        = 64
 	maxDescription = 200
 	maxCause       = 300
-	maxRetryAfter  = time.Hour
 )
 
 // printable makes foreign text safe to show. It shortens the text to limit characters,
@@ -185,7 +201,7 @@ func printable(text string, limit int, secrets []string) string {
 var registeredCodes = []string{
 	"access_denied", "account_selection_required", "consent_required", "insufficient_scope", "interaction_required",
 	"invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "invalid_target", "invalid_token",
-	"login_required", "server_error", "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type",
+	"login_required", "server_error", "slow_down", "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type",
 	"unsupported_response_type", "unsupported_token_type",
 }
 
@@ -253,18 +269,3 @@ func (e *cleanError) GoString() string { return e.text }
 func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }
 
 func (e *cleanError) As(target any) bool { return errors.As(e.err, target) }
-
-// retryAfter reads the header Retry-After: seconds or a date (RFC 9110 section 10.2.3).
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	var d time.Duration
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		d = time.Duration(min(seconds, int64(maxRetryAfter/time.Second))) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), maxRetryAfter)
-}

@@ -19,17 +19,20 @@ const keysMaxStale = 24 * time.Hour
 // [oidc.KeySet]. The work for one token is bounded, whatever the provider publishes.
 type keySet struct {
 	source *jws.Source[jws.LenientSet]
+	pause  pause
 }
 
 var _ oidc.KeySet = (*keySet)(nil)
 
 // newKeySet returns the keys at an address. It fetches nothing yet.
 func (p *Provider) newKeySet(address string) *keySet {
-	return &keySet{jws.NewSource(jws.SourceConfig[jws.LenientSet]{
-		URL: address, Client: p.meta, Clock: p.cfg.Clock, Timeout: p.cfg.Timeout, Background: true, Eager: true,
+	k := new(keySet)
+	k.source = jws.NewSource(jws.SourceConfig[jws.LenientSet]{
+		URL: address, Client: p.pausing(&k.pause), Clock: p.cfg.Clock, Timeout: p.cfg.Timeout, Background: true, Eager: true,
 		MaxAge: p.cfg.MetadataTTL, MaxStale: max(p.cfg.MetadataTTL, keysMaxStale),
 		Decode: jws.DecodeLenientSet,
-	})}
+	})
+	return k
 }
 
 // VerifySignature returns the payload of a token. The caller checks the algorithm and the

@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,6 +246,112 @@ func TestAlgorithmsOfMetadata(t *testing.T) {
 				return
 			}
 			require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+		})
+	}
+}
+
+// malformedKeys are members of the array "keys" as providers have published them. None is
+// a key that can verify a signature here.
+func malformedKeys() map[string]string {
+	return map[string]string{
+		"null":                `null`,
+		"a string":            `"key"`,
+		"a number":            `7`,
+		"an array":            `[]`,
+		"empty":               `{}`,
+		"bad x5c":             `{"kty":"RSA","kid":"KID","use":"sig","n":"AQAB","e":"AQAB","x5c":["not base64!"]}`,
+		"x5c not a list":      `{"kty":"RSA","kid":"KID","n":"AQAB","e":"AQAB","x5c":{"a":1}}`,
+		"x5c of numbers":      `{"kty":"RSA","kid":"KID","x5c":[1,2]}`,
+		"no n":                `{"kty":"RSA","kid":"KID","use":"sig","e":"AQAB"}`,
+		"no e":                `{"kty":"RSA","kid":"KID","use":"sig","n":"AQAB"}`,
+		"n a number":          `{"kty":"RSA","kid":"KID","n":7,"e":"AQAB"}`,
+		"no kty":              `{"kid":"KID","use":"sig","alg":"ES256","crv":"P-256","x":"AA","y":"AA"}`,
+		"kty null":            `{"kty":null,"kid":"KID"}`,
+		"kty a number":        `{"kty":7,"kid":"KID"}`,
+		"kty unknown":         `{"kty":"AKP","alg":"ML-DSA-44","kid":"KID","pub":"AA"}`,
+		"no crv":              `{"kty":"EC","kid":"KID","x":"AA","y":"AA"}`,
+		"crv unknown":         `{"kty":"EC","crv":"secp256k1","kid":"KID","x":"AA","y":"AA"}`,
+		"padded":              `{"kty":"EC","crv":"P-256","kid":"KID","x":"AAAA==","y":"AAA="}`,
+		"not base64":          `{"kty":"EC","crv":"P-256","kid":"KID","x":"!!","y":"??"}`,
+		"not on the curve":    `{"kty":"EC","crv":"P-256","kid":"KID","x":"AQ","y":"AQ"}`,
+		"no y":                `{"kty":"EC","crv":"P-256","kid":"KID","x":"AQ"}`,
+		"kid a number":        `{"kty":"EC","crv":"P-256","kid":7,"x":"AQ","y":"AQ"}`,
+		"alg a list":          `{"kty":"EC","crv":"P-256","kid":"KID","alg":["ES256"],"x":"AQ","y":"AQ"}`,
+		"for encryption":      `{"kty":"RSA","kid":"KID","use":"enc","alg":"RSA-OAEP","n":"AQAB","e":"AQAB"}`,
+		"key_ops a string":    `{"kty":"EC","crv":"P-256","kid":"KID","key_ops":"verify","x":"AQ","y":"AQ"}`,
+		"symmetric":           `{"kty":"oct","kid":"KID","k":"AQAB"}`,
+		"private":             `{"kty":"EC","crv":"P-256","kid":"KID","d":"AQ","x":"AQ","y":"AQ"}`,
+		"member twice":        `{"kty":"RSA","kty":"EC","kid":"KID","kid":"KID"}`,
+		"member twice, deep":  `{"kty":"EC","kid":"KID","ext":{"a":1,"a":2}}`,
+		"half a character":    `{"kty":"EC","kid":"KID","name":"\ud800"}`,
+		"huge":                `{"kty":"RSA","kid":"KID","n":"` + strings.Repeat("A", 100_000) + `","e":"AQAB"}`,
+		"an exponent of ages": `{"kty":"RSA","kid":"KID","n":"AQAB","e":"` + strings.Repeat("A", 50_000) + `"}`,
+		"deep":                `{"kty":"EC","kid":"KID","x5c":` + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000) + `}`,
+	}
+}
+
+// One malformed key in the provider's set stops no login, wherever it stands, and even if
+// it has the id of the right key.
+func TestMalformedKeys(t *testing.T) {
+	for name, text := range malformedKeys() {
+		t.Run(name, func(t *testing.T) {
+			for _, last := range []bool{false, true} {
+				for _, named := range []bool{false, true} {
+					b := newBench(t, optest.Options{})
+					b.faults.set(func(at optest.FaultPoint) optest.Fault {
+						switch {
+						case at.Endpoint == optest.EndpointKeys:
+							return optest.Fault{Edit: func(answer map[string]any) { answer["keys"] = beside(answer, text, last) }}
+						case at.Endpoint == optest.EndpointExchange && !named:
+							return optest.Fault{IDToken: func(header, _ map[string]any) { delete(header, "kid") }}
+						}
+						return optest.Fault{}
+					})
+					_, err := b.exchange()
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+// beside returns the provider's keys and the text of another one.
+func beside(answer map[string]any, text string, last bool) []any {
+	keys := answer["keys"].([]jose.JSONWebKey)
+	list := []any{json.RawMessage(strings.ReplaceAll(text, "KID", keys[0].KeyID))}
+	for _, key := range keys {
+		list = append(list, key)
+	}
+	if last {
+		slices.Reverse(list)
+	}
+	return list
+}
+
+// If no key of the set is of use, the error says so, and why.
+func TestSetWithoutUsableKeys(t *testing.T) {
+	all := malformedKeys()
+	for name, test := range map[string]struct {
+		keys any
+		want string
+	}{
+		"empty":            {[]any{}, "the set has no key"},
+		"null":             {[]any{nil}, "is not a JWK"},
+		"for encryption":   {[]any{json.RawMessage(all["for encryption"])}, "not for signatures"},
+		"private":          {[]any{json.RawMessage(all["private"])}, "is not a public key"},
+		"member twice":     {[]any{json.RawMessage(all["member twice"])}, "is not a JWK"},
+		"no kty":           {[]any{json.RawMessage(all["no kty"])}, "no kty"},
+		"several":          {[]any{"x", 7, nil}, "3 keys"},
+		"not on the curve": {[]any{json.RawMessage(all["not on the curve"])}, "none"},
+		"an object":        {map[string]any{"kid": "x"}, "key set not accepted"},
+		"a string":         {"keys", "key set not accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, optest.Options{})
+			b.faults.on(optest.EndpointKeys, optest.Fault{Edit: func(answer map[string]any) { answer["keys"] = test.keys }})
+			_, err := b.exchange()
+			require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+			require.Contains(t, err.Error(), test.want)
 		})
 	}
 }

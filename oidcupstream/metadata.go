@@ -2,11 +2,9 @@ package oidcupstream
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -26,7 +24,7 @@ type Metadata struct {
 	JWKSURI               string
 	UserInfoEndpoint      string   // empty if there is none
 	RevocationEndpoint    string   // empty if there is none
-	ScopesSupported       []string // nil if the provider does not say
+	ScopesSupported       []string // at most the first 1,024; nil if the provider does not say
 	// IssParameter says that redirects name the issuer in the parameter iss (RFC 9207).
 	IssParameter bool
 	// Fetched is when the metadata was fetched, by Config.Clock.
@@ -38,6 +36,7 @@ type metadata struct {
 	Metadata
 	keys       *keySet  // shared by snapshots with the same JWKSURI
 	algorithms []string // of signatures
+	offline    bool     // the provider supports the scope offline_access, or does not say
 }
 
 // verifier returns a verifier of tokens that the provider signed.
@@ -78,12 +77,19 @@ func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 		}
 		return m, nil
 	}
+	if left := p.documents.left(now); left > 0 {
+		e := pausedError(op, left)
+		e.err = fmt.Errorf("%w: %w", ErrMetadata, e.err)
+		return nil, e
+	}
 	select {
 	case <-ctx.Done():
 		return nil, notSent(op, fmt.Errorf("%w: %w", ErrMetadata, context.Cause(ctx)))
 	case result := <-p.startFetch(ctx):
 		if result.Err != nil {
-			return nil, notSent(op, result.Err)
+			e := notSent(op, result.Err)
+			e.RetryAfter = p.documents.left(p.cfg.Clock())
+			return nil, e
 		}
 		return result.Val.(*metadata), nil
 	}
@@ -107,20 +113,20 @@ func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 }
 
 func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.meta), p.cfg.Issuer)
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.pausing(&p.documents)), p.cfg.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
 	}
 	var doc struct {
-		Issuer                string   `json:"issuer"`
-		AuthorizationEndpoint string   `json:"authorization_endpoint"`
-		TokenEndpoint         string   `json:"token_endpoint"`
-		JWKSURI               string   `json:"jwks_uri"`
-		UserInfoEndpoint      string   `json:"userinfo_endpoint"`
-		RevocationEndpoint    string   `json:"revocation_endpoint"`
-		ScopesSupported       []string `json:"scopes_supported"`
-		IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
-		Algorithms            []string `json:"id_token_signing_alg_values_supported"`
+		Issuer                string          `json:"issuer"`
+		AuthorizationEndpoint string          `json:"authorization_endpoint"`
+		TokenEndpoint         string          `json:"token_endpoint"`
+		JWKSURI               string          `json:"jwks_uri"`
+		UserInfoEndpoint      string          `json:"userinfo_endpoint"`
+		RevocationEndpoint    string          `json:"revocation_endpoint"`
+		ScopesSupported       json.RawMessage `json:"scopes_supported"`
+		IssParameter          bool            `json:"authorization_response_iss_parameter_supported"`
+		Algorithms            []string        `json:"id_token_signing_alg_values_supported"`
 	}
 	if err := provider.Claims(&doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMetadata, cause(err))
@@ -152,88 +158,32 @@ func (p *Provider) fetch(ctx context.Context) (*metadata, error) {
 	} else {
 		keys = p.newKeySet(doc.JWKSURI)
 	}
-	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), Metadata: Metadata{
+	scopes, offline, err := supportedScopes(doc.ScopesSupported)
+	if err != nil {
+		return nil, fmt.Errorf("%w: scopes_supported: %w", ErrMetadata, err)
+	}
+	return &metadata{keys: keys, algorithms: signingAlgorithms(doc.Algorithms), offline: offline, Metadata: Metadata{
 		Issuer:                doc.Issuer,
 		AuthorizationEndpoint: doc.AuthorizationEndpoint,
 		TokenEndpoint:         doc.TokenEndpoint,
 		JWKSURI:               doc.JWKSURI,
 		UserInfoEndpoint:      doc.UserInfoEndpoint,
 		RevocationEndpoint:    doc.RevocationEndpoint,
-		ScopesSupported:       doc.ScopesSupported,
+		ScopesSupported:       scopes,
 		IssParameter:          doc.IssParameter,
 		Fetched:               p.cfg.Clock(),
 	}}, nil
 }
 
-// errTooLarge reports a response body above Config.MaxResponseBytes.
-var errTooLarge = errors.New("the answer is larger than MaxResponseBytes")
-
-// limitTransport bounds the bodies of all responses, for libraries that read them to the
-// end.
-type limitTransport struct {
-	base http.RoundTripper
-	max  int64
-}
-
-func (t *limitTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(r)
-	if err != nil {
-		return nil, err
+// supportedScopes reads scopes_supported, and whether it has offline_access. A provider
+// that supports very many scopes is searched once, and not at each login.
+func supportedScopes(raw json.RawMessage) (scopes []string, offline bool, err error) {
+	if len(raw) > 0 && json.Unmarshal(raw, &scopes) != nil {
+		return nil, false, errListType
 	}
-	resp.Body = &limitBody{ReadCloser: resp.Body, left: t.max}
-	return resp, nil
-}
-
-// calmTransport makes an error of a panic, also while a response is read. Some requests
-// run on goroutines on which nobody else would recover.
-type calmTransport struct{ base http.RoundTripper }
-
-func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	base := t.base
-	if base == nil {
-		base = http.DefaultTransport
+	if scopes == nil {
+		return nil, true, nil
 	}
-	return calm(r.Context(), func() (*http.Response, error) {
-		resp, err := base.RoundTrip(r)
-		if err == nil {
-			resp.Body = &calmBody{resp.Body, r.Context()}
-		}
-		return resp, err
-	})
-}
-
-// calmBody is the body of such a response.
-type calmBody struct {
-	io.ReadCloser
-	ctx context.Context
-}
-
-func (b *calmBody) Read(buf []byte) (int, error) {
-	return calm(b.ctx, func() (int, error) { return b.ReadCloser.Read(buf) })
-}
-
-func calm[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	v, err := rescue.Call(f)
-	rescue.Log(ctx, slog.Default(), "the HTTP client of a provider", err)
-	return v, err
-}
-
-type limitBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *limitBody) Read(buf []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(buf)) > b.left+1 {
-		buf = buf[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(buf)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return n, errTooLarge
-	}
-	return n, err
+	offline = slices.Contains(scopes, scopeOfflineAccess)
+	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline, nil
 }

@@ -14,9 +14,9 @@ type RefreshRequest struct {
 
 	// RefreshToken is the refresh token to use. Required.
 	RefreshToken string
-	// Scopes are the requested scopes. Refresh sends them as they are and adds none, not
-	// even offline_access. Empty means all scopes that were originally granted (RFC 6749
-	// section 6).
+	// Scopes are the requested scopes. Refresh sends them as they are, and adds at most
+	// offline_access; see Config.AlwaysGranted. Empty means all scopes that were
+	// originally granted (RFC 6749 section 6).
 	Scopes []string
 	// Audiences are the audiences of the access token. They may be empty.
 	Audiences []string
@@ -59,10 +59,14 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {req.RefreshToken},
 	}
-	if len(req.Scopes) > 0 {
-		form.Set("scope", strings.Join(req.Scopes, " "))
+	scopes := req.Scopes
+	if len(scopes) > 0 {
+		if p.sendOffline && !slices.Contains(scopes, scopeOfflineAccess) {
+			scopes = append(slices.Clone(scopes), scopeOfflineAccess)
+		}
+		form.Set("scope", strings.Join(scopes, " "))
 	}
-	tokens, m, err := p.tokenCall(ctx, op, form, req.Audiences, req.Scopes, req.RefreshToken)
+	tokens, m, err := p.tokenCall(ctx, op, form, req.Audiences, scopes, req.RefreshToken)
 	if err != nil {
 		return nil, err
 	}
@@ -80,21 +84,28 @@ func (p *Provider) audienceObjection(req *RefreshRequest) string {
 	switch {
 	case p.cfg.Audience.Single && len(req.Audiences) > 1:
 		return "access tokens of this provider are for one audience: name one"
-	case p.cfg.Audience.LoginOnly && slices.ContainsFunc(req.Audiences, func(a string) bool { return !slices.Contains(req.LoginAudiences, a) }):
+	case p.cfg.Audience.LoginOnly && !within(req.Audiences, req.LoginAudiences):
 		return "access tokens of this provider are for audiences that the login asked for: it did not ask for this one"
 	}
 	return ""
+}
+
+// within reports whether all entries of a list are in another one.
+func within(list, all []string) bool {
+	listed := set(all)
+	return !slices.ContainsFunc(list, func(entry string) bool { return !listed[entry] })
 }
 
 // checkAbout returns an error if the ID token of a refresh is about somebody else, or
 // does not say whom it is about (OpenID Connect Core section 12.2).
 func (p *Provider) checkAbout(m *metadata, idToken, subject string) error {
 	claims, _ := peek(idToken)
+	audiences, _ := stringList(claims["aud"])
 	iss, _ := claims.text("iss")
 	sub, _ := claims.text("sub")
 	said := 0
 	for claim, right := range map[string]bool{
-		"iss": sameIssuer(iss, m.Issuer), "sub": sub == subject, "aud": slices.Contains(stringList(claims["aud"]), p.cfg.ClientID),
+		"iss": sameIssuer(iss, m.Issuer), "sub": sub == subject, "aud": slices.Contains(audiences, p.cfg.ClientID),
 	} {
 		if _, ok := claims[claim]; ok && !right {
 			return ErrSubject

@@ -1,13 +1,18 @@
 package oidcupstream
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"net/url"
 )
 
 // Revoke revokes a refresh token at the provider (RFC 7009). A token that the provider
 // does not know is no error. Unlike Exchange and Refresh, Revoke may be repeated after
 // any failure.
+//
+// A provider that throttles gets no request; see [ErrThrottled]. The token stays valid
+// then, so repeat the call after Error.RetryAfter.
 //
 // All errors are [*Error]. Revoke returns [ErrUnsupported] if the provider has no
 // revocation endpoint.
@@ -25,9 +30,12 @@ func (p *Provider) Revoke(ctx context.Context, refreshToken string) error {
 	if m.RevocationEndpoint == "" {
 		return notSent(op, ErrUnsupported)
 	}
-	_, err = p.post(ctx, op, m.RevocationEndpoint, url.Values{
+	r, err := p.post(ctx, op, m.RevocationEndpoint, url.Values{
 		"token":           {refreshToken},
 		"token_type_hint": {"refresh_token"},
 	}, []string{refreshToken})
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("<")) {
+		return &Error{Op: op, Status: r.status, err: fmt.Errorf("%w: a page of somebody in between", ErrAnswer)}
+	}
 	return err
 }

@@ -1,15 +1,15 @@
 package oidcupstream
 
 import (
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mytoken-go/sdk/internal/unique"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Tokens is the result of an exchange or a refresh. It prints without its secrets.
@@ -31,17 +31,30 @@ type Tokens struct {
 	RefreshToken string
 	// Scopes are the scopes of the access token: those of the response, or those of the
 	// request if the response names none (RFC 6749 section 5.1). If the access token is a
-	// JWT, they also include its scope claim. Nil means that none of these named a scope.
+	// JWT, they also include its scope claim. They include what the provider has added;
+	// see Config.AlwaysGranted. Nil means that none of these named a scope.
 	Scopes []string
+	// Claimed are words that are not in Scopes, and that an access token in the form of a
+	// JWT has in the claims scp, scopes, permissions or roles. The access token reaches as
+	// far as Scopes and Claimed together. A word of scp counts as in Scopes if a scope
+	// there is the audience, a slash and that word, as at Microsoft Entra.
+	Claimed []string
+	// ScopesUnread and AudiencesUnread name the parts of the response and of the access
+	// token that say how far it reaches, and that cannot be read: those that have another
+	// type than a string or an array of strings, more than 1,024 entries or 64 KiB, or
+	// that occur twice, and authorization_details (RFC 9396). If one of the lists has an
+	// entry, the access token may reach further than its scopes or audiences say.
+	ScopesUnread    []string
+	AudiencesUnread []string
 	// ScopeReturned says that the response named the scopes. If Scopes is empty then, the
 	// token has no scope.
 	ScopeReturned bool
-	// Audiences is the aud claim of the access token, if that is a JWT. Nobody has
-	// checked its signature here: it came from the provider, and the resource service
-	// verifies it.
+	// Audiences are the claims aud, resource and audience of the access token, if that is
+	// a JWT. Nobody has checked its signature here: it came from the provider, and the
+	// resource service verifies it.
 	Audiences []string
-	// AudienceKnown says that Audiences holds the claim. Otherwise the token may be valid
-	// for any audience.
+	// AudienceKnown says that the access token has the claim aud, and that Audiences
+	// holds all of these claims. Otherwise the token may be valid for any audience.
 	AudienceKnown bool
 	// Subject is the user in the verified ID token. Only Exchange sets it.
 	Subject string
@@ -57,10 +70,6 @@ type Tokens struct {
 
 // maxLifetime bounds expires_in, so that no answer can overflow a time.
 const maxLifetime = 10 * 365 * 24 * time.Hour
-
-// maxListed bounds the scopes and the audiences of an answer. Callers compare them with
-// lists of their own. It is the greatest length of a list in a restriction too.
-const maxListed = 1024
 
 // parseTokens decodes a successful response (RFC 6749 section 5.1). If the response is
 // unusable but has a refresh token, the error carries it.
@@ -86,26 +95,27 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	if t.ExpiresIn = lifetime(f["expires_in"]); t.ExpiresIn > 0 {
 		t.Expiry = sent.Add(t.ExpiresIn)
 	}
-	scopes, returned := scopeList(f["scope"])
-	if len(scopes) > maxListed {
-		return nil, salvage(unusable("it names %d scopes, at most %d are allowed", len(scopes), maxListed), t)
+	scopes, err := wordList(f["scope"])
+	switch {
+	case errors.Is(err, errListTooLong):
+		return nil, salvage(unusable("its scope: %w", err), t)
+	case err != nil:
+		t.ScopesUnread = append(t.ScopesUnread, "scope of the answer")
+	case string(f["scope"]) != "null":
+		_, t.ScopeReturned = f["scope"]
 	}
-	if t.ScopeReturned = returned; returned {
-		t.Scopes = scopes
+	if !emptyList(f[claimDetails]) {
+		t.ScopesUnread = append(t.ScopesUnread, claimDetails+" of the answer")
+	}
+	if !jsontext.Value(r.body).IsValid(jsontext.AllowInvalidUTF8(true)) { // a member occurs twice
+		t.ScopesUnread = append(t.ScopesUnread, "the answer")
+	}
+	if t.ScopeReturned {
+		t.Scopes = append([]string{}, scopes...)
 	} else {
 		t.Scopes = slices.Clone(requested)
 	}
-	if claims, ok := peek(t.AccessToken); ok {
-		t.Audiences = stringList(claims["aud"])
-		t.AudienceKnown = len(t.Audiences) > 0
-		claimed, _ := scopeList(claims["scope"])
-		if most := max(len(claimed), len(t.Audiences)); most > maxListed {
-			return nil, salvage(unusable("its access token names %d scopes or audiences, at most %d are allowed", most, maxListed), t)
-		}
-		if len(claimed) > 0 {
-			t.Scopes = unique.Strings(t.Scopes, claimed)
-		}
-	}
+	t.readAccessToken()
 	return t, nil
 }
 
@@ -126,55 +136,4 @@ func lifetime(raw json.RawMessage) time.Duration {
 		return 0
 	}
 	return time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
-}
-
-// scopeList decodes scopes: a string with spaces between them, or from some providers an
-// array.
-func scopeList(raw json.RawMessage) (scopes []string, ok bool) {
-	var text *string
-	if json.Unmarshal(raw, &text) == nil {
-		if text == nil { // null counts as absent
-			return nil, false
-		}
-		return strings.Fields(*text), true
-	}
-	var list []string
-	if json.Unmarshal(raw, &list) != nil {
-		return nil, false
-	}
-	for _, entry := range list {
-		scopes = append(scopes, strings.Fields(entry)...)
-	}
-	return scopes, true
-}
-
-// stringList decodes a claim that is a string or an array of strings. It returns nil for
-// anything else.
-func stringList(raw json.RawMessage) []string {
-	var text *string
-	if json.Unmarshal(raw, &text) == nil {
-		if text == nil || *text == "" {
-			return nil
-		}
-		return []string{*text}
-	}
-	var list []string
-	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
-		return nil
-	}
-	return list
-}
-
-// peek decodes the payload of a compact JWS and checks nothing.
-func peek(token string) (fields, bool) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil, false
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return nil, false
-	}
-	claims, err := parseFields(payload)
-	return claims, err == nil
 }

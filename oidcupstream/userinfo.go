@@ -22,7 +22,9 @@ import (
 // and aud must be right if it has them. UserInfo does not support encrypted responses.
 //
 // All errors are [*Error]. UserInfo returns [ErrUnsupported] if the provider has no
-// userinfo endpoint. The call changes nothing at the provider and may be repeated.
+// userinfo endpoint. The call changes nothing at the provider and may be repeated. It
+// respects a pause that token requests began; see [ErrThrottled]. It begins none itself,
+// because many providers count here the requests of each user.
 func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
 	const op = "userinfo"
 	if accessToken == "" || wantSub == "" {
@@ -37,6 +39,9 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 	if m.UserInfoEndpoint == "" {
 		return nil, notSent(op, ErrUnsupported)
 	}
+	if left := p.calls.left(p.cfg.Clock()); left > 0 {
+		return nil, pausedError(op, left)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.UserInfoEndpoint, nil)
 	if err != nil {
 		return nil, notSent(op, cause(err, accessToken))
@@ -48,7 +53,13 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 		return nil, &Error{Op: op, err: cause(withoutURL(err), accessToken)}
 	}
 	defer resp.Body.Close()
-	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, p.cfg.Clock())}
+	e := &Error{Op: op, Status: resp.StatusCode}
+	now := p.cfg.Clock()
+	e.RetryAfter = new(pause).observe(resp.StatusCode, resp.Header, now)
+	if reason := notProcessed(resp, now, []string{accessToken}); reason != nil {
+		e.Outcome, e.err = NotProcessed, reason
+		return nil, e
+	}
 	body, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
 	if err != nil {
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
@@ -57,7 +68,7 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 	if resp.StatusCode != http.StatusOK {
 		fields, _ := parseFields(body)
 		if !bearerRefusal(e, resp.Header, accessToken) && !refusal(e, fields, []string{accessToken}) {
-			e.err = ErrAnswer
+			e.err = unusableAnswer(resp.Header, []string{accessToken})
 		}
 		if resp.StatusCode >= 500 {
 			e.Outcome = Unknown
@@ -66,6 +77,7 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 	}
 	if mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && mediaType == "application/jwt" {
 		if body, err = p.verifyUserInfo(ctx, m, string(body)); err != nil {
+			e.RetryAfter = m.keys.pause.left(p.cfg.Clock())
 			e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
 			return nil, e
 		}

@@ -97,11 +97,15 @@ func (p *Policy) Explain(r *Request, spent ...Spent) *Explanation {
 	q := newQuery(r)
 	q.steps = new(int)
 	var parts []part
+	byClause := make(map[int][]Spent)
+	for _, s := range spent {
+		byClause[s.Clause] = append(byClause[s.Clause], s)
+	}
 	e.Clauses = make([]ClauseExplanation, len(p.clauses))
 	for i := range p.clauses {
 		q.clause = i
 		parts = p.clauses[i].parts(parts[:0])
-		c := explain(parts, q, spent)
+		c := explain(parts, q, byClause[i])
 		e.Clauses[i] = c
 		e.Admitted = e.Admitted || len(c.Objections) == 0
 		e.Earliest = e.Earliest.sooner(c.Earliest)
@@ -121,6 +125,7 @@ func (p *Policy) objection(r *Request) *Objection {
 	return nil
 }
 
+// explain explains one clause, with its spent counters.
 func explain(parts []part, q query, spent []Spent) ClauseExplanation {
 	e := ClauseExplanation{Clause: q.clause, Earliest: earliest(parts, q)}
 	for _, p := range parts {
@@ -133,7 +138,7 @@ func explain(parts []part, q query, spent []Spent) ClauseExplanation {
 		e.Objections = append(e.Objections, o)
 	}
 	for _, s := range spent {
-		if s.Clause == q.clause && s.Kind == q.Kind {
+		if s.Kind == q.Kind {
 			e.Objections = addSpent(e.Objections, s)
 			e.Earliest = Never()
 		}

@@ -11,14 +11,19 @@ import (
 // clauses.
 func (e *Explanation) Keys() []string {
 	var keys []string
+	seen := make(map[string]bool)
+	add := func(key string) {
+		if !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
 	if e.Objection != nil {
-		keys = append(keys, e.Objection.Key)
+		add(e.Objection.Key)
 	}
 	for i := range e.Clauses {
 		for _, objection := range e.Clauses[i].Objections {
-			if !slices.Contains(keys, objection.Key) {
-				keys = append(keys, objection.Key)
-			}
+			add(objection.Key)
 		}
 	}
 	return keys

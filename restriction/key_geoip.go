@@ -228,11 +228,13 @@ func parseCountry(code string) (country, error) {
 // countries is a list of codes.
 type countries []country
 
-// newCountries reads codes and leaves out entries that are not country codes.
+// newCountries reads codes, each once. It leaves out entries that are not country codes.
 func newCountries(codes []string) countries {
 	var list countries
+	seen := make(map[country]bool)
 	for _, code := range codes {
-		if c, err := parseCountry(code); err == nil {
+		if c, err := parseCountry(code); err == nil && !seen[c] {
+			seen[c] = true
 			list = append(list, c)
 		}
 	}

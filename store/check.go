@@ -1,6 +1,6 @@
 package store
 
-import "time"
+import "slices"
 
 // A store checks the arguments of a step before anything else. Request types have a Check
 // method. The functions below do the same for the steps without one.
@@ -38,20 +38,20 @@ func CheckCount(most int) error {
 	return nil
 }
 
-// CheckBeginRefresh checks the arguments of BeginRefresh. It returns an [*ArgumentError]
-// if the lease is zero or ttl is not positive.
-func CheckBeginRefresh(l LeaseID, ttl time.Duration) error {
-	if l.IsZero() || ttl <= 0 {
-		return argument("BeginRefresh needs the id of the lease and a positive duration")
+// CheckBeat checks the arguments of Beat. It returns an [*ArgumentError] if until is not
+// positive, and the errors of [Process.Check].
+func CheckBeat(p *Process, until Micros) error {
+	if until <= 0 {
+		return argument("a heartbeat needs the instant until which the process lives")
 	}
-	return nil
+	return p.Check()
 }
 
-// CheckEndRefresh checks the arguments of EndRefresh. It returns an [*ArgumentError] if
-// the lease or the generation is zero, or if the outcome is unknown.
-func CheckEndRefresh(l LeaseID, generation uint64, outcome Outcome) error {
-	if l.IsZero() || generation == 0 || outcome < RefreshDone || outcome > RefreshRefused {
-		return argument("EndRefresh needs a lease, a generation and a known outcome")
+// CheckSettle checks the arguments of Settle. It returns an [*ArgumentError] if an id is
+// zero or now is not positive.
+func CheckSettle(processes []ProcessID, now Micros) error {
+	if now <= 0 || slices.Contains(processes, ProcessID{}) {
+		return argument("Settle needs the ids of the processes and an instant")
 	}
 	return nil
 }

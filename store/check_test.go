@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +135,64 @@ func TestGrantChecks(t *testing.T) {
 		"no token":      func(r *store.Replacement) { r.Token = nil },
 		"bad tickets":   func(r *store.Replacement) { r.Tickets.Drop = []store.TicketRef{{}} },
 	})
+}
+
+func TestLeaseChecks(t *testing.T) {
+	check(t, func() store.Begin { return store.Begin{Lease: store.LeaseID{1}, TTL: 1} }, (*store.Begin).Check, map[string]func(*store.Begin){
+		"no lease":          func(b *store.Begin) { b.Lease = store.LeaseID{} },
+		"no duration":       func(b *store.Begin) { b.TTL = 0 },
+		"negative duration": func(b *store.Begin) { b.TTL = -1 },
+	})
+	spoil := map[string]func(*store.End){
+		"no lease":        func(e *store.End) { e.Lease = store.LeaseID{} },
+		"no generation":   func(e *store.End) { e.Generation = 0 },
+		"no outcome":      func(e *store.End) { e.Outcome = 0 },
+		"unknown outcome": func(e *store.End) { e.Outcome = store.RefreshRefused + 1 },
+		"negative pause":  func(e *store.End) { e.AskAfter = -1 },
+	}
+	for outcome := store.RefreshDone; outcome <= store.RefreshRefused; outcome++ {
+		good := store.End{Lease: store.LeaseID{1}, Generation: 1, Outcome: outcome}
+		delete(spoil, "scopes")
+		delete(spoil, "pause")
+		if outcome == store.RefreshDone {
+			good.Worked = "openid"
+		} else {
+			spoil["scopes"] = func(e *store.End) { e.Worked = "openid" }
+		}
+		if outcome == store.RefreshRefused || outcome == store.RefreshUnknown {
+			good.AskAfter = 1
+		} else {
+			spoil["pause"] = func(e *store.End) { e.AskAfter = 1 }
+		}
+		check(t, func() store.End { return good }, (*store.End).Check, spoil)
+	}
+}
+
+func TestProcessChecks(t *testing.T) {
+	type beat struct {
+		store.Process
+		until store.Micros
+	}
+	full := store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}, Name: strings.Repeat("x", store.MaxProcessName)}
+	checkBeat := func(b *beat) error { return store.CheckBeat(&b.Process, b.until) }
+	spoil := map[string]func(*beat){
+		"no id":            func(b *beat) { b.ID = store.ProcessID{} },
+		"long name":        func(b *beat) { b.Name = strings.Repeat("x", store.MaxProcessName+1) },
+		"no instant":       func(b *beat) { b.until = 0 },
+		"negative instant": func(b *beat) { b.until = -1 },
+	}
+	check(t, func() beat { return beat{store.Process{ID: store.ProcessID{1}, Volatile: true}, 1} }, checkBeat, spoil)
+	spoil["no node"] = func(b *beat) { b.Node = store.NodeID{} }
+	check(t, func() beat { return beat{full, 1} }, checkBeat, spoil)
+
+	for name, err := range map[string]error{
+		"no instant": store.CheckSettle(nil, 0), "negative instant": store.CheckSettle(nil, -1),
+		"no id": store.CheckSettle([]store.ProcessID{{1}, {}}, 1),
+	} {
+		assert.ErrorAs(t, err, new(*store.ArgumentError), name)
+	}
+	assert.NoError(t, store.CheckSettle(nil, 1))
+	assert.NoError(t, store.CheckSettle([]store.ProcessID{{1}, {2}, {1}}, 1))
 }
 
 func TestTicketChangesCheck(t *testing.T) {

@@ -38,9 +38,20 @@
 // revokes a token or confirms a rotation also erases the sealed values that the old token
 // opens. Sweep erases those of expired tokens, and the contents of expired tickets.
 //
+// One answer of a provider is no proof about a grant that many tokens share. So the first
+// refusal makes a grant suspect: it keeps its refresh tokens, and BeginRefresh refuses
+// until a pause is over. The second refusal of everything makes it dead. Whatever works or
+// arrives in between ends the suspicion.
+//
+// The lease of a dead process must neither hold a grant up nor hide a refresh token. So a
+// lease ends early when the heartbeat of its process has lapsed or somebody has settled
+// the process. It leaves a doubt that names the node. The caller decides whether it is
+// safe to ask the provider before that node has recovered. The store never judges a doubt
+// by its age.
+//
 // The caller hashes and seals: ids are hashes or random, and secrets arrive sealed. A
-// store keeps the texts of an [Event], and the scope and audience of a [Grant], as they
-// are.
+// store keeps the texts of an [Event], the scope and audience of a [Grant], the scopes
+// that worked, and the names of processes as they are.
 //
 // # Words
 //
@@ -57,14 +68,20 @@
 //     use spends.
 //   - A tombstone records that a token was revoked. A recursive one also ends all
 //     descendants.
-//   - A lease lets one node refresh a grant for a limited time. A doubt is a lease that
-//     lapsed without EndRefresh: nobody knows whether the provider has replaced the
-//     refresh token.
+//   - A lease lets one process refresh a grant for a limited time. A doubt is a lease
+//     that lapsed, or was taken over, without EndRefresh: nobody knows whether the
+//     provider has replaced the refresh token. A doubt is resolved when that refresh
+//     token arrives or the holder says that there is none. It is settled when nothing can
+//     arrive any more.
+//   - A grant is suspect if the provider has refused its refresh tokens once. A dead grant
+//     was refused twice.
 //   - A spare is a refresh token that arrived after the grant had moved on.
 //   - A ticket is a one-time code (authorization state, consent, polling code, transfer
 //     code), a stored reply, or a short token.
-//   - A node is a process, or a handle to the store, beside others that work on the same
-//     state.
+//   - A node is everything that shares one spill directory, in which a process keeps a
+//     refresh token until the store has it. A process of a node is settled when it is
+//     dead and that directory holds nothing of it any more. Where these comments are not
+//     about refreshing, a node is any handle to the store beside others.
 //
 // [store/memstore]: https://pkg.go.dev/github.com/mytoken-go/sdk/store/memstore
 // [store/sqlstore]: https://pkg.go.dev/github.com/mytoken-go/sdk/store/sqlstore

@@ -21,9 +21,10 @@ var (
 	// ErrExists: something else is stored under this id.
 	ErrExists = errors.New("store: id is taken")
 	// ErrConflict: the call names another generation of the grant than the current one,
-	// or the ticket is still pending.
-	ErrConflict = errors.New("store: generation is not current, or ticket is pending")
-	// ErrDead: the provider refused the grant's refresh token for good.
+	// the ticket is still pending, or the process was settled.
+	ErrConflict = errors.New("store: generation is not current, ticket is pending, or process is settled")
+	// ErrDead: the provider refused all refresh tokens of the grant, twice; see
+	// [Suspicion].
 	ErrDead = errors.New("store: refresh token refused by the provider")
 	// ErrDepth: the parent already has as many ancestors as the store allows; see
 	// [MaxDepth].
@@ -84,6 +85,16 @@ func (e *BusyError) Error() string {
 	return "store: grant is being refreshed until " + e.Until.Time().Format(time.RFC3339Nano)
 }
 
+// SuspectError says that the provider has refused the grant's refresh tokens, and that it
+// is too early to ask again; see [Suspicion].
+type SuspectError struct {
+	Until Micros // last instant of the pause
+}
+
+func (e *SuspectError) Error() string {
+	return "store: grant was refused by the provider and is not asked for again until " + e.Until.Time().Format(time.RFC3339Nano)
+}
+
 // ArgumentError says that an argument breaks the contract. It is a bug in the caller.
 type ArgumentError struct {
 	Reason string
@@ -110,7 +121,8 @@ func IsDefinite(err error) bool {
 		stale     *StaleError
 		exhausted *ExhaustedError
 		busy      *BusyError
+		suspect   *SuspectError
 		bad       *ArgumentError
 	)
-	return errors.As(err, &stale) || errors.As(err, &exhausted) || errors.As(err, &busy) || errors.As(err, &bad)
+	return errors.As(err, &stale) || errors.As(err, &exhausted) || errors.As(err, &busy) || errors.As(err, &suspect) || errors.As(err, &bad)
 }

@@ -17,7 +17,7 @@ func documented() []error {
 		store.ErrNotFound, store.ErrForged, store.ErrRevoked, store.ErrRefunded, store.ErrExists, store.ErrConflict, store.ErrDead, store.ErrDepth,
 		store.ErrTicketNotFound, store.ErrTicketExpired, store.ErrTicketTaken,
 		&store.StaleError{Presented: 1, Current: 2}, &store.ExhaustedError{Kind: store.UseAT},
-		&store.BusyError{Until: 1}, &store.ArgumentError{Reason: "no id"},
+		&store.BusyError{Until: 1}, &store.SuspectError{Until: 1}, &store.ArgumentError{Reason: "no id"},
 	}
 }
 
@@ -41,6 +41,7 @@ func TestErrorsHaveDistinctTexts(t *testing.T) {
 	assert.EqualError(t, &store.StaleError{Presented: 1, Current: 2}, "store: generation 1 presented, current is 2")
 	assert.EqualError(t, &store.ExhaustedError{Kind: store.UseOther}, "store: no use of the kind other is left on any usable clause")
 	assert.EqualError(t, &store.BusyError{Until: 1_500_000}, "store: grant is being refreshed until 1970-01-01T00:00:01.5Z")
+	assert.EqualError(t, &store.SuspectError{Until: 1_500_000}, "store: grant was refused by the provider and is not asked for again until 1970-01-01T00:00:01.5Z")
 	assert.EqualError(t, &store.ArgumentError{Reason: "no id"}, "store: no id")
 }
 

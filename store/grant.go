@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // Grant is a new grant with generation 1 of its refresh token.
 type Grant struct {
 	ID      GrantID
@@ -33,6 +35,35 @@ type RefreshState struct {
 	Spares     []Spare // newest first
 	Scope      string
 	Audience   string
+	// Worked lists the scopes that were sent when the provider last gave tokens, separated
+	// by spaces. It is empty if no refresh has worked since the login, or if none were
+	// sent: the provider then gives everything that the login was granted.
+	Worked  string
+	Suspect Suspicion
+}
+
+// Suspicion says that the provider has refused every refresh token of a grant once. That
+// may pass, so the grant is asked for again after a pause. The zero Suspicion is none.
+//
+// A suspicion is over once the provider gives tokens, or a refresh token arrives.
+type Suspicion struct {
+	// Refusals counts the refusals so far: the one that began the suspicion, and those
+	// that EndRefresh reported with [RefreshUnknown] and AskAfter.
+	Refusals int
+	// AskAfter is the last instant of the pause. Until then BeginRefresh returns a
+	// [*SuspectError].
+	AskAfter Micros
+}
+
+// Begin asks for the lease on a grant, for BeginRefresh.
+type Begin struct {
+	Grant GrantID
+	Lease LeaseID
+	// Process is the caller. If it is zero, or has no heartbeat, the lease lapses by time
+	// alone.
+	Process ProcessID
+	Now     Micros
+	TTL     time.Duration
 }
 
 // Refresh is a lease on a grant, with what its holder needs to refresh it. Nobody else
@@ -42,11 +73,9 @@ type Refresh struct {
 	// Until is the last instant of the lease. The caller must have the provider's answer
 	// by then.
 	Until Micros
-	// InDoubt says that an earlier lease lapsed without EndRefresh. Its holder may have
-	// got a new refresh token that has not arrived here. Doubt is when that lease lapsed;
-	// of several such leases, it is the latest instant.
-	InDoubt bool
-	Doubt   Micros
+	// Doubts are the earlier leases whose holders may still have a new refresh token, in
+	// no particular order.
+	Doubts []Doubt
 }
 
 // Commit says which new refresh token the provider returned, for CommitRefresh.
@@ -66,21 +95,42 @@ type Outcome uint8
 // The outcomes of a refresh.
 const (
 	// RefreshDone: the provider answered with tokens. If a new refresh token was among
-	// them, it is committed. The store drops the spares that the lease was shown.
+	// them, it is committed. The store drops the spares that the lease was shown and every
+	// doubt, ends a suspicion, and keeps Worked.
 	RefreshDone Outcome = 1
 	// RefreshNotSent: no request reached the provider. The lease ends and nothing else
 	// changes: a doubt stays.
 	RefreshNotSent Outcome = 2
 	// RefreshUnknown: the caller sent a request. Either it got no usable answer, or the
 	// answer was a refusal that says nothing about the refresh token. The lease ends and
-	// nothing else changes: a doubt stays.
+	// nothing else changes: a doubt stays. But with AskAfter it prolongs the pause of a
+	// suspect grant.
 	RefreshUnknown Outcome = 3
 	// RefreshRefused: the provider refused the refresh token and every spare that the
-	// lease was shown (invalid_grant). The store drops those spares, and the grant is
-	// dead until a new refresh token arrives. But the grant stays alive if it has moved
-	// to another generation meanwhile, or has got another spare.
+	// lease was shown (invalid_grant), each with the scopes that worked last.
+	//
+	// The first time, the grant becomes suspect until AskAfter, and keeps its spares and
+	// doubts. If it is suspect already, it is dead until a new refresh token arrives, and
+	// the store drops its spares and doubts. But if the grant has moved to another
+	// generation meanwhile, or has got another spare, the refusal changes nothing.
 	RefreshRefused Outcome = 4
 )
+
+// End says how a refresh ended, for EndRefresh.
+type End struct {
+	Grant GrantID
+	Lease LeaseID
+	// Generation is the one that BeginRefresh last returned.
+	Generation uint64
+	Outcome    Outcome
+	// Worked lists the scopes that were sent, separated by spaces. Only [RefreshDone] has
+	// them. A store keeps Worked byte for byte.
+	Worked string
+	// AskAfter is the last instant at which nobody should ask the provider again. Only
+	// [RefreshRefused] and [RefreshUnknown] have it.
+	AskAfter Micros
+	Now      Micros
+}
 
 // Replacement says which refresh token of a new login replaces that of a grant, for
 // ReplaceGrant.
@@ -108,6 +158,28 @@ func (g *Grant) Check() error {
 		return argument("a grant needs an owner")
 	case len(g.Refresh) == 0:
 		return argument("a grant needs a refresh token")
+	}
+	return nil
+}
+
+// Check returns an [*ArgumentError] if the lease is zero or TTL is not positive.
+func (b *Begin) Check() error {
+	if b.Lease.IsZero() || b.TTL <= 0 {
+		return argument("BeginRefresh needs the id of the lease and a positive duration")
+	}
+	return nil
+}
+
+// Check returns an [*ArgumentError] if the lease or the generation is zero, if the
+// outcome is unknown, or if Worked or AskAfter does not go with the outcome.
+func (e *End) Check() error {
+	switch {
+	case e.Lease.IsZero() || e.Generation == 0 || e.Outcome < RefreshDone || e.Outcome > RefreshRefused:
+		return argument("EndRefresh needs a lease, a generation and a known outcome")
+	case e.Worked != "" && e.Outcome != RefreshDone:
+		return argument("only a refresh that is done has scopes that worked")
+	case e.AskAfter < 0, e.AskAfter > 0 && e.Outcome != RefreshRefused && e.Outcome != RefreshUnknown:
+		return argument("a pause needs an instant, and goes only with a refusal or an unknown outcome")
 	}
 	return nil
 }

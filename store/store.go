@@ -1,15 +1,13 @@
 package store
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // Store keeps the state of an issuer. The contract in the package comment holds for every
 // method: each one is atomic, durable, repeatable and safe for concurrent use.
 type Store interface {
 	Tokens
 	Grants
+	Nodes
 	Tickets
 	Records
 }
@@ -123,14 +121,19 @@ type Tokens interface {
 // Grants are the steps that concern refresh tokens. Each returns [ErrNotFound] if there
 // is no such grant.
 type Grants interface {
-	// BeginRefresh takes the lease on a grant for ttl. It returns a [*BusyError] while
-	// another lease is in force, and [ErrDead] if the grant is dead. A lease is in force
-	// until and including Until.
+	// BeginRefresh takes the lease on a grant for TTL. It returns a [*BusyError] while
+	// another lease is in force, a [*SuspectError] during the pause of a suspect grant,
+	// and [ErrDead] if the grant is dead. It returns [ErrConflict] if the caller's
+	// process was settled: the process needs a new id.
+	//
+	// A lease is in force until and including Until. It also ends when its process is
+	// settled, and after the last instant that a heartbeat of its process has promised.
+	// A lease that ended in any of these ways leaves a [Doubt].
 	//
 	// The holder may call BeginRefresh again with the same lease. That prolongs the lease
-	// to now+ttl, never shortens it, and returns the present state. By then a doubt may
-	// have been resolved.
-	BeginRefresh(ctx context.Context, grant GrantID, lease LeaseID, now Micros, ttl time.Duration) (Refresh, error)
+	// to Now+TTL, never shortens it, and returns the present state. By then a doubt may
+	// have been resolved or settled. No pause keeps the holder out.
+	BeginRefresh(ctx context.Context, begin Begin) (Refresh, error)
 
 	// CommitRefresh stores a new refresh token. It succeeds even if the lease has lapsed
 	// or tokens were revoked, because the provider has forgotten the old refresh token.
@@ -138,30 +141,66 @@ type Grants interface {
 	// If the commit names the current generation, its token becomes the current one of
 	// the next generation. If the grant has moved on, the store keeps the token as a
 	// spare, so that a late commit overwrites nothing. Either way a doubt that this lease
-	// left is resolved, and a dead grant is alive again.
+	// left is resolved, a suspicion is over, and a dead grant is alive again.
 	//
 	// A repeat with the same lease and token succeeds and changes nothing. CommitRefresh
 	// returns [ErrConflict] if the grant has not reached the generation.
 	CommitRefresh(ctx context.Context, commit Commit) error
 
-	// EndRefresh ends the lease with an outcome. generation is the one that BeginRefresh
-	// last returned. [RefreshDone] and [RefreshRefused] also resolve every doubt of the
-	// grant. After the other outcomes the next holder still finds the doubt.
+	// EndRefresh ends the lease with an outcome; see [Outcome]. A lease that merely lapsed
+	// ends as if it were in force.
 	//
-	// Ending a lease has no effect if another lease has followed it. A lease that merely
-	// lapsed ends as if it were in force.
-	EndRefresh(ctx context.Context, grant GrantID, lease LeaseID, generation uint64, outcome Outcome, now Micros) error
+	// If another lease has followed, EndRefresh only resolves the doubt that this one
+	// left: its holder says that it has no refresh token that the store lacks. So a
+	// caller that has one must let its lease lapse instead.
+	EndRefresh(ctx context.Context, end End) error
 
 	// Grant returns the refresh token of a grant, dead or not. It takes no lease.
 	Grant(ctx context.Context, grant GrantID) (RefreshState, error)
 
 	// ReplaceGrant stores the refresh token of a new login of the same owner as the next
-	// generation. It drops the spares, revives a dead grant, and resolves any doubt.
+	// generation. It drops the spares and Worked, ends a suspicion, revives a dead grant,
+	// and resolves any doubt. A lease in force stays, but can no longer make the grant
+	// suspect or dead.
 	//
 	// It returns [ErrConflict] if the generation is not the current one, [*ArgumentError]
 	// if the grant has another owner, and the errors that [TicketChanges] names. A repeat
 	// with the same lease and token succeeds and changes nothing.
 	ReplaceGrant(ctx context.Context, replacement Replacement) error
+}
+
+// Nodes are the steps by which the processes that refresh grants learn which of the others
+// are gone, and whether these have left refresh tokens to recover.
+//
+// A process sends heartbeats while it lives. Once they stop, others take its leases over
+// without waiting, but its doubts stay: the spill of its node may hold a refresh token.
+// When that spill was replayed or given up, somebody settles the process.
+type Nodes interface {
+	// Beat is a heartbeat: it promises that the process lives until and including until.
+	// It never takes an earlier promise back. The first call makes the process known.
+	//
+	// until must lie further ahead than the next heartbeat will take, by at least the
+	// greatest difference between the clocks of the processes. Otherwise another process
+	// takes leases of a live one over. No refresh token is lost then, except that the
+	// doubts of a volatile process count as settled too early.
+	//
+	// Beat returns [ErrConflict] if the process was settled: a process that still lives
+	// takes a new id. It returns [ErrExists] if a process with other particulars has this
+	// id.
+	Beat(ctx context.Context, process Process, until Micros) error
+
+	// Settle records for good that the processes are dead, and that nothing of them is
+	// left to recover: their spill was replayed or given up. Their leases end at once,
+	// and their doubts count as settled. A refresh token that arrives all the same is
+	// accepted, as from any lease that lapsed.
+	//
+	// Settling again changes nothing. Settle also records ids that are not known, so that
+	// a heartbeat that is still on its way comes too late.
+	Settle(ctx context.Context, processes []ProcessID, now Micros) error
+
+	// Processes returns the processes that are known, settled or not, in the order of
+	// their ids. With the cursor of the next page it works as the methods of [Records].
+	Processes(ctx context.Context, page Page) ([]ProcessInfo, string, error)
 }
 
 // Tickets are the steps that concern codes and short tokens.
@@ -228,9 +267,10 @@ type Records interface {
 	// So they are gone after the first Sweep that begins after that instant and does not
 	// reach its limit before. Meanwhile no step returns such tickets and generations, and
 	// the caller accepts no expired token. Descriptions stay until the retention ends.
-	// Sweep deletes a ticket one day after it expired; until
-	// then the store can tell that it expired. Sweep returns an [*ArgumentError] if the
-	// arguments are not well formed.
+	// Sweep deletes a ticket one day after it expired; until then the store can tell that
+	// it expired. Sweep deletes a process 30 days after it was settled or its heartbeat
+	// lapsed, but not while a lease or a doubt names it. Sweep returns an
+	// [*ArgumentError] if the arguments are not well formed.
 	Sweep(ctx context.Context, cleaning Cleaning) (Cleaned, error)
 
 	// Sealed returns all sealed values with their places, page by page. It has no clock,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -60,6 +61,10 @@ func TestBadFlags(t *testing.T) {
 		"database elsewhere": {args: []string{"-db", filepath.Join(dir, "none", "x.db")}, want: "portal: open "},
 		"proxies":            {args: []string{"-trusted-proxies", "10.0.0.0/8,proxy"}, want: `portal: netip.ParsePrefix("proxy")`},
 		"switch":             {environment: []string{"PORTAL_CHECK=perhaps"}, want: "portal: PORTAL_CHECK has a value that its flag does not accept"},
+		"socket, no URL":     {args: []string{"-listen", "unix:" + filepath.Join(dir, "s")}, want: "portal: -listen unix:/path needs -url"},
+		"socket is a file":   {args: []string{"-health", "unix:" + file}, want: "the file exists and is no socket"},
+		"drain":              {args: []string{"-drain", "-1s"}, want: "portal: -drain is not between 0 and 1m"},
+		"endless drain":      {args: []string{"-drain", "1h"}, want: "portal: -drain is not between 0 and 1m"},
 		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the provider for tests"},
 		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
 		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
@@ -124,6 +129,33 @@ func TestTLSBehindProxies(t *testing.T) {
 	}
 	p.errs.wait(t, "address=203.0.113.5")
 	p.stop()
+}
+
+// TestBehindUnixSocket: the service and its health check listen on Unix sockets, which are
+// gone at the end. The program believes what a proxy says there, if it is told to.
+func TestBehindUnixSocket(t *testing.T) {
+	for flag, address := range map[string]string{"-trust-unix-peers": "203.0.113.5", "-trust-unix-peers=false": `"invalid IP"`} {
+		dir := t.TempDir()
+		p := start(t, nil, "-listen", "unix:"+filepath.Join(dir, "service"), "-health", "unix:"+filepath.Join(dir, "health"), "-url", "https://portal.example.org", flag)
+		client := func(socket string) *http.Client {
+			transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", socket)
+			}}
+			t.Cleanup(transport.CloseIdleConnections)
+			return &http.Client{Transport: transport}
+		}
+		status, _, err := send(t.Context(), client(p.address), http.MethodGet, "http://portal.example.org/.well-known/mytoken-configuration", "", "", "X-Forwarded-For", "203.0.113.5")
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		p.errs.wait(t, "address="+address)
+		status, _, err = send(t.Context(), client(p.health), http.MethodGet, "http://localhost", "", "")
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		p.stop()
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
 }
 
 // certificate makes a key and a certificate for portal.example.org.

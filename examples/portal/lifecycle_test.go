@@ -134,7 +134,7 @@ func endDuringRefresh(t *testing.T, clientStays bool) bool {
 	p.errs.wait(t, "shutting down")
 	inside := p.client()
 	for range 100 { // one that does not wait has ended meanwhile
-		if code, _, err := send(t.Context(), inside, http.MethodGet, "http://"+p.health, "", ""); err != nil || code != http.StatusOK {
+		if code, _, err := send(t.Context(), inside, http.MethodGet, "http://"+p.health, "", ""); err != nil || code != http.StatusServiceUnavailable {
 			if late(began) {
 				return false
 			}

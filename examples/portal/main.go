@@ -9,25 +9,24 @@
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the
-// service answers all accepted requests and exits. A second signal ends it at once.
+// Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the health
+// check says 503. After -drain no more connections are accepted, and the service answers
+// the requests of those that it has, and exits. A second signal ends it at once.
 package main
 
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/mytoken-go/sdk/examples/internal/serve"
 	"github.com/mytoken-go/sdk/examples/portal/demo"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -48,21 +47,16 @@ func main() {
 }
 
 func run(ctx context.Context, o *options) (err error) {
-	public, err := net.Listen("tcp", o.listen)
+	public, err := serve.Listen(o.listen, o.cert, o.key)
 	if err != nil {
 		return err
 	}
-	private, err := net.Listen("tcp", o.health)
+	defer public.Close()
+	private, err := serve.Listen(o.health, "", "")
 	if err != nil {
 		return err
 	}
-	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-		if err != nil {
-			return err
-		}
-		public = tls.NewListener(public, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
-	}
+	defer private.Close()
 	o.url = cmp.Or(o.url, "http://"+public.Addr().String())
 	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes)}
 	if o.issuer == "" {
@@ -91,24 +85,22 @@ func run(ctx context.Context, o *options) (err error) {
 	if err := iss.Recover(ctx); err != nil {
 		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory until the next start", "error", err)
 	}
-	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, Explanations: rest.ExplainClauses})
+	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
 	if err != nil {
 		return err
 	}
-	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.Store.Ping})
+	service := serve.New(handler)
+	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.Store.Ping, Draining: service.Draining})
 	if err != nil {
 		return err
 	}
-
-	failed := make(chan error, 2)
-	service := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	go func() { failed <- service.Serve(public) }()
-	inside := &http.Server{Handler: health, ReadHeaderTimeout: 5 * time.Second}
-	go func() { failed <- inside.Serve(private) }()
+	inside, failed := serve.New(health), make(chan error, 2)
 	defer inside.Close()
+	go func() { failed <- service.Serve(public) }()
+	go func() { failed <- inside.Serve(private) }()
 
 	slog.Info("listening", "address", public.Addr(), "health", private.Addr(), "redirect_uri", provider.RedirectURL)
-	walk := demo.NewWalk(o.url, "http://"+private.Addr().String(), provider.Issuer, o.issuer == "")
+	walk := demo.NewWalk(o.url, private.Addr(), provider.Issuer, o.issuer == "")
 	if o.check {
 		err = walk.Do(ctx, os.Stdout)
 	} else {
@@ -120,13 +112,10 @@ func run(ctx context.Context, o *options) (err error) {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Minute): // delete expired data
 			if _, err := iss.Sweep(ctx, 1000); err != nil {
-				slog.Error("sweep", "error", err)
+				slog.Debug("sweep", "error", err) // the issuer logs when the store is away
 			}
 		}
 	}
 	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next signal ends the program at once
-	slog.Info("shutting down: no more requests are accepted")
-	ending, cancel := context.WithTimeout(context.Background(), 30*time.Second) // every response is sent within 20 s
-	defer cancel()
-	return errors.Join(err, service.Shutdown(ending), iss.Close(ending))
+	return errors.Join(err, service.End(o.drain, iss.Close))
 }

@@ -6,19 +6,21 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 )
 
 type options struct {
 	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes string
 	proxies                                                                                 []netip.Prefix
-	check                                                                                   bool
+	unixProxy, check                                                                        bool
+	drain                                                                                   time.Duration
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.
 func parseOptions() (_ *options, err error) {
 	o, text := new(options), flag.StringVar
-	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service")
-	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check; keep it away from strangers")
+	text(&o.listen, "listen", "127.0.0.1:8000", "`address` of the service, or unix:/path for a Unix socket, which its owner and group can use")
+	text(&o.health, "health", "127.0.0.1:8001", "`address` of the health check, or unix:/path; keep it away from strangers")
 	text(&o.url, "url", "", "issuer `URL`, at which users reach the service (default: its address)")
 	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")
 	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
@@ -27,10 +29,12 @@ func parseOptions() (_ *options, err error) {
 	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB; behind PgBouncer add ?default_query_exec_mode=exec")
 	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
 	text(&o.client, "client-id", "", "`name` of this client at the provider")
-	secret := flag.String("client-secret-file", "", "`file` with the secret of this client (default: the variable PORTAL_CLIENT_SECRET)")
+	secret := flag.String("client-secret-file", "", "`file` with the secret of this client, such as a credential of systemd or a secret of Kubernetes (default: the variable PORTAL_CLIENT_SECRET)")
 	text(&o.redirect, "redirect-uri", "", "`URL` to which the provider sends users back, as registered there: <url>/redirect or <url>/redirect/name (default: the latter, with the host of the provider)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
+	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
+	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -55,6 +59,8 @@ func parseOptions() (_ *options, err error) {
 	}
 	refuse(flag.NArg() > 0, "arguments are not accepted, only flags; see -help")
 	refuse(o.url != "" && !strings.Contains(o.url, "://"), "-url is no URL such as https://mytoken.example.org")
+	refuse(o.url == "" && strings.HasPrefix(o.listen, "unix:"), "-listen unix:/path needs -url")
+	refuse(o.drain < 0 || o.drain > time.Minute, "-drain is not between 0 and 1m")
 	refuse((o.cert == "") != (o.key == ""), "set both -tls-cert and -tls-key, or neither")
 	refuse(o.cert != "" && o.url == "", "-tls-cert needs -url")
 	refuse(o.db != "" && o.dsn != "", "set either -db or -dsn, not both")
@@ -62,7 +68,7 @@ func parseOptions() (_ *options, err error) {
 	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
 	refuse(o.check && o.issuer+o.url != "", "-check uses the provider for tests; remove -issuer and -url")
 	if o.check {
-		o.listen, o.health = "127.0.0.1:0", "127.0.0.1:0"
+		o.listen, o.health, o.drain = "127.0.0.1:0", "127.0.0.1:0", 0
 	}
 	return o, err
 }

@@ -76,7 +76,7 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 		t.Skip("SKIPPED: Windows has no SIGTERM")
 	}
 	p := &portal{t: t, ended: make(chan struct{}), environment: environment}
-	p.cmd = command(t, environment, append([]string{"-listen", "127.0.0.1:0", "-health", "127.0.0.1:0"}, args...)...)
+	p.cmd = command(t, environment, append([]string{"-listen", "127.0.0.1:0", "-health", "127.0.0.1:0", "-drain", "0"}, args...)...)
 	var pipes sync.WaitGroup
 	p.out, p.errs = p.collect(&pipes, p.cmd.StdoutPipe), p.collect(&pipes, p.cmd.StderrPipe)
 	require.NoError(t, p.cmd.Start())
@@ -91,9 +91,13 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 	})
 	listening := regexp.MustCompile(`listening address=(\S+) health=(\S+)`).FindStringSubmatch(p.errs.wait(t, "listening address="))
 	p.address, p.health = listening[1], listening[2]
-	p.out.wait(t, `call "http://`+p.health)
+	check, known := `call "http://`+p.health, "http://"+p.health
+	if filepath.IsAbs(p.health) {
+		check, known = `call --unix-socket "`+p.health+`" "http://localhost"`, "unix:"+p.health
+	}
+	p.out.wait(t, check)
 	said := regexp.MustCompile(`at (\S+), its health check at (\S+)\nUsers log in at ([^\s,]+)`).FindStringSubmatch(p.out.String())
-	if said == nil || said[2] != "http://"+p.health {
+	if said == nil || said[2] != known {
 		t.Fatalf("%s", p.out)
 	}
 	p.URL, p.provider = said[1], said[3]

@@ -38,6 +38,8 @@ func decodeLenientHeader(data []byte) (Header, error) {
 // that no message needs cost nothing, however many there are.
 type LenientSet struct {
 	keys       []lenientKey
+	leftOut    int   // members that are not in keys
+	reason     error // why the first of them is not
 	newChecker func(Algorithm) (signatureChecker, error)
 }
 
@@ -46,21 +48,41 @@ type lenientKey struct {
 	decode func() (crypto.PublicKey, error) // decodes the key once
 }
 
-// DecodeLenientSet reads a JWK set. It leaves out what is no public key, and keys with a
-// "use" other than "sig" or with "key_ops" that lack "verify". It returns [ErrTooLarge]
-// for more than [MaxSetBytes], and [ErrSet] for anything but a JWK set in strict JSON.
+// DecodeLenientSet reads a JWK set. It leaves out what is no public key in strict JSON,
+// and keys with a "use" other than "sig" or with "key_ops" that lack "verify". So one
+// malformed key does not take the others along. DecodeLenientSet returns [ErrTooLarge]
+// for more than [MaxSetBytes], and [ErrSet] for anything but a JWK set.
 func DecodeLenientSet(data []byte) (*LenientSet, error) {
-	members, err := splitSet(data)
+	members, err := splitSet(data, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return nil, err
 	}
 	s := &LenientSet{newChecker: newChecker}
 	for _, raw := range members {
-		if m, err := readMember(raw); err == nil && m.KTY != "" && m.verifies() {
+		m, err := readLenient(raw)
+		if err == nil {
 			s.keys = append(s.keys, lenientKey{m, sync.OnceValues(m.public)})
+			continue
+		}
+		if s.leftOut++; s.reason == nil {
+			s.reason = err
 		}
 	}
 	return s, nil
+}
+
+// readLenient reads a member, or says why the set goes without it.
+func readLenient(raw jsontext.Value) (member, error) {
+	m, err := readMember(raw)
+	switch {
+	case err != nil:
+		return m, err
+	case m.KTY == "":
+		return m, errNoKTY
+	case !m.verifies():
+		return m, errOtherUse
+	}
+	return m, nil
 }
 
 // Verify checks the signature of m. If the message has a kid, Verify uses only keys with
@@ -106,7 +128,18 @@ func (s *LenientSet) Verify(ctx context.Context, m *Message, tries int) (left in
 	case fitting > 0:
 		return tries, ErrSignature
 	}
-	return tries, fmt.Errorf("%w: there is none for %s with the kid %.64q", ErrUnknownKey, m.Header.Algorithm, m.Header.KeyID)
+	return tries, fmt.Errorf("%w: there is none for %s with the kid %.64q%s", ErrUnknownKey, m.Header.Algorithm, m.Header.KeyID, s.remark())
+}
+
+// remark says what is wrong with the set as a whole, if anything is.
+func (s *LenientSet) remark() string {
+	switch {
+	case s.leftOut > 0:
+		return fmt.Sprintf("; %d keys of the set were left out; the first of them %s", s.leftOut, s.reason)
+	case len(s.keys) == 0:
+		return "; the set has no key"
+	}
+	return ""
 }
 
 // mayFit reports whether the key is for an algorithm, as far as can be seen without

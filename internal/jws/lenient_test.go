@@ -165,13 +165,14 @@ func TestLenientSetRefuses(t *testing.T) {
 		"another algorithm": strings.Replace(good, `"alg":"ES256"`, `"alg":"ES384"`, 1),
 		"private":           strings.Replace(good, `{`, `{"d":"AA",`, 1),
 		"another curve":     strings.Replace(good, `"P-256"`, `"secp256k1"`, 1),
+		"a member twice":    strings.Replace(good, `{`, `{"kty":"EC",`, 1),
 	} {
 		s := newLenientSet(t, member)
 		_, err := s.Verify(t.Context(), m, MaxTries)
 		require.ErrorIs(t, err, ErrUnknownKey, name)
 		require.Zero(t, s.decoded, name)
 	}
-	for _, text := range []string{``, `{}`, `[]`, `{"keys":7}`, `{"keys":null}`, `{"keys":[}`, `{"keys":` + strings.Repeat("[", 1<<17), `{"keys":[` + strings.Replace(good, `{`, `{"kty":"EC",`, 1) + `]}`} {
+	for _, text := range []string{``, `{}`, `[]`, `{"keys":7}`, `{"keys":null}`, `{"keys":[}`, `{"keys":` + strings.Repeat("[", 1<<17)} {
 		_, err := DecodeLenientSet([]byte(text))
 		require.ErrorIs(t, err, ErrSet, text)
 	}

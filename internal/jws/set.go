@@ -58,15 +58,16 @@ func DecodeSet(data []byte) (*Ring, error) {
 	return NewRing(keys...)
 }
 
-// splitSet returns the members of a JWK set and decodes none of them.
-func splitSet(data []byte) ([]jsontext.Value, error) {
+// splitSet returns the members of a JWK set and decodes none of them. The JSON is strict
+// unless the options say otherwise.
+func splitSet(data []byte, options ...json.Options) ([]jsontext.Value, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
 	}
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
-	if err := json.Unmarshal(data, &set); err != nil {
+	if err := json.Unmarshal(data, &set, options...); err != nil {
 		return nil, fmt.Errorf("%w: not a JWK set in strict JSON", ErrSet)
 	}
 	if set.Keys == nil {
@@ -155,4 +156,6 @@ const maxExpText = 8
 var (
 	errNotJWK    = errors.New("is not a JWK")
 	errNotPublic = errors.New("is not a public key")
+	errNoKTY     = errors.New("has no kty")
+	errOtherUse  = errors.New("is not for signatures")
 )

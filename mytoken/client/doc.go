@@ -17,6 +17,10 @@
 //	source := holder.TokenSource(client.SourceOptions{})
 //	http := oauth2.NewClient(ctx, source)
 //
+// A rotating token needs a store that can save its successor. If it cannot, the holder
+// does not use the token and returns an [*UnsavableError]. A read-only secret of systemd or
+// Kubernetes is such a store, so put only a token there that does not rotate.
+//
 // Requests and answers use the types of package [github.com/mytoken-go/sdk/mytoken].
 //
 // # Files with access tokens

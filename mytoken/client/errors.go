@@ -143,3 +143,15 @@ func (e *SaveError) Error() string { return "client: save the rotated mytoken: "
 
 // Unwrap returns the error of the store.
 func (e *SaveError) Unwrap() error { return e.Err }
+
+// UnsavableError says that a use may rotate the mytoken, and that the [TokenStore] cannot
+// save its successor. The [Holder] has not used the token, so it is as good as before.
+type UnsavableError struct{ Err error }
+
+func (e *UnsavableError) Error() string {
+	return "client: the mytoken was not used: the use may replace it, and the new one could not be kept: " +
+		e.Err.Error() + ": keep a rotating mytoken in a file of your own, in a directory that this program may write to"
+}
+
+// Unwrap returns the error of the store.
+func (e *UnsavableError) Unwrap() error { return e.Err }

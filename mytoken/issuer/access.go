@@ -34,8 +34,8 @@ type AccessTokenRequest struct {
 	ID UseID
 	// Provider is the issuer that the client expects. Empty: any.
 	Provider string
-	// Scopes and Audiences are what the access token is for. Empty: everything that the
-	// clause allows.
+	// Scopes and Audiences are what the access token is for: at most 256 words and 8 KiB
+	// each. Empty: everything that the clause allows.
 	//
 	// Some providers end the login if they are asked for an audience that the login did
 	// not name ([oidcupstream.AudienceParameter].LoginOnly). The issuer does not ask
@@ -43,8 +43,8 @@ type AccessTokenRequest struct {
 	// does not count.
 	Scopes    []string
 	Audiences []string
-	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has no
-	// control and format characters.
+	// Comment is recorded in the history, cut to [MaxCommentLength] characters. It has at
+	// most 8 KiB, and no control and format characters.
 	Comment string
 	Client  Client
 }
@@ -74,6 +74,9 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 // a [*StoreError], repeat the call at once: the mytoken may have been rotated, and its
 // successor can be fetched only while the grace lasts.
 func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
+	if err := checkAccess(req.Scopes, req.Audiences); err != nil {
+		return nil, err
+	}
 	if err := checkText("comment", req.Comment); err != nil {
 		return nil, err
 	}
@@ -143,8 +146,10 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash before the refund leaves the use charged, as after step 2. After it,
 	// nothing is lost.
 	if err != nil {
-		if !unsettled {
-			i.callOff(ctx, p, op)
+		if unsettled {
+			err = asRepeatable(err, p.free(op.kind))
+		} else {
+			err = i.takeBack(ctx, p, op, err)
 		}
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
@@ -156,7 +161,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		i.callOff(ctx, p, op)
+		err = i.takeBack(ctx, p, op, err)
 		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
 		return nil, err
 	}
@@ -175,7 +180,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it loses the response, not the successor: the store answers the old
 	// token with the same successor while the grace lasts and nobody has presented it.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
-		i.callOff(ctx, p, op)
+		err = i.takeBack(ctx, p, op, err)
 		if isA[*TokenError](err) {
 			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
 		}
@@ -218,15 +223,19 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	}
 	switch f.Reason {
 	case refresh.Ended:
-		err = &ReconnectError{Grant: req.Grant}
+		err = &ReconnectError{Grant: req.Grant, cause: f.Err}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
+		busy := &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
+		if e, ok := errors.AsType[*StoreError](f.Err); ok { // callers would repeat at once
+			busy.cause = e.cause
+		}
+		err = busy
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:
-		err = &StoreError{cause: f.Err}
+		err = noAnswer(f.Description, f.Err, !f.Charged)
 	default:
-		err = &UpstreamError{Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
+		err = &UpstreamError{Op: opRefresh, Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, cause: f.Err}
 	}
 	return tokens, unsettled, err
 }
@@ -276,34 +285,57 @@ func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Pro
 }
 
 // insideClause refuses an answer that is broader than the clause, whatever was asked for
-// (D14). It ignores the scope offline_access, which some providers always name: that
-// scope opens nothing to the holder of an access token.
+// (D14). An answer that cannot be read in full counts as broader. Scopes that the
+// provider always grants do not count; see [oidcupstream.Config].AlwaysGranted.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
-	withhold := func(kind NoticeKind, text string, cause error) error {
-		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}
-		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text, Err: err})
+	withhold := func(kind NoticeKind, text, detail string, cause error) error {
+		err := &UpstreamError{Op: opRefresh, Status: http.StatusBadGateway, Description: text, cause: cause}
+		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text + detail, Err: err})
 		return err
+	}
+	switch {
+	case clause.Scopes != nil && len(tokens.ScopesUnread) > 0:
+		return withhold(NoticeBroaderAnswer, "the scopes of the access token are not known", unread(tokens.ScopesUnread), nil)
+	case clause.Audiences != nil && len(tokens.AudiencesUnread) > 0:
+		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known", unread(tokens.AudiencesUnread), nil)
+	case clause.Audiences != nil && !tokens.AudienceKnown && !provider.InsecureOpaqueAudience:
+		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known",
+			": it has no aud claim; set issuer.Provider.InsecureOpaqueAudience to hand it out", nil)
 	}
 	answer := restriction.Access{}
 	if tokens.Scopes != nil || tokens.ScopeReturned {
-		answer.Scopes = slices.DeleteFunc(append([]string{}, tokens.Scopes...), func(s string) bool { return s == "offline_access" })
+		answer.Scopes = without(provider.Upstream.AlwaysGranted(), tokens.Scopes, tokens.Claimed)
 	}
-	if tokens.AudienceKnown {
+	if tokens.AudienceKnown || len(tokens.Audiences) > 0 {
 		answer.Audiences = append([]string{}, tokens.Audiences...)
-	} else if clause.Audiences != nil && !provider.InsecureOpaqueAudience {
-		return withhold(NoticeBroaderAnswer, "the audience of the access token is not known", nil)
 	}
 	if err := restriction.CheckAnswer(clause, asked, answer); err != nil {
-		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", err)
+		detail := ": " + err.Error()
+		if more, ok := errors.AsType[*restriction.BroaderError](err); ok && len(more.Scopes) > 0 {
+			detail += "; if the provider always adds these scopes, name them in oidcupstream.Config.AlwaysGranted"
+		}
+		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", detail, err)
 	}
 	if clause.Expires != 0 && (tokens.Expiry.IsZero() || tokens.Expiry.Unix() > clause.Expires) {
 		const text = "the access token expires after the restriction that admits it"
 		if i.cfg.WithholdLongAccessTokens {
-			return withhold(NoticeLongAccessToken, text, nil)
+			return withhold(NoticeLongAccessToken, text, "", nil)
 		}
 		i.notify(ctx, Notice{Kind: NoticeLongAccessToken, Token: p.id.ID, Detail: text})
 	}
 	return nil
+}
+
+// unread says which parts of an answer cannot be read.
+func unread(parts []string) string { return ": cannot read " + strings.Join(parts, ", ") }
+
+// without returns the entries of the lists that are not ignored. The result is not nil.
+func without(ignored []string, lists ...[]string) []string {
+	skip := make(map[string]bool, len(ignored))
+	for _, entry := range ignored {
+		skip[entry] = true
+	}
+	return slices.DeleteFunc(unique.Strings(lists...), func(entry string) bool { return skip[entry] })
 }
 
 // dedup returns the strings in a new slice, trimmed, without empty and repeated ones.

@@ -60,6 +60,9 @@ const (
 // another user. After a [*ReconnectError] the user must log in: the provider refuses the
 // refresh token.
 func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error) {
+	if err := checkResponse(a.Response); err != nil {
+		return nil, err
+	}
 	provider, err := i.provider(a.Provider)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }
@@ -137,7 +140,7 @@ func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption)
 	}
 	holder := newPresented(out.Claims, rec.Compact, "")
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }
@@ -161,11 +164,11 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	})
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
-			err = upstreamUnavailable(err)
+			err = upstreamUnavailable(opUserInfo, err)
 		}
 	}
 	if errors.Is(err, oidcupstream.ErrSubject) {
-		return &UpstreamError{Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
+		return &UpstreamError{Op: opUserInfo, Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
 	}
 	return err
 }

@@ -188,8 +188,7 @@ func TestAdoptAudiences(t *testing.T) {
 	requireUsable(t, s, issued.Token)
 }
 
-// A holder who asks for very many scopes is refused. Comparing each of them with each
-// other one would take a minute and more.
+// A holder who asks for very many scopes is refused, before anything compares them.
 func TestVeryManyScopes(t *testing.T) {
 	s := start(t, mytokentest.Options{})
 	token := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"openid"}}}})
@@ -198,5 +197,5 @@ func TestVeryManyScopes(t *testing.T) {
 		scopes[i] = strconv.Itoa(i)
 	}
 	_, err := s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Scopes: scopes, Client: client})
-	errAs[*issuer.RefusedError](t, err)
+	requireRequestError(t, err, "scope")
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -145,7 +146,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Logger = requestid.Logger(cmp.Or(c.Logger, slog.Default()))
 	c.CodeLifetime = cmp.Or(c.CodeLifetime, 5*time.Minute)
 	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
 	c.TransferCodeLength = cmp.Or(c.TransferCodeLength, 14)

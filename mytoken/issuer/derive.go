@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -162,7 +163,7 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		ctx, cancel := detached(ctx)
 		defer cancel()
 		if _, rerr := i.revoke(ctx, child, true, nil, req.Client, "its creation was called off"); rerr != nil {
-			return nil, errors.Join(err, rerr)
+			return nil, errors.Join(asRepeatable(err, false), rerr)
 		}
 		return nil, err
 	}
@@ -176,12 +177,15 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
 	props := req.Properties.Clone()
 	now := i.Now()
-	err := i.checkProperties(&props, now)
+	err := cmp.Or(checkResponse(req.Response), i.checkProperties(&props, now))
 	if err != nil {
 		return props, nil, err
 	}
 	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
 		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: "mytoken to be issued cannot have any of the requested capabilities"}
+	}
+	if err := checkUses(props.Capabilities, props.Restrictions); err != nil {
+		return props, nil, err
 	}
 	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
 	if !narrowed.OK() && !req.Adjust {

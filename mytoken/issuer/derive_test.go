@@ -60,8 +60,8 @@ func TestDeriveNarrowsRestrictions(t *testing.T) {
 		"nothing":    {nil, parent, false},
 		"within one": {restriction.List{{Expires: exp - 5, Scopes: []string{"compute"}}}, restriction.List{{Expires: exp - 5, Scopes: []string{"compute"}}}, false},
 		"within the other": {
-			restriction.List{{NotBefore: exp + 10, Expires: exp + 20, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(0)}},
-			restriction.List{{NotBefore: exp + 10, Expires: exp + 20, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(0)}}, false,
+			restriction.List{{NotBefore: exp + 10, Expires: exp + 20, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(1)}},
+			restriction.List{{NotBefore: exp + 10, Expires: exp + 20, Hosts: []string{"192.0.2.7"}, UsagesAT: usages(1)}}, false,
 		},
 		"one of two fits": {
 			restriction.List{{Expires: exp, Scopes: []string{"storage.write"}}, {Expires: exp, Scopes: []string{"compute"}}},
@@ -133,7 +133,7 @@ func TestOrderOfChecks(t *testing.T) {
 	past := unix(s, time.Second)
 	noRight := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Settings}, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
 	noHost := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: past}, {Hosts: []string{"198.51.100.1"}}}})
-	spent := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1), UsagesAT: usages(0)}}})
+	spent := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1)}}})
 	all := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	s.Clock.Advance(time.Minute)
 

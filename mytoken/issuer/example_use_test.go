@@ -160,8 +160,8 @@ func ExampleIssuer_AccessToken_rotation() {
 	// Output:
 	// generation 2
 	// the same: true
-	// issuer: token is not valid: reused
-	// issuer: token is not valid: revoked
+	// issuer: token is not valid: reused: store: generation 1 presented, current is 2
+	// issuer: token is not valid: revoked: store: token revoked
 }
 
 // How do I revoke a token and all its descendants?
@@ -183,7 +183,7 @@ func ExampleIssuer_Revoke() {
 	fmt.Println(err)
 	fmt.Println("the login has ended at the provider, too:", r.AtProvider)
 	// Output:
-	// issuer: token is not valid: revoked
+	// issuer: token is not valid: revoked: store: token revoked
 	// the login has ended at the provider, too: true
 }
 

@@ -16,7 +16,8 @@ type ExplainRequest struct {
 	// Kind is the kind of the use. Zero: an access token.
 	Kind restriction.Kind
 	// At is the instant of the use. Zero: now.
-	At        time.Time
+	At time.Time
+	// Scopes and Audiences have the limits of those of [AccessTokenRequest].
 	Scopes    []string
 	Audiences []string
 	Client    Client
@@ -31,8 +32,12 @@ type ExplainRequest struct {
 //
 // The counters are the present ones, whatever the instant of the use. They include those
 // of ancestors, whose limits the token shares. A use of the kind AT needs the capability
-// AT. Errors are [*TokenError], [*mytoken.CapabilityError] and [*StoreError].
+// AT. Errors are [*RequestError], [*TokenError], [*mytoken.CapabilityError] and
+// [*StoreError].
 func (i *Issuer) Explain(ctx context.Context, req ExplainRequest) (*restriction.Explanation, error) {
+	if err := checkAccess(req.Scopes, req.Audiences); err != nil {
+		return nil, err
+	}
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err

@@ -3,11 +3,11 @@ package issuer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -19,7 +19,7 @@ type HistoryRequest struct {
 	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
 	ID UseID
 	// Of names the tokens whose events are asked for: a mom_id, "this", "children", or
-	// "children@" and a mom_id. Empty: the token itself.
+	// "children@" and a mom_id. At most 100. Empty: the token itself.
 	Of     []string
 	Client Client
 }
@@ -50,6 +50,9 @@ const maxHistoryNames = 100
 // manage_mytokens:history for other tokens of the user. Errors are those of
 // [Issuer.AccessToken], [*RequestError] and [ErrNotOwned].
 func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.History, error) {
+	if len(req.Of) > maxHistoryNames {
+		return nil, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("%d, at most %d are allowed", len(req.Of), maxHistoryNames)}
+	}
 	p, leave, err := i.presentToList(ctx, req.Token, req.Client)
 	if err != nil {
 		return nil, err
@@ -69,11 +72,11 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	}
 	out, err := i.events(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	out.Truncated = out.Truncated || truncated
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	return out, nil
 }
@@ -83,14 +86,8 @@ func (i *Issuer) historyOf(ctx context.Context, p *presented, names []string) (i
 	if len(names) == 0 {
 		return []mytoken.TokenID{p.id.ID}, false, nil
 	}
-	if len(names) > maxHistoryNames {
-		return nil, false, &RequestError{Field: "mom_ids", Reason: fmt.Sprintf("more than %d", maxHistoryNames)}
-	}
 	seen := make(map[mytoken.TokenID]bool)
-	for n, name := range names {
-		if slices.Contains(names[:n], name) {
-			continue // reading descendants is expensive
-		}
+	for _, name := range unique.Strings(names) { // reading descendants is expensive
 		id, children, err := parseHistoryName(name, p.id.ID)
 		if err != nil {
 			return nil, false, &RequestError{Field: "mom_ids", Reason: "not a mom_id", cause: err}
@@ -136,7 +133,7 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 
 // descendants returns the descendants of a token, live or not.
 func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	err = each(ctx, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
+	err = each(ctx, &i.ledger, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
 		}
@@ -155,7 +152,7 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 	if len(ids) == 0 {
 		return out, nil
 	}
-	err := each(ctx, i.ledger.events(ids), eventPage, func(e *store.EventRecord) (bool, error) {
+	err := each(ctx, &i.ledger, i.ledger.events(ids), eventPage, func(e *store.EventRecord) (bool, error) {
 		if len(out.Events) == MaxRecords {
 			out.Truncated = true
 			return false, nil

@@ -60,9 +60,11 @@ func TestEvents(t *testing.T) {
 // A refused use makes no event (protocol section 7.2).
 func TestRefusedUsesAreNoEvents(t *testing.T) {
 	s := start(t, mytokentest.Options{})
-	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
-	before := stateOf(t, s)
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesAT: usages(1), UsagesOther: usages(0)}}})
 	_, err := accessToken(t, s, root.Token)
+	require.NoError(t, err)
+	before := stateOf(t, s)
+	_, err = accessToken(t, s, root.Token)
 	requireRefused(t, err, "usages_AT")
 	_, err = s.Issuer.History(t.Context(), issuer.HistoryRequest{Token: root.Token, Client: client})
 	requireRefused(t, err, "usages_other")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -41,7 +42,7 @@ func New(cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{
-		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock},
+		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {

@@ -3,6 +3,7 @@ package issuer
 import (
 	"cmp"
 
+	"github.com/mytoken-go/sdk/internal/words"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -64,6 +65,18 @@ func (l Limits) check() error {
 		within("Limits.LoginBytes", l.LoginBytes, 1<<10, 1<<20),
 		within("Limits.PendingLogins", l.PendingLogins, 1, 1_000_000),
 	)
+}
+
+// checkAccess bounds the scopes and audiences of a request, before anything else looks at
+// them.
+func checkAccess(scopes, audiences []string) error {
+	if err := words.Check(scopes); err != nil {
+		return requestError("scope", err)
+	}
+	if err := words.Check(audiences); err != nil {
+		return requestError("audience", err)
+	}
+	return nil
 }
 
 // Limits returns the limits of this issuer, with the defaults filled in.

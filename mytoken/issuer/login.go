@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,9 @@ type LoginRequest struct {
 	Provider   string
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Application is the name of the program that asks, which the user is shown. It is
-	// cut to [mytoken.MaxNameLength] characters, and loses control and format characters.
+	// Application is the name of the program that asks, which the user is shown: at most
+	// 8 KiB. It is cut to [mytoken.MaxNameLength] characters, and loses control and format
+	// characters.
 	Application string
 	// ReturnTo comes back with the finished login. The embedding service may use it to
 	// know where to send the browser, for example. At most 4 KiB.
@@ -102,6 +104,9 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cmp.Or(checkResponse(req.Response), checkLength("application_name", req.Application)); err != nil {
+		return nil, err
+	}
 	props, err := i.firstProperties(req.Properties)
 	if err != nil {
 		return nil, err
@@ -110,7 +115,8 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending.Properties, pending.Response = toStored(props), normalResponse(req.Response)
+	pending.Properties, pending.Response = toStored(props), req.Response
+	pending.Response.Type = cmp.Or(pending.Response.Type, mytoken.ResponseToken)
 	pending.Application = legible.Replace(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, i.checkSize(*pending)
 }
@@ -159,7 +165,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
 	} else if err != nil {
-		return nil, upstreamUnavailable(err)
+		return nil, upstreamUnavailable(opAuthorize, err)
 	}
 	ref := i.codeRef(store.TicketState, state)
 	ticket, err := i.loginTicket(ref, state, key, pending)
@@ -189,8 +195,11 @@ func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes st
 	switch {
 	case err == nil && !isNew:
 		i.waiting.move(changes.Consume[0], ticket.TicketRef)
-	case err != nil && isNew && !isA[*StoreError](err): // otherwise it may be stored
+	case err != nil && isNew && !mayHaveEffect(err): // otherwise it may be stored
 		i.waiting.leave(ticket.TicketRef)
+	}
+	if isNew { // a login that nobody can finish costs nothing
+		return asRepeatable(err, true)
 	}
 	return err
 }

@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/loopback"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -83,11 +83,8 @@ const (
 	attributeBytes   = 1 << 20
 )
 
-// These texts reach the user.
-var (
-	errNoAttributes   = errors.New("you do not have the required attributes to use this service")
-	errAttributesDown = errors.New("your attributes cannot be looked up now")
-)
+// This text reaches the user.
+var errNoAttributes = errors.New("you do not have the required attributes to use this service")
 
 // checkAddress stands for the address of a user while rules are checked (RFC 5737).
 var checkAddress = netip.MustParseAddr("192.0.2.1")
@@ -198,7 +195,7 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	}
 	values, err := p.values(ctx, i)
 	if err != nil {
-		return errAttributesDown
+		return &attributesError{err}
 	}
 	enforced, err := p.choose(values)
 	if err != nil {
@@ -206,7 +203,7 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	}
 	list, err := p.clauses(enforced, i.Client)
 	if err != nil {
-		return errAttributesDown
+		return &attributesError{err}
 	}
 	if len(list) > 0 {
 		i.Properties.Restrictions = restriction.Narrow(list, i.Properties.Restrictions, restriction.NarrowOptions{}).List
@@ -215,8 +212,12 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 }
 
 func (p *attributePolicy) choose(values []string) (Enforced, error) {
+	has := make(map[string]bool, len(values)) // the provider chooses how many
+	for _, value := range values {
+		has[value] = true
+	}
 	for _, r := range p.Rules {
-		if slices.Contains(values, r.Value) {
+		if has[r.Value] {
 			return r.Enforce, nil
 		}
 	}
@@ -225,6 +226,14 @@ func (p *attributePolicy) choose(values []string) (Enforced, error) {
 	}
 	return p.Default, nil
 }
+
+// attributesError says that the rules could not be applied. Only its description is for
+// the user.
+type attributesError struct{ cause error }
+
+func (e *attributesError) description() string { return "your attributes cannot be looked up now" }
+func (e *attributesError) Error() string       { return errtext.Join(e.cause, "issuer: "+e.description()) }
+func (e *attributesError) Unwrap() error       { return e.cause }
 
 // values asks the sources for the user's values.
 func (p *attributePolicy) values(ctx context.Context, i *Issuance) ([]string, error) {

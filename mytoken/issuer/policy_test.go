@@ -137,7 +137,7 @@ func TestChildAdmitsNothingThatItsParentRefuses(t *testing.T) {
 			c.Hosts = hosts[next(3):][:1]
 		}
 		if next(3) == 0 {
-			c.UsagesAT = usages(int64(next(3)))
+			c.UsagesAT = usages(int64(next(3) + 1))
 		}
 		c.Expires = now + int64(next(3)+1)*1000
 		return c

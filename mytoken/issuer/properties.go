@@ -6,18 +6,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// normalResponse replaces meaningless values with the default.
-func normalResponse(r mytoken.Response) mytoken.Response {
-	if r.Type != mytoken.ResponseShortToken && r.Type != mytoken.ResponseTransferCode {
-		r.Type = mytoken.ResponseToken
+// checkResponse refuses a form that does not exist. A caller that asked for another form
+// than it gets could not use the answer.
+func checkResponse(r mytoken.Response) error {
+	switch r.Type {
+	case "", mytoken.ResponseToken, mytoken.ResponseShortToken, mytoken.ResponseTransferCode:
+	default:
+		return &RequestError{Field: "response_type", Reason: fmt.Sprintf("'%s' is none of %s, %s and %s", clip.Name(string(r.Type)),
+			mytoken.ResponseToken, mytoken.ResponseShortToken, mytoken.ResponseTransferCode)}
 	}
-	r.MaxLength = max(r.MaxLength, 0)
-	return r
+	if r.MaxLength < 0 {
+		return &RequestError{Field: "max_token_len", Reason: fmt.Sprintf("%d is negative; leave it out for any length", r.MaxLength)}
+	}
+	return nil
 }
 
 // chooseForm returns the form for a compact token of the given length.
@@ -46,6 +53,9 @@ func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, erro
 		return p, err
 	}
 	if err := checkKnown(&p); err != nil {
+		return p, err
+	}
+	if err := checkUses(p.Capabilities, p.Restrictions); err != nil {
 		return p, err
 	}
 	p.Restrictions = restriction.Merge(p.Restrictions)
@@ -86,19 +96,54 @@ func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	return checkTimes(p, now)
 }
 
+// checkUses refuses capabilities that the limits of all clauses make useless. An uncounted
+// use, such as introspection, needs no limit above 0.
+func checkUses(capabilities capability.Set, list restriction.List) error {
+	none := func(limit func(*restriction.Clause) *int64) bool {
+		for i := range list {
+			if n := limit(&list[i]); n == nil || *n > 0 {
+				return false
+			}
+		}
+		return len(list) > 0
+	}
+	useless := func(key, what string) error {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%s is 0 in every clause, so %s could never be used; raise the limit or leave the capability out", key, what)}
+	}
+	switch at := capabilities.Allows(capability.AT); {
+	case at && none(func(c *restriction.Clause) *int64 { return c.UsagesAT }):
+		return useless(restriction.KeyUsagesAT, "the capability AT")
+	case !at && !capabilities.Allows(capability.TokeninfoIntrospect) && none(func(c *restriction.Clause) *int64 { return c.UsagesOther }):
+		return useless(restriction.KeyUsagesOther, "the token")
+	}
+	return nil
+}
+
 func checkName(name string) error {
-	switch {
-	case len(name) > utf8.UTFMax*mytoken.MaxNameLength || utf8.RuneCountInString(name) > mytoken.MaxNameLength:
+	if utf8.RuneCountInString(name) > mytoken.MaxNameLength {
 		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", mytoken.MaxNameLength)}
 	}
 	return checkText("name", name)
 }
 
-// checkText refuses a text that somebody typed if it has control or format characters.
-// Package legible has the rule.
+// maxTextBytes bounds texts that are cut before they are kept or shown.
+const maxTextBytes = 8 << 10
+
+// checkText refuses a text that is too long to be meant, and a text that somebody typed
+// if it has control or format characters. Package legible has the rule.
 func checkText(field, text string) error {
+	if err := checkLength(field, text); err != nil {
+		return err
+	}
 	if reason := legible.Refuse(text); reason != "" {
 		return &RequestError{Field: field, Reason: reason}
+	}
+	return nil
+}
+
+func checkLength(field, text string) error {
+	if len(text) > maxTextBytes {
+		return &RequestError{Field: field, Reason: fmt.Sprintf("%d bytes, at most %d are allowed", len(text), maxTextBytes)}
 	}
 	return nil
 }

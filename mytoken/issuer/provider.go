@@ -22,8 +22,8 @@ type Provider struct {
 	// MaxLifetime bounds the life of each token (protocol section 2.8). 0: no bound.
 	MaxLifetime time.Duration
 	// InsecureOpaqueAudience hands out access tokens of unknown audience although the
-	// clause limits audiences. The audience of an access token that is no JWT cannot be
-	// read.
+	// clause limits audiences: those that are no signed JWT, or have no claim aud. A claim
+	// that is there and cannot be read is still refused.
 	InsecureOpaqueAudience bool
 }
 
@@ -127,11 +127,11 @@ func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, 
 
 // upstreamUnavailable is for a provider that could not be asked, or gave no usable
 // answer.
-func upstreamUnavailable(err error) error {
-	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
+func upstreamUnavailable(op string, err error) error {
+	out := &UpstreamError{Op: op, Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
 		out.Code, out.Description = up.Code, up.Description
-		if up.Outcome == oidcupstream.NotSent {
+		if up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed {
 			out.Status = http.StatusServiceUnavailable
 		}
 	}

@@ -280,14 +280,16 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 		charged int64
 	}{
 		{"unreachable", optest.Fault{}, true, 503, 0},
-		{"refused", optest.Fault{Refuse: "temporarily_unavailable"}, false, 502, 0},
+		{"refused", optest.Fault{Refuse: "unsupported_grant_type"}, false, 502, 0},
+		{"busy", optest.Fault{Refuse: "temporarily_unavailable"}, false, 503, 0},
+		{"throttled", optest.Fault{Throttle: time.Second}, false, 503, 0},
 		{"bad scope", optest.Fault{Refuse: "invalid_scope"}, false, 400, 0},
 		{"failed before", optest.Fault{FailBefore: 503}, false, 502, 1},
 		{"failed after", optest.Fault{FailAfter: 503}, false, 502, 1},
 		{"request lost", optest.Fault{LoseRequest: true}, false, 502, 1},
 		{"answer lost", optest.Fault{LoseAnswer: true}, false, 502, 1},
 		{"no access token", optest.Fault{EmptyAccessToken: true}, false, 502, 1},
-		{"redirected", optest.Fault{RedirectTo: "https://elsewhere.example.org/token"}, false, 502, 1},
+		{"redirected", optest.Fault{RedirectTo: "https://elsewhere.example.org/token"}, false, 503, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})

@@ -59,34 +59,35 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 		i.refund(ctx, p, op.id) // the other call may have stopped before its refund
 		return errCalledOff
 	case isA[*StoreError](err):
-		return err // the charge stays for the repetition
+		return asRepeatable(err, false) // the charge stays for the repetition
 	case err != nil:
 		return ErrRepeatedID // the store forgot the verdict after a day
 	}
 	return nil
 }
 
-// callOff refunds a use for which nothing is handed out. It returns false if another call
-// with the same id handed out an access token, or may have.
-func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) bool {
+// callOff refunds a use for which nothing is handed out. It does not if another call with
+// the same id handed out an access token, or may have. settled says that the store has
+// answered, so that the use does not count, or counts for the other call.
+func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (off, settled bool) {
 	if !op.verdict.ID.IsZero() {
 		step, cancel := detached(ctx)
 		defer cancel()
 		if err := i.ledger.complete(step, op.verdict, store.TicketFailed); err != nil {
-			if isA[*StoreError](err) {
+			unknown := isA[*StoreError](err)
+			if unknown {
 				i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 			}
-			return false
+			return false, !unknown
 		}
 	}
-	i.refund(ctx, p, op.id)
-	return true
+	return true, i.refund(ctx, p, op.id)
 }
 
 // chargeElsewhere is for a repeated use whose clause does not admit the request any more,
 // while another clause does.
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
-	if i.callOff(ctx, p, op) {
+	if off, _ := i.callOff(ctx, p, op); off {
 		return errCalledOff
 	}
 	return i.refuseID(ctx, p, op)

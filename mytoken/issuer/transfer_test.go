@@ -64,7 +64,7 @@ func TestTransferNeedsAUsableToken(t *testing.T) {
 		requireRefused(t, err, key...)
 	}
 	requireUnchanged(t, s, before)
-	spent := login(t, s, mytoken.Properties{Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
+	spent := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo}, Restrictions: restriction.List{{UsagesAT: usages(0), UsagesOther: usages(0)}}})
 	_, err := redeem(t, s, transfer(t, s, spent.Token))
 	require.NoError(t, err)
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -21,19 +22,21 @@ const (
 const maxHops = 64
 
 // clientAddress returns the address of the client: the peer of the connection, unless
-// that is a trusted proxy. A trusted proxy names its own peer in the last entry of the
+// that is a trusted proxy. So is the peer of a Unix socket, which has no address, if
+// TrustUnixPeers is set. A trusted proxy names its own peer in the last entry of the
 // header, which may be a trusted proxy too, and so on to the left (D17).
 //
 // A trusted proxy is never the client. If the header does not lead to somebody else, the
 // address is invalid, and the text says why. An invalid address satisfies no restriction.
 func (o *Options) clientAddress(r *http.Request) (addr netip.Addr, unknown string) {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		if addr = plain(peer.Addr()); !o.trusted(addr) {
+			return addr, ""
+		}
+	} else if !throughUnixSocket(r) {
 		return netip.Addr{}, "the connection comes from no IP address and port"
-	}
-	addr = plain(peer.Addr())
-	if !o.trusted(addr) {
-		return addr, ""
+	} else if !o.TrustUnixPeers {
+		return netip.Addr{}, "the connection comes through a Unix socket, and TrustUnixPeers is not set"
 	}
 	header := string(o.ProxyHeader)
 	values := r.Header.Values(header)
@@ -41,6 +44,7 @@ func (o *Options) clientAddress(r *http.Request) (addr netip.Addr, unknown strin
 		return netip.Addr{}, "the header " + header + " is missing"
 	}
 	var entries []string
+	var err error
 	if o.ProxyHeader == Forwarded {
 		entries, err = forwardedFor(strings.Join(values, ","))
 	} else {
@@ -58,6 +62,16 @@ func (o *Options) clientAddress(r *http.Request) (addr netip.Addr, unknown strin
 		}
 	}
 	return netip.Addr{}, header + " names trusted proxies alone"
+}
+
+// throughUnixSocket reports whether the request came through a Unix socket. The server's
+// own end of the connection says so. RemoteAddr does not if a handler in front replaced
+// it by text that a client sent. It decides only if no server left its end in the context.
+func throughUnixSocket(r *http.Request) bool {
+	if own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
+		return strings.HasPrefix(own.Network(), "unix")
+	}
+	return r.RemoteAddr == "" || r.RemoteAddr == "@"
 }
 
 // unknownClients tells an operator why the addresses of clients are not known, at most
@@ -84,7 +98,7 @@ func (u *unknownClients) due(reason string, now time.Time) bool {
 func (h *Handler) addressOf(r *http.Request) netip.Addr {
 	addr, unknown := h.opts.clientAddress(r)
 	if unknown != "" && h.unknown.due(unknown, h.issuer.Now()) {
-		h.opts.Logger.WarnContext(r.Context(), "mytoken: the address of a client is not known",
+		h.opts.Logger.WarnContext(r.Context(), "mytoken: the address of a client is not known; all such clients share one budget of guesses and logins",
 			"reason", unknown, "peer", r.RemoteAddr, "header", string(h.opts.ProxyHeader))
 	}
 	return addr

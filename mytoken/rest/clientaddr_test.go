@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -76,6 +78,42 @@ func TestD17_ClientAddress(t *testing.T) {
 		case "the other header, Forwarded":
 			r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		}
+		got, unknown := o.clientAddress(r)
+		if got.IsValid() != (unknown == "") || c.want == "" && got.IsValid() || c.want != "" && got.String() != c.want {
+			t.Errorf("%s: %s (%s), want %q", c.name, got, unknown, c.want)
+		}
+	}
+}
+
+// TestUnixPeers: only the server's own end of a connection makes its peer a proxy. Text
+// that a client may have chosen does not. // proves P2
+func TestUnixPeers(t *testing.T) {
+	unix, tcp := net.Addr(&net.UnixAddr{Name: "/run/s", Net: "unix"}), net.Addr(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 80})
+	for _, c := range []struct {
+		name, remote string
+		own          net.Addr // nil: the server does not say
+		trusts       bool
+		want         string // "" for none
+	}{
+		{"unnamed", "@", unix, true, "198.51.100.7"},
+		{"without a name", "", unix, true, "198.51.100.7"},
+		{"bound to a path", "/tmp/proxy", unix, true, "198.51.100.7"},
+		{"not trusted", "@", unix, false, ""},
+		{"another transport", "pipe", &net.IPAddr{}, true, ""},
+		{"a header in front says @", "@", tcp, true, ""},
+		{"a header in front says nothing", "", tcp, true, ""},
+		{"a header in front says an address", "192.0.2.1", tcp, true, ""},
+		{"a peer with an address", "203.0.113.7:1", tcp, true, "203.0.113.7"},
+		{"an address from a proxy protocol", "203.0.113.7:1", unix, true, "203.0.113.7"},
+		{"a server of its own", "@", nil, true, "198.51.100.7"},
+		{"a server of its own, not trusted", "@", nil, false, ""},
+		{"nonsense", "x", nil, true, ""},
+	} {
+		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {"192.0.2.66, 198.51.100.7"}}}
+		if c.own != nil {
+			r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, c.own))
+		}
+		o := Options{TrustUnixPeers: c.trusts, ProxyHeader: XForwardedFor}
 		got, unknown := o.clientAddress(r)
 		if got.IsValid() != (unknown == "") || c.want == "" && got.IsValid() || c.want != "" && got.String() != c.want {
 			t.Errorf("%s: %s (%s), want %q", c.name, got, unknown, c.want)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/jsonscan"
 	"github.com/mytoken-go/sdk/internal/rescue"
+	"github.com/mytoken-go/sdk/internal/words"
 )
 
 // limits bound a body before anything decodes it. The largest request that is valid has
@@ -115,6 +116,9 @@ func decode(c *call, s shape, into any, expand func([]byte) ([]byte, error)) err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		var semantic *json.SemanticError
+		if limit, ok := errors.AsType[*words.LimitError](err); ok && errors.As(err, &semantic) {
+			return badRequest("%s: %v", semantic.JSONPointer.LastToken(), limit)
+		}
 		if errors.As(err, &semantic) && semantic.JSONPointer != "" {
 			return badRequest("%s has the wrong type", semantic.JSONPointer.LastToken())
 		}

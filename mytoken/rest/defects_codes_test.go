@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -115,15 +116,18 @@ func TestD07_CodesHaveAType(t *testing.T) {
 	s.object(s.post("/api/v0/token/my", m{"grant_type": "transfer_code", "transfer_code": transfer}), 200)
 }
 
-// TestD08_ResponseTypes: the poller gets the form of token that the login asked for.
+// TestD08_ResponseTypes: the poller gets the form of token that the login asked for. A
+// login that asks for none that exists is refused.
 func TestD08_ResponseTypes(t *testing.T) {
 	s := start(t)
-	for kind, field := range map[string]string{"token": "mytoken", "short_token": "mytoken", "transfer_code": "transfer_code", "nonsense": "mytoken"} {
+	for kind, field := range map[string]string{"token": "mytoken", "short_token": "mytoken", "transfer_code": "transfer_code", "": "mytoken"} {
 		got := s.object(s.poll(s.loggedIn(m{"response_type": kind}, nil)), 200)
-		if text, _ := got[field].(string); text == "" || kind != "nonsense" && got["mytoken_type"] != kind || kind == "nonsense" && got["mytoken_type"] != "token" {
+		if text, _ := got[field].(string); text == "" || got["mytoken_type"] != cmp.Or(kind, "token") {
 			t.Errorf("%s: %v", kind, got)
 		}
 	}
+	s.fails(s.post("/api/v0/token/my", m{"grant_type": "oidc_flow", "oidc_issuer": s.Provider.Issuer(), "response_type": "nonsense"}), 400, "invalid_request",
+		"response_type: 'nonsense' is none of token, short_token and transfer_code")
 }
 
 // TestD58_ProviderOfConsent: the user cannot change the provider that was asked for.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -342,7 +343,9 @@ func TestD27_OtherUsesOnly(t *testing.T) {
 // count nothing.
 func TestD28_D37_UncountedUses(t *testing.T) {
 	s := start(t, behindProxy)
-	token := s.token(list(restriction.Clause{Hosts: []string{"192.0.2.7"}, UsagesAT: restriction.Usages(0), UsagesOther: restriction.Usages(0)}))
+	props := list(restriction.Clause{Hosts: []string{"192.0.2.7"}, UsagesAT: restriction.Usages(0), UsagesOther: restriction.Usages(0)})
+	props.Capabilities = capability.Set{capability.Tokeninfo}
+	token := s.token(props)
 	for _, path := range []string{"/api/v0/tokeninfo", "/api/v0/token/transfer"} {
 		for range 2 {
 			s.object(s.post(path, m{"mytoken": token}, "X-Forwarded-For", "192.0.2.7"), 200)

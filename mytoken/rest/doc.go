@@ -28,7 +28,8 @@
 // The embedding server provides TLS and limits headers and connections
 // (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:
 // otherwise all requests seem to come from the proxy, and restrictions to hosts and
-// countries, and the limits on logins and guesses, judge the wrong address.
+// countries, and the limits on logins and guesses, judge the wrong address. A proxy that
+// connects through a Unix socket has no address: set [Options.TrustUnixPeers] instead.
 //
 // # Paths
 //
@@ -53,6 +54,14 @@
 //
 // The file testdata/differences.md of this package lists the answers that differ from
 // those of the reference server on purpose, with the reasons.
+//
+// # Failures
+//
+// Clients never learn the cause of a failure. It is in Options.Logger, in one line with
+// the id of the request, which is also in the header X-Request-Id. While the store is
+// away, requests get status 503 with Retry-After if repeating them costs nothing, and the
+// log of the issuer tells so once; see package issuer. If nobody knows whether a use was
+// counted, the status is 500.
 //
 // # Refusals
 //

@@ -98,7 +98,9 @@ func explain(c *call, token mytoken.Secret, req *wire.TokeninfoRequest) (*answer
 		if !c.knowsInstants() {
 			return nil, badRequest("at is not answered for this token")
 		}
-		ask.At = time.Unix(req.At, 0)
+		if ask.At = time.Unix(req.At, 0); req.At < 0 || ask.At.Year() > 9999 {
+			return nil, badRequest("at: %d is no time in Unix seconds", req.At)
+		}
 	}
 	e, err := c.issuer.Explain(c.ctx(), ask)
 	if err != nil {

@@ -19,6 +19,10 @@ type HealthOptions struct {
 	// Reachable returns an error if the service cannot be reached from outside. Nil means
 	// that it can.
 	Reachable func(context.Context) error
+	// Draining reports whether the service is about to end and still answers. The status
+	// is then 503, so that load balancers choose another server before it is gone. Nil
+	// means that it is not.
+	Draining func() bool
 	// Version is the version of the software. Empty means as for [Options.Version].
 	Version string
 	// Timeout bounds all checks together. 0 means 3 s.
@@ -46,9 +50,9 @@ type components struct {
 }
 
 // HealthHandler returns a handler that reports as JSON whether a service works (protocol
-// section 5.22). Its status is 503 if the database does not work, else 200. Serve it on a
-// separate port for operators: it calls Database for each request. HealthHandler returns
-// [ErrOptions] if Database is nil.
+// section 5.22). Its status is 503 if the database does not work or if the service is
+// about to end, else 200. Serve it on a separate port for operators: it calls Database
+// for each request. HealthHandler returns [ErrOptions] if Database is nil.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {
 		return nil, badOption("HealthOptions.Database is missing")
@@ -62,9 +66,9 @@ func HealthHandler(opts HealthOptions) (http.Handler, error) {
 		ctx, cancel := context.WithTimeout(r.Context(), opts.Timeout)
 		defer cancel()
 		h := health{Version: opts.Version, Timestamp: opts.Clock().Unix(), Components: components{
-			ServerUp: true, CacheUp: true, DatabaseUp: opts.Database(ctx) == nil, ServerReachable: opts.Reachable == nil || opts.Reachable(ctx) == nil,
+			ServerUp: opts.Draining == nil || !opts.Draining(), CacheUp: true, DatabaseUp: opts.Database(ctx) == nil, ServerReachable: opts.Reachable == nil || opts.Reachable(ctx) == nil,
 		}}
-		h.Operational = h.Components.DatabaseUp
+		h.Operational = h.Components.DatabaseUp && h.Components.ServerUp
 		h.Healthy = h.Operational && h.Components.ServerReachable
 		status := http.StatusOK
 		if !h.Operational {

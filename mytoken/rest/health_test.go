@@ -17,9 +17,11 @@ import (
 // TestHealth: the answer names the part that is down, and nothing of its error.
 func TestHealth(t *testing.T) {
 	var database, reachable error
+	var draining bool
 	h, err := rest.HealthHandler(rest.HealthOptions{
 		Database:  func(context.Context) error { return database },
 		Reachable: func(context.Context) error { return reachable },
+		Draining:  func() bool { return draining },
 		Version:   "1.2.3", Clock: func() time.Time { return time.Unix(7, 0) },
 	})
 	require.NoError(t, err)
@@ -39,6 +41,11 @@ func TestHealth(t *testing.T) {
 		assert.Equal(t, c.status, w.Code)
 		assert.Equal(t, c.want, w.Body.String())
 	}
+	database, reachable, draining = nil, nil, true
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Equal(t, 503, w.Code)
+	assert.Equal(t, `{"healthy":false,"operational":false,"components":{"server_up":false,"server_reachable":true,"database_up":true,"cache_up":true},"version":"1.2.3","timestamp":7}`, w.Body.String())
 	_, err = rest.HealthHandler(rest.HealthOptions{})
 	assert.ErrorIs(t, err, rest.ErrOptions)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
@@ -24,12 +25,9 @@ func (h *Handler) authorizationServer() wire.AuthorizationServer {
 		Documentation: h.opts.Documentation,
 	}
 	for _, p := range h.issuer.Providers() {
-		for _, s := range p.Upstream.Scopes() {
-			if !slices.Contains(doc.Scopes, s) {
-				doc.Scopes = append(doc.Scopes, s)
-			}
-		}
+		doc.Scopes = append(doc.Scopes, p.Upstream.Scopes()...)
 	}
+	doc.Scopes = unique.Strings(doc.Scopes)
 	if len(h.clients) > 0 {
 		doc.IntrospectionEndpoint = h.base + pathOAuthIntrospect
 		doc.IntrospectionAuthMethods = []string{"client_secret_basic", "client_secret_post"}
@@ -137,18 +135,15 @@ func narrowed(parent restriction.List, scopes, audiences []string) (restriction.
 	if len(parent) == 0 {
 		parent = restriction.List{{}}
 	}
-	within := func(have, want []string) bool {
-		return have == nil || !slices.ContainsFunc(want, func(s string) bool { return !slices.Contains(have, s) })
-	}
 	var out restriction.List
 	scoped := false
 	for i := range parent {
 		clause := parent[i].Clone()
-		if !within(clause.Scopes, scopes) {
+		if !lists(clause.Scopes, scopes) {
 			continue
 		}
 		scoped = true
-		if !within(clause.Audiences, audiences) {
+		if !lists(clause.Audiences, audiences) {
 			continue
 		}
 		if len(scopes) > 0 {
@@ -166,6 +161,12 @@ func narrowed(parent restriction.List, scopes, audiences []string) (restriction.
 		return nil, &standardError{wire.ErrorInvalidTarget, "no clause of the token allows the audience"}
 	}
 	return nil, &standardError{wire.ErrorInvalidScope, "no clause of the token allows the scope"}
+}
+
+// lists reports whether a list of a clause allows all wanted words, each of which occurs
+// once. A nil list allows every word.
+func lists(allowed, wanted []string) bool {
+	return allowed == nil || len(unique.Strings(allowed, wanted)) == len(unique.Strings(allowed))
 }
 
 // oauthRevoke revokes a mytoken with all its descendants (RFC 7009).

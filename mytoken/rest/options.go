@@ -35,9 +35,15 @@ type Options struct {
 	//
 	// A client has no known address if a trusted proxy sends no usable header, if the
 	// header names trusted proxies alone, or if the connection comes through a Unix
-	// socket. Such a client satisfies no restriction to hosts or countries, and all of
-	// them share one budget of each limit. Logger gets a warning once a minute.
+	// socket that TrustUnixPeers does not cover. Such a client satisfies no restriction to
+	// hosts or countries, and all of them share one budget of each limit. Logger gets a
+	// warning once a minute that says why.
 	TrustedProxies []netip.Prefix
+	// TrustUnixPeers says that a reverse proxy, and nobody else, connects through Unix
+	// sockets. The handler then believes the ProxyHeader of these peers, as it does for
+	// TrustedProxies. Let only the proxy write to the socket. False: the peer of a Unix
+	// socket has no address, and neither have the clients behind it.
+	TrustUnixPeers bool
 	// ProxyHeader is the header that these proxies set. Empty means [XForwardedFor]. The
 	// handler ignores the other header: such a proxy passes it on as the client wrote it.
 	ProxyHeader ProxyHeader

@@ -67,8 +67,8 @@ func claimsOf(i *issuer.Introspection) (wire.Claims, error) {
 	}, err
 }
 
-// countedRestrictions adds usages_AT_done and usages_other_done to clauses that were
-// used. It keeps every byte of the embedding program's own keys.
+// countedRestrictions adds usages_AT_done and usages_other_done to clauses of which
+// something is gone. It keeps every byte of the embedding program's own keys.
 func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 	list, counters := i.Claims.Restrictions(), i.Counters
 	if len(list) == 0 {
@@ -81,11 +81,14 @@ func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 			return nil, err
 		}
 		clause = clause[1 : len(clause)-1] // without the brackets of the list
-		if n < len(counters) && counters[n].ATUsed+counters[n].OtherUsed > 0 {
-			clause = append(clause[:len(clause)-1], `,"usages_AT_done":`...)
-			clause = strconv.AppendInt(clause, counters[n].ATUsed, 10)
-			clause = append(clause, `,"usages_other_done":`...)
-			clause = append(strconv.AppendInt(clause, counters[n].OtherUsed, 10), '}')
+		if n < len(counters) {
+			c := counters[n]
+			if at, other := gone(c.AT, c.ATLeft, c.ATUsed), gone(c.Other, c.OtherLeft, c.OtherUsed); at+other > 0 {
+				clause = append(clause[:len(clause)-1], `,"usages_AT_done":`...)
+				clause = strconv.AppendInt(clause, at, 10)
+				clause = append(clause, `,"usages_other_done":`...)
+				clause = append(strconv.AppendInt(clause, other, 10), '}')
+			}
 		}
 		if n > 0 {
 			out = append(out, ',')
@@ -93,6 +96,15 @@ func countedRestrictions(i *issuer.Introspection) (jsontext.Value, error) {
 		out = append(out, clause...)
 	}
 	return append(out, ']'), nil
+}
+
+// gone returns how many uses of a clause are gone. Relatives may have spent what the
+// clause draws on: then more are gone than the token has used (protocol section 2.5).
+func gone(limit, left mytoken.Limit, used int64) int64 {
+	if limit == mytoken.Unlimited || left == mytoken.Unlimited {
+		return used
+	}
+	return max(used, int64(limit-left))
 }
 
 func history(c *call, token mytoken.Secret, of []string) (*answer, error) {

@@ -179,7 +179,7 @@ func (p *Provider) Upstream() oidcupstream.Config {
 	return oidcupstream.Config{
 		Issuer: p.cfg.Issuer, ClientID: ClientID, Auth: oidcupstream.PublicClient(), RedirectURL: p.cfg.RedirectURL,
 		Name: "Guests", ShortName: "guests", Scopes: append([]string{}, p.cfg.Scopes...), HTTPClient: &http.Client{Transport: inProcess{p}},
-		Clock: p.cfg.Clock, RefreshTokensNeverRotate: true, RequireIssParameter: true,
+		Clock: p.cfg.Clock, RefreshTokensNeverRotate: true, RequireIssParameter: true, AlwaysGranted: []string{},
 	}
 }
 

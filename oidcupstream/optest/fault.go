@@ -3,8 +3,11 @@ package optest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Endpoint names an endpoint of the server.
@@ -51,11 +54,16 @@ type Fault struct {
 	RedirectTo string
 	// FailBefore answers with this status and an HTML page. The provider does not act.
 	FailBefore int
+	// Throttle answers with status 429 and an HTML page, and asks to wait so long, in
+	// whole seconds. The provider does not act.
+	Throttle time.Duration
 	// Refuse answers with status 400 and this OAuth error code, for example
 	// invalid_grant. The provider does not act.
 	Refuse string
 	// RefuseText is the error_description of Refuse.
 	RefuseText string
+	// RefuseMore are more members of the answer, such as suberror and error_codes.
+	RefuseMore map[string]any
 
 	// With the fields below, the provider acts: it uses up the code, or rotates the
 	// refresh token.
@@ -107,8 +115,14 @@ func (f *Fault) before(w http.ResponseWriter, r *http.Request) (over bool) {
 		http.Redirect(w, r, f.RedirectTo, http.StatusTemporaryRedirect)
 	case f.FailBefore != 0:
 		writeHTML(w, f.FailBefore)
+	case f.Throttle != 0:
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(f.Throttle/time.Second), 10))
+		writeHTML(w, http.StatusTooManyRequests)
 	case f.Refuse != "":
-		oauthError{status: http.StatusBadRequest, code: f.Refuse, text: f.RefuseText}.write(w)
+		refused := oauthError{http.StatusBadRequest, f.Refuse, f.RefuseText}
+		answer := refused.object()
+		maps.Copy(answer, f.RefuseMore)
+		writeJSON(w, refused.status, answer)
 	default:
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
@@ -263,27 +264,35 @@ func (e oauthError) write(w http.ResponseWriter) {
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="optest"`)
 	}
+	writeJSON(w, e.status, e.object())
+}
+
+// object is the JSON object of the answer.
+func (e oauthError) object() map[string]any {
 	answer := map[string]any{"error": e.code}
 	if e.text != "" {
 		answer["error_description"] = e.text
 	}
-	writeJSON(w, e.status, answer)
+	return answer
 }
 
 // fieldsOf splits the values at spaces and drops duplicates.
 func fieldsOf(values ...string) []string {
-	var list []string
+	var lists [][]string
 	for _, value := range values {
-		for _, field := range strings.Fields(value) {
-			if !slices.Contains(list, field) {
-				list = append(list, field)
-			}
-		}
+		lists = append(lists, strings.Fields(value))
 	}
-	return list
+	if list := unique.Strings(lists...); len(list) > 0 {
+		return list
+	}
+	return nil
 }
 
 // within reports whether all of a are in b.
 func within(a, b []string) bool {
-	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+	listed := make(map[string]bool, len(b))
+	for _, s := range b {
+		listed[s] = true
+	}
+	return !slices.ContainsFunc(a, func(s string) bool { return !listed[s] })
 }

@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/broken"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -53,6 +53,13 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 		return lastWriteWins{s}
 	case storetest.BugSpendTwice:
 		return spendTwice{s}
+	case storetest.BugLateEndIgnored:
+		return lateEndIgnored{s}
+	case storetest.BugProcessForgotten:
+		return processForgotten{s}
+	}
+	if b := broken.Grants(s, bug); b != nil {
+		return b
 	}
 	panic("no store with bug " + bug)
 }
@@ -185,15 +192,15 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 
 type noLease struct{ *Store }
 
-func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
+func (s noLease) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
 	s.mu.Lock()
-	if g := s.grants[id]; g != nil && (g.Lease.ID.IsZero() || now > g.Lease.Until) {
+	if g := s.grants[b.Grant]; g != nil && (g.Lease.ID.IsZero() || b.Now > g.Lease.Until) {
 		before := g.Lease
 		s.betweenStatements()
 		g.Lease = before
 	}
 	s.mu.Unlock()
-	return s.Store.BeginRefresh(ctx, id, l, now, ttl)
+	return s.Store.BeginRefresh(ctx, b)
 }
 
 type lastWriteWins struct{ *Store }
@@ -223,6 +230,33 @@ func (s spendTwice) Spend(_ context.Context, p store.Presented, u store.Use) (st
 		}
 	}
 	return s.settle(d, &u, nil)
+}
+
+type lateEndIgnored struct{ *Store }
+
+func (s lateEndIgnored) EndRefresh(ctx context.Context, e store.End) error {
+	s.mu.Lock()
+	g := s.grants[e.Grant]
+	followed := g != nil && !g.Lease.ID.IsZero() && g.Lease.ID != e.Lease
+	s.mu.Unlock()
+	if followed {
+		return nil
+	}
+	return s.Store.EndRefresh(ctx, e)
+}
+
+type processForgotten struct{ *Store }
+
+func (s processForgotten) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
+	out, err := s.Store.Sweep(ctx, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range s.processes {
+		if rules.Ended(p) < c.Now.Add(-rules.ProcessesKept) {
+			delete(s.processes, id)
+		}
+	}
+	return out, err
 }
 
 func brokenHarness(bug storetest.Bug) storetest.Harness {

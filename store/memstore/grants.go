@@ -2,7 +2,6 @@ package memstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
@@ -30,12 +29,12 @@ func (s *Store) change(ctx context.Context, id store.GrantID, do func(g *grant) 
 }
 
 // BeginRefresh implements [store.Grants].
-func (s *Store) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (out store.Refresh, err error) {
-	if err := store.CheckBeginRefresh(l, ttl); err != nil {
+func (s *Store) BeginRefresh(ctx context.Context, b store.Begin) (out store.Refresh, err error) {
+	if err := b.Check(); err != nil {
 		return store.Refresh{}, err
 	}
-	err = s.change(ctx, id, func(g *grant) error {
-		out, err = g.Begin(l, now, ttl)
+	err = s.change(ctx, b.Grant, func(g *grant) error {
+		out, err = g.Begin(&b, s.processes)
 		return err
 	})
 	return out, err
@@ -58,12 +57,12 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 }
 
 // EndRefresh implements [store.Grants].
-func (s *Store) EndRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, generation uint64, outcome store.Outcome, _ store.Micros) error {
-	if err := store.CheckEndRefresh(l, generation, outcome); err != nil {
+func (s *Store) EndRefresh(ctx context.Context, e store.End) error {
+	if err := e.Check(); err != nil {
 		return err
 	}
-	return s.change(ctx, id, func(g *grant) error {
-		g.End(l, generation, outcome)
+	return s.change(ctx, e.Grant, func(g *grant) error {
+		g.End(&e)
 		return nil
 	})
 }

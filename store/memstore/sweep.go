@@ -26,6 +26,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	w.tickets()
 	w.grants()
 	w.uses()
+	w.processes()
 	return w.done, nil
 }
 
@@ -49,7 +50,7 @@ func (w *sweeper) take(n *int) bool {
 // past reports whether an instant is longer ago than d. It reports false for the zero
 // instant.
 func (w *sweeper) past(at store.Micros, d time.Duration) bool {
-	return at != 0 && at.Add(d) < w.Now
+	return at != 0 && at < w.Now.Add(-d)
 }
 
 // deletable reports whether the retention of a token is over. The retention begins when
@@ -143,6 +144,24 @@ func (w *sweeper) generations() {
 			if g.Until < w.Now && w.take(&deleted) {
 				delete(t.outdated, seq)
 			}
+		}
+	}
+	w.done.Others += deleted
+}
+
+// processes deletes processes that ended long ago, unless a lease or a doubt names them.
+func (w *sweeper) processes() {
+	named := make(map[store.ProcessID]bool)
+	for _, g := range w.s.grants {
+		named[g.Lease.Process] = true
+		for _, d := range g.Doubts {
+			named[d.Process] = true
+		}
+	}
+	deleted := 0
+	for id, p := range w.s.processes {
+		if w.past(rules.Ended(p), rules.ProcessesKept) && !named[id] && w.take(&deleted) {
+			delete(w.s.processes, id)
 		}
 	}
 	w.done.Others += deleted

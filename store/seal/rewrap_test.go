@@ -194,7 +194,7 @@ func TestRewrapBesideRequests(t *testing.T) {
 		}
 		done = true
 		lease := store.LeaseID{1}
-		_, err := s.BeginRefresh(t.Context(), grantID(1), lease, now, time.Second)
+		_, err := s.BeginRefresh(t.Context(), store.Begin{Grant: grantID(1), Lease: lease, Now: now, TTL: time.Second})
 		if err != nil {
 			return err
 		}

@@ -133,11 +133,11 @@ func (l *life) whole(ctx context.Context) {
 	l.ok(err)
 
 	lease := store.LeaseID{1}
-	_, err = l.st.BeginRefresh(ctx, l.grant, lease, lifeNow, time.Second)
+	_, err = l.st.BeginRefresh(ctx, store.Begin{Grant: l.grant, Lease: lease, Now: lifeNow, TTL: time.Second})
 	l.ok(err)
 	l.ok(l.st.CommitRefresh(ctx, store.Commit{Grant: l.grant, Lease: lease, Generation: 1, Token: l.refreshToken(2), Now: lifeNow}))
 	l.ok(l.st.CommitRefresh(ctx, store.Commit{Grant: l.grant, Lease: store.LeaseID{2}, Generation: 1, Token: l.refreshToken(2), Now: lifeNow}))
-	l.ok(l.st.EndRefresh(ctx, l.grant, lease, 2, store.RefreshDone, lifeNow))
+	l.ok(l.st.EndRefresh(ctx, store.End{Grant: l.grant, Lease: lease, Generation: 2, Outcome: store.RefreshDone, Now: lifeNow}))
 	_, err = l.st.Revoke(ctx, store.Revocation{Token: child.ID, Recursive: true, By: r.To, Now: lifeNow, Event: store.Event{Name: "revoked", Time: lifeNow}})
 	l.ok(err)
 }
@@ -238,11 +238,11 @@ func TestServerKeyIsReplacedInUse(t *testing.T) {
 			wg.Go(func() {
 				for generation := uint64(2); generation < 8; generation++ {
 					lease := store.LeaseID{byte(generation), 1}
-					if _, err := st.BeginRefresh(t.Context(), l.grant, lease, lifeNow, time.Second); err != nil {
+					if _, err := st.BeginRefresh(t.Context(), store.Begin{Grant: l.grant, Lease: lease, Now: lifeNow, TTL: time.Second}); err != nil {
 						t.Errorf("BeginRefresh: %v", err)
 					}
 					assert.NoError(t, st.CommitRefresh(t.Context(), store.Commit{Grant: l.grant, Lease: lease, Generation: generation, Token: l.refreshToken(generation + 1), Now: lifeNow}), "CommitRefresh")
-					assert.NoError(t, st.EndRefresh(t.Context(), l.grant, lease, generation+1, store.RefreshDone, lifeNow), "EndRefresh")
+					assert.NoError(t, st.EndRefresh(t.Context(), store.End{Grant: l.grant, Lease: lease, Generation: generation + 1, Outcome: store.RefreshDone, Now: lifeNow}), "EndRefresh")
 				}
 			})
 		}

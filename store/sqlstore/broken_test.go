@@ -5,9 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/broken"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -67,6 +67,15 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 		return noLease{s}
 	case storetest.BugLastWriteWins:
 		return lastWriteWins{s}
+	case storetest.BugLateEndIgnored:
+		return lateEndIgnored{s}
+	case storetest.BugProcessRevived:
+		return processRevived{s}
+	case storetest.BugProcessForgotten:
+		return processForgotten{s}
+	}
+	if b := broken.Grants(s, bug); b != nil {
+		return b
 	}
 	panic("no store with the bug " + bug)
 }
@@ -206,19 +215,19 @@ func (s refundTwice) Refund(ctx context.Context, id store.UseID, now store.Micro
 // noLease checks whether there is a lease, and then writes its own.
 type noLease struct{ *Store }
 
-func (s noLease) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
-	g, err := s.readGrant(ctx, s.db, id)
+func (s noLease) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
+	g, err := s.readGrant(ctx, s.db, b.Grant, b.Process)
 	if err != nil {
 		return store.Refresh{}, err
 	}
 	g.Doubts = nil
-	out, err := g.Begin(l, now, ttl)
+	out, err := g.Begin(&b, g.known)
 	if err != nil {
 		return store.Refresh{}, err
 	}
 	return out, s.step(ctx, "begin", func() error {
 		_, err := s.exec(ctx, s.db, `UPDATE {grants} SET version = version + 1, lease_id = ?, lease_until = ? WHERE grant_id = ?`,
-			l[:], int64(out.Until), id[:])
+			b.Lease[:], int64(out.Until), b.Grant[:])
 		return err
 	})
 }
@@ -242,6 +251,44 @@ func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error 
 			return s.addCommit(ctx, tx, c.Grant, this, c.Now)
 		})
 	})
+}
+
+// lateEndIgnored ends a lease by its id, and nothing else.
+type lateEndIgnored struct{ *Store }
+
+func (s lateEndIgnored) EndRefresh(ctx context.Context, e store.End) error {
+	g, err := s.readGrant(ctx, s.db, e.Grant, noCaller)
+	if err == nil && !g.Lease.ID.IsZero() && g.Lease.ID != e.Lease {
+		return nil
+	}
+	return s.Store.EndRefresh(ctx, e)
+}
+
+// processRevived writes back what it has read of a process.
+type processRevived struct{ *Store }
+
+func (s processRevived) Beat(ctx context.Context, p store.Process, until store.Micros) error {
+	known, err := s.readProcess(ctx, p.ID)
+	if err != nil || !known.version.Valid || known.Settled != 0 {
+		return cmp.Or(err, s.Store.Beat(ctx, p, until))
+	}
+	return s.step(ctx, "beat", func() error {
+		_, err := s.exec(ctx, s.db, `UPDATE {processes} SET version = version + 1, lives_until = ?, settled_at = ? WHERE process_id = ?`,
+			int64(max(known.Until, until)), int64(known.Settled), p.ID[:])
+		return err
+	})
+}
+
+// processForgotten deletes processes by their age alone.
+type processForgotten struct{ *Store }
+
+func (s processForgotten) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, error) {
+	out, err := s.Store.Sweep(ctx, c)
+	if err != nil {
+		return out, err
+	}
+	_, err = s.exec(ctx, s.db, `DELETE FROM {processes} WHERE lives_until < ?`, int64(c.Now.Add(-rules.ProcessesKept)))
+	return out, err
 }
 
 func newUseID() (id store.UseID) {

@@ -62,14 +62,14 @@ func TestServerCrashesUnderLoad(t *testing.T) {
 		for generation := uint64(1); ; generation++ {
 			lease := store.LeaseID{byte(generation), byte(generation >> 8), 1}
 			settle(t, &failures, func() error {
-				_, err := st.BeginRefresh(t.Context(), info.Grant, lease, lifeNow, time.Second)
+				_, err := st.BeginRefresh(t.Context(), store.Begin{Grant: info.Grant, Lease: lease, Now: lifeNow, TTL: time.Second})
 				return err
 			})
 			settle(t, &failures, func() error {
 				return st.CommitRefresh(t.Context(), store.Commit{Grant: info.Grant, Lease: lease, Generation: generation, Token: store.Sealed(fmt.Sprintf("refresh token %d", generation)), Now: lifeNow})
 			})
 			settle(t, &failures, func() error {
-				return st.EndRefresh(t.Context(), info.Grant, lease, generation+1, store.RefreshDone, lifeNow)
+				return st.EndRefresh(t.Context(), store.End{Grant: info.Grant, Lease: lease, Generation: generation + 1, Outcome: store.RefreshDone, Now: lifeNow})
 			})
 			commits.Add(1)
 			select {

@@ -19,6 +19,7 @@
 //	grants       a login at the provider: its sealed refresh token, and the lease to refresh it
 //	spares       refresh tokens that arrived after the grant had got a newer one
 //	doubts       leases that lapsed before their holder reported the outcome
+//	processes    the processes that refresh grants, and until when they live
 //	commits      digests of refresh tokens that were stored, for a day
 //	tokens       a mytoken over all its generations: its ids, and the key sealed for it
 //	ancestors    each token with each of its ancestors
@@ -33,15 +34,20 @@
 // Ids are binary: digests or random bytes. Package [store/seal] seals refresh tokens,
 // keys and payloads before they reach the database. The database holds in plain text:
 // counts and limits, instants, the relations between tokens, the scopes and audiences of
-// a grant, and the texts of events (names, comments, addresses, user agents).
+// a grant, the names of processes, and the texts of events (names, comments, addresses,
+// user agents).
 //
 // [Migrate] creates the tables. [New] never does: if they do not fit, it returns
 // [ErrMissingMigration] or [ErrNewerSchema]. [Pending] lists what Migrate would do. [SQL]
 // returns the statements, so that you can read them or run them yourself.
 //
-// Processes of the version before 00002_erase.sql still work after that migration, so you
-// can replace them one by one. But they erase no keys, and they do not tell Sweep when
-// the tokens that they create expire. So replace them soon, and let only new ones sweep.
+// Processes of an earlier version still work after a migration, so you can replace them
+// one by one. Replace them soon, and let only new ones sweep:
+//
+//   - Those before 00002_erase.sql erase no keys, and they do not tell Sweep when the
+//     tokens that they create expire.
+//   - Those before 00003_processes.sql end a grant at the first refusal, and wait until
+//     the lease of a dead process has lapsed.
 //
 // # Settings
 //

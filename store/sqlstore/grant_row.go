@@ -16,36 +16,62 @@ type grant struct {
 	version int64
 	rules.Grant
 	was struct { // the stored rows
+		lease  rules.Lease
+		holder process // of the lease, if it is known
+		heldBy []byte  // also of an earlier lease
 		spares []rules.Spare
 		doubts []rules.Doubt
 	}
+	known rules.Processes // of the lease, the doubts, and the caller
 }
 
 const (
+	// The first argument is the process of the caller.
 	grantQuery = `
-		SELECT owner_id, version, generation, refresh, scope, audience, dead,
-			lease_id, lease_until, lease_shown, arrivals, spares, doubts
-		FROM {grants} WHERE grant_id = ?`
+		SELECT g.owner_id, g.version, g.generation, g.refresh, g.scope, g.audience, g.dead, g.login, g.worked,
+			g.refusals, g.ask_after, g.refused_generation, g.refused_arrivals,
+			g.lease_id, g.lease_until, g.lease_shown, g.held_by, CASE WHEN g.held_lease = g.lease_id THEN g.held_by END,
+			g.arrivals, g.spares, g.doubts, COALESCE(me.settled_at, 0), ` + processColumns + `
+		FROM {grants} g
+		LEFT JOIN {processes} p ON p.process_id = g.held_by AND g.held_lease = g.lease_id
+		LEFT JOIN {processes} me ON me.process_id = ?
+		WHERE g.grant_id = ?`
 	updateGrant = `
-		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?,
-			lease_id = ?, lease_until = ?, lease_shown = ?, arrivals = ?, spares = ?, doubts = ?
+		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?, login = ?, worked = ?,
+			refusals = ?, ask_after = ?, refused_generation = ?, refused_arrivals = ?,
+			lease_id = ?, lease_until = ?, lease_shown = ?, held_by = ?, held_lease = ?, arrivals = ?, spares = ?, doubts = ?
 		WHERE grant_id = ? AND version = ?`
 	touchGrant   = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
 	commitQuery  = `SELECT committed FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`
 	insertCommit = `INSERT INTO {commits} (grant_id, lease_id, digest, committed) VALUES (?, ?, ?, ?)`
 )
 
-// readGrant reads a grant. It returns [store.ErrNotFound] if there is none. It may run
-// several statements; where that matters, the version tells whether their results belong
-// together.
-func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*grant, error) {
+// noCaller is the caller of a step for which no process matters.
+var noCaller store.ProcessID
+
+// readGrant reads a grant, and what Begin needs to know about processes. It returns
+// [store.ErrNotFound] if there is none. It may run several statements; where that
+// matters, the version tells whether their results belong together.
+func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID, caller store.ProcessID) (*grant, error) {
 	var g *grant
 	var spares, doubts int
 	err := s.each(ctx, on, func(r *sql.Rows) error {
-		g = &grant{id: id}
-		return r.Scan(scan(g.Owner[:]), &g.version, &g.Generation, (*[]byte)(&g.Token), &g.Scope, &g.Audience, &g.Dead,
-			scan(g.Lease.ID[:]), (*int64)(&g.Lease.Until), &g.Lease.Shown, &g.Arrivals, &spares, &doubts)
-	}, grantQuery, id[:])
+		g = &grant{id: id, known: make(rules.Processes)}
+		var settled int64
+		fields := []any{
+			scan(g.Owner[:]), &g.version, &g.Generation, (*[]byte)(&g.Token), &g.Scope, &g.Audience, &g.Dead, &g.Login, orZero[string]{&g.Worked},
+			&g.Suspicion.Refusals, (*int64)(&g.Suspicion.AskAfter), &g.Suspicion.Generation, &g.Suspicion.Arrivals,
+			scan(g.Lease.ID[:]), (*int64)(&g.Lease.Until), &g.Lease.Shown, &g.was.heldBy, scan(g.Lease.Process[:]),
+			&g.Arrivals, &spares, &doubts, &settled,
+		}
+		err := r.Scan(append(fields, g.was.holder.fields()...)...)
+		g.was.lease = g.Lease
+		g.knows(g.was.holder)
+		if settled != 0 {
+			g.known[caller] = store.ProcessInfo{Settled: store.Micros(settled)}
+		}
+		return err
+	}, grantQuery, orNull(caller, caller[:]), id[:])
 	if err == nil && g == nil {
 		err = store.ErrNotFound
 	}
@@ -56,6 +82,12 @@ func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID) (*gr
 		err = s.readDoubts(ctx, on, g)
 	}
 	return g, err
+}
+
+func (g *grant) knows(p process) {
+	if p.version.Valid {
+		g.known[p.ID] = p.ProcessInfo
+	}
 }
 
 func (s *Store) readSpares(ctx context.Context, on runner, g *grant) error {
@@ -72,10 +104,15 @@ func (s *Store) readSpares(ctx context.Context, on runner, g *grant) error {
 func (s *Store) readDoubts(ctx context.Context, on runner, g *grant) error {
 	err := s.each(ctx, on, func(r *sql.Rows) error {
 		var d rules.Doubt
-		err := r.Scan(scan(d.Lease[:]), (*int64)(&d.Lapsed))
+		var p process
+		err := r.Scan(append([]any{scan(d.Lease[:]), (*int64)(&d.Lapsed), scan(d.Process[:])}, p.fields()...)...)
 		g.Doubts = append(g.Doubts, d)
+		g.knows(p)
 		return err
-	}, `SELECT lease_id, lapsed FROM {doubts} WHERE grant_id = ?`, g.id[:])
+	}, `
+		SELECT d.lease_id, d.lapsed, d.process_id, `+processColumns+`
+		FROM {doubts} d LEFT JOIN {processes} p ON p.process_id = d.process_id
+		WHERE d.grant_id = ?`, g.id[:])
 	g.was.doubts = slices.Clone(g.Doubts)
 	return err
 }
@@ -84,8 +121,10 @@ func (s *Store) readDoubts(ctx context.Context, on runner, g *grant) error {
 // changed it meanwhile.
 func (g *grant) changes() []demand {
 	all := []demand{{text: updateGrant, rows: 1, args: []any{
-		int64(g.Generation), []byte(g.Token), []byte(g.Scope), []byte(g.Audience), flag(g.Dead),
-		orNull(g.Lease.ID, g.Lease.ID[:]), int64(g.Lease.Until), g.Lease.Shown, g.Arrivals, len(g.Spares), len(g.Doubts),
+		int64(g.Generation), []byte(g.Token), []byte(g.Scope), []byte(g.Audience), flag(g.Dead), int64(g.Login), textOrNull(g.Worked),
+		g.Suspicion.Refusals, int64(g.Suspicion.AskAfter), int64(g.Suspicion.Generation), g.Suspicion.Arrivals,
+		orNull(g.Lease.ID, g.Lease.ID[:]), int64(g.Lease.Until), g.Lease.Shown, g.heldBy(), orNull(g.Lease.Process, g.Lease.ID[:]),
+		g.Arrivals, len(g.Spares), len(g.Doubts),
 		g.id[:], g.version,
 	}}}
 	var dropped ids
@@ -108,6 +147,21 @@ func (g *grant) changes() []demand {
 	return append(all, g.changedDoubts()...)
 }
 
+// heldBy returns the process that holds the lease. It stays when the lease ends, because
+// most grants have the same holder again: then no index changes.
+func (g *grant) heldBy() []byte {
+	if g.Lease.Process.IsZero() {
+		return g.was.heldBy
+	}
+	return g.Lease.Process[:]
+}
+
+// tookOver reports whether a lease that has not lapsed was taken over because its process
+// is silent. That process may send a heartbeat before the grant is written.
+func (g *grant) tookOver(now store.Micros) bool {
+	return g.Lease.ID != g.was.lease.ID && now <= g.was.lease.Until && g.was.holder.version.Valid && g.was.holder.Settled == 0
+}
+
 func (g *grant) changedDoubts() []demand {
 	var all []demand
 	var resolved blobs
@@ -124,13 +178,13 @@ func (g *grant) changedDoubts() []demand {
 		switch {
 		case i < 0:
 			all = append(all, demand{
-				text: `INSERT INTO {doubts} (grant_id, lease_id, lapsed) VALUES (?, ?, ?)`,
-				args: []any{g.id[:], d.Lease[:], int64(d.Lapsed)}, rows: 1,
+				text: `INSERT INTO {doubts} (grant_id, lease_id, lapsed, process_id) VALUES (?, ?, ?, ?)`,
+				args: []any{g.id[:], d.Lease[:], int64(d.Lapsed), orNull(d.Process, d.Process[:])}, rows: 1,
 			})
 		case g.was.doubts[i] != d:
 			all = append(all, demand{
-				text: `UPDATE {doubts} SET lapsed = ? WHERE grant_id = ? AND lease_id = ?`,
-				args: []any{int64(d.Lapsed), g.id[:], d.Lease[:]}, rows: 1,
+				text: `UPDATE {doubts} SET lapsed = ?, process_id = ? WHERE grant_id = ? AND lease_id = ?`,
+				args: []any{int64(d.Lapsed), orNull(d.Process, d.Process[:]), g.id[:], d.Lease[:]}, rows: 1,
 			})
 		}
 	}
@@ -145,13 +199,8 @@ func (s *Store) saveGrant(ctx context.Context, g *grant, then func(tx runner) er
 		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, changes[0]) })
 	}
 	return s.write(ctx, func(tx runner) error {
-		for _, d := range changes {
-			if err := s.demand(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		if then == nil {
-			return nil
+		if err := s.demandAll(ctx, tx, changes); err != nil || then == nil {
+			return err
 		}
 		return then(tx)
 	})

@@ -2,27 +2,29 @@ package sqlstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // BeginRefresh implements [store.Grants].
-func (s *Store) BeginRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
-	if err := store.CheckBeginRefresh(l, ttl); err != nil {
+func (s *Store) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
+	if err := b.Check(); err != nil {
 		return store.Refresh{}, err
 	}
 	var out store.Refresh
 	err := s.step(ctx, "begin a refresh", func() error {
-		g, err := s.readGrant(ctx, s.db, id)
+		g, err := s.readGrant(ctx, s.db, b.Grant, b.Process)
 		if err != nil {
 			return err
 		}
-		if out, err = g.Begin(l, now, ttl); err != nil {
+		if out, err = g.Begin(&b, g.known); err != nil {
 			return err
 		}
-		return s.saveGrant(ctx, g, nil)
+		if !g.tookOver(b.Now) {
+			return s.saveGrant(ctx, g, nil)
+		}
+		return s.saveGrant(ctx, g, func(tx runner) error { return s.demand(ctx, tx, g.was.holder.isSilent()) })
 	})
 	if err != nil {
 		return store.Refresh{}, err
@@ -51,7 +53,7 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 // readForCommit reads a grant. It also reports whether the lease has stored this token
 // before.
 func (s *Store) readForCommit(ctx context.Context, id store.GrantID, c rules.Commit) (*grant, bool, error) {
-	g, err := s.readGrant(ctx, s.db, id)
+	g, err := s.readGrant(ctx, s.db, id, noCaller)
 	if err != nil {
 		return nil, false, err
 	}
@@ -60,13 +62,13 @@ func (s *Store) readForCommit(ctx context.Context, id store.GrantID, c rules.Com
 }
 
 // EndRefresh implements [store.Grants].
-func (s *Store) EndRefresh(ctx context.Context, id store.GrantID, l store.LeaseID, generation uint64, outcome store.Outcome, _ store.Micros) error {
-	if err := store.CheckEndRefresh(l, generation, outcome); err != nil {
+func (s *Store) EndRefresh(ctx context.Context, e store.End) error {
+	if err := e.Check(); err != nil {
 		return err
 	}
 	return s.step(ctx, "end a refresh", func() error {
-		g, err := s.readGrant(ctx, s.db, id)
-		if err != nil || !g.End(l, generation, outcome) {
+		g, err := s.readGrant(ctx, s.db, e.Grant, noCaller)
+		if err != nil || !g.End(&e) {
 			return err
 		}
 		return s.saveGrant(ctx, g, nil)
@@ -104,7 +106,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 func (s *Store) Grant(ctx context.Context, id store.GrantID) (store.RefreshState, error) {
 	var state store.RefreshState
 	err := s.step(ctx, "read a grant", func() error {
-		g, err := s.readGrant(ctx, s.db, id)
+		g, err := s.readGrant(ctx, s.db, id, noCaller)
 		if err != nil {
 			return err
 		}

@@ -195,6 +195,7 @@ func harness(n int, create func(t testing.TB) site) storetest.Harness {
 // tables are all tables of a store.
 var tables = []string{
 	"grants", "spares", "doubts", "commits", "tokens", "ancestors", "tombstones", "counters", "chains", "generations", "history", "tickets",
+	"processes",
 }
 
 func (s site) table(name string) string {

@@ -84,8 +84,9 @@ func TestPreparedStatementsRunOut(t *testing.T) {
 		func() error { _, err := st.Grant(t.Context(), info.Grant); return err },
 		func() error {
 			lease := store.LeaseID{1}
-			begun, err := st.BeginRefresh(t.Context(), info.Grant, lease, 1, 5)
-			return errors.Join(err, st.EndRefresh(t.Context(), info.Grant, lease, begun.Generation, store.RefreshDone, 1))
+			begun, err := st.BeginRefresh(t.Context(), store.Begin{Grant: info.Grant, Lease: lease, Now: 1, TTL: 5})
+			end := store.End{Grant: info.Grant, Lease: lease, Generation: begun.Generation, Outcome: store.RefreshDone, Now: 1}
+			return errors.Join(err, st.EndRefresh(t.Context(), end))
 		},
 		func() error { return st.Ping(t.Context()) },
 	}

@@ -49,8 +49,10 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 			t.Fatalf("fill %s: %v", table, err)
 		}
 	}
-	insert("grants", "grant_id, owner_id, version, generation, refresh, scope, audience, created",
-		strings.Join([]string{id("i", 16), id("i "+div+" 50 + 1", 32), "1, 1", empty, empty, empty, "1"}, ", "), n/2, "")
+	insert("grants", "grant_id, owner_id, version, generation, refresh, scope, audience, created, held_by",
+		strings.Join([]string{id("i", 16), id("i "+div+" 50 + 1", 32), "1, 1", empty, empty, empty, "1", id("i", 16)}, ", "), n/2, "")
+	insert("processes", "process_id, node_id, version, transient, lives_until, settled_at, sweep_at",
+		strings.Join([]string{id("i", 16), id("i", 16), "1, 0, i, 0, i"}, ", "), n/2, "")
 	insert("tokens", "id, token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about, clauses, created, expires, erase_at",
 		strings.Join([]string{
 			"i", id("i", 64), id(pair, 16), id(pair+" "+div+" 50 + 1", 32),
@@ -74,7 +76,7 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 		strings.Join([]string{id("i", 32), "4, 1, 2", empty, empty, id("i", 64), "0, i", id("i", 32), "i"}, ", "), n, "")
 	insert("commits", "grant_id, lease_id, digest, committed", strings.Join([]string{id("i", 16), id("i", 16), id("i", 32), "i"}, ", "), n/2, "")
 	insert("spares", "grant_id, arrival, generation, refresh", id("i", 16)+", 1, 1, "+empty, n/2, "WHERE i <> 1000")
-	insert("doubts", "grant_id, lease_id, lapsed", strings.Join([]string{id("i", 16), id("i", 16), "1"}, ", "), n/2, "WHERE i <> 1000")
+	insert("doubts", "grant_id, lease_id, lapsed, process_id", strings.Join([]string{id("i", 16), id("i", 16), "1", id("i", 16)}, ", "), n/2, "WHERE i <> 1000")
 	if s.dialect == sqlstore.PostgreSQL {
 		for _, table := range []string{"tokens", "counters", "history"} {
 			text := fmt.Sprintf("SELECT setval(pg_get_serial_sequence('%[1]s', 'id'), (SELECT max(id) FROM %[1]s))", s.table(table))

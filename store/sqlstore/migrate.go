@@ -213,7 +213,7 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 
 // schemaVersion is the version of the schema that this package needs: that of the newest
 // migration.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // SQL returns the statements that [Migrate] runs on an empty database, as text. Read
 // them, or give them to the people who may create tables. It returns an error if the

@@ -25,11 +25,11 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 2 || !strings.Contains(err.Error(), "run Migrate") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 3 || !strings.Contains(err.Error(), "run Migrate") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
-			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql"}) {
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql", "00003_processes.sql"}) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
@@ -45,7 +45,7 @@ func TestMissingMigration(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (3, TRUE)"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (4, TRUE)"); err != nil {
 			t.Fatal(err)
 		}
 		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
@@ -53,7 +53,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 3 || schema.Want != 2 {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 4 || schema.Want != 3 {
 				t.Errorf("error: %v", err)
 			}
 		}
@@ -88,6 +88,7 @@ func TestMigrateAfterFailure(t *testing.T) {
 	broken := errors.New("no more tables today")
 	for name, at := range map[string][2]string{
 		"at the first table": {"CREATE TABLE", "migrations"}, "in the middle": {"CREATE TABLE", "history"}, "in the second": {"SET erase_at = 1", "tokens"},
+		"in the third": {"ALTER TABLE", "doubts"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s site) {
@@ -130,11 +131,8 @@ func TestMigrationErases(t *testing.T) {
 		}
 		tokens := s.table("tokens")
 		s.run(t, db, "UPDATE "+tokens+" SET sealed_key = "+s.literal([]byte("old"))+" WHERE LENGTH(sealed_key) = 0")
-		drop := "DROP INDEX " + s.table("tokens_erase")
-		if s.dialect == sqlstore.MySQL {
-			drop += " ON " + tokens
-		}
-		s.run(t, db, drop)
+		s.undoProcesses(t, db)
+		s.dropIndex(t, db, "tokens", "tokens_erase")
 		s.run(t, db, "ALTER TABLE "+tokens+" DROP COLUMN erase_at")
 		s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 2")
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))

@@ -231,11 +231,11 @@ func everyStep() []step {
 		}},
 		{"Refresh", func(ctx context.Context, st *sqlstore.Store) error {
 			for range 2 {
-				if _, err := st.BeginRefresh(ctx, grant, lease, now, time.Second); err != nil {
+				if _, err := st.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: lease, Now: now, TTL: time.Second}); err != nil {
 					return err
 				}
 			}
-			if _, err := st.BeginRefresh(ctx, grant, store.LeaseID{2}, now+5e6, time.Second); err != nil {
+			if _, err := st.BeginRefresh(ctx, store.Begin{Grant: grant, Lease: store.LeaseID{2}, Now: now + 5e6, TTL: time.Second}); err != nil {
 				return err
 			}
 			for _, l := range []store.LeaseID{lease, {2}} {
@@ -246,10 +246,39 @@ func everyStep() []step {
 			if _, err := st.Grant(ctx, grant); err != nil {
 				return err
 			}
-			if err := st.EndRefresh(ctx, grant, store.LeaseID{2}, 2, store.RefreshDone, now); err != nil {
+			if err := st.EndRefresh(ctx, store.End{Grant: grant, Lease: store.LeaseID{2}, Generation: 2, Outcome: store.RefreshDone, Now: now}); err != nil {
 				return err
 			}
 			return st.ReplaceGrant(ctx, store.Replacement{Grant: grant, Owner: numbered[store.OwnerID](21), Lease: lease, Generation: 2, Token: store.Sealed("new"), Now: now})
+		}},
+		{"Processes", func(ctx context.Context, st *sqlstore.Store) error {
+			p := store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}}
+			for range 2 {
+				if err := st.Beat(ctx, p, now+1e6); err != nil {
+					return err
+				}
+			}
+			b := store.Begin{Grant: other, Lease: lease, Process: p.ID, Now: now, TTL: 10 * time.Second}
+			if _, err := st.BeginRefresh(ctx, b); err != nil {
+				return err
+			}
+			b.Lease, b.Now = store.LeaseID{3}, now+2e6
+			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes over from a silent process
+				return err
+			}
+			if err := st.Settle(ctx, []store.ProcessID{p.ID, {2}, {3}}, now); err != nil {
+				return err
+			}
+			b.Lease, b.Process = store.LeaseID{2}, store.ProcessID{4}
+			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes over from a settled one
+				return err
+			}
+			_, next, err := st.Processes(ctx, store.Page{Limit: 10})
+			if err != nil {
+				return err
+			}
+			_, _, err = st.Processes(ctx, store.Page{After: next, Limit: 10})
+			return err
 		}},
 		{"Tickets", func(ctx context.Context, st *sqlstore.Store) error {
 			if _, err := st.ResolveTicket(ctx, store.TicketTransfer, []store.TicketID{ref(999_999).ID, ref(12).ID}, 1); err != nil {
@@ -307,6 +336,7 @@ func everyStep() []step {
 			for _, c := range []store.Cleaning{
 				{Now: 50_000, Limit: 100, Retention: 10 * time.Millisecond},
 				{Now: now, Limit: 100, Retention: time.Hour},
+				{Now: 10 * now, Limit: 100, Retention: time.Hour}, // processes have ended by now
 			} {
 				for range 3 {
 					if _, err := st.Sweep(ctx, c); err != nil {

@@ -175,7 +175,7 @@ func (s *Store) writeTombstone(ctx context.Context, tx runner, t *revocable, r *
 
 // report fills in whether the grant may have a live token left, and its refresh tokens.
 func (s *Store) report(ctx context.Context, on runner, r *store.Revocation, out *store.Revoked) error {
-	g, err := s.readGrant(ctx, on, out.Grant)
+	g, err := s.readGrant(ctx, on, out.Grant, noCaller)
 	if errors.Is(err, store.ErrNotFound) {
 		return errChanged
 	}

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func TestRoundTrips(t *testing.T) {
 		info, err := st.Token(t.Context(), root.ID)
 		require.NoError(t, err)
 		lease := store.LeaseID{1}
+		process := store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}}
 		use := newUse()
 		for _, c := range []struct {
 			name       string
@@ -55,15 +57,47 @@ func TestRoundTrips(t *testing.T) {
 				_, err := st.CreateChild(ctx, root, newUse(), child)
 				return err
 			}},
+			{"Beat", 2, 2, func(ctx context.Context) error { return st.Beat(ctx, process, now+1e9) }},
+			{"Beat again", 2, 2, func(ctx context.Context) error { return st.Beat(ctx, process, now+2e9) }},
 			{"BeginRefresh", 2, 2, func(ctx context.Context) error {
-				_, err := st.BeginRefresh(ctx, info.Grant, lease, now, time.Second)
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: lease, Process: process.ID, Now: now, TTL: time.Second})
+				return err
+			}},
+			{"BeginRefresh again", 2, 2, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: lease, Process: process.ID, Now: now, TTL: time.Second})
 				return err
 			}},
 			{"CommitRefresh", 6, 6, func(ctx context.Context) error {
 				return st.CommitRefresh(ctx, store.Commit{Grant: info.Grant, Lease: lease, Generation: 1, Token: store.Sealed("rt"), Now: now})
 			}},
 			{"EndRefresh", 2, 2, func(ctx context.Context) error {
-				return st.EndRefresh(ctx, info.Grant, lease, 2, store.RefreshDone, now)
+				return st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: lease, Generation: 2, Outcome: store.RefreshDone, Worked: "openid", Now: now})
+			}},
+			{"BeginRefresh of the next", 2, 2, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: lease, Process: process.ID, Now: now, TTL: time.Second})
+				return err
+			}},
+			{"EndRefresh after a refusal", 2, 2, func(ctx context.Context) error {
+				return st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: lease, Generation: 2, Outcome: store.RefreshRefused, AskAfter: now, Now: now})
+			}},
+			{"BeginRefresh on a suspect grant", 2, 2, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: lease, Process: process.ID, Now: now + 1, TTL: time.Second})
+				return err
+			}},
+			{"BeginRefresh during the lease of another", 1, 1, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: store.LeaseID{2}, Process: process.ID, Now: now + 1, TTL: time.Second})
+				if _, busy := errors.AsType[*store.BusyError](err); busy {
+					err = nil
+				}
+				return err
+			}},
+			{"Settle", 4, 4, func(ctx context.Context) error { return st.Settle(ctx, []store.ProcessID{process.ID}, now) }},
+			{"BeginRefresh that takes a lease over", 6, 6, func(ctx context.Context) error {
+				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: store.LeaseID{2}, Now: now + 1, TTL: time.Second})
+				return err
+			}},
+			{"EndRefresh of the lease before", 6, 6, func(ctx context.Context) error {
+				return st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: lease, Generation: 2, Outcome: store.RefreshNotSent, Now: now})
 			}},
 			{"Grant", 1, 1, func(ctx context.Context) error { _, err := st.Grant(ctx, info.Grant); return err }},
 			{"ResolveTicket", 1, 1, func(ctx context.Context) error {

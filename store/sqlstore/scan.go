@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"fmt"
 
 	"github.com/mytoken-go/sdk/store"
@@ -23,6 +24,17 @@ func (f fixed) Scan(v any) error {
 	}
 	copy(f, b)
 	return nil
+}
+
+// orZero scans a column that may be NULL. NULL gives zero.
+type orZero[T any] struct{ into *T }
+
+// Scan implements [database/sql.Scanner].
+func (o orZero[T]) Scan(v any) error {
+	var n sql.Null[T]
+	err := n.Scan(v)
+	*o.into = n.V
+	return err
 }
 
 // pathOf scans the ids of the ancestors. One column holds all of them, one after the

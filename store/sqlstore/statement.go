@@ -185,6 +185,16 @@ func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	return err
 }
 
+// demandAll runs statements until one fails.
+func (s *Store) demandAll(ctx context.Context, on runner, all []demand) error {
+	for _, d := range all {
+		if err := s.demand(ctx, on, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // must runs a statement. It returns errChanged unless the statement changes exactly n
 // rows.
 func (s *Store) must(ctx context.Context, on runner, n int, text string, args ...any) error {
@@ -266,4 +276,12 @@ func orNull[T interface{ IsZero() bool }](id T, bytes []byte) any {
 		return nil
 	}
 	return bytes
+}
+
+// textOrNull returns nil for an empty text. Some servers store it as NULL anyway.
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
 }

@@ -31,6 +31,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		{"sweep tickets", w.oldTickets},
 		{"sweep uses", w.uses},
 		{"sweep refreshes", w.commits},
+		{"sweep processes", w.processes},
 	} {
 		err := s.step(ctx, part.name, func() error { return part.do(ctx) })
 		if err != nil && i > 0 {

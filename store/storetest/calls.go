@@ -98,13 +98,26 @@ func (e *env) revokeAs(r store.Revocation) store.Revoked {
 	return out
 }
 
+// beginning returns the arguments of BeginRefresh for a caller without a process.
+func beginning(g store.GrantID, l store.LeaseID, now store.Micros) store.Begin {
+	return store.Begin{Grant: g, Lease: l, Now: now, TTL: ttl}
+}
+
 func (e *env) beginErr(g store.GrantID, l store.LeaseID, now store.Micros) error {
-	return errOf(e.s.BeginRefresh(e.ctx, g, l, now, ttl))
+	return errOf(e.s.BeginRefresh(e.ctx, beginning(g, l, now)))
 }
 
 func (e *env) begin(g store.GrantID, l store.LeaseID, now store.Micros) store.Refresh {
 	e.Helper()
-	r, err := e.s.BeginRefresh(e.ctx, g, l, now, ttl)
+	return e.beginAs(store.ProcessID{}, g, l, now)
+}
+
+// beginAs takes a lease for a process.
+func (e *env) beginAs(p store.ProcessID, g store.GrantID, l store.LeaseID, now store.Micros) store.Refresh {
+	e.Helper()
+	b := beginning(g, l, now)
+	b.Process = p
+	r, err := e.s.BeginRefresh(e.ctx, b)
 	e.ok(err, "BeginRefresh")
 	return r
 }
@@ -122,9 +135,30 @@ func (e *env) recommit(c store.Commit, what string, args ...any) {
 	e.ok(e.s.CommitRefresh(e.ctx, c), "CommitRefresh, "+what, args...)
 }
 
+// ending returns the arguments of EndRefresh.
+func ending(g store.GrantID, l store.LeaseID, generation uint64, o store.Outcome) store.End {
+	return store.End{Grant: g, Lease: l, Generation: generation, Outcome: o, Now: t0}
+}
+
 func (e *env) end(g store.GrantID, l store.LeaseID, generation uint64, o store.Outcome) {
 	e.Helper()
-	e.ok(e.s.EndRefresh(e.ctx, g, l, generation, o, t0), "EndRefresh")
+	e.endWith(ending(g, l, generation, o))
+}
+
+func (e *env) endWith(end store.End) {
+	e.Helper()
+	e.ok(e.s.EndRefresh(e.ctx, end), "EndRefresh")
+}
+
+// kill reports two refusals of all that a grant has. now is the instant of the first; the
+// second one comes a minute later.
+func (e *env) kill(g store.GrantID, generation uint64, now store.Micros) {
+	e.Helper()
+	for i := range store.Micros(2) {
+		l := e.leaseID()
+		e.begin(g, l, now+i*minute)
+		e.end(g, l, generation, store.RefreshRefused)
+	}
 }
 
 func (e *env) replace(r store.Replacement) {

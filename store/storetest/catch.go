@@ -39,6 +39,29 @@ const (
 	// BugSpendTwice charges a use again when it is repeated, or for both of two
 	// simultaneous calls with one id.
 	BugSpendTwice Bug = "spend twice for one id"
+
+	// BugOneRefusal makes a grant dead at the first refusal.
+	BugOneRefusal Bug = "one refusal is final"
+	// BugSparesGivenUp drops the spares of a grant at the first refusal.
+	BugSparesGivenUp Bug = "one refusal drops spares"
+	// BugRefusalTwice counts a refusal twice if it is reported twice.
+	BugRefusalTwice Bug = "count a refusal twice"
+	// BugNoPause gives out leases during the pause of a suspect grant.
+	BugNoPause Bug = "no pause"
+	// BugSuspicionStays keeps a grant suspect although a refresh token has arrived.
+	BugSuspicionStays Bug = "suspicion outlives what was refused"
+	// BugLateEndIgnored leaves the doubt of a lease whose holder says that it has nothing.
+	BugLateEndIgnored Bug = "late end leaves its doubt"
+	// BugNoProcess does not keep which process holds a lease.
+	BugNoProcess Bug = "lease outlives its process"
+	// BugNoDoubt lets a lease be taken over without a doubt.
+	BugNoDoubt Bug = "takeover without doubt"
+	// BugSilenceSettles counts the doubts of a process as settled once it is silent.
+	BugSilenceSettles Bug = "silence settles doubts"
+	// BugProcessRevived accepts the heartbeat of a settled process.
+	BugProcessRevived Bug = "heartbeat revives a settled process"
+	// BugProcessForgotten sweeps a process that a doubt names.
+	BugProcessForgotten Bug = "sweep forgets the process of a doubt"
 )
 
 // bugCases lists all bugs, each with the cases that find it.
@@ -55,6 +78,17 @@ var bugCases = []struct {
 	{BugNoLease, []string{"refresh/lease keeps others out", "refresh/parallel leases have one holder"}},
 	{BugLastWriteWins, []string{"grant/overtaken commit becomes a spare", "grant/parallel commits lose no token"}},
 	{BugSpendTwice, []string{"spend/repeated use is charged once", "spend/parallel repeats are charged once"}},
+	{BugOneRefusal, []string{"suspect/one refusal is no proof"}},
+	{BugSparesGivenUp, []string{"suspect/one refusal is no proof", "grant/shown spares are dropped in the end"}},
+	{BugRefusalTwice, []string{"suspect/one refusal is no proof", "suspect/parallel reports of one refusal"}},
+	{BugNoPause, []string{"suspect/one refusal is no proof", "suspect/unknown outcomes prolong the pause"}},
+	{BugSuspicionStays, []string{"suspect/whatever arrives or works ends it", "suspect/second refusal that races a commit"}},
+	{BugLateEndIgnored, []string{"refresh/late end resolves only its doubt"}},
+	{BugNoProcess, []string{"node/lease of a silent process is taken over", "node/lease of a settled process is taken over"}},
+	{BugNoDoubt, []string{"node/lease of a silent process is taken over", "node/parallel takeovers have one holder"}},
+	{BugSilenceSettles, []string{"node/lease of a silent process is taken over"}},
+	{BugProcessRevived, []string{"node/settled for good", "node/heartbeats that race a settlement"}},
+	{BugProcessForgotten, []string{"sweep/processes"}},
 }
 
 // Bugs returns all bugs.

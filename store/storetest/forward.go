@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -78,16 +77,16 @@ func (f forwarder) Revoke(ctx context.Context, r store.Revocation) (store.Revoke
 	return forward(f, "Revoke", func(s store.Store) (store.Revoked, error) { return s.Revoke(ctx, r) })
 }
 
-func (f forwarder) BeginRefresh(ctx context.Context, g store.GrantID, l store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
-	return forward(f, "BeginRefresh", func(s store.Store) (store.Refresh, error) { return s.BeginRefresh(ctx, g, l, now, ttl) })
+func (f forwarder) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
+	return forward(f, "BeginRefresh", func(s store.Store) (store.Refresh, error) { return s.BeginRefresh(ctx, b) })
 }
 
 func (f forwarder) CommitRefresh(ctx context.Context, c store.Commit) error {
 	return f.around("CommitRefresh", func(s store.Store) error { return s.CommitRefresh(ctx, c) })
 }
 
-func (f forwarder) EndRefresh(ctx context.Context, g store.GrantID, l store.LeaseID, generation uint64, o store.Outcome, now store.Micros) error {
-	return f.around("EndRefresh", func(s store.Store) error { return s.EndRefresh(ctx, g, l, generation, o, now) })
+func (f forwarder) EndRefresh(ctx context.Context, e store.End) error {
+	return f.around("EndRefresh", func(s store.Store) error { return s.EndRefresh(ctx, e) })
 }
 
 func (f forwarder) Grant(ctx context.Context, g store.GrantID) (store.RefreshState, error) {
@@ -96,6 +95,18 @@ func (f forwarder) Grant(ctx context.Context, g store.GrantID) (store.RefreshSta
 
 func (f forwarder) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 	return f.around("ReplaceGrant", func(s store.Store) error { return s.ReplaceGrant(ctx, r) })
+}
+
+func (f forwarder) Beat(ctx context.Context, p store.Process, until store.Micros) error {
+	return f.around("Beat", func(s store.Store) error { return s.Beat(ctx, p, until) })
+}
+
+func (f forwarder) Settle(ctx context.Context, processes []store.ProcessID, now store.Micros) error {
+	return f.around("Settle", func(s store.Store) error { return s.Settle(ctx, processes, now) })
+}
+
+func (f forwarder) Processes(ctx context.Context, p store.Page) ([]store.ProcessInfo, string, error) {
+	return forwardPage(f, "Processes", func(s store.Store) ([]store.ProcessInfo, string, error) { return s.Processes(ctx, p) })
 }
 
 func (f forwarder) ChangeTickets(ctx context.Context, c store.TicketChanges, now store.Micros) error {

@@ -19,7 +19,7 @@ func refreshSpare(e *env) {
 	}
 	r = e.begin(g, next, now)
 	e.equal(r.RefreshState, want, "what the holder is told")
-	e.equal(r.InDoubt, false, "in doubt")
+	e.wantDoubts(r)
 	e.end(g, next, 1, store.RefreshNotSent)
 
 	// Newest first. At least MaxSpares are kept.
@@ -39,7 +39,7 @@ func refreshSpare(e *env) {
 	e.equal(got, want, "Grant")
 }
 
-// proves P5
+// proves P5: only an answer with tokens, or the last refusal, gives spares up.
 func refreshSparesDropped(e *env) {
 	for _, o := range outcomes {
 		root, lease := e.root(), e.leaseID()
@@ -50,7 +50,7 @@ func refreshSparesDropped(e *env) {
 		unseen := e.commit(g, e.leaseID(), 1)
 		e.end(g, lease, 2, o)
 		want := []store.Spare{{Generation: 2, Token: unseen.Token}}
-		if o == store.RefreshNotSent || o == store.RefreshUnknown {
+		if o != store.RefreshDone {
 			want = append(want, store.Spare{Generation: 2, Token: shown.Token})
 		}
 		e.equal(e.grantState(g).Spares, want, "spares after outcome %d", o)
@@ -59,9 +59,22 @@ func refreshSparesDropped(e *env) {
 		e.recommit(shown, "again")
 		e.equal(e.grantState(g).Spares, want, "spares after outcome %d and a repeated commit", o)
 
-		// A spare that no lease was shown yet keeps the grant alive.
+		// A spare that no lease was shown yet keeps the grant alive, and unsuspected.
 		e.wantDead(root, false, "outcome %d, with an untried spare", o)
-		e.equal(e.begin(g, e.leaseID(), t0).Spares, want, "spares shown next after outcome %d", o)
+		r := e.begin(g, lease, t0)
+		e.equal(r.Spares, want, "spares shown next after outcome %d", o)
+		e.equal(r.Suspect, store.Suspicion{}, "suspicion after outcome %d, with an untried spare", o)
+
+		// The first refusal of everything keeps them, the second one does not.
+		e.end(g, lease, 2, store.RefreshRefused)
+		e.equal(e.grantState(g).Spares, want, "spares of a suspect grant")
+		lease = e.leaseID()
+		e.begin(g, lease, t0)
+		e.end(g, lease, 2, store.RefreshRefused)
+		e.wantDead(root, true, "the second refusal")
+		e.equal(len(e.grantState(g).Spares), 0, "spares of a dead grant")
+		e.recommit(shown, "when the grant is dead")
+		e.wantDead(root, true, "a repeated commit")
 	}
 }
 
@@ -71,20 +84,24 @@ func refreshDead(e *env) {
 	child := e.child(root)
 	before := e.begin(root.Grant, lease, t0).RefreshState
 	e.wantDead(root, false, "BeginRefresh")
+	e.end(root.Grant, lease, 1, store.RefreshRefused)
+	e.begin(root.Grant, lease, t0)
 	for range 2 {
 		e.end(root.Grant, lease, 1, store.RefreshRefused)
 		for _, l := range []store.LeaseID{e.leaseID(), lease} {
 			e.fails(e.beginErr(root.Grant, l, t0+hour), store.ErrDead, "BeginRefresh")
 		}
 	}
-	e.wantDead(child, true, "the refusal, as any token of the grant sees it")
+	e.wantDead(child, true, "the refusals, as any token of the grant sees it")
 	e.wantGrant(root.Grant, before)
-	e.wantDead(e.root(), false, "the refusal of another grant")
+	e.wantDead(e.root(), false, "the refusals of another grant")
 	e.charge(child.Presented, e.uncounted()) // its tokens still live
 
 	moved := e.commit(root.Grant, lease, 1)
 	e.wantDead(root, false, "a commit that moved the grant on")
-	e.equal(e.begin(root.Grant, e.leaseID(), t0).Token, moved.Token, "token")
+	r := e.begin(root.Grant, e.leaseID(), t0)
+	e.equal(r.Token, moved.Token, "token")
+	e.equal(r.Suspect, store.Suspicion{}, "suspicion after a commit")
 }
 
 // proves P5
@@ -95,7 +112,7 @@ func refreshRefusedLate(e *env) {
 	e.wantDead(root, false, "the refusal of what is not current any more")
 	r := e.begin(root.Grant, e.leaseID(), t0)
 	e.equal(r.Token, late.Token, "token")
-	e.equal(r.InDoubt, false, "in doubt")
+	e.wantDoubts(r)
 }
 
 // proves P5
@@ -104,13 +121,11 @@ func refreshRevived(e *env) {
 	g, until := root.Grant, t0.Add(ttl)
 	e.commit(g, lease, 1)
 	e.end(g, lease, 1, store.RefreshDone)
-	lease = e.leaseID()
-	e.begin(g, lease, until+2)
-	e.end(g, lease, 2, store.RefreshRefused)
-	e.wantDead(root, true, "the refusal")
+	e.kill(g, 2, until+2)
+	e.wantDead(root, true, "the refusals")
 	late := e.commit(g, slow, 1)
 	e.wantDead(root, false, "the late commit")
-	r := e.begin(g, e.leaseID(), until+3)
+	r := e.begin(g, e.leaseID(), until+hour)
 	e.equal(r.Spares, []store.Spare{{Generation: 2, Token: late.Token}}, "spares")
 	e.equal(r.Generation, uint64(2), "generation")
 }
@@ -130,13 +145,12 @@ func refreshRevoked(e *env) {
 
 // proves P5, P8
 func refreshReplace(e *env) {
-	root, lease := e.root(), e.leaseID()
+	root := e.root()
 	g := root.Grant
 	e.commit(g, e.leaseID(), 1)
 	e.commit(g, e.leaseID(), 1) // a spare
-	e.begin(g, lease, t0)
-	e.end(g, lease, 2, store.RefreshRefused)
-	e.wantDead(root, true, "the refusal")
+	e.kill(g, 2, t0)
+	e.wantDead(root, true, "the refusals")
 	state, short := e.newTicket(store.TicketState), e.newShort(root)
 	e.put(state)
 	r := e.replacement(root, 2)
@@ -166,11 +180,11 @@ func refreshReplace(e *env) {
 	}
 
 	// A replacement ends the doubt: nobody needs the old refresh token any more.
-	lease = e.leaseID()
+	lease := e.leaseID()
 	until := e.begin(g, e.leaseID(), t0).Until
-	e.equal(e.begin(g, lease, until+1).InDoubt, true, "in doubt")
+	e.equal(len(e.begin(g, lease, until+1).Doubts), 1, "doubts")
 	e.replace(e.replacement(root, 4))
-	e.equal(e.begin(g, lease, until+1).InDoubt, false, "in doubt after a replacement")
+	e.wantDoubts(e.begin(g, lease, until+1))
 }
 
 func refreshReplaceRefused(e *env) {
@@ -246,7 +260,7 @@ func refreshRefusalRace(e *env) {
 			if i == 0 {
 				return s.CommitRefresh(e.ctx, late)
 			}
-			return s.EndRefresh(e.ctx, g, holder, generation, store.RefreshRefused, t0)
+			return s.EndRefresh(e.ctx, ending(g, holder, generation, store.RefreshRefused))
 		}), "CommitRefresh and EndRefresh")
 		r := e.begin(g, e.leaseID(), until+1)
 		if generation == 1 {

@@ -14,6 +14,7 @@ type branch struct {
 	rotation          store.Rotation
 	short             store.Ticket
 	lease             store.LeaseID
+	process           store.Process
 
 	spendErrs []error
 	err       error // of all other steps, which nothing is in the way of
@@ -33,6 +34,7 @@ func mixedSteps(e *env) {
 			b.child, b.birth = e.newChild(b.kept, at(unlimited, 0)), e.use(store.UseOther, 0)
 			b.spends, b.rotation = e.uses(4, "AT_created", 0), e.rotation(b.kept, grace)
 			b.short, b.lease = e.newShort(b.kept), e.leaseID()
+			b.process = e.newProcess()
 			b.rotation.Tickets = putting(b.short)
 			return b
 		})
@@ -48,7 +50,10 @@ func mixedSteps(e *env) {
 			do(errOf(s.Rotate(e.ctx, b.rotation)))
 			spend(b.rotation.To)
 			do(s.Refund(e.ctx, b.spends[1].ID, t0))
-			_, err := s.BeginRefresh(e.ctx, root.Grant, b.lease, t0+store.Micros(i), ttl)
+			do(s.Beat(e.ctx, b.process, t0+store.Micros(i%2)))
+			begin := beginning(root.Grant, b.lease, t0+store.Micros(i))
+			begin.Process = b.process.ID
+			_, err := s.BeginRefresh(e.ctx, begin)
 			if _, busy := errors.AsType[*store.BusyError](err); !busy {
 				do(err)
 			}
@@ -57,6 +62,7 @@ func mixedSteps(e *env) {
 			_, _, err = s.Subtree(e.ctx, root.id(), store.Page{Limit: 100})
 			do(err)
 			spend(root.Presented)
+			do(s.Settle(e.ctx, []store.ProcessID{b.process.ID}, t0))
 			do(s.CommitRefresh(e.ctx, store.Commit{Grant: root.Grant, Lease: b.lease, Generation: 1, Token: b.short.Key, Now: t0}))
 			return nil
 		})

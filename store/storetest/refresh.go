@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
@@ -26,7 +28,7 @@ func refreshUnknown(e *env) {
 	g, l := e.grantID(), e.leaseID()
 	e.fails(e.beginErr(g, l, t0), store.ErrNotFound, "BeginRefresh")
 	e.fails(e.s.CommitRefresh(e.ctx, e.newCommit(g, l, 1)), store.ErrNotFound, "CommitRefresh")
-	e.fails(e.s.EndRefresh(e.ctx, g, l, 1, store.RefreshDone, t0), store.ErrNotFound, "EndRefresh")
+	e.fails(e.s.EndRefresh(e.ctx, ending(g, l, 1, store.RefreshDone)), store.ErrNotFound, "EndRefresh")
 	e.fails(errOf(e.s.Grant(e.ctx, g)), store.ErrNotFound, "Grant")
 	_, unknown := e.newRoot()
 	e.fails(e.s.ReplaceGrant(e.ctx, e.replacement(unknown, 1)), store.ErrNotFound, "ReplaceGrant")
@@ -36,7 +38,7 @@ func refreshArguments(e *env) {
 	g := e.root().Grant
 	before := e.grantState(g)
 	e.refused(e.beginErr(g, store.LeaseID{}, t0), "BeginRefresh without lease")
-	e.refused(errOf(e.s.BeginRefresh(e.ctx, g, e.leaseID(), t0, 0)), "BeginRefresh without duration")
+	e.refused(errOf(e.s.BeginRefresh(e.ctx, store.Begin{Grant: g, Lease: e.leaseID(), Now: t0})), "BeginRefresh without duration")
 	for name, c := range map[string]store.Commit{
 		"grant":      {Lease: e.leaseID(), Generation: 1, Token: e.sealed()},
 		"lease":      {Grant: g, Generation: 1, Token: e.sealed()},
@@ -47,10 +49,10 @@ func refreshArguments(e *env) {
 	}
 	lease := e.leaseID()
 	e.begin(g, lease, t0)
-	e.refused(e.s.EndRefresh(e.ctx, g, lease, 1, 0, t0), "EndRefresh without outcome")
-	e.refused(e.s.EndRefresh(e.ctx, g, lease, 1, 5, t0), "EndRefresh with an unknown outcome")
-	e.refused(e.s.EndRefresh(e.ctx, g, lease, 0, store.RefreshDone, t0), "EndRefresh without generation")
-	e.refused(e.s.EndRefresh(e.ctx, g, store.LeaseID{}, 1, store.RefreshDone, t0), "EndRefresh without lease")
+	e.refused(e.s.EndRefresh(e.ctx, ending(g, lease, 1, 0)), "EndRefresh without outcome")
+	e.refused(e.s.EndRefresh(e.ctx, ending(g, lease, 1, 5)), "EndRefresh with an unknown outcome")
+	e.refused(e.s.EndRefresh(e.ctx, ending(g, lease, 0, store.RefreshDone)), "EndRefresh without generation")
+	e.refused(e.s.EndRefresh(e.ctx, ending(g, store.LeaseID{}, 1, store.RefreshDone)), "EndRefresh without lease")
 	e.held(g, t0, t0.Add(ttl), "the lease, still in force")
 	e.wantGrant(g, before)
 }
@@ -84,7 +86,7 @@ func refreshProlong(e *env) {
 		now := t0 + store.Micros(i)*second
 		got := e.begin(g, lease, now)
 		e.equal(got.Until, now.Add(ttl), "prolonged until")
-		e.equal(got.InDoubt, false, "in doubt")
+		e.wantDoubts(got)
 		e.held(g, got.Until, got.Until, "another lease")
 	}
 	want := store.Refresh{RefreshState: granted(2, e.commit(g, lease, 1).Token), Until: (t0 + minute).Add(ttl)}
@@ -114,46 +116,59 @@ func refreshCommit(e *env) {
 	for i := range 3 {
 		r := e.begin(g, second, t0+store.Micros(i))
 		e.equal(r.Generation, uint64(2+i), "generation")
-		e.equal(r.InDoubt, false, "in doubt")
+		e.wantDoubts(r)
 		want = granted(r.Generation+1, e.commit(g, second, r.Generation).Token)
 	}
 	e.recommit(c, "the first one again")
 	e.wantGrant(g, want)
 }
 
+// doubted returns the doubt that the lease of a caller without a process has left.
+func doubted(l store.LeaseID, lapsed store.Micros) store.Doubt {
+	return store.Doubt{Lease: l, Lapsed: lapsed}
+}
+
 // proves P5
 func refreshDoubt(e *env) {
-	root, _, next, r := e.followed()
+	root, lapsed, next, r := e.followed()
 	g, until := root.Grant, t0.Add(ttl)
-	e.equal(r, store.Refresh{RefreshState: e.grantState(g), Until: (until + 1).Add(ttl), InDoubt: true, Doubt: until}, "BeginRefresh after a lease lapsed")
-	e.equal(e.begin(g, next, until+2).InDoubt, true, "in doubt, asked again")
+	left := []store.Doubt{doubted(lapsed, until)}
+	e.equal(r, store.Refresh{RefreshState: e.grantState(g), Until: (until + 1).Add(ttl), Doubts: left}, "BeginRefresh after a lease lapsed")
+	e.equal(e.begin(g, next, until+2).Doubts, left, "doubts, asked again")
 
 	// These outcomes leave the doubt as it is.
 	for i, o := range []store.Outcome{store.RefreshNotSent, store.RefreshUnknown} {
 		e.end(g, next, 1, o)
 		next = e.leaseID()
-		r := e.begin(g, next, until+store.Micros(i)+3)
-		e.equal(r.InDoubt, true, "in doubt after outcome %d", o)
-		e.equal(r.Doubt, until, "doubt since, after outcome %d", o)
+		e.equal(e.begin(g, next, until+store.Micros(i)+3).Doubts, left, "doubts after outcome %d", o)
 	}
 	e.end(g, next, 1, store.RefreshDone)
-	r = e.begin(g, e.leaseID(), until+10)
-	e.equal(r.InDoubt, false, "in doubt after a refresh was done")
+	last := e.leaseID()
+	r = e.begin(g, last, until+10)
+	e.equal(len(r.Doubts), 0, "doubts after a refresh was done")
 
-	// The last of several doubts counts.
-	first := e.begin(g, e.leaseID(), r.Until+1)
-	e.equal(first.InDoubt, true, "in doubt")
-	e.equal(e.begin(g, e.leaseID(), first.Until+1).Doubt, first.Until, "doubt since")
-	if first.Until <= first.Doubt {
-		e.Errorf("the second lease lapsed at %d, the first at %d", first.Until, first.Doubt)
+	// Each of several leases leaves one.
+	left = nil
+	for range 3 {
+		left = append(left, doubted(last, r.Until))
+		last = e.leaseID()
+		r = e.begin(g, last, r.Until+1)
+		e.wantDoubts(r, left...)
 	}
+}
+
+// wantDoubts compares the doubts of a lease, in any order.
+func (e *env) wantDoubts(r store.Refresh, want ...store.Doubt) {
+	e.Helper()
+	byLease := func(a, b store.Doubt) int { return bytes.Compare(a.Lease[:], b.Lease[:]) }
+	e.equal(slices.SortedFunc(slices.Values(r.Doubts), byLease), slices.SortedFunc(slices.Values(want), byLease), "doubts")
 }
 
 // proves P5
 func refreshLateCommit(e *env) {
 	root, lapsed, next, r := e.followed()
 	now := t0.Add(ttl) + 2
-	e.equal(r.InDoubt, true, "in doubt")
+	e.wantDoubts(r, doubted(lapsed, t0.Add(ttl)))
 	late := e.commit(root.Grant, lapsed, 1)
 	want := store.Refresh{RefreshState: granted(2, late.Token), Until: now.Add(ttl)}
 	e.equal(e.begin(root.Grant, next, now), want, "the holder asks again")
@@ -165,33 +180,53 @@ func refreshLateCommit(e *env) {
 	late = e.commit(alone, lapsed, 1)
 	e.end(alone, lapsed, 1, store.RefreshDone)
 	r = e.begin(alone, next, until+1)
-	e.equal(r.InDoubt, false, "in doubt after commit and end")
+	e.wantDoubts(r)
 	e.equal(r.Token, late.Token, "token")
 
 	// Another lease's commit does not resolve the doubt that this one left.
-	two, _, next, _ := e.followed()
+	two, lapsed, next, _ := e.followed()
 	e.commit(two.Grant, e.leaseID(), 1)
-	e.equal(e.begin(two.Grant, next, now).InDoubt, true, "in doubt after an unrelated commit")
+	e.wantDoubts(e.begin(two.Grant, next, now), doubted(lapsed, t0.Add(ttl)))
 }
 
+// proves P5
 func refreshLateEnd(e *env) {
 	for _, o := range outcomes {
+		// The holder of a lease that was followed says that it has nothing: its doubt is
+		// resolved, and nothing else changes.
 		root, lapsed, next, r := e.followed()
 		now := t0.Add(ttl) + 1
-		e.end(root.Grant, lapsed, 1, o)
-		e.held(root.Grant, now, r.Until, "a third lease after the late end with outcome %d", o)
+		before := e.grantState(root.Grant)
+		e.wantDoubts(r, doubted(lapsed, t0.Add(ttl)))
+		late := ending(root.Grant, lapsed, 1, o)
+		if o == store.RefreshDone {
+			late.Worked = "openid"
+		}
+		for range 2 {
+			e.endWith(late)
+			e.held(root.Grant, now, r.Until, "a third lease after the late end with outcome %d", o)
+			e.wantGrant(root.Grant, before)
+		}
+		r.Doubts = nil
 		e.equal(e.begin(root.Grant, next, now), r, "what the holder is told after the late end with outcome %d", o)
 		e.wantDead(root, false, "a late end with outcome %d", o)
+
+		// So is it when the next lease has ended too. A doubt of another lease stays.
+		root, lapsed, next, _ = e.followed()
+		third := e.leaseID()
+		e.begin(root.Grant, third, now.Add(ttl)+1)
+		e.end(root.Grant, third, 1, store.RefreshNotSent)
+		e.endWith(ending(root.Grant, lapsed, 1, o))
+		e.wantDoubts(e.begin(root.Grant, e.leaseID(), now.Add(ttl)+2), doubted(next, now.Add(ttl)))
 
 		// A lease that merely lapsed is ended as if it were in force.
 		alone := e.root()
 		now = e.begin(alone.Grant, lapsed, t0).Until + minute
-		e.ok(e.s.EndRefresh(e.ctx, alone.Grant, lapsed, 1, o, now), "EndRefresh")
+		e.end(alone.Grant, lapsed, 1, o)
 		if o == store.RefreshRefused {
-			e.wantDead(alone, true, "the refusal of a lapsed lease")
-			continue
+			e.equal(e.grantState(alone.Grant).Suspect.Refusals, 1, "refusals after that of a lapsed lease")
 		}
-		e.equal(e.begin(alone.Grant, next, now).InDoubt, false, "in doubt after a late end with outcome %d", o)
+		e.wantDoubts(e.begin(alone.Grant, next, now))
 	}
 }
 
@@ -203,13 +238,13 @@ func refreshParallel(e *env) {
 			leases := several(callers, e.leaseID)
 			var got [callers]store.Refresh
 			errs := e.atOnce(callers, func(i int, s store.Store) (err error) {
-				got[i], err = s.BeginRefresh(e.ctx, g, leases[i], now, ttl)
+				got[i], err = s.BeginRefresh(e.ctx, beginning(g, leases[i], now))
 				return err
 			})
 			lost := func(err error) { e.busy(err, now.Add(ttl), "BeginRefresh that lost") }
 			won := got[e.onlyOne(winners(errs, lost), "BeginRefresh")]
 			e.equal(won.Until, now.Add(ttl), "until")
-			e.equal(won.InDoubt, now != t0, "in doubt")
+			e.equal(len(won.Doubts) > 0, now != t0, "in doubt")
 			now = now.Add(ttl + time.Second)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -28,11 +29,17 @@ type Step struct {
 	Title, URL string
 	Body       string   // JSON; empty for a GET request
 	Keep       []string // members of the response that later steps need
+	Socket     string   // path of the Unix socket; empty for TCP
 }
 
-// NewWalk returns the walk through a service.
-func NewWalk(url, health, provider string, test bool) *Walk {
-	api := url + "/api/v0"
+// NewWalk returns the walk through a service, whose health check is at inside.
+func NewWalk(url string, inside net.Addr, provider string, test bool) *Walk {
+	api, health := url+"/api/v0", "http://"+inside.String()
+	last := Step{Title: "is the service well?", URL: health}
+	if inside.Network() == "unix" {
+		health = "unix:" + inside.String()
+		last.URL, last.Socket = "http://localhost", inside.String()
+	}
 	steps := []Step{
 		{Title: "what the service can do", URL: url + "/.well-known/mytoken-configuration"},
 		{Title: "ask for a mytoken", URL: api + "/token/my", Keep: []string{"consent_uri", "polling_code"},
@@ -50,7 +57,7 @@ func NewWalk(url, health, provider string, test bool) *Walk {
 		Step{Title: "use it: an access token", URL: api + "/token/access", Body: `{"grant_type":"mytoken","mytoken":"$mytoken"}`, Keep: []string{"access_token"}},
 		Step{Title: "what is known about it", URL: api + "/tokeninfo", Body: `{"action":"introspect","mytoken":"$mytoken"}`},
 		Step{Title: "revoke it", URL: api + "/token/revoke", Body: `{"token":"$mytoken"}`},
-		Step{Title: "is the service well?", URL: health},
+		last,
 	)}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -13,6 +14,10 @@ import (
 const (
 	maxNested = 16  // names within names
 	maxNames  = 128 // look-ups
+
+	// maxEntries bounds each array and object of a request. Each look-up may copy and
+	// compare those that it is merged into. No request beyond the bound is valid.
+	maxEntries = 2 * restriction.MaxEntries
 )
 
 // Error says why a request cannot be expanded (invalid_request). The reason quotes
@@ -40,6 +45,11 @@ func (s *Set) Request(object []byte) ([]byte, error) {
 	}
 	if n == nil {
 		return []byte("{}"), nil
+	}
+	for _, m := range n.members {
+		if m.value.longest() > maxEntries {
+			return nil, failed("%s: a list has more than %d entries", clip.Name(m.name), maxEntries)
+		}
 	}
 	e := &expander{set: s, left: maxNames}
 	if n, err = e.profile(n); err != nil {
@@ -240,6 +250,10 @@ func (e *expander) capabilities(n *node) (*node, error) {
 			}
 			out = append(out, expanded.items...)
 		}
+	}
+	// Repetitions count: clients that send very many names have made a mistake.
+	if len(out) > capability.MaxCount {
+		return nil, failed("capabilities: %d names, at most %d are allowed", len(out), capability.MaxCount)
 	}
 	return union(out), nil
 }

@@ -101,6 +101,21 @@ func (n *node) isObject() bool { return n != nil && n.kind == '{' }
 func (n *node) isArray() bool  { return n != nil && n.kind == '[' }
 func (n *node) isText() bool   { return n != nil && n.kind == '"' }
 
+// longest returns how many entries the longest array or object within n has.
+func (n *node) longest() int {
+	if n == nil {
+		return 0
+	}
+	most := max(len(n.items), len(n.members))
+	for _, item := range n.items {
+		most = max(most, item.longest())
+	}
+	for _, m := range n.members {
+		most = max(most, m.value.longest())
+	}
+	return most
+}
+
 // get returns a member of an object, or nil.
 func (n *node) get(name string) *node {
 	for _, m := range n.members {

@@ -37,10 +37,10 @@ type AccessTokenRequest struct {
 	Mytoken      Secret `json:"mytoken,omitempty"`
 	RefreshToken Secret `json:"refresh_token,omitempty"`
 	OIDCIssuer   string `json:"oidc_issuer,omitempty" form:"issuer"`
-	Scope        Words  `json:"scope,omitempty"`
-	Audience     Words  `json:"audience,omitempty"`
+	Scope        Asked  `json:"scope,omitempty"`
+	Audience     Asked  `json:"audience,omitempty"`
 	// Resource is an alias of Audience that may be repeated (RFC 8707).
-	Resource Words  `json:"resource,omitempty"`
+	Resource Asked  `json:"resource,omitempty"`
 	Comment  string `json:"comment,omitempty"`
 }
 
@@ -65,9 +65,9 @@ type TokeninfoRequest struct {
 	MomIDs  List   `json:"mom_ids,omitempty" form:"mom_id"`
 
 	Use      string `json:"use,omitempty"` // UseAT or UseOther; empty means UseAT
-	Scope    Words  `json:"scope,omitempty"`
-	Audience Words  `json:"audience,omitempty"`
-	Resource Words  `json:"resource,omitempty"`
+	Scope    Asked  `json:"scope,omitempty"`
+	Audience Asked  `json:"audience,omitempty"`
+	Resource Asked  `json:"resource,omitempty"`
 	At       int64  `json:"at,omitzero"` // Unix seconds; 0 means now
 }
 
@@ -99,9 +99,9 @@ type ConsentDecision struct {
 // Rotation are extensions for a narrower mytoken.
 type ExchangeRequest struct {
 	GrantType          string         `json:"grant_type"`
-	Resource           Words          `json:"resource,omitempty"`
-	Audience           Words          `json:"audience,omitempty"`
-	Scope              Words          `json:"scope,omitempty"`
+	Resource           Asked          `json:"resource,omitempty"`
+	Audience           Asked          `json:"audience,omitempty"`
+	Scope              Asked          `json:"scope,omitempty"`
 	RequestedTokenType string         `json:"requested_token_type,omitempty"`
 	SubjectToken       Secret         `json:"subject_token,omitempty"`
 	SubjectTokenType   string         `json:"subject_token_type,omitempty"`

@@ -67,10 +67,17 @@ func TestWordsAndLists(t *testing.T) {
 		if err := got.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %q, %v; want %q", text, got, err, want)
 		}
+		var asked wire.Asked
+		if err := asked.UnmarshalJSON([]byte(text)); err != nil || !reflect.DeepEqual(asked, wire.Asked(want)) {
+			t.Errorf("%s asks for %q, %v; want %q", text, asked, err, want)
+		}
 	}
-	for _, text := range []string{`1`, `{}`, `[1]`, `[["a"]]`, `true`} {
+	for _, text := range []string{`1`, `{}`, `[1]`, `[["a"]]`, `true`, `[null]`, `["a",null]`} {
 		var words wire.Words
 		var list wire.List
+		if new(wire.Asked).UnmarshalJSON([]byte(text)) == nil {
+			t.Errorf("%s was accepted", text)
+		}
 		if words.UnmarshalJSON([]byte(text)) == nil || list.UnmarshalJSON([]byte(text)) == nil {
 			t.Errorf("%s was accepted", text)
 		}
@@ -79,7 +86,7 @@ func TestWordsAndLists(t *testing.T) {
 	if err := list.UnmarshalJSON([]byte(`"this one"`)); err != nil || !reflect.DeepEqual(list, wire.List{"this one"}) {
 		t.Errorf("%q, %v", list, err)
 	}
-	encoded, err := wire.Marshal(wire.AccessTokenRequest{GrantType: "mytoken", Scope: wire.Words{"a", "b"}})
+	encoded, err := wire.Marshal(wire.AccessTokenRequest{GrantType: "mytoken", Scope: wire.Asked{"a", "b"}})
 	if err != nil || string(encoded) != `{"grant_type":"mytoken","scope":"a b"}` {
 		t.Errorf("%s, %v", encoded, err)
 	}

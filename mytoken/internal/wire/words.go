@@ -2,12 +2,14 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/unique"
+	"github.com/mytoken-go/sdk/internal/words"
 )
 
 // Words is a list written as one string of words with spaces between them. A reader also
@@ -29,6 +31,35 @@ func (w *Words) UnmarshalJSON(data []byte) error {
 	}
 	if *w != nil {
 		*w = unique.Strings(*w)
+	}
+	return nil
+}
+
+// Asked is a list of scopes or audiences in a request. It reads as [Words] does, and
+// refuses a list beyond the limits of package words with a [*words.LimitError].
+type Asked []string
+
+// MarshalJSON writes one string.
+func (a Asked) MarshalJSON() ([]byte, error) { return Words(a).MarshalJSON() }
+
+// UnmarshalJSON reads a string, an array of strings, or null.
+func (a *Asked) UnmarshalJSON(data []byte) error {
+	texts, err := readStrings(data)
+	if err != nil {
+		return err
+	}
+	if err := words.Check(texts); err != nil {
+		return err
+	}
+	var read []string
+	for _, text := range texts {
+		read = append(read, strings.Fields(text)...)
+	}
+	if err := words.Check(read); err != nil {
+		return err
+	}
+	if *a = nil; read != nil {
+		*a = unique.Strings(read)
 	}
 	return nil
 }
@@ -57,10 +88,15 @@ func readStrings(data []byte) ([]string, error) {
 		err := json.Unmarshal(data, &text)
 		return []string{text}, err
 	case '[':
-		var texts []string
-		if json.Unmarshal(data, &texts) == nil {
-			return texts, nil
+		var read []*string // a pointer tells null from ""
+		if json.Unmarshal(data, &read) != nil || slices.Contains(read, nil) {
+			return nil, errStrings
 		}
+		texts := make([]string, len(read))
+		for i, text := range read {
+			texts[i] = *text
+		}
+		return texts, nil
 	}
 	return nil, errStrings
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -29,7 +29,7 @@ func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcups
 		tried[string(candidate.Token)] = true
 		token, err := l.open(candidate)
 		if err != nil && spare { // the other ones may still work
-			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", err.Error())
+			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", errtext.ForLog(err))
 			continue
 		} else if err != nil {
 			return nil, l.fail(ctx, err)
@@ -122,7 +122,7 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
 	failed := func(err error) error {
-		return &Failure{Status: http.StatusServiceUnavailable, Charged: true, Description: "the answer could not be kept", Err: err}
+		return notKept(err)
 	}
 	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.generation+1), l.req.Key, []byte(token))
 	if err != nil {
@@ -153,6 +153,9 @@ func (l *lease) commit(ctx context.Context, token string) error {
 		if !told {
 			l.notify(ctx, Event{Kind: CommitFailed, Err: err})
 			told = true
+			if l.unkept != nil {
+				l.unkept(err)
+			}
 		}
 		if store.IsDefinite(err) || Sleep(l.r.halt, pause) != nil {
 			return failed(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -14,12 +15,12 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status, Code, Description and Charged are set for the reason [Upstream]: the HTTP
-	// status for the client, the provider's error code, words for humans, and whether the
-	// provider may have acted.
+	// Status and Code are set for the reason [Upstream]: the HTTP status for the client,
+	// and the provider's error code.
 	Status            int
-	Code, Description string
-	Charged           bool
+	Code, Description string // Description is for humans
+	// Charged says that the provider may have acted.
+	Charged bool
 	// RetryAfter is set for the reason [Busy]: how long the wait is expected to be.
 	RetryAfter time.Duration
 	Err        error // the cause; may be nil
@@ -33,16 +34,13 @@ const (
 	Upstream Reason = iota // the provider gave no access token
 	Ended                  // the provider refuses the refresh token for good
 	Busy                   // others took too long; the provider was not asked
-	NoAnswer               // the store did not answer; the provider was not asked
+	NoAnswer               // the store did not answer; the provider was not asked, unless Charged is set
 	Closed                 // the refresher was closed
 )
 
 func (f *Failure) Error() string {
 	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed"}[f.Reason]
-	if f.Err == nil {
-		return "issuer: " + text
-	}
-	return "issuer: " + text + ": " + f.Err.Error()
+	return errtext.Join(f.Err, "issuer: "+text, f.Code, f.Description)
 }
 
 // Unwrap returns the cause, or nil.
@@ -54,12 +52,18 @@ func Charged(err error) bool {
 	return ok && f.Charged
 }
 
+// notKept is the failure of a request whose answer the store does not take. The provider
+// has done its part.
+func notKept(err error) *Failure {
+	return &Failure{Reason: NoAnswer, Charged: true, Description: "the answer of the provider could not be kept", Err: err}
+}
+
 // storeFailure translates what the store says about a grant.
 func storeFailure(err error) error {
 	_, busy := errors.AsType[*store.BusyError](err)
 	switch {
 	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
-		return &Failure{Reason: Ended}
+		return &Failure{Reason: Ended, Err: err}
 	case busy, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Failure{Reason: Busy, Err: err}
 	}
@@ -73,14 +77,14 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	switch {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
-		case "invalid_scope", "invalid_target", "invalid_request", "access_denied":
+		case "invalid_scope", "invalid_target", "invalid_request", "access_denied", "consent_required", "interaction_required", "login_required":
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
 	case errors.Is(up, oidcupstream.ErrRequest):
 		f.Status, f.Description = http.StatusBadRequest, cmp.Or(up.Description, "the request cannot be sent to the provider")
 		return f, store.RefreshNotSent
-	case up.Outcome == oidcupstream.NotSent:
+	case up.Outcome == oidcupstream.NotSent, up.Outcome == oidcupstream.NotProcessed:
 		f.Status = http.StatusServiceUnavailable
 		return f, store.RefreshNotSent
 	}

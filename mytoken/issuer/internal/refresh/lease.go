@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -20,6 +22,8 @@ type lease struct {
 	// asked for. Both are what the store said last.
 	generation uint64
 	audiences  []string
+	// unkept is told why the store has not taken a refresh token yet. It may be nil.
+	unkept func(error)
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
 	uncommitted bool
 }
@@ -66,7 +70,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 				l.end(context.WithoutCancel(ctx), store.RefreshNotSent) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
-		case !held.InDoubt:
+		case len(held.Doubts) == 0:
 			return l, held.RefreshState, nil
 		case waited == nil:
 			l.replay(ctx)
@@ -138,7 +142,11 @@ func (l *lease) end(ctx context.Context, outcome store.Outcome) {
 	generation := max(l.generation, 1) // 0 if the answer that granted the lease was lost
 	err := l.r.Ledger.EndRefresh(ctx, l.req.Grant, l.id, generation, outcome)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
+		level := slog.LevelWarn
+		if !store.IsDefinite(err) { // the ledger tells that the store is away
+			level = slog.LevelDebug
+		}
+		l.r.Logger.Log(ctx, level, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }
 

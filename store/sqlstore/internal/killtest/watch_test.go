@@ -86,11 +86,11 @@ type watchedStore struct {
 	child *child
 }
 
-func (s *watchedStore) BeginRefresh(ctx context.Context, grant store.GrantID, lease store.LeaseID, now store.Micros, ttl time.Duration) (store.Refresh, error) {
+func (s *watchedStore) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
 	if w := workOf(ctx); w != nil {
 		w.leased.Store(int64(time.Since(s.child.began)))
 	}
-	return s.Store.BeginRefresh(ctx, grant, lease, now, ttl)
+	return s.Store.BeginRefresh(ctx, b)
 }
 
 // hurry reports a process that took so long after it asked for the lease that another

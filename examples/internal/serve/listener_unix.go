@@ -1,0 +1,48 @@
+//go:build unix
+
+package serve
+
+import (
+	"net"
+	"os"
+	"syscall"
+)
+
+// acceptRest ends a listener and returns the connections that it had not accepted yet.
+func acceptRest(s syscall.Conn) (rest []net.Conn) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_, unix := s.(*net.UnixListener)
+	_ = raw.Control(func(fd uintptr) {
+		// A Unix socket keeps its queue after it was shut down. A TCP socket resets it, so
+		// nothing may happen in between.
+		if unix {
+			_ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR)
+		}
+		var accepted []int
+		for {
+			conn, _, err := syscall.Accept(int(fd))
+			if err == syscall.EINTR || err == syscall.ECONNABORTED {
+				continue
+			}
+			if err != nil {
+				break
+			}
+			accepted = append(accepted, conn)
+		}
+		if !unix {
+			_ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR)
+		}
+		for _, fd := range accepted {
+			syscall.CloseOnExec(fd)
+			file := os.NewFile(uintptr(fd), "")
+			if conn, err := net.FileConn(file); err == nil {
+				rest = append(rest, conn)
+			}
+			file.Close()
+		}
+	})
+	return rest
+}
