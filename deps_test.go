@@ -89,6 +89,7 @@ var libraries = map[string]string{
 // thinks about its place.
 var rules = parseRules(`
 internal/dbtest:
+internal/fresh/freshtest:
 internal/livehttp/relaytest:
 internal/ownfile/ownfiletest:
 internal/jws: jwx json
@@ -148,7 +149,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique"}
+var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
@@ -212,7 +213,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "internal/dbtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
+var forTests = []string{"store/storetest", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {
