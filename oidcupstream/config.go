@@ -142,7 +142,7 @@ type Provider struct {
 	meta   *http.Client // for metadata and keys: additionally with a limit on every body
 
 	metadata atomic.Pointer[metadata]
-	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
+	renewal  atomic.Pointer[renewal]
 	flights  singleflight.Group
 }
 
