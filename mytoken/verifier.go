@@ -50,7 +50,9 @@ type VerifierConfig struct {
 	// hours. A withdrawn key may be accepted for that long.
 	KeysMaxStale time.Duration
 
-	// Clock tells the time. nil: time.Now.
+	// Clock tells the time. nil: time.Now. Its instants should keep their monotonic
+	// reading, as those of time.Now do: it shows that the wall clock was set back. The
+	// verifier then fetches the keys anew.
 	Clock func() time.Time
 	// Leeway accepts a token that long before its "iat" and "nbf", because clocks differ.
 	// It is at most 5 minutes. 0: 1 minute. Negative: none. "exp" and the clauses get no

@@ -108,7 +108,9 @@ func New(cfg Config) (*Client, error) {
 // useTransport makes two transports of one.
 func (c *Client) useTransport(base *http.Transport) {
 	shared, alone := livehttp.New(base), c.http
-	shared.ResponseHeaderTimeout = c.cfg.Timeout / 2 // leaves time for another attempt
+	if most := c.cfg.Timeout / 2; shared.ResponseHeaderTimeout == 0 || shared.ResponseHeaderTimeout > most {
+		shared.ResponseHeaderTimeout = most // leaves time for another attempt
+	}
 	alone.Transport = livehttp.Alone(base)
 	c.http.Transport, c.alone = shared, &alone
 }

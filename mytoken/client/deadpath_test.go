@@ -30,7 +30,7 @@ func beyond(t *testing.T, http2 bool, change func(livehttp.Transport)) *remote {
 	var issuer string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
-		r.proto = req.Proto
+		r.proto, r.requests = req.Proto, append(r.requests, req.URL.Path)
 		r.mu.Unlock()
 		if req.URL.Path == "/.well-known/mytoken-configuration" {
 			document := r.discovery()
@@ -79,6 +79,8 @@ func (r *remote) introspect(ctx context.Context) error {
 // The path of a connection dies without a word. The next request gets its answer on a new
 // connection, within the usual time, whether it may be repeated or not, and whatever the
 // connection carried before. The server sees each request for an access token once.
+//
+// proves P8
 func TestDeadPath(t *testing.T) {
 	for proto, http2 := range map[string]bool{"HTTP/2.0": true, "HTTP/1.1": false} {
 		for name, use := range map[string]func(*remote, context.Context) error{"repeatable": (*remote).introspect, "not repeatable": (*remote).use} {
@@ -95,6 +97,8 @@ func TestDeadPath(t *testing.T) {
 						require.Greater(t, r.relay.Count(), old, "it needs a new connection")
 						require.Equal(t, proto, r.proto)
 					}
+					want := map[string]int{"repeatable": 0, "not repeatable": 1}
+					require.Equal(t, want[before]+2*want[name], r.count("/access_token_endpoint"))
 				})
 			}
 		}
