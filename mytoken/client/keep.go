@@ -276,34 +276,6 @@ func (k *Keeper) serves(now time.Time) bool {
 	return t != nil && t.life.d > 0 && !t.expired(now)
 }
 
-// change computes the state and reports it.
-func (k *Keeper) change() {
-	s := KeepState{Phase: KeepDown, Path: k.cfg.Path, Next: k.next(), Failures: k.fails + k.file.fails, Err: k.err}
-	if k.file.err != nil {
-		s.Err = k.file.err
-		if k.err != nil {
-			s.Err = errors.Join(k.err, k.file.err)
-		}
-	}
-	if t := k.file.token; t != nil {
-		s.Phase, s.Expires = KeepFresh, t.Expires
-		if t != k.token || k.fails > 0 {
-			s.Phase = KeepAging
-		}
-	}
-	k.set(s)
-}
-
-func (k *Keeper) set(s KeepState) {
-	k.mu.Lock()
-	k.state = s
-	k.mu.Unlock()
-	if k.cfg.Changed != nil {
-		err := rescue.Do(func() { k.cfg.Changed(s) })
-		rescue.Log(context.Background(), slog.Default(), "KeepConfig.Changed", err)
-	}
-}
-
 // end revokes the mytoken if KeepConfig.Revoke is set.
 func (k *Keeper) end(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)

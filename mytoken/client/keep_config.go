@@ -29,34 +29,6 @@ type KeepConfig struct {
 	Changed func(KeepState)
 }
 
-// KeepPhase says what readers of the file can expect.
-type KeepPhase string
-
-// The phases of a keeper.
-const (
-	KeepStarting KeepPhase = "starting" // no token yet
-	KeepFresh    KeepPhase = "fresh"    // the token lives for at least another Early
-	KeepAging    KeepPhase = "aging"    // the token is valid, but replacing it has failed
-	KeepDown     KeepPhase = "down"     // no file: the last token has expired, was never there, or cannot be written
-	KeepEnded    KeepPhase = "ended"    // no file, and the keeper has stopped
-)
-
-// KeepState is the state of a keeper.
-type KeepState struct {
-	Phase KeepPhase
-	Path  string
-	// Expires is when the token in the file expires. It is zero if there is no file, or
-	// if the provider did not say.
-	Expires time.Time
-	// Next is when the keeper asks for the next token, or tries again to write the file.
-	// If the server has refused for good, it is when the keeper ends.
-	Next time.Time
-	// Failures counts the failed requests since the last successful one, and the failed
-	// attempts to write the file likewise. Err has the last errors.
-	Failures int
-	Err      error
-}
-
 const (
 	defaultKeepEarly = 5 * time.Minute
 	// unknownLife is how long a token stays in the file if the provider states no expiry.
