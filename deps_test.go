@@ -90,6 +90,8 @@ var libraries = map[string]string{
 var rules = parseRules(`
 internal/dbtest:
 internal/errtext:
+internal/fresh/freshtest:
+internal/livehttp/relaytest:
 internal/ownfile/ownfiletest:
 internal/jws: jwx json
 
@@ -152,7 +154,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
+var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
@@ -216,7 +218,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
@@ -134,7 +135,8 @@ type Config struct {
 	//
 	// Nil means a client made for token requests. It uses HTTP/1.1, so that a lost
 	// connection affects only one request. It keeps up to 64 idle connections to a host,
-	// for 30 seconds. It takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
+	// for 30 seconds, and closes all of them when a request fails. It takes proxies from
+	// the environment (HTTPS_PROXY, NO_PROXY).
 	HTTPClient *http.Client
 	// Timeout bounds one call and includes the time to fetch metadata. 0 means
 	// [DefaultTimeout] (8 s). An exchange may spend the same time again to fetch the
@@ -177,7 +179,7 @@ type Provider struct {
 	documents pause // of the metadata; see keySet for the keys
 
 	metadata atomic.Pointer[metadata]
-	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
+	renewal  atomic.Pointer[renewal]
 	flights  singleflight.Group
 }
 
@@ -258,7 +260,7 @@ func New(cfg Config) (*Provider, error) {
 		cfg.Clock = time.Now
 	}
 	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = &http.Client{Transport: newTransport(cfg.Timeout)}
+		cfg.HTTPClient = &http.Client{Transport: livehttp.Transport{Transport: newTransport(cfg.Timeout)}}
 	}
 	p := &Provider{cfg: cfg, sendOffline: sendOffline}
 	p.client = withoutRedirects(cfg.HTTPClient)

@@ -44,7 +44,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	p.metadata.Store(&metadata{Metadata: Metadata{Issuer: p.Issuer(), TokenEndpoint: "https://op.example.org/token"}})
-	p.renewAt.Store(time.Now().Add(24 * time.Hour).UnixNano())
+	p.renewal.Store(&renewal{time.Now(), 24 * time.Hour})
 	f.Fuzz(func(t *testing.T, answerStatus int, answerBody string) {
 		if answerStatus < 200 || answerStatus > 599 {
 			return

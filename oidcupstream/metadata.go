@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
@@ -64,6 +65,13 @@ func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 // metadataRetry is the pause between two attempts to renew an outdated snapshot.
 const metadataRetry = time.Minute
 
+// renewal says when to fetch the metadata again: some time after an instant, or at once if
+// a clock was set back.
+type renewal struct {
+	since time.Time
+	after time.Duration
+}
+
 // lookup returns the current snapshot. If there is none, it waits for a fetch. Concurrent
 // callers share the fetch. It continues if the context of a caller ends.
 //
@@ -72,7 +80,8 @@ const metadataRetry = time.Minute
 func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	now := p.cfg.Clock()
 	if m := p.metadata.Load(); m != nil {
-		if due := p.renewAt.Load(); now.UnixNano() >= due && p.renewAt.CompareAndSwap(due, now.Add(metadataRetry).UnixNano()) {
+		r := p.renewal.Load()
+		if !fresh.Within(r.since, r.after, now) && p.renewal.CompareAndSwap(r, &renewal{now, metadataRetry}) {
 			p.startFetch(ctx)
 		}
 		return m, nil
@@ -106,7 +115,7 @@ func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 			rescue.Log(ctx, slog.Default(), "the metadata of a provider", err)
 			return nil, err
 		}
-		p.renewAt.Store(m.Fetched.Add(p.cfg.MetadataTTL).UnixNano())
+		p.renewal.Store(&renewal{m.Fetched, p.cfg.MetadataTTL})
 		p.metadata.Store(m)
 		return m, nil
 	})

@@ -47,6 +47,12 @@
 // would count as another use. A [Holder] of a rotating token repeats it all the same,
 // because otherwise the token would be lost.
 //
+// Networks change, and laptops sleep. The client's own transport notices within 10 s that
+// a connection is dead. A request that the client must not repeat never travels on a
+// connection that was idle: it gets a new one, whose handshake proves that the path
+// works. A program that makes hundreds of such requests a second should set
+// Config.HTTPClient.
+//
 // # Secrets
 //
 // Tokens and codes are of the type mytoken.Secret, which prints, logs and encodes as

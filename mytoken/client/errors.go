@@ -94,12 +94,12 @@ func (e *NetworkError) Error() string { return "client: " + e.Operation + ": " +
 // Unwrap returns the cause: an error of net/http or of the context.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// newNetworkError looks for proof that nothing was sent. Without it, the request counts
-// as sent.
-func newNetworkError(operation string, err error) *NetworkError {
+// newNetworkError looks for proof that nothing was sent: the request got no connection.
+// Without it, the request counts as sent.
+func newNetworkError(operation string, connected bool, err error) *NetworkError {
 	var dial *net.OpError
 	var name *net.DNSError
-	sent := !errors.As(err, &name)
+	sent := connected && !errors.As(err, &name)
 	if errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect") {
 		sent = false
 	}

@@ -30,7 +30,7 @@ const (
 	envCount  = "MYTOKEN_CLIENT_TEST_COUNT"
 )
 
-var roles = map[string]func() error{"user": beUser, "keeper": beKeeper, "job": beJob, "waiter": beWaiter, "locker": beLocker}
+var roles = map[string]func() error{"user": beUser, "keeper": beKeeper, "job": beJob, "waiter": beWaiter, "locker": beLocker, "failure": beFailure}
 
 func TestMain(m *testing.M) {
 	role, ok := roles[os.Getenv(envRole)]
@@ -169,6 +169,9 @@ func beWaiter() error {
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
 }
+
+// beFailure fails.
+func beFailure() error { return errors.New("this is what it is for") }
 
 // beLocker takes the lock of a token file, says so, and keeps it until its input ends.
 func beLocker() error {

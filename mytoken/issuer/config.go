@@ -43,7 +43,8 @@ type Config struct {
 	// log alone. Nil: nobody is told.
 	Observer func(context.Context, Notice)
 
-	// Clock tells the time. Nil: time.Now.
+	// Clock tells the time. Nil: time.Now. Its instants should keep their monotonic
+	// reading, as those of time.Now do: it shows that the wall clock was set back.
 	Clock func() time.Time
 	// Logger gets what an operator has to know, and never a secret. Nil: slog.Default().
 	Logger *slog.Logger

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -45,7 +46,8 @@ type AttributeRules struct {
 	// describes. Nil means the built-in ones only.
 	Templates fs.FS
 	// HTTPClient asks the URLs of Sources. It follows no redirect. An answer may take up
-	// to 5 s and have up to 1 MiB. Nil means a client with the default transport.
+	// to 5 s and have up to 1 MiB. Nil means a client with the settings of
+	// http.DefaultTransport that uses a new connection for each request.
 	HTTPClient *http.Client
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
@@ -103,7 +105,8 @@ func AttributePolicy(rules AttributeRules) (Policy, error) {
 	if p.Clock == nil {
 		p.Clock = time.Now
 	}
-	p.client = &http.Client{Timeout: attributeTimeout}
+	p.client = livehttp.Client()
+	p.client.Timeout = attributeTimeout
 	if rules.HTTPClient != nil {
 		p.client.Transport = rules.HTTPClient.Transport
 	}
