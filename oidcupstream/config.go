@@ -237,6 +237,9 @@ func New(cfg Config) (*Provider, error) {
 			return nil, configError("ExtraAuthParams: %q is a parameter of the protocol", name)
 		}
 	}
+	if cfg.Reuse > ReuseTolerates {
+		return nil, configError("Reuse: %d is no value of Reuse", cfg.Reuse)
+	}
 	if cfg.Offline > OfflineNone {
 		return nil, configError("Offline: %d is no value of OfflineAccess", cfg.Offline)
 	}

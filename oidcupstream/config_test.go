@@ -84,6 +84,7 @@ func TestNewRefuses(t *testing.T) {
 		"negative limit":       func(c *oidcupstream.Config) { c.MaxResponseBytes = -1 },
 		"negative TTL":         func(c *oidcupstream.Config) { c.MetadataTTL = -1 },
 		"state as an extra":    func(c *oidcupstream.Config) { c.ExtraAuthParams = url.Values{"state": {"x"}} },
+		"unknown reuse":        func(c *oidcupstream.Config) { c.Reuse = 3 },
 		"unknown offline":      func(c *oidcupstream.Config) { c.Offline = 200 },
 		"audience named scope": func(c *oidcupstream.Config) { c.Audience.Name = "scope" },
 		"audience named token": func(c *oidcupstream.Config) { c.Audience.Name = "refresh_token" },

@@ -53,6 +53,7 @@ func TestBadFlags(t *testing.T) {
 		"certificate alone":  {args: []string{"-tls-cert", file}, want: "portal: set both -tls-cert and -tls-key"},
 		"TLS without a name": {args: []string{"-tls-cert", file, "-tls-key", file}, want: "portal: -tls-cert needs -url"},
 		"no certificate":     {args: []string{"-tls-cert", file, "-tls-key", file, "-url", "https://x.example"}, want: "portal: tls: "},
+		"unknown node":       {args: []string{"-abandon", "00112233445566778899aabbccddeeff"}, want: "portal: issuer: no process of node 00112233445566778899aabbccddeeff is known"},
 		"two databases":      {args: []string{"-db", "x", "-dsn", "postgres://h/d"}, want: "portal: set either -db or -dsn"},
 		"DSN":                {environment: []string{"PORTAL_DSN=user:hunter2@host"}, want: "portal: database: the DSN is neither"},
 		"database is down":   {environment: []string{"PORTAL_DSN=postgres://user:hunter2@127.0.0.1:1/x"}, want: "portal: sqlstore: "},

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mytoken-go/sdk/examples/internal/abandon"
 	"github.com/mytoken-go/sdk/examples/internal/serve"
 	"github.com/mytoken-go/sdk/examples/portal/demo"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -81,6 +82,9 @@ func run(ctx context.Context, o *options) (err error) {
 	iss, err := issuer.New(config)
 	if err != nil {
 		return err
+	}
+	if o.abandon != "" {
+		return abandon.Node(ctx, os.Stdout, iss, o.abandon)
 	}
 	if err := iss.Recover(ctx); err != nil {
 		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory until the next start", "error", err)

@@ -10,10 +10,10 @@ import (
 )
 
 type options struct {
-	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes string
-	proxies                                                                                 []netip.Prefix
-	unixProxy, check                                                                        bool
-	drain                                                                                   time.Duration
+	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
+	proxies                                                                                          []netip.Prefix
+	unixProxy, check                                                                                 bool
+	drain                                                                                            time.Duration
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.
@@ -24,7 +24,7 @@ func parseOptions() (_ *options, err error) {
 	text(&o.url, "url", "", "issuer `URL`, at which users reach the service (default: its address)")
 	text(&o.cert, "tls-cert", "", "PEM `file` with the certificates for TLS")
 	text(&o.key, "tls-key", "", "PEM `file` with the key for TLS")
-	text(&o.data, "data", "", "`directory` for keys, refresh tokens in transit, and the SQLite file (default: portal-data; with the provider for tests, a temporary one)")
+	text(&o.data, "data", "", "`directory` for keys, refresh tokens in transit, and the SQLite file; one of its own for each machine, kept across restarts (default: portal-data; with the provider for tests, a temporary one)")
 	text(&o.db, "db", "", "SQLite `file` (default: portal.db in the directory)")
 	text(&o.dsn, "dsn", "", "database instead of SQLite: `postgres://user@host/database`, or user@tcp(host)/database for MariaDB; behind PgBouncer add ?default_query_exec_mode=exec")
 	text(&o.issuer, "issuer", "", "issuer `URL` of the OpenID provider (default: a provider for tests, which lets everybody in)")
@@ -35,6 +35,7 @@ func parseOptions() (_ *options, err error) {
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
+	text(&o.abandon, "abandon", "", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -67,7 +68,7 @@ func parseOptions() (_ *options, err error) {
 	refuse((o.issuer == "") != (o.client == ""), "set both -issuer and -client-id, or neither")
 	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
 	refuse(o.check && o.issuer+o.url != "", "-check uses the provider for tests; remove -issuer and -url")
-	if o.check {
+	if o.check || o.abandon != "" {
 		o.listen, o.health, o.drain = "127.0.0.1:0", "127.0.0.1:0", 0
 	}
 	return o, err

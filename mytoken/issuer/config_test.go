@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,6 +42,12 @@ func TestIncompleteConfig(t *testing.T) {
 		"no clauses":        {func(c *issuer.Config) { c.Limits.Clauses = -1 }, nil, "Config.Limits.Clauses"},
 		"restrictions":      {func(c *issuer.Config) { c.Limits.RestrictionBytes = 1 << 20 }, nil, "Config.Limits.RestrictionBytes"},
 		"child rotation":    {func(c *issuer.Config) { c.ChildRotation = 3 }, nil, "Config.ChildRotation"},
+		"suspicion":         {func(c *issuer.Config) { c.SuspectPause = 11 * time.Minute }, nil, "Config.SuspectPause"},
+		"no suspicion":      {func(c *issuer.Config) { c.SuspectPause = -1 }, nil, "Config.SuspectPause"},
+		"never abandoned":   {func(c *issuer.Config) { c.AbandonAfter = 31 * 24 * time.Hour }, nil, "Config.AbandonAfter"},
+		"abandoned at once": {func(c *issuer.Config) { c.AbandonAfter = -1 }, nil, "Config.AbandonAfter"},
+		"short lease":       {func(c *issuer.Config) { c.Lease = 10 * time.Second }, nil, "Config.Lease is 10s"},
+		"negative lease":    {func(c *issuer.Config) { c.Lease = -1 }, nil, "Config.Lease"},
 		"lists":             {func(c *issuer.Config) { c.Limits.ListBytes = 1000 }, nil, "Config.Limits.ListBytes"},
 	} {
 		config := service.Config

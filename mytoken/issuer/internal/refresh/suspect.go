@@ -144,7 +144,6 @@ type refusal struct {
 	count int
 	from  time.Time
 	until time.Time
-	err   error
 }
 
 // mostRefusals is how many refusals are remembered.

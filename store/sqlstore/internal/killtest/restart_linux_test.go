@@ -3,7 +3,7 @@ package killtest_test
 import (
 	"context"
 	"math/rand/v2"
-	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,7 +156,8 @@ func TestSpillIsReplayedWhenTheServerIsBack(t *testing.T) {
 	require.Equal(t, stuck, r.next().line.Kind)
 	p.kill()
 	require.True(t, r.next().over)
-	files, err := os.ReadDir(setup.Spill)
+	held := filepath.Join(setup.Spill, "*.refresh")
+	files, err := filepath.Glob(held)
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 
@@ -165,7 +166,7 @@ func TestSpillIsReplayedWhenTheServerIsBack(t *testing.T) {
 	w.ahead.Add(int64(2 * patient.Lease))
 	w.issuer = w.newIssuer(patient, setup.Spill)
 	require.NoError(t, w.issuer.Recover(t.Context()))
-	files, err = os.ReadDir(setup.Spill)
+	files, err = filepath.Glob(held)
 	require.NoError(t, err)
 	require.Empty(t, files)
 	u.Scope = usualScope
