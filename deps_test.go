@@ -89,6 +89,9 @@ var libraries = map[string]string{
 // thinks about its place.
 var rules = parseRules(`
 internal/dbtest:
+internal/errtext:
+internal/fresh/freshtest:
+internal/livehttp/relaytest:
 internal/ownfile/ownfiletest:
 internal/jws: jwx json
 
@@ -106,16 +109,19 @@ store/seal: store
 store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
+store/internal/broken: store store/storetest
 
 oidcupstream: go-jose go-oidc json oauth2 sync internal/jws
 oidcupstream/guest: json internal/jws oidcupstream
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
-mytoken: json internal/jws capability restriction restriction/forecast
+mytoken: json internal/errtext internal/jws capability restriction restriction/forecast
 mytoken/internal/profile: json capability restriction
-mytoken/issuer/internal/errand:
-mytoken/issuer/internal/refresh: flock json store store/seal oidcupstream
-mytoken/issuer: json oauth2 capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/issuer/internal/errand mytoken/issuer/internal/refresh
+mytoken/internal/requestid:
+mytoken/issuer/internal/errand: internal/errtext
+mytoken/issuer/internal/outage: internal/errtext
+mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
+mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
 mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
 mytoken/internal/oldtext: store store/seal
@@ -124,7 +130,7 @@ mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
 mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
-mytoken/rest: json time capability restriction mytoken mytoken/internal/profile mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
+mytoken/rest: json time internal/errtext capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
 `)
 
 // rule says what one package may import.
@@ -148,7 +154,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/jsonscan", "internal/legible", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
+var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
@@ -212,7 +218,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "internal/dbtest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -204,7 +205,7 @@ func reasonText(a refusal, err error) string {
 	if err == nil {
 		return a.text
 	}
-	return err.Error()
+	return errtext.ForLog(err)
 }
 
 // challenge returns the WWW-Authenticate header (RFC 6750 section 3). It has no error

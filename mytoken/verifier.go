@@ -38,8 +38,10 @@ type VerifierConfig struct {
 	// InsecureHTTP allows a JWKSURL with http to any host. Whoever controls the network
 	// in between can then make tokens.
 	InsecureHTTP bool
-	// HTTPClient fetches the keys. nil: a client with the default transport. Each fetch
-	// is limited to 5 s and follows no redirects.
+	// HTTPClient fetches the keys. nil: a client with the settings of
+	// http.DefaultTransport that uses a new connection for each fetch, so that a dead
+	// connection does not keep it from new keys. The verifier uses yours as it is. Each
+	// fetch is limited to 5 s and follows no redirects.
 	HTTPClient *http.Client
 	// KeysMaxAge is how old fetched keys may be before they are fetched again. 0: 15
 	// minutes.
@@ -48,7 +50,9 @@ type VerifierConfig struct {
 	// hours. A withdrawn key may be accepted for that long.
 	KeysMaxStale time.Duration
 
-	// Clock tells the time. nil: time.Now.
+	// Clock tells the time. nil: time.Now. Its instants should keep their monotonic
+	// reading, as those of time.Now do: it shows that the wall clock was set back. The
+	// verifier then fetches the keys anew.
 	Clock func() time.Time
 	// Leeway accepts a token that long before its "iat" and "nbf", because clocks differ.
 	// It is at most 5 minutes. 0: 1 minute. Negative: none. "exp" and the clauses get no

@@ -3,11 +3,11 @@ package mytoken
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
@@ -39,7 +39,7 @@ func newJWKSSource(cfg VerifierConfig) (jwksSource, error) {
 		Timeout: fetchTimeout, Decode: jws.DecodeSet,
 	}
 	if source.Client == nil {
-		source.Client = &http.Client{}
+		source.Client = livehttp.Client()
 	}
 	if cfg.KeysMaxAge != 0 {
 		source.MaxAge = cfg.KeysMaxAge

@@ -2,12 +2,11 @@ package oidcupstream
 
 import (
 	"encoding/base64"
-	stdjson "encoding/json"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/unique"
@@ -47,14 +46,14 @@ func (t *Tokens) readAccessToken() {
 	}
 	// A member that occurs twice may mean one thing here and another to a resource
 	// service, so the JSON is read strictly.
-	var claims map[string]jsontext.Value
-	if json.Unmarshal(payload, &claims) != nil || claims == nil {
+	claims, err := parseFields(payload)
+	if err != nil || !jsontext.Value(payload).IsValid() {
 		t.ScopesUnread = append(t.ScopesUnread, "the payload")
 		t.AudiencesUnread = append(t.AudiencesUnread, "the payload")
 		return
 	}
 	for n, name := range append([]string{"aud"}, claimedAudiences...) {
-		list, err := stringList(stdjson.RawMessage(claims[name]))
+		list, err := stringList(claims[name])
 		if err != nil {
 			t.AudiencesUnread = append(t.AudiencesUnread, name)
 		}
@@ -71,7 +70,7 @@ func (t *Tokens) readAccessToken() {
 	if list := t.readScopes("scope", claims["scope"]); len(list) > 0 {
 		t.Scopes = unique.Strings(t.Scopes, list)
 	}
-	if !emptyList(stdjson.RawMessage(claims[claimDetails])) {
+	if !emptyList(claims[claimDetails]) {
 		t.ScopesUnread = append(t.ScopesUnread, claimDetails)
 	}
 	known := set(t.Scopes)
@@ -86,8 +85,8 @@ func (t *Tokens) readAccessToken() {
 }
 
 // readScopes reads a claim about scopes. It notes one that cannot be read.
-func (t *Tokens) readScopes(name string, raw jsontext.Value) []string {
-	words, err := wordList(stdjson.RawMessage(raw))
+func (t *Tokens) readScopes(name string, raw json.RawMessage) []string {
+	words, err := wordList(raw)
 	if err != nil {
 		t.ScopesUnread = append(t.ScopesUnread, name)
 	}
@@ -146,7 +145,7 @@ func peek(token string) (fields, bool) {
 // wordList decodes scopes: a string with spaces between them, or from some providers an
 // array of such strings. It returns nil and no error for a member that is missing or
 // null.
-func wordList(raw stdjson.RawMessage) ([]string, error) {
+func wordList(raw json.RawMessage) ([]string, error) {
 	list, err := stringList(raw)
 	if err != nil {
 		return nil, err
@@ -163,7 +162,7 @@ func wordList(raw stdjson.RawMessage) ([]string, error) {
 
 // stringList decodes a claim that is a string or an array of strings. It returns nil and
 // no error for a claim that is missing, null or empty.
-func stringList(raw stdjson.RawMessage) ([]string, error) {
+func stringList(raw json.RawMessage) ([]string, error) {
 	if len(raw) > maxListedBytes {
 		return nil, errListTooLong
 	}
@@ -171,14 +170,14 @@ func stringList(raw stdjson.RawMessage) ([]string, error) {
 		return nil, nil
 	}
 	var text *string
-	if stdjson.Unmarshal(raw, &text) == nil {
+	if json.Unmarshal(raw, &text) == nil {
 		if text == nil || *text == "" {
 			return nil, nil
 		}
 		return []string{*text}, nil
 	}
 	var entries []*string
-	if stdjson.Unmarshal(raw, &entries) != nil {
+	if json.Unmarshal(raw, &entries) != nil {
 		return nil, errListType
 	}
 	if len(entries) > maxListed {
@@ -195,15 +194,15 @@ func stringList(raw stdjson.RawMessage) ([]string, error) {
 }
 
 // emptyList reports whether a member is missing, null or an empty array.
-func emptyList(raw stdjson.RawMessage) bool {
+func emptyList(raw json.RawMessage) bool {
 	if len(raw) == 0 {
 		return true
 	}
 	if len(raw) > maxListedBytes {
 		return false
 	}
-	var list []stdjson.RawMessage
-	return stdjson.Unmarshal(raw, &list) == nil && len(list) == 0
+	var list []json.RawMessage
+	return json.Unmarshal(raw, &list) == nil && len(list) == 0
 }
 
 func set(list []string) map[string]bool {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
@@ -135,7 +135,8 @@ type Config struct {
 	//
 	// Nil means a client made for token requests. It uses HTTP/1.1, so that a lost
 	// connection affects only one request. It keeps up to 64 idle connections to a host,
-	// for 30 seconds. It takes proxies from the environment (HTTPS_PROXY, NO_PROXY).
+	// for 30 seconds, and closes all of them when a request fails. It takes proxies from
+	// the environment (HTTPS_PROXY, NO_PROXY).
 	HTTPClient *http.Client
 	// Timeout bounds one call and includes the time to fetch metadata. 0 means
 	// [DefaultTimeout] (8 s). An exchange may spend the same time again to fetch the
@@ -178,7 +179,7 @@ type Provider struct {
 	documents pause // of the metadata; see keySet for the keys
 
 	metadata atomic.Pointer[metadata]
-	renewAt  atomic.Int64 // when to fetch the metadata again, in Unix nanoseconds
+	renewal  atomic.Pointer[renewal]
 	flights  singleflight.Group
 }
 
@@ -262,7 +263,7 @@ func New(cfg Config) (*Provider, error) {
 		cfg.Clock = time.Now
 	}
 	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = &http.Client{Transport: newTransport(cfg.Timeout)}
+		cfg.HTTPClient = &http.Client{Transport: livehttp.Transport{Transport: newTransport(cfg.Timeout)}}
 	}
 	p := &Provider{cfg: cfg, sendOffline: sendOffline}
 	p.client = withoutRedirects(cfg.HTTPClient)
@@ -323,31 +324,6 @@ func (p *Provider) RefreshTokensNeverRotate() bool { return p.cfg.RefreshTokensN
 
 // RequireIssParameter returns the operator's statement from the configuration.
 func (p *Provider) RequireIssParameter() bool { return p.cfg.RequireIssParameter }
-
-// newTransport returns the transport that Config.HTTPClient describes.
-func newTransport(timeout time.Duration) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}).DialContext,
-		Protocols:              protocols,
-		TLSHandshakeTimeout:    timeout,
-		ResponseHeaderTimeout:  timeout,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        30 * time.Second,
-	}
-}
-
-func withoutRedirects(c *http.Client) *http.Client {
-	return &http.Client{
-		Transport:     &calmTransport{c.Transport},
-		Timeout:       c.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
 
 // checkURL parses an absolute URL without user and fragment. The scheme must be https. It
 // may be http if insecure is set, or if the host and, unless it is nil, the issuer's host

@@ -23,9 +23,11 @@ func FuzzAnswer(f *testing.F) {
 		`{"access_token":"h.eyJhdWQiOlsieCJdLCJzY29wZSI6ImEgYiJ9.s","expires_in":"1e9"}`,
 		`{"access_token":"","refresh_token":"new"}`,
 		`{"error":"invalid_grant","error_description":"planted-refresh-token-0123456789 is gone"}`,
+		`{"error":"invalid_grant","suberror":"consent_required","error_codes":[65001,"50173"],"error_description":"AADSTS65001: x"}`,
+		`{"access_token":"eyJhbGciOiJFUzI1NiJ9.eyJzY3AiOlsiYSIsImIiXSwicm9sZXMiOjd9.s","scope":["a",null],"authorization_details":[{}]}`,
 		`{"error":{"code":1}}`, `null`, `[]`, `""`, `<html>`, ``, `{"access_token":"a"}{}`, `{"expires_in":-1e999}`,
 	} {
-		for _, status := range []int{200, 400, 500} {
+		for _, status := range []int{200, 302, 400, 429, 500} {
 			f.Add(status, body)
 		}
 	}
@@ -42,12 +44,13 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	p.metadata.Store(&metadata{Metadata: Metadata{Issuer: p.Issuer(), TokenEndpoint: "https://op.example.org/token"}})
-	p.renewAt.Store(time.Now().Add(24 * time.Hour).UnixNano())
+	p.renewal.Store(&renewal{time.Now(), 24 * time.Hour})
 	f.Fuzz(func(t *testing.T, answerStatus int, answerBody string) {
 		if answerStatus < 200 || answerStatus > 599 {
 			return
 		}
 		status, body = answerStatus, answerBody
+		p.calls.until = time.Time{} // each answer comes as if it were the first
 		tokens, err := p.Refresh(t.Context(), RefreshRequest{RefreshToken: sent, Scopes: []string{"a"}, Subject: "s"})
 		if (tokens == nil) == (err == nil) {
 			t.Fatal(tokens, err)
@@ -67,6 +70,10 @@ func FuzzAnswer(f *testing.F) {
 		e := err.(*Error)
 		if status < 300 && e.RefreshToken() != given {
 			t.Fatalf("refresh token %q of %q lost: %q", given, body, e.RefreshToken())
+		}
+		code, _ := members.text("error")
+		if e.Outcome == NotProcessed && given != "" || e.InvalidGrant() && (status == 429 || code != "invalid_grant") {
+			t.Fatal(status, body, e)
 		}
 		if e.Outcome == NotSent || e.Outcome == Refused && (status >= 500 || status/100 == 3 || given != "" && status < 300) {
 			t.Fatal(status, body, e)

@@ -3,11 +3,8 @@ package oidcupstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
@@ -67,6 +65,13 @@ func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 // metadataRetry is the pause between two attempts to renew an outdated snapshot.
 const metadataRetry = time.Minute
 
+// renewal says when to fetch the metadata again: some time after an instant, or at once if
+// a clock was set back.
+type renewal struct {
+	since time.Time
+	after time.Duration
+}
+
 // lookup returns the current snapshot. If there is none, it waits for a fetch. Concurrent
 // callers share the fetch. It continues if the context of a caller ends.
 //
@@ -75,7 +80,8 @@ const metadataRetry = time.Minute
 func (p *Provider) lookup(ctx context.Context, op string) (*metadata, error) {
 	now := p.cfg.Clock()
 	if m := p.metadata.Load(); m != nil {
-		if due := p.renewAt.Load(); now.UnixNano() >= due && p.renewAt.CompareAndSwap(due, now.Add(metadataRetry).UnixNano()) {
+		r := p.renewal.Load()
+		if !fresh.Within(r.since, r.after, now) && p.renewal.CompareAndSwap(r, &renewal{now, metadataRetry}) {
 			p.startFetch(ctx)
 		}
 		return m, nil
@@ -109,7 +115,7 @@ func (p *Provider) startFetch(ctx context.Context) <-chan singleflight.Result {
 			rescue.Log(ctx, slog.Default(), "the metadata of a provider", err)
 			return nil, err
 		}
-		p.renewAt.Store(m.Fetched.Add(p.cfg.MetadataTTL).UnixNano())
+		p.renewal.Store(&renewal{m.Fetched, p.cfg.MetadataTTL})
 		p.metadata.Store(m)
 		return m, nil
 	})
@@ -189,84 +195,4 @@ func supportedScopes(raw json.RawMessage) (scopes []string, offline bool, err er
 	}
 	offline = slices.Contains(scopes, scopeOfflineAccess)
 	return slices.Clone(scopes[:min(len(scopes), maxListed)]), offline, nil
-}
-
-// pausing returns the client for documents that a pause keeps back.
-func (p *Provider) pausing(pause *pause) *http.Client {
-	client := *p.meta
-	client.Transport = &pausingTransport{base: client.Transport, pause: pause, clock: p.cfg.Clock}
-	return &client
-}
-
-// errTooLarge reports a response body above Config.MaxResponseBytes.
-var errTooLarge = errors.New("the answer is larger than MaxResponseBytes")
-
-// limitTransport bounds the bodies of all responses, for libraries that read them to the
-// end.
-type limitTransport struct {
-	base http.RoundTripper
-	max  int64
-}
-
-func (t *limitTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = &limitBody{ReadCloser: resp.Body, left: t.max}
-	return resp, nil
-}
-
-// calmTransport makes an error of a panic, also while a response is read. Some requests
-// run on goroutines on which nobody else would recover.
-type calmTransport struct{ base http.RoundTripper }
-
-func (t *calmTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	base := t.base
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	return calm(r.Context(), func() (*http.Response, error) {
-		resp, err := base.RoundTrip(r)
-		if err == nil {
-			resp.Body = &calmBody{resp.Body, r.Context()}
-		}
-		return resp, err
-	})
-}
-
-// calmBody is the body of such a response.
-type calmBody struct {
-	io.ReadCloser
-	ctx context.Context
-}
-
-func (b *calmBody) Read(buf []byte) (int, error) {
-	return calm(b.ctx, func() (int, error) { return b.ReadCloser.Read(buf) })
-}
-
-func calm[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	v, err := rescue.Call(f)
-	rescue.Log(ctx, slog.Default(), "the HTTP client of a provider", err)
-	return v, err
-}
-
-type limitBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *limitBody) Read(buf []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(buf)) > b.left+1 {
-		buf = buf[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(buf)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return n, errTooLarge
-	}
-	return n, err
 }

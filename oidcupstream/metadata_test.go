@@ -286,3 +286,24 @@ func TestRedirectsNotFollowed(t *testing.T) {
 		require.Zero(t, reached.Load(), endpoint)
 	}
 }
+
+// After a clock was set back, nobody knows how old the metadata is. The next call renews
+// it in the background.
+func TestMetadataClockSetBack(t *testing.T) {
+	b := newBench(t, optest.Options{}, func(c *oidcupstream.Config) { c.MetadataTTL = 10 * time.Minute })
+	login := b.login()
+	fetched := make(chan struct{}, 1000)
+	b.faults.set(func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint == optest.EndpointDiscovery {
+			fetched <- struct{}{}
+		}
+		return optest.Fault{}
+	})
+	_, err := b.refresh(login.RefreshToken)
+	require.NoError(t, err)
+	require.Empty(t, fetched)
+	b.clock.Advance(-time.Second)
+	_, err = b.refresh(login.RefreshToken)
+	require.NoError(t, err)
+	<-fetched
+}

@@ -90,11 +90,11 @@ func notProcessed(resp *http.Response, now time.Time, secrets []string) error {
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusServiceUnavailable && stated:
 		return ErrThrottled
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		to := "nowhere"
-		if place, err := url.Parse(resp.Header.Get("Location")); err == nil && place.String() != "" {
-			to = printable((&url.URL{Scheme: place.Scheme, Host: place.Host, Path: place.Path}).String(), maxDescription, secrets)
+		host := "no host" // of its address; the rest may hold a session
+		if place, err := url.Parse(resp.Header.Get("Location")); err == nil && place.Host != "" {
+			host = printable(place.Host, maxCode, secrets)
 		}
-		return fmt.Errorf("%w: a redirect to %s, which is not followed", ErrAnswer, to)
+		return fmt.Errorf("%w: a redirect to %s, which is not followed", ErrAnswer, host)
 	}
 	return nil
 }
@@ -134,23 +134,4 @@ func digits(text string) (n int64, ok bool) {
 		return 0, true
 	}
 	return min(n, most), true
-}
-
-// pausingTransport keeps requests for documents of the provider back during a pause, and
-// begins a pause if an answer asks for one.
-type pausingTransport struct {
-	base  http.RoundTripper
-	pause *pause
-	clock func() time.Time
-}
-
-func (t *pausingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.pause.left(t.clock()) > 0 {
-		return nil, ErrThrottled
-	}
-	resp, err := t.base.RoundTrip(r)
-	if err == nil {
-		t.pause.observe(resp.StatusCode, resp.Header, t.clock())
-	}
-	return resp, err
 }

@@ -85,7 +85,7 @@ func TestNotProcessedAnswers(t *testing.T) {
 		"400 slow_down":                 {respond(400, `{"error":"slow_down"}`), oidcupstream.NotProcessed, 0},
 		"400 temporarily_unavailable":   {respond(400, `{"error":"temporarily_unavailable"}`, "Retry-After", "9"), oidcupstream.NotProcessed, 9 * time.Second},
 		"300":                           {respond(300, ""), oidcupstream.NotProcessed, 0},
-		"301":                           {respond(301, "", "Location", "https://elsewhere.example/login?session=1"), oidcupstream.NotProcessed, 0},
+		"301":                           {respond(301, "", "Location", "https://elsewhere.example/login;session=1?session=1"), oidcupstream.NotProcessed, 0},
 		"302 with an OAuth error":       {respond(302, `{"error":"invalid_grant"}`, "Location", "/login"), oidcupstream.NotProcessed, 0},
 		"303":                           {respond(303, "", "Location", "/login"), oidcupstream.NotProcessed, 0},
 		"304":                           {respond(304, ""), oidcupstream.NotProcessed, 0},

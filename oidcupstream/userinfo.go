@@ -22,7 +22,9 @@ import (
 // and aud must be right if it has them. UserInfo does not support encrypted responses.
 //
 // All errors are [*Error]. UserInfo returns [ErrUnsupported] if the provider has no
-// userinfo endpoint. The call changes nothing at the provider and may be repeated.
+// userinfo endpoint. The call changes nothing at the provider and may be repeated. It
+// respects a pause that token requests began; see [ErrThrottled]. It begins none itself,
+// because many providers count here the requests of each user.
 func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (json.RawMessage, error) {
 	const op = "userinfo"
 	if accessToken == "" || wantSub == "" {
@@ -52,8 +54,6 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 	}
 	defer resp.Body.Close()
 	e := &Error{Op: op, Status: resp.StatusCode}
-	// Many providers count the requests of each user here. One user must not begin a
-	// pause for all.
 	now := p.cfg.Clock()
 	e.RetryAfter = new(pause).observe(resp.StatusCode, resp.Header, now)
 	if reason := notProcessed(resp, now, []string{accessToken}); reason != nil {

@@ -66,22 +66,18 @@ func (e *LimitError) reason() string { return fmt.Sprintf("more than %d %s", e.M
 func (e *LimitError) Is(target error) bool { return target == ErrTooLarge }
 
 // valueError is the cause within a ClauseError.
-type valueError struct {
-	kind  error
-	text  string
-	cause error // or nil
-}
+type valueError struct{ kind, cause error }
 
-func (e *valueError) Error() string   { return e.kind.Error() + ": " + e.text }
+func (e *valueError) Error() string   { return e.kind.Error() + ": " + e.cause.Error() }
 func (e *valueError) Unwrap() []error { return []error{e.kind, e.cause} }
-func (e *valueError) reason() string  { return e.text }
+func (e *valueError) reason() string  { return e.cause.Error() }
 
 func badValue(kind error, format string, args ...any) error {
-	return &valueError{kind: kind, text: fmt.Sprintf(format, args...)}
+	return because(kind, fmt.Errorf(format, args...))
 }
 
 // because returns an error of a kind. Its text is that of the cause.
-func because(kind, cause error) error { return &valueError{kind, cause.Error(), cause} }
+func because(kind, cause error) error { return &valueError{kind, cause} }
 
 // syntaxError is an [ErrSyntax] about the list as a whole.
 func syntaxError(reason string) error {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
 // CacheOptions bounds a [ResolverCache].
@@ -38,7 +40,8 @@ type question struct{ network, subject string } // the network is "" for the nam
 
 type answer struct {
 	question question
-	until    time.Time
+	since    time.Time
+	ttl      time.Duration
 	names    []string
 	addrs    []netip.Addr
 	err      error
@@ -96,7 +99,7 @@ func (c *ResolverCache) ask(q question, lookup func(*answer)) *answer {
 		}
 		ttl = c.options.NegativeTTL
 	}
-	a.until = c.options.Now().Add(ttl)
+	a.since, a.ttl = c.options.Now(), ttl
 	c.remember(a)
 	return a
 }
@@ -110,7 +113,7 @@ func (c *ResolverCache) remembered(q question) *answer {
 		return nil
 	}
 	a := element.Value.(*answer)
-	if !now.Before(a.until) {
+	if !fresh.Within(a.since, a.ttl, now) {
 		c.forget(element)
 		return nil
 	}

@@ -23,7 +23,8 @@ var (
 	// ErrConflict: the call names another generation of the grant than the current one,
 	// the ticket is still pending, or the process was settled.
 	ErrConflict = errors.New("store: generation is not current, ticket is pending, or process is settled")
-	// ErrDead: the provider refused the grant's refresh token for good.
+	// ErrDead: the provider refused all refresh tokens of the grant, twice; see
+	// [Suspicion].
 	ErrDead = errors.New("store: refresh token refused by the provider")
 	// ErrDepth: the parent already has as many ancestors as the store allows; see
 	// [MaxDepth].

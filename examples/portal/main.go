@@ -94,7 +94,7 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	service := serve.New(handler)
-	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.PingContext, Draining: service.Draining})
+	health, err := rest.HealthHandler(rest.HealthOptions{Database: db.Store.Ping, Draining: service.Draining})
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func run(ctx context.Context, o *options) (err error) {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Minute): // delete expired data
 			if _, err := iss.Sweep(ctx, 1000); err != nil {
-				slog.Error("sweep", "error", err)
+				slog.Debug("sweep", "error", err) // the issuer logs when the store is away
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,12 +12,11 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/store/seal"
-	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
 // openStorage loads the keys, opens the database and updates its tables. Keep the keys
 // safe: losing one invalidates every login.
-func openStorage(ctx context.Context, o *options) (*sql.DB, issuer.Config, error) {
+func openStorage(ctx context.Context, o *options) (*database.Store, issuer.Config, error) {
 	o.data = cmp.Or(o.data, "portal-data")
 	c := issuer.Config{SpillDir: filepath.Join(o.data, "spill")}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
@@ -35,15 +33,10 @@ func openStorage(ctx context.Context, o *options) (*sql.DB, issuer.Config, error
 	if c.Keys, err = mytoken.NewKeys(signing); err != nil {
 		return nil, c, err
 	}
-	db, dialect, err := database.Open(cmp.Or(o.db, filepath.Join(o.data, "portal.db")), o.dsn)
+	db, err := database.OpenStore(ctx, cmp.Or(o.db, filepath.Join(o.data, "portal.db")), o.dsn)
 	if err != nil {
 		return nil, c, err
 	}
-	if err = sqlstore.Migrate(ctx, db, dialect, sqlstore.Options{}); err == nil {
-		c.Store, err = sqlstore.New(ctx, db, dialect, sqlstore.Options{})
-	}
-	if err != nil {
-		return nil, c, errors.Join(err, db.Close())
-	}
+	c.Store = db.Store
 	return db, c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -94,12 +95,19 @@ const stateCookie = "state"
 func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
 	login, err := p.issuer.StartLogin(r.Context(), issuer.LoginRequest{Provider: p.provider, Properties: p.wanted})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
+		failed(w, err, http.StatusBadGateway)
 		return
 	}
 	// Remember in which browser this login began.
 	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: login.State.Reveal(), Path: "/redirect", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, login.URL, http.StatusFound)
+}
+
+// failed tells the user that the login failed, and the operator why. Texts of errors are
+// for operators.
+func failed(w http.ResponseWriter, err error, status int) {
+	slog.Error("login", "error", err)
+	http.Error(w, "the login did not work, please try again later", status)
 }
 
 // finishLogin takes what the browser brings back from the provider, and makes a token.
@@ -111,7 +119,7 @@ func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	result, err := p.issuer.FinishLogin(r.Context(), issuer.FinishRequest{Path: r.URL.Path, Query: r.URL.Query(), Client: client(portalAddress)})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusForbidden)
+		failed(w, err, http.StatusForbidden)
 		return
 	}
 	p.issued <- result.Issued

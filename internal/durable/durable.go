@@ -4,6 +4,9 @@
 // Every write takes the same steps: write a temporary file beside the target, sync it,
 // rename it, sync the directory. If a process is killed in between, it leaves the
 // temporary file behind; see [Sweep] and [Dir.Unfinished].
+//
+// Some files cannot be replaced, because a platform has mounted them one by one, or
+// because their directory is read-only. [Update] and [Renew] write such a file in place.
 package durable
 
 import (
@@ -18,13 +21,19 @@ import (
 
 // disk holds the steps that tests watch and break.
 type disk struct {
-	sync    func(*os.File) error
-	rename  func(dir *os.Root, from, to string) error
-	link    func(dir *os.Root, from, to string) error
-	syncDir func(dir *os.Root) error
+	sync     func(*os.File) error
+	rename   func(dir *os.Root, from, to string) error
+	link     func(dir *os.Root, from, to string) error
+	syncDir  func(dir *os.Root) error
+	mounted  func(dir *os.Root, name string) bool
+	writeAt  func(f *os.File, data []byte, at int64) error
+	truncate func(f *os.File, size int64) error
 }
 
-var osDisk = disk{sync: (*os.File).Sync, rename: (*os.Root).Rename, link: (*os.Root).Link, syncDir: syncRoot}
+var osDisk = disk{
+	sync: (*os.File).Sync, rename: (*os.Root).Rename, link: (*os.Root).Link, syncDir: syncRoot,
+	mounted: Mounted, writeAt: writeAt, truncate: (*os.File).Truncate,
+}
 
 // Write replaces a file of the directory, or creates it, and makes the new content
 // survive a crash. Only the file's owner can read it (mode 0600). Write replaces a

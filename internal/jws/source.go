@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
 // FetchPause is the shortest time between two fetches after a failure or for messages
@@ -74,17 +76,16 @@ func NewSource[S any](cfg SourceConfig[S]) *Source[S] {
 	return s
 }
 
-// within reports whether there are keys that are at most age old. If the clock was set
-// back since the fetch, their age is unknown and within reports false.
+// within reports whether there are keys that are at most age old, by both clocks. If a
+// clock was set back since the fetch, their age is unknown and within reports false.
 func (s *sourceState[S]) within(age time.Duration, now time.Time) bool {
-	passed := now.Sub(s.fetched)
-	return s.set != nil && passed >= 0 && passed <= age
+	passed, known := fresh.Age(s.fetched, now)
+	return s.set != nil && known && passed <= age
 }
 
 // pausing reports whether the last fetch is too recent for another one.
 func (s *sourceState[S]) pausing(now time.Time) bool {
-	passed := now.Sub(s.tried)
-	return !s.tried.IsZero() && passed >= 0 && passed < FetchPause
+	return fresh.Within(s.tried, FetchPause, now)
 }
 
 // Current returns the set that counts now. It returns the error of the last fetch, or of

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/internal/fresh/freshtest"
 )
 
 // answers is a network that answers every request with a status.
@@ -53,4 +55,56 @@ func TestSourceOvertaken(t *testing.T) {
 		require.NotNil(t, got)
 		require.NotSame(t, first, newer)
 	}
+}
+
+// counting counts requests.
+type counting struct {
+	http.RoundTripper
+	n int
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n++
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// Keys are as old as the clock says by which more time has passed. After a clock was set
+// back, their age is unknown and they are fetched again, and a pause is over.
+func TestSourceClockIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(*freshtest.Clock)
+		fetches int
+	}{
+		"nothing":                        {func(*freshtest.Clock) {}, 1},
+		"set back to before":             {func(c *freshtest.Clock) { c.Set(-time.Hour) }, 2},
+		"set back, and they are too old": {func(c *freshtest.Clock) { c.Set(-20 * time.Second); c.Pass(50 * time.Second) }, 2},
+		"asleep":                         {func(c *freshtest.Clock) { c.Suspend(2 * time.Minute) }, 2},
+		"asleep for a moment":            {func(c *freshtest.Clock) { c.Suspend(time.Second) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network, clock := &counting{RoundTripper: &answers{http.StatusOK}}, freshtest.NewClock(time.Unix(1e9, 0))
+			s := sourceOf(network, clock.Now, false)
+			first, err := s.Current(t.Context())
+			require.NoError(t, err)
+			clock.Pass(30 * time.Second)
+			c.happens(clock)
+			for range 3 {
+				_, err = s.Current(t.Context())
+				require.NoError(t, err)
+			}
+			require.Equal(t, c.fetches, network.n)
+			now, err := s.Current(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, c.fetches == 1, now == first)
+		})
+	}
+
+	network, clock := &counting{RoundTripper: &answers{http.StatusOK}}, freshtest.NewClock(time.Unix(1e9, 0))
+	s := sourceOf(network, clock.Now, false)
+	seen, err := s.Current(t.Context())
+	require.NoError(t, err)
+	require.Same(t, seen, s.Newer(t.Context(), seen), "the last fetch is too recent")
+	clock.Suspend(time.Minute)
+	require.NotSame(t, seen, s.Newer(t.Context(), seen), "the machine was asleep for a minute")
+	require.Equal(t, 2, network.n)
 }

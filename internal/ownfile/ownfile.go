@@ -6,15 +6,23 @@
 //   - A file with a secret is a regular file and no symbolic link. It belongs to the
 //     user, and nobody else has access to it. It has no other name: whoever may create
 //     files in a directory can link any file of the same disk into it.
-//   - A lock is a file with the same properties.
+//   - A credential is a secret that a platform hands to a program for reading: systemd
+//     with LoadCredential=, Kubernetes with a volume of a secret. Besides a file with a
+//     secret, it may be a regular file of root that only root can write and that not
+//     everybody can read. Its group may read it: systemd gives the user access with an
+//     access control list, which looks like group access, and Kubernetes with a group of
+//     the pod. Symbolic links of root may lead to it, within directories in which only
+//     root or the user may replace files. Kubernetes makes such links.
+//   - A lock is a file with the properties of a file with a secret.
 //   - A file that a write replaces is a regular file of the user. Its mode and its other
 //     names do not matter, because they go away.
 //   - A directory to write to belongs to the user or to root. Nobody else may replace
 //     files in it: it is writable for its owner alone, or it is sticky, as /tmp is. The
 //     path to it may hold symbolic links.
+//   - A file that is written in place has the properties of a file with a secret.
 //   - A file that the user has named and that the program only reads may be a symbolic
-//     link and may belong to anybody, as the secrets that container platforms mount. It
-//     is a regular file.
+//     link and may belong to anybody. Everybody may read it, and nobody but its owner and
+//     root may write it. It is a regular file.
 //
 // The user is the effective one of the process. A group with the number of the user is
 // the user's own, as on systems that make such a group for each user, and may do what the
@@ -75,7 +83,7 @@ func ReadNamed(path string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(f, path, most, regular)
+	return read(f, path, most, func(info fs.FileInfo) string { return cmp.Or(regular(info), writable(info)) })
 }
 
 // read checks an open file, reads it and closes it.
@@ -118,10 +126,11 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{root, path, others(info)&0o022 != 0}, nil
 }
 
-// Read is like the function [Read]. It accepts other names if only the user can have made
-// them.
-func (d *Dir) Read(name string, most int64) ([]byte, error) {
-	checked, err := d.check(name, d.secret) // the directory may follow a symbolic link
+// ReadCredential is like the function [ReadCredential], but follows no symbolic links. It
+// accepts other names if only the user can have made them.
+func (d *Dir) ReadCredential(name string, most int64) ([]byte, error) {
+	rule := func(info fs.FileInfo) string { return credential(info, d.secret(info)) }
+	checked, err := d.check(name, rule) // the directory may follow a symbolic link
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +142,20 @@ func (d *Dir) Read(name string, most int64) ([]byte, error) {
 		if !os.SameFile(info, checked) {
 			return "it was replaced meanwhile"
 		}
-		return d.secret(info)
+		return rule(info)
 	})
+}
+
+// CheckOwnDir returns an error if the path is not a directory that belongs to the user.
+func CheckOwnDir(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return &UnsafeError{path, "it is not a directory"}
+	}
+	return unsafe(path, foreign(info))
 }
 
 // Replaceable returns an error if the file exists and a write must not replace it.
@@ -157,6 +178,15 @@ func (d *Dir) Lock(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	return d.check(name, single)
+}
+
+// LockItself checks a file that serves as its own lock. See [Dir.Lock].
+func (d *Dir) LockItself(name string) (fs.FileInfo, error) { return d.check(name, d.secret) }
+
+// InPlace returns a function that returns an error if the file with that name, which is
+// open, must not be written in place.
+func (d *Dir) InPlace(name string) func(fs.FileInfo) error {
+	return func(info fs.FileInfo) error { return unsafe(filepath.Join(d.path, name), d.secret(info)) }
 }
 
 func (d *Dir) check(name string, rule func(fs.FileInfo) string) (fs.FileInfo, error) {
@@ -194,13 +224,17 @@ func regular(info fs.FileInfo) string {
 	return ""
 }
 
-const isSymlink = "it is a symbolic link: use the path of the file itself"
+const isSymlink = "it is a symbolic link: use the path of the file itself, or copy that file"
 
 func foreign(info fs.FileInfo) string {
-	if uid, _, _ := ownership(info); uid != os.Geteuid() {
+	switch uid, _, _ := ownership(info); uid {
+	case os.Geteuid():
+		return ""
+	case 0:
+		return "it belongs to root: copy it to a file of your own, or run the program as root"
+	default:
 		return fmt.Sprintf("it belongs to another user (uid %d): make it your own, or run the program as that user", uid)
 	}
-	return ""
 }
 
 func otherNames(info fs.FileInfo) string {

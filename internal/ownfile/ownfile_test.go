@@ -40,7 +40,7 @@ func TestDirectoryIsReplaced(t *testing.T) {
 	require.NoError(t, durable.Write(dir.Root, "token", []byte("ours")))
 	_, err = dir.Lock("token.lock")
 	require.NoError(t, err)
-	text, err := dir.Read("token", 100)
+	text, err := dir.ReadCredential("token", 100)
 	require.NoError(t, err)
 	require.Equal(t, "ours", string(text))
 	text, err = os.ReadFile(filepath.Join(victim, "token"))
@@ -64,7 +64,7 @@ func TestOtherNames(t *testing.T) {
 		dir, err := ownfile.OpenDir(path)
 		require.NoError(t, err)
 		defer dir.Close()
-		if _, err := dir.Read("file", 1); want == "" {
+		if _, err := dir.ReadCredential("file", 1); want == "" {
 			require.NoError(t, err)
 		} else {
 			ownfiletest.RequireUnsafe(t, err, want)

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -33,6 +34,18 @@ type AccessToken struct {
 	// name. Some servers do not prevent this (protocol section 10, D10, D14). Broader
 	// ignores the scopes openid and offline_access.
 	Broader bool
+
+	life span // of the token, from before the request; d is 0 if it never expires
+}
+
+// expired reports whether the token has expired, or whether the clock was set so that
+// nobody knows.
+func (t *AccessToken) expired(now time.Time) bool { return t.life.d > 0 && t.life.over(now) }
+
+// due returns when to replace the token: early before it expires, but not before half of
+// its lifetime. ok is false for a token that never expires.
+func (t *AccessToken) due(early time.Duration) (due span, ok bool) {
+	return span{t.life.since, t.life.d - min(early, t.life.d/2)}, t.life.d > 0
 }
 
 // OAuth2 returns the token in the form of golang.org/x/oauth2.
@@ -68,7 +81,7 @@ func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req Acce
 	out := &AccessToken{AccessToken: mytoken.AccessToken{
 		Token: mytoken.NewSecret(resp.AccessToken.Reveal()), TokenType: resp.TokenType, Expires: after(asked, resp.ExpiresIn),
 		Scopes: resp.Scope, Audiences: resp.Audience, Update: update,
-	}}
+	}, life: span{asked, seconds(resp.ExpiresIn)}}
 	out.Broader = broader(out.Scopes, req.Scopes, "openid", "offline_access") || broader(out.Audiences, req.Audiences)
 	return out, nil
 }

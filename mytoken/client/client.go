@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
@@ -16,8 +17,14 @@ import (
 type Config struct {
 	// Issuer is the URL of the mytoken server. Required.
 	Issuer string
-	// HTTPClient sends the requests; nil: one of the client's own. The client uses its
-	// transport, ignores its cookie jar and never follows redirects.
+	// HTTPClient sends the requests. The client uses its transport as it is, ignores its
+	// cookie jar and never follows redirects. A transport that keeps connections should
+	// send pings (http.HTTP2Config.SendPingTimeout): otherwise requests can fail for 15
+	// minutes after the network has changed.
+	//
+	// nil: one of the client's own, with the settings of http.DefaultTransport. It
+	// notices dead connections within 10 s. Requests that must not be repeated get a
+	// connection of their own. So does each attempt after the first.
 	HTTPClient *http.Client
 	// Clock tells the time and waits; nil: the system's clock.
 	Clock Clock
@@ -51,8 +58,11 @@ const (
 // server rotated it. A [Holder] keeps track of successors. A Client is safe for
 // concurrent use and needs no closing.
 type Client struct {
-	cfg      Config
-	http     http.Client
+	cfg  Config
+	http http.Client
+	// alone sends each request on a connection of its own; nil: Config.HTTPClient sends
+	// all requests.
+	alone    *http.Client
 	metadata *metadataCache
 	local    bool // the server has a loopback address
 	// finish says that a sent request goes on after its context has ended.
@@ -86,12 +96,23 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.HTTPClient != nil {
 		c.http = *cfg.HTTPClient
-	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		c.http.Transport = t.Clone()
 	}
 	c.http.Jar = nil // the server sets rotated tokens as cookies
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if base := livehttp.Default(); cfg.HTTPClient == nil && base != nil {
+		c.useTransport(base)
+	}
 	return c, nil
+}
+
+// useTransport makes two transports of one.
+func (c *Client) useTransport(base *http.Transport) {
+	shared, alone := livehttp.New(base), c.http
+	if most := c.cfg.Timeout / 2; shared.ResponseHeaderTimeout == 0 || shared.ResponseHeaderTimeout > most {
+		shared.ResponseHeaderTimeout = most // leaves time for another attempt
+	}
+	alone.Transport = livehttp.Alone(base)
+	c.http.Transport, c.alone = shared, &alone
 }
 
 // finishing returns a client whose sent requests go on after their context has ended.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
@@ -57,7 +56,7 @@ type metadataCache struct{ slot chan cachedMetadata }
 
 type cachedMetadata struct {
 	document *Metadata
-	until    time.Time
+	life     span
 }
 
 func newMetadataCache() *metadataCache {
@@ -67,7 +66,7 @@ func newMetadataCache() *metadataCache {
 }
 
 // Metadata returns the discovery document of the server and keeps it for
-// Config.MetadataLife. One caller fetches it while all others wait. Do not change the
+// Config.MetadataLife, or until a clock is set back. One caller fetches it while all others wait. Do not change the
 // result. Errors are [*Error], [*NetworkError] and [*AnswerError].
 func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	var kept cachedMetadata
@@ -77,14 +76,15 @@ func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 		return nil, &NetworkError{Operation: c.discovery(), Err: ctx.Err()}
 	}
 	defer func() { c.metadata.slot <- kept }()
-	if kept.document != nil && wall(c.now()).Before(kept.until) {
+	asked := c.now()
+	if !kept.life.over(asked) {
 		return kept.document, nil
 	}
 	document, err := c.fetchMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	kept = cachedMetadata{document, wall(c.now()).Add(c.cfg.MetadataLife)}
+	kept = cachedMetadata{document, span{asked, c.cfg.MetadataLife}}
 	return document, nil
 }
 

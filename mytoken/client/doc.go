@@ -17,6 +17,10 @@
 //	source := holder.TokenSource(client.SourceOptions{})
 //	http := oauth2.NewClient(ctx, source)
 //
+// A rotating token needs a store that can save its successor. If it cannot, the holder
+// does not use the token and returns an [*UnsavableError]. A read-only secret of systemd or
+// Kubernetes is such a store, so put only a token there that does not rotate.
+//
 // Requests and answers use the types of package [github.com/mytoken-go/sdk/mytoken].
 //
 // # Files with access tokens
@@ -42,6 +46,12 @@
 // It does not repeat a request for an access token whose answer is lost: the second one
 // would count as another use. A [Holder] of a rotating token repeats it all the same,
 // because otherwise the token would be lost.
+//
+// Networks change, and laptops sleep. The client's own transport notices within 10 s that
+// a connection is dead. A request that the client must not repeat never travels on a
+// connection that was idle: it gets a new one, whose handshake proves that the path
+// works. A program that makes hundreds of such requests a second should set
+// Config.HTTPClient.
 //
 // # Secrets
 //

@@ -94,12 +94,12 @@ func (e *NetworkError) Error() string { return "client: " + e.Operation + ": " +
 // Unwrap returns the cause: an error of net/http or of the context.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// newNetworkError looks for proof that nothing was sent. Without it, the request counts
-// as sent.
-func newNetworkError(operation string, err error) *NetworkError {
+// newNetworkError looks for proof that nothing was sent: the request got no connection.
+// Without it, the request counts as sent.
+func newNetworkError(operation string, connected bool, err error) *NetworkError {
 	var dial *net.OpError
 	var name *net.DNSError
-	sent := !errors.As(err, &name)
+	sent := connected && !errors.As(err, &name)
 	if errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect") {
 		sent = false
 	}
@@ -143,3 +143,15 @@ func (e *SaveError) Error() string { return "client: save the rotated mytoken: "
 
 // Unwrap returns the error of the store.
 func (e *SaveError) Unwrap() error { return e.Err }
+
+// UnsavableError says that a use may rotate the mytoken, and that the [TokenStore] cannot
+// save its successor. The [Holder] has not used the token, so it is as good as before.
+type UnsavableError struct{ Err error }
+
+func (e *UnsavableError) Error() string {
+	return "client: the mytoken was not used: the use may replace it, and the new one could not be kept: " +
+		e.Err.Error() + ": keep a rotating mytoken in a file of your own, in a directory that this program may write to"
+}
+
+// Unwrap returns the error of the store.
+func (e *UnsavableError) Unwrap() error { return e.Err }

@@ -13,6 +13,10 @@ import (
 // Holder uses the mytoken in a [TokenStore]. Programs should use it instead of the
 // methods of [Client] with the same names, because it survives rotation:
 //
+//   - Before a use that may rotate the token, it asks the store whether it could save the
+//     successor (see [SaveChecker]). If not, it returns an [*UnsavableError] and does not
+//     use the token. It asks the server by introspection, which is no use, whether a short
+//     token rotates at all.
 //   - It saves the successor of a rotated token before it returns the answer that came
 //     with it. If saving fails, it returns a [*SaveError] and no answer.
 //   - It makes uses of a rotating token one after the other, over all processes that
@@ -35,6 +39,8 @@ type Holder struct {
 	// unsaved is a successor that the store failed to save. It replaces a token that was
 	// in the store.
 	unsaved, replaces mytoken.Secret
+	// fixed is a token that never rotates, as the server said.
+	fixed mytoken.Secret
 }
 
 // NewHolder returns a holder of the token in the store.
@@ -59,16 +65,23 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 	if exclusive {
 		unlock, err := h.store.Lock(ctx)
 		if err != nil {
-			return none, err
-		}
-		defer unlock()
-		if token, err = h.current(ctx); err != nil {
-			return none, err
+			if exclusive, err = h.withoutLock(ctx, token, u, err); err != nil {
+				return none, err
+			}
+		} else {
+			defer unlock()
+			if token, err = h.current(ctx); err != nil {
+				return none, err
+			}
 		}
 	}
 	rotating := exclusive && mayRotate(token, u)
 	if rotating {
-		c = c.finishing()
+		if err := h.checkSave(ctx); err == nil {
+			c = c.finishing()
+		} else if rotating = !h.isFixed(ctx, token); rotating {
+			return none, err
+		}
 	}
 	for attempt := 1; ; attempt++ {
 		out, err := call(c, ctx, token)
@@ -90,6 +103,56 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		}
 		token = next
 	}
+}
+
+// withoutLock decides about a use for which the store gave no lock. A token that never
+// rotates needs none.
+func (h *Holder) withoutLock(ctx context.Context, token mytoken.Secret, u use, cause error) (exclusive bool, err error) {
+	unsavable := h.checkSave(ctx)
+	switch {
+	case unsavable == nil:
+		return true, cause
+	case h.isFixed(ctx, token):
+		return false, nil
+	case mayRotate(token, u):
+		return true, unsavable
+	}
+	return true, cause
+}
+
+// isFixed asks the server whether a token never rotates that does not tell itself, such as
+// a short token. Without an answer, it may rotate.
+func (h *Holder) isFixed(ctx context.Context, token mytoken.Secret) bool {
+	if _, readable := peekRotation(token.Reveal()); readable {
+		return false // or else nobody would ask
+	}
+	h.mu.Lock()
+	known := h.fixed
+	h.mu.Unlock()
+	if !known.IsEmpty() && known.Equal(token) {
+		return true
+	}
+	info, err := h.c.Introspect(ctx, token)
+	if err != nil || !info.Valid {
+		return false
+	}
+	if r := info.Claims.Rotation; r != nil && (r.OnAT || r.OnOther) {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fixed = token
+	return true
+}
+
+// checkSave asks the store whether it could save a successor.
+func (h *Holder) checkSave(ctx context.Context) error {
+	if store, ok := h.store.(SaveChecker); ok {
+		if err := store.CheckSave(ctx); err != nil {
+			return &UnsavableError{err}
+		}
+	}
+	return nil
 }
 
 // recover decides whether to repeat a failed use, and with which token.

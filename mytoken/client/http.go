@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ type request struct {
 // successful answer.
 func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
-		body, err := c.once(ctx, r)
+		body, err := c.once(ctx, r, c.alone != nil && !(r.safe && attempt == 1 && c.cfg.Attempts > 1))
 		if err == nil {
 			return body, nil
 		}
@@ -50,8 +51,8 @@ func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
 	}
 }
 
-// once sends a request once.
-func (c *Client) once(ctx context.Context, r request) ([]byte, error) {
+// once sends a request once. alone gives it a connection of its own.
+func (c *Client) once(ctx context.Context, r request, alone bool) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &NetworkError{Operation: r.operation, Err: err}
 	}
@@ -60,13 +61,18 @@ func (c *Client) once(ctx context.Context, r request) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	hc, connected := &c.http, true // in doubt
+	if alone {
+		hc, connected = c.alone, false
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	}
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("client: %s: %w", r.operation, err)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, newNetworkError(r.operation, err)
+		return nil, newNetworkError(r.operation, connected, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))

@@ -126,11 +126,16 @@ func readRotation(text jsontext.Value) (*mytoken.Rotation, error) {
 // maxSeconds keeps durations in range: 292 years.
 const maxSeconds = int64(1<<63-1) / int64(time.Second)
 
+// seconds reads a number of seconds. Negative ones count as none.
+func seconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), maxSeconds)) * time.Second
+}
+
 // after returns the instant that is the given number of seconds after asked. It returns
-// the zero time if seconds is not positive.
-func after(asked time.Time, seconds int64) time.Time {
-	if seconds <= 0 {
+// the zero time if there are none.
+func after(asked time.Time, n int64) time.Time {
+	if n <= 0 {
 		return time.Time{}
 	}
-	return wall(asked).Add(time.Duration(min(seconds, maxSeconds)) * time.Second)
+	return span{asked, seconds(n)}.end()
 }

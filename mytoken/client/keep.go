@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/internal/rescue"
-	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
 
@@ -23,13 +23,14 @@ type Keeper struct {
 	state KeepState
 
 	// Only the goroutine in Run uses the fields below.
-	token *AccessToken // the one in the file
-	spare *answer      // its token could not be written; nil: none
-	turn  time.Time    // when to replace token
-	next  time.Time    // when to ask
-	fails int
-	err   error // of the last request
-	found bool  // token was in the file before Run
+	token *AccessToken  // the last one that arrived; nil: none, or it has expired
+	wait  span          // before the next request
+	fails int           // requests
+	err   error         // of the last request
+	doubt span          // since the server refuses for good; d is 0 if it does not
+	ended *RefusedError // no doubt any more
+	had   bool          // there was a token before
+	file  keptFile
 }
 
 // Keep keeps a fresh access token in a file. It blocks until the context ends, or until
@@ -74,7 +75,7 @@ func (k *Keeper) State() KeepState {
 	return k.state
 }
 
-func (k *Keeper) now() time.Time { return wall(k.cfg.Holder.c.now()) }
+func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 
 // Run keeps the file until the configured end, or until the context ends. Call it once.
 //
@@ -84,6 +85,18 @@ func (k *Keeper) now() time.Time { return wall(k.cfg.Holder.c.now()) }
 // minute. If the server says when to come back, Run obeys, for at most an hour. The file
 // stays while its token is valid, and is removed when the token expires. If a keeper is
 // killed, the file can outlive its token until the next keeper finds it.
+//
+// Run looks at the file at least every 30 s. If the file is missing, or does not hold the
+// token that Run wrote, Run writes it again. It tries again after growing pauses, of at
+// most 30 s, while it cannot: for example while the directory is missing.
+//
+// A token counts as expired if the wall clock or the monotonic clock says so. If a clock
+// was set back to before its request, nobody knows. Then Run asks for a new token, and
+// removes the file if it gets none.
+//
+// If the server refuses for good, Run asks once more: after half a minute, or after two
+// seconds if it never had a token. If the server says the same, Run asks no more. It
+// returns a [*RefusedError] as soon as no valid token is left in the file.
 //
 // At the end Run removes the file, unless another program has replaced it. Run then
 // returns nil, or the errors of removing the file and revoking the mytoken. It returns an
@@ -106,11 +119,13 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer cancel()
 	for {
 		now := k.now()
-		if k.over(now) || watched.over() {
+		if k.over(now) || watched.over() || k.ended != nil && !k.serves(now) {
 			cancel()
 		}
-		k.expire(now)
-		if !asking && !now.Before(k.next) && ctx.Err() == nil {
+		if ctx.Err() == nil {
+			k.tend(now)
+		}
+		if !asking && ctx.Err() == nil && k.due(now) {
 			asking = true
 			k.start(ctx, answers)
 		}
@@ -129,31 +144,41 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-func (k *Keeper) over(now time.Time) bool { return !k.cfg.Until.IsZero() && !now.Before(k.cfg.Until) }
-
-// find looks for a file that a killed keeper left behind. Run removes that file when its
-// token expires, if the token says when.
-func (k *Keeper) find() {
-	token, err := bearer.Read(k.cfg.Path)
-	if err != nil || token.IsEmpty() {
-		return
-	}
-	if expires, ok := peekExpiry(token.Reveal()); ok {
-		left := &AccessToken{AccessToken: mytoken.AccessToken{Token: token, Expires: expires}}
-		k.token, k.turn, k.found = left, k.now(), true
-	}
+func (k *Keeper) over(now time.Time) bool {
+	return !k.cfg.Until.IsZero() && !wall(now).Before(k.cfg.Until)
 }
 
-// expire removes a file whose token has expired.
-func (k *Keeper) expire(now time.Time) {
-	if k.token == nil || k.token.Expires.IsZero() || now.Before(k.token.Expires) {
-		return
+// turn returns when to replace the token.
+func (k *Keeper) turn() span {
+	if due, expires := k.token.due(k.cfg.Early); expires {
+		return due
 	}
-	err := bearer.Remove(k.cfg.Path, k.token.Token)
-	if err == nil {
-		k.token = nil
+	return span{k.token.life.since, unknownLife}
+}
+
+// due reports whether it is time to ask.
+func (k *Keeper) due(now time.Time) bool {
+	return k.ended == nil && k.wait.over(now) && (k.token == nil || k.turn().over(now))
+}
+
+// next returns when the keeper asks again, or tries again to write the file, or ends.
+func (k *Keeper) next() time.Time {
+	next := k.wait.end()
+	if k.ended != nil {
+		if t := k.file.token; t != nil && t.life.d > 0 {
+			next = t.life.end()
+		}
+		return next
 	}
-	k.change(errors.Join(k.err, err))
+	if k.token != nil {
+		if turn := k.turn().end(); turn.After(next) {
+			next = turn
+		}
+		if again := k.file.pause.end(); k.file.err != nil && again.Before(next) {
+			next = again
+		}
+	}
+	return next
 }
 
 // nap returns how long there is nothing to do.
@@ -162,17 +187,24 @@ func (k *Keeper) nap(now time.Time, asking bool) time.Duration {
 	if k.cfg.Process != 0 {
 		nap = processNap
 	}
-	instants := []time.Time{k.cfg.Until}
+	sooner := func(left time.Duration) {
+		if left > 0 {
+			nap = min(nap, left)
+		}
+	}
+	if !k.cfg.Until.IsZero() {
+		sooner(k.cfg.Until.Sub(wall(now)))
+	}
 	if !asking {
-		instants = append(instants, k.next)
+		sooner(k.wait.left(now))
 	}
 	if k.token != nil {
-		instants = append(instants, k.token.Expires, k.turn)
+		sooner(k.token.life.left(now))
+		sooner(k.turn().left(now))
+		sooner(k.file.pause.left(now))
 	}
-	for _, at := range instants {
-		if at.After(now) {
-			nap = min(nap, at.Sub(now))
-		}
+	if k.file.token != nil {
+		sooner(k.file.token.life.left(now))
 	}
 	return nap
 }
@@ -180,95 +212,68 @@ func (k *Keeper) nap(now time.Time, asking bool) time.Duration {
 // answer is the outcome of a request.
 type answer struct {
 	token *AccessToken
-	asked time.Time
 	err   error
 }
 
-// due returns when to replace the token of an answer.
-func (a *answer) due(early time.Duration) time.Time {
-	if turn := renewal(a.token, a.asked, early); !turn.IsZero() {
-		return turn
-	}
-	return a.asked.Add(unknownLife)
-}
-
-// start gets an answer. It takes the last one again if its token could not be written and
-// is not due yet, because each request is a use of the mytoken.
+// start gets an answer.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
-	if k.spare != nil && k.now().Before(k.spare.due(k.cfg.Early)) {
-		answers <- *k.spare
-		return
-	}
-	asked := k.now()
 	go func() {
 		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
 		rescue.Log(ctx, slog.Default(), "a keeper", err)
-		answers <- answer{token, asked, err}
+		answers <- answer{token, err}
 	}()
 }
 
 // take writes a new token to the file, or notes a failure.
 func (k *Keeper) take(a answer) {
-	if a.err == nil && !a.token.Expires.IsZero() && !k.now().Before(a.token.Expires) {
-		a.err = &AnswerError{Operation: opAccessToken, Reason: "the token had expired when it arrived"}
-	}
-	err := a.err
-	k.spare = nil
-	if err == nil {
-		if err = bearer.Write(k.cfg.Path, a.token.Token); err != nil {
-			k.spare = &a
+	now := k.now()
+	if a.err == nil {
+		if left := a.token.life; left.d > 0 && left.left(now) < 0 {
+			a.err = &AnswerError{Operation: opAccessToken, Reason: "the token had expired when it arrived"}
 		}
 	}
-	if k.err = err; err != nil {
+	if k.err = a.err; a.err != nil {
 		k.fails++
-		k.next = k.now().Add(pause(k.fails, err))
-		k.change(err)
+		k.wait = span{now, pause(k.fails, a.err)}
+		k.judge(now)
+		k.change()
 		return
 	}
-	k.fails, k.token, k.found = 0, a.token, false
-	k.turn = a.due(k.cfg.Early)
-	now := k.now()
-	k.next = now.Add(max(k.turn.Sub(now), shortestTurn))
-	k.change(nil)
+	k.token, k.had, k.fails, k.doubt = a.token, true, 0, span{}
+	k.wait = span{now, shortestTurn}
+	k.file.pause = span{}
+	k.write(now)
+	k.change()
 }
 
-// pause returns how long to wait after a failure.
-func pause(failures int, err error) time.Duration {
-	wait := backOff(failures, longestPause)
-	if e, ok := errors.AsType[*Error](err); ok {
-		wait = max(wait, min(e.RetryAfter, longestRetry))
+// judge decides whether the refusals so far are for good.
+func (k *Keeper) judge(now time.Time) {
+	refused, ok := errors.AsType[*Error](k.err)
+	if !ok {
+		return // nobody said anything about the mytoken
 	}
-	return wait
-}
-
-// change computes the state and reports it.
-func (k *Keeper) change(err error) {
-	s := KeepState{Phase: KeepDown, Path: k.cfg.Path, Next: k.next, Failures: k.fails, Err: err}
-	if k.token != nil {
-		s.Phase, s.Expires = KeepFresh, k.token.Expires
-		if k.fails > 0 {
-			s.Phase = KeepAging
+	if !refusedForGood(k.err) {
+		k.doubt = span{}
+		return
+	}
+	age, known := fresh.Age(k.doubt.since, now)
+	switch {
+	case k.doubt.d == 0 || !known:
+		k.doubt = span{now, sureAfter}
+		if !k.had {
+			k.doubt.d = sureAtStart
 		}
-	}
-	k.set(s)
-}
-
-func (k *Keeper) set(s KeepState) {
-	k.mu.Lock()
-	k.state = s
-	k.mu.Unlock()
-	if k.cfg.Changed != nil {
-		err := rescue.Do(func() { k.cfg.Changed(s) })
-		rescue.Log(context.Background(), slog.Default(), "KeepConfig.Changed", err)
+		k.wait.d = max(k.wait.d, k.doubt.d)
+	case age >= k.doubt.d:
+		k.ended = &RefusedError{refused}
+		k.err = k.ended
 	}
 }
 
-// remove removes the file at the end, unless an earlier keeper wrote it.
-func (k *Keeper) remove() error {
-	if k.token == nil || k.found {
-		return nil
-	}
-	return bearer.Remove(k.cfg.Path, k.token.Token)
+// serves reports whether the file still holds a token, and says when it expires.
+func (k *Keeper) serves(now time.Time) bool {
+	t := k.file.token
+	return t != nil && t.life.d > 0 && !t.expired(now)
 }
 
 // end revokes the mytoken if KeepConfig.Revoke is set.
@@ -277,6 +282,9 @@ func (k *Keeper) end(ctx context.Context, err error) error {
 	defer cancel()
 	if k.cfg.Revoke {
 		err = errors.Join(err, k.cfg.Holder.Revoke(ctx, true))
+	}
+	if k.ended != nil {
+		err = errors.Join(k.ended, err)
 	}
 	k.set(KeepState{Phase: KeepEnded, Path: k.cfg.Path, Err: err})
 	return err

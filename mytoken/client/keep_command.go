@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os/exec"
 	"strings"
 
@@ -19,10 +18,15 @@ var errNoCommand = errors.New("client: the command was not started, because ther
 // BEARER_TOKEN_FILE. It keeps the file until the command ends, and then removes it. It
 // returns the error of the command (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
-// If the context ends before there is a token, or if the server refuses for good,
-// RunCommand does not start the command. The error says why. If the context ends later,
-// or KeepConfig.Until comes, the command goes on without a token. Create the command with
-// [exec.CommandContext] to end it too.
+// RunCommand does not start the command if the context ends before there is a token, if
+// the server refuses for good ([*RefusedError]), or if the store has no mytoken
+// ([ErrNoToken]). The error says why. If the keeper ends later, the command goes on
+// without a token: because the context ends, KeepConfig.Until comes, or the server
+// refuses for good. Create the command with [exec.CommandContext] to end it too.
+//
+// The exit code of the command is that of the [*exec.ExitError] in the error. If the
+// error has none, cmd.ProcessState says whether the command ran: it is nil if the command
+// was not started, and otherwise the command exited with 0.
 func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -34,7 +38,7 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 		case s.Phase == KeepFresh:
 			started = true
 			close(fresh)
-		case s.Phase == KeepDown && refusedForGood(s.Err):
+		case errors.Is(s.Err, ErrNoToken):
 			cancel()
 		}
 		if tell != nil {
@@ -50,28 +54,15 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	select {
 	case <-fresh:
 	case err := <-ended:
-		return errors.Join(errNoCommand, err, k.err, ctx.Err())
+		if k.ended == nil {
+			err = errors.Join(err, k.err, ctx.Err())
+		}
+		return errors.Join(errNoCommand, err)
 	}
 	cmd.Env = withTokenFile(cmd.Environ(), k.cfg.Path)
 	err := cmd.Run()
 	cancel()
 	return errors.Join(err, <-ended)
-}
-
-// refusedForGood reports whether the server refuses, and a later request cannot be
-// expected to succeed.
-func refusedForGood(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.RetryAfter > 0 {
-		return false
-	}
-	switch e.Status {
-	case http.StatusUnauthorized:
-		return e.Explanation == nil // with one, the token is not valid yet
-	case http.StatusForbidden:
-		return e.Code != CodeUsageRestricted || e.Explanation != nil && e.Explanation.Earliest.IsNever()
-	}
-	return e.Status == http.StatusBadRequest
 }
 
 // withTokenFile makes the file the first place where a program looks for a token.

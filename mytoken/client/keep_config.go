@@ -9,7 +9,8 @@ type KeepConfig struct {
 	// AccessTokenRequest says which access tokens the keeper asks for.
 	AccessTokenRequest
 	// Path is the path of the file. Empty: the result of [bearer.Path], where programs in
-	// this environment look first.
+	// this environment look first. The keeper is the only writer: it replaces what others
+	// write there. It does not make the directory.
 	Path string
 	// Early is how long before its expiry the keeper replaces a token. Readers of the
 	// file can count on this margin. 0: five minutes. The keeper uses each token for at
@@ -28,38 +29,12 @@ type KeepConfig struct {
 	Changed func(KeepState)
 }
 
-// KeepPhase says what readers of the file can expect.
-type KeepPhase string
-
-// The phases of a keeper.
-const (
-	KeepStarting KeepPhase = "starting" // no token yet
-	KeepFresh    KeepPhase = "fresh"    // the token lives for at least another Early
-	KeepAging    KeepPhase = "aging"    // the token is valid, but replacing it has failed
-	KeepDown     KeepPhase = "down"     // no file: the last token has expired, or there never was one
-	KeepEnded    KeepPhase = "ended"    // no file, and the keeper has stopped
-)
-
-// KeepState is the state of a keeper.
-type KeepState struct {
-	Phase KeepPhase
-	Path  string
-	// Expires is when the token in the file expires. It is zero if there is no file, or
-	// if the provider did not say.
-	Expires time.Time
-	// Next is when the keeper asks for the next token.
-	Next time.Time
-	// Failures counts the failed requests since the last successful one. Err is the last
-	// error.
-	Failures int
-	Err      error
-}
-
 const (
 	defaultKeepEarly = 5 * time.Minute
 	// unknownLife is how long a token stays in the file if the provider states no expiry.
 	unknownLife = 5 * time.Minute
-	// longestNap bounds waiting, because machines sleep and clocks are set.
+	// longestNap bounds waiting, because machines sleep, clocks are set, and others remove
+	// files.
 	longestNap = 30 * time.Second
 	// processNap is how often the keeper looks whether the process has ended.
 	processNap = time.Second
@@ -69,6 +44,10 @@ const (
 	longestRetry = time.Hour
 	// shortestTurn bounds how often the keeper replaces short-lived tokens.
 	shortestTurn = time.Second
+	// sureAfter and sureAtStart are how long the server has to refuse for good before the
+	// keeper believes it. At the start, somebody may wait for the error.
+	sureAfter   = 30 * time.Second
+	sureAtStart = 2 * time.Second
 	// endTimeout bounds the revocation at the end.
 	endTimeout = 30 * time.Second
 )

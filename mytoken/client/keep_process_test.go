@@ -58,8 +58,23 @@ func TestRunCommandWithoutToken(t *testing.T) {
 	cmd := other(t.Context(), "job")
 	err = k.RunCommand(t.Context(), cmd)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
-	require.Nil(t, cmd.Process)
+	require.ErrorAs(t, err, new(*client.RefusedError))
+	require.Nil(t, cmd.ProcessState)
 	require.NoFileExists(t, path)
+
+	k, store, _ = s.keeper(nil)
+	require.NoError(t, store.Save(t.Context(), mytoken.Secret{}))
+	require.ErrorIs(t, k.RunCommand(t.Context(), cmd), client.ErrNoToken)
+	require.Nil(t, cmd.ProcessState)
+}
+
+// The exit code of the command is in the error.
+func TestRunCommandExitCode(t *testing.T) {
+	s := start(t, systemTime)
+	k, _, _ := s.keeper(nil)
+	var exit *exec.ExitError
+	require.ErrorAs(t, k.RunCommand(t.Context(), other(t.Context(), "failure")), &exit)
+	require.Equal(t, 1, exit.ExitCode())
 }
 
 // RunCommand waits for the server until the context ends.

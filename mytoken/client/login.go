@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
@@ -45,7 +46,16 @@ type Login struct {
 	// Interval is the time between two polls.
 	Interval time.Duration
 
-	c *Client
+	c    *Client
+	life span
+}
+
+// over reports whether the login will have expired after a wait, by either clock. If the
+// clock was set back, the server knows better.
+func (l *Login) over(wait time.Duration) bool {
+	now := l.c.now()
+	age, ok := fresh.Age(l.life.since, now)
+	return ok && age+wait >= l.life.d || !wall(now).Add(wait).Before(l.Expires)
 }
 
 const (
@@ -92,7 +102,7 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 	}
 	login := &Login{
 		ConsentURI: resp.ConsentURI, Code: mytoken.NewSecret(resp.PollingCode.Reveal()), Expires: after(asked, resp.ExpiresIn),
-		Interval: defaultInterval, c: c,
+		Interval: defaultInterval, c: c, life: span{asked, seconds(resp.ExpiresIn)},
 	}
 	if resp.Interval > 0 {
 		login.Interval = min(time.Duration(min(resp.Interval, maxSeconds))*time.Second, mostInterval)
@@ -140,7 +150,7 @@ func (l *Login) Wait(ctx context.Context) (*mytoken.Issued, error) {
 		if failures > 0 {
 			wait = max(interval, backOff(failures, mostWait))
 		}
-		if !wall(l.c.now()).Add(wait).Before(l.Expires) {
+		if l.over(wait) {
 			return nil, ErrLoginExpired
 		}
 		if err := sleep(ctx, l.c.cfg.Clock, wait); err != nil {

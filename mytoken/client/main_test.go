@@ -30,7 +30,7 @@ const (
 	envCount  = "MYTOKEN_CLIENT_TEST_COUNT"
 )
 
-var roles = map[string]func() error{"user": beUser, "keeper": beKeeper, "job": beJob, "waiter": beWaiter}
+var roles = map[string]func() error{"user": beUser, "keeper": beKeeper, "job": beJob, "waiter": beWaiter, "locker": beLocker, "failure": beFailure}
 
 func TestMain(m *testing.M) {
 	role, ok := roles[os.Getenv(envRole)]
@@ -168,4 +168,18 @@ func beJob() error {
 func beWaiter() error {
 	_, err := io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// beFailure fails.
+func beFailure() error { return errors.New("this is what it is for") }
+
+// beLocker takes the lock of a token file, says so, and keeps it until its input ends.
+func beLocker() error {
+	unlock, err := client.NewFileStore(os.Getenv(envPath)).Lock(context.Background())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	fmt.Println("locked")
+	return beWaiter()
 }

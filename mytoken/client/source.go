@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/mytoken-go/sdk/mytoken"
 )
 
 // SourceOptions configures a [TokenSource].
@@ -27,7 +29,14 @@ const defaultEarly = time.Minute
 //
 // If an early request fails, the source returns the last token while that is valid, and
 // asks again a little later. It keeps a token forever if the provider states no expiry. A
-// TokenSource is safe for concurrent use.
+// token is valid only if the wall clock and the monotonic clock agree that it is. So the
+// source asks for a new one after a clock was set back, or after the machine was asleep.
+//
+// If the server refuses for good, or says when to come back, the source returns the same
+// error for a while before it asks again: for at most a minute, or as long as the server
+// says, up to an hour. It asks at once if the [TokenStore] has another mytoken.
+//
+// A TokenSource is safe for concurrent use.
 type TokenSource struct {
 	h    *Holder
 	opts SourceOptions
@@ -36,8 +45,16 @@ type TokenSource struct {
 
 	mu       sync.Mutex
 	last     *AccessToken
-	renew    time.Time // when to replace last
+	pause    span // after a failed early request: last serves meanwhile
 	failures int
+	refusal  *refusal
+}
+
+// refusal is an answer that the source repeats for a while instead of asking again.
+type refusal struct {
+	token mytoken.Secret // that the server refused
+	err   error
+	pause span
 }
 
 // TokenSource returns a source. It sends nothing yet.
@@ -86,55 +103,69 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	if fresh { // another caller has made the request
 		return last, nil
 	}
-	asked := s.now()
+	if err := s.refused(ctx); err != nil {
+		return nil, err
+	}
 	t, err := s.h.AccessToken(ctx, s.opts.AccessTokenRequest)
-	switch {
-	case err == nil:
-		s.keep(t, renewal(t, asked, s.opts.Early))
+	if err == nil {
+		s.keep(t)
 		return t, nil
-	case s.postpone():
+	}
+	if last := s.failed(ctx, err); last != nil {
 		return last, nil
 	}
 	return nil, err
 }
 
-func (s *TokenSource) now() time.Time { return wall(s.h.c.now()) }
-
 // kept returns the last token while it is valid, and whether it is fresh.
 func (s *TokenSource) kept() (t *AccessToken, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
-	if s.last == nil || !s.last.Expires.IsZero() && !now.Before(s.last.Expires) {
+	now := s.h.c.now()
+	if s.last == nil || s.last.expired(now) {
 		return nil, false
 	}
-	return s.last, s.renew.IsZero() || now.Before(s.renew)
+	due, expires := s.last.due(s.opts.Early)
+	return s.last, !expires || !due.over(now) || !s.pause.over(now)
 }
 
-func (s *TokenSource) keep(t *AccessToken, renew time.Time) {
+func (s *TokenSource) keep(t *AccessToken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last, s.renew, s.failures = t, renew, 0
+	s.last, s.pause, s.failures, s.refusal = t, span{}, 0, nil
 }
 
-// postpone puts the next request off after a failed one. It reports whether the last
-// token is still valid: the failed request may have taken long.
-func (s *TokenSource) postpone() bool {
-	if last, _ := s.kept(); last == nil {
-		return false
+// failed puts the next request off after a failed one. It returns the last token while
+// that is valid: the failed request may have taken long.
+func (s *TokenSource) failed(ctx context.Context, err error) *AccessToken {
+	last, _ := s.kept()
+	var refused *refusal
+	if last == nil && (refusedForGood(err) || asksForPause(err)) {
+		if token, err := s.h.load(ctx); err == nil {
+			refused = &refusal{token: token}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures++
-	s.renew = s.now().Add(backOff(s.failures, mostWait))
-	return true
+	now := s.h.c.now()
+	if s.refusal = refused; refused != nil {
+		refused.err, refused.pause = err, span{now, pause(s.failures, err)}
+	}
+	s.pause = span{now, backOff(s.failures, mostWait)}
+	return last
 }
 
-// renewal returns when to replace a token: early before it expires, but not before half
-// of its lifetime. It returns the zero time for a token that never expires.
-func renewal(t *AccessToken, asked time.Time, early time.Duration) time.Time {
-	if t.Expires.IsZero() {
-		return time.Time{}
+// refused returns the last refusal, unless its pause is over or there is another mytoken.
+func (s *TokenSource) refused(ctx context.Context) error {
+	s.mu.Lock()
+	r := s.refusal
+	s.mu.Unlock()
+	if r == nil || r.pause.over(s.h.c.now()) {
+		return nil
 	}
-	return t.Expires.Add(-min(early, t.Expires.Sub(wall(asked))/2))
+	if token, err := s.h.load(ctx); err != nil || !token.Equal(r.token) {
+		return nil
+	}
+	return r.err
 }

@@ -25,6 +25,14 @@ type TokenStore interface {
 	Lock(context.Context) (unlock func(), err error)
 }
 
+// SaveChecker is a [TokenStore] that can tell beforehand that Save will fail. A [Holder]
+// asks it before each use that may rotate the token. If CheckSave returns an error, the
+// holder does not use the token and returns an [*UnsavableError]. The caller holds the lock, unless
+// Lock has failed.
+type SaveChecker interface {
+	CheckSave(context.Context) error
+}
+
 // MemoryStore keeps a mytoken in memory. It serves tests, and programs that store the
 // token elsewhere. Use [NewMemoryStore]. Its methods do what [TokenStore] promises,
 // except that nothing survives a crash.

@@ -148,8 +148,10 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash before the refund leaves the use charged, as after step 2. After it,
 	// nothing is lost.
 	if err != nil {
-		if !unsettled {
-			_, _ = i.callOff(ctx, p, op)
+		if unsettled {
+			err = asRepeatable(err, p.free(op.kind))
+		} else {
+			err = i.giveBack(ctx, p, op, err)
 		}
 		return nil, i.revokedInstead(ctx, p, provider, spent, err)
 	}
@@ -161,7 +163,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		_, _ = i.callOff(ctx, p, op)
+		err = i.giveBack(ctx, p, op, err)
 		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
 		return nil, err
 	}
@@ -180,7 +182,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it loses the response, not the successor: the store answers the old
 	// token with the same successor while the grace lasts and nobody has presented it.
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
-		_, _ = i.callOff(ctx, p, op)
+		err = i.giveBack(ctx, p, op, err)
 		if isA[*TokenError](err) {
 			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
 		}
@@ -223,16 +225,20 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	}
 	switch f.Reason {
 	case refresh.Ended:
-		err = &ReconnectError{Grant: req.Grant}
+		err = &ReconnectError{Grant: req.Grant, cause: f.Err}
 	case refresh.Busy:
-		err = &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
+		busy := &BusyError{RetryAfter: max(f.RetryAfter, time.Second), cause: f.Err}
+		if e, ok := errors.AsType[*StoreError](f.Err); ok { // callers would repeat at once
+			busy.cause = e.cause
+		}
+		err = busy
 	case refresh.Closed:
 		err = ErrClosed
 	case refresh.NoAnswer:
-		err = &StoreError{cause: f.Err}
+		err = noAnswer(f.Description, f.Err, !f.Charged)
 	default:
 		err = &UpstreamError{
-			Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter,
+			Op: opRefresh, Status: f.Status, Code: f.Code, Description: f.Description, Charged: f.Charged, RetryAfter: f.RetryAfter,
 			suspect: f.Reason == refresh.Suspect, cause: f.Err,
 		}
 	}
@@ -288,7 +294,7 @@ func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Pro
 // provider always grants do not count; see [oidcupstream.Config].AlwaysGranted.
 func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provider, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
 	withhold := func(kind NoticeKind, text, detail string, cause error) error {
-		err := &UpstreamError{Status: http.StatusBadGateway, Description: text, cause: cause}
+		err := &UpstreamError{Op: opRefresh, Status: http.StatusBadGateway, Description: text, cause: cause}
 		i.notify(ctx, Notice{Kind: kind, Token: p.id.ID, Detail: text + detail, Err: err})
 		return err
 	}

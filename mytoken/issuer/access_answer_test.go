@@ -12,6 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -157,5 +158,35 @@ func TestLivenessIsNotKnown(t *testing.T) {
 	w.requireCharged(t, 0)
 	_, err = w.request(t.Context(), w.issuer, store.UseID{})
 	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+}
+
+// A provider that throttles is left alone until its wait is over. No request counts
+// meanwhile.
+//
+// proves P3
+func TestThrottlingProviderIsLeftAlone(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 5})
+	asked := 0
+	w.fault(func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint != optest.EndpointRefresh {
+			return optest.Fault{}
+		}
+		if asked++; asked == 1 {
+			return optest.Fault{Throttle: 30 * time.Second}
+		}
+		return optest.Fault{}
+	})
+	for range 3 {
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.Equal(t, http.StatusServiceUnavailable, errAs[*issuer.UpstreamError](t, err).Status)
+		require.ErrorIs(t, err, oidcupstream.ErrThrottled)
+		w.requireCharged(t, 0)
+	}
+	require.Equal(t, 1, asked)
+	w.clock.Advance(30 * time.Second)
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Equal(t, 2, asked)
 	require.Zero(t, w.reuses())
 }

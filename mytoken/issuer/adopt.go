@@ -100,7 +100,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }
@@ -141,7 +141,7 @@ func (i *Issuer) adoptAgain(ctx context.Context, provider *Provider, a Adoption)
 	}
 	holder := newPresented(out.Claims, rec.Compact, "")
 	if err := i.confirm(ctx, holder, provider, a); err != nil {
-		return nil, i.unadopt(ctx, holder, a, err)
+		return nil, asRepeatable(i.unadopt(ctx, holder, a, err), false)
 	}
 	return out, nil
 }
@@ -173,11 +173,11 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	}
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
-			err = upstreamUnavailable(err)
+			err = upstreamUnavailable(opUserInfo, err)
 		}
 	}
 	if errors.Is(err, oidcupstream.ErrSubject) {
-		return &UpstreamError{Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
+		return &UpstreamError{Op: opUserInfo, Status: http.StatusForbidden, Description: "the refresh token is not the user's", cause: err}
 	}
 	return err
 }

@@ -222,6 +222,7 @@ func TestRefusedConsentLeavesTheLogin(t *testing.T) {
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	upstream := errAs[*issuer.UpstreamError](t, err)
 	require.Equal(t, "consent_required", upstream.Code)
+	require.Equal(t, http.StatusBadRequest, upstream.Status)
 	require.False(t, upstream.Charged)
 	require.Zero(t, w.told(issuer.NoticeGrantDead))
 	w.requireCharged(t, 0)

@@ -115,6 +115,7 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 	for n := range maxAttempts {
 		spent, err := i.spend(ctx, p, op, candidates)
 		if !errors.Is(err, errCalledOff) {
+			p.charged = err == nil && !p.free(op.kind)
 			return spent, err
 		}
 		// An earlier call with this id did not learn whether it had charged, and called
@@ -176,11 +177,12 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 // If the outcome of the step is not known, useFailed calls the use off. But if the step
 // may have stored a reply, the use stays: a repetition finds the reply.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
-	if isA[*StoreError](err) {
-		if !op.verdict.ID.IsZero() || !slices.ContainsFunc(op.tickets.Put, isReply) {
-			_, _ = i.callOff(ctx, p, op)
+	if unanswered, ok := errors.AsType[*StoreError](err); ok {
+		mayReply := op.verdict.ID.IsZero() && slices.ContainsFunc(op.tickets.Put, isReply)
+		if unanswered.Repeatable() || mayReply {
+			return err
 		}
-		return err
+		return i.giveBack(ctx, p, op, err)
 	}
 	exhausted, spent := errors.AsType[*store.ExhaustedError](err)
 	switch {
@@ -198,8 +200,42 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
 
 // refund gives a use back. Call it in an errand.
-func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) {
-	if err := i.ledger.refund(ctx, id); err != nil {
+func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) error {
+	err := i.ledger.refund(ctx, id)
+	if err != nil {
 		i.notify(ctx, Notice{Kind: NoticeRefundFailed, Token: p.id.ID, Err: err})
 	}
+	return err
+}
+
+// giveBack calls off a use of a request that failed with err. It returns the error for
+// the caller, which must not say that the use does not count if it still does.
+func (i *Issuer) giveBack(ctx context.Context, p *presented, op operation, err error) error {
+	if _, late := i.callOff(ctx, p, op); late == nil || p.free(op.kind) {
+		return asRepeatable(err, true)
+	}
+	if isA[*BusyError](err) {
+		return &StoreError{cause: errors.New(err.Error())} // it is no BusyError any more
+	}
+	if upstream, ok := errors.AsType[*UpstreamError](err); ok {
+		charged := *upstream
+		charged.Charged, charged.RetryAfter = true, 0
+		return &charged
+	}
+	return asRepeatable(err, false)
+}
+
+// free reports whether a use of this kind spends no counter of the token, nor of an
+// ancestor: those are counters of clauses, and a token without clauses has none above it.
+func (p *presented) free(kind restriction.Kind) bool {
+	return kind == restriction.Uncounted || len(p.token.Restrictions()) == 0
+}
+
+// afterCharge returns the error of a step that came after the charge. The use stays
+// charged.
+func (p *presented) afterCharge(err error) error {
+	if p.charged {
+		return asRepeatable(err, false)
+	}
+	return err
 }

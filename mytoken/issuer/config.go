@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
@@ -42,7 +43,8 @@ type Config struct {
 	// log alone. Nil: nobody is told.
 	Observer func(context.Context, Notice)
 
-	// Clock tells the time. Nil: time.Now.
+	// Clock tells the time. Nil: time.Now. Its instants should keep their monotonic
+	// reading, as those of time.Now do: it shows that the wall clock was set back.
 	Clock func() time.Time
 	// Logger gets what an operator has to know, and never a secret. Nil: slog.Default().
 	Logger *slog.Logger
@@ -165,7 +167,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Logger = requestid.Logger(cmp.Or(c.Logger, slog.Default()))
 	c.CodeLifetime = cmp.Or(c.CodeLifetime, 5*time.Minute)
 	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
 	c.TransferCodeLength = cmp.Or(c.TransferCodeLength, 14)

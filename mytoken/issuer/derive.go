@@ -165,7 +165,7 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 			return i.revoke(ctx, child, true, nil, req.Client, "its creation was called off")
 		})
 		if rerr != nil {
-			return nil, errors.Join(err, lateError(rerr))
+			return nil, errors.Join(asRepeatable(err, false), lateError(rerr))
 		}
 		return nil, err
 	}

@@ -68,7 +68,18 @@
 //
 // Each method names its errors. Every method that reaches the store may also return a
 // [*StoreError]. Any other error is a failure of the service: it could not decide, and
-// nothing was handed out. No error text holds a secret.
+// nothing was handed out.
+//
+// The text of an error is for operators. It tells the causes, such as what a provider or a
+// database said, so do not send it to clients. No error text holds a secret.
+//
+// # Log
+//
+// Config.Logger gets what an operator has to know. While the store is away, it gets one
+// line of the level Error with the cause when that begins (kind store_unavailable), and one
+// of the level Info when it is over (kind store_available), with its length and the number
+// of failed steps. Everything that fails meanwhile for that reason is of the level Debug.
+// Each process tells what it sees.
 //
 // # Concurrency and time
 //

@@ -120,7 +120,7 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 	}
 	update, err := i.rotateOrFail(ctx, p, restriction.Other, spent.Key, req.Client)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	return &Authorized{Claims: p.token, Update: update}, nil
 }

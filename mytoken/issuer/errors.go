@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // Errors that callers of an [Issuer] branch on. The types below carry data. The
 // parentheses name the error that an HTTP client gets (protocol section 5.0.5).
+//
+// The text of an error is for the log of an operator: it includes the causes, such as
+// what a database or a provider said. Show clients the fields Code, Description and
+// Reason instead, which hold no internals.
 //
 // Any other error is a failure of the service: it could not decide
 // (internal_server_error). Nothing was handed out, and the call may be repeated with the
@@ -91,10 +96,7 @@ type LoginError struct {
 }
 
 func (e *LoginError) Error() string {
-	if e.Description == "" {
-		return "issuer: login failed: " + e.Code
-	}
-	return fmt.Sprintf("issuer: login failed: %s: %s", e.Code, e.Description)
+	return errtext.Join(e.cause, "issuer: login failed", e.Code, e.Description)
 }
 
 // Unwrap returns the cause, or nil.
@@ -144,7 +146,9 @@ func (r TokenReason) String() string {
 	}
 }
 
-func (e *TokenError) Error() string { return "issuer: token is not valid: " + e.Reason.String() }
+func (e *TokenError) Error() string {
+	return errtext.Join(e.cause, "issuer: token is not valid: "+e.Reason.String())
+}
 
 // Unwrap returns the cause, or nil.
 func (e *TokenError) Unwrap() error { return e.cause }
@@ -190,7 +194,9 @@ const (
 	RequestTooManyTokens                        // the user has too many tokens (access_denied)
 )
 
-func (e *RequestError) Error() string { return "issuer: " + e.Field + ": " + e.Reason }
+func (e *RequestError) Error() string {
+	return errtext.Join(e.cause, "issuer: "+e.Field, e.Reason)
+}
 
 // Unwrap returns the cause, or nil.
 func (e *RequestError) Unwrap() error { return e.cause }
@@ -201,6 +207,9 @@ func requestError(field string, err error) error {
 
 // UpstreamError says that the provider did not give what was asked for (oidc_error).
 type UpstreamError struct {
+	// Op is what the provider was asked to do: authorize, exchange, refresh or userinfo.
+	// These are values of [oidcupstream.Error].Op.
+	Op string
 	// Status is the HTTP status for the client: 4xx if the client can change something,
 	// else 502 or 503.
 	Status int
@@ -225,15 +234,25 @@ func isSuspect(err error) bool {
 }
 
 func (e *UpstreamError) Error() string {
-	s := "issuer: the provider gave no access token"
-	if e.Code != "" {
-		s += ": " + e.Code
+	what := map[string]string{
+		opAuthorize: "the login could not start at the provider",
+		opExchange:  "the login could not be finished at the provider",
+		opRefresh:   "the provider gave no usable access token",
+		opUserInfo:  "the provider did not confirm whose refresh token it is",
+	}[e.Op]
+	if what == "" {
+		what = "the provider did not give what was asked for"
 	}
-	if e.Description != "" {
-		s += ": " + e.Description
-	}
-	return s
+	return errtext.Join(e.cause, "issuer: "+what, e.Code, e.Description)
 }
+
+// The operations of an [UpstreamError].
+const (
+	opAuthorize = "authorize"
+	opExchange  = "exchange"
+	opRefresh   = "refresh"
+	opUserInfo  = "userinfo"
+)
 
 // Unwrap returns the cause, which is an [*oidcupstream.Error] if the provider was asked.
 func (e *UpstreamError) Unwrap() error { return e.cause }
@@ -243,11 +262,15 @@ func (e *UpstreamError) Unwrap() error { return e.cause }
 // starts a login that keeps all tokens of the tree.
 type ReconnectError struct {
 	Grant GrantID
+	cause error
 }
 
 func (e *ReconnectError) Error() string {
-	return "issuer: the provider has ended the login; the user must log in again"
+	return errtext.Join(e.cause, "issuer: the provider has ended the login; the user must log in again")
 }
+
+// Unwrap returns the cause, or nil.
+func (e *ReconnectError) Unwrap() error { return e.cause }
 
 // BusyError says that the request waited too long for other requests or for the store, or
 // would have waited too long (HTTP status 503); see Config.WaitLimit. Or it says that
@@ -262,7 +285,7 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("issuer: busy, try again in %s", e.RetryAfter)
+	return errtext.Join(e.cause, fmt.Sprintf("issuer: busy, try again in %s", e.RetryAfter))
 }
 
 // Unwrap returns the cause, or nil.
@@ -283,29 +306,45 @@ type PolicyError struct {
 	cause error
 }
 
-func (e *PolicyError) Error() string { return withCause("issuer: refused by policy", e.cause) }
+func (e *PolicyError) Error() string { return errtext.Join(e.cause, "issuer: refused by policy") }
+
+// Description is what the policy tells the client: the text of its error.
+func (e *PolicyError) Description() string {
+	switch down, hidden := errors.AsType[*attributesError](e.cause); {
+	case hidden:
+		return down.description()
+	case e.cause == nil:
+		return ""
+	}
+	return e.cause.Error()
+}
 
 // Unwrap returns the error of the policy.
 func (e *PolicyError) Unwrap() error { return e.cause }
 
-// StoreError says that the store gave no answer, so that nobody knows whether a step took
-// effect (internal_server_error). Nothing was handed out. A request with an ID can be
-// repeated safely with that ID, and counts once.
+// StoreError says that the store did not do what it was asked to, or did not say whether
+// it did. Nothing was handed out. A request with an ID can be repeated safely with that
+// ID, and counts once. For a request without an ID see [StoreError.Repeatable].
+//
+// The parenthesis for an HTTP client is temporarily_unavailable with Retry-After if the
+// error is repeatable, else internal_server_error.
 type StoreError struct {
-	cause error
+	cause      error
+	repeatable bool
 }
 
-func (e *StoreError) Error() string { return withCause("issuer: the store gave no answer", e.cause) }
+// Repeatable reports whether the request can be sent again as a new one, and costs nothing
+// by that. It is true in three cases: the request took no effect; it gave back what it
+// had charged; or its effect is the same however often it is sent, as with a revocation.
+// Otherwise the request may have taken effect, and a new one may charge another use.
+func (e *StoreError) Repeatable() bool { return e.repeatable }
+
+func (e *StoreError) Error() string {
+	return errtext.Join(e.cause, "issuer: the store gave no answer")
+}
 
 // Unwrap returns the error of the store.
 func (e *StoreError) Unwrap() error { return e.cause }
-
-func withCause(text string, cause error) string {
-	if cause == nil {
-		return text
-	}
-	return text + ": " + cause.Error()
-}
 
 // isA reports whether an error of type E is in the chain.
 func isA[E error](err error) bool {

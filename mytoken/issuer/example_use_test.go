@@ -160,8 +160,8 @@ func ExampleIssuer_AccessToken_rotation() {
 	// Output:
 	// generation 2
 	// the same: true
-	// issuer: token is not valid: reused
-	// issuer: token is not valid: revoked
+	// issuer: token is not valid: reused: store: generation 1 presented, current is 2
+	// issuer: token is not valid: revoked: store: token revoked
 }
 
 // How do I revoke a token and all its descendants?
@@ -183,7 +183,7 @@ func ExampleIssuer_Revoke() {
 	fmt.Println(err)
 	fmt.Println("the login has ended at the provider, too:", r.AtProvider)
 	// Output:
-	// issuer: token is not valid: revoked
+	// issuer: token is not valid: revoked: store: token revoked
 	// the login has ended at the provider, too: true
 }
 
@@ -278,7 +278,7 @@ func ExampleIssuer_StartReconnect() {
 	fmt.Println("all tokens of the tree work again:", err == nil)
 	// Output:
 	// try again in 10s
-	// issuer: the provider has ended the login; the user must log in again
+	// issuer: the provider has ended the login; the user must log in again: oidcupstream: refresh: refused: invalid_grant: the grant has ended (HTTP 400)
 	// reconnected: true
 	// all tokens of the tree work again: true
 }

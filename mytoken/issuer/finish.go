@@ -3,10 +3,12 @@ package issuer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -203,7 +205,7 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 
 // discard ends a login and revokes its refresh token, which nobody will use.
 func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err error) error {
-	if !isA[*StoreError](err) { // otherwise the mytoken may exist
+	if !mayHaveEffect(err) { // otherwise the mytoken may exist
 		_ = l.i.revokeRefreshToken(ctx, l.provider.Upstream, GrantID{}, tokens.RefreshToken) // the observer is told
 	}
 	return l.fail(ctx, err)
@@ -227,7 +229,7 @@ func (l *login) release(ctx context.Context, err error) error {
 		l.i.waiting.leave(l.ticket.TicketRef)
 		return l.fail(ctx, err)
 	}
-	return upstreamUnavailable(err)
+	return upstreamUnavailable(opExchange, err)
 }
 
 // fail ends the login and tells the poller. It returns the error for the browser.
@@ -248,10 +250,10 @@ func (l *login) fail(ctx context.Context, err error) error {
 		terr = l.i.changeTickets(ctx, spent) // the poller has gone
 	}
 	if terr != nil {
-		l.i.cfg.Logger.WarnContext(ctx, "mytoken", "kind", "login_not_ended", "error", terr.Error())
+		l.i.cfg.Logger.Log(ctx, levelOf(slog.LevelWarn, terr), "mytoken", "kind", "login_not_ended", "error", errtext.ForLog(terr))
 	}
 	if isA[*PolicyError](err) || isA[*StoreError](err) {
-		return err
+		return asRepeatable(err, false) // the state is used up
 	}
 	return failure
 }
@@ -275,11 +277,13 @@ func loginFailure(err error) *LoginError {
 	case errors.As(err, &login):
 		return login
 	case errors.As(err, &policy):
-		return &LoginError{Code: "access_denied", Description: policy.cause.Error(), cause: err}
+		return &LoginError{Code: "access_denied", Description: policy.Description(), cause: err}
 	case errors.As(err, &code):
 		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
 	case errors.As(err, &request):
-		return &LoginError{Code: "access_denied", Description: request.Error(), cause: err}
+		return &LoginError{Code: "access_denied", Description: request.Field + ": " + request.Reason, cause: err}
+	case isA[*StoreError](err):
+		return &LoginError{Code: "server_error", Description: "the service could not store the login, start a new one", cause: err}
 	case errors.As(err, &up) && up.Code != "":
 		return &LoginError{Code: up.Code, Description: up.Description, cause: err}
 	case errors.As(err, &up):

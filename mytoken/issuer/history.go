@@ -72,11 +72,11 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 	}
 	out, err := i.events(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	out.Truncated = out.Truncated || truncated
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	return out, nil
 }
@@ -133,7 +133,7 @@ func parseHistoryName(name string, this mytoken.TokenID) (id mytoken.TokenID, ch
 
 // descendants returns the descendants of a token, live or not.
 func (i *Issuer) descendants(ctx context.Context, id mytoken.TokenID) (ids []mytoken.TokenID, truncated bool, err error) {
-	err = each(ctx, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
+	err = each(ctx, &i.ledger, i.ledger.subtree(id), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if info.ID == id {
 			return true, nil
 		}
@@ -152,7 +152,7 @@ func (i *Issuer) events(ctx context.Context, ids []mytoken.TokenID) (*mytoken.Hi
 	if len(ids) == 0 {
 		return out, nil
 	}
-	err := each(ctx, i.ledger.events(ids), eventPage, func(e *store.EventRecord) (bool, error) {
+	err := each(ctx, &i.ledger, i.ledger.events(ids), eventPage, func(e *store.EventRecord) (bool, error) {
 		if len(out.Events) == MaxRecords {
 			out.Truncated = true
 			return false, nil

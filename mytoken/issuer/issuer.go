@@ -11,6 +11,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
@@ -46,7 +47,7 @@ func New(cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{
-		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock},
+		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		errands: errand.New(cfg.Logger), waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
@@ -127,7 +128,7 @@ func (i *Issuer) Abandon(ctx context.Context, node string) (Abandoned, error) {
 	got, known, err := i.refresher.Abandon(ctx, id)
 	switch {
 	case err != nil:
-		return Abandoned{}, sorted(err)
+		return Abandoned{}, err
 	case !known:
 		return Abandoned{}, &UnknownNodeError{Node: node}
 	}

@@ -53,6 +53,28 @@ func TestLeaseThatTimesOutIsBusy(t *testing.T) {
 	w.requireCharged(t, 0)
 }
 
+// The same, but the store does not take the use back either. A [*issuer.BusyError] would
+// say that the request does not count.
+//
+// proves P3
+func TestBusyThatStaysCharged(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w.store.Reset(func(c storetest.Call) error {
+		switch {
+		case c.Method == "BeginRefresh" && c.Before:
+			return context.DeadlineExceeded
+		case c.Method == "Refund" && c.Before, c.Method == "ChangeTickets" && c.Before:
+			return storetest.ErrFault
+		}
+		return nil
+	})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.False(t, errAs[*issuer.StoreError](t, err).Repeatable())
+	require.False(t, is[*issuer.BusyError](err), "%v", err)
+	w.store.Reset(nil)
+	w.requireCharged(t, 1)
+}
+
 // The store takes so long to grant the lease that it could lapse before the provider
 // answers. The lease is prolonged first.
 //

@@ -3,23 +3,30 @@ package issuer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/store"
 )
 
 // ledger is the store as the issuer uses it. It fills in the time, repeats a step whose
-// outcome is not known, and sorts errors. A definite error of the store
+// outcome is not known, sorts errors, and tells of outages. A definite error of the store
 // ([store.IsDefinite]) stays as it is. Any other one becomes a [*StoreError].
 //
 // A step is tried three times at most, and no longer than its context lasts. Repeating is
 // safe: the store tells by the ids that it is the same step.
+//
+// A StoreError is repeatable if the step certainly did nothing: it only reads, or each
+// try failed with [store.ErrUnavailable]. The ledger knows a step alone. A method of
+// several steps corrects the error with asRepeatable.
 type ledger struct {
-	store store.Store
-	clock func() time.Time
+	store  store.Store
+	clock  func() time.Time
+	outage *outage.Log
 }
 
 // storeTimeout is how long a request waits for a step that must not end with it, if its
@@ -37,130 +44,173 @@ func lateError(err error) error {
 
 func (l *ledger) now() store.Micros { return store.At(l.clock()) }
 
-// settle repeats a step until its outcome is known. If it stays unknown, the error is a
-// [*StoreError].
-func settle[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
-	v, err := repeat(ctx, step)
-	return v, sorted(err)
+// look takes a step that only reads.
+func look[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
+	v, err := settle(ctx, l, step)
+	return v, asRepeatable(err, true)
 }
 
-// sorted makes a [*StoreError] of an error that leaves the outcome unknown.
-func sorted(err error) error {
-	if err == nil || store.IsDefinite(err) {
-		return err
-	}
-	return &StoreError{cause: err}
-}
-
-// repeat repeats a step until its outcome is known, three times at most. The error is the
-// store's own.
-func repeat[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
-	pause := 5 * time.Millisecond
+// settle takes a step that may change something. It repeats the step until its outcome is
+// known, three times at most.
+func settle[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
+	untouched, pause := true, 5*time.Millisecond
 	for n := 1; ; n++ {
+		started := l.clock()
 		v, err := step(ctx)
+		untouched = untouched && errors.Is(err, store.ErrUnavailable)
 		if err == nil || store.IsDefinite(err) || n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
-			return v, err
+			return v, l.sorted(ctx, err, untouched, started)
 		}
 		pause *= 4
 	}
 }
 
 // settled is settle for a step that returns nothing else.
-func settled(ctx context.Context, step func(context.Context) error) error {
-	_, err := settle(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, step(ctx) })
+func settled(ctx context.Context, l *ledger, step func(context.Context) error) error {
+	_, err := settle(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, step(ctx) })
 	return err
+}
+
+// once is for a step that is not repeated.
+func (l *ledger) once(ctx context.Context, err error, started time.Time) error {
+	return l.sorted(ctx, err, errors.Is(err, store.ErrUnavailable), started)
+}
+
+// sorted makes a [*StoreError] of an error that is not definite. It also tells whether
+// the store is away. A step that its caller gave up does not say so, and one that had
+// hardly any time neither.
+func (l *ledger) sorted(ctx context.Context, err error, untouched bool, started time.Time) error {
+	switch {
+	case err == nil, store.IsDefinite(err):
+		l.outage.Worked(ctx)
+		return err
+	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded) && l.clock().Sub(started) < time.Second:
+	default:
+		l.outage.Failed(ctx, err)
+	}
+	return &StoreError{cause: err, repeatable: untouched}
+}
+
+// noAnswer makes one [*StoreError] of a step that failed and what that means.
+func noAnswer(what string, cause error, repeatable bool) error {
+	if e, ok := errors.AsType[*StoreError](cause); ok {
+		cause = e.cause
+	}
+	if what != "" {
+		cause = fmt.Errorf("%s: %w", what, cause)
+	}
+	return &StoreError{cause: cause, repeatable: repeatable}
+}
+
+// mayHaveEffect reports whether the request that failed with err may have changed
+// something all the same.
+func mayHaveEffect(err error) bool {
+	e, ok := errors.AsType[*StoreError](err)
+	return ok && !e.repeatable
+}
+
+// asRepeatable says of a [*StoreError] whether it is repeatable, for a method that knows
+// more than the step that failed. It returns any other error as it is.
+func asRepeatable(err error, repeatable bool) error {
+	e, ok := errors.AsType[*StoreError](err)
+	if !ok || e.repeatable == repeatable {
+		return err
+	}
+	if err == error(e) {
+		err = e.cause
+	}
+	return &StoreError{cause: err, repeatable: repeatable}
 }
 
 // Tokens
 
 func (l *ledger) createRoot(ctx context.Context, grant store.Grant, token store.Token, changes store.TicketChanges) error {
-	return settled(ctx, func(ctx context.Context) error { return l.store.CreateRoot(ctx, grant, token, changes) })
+	return settled(ctx, l, func(ctx context.Context) error { return l.store.CreateRoot(ctx, grant, token, changes) })
 }
 
 func (l *ledger) createChild(ctx context.Context, parent store.Presented, use store.Use, child store.Token) (store.Spent, error) {
-	return settle(ctx, func(ctx context.Context) (store.Spent, error) { return l.store.CreateChild(ctx, parent, use, child) })
+	return settle(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.CreateChild(ctx, parent, use, child) })
 }
 
 func (l *ledger) lookup(ctx context.Context, token store.Presented) (store.State, error) {
-	return settle(ctx, func(ctx context.Context) (store.State, error) { return l.store.Lookup(ctx, token, l.now()) })
+	return look(ctx, l, func(ctx context.Context) (store.State, error) { return l.store.Lookup(ctx, token, l.now()) })
 }
 
 func (l *ledger) spend(ctx context.Context, token store.Presented, use store.Use) (store.Spent, error) {
-	return settle(ctx, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
+	return settle(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
 }
 
 func (l *ledger) refund(ctx context.Context, id UseID) error {
-	return settled(ctx, func(ctx context.Context) error { return l.store.Refund(ctx, id, l.now()) })
+	return settled(ctx, l, func(ctx context.Context) error { return l.store.Refund(ctx, id, l.now()) })
 }
 
 func (l *ledger) rotate(ctx context.Context, rotation store.Rotation) (store.Rotated, error) {
-	return settle(ctx, func(ctx context.Context) (store.Rotated, error) { return l.store.Rotate(ctx, rotation) })
+	return settle(ctx, l, func(ctx context.Context) (store.Rotated, error) { return l.store.Rotate(ctx, rotation) })
 }
 
 func (l *ledger) revoke(ctx context.Context, revocation store.Revocation) (store.Revoked, error) {
 	revocation.Now = l.now()
-	return settle(ctx, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
+	return settle(ctx, l, func(ctx context.Context) (store.Revoked, error) { return l.store.Revoke(ctx, revocation) })
 }
 
-// Refresh tokens. The exported methods are for the refresher, which judges the
-// store's own errors.
+// Refresh tokens. The exported methods are for the refresher.
 
 // BeginRefresh takes or prolongs the lease on a grant.
 func (l *ledger) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
-	return repeat(ctx, func(ctx context.Context) (store.Refresh, error) {
+	return settle(ctx, l, func(ctx context.Context) (store.Refresh, error) {
 		b.Now = l.now()
 		return l.store.BeginRefresh(ctx, b)
 	})
 }
 
-// CommitRefresh stores a refresh token. It is tried once, and its error is the store's
-// own: the caller tries for as long as it takes.
+// CommitRefresh stores a refresh token. It is tried once: the caller tries for as long as
+// it takes.
 func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
-	return l.store.CommitRefresh(ctx, commit)
+	started := l.clock()
+	return l.once(ctx, l.store.CommitRefresh(ctx, commit), started)
 }
 
 // EndRefresh ends the lease on a grant.
 func (l *ledger) EndRefresh(ctx context.Context, e store.End) error {
-	_, err := repeat(ctx, func(ctx context.Context) (struct{}, error) {
+	return settled(ctx, l, func(ctx context.Context) error {
 		e.Now = l.now()
-		return struct{}{}, l.store.EndRefresh(ctx, e)
+		return l.store.EndRefresh(ctx, e)
 	})
-	return err
 }
 
 // Beat, Settle and Processes are tried once: the refresher repeats them.
 func (l *ledger) Beat(ctx context.Context, p store.Process, until store.Micros) error {
-	return l.store.Beat(ctx, p, until)
+	started := l.clock()
+	return l.once(ctx, l.store.Beat(ctx, p, until), started)
 }
 
 // Settle settles processes.
 func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
-	return l.store.Settle(ctx, ids, l.now())
+	started := l.clock()
+	return l.once(ctx, l.store.Settle(ctx, ids, l.now()), started)
 }
 
 // Processes lists the processes that the store knows.
 func (l *ledger) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
-	return l.store.Processes(ctx, page)
+	started := l.clock()
+	list, cursor, err := l.store.Processes(ctx, page)
+	return list, cursor, l.once(ctx, err, started)
 }
 
 // Grant returns the state of a grant, dead or not.
 func (l *ledger) Grant(ctx context.Context, id GrantID) (store.RefreshState, error) {
-	return repeat(ctx, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
+	return look(ctx, l, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
 }
 
 // Ancestors returns the ancestors of a token, parent first.
 func (l *ledger) Ancestors(ctx context.Context, id mytoken.TokenID) ([]mytoken.TokenID, error) {
-	info, err := repeat(ctx, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
+	info, err := look(ctx, l, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
 	return info.Ancestors, err
 }
 
-// grant is Grant for the issuer itself.
-func (l *ledger) grant(ctx context.Context, id GrantID) (store.RefreshState, error) {
-	return settle(ctx, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
-}
-
 func (l *ledger) replaceGrant(ctx context.Context, r store.Replacement) error {
-	return settled(ctx, func(ctx context.Context) error {
+	return settled(ctx, l, func(ctx context.Context) error {
 		r.Now = l.now()
 		return l.store.ReplaceGrant(ctx, r)
 	})
@@ -170,7 +220,7 @@ func (l *ledger) replaceGrant(ctx context.Context, r store.Replacement) error {
 
 // changeTickets makes the changes, all or none.
 func (l *ledger) changeTickets(ctx context.Context, changes store.TicketChanges) error {
-	return settled(ctx, func(ctx context.Context) error { return l.store.ChangeTickets(ctx, changes, l.now()) })
+	return settled(ctx, l, func(ctx context.Context) error { return l.store.ChangeTickets(ctx, changes, l.now()) })
 }
 
 // complete gives a ticket its final status.
@@ -179,19 +229,19 @@ func (l *ledger) complete(ctx context.Context, ref store.TicketRef, status store
 }
 
 func (l *ledger) resolveTicket(ctx context.Context, kind store.TicketKind, ids []store.TicketID) (store.Ticket, error) {
-	return settle(ctx, func(ctx context.Context) (store.Ticket, error) {
+	return look(ctx, l, func(ctx context.Context) (store.Ticket, error) {
 		return l.store.ResolveTicket(ctx, kind, ids, l.now())
 	})
 }
 
 func (l *ledger) takeTicket(ctx context.Context, ref store.TicketRef, taker UseID, event store.Event) error {
-	return settled(ctx, func(ctx context.Context) error { return l.store.TakeTicket(ctx, ref, taker, event, l.now()) })
+	return settled(ctx, l, func(ctx context.Context) error { return l.store.TakeTicket(ctx, ref, taker, event, l.now()) })
 }
 
 // Lists
 
 func (l *ledger) token(ctx context.Context, id mytoken.TokenID) (store.TokenInfo, error) {
-	return settle(ctx, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
+	return look(ctx, l, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
 }
 
 // tokenPage and eventPage are the numbers of rows that one step reads. The description of
@@ -212,7 +262,7 @@ func (l *ledger) ofOwner(owner mytoken.OwnerID) pager[store.TokenInfo] {
 
 // count returns how many tokens the owner has, at most the given number.
 func (l *ledger) count(ctx context.Context, owner mytoken.OwnerID, most int) (int, error) {
-	return settle(ctx, func(ctx context.Context) (int, error) { return l.store.Count(ctx, owner, most) })
+	return look(ctx, l, func(ctx context.Context) (int, error) { return l.store.Count(ctx, owner, most) })
 }
 
 // subtree reads parents before their children.
@@ -231,13 +281,13 @@ func (l *ledger) events(ids []mytoken.TokenID) pager[store.EventRecord] {
 
 // each reads pages of the given size and calls visit with each row, until visit returns
 // false or an error.
-func each[T any](ctx context.Context, next pager[T], size int, visit func(*T) (more bool, err error)) error {
+func each[T any](ctx context.Context, l *ledger, next pager[T], size int, visit func(*T) (more bool, err error)) error {
 	type page struct {
 		rows   []T
 		cursor string
 	}
 	for after := ""; ; {
-		got, err := settle(ctx, func(ctx context.Context) (page, error) {
+		got, err := look(ctx, l, func(ctx context.Context) (page, error) {
 			rows, cursor, err := next(ctx, store.Page{After: after, Limit: size})
 			return page{rows, cursor}, err
 		})
@@ -257,12 +307,13 @@ func each[T any](ctx context.Context, next pager[T], size int, visit func(*T) (m
 }
 
 func (l *ledger) deleteOwner(ctx context.Context, owner mytoken.OwnerID) error {
-	return settled(ctx, func(ctx context.Context) error { return l.store.DeleteOwner(ctx, owner) })
+	return settled(ctx, l, func(ctx context.Context) error { return l.store.DeleteOwner(ctx, owner) })
 }
 
 // sweep is tried once. After an error, the next sweep deletes the rest.
 func (l *ledger) sweep(ctx context.Context, cleaning store.Cleaning) (store.Cleaned, error) {
 	cleaning.Now = l.now()
+	started := l.clock()
 	cleaned, err := l.store.Sweep(ctx, cleaning)
-	return cleaned, sorted(err)
+	return cleaned, l.once(ctx, err, started)
 }

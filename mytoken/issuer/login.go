@@ -165,7 +165,7 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
 	} else if err != nil {
-		return nil, upstreamUnavailable(err)
+		return nil, upstreamUnavailable(opAuthorize, err)
 	}
 	ref := i.codeRef(store.TicketState, state)
 	ticket, err := i.loginTicket(ref, state, key, pending)
@@ -195,8 +195,11 @@ func (i *Issuer) storeLogin(ctx context.Context, ticket store.Ticket, changes st
 	switch {
 	case err == nil && !isNew:
 		i.waiting.move(changes.Consume[0], ticket.TicketRef)
-	case err != nil && isNew && !isA[*StoreError](err): // otherwise it may be stored
+	case err != nil && isNew && !mayHaveEffect(err): // otherwise it may be stored
 		i.waiting.leave(ticket.TicketRef)
+	}
+	if isNew { // a login that nobody can finish costs nothing
+		return asRepeatable(err, true)
 	}
 	return err
 }

@@ -3,12 +3,15 @@ package issuer
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 )
 
@@ -98,11 +101,12 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		if !n.Token.IsZero() {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
 		}
-		if n.Detail != "" {
+		cause := errtext.ForLog(n.Err)
+		if n.Detail != "" && !strings.Contains(cause, n.Detail) { // else the cause says it
 			attrs = append(attrs, slog.String("detail", legible.Show(n.Detail)))
 		}
-		if n.Err != nil {
-			attrs = append(attrs, slog.String("error", legible.Show(n.Err.Error())))
+		if cause != "" && !n.toldByEdge(ctx) {
+			attrs = append(attrs, slog.String("error", cause))
 		}
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
 	}
@@ -113,9 +117,21 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 	}
 }
 
+// toldByEdge reports whether the caller gets the error of the notice and logs it with the
+// id of the request. So the log tells the cause once.
+func (n *Notice) toldByEdge(ctx context.Context) bool {
+	switch n.Kind {
+	case NoticeRejected, NoticeReused, NoticeBroaderAnswer, NoticeForeignAnswer:
+		return requestid.Of(ctx) != ""
+	}
+	return false
+}
+
 func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
-	case NoticeSpillFailed, NoticeCommitFailed, NoticeRefundFailed, NoticeForeignAnswer, NoticeInDoubt:
+	case NoticeCommitFailed, NoticeRefundFailed:
+		return levelOf(slog.LevelError, n.Err), true
+	case NoticeSpillFailed, NoticeForeignAnswer, NoticeInDoubt:
 		return slog.LevelError, true
 	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantSuspect, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
@@ -123,6 +139,15 @@ func (n *Notice) level() (slog.Level, bool) {
 		return slog.LevelWarn, n.Err != nil
 	}
 	return 0, false
+}
+
+// levelOf returns the level of a line about a failed step. While the store is away, the
+// ledger tells so once, and what fails for that reason is of the level Debug.
+func levelOf(level slog.Level, err error) slog.Level {
+	if isA[*StoreError](err) {
+		return slog.LevelDebug
+	}
+	return level
 }
 
 // refreshEvent passes an event of the refresher to the observer.

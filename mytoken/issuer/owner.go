@@ -81,7 +81,7 @@ func (o *OwnerAccess) Revoke(ctx context.Context, id mytoken.TokenID, recursive 
 // error, some are revoked and some may not be: call it again.
 func (o *OwnerAccess) RevokeAll(ctx context.Context, client Client) error {
 	ended := make(map[mytoken.TokenID]bool)
-	return each(ctx, o.i.ledger.ofOwner(o.owner), tokenPage, func(info *store.TokenInfo) (bool, error) {
+	return each(ctx, &o.i.ledger, o.i.ledger.ofOwner(o.owner), tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if !info.Live || slices.ContainsFunc(info.Ancestors, func(id mytoken.TokenID) bool { return ended[id] }) {
 			return true, nil
 		}

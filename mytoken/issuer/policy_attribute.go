@@ -16,6 +16,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
+	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -44,7 +46,8 @@ type AttributeRules struct {
 	// describes. Nil means the built-in ones only.
 	Templates fs.FS
 	// HTTPClient asks the URLs of Sources. It follows no redirect. An answer may take up
-	// to 5 s and have up to 1 MiB. Nil means a client with the default transport.
+	// to 5 s and have up to 1 MiB. Nil means a client with the settings of
+	// http.DefaultTransport that uses a new connection for each request.
 	HTTPClient *http.Client
 	// Clock tells the time. Nil means time.Now.
 	Clock func() time.Time
@@ -82,11 +85,8 @@ const (
 	attributeBytes   = 1 << 20
 )
 
-// These texts reach the user.
-var (
-	errNoAttributes   = errors.New("you do not have the required attributes to use this service")
-	errAttributesDown = errors.New("your attributes cannot be looked up now")
-)
+// This text reaches the user.
+var errNoAttributes = errors.New("you do not have the required attributes to use this service")
 
 // checkAddress stands for the address of a user while rules are checked (RFC 5737).
 var checkAddress = netip.MustParseAddr("192.0.2.1")
@@ -105,7 +105,8 @@ func AttributePolicy(rules AttributeRules) (Policy, error) {
 	if p.Clock == nil {
 		p.Clock = time.Now
 	}
-	p.client = &http.Client{Timeout: attributeTimeout}
+	p.client = livehttp.Client()
+	p.client.Timeout = attributeTimeout
 	if rules.HTTPClient != nil {
 		p.client.Transport = rules.HTTPClient.Transport
 	}
@@ -197,7 +198,7 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	}
 	values, err := p.values(ctx, i)
 	if err != nil {
-		return errAttributesDown
+		return &attributesError{err}
 	}
 	enforced, err := p.choose(values)
 	if err != nil {
@@ -205,7 +206,7 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	}
 	list, err := p.clauses(enforced, i.Client)
 	if err != nil {
-		return errAttributesDown
+		return &attributesError{err}
 	}
 	if len(list) > 0 {
 		i.Properties.Restrictions = restriction.Narrow(list, i.Properties.Restrictions, restriction.NarrowOptions{}).List
@@ -228,6 +229,14 @@ func (p *attributePolicy) choose(values []string) (Enforced, error) {
 	}
 	return p.Default, nil
 }
+
+// attributesError says that the rules could not be applied. Only its description is for
+// the user.
+type attributesError struct{ cause error }
+
+func (e *attributesError) description() string { return "your attributes cannot be looked up now" }
+func (e *attributesError) Error() string       { return errtext.Join(e.cause, "issuer: "+e.description()) }
+func (e *attributesError) Unwrap() error       { return e.cause }
 
 // values asks the sources for the user's values.
 func (p *attributePolicy) values(ctx context.Context, i *Issuance) ([]string, error) {

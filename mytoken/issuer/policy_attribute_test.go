@@ -129,9 +129,9 @@ func TestAttributeSources(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, restriction.List{uses(1)}, got.Restrictions)
 
-	for name, bad := range map[string]func(http.ResponseWriter){
-		"an error": func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
-		"a redirect": func(w http.ResponseWriter) {
+	for cause, bad := range map[string]func(http.ResponseWriter){
+		"status 500": func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+		"status 302": func(w http.ResponseWriter) {
 			w.Header().Set("Location", source.URL+"/elsewhere")
 			w.WriteHeader(http.StatusFound)
 		},
@@ -139,8 +139,9 @@ func TestAttributeSources(t *testing.T) {
 		answer = bad
 		_, err := s.Login(t.Context(), "guest", mytoken.Properties{})
 		var refused *issuer.PolicyError
-		require.ErrorAs(t, err, &refused, name)
-		assert.EqualError(t, refused.Unwrap(), "your attributes cannot be looked up now", name)
+		require.ErrorAs(t, err, &refused, cause)
+		assert.Equal(t, "your attributes cannot be looked up now", refused.Description(), "the user's text")
+		assert.ErrorContains(t, err, cause, "the operator's text")
 	}
 }
 

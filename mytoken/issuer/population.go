@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
@@ -37,8 +38,11 @@ func (i *Issuer) admitChild(ctx context.Context, owner mytoken.OwnerID) error {
 		return nil
 	}
 	known, ok := i.population.of(owner)
-	age := i.Now().Sub(known.read)
-	if !ok || age < 0 || age > countedFor || known.tokens >= most && age > fullFor {
+	believed := countedFor
+	if known.tokens >= most {
+		believed = fullFor
+	}
+	if !ok || !fresh.Within(known.read, believed, i.Now()) {
 		tokens, err := i.ledger.count(ctx, owner, most)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ type presented struct {
 	short   string // the short token, if that was presented
 	id      store.Presented
 	client  Client // that presented it
+	charged bool   // a use of it was counted for the request
 	// spent is the use that authorises a revocation. It is zero for any other step.
 	spent store.Spent
 }
@@ -31,7 +32,7 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	compact, short, err := i.resolve(ctx, s.Reveal())
 	var token *mytoken.Token
 	if err == nil {
-		if token, err = i.verifier.Verify(ctx, compact); err != nil {
+		if token, err = i.verifier.Verify(ctx, compact); isA[*mytoken.InvalidTokenError](err) {
 			err = &TokenError{Reason: TokenMalformed, cause: err}
 		}
 	}
@@ -75,10 +76,10 @@ func (i *Issuer) resolve(ctx context.Context, s string) (compact, short string, 
 	}
 	ref := store.TicketRef{Kind: store.TicketShort, ID: seal.ShortTokenID(s)}
 	t, err := i.ledger.resolveTicket(ctx, ref.Kind, []store.TicketID{ref.ID})
-	if isA[*StoreError](err) {
-		return "", "", err
-	} else if err != nil {
+	if isA[*CodeError](codeError(err)) {
 		return "", "", &TokenError{Reason: TokenUnknown, cause: err}
+	} else if err != nil {
+		return "", "", err
 	}
 	compact, err = i.openToken(t, s)
 	return compact, s, err

@@ -128,8 +128,8 @@ func requested(list restriction.List, upstream *oidcupstream.Provider) (scopes, 
 
 // upstreamUnavailable is for a provider that could not be asked, or gave no usable
 // answer.
-func upstreamUnavailable(err error) error {
-	out := &UpstreamError{Status: http.StatusBadGateway, cause: err}
+func upstreamUnavailable(op string, err error) error {
+	out := &UpstreamError{Op: op, Status: http.StatusBadGateway, cause: err}
 	if up, ok := errors.AsType[*oidcupstream.Error](err); ok {
 		out.Code, out.Description, out.RetryAfter = up.Code, up.Description, up.RetryAfter
 		if up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed {

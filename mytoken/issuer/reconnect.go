@@ -75,7 +75,7 @@ func (i *Issuer) StartReconnect(ctx context.Context, req ReconnectRequest) (*Log
 
 // grantState returns the state of a grant, or a [*ReconnectError] if it does not exist.
 func (i *Issuer) grantState(ctx context.Context, id GrantID) (store.RefreshState, error) {
-	state, err := i.ledger.grant(ctx, id)
+	state, err := i.ledger.Grant(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		err = &ReconnectError{Grant: id}
 	}

@@ -57,10 +57,10 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	}
 	out, err := i.collect(ctx, of(p), req.Describe)
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, req.Client); err != nil {
-		return nil, err
+		return nil, p.afterCharge(err)
 	}
 	return out, nil
 }
@@ -74,7 +74,7 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], descr
 	above := make(map[mytoken.TokenID]*mytoken.Record)
 	var order []*mytoken.Record
 	reader := recordReader{i: i, describe: describe, room: i.cfg.Limits.ListBytes}
-	err := each(ctx, next, tokenPage, func(info *store.TokenInfo) (bool, error) {
+	err := each(ctx, &i.ledger, next, tokenPage, func(info *store.TokenInfo) (bool, error) {
 		if len(order) == MaxRecords {
 			out.Truncated = true
 			return false, nil

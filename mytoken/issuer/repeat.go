@@ -58,21 +58,22 @@ func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
 		// The other call may have stopped before its refund.
-		_ = i.errands.Do(ctx, "refund", storeTimeout, func(ctx context.Context) { i.refund(ctx, p, op.id) })
+		_ = i.errands.Do(ctx, "refund", storeTimeout, func(ctx context.Context) { _ = i.refund(ctx, p, op.id) })
 		return errCalledOff
 	case isA[*StoreError](err):
-		return err // the charge stays for the repetition
+		return asRepeatable(err, false) // the charge stays for the repetition
 	case err != nil:
 		return ErrRepeatedID // the store forgot the verdict after a day
 	}
 	return nil
 }
 
-// callOff refunds a use for which nothing is handed out. It returns false if another call
-// with the same id handed out an access token. It returns a [*StoreError] if nobody knows,
-// or not yet: calling off goes on when the request has no time left.
-func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (bool, error) {
-	off, err := errand.Call(ctx, i.errands, "call off a use", storeTimeout, func(ctx context.Context) (bool, error) {
+// callOff refunds a use for which nothing is handed out. off is false if another call with
+// the same id handed out an access token, or may have. It returns a [*StoreError] if
+// nobody knows whether the use still counts, or not yet: calling off goes on when the
+// request has no time left.
+func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (off bool, err error) {
+	off, err = errand.Call(ctx, i.errands, "call off a use", storeTimeout, func(ctx context.Context) (bool, error) {
 		if !op.verdict.ID.IsZero() {
 			err := i.ledger.complete(ctx, op.verdict, store.TicketFailed)
 			if isA[*StoreError](err) {
@@ -82,8 +83,7 @@ func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (bool,
 				return false, nil
 			}
 		}
-		i.refund(ctx, p, op.id)
-		return true, nil
+		return true, i.refund(ctx, p, op.id)
 	})
 	return off, lateError(err)
 }
@@ -93,10 +93,10 @@ func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (bool,
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
 	off, err := i.callOff(ctx, p, op)
 	switch {
-	case err != nil:
-		return err
 	case off:
 		return errCalledOff
+	case err != nil:
+		return asRepeatable(err, false)
 	}
 	return i.refuseID(ctx, p, op)
 }

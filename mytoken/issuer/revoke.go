@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -48,6 +49,11 @@ type Revocation struct {
 // file. Errors are [ErrWrongProvider], [ErrUnknownProvider], [*StoreError] and, if Token
 // is empty, [*RequestError].
 func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, error) {
+	out, err := i.revokePresented(ctx, req)
+	return out, asRepeatable(err, true) // revoking once more changes nothing
+}
+
+func (i *Issuer) revokePresented(ctx context.Context, req RevokeRequest) (*Revocation, error) {
 	if req.Token.IsEmpty() { // a caller that lost the token must not take it for revoked
 		return nil, &RequestError{Field: "token", Reason: "missing"}
 	}
@@ -61,21 +67,42 @@ func (i *Issuer) Revoke(ctx context.Context, req RevokeRequest) (*Revocation, er
 		return i.revokeCode(ctx, s, req)
 	}
 	compact, short, err := i.resolve(ctx, s)
-	if isA[*TokenError](err) {
-		return &Revocation{}, nil // it may have been revoked before
+	if refused, ok := errors.AsType[*TokenError](err); ok { // it may have been revoked before
+		if refused.Reason == TokenUnknown {
+			return i.nothingToRevoke(ctx)
+		}
+		return &Revocation{}, nil
 	} else if err != nil {
 		return nil, err
 	}
 	token, err := i.verifier.Decode(ctx, compact)
-	if err != nil {
+	if isA[*mytoken.InvalidTokenError](err) {
 		i.reject(ctx, mytoken.TokenID{}, req.Client, &TokenError{Reason: TokenMalformed, cause: err})
 		return &Revocation{}, nil
+	} else if err != nil { // nobody knows yet whether it is valid
+		return nil, err
 	}
 	p := newPresented(token, compact, short)
 	if err := checkProvider(req.Provider, token); err != nil {
 		return nil, err
 	}
 	return i.revoke(ctx, p.id.ID, req.Recursive, p, req.Client, "")
+}
+
+// nothingToRevoke is the outcome for a token or code that the store does not know. It
+// writes a ticket first and deletes it: a store that cannot write may be a copy that lags
+// behind, and must not make anybody believe that their token is revoked.
+func (i *Issuer) nothingToRevoke(ctx context.Context) (*Revocation, error) {
+	proof := store.TicketRef{Kind: store.TicketReply, ID: derived("mytoken: proof that the store can write", NewUseID(), 0)}
+	for _, changes := range []store.TicketChanges{
+		{Put: []store.Ticket{{TicketRef: proof, Status: store.TicketPending, Expires: i.ledger.now().Add(time.Minute)}}},
+		{Drop: []store.TicketRef{proof}},
+	} {
+		if err := i.ledger.changeTickets(ctx, changes); err != nil {
+			return nil, err
+		}
+	}
+	return &Revocation{}, nil
 }
 
 // revokeCode erases a transfer or polling code, and revokes the token that was created
@@ -94,7 +121,7 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 		if err != nil {
 			return nil, err
 		} else if t == nil {
-			break
+			return i.nothingToRevoke(ctx)
 		}
 		holder := i.codeHolder(ctx, *t, code)
 		if holder != nil {
@@ -108,19 +135,19 @@ func (i *Issuer) revokeCode(ctx context.Context, code string, req RevokeRequest)
 		if err := i.changeTickets(ctx, store.TicketChanges{Drop: []store.TicketRef{t.TicketRef}}); err != nil {
 			return nil, err
 		}
-		break
+		return &Revocation{}, nil
 	}
-	return &Revocation{}, nil
+	return i.nothingToRevoke(ctx)
 }
 
 // findCode returns the ticket of a code, or nil if there is none any more.
 func (i *Issuer) findCode(ctx context.Context, kind store.TicketKind, code string) (*store.Ticket, error) {
 	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))
 	switch {
-	case isA[*StoreError](err):
-		return nil, err
-	case err != nil:
+	case isA[*CodeError](codeError(err)):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
 	return &t, nil
 }
@@ -197,7 +224,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 	p.spent = spent
 	out, err := i.revoke(ctx, req.Other, req.Recursive, p, req.Client, "")
 	if err != nil {
-		return nil, err
+		return nil, p.afterCharge(asRepeatable(err, true))
 	}
 	if req.Other != p.id.ID {
 		out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
@@ -253,7 +280,7 @@ func (i *Issuer) revoke(ctx context.Context, id mytoken.TokenID, recursive bool,
 	revoked, err := i.ledger.revoke(ctx, r)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return &Revocation{}, nil
+		return i.nothingToRevoke(ctx)
 	case err != nil:
 		return nil, err
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/restriction"
@@ -67,7 +69,7 @@ func (i *Issuer) rotateIfDue(ctx context.Context, p *presented, kind restriction
 }
 
 func (i *Issuer) notRotated(ctx context.Context, p *presented, err error) {
-	i.cfg.Logger.ErrorContext(ctx, "mytoken", "kind", "not_rotated", "mom_id", p.id.ID.String(), "error", err.Error())
+	i.cfg.Logger.Log(ctx, levelOf(slog.LevelError, err), "mytoken", "kind", "not_rotated", "mom_id", p.id.ID.String(), "error", errtext.ForLog(err))
 }
 
 func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {

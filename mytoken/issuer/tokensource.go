@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/mytoken"
 )
 
@@ -27,8 +28,9 @@ type TokenSourceOptions struct {
 }
 
 // TokenSource returns a source of access tokens for a mytoken. It asks for a new access
-// token when the last one is about to expire, and follows rotations. It keeps an access
-// token without expiry for ever. It is safe for concurrent use. The context is used for
+// token when the last one is about to expire, and follows rotations. It also asks for a
+// new one after a clock was set back, or after the machine was asleep: see Config.Clock.
+// It keeps an access token without expiry for ever. It is safe for concurrent use. The context is used for
 // every request of the source.
 func (i *Issuer) TokenSource(ctx context.Context, token mytoken.Secret, opts TokenSourceOptions) oauth2.TokenSource {
 	if opts.Early <= 0 {
@@ -46,7 +48,8 @@ type tokenSource struct {
 	token   mytoken.Secret
 	pending *mytoken.Issued // a successor that Updated has not accepted yet
 	last    *oauth2.Token
-	renew   time.Time // of last
+	asked   time.Time     // for last
+	use     time.Duration // from then until last is replaced; 0: for ever
 }
 
 // Token returns an access token. Errors are those of [Issuer.AccessToken].
@@ -57,7 +60,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 		return nil, err
 	}
 	now := s.i.Now()
-	if s.last != nil && (s.renew.IsZero() || now.Before(s.renew)) {
+	if s.last != nil && (s.use == 0 || fresh.Within(s.asked, s.use, now)) {
 		return s.copy(), nil
 	}
 	at, err := s.i.AccessToken(s.ctx, AccessTokenRequest{
@@ -66,10 +69,10 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.last = at.OAuth2()
-	s.renew = time.Time{}
+	s.last, s.asked, s.use = at.OAuth2(), now, 0
 	if !at.Expires.IsZero() {
-		s.renew = at.Expires.Add(-min(s.opts.Early, at.Expires.Sub(now)/2))
+		life := at.Expires.Sub(now)
+		s.use = max(life-min(s.opts.Early, life/2), 1)
 	}
 	if at.Update != nil {
 		s.token, s.pending = at.Update.Token, at.Update

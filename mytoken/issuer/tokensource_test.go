@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
+	"github.com/mytoken-go/sdk/internal/fresh/freshtest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -146,4 +147,35 @@ func TestTokenSourceErrors(t *testing.T) {
 	_, err = source.Token()
 	requireTokenError(t, err, issuer.TokenRevoked)
 	var _ oauth2.TokenSource = source
+}
+
+// A source does not believe in an access token after the clock was set back to before its
+// request, or after the machine was asleep.
+func TestTokenSourceClockIsSet(t *testing.T) {
+	s := start(t, mytokentest.Options{Provider: optest.Options{AccessTokenLifetime: time.Hour}})
+	root := login(t, s, mytoken.Properties{})
+	clock := freshtest.NewClock(s.Clock.Now())
+	shift := func(move func(time.Duration), d time.Duration) {
+		move(d)
+		s.Clock.Set(clock.Now())
+	}
+	shift(clock.Pass, 30*time.Minute)
+	source := s.Issuer.TokenSource(t.Context(), root.Token, issuer.TokenSourceOptions{Client: client})
+	asked := func() int {
+		_, err := source.Token()
+		require.NoError(t, err)
+		return s.Provider.Count(optest.Refreshed)
+	}
+	require.Equal(t, 1, asked())
+	shift(clock.Pass, 40*time.Minute)
+	require.Equal(t, 1, asked())
+	shift(clock.Set, -20*time.Minute)
+	require.Equal(t, 1, asked(), "40 minutes have passed")
+	shift(clock.Pass, 19*time.Minute)
+	require.Equal(t, 2, asked(), "59 minutes have passed")
+	shift(clock.Set, -time.Minute)
+	require.Equal(t, 3, asked(), "the clock was set back to before the request")
+	require.Equal(t, 3, asked())
+	shift(clock.Suspend, time.Hour)
+	require.Equal(t, 4, asked(), "the machine was asleep")
 }

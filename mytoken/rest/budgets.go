@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
 // rates say how often clients may do something. [GuessLimits] and [LoginLimits] have the
@@ -70,6 +72,7 @@ func newBudget(burst int, every time.Duration) *budget {
 
 // wait returns how long it takes until there is room for one more attempt.
 func (b *budget) wait(now time.Time) time.Duration {
+	b.limiter.AllowN(now, 0) // after the clock was set back, the budget fills from now on
 	missing := float64(b.inFlight+1) - b.limiter.TokensAt(now)
 	if missing <= 0 {
 		return 0
@@ -78,10 +81,17 @@ func (b *budget) wait(now time.Time) time.Duration {
 }
 
 // fresh reports whether no attempt from a site counted for as long as an empty budget of
-// an address needs to fill.
+// an address needs to fill. If the clock was set back, that time begins now.
 func (b *budgets) fresh(s *site, now time.Time) bool {
+	if s.used.IsZero() {
+		return s.inFlight == 0
+	}
+	age, known := fresh.Age(s.used, now)
+	if !known {
+		s.used = now
+	}
 	fill := float64(b.rates.PerAddress) * b.rates.PerAddressEvery.Seconds()
-	return s.inFlight == 0 && (s.used.IsZero() || now.Sub(s.used).Seconds() >= fill)
+	return s.inFlight == 0 && known && age.Seconds() >= fill
 }
 
 // attempt is one that was admitted and has no result yet.
@@ -101,8 +111,9 @@ func (b *budgets) admit(addr netip.Addr, now time.Time) (a *attempt, wait time.D
 	defer b.mu.Unlock()
 	own := b.byAddr.getOr(networkOf(addr), func() *budget { return newBudget(b.rates.PerAddress, b.rates.PerAddressEvery) })
 	from := b.bySite.getOr(siteOf(addr), func() *site { return new(site) })
+	common := b.overall.wait(now) // also if it is not needed, so that it learns of a clock that was set back
 	if wait = own.wait(now); wait == 0 && !b.fresh(from, now) {
-		wait = b.overall.wait(now)
+		wait = common
 	}
 	if wait > 0 {
 		return nil, wait

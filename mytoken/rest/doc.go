@@ -55,6 +55,14 @@
 // The file testdata/differences.md of this package lists the answers that differ from
 // those of the reference server on purpose, with the reasons.
 //
+// # Failures
+//
+// Clients never learn the cause of a failure. It is in Options.Logger, in one line with
+// the id of the request, which is also in the header X-Request-Id. While the store is
+// away, requests get status 503 with Retry-After if repeating them costs nothing, and the
+// log of the issuer tells so once; see package issuer. If nobody knows whether a use was
+// counted, the status is 500.
+//
 // # Refusals
 //
 // The restrictions of a token are a list of clauses with keys such as nbf. A use has to

@@ -44,6 +44,10 @@ type tooManyError struct {
 
 func (e *tooManyError) Error() string { return "rest: " + e.what }
 
+// storeRetry is when to repeat a request that failed because the store is away. A
+// database takes some seconds to restart.
+const storeRetry = 3 * time.Second
+
 // seconds rounds up.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
@@ -112,7 +116,12 @@ func invalid[E error](text func(E) string) rule {
 
 // rules is the only table from errors to the wire (protocol section 5.0.5). The first
 // rule that matches wins. An error without a rule becomes status 500, and only the log
-// has its text.
+// has its text: no rule may send what an error's method Error returns, because that tells
+// the causes.
+//
+// A 503 with Retry-After tells a client that it may send the request again. So failures
+// of the store get one only if the request costs nothing by that; see
+// [issuer.StoreError.Repeatable]. Otherwise a client could pay for a use twice.
 var rules = []rule{
 	typed(func(*rescue.Panic) problem {
 		return problem{status: http.StatusInternalServerError, code: wire.ErrorInternal}
@@ -151,7 +160,7 @@ var rules = []rule{
 		}
 	}),
 	typed(func(e *issuer.PolicyError) problem {
-		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Unwrap().Error()}
+		return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Description()}
 	}),
 	sentinel(issuer.ErrNotOwned, 403, wire.ErrorInvalidGrant, "The provided token cannot be used to manage/revoke this mom_id"),
 
@@ -185,6 +194,13 @@ var rules = []rule{
 		wait := max(e.RetryAfter, time.Second)
 		return problem{status: 503, code: wire.ErrorTemporarilyUnavailable, text: fmt.Sprintf("busy, try again in %d s", seconds(wait)), retry: wait}
 	}),
+	func(err error) (problem, bool) {
+		e, ok := errors.AsType[*issuer.StoreError](err)
+		return problem{
+			status: 503, code: wire.ErrorTemporarilyUnavailable, retry: storeRetry,
+			text: fmt.Sprintf("the service is not available now, try again in %d s", seconds(storeRetry)),
+		}, ok && e.Repeatable()
+	},
 	sentinel(issuer.ErrClosed, 503, wire.ErrorTemporarilyUnavailable, "the service is going down"),
 	sentinel(context.DeadlineExceeded, 503, wire.ErrorTemporarilyUnavailable, "the answer took too long"),
 	sentinel(context.Canceled, 503, wire.ErrorTemporarilyUnavailable, "the request was given up"),

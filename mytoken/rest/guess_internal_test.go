@@ -204,3 +204,40 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d addresses and %d codes are kept", len(g.byAddr.byKey), len(g.good.byKey))
 	}
 }
+
+// TestBudgetsClockSetBack: a clock that was set back does not keep clients out for the
+// length of the jump.
+func TestBudgetsClockSetBack(t *testing.T) {
+	for name, r := range map[string]rates{
+		"address": {PerAddress: 2, PerAddressEvery: time.Second, Overall: 100, OverallEvery: time.Second, Addresses: 10},
+		"overall": {PerAddress: 2, PerAddressEvery: time.Second, Overall: 2, OverallEvery: time.Second, Addresses: 10},
+	} {
+		now := time.Unix(1_800_000_000, 0)
+		b := newBudgets(r)
+		attempt := func() time.Duration {
+			own, wait := b.admit(here, now)
+			if wait == 0 {
+				b.settle(own, now, true)
+			}
+			return wait
+		}
+		require.Zero(t, attempt(), name)
+		require.Zero(t, attempt(), name)
+		require.NotZero(t, attempt(), name)
+		now = now.Add(-time.Hour)
+		_ = attempt() // it may be refused now
+		now = now.Add(2 * time.Second)
+		require.Zero(t, attempt(), name)
+	}
+
+	now := time.Unix(1_800_000_000, 0)
+	b := newBudgets(rates{PerAddress: 2, PerAddressEvery: time.Second, Overall: 1, OverallEvery: 24 * time.Hour, Addresses: 10})
+	own, wait := b.admit(here, now)
+	require.Zero(t, wait)
+	b.settle(own, now, true)
+	now = now.Add(-time.Hour)
+	_, _ = b.admit(here, now)
+	now = now.Add(2 * time.Second)
+	_, wait = b.admit(here, now)
+	require.Zero(t, wait, "the site did nothing for as long as it needs to be fresh")
+}

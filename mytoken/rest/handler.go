@@ -33,6 +33,7 @@ type Handler struct {
 	guard     *guessGuard
 	logins    *budgets
 	unknown   unknownClients
+	warnings  warnings
 	profiles  *profile.Set
 	pages     *pages.Pages
 	metadata  atomic.Pointer[metadata]

@@ -39,6 +39,8 @@ type setup struct {
 	mytokentest.Options
 	rest   rest.Options
 	prefix string // path of the issuer URL
+	oneLog bool   // the issuer logs where the handler does
+	level  slog.Level
 	// wrap changes the handler.
 	wrap func(http.Handler) http.Handler
 }
@@ -66,6 +68,9 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 	}
 	opts.Config = func(c *issuer.Config) {
 		c.Issuer = s.URL
+		if opts.oneLog {
+			c.Logger = slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: opts.level}))
+		}
 		if config != nil {
 			config(c)
 		}
@@ -78,7 +83,7 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 		assert.NoError(t, s.Close())
 	})
 	if opts.rest.Logger == nil {
-		opts.rest.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
+		opts.rest.Logger = slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: opts.level}))
 	}
 	handler, err := rest.NewHandler(s.Issuer, opts.rest)
 	require.NoError(t, err)

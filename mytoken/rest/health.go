@@ -12,8 +12,9 @@ import (
 
 // HealthOptions configures [HealthHandler].
 type HealthOptions struct {
-	// Database returns an error if the store does not work. It is required. The method
-	// PingContext of a *sql.DB has this signature.
+	// Database returns an error if the store cannot write. It is required. Use the method
+	// Ping of a sqlstore.Store: a database that is read-only or full still answers the
+	// method PingContext of a *sql.DB.
 	Database func(context.Context) error
 	// Reachable returns an error if the service cannot be reached from outside. Nil means
 	// that it can.
@@ -50,7 +51,7 @@ type components struct {
 
 // HealthHandler returns a handler that reports as JSON whether a service works (protocol
 // section 5.22). Its status is 503 if the database does not work or if the service is
-// about to end, else 200. Serve it on a separate port for operators: it asks the database
+// about to end, else 200. Serve it on a separate port for operators: it calls Database
 // for each request. HealthHandler returns [ErrOptions] if Database is nil.
 func HealthHandler(opts HealthOptions) (http.Handler, error) {
 	if opts.Database == nil {

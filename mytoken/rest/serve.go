@@ -11,8 +11,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
+	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -92,7 +93,8 @@ func serveExpanded[Req any](expand func(*call, []byte) ([]byte, error), fn func(
 func (h *Handler) run(w http.ResponseWriter, r *http.Request, rt *route, fn handle) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.RequestTimeout)
 	defer cancel()
-	c := &call{Handler: h, w: w, r: r.WithContext(ctx), id: newRequestID(), route: rt}
+	c := &call{Handler: h, w: w, id: newRequestID(), route: rt}
+	c.r = r.WithContext(requestid.With(ctx, c.id))
 	c.client = issuer.Client{Address: h.addressOf(r), UserAgent: r.UserAgent()}
 	started := h.issuer.Now()
 	a, err := c.protect(fn)
@@ -164,7 +166,7 @@ func (c *call) write(a *answer) {
 	if a.body != nil {
 		var err error
 		if body, err = wire.Marshal(a.body); err != nil {
-			c.opts.Logger.ErrorContext(c.ctx(), "mytoken: answer not encoded", "request", c.id, "error", err)
+			c.opts.Logger.ErrorContext(c.ctx(), "mytoken: answer not encoded", requestid.Attr, c.id, "error", errtext.ForLog(err))
 			a.status, body = http.StatusInternalServerError, []byte(`{"error":"`+wire.ErrorInternal+`"}`)
 		}
 		media = "application/json"
@@ -202,17 +204,22 @@ func (c *call) write(a *answer) {
 }
 
 // log writes one line about the request. It shows the pattern of the route, because the
-// path may hold a code.
+// path may hold a code. While the store is away, the issuer's log tells so once. Requests
+// that merely have to wait for it are of the level Debug then.
 func (c *call) log(status int, err error, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
-		slog.String("request", c.id), slog.String("method", c.r.Method), slog.String("route", c.route.path),
+		slog.String(requestid.Attr, c.id), slog.String("method", c.r.Method), slog.String("route", c.route.path),
 		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", legible.Show(err.Error())))
+		text := errtext.ForLog(err)
+		attrs = append(attrs, slog.String("error", text))
+		level = c.warnings.level(err, text, c.issuer.Now())
 	}
-	if status == http.StatusInternalServerError {
+	if _, away := errors.AsType[*issuer.StoreError](err); away && status == http.StatusServiceUnavailable {
+		level = slog.LevelDebug
+	} else if status == http.StatusInternalServerError {
 		level = slog.LevelError
 		if p, ok := errors.AsType[*rescue.Panic](err); ok {
 			attrs = append(attrs, slog.String("panic", fmt.Sprint(p.Value)), slog.String("stack", string(p.Stack)))

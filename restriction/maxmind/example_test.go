@@ -2,6 +2,10 @@ package maxmind_test
 
 import (
 	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/maxmind"
@@ -24,4 +28,23 @@ func ExampleOpen() {
 		return
 	}
 	fmt.Println(policy.NeedsLookup())
+}
+
+// How does a service take the weekly update of its database?
+func ExampleLocator_Reload() {
+	const path = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+	locator, err := maxmind.Open(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	updated := make(chan os.Signal, 1)
+	signal.Notify(updated, syscall.SIGHUP) // or a time.Ticker
+	go func() {
+		for range updated {
+			if err := locator.Reload(path); err != nil {
+				slog.Error("the former GeoIP database stays in use", "error", err)
+			}
+		}
+	}()
 }

@@ -44,6 +44,10 @@ func database(t testing.TB, kind string, countries map[string]string) []byte {
 	return file.Bytes()
 }
 
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
 func write(t testing.TB, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "countries.mmdb")

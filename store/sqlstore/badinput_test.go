@@ -116,44 +116,9 @@ func TestBusyWhenOpened(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		s.migrate(t)
-		readOnly := s.readOnly(t)
-		_, err := sqlstore.New(t.Context(), readOnly, s.dialect, s.opts)
+		_, err := sqlstore.New(t.Context(), s.connectBy(t, s.readOnly(t)), s.dialect, s.opts)
 		assert.ErrorIs(t, err, sqlstore.ErrReadOnly, "New")
 	})
-}
-
-// readOnly opens sessions that must not write.
-func (s site) readOnly(t *testing.T) *sql.DB {
-	t.Helper()
-	switch s.dialect {
-	case sqlstore.PostgreSQL:
-		return postgreSQLAt(t, s.address, map[string]string{"default_transaction_read_only": "on"}).connect(t)
-	case sqlstore.MySQL:
-		return s.connectBy(t, byName{mysql.MySQLDriver{}, s.address + "&tx_read_only=ON"})
-	}
-	return s.connectBy(t, byName{&sqlite.Driver{}, dbtest.SQLite(s.address) + "&mode=ro"})
-}
-
-// If the database becomes read-only, every step that writes returns ErrReadOnly.
-func TestBecomesReadOnly(t *testing.T) {
-	s := newSQLite(t)
-	db := s.migrate(t)
-	db.SetMaxOpenConns(1)
-	st := s.on(t, db)
-	p, err := newRoot(t.Context(), st, 5)
-	require.NoError(t, err)
-	if _, err := db.ExecContext(t.Context(), "PRAGMA query_only = ON"); err != nil {
-		t.Fatal(err)
-	}
-	if err := spend(t.Context(), st, p); !errors.Is(err, sqlstore.ErrReadOnly) || store.IsDefinite(err) {
-		t.Errorf("Spend: %v", err)
-	}
-	if _, err := newRoot(t.Context(), st, 5); !errors.Is(err, sqlstore.ErrReadOnly) {
-		t.Errorf("CreateRoot: %v", err)
-	}
-	if _, err := st.Lookup(t.Context(), p, 1); err != nil {
-		t.Errorf("Lookup: %v", err)
-	}
 }
 
 // New refuses SQLite if it does not wait for the disk.
@@ -262,6 +227,8 @@ func (s site) testFull(t *testing.T, more *sql.DB) {
 	st := s.on(t, db)
 	p, err := newRoot(t.Context(), st, store.Unlimited)
 	require.NoError(t, err)
+	require.NoError(t, st.Ping(t.Context()), "while there is space")
+	st.ForgetPing()
 	spent := int64(0)
 	u := newUse()
 	noise := make([]byte, 100_000) // incompressible
@@ -284,6 +251,16 @@ func (s site) testFull(t *testing.T, more *sql.DB) {
 	if _, err := newRoot(t.Context(), st, 1); err != nil && !errors.Is(err, sqlstore.ErrFull) {
 		t.Errorf("CreateRoot: %v", err)
 	}
+	for u.Event.Comment = ""; ; spent++ { // not even a small use fits
+		fresh(u.ID[:])
+		if _, err = st.Spend(t.Context(), p, u); err != nil {
+			break
+		}
+	}
+	assert.ErrorIs(t, err, store.ErrUnavailable, "Spend")
+	err = st.Ping(t.Context())
+	require.ErrorIs(t, err, sqlstore.ErrFull, "Ping")
+	require.ErrorIs(t, err, store.ErrUnavailable, "Ping")
 	consistent := func(on *sqlstore.Store, want int64) {
 		t.Helper()
 		info, err := on.Token(t.Context(), p.ID)

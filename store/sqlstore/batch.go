@@ -52,6 +52,7 @@ func newQueue(slots, most int) *queue {
 type waiter struct {
 	*member
 	ctx   context.Context
+	doubt bool      // an earlier attempt may have taken effect
 	batch []*waiter // the batch that it leads, itself first
 	turn  chan turn // has room for one
 }
@@ -65,7 +66,8 @@ const (
 	turnDone       // the member holds the answer
 	turnAlone      // the batch failed: commit alone
 	turnAgain      // the batch took too long, but there is time left
-	turnGone       // the caller's context has ended
+	turnGone       // the caller's context has ended, and no batch has the use
+	turnLeft       // the caller's context has ended while its batch is under way
 )
 
 // errBatchTimeout ends a batch that takes too long.
@@ -85,11 +87,13 @@ func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.S
 			next = q.enter(w)
 		case turnAlone:
 			if err := s.spendAll(ctx, []*member{m}); err != nil {
-				return store.Spent{}, err
+				return store.Spent{}, w.trouble(err)
 			}
 			return m.spent, m.err
 		case turnGone:
-			return store.Spent{}, ctx.Err()
+			return store.Spent{}, s.explain("spend", ctx.Err(), w.doubt)
+		case turnLeft:
+			return store.Spent{}, s.explain("spend", ctx.Err(), true)
 		case turnDone:
 			return m.spent, m.err
 		}
@@ -174,7 +178,9 @@ func (q *queue) wait(w *waiter) turn {
 	case <-w.ctx.Done():
 	}
 	q.mu.Lock()
+	before := len(q.waiting)
 	q.waiting = slices.DeleteFunc(q.waiting, func(o *waiter) bool { return o == w })
+	waited := len(q.waiting) < before
 	q.mu.Unlock()
 	select {
 	case t := <-w.turn:
@@ -182,7 +188,10 @@ func (q *queue) wait(w *waiter) turn {
 		if t == turnLead || t == turnDone {
 			return t
 		}
-	default: // its batch is under way, or there is none
+	default:
+		if !waited {
+			return turnLeft
+		}
 	}
 	return turnGone
 }
@@ -214,19 +223,31 @@ func (s *Store) commitBatch(batch []*waiter) error {
 		})()
 	}
 	err := s.spendAll(ctx, members)
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if cause := context.Cause(ctx); err != nil && cause == errBatchTimeout {
+		return because(cause, err)
+	}
+	return err
+}
+
+// trouble returns the error of an attempt to commit the use. It remembers whether the
+// attempt may have taken effect.
+func (w *waiter) trouble(err error) error {
+	w.doubt = w.doubt || !errors.Is(err, store.ErrUnavailable)
+	if w.doubt {
+		return inDoubt(err)
 	}
 	return err
 }
 
 // after tells a waiter how to continue after its batch.
 func (w *waiter) after(err error, size int) turn {
-	switch {
-	case err == nil:
+	if err == nil {
 		return turnDone
+	}
+	err = w.trouble(err)
+	switch {
 	case w.ctx.Err() != nil:
-		w.err = w.ctx.Err()
+		w.err = because(w.ctx.Err(), err)
 	case errors.Is(err, errBatchTimeout):
 		return turnAgain
 	case size > 1 && !errors.Is(err, ErrContended):

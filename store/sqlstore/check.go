@@ -1,11 +1,17 @@
 package sqlstore
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mytoken-go/sdk/store"
 )
 
 // check checks that the store can use the schema and the settings.
@@ -13,12 +19,39 @@ func (s *Store) check(ctx context.Context, d Dialect) error {
 	if err := s.checkSchema(ctx); err != nil {
 		return err
 	}
-	if d == SQLite {
-		if err := s.checkSynchronous(ctx); err != nil {
+	for _, one := range d.engine().settings() {
+		if err := s.checkSetting(ctx, one); err != nil {
 			return err
 		}
 	}
-	return s.tryDuplicate(ctx)
+	return s.tryToWrite(ctx)
+}
+
+// setting is a setting of a session on which the store depends.
+type setting struct {
+	name  string
+	query string // returns the value
+	fits  func(value string) bool
+	want  string // what to do, for the error
+	kind  error  // ErrUnsafe or ErrSetting
+}
+
+func (s *Store) checkSetting(ctx context.Context, one setting) error {
+	var value string
+	if err := s.db.QueryRowContext(ctx, one.query).Scan(&value); err != nil {
+		return fmt.Errorf("sqlstore: read the setting %s: %w", one.name, err)
+	}
+	if !one.fits(value) {
+		return fmt.Errorf("%w: %s is %q; %s", one.kind, one.name, value, one.want)
+	}
+	return nil
+}
+
+// is returns a test whether a setting has one of these values, in any case.
+func is(values ...string) func(string) bool {
+	return func(value string) bool {
+		return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, value) })
+	}
 }
 
 // checkDialect asks the database for its version. It returns a *[DialectError] if the
@@ -51,45 +84,65 @@ func checkDialect(ctx context.Context, db *sql.DB, d Dialect) error {
 	return &DialectError{Want: d, Version: said}
 }
 
-// checkSynchronous makes sure that SQLite waits for the disk.
-func (s *Store) checkSynchronous(ctx context.Context) error {
-	var level int
-	if err := s.db.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&level); err != nil {
-		return fmt.Errorf("sqlstore: read the setting synchronous: %w", err)
-	}
-	if level < 2 {
-		return fmt.Errorf("%w: synchronous is %d; open the database with synchronous FULL (2) or EXTRA (3)", ErrUnsafe, level)
-	}
-	return nil
-}
-
-// tryDuplicate inserts a row twice, in a transaction that it rolls back. The first INSERT
-// shows that the database accepts writes. The second one must fail with an error that the
-// store recognises, because every step depends on telling a duplicate from other errors.
-// A full database passes, so that Sweep can make room.
-func (s *Store) tryDuplicate(ctx context.Context) error {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id)
+// tryToWrite writes in a transaction that it rolls back. Empty and binary values must
+// come back as they were written. A row that is inserted twice must fail with an error
+// that the store recognises, because every step depends on telling a duplicate from other
+// errors. A full database passes, so that Sweep can make room.
+func (s *Store) tryToWrite(ctx context.Context) error {
 	tried := errors.New("sqlstore: only a trial")
-	return s.step(ctx, "try to write", func() error {
+	err := s.step(ctx, "try to write", func() error {
 		err := s.write(ctx, func(tx runner) error {
-			if _, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0)); err != nil {
+			if err := s.tryValues(ctx, tx); err != nil {
 				return err
 			}
-			_, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0))
-			switch f := s.engine.fault(err); {
-			case err == nil:
-				return errors.New("the table of commits accepts duplicates: its primary key is missing")
-			case f == faultDuplicate:
-				return tried
-			case f == faultOther && ctx.Err() == nil:
-				return fmt.Errorf("%w: it reported a duplicate as: %w", ErrDriver, err)
-			}
-			return err
+			return cmp.Or(s.tryDuplicate(ctx, tx), tried)
 		})
 		if errors.Is(err, tried) || s.engine.fault(err) == faultFull {
 			return nil
 		}
 		return err
 	})
+	return inDoubt(err) // New is no step that anybody repeats
+}
+
+// tryValues writes all bytes and an empty string, and reads them again.
+func (s *Store) tryValues(ctx context.Context, tx runner) error {
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	id, err := s.insert(ctx, tx, insertTrial, all, []byte{}, []byte{}, []byte{}, int64(store.UseUncounted), int64(store.NoClause))
+	if err != nil {
+		return err
+	}
+	same := false
+	err = s.each(ctx, tx, func(r *sql.Rows) error {
+		var name, comment []byte
+		err := r.Scan(&name, &comment)
+		same = bytes.Equal(name, all) && len(comment) == 0
+		return err
+	}, `SELECT name, comment FROM {history} WHERE id = ?`, id)
+	if err == nil && !same {
+		return fmt.Errorf("%w: byte strings do not come back as they were written", ErrSetting)
+	}
+	return err
+}
+
+// tryDuplicate returns nil if the store recognises a duplicate.
+func (s *Store) tryDuplicate(ctx context.Context, tx runner) error {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id)
+	if _, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0)); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, tx, insertCommit, id, id, id, int64(0))
+	switch f := s.engine.fault(err); {
+	case err == nil:
+		return errors.New("the table of commits accepts duplicates: its primary key is missing")
+	case f == faultDuplicate:
+		return nil
+	case f == faultOther && ctx.Err() == nil:
+		return fmt.Errorf("%w: it reported a duplicate as: %w", ErrDriver, err)
+	}
+	return err
 }

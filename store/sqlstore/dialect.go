@@ -61,6 +61,13 @@ type engine interface {
 	// batches returns how many batches of uses may be under way at once, in each of the
 	// two queues.
 	batches() int
+	// inline returns a statement with its arguments written into it, for a server that
+	// prepares no more statements. It returns false if the database needs no such way.
+	inline(text string, args []any) (string, bool)
+	// pingSize returns how many bytes Ping writes.
+	pingSize() int
+	// settings returns the settings that New checks.
+	settings() []setting
 	// version returns a query for a text that identifies the database.
 	version() string
 	// recognise reports whether the text identifies a database of this kind.
@@ -85,11 +92,21 @@ func (d Dialect) engine() engine {
 type fault uint8
 
 const (
-	faultOther     fault = iota // anything else
-	faultRetry                  // the database asks to try the transaction again
-	faultDuplicate              // a unique index has the value already
-	faultReadOnly               // the database or the transaction is read-only
-	faultFull                   // no space left
-	faultNoTable                // a table does not exist
-	faultColumn                 // a column exists already, where a failed migration cannot be rolled back
+	faultOther       fault = iota // anything else
+	faultRetry                    // the database asks to try the transaction again
+	faultUnknown                  // the same, but the database does not know whether it has committed
+	faultDuplicate                // a unique index has the value already
+	faultReadOnly                 // the database or the transaction is read-only
+	faultSpoiled                  // the server behind this connection does not serve it, or has lost its state
+	faultUnavailable              // the server accepts no connection now
+	faultUnprepared               // the server does not prepare or run a prepared statement; nothing else has changed
+	faultFull                     // no space left
+	faultNoTable                  // a table does not exist
+	faultColumn                   // a column exists already, where a failed migration cannot be rolled back
 )
+
+// spoils reports whether the connection should be closed.
+func (f fault) spoils() bool { return f == faultReadOnly || f == faultSpoiled }
+
+// undone reports whether a single statement that failed like this has changed nothing.
+func (f fault) undone() bool { return f != faultOther && f != faultUnknown }

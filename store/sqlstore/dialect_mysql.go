@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +19,62 @@ func (mysql) placeholder(int) string { return "?" }
 func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
 func (mysql) returning() bool           { return false }
 func (mysql) writers() int              { return 0 }
+func (mysql) pingSize() int             { return 250 }
 func (mysql) batches() int              { return 2 }
 
 func (mysql) spendAtOnce(*member) (string, []any) { return "", nil }
+
+// settings returns those that let a statement seem to succeed and mean something else.
+func (mysql) settings() []setting {
+	return []setting{
+		{"autocommit", "SELECT @@SESSION.autocommit", is("1", "ON"), "set autocommit=1 in the DSN or on the server", ErrUnsafe},
+		{
+			"completion_type", "SELECT @@SESSION.completion_type", is("NO_CHAIN", "0"),
+			"set completion_type=NO_CHAIN in the DSN or on the server", ErrUnsafe,
+		},
+		{"unique_checks", "SELECT @@SESSION.unique_checks", is("1", "ON"), "set unique_checks=1 in the DSN or on the server", ErrUnsafe},
+		{
+			"sql_mode", "SELECT @@SESSION.sql_mode", func(v string) bool { return !strings.Contains(v, "EMPTY_STRING_IS_NULL") },
+			"remove EMPTY_STRING_IS_NULL, in the DSN or on the server", ErrSetting,
+		}, {
+			"sql_select_limit", "SELECT @@SESSION.sql_select_limit", func(v string) bool { return len(v) > 9 },
+			"set sql_select_limit=DEFAULT in the DSN or on the server", ErrSetting,
+		},
+	}
+}
+
+// inline writes byte strings in hexadecimal, so that no setting of the session and no
+// character set changes what they mean.
+func (mysql) inline(text string, args []any) (string, bool) {
+	parts := strings.Split(text, "?")
+	if len(parts) != len(args)+1 {
+		return "", false
+	}
+	var b strings.Builder
+	b.WriteString(parts[0])
+	for i, a := range args {
+		v, err := driver.DefaultParameterConverter.ConvertValue(a)
+		if err != nil {
+			return "", false
+		}
+		switch v := v.(type) {
+		case nil:
+			b.WriteString("NULL")
+		case int64:
+			fmt.Fprintf(&b, " %d", v) // two minus signs would begin a comment
+		case bool:
+			b.WriteString(strings.ToUpper(strconv.FormatBool(v)))
+		case []byte:
+			fmt.Fprintf(&b, "X'%x'", v)
+		case string:
+			fmt.Fprintf(&b, "X'%x'", v)
+		default:
+			return "", false
+		}
+		b.WriteString(parts[i+1])
+	}
+	return b.String(), true
+}
 
 func (mysql) version() string { return "SELECT version()" }
 
@@ -136,6 +191,17 @@ func (mysql) fault(err error) fault {
 		return faultDuplicate
 	case 1290, 1792, 1836: // --read-only; read-only transaction; read-only mode
 		return faultReadOnly
+	case 1047: // ER_UNKNOWN_COM_ERROR: the node has left its Galera cluster
+		return faultSpoiled
+	case 1040, // ER_CON_COUNT_ERROR
+		1203, // ER_TOO_MANY_USER_CONNECTIONS
+		1226, // ER_USER_LIMIT_REACHED
+		9001: // ProxySQL: no server in time
+		return faultUnavailable
+	case 1461, // ER_MAX_PREPARED_STMT_COUNT_REACHED
+		1243, // ER_UNKNOWN_STMT_HANDLER: a proxy gave the session another server
+		1295: // ER_UNSUPPORTED_PS
+		return faultUnprepared
 	case 1021, 1114: // ER_DISK_FULL, ER_RECORD_FILE_FULL
 		return faultFull
 	case 1060: // ER_DUP_FIELDNAME

@@ -20,7 +20,13 @@ func (postgresql) txOptions() *sql.TxOptions { return nil }
 func (postgresql) returning() bool           { return true }
 func (postgresql) prepared() ([]shape, bool) { return nil, false }
 func (postgresql) writers() int              { return 0 }
+func (postgresql) pingSize() int             { return 250 }
 func (postgresql) batches() int              { return 2 }
+
+// inline returns false: a failure to prepare ends a transaction here.
+func (postgresql) inline(string, []any) (string, bool) { return "", false }
+
+func (postgresql) settings() []setting { return nil }
 
 func (postgresql) version() string { return "SELECT version()" }
 
@@ -173,13 +179,24 @@ func (postgresql) fault(err error) fault {
 	switch e.SQLState() {
 	case "40001", // serialization_failure
 		"40P01", // deadlock_detected
-		"40003", // statement_completion_unknown, in distributed engines
 		"55P03": // lock_not_available
 		return faultRetry
+	case "40003": // statement_completion_unknown, in distributed engines
+		return faultUnknown
 	case "23505": // unique_violation
 		return faultDuplicate
 	case "25006": // read_only_sql_transaction
 		return faultReadOnly
+	case "26000", // invalid_sql_statement_name: a pooler gave the session another server
+		"42P05": // duplicate_prepared_statement
+		return faultSpoiled
+	case "0A000": // feature_not_supported
+		if strings.Contains(err.Error(), "cached plan") { // a migration has changed a table
+			return faultSpoiled
+		}
+	case "53300", // too_many_connections
+		"57P03": // cannot_connect_now
+		return faultUnavailable
 	case "53100": // disk_full
 		return faultFull
 	case "42P01", "3F000": // undefined_table, invalid_schema_name

@@ -20,6 +20,24 @@ func (sqlite) batches() int              { return 1 }
 
 func (sqlite) spendAtOnce(*member) (string, []any) { return "", nil }
 
+func (sqlite) inline(string, []any) (string, bool) { return "", false }
+
+// pingSize makes the row take pages of its own, so that Ping notices a file that cannot
+// grow.
+func (sqlite) pingSize() int { return 10_000 }
+
+func (sqlite) settings() []setting {
+	return []setting{
+		{"synchronous", "PRAGMA synchronous", is("2", "3"), "open the database with synchronous FULL (2) or EXTRA (3)", ErrUnsafe},
+		// A database in memory has the journal mode "memory", too.
+		{
+			"journal_mode", `SELECT CASE WHEN (SELECT file FROM pragma_database_list WHERE name = 'main') = '' THEN 'wal'
+				ELSE (SELECT journal_mode FROM pragma_journal_mode) END`,
+			is("wal", "delete", "truncate", "persist"), "open the database with journal_mode WAL", ErrUnsafe,
+		},
+	}
+}
+
 func (sqlite) version() string { return "SELECT 'SQLite ' || sqlite_version()" }
 
 func (sqlite) recognise(v string) bool { return strings.HasPrefix(v, "SQLite ") }
@@ -82,6 +100,8 @@ func (sqlite) fault(err error) fault {
 		return faultReadOnly
 	case 13: // SQLITE_FULL
 		return faultFull
+	case 14: // SQLITE_CANTOPEN
+		return faultUnavailable
 	case 1: // SQLITE_ERROR
 		if strings.Contains(err.Error(), "no such table") {
 			return faultNoTable

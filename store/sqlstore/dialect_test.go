@@ -14,6 +14,14 @@ type stateError string
 func (e stateError) Error() string    { return "ERROR: something (SQLSTATE " + string(e) + ")" }
 func (e stateError) SQLState() string { return string(e) }
 
+// planError is what PostgreSQL says after a migration.
+type planError struct{}
+
+func (planError) Error() string {
+	return "ERROR: cached plan must not change result type (SQLSTATE 0A000)"
+}
+func (planError) SQLState() string { return "0A000" }
+
 type codeError struct {
 	code int
 	text string
@@ -31,6 +39,14 @@ func TestFaults(t *testing.T) {
 	}{
 		{postgresql{}, stateError("40001"), faultRetry},
 		{postgresql{}, stateError("40P01"), faultRetry},
+		{postgresql{}, stateError("40003"), faultUnknown},
+		{postgresql{}, stateError("57P01"), faultOther}, // also after a COMMIT
+		{postgresql{}, stateError("57P03"), faultUnavailable},
+		{postgresql{}, stateError("53300"), faultUnavailable},
+		{postgresql{}, stateError("26000"), faultSpoiled},
+		{postgresql{}, stateError("42P05"), faultSpoiled},
+		{postgresql{}, stateError("0A000"), faultOther},
+		{postgresql{}, planError{}, faultSpoiled},
 		{postgresql{}, stateError("23505"), faultDuplicate},
 		{postgresql{}, stateError("23514"), faultOther},
 		{postgresql{}, stateError("25006"), faultReadOnly},
@@ -42,6 +58,14 @@ func TestFaults(t *testing.T) {
 		{mysql{}, errors.New("Error 1020 (HY000): Record has changed since last read in table"), faultRetry},
 		{mysql{}, errors.New("Error 1062 (23000): Duplicate entry"), faultDuplicate},
 		{mysql{}, errors.New("Error 1290 (HY000): The MariaDB server is running with the --read-only option"), faultReadOnly},
+		{mysql{}, errors.New("Error 1792 (25006): Cannot execute statement in a READ ONLY transaction"), faultReadOnly},
+		{mysql{}, errors.New("Error 1836 (HY000): Running in read-only mode"), faultReadOnly},
+		{mysql{}, errors.New("Error 1047 (08S01): WSREP has not yet prepared node for application use"), faultSpoiled},
+		{mysql{}, errors.New("Error 1040 (08004): Too many connections"), faultUnavailable},
+		{mysql{}, errors.New("Error 1203 (42000): User already has more than 'max_user_connections' active connections"), faultUnavailable},
+		{mysql{}, errors.New("Error 1461 (42000): Can't create more than max_prepared_stmt_count statements"), faultUnprepared},
+		{mysql{}, errors.New("Error 1243 (HY000): Unknown prepared statement handler"), faultUnprepared},
+		{mysql{}, errors.New("Error 1180 (HY000): Got error during COMMIT"), faultOther},
 		{mysql{}, errors.New("Error 1021 (HY000): Disk full"), faultFull},
 		{mysql{}, errors.New("Error 1146 (42S02): Table doesn't exist"), faultNoTable},
 		{mysql{}, errors.New("Error 12130: another number"), faultOther},
@@ -56,6 +80,9 @@ func TestFaults(t *testing.T) {
 		{sqlite{}, codeError{275, "CHECK constraint failed (275)"}, faultOther},
 		{sqlite{}, codeError{8, "attempt to write a readonly database (8)"}, faultReadOnly},
 		{sqlite{}, codeError{13, "database or disk is full (13)"}, faultFull},
+		{sqlite{}, codeError{1032, "attempt to write a readonly database (1032)"}, faultReadOnly},
+		{sqlite{}, codeError{14, "unable to open database file (14)"}, faultUnavailable},
+		{sqlite{}, codeError{10, "disk I/O error (10)"}, faultOther},
 		{sqlite{}, codeError{1, "SQL logic error: no such table: mytoken_tokens (1)"}, faultNoTable},
 		{sqlite{}, codeError{1, "SQL logic error: near \"x\" (1)"}, faultOther},
 		{sqlite{}, plain, faultOther},
@@ -121,6 +148,19 @@ func TestStatements(t *testing.T) {
 			if text != c.want || !slices.Equal(flat, c.flat) {
 				t.Errorf("%q\n got %q %v\nwant %q %v", c.text, text, flat, c.want, c.flat)
 			}
+		}
+	}
+}
+
+// An argument in a text means what it meant as an argument.
+func TestInline(t *testing.T) {
+	got, ok := mysql{}.inline("SELECT ?, ? - ?, ?, ?", []any{"' OR 1 --", 1, int64(-5), []byte{0, 0xff}, nil})
+	if want := "SELECT X'27204f522031202d2d',  1 -  -5, X'00ff', NULL"; !ok || got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, args := range [][]any{{1}, {1, 2, 3}, {1.5, 2}, {struct{}{}, 2}} {
+		if got, ok := (mysql{}).inline("SELECT ?, ?", args); ok {
+			t.Errorf("%v: %q", args, got)
 		}
 	}
 }

@@ -6,8 +6,8 @@
 //	err = sqlstore.Migrate(ctx, db, sqlstore.PostgreSQL, opts)         // once, when you deploy
 //	st, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, opts)        // in every process
 //
-// The package imports no driver, starts no goroutine, takes the time from its caller and
-// writes no log. Any number of processes on any number of machines may share a database.
+// The package imports no driver, does nothing in the background, takes the time from its
+// caller and writes no log. Any number of processes on any number of machines may share a database.
 // The rest of this comment is for the people who run the database.
 //
 // # Tables
@@ -58,7 +58,15 @@
 //   - PostgreSQL: fsync=on and synchronous_commit=on, the defaults.
 //   - MySQL and MariaDB: innodb_flush_log_at_trx_commit=1, the default, and sync_binlog=1
 //     if there is a binary log.
-//   - SQLite: synchronous=FULL. New returns [ErrUnsafe] for a weaker setting.
+//   - SQLite: synchronous=FULL, and a journal on disk. New returns [ErrUnsafe] for weaker
+//     settings.
+//
+// Some settings of a session change what statements mean. On MySQL and MariaDB, New
+// returns [ErrUnsafe] unless autocommit=1, completion_type=NO_CHAIN and unique_checks=1,
+// and [ErrSetting] if sql_mode has EMPTY_STRING_IS_NULL or sql_select_limit is set. All
+// other modes are fine, sql_mode=ORACLE included. Set what you need in the DSN, for
+// example ?sql_mode='TRADITIONAL'. On every database, New writes empty and binary values
+// and checks that they come back as they were.
 //
 // Open SQLite like this. The parameters are those of modernc.org/sqlite. Other drivers
 // have other parameters for the same settings.
@@ -100,8 +108,19 @@
 // grants, counters by their ids, tokens, the rest.
 //
 // The store changes no setting of a session, and no transaction depends on an earlier
-// one. So it works behind a pooler such as PgBouncer in transaction mode, if you tell the
-// driver not to rely on prepared statements.
+// one. So it works behind a pooler such as PgBouncer in transaction mode, if the driver
+// does not rely on what a session has prepared. With jackc/pgx, add one of these to the
+// DSN:
+//
+//	default_query_exec_mode=exec              one round trip for each statement
+//	default_query_exec_mode=simple_protocol   the same, without prepared statements at all
+//	default_query_exec_mode=cache_describe    describes each statement once in a connection
+//
+// Do not use describe_exec there: it describes a statement in one round trip and runs it
+// in the next, and the pooler may send the two to different sessions. The driver's
+// default, cache_statement, needs a pooler that keeps track of prepared statements, as
+// PgBouncer 1.21 does with max_prepared_statements. TestPgBouncer runs the suite behind
+// PgBouncer.
 //
 // # Privileges
 //
@@ -130,11 +149,35 @@
 // single one.
 //
 // Call SetMaxIdleConns with the same number as SetMaxOpenConns, because a new connection
-// costs more than a step. Keep SetConnMaxLifetime shorter than the time after which the
-// server, or a device in between, drops idle connections. On MySQL and MariaDB each
-// connection keeps up to 40 prepared statements; max_prepared_stmt_count must leave room
-// for them. A step that loses its connection may or may not have taken effect: repeat the
-// call with the same id.
+// costs more than a step. Keep SetConnMaxIdleTime shorter than the time after which the
+// server, or a device in between, drops idle connections: two minutes are a good value.
+// SetConnMaxLifetime bounds how long a process keeps using a server after a failover; ten
+// minutes are a good value. SQLite needs neither.
+//
+// On MySQL and MariaDB each connection keeps up to 40 prepared statements. If the server
+// prepares no more, because max_prepared_stmt_count is used up or a proxy does not let
+// it, the store sends statements as text from then on, until the process ends.
+//
+// # Outages and failover
+//
+// An error of a step is a [store.ErrUnavailable] if the step has certainly not taken
+// effect: no connection was free in time, the server refused the connection, BEGIN or a
+// statement failed, or the database is read-only or full. The exceptions are an answer
+// that was lost after COMMIT was sent, and one that was lost after a single statement was
+// sent outside of a transaction. Such a step may have taken effect: repeat the call with
+// the same id. If you repeat a call yourself, the outcome stays open until a call returns
+// nil or an error of the contract, whatever the later calls return.
+//
+// A server that was demoted keeps its connections. It refuses to write, but it answers
+// reads from a state that grows old. If a step finds such a server, the store closes the
+// connection and all idle ones, and tries again on new ones, three times at most. So the
+// name of the server in the DSN, or the proxy behind it, must lead to the server that
+// accepts writes. The same happens on a node that has left its Galera cluster (error
+// 1047), and on a connection that has lost its prepared statements (26000, 42P05).
+//
+// [Store.Ping] proves that the database commits. Call it every few seconds, for example
+// from a health check, even if a process only reads: it is what notices a failover then.
+// It costs one small transaction a second at most, however often it is called.
 //
 // # Housekeeping
 //
@@ -214,9 +257,9 @@
 // MariaDB Galera: you may write on any node. Nodes do not share row locks. The first
 // transaction to commit wins, and the store repeats those that lost. Every node must see
 // at once what another one has confirmed: set wsrep_sync_wait=15, on the server or as a
-// parameter of the DSN. A node that is cut off answers with error 1047. The step has not
-// taken effect then: connect to another node. TestGalera runs the suite on three nodes
-// and kills one of them in the middle (testdata/galera.sh).
+// parameter of the DSN. A node that is cut off answers with error 1047: let the DSN name a
+// proxy that leads to another node then. TestGalera runs the suite on three nodes and
+// kills one of them in the middle (testdata/galera.sh).
 //
 // Distributed databases that speak PostgreSQL's protocol: use the dialect PostgreSQL. The
 // store needs no lock that outlives a transaction. It works if every transaction is

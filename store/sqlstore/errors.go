@@ -9,7 +9,8 @@ import (
 
 // Errors about the database that callers branch on. [New] and [Migrate] return them.
 // Steps return them too, wrapped, if the database reports such an error in the middle of
-// a step.
+// a step. The error of a step is also a [store.ErrUnavailable] if the step has certainly
+// not taken effect.
 var (
 	// ErrMissingMigration means that the schema is older than this package, or missing.
 	// Call [Migrate] with the same options, or check their prefix and schema. The error
@@ -19,18 +20,23 @@ var (
 	// error is a *[SchemaError].
 	ErrNewerSchema = errors.New("sqlstore: schema is newer than this program")
 	// ErrReadOnly means that the database, the replica or the transaction is read-only.
+	// The store has closed its idle connections, so the next step connects anew.
 	ErrReadOnly = errors.New("sqlstore: database is read-only")
 	// ErrFull means that the database has no space left. The step has not taken effect.
 	ErrFull = errors.New("sqlstore: no space left for the database")
 	// ErrUnsafe means that a setting lets the database lose what it has confirmed. The
 	// message names the setting.
 	ErrUnsafe = errors.New("sqlstore: unsafe setting")
+	// ErrSetting means that a setting of the session changes what the statements of the
+	// store mean. The message names the setting.
+	ErrSetting = errors.New("sqlstore: unsuitable setting")
 	// ErrDriver means that the errors of the driver do not contain the error codes of the
 	// database. The package comment says where the store looks for them.
 	ErrDriver = errors.New("sqlstore: the driver hides the error codes of the database")
 	// ErrContended means that a step gave up after 50 attempts, because other steps kept
-	// getting in its way. The database has rolled the last attempt back, unless it could
-	// not tell (SQLSTATE 40003 of distributed databases). Repeat the step.
+	// getting in its way. The database has rolled all attempts back, unless it could not
+	// tell (SQLSTATE 40003 of distributed databases): then the error is no
+	// [store.ErrUnavailable]. Repeat the step.
 	ErrContended = errors.New("sqlstore: gave up after many attempts")
 )
 
@@ -75,19 +81,75 @@ func (e *SchemaError) Unwrap() error {
 // the package.
 var errChanged = errors.New("sqlstore: changed meanwhile")
 
-// explain wraps the final error of a step in the errors above. Errors of the contract
-// stay as they are.
-func (s *Store) explain(step string, err error) error {
+// doubtError marks an error after which the step may have taken effect. It never leaves
+// the package.
+type doubtError struct{ error }
+
+func (e doubtError) Unwrap() error { return e.error }
+
+// inDoubt marks an error: the step may have taken effect.
+func inDoubt(err error) error {
 	if err == nil || store.IsDefinite(err) {
 		return err
 	}
+	if e, ok := errors.AsType[*stepError](err); ok {
+		return &stepError{err: e.err}
+	}
+	return doubtError{err}
+}
+
+// because puts a cause in front of the error of a step, which stays in doubt or not.
+func because(cause, err error) error {
+	if errors.Is(err, cause) {
+		return err
+	}
+	e, ok := errors.AsType[*stepError](err)
+	if !ok {
+		return fmt.Errorf("%w: %w", cause, err)
+	}
+	return &stepError{err: fmt.Errorf("%w: %w", cause, e.err), undone: e.undone}
+}
+
+func isInDoubt(err error) bool {
+	_, ok := errors.AsType[doubtError](err)
+	return ok
+}
+
+// stepError is the error of a step. It is a [store.ErrUnavailable] if the step has
+// certainly not taken effect.
+type stepError struct {
+	err    error
+	undone bool
+}
+
+func (e *stepError) Error() string {
+	if e.undone {
+		return store.ErrUnavailable.Error() + ": " + e.err.Error()
+	}
+	return e.err.Error()
+}
+
+func (e *stepError) Unwrap() error { return e.err }
+
+// Is makes errors.Is find [store.ErrUnavailable].
+func (e *stepError) Is(target error) bool { return e.undone && target == store.ErrUnavailable }
+
+// explain wraps the final error of a step in the errors above. doubt says that an attempt
+// may have taken effect. Errors of the contract stay as they are.
+func (s *Store) explain(step string, err error, doubt bool) error {
+	if err == nil || store.IsDefinite(err) {
+		return err
+	}
+	doubt = doubt || isInDoubt(err)
 	switch s.engine.fault(err) {
 	case faultReadOnly:
-		return fmt.Errorf("%w: %s: %w", ErrReadOnly, step, err)
+		err = fmt.Errorf("%w: %s: %w", ErrReadOnly, step, err)
 	case faultFull:
-		return fmt.Errorf("%w: %s: %w", ErrFull, step, err)
+		err = fmt.Errorf("%w: %s: %w", ErrFull, step, err)
 	case faultNoTable:
-		return fmt.Errorf("%w: %s: %w", ErrMissingMigration, step, err)
+		err = fmt.Errorf("%w: %s: %w", ErrMissingMigration, step, err)
+	default:
+		err = fmt.Errorf("sqlstore: %s: %w", step, err)
 	}
-	return fmt.Errorf("sqlstore: %s: %w", step, err)
+	return &stepError{err: err, undone: !doubt}
 }

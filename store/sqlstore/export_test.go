@@ -1,5 +1,7 @@
 package sqlstore
 
+import "time"
+
 // OnWait calls f whenever a use begins to wait for others to be committed. f may be nil.
 func (s *Store) OnWait(f func()) {
 	for _, q := range []*queue{s.uses, s.creations} {
@@ -8,3 +10,9 @@ func (s *Store) OnWait(f func()) {
 		q.mu.Unlock()
 	}
 }
+
+// ForgetPing makes the next Ping ask the database.
+func (s *Store) ForgetPing() { s.ping.at = time.Time{} }
+
+// PingClock sets the clock of Ping.
+func (s *Store) PingClock(now func() time.Time) { s.ping.now = now }

@@ -127,9 +127,6 @@ func (g *grant) changes() []demand {
 		g.Arrivals, len(g.Spares), len(g.Doubts),
 		g.id[:], g.version,
 	}}}
-	if g.tookOver() {
-		all = append(all, g.was.holder.stays())
-	}
 	var dropped ids
 	for _, sp := range g.was.spares {
 		if !slices.ContainsFunc(g.Spares, func(o rules.Spare) bool { return o.Arrival == sp.Arrival }) {
@@ -159,10 +156,10 @@ func (g *grant) heldBy() []byte {
 	return g.Lease.Process[:]
 }
 
-// tookOver reports whether another lease has followed one whose process is known. That
-// process may send a heartbeat before the grant is written.
-func (g *grant) tookOver() bool {
-	return g.was.holder.version.Valid && !g.Lease.ID.IsZero() && g.Lease.ID != g.was.lease.ID
+// tookOver reports whether a lease that has not lapsed was taken over because its process
+// is silent. That process may send a heartbeat before the grant is written.
+func (g *grant) tookOver(now store.Micros) bool {
+	return g.Lease.ID != g.was.lease.ID && now <= g.was.lease.Until && g.was.holder.version.Valid && g.was.holder.Settled == 0
 }
 
 func (g *grant) changedDoubts() []demand {

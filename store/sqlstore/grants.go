@@ -21,7 +21,10 @@ func (s *Store) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh,
 		if out, err = g.Begin(&b, g.known); err != nil {
 			return err
 		}
-		return s.saveGrant(ctx, g, nil)
+		if !g.tookOver(b.Now) {
+			return s.saveGrant(ctx, g, nil)
+		}
+		return s.saveGrant(ctx, g, func(tx runner) error { return s.demand(ctx, tx, g.was.holder.isSilent()) })
 	})
 	if err != nil {
 		return store.Refresh{}, err

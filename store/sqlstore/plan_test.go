@@ -258,15 +258,19 @@ func everyStep() []step {
 					return err
 				}
 			}
-			b := store.Begin{Grant: other, Lease: lease, Process: p.ID, Now: now, TTL: time.Second}
+			b := store.Begin{Grant: other, Lease: lease, Process: p.ID, Now: now, TTL: 10 * time.Second}
 			if _, err := st.BeginRefresh(ctx, b); err != nil {
+				return err
+			}
+			b.Lease, b.Now = store.LeaseID{3}, now+2e6
+			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes over from a silent process
 				return err
 			}
 			if err := st.Settle(ctx, []store.ProcessID{p.ID, {2}, {3}}, now); err != nil {
 				return err
 			}
 			b.Lease, b.Process = store.LeaseID{2}, store.ProcessID{4}
-			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes the first one over
+			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes over from a settled one
 				return err
 			}
 			_, next, err := st.Processes(ctx, store.Page{Limit: 10})

@@ -61,10 +61,11 @@ func (p *process) becomes(next store.ProcessInfo) demand {
 	}
 }
 
-// stays returns the statement that fails if the process has changed.
-func (p *process) stays() demand {
+// isSilent returns the statement that fails if the process has sent a heartbeat since it
+// was read. It lets other leases of the process be taken over at the same time.
+func (p *process) isSilent() demand {
 	return demand{
-		text: `UPDATE {processes} SET version = version + 1 WHERE process_id = ? AND version = ?`,
+		text: `UPDATE {processes} SET overtaken = overtaken + 1 WHERE process_id = ? AND version = ?`,
 		args: []any{p.ID[:], p.version.Int64}, rows: 1,
 	}
 }

@@ -32,7 +32,7 @@ func (s *Store) Revoke(ctx context.Context, r store.Revocation) (store.Revoked, 
 		return err
 	})
 	if err == nil && r.Recursive {
-		err = s.eraseDescendants(ctx, id)
+		err = inDoubt(s.eraseDescendants(ctx, id)) // the tombstone holds
 	}
 	if err != nil {
 		return store.Revoked{}, err

@@ -36,6 +36,7 @@ func TestRoundTrips(t *testing.T) {
 		}{
 			{"Spend", 5, 1, func(ctx context.Context) error { _, err := st.Spend(ctx, root, use); return err }},
 			{"Refund", 5, 5, func(ctx context.Context) error { return st.Refund(ctx, use.ID, now) }},
+			{"Ping", 4, 4, st.Ping},
 			{"Lookup", 1, 1, func(ctx context.Context) error { _, err := st.Lookup(ctx, root, now); return err }},
 			{"Token", 1, 1, func(ctx context.Context) error { _, err := st.Token(ctx, root.ID); return err }},
 			{"List", 1, 1, func(ctx context.Context) error {

@@ -39,7 +39,7 @@ func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store
 // slices of the use.
 func (s *Store) spend(ctx context.Context, m *member) (store.Spent, error) {
 	if err := ctx.Err(); err != nil {
-		return store.Spent{}, err
+		return store.Spent{}, s.explain("spend", err, false)
 	}
 	m.use.Candidates = slices.Clone(m.use.Candidates)
 	m.use.Tickets = cloneTickets(m.use.Tickets)
@@ -100,10 +100,12 @@ func (s *Store) spendAtOnce(ctx context.Context, m *member) (bool, error) {
 	if len(m.use.Candidates) > 0 {
 		spent.Clause = m.use.Candidates[0]
 	}
-	err := s.each(ctx, s.db, func(r *sql.Rows) error {
-		done = true
-		return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
-	}, text, args...)
+	err := s.writeOne(ctx, func(on runner) error {
+		return s.each(ctx, on, func(r *sql.Rows) error {
+			done = true
+			return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
+		}, text, args...)
+	})
 	if err != nil || !done {
 		return false, err
 	}

@@ -19,6 +19,13 @@ import (
 // All steps write rows in one order: grants, counters, tokens, the rest. A step that uses
 // or changes a token writes one of its counters or its row. A step that deletes a token
 // deletes its counters first.
+//
+// Only two things can take effect: a COMMIT, and a single statement outside of a
+// transaction. If one of them fails and the answer does not prove that the database did
+// not do it, the error is marked; see inDoubt. After any other error the step has
+// certainly not taken effect, and explain says so with [store.ErrUnavailable]. So steps
+// write by write, writeBlind and writeOne alone. A method that goes on after its first
+// transaction marks later errors itself, as Revoke and Sweep do.
 
 // maxAttempts and maxPause bound how often a step is repeated. The pauses of all attempts
 // add up to about four seconds.
@@ -27,22 +34,38 @@ const (
 	maxPause    = 128 * time.Millisecond
 )
 
+// maxReconnects bounds how often a step is tried again on another connection, because the
+// server behind the first one does not serve it.
+const maxReconnects = 3
+
 // step calls try until the outcome of the step is decided, but not if ctx has ended. It
 // returns [ErrContended] after maxAttempts.
 func (s *Store) step(ctx context.Context, name string, try func() error) error {
+	doubt, reconnects := false, 0
 	if err := ctx.Err(); err != nil {
-		return err
+		return s.explain(name, err, doubt)
 	}
 	for attempt := 1; ; attempt++ {
+		seen := s.discards.Load()
 		err := try()
-		if !s.again(err) {
-			return s.explain(name, err)
+		if err == nil {
+			return nil
 		}
-		if attempt == maxAttempts {
-			return fmt.Errorf("%w: %s: %w", ErrContended, name, err)
+		doubt = doubt || isInDoubt(err)
+		f := s.engine.fault(err)
+		if f.spoils() {
+			s.discardIdle(ctx, seen)
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return s.explain(name, err)
+		switch {
+		case f.spoils() && reconnects < maxReconnects:
+			reconnects++
+		case !s.again(err):
+			return s.explain(name, err, doubt)
+		case attempt == maxAttempts:
+			return s.explain(name, fmt.Errorf("%w: %w", ErrContended, err), doubt)
+		}
+		if stop := pause(ctx, attempt); stop != nil {
+			return s.explain(name, stop, doubt)
 		}
 	}
 }
@@ -56,7 +79,7 @@ func (s *Store) again(err error) bool {
 		return true
 	}
 	f := s.engine.fault(err)
-	return f == faultRetry || f == faultDuplicate
+	return f == faultRetry || f == faultUnknown || f == faultDuplicate
 }
 
 // pause waits for a random time that grows with the attempts. The first repetition is
@@ -93,16 +116,21 @@ func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(t
 		return err
 	}
 	defer release()
-	tx, err := s.db.BeginTx(ctx, options)
+	conn, tx, err := s.transaction(ctx, options)
 	if err != nil {
 		return err
 	}
 	if err := do(tx); err != nil {
-		// An error here means that the connection is lost, and with it the transaction.
-		_ = tx.Rollback()
+		s.putBack(ctx, conn, errors.Join(tx.Rollback(), s.spoiled(err)))
 		return err
 	}
-	return tx.Commit()
+	err = tx.Commit()
+	s.putBack(ctx, conn, err)
+	switch s.engine.fault(err) {
+	case faultRetry, faultDuplicate, faultReadOnly, faultFull:
+		return err // the database has rolled back
+	}
+	return inDoubt(err)
 }
 
 // writer waits until this store may begin another writing transaction. The caller calls
@@ -126,5 +154,11 @@ func (s *Store) writeOne(ctx context.Context, do func(on runner) error) error {
 		return err
 	}
 	defer release()
-	return do(s.db)
+	on := &single{store: s}
+	defer on.close()
+	err = do(on)
+	if !on.sent || errors.Is(err, errChanged) || s.engine.fault(err).undone() {
+		return err
+	}
+	return inDoubt(err)
 }

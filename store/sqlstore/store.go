@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
@@ -42,6 +43,11 @@ type Store struct {
 	creations    *queue               // uses that also create tokens or change tickets: these take longer
 	expanded     sync.Map             // of shape to text
 	prepared     map[string]*sql.Stmt // by expanded text; never changes
+	unprepared   atomic.Bool          // the server has refused to prepare a statement
+
+	ping       ping
+	discarding sync.Mutex    // held while idle connections are closed
+	discards   atomic.Uint64 // how often they were closed
 }
 
 var _ store.Store = (*Store)(nil)
@@ -119,6 +125,7 @@ func newStore(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*
 	s := &Store{
 		db: db, engine: e, names: n,
 		batchTimeout: opts.BatchTimeout,
+		ping:         newPing(),
 		uses:         newQueue(e.batches(), maxBatch),
 		creations:    newQueue(e.batches(), maxCreations),
 	}

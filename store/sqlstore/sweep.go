@@ -18,7 +18,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		return store.Cleaned{}, err
 	}
 	w := &sweeper{s: s, Cleaning: c}
-	for _, part := range []struct {
+	for i, part := range []struct {
 		name string
 		do   func(context.Context) error
 	}{
@@ -33,7 +33,11 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		{"sweep refreshes", w.commits},
 		{"sweep processes", w.processes},
 	} {
-		if err := s.step(ctx, part.name, func() error { return part.do(ctx) }); err != nil {
+		err := s.step(ctx, part.name, func() error { return part.do(ctx) })
+		if err != nil && i > 0 {
+			err = inDoubt(err) // earlier parts have taken effect
+		}
+		if err != nil {
 			return store.Cleaned{}, err
 		}
 	}

@@ -145,7 +145,7 @@ func refreshRevoked(e *env) {
 
 // proves P5, P8
 func refreshReplace(e *env) {
-	root, lease := e.root(), e.leaseID()
+	root := e.root()
 	g := root.Grant
 	e.commit(g, e.leaseID(), 1)
 	e.commit(g, e.leaseID(), 1) // a spare
@@ -180,7 +180,7 @@ func refreshReplace(e *env) {
 	}
 
 	// A replacement ends the doubt: nobody needs the old refresh token any more.
-	lease = e.leaseID()
+	lease := e.leaseID()
 	until := e.begin(g, e.leaseID(), t0).Until
 	e.equal(len(e.begin(g, lease, until+1).Doubts), 1, "doubts")
 	e.replace(e.replacement(root, 4))

@@ -3,12 +3,14 @@
 package database
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
@@ -18,8 +20,36 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// connections is the most connections that a process keeps open.
-const connections = 12
+// connections is the most connections that a process keeps open. A connection to a server
+// ends after its lifetime, so that all of them follow a failover. It ends earlier if
+// nobody has used it, before something in between drops it.
+const (
+	connections = 12
+	lifetime    = 10 * time.Minute
+	idle        = 2 * time.Minute
+)
+
+// Store is a database with the store in it.
+type Store struct {
+	*sql.DB
+	Store *sqlstore.Store
+}
+
+// OpenStore opens a database like Open, updates its tables, and opens the store in it.
+func OpenStore(ctx context.Context, file, dsn string) (*Store, error) {
+	db, dialect, err := Open(file, dsn)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{DB: db}
+	if err = sqlstore.Migrate(ctx, db, dialect, sqlstore.Options{}); err == nil {
+		s.Store, err = sqlstore.New(ctx, db, dialect, sqlstore.Options{})
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
 
 // Open opens the database that the DSN names. Without a DSN it opens an SQLite file and
 // makes it if it is missing; only the owner can read the file. Open does not connect yet.
@@ -31,6 +61,10 @@ func Open(file, dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
+	if dialect != sqlstore.SQLite {
+		db.SetConnMaxLifetime(lifetime)
+		db.SetConnMaxIdleTime(idle)
+	}
 	return db, dialect, nil
 }
 

@@ -57,7 +57,7 @@ func read(path string, fresh func() ([]byte, error)) ([]byte, error) {
 	}
 	defer dir.Close()
 	name := filepath.Base(path)
-	text, err := dir.Read(name, maxFile)
+	text, err := dir.ReadCredential(name, maxFile)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return text, err
 	}
@@ -67,5 +67,5 @@ func read(path string, fresh func() ([]byte, error)) ([]byte, error) {
 	if err := durable.Create(dir.Root, name, text); !errors.Is(err, fs.ErrExist) {
 		return text, err
 	}
-	return dir.Read(name, maxFile) // another process was faster
+	return dir.ReadCredential(name, maxFile) // another process was faster
 }

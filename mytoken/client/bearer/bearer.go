@@ -5,19 +5,24 @@
 //  1. the value of BEARER_TOKEN,
 //  2. the file that BEARER_TOKEN_FILE names,
 //  3. the file bt_u<uid> in XDG_RUNTIME_DIR,
-//  4. the file bt_u<uid> in the temporary directory: TMPDIR, or /tmp.
+//  4. the file /tmp/bt_u<uid>, whatever TMPDIR says.
 //
-// The uid is the effective one of the process. Anybody can create files in the temporary
-// directory. So this package reads a file of such a name only if it belongs to the user
-// alone: a regular file of the user, without a second name (hard link), to which nobody
-// else has access. Its mode does not matter if XDG_RUNTIME_DIR is closed to others, as it
-// should be: some programs write there with the usual umask. The file that
-// BEARER_TOKEN_FILE names may be a symbolic link and may belong to anybody, because the
-// user chose it. It must be a regular file.
+// The uid is the effective one of the process. XDG_RUNTIME_DIR does not count unless it is
+// the absolute path of a directory of the user (XDG Base Directory Specification): after
+// su or sudo, it often names that of somebody else.
+//
+// Anybody can create files in /tmp. So this package reads a file of such a name only if it
+// belongs to the user alone: a regular file of the user, without a second name (hard
+// link), to which nobody else has access. Its mode does not matter if XDG_RUNTIME_DIR is
+// closed to others, as it should be: some programs write there with the usual umask. The
+// file that BEARER_TOKEN_FILE names may be a symbolic link and may belong to anybody,
+// because the user chose it. It must be a regular file that only its owner can write.
 //
 // All functions may be called concurrently, also by several processes on one file. If two
 // processes write it, the last one wins. Readers see the one content or the other, and no
-// mix.
+// mix. This does not hold where a file can only be written in place, because a container
+// platform has mounted it alone or the directory is read-only: a reader at that very
+// instant may see a mix, which no server accepts.
 package bearer
 
 import (
@@ -69,18 +74,24 @@ type Token struct {
 }
 
 // Discover reads the token that programs in this environment should use. It passes over
-// an empty value, and over an empty or missing file. The first place with any other
-// content decides: Discover returns its token, [ErrMalformed], an [*UnsafeError], or an
-// error of the file system. It returns [ErrNotFound] if there is no such place.
+// an empty value, and over a file that is empty, missing or not accessible (EACCES). The
+// first place with any other content decides: Discover returns its token, [ErrMalformed],
+// an [*UnsafeError], or an error of the file system. If there is no such place, the error
+// wraps [ErrNotFound] and says which places are not accessible.
 func Discover() (Token, error) {
 	if token, err := parse(os.Getenv(EnvToken)); err != nil {
 		return Token{}, fmt.Errorf("%w: the value of %s", err, EnvToken)
 	} else if !token.IsEmpty() {
 		return Token{Token: token}, nil
 	}
-	for _, p := range places() {
+	all, passed := places()
+	for _, p := range all {
 		token, err := p.read()
 		if errors.Is(err, fs.ErrNotExist) || err == nil && token.IsEmpty() {
+			continue
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			passed = errors.Join(passed, err)
 			continue
 		}
 		if err != nil {
@@ -88,13 +99,16 @@ func Discover() (Token, error) {
 		}
 		return Token{Token: token, Path: p.path}, nil
 	}
+	if passed != nil {
+		return Token{}, fmt.Errorf("%w; passed over: %w", ErrNotFound, passed)
+	}
 	return Token{}, ErrNotFound
 }
 
 // Path returns the file that programs in this environment look at first. It is the one to
 // write. Path returns [ErrNoUID] if the rules name no file.
 func Path() (string, error) {
-	all := places()
+	all, _ := places()
 	if len(all) == 0 {
 		return "", ErrNoUID
 	}
@@ -108,20 +122,38 @@ type place struct {
 	open func(path string, most int64) ([]byte, error)
 }
 
-func places() []place {
-	var all []place
+// lastPlace is the directory of the last place. The rules name it literally.
+var lastPlace = "/tmp"
+
+// places returns the files to look at, in order. passed says why XDG_RUNTIME_DIR does not
+// count.
+func places() (all []place, passed error) {
 	if path := os.Getenv(EnvFile); path != "" {
 		all = append(all, place{path, ownfile.ReadNamed})
 	}
 	uid := os.Geteuid()
 	if uid < 0 {
-		return all
+		return all, nil
 	}
 	name := "bt_u" + strconv.Itoa(uid)
 	if dir := os.Getenv(EnvRuntimeDir); dir != "" {
-		all = append(all, place{filepath.Join(dir, name), ownfile.ReadClosed})
+		if passed = ownDir(dir); passed == nil {
+			all = append(all, place{filepath.Join(dir, name), ownfile.ReadClosed})
+		}
 	}
-	return append(all, place{filepath.Join(os.TempDir(), name), ownfile.Read})
+	return append(all, place{filepath.Join(lastPlace, name), ownfile.Read}), passed
+}
+
+// ownDir returns an error if XDG_RUNTIME_DIR is not a directory of the user.
+func ownDir(dir string) error {
+	err := ownfile.CheckOwnDir(dir)
+	if !filepath.IsAbs(dir) {
+		err = fmt.Errorf("%s is not an absolute path", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", EnvRuntimeDir, err)
+	}
+	return nil
 }
 
 func (p place) read() (Secret, error) {
@@ -163,14 +195,20 @@ func isToken(text string) bool {
 	})
 }
 
-// CheckWritable returns an error if no token must be written to the path, because other
-// users control the file or may replace it. The file is missing, or a regular file of the
-// user. Its directory belongs to the user or to root. It is sticky, or writable only for
-// its owner and for a group that has the number of the user. The error is an
-// [*UnsafeError] or comes from the file system.
+// CheckWritable returns an error if no token can be written to the path, or if none must
+// be, because other users control the file or may replace it. The file is missing, or a
+// regular file of the user. Its directory belongs to the user or to root. It is sticky, or
+// writable only for its owner and for a group that has the number of the user. If the
+// directory takes no new file, nobody else has access to the file, and the user can write
+// it. The error is an [*UnsafeError] or comes from the file system.
 func CheckWritable(path string) error {
-	return inDir(path, func(*ownfile.Dir, string) error { return nil })
+	return inDir(path, func(dir *ownfile.Dir, name string) error {
+		return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
+	})
 }
+
+// probeSize is how much space there must be for a token, in bytes.
+const probeSize = 16 << 10
 
 // inDir opens the directory, makes the checks of CheckWritable, and calls do.
 func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
@@ -191,14 +229,14 @@ func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
 
 // Write replaces the file with one that holds the token. Only its owner can read it.
 // Readers get the old token or the new one. If Write returns an error, they get the old
-// one. Write returns [ErrMalformed] if the secret is not a token, and otherwise the
+// one. Write writes a file in place that cannot be replaced. Write returns [ErrMalformed] if the secret is not a token, and otherwise the
 // errors of [CheckWritable] and of the file system.
 func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed
 	}
 	return inDir(path, func(dir *ownfile.Dir, name string) error {
-		return durable.Replace(dir.Root, name, []byte(token.Reveal()+"\n"))
+		return durable.Renew(dir.Root, name, []byte(token.Reveal()+"\n"), dir.InPlace(name))
 	})
 }
 
@@ -208,9 +246,9 @@ func Write(path string, token Secret) error {
 // file system.
 func Read(path string) (Secret, error) { return place{path, ownfile.Read}.read() }
 
-// Remove removes the file if it still holds the token. If another program has written or
-// removed the file, Remove does nothing and returns nil. Errors come from the file
-// system.
+// Remove removes the file if it still holds the token, or empties a file that cannot be
+// removed. An empty file counts as none. If another program has written or removed the
+// file, Remove does nothing and returns nil. Errors come from the file system.
 func Remove(path string, token Secret) error {
 	held, err := Read(path)
 	switch unsafe := (*UnsafeError)(nil); {
@@ -221,10 +259,16 @@ func Remove(path string, token Secret) error {
 	case !held.Equal(token):
 		return nil
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = os.Remove(path)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case !durable.Refused(err):
 		return err
 	}
-	return nil
+	return inDir(path, func(dir *ownfile.Dir, name string) error {
+		return durable.Clear(dir.Root, name, dir.InPlace(name))
+	})
 }
 
 // Sweep removes temporary files that killed writers of the file left behind.

@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	t.Setenv(bearer.EnvToken, "")
 	t.Setenv(bearer.EnvFile, w.named)
 	t.Setenv(bearer.EnvRuntimeDir, filepath.Dir(w.runtime))
-	t.Setenv("TMPDIR", filepath.Dir(w.tmp))
+	bearer.SetLastPlace(t, filepath.Dir(w.tmp))
 	return w
 }
 
@@ -138,7 +138,8 @@ func TestForeignFile(t *testing.T) {
 // A written token is found. Only its owner can read it, and only its writer removes it.
 func TestWrite(t *testing.T) {
 	w := newWorld(t)
-	for _, path := range []string{w.named, w.runtime, w.tmp} {
+	for _, c := range []struct{ path, variable string }{{w.named, bearer.EnvFile}, {w.runtime, bearer.EnvRuntimeDir}, {w.tmp, "TMPDIR"}} {
+		path := c.path
 		expected, err := bearer.Path()
 		require.NoError(t, err)
 		require.Equal(t, path, expected)
@@ -152,7 +153,7 @@ func TestWrite(t *testing.T) {
 		require.NoError(t, bearer.Remove(path, redact.New("mine")))
 		require.NoFileExists(t, path)
 		require.NoError(t, bearer.Remove(path, redact.New("mine")))
-		t.Setenv(map[string]string{w.named: bearer.EnvFile, w.runtime: bearer.EnvRuntimeDir, w.tmp: "TMPDIR"}[path], "")
+		t.Setenv(c.variable, "") // the last one has no effect
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -89,7 +89,7 @@ func (l *lease) askEach(ctx context.Context, q question, spares bool) (*oidcupst
 		tried[string(candidate.Token)] = true
 		token, err := l.open(candidate)
 		if err != nil && spare { // the other ones may still work
-			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", err.Error())
+			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", errtext.ForLog(err))
 			continue
 		} else if err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
 	failed := func(err error) error {
-		return &Failure{Status: http.StatusServiceUnavailable, Charged: true, Description: "the answer could not be kept", Err: err}
+		return notKept(err)
 	}
 	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.state.Generation+1), l.req.Key, []byte(token))
 	if err != nil {
@@ -219,6 +219,9 @@ func (l *lease) commit(ctx context.Context, token string) error {
 		if !told {
 			l.notify(ctx, Event{Kind: CommitFailed, Err: err})
 			told = true
+			if l.unkept != nil {
+				l.unkept(err)
+			}
 		}
 		if store.IsDefinite(err) || Sleep(l.r.halt, pause) != nil {
 			return failed(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -14,12 +15,12 @@ import (
 // Failure says why there is no access token.
 type Failure struct {
 	Reason Reason
-	// Status, Code, Description and Charged are set for the reasons [Upstream] and
-	// [Suspect]: the HTTP status for the client, the provider's error code, words for
-	// humans, and whether the provider may have acted.
+	// Status and Code are set for the reasons [Upstream] and [Suspect]: the HTTP status for
+	// the client, and the provider's error code.
 	Status            int
-	Code, Description string
-	Charged           bool
+	Code, Description string // Description is for humans
+	// Charged says that the provider may have acted.
+	Charged bool
 	// RetryAfter is how long to wait before the next attempt. It is set for the reasons
 	// [Busy] and [Suspect], and for [Upstream] if the provider asked for it.
 	RetryAfter time.Duration
@@ -34,17 +35,14 @@ const (
 	Upstream Reason = iota // the provider gave no access token
 	Ended                  // the provider refuses the refresh token for good
 	Busy                   // others took too long; the provider was not asked
-	NoAnswer               // the store did not answer; the provider was not asked
+	NoAnswer               // the store did not answer; the provider was not asked, unless Charged is set
 	Closed                 // the refresher was closed
 	Suspect                // the provider refused the refresh token; it is asked again later
 )
 
 func (f *Failure) Error() string {
 	text := [...]string{"the provider gave no access token", "the login has ended", "busy", "the store gave no answer", "closed", "the login is suspect"}[f.Reason]
-	if f.Err == nil {
-		return "issuer: " + text
-	}
-	return "issuer: " + text + ": " + f.Err.Error()
+	return errtext.Join(f.Err, "issuer: "+text, f.Code, f.Description)
 }
 
 // Unwrap returns the cause, or nil.
@@ -56,6 +54,12 @@ func Charged(err error) bool {
 	return ok && f.Charged
 }
 
+// notKept is the failure of a request whose answer the store does not take. The provider
+// has done its part.
+func notKept(err error) *Failure {
+	return &Failure{Reason: NoAnswer, Charged: true, Description: "the answer of the provider could not be kept", Err: err}
+}
+
 // storeFailure translates what the store says about a grant.
 func storeFailure(err error) error {
 	if f, ok := errors.AsType[*Failure](err); ok {
@@ -64,7 +68,7 @@ func storeFailure(err error) error {
 	_, busy := errors.AsType[*store.BusyError](err)
 	switch {
 	case errors.Is(err, store.ErrDead), errors.Is(err, store.ErrNotFound):
-		return &Failure{Reason: Ended}
+		return &Failure{Reason: Ended, Err: err}
 	case busy, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &Failure{Reason: Busy, Err: err}
 	}

@@ -60,7 +60,8 @@ type flight struct {
 	tokens  *oidcupstream.Tokens
 	err     error
 	waiters int
-	asked   bool // the provider may have seen the request
+	asked   bool  // the provider may have seen the request
+	unkept  error // why the store has not taken the refresh token of the answer yet
 	left    []func(context.Context, error)
 }
 
@@ -86,10 +87,12 @@ func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstr
 	case <-ctx.Done():
 	case <-limit.C:
 	}
-	landed, asked := r.leave(f, req.Abandoned)
+	landed, asked, unkept := r.leave(f, req.Abandoned)
 	switch {
 	case landed:
 		return f.tokens, Charged(f.err), f.err
+	case unkept != nil && !errors.Is(ctx.Err(), context.Canceled): // the provider has answered
+		return nil, true, notKept(unkept)
 	case ctx.Err() != nil:
 		return nil, asked, ctx.Err()
 	case asked:
@@ -202,14 +205,14 @@ func (r *Refresher) forget(f *flight) {
 
 // leave takes a waiter off the flight. It reports whether the flight has landed all the
 // same. If not, asked reports whether the provider may have seen the request; abandoned
-// is called later in that case. The last waiter to leave cancels a flight that has not
-// asked.
-func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (landed, asked bool) {
+// is called later in that case. If the answer of the provider waits for the store, unkept
+// says why. The last waiter to leave cancels a flight that has not asked.
+func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (landed, asked bool, unkept error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case f.landed:
-		return true, f.asked
+		return true, f.asked, nil
 	case f.asked:
 		f.left = append(f.left, abandoned)
 	}
@@ -218,7 +221,7 @@ func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (la
 		r.forget(f) // nobody joins a cancelled flight
 		f.cancel()
 	}
-	return false, f.asked
+	return false, f.asked, f.unkept
 }
 
 // ask records that the provider may see the request from now on. It returns an error if
@@ -260,7 +263,17 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 		l.giveUp(ctx)
 		return nil, err
 	}
+	l.unkept = r.unkeptAnswer(f)
 	return l.refresh(context.WithoutCancel(ctx), state)
+}
+
+// unkeptAnswer returns a function that notes why the answer of the flight is not kept.
+func (r *Refresher) unkeptAnswer(f *flight) func(error) {
+	return func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		f.unkept = err
+	}
 }
 
 // neverRotates reports whether refreshes need no lease: the operator states it, and the
@@ -296,5 +309,6 @@ func (r *Refresher) flyWithoutLease(ctx context.Context, f *flight, req Request)
 	if err := r.ask(f); err != nil {
 		return nil, err
 	}
+	l.unkept = r.unkeptAnswer(f)
 	return l.refresh(context.WithoutCancel(ctx), state)
 }

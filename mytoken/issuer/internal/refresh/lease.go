@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -24,6 +26,8 @@ type lease struct {
 	sent     store.Sealed
 	replayed bool
 	proven   bool // the provider gave what worked before
+	// unkept is told why the store has not taken a refresh token yet. It may be nil.
+	unkept func(error)
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
 	uncommitted bool
 }
@@ -184,10 +188,12 @@ func (l *lease) end(ctx context.Context, e store.End) {
 	e.Generation = max(l.state.Generation, 1) // 0 if the answer that granted the lease was lost
 	err := l.r.Ledger.EndRefresh(ctx, e)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		l.r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", err.Error())
-		if !store.IsDefinite(err) {
+		level := slog.LevelWarn
+		if !store.IsDefinite(err) { // the ledger tells that the store is away
+			level = slog.LevelDebug
 			l.r.keepEnd(e)
 		}
+		l.r.Logger.Log(ctx, level, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }
 

@@ -1,4 +1,5 @@
--- The processes that refresh grants. A step that changes one increments version.
+-- The processes that refresh grants. A heartbeat, and whatever else changes one,
+-- increments version.
 CREATE TABLE IF NOT EXISTS {processes} (
     process_id  BINARY(16) NOT NULL PRIMARY KEY,
     node_id     BINARY(16) NOT NULL, -- zeros: none
@@ -8,6 +9,7 @@ CREATE TABLE IF NOT EXISTS {processes} (
     lives_until BIGINT     NOT NULL, -- what the last heartbeat promised
     settled_at  BIGINT     NOT NULL, -- 0: it was not settled
     sweep_at    BIGINT     NOT NULL, -- when the retention begins
+    overtaken   BIGINT     NOT NULL DEFAULT 0, -- leases taken over because it was silent
     KEY {:processes_sweep} (sweep_at)
 ) ENGINE = InnoDB;
 

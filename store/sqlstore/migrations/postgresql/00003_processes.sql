@@ -1,4 +1,5 @@
--- The processes that refresh grants. A step that changes one increments version.
+-- The processes that refresh grants. A heartbeat, and whatever else changes one,
+-- increments version.
 CREATE TABLE {processes} (
     process_id  BYTEA    NOT NULL PRIMARY KEY,
     node_id     BYTEA    NOT NULL, -- zeros: none
@@ -7,7 +8,8 @@ CREATE TABLE {processes} (
     transient   SMALLINT NOT NULL, -- 1: has no spill directory
     lives_until BIGINT   NOT NULL, -- what the last heartbeat promised
     settled_at  BIGINT   NOT NULL, -- 0: it was not settled
-    sweep_at    BIGINT   NOT NULL  -- when the retention begins
+    sweep_at    BIGINT   NOT NULL, -- when the retention begins
+    overtaken   BIGINT   NOT NULL DEFAULT 0 -- leases taken over because it was silent
 );
 CREATE INDEX {:processes_sweep} ON {processes} (sweep_at);
 

@@ -1,0 +1,170 @@
+package client_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+// lockHolder is another process that holds a lock until release is called.
+type lockHolder struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	release func() error
+	said    *bufio.Reader
+}
+
+// lockOther starts a process that takes the lock of a token file.
+func lockOther(t *testing.T, path string) *lockHolder {
+	t.Helper()
+	cmd := other(t.Context(), "locker", envPath+"="+path)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return &lockHolder{t, cmd, in.Close, bufio.NewReader(out)}
+}
+
+// locked waits until the process has the lock.
+func (h *lockHolder) locked() {
+	h.t.Helper()
+	line, err := h.said.ReadString('\n')
+	require.NoError(h.t, err)
+	require.Equal(h.t, "locked\n", line)
+}
+
+func (h *lockHolder) end() {
+	h.t.Helper()
+	require.NoError(h.t, h.release())
+	require.NoError(h.t, h.cmd.Wait())
+}
+
+// inSystem returns how many threads of a process wait in the system for a lock.
+func inSystem(t *testing.T, pid int) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/locks")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "-> FLOCK") && strings.Contains(line, fmt.Sprintf(" %d ", pid)) {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitInSystem waits until so many threads of the process wait in the system.
+func awaitInSystem(t *testing.T, pid, want int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return inSystem(t, pid) == want }, 20*time.Second, time.Millisecond,
+		"%d threads wait in the system, not %d", inSystem(t, pid), want)
+}
+
+// A process that waits for the lock of another one sleeps in the system, which wakes it
+// when the lock is free.
+func TestLockWaitsInSystem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	first := lockOther(t, path)
+	first.locked()
+	second := lockOther(t, path)
+	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	first.end()
+	second.locked()
+	second.end()
+}
+
+// Callers that give up leave one wait behind at most, however many they are, and whatever
+// store they use. It takes the lock from nobody.
+func TestLockGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	held := lockOther(t, path)
+	held.locked()
+	for range 50 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err := client.NewFileStore(path).Lock(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+	}
+	awaitInSystem(t, os.Getpid(), 1)
+	held.end()
+	awaitInSystem(t, os.Getpid(), 0)
+	next := lockOther(t, path)
+	next.locked()
+
+	// The next caller gets the wait that another one gave up, and the lock with it.
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error)
+	go func() {
+		_, err := client.NewFileStore(path).Lock(ctx)
+		given <- err
+	}()
+	awaitInSystem(t, os.Getpid(), 1)
+	cancel()
+	require.ErrorIs(t, <-given, context.Canceled)
+	type locked struct {
+		unlock func()
+		err    error
+	}
+	got := make(chan locked)
+	go func() {
+		unlock, err := client.NewFileStore(path).Lock(t.Context())
+		got <- locked{unlock, err}
+	}()
+	next.end()
+	l := <-got
+	require.NoError(t, l.err)
+	third := lockOther(t, path)
+	awaitInSystem(t, third.cmd.Process.Pid, 1)
+	l.unlock()
+	third.locked()
+	third.end()
+}
+
+// A process that is killed while it waits, or while it has the lock, does not keep it.
+func TestLockOfKilledProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	first := lockOther(t, path)
+	first.locked()
+	second := lockOther(t, path)
+	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	for _, h := range []*lockHolder{second, first} {
+		require.NoError(t, h.cmd.Process.Kill())
+		require.Error(t, h.cmd.Wait())
+	}
+	unlock, err := client.NewFileStore(path).Lock(t.Context())
+	require.NoError(t, err)
+	unlock()
+}
+
+// The lock is replaced while a caller waits for the old one, and gives up. The next
+// caller locks the new one.
+func TestLockReplacedWhileWaiting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	held := lockOther(t, path)
+	held.locked()
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error)
+	go func() {
+		_, err := client.NewFileStore(path).Lock(ctx)
+		given <- err
+	}()
+	awaitInSystem(t, os.Getpid(), 1)
+	cancel()
+	require.ErrorIs(t, <-given, context.Canceled)
+	require.NoError(t, os.Rename(path+".lock", path+".old"))
+	unlock, err := client.NewFileStore(path).Lock(t.Context())
+	require.NoError(t, err)
+	unlock()
+	held.end()
+	awaitInSystem(t, os.Getpid(), 0)
+}

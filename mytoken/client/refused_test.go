@@ -1,0 +1,304 @@
+package client_test
+
+import (
+	"errors"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/client"
+)
+
+// refusal is an answer that refuses an access token.
+type refusal struct {
+	status int
+	body   map[string]any
+	retry  string // Retry-After
+}
+
+func (r refusal) write(w http.ResponseWriter) {
+	if r.retry != "" {
+		w.Header().Set("Retry-After", r.retry)
+	}
+	if r.body == nil { // the page of a gateway
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(r.status)
+		_, _ = w.Write([]byte("<html>no</html>"))
+		return
+	}
+	answer(w, r.status, r.body)
+}
+
+func code(c string) map[string]any { return map[string]any{"error": c} }
+
+var (
+	never = map[string]any{"earliest": "never", "clauses": []any{}}
+	later = map[string]any{"earliest": 4_000_000_000, "clauses": []any{}}
+)
+
+// forGood are refusals that no later request can be expected to change.
+var forGood = map[string]refusal{
+	"revoked":            {401, map[string]any{"error": "invalid_token", "error_description": "token not valid"}, ""},
+	"no text":            {401, code("invalid_token"), ""},
+	"expired":            {401, map[string]any{"error": "invalid_token", "error_description": "token has expired"}, ""},
+	"log in again":       {401, map[string]any{"error": "invalid_token", "error_description": "No refresh token attached"}, ""},
+	"no capability":      {403, code("insufficient_capabilities"), ""},
+	"policy":             {403, code("access_denied"), ""},
+	"never admitted":     {403, map[string]any{"error": "usage_restricted", "mytoken_explanation": never}, ""},
+	"impossible request": {400, code("invalid_request"), ""},
+	"provider says no":   {400, map[string]any{"error": "oidc_error", "error_description": "invalid_scope"}, ""},
+	"unknown grant type": {400, code("invalid_grant"), ""},
+}
+
+// forNow are refusals and troubles that may pass.
+var forNow = map[string]refusal{
+	"not valid yet":            {401, map[string]any{"error": "invalid_token", "error_description": "token is not valid yet"}, ""},
+	"not valid yet, explained": {401, map[string]any{"error": "invalid_token", "mytoken_explanation": later}, ""},
+	"not now":                  {403, code("usage_restricted"), ""},
+	"not now, explained":       {403, map[string]any{"error": "usage_restricted", "mytoken_explanation": later}, ""},
+	"come back later":          {401, code("invalid_token"), "40"},
+	"busy":                     {503, code("temporarily_unavailable"), ""},
+	"throttled":                {429, code("Too Many Requests"), "3"},
+	"broken":                   {500, code("internal_server_error"), ""},
+	"broken and talkative":     {500, code("invalid_token"), ""},
+	"provider is down":         {502, code("oidc_error"), ""},
+	"gateway wants a login":    {401, nil, ""},
+	"gateway forbids":          {403, nil, ""},
+	"gateway understands not":  {400, nil, ""},
+	"gateway finds nothing":    {404, nil, ""},
+	"unknown code":             {401, code("something_new"), ""},
+}
+
+// refusing returns a fake that answers with what now holds, or with an access token.
+func refusing() (f *fake, now *atomic.Pointer[refusal]) {
+	f, now = &fake{life: time.Hour}, new(atomic.Pointer[refusal])
+	f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+		if r := now.Load(); r != nil {
+			r.write(w)
+			return
+		}
+		answer(w, http.StatusOK, f.accessToken())
+	}
+	return f, now
+}
+
+// If the server refuses for good, the keeper asks twice and ends with the reason. It ends
+// no earlier than the token in its file.
+func TestKeepRefusedForGood(t *testing.T) {
+	for name, r := range forGood {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bt")
+			synctest.Test(t, func(t *testing.T) { // from the start
+				f, now := refusing()
+				now.Store(&r)
+				begin := time.Now()
+				k := keep(t, f, path, nil)
+				var refused *client.RefusedError
+				require.ErrorAs(t, <-k.ended, &refused)
+				require.Equal(t, r.status, refused.Err.Status)
+				require.Less(t, time.Since(begin), 5*time.Second)
+				require.Equal(t, 2, f.count("/access"))
+				require.NoFileExists(t, path)
+				require.Equal(t, client.KeepEnded, k.keeper.State().Phase)
+				require.ErrorAs(t, k.keeper.State().Err, &refused)
+			})
+			synctest.Test(t, func(t *testing.T) { // later
+				f, now := refusing()
+				begin := time.Now()
+				k := keep(t, f, path, nil)
+				now.Store(&r)
+				time.Sleep(time.Hour - time.Second)
+				synctest.Wait()
+				require.FileExists(t, path, "its token is still valid")
+				require.Equal(t, 3, f.count("/access"))
+				require.Equal(t, client.KeepAging, k.keeper.State().Phase)
+				require.ErrorAs(t, k.keeper.State().Err, new(*client.RefusedError))
+				require.Equal(t, begin.Add(time.Hour).Unix(), k.keeper.State().Next.Unix())
+				require.ErrorAs(t, <-k.ended, new(*client.RefusedError))
+				require.Equal(t, time.Hour, time.Since(begin))
+				require.Equal(t, 3, f.count("/access"))
+				require.NoFileExists(t, path)
+			})
+		})
+	}
+}
+
+// A refusal that may pass does not end the keeper, however often it comes.
+func TestKeepRefusedForNow(t *testing.T) {
+	for name, r := range forNow {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bt")
+			synctest.Test(t, func(t *testing.T) {
+				f, now := refusing()
+				now.Store(&r)
+				k := keep(t, f, path, nil)
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				require.Equal(t, client.KeepDown, k.keeper.State().Phase)
+				require.LessOrEqual(t, f.count("/access"), 4*3*60*2+10) // the holder repeats a use whose answer is lost
+				now.Store(nil)
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				require.Equal(t, client.KeepFresh, k.keeper.State().Phase)
+				k.end()
+			})
+		})
+	}
+}
+
+// One refusal is no proof: a server that has lost its database for a moment says the
+// same. Neither are two that something else came between.
+func TestKeepRefusedOnce(t *testing.T) {
+	revoked, other := forGood["revoked"], forNow["not now"]
+	for name, between := range map[string]*refusal{"an answer": nil, "another refusal": &other} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bt")
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{life: time.Hour}
+				asked := 0
+				f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+					switch asked++; {
+					case asked > 10 || asked%2 == 0 && between == nil:
+						answer(w, http.StatusOK, f.accessToken())
+					case asked%2 == 0:
+						between.write(w)
+					default:
+						revoked.write(w)
+					}
+				}
+				k := keep(t, f, path, nil)
+				time.Sleep(12 * time.Hour)
+				synctest.Wait()
+				require.Equal(t, client.KeepFresh, k.keeper.State().Phase)
+				k.end()
+			})
+		})
+	}
+}
+
+// While the server cannot be reached, nothing follows about the mytoken.
+func TestKeepRefusedThenUnreachable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f, now := refusing()
+		k := keep(t, f, path, nil)
+		revoked := forGood["revoked"]
+		now.Store(&revoked)
+		time.Sleep(55*time.Minute + time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, f.count("/access"))
+		f.setDown(errRefused)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
+		f.setDown(nil)
+		require.ErrorAs(t, <-k.ended, new(*client.RefusedError))
+		require.Equal(t, 3, f.count("/access"))
+	})
+}
+
+// The text of the error says what to do.
+func TestRefusedErrorText(t *testing.T) {
+	e := &client.RefusedError{Err: &client.Error{Operation: "get an access token", Status: 401, Code: client.CodeInvalidToken}}
+	require.EqualError(t, e, "client: the server refuses access tokens for good; log in again: client: get an access token: the server answered with status 401: invalid_token")
+	e.Err.Status, e.Err.Code = 403, client.CodeInsufficientCapabilities
+	require.ErrorContains(t, e, "use another mytoken, or ask for something else")
+	require.True(t, client.IsCode(errors.Join(e), client.CodeInsufficientCapabilities))
+}
+
+// A source does not hammer the server that refuses for good. It returns the refusal to
+// every caller.
+func TestTokenSourceRefused(t *testing.T) {
+	for name, r := range forGood {
+		synctest.Test(t, func(t *testing.T) {
+			f, now := refusing()
+			now.Store(&r)
+			source := sourceOf(t, f, client.SourceOptions{})
+			for range 60_000 { // ten minutes
+				_, err := source.Token()
+				var e *client.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, r.status, e.Status)
+				time.Sleep(10 * time.Millisecond)
+			}
+			require.LessOrEqual(t, f.count("/access"), 40, name)
+			require.GreaterOrEqual(t, f.count("/access"), 10, name)
+			now.Store(nil)
+			time.Sleep(time.Minute)
+			_, err := source.Token()
+			require.NoError(t, err, "one answer is no proof for ever")
+		})
+	}
+}
+
+// A source obeys Retry-After, up to an hour.
+func TestTokenSourceRetryAfter(t *testing.T) {
+	for retry, want := range map[string]int{"60": 10, "300": 2, "86400": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f, now := refusing()
+			now.Store(&refusal{503, code("temporarily_unavailable"), retry})
+			source := sourceOf(t, f, client.SourceOptions{})
+			for range 599 {
+				_, err := source.Token()
+				require.Error(t, err)
+				time.Sleep(time.Second)
+			}
+			require.Equal(t, want, f.count("/access"))
+			now.Store(nil)
+			time.Sleep(time.Hour)
+			_, err := source.Token()
+			require.NoError(t, err)
+		})
+	}
+}
+
+// A source asks at once if the user has logged in again meanwhile.
+func TestTokenSourceNewLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		f.answer = func(w http.ResponseWriter, _ *http.Request, body map[string]any) {
+			if body["mytoken"] == aToken.Reveal() {
+				refuse(w, http.StatusUnauthorized, client.CodeInvalidToken)
+				return
+			}
+			answer(w, http.StatusOK, f.accessToken())
+		}
+		store := client.NewMemoryStore(aToken)
+		source := f.client(t, nil).NewHolder(store).TokenSource(client.SourceOptions{})
+		for range 100 {
+			_, err := source.Token()
+			require.True(t, client.IsCode(err, client.CodeInvalidToken))
+		}
+		require.Equal(t, 1, f.count("/access"))
+		require.NoError(t, store.Save(t.Context(), mytoken.NewSecret("another-mytoken")))
+		_, err := source.Token()
+		require.NoError(t, err)
+	})
+}
+
+// A source that has a valid token goes on with it while the server refuses.
+func TestTokenSourceRefusedWithToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, now := refusing()
+		source := sourceOf(t, f, client.SourceOptions{Early: 30 * time.Minute})
+		first, err := source.Token()
+		require.NoError(t, err)
+		revoked := forGood["revoked"]
+		now.Store(&revoked)
+		for range 59 {
+			time.Sleep(time.Minute)
+			token, err := source.Token()
+			require.NoError(t, err)
+			require.Equal(t, first.AccessToken, token.AccessToken)
+		}
+		time.Sleep(time.Minute)
+		_, err = source.Token()
+		require.True(t, client.IsCode(err, client.CodeInvalidToken))
+	})
+}

@@ -1,0 +1,203 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/internal/dbtest"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
+)
+
+// Without a server, every step says that it has certainly not taken effect.
+//
+// proves P3
+func TestServerIsAway(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			direct := e.new(t)
+			direct.migrate(t)
+			s, r := relayed(t, direct)
+			st := s.open(t)
+			p, err := newRoot(t.Context(), st, store.Unlimited)
+			require.NoError(t, err)
+			info, err := st.Token(t.Context(), p.ID)
+			require.NoError(t, err)
+			require.NoError(t, r.listener.Close())
+			r.cut()
+			_ = spend(t.Context(), st, p) // may still find a connection that was cut, and then does not know
+			for name, err := range errorsOfSteps(t.Context(), st, p, info) {
+				assert.ErrorIs(t, err, store.ErrUnavailable, name)
+				assert.False(t, store.IsDefinite(err), name)
+			}
+		})
+	}
+}
+
+// A pool without a free connection refuses a step in time, and nothing of it happens
+// later.
+//
+// proves P3
+func TestPoolIsUsedUp(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.migrate(t)
+		s.conns = 1
+		db := s.connect(t)
+		st := s.on(t, db)
+		p, err := newRoot(t.Context(), st, store.Unlimited)
+		require.NoError(t, err)
+		info, err := st.Token(t.Context(), p.ID)
+		require.NoError(t, err)
+		held, err := db.Conn(t.Context())
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(50*time.Millisecond, func() { cancel(nil) })
+		for name, err := range errorsOfSteps(ctx, st, p, info) {
+			assert.ErrorIs(t, err, store.ErrUnavailable, name)
+			assert.ErrorIs(t, err, context.Canceled, name)
+		}
+		require.NoError(t, held.Close())
+		after, err := st.Token(t.Context(), p.ID)
+		require.NoError(t, err)
+		assert.Equal(t, info, after)
+	})
+}
+
+// errorsOfSteps calls each method once and returns the errors.
+func errorsOfSteps(ctx context.Context, st *sqlstore.Store, p store.Presented, info store.TokenInfo) map[string]error {
+	errs := make(map[string]error)
+	errs["Spend"] = spend(ctx, st, p)
+	_, errs["CreateRoot"] = newRoot(ctx, st, 5)
+	_, errs["Lookup"] = st.Lookup(ctx, p, 1)
+	errs["Refund"] = st.Refund(ctx, newUse().ID, 1)
+	_, errs["Revoke"] = st.Revoke(ctx, store.Revocation{Token: p.ID, Recursive: true, Now: 5})
+	_, errs["Grant"] = st.Grant(ctx, info.Grant)
+	_, errs["BeginRefresh"] = st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: store.LeaseID{1}, Now: 1, TTL: time.Second})
+	errs["EndRefresh"] = st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Outcome: store.RefreshDone, Now: 1})
+	errs["Beat"] = st.Beat(ctx, store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}}, 5)
+	errs["Settle"] = st.Settle(ctx, []store.ProcessID{{1}}, 5)
+	_, _, errs["Processes"] = st.Processes(ctx, store.Page{Limit: 10})
+	errs["CommitRefresh"] = st.CommitRefresh(ctx, store.Commit{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("x"), Now: 1})
+	errs["ChangeTickets"] = st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1)
+	_, errs["ResolveTicket"] = st.ResolveTicket(ctx, store.TicketTransfer, []store.TicketID{{1}}, 1)
+	errs["TakeTicket"] = st.TakeTicket(ctx, store.TicketRef{Kind: store.TicketTransfer, ID: store.TicketID{1}}, store.UseID{1}, store.Event{}, 1)
+	_, errs["Token"] = st.Token(ctx, p.ID)
+	_, _, errs["List"] = st.List(ctx, info.Owner, store.Page{Limit: 10})
+	_, errs["Count"] = st.Count(ctx, info.Owner, 10)
+	_, _, errs["Subtree"] = st.Subtree(ctx, p.ID, store.Page{Limit: 10})
+	_, _, errs["Events"] = st.Events(ctx, []store.TokenID{p.ID}, store.Page{Limit: 10})
+	_, errs["Sweep"] = st.Sweep(ctx, store.Cleaning{Now: 1, Limit: 10})
+	errs["DeleteOwner"] = st.DeleteOwner(ctx, info.Owner)
+	_, _, errs["Sealed"] = st.Sealed(ctx, store.Page{Limit: 10})
+	errs["Ping"] = st.Ping(ctx)
+	return errs
+}
+
+// A COMMIT without an answer leaves the outcome open, also for a step that is repeated
+// within the call, and for what follows the first transaction of a step.
+//
+// proves P3
+func TestLostAnswers(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		s.migrate(t)
+		sp := &spy{Connector: s.connector}
+		st := s.on(t, s.connectBy(t, sp))
+		p, err := newRoot(t.Context(), st, store.Unlimited)
+		require.NoError(t, err)
+		info, err := st.Token(t.Context(), p.ID)
+		require.NoError(t, err)
+		lost := errors.New("connection reset by peer")
+		sp.hook(nil, func(_ context.Context, said statement) error {
+			if said.is("COMMIT") {
+				return lost
+			}
+			return nil
+		})
+		for name, err := range map[string]error{
+			"CreateRoot":    func() error { _, err := newRoot(t.Context(), st, 5); return err }(),
+			"ChangeTickets": st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1),
+			"CommitRefresh": st.CommitRefresh(t.Context(), store.Commit{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("x"), Now: 1}),
+			"Ping":          st.Ping(t.Context()),
+		} {
+			require.ErrorIs(t, err, lost, name)
+			assert.NotErrorIs(t, err, store.ErrUnavailable, name)
+		}
+		committed := false // the tombstone; and then the server is away
+		sp.hook(func(context.Context, statement) error {
+			if committed {
+				return lost
+			}
+			return nil
+		}, func(_ context.Context, said statement) error {
+			committed = committed || said.is("COMMIT")
+			return nil
+		})
+		_, err = st.Revoke(t.Context(), store.Revocation{Token: p.ID, Recursive: true, Now: 5})
+		require.ErrorIs(t, err, lost)
+		require.NotErrorIs(t, err, store.ErrUnavailable, "Revoke")
+		sp.hook(nil, nil)
+		revoked, err := st.Token(t.Context(), p.ID)
+		require.NoError(t, err)
+		assert.NotZero(t, revoked.Revoked, "the tombstone holds")
+	})
+}
+
+// A server without a free connection refuses a step, which has not taken effect then.
+//
+// proves P3
+func TestTooManyConnections(t *testing.T) {
+	for _, e := range engines[1:] {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			s := e.new(t)
+			admin := s.migrate(t)
+			f := &failover{Connector: s.connector, demoted: s.crowded(t, admin)}
+			db := s.connectBy(t, f)
+			st := s.on(t, db)
+			p, err := newRoot(t.Context(), st, store.Unlimited)
+			require.NoError(t, err)
+			info, err := st.Token(t.Context(), p.ID)
+			require.NoError(t, err)
+			f.away.Store(true)
+			db.SetMaxIdleConns(0) // closes all
+			for name, err := range errorsOfSteps(t.Context(), st, p, info) {
+				assert.ErrorIs(t, err, store.ErrUnavailable, name)
+			}
+			f.away.Store(false)
+			require.NoError(t, spend(t.Context(), st, p))
+		})
+	}
+}
+
+// crowded connects as an account that has no connection left.
+func (s site) crowded(t *testing.T, admin *sql.DB) driver.Connector {
+	name := dbtest.Unique()
+	if s.dialect == sqlstore.PostgreSQL {
+		s.run(t, admin, "CREATE ROLE "+name+" LOGIN CONNECTION LIMIT 0")
+		t.Cleanup(func() { s.run(t, admin, "DROP ROLE "+name) })
+		dsn, err := url.Parse(s.address)
+		require.NoError(t, err)
+		dsn.User = url.User(name)
+		return postgreSQLAt(t, dsn.String(), nil).connector
+	}
+	s.run(t, admin, "CREATE USER "+name+" IDENTIFIED BY '' WITH MAX_USER_CONNECTIONS 1")
+	t.Cleanup(func() { s.run(t, admin, "DROP USER "+name) })
+	config, err := mysql.ParseDSN(s.address)
+	require.NoError(t, err)
+	config.User, config.DBName = name, ""
+	c := byName{mysql.MySQLDriver{}, config.FormatDSN()}
+	held, err := c.Connect(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { held.Close() })
+	return c
+}
