@@ -195,9 +195,15 @@ func TestSuspicionIsNotConfirmedByARefusedScope(t *testing.T) {
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	requireSuspect(t, err, 10*time.Second)
 	w.clock.Advance(time.Minute)
-	w.fault(refuseScope("storage.read", new(atomic.Int64)))
+	var asked [][]string
+	refuse := refuseScope("storage.read", new(atomic.Int64))
+	w.fault(func(at optest.FaultPoint) optest.Fault {
+		asked = append(asked, at.Scopes)
+		return refuse(at)
+	})
 	r := await(t, w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}))
 	require.Equal(t, http.StatusBadRequest, errAs[*issuer.UpstreamError](t, r.err).Status)
+	require.Equal(t, [][]string{{"compute"}, {"storage.read"}}, asked, "first what worked")
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 	w.requireCharged(t, 2)
