@@ -22,7 +22,7 @@
 //
 // A store is safe for concurrent use. It keeps no slice that it was given and returns no
 // slice that it keeps. It has no clock: the caller passes the current time as [Micros].
-// It starts no goroutine and logs nothing.
+// It logs nothing, and no goroutine of it outlives a call for long.
 //
 // Counters are exact. A store creates a counter together with its token and its limit. It
 // spends the counter by one conditional update ("add one where used is below the limit")

@@ -59,7 +59,7 @@ func run(ctx context.Context, o *options) (err error) {
 	}
 	defer private.Close()
 	o.url = cmp.Or(o.url, "http://"+public.Addr().String())
-	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes)}
+	provider := oidcupstream.Config{Issuer: o.issuer, ClientID: o.client, Auth: oidcupstream.ClientSecretBasic(o.secret), Scopes: strings.Fields(o.scopes), AlwaysGranted: o.always}
 	if o.issuer == "" {
 		test, err := demo.StartProvider(o.data)
 		if err != nil {
@@ -67,6 +67,9 @@ func run(ctx context.Context, o *options) (err error) {
 		}
 		defer test.Close()
 		provider, o.data = test.Config, test.Dir
+	}
+	if o.reuse {
+		provider.Reuse = oidcupstream.ReuseTolerates
 	}
 	provider.RedirectURL = cmp.Or(o.redirect, o.url+"/redirect/"+oidcupstream.DefaultShortName(provider.Issuer))
 	upstream, err := oidcupstream.New(provider)

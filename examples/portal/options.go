@@ -11,8 +11,9 @@ import (
 
 type options struct {
 	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
+	always                                                                                           []string
 	proxies                                                                                          []netip.Prefix
-	unixProxy, check                                                                                 bool
+	unixProxy, reuse, check                                                                          bool
 	drain                                                                                            time.Duration
 }
 
@@ -32,6 +33,8 @@ func parseOptions() (_ *options, err error) {
 	secret := flag.String("client-secret-file", "", "`file` with the secret of this client, such as a credential of systemd or a secret of Kubernetes (default: the variable PORTAL_CLIENT_SECRET)")
 	text(&o.redirect, "redirect-uri", "", "`URL` to which the provider sends users back, as registered there: <url>/redirect or <url>/redirect/name (default: the latter, with the host of the provider)")
 	text(&o.scopes, "scopes", "openid profile email offline_access", "`scopes` that users can grant")
+	flag.Func("always-granted", "`scopes` that the provider adds to every access token, which restrictions then do not withhold; if offline_access is among them, refreshes name it (default: offline_access, and refreshes do not name it)", func(list string) error { o.always = strings.Fields(list); return nil })
+	flag.BoolVar(&o.reuse, "reuse-tolerated", false, "the provider accepts a replaced refresh token again for a while: after a crash of one machine, others do not wait for it")
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
