@@ -104,11 +104,7 @@ func (s *Store) Events(ctx context.Context, tokens []store.TokenID, page store.P
 	if err != nil {
 		return nil, "", err
 	}
-	next := ""
-	if len(found) > page.Limit {
-		found = found[:page.Limit]
-		next = found[page.Limit-1].Cursor()
-	}
+	found, next := paged(found, page, event.Cursor)
 	var out []store.EventRecord
 	for _, e := range found {
 		out = append(out, store.EventRecord{Token: public[e.token], Event: e.event})

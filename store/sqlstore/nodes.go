@@ -88,11 +88,7 @@ func (s *Store) Processes(ctx context.Context, page store.Page) ([]store.Process
 	if err != nil {
 		return nil, "", err
 	}
-	next := ""
-	if len(found) > page.Limit {
-		found = found[:page.Limit]
-		next = rules.ProcessCursor(found[page.Limit-1].ID)
-	}
+	found, next := paged(found, page, func(p process) string { return rules.ProcessCursor(p.ID) })
 	var out []store.ProcessInfo
 	for _, p := range found {
 		out = append(out, p.ProcessInfo)

@@ -176,14 +176,19 @@ func (s *Store) page(ctx context.Context, step string, page store.Page, text str
 	if err != nil {
 		return nil, "", err
 	}
-	next := ""
-	if len(found) > page.Limit {
-		found = found[:page.Limit]
-		next = rules.SerialCursor(found[page.Limit-1].row)
-	}
+	found, next := paged(found, page, func(t *token) string { return rules.SerialCursor(t.row) })
 	var out []store.TokenInfo
 	for _, t := range found {
 		out = append(out, t.info())
 	}
 	return out, next, nil
+}
+
+// paged cuts what was read to a page, and returns the cursor of the next one. found holds
+// one entry more than the page if there is a next one.
+func paged[T any](found []T, page store.Page, cursor func(T) string) ([]T, string) {
+	if len(found) <= page.Limit {
+		return found, ""
+	}
+	return found[:page.Limit], cursor(found[page.Limit-1])
 }
