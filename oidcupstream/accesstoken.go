@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,7 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/unique"
 )
 
-// The claims in which access tokens say how far they reach. Keycloak also lists roles in
+// The claims in which access tokens, and members in which some answers, say how far the
+// access token reaches. Keycloak also lists roles in
 // realm_access and resource_access. They are no scopes, and every access token of a user
 // has them, so they do not count.
 var (
@@ -75,12 +77,20 @@ func (t *Tokens) readAccessToken() {
 	}
 	known := set(t.Scopes)
 	for _, name := range claimedScopes {
-		for _, word := range t.readScopes(name, claims[name]) {
-			if !known[word] && !(name == "scp" && t.qualified(word, known)) {
-				known[word] = true
-				t.Claimed = append(t.Claimed, word)
-			}
+		words := t.readScopes(name, claims[name])
+		if name == "scp" {
+			words = slices.DeleteFunc(words, func(word string) bool { return t.qualified(word, known) })
 		}
+		t.claim(words)
+	}
+}
+
+// claim adds words to Claimed that are not in Scopes.
+func (t *Tokens) claim(words []string) {
+	known := set(t.Scopes)
+	words = slices.DeleteFunc(words, func(word string) bool { return known[word] })
+	if len(words) > 0 {
+		t.Claimed = unique.Strings(t.Claimed, words)
 	}
 }
 

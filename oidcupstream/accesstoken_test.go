@@ -53,6 +53,33 @@ func TestAccessTokenClaims(t *testing.T) {
 	}
 }
 
+// Some answers name the scopes under other names than scope, also for opaque access
+// tokens.
+//
+// proves P1
+func TestAnswerWithOtherNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		more    string
+		claimed []string
+		unread  []string
+	}{
+		"list":    {`"scopes":["a","admin"]`, []string{"admin"}, nil},
+		"words":   {`"scp":"a admin"`, []string{"admin"}, nil},
+		"several": {`"scope":"a","permissions":"x","roles":["y","x"],"scopes":["a"]`, []string{"x", "y"}, nil},
+		"same":    {`"scope":"a","scopes":["a"],"scp":"a"`, nil, nil},
+		"null":    {`"scopes":null,"roles":[]`, nil, nil},
+		"number":  {`"scopes":7`, nil, []string{"scopes of the answer"}},
+		"object":  {`"permissions":{"admin":true}`, nil, []string{"permissions of the answer"}},
+	} {
+		p := answering(t, 200, nil, `{"access_token":"opaque",`+test.more+`}`)
+		got, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r", Scopes: []string{"a"}})
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, got.Scopes, name)
+		require.Equal(t, test.claimed, got.Claimed, name)
+		require.Equal(t, test.unread, got.ScopesUnread, name)
+	}
+}
+
 // A member of the answer that occurs twice may have been read differently elsewhere.
 // proves P1
 func TestAnswerWithMemberTwice(t *testing.T) {
