@@ -94,6 +94,8 @@ func TestNotProcessedAnswers(t *testing.T) {
 		"307 without a place":           {respond(307, ""), oidcupstream.NotProcessed, 0},
 		"503, tokens and a wait":        {respond(503, `{"refresh_token":"new"}`, "Retry-After", "1"), oidcupstream.Unknown, time.Second},
 		"400 with a refusal and tokens": {respond(400, `{"error":"slow_down","refresh_token":"new"}`), oidcupstream.Unknown, 0},
+		"400, invalid and a token":      {respond(400, `{"error":"invalid_grant","refresh_token":"new"}`), oidcupstream.Unknown, 0},
+		"429, invalid and tokens":       {respond(429, `{"error":"invalid_grant","access_token":"a","refresh_token":"new"}`), oidcupstream.Unknown, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScripted(t, test.answer)
