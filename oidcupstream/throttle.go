@@ -18,6 +18,9 @@ const (
 	// firstPause is the first pause after a 429 that names none. Each further one is
 	// twice as long.
 	firstPause = 2 * time.Second
+	// leastPause is the pause after a 5xx whose Retry-After is over already. Without one,
+	// nobody would learn that the request may come again.
+	leastPause = time.Second
 )
 
 // pause keeps requests back while a provider wants to be left alone. It is safe for
@@ -46,7 +49,7 @@ func (p *pause) remaining(now time.Time) time.Duration {
 // Retry-After. It returns how long to wait, which is 0 if the answer does not say. Any
 // other answer ends the growth of pauses.
 func (p *pause) observe(status int, h http.Header, now time.Time) time.Duration {
-	asked, _ := retryAfter(h, now)
+	asked, stated := retryAfter(h, now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left := p.remaining(now)
@@ -66,8 +69,10 @@ func (p *pause) observe(status int, h http.Header, now time.Time) time.Duration 
 			p.grown = 0
 		}
 		return asked
-	case asked == 0:
+	case !stated:
 		return 0
+	default:
+		asked = max(asked, leastPause)
 	}
 	if left == 0 || asked > left {
 		p.from, p.until = now, now.Add(asked)

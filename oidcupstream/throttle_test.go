@@ -76,6 +76,8 @@ func TestNotProcessedAnswers(t *testing.T) {
 		"503 with a wait":               {respond(503, wafPage, "Retry-After", "20"), oidcupstream.NotProcessed, 20 * time.Second},
 		"503 with no wait":              {respond(503, `{"error":"temporarily_unavailable"}`), oidcupstream.Unknown, 0},
 		"503 with nonsense":             {respond(503, "", "Retry-After", "soon"), oidcupstream.Unknown, 0},
+		"503 with a wait that is over":  {respond(503, "", "Retry-After", "0"), oidcupstream.NotProcessed, time.Second},
+		"503 until a time in the past":  {respond(503, "", "Retry-After", newClock().Now().Add(-time.Hour).Format(http.TimeFormat)), oidcupstream.NotProcessed, time.Second},
 		"500 with a wait":               {respond(500, "", "Retry-After", "20"), oidcupstream.Unknown, 20 * time.Second},
 		"502":                           {respond(502, wafPage), oidcupstream.Unknown, 0},
 		"504":                           {respond(504, ""), oidcupstream.Unknown, 0},
