@@ -79,7 +79,7 @@ func (t *Tokens) readAccessToken() {
 	for _, name := range claimedScopes {
 		words := t.readScopes(name, claims[name])
 		if name == "scp" {
-			words = slices.DeleteFunc(words, func(word string) bool { return t.qualified(word, known) })
+			words = slices.DeleteFunc(unique.Strings(words), func(word string) bool { return t.qualified(word, known) })
 		}
 		t.claim(words)
 	}
