@@ -22,9 +22,11 @@ var (
 	claimedAudiences = []string{"resource", "audience"}                  // besides aud
 )
 
-// claimDetails is a member of answers and access tokens that grants more than their
-// scopes say (RFC 9396).
-const claimDetails = "authorization_details"
+// Members that grant more than the scopes say.
+const (
+	claimDetails     = "authorization_details" // of answers and access tokens (RFC 9396)
+	claimPermissions = "authorization"         // of access tokens of Keycloak (UMA 2.0)
+)
 
 const (
 	// maxListed bounds the scopes and the audiences of an answer. Callers compare them
@@ -74,6 +76,9 @@ func (t *Tokens) readAccessToken() {
 	}
 	if !emptyList(claims[claimDetails]) {
 		t.ScopesUnread = append(t.ScopesUnread, claimDetails)
+	}
+	if permissions, err := parseFields(claims[claimPermissions]); err == nil && !emptyList(permissions["permissions"]) {
+		t.ScopesUnread = append(t.ScopesUnread, claimPermissions)
 	}
 	known := set(t.Scopes)
 	for _, name := range claimedScopes {

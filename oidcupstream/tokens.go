@@ -43,8 +43,9 @@ type Tokens struct {
 	// ScopesUnread and AudiencesUnread name the parts of the response and of the access
 	// token that say how far it reaches, and that cannot be read: those that have another
 	// type than a string or an array of strings, more than 1,024 entries or 64 KiB, or
-	// that occur twice, and authorization_details (RFC 9396). If one of the lists has an
-	// entry, the access token may reach further than its scopes or audiences say.
+	// that occur twice, and authorization_details (RFC 9396) or the permissions of UMA 2.0
+	// in the claim authorization. If one of the lists has an entry, the access token may
+	// reach further than its scopes or audiences say.
 	ScopesUnread    []string
 	AudiencesUnread []string
 	// ScopeReturned says that the response named the scopes. If Scopes is empty then, the
