@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
 const (
@@ -26,9 +27,10 @@ const (
 // pause keeps requests back while a provider wants to be left alone. It is safe for
 // concurrent use. The zero value is no pause.
 type pause struct {
-	mu          sync.Mutex
-	from, until time.Time
-	grown       time.Duration // the last pause whose length the provider left open
+	mu     sync.Mutex
+	from   time.Time
+	length time.Duration
+	grown  time.Duration // the last pause whose length the provider left open
 }
 
 // left returns how long the pause still lasts, or 0. A clock that was set back ends it.
@@ -39,10 +41,11 @@ func (p *pause) left(now time.Time) time.Duration {
 }
 
 func (p *pause) remaining(now time.Time) time.Duration {
-	if now.Before(p.from) {
+	passed, known := fresh.Age(p.from, now)
+	if !known {
 		return 0
 	}
-	return max(p.until.Sub(now), 0)
+	return max(p.length-passed, 0)
 }
 
 // observe begins or prolongs a pause if an answer asks for one: with 429, or with 5xx and
@@ -75,7 +78,7 @@ func (p *pause) observe(status int, h http.Header, now time.Time) time.Duration 
 		asked = max(asked, leastPause)
 	}
 	if left == 0 || asked > left {
-		p.from, p.until = now, now.Add(asked)
+		p.from, p.length = now, asked
 	}
 	return p.remaining(now)
 }
