@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -12,7 +13,8 @@ import (
 	"github.com/mytoken-go/sdk/internal/unique"
 )
 
-// The claims in which access tokens say how far they reach. Keycloak also lists roles in
+// The claims in which access tokens, and members in which some answers, say how far the
+// access token reaches. Keycloak also lists roles in
 // realm_access and resource_access. They are no scopes, and every access token of a user
 // has them, so they do not count.
 var (
@@ -20,9 +22,11 @@ var (
 	claimedAudiences = []string{"resource", "audience"}                  // besides aud
 )
 
-// claimDetails is a member of answers and access tokens that grants more than their
-// scopes say (RFC 9396).
-const claimDetails = "authorization_details"
+// Members that grant more than the scopes say.
+const (
+	claimDetails     = "authorization_details" // of answers and access tokens (RFC 9396)
+	claimPermissions = "authorization"         // of access tokens of Keycloak (UMA 2.0)
+)
 
 const (
 	// maxListed bounds the scopes and the audiences of an answer. Callers compare them
@@ -73,14 +77,25 @@ func (t *Tokens) readAccessToken() {
 	if !emptyList(claims[claimDetails]) {
 		t.ScopesUnread = append(t.ScopesUnread, claimDetails)
 	}
+	if permissions, err := parseFields(claims[claimPermissions]); err == nil && !emptyList(permissions["permissions"]) {
+		t.ScopesUnread = append(t.ScopesUnread, claimPermissions)
+	}
 	known := set(t.Scopes)
 	for _, name := range claimedScopes {
-		for _, word := range t.readScopes(name, claims[name]) {
-			if !known[word] && !(name == "scp" && t.qualified(word, known)) {
-				known[word] = true
-				t.Claimed = append(t.Claimed, word)
-			}
+		words := t.readScopes(name, claims[name])
+		if name == "scp" {
+			words = slices.DeleteFunc(unique.Strings(words), func(word string) bool { return t.qualified(word, known) })
 		}
+		t.claim(words)
+	}
+}
+
+// claim adds words to Claimed that are not in Scopes.
+func (t *Tokens) claim(words []string) {
+	known := set(t.Scopes)
+	words = slices.DeleteFunc(words, func(word string) bool { return known[word] })
+	if len(words) > 0 {
+		t.Claimed = unique.Strings(t.Claimed, words)
 	}
 }
 

@@ -38,6 +38,10 @@ func TestAccessTokenClaims(t *testing.T) {
 		"standard base64":    {"a", "eyJhbGciOiJFUzI1NiJ9." + base64.StdEncoding.EncodeToString([]byte(`{"scp":"??>>~~"}`)) + ".s", []string{"a"}, []string{"??>>~~"}, nil},
 		"white space around": {"a", " \t" + jwt(`{"scp":"b"}`) + "\n", []string{"a"}, []string{"b"}, nil},
 		"unsigned":           {"a", "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(`{"scp":"b"}`)) + ".", []string{"a"}, []string{"b"}, nil},
+		"UMA":                {"a", jwt(`{"scope":"a","authorization":{"permissions":[{"rsid":"7","scopes":["view"]}]}}`), []string{"a"}, nil, []string{"authorization"}},
+		"UMA, unreadable":    {"a", jwt(`{"authorization":{"permissions":7}}`), []string{"a"}, nil, []string{"authorization"}},
+		"UMA, none":          {"a", jwt(`{"authorization":{"permissions":[]}}`), []string{"a"}, nil, nil},
+		"own claim":          {"a", jwt(`{"authorization":"basic"}`), []string{"a"}, nil, nil},
 		"several":            {"a", jwt(`{"scope":1,"scp":{},"scopes":[0],"roles":false}`), []string{"a"}, nil, []string{"scope", "scp", "scopes", "roles"}},
 		"deep member twice":  {"a", jwt(`{"x":{"a":1,"a":2}}`), []string{"a"}, nil, []string{"the payload"}},
 		"null":               {"a", jwt(`null`), []string{"a"}, nil, []string{"the payload"}},
@@ -50,6 +54,33 @@ func TestAccessTokenClaims(t *testing.T) {
 			require.Equal(t, test.claimed, got.Claimed)
 			require.Equal(t, test.unread, got.ScopesUnread)
 		})
+	}
+}
+
+// Some answers name the scopes under other names than scope, also for opaque access
+// tokens.
+//
+// proves P1
+func TestAnswerWithOtherNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		more    string
+		claimed []string
+		unread  []string
+	}{
+		"list":    {`"scopes":["a","admin"]`, []string{"admin"}, nil},
+		"words":   {`"scp":"a admin"`, []string{"admin"}, nil},
+		"several": {`"scope":"a","permissions":"x","roles":["y","x"],"scopes":["a"]`, []string{"x", "y"}, nil},
+		"same":    {`"scope":"a","scopes":["a"],"scp":"a"`, nil, nil},
+		"null":    {`"scopes":null,"roles":[]`, nil, nil},
+		"number":  {`"scopes":7`, nil, []string{"scopes of the answer"}},
+		"object":  {`"permissions":{"admin":true}`, nil, []string{"permissions of the answer"}},
+	} {
+		p := answering(t, 200, nil, `{"access_token":"opaque",`+test.more+`}`)
+		got, err := p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "r", Scopes: []string{"a"}})
+		require.NoError(t, err)
+		require.Equal(t, []string{"a"}, got.Scopes, name)
+		require.Equal(t, test.claimed, got.Claimed, name)
+		require.Equal(t, test.unread, got.ScopesUnread, name)
 	}
 }
 

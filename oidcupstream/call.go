@@ -91,7 +91,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
 	}
-	if e.Outcome == NotProcessed && fields.hasTokens() { // it has processed the request all the same
+	if fields.hasTokens() { // it has processed the request all the same
 		e.Outcome = Unknown
 	}
 	if e.Outcome == Unknown {

@@ -50,7 +50,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		status, body = answerStatus, answerBody
-		p.calls.until = time.Time{} // each answer comes as if it were the first
+		p.calls.length = 0 // each answer comes as if it were the first
 		tokens, err := p.Refresh(t.Context(), RefreshRequest{RefreshToken: sent, Scopes: []string{"a"}, Subject: "s"})
 		if (tokens == nil) == (err == nil) {
 			t.Fatal(tokens, err)

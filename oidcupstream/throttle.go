@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/fresh"
 )
 
 const (
@@ -18,14 +19,18 @@ const (
 	// firstPause is the first pause after a 429 that names none. Each further one is
 	// twice as long.
 	firstPause = 2 * time.Second
+	// leastPause is the pause after a 5xx whose Retry-After is over already. Without one,
+	// nobody would learn that the request may come again.
+	leastPause = time.Second
 )
 
 // pause keeps requests back while a provider wants to be left alone. It is safe for
 // concurrent use. The zero value is no pause.
 type pause struct {
-	mu          sync.Mutex
-	from, until time.Time
-	grown       time.Duration // the last pause whose length the provider left open
+	mu     sync.Mutex
+	from   time.Time
+	length time.Duration
+	grown  time.Duration // the last pause whose length the provider left open
 }
 
 // left returns how long the pause still lasts, or 0. A clock that was set back ends it.
@@ -36,17 +41,18 @@ func (p *pause) left(now time.Time) time.Duration {
 }
 
 func (p *pause) remaining(now time.Time) time.Duration {
-	if now.Before(p.from) {
+	passed, known := fresh.Age(p.from, now)
+	if !known {
 		return 0
 	}
-	return max(p.until.Sub(now), 0)
+	return max(p.length-passed, 0)
 }
 
 // observe begins or prolongs a pause if an answer asks for one: with 429, or with 5xx and
 // Retry-After. It returns how long to wait, which is 0 if the answer does not say. Any
 // other answer ends the growth of pauses.
 func (p *pause) observe(status int, h http.Header, now time.Time) time.Duration {
-	asked, _ := retryAfter(h, now)
+	asked, stated := retryAfter(h, now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left := p.remaining(now)
@@ -66,11 +72,13 @@ func (p *pause) observe(status int, h http.Header, now time.Time) time.Duration 
 			p.grown = 0
 		}
 		return asked
-	case asked == 0:
+	case !stated:
 		return 0
+	default:
+		asked = max(asked, leastPause)
 	}
 	if left == 0 || asked > left {
-		p.from, p.until = now, now.Add(asked)
+		p.from, p.length = now, asked
 	}
 	return p.remaining(now)
 }

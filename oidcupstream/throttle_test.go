@@ -76,6 +76,8 @@ func TestNotProcessedAnswers(t *testing.T) {
 		"503 with a wait":               {respond(503, wafPage, "Retry-After", "20"), oidcupstream.NotProcessed, 20 * time.Second},
 		"503 with no wait":              {respond(503, `{"error":"temporarily_unavailable"}`), oidcupstream.Unknown, 0},
 		"503 with nonsense":             {respond(503, "", "Retry-After", "soon"), oidcupstream.Unknown, 0},
+		"503 with a wait that is over":  {respond(503, "", "Retry-After", "0"), oidcupstream.NotProcessed, time.Second},
+		"503 until a time in the past":  {respond(503, "", "Retry-After", newClock().Now().Add(-time.Hour).Format(http.TimeFormat)), oidcupstream.NotProcessed, time.Second},
 		"500 with a wait":               {respond(500, "", "Retry-After", "20"), oidcupstream.Unknown, 20 * time.Second},
 		"502":                           {respond(502, wafPage), oidcupstream.Unknown, 0},
 		"504":                           {respond(504, ""), oidcupstream.Unknown, 0},
@@ -94,6 +96,8 @@ func TestNotProcessedAnswers(t *testing.T) {
 		"307 without a place":           {respond(307, ""), oidcupstream.NotProcessed, 0},
 		"503, tokens and a wait":        {respond(503, `{"refresh_token":"new"}`, "Retry-After", "1"), oidcupstream.Unknown, time.Second},
 		"400 with a refusal and tokens": {respond(400, `{"error":"slow_down","refresh_token":"new"}`), oidcupstream.Unknown, 0},
+		"400, invalid and a token":      {respond(400, `{"error":"invalid_grant","refresh_token":"new"}`), oidcupstream.Unknown, 0},
+		"429, invalid and tokens":       {respond(429, `{"error":"invalid_grant","access_token":"a","refresh_token":"new"}`), oidcupstream.Unknown, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScripted(t, test.answer)

@@ -35,15 +35,17 @@ type Tokens struct {
 	// see Config.AlwaysGranted. Nil means that none of these named a scope.
 	Scopes []string
 	// Claimed are words that are not in Scopes, and that an access token in the form of a
-	// JWT has in the claims scp, scopes, permissions or roles. The access token reaches as
-	// far as Scopes and Claimed together. A word of scp counts as in Scopes if a scope
-	// there is the audience, a slash and that word, as at Microsoft Entra.
+	// JWT has in the claims scp, scopes, permissions or roles, or the response in members
+	// with these names. The access token reaches as far as Scopes and Claimed together. A
+	// word of the claim scp counts as in Scopes if a scope there is the audience, a slash
+	// and that word, as at Microsoft Entra.
 	Claimed []string
 	// ScopesUnread and AudiencesUnread name the parts of the response and of the access
 	// token that say how far it reaches, and that cannot be read: those that have another
 	// type than a string or an array of strings, more than 1,024 entries or 64 KiB, or
-	// that occur twice, and authorization_details (RFC 9396). If one of the lists has an
-	// entry, the access token may reach further than its scopes or audiences say.
+	// that occur twice, and authorization_details (RFC 9396) or the permissions of UMA 2.0
+	// in the claim authorization. If one of the lists has an entry, the access token may
+	// reach further than its scopes or audiences say.
 	ScopesUnread    []string
 	AudiencesUnread []string
 	// ScopeReturned says that the response named the scopes. If Scopes is empty then, the
@@ -116,6 +118,9 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 		t.Scopes = slices.Clone(requested)
 	}
 	t.readAccessToken()
+	for _, name := range claimedScopes {
+		t.claim(t.readScopes(name+" of the answer", f[name]))
+	}
 	return t, nil
 }
 

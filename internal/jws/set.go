@@ -78,20 +78,20 @@ func splitSet(data []byte, options ...json.Options) ([]jsontext.Value, error) {
 
 // member holds the members of a JWK that matter here.
 type member struct {
-	KTY    string         `json:"kty"`
-	KID    string         `json:"kid"`
-	Alg    Algorithm      `json:"alg"`
-	Use    *string        `json:"use"`
-	KeyOps *[]string      `json:"key_ops"`
-	Crv    string         `json:"crv"`
-	X      string         `json:"x"`
-	Y      string         `json:"y"`
-	N      string         `json:"n"`
-	E      string         `json:"e"`
-	D      jsontext.Value `json:"d"` // private part
-	P      jsontext.Value `json:"p"`
-	Q      jsontext.Value `json:"q"`
-	K      jsontext.Value `json:"k"` // symmetric key
+	KTY    string          `json:"kty"`
+	KID    string          `json:"kid"`
+	Alg    Algorithm       `json:"alg"`
+	Use    *string         `json:"use"`
+	KeyOps *[]string       `json:"key_ops"`
+	Crv    string          `json:"crv"`
+	X      string          `json:"x"`
+	Y      string          `json:"y"`
+	N      string          `json:"n"`
+	E      string          `json:"e"`
+	D      *jsontext.Value `json:"d"` // private part
+	P      *jsontext.Value `json:"p"`
+	Q      *jsontext.Value `json:"q"`
+	K      *jsontext.Value `json:"k"` // symmetric key
 }
 
 // decodeMember decodes one key. It returns nil and no error for a key that DecodeSet

@@ -50,6 +50,7 @@ func TestBreadthUnderOtherNames(t *testing.T) {
 		"answer in an object":   {Edit: func(a map[string]any) { a["scope"] = map[string]any{"compute": true} }},
 		"answer of mixed types": {Edit: func(a map[string]any) { a["scope"] = []any{"compute", 7} }},
 		"answer with null":      {Edit: func(a map[string]any) { a["scope"] = []any{"compute", nil} }},
+		"answer with scopes":    {Edit: func(a map[string]any) { a["scope"], a["scopes"] = "compute", "compute admin" }},
 		"answer with details":   {Edit: func(a map[string]any) { a["authorization_details"] = []any{map[string]any{"type": "account"}} }},
 		"token with details":    claiming(`{"aud":"AUD","authorization_details":[{"type":"account"}]}`),
 		"no audience":           claiming(`{"scp":"compute"}`),

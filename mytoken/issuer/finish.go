@@ -215,10 +215,13 @@ func (l *login) discard(ctx context.Context, tokens *oidcupstream.Tokens, err er
 // it, so that the same code may work later.
 func isUnused(err error) bool {
 	up, ok := errors.AsType[*oidcupstream.Error](err)
-	if !ok || up.Op != "exchange" || errors.Is(err, oidcupstream.ErrRequest) || errors.Is(err, oidcupstream.ErrUnsupported) {
+	switch {
+	case !ok, errors.Is(err, oidcupstream.ErrRequest), errors.Is(err, oidcupstream.ErrUnsupported):
 		return false
+	case up.Op == "redirect": // not even the redirect could be checked
+		return errors.Is(err, oidcupstream.ErrMetadata)
 	}
-	return up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed
+	return up.Op == "exchange" && (up.Outcome == oidcupstream.NotSent || up.Outcome == oidcupstream.NotProcessed)
 }
 
 // release lets the login wait again, so that the same redirect can finish it: the browser

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -113,6 +114,48 @@ func TestThrottledLogin(t *testing.T) {
 				_, err = s.Issuer.FinishLogin(t.Context(), finish)
 				require.ErrorIs(t, err, issuer.ErrState, "the code is used once")
 			}
+		})
+	}
+}
+
+// A process that has just started knows nothing of the provider yet. If it cannot learn it
+// when a browser comes back, the code goes nowhere, and the login goes on waiting.
+func TestLoginComesBackBeforeTheMetadata(t *testing.T) {
+	for name, fault := range map[string]optest.Fault{
+		"throttled": {Throttle: 30 * time.Second},
+		"down":      {FailBefore: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			busy := new(knob[optest.Fault])
+			s := start(t, mytokentest.Options{Provider: optest.Options{Faults: func(at optest.FaultPoint) optest.Fault {
+				if at.Endpoint == optest.EndpointDiscovery {
+					return busy.get()
+				}
+				return optest.Fault{}
+			}}})
+			login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: agreedProperties, Client: client})
+			require.NoError(t, err)
+			finish := browse(t, login, "alice")
+			cfg := s.Config
+			upstream := s.Provider.ClientConfig(cfg.Providers[0].Upstream.RedirectURL())
+			upstream.Clock = s.Clock.Now
+			fresh, err := oidcupstream.New(upstream)
+			require.NoError(t, err)
+			cfg.Providers = []issuer.Provider{{Upstream: fresh}}
+			restarted, err := issuer.New(cfg)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, restarted.Close(context.Background())) })
+
+			busy.set(fault)
+			_, err = restarted.FinishLogin(t.Context(), finish)
+			requireWait(t, err, fault.Throttle)
+			busy.set(optest.Fault{})
+			s.Clock.Advance(fault.Throttle)
+			result, err := restarted.FinishLogin(t.Context(), finish)
+			require.NoError(t, err)
+			require.NotNil(t, result.Issued)
+			_, err = restarted.FinishLogin(t.Context(), finish)
+			require.ErrorIs(t, err, issuer.ErrState)
 		})
 	}
 }
