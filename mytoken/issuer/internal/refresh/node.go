@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -182,30 +183,46 @@ func (r *Refresher) settleDead(ctx context.Context) error {
 // identity is this process as the store knows it. It is safe for concurrent use.
 type identity struct {
 	mu      sync.Mutex
-	process *process // nil before the first lease, and if the directory refuses the lock
-	beaten  bool     // the store knows the process
-	beating bool     // heartbeats have begun
-	retired bool     // and ended
-	failing bool     // the last heartbeat failed, and the log says so
+	process *process     // nil before the first lease, and if the directory refuses the lock
+	beaten  bool         // the store knows the process
+	until   store.Micros // last instant that the store was promised
+	beating bool         // heartbeats have begun
+	retired bool         // and ended
+	failing bool         // the last heartbeat failed, and the log says so
 }
 
 // self returns the id of this process, for a lease. The first call registers it. It is
 // zero if the directory of the spill refuses the lock: leases lapse by time alone then.
+//
+// Others take over the lease of a process whose heartbeat has lapsed, for example while
+// the machine slept. So self renews a promise that is about to end. A volatile process
+// that cannot do so gets no id: nobody would wait for what it may still have.
 func (r *Refresher) self(ctx context.Context) store.ProcessID {
+	_, _ = r.current() // before anybody else gets an id; beat tells why there is none
 	r.id.mu.Lock()
 	first := !r.id.beating && !r.id.retired
 	r.id.beating = true
+	late := r.id.endsSoon(r.Clock()) && !r.id.failing
 	r.id.mu.Unlock()
-	if first {
+	if first || late {
 		r.beat(ctx)
+	}
+	if first {
 		r.heart.Go(r.keepBeating)
 	}
 	r.id.mu.Lock()
 	defer r.id.mu.Unlock()
-	if r.id.process == nil {
+	p := r.id.process
+	if p == nil || p.Volatile && r.id.endsSoon(r.Clock()) {
 		return store.ProcessID{}
 	}
-	return r.id.process.ID
+	return p.ID
+}
+
+// endsSoon reports whether the promise to the store ends sooner than any does while the
+// heartbeat works. The caller holds id.mu.
+func (id *identity) endsSoon(now time.Time) bool {
+	return id.until < store.At(now.Add(beatValidity/2))
 }
 
 // is reports whether a process is this one.
@@ -228,7 +245,7 @@ func (r *Refresher) disown(settled store.ProcessID) {
 	defer r.id.mu.Unlock()
 	if p := r.id.process; p != nil && p.ID == settled {
 		r.node.forget(p.ID, p.lock)
-		r.id.process, r.id.beaten = nil, false
+		r.id.process, r.id.beaten, r.id.until = nil, false, 0
 	}
 }
 
@@ -254,13 +271,17 @@ func (r *Refresher) current() (store.Process, error) {
 func (r *Refresher) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
 	defer cancel()
-	var err error
+	var (
+		err   error
+		until store.Micros
+	)
 	for range 2 { // the second time with a new id
 		var p store.Process
 		if p, err = r.current(); err != nil {
 			break
 		}
-		err = r.Ledger.Beat(ctx, p, store.At(r.Clock().Add(beatValidity+r.MaxClockSkew)))
+		until = store.At(r.Clock().Add(beatValidity + r.MaxClockSkew))
+		err = r.Ledger.Beat(ctx, p, until)
 		if !errors.Is(err, store.ErrConflict) {
 			break
 		}
@@ -269,6 +290,9 @@ func (r *Refresher) beat(ctx context.Context) {
 	r.id.mu.Lock()
 	told := r.id.failing
 	r.id.beaten, r.id.failing = err == nil, err != nil
+	if err == nil {
+		r.id.until = until
+	}
 	r.id.mu.Unlock()
 	if err != nil && !told {
 		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", err.Error())

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,4 +202,61 @@ type recoverLedger struct {
 func (l *recoverLedger) CommitRefresh(context.Context, store.Commit) error {
 	l.commits++
 	return nil
+}
+
+// Requests that come at once when a process starts hold their leases in its name. Nobody
+// could settle what a nameless one leaves behind.
+//
+// proves P5
+func TestFirstLeasesHaveTheProcess(t *testing.T) {
+	for range 20 {
+		r, err := New(Config{Ledger: new(heartLedger), Clock: time.Now, SpillDir: t.TempDir(), StepTimeout: time.Second, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		ids := make([]store.ProcessID, 20)
+		var wg sync.WaitGroup
+		for k := range ids {
+			wg.Go(func() { ids[k] = r.self(t.Context()) })
+		}
+		wg.Wait()
+		for _, id := range ids {
+			require.False(t, id.IsZero())
+			require.Equal(t, ids[0], id)
+		}
+		require.NoError(t, r.Close(t.Context()))
+	}
+}
+
+// A process was suspended, or its clock was. Its heartbeat has lapsed, so others may take
+// its next lease over at once. It tells the store that it lives before it takes one. If it
+// cannot, and dies without a trace, the lease must last by its own time.
+//
+// proves P5
+func TestLapsedHeartbeatIsRenewedBeforeALease(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		var passed atomic.Int64
+		start := time.Now()
+		ledger := new(heartLedger)
+		r, err := New(Config{
+			Ledger: ledger, Clock: func() time.Time { return start.Add(time.Duration(passed.Load())) }, SpillDir: dir,
+			StepTimeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		id := r.self(t.Context())
+		require.Equal(t, id, r.self(t.Context()))
+		require.Len(t, ledger.beats, 1, "one promise serves many leases")
+		passed.Add(int64(beatValidity))
+		require.Equal(t, id, r.self(t.Context()))
+		require.Len(t, ledger.beats, 2)
+
+		passed.Add(int64(beatValidity))
+		ledger.fail(errors.New("the store is away"))
+		nameless := r.self(t.Context())
+		require.Equal(t, dir == "", nameless.IsZero())
+		require.Equal(t, nameless, r.self(t.Context()))
+		require.Len(t, ledger.beats, 3, "the heartbeat goes on trying")
+		ledger.fail(nil)
+		r.beat(t.Context())
+		require.Equal(t, id, r.self(t.Context()))
+		require.NoError(t, r.Close(t.Context()))
+	}
 }
