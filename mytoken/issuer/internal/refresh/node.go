@@ -26,11 +26,15 @@ import (
 // A file holds the id of the node. Each process has two files: one that it keeps locked
 // while it lives, and a marker, which exists only while the first one is locked or the
 // process is dead. So a process can tell whether another one of the directory lives.
+// But that holds only on one machine: locks may not reach another one, and a copy of the
+// directory has none. So the marker names the machine, and any other one waits until the
+// heartbeat has lapsed, too.
 //
 // Without a directory there is no node: what a process holds dies with it.
 type node struct {
-	path string // of the directory, or empty
-	id   store.NodeID
+	path    string // of the directory, or empty
+	id      store.NodeID
+	machine string // on which the process runs
 }
 
 const (
@@ -41,7 +45,7 @@ const (
 
 // openNode reads the id of the node. The first process of a directory draws it.
 func openNode(path string) (*node, error) {
-	n := &node{path: path}
+	n := &node{path: path, machine: thisMachine()}
 	if path == "" {
 		return n, nil
 	}
@@ -88,7 +92,7 @@ func (n *node) enter() (*process, error) {
 	}
 	root, err := os.OpenRoot(n.path)
 	if err == nil {
-		err = errors.Join(durable.Create(root, markerName(p.ID), nil), root.Close())
+		err = errors.Join(durable.Create(root, markerName(p.ID), []byte(n.machine)), root.Close())
 	}
 	if err != nil {
 		p.release()
@@ -122,10 +126,15 @@ func (n *node) forget(id store.ProcessID, lock *flock.Flock) {
 	_ = os.Remove(n.lockPath(id))
 }
 
-// dead returns the processes of the node that are dead, with their locks. The caller ends
-// the locks.
-func (n *node) dead() (map[store.ProcessID]*flock.Flock, error) {
-	found := make(map[store.ProcessID]*flock.Flock)
+// unlocked is a process that does not hold its lock. The caller ends the lock.
+type unlocked struct {
+	lock *flock.Flock
+	near bool // it ran on this machine, so that it is dead
+}
+
+// dead returns the processes of the node that do not hold their locks.
+func (n *node) dead() (map[store.ProcessID]unlocked, error) {
+	found := make(map[store.ProcessID]unlocked)
 	if n.path == "" {
 		return found, nil
 	}
@@ -140,7 +149,8 @@ func (n *node) dead() (map[store.ProcessID]*flock.Flock, error) {
 		}
 		lock := flock.New(n.lockPath(id))
 		if locked, err := lock.TryLock(); err == nil && locked {
-			found[id] = lock
+			machine, err := os.ReadFile(marker)
+			found[id] = unlocked{lock, err == nil && string(machine) == n.machine}
 		}
 	}
 	return found, nil
@@ -151,34 +161,6 @@ func (n *node) lockPath(id store.ProcessID) string {
 }
 
 func markerName(id store.ProcessID) string { return hex.EncodeToString(id[:]) + markerSuffix }
-
-// settleDead settles the dead processes of the node: their leases lapse, and nobody waits
-// for them any more. Before that, it commits what the spill holds. If the store lacks
-// something of the spill afterwards, settleDead settles nobody and returns an error.
-func (r *Refresher) settleDead(ctx context.Context) error {
-	r.recovering.Lock()
-	defer r.recovering.Unlock()
-	dead, err := r.node.dead() // before the replay: what they held is in the spill now
-	if err != nil || len(dead) == 0 {
-		return err
-	}
-	_, err = r.replay(ctx, store.GrantID{})
-	ids := make([]store.ProcessID, 0, len(dead))
-	for id := range dead {
-		ids = append(ids, id)
-	}
-	if err == nil {
-		err = r.Ledger.Settle(ctx, ids)
-	}
-	for id, lock := range dead {
-		if err == nil {
-			r.node.forget(id, lock)
-		} else {
-			_ = lock.Close()
-		}
-	}
-	return err
-}
 
 // identity is this process as the store knows it. It is safe for concurrent use.
 type identity struct {
@@ -314,6 +296,9 @@ func (r *Refresher) keepBeating() {
 		err := rescue.Do(func() {
 			r.beat(r.alive)
 			r.endPending(r.alive, store.GrantID{})
+			if r.awaited.Load() {
+				_ = r.settleDead(r.alive) // tried again
+			}
 		})
 		rescue.Log(r.alive, r.Logger, "a heartbeat", err)
 	}
@@ -351,45 +336,4 @@ func (r *Refresher) release() {
 	if r.id.process != nil {
 		r.id.process.release()
 	}
-}
-
-// NodeGivenUp says what Abandon did.
-type NodeGivenUp struct {
-	Settled, Living []store.ProcessInfo
-}
-
-// Abandon settles the dead processes of a node: those without a heartbeat. It reports
-// whether the store knows the node.
-func (r *Refresher) Abandon(ctx context.Context, id store.NodeID) (out NodeGivenUp, known bool, err error) {
-	now := store.At(r.Clock())
-	for page := (store.Page{Limit: 100}); ; {
-		all, next, err := r.Ledger.Processes(ctx, page)
-		if err != nil {
-			return out, known, err
-		}
-		for _, p := range all {
-			switch {
-			case p.Node != id || id.IsZero():
-				continue
-			case p.Settled != 0:
-			case now <= p.Until:
-				out.Living = append(out.Living, p)
-			default:
-				out.Settled = append(out.Settled, p)
-			}
-			known = true
-		}
-		if next == "" {
-			break
-		}
-		page.After = next
-	}
-	if len(out.Settled) == 0 {
-		return out, known, nil
-	}
-	ids := make([]store.ProcessID, 0, len(out.Settled))
-	for _, p := range out.Settled {
-		ids = append(ids, p.ID)
-	}
-	return out, known, r.Ledger.Settle(ctx, ids)
 }
