@@ -17,6 +17,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -277,7 +278,7 @@ func (r *Refresher) beat(ctx context.Context) {
 	}
 	r.id.mu.Unlock()
 	if err != nil && !told {
-		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", err.Error())
+		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
 	}
 }
 
