@@ -107,7 +107,8 @@ const (
 	// suspect grant.
 	RefreshUnknown Outcome = 3
 	// RefreshRefused: the provider refused the refresh token and every spare that the
-	// lease was shown (invalid_grant), each with the scopes that worked last.
+	// lease was shown (invalid_grant), each with the scopes that worked last and without
+	// scopes.
 	//
 	// The first time, the grant becomes suspect until AskAfter, and keeps its spares and
 	// doubts. If it is suspect already, it is dead until a new refresh token arrives, and

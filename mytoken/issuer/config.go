@@ -61,7 +61,8 @@ type Config struct {
 	// Give each machine a directory of its own that survives its restarts. A file in it
 	// names the node, and goes with the directory. Processes may share a directory if
 	// locks (flock) work there. If a process dies while the provider answers, the others
-	// wait for its directory; see InDoubtWait.
+	// wait for its directory; see InDoubtWait. What another machine has left in it is
+	// settled after 20 s and MaxClockSkew: locks alone do not prove a death there.
 	//
 	// Empty: they stay in memory. A crash before the store has one then ends the login,
 	// if the provider accepts each refresh token only once.

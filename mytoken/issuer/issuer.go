@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -48,7 +49,8 @@ func New(cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
-		errands: errand.New(cfg.Logger), waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		errands: errand.New(cfg.Logger, func(err error) slog.Level { return levelOf(slog.LevelWarn, err) }),
+		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err

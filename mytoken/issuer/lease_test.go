@@ -298,7 +298,7 @@ func TestRefusedForGood(t *testing.T) {
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		errAs[*issuer.ReconnectError](t, err)
 	}
-	require.Len(t, w.events(optest.Refused), 3, "what was asked for, and twice what worked; a dead login is not tried again")
+	require.Len(t, w.events(optest.Refused), 4, "each time what was asked for and what worked; a dead login is not tried again")
 	require.Equal(t, 1, w.told(issuer.NoticeGrantSuspect))
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
 	w.requireCharged(t, 0)

@@ -245,3 +245,80 @@ func TestRevokedTokenIsNotSuspect(t *testing.T) {
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.Equal(t, issuer.TokenRevoked, errAs[*issuer.TokenError](t, err).Reason)
 }
+
+// A child's scope works, and then the user takes the consent for it back. It was the last
+// one that worked, and its holder goes on asking. The login goes on for everybody else, and
+// the scope may be given again.
+//
+// proves P3, P5
+func TestScopeThatWorkedLastDoesNotEndTheLogin(t *testing.T) {
+	for _, never := range []bool{false, true} {
+		for _, code := range []string{"invalid_grant", "invalid_scope"} {
+			t.Run(fmt.Sprintf("never rotates=%t, %s", never, code), func(t *testing.T) {
+				w := suspectWorld(t, never)
+				child, err := w.issuer.Derive(t.Context(), issuer.DeriveRequest{Token: w.token, Client: client})
+				require.NoError(t, err)
+				one := func() error {
+					return await(t, w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Token: child.Token, Scopes: []string{"storage.read"}})).err
+				}
+				require.NoError(t, one())
+				used := int64(1)
+				for range 4 {
+					w.fault(func(at optest.FaultPoint) optest.Fault {
+						if slices.Contains(at.Scopes, "storage.read") && len(at.Scopes) == 1 {
+							return optest.Fault{Refuse: code}
+						}
+						return optest.Fault{}
+					})
+					up := errAs[*issuer.UpstreamError](t, one())
+					require.Equal(t, http.StatusBadRequest, up.Status)
+					require.Equal(t, "invalid_scope", up.Code)
+					_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+					require.NoError(t, err, "a sibling")
+					used++
+					w.requireCharged(t, used)
+					w.fault(nil)
+					w.clock.Advance(11 * time.Minute)
+					require.NoError(t, one())
+					used++
+				}
+				require.Zero(t, w.told(issuer.NoticeGrantSuspect)+w.told(issuer.NoticeGrantDead))
+				require.Zero(t, w.reuses())
+			})
+		}
+	}
+}
+
+// The user is disabled for a while, and meanwhile the provider gave up the scope that
+// worked last. It does not keep the others from a login that works.
+//
+// proves P3, P5
+func TestSuspicionEndsWithoutTheScopeThatWorkedLast(t *testing.T) {
+	for _, code := range []string{"invalid_grant", "invalid_scope"} {
+		for _, only := range []string{"", "compute"} { // what the provider gives: everything but the scope, or this one alone
+			t.Run(code+" "+only, func(t *testing.T) {
+				w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+				r := await(t, w.start(t.Context(), w.issuer, issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}))
+				require.NoError(t, r.err)
+				w.fault(func(optest.FaultPoint) optest.Fault { return optest.Fault{Refuse: "invalid_grant"} })
+				_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+				requireSuspect(t, err, 10*time.Second)
+				w.clock.Advance(time.Minute)
+				w.fault(func(at optest.FaultPoint) optest.Fault {
+					one := len(at.Scopes) == 1
+					if one && at.Scopes[0] == "storage.read" || only != "" && !(one && at.Scopes[0] == only) {
+						return optest.Fault{Refuse: code}
+					}
+					return optest.Fault{}
+				})
+				for range 3 {
+					_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+					require.NoError(t, err)
+				}
+				w.requireCharged(t, 4)
+				require.Zero(t, w.told(issuer.NoticeGrantDead))
+				require.Zero(t, w.reuses())
+			})
+		}
+	}
+}

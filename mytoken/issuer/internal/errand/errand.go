@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
@@ -24,11 +25,14 @@ const (
 	// mostLate is how many errands may go on without their requests. Further requests wait
 	// for their errands.
 	mostLate = 1000
+	// linesPerMinute is how many errands the log mentions that ended late.
+	linesPerMinute = 10
 )
 
 // Errands is work that outlives its requests. It is safe for concurrent use.
 type Errands struct {
 	logger *slog.Logger
+	level  func(error) slog.Level
 	slots  chan struct{} // one is taken for each errand that goes on without its request
 	halt   context.Context
 	stop   context.CancelFunc
@@ -36,11 +40,14 @@ type Errands struct {
 	mu      sync.Mutex
 	running int
 	idle    chan struct{} // closed when nothing runs; nil while nobody waits for that
+	minute  time.Time     // when the present minute of the log began
+	lines   int           // in it
 }
 
-// New returns errands that report to the logger.
-func New(logger *slog.Logger) *Errands {
-	e := &Errands{logger: logger, slots: make(chan struct{}, mostLate)}
+// New returns errands that report to the logger. An error of work that ends late has the
+// given level, and so has nil.
+func New(logger *slog.Logger, level func(error) slog.Level) *Errands {
+	e := &Errands{logger: logger, level: level, slots: make(chan struct{}, mostLate)}
 	e.halt, e.stop = context.WithCancel(context.Background())
 	return e
 }
@@ -88,12 +95,31 @@ func Call[T any](ctx context.Context, e *Errands, what string, patience time.Dur
 		<-e.slots
 		attrs := []any{"kind", "finished_late", "step", what, "late", time.Since(began).Round(time.Millisecond).String()}
 		if r.err != nil {
-			attrs = append(attrs, "error", r.err.Error())
+			attrs = append(attrs, "error", errtext.ForLog(r.err))
 		}
-		e.logger.WarnContext(context.WithoutCancel(ctx), "mytoken", attrs...)
+		e.logger.Log(context.WithoutCancel(ctx), e.levelOf(r.err), "mytoken", attrs...)
 	}()
 	var none T
 	return none, ErrLate
+}
+
+// levelOf returns the level of a line about work that ended late. If the log has many such
+// lines already, the level is Debug.
+func (e *Errands) levelOf(err error) slog.Level {
+	level := e.level(err)
+	if level <= slog.LevelDebug {
+		return level
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now := time.Now(); now.Sub(e.minute) >= time.Minute {
+		e.minute, e.lines = now, 0
+	}
+	if e.lines == linesPerMinute {
+		return slog.LevelDebug
+	}
+	e.lines++
+	return level
 }
 
 // Do is [Call] for work without a result.

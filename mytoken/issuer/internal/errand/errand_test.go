@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 func newErrands() (*Errands, *bytes.Buffer) {
 	log := new(bytes.Buffer)
-	return New(slog.New(slog.NewTextHandler(log, nil))), log
+	return New(slog.New(slog.NewTextHandler(log, nil)), func(error) slog.Level { return slog.LevelWarn }), log
 }
 
 // A request waits for work that ends in time, whether or not its client still does.
@@ -127,4 +128,39 @@ func TestPanic(t *testing.T) {
 			require.Contains(t, log.String(), `kind=panic in="the work" error="it is broken"`)
 		})
 	}
+}
+
+// The store hangs, and every request leaves an errand behind. The log does not get a line
+// for each, none for what is told elsewhere, and no secret of a cause.
+func TestLateErrandsDoNotFloodTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away, log := errors.New("the store is away"), new(bytes.Buffer)
+		e := New(slog.New(slog.NewTextHandler(log, nil)), func(err error) slog.Level {
+			if errors.Is(err, away) {
+				return slog.LevelDebug
+			}
+			return slog.LevelWarn
+		})
+		late := func(n int, err error) {
+			for range n {
+				_, got := Call(t.Context(), e, "work", time.Second, func(context.Context) (int, error) {
+					time.Sleep(2 * time.Second)
+					return 0, err
+				})
+				require.ErrorIs(t, got, ErrLate)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+		}
+		late(20, away)
+		require.Empty(t, log.String())
+		late(30, errors.New("POST https://op.example.org/?refresh_token=s3cret "+strings.Repeat("x", 1<<20)))
+		require.Equal(t, linesPerMinute, strings.Count(log.String(), "finished_late"))
+		require.NotContains(t, log.String(), "s3cret")
+		require.Less(t, log.Len(), 100<<10)
+		time.Sleep(time.Minute)
+		log.Reset()
+		late(1, nil)
+		require.Equal(t, 1, strings.Count(log.String(), "finished_late"), "another minute")
+	})
 }

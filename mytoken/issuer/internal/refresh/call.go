@@ -17,49 +17,90 @@ type question struct{ scopes, audiences []string }
 
 func (q question) key() string { return setKey(q.scopes) + setKey(q.audiences) }
 
-// known returns what the provider gave last, as far as anybody knows: no scopes, and so
-// those of the login, if no refresh has worked since. It names no audience, because those
-// that worked are not recorded, and none is more than the login asked for.
-func known(state store.RefreshState) question { return question{scopes: strings.Fields(state.Worked)} }
+// known returns what the provider gave before, as far as anybody knows: the scopes that
+// worked last; and no scopes, and so those of the login. Either may fail alone: consent for
+// one scope is taken back, or the provider demands to be asked for some. They name no
+// audience, because those that worked are not recorded, and none is more than the login
+// asked for.
+func known(state store.RefreshState) []question {
+	if state.Worked == "" {
+		return []question{{}}
+	}
+	return []question{{scopes: strings.Fields(state.Worked)}, {}}
+}
+
+// tries is what a lease has asked the provider for one question.
+type tries struct {
+	tokens map[string]bool // sealed
+	err    error           // the last one
+}
+
+func (l *lease) triesOf(q question) *tries {
+	if l.tries == nil {
+		l.tries = make(map[string]*tries)
+	}
+	key := q.key()
+	if l.tries[key] == nil {
+		l.tries[key] = &tries{tokens: make(map[string]bool)}
+	}
+	return l.tries[key]
+}
 
 // refresh asks the provider, keeps a new refresh token, and ends the lease. The context
 // must be one that no client can cancel.
 //
-// A refusal (invalid_grant) may be about what was asked for. Then refresh asks for what
-// worked last. If that works, this request alone is refused. If that is refused too, with
-// every refresh token that there is, the grant is suspect; see [lease.suspect]. A grant
-// that is suspect already is asked for what worked last first.
+// A refusal (invalid_grant) may be about what was asked for. Then refresh asks for what is
+// known to have worked. If that works, this request alone is refused. If that is refused
+// too, with every refresh token that there is, the grant is suspect; see [lease.suspect]. A
+// grant that is suspect already is asked for what is known first, and for what the request
+// wants if all of that is refused.
 func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcupstream.Tokens, error) {
 	defer l.endOnPanic(ctx, store.RefreshUnknown)
 	l.state = state
-	asked := question{l.req.Scopes, l.req.Audiences}
-	if asked.key() == known(state).key() {
-		tokens, err := l.askAll(ctx, asked)
-		return tokens, l.conclude(ctx, asked, err)
-	}
+	asked, questions := question{l.req.Scopes, l.req.Audiences}, known(state)
 	if l.taken && state.Suspect.Refusals > 0 {
-		if _, err := l.askAll(ctx, known(state)); err != nil {
-			return nil, l.conclude(ctx, asked, err)
-		}
-		l.proven = true
+		questions = append(questions, asked)
+	} else {
 		tokens, err := l.askCurrent(ctx, asked)
-		return tokens, l.conclude(ctx, asked, l.unlessKnownWorks(err))
-	}
-	tokens, err := l.askCurrent(ctx, asked)
-	if !isInvalidGrant(err) || !l.taken { // without a lease it is asked again
-		return tokens, l.conclude(ctx, asked, err)
-	}
-	refused := string(l.sent)
-	if _, err := l.askAll(ctx, known(l.state)); err != nil {
-		return nil, l.conclude(ctx, asked, err)
-	}
-	l.proven = true
-	if string(l.sent) != refused { // the first one was not the right refresh token
-		if tokens, err = l.askCurrent(ctx, asked); !isInvalidGrant(err) {
+		if !isInvalidGrant(err) || !l.taken { // without a lease it is asked again
 			return tokens, l.conclude(ctx, asked, err)
 		}
 	}
-	return nil, l.conclude(ctx, asked, l.unlessKnownWorks(err))
+	tokens, err := l.prove(ctx, questions)
+	switch {
+	case err != nil:
+		return nil, l.conclude(ctx, asked, err)
+	case l.proof.key() == asked.key():
+		return tokens, l.conclude(ctx, asked, nil)
+	}
+	tries := l.triesOf(asked)
+	if err = tries.err; !tries.tokens[string(l.sent)] { // the ones before were not the right refresh token
+		tokens, err = l.askCurrent(ctx, asked)
+	}
+	if err != nil {
+		return nil, l.conclude(ctx, asked, l.unlessKnownWorks(err))
+	}
+	return tokens, l.conclude(ctx, asked, nil)
+}
+
+// prove asks the questions, each with every refresh token, until one works. That is the
+// proof then. If each is refused, prove returns an invalid_grant among the refusals, or
+// else the last one.
+func (l *lease) prove(ctx context.Context, questions []question) (*oidcupstream.Tokens, error) {
+	var refusal error
+	for _, q := range questions {
+		tokens, err := l.askAll(ctx, q)
+		switch {
+		case err == nil:
+			l.proof = &q
+			return tokens, nil
+		case !isRefusal(err):
+			return nil, err
+		case isInvalidGrant(err) || !isInvalidGrant(refusal):
+			refusal = err
+		}
+	}
+	return nil, refusal
 }
 
 // askCurrent asks with the current refresh token. While the provider refuses it and
@@ -74,19 +115,18 @@ func (l *lease) askAll(ctx context.Context, q question) (*oidcupstream.Tokens, e
 }
 
 func (l *lease) askEach(ctx context.Context, q question, spares bool) (*oidcupstream.Tokens, error) {
-	var refused error
-	tried := make(map[string]bool)
+	tries := l.triesOf(q)
 	for {
 		if l.asked { // the lease must outlast this call, too
 			if err := l.reread(ctx); err != nil {
 				return nil, storeFailure(err) // there may be others, but nobody can tell
 			}
 		}
-		candidate, spare, found := untried(l.state, tried)
+		candidate, spare, found := untried(l.state, tries.tokens)
 		if !found || spare && !spares {
-			return nil, refused
+			return nil, tries.err
 		}
-		tried[string(candidate.Token)] = true
+		tries.tokens[string(candidate.Token)] = true
 		token, err := l.open(candidate)
 		if err != nil && spare { // the other ones may still work
 			l.r.Logger.ErrorContext(ctx, "mytoken", "kind", "spare_not_readable", "error", errtext.ForLog(err))
@@ -96,6 +136,7 @@ func (l *lease) askEach(ctx context.Context, q question, spares bool) (*oidcupst
 		}
 		l.asked, l.sent = true, candidate.Token
 		tokens, err := l.attempt(ctx, q, token, spare)
+		tries.err = err
 		if !isInvalidGrant(err) {
 			return tokens, err
 		}
@@ -103,7 +144,6 @@ func (l *lease) askEach(ctx context.Context, q question, spares bool) (*oidcupst
 			l.replay(ctx)
 			l.replayed = true
 		}
-		refused = err
 	}
 }
 
@@ -135,6 +175,13 @@ func untried(state store.RefreshState, tried map[string]bool) (candidate store.S
 func isInvalidGrant(err error) bool {
 	up, ok := errors.AsType[*oidcupstream.Error](err)
 	return ok && up.InvalidGrant()
+}
+
+// isRefusal reports whether a question was refused, or cannot be asked, so that another one
+// may still work.
+func isRefusal(err error) bool {
+	up, ok := errors.AsType[*oidcupstream.Error](err)
+	return ok && (up.Outcome == oidcupstream.Refused || errors.Is(up, oidcupstream.ErrRequest))
 }
 
 func (l *lease) open(s store.Spare) (string, error) {

@@ -25,7 +25,8 @@ type lease struct {
 	asked    bool
 	sent     store.Sealed
 	replayed bool
-	proven   bool // the provider gave what worked before
+	tries    map[string]*tries // by the key of the question
+	proof    *question         // what the provider gave after it had refused; nil: nothing
 	// unkept is told why the store has not taken a refresh token yet. It may be nil.
 	unkept func(error)
 	// uncommitted says that the store still lacks a refresh token that the provider gave.
@@ -175,9 +176,9 @@ func (l *lease) replay(ctx context.Context) map[store.LeaseID]bool {
 
 // end gives the lease back. It fills in the rest of e.
 //
-// If the store does not answer, the lease lapses, and is ended later. A lease with an uncommitted refresh token must lapse too. That alone tells the
-// next holder to wait; a strict provider would take the old refresh token for a stolen
-// one.
+// If the store does not answer, the lease lapses, and is ended later. A lease with an
+// uncommitted refresh token must lapse too. That alone tells the next holder to wait; a
+// strict provider would take the old refresh token for a stolen one.
 func (l *lease) end(ctx context.Context, e store.End) {
 	if !l.taken || l.uncommitted {
 		return

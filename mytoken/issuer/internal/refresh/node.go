@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -25,11 +27,15 @@ import (
 // A file holds the id of the node. Each process has two files: one that it keeps locked
 // while it lives, and a marker, which exists only while the first one is locked or the
 // process is dead. So a process can tell whether another one of the directory lives.
+// But that holds only on one machine: locks may not reach another one, and a copy of the
+// directory has none. So the marker names the machine, and any other one waits until the
+// heartbeat has lapsed, too.
 //
 // Without a directory there is no node: what a process holds dies with it.
 type node struct {
-	path string // of the directory, or empty
-	id   store.NodeID
+	path    string // of the directory, or empty
+	id      store.NodeID
+	machine string // on which the process runs
 }
 
 const (
@@ -40,7 +46,7 @@ const (
 
 // openNode reads the id of the node. The first process of a directory draws it.
 func openNode(path string) (*node, error) {
-	n := &node{path: path}
+	n := &node{path: path, machine: thisMachine()}
 	if path == "" {
 		return n, nil
 	}
@@ -87,7 +93,7 @@ func (n *node) enter() (*process, error) {
 	}
 	root, err := os.OpenRoot(n.path)
 	if err == nil {
-		err = errors.Join(durable.Create(root, markerName(p.ID), nil), root.Close())
+		err = errors.Join(durable.Create(root, markerName(p.ID), []byte(n.machine)), root.Close())
 	}
 	if err != nil {
 		p.release()
@@ -121,10 +127,15 @@ func (n *node) forget(id store.ProcessID, lock *flock.Flock) {
 	_ = os.Remove(n.lockPath(id))
 }
 
-// dead returns the processes of the node that are dead, with their locks. The caller ends
-// the locks.
-func (n *node) dead() (map[store.ProcessID]*flock.Flock, error) {
-	found := make(map[store.ProcessID]*flock.Flock)
+// unlocked is a process that does not hold its lock. The caller ends the lock.
+type unlocked struct {
+	lock *flock.Flock
+	near bool // it ran on this machine, so that it is dead
+}
+
+// dead returns the processes of the node that do not hold their locks.
+func (n *node) dead() (map[store.ProcessID]unlocked, error) {
+	found := make(map[store.ProcessID]unlocked)
 	if n.path == "" {
 		return found, nil
 	}
@@ -139,7 +150,8 @@ func (n *node) dead() (map[store.ProcessID]*flock.Flock, error) {
 		}
 		lock := flock.New(n.lockPath(id))
 		if locked, err := lock.TryLock(); err == nil && locked {
-			found[id] = lock
+			machine, err := os.ReadFile(marker)
+			found[id] = unlocked{lock, err == nil && string(machine) == n.machine}
 		}
 	}
 	return found, nil
@@ -151,61 +163,49 @@ func (n *node) lockPath(id store.ProcessID) string {
 
 func markerName(id store.ProcessID) string { return hex.EncodeToString(id[:]) + markerSuffix }
 
-// settleDead settles the dead processes of the node: their leases lapse, and nobody waits
-// for them any more. Before that, it commits what the spill holds. If the store lacks
-// something of the spill afterwards, settleDead settles nobody and returns an error.
-func (r *Refresher) settleDead(ctx context.Context) error {
-	r.recovering.Lock()
-	defer r.recovering.Unlock()
-	dead, err := r.node.dead() // before the replay: what they held is in the spill now
-	if err != nil || len(dead) == 0 {
-		return err
-	}
-	_, err = r.replay(ctx, store.GrantID{})
-	ids := make([]store.ProcessID, 0, len(dead))
-	for id := range dead {
-		ids = append(ids, id)
-	}
-	if err == nil {
-		err = r.Ledger.Settle(ctx, ids)
-	}
-	for id, lock := range dead {
-		if err == nil {
-			r.node.forget(id, lock)
-		} else {
-			_ = lock.Close()
-		}
-	}
-	return err
-}
-
 // identity is this process as the store knows it. It is safe for concurrent use.
 type identity struct {
 	mu      sync.Mutex
-	process *process // nil before the first lease, and if the directory refuses the lock
-	beaten  bool     // the store knows the process
-	beating bool     // heartbeats have begun
-	retired bool     // and ended
-	failing bool     // the last heartbeat failed, and the log says so
+	process *process     // nil before the first lease, and if the directory refuses the lock
+	beaten  bool         // the store knows the process
+	until   store.Micros // last instant that the store was promised
+	beating bool         // heartbeats have begun
+	retired bool         // and ended
+	failing bool         // the last heartbeat failed, and the log says so
 }
 
 // self returns the id of this process, for a lease. The first call registers it. It is
 // zero if the directory of the spill refuses the lock: leases lapse by time alone then.
+//
+// Others take over the lease of a process whose heartbeat has lapsed, for example while
+// the machine slept. So self renews a promise that is about to end. A volatile process
+// that cannot do so gets no id: nobody would wait for what it may still have.
 func (r *Refresher) self(ctx context.Context) store.ProcessID {
+	_, _ = r.current() // before anybody else gets an id; beat tells why there is none
 	r.id.mu.Lock()
 	first := !r.id.beating && !r.id.retired
 	r.id.beating = true
+	late := r.id.endsSoon(r.Clock()) && !r.id.failing
 	r.id.mu.Unlock()
-	if first {
+	if first || late {
 		r.beat(ctx)
+	}
+	if first {
 		r.heart.Go(r.keepBeating)
 	}
 	r.id.mu.Lock()
 	defer r.id.mu.Unlock()
-	if r.id.process == nil {
+	p := r.id.process
+	if p == nil || p.Volatile && r.id.endsSoon(r.Clock()) {
 		return store.ProcessID{}
 	}
-	return r.id.process.ID
+	return p.ID
+}
+
+// endsSoon reports whether the promise to the store ends sooner than any does while the
+// heartbeat works. The caller holds id.mu.
+func (id *identity) endsSoon(now time.Time) bool {
+	return id.until < store.At(now.Add(beatValidity/2))
 }
 
 // is reports whether a process is this one.
@@ -228,7 +228,7 @@ func (r *Refresher) disown(settled store.ProcessID) {
 	defer r.id.mu.Unlock()
 	if p := r.id.process; p != nil && p.ID == settled {
 		r.node.forget(p.ID, p.lock)
-		r.id.process, r.id.beaten = nil, false
+		r.id.process, r.id.beaten, r.id.until = nil, false, 0
 	}
 }
 
@@ -254,13 +254,17 @@ func (r *Refresher) current() (store.Process, error) {
 func (r *Refresher) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
 	defer cancel()
-	var err error
+	var (
+		err   error
+		until store.Micros
+	)
 	for range 2 { // the second time with a new id
 		var p store.Process
 		if p, err = r.current(); err != nil {
 			break
 		}
-		err = r.Ledger.Beat(ctx, p, store.At(r.Clock().Add(beatValidity+r.MaxClockSkew)))
+		until = store.At(r.Clock().Add(beatValidity + r.MaxClockSkew))
+		err = r.Ledger.Beat(ctx, p, until)
 		if !errors.Is(err, store.ErrConflict) {
 			break
 		}
@@ -269,9 +273,12 @@ func (r *Refresher) beat(ctx context.Context) {
 	r.id.mu.Lock()
 	told := r.id.failing
 	r.id.beaten, r.id.failing = err == nil, err != nil
+	if err == nil {
+		r.id.until = until
+	}
 	r.id.mu.Unlock()
 	if err != nil && !told {
-		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", err.Error())
+		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
 	}
 }
 
@@ -290,6 +297,9 @@ func (r *Refresher) keepBeating() {
 		err := rescue.Do(func() {
 			r.beat(r.alive)
 			r.endPending(r.alive, store.GrantID{})
+			if r.awaited.Load() {
+				_ = r.settleDead(r.alive) // tried again
+			}
 		})
 		rescue.Log(r.alive, r.Logger, "a heartbeat", err)
 	}
@@ -327,45 +337,4 @@ func (r *Refresher) release() {
 	if r.id.process != nil {
 		r.id.process.release()
 	}
-}
-
-// NodeGivenUp says what Abandon did.
-type NodeGivenUp struct {
-	Settled, Living []store.ProcessInfo
-}
-
-// Abandon settles the dead processes of a node: those without a heartbeat. It reports
-// whether the store knows the node.
-func (r *Refresher) Abandon(ctx context.Context, id store.NodeID) (out NodeGivenUp, known bool, err error) {
-	now := store.At(r.Clock())
-	for page := (store.Page{Limit: 100}); ; {
-		all, next, err := r.Ledger.Processes(ctx, page)
-		if err != nil {
-			return out, known, err
-		}
-		for _, p := range all {
-			switch {
-			case p.Node != id || id.IsZero():
-				continue
-			case p.Settled != 0:
-			case now <= p.Until:
-				out.Living = append(out.Living, p)
-			default:
-				out.Settled = append(out.Settled, p)
-			}
-			known = true
-		}
-		if next == "" {
-			break
-		}
-		page.After = next
-	}
-	if len(out.Settled) == 0 {
-		return out, known, nil
-	}
-	ids := make([]store.ProcessID, 0, len(out.Settled))
-	for _, p := range out.Settled {
-		ids = append(ids, p.ID)
-	}
-	return out, known, r.Ledger.Settle(ctx, ids)
 }

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -88,6 +89,7 @@ type Refresher struct {
 	alive      context.Context // done when the heartbeat ends
 	die        context.CancelFunc
 	recovering sync.Mutex
+	awaited    atomic.Bool // a process of another machine has a heartbeat but no lock
 	kept       struct {
 		mu     sync.Mutex
 		active map[store.LeaseID]bool      // leases that this process works under
@@ -129,7 +131,11 @@ func (r *Refresher) Recover(ctx context.Context) error {
 	if replayed != nil {
 		return errors.Join(salvaged, replayed)
 	}
-	return errors.Join(salvaged, r.settleDead(ctx))
+	settled := r.settleDead(ctx)
+	if r.awaited.Load() {
+		r.self(ctx) // begins the heartbeat, which looks again
+	}
+	return errors.Join(salvaged, settled)
 }
 
 // Reconnected says that a new login has replaced the refresh token of a grant. The user may

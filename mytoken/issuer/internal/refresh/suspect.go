@@ -46,14 +46,14 @@ func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 		return nil
 	}
 	if only, ok := errors.AsType[*errKnownWorks](err); ok {
-		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: l.state.Worked})
+		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: joined(l.proof.scopes)})
 		l.r.refusals.add(l.req.Grant, asked, l.r.Clock(), l.r.grown)
 		return notGranted(only.refusal)
 	}
 	up, ok := errors.AsType[*oidcupstream.Error](err)
 	switch {
-	case l.proven && !ok || l.proven && !up.InvalidGrant(): // the refresh token works, whatever happened afterwards
-		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: l.state.Worked})
+	case l.proof != nil: // the refresh token works, whatever happened afterwards
+		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: joined(l.proof.scopes)})
 		if ok {
 			failure, _ := upstreamFailure(up)
 			return failure
