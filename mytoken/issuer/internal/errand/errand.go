@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
@@ -88,7 +89,7 @@ func Call[T any](ctx context.Context, e *Errands, what string, patience time.Dur
 		<-e.slots
 		attrs := []any{"kind", "finished_late", "step", what, "late", time.Since(began).Round(time.Millisecond).String()}
 		if r.err != nil {
-			attrs = append(attrs, "error", r.err.Error())
+			attrs = append(attrs, "error", errtext.ForLog(r.err))
 		}
 		e.logger.WarnContext(context.WithoutCancel(ctx), "mytoken", attrs...)
 	}()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/durable"
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -250,11 +252,12 @@ func (r *Refresher) current() (store.Process, error) {
 }
 
 // beat promises the store that the process lives for a while. The log mentions the first
-// failure alone.
+// failure alone, and at the level Debug if the store is away: the ledger tells that.
 func (r *Refresher) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
 	defer cancel()
 	var err error
+	level := slog.LevelWarn
 	for range 2 { // the second time with a new id
 		var p store.Process
 		if p, err = r.current(); err != nil {
@@ -262,16 +265,19 @@ func (r *Refresher) beat(ctx context.Context) {
 		}
 		err = r.Ledger.Beat(ctx, p, store.At(r.Clock().Add(beatValidity+r.MaxClockSkew)))
 		if !errors.Is(err, store.ErrConflict) {
+			if !store.IsDefinite(err) {
+				level = slog.LevelDebug
+			}
 			break
 		}
 		r.disown(p.ID)
 	}
 	r.id.mu.Lock()
 	told := r.id.failing
-	r.id.beaten, r.id.failing = err == nil, err != nil
+	r.id.beaten, r.id.failing = err == nil, err != nil && (told || level == slog.LevelWarn)
 	r.id.mu.Unlock()
 	if err != nil && !told {
-		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", err.Error())
+		r.Logger.Log(ctx, level, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
 	}
 }
 
