@@ -156,7 +156,7 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {
 			return out, rerr
 		}
-	case !isA[*StoreError](err):
+	case !mayHaveEffect(err): // there is nothing to call off
 	case !req.ID.IsZero():
 		return nil, err
 	default:

@@ -46,20 +46,24 @@ func (l *ledger) now() store.Micros { return store.At(l.clock()) }
 
 // look takes a step that only reads.
 func look[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
-	v, err := settle(ctx, l, step)
+	v, err := take(ctx, l, step, false)
 	return v, asRepeatable(err, true)
 }
 
 // settle takes a step that may change something. It repeats the step until its outcome is
 // known, three times at most.
 func settle[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
+	return take(ctx, l, step, true)
+}
+
+func take[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error), writes bool) (T, error) {
 	untouched, pause := true, 5*time.Millisecond
 	for n := 1; ; n++ {
 		started := l.clock()
 		v, err := step(ctx)
 		untouched = untouched && errors.Is(err, store.ErrUnavailable)
 		if err == nil || store.IsDefinite(err) || n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
-			return v, l.sorted(ctx, err, untouched, started)
+			return v, l.sorted(ctx, err, untouched, writes, started)
 		}
 		pause *= 4
 	}
@@ -71,23 +75,23 @@ func settled(ctx context.Context, l *ledger, step func(context.Context) error) e
 	return err
 }
 
-// once is for a step that is not repeated.
+// once is for a step that writes and is not repeated.
 func (l *ledger) once(ctx context.Context, err error, started time.Time) error {
-	return l.sorted(ctx, err, errors.Is(err, store.ErrUnavailable), started)
+	return l.sorted(ctx, err, errors.Is(err, store.ErrUnavailable), true, started)
 }
 
 // sorted makes a [*StoreError] of an error that is not definite. It also tells whether
 // the store is away. A step that its caller gave up does not say so, and one that had
-// hardly any time neither.
-func (l *ledger) sorted(ctx context.Context, err error, untouched bool, started time.Time) error {
+// hardly any time neither. A refusal takes no more than reading.
+func (l *ledger) sorted(ctx context.Context, err error, untouched, writes bool, started time.Time) error {
 	switch {
 	case err == nil, store.IsDefinite(err):
-		l.outage.Worked(ctx)
+		l.outage.Worked(ctx, writes && err == nil)
 		return err
 	case errors.Is(err, context.Canceled):
 	case errors.Is(err, context.DeadlineExceeded) && l.clock().Sub(started) < time.Second:
 	default:
-		l.outage.Failed(ctx, err)
+		l.outage.Failed(ctx, err, writes)
 	}
 	return &StoreError{cause: err, repeatable: untouched}
 }
@@ -195,7 +199,7 @@ func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
 func (l *ledger) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
 	started := l.clock()
 	list, cursor, err := l.store.Processes(ctx, page)
-	return list, cursor, l.once(ctx, err, started)
+	return list, cursor, l.sorted(ctx, err, true, false, started)
 }
 
 // Grant returns the state of a grant, dead or not.

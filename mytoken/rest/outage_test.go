@@ -322,6 +322,42 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
+// TestStoreReads: a store that reads and does not write takes no use, so a client may try
+// again. The log takes it for one outage, although every other step works.
+//
+// proves P2, P3.
+func TestStoreReads(t *testing.T) {
+	s := startStore(t)
+	token := s.counted()
+	var sent []func() *reply
+	for _, name := range slices.Sorted(maps.Keys(asks)) {
+		sent = append(sent, asks[name](s, token))
+	}
+	before := s.used(token)
+	reads := []string{"Lookup", "Token", "Grant", "ResolveTicket", "List", "Count", "Subtree", "Events", "Processes"}
+	s.store.Reset(func(c storetest.Call) error {
+		if c.Before && !slices.Contains(reads, c.Method) {
+			return errAway
+		}
+		return nil
+	})
+	for _, send := range sent {
+		if r := send(); r.StatusCode >= 400 {
+			assert.True(t, s.retryLater(r), "%s %s: %d %s", r.Request.Method, r.Request.URL.Path, r.StatusCode, r.text)
+		}
+	}
+	s.store.Reset(nil)
+	assert.Equal(t, before, s.used(token))
+	s.object(s.info("introspect", token.Token.Reveal(), nil), 200) // writes
+	var kinds []any
+	for _, line := range s.Log.lines(t) {
+		if line["kind"] == "store_unavailable" || line["kind"] == "store_available" || line["level"] == "ERROR" {
+			kinds = append(kinds, line["kind"])
+		}
+	}
+	assert.Equal(t, []any{"store_unavailable", "store_available"}, kinds)
+}
+
 // showsNothing checks that an answer shows nothing of the failure behind it.
 func (s *storeService) showsNothing(r *reply) {
 	s.t.Helper()

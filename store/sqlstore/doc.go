@@ -158,6 +158,11 @@
 // prepares no more, because max_prepared_stmt_count is used up or a proxy does not let
 // it, the store sends statements as text from then on, until the process ends.
 //
+// A path that died without a word keeps a connection until the system notices, which can
+// take a quarter of an hour. No step waits for it longer than its context, but on MySQL
+// and MariaDB the connection is lost to the pool. There, set readTimeout in the DSN to
+// more than any statement takes: a minute is a good value.
+//
 // # Outages and failover
 //
 // An error of a step is a [store.ErrUnavailable] if the step has certainly not taken

@@ -152,6 +152,59 @@ func TestLostAnswers(t *testing.T) {
 	})
 }
 
+// A COMMIT or a ROLLBACK on a path that died keeps neither its caller nor the steps behind
+// it. Not every driver lets the context end one.
+//
+// proves P3
+func TestPathDiesAtTheEnd(t *testing.T) {
+	for _, e := range engines[1:] {
+		for _, last := range []string{"COMMIT", "ROLLBACK"} {
+			t.Run(e.name+"/"+last, func(t *testing.T) {
+				t.Parallel()
+				s := e.new(t)
+				s.migrate(t)
+				s.conns = 10 // each path that died keeps one
+				sp := &spy{Connector: s.connector}
+				st := s.on(t, s.connectBy(t, sp))
+				var roots []store.Presented // what has no COMMIT keeps its locks
+				for range 4 {
+					p, err := newRoot(t.Context(), st, store.Unlimited)
+					require.NoError(t, err)
+					roots = append(roots, p)
+				}
+				dead := make(chan struct{})
+				t.Cleanup(func() { close(dead) })
+				sp.hook(func(_ context.Context, said statement) error {
+					if said.is(last) {
+						<-dead
+					} else if last == "ROLLBACK" && said.is("INSERT") {
+						return errors.New("refused")
+					}
+					return nil
+				}, nil)
+				spend := func(ctx context.Context, p store.Presented) error {
+					u := newUse()
+					u.Tickets.Put = []store.Ticket{newTicket(p.ID)} // takes a transaction
+					_, err := st.Spend(ctx, p, u)
+					return err
+				}
+				for _, p := range roots[:3] { // more than there are slots
+					for _, step := range []func(context.Context) error{st.Ping, func(ctx context.Context) error { return spend(ctx, p) }} {
+						ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+						err := step(ctx)
+						cancel()
+						require.Error(t, err)
+						assert.Equal(t, last == "ROLLBACK", errors.Is(err, store.ErrUnavailable), "%v", err)
+					}
+				}
+				sp.hook(nil, nil)
+				require.NoError(t, st.Ping(t.Context()))
+				require.NoError(t, spend(t.Context(), roots[3]))
+			})
+		}
+	}
+}
+
 // A server without a free connection refuses a step, which has not taken effect then.
 //
 // proves P3

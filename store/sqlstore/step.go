@@ -121,16 +121,41 @@ func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(t
 		return err
 	}
 	if err := do(tx); err != nil {
-		s.putBack(ctx, conn, errors.Join(tx.Rollback(), s.spoiled(err)))
+		s.putBack(ctx, conn, errors.Join(within(ctx, tx.Rollback), s.spoiled(err)))
 		return err
 	}
-	err = tx.Commit()
+	err = within(ctx, tx.Commit)
 	s.putBack(ctx, conn, err)
 	switch s.engine.fault(err) {
 	case faultRetry, faultDuplicate, faultReadOnly, faultFull:
 		return err // the database has rolled back
 	}
 	return inDoubt(err)
+}
+
+// grace is how long a COMMIT or a ROLLBACK may outlive its context: long enough for a
+// server that works.
+const grace = 500 * time.Millisecond
+
+// within ends a transaction. It returns the error of the context if there is no answer
+// soon after the context has ended. Not every driver looks at the context there, and on a
+// path that died the answer never comes. The connection stays with the call that waits.
+func within(ctx context.Context, end func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- end() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return ctx.Err()
+	}
 }
 
 // writer waits until this store may begin another writing transaction. The caller calls

@@ -3,6 +3,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -84,7 +85,8 @@ func open(file, dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	if err != nil || config.DBName == "" {
 		return nil, 0, errors.New("database: the DSN is neither postgres://user:password@host/database nor user:password@tcp(host)/database")
 	}
-	config.InterpolateParams = true // saves round trips
+	config.InterpolateParams = true                              // saves round trips
+	config.ReadTimeout = cmp.Or(config.ReadTimeout, time.Minute) // ends a connection whose path died
 	db, err := sql.Open("mysql", config.FormatDSN())
 	return db, sqlstore.MySQL, err
 }

@@ -29,6 +29,7 @@ type Log struct {
 	since    time.Time // when the outage began
 	failures int       // during it
 	last     error     // the latest of them
+	writing  bool      // something failed that writes
 	told     bool      // the log mentions this outage
 	minute   time.Time // when the minute began
 	begun    int       // outages that the log mentions in that minute
@@ -39,18 +40,19 @@ func New(logger *slog.Logger, clock func() time.Time, what string) *Log {
 	return &Log{logger: logger, clock: clock, what: what}
 }
 
-// Failed says that something failed because the thing is away. The first failure of an
-// outage writes a line of the level Error with the cause. Any other one is counted, and
-// writes a line of the level Debug.
-func (l *Log) Failed(ctx context.Context, cause error) {
+// Failed says that something failed because the thing is away, and whether it would have
+// written. The first failure of an outage writes a line of the level Error with the
+// cause. Any other one is counted, and writes a line of the level Debug.
+func (l *Log) Failed(ctx context.Context, cause error, writing bool) {
 	l.mu.Lock()
 	now := l.clock()
 	if !l.down.Load() {
-		l.since, l.failures, l.told = now, 0, false
+		l.since, l.failures, l.told, l.writing = now, 0, false, false
 		l.down.Store(true)
 	}
 	l.failures++
 	l.last = cause
+	l.writing = l.writing || writing
 	level := slog.LevelDebug
 	if !l.told && l.admit(now) {
 		l.told, level = true, slog.LevelError
@@ -71,13 +73,19 @@ func (l *Log) admit(now time.Time) bool {
 	return l.begun <= begunPerMinute
 }
 
-// Worked says that the thing works. After an outage that the log mentions, it writes a
-// line of the level Info that says how long the outage was and how much failed.
-func (l *Log) Worked(ctx context.Context) {
+// Worked says that the thing works, and whether something was written. After an outage
+// that the log mentions, it writes a line of the level Info that says how long the outage
+// was and how much failed. If writing has failed, the outage lasts until writing works: a
+// database that is full or read-only still answers reads.
+func (l *Log) Worked(ctx context.Context, wrote bool) {
 	if !l.down.Load() {
 		return
 	}
 	l.mu.Lock()
+	if l.writing && !wrote {
+		l.mu.Unlock()
+		return
+	}
 	over, told := l.down.Load(), l.told
 	l.down.Store(false)
 	lasted, failures, last := l.clock().Sub(l.since), l.failures, l.last

@@ -43,16 +43,16 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 // and the number of failures. Others say nothing.
 func TestOutageIsTwoLines(t *testing.T) {
 	l, now, lines := setup()
-	l.Worked(t.Context())
+	l.Worked(t.Context(), true)
 	var all sync.WaitGroup
 	for range 100 {
-		all.Go(func() { l.Failed(t.Context(), errors.New("connection refused")) })
+		all.Go(func() { l.Failed(t.Context(), errors.New("connection refused"), false) })
 	}
 	all.Wait()
 	*now = now.Add(90 * time.Second)
-	l.Failed(t.Context(), errors.New("the database is starting"))
+	l.Failed(t.Context(), errors.New("the database is starting"), false)
 	for range 10 {
-		all.Go(func() { l.Worked(t.Context()) })
+		all.Go(func() { l.Worked(t.Context(), true) })
 	}
 	all.Wait()
 	got := lines()
@@ -62,19 +62,40 @@ func TestOutageIsTwoLines(t *testing.T) {
 	}
 }
 
+// TestReadsDoNotEndAnOutageOfWrites: a database that is full or read-only answers reads
+// all the time. That is one outage.
+func TestReadsDoNotEndAnOutageOfWrites(t *testing.T) {
+	l, now, lines := setup()
+	for range 100 {
+		l.Failed(t.Context(), errors.New("read-only"), true)
+		l.Worked(t.Context(), false)
+		l.Failed(t.Context(), errors.New("no connection"), false)
+		l.Worked(t.Context(), false)
+		*now = now.Add(time.Minute)
+	}
+	l.Worked(t.Context(), true)
+	got := lines()
+	if assert.Len(t, got, 2, "%s", got) {
+		assert.Contains(t, got[1], "lasted=1h40m0s failures=200")
+	}
+	l.Failed(t.Context(), errors.New("no connection"), false)
+	l.Worked(t.Context(), false)
+	assert.Len(t, lines(), 4, "reads end an outage of reads")
+}
+
 // TestFlappingDoesNotFlood: something that comes and goes gets a few lines in a minute.
 // An outage that goes on is told when the minute is over.
 func TestFlappingDoesNotFlood(t *testing.T) {
 	l, now, lines := setup()
 	for n := range 1000 {
-		l.Failed(t.Context(), fmt.Errorf("failure %d", n))
-		l.Worked(t.Context())
+		l.Failed(t.Context(), fmt.Errorf("failure %d", n), true)
+		l.Worked(t.Context(), true)
 	}
 	assert.Len(t, lines(), 6)
-	l.Failed(t.Context(), errors.New("silent"))
+	l.Failed(t.Context(), errors.New("silent"), true)
 	*now = now.Add(time.Minute)
-	l.Failed(t.Context(), errors.New("still away"))
-	l.Worked(t.Context())
+	l.Failed(t.Context(), errors.New("still away"), true)
+	l.Worked(t.Context(), true)
 	got := lines()
 	assert.Len(t, got, 8, "%s", got)
 	assert.Contains(t, got[6], "still away")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,13 +251,14 @@ func (r *Refresher) current() (store.Process, error) {
 }
 
 // beat promises the store that the process lives for a while. The log mentions the first
-// failure alone.
+// failure alone, and at the level Debug if the store is away: the ledger tells that.
 func (r *Refresher) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
 	defer cancel()
 	var (
 		err   error
 		until store.Micros
+		level = slog.LevelWarn
 	)
 	for range 2 { // the second time with a new id
 		var p store.Process
@@ -266,19 +268,22 @@ func (r *Refresher) beat(ctx context.Context) {
 		until = store.At(r.Clock().Add(beatValidity + r.MaxClockSkew))
 		err = r.Ledger.Beat(ctx, p, until)
 		if !errors.Is(err, store.ErrConflict) {
+			if !store.IsDefinite(err) {
+				level = slog.LevelDebug
+			}
 			break
 		}
 		r.disown(p.ID)
 	}
 	r.id.mu.Lock()
 	told := r.id.failing
-	r.id.beaten, r.id.failing = err == nil, err != nil
+	r.id.beaten, r.id.failing = err == nil, err != nil && (told || level == slog.LevelWarn)
 	if err == nil {
 		r.id.until = until
 	}
 	r.id.mu.Unlock()
 	if err != nil && !told {
-		r.Logger.WarnContext(ctx, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
+		r.Logger.Log(ctx, level, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
 	}
 }
 

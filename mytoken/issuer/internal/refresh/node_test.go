@@ -150,8 +150,8 @@ func (l *heartLedger) Settle(_ context.Context, ids []store.ProcessID) error {
 	return nil
 }
 
-// A process beats from its first lease until Close. A failure is repeated and logged once
-// for each outage. Each promise outlasts several heartbeats.
+// A process beats from its first lease until Close. A failure is repeated. The log mentions
+// it once, unless the store is away: the ledger tells that. Each promise outlasts several heartbeats.
 //
 // proves P5
 func TestHeartbeat(t *testing.T) {
@@ -176,6 +176,10 @@ func TestHeartbeat(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Greater(t, len(ledger.beats), 50, "tried again soon")
+		require.Empty(t, log.String(), "the ledger tells that the store is away")
+		ledger.fail(store.ErrNotFound)
+		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, 1, strings.Count(log.String(), "heartbeat_failed"))
 		ledger.fail(store.ErrConflict)
 		time.Sleep(2 * time.Second)
