@@ -54,6 +54,8 @@ func TestBadFlags(t *testing.T) {
 		"TLS without a name": {args: []string{"-tls-cert", file, "-tls-key", file}, want: "portal: -tls-cert needs -url"},
 		"no certificate":     {args: []string{"-tls-cert", file, "-tls-key", file, "-url", "https://x.example"}, want: "portal: tls: "},
 		"unknown node":       {args: []string{"-abandon", "00112233445566778899aabbccddeeff"}, want: "portal: issuer: no process of node 00112233445566778899aabbccddeeff is known"},
+		"no node":            {args: []string{"-abandon", ""}, want: `invalid value "" for flag -abandon: name a node`},
+		"trusted, no socket": {args: []string{"-trust-unix-peers"}, want: "portal: -trust-unix-peers needs -listen unix:/path"},
 		"two databases":      {args: []string{"-db", "x", "-dsn", "postgres://h/d"}, want: "portal: set either -db or -dsn"},
 		"DSN":                {environment: []string{"PORTAL_DSN=user:hunter2@host"}, want: "portal: database: the DSN is neither"},
 		"database is down":   {environment: []string{"PORTAL_DSN=postgres://user:hunter2@127.0.0.1:1/x"}, want: "portal: sqlstore: "},

@@ -38,7 +38,12 @@ func parseOptions() (_ *options, err error) {
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
-	text(&o.abandon, "abandon", "", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
+	flag.Func("abandon", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held", func(node string) (err error) {
+		if o.abandon = node; node == "" { // an empty variable of a script: do not serve instead
+			err = errors.New("name a node")
+		}
+		return err
+	})
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -64,6 +69,7 @@ func parseOptions() (_ *options, err error) {
 	refuse(flag.NArg() > 0, "arguments are not accepted, only flags; see -help")
 	refuse(o.url != "" && !strings.Contains(o.url, "://"), "-url is no URL such as https://mytoken.example.org")
 	refuse(o.url == "" && strings.HasPrefix(o.listen, "unix:"), "-listen unix:/path needs -url")
+	refuse(o.unixProxy && !strings.HasPrefix(o.listen, "unix:"), "-trust-unix-peers needs -listen unix:/path")
 	refuse(o.drain < 0 || o.drain > time.Minute, "-drain is not between 0 and 1m")
 	refuse((o.cert == "") != (o.key == ""), "set both -tls-cert and -tls-key, or neither")
 	refuse(o.cert != "" && o.url == "", "-tls-cert needs -url")

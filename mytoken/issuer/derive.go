@@ -186,9 +186,6 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
 		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: "mytoken to be issued cannot have any of the requested capabilities"}
 	}
-	if err := checkUses(props.Capabilities, props.Restrictions); err != nil {
-		return props, nil, err
-	}
 	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
 	if !narrowed.OK() && !req.Adjust {
 		return props, nil, &RequestError{Field: "restrictions", Code: RequestNotNarrower, Reason: "requested restrictions are not subset of original restrictions"}
@@ -225,7 +222,27 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		narrowed = narrowed.Merge() // a limit must not count twice
 	}
 	reviewed.Restrictions, reviewed.Rotation = narrowed.List, rotation.apply(reviewed.Rotation)
-	return reviewed, narrowed.Draws, checkTimes(&reviewed, now)
+	usable := narrowed.List
+	if !i.cfg.IndependentBudgets {
+		usable = withoutSpent(parent.Restrictions(), narrowed, used)
+	}
+	return reviewed, narrowed.Draws, cmp.Or(checkUses(reviewed.Capabilities, usable), checkTimes(&reviewed, now))
+}
+
+// withoutSpent returns the clauses of a child with the numbers of access tokens that it
+// can get: at most what its parent has left.
+func withoutSpent(parent restriction.List, child restriction.Narrowed, used []restriction.Usage) restriction.List {
+	list := child.List.Clone()
+	for n, draws := range child.Draws {
+		if draws == restriction.NoClause || parent[draws].UsagesAT == nil {
+			continue
+		}
+		left := max(*parent[draws].UsagesAT-used[draws].AT, 0)
+		if own := list[n].UsagesAT; own == nil || *own > left {
+			list[n].UsagesAT = &left
+		}
+	}
+	return list
 }
 
 func (i *Issuer) narrow(parent, wanted restriction.List, used []restriction.Usage) restriction.Narrowed {

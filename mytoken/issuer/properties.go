@@ -96,8 +96,9 @@ func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 	return checkTimes(p, now)
 }
 
-// checkUses refuses capabilities that the limits of all clauses make useless. An uncounted
-// use, such as introspection, needs no limit above 0.
+// checkUses refuses capabilities that the limits of all clauses make useless. The limits of
+// a child are what its parent has left. An uncounted use, such as introspection, needs no
+// limit above 0.
 func checkUses(capabilities capability.Set, list restriction.List) error {
 	none := func(limit func(*restriction.Clause) *int64) bool {
 		for i := range list {
@@ -108,7 +109,7 @@ func checkUses(capabilities capability.Set, list restriction.List) error {
 		return len(list) > 0
 	}
 	useless := func(key, what string) error {
-		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%s is 0 in every clause, so %s could never be used; raise the limit or leave the capability out", key, what)}
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%s leaves nothing in any clause, so %s could never be used; raise the limit or leave the capability out", key, what)}
 	}
 	switch at := capabilities.Allows(capability.AT); {
 	case at && none(func(c *restriction.Clause) *int64 { return c.UsagesAT }):

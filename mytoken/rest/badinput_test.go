@@ -223,3 +223,31 @@ func TestBudgetOfAnExhaustedParent(t *testing.T) {
 	require.Equal(t, []float64{0, 0, 0, 0}, all())
 	s.refusedBy(s.access(children[2].Token.Reveal(), nil), "usages_AT")
 }
+
+// TestChildWithoutAnyUse: a child that could never get an access token, because its parent
+// has spent the limit, is refused. Without the capability AT it is useful. proves P4
+func TestChildWithoutAnyUse(t *testing.T) {
+	s := start(t)
+	spent := s.issued("alice", mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{{UsagesAT: restriction.Usages(1)}}})
+	s.object(s.access(spent.Token.Reveal(), nil), 200)
+	partly := s.token(mytoken.Properties{Capabilities: everything, Restrictions: restriction.List{
+		{Scopes: []string{"storage.read"}, UsagesAT: restriction.Usages(1)}, {Scopes: []string{"compute"}},
+	}})
+	s.object(s.access(partly, m{"scope": "storage.read"}), 200)
+	for _, c := range []struct {
+		parent       string
+		restrictions any
+	}{
+		{spent.Token.Reveal(), nil},
+		{spent.Token.Reveal(), []m{{"usages_AT": 1}}},
+		{spent.Token.Reveal(), []m{{"usages_AT": 5}}},
+		{partly, []m{{"scope": "storage.read", "usages_AT": 1}}},
+	} {
+		body := m{"grant_type": "mytoken", "mytoken": c.parent, "restrictions": c.restrictions, "capabilities": []string{"AT", "tokeninfo"}}
+		s.fails(s.post("/api/v0/token/my", body), 400, "invalid_request",
+			"restrictions: usages_AT leaves nothing in any clause, so the capability AT could never be used; raise the limit or leave the capability out")
+		body["capabilities"] = []string{"tokeninfo"}
+		s.object(s.post("/api/v0/token/my", body), 200)
+	}
+	s.object(s.post("/api/v0/token/my", m{"grant_type": "mytoken", "mytoken": partly, "restrictions": []m{{"scope": "compute"}}}), 200)
+}

@@ -106,7 +106,8 @@ func (t *tree) walk(node uint, depth int) error {
 		switch {
 		case next == t.nodes: // nothing is known of these addresses
 		case next > t.nodes:
-			if t.read[next] {
+			mapped := len(t.address) == net.IPv6len && t.address.To4() != nil // IPv4, looked up elsewhere
+			if t.read[next] || mapped {
 				continue
 			}
 			t.read[next] = true

@@ -108,6 +108,25 @@ func TestEveryByte(t *testing.T) {
 	}
 }
 
+// TestDamageBehindMappedAddresses: a look-up of a mapped address, such as ::ffff:9.9.9.9,
+// reads the record of the IPv4 address. The check does not take it for the one it found.
+func TestDamageBehindMappedAddresses(t *testing.T) {
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", DisableIPv4Aliasing: true, IncludeReservedNetworks: true})
+	require.NoError(t, err)
+	for _, network := range []string{"::ffff:9.9.9.0/120", "2001:db8::/32"} {
+		prefix := netip.MustParsePrefix(network)
+		require.NoError(t, tree.Insert(ipNet(prefix), mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String("QZ")}}))
+	}
+	var file bytes.Buffer
+	_, err = tree.WriteTo(&file)
+	require.NoError(t, err)
+	_, err = maxmind.FromBytes(file.Bytes())
+	require.NoError(t, err)
+	file.Bytes()[bytes.Index(file.Bytes(), []byte("QZ"))-1] = 0xa2 // a number instead of a text
+	_, err = maxmind.FromBytes(file.Bytes())
+	require.ErrorAs(t, err, new(*maxmind.DatabaseError))
+}
+
 // Databases of all record sizes and of IPv4 alone pass the check.
 func TestSizes(t *testing.T) {
 	for _, size := range []int{24, 28, 32} {

@@ -89,7 +89,8 @@ func FromBytes(data []byte) (*Locator, error) {
 }
 
 // Country returns the ISO 3166-1 alpha-2 code of the country of an address. It returns ""
-// if the database does not know the country, or if addr is not valid. The error is
+// if the database does not know the country, or if addr is not valid. A database of IPv4
+// alone knows no country of an IPv6 address. The error is
 // [ErrClosed], or that of a damaged database.
 func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	l.mu.RLock()
@@ -100,7 +101,11 @@ func (l *Locator) Country(_ context.Context, addr netip.Addr) (string, error) {
 	if !addr.IsValid() {
 		return "", nil
 	}
-	record, err := l.db.reader.Country(net.IP(addr.Unmap().AsSlice()))
+	addr = addr.Unmap()
+	if addr.Is6() && l.db.reader.Metadata().IPVersion == 4 {
+		return "", nil
+	}
+	record, err := l.db.reader.Country(net.IP(addr.AsSlice()))
 	if err != nil {
 		return "", fmt.Errorf("maxmind: looking up an address: %w", err)
 	}

@@ -97,6 +97,26 @@ func TestCountry(t *testing.T) {
 	}
 }
 
+// TestIPv4Alone: a database without IPv6 does not know the countries of IPv6 addresses.
+// That is no error of the database.
+func TestIPv4Alone(t *testing.T) {
+	for _, bits := range []int{24, 28, 32} {
+		tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", IPVersion: 4, RecordSize: bits})
+		require.NoError(t, err)
+		require.NoError(t, tree.Insert(ipNet(netip.MustParsePrefix("8.8.0.0/16")), mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String("US")}}))
+		var file bytes.Buffer
+		_, err = tree.WriteTo(&file)
+		require.NoError(t, err)
+		locator, err := maxmind.FromBytes(file.Bytes())
+		require.NoError(t, err)
+		for addr, want := range map[string]string{"8.8.8.8": "US", "::ffff:8.8.8.8": "US", "9.9.9.9": "", "2001:4860::1": ""} {
+			got, err := locator.Country(t.Context(), netip.MustParseAddr(addr))
+			require.NoError(t, err, addr)
+			require.Equal(t, want, got, addr)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	if l, err := maxmind.Open(filepath.Join(t.TempDir(), "none.mmdb")); err == nil || l != nil {
 		t.Error("a file that is not there was opened")

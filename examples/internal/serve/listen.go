@@ -18,7 +18,7 @@ import (
 // The owner and the group of the socket file can connect; the directory can narrow that.
 // Listen replaces a socket file on which nobody listens, as a process leaves it behind
 // that was killed. It returns an error for any other file. Closing the listener removes
-// the file. Each service needs a path of its own.
+// the file, unless another one has taken its place. Each service needs a path of its own.
 func Listen(address, cert, key string) (net.Listener, error) {
 	l, err := listen(address)
 	if err != nil || cert == "" && key == "" {
@@ -43,17 +43,32 @@ func listen(address string) (net.Listener, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("unix:%s: need the absolute path of a socket, such as unix:/run/portal/socket", path)
 	}
+	return listenUnix(path)
+}
+
+// listenUnix makes a socket file. It holds the lock of the directory meanwhile, so that
+// no other process takes the file for a stale one before anybody listens on it.
+func listenUnix(path string) (net.Listener, error) {
+	unlock, err := lockDirectory(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("listen unix %s: locking the directory: %w", path, err)
+	}
+	defer unlock()
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("listen unix %s: the path has %d bytes, too many for a socket: choose one of at most 100", path, len(path))
+	} else if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
+	file, err := os.Lstat(path)
+	if err := errors.Join(err, os.Chmod(path, 0o660)); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &listener{Listener: l}, nil
+	l.SetUnlinkOnClose(false)
+	return &listener{Listener: l, file: file}, nil
 }
 
 // removeStale removes a socket file on which nobody listens.

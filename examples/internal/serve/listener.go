@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"io/fs"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 )
@@ -11,6 +13,7 @@ import (
 // returns them before it returns an error.
 type listener struct {
 	net.Listener
+	file fs.FileInfo // of a Unix socket
 
 	mu     sync.Mutex
 	closed bool
@@ -40,8 +43,21 @@ func (l *listener) Close() error {
 		return net.ErrClosed
 	}
 	l.closed = true
+	l.removeFile()
 	if s, ok := l.Listener.(syscall.Conn); ok {
 		l.late = acceptRest(s)
 	}
 	return l.Listener.Close()
+}
+
+// removeFile removes the file of a Unix socket. It goes before the socket does: a file
+// without a listener is stale for other processes.
+func (l *listener) removeFile() {
+	if l.file == nil {
+		return
+	}
+	path := l.Addr().String()
+	if now, err := os.Lstat(path); err == nil && os.SameFile(now, l.file) {
+		_ = os.Remove(path)
+	}
 }

@@ -3,9 +3,13 @@
 package serve
 
 import (
+	"context"
 	"net"
 	"os"
 	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // acceptRest ends a listener and returns the connections that it had not accepted yet.
@@ -45,4 +49,16 @@ func acceptRest(s syscall.Conn) (rest []net.Conn) {
 		}
 	})
 	return rest
+}
+
+// lockDirectory locks a directory against other callers of lockDirectory, each of which
+// needs it for a moment.
+func lockDirectory(path string) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), silence)
+	defer cancel()
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Close() }, nil
 }

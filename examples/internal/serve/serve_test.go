@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -105,10 +106,57 @@ func TestSocketFile(t *testing.T) {
 		_, err := Listen(address, "", "")
 		assert.Error(t, err, address)
 	}
+	_, err = Listen("unix:"+filepath.Join(dir, strings.Repeat("x", 200)), "", "")
+	assert.ErrorContains(t, err, "too many for a socket")
 	datagram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "d"), Net: "unixgram"})
 	require.NoError(t, err)
 	defer datagram.Close()
 	if _, err := Listen("unix:"+filepath.Join(dir, "d"), "", ""); err == nil || errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a socket of another type: %v", err)
 	}
+}
+
+// TestOneHeir: of several processes that find a stale socket file at the same time, one
+// gets the socket. The others say that it listens there.
+func TestOneHeir(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for range 50 {
+		killed, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		require.NoError(t, err)
+		killed.SetUnlinkOnClose(false)
+		require.NoError(t, killed.Close())
+		heirs := make(chan net.Listener, 8)
+		var starts sync.WaitGroup
+		for range cap(heirs) {
+			starts.Go(func() {
+				if l, err := Listen("unix:"+path, "", ""); err == nil {
+					heirs <- l
+				} else if !strings.Contains(err.Error(), "another process listens there") {
+					t.Error(err)
+				}
+			})
+		}
+		starts.Wait()
+		require.Len(t, heirs, 1)
+		heir := <-heirs
+		conn, err := net.Dial("unix", path)
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(conn.Close(), heir.Close()))
+	}
+}
+
+// TestFileOfASuccessor: closing a listener leaves a file alone that another one made
+// after somebody had removed the first one.
+func TestFileOfASuccessor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	former, err := Listen("unix:"+path, "", "")
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(path))
+	successor, err := Listen("unix:"+path, "", "")
+	require.NoError(t, err)
+	require.NoError(t, former.Close())
+	conn, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(conn.Close(), successor.Close()))
+	assert.NoFileExists(t, path)
 }
