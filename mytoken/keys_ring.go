@@ -52,11 +52,12 @@ func NewKeys(active *Key, check ...*PublicKey) (*Keys, error) {
 
 // ParseJWKS reads the JWK set (RFC 7517) that an issuer publishes. The result checks and
 // does not sign. ParseJWKS skips keys that cannot check a mytoken: other kinds and
-// curves, weak keys, keys with another "use", and RSA keys without "alg".
+// curves, weak keys, keys with another "use", and RSA keys without "alg". It also skips
+// private, symmetric and malformed keys, and different keys with the same id.
 //
-// It returns [ErrKeySet] if the set is not strict JSON, has more than 32 keys, repeats an
-// id, or publishes a private or symmetric key. It returns [ErrTokenTooLarge] if the set
-// is longer than 256 KiB.
+// It returns [ErrKeySet] if the text is not a JWK set, if the set has more than 32 keys,
+// or if it skipped one of the latter and no key is left. It returns [ErrTokenTooLarge] if
+// the set is longer than 256 KiB.
 func ParseJWKS(data []byte) (*Keys, error) {
 	ring, err := jws.DecodeSet(data)
 	if err != nil {

@@ -106,8 +106,9 @@ type keySource interface {
 	// current returns the keys that count now.
 	current(ctx context.Context) (*jws.Ring, error)
 	// newer is asked after a token whose key is not in seen. It returns newer keys if
-	// there may be any, and otherwise seen.
-	newer(ctx context.Context, seen *jws.Ring) *jws.Ring
+	// there may be any, and otherwise seen. The error says that there may be newer ones
+	// than those that it returns.
+	newer(ctx context.Context, seen *jws.Ring) (*jws.Ring, error)
 }
 
 // NewVerifier checks the configuration and returns a verifier. It does not fetch keys;
@@ -170,12 +171,12 @@ const defaultCacheSize = 1024
 //
 // Verify returns an [InvalidTokenError] for a token that it refuses. The error wraps the
 // ErrToken… value that says why. Verify returns [ErrKeysUnavailable] if the keys could
-// not be fetched.
+// not be fetched, or if the token's key is unknown and newer keys could not be fetched.
 //
 // With a JWKSURL a call may have to fetch the keys, or to wait while another call fetches
 // them. A fetch takes at most 5 s. It goes on when ctx ends, because other calls need the
 // keys too. If ctx ends while a call waits, Verify goes on with the keys that it has. If
-// there are none, it returns [ErrKeysUnavailable] with the error of ctx.
+// these do not suffice, it returns [ErrKeysUnavailable] with the error of ctx.
 func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	t, err := v.Decode(ctx, compact)
 	if err != nil {
@@ -203,8 +204,12 @@ func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	}
 	t, err := v.read(compact, ring)
 	if errors.Is(err, ErrTokenKey) {
-		if newer := v.source.newer(ctx, ring); newer != ring {
+		newer, missed := v.source.newer(ctx, ring)
+		if newer != ring {
 			t, err = v.read(compact, newer)
+		}
+		if missed != nil && errors.Is(err, ErrTokenKey) {
+			return nil, missed // the key may be published
 		}
 	}
 	return t, err
@@ -217,7 +222,7 @@ func (v *Verifier) usable() bool { return v != nil && v.source != nil }
 func (k *Keys) current(context.Context) (*jws.Ring, error) { return k.load().ring, nil }
 
 // newer implements keySource. There is nothing newer than what current returned.
-func (k *Keys) newer(_ context.Context, seen *jws.Ring) *jws.Ring { return seen }
+func (k *Keys) newer(_ context.Context, seen *jws.Ring) (*jws.Ring, error) { return seen, nil }
 
 // defaultLeeway is granted to "iat" and "nbf" by default.
 const defaultLeeway = time.Minute

@@ -56,11 +56,19 @@ func newJWKSSource(cfg VerifierConfig) (jwksSource, error) {
 // current implements keySource.
 func (s jwksSource) current(ctx context.Context) (*jws.Ring, error) {
 	ring, err := s.Current(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
-	}
-	return ring, nil
+	return ring, unavailable(err)
 }
 
 // newer implements keySource.
-func (s jwksSource) newer(ctx context.Context, seen *jws.Ring) *jws.Ring { return s.Newer(ctx, seen) }
+func (s jwksSource) newer(ctx context.Context, seen *jws.Ring) (*jws.Ring, error) {
+	ring, err := s.Newer(ctx, seen)
+	return ring, unavailable(err)
+}
+
+// unavailable names the failure of a fetch. It returns nil for nil.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+}

@@ -183,6 +183,52 @@ func TestJWKSStale(t *testing.T) {
 	require.EqualValues(t, 6, j.fetches.Load(), "the clock was set back, so the age of the keys is unknown")
 }
 
+// A token with an unknown key is not to blame while newer keys cannot be fetched. Other
+// tokens are still accepted, and malformed ones still refused.
+func TestJWKSUnknownKeyWithoutNewerKeys(t *testing.T) {
+	first, second := testKey(t, EdDSA), testKey(t, EdDSA)
+	j := newPublishedKeys(t, first)
+	old, fresh := endlessToken(t, first, 1), endlessToken(t, second, 1)
+	_, err := j.Verify(t.Context(), old)
+	require.NoError(t, err)
+	j.pass(fetchPause)
+	require.NoError(t, j.keys.Activate(second))
+	j.answering(answer500)
+	for range 2 { // the second call meets the pause
+		_, err = j.Verify(t.Context(), fresh)
+		require.ErrorIs(t, err, ErrKeysUnavailable)
+		require.ErrorContains(t, err, "status 500")
+		require.NotErrorAs(t, err, new(*InvalidTokenError), "the token is not to blame")
+		_, err = j.Verify(t.Context(), old)
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 2, j.fetches.Load())
+	_, err = j.Verify(t.Context(), fresh[1:])
+	require.ErrorAs(t, err, new(*InvalidTokenError))
+	require.NotErrorIs(t, err, ErrKeysUnavailable)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	j.pass(fetchPause)
+	asked, gate := make(chan struct{}), make(chan struct{})
+	j.answering(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-gate
+		_, _ = w.Write(j.keys.JWKS())
+	})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := j.Verify(context.Background(), fresh)
+		ended <- err
+	}()
+	<-asked
+	_, err = j.Verify(ctx, fresh)
+	require.ErrorIs(t, err, ErrKeysUnavailable)
+	require.ErrorIs(t, err, context.Canceled)
+	close(gate)
+	require.NoError(t, <-ended)
+}
+
 // The verifier accepts no keys from a bad answer, and recovers with the next good one.
 func TestJWKSBadAnswers(t *testing.T) {
 	key := testKey(t, EdDSA)
@@ -195,6 +241,7 @@ func TestJWKSBadAnswers(t *testing.T) {
 		"500":       answer500,
 		"404":       http.NotFound,
 		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) },
+		"null":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("null")) },
 		"empty":     func(http.ResponseWriter, *http.Request) {},
 		"not JSON":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"too large": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(strings.Repeat(" ", 300<<10))) },

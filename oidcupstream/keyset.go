@@ -3,6 +3,7 @@ package oidcupstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -49,8 +50,12 @@ func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	left, err := set.Verify(ctx, m, jws.MaxTries)
 	if errors.Is(err, jws.ErrUnknownKey) || errors.Is(err, jws.ErrSignature) {
 		// The provider may have replaced its keys, and given a new one an old id.
-		if newer := k.source.Newer(ctx, set); newer != set {
+		newer, missed := k.source.Newer(ctx, set)
+		if newer != set {
 			_, err = newer.Verify(ctx, m, left)
+		}
+		if err != nil && missed != nil {
+			err = fmt.Errorf("%w; newer keys could not be fetched: %w", err, missed)
 		}
 	}
 	if err != nil {

@@ -267,10 +267,9 @@ func TestDecodeSetRefuses(t *testing.T) {
 		"array":         `[]`,
 		"no keys":       `{}`,
 		"keys is null":  `{"keys":null}`,
-		"a name twice":  `{"keys":[],"keys":[]}`,
 		"not an object": `{"keys":["x"]}`,
 		"null key":      `{"keys":[null]}`,
-		"repeated id":   `{"keys":[` + good + `,` + good + `]}`,
+		"shared id":     `{"keys":[` + good + `,` + strings.Replace(other, newTestID(other), newTestID(good), 1) + `]}`,
 		"private key":   `{"keys":[` + strings.Replace(good, `{`, `{"d":"AAAA",`, 1) + `]}`,
 		"symmetric key": `{"keys":[{"kty":"oct","k":"AAAA"}]}`,
 		"alg twice":     `{"keys":[` + strings.Replace(good, `{`, `{"alg":"ES256",`, 1) + `]}`,
@@ -295,11 +294,30 @@ func TestDecodeSetRefuses(t *testing.T) {
 		strings.Replace(other, `"EdDSA"`, `"HS256"`, 1),
 		strings.Replace(other, `"EdDSA"`, `"none"`, 1),
 		strings.Replace(other, `"EdDSA"`, `"ES256"`, 1),
+		`null`, `"x"`, `[]`, `1`, `{}`, `{"kty":1}`, `{"kty":"oct","k":"AAAA"}`, `{"kty":"EC","kty":"EC"}`, "{\"kty\":\"\xff\"}",
+		strings.Replace(other, `{`, `{"d":"AAAA",`, 1),
+		strings.Replace(other, `{`, `{"alg":"EdDSA",`, 1),
 		strings.Replace(string(newTestSigner(t, RS256).Public().jwk), `"alg":"RS256",`, ``, 1), // several algorithms
 	}
 	ring, err := DecodeSet([]byte(`{"keys":[` + strings.Join(append(leftOut, good), ",") + `]}`))
 	require.NoError(t, err)
 	require.Len(t, ring.Keys(), 1)
+
+	// A key may be there twice. Keys that share an id do not take others along.
+	id := newTestID(good)
+	shared := strings.Replace(string(newTestSigner(t, EdDSA).Public().jwk), `"kid":"`, `"kid":"shared","x-kid":"`, 1)
+	sharing := strings.Replace(string(newTestSigner(t, ES256).Public().jwk), `"kid":"`, `"kid":"shared","x-kid":"`, 1)
+	ring, err = DecodeSet([]byte(`{"keys":[` + strings.Join([]string{shared, good, sharing, good, shared}, ",") + `]}`))
+	require.NoError(t, err)
+	require.Len(t, ring.Keys(), 1)
+	require.NotNil(t, ring.Key(id))
+}
+
+// newTestID returns the id of a JWK.
+func newTestID(jwk string) string {
+	_, id, _ := strings.Cut(jwk, `"kid":"`)
+	id, _, _ = strings.Cut(id, `"`)
+	return id
 }
 
 func TestKeysRefused(t *testing.T) {

@@ -33,7 +33,7 @@ func decodeLenientHeader(data []byte) (Header, error) {
 }
 
 // LenientSet is an immutable JWK set of an OpenID provider. Providers publish keys that
-// [DecodeSet] refuses: with the same id, RSA keys without "alg" or with a small exponent,
+// [DecodeSet] leaves out or refuses: with the same id, RSA keys without "alg" or with a small exponent,
 // and many at once. A LenientSet decodes a key when the first message needs it. So keys
 // that no message needs cost nothing, however many there are.
 type LenientSet struct {
@@ -53,7 +53,7 @@ type lenientKey struct {
 // malformed key does not take the others along. DecodeLenientSet returns [ErrTooLarge]
 // for more than [MaxSetBytes], and [ErrSet] for anything but a JWK set.
 func DecodeLenientSet(data []byte) (*LenientSet, error) {
-	members, err := splitSet(data, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	members, err := splitSet(data)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package jws
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"errors"
 	"fmt"
@@ -33,10 +34,12 @@ func EncodeSet(r *Ring) []byte {
 // [CheckKey] refuses. An RSA key needs an "alg". A key without an id gets its thumbprint
 // as id (RFC 7638).
 //
-// DecodeSet refuses the whole set with [ErrTooLarge] if its text exceeds [MaxSetBytes].
-// It refuses the set with [ErrSet] if the set has more than [MaxKeys] keys, repeats an
-// id, or publishes a private or symmetric key. It does the same if the text is not strict
-// JSON, for instance because it repeats a name.
+// DecodeSet also leaves out what is no public key in strict JSON, and different keys that
+// share an id. So one malformed key does not take the others along. It refuses the set
+// with [ErrSet] if none is left then.
+//
+// DecodeSet refuses the whole set with [ErrTooLarge] if its text exceeds [MaxSetBytes],
+// and with [ErrSet] for more than [MaxKeys] keys, and for anything but a JWK set.
 func DecodeSet(data []byte) (*Ring, error) {
 	members, err := splitSet(data)
 	if err != nil {
@@ -46,29 +49,56 @@ func DecodeSet(data []byte) (*Ring, error) {
 		return nil, fmt.Errorf("%w: %d keys, at most %d are allowed", ErrSet, len(members), MaxKeys)
 	}
 	var keys []*PublicKey
+	var malformed error // the first one
 	for i, raw := range members {
 		key, err := decodeMember(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%w: key %d %w", ErrSet, i, err)
-		}
-		if key != nil {
+		switch {
+		case err != nil:
+			malformed = cmp.Or(malformed, fmt.Errorf("%w: key %d %w", ErrSet, i, err))
+		case key != nil:
 			keys = append(keys, key)
 		}
+	}
+	if keys, err = distinct(keys); err != nil {
+		malformed = cmp.Or(malformed, err)
+	}
+	if len(keys) == 0 && malformed != nil {
+		return nil, malformed
 	}
 	return NewRing(keys...)
 }
 
-// splitSet returns the members of a JWK set and decodes none of them. The JSON is strict
-// unless the options say otherwise.
-func splitSet(data []byte, options ...json.Options) ([]jsontext.Value, error) {
+// distinct leaves out repetitions of a key, and different keys that share an id: a message
+// could not tell them apart. The error says that it did the latter.
+func distinct(keys []*PublicKey) (left []*PublicKey, err error) {
+	first, shared := make(map[string]*PublicKey), make(map[string]bool)
+	for _, k := range keys {
+		if before := first[k.id]; before == nil {
+			first[k.id] = k
+		} else if before.fingerprint != k.fingerprint {
+			shared[k.id] = true
+			err = fmt.Errorf("%w: different keys with the id %.64q", ErrSet, k.id)
+		}
+	}
+	for _, k := range keys {
+		if first[k.id] == k && !shared[k.id] {
+			left = append(left, k)
+		}
+	}
+	return left, err
+}
+
+// splitSet returns the members of a JWK set and decodes none of them. Each may break the
+// rules of strict JSON about names and characters.
+func splitSet(data []byte) ([]jsontext.Value, error) {
 	if len(data) > MaxSetBytes {
 		return nil, fmt.Errorf("%w: key set of %d bytes, at most %d are allowed", ErrTooLarge, len(data), MaxSetBytes)
 	}
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
-	if err := json.Unmarshal(data, &set, options...); err != nil {
-		return nil, fmt.Errorf("%w: not a JWK set in strict JSON", ErrSet)
+	if err := json.Unmarshal(data, &set, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return nil, fmt.Errorf("%w: not a JWK set", ErrSet)
 	}
 	if set.Keys == nil {
 		return nil, fmt.Errorf("%w: it has no array \"keys\"", ErrSet)
@@ -94,8 +124,8 @@ type member struct {
 	K      *jsontext.Value `json:"k"` // symmetric key
 }
 
-// decodeMember decodes one key. It returns nil and no error for a key that DecodeSet
-// leaves out.
+// decodeMember decodes one key. It returns nil and no error for a key of a kind that
+// cannot check a signature here.
 func decodeMember(raw jsontext.Value) (*PublicKey, error) {
 	m, err := readMember(raw)
 	if err != nil || !m.verifies() {

@@ -126,21 +126,23 @@ func (s *Source[S]) Current(ctx context.Context) (*S, error) {
 }
 
 // Newer is called after a message whose key is not in seen. It returns a newer set if
-// there may be one, and otherwise seen.
-func (s *Source[S]) Newer(ctx context.Context, seen *S) *S {
+// there may be one, and otherwise seen. It also returns the error of the last fetch, or
+// of ctx if that ended first: then the key may be published although the set lacks it.
+func (s *Source[S]) Newer(ctx context.Context, seen *S) (*S, error) {
 	if state := s.state.Load(); state.pausing(s.cfg.Clock()) && state.set == seen {
-		return seen
+		return seen, state.err
 	}
-	if s.take(ctx) != nil {
-		return seen
+	if err := s.take(ctx); err != nil {
+		return seen, err
 	}
 	now := s.cfg.Clock()
 	if state := s.state.Load(); state.set != seen || state.pausing(now) {
 		s.release()
-	} else if wait(ctx, s.fetch(ctx, now)) != nil {
-		return seen
+	} else if err := wait(ctx, s.fetch(ctx, now)); err != nil {
+		return seen, err
 	}
-	return s.state.Load().set
+	state := s.state.Load()
+	return state.set, state.err
 }
 
 // take waits for the turn to fetch.

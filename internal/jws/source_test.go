@@ -48,7 +48,8 @@ func TestSourceOvertaken(t *testing.T) {
 		var newer *Ring
 		overtake = func() {
 			now = now.Add(time.Second)
-			newer = s.Newer(t.Context(), first)
+			newer, err = s.Newer(t.Context(), first)
+			require.NoError(t, err)
 		}
 		got, err := s.Current(t.Context())
 		require.NoError(t, err)
@@ -103,8 +104,12 @@ func TestSourceClockIsSet(t *testing.T) {
 	s := sourceOf(network, clock.Now, false)
 	seen, err := s.Current(t.Context())
 	require.NoError(t, err)
-	require.Same(t, seen, s.Newer(t.Context(), seen), "the last fetch is too recent")
+	newer, err := s.Newer(t.Context(), seen)
+	require.NoError(t, err)
+	require.Same(t, seen, newer, "the last fetch is too recent")
 	clock.Suspend(time.Minute)
-	require.NotSame(t, seen, s.Newer(t.Context(), seen), "the machine was asleep for a minute")
+	newer, err = s.Newer(t.Context(), seen)
+	require.NoError(t, err)
+	require.NotSame(t, seen, newer, "the machine was asleep for a minute")
 	require.Equal(t, 2, network.n)
 }

@@ -89,5 +89,6 @@ func (c *Client) tooWide(ctx context.Context, child *mytoken.Issued) error {
 	if secret.IsEmpty() {
 		secret = child.TransferCode
 	}
-	return &WiderError{Token: child, Revoked: c.Revoke(ctx, secret, true) == nil}
+	err := c.Revoke(ctx, secret, true)
+	return &WiderError{Token: child, Revoked: err == nil, RevokeErr: err}
 }

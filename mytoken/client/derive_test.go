@@ -34,6 +34,23 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.ErrorAs(t, err, &wider)
 	require.True(t, wider.Revoked)
 	require.Equal(t, 1, f.count("/revoke"))
+
+	// If the revocation fails, the error says why, and is no answer about the parent.
+	f.answer = func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+		if r.URL.Path == "/revoke" {
+			answer(w, http.StatusUnauthorized, map[string]string{"error": client.CodeInvalidToken, "error_description": "no such token"})
+			return
+		}
+		_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[{"scope":"compute profile"}]}`))
+	}
+	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: mytoken.Properties{
+		Restrictions: restriction.List{{Scopes: []string{"compute"}}},
+	}})
+	require.ErrorAs(t, err, &wider)
+	require.False(t, wider.Revoked)
+	require.True(t, client.IsCode(wider.RevokeErr, client.CodeInvalidToken))
+	require.ErrorContains(t, err, "no such token")
+	require.False(t, client.IsCode(err, client.CodeInvalidToken))
 }
 
 // A list that has lost its last entry is refused, and nothing is sent. The server would

@@ -66,8 +66,9 @@ func newMetadataCache() *metadataCache {
 }
 
 // Metadata returns the discovery document of the server and keeps it for
-// Config.MetadataLife, or until a clock is set back. One caller fetches it while all others wait. Do not change the
-// result. Errors are [*Error], [*NetworkError] and [*AnswerError].
+// Config.MetadataLife, or until a clock is set back. One caller fetches it while all
+// others wait. Do not change the result. Errors are [*Error], [*NetworkError] and
+// [*AnswerError].
 func (c *Client) Metadata(ctx context.Context) (*Metadata, error) {
 	var kept cachedMetadata
 	select {

@@ -122,8 +122,11 @@ func (e *AnswerError) Error() string { return "client: " + e.Operation + ": " + 
 type WiderError struct {
 	// Token is what the server issued. Its Update, if any, replaces the presented token.
 	Token *mytoken.Issued
-	// Revoked says that the client has revoked the new token.
-	Revoked bool
+	// Revoked says that the client has revoked the new token. Otherwise RevokeErr says why
+	// it has not. errors.Is and errors.As do not find RevokeErr: it is about the new token,
+	// not about the presented one.
+	Revoked   bool
+	RevokeErr error
 }
 
 func (e *WiderError) Error() string {
@@ -131,7 +134,11 @@ func (e *WiderError) Error() string {
 	if e.Revoked {
 		return text + "it was revoked"
 	}
-	return text + "revoking it failed, so revoke it yourself"
+	text += "revoking it failed, so revoke it yourself"
+	if e.RevokeErr != nil {
+		text += ": " + e.RevokeErr.Error()
+	}
+	return text
 }
 
 // SaveError says that a [TokenStore] failed to save the successor of a rotated mytoken.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,6 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		require.GreaterOrEqual(t, retryAfter(text, time.Unix(1900000000, 0)), time.Duration(0))
+		require.GreaterOrEqual(t, retryAfter(http.Header{"Retry-After": {text}}, time.Unix(1900000000, 0)), time.Duration(0))
 	})
 }

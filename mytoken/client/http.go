@@ -117,7 +117,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 func (c *Client) readError(r request, resp *http.Response, body []byte) *Error {
 	e := &Error{
 		Operation: r.operation, Status: resp.StatusCode, RequestID: foreign(resp.Header.Get("X-Request-Id"), 64, r.secrets),
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), c.now()),
+		RetryAfter: retryAfter(resp.Header, c.now()),
 	}
 	var text struct { // wire.Error, but a malformed explanation leaves the rest readable
 		Code        string         `json:"error"`
@@ -150,13 +150,20 @@ func foreign(text string, most int, secrets []mytoken.Secret) string {
 	return text
 }
 
-// retryAfter reads the header of that name (RFC 9110 section 10.2.3).
-func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+// retryAfter reads the header Retry-After (RFC 9110 section 10.2.3). A date counts from
+// the header Date, because the clocks of both sides may differ.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := h.Get("Retry-After")
+	seconds, err := strconv.ParseUint(text, 10, 31) // out of range: the greatest number
+	if err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(seconds) * time.Second
 	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
 	}
-	return 0
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
+	return max(at.Sub(now), 0)
 }

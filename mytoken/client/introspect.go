@@ -26,7 +26,10 @@ type Introspection struct {
 	// Claims are the claims of the token as the server reports them. The client does not
 	// check the signature. JTI is zero if it is not readable.
 	Claims mytoken.Claims
-	// Used has one entry per clause of Claims.Restrictions: how often it was used.
+	// Used has one entry per clause of Claims.Restrictions: how many uses are gone. The
+	// limit of the clause minus them is what is really left, also where relatives have
+	// spent what the token draws on. So it may be more than the token and its descendants
+	// have used. Some servers count only these.
 	Used []restriction.Usage
 }
 

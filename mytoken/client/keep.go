@@ -80,7 +80,11 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 // Run keeps the file until the configured end, or until the context ends. Call it once.
 //
 // Run replaces the file in one step: readers see a whole token, even if this process is
-// killed. While the server answers, the token in the file lives for at least another
+// killed. A file that cannot be replaced is written in place: it is mounted alone, or its
+// directory is read-only. Readers at that very instant may see a mix, which no server
+// accepts. Where Run removes the file, it empties such a one.
+//
+// While the server answers, the token in the file lives for at least another
 // KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
 // minute. If the server says when to come back, Run obeys, for at most an hour. The file
 // stays while its token is valid, and is removed when the token expires. If a keeper is

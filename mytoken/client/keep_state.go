@@ -17,8 +17,8 @@ const (
 	KeepStarting KeepPhase = "starting" // no token yet
 	KeepFresh    KeepPhase = "fresh"    // the token lives for at least another Early
 	KeepAging    KeepPhase = "aging"    // the token is valid, but replacing it has failed
-	KeepDown     KeepPhase = "down"     // no file: the last token has expired, was never there, or cannot be written
-	KeepEnded    KeepPhase = "ended"    // no file, and the keeper has stopped
+	KeepDown     KeepPhase = "down"     // no token in a file: the last has expired, was never there, or cannot be written
+	KeepEnded    KeepPhase = "ended"    // no file or an empty one; the keeper has stopped
 )
 
 // KeepState is the state of a keeper.

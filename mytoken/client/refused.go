@@ -66,7 +66,7 @@ func asksForPause(err error) bool {
 func pause(failures int, err error) time.Duration {
 	wait := backOff(failures, longestPause)
 	if e, ok := errors.AsType[*Error](err); ok {
-		wait = max(wait, min(e.RetryAfter, longestRetry))
+		wait = max(wait, spread(min(e.RetryAfter, longestRetry)))
 	}
 	return wait
 }

@@ -31,7 +31,7 @@ func (c *Client) repeatAfter(err error, safe bool, attempt int) (time.Duration, 
 	if !ok || e.RetryAfter > patience {
 		return 0, false
 	}
-	return max(wait, e.RetryAfter), notActedOn(e) || safe && isTransient(e)
+	return max(wait, spread(e.RetryAfter)), notActedOn(e) || safe && isTransient(e)
 }
 
 // notActedOn reports whether the server says that it did nothing.
@@ -53,6 +53,19 @@ func isTransient(e *Error) bool {
 func backOff(attempt int, most time.Duration) time.Duration {
 	wait := min(firstWait<<min(attempt-1, 16), most)
 	return wait/2 + rand.N(wait/2)
+}
+
+// mostSpread bounds what spread adds.
+const mostSpread = time.Minute
+
+// spread returns how long to wait if the server asks for a wait. It adds up to a quarter,
+// at least up to a second, so that clients that were sent away together do not return
+// together.
+func spread(asked time.Duration) time.Duration {
+	if asked <= 0 {
+		return 0
+	}
+	return asked + rand.N(min(max(asked/4, time.Second), mostSpread))
 }
 
 // endsWithin reports whether the context ends before wait is over.

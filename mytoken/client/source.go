@@ -32,9 +32,10 @@ const defaultEarly = time.Minute
 // token is valid only if the wall clock and the monotonic clock agree that it is. So the
 // source asks for a new one after a clock was set back, or after the machine was asleep.
 //
-// If the server refuses for good, or says when to come back, the source returns the same
-// error for a while before it asks again: for at most a minute, or as long as the server
-// says, up to an hour. It asks at once if the [TokenStore] has another mytoken.
+// If the server refuses for good, or says when to come back, the source does not ask
+// again for a while: for at most a minute, or as long as the server says, up to an hour.
+// Meanwhile it returns the last token while that is valid, and otherwise the same error.
+// Without a valid token, it asks at once if the [TokenStore] has another mytoken.
 //
 // A TokenSource is safe for concurrent use.
 type TokenSource struct {
@@ -139,8 +140,9 @@ func (s *TokenSource) keep(t *AccessToken) {
 // that is valid: the failed request may have taken long.
 func (s *TokenSource) failed(ctx context.Context, err error) *AccessToken {
 	last, _ := s.kept()
+	obey := refusedForGood(err) || asksForPause(err)
 	var refused *refusal
-	if last == nil && (refusedForGood(err) || asksForPause(err)) {
+	if obey {
 		if token, err := s.h.load(ctx); err == nil {
 			refused = &refusal{token: token}
 		}
@@ -148,11 +150,13 @@ func (s *TokenSource) failed(ctx context.Context, err error) *AccessToken {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures++
-	now := s.h.c.now()
-	if s.refusal = refused; refused != nil {
-		refused.err, refused.pause = err, span{now, pause(s.failures, err)}
+	s.pause = span{s.h.c.now(), backOff(s.failures, mostWait)}
+	if obey {
+		s.pause.d = pause(s.failures, err)
 	}
-	s.pause = span{now, backOff(s.failures, mostWait)}
+	if s.refusal = refused; refused != nil {
+		refused.err, refused.pause = err, s.pause
+	}
 	return last
 }
 

@@ -27,8 +27,8 @@ type TokenStore interface {
 
 // SaveChecker is a [TokenStore] that can tell beforehand that Save will fail. A [Holder]
 // asks it before each use that may rotate the token. If CheckSave returns an error, the
-// holder does not use the token and returns an [*UnsavableError]. The caller holds the lock, unless
-// Lock has failed.
+// holder does not use the token and returns an [*UnsavableError]. The caller holds the
+// lock, unless Lock has failed.
 type SaveChecker interface {
 	CheckSave(context.Context) error
 }

@@ -229,8 +229,9 @@ func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
 
 // Write replaces the file with one that holds the token. Only its owner can read it.
 // Readers get the old token or the new one. If Write returns an error, they get the old
-// one. Write writes a file in place that cannot be replaced. Write returns [ErrMalformed] if the secret is not a token, and otherwise the
-// errors of [CheckWritable] and of the file system.
+// one. Write writes a file in place that cannot be replaced. Write returns [ErrMalformed]
+// if the secret is not a token, and otherwise the errors of [CheckWritable] and of the
+// file system.
 func Write(path string, token Secret) error {
 	if !isToken(token.Reveal()) {
 		return ErrMalformed

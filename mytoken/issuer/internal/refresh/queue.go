@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -183,7 +184,7 @@ func (q *grantQueue) pause(ctx context.Context, grant store.GrantID) error {
 	now := q.now()
 	q.mu.Lock()
 	l := q.lines[grant]
-	due := l.width == 1 && now.Sub(l.since) >= queueRuns
+	due := l.width == 1 && !fresh.Within(l.since, queueRuns, now) // also if a clock was set back
 	if due {
 		l.since = now
 	}
@@ -211,12 +212,13 @@ func (l *line) places() int { return l.turns.top.waiting + l.turns.top.running }
 func (q *grantQueue) measure(grant store.GrantID, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	took = min(max(took, 0), q.limit) // the clock may have been set
 	l := q.lines[grant]
 	if l.took == 0 {
-		l.took = max(took, 0)
+		l.took = took
 		return
 	}
-	l.took += (max(took, 0) - l.took) / 4
+	l.took += (took - l.took) / 4
 }
 
 func (l *line) needs() time.Duration { return l.took * 3 / 2 }

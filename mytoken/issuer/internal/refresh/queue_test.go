@@ -501,3 +501,28 @@ func TestQueueSurvivesItsClock(t *testing.T) {
 		require.Empty(t, q.lines)
 	})
 }
+
+// A clock that was set back does not keep the lease from other processes, and one that was
+// set forward during a refresh does not make the next refreshes seem endless.
+func TestQueueClockIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jump := time.Duration(0)
+		q := newGrantQueue(func() time.Time { return time.Now().Round(0).Add(jump) }, 9*time.Second)
+		first, err := turnIn(t.Context(), q, queueGrant)
+		require.NoError(t, err)
+		second, err := q.enter(queueGrant, store.TokenID{}, []store.TokenID{{}}, 1)
+		require.NoError(t, err)
+		jump = -time.Hour
+		first()
+		begin := time.Now()
+		require.NoError(t, second.wait(t.Context()))
+		require.Equal(t, queuePauses, time.Since(begin), "others get their chance")
+
+		third, err := q.enter(queueGrant, store.TokenID{}, []store.TokenID{{}}, 1)
+		require.NoError(t, err)
+		jump = time.Hour
+		second.leave(1)
+		require.LessOrEqual(t, q.expected(queueGrant, store.TokenID{}), 9*time.Second)
+		third.leave(1)
+	})
+}
