@@ -93,6 +93,15 @@ func (s *FileStore) Save(_ context.Context, token mytoken.Secret) error {
 }
 
 func (s *FileStore) save(text []byte) error {
+	return s.inDir(func(dir *ownfile.Dir, name string) error {
+		s.sweep.Do(func() { durable.Sweep(s.path, time.Now()) })
+		return durable.Update(dir.Root, name, text, dir.InPlace(name))
+	})
+}
+
+// inDir calls do with the directory and the name of the file, if nobody else can replace
+// it there.
+func (s *FileStore) inDir(do func(dir *ownfile.Dir, name string) error) error {
 	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
 	if err != nil {
 		return err
@@ -102,8 +111,7 @@ func (s *FileStore) save(text []byte) error {
 	if err := dir.Replaceable(name); err != nil {
 		return err
 	}
-	s.sweep.Do(func() { durable.Sweep(s.path, time.Now()) })
-	return durable.Update(dir.Root, name, text, dir.InPlace(name))
+	return do(dir, name)
 }
 
 // probeSize is how much space there must be for a successor, in bytes.
@@ -112,23 +120,13 @@ const probeSize = 16 << 10
 // CheckSave returns an error if Save would certainly fail, and says what to do. It does
 // what Save does, without changing the file. It implements [SaveChecker].
 func (s *FileStore) CheckSave(context.Context) error {
-	if err := s.checkSave(); err != nil {
+	err := s.inDir(func(dir *ownfile.Dir, name string) error {
+		return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
+	})
+	if err != nil {
 		return fmt.Errorf("client: the token file %s cannot be written: %w", s.path, err)
 	}
 	return nil
-}
-
-func (s *FileStore) checkSave() error {
-	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	name := filepath.Base(s.path)
-	if err := dir.Replaceable(name); err != nil {
-		return err
-	}
-	return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
 }
 
 // Lock locks the second file, or the file itself if Save writes it in place. The system

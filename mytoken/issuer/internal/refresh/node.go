@@ -172,7 +172,8 @@ type identity struct {
 	until   store.Micros // last instant that the store was promised
 	beating bool         // heartbeats have begun
 	retired bool         // and ended
-	failing bool         // the last heartbeat failed, and the log says so
+	failing bool         // the last heartbeat failed
+	warned  bool         // and the log has a warning about it
 }
 
 // self returns the id of this process, for a lease. The first call registers it. It is
@@ -276,13 +277,13 @@ func (r *Refresher) beat(ctx context.Context) {
 		r.disown(p.ID)
 	}
 	r.id.mu.Lock()
-	told := r.id.failing
-	r.id.beaten, r.id.failing = err == nil, err != nil && (told || level == slog.LevelWarn)
+	failed, warned := r.id.failing, r.id.warned
+	r.id.beaten, r.id.failing, r.id.warned = err == nil, err != nil, err != nil && (warned || level == slog.LevelWarn)
 	if err == nil {
 		r.id.until = until
 	}
 	r.id.mu.Unlock()
-	if err != nil && !told {
+	if err != nil && (!failed || !warned && level == slog.LevelWarn) {
 		r.Logger.Log(ctx, level, "mytoken", "kind", "heartbeat_failed", "error", errtext.ForLog(err))
 	}
 }

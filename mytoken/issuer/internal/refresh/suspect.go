@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/fresh"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -142,8 +143,8 @@ type refusalKey struct {
 type refusal struct {
 	key   refusalKey
 	count int
-	from  time.Time
-	until time.Time
+	since time.Time
+	pause time.Duration
 }
 
 // mostRefusals is how many refusals are remembered.
@@ -169,7 +170,7 @@ func (r *refusals) add(grant store.GrantID, asked question, now time.Time, pause
 	r.order.MoveToFront(e)
 	entry := e.Value.(*refusal)
 	entry.count++
-	entry.from, entry.until = now, now.Add(pause(entry.count))
+	entry.since, entry.pause = now, pause(entry.count)
 }
 
 // left returns how long the last refusal still counts, or 0. A clock that was set back
@@ -178,10 +179,15 @@ func (r *refusals) left(grant store.GrantID, asked question, now time.Time) time
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, found := r.byKey[refusalKey{grant, asked.key()}]
-	if !found || now.Before(e.Value.(*refusal).from) {
+	if !found {
 		return 0
 	}
-	return max(e.Value.(*refusal).until.Sub(now), 0)
+	last := e.Value.(*refusal)
+	age, ok := fresh.Age(last.since, now)
+	if !ok {
+		return 0
+	}
+	return max(last.pause-age, 0)
 }
 
 // forget drops a refusal.
