@@ -13,10 +13,9 @@ import (
 	"github.com/mytoken-go/sdk/internal/unique"
 )
 
-// The claims in which access tokens, and members in which some answers, say how far the
-// access token reaches. Keycloak also lists roles in
-// realm_access and resource_access. They are no scopes, and every access token of a user
-// has them, so they do not count.
+// Claims of an access token, and members of some answers, that say how far the access
+// token reaches. Keycloak also lists roles in realm_access and resource_access. These do
+// not count: they are no scopes, and every access token of a user has them.
 var (
 	claimedScopes    = []string{"scp", "scopes", "permissions", "roles"} // besides scope
 	claimedAudiences = []string{"resource", "audience"}                  // besides aud
