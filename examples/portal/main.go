@@ -86,7 +86,7 @@ func run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.abandon != "" {
+	if o.abandon != "none" {
 		return abandon.Node(ctx, os.Stdout, iss, o.abandon)
 	}
 	if err := iss.Recover(ctx); err != nil {

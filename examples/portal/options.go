@@ -38,12 +38,7 @@ func parseOptions() (_ *options, err error) {
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
-	flag.Func("abandon", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held", func(node string) (err error) {
-		if o.abandon = node; node == "" { // an empty variable of a script: do not serve instead
-			err = errors.New("name a node")
-		}
-		return err
-	})
+	text(&o.abandon, "abandon", "none", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -77,7 +72,7 @@ func parseOptions() (_ *options, err error) {
 	refuse((o.issuer == "") != (o.client == ""), "set both -issuer and -client-id, or neither")
 	refuse(o.issuer != "" && o.secret == "", "-issuer needs PORTAL_CLIENT_SECRET or -client-secret-file")
 	refuse(o.check && o.issuer+o.url != "", "-check uses the provider for tests; remove -issuer and -url")
-	if o.check || o.abandon != "" {
+	if o.check || o.abandon != "none" {
 		o.listen, o.health, o.drain = "127.0.0.1:0", "127.0.0.1:0", 0
 	}
 	return o, err

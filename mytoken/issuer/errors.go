@@ -7,7 +7,6 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/errtext"
-	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -297,7 +296,7 @@ type UnknownNodeError struct {
 }
 
 func (e *UnknownNodeError) Error() string {
-	return fmt.Sprintf("issuer: no process of node %s is known: take its name from the notice %s", legible.Show(clip.Bytes(e.Node, 64)), NoticeInDoubt)
+	return fmt.Sprintf("issuer: no process of node %q is known: take its name from the notice %s", clip.Bytes(e.Node, 64), NoticeInDoubt)
 }
 
 // PolicyError says that the policy refused a token, or left properties that must not be
