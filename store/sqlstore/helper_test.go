@@ -111,3 +111,11 @@ func (s site) placeholder(n int) string {
 	}
 	return "?"
 }
+
+// contractElsewhere skips a further run of the whole contract under the race detector: it
+// sees the same code in TestStore.
+func contractElsewhere(t *testing.T) {
+	if underRace {
+		t.Skip("SKIPPED under the race detector: TestStore runs the same code")
+	}
+}

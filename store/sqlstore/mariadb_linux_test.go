@@ -39,6 +39,7 @@ func ownMariaDB(t *testing.T, parameters string, options ...string) (create func
 //
 // proves P3, P4, P5, P8
 func TestServerPreparesNothing(t *testing.T) {
+	contractElsewhere(t)
 	t.Parallel()
 	for _, parameters := range []string{"?interpolateParams=true", ""} {
 		t.Run("DSN with "+parameters, func(t *testing.T) {
@@ -146,6 +147,7 @@ func TestServerIsSetReadOnly(t *testing.T) {
 //
 // proves P3, P4, P5, P8
 func TestMariaDBWithOddSettings(t *testing.T) {
+	contractElsewhere(t)
 	t.Parallel()
 	create, _ := ownMariaDB(t, "?interpolateParams=true")
 	for name, settings := range map[string]map[string]string{

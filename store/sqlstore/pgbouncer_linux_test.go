@@ -25,6 +25,7 @@ func TestPgBouncer(t *testing.T) {
 			if mode != "exec" && rounds(1) == 1 {
 				t.Skip("only at full size")
 			}
+			contractElsewhere(t)
 			storetest.Run(t, storetest.Harness{Rounds: 1, Open: func(t testing.TB, nodes int) storetest.Backend {
 				s := newPostgreSQL(t)
 				db := s.migrate(t)

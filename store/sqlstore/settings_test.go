@@ -81,6 +81,7 @@ func TestUnsuitableSettings(t *testing.T) {
 //
 // proves P3, P4, P5, P8
 func TestStoreWithOddSettings(t *testing.T) {
+	contractElsewhere(t)
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
 		testOddSettings(t, newPostgreSQL, map[string]string{
