@@ -1,3 +1,6 @@
+// Measured work: the race detector, which multiplies it, has nothing to find here.
+//go:build !race
+
 package rest_test
 
 import (
