@@ -69,7 +69,7 @@ func TestReasonsOfInvalidGrant(t *testing.T) {
 		"Keycloak token":         {map[string]any{"error_description": "Token is not active"}, "invalid_grant"},
 		"Google":                 {map[string]any{"error_description": "Token has been expired or revoked."}, "invalid_grant"},
 
-		// What is not known stays a refusal of the grant.
+		// An unknown reason stays a refusal of the grant.
 		"unknown suberror":      {map[string]any{"suberror": "moon_phase"}, "invalid_grant"},
 		"unknown number":        {map[string]any{"error_codes": []any{12345}}, "invalid_grant"},
 		"generic number":        {entra("70000", "", "The provided value for the input parameter 'refresh_token' is not valid."), "invalid_grant"},

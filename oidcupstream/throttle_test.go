@@ -150,7 +150,7 @@ func TestPause(t *testing.T) {
 	refused(err)
 	require.EqualValues(t, 1, s.calls.Load())
 
-	// What needs no request goes on.
+	// Calls without a request still work.
 	_, err = s.AuthorizationURL(t.Context(), authorization(oauth2.GenerateVerifier()))
 	require.NoError(t, err)
 	_, err = s.Discover(t.Context())

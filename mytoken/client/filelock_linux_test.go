@@ -70,14 +70,21 @@ func awaitInSystem(t *testing.T, pid, want int) {
 		"%d threads wait in the system, not %d", inSystem(t, pid), want)
 }
 
+// lockTwice starts a process that has the lock of a token file, and one that waits for it.
+func lockTwice(t *testing.T) (path string, first, second *lockHolder) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "token")
+	first = lockOther(t, path)
+	first.locked()
+	second = lockOther(t, path)
+	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	return path, first, second
+}
+
 // A process that waits for the lock of another one sleeps in the system, which wakes it
 // when the lock is free.
 func TestLockWaitsInSystem(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token")
-	first := lockOther(t, path)
-	first.locked()
-	second := lockOther(t, path)
-	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	_, first, second := lockTwice(t)
 	first.end()
 	second.locked()
 	second.end()
@@ -132,11 +139,7 @@ func TestLockGivenUp(t *testing.T) {
 
 // A process that is killed while it waits, or while it has the lock, does not keep it.
 func TestLockOfKilledProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token")
-	first := lockOther(t, path)
-	first.locked()
-	second := lockOther(t, path)
-	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	path, first, second := lockTwice(t)
 	for _, h := range []*lockHolder{second, first} {
 		require.NoError(t, h.cmd.Process.Kill())
 		require.Error(t, h.cmd.Wait())

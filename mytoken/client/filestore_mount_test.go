@@ -188,8 +188,8 @@ func TestKeeperOfAMountedFile(t *testing.T) {
 	require.Empty(t, text)
 }
 
-// What a process left behind that was killed in the middle of a write in place is read as
-// the old token or the new one.
+// A process was killed in the middle of a write in place. Others read the old token or the
+// new one from its file.
 func TestInterruptedWriteIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	for text, want := range map[string]string{

@@ -46,23 +46,26 @@ func (l *ledger) now() store.Micros { return store.At(l.clock()) }
 
 // look takes a step that only reads.
 func look[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
-	v, err := take(ctx, l, step, false)
+	v, err := take(ctx, l, step, false, maxTries)
 	return v, asRepeatable(err, true)
 }
 
 // settle takes a step that may change something. It repeats the step until its outcome is
-// known, three times at most.
+// known, maxTries times at most.
 func settle[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error)) (T, error) {
-	return take(ctx, l, step, true)
+	return take(ctx, l, step, true, maxTries)
 }
 
-func take[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error), writes bool) (T, error) {
+const maxTries = 3
+
+// take tries a step until its outcome is known, and tells whether the store is away.
+func take[T any](ctx context.Context, l *ledger, step func(context.Context) (T, error), writes bool, tries int) (T, error) {
 	untouched, pause := true, 5*time.Millisecond
 	for n := 1; ; n++ {
 		started := l.clock()
 		v, err := step(ctx)
 		untouched = untouched && errors.Is(err, store.ErrUnavailable)
-		if err == nil || store.IsDefinite(err) || n == 3 || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
+		if err == nil || store.IsDefinite(err) || n == tries || ctx.Err() != nil || refresh.Sleep(ctx, pause) != nil {
 			return v, l.sorted(ctx, err, untouched, writes, started)
 		}
 		pause *= 4
@@ -75,9 +78,10 @@ func settled(ctx context.Context, l *ledger, step func(context.Context) error) e
 	return err
 }
 
-// once is for a step that writes and is not repeated.
-func (l *ledger) once(ctx context.Context, err error, started time.Time) error {
-	return l.sorted(ctx, err, errors.Is(err, store.ErrUnavailable), true, started)
+// once is settled for a step that is not repeated.
+func once(ctx context.Context, l *ledger, step func(context.Context) error) error {
+	_, err := take(ctx, l, func(ctx context.Context) (struct{}, error) { return struct{}{}, step(ctx) }, true, 1)
+	return err
 }
 
 // sorted makes a [*StoreError] of an error that is not definite. It also tells whether
@@ -171,8 +175,7 @@ func (l *ledger) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh
 // CommitRefresh stores a refresh token. It is tried once: the caller tries for as long as
 // it takes.
 func (l *ledger) CommitRefresh(ctx context.Context, commit store.Commit) error {
-	started := l.clock()
-	return l.once(ctx, l.store.CommitRefresh(ctx, commit), started)
+	return once(ctx, l, func(ctx context.Context) error { return l.store.CommitRefresh(ctx, commit) })
 }
 
 // EndRefresh ends the lease on a grant.
@@ -185,21 +188,21 @@ func (l *ledger) EndRefresh(ctx context.Context, e store.End) error {
 
 // Beat, Settle and Processes are tried once: the refresher repeats them.
 func (l *ledger) Beat(ctx context.Context, p store.Process, until store.Micros) error {
-	started := l.clock()
-	return l.once(ctx, l.store.Beat(ctx, p, until), started)
+	return once(ctx, l, func(ctx context.Context) error { return l.store.Beat(ctx, p, until) })
 }
 
 // Settle settles processes.
 func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
-	started := l.clock()
-	return l.once(ctx, l.store.Settle(ctx, ids, l.now()), started)
+	return once(ctx, l, func(ctx context.Context) error { return l.store.Settle(ctx, ids, l.now()) })
 }
 
 // Processes lists the processes that the store knows.
-func (l *ledger) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
-	started := l.clock()
-	list, cursor, err := l.store.Processes(ctx, page)
-	return list, cursor, l.sorted(ctx, err, true, false, started)
+func (l *ledger) Processes(ctx context.Context, page store.Page) (list []store.ProcessInfo, cursor string, err error) {
+	list, err = take(ctx, l, func(ctx context.Context) (got []store.ProcessInfo, err error) {
+		got, cursor, err = l.store.Processes(ctx, page)
+		return got, err
+	}, false, 1)
+	return list, cursor, asRepeatable(err, true)
 }
 
 // Grant returns the state of a grant, dead or not.
@@ -317,7 +320,5 @@ func (l *ledger) deleteOwner(ctx context.Context, owner mytoken.OwnerID) error {
 // sweep is tried once. After an error, the next sweep deletes the rest.
 func (l *ledger) sweep(ctx context.Context, cleaning store.Cleaning) (store.Cleaned, error) {
 	cleaning.Now = l.now()
-	started := l.clock()
-	cleaned, err := l.store.Sweep(ctx, cleaning)
-	return cleaned, l.once(ctx, err, started)
+	return take(ctx, l, func(ctx context.Context) (store.Cleaned, error) { return l.store.Sweep(ctx, cleaning) }, true, 1)
 }

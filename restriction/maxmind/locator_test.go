@@ -98,7 +98,7 @@ func TestCountry(t *testing.T) {
 }
 
 // TestIPv4Alone: a database without IPv6 does not know the countries of IPv6 addresses.
-// That is no error of the database.
+// It reports no error for them.
 func TestIPv4Alone(t *testing.T) {
 	for _, bits := range []int{24, 28, 32} {
 		tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "GeoLite2-Country", IPVersion: 4, RecordSize: bits})

@@ -97,7 +97,7 @@ func TestLeaseBesideEarlierVersion(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, st.Settle(t.Context(), []store.ProcessID{dead.ID}, now))
 
-		// What a process of the version before writes: another lease, and a new refresh token.
+		// A process of the version before writes another lease and a new refresh token.
 		other := store.LeaseID{2}
 		s.run(t, db, fmt.Sprintf("UPDATE %s SET version = version + 1, lease_id = %s, lease_until = %d, generation = 2 WHERE grant_id = %s",
 			s.table("grants"), s.literal(other[:]), 20*now, s.literal(info.Grant[:])))

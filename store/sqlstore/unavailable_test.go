@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
 // change is a step whose effect can be looked up.
@@ -62,6 +63,19 @@ func known(t *testing.T, k store.Ticket) func(store.Store) bool {
 	}
 }
 
+// throughRelay returns a store with so many connections, all of them through the relay r.
+// The store sure uses the same database directly, and holds the token p.
+func throughRelay(t *testing.T, direct site, conns int) (st *sqlstore.Store, r *relay, sure *sqlstore.Store, p store.Presented) {
+	t.Helper()
+	direct.migrate(t)
+	sure = direct.open(t)
+	s, r := relayed(t, direct)
+	s.conns = conns
+	p, err := newRoot(t.Context(), sure, store.Unlimited)
+	require.NoError(t, err)
+	return s.open(t), r, sure, p
+}
+
 // The network fails after any number of bytes, in either direction. A step whose error is
 // an ErrUnavailable has not taken effect. A step that returned nil has.
 //
@@ -70,14 +84,7 @@ func TestUnavailableIsTrue(t *testing.T) {
 	for _, e := range engines[1:] {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			direct := e.new(t)
-			direct.migrate(t)
-			sure := direct.open(t)
-			s, r := relayed(t, direct)
-			s.conns = 1
-			st := s.open(t)
-			p, err := newRoot(t.Context(), sure, store.Unlimited)
-			require.NoError(t, err)
+			st, r, sure, p := throughRelay(t, e.new(t), 1)
 			for _, c := range changes {
 				r.allow(-1, -1)
 				do, _ := c.start(t, p)
@@ -129,14 +136,7 @@ func TestUnavailableIsTrueOfBatches(t *testing.T) {
 	for _, e := range engines[1:] {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			direct := e.new(t)
-			direct.migrate(t)
-			sure := direct.open(t)
-			s, r := relayed(t, direct)
-			s.conns = 3
-			st := s.open(t)
-			p, err := newRoot(t.Context(), sure, store.Unlimited)
-			require.NoError(t, err)
+			st, r, sure, p := throughRelay(t, e.new(t), 3)
 			no := 0
 			for i := range rounds(60) {
 				r.allow(-1, -1)

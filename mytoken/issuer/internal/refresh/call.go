@@ -234,12 +234,9 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 // for the client.
 func (l *lease) commit(ctx context.Context, token string) error {
 	l.uncommitted = true
-	failed := func(err error) error {
-		return notKept(err)
-	}
 	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.state.Generation+1), l.req.Key, []byte(token))
 	if err != nil {
-		return failed(err)
+		return notKept(err)
 	}
 	c := store.Commit{Grant: l.req.Grant, Lease: l.id, Generation: l.state.Generation, Token: sealed, Now: store.At(l.r.Clock())}
 	// A crash before the next line loses the refresh token: it was in this process alone.
@@ -271,7 +268,7 @@ func (l *lease) commit(ctx context.Context, token string) error {
 			}
 		}
 		if store.IsDefinite(err) || Sleep(l.r.halt, pause) != nil {
-			return failed(err)
+			return notKept(err)
 		}
 	}
 }

@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	beatInterval = 5 * time.Second  // between heartbeats
-	beatRetry    = time.Second      // after one that failed
-	beatValidity = 20 * time.Second // of each, besides the clock skew
-
 	// inDoubtRetry is how long a client is asked to wait for the outcome of an interrupted
 	// refresh, which an operator or a restart settles.
 	inDoubtRetry = 10 * time.Second

@@ -251,6 +251,12 @@ func (r *Refresher) current() (store.Process, error) {
 	return r.id.process.Process, nil
 }
 
+const (
+	beatInterval = 5 * time.Second  // between heartbeats
+	beatRetry    = time.Second      // after one that failed
+	beatValidity = 20 * time.Second // of each, besides the clock skew
+)
+
 // beat promises the store that the process lives for a while. The log mentions the first
 // failure alone, and at the level Debug if the store is away: the ledger tells that.
 func (r *Refresher) beat(ctx context.Context) {
