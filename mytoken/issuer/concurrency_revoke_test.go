@@ -203,6 +203,19 @@ func TestRevokedBeforeTheRotation(t *testing.T) {
 	}
 }
 
+// A request with an ID stays charged: another call with that ID may have handed an access
+// token out before the revocation.
+//
+// proves P3
+func TestRevokedBeforeTheRotationWithID(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{rotation: &mytoken.Rotation{OnAT: true}, limit: 5})
+	revokeBeforeRotation(t, w)
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.Equal(t, issuer.TokenRevoked, errAs[*issuer.TokenError](t, err).Reason)
+	require.Zero(t, w.told(issuer.NoticeAccessToken))
+	w.requireCharged(t, 1)
+}
+
 func ownerOf(t *testing.T, w *world) *issuer.OwnerAccess {
 	t.Helper()
 	owner, err := w.issuer.Owner(w.site.op.Issuer(), w.subject)

@@ -72,6 +72,10 @@ func (u *use) events() (least, most int) {
 		return 0, 1
 	case u.last == charged:
 		return 1, 1
+	case u.last == dead && u.token.rotates && !u.late:
+		// A token that is revoked between the claim and the rotation leaves the use charged;
+		// see step 8 of Issuer.AccessToken.
+		return 0, 1
 	}
 	return 0, 0
 }
