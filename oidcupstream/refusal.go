@@ -41,11 +41,13 @@ func (e *Error) isBusy() bool {
 // The codes that stand for the reasons of an invalid_grant. All are registered.
 const (
 	codeInvalidGrant = "invalid_grant"
+	codeInvalidToken = "invalid_token"
 	codeConsent      = "consent_required"
 	codeInteraction  = "interaction_required"
 	codeLogin        = "login_required"
 	codeDenied       = "access_denied"
 	codeBusy         = "temporarily_unavailable"
+	codeServer       = "server_error"
 	codeClient       = "unauthorized_client"
 	codeCredentials  = "invalid_client"
 )
@@ -81,15 +83,18 @@ var grantNumbers = func() map[int]string {
 		// A policy wants a second factor, a known device, a new password, or a choice.
 		codeInteraction: {
 			16000, 16001, 50005, 50015, 50055, 50072, 50074, 50076, 50078, 50079, 50085, 50097, 50125, 50127, 50129, 50131, 50135,
-			50140, 50142, 50144, 50155, 50158, 50187, 50199, 53000, 53001, 53002, 53003, 53004, 53010, 53011, 530032, 530034, 530035, 700020,
+			50140, 50142, 50144, 50155, 50158, 50161, 50187, 50199, 53000, 53001, 53002, 53003, 53004, 53009, 53010, 53011, 135011,
+			530002, 530003, 530004, 530021, 530031, 530032, 530034, 530035, 700003, 700020,
 		},
 		// The user is disabled or locked, or may not use this client or tenant.
-		codeDenied: {50020, 50053, 50057, 50105, 500021, 500022, 500212, 500213},
+		codeDenied: {50002, 50014, 50020, 50053, 50057, 50105, 80012, 500021, 500022, 500212, 500213, 500571},
 		// The client is disabled or unknown, or its credentials are wrong.
 		codeClient:      {70001, 700011, 700016, 1000031, 7000112},
 		codeCredentials: {70002, 700025, 700027, 7000215, 7000218, 7000222},
 		// The provider is busy, or a part of it is down.
-		codeBusy: {50033, 50087, 50088, 50166, 50196, 90006, 90012, 90024, 90033, 90055, 90090},
+		codeBusy: {40010, 50033, 50087, 50088, 50166, 50196, 80001, 80002, 90006, 90012, 90024, 90033, 90055, 90090, 90091},
+		// The provider has a fault of its own.
+		codeServer: {40008, 50000, 70012, 90036, 90092},
 	} {
 		for _, n := range list {
 			numbers[n] = code
@@ -117,8 +122,17 @@ var grantTexts = map[string]string{
 	"rate limit exceeded":                codeBusy,
 }
 
+// grantFrames are the parts of descriptions before and after a name, in lower case.
+var grantFrames = []struct{ before, after, code string }{
+	// Keycloak, if somebody changes the address by which it is known.
+	{"invalid token issuer. expected '", "'", codeServer},
+	// INDIGO IAM, until the user has accepted the rules anew.
+	{"user ", " needs to sign aup for this organization in order to proceed", codeInteraction},
+}
+
 const (
-	maxReason  = 64       // bytes of a suberror, or of a description that is compared
+	maxReason  = 64       // bytes of a suberror, or of the start of a description
+	maxText    = 1 << 10  // bytes of a description that is compared
 	maxNumbers = 16       // numbers that are read
 	maxDigits  = 9        // of a number
 	maxMember  = 4 << 10  // bytes of error_codes
@@ -139,14 +153,27 @@ func grantReason(f fields, description string) string {
 		found = append(found, grantNumbers[n])
 	}
 	found = append(found, grantNumbers[leadingNumber(description)])
-	if text := strings.TrimSpace(description); len(text) <= maxReason {
-		found = append(found, grantTexts[strings.ToLower(strings.TrimRight(text, "."))])
-	}
+	found = append(found, textReason(description))
 	found = slices.DeleteFunc(found, func(code string) bool { return code == "" })
 	if len(found) == 0 || slices.Contains(found, codeInvalidGrant) {
 		return codeInvalidGrant
 	}
 	return found[0]
+}
+
+// textReason returns the code for a description that a provider writes word for word, or
+// the empty string.
+func textReason(description string) string {
+	if len(description) > maxText {
+		return ""
+	}
+	text := strings.ToLower(strings.TrimRight(strings.TrimSpace(description), "."))
+	for _, frame := range grantFrames {
+		if strings.HasPrefix(text, frame.before) && strings.HasSuffix(text, frame.after) {
+			return frame.code
+		}
+	}
+	return grantTexts[text]
 }
 
 // reasonNumbers reads error_codes: a list of numbers or strings, or one of them. It skips

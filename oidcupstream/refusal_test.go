@@ -55,6 +55,14 @@ func TestReasonsOfInvalidGrant(t *testing.T) {
 		"with a full stop":           {map[string]any{"error_description": " user disabled. "}, "access_denied"},
 		"actions at Keycloak":        {map[string]any{"error_description": "Account is not fully set up"}, "interaction_required"},
 		"user inactive":              {map[string]any{"error_description": "inactive user"}, "access_denied"},
+		"device not managed":         {entra("530003", "", "Your device is required to be managed to access this resource."), "interaction_required"},
+		"device disabled":            {map[string]any{"error_codes": []any{70000, 135011}}, "interaction_required"},
+		"guest disabled":             {entra("500571", "", "The guest user account is disabled."), "access_denied"},
+		"fault at Entra":             {entra("50000", "", "There was an error issuing a token or an issue with our sign-in service."), "server_error"},
+		"address of Keycloak":        {map[string]any{"error_description": "Invalid token issuer. Expected 'http://keycloak:8080/realms/" + strings.Repeat("x", 60) + "'"}, "server_error"},
+		"both addresses":             {map[string]any{"error_description": "Invalid token issuer. Expected 'https://a.example', but was 'https://b.example'."}, "server_error"},
+		"rules at INDIGO IAM":        {map[string]any{"error_description": "User alice needs to sign AUP for this organization in order to proceed."}, "interaction_required"},
+		"by an id":                   {map[string]any{"error_description": "User with uuid 80e5fb8d-b7c8-451a-89ba-346ae278a66f needs to sign AUP for this organization in order to proceed."}, "interaction_required"},
 		"not approved":               {map[string]any{"error_description": "user hasn't approved this consumer"}, "consent_required"},
 
 		// The refresh token is dead.
@@ -77,6 +85,8 @@ func TestReasonsOfInvalidGrant(t *testing.T) {
 		"longer number":         {map[string]any{"error_description": "AADSTS650010: no such one"}, "invalid_grant"},
 		"number inside":         {map[string]any{"error_description": "the scope AADSTS65001: is not known"}, "invalid_grant"},
 		"words inside":          {map[string]any{"error_description": "no consent_required User disabled"}, "invalid_grant"},
+		"rules, and more":       {map[string]any{"error_description": "the scope User x needs to sign AUP for this organization in order to proceed"}, "invalid_grant"},
+		"very long text":        {map[string]any{"error_description": "User " + strings.Repeat("x", 2000) + " needs to sign AUP for this organization in order to proceed"}, "invalid_grant"},
 		"very long suberror":    {map[string]any{"suberror": strings.Repeat("consent_required", 10_000)}, "invalid_grant"},
 		"very many numbers":     {map[string]any{"error_codes": many}, "invalid_grant"},
 		"very long description": {map[string]any{"error_description": "AADSTS65001" + strings.Repeat("0", 100_000)}, "invalid_grant"},
