@@ -70,7 +70,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
 	fields, _ := parseFields(answer)
 	now := p.cfg.Clock()
-	e := &Error{Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
+	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
 	reason := notProcessed(resp, now, secrets)
 	switch {
 	case reason != nil && !fields.hasTokens():

@@ -98,9 +98,10 @@ type Error struct {
 	//
 	// If the provider says invalid_grant and its further members say that the grant is not
 	// the reason, Code names the reason: consent_required, interaction_required,
-	// login_required, access_denied, unauthorized_client, invalid_client or
+	// login_required, access_denied, unauthorized_client, invalid_client, server_error or
 	// temporarily_unavailable. The members are suberror, error_subtype, error_codes and
-	// some descriptions.
+	// some descriptions. If it says invalid_token to a refresh, that is read as
+	// invalid_grant.
 	Code, Description string
 	// RetryAfter is how long to wait before the next call, at most five minutes. After a
 	// 429, or a 5xx with Retry-After, from the token or revocation endpoint, all calls

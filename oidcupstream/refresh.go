@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+const opRefresh = "refresh"
+
 // RefreshRequest says which access token to ask for. It prints as "[redacted]".
 type RefreshRequest struct {
 	hidden
@@ -45,7 +47,7 @@ type RefreshRequest struct {
 // somebody else. Refresh does not check the signature of this ID token, because the token
 // came directly from the provider (OpenID Connect Core section 3.1.3.7, number 6).
 func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, error) {
-	const op = "refresh"
+	const op = opRefresh
 	if req.RefreshToken == "" {
 		return nil, requestError(op, "RefreshToken is required")
 	}

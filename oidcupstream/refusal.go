@@ -14,13 +14,17 @@ import (
 // way: the user has to consent or to log in again, the user or the client is disabled, or
 // the provider is busy. Their own members tell. Then the code of e names the reason, and
 // not invalid_grant: whoever takes it for that would end the login for all.
+//
+// INDIGO IAM and Cloud Foundry UAA refuse a refresh token with invalid_token (RFC 6750)
+// instead. At a refresh that counts as invalid_grant: otherwise nobody would be asked to
+// log in again.
 func refusal(e *Error, f fields, secrets []string) bool {
 	code, ok := f.text("error")
 	if !ok || code == "" {
 		return false
 	}
 	description, _ := f.text("error_description")
-	if code == codeInvalidGrant {
+	if code == codeInvalidGrant || code == codeInvalidToken && e.Op == opRefresh {
 		code = grantReason(f, description)
 	}
 	e.Outcome = Refused

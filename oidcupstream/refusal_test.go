@@ -111,6 +111,32 @@ func TestReasonsOfInvalidGrant(t *testing.T) {
 	}
 }
 
+// Some providers refuse a refresh token with invalid_token. Elsewhere that is about
+// something else. proves P5
+func TestInvalidTokenAtRefresh(t *testing.T) {
+	for name, test := range map[string]struct{ body, code string }{
+		"INDIGO IAM":         {`{"error":"invalid_token","error_description":"Refresh token for value old-refresh-token was not found"}`, "invalid_grant"},
+		"Cloud Foundry UAA":  {`{"error":"invalid_token","error_description":"The token expired, was revoked, or the token ID is incorrect: 1-r"}`, "invalid_grant"},
+		"no description":     {`{"error":"invalid_token"}`, "invalid_grant"},
+		"for another reason": {`{"error":"invalid_token","error_description":"User disabled"}`, "access_denied"},
+		"another refusal":    {`{"error":"insufficient_scope"}`, "insufficient_scope"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScripted(t, respond(401, test.body, "WWW-Authenticate", `Bearer error="invalid_token"`))
+			_, err := s.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "old-refresh-token"})
+			e := upstreamError(t, err)
+			require.Equal(t, oidcupstream.Refused, e.Outcome)
+			require.Equal(t, test.code, e.Code)
+			require.Equal(t, test.code == "invalid_grant", e.InvalidGrant())
+			require.NotContains(t, e.Error(), "old-refresh-token")
+
+			require.False(t, upstreamError(t, s.Revoke(t.Context(), "r")).InvalidGrant())
+			_, err = s.UserInfo(t.Context(), "a", "alice")
+			require.Equal(t, "invalid_token", upstreamError(t, err).Code)
+		})
+	}
+}
+
 // A provider that is busy says so in the same way. It is asked again later, and other
 // users are not held up: the limit may be that of one user.
 func TestBusyInInvalidGrant(t *testing.T) {
