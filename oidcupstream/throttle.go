@@ -121,14 +121,25 @@ func retryAfter(h http.Header, now time.Time) (d time.Duration, stated bool) {
 	return 0, false
 }
 
-// rateLimitReset reads the header X-Rate-Limit-Reset, in which Okta says when to come
-// back, in Unix seconds. It returns 0 if there is none.
+// resetHeaders are those in which Okta, Auth0 and GitLab say when a limit ends.
+var resetHeaders = []string{"X-Rate-Limit-Reset", "X-RateLimit-Reset", "RateLimit-Reset"}
+
+// leastInstant is the least number in such a header that is an instant, in Unix seconds. A
+// smaller one is how many seconds are left.
+const leastInstant = 1_000_000_000
+
+// rateLimitReset returns how long a limit lasts, or 0 if the headers do not say.
 func rateLimitReset(h http.Header, now time.Time) time.Duration {
-	seconds, err := strconv.ParseInt(strings.TrimSpace(h.Get("X-Rate-Limit-Reset")), 10, 64)
-	if err != nil {
-		return 0
+	for _, name := range resetHeaders {
+		seconds, err := strconv.ParseInt(strings.TrimSpace(h.Get(name)), 10, 64)
+		if err == nil && seconds >= leastInstant {
+			seconds -= now.Unix()
+		}
+		if err == nil && seconds > 0 {
+			return time.Duration(min(seconds, int64(maxPause/time.Second))) * time.Second
+		}
 	}
-	return min(max(time.Unix(seconds, 0).Sub(now), 0), maxPause)
+	return 0
 }
 
 // digits reads a number without sign. It cuts what exceeds the seconds of maxPause.

@@ -68,6 +68,12 @@ func TestNotProcessedAnswers(t *testing.T) {
 	}{
 		"429":                           {respond(429, "", "Retry-After", "30"), oidcupstream.NotProcessed, 30 * time.Second},
 		"429 of Okta":                   {respond(429, oktaLimit, "X-Rate-Limit-Reset", strconv.FormatInt(newClock().Now().Unix()+40, 10)), oidcupstream.NotProcessed, 40 * time.Second},
+		"429 of Auth0":                  {respond(429, `{"error":"too_many_requests"}`, "X-RateLimit-Reset", strconv.FormatInt(newClock().Now().Unix()+50, 10)), oidcupstream.NotProcessed, 50 * time.Second},
+		"429 of GitLab":                 {respond(429, "Retry later\n", "RateLimit-Reset", strconv.FormatInt(newClock().Now().Unix()+60, 10)), oidcupstream.NotProcessed, time.Minute},
+		"429 with seconds left":         {respond(429, "", "X-RateLimit-Reset", "70"), oidcupstream.NotProcessed, 70 * time.Second},
+		"429 with a limit of ages":      {respond(429, "", "X-RateLimit-Reset", "9223372036854775807"), oidcupstream.NotProcessed, 5 * time.Minute},
+		"429 with a limit that is over": {respond(429, "", "X-RateLimit-Reset", strconv.FormatInt(newClock().Now().Unix()-1, 10)), oidcupstream.NotProcessed, 2 * time.Second},
+		"429 with a negative limit":     {respond(429, "", "X-RateLimit-Reset", "-9223372036854775808"), oidcupstream.NotProcessed, 2 * time.Second},
 		"429 without a wait":            {respond(429, oktaLimit), oidcupstream.NotProcessed, 2 * time.Second},
 		"429 with an OAuth error":       {respond(429, `{"error":"invalid_grant"}`, "Retry-After", "7"), oidcupstream.NotProcessed, 7 * time.Second},
 		"429 with a page":               {respond(429, wafPage, "Content-Type", "text/html"), oidcupstream.NotProcessed, 2 * time.Second},
