@@ -315,20 +315,25 @@ func TestMalformedKeys(t *testing.T) {
 	}
 }
 
-// Some programs write null for the members that a public key does not have.
-func TestKeyWithNullMembers(t *testing.T) {
-	b := newBench(t, optest.Options{})
-	b.faults.on(optest.EndpointKeys, optest.Fault{Edit: func(answer map[string]any) {
-		text, err := answer["keys"].([]jose.JSONWebKey)[0].MarshalJSON()
-		require.NoError(t, err)
-		var key map[string]any
-		require.NoError(t, json.Unmarshal(text, &key))
-		for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "n", "e", "x5c", "x5u", "key_ops"} {
-			key[name] = nil
-		}
-		answer["keys"] = []any{key}
-	}})
-	b.login()
+// Some programs write null, or an empty value, for the members that a key does not have.
+func TestKeyWithEmptyMembers(t *testing.T) {
+	for _, empty := range []struct{ text, list any }{{nil, nil}, {"", []any{}}} {
+		b := newBench(t, optest.Options{})
+		b.faults.on(optest.EndpointKeys, optest.Fault{Edit: func(answer map[string]any) {
+			text, err := answer["keys"].([]jose.JSONWebKey)[0].MarshalJSON()
+			require.NoError(t, err)
+			var key map[string]any
+			require.NoError(t, json.Unmarshal(text, &key))
+			for _, name := range []string{"use", "alg", "d", "p", "q", "dp", "dq", "qi", "k", "n", "e", "x5u"} {
+				key[name] = empty.text
+			}
+			for _, name := range []string{"oth", "x5c", "key_ops"} {
+				key[name] = empty.list
+			}
+			answer["keys"] = []any{key}
+		}})
+		b.login()
+	}
 }
 
 // beside returns the provider's keys and the text of another one.

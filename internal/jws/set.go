@@ -106,22 +106,23 @@ func splitSet(data []byte) ([]jsontext.Value, error) {
 	return set.Keys, nil
 }
 
-// member holds the members of a JWK that matter here.
+// member holds the members of a JWK that matter here. One that is null or empty counts as
+// missing, because some programs write members that the key does not have.
 type member struct {
-	KTY    string          `json:"kty"`
-	KID    string          `json:"kid"`
-	Alg    Algorithm       `json:"alg"`
-	Use    *string         `json:"use"`
-	KeyOps *[]string       `json:"key_ops"`
-	Crv    string          `json:"crv"`
-	X      string          `json:"x"`
-	Y      string          `json:"y"`
-	N      string          `json:"n"`
-	E      string          `json:"e"`
-	D      *jsontext.Value `json:"d"` // private part
-	P      *jsontext.Value `json:"p"`
-	Q      *jsontext.Value `json:"q"`
-	K      *jsontext.Value `json:"k"` // symmetric key
+	KTY    string         `json:"kty"`
+	KID    string         `json:"kid"`
+	Alg    Algorithm      `json:"alg"`
+	Use    string         `json:"use"`
+	KeyOps []string       `json:"key_ops"`
+	Crv    string         `json:"crv"`
+	X      string         `json:"x"`
+	Y      string         `json:"y"`
+	N      string         `json:"n"`
+	E      string         `json:"e"`
+	D      jsontext.Value `json:"d"` // private part
+	P      jsontext.Value `json:"p"`
+	Q      jsontext.Value `json:"q"`
+	K      jsontext.Value `json:"k"` // symmetric key
 }
 
 // decodeMember decodes one key. It returns nil and no error for a key of a kind that
@@ -152,15 +153,17 @@ func readMember(raw jsontext.Value) (m member, err error) {
 	if bytes.TrimSpace(raw)[0] != '{' || json.Unmarshal(raw, &m) != nil {
 		return m, errNotJWK
 	}
-	if m.D != nil || m.P != nil || m.Q != nil || m.K != nil {
-		return m, errNotPublic
+	for _, private := range []jsontext.Value{m.D, m.P, m.Q, m.K} {
+		if text := string(private); text != "" && text != `null` && text != `""` {
+			return m, errNotPublic
+		}
 	}
 	return m, nil
 }
 
 // verifies reports whether the key is for signatures.
 func (m *member) verifies() bool {
-	return (m.Use == nil || *m.Use == "sig") && (m.KeyOps == nil || slices.Contains(*m.KeyOps, "verify"))
+	return (m.Use == "" || m.Use == "sig") && (len(m.KeyOps) == 0 || slices.Contains(m.KeyOps, "verify"))
 }
 
 // public decodes the key. The caller still has to call [CheckKey].
