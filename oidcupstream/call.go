@@ -1,6 +1,7 @@
 package oidcupstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // reply is a response with a success status.
@@ -68,20 +71,25 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
-	fields, _ := parseFields(answer)
+	fields, malformed := parseFields(answer)
+	refreshToken, _ := fields.text("refresh_token")
+	if malformed != nil {
+		refreshToken = arrivedRefreshToken(answer)
+	}
+	acted := fields.hasTokens() || refreshToken != ""
 	now := p.cfg.Clock()
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
 	reason := notProcessed(resp, now, secrets)
 	switch {
-	case reason != nil && !fields.hasTokens():
+	case reason != nil && !acted:
 		refusal(e, fields, secrets)
 		e.Outcome, e.err = NotProcessed, reason
 		return fail(e)
 	case err != nil:
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
-		return fail(e)
+		return fail(salvage(e, refreshToken))
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
-		if !fields.hasTokens() && refusal(e, fields, secrets) { // some providers report errors with status 200
+		if !acted && refusal(e, fields, secrets) { // some providers report errors with status 200
 			return fail(e)
 		}
 		return reply{status: resp.StatusCode, body: answer}, nil
@@ -91,14 +99,12 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
 	}
-	if fields.hasTokens() { // it has processed the request all the same
+	if acted { // it has processed the request all the same
 		e.Outcome = Unknown
 	}
 	if e.Outcome == Unknown {
 		e.err = unusableAnswer(resp.Header, secrets)
-		if refreshToken, _ := fields.text("refresh_token"); refreshToken != "" {
-			return fail(salvage(e, &Tokens{RefreshToken: refreshToken}))
-		}
+		return fail(salvage(e, refreshToken))
 	}
 	return fail(e)
 }
@@ -140,6 +146,31 @@ func (f fields) hasTokens() bool {
 	access, _ := f.text("access_token")
 	refresh, _ := f.text("refresh_token")
 	return access != "" || refresh != ""
+}
+
+// arrivedRefreshToken returns the refresh token of an answer that is no JSON object, or
+// the empty string. The answer may be cut off behind the token, or text of others may
+// follow the object. The token may be the only one that works.
+func arrivedRefreshToken(answer []byte) (token string) {
+	dec := jsontext.NewDecoder(bytes.NewReader(bytes.TrimPrefix(answer, []byte("\uFEFF"))), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if start, err := dec.ReadToken(); err != nil || start.Kind() != '{' {
+		return ""
+	}
+	for dec.PeekKind() == '"' {
+		member, err := dec.ReadToken()
+		if err != nil {
+			break
+		}
+		name := member.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			break
+		}
+		if text, ok := (fields{name: json.RawMessage(value)}).text("refresh_token"); ok {
+			token = text
+		}
+	}
+	return token
 }
 
 // onceBody is a request body that can be read only once, and not after seal.

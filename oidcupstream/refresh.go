@@ -74,7 +74,7 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	}
 	if req.Subject != "" && tokens.idToken != "" {
 		if err := p.checkAbout(m, tokens.idToken, req.Subject); err != nil {
-			return nil, salvage(&Error{Op: op, Outcome: Unknown, err: err}, tokens)
+			return nil, salvage(&Error{Op: op, Outcome: Unknown, err: err}, tokens.RefreshToken)
 		}
 	}
 	return tokens, nil

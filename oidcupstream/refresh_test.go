@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -257,6 +258,36 @@ func TestRefreshTokenOfUnusableAnswer(t *testing.T) {
 	_, err := b.refresh(refreshToken)
 	require.NoError(t, err)
 	require.Zero(t, b.op.Reuses())
+}
+
+// The connection may end in the middle of an answer, or something may be added to it. If
+// the refresh token has arrived whole, it is not lost. proves P5
+func TestRefreshTokenOfDamagedAnswer(t *testing.T) {
+	const body = `{"access_token":"a","refresh_token":"new","expires_in":300,"id_token":"h.p.s"}`
+	arrived := strings.Index(body, `"new"`) + len(`"new"`)
+	s := newScripted(t, nil)
+	requireKept := func(status int, body string, kept bool, header ...string) {
+		t.Helper()
+		s.answer = respond(status, body, header...)
+		_, err := s.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: "old"})
+		e := upstreamError(t, err)
+		require.ErrorIs(t, err, oidcupstream.ErrAnswer)
+		require.Equal(t, oidcupstream.Unknown, e.Outcome)
+		require.Equal(t, kept, e.RefreshToken() == "new", "%d %q: %q", status, body, e.RefreshToken())
+	}
+	for end := range len(body) {
+		requireKept(200, body[:end], end >= arrived)
+		requireKept(200, body[:end], end >= arrived, "Content-Length", "1000")
+	}
+	for _, status := range []int{200, 201, 400, 500, 502} {
+		requireKept(status, "\uFEFF"+body, true)
+		requireKept(status, " \n"+body+"\n<!-- 0.1 s -->", true)
+		requireKept(status, body+"\x00", true)
+		requireKept(status, "<p>"+body, false)
+		requireKept(status, "["+body+"]", false)
+		requireKept(status, `{"x":`+body, false)
+		requireKept(status, body[:len(body)-1]+`,"x":"`+strings.Repeat("x", oidcupstream.DefaultMaxResponseBytes)+`"}`, true)
+	}
 }
 
 // The outcome is Unknown if the caller cancels while the provider works. proves P5

@@ -81,7 +81,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	}
 	f, err := parseFields(r.body)
 	if err != nil {
-		return nil, unusable("%w", err)
+		return nil, salvage(unusable("%w", err), arrivedRefreshToken(r.body))
 	}
 	t := new(Tokens)
 	t.RefreshToken, _ = f.text("refresh_token")
@@ -89,7 +89,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	t.TokenType, _ = f.text("token_type")
 	t.idToken, _ = f.text("id_token")
 	if t.AccessToken == "" {
-		return nil, salvage(unusable("it has no access token"), t)
+		return nil, salvage(unusable("it has no access token"), t.RefreshToken)
 	}
 	if t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") {
 		t.TokenType = "Bearer"
@@ -100,7 +100,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	scopes, err := wordList(f["scope"])
 	switch {
 	case errors.Is(err, errListTooLong):
-		return nil, salvage(unusable("its scope: %w", err), t)
+		return nil, salvage(unusable("its scope: %w", err), t.RefreshToken)
 	case err != nil:
 		t.ScopesUnread = append(t.ScopesUnread, "scope of the answer")
 	case string(f["scope"]) != "null":
@@ -125,9 +125,8 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 }
 
 // salvage puts the refresh token of an unusable response into the error about it.
-func salvage(e *Error, t *Tokens) *Error {
-	if t.RefreshToken != "" {
-		refreshToken := t.RefreshToken
+func salvage(e *Error, refreshToken string) *Error {
+	if refreshToken != "" {
 		e.refreshToken = func() string { return refreshToken }
 	}
 	return e
