@@ -109,6 +109,9 @@ func TestErrorAnswers(t *testing.T) {
 	}{
 		"400":                        {400, refusal, oidcupstream.Refused, "invalid_grant"},
 		"401":                        {401, `{"error":"invalid_client"}`, oidcupstream.Refused, "invalid_client"},
+		"400 of Okta":                {400, `{"errorCode":"invalid_client","errorSummary":"Invalid value for 'client_id' parameter.","errorCauses":[]}`, oidcupstream.Refused, "invalid_client"},
+		"401 of Okta":                {401, `{"errorCode":"invalid_client","errorSummary":"The client secret supplied for a confidential client is invalid."}`, oidcupstream.Refused, "invalid_client"},
+		"400 of Okta's API":          {400, `{"errorCode":"E0000003","errorSummary":"The request body was not well-formed."}`, oidcupstream.Unknown, ""},
 		"403":                        {403, refusal, oidcupstream.Refused, "invalid_grant"},
 		"429":                        {429, `{"error":"slow_down"}`, oidcupstream.NotProcessed, "slow_down"},
 		"200 with error":             {200, refusal, oidcupstream.Refused, "invalid_grant"},

@@ -94,7 +94,9 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		}
 		return reply{status: resp.StatusCode, body: answer}, nil
 	case resp.StatusCode >= 400 && resp.StatusCode < 500:
-		refusal(e, fields, secrets)
+		if !refusal(e, fields, secrets) && resp.StatusCode == http.StatusUnauthorized {
+			e.Outcome, e.err = NotProcessed, unusableAnswer(resp.Header, secrets) // RFC 9110 section 15.5.2: not applied
+		}
 	default:
 		refusal(e, fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted

@@ -30,9 +30,9 @@ const (
 	// never left this process.
 	NotSent
 	// NotProcessed means that the provider, or something in front of it, answered without
-	// processing the request: 429, 3xx, 503 with Retry-After, or the OAuth errors
-	// slow_down and temporarily_unavailable with status 4xx. It issued nothing, and the
-	// refresh token in the request is as it was. See Error.RetryAfter.
+	// processing the request: 429, 3xx, 401 without an OAuth error, 503 with Retry-After,
+	// or the OAuth errors slow_down and temporarily_unavailable with status 4xx. It issued
+	// nothing, and the refresh token in the request is as it was. See Error.RetryAfter.
 	NotProcessed
 )
 
@@ -64,7 +64,7 @@ var (
 	// NotSent.
 	ErrUnsupported = errors.New("not supported by the provider")
 	// ErrAnswer reports a response that is neither a success nor an OAuth error. The
-	// outcome is Unknown.
+	// outcome is Unknown, or NotProcessed after 3xx and 401.
 	ErrAnswer = errors.New("unusable answer")
 	// ErrIDToken reports an ID token that is missing or not acceptable. The outcome is
 	// Unknown.

@@ -17,13 +17,17 @@ import (
 //
 // INDIGO IAM and Cloud Foundry UAA refuse a refresh token with invalid_token (RFC 6750)
 // instead. At a refresh that counts as invalid_grant: otherwise nobody would be asked to
-// log in again.
+// log in again. Okta has names of its own for the members about a client that it refuses.
 func refusal(e *Error, f fields, secrets []string) bool {
-	code, ok := f.text("error")
-	if !ok || code == "" {
+	code, _ := f.text("error")
+	description, _ := f.text("error_description")
+	if okta, _ := f.text("errorCode"); code == "" && slices.Contains(registeredCodes, okta) {
+		code = okta
+		description, _ = f.text("errorSummary")
+	}
+	if code == "" {
 		return false
 	}
-	description, _ := f.text("error_description")
 	if code == codeInvalidGrant || code == codeInvalidToken && e.Op == opRefresh {
 		code = grantReason(f, description)
 	}
