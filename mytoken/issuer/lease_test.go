@@ -353,15 +353,20 @@ func TestReconnectOvertakesARefusal(t *testing.T) {
 	}
 }
 
-// A refusal of the request alone does not end the login.
+// A refusal of the request alone does not end the login. The status says whether the
+// client or the user can do something about it.
 func TestRefusalsThatDoNotEndTheLogin(t *testing.T) {
-	for _, code := range []string{"invalid_scope", "invalid_target", "invalid_request", "access_denied", "invalid_client", "unauthorized_client", "temporarily_unavailable"} {
+	for code, status := range map[string]int{
+		"invalid_scope": 400, "invalid_target": 400, "invalid_resource": 400, "invalid_request": 400, "access_denied": 400, "mfa_required": 400,
+		"invalid_client": 502, "unauthorized_client": 502, "server_error": 502, "temporarily_unavailable": 503,
+	} {
 		t.Run(code, func(t *testing.T) {
 			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
 			w.failOnce(optest.Fault{Refuse: code})
 			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 			upstream := errAs[*issuer.UpstreamError](t, err)
 			require.Equal(t, code, upstream.Code)
+			require.Equal(t, status, upstream.Status)
 			require.False(t, upstream.Charged)
 			w.requireCharged(t, 0)
 			_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())

@@ -91,7 +91,8 @@ func upstreamFailure(up *oidcupstream.Error) (*Failure, store.Outcome) {
 	case up.Outcome == oidcupstream.Refused:
 		switch up.Code {
 		case "invalid_scope", "invalid_target", "invalid_request", "access_denied",
-			"consent_required", "interaction_required", "login_required":
+			"consent_required", "interaction_required", "login_required",
+			"invalid_resource", "mfa_required": // so say Entra and AD FS about a target, and Auth0 about a second factor
 			f.Status = http.StatusBadRequest
 		}
 		return f, store.RefreshUnknown
