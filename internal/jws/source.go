@@ -202,7 +202,7 @@ func (s *Source[S]) get(ctx context.Context) (*S, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", "application/json, application/jwk-set+json") // some servers know only one of them
 	resp, err := s.cfg.Client.Do(req)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,24 @@ func TestSourceOvertaken(t *testing.T) {
 	}
 }
 
+// strict is a network that has keys of one media type, and nothing for others.
+type strict string
+
+func (s strict) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.Contains(r.Header.Get("Accept"), string(s)) {
+		return (&answers{http.StatusNotAcceptable}).RoundTrip(r)
+	}
+	return (&answers{http.StatusOK}).RoundTrip(r)
+}
+
+// A server may insist on the media type of RFC 7517, or on that of all JSON.
+func TestSourceAccepts(t *testing.T) {
+	for _, mediaType := range []strict{"application/json", "application/jwk-set+json"} {
+		_, err := sourceOf(mediaType, time.Now, false).Current(t.Context())
+		require.NoError(t, err, mediaType)
+	}
+}
+
 // counting counts requests.
 type counting struct {
 	http.RoundTripper
