@@ -240,6 +240,8 @@ func TestRefreshTokenOfUnusableAnswer(t *testing.T) {
 		"missing": func(a map[string]any) { delete(a, "access_token") },
 		"null":    func(a map[string]any) { a["access_token"] = nil },
 		"number":  func(a map[string]any) { a["access_token"] = 5 },
+		"blank":   func(a map[string]any) { a["access_token"] = " \n" },
+		"a text":  func(a map[string]any) { a["access_token"] = "error: token is expired by 23m58.37607235s" },
 		"error": func(a map[string]any) {
 			delete(a, "access_token")
 			a["error"] = "server_error"

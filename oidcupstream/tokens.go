@@ -14,7 +14,7 @@ import (
 
 // Tokens is the result of an exchange or a refresh. It prints without its secrets.
 type Tokens struct {
-	// AccessToken is the access token. It is never empty.
+	// AccessToken is the access token. It is never empty, and has no white space inside.
 	AccessToken string
 	// TokenType is the type of the access token. It is Bearer if the response says so, in
 	// upper or lower case, or has no token_type. Otherwise it is the token_type of the
@@ -88,8 +88,12 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	t.AccessToken, _ = f.text("access_token")
 	t.TokenType, _ = f.text("token_type")
 	t.idToken, _ = f.text("id_token")
-	if t.AccessToken == "" {
+	switch len(strings.Fields(t.AccessToken)) {
+	case 0:
 		return nil, salvage(unusable("it has no access token"), t.RefreshToken)
+	case 1:
+	default: // Casdoor wrote error texts there
+		return nil, salvage(unusable("its access token has white space in it"), t.RefreshToken)
 	}
 	if t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") {
 		t.TokenType = "Bearer"
