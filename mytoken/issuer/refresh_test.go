@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -289,6 +290,7 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 		{"request lost", optest.Fault{LoseRequest: true}, false, 502, 1},
 		{"answer lost", optest.Fault{LoseAnswer: true}, false, 502, 1},
 		{"no access token", optest.Fault{EmptyAccessToken: true}, false, 502, 1},
+		{"not authorised", optest.Fault{FailBefore: 401}, false, 503, 0},
 		{"redirected", optest.Fault{RedirectTo: "https://elsewhere.example.org/token"}, false, 503, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -304,6 +306,20 @@ func TestOutcomeDecidesTheCharge(t *testing.T) {
 			w.requireCharged(t, 1+c.charged)
 		})
 	}
+}
+
+// The answer is longer than anybody reads to the end, but the refresh token has arrived.
+//
+// proves P5
+func TestRefreshTokenOfAnEndlessAnswer(t *testing.T) {
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w.failOnce(optest.Fault{Edit: func(answer map[string]any) { answer["status"] = strings.Repeat("x", 2<<20) }}) // comes last
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.True(t, errAs[*issuer.UpstreamError](t, err).Charged)
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	require.NoError(t, err)
+	require.Zero(t, w.reuses())
+	w.requireCharged(t, 2)
 }
 
 // The provider does not answer in time, and nobody knows what it did. The lease was long

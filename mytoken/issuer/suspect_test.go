@@ -211,6 +211,24 @@ func TestSuspicionIsNotConfirmedByARefusedScope(t *testing.T) {
 	require.Zero(t, w.reuses())
 }
 
+// INDIGO IAM calls a refresh token that it does not know any more invalid_token. The user
+// is asked to log in again all the same.
+//
+// proves P5
+func TestInvalidTokenEndsTheLogin(t *testing.T) {
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
+	w.fault(func(optest.FaultPoint) optest.Fault {
+		return optest.Fault{Refuse: "invalid_token", RefuseText: "Refresh token for value eyJhbGciOiJub25lIn0. was not found"}
+	})
+	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+	requireSuspect(t, err, 10*time.Second)
+	w.clock.Advance(11 * time.Second)
+	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
+	errAs[*issuer.ReconnectError](t, err)
+	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))
+	w.requireCharged(t, 0)
+}
+
 // A provider that names consent as the reason of its invalid_grant is asked once. A
 // sibling does not notice.
 //
