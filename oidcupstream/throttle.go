@@ -108,11 +108,16 @@ func notProcessed(resp *http.Response, now time.Time, secrets []string) error {
 }
 
 // retryAfter reads the header Retry-After: seconds or a date (RFC 9110 section 10.2.3).
-// The result is at most maxPause, and 0 for a time that has passed. stated is false if
-// the header is missing or has no such value.
+// Some servers write a fraction of seconds, which it rounds up. The result is at most
+// maxPause, and 0 for a time that has passed. stated is false if the header is missing or
+// has no such value.
 func retryAfter(h http.Header, now time.Time) (d time.Duration, stated bool) {
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, ok := digits(value); ok {
+	whole, fraction, _ := strings.Cut(value, ".")
+	if seconds, ok := digits(whole); ok && strings.Trim(fraction, "0123456789") == "" {
+		if strings.Trim(fraction, "0") != "" {
+			seconds++
+		}
 		return min(time.Duration(seconds)*time.Second, maxPause), true
 	}
 	if at, err := http.ParseTime(value); err == nil {
