@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -23,8 +24,11 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	bad := func(err error) error {
 		return fmt.Errorf("%w: %w", ErrIDToken, cause(err, t.idToken, t.AccessToken, t.RefreshToken, nonce))
 	}
-	if t.idToken == "" {
+	switch {
+	case t.idToken == "":
 		return bad(errors.New("the answer has none"))
+	case encrypted(t.idToken):
+		return bad(errEncrypted)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
@@ -67,6 +71,11 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	}
 	return nil
 }
+
+var errEncrypted = errors.New("it is encrypted, which is not supported: let the provider only sign it")
+
+// encrypted reports whether a token is a compact JWE (RFC 7516 section 3.1).
+func encrypted(token string) bool { return strings.Count(token, ".") == 4 }
 
 // sameIssuer compares an iss claim with the provider's issuer. Google leaves the scheme
 // out of its claims.

@@ -373,3 +373,21 @@ func query(t *testing.T, address string) url.Values {
 	require.NoError(t, err)
 	return u.Query()
 }
+
+// Some providers encrypt ID tokens if they are told a key. The error says so.
+func TestEncryptedIDToken(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	login := b.login()
+	encrypt := optest.Fault{Edit: func(answer map[string]any) {
+		answer["id_token"] = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.a.b.c.d"
+	}}
+	b.faults.on(optest.EndpointExchange, encrypt)
+	_, err := b.exchange()
+	require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+	require.ErrorContains(t, err, "it is encrypted")
+	b.faults.on(optest.EndpointRefresh, encrypt)
+	_, err = b.p.Refresh(t.Context(), oidcupstream.RefreshRequest{RefreshToken: login.RefreshToken, Subject: "alice"})
+	require.ErrorIs(t, err, oidcupstream.ErrIDToken)
+	require.ErrorContains(t, err, "it is encrypted")
+	require.NotErrorIs(t, err, oidcupstream.ErrSubject)
+}

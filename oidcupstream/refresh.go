@@ -101,6 +101,9 @@ func within(list, all []string) bool {
 // checkAbout returns an error if the ID token of a refresh is about somebody else, or
 // does not say whom it is about (OpenID Connect Core section 12.2).
 func (p *Provider) checkAbout(m *metadata, idToken, subject string) error {
+	if encrypted(idToken) {
+		return fmt.Errorf("%w: %w", ErrIDToken, errEncrypted)
+	}
 	claims, _ := peek(idToken)
 	audiences, _ := stringList(claims["aud"])
 	iss, _ := claims.text("iss")
