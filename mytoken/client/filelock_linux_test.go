@@ -100,6 +100,7 @@ func TestLockGivenUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		_, err := client.NewFileStore(path).Lock(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "somebody else has "+path+".lock")
 		cancel()
 	}
 	awaitInSystem(t, os.Getpid(), 1)

@@ -86,7 +86,8 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 //
 // While the server answers, the token in the file lives for at least another
 // KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
-// minute. If the server says when to come back, Run obeys, for at most an hour. The file
+// minute. It does the same if another process keeps the lock of the mytoken for two
+// minutes. If the server says when to come back, Run obeys, for at most an hour. The file
 // stays while its token is valid, and is removed when the token expires. If a keeper is
 // killed, the file can outlive its token until the next keeper finds it.
 //
@@ -222,7 +223,7 @@ type answer struct {
 // start gets an answer.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
 	go func() {
-		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
+		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.accessToken(ctx, k.cfg.AccessTokenRequest) })
 		rescue.Log(ctx, slog.Default(), "a keeper", err)
 		answers <- answer{token, err}
 	}()
