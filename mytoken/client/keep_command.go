@@ -19,8 +19,10 @@ var errNoCommand = errors.New("client: the command was not started, because ther
 // returns the error of the command (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
 // RunCommand does not start the command if the context ends before there is a token, if
-// the server refuses for good ([*RefusedError]), or if the store has no mytoken
-// ([ErrNoToken]). The error says why. If the keeper ends later, the command goes on
+// the server refuses for good ([*RefusedError]), or if something on this machine is wrong:
+// the store has no mytoken ([ErrNoToken]), it cannot be read safely
+// ([*bearer.UnsafeError]), or the mytoken rotates and its successor could not be kept
+// ([*UnsavableError]). The error says why. If the keeper ends later, the command goes on
 // without a token: because the context ends, KeepConfig.Until comes, or the server
 // refuses for good. Create the command with [exec.CommandContext] to end it too.
 //
@@ -38,7 +40,7 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 		case s.Phase == KeepFresh:
 			started = true
 			close(fresh)
-		case errors.Is(s.Err, ErrNoToken):
+		case k.err != nil && !mayArrive(k.err):
 			cancel()
 		}
 		if tell != nil {
@@ -63,6 +65,14 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	err := cmd.Run()
 	cancel()
 	return errors.Join(err, <-ended)
+}
+
+// mayArrive reports whether a token may arrive although a request has failed with err: the
+// network, the server or another process may do better later. Other failures are of this
+// machine, and last until somebody mends them.
+func mayArrive(err error) bool {
+	return errors.As(err, new(*NetworkError)) || errors.As(err, new(*Error)) || errors.As(err, new(*AnswerError)) ||
+		errors.As(err, new(*SaveError)) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // withTokenFile makes the file the first place where a program looks for a token.
