@@ -172,3 +172,17 @@ func TestLockReplacedWhileWaiting(t *testing.T) {
 	held.end()
 	awaitInSystem(t, os.Getpid(), 0)
 }
+
+// Somebody removes the lock, because it looks stale. A process that waited for it does not
+// get it beside the one that has the new lock.
+func TestLockRemovedWhileWaiting(t *testing.T) {
+	path, first, second := lockTwice(t)
+	require.NoError(t, os.Remove(path+".lock"))
+	third := lockOther(t, path)
+	third.locked()
+	first.end()
+	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	third.end()
+	second.locked()
+	second.end()
+}

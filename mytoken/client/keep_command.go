@@ -67,8 +67,8 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	return errors.Join(err, <-ended)
 }
 
-// mayArrive reports whether a token may arrive although a request has failed with err: the
-// network, the server or another process may do better later. Other failures are of this
+// mayArrive reports whether a token may still arrive after a request that failed with err:
+// the network, the server or another process may do better. Other failures are of this
 // machine, and last until somebody mends them.
 func mayArrive(err error) bool {
 	return errors.As(err, new(*NetworkError)) || errors.As(err, new(*Error)) || errors.As(err, new(*AnswerError)) ||
