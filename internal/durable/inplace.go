@@ -256,9 +256,13 @@ func (d disk) step(f *os.File, err error) error {
 	return d.sync(f)
 }
 
-// rewrite writes the content with one step. Newlines cover the rest of a longer one.
+// rewrite writes the content with one step. Newlines cover the rest of a longer one. A
+// disk without space for a longer one leaves the file alone.
 func (d disk) rewrite(f *os.File, data []byte) error {
 	info, err := f.Stat()
+	if err == nil {
+		err = reserve(f, max(0, len(data)-int(info.Size())))
+	}
 	if err != nil {
 		return err
 	}
