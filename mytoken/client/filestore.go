@@ -43,7 +43,7 @@ const maxTokenFile = 64 << 10
 // root that only root can write and not everybody can read, also through symbolic links of
 // root. Nothing can be saved there, so the token must not rotate; see
 // [FileStore.CheckSave].
-func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
+func NewFileStore(path string) *FileStore { return &FileStore{path: ownfile.Plain(path)} }
 
 // Load reads the token.
 func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/fresh"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -60,7 +61,7 @@ func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 			return nil, err
 		}
 	}
-	path, err := filepath.Abs(cfg.Path)
+	path, err := filepath.Abs(ownfile.Plain(cfg.Path))
 	if err != nil {
 		return nil, err
 	}
