@@ -106,13 +106,16 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 //
 // At the end Run removes the file, unless another program has replaced it. Run then
 // returns nil, or the errors of removing the file and revoking the mytoken. It returns an
-// error of package bearer at once if it cannot write the file safely.
+// error of package bearer at once if it cannot write the file safely. It also returns an
+// error at once if the file holds the mytoken, which it would replace.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := bearer.CheckWritable(k.cfg.Path); err != nil {
 		return err
 	}
 	bearer.Sweep(k.cfg.Path)
-	k.find()
+	if err := k.find(ctx); err != nil {
+		return err
+	}
 	watched, err := watch(k.cfg.Process)
 	if err != nil {
 		return err
