@@ -244,9 +244,9 @@ func (h *Holder) replace(ctx context.Context, token mytoken.Secret, update *myto
 			return &SaveError{err}
 		}
 		defer unlock()
-		if stored, err := h.store.Load(ctx); err == nil && !stored.Equal(token) {
-			return nil // another process has saved a later one
-		}
+	}
+	if stored, err := h.store.Load(ctx); err == nil && !stored.Equal(token) {
+		return nil // another process has saved a later one, or the user has logged in again
 	}
 	if err := h.store.Save(ctx, update.Token); err != nil {
 		h.keep(update.Token, token)
