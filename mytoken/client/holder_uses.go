@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
@@ -15,17 +14,6 @@ func (h *Holder) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 		func(c *Client, ctx context.Context, token mytoken.Secret) (*AccessToken, error) {
 			return c.AccessToken(ctx, token, req)
 		})
-}
-
-// longestRequest bounds a request of a program that asks again anyway: with its repeats,
-// and with its wait for the lock of the store. A suspended process may have that lock.
-const longestRequest = 2 * time.Minute
-
-// accessToken is AccessToken within longestRequest.
-func (h *Holder) accessToken(ctx context.Context, req AccessTokenRequest) (*AccessToken, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestRequest)
-	defer cancel()
-	return h.AccessToken(ctx, req)
 }
 
 // Derive is [Client.Derive] with the token of the store as parent.

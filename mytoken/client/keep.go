@@ -226,8 +226,9 @@ type answer struct {
 
 // start gets an answer.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
+	ctx = context.WithValue(ctx, impatient{}, true)
 	go func() {
-		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.accessToken(ctx, k.cfg.AccessTokenRequest) })
+		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
 		rescue.Log(ctx, slog.Default(), "a keeper", err)
 		answers <- answer{token, err}
 	}()

@@ -73,7 +73,7 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 // machine, and last until somebody mends them.
 func mayArrive(err error) bool {
 	return errors.As(err, new(*NetworkError)) || errors.As(err, new(*Error)) || errors.As(err, new(*AnswerError)) ||
-		errors.As(err, new(*SaveError)) || errors.Is(err, context.DeadlineExceeded)
+		errors.As(err, new(*SaveError)) || errors.Is(err, errLockKept)
 }
 
 // withTokenFile makes the file the first place where a program looks for a token.

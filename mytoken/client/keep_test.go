@@ -260,7 +260,7 @@ func TestKeepLocked(t *testing.T) {
 		synctest.Wait()
 		state := k.keeper.State()
 		require.Equal(t, client.KeepAging, state.Phase)
-		require.ErrorIs(t, state.Err, context.DeadlineExceeded)
+		require.ErrorContains(t, state.Err, "lock of the mytoken")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Equal(t, client.KeepDown, k.keeper.State().Phase)

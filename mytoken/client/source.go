@@ -110,7 +110,7 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	if err := s.refused(ctx); err != nil {
 		return nil, err
 	}
-	t, err := s.h.accessToken(ctx, s.opts.AccessTokenRequest)
+	t, err := s.h.AccessToken(context.WithValue(ctx, impatient{}, true), s.opts.AccessTokenRequest)
 	if err == nil {
 		s.keep(t)
 		return t, nil

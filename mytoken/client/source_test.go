@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -190,7 +189,7 @@ func TestTokenSourceLocked(t *testing.T) {
 		require.Equal(t, first.AccessToken, again.AccessToken)
 		time.Sleep(2 * time.Minute)
 		_, err = source.Token()
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "lock of the mytoken")
 		unlock()
 		_, err = source.Token()
 		require.NoError(t, err)
