@@ -153,6 +153,9 @@ func (d *Dir) ReadCredential(name string, most int64) ([]byte, error) {
 func Plain(path string) string {
 	dir, name := filepath.Split(path)
 	if strings.Contains(dir, "..") {
+		if at, err := os.Getwd(); err == nil && !filepath.IsAbs(dir) {
+			dir = at + string(filepath.Separator) + dir // may have come through a link
+		}
 		if real, err := filepath.EvalSymlinks(dir); err == nil {
 			dir = real
 		}

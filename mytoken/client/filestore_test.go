@@ -110,6 +110,13 @@ func TestFileStoreBehindLink(t *testing.T) {
 	names, err := os.ReadDir(filepath.Join(dir, "shared"))
 	require.NoError(t, err)
 	require.Empty(t, names)
+
+	t.Chdir(filepath.Join(dir, "current"))
+	unlock, err := client.NewFileStore("../shared/token").Lock(t.Context())
+	require.NoError(t, err)
+	unlock()
+	k, _, _ = s.keeper(func(cfg *client.KeepConfig) { cfg.Path = "../shared/bt" })
+	require.Equal(t, filepath.Join(dir, "releases/shared/bt"), k.State().Path)
 }
 
 // One caller at a time holds the lock, whatever path leads to the directory. A waiting
