@@ -28,8 +28,9 @@ import (
 
 // Update is like [Write]. Where the directory does not give the name to another file, it
 // writes the file in place. Read such a file with [Newest]. own looks at the open file
-// before Update writes it, and may refuse it: the new file, because a file system may give
-// it another owner or mode, or the one to be written in place. The data end with a newline.
+// before Update writes it, and may refuse it: the new file, because a file system may
+// give it another owner or mode, or the one to be written in place. The data end with a
+// newline.
 //
 // If Update returns an error, the file has the old or the new content.
 func Update(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error) error {

@@ -173,8 +173,8 @@ func TestLockReplacedWhileWaiting(t *testing.T) {
 	awaitInSystem(t, os.Getpid(), 0)
 }
 
-// Somebody removes the lock, because it looks stale. A process that waited for it does not
-// get it beside the one that has the new lock.
+// Somebody removes the lock, because it looks stale. A process that waited for it does
+// not get it beside the one that has the new lock.
 func TestLockRemovedWhileWaiting(t *testing.T) {
 	path, first, second := lockTwice(t)
 	require.NoError(t, os.Remove(path+".lock"))
