@@ -12,6 +12,7 @@ package durable
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,18 +46,20 @@ var osDisk = disk{
 // bring the old one back.
 //
 // On Windows, Write fails while another process has the file open.
-func Write(dir *os.Root, name string, data []byte) error { return osDisk.write(dir, name, data) }
+func Write(dir *os.Root, name string, data []byte) error {
+	return osDisk.write(dir, name, data, anyFile)
+}
 
 // Replace is like [Write], but does not sync the directory: a crash may bring the old
 // content back.
 func Replace(dir *os.Root, name string, data []byte) error {
-	return osDisk.place(dir, name, data, osDisk.rename)
+	return osDisk.place(dir, name, data, anyFile, osDisk.rename)
 }
 
 // Create is like [Write], but for a file that must not exist yet. If the file exists,
 // Create changes nothing and returns [fs.ErrExist], wrapped.
 func Create(dir *os.Root, name string, data []byte) error {
-	if err := osDisk.place(dir, name, data, osDisk.link); err != nil {
+	if err := osDisk.place(dir, name, data, anyFile, osDisk.link); err != nil {
 		return err
 	}
 	return osDisk.syncDir(dir)
@@ -70,28 +73,40 @@ func Remove(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-func (d disk) write(dir *os.Root, name string, data []byte) error {
-	if err := d.place(dir, name, data, d.rename); err != nil {
+func (d disk) write(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error) error {
+	if err := d.place(dir, name, data, own, d.rename); err != nil {
 		return err
 	}
 	return d.syncDir(dir)
 }
 
 // place fills a temporary file and moves it to name. It leaves no temporary file behind.
-func (d disk) place(dir *os.Root, name string, data []byte, move func(dir *os.Root, from, to string) error) error {
+// own looks at the file while it is empty.
+func (d disk) place(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error, move func(dir *os.Root, from, to string) error) error {
 	temp := temporary(name, rand.Text())
 	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if err = d.fill(f, data); err == nil {
+	if err = d.fill(f, data, own); err == nil {
 		err = move(dir, temp, name)
 	}
 	return errors.Join(err, ignoreMissing(dir.Remove(temp)))
 }
 
-func (d disk) fill(f *os.File, data []byte) error {
-	_, err := f.Write(data)
+// anyFile accepts every file.
+func anyFile(fs.FileInfo) error { return nil }
+
+func (d disk) fill(f *os.File, data []byte, own func(fs.FileInfo) error) error {
+	info, err := f.Stat()
+	if err == nil {
+		if err = own(info); err != nil {
+			err = fmt.Errorf("a new file there would not be closed to others, because the file system has its own owners or permissions: use a directory elsewhere: %w", err)
+		}
+	}
+	if err == nil {
+		_, err = f.Write(data)
+	}
 	if err == nil {
 		err = d.sync(f)
 	}

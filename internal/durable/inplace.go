@@ -28,7 +28,9 @@ import (
 
 // Update is like [Write]. Where the directory does not give the name to another file, it
 // writes the file in place. Read such a file with [Newest]. own looks at the open file
-// before that, and may refuse it. The data end with a newline.
+// before Update writes it, and may refuse it: the new file, because a file system may
+// give it another owner or mode, or the one to be written in place. The data end with a
+// newline.
 //
 // If Update returns an error, the file has the old or the new content.
 func Update(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error) error {
@@ -36,7 +38,7 @@ func Update(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error)
 }
 
 func (d disk) update(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error) error {
-	return d.inPlaceIfRefused(dir, name, own, func() error { return d.write(dir, name, data) },
+	return d.inPlaceIfRefused(dir, name, own, func() error { return d.write(dir, name, data, own) },
 		func(f *os.File) error { return d.overwrite(f, data) })
 }
 
@@ -44,7 +46,7 @@ func (d disk) update(dir *os.Root, name string, data []byte, own func(fs.FileInf
 // no copy, so a crash in it may leave a mixture of both contents. Readers at that instant
 // may see one, or newlines behind the content.
 func Renew(dir *os.Root, name string, data []byte, own func(fs.FileInfo) error) error {
-	return osDisk.inPlaceIfRefused(dir, name, own, func() error { return Replace(dir, name, data) },
+	return osDisk.inPlaceIfRefused(dir, name, own, func() error { return osDisk.place(dir, name, data, own, osDisk.rename) },
 		func(f *os.File) error { return osDisk.rewrite(f, data) })
 }
 
@@ -105,7 +107,7 @@ func (d disk) updatable(dir *os.Root, name string, size int, own func(fs.FileInf
 	var refusal error
 	mounted := d.mounted(dir, name)
 	if !mounted {
-		if refusal = d.try(dir, name, size); refusal != nil && !Refused(refusal) {
+		if refusal = d.try(dir, name, size, own); refusal != nil && !Refused(refusal) {
 			return refusal
 		}
 	}
@@ -126,8 +128,8 @@ func (d disk) updatable(dir *os.Root, name string, size int, own func(fs.FileInf
 }
 
 // try writes a temporary file and removes it.
-func (d disk) try(dir *os.Root, name string, size int) error {
-	return d.place(dir, name, make([]byte, size), func(*os.Root, string, string) error { return nil })
+func (d disk) try(dir *os.Root, name string, size int, own func(fs.FileInfo) error) error {
+	return d.place(dir, name, make([]byte, size), own, func(*os.Root, string, string) error { return nil })
 }
 
 // mark begins a record. Contents do not hold it.
@@ -256,9 +258,13 @@ func (d disk) step(f *os.File, err error) error {
 	return d.sync(f)
 }
 
-// rewrite writes the content with one step. Newlines cover the rest of a longer one.
+// rewrite writes the content with one step. Newlines cover the rest of a longer one. A
+// disk without space for a longer one leaves the file alone.
 func (d disk) rewrite(f *os.File, data []byte) error {
 	info, err := f.Stat()
+	if err == nil {
+		err = reserve(f, max(0, len(data)-int(info.Size())))
+	}
 	if err != nil {
 		return err
 	}

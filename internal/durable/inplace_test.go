@@ -15,8 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func anyFile(fs.FileInfo) error { return nil }
-
 // contents are the contents that a file has, one after the other: longer ones and shorter
 // ones, and one without a newline, which a user wrote.
 var contents = []string{"", strings.Repeat("a", 1500), "short\n", strings.Repeat("b", 4200) + "\n", strings.Repeat("c", 4200) + "\n", "d\n"}
@@ -214,7 +212,12 @@ func TestUpdatable(t *testing.T) {
 	before, err := root.Stat("file")
 	require.NoError(t, err)
 	no := errors.New("not this one")
-	refuse := func(fs.FileInfo) error { return no }
+	refuse := func(info fs.FileInfo) error {
+		if os.SameFile(before, info) {
+			return no
+		}
+		return nil
+	}
 	require.NoError(t, Updatable(root, "file", 100, refuse), "its name can be given to another file")
 	for _, full := range []error{syscall.ENOSPC, syscall.EIO} {
 		d := osDisk
@@ -228,6 +231,37 @@ func TestUpdatable(t *testing.T) {
 	after, err := root.Stat("file")
 	require.NoError(t, err)
 	require.True(t, os.SameFile(before, after))
+	text, err := root.ReadFile("file")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(text))
+	names, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, names, 1)
+}
+
+// Some file systems give a new file another owner, or let everybody read it. It gets no
+// content then, and the old one stays.
+func TestNewFileIsForeign(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer root.Close()
+	require.NoError(t, Write(root, "file", []byte("old")))
+	before, err := root.Stat("file")
+	require.NoError(t, err)
+	no := errors.New("everybody can read it")
+	open := func(info fs.FileInfo) error {
+		if os.SameFile(before, info) {
+			return nil
+		}
+		require.Zero(t, info.Size())
+		return no
+	}
+	for _, name := range []string{"file", "missing"} {
+		require.ErrorIs(t, Updatable(root, name, 100, open), no)
+		require.ErrorIs(t, Update(root, name, []byte("new\n"), open), no)
+		require.ErrorIs(t, Renew(root, name, []byte("new\n"), open), no)
+	}
 	text, err := root.ReadFile("file")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))

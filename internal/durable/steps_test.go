@@ -49,7 +49,7 @@ func TestWriteTakesItsStepsInOrder(t *testing.T) {
 				},
 				syncDir: func(dir *os.Root) error { return step("syncDir", func() error { return syncRoot(dir) }) },
 			}
-			err = watched.write(root, "file", []byte("new"))
+			err = watched.write(root, "file", []byte("new"), anyFile)
 			names, readErr := os.ReadDir(dir)
 			require.NoError(t, readErr)
 			require.Len(t, names, 1)

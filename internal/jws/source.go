@@ -2,7 +2,6 @@ package jws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -213,7 +212,7 @@ func (s *Source[S]) get(ctx context.Context) (*S, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxSetBytes+1))
 	if err != nil {
-		return nil, errors.New("cannot read the answer")
+		return nil, fmt.Errorf("cannot read the answer: %w", err)
 	}
 	return s.cfg.Decode(body)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -130,4 +131,17 @@ func TestSourceClockIsSet(t *testing.T) {
 	require.NoError(t, err)
 	require.NotSame(t, seen, newer, "the machine was asleep for a minute")
 	require.Equal(t, 2, network.n)
+}
+
+// torn is a network whose connections end within an answer.
+type torn struct{}
+
+func (torn) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), Request: r}, nil
+}
+
+// The error says why an answer could not be read.
+func TestSourceTornAnswer(t *testing.T) {
+	_, err := sourceOf(torn{}, time.Now, false).Current(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

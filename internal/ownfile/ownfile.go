@@ -41,6 +41,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // UnsafeError says that other users control a file or directory, or may control it.
@@ -144,6 +145,22 @@ func (d *Dir) ReadCredential(name string, most int64) ([]byte, error) {
 		}
 		return rule(info)
 	})
+}
+
+// Plain returns a path that leads to the same file, without ".." and without a slash at
+// its end. So its directory and its name can be told apart: in "link/../file", only the
+// system knows the directory.
+func Plain(path string) string {
+	dir, name := filepath.Split(path)
+	if strings.Contains(dir, "..") {
+		if at, err := os.Getwd(); err == nil && !filepath.IsAbs(dir) {
+			dir = at + string(filepath.Separator) + dir // may have come through a link
+		}
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
+		}
+	}
+	return filepath.Join(dir, name)
 }
 
 // CheckOwnDir returns an error if the path is not a directory that belongs to the user.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func lockFile(ctx context.Context, path string, checked fs.FileInfo) (unlock fun
 	case q.turn <- struct{}{}:
 	case <-ctx.Done():
 		q.leave()
-		return nil, ctx.Err()
+		return nil, q.taken(ctx)
 	}
 	next := func() { <-q.turn; q.leave() }
 	lock, err := q.wait(ctx, checked)
@@ -79,6 +80,11 @@ func joinLock(path string) *lockQueue {
 	return q
 }
 
+// taken is the error of a caller that gives up.
+func (q *lockQueue) taken(ctx context.Context) error {
+	return fmt.Errorf("somebody else has %s: %w", q.path, ctx.Err())
+}
+
 // enter counts a pending wait as a user.
 func (q *lockQueue) enter() {
 	lockQueues.mu.Lock()
@@ -113,7 +119,7 @@ func (q *lockQueue) wait(ctx context.Context, checked fs.FileInfo) (*flock.Flock
 	case <-w.ended:
 	case <-ctx.Done():
 		if q.abandon(w) {
-			return nil, ctx.Err()
+			return nil, q.taken(ctx)
 		}
 	}
 	if w.err != nil {

@@ -100,6 +100,7 @@ func TestLockGivenUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		_, err := client.NewFileStore(path).Lock(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "somebody else has "+path+".lock")
 		cancel()
 	}
 	awaitInSystem(t, os.Getpid(), 1)
@@ -170,4 +171,18 @@ func TestLockReplacedWhileWaiting(t *testing.T) {
 	unlock()
 	held.end()
 	awaitInSystem(t, os.Getpid(), 0)
+}
+
+// Somebody removes the lock, because it looks stale. A process that waited for it does
+// not get it beside the one that has the new lock.
+func TestLockRemovedWhileWaiting(t *testing.T) {
+	path, first, second := lockTwice(t)
+	require.NoError(t, os.Remove(path+".lock"))
+	third := lockOther(t, path)
+	third.locked()
+	first.end()
+	awaitInSystem(t, second.cmd.Process.Pid, 1)
+	third.end()
+	second.locked()
+	second.end()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ const maxTokenFile = 64 << 10
 // root that only root can write and not everybody can read, also through symbolic links of
 // root. Nothing can be saved there, so the token must not rotate; see
 // [FileStore.CheckSave].
-func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
+func NewFileStore(path string) *FileStore { return &FileStore{path: ownfile.Plain(path)} }
 
 // Load reads the token.
 func (s *FileStore) Load(context.Context) (mytoken.Secret, error) {
@@ -145,11 +146,19 @@ func (s *FileStore) lock(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	defer dir.Close()
-	path, checked, err := s.lockPath(dir)
-	if err != nil {
-		return nil, err
+	for {
+		path, checked, err := s.lockPath(dir)
+		if err != nil {
+			return nil, err
+		}
+		if unlock, err = lockFile(ctx, path, checked); err != nil {
+			return nil, err
+		}
+		if now, err := dir.Lstat(filepath.Base(path)); err == nil && os.SameFile(now, checked) {
+			return unlock, nil
+		}
+		unlock() // it was removed during the wait, and others use a new one
 	}
-	return lockFile(ctx, path, checked)
 }
 
 // lockPath returns the lock. A lock beside a mounted file would be for this container

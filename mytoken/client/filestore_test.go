@@ -89,6 +89,36 @@ func TestFileStorePermissions(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
+// Behind a symbolic link, ".." leads elsewhere than the text of the path says, as in
+// /srv/app/current/../shared/token. All methods of the store mean the same file, and so
+// does a keeper.
+func TestFileStoreBehindLink(t *testing.T) {
+	unixOnly(t)
+	s := start(t, systemTime)
+	dir := t.TempDir()
+	for _, name := range []string{"releases/1", "releases/shared", "shared"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+	}
+	require.NoError(t, os.Symlink("releases/1", filepath.Join(dir, "current")))
+	shared := dir + "/current/../shared/"
+	require.NoError(t, os.WriteFile(shared+"token", []byte(s.token(mytoken.Properties{Rotation: rotating}).Reveal()), 0o600))
+	store := client.NewFileStore(shared + "token")
+	k, _, _ := s.keeper(func(cfg *client.KeepConfig) { cfg.Holder, cfg.Path = s.client.NewHolder(store), shared+"bt" })
+	require.Equal(t, filepath.Join(dir, "releases/shared/bt"), k.State().Path)
+	require.NoError(t, k.RunCommand(t.Context(), other(t.Context(), "job")))
+	require.EqualValues(t, 2, s.generation(client.NewFileStore(filepath.Join(dir, "releases/shared/token"))))
+	names, err := os.ReadDir(filepath.Join(dir, "shared"))
+	require.NoError(t, err)
+	require.Empty(t, names)
+
+	t.Chdir(filepath.Join(dir, "current"))
+	unlock, err := client.NewFileStore("../shared/token").Lock(t.Context())
+	require.NoError(t, err)
+	unlock()
+	k, _, _ = s.keeper(func(cfg *client.KeepConfig) { cfg.Path = "../shared/bt" })
+	require.Equal(t, filepath.Join(dir, "releases/shared/bt"), k.State().Path)
+}
+
 // One caller at a time holds the lock, whatever path leads to the directory. A waiting
 // caller can give up.
 func TestFileStoreLock(t *testing.T) {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 	}
 	c, exclusive := h.c, rotates(token) || h.isUnsaved(token)
 	if exclusive {
-		unlock, err := h.store.Lock(ctx)
+		unlock, err := h.lock(ctx)
 		if err != nil {
 			if exclusive, err = h.withoutLock(ctx, token, u, err); err != nil {
 				return none, err
@@ -103,6 +104,34 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		}
 		token = next
 	}
+}
+
+// impatient marks the context of a program that asks again anyway.
+type impatient struct{}
+
+// lockPatience is how long such a program waits for the lock.
+const lockPatience = 2 * time.Minute
+
+var errLockKept = errors.New("client: another process has kept the lock of the mytoken for two minutes: it may be suspended")
+
+// lock takes the lock of the store. Its context lasts until the caller gives the lock
+// back, because the lock may depend on it.
+func (h *Holder) lock(ctx context.Context) (func(), error) {
+	if ctx.Value(impatient{}) == nil {
+		return h.store.Lock(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	patience := time.AfterFunc(lockPatience, func() { cancel(errLockKept) })
+	unlock, err := h.store.Lock(ctx)
+	patience.Stop()
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errLockKept) {
+			err = fmt.Errorf("%w: %w", errLockKept, err)
+		}
+		cancel(nil)
+		return nil, err
+	}
+	return func() { unlock(); cancel(nil) }, nil
 }
 
 // withoutLock decides about a use for which the store gave no lock. A token that never
@@ -244,9 +273,9 @@ func (h *Holder) replace(ctx context.Context, token mytoken.Secret, update *myto
 			return &SaveError{err}
 		}
 		defer unlock()
-		if stored, err := h.store.Load(ctx); err == nil && !stored.Equal(token) {
-			return nil // another process has saved a later one
-		}
+	}
+	if stored, err := h.store.Load(ctx); err == nil && !stored.Equal(token) {
+		return nil // another process has saved a later one, or the user has logged in again
 	}
 	if err := h.store.Save(ctx, update.Token); err != nil {
 		h.keep(update.Token, token)

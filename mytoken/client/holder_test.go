@@ -51,6 +51,30 @@ func TestHolderRotates(t *testing.T) {
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 }
 
+// The user logs in again while a use is under way, and does not mind the lock. The
+// successor of the old token does not replace the new login.
+func TestLoginDuringUse(t *testing.T) {
+	var login func()
+	s := start(t, func(o *setup) {
+		o.wrap = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r)
+				if r.URL.Path == "/api/v0/token/access" {
+					login()
+				}
+			})
+		}
+	})
+	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	again := s.token(mytoken.Properties{Rotation: rotating})
+	login = func() { assert.NoError(t, store.Save(t.Context(), again)) }
+	_, err := s.client.NewHolder(store).AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	kept, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.True(t, kept.Equal(again))
+}
+
 // Many goroutines use one rotating token, through two holders.
 func TestHolderConcurrent(t *testing.T) {
 	s := start(t, nil)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/fresh"
+	"github.com/mytoken-go/sdk/internal/ownfile"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken/client/bearer"
 )
@@ -60,7 +61,7 @@ func NewKeeper(cfg KeepConfig) (*Keeper, error) {
 			return nil, err
 		}
 	}
-	path, err := filepath.Abs(cfg.Path)
+	path, err := filepath.Abs(ownfile.Plain(cfg.Path))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,8 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 //
 // While the server answers, the token in the file lives for at least another
 // KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
-// minute. If the server says when to come back, Run obeys, for at most an hour. The file
+// minute. It does the same if another process keeps the lock of the mytoken for two
+// minutes. If the server says when to come back, Run obeys, for at most an hour. The file
 // stays while its token is valid, and is removed when the token expires. If a keeper is
 // killed, the file can outlive its token until the next keeper finds it.
 //
@@ -104,13 +106,16 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 //
 // At the end Run removes the file, unless another program has replaced it. Run then
 // returns nil, or the errors of removing the file and revoking the mytoken. It returns an
-// error of package bearer at once if it cannot write the file safely.
+// error of package bearer at once if it cannot write the file safely. It also returns an
+// error at once if the file holds the mytoken, which it would replace.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := bearer.CheckWritable(k.cfg.Path); err != nil {
 		return err
 	}
 	bearer.Sweep(k.cfg.Path)
-	k.find()
+	if err := k.find(ctx); err != nil {
+		return err
+	}
 	watched, err := watch(k.cfg.Process)
 	if err != nil {
 		return err
@@ -221,6 +226,7 @@ type answer struct {
 
 // start gets an answer.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
+	ctx = context.WithValue(ctx, impatient{}, true)
 	go func() {
 		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
 		rescue.Log(ctx, slog.Default(), "a keeper", err)

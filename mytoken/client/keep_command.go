@@ -18,11 +18,14 @@ var errNoCommand = errors.New("client: the command was not started, because ther
 // BEARER_TOKEN_FILE. It keeps the file until the command ends, and then removes it. It
 // returns the error of the command (see [exec.Cmd.Run]) joined with that of [Keeper.Run].
 //
-// RunCommand does not start the command if the context ends before there is a token, if
-// the server refuses for good ([*RefusedError]), or if the store has no mytoken
-// ([ErrNoToken]). The error says why. If the keeper ends later, the command goes on
-// without a token: because the context ends, KeepConfig.Until comes, or the server
-// refuses for good. Create the command with [exec.CommandContext] to end it too.
+// RunCommand does not start the command if the context ends before there is a token, or
+// if the server refuses for good ([*RefusedError]). It does not start it either if
+// something on this machine is wrong: the store has no mytoken ([ErrNoToken]), it cannot
+// be read safely ([*bearer.UnsafeError]), or the mytoken rotates and its successor could
+// not be kept ([*UnsavableError]). The error says why. If the keeper ends later, the
+// command goes on without a token: because the context ends, KeepConfig.Until comes, or
+// the server refuses for good. Create the command with [exec.CommandContext] to end it
+// too.
 //
 // The exit code of the command is that of the [*exec.ExitError] in the error. If the
 // error has none, cmd.ProcessState says whether the command ran: it is nil if the command
@@ -38,7 +41,7 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 		case s.Phase == KeepFresh:
 			started = true
 			close(fresh)
-		case errors.Is(s.Err, ErrNoToken):
+		case k.err != nil && !mayArrive(k.err):
 			cancel()
 		}
 		if tell != nil {
@@ -63,6 +66,14 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	err := cmd.Run()
 	cancel()
 	return errors.Join(err, <-ended)
+}
+
+// mayArrive reports whether a token may still arrive after a request that failed: the
+// network, the server or another process may do better. Other failures are of this
+// machine, and last until somebody mends them.
+func mayArrive(err error) bool {
+	return errors.As(err, new(*NetworkError)) || errors.As(err, new(*Error)) || errors.As(err, new(*AnswerError)) ||
+		errors.As(err, new(*SaveError)) || errors.Is(err, errLockKept)
 }
 
 // withTokenFile makes the file the first place where a program looks for a token.

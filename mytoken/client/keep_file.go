@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/fresh"
@@ -18,11 +20,15 @@ type keptFile struct {
 }
 
 // find looks for a file that a killed keeper left behind. Run removes that file when its
-// token expires, if the token says when.
-func (k *Keeper) find() {
+// token expires, if the token says when. The only error is that the file holds the
+// mytoken.
+func (k *Keeper) find(ctx context.Context) error {
 	token, err := bearer.Read(k.cfg.Path)
 	if err != nil || token.IsEmpty() {
-		return
+		return nil
+	}
+	if own, err := k.cfg.Holder.load(ctx); err == nil && own.Equal(token) {
+		return fmt.Errorf("client: the file %s holds the mytoken: set KeepConfig.Path to another file for the access token", k.cfg.Path)
 	}
 	if expires, ok := peekExpiry(token.Reveal()); ok {
 		now := k.now()
@@ -32,6 +38,7 @@ func (k *Keeper) find() {
 		}
 		k.file.found = true
 	}
+	return nil
 }
 
 // tend looks at the file. It removes an expired token, and writes a token that is not

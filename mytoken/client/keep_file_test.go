@@ -149,3 +149,17 @@ func TestKeepFoundFileRemoved(t *testing.T) {
 		k.end()
 	})
 }
+
+// The file of the mytoken is no place for access tokens: the mytoken would be lost.
+func TestKeepDoesNotReplaceMytoken(t *testing.T) {
+	s := start(t, systemTime)
+	path := filepath.Join(t.TempDir(), "token")
+	store, token := client.NewFileStore(path), s.token(mytoken.Properties{})
+	require.NoError(t, store.Save(t.Context(), token))
+	t.Setenv(bearer.EnvFile, path)
+	err := client.Keep(t.Context(), client.KeepConfig{Holder: s.client.NewHolder(store)})
+	require.ErrorContains(t, err, "holds the mytoken")
+	kept, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.True(t, kept.Equal(token))
+}

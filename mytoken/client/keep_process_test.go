@@ -3,7 +3,9 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
@@ -67,6 +69,41 @@ func TestRunCommandWithoutToken(t *testing.T) {
 	require.ErrorIs(t, k.RunCommand(t.Context(), cmd), client.ErrNoToken)
 	require.Nil(t, cmd.ProcessState)
 }
+
+// RunCommand does not wait for a token if something on this machine keeps it from asking.
+func TestRunCommandWithoutStore(t *testing.T) {
+	s := start(t, systemTime)
+	rotates := s.token(mytoken.Properties{Rotation: rotating})
+	for what, change := range map[string]func(dir string, cfg *client.KeepConfig){
+		"not safe": func(dir string, cfg *client.KeepConfig) {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "token"), 0o700))
+		},
+		"not a mytoken": func(dir string, cfg *client.KeepConfig) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "token"), []byte("two words"), 0o600))
+		},
+		"was not used": func(_ string, cfg *client.KeepConfig) {
+			cfg.Holder = s.client.NewHolder(fullStore{client.NewMemoryStore(rotates)})
+		},
+		"Comment": func(_ string, cfg *client.KeepConfig) {
+			cfg.Holder, cfg.Comment = s.client.NewHolder(client.NewMemoryStore(rotates)), "two\nlines"
+		},
+	} {
+		dir := t.TempDir()
+		k, _, path := s.keeper(func(cfg *client.KeepConfig) {
+			cfg.Holder = s.client.NewHolder(client.NewFileStore(filepath.Join(dir, "token")))
+			change(dir, cfg)
+		})
+		cmd := other(t.Context(), "job")
+		require.ErrorContains(t, k.RunCommand(t.Context(), cmd), what)
+		require.Nil(t, cmd.Process)
+		require.NoFileExists(t, path)
+	}
+}
+
+// fullStore cannot save.
+type fullStore struct{ *client.MemoryStore }
+
+func (fullStore) CheckSave(context.Context) error { return errors.New("no space left") }
 
 // The exit code of the command is in the error.
 func TestRunCommandExitCode(t *testing.T) {

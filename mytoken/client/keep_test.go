@@ -245,3 +245,29 @@ func TestKeepCannotWrite(t *testing.T) {
 		k.end()
 	})
 }
+
+// A suspended process has the lock of the mytoken. The keeper gives up waiting, says so,
+// and asks again.
+func TestKeepLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		store := client.NewMemoryStore(aToken)
+		k := keep(t, f, path, func(cfg *client.KeepConfig) { cfg.Holder = f.client(t, nil).NewHolder(store) })
+		unlock, err := store.Lock(t.Context())
+		require.NoError(t, err)
+		time.Sleep(58 * time.Minute) // it asked three minutes ago
+		synctest.Wait()
+		state := k.keeper.State()
+		require.Equal(t, client.KeepAging, state.Phase)
+		require.ErrorContains(t, state.Err, "lock of the mytoken")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, client.KeepDown, k.keeper.State().Phase)
+		unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, client.KeepFresh, k.keeper.State().Phase)
+		k.end()
+	})
+}

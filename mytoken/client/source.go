@@ -28,9 +28,12 @@ const defaultEarly = time.Minute
 // time: other callers get the last token while it is valid, and wait otherwise.
 //
 // If an early request fails, the source returns the last token while that is valid, and
-// asks again a little later. It keeps a token forever if the provider states no expiry. A
-// token is valid only if the wall clock and the monotonic clock agree that it is. So the
-// source asks for a new one after a clock was set back, or after the machine was asleep.
+// asks again a little later. A request fails if another process keeps the lock of the
+// mytoken for two minutes.
+//
+// The source keeps a token forever if the provider states no expiry. A token is valid
+// only if the wall clock and the monotonic clock agree that it is. So the source asks for
+// a new one after a clock was set back, or after the machine was asleep.
 //
 // If the server refuses for good, or says when to come back, the source does not ask
 // again for a while: for at most a minute, or as long as the server says, up to an hour.
@@ -107,7 +110,7 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	if err := s.refused(ctx); err != nil {
 		return nil, err
 	}
-	t, err := s.h.AccessToken(ctx, s.opts.AccessTokenRequest)
+	t, err := s.h.AccessToken(context.WithValue(ctx, impatient{}, true), s.opts.AccessTokenRequest)
 	if err == nil {
 		s.keep(t)
 		return t, nil

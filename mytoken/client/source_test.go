@@ -171,3 +171,27 @@ func TestTokenSourceHangsTooLong(t *testing.T) {
 		require.ErrorAs(t, err, new(*client.Error), "%v", token)
 	})
 }
+
+// A suspended process has the lock of the mytoken. The source gives up waiting, and
+// returns the last token while that is valid.
+func TestTokenSourceLocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		store := client.NewMemoryStore(aToken)
+		source := f.client(t, nil).NewHolder(store).TokenSource(client.SourceOptions{Early: 5 * time.Minute})
+		first, err := source.Token()
+		require.NoError(t, err)
+		unlock, err := store.Lock(t.Context())
+		require.NoError(t, err)
+		time.Sleep(56 * time.Minute)
+		again, err := source.Token()
+		require.NoError(t, err)
+		require.Equal(t, first.AccessToken, again.AccessToken)
+		time.Sleep(2 * time.Minute)
+		_, err = source.Token()
+		require.ErrorContains(t, err, "lock of the mytoken")
+		unlock()
+		_, err = source.Token()
+		require.NoError(t, err)
+	})
+}

@@ -51,6 +51,7 @@ const maxFile = 64 << 10
 // read returns the content of the file, and makes the file if it is missing. It returns
 // an error if other users can read the file, or may replace it.
 func read(path string, fresh func() ([]byte, error)) ([]byte, error) {
+	path = ownfile.Plain(path)
 	dir, err := ownfile.OpenDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err

@@ -118,3 +118,20 @@ func TestAttackKeyFile(t *testing.T) {
 	require.NoError(t, os.Chown(name, 12345, -1))
 	refused("another user")
 }
+
+// Behind a symbolic link, ".." leads elsewhere than the text of the path says. The key
+// there is found, and no other one is made.
+func TestKeyBehindLink(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"releases/1", "releases/keys", "keys"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+	}
+	if err := os.Symlink("releases/1", filepath.Join(dir, "current")); err != nil {
+		t.Skip("SKIPPED: no symbolic links here: ", err)
+	}
+	want, err := Server(filepath.Join(dir, "releases/keys/server.key"))
+	require.NoError(t, err)
+	got, err := Server(filepath.Join(dir, "current") + "/../keys/server.key")
+	require.NoError(t, err)
+	require.Equal(t, want.Reveal(), got.Reveal())
+}

@@ -212,6 +212,7 @@ const probeSize = 16 << 10
 
 // inDir opens the directory, makes the checks of CheckWritable, and calls do.
 func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
+	path = ownfile.Plain(path)
 	name := filepath.Base(path)
 	dir, err := ownfile.OpenDir(filepath.Dir(path))
 	if err == nil {

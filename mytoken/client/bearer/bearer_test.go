@@ -168,3 +168,23 @@ func ExampleDiscover() {
 	fmt.Println("Authorization: Bearer", found.Token)
 	// Output: Authorization: Bearer [redacted]
 }
+
+// Behind a symbolic link, ".." leads elsewhere than the text of the path says. Write
+// writes the file that other programs read.
+func TestWriteBehindLink(t *testing.T) {
+	newWorld(t)
+	dir := t.TempDir()
+	for _, name := range []string{"a/b", "a/c", "c"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+	}
+	require.NoError(t, os.Symlink(filepath.Join("a", "b"), filepath.Join(dir, "link")))
+	t.Setenv(bearer.EnvFile, dir+"/link/../c/bt")
+	path, err := bearer.Path()
+	require.NoError(t, err)
+	require.NoError(t, bearer.Write(path, redact.New("a-token")))
+	require.FileExists(t, filepath.Join(dir, "a", "c", "bt"))
+	require.NoFileExists(t, filepath.Join(dir, "c", "bt"))
+	found, err := bearer.Discover()
+	require.NoError(t, err)
+	require.Equal(t, "a-token", found.Token.Reveal())
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -217,4 +218,23 @@ func TestMountedFile(t *testing.T) {
 	for _, err := range []error{bearer.CheckWritable(fixed), bearer.Write(fixed, redact.New("x"))} {
 		require.ErrorContains(t, err, "read-only")
 	}
+}
+
+// On a full disk, a longer token does not fit into a file that is written in place.
+// Readers get the old token, and no part of the new one.
+func TestWriteInPlaceOnFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("SKIPPED: no small file system can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	host, path := filepath.Join(disk, "file"), filepath.Join(t.TempDir(), "mounted")
+	require.NoError(t, os.WriteFile(host, []byte("old-token\n"), 0o600))
+	ownfiletest.Mount(t, host, path, 0)
+	err := os.WriteFile(filepath.Join(disk, "filler"), make([]byte, 1<<20), 0o600)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, bearer.Write(path, redact.New(strings.Repeat("new-token", 1000))), syscall.ENOSPC)
+	found, err := bearer.Read(path)
+	require.NoError(t, err)
+	require.Equal(t, "old-token", found.Reveal())
 }

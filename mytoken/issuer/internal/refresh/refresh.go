@@ -111,7 +111,7 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, err
 	}
-	node, err := openNode(c.SpillDir)
+	node, err := openNode(spill.path)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: Config.SpillDir cannot be used: %w", err)
 	}

@@ -45,6 +45,7 @@ type spillRecord struct {
 }
 
 func openSpill(path string) (*spill, error) {
+	path = ownfile.Plain(path)
 	s := &spill{path: path, mem: make(map[store.LeaseID]store.Commit)}
 	if path == "" {
 		return s, nil

@@ -68,6 +68,23 @@ func leaveUnfinished(t *testing.T, s *spill, n byte, random string, age time.Dur
 	return name
 }
 
+// Behind a symbolic link, ".." leads elsewhere than the text of the path says. The next
+// process finds what the last one wrote.
+//
+// proves P5
+func TestSpillBehindLink(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "releases", "1"), 0o700))
+	if err := os.Symlink(filepath.Join("releases", "1"), filepath.Join(dir, "current")); err != nil {
+		t.Skip("SKIPPED: no symbolic links here: ", err)
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "spill"), 0o700)) // where the text leads
+	path := filepath.Join(dir, "current") + "/../spill"
+	require.NoError(t, spillAt(t, path).put(commitNo(1)))
+	requirePending(t, spillAt(t, path), commitNo(1))
+	requirePending(t, spillAt(t, filepath.Join(dir, "releases", "spill")), commitNo(1))
+}
+
 // proves P5
 func TestSpillSurvivesTheProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "spill")
