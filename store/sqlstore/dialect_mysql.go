@@ -20,6 +20,7 @@ func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.L
 func (mysql) returning() bool           { return false }
 func (mysql) writers() int              { return 0 }
 func (mysql) pingSize() int             { return 250 }
+func (mysql) file() string              { return "" }
 func (mysql) batches() int              { return 2 }
 
 func (mysql) spendAtOnce(*member) (string, []any) { return "", nil }
