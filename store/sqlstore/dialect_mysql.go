@@ -196,7 +196,8 @@ func (mysql) fault(err error) fault {
 	switch mysqlNumber(err) {
 	case 1213, // ER_LOCK_DEADLOCK, and a failed certification on Galera
 		1205, // ER_LOCK_WAIT_TIMEOUT
-		1020: // ER_CHECKREAD: changed since the snapshot
+		1020, // ER_CHECKREAD: changed since the snapshot
+		3101: // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a failed certification on Group Replication
 		return faultRetry
 	case 1062: // ER_DUP_ENTRY
 		return faultDuplicate
