@@ -11,7 +11,7 @@
 //
 // Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the health
 // check says 503. After -drain no more connections are accepted, and the service answers
-// the requests of those that it has, and exits. A signal a second later ends it at once.
+// the requests of those that it has, and exits. A signal after the drain ends it at once.
 package main
 
 import (
@@ -123,6 +123,6 @@ func run(ctx context.Context, o *options) (err error) {
 			}
 		}
 	}
-	time.AfterFunc(time.Second, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // the next one ends the program at once; some supervisors send the first one twice
+	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
 	return errors.Join(err, service.End(o.drain, iss.Close))
 }
