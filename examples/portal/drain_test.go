@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -156,4 +157,16 @@ func overHTTP2(t *testing.T, dial dialer, roots *x509.CertPool) error {
 		}
 	}
 	return nil
+}
+
+// TestDoubledSignal: supervisors that signal both the process and its group, such as
+// timeout(1), send the first signal twice. The program ends in order all the same.
+func TestDoubledSignal(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	p := start(t, nil, "-url", "https://portal.example.org", "-listen", "unix:"+socket, "-drain", "300ms")
+	p.terminate()
+	p.errs.wait(t, "shutting down")
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended already
+	p.wait()
+	assert.NoFileExists(t, socket)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -167,8 +168,8 @@ func endDuringRefresh(t *testing.T, clientStays bool) bool {
 // late tells whether a program may have given up waiting for the provider.
 func late(began time.Time) bool { return time.Since(began) > oidcupstream.DefaultTimeout/2 }
 
-// TestNoMoreRequests: a program that ends accepts no new requests. A second signal ends
-// it at once.
+// TestNoMoreRequests: a program that ends accepts no new requests. A second signal after
+// the drain ends it at once.
 func TestNoMoreRequests(t *testing.T) {
 	asked := make(chan struct{})
 	op := startProvider(t, optest.Options{Faults: func(at optest.FaultPoint) optest.Fault {
@@ -193,8 +194,10 @@ func TestNoMoreRequests(t *testing.T) {
 	<-asked
 	p.terminate()
 	p.errs.wait(t, "shutting down")
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	slow := late(began)
+	for p.cmd.Process.Signal(syscall.SIGTERM) == nil { // the first ones may come in the drain
+		runtime.Gosched()
+	}
 	<-p.ended
 	<-answered
 	if _, killed := errors.AsType[*exec.ExitError](p.result); !killed && slow {

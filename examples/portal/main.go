@@ -11,7 +11,7 @@
 //
 // Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the health
 // check says 503. After -drain no more connections are accepted, and the service answers
-// the requests of those that it has, and exits. A second signal ends it at once.
+// the requests of those that it has, and exits. A signal after the drain ends it at once.
 package main
 
 import (
@@ -123,6 +123,6 @@ func run(ctx context.Context, o *options) (err error) {
 			}
 		}
 	}
-	signal.Reset(os.Interrupt, syscall.SIGTERM) // the next signal ends the program at once
+	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once
 	return errors.Join(err, service.End(o.drain, iss.Close))
 }

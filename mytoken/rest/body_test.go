@@ -147,6 +147,8 @@ func TestAmbiguousRequests(t *testing.T) {
 	s.fails(form("grant_type=mytoken&mytoken=a&mytoken=b"), 400, "invalid_request", "mytoken is given more than once")
 	s.fails(form("grant_type=mytoken&Grant_type=x"), 400, "invalid_request", "the body has a member twice")
 	s.fails(form("grant_type=%zz"), 400, "invalid_request", "the body is not a form")
+	s.fails(form("grant_type=mytoken&comment=M%FCller"), 400, "invalid_request", "comment is not UTF-8")
+	s.fails(form("grant_type=mytoken&scope=a&scope=%FF"), 400, "invalid_request", "scope is not UTF-8")
 	s.fails(s.do(http.MethodPost, "/api/v0/token/access", `{"grant_type":"mytoken"}`, "Authorization", "Bearer a", "Authorization", "Bearer b"),
 		400, "invalid_request", "more than one Authorization header")
 }
@@ -226,5 +228,20 @@ func TestSmuggling(t *testing.T) {
 		if r := conn.read(); r.StatusCode != status || r.Header.Get("Location") != "" {
 			t.Errorf("%s: %d %v", path, r.StatusCode, r.Header)
 		}
+	}
+}
+
+// TestPathsThatAreNotText: a path that is not UTF-8 is quoted with escapes. Scanners send
+// such paths, so they are no errors of the server.
+func TestPathsThatAreNotText(t *testing.T) {
+	s := start(t)
+	for path, shown := range map[string]string{
+		"/api/v0/%c0%af": `/api/v0/\xc0\xaf`, "/static/%ff": `/static/\xff`, "/api/v0/pt/%ff": `/api/v0/pt/\xff`, "/redirect/%ff": `/redirect/\xff`, "/%e2%80%ae": `/\u202e`,
+	} {
+		s.fails(s.do(http.MethodGet, path, ""), 404, "not_found", shown)
+	}
+	s.fails(s.do(http.MethodDelete, "/redirect/%ff", ""), 405, "Method Not Allowed", `DELETE /redirect/\xff`)
+	if log := s.Log.String(); strings.Contains(log, `"ERROR"`) {
+		t.Error(log)
 	}
 }

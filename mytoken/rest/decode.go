@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -241,7 +243,8 @@ func (s shape) fromMultipart(data []byte, boundary string) ([]byte, error) {
 }
 
 // fromValues turns the fields of a form into an object. It leaves out unknown and empty
-// fields. It refuses a repeated field unless the field is a list.
+// fields. It refuses a repeated field unless the field is a list, and text that is not
+// UTF-8.
 func (s shape) fromValues(values url.Values) ([]byte, error) {
 	out := newObject()
 	for name, all := range values {
@@ -251,6 +254,9 @@ func (s shape) fromValues(values url.Values) ([]byte, error) {
 		}
 		if len(all) > 1 && field.kind != reflect.Slice {
 			return nil, badRequest("%s is given more than once", field.name)
+		}
+		if slices.ContainsFunc(all, func(text string) bool { return !utf8.ValidString(text) }) {
+			return nil, badRequest("%s is not UTF-8", field.name)
 		}
 		value, err := field.fromText(all)
 		if err != nil {

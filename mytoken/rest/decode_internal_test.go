@@ -35,6 +35,9 @@ func TestFromForm(t *testing.T) {
 		"name=a&name=b":                                "",
 		"oidc_issuer=a&issuer=b":                       "",
 		"%":                                            "",
+		"name=M%FCller":                                "",
+		"restrictions=%FF":                             "",
+		"capabilities=AT&capabilities=%FF":             "",
 	} {
 		got, err := s.fromForm([]byte(form))
 		if (err != nil) != (want == "") || err == nil && string(got) != want {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
 
@@ -176,7 +177,7 @@ func (rt *route) options(*call) (*answer, error) {
 func (rt *route) wrongMethod(c *call) (*answer, error) {
 	a := &answer{
 		status: http.StatusMethodNotAllowed, header: http.Header{"Allow": {rt.allow()}},
-		body: wire.Error{Code: http.StatusText(http.StatusMethodNotAllowed), Description: c.r.Method + " " + c.r.URL.Path},
+		body: wire.Error{Code: http.StatusText(http.StatusMethodNotAllowed), Description: legible.Show(c.r.Method + " " + c.r.URL.Path)},
 	}
 	return a, nil
 }
@@ -186,7 +187,7 @@ func notFound(c *call) (*answer, error) {
 	if c.route.kind == page && c.wantsPage() {
 		return nil, errNotFound
 	}
-	return &answer{status: http.StatusNotFound, body: wire.Error{Code: wire.ErrorNotFound, Description: c.r.URL.Path}}, nil
+	return &answer{status: http.StatusNotFound, body: wire.Error{Code: wire.ErrorNotFound, Description: legible.Show(c.r.URL.Path)}}, nil
 }
 
 // routeHeaders sets the headers that depend on the kind of the route (protocol section

@@ -38,7 +38,7 @@ type setting struct {
 
 func (s *Store) checkSetting(ctx context.Context, one setting) error {
 	var value string
-	if err := s.db.QueryRowContext(ctx, one.query).Scan(&value); err != nil {
+	if err := s.db.QueryRowContext(ctx, expand(s.engine, s.names, shape{text: one.query})).Scan(&value); err != nil {
 		return fmt.Errorf("sqlstore: read the setting %s: %w", one.name, err)
 	}
 	if !one.fits(value) {

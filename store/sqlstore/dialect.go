@@ -66,6 +66,9 @@ type engine interface {
 	inline(text string, args []any) (string, bool)
 	// pingSize returns how many bytes Ping writes.
 	pingSize() int
+	// file returns a query for the path of the database's file. It returns an empty text
+	// for a server.
+	file() string
 	// settings returns the settings that New checks.
 	settings() []setting
 	// version returns a query for a text that identifies the database.

@@ -20,6 +20,7 @@ func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.L
 func (mysql) returning() bool           { return false }
 func (mysql) writers() int              { return 0 }
 func (mysql) pingSize() int             { return 250 }
+func (mysql) file() string              { return "" }
 func (mysql) batches() int              { return 2 }
 
 func (mysql) spendAtOnce(*member) (string, []any) { return "", nil }
@@ -40,8 +41,18 @@ func (mysql) settings() []setting {
 			"sql_select_limit", "SELECT @@SESSION.sql_select_limit", func(v string) bool { return len(v) > 9 },
 			"set sql_select_limit=DEFAULT in the DSN or on the server", ErrSetting,
 		},
+		{"sql_big_selects", "SELECT @@SESSION.sql_big_selects", is("1", "ON"), "set sql_big_selects=1 in the DSN or on the server", ErrSetting},
+		{"storage engine", mysqlEngines, is(""), "it has no transactions; convert the table: ALTER TABLE … ENGINE=InnoDB", ErrUnsafe},
 	}
 }
+
+// mysqlEngines returns a table whose engine has no transactions, or nothing. A server with
+// enforce_storage_engine makes such tables, and a dump may bring them.
+const mysqlEngines = `
+	SELECT COALESCE(MAX(CONCAT(t.engine, ' (', t.table_name, ')')), '') FROM information_schema.tables t
+	WHERE t.table_schema = DATABASE() AND t.table_name IN ('{grants}', '{spares}', '{doubts}', '{commits}', '{tokens}', '{ancestors}',
+		'{tombstones}', '{counters}', '{chains}', '{generations}', '{history}', '{tickets}', '{processes}')
+	AND t.engine NOT IN (SELECT e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')`
 
 // inline writes byte strings in hexadecimal, so that no setting of the session and no
 // character set changes what they mean.
@@ -185,7 +196,8 @@ func (mysql) fault(err error) fault {
 	switch mysqlNumber(err) {
 	case 1213, // ER_LOCK_DEADLOCK, and a failed certification on Galera
 		1205, // ER_LOCK_WAIT_TIMEOUT
-		1020: // ER_CHECKREAD: changed since the snapshot
+		1020, // ER_CHECKREAD: changed since the snapshot
+		3101: // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a failed certification on Group Replication
 		return faultRetry
 	case 1062: // ER_DUP_ENTRY
 		return faultDuplicate

@@ -21,6 +21,7 @@ func (postgresql) returning() bool           { return true }
 func (postgresql) prepared() ([]shape, bool) { return nil, false }
 func (postgresql) writers() int              { return 0 }
 func (postgresql) pingSize() int             { return 250 }
+func (postgresql) file() string              { return "" }
 func (postgresql) batches() int              { return 2 }
 
 // inline returns false: a failure to prepare ends a transaction here.

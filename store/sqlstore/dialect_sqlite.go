@@ -26,12 +26,14 @@ func (sqlite) inline(string, []any) (string, bool) { return "", false }
 // grow.
 func (sqlite) pingSize() int { return 10_000 }
 
+func (sqlite) file() string { return "SELECT file FROM pragma_database_list WHERE name = 'main'" }
+
 func (sqlite) settings() []setting {
 	return []setting{
 		{"synchronous", "PRAGMA synchronous", is("2", "3"), "open the database with synchronous FULL (2) or EXTRA (3)", ErrUnsafe},
 		// A database in memory has the journal mode "memory", too.
 		{
-			"journal_mode", `SELECT CASE WHEN (SELECT file FROM pragma_database_list WHERE name = 'main') = '' THEN 'wal'
+			"journal_mode", `SELECT CASE WHEN (` + sqlite{}.file() + `) = '' THEN 'wal'
 				ELSE (SELECT journal_mode FROM pragma_journal_mode) END`,
 			is("wal", "delete", "truncate", "persist"), "open the database with journal_mode WAL", ErrUnsafe,
 		},

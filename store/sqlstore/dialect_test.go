@@ -56,6 +56,7 @@ func TestFaults(t *testing.T) {
 		{mysql{}, errors.New("Error 1213 (40001): Deadlock found when trying to get lock; try restarting transaction"), faultRetry},
 		{mysql{}, errors.New("Error 1205: Lock wait timeout exceeded"), faultRetry},
 		{mysql{}, errors.New("Error 1020 (HY000): Record has changed since last read in table"), faultRetry},
+		{mysql{}, errors.New("Error 3101 (40000): Plugin instructed the server to rollback the current transaction."), faultRetry},
 		{mysql{}, errors.New("Error 1062 (23000): Duplicate entry"), faultDuplicate},
 		{mysql{}, errors.New("Error 1290 (HY000): The MariaDB server is running with the --read-only option"), faultReadOnly},
 		{mysql{}, errors.New("Error 1792 (25006): Cannot execute statement in a READ ONLY transaction"), faultReadOnly},

@@ -63,10 +63,12 @@
 //
 // Some settings of a session change what statements mean. On MySQL and MariaDB, New
 // returns [ErrUnsafe] unless autocommit=1, completion_type=NO_CHAIN and unique_checks=1,
-// and [ErrSetting] if sql_mode has EMPTY_STRING_IS_NULL or sql_select_limit is set. All
-// other modes are fine, sql_mode=ORACLE included. Set what you need in the DSN, for
-// example ?sql_mode='TRADITIONAL'. On every database, New writes empty and binary values
-// and checks that they come back as they were.
+// and if a table has an engine without transactions, such as MyISAM or Aria. New returns
+// [ErrSetting] if sql_mode has EMPTY_STRING_IS_NULL, if sql_select_limit is set, or if
+// sql_big_selects=0, which max_join_size implies. All other modes are fine,
+// sql_mode=ORACLE included. Set what you need in the DSN, for example
+// ?sql_mode='TRADITIONAL'. On every database, New writes empty and binary values and
+// checks that they come back as they were.
 //
 // Open SQLite like this. The parameters are those of modernc.org/sqlite. Other drivers
 // have other parameters for the same settings.

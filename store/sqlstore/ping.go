@@ -3,6 +3,10 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
@@ -17,6 +21,8 @@ type ping struct {
 	at   time.Time     // zero: nothing was found yet
 	err  error
 	now  func() time.Time
+	path string      // of the file of an SQLite database
+	file fs.FileInfo // as New found it; nil: there is none
 }
 
 func newPing() ping { return ping{turn: make(chan struct{}, 1), now: time.Now} }
@@ -25,6 +31,9 @@ func newPing() ping { return ping{turn: make(chan struct{}, 1), now: time.Now} }
 // [ErrReadOnly] if the server does not accept writes, for example because it was demoted,
 // and [ErrFull] if it has no space left. Use it for health checks: a connection that
 // answers proves neither.
+//
+// On SQLite, Ping returns an error if somebody has removed or replaced the file. With
+// journal_mode WAL, SQLite itself goes on writing to the former file without an error.
 //
 // Ping writes a row, deletes it, and commits both, within [Options.BatchTimeout]. It
 // reports what it has found for a second, so that any number of callers cost the database
@@ -42,11 +51,42 @@ func (s *Store) Ping(ctx context.Context) error {
 	if now := s.ping.now(); !s.ping.at.IsZero() && now.Sub(s.ping.at) < pingKept {
 		return s.ping.err
 	}
-	err := s.tryToCommit(ctx)
+	err := s.ping.moved()
+	if err == nil {
+		err = s.tryToCommit(ctx)
+	}
 	if ctx.Err() == nil { // otherwise it says nothing about the database
 		s.ping.at, s.ping.err = s.ping.now(), err
 	}
 	return err
+}
+
+// watch remembers the file of the database.
+func (s *Store) watch(ctx context.Context) error {
+	query := s.engine.file()
+	if query == "" {
+		return nil
+	}
+	if err := s.db.QueryRowContext(ctx, query).Scan(&s.ping.path); err != nil {
+		return fmt.Errorf("sqlstore: ask for the file: %w", err)
+	}
+	s.ping.file, _ = os.Stat(s.ping.path) // fails for a database in memory
+	return nil
+}
+
+// moved returns an error if another file, or none, is where New found the database.
+func (p *ping) moved() error {
+	if p.file == nil {
+		return nil
+	}
+	now, err := os.Stat(p.path)
+	if err == nil && !os.SameFile(now, p.file) {
+		err = errors.New("another file is there")
+	}
+	if err != nil {
+		return fmt.Errorf("sqlstore: ping: the file of the database was removed or replaced, so what is written now will be lost; restart the program: %w", err)
+	}
+	return nil
 }
 
 // tryToCommit adds a row to the history, as uses do, and deletes it again. It belongs to

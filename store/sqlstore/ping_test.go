@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -46,6 +47,30 @@ func TestPingIsShared(t *testing.T) {
 		}
 		assert.Zero(t, s.count(t, s.connect(t), "history"), "rows left behind")
 	})
+}
+
+// Ping finds that a file was removed, or replaced by another one such as a backup. SQLite
+// goes on without an error then.
+//
+// proves P3
+func TestPingMissesTheFile(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"renamed": func(path string) error { return os.Rename(path, path+".old") },
+		"replaced": func(path string) error {
+			data, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSQLite(t)
+			st, _, _, clock := pinged(t, s)
+			require.NoError(t, st.Ping(t.Context()))
+			require.NoError(t, change(s.address))
+			clock.Add(int64(time.Second))
+			require.ErrorContains(t, st.Ping(t.Context()), "the file of the database was removed or replaced")
+		})
+	}
 }
 
 // Ping finds a database that reads but does not commit. It shares that result, too, and

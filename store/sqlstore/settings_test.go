@@ -50,6 +50,7 @@ func TestUnsuitableSettings(t *testing.T) {
 		{newMySQL, "sql_mode", "'EMPTY_STRING_IS_NULL'", sqlstore.ErrSetting},
 		{newMySQL, "sql_mode", "'STRICT_TRANS_TABLES,EMPTY_STRING_IS_NULL,NO_ENGINE_SUBSTITUTION'", sqlstore.ErrSetting},
 		{newMySQL, "sql_select_limit", "1", sqlstore.ErrSetting},
+		{newMySQL, "sql_big_selects", "0", sqlstore.ErrSetting},
 		{newMySQL, "autocommit", "0", sqlstore.ErrUnsafe},
 		{newMySQL, "completion_type", "'CHAIN'", sqlstore.ErrUnsafe},
 		{newMySQL, "unique_checks", "0", sqlstore.ErrUnsafe},
@@ -74,6 +75,24 @@ func TestUnsuitableSettings(t *testing.T) {
 			assert.ErrorContains(t, err, c.name)
 		})
 	}
+}
+
+// New refuses a table without transactions, and names it.
+//
+// proves P3
+func TestTablesWithoutTransactions(t *testing.T) {
+	t.Parallel()
+	s := newMySQL(t)
+	db := s.migrate(t)
+	for i, table := range tables {
+		engine := []string{"MyISAM", "Aria"}[i%2]
+		s.run(t, db, "ALTER TABLE "+s.table(table)+" ENGINE="+engine)
+		_, err := sqlstore.New(t.Context(), s.connect(t), s.dialect, s.opts)
+		require.ErrorIs(t, err, sqlstore.ErrUnsafe, table)
+		assert.ErrorContains(t, err, engine+" ("+s.table(table)+")")
+		s.run(t, db, "ALTER TABLE "+s.table(table)+" ENGINE=InnoDB")
+	}
+	s.open(t)
 }
 
 // The store fulfils its contract with other settings of the session that change what SQL

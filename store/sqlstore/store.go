@@ -107,6 +107,9 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 	if err := s.check(ctx, dialect); err != nil {
 		return nil, err
 	}
+	if err := s.watch(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}

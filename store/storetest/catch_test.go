@@ -53,6 +53,14 @@ func TestCaseNamesAreUnique(t *testing.T) {
 	assert.Len(t, Bugs(), 20)
 }
 
+// No name of a test draws a similar id that is zero. A sound store would refuse it.
+func TestSimilarIDsAreNotZero(t *testing.T) {
+	e := &env{TB: t}
+	for range 2000 {
+		assert.NotContains(t, e.similarIDs(), [64]byte{})
+	}
+}
+
 // A sound store has no bug, and MustCatch says so.
 func TestMustCatchFailsOnASoundStore(t *testing.T) {
 	for _, bug := range Bugs() {

@@ -13,6 +13,7 @@ import (
 // encoding, or by a column of fixed width that strips or pads.
 func (e *env) similarIDs() [][64]byte {
 	base := e.bytes()
+	base[0] |= 1 // an id that is zero is none
 	all := [][64]byte{base}
 	change := func(f func(b []byte)) {
 		b := base

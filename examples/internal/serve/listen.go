@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -34,7 +35,9 @@ func Listen(address, cert, key string) (net.Listener, error) {
 func listen(address string) (net.Listener, error) {
 	path, unix := strings.CutPrefix(address, "unix:")
 	if !unix {
-		l, err := net.Listen("tcp", address)
+		var config net.ListenConfig
+		config.SetMultipathTCP(false) // it does not allow the filter of refuseNew
+		l, err := config.Listen(context.Background(), "tcp", address)
 		if err != nil {
 			return nil, err
 		}

@@ -21,9 +21,11 @@ func acceptRest(s syscall.Conn) (rest []net.Conn) {
 	_, unix := s.(*net.UnixListener)
 	_ = raw.Control(func(fd uintptr) {
 		// A Unix socket keeps its queue after it was shut down. A TCP socket resets it, so
-		// nothing may happen in between.
+		// nothing may happen in between: nobody connects any more.
 		if unix {
 			_ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR)
+		} else {
+			refuseNew(int(fd))
 		}
 		var accepted []int
 		for {
