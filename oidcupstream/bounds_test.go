@@ -53,7 +53,7 @@ func TestAnswersOfManyEntries(t *testing.T) {
 		spaced[n], quoted[n] = words(n)
 	}
 	answer := func(body []byte) *Tokens {
-		tokens, err := parseTokens("refresh", reply{status: 200, body: body}, time.Time{}, []string{"asked"})
+		tokens, err := parseTokens("refresh", readReply(200, body), time.Time{}, []string{"asked"})
 		if err != nil {
 			require.Nil(t, tokens)
 			return new(Tokens)

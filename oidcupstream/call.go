@@ -16,14 +16,34 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// reply is a response with a success status.
+// reply is a response that was read to its end, or as far as it arrived.
 type reply struct {
 	status int
 	body   []byte
+	fields fields
+	// malformed says why the body is no JSON object. fields is nil then.
+	malformed    error
+	refreshToken string
+}
+
+func readReply(status int, body []byte) reply {
+	r := reply{status: status, body: body}
+	if r.fields, r.malformed = parseFields(body); r.malformed != nil {
+		r.refreshToken = arrivedRefreshToken(body)
+	} else {
+		r.refreshToken, _ = r.fields.text("refresh_token")
+	}
+	return r
+}
+
+// hasTokens reports whether the provider has issued something.
+func (r *reply) hasTokens() bool {
+	access, _ := r.fields.text("access_token")
+	return access != "" || r.refreshToken != ""
 }
 
 // post sends a form to the token or revocation endpoint at most once and reports the
-// outcome. Its errors show none of the secrets, nor those of client authentication.
+// outcome. It returns responses with a success status. Its errors show none of the secrets, nor those of client authentication.
 //
 // At most once: net/http may repeat a request on another connection, but only if
 // Request.GetBody is set. Here it is nil. No other transport can repeat the request
@@ -71,34 +91,30 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
-	fields, malformed := parseFields(answer)
-	refreshToken, _ := fields.text("refresh_token")
-	if malformed != nil {
-		refreshToken = arrivedRefreshToken(answer)
-	}
-	acted := fields.hasTokens() || refreshToken != ""
+	r := readReply(resp.StatusCode, answer)
+	acted := r.hasTokens()
 	now := p.cfg.Clock()
 	e := &Error{Op: op, Status: resp.StatusCode, RetryAfter: p.calls.observe(resp.StatusCode, resp.Header, now)}
 	reason := notProcessed(resp, now, secrets)
 	switch {
 	case reason != nil && !acted:
-		refusal(e, fields, secrets)
+		refusal(e, r.fields, secrets)
 		e.Outcome, e.err = NotProcessed, reason
 		return fail(e)
 	case err != nil:
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, secrets...))
-		return fail(salvage(e, refreshToken))
+		return fail(salvage(e, r.refreshToken))
 	case resp.StatusCode >= 200 && resp.StatusCode < 300:
-		if !acted && refusal(e, fields, secrets) { // some providers report errors with status 200
+		if !acted && refusal(e, r.fields, secrets) { // some providers report errors with status 200
 			return fail(e)
 		}
-		return reply{status: resp.StatusCode, body: answer}, nil
+		return r, nil
 	case resp.StatusCode >= 400 && resp.StatusCode < 500:
-		if !refusal(e, fields, secrets) && resp.StatusCode == http.StatusUnauthorized {
+		if !refusal(e, r.fields, secrets) && resp.StatusCode == http.StatusUnauthorized {
 			e.Outcome, e.err = NotProcessed, unusableAnswer(resp.Header, secrets) // RFC 9110 section 15.5.2: not applied
 		}
 	default:
-		refusal(e, fields, secrets)
+		refusal(e, r.fields, secrets)
 		e.Outcome = Unknown // the server may have failed after it acted
 	}
 	if acted { // it has processed the request all the same
@@ -106,7 +122,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 	}
 	if e.Outcome == Unknown {
 		e.err = unusableAnswer(resp.Header, secrets)
-		return fail(salvage(e, refreshToken))
+		return fail(salvage(e, r.refreshToken))
 	}
 	return fail(e)
 }
@@ -142,12 +158,6 @@ func (f fields) text(name string) (string, bool) {
 		return "", false
 	}
 	return *s, true
-}
-
-func (f fields) hasTokens() bool {
-	access, _ := f.text("access_token")
-	refresh, _ := f.text("refresh_token")
-	return access != "" || refresh != ""
 }
 
 // arrivedRefreshToken returns the refresh token of an answer that is no JSON object, or

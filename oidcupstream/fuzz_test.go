@@ -55,11 +55,8 @@ func FuzzAnswer(f *testing.F) {
 		if (tokens == nil) == (err == nil) {
 			t.Fatal(tokens, err)
 		}
-		members, malformed := parseFields([]byte(body))
-		given, _ := members.text("refresh_token")
-		if malformed != nil { // it may have arrived whole all the same
-			given = arrivedRefreshToken([]byte(body))
-		}
+		read := readReply(status, []byte(body))
+		members, given := read.fields, read.refreshToken
 		if err == nil {
 			if tokens.AccessToken == "" || tokens.RefreshToken != given || status >= 300 || tokens.ExpiresIn < 0 {
 				t.Fatal(status, body, tokens)

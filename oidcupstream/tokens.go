@@ -79,12 +79,10 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	unusable := func(format string, args ...any) *Error {
 		return &Error{Op: op, Outcome: Unknown, Status: r.status, err: fmt.Errorf("%w: "+format, append([]any{ErrAnswer}, args...)...)}
 	}
-	f, err := parseFields(r.body)
-	if err != nil {
-		return nil, salvage(unusable("%w", err), arrivedRefreshToken(r.body))
+	if r.malformed != nil {
+		return nil, salvage(unusable("%w", r.malformed), r.refreshToken)
 	}
-	t := new(Tokens)
-	t.RefreshToken, _ = f.text("refresh_token")
+	f, t := r.fields, &Tokens{RefreshToken: r.refreshToken}
 	t.AccessToken, _ = f.text("access_token")
 	t.TokenType, _ = f.text("token_type")
 	t.idToken, _ = f.text("id_token")
