@@ -96,11 +96,14 @@ func openInPlace(dir *os.Root, name string, own func(fs.FileInfo) error) (*os.Fi
 	return f, nil
 }
 
-// Updatable returns an error if Update, Renew or Write with so many bytes would certainly
-// fail. It does the same as they do without changing the file: it writes a temporary file
-// and removes it, or opens the file for writing and reserves space.
-func Updatable(dir *os.Root, name string, size int, own func(fs.FileInfo) error) error {
-	return osDisk.updatable(dir, name, size, own)
+// tokenSize is how much space there must be for a token, in bytes.
+const tokenSize = 16 << 10
+
+// Updatable returns an error if Update, Renew or Write of a token would certainly fail. It
+// does the same as they do without changing the file: it writes a temporary file and
+// removes it, or opens the file for writing and reserves space.
+func Updatable(dir *os.Root, name string, own func(fs.FileInfo) error) error {
+	return osDisk.updatable(dir, name, tokenSize, own)
 }
 
 func (d disk) updatable(dir *os.Root, name string, size int, own func(fs.FileInfo) error) error {

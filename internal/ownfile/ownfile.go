@@ -175,6 +175,22 @@ func CheckOwnDir(path string) error {
 	return unsafe(path, foreign(info))
 }
 
+// In opens the directory of a file, and calls do with it and the name of the file, if
+// nobody else can replace the file there.
+func In(path string, do func(dir *Dir, name string) error) error {
+	path = Plain(path)
+	dir, err := OpenDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	name := filepath.Base(path)
+	if err := dir.Replaceable(name); err != nil {
+		return err
+	}
+	return do(dir, name)
+}
+
 // Replaceable returns an error if the file exists and a write must not replace it.
 func (d *Dir) Replaceable(name string) error {
 	_, err := d.check(name, func(info fs.FileInfo) string { return cmp.Or(regular(info), foreign(info)) })

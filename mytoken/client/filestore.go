@@ -94,35 +94,17 @@ func (s *FileStore) Save(_ context.Context, token mytoken.Secret) error {
 }
 
 func (s *FileStore) save(text []byte) error {
-	return s.inDir(func(dir *ownfile.Dir, name string) error {
+	return ownfile.In(s.path, func(dir *ownfile.Dir, name string) error {
 		s.sweep.Do(func() { durable.Sweep(s.path, time.Now()) })
 		return durable.Update(dir.Root, name, text, dir.InPlace(name))
 	})
 }
 
-// inDir calls do with the directory and the name of the file, if nobody else can replace
-// it there.
-func (s *FileStore) inDir(do func(dir *ownfile.Dir, name string) error) error {
-	dir, err := ownfile.OpenDir(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	name := filepath.Base(s.path)
-	if err := dir.Replaceable(name); err != nil {
-		return err
-	}
-	return do(dir, name)
-}
-
-// probeSize is how much space there must be for a successor, in bytes.
-const probeSize = 16 << 10
-
 // CheckSave returns an error if Save would certainly fail, and says what to do. It does
 // what Save does, without changing the file. It implements [SaveChecker].
 func (s *FileStore) CheckSave(context.Context) error {
-	err := s.inDir(func(dir *ownfile.Dir, name string) error {
-		return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
+	err := ownfile.In(s.path, func(dir *ownfile.Dir, name string) error {
+		return durable.Updatable(dir.Root, name, dir.InPlace(name))
 	})
 	if err != nil {
 		return fmt.Errorf("client: the token file %s cannot be written: %w", s.path, err)

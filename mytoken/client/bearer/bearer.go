@@ -203,26 +203,13 @@ func isToken(text string) bool {
 // it. The error is an [*UnsafeError] or comes from the file system.
 func CheckWritable(path string) error {
 	return inDir(path, func(dir *ownfile.Dir, name string) error {
-		return durable.Updatable(dir.Root, name, probeSize, dir.InPlace(name))
+		return durable.Updatable(dir.Root, name, dir.InPlace(name))
 	})
 }
 
-// probeSize is how much space there must be for a token, in bytes.
-const probeSize = 16 << 10
-
-// inDir opens the directory, makes the checks of CheckWritable, and calls do.
+// inDir makes the checks of CheckWritable that need no writing, and calls do.
 func inDir(path string, do func(dir *ownfile.Dir, name string) error) error {
-	path = ownfile.Plain(path)
-	name := filepath.Base(path)
-	dir, err := ownfile.OpenDir(filepath.Dir(path))
-	if err == nil {
-		defer dir.Close()
-		err = dir.Replaceable(name)
-	}
-	if err == nil {
-		err = do(dir, name)
-	}
-	if err != nil {
+	if err := ownfile.In(path, do); err != nil {
 		return fmt.Errorf("bearer: %w", err)
 	}
 	return nil
