@@ -81,6 +81,21 @@ func lockTwice(t *testing.T) (path string, first, second *lockHolder) {
 	return path, first, second
 }
 
+// waitAndGiveUp waits for the lock of a token file in the system, and leaves that wait
+// behind.
+func waitAndGiveUp(t *testing.T, path string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error)
+	go func() {
+		_, err := client.NewFileStore(path).Lock(ctx)
+		given <- err
+	}()
+	awaitInSystem(t, os.Getpid(), 1)
+	cancel()
+	require.ErrorIs(t, <-given, context.Canceled)
+}
+
 // A process that waits for the lock of another one sleeps in the system, which wakes it
 // when the lock is free.
 func TestLockWaitsInSystem(t *testing.T) {
@@ -119,15 +134,7 @@ func TestLockGivenUp(t *testing.T) {
 	next.locked()
 
 	// The next caller gets the wait that another one gave up, and the lock with it.
-	ctx, cancel := context.WithCancel(t.Context())
-	given := make(chan error)
-	go func() {
-		_, err := client.NewFileStore(path).Lock(ctx)
-		given <- err
-	}()
-	awaitInSystem(t, os.Getpid(), 1)
-	cancel()
-	require.ErrorIs(t, <-given, context.Canceled)
+	waitAndGiveUp(t, path)
 	type locked struct {
 		unlock func()
 		err    error
@@ -165,15 +172,7 @@ func TestLockReplacedWhileWaiting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	held := lockOther(t, path)
 	held.locked()
-	ctx, cancel := context.WithCancel(t.Context())
-	given := make(chan error)
-	go func() {
-		_, err := client.NewFileStore(path).Lock(ctx)
-		given <- err
-	}()
-	awaitInSystem(t, os.Getpid(), 1)
-	cancel()
-	require.ErrorIs(t, <-given, context.Canceled)
+	waitAndGiveUp(t, path)
 	require.NoError(t, os.Rename(path+".lock", path+".old"))
 	unlock, err := client.NewFileStore(path).Lock(t.Context())
 	require.NoError(t, err)

@@ -15,7 +15,8 @@ type key struct{}
 // With returns a context that carries the id.
 func With(ctx context.Context, id string) context.Context { return context.WithValue(ctx, key{}, id) }
 
-// Of returns the id of the request, or the empty string if the context carries none.
+// Of returns the id of the request that the context belongs to. Outside of a request it
+// returns the empty string.
 func Of(ctx context.Context) string {
 	id, _ := ctx.Value(key{}).(string)
 	return id
