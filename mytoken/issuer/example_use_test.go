@@ -259,7 +259,7 @@ func ExampleIssuer_StartReconnect() {
 	_, err := service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: token})
 	if wait, ok := errors.AsType[*issuer.UpstreamError](err); ok {
 		fmt.Println("try again in", wait.RetryAfter)
-		service.Clock.Advance(wait.RetryAfter + time.Second)
+		service.Clock.Advance(wait.RetryAfter)
 	}
 	_, err = service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: token})
 	fmt.Println(err)

@@ -222,7 +222,7 @@ func TestInvalidTokenEndsTheLogin(t *testing.T) {
 	})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	requireSuspect(t, err, 10*time.Second)
-	w.clock.Advance(11 * time.Second)
+	w.clock.Advance(10 * time.Second)
 	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
 	errAs[*issuer.ReconnectError](t, err)
 	require.Equal(t, 1, w.told(issuer.NoticeGrantDead))

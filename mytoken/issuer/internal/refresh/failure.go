@@ -78,7 +78,7 @@ func storeFailure(err error) error {
 // beginFailure translates the error of a lease that was not granted.
 func (r *Refresher) beginFailure(err error) error {
 	if suspect, ok := errors.AsType[*store.SuspectError](err); ok {
-		return suspected(suspect.Until.Time().Sub(r.Clock()), err)
+		return suspected((suspect.Until + 1).Time().Sub(r.Clock()), err)
 	}
 	return storeFailure(err)
 }

@@ -85,7 +85,7 @@ func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 func (l *lease) unknown() store.End {
 	e := store.End{Outcome: store.RefreshUnknown}
 	if n := l.state.Suspect.Refusals; n > 0 {
-		e.AskAfter = store.At(l.r.Clock().Add(l.r.grown(n + 1)))
+		e.AskAfter = l.r.askAfter(l.r.grown(n + 1))
 	}
 	return e
 }
@@ -96,13 +96,19 @@ func (l *lease) unknown() store.End {
 func (l *lease) suspect(ctx context.Context, up *oidcupstream.Error) error {
 	pause := l.r.grown(1)
 	dead := l.state.Suspect.Refusals > 0
-	l.end(ctx, store.End{Outcome: store.RefreshRefused, AskAfter: store.At(l.r.Clock().Add(pause))})
+	l.end(ctx, store.End{Outcome: store.RefreshRefused, AskAfter: l.r.askAfter(pause)})
 	if dead {
 		l.notify(ctx, Event{Kind: GrantDead, Err: up})
 		return &Failure{Reason: Ended, Err: up}
 	}
 	l.notify(ctx, Event{Kind: GrantSuspect, Err: up, Detail: "the provider is asked again in " + pause.String()})
 	return suspected(pause, up)
+}
+
+// askAfter returns the last instant of a pause that begins now. Whoever waits as long as
+// the pause is late enough.
+func (r *Refresher) askAfter(pause time.Duration) store.Micros {
+	return store.At(r.Clock().Add(pause)) - 1
 }
 
 // suspected is the failure of a request for a suspect grant.
