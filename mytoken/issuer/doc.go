@@ -28,6 +28,10 @@
 // child never allows more than its parent. [Issuer.AccessToken] gets an access token for
 // it.
 //
+// A portal that starts jobs while its users are away adopts the refresh token of each user
+// once. It keeps the mytoken in its own table, sealed in a [seal.Box], and derives a
+// narrower one for each job. An example of [Issuer.Adopt] is such a portal.
+//
 // A token may have restrictions: a list of clauses, one of which must admit each use.
 // Getting an access token is one kind of use. Any other operation that counts is an
 // "other use". A clause may limit how many uses of each kind it admits.
