@@ -38,7 +38,7 @@ func TestReadmeShowsTheProgram(t *testing.T) {
 
 // TestReadmeLinks follows the relative links of the documents.
 func TestReadmeLinks(t *testing.T) {
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
+	for _, doc := range []string{"README.md", "PROMISES.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readFile(t, doc), -1) {
 			_, err := os.Stat(link[1])
 			assert.NoError(t, err, doc)
@@ -46,12 +46,12 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// TestPromises follows the README's table from each promise to its tests. The tests
+// TestPromises follows the table of PROMISES.md from each promise to its tests. The tests
 // exist, and a comment in each says that it proves the promise.
 func TestPromises(t *testing.T) {
 	proven := provenPromises(t)
-	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "README.md"), -1)
-	require.Len(t, rows, 10, "promises in the README")
+	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "PROMISES.md"), -1)
+	require.Len(t, rows, 10, "promises")
 	for _, row := range rows {
 		promise := row[1]
 		names := regexp.MustCompile("`(\\S+)\\.(\\w+)`").FindAllStringSubmatch(row[2], -1)
