@@ -33,6 +33,10 @@
 // a client sets other keys with Options.Config. The issuer logs nothing unless
 // Options.Config sets a logger.
 //
+// Programs such as a job launcher talk to the issuer over HTTP. Their tests set
+// Options.URL and serve the issuer with package [github.com/mytoken-go/sdk/mytoken/rest];
+// the example overHTTP shows how. [Service.Agree] is the user at the consent page.
+//
 // Goroutines may share a service as long as nobody changes its fields. Its methods return
 // the errors of the issuer's methods, and those of the network.
 package mytokentest
