@@ -85,6 +85,11 @@
 // of failed steps. Everything that fails meanwhile for that reason is of the level Debug.
 // Each process tells what it sees.
 //
+// # Metrics
+//
+// Config.Observer gets a [Notice] of everything that happens. Count them by their kind, as
+// the example of [Notice] does.
+//
 // # Concurrency and time
 //
 // An [Issuer] is safe for concurrent use. Requests and answers belong to the caller.
