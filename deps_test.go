@@ -123,7 +123,7 @@ mytoken/issuer/internal/outage: internal/errtext
 mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
 mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
 mytoken/issuer/keyfile: store/seal mytoken
-mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
+mytoken/mytokentest: oauth2 capability store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
 mytoken/internal/oldtext: store store/seal
 mytoken/internal/qr: barcode
