@@ -184,9 +184,9 @@ func (k *Keys) JWKS() []byte {
 }
 
 // Sign makes a compact token from claims, with the key that signs. An issuer makes its
-// tokens with it, and so do the tests of a service that accepts tokens. Call
-// [Claims.SetTimes] before: Sign does not know the time. If the claims have no JTI, Sign
-// draws one. If they have no Seq, it writes 1.
+// tokens with it. For the tests of a service that accepts tokens, package mytokentest
+// does the same in one call. Call [Claims.SetTimes] before: Sign does not know the time.
+// If the claims have no JTI, Sign draws one. If they have no Seq, it writes 1.
 //
 // Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
 // [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is

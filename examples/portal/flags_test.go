@@ -71,7 +71,7 @@ func TestBadFlags(t *testing.T) {
 		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the provider for tests"},
 		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
 		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
-		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: mkdir "},
+		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: keyfile: the directory for keys cannot be made: "},
 		"damaged key":        {environment: []string{secret}, args: with("-data", damaged), want: "server.key: seal: unknown format"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,8 +90,9 @@ func run(ctx context.Context, o *options) (err error) {
 		return abandon.Node(ctx, os.Stdout, iss, o.abandon)
 	}
 	if err := iss.Recover(ctx); err != nil {
-		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory until the next start", "error", err)
+		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory and are tried again", "error", err)
 	}
+	go iss.Maintain(ctx, 5*time.Minute)
 	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
 	if err != nil {
 		return err
@@ -113,14 +114,10 @@ func run(ctx context.Context, o *options) (err error) {
 	} else {
 		err = walk.Print(os.Stdout)
 	}
-	for err == nil && ctx.Err() == nil && !o.check {
+	if err == nil && !o.check {
 		select {
 		case err = <-failed:
 		case <-ctx.Done():
-		case <-time.After(5 * time.Minute): // delete expired data
-			if _, err := iss.Sweep(ctx, 1000); err != nil {
-				slog.Debug("sweep", "error", err) // the issuer logs when the store is away
-			}
 		}
 	}
 	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once

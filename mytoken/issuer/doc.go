@@ -7,8 +7,10 @@
 // tokens, and a provider. The example of [New] makes all of them, logs a user in, and
 // gets an access token.
 //
-// Generate both kinds of keys once ([mytoken.GenerateKey], [seal.NewKey]) and store the
-// output of RevealPEM and Reveal safely. Losing either key invalidates every login.
+// Package [github.com/mytoken-go/sdk/mytoken/issuer/keyfile] keeps both kinds of keys in
+// files. To keep them elsewhere, generate them once ([mytoken.GenerateKey], [seal.NewKey])
+// and store the output of RevealPEM and Reveal safely. Losing either key invalidates every
+// login.
 //
 // Any number of issuers, in any number of processes, may share the store, the keys and
 // the providers. Only a change of keys needs coordination; see [mytoken.Keys] and
@@ -17,8 +19,8 @@
 // Several providers need redirect URLs with different paths. The path at which a browser
 // arrives is part of [FinishRequest], so that no provider can answer for another one.
 //
-// Call [Issuer.Recover] before serving, [Issuer.Sweep] every few minutes, and
-// [Issuer.Close] after the last request.
+// Call [Issuer.Recover] before serving. Run [Issuer.Maintain] beside it, which deletes what
+// has expired. Call [Issuer.Close] after the last request.
 //
 // # Using tokens
 //

@@ -2,6 +2,8 @@
 // memory, the test sets its clock, and its OpenID provider speaks real HTTP in the same
 // process.
 //
+// A service that only verifies mytokens needs no issuer for its tests: see [Sign].
+//
 // A complete test:
 //
 //	func TestTokenExpires(t *testing.T) {
