@@ -22,8 +22,9 @@
 // The README begins with three complete programs: one issues mytokens, one verifies them,
 // and one holds one. You find what you need in these packages:
 //
-//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, a
-//     ring of server keys ([github.com/mytoken-go/sdk/store/seal]) and a provider
+//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, keys
+//     ([github.com/mytoken-go/sdk/mytoken/issuer/keyfile],
+//     [github.com/mytoken-go/sdk/store/seal]) and a provider
 //     ([github.com/mytoken-go/sdk/oidcupstream]).
 //   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier,
 //     RequireMytoken).

@@ -84,7 +84,7 @@ func ExampleIssuer_Adopt_onceForAllJobs() {
 		panic(err)
 	}
 	defer service.Close()
-	box, err := seal.NewBox(seal.RingConfig{Active: seal.NewKey()}) // in a service: seal.ParseKey
+	box, err := seal.NewBox(seal.RingConfig{Active: seal.NewKey()}) // in a service: keyfile.Server
 	if err != nil {
 		panic(err)
 	}
