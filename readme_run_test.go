@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"go/format"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -118,13 +120,18 @@ func TestReadmeProgramsRun(t *testing.T) {
 	assert.Contains(t, said, "invalid_token")
 }
 
-// newPorts returns a replacer of addresses by free ones.
+// newPorts returns a replacer of addresses by free ones. Systems give none of these ports to
+// a program that asks for any port, so other tests do not take them in the meantime.
 func newPorts(t *testing.T, addresses ...string) *strings.Replacer {
 	t.Helper()
 	var pairs []string
 	for _, address := range addresses {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
+		var listener net.Listener
+		for tries := 0; listener == nil; tries++ {
+			var err error
+			listener, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20000+rand.IntN(10000)))
+			require.True(t, err == nil || tries < 100, "no port is free: %v", err)
+		}
 		defer listener.Close() // after the last one has a port of its own
 		pairs = append(pairs, address, listener.Addr().String())
 	}
