@@ -30,6 +30,7 @@
 // otherwise all requests seem to come from the proxy, and restrictions to hosts and
 // countries, and the limits on logins and guesses, judge the wrong address. A proxy that
 // connects through a Unix socket has no address: set [Options.TrustUnixPeers] instead.
+// Routes of your own that call the issuer get the same client from [Handler.ClientOf].
 //
 // # Paths
 //
