@@ -3,7 +3,6 @@ package timeline
 import (
 	"encoding/xml"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -74,16 +73,16 @@ func (p *painter) open(file bool) {
 func (p *painter) lane(i int) {
 	l, top := &p.lanes[i], p.top(i)
 	p.printf(`<g class="%s"><title>%s</title>`+"\n", l.class, escape(l.title))
-	texts := top + textDrop + (p.lines-1)*lineSize // the last line stands on the bar
+	y := top + textDrop + (p.lines-1)*lineSize // of the last line, which stands on the bar
 	if p.notes == nil {
-		p.printf(`<text x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", texts, escape(strings.Join(l.note, ", ")))
+		p.printf(`<text x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y, escape(strings.Join(l.note, ", ")))
 	} else {
-		for _, line := range slices.Backward(p.notes[i]) {
-			p.printf(`<text y="%d">%s</text>`+"\n", texts, escape(clip(line, p.room)))
-			texts -= lineSize
+		y -= len(p.notes[i]) * lineSize
+		for n, line := range p.notes[i] {
+			p.printf(`<text y="%d">%s</text>`+"\n", y+(n+1)*lineSize, escape(clip(line, p.room)))
 		}
 	}
-	p.printf(`<text y="%d" font-weight="bold">%s</text>`+"\n", texts, escape(clip(l.name, p.room)))
+	p.printf(`<text y="%d" font-weight="bold">%s</text>`+"\n", y, escape(clip(l.name, p.room)))
 	top += p.barTop()
 	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", top+barSize/2)
 	for _, b := range l.bars {
@@ -92,11 +91,14 @@ func (p *painter) lane(i int) {
 	p.printf("</g>\n")
 }
 
-// bar draws a bar. The outline keeps one second visible in a year.
+// bar draws a bar. One second stays visible in a year.
 func (p *painter) bar(b bar, top int) {
-	const thinnest = 0.0001 // a rectangle without any width is not drawn
-	right := max(b.right, b.left+thinnest)
-	box := fmt.Sprintf(`class="%s" x="%s" y="%d" width="%s" height="%d" stroke="currentColor"`, b.kind, percent(b.left), top, percent(right-b.left), barSize)
+	const thinnest = 0.006 // two pixels on a phone
+	if b.right-b.left < thinnest {
+		b.right = min(b.left+thinnest, 1)
+		b.left = b.right - thinnest
+	}
+	box := fmt.Sprintf(`class="%s" x="%s" y="%d" width="%s" height="%d" stroke="currentColor"`, b.kind, percent(b.left), top, percent(b.right-b.left), barSize)
 	switch b.kind {
 	case "open":
 		p.printf("<rect %s/>\n", box)
@@ -104,7 +106,7 @@ func (p *painter) bar(b bar, top int) {
 		p.printf(`<rect %s fill-opacity="0.1" stroke-opacity="0.6" stroke-dasharray="3 3"/>`+"\n", box)
 	case "unknown":
 		p.printf(`<rect %s fill="none"/><line x1="%s" x2="%s" y1="%d" y2="%[4]d" stroke="currentColor" stroke-width="%d" stroke-dasharray="2 5"/>`+"\n",
-			box, percent(b.left), percent(right), top+barSize/2, barSize)
+			box, percent(b.left), percent(b.right), top+barSize/2, barSize)
 	default:
 		p.printf(`<rect %s fill="none"/>`+"\n", box)
 	}

@@ -12,7 +12,7 @@ import (
 // Drawing says how [SVG] draws. The zero Drawing suits a page that includes the SVG in
 // its HTML.
 type Drawing struct {
-	// Width is the width in pixels for which SVG shortens texts. 0 means 320, so that all
+	// Width is the width in pixels for which SVG shortens texts. 0 means 300, so that all
 	// texts fit on a phone. SVG takes a width below 240 as 240, and one above 4800 as
 	// 4800.
 	Width int
@@ -34,7 +34,7 @@ const (
 	laneGap   = 12 // from a bar to the next lane
 	axisSize  = 26
 	fontSize  = 14
-	charWidth = 8.0 // of fontSize, on the safe side
+	charWidth = 8.6 // of fontSize, on the safe side
 )
 
 // SVG draws the forecast: a lane for each clause, a lane for the gaps in which the token
@@ -50,7 +50,7 @@ const (
 // element has the class "forecast" and the role "img". Its title and description hold the
 // sentences of [forecast.Forecast.Describe]. SVG escapes all text from the token.
 func SVG(f *forecast.Forecast, s forecast.Style, d Drawing) []byte {
-	const usual, least, most = 320, 240, 4800
+	const usual, least, most = 300, 240, 4800
 	if d.Width == 0 {
 		d.Width = usual
 	}
