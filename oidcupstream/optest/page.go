@@ -78,6 +78,9 @@ func (s *Server) servePage(w http.ResponseWriter, req AuthorizationRequest, back
 		Client: legible.Show(req.ClientID), Return: back.Scheme + "://" + back.Host, Audiences: req.Audiences,
 		Subject: legible.Show(req.Subject), Problem: problem,
 	}
+	if problem != "" {
+		page.Subject = legible.Show(req.Params.Get(subjectParam))
+	}
 	for _, name := range req.Scopes {
 		page.Scopes = append(page.Scopes, scopeLine{legible.Show(name), scopeTexts[name]})
 	}
