@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -76,12 +75,8 @@ type guest struct {
 // visit opens an address in a window of a size.
 func visit(t *testing.T, name string, size [2]int64, address string) *guest {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		dbtest.Missing(t, "Chromium", "PATH", err)
-	}
 	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(dbtest.Chromium(t)), chromedp.WSURLReadTimeout(patience), chromedp.NoSandbox, chromedp.DisableGPU,
 	})
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
