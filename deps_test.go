@@ -155,7 +155,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
+var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/plain", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.

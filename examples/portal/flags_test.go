@@ -140,6 +140,9 @@ func TestBehindUnixSocket(t *testing.T) {
 	for flag, address := range map[string]string{"-trust-unix-peers": "203.0.113.5", "-trust-unix-peers=false": `"invalid IP"`} {
 		dir := t.TempDir()
 		p := start(t, nil, "-listen", "unix:"+filepath.Join(dir, "service"), "-health", "unix:"+filepath.Join(dir, "health"), "-url", "https://portal.example.org", flag)
+		assert.True(t, strings.HasPrefix(p.out.String(), "Open https://portal.example.org in a browser.\n"), p.out.String())
+		assert.Contains(t, p.out.String(), "listens on the socket "+p.address+". The address works as soon as your proxy leads there.")
+		assert.Contains(t, p.out.String(), "The provider for tests, "+p.provider+", can be reached from this machine alone")
 		client := func(socket string) *http.Client {
 			transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/portal
 //
-// starts the service with a provider for tests, which lets everybody log in, and prints
-// how to use it. For real use, register <url>/redirect/op.example.org at yours and run
+// starts the service with a provider for tests, at which everybody can log in, and prints
+// which address to open in a browser. For real use, register <url>/redirect/op.example.org at yours and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
@@ -108,12 +108,8 @@ func run(ctx context.Context, o *options) (err error) {
 	go func() { failed <- inside.Serve(private) }()
 
 	slog.Info("listening", "address", public.Addr(), "health", private.Addr(), "redirect_uri", provider.RedirectURL)
-	walk := demo.NewWalk(o.url, private.Addr(), provider.Issuer, o.issuer == "")
-	if o.check {
-		err = walk.Do(ctx, os.Stdout)
-	} else {
-		err = walk.Print(os.Stdout)
-	}
+	walk := demo.NewWalk(o.url, public.Addr(), private.Addr(), provider.Issuer, o.issuer == "")
+	err = walk.Start(ctx, os.Stdout, o.check, o.walk)
 	if err == nil && !o.check {
 		select {
 		case err = <-failed:

@@ -141,6 +141,10 @@
 //	Clauses       Lines Left
 //	Problems      Field Text
 //
+// The template "time" of parts.html writes a time in UTC, and "clock" only its time of
+// day. The script static/page.js adds the time where the browser is. The attribute
+// data-local of its script element is what it calls that time.
+//
 // Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires,
 // Until and the like are times; a zero time means that there is none. The comments of
 // internal/pages/data.go say more about each field.
