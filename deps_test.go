@@ -122,7 +122,8 @@ mytoken/issuer/internal/errand: internal/errtext
 mytoken/issuer/internal/outage: internal/errtext
 mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
 mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
-mytoken/mytokentest: oauth2 store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
+mytoken/issuer/keyfile: store/seal mytoken
+mytoken/mytokentest: oauth2 capability store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
 mytoken/internal/oldtext: store store/seal
 mytoken/internal/qr: barcode
@@ -154,7 +155,7 @@ func parseRules(text string) (list []rule) {
 }
 
 // shared packages import the standard library only. Every package may import them.
-var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
+var shared = []string{"internal/clip", "internal/durable", "internal/fresh", "internal/jsonscan", "internal/legible", "internal/livehttp", "internal/loopback", "internal/ownfile", "internal/plain", "internal/redact", "internal/rescue", "internal/terms", "internal/unique", "internal/words"}
 
 // exampleLibraries are the libraries that examples may import, besides every package of
 // this module. Only examples and tests import database drivers.
@@ -242,19 +243,22 @@ func TestUsersGetNoTestLibraries(t *testing.T) {
 	}
 }
 
-// TestVerifierLinksLittle looks at a program that only verifies tokens. It links no
-// store, no sealing and no OpenID client.
+// TestVerifierLinksLittle looks at a program that only verifies tokens, and at the package
+// that it imports. They link no store, no sealing and no OpenID client, and of all
+// libraries for JOSE only jwx.
 func TestVerifierLinksLittle(t *testing.T) {
 	all := goList(t)
-	i := slices.IndexFunc(all, func(p listed) bool { return p.ImportPath == module+"/mytoken" })
-	require.NotEqual(t, -1, i, "there is no package mytoken")
-	require.NotEmpty(t, all[i].Deps)
-	for _, dep := range all[i].Deps {
-		for _, banned := range []string{
-			module + "/store", module + "/oidcupstream", module + "/mytoken/issuer",
-			libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
-		} {
-			assert.False(t, within(dep, banned), "mytoken links %s", dep)
+	for _, path := range []string{"mytoken", "examples/verifier"} {
+		i := slices.IndexFunc(all, func(p listed) bool { return p.ImportPath == module+"/"+path })
+		require.NotEqual(t, -1, i, "there is no package %s", path)
+		require.NotEmpty(t, all[i].Deps)
+		for _, dep := range all[i].Deps {
+			for _, banned := range []string{
+				module + "/store", module + "/oidcupstream", module + "/mytoken/issuer", module + "/mytoken/mytokentest",
+				libraries["go-oidc"], libraries["go-jose"], libraries["oauth2"],
+			} {
+				assert.False(t, within(dep, banned), "%s links %s", path, dep)
+			}
 		}
 	}
 }

@@ -1,18 +1,30 @@
-// Package sdk is the root of the mytoken Go SDK. It contains no code. This comment says
-// which packages there are, and what each is for.
+// Package sdk is the root of the mytoken Go SDK. It contains no code.
 //
-// A mytoken is a signed, long-lived, revocable token that stands in for an OpenID Connect
-// refresh token. Its holder can get short-lived access tokens for as long as the
-// mytoken's capabilities and restrictions allow. Capabilities say which actions it is
-// good for. Restrictions say when, from where, for which scopes and audiences, and how
-// often. New mytokens are made from existing ones without a browser, and are only ever
-// narrower. So a compute job that runs for days can carry exactly the rights that each of
-// its phases needs, and no refresh token.
+// With this module a Go service gives jobs tokens that last for days, can do only what
+// each job needs, and can be revoked at any time.
 //
-// With this module any Go service issues or verifies mytokens in its own process.
+// Compute jobs run for days, but OpenID Connect access tokens live for an hour. A refresh
+// token would last, but it can do everything that its user can, and nobody can take a
+// part of it back. A mytoken stands in for the refresh token. It is signed, and it says
+// what it is good for. Its capabilities say which actions it allows. Its restrictions say
+// until when, from where, for which scopes and audiences, and how often. Its holder gets
+// access tokens with it, and makes narrower mytokens from it without a browser.
 //
-//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, a
-//     ring of server keys ([github.com/mytoken-go/sdk/store/seal]) and a provider
+// These are the parties, and what each of them has:
+//
+//   - The user logs in at an OpenID provider, and agrees to mytokens, narrows them and
+//     revokes them in a browser.
+//   - A service, such as a portal, issues mytokens in its own process. It holds the
+//     refresh token, sealed so that only a mytoken opens it.
+//   - A job holds a mytoken for days, and gets access tokens for it from the service.
+//   - A storage sees access tokens, which live for an hour.
+//
+// The README begins with three complete programs: one issues mytokens, one verifies them,
+// and one holds one. You find what you need in these packages:
+//
+//   - You issue mytokens: [github.com/mytoken-go/sdk/mytoken/issuer], with a store, keys
+//     ([github.com/mytoken-go/sdk/mytoken/issuer/keyfile],
+//     [github.com/mytoken-go/sdk/store/seal]) and a provider
 //     ([github.com/mytoken-go/sdk/oidcupstream]).
 //   - You accept mytokens: [github.com/mytoken-go/sdk/mytoken] (Verifier,
 //     RequireMytoken).

@@ -23,35 +23,43 @@ func readFile(t *testing.T, path string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-// TestReadmeShowsTheProgram compares the code and the output in the README with the files
-// that are compiled, run and tested.
-func TestReadmeShowsTheProgram(t *testing.T) {
-	readme := readFile(t, "README.md")
-	for _, shown := range []struct{ fence, path string }{
-		{"```go\n", "examples/quickstart/main.go"},
-		{"```text\n", "examples/quickstart/testdata/table.txt"},
-		{"```text\n", "restriction/timeline/testdata/fourphase.txt"},
-	} {
-		assert.True(t, strings.Contains(readme, shown.fence+readFile(t, shown.path)+"```\n"), "the README does not show %s as it is", shown.path)
+// TestReadmeShowsTheQuickstart compares the table in the README with that of the program,
+// which is compiled, run and tested, and each piece of code with the source of the program.
+func TestReadmeShowsTheQuickstart(t *testing.T) {
+	assert.Contains(t, readmeBlocks(t, "text"), readFile(t, "examples/quickstart/testdata/table.txt"), "the README does not show the table as it is")
+	source, pieces := readFile(t, "examples/quickstart/main.go"), 0
+	for _, block := range readmeBlocks(t, "go") {
+		if strings.Contains(block, "\npackage main\n") {
+			continue // see TestReadmeProgramsRun
+		}
+		pieces++
+		code := "\t" + strings.ReplaceAll(strings.TrimSuffix(block, "\n"), "\n", "\n\t") + "\n"
+		assert.True(t, strings.Contains(source, code), "the quickstart does not have this code:\n%s", block)
 	}
+	assert.NotZero(t, pieces, "the README shows no code of the quickstart")
 }
 
-// TestReadmeLinks follows the relative links of the documents.
+// TestReadmeLinks follows the relative links and pictures of the documents.
 func TestReadmeLinks(t *testing.T) {
-	for _, doc := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
-		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readFile(t, doc), -1) {
+	for _, doc := range []string{"README.md", "PROMISES.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "PROTOCOL.md"} {
+		for _, link := range regexp.MustCompile(`(?:\]\(|src=")([^)"#:]+)[)"]`).FindAllStringSubmatch(prose(readFile(t, doc)), -1) {
 			_, err := os.Stat(link[1])
 			assert.NoError(t, err, doc)
 		}
 	}
 }
 
-// TestPromises follows the README's table from each promise to its tests. The tests
+// prose returns a document without its fenced blocks.
+func prose(text string) string {
+	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(text, "")
+}
+
+// TestPromises follows the table of PROMISES.md from each promise to its tests. The tests
 // exist, and a comment in each says that it proves the promise.
 func TestPromises(t *testing.T) {
 	proven := provenPromises(t)
-	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "README.md"), -1)
-	require.Len(t, rows, 10, "promises in the README")
+	rows := regexp.MustCompile(`(?m)^\| (P\d+) \|[^|]*\|(.*)\|$`).FindAllStringSubmatch(readFile(t, "PROMISES.md"), -1)
+	require.Len(t, rows, 10, "promises")
 	for _, row := range rows {
 		promise := row[1]
 		names := regexp.MustCompile("`(\\S+)\\.(\\w+)`").FindAllStringSubmatch(row[2], -1)

@@ -11,18 +11,24 @@ import (
 	"github.com/mytoken-go/sdk/internal/terms"
 )
 
-// ErrID reports text that is not a mom_id, or not a jti. Each has one accepted spelling.
+// ErrID reports text that is not a mom_id, or not a jti. No other spelling of one is
+// accepted.
 var ErrID = errors.New("mytoken: malformed id")
 
 // TokenID names a token over all its generations: the SHA-512 of its jti. Its String is
-// the mom_id (protocol section 1.3), which [ParseMomID] reads back. It is not a secret.
+// the mom_id (protocol section 1.3), and its URLSafe is the same for URLs. [ParseMomID]
+// reads both back. It is not a secret.
 type TokenID = terms.TokenID
 
-// ParseMomID reads a mom_id: the standard base64 of 64 bytes, with padding. It accepts
-// exactly what TokenID.String writes, and returns [ErrID] for anything else.
+// ParseMomID reads a mom_id. It accepts exactly what TokenID.String and TokenID.URLSafe
+// write, and returns [ErrID] for anything else.
 func ParseMomID(text string) (TokenID, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != len(TokenID{}) || base64.StdEncoding.EncodeToString(b) != text {
+	encoding := base64.StdEncoding
+	if len(text) == base64.RawURLEncoding.EncodedLen(len(TokenID{})) {
+		encoding = base64.RawURLEncoding
+	}
+	b, err := encoding.Strict().DecodeString(text)
+	if err != nil || len(b) != len(TokenID{}) || encoding.EncodeToString(b) != text {
 		return TokenID{}, ErrID
 	}
 	return TokenID(b), nil

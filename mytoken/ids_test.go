@@ -3,6 +3,7 @@ package mytoken
 import (
 	"bytes"
 	"encoding/base64"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestParseJTIRefuses(t *testing.T) {
 	}
 }
 
-// ParseMomID accepts exactly what String writes.
+// ParseMomID accepts exactly what String and URLSafe write.
 func TestParseMomID(t *testing.T) {
 	id := TokenID(bytes.Repeat([]byte{0xfb, 0xff}, 32))
 	text := id.String()
@@ -64,16 +65,26 @@ func TestParseMomID(t *testing.T) {
 	read, err := ParseMomID(text)
 	require.NoError(t, err)
 	require.Equal(t, id, read)
+	safe := id.URLSafe()
+	require.Equal(t, base64.RawURLEncoding.EncodeToString(id[:]), safe)
+	require.Equal(t, safe, url.QueryEscape(safe), "no URL has to escape it")
+	read, err = ParseMomID(safe)
+	require.NoError(t, err)
+	require.Equal(t, id, read)
 	require.Equal(t, strings.Repeat("A", 43)+"=", OwnerID{}.String())
 	for name, bad := range map[string]string{
-		"nothing":       "",
-		"unpadded":      strings.TrimRight(text, "="),
-		"URL alphabet":  base64.URLEncoding.EncodeToString(id[:]),
-		"line break":    text[:40] + "\n" + text[40:],
-		"trailing bits": text[:85] + "/==",
-		"too short":     base64.StdEncoding.EncodeToString(id[:63]),
-		"too long":      base64.StdEncoding.EncodeToString(append(id[:], 0)),
-		"a space":       text + " ",
+		"nothing":                   "",
+		"unpadded":                  strings.TrimRight(text, "="),
+		"URL alphabet":              base64.URLEncoding.EncodeToString(id[:]),
+		"line break":                text[:40] + "\n" + text[40:],
+		"trailing bits":             text[:85] + "/==",
+		"too short":                 base64.StdEncoding.EncodeToString(id[:63]),
+		"too long":                  base64.StdEncoding.EncodeToString(append(id[:], 0)),
+		"a space":                   text + " ",
+		"URL-safe, mixed alphabets": safe[:40] + "+" + safe[41:],
+		"URL-safe, line break":      safe[:40] + "\n" + safe[40:],
+		"URL-safe, trailing bits":   safe[:85] + "_",
+		"URL-safe, too short":       safe[:85],
 	} {
 		read, err := ParseMomID(bad)
 		require.ErrorIs(t, err, ErrID, name)

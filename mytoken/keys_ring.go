@@ -184,8 +184,9 @@ func (k *Keys) JWKS() []byte {
 }
 
 // Sign makes a compact token from claims, with the key that signs. An issuer makes its
-// tokens with it, and so do the tests of a service that accepts tokens. If the claims
-// have no JTI, Sign draws one. If they have no Seq, it writes 1.
+// tokens with it. For the tests of a service that accepts tokens, package mytokentest
+// does the same in one call. Call [Claims.SetTimes] before: Sign does not know the time.
+// If the claims have no JTI, Sign draws one. If they have no Seq, it writes 1.
 //
 // Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
 // [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is
@@ -195,6 +196,9 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 	active := k.load().active
 	if active == nil {
 		return Secret{}, ErrNoSigningKey
+	}
+	if c.IssuedAt == 0 && c.NotBefore == 0 {
+		return Secret{}, fmt.Errorf("%w: the claims have no times: call Claims.SetTimes before Keys.Sign", ErrTokenMalformed)
 	}
 	if c.JTI.IsZero() {
 		c.JTI = newJTI()

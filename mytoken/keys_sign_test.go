@@ -104,6 +104,15 @@ func TestSignRefuses(t *testing.T) {
 	}
 }
 
+// Claims without times are the usual mistake, so the error says how to set them.
+func TestSignWithoutTimes(t *testing.T) {
+	c := exampleClaims()
+	c.IssuedAt, c.NotBefore, c.ExpiresAt = 0, 0, 0
+	_, err := testKeys(t, testKey(t, ES256)).Sign(c)
+	require.ErrorIs(t, err, ErrTokenMalformed)
+	require.ErrorContains(t, err, "call Claims.SetTimes")
+}
+
 // Sign does not ask whether the token is valid now, nor whose issuer it names.
 func TestSignDoesNotJudge(t *testing.T) {
 	keys := testKeys(t, testKey(t, EdDSA))

@@ -204,6 +204,8 @@ func TestLimitLifetime(t *testing.T) {
 	}
 	if limited, _, err := mustParse(t, `[{"nbf":151}]`).LimitLifetime(now, 50*time.Second); !errors.Is(err, ErrNothingLeft) || limited != nil {
 		t.Errorf("got %v, %v", limited, err)
+	} else if want := "no clause is left: each begins after 1970-01-01T00:02:30Z, when the longest lifetime ends"; Reason(err) != want {
+		t.Errorf("the reason is %q, want %q", Reason(err), want)
 	}
 	if limited, changed, err := mustParse(t, `[{"scope":"a"}]`).LimitLifetime(now, 0); err != nil || changed || mustEncode(t, limited) != `[{"scope":"a"}]` {
 		t.Errorf("no limit: %v, %v, %v", limited, changed, err)

@@ -1,6 +1,7 @@
 package restriction
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -38,7 +39,8 @@ func (l List) Bounds(now time.Time) (notBefore, expires int64) {
 // An issuer limits the restrictions of a root token with this method. For a child it
 // calls [Narrowed.LimitLifetime] on the result of [Narrow]. Do not limit the wanted
 // restrictions of a child: a clause that was added to them would not be within the parent
-// (protocol section 10.2, D22).
+// (protocol section 10.2, D22). A policy of an issuer may call it for every token: those of
+// a child are narrowed by then.
 func (l List) LimitLifetime(now time.Time, most time.Duration) (limited List, changed bool, err error) {
 	n := Narrowed{List: l}
 	n, changed, err = n.LimitLifetime(now, most)
@@ -74,7 +76,7 @@ func (n Narrowed) LimitLifetime(now time.Time, most time.Duration) (limited Narr
 		return limited, true, nil
 	}
 	if len(limited.List) == 0 {
-		return Narrowed{}, true, ErrNothingLeft
+		return Narrowed{}, true, fmt.Errorf("%w: each begins after %s, when the longest lifetime ends", ErrNothingLeft, time.Unix(end, 0).UTC().Format(time.RFC3339))
 	}
 	return limited, changed, nil
 }

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/examples/internal/database"
-	"github.com/mytoken-go/sdk/examples/internal/keyfile"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer/keyfile"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
 // client speaks HTTP with the program, whatever host its URL names, and keeps cookies.
@@ -100,7 +102,9 @@ func (p *portal) login() (token string, secrets []string) {
 		p.t.Fatalf("%d %v %s", status, err, page)
 	}
 	// the provider sends the browser back, and the service on to its last page
-	status, page, err = send(p.t.Context(), browser, http.MethodGet, html.UnescapeString(link[1]), "", "", append(navigate, "Sec-Fetch-Site", "same-origin")...)
+	there, err := optest.AsUser(html.UnescapeString(link[1]), "alice")
+	require.NoError(p.t, err)
+	status, page, err = send(p.t.Context(), browser, http.MethodGet, there, "", "", append(navigate, "Sec-Fetch-Site", "same-origin")...)
 	if err != nil || status != http.StatusOK || !strings.Contains(page, "You are logged in") {
 		p.t.Fatalf("%d %v %s", status, err, page)
 	}

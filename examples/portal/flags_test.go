@@ -71,7 +71,7 @@ func TestBadFlags(t *testing.T) {
 		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the provider for tests"},
 		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
 		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
-		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: mkdir "},
+		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: keyfile: the directory for keys cannot be made: "},
 		"damaged key":        {environment: []string{secret}, args: with("-data", damaged), want: "server.key: seal: unknown format"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +140,9 @@ func TestBehindUnixSocket(t *testing.T) {
 	for flag, address := range map[string]string{"-trust-unix-peers": "203.0.113.5", "-trust-unix-peers=false": `"invalid IP"`} {
 		dir := t.TempDir()
 		p := start(t, nil, "-listen", "unix:"+filepath.Join(dir, "service"), "-health", "unix:"+filepath.Join(dir, "health"), "-url", "https://portal.example.org", flag)
+		assert.True(t, strings.HasPrefix(p.out.String(), "Open https://portal.example.org in a browser.\n"), p.out.String())
+		assert.Contains(t, p.out.String(), "listens on the socket "+p.address+". The address works as soon as your proxy leads there.")
+		assert.Contains(t, p.out.String(), "The provider for tests, "+p.provider+", can be reached from this machine alone")
 		client := func(socket string) *http.Client {
 			transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)

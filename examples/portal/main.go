@@ -3,8 +3,8 @@
 //
 //	go run ./examples/portal
 //
-// starts the service with a provider for tests, which lets everybody log in, and prints
-// how to use it. For real use, register <url>/redirect/op.example.org at yours and run
+// starts the service with a provider for tests, at which everybody can log in, and prints
+// which address to open in a browser. For real use, register <url>/redirect/op.example.org at yours and run
 //
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
@@ -90,8 +90,9 @@ func run(ctx context.Context, o *options) (err error) {
 		return abandon.Node(ctx, os.Stdout, iss, o.abandon)
 	}
 	if err := iss.Recover(ctx); err != nil {
-		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory until the next start", "error", err)
+		slog.Error("refresh tokens of an earlier run could not be stored; they stay in the data directory and are tried again", "error", err)
 	}
+	go iss.Maintain(ctx, 5*time.Minute)
 	handler, err := rest.NewHandler(iss, rest.Options{TrustedProxies: o.proxies, TrustUnixPeers: o.unixProxy, Explanations: rest.ExplainClauses})
 	if err != nil {
 		return err
@@ -107,20 +108,12 @@ func run(ctx context.Context, o *options) (err error) {
 	go func() { failed <- inside.Serve(private) }()
 
 	slog.Info("listening", "address", public.Addr(), "health", private.Addr(), "redirect_uri", provider.RedirectURL)
-	walk := demo.NewWalk(o.url, private.Addr(), provider.Issuer, o.issuer == "")
-	if o.check {
-		err = walk.Do(ctx, os.Stdout)
-	} else {
-		err = walk.Print(os.Stdout)
-	}
-	for err == nil && ctx.Err() == nil && !o.check {
+	walk := demo.NewWalk(o.url, public.Addr(), private.Addr(), provider.Issuer, o.issuer == "")
+	err = walk.Start(ctx, os.Stdout, o.check, o.walk)
+	if err == nil && !o.check {
 		select {
 		case err = <-failed:
 		case <-ctx.Done():
-		case <-time.After(5 * time.Minute): // delete expired data
-			if _, err := iss.Sweep(ctx, 1000); err != nil {
-				slog.Debug("sweep", "error", err) // the issuer logs when the store is away
-			}
 		}
 	}
 	time.AfterFunc(o.drain, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // some supervisors send the first one twice; later ones end the program at once

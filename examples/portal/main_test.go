@@ -62,9 +62,22 @@ func TestGivenDirectory(t *testing.T) {
 	}
 }
 
-// TestStartMessage runs the commands of the start message as it prints them.
+// TestStartMessage: the first line is the address to open. The commands are one flag away,
+// and work as they are printed.
 func TestStartMessage(t *testing.T) {
-	p := start(t, nil)
+	short := start(t, nil)
+	text := short.out.String()
+	assert.True(t, strings.HasPrefix(text, "Open http://127.0.0.1:"), text)
+	assert.Contains(t, text, "log in as alice or as anybody else")
+	assert.Contains(t, text, "start the program with -walk")
+	for _, absent := range []string{"With curl", "call ", "socket", "from this machine alone"} {
+		assert.NotContains(t, text, absent)
+	}
+	assert.Less(t, strings.Count(text, "\n"), 20)
+	short.stop()
+
+	p := start(t, nil, "-walk")
+	p.out.wait(t, `call "http://`+p.health)
 	for _, want := range []string{`instance: "` + p.URL + `"`, `portal: "` + p.provider + `"`, "mytoken MT --oidc"} {
 		assert.Contains(t, p.out.String(), want)
 	}

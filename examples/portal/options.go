@@ -13,7 +13,7 @@ type options struct {
 	listen, health, url, cert, key, data, db, dsn, issuer, client, secret, redirect, scopes, abandon string
 	always                                                                                           []string
 	proxies                                                                                          []netip.Prefix
-	unixProxy, reuse, check                                                                          bool
+	unixProxy, reuse, check, walk                                                                    bool
 	drain                                                                                            time.Duration
 }
 
@@ -39,7 +39,8 @@ func parseOptions() (_ *options, err error) {
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
 	text(&o.abandon, "abandon", "none", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
-	flag.BoolVar(&o.check, "check", false, "start on free ports, do what the start message describes, and end")
+	flag.BoolVar(&o.check, "check", false, "start on free ports, take the steps that -walk prints, and end")
+	flag.BoolVar(&o.walk, "walk", false, "print also how to do everything with curl, step by step")
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := os.LookupEnv(name); ok && f.Value.Set(value) != nil {

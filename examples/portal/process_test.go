@@ -91,16 +91,16 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 	})
 	listening := regexp.MustCompile(`listening address=(\S+) health=(\S+)`).FindStringSubmatch(p.errs.wait(t, "listening address="))
 	p.address, p.health = listening[1], listening[2]
-	check, known := `call "http://`+p.health, "http://"+p.health
+	known := "http://" + p.health
 	if filepath.IsAbs(p.health) {
-		check, known = `call --unix-socket "`+p.health+`" "http://localhost"`, "unix:"+p.health
+		known = "unix:" + p.health
 	}
-	p.out.wait(t, check)
-	said := regexp.MustCompile(`at (\S+), its health check at (\S+)\nUsers log in at ([^\s,]+)`).FindStringSubmatch(p.out.String())
-	if said == nil || said[2] != known {
+	p.out.wait(t, "The health check is at "+known+"\n")
+	said := regexp.MustCompile(`(?s)^Open (\S+) in a browser\.\n.* portal: "(\S+)"\n`).FindStringSubmatch(p.out.String())
+	if said == nil {
 		t.Fatalf("%s", p.out)
 	}
-	p.URL, p.provider = said[1], said[3]
+	p.URL, p.provider = said[1], said[2]
 	return p
 }
 

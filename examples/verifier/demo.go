@@ -13,24 +13,28 @@ import (
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// demonstrate runs an issuer, the service, and a client that tries a few tokens. The
-// service knows the URL of the issuer and the URL of its keys, and nothing else.
+// demonstrate runs the service, and a client that tries a few tokens. It signs the tokens
+// itself, as an issuer would. The service knows the URL of the issuer and the URL of its
+// keys, and nothing else.
 func demonstrate(ctx context.Context, out io.Writer) error {
-	iss, err := mytokentest.Start(mytokentest.Options{Clock: mytokentest.NewClock(time.Now())})
+	const issuer = "https://mytoken.example.org"
+	key, err := mytoken.GenerateKey("")
 	if err != nil {
 		return err
 	}
-	defer iss.Close()
-	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	keys, err := mytoken.NewKeys(key)
+	if err != nil {
+		return err
+	}
+	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Write(iss.Issuer.Keys().JWKS())
+		w.Write(keys.JWKS())
 	}))
-	defer keys.Close()
-	handler, err := newService(mytoken.VerifierConfig{Issuer: iss.Issuer.URL(), JWKSURL: keys.URL, Clock: iss.Clock.Now})
+	defer published.Close()
+	handler, err := newService(mytoken.VerifierConfig{Issuer: issuer, JWKSURL: published.URL})
 	if err != nil {
 		return err
 	}
@@ -39,11 +43,13 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	defer service.Close()
 
 	issue := func(name string, c capability.Capability, clauses ...restriction.Clause) (string, error) {
-		t, err := iss.Login(ctx, "alice", mytoken.Properties{Name: name, Capabilities: capability.Set{c}, Restrictions: clauses})
-		if err != nil {
-			return "", err
+		claims := mytoken.Claims{
+			Issuer: issuer, OIDCIssuer: "https://op.example.org", OIDCSubject: "alice",
+			Name: name, Capabilities: capability.Set{c}, Restrictions: clauses,
 		}
-		return t.Token.Reveal(), nil
+		claims.SetTimes(time.Now())
+		token, err := keys.Sign(claims)
+		return token.Reveal(), err
 	}
 	good, err := issue("laptop", capability.Tokeninfo, restriction.Clause{Hosts: []string{"127.0.0.0/8"}})
 	if err != nil {

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/verifier -issuer https://mytoken.example.org -jwks https://mytoken.example.org/jwks
 //
-// Without flags it runs a demonstration: it starts an issuer, sends itself a few
-// requests, prints the answers and exits.
+// Without flags it runs a demonstration: it signs a few tokens, sends itself requests with
+// them, prints the answers and exits.
 package main
 
 import (

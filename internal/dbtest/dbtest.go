@@ -1,7 +1,7 @@
 // Package dbtest provides databases for tests. It finds the servers, creates a database
-// for a single test, and starts PostgreSQL servers that a test may crash. It imports no
-// driver: import github.com/jackc/pgx/v5/stdlib for [NewPostgreSQL], and
-// github.com/go-sql-driver/mysql for [NewMySQL].
+// for a single test, and starts PostgreSQL servers that a test may crash. It finds the
+// browser too. It imports no driver: import github.com/jackc/pgx/v5/stdlib for
+// [NewPostgreSQL], and github.com/go-sql-driver/mysql for [NewMySQL].
 package dbtest
 
 import (

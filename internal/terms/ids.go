@@ -16,6 +16,11 @@ func (id TokenID) IsZero() bool { return id == TokenID{} }
 // String returns the mom_id: standard base64 with padding.
 func (id TokenID) String() string { return base64.StdEncoding.EncodeToString(id[:]) }
 
+// URLSafe returns the mom_id in the URL-safe alphabet without padding (RFC 4648 section 5):
+// 86 letters, digits, "-" and "_", for paths, queries and names of files. The protocol
+// knows only the form of String.
+func (id TokenID) URLSafe() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
 // OwnerID names a user. It is the SHA3-256 of subject "@" issuer. Its text is the "sub"
 // claim (protocol section 1.3).
 type OwnerID [32]byte

@@ -138,7 +138,8 @@ type Config struct {
 	Retention time.Duration
 }
 
-// Client describes who makes a request.
+// Client describes who makes a request. Method ClientOf of a rest.Handler makes one of an
+// HTTP request.
 type Client struct {
 	// Address is the address of the client. The zero value satisfies no restriction on
 	// hosts or countries.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -195,6 +196,35 @@ func TestRecoverReportsWhatTheStoreRefuses(t *testing.T) {
 	files, err = spillFiles(dir)
 	require.NoError(t, err)
 	require.Empty(t, files)
+}
+
+// The store is away when a process starts. Maintain commits the refresh token of the former
+// process as soon as the store is back, and does not do so again.
+//
+// proves P5
+func TestMaintainRepeatsRecover(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, optest.RotateStrict, worldOptions{config: func(c *issuer.Config) { c.SpillDir = dir }})
+	next := w.crashAtCommit(t)
+	w.store.Reset(failFirst("CommitRefresh", 1, true))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		go next.Maintain(ctx, 5*time.Minute)
+		synctest.Wait()
+		files, err := spillFiles(dir)
+		require.NoError(t, err)
+		require.Len(t, files, 1, "it stays")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		files, err = spillFiles(dir)
+		require.NoError(t, err)
+		require.Empty(t, files)
+		before := w.store.Calls("Processes")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, before, w.store.Calls("Processes"), "Recover runs once")
+		cancel()
+	})
 }
 
 // The data of the user is deleted while the provider is asked. The new refresh token has

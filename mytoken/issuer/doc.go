@@ -7,8 +7,10 @@
 // tokens, and a provider. The example of [New] makes all of them, logs a user in, and
 // gets an access token.
 //
-// Generate both kinds of keys once ([mytoken.GenerateKey], [seal.NewKey]) and store the
-// output of RevealPEM and Reveal safely. Losing either key invalidates every login.
+// Package [github.com/mytoken-go/sdk/mytoken/issuer/keyfile] keeps both kinds of keys in
+// files. To keep them elsewhere, generate them once ([mytoken.GenerateKey], [seal.NewKey])
+// and store the output of RevealPEM and Reveal safely. Losing either key invalidates every
+// login.
 //
 // Any number of issuers, in any number of processes, may share the store, the keys and
 // the providers. Only a change of keys needs coordination; see [mytoken.Keys] and
@@ -17,8 +19,8 @@
 // Several providers need redirect URLs with different paths. The path at which a browser
 // arrives is part of [FinishRequest], so that no provider can answer for another one.
 //
-// Call [Issuer.Recover] before serving, [Issuer.Sweep] every few minutes, and
-// [Issuer.Close] after the last request.
+// Call [Issuer.Recover] before serving. Run [Issuer.Maintain] beside it, which deletes what
+// has expired. Call [Issuer.Close] after the last request.
 //
 // # Using tokens
 //
@@ -27,6 +29,10 @@
 // service already holds ([Issuer.Adopt]), or from another token ([Issuer.Derive]). A
 // child never allows more than its parent. [Issuer.AccessToken] gets an access token for
 // it.
+//
+// A portal that starts jobs while its users are away adopts the refresh token of each user
+// once. It keeps the mytoken in its own table, sealed in a [seal.Box], and derives a
+// narrower one for each job. An example of [Issuer.Adopt] is such a portal.
 //
 // A token may have restrictions: a list of clauses, one of which must admit each use.
 // Getting an access token is one kind of use. Any other operation that counts is an
@@ -80,6 +86,11 @@
 // of the level Info when it is over (kind store_available), with its length and the number
 // of failed steps. Everything that fails meanwhile for that reason is of the level Debug.
 // Each process tells what it sees.
+//
+// # Metrics
+//
+// Config.Observer gets a [Notice] of everything that happens. Count them by their kind, as
+// the example of [Notice] does.
 //
 // # Concurrency and time
 //

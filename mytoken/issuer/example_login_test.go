@@ -98,24 +98,25 @@ func ExampleIssuer_StartNative() {
 	// may AT
 }
 
-// How do I limit the lifetime of tokens, and decide who gets one?
+// How do I limit the lifetime of tokens, and decide who gets one? This policy caps tokens at
+// 7 days, and those of guests at 12 hours. A child never outlives its parent, so only first
+// tokens need a cap.
 func ExamplePolicy() {
 	ctx := context.Background()
 	clock := mytokentest.NewClock(time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC))
-	policy := func(_ context.Context, s *issuer.Issuance) error {
-		if s.Kind == issuer.PolicyLogin && s.Subject == "mallory" {
+	policy := func(_ context.Context, s *issuer.Issuance) (err error) {
+		if s.Kind == issuer.PolicyDerive {
+			return nil
+		}
+		most := 7 * 24 * time.Hour
+		switch s.Subject {
+		case "mallory":
 			return fmt.Errorf("%s may not use this service", s.Subject)
+		case "guest":
+			most = 12 * time.Hour
 		}
-		end := clock.Now().Add(12 * time.Hour)
-		if len(s.Properties.Restrictions) == 0 {
-			s.Properties.Restrictions = restriction.List{{Expires: end.Unix()}}
-		}
-		for n := range s.Properties.Restrictions {
-			if c := &s.Properties.Restrictions[n]; c.Expires == 0 || c.Expires > end.Unix() {
-				c.Expires = end.Unix()
-			}
-		}
-		return nil
+		s.Properties.Restrictions, _, err = s.Properties.Restrictions.LimitLifetime(clock.Now(), most)
+		return err
 	}
 	service, err := mytokentest.Start(mytokentest.Options{Clock: clock, Config: func(c *issuer.Config) {
 		c.Policy = policy
@@ -126,15 +127,29 @@ func ExamplePolicy() {
 	}
 	defer service.Close()
 
-	issued, err := service.Login(ctx, "alice", mytoken.Properties{})
+	for _, user := range []string{"alice", "guest"} {
+		issued, err := service.Login(ctx, user, mytoken.Properties{})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(user, "until", issued.Claims.ExpiresAt().Format(time.DateTime))
+	}
+	issued, err := service.Login(ctx, "alice", mytoken.Properties{
+		Restrictions: restriction.List{{Scopes: []string{"compute"}, Expires: clock.Now().Add(time.Hour).Unix()}, {Scopes: []string{"storage.read"}}},
+	})
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("until", issued.Claims.ExpiresAt().Format(time.DateTime))
+	for _, clause := range issued.Restrictions {
+		fmt.Println(clause.Scopes, "until", time.Unix(clause.Expires, 0).UTC().Format(time.DateTime))
+	}
 	_, err = service.Login(ctx, "mallory", mytoken.Properties{})
 	fmt.Println(err)
 	// Output:
-	// until 2030-03-01 20:00:00
+	// alice until 2030-03-08 08:00:00
+	// guest until 2030-03-01 20:00:00
+	// [compute] until 2030-03-01 09:00:00
+	// [storage.read] until 2030-03-08 08:00:00
 	// issuer: refused by policy: mallory may not use this service
 }
 

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -21,8 +24,7 @@ import (
 
 // Issuer issues and serves mytokens. It is safe for concurrent use.
 //
-// Call [Issuer.Recover] once before serving, [Issuer.Sweep] every few minutes, and
-// [Issuer.Close] at the end.
+// Run [Issuer.Maintain] while it serves, and call [Issuer.Close] at the end.
 type Issuer struct {
 	cfg       Config
 	ledger    ledger
@@ -31,6 +33,7 @@ type Issuer struct {
 	refresher *refresh.Refresher
 	errands   *errand.Errands
 	waiting   *waitingLogins
+	recovered atomic.Bool // Recover has succeeded
 
 	population population
 	listings   *listings
@@ -104,8 +107,15 @@ func (i *Issuer) Now() time.Time { return i.cfg.Clock() }
 // once before serving.
 //
 // Recover reports what it cannot commit, and leaves it in the spill directory. Nobody is
-// settled then. It removes files that a killed process left half-written more than a minute ago.
-func (i *Issuer) Recover(ctx context.Context) error { return i.refresher.Recover(ctx) }
+// settled then. It removes files that a killed process left half-written more than a minute
+// ago. [Issuer.Maintain] repeats a Recover that failed.
+func (i *Issuer) Recover(ctx context.Context) error {
+	err := i.refresher.Recover(ctx)
+	if err == nil {
+		i.recovered.Store(true)
+	}
+	return err
+}
 
 // Abandoned says what [Issuer.Abandon] did. It counts the processes of the node.
 type Abandoned struct {
@@ -147,8 +157,8 @@ func names(processes []store.ProcessInfo) (list []string) {
 // Sweep deletes rows that are not needed any more, such as expired codes, and tokens that
 // ended longer than Config.Retention ago. It works in batches of the given number of
 // rows, until nothing is left to do or the context ends. A good batch is 1000. Run it
-// every few minutes, in one process or in all of them: it also erases what expired tokens
-// and codes open.
+// every few minutes, in one process or in all of them, as [Issuer.Maintain] does: it also
+// erases what expired tokens and codes open.
 //
 // Sweep returns what it deleted, even with an error. It returns a [*RequestError] for a
 // batch below 1, and a [*StoreError] otherwise.
@@ -172,6 +182,60 @@ func (i *Issuer) Sweep(ctx context.Context, batch int) (Cleaned, error) {
 			return sum, nil
 		}
 	}
+}
+
+// Pauses of Maintain. A share of each pause is random, so that processes which start
+// together do not sweep together.
+const (
+	sweepBatch      = 1000
+	maintenanceTry  = 30 * time.Second // after a failure
+	maintenanceRoll = 5                // one part in so many is random
+)
+
+// Maintain does the housekeeping until the context ends, and returns nil then. It calls
+// [Issuer.Recover], unless that has succeeded before, and [Issuer.Sweep], about as often as
+// the argument says: a good choice is 5 minutes. It logs what fails, and tries it again
+// within 30 s. Run it in a goroutine of each process:
+//
+//	go iss.Maintain(ctx, 5*time.Minute)
+//
+// A process that keeps refresh tokens in Config.SpillDir calls Recover before it serves;
+// requests for the logins of a dead process wait less then. Errors are [*RequestError], at
+// once, for less than a second.
+func (i *Issuer) Maintain(ctx context.Context, every time.Duration) error {
+	if every < time.Second {
+		return &RequestError{Field: "every", Reason: fmt.Sprintf("%s is too short a pause, use 5m", every)}
+	}
+	for ctx.Err() == nil {
+		pause := every
+		if err := i.maintain(ctx); err != nil {
+			pause = min(every, maintenanceTry)
+		}
+		roll := pause / maintenanceRoll
+		_ = refresh.Sleep(ctx, pause-roll+rand.N(2*roll)) // the loop looks at the context
+	}
+	return nil
+}
+
+// maintain does the housekeeping once. It logs what fails, unless the context has ended.
+func (i *Issuer) maintain(ctx context.Context) error {
+	var recovered error
+	if !i.recovered.Load() {
+		recovered = i.Recover(ctx)
+	}
+	cleaned, swept := i.Sweep(ctx, sweepBatch)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if recovered != nil {
+		i.cfg.Logger.LogAttrs(ctx, levelOf(slog.LevelError, recovered), "mytoken: refresh tokens of an earlier process could not be stored; they stay in Config.SpillDir and are tried again", slog.Any("error", recovered))
+	}
+	if swept != nil {
+		i.cfg.Logger.LogAttrs(ctx, levelOf(slog.LevelError, swept), "mytoken: the sweep failed and is repeated", slog.Any("error", swept))
+	} else {
+		i.cfg.Logger.LogAttrs(ctx, slog.LevelDebug, "mytoken: swept", slog.Any("deleted", cleaned))
+	}
+	return errors.Join(recovered, swept)
 }
 
 // Rewrap seals everything in the store under the active server key. It works in batches

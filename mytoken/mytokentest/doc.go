@@ -2,6 +2,8 @@
 // memory, the test sets its clock, and its OpenID provider speaks real HTTP in the same
 // process.
 //
+// A service that only verifies mytokens needs no issuer for its tests: see [Sign].
+//
 // A complete test:
 //
 //	func TestTokenExpires(t *testing.T) {
@@ -32,6 +34,10 @@
 // which is fast. Public clients do not recognise such tokens as JWTs, so a test with such
 // a client sets other keys with Options.Config. The issuer logs nothing unless
 // Options.Config sets a logger.
+//
+// Programs such as a job launcher talk to the issuer over HTTP. Their tests set
+// Options.URL and serve the issuer with package [github.com/mytoken-go/sdk/mytoken/rest];
+// the example overHTTP shows how. [Service.Agree] is the user at the consent page.
 //
 // Goroutines may share a service as long as nobody changes its fields. Its methods return
 // the errors of the issuer's methods, and those of the network.

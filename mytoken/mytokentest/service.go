@@ -21,7 +21,7 @@ import (
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// IssuerURL is the issuer URL of a service, unless Options.Config sets another one.
+// IssuerURL is the issuer URL of a service, unless Options.URL is another one.
 const IssuerURL = "https://mytoken.example.org"
 
 // hidden makes a type that holds secrets print as a placeholder.
@@ -31,14 +31,17 @@ type hidden = redact.Hidden
 type Options struct {
 	hidden
 
+	// URL is the issuer URL. Users come back from the provider at URL + "/redirect". Empty:
+	// [IssuerURL]. Set it to the address of the test's server if programs talk to the
+	// issuer over HTTP.
+	URL string
 	// Clock of the issuer and the provider; nil: NewClock(time.Time{}).
 	Clock *Clock
 	// Store of the issuer; nil: a new memstore.
 	Store store.Store
 	// Provider configures the provider. Start sets its clock.
 	Provider optest.Options
-	// Upstream, if set, may change how the issuer uses the provider. Its RedirectURL is
-	// IssuerURL + "/redirect".
+	// Upstream, if set, may change how the issuer uses the provider.
 	Upstream func(*oidcupstream.Config)
 	// Config, if set, may change the issuer's configuration.
 	Config func(*issuer.Config)
@@ -64,6 +67,9 @@ var Client = issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent:
 
 // Start starts a service. Call Close when the test is over.
 func Start(opts Options) (*Service, error) {
+	if opts.URL == "" {
+		opts.URL = IssuerURL
+	}
 	if opts.Clock == nil {
 		opts.Clock = NewClock(time.Time{})
 	}
@@ -83,7 +89,7 @@ func Start(opts Options) (*Service, error) {
 }
 
 func (s *Service) configure(opts Options) error {
-	up := s.Provider.ClientConfig(IssuerURL + "/redirect")
+	up := s.Provider.ClientConfig(opts.URL + "/redirect")
 	up.Clock = s.Clock.Now
 	if opts.Upstream != nil {
 		opts.Upstream(&up)
@@ -105,7 +111,7 @@ func (s *Service) configure(opts Options) error {
 		return err
 	}
 	s.Config = issuer.Config{
-		Issuer: IssuerURL, Store: s.Store, Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
+		Issuer: opts.URL, Store: s.Store, Seal: ring, Keys: keys, Providers: []issuer.Provider{{Upstream: upstream}},
 		Clock: s.Clock.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 	if opts.Config != nil {

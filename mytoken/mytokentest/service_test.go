@@ -95,3 +95,37 @@ func TestErrors(t *testing.T) {
 	_, err = s.Follow(t.Context(), "alice", &issuer.Login{URL: s.Provider.Issuer() + "/nowhere"})
 	require.Error(t, err)
 }
+
+// URL is the issuer URL, and where the provider sends users back.
+func TestURL(t *testing.T) {
+	const address = "http://127.0.0.1:1"
+	s := start(t, mytokentest.Options{URL: address})
+	require.Equal(t, address, s.Issuer.URL())
+	login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
+	require.NoError(t, err)
+	back, err := optest.Login(t.Context(), login.URL, "alice")
+	require.NoError(t, err)
+	require.Equal(t, address+"/redirect", back[:len(address+"/redirect")])
+}
+
+// Agree finishes the login of a program, once, and shows no code in its errors.
+func TestAgree(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	login, err := s.Issuer.StartNative(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: mytoken.Properties{Name: "job"}})
+	require.NoError(t, err)
+	code := login.ConsentCode.Reveal()
+	for _, address := range []string{"", "https://mytoken.example.org", "https://mytoken.example.org/", "https://%" + code} {
+		err := s.Agree(t.Context(), "bob", address)
+		require.ErrorContains(t, err, "pass the ConsentURI as it is", address)
+		require.NotContains(t, err.Error(), code)
+	}
+	require.NoError(t, s.Agree(t.Context(), "bob", mytokentest.IssuerURL+"/c/"+code))
+	issued, err := s.Issuer.Poll(t.Context(), issuer.PollRequest{Code: login.PollingCode})
+	require.NoError(t, err)
+	require.Equal(t, "bob", issued.Claims.OIDCSubject())
+	require.Equal(t, "job", issued.Claims.Name())
+
+	err = s.Agree(t.Context(), "bob", mytokentest.IssuerURL+"/c/"+code)
+	require.ErrorAs(t, err, new(*issuer.CodeError))
+	require.NotContains(t, err.Error(), code)
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 // ProxyHeader names a header in which a reverse proxy gives the address of its client.
@@ -92,6 +94,18 @@ func (u *unknownClients) due(reason string, now time.Time) bool {
 	}
 	u.told[reason] = now
 	return true
+}
+
+// ClientOf returns who makes a request, as this handler sees it: by TrustedProxies,
+// TrustUnixPeers, ProxyHeader and Values. Routes of the embedding program that call the
+// issuer pass it on. So the restrictions of a token judge the same address there, and a
+// header that anybody can write does not choose it.
+func (h *Handler) ClientOf(r *http.Request) issuer.Client {
+	c := issuer.Client{Address: h.addressOf(r), UserAgent: r.UserAgent()}
+	if h.opts.Values != nil {
+		c.Values = h.opts.Values(r)
+	}
+	return c
 }
 
 // addressOf returns the address of the client, and logs if that is not known.

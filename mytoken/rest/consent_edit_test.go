@@ -108,7 +108,7 @@ func TestConsentClausesComeAndGo(t *testing.T) {
 	checked := b.send(f, "edit", "check")
 	accessible(t, checked)
 	if checked.StatusCode != 200 || !strings.Contains(checked.text, "<li>only with the scopes compute</li><li>at most 2 access tokens</li>") ||
-		!strings.Contains(checked.text, "Clause 2: from ") || strings.Contains(checked.text, "only with the scopes storage.read") {
+		!strings.Contains(checked.text, "Case 2: from ") || strings.Contains(checked.text, "only with the scopes storage.read") {
 		t.Errorf("%d %s", checked.StatusCode, checked.text)
 	}
 	s.fails(s.poll(polling), 428, "authorization_pending", "")
@@ -220,7 +220,7 @@ func TestConsentInvalidInput(t *testing.T) {
 		t.Errorf("an empty clause: %d %s", r.StatusCode, r.text)
 	}
 	for field, values := range map[string]map[string]string{
-		"nbf":   {"tomorrow": "not a date and time like 2030-01-31 18:00", "2030-13-01T00:00": "not a date and time like", "1970-01-01T00:00:00": "not a date"},
+		"nbf":   {"tomorrow": "not a date and time such as 31 January 2030 18:00", "2030-13-01T00:00": "not a date and time such as", "1970-01-01T00:00:00": "not a date"},
 		"exp":   {"1969-01-01T00:00": "negative", "x": "not a date and time"},
 		"scope": {`a"b`: "holds a character that a scope must not have"}, "audience": {"a\x00b": ""},
 		"hosts": {"300.1.1.1/99": "", "not a host!": ""}, "geoip_allow": {"DEU": "", "D3": ""}, "geoip_disallow": {"QQQ": ""},

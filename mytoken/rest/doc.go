@@ -30,6 +30,7 @@
 // otherwise all requests seem to come from the proxy, and restrictions to hosts and
 // countries, and the limits on logins and guesses, judge the wrong address. A proxy that
 // connects through a Unix socket has no address: set [Options.TrustUnixPeers] instead.
+// Routes of your own that call the issuer get the same client from [Handler.ClientOf].
 //
 // # Paths
 //
@@ -139,6 +140,10 @@
 //	Capabilities  Name Description Checked; in create.html also Read Children Open
 //	Clauses       Lines Left
 //	Problems      Field Text
+//
+// The template "time" of parts.html writes a time in UTC, and "clock" only its time of
+// day. The script static/page.js adds the time where the browser is. The attribute
+// data-local of its script element is what it calls that time.
 //
 // Editor is for the template "editor" of parts.html. Timeline and QR are SVG. Expires,
 // Until and the like are times; a zero time means that there is none. The comments of

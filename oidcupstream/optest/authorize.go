@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -29,8 +30,8 @@ type code struct {
 // browser.
 const subjectParam = "optest_user"
 
-// serveAuthorize logs the user in and redirects the browser at once. It responds with
-// status 400 if a redirect would not be safe.
+// serveAuthorize logs the user in and redirects the browser: at once, or after the login
+// page. It responds with status 400 if a redirect would not be safe.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, "unreadable request", http.StatusBadRequest)
@@ -65,7 +66,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if hint := form.Get("login_hint"); hint != "" {
 		req.Subject = hint
 	}
-	if subject := form.Get(subjectParam); subject != "" {
+	if subject := strings.TrimSpace(form.Get(subjectParam)); subject != "" {
 		req.Subject = subject
 	}
 	f := s.fault(FaultPoint{
@@ -76,6 +77,12 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	if ask, problem := s.asks(r); ask && invalid(req) == "" {
+		if !f.after(w, r) {
+			s.servePage(w, req, redirectURI, problem)
+		}
+		return
+	}
 	back := url.Values{"iss": {s.issuer}}
 	if form.Has("state") {
 		back.Set("state", form.Get("state"))
@@ -93,7 +100,27 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		redirectURI.RawQuery += "&"
 	}
 	redirectURI.RawQuery += back.Encode()
-	http.Redirect(w, r, redirectURI.String(), http.StatusFound)
+	status := http.StatusFound
+	if r.Method == http.MethodPost {
+		status = http.StatusSeeOther
+	}
+	http.Redirect(w, r, redirectURI.String(), status)
+}
+
+// invalid returns the OAuth error code of a request that no user could grant.
+func invalid(req AuthorizationRequest) (code string) {
+	form, prompts := req.Params, fieldsOf(req.Prompt)
+	switch {
+	case form.Get("response_type") != "code":
+		return "unsupported_response_type"
+	case form.Get("code_challenge_method") != "S256" || len(form.Get("code_challenge")) != 43:
+		return "invalid_request"
+	case !slices.Contains(req.Scopes, "openid"):
+		return "invalid_scope"
+	case slices.Contains(prompts, "none") && len(prompts) > 1:
+		return "invalid_request"
+	}
+	return ""
 }
 
 // authorize returns an authorization code, or an OAuth error code.
@@ -106,17 +133,13 @@ func (s *Server) authorize(req AuthorizationRequest) (issued, denied string) {
 		s.record(Event{Kind: Denied, ClientID: req.ClientID, Subject: req.Subject, Scopes: req.Scopes, Audiences: req.Audiences, Error: code})
 		return "", code
 	}
-	prompts := fieldsOf(req.Prompt)
-	switch {
-	case form.Get("response_type") != "code":
-		return deny("unsupported_response_type")
-	case form.Get("code_challenge_method") != "S256" || len(form.Get("code_challenge")) != 43:
-		return deny("invalid_request")
-	case !slices.Contains(req.Scopes, "openid"):
-		return deny("invalid_scope")
-	case slices.Contains(prompts, "none") && len(prompts) > 1:
-		return deny("invalid_request")
+	if code := invalid(req); code != "" {
+		return deny(code)
 	}
+	if form.Get(decisionParam) == "cancel" {
+		return deny("access_denied")
+	}
+	prompts := fieldsOf(req.Prompt)
 	decision := s.opts.Decide(req)
 	if decision.Error != "" {
 		return deny(decision.Error)

@@ -1,6 +1,7 @@
 // Package optest is an OpenID provider for tests. It runs in the test's process and
-// speaks real HTTP on a loopback address. It logs users in without asking anything. The
-// test controls the clock and the faults, and reads a record of everything that happened.
+// speaks real HTTP on a loopback address. It logs users in without asking anything, or
+// shows browsers a page for that ([Options].LoginPage). The test controls the clock and
+// the faults, and reads a record of everything that happened.
 //
 //	op, err := optest.Start(optest.Options{Rotation: optest.RotateStrict, Clock: clock})
 //	if err != nil {

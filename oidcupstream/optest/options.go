@@ -42,6 +42,11 @@ type Options struct {
 	// Subject is the user who logs in if the request names none. Empty means the first of
 	// Users, or "alice".
 	Subject string
+	// LoginPage shows browsers a page on which a person chooses a user, sees what the
+	// client asks for, and logs in or cancels. Programs need no page: a request that does
+	// not accept text/html, names its user as [AsUser] does, or has prompt=none is
+	// answered at once. If false, every request is.
+	LoginPage bool
 	// Scopes are the scopes that the provider supports. Like most providers it ignores
 	// others. Empty means openid, profile, email, offline_access, compute, storage.read
 	// and storage.write.

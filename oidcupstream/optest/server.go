@@ -194,6 +194,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /keys", s.serveKeys)
 	mux.HandleFunc("GET /authorize", s.serveAuthorize)
 	mux.HandleFunc("POST /authorize", s.serveAuthorize)
+	if s.opts.LoginPage {
+		mux.HandleFunc("GET /page.css", serveStyle)
+	}
 	mux.HandleFunc("POST /token", s.serveToken)
 	mux.HandleFunc("GET /userinfo", s.serveUserInfo)
 	mux.HandleFunc("POST /userinfo", s.serveUserInfo)

@@ -1,11 +1,12 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/plain"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -22,7 +23,7 @@ func (f *Forecast) Describe(s Style) string {
 		text.WriteString(f.Sentence(s, i) + ".\n")
 	}
 	for _, gap := range f.Gaps() {
-		text.WriteString("Nothing is admitted from " + s.between(gap.From, gap.Until) + ".\n")
+		text.WriteString("Nothing is admitted " + f.gap(&s, &gap) + ".\n")
 	}
 	return text.String()
 }
@@ -37,8 +38,7 @@ func (r *Rotation) words() string {
 		uses = "each access token"
 	}
 	const most = 100 * 365 * 24 * 60 * 60
-	lifetime := time.Duration(min(r.seconds(), most)) * time.Second
-	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(lifetime), "+"))
+	return fmt.Sprintf("%s gives it another %s", uses, strings.TrimPrefix(offset(int64(min(r.seconds(), most))), "+"))
 }
 
 // Sentence describes f.Clauses[i] in one sentence, without a full stop.
@@ -46,7 +46,7 @@ func (f *Forecast) Sentence(s Style, i int) string {
 	c := &f.Clauses[i]
 	name := "No restriction"
 	if c.Index != restriction.NoClause {
-		name = fmt.Sprintf("Clause %d", c.Index+s.First)
+		name = fmt.Sprintf("%s %d", cmp.Or(s.Clause, "Clause"), c.Index+s.First)
 	}
 	if label := s.label(i); label != "" {
 		name += " (" + label + ")"
@@ -120,20 +120,20 @@ func (c *Clause) uses(counted bool) []string {
 	left := func(n int64, what string) string {
 		switch {
 		case n <= 0:
-			return "no " + what + " left"
+			return "no " + what + "s left"
 		case counted:
-			return fmt.Sprintf("%d %s left", n, what)
+			return plain.Count(n, what) + " left"
 		}
-		return fmt.Sprintf("at most %d %s left", n, what)
+		return "at most " + plain.Count(n, what) + " left"
 	}
 	var parts []string
 	if n, limited := c.Left.Of(restriction.AT); c.NoAT {
 		parts = append(parts, "no access tokens without the capability AT")
 	} else if limited {
-		parts = append(parts, left(n, "access tokens"))
+		parts = append(parts, left(n, "access token"))
 	}
 	if n, limited := c.Left.Of(restriction.Other); limited {
-		parts = append(parts, left(n, "other uses"))
+		parts = append(parts, left(n, "other use"))
 	}
 	return parts
 }

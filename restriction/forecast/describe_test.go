@@ -34,6 +34,8 @@ func TestLabels(t *testing.T) {
 		require.Equal(t, want, f.Label(style, i))
 	}
 	require.Contains(t, f.Sentence(style, 2), "Clause 2 (third): ")
+	style.Clause = "Case"
+	require.Contains(t, f.Sentence(style, 2), "Case 2 (third): ")
 }
 
 // TestWithoutCapabilityAT checks that a clause admits no access tokens without AT, and
@@ -73,6 +75,46 @@ func TestBoundaries(t *testing.T) {
 		second(20): forecast.Open, second(21).Add(-1): forecast.Open, second(21): forecast.Closed,
 	} {
 		require.Equal(t, want, f.Clauses[0].At(at), "%v", at)
+	}
+}
+
+// TestTimes checks how sentences name the beginnings and the ends of spans: as people do,
+// and never more than a second off.
+func TestTimes(t *testing.T) {
+	relative := forecast.Style{Start: epoch}
+	for _, test := range []struct {
+		style          forecast.Style
+		from, nbf, exp int // seconds after the epoch
+		until          int
+		want           []string
+	}{
+		{relative, 0, 3600, 7200, 7201, []string{"admits, +0h to +2h.", ": from +1h to +2h.", "admitted from +0h to +1h."}},
+		{relative, 0, 3600, 7200, 10800, []string{"admits, +0h to +3h.", "admitted between +2h and +3h."}},
+		{relative, 0, 3600, 7207, 10807, []string{"admits, +0h to +3h00m06s.", ": from +1h to +2h00m07s.", "between +2h00m07s and +3h00m06s."}},
+		{relative, 3601, 3601, 3601, 3660, []string{": from +1h00m01s to +1h00m01s.", "between +1h00m01s and +1h01m."}},
+		{forecast.Style{Start: epoch.Add(300 * time.Millisecond)}, 3600, 3600, 7200, 7201, []string{": from +1h to +2h."}},
+		{forecast.Style{}, 3600, 3600, 93600, 93601, []string{": from 1 March 2030 09:00 UTC to 2 March 2030 10:00 UTC."}},
+		{forecast.Style{}, 3605, 3605, 7207, 7208, []string{": from 1 March 2030 09:00:05 UTC to 1 March 2030 10:00:07 UTC."}},
+		{forecast.Style{Location: time.FixedZone("CET", 3600)}, 0, 1, 7200, 7201, []string{": from 1 March 2030 09:00:01 CET to 1 March 2030 11:00 CET."}},
+		{forecast.Style{Start: time.Unix(60, 0)}, 0, 1, 7200, 7201, []string{": from +527383h59m01s to +527385h59m.", "from +527383h59m to +527383h59m01s."}},
+		{forecast.Style{Start: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)}, 0, 1, 60, 61, []string{": from -61096335h59m59s to -61096335h59m."}},
+	} {
+		list := restriction.List{{NotBefore: unix(test.nbf), Expires: unix(test.exp)}}
+		f := newForecast(t, forecast.Token{Restrictions: list}, second(test.from), second(test.until))
+		for _, want := range test.want {
+			require.Contains(t, f.Describe(test.style), want)
+		}
+	}
+}
+
+// TestEndOfOpeningHours checks that a span ends for the reader when it ends on the wall:
+// a half-open hour as well as the last second of exp.
+func TestEndOfOpeningHours(t *testing.T) {
+	s := forecast.Style{}
+	for until, want := range map[time.Time]time.Time{
+		second(3600): second(3600), second(3601): second(3600), second(3602): second(3601), second(3599): second(3598),
+	} {
+		require.Equal(t, want, s.End(until), "%v", until)
 	}
 }
 

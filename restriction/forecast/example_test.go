@@ -51,5 +51,5 @@ func ExampleForecast_Describe() {
 	// What the token admits, +0h to +36h.
 	// Clause 0: from +0h to +1h; scopes compute.submit; 2 access tokens left.
 	// Clause 1: from +24h to +36h; scopes storage.write; hosts 192.0.2.0/24.
-	// Nothing is admitted from +1h00m01s to +23h59m59s.
+	// Nothing is admitted between +1h and +24h.
 }

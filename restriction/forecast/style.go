@@ -9,7 +9,7 @@ import (
 )
 
 // Style says how to write a forecast, in sentences or drawings. The zero Style writes
-// absolute times in UTC.
+// absolute times in UTC, as in "1 March 2030 08:00 UTC".
 type Style struct {
 	// Start makes times relative to it, as in "+1h30m". If it is zero, times are
 	// absolute.
@@ -24,22 +24,60 @@ type Style struct {
 	// First is the number of the first clause in sentences. Use 1 for readers who count
 	// from one, and 0 for readers who compare with an index.
 	First int
+	// Clause is what sentences call a clause; "" is "Clause".
+	Clause string
 }
 
-// Instant writes a time to the second, relative to Start or as in RFC 3339.
+// Instant writes a time relative to Start, or with its date, clock and zone. It leaves
+// out seconds that are 0: "+1h30m", "1 March 2030 08:00 UTC".
 func (s Style) Instant(t time.Time) string {
-	switch {
-	case !s.Start.IsZero():
-		return offset(t.Sub(s.Start))
-	case s.Location == nil:
-		return t.UTC().Format(time.RFC3339)
+	if !s.Start.IsZero() {
+		return offset(s.past(t))
 	}
-	return t.In(s.Location).Format(time.RFC3339)
+	if t = t.UTC(); s.Location != nil {
+		t = t.In(s.Location)
+	}
+	if t.Second() == 0 {
+		return t.Format("2 January 2006 15:04 MST")
+	}
+	return t.Format("2 January 2006 15:04:05 MST")
 }
 
-// between writes a span of time as its first and its last second.
+// End returns the instant by which people name the end of a span. A clause with exp 10:00
+// admits the whole second 10:00:00, opening hours until 10:00 do not, and both end at
+// 10:00 for a reader. So End returns until if that is a whole minute, and otherwise the
+// last second of the span. until is excluded from the span, as in [Span] and [Window].
+func (s Style) End(until time.Time) time.Time {
+	if s.past(until)%60 == 0 {
+		return until
+	}
+	return until.Add(-time.Nanosecond).Truncate(time.Second)
+}
+
+// past returns the whole seconds since Start, or since 1970.
+func (s *Style) past(t time.Time) int64 {
+	if s.Start.IsZero() {
+		return t.Unix()
+	}
+	return t.Unix() - s.Start.Unix()
+}
+
+// between writes a span of time.
 func (s *Style) between(from, until time.Time) string {
-	return s.Instant(from) + " to " + s.Instant(until.Add(-time.Nanosecond).Truncate(time.Second))
+	return s.Instant(from) + " to " + s.Instant(s.End(until))
+}
+
+// gap writes a span in which the token admits nothing. It ends at the first second that
+// something admits.
+func (f *Forecast) gap(s *Style, w *Window) string {
+	until := s.Instant(w.Until)
+	if w.Until.Equal(f.Until) {
+		until = s.Instant(s.End(w.Until))
+	}
+	if w.From.Equal(f.From) {
+		return "from " + s.Instant(w.From) + " to " + until
+	}
+	return "between " + s.Instant(s.End(w.From)) + " and " + until
 }
 
 func (s *Style) title() string {
@@ -57,14 +95,14 @@ func (s *Style) label(i int) string {
 	return ""
 }
 
-// offset writes a duration in whole seconds with its sign. It leaves out zero minutes and
-// seconds at the end: "+0h", "+1h30m", "-0h00m05s", "+24h".
-func offset(d time.Duration) string {
+// offset writes seconds with their sign. It leaves out zero minutes and seconds at the
+// end: "+0h", "+1h30m", "-0h00m05s", "+24h".
+func offset(seconds int64) string {
 	sign := '+'
-	if d < 0 {
-		sign, d = '-', -d
+	if seconds < 0 {
+		sign, seconds = '-', -seconds
 	}
-	h, m, s := int64(d/time.Hour), int(d/time.Minute)%60, int(d/time.Second)%60
+	h, m, s := seconds/3600, seconds/60%60, seconds%60
 	switch {
 	case s != 0:
 		return fmt.Sprintf("%c%dh%02dm%02ds", sign, h, m, s)

@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -54,7 +53,7 @@ var steps = [...]time.Duration{
 
 // ticks returns marks at round times. width is the room for them, in characters.
 func (s *scale) ticks(width int) []tick {
-	room := len("01-02 15:04") + 3 // of one label, and the distance to the next
+	room := len("28 Feb 15:04") + 3 // of one label, and the distance to the next
 	if s.relative() {
 		room = len("+100h") + 3
 	}
@@ -97,34 +96,64 @@ func (s *scale) origin() int64 {
 func (s *scale) tickLabel(t time.Time, step time.Duration) string {
 	switch {
 	case s.relative() && step%day == 0:
-		return fmt.Sprintf("%+dd", int64(t.Sub(s.style.Start)/day))
+		return fmt.Sprintf("%+dd", (t.Unix()-s.style.Start.Unix())/int64(day/time.Second))
 	case s.relative():
 		return s.style.Instant(t)
 	case step >= day:
-		return s.format(t, time.DateOnly)
+		return s.format(t, dateOnly)
 	case step >= time.Minute:
-		return s.format(t, "01-02 15:04")
+		return s.format(t, dateless+" "+clock)
 	}
 	return s.format(t, time.TimeOnly)
 }
 
-// short writes a time where there is little room: to the minute if it is absolute.
-func (s *scale) short(t time.Time) string {
+// Layouts of absolute times where there is little room. The sentences write them in full.
+const (
+	dateOnly = "2 Jan 2006"
+	dateless = "2 Jan" // without the year
+	clock    = "15:04"
+)
+
+// between writes a span of time, to the minute if it is absolute. It names a day only
+// once, and years only if they differ.
+func (s *scale) between(from, until time.Time) string {
+	end := s.style.End(until)
 	if s.relative() {
-		return s.style.Instant(t)
+		return s.style.Instant(from) + " to " + s.style.Instant(end)
 	}
-	return s.format(t, "01-02 15:04")
+	year := func(t time.Time) string { return s.format(t, "2006") }
+	switch {
+	case s.format(from, dateOnly) == s.format(end, dateOnly):
+		return s.short(from) + " to " + s.format(end, clock)
+	case year(from) == year(end) && year(s.f.From) == year(end):
+		return s.short(from) + " to " + s.short(end)
+	}
+	return s.format(from, dateOnly) + " to " + s.format(end, dateOnly)
 }
 
-// between writes a span of time as its first and its last second. It names a day only
-// once.
-func (s *scale) between(from, until time.Time) string {
-	last := until.Add(-time.Nanosecond)
-	begin, end := s.short(from), s.short(last)
-	if !s.relative() && s.format(from, time.DateOnly) == s.format(last, time.DateOnly) {
-		_, end, _ = strings.Cut(end, " ")
+// short writes a time: to the minute if it is absolute, or its day if it lies in another
+// year than the beginning of the forecast.
+func (s *scale) short(t time.Time) string {
+	switch {
+	case s.relative():
+		return s.style.Instant(t)
+	case s.format(t, "2006") != s.format(s.f.From, "2006"):
+		return s.format(t, dateOnly)
 	}
-	return begin + " to " + end
+	return s.format(t, dateless+" "+clock)
+}
+
+// zone names the zone of absolute times, or both if the clocks change during the
+// forecast. It is empty if times are relative.
+func (s *scale) zone() string {
+	if s.relative() {
+		return ""
+	}
+	first, last := s.format(s.f.From, "MST"), s.format(s.f.Until, "MST")
+	if first != last {
+		return first + ", " + last
+	}
+	return first
 }
 
 // clip shortens a text to a number of characters.

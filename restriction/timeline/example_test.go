@@ -36,5 +36,5 @@ func ExampleText() {
 	// What the token admits, +0h to +8h.
 	// Clause 0: from +0h to +2h; scopes read.
 	// Clause 1: from +6h to +8h; scopes write.
-	// Nothing is admitted from +2h00m01s to +5h59m59s.
+	// Nothing is admitted between +2h and +6h.
 }

@@ -5,113 +5,149 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// x returns the horizontal position of an instant.
-func (p *painter) x(t time.Time) float64 {
-	return margin + p.share(t)*float64(p.width-2*margin)
+// painter writes one SVG. Horizontal positions are shares of the width, so that the
+// drawing fits its place without scaling the texts.
+type painter struct {
+	scale
+	width int // of the drawing without margins, for which texts are shortened
+	room  int // the same in characters
+	lanes []lane
+	notes [][]string // lines below the name, by lane; nil if the note is beside the name
+	lines int        // of text above each bar
+	out   strings.Builder
 }
 
-// line draws the base line of a lane.
-func (p *painter) line(top int) {
-	y := top + barDrop + barSize/2
-	p.printf(`<path d="M%d %dH%d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", margin, y, p.width-margin)
-}
+func (p *painter) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
 
-// bar draws a span. kind is "open", "unknown", "spent" or "gap".
-func (p *painter) bar(kind string, top int, from, until time.Time) {
-	left, right := p.x(from), p.x(until)
-	if right-left < thinnest {
-		right = min(left+thinnest, float64(p.width-margin))
-		left = right - thinnest
+// arrange puts the note of each lane beside its name. If one has too little room for
+// that, it puts all notes below the names. All lanes are equally high.
+func (p *painter) arrange() {
+	p.lines = 1
+	beside := true
+	for _, l := range p.lanes {
+		beside = beside && len([]rune(l.name+strings.Join(l.note, ", ")))+2 <= p.room
 	}
-	r := box{left, float64(top + barDrop), right - left, barSize}
-	if kind == "open" {
-		p.printf(`<rect class="open" %s/>`+"\n", r)
+	if beside {
 		return
 	}
-	p.printf(`<rect class="%s" %s fill="none" stroke="currentColor"/>`, kind, r)
-	const wide, narrow = 7, 5
-	switch kind {
-	case "unknown":
-		p.hatch(r.hatch(wide, false))
-	case "gap":
-		p.hatch(r.hatch(narrow, false) + r.hatch(narrow, true))
-	}
-	p.printf("\n")
-}
-
-func (p *painter) hatch(path string) {
-	if path != "" {
-		p.printf(`<path d="%s" stroke="currentColor" stroke-opacity="0.6" fill="none"/>`, path)
+	for _, l := range p.lanes {
+		var lines []string
+		for i, part := range l.note {
+			if n := len(lines); i > 0 && len([]rune(lines[n-1]+", "+part)) <= p.room {
+				lines[n-1] += ", " + part
+			} else {
+				lines = append(lines, part)
+			}
+		}
+		p.notes = append(p.notes, lines)
+		p.lines = max(p.lines, 1+len(lines))
 	}
 }
 
-// axis draws the ticks and as many of their labels as fit.
-func (p *painter) axis() {
-	y, end := p.axisTop, p.width-margin
-	p.printf(`<g class="axis">` + "\n")
-	p.printf(`<path d="M%d %dH%d" stroke="currentColor"/>`+"\n", margin, y, end)
-	chars := int(float64(p.width-2*margin) / charWidth)
-	next := 0.0
-	for _, tick := range p.ticks(chars) {
-		x := p.x(tick.at)
-		p.printf(`<path d="M%s %dV%d" stroke="currentColor"/>`, number(x), y, y+5)
-		p.printf(`<path d="M%s %dV%d" stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="1 4"/>`+"\n", number(x), margin, y)
-		half := float64(len([]rune(tick.label))) * charWidth / 2
-		at, anchor := x, "middle"
-		switch {
-		case x-half < 0:
-			at, anchor = margin, "start"
-		case x+half > float64(p.width):
-			at, anchor = float64(end), "end"
+// barTop returns the distance from the top of a lane to its bar.
+func (p *painter) barTop() int { return textDrop + (p.lines-1)*lineSize + textGap }
+
+// top returns where a lane begins.
+func (p *painter) top(lane int) int { return edge + lane*(p.barTop()+barSize+laneGap) }
+
+// open writes everything before the lanes.
+func (p *painter) open(file bool) {
+	height := p.top(len(p.lanes)) + axisSize
+	const look = `role="img" font-size="%d" fill="currentColor" stroke="none"`
+	title, rest, _ := strings.Cut(p.f.Describe(p.style), "\n")
+	texts := "<title>" + escape(title) + "</title>\n<desc>" + escape(rest) + "</desc>\n"
+	if !file {
+		p.printf(`<svg class="forecast" width="100%%" height="%d" `+look+">\n%s", height, fontSize, texts)
+		return
+	}
+	wide, high := p.width+2*margin, height+2*margin
+	p.printf(`<svg class="forecast" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" color="black" font-family="sans-serif" `+look+">\n%s",
+		wide, high, fontSize, texts)
+	p.printf(`<rect width="%d" height="%d" fill="white"/>`+"\n", wide, high)
+	p.printf(`<svg x="%d" y="%[1]d" width="%d" height="%d" overflow="visible">`+"\n", margin, p.width, height)
+}
+
+// lane draws a lane: its texts, its base line and its bars.
+func (p *painter) lane(i int) {
+	l, top := &p.lanes[i], p.top(i)
+	p.printf(`<g class="%s"><title>%s</title>`+"\n", l.class, escape(l.title))
+	y := top + textDrop + (p.lines-1)*lineSize // of the last line, which stands on the bar
+	if p.notes == nil {
+		p.printf(`<text x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y, escape(strings.Join(l.note, ", ")))
+	} else {
+		y -= len(p.notes[i]) * lineSize
+		for n, line := range p.notes[i] {
+			p.printf(`<text y="%d">%s</text>`+"\n", y+(n+1)*lineSize, escape(clip(line, p.room)))
 		}
-		left := at - half
-		if anchor == "start" {
-			left = at
-		} else if anchor == "end" {
-			left = at - 2*half
-		}
-		if left < next {
-			continue
-		}
-		next = left + 2*half + charWidth
-		p.printf(`<text x="%s" y="%d" text-anchor="%s">%s</text>`+"\n", number(at), y+axisSize-14, anchor, escape(tick.label))
+	}
+	p.printf(`<text y="%d" font-weight="bold">%s</text>`+"\n", y, escape(clip(l.name, p.room)))
+	top += p.barTop()
+	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", top+barSize/2)
+	for _, b := range l.bars {
+		p.bar(b, top)
 	}
 	p.printf("</g>\n")
 }
 
-// box is a rectangle.
-type box struct{ x, y, w, h float64 }
-
-func (b box) String() string {
-	return fmt.Sprintf(`x="%s" y="%s" width="%s" height="%s"`, number(b.x), number(b.y), number(b.w), number(b.h))
+// bar draws a bar. One second stays visible in a year.
+func (p *painter) bar(b bar, top int) {
+	const thinnest = 0.006 // two pixels on a phone
+	if b.right-b.left < thinnest {
+		b.right = min(b.left+thinnest, 1)
+		b.left = b.right - thinnest
+	}
+	box := fmt.Sprintf(`class="%s" x="%s" y="%d" width="%s" height="%d" stroke="currentColor"`, b.kind, percent(b.left), top, percent(b.right-b.left), barSize)
+	switch b.kind {
+	case "open":
+		p.printf("<rect %s/>\n", box)
+	case "gap":
+		p.printf(`<rect %s fill-opacity="0.1" stroke-opacity="0.6" stroke-dasharray="3 3"/>`+"\n", box)
+	case "unknown":
+		p.printf(`<rect %s fill="none"/><line x1="%s" x2="%s" y1="%d" y2="%[4]d" stroke="currentColor" stroke-width="%d" stroke-dasharray="2 5"/>`+"\n",
+			box, percent(b.left), percent(b.right), top+barSize/2, barSize)
+	default:
+		p.printf(`<rect %s fill="none"/>`+"\n", box)
+	}
 }
 
-// hatch returns a path of parallel diagonal lines within the box. distance lies between
-// two lines. Falling lines go down from left to right. An SVG pattern would need an
-// identifier that is unique on the page; lines need none.
-func (b box) hatch(distance float64, falling bool) string {
-	var path strings.Builder
-	for start := b.x - b.h + distance; start < b.x+b.w; start += distance {
-		left, right := max(start, b.x), min(start+b.h, b.x+b.w)
-		if left >= right {
+// axis draws the ticks, the zone, and as many labels of ticks as fit.
+func (p *painter) axis() {
+	y := p.top(len(p.lanes)) - laneGap/2
+	p.printf(`<g class="axis">` + "\n")
+	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor"/>`+"\n", y)
+	end := float64(p.width)
+	if zone := p.zone(); zone != "" {
+		p.printf(`<text class="zone" x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y+axisSize-7, escape(zone))
+		end -= float64(len([]rune(zone))+1) * charWidth
+	}
+	next := 0.0
+	for _, tick := range p.ticks(p.room) {
+		share := p.share(tick.at)
+		x, size := share*float64(p.width), float64(len([]rune(tick.label)))*charWidth
+		p.printf(`<line x1="%s" x2="%[1]s" y1="%d" y2="%d" stroke="currentColor"/>`, percent(share), y, y+5)
+		p.printf(`<line x1="%s" x2="%[1]s" y2="%d" stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="1 4"/>`+"\n", percent(share), y)
+		left, anchor := x-size/2, "middle"
+		switch {
+		case left < 0:
+			left, anchor = x, "start"
+		case x+size/2 > float64(p.width):
+			left, anchor = x-size, "end"
+		}
+		if left < next || left+size > end {
 			continue
 		}
-		from, to := b.y+b.h-(left-start), b.y+b.h-(right-start)
-		if falling {
-			from, to = b.y+(left-start), b.y+(right-start)
-		}
-		path.WriteString("M" + number(left) + " " + number(from) + "L" + number(right) + " " + number(to))
+		next = left + size + charWidth
+		p.printf(`<text x="%s" y="%d" text-anchor="%s">%s</text>`+"\n", percent(share), y+axisSize-7, anchor, escape(tick.label))
 	}
-	return path.String()
+	p.printf("</g>\n")
 }
 
-// number writes a coordinate with at most two decimals.
-func number(n float64) string {
-	text := strconv.FormatFloat(n, 'f', 2, 64)
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+// percent writes a share with at most four decimals of a percent.
+func percent(share float64) string {
+	text := strconv.FormatFloat(100*share, 'f', 4, 64)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
 }
 
 // escape makes text safe in XML and HTML.

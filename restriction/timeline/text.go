@@ -14,8 +14,9 @@ const (
 )
 
 // Text draws the forecast for a terminal that is width characters wide: a bar for each
-// clause, an axis, and the sentences of [forecast.Forecast.Describe]. Text does not wrap
-// the sentences. It takes a width below 40 as 40, and one above 1000 as 1000.
+// clause, an axis, and the sentences of [forecast.Forecast.Describe]. The axis names the
+// zone of absolute times. Text does not wrap the sentences. It takes a width below 40 as
+// 40, and one above 1000 as 1000.
 //
 // In a bar, █ is open, ▒ depends on rotation or on a condition that nobody can forecast,
 // ─ is open without uses left, and · is closed. Each character stands for a span of time.
@@ -23,6 +24,7 @@ const (
 func Text(f *forecast.Forecast, width int, s forecast.Style) string {
 	width = min(max(width, narrowest), widest)
 	t := textDrawing{scale: scale{f, s}}
+	t.labels = len([]rune(t.zone()))
 	for i := range f.Clauses {
 		t.labels = max(t.labels, len([]rune(f.Label(s, i))))
 	}
@@ -85,7 +87,7 @@ func (t *textDrawing) cell(at time.Time) int {
 func (t *textDrawing) axis() string {
 	marks := []rune(strings.Repeat(" ", t.cells))
 	labels := []rune(strings.Repeat(" ", t.labels+2+t.cells))
-	next := 0
+	next := copy(labels, []rune(clip(t.zone(), t.labels)))
 	for _, tick := range t.ticks(t.cells) {
 		at := t.cell(tick.at)
 		marks[at] = '|'

@@ -5,9 +5,11 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"html"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -109,11 +111,11 @@ func TestNotes(t *testing.T) {
 		return string(timeline.SVG(f, forecast.Style{First: first}, timeline.Drawing{Width: 1000}))
 	}
 	all := svg(capability.Default(), 1)
-	for _, want := range []string{"3 AT, 2 other", "used up", "Clause 1: ", "Clause 2: "} {
+	for _, want := range []string{"3 access tokens, 2 other uses", "used up", "Clause 1: ", "Clause 2: "} {
 		assert.Contains(t, all, want)
 	}
 	assert.NotContains(t, all, "Clause 0: ")
-	assert.Contains(t, svg(capability.Set{capability.Tokeninfo}, 0), "no AT, 2 other")
+	assert.Contains(t, svg(capability.Set{capability.Tokeninfo}, 0), "no access tokens, 2 other uses")
 	assert.Contains(t, svg(nil, 0), "Clause 0: ")
 }
 
@@ -132,5 +134,75 @@ func TestAxes(t *testing.T) {
 			}
 			requireXML(t, timeline.SVG(f, style, timeline.Drawing{Width: 1, File: true}))
 		}
+	}
+}
+
+// TestFitsAPhone checks that every text of a drawing for pages fits on a phone, for times
+// near and far, and that the drawing does not scale: its texts are 14 pixels high.
+func TestFitsAPhone(t *testing.T) {
+	const room = 34 // characters of 14 pixels in 300 pixels
+	long := strings.Repeat("storage.read ", 9)
+	for _, style := range []forecast.Style{{}, {Start: epoch}, {Location: time.FixedZone("NZDT", 13*60*60)}} {
+		for _, exp := range []time.Duration{time.Minute, time.Hour, 25 * time.Hour, 500 * 24 * time.Hour, 100_000 * time.Hour} {
+			list := restriction.List{
+				{Expires: epoch.Add(exp).Unix(), Scopes: strings.Fields(long)[:1], UsagesAT: restriction.Usages(1000)},
+				{NotBefore: epoch.Add(exp / 2).Unix(), Expires: epoch.Add(exp).Unix() + 1, UsagesAT: restriction.Usages(1000), UsagesOther: restriction.Usages(1000)},
+			}
+			f := newForecast(t, forecast.Token{Restrictions: list}, epoch.Add(2*exp))
+			svg := string(timeline.SVG(f, forecast.Style{Start: style.Start, Location: style.Location, Labels: []string{long}}, timeline.Drawing{}))
+			assert.Contains(t, svg, `width="100%"`)
+			assert.Contains(t, svg, `font-size="14"`)
+			assert.NotContains(t, svg, "viewBox")
+			texts := regexp.MustCompile(`<text([^>]*)>([^<]*)</text>`).FindAllStringSubmatch(svg, -1)
+			require.Greater(t, len(texts), 6)
+			for _, text := range texts {
+				shown := html.UnescapeString(text[2])
+				assert.LessOrEqual(t, len([]rune(shown)), room, text[0])
+				assert.True(t, !strings.HasSuffix(shown, "…") || strings.HasPrefix(shown, "storage.read"), "a time is cut off: %s", shown)
+			}
+		}
+	}
+}
+
+// TestZone checks that the axis names the zone of absolute times, and both names if the
+// clocks change.
+func TestZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for _, test := range []struct {
+		style forecast.Style
+		span  time.Duration
+		want  string
+	}{
+		{forecast.Style{}, time.Hour, "UTC"}, {forecast.Style{Location: berlin}, time.Hour, "CET"},
+		{forecast.Style{Location: berlin}, 90 * 24 * time.Hour, "CET, CEST"}, {forecast.Style{Start: epoch}, time.Hour, ""},
+	} {
+		f := newForecast(t, forecast.Token{}, epoch.Add(test.span))
+		zone := regexp.MustCompile(`class="zone"[^>]*>([^<]*)<`).FindStringSubmatch(string(timeline.SVG(f, test.style, timeline.Drawing{})))
+		axis := strings.Split(timeline.Text(f, 80, test.style), "\n")[2]
+		if test.want == "" {
+			assert.Empty(t, zone)
+			assert.True(t, strings.HasPrefix(axis, "  "), axis)
+			continue
+		}
+		require.NotNil(t, zone)
+		assert.Equal(t, test.want, zone[1])
+		assert.True(t, strings.HasPrefix(axis, strings.Fields(test.want)[0]), axis)
+	}
+}
+
+// TestShortTimes checks how lanes name spans where there is little room: with the day
+// once, and with the year if it is not this one.
+func TestShortTimes(t *testing.T) {
+	day := 24 * time.Hour
+	for want, span := range map[string][2]time.Duration{
+		">1 Mar 09:00 to 10:00<":       {time.Hour, 2 * time.Hour},
+		">1 Mar 09:00 to 2 Mar 08:00<": {time.Hour, day},
+		">1 Mar 2030 to 1 Mar 2031<":   {time.Hour, 365 * day},
+		">29 Apr 2031 to 30 Apr 2031<": {424 * day, 425 * day},
+	} {
+		list := restriction.List{{NotBefore: epoch.Add(span[0]).Unix(), Expires: epoch.Add(span[1]).Unix()}}
+		svg := timeline.SVG(newForecast(t, forecast.Token{Restrictions: list}, epoch.Add(2*span[1])), forecast.Style{}, timeline.Drawing{})
+		assert.Contains(t, string(svg), want)
 	}
 }

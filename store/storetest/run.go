@@ -14,7 +14,7 @@
 // effect. [FindSecrets] searches a dump of a database for secrets.
 //
 // Import this package only in tests. Comments such as "proves P3" name the promise, of
-// those listed in the README, that a case proves.
+// those listed in PROMISES.md, that a case proves.
 package storetest
 
 import (

@@ -1,5 +1,6 @@
-// Package demo lets people try examples/portal. It has an OpenID provider for tests, and
-// a walk: the steps of a tour through the service, which it prints or takes by itself.
+// Package demo lets people try examples/portal. It has an OpenID provider for tests, the
+// message with which the service starts, and a walk: the steps of a tour through the
+// service, which it prints or takes by itself.
 package demo
 
 import (
@@ -10,9 +11,10 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// Provider is an OpenID provider for tests. It logs everybody in as alice, replaces
-// refresh tokens at each use, and keeps everything in memory. Dir is a directory for the
-// files of the service that uses it.
+// Provider is an OpenID provider for tests. It shows browsers a page on which anybody can
+// log in, and logs other programs in as alice. It replaces refresh tokens at each use, and
+// keeps everything in memory. Dir is a directory for the files of the service that uses
+// it.
 type Provider struct {
 	Config oidcupstream.Config
 	Dir    string
@@ -31,7 +33,10 @@ func StartProvider(dir string) (*Provider, error) {
 		}
 		p.own = p.Dir
 	}
-	if p.server, err = optest.Start(optest.Options{Rotation: optest.RotateStrict}); err != nil {
+	if p.server, err = optest.Start(optest.Options{Rotation: optest.RotateStrict, LoginPage: true, Users: []optest.User{
+		{Subject: "alice", Claims: map[string]any{"name": "Alice Example", "email": "alice@example.org"}},
+		{Subject: "bob", Claims: map[string]any{"name": "Bob Example", "email": "bob@example.org"}},
+	}}); err != nil {
 		return nil, errors.Join(err, p.removeOwn())
 	}
 	p.Config = p.server.ClientConfig("")

@@ -10,16 +10,20 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/loopback"
 )
 
 // Walk leads through a service, from a login to the revocation of the token.
 type Walk struct {
 	URL, Health, Provider string
-	Test                  bool // the provider is for tests and needs no browser
+	Socket                string // path on which the service listens; empty for TCP
+	Test                  bool   // the provider is for tests and needs no browser
 	Steps                 []Step
 }
 
@@ -32,16 +36,17 @@ type Step struct {
 	Socket     string   // path of the Unix socket; empty for TCP
 }
 
-// NewWalk returns the walk through a service, whose health check is at inside.
-func NewWalk(url string, inside net.Addr, provider string, test bool) *Walk {
-	api, health := url+"/api/v0", "http://"+inside.String()
+// NewWalk returns the walk through a service at an address, which listens on public. Its health
+// check listens on inside.
+func NewWalk(address string, public, inside net.Addr, provider string, test bool) *Walk {
+	api, health := address+"/api/v0", "http://"+inside.String()
 	last := Step{Title: "is the service well?", URL: health}
 	if inside.Network() == "unix" {
 		health = "unix:" + inside.String()
 		last.URL, last.Socket = "http://localhost", inside.String()
 	}
 	steps := []Step{
-		{Title: "what the service can do", URL: url + "/.well-known/mytoken-configuration"},
+		{Title: "what the service can do", URL: address + "/.well-known/mytoken-configuration"},
 		{Title: "ask for a mytoken", URL: api + "/token/my", Keep: []string{"consent_uri", "polling_code"},
 			Body: `{"grant_type":"oidc_flow","oidc_flow":"authorization_code","client_type":"native","oidc_issuer":"` + provider + `","capabilities":["AT","tokeninfo"]}`},
 	}
@@ -52,7 +57,11 @@ func NewWalk(url string, inside net.Addr, provider string, test bool) *Walk {
 	} else {
 		steps = append(steps, Step{Title: "open the address in $consent_uri in a browser, agree, log in"})
 	}
-	return &Walk{URL: url, Health: health, Provider: provider, Test: test, Steps: append(steps,
+	socket := ""
+	if public.Network() == "unix" {
+		socket = public.String()
+	}
+	return &Walk{URL: address, Health: health, Provider: provider, Socket: socket, Test: test, Steps: append(steps,
 		Step{Title: "collect the mytoken", URL: api + "/token/my", Body: `{"grant_type":"polling_code","polling_code":"$polling_code"}`, Keep: []string{"mytoken"}},
 		Step{Title: "use it: an access token", URL: api + "/token/access", Body: `{"grant_type":"mytoken","mytoken":"$mytoken"}`, Keep: []string{"access_token"}},
 		Step{Title: "what is known about it", URL: api + "/tokeninfo", Body: `{"action":"introspect","mytoken":"$mytoken"}`},
@@ -66,11 +75,27 @@ var start string
 
 var message = template.Must(template.New("start.txt").Parse(start))
 
-// Print writes how to use the service.
-func (w *Walk) Print(out io.Writer) error { return message.Execute(out, w) }
+// Start writes how to use the service: in a browser, with the command line client, and if
+// curl is true, step by step with curl. If check is true, it takes the steps instead.
+func (w *Walk) Start(ctx context.Context, out io.Writer, check, curl bool) error {
+	if check {
+		return w.take(ctx, out)
+	}
+	return message.Execute(out, struct {
+		*Walk
+		Curl bool
+	}{w, curl})
+}
 
-// Do takes all steps and writes a line for each that succeeded.
-func (w *Walk) Do(ctx context.Context, out io.Writer) error {
+// Elsewhere reports whether a browser on another machine reaches the service, but not the
+// provider for tests.
+func (w *Walk) Elsewhere() bool {
+	u, err := url.Parse(w.URL)
+	return w.Test && err == nil && !loopback.Is(u.Hostname())
+}
+
+// take takes all steps and writes a line for each that succeeded.
+func (w *Walk) take(ctx context.Context, out io.Writer) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return err

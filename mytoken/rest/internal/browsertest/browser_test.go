@@ -6,7 +6,6 @@ package browsertest
 import (
 	"context"
 	"os"
-	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -39,10 +38,7 @@ func TestMain(m *testing.M) {
 // theBrowser starts the browser on its first call.
 func theBrowser(t *testing.T) context.Context {
 	t.Helper()
-	path := findBrowser()
-	if path == "" {
-		dbtest.Missing(t, "Chromium", "PATH", exec.ErrNotFound)
-	}
+	path := dbtest.Chromium(t)
 	browser.once.Do(func() {
 		options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
 			chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -57,13 +53,4 @@ func theBrowser(t *testing.T) context.Context {
 		dbtest.Missing(t, "Chromium", "PATH", browser.err)
 	}
 	return browser.ctx
-}
-
-func findBrowser() string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
 }

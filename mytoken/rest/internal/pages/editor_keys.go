@@ -32,7 +32,12 @@ var editedKeys = []editedKey{
 // Here it is UTC. Browsers leave out seconds that are 0.
 const fieldTime = "2006-01-02T15:04:05"
 
-var readTimes = []string{fieldTime, "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"}
+// readTimes are the layouts of times that the editor reads. A browser without a field for
+// times shows a field for text, and users write times as they see them on the pages.
+var readTimes = []string{
+	fieldTime, "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04",
+	"2 January 2006 15:04 UTC", "2 January 2006 15:04",
+}
 
 func timeKey(key string, of func(*restriction.Clause) *int64) editedKey {
 	return editedKey{key,
@@ -49,7 +54,7 @@ func timeKey(key string, of func(*restriction.Clause) *int64) editedKey {
 					return nil
 				}
 			}
-			return errors.New("not a date and time like 2030-01-31 18:00")
+			return errors.New("not a date and time such as 31 January 2030 18:00")
 		}}
 }
 

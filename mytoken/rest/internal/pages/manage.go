@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
@@ -112,7 +111,7 @@ func (l *lister) fits(r *mytoken.Record) bool {
 // view describes a token without its descendants.
 func (l *lister) view(r *mytoken.Record) *tokenView {
 	p, id := l.pages, r.ID.String()
-	query := "?" + url.Values{"id": {id}}.Encode()
+	query := "?id=" + r.ID.URLSafe()
 	return &tokenView{
 		ID: id, Name: r.Name, Link: p.cfg.Base + "/manage/token" + query, RevokeLink: p.cfg.Base + "/manage/revoke" + query,
 		Current: r.ID == l.current, Revoked: r.Revoked,

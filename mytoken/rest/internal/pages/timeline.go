@@ -25,5 +25,5 @@ func (p *Pages) timeline(list restriction.List, counters []mytoken.Counter) temp
 		p.cfg.Logger.Info("mytoken: restrictions not drawn", "error", err)
 		return ""
 	}
-	return template.HTML(timeline.SVG(f, forecast.Style{First: 1}, timeline.Drawing{})) // it escapes all text from the token
+	return template.HTML(timeline.SVG(f, forecast.Style{First: 1, Clause: "Case"}, timeline.Drawing{})) // it escapes all text from the token
 }
