@@ -55,6 +55,9 @@ func (p *painter) top(lane int) int { return edge + lane*(p.barTop()+barSize+lan
 // open writes everything before the lanes.
 func (p *painter) open(file bool) {
 	height := p.top(len(p.lanes)) + axisSize
+	if p.zone() != "" {
+		height += lineSize
+	}
 	const look = `role="img" font-size="%d" fill="currentColor" stroke="none"`
 	title, rest, _ := strings.Cut(p.f.Describe(p.style), "\n")
 	texts := "<title>" + escape(title) + "</title>\n<desc>" + escape(rest) + "</desc>\n"
@@ -117,15 +120,13 @@ func (p *painter) axis() {
 	y := p.top(len(p.lanes)) - laneGap/2
 	p.printf(`<g class="axis">` + "\n")
 	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor"/>`+"\n", y)
-	end := float64(p.width)
 	if zone := p.zone(); zone != "" {
-		p.printf(`<text class="zone" x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y+axisSize-7, escape(zone))
-		end -= float64(len([]rune(zone))+1) * charWidth
+		p.printf(`<text class="zone" y="%d">Times are in %s</text>`+"\n", y+axisSize-7+lineSize, escape(zone))
 	}
 	next := 0.0
 	for _, tick := range p.ticks(p.room) {
 		share := p.share(tick.at)
-		x, size := share*float64(p.width), float64(len([]rune(tick.label)))*charWidth
+		x, size := share*float64(p.width), float64(len([]rune(tick.label)))*tickWidth
 		p.printf(`<line x1="%s" x2="%[1]s" y1="%d" y2="%d" stroke="currentColor"/>`, percent(share), y, y+5)
 		p.printf(`<line x1="%s" x2="%[1]s" y2="%d" stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="1 4"/>`+"\n", percent(share), y)
 		left, anchor := x-size/2, "middle"
@@ -135,10 +136,10 @@ func (p *painter) axis() {
 		case x+size/2 > float64(p.width):
 			left, anchor = x-size, "end"
 		}
-		if left < next || left+size > end {
+		if left < next {
 			continue
 		}
-		next = left + size + charWidth
+		next = left + size + tickWidth
 		p.printf(`<text x="%s" y="%d" text-anchor="%s">%s</text>`+"\n", percent(share), y+axisSize-7, anchor, escape(tick.label))
 	}
 	p.printf("</g>\n")

@@ -34,7 +34,8 @@ const (
 	laneGap   = 12 // from a bar to the next lane
 	axisSize  = 26
 	fontSize  = 14
-	charWidth = 8.6 // of fontSize, on the safe side
+	charWidth = 8.6 // of fontSize and bold, on the safe side
+	tickWidth = 7.8 // of fontSize in labels of ticks, which are mostly digits
 )
 
 // SVG draws the forecast: a lane for each clause, a lane for the gaps in which the token

@@ -178,7 +178,7 @@ func TestZone(t *testing.T) {
 		{forecast.Style{Location: berlin}, 90 * 24 * time.Hour, "CET, CEST"}, {forecast.Style{Start: epoch}, time.Hour, ""},
 	} {
 		f := newForecast(t, forecast.Token{}, epoch.Add(test.span))
-		zone := regexp.MustCompile(`class="zone"[^>]*>([^<]*)<`).FindStringSubmatch(string(timeline.SVG(f, test.style, timeline.Drawing{})))
+		zone := regexp.MustCompile(`class="zone"[^>]*>Times are in ([^<]*)<`).FindStringSubmatch(string(timeline.SVG(f, test.style, timeline.Drawing{})))
 		axis := strings.Split(timeline.Text(f, 80, test.style), "\n")[2]
 		if test.want == "" {
 			assert.Empty(t, zone)
