@@ -12,22 +12,22 @@ import (
 type painter struct {
 	scale
 	width int // of the drawing without margins, for which texts are shortened
-	room  int // the same in characters
 	lanes []lane
-	notes [][]string // lines below the name, by lane; nil if the note is beside the name
-	lines int        // of text above each bar
+	notes [][]string // lines below the name, by lane; nil if all notes are beside the names
 	out   strings.Builder
 }
 
 func (p *painter) printf(format string, args ...any) { fmt.Fprintf(&p.out, format, args...) }
 
+// wide returns the width of a text, rather too much than too little.
+func wide(text string, char float64) float64 { return float64(len([]rune(text))) * char }
+
 // arrange puts the note of each lane beside its name. If one has too little room for
-// that, it puts all notes below the names. All lanes are equally high.
+// that, it puts all notes below the names.
 func (p *painter) arrange() {
-	p.lines = 1
-	beside := true
+	room, beside := float64(p.width), true
 	for _, l := range p.lanes {
-		beside = beside && len([]rune(l.name+strings.Join(l.note, ", ")))+2 <= p.room
+		beside = beside && wide(l.name, boldWidth)+wide("  "+strings.Join(l.note, ", "), charWidth) <= room
 	}
 	if beside {
 		return
@@ -35,26 +35,40 @@ func (p *painter) arrange() {
 	for _, l := range p.lanes {
 		var lines []string
 		for i, part := range l.note {
-			if n := len(lines); i > 0 && len([]rune(lines[n-1]+", "+part)) <= p.room {
+			if n := len(lines); i > 0 && wide(lines[n-1]+", "+part, charWidth) <= room {
 				lines[n-1] += ", " + part
 			} else {
 				lines = append(lines, part)
 			}
 		}
 		p.notes = append(p.notes, lines)
-		p.lines = max(p.lines, 1+len(lines))
 	}
 }
 
-// barTop returns the distance from the top of a lane to its bar.
-func (p *painter) barTop() int { return textDrop + (p.lines-1)*lineSize + textGap }
+// barDrop returns the distance from the top of a lane to its bar.
+func (p *painter) barDrop(lane int) int {
+	drop := textDrop + textGap
+	if p.notes != nil {
+		drop += len(p.notes[lane]) * lineSize
+	}
+	return drop
+}
 
-// top returns where a lane begins.
-func (p *painter) top(lane int) int { return edge + lane*(p.barTop()+barSize+laneGap) }
+// top returns where a lane begins, or what follows the last one.
+func (p *painter) top(lane int) int {
+	top := edge
+	for i := range lane {
+		top += p.barDrop(i) + barSize + laneGap
+	}
+	return top
+}
 
 // open writes everything before the lanes.
 func (p *painter) open(file bool) {
 	height := p.top(len(p.lanes)) + axisSize
+	if p.zone() != "" {
+		height += lineSize
+	}
 	const look = `role="img" font-size="%d" fill="currentColor" stroke="none"`
 	title, rest, _ := strings.Cut(p.f.Describe(p.style), "\n")
 	texts := "<title>" + escape(title) + "</title>\n<desc>" + escape(rest) + "</desc>\n"
@@ -62,10 +76,10 @@ func (p *painter) open(file bool) {
 		p.printf(`<svg class="forecast" width="100%%" height="%d" `+look+">\n%s", height, fontSize, texts)
 		return
 	}
-	wide, high := p.width+2*margin, height+2*margin
+	across, high := p.width+2*margin, height+2*margin
 	p.printf(`<svg class="forecast" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" color="black" font-family="sans-serif" `+look+">\n%s",
-		wide, high, fontSize, texts)
-	p.printf(`<rect width="%d" height="%d" fill="white"/>`+"\n", wide, high)
+		across, high, fontSize, texts)
+	p.printf(`<rect width="%d" height="%d" fill="white"/>`+"\n", across, high)
 	p.printf(`<svg x="%d" y="%[1]d" width="%d" height="%d" overflow="visible">`+"\n", margin, p.width, height)
 }
 
@@ -73,17 +87,15 @@ func (p *painter) open(file bool) {
 func (p *painter) lane(i int) {
 	l, top := &p.lanes[i], p.top(i)
 	p.printf(`<g class="%s"><title>%s</title>`+"\n", l.class, escape(l.title))
-	y := top + textDrop + (p.lines-1)*lineSize // of the last line, which stands on the bar
+	p.printf(`<text y="%d" font-weight="bold">%s</text>`+"\n", top+textDrop, escape(clip(l.name, int(float64(p.width)/boldWidth))))
 	if p.notes == nil {
-		p.printf(`<text x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y, escape(strings.Join(l.note, ", ")))
+		p.printf(`<text x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", top+textDrop, escape(strings.Join(l.note, ", ")))
 	} else {
-		y -= len(p.notes[i]) * lineSize
 		for n, line := range p.notes[i] {
-			p.printf(`<text y="%d">%s</text>`+"\n", y+(n+1)*lineSize, escape(clip(line, p.room)))
+			p.printf(`<text y="%d">%s</text>`+"\n", top+textDrop+(n+1)*lineSize, escape(clip(line, int(float64(p.width)/charWidth))))
 		}
 	}
-	p.printf(`<text y="%d" font-weight="bold">%s</text>`+"\n", y, escape(clip(l.name, p.room)))
-	top += p.barTop()
+	top += p.barDrop(i)
 	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", top+barSize/2)
 	for _, b := range l.bars {
 		p.bar(b, top)
@@ -117,15 +129,13 @@ func (p *painter) axis() {
 	y := p.top(len(p.lanes)) - laneGap/2
 	p.printf(`<g class="axis">` + "\n")
 	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor"/>`+"\n", y)
-	end := float64(p.width)
 	if zone := p.zone(); zone != "" {
-		p.printf(`<text class="zone" x="100%%" y="%d" text-anchor="end">%s</text>`+"\n", y+axisSize-7, escape(zone))
-		end -= float64(len([]rune(zone))+1) * charWidth
+		p.printf(`<text class="zone" y="%d">Times are in %s</text>`+"\n", y+axisSize-7+lineSize, escape(zone))
 	}
 	next := 0.0
-	for _, tick := range p.ticks(p.room) {
+	for _, tick := range p.ticks(int(float64(p.width) / charWidth)) {
 		share := p.share(tick.at)
-		x, size := share*float64(p.width), float64(len([]rune(tick.label)))*charWidth
+		x, size := share*float64(p.width), wide(tick.label, charWidth)
 		p.printf(`<line x1="%s" x2="%[1]s" y1="%d" y2="%d" stroke="currentColor"/>`, percent(share), y, y+5)
 		p.printf(`<line x1="%s" x2="%[1]s" y2="%d" stroke="currentColor" stroke-opacity="0.3" stroke-dasharray="1 4"/>`+"\n", percent(share), y)
 		left, anchor := x-size/2, "middle"
@@ -135,7 +145,7 @@ func (p *painter) axis() {
 		case x+size/2 > float64(p.width):
 			left, anchor = x-size, "end"
 		}
-		if left < next || left+size > end {
+		if left < next {
 			continue
 		}
 		next = left + size + charWidth

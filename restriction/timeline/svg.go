@@ -34,7 +34,8 @@ const (
 	laneGap   = 12 // from a bar to the next lane
 	axisSize  = 26
 	fontSize  = 14
-	charWidth = 8.6 // of fontSize, on the safe side
+	charWidth = 7.8 // of fontSize, on the safe side
+	boldWidth = 8.6
 )
 
 // SVG draws the forecast: a lane for each clause, a lane for the gaps in which the token
@@ -58,7 +59,6 @@ func SVG(f *forecast.Forecast, s forecast.Style, d Drawing) []byte {
 	if d.File {
 		p.width -= 2 * margin
 	}
-	p.room = int(float64(p.width) / charWidth)
 	for i := range f.Clauses {
 		p.lanes = append(p.lanes, p.clause(i))
 	}

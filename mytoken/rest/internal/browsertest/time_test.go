@@ -80,7 +80,10 @@ func TestTimelineIsReadable(t *testing.T) {
 					const bar = text.parentElement.querySelector("rect")
 					if (bar && box.bottom > bar.getBoundingClientRect().top) problems.push(text.textContent + ": covers its bar")
 				}
-				if (svg.querySelectorAll("rect").length < 3) problems.push("too few bars")
+				const labels = [...svg.querySelectorAll(".axis text:not(.zone)")].map((e) => e.getBoundingClientRect())
+				labels.sort((a, b) => a.left - b.left)
+				for (let i = 1; i < labels.length; i++) if (labels[i].left < labels[i-1].right) problems.push("labels of the axis overlap")
+				if (svg.querySelectorAll("rect").length < 3 || labels.length < 2) problems.push("too few bars or labels")
 				return problems
 			})()`), "%d wide", width)
 		}

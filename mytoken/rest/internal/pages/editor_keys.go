@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -36,8 +37,25 @@ const fieldTime = "2006-01-02T15:04:05"
 // times shows a field for text, and users write times as they see them on the pages.
 var readTimes = []string{
 	fieldTime, "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04",
-	"2 January 2006 15:04 UTC", "2 January 2006 15:04",
+	shownTime, "2 January 2006 15:04",
 }
+
+// shownTime is how pages show a time, which is in UTC.
+const shownTime = "2 January 2006 15:04 UTC"
+
+// reason says why restrictions are refused, with times as pages show them.
+func reason(err error) string {
+	return errorTime.ReplaceAllStringFunc(restriction.Reason(err), func(text string) string {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return text
+		}
+		return t.Format(shownTime)
+	})
+}
+
+// errorTime is how errors of package restriction write a time.
+var errorTime = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 func timeKey(key string, of func(*restriction.Clause) *int64) editedKey {
 	return editedKey{key,
@@ -134,7 +152,7 @@ func mistakesOf(c restriction.Clause) []mistake {
 	case errors.Is(err, restriction.ErrEmptyClause):
 		return []mistake{{"", "says nothing, and would allow everything. Fill in a field, or remove the clause."}}
 	case errors.As(err, &located):
-		return []mistake{{located.Key, restriction.Reason(err)}}
+		return []mistake{{located.Key, reason(err)}}
 	}
-	return []mistake{{"", restriction.Reason(err)}}
+	return []mistake{{"", reason(err)}}
 }
