@@ -119,6 +119,7 @@ func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoke
 		return nil, err
 	}
 	if err := i.agree(ctx, pending, agreed); err != nil {
+		i.policyRefused(ctx, PolicyConsent, mytoken.TokenID{}, pending.client(), err)
 		return nil, err
 	}
 	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
@@ -155,6 +156,7 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 		return nil, err
 	}
 	i.waiting.leave(t.TicketRef)
+	i.notify(ctx, Notice{Kind: NoticeLoginDeclined, Reason: "consent", Client: pending.client()})
 	return &Declined{Application: pending.Application, ReturnTo: pending.ReturnTo, Polled: polled}, nil
 }
 

@@ -73,6 +73,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	}
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
+		i.policyRefused(ctx, PolicyDerive, p.id.ID, req.Client, err)
 		return nil, err
 	}
 	op.comment = "Created MT " + props.Name

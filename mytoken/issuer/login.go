@@ -103,6 +103,7 @@ func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 		return nil, err
 	}
 	if err := i.foresee(ctx, pending, req.Client); err != nil {
+		i.policyRefused(ctx, PolicyConsent, mytoken.TokenID{}, req.Client, err)
 		return nil, err
 	}
 	return i.authorize(ctx, pending, seal.NewDataKey(), store.TicketChanges{})
@@ -197,7 +198,9 @@ func (i *Issuer) authorize(ctx context.Context, pending *pendingLogin, key seal.
 	if errors.Is(err, oidcupstream.ErrRequest) { // a restriction allows more characters than a provider
 		return nil, &RequestError{Field: "restrictions", Reason: "the provider cannot be asked for these scopes or audiences", cause: err}
 	} else if err != nil {
-		return nil, upstreamUnavailable(opAuthorize, err)
+		err = upstreamUnavailable(opAuthorize, err)
+		i.providerFailed(ctx, pending.client(), GrantID{}, err)
+		return nil, err
 	}
 	ref := i.codeRef(store.TicketState, state)
 	ticket, err := i.loginTicket(ref, state, key, pending)

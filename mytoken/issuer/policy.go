@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
@@ -58,6 +59,31 @@ const (
 	// decision needs Subject or Tokens. A change narrows what a consent page shows.
 	PolicyConsent PolicyKind = 4
 )
+
+// String returns "login", "adopt", "derive" or "consent".
+func (k PolicyKind) String() string {
+	switch k {
+	case PolicyLogin:
+		return "login"
+	case PolicyAdopt:
+		return "adopt"
+	case PolicyDerive:
+		return "derive"
+	case PolicyConsent:
+		return "consent"
+	}
+	return "PolicyKind(" + strconv.Itoa(int(k)) + ")"
+}
+
+// policyRefused reports an error of the policy. It reports nothing else, and returns
+// whether it reported. What merely looks ahead does not call it.
+func (i *Issuer) policyRefused(ctx context.Context, kind PolicyKind, token mytoken.TokenID, client Client, err error) bool {
+	if !isA[*PolicyError](err) {
+		return false
+	}
+	i.notify(ctx, Notice{Kind: NoticePolicyRefused, Reason: kind.String(), Token: token, Client: client, Err: err})
+	return true
+}
 
 // review asks the policy about the checked properties of s, and returns what it left,
 // checked again. The policy gets a copy, so that nothing it keeps or changes later has an
