@@ -170,30 +170,6 @@ func (l *login) report(ctx context.Context, err error) {
 	l.i.notify(ctx, n)
 }
 
-// reasonMixUp is of a login that [NoticeMixUp] has reported.
-const reasonMixUp = "mix_up"
-
-// failedFor returns the reason of a [NoticeLoginFailed].
-func failedFor(err error) string {
-	login, ours := errors.AsType[*LoginError](err)
-	up, upstream := errors.AsType[*oidcupstream.Error](err)
-	switch {
-	case ours && login.reason != "":
-		return login.reason
-	case isA[*CodeError](err):
-		return "revoked"
-	case isA[*StoreError](err):
-		return "store"
-	case errors.Is(err, oidcupstream.ErrRedirect):
-		return "redirect"
-	case upstream && up.Op == "redirect":
-		return "provider"
-	case upstream && up.InvalidGrant():
-		return "code"
-	}
-	return "other"
-}
-
 // issue creates the first token of a new grant.
 func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoken.Issued, error) {
 	i := l.i

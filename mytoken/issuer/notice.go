@@ -199,6 +199,30 @@ func refusedFor(err error) string {
 	return "other"
 }
 
+// reasonMixUp is of a login that [NoticeMixUp] has reported.
+const reasonMixUp = "mix_up"
+
+// failedFor returns the reason of a [NoticeLoginFailed].
+func failedFor(err error) string {
+	login, ours := errors.AsType[*LoginError](err)
+	up, upstream := errors.AsType[*oidcupstream.Error](err)
+	switch {
+	case ours && login.reason != "":
+		return login.reason
+	case isA[*CodeError](err):
+		return "revoked"
+	case isA[*StoreError](err):
+		return "store"
+	case errors.Is(err, oidcupstream.ErrRedirect):
+		return "redirect"
+	case upstream && up.Op == "redirect":
+		return "provider"
+	case upstream && up.InvalidGrant():
+		return "code"
+	}
+	return "other"
+}
+
 // byStrangers reports whether somebody without a token can cause any number of such
 // notices.
 func (n *Notice) byStrangers() bool {

@@ -177,6 +177,17 @@ func TestEachFailureIsToldOnce(t *testing.T) {
 			return err
 		}, "policy_refused derive", "INFO"},
 
+		"attributes away": {func(sc *scene) error {
+			policy, err := issuer.AttributePolicy(issuer.AttributeRules{
+				Sources: []issuer.ClaimSource{{Claim: "groups"}}, Forbid: true,
+				Rules: []issuer.AttributeRule{{Value: "staff", Enforce: issuer.Enforced{Nothing: true}}},
+			})
+			require.NoError(sc.t, err)
+			sc.policy.set(policy)
+			sc.breaks(optest.EndpointUserInfo, optest.Fault{FailBefore: 500})
+			return sc.finish(sc.back())
+		}, "policy_refused login", "WARN"},
+
 		"declined here": {func(sc *scene) error {
 			n := native(sc.t, sc.Service, issuer.LoginRequest{Client: client})
 			_, err := sc.Issuer.Decline(sc.t.Context(), n.ConsentCode)
