@@ -36,7 +36,8 @@ type Cleaning struct {
 	// 1.
 	Limit int
 	// Retention is how long revoked and expired tokens stay listed, with their history
-	// and counters. The reference server keeps them for a month.
+	// and counters. It begins when the token expires, is revoked, or an ancestor is revoked
+	// recursively, whichever is first. The reference server keeps them for a month.
 	Retention time.Duration
 }
 

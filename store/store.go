@@ -112,6 +112,9 @@ type Tokens interface {
 	// refresh token at the provider. So the key stays until a call with Settled, or until
 	// the first Sweep more than ten minutes after the revocation.
 	//
+	// The token and its descendants stay listed, with their descriptions, counters and
+	// histories, until Sweep finds their retention over. Live is false then.
+	//
 	// A later call can make a tombstone recursive. No call takes that back. Revoking
 	// again succeeds, appends no event, and reports the state at that time. Revoke does
 	// not check whether By is live. It returns [ErrNotFound] if there is no such token.
@@ -237,7 +240,7 @@ type Records interface {
 	// such token.
 	Token(ctx context.Context, id TokenID) (TokenInfo, error)
 
-	// List returns the owner's tokens, in order of creation.
+	// List returns the owner's tokens, live or not, in order of creation.
 	List(ctx context.Context, owner OwnerID, page Page) ([]TokenInfo, string, error)
 
 	// Count returns how many tokens are stored for the owner, live or not, and most if
@@ -245,8 +248,8 @@ type Records interface {
 	// of it is stored. Count returns an [*ArgumentError] if most is below 1.
 	Count(ctx context.Context, owner OwnerID, most int) (int, error)
 
-	// Subtree returns a token and its descendants, in order of creation, parents before
-	// children. The subtree of an unknown token is empty.
+	// Subtree returns a token and its descendants, live or not, in order of creation,
+	// parents before children. The subtree of an unknown token is empty.
 	Subtree(ctx context.Context, root TokenID, page Page) ([]TokenInfo, string, error)
 
 	// Events returns the histories of the tokens, merged, the newest event first. Events

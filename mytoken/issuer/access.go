@@ -163,9 +163,8 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	// A crash after it leaves the use charged. A repetition with the same ID gets another
 	// access token for that charge.
 	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		err = i.giveBack(ctx, p, op, err)
-		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Grant: spent.Grant, Client: op.client, Err: err})
-		return nil, err
+		i.reject(ctx, p.id.ID, op.client, err) // an answer that is too broad was reported as that
+		return nil, i.giveBack(ctx, p, op, err)
 	}
 	if err := i.claim(ctx, p, op); err != nil {
 		return nil, err
@@ -283,6 +282,7 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
 	if isA[*ReconnectError](err) || isSuspect(err) {
 		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
+			i.reject(ctx, p.id.ID, p.client, revoked)
 			return revoked
 		}
 	}

@@ -79,8 +79,9 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	if props, err = i.reviewFirst(ctx, provider, Issuance{
-		Kind: PolicyAdopt, Provider: provider.Upstream, Subject: a.Subject, Properties: &props, Client: a.Client,
+		Kind: PolicyAdopt, Subject: a.Subject, Properties: &props, CountFrom: i.Now(), Client: a.Client,
 	}); err != nil {
+		i.policyRefused(ctx, PolicyAdopt, mytoken.TokenID{}, a.Client, err)
 		return nil, err
 	}
 	f := firstToken{
@@ -174,6 +175,7 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	if err == nil {
 		if _, err = provider.Upstream.UserInfo(ctx, tokens.AccessToken, a.Subject); err != nil {
 			err = upstreamUnavailable(opUserInfo, err)
+			i.providerFailed(ctx, a.Client, state.Grant, err)
 		}
 	}
 	if errors.Is(err, oidcupstream.ErrSubject) {

@@ -161,7 +161,7 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 	state, lerr := i.lookup(ctx, p)
 	switch {
 	case isA[*TokenError](lerr):
-		err = lerr
+		return lerr
 	case lerr == nil && isA[*RefusedError](err) && op.kind != restriction.Uncounted:
 		// If the counters cannot be read, the explanation stays as it is.
 		if counted, cerr := i.explainSpent(ctx, p, op, state); counted != nil && cerr == nil {
@@ -191,7 +191,7 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 	case errors.Is(err, store.ErrRefunded), errors.Is(err, store.ErrExists):
 		err = ErrRepeatedID
 	default:
-		err = i.tokenError(ctx, p, err)
+		return i.tokenError(ctx, p, err)
 	}
 	i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: op.client, Err: err})
 	return err

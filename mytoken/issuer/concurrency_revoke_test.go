@@ -190,7 +190,8 @@ func TestRevokedBeforeTheRotation(t *testing.T) {
 			})
 			_, err := w.request(t.Context(), w.issuer, store.UseID{})
 			dead := errAs[*issuer.TokenError](t, err)
-			require.Equal(t, 1, w.told(issuer.NoticeRefused))
+			require.Equal(t, 1, w.told(issuer.NoticeRejected))
+			require.Zero(t, w.told(issuer.NoticeRefused), "told once")
 			require.Zero(t, w.told(issuer.NoticeAccessToken))
 			if name == "with all data" {
 				require.Equal(t, issuer.TokenUnknown, dead.Reason)

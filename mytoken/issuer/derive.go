@@ -73,6 +73,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	}
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
+		i.policyRefused(ctx, PolicyDerive, p.id.ID, req.Client, err)
 		return nil, err
 	}
 	op.comment = "Created MT " + props.Name
@@ -202,7 +203,7 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	}
 	props.Restrictions, props.Rotation = narrowed.List, rotation.apply(props.Rotation)
 	reviewed, err := i.review(ctx, Issuance{
-		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, Client: req.Client,
+		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, CountFrom: now, Client: req.Client,
 	})
 	if err != nil {
 		return props, nil, err

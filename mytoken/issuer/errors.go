@@ -91,6 +91,7 @@ type LoginError struct {
 	Code string
 	// Description is for humans. It holds no internals.
 	Description string
+	reason      string // of the notice about it; see Notice.Reason
 	cause       error
 }
 

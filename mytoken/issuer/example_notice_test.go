@@ -2,9 +2,11 @@ package issuer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -12,61 +14,44 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 )
 
-// metrics counts notices by kind, and whether something failed.
-type metrics struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-// Observe counts a notice. Requests and refreshes call it concurrently, and wait for it.
-func (m *metrics) Observe(_ context.Context, n issuer.Notice) {
-	name := string(n.Kind)
-	if n.Err != nil {
-		name += "_failed"
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.counts[name]++
-}
-
-// String returns the counts in the text format of Prometheus.
-func (m *metrics) String() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var lines []string
-	for name, count := range m.counts {
-		lines = append(lines, fmt.Sprintf("mytoken_notices_total{kind=%q} %d\n", name, count))
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "")
-}
-
-// How do I get metrics?
+// How do I count what happens, for a metric? With an observer: kind and reason are from
+// fixed sets, so each pair can be a label.
 func ExampleNotice() {
-	ctx := context.Background()
-	m := &metrics{counts: map[string]int{}}
-	service, err := mytokentest.Start(mytokentest.Options{Config: func(c *issuer.Config) { c.Observer = m.Observe }})
+	var mu sync.Mutex
+	counters := make(map[string]int) // as a library for metrics would keep them
+	service, err := mytokentest.Start(mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Logger = slog.New(slog.DiscardHandler)
+		c.Observer = func(_ context.Context, n issuer.Notice) {
+			mu.Lock()
+			defer mu.Unlock()
+			counters[fmt.Sprintf("mytoken_events_total{kind=%q,reason=%q}", n.Kind, n.Reason)]++
+		}
+		c.Policy = func(_ context.Context, s *issuer.Issuance) error {
+			if s.Subject == "mallory" {
+				return errors.New("mallory may not use this service")
+			}
+			return nil
+		}
+	}})
 	if err != nil {
 		panic(err)
 	}
 	defer service.Close()
+	ctx := context.Background()
+	if _, err := service.Login(ctx, "alice", mytoken.Properties{}); err != nil {
+		panic(err)
+	}
+	_, _ = service.Login(ctx, "mallory", mytoken.Properties{})
+	_, _ = service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: mytoken.NewSecret("a guess")})
 
-	issued, err := service.Login(ctx, "alice", mytoken.Properties{})
-	if err != nil {
-		panic(err)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, series := range slices.Sorted(maps.Keys(counters)) {
+		fmt.Println(series, counters[series])
 	}
-	for range 3 {
-		if _, err := service.Issuer.AccessToken(ctx, issuer.AccessTokenRequest{Token: issued.Token}); err != nil {
-			panic(err)
-		}
-	}
-	if _, err := service.Issuer.Revoke(ctx, issuer.RevokeRequest{Token: issued.Token}); err != nil {
-		panic(err)
-	}
-	fmt.Print(m)
 	// Output:
-	// mytoken_notices_total{kind="access_token"} 3
-	// mytoken_notices_total{kind="issued"} 1
-	// mytoken_notices_total{kind="revoked"} 1
-	// mytoken_notices_total{kind="revoked_at_provider"} 1
+	// mytoken_events_total{kind="issued",reason=""} 1
+	// mytoken_events_total{kind="policy_refused",reason="login"} 1
+	// mytoken_events_total{kind="rejected",reason="malformed"} 1
+	// mytoken_events_total{kind="revoked_at_provider",reason=""} 1
 }

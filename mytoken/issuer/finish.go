@@ -60,6 +60,9 @@ func (i *Issuer) FinishLogin(ctx context.Context, req FinishRequest) (*LoginResu
 // finish redeems the code and issues the token, or replaces a refresh token.
 func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, error) {
 	tokens, err := l.exchange(ctx, req)
+	if err != nil {
+		l.report(ctx, err)
+	}
 	if isUnused(err) {
 		return nil, l.release(ctx, err)
 	}
@@ -70,6 +73,7 @@ func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, er
 	result := &LoginResult{Application: l.pending.Application, ReturnTo: l.pending.ReturnTo}
 	if l.pending.Reconnect != nil {
 		if result.Narrower, err = l.reconnect(ctx, tokens); err != nil {
+			l.report(ctx, err)
 			return nil, l.discard(ctx, tokens, err)
 		}
 		result.Reconnected = true
@@ -77,6 +81,7 @@ func (l *login) finish(ctx context.Context, req FinishRequest) (*LoginResult, er
 	}
 	issued, err := l.issue(ctx, tokens)
 	if err != nil {
+		l.report(ctx, err)
 		return nil, l.discard(ctx, tokens, err)
 	}
 	if _, result.Polled = l.pending.polling(); !result.Polled {
@@ -129,7 +134,7 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 	// that is tried again.
 	if req.Path != l.provider.Upstream.RedirectPath() {
 		l.i.notify(ctx, Notice{Kind: NoticeMixUp, Client: l.client, Detail: "a login at " + l.pending.Provider + " came back elsewhere"})
-		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked"}
+		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked", reason: reasonMixUp}
 	}
 	redirect, err := l.provider.Upstream.CheckRedirect(ctx, req.Query)
 	if err != nil {
@@ -146,9 +151,23 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 		return nil, err
 	}
 	if tokens.RefreshToken == "" {
-		return nil, &LoginError{Code: "server_error", Description: "Did not receive a refresh token"}
+		return nil, &LoginError{Code: "server_error", Description: "Did not receive a refresh token", reason: "refresh_token"}
 	}
 	return tokens, nil
+}
+
+// report tells the observer why a login led to nothing, or not yet.
+func (l *login) report(ctx context.Context, err error) {
+	reason := failedFor(err)
+	if reason == reasonMixUp || l.i.policyRefused(ctx, PolicyLogin, l.ticket.Token, l.client, err) ||
+		l.i.providerFailed(ctx, l.client, GrantID{}, err) {
+		return
+	}
+	n := Notice{Kind: NoticeLoginFailed, Reason: reason, Token: l.ticket.Token, Client: l.client, Err: err}
+	if up, ok := errors.AsType[*oidcupstream.Error](err); ok && up.Op == "redirect" && up.Code == "access_denied" {
+		n.Kind, n.Reason = NoticeLoginDeclined, "provider"
+	}
+	l.i.notify(ctx, n)
 }
 
 // issue creates the first token of a new grant.
@@ -195,11 +214,16 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	}
 	list, _, err := props.Restrictions.Granted(granted)
 	if err != nil {
-		return props, &LoginError{Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", cause: err}
+		return props, &LoginError{Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", reason: "scopes", cause: err}
 	}
 	props.Restrictions = list
-	return i.reviewFirst(ctx, l.provider, Issuance{
-		Kind: PolicyLogin, Provider: l.provider.Upstream, Subject: tokens.Subject, Tokens: tokens, Properties: &props, Client: l.client,
+	review := i.reviewFirst
+	if l.pending.isShown() {
+		review = i.reviewShown
+	}
+	return review(ctx, l.provider, Issuance{
+		Kind: PolicyLogin, Subject: tokens.Subject, Tokens: tokens, Properties: &props,
+		CountFrom: l.pending.countFrom(i.Now()), Client: l.client,
 	})
 }
 

@@ -37,7 +37,7 @@ type Issuer struct {
 
 	population population
 	listings   *listings
-	rejections rejections
+	quotas     quotas
 }
 
 // New checks the configuration and returns an issuer. It makes the spill directory if

@@ -1,7 +1,9 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -13,17 +15,23 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
 )
 
 // NoticeKind is the kind of a [Notice].
 type NoticeKind string
 
-// The kinds of notices.
+// The kinds of notices. Each event is told once, by the most precise kind.
 const (
 	NoticeIssued             NoticeKind = "issued"               // a token was created
 	NoticeAccessToken        NoticeKind = "access_token"         // an access token was handed out
 	NoticeRefused            NoticeKind = "refused"              // restrictions or capabilities refused a use
-	NoticeRejected           NoticeKind = "rejected"             // a presented token is malformed, or not known here: somebody may be guessing or forging, or still use a token that was deleted after its revocation
+	NoticeRejected           NoticeKind = "rejected"             // a presented token is not valid. If the reason is malformed, forged or unknown, somebody may be guessing or forging, or still use a token that was deleted after its revocation
+	NoticePolicyRefused      NoticeKind = "policy_refused"       // the policy refused a token
+	NoticeLoginDeclined      NoticeKind = "login_declined"       // a user declined a login, on the consent page or at the provider
+	NoticeLoginFailed        NoticeKind = "login_failed"         // a login ended without a token, for a reason that no other kind tells
+	NoticeProviderFailed     NoticeKind = "provider_failed"      // a provider could not be asked, or gave no usable answer; a failed revocation is NoticeRevokedAtProvider
 	NoticeRotated            NoticeKind = "rotated"              // a mytoken was rotated
 	NoticeReused             NoticeKind = "reused"               // an outdated mytoken was presented after its grace
 	NoticeRevoked            NoticeKind = "revoked"              // a mytoken was revoked
@@ -46,49 +54,76 @@ const (
 // Notice is something that happened. It holds no secret. Detail says more in words for
 // humans.
 type Notice struct {
-	Kind   NoticeKind
+	Kind NoticeKind
+	// Reason is a word from a fixed set, so that a metric can have it as a label. It is
+	// empty for kinds that are not listed here.
+	//
+	//   - rejected, reused: malformed, forged (it is signed with another key, or it is no
+	//     copy that was issued), unknown, early, expired, revoked, outdated, reused.
+	//   - refused: capability, restrictions, provider (the request names another one), id
+	//     (see [ErrRepeatedID]), other.
+	//   - policy_refused: consent, login, adopt, derive; see [PolicyKind].
+	//   - login_declined: consent, provider.
+	//   - login_failed: provider (it answered with an error), code (it refused the
+	//     authorization code), redirect, scopes, refresh_token (it gave none), user,
+	//     revoked, store, other.
+	//   - provider_failed: discover, authorize, redirect, exchange, refresh, userinfo.
+	Reason string
 	Token  mytoken.TokenID // zero if it is about none
 	Grant  GrantID         // zero if it is not known
 	Client Client
 	Detail string
-	Err    error // nil if nothing failed
+	Err    error // the cause; nil if nothing failed
 }
 
-// rejectionsLogged is how many rejected tokens the log mentions in a minute. Anybody can
-// send any number of them. The observer hears of each.
-const rejectionsLogged = 10
+// linesAMinute is how many notices of a kind the log mentions in a minute, if strangers
+// can cause any number of them. The observer hears of each.
+const linesAMinute = 10
 
-// rejections counts what the log mentions.
-type rejections struct {
-	mu         sync.Mutex
+// quotas bounds what the log mentions.
+type quotas struct {
+	mu     sync.Mutex
+	byKind map[NoticeKind]*quota
+}
+
+type quota struct {
 	since      time.Time // when the minute began
 	logged     int       // in this minute
 	suppressed int       // since the last line
 }
 
-// admit reports whether the log may mention another rejected token, and how many it has
+// admit reports whether the log may mention another notice of a kind, and how many it has
 // kept silent about since the last one.
-func (r *rejections) admit(now time.Time) (logged bool, suppressed int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if age := now.Sub(r.since); age < 0 || age >= time.Minute {
-		r.since, r.logged = now, 0
+func (q *quotas) admit(kind NoticeKind, now time.Time) (logged bool, suppressed int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.byKind == nil {
+		q.byKind = make(map[NoticeKind]*quota)
 	}
-	if r.logged == rejectionsLogged {
-		r.suppressed++
+	of := q.byKind[kind]
+	if of == nil {
+		of = new(quota)
+		q.byKind[kind] = of
+	}
+	if age := now.Sub(of.since); age < 0 || age >= time.Minute {
+		of.since, of.logged = now, 0
+	}
+	if of.logged == linesAMinute {
+		of.suppressed++
 		return false, 0
 	}
-	suppressed, r.suppressed = r.suppressed, 0
-	r.logged++
+	suppressed, of.suppressed = of.suppressed, 0
+	of.logged++
 	return true, suppressed
 }
 
 // notify tells the observer, and writes to the log what an operator should look at.
 func (i *Issuer) notify(ctx context.Context, n Notice) {
+	n.Reason = cmp.Or(n.Reason, reasonOf(&n))
 	level, logged := n.level()
 	suppressed := 0
-	if n.Kind == NoticeRejected {
-		logged, suppressed = i.rejections.admit(i.Now())
+	if logged && n.byStrangers() {
+		logged, suppressed = i.quotas.admit(n.Kind, i.Now())
 	}
 	if logged {
 		attrs := []slog.Attr{slog.String("kind", string(n.Kind))}
@@ -100,6 +135,9 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		}
 		if !n.Token.IsZero() {
 			attrs = append(attrs, slog.String("mom_id", n.Token.String()))
+		}
+		if n.Reason != "" {
+			attrs = append(attrs, slog.String("reason", n.Reason))
 		}
 		cause := errtext.ForLog(n.Err)
 		if n.Detail != "" && !strings.Contains(cause, n.Detail) { // else the cause says it
@@ -117,11 +155,89 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 	}
 }
 
+// reasonOf returns the reason that the cause of a notice tells, or "".
+func reasonOf(n *Notice) string {
+	switch n.Kind {
+	case NoticeRejected, NoticeReused:
+		return rejectedFor(n.Err)
+	case NoticeRefused:
+		return refusedFor(n.Err)
+	case NoticeProviderFailed:
+		if up, ok := errors.AsType[*oidcupstream.Error](n.Err); ok {
+			return up.Op
+		}
+	}
+	return ""
+}
+
+func rejectedFor(err error) string {
+	token, known := errors.AsType[*TokenError](err)
+	switch {
+	case errors.Is(err, mytoken.ErrTokenExpired):
+		return "expired"
+	case errors.Is(err, mytoken.ErrTokenNotYetValid):
+		return "early"
+	case errors.Is(err, mytoken.ErrTokenSignature), errors.Is(err, mytoken.ErrTokenKey), errors.Is(err, store.ErrForged):
+		return "forged"
+	case known:
+		return token.Reason.String()
+	}
+	return TokenReused.String()
+}
+
+func refusedFor(err error) string {
+	switch {
+	case isA[*mytoken.CapabilityError](err):
+		return "capability"
+	case isA[*RefusedError](err):
+		return "restrictions"
+	case errors.Is(err, ErrWrongProvider), errors.Is(err, ErrUnknownProvider):
+		return "provider"
+	case errors.Is(err, ErrRepeatedID):
+		return "id"
+	}
+	return "other"
+}
+
+// reasonMixUp is of a login that [NoticeMixUp] has reported.
+const reasonMixUp = "mix_up"
+
+// failedFor returns the reason of a [NoticeLoginFailed].
+func failedFor(err error) string {
+	login, ours := errors.AsType[*LoginError](err)
+	up, upstream := errors.AsType[*oidcupstream.Error](err)
+	switch {
+	case ours && login.reason != "":
+		return login.reason
+	case isA[*CodeError](err):
+		return "revoked"
+	case isA[*StoreError](err):
+		return "store"
+	case errors.Is(err, oidcupstream.ErrRedirect):
+		return "redirect"
+	case upstream && up.Op == "redirect":
+		return "provider"
+	case upstream && up.InvalidGrant():
+		return "code"
+	}
+	return "other"
+}
+
+// byStrangers reports whether somebody without a token can cause any number of such
+// notices.
+func (n *Notice) byStrangers() bool {
+	switch n.Kind {
+	case NoticeRejected, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed:
+		return true
+	}
+	return false
+}
+
 // toldByEdge reports whether the caller gets the error of the notice and logs it with the
 // id of the request. So the log tells the cause once.
 func (n *Notice) toldByEdge(ctx context.Context) bool {
 	switch n.Kind {
-	case NoticeRejected, NoticeReused, NoticeBroaderAnswer, NoticeForeignAnswer:
+	case NoticeRejected, NoticeReused, NoticeBroaderAnswer, NoticeForeignAnswer, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed:
 		return requestid.Of(ctx) != ""
 	}
 	return false
@@ -133,7 +249,16 @@ func (n *Notice) level() (slog.Level, bool) {
 		return levelOf(slog.LevelError, n.Err), true
 	case NoticeSpillFailed, NoticeForeignAnswer, NoticeInDoubt:
 		return slog.LevelError, true
-	case NoticeReused, NoticeRejected, NoticeUnexpectedRotation, NoticeGrantSuspect, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
+	case NoticeRejected: // a token that has merely ended is no attack
+		return slog.LevelWarn, n.Reason == "malformed" || n.Reason == "forged" || n.Reason == "unknown"
+	case NoticePolicyRefused:
+		if isA[*attributesError](n.Err) { // the policy could not decide
+			return slog.LevelWarn, true
+		}
+		return slog.LevelInfo, true
+	case NoticeLoginFailed, NoticeProviderFailed:
+		return levelOf(slog.LevelWarn, n.Err), true
+	case NoticeReused, NoticeUnexpectedRotation, NoticeGrantSuspect, NoticeGrantDead, NoticeBroaderAnswer, NoticeMixUp:
 		return slog.LevelWarn, true
 	case NoticeRevokedAtProvider:
 		return slog.LevelWarn, n.Err != nil

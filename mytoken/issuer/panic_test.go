@@ -138,12 +138,18 @@ func TestPanickingPolicyRefuses(t *testing.T) {
 	requireUnchanged(t, s, before)
 	_, err = s.Login(t.Context(), "alice", mytoken.Properties{})
 	require.EqualError(t, errAs[*issuer.PolicyError](t, err).Unwrap(), "internal error")
+	_, err = s.Issuer.PreviewLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
+	require.EqualError(t, errAs[*issuer.PolicyError](t, err).Unwrap(), "internal error")
+	n := native(t, s, issuer.LoginRequest{})
+	_, err = s.Issuer.Approve(t.Context(), n.ConsentCode, agreedProperties)
+	require.EqualError(t, errAs[*issuer.PolicyError](t, err).Unwrap(), "internal error")
 	require.Contains(t, log.String(), `kind=panic in="the policy" error="the policy is broken"`)
 	require.Contains(t, log.String(), "TestPanickingPolicyRefuses", "the stack")
 	require.NotContains(t, log.String(), parent.Token.Reveal())
 
 	broken.Store(false)
 	derive(t, s, parent.Token, mytoken.Properties{})
+	agree(t, s, n, agreedProperties)
 }
 
 // GeoIP data that make the library panic refuse the use, and nothing is charged.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -101,6 +102,77 @@ func TestD56_D61_AttributePolicy(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, student, child.Restrictions)
+}
+
+// TestAttributesBeforeTheLogin: a consent page shows what the rules enforce for everybody.
+// What they enforce for some users waits until the user is known. // proves P1
+func TestAttributesBeforeTheLogin(t *testing.T) {
+	source := []issuer.ClaimSource{{Claim: "groups"}}
+	day, week := issuer.Enforced{JSON: `[{"exp":"+1d","scope":"openid"}]`}, issuer.Enforced{Template: "1w"}
+	staff := func(e issuer.Enforced) []issuer.AttributeRule {
+		return []issuer.AttributeRule{{Value: "staff", Enforce: e}}
+	}
+	for name, c := range map[string]struct {
+		rules  issuer.AttributeRules
+		shown  bool // on the page
+		issued bool
+	}{
+		"one for all":      {issuer.AttributeRules{Default: day}, true, true},
+		"one for members":  {issuer.AttributeRules{Rules: staff(day), Forbid: true}, true, true},
+		"the same for all": {issuer.AttributeRules{Rules: staff(day), Default: day}, true, true},
+		"some get more":    {issuer.AttributeRules{Rules: staff(day), Default: week}, false, true},
+		"some get all":     {issuer.AttributeRules{Rules: staff(issuer.Enforced{Nothing: true}), Default: day}, false, false},
+		"other provider":   {issuer.AttributeRules{Default: day, Provider: "https://elsewhere.example"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.rules.Sources = source
+			s := withRules(t, c.rules)
+			want := restriction.List{{Expires: unix(s, 24*time.Hour), Scopes: []string{"openid"}}}
+			n := native(t, s, issuer.LoginRequest{})
+			s.Clock.Advance(time.Minute)
+			shown, err := s.Issuer.PreviewConsent(t.Context(), n.ConsentCode, agreedProperties)
+			require.NoError(t, err)
+			login, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreedProperties)
+			require.NoError(t, err)
+			s.Clock.Advance(time.Minute)
+			_, err = s.Follow(t.Context(), "staff", login)
+			require.NoError(t, err)
+			issued, err := poll(t, s, n)
+			require.NoError(t, err)
+			for what, got := range map[string]struct {
+				list    restriction.List
+				present bool
+			}{"shown": {shown.Restrictions, c.shown}, "issued": {issued.Restrictions, c.issued}} {
+				if got.present {
+					require.Equal(t, want, got.list, what)
+				} else {
+					require.Empty(t, got.list, what)
+				}
+			}
+		})
+	}
+
+	// The address of the client counts when the user has logged in.
+	s := withRules(t, issuer.AttributeRules{Sources: source, Default: issuer.Enforced{JSON: `[{"ip":["this"]}]`}})
+	n := native(t, s, issuer.LoginRequest{Client: issuer.Client{Address: netip.MustParseAddr("198.51.100.9")}})
+	shown, err := s.Issuer.PreviewConsent(t.Context(), n.ConsentCode, agreedProperties)
+	require.NoError(t, err)
+	require.Empty(t, shown.Restrictions)
+	agree(t, s, n, agreedProperties)
+	issued, err := poll(t, s, n)
+	require.NoError(t, err)
+	require.Equal(t, []string{client.Address.String()}, issued.Restrictions[0].Hosts)
+
+	// The rule leaves nothing of what the user agreed to. The token is refused: it would
+	// allow something else.
+	s = withRules(t, issuer.AttributeRules{Sources: source, Rules: staff(week), Default: day})
+	agreed := agreedProperties
+	agreed.Restrictions = restriction.List{{Scopes: []string{"storage.read"}}}
+	n = native(t, s, issuer.LoginRequest{})
+	login, err := s.Issuer.Approve(t.Context(), n.ConsentCode, agreed)
+	require.NoError(t, err)
+	_, err = s.Follow(t.Context(), "guest", login)
+	errAs[*issuer.PolicyError](t, err)
 }
 
 // TestAttributeSources: the policy asks other services with the user's access token, in

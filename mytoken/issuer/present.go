@@ -45,12 +45,11 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	return p, nil
 }
 
-// reject reports a presented string that nobody can hold in good faith: no token, a token
-// that this issuer did not sign, or one that the store does not know. Tokens that are
-// early, expired, revoked or outdated are no attack.
+// reject reports a presented string that is no valid token. Any other error is reported
+// elsewhere.
 func (i *Issuer) reject(ctx context.Context, id mytoken.TokenID, client Client, err error) {
 	rejected, ok := errors.AsType[*TokenError](err)
-	if !ok || errors.Is(err, mytoken.ErrTokenExpired) || errors.Is(err, mytoken.ErrTokenNotYetValid) {
+	if !ok {
 		return
 	}
 	n := Notice{Kind: NoticeRejected, Token: id, Client: client, Err: err}
@@ -102,21 +101,24 @@ func (i *Issuer) lookup(ctx context.Context, p *presented) (store.State, error) 
 	return state, nil
 }
 
-// tokenError translates the errors of the store about a presented token.
+// tokenError translates the errors of the store about a presented token, and reports them.
 //
 // If an outdated token is reused and its rotation says auto_revoke, tokenError revokes
 // the tree (protocol section 4.4), in a step of its own (D39).
 func (i *Issuer) tokenError(ctx context.Context, p *presented, err error) error {
 	var stale *store.StaleError
-	switch {
-	case errors.Is(err, store.ErrRevoked):
-		return &TokenError{Reason: TokenRevoked, cause: err}
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrForged):
-		err = &TokenError{Reason: TokenUnknown, cause: err}
+	rejected := func(reason TokenReason) error {
+		err := &TokenError{Reason: reason, cause: err}
 		i.reject(ctx, p.id.ID, p.client, err)
 		return err
+	}
+	switch {
+	case errors.Is(err, store.ErrRevoked):
+		return rejected(TokenRevoked)
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrForged):
+		return rejected(TokenUnknown)
 	case errors.As(err, &stale) && !stale.Reuse:
-		return &TokenError{Reason: TokenOutdated, cause: err}
+		return rejected(TokenOutdated)
 	case errors.As(err, &stale):
 		i.notify(ctx, Notice{Kind: NoticeReused, Token: p.id.ID, Client: p.client, Err: err})
 		if r := p.token.Rotation(); r != nil && r.AutoRevoke {

@@ -139,6 +139,22 @@ func upstreamUnavailable(op string, err error) error {
 	return out
 }
 
+// providerFailed reports a provider that could not be asked, or gave no usable answer. It
+// reports nothing else, and returns whether it reported.
+func (i *Issuer) providerFailed(ctx context.Context, client Client, grant GrantID, err error) bool {
+	up, ok := errors.AsType[*oidcupstream.Error](err)
+	switch {
+	case !ok, ctx.Err() != nil: // the client has gone
+		return false
+	case errors.Is(up, oidcupstream.ErrRequest), errors.Is(up, oidcupstream.ErrRedirect), errors.Is(up, oidcupstream.ErrSubject):
+		return false
+	case up.Outcome == oidcupstream.Refused && (up.Op == "redirect" || up.InvalidGrant()):
+		return false // anybody can bring such a redirect, or a code that was not given to them
+	}
+	i.notify(ctx, Notice{Kind: NoticeProviderFailed, Grant: grant, Client: client, Err: err})
+	return true
+}
+
 // revokeRefreshToken asks the provider to revoke a refresh token, whether or not the
 // client still waits. The observer is told how that went. The error is [errand.ErrLate]
 // if the request has no time left.

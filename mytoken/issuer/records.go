@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"slices"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -27,17 +26,18 @@ type InfoRequest struct {
 	Describe func(*mytoken.Record) bool
 }
 
-// Subtree returns a token and its descendants. It needs tokeninfo:subtokens, and counts
-// as one other use. Errors are those of [Issuer.AccessToken]. It returns a [*BusyError]
-// if too many lists are being read.
+// Subtree returns a token and its descendants. Tokens that have expired or were revoked stay
+// listed for Config.Retention. Subtree needs tokeninfo:subtokens, and counts as one other
+// use. Errors are those of [Issuer.AccessToken]. It returns a [*BusyError] if too many lists
+// are being read.
 func (i *Issuer) Subtree(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.TokeninfoSubtokens, EventSubtokensRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.subtree(p.id.ID)
 	})
 }
 
-// List returns all tokens of the user. It needs manage_mytokens:list, and counts as one
-// other use. Errors are those of [Issuer.Subtree].
+// List returns all tokens of the user, as Subtree does. It needs manage_mytokens:list, and
+// counts as one other use. Errors are those of [Issuer.Subtree].
 func (i *Issuer) List(ctx context.Context, req InfoRequest) (*mytoken.Records, error) {
 	return i.records(ctx, req, capability.ManageMytokensList, EventListRead, func(p *presented) pager[store.TokenInfo] {
 		return i.ledger.ofOwner(p.token.Owner())
@@ -65,9 +65,9 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 	return out, nil
 }
 
-// collect reads all pages and builds the trees. It leaves a token that is not live out,
-// unless it has a live descendant. Expired tokens are listed. A token whose parent was
-// deleted hangs below the nearest ancestor that is left (D97).
+// collect reads all pages and builds the trees. Expired and revoked tokens are listed until
+// Sweep deletes them. A token whose parent was deleted hangs below the nearest ancestor
+// that is left (D97).
 func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
 	out := &mytoken.Records{}
 	byID := make(map[mytoken.TokenID]*mytoken.Record)
@@ -96,20 +96,13 @@ func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], descr
 	if err != nil {
 		return nil, err
 	}
-	// Children come after their parents, so one pass backwards finds the dead tokens that
-	// have live descendants.
-	for _, r := range slices.Backward(order) {
-		if r.Revoked && len(r.Children) == 0 {
-			continue
-		}
-		slices.Reverse(r.Children)
+	for _, r := range order {
 		if parent := above[r.ID]; parent != nil {
 			parent.Children = append(parent.Children, r)
 		} else {
 			out.Roots = append(out.Roots, r)
 		}
 	}
-	slices.Reverse(out.Roots)
 	return out, nil
 }
 

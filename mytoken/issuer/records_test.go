@@ -12,6 +12,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
 )
 
 // shape returns trees as text: name(child child).
@@ -80,20 +81,69 @@ func TestListAndSubtree(t *testing.T) {
 	require.Equal(t, capability.ManageMytokensList, errAs[*mytoken.CapabilityError](t, err).Needed)
 }
 
-// A dead token is listed only if it has a live descendant.
-func TestTreesWithDeadTokens(t *testing.T) {
-	s := start(t, mytokentest.Options{})
-	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: capability.Set{capability.ManageMytokensList}})
+// Revoked tokens stay listed as revoked for the retention, with their descriptions and
+// histories, alone or with their tree. Nothing opens them any more.
+//
+// proves P6, P7
+func TestRevokedTokensStayListed(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Retention = 24 * time.Hour }})
+	ctx := t.Context()
+	watcher := login(t, s, mytoken.Properties{Name: "watcher", Capabilities: allCapabilities})
 	f := newFamily(t, s)
-	require.Equal(t, []string{"watcher", "root(parent(child) sibling)"}, list(t, s, watcher.Token))
+	trees := func(want ...string) {
+		t.Helper()
+		_, err := s.Issuer.Sweep(ctx, 100)
+		require.NoError(t, err)
+		require.Equal(t, append([]string{"watcher"}, want...), list(t, s, watcher.Token))
+		owner, err := s.Issuer.Owner(s.Provider.Issuer(), "alice")
+		require.NoError(t, err)
+		records, err := owner.List(ctx)
+		require.NoError(t, err)
+		require.Equal(t, append([]string{"watcher"}, want...), shape(records.Roots))
+	}
+	trees("root(parent(child) sibling)")
 	revoke(t, s, f.parent.Token, false)
-	require.Equal(t, []string{"watcher", "root(parent†(child) sibling)"}, list(t, s, watcher.Token))
-	revoke(t, s, f.root.Token, false)
-	require.Equal(t, []string{"watcher", "root†(parent†(child) sibling)"}, list(t, s, watcher.Token))
-	revoke(t, s, f.child.Token, false)
-	require.Equal(t, []string{"watcher", "root†(sibling)"}, list(t, s, watcher.Token))
-	revoke(t, s, f.sibling.Token, false)
-	require.Equal(t, []string{"watcher"}, list(t, s, watcher.Token))
+	trees("root(parent†(child) sibling)")
+	revoke(t, s, f.parent.Token, true)
+	trees("root(parent†(child†) sibling)")
+	below, err := s.Issuer.Subtree(ctx, issuer.InfoRequest{Token: f.root.Token, Client: client})
+	require.NoError(t, err)
+	require.Equal(t, []string{"root(parent†(child†) sibling)"}, shape(below.Roots))
+	s.Clock.Advance(time.Hour)
+	revoke(t, s, f.root.Token, true)
+	trees("root†(parent†(child†) sibling†)")
+
+	// The list and the history tell what they were.
+	records, err := s.Issuer.List(ctx, issuer.InfoRequest{Token: watcher.Token, Client: client})
+	require.NoError(t, err)
+	child := records.Roots[1].Children[0].Children[0]
+	require.Equal(t, f.child.ID, child.ID)
+	require.Equal(t, f.child.Capabilities, child.Capabilities)
+	require.False(t, child.Brief)
+	history, err := s.Issuer.History(ctx, issuer.HistoryRequest{Token: watcher.Token, Of: []string{f.child.ID.String(), "children@" + f.root.ID.String()}, Client: client})
+	require.NoError(t, err)
+	of := make(map[mytoken.TokenID]bool)
+	for _, e := range history.Events {
+		of[e.Token] = true
+	}
+	for _, id := range []mytoken.TokenID{f.parent.ID, f.child.ID, f.sibling.ID} {
+		require.True(t, of[id], "its history")
+	}
+	for _, token := range []mytoken.Secret{f.root.Token, f.parent.Token, f.child.Token, f.sibling.Token} {
+		requireDead(t, s, token, issuer.TokenRevoked)
+	}
+	for _, item := range stateOf(t, s).Sealed {
+		if item.Place.Kind == store.PlaceTokenKey {
+			require.Equal(t, string(watcher.ID[:]), item.Place.ID, "the keys of revoked tokens are erased")
+		}
+	}
+
+	// Each retention begins with the revocation that ended the token.
+	s.Clock.Advance(24*time.Hour - time.Minute)
+	trees("root†(sibling†)")
+	s.Clock.Advance(2 * time.Minute)
+	trees()
+	requireDead(t, s, f.child.Token, issuer.TokenUnknown)
 }
 
 // A token that is deleted after the retention does not turn its children into first

@@ -45,15 +45,16 @@ func TestRejectedTokensAreNoticed(t *testing.T) {
 	for name, c := range map[string]struct {
 		token  string
 		reason issuer.TokenReason
+		label  string
 	}{
-		"nothing":            {"", issuer.TokenMalformed},
-		"a word":             {"password", issuer.TokenMalformed},
-		"no token":           {"aaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbb.cccccccccccccccc", issuer.TokenMalformed},
-		"changed":            {good.Token.Reveal()[:len(good.Token.Reveal())-8] + "AAAAAAAA", issuer.TokenMalformed},
-		"another issuer":     {login(t, other, mytoken.Properties{}).Token.Reveal(), issuer.TokenMalformed},
-		"a guessed short":    {strings.Repeat("abcd", 16), issuer.TokenUnknown},
-		"a signed copy":      {signed(func(*mytoken.Claims) {}), issuer.TokenUnknown},
-		"signed, not issued": {signed(func(c *mytoken.Claims) { c.JTI = mytoken.JTI{1} }), issuer.TokenUnknown},
+		"nothing":            {"", issuer.TokenMalformed, "malformed"},
+		"a word":             {"password", issuer.TokenMalformed, "malformed"},
+		"no token":           {"aaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbb.cccccccccccccccc", issuer.TokenMalformed, "malformed"},
+		"changed":            {good.Token.Reveal()[:len(good.Token.Reveal())-8] + "AAAAAAAA", issuer.TokenMalformed, "forged"},
+		"another issuer":     {login(t, other, mytoken.Properties{}).Token.Reveal(), issuer.TokenMalformed, "forged"},
+		"a guessed short":    {strings.Repeat("abcd", 16), issuer.TokenUnknown, "unknown"},
+		"a signed copy":      {signed(func(*mytoken.Claims) {}), issuer.TokenUnknown, "forged"},
+		"signed, not issued": {signed(func(c *mytoken.Claims) { c.JTI = mytoken.JTI{1} }), issuer.TokenUnknown, "unknown"},
 	} {
 		*notices = nil
 		log.Reset()
@@ -67,6 +68,8 @@ func TestRejectedTokensAreNoticed(t *testing.T) {
 		require.Len(t, rejected, 1, name)
 		require.Equal(t, client, rejected[0].Client, name)
 		requireTokenError(t, rejected[0].Err, c.reason)
+		require.Equal(t, c.label, rejected[0].Reason, name)
+		require.Len(t, *notices, 1, "told once")
 		require.Contains(t, log.String(), "level=WARN msg=mytoken kind=rejected address=192.0.2.7 ", name)
 		if len(c.token) > 8 {
 			require.NotContains(t, log.String()+fmt.Sprintf("%+v", rejected), c.token, name)
@@ -80,13 +83,17 @@ func TestRejectedTokensAreNoticed(t *testing.T) {
 	ending := login(t, s, mytoken.Properties{Restrictions: restriction.List{{Expires: s.Clock.Now().Unix() + 60}}})
 	later := login(t, s, mytoken.Properties{Restrictions: restriction.List{{NotBefore: s.Clock.Now().Unix() + 7200}}})
 	s.Clock.Advance(time.Hour)
-	for _, token := range []mytoken.Secret{good.Token, fresh.Token, ending.Token, later.Token} { // outdated, revoked, expired, early
+	log.Reset()
+	var reasons []string
+	for _, token := range []mytoken.Secret{good.Token, fresh.Token, ending.Token, later.Token} {
+		*notices = nil
 		_, err := accessToken(t, s, token)
 		require.Error(t, err)
+		require.Len(t, *notices, 1)
+		reasons = append(reasons, string((*notices)[0].Kind)+" "+(*notices)[0].Reason)
 	}
-	for _, n := range *notices {
-		require.NotEqual(t, issuer.NoticeRejected, n.Kind, "%v", n)
-	}
+	require.Equal(t, []string{"reused reused", "rejected revoked", "rejected expired", "rejected early"}, reasons)
+	require.NotContains(t, log.String(), "kind=rejected", "they are no attack")
 }
 
 // TestRejectedTokensDoNotFloodTheLog: the log mentions ten in a minute and says how many

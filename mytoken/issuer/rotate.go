@@ -19,7 +19,7 @@ import (
 // their token stays as it is. If the store rotated and its answer was lost, the next
 // request gets the stored successor while the grace lasts.
 func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) *mytoken.Issued {
-	update, err := i.rotateIfDue(ctx, p, kind, wrapped, client)
+	update, err := i.rotateOrFail(ctx, p, kind, wrapped, client)
 	if isA[*StoreError](err) {
 		i.notRotated(ctx, p, err)
 	}
@@ -37,14 +37,6 @@ func (i *Issuer) rotate(ctx context.Context, p *presented, kind restriction.Kind
 // store rotated. The holder must not believe then that their token is the current one:
 // they repeat the request while the grace lasts.
 func (i *Issuer) rotateOrFail(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
-	update, err := i.rotateIfDue(ctx, p, kind, wrapped, client)
-	if isA[*TokenError](err) {
-		i.notify(ctx, Notice{Kind: NoticeRefused, Token: p.id.ID, Client: client, Err: err})
-	}
-	return update, err
-}
-
-func (i *Issuer) rotateIfDue(ctx context.Context, p *presented, kind restriction.Kind, wrapped store.Sealed, client Client) (*mytoken.Issued, error) {
 	r := p.token.Rotation()
 	if due := r != nil && (kind == restriction.AT && r.OnAT || kind == restriction.Other && r.OnOther); !due {
 		return nil, nil

@@ -282,6 +282,7 @@ func TestManagePagesCanBeReplaced(t *testing.T) {
 }
 
 // TestManageManyTokens: the length of a page is limited. A search finds the other tokens.
+// Revoked tokens take no place of live ones.
 func TestManageManyTokens(t *testing.T) {
 	s := start(t)
 	root := s.issued("alice", mytoken.Properties{Name: "root"})
@@ -294,6 +295,17 @@ func TestManageManyTokens(t *testing.T) {
 		t.Errorf("%d tokens", n)
 	}
 	if found := b.page("/manage?search=child-509"); !strings.Contains(found.text, "<bdi>child-509</bdi>") || strings.Contains(found.text, "There are more") {
+		t.Error(found.text)
+	}
+	if r := s.post("/api/v0/token/revoke", m{"token": root.Token.Reveal(), "recursive": true}); r.StatusCode != http.StatusNoContent {
+		t.Fatalf("%d %s", r.StatusCode, r.text)
+	}
+	s.issued("alice", mytoken.Properties{Name: "newest"})
+	list = b.page("/manage")
+	if !strings.Contains(list.text, "<bdi>newest</bdi>") || strings.Contains(list.text, "<bdi>child-1</bdi>") || !strings.Contains(list.text, "There are more tokens than are shown") {
+		t.Error("a live token is missing, or a revoked one takes its place")
+	}
+	if found := b.page("/manage?search=child-509"); !strings.Contains(found.text, "<bdi>child-509</bdi>") || !strings.Contains(found.text, ">revoked<") {
 		t.Error(found.text)
 	}
 }

@@ -115,6 +115,7 @@ func child0(t *testing.T, s *service, root *mytoken.Issued) *mytoken.Issued {
 func TestManageRevoke(t *testing.T) {
 	s := start(t)
 	b := s.manager("alice")
+	marked := 0
 	for _, recursive := range []bool{true, false} {
 		root := s.issued("alice", mytoken.Properties{Name: "root"})
 		child := s.child(root, mytoken.Properties{Name: "child"})
@@ -136,9 +137,16 @@ func TestManageRevoke(t *testing.T) {
 			t.Errorf("recursive %v: root %v, child %v", recursive, s.live(root), s.live(child))
 		}
 		list := b.click(to.String())
-		if !strings.Contains(list.text, `role="status"`) || strings.Contains(list.text, "<bdi>child</bdi>") == recursive {
+		// Both stay listed as revoked, and only a live token has no such mark.
+		revoked := 1
+		if recursive {
+			revoked = 2
+		}
+		if !strings.Contains(list.text, `role="status"`) || !strings.Contains(list.text, "<bdi>child</bdi>") ||
+			strings.Count(list.text, ">revoked<") != marked+revoked {
 			t.Error(list.text)
 		}
+		marked += revoked
 		if recursive {
 			continue
 		}

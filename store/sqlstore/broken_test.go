@@ -77,6 +77,9 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 	if b := broken.Grants(s, bug); b != nil {
 		return b
 	}
+	if b := broken.Records(s, bug); b != nil {
+		return b
+	}
 	panic("no store with the bug " + bug)
 }
 

@@ -100,6 +100,7 @@ var suite = []testCase{
 
 	{"revoke/recursive ends the subtree", revokeRecursive, shared},
 	{"revoke/alone spares the children", revokeAlone, shared},
+	{"revoke/revoked tokens stay listed", revokeListed, alone},
 	{"revoke/is raised and never lowered", revokeRaised, shared},
 	{"revoke/again is a success", revokeAgain, shared},
 	{"revoke/unknown token and bad arguments", revokeUnknown, shared},

@@ -62,6 +62,8 @@ const (
 	BugProcessRevived Bug = "heartbeat revives a settled process"
 	// BugProcessForgotten sweeps a process that a doubt names.
 	BugProcessForgotten Bug = "sweep forgets the process of a doubt"
+	// BugRevokedUnlisted lists only tokens that are live.
+	BugRevokedUnlisted Bug = "lists leave out revoked tokens"
 )
 
 // bugCases lists all bugs, each with the cases that find it.
@@ -89,6 +91,7 @@ var bugCases = []struct {
 	{BugSilenceSettles, []string{"node/lease of a silent process is taken over"}},
 	{BugProcessRevived, []string{"node/settled for good", "node/heartbeats that race a settlement"}},
 	{BugProcessForgotten, []string{"sweep/processes"}},
+	{BugRevokedUnlisted, []string{"revoke/revoked tokens stay listed", "sweep/tokens are deleted after retention"}},
 }
 
 // Bugs returns all bugs.

@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/mytoken-go/sdk/store"
+import (
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+)
 
 // proves P6
 func revokeRecursive(e *env) {
@@ -40,6 +44,52 @@ func revokeAlone(e *env) {
 	// A recursive tombstone of an ancestor still ends it.
 	e.revoke(root, true)
 	e.fails(e.lookupErr(grandchild.Presented, t0), store.ErrRevoked, "Lookup of its child, root revoked")
+}
+
+// proves P6, P7
+func revokeListed(e *env) {
+	root := e.root(at(5, none))
+	child := e.child(root, at(5, 0))
+	leaf, spared := e.child(child), e.child(root)
+	all := []*tok{root, child, leaf, spared}
+	for _, k := range all {
+		e.record(k, event("event", t0))
+	}
+	e.spend(leaf)
+	listed := func(when string, now store.Micros, below ...store.TokenID) {
+		e.Helper()
+		for _, list := range [][]store.TokenInfo{e.list(root.Owner), e.subtree(root.id(), 2)} {
+			var ids []store.TokenID
+			for n, info := range list {
+				ids = append(ids, info.ID)
+				e.equal(info.Live, !slices.Contains(below, info.ID), "%s: live", when)
+				e.equal(info.About, all[n].About, "%s: description", when)
+				e.equal(len(info.Counters), len(all[n].Clauses), "%s: counters", when)
+			}
+			e.equal(ids, idsOf(all...), "%s: listed", when)
+		}
+		e.equal(len(e.subtree(child.id(), 1)), 2, "%s: subtree of the child", when)
+		e.wantHistory(all, "event", "event", "event", "event")
+		for _, k := range all {
+			if slices.Contains(below, k.id()) {
+				e.hides(k.Key)
+			}
+		}
+		e.sweep(now)
+	}
+	e.revokeAs(store.Revocation{Token: child.id(), Recursive: true, Now: t0 + hour})
+	listed("a branch", t0+hour, child.id(), leaf.id())
+	e.revokeAs(store.Revocation{Token: root.id(), Recursive: true, Now: t0 + day})
+	listed("the tree", t0+hour+month, idsOf(all...)...)
+	listed("until the retention is over", t0+hour+month+1, idsOf(all...)...)
+	e.equal(idsOfInfos(e.list(root.Owner)), idsOf(root, spared), "those revoked later")
+}
+
+func idsOfInfos(list []store.TokenInfo) (ids []store.TokenID) {
+	for _, info := range list {
+		ids = append(ids, info.ID)
+	}
+	return ids
 }
 
 // proves P6

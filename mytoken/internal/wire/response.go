@@ -117,7 +117,7 @@ type Entry struct {
 	Created   int64  `json:"created"`
 	ExpiresAt int64  `json:"expires_at,omitzero"`
 	MomID     string `json:"mom_id"`
-	Revoked   bool   `json:"revoked,omitzero"` // listed because of its live descendants
+	Revoked   bool   `json:"revoked,omitzero"` // not live; listed for a while
 }
 
 // Subtokens is the response to the action subtokens.

@@ -129,4 +129,5 @@ const (
 	GrantDead          EventKind = "grant_dead"       // the provider refused the refresh token again
 	InDoubt            EventKind = "refresh_in_doubt" // another node was interrupted during a refresh
 	ForeignAnswer      EventKind = "foreign_answer"   // the answer of the provider is about somebody else
+	ProviderFailed     EventKind = "provider_failed"  // it could not be asked, or gave no usable answer
 )

@@ -56,7 +56,7 @@ func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 	case l.proof != nil: // the refresh token works, whatever happened afterwards
 		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: joined(l.proof.scopes)})
 		if ok {
-			failure, _ := upstreamFailure(up)
+			failure, _ := l.upstreamFailed(ctx, up)
 			return failure
 		}
 		return err
@@ -71,13 +71,23 @@ func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 	case up.InvalidGrant():
 		return l.suspect(ctx, up)
 	}
-	failure, outcome := upstreamFailure(up)
+	failure, outcome := l.upstreamFailed(ctx, up)
 	if outcome == store.RefreshUnknown {
 		l.end(ctx, l.unknown())
 	} else {
 		l.end(ctx, store.End{Outcome: outcome})
 	}
 	return failure
+}
+
+// upstreamFailed is upstreamFailure, and reports a failure of the provider itself. An
+// answer about somebody else was reported already.
+func (l *lease) upstreamFailed(ctx context.Context, up *oidcupstream.Error) (*Failure, store.Outcome) {
+	failure, outcome := upstreamFailure(up)
+	if failure.Status >= http.StatusInternalServerError && !errors.Is(up, oidcupstream.ErrSubject) {
+		l.notify(ctx, Event{Kind: ProviderFailed, Err: up})
+	}
+	return failure, outcome
 }
 
 // unknown is the end of a call that says nothing about the refresh token. If the grant is

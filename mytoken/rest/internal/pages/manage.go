@@ -37,6 +37,7 @@ var notices = map[string]string{
 func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search, done string) ([]byte, error) {
 	l := &lister{pages: p, current: session.ID(), search: strings.ToLower(legible.Show(clip.Name(strings.TrimSpace(search))))}
 	page := tokensPage{frame: p.managing("tokens"), User: p.user(session), Search: l.search, Notice: notices[done]}
+	l.liveOnly = l.count(records.Roots) > maxShown
 	page.Roots = l.list(records.Roots)
 	page.Count, page.More = l.shown, l.more || records.Truncated
 	return p.render("tokens.html", page)
@@ -49,6 +50,7 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 		frame: p.managing(""), Token: l.view(record), Timeline: p.timeline(record.Restrictions, record.Counters),
 		Truncated: history.Truncated || len(history.Events) > maxEvents,
 	}
+	l.liveOnly = l.count(record.Children) > maxShown
 	page.Token.Children = l.list(record.Children)
 	if parent != nil {
 		page.Parent = l.view(parent)
@@ -72,8 +74,22 @@ type lister struct {
 	pages   *Pages
 	current mytoken.TokenID
 	search  string // in lower case; empty matches all
-	shown   int
-	more    bool
+	// liveOnly leaves out revoked tokens that no live one hangs below: there are too many
+	// tokens for a page.
+	liveOnly bool
+	shown    int
+	more     bool
+}
+
+// count returns how many tokens a list would show without a limit.
+func (l *lister) count(records []*mytoken.Record) int {
+	n := 0
+	for _, r := range records {
+		if l.fits(r) {
+			n += 1 + l.count(r.Children)
+		}
+	}
+	return n
 }
 
 // list describes tokens with their descendants. A search keeps matching tokens and their
@@ -82,6 +98,10 @@ func (l *lister) list(records []*mytoken.Record) []*tokenView {
 	var out []*tokenView
 	for _, r := range records {
 		if !l.fits(r) {
+			continue
+		}
+		if l.liveOnly && r.Revoked && below(r) == 0 {
+			l.more = true
 			continue
 		}
 		if l.shown >= maxShown {
