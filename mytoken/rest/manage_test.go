@@ -75,7 +75,7 @@ func TestManageTokens(t *testing.T) {
 	for _, want := range []string{
 		`<bdi>laptop</bdi>`, `<bdi>mytoken-web</bdi></a> <span class="badge here">this session</span>`, "A token without a name",
 		`<ul role="list" class="subtree" aria-label="Made from laptop"><li>`, `<ul role="list" class="subtree" aria-label="Made from between"><li>`,
-		"<li>only with the scopes compute</li><li>at most 5 access tokens</li>", "1 access token so far, 4 left", "Never used", "Does not end",
+		`<li>Only with the rights <bdi class="item">compute</bdi></li><li>At most 5 access tokens</li>`, "1 access token so far, 4 left", "Never used", "Does not end",
 		"If an old one is used again, all are revoked.", "<li>Obtain access tokens in your name, within the restrictions. <code>AT</code></li>",
 	} {
 		assert.Contains(t, flat, want)

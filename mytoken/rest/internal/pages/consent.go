@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
@@ -20,11 +21,11 @@ func (p *Pages) Consent(asked *issuer.ConsentRequest, action string) ([]byte, er
 
 // ConsentOnDemand renders consent.html for a child of a token (protocol section 5.18.3).
 func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Properties) ([]byte, error) {
-	page, err := p.consentPage(provider, props)
+	page, err := p.consentPage(provider, props, true)
 	if err != nil {
 		return nil, err
 	}
-	page.OnDemand, page.Application = true, legible.Show(application)
+	page.Application = legible.Show(application)
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }
@@ -38,12 +39,12 @@ func withoutMustaches(page []byte) []byte {
 }
 
 // consentPage describes properties to the user who is asked to agree to them.
-func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consentPage, error) {
+func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand bool) (*consentPage, error) {
 	page := &consentPage{
 		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
-		Capabilities: choices(props.Capabilities, props.Capabilities), Clauses: clauseTexts(props.Restrictions, nil),
-		Timeline: p.timeline(props.Restrictions, nil), RotationText: rotationWords(props.Rotation),
+		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand,
 	}
+	page.tell(p, props)
 	text, err := props.Restrictions.AppendJSON(nil)
 	if err != nil {
 		return nil, err
@@ -58,9 +59,21 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consent
 	return page, nil
 }
 
+// tell describes what a token with these properties would be.
+func (page *consentPage) tell(p *Pages, props mytoken.Properties) {
+	page.Summary, page.Clauses = p.summary(subject{Properties: props}), p.clauses(props.Restrictions, nil)
+	page.Timeline, page.RotationText = p.timeline(props.Restrictions, nil), rotationWords(props.Rotation)
+	page.Scopes = nil
+	switch _, bounded := props.Restrictions.ScopeUnion(); {
+	case !props.Capabilities.Allows(capability.AT): // it never gets an access token
+	case bounded || !page.OnDemand: // a child may have all scopes of a login that happened long ago
+		page.Scopes = p.scopes(page.Provider, props.Restrictions)
+	}
+}
+
 // loginPage describes what a login asks for.
 func (p *Pages) loginPage(asked *issuer.ConsentRequest, action string) (*consentPage, error) {
-	page, err := p.consentPage(asked.Provider, asked.Properties)
+	page, err := p.consentPage(asked.Provider, asked.Properties, false)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +126,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	}
 	f.editor.Action, f.editor.Scopes = f.action, f.pages.knownScopes(f.asked.Provider)
 	if f.judged {
-		page.Clauses, page.RotationText = clauseTexts(f.Properties.Restrictions, nil), rotationWords(f.Properties.Rotation)
-		page.Timeline = f.pages.timeline(f.Properties.Restrictions, nil)
+		page.tell(f.pages, f.Properties)
 	}
 	return f.pages.render("consent.html", page)
 }

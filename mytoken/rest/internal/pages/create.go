@@ -3,7 +3,6 @@ package pages
 import (
 	"html/template"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -50,64 +49,39 @@ func (f *CreateForm) Page() ([]byte, error) {
 	page.Editor.Action, page.Editor.Scopes = p.cfg.Base+"/manage/create", p.knownScopes("")
 	if f.judged {
 		page.Timeline = p.timeline(props.Restrictions, nil)
-		page.Clauses, page.RotationText = clauseTexts(props.Restrictions, nil), rotationWords(props.Rotation)
+		page.Summary, page.Clauses = p.summary(subject{Properties: props}), p.clauses(props.Restrictions, nil)
+		page.RotationText = rotationWords(props.Rotation)
+		if props.Capabilities.Allows(capability.AT) {
+			page.Scopes = p.scopes(chosen(page.Providers), props.Restrictions)
+		}
 	}
 	return p.render("create.html", page)
 }
 
-// served returns the part of a tree of capabilities that this service supports.
-func (p *Pages) served(nodes []capability.Node) []capability.Node {
-	var out []capability.Node
-	for _, n := range nodes {
-		switch n.Capability {
-		case capability.TokeninfoNotify, capability.TokeninfoTags, capability.ManageMytokensNotify, capability.ManageMytokensTags,
-			capability.SettingsGrantsSSH, capability.SettingsEmail, capability.SettingsTags:
-			continue // package rest does not serve these
-		case capability.Settings:
-			if !p.cfg.GrantSettings { // there are no other settings
-				continue
-			}
+// chosen returns the issuer of the chosen provider, or of the first one.
+func chosen(all []provider) string {
+	for _, each := range all {
+		if each.Chosen {
+			return each.Issuer
 		}
-		n.Children = p.served(n.Children)
-		out = append(out, n)
 	}
-	return out
-}
-
-// capabilityNodes returns a tree of capabilities to choose from.
-func capabilityNodes(nodes []capability.Node, checked capability.Set) []capabilityNode {
-	choose := func(name capability.Capability, text string) choice {
-		return choice{Name: string(name), Description: text, Checked: slices.Contains(checked, name)}
+	if len(all) > 0 {
+		return all[0].Issuer
 	}
-	var out []capabilityNode
-	for _, n := range nodes {
-		node := capabilityNode{choice: choose(n.Capability, n.Description), Children: capabilityNodes(n.Children, checked)}
-		if n.Read != "" {
-			read := choose(n.Read, n.ReadDescription)
-			node.Read, node.Open = &read, read.Checked
-		}
-		for _, child := range node.Children {
-			node.Open = node.Open || child.Checked || child.Open
-		}
-		out = append(out, node)
-	}
-	return out
-}
-
-// choices describes capabilities. Those in checked are chosen.
-func choices(of, checked capability.Set) []choice {
-	var out []choice
-	for _, name := range of {
-		out = append(out, choice{Name: string(name), Description: name.Describe(), Checked: slices.Contains(checked, name)})
-	}
-	return out
+	return ""
 }
 
 // Created renders created.html with a new token or its transfer code.
 func (p *Pages) Created(t *mytoken.Issued) ([]byte, error) {
 	page := createdPage{
 		frame: p.managing(""), ID: t.ID.String(), Name: t.Claims.Name(), User: p.user(t.Claims), Token: t.Token.Reveal(),
-		Capabilities: choices(t.Capabilities, nil), Clauses: clauseTexts(t.Restrictions, nil),
+		Capabilities: choices(t.Capabilities, nil), Clauses: p.clauses(t.Restrictions, nil),
+		Summary: p.summary(subject{
+			Properties: mytoken.Properties{Capabilities: t.Capabilities, Restrictions: t.Restrictions, Rotation: t.Claims.Rotation()}, expires: t.Claims.ExpiresAt(),
+		}),
+	}
+	if t.Capabilities.Allows(capability.AT) {
+		page.Scopes = p.scopes(t.Claims.OIDCIssuer(), t.Restrictions)
 	}
 	if t.Type == mytoken.ResponseTransferCode {
 		page.Code, page.CodeExpires = t.TransferCode.Reveal(), t.CodeExpires

@@ -35,8 +35,8 @@ type clauseFields struct {
 	// Fields has a field for each key that the issuer supports, by its name in protocol
 	// section 2.1.
 	Fields map[string]*field
-	Kept   []string // the embedding program's own conditions in words; no field changes them
-	Error  string   // about the clause as a whole
+	Kept   []line // the embedding program's own conditions in words; no field changes them
+	Error  string // about the clause as a whole
 }
 
 // rotationFields are the fields for the rotation of a token.
@@ -88,7 +88,7 @@ func (p *Pages) newEditor(all []draft, asked restriction.List, rotation *mytoken
 			}
 		}
 		if extra := extraOf(d, asked); extra != nil {
-			fields.Kept = clauseLines(&restriction.Clause{Extra: extra})
+			fields.Kept = p.clauseLines(&restriction.Clause{Extra: extra})
 		}
 		e.Clauses = append(e.Clauses, fields)
 	}
@@ -127,7 +127,7 @@ func editable(list restriction.List) bool {
 // fail marks a mistake in a field of a clause, or in the clause if it has no such field.
 func (e *editor) fail(clause int, m mistake) problem {
 	c := &e.Clauses[clause]
-	text := fmt.Sprintf("Clause %d: %s", c.Number, m.text)
+	text := fmt.Sprintf("Case %d: %s", c.Number, m.text)
 	if f := c.Fields[m.key]; f != nil {
 		f.Error = m.text
 		return problem{f.ID, text}
