@@ -79,7 +79,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	if props, err = i.reviewFirst(ctx, provider, Issuance{
-		Kind: PolicyAdopt, Provider: provider.Upstream, Subject: a.Subject, Properties: &props, Client: a.Client,
+		Kind: PolicyAdopt, Subject: a.Subject, Properties: &props, CountFrom: i.Now(), Client: a.Client,
 	}); err != nil {
 		return nil, err
 	}

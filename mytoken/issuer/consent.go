@@ -62,6 +62,7 @@ func (i *Issuer) StartConsent(ctx context.Context, req LoginRequest) (*NativeLog
 }
 
 func (i *Issuer) startConsent(ctx context.Context, req LoginRequest, polled bool) (*NativeLogin, error) {
+	req.CountFrom = earlier(req.CountFrom, i.Now())
 	pending, err := i.newPending(req)
 	if err != nil {
 		return nil, err
@@ -106,26 +107,36 @@ func (i *Issuer) Consent(ctx context.Context, code mytoken.Secret) (*ConsentRequ
 }
 
 // Approve replaces the requested properties with those that the user agreed to, and
-// returns where to send the browser. A consent code can be approved or declined once.
+// returns where to send the browser. A consent code can be approved or declined once. The
+// token gets what [Issuer.PreviewConsent] returns for the same properties, or less.
 //
-// Errors are [*CodeError], [*RequestError], [*UpstreamError] and [*StoreError]. After a
-// [*RequestError] or an [*UpstreamError] the code can still be used.
+// Errors are [*CodeError], [*RequestError], [*PolicyError], [*UpstreamError] and
+// [*StoreError]. After a [*RequestError], a [*PolicyError] or an [*UpstreamError] the code
+// can still be used.
 func (i *Issuer) Approve(ctx context.Context, code mytoken.Secret, agreed mytoken.Properties) (*Login, error) {
 	t, key, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	if len(agreed.Capabilities) == 0 { // the default would add to what the user saw
-		return nil, &RequestError{Field: "capabilities", Reason: "a token without capabilities is of no use"}
-	}
-	if agreed, err = i.firstProperties(agreed); err != nil {
-		return nil, err
-	}
-	pending.Properties = toStored(agreed)
-	if err := i.checkSize(*pending); err != nil {
+	if err := i.agree(ctx, pending, agreed); err != nil {
 		return nil, err
 	}
 	return i.authorize(ctx, pending, key, store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}})
+}
+
+// agree replaces the properties of a login with those that the user agreed to, as far as
+// they may be issued.
+func (i *Issuer) agree(ctx context.Context, pending *pendingLogin, agreed mytoken.Properties) error {
+	if len(agreed.Capabilities) == 0 { // the default would add to what the user saw
+		return &RequestError{Field: "capabilities", Reason: "a token without capabilities is of no use"}
+	}
+	agreed, err := i.firstProperties(agreed)
+	if err != nil {
+		return err
+	}
+	pending.Properties = toStored(agreed)
+	pending.CountFrom = store.At(pending.countFrom(i.Now()))
+	return i.foresee(ctx, pending, pending.client())
 }
 
 // Decline ends a login because the user did not agree. [Issuer.Poll] then returns a

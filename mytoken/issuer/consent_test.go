@@ -200,7 +200,7 @@ func TestHowALoginEnds(t *testing.T) {
 		Provider: optest.Options{Decide: func(optest.AuthorizationRequest) optest.Decision { return optest.Decision{Error: deny.get()} }},
 		Config: func(c *issuer.Config) {
 			c.Policy = func(_ context.Context, s *issuer.Issuance) error {
-				if s.Properties.Name == "forbidden" {
+				if s.Kind == issuer.PolicyLogin && s.Properties.Name == "forbidden" {
 					return errors.New("not with this name")
 				}
 				return nil

@@ -202,7 +202,7 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	}
 	props.Restrictions, props.Rotation = narrowed.List, rotation.apply(props.Rotation)
 	reviewed, err := i.review(ctx, Issuance{
-		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, Client: req.Client,
+		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, CountFrom: now, Client: req.Client,
 	})
 	if err != nil {
 		return props, nil, err

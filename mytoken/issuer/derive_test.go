@@ -260,7 +260,7 @@ func TestMaximumLifetime(t *testing.T) {
 	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, adjusted.Restrictions)
 
 	_, err = s.Login(ctx, "alice", mytoken.Properties{Restrictions: restriction.List{{NotBefore: end + 1}}})
-	errAs[*issuer.LoginError](t, err)
+	requireRequestError(t, err, "restrictions")
 }
 
 // withoutMaximum returns the same service as it was before it had a maximum lifetime.

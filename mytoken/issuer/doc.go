@@ -58,7 +58,8 @@
 // edge. These methods are for edges:
 //
 //   - [Issuer.MarkCode] and [Issuer.UnmarkCode] tell issued codes apart from guesses.
-//   - [Issuer.Preview] and [Issuer.PendingLogin] look ahead and change nothing.
+//   - [Issuer.PreviewLogin], [Issuer.PreviewConsent], [Issuer.Preview] and
+//     [Issuer.PendingLogin] look ahead and change nothing.
 //   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge
 //     itself.
 //   - [Issuer.RestrictionKeys] and [Issuer.RestrictionOptions] say what requests may

@@ -50,6 +50,41 @@ func (i *Issuer) PendingLogin(ctx context.Context, state mytoken.Secret) (*Pendi
 	return &PendingLogin{Provider: p.Provider, Polled: polled, Application: p.Application, ReturnTo: p.ReturnTo}, nil
 }
 
+// PreviewLogin returns the properties of the token that this login would lead to, as far
+// as that is known before the user has logged in: with the defaults, the maximum lifetime
+// of the provider, and what the policy leaves of them ([PolicyConsent]). The final token
+// has these or less, if [LoginRequest.CountFrom] stays the same. PreviewLogin asks nobody
+// but the policy, and stores and spends nothing. Errors are [ErrUnknownProvider],
+// [*RequestError] and [*PolicyError].
+func (i *Issuer) PreviewLogin(ctx context.Context, req LoginRequest) (*mytoken.Properties, error) {
+	req.CountFrom = earlier(req.CountFrom, i.Now())
+	pending, err := i.newPending(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.foresee(ctx, pending, req.Client); err != nil {
+		return nil, err
+	}
+	props := pending.Properties.properties()
+	return &props, nil
+}
+
+// PreviewConsent returns the properties of the token that [Issuer.Approve] would lead to.
+// It is [Issuer.PreviewLogin] for a login that waits for consent. It uses nothing up, so a
+// consent page can show the properties that a user is about to agree to. Errors are
+// [*CodeError], [*RequestError], [*PolicyError] and [*StoreError].
+func (i *Issuer) PreviewConsent(ctx context.Context, code mytoken.Secret, agreed mytoken.Properties) (*mytoken.Properties, error) {
+	_, _, pending, err := i.resolveLogin(ctx, store.TicketConsent, code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if err := i.agree(ctx, pending, agreed); err != nil {
+		return nil, err
+	}
+	props := pending.Properties.properties()
+	return &props, nil
+}
+
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends
 // nothing, stores no token and records no event. Errors are those of Derive.
 func (i *Issuer) Preview(ctx context.Context, req DeriveRequest) (*mytoken.Properties, error) {

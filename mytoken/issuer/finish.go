@@ -198,8 +198,13 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 		return props, &LoginError{Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", cause: err}
 	}
 	props.Restrictions = list
-	return i.reviewFirst(ctx, l.provider, Issuance{
-		Kind: PolicyLogin, Provider: l.provider.Upstream, Subject: tokens.Subject, Tokens: tokens, Properties: &props, Client: l.client,
+	review := i.reviewFirst
+	if l.pending.isShown() {
+		review = i.reviewShown
+	}
+	return review(ctx, l.provider, Issuance{
+		Kind: PolicyLogin, Subject: tokens.Subject, Tokens: tokens, Properties: &props,
+		CountFrom: l.pending.countFrom(i.Now()), Client: l.client,
 	})
 }
 

@@ -35,7 +35,13 @@ type LoginRequest struct {
 	// ReturnTo comes back with the finished login. The embedding service may use it to
 	// know where to send the browser, for example. At most 4 KiB.
 	ReturnTo string
-	Client   Client
+	// CountFrom is when lifetimes begin to count, such as that of Provider.MaxLifetime.
+	// Set it if a page has shown the user what [Issuer.PreviewLogin] returned for this
+	// time: the token is then within that, and expires when the page said. A time in the
+	// future counts as now. Zero: a login that a consent page shows counts from its start.
+	// Any other token counts from its issuing.
+	CountFrom time.Time
+	Client    Client
 }
 
 // hidden is embedded by types that hold a secret in a plain field. They print and encode
@@ -87,15 +93,40 @@ type LoginResult struct {
 }
 
 // StartLogin begins a login without a consent page of the issuer. The embedding service
-// decides what the token may do. Only the provider asks the user. Errors are
-// [ErrUnknownProvider], [*RequestError], [*BusyError], [*UpstreamError] and
-// [*StoreError]. A request beyond Limits.LoginBytes is a [*RequestError].
+// decides what the token may do. Only the provider asks the user. StartLogin refuses at
+// once what the policy refuses before a login. Errors are [ErrUnknownProvider],
+// [*RequestError], [*PolicyError], [*BusyError], [*UpstreamError] and [*StoreError]. A
+// request beyond Limits.LoginBytes is a [*RequestError].
 func (i *Issuer) StartLogin(ctx context.Context, req LoginRequest) (*Login, error) {
 	pending, err := i.newPending(req)
 	if err != nil {
 		return nil, err
 	}
+	if err := i.foresee(ctx, pending, req.Client); err != nil {
+		return nil, err
+	}
 	return i.authorize(ctx, pending, seal.NewDataKey(), store.TicketChanges{})
+}
+
+// foresee gives a login the properties that its token will have, as far as that is known
+// before the user has logged in. If nobody sees them, it only asks whether they are
+// refused.
+func (i *Issuer) foresee(ctx context.Context, pending *pendingLogin, client Client) error {
+	provider, err := i.provider(pending.Provider)
+	if err != nil {
+		return err
+	}
+	props := pending.Properties.properties()
+	s := Issuance{Kind: PolicyConsent, Properties: &props, CountFrom: pending.countFrom(i.Now()), Client: client}
+	if !pending.isShown() {
+		_, err := i.reviewFirst(ctx, provider, s)
+		return err
+	}
+	if props, err = i.reviewShown(ctx, provider, s); err != nil {
+		return err
+	}
+	pending.Properties = toStored(props)
+	return i.checkSize(*pending)
 }
 
 // newPending checks a request for a login.
@@ -116,6 +147,7 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 		return nil, err
 	}
 	pending.Properties, pending.Response = toStored(props), req.Response
+	pending.CountFrom = store.At(req.CountFrom)
 	pending.Response.Type = cmp.Or(pending.Response.Type, mytoken.ResponseToken)
 	pending.Application = legible.Replace(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, i.checkSize(*pending)

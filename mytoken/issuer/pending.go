@@ -3,7 +3,9 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -23,6 +25,9 @@ type pendingLogin struct {
 	ReturnTo    string           `json:"return_to,omitempty"`
 	Address     string           `json:"address,omitempty"`
 	Expires     store.Micros     `json:"expires"`
+	// CountFrom is when lifetimes begin to count. 0: no page has shown the user what the
+	// token will be, and they count from its issuing.
+	CountFrom store.Micros `json:"count_from,omitempty"`
 
 	Polling []byte `json:"polling,omitempty"` // id of the polling ticket; empty: nobody polls
 
@@ -48,6 +53,26 @@ type storedProperties struct {
 func toStored(p mytoken.Properties) storedProperties { return storedProperties(p) }
 
 func (p storedProperties) properties() mytoken.Properties { return mytoken.Properties(p).Clone() }
+
+// isShown reports whether a page shows the user what the token will be.
+func (p *pendingLogin) isShown() bool { return p.CountFrom != 0 }
+
+// countFrom returns when lifetimes begin to count: now, or earlier if a page has said so.
+func (p *pendingLogin) countFrom(now time.Time) time.Time { return earlier(p.CountFrom.Time(), now) }
+
+// earlier returns the earlier of a time, if it is set, and now.
+func earlier(t, now time.Time) time.Time {
+	if t.IsZero() || t.After(now) {
+		return now
+	}
+	return t
+}
+
+// client returns what is known about the client that started the login.
+func (p *pendingLogin) client() Client {
+	address, _ := netip.ParseAddr(p.Address) // the zero address if it is not known
+	return Client{Address: address}
+}
 
 // access returns the scopes and audiences to ask the provider for.
 func (p *pendingLogin) access(upstream *oidcupstream.Provider) (scopes, audiences []string) {

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -12,25 +13,37 @@ import (
 
 // Policy may narrow or refuse a token that is about to be issued. An error refuses it,
 // and the text of the error reaches the client. A panic refuses it, too, and the client
-// learns nothing of it. A policy may be called concurrently.
+// learns nothing of it. A policy may be called concurrently, and more than once for a
+// token.
+//
+// A login asks the policy twice. [PolicyConsent] comes before the user logs in, so that
+// the consent page shows what will be issued, and the user can correct what is refused.
+// [PolicyLogin] comes afterwards and decides.
 type Policy func(context.Context, *Issuance) error
 
 // Issuance is a token that is about to be issued. A policy may change Properties.
 //
 // The properties of a child must still be within its parent afterwards. A policy that
 // removes the last clause or the last capability refuses the token: a token without
-// clauses would be one without restrictions.
+// clauses would be one without restrictions. If the user has seen the properties on a
+// page, the policy must leave capabilities and restrictions that are within them.
 type Issuance struct {
 	Kind     PolicyKind
 	Provider *oidcupstream.Provider
-	Subject  string // at the provider
-	// Tokens is the answer of the provider to the login. It is nil for an adoption and
-	// for a child.
+	// Subject is the user at the provider. It is empty for PolicyConsent.
+	Subject string
+	// Tokens is the answer of the provider to the login. It is set for PolicyLogin alone.
 	Tokens *oidcupstream.Tokens
 	// Parent is the parent of a child, else nil.
 	Parent     *mytoken.Token
 	Properties *mytoken.Properties
-	Client     Client
+	// CountFrom is when lifetimes begin to count, by the issuer's clock. Both calls for a
+	// login with a consent page get the same time, so that the token expires when the page
+	// said: s.Properties.Restrictions.LimitLifetime(s.CountFrom, 7*24*time.Hour).
+	CountFrom time.Time
+	// Client makes the request. For PolicyConsent it is who started the login, as far as
+	// that is known.
+	Client Client
 }
 
 // PolicyKind says why a token is about to be issued.
@@ -41,6 +54,9 @@ const (
 	PolicyLogin  PolicyKind = 1 // a first token, after a login
 	PolicyAdopt  PolicyKind = 2 // a first token, for an adopted refresh token
 	PolicyDerive PolicyKind = 3 // a child
+	// PolicyConsent: a first token, before the user logs in. Let a request pass if the
+	// decision needs Subject or Tokens. A change narrows what a consent page shows.
+	PolicyConsent PolicyKind = 4
 )
 
 // review asks the policy about the checked properties of s, and returns what it left,
@@ -85,6 +101,7 @@ func (i *Issuer) review(ctx context.Context, s Issuance) (mytoken.Properties, er
 // reviewFirst is review for a first token. It also applies the maximum lifetime of the
 // provider (protocol section 2.8), which no policy can prolong.
 func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (mytoken.Properties, error) {
+	s.Provider = p.Upstream
 	props, err := i.review(ctx, s)
 	if err != nil {
 		return props, err
@@ -92,9 +109,38 @@ func (i *Issuer) reviewFirst(ctx context.Context, p *Provider, s Issuance) (myto
 	if err := checkKnown(&props); err != nil {
 		return props, &PolicyError{cause: err}
 	}
-	if props.Restrictions, _, err = props.Restrictions.LimitLifetime(i.Now(), p.MaxLifetime); err != nil {
+	if props.Restrictions, _, err = props.Restrictions.LimitLifetime(s.CountFrom, p.MaxLifetime); err != nil {
 		return props, requestError("restrictions", err)
 	}
 	props.Restrictions = restriction.Merge(props.Restrictions) // equal clauses share one budget
 	return props, checkTimes(&props, i.Now())
+}
+
+// reviewShown is reviewFirst for properties that the user sees on a page. What comes out
+// of it allows nothing else (P1).
+func (i *Issuer) reviewShown(ctx context.Context, p *Provider, s Issuance) (mytoken.Properties, error) {
+	shown := *s.Properties
+	props, err := i.reviewFirst(ctx, p, s)
+	if err == nil && !i.isWithin(&props, &shown) {
+		err = &PolicyError{cause: errBeyondShown}
+	}
+	return props, err
+}
+
+// This text reaches the user.
+var errBeyondShown = errors.New("you may not have a token within these restrictions and capabilities; ask for others")
+
+// isWithin reports whether a token with the properties allows nothing that one with the
+// others refuses, and no more uses.
+func (i *Issuer) isWithin(props, others *mytoken.Properties) bool {
+	list, most, conditions := props.Restrictions, others.Restrictions, i.cfg.Restrictions.Conditions
+	switch {
+	case !props.Capabilities.Within(others.Capabilities), !restriction.Within(list, most, conditions):
+		return false
+	case list.Equal(most):
+		return true
+	}
+	// Two clauses must not both have the uses of one.
+	shared := restriction.Narrow(most, list, restriction.NarrowOptions{Conditions: conditions, IndependentBudgets: true})
+	return shared.OK()
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ import (
 //
 // An adoption brings no claims about the user. While rules apply to its provider,
 // [Issuer.Adopt] returns a [*PolicyError].
+//
+// Before a user logs in ([PolicyConsent]), nobody knows their claims. The rules then
+// enforce what they enforce for everybody who gets a token, if that is one thing.
 type AttributeRules struct {
 	// Provider is the issuer of the OpenID provider whose users the rules are for. Empty
 	// means all providers.
@@ -130,7 +134,7 @@ func AttributePolicy(rules AttributeRules) (Policy, error) {
 		if r.Value == "" {
 			return nil, errors.New("issuer: AttributeRules.Rules: a rule names no value")
 		}
-		if _, err := p.clauses(r.Enforce, Client{Address: checkAddress}); err != nil {
+		if _, err := p.clauses(r.Enforce, checkAddress, p.Clock()); err != nil {
 			return nil, fmt.Errorf("issuer: AttributeRules.Rules: the rule for %q: %w", r.Value, err)
 		}
 	}
@@ -138,7 +142,7 @@ func AttributePolicy(rules AttributeRules) (Policy, error) {
 		if rules.Default != (Enforced{}) {
 			return nil, errors.New("issuer: AttributeRules: set either Forbid or Default, not both")
 		}
-	} else if _, err := p.clauses(rules.Default, Client{Address: checkAddress}); err != nil {
+	} else if _, err := p.clauses(rules.Default, checkAddress, p.Clock()); err != nil {
 		return nil, fmt.Errorf("issuer: AttributeRules.Default: %w", err)
 	}
 	return p.apply, nil
@@ -168,8 +172,9 @@ func secureURL(text string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
 }
 
-// clauses returns the restrictions to enforce, for the client and the present time.
-func (p *attributePolicy) clauses(e Enforced, client Client) (restriction.List, error) {
+// clauses returns the restrictions to enforce, for a client with the address. Lifetimes
+// count from now.
+func (p *attributePolicy) clauses(e Enforced, client netip.Addr, now time.Time) (restriction.List, error) {
 	text := []byte(e.JSON)
 	switch {
 	case e == Enforced{Nothing: true}:
@@ -184,7 +189,7 @@ func (p *attributePolicy) clauses(e Enforced, client Client) (restriction.List, 
 			return nil, err
 		}
 	}
-	list, err := restriction.ParseRequest(text, restriction.RequestOptions{Now: p.Clock(), Address: client.Address})
+	list, err := restriction.ParseRequest(text, restriction.RequestOptions{Now: now, Address: client})
 	if err == nil && len(list) == 0 {
 		err = errors.New("there is no clause; set Nothing to enforce nothing")
 	}
@@ -196,6 +201,14 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	if i.Kind == PolicyDerive || p.Provider != "" && !i.Provider.IsIssuer(p.Provider) {
 		return nil
 	}
+	now := i.CountFrom
+	if now.IsZero() { // somebody calls the policy without an issuer
+		now = p.Clock()
+	}
+	if i.Kind == PolicyConsent {
+		enforce(i, p.forEverybody(now))
+		return nil
+	}
 	values, err := p.values(ctx, i)
 	if err != nil {
 		return &attributesError{err}
@@ -204,14 +217,38 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	if err != nil {
 		return err
 	}
-	list, err := p.clauses(enforced, i.Client)
+	list, err := p.clauses(enforced, i.Client.Address, now)
 	if err != nil {
 		return &attributesError{err}
 	}
+	enforce(i, list)
+	return nil
+}
+
+func enforce(i *Issuance, list restriction.List) {
 	if len(list) > 0 {
 		i.Properties.Restrictions = restriction.Narrow(list, i.Properties.Restrictions, restriction.NarrowOptions{}).List
 	}
-	return nil
+}
+
+// forEverybody returns what the rules enforce for each user who gets a token, or nil if
+// that depends on the user or on the client's address.
+func (p *attributePolicy) forEverybody(now time.Time) restriction.List {
+	var all []Enforced
+	for _, r := range p.Rules {
+		all = append(all, r.Enforce)
+	}
+	if !p.Forbid {
+		all = append(all, p.Default)
+	}
+	if all = slices.Compact(all); len(all) != 1 {
+		return nil
+	}
+	list, err := p.clauses(all[0], netip.Addr{}, now)
+	if err != nil { // the client's address is missing; the login tells of other errors
+		return nil
+	}
+	return list
 }
 
 func (p *attributePolicy) choose(values []string) (Enforced, error) {

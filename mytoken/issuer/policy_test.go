@@ -26,11 +26,16 @@ func TestPolicyNarrows(t *testing.T) {
 	}})
 	end := unix(s, time.Minute)
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
-	require.Equal(t, issuer.PolicyLogin, seen[0].Kind)
-	require.Equal(t, "alice", seen[0].Subject)
-	require.NotNil(t, seen[0].Tokens)
-	require.Nil(t, seen[0].Parent)
-	require.Equal(t, client, seen[0].Client)
+	require.Equal(t, issuer.PolicyConsent, seen[0].Kind)
+	require.Empty(t, seen[0].Subject)
+	require.Nil(t, seen[0].Tokens)
+	require.Equal(t, issuer.PolicyLogin, seen[1].Kind)
+	require.Equal(t, "alice", seen[1].Subject)
+	require.NotNil(t, seen[1].Tokens)
+	for _, s := range seen {
+		require.Nil(t, s.Parent)
+		require.Equal(t, client, s.Client)
+	}
 
 	policy = func(_ context.Context, s *issuer.Issuance) error {
 		s.Properties = &mytoken.Properties{ // another one, not only other contents
@@ -45,7 +50,12 @@ func TestPolicyNarrows(t *testing.T) {
 	}
 	require.Contains(t, events(t, s, root.ID), "MT_created: Created MT narrowed")
 
-	policy = func(context.Context, *issuer.Issuance) error { return errors.New("not today") }
+	policy = func(_ context.Context, s *issuer.Issuance) error {
+		if s.Kind == issuer.PolicyConsent { // this user is not known yet
+			return nil
+		}
+		return errors.New("not today")
+	}
 	before := stateOf(t, s)
 	_, err := deriveAdjusted(t, s, root.Token, mytoken.Properties{})
 	require.Contains(t, errAs[*issuer.PolicyError](t, err).Error(), "not today")

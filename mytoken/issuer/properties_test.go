@@ -134,7 +134,7 @@ func TestPolicyThatEndsAGenerationTooSoon(t *testing.T) {
 	props := mytoken.Properties{Name: "short", Restrictions: restriction.List{{NotBefore: unix(s, time.Hour)}}}
 	before := stateOf(t, s)
 	_, err := s.Login(t.Context(), "alice", props)
-	require.Contains(t, errAs[*issuer.LoginError](t, err).Description, "rotation")
+	requireRequestError(t, err, "rotation")
 	requireSameTokens(t, s, before)
 	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
 	before = stateOf(t, s)

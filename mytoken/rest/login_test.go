@@ -62,7 +62,12 @@ func TestNativeLogin(t *testing.T) {
 func TestPolicyRefusesALogin(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.Config = func(c *issuer.Config) {
-			c.Policy = func(context.Context, *issuer.Issuance) error { return errors.New("members only") }
+			c.Policy = func(_ context.Context, i *issuer.Issuance) error {
+				if i.Subject == "alice" {
+					return errors.New("members only")
+				}
+				return nil
+			}
 		}
 	})
 	back, polled := s.tokenAs("alice", nil)
