@@ -308,7 +308,7 @@ func TestConsentKeepsOwnConditions(t *testing.T) {
 	})
 	b := s.browser()
 	f, page, polling := b.asked(m{"restrictions": []m{{"badge": "blue", "usages_AT": 4}}})
-	if !strings.Contains(page.text, "It also demands:</p><ul><li>badge: &#34;blue&#34;</li>") {
+	if !strings.Contains(page.text, `It also demands:</p><ul><li>Only if this condition holds: <bdi class="item">badge: &#34;blue&#34;</bdi></li>`) {
 		t.Error(page.text)
 	}
 	for _, origin := range []string{"0", "2", "-1", "x"} {

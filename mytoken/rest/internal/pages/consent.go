@@ -102,7 +102,7 @@ type ConsentForm struct {
 func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values url.Values) *ConsentForm {
 	f := &ConsentForm{Form: Form{pages: p, Properties: asked.Properties}, asked: asked, action: action}
 	if values.Has("clauses") {
-		f.readEditor(values, asked.Properties.Restrictions, true)
+		f.readEditor(values, asked.Properties, true)
 	} else {
 		f.again, f.AsJSON = values.Has("edit"), true
 		f.Restrictions, f.Rotation = values.Get("restrictions"), values.Get("rotation")

@@ -34,7 +34,7 @@ func (p *Pages) NewCreateForm() *CreateForm {
 // ReadCreate reads the form as the user sent it.
 func (p *Pages) ReadCreate(values url.Values) *CreateForm {
 	f := &CreateForm{Form: Form{pages: p}, Provider: values.Get("provider"), Transfer: values.Get("response") == "transfer_code"}
-	f.readEditor(values, nil, false)
+	f.readEditor(values, mytoken.Properties{}, false)
 	f.readCapabilities(values, "Choose at least one thing that the token may do.")
 	return f
 }

@@ -67,7 +67,8 @@ func (f *Form) readCapabilities(values url.Values, ifNone string) {
 // readEditor reads the fields of an editor. If bounded is true, a clause that allows more
 // than was asked for is a mistake. A user's change to somebody else's request must not
 // make the token more powerful.
-func (f *Form) readEditor(values url.Values, asked restriction.List, bounded bool) {
+func (f *Form) readEditor(values url.Values, request mytoken.Properties, bounded bool) {
+	asked := request.Restrictions
 	all := draftsOf(values)
 	action := values.Get("edit")
 	f.again = action != ""
@@ -88,7 +89,7 @@ func (f *Form) readEditor(values url.Values, asked restriction.List, bounded boo
 	}
 	f.editor = f.pages.newEditor(all, asked, nil)
 	f.editor.Narrows, f.editor.Open = bounded && len(asked) > 0, true
-	f.readRotation(values)
+	f.readRotation(values, request.Rotation)
 	f.editor.Lifetime.Value = values.Get(f.editor.Lifetime.ID)
 	f.Properties.Restrictions = nil
 	if !changed { // no verdict while the user adds and removes clauses
@@ -164,7 +165,10 @@ func (p *Pages) beyond(clause restriction.Clause, asked restriction.List) []mist
 	return mistakes
 }
 
-func (f *Form) readRotation(values url.Values) {
+// readRotation reads the rotation that the user chose. A lifetime and the revocation of
+// old tokens are part of it, and choose none by themselves. A request for a token of a
+// fixed lifetime stays as it is.
+func (f *Form) readRotation(values url.Values, asked *mytoken.Rotation) {
 	on := func(name string) bool { return values.Get(name) != "" }
 	r := mytoken.Rotation{OnAT: on("rotation-on_AT"), OnOther: on("rotation-on_other"), AutoRevoke: on("rotation-auto_revoke")}
 	fields := &f.editor.Rotation
@@ -178,7 +182,7 @@ func (f *Form) readRotation(values url.Values) {
 		}
 	}
 	f.Properties.Rotation = nil
-	if r != (mytoken.Rotation{}) {
+	if rotates(&r) || asked != nil && r == *asked {
 		f.Properties.Rotation = &r
 	}
 }

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -166,19 +165,11 @@ func knownTo(p issuer.Provider) func(scope string) bool {
 // so long may have lost some.
 const mostSupported = 1024
 
-// supportedScopes returns the scopes that a provider lists. It does not wait for the
-// metadata: if there is none yet, it returns nothing and lets the fetch go on.
+// supportedScopes returns the scopes that a provider lists, if that is known already.
 func supportedScopes(upstream *oidcupstream.Provider) []string {
-	metadata, err := upstream.Discover(over)
-	if err != nil || len(metadata.ScopesSupported) >= mostSupported {
+	metadata, _ := upstream.Discovered()
+	if len(metadata.ScopesSupported) >= mostSupported {
 		return nil
 	}
 	return metadata.ScopesSupported
 }
-
-// over is a context that has ended. With it a call waits for nothing.
-var over = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
