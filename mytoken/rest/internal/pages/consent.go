@@ -4,20 +4,10 @@ import (
 	"bytes"
 	"net/url"
 
-	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
-
-// Consent renders consent.html for a login. Its form goes to action.
-func (p *Pages) Consent(asked *issuer.ConsentRequest, action string) ([]byte, error) {
-	page, err := p.loginPage(asked, action)
-	if err != nil {
-		return nil, err
-	}
-	return p.render("consent.html", page)
-}
 
 // ConsentOnDemand renders consent.html for a child of a token (protocol section 5.18.3).
 func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Properties) ([]byte, error) {
@@ -44,7 +34,7 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand 
 		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
 		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand,
 	}
-	page.tell(p, props)
+	page.description = p.about(provider, props, onDemand)
 	text, err := props.Restrictions.AppendJSON(nil)
 	if err != nil {
 		return nil, err
@@ -55,33 +45,6 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand 
 			return nil, err
 		}
 		page.Rotation = string(text)
-	}
-	return page, nil
-}
-
-// tell describes what a token with these properties would be.
-func (page *consentPage) tell(p *Pages, props mytoken.Properties) {
-	page.Summary, page.Clauses = p.summary(subject{Properties: props}), p.clauses(props.Restrictions, nil)
-	page.Timeline, page.RotationText = p.timeline(props.Restrictions, nil), rotationWords(props.Rotation)
-	page.Scopes = nil
-	switch _, bounded := props.Restrictions.ScopeUnion(); {
-	case !props.Capabilities.Allows(capability.AT): // it never gets an access token
-	case bounded || !page.OnDemand: // a child may have all scopes of a login that happened long ago
-		page.Scopes = p.scopes(page.Provider, props.Restrictions)
-	}
-}
-
-// loginPage describes what a login asks for.
-func (p *Pages) loginPage(asked *issuer.ConsentRequest, action string) (*consentPage, error) {
-	page, err := p.consentPage(asked.Provider, asked.Properties, false)
-	if err != nil {
-		return nil, err
-	}
-	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
-	page.Action = action
-	if list := asked.Properties.Restrictions; editable(list) {
-		page.Editor = p.newEditor(drafts(list), list, asked.Properties.Rotation)
-		page.Editor.Action, page.Editor.Narrows, page.Editor.Scopes = action, len(list) > 0, p.knownScopes(asked.Provider)
 	}
 	return page, nil
 }
@@ -98,6 +61,16 @@ type ConsentForm struct {
 	action string
 }
 
+// NewConsent returns the form for a login as it was asked for. The form goes to action.
+func (p *Pages) NewConsent(asked *issuer.ConsentRequest, action string) *ConsentForm {
+	f := &ConsentForm{Form: Form{pages: p, Properties: asked.Properties, judged: true}, asked: asked, action: action}
+	if list := asked.Properties.Restrictions; editable(list) {
+		f.editor = p.newEditor(drafts(list), list, asked.Properties.Rotation)
+		f.editor.Narrows = len(list) > 0
+	}
+	return f
+}
+
 // ReadConsent reads the form of the consent page for a login.
 func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values url.Values) *ConsentForm {
 	f := &ConsentForm{Form: Form{pages: p, Properties: asked.Properties}, asked: asked, action: action}
@@ -111,22 +84,25 @@ func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values 
 	return f
 }
 
-// Page renders the consent page again, as the user left it.
+// Page renders consent.html as the user left it.
 func (f *ConsentForm) Page() ([]byte, error) {
-	page, err := f.pages.loginPage(f.asked, f.action)
+	p, asked := f.pages, f.asked
+	page, err := p.consentPage(asked.Provider, asked.Properties, false)
 	if err != nil {
 		return nil, err
 	}
-	page.Name, page.Problems = legible.Show(f.Properties.Name), f.problems
-	page.Capabilities = choices(f.asked.Properties.Capabilities, f.Properties.Capabilities)
-	page.Editor = f.editor
+	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
+	page.Action, page.Name, page.Problems = f.action, legible.Show(f.Properties.Name), f.problems
+	page.Capabilities = choices(asked.Properties.Capabilities, f.Properties.Capabilities)
 	if f.AsJSON {
-		page.Restrictions, page.Rotation = f.Restrictions, f.Rotation
-		return f.pages.render("consent.html", page)
+		page.Restrictions, page.Rotation = legible.Show(f.Restrictions), legible.Show(f.Rotation)
 	}
-	f.editor.Action, f.editor.Scopes = f.action, f.pages.knownScopes(f.asked.Provider)
+	if page.Editor = f.editor; f.editor != nil {
+		f.editor.Action, f.editor.Scopes = f.action, p.knownScopes(asked.Provider)
+	}
 	if f.judged {
-		page.tell(f.pages, f.Properties)
+		page.description = f.describe(asked.Provider)
+		f.mark(page.Capabilities)
 	}
-	return f.pages.render("consent.html", page)
+	return p.render("consent.html", page)
 }

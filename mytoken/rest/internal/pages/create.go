@@ -24,9 +24,10 @@ type CreateForm struct {
 
 // NewCreateForm returns the form with a safe proposal: access tokens only, for 30 days.
 func (p *Pages) NewCreateForm() *CreateForm {
-	list := restriction.List{{Expires: p.cfg.Issuer.Now().Add(firstLifetime).Unix()}}
+	now := p.cfg.Issuer.Now()
+	list := restriction.List{{Expires: now.Add(firstLifetime).Unix()}}
 	return &CreateForm{Form: Form{
-		pages: p, editor: p.newEditor(drafts(list), nil, nil), judged: true,
+		pages: p, shown: now, editor: p.newEditor(drafts(list), nil, nil), judged: true,
 		Properties: mytoken.Properties{Capabilities: capability.Set{capability.AT}, Restrictions: list},
 	}}
 }
@@ -39,6 +40,9 @@ func (p *Pages) ReadCreate(values url.Values) *CreateForm {
 	return f
 }
 
+// CountFrom is when lifetimes begin to count.
+func (f *CreateForm) CountFrom() time.Time { return f.shown }
+
 // Page renders create.html as the user left it.
 func (f *CreateForm) Page() ([]byte, error) {
 	p, props := f.pages, f.Properties
@@ -48,41 +52,30 @@ func (f *CreateForm) Page() ([]byte, error) {
 	}
 	page.Editor.Action, page.Editor.Scopes = p.cfg.Base+"/manage/create", p.knownScopes("")
 	if f.judged {
-		page.Timeline = p.timeline(props.Restrictions, nil)
-		page.Summary, page.Clauses = p.summary(subject{Properties: props}), p.clauses(props.Restrictions, nil)
-		page.RotationText = rotationWords(props.Rotation)
-		if props.Capabilities.Allows(capability.AT) {
-			page.Scopes = p.scopes(chosen(page.Providers), props.Restrictions)
-		}
+		page.description = f.describe(f.Login())
+		f.markTree(page.Capabilities)
 	}
 	return p.render("create.html", page)
 }
 
-// chosen returns the issuer of the chosen provider, or of the first one.
-func chosen(all []provider) string {
-	for _, each := range all {
-		if each.Chosen {
-			return each.Issuer
-		}
-	}
-	if len(all) > 0 {
+// Login returns the issuer of the chosen provider, or of the first one before the user
+// has chosen.
+func (f *CreateForm) Login() string {
+	if all := f.pages.providers(""); f.Provider == "" && len(all) > 0 {
 		return all[0].Issuer
 	}
-	return ""
+	return f.Provider
 }
 
 // Created renders created.html with a new token or its transfer code.
 func (p *Pages) Created(t *mytoken.Issued) ([]byte, error) {
 	page := createdPage{
 		frame: p.managing(""), ID: t.ID.String(), Name: t.Claims.Name(), User: p.user(t.Claims), Token: t.Token.Reveal(),
-		Capabilities: choices(t.Capabilities, nil), Clauses: p.clauses(t.Restrictions, nil),
-		Summary: p.summary(subject{
-			Properties: mytoken.Properties{Capabilities: t.Capabilities, Restrictions: t.Restrictions, Rotation: t.Claims.Rotation()}, expires: t.Claims.ExpiresAt(),
-		}),
+		Capabilities: choices(t.Capabilities, nil),
 	}
-	if t.Capabilities.Allows(capability.AT) {
-		page.Scopes = p.scopes(t.Claims.OIDCIssuer(), t.Restrictions)
-	}
+	page.description = p.about(t.Claims.OIDCIssuer(), mytoken.Properties{
+		Capabilities: t.Capabilities, Restrictions: t.Restrictions, Rotation: t.Claims.Rotation(),
+	}, false)
 	if t.Type == mytoken.ResponseTransferCode {
 		page.Code, page.CodeExpires = t.TransferCode.Reveal(), t.CodeExpires
 		svg, err := qr.SVG(page.Code)

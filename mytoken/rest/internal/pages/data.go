@@ -69,19 +69,26 @@ type consentPage struct {
 	Expires  time.Time
 
 	Name         string
-	Summary      []fact
 	Capabilities []choice
-	Scopes       []scopeView // what access tokens can be used for; empty if that is not known
-	Clauses      []clauseText
+	description
 	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is
 	// none.
 	Restrictions, Rotation string
-	RotationText           string
 	// Editor is nil where only the JSON can be edited: on demand, and for restrictions
 	// that the fields cannot express.
 	Editor   *editor
-	Timeline template.HTML // SVG of the clauses over time, or empty
 	Problems []problem
+}
+
+// description says what a token is, or would be, as this service issues it.
+type description struct {
+	Summary []fact
+	// Changes say what this service makes of what the user, or a program, wants.
+	Changes      []line
+	Scopes       []scopeView // what access tokens can be used for; empty if that is not known
+	Clauses      []clauseText
+	RotationText string
+	Timeline     template.HTML // SVG of the clauses over time, or empty
 }
 
 type loginPage struct {
@@ -155,15 +162,11 @@ type createPage struct {
 	Capabilities []capabilityNode
 	Editor       *editor
 	Transfer     bool // the user wants a transfer code instead of the token
-	// Judged says that Summary, Scopes, Clauses, RotationText and Timeline show what the
-	// fields say. Otherwise the user is still editing, or a field is wrong.
-	Judged       bool
-	Summary      []fact
-	Scopes       []scopeView
-	Clauses      []clauseText
-	RotationText string
-	Timeline     template.HTML
-	Problems     []problem
+	// Judged says that the fields from Summary on show what the user entered. Otherwise
+	// the user is still editing, or a field is wrong.
+	Judged bool
+	description
+	Problems []problem
 }
 
 type hidden = redact.Hidden
@@ -173,16 +176,13 @@ type createdPage struct {
 	frame
 	Token string // empty if there is a code
 	// Code fetches the token on another device until CodeExpires. QR is its SVG.
-	Code        string
-	CodeExpires time.Time
-	QR          template.HTML
-	ID, Name    string
-	User        user
-	// The fields from Summary on may show less than the user asked for.
-	Summary      []fact
+	Code         string
+	CodeExpires  time.Time
+	QR           template.HTML
+	ID, Name     string
+	User         user
 	Capabilities []choice
-	Scopes       []scopeView
-	Clauses      []clauseText
+	description  // may be less than the user asked for
 }
 
 // choice is a capability that a user can choose.
@@ -191,6 +191,7 @@ type choice struct {
 	Title, Description string // Title is empty if this service does not know it
 	Sensitive          bool   // users should think twice before they agree
 	Checked            bool
+	Refused            bool // this service does not give it, although it was asked for
 }
 
 // scopeView is a scope in words.

@@ -38,3 +38,6 @@ func aboutWords(d time.Duration) string {
 	}
 	return lifetimeWords(d)
 }
+
+// until returns how long it is from now until a second.
+func until(now time.Time, second int64) time.Duration { return time.Unix(second, 0).Sub(now) }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -25,6 +26,8 @@ type editor struct {
 	Scopes    []string // what a login requests if no clause names scopes
 	Full      bool     // there is no room for another clause
 	Open      bool     // the user is editing
+	// Shown is when the page was made, in Unix seconds. Lifetimes count from then.
+	Shown int64
 }
 
 // clauseFields are the fields of one clause.
@@ -45,8 +48,9 @@ type rotationFields struct {
 	Lifetime                  field // seconds
 }
 
-// field is an input. Its id is its name too.
-type field struct{ ID, Value, Error string }
+// field is an input. Its id is its name too. Note says what the service makes of the
+// value.
+type field struct{ ID, Value, Error, Note string }
 
 // lifetimeChoice is a lifetime in seconds, and in words.
 type lifetimeChoice struct{ Value, Text string }
@@ -78,7 +82,7 @@ func drafts(list restriction.List) []draft {
 // newEditor shows clauses and rotation in fields. A draft keeps the embedding program's
 // own keys of the clause in asked that it comes from.
 func (p *Pages) newEditor(all []draft, asked restriction.List, rotation *mytoken.Rotation) *editor {
-	e := &editor{Lifetimes: lifetimeChoices, Lifetime: field{ID: "lifetime"}, Full: len(all) >= maxEditedClauses}
+	e := &editor{Lifetimes: lifetimeChoices, Lifetime: field{ID: "lifetime"}, Full: len(all) >= maxEditedClauses, Shown: p.cfg.Issuer.Now().Unix()}
 	supported := p.cfg.Issuer.RestrictionKeys()
 	for i, d := range all {
 		fields := clauseFields{Number: i + 1, ID: fmt.Sprintf("clause-%d", i+1), Origin: d.origin, Fields: make(map[string]*field)}
@@ -127,6 +131,7 @@ func editable(list restriction.List) bool {
 // fail marks a mistake in a field of a clause, or in the clause if it has no such field.
 func (e *editor) fail(clause int, m mistake) problem {
 	c := &e.Clauses[clause]
+	m.text = legible.Show(m.text)
 	text := fmt.Sprintf("Case %d: %s", c.Number, m.text)
 	if f := c.Fields[m.key]; f != nil {
 		f.Error = m.text
@@ -136,12 +141,13 @@ func (e *editor) fail(clause int, m mistake) problem {
 	return problem{c.ID, text}
 }
 
-// shorten limits clauses to the chosen lifetime. It returns an error if none is left.
-func (e *editor) shorten(list restriction.List, now time.Time) (restriction.List, error) {
+// shorten limits clauses to the chosen lifetime, which counts from a time. It returns an
+// error if none is left.
+func (e *editor) shorten(list restriction.List, from time.Time) (restriction.List, error) {
 	seconds, err := strconv.ParseInt(e.Lifetime.Value, 10, 32)
 	if e.Lifetime.Value == "" || err != nil {
 		return list, nil
 	}
-	shorter, _, err := list.LimitLifetime(now, time.Duration(seconds)*time.Second)
+	shorter, _, err := list.LimitLifetime(from, time.Duration(seconds)*time.Second)
 	return shorter, err
 }

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -23,11 +25,26 @@ type Form struct {
 	again    bool // the user is still editing
 	judged   bool // Properties have the restrictions of the editor
 	status   int  // of an error that [Form.Blame] noted; else 0
+
+	// shown is when the page was made on which the user decided, or now while the user is
+	// still editing. Lifetimes count from then, so that the token ends when the page said.
+	shown  time.Time
+	issued *mytoken.Properties // see Foresee
 }
 
 // Decided reports whether the user has sent the form for good and it has no mistake so
 // far. Otherwise, show the page again.
 func (f *Form) Decided() bool { return !f.again && len(f.problems) == 0 }
+
+// Judged reports whether Properties are complete, so that the service can tell what it
+// would issue for them.
+func (f *Form) Judged() bool {
+	return f.judged && len(f.problems) == 0 && len(f.Properties.Capabilities) > 0
+}
+
+// Foresee notes what the service would issue for Properties. The page then shows that,
+// and marks what differs.
+func (f *Form) Foresee(issued *mytoken.Properties) { f.issued = issued }
 
 // Blame notes an error that the user can correct. The field is the wire name of what is
 // wrong, and status the HTTP status of the answer.
@@ -39,7 +56,9 @@ func (f *Form) Blame(status int, field, text string) {
 	f.status = status
 }
 
-func (f *Form) fail(field, text string) { f.problems = append(f.problems, problem{field, text}) }
+func (f *Form) fail(field, text string) {
+	f.problems = append(f.problems, problem{field, legible.Show(text)})
+}
 
 // Status is the HTTP status of the page that shows the form again.
 func (f *Form) Status() int {
@@ -72,6 +91,10 @@ func (f *Form) readEditor(values url.Values, request mytoken.Properties, bounded
 	all := draftsOf(values)
 	action := values.Get("edit")
 	f.again = action != ""
+	f.shown = f.pages.cfg.Issuer.Now()
+	if at, err := strconv.ParseInt(values.Get("shown"), 10, 64); err == nil && !f.again && at < f.shown.Unix() {
+		f.shown = time.Unix(at, 0)
+	}
 	changed := true
 	switch number, removes := strings.CutPrefix(action, "remove-"); {
 	case removes:
@@ -135,7 +158,7 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	if len(f.problems) > 0 {
 		return
 	}
-	shorter, err := e.shorten(list, f.pages.cfg.Issuer.Now())
+	shorter, err := e.shorten(list, f.shown)
 	if err != nil {
 		e.Lifetime.Error = "No clause is left: all of them begin later."
 		f.fail(e.Lifetime.ID, e.Lifetime.Error)

@@ -32,7 +32,7 @@ func (p *Pages) summary(s subject) []fact {
 		open := openClauses(f)
 		facts = append(facts, when(f, open), howOften(s, f.Counted, open), whence(open))
 	}
-	return append(facts, about(s.Capabilities)...)
+	return append(facts, beyond(s.Capabilities)...)
 }
 
 // forecast returns what restrictions and rotation admit from now on.
@@ -228,9 +228,9 @@ func origins(c *forecast.Clause) (entries []string, limited bool) {
 	return entries, true
 }
 
-// about says what a token can do beyond its own uses: to itself, to other tokens and to
+// beyond says what a token can do beyond its own uses: to itself, to other tokens and to
 // the settings of the user.
-func about(c capability.Set) []fact {
+func beyond(c capability.Set) []fact {
 	further := "It cannot make any"
 	if c.Allows(capability.CreateMytoken) {
 		further = "It can make further mytokens, which can do no more than it"
