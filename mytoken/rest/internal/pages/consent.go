@@ -95,7 +95,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	page.Action, page.Name, page.Problems = f.action, legible.Show(f.Properties.Name), f.problems
 	page.Capabilities = choices(asked.Properties.Capabilities, f.Properties.Capabilities)
 	if f.AsJSON {
-		page.Restrictions, page.Rotation = legible.Show(f.Restrictions), legible.Show(f.Rotation)
+		page.Restrictions, page.Rotation = legibleLines(f.Restrictions), legibleLines(f.Rotation)
 	}
 	if page.Editor = f.editor; f.editor != nil {
 		f.editor.Action, f.editor.Scopes = f.action, p.knownScopes(asked.Provider)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -56,7 +57,7 @@ type field struct{ ID, Value, Error, Note string }
 type lifetimeChoice struct{ Value, Text string }
 
 var lifetimeChoices = []lifetimeChoice{
-	{"", "as the clauses say"}, {"3600", "1 hour"}, {"28800", "8 hours"}, {"86400", "1 day"}, {"604800", "7 days"},
+	{"", "as the cases say"}, {"3600", "1 hour"}, {"28800", "8 hours"}, {"86400", "1 day"}, {"604800", "7 days"},
 	{"2592000", "30 days"}, {"7776000", "90 days"}, {"31536000", "1 year"},
 }
 
@@ -88,7 +89,7 @@ func (p *Pages) newEditor(all []draft, asked restriction.List, rotation *mytoken
 		fields := clauseFields{Number: i + 1, ID: fmt.Sprintf("clause-%d", i+1), Origin: d.origin, Fields: make(map[string]*field)}
 		for _, k := range editedKeys {
 			if slices.Contains(supported, k.key) {
-				fields.Fields[k.key] = &field{ID: fields.ID + "-" + k.key, Value: d.texts[k.key]}
+				fields.Fields[k.key] = &field{ID: fields.ID + "-" + k.key, Value: legibleLines(d.texts[k.key])}
 			}
 		}
 		if extra := extraOf(d, asked); extra != nil {
@@ -120,6 +121,11 @@ func editable(list restriction.List) bool {
 		return false
 	}
 	for i, d := range drafts(list) {
+		for _, text := range d.texts {
+			if legibleLines(text) != text { // a field would not hold what was asked for
+				return false
+			}
+		}
 		c, problems := d.read(list)
 		if len(problems) > 0 || !c.Equal(&list[i]) {
 			return false
@@ -128,11 +134,34 @@ func editable(list restriction.List) bool {
 	return true
 }
 
+// legibleLines is [legible.Show] for the text of a field, which may have several lines.
+func legibleLines(text string) string {
+	var out strings.Builder
+	for {
+		at := strings.IndexAny(text, "\r\n\t")
+		if at < 0 {
+			return out.String() + legible.Show(text)
+		}
+		out.WriteString(legible.Show(text[:at]) + text[at:at+1])
+		text = text[at+1:]
+	}
+}
+
+// keyLabels name the fields in messages.
+var keyLabels = map[string]string{
+	restriction.KeyNotBefore: "from", restriction.KeyExpires: "until", restriction.KeyScope: "rights", restriction.KeyAudience: "services",
+	restriction.KeyHosts: "addresses", restriction.KeyGeoIPAllow: "countries", restriction.KeyGeoIPDisallow: "countries that are not allowed",
+	restriction.KeyUsagesAT: "access tokens", restriction.KeyUsagesOther: "other uses",
+}
+
 // fail marks a mistake in a field of a clause, or in the clause if it has no such field.
 func (e *editor) fail(clause int, m mistake) problem {
 	c := &e.Clauses[clause]
 	m.text = legible.Show(m.text)
 	text := fmt.Sprintf("Case %d: %s", c.Number, m.text)
+	if label := keyLabels[m.key]; label != "" {
+		text = fmt.Sprintf("Case %d, %s: %s", c.Number, label, m.text)
+	}
 	if f := c.Fields[m.key]; f != nil {
 		f.Error = m.text
 		return problem{f.ID, text}

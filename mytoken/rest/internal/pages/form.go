@@ -196,7 +196,7 @@ func (f *Form) readRotation(values url.Values, asked *mytoken.Rotation) {
 	r := mytoken.Rotation{OnAT: on("rotation-on_AT"), OnOther: on("rotation-on_other"), AutoRevoke: on("rotation-auto_revoke")}
 	fields := &f.editor.Rotation
 	fields.OnAT, fields.OnOther, fields.AutoRevoke = r.OnAT, r.OnOther, r.AutoRevoke
-	fields.Lifetime.Value = strings.TrimSpace(values.Get(fields.Lifetime.ID))
+	fields.Lifetime.Value = legible.Show(strings.TrimSpace(values.Get(fields.Lifetime.ID)))
 	if text := fields.Lifetime.Value; text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if r.Lifetime = n; err != nil || r.Validate() != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // standardScopes describes the scopes of OpenID Connect (Core sections 5.4 and 11), of
-// the WLCG token profile, of SciTokens, and of the AARC guidelines. A name that ends in a
-// colon describes only scopes with a parameter: without one it may mean anything.
+// the WLCG token profile, of SciTokens, and of the AARC guidelines. A name that ends in :/
+// describes only scopes with a path: without one they may mean anything.
 var standardScopes = map[string]issuer.ScopeInfo{
 	"openid":         {Title: "Know who you are", Description: "It sees the identifier under which the provider knows you."},
 	"profile":        {Title: "Read your profile", Description: "Your name, user name, picture and the like."},
@@ -33,10 +33,8 @@ var standardScopes = map[string]issuer.ScopeInfo{
 	"wlcg":           {Title: "Use the format of WLCG", Description: "Its access tokens are made for services of the LHC computing grid."},
 	"wlcg.groups":    {Title: "Show your groups", Description: "Services see to which groups you belong."},
 
-	"read:":    {Title: "Read files"},
-	"write:":   {Title: "Change and delete files", Sensitive: true},
-	"queue:":   {Title: "Submit and manage jobs"},
-	"execute:": {Title: "Start programs", Sensitive: true},
+	"read:/":  {Title: "Read files"},
+	"write:/": {Title: "Change and delete files", Sensitive: true},
 
 	"entitlements":                  {Title: "Show your entitlements", Description: "Services see your groups, roles and permissions."},
 	"eduperson_entitlement":         {Title: "Show your entitlements", Description: "Services see your groups, roles and permissions."},
@@ -98,7 +96,7 @@ func lookUp(name string, configured map[string]issuer.ScopeInfo) (info issuer.Sc
 			if info, found := texts[base]; found {
 				return info, parameter
 			}
-			if info, found := texts[base+":"]; found {
+			if info, found := texts[base+":/"]; found && strings.HasPrefix(parameter, "/") {
 				return info, parameter
 			}
 		}

@@ -82,8 +82,8 @@ func when(f *forecast.Forecast, open []*forecast.Clause) fact {
 			}
 			last = span.Until
 		}
+		differ = differ || n > 0 && (!last.Equal(end) || endless != (c.After != forecast.Closed))
 		endless = endless || c.After != forecast.Closed
-		differ = differ || n > 0 && !last.Equal(end)
 		if last.After(end) {
 			end = last
 		}
@@ -91,8 +91,11 @@ func when(f *forecast.Forecast, open []*forecast.Clause) fact {
 	end = end.Add(-time.Second) // the last second that counts
 	starts := begin.After(f.From)
 	if endless {
-		out.Warn = true
-		out.Lines = append(out.Lines, line{Text: "Without an end, as long as your login lasts"})
+		text := "Without an end, as long as your login lasts"
+		if differ {
+			text = "In some cases without an end, as long as your login lasts"
+		}
+		out.Lines, out.Warn = append(out.Lines, line{Text: text}), true
 	} else {
 		l := line{Text: "Until", Time: end}
 		if differ {
@@ -152,7 +155,7 @@ func uses(kind restriction.Kind, what string, counted bool, open []*forecast.Cla
 	}
 	switch {
 	case unlimited && limited:
-		return what + "s without limit in some cases"
+		return "in some cases " + what + "s without limit"
 	case unlimited:
 		return what + "s without limit"
 	case total == 0:
@@ -188,7 +191,7 @@ func whence(open []*forecast.Clause) fact {
 	case len(open) == 0:
 		l.Text = "From nowhere"
 	case anywhere && bounded:
-		l.Text = "From anywhere in some cases"
+		l.Text = "In some cases from anywhere"
 	case anywhere:
 	case len(places) > most:
 		l = listed("Only from", places[:most], ", ")
