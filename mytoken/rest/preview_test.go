@@ -162,3 +162,31 @@ func TestCreateShowsWhatIsIssued(t *testing.T) {
 	got = s.object(s.introspect(html.UnescapeString(shown[1])), 200)["token"].(m)
 	require.EqualValues(t, end.Unix(), got["restrictions"].([]any)[0].(m)["exp"])
 }
+
+// TestUnknownScopeWarns: a scope that the provider does not list is marked on the pages.
+// It is no reason to refuse.
+func TestUnknownScopeWarns(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			c.Providers[0].Scopes = map[string]issuer.ScopeInfo{"compute": {Title: "Use the cluster", Description: "Day and night.", Sensitive: true}}
+		}
+	})
+	const mark, warning = `<span class="badge careful">unknown to the provider</span>`, "The provider does not list every one of these rights."
+	b := s.manager("alice") // a login fetches the metadata
+	user := s.browser()
+	f, page, polling := user.asked(m{"restrictions": []m{{"scope": "compute storage.reed storage.read"}}})
+	accessible(t, page)
+	shows(t, page, `<li><strong>Use the cluster</strong> <code><bdi>compute</bdi></code> <span class="badge careful">sensitive</span> <span class="hint">Day and night.</span></li>`,
+		`<code><bdi>storage.reed</bdi></code> `+mark, warning)
+	require.Equal(t, 1, strings.Count(page.text, mark))
+	// The login works, and the provider leaves out what it does not know.
+	require.Equal(t, "compute storage.read", user.agree(f, polling)["restrictions"].([]any)[0].(m)["scope"])
+
+	check := b.send(formOf(t, b.page("/manage/create"), "create-form").set(t, "clause-1-scope", "storage.reed openid"), "edit", "check")
+	accessible(t, check)
+	require.Equal(t, http.StatusOK, check.StatusCode)
+	shows(t, check, `<code><bdi>storage.reed</bdi></code> `+mark, warning)
+	fine := b.send(formOf(t, check, "create-form").set(t, "clause-1-scope", "openid storage.read:/home"), "edit", "check")
+	shows(t, fine, "Only below /home")
+	require.NotContains(t, fine.text, mark)
+}

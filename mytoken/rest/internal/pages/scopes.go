@@ -6,12 +6,11 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// standardScopes describes the scopes of OpenID Connect (Core sections 5.4 and 11), of
-// the WLCG token profile, of SciTokens, and of the AARC guidelines. A name that ends in :/
+// standardScopes describes the scopes of OpenID Connect, of the WLCG token profile, of
+// SciTokens, and of the AARC guidelines. A name that ends in :/
 // describes only scopes with a path: without one they may mean anything.
 var standardScopes = map[string]issuer.ScopeInfo{
 	"openid":         {Title: "Know who you are", Description: "It sees the identifier under which the provider knows you."},
@@ -131,7 +130,7 @@ func limitWords(parameter string) string {
 // knownTo returns whether a provider lists a scope, or it is configured. Every scope is
 // known of a provider that lists none, or whose metadata has not been fetched yet.
 func knownTo(p issuer.Provider) func(scope string) bool {
-	supported := supportedScopes(p.Upstream)
+	supported := supportedScopes(p)
 	if len(supported) == 0 {
 		return func(string) bool { return true }
 	}
@@ -164,8 +163,8 @@ func knownTo(p issuer.Provider) func(scope string) bool {
 const mostSupported = 1024
 
 // supportedScopes returns the scopes that a provider lists, if that is known already.
-func supportedScopes(upstream *oidcupstream.Provider) []string {
-	metadata, _ := upstream.Discovered()
+func supportedScopes(p issuer.Provider) []string {
+	metadata, _ := p.Upstream.Discovered()
 	if len(metadata.ScopesSupported) >= mostSupported {
 		return nil
 	}

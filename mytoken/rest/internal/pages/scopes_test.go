@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,13 +73,13 @@ func TestScopeTexts(t *testing.T) {
 // entry in the configuration. A parameter makes no difference. Before the metadata is
 // known, and where it has no list, nothing is marked. Nothing is fetched for a page.
 func TestUnknownScopes(t *testing.T) {
-	fetched := 0
+	var fetched atomic.Int32
 	options := mytokentest.Options{
 		Provider: optest.Options{
 			Scopes: []string{"openid", "offline_access", "storage.read:/", "compute"},
 			Faults: func(p optest.FaultPoint) optest.Fault {
 				if p.Endpoint == optest.EndpointDiscovery {
-					fetched++
+					fetched.Add(1)
 				}
 				return optest.Fault{}
 			},
@@ -102,9 +103,9 @@ func TestUnknownScopes(t *testing.T) {
 		"storage.write", "storage.write:/home", "Compute", "compute.create", "https://evil.example", "storage",
 	}
 	require.Empty(t, unknown(all...))
-	require.Zero(t, fetched)
+	require.Zero(t, fetched.Load())
 	_, err := service.Issuer.Providers()[0].Upstream.Discover(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, all[9:], unknown(all...))
-	require.Equal(t, 1, fetched)
+	require.EqualValues(t, 1, fetched.Load())
 }
