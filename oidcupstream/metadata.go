@@ -57,9 +57,23 @@ func (p *Provider) Discover(ctx context.Context) (Metadata, error) {
 	if err != nil {
 		return Metadata{}, err
 	}
+	return m.copied(), nil
+}
+
+// Discovered returns the metadata that other calls use, or false if none has been fetched
+// yet. It waits for nothing and fetches nothing, so that a page can use it.
+func (p *Provider) Discovered() (Metadata, bool) {
+	m := p.metadata.Load()
+	if m == nil {
+		return Metadata{}, false
+	}
+	return m.copied(), true
+}
+
+func (m *metadata) copied() Metadata {
 	copied := m.Metadata
 	copied.ScopesSupported = slices.Clone(copied.ScopesSupported)
-	return copied, nil
+	return copied
 }
 
 // metadataRetry is the pause between two attempts to renew an outdated snapshot.

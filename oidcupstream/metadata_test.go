@@ -45,6 +45,30 @@ func TestProviderNotReachable(t *testing.T) {
 	require.Equal(t, oidcupstream.NotSent, upstreamError(t, err).Outcome)
 }
 
+// Discovered returns what was fetched, and fetches nothing itself.
+func TestDiscovered(t *testing.T) {
+	b := newBench(t, optest.Options{})
+	var fetches atomic.Int32
+	b.faults.set(func(at optest.FaultPoint) optest.Fault {
+		if at.Endpoint == optest.EndpointDiscovery {
+			fetches.Add(1)
+		}
+		return optest.Fault{}
+	})
+	_, known := b.p.Discovered()
+	require.False(t, known)
+	require.Zero(t, fetches.Load())
+	fetched, err := b.p.Discover(t.Context())
+	require.NoError(t, err)
+	got, known := b.p.Discovered()
+	require.True(t, known)
+	require.Equal(t, fetched, got)
+	require.EqualValues(t, 1, fetches.Load())
+	got.ScopesSupported[0] = "changed"
+	again, _ := b.p.Discovered()
+	require.Equal(t, fetched, again)
+}
+
 // All callers that wait for the metadata share one fetch.
 func TestMetadataFetchedOnce(t *testing.T) {
 	b := newBench(t, optest.Options{})

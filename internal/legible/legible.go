@@ -9,6 +9,9 @@
 // marks and symbols. They are also accepted at the end of a word after a mark of such a
 // script, because there they give a Malayalam or Bengali consonant its final form.
 //
+// Marks that stand above and below one letter are not accepted beyond the eighth: they
+// would cover the lines around it. No language needs so many.
+//
 // The package serves three purposes. A text that somebody types is refused ([Refuse]). A
 // text that a machine sends about itself is cleaned ([Replace]). A text that was stored
 // before, or that somebody else stored, is shown with escapes ([Show]).
@@ -29,8 +32,10 @@ func Refuse(text string) (reason string) {
 	switch r, _ := utf8.DecodeRuneInString(text[at:]); {
 	case size == 0:
 		return ""
-	case r == utf8.RuneError:
+	case r == utf8.RuneError && size == 1:
 		return fmt.Sprintf("it is not UTF-8: it has the byte 0x%02X", text[at])
+	case unicode.Is(unicode.M, r):
+		return fmt.Sprintf("it has more than %d marks on one letter: remove the mark %U", mostMarks, r)
 	default:
 		return fmt.Sprintf("it has the control or format character %U: remove that character", r)
 	}
@@ -74,17 +79,29 @@ func rewrite(text string, with func(character string) string) string {
 // find returns the first character that is not accepted, and its size in bytes, or the
 // end of the text and 0. A joiner at the beginning of the text is refused.
 func find(text string) (at, size int) {
-	before := utf8.RuneError
+	before, marks := utf8.RuneError, 0
 	for at < len(text) {
 		r, size := utf8.DecodeRuneInString(text[at:])
 		after, _ := utf8.DecodeRuneInString(text[at+size:])
 		if r == utf8.RuneError && size == 1 || isHidden(r) && !(isJoiner(r) && joins(before) && (joins(after) || isSign(before))) {
 			return at, size
 		}
+		switch {
+		case unicode.Is(unicode.M, r):
+			marks++
+		case !isJoiner(r):
+			marks = 0
+		}
+		if marks > mostMarks {
+			return at, size
+		}
 		at, before = at+size, r
 	}
 	return at, 0
 }
+
+// mostMarks is how many marks one letter may have.
+const mostMarks = 8
 
 func isHidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 

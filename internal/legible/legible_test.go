@@ -20,6 +20,7 @@ func TestRefuse(t *testing.T) {
 		"a\u200db": "U+200D", "\u0301\u200cy": "U+200C", "я\u200cя": "U+200C", "1\u200d2": "U+200D",
 		"\u200dی": "U+200D", "ی\u200c": "U+200C", "ی\u200c\u200cخ": "U+200C", "ی\u200c خ": "U+200C",
 		"👩\u200d": "U+200D", "ഹ\u0301\u200d": "U+200D", "🏳\ufe0f\u200d": "U+200D", "ന്\u200d\u200d": "U+200D", "ന്\u200d\u202e": "U+202E",
+		"a" + strings.Repeat("\u0301", 9): "U+0301", "क" + strings.Repeat("\u094d\u200d", 9) + "ष": "U+094D",
 	} {
 		require.Contains(t, legible.Refuse(text), want, "%+q", text)
 		require.Empty(t, legible.Refuse(legible.Show(text)))
@@ -29,6 +30,7 @@ func TestRefuse(t *testing.T) {
 	for _, text := range []string{
 		"", " a ", "Grüße, e\u0301, \uFFFD", "日本語", "می\u200cخواهم", "क्\u200dष", "র\u200d্য", "👩\u200d💻", "👨🏽\u200d🚀",
 		"🏳\ufe0f\u200d🌈", "🇩🇪 3\ufe0f\u20e3", "۲۰\u200cساله", "അവന്\u200d വന്നു, അവന്\u200d", "উত্\u200d", "श्री\u200cमान", "න්\u200dය", "👩\u200d👩\u200d👧\u200d👦", "🙂\u200d↔\ufe0f",
+		"a" + strings.Repeat("\u0301", 8) + "b" + strings.Repeat("\u0301", 8),
 	} {
 		require.Empty(t, legible.Refuse(text), "%+q", text)
 		require.Equal(t, text, legible.Show(text))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -83,11 +84,12 @@ func (i *Issuer) URL() string { return i.cfg.Issuer }
 // Keys returns the signing keys.
 func (i *Issuer) Keys() *mytoken.Keys { return i.cfg.Keys }
 
-// Providers returns the configured providers, in order.
+// Providers returns copies of the configured providers, in order.
 func (i *Issuer) Providers() []Provider {
 	out := make([]Provider, len(i.providers.order))
 	for n, p := range i.providers.order {
 		out[n] = *p
+		out[n].Scopes = maps.Clone(p.Scopes)
 	}
 	return out
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -26,6 +28,20 @@ type Provider struct {
 	// clause limits audiences: those that are no signed JWT, or have no claim aud. A claim
 	// that is there and cannot be read is still refused.
 	InsecureOpaqueAudience bool
+	// Scopes describes scopes on pages, by name: to users who decide about a token, and to
+	// users who look at one. An entry for storage.read also describes storage.read:/home,
+	// unless that has an entry of its own. Package rest has texts for the usual scopes,
+	// which entries replace. Entries decide nothing.
+	Scopes map[string]ScopeInfo
+}
+
+// ScopeInfo says in plain words what a scope of a provider allows.
+type ScopeInfo struct {
+	Title       string // a few words, such as "Read your files"
+	Description string // a sentence, or empty
+	// Sensitive says that users should think twice before they agree. The pages then say
+	// so.
+	Sensitive bool
 }
 
 // providers holds the configured providers.
@@ -54,10 +70,30 @@ func newProviders(c *Config) (providers, error) {
 			return all, fmt.Errorf("issuer: Config.Lease is %s; it must exceed the timeout of provider %s (%s) plus MaxClockSkew (%s)",
 				c.Lease, name, timeout, c.MaxClockSkew)
 		}
+		if err := checkScopes(p.Scopes); err != nil {
+			return all, fmt.Errorf("issuer: Config.Providers[%d].Scopes: %w", n, err)
+		}
+		p.Scopes = maps.Clone(p.Scopes)
 		all.byKey[key] = &p
 		all.order = append(all.order, &p)
 	}
 	return all, all.checkRedirects()
+}
+
+// checkScopes refuses descriptions that say nothing, and texts that pages would have to
+// change.
+func checkScopes(scopes map[string]ScopeInfo) error {
+	for name, info := range scopes {
+		if name == "" || info.Title == "" {
+			return fmt.Errorf("the entry %q has no name or no Title; give it both", legible.Show(name))
+		}
+		for _, text := range []string{name, info.Title, info.Description} {
+			if reason := legible.Refuse(text); reason != "" {
+				return fmt.Errorf("the entry %q: %s", legible.Show(name), reason)
+			}
+		}
+	}
+	return nil
 }
 
 // checkRedirects returns an error if the address at which a browser arrives may not tell

@@ -15,17 +15,35 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
-// consentPage shows what a login asks for (protocol section 5.18.1).
+// consentPage shows what a login asks for, and what the service would issue for that
+// (protocol section 5.18.1).
 func consentPage(c *call) (*answer, error) {
 	asked, err := c.asked()
 	if err != nil {
 		return nil, err
 	}
-	page, err := c.pages.Consent(asked, c.consentAction())
-	return html(http.StatusOK, page, err)
+	form := c.pages.NewConsent(asked, c.consentAction())
+	if err := c.foreseeConsent(form); err != nil {
+		return nil, err
+	}
+	page, err := form.Page()
+	return html(http.StatusOK, page, err) // also for a request that has to be changed first
+}
+
+// foreseeConsent tells a form what the service would issue, or what has to be changed
+// first.
+func (c *call) foreseeConsent(form *pages.ConsentForm) error {
+	if !form.Judged() {
+		return nil
+	}
+	issued, err := withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*mytoken.Properties, error) {
+		return c.issuer.PreviewConsent(ctx, code, form.Properties)
+	})
+	return foreseen(&form.Form, issued, err)
 }
 
 // consentAction is the address that the form of the consent page goes to.

@@ -107,8 +107,8 @@ func TestConsentClausesComeAndGo(t *testing.T) {
 	// The user checks what the fields mean.
 	checked := b.send(f, "edit", "check")
 	accessible(t, checked)
-	if checked.StatusCode != 200 || !strings.Contains(checked.text, "<li>only with the scopes compute</li><li>at most 2 access tokens</li>") ||
-		!strings.Contains(checked.text, "Case 2: from ") || strings.Contains(checked.text, "only with the scopes storage.read") {
+	if checked.StatusCode != 200 || !strings.Contains(checked.text, `<li>Only with the rights <bdi class="item">compute</bdi></li><li>At most 2 access tokens</li>`) ||
+		!strings.Contains(checked.text, "Case 2: from ") || strings.Contains(checked.text, `Only with the rights <bdi class="item">storage.read`) {
 		t.Errorf("%d %s", checked.StatusCode, checked.text)
 	}
 	s.fails(s.poll(polling), 428, "authorization_pending", "")
@@ -308,7 +308,7 @@ func TestConsentKeepsOwnConditions(t *testing.T) {
 	})
 	b := s.browser()
 	f, page, polling := b.asked(m{"restrictions": []m{{"badge": "blue", "usages_AT": 4}}})
-	if !strings.Contains(page.text, "It also demands:</p><ul><li>badge: &#34;blue&#34;</li>") {
+	if !strings.Contains(page.text, `It also demands:</p><ul><li>Only if this condition holds: <bdi class="item">badge: &#34;blue&#34;</bdi></li>`) {
 		t.Error(page.text)
 	}
 	for _, origin := range []string{"0", "2", "-1", "x"} {

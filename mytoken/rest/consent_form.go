@@ -40,6 +40,9 @@ func consentForm(c *call, data []byte) (*answer, error) {
 		return nil, err
 	}
 	if !form.Decided() {
+		if err := c.foreseeConsent(form); err != nil {
+			return nil, err
+		}
 		return again(form)
 	}
 	login, err := withConsentCode(c, func(ctx context.Context, code mytoken.Secret) (*issuer.Login, error) {

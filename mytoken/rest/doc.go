@@ -99,8 +99,11 @@
 // that scripts of the protocol send.
 //
 // The consent page tells the user who asks for what, from where, how often and until
-// when. A timeline draws it. The user can take away rights, and the form never grants
-// more than was requested. The browser in which the user agrees gets a cookie, and no
+// when: first in short, then in full. A timeline draws it. Package rest describes the
+// usual scopes, and [issuer.Provider].Scopes describes others. The page warns of scopes
+// that the provider does not list. The page shows what the service would issue, after its
+// policy and the maximum lifetime, and marks what that changes. The user can take away
+// rights, and the form never grants more than was requested. The browser in which the user agrees gets a cookie, and no
 // other one can finish the login, whatever its token is for.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
@@ -120,14 +123,16 @@
 //	message.html  Title Text Application Failed Request Continue
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
-//	              Capabilities Clauses Restrictions Rotation RotationText Editor Timeline Problems
+//	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
+//	              Rotation Editor Problems
 //	login.html    Providers Ended Lifetime
 //	tokens.html   User Roots Count More Search Notice
-//	token.html    Token Parent Timeline Events Truncated
+//	token.html    Token Summary Scopes Parent Timeline Events Truncated
 //	revoke.html   Token
-//	create.html   Name Providers Provider Capabilities Editor Transfer Judged Clauses RotationText
-//	              Timeline Problems
-//	created.html  Token Code CodeExpires QR ID Name User Capabilities Clauses
+//	create.html   Name Providers Provider Capabilities Editor Transfer Judged Summary Changes
+//	              Scopes Clauses RotationText Timeline Problems
+//	created.html  Token Code CodeExpires QR ID Name User Capabilities Summary Changes Scopes Clauses
+//	              RotationText Timeline
 //
 // The elements of lists, and the fields that are structs, have these fields:
 //
@@ -137,8 +142,12 @@
 //	              ID Name Link RevokeLink Current Revoked Expired Provider Address Created Expires
 //	              Used Brief Capabilities Clauses RotationText Children Below
 //	Events        Name Text Comment Address UserAgent Time
-//	Capabilities  Name Description Checked; in create.html also Read Children Open
+//	Summary       Label Lines Warn
+//	Capabilities  Name Title Description Sensitive Checked Refused; in create.html also Read Children Open
+//	Scopes        Name Title Description Limit Sensitive Unknown
 //	Clauses       Lines Left
+//	Lines         Text Time Items More
+//	Items         Before Text
 //	Problems      Field Text
 //
 // The template "time" of parts.html writes a time in UTC, and "clock" only its time of

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
@@ -52,6 +53,17 @@ func again(form interface {
 	return html(form.Status(), page, err)
 }
 
+// foreseen tells a form what the service would issue for it, or what is wrong with it. It
+// returns an error that the user can do nothing about.
+func foreseen(form *pages.Form, issued *mytoken.Properties, err error) error {
+	if err == nil {
+		form.Foresee(issued)
+	} else if !blame(form, err) {
+		return err
+	}
+	return nil
+}
+
 // blame adds an error to the form, and reports true, if the user can do something about
 // it: correct the input, or wait for a provider that does not answer.
 func blame(form *pages.Form, err error) bool {
@@ -61,6 +73,14 @@ func blame(form *pages.Form, err error) bool {
 	p, field := problemOf(err), ""
 	if _, upstream := errors.AsType[*issuer.UpstreamError](err); upstream {
 		p.text = "Your provider does not answer as it should. Please try again later."
+	} else if policy, refused := errors.AsType[*issuer.PolicyError](err); refused {
+		if p.status >= http.StatusInternalServerError { // the policy panicked
+			return false
+		}
+		p.text = "This service does not issue such a token"
+		if why := policy.Description(); why != "" {
+			p.text += ": " + why
+		}
 	} else if p.code != wire.ErrorInvalidRequest {
 		return false
 	}

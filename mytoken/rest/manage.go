@@ -6,6 +6,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
 // managePage lists the user's tokens.
@@ -72,7 +73,35 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 }
 
 // manageCreatePage shows the form for a new token.
-func manageCreatePage(c *call, _ *session) (*answer, error) { return again(c.pages.NewCreateForm()) }
+func manageCreatePage(c *call, _ *session) (*answer, error) {
+	form := c.pages.NewCreateForm()
+	if err := c.foreseeCreate(form); err != nil {
+		return nil, err
+	}
+	page, err := form.Page()
+	return html(http.StatusOK, page, err) // also for a proposal that has to be changed first
+}
+
+// foreseeCreate tells a form what the service would issue, or what has to be changed
+// first.
+func (c *call) foreseeCreate(form *pages.CreateForm) error {
+	if !form.Judged() {
+		return nil
+	}
+	issued, err := c.issuer.PreviewLogin(c.ctx(), c.requested(form))
+	return foreseen(&form.Form, issued, err)
+}
+
+// requested is the login that a form asks for.
+func (c *call) requested(form *pages.CreateForm) issuer.LoginRequest {
+	request := issuer.LoginRequest{
+		Provider: form.Login(), Properties: form.Properties, ReturnTo: returnCreated, CountFrom: form.CountFrom(), Client: c.client,
+	}
+	if form.Transfer {
+		request.Response.Type = mytoken.ResponseTransferCode
+	}
+	return request
+}
 
 // manageCreate takes the form for a new token. The token needs a login of its own at the
 // provider, which usually asks the user nothing. There is no consent page, because the
@@ -84,16 +113,15 @@ func manageCreate(c *call, _ *session) (*answer, error) {
 	}
 	form := c.pages.ReadCreate(values)
 	if !form.Decided() {
+		if err := c.foreseeCreate(form); err != nil {
+			return nil, err
+		}
 		return again(form)
-	}
-	request := issuer.LoginRequest{Provider: form.Provider, Properties: form.Properties, ReturnTo: returnCreated, Client: c.client}
-	if form.Transfer {
-		request.Response.Type = mytoken.ResponseTransferCode
 	}
 	if err := c.admitLogin(); err != nil {
 		return nil, err
 	}
-	login, err := c.issuer.StartLogin(c.ctx(), request)
+	login, err := c.issuer.StartLogin(c.ctx(), c.requested(form))
 	if blame(&form.Form, err) {
 		return again(form)
 	} else if err != nil {

@@ -63,7 +63,7 @@ func TestManageTokens(t *testing.T) {
 	s := start(t)
 	root := s.issued("alice", mytoken.Properties{Name: "laptop", Restrictions: restriction.List{
 		{Expires: s.Clock.Now().Add(time.Hour).Unix(), Scopes: []string{"compute"}, UsagesAT: restriction.Usages(5)},
-	}, Rotation: &mytoken.Rotation{AutoRevoke: true}})
+	}, Rotation: &mytoken.Rotation{OnOther: true, AutoRevoke: true}})
 	child := s.child(root, mytoken.Properties{Name: "job", Capabilities: capability.Set{capability.AT}})
 	s.child(child0(t, s, root), mytoken.Properties{Name: "grandchild", Capabilities: capability.Set{capability.AT}})
 	s.issued("alice", mytoken.Properties{})
@@ -75,8 +75,8 @@ func TestManageTokens(t *testing.T) {
 	for _, want := range []string{
 		`<bdi>laptop</bdi>`, `<bdi>mytoken-web</bdi></a> <span class="badge here">this session</span>`, "A token without a name",
 		`<ul role="list" class="subtree" aria-label="Made from laptop"><li>`, `<ul role="list" class="subtree" aria-label="Made from between"><li>`,
-		"<li>only with the scopes compute</li><li>at most 5 access tokens</li>", "1 access token so far, 4 left", "Never used", "Does not end",
-		"If an old one is used again, all are revoked.", "<li>Obtain access tokens in your name, within the restrictions. <code>AT</code></li>",
+		`<li>Only with the rights <bdi class="item">compute</bdi></li><li>At most 5 access tokens</li>`, "1 access token so far, 4 left", "Never used", "Does not end",
+		"If an old one is used again, all are revoked.", "<li><strong>Get access tokens</strong> <code>AT</code>",
 	} {
 		assert.Contains(t, flat, want)
 	}

@@ -86,9 +86,10 @@ func TestPagesAreAccessible(t *testing.T) {
 	}
 	page := s.browser().open(consent).text
 	for _, want := range []string{
-		"<li>from 17 March 2030 17:46 UTC</li><li>until 18 March 2030 17:46 UTC</li><li>only with the scopes openid, compute</li>" +
-			"<li>only for https://a.example</li><li>at most 1 access token</li>",
-		"<li>only from 192.0.2.0/24</li><li>at most 2 other uses</li>", "Any one of these 2 clauses has to be met",
+		`<li>From <time datetime="2030-03-17T17:46:40Z">`, `<li>Until <time datetime="2030-03-18T17:46:40Z">`,
+		`<li>Only with the rights <bdi class="item">openid</bdi> and <bdi class="item">compute</bdi></li>` +
+			`<li>Only for <bdi class="item">https://a.example</bdi></li><li>At most 1 access token</li>`,
+		`<li>Only from <bdi class="item">192.0.2.0/24</bdi></li><li>At most 2 other uses</li>`, "It works in any of these cases:",
 	} {
 		assert.Contains(t, page, want)
 	}

@@ -9,22 +9,13 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// Consent renders consent.html for a login. Its form goes to action.
-func (p *Pages) Consent(asked *issuer.ConsentRequest, action string) ([]byte, error) {
-	page, err := p.loginPage(asked, action)
-	if err != nil {
-		return nil, err
-	}
-	return p.render("consent.html", page)
-}
-
 // ConsentOnDemand renders consent.html for a child of a token (protocol section 5.18.3).
 func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Properties) ([]byte, error) {
-	page, err := p.consentPage(provider, props)
+	page, err := p.consentPage(provider, props, true)
 	if err != nil {
 		return nil, err
 	}
-	page.OnDemand, page.Application = true, legible.Show(application)
+	page.Application = legible.Show(application)
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }
@@ -38,12 +29,12 @@ func withoutMustaches(page []byte) []byte {
 }
 
 // consentPage describes properties to the user who is asked to agree to them.
-func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consentPage, error) {
+func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand bool) (*consentPage, error) {
 	page := &consentPage{
 		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
-		Capabilities: choices(props.Capabilities, props.Capabilities), Clauses: clauseTexts(props.Restrictions, nil),
-		Timeline: p.timeline(props.Restrictions, nil), RotationText: rotationWords(props.Rotation),
+		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand,
 	}
+	page.description = p.about(provider, props, onDemand)
 	text, err := props.Restrictions.AppendJSON(nil)
 	if err != nil {
 		return nil, err
@@ -54,21 +45,6 @@ func (p *Pages) consentPage(provider string, props mytoken.Properties) (*consent
 			return nil, err
 		}
 		page.Rotation = string(text)
-	}
-	return page, nil
-}
-
-// loginPage describes what a login asks for.
-func (p *Pages) loginPage(asked *issuer.ConsentRequest, action string) (*consentPage, error) {
-	page, err := p.consentPage(asked.Provider, asked.Properties)
-	if err != nil {
-		return nil, err
-	}
-	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
-	page.Action = action
-	if list := asked.Properties.Restrictions; editable(list) {
-		page.Editor = p.newEditor(drafts(list), list, asked.Properties.Rotation)
-		page.Editor.Action, page.Editor.Narrows, page.Editor.Scopes = action, len(list) > 0, p.knownScopes(asked.Provider)
 	}
 	return page, nil
 }
@@ -85,11 +61,21 @@ type ConsentForm struct {
 	action string
 }
 
+// NewConsent returns the form for a login as it was asked for. The form goes to action.
+func (p *Pages) NewConsent(asked *issuer.ConsentRequest, action string) *ConsentForm {
+	f := &ConsentForm{Form: Form{pages: p, Properties: asked.Properties, judged: true}, asked: asked, action: action}
+	if list := asked.Properties.Restrictions; editable(list) {
+		f.editor = p.newEditor(drafts(list), list, asked.Properties.Rotation)
+		f.editor.Narrows = len(list) > 0
+	}
+	return f
+}
+
 // ReadConsent reads the form of the consent page for a login.
 func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values url.Values) *ConsentForm {
 	f := &ConsentForm{Form: Form{pages: p, Properties: asked.Properties}, asked: asked, action: action}
 	if values.Has("clauses") {
-		f.readEditor(values, asked.Properties.Restrictions, true)
+		f.readEditor(values, asked.Properties, true)
 	} else {
 		f.again, f.AsJSON = values.Has("edit"), true
 		f.Restrictions, f.Rotation = values.Get("restrictions"), values.Get("rotation")
@@ -98,23 +84,25 @@ func (p *Pages) ReadConsent(asked *issuer.ConsentRequest, action string, values 
 	return f
 }
 
-// Page renders the consent page again, as the user left it.
+// Page renders consent.html as the user left it.
 func (f *ConsentForm) Page() ([]byte, error) {
-	page, err := f.pages.loginPage(f.asked, f.action)
+	p, asked := f.pages, f.asked
+	page, err := p.consentPage(asked.Provider, asked.Properties, false)
 	if err != nil {
 		return nil, err
 	}
-	page.Name, page.Problems = legible.Show(f.Properties.Name), f.problems
-	page.Capabilities = choices(f.asked.Properties.Capabilities, f.Properties.Capabilities)
-	page.Editor = f.editor
+	page.Application, page.Address, page.Polled, page.Expires = legible.Show(asked.Application), asked.Address, asked.Polled, asked.Expires
+	page.Action, page.Name, page.Problems = f.action, legible.Show(f.Properties.Name), f.problems
+	page.Capabilities = choices(asked.Properties.Capabilities, f.Properties.Capabilities)
 	if f.AsJSON {
-		page.Restrictions, page.Rotation = f.Restrictions, f.Rotation
-		return f.pages.render("consent.html", page)
+		page.Restrictions, page.Rotation = legibleLines(f.Restrictions), legibleLines(f.Rotation)
 	}
-	f.editor.Action, f.editor.Scopes = f.action, f.pages.knownScopes(f.asked.Provider)
+	if page.Editor = f.editor; f.editor != nil {
+		f.editor.Action, f.editor.Scopes = f.action, p.knownScopes(asked.Provider)
+	}
 	if f.judged {
-		page.Clauses, page.RotationText = clauseTexts(f.Properties.Restrictions, nil), rotationWords(f.Properties.Rotation)
-		page.Timeline = f.pages.timeline(f.Properties.Restrictions, nil)
+		page.description = f.describe(asked.Provider)
+		f.mark(page.Capabilities)
 	}
-	return f.pages.render("consent.html", page)
+	return p.render("consent.html", page)
 }

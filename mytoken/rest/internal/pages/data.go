@@ -70,16 +70,25 @@ type consentPage struct {
 
 	Name         string
 	Capabilities []choice
-	Clauses      []clauseText
+	description
 	// Restrictions and Rotation are JSON to be edited. Rotation is empty if there is
 	// none.
 	Restrictions, Rotation string
-	RotationText           string
 	// Editor is nil where only the JSON can be edited: on demand, and for restrictions
 	// that the fields cannot express.
 	Editor   *editor
-	Timeline template.HTML // SVG of the clauses over time, or empty
 	Problems []problem
+}
+
+// description says what a token is, or would be, as this service issues it.
+type description struct {
+	Summary []fact
+	// Changes say what this service makes of what the user, or a program, wants.
+	Changes      []line
+	Scopes       []scopeView // what access tokens can be used for; empty if that is not known
+	Clauses      []clauseText
+	RotationText string
+	Timeline     template.HTML // SVG of the clauses over time, or empty
 }
 
 type loginPage struct {
@@ -126,7 +135,9 @@ type tokenView struct {
 type tokenPage struct {
 	frame
 	Token     *tokenView
-	Parent    *tokenView // nil if it is not in the list
+	Summary   []fact      // empty if the token is revoked, has expired, or is not described
+	Scopes    []scopeView // empty if the restrictions name none in some clause
+	Parent    *tokenView  // nil if it is not in the list
 	Timeline  template.HTML
 	Events    []event
 	Truncated bool // there are older events
@@ -151,13 +162,11 @@ type createPage struct {
 	Capabilities []capabilityNode
 	Editor       *editor
 	Transfer     bool // the user wants a transfer code instead of the token
-	// Judged says that Clauses, RotationText and Timeline show what the fields say.
-	// Otherwise the user is still editing, or a field is wrong.
-	Judged       bool
-	Clauses      []clauseText
-	RotationText string
-	Timeline     template.HTML
-	Problems     []problem
+	// Judged says that the fields from Summary on show what the user entered. Otherwise
+	// the user is still editing, or a field is wrong.
+	Judged bool
+	description
+	Problems []problem
 }
 
 type hidden = redact.Hidden
@@ -167,20 +176,40 @@ type createdPage struct {
 	frame
 	Token string // empty if there is a code
 	// Code fetches the token on another device until CodeExpires. QR is its SVG.
-	Code        string
-	CodeExpires time.Time
-	QR          template.HTML
-	ID, Name    string
-	User        user
-	// Capabilities and Clauses may be less than the user asked for.
+	Code         string
+	CodeExpires  time.Time
+	QR           template.HTML
+	ID, Name     string
+	User         user
 	Capabilities []choice
-	Clauses      []clauseText
+	description  // may be less than the user asked for
 }
 
 // choice is a capability that a user can choose.
 type choice struct {
-	Name, Description string
-	Checked           bool
+	Name               string
+	Title, Description string // Title is empty if this service does not know it
+	Sensitive          bool   // users should think twice before they agree
+	Checked            bool
+	Refused            bool // this service does not give it, although it was asked for
+}
+
+// scopeView is a scope in words.
+type scopeView struct {
+	Name string
+	// Title and Description are empty if nobody has described the scope. Limit says what
+	// its parameter limits it to, or is empty.
+	Title, Description, Limit string
+	Sensitive                 bool // users should think twice before they agree
+	Unknown                   bool // the provider does not list it
+}
+
+// fact is a part of a summary, such as until when a token works. Warn says that users
+// should think twice about it.
+type fact struct {
+	Label string
+	Lines []line
+	Warn  bool
 }
 
 // capabilityNode is a capability in the tree of all.
@@ -193,9 +222,21 @@ type capabilityNode struct {
 
 // clauseText is a clause in words. A use has to meet each line.
 type clauseText struct {
-	Lines []string
+	Lines []line
 	Left  []string // what is left of its limits; empty if that is not known
 }
+
+// line is a part of a description: a text, then a time unless it is zero, then items, and
+// then more text.
+type line struct {
+	Text  string
+	Time  time.Time
+	Items []item
+	More  string
+}
+
+// item is a text from elsewhere in a list. Before separates it from what precedes it.
+type item struct{ Before, Text string }
 
 // problem is a mistake in a form. Field is the id of the field, or empty.
 type problem struct{ Field, Text string }

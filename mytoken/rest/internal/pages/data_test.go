@@ -39,7 +39,7 @@ func TestDataIsDocumented(t *testing.T) {
 	}
 	for name, data := range map[string]any{
 		"Providers": provider{}, "User": user{}, "Roots, Token, Parent, Children": tokenView{}, "Events": event{},
-		"Capabilities": choice{}, "Clauses": clauseText{}, "Problems": problem{},
+		"Capabilities": choice{}, "Clauses": clauseText{}, "Problems": problem{}, "Summary": fact{}, "Scopes": scopeView{}, "Lines": line{}, "Items": item{},
 	} {
 		assert.Equal(t, fieldsOf(data), documented(name), name)
 	}

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -23,11 +25,26 @@ type Form struct {
 	again    bool // the user is still editing
 	judged   bool // Properties have the restrictions of the editor
 	status   int  // of an error that [Form.Blame] noted; else 0
+
+	// shown is when the page was made on which the user decided, or now while the user is
+	// still editing. Lifetimes count from then, so that the token ends when the page said.
+	shown  time.Time
+	issued *mytoken.Properties // see Foresee
 }
 
 // Decided reports whether the user has sent the form for good and it has no mistake so
 // far. Otherwise, show the page again.
 func (f *Form) Decided() bool { return !f.again && len(f.problems) == 0 }
+
+// Judged reports whether Properties are complete, so that the service can tell what it
+// would issue for them.
+func (f *Form) Judged() bool {
+	return f.judged && len(f.problems) == 0 && len(f.Properties.Capabilities) > 0
+}
+
+// Foresee notes what the service would issue for Properties. The page then shows that,
+// and marks what differs.
+func (f *Form) Foresee(issued *mytoken.Properties) { f.issued = issued }
 
 // Blame notes an error that the user can correct. The field is the wire name of what is
 // wrong, and status the HTTP status of the answer.
@@ -39,7 +56,9 @@ func (f *Form) Blame(status int, field, text string) {
 	f.status = status
 }
 
-func (f *Form) fail(field, text string) { f.problems = append(f.problems, problem{field, text}) }
+func (f *Form) fail(field, text string) {
+	f.problems = append(f.problems, problem{field, legible.Show(text)})
+}
 
 // Status is the HTTP status of the page that shows the form again.
 func (f *Form) Status() int {
@@ -67,10 +86,15 @@ func (f *Form) readCapabilities(values url.Values, ifNone string) {
 // readEditor reads the fields of an editor. If bounded is true, a clause that allows more
 // than was asked for is a mistake. A user's change to somebody else's request must not
 // make the token more powerful.
-func (f *Form) readEditor(values url.Values, asked restriction.List, bounded bool) {
+func (f *Form) readEditor(values url.Values, request mytoken.Properties, bounded bool) {
+	asked := request.Restrictions
 	all := draftsOf(values)
 	action := values.Get("edit")
 	f.again = action != ""
+	f.shown = f.pages.cfg.Issuer.Now()
+	if at, err := strconv.ParseInt(values.Get("shown"), 10, 64); err == nil && !f.again && at < f.shown.Unix() {
+		f.shown = time.Unix(at, 0)
+	}
 	changed := true
 	switch number, removes := strings.CutPrefix(action, "remove-"); {
 	case removes:
@@ -88,7 +112,7 @@ func (f *Form) readEditor(values url.Values, asked restriction.List, bounded boo
 	}
 	f.editor = f.pages.newEditor(all, asked, nil)
 	f.editor.Narrows, f.editor.Open = bounded && len(asked) > 0, true
-	f.readRotation(values)
+	f.readRotation(values, request.Rotation)
 	f.editor.Lifetime.Value = values.Get(f.editor.Lifetime.ID)
 	f.Properties.Restrictions = nil
 	if !changed { // no verdict while the user adds and removes clauses
@@ -134,7 +158,7 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	if len(f.problems) > 0 {
 		return
 	}
-	shorter, err := e.shorten(list, f.pages.cfg.Issuer.Now())
+	shorter, err := e.shorten(list, f.shown)
 	if err != nil {
 		e.Lifetime.Error = "No clause is left: all of them begin later."
 		f.fail(e.Lifetime.ID, e.Lifetime.Error)
@@ -164,12 +188,15 @@ func (p *Pages) beyond(clause restriction.Clause, asked restriction.List) []mist
 	return mistakes
 }
 
-func (f *Form) readRotation(values url.Values) {
+// readRotation reads the rotation that the user chose. A lifetime and the revocation of
+// old tokens are part of it, and choose none by themselves. A request for a token of a
+// fixed lifetime stays as it is.
+func (f *Form) readRotation(values url.Values, asked *mytoken.Rotation) {
 	on := func(name string) bool { return values.Get(name) != "" }
 	r := mytoken.Rotation{OnAT: on("rotation-on_AT"), OnOther: on("rotation-on_other"), AutoRevoke: on("rotation-auto_revoke")}
 	fields := &f.editor.Rotation
 	fields.OnAT, fields.OnOther, fields.AutoRevoke = r.OnAT, r.OnOther, r.AutoRevoke
-	fields.Lifetime.Value = strings.TrimSpace(values.Get(fields.Lifetime.ID))
+	fields.Lifetime.Value = legible.Show(strings.TrimSpace(values.Get(fields.Lifetime.ID)))
 	if text := fields.Lifetime.Value; text != "" {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if r.Lifetime = n; err != nil || r.Validate() != nil {
@@ -178,7 +205,7 @@ func (f *Form) readRotation(values url.Values) {
 		}
 	}
 	f.Properties.Rotation = nil
-	if r != (mytoken.Rotation{}) {
+	if rotates(&r) || asked != nil && r == *asked {
 		f.Properties.Rotation = &r
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -51,6 +52,7 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 		Truncated: history.Truncated || len(history.Events) > maxEvents,
 	}
 	l.liveOnly = l.count(record.Children) > maxShown
+	page.describe(p, record)
 	page.Token.Children = l.list(record.Children)
 	if parent != nil {
 		page.Parent = l.view(parent)
@@ -61,6 +63,20 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 		})
 	}
 	return p.render("token.html", page)
+}
+
+// describe says what a token amounts to, unless it is over.
+func (page *tokenPage) describe(p *Pages, r *mytoken.Record) {
+	if r.Brief || r.Revoked || page.Token.Expired {
+		return
+	}
+	page.Summary = p.summary(subject{
+		Properties: mytoken.Properties{Capabilities: r.Capabilities, Restrictions: r.Restrictions, Rotation: r.Rotation},
+		counters:   r.Counters, expires: r.Expires,
+	})
+	if scopes, bounded := r.Restrictions.ScopeUnion(); bounded && r.Capabilities.Allows(capability.AT) {
+		page.Scopes = p.describe(r.Provider, scopes)
+	}
 }
 
 // Revoke renders revoke.html, which asks whether to revoke a token.
@@ -137,7 +153,7 @@ func (l *lister) view(r *mytoken.Record) *tokenView {
 		Current: r.ID == l.current, Revoked: r.Revoked,
 		Expired:  !r.Expires.IsZero() && p.cfg.Issuer.Now().Unix() > r.Expires.Unix(),
 		Provider: p.providerName(r.Provider), Address: r.Address, Created: r.Created, Expires: r.Expires, Used: r.LastUsed,
-		Brief: r.Brief, Capabilities: choices(r.Capabilities, nil), Clauses: clauseTexts(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
+		Brief: r.Brief, Capabilities: choices(r.Capabilities, nil), Clauses: p.clauses(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
 		Below: below(r),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
@@ -161,7 +162,7 @@ func (p *Pages) providers(chosen string) []provider {
 	var out []provider
 	for _, each := range p.cfg.Issuer.Providers() {
 		up := each.Upstream
-		out = append(out, provider{Issuer: up.Issuer(), Name: up.Name(), Chosen: up.IsIssuer(chosen)})
+		out = append(out, provider{Issuer: up.Issuer(), Name: legible.Show(up.Name()), Chosen: up.IsIssuer(chosen)})
 	}
 	return out
 }
@@ -171,10 +172,10 @@ func (p *Pages) providers(chosen string) []provider {
 func (p *Pages) providerName(iss string) string {
 	for _, each := range p.cfg.Issuer.Providers() {
 		if each.Upstream.IsIssuer(iss) {
-			return each.Upstream.Name()
+			return legible.Show(each.Upstream.Name())
 		}
 	}
-	return iss
+	return legible.Show(iss)
 }
 
 // knownScopes returns the scopes that a login at a provider requests if no clause names
