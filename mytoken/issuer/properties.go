@@ -170,6 +170,28 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	return nil
 }
 
+// checkCommon refuses more than the limits allow. A child may have what its parent has,
+// with what was wanted.
+func (i *Issuer) checkCommon(list, parent, wanted restriction.List) error {
+	if most := max(i.cfg.Limits.Clauses, len(parent)); len(list) > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf(
+			"what they have in common with the parent's are %d clauses, at most %d are allowed; state more keys in each clause, or ask for fewer clauses", len(list), most)}
+	}
+	var bytes [3]int
+	for n, l := range []restriction.List{list, parent, wanted} {
+		text, err := l.AppendJSON(nil)
+		if err != nil {
+			return requestError("restrictions", err)
+		}
+		bytes[n] = len(text)
+	}
+	if most := max(i.cfg.Limits.RestrictionBytes, bytes[1]+bytes[2]); bytes[0] > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf(
+			"what they have in common with the parent's are %d bytes, at most %d are allowed; state more keys in each clause, or ask for fewer clauses", bytes[0], most)}
+	}
+	return nil
+}
+
 // checkTimes refuses a token that could never be used: all its clauses have ended, or its
 // first generation ends before the first of them begins.
 func checkTimes(p *mytoken.Properties, now time.Time) error {
