@@ -33,7 +33,7 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	var token *mytoken.Token
 	if err == nil {
 		if token, err = i.verifier.Verify(ctx, compact); isA[*mytoken.InvalidTokenError](err) {
-			err = &TokenError{Reason: TokenMalformed, cause: err}
+			err = i.invalidToken(ctx, compact, err)
 		}
 	}
 	if err != nil {
@@ -45,12 +45,26 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	return p, nil
 }
 
+// invalidToken says why the verifier refuses a token. Only a token that this issuer signed
+// is expired or too early.
+func (i *Issuer) invalidToken(ctx context.Context, compact string, cause error) *TokenError {
+	e := &TokenError{Reason: TokenMalformed, cause: cause}
+	if early, ok := errors.AsType[*mytoken.NotYetValidError](cause); ok {
+		e.Reason, e.At = TokenTooEarly, early.From
+	} else if errors.Is(cause, mytoken.ErrTokenExpired) {
+		if token, err := i.verifier.Decode(ctx, compact); err == nil {
+			e.Reason, e.At = TokenExpired, token.ExpiresAt()
+		}
+	}
+	return e
+}
+
 // reject reports a presented string that nobody can hold in good faith: no token, a token
 // that this issuer did not sign, or one that the store does not know. Tokens that are
 // early, expired, revoked or outdated are no attack.
 func (i *Issuer) reject(ctx context.Context, id mytoken.TokenID, client Client, err error) {
 	rejected, ok := errors.AsType[*TokenError](err)
-	if !ok || errors.Is(err, mytoken.ErrTokenExpired) || errors.Is(err, mytoken.ErrTokenNotYetValid) {
+	if !ok || rejected.Reason == TokenExpired || rejected.Reason == TokenTooEarly {
 		return
 	}
 	n := Notice{Kind: NoticeRejected, Token: id, Client: client, Err: err}

@@ -93,7 +93,7 @@ func TestTokensThatWouldBeExpired(t *testing.T) {
 		requireRequestError(t, err, "restrictions")
 	}
 	s.Clock.Advance(time.Second)
-	requireDead(t, s, root.Token, issuer.TokenMalformed)
+	requireDead(t, s, root.Token, issuer.TokenExpired)
 }
 
 // A generation that ends before the first clause begins could be neither used nor
