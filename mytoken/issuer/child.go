@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -92,7 +94,8 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 		return props, nil, err
 	}
 	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
-		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: "mytoken to be issued cannot have any of the requested capabilities"}
+		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: fmt.Sprintf(
+			"the parent has %s, and none of %s; ask for some of what it has", capabilityNames(parent.Capabilities()), capabilityNames(req.Properties.Capabilities))}
 	}
 	// Whole seconds, because the end of a generation is one.
 	rotation, second := i.childRotation(parent, props.Rotation), now.Truncate(time.Second)
@@ -222,6 +225,19 @@ func tooLong(wanted restriction.List, end time.Time) error {
 		return restrictionsError(RequestTooLong, &c)
 	}
 	return &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "they exceed the maximum lifetime"}
+}
+
+// capabilityNames lists capabilities for a text.
+func capabilityNames(set capability.Set) string {
+	const most = 8
+	var all []string
+	for _, c := range set {
+		if len(all) == most {
+			return fmt.Sprintf("%s and %d more", strings.Join(all, " "), len(set)-most)
+		}
+		all = append(all, clip.Name(string(c)))
+	}
+	return strings.Join(all, " ")
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
