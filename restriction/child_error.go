@@ -16,14 +16,17 @@ type ChildError struct {
 
 // Error names the clauses and keys, what was wanted, and what the parent has. It shows no
 // value of a key that this package does not define.
-func (e *ChildError) Error() string { return "restriction: " + e.reason() }
+func (e *ChildError) Error() string { return "restriction: " + joined(e.Clauses) }
 
-func (e *ChildError) reason() string {
+func (e *ChildError) reason() string { return joined(e.Clauses) }
+
+// joined returns the texts of the first errors.
+func joined(clauses []*ClauseError) string {
 	const most = 4
 	var text strings.Builder
-	for i, c := range e.Clauses {
+	for i, c := range clauses {
 		if i == most {
-			fmt.Fprintf(&text, "; and %d more", len(e.Clauses)-most)
+			fmt.Fprintf(&text, "; and %d more", len(clauses)-most)
 			break
 		}
 		if i > 0 {
