@@ -122,8 +122,8 @@ func checkUses(capabilities capability.Set, list restriction.List) error {
 }
 
 func checkName(name string) error {
-	if n := utf8.RuneCountInString(name); n > mytoken.MaxNameLength {
-		return &RequestError{Field: "name", Reason: fmt.Sprintf("%d characters, at most %d are allowed", n, mytoken.MaxNameLength)}
+	if utf8.RuneCountInString(name) > mytoken.MaxNameLength {
+		return &RequestError{Field: "name", Reason: fmt.Sprintf("longer than %d characters", mytoken.MaxNameLength)}
 	}
 	return checkText("name", name)
 }

@@ -156,7 +156,7 @@ func TestErrorsAboutProperties(t *testing.T) {
 		child bool // of a child alone
 		text  string
 	}{
-		{mytoken.Properties{Name: strings.Repeat("x", 101)}, false, "name: 101 characters, at most 100 are allowed"},
+		{mytoken.Properties{Name: strings.Repeat("x", 101)}, false, "name: longer than 100 characters"},
 		{mytoken.Properties{Capabilities: capability.Set{}}, false, "capabilities: the list has no entries; leave it out for the default"},
 		{mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo, "a b\n"}}, false, "capabilities: "},
 		{mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo}}, true, "capabilities: the parent has AT create_mytoken, and none of tokeninfo; ask for some of what it has"},
