@@ -154,6 +154,8 @@ func refusalOf(err error) refusal {
 	switch {
 	case errors.Is(err, ErrTokenExpired):
 		return refusal{status: http.StatusUnauthorized, code: "invalid_token", challenge: "invalid_token", text: "token has expired"}
+	case errors.Is(err, ErrTokenNotYetValid):
+		return refusal{status: http.StatusUnauthorized, code: "invalid_token", challenge: "invalid_token", text: "token is not valid yet"}
 	case errors.As(err, &invalid):
 		return refusal{status: http.StatusUnauthorized, code: "invalid_token", challenge: "invalid_token", text: "token not valid"}
 	case errors.As(err, &capability):

@@ -132,6 +132,10 @@ func TestMiddleware(t *testing.T) {
 	w := s.request(bearer(compact))
 	require.Equal(t, 401, w.Code)
 	require.Contains(t, w.Body.String(), "token has expired")
+	now = now.Add(-48 * time.Hour)
+	w = s.request(bearer(compact))
+	require.Equal(t, 401, w.Code)
+	require.Contains(t, w.Body.String(), "token is not valid yet")
 	require.Len(t, s.served, 3, "the service saw no refused request")
 	// proves P9
 	require.NotContains(t, s.log.String(), compact[len(compact)-40:])

@@ -1,9 +1,6 @@
 package mytoken
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // SetTimes sets IssuedAt, NotBefore and ExpiresAt of a generation that is issued at now.
 // They follow from the restrictions and the rotation (protocol sections 1.4 and 4.3,
@@ -37,11 +34,18 @@ func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	at, latest := now.Unix(), now.Add(leeway).Unix()
 	switch {
 	case c.ExpiresAt != 0 && at > c.ExpiresAt:
-		return fmt.Errorf("%w: at %s", ErrTokenExpired, claimText(c.ExpiresAt))
+		return &expiredError{c.ExpiresAt}
 	case latest < max(c.NotBefore, c.IssuedAt):
 		return &NotYetValidError{From: claimTime(max(c.NotBefore, c.IssuedAt))}
 	}
 	return nil
 }
+
+// expiredError is an [ErrTokenExpired] for a token whose signature was checked.
+type expiredError struct{ at int64 }
+
+func (e *expiredError) Error() string { return "mytoken: the token expired at " + claimText(e.at) }
+
+func (e *expiredError) Is(target error) bool { return target == ErrTokenExpired }
 
 func claimText(seconds int64) string { return claimTime(seconds).Format(time.RFC3339) }

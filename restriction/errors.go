@@ -52,7 +52,7 @@ func (e *ClauseError) Unwrap() error { return e.Err }
 // LimitError says which limit was exceeded. It is an [ErrTooLarge].
 type LimitError struct {
 	// What is "bytes", "clauses", "keys in a clause", "entries in a list", "entries in
-	// all lists", "bytes in a string" or "levels of nesting".
+	// all lists", "bytes in a string", "levels of nesting" or "clauses in common".
 	What string
 	Max  int // the limit
 }

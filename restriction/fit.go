@@ -6,6 +6,9 @@ import "bytes"
 type fitting struct {
 	clause
 	source *Clause
+	// open says that [Intersect] completes the clause: a key that it leaves out does not
+	// keep it from being within another clause.
+	open bool
 }
 
 // newFittings prepares every key, including those that the deployment does not support.
@@ -25,7 +28,7 @@ func (w *fitting) misfits(p *fitting) []string {
 	var misfits []string
 	for _, k := range keys {
 		parent, child := p.partOf(k), w.partOf(k)
-		if parent == nil || child != nil && child.within(parent) {
+		if parent == nil || child != nil && child.within(parent) || w.leavesOut(k) {
 			continue
 		}
 		misfits = append(misfits, k.name())
@@ -46,11 +49,14 @@ func (w *fitting) partOf(k key) part {
 	return w.find(k.name())
 }
 
+// leavesOut reports whether w is open and does not state the key.
+func (w *fitting) leavesOut(k key) bool { return w.open && !k.states(w.source) }
+
 // extraWithin reports whether w keeps an extra key of p. The bytes of its value must be
 // equal, or its condition must be within that of p.
 func (w *fitting) extraWithin(p *fitting, extra *Extra) bool {
 	value, ok := w.source.extra(extra.Key)
-	if ok && bytes.Equal(value, extra.Value) {
+	if ok && bytes.Equal(value, extra.Value) || !ok && w.open {
 		return true
 	}
 	parent, child := p.find(extra.Key), w.find(extra.Key)

@@ -72,7 +72,7 @@ func newIndex(parents []fitting) *index {
 func (x *index) covering(w *fitting) set {
 	found := fullSet(len(x.parents))
 	for n, k := range x.keys {
-		if k != nil && !found.empty() {
+		if k != nil && !found.empty() && !w.leavesOut(keys[n]) {
 			found.keep(k.covering(w.partOf(keys[n])))
 		}
 	}
@@ -84,12 +84,12 @@ func (x *index) covering(w *fitting) set {
 	return found
 }
 
-// closest returns the first of the parents with the fewest keys that keep w from being
+// closest returns the first of some parents with the fewest keys that keep w from being
 // within it.
-func (x *index) closest(w *fitting) int {
+func (x *index) closest(w *fitting, among set) int {
 	misfits := make([]int, len(x.parents))
 	for n, k := range x.keys {
-		if k == nil {
+		if k == nil || w.leavesOut(keys[n]) {
 			continue
 		}
 		beyond := fullSet(len(x.parents))
@@ -105,8 +105,8 @@ func (x *index) closest(w *fitting) int {
 			}
 		}
 	}
-	best := 0
-	for i := range x.parents {
+	best := NoClause
+	for i := range among.all() {
 		own, parent := w.limits(), x.parents[i].limits()
 		if own.at > parent.at {
 			misfits[i]++
@@ -114,7 +114,7 @@ func (x *index) closest(w *fitting) int {
 		if own.other > parent.other {
 			misfits[i]++
 		}
-		if misfits[i] < misfits[best] {
+		if best == NoClause || misfits[i] < misfits[best] {
 			best = i
 		}
 	}
@@ -231,6 +231,10 @@ func fullSet(n int) set {
 }
 
 func (s set) add(i int) { s[i/64] |= 1 << (i % 64) }
+
+func (s set) clear(i int) { s[i/64] &^= 1 << (i % 64) }
+
+func (s set) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
 func (s set) join(other set) {
 	for i := range other {

@@ -19,7 +19,9 @@ type key interface {
 	states(c *Clause) bool
 	read(d *decoder, c *Clause) error
 	write(e *encoder, c *Clause)
-	clone(c *Clause) // replaces the value in c by a copy
+	clone(c *Clause)       // replaces the value in c by a copy
+	take(c, from *Clause)  // gives c the value that from states, without copying it
+	show(c *Clause) string // the value, for a text
 	equal(a, b *Clause) bool
 	hash(h *maphash.Hash, c *Clause) // writes the same for equal values
 	term(c *Clause) Term             // without entries if the key is about time or counts
@@ -52,6 +54,18 @@ type part interface {
 	// within reports whether the part admits nothing that parent refuses. parent is a
 	// part of the same key.
 	within(parent part) bool
+	// excess says what the part allows beyond parent, for a text. The part is not within
+	// parent.
+	excess(parent part) string
+}
+
+// listKeyed is a key whose value is a list.
+type listKeyed interface {
+	key
+	list(c *Clause) *[]string
+	// common returns a list that allows what both parts allow. It has no entries if that
+	// is nothing, or if no list can say it.
+	common(child, parent part) []string
 }
 
 // hopelessPart is a part that can tell that it refuses every request.

@@ -58,3 +58,10 @@ func (e *end) first(_ query, t time.Time) Earliest {
 }
 
 func (e *end) within(parent part) bool { return *e <= *parent.(*end) }
+
+func (e *end) excess(parent part) string {
+	return "the parent allows a time until " + instant(int64(*parent.(*end))) + ", not until " + instant(int64(*e))
+}
+
+// endsFirst reports whether c expires before it begins.
+func (c *Clause) endsFirst() bool { return c.Expires != 0 && c.Expires < c.NotBefore }

@@ -39,7 +39,7 @@ func (k *geoIP) validate(c *Clause) error {
 	if err := k.listKey.validate(c); err != nil {
 		return err
 	}
-	if k == keyCountries && newCountries(c.GeoIPAllow).within(newCountries(c.GeoIPDisallow)) {
+	if k == keyCountries && c.nowhere() {
 		return badValue(ErrInvalid, "%s excludes every country", KeyGeoIPDisallow)
 	}
 	return nil
@@ -163,6 +163,46 @@ func (a *allowed) within(parent part) bool {
 	return a.list.within(p.list) || slices.Equal(a.entries, p.entries)
 }
 
+func (a *allowed) excess(parent part) string {
+	p := parent.(*allowed)
+	beyond := slices.DeleteFunc(slices.Clone(a.entries), func(code string) bool {
+		c, err := parseCountry(code)
+		return err == nil && p.list.has(c)
+	})
+	return "the parent allows " + listed(p.entries) + ", not " + listed(beyond)
+}
+
+// common keeps the countries of the child that both allow, or adds up those that either
+// excludes.
+func (k *geoIP) common(child, parent part) []string {
+	if k == keyCountries {
+		p := parent.(*allowed)
+		return slices.DeleteFunc(child.(*allowed).codes(), func(code string) bool { return !p.list.has(country{code[0], code[1]}) })
+	}
+	entries := slices.Clone(child.(*denied).entries)
+	for _, entry := range parent.(*denied).entries {
+		entries = withEntry(entries, entry)
+	}
+	return entries
+}
+
+// nowhere reports whether c excludes every country that it allows.
+func (c *Clause) nowhere() bool {
+	return newCountries(c.GeoIPAllow).within(newCountries(c.GeoIPDisallow))
+}
+
+// noCountry says which key of w leaves no country of c, the clause that w and p have in
+// common.
+func (w *fitting) noCountry(p *fitting, c *Clause) *ClauseError {
+	switch {
+	case !c.nowhere():
+		return nil
+	case keyCountries.states(w.source):
+		return noOverlap(KeyGeoIPAllow, "the parent excludes %s", listed(p.source.GeoIPDisallow))
+	}
+	return noOverlap(KeyGeoIPDisallow, "the parent allows %s alone", listed(p.source.GeoIPAllow))
+}
+
 func (a *allowed) hopeless(*Options) *ClauseError {
 	switch {
 	case len(a.list) == 0:
@@ -194,6 +234,14 @@ func (d *denied) first(q query, t time.Time) Earliest {
 func (d *denied) within(parent part) bool {
 	p := parent.(*denied)
 	return d.unclear || !p.unclear && p.list.within(d.list)
+}
+
+func (d *denied) excess(parent part) string {
+	beyond := slices.DeleteFunc(slices.Clone(parent.(*denied).entries), func(code string) bool {
+		c, err := parseCountry(code)
+		return err == nil && d.list.has(c)
+	})
+	return "the parent also excludes " + listed(beyond)
 }
 
 // countryErr says why the country is not known. It returns nil if the country is known.

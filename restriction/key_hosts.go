@@ -117,11 +117,7 @@ func (p *places) wantsName(name string) bool {
 }
 
 func (p *places) object(q query) Objection {
-	entries := blockTexts(p.blocks)
-	for _, h := range p.names {
-		entries = append(entries, h.String())
-	}
-	o := Objection{Key: KeyHosts, Need: "an address among " + listed(entries), Err: p.err(&q)}
+	o := Objection{Key: KeyHosts, Need: "an address among " + listed(p.texts()), Err: p.err(&q)}
 	if q.from == (point{}) {
 		o.Need += ", the request has none"
 	} else {
@@ -160,6 +156,55 @@ func (p *places) within(parent part) bool {
 	}
 	return !slices.ContainsFunc(p.names, func(h host) bool { return !other.coversName(h) }) &&
 		!slices.ContainsFunc(p.malformed, func(entry string) bool { return !slices.Contains(other.malformed, entry) })
+}
+
+func (p *places) excess(parent part) string {
+	other := parent.(*places)
+	var beyond []string
+	for i := range p.blocks {
+		if !p.blocks[i].withinAny(other.blocks) {
+			beyond = append(beyond, blockTexts(p.blocks[i:i+1])...)
+		}
+	}
+	for _, h := range p.names {
+		if !other.coversName(h) {
+			beyond = append(beyond, h.String())
+		}
+	}
+	for _, entry := range p.malformed {
+		if !slices.Contains(other.malformed, entry) {
+			beyond = append(beyond, entry)
+		}
+	}
+	return "the parent allows " + listed(other.texts()) + ", not " + listed(beyond)
+}
+
+// texts returns the entries that an address may match.
+func (p *places) texts() []string {
+	all := blockTexts(p.blocks)
+	for _, h := range p.names {
+		all = append(all, h.String())
+	}
+	return all
+}
+
+// common takes the smaller ones of two blocks or names of which one covers the other. A
+// name and an address have nothing in common: no list could say it.
+func (k *hosts) common(child, parent part) (entries []string) {
+	one, other := child.(*places), parent.(*places)
+	for _, pair := range [2][2]*places{{one, other}, {other, one}} {
+		for i := range pair[0].blocks {
+			if b := &pair[0].blocks[i]; b.withinAny(pair[1].blocks) {
+				entries = withEntry(entries, blockTexts(pair[0].blocks[i : i+1])[0])
+			}
+		}
+		for _, h := range pair[0].names {
+			if pair[1].coversName(h) {
+				entries = withEntry(entries, h.String())
+			}
+		}
+	}
+	return entries
 }
 
 // entries returns all entries. A malformed one becomes a name that no host has.

@@ -43,3 +43,7 @@ func (s *start) first(_ query, t time.Time) Earliest {
 }
 
 func (s *start) within(parent part) bool { return *s >= *parent.(*start) }
+
+func (s *start) excess(parent part) string {
+	return "the parent allows a time from " + instant(int64(*parent.(*start))) + ", not from " + instant(int64(*s))
+}

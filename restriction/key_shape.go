@@ -3,6 +3,7 @@ package restriction
 import (
 	"hash/maphash"
 	"slices"
+	"strconv"
 )
 
 // This file has the shapes of values: times, counts and lists. A shape implements the
@@ -28,6 +29,8 @@ func (k *timeKey) states(c *Clause) bool       { return *k.field(c) != 0 }
 func (k *timeKey) clone(*Clause)               {}
 func (k *timeKey) equal(a, b *Clause) bool     { return *k.field(a) == *k.field(b) }
 func (k *timeKey) write(e *encoder, c *Clause) { e.integer(k.wire, *k.field(c)) }
+func (k *timeKey) take(c, from *Clause)        { *k.field(c) = *k.field(from) }
+func (k *timeKey) show(c *Clause) string       { return instant(*k.field(c)) }
 
 func (k *timeKey) hash(h *maphash.Hash, c *Clause) { maphash.WriteComparable(h, *k.field(c)) }
 
@@ -57,6 +60,8 @@ type countKey struct {
 
 func (k *countKey) states(c *Clause) bool       { return *k.field(c) != nil }
 func (k *countKey) write(e *encoder, c *Clause) { e.integer(k.wire, **k.field(c)) }
+func (k *countKey) take(c, from *Clause)        { *k.field(c) = *k.field(from) }
+func (k *countKey) show(c *Clause) string       { return strconv.FormatInt(**k.field(c), 10) }
 
 func (k *countKey) clone(c *Clause) {
 	if n := *k.field(c); n != nil {
@@ -100,6 +105,9 @@ type listKey struct {
 func (k *listKey) states(c *Clause) bool       { return *k.field(c) != nil }
 func (k *listKey) clone(c *Clause)             { *k.field(c) = slices.Clone(*k.field(c)) }
 func (k *listKey) write(e *encoder, c *Clause) { e.strings(k.wire, *k.field(c)) }
+func (k *listKey) take(c, from *Clause)        { *k.field(c) = *k.field(from) }
+func (k *listKey) show(c *Clause) string       { return listed(*k.field(c)) }
+func (k *listKey) list(c *Clause) *[]string    { return k.field(c) }
 
 // equal distinguishes a nil list from an empty one.
 func (k *listKey) equal(a, b *Clause) bool {
@@ -122,6 +130,14 @@ func (k *listKey) read(d *decoder, c *Clause) (err error) {
 
 func (k *listKey) term(c *Clause) Term {
 	return Term{k.wire, k.what, append([]string{}, *k.field(c)...)}
+}
+
+// withEntry appends an entry that the list does not have.
+func withEntry(list []string, entry string) []string {
+	if slices.Contains(list, entry) {
+		return list
+	}
+	return append(list, entry)
 }
 
 func (k *listKey) validate(c *Clause) error {

@@ -91,6 +91,54 @@ func (b *budget) first(q query, t time.Time) Earliest { return lasting(b.allows(
 
 func (b *budget) within(parent part) bool { return b.limit <= parent.(*budget).limit }
 
+func (b *budget) excess(parent part) string {
+	return fmt.Sprintf("the parent allows %d, not %d", parent.(*budget).limit, b.limit)
+}
+
+// usagesKeys are the keys of this file.
+var usagesKeys = []*usages{keyUsagesAT, keyUsagesOther}
+
+// limits returns the numbers of uses that w asks for.
+func (w *fitting) limits() limits {
+	l := w.clause.limits()
+	if w.leavesOut(keyUsagesAT) {
+		l.at = 0
+	}
+	if w.leavesOut(keyUsagesOther) {
+		l.other = 0
+	}
+	return l
+}
+
+// limited returns the key of a limit above 0, if w states one.
+func (w *fitting) limited() (key string, limited bool) {
+	for _, k := range usagesKeys {
+		if n := *k.field(w.source); n != nil && *n > 0 {
+			return k.wire, true
+		}
+	}
+	return "", false
+}
+
+// capUsages lowers the limits of c to what is left. If nothing is left for one of them,
+// it returns the key.
+func (c *Clause) capUsages(left limits) (key string, none bool) {
+	for i, most := range []int64{left.at, left.other} {
+		limit := usagesKeys[i].field(c)
+		switch {
+		case *limit == nil || **limit <= most:
+		case most <= 0:
+			return usagesKeys[i].wire, true
+		default:
+			*limit = Usages(most)
+		}
+	}
+	return "", false
+}
+
+// isUsages reports whether a key limits uses.
+func isUsages(name string) bool { return name == KeyUsagesAT || name == KeyUsagesOther }
+
 // AccessTokens allows at most n access tokens. 0 allows none.
 func (p Phase) AccessTokens(n int64) Phase {
 	p.clause.UsagesAT = Usages(n)

@@ -106,6 +106,17 @@ func (w *words) within(parent part) bool {
 	return p.key == nil || w.key != nil && !slices.ContainsFunc(w.list, func(word string) bool { return !p.lists(word) })
 }
 
+func (w *words) excess(parent part) string {
+	p := parent.(*words)
+	beyond := slices.DeleteFunc(slices.Clone(w.list), p.lists)
+	return "the parent allows " + listed(p.list) + ", not " + listed(beyond)
+}
+
+func (k *wordsKey) common(child, parent part) []string {
+	p := parent.(*words)
+	return slices.DeleteFunc(slices.Clone(child.(*words).list), func(word string) bool { return !p.lists(word) })
+}
+
 // entries returns a copy of the list, or nil if there is no limit.
 func (w *words) entries() []string {
 	if w.key == nil {

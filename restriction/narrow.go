@@ -38,6 +38,8 @@ type Narrowed struct {
 	// Inherited reports whether List is that of the parent, because nothing was wanted or
 	// no wanted clause fits.
 	Inherited bool
+
+	misfits []misfit // parallel to Dropped
 }
 
 // OK reports whether the child got everything that was wanted. Otherwise an issuer
@@ -97,6 +99,7 @@ func Narrow(parent, wanted List, o NarrowOptions) Narrowed {
 		narrowed := narrow(parent, wanted.at(origin), &o)
 		for i := range narrowed.Dropped {
 			narrowed.Dropped[i].Clause = origin[narrowed.Dropped[i].Clause]
+			narrowed.misfits[i].clause = narrowed.Dropped[i].Clause
 		}
 		return narrowed
 	}
@@ -118,15 +121,16 @@ func narrow(parent, wanted List, o *NarrowOptions) Narrowed {
 		if dropped != nil {
 			dropped.Clause = i
 			n.Dropped = append(n.Dropped, *dropped)
+			n.misfits = append(n.misfits, misfit{i, fittings[i], books.parents.parents[dropped.Closest]})
 			continue
 		}
 		n.List = append(n.List, wanted[i].Clone())
 		n.Draws = append(n.Draws, draws)
 	}
 	if len(n.List) == 0 {
-		dropped := n.Dropped
+		dropped, misfits := n.Dropped, n.misfits
 		n = inherit(parent)
-		n.Dropped = dropped
+		n.Dropped, n.misfits = dropped, misfits
 	}
 	return n
 }
@@ -163,8 +167,19 @@ func newBooks(parent List, o *NarrowOptions) *books {
 // draw finds the parent's clause for w and subtracts w's limits from what that clause has
 // left. If no clause fits, it says why.
 func (b *books) draw(w *fitting) (int, *Dropped) {
+	chosen := b.choose(w, b.parents.covering(w))
+	if chosen == NoClause {
+		return NoClause, b.dropped(w)
+	}
+	b.charge(chosen, w.limits())
+	return chosen, nil
+}
+
+// choose returns the first of some parent's clauses that allows w's limits and has enough
+// left for them. If none has enough left, it returns the first one that allows them.
+func (b *books) choose(w *fitting, among set) int {
 	chosen := NoClause
-	for i := range b.parents.covering(w).all() {
+	for i := range among.all() {
 		if !b.parents.parents[i].limits().cover(w.limits()) {
 			continue
 		}
@@ -175,21 +190,22 @@ func (b *books) draw(w *fitting) (int, *Dropped) {
 			}
 		}
 	}
-	if chosen == NoClause {
-		return NoClause, b.dropped(w)
-	}
-	b.left[chosen] = b.left[chosen].minus(w.limits())
+	return chosen
+}
+
+// charge subtracts limits from what a parent's clause has left.
+func (b *books) charge(i int, amount limits) {
+	b.left[i] = b.left[i].minus(amount)
 	if b.shared {
-		parent := &b.parents.parents[chosen]
-		parent.at.limit, parent.other.limit = b.left[chosen].at, b.left[chosen].other
+		parent := &b.parents.parents[i]
+		parent.at.limit, parent.other.limit = b.left[i].at, b.left[i].other
 	}
-	return chosen, nil
 }
 
 // dropped finds the parent's clause with the fewest keys that keep w from being within
 // it.
 func (b *books) dropped(w *fitting) *Dropped {
-	closest := b.parents.closest(w)
+	closest := b.parents.closest(w, fullSet(len(b.left)))
 	return &Dropped{Closest: closest, Keys: w.misfits(&b.parents.parents[closest])}
 }
 

@@ -169,6 +169,7 @@ func (n *never) admits(query) bool               { return false }
 func (n *never) object(query) Objection          { return n.objection }
 func (n *never) first(query, time.Time) Earliest { return Never() }
 func (n *never) within(part) bool                { return false }
+func (n *never) excess(part) string              { return beyondUnknown }
 
 // keyed is the part for a condition of the embedding program.
 type keyed struct {
@@ -205,5 +206,11 @@ func (k *keyed) within(parent part) (within bool) {
 	_ = rescue.Do(func() { within = implies(k.condition, parent.(*keyed).condition) })
 	return within
 }
+
+// beyondUnknown leaves out the values, which mean something to the embedding program
+// alone and may be secret.
+const beyondUnknown = "the value is not known to be within the parent's"
+
+func (k *keyed) excess(part) string { return beyondUnknown }
 
 func (k *keyed) judge() KeyCondition { return KeyCondition{k.key, k.condition} }

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +18,12 @@ import (
 // If a list is empty but not nil, [Client.Derive] returns [ErrEmptyList] and sends
 // nothing. See [mytoken.Properties] for what nil means.
 type DeriveRequest struct {
+	// Properties are what the child gets. A clause of the restrictions may leave out what
+	// the parent's clauses state: [restriction.Intersect] has the rule. The client follows
+	// it before it sends the request, if it can read the parent's restrictions and if
+	// neither RestrictionsJSON, Include nor Adjust is set. It reads them in a JWT, and asks
+	// the server about a short token. If it cannot read them, each clause must state all
+	// that the parent's clause states, or the server refuses the request.
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	// RestrictionsJSON replaces Properties.Restrictions, see [LoginRequest].
@@ -25,8 +33,7 @@ type DeriveRequest struct {
 	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
 	// Adjust lets the server replace restrictions that are not within those of the
-	// parent. The answer says what the child got. Without Adjust, the server refuses such
-	// a request.
+	// parent. The answer says what the child got. Without Adjust, such a request fails.
 	Adjust bool
 }
 
@@ -38,7 +45,9 @@ const revokeTimeout = 10 * time.Second
 //
 // Some servers adjust restrictions although they were told not to (protocol section 10,
 // D20). Derive revokes a child that is not within the requested restrictions, and returns
-// a [*WiderError]. Other errors are [ErrEmptyList] and those of [Client.AccessToken].
+// a [*WiderError]. A [*restriction.ChildError] says which clause and key go beyond the
+// parent's; nothing was sent then. Other errors are [ErrEmptyList] and those of
+// [Client.AccessToken].
 func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRequest) (*mytoken.Issued, error) {
 	const operation = "derive a mytoken"
 	body := wire.TokenRequest{
@@ -46,6 +55,15 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 	}
 	if err := (properties{req.Properties, req.Response, req.RestrictionsJSON, req.Include}).fill(&body); err != nil {
 		return nil, err
+	}
+	limits, err := c.narrowed(ctx, parent, &req)
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: Restrictions: %w", operation, err)
+	}
+	if len(limits) > 0 {
+		if body.Restrictions, err = encodeList("Restrictions", limits); err != nil {
+			return nil, err
+		}
 	}
 	asked := c.now()
 	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []mytoken.Secret{parent}})
@@ -56,21 +74,57 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 	if err != nil {
 		return nil, err
 	}
-	limits := req.Properties.Restrictions
 	if !req.Adjust && len(limits) > 0 && !isWithin(child.Restrictions, limits) {
 		return nil, c.tooWide(ctx, child)
 	}
 	return child, nil
 }
 
+// narrowed returns the restrictions to send: what the wanted ones and the parent's have in
+// common, as far as the client can tell. The server decides about the rest.
+func (c *Client) narrowed(ctx context.Context, parent mytoken.Secret, req *DeriveRequest) (restriction.List, error) {
+	wanted := req.Properties.Restrictions
+	if len(wanted) == 0 || req.Adjust || req.RestrictionsJSON != nil || len(req.Include) > 0 {
+		return wanted, nil
+	}
+	has := c.restrictionsOf(ctx, parent)
+	states := func(key func(*restriction.Clause) bool) bool {
+		return slices.ContainsFunc(has, func(clause restriction.Clause) bool { return key(&clause) })
+	}
+	if namesThis(wanted) && states(func(clause *restriction.Clause) bool { return clause.Hosts != nil }) {
+		return wanted, nil // only the server knows the address
+	}
+	both, err := restriction.Intersect(has, wanted, c.now(), restriction.NarrowOptions{})
+	if _, beyond := errors.AsType[*restriction.ChildError](err); beyond && states(func(clause *restriction.Clause) bool { return len(clause.Extra) > 0 }) {
+		return wanted, nil // only the server knows whether one value of such a key is within another
+	}
+	return both.List, err
+}
+
+// restrictionsOf returns the restrictions of a token, or nil if it has none or if the
+// client cannot read them. A token that is not readable may still be known to the server.
+func (c *Client) restrictionsOf(ctx context.Context, token mytoken.Secret) restriction.List {
+	if list, readable := peekRestrictions(token.Reveal()); readable {
+		return list
+	}
+	if info, err := c.Introspect(ctx, token); err == nil && info.Valid {
+		return info.Claims.Restrictions
+	}
+	return nil
+}
+
+// namesThis reports whether a list uses the host "this".
+func namesThis(list restriction.List) bool {
+	return slices.ContainsFunc(list, func(c restriction.Clause) bool {
+		return slices.ContainsFunc(c.Hosts, func(host string) bool { return strings.EqualFold(host, "this") })
+	})
+}
+
 // isWithin compares the restrictions of the child with the requested ones. Only the
 // server knows what the host "this" has become, so isWithin ignores hosts if "this" is
 // among them.
 func isWithin(issued, asked restriction.List) bool {
-	own := slices.ContainsFunc(asked, func(c restriction.Clause) bool {
-		return slices.ContainsFunc(c.Hosts, func(host string) bool { return strings.EqualFold(host, "this") })
-	})
-	if own {
+	if namesThis(asked) {
 		issued, asked = issued.Clone(), asked.Clone()
 		for _, list := range []restriction.List{issued, asked} {
 			for i := range list {

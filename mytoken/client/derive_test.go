@@ -1,14 +1,19 @@
 package client_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/netip"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -51,6 +56,138 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.True(t, client.IsCode(wider.RevokeErr, client.CodeInvalidToken))
 	require.ErrorContains(t, err, "no such token")
 	require.False(t, client.IsCode(err, client.CodeInvalidToken))
+}
+
+// The client gives a child what it asks for, with the bounds of the parent that the
+// request leaves out. It does the same as the issuer, and refuses the same before it sends
+// anything.
+//
+// proves P1, P10
+func TestDeriveIsThatOfTheIssuer(t *testing.T) {
+	var s *server
+	var asked atomic.Int32
+	s = start(t, func(o *setup) {
+		o.wrap = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				next.ServeHTTP(w, r)
+			})
+		}
+	})
+	exp := s.Clock.Now().Add(time.Hour).Unix()
+	parents := []restriction.List{
+		nil,
+		{{Expires: exp, Scopes: []string{"compute", "storage.read"}, UsagesAT: restriction.Usages(5)}},
+		{{Expires: exp, Hosts: []string{"127.0.0.0/8"}, Scopes: []string{"compute"}}, {Expires: exp + 60, Hosts: []string{"127.0.0.1", "192.0.2.1"}, Audiences: []string{"x"}}},
+	}
+	wanted := []restriction.List{
+		nil,
+		{{Scopes: []string{"compute"}}},
+		{{Expires: exp - 10}},
+		{{UsagesAT: restriction.Usages(2)}},
+		{{Expires: exp + 1}},
+		{{Scopes: []string{"storage.read"}}, {Scopes: []string{"compute", "profile"}}},
+		{{Hosts: []string{"127.0.0.1"}}, {Hosts: []string{"192.0.2.1"}, UsagesOther: restriction.Usages(1)}},
+	}
+	refused := 0
+	for _, has := range parents {
+		root, err := s.Login(t.Context(), "alice", mytoken.Properties{Capabilities: everything, Restrictions: has})
+		require.NoError(t, err)
+		short, err := s.client.Derive(t.Context(), root.Token, client.DeriveRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}})
+		require.NoError(t, err)
+		for _, list := range wanted {
+			props := mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Restrictions: list}
+			own, ownErr := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{
+				Token: root.Token, Properties: props, Client: issuer.Client{Address: netip.MustParseAddr("127.0.0.1")},
+			})
+			asked.Store(0)
+			child, err := s.client.Derive(t.Context(), root.Token, client.DeriveRequest{Properties: props})
+			sent := asked.Load()
+			other, shortErr := s.client.Derive(t.Context(), short.Token, client.DeriveRequest{Properties: props})
+			if ownErr == nil {
+				require.NoError(t, err, "%v of %v", list, has)
+				require.Equal(t, own.Restrictions, child.Restrictions, "%v of %v", list, has)
+				require.NoError(t, shortErr)
+				require.Equal(t, own.Restrictions, other.Restrictions, "%v of %v", list, has)
+				continue
+			}
+			refused++
+			var same, got, gotShort *restriction.ChildError
+			require.ErrorAs(t, ownErr, &same)
+			require.ErrorAs(t, err, &got)
+			require.Equal(t, same.Error(), got.Error())
+			require.Zero(t, sent, "the client asks")
+			require.ErrorContains(t, err, "client: derive a mytoken: Restrictions: restriction: clause ")
+			require.ErrorAs(t, shortErr, &gotShort)
+			require.Equal(t, same.Error(), gotShort.Error())
+		}
+	}
+	require.GreaterOrEqual(t, refused, 3)
+}
+
+// If the client cannot tell what the parent has, the server decides: the client sends the
+// clauses as they stand, and never asks to adjust them.
+//
+// proves P1
+func TestDeriveWhereTheServerDecides(t *testing.T) {
+	s := start(t, func(o *setup) {
+		o.Config = func(c *issuer.Config) {
+			c.Restrictions.Conditions = map[string]restriction.Factory{"net": func(value []byte) (restriction.Condition, error) {
+				var text string
+				if err := json.Unmarshal(value, &text); err != nil {
+					return nil, err
+				}
+				block, err := netip.ParsePrefix(text)
+				return restriction.Network(block), err
+			}}
+		}
+	})
+	ctx := t.Context()
+	own := func(value string) []restriction.Extra { return []restriction.Extra{{Key: "net", Value: []byte(value)}} }
+	derive := func(parent mytoken.Secret, list restriction.List) (restriction.List, error) {
+		child, err := s.client.Derive(ctx, parent, client.DeriveRequest{Properties: mytoken.Properties{Capabilities: everything, Restrictions: list}})
+		if err != nil {
+			return nil, err
+		}
+		return child.Restrictions, nil
+	}
+	const words = "requested restrictions are not subset of original restrictions"
+
+	// Only the server knows the address of the client.
+	home := s.token(mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"127.0.0.0/8"}}}})
+	got, err := derive(home, restriction.List{{Hosts: []string{"this"}}})
+	require.NoError(t, err)
+	require.Equal(t, restriction.List{{Hosts: []string{"127.0.0.1"}}}, got)
+	scoped := s.token(mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute", "storage.read"}}}})
+	got, err = derive(scoped, restriction.List{{Hosts: []string{"this"}}})
+	require.NoError(t, err)
+	require.Equal(t, restriction.List{{Scopes: []string{"compute", "storage.read"}, Hosts: []string{"127.0.0.1"}}}, got)
+
+	// Only the server knows the meaning of its own keys. The client copies them.
+	wide := s.token(mytoken.Properties{Restrictions: restriction.List{{Extra: own(`"127.0.0.0/8"`)}}})
+	got, err = derive(wide, restriction.List{{Extra: own(`"127.0.0.1/32"`)}})
+	require.NoError(t, err)
+	require.Equal(t, restriction.List{{Extra: own(`"127.0.0.1/32"`)}}, got)
+	got, err = derive(wide, restriction.List{{Scopes: []string{"compute"}}})
+	require.NoError(t, err)
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Extra: own(`"127.0.0.0/8"`)}}, got)
+	_, err = derive(wide, restriction.List{{Extra: own(`"0.0.0.0/0"`)}})
+	require.True(t, client.IsCode(err, client.CodeInvalidRequest), "%v", err)
+	require.ErrorContains(t, err, words)
+
+	// A short token that may not ask about itself.
+	dumb, err := s.client.Derive(ctx, scoped, client.DeriveRequest{
+		Properties: mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}}, Response: mytoken.Response{Type: mytoken.ResponseShortToken},
+	})
+	require.NoError(t, err)
+	list := restriction.List{{Expires: s.Clock.Now().Add(time.Hour).Unix()}}
+	_, err = s.client.Derive(ctx, dumb.Token, client.DeriveRequest{Properties: mytoken.Properties{Restrictions: list}})
+	require.True(t, client.IsCode(err, client.CodeInvalidRequest), "%v", err)
+	require.ErrorContains(t, err, words)
+	list[0].Scopes = []string{"compute"}
+	child, err := s.client.Derive(ctx, dumb.Token, client.DeriveRequest{Properties: mytoken.Properties{Restrictions: list}})
+	require.NoError(t, err)
+	require.Equal(t, list, child.Restrictions)
 }
 
 // A list that has lost its last entry is refused, and nothing is sent. The server would

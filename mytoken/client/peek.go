@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 // use is the kind of a use, as rotation distinguishes them.
@@ -49,6 +51,23 @@ func peekRotation(token string) (r mytoken.Rotation, readable bool) {
 		return r, false
 	}
 	return mytoken.Rotation(claims.Rotation), true
+}
+
+// peekRestrictions reads the restrictions in a mytoken. A list that this package cannot
+// read counts as unreadable.
+func peekRestrictions(token string) (list restriction.List, readable bool) {
+	var claims struct {
+		TokenType    string         `json:"token_type"`
+		Restrictions jsontext.Value `json:"restrictions"`
+	}
+	if !peek(token, &claims) || claims.TokenType != wire.GrantMytoken {
+		return nil, false
+	}
+	if len(claims.Restrictions) == 0 {
+		return nil, true
+	}
+	list, err := restriction.Parse(claims.Restrictions)
+	return list, err == nil
 }
 
 // peekExpiry reads when a JWT expires.

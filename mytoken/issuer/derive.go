@@ -1,10 +1,8 @@
 package issuer
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -22,18 +20,25 @@ type DeriveRequest struct {
 	// child, whatever else it asks for, and counts once. Zero: a new ID.
 	ID UseID
 	// Provider is the issuer that the client expects. Empty: any.
-	Provider   string
+	Provider string
+	// Properties are what the child gets. A clause may leave out what the parent's clauses
+	// state: [restriction.Intersect] has the rule. If a clause states more than the parent
+	// allows, the error is a [*RequestError] that wraps a [*restriction.ChildError]. It
+	// names the clause, the key, what was asked for and what the parent has. No restrictions
+	// are a request for all that the parent has.
 	Properties mytoken.Properties
 	Response   mytoken.Response
-	// Adjust fits restrictions that are not within the parent's, instead of refusing
-	// them. Each clause is cut to what the parent allows, and dropped if nothing is left
-	// of it. If no clause is left, the child gets all clauses of the parent. The answer
-	// says what the child got.
-	//
-	// Without Adjust, such restrictions are a [*RequestError]. Adjust is the protocol's
-	// error_on_restrictions=false (protocol section 5.4.3).
+	// Adjust follows the protocol instead (protocol section 2.6): a clause that is not
+	// within a clause of the parent as it stands is dropped. If no clause is left, the
+	// child gets all clauses of the parent. The answer says what the child got. Adjust is
+	// the protocol's error_on_restrictions=false.
 	Adjust bool
-	Client Client
+	// Verbatim compares each clause as it stands, and refuses one that is not within a
+	// clause of the parent: it must repeat what the parent states. Verbatim is the
+	// protocol's error_on_restrictions=true (protocol section 5.4.3). It makes no
+	// difference with Adjust.
+	Verbatim bool
+	Client   Client
 }
 
 // Derive creates a child of a token. The child admits nothing that its parent refuses,
@@ -171,83 +176,4 @@ func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, r
 		return nil, err
 	}
 	return nil, i.useFailed(ctx, p, op, err)
-}
-
-// childProperties returns the properties of a child, and for each of its clauses the
-// parent's clause that it draws on (protocol sections 2.6, 2.8, 3.3). Whatever the
-// request asks for and the policy does, the properties are within the parent, or there is
-// an error (P1).
-func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
-	props := req.Properties.Clone()
-	now := i.Now()
-	err := cmp.Or(checkResponse(req.Response), i.checkProperties(&props, now))
-	if err != nil {
-		return props, nil, err
-	}
-	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
-		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: "mytoken to be issued cannot have any of the requested capabilities"}
-	}
-	narrowed := i.narrow(parent.Restrictions(), props.Restrictions, used)
-	if !narrowed.OK() && !req.Adjust {
-		return props, nil, &RequestError{Field: "restrictions", Code: RequestNotNarrower, Reason: "requested restrictions are not subset of original restrictions"}
-	}
-	// Whole seconds, because the end of a generation is one.
-	rotation, second := i.childRotation(parent, props.Rotation), now.Truncate(time.Second)
-	most := rotation.lifetime(second, provider.MaxLifetime)
-	narrowed, shortened, err := narrowed.LimitLifetime(second, most)
-	if err != nil {
-		return props, nil, requestError("restrictions", err)
-	}
-	if shortened && !req.Adjust && len(req.Properties.Restrictions) > 0 { // a request for none cannot be cut (D22)
-		return props, nil, &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "requested restrictions do not respect maximum mytoken lifetime"}
-	}
-	props.Restrictions, props.Rotation = narrowed.List, rotation.apply(props.Rotation)
-	reviewed, err := i.review(ctx, Issuance{
-		Kind: PolicyDerive, Provider: provider.Upstream, Subject: parent.OIDCSubject(), Parent: parent, Properties: &props, CountFrom: now, Client: req.Client,
-	})
-	if err != nil {
-		return props, nil, err
-	}
-	if !reviewed.Capabilities.Within(parent.Capabilities()) {
-		return props, nil, &PolicyError{cause: errors.New("the policy's capabilities are wider than the parent's")}
-	}
-	if !reviewed.Restrictions.Equal(narrowed.List) {
-		if narrowed = i.narrow(parent.Restrictions(), reviewed.Restrictions, used); !narrowed.OK() {
-			return props, nil, &PolicyError{cause: errors.New("the policy's restrictions are wider than the parent's")}
-		}
-		if narrowed, _, err = narrowed.LimitLifetime(second, most); err != nil {
-			return props, nil, requestError("restrictions", err)
-		}
-	}
-	if !i.cfg.IndependentBudgets {
-		narrowed = narrowed.Merge() // a limit must not count twice
-	}
-	reviewed.Restrictions, reviewed.Rotation = narrowed.List, rotation.apply(reviewed.Rotation)
-	usable := narrowed.List
-	if !i.cfg.IndependentBudgets {
-		usable = withoutSpent(parent.Restrictions(), narrowed, used)
-	}
-	return reviewed, narrowed.Draws, cmp.Or(checkUses(reviewed.Capabilities, usable), checkTimes(&reviewed, now))
-}
-
-// withoutSpent returns the clauses of a child with the numbers of access tokens that it
-// can get: at most what its parent has left.
-func withoutSpent(parent restriction.List, child restriction.Narrowed, used []restriction.Usage) restriction.List {
-	list := child.List.Clone()
-	for n, draws := range child.Draws {
-		if draws == restriction.NoClause || parent[draws].UsagesAT == nil {
-			continue
-		}
-		left := max(*parent[draws].UsagesAT-used[draws].AT, 0)
-		if own := list[n].UsagesAT; own == nil || *own > left {
-			list[n].UsagesAT = &left
-		}
-	}
-	return list
-}
-
-func (i *Issuer) narrow(parent, wanted restriction.List, used []restriction.Usage) restriction.Narrowed {
-	return restriction.Narrow(parent, wanted, restriction.NarrowOptions{
-		Conditions: i.cfg.Restrictions.Conditions, Used: used, IndependentBudgets: i.cfg.IndependentBudgets,
-	})
 }

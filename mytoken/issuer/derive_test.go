@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestDerive(t *testing.T) {
 	requireUsable(t, s, child.Token)
 }
 
-// Silent adjustment (D21) and error_on_restrictions (D20).
+// The rule of the protocol: silent adjustment (D21) and error_on_restrictions (D20).
 //
 // proves P1
 func TestDeriveNarrowsRestrictions(t *testing.T) {
@@ -84,15 +85,121 @@ func TestDeriveNarrowsRestrictions(t *testing.T) {
 
 			before := stateOf(t, s)
 			_, err = s.Issuer.Derive(t.Context(), issuer.DeriveRequest{
-				Token: root.Token, Properties: mytoken.Properties{Restrictions: c.wanted}, Client: client,
+				Token: root.Token, Properties: mytoken.Properties{Restrictions: c.wanted}, Verbatim: true, Client: client,
 			})
 			if c.lost {
-				requireRequestError(t, err, "restrictions")
+				require.Equal(t, issuer.RequestNotNarrower, errAs[*issuer.RequestError](t, err).Code)
+				errAs[*restriction.ChildError](t, err)
 				requireUnchanged(t, s, before)
 			} else {
 				require.NoError(t, err)
 			}
 		})
+	}
+}
+
+// A child gets what was asked for, with the bounds of the parent that the request leaves
+// out, or the error names the clause and the key.
+//
+// proves P1, P10
+func TestDeriveGivesWhatWasAskedFor(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	exp := unix(s, time.Hour)
+	one := restriction.List{{Expires: exp, Scopes: []string{"compute", "storage.read", "storage.write"}, UsagesAT: usages(5)}}
+	phases := restriction.List{
+		{Expires: exp, Hosts: []string{"192.0.2.0/24"}, Scopes: []string{"compute"}},
+		{NotBefore: exp, Expires: exp + 60, Scopes: []string{"storage.write"}, UsagesAT: usages(2)},
+	}
+	for name, c := range map[string]struct {
+		parent, wanted, got restriction.List
+		clause              int
+		key, text           string
+	}{
+		"left out bounds": {one, restriction.List{{Scopes: []string{"storage.read"}}}, restriction.List{{Expires: exp, Scopes: []string{"storage.read"}, UsagesAT: usages(5)}}, 0, "", ""},
+		"a limit":         {one, restriction.List{{UsagesAT: usages(1)}}, restriction.List{{Expires: exp, Scopes: one[0].Scopes, UsagesAT: usages(1)}}, 0, "", ""},
+		"an end for all phases": {phases, restriction.List{{Expires: exp + 30}}, restriction.List{
+			{Expires: exp, Hosts: []string{"192.0.2.0/24"}, Scopes: []string{"compute"}},
+			{NotBefore: exp, Expires: exp + 30, Scopes: []string{"storage.write"}, UsagesAT: usages(2)},
+		}, 0, "", ""},
+		"one phase": {phases, restriction.List{{Scopes: []string{"storage.write"}}}, phases[1:], 0, "", ""},
+		"another scope": {
+			one, restriction.List{{Scopes: []string{"compute"}}, {Scopes: []string{"storage.read", "admin"}}}, nil, 1, "scope",
+			"issuer: restrictions: restriction: clause 1: scope: the parent allows compute storage.read storage.write, not admin; ask for no more, or leave the key out",
+		},
+		"a later end": {
+			one, restriction.List{{Expires: exp + 1}}, nil, 0, "exp",
+			"issuer: restrictions: restriction: clause 0: exp: the parent allows a time until " + instant(exp) + ", not until " + instant(exp+1) + "; ask for no more, or leave the key out",
+		},
+		"more uses": {
+			one, restriction.List{{UsagesAT: usages(6)}}, nil, 0, "usages_AT",
+			"issuer: restrictions: restriction: clause 0: usages_AT: the parent allows 5, not 6; ask for no more, or leave the key out",
+		},
+		"a limit for two phases": {
+			phases, restriction.List{{UsagesAT: usages(2)}}, nil, 0, "usages_AT",
+			"issuer: restrictions: restriction: clause 0: usages_AT: one limit cannot count for several clauses of the parent, such as 0 and 1; ask for a clause for each, with a limit of its own",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: c.parent})
+			req := issuer.DeriveRequest{Token: root.Token, Properties: mytoken.Properties{Restrictions: c.wanted}, Client: client}
+			before := stateOf(t, s)
+			shown, previewErr := s.Issuer.Preview(t.Context(), req)
+			requireUnchanged(t, s, before)
+			child, err := s.Issuer.Derive(t.Context(), req)
+			if c.key == "" {
+				require.NoError(t, err)
+				require.Equal(t, c.got, child.Restrictions)
+				require.NoError(t, previewErr)
+				require.Equal(t, c.got, shown.Restrictions)
+				return
+			}
+			requireUnchanged(t, s, before)
+			require.EqualError(t, err, c.text)
+			require.EqualError(t, previewErr, c.text)
+			require.Equal(t, issuer.RequestNotNarrower, errAs[*issuer.RequestError](t, err).Code)
+			located := errAs[*restriction.ClauseError](t, err)
+			require.Equal(t, []any{c.clause, c.key}, []any{located.Clause, located.Key})
+			require.Equal(t, located, errAs[*restriction.ChildError](t, err).Clauses[0])
+		})
+	}
+}
+
+// A child that leaves out the limit of its parent draws on what the parent has left.
+//
+// proves P3, P4
+func TestDeriveLeavesOutALimit(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{
+		{Scopes: []string{"compute"}, UsagesAT: usages(1)}, {Scopes: []string{"compute", "storage.read"}, UsagesAT: usages(2)},
+	}})
+	wanted := mytoken.Properties{Capabilities: capability.Set{capability.AT}, Restrictions: restriction.List{{Scopes: []string{"compute"}}}}
+	a, b := derive(t, s, root.Token, wanted), derive(t, s, root.Token, wanted)
+	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, UsagesAT: usages(1)}, {Scopes: []string{"compute"}, UsagesAT: usages(2)}}, a.Restrictions)
+	requireUsable(t, s, a.Token)
+	requireUsable(t, s, b.Token)
+	requireUsable(t, s, a.Token)
+	for _, token := range []*mytoken.Issued{a, b, root} {
+		_, err := accessToken(t, s, token.Token)
+		requireRefused(t, err, "usages_AT")
+	}
+	_, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: root.Token, Properties: wanted, Client: client})
+	require.EqualError(t, err, "issuer: restrictions: usages_AT leaves nothing in any clause, so the capability AT could never be used; raise the limit or leave the capability out")
+}
+
+// A child does not become larger than what is allowed, although each wanted clause may
+// have something in common with each clause of the parent.
+func TestDeriveLimitsWhatIsInCommon(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits = issuer.Limits{Clauses: 5, RestrictionBytes: 1 << 10} }})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: counted(3)})
+	long := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Audiences: []string{strings.Repeat("x", 900)}}}})
+	hosts := restriction.List{{Hosts: []string{"192.0.2.1"}}, {Hosts: []string{"192.0.2.2"}}}
+	for _, parent := range []*mytoken.Issued{root, long} {
+		before := stateOf(t, s)
+		_, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: parent.Token, Properties: mytoken.Properties{Restrictions: hosts}, Client: client})
+		requireRequestError(t, err, "restrictions")
+		require.Regexp(t, `6 clauses, at most 5 are allowed|\d{4} bytes, at most 1024 are allowed`, err.Error())
+		requireUnchanged(t, s, before)
+		derive(t, s, parent.Token, mytoken.Properties{Restrictions: hosts[:1]})
 	}
 }
 
@@ -251,10 +358,31 @@ func TestMaximumLifetime(t *testing.T) {
 	forever := login(t, withoutMaximum(t, s), mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	child := derive(t, s, forever.Token, mytoken.Properties{})
 	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, child.Restrictions)
-	_, err := s.Issuer.Derive(ctx, issuer.DeriveRequest{Token: forever.Token, Client: client, Properties: mytoken.Properties{
-		Restrictions: restriction.List{{Scopes: []string{"compute"}}},
-	}})
-	requireRequestError(t, err, "restrictions")
+	// The end of the lifetime is like a bound of the parent: a clause may leave it out, and
+	// must not exceed it.
+	require.Equal(t, child.Restrictions, derive(t, s, forever.Token, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}}).Restrictions)
+	require.Equal(t, restriction.List{{Expires: end, Hosts: []string{"192.0.2.1"}}},
+		derive(t, s, login(t, withoutMaximum(t, s), mytoken.Properties{Capabilities: allCapabilities}).Token, mytoken.Properties{Restrictions: restriction.List{{Hosts: []string{"192.0.2.1"}}}}).Restrictions)
+	last := instant(end)
+	for _, c := range []struct {
+		wanted   restriction.Clause
+		verbatim bool
+		key      string
+		text     string
+	}{
+		{restriction.Clause{Expires: end + 1}, false, "exp", "issuer: restrictions: the maximum lifetime ends at " + last + ": clause 0: exp: the parent allows a time until " + last + ", not until " + instant(end+1)},
+		{restriction.Clause{NotBefore: end + 1}, false, "nbf", "issuer: restrictions: the maximum lifetime ends at " + last + ": clause 0: nbf: the parent allows a time until " + last + ", not from " + instant(end+1)},
+		{restriction.Clause{Scopes: []string{"compute"}}, true, "exp", "issuer: restrictions: restriction: clause 0: exp: it is missing, and the maximum lifetime ends at " + last + "; state it"},
+		{restriction.Clause{Scopes: []string{"compute"}, Expires: end + 1}, true, "exp", "issuer: restrictions: restriction: clause 0: exp: " + instant(end+1) + " is after the end of the maximum lifetime, " + last + "; choose an earlier time"},
+	} {
+		req := issuer.DeriveRequest{Token: forever.Token, Client: client, Verbatim: c.verbatim, Properties: mytoken.Properties{Restrictions: restriction.List{c.wanted}}}
+		_, err := s.Issuer.Derive(ctx, req)
+		require.Equal(t, issuer.RequestTooLong, errAs[*issuer.RequestError](t, err).Code, "%v", err)
+		require.Equal(t, c.key, errAs[*restriction.ClauseError](t, err).Key)
+		require.Contains(t, err.Error(), c.text)
+		_, previewErr := s.Issuer.Preview(ctx, req)
+		require.EqualError(t, previewErr, err.Error())
+	}
 	adjusted, err := deriveAdjusted(t, s, forever.Token, mytoken.Properties{Restrictions: restriction.List{{Scopes: []string{"compute"}}}})
 	require.NoError(t, err)
 	require.Equal(t, restriction.List{{Scopes: []string{"compute"}, Expires: end}}, adjusted.Restrictions)
@@ -262,6 +390,8 @@ func TestMaximumLifetime(t *testing.T) {
 	_, err = s.Login(ctx, "alice", mytoken.Properties{Restrictions: restriction.List{{NotBefore: end + 1}}})
 	requireRequestError(t, err, "restrictions")
 }
+
+func instant(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
 // withoutMaximum returns the same service as it was before it had a maximum lifetime.
 func withoutMaximum(t *testing.T, s *mytokentest.Service) *mytokentest.Service {

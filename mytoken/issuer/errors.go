@@ -106,7 +106,10 @@ func (e *LoginError) Unwrap() error { return e.cause }
 // reason is for logs and tests. Tell a client only that the token is not valid.
 type TokenError struct {
 	Reason TokenReason
-	cause  error
+	// At is when the token expired, or from when it is valid. It is set for TokenExpired
+	// and TokenTooEarly alone.
+	At    time.Time
+	cause error
 }
 
 // TokenReason is the reason of a [TokenError].
@@ -114,8 +117,7 @@ type TokenReason uint8
 
 // The reasons of a [TokenError].
 const (
-	// TokenMalformed: it is neither a token that this issuer signed nor a short token, or
-	// it is not valid at this time.
+	// TokenMalformed: it is neither a token that this issuer signed nor a short token.
 	TokenMalformed TokenReason = iota
 	// TokenUnknown: its signature is right, but the store does not have it, or it is a
 	// copy that was not issued.
@@ -128,9 +130,15 @@ const (
 	// a copy. If its rotation says auto_revoke, the token and its descendants are revoked
 	// now.
 	TokenReused
+	// TokenExpired: this issuer signed it, and it has expired. Nobody looked whether it
+	// was revoked or replaced before.
+	TokenExpired
+	// TokenTooEarly: this issuer signed it, and it is not valid yet.
+	TokenTooEarly
 )
 
-// String returns "malformed", "unknown", "revoked", "outdated" or "reused".
+// String returns "malformed", "unknown", "revoked", "outdated", "reused", "expired" or
+// "early".
 func (r TokenReason) String() string {
 	switch r {
 	case TokenUnknown:
@@ -141,12 +149,22 @@ func (r TokenReason) String() string {
 		return "outdated"
 	case TokenReused:
 		return "reused"
+	case TokenExpired:
+		return "expired"
+	case TokenTooEarly:
+		return "early"
 	default:
 		return "malformed"
 	}
 }
 
 func (e *TokenError) Error() string {
+	switch e.Reason {
+	case TokenExpired:
+		return "issuer: the token expired at " + instant(e.At)
+	case TokenTooEarly:
+		return "issuer: the token is not valid before " + instant(e.At)
+	}
 	return errtext.Join(e.cause, "issuer: token is not valid: "+e.Reason.String())
 }
 

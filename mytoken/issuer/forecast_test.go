@@ -91,7 +91,7 @@ func TestForecastOfAChild(t *testing.T) {
 			foreseen := f.Clauses[0].At(s.Clock.Now()) == forecast.Open && (f.Life.Idle.IsZero() || !s.Clock.Now().After(f.Life.Idle))
 			require.Equal(t, after == 0, foreseen)
 		}
-		requireDead(t, s, parent.Token, issuer.TokenMalformed)
+		requireDead(t, s, parent.Token, issuer.TokenExpired)
 	}
 }
 

@@ -173,10 +173,6 @@ func reasonOf(n *Notice) string {
 func rejectedFor(err error) string {
 	token, known := errors.AsType[*TokenError](err)
 	switch {
-	case errors.Is(err, mytoken.ErrTokenExpired):
-		return "expired"
-	case errors.Is(err, mytoken.ErrTokenNotYetValid):
-		return "early"
 	case errors.Is(err, mytoken.ErrTokenSignature), errors.Is(err, mytoken.ErrTokenKey), errors.Is(err, store.ErrForged):
 		return "forged"
 	case known:

@@ -33,7 +33,7 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	var token *mytoken.Token
 	if err == nil {
 		if token, err = i.verifier.Verify(ctx, compact); isA[*mytoken.InvalidTokenError](err) {
-			err = &TokenError{Reason: TokenMalformed, cause: err}
+			err = i.invalidToken(ctx, compact, err)
 		}
 	}
 	if err != nil {
@@ -43,6 +43,22 @@ func (i *Issuer) present(ctx context.Context, s mytoken.Secret, client Client) (
 	p := newPresented(token, compact, short)
 	p.client = client
 	return p, nil
+}
+
+// invalidToken says why the verifier refuses a token. Only a token that this issuer signed
+// is expired or too early.
+func (i *Issuer) invalidToken(ctx context.Context, compact string, cause error) *TokenError {
+	e := &TokenError{Reason: TokenMalformed, cause: cause}
+	if early, ok := errors.AsType[*mytoken.NotYetValidError](cause); ok {
+		e.Reason, e.At = TokenTooEarly, early.From
+	} else if errors.Is(cause, mytoken.ErrTokenExpired) {
+		if token, err := i.verifier.Decode(ctx, compact); err != nil {
+			e.cause = err // it is not ours
+		} else {
+			e.Reason, e.At = TokenExpired, token.ExpiresAt()
+		}
+	}
+	return e
 }
 
 // reject reports a presented string that is no valid token. Any other error is reported

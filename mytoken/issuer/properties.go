@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -80,7 +81,7 @@ func (i *Issuer) checkProperties(p *mytoken.Properties, now time.Time) error {
 		return err
 	}
 	if p.Capabilities != nil && len(p.Capabilities) == 0 {
-		return &RequestError{Field: "capabilities", Reason: "a list without entries"}
+		return &RequestError{Field: "capabilities", Reason: "the list has no entries; leave it out for the default"}
 	}
 	if err := p.Capabilities.Validate(); err != nil {
 		return requestError("capabilities", err)
@@ -151,7 +152,7 @@ func checkLength(field, text string) error {
 
 func (i *Issuer) checkRestrictions(list restriction.List) error {
 	if list != nil && len(list) == 0 {
-		return &RequestError{Field: "restrictions", Reason: "a list without clauses"}
+		return &RequestError{Field: "restrictions", Reason: "the list has no clauses; leave it out instead"}
 	}
 	if most := i.cfg.Limits.Clauses; len(list) > most {
 		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf("%d clauses, at most %d are allowed", len(list), most)}
@@ -170,16 +171,40 @@ func (i *Issuer) checkRestrictions(list restriction.List) error {
 	return nil
 }
 
+// checkCommon refuses more than the limits allow. A child may have what its parent has,
+// with what was wanted.
+func (i *Issuer) checkCommon(list, parent, wanted restriction.List) error {
+	if most := max(i.cfg.Limits.Clauses, len(parent)); len(list) > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf(
+			"what they have in common with the parent's are %d clauses, at most %d are allowed; state more keys in each clause, or ask for fewer clauses", len(list), most)}
+	}
+	var bytes [3]int
+	for n, l := range []restriction.List{list, parent, wanted} {
+		text, err := l.AppendJSON(nil)
+		if err != nil {
+			return requestError("restrictions", err)
+		}
+		bytes[n] = len(text)
+	}
+	if most := max(i.cfg.Limits.RestrictionBytes, bytes[1]+bytes[2]); bytes[0] > most {
+		return &RequestError{Field: "restrictions", Reason: fmt.Sprintf(
+			"what they have in common with the parent's are %d bytes, at most %d are allowed; state more keys in each clause, or ask for fewer clauses", bytes[0], most)}
+	}
+	return nil
+}
+
 // checkTimes refuses a token that could never be used: all its clauses have ended, or its
 // first generation ends before the first of them begins.
 func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {
-		return &RequestError{Field: "restrictions", Code: RequestExpired, Reason: "token would already be expired"}
+		n := slices.IndexFunc(p.Restrictions, func(c restriction.Clause) bool { return c.Expires == last })
+		return restrictionsError(RequestExpired, &restriction.ClauseError{Clause: n, Key: restriction.KeyExpires, Err: fmt.Errorf(
+			"%s is in the past, and no other clause ends later; choose a later time", instant(time.Unix(last, 0)))})
 	}
 	if end := p.Rotation.Expiry(now); !end.IsZero() && end.Unix() < begin {
 		return &RequestError{Field: "rotation", Reason: fmt.Sprintf(
-			"a lifetime of %d seconds ends before the restrictions begin, at %s", p.Rotation.Lifetime, time.Unix(begin, 0).UTC().Format(time.RFC3339))}
+			"a lifetime of %d seconds ends before the restrictions begin, at %s; choose a longer one", p.Rotation.Lifetime, instant(time.Unix(begin, 0)))}
 	}
 	return nil
 }

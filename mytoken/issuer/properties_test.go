@@ -93,7 +93,7 @@ func TestTokensThatWouldBeExpired(t *testing.T) {
 		requireRequestError(t, err, "restrictions")
 	}
 	s.Clock.Advance(time.Second)
-	requireDead(t, s, root.Token, issuer.TokenMalformed)
+	requireDead(t, s, root.Token, issuer.TokenExpired)
 }
 
 // A generation that ends before the first clause begins could be neither used nor
@@ -141,4 +141,48 @@ func TestPolicyThatEndsAGenerationTooSoon(t *testing.T) {
 	_, err = deriveAdjusted(t, s, root.Token, props)
 	requireRequestError(t, err, "rotation")
 	requireSameTokens(t, s, before)
+}
+
+// An error about properties names the field, the clause, the key and the value, and says
+// what to do.
+//
+// proves P10
+func TestErrorsAboutProperties(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	past, end := unix(s, -time.Minute), unix(s, time.Hour)
+	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	for _, c := range []struct {
+		props mytoken.Properties
+		child bool // of a child alone
+		text  string
+	}{
+		{mytoken.Properties{Name: strings.Repeat("x", 101)}, false, "name: longer than 100 characters"},
+		{mytoken.Properties{Capabilities: capability.Set{}}, false, "capabilities: the list has no entries; leave it out for the default"},
+		{mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo, "a b\n"}}, false, "capabilities: "},
+		{mytoken.Properties{Capabilities: capability.Set{capability.Tokeninfo}}, true, "capabilities: the parent has AT create_mytoken, and none of tokeninfo; ask for some of what it has"},
+		{mytoken.Properties{Restrictions: restriction.List{}}, false, "restrictions: the list has no clauses; leave it out instead"},
+		{
+			mytoken.Properties{Restrictions: restriction.List{{Expires: past - 1}, {Expires: past}}}, false,
+			"restrictions: restriction: clause 1: exp: " + instant(past) + " is in the past, and no other clause ends later; choose a later time",
+		},
+		{mytoken.Properties{Restrictions: restriction.List{{Expires: end}, {NotBefore: end + 1, Expires: end}}}, false, "restrictions: restriction: clause 1: exp: invalid: " + instant(end) + " is before nbf, " + instant(end+1)},
+		{mytoken.Properties{Restrictions: restriction.List{{Expires: end}, {Hosts: []string{"not a host"}}}}, false, `restrictions: restriction: clause 1: hosts: invalid: "not a host" is not an address`},
+		{
+			mytoken.Properties{Rotation: &mytoken.Rotation{OnAT: true, Lifetime: 60}, Restrictions: restriction.List{{NotBefore: end}}}, false,
+			"rotation: a lifetime of 60 seconds ends before the restrictions begin, at " + instant(end) + "; choose a longer one",
+		},
+	} {
+		_, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: root.Token, Properties: c.props, Client: client})
+		require.ErrorContains(t, err, "issuer: "+c.text)
+		errAs[*issuer.RequestError](t, err)
+		if c.child {
+			continue
+		}
+		_, err = s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Properties: c.props, Client: client})
+		require.ErrorContains(t, err, "issuer: "+c.text)
+		a := adoption(s, mytoken.NewSecret("never used"))
+		a.Properties = c.props
+		_, err = s.Issuer.Adopt(t.Context(), a)
+		require.ErrorContains(t, err, "issuer: "+c.text)
+	}
 }

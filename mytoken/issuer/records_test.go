@@ -163,7 +163,7 @@ func TestTreesAfterSweep(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, cleaned.Tokens)
 	require.Equal(t, []string{"watcher", "root(child sibling)"}, list(t, s, watcher.Token))
-	requireDead(t, s, ended.Token, issuer.TokenMalformed)
+	requireDead(t, s, ended.Token, issuer.TokenExpired)
 	requireDead(t, s, f.parent.Token, issuer.TokenUnknown)
 	requireUsable(t, s, f.child.Token)
 	revoke(t, s, f.root.Token, true)

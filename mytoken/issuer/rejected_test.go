@@ -96,6 +96,78 @@ func TestRejectedTokensAreNoticed(t *testing.T) {
 	require.NotContains(t, log.String(), "kind=rejected", "they are no attack")
 }
 
+// TestTokensOutsideTheirTime: an error says that a token has expired, or from when it is
+// valid. It says so only of a token that this issuer signed. // proves P10
+func TestTokensOutsideTheirTime(t *testing.T) {
+	s, notices, log := watched(t)
+	end, begin := unix(s, time.Minute), unix(s, 2*time.Hour)
+	expiring := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{Expires: end}}})
+	short, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{
+		Token: expiring.Token, Response: mytoken.Response{Type: mytoken.ResponseShortToken}, Client: client,
+	})
+	require.NoError(t, err)
+	early := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{NotBefore: begin}}})
+	evil, err := mytoken.GenerateKey(mytoken.ES512)
+	require.NoError(t, err)
+	forger, err := mytoken.NewKeys(evil)
+	require.NoError(t, err)
+	forge := func(of *mytoken.Issued) mytoken.Secret {
+		forged, err := forger.Sign(of.Claims.Claims())
+		require.NoError(t, err)
+		return forged
+	}
+	s.Clock.Advance(time.Hour)
+	operations := map[string]func(token mytoken.Secret) error{
+		"access token": func(token mytoken.Secret) error { _, err := accessToken(t, s, token); return err },
+		"derive": func(token mytoken.Secret) error {
+			_, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: token, Client: client})
+			return err
+		},
+		"explain": func(token mytoken.Secret) error {
+			_, err := s.Issuer.Explain(t.Context(), issuer.ExplainRequest{Token: token, Client: client})
+			return err
+		},
+		"introspect": func(token mytoken.Secret) error {
+			_, err := s.Issuer.Introspect(t.Context(), issuer.IntrospectRequest{Token: token, Client: client})
+			return err
+		},
+		"transfer": func(token mytoken.Secret) error {
+			_, err := s.Issuer.Transfer(t.Context(), issuer.TransferRequest{Token: token, Client: client})
+			return err
+		},
+	}
+	for name, operate := range operations {
+		*notices = nil
+		log.Reset()
+		for _, token := range []mytoken.Secret{expiring.Token, short.Token} {
+			err := operate(token)
+			require.EqualError(t, err, "issuer: the token expired at "+instant(end), name)
+			e := errAs[*issuer.TokenError](t, err)
+			require.Equal(t, issuer.TokenExpired, e.Reason)
+			require.Equal(t, end, e.At.Unix())
+			require.ErrorIs(t, err, mytoken.ErrTokenExpired)
+		}
+		err := operate(early.Token)
+		require.EqualError(t, err, "issuer: the token is not valid before "+instant(begin), name)
+		e := errAs[*issuer.TokenError](t, err)
+		require.Equal(t, issuer.TokenTooEarly, e.Reason)
+		require.Equal(t, begin, e.At.Unix())
+		require.ErrorIs(t, err, mytoken.ErrTokenNotYetValid)
+		require.Empty(t, *notices, name)
+		require.NotContains(t, log.String(), "rejected")
+
+		for _, forged := range []mytoken.Secret{forge(expiring), forge(early), mytoken.NewSecret(expiring.Token.Reveal()[:len(expiring.Token.Reveal())-8] + "AAAAAAAA")} {
+			err := operate(forged)
+			e := errAs[*issuer.TokenError](t, err)
+			require.Equal(t, issuer.TokenMalformed, e.Reason, name)
+			require.Zero(t, e.At)
+			require.NotContains(t, err.Error(), "expired")
+			require.NotContains(t, err.Error(), "before")
+		}
+		require.Len(t, *notices, 3, name)
+	}
+}
+
 // TestRejectedTokensDoNotFloodTheLog: the log mentions ten in a minute and says how many
 // it left out. The observer hears of each.
 func TestRejectedTokensDoNotFloodTheLog(t *testing.T) {

@@ -195,12 +195,12 @@ func TestLifetimeOfAGeneration(t *testing.T) {
 	next := rotate(t, s, root.Token)
 	require.Equal(t, unix(s, 40*time.Second), next.Claims.ExpiresAt().Unix(), "no later than the restrictions")
 	s.Clock.Advance(11 * time.Second)
-	requireDead(t, s, root.Token, issuer.TokenMalformed)
+	requireDead(t, s, root.Token, issuer.TokenExpired)
 	requireUsable(t, s, child.Token)
 	last := rotate(t, s, next.Token)
 	s.Clock.Advance(30 * time.Second)
 	for _, token := range []mytoken.Secret{next.Token, last.Token} {
-		requireDead(t, s, token, issuer.TokenMalformed)
+		requireDead(t, s, token, issuer.TokenExpired)
 	}
 	for _, info := range stateOf(t, s).Tokens {
 		require.True(t, info.Live)

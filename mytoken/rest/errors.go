@@ -146,8 +146,6 @@ var rules = []rule{
 	typed(func(e *mytoken.NotYetValidError) problem {
 		return problem{status: 401, code: wire.ErrorInvalidToken, text: "token is not valid yet", refusal: tooEarly(e)}
 	}),
-	sentinel(mytoken.ErrTokenExpired, 401, wire.ErrorInvalidToken, "token has expired"),
-	sentinel(mytoken.ErrTokenNotYetValid, 401, wire.ErrorInvalidToken, "token is not valid yet"),
 	typed(tokenProblem),
 	typed(func(*issuer.ReconnectError) problem {
 		return problem{status: 401, code: wire.ErrorInvalidToken, text: "No refresh token attached"}
@@ -245,8 +243,13 @@ func codeProblem(e *issuer.CodeError) problem {
 
 func tokenProblem(e *issuer.TokenError) problem {
 	p := problem{status: 401, code: wire.ErrorInvalidToken}
-	if e.Reason == issuer.TokenMalformed {
+	switch e.Reason {
+	case issuer.TokenMalformed:
 		p.text = "token not valid"
+	case issuer.TokenExpired:
+		p.text = "token has expired"
+	case issuer.TokenTooEarly:
+		p.text = "token is not valid yet"
 	}
 	return p
 }

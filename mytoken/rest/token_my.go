@@ -122,7 +122,7 @@ func (c *call) derivation(req *wire.TokenRequest) (issuer.DeriveRequest, error) 
 	props, err := c.properties(req)
 	return issuer.DeriveRequest{
 		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
-		Adjust: !req.ErrorOnRestrictions, Client: c.client,
+		Adjust: !req.ErrorOnRestrictions, Verbatim: req.ErrorOnRestrictions, Client: c.client,
 	}, err
 }
 
