@@ -51,7 +51,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 		return out, err
 	}
 	op := operation{
-		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+		id: p.useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
 		event: EventMTCreated,
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
