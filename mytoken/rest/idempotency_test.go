@@ -167,7 +167,7 @@ func TestIdempotencyKeyIsOver(t *testing.T) {
 	token := s.limited(9, 9)
 	body := m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}
 	life := s.object(s.post("/api/v0/token/access", body, "Idempotency-Key", `"k"`), 200)["expires_in"].(float64)
-	s.Clock.Advance(time.Duration(life+1)*time.Second)
+	s.Clock.Advance(time.Duration(life+1) * time.Second)
 	got := s.post("/api/v0/token/access", body, "Idempotency-Key", `"k"`)
 	s.fails(got, 422, "invalid_request", "Idempotency-Key: this key cannot be used again, use a new one")
 	require.NotContains(t, s.Log.String(), token.Token.Reveal())
