@@ -35,6 +35,8 @@
 // there was no answer, and whether the server may have acted on the request. An
 // [*AnswerError] says that the answer breaks the protocol. Use errors.As. Some servers
 // explain a refusal: see Error.Explanation, and [Client.Explain] to ask beforehand.
+// [Holder.WaitUntilAdmitted] waits until a use is admitted. [ErrLoginEnded] says that the
+// user has to log in again.
 //
 // # Repeated requests
 //

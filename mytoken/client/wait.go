@@ -37,10 +37,11 @@ func (e *NeverAdmittedError) Error() string {
 // knows the instant. A refusal because of hosts, countries or spent uses counts as final.
 //
 // If the server does not offer explain, the mytoken lacks tokeninfo:introspect, or nobody
-// answers, the clauses in the mytoken and the clock of this program decide.
-// WaitUntilAdmitted takes then for granted what only the server knows: the address of this program, its country, uses, and keys of
-// the server's own. So the use may still be refused. It asks by [Client.Introspect] how
-// many uses are gone, if the mytoken is limited.
+// answers, the clauses in the mytoken and the clock of this program decide. Then
+// WaitUntilAdmitted takes for granted what only the server knows: the address of this
+// program, its country, and keys of the server's own. It asks by [Client.Introspect] how
+// many uses are gone, and takes uses for granted, too, if it gets no answer. So the use
+// may still be refused.
 //
 // A short token cannot be read. Without tokeninfo:introspect nobody can tell, so
 // WaitUntilAdmitted returns the error of the server.

@@ -63,31 +63,36 @@ func TestDeriveAgain(t *testing.T) {
 }
 
 // If two calls have one ID, the slower one gets the result of the faster one, even if it
-// looked before that was stored.
+// looked before that was stored. That holds for the last use, and for the last token that
+// the user may have.
 //
 // proves P8
 func TestDeriveAgainMeanwhile(t *testing.T) {
-	var meanwhile func()
-	faulty := storetest.NewFaulty(memstore.New(), func(c storetest.Call) error {
-		if c.Method == "CreateChild" && c.Before && meanwhile != nil {
-			f := meanwhile
-			meanwhile = nil
-			f()
-		}
-		return nil
-	})
-	s := start(t, mytokentest.Options{Store: faulty})
-	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
-	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
-	var first *mytoken.Issued
-	meanwhile = func() {
-		var err error
-		first, err = s.Issuer.Derive(t.Context(), req)
-		require.NoError(t, err)
+	for _, method := range []string{"CreateChild", "Lookup", "Count"} {
+		t.Run(method, func(t *testing.T) {
+			var meanwhile func()
+			faulty := storetest.NewFaulty(memstore.New(), func(c storetest.Call) error {
+				if c.Method == method && c.Before && meanwhile != nil {
+					f := meanwhile
+					meanwhile = nil
+					f()
+				}
+				return nil
+			})
+			s := start(t, mytokentest.Options{Store: faulty, Config: func(c *issuer.Config) { c.Limits.TokensPerUser = 2 }})
+			root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1)}}})
+			req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
+			var first *mytoken.Issued
+			meanwhile = func() {
+				var err error
+				first, err = s.Issuer.Derive(t.Context(), req)
+				require.NoError(t, err)
+			}
+			second, err := s.Issuer.Derive(t.Context(), req)
+			require.NoError(t, err)
+			require.True(t, first.Token.Equal(second.Token))
+		})
 	}
-	second, err := s.Issuer.Derive(t.Context(), req)
-	require.NoError(t, err)
-	require.True(t, first.Token.Equal(second.Token))
 }
 
 // A repetition does not hand out a revoked child.

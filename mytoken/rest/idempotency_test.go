@@ -1,12 +1,15 @@
 package rest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -171,4 +174,47 @@ func TestIdempotencyKeyIsOver(t *testing.T) {
 	got := s.post("/api/v0/token/access", body, "Idempotency-Key", `"k"`)
 	s.fails(got, 422, "invalid_request", "Idempotency-Key: this key cannot be used again, use a new one")
 	require.NotContains(t, s.Log.String(), token.Token.Reveal())
+}
+
+// Many requests with one key at once, on each kind of store, are one use and get
+// one access token. The clients ask again when they are told to.
+//
+// proves P3, P8
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			s := start(t, func(o *setup) { o.Store = e.open(t) })
+			token := s.limited(1, 1)
+			body := m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}
+			for _, member := range []string{"mytoken", "access_token"} {
+				path := map[string]string{"mytoken": "/api/v0/token/my", "access_token": "/api/v0/token/access"}[member]
+				answers := make(chan string, 12)
+				var all sync.WaitGroup
+				for range cap(answers) {
+					all.Go(func() {
+						for {
+							r := s.post(path, body, "Idempotency-Key", `"k"`)
+							if r.StatusCode == http.StatusServiceUnavailable {
+								continue
+							}
+							var got map[string]any
+							if assert.Equal(t, 200, r.StatusCode, r.text) && assert.NoError(t, json.Unmarshal([]byte(r.text), &got)) {
+								answers <- got[member].(string)
+							}
+							return
+						}
+					})
+				}
+				all.Wait()
+				close(answers)
+				different := map[string]bool{}
+				for a := range answers {
+					different[a] = true
+				}
+				require.Equal(t, 1, len(different), "different answers of %s", path)
+			}
+			at, other := s.used(token)
+			require.Equal(t, []int64{1, 1}, []int64{at, other})
+		})
+	}
 }
