@@ -55,8 +55,11 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 // opAccessToken names the operation in errors.
 const opAccessToken = "get an access token"
 
-// AccessToken obtains an access token for a mytoken. Each request counts as a use of the
-// mytoken, so the client repeats it only if the server certainly did not act on it.
+// AccessToken obtains an access token for a mytoken. It counts as a use of the mytoken.
+// After a lost answer or an error of the server, the client repeats the request if the
+// server counts that once; see [Metadata]. Other servers would count it again, so the
+// client repeats it only if the server certainly did not act on it.
+//
 // Errors are [*Error], [*NetworkError], [*AnswerError], or wrap [ErrUnsupported].
 func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req AccessTokenRequest) (*AccessToken, error) {
 	if err := checkText("Comment", req.Comment); err != nil {
@@ -64,7 +67,7 @@ func (c *Client) AccessToken(ctx context.Context, token mytoken.Secret, req Acce
 	}
 	asked := c.now()
 	body, err := c.post(ctx, endpointAccessToken, request{
-		operation: opAccessToken, secrets: []mytoken.Secret{token}, body: wire.AccessTokenRequest{
+		operation: opAccessToken, spends: true, secrets: []mytoken.Secret{token}, body: wire.AccessTokenRequest{
 			GrantType: wire.GrantMytoken, Mytoken: wire.NewSecret(token.Reveal()), OIDCIssuer: req.Provider,
 			Scope: req.Scopes, Audience: req.Audiences, Comment: req.Comment,
 		},

@@ -40,8 +40,8 @@ type DeriveRequest struct {
 // revokeTimeout bounds the revocation of a child that is too wide.
 const revokeTimeout = 10 * time.Second
 
-// Derive creates a child of a mytoken. It counts as a use of the parent, so the client
-// repeats it only if the server certainly did not act on it.
+// Derive creates a child of a mytoken. It counts as a use of the parent. The client
+// repeats it when it repeats [Client.AccessToken], and gets the same child.
 //
 // Some servers adjust restrictions although they were told not to (protocol section 10,
 // D20). Derive revokes a child that is not within the requested restrictions, and returns
@@ -66,7 +66,7 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 		}
 	}
 	asked := c.now()
-	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, body: body, secrets: []mytoken.Secret{parent}})
+	answer, err := c.post(ctx, endpointMytoken, request{operation: operation, spends: true, body: body, secrets: []mytoken.Secret{parent}})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ type Metadata struct {
 	RestrictionKeys []string
 	JWKSURI         string
 	Documentation   string
+	// IdempotencyKeys says that the server counts a request once that the client repeats
+	// after its answer was lost (protocol section 5.0.9).
+	IdempotencyKeys bool
 
 	endpoints map[endpoint]string
 }
@@ -111,6 +114,7 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 	m := &Metadata{
 		Issuer: doc.Issuer, Version: doc.Version, TokeninfoActions: doc.TokeninfoActions, GrantTypes: doc.MytokenGrantTypes,
 		RestrictionKeys: doc.RestrictionKeys, JWKSURI: doc.JWKSURI, Documentation: doc.Documentation,
+		IdempotencyKeys: doc.IdempotencyKeySupported,
 		endpoints: map[endpoint]string{
 			endpointMytoken: doc.MytokenEndpoint, endpointAccessToken: doc.AccessTokenEndpoint, endpointTokeninfo: doc.TokeninfoEndpoint,
 			endpointRevocation: doc.RevocationEndpoint, endpointTransfer: doc.TokenTransferEndpoint, endpointProfiles: doc.ProfilesEndpoint,
@@ -140,24 +144,27 @@ func (c *Client) fetchMetadata(ctx context.Context) (*Metadata, error) {
 }
 
 // endpoint looks up the URL of an endpoint.
-func (c *Client) endpoint(ctx context.Context, name endpoint) (string, error) {
+func (c *Client) endpoint(ctx context.Context, name endpoint) (string, *Metadata, error) {
 	m, err := c.Metadata(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if m.endpoints[name] == "" {
-		return "", fmt.Errorf("%w: no %s endpoint", ErrUnsupported, name)
+		return "", nil, fmt.Errorf("%w: no %s endpoint", ErrUnsupported, name)
 	}
-	return m.endpoints[name], nil
+	return m.endpoints[name], m, nil
 }
 
 // post sends an object to an endpoint.
 func (c *Client) post(ctx context.Context, name endpoint, r request) ([]byte, error) {
-	var err error
-	if r.url, err = c.endpoint(ctx, name); err != nil {
+	address, m, err := c.endpoint(ctx, name)
+	if err != nil {
 		return nil, err
 	}
-	r.method = http.MethodPost
+	r.method, r.url = http.MethodPost, address
+	if r.spends {
+		r.key, r.keyed = useOf(ctx), m.IdempotencyKeys
+	}
 	return c.send(ctx, r)
 }
 

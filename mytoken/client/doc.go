@@ -35,6 +35,8 @@
 // there was no answer, and whether the server may have acted on the request. An
 // [*AnswerError] says that the answer breaks the protocol. Use errors.As. Some servers
 // explain a refusal: see Error.Explanation, and [Client.Explain] to ask beforehand.
+// [Holder.WaitUntilAdmitted] waits until a use is admitted. [ErrLoginEnded] says that the
+// user has to log in again.
 //
 // # Repeated requests
 //
@@ -43,9 +45,18 @@
 // revoking. It also repeats any request that certainly did not reach the server, or that
 // the server turned away with the status 429, or 503 with Retry-After.
 //
-// It does not repeat a request for an access token whose answer is lost: the second one
-// would count as another use. A [Holder] of a rotating token repeats it all the same,
-// because otherwise the token would be lost.
+// A request that counts as a use carries a key, which names it (protocol section 5.0.9).
+// A server that advertises it counts all requests with the same key once; see
+// [Metadata].IdempotencyKeys. Servers of this SDK do. There the client repeats such a
+// request, too, when its answer is lost or the server fails.
+//
+// At other servers it does not: the second request would count as another use. A [Holder]
+// of a rotating token repeats it all the same, because otherwise the token would be lost.
+//
+// [Keeper] and [TokenSource] keep the key of a request until it is answered, through an
+// outage of any length. So the outage of a provider costs one use in all. At other servers
+// they spend at most half of what is left of a limited mytoken in an hour. The key is in
+// memory: a program that starts anew makes a new use, and the lost one stays counted.
 //
 // Networks change, and laptops sleep. The client's own transport notices within 10 s that
 // a connection is dead. A request that the client must not repeat never travels on a

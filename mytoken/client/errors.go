@@ -25,6 +25,10 @@ var (
 	ErrNoToken = errors.New("client: no mytoken is stored: log in first")
 	// ErrLoginExpired: the user did not finish a login in time.
 	ErrLoginExpired = errors.New("client: the login was not finished in time: start a new one")
+	// ErrLoginEnded: the provider or its operator has ended the login behind the mytoken.
+	// The mytoken itself is neither revoked nor expired, but gets no access token any
+	// more: the user has to log in again. An [*Error] wraps it if the server says so.
+	ErrLoginEnded = errors.New("client: the login at the OpenID provider has ended: log in again")
 )
 
 // Error codes that callers may want to tell apart (protocol section 5.0.5). The last two
@@ -73,6 +77,15 @@ func (e *Error) Error() string {
 		b.WriteString(" (request " + e.RequestID + ")")
 	}
 	return b.String()
+}
+
+// loginEnded is the description of a mytoken whose login has ended (protocol section
+// 5.0.5).
+const loginEnded = "No refresh token attached"
+
+// Is reports whether target is [ErrLoginEnded] and the server says so.
+func (e *Error) Is(target error) bool {
+	return target == ErrLoginEnded && e.Code == CodeInvalidToken && strings.Contains(e.Description, loginEnded)
 }
 
 // IsCode reports whether err is an [*Error] with this code.

@@ -172,6 +172,29 @@ func ExampleKeep() {
 	// <nil> true
 }
 
+// A job has a mytoken for the phase that begins in an hour.
+func ExampleHolder_WaitUntilAdmitted() {
+	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
+	if err != nil {
+		panic(err)
+	}
+	holder := c.NewHolder(client.NewFileStore("/run/user/1000/mytoken"))
+
+	upload := func(ctx context.Context) (*client.AccessToken, error) {
+		request := client.AccessTokenRequest{Scopes: []string{"storage.write"}}
+		err := holder.WaitUntilAdmitted(ctx, client.ExplainRequest{Scopes: request.Scopes})
+		var never *client.NeverAdmittedError
+		if errors.As(err, &never) {
+			return nil, fmt.Errorf("the mytoken does not allow the upload, because of %s: %w", never.Keys, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return holder.AccessToken(ctx, request)
+	}
+	_ = upload
+}
+
 // What went wrong, and what can I do about it?
 func ExampleError() {
 	c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: exampleServer()})
@@ -182,8 +205,10 @@ func ExampleError() {
 	var refused *client.Error
 	var lost *client.NetworkError
 	switch {
-	case client.IsCode(err, client.CodeInvalidToken):
+	case errors.Is(err, client.ErrLoginEnded):
 		fmt.Println("the user has to log in again")
+	case client.IsCode(err, client.CodeInvalidToken):
+		fmt.Println("the mytoken was revoked or has expired")
 	case errors.As(err, &refused) && refused.RetryAfter > 0:
 		fmt.Println("try again in", refused.RetryAfter)
 	case errors.As(err, &lost) && lost.Sent:

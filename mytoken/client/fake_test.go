@@ -28,6 +28,8 @@ type fake struct {
 	answer func(w http.ResponseWriter, r *http.Request, body map[string]any)
 	// life is the lifetime of access tokens.
 	life time.Duration
+	// keys says that the server knows keys of requests.
+	keys bool
 
 	mu       sync.Mutex
 	down     error // of every request; nil: none
@@ -87,7 +89,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fake) discovery() map[string]any {
 	return map[string]any{
-		"issuer": fakeIssuer, "access_token_endpoint": fakeIssuer + "/access", "mytoken_endpoint": fakeIssuer + "/my",
+		"idempotency_key_supported": f.keys,
+		"issuer":                    fakeIssuer, "access_token_endpoint": fakeIssuer + "/access", "mytoken_endpoint": fakeIssuer + "/my",
 		"tokeninfo_endpoint": fakeIssuer + "/tokeninfo", "revocation_endpoint": fakeIssuer + "/revoke",
 		"token_transfer_endpoint": fakeIssuer + "/transfer", "usersettings_endpoint": fakeIssuer + "/settings",
 		"jwks_uri": fakeIssuer + "/jwks", "providers_supported": []any{map[string]any{"issuer": "https://op.example.org", "scopes_supported": []string{"openid"}}},

@@ -27,7 +27,8 @@ import (
 //     the request with that one.
 //   - If the answer to a use is lost, and the use may have rotated the token, it repeats
 //     the use at once. Servers with a grace period then answer with the same successor.
-//     This counts as a second use; without it, the token itself would be lost.
+//     At a server without [Metadata].IdempotencyKeys this counts as a second use; without
+//     it, the token itself would be lost.
 //   - It waits for a request that may rotate the token even if its context ends, for
 //     Config.Timeout at most.
 //
@@ -58,6 +59,9 @@ const maxRepeats = 3
 // nil for uses that never rotate a token.
 func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(*Client, context.Context, mytoken.Secret) (T, error)) (T, error) {
 	var none T
+	if u != useUncounted { // all requests are one use, whichever generation they present
+		ctx = withUse(ctx, useOf(ctx))
+	}
 	token, err := h.load(ctx)
 	if err != nil {
 		return none, err

@@ -2,8 +2,10 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
 var rotating = &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true}
@@ -104,9 +107,14 @@ func TestHolderConcurrent(t *testing.T) {
 // proves P8
 func TestLostAnswerOfARotatingToken(t *testing.T) {
 	var lose atomic.Int32
+	var legacy atomic.Bool
 	s := start(t, func(o *setup) {
-		o.wrap = func(h http.Handler) http.Handler {
+		o.wrap = func(current http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h := current
+				if legacy.Load() {
+					h = withoutKeys(h)
+				}
 				if r.URL.Path == "/api/v0/token/access" && lose.Add(-1) >= 0 {
 					h.ServeHTTP(&discard{http.Header{}}, r)
 					panic(http.ErrAbortHandler)
@@ -115,7 +123,9 @@ func TestLostAnswerOfARotatingToken(t *testing.T) {
 			})
 		}
 	})
-	store := client.NewMemoryStore(s.token(mytoken.Properties{Rotation: rotating}))
+	store := client.NewMemoryStore(s.token(mytoken.Properties{
+		Rotation: rotating, Restrictions: restriction.List{{UsagesAT: restriction.Usages(9)}},
+	}))
 	h := s.client.NewHolder(store)
 	lose.Store(2)
 	_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
@@ -125,12 +135,49 @@ func TestLostAnswerOfARotatingToken(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, s.generation(store))
 
-	// The holder does not repeat a use of a token that does not rotate.
-	plain := s.client.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{})))
-	lose.Store(1)
+	require.EqualValues(t, 2, s.usedAT(h), "two uses, whatever was repeated")
+
+	// A use of a token that does not rotate is repeated, too, and counts once.
+	plain := s.client.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{Restrictions: restriction.List{{UsagesAT: restriction.Usages(9)}}})))
+	lose.Store(3)
 	_, err = plain.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, s.usedAT(plain))
+
+	// At another server it is not.
+	legacy.Store(true)
+	old, err := client.New(client.Config{Issuer: s.URL, Clock: stepClock{s.Clock}})
+	require.NoError(t, err)
+	lose.Store(1)
+	_, err = old.NewHolder(client.NewMemoryStore(s.token(mytoken.Properties{}))).AccessToken(t.Context(), client.AccessTokenRequest{})
 	require.ErrorAs(t, err, new(*client.NetworkError))
 	require.EqualValues(t, -1, lose.Add(-1), "the use was repeated")
+}
+
+// usedAT returns how many access tokens the first clause of the token was charged for.
+func (s *server) usedAT(h *client.Holder) int64 {
+	s.t.Helper()
+	info, err := h.Introspect(s.t.Context())
+	require.NoError(s.t, err)
+	return info.Used[0].AT
+}
+
+// withoutKeys makes a server of this SDK one that does not know keys of requests.
+func withoutKeys(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Del("Idempotency-Key"); r.URL.Path != "/.well-known/mytoken-configuration" {
+			h.ServeHTTP(w, r)
+			return
+		}
+		document := httptest.NewRecorder()
+		h.ServeHTTP(document, r)
+		var body map[string]any
+		if err := json.Unmarshal(document.Body.Bytes(), &body); err != nil {
+			panic(err)
+		}
+		delete(body, "idempotency_key_supported")
+		answer(w, document.Code, body)
+	})
 }
 
 // discard is a ResponseWriter whose answer goes nowhere.

@@ -31,17 +31,28 @@ type request struct {
 	secrets []mytoken.Secret
 	// safe says that sending it twice has the same effect as sending it once.
 	safe bool
+	// spends says that the request counts as a use. It carries key then. keyed says that
+	// the server counts all requests with that key once.
+	spends bool
+	key    *useKey
+	keyed  bool
 }
 
 // send sends a request, and repeats it where that is safe. It returns the body of a
 // successful answer.
 func (c *Client) send(ctx context.Context, r request) ([]byte, error) {
+	renewed := false
 	for attempt := 1; ; attempt++ {
 		body, err := c.once(ctx, r, c.alone != nil && !(r.safe && attempt == 1 && c.cfg.Attempts > 1))
 		if err == nil {
 			return body, nil
 		}
-		wait, again := c.repeatAfter(err, r.safe, attempt)
+		if r.keyed && !renewed && keyIsOver(err) && ctx.Err() == nil {
+			renewed = true
+			r.key.renew()
+			continue
+		}
+		wait, again := c.repeatAfter(err, r.safe || r.keyed, attempt)
 		if !again || ctx.Err() != nil || endsWithin(ctx, wait) {
 			return nil, err
 		}
@@ -106,6 +117,9 @@ func (c *Client) newRequest(ctx context.Context, r request) (*http.Request, erro
 	}
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != nil {
+		req.Header.Set(wire.HeaderIdempotencyKey, r.key.header())
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.cfg.UserAgent)

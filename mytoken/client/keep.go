@@ -32,6 +32,8 @@ type Keeper struct {
 	ended *RefusedError // no doubt any more
 	had   bool          // there was a token before
 	file  keptFile
+
+	uses thrift // only the goroutine that asks uses it
 }
 
 // Keep keeps a fresh access token in a file. It blocks until the context ends, or until
@@ -88,7 +90,14 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 // While the server answers, the token in the file lives for at least another
 // KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
 // minute. It does the same if another process keeps the lock of the mytoken for two
-// minutes. If the server says when to come back, Run obeys, for at most an hour. The file
+// minutes. If the server says when to come back, Run obeys, for at most an hour.
+//
+// All requests until an answer arrives count as one use, if the server counts a repeated
+// request once; see [Metadata]. Other servers may count each of them. If the mytoken is
+// limited there, Run loses at most half of the uses that are left, rounded up, before it
+// waits for an hour; then it may lose half of the rest. It asks the server by introspection
+// how many are left, which is no use. If the server does not say, Run takes the limit in
+// the mytoken for it. A keeper that starts anew makes a new use. The file
 // stays while its token is valid, and is removed when the token expires. If a keeper is
 // killed, the file can outlive its token until the next keeper finds it.
 //
@@ -222,15 +231,20 @@ func (k *Keeper) nap(now time.Time, asking bool) time.Duration {
 type answer struct {
 	token *AccessToken
 	err   error
+	wait  time.Duration // before the next request, at least
 }
 
 // start gets an answer.
 func (k *Keeper) start(ctx context.Context, answers chan<- answer) {
 	ctx = context.WithValue(ctx, impatient{}, true)
 	go func() {
-		token, err := rescue.Call(func() (*AccessToken, error) { return k.cfg.Holder.AccessToken(ctx, k.cfg.AccessTokenRequest) })
+		a, err := rescue.Call(func() (answer, error) {
+			token, wait, err := k.uses.ask(ctx, k.cfg.Holder, k.cfg.AccessTokenRequest)
+			return answer{token: token, wait: wait}, err
+		})
 		rescue.Log(ctx, slog.Default(), "a keeper", err)
-		answers <- answer{token, err}
+		a.err = err
+		answers <- a
 	}()
 }
 
@@ -244,7 +258,7 @@ func (k *Keeper) take(a answer) {
 	}
 	if k.err = a.err; a.err != nil {
 		k.fails++
-		k.wait = span{now, pause(k.fails, a.err)}
+		k.wait = span{now, max(pause(k.fails, a.err), a.wait)}
 		k.judge(now)
 		k.change()
 		return

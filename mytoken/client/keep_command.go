@@ -31,6 +31,7 @@ var errNoCommand = errors.New("client: the command was not started, because ther
 // error has none, cmd.ProcessState says whether the command ran: it is nil if the command
 // was not started, and otherwise the command exited with 0.
 func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
+	given := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	fresh, started := make(chan struct{}), false
@@ -58,7 +59,7 @@ func (k *Keeper) RunCommand(ctx context.Context, cmd *exec.Cmd) error {
 	case <-fresh:
 	case err := <-ended:
 		if k.ended == nil {
-			err = errors.Join(err, k.err, ctx.Err())
+			err = errors.Join(err, k.err, given.Err()) // ctx ends whenever the keeper gives up
 		}
 		return errors.Join(errNoCommand, err)
 	}

@@ -61,12 +61,17 @@ func TestRunCommandWithoutToken(t *testing.T) {
 	err = k.RunCommand(t.Context(), cmd)
 	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
 	require.ErrorAs(t, err, new(*client.RefusedError))
+	require.NotErrorIs(t, err, client.ErrLoginEnded)
+	require.ErrorContains(t, err, "the mytoken was revoked, has expired or is damaged, so log in again")
 	require.Nil(t, cmd.ProcessState)
 	require.NoFileExists(t, path)
 
 	k, store, _ = s.keeper(nil)
 	require.NoError(t, store.Save(t.Context(), mytoken.Secret{}))
-	require.ErrorIs(t, k.RunCommand(t.Context(), cmd), client.ErrNoToken)
+	err = k.RunCommand(t.Context(), cmd)
+	require.ErrorIs(t, err, client.ErrNoToken)
+	require.NotErrorIs(t, err, context.Canceled, "the caller has cancelled nothing")
+	require.NotContains(t, err.Error(), "context")
 	require.Nil(t, cmd.ProcessState)
 }
 

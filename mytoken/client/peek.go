@@ -63,7 +63,7 @@ func peekRestrictions(token string) (list restriction.List, readable bool) {
 	if !peek(token, &claims) || claims.TokenType != wire.GrantMytoken {
 		return nil, false
 	}
-	if len(claims.Restrictions) == 0 {
+	if isNull(claims.Restrictions) {
 		return nil, true
 	}
 	list, err := restriction.Parse(claims.Restrictions)

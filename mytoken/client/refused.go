@@ -8,9 +8,9 @@ import (
 )
 
 // RefusedError says that a [Keeper] has ended, because the server refuses access tokens
-// for good: it has said so at least twice, with a pause. The mytoken was revoked or has
-// expired, its user has to log in again, its restrictions never admit this use again, or
-// the request asks for something that it cannot get.
+// for good: it has said so at least twice, with a pause. The mytoken was revoked, has
+// expired or is damaged, its login has ended ([ErrLoginEnded]), its restrictions never
+// admit this use again, or the request asks for something that it cannot get.
 type RefusedError struct {
 	// Err is the last answer of the server.
 	Err *Error
@@ -18,8 +18,11 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string {
 	text := "client: the server refuses access tokens for good; "
-	if e.Err.Code == CodeInvalidToken {
-		return text + "log in again: " + e.Err.Error()
+	switch {
+	case errors.Is(e.Err, ErrLoginEnded):
+		return text + "the login at the OpenID provider has ended, so log in again: " + e.Err.Error()
+	case e.Err.Code == CodeInvalidToken:
+		return text + "the mytoken was revoked, has expired or is damaged, so log in again: " + e.Err.Error()
 	}
 	return text + "use another mytoken, or ask for something else: " + e.Err.Error()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
+	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
 // refusal is an answer that refuses an access token.
@@ -206,7 +207,12 @@ func TestKeepRefusedThenUnreachable(t *testing.T) {
 // The text of the error says what to do.
 func TestRefusedErrorText(t *testing.T) {
 	e := &client.RefusedError{Err: &client.Error{Operation: "get an access token", Status: 401, Code: client.CodeInvalidToken}}
-	require.EqualError(t, e, "client: the server refuses access tokens for good; log in again: client: get an access token: the server answered with status 401: invalid_token")
+	require.EqualError(t, e, "client: the server refuses access tokens for good; the mytoken was revoked, has expired or is damaged, so log in again: "+
+		"client: get an access token: the server answered with status 401: invalid_token")
+	require.NotErrorIs(t, e, client.ErrLoginEnded)
+	e.Err.Description = "No refresh token attached"
+	require.ErrorIs(t, e, client.ErrLoginEnded)
+	require.ErrorContains(t, e, "the login at the OpenID provider has ended, so log in again")
 	e.Err.Status, e.Err.Code = 403, client.CodeInsufficientCapabilities
 	require.ErrorContains(t, e, "use another mytoken, or ask for something else")
 	require.True(t, client.IsCode(errors.Join(e), client.CodeInsufficientCapabilities))
@@ -389,4 +395,38 @@ func TestTokenSourceRefusedWithToken(t *testing.T) {
 		_, err = source.Token()
 		require.True(t, client.IsCode(err, client.CodeInvalidToken))
 	})
+}
+
+// The provider ends a login, for example because an operator has disabled the user. The
+// client tells that from a mytoken that was revoked.
+func TestLoginEnded(t *testing.T) {
+	var ended atomic.Bool
+	s := start(t, func(o *setup) {
+		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
+			if ended.Load() && p.Endpoint == optest.EndpointRefresh {
+				return optest.Fault{Refuse: "invalid_grant"}
+			}
+			return optest.Fault{}
+		}
+	})
+	token := s.token(mytoken.Properties{})
+	h := s.client.NewHolder(client.NewMemoryStore(token))
+	ended.Store(true)
+	var err error
+	for range 10 { // the issuer believes the provider when it says so again
+		_, err = h.AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.Error(t, err)
+		if client.IsCode(err, client.CodeInvalidToken) {
+			break
+		}
+		s.Clock.Advance(time.Hour)
+	}
+	require.ErrorIs(t, err, client.ErrLoginEnded, "%v", err)
+	_, err = h.Introspect(t.Context())
+	require.NoError(t, err, "the mytoken is as good as before")
+
+	require.NoError(t, h.Revoke(t.Context(), true))
+	_, err = h.AccessToken(t.Context(), client.AccessTokenRequest{})
+	require.True(t, client.IsCode(err, client.CodeInvalidToken), "%v", err)
+	require.NotErrorIs(t, err, client.ErrLoginEnded)
 }

@@ -85,6 +85,62 @@ func TestRepeatedRequests(t *testing.T) {
 	}
 }
 
+// A server that knows keys counts all requests with the same key once. So the client
+// repeats a use there like any other request, always with the same key. If the server
+// refuses the key, the client goes on with another one, once.
+//
+// proves P8
+func TestRepeatedUses(t *testing.T) {
+	calls := map[string]func(context.Context, *client.Client) error{
+		"access token": func(ctx context.Context, c *client.Client) error {
+			_, err := c.AccessToken(ctx, aToken, client.AccessTokenRequest{})
+			return err
+		},
+		"derive": func(ctx context.Context, c *client.Client) error {
+			_, err := c.Derive(ctx, aToken, client.DeriveRequest{})
+			return err
+		},
+		"history": func(ctx context.Context, c *client.Client) error { _, err := c.History(ctx, aToken); return err },
+		"subtree": func(ctx context.Context, c *client.Client) error { _, err := c.Subtree(ctx, aToken); return err },
+		"list":    func(ctx context.Context, c *client.Client) error { _, err := c.List(ctx, aToken); return err },
+		"revoke": func(ctx context.Context, c *client.Client) error {
+			_, err := c.RevokeByID(ctx, aToken, mytoken.TokenID{1}, true)
+			return err
+		},
+	}
+	for name, call := range calls {
+		for _, fault := range []struct {
+			name        string
+			fail        func(http.ResponseWriter)
+			sent, drawn int
+		}{
+			{"answer lost", func(w http.ResponseWriter) { w.Header().Set(hangUpHeader, "yes") }, 4, 1},
+			{"500", func(w http.ResponseWriter) { refuse(w, 500, "internal_server_error") }, 4, 1},
+			{"502", func(w http.ResponseWriter) { refuse(w, 502, client.CodeOIDC) }, 4, 1},
+			{"401", func(w http.ResponseWriter) { refuse(w, 401, client.CodeInvalidToken) }, 1, 1},
+			{"422", func(w http.ResponseWriter) { refuse(w, 422, client.CodeInvalidRequest) }, 2, 2},
+		} {
+			t.Run(name+", "+fault.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent, keys := 0, map[string]bool{}
+					f := &fake{keys: true, answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+						sent++
+						keys[r.Header.Get("Idempotency-Key")] = true
+						fault.fail(w)
+					}}
+					err := call(t.Context(), f.client(t, nil))
+					require.Error(t, err)
+					require.Equal(t, []int{fault.sent, fault.drawn}, []int{sent, len(keys)})
+					for key := range keys {
+						require.Regexp(t, `^"[0-9a-f]{32}"$`, key)
+						require.NotContains(t, err.Error(), key[1:33])
+					}
+				})
+			})
+		}
+	}
+}
+
 // The client repeats a request that never reached the server, after growing pauses.
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

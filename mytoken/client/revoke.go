@@ -31,7 +31,7 @@ func (c *Client) RevokeByID(ctx context.Context, token mytoken.Secret, id mytoke
 	}
 	asked := c.now()
 	body, err := c.post(ctx, endpointRevocation, request{
-		operation: "revoke by mom_id", secrets: []mytoken.Secret{token},
+		operation: "revoke by mom_id", spends: true, secrets: []mytoken.Secret{token},
 		body: wire.RevocationRequest{Token: wire.NewSecret(token.Reveal()), MomID: id.String(), Recursive: recursive},
 	})
 	if err != nil {

@@ -40,12 +40,18 @@ const defaultEarly = time.Minute
 // Meanwhile it returns the last token while that is valid, and otherwise the same error.
 // Without a valid token, it asks at once if the [TokenStore] has another mytoken.
 //
+// All requests until an answer arrives count as one use, if the server counts a repeated
+// request once; see [Metadata]. At other servers, the source saves the uses of a limited
+// mytoken like a [Keeper]: it loses at most half of those that are left, and does not ask
+// again for an hour.
+//
 // A TokenSource is safe for concurrent use.
 type TokenSource struct {
 	h    *Holder
 	opts SourceOptions
 
 	turn chan struct{} // full while a caller makes a request
+	uses thrift        // for the caller that makes a request
 
 	mu       sync.Mutex
 	last     *AccessToken
@@ -110,12 +116,12 @@ func (s *TokenSource) AccessToken(ctx context.Context) (*AccessToken, error) {
 	if err := s.refused(ctx); err != nil {
 		return nil, err
 	}
-	t, err := s.h.AccessToken(context.WithValue(ctx, impatient{}, true), s.opts.AccessTokenRequest)
+	t, wait, err := s.uses.ask(context.WithValue(ctx, impatient{}, true), s.h, s.opts.AccessTokenRequest)
 	if err == nil {
 		s.keep(t)
 		return t, nil
 	}
-	if last := s.failed(ctx, err); last != nil {
+	if last := s.failed(ctx, err, wait); last != nil {
 		return last, nil
 	}
 	return nil, err
@@ -139,11 +145,11 @@ func (s *TokenSource) keep(t *AccessToken) {
 	s.last, s.pause, s.failures, s.refusal = t, span{}, 0, nil
 }
 
-// failed puts the next request off after a failed one. It returns the last token while
-// that is valid: the failed request may have taken long.
-func (s *TokenSource) failed(ctx context.Context, err error) *AccessToken {
+// failed puts the next request off after a failed one, by wait at least. It returns the
+// last token while that is valid: the failed request may have taken long.
+func (s *TokenSource) failed(ctx context.Context, err error, wait time.Duration) *AccessToken {
 	last, _ := s.kept()
-	obey := refusedForGood(err) || asksForPause(err)
+	obey := refusedForGood(err) || asksForPause(err) || wait > 0
 	var refused *refusal
 	if obey {
 		if token, err := s.h.load(ctx); err == nil {
@@ -155,7 +161,7 @@ func (s *TokenSource) failed(ctx context.Context, err error) *AccessToken {
 	s.failures++
 	s.pause = span{s.h.c.now(), backOff(s.failures, mostWait)}
 	if obey {
-		s.pause.d = pause(s.failures, err)
+		s.pause.d = max(pause(s.failures, err), wait)
 	}
 	if s.refusal = refused; refused != nil {
 		refused.err, refused.pause = err, s.pause

@@ -56,7 +56,7 @@ func (c *Client) Templates(ctx context.Context, group string, kind TemplateKind)
 
 func (c *Client) getTemplates(ctx context.Context, out any, path ...string) error {
 	const operation = "read templates"
-	address, err := c.endpoint(ctx, endpointProfiles)
+	address, _, err := c.endpoint(ctx, endpointProfiles)
 	if err != nil {
 		return err
 	}

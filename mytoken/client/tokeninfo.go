@@ -13,7 +13,9 @@ import (
 func (c *Client) tokeninfo(ctx context.Context, operation string, token mytoken.Secret, req wire.TokeninfoRequest, safe bool, out any) (update *mytoken.Issued, err error) {
 	req.Mytoken = wire.NewSecret(token.Reveal())
 	asked := c.now()
-	body, err := c.post(ctx, endpointTokeninfo, request{operation: operation, body: req, secrets: []mytoken.Secret{token}, safe: safe})
+	body, err := c.post(ctx, endpointTokeninfo, request{
+		operation: operation, body: req, secrets: []mytoken.Secret{token}, safe: safe, spends: !safe,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +28,9 @@ func (c *Client) tokeninfo(ctx context.Context, operation string, token mytoken.
 
 // History returns the events of a token, or of the tokens that momIDs names (protocol
 // section 5.8.2). Besides ids in text form, momIDs may hold "this", "children" and
-// "children@<mom_id>". The request counts as a use of the token, so the client repeats it
-// only if the server certainly did not act on it. Control and format characters in texts
-// are escaped: \u202e for U+202E. Errors are those of [Client.AccessToken].
+// "children@<mom_id>". The request counts as a use of the token, and the client repeats it
+// when it repeats [Client.AccessToken]. Control and format characters in texts are escaped:
+// \u202e for U+202E. Errors are those of [Client.AccessToken].
 func (c *Client) History(ctx context.Context, token mytoken.Secret, momIDs ...string) (*mytoken.History, error) {
 	var body struct { // without the update: tokeninfo reads it
 		Events    []wire.Event `json:"events"`

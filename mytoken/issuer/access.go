@@ -17,6 +17,7 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // AccessTokenRequest asks for an access token (protocol section 5.5).
@@ -28,8 +29,11 @@ type AccessTokenRequest struct {
 	// repeated, it counts once if an access token was handed out. It does not count if
 	// none was handed out and the outcome is known.
 	//
-	// Use an ID with one token only. The issuer remembers it for a day. Within that day
-	// it may refund the use and charge it again. After 32 charges it returns
+	// A repetition returns the same access token, whatever else it asks for, as long as
+	// that is valid. After that it returns [ErrRepeatedID].
+	//
+	// The ID counts for this token alone. The issuer remembers it for a day. Within that
+	// day it may refund the use and charge it again. After 32 charges it returns
 	// [ErrRepeatedID]. Zero: a new ID, and each call counts.
 	ID UseID
 	// Provider is the issuer that the client expects. Empty: any.
@@ -98,8 +102,9 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 	if req.ID.IsZero() {
 		return i.accessToken(ctx, p, op, candidates, provider)
 	}
+	id := p.useID(req.ID)
 	for n := range maxAttempts {
-		out, err := i.accessToken(ctx, p, i.attempt(op, req.ID, n), candidates, provider)
+		out, err := i.accessToken(ctx, p, i.attempt(op, id, n), candidates, provider)
 		if !errors.Is(err, errCalledOff) {
 			return out, err
 		}
@@ -117,62 +122,24 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if err != nil {
 		return nil, err
 	}
-	if spent.Repeated && len(candidates) > 0 && !slices.Contains(candidates, spent.Clause) {
-		return nil, i.chargeElsewhere(ctx, p, op)
-	}
-	clause := p.token.Clause(spent.Clause)
-	asked := restriction.Ask(clause, restriction.Access{Scopes: op.scopes, Audiences: op.audiences}, restriction.Access{})
-
-	// 3. Open the key of the grant, wait for its turn, and take its lease (durable).
-	//
-	// A crash after it leaves the lease. It ends when this node has restarted, when its
-	// heartbeat lapses, or after Config.Lease. The next holder waits until this node has
-	// recovered, unless the provider tolerates a refresh token that it has replaced; see
-	// Config.InDoubtWait.
-	//
-	// 4. Ask the provider once, while no step of the store is open.
-	//
-	// A crash before the answer is kept can lose a new refresh token. Once this node has
-	// recovered, the next holder tries the old one. If the provider refuses it twice, the
-	// user logs in again; see StartReconnect.
-	//
-	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
-	//
-	// A crash between the two loses no refresh token: Recover or the next holder of the
-	// lease commits what the spill holds. A crash after both loses the access token
-	// alone. The use stays charged, as after step 2.
-	tokens, unsettled, err := i.ask(ctx, p, op, spent, provider, asked)
-
-	// 6. Without an answer, refund the use (durable), unless the provider may have acted.
-	//
-	// A crash before the refund leaves the use charged, as after step 2. After it,
-	// nothing is lost.
+	key, err := i.dataKey(p, spent.Key)
 	if err != nil {
-		if unsettled {
-			err = asRepeatable(err, p.free(op.kind))
-		} else {
-			err = i.giveBack(ctx, p, op, err)
-		}
-		return nil, i.revokedInstead(ctx, p, provider, spent, err)
-	}
-
-	// 7. Check that the token is still live and that the answer is inside the clause;
-	// else refund. Record that this use is handed out (durable, for a request with an
-	// ID).
-	//
-	// A crash after it leaves the use charged. A repetition with the same ID gets another
-	// access token for that charge.
-	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		i.reject(ctx, p.id.ID, op.client, err) // an answer that is too broad was reported as that
 		return nil, i.giveBack(ctx, p, op, err)
 	}
-	if err := i.claim(ctx, p, op); err != nil {
-		return nil, err
+	var out *AccessToken
+	if spent.Repeated {
+		if out, err = i.keptAccess(ctx, p, op, key); err != nil {
+			return nil, err
+		}
+		if out == nil && len(candidates) > 0 && !slices.Contains(candidates, spent.Clause) {
+			return nil, i.chargeElsewhere(ctx, p, op)
+		}
 	}
-	out := &AccessToken{mytoken.AccessToken{
-		Token: mytoken.NewSecret(tokens.AccessToken), TokenType: tokens.TokenType, Expires: tokens.Expiry,
-		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
-	}}
+	if out == nil {
+		if out, err = i.obtain(ctx, p, op, provider, spent, key); err != nil {
+			return nil, err
+		}
+	}
 
 	// 8. Rotate the mytoken, if its rotation says so (durable). If it was revoked after
 	// step 7, withhold the access token and refund the use; a request with an ID stays
@@ -191,13 +158,63 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	return out, nil
 }
 
+// obtain takes steps 3 to 7 for a use that no call with the same ID has handed out.
+func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provider *Provider, spent store.Spent, key seal.DataKey) (*AccessToken, error) {
+	clause := p.token.Clause(spent.Clause)
+	asked := restriction.Ask(clause, restriction.Access{Scopes: op.scopes, Audiences: op.audiences}, restriction.Access{})
+
+	// 3. Wait for the turn of the grant, and take its lease (durable).
+	//
+	// A crash after it leaves the lease. It ends when this node has restarted, when its
+	// heartbeat lapses, or after Config.Lease. The next holder waits until this node has
+	// recovered, unless the provider tolerates a refresh token that it has replaced; see
+	// Config.InDoubtWait.
+	//
+	// 4. Ask the provider once, while no step of the store is open.
+	//
+	// A crash before the answer is kept can lose a new refresh token. Once this node has
+	// recovered, the next holder tries the old one. If the provider refuses it twice, the
+	// user logs in again; see StartReconnect.
+	//
+	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
+	//
+	// A crash between the two loses no refresh token: Recover or the next holder of the
+	// lease commits what the spill holds. A crash after both loses the access token
+	// alone. The use stays charged, as after step 2.
+	tokens, unsettled, err := i.ask(ctx, p, op, spent, key, provider, asked)
+
+	// 6. Without an answer, refund the use (durable), unless the provider may have acted.
+	//
+	// A crash before the refund leaves the use charged, as after step 2. After it,
+	// nothing is lost.
+	if err != nil {
+		if unsettled {
+			err = asRepeatable(err, p.free(op.kind))
+		} else {
+			err = i.giveBack(ctx, p, op, err)
+		}
+		return nil, i.revokedInstead(ctx, p, provider, spent, err)
+	}
+
+	// 7. Check that the token is still live and that the answer is inside the clause;
+	// else refund. Record that this use is handed out, and keep the access token (durable,
+	// for a request with an ID).
+	//
+	// A crash after it leaves the use charged. A repetition with the same ID gets the same
+	// access token.
+	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
+		i.reject(ctx, p.id.ID, op.client, err) // an answer that is too broad was reported as that
+		return nil, i.giveBack(ctx, p, op, err)
+	}
+	return i.claim(ctx, p, op, key, &AccessToken{mytoken.AccessToken{
+		Token: mytoken.NewSecret(tokens.AccessToken), TokenType: tokens.TokenType, Expires: tokens.Expiry,
+		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
+	}})
+}
+
 // ask takes steps 3 to 5 for a charged use. An unsettled error leaves the charge alone:
 // the provider may have acted, or it is still asked and the use is settled afterwards.
-func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent store.Spent, provider *Provider, asked restriction.Access) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
-	key, err := i.dataKey(p, spent.Key)
-	if err != nil {
-		return nil, false, err
-	}
+func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent store.Spent, key seal.DataKey, provider *Provider, asked restriction.Access) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	return i.refresh(ctx, refresh.Request{
 		Token: p.id.ID, Grant: spent.Grant, Key: key, Provider: provider.Upstream, Subject: p.token.OIDCSubject(),
 		Scopes: asked.Scopes, Audiences: asked.Audiences,

@@ -28,9 +28,16 @@ type operation struct {
 	comment string
 	tickets store.TicketChanges
 
+	// brief says that a repetition is answered anew, so that it may come only for a while.
+	brief bool
+
 	// verdict names the ticket that says whether an access token was handed out for the
 	// use, or the use was called off. It is zero if no other call can have the same id.
 	verdict store.TicketRef
+	// kept names the ticket that holds that access token, and request is the id that
+	// opens it. Only the caller knows that id.
+	kept    store.TicketRef
+	request UseID
 }
 
 // use is the operation as the store sees it.
@@ -113,9 +120,15 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 		return store.Spent{}, i.refusedUse(ctx, p, op, err)
 	}
 	for n := range maxAttempts {
+		if op.brief {
+			op.tickets.Put = []store.Ticket{i.window(p, op)}
+		}
 		spent, err := i.spend(ctx, p, op, candidates)
 		if !errors.Is(err, errCalledOff) {
 			p.charged = err == nil && !p.free(op.kind)
+			if err == nil && spent.Repeated && op.brief {
+				err = i.stillOpen(ctx, p, op)
+			}
 			return spent, err
 		}
 		// An earlier call with this id did not learn whether it had charged, and called
@@ -133,6 +146,7 @@ func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op 
 	if err != nil {
 		return nil, store.Spent{}, err
 	}
+	op.id = p.useID(op.id)
 	spent, err := i.charge(ctx, p, op)
 	return p, spent, err
 }
@@ -178,7 +192,7 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 // may have stored a reply, the use stays: a repetition finds the reply.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
 	if unanswered, ok := errors.AsType[*StoreError](err); ok {
-		mayReply := op.verdict.ID.IsZero() && slices.ContainsFunc(op.tickets.Put, isReply)
+		mayReply := op.verdict.ID.IsZero() && !op.brief && slices.ContainsFunc(op.tickets.Put, isReply)
 		if unanswered.Repeatable() || mayReply {
 			return err
 		}

@@ -56,7 +56,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 		return out, err
 	}
 	op := operation{
-		id: useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
+		id: p.useID(req.ID), kind: restriction.Other, needs: capability.CreateMytoken, provider: req.Provider, client: req.Client,
 		event: EventMTCreated,
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
@@ -68,18 +68,21 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 		return nil, err
 	}
 	if err := i.checkBudget(ctx, p, op, candidates, state); err != nil {
-		return nil, err
+		return i.deriveLate(ctx, p, req, err)
 	}
 	if len(state.Ancestors) >= i.cfg.MaxDepth {
 		return nil, &RequestError{Field: "mytoken", Reason: "the token has too many ancestors to have a child"}
 	}
 	if err := i.admitChild(ctx, p.token.Owner()); err != nil {
-		return nil, err
+		return i.deriveLate(ctx, p, req, err)
 	}
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
-		i.policyRefused(ctx, PolicyDerive, p.id.ID, req.Client, err)
-		return nil, err
+		out, err := i.deriveLate(ctx, p, req, err)
+		if out == nil {
+			i.policyRefused(ctx, PolicyDerive, p.id.ID, req.Client, err)
+		}
+		return out, err
 	}
 	op.comment = "Created MT " + props.Name
 	child, err := i.mint(ctx, i.newClaims(provider, p.token.OIDCSubject(), props, p.token.AuthTime()))
@@ -148,6 +151,15 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 	}
 	out.Update = i.rotate(ctx, p, restriction.Other, state.Key, req.Client)
 	return out, nil
+}
+
+// deriveLate answers a request that is refused because of what is left. A parallel call
+// with the same ID may have taken it since deriveAgain looked: then both get its child.
+func (i *Issuer) deriveLate(ctx context.Context, p *presented, req DeriveRequest, refusal error) (*mytoken.Issued, error) {
+	if out, err := i.deriveAgain(ctx, p, req); out != nil && err == nil {
+		return out, nil
+	}
+	return nil, refusal
 }
 
 // deriveFailed returns the error for a child that was not stored, or that may not have

@@ -147,7 +147,7 @@ func (i *Issuer) Authorize(ctx context.Context, req AuthorizeRequest) (*Authoriz
 		return nil, err
 	}
 	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
-		id: useID(req.ID), kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
+		id: req.ID, kind: restriction.Other, needs: req.Needs, provider: req.Provider, client: req.Client,
 		event: req.Event, comment: req.Comment,
 	})
 	if err != nil {

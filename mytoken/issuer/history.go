@@ -16,7 +16,9 @@ import (
 // HistoryRequest asks for the events of tokens (protocol section 5.8.2).
 type HistoryRequest struct {
 	Token mytoken.Secret
-	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	// ID names the request. A repetition with the same ID is answered anew and counts
+	// once, within the lifetime of a code. After that it returns [ErrRepeatedID]. Zero: a
+	// new ID.
 	ID UseID
 	// Of names the tokens whose events are asked for: a mom_id, "this", "children", or
 	// "children@" and a mom_id. At most 100. Empty: the token itself.
@@ -58,7 +60,10 @@ func (i *Issuer) History(ctx context.Context, req HistoryRequest) (*mytoken.Hist
 		return nil, err
 	}
 	defer leave()
-	op := operation{id: useID(req.ID), kind: restriction.Other, client: req.Client, event: EventHistoryRead, needs: capability.TokeninfoHistory}
+	op := operation{
+		id: p.useID(req.ID), brief: !req.ID.IsZero(), kind: restriction.Other, client: req.Client,
+		event: EventHistoryRead, needs: capability.TokeninfoHistory,
+	}
 	if len(req.Of) > 0 {
 		op.event, op.needs = EventHistoryOtherRead, ""
 	}

@@ -22,12 +22,15 @@ func NewUseID() (id UseID) {
 	return id
 }
 
-// useID returns the caller's ID, or a new one.
-func useID(id UseID) UseID {
+// useID returns the id of a request with the token: a new one if the caller gave none.
+// The same ID with another token is another request, so that nobody can use up, or ask
+// about, the IDs of somebody else.
+func (p *presented) useID(id UseID) UseID {
 	if id.IsZero() {
 		return NewUseID()
 	}
-	return id
+	sum := derived("mytoken: request with token "+p.id.ID.String(), id, 0)
+	return UseID(sum[:len(id)])
 }
 
 func newGrantID() (id GrantID) {

@@ -32,7 +32,7 @@ type Introspection struct {
 // [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
 	p, _, err := i.presentAndCharge(ctx, req.Token, operation{
-		id: NewUseID(), kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+		kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
 	})
 	if err != nil {
 		return nil, err

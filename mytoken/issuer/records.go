@@ -17,7 +17,9 @@ const MaxRecords = 20000
 // InfoRequest asks for a list of tokens; see [Issuer.List] and [Issuer.Subtree].
 type InfoRequest struct {
 	Token mytoken.Secret
-	// ID names the request. A repetition with the same ID counts once. Zero: a new one.
+	// ID names the request. A repetition with the same ID is answered anew and counts
+	// once, within the lifetime of a code. After that it returns [ErrRepeatedID]. Zero: a
+	// new ID.
 	ID     UseID
 	Client Client
 	// Describe chooses the tokens that the list describes in full, as far as
@@ -50,7 +52,7 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 		return nil, err
 	}
 	defer leave()
-	op := operation{id: useID(req.ID), kind: restriction.Other, needs: needs, client: req.Client, event: event}
+	op := operation{id: p.useID(req.ID), brief: !req.ID.IsZero(), kind: restriction.Other, needs: needs, client: req.Client, event: event}
 	spent, err := i.charge(ctx, p, op)
 	if err != nil {
 		return nil, err

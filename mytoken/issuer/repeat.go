@@ -8,6 +8,7 @@ import (
 
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // A request for an access token with an ID may run several times, one after the other or
@@ -22,6 +23,11 @@ import (
 // completes it as ready, refund as failed. The first of the two wins, and the other one
 // follows it. Completing it again in the same way succeeds, so parallel calls with the
 // same ID may all hand out what is charged once.
+//
+// What they hand out is one access token, too. The step that completes the verdict as
+// ready also keeps the access token, sealed, for as long as it is valid. Every other call
+// with the ID hands out that one. Otherwise a holder could turn one use into many access
+// tokens.
 
 // maxAttempts bounds the attempts of one ID.
 const maxAttempts = 32
@@ -32,7 +38,8 @@ var errCalledOff = errors.New("issuer: the use was called off")
 // attempt returns the operation as the n-th attempt of a request.
 func (i *Issuer) attempt(op operation, id UseID, n int) operation {
 	sum := derived("mytoken: use of an access token request", id, n)
-	op.id = UseID(sum[:len(op.id)])
+	op.id, op.request = UseID(sum[:len(op.id)]), id
+	op.kept = store.TicketRef{Kind: store.TicketReply, ID: derived("mytoken: access token of a request", id, n)}
 	op.verdict = store.TicketRef{Kind: store.TicketReply, ID: derived("mytoken: verdict on an access token request", id, n)}
 	op.tickets = store.TicketChanges{Put: []store.Ticket{{
 		TicketRef: op.verdict, Status: store.TicketPending, Expires: i.ledger.now().Add(store.Remembered),
@@ -48,22 +55,55 @@ func derived(purpose string, id UseID, n int) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// claim makes a charge final. Call it before anything is handed out, and hand nothing out
-// if it returns an error.
-func (i *Issuer) claim(ctx context.Context, p *presented, op operation) error {
+// claim makes a charge final and returns what to hand out for it: the given access token,
+// or the one that another call with the same id has handed out. Hand nothing out if it
+// returns an error.
+func (i *Issuer) claim(ctx context.Context, p *presented, op operation, key seal.DataKey, out *AccessToken) (*AccessToken, error) {
 	if op.verdict.ID.IsZero() {
-		return nil
+		return out, nil
 	}
-	err := i.ledger.complete(ctx, op.verdict, store.TicketReady)
+	kept, err := i.keepAccess(p, op, key, out)
+	if err != nil {
+		return nil, i.giveBack(ctx, p, op, err)
+	}
+	err = i.ledger.changeTickets(ctx, store.TicketChanges{
+		Complete: []store.Completion{{TicketRef: op.verdict, Status: store.TicketReady}}, Put: []store.Ticket{kept},
+	})
 	switch {
 	case errors.Is(err, store.ErrTicketTaken):
 		// The other call may have stopped before its refund.
 		_ = i.errands.Do(ctx, "refund", storeTimeout, func(ctx context.Context) { _ = i.refund(ctx, p, op.id) })
-		return errCalledOff
+		return nil, errCalledOff
+	case errors.Is(err, store.ErrExists): // another call was faster
+		if out, err = i.keptAccess(ctx, p, op, key); out == nil && err == nil {
+			err = i.refuseID(ctx, p, op)
+		}
+		return out, err
 	case isA[*StoreError](err):
-		return asRepeatable(err, false) // the charge stays for the repetition
+		return nil, asRepeatable(err, false) // the charge stays for the repetition
 	case err != nil:
-		return ErrRepeatedID // the store forgot the verdict after a day
+		return nil, ErrRepeatedID // the store forgot the verdict after a day
+	}
+	return out, nil
+}
+
+// window returns the ticket that marks for how long a request may be repeated that is
+// answered anew each time.
+func (i *Issuer) window(p *presented, op operation) store.Ticket {
+	return store.Ticket{
+		TicketRef: store.TicketRef{Kind: store.TicketReply, ID: derived("mytoken: time for repetitions", op.id, 0)},
+		Status:    store.TicketReady, Token: p.id.ID, Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
+	}
+}
+
+// stillOpen returns [ErrRepeatedID] if that time is over.
+func (i *Issuer) stillOpen(ctx context.Context, p *presented, op operation) error {
+	_, err := i.ledger.resolveTicket(ctx, store.TicketReply, []store.TicketID{i.window(p, op).ID})
+	switch {
+	case isA[*StoreError](err):
+		return p.afterCharge(err)
+	case err != nil:
+		return i.refuseID(ctx, p, op)
 	}
 	return nil
 }

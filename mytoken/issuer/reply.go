@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
 
-// A repeated request that issues a token gets the same token again, if it has an ID (P8).
-// The reply is stored for the lifetime of a code. Only the ID together with the secret of
+// A repeated request that hands out a token gets the same token again, if it has an ID
+// (P8).
+//
+// The reply that issues a mytoken is stored for the lifetime of a code. Only the ID together with the secret of
 // the request finds it: the authorising token, or the adopted refresh token. The reply to
 // an authorising token opens only with the key of the grant as well, so that the token
 // opens nothing any more once its wrapped key is erased.
@@ -69,4 +73,57 @@ func (i *Issuer) replied(ctx context.Context, id UseID, secret string) (*store.T
 // openReply opens what replied found.
 func (i *Issuer) openReply(t *store.Ticket, id UseID, secret string, grant seal.DataKey) (issuedRecord, error) {
 	return i.openIssuedRecord(store.TicketPayloadPlace(t.TicketRef), replyKey(replySecret(id, secret), grant), t.Payload)
+}
+
+// accessRecord is an access token as it is kept for repetitions.
+type accessRecord struct {
+	Token     string    `json:"access_token"`
+	Type      string    `json:"token_type,omitempty"`
+	Expires   time.Time `json:"expires,omitzero"`
+	Scopes    []string  `json:"scope,omitempty"`
+	Audiences []string  `json:"audience,omitempty"`
+}
+
+// keepAccess returns the ticket that keeps an access token for repetitions of a request.
+// It opens with the ID of the request and the key of the grant. Revoking the mytoken
+// erases it.
+//
+// The ticket expires with the access token. The store remembers it for another day, which
+// is longer than the verdict lasts. So nobody can hand out a second one.
+func (i *Issuer) keepAccess(p *presented, op operation, key seal.DataKey, out *AccessToken) (store.Ticket, error) {
+	now := i.Now()
+	expires := now.Add(store.Remembered)
+	if !out.Expires.IsZero() && out.Expires.Before(expires) {
+		expires = out.Expires
+	}
+	if soonest := now.Add(time.Minute); expires.Before(soonest) {
+		expires = soonest
+	}
+	payload, err := i.sealJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), accessRecord{
+		Token: out.Token.Reveal(), Type: out.TokenType, Expires: out.Expires, Scopes: out.Scopes, Audiences: out.Audiences,
+	})
+	return store.Ticket{
+		TicketRef: op.kept, Status: store.TicketReady, Payload: payload, Token: p.id.ID, Expires: store.At(expires),
+	}, err
+}
+
+// keptAccess returns the access token that an earlier call with the same id has handed
+// out, or nil if there is none.
+func (i *Issuer) keptAccess(ctx context.Context, p *presented, op operation, key seal.DataKey) (*AccessToken, error) {
+	t, err := i.ledger.resolveTicket(ctx, op.kept.Kind, []store.TicketID{op.kept.ID})
+	switch {
+	case errors.Is(err, store.ErrTicketNotFound):
+		return nil, nil
+	case isA[*StoreError](err):
+		return nil, asRepeatable(err, p.free(op.kind))
+	case err != nil: // it has expired
+		return nil, i.refuseID(ctx, p, op)
+	}
+	var rec accessRecord
+	if err := i.openJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), t.Payload, &rec); err != nil {
+		return nil, fmt.Errorf("issuer: the kept access token cannot be opened: %w", err)
+	}
+	return &AccessToken{mytoken.AccessToken{
+		Token: mytoken.NewSecret(rec.Token), TokenType: rec.Type, Expires: rec.Expires, Scopes: rec.Scopes, Audiences: rec.Audiences,
+	}}, nil
 }

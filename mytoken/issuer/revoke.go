@@ -211,7 +211,7 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 		return nil, err
 	}
 	op := operation{
-		id: useID(req.ID), kind: restriction.Other, provider: req.Provider, client: req.Client,
+		id: p.useID(req.ID), kind: restriction.Other, provider: req.Provider, client: req.Client,
 		event: EventRevokedOther, comment: "mom_id: " + req.Other.String(),
 	}
 	if op.needs, err = i.needsFor(ctx, p, req.Other, capability.ManageMytokensRevoke, ""); err != nil {

@@ -63,7 +63,7 @@ func (h *Handler) configuration(algorithm string) wire.Configuration {
 			string(mytoken.ResponseToken), string(mytoken.ResponseShortToken), string(mytoken.ResponseTransferCode),
 		},
 		RestrictionKeys:        h.issuer.RestrictionKeys(),
-		AuthorizationServerURI: h.origin + h.MetadataPath(),
+		AuthorizationServerURI: h.origin + h.MetadataPath(), IdempotencyKeySupported: true,
 	}
 	if len(h.opts.TokeninfoActions) > 0 {
 		cfg.TokeninfoEndpoint = h.base + pathTokeninfo

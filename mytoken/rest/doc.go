@@ -64,6 +64,13 @@
 // log of the issuer tells so once; see package issuer. If nobody knows whether a use was
 // counted, the status is 500.
 //
+// # Repeated requests
+//
+// A request that counts as a use may have a header that names it, Idempotency-Key. Then a
+// client that lost the answer can send the request again, and it counts once. The
+// discovery document says so in idempotency_key_supported. Package client does this by
+// itself. Protocol section 5.0.9 has the details.
+//
 // # Refusals
 //
 // The restrictions of a token are a list of clauses with keys such as nbf. A use has to

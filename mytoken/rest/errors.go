@@ -165,7 +165,7 @@ var rules = []rule{
 	sentinel(issuer.ErrUnknownProvider, 400, wire.ErrorInvalidRequest, "The provided issuer is not supported"),
 	sentinel(issuer.ErrWrongProvider, 400, wire.ErrorInvalidRequest, "token not for specified issuer"),
 	sentinel(issuer.ErrState, 400, wire.ErrorInvalidRequest, stateMismatch),
-	sentinel(issuer.ErrRepeatedID, 400, wire.ErrorInvalidRequest, "the id of this request cannot be used again"),
+	sentinel(issuer.ErrRepeatedID, 422, wire.ErrorInvalidRequest, wire.HeaderIdempotencyKey+": this key cannot be used again, use a new one"),
 	typed(func(e *issuer.RequestError) problem {
 		if e.Code == issuer.RequestTooManyTokens { // no other request would help
 			return problem{status: 403, code: wire.ErrorAccessDenied, text: requestText(e)}

@@ -22,7 +22,7 @@ func (h *Handler) authorizationServer() wire.AuthorizationServer {
 		Issuer: h.issuer.URL(), TokenEndpoint: h.base + pathOAuthToken, JWKSURI: h.base + pathJWKS,
 		ResponseTypes: []string{"none"}, GrantTypes: []string{wire.GrantTokenExchange, wire.GrantRefreshToken},
 		TokenAuthMethods: []string{"none"}, RevocationEndpoint: h.base + pathOAuthRevoke, RevocationAuthMethods: []string{"none"},
-		Documentation: h.opts.Documentation,
+		Documentation: h.opts.Documentation, IdempotencyKeySupported: true,
 	}
 	for _, p := range h.issuer.Providers() {
 		doc.Scopes = append(doc.Scopes, p.Upstream.Scopes()...)
@@ -55,8 +55,12 @@ func refresh(c *call, req *wire.ExchangeRequest, token wire.Secret) (*answer, er
 	if token.IsEmpty() {
 		return nil, badRequest("the token is missing")
 	}
+	id, err := c.useID("access token")
+	if err != nil {
+		return nil, err
+	}
 	body, err := c.accessToken(issuer.AccessTokenRequest{
-		Token: c.hold(token.Secret), Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
+		Token: c.hold(token.Secret), ID: id, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource), Client: c.client,
 	})
 	if err != nil {
 		return nil, err

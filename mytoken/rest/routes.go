@@ -168,7 +168,7 @@ func (rt *route) options(*call) (*answer, error) {
 	a.header = http.Header{"Allow": {rt.allow()}}
 	if rt.kind == api || rt.kind == document {
 		a.header.Set("Access-Control-Allow-Methods", rt.allow())
-		a.header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		a.header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, "+wire.HeaderIdempotencyKey)
 		a.header.Set("Access-Control-Max-Age", "600")
 	}
 	return a, nil

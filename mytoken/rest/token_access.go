@@ -23,8 +23,12 @@ func tokenAccess(c *call, req *wire.AccessTokenRequest) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := c.useID("access token")
+	if err != nil {
+		return nil, err
+	}
 	body, err := c.accessToken(issuer.AccessTokenRequest{
-		Token: token, Provider: req.OIDCIssuer, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource),
+		Token: token, ID: id, Provider: req.OIDCIssuer, Scopes: req.Scope, Audiences: slices.Concat(req.Audience, req.Resource),
 		Comment: req.Comment, Client: c.client,
 	})
 	if err != nil {

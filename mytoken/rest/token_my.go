@@ -119,9 +119,13 @@ func (c *call) derivation(req *wire.TokenRequest) (issuer.DeriveRequest, error) 
 	if err != nil {
 		return issuer.DeriveRequest{}, err
 	}
+	id, err := c.useID("derive")
+	if err != nil {
+		return issuer.DeriveRequest{}, err
+	}
 	props, err := c.properties(req)
 	return issuer.DeriveRequest{
-		Token: token, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
+		Token: token, ID: id, Provider: req.OIDCIssuer, Properties: props, Response: responseOf(req),
 		Adjust: !req.ErrorOnRestrictions, Verbatim: req.ErrorOnRestrictions, Client: c.client,
 	}, err
 }

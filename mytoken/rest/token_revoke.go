@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
@@ -63,8 +64,12 @@ func revokeOther(c *call, req *wire.RevocationRequest, token mytoken.Secret) (*a
 	if err != nil {
 		return nil, badRequest("mom_id is not a mom_id")
 	}
+	id, err := c.useID("revoke", other.String(), strconv.FormatBool(req.Recursive))
+	if err != nil {
+		return nil, err
+	}
 	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{
-		Token: token, Other: other, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client,
+		Token: token, ID: id, Other: other, Recursive: req.Recursive, Provider: req.OIDCIssuer, Client: c.client,
 	})
 	if err != nil {
 		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to revoke this mom_id")

@@ -108,7 +108,11 @@ func gone(limit, left mytoken.Limit, used int64) int64 {
 }
 
 func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
-	got, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: token, Of: of, Client: c.client})
+	id, err := c.useID(wire.ActionHistory, of...)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.issuer.History(c.ctx(), issuer.HistoryRequest{Token: token, ID: id, Of: of, Client: c.client})
 	if err != nil {
 		return nil, tell(err, issuer.ErrNotOwned, "The provided token cannot be used to obtain history for this mom_id")
 	}
@@ -122,7 +126,11 @@ func history(c *call, token mytoken.Secret, of []string) (*answer, error) {
 }
 
 func subtokens(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client, Describe: none})
+	id, err := c.useID(wire.ActionSubtokens)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.issuer.Subtree(c.ctx(), issuer.InfoRequest{Token: token, ID: id, Client: c.client, Describe: none})
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +142,11 @@ func subtokens(c *call, token mytoken.Secret) (*answer, error) {
 }
 
 func tokenList(c *call, token mytoken.Secret) (*answer, error) {
-	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, Client: c.client, Describe: none})
+	id, err := c.useID(wire.ActionList)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.issuer.List(c.ctx(), issuer.InfoRequest{Token: token, ID: id, Client: c.client, Describe: none})
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,9 @@ type Configuration struct {
 	TokenEndpoint          string     `json:"token_endpoint"` // of access tokens, for oidc-agent
 	IntrospectionEndpoint  string     `json:"introspection_endpoint,omitempty"`
 	AuthorizationServerURI string     `json:"oauth_authorization_server,omitempty"` // address of the metadata (RFC 8414)
+	// IdempotencyKeySupported says that a request with [HeaderIdempotencyKey] can be
+	// repeated, an extension.
+	IdempotencyKeySupported bool `json:"idempotency_key_supported,omitempty"`
 }
 
 // Provider is an OpenID provider in the discovery document.
@@ -48,6 +51,7 @@ type AuthorizationServer struct {
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	Scopes                   []string `json:"scopes_supported,omitempty"`
 	Documentation            string   `json:"service_documentation,omitempty"`
+	IdempotencyKeySupported  bool     `json:"idempotency_key_supported,omitempty"` // as in Configuration
 }
 
 // Settings is the document of the user settings endpoint (protocol section 5.9). Public

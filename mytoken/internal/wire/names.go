@@ -48,6 +48,10 @@ const (
 // token (RFC 8693 section 2.2.1).
 const NotAccessToken = "N_A"
 
+// HeaderIdempotencyKey names a request that counts as a use, so that it can be repeated
+// (protocol section 5.0.9). Its value is a string in double quotes.
+const HeaderIdempotencyKey = "Idempotency-Key"
+
 // Cookies of the web flow (protocol section 5.0.4).
 const (
 	CookieMytoken      = "mytoken"
