@@ -84,7 +84,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		return nil, err
 	}
 	if h.profiles, err = profile.Load(opts.Templates, h.checkTemplate); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rest: Options.Templates: %w", err)
 	}
 	if h.pages, err = pages.New(pages.Config{
 		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
