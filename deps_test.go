@@ -94,6 +94,7 @@ internal/fresh/freshtest:
 internal/livehttp/relaytest:
 internal/ownfile/ownfiletest:
 internal/jws: jwx json
+internal/weburl:
 
 capability: json
 restriction: json
@@ -111,17 +112,17 @@ store/sqlstore/internal/killtest:
 store/storetest: store
 store/internal/broken: store store/storetest
 
-oidcupstream: go-jose go-oidc json oauth2 sync internal/jws
-oidcupstream/guest: json internal/jws oidcupstream
+oidcupstream: go-jose go-oidc json oauth2 sync internal/jws internal/weburl
+oidcupstream/guest: json internal/jws oidcupstream internal/weburl
 oidcupstream/optest: go-jose go-oidc oauth2 oidcupstream
 
-mytoken: json internal/errtext internal/jws capability restriction restriction/forecast
+mytoken: json internal/errtext internal/jws capability restriction restriction/forecast internal/weburl
 mytoken/internal/profile: json capability restriction
 mytoken/internal/requestid:
 mytoken/issuer/internal/errand: internal/errtext
 mytoken/issuer/internal/outage: internal/errtext
 mytoken/issuer/internal/refresh: flock json internal/errtext store store/seal oidcupstream
-mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh
+mytoken/issuer: json oauth2 internal/errtext capability restriction restriction/forecast store store/seal oidcupstream mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/issuer/internal/errand mytoken/issuer/internal/outage mytoken/issuer/internal/refresh internal/weburl
 mytoken/issuer/keyfile: store/seal mytoken
 mytoken/mytokentest: oauth2 capability store store/memstore store/seal oidcupstream oidcupstream/optest mytoken mytoken/issuer
 
@@ -129,7 +130,7 @@ mytoken/internal/oldtext: store store/seal
 mytoken/internal/qr: barcode
 mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
-mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer
+mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
 mytoken/rest: json time internal/errtext capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
 `)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/jws"
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -131,6 +132,9 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	}
 	if cfg.Issuer == "" {
 		return nil, fmt.Errorf("%w: Issuer is empty", ErrVerifierConfig)
+	}
+	if _, err := weburl.Parse(cfg.Issuer); err != nil {
+		return nil, fmt.Errorf("%w: Issuer: %w", ErrVerifierConfig, err)
 	}
 	if cfg.Leeway > maxLeeway {
 		return nil, fmt.Errorf("%w: Leeway %s is more than %s", ErrVerifierConfig, cfg.Leeway, maxLeeway)

@@ -21,6 +21,10 @@ func TestVerifierConfigRefused(t *testing.T) {
 		"no host":        {Issuer: testIssuer, JWKSURL: "https:///jwks"},
 		"file":           {Issuer: testIssuer, JWKSURL: "file://localhost/etc/jwks"},
 		"not a URL":      {Issuer: testIssuer, JWKSURL: "https://%zz"},
+		"issuer, a name": {Issuer: "mytoken.example.org", Keys: keys},
+		"issuer, a line": {Issuer: testIssuer + "\n", Keys: keys},
+		"space in path":  {Issuer: testIssuer, JWKSURL: "https://mytoken.example.org/ jwks"},
+		"user":           {Issuer: testIssuer, JWKSURL: "https://alice@mytoken.example.org/jwks"},
 		"plain http":     {Issuer: testIssuer, JWKSURL: "http://mytoken.example.org/jwks"},
 		"http, nearly":   {Issuer: testIssuer, JWKSURL: "http://localhost.example.org/jwks"},
 		"http, a name":   {Issuer: testIssuer, JWKSURL: "http://localhost:8000/jwks"}, // the name may lead elsewhere

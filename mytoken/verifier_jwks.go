@@ -3,12 +3,11 @@ package mytoken
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/internal/livehttp"
-	"github.com/mytoken-go/sdk/internal/loopback"
+	"github.com/mytoken-go/sdk/internal/weburl"
 )
 
 const (
@@ -27,12 +26,15 @@ type jwksSource struct{ *jws.Source[jws.Ring] }
 
 func newJWKSSource(cfg VerifierConfig) (jwksSource, error) {
 	var none jwksSource
-	u, err := url.Parse(cfg.JWKSURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return none, fmt.Errorf("%w: JWKSURL is not an absolute https URL", ErrVerifierConfig)
+	u, err := weburl.Parse(cfg.JWKSURL)
+	if err != nil {
+		return none, fmt.Errorf("%w: JWKSURL: %w", ErrVerifierConfig, err)
 	}
-	if u.Scheme == "http" && !cfg.InsecureHTTP && !loopback.Is(u.Hostname()) {
-		return none, fmt.Errorf("%w: JWKSURL %s is not https; InsecureHTTP allows that", ErrVerifierConfig, u.Redacted())
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return none, fmt.Errorf("%w: the scheme of JWKSURL is %q, not https", ErrVerifierConfig, u.Scheme)
+	}
+	if !cfg.InsecureHTTP && !weburl.Secure(u) {
+		return none, fmt.Errorf("%w: JWKSURL %s is not https; InsecureHTTP allows that", ErrVerifierConfig, u)
 	}
 	source := jws.SourceConfig[jws.Ring]{
 		URL: cfg.JWKSURL, Client: cfg.HTTPClient, Clock: cfg.Clock, MaxAge: defaultKeysMaxAge, MaxStale: defaultKeysMaxStale,

@@ -64,12 +64,13 @@ type AuthorizationRequest struct {
 
 // AuthorizationURL returns the address to which to send the user's browser (OpenID
 // Connect Core section 3.1.2.1, RFC 7636 with S256). It needs the provider's metadata. It
-// returns an [*Error] with the outcome NotSent: [ErrRequest] if the request is invalid or
-// no RedirectURL is configured, and [ErrMetadata] if the metadata is not available.
+// returns an [*Error] with the outcome NotSent: [ErrRequest] if the request is invalid,
+// [ErrConfig] if no RedirectURL is configured, and [ErrMetadata] if the metadata is not
+// available.
 func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationRequest) (string, error) {
 	const op = "authorize"
 	if p.cfg.RedirectURL == "" {
-		return "", requestError(op, "no RedirectURL is configured")
+		return "", noRedirectURL(op)
 	}
 	if req.State == "" || req.Nonce == "" {
 		return "", requestError(op, "State and Nonce are required")

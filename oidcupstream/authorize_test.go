@@ -190,9 +190,9 @@ func TestAuthorizationRequestRefused(t *testing.T) {
 	p, err := oidcupstream.New(cfg)
 	require.NoError(t, err)
 	_, err = p.AuthorizationURL(t.Context(), authorization(verifier))
-	require.ErrorIs(t, err, oidcupstream.ErrRequest, "no redirect URL")
+	require.ErrorIs(t, err, oidcupstream.ErrConfig, "no redirect URL")
 	_, err = p.Exchange(t.Context(), oidcupstream.ExchangeRequest{Code: "c", Verifier: verifier, Nonce: "n"})
-	require.ErrorIs(t, err, oidcupstream.ErrRequest, "no redirect URL")
+	require.ErrorIs(t, err, oidcupstream.ErrConfig, "no redirect URL")
 }
 
 // CheckRedirect refuses answers of another issuer (RFC 9207), with a code or with an

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
+	"github.com/mytoken-go/sdk/internal/weburl"
 )
 
 // Defaults of [Config].
@@ -93,7 +94,7 @@ type Config struct {
 	// value, so that a forgotten secret does not make a public client.
 	Auth ClientAuth
 	// RedirectURL is the registered address to which the provider sends the browser back.
-	// Only logins need it: without it, AuthorizationURL and Exchange return [ErrRequest].
+	// Only logins need it: without it, AuthorizationURL and Exchange return [ErrConfig].
 	//
 	// Give each of several providers an address of its own, and register exactly that one
 	// there. Otherwise a malicious provider can obtain the codes of another one (RFC 9700
@@ -209,9 +210,8 @@ func New(cfg Config) (*Provider, error) {
 		return nil, configError("Auth: %w", err)
 	}
 	if cfg.RedirectURL != "" {
-		u, err := url.Parse(cfg.RedirectURL)
-		if err != nil || !u.IsAbs() || u.Fragment != "" {
-			return nil, configError("RedirectURL: need an absolute URL without fragment")
+		if _, err := weburl.Parse(cfg.RedirectURL); err != nil {
+			return nil, configError("RedirectURL: %w", err)
 		}
 	}
 	if err := checkShortName(cfg.ShortName); err != nil {
@@ -329,12 +329,9 @@ func (p *Provider) RequireIssParameter() bool { return p.cfg.RequireIssParameter
 // may be http if insecure is set, or if the host and, unless it is nil, the issuer's host
 // are loopback addresses. A remote provider must not lead requests to this machine.
 func checkURL(s string, issuer *url.URL, insecure bool) (*url.URL, error) {
-	u, err := url.Parse(s)
+	u, err := weburl.Parse(s)
 	if err != nil {
-		return nil, errors.New("it is not a URL")
-	}
-	if u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("need an absolute URL without user and fragment")
+		return nil, err
 	}
 	switch u.Scheme {
 	case "https":

@@ -63,6 +63,9 @@ func TestNewRefuses(t *testing.T) {
 		"issuer with query":    func(c *oidcupstream.Config) { c.Issuer += "?a=b" },
 		"issuer with fragment": func(c *oidcupstream.Config) { c.Issuer += "#a" },
 		"issuer with user":     func(c *oidcupstream.Config) { c.Issuer = "https://planted-secret@op.example.org" },
+		"issuer with space":    func(c *oidcupstream.Config) { c.Issuer = "https://op.example.org/ a" },
+		"redirect with space":  func(c *oidcupstream.Config) { c.RedirectURL = "https://mytoken.example.org/redirect " },
+		"redirect, no host":    func(c *oidcupstream.Config) { c.RedirectURL = "https:///redirect" },
 		"issuer plain http":    func(c *oidcupstream.Config) { c.Issuer = "http://op.example.org" },
 		"issuer like loopback": func(c *oidcupstream.Config) { c.Issuer = "http://127.0.0.1.example.org" },
 		"http to localhost":    func(c *oidcupstream.Config) { c.Issuer = "http://localhost:8080" }, // a name, which DNS may answer

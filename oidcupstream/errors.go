@@ -177,6 +177,11 @@ func requestError(op, format string, args ...any) *Error {
 	return notSent(op, fmt.Errorf("%w: "+format, append([]any{ErrRequest}, args...)...))
 }
 
+// noRedirectURL is the error of a login at a provider that was configured without logins.
+func noRedirectURL(op string) *Error {
+	return notSent(op, fmt.Errorf("%w: RedirectURL is missing: set it in oidcupstream.Config", ErrConfig))
+}
+
 const (
 	maxCode        = 64
 	maxDescription = 200

@@ -33,7 +33,7 @@ type ExchangeRequest struct {
 func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, error) {
 	const op = "exchange"
 	if p.cfg.RedirectURL == "" {
-		return nil, requestError(op, "no RedirectURL is configured")
+		return nil, noRedirectURL(op)
 	}
 	if req.Code == "" || req.Nonce == "" {
 		return nil, requestError(op, "Code and Nonce are required")

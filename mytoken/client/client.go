@@ -11,6 +11,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/livehttp"
 	"github.com/mytoken-go/sdk/internal/loopback"
+	"github.com/mytoken-go/sdk/internal/weburl"
 )
 
 // Config says which server a [Client] talks to, and how.
@@ -131,13 +132,10 @@ func (c *Client) now() time.Time { return c.cfg.Clock.Now() }
 // checkURL refuses URLs that must not get tokens. Only a server on a loopback address may
 // name plain HTTP on one: a remote server must not lead requests to this machine.
 func (c *Client) checkURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil {
-		return errors.New("this is not a URL")
-	}
+	u, err := weburl.Parse(text)
 	switch {
-	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
-		return fmt.Errorf("%.200q is not an absolute URL without user and fragment", u.Redacted())
+	case err != nil:
+		return err
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme != "http":

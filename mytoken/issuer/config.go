@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
+	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/requestid"
 	"github.com/mytoken-go/sdk/restriction"
@@ -20,8 +21,12 @@ import (
 // Config configures an [Issuer]. Issuer, Store, Seal, Keys and Providers are required.
 // Any other field has the named default if it is zero.
 type Config struct {
-	// Issuer is the issuer URL of the mytokens, exactly as clients know it.
+	// Issuer is the issuer URL of the mytokens, exactly as clients know it. It is an https
+	// URL, or http with a loopback address such as 127.0.0.1, unless InsecureHTTP is set.
 	Issuer string
+	// InsecureHTTP accepts plain http in Issuer for every host. Everybody on the way can
+	// read the tokens then. Public clients and browsers expect https.
+	InsecureHTTP bool
 	// Store keeps the state. Several issuers, in several processes, may share one store
 	// if they share the other required fields too.
 	Store store.Store
@@ -191,10 +196,9 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c *Config) checkRequired() error {
-	u, err := url.Parse(c.Issuer)
-	switch {
-	case err != nil || !u.IsAbs() || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("issuer: Config.Issuer is %q, not an absolute URL without query and fragment", c.Issuer)
+	switch err := c.checkIssuer(); {
+	case err != nil:
+		return fmt.Errorf("issuer: Config.Issuer: %w", err)
 	case c.Store == nil:
 		return errors.New("issuer: Config.Store is missing")
 	case c.Seal == nil:
@@ -207,6 +211,28 @@ func (c *Config) checkRequired() error {
 		return fmt.Errorf("issuer: Config.Keys cannot sign: %w", mytoken.ErrNoSigningKey)
 	case len(c.Providers) == 0:
 		return errors.New("issuer: Config.Providers is empty")
+	}
+	return nil
+}
+
+// checkIssuer returns an error for an issuer URL that clients or browsers would spell in
+// another way, or must not send tokens to.
+func (c *Config) checkIssuer() error {
+	if c.Issuer == "" {
+		return errors.New("it is empty: set it to the URL of this service, such as https://mytoken.example.org")
+	}
+	u, err := weburl.Parse(c.Issuer)
+	switch {
+	case err != nil:
+		return err
+	case u.RawQuery != "" || u.ForceQuery:
+		return fmt.Errorf("%.200q has a query: remove the part from ?", c.Issuer)
+	case u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("the scheme of %.200q is not https", c.Issuer)
+	case u.Host != strings.ToLower(u.Host):
+		return fmt.Errorf("%.200q has capital letters in its host: write %s, as browsers do", c.Issuer, strings.ToLower(u.Host))
+	case !weburl.Secure(u) && !c.InsecureHTTP:
+		return fmt.Errorf("%.200q is plain http: use https, or a loopback address such as 127.0.0.1 for tests, or Config.InsecureHTTP", c.Issuer)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -29,6 +30,14 @@ func TestIncompleteConfig(t *testing.T) {
 	}{
 		"no issuer":         {func(c *issuer.Config) { c.Issuer = "" }, nil, "Config.Issuer"},
 		"issuer of no host": {func(c *issuer.Config) { c.Issuer = "mytoken.example.org" }, nil, "Config.Issuer"},
+		"issuer in a path":  {func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/my tokens" }, nil, "Config.Issuer: it has the character U+0020 at place 31"},
+		"issuer, a line":    {func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org\n" }, nil, "U+000A"},
+		"issuer, a user":    {func(c *issuer.Config) { c.Issuer = "https://alice@mytoken.example.org" }, nil, "Config.Issuer: it has a user"},
+		"issuer, a query":   {func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/?" }, nil, "has a query"},
+		"issuer, capitals":  {func(c *issuer.Config) { c.Issuer = "https://MyToken.example.org" }, nil, "write mytoken.example.org"},
+		"issuer, http":      {func(c *issuer.Config) { c.Issuer = "http://mytoken.example.org" }, nil, "is plain http: use https"},
+		"issuer, localhost": {func(c *issuer.Config) { c.Issuer = "http://localhost:8000" }, nil, "127.0.0.1"},
+		"issuer, ftp":       {func(c *issuer.Config) { c.Issuer = "ftp://mytoken.example.org" }, nil, "scheme"},
 		"no store":          {func(c *issuer.Config) { c.Store = nil }, nil, "Config.Store"},
 		"no ring":           {func(c *issuer.Config) { c.Seal = nil }, nil, "Config.Seal"},
 		"a ring of no key":  {func(c *issuer.Config) { c.Seal = new(seal.Ring) }, seal.ErrNoKey, "Config.Seal"},
@@ -60,4 +69,14 @@ func TestIncompleteConfig(t *testing.T) {
 		}
 		require.NotContains(t, err.Error(), "verifier", name)
 	}
+}
+
+// A provider without a redirect URL serves a program that only adopts refresh tokens. The
+// error of a login names the missing field.
+func TestLoginWithoutRedirectURL(t *testing.T) {
+	service := start(t, mytokentest.Options{Upstream: func(c *oidcupstream.Config) { c.RedirectURL = "" }})
+	_, err := service.Login(t.Context(), "alice", mytoken.Properties{})
+	require.ErrorAs(t, err, new(*issuer.UpstreamError))
+	require.ErrorIs(t, err, oidcupstream.ErrConfig)
+	require.ErrorContains(t, err, "RedirectURL is missing: set it in oidcupstream.Config")
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/livehttp"
-	"github.com/mytoken-go/sdk/internal/loopback"
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
@@ -165,11 +164,8 @@ func Policies(all ...Policy) Policy {
 }
 
 func secureURL(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback.Is(u.Hostname())
+	u, err := weburl.Parse(text)
+	return err == nil && weburl.Secure(u)
 }
 
 // clauses returns the restrictions to enforce, for a client with the address. Lifetimes

@@ -22,8 +22,9 @@
 //
 //	RedirectURL: "https://mytoken.example.org/redirect/" + oidcupstream.DefaultShortName(providerIssuer)
 //
-// The handler takes users back at these addresses only. A service with one provider may
-// use /redirect instead.
+// The handler takes users back at these addresses only, and [NewHandler] refuses any other
+// one. A service with one provider may use /redirect instead. See
+// [Options.SkipRedirectCheck] if your server takes users back itself.
 //
 // The embedding server provides TLS and limits headers and connections
 // (http.Server.ReadHeaderTimeout). Name every reverse proxy in [Options.TrustedProxies]:

@@ -52,7 +52,7 @@ func (h *Handler) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, h.Strin
 
 // NewHandler returns the HTTP interface of an issuer. It returns [ErrOptions], or an
 // error that names a template or page that it cannot use. It calls neither the store nor
-// a provider.
+// a provider. It refuses a provider whose RedirectURL does not lead here.
 func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	if iss == nil {
 		return nil, badOption("the issuer is missing")
@@ -67,7 +67,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	h := &Handler{
 		issuer: iss, opts: opts,
 		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
-		origin: u.Scheme + "://" + u.Host, secure: u.Scheme == "https",
+		origin: origin(u), secure: u.Scheme == "https",
 		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: newBudgets(rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
 		clients: make(map[string][sha256.Size]byte),
 	}
@@ -84,7 +84,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		return nil, err
 	}
 	if h.profiles, err = profile.Load(opts.Templates, h.checkTemplate); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("rest: Options.Templates: %w", err)
 	}
 	if h.pages, err = pages.New(pages.Config{
 		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
@@ -93,7 +93,45 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		return nil, err
 	}
 	h.mount()
+	if !opts.SkipRedirectCheck {
+		for _, p := range iss.Providers() {
+			if err := h.checkRedirectURL(p); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return h, nil
+}
+
+// checkRedirectURL returns an error if a user who comes back from a provider would not
+// reach this handler, or not with the cookie of the login.
+func (h *Handler) checkRedirectURL(provider issuer.Provider) error {
+	p := provider.Upstream
+	advice := fmt.Sprintf("set it to %s%s/%s, and register exactly that at the provider", h.base, pathRedirect, p.ShortName())
+	text := p.RedirectURL()
+	if text == "" {
+		return badOption("the provider %s has no RedirectURL, so nobody could log in: %s; or set SkipRedirectCheck, if nobody has to", p.Issuer(), advice)
+	}
+	u, err := url.Parse(text)
+	if err != nil || origin(u) != h.origin {
+		return badOption("the RedirectURL %s of the provider %s is not on %s, where this handler is: %s", text, p.Issuer(), h.origin, advice)
+	}
+	_, pattern := h.mux.Handler(&http.Request{Method: http.MethodGet, Host: u.Host, URL: u})
+	if !cleanPath(u.Path) || pattern != h.prefix+pathRedirect && pattern != h.prefix+pathRedirect+"/{provider}" {
+		return badOption("the RedirectURL %s of the provider %s has a path at which this handler takes nobody back: %s", text, p.Issuer(), advice)
+	}
+	return nil
+}
+
+// origin returns the scheme and the host of a URL, as browsers write them.
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	for scheme, port := range map[string]string{"https": ":443", "http": ":80"} {
+		if u.Scheme == scheme {
+			host = strings.TrimSuffix(host, port)
+		}
+	}
+	return u.Scheme + "://" + host
 }
 
 // parseIssuer reads the issuer URL. Its path is the prefix of all paths.

@@ -337,7 +337,7 @@ func TestNoManagement(t *testing.T) {
 
 // TestManageSecureCookie: with https, a cookie that came over plain HTTP is no session.
 func TestManageSecureCookie(t *testing.T) {
-	s := start(t).restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{})
+	s := start(t).restart(func(c *issuer.Config) { c.Issuer = "https://mytoken.example.org/tokens" }, rest.Options{SkipRedirectCheck: true})
 	token := s.issued("alice", mytoken.Properties{}).Token.Reveal()
 	open := func(name string) *reply {
 		return s.do(http.MethodGet, "/tokens/manage", "", "Cookie", name+"="+token, "Accept", "text/html")

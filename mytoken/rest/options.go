@@ -74,7 +74,8 @@ type Options struct {
 	Location *time.Location
 
 	// Pages replaces files of the built-in pages; see "Replacing pages" in the package
-	// comment. Nil means none.
+	// comment. NewHandler refuses a file that no page uses, but ignores names that begin
+	// with a dot. Nil means none.
 	Pages fs.FS
 
 	// RedirectURIs are regular expressions. Each URI to which a web login sends the
@@ -94,6 +95,13 @@ type Options struct {
 	// CookieLifetime is the lifetime of the cookie of a web login, and of a session of
 	// the management pages. It is at least 1 s. 0 means 7 days.
 	CookieLifetime time.Duration
+
+	// SkipRedirectCheck accepts providers whose RedirectURL is not one of this handler, or is
+	// missing. Set it if the embedding server takes users back from a provider itself, with
+	// issuer.FinishLogin, or if nobody logs in. A login that this handler starts cannot end
+	// then, because the browser that agreed does not come back to it. False: NewHandler
+	// refuses such a provider.
+	SkipRedirectCheck bool
 
 	// NoManagement leaves out the pages below /manage, on which users log in to see,
 	// revoke and create their tokens.

@@ -59,7 +59,7 @@ func (unreadable) Open(name string) (fs.File, error) {
 func TestUnreadablePage(t *testing.T) {
 	_, err := rest.NewHandler(start(t).Issuer, rest.Options{Pages: unreadable{}})
 	assert.ErrorIs(t, err, fs.ErrPermission)
-	assert.ErrorContains(t, err, "open base.html")
+	assert.ErrorContains(t, err, "rest: Options.Pages cannot be read: open .")
 }
 
 // TestBrokenPage: a template that fails when it is executed is an ordinary error, and

@@ -295,7 +295,7 @@ var volatile = []struct {
 	{"url", regexp.MustCompile(`"authorization_uri":"([^"]+)"`)},
 	{"url", regexp.MustCompile(`http-equiv="refresh" content="0; url=([^"]+)"`)},
 	{"mom", regexp.MustCompile(`((?:[A-Za-z0-9+/]|&#43;){86}==)`)},
-	{"momurl", regexp.MustCompile(`id=([A-Za-z0-9%]{86,}%3D%3D)`)},
+	{"momurl", regexp.MustCompile(`id=([A-Za-z0-9_-]{86})`)},
 	{"short", regexp.MustCompile(`([A-Za-z]{64})`)},
 	{"polling", regexp.MustCompile(`"polling_code":"([^"]+)"`)},
 	{"transfer", regexp.MustCompile(`"transfer_code":"([^"]+)"`)},

@@ -28,7 +28,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +37,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/jws"
 	"github.com/mytoken-go/sdk/internal/redact"
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
@@ -100,12 +100,15 @@ type Provider struct {
 
 // New returns a provider. It returns [ErrConfig] if the configuration is invalid.
 func New(cfg Config) (*Provider, error) {
-	issuer, err := url.Parse(cfg.Issuer)
-	if err != nil || issuer.Host == "" || issuer.Scheme != "https" && issuer.Scheme != "http" {
-		return nil, fmt.Errorf("%w: Issuer %q is not an absolute http or https URL", ErrConfig, cfg.Issuer)
+	issuer, err := weburl.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: Issuer: %w", ErrConfig, err)
 	}
-	if u, err := url.Parse(cfg.RedirectURL); err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: RedirectURL %q is not an absolute URL", ErrConfig, cfg.RedirectURL)
+	if issuer.Scheme != "https" && issuer.Scheme != "http" {
+		return nil, fmt.Errorf("%w: the scheme of Issuer is %q, not https", ErrConfig, issuer.Scheme)
+	}
+	if _, err := weburl.Parse(cfg.RedirectURL); err != nil {
+		return nil, fmt.Errorf("%w: RedirectURL: %w", ErrConfig, err)
 	}
 	if cfg.Key == nil {
 		cfg.Key = make([]byte, 32)

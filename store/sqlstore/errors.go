@@ -62,11 +62,14 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
-	hint := "run Migrate"
-	if e.Have > e.Want {
-		hint = "run a newer program"
+	const migrate = "sqlstore.Migrate(ctx, db, dialect, options) with the options of New"
+	switch {
+	case e.Have == 0:
+		return fmt.Sprintf("%v: its tables are missing; call %s, or correct the database, Options.Schema or Options.Prefix", e.Unwrap(), migrate)
+	case e.Have > e.Want:
+		return fmt.Sprintf("%v: it has version %d, and this program knows version %d; run a newer program", e.Unwrap(), e.Have, e.Want)
 	}
-	return fmt.Sprintf("%v: it has version %d, but this program needs %d; %s", e.Unwrap(), e.Have, e.Want, hint)
+	return fmt.Sprintf("%v: it has version %d, and this program needs version %d; call %s", e.Unwrap(), e.Have, e.Want, migrate)
 }
 
 // Unwrap returns [ErrMissingMigration] or [ErrNewerSchema].

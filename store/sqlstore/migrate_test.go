@@ -25,7 +25,7 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 3 || !strings.Contains(err.Error(), "run Migrate") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 3 || !strings.Contains(err.Error(), "its tables are missing; call sqlstore.Migrate(ctx, db, dialect, options)") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
@@ -53,7 +53,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 4 || schema.Want != 3 {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 4 || schema.Want != 3 || !strings.Contains(err.Error(), "has version 4, and this program knows version 3; run a newer program") {
 				t.Errorf("error: %v", err)
 			}
 		}

@@ -65,6 +65,9 @@ func New(cfg Config) (*Pages, error) {
 	}
 	all := overlay{builtin}
 	if cfg.Files != nil {
+		if err := checkNames(cfg.Files, builtin); err != nil {
+			return nil, err
+		}
 		all = overlay{cfg.Files, builtin}
 	}
 	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]Asset)}
@@ -81,6 +84,25 @@ func New(cfg Config) (*Pages, error) {
 		}
 	}
 	return p, nil
+}
+
+// checkNames returns an error for a file or folder that no page uses. It ignores names that
+// begin with a dot: those of editors, and of volumes of Kubernetes.
+func checkNames(files, builtin fs.FS) error {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return fmt.Errorf("rest: Options.Pages cannot be read: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if _, err := fs.Stat(builtin, e.Name()); err != nil {
+			known, _ := fs.Glob(builtin, "*.html")
+			return fmt.Errorf("rest: Options.Pages has %.100q, which no page uses: the files are %s and the folder static", e.Name(), strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // overlay opens files in the first file system that has them.
