@@ -91,8 +91,24 @@ type LoginError struct {
 	Code string
 	// Description is for humans. It holds no internals.
 	Description string
+	Reason      LoginReason
 	cause       error
 }
+
+// LoginReason is the reason of a [LoginError].
+type LoginReason uint8
+
+// The reasons of a [LoginError].
+const (
+	LoginFailed         LoginReason = iota // something else
+	LoginRefused                           // the provider refused; Code and Description are its words
+	LoginNoRefreshToken                    // the provider gave no refresh token
+	LoginTooLittle                         // the provider granted nothing that the restrictions allow
+	LoginMixedUp                           // another provider answered
+	LoginForbidden                         // a policy refused
+	LoginNotStored                         // the store did not do its part
+	loginReasons                           // how many there are
+)
 
 func (e *LoginError) Error() string {
 	return errtext.Join(e.cause, "issuer: login failed", e.Code, e.Description)
