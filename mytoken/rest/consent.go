@@ -15,17 +15,37 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
 // consentPage shows what a login asks for (protocol section 5.18.1).
 func consentPage(c *call) (*answer, error) {
 	asked, err := c.asked()
+	if errors.Is(err, errConsentCode) {
+		if handle, _ := loginHandle(c.consentCode()); c.kept(handle) != nil { // declined in this browser
+			return c.becameOf(c.consentCode())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	page, err := c.pages.Consent(asked, c.consentAction())
 	return html(http.StatusOK, page, err)
+}
+
+// consentWithoutCode answers a browser that asks for the consent page of no login.
+func consentWithoutCode(c *call) (*answer, error) {
+	if !c.wantsPage() {
+		return nil, errConsentCode
+	}
+	return c.message(http.StatusNotFound, pages.Message{
+		Title: "A part of this link is missing", Failed: true, Request: c.id,
+		Text:      "A link to a request ends in a code, which says what you are asked to agree to. This link has none.",
+		Unchanged: "Nothing was changed.",
+		Advice:    "Copy the whole link from the program that showed it, or scan its QR code again.",
+		Link:      c.base + pathHome, LinkText: "To the start page",
+	})
 }
 
 // consentAction is the address that the form of the consent page goes to.
@@ -63,6 +83,12 @@ func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) 
 		err = errConsentCode
 	}
 	return found, err
+}
+
+// consentCode returns the code in the path without its mark.
+func (c *call) consentCode() string {
+	code, _ := c.issuer.UnmarkCode(mytoken.NewSecret(c.r.PathValue("code")))
+	return code.Reveal()
 }
 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
@@ -106,13 +132,15 @@ func consentDecision(c *call) (*answer, error) {
 // decline ends the login and returns where the browser goes.
 func (c *call) decline() (string, error) {
 	declined, err := withConsentCode(c, c.issuer.Decline)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case declined.Polled:
-		return c.landing(pathNativeAbort, declined.Application), nil
 	}
-	return c.prefix + "/", nil
+	code := c.consentCode()
+	c.over(code)
+	if declined.Polled {
+		return c.landingPage(pathNativeAbort, code), nil
+	}
+	return c.landingPage("/", code), nil
 }
 
 // agree starts the login with what the user decided.
@@ -179,11 +207,3 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 // sameIssuer compares issuers of providers. A slash at the end does not count (protocol
 // section 9.1).
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
-
-// landing is the address of a landing page, with the name of a program (D69).
-func (h *Handler) landing(path, application string) string {
-	if application == "" {
-		return h.prefix + path
-	}
-	return h.prefix + path + "?" + url.Values{"application": {application}}.Encode()
-}

@@ -37,7 +37,7 @@
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
 //	/api/v0/settings, settings/grants, pt (profiles and templates)
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
-//	/native, /native/abort                                pages of a login
+//	/login/{login}, /native, /native/abort                pages of a login
 //	/home, /manage, /manage/...                           pages for users
 //	/.well-known/oauth-authorization-server               metadata (RFC 8414)
 //	/oauth/token        token exchange (RFC 8693), refresh (RFC 6749)
@@ -100,7 +100,9 @@
 // The consent page tells the user who asks for what, from where, how often and until
 // when. A timeline draws it. The user can take away rights, and the form never grants
 // more than was requested. The browser in which the user agrees gets a cookie, and no
-// other one can finish the login, whatever its token is for.
+// other one can finish the login, whatever its token is for. After the login the address
+// bar holds no code. A page says what was given to whom, or what failed and what did not
+// happen, and can be loaded again.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
 // what is left of their limits, and their history. The user can revoke them and create
@@ -114,13 +116,16 @@
 // are in internal/pages/html. base.html is the frame, parts.html has what several pages
 // share, and the folder static has the style sheet, the scripts and the icon. The handler
 // also serves any file that you add to static. Each page defines "title", "content" and
-// optionally "head", and gets these fields besides Base, Home, Managing and Here:
+// optionally "head", and gets these fields besides Base, Home, Service, Embedded,
+// Managing and Here:
 //
-//	message.html  Title Text Application Failed Request Continue
+//	message.html  Title Heading Text Quote Unchanged Advice Link LinkText Application Failed
+//	              Request Continue
+//	given.html    Application Token Timeline Manageable
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Clauses Restrictions Rotation RotationText Editor Timeline Problems
-//	login.html    Providers Ended Lifetime
+//	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Parent Timeline Events Truncated
 //	revoke.html   Token
@@ -133,9 +138,9 @@
 //	Providers     Issuer Name Chosen
 //	User          Subject ProviderName Until
 //	Roots, Token, Parent, Children
-//	              ID Name Link RevokeLink Current Revoked Expired Provider Address Created Expires
-//	              Used Brief Capabilities Clauses RotationText Children Below
-//	Events        Name Text Comment Address UserAgent Time
+//	              ID Name Link RevokeLink Current Revoked Expired Session Provider Address Created
+//	              Expires Used Brief Capabilities Clauses RotationText Children Below
+//	Events        Name Text Comment By Address UserAgent Time
 //	Capabilities  Name Description Checked; in create.html also Read Children Open
 //	Clauses       Lines Left
 //	Problems      Field Text

@@ -24,7 +24,7 @@ func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Prop
 	if err != nil {
 		return nil, err
 	}
-	page.OnDemand, page.Application = true, legible.Show(application)
+	page.OnDemand, page.Embedded, page.Application = true, true, legible.Show(application)
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }

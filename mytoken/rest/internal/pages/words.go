@@ -8,8 +8,6 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/internal/wire"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
 
@@ -123,32 +121,4 @@ func rotationWords(r *mytoken.Rotation) string {
 		text += " If an old one is used again, all are revoked."
 	}
 	return strings.TrimSpace(text)
-}
-
-// eventWords says in words what an event is, or returns its name if it knows no words.
-func eventWords(name string) string {
-	if text, known := eventTexts[name]; known {
-		return text
-	}
-	return name
-}
-
-var eventTexts = map[string]string{
-	issuer.EventCreated:             "created",
-	issuer.EventATCreated:           "access token obtained",
-	issuer.EventMTCreated:           "another mytoken made from it",
-	issuer.EventInheritedRT:         "login taken over from the token that it was made from",
-	issuer.EventTokenRotated:        "replaced by its next generation",
-	issuer.EventTransferCodeCreated: "transfer code made",
-	issuer.EventTransferCodeUsed:    "transfer code used",
-	issuer.EventIntrospected:        "looked at its own properties",
-	issuer.EventHistoryRead:         "read its own history",
-	issuer.EventHistoryOtherRead:    "read the history of a token",
-	issuer.EventSubtokensRead:       "listed the tokens made from it",
-	issuer.EventListRead:            "listed all of your tokens",
-	issuer.EventRevoked:             "revoked",
-	issuer.EventRevokedOther:        "revoked another token",
-	wire.EventGrantsListed:          "read which ways of obtaining tokens are enabled",
-	wire.EventGrantEnabled:          "enabled a way of obtaining tokens",
-	wire.EventGrantDisabled:         "disabled a way of obtaining tokens",
 }
