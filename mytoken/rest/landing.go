@@ -76,7 +76,7 @@ func (h *Handler) landingPage(path, code string) string {
 
 // asLoginFailure adds to an error what is known of the login, for the page.
 func (c *call) asLoginFailure(state string, err error) error {
-	f := &loginFailure{err: err, again: c.r.URL.Path}
+	f := &loginFailure{err: err, again: c.origin + c.r.URL.Path}
 	_, refused := errors.AsType[*issuer.PolicyError](err)
 	if _, failed := errors.AsType[*issuer.LoginError](err); failed || refused {
 		c.over(state)
@@ -96,11 +96,11 @@ func (c *call) becameOf(code string) (*answer, error) {
 	e, err := c.issuer.EndedLogin(c.ctx(), mytoken.NewSecret(code))
 	if unusable, ok := errors.AsType[*issuer.CodeError](err); ok {
 		if unusable.Reason == issuer.CodePending {
-			return nil, &loginFailure{err: errUnfinished, again: c.r.URL.Path}
+			return nil, &loginFailure{err: errUnfinished, again: c.origin + c.r.URL.Path}
 		}
 		return nil, issuer.ErrState
 	} else if err != nil {
-		return nil, &loginFailure{err: err, again: c.r.URL.Path}
+		return nil, &loginFailure{err: err, again: c.origin + c.r.URL.Path}
 	}
 	c.over(code)
 	switch {
