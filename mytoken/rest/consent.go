@@ -44,7 +44,6 @@ func consentWithoutCode(c *call) (*answer, error) {
 		Text:      "A link to a request ends in a code, which says what you are asked to agree to. This link has none.",
 		Unchanged: "Nothing was changed.",
 		Advice:    "Copy the whole link from the program that showed it, or scan its QR code again.",
-		Link:      c.base + pathHome, LinkText: "To the start page",
 	})
 }
 

@@ -33,9 +33,6 @@ func (f *loginFailure) about(application, provider string, polled bool) {
 func (c *call) errorPage(err error, p problem) *answer {
 	m := c.explain(err, p)
 	m.Failed, m.Request = true, c.id
-	if m.Link == "" {
-		m.Link, m.LinkText = c.base+pathHome, "To the start page"
-	}
 	a, broken := c.message(p.status, m)
 	if broken != nil {
 		return &answer{status: p.status, raw: []byte(m.Title), media: "text/plain; charset=utf-8"}

@@ -58,7 +58,7 @@ var (
 // states lists every page and every state that looks different, in the order in which one
 // tab reaches them. A state may begin where the one before it ended.
 var states = []state{
-	{"home", "home.html", "mytoken", func(w *walk) { w.visit("/home") }, nil},
+	{"home", "home.html", "Tokens for programs", func(w *walk) { w.visit("/home") }, nil},
 	{"not-found", "message.html", "Not found", func(w *walk) { w.visit("/none") }, notFound},
 	{"link-incomplete", "message.html", "A part of this link is missing", func(w *walk) { w.visit("/c") }, notFound},
 	{"login-over", "message.html", "This login is over", func(w *walk) { w.visit("/native") }, nil},
