@@ -101,7 +101,7 @@ func (p *portal) login() (token string, secrets []string) {
 	}
 	// the provider sends the browser back, and the service on to its last page
 	status, page, err = send(p.t.Context(), browser, http.MethodGet, html.UnescapeString(link[1]), "", "", append(navigate, "Sec-Fetch-Site", "same-origin")...)
-	if err != nil || status != http.StatusOK || !strings.Contains(page, "You are logged in") {
+	if err != nil || status != http.StatusOK || !strings.Contains(page, "can fetch its token now") {
 		p.t.Fatalf("%d %v %s", status, err, page)
 	}
 	code, _ := started["polling_code"].(string)

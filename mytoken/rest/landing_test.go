@@ -182,6 +182,38 @@ func TestLandingPage(t *testing.T) {
 	assert.NotContains(t, b.open(address).text, "server:backup")
 }
 
+// TestLostAnswer: the answer to the browser is lost, so that the browser keeps its old
+// cookies and loads the page again. It learns what became of the login, and neither a
+// second token nor a second exchange comes of it. // proves P8
+func TestLostAnswer(t *testing.T) {
+	s := start(t)
+	b := s.browser()
+	consent, polling := s.startNative(m{"application_name": "nightly"})
+	back, err := optest.Login(t.Context(), b.approve(consent, nil), "alice")
+	require.NoError(t, err)
+	u, err := url.Parse(back)
+	require.NoError(t, err)
+	clean := b.open(back).Header.Get("Location")
+	var old []string
+	for _, c := range b.client.Jar.Cookies(u) {
+		old = append(old, c.Name+"="+c.Value)
+	}
+	header := []string{"Accept", "text/html", "Cookie", strings.Join(old, "; ")}
+	for range 3 {
+		r := s.do(http.MethodGet, clean, "", header...)
+		require.Equal(t, http.StatusSeeOther, r.StatusCode, r.text)
+		require.True(t, strings.HasPrefix(r.Header.Get("Location"), "/native?login="), r.Header)
+	}
+	require.Equal(t, 1, s.Provider.Count(optest.Exchanged))
+	s.object(s.poll(polling), 200)
+
+	// A state opens its own login alone.
+	handle := strings.TrimPrefix(clean, "/login/")
+	require.Contains(t, s.do(http.MethodGet, "/native?login="+handle, "", "Accept", "text/html", "Cookie", "mytoken-response-"+handle+"=?state="+u.Query().Get("state")).text, "nightly")
+	planted := s.do(http.MethodGet, "/native?login=AAAAAAAAAAAA", "", "Accept", "text/html", "Cookie", "mytoken-response-AAAAAAAAAAAA=?state="+u.Query().Get("state"))
+	require.NotContains(t, planted.text, "nightly")
+}
+
 // TestLandingWithoutManagement: the page says how else a token is revoked.
 func TestLandingWithoutManagement(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.NoManagement = true })
