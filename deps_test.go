@@ -131,6 +131,7 @@ mytoken/internal/qr: barcode
 mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
 mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
+mytoken/rest/internal/npm: internal/dbtest
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
 mytoken/rest: json time internal/errtext capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
 `)
@@ -220,7 +221,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

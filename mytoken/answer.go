@@ -67,6 +67,9 @@ type Record struct {
 	// they live on.
 	Revoked  bool
 	Provider string // issuer URL
+	// Label is what the service that embeds the issuer wrote on the token; see
+	// issuer.LoginRequest. A client leaves it empty.
+	Label string
 	// Brief says that the list does not tell the fields from Capabilities to Counters.
 	// They are empty then, whatever the token may do. A client always sets it, because no
 	// server tells them.

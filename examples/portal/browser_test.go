@@ -105,7 +105,7 @@ func (p *portal) login() (token string, secrets []string) {
 	there, err := optest.AsUser(html.UnescapeString(link[1]), "alice")
 	require.NoError(p.t, err)
 	status, page, err = send(p.t.Context(), browser, http.MethodGet, there, "", "", append(navigate, "Sec-Fetch-Site", "same-origin")...)
-	if err != nil || status != http.StatusOK || !strings.Contains(page, "You are logged in") {
+	if err != nil || status != http.StatusOK || !strings.Contains(page, "can fetch its token now") {
 		p.t.Fatalf("%d %v %s", status, err, page)
 	}
 	code, _ := started["polling_code"].(string)

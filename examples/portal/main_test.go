@@ -97,7 +97,7 @@ func TestStartMessage(t *testing.T) {
 	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
 		t.Fatalf("%v\n%s%s", err, &stdout, &stderr)
 	}
-	for _, want := range []string{`"consent_uri":`, `"authorization_uri":`, "You are logged in", `"mytoken":"ey`, `"access_token":"ey`, `"valid":true`, `"healthy":true`} {
+	for _, want := range []string{`"consent_uri":`, `"authorization_uri":`, "can fetch its token now", `"mytoken":"ey`, `"access_token":"ey`, `"valid":true`, `"healthy":true`} {
 		assert.Contains(t, stdout.String(), want)
 	}
 	if got := strings.Count(p.errs.String(), "route=/api/v0/token/revoke status=204"); got != 1 {

@@ -120,7 +120,9 @@ func (s *server) finish(ctx context.Context, consentURI string, rotation *mytoke
 	require.NoError(s.t, json.NewDecoder(resp.Body).Decode(&forward))
 	back, err := optest.Login(ctx, forward.URI, "alice")
 	require.NoError(s.t, err)
-	s.browse(ctx, browser, http.MethodGet, back, "")
+	clean, err := s.browse(ctx, browser, http.MethodGet, back, "").Location()
+	require.NoError(s.t, err)
+	s.browse(ctx, browser, http.MethodGet, clean.String(), "")
 }
 
 // decline does in a browser what a user does who declines.

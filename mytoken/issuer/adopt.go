@@ -88,8 +88,8 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		provider: provider, subject: a.Subject, refreshToken: a.RefreshToken.Reveal(), authTime: time.Time{}, // not known
 		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
 	}
-	f.sealFor = func(rec issuedRecord, token mytoken.TokenID) error {
-		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), seal.DataKey{}, rec, token)
+	f.sealFor = func(rec issuedRecord, token *mytoken.Token) error {
+		return i.putReply(&f.changes, a.ID, a.RefreshToken.Reveal(), seal.DataKey{}, rec, token.ID())
 	}
 	out, holder, err := i.createRoot(ctx, &f)
 	if errors.Is(err, store.ErrExists) { // a parallel call with this ID was faster

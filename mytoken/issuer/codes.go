@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -48,6 +49,12 @@ func randomURLSafe(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// isCode reports whether a text may be a code. Codes hold no space, so that a name with a
+// space in front of a code stands for something else.
+func isCode(text string) bool {
+	return text != "" && len(text) <= maxCodeLength && !strings.Contains(text, " ")
 }
 
 // codeRef names a new code under the active look-up key.

@@ -164,6 +164,7 @@ const (
 
 const (
 	maxReturnLength  = 4 << 10 // bytes of LoginRequest.ReturnTo
+	maxLabelLength   = 64      // bytes of LoginRequest.Label
 	maxRotationGrace = 30 * time.Second
 	maxClockSkew     = 5 * time.Minute
 )

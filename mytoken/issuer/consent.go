@@ -147,7 +147,11 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 	if err != nil {
 		return nil, err
 	}
-	changes := store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}}
+	ended, err := i.endedTicket(code.Reveal(), pending, endedRecord{Declined: true})
+	if err != nil {
+		return nil, err
+	}
+	changes := store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}, Put: []store.Ticket{ended}}
 	polling, polled := pending.polling()
 	if polled {
 		changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketDeclined}}
@@ -193,12 +197,11 @@ func (i *Issuer) Poll(ctx context.Context, req PollRequest) (*mytoken.Issued, er
 }
 
 func (i *Issuer) openFailure(t store.Ticket, key seal.DataKey) *LoginError {
-	failure := &LoginError{Code: "server_error"}
 	var rec failureRecord
-	if failure.cause = i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, &rec); failure.cause == nil {
-		failure.Code, failure.Description = rec.Code, rec.Description
+	if err := i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, &rec); err != nil {
+		return &LoginError{Code: "server_error", cause: err}
 	}
-	return failure
+	return rec.failure()
 }
 
 // take redeems a code. Exactly one of several takers succeeds.

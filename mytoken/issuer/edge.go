@@ -8,9 +8,11 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // This file holds what an edge needs beyond the issuer's own operations: a program that
@@ -83,6 +85,113 @@ func (i *Issuer) PreviewConsent(ctx context.Context, code mytoken.Secret, agreed
 	}
 	props := pending.Properties.properties()
 	return &props, nil
+}
+
+// EndedLogin is what became of a login. One of Record, Declined and Failure says it. The
+// other fields are those of the request.
+type EndedLogin struct {
+	// Record describes the token that the login created, as [Issuer.List] does.
+	Record   *mytoken.Record
+	Declined bool // by the user, on the consent page
+	Failure  *LoginError
+	Provider string
+	// Polled says that the token went to the program that started the login.
+	Polled      bool
+	Application string
+	ReturnTo    string
+}
+
+// EndedLogin says what became of the login with the given state, or of the one whose
+// consent code was declined. It knows that for Config.CodeLifetime after the end, if
+// FinishRequest.Remember was set, and forgets it when the token is revoked. It changes
+// nothing.
+//
+// Errors are [*CodeError], with [CodePending] while the login waits for the browser or is
+// being finished, and [*StoreError].
+func (i *Issuer) EndedLogin(ctx context.Context, code mytoken.Secret) (*EndedLogin, error) {
+	t, err := i.resolveEnded(ctx, code.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	var rec endedRecord
+	key := seal.FromSecret(seal.PurposeTicketPayload, code.Reveal())
+	if err := i.openJSON(store.TicketPayloadPlace(t.TicketRef), key, t.Payload, &rec); err != nil {
+		return nil, loginUnreadable(err)
+	}
+	out := &EndedLogin{
+		Declined: rec.Declined, Provider: rec.Provider, Polled: rec.Polled, Application: rec.Application, ReturnTo: rec.ReturnTo,
+	}
+	if rec.Failure != nil {
+		out.Failure = rec.Failure.failure()
+	}
+	if a := rec.Token; a != nil {
+		out.Record = &mytoken.Record{
+			ID: t.Token, Name: legible.Show(a.Name), Created: a.Created.Time(), Expires: a.Expires.Time(), Provider: rec.Provider,
+			Capabilities: a.Capabilities, Restrictions: a.Restrictions, Rotation: a.Rotation,
+		}
+	}
+	return out, nil
+}
+
+// resolveEnded finds the ticket of a login that ended.
+func (i *Issuer) resolveEnded(ctx context.Context, code string) (store.Ticket, error) {
+	if !isCode(code) {
+		return store.Ticket{}, &CodeError{Reason: CodeUnknown}
+	}
+	t, err := i.ledger.resolveTicket(ctx, store.TicketState, i.cfg.Seal.Lookup(store.TicketState, endedPrefix+code))
+	if !errors.Is(err, store.ErrTicketNotFound) {
+		return t, codeError(err)
+	}
+	_, err = i.ledger.resolveTicket(ctx, store.TicketState, i.cfg.Seal.Lookup(store.TicketState, code))
+	if err == nil {
+		return t, &CodeError{Reason: CodePending}
+	}
+	return t, codeError(err)
+}
+
+// endedPrefix tells what became of a login from the login itself; see isCode.
+const endedPrefix = "ended "
+
+// endedRecord is what the store keeps of a login that ended. The code of the login opens
+// it.
+type endedRecord struct {
+	Declined    bool           `json:"declined,omitempty"`
+	Failure     *failureRecord `json:"failure,omitempty"`
+	Token       *endedToken    `json:"token,omitempty"`
+	Provider    string         `json:"provider"`
+	Polled      bool           `json:"polled,omitempty"`
+	Application string         `json:"application,omitempty"`
+	ReturnTo    string         `json:"return_to,omitempty"`
+}
+
+type endedToken struct {
+	storedProperties
+	ID      mytoken.TokenID `json:"-"`
+	Created store.Micros    `json:"created"`
+	Expires store.Micros    `json:"expires,omitempty"`
+}
+
+func describeEnded(t *mytoken.Token) *endedToken {
+	return &endedToken{
+		storedProperties: storedProperties{Name: t.Name(), Capabilities: t.Capabilities(), Restrictions: t.Restrictions(), Rotation: t.Rotation()},
+		ID:               t.ID(), Created: store.At(t.IssuedAt()), Expires: store.At(t.ExpiresAt()),
+	}
+}
+
+// endedTicket makes a ticket that says what became of a login. It belongs to the token
+// that the login created, and goes with it.
+func (i *Issuer) endedTicket(code string, pending *pendingLogin, rec endedRecord) (store.Ticket, error) {
+	_, rec.Polled = pending.polling()
+	rec.Provider, rec.Application, rec.ReturnTo = pending.Provider, pending.Application, pending.ReturnTo
+	t := store.Ticket{
+		TicketRef: i.codeRef(store.TicketState, endedPrefix+code), Status: store.TicketReady, Expires: store.At(i.Now().Add(i.cfg.CodeLifetime)),
+	}
+	if rec.Token != nil {
+		t.Token = rec.Token.ID
+	}
+	var err error
+	t.Payload, err = i.sealJSON(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), rec)
+	return t, err
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends

@@ -91,8 +91,50 @@ type LoginError struct {
 	Code string
 	// Description is for humans. It holds no internals.
 	Description string
-	reason      string // of the notice about it; see Notice.Reason
+	Reason      LoginReason
 	cause       error
+}
+
+// LoginReason is the reason of a [LoginError].
+type LoginReason uint8
+
+// The reasons of a [LoginError].
+const (
+	LoginFailed         LoginReason = iota // something else
+	LoginRefused                           // the provider refused; Code and Description are its words
+	LoginNoRefreshToken                    // the provider gave no refresh token
+	LoginTooLittle                         // the provider granted nothing that the restrictions allow
+	LoginMixedUp                           // another provider answered
+	LoginForbidden                         // a policy refused
+	LoginNotStored                         // the store did not do its part
+	LoginOtherUser                         // somebody else logged in than the user of the tree
+	LoginRevoked                           // the token was revoked meanwhile
+	loginReasons                           // how many there are
+)
+
+// String returns "other", "provider", "refresh_token", "scopes", "mix_up", "policy",
+// "store", "user" or "revoked".
+func (r LoginReason) String() string {
+	switch r {
+	case LoginRefused:
+		return "provider"
+	case LoginNoRefreshToken:
+		return "refresh_token"
+	case LoginTooLittle:
+		return "scopes"
+	case LoginMixedUp:
+		return "mix_up"
+	case LoginForbidden:
+		return "policy"
+	case LoginNotStored:
+		return "store"
+	case LoginOtherUser:
+		return "user"
+	case LoginRevoked:
+		return "revoked"
+	default:
+		return "other"
+	}
 }
 
 func (e *LoginError) Error() string {

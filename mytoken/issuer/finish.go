@@ -20,6 +20,8 @@ import (
 // login is a login that is being finished.
 type login struct {
 	i        *Issuer
+	state    string
+	remember bool         // what becomes of it
 	ticket   store.Ticket // of the state
 	key      seal.DataKey
 	pending  *pendingLogin
@@ -104,7 +106,7 @@ func (i *Issuer) claimLogin(ctx context.Context, req FinishRequest) (*login, err
 		return nil, err
 	}
 	pending.Scopes, pending.Audiences = pending.access(provider.Upstream)
-	l := &login{i: i, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
+	l := &login{i: i, state: state, remember: req.Remember, ticket: ticket, key: key, pending: pending, provider: provider, client: req.Client, by: NewUseID()}
 	// From here on only this call knows the login. The payload that stays in the store
 	// tells this claim from others.
 	claimed, err := i.sealJSON(store.TicketPayloadPlace(ticket.TicketRef), key, &pendingLogin{})
@@ -134,7 +136,7 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 	// that is tried again.
 	if req.Path != l.provider.Upstream.RedirectPath() {
 		l.i.notify(ctx, Notice{Kind: NoticeMixUp, Client: l.client, Detail: "a login at " + l.pending.Provider + " came back elsewhere"})
-		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked", reason: reasonMixUp}
+		return nil, &LoginError{Code: "server_error", Description: "another provider answered than the one that was asked", Reason: LoginMixedUp}
 	}
 	redirect, err := l.provider.Upstream.CheckRedirect(ctx, req.Query)
 	if err != nil {
@@ -151,7 +153,7 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 		return nil, err
 	}
 	if tokens.RefreshToken == "" {
-		return nil, &LoginError{Code: "server_error", Description: "Did not receive a refresh token", reason: "refresh_token"}
+		return nil, &LoginError{Code: "server_error", Description: "Did not receive a refresh token", Reason: LoginNoRefreshToken}
 	}
 	return tokens, nil
 }
@@ -159,7 +161,7 @@ func (l *login) exchange(ctx context.Context, req FinishRequest) (*oidcupstream.
 // report tells the observer why a login led to nothing, or not yet.
 func (l *login) report(ctx context.Context, err error) {
 	reason := failedFor(err)
-	if reason == reasonMixUp || l.i.policyRefused(ctx, PolicyLogin, l.ticket.Token, l.client, err) ||
+	if reason == LoginMixedUp.String() || l.i.policyRefused(ctx, PolicyLogin, l.ticket.Token, l.client, err) ||
 		l.i.providerFailed(ctx, l.client, GrantID{}, err) {
 		return
 	}
@@ -184,15 +186,23 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 	f := firstToken{
 		provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
 		scopes: tokens.Scopes, audiences: l.pending.Audiences, properties: props, response: l.pending.Response, client: l.client,
-		comment: "Used grant_type oidc_flow authorization_code",
+		label: l.pending.Label, comment: "Used grant_type oidc_flow authorization_code",
 	}
 	f.changes = store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
-	if polling, ok := l.pending.polling(); ok {
-		f.sealFor = func(rec issuedRecord, id mytoken.TokenID) error {
+	f.sealFor = func(rec issuedRecord, token *mytoken.Token) error {
+		if l.remember {
+			ended, err := i.endedTicket(l.state, l.pending, endedRecord{Token: describeEnded(token)})
+			if err != nil {
+				return err
+			}
+			f.changes.Put = append(f.changes.Put, ended)
+		}
+		if polling, ok := l.pending.polling(); ok {
 			payload, err := i.sealJSON(store.TicketPayloadPlace(polling), l.key, rec)
-			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: id}}
+			f.changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketReady, Payload: payload, Token: token.ID()}}
 			return err
 		}
+		return nil
 	}
 	issued, _, err := i.createRoot(ctx, &f)
 	return issued, err
@@ -214,7 +224,9 @@ func (l *login) grantedProperties(ctx context.Context, tokens *oidcupstream.Toke
 	}
 	list, _, err := props.Restrictions.Granted(granted)
 	if err != nil {
-		return props, &LoginError{Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", reason: "scopes", cause: err}
+		return props, &LoginError{
+			Code: "access_denied", Description: "the provider granted nothing that the restrictions allow", Reason: LoginTooLittle, cause: err,
+		}
 	}
 	props.Restrictions = list
 	review := i.reviewFirst
@@ -262,12 +274,16 @@ func (l *login) release(ctx context.Context, err error) error {
 // fail ends the login and tells the poller. It returns the error for the browser.
 func (l *login) fail(ctx context.Context, err error) error {
 	failure := loginFailure(err)
+	record := failure.record()
 	spent := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
+	if l.remember {
+		if ended, serr := l.i.endedTicket(l.state, l.pending, endedRecord{Failure: &record}); serr == nil {
+			spent.Put = []store.Ticket{ended}
+		}
+	}
 	changes := spent
 	if polling, ok := l.pending.polling(); ok {
-		payload, serr := l.i.sealJSON(store.TicketPayloadPlace(polling), l.key, failureRecord{
-			Code: failure.Code, Description: strings.ToValidUTF8(failure.Description, "\uFFFD"),
-		})
+		payload, serr := l.i.sealJSON(store.TicketPayloadPlace(polling), l.key, record)
 		if serr == nil {
 			changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketFailed, Payload: payload}}
 		}
@@ -285,10 +301,24 @@ func (l *login) fail(ctx context.Context, err error) error {
 	return failure
 }
 
-// failureRecord is what a poller learns about a failed login.
+// failureRecord is what a poller and the browser learn about a failed login.
 type failureRecord struct {
-	Code        string `json:"code"`
-	Description string `json:"description,omitempty"`
+	Code        string      `json:"code"`
+	Description string      `json:"description,omitempty"`
+	Reason      LoginReason `json:"reason,omitempty"`
+}
+
+func (e *LoginError) record() failureRecord {
+	return failureRecord{Code: e.Code, Description: strings.ToValidUTF8(e.Description, "\uFFFD"), Reason: e.Reason}
+}
+
+// failure returns the error of a record. A reason that this version does not know is
+// LoginFailed.
+func (r failureRecord) failure() *LoginError {
+	if r.Reason >= loginReasons {
+		r.Reason = LoginFailed
+	}
+	return &LoginError{Code: r.Code, Description: r.Description, Reason: r.Reason}
 }
 
 // loginFailure returns why a login failed, in words for the user.
@@ -304,15 +334,15 @@ func loginFailure(err error) *LoginError {
 	case errors.As(err, &login):
 		return login
 	case errors.As(err, &policy):
-		return &LoginError{Code: "access_denied", Description: policy.Description(), cause: err}
+		return &LoginError{Code: "access_denied", Description: policy.Description(), Reason: LoginForbidden, cause: err}
 	case errors.As(err, &code):
 		return &LoginError{Code: "access_denied", Description: "the code that the token was for was revoked, or has expired", cause: err}
 	case errors.As(err, &request):
 		return &LoginError{Code: "access_denied", Description: request.Field + ": " + request.Reason, cause: err}
 	case isA[*StoreError](err):
-		return &LoginError{Code: "server_error", Description: "the service could not store the login, start a new one", cause: err}
+		return &LoginError{Code: "server_error", Description: "the service could not store the login, start a new one", Reason: LoginNotStored, cause: err}
 	case errors.As(err, &up) && up.Code != "":
-		return &LoginError{Code: up.Code, Description: up.Description, cause: err}
+		return &LoginError{Code: up.Code, Description: up.Description, Reason: LoginRefused, cause: err}
 	case errors.As(err, &up):
 		return &LoginError{Code: "server_error", Description: "the provider's answer was not usable", cause: err}
 	}
@@ -330,10 +360,11 @@ type firstToken struct {
 	properties   mytoken.Properties
 	response     mytoken.Response
 	client       Client
+	label        string
 	comment      string
 	changes      store.TicketChanges
 	// sealFor adds to changes whatever waits for the token. It may be nil.
-	sealFor func(issuedRecord, mytoken.TokenID) error
+	sealFor func(issuedRecord, *mytoken.Token) error
 }
 
 // createRoot creates a grant and its first token in one step.
@@ -342,6 +373,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 	if err != nil {
 		return nil, nil, err
 	}
+	m.label = f.label
 	rec, tickets, err := i.form(m, f.response)
 	if err != nil {
 		return nil, nil, err
@@ -363,7 +395,7 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 	}
 	f.changes.Put = slices.Concat(f.changes.Put, tickets)
 	if f.sealFor != nil {
-		if err := f.sealFor(rec, row.ID); err != nil {
+		if err := f.sealFor(rec, m.token); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 type minted struct {
 	token   *mytoken.Token
 	compact string
+	label   string // of the embedding service
 }
 
 // issuedRecord is sealed in the store to make a [mytoken.Issued] from it later.
@@ -36,6 +37,7 @@ type issuedRecord struct {
 type about struct {
 	Name         string            `json:"name,omitempty"`
 	Address      string            `json:"ip,omitempty"`
+	Label        string            `json:"label,omitempty"`
 	Issuer       string            `json:"oidc_iss"`
 	Subject      string            `json:"oidc_sub"`
 	Capabilities capability.Set    `json:"capabilities,omitempty"`
@@ -89,7 +91,7 @@ func (i *Issuer) row(m minted, grant GrantID, key seal.DataKey, draws []int, cli
 		draws = nil
 	}
 	described, err := json.Marshal(about{
-		Name: m.token.Name(), Address: addressText(client), Issuer: m.token.OIDCIssuer(), Subject: m.token.OIDCSubject(),
+		Name: m.token.Name(), Address: addressText(client), Label: m.label, Issuer: m.token.OIDCIssuer(), Subject: m.token.OIDCSubject(),
 		Capabilities: m.token.Capabilities(), Restrictions: m.token.Restrictions(), Rotation: m.token.Rotation(), Draws: draws,
 	})
 	if err != nil {

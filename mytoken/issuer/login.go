@@ -41,7 +41,11 @@ type LoginRequest struct {
 	// future counts as now. Zero: a login that a consent page shows counts from its start.
 	// Any other token counts from its issuing.
 	CountFrom time.Time
-	Client    Client
+	// Label is written on the token, and comes back in lists as Record.Label. The token
+	// and its descendants do not have it, and no request over the network can set it: it
+	// tells the tokens of the embedding service from all others. At most 64 bytes.
+	Label  string
+	Client Client
 }
 
 // hidden is embedded by types that hold a secret in a plain field. They print and encode
@@ -73,8 +77,10 @@ type FinishRequest struct {
 	Path string
 	// Query holds the parameters of the authorization response (RFC 6749 section 4.1.2,
 	// RFC 9207).
-	Query  url.Values
-	Client Client
+	Query url.Values
+	// Remember keeps what becomes of the login, for [Issuer.EndedLogin].
+	Remember bool
+	Client   Client
 }
 
 // LoginResult is the outcome of a login. Application and ReturnTo are those of the
@@ -136,7 +142,7 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(checkResponse(req.Response), checkLength("application_name", req.Application)); err != nil {
+	if err := cmp.Or(checkResponse(req.Response), checkLength("application_name", req.Application), checkLabel(req.Label)); err != nil {
 		return nil, err
 	}
 	props, err := i.firstProperties(req.Properties)
@@ -147,11 +153,18 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending.Properties, pending.Response = toStored(props), req.Response
+	pending.Properties, pending.Response, pending.Label = toStored(props), req.Response, req.Label
 	pending.CountFrom = store.At(req.CountFrom)
 	pending.Response.Type = cmp.Or(pending.Response.Type, mytoken.ResponseToken)
 	pending.Application = legible.Replace(clip.Runes(req.Application, mytoken.MaxNameLength), "\uFFFD")
 	return pending, i.checkSize(*pending)
+}
+
+func checkLabel(label string) error {
+	if len(label) > maxLabelLength || legible.Refuse(label) != "" {
+		return &RequestError{Field: "label", Reason: fmt.Sprintf("%q: use at most %d bytes of legible text", clip.Name(label), maxLabelLength)}
+	}
+	return nil
 }
 
 // checkSize refuses a login that would be larger than Limits.LoginBytes, now or with what

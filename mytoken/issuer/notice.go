@@ -195,20 +195,17 @@ func refusedFor(err error) string {
 	return "other"
 }
 
-// reasonMixUp is of a login that [NoticeMixUp] has reported.
-const reasonMixUp = "mix_up"
-
 // failedFor returns the reason of a [NoticeLoginFailed].
 func failedFor(err error) string {
 	login, ours := errors.AsType[*LoginError](err)
 	up, upstream := errors.AsType[*oidcupstream.Error](err)
 	switch {
-	case ours && login.reason != "":
-		return login.reason
+	case ours && login.Reason != LoginFailed:
+		return login.Reason.String()
 	case isA[*CodeError](err):
-		return "revoked"
+		return LoginRevoked.String()
 	case isA[*StoreError](err):
-		return "store"
+		return LoginNotStored.String()
 	case errors.Is(err, oidcupstream.ErrRedirect):
 		return "redirect"
 	case upstream && up.Op == "redirect":
@@ -216,7 +213,7 @@ func failedFor(err error) string {
 	case upstream && up.InvalidGrant():
 		return "code"
 	}
-	return "other"
+	return LoginFailed.String()
 }
 
 // byStrangers reports whether somebody without a token can cause any number of such

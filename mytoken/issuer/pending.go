@@ -23,6 +23,7 @@ type pendingLogin struct {
 	Response    mytoken.Response `json:"response"`
 	Application string           `json:"application,omitempty"`
 	ReturnTo    string           `json:"return_to,omitempty"`
+	Label       string           `json:"label,omitempty"`
 	Address     string           `json:"address,omitempty"`
 	Expires     store.Micros     `json:"expires"`
 	// CountFrom is when lifetimes begin to count. 0: no page has shown the user what the
@@ -108,7 +109,7 @@ func (i *Issuer) keyTicket(ref store.TicketRef, code string, key seal.DataKey, e
 
 // resolveCode finds the ticket of a code and opens its ticket key.
 func (i *Issuer) resolveCode(ctx context.Context, kind store.TicketKind, code string) (store.Ticket, seal.DataKey, error) {
-	if code == "" || len(code) > maxCodeLength {
+	if !isCode(code) {
 		return store.Ticket{}, seal.DataKey{}, &CodeError{Reason: CodeUnknown}
 	}
 	t, err := i.ledger.resolveTicket(ctx, kind, i.cfg.Seal.Lookup(kind, code))

@@ -87,7 +87,7 @@ func (i *Issuer) grantState(ctx context.Context, id GrantID) (store.RefreshState
 func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]string, error) {
 	i, r := l.i, l.pending.Reconnect
 	if tokens.Subject != r.Sub {
-		return nil, &LoginError{Code: "access_denied", Description: "somebody else logged in", reason: "user"}
+		return nil, &LoginError{Code: "access_denied", Description: "somebody else logged in", Reason: LoginOtherUser}
 	}
 	var grant GrantID
 	if copy(grant[:], r.Grant) != len(grant) {
@@ -118,7 +118,7 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 			continue // a refresh was faster; replace what it stored
 		}
 		if errors.Is(err, store.ErrTicketNotFound) {
-			return nil, &LoginError{Code: "access_denied", Description: "the token was revoked meanwhile", reason: "revoked"}
+			return nil, &LoginError{Code: "access_denied", Description: "the token was revoked meanwhile", Reason: LoginRevoked}
 		} else if err != nil {
 			return nil, codeError(err)
 		}

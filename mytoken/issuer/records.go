@@ -120,6 +120,7 @@ type heading struct {
 	Name    string `json:"name"`
 	Address string `json:"ip"`
 	Issuer  string `json:"oidc_iss"`
+	Label   string `json:"label"`
 }
 
 func (l *recordReader) read(info *store.TokenInfo) (*mytoken.Record, error) {
@@ -139,6 +140,7 @@ func (l *recordReader) read(info *store.TokenInfo) (*mytoken.Record, error) {
 		return nil, err
 	}
 	r.Name, r.Address, r.Provider = legible.Show(head.Name), head.Address, head.Issuer
+	r.Label = head.Label
 	held := descriptionBytes(len(text), len(info.Counters))
 	if held > l.room || l.describe != nil && !l.describe(r) {
 		return r, nil

@@ -61,19 +61,23 @@ func TestReplayedCodes(t *testing.T) {
 			t.Errorf("the page: %d", r.StatusCode)
 		}
 	}
+	exchanged := s.Provider.Count(optest.Exchanged)
 	back, err := optest.Login(t.Context(), to, "alice")
 	require.NoError(t, err)
-	if r := b.open(back); r.StatusCode != http.StatusSeeOther {
+	if r := b.comeBack(back); r.StatusCode != http.StatusSeeOther {
 		t.Fatalf("%d %s", r.StatusCode, r.text)
 	}
 	for _, p := range processes {
 		again := strings.Replace(back, s.URL, p.URL, 1)
-		for _, r := range []*reply{b.open(again), p.do(http.MethodGet, again, "")} {
-			if r.StatusCode != http.StatusBadRequest || !strings.Contains(r.text, "State mismatched") || len(r.Cookies()) > 0 {
-				t.Errorf("the authorization response: %d %s", r.StatusCode, r.text)
-			}
+		// The browser learns what became of the login, and nothing happens again.
+		if r := b.comeBack(again); r.StatusCode != http.StatusSeeOther || !strings.HasPrefix(r.Header.Get("Location"), "/native?login=") {
+			t.Errorf("the authorization response: %d %s", r.StatusCode, r.text)
+		}
+		if r := p.do(http.MethodGet, again, ""); r.StatusCode != http.StatusBadRequest || !strings.Contains(r.text, "State mismatched") || len(r.Cookies()) > 0 {
+			t.Errorf("the authorization response: %d %s", r.StatusCode, r.text)
 		}
 	}
+	require.Equal(t, exchanged+1, s.Provider.Count(optest.Exchanged))
 	s.object(s.access(s.object(s.poll(polling), 200)["mytoken"], nil), 200)
 	s.object(other.access(token, nil), 200)
 }
@@ -96,7 +100,7 @@ func TestSwappedCodes(t *testing.T) {
 	query, stolen := backs[0].Query(), backs[1].Query()
 	query.Set("code", stolen.Get("code"))
 	backs[0].RawQuery = query.Encode()
-	if r := b.open(backs[0].String()); r.StatusCode < 400 || len(r.Cookies()) > 0 && r.Cookies()[0].MaxAge >= 0 {
+	if r := b.comeBack(backs[0].String()); r.StatusCode < 400 {
 		t.Errorf("%d %v %s", r.StatusCode, r.Header, r.text)
 	}
 	for _, code := range polling {

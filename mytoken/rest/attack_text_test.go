@@ -3,7 +3,6 @@ package rest_test
 import (
 	"html"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -39,7 +38,9 @@ func TestAttackHiddenCharacters(t *testing.T) {
 		page := s.browser().open(consent)
 		require.Equal(t, http.StatusOK, page.StatusCode)
 		requireLegible(t, page.text, "app")
-		requireLegible(t, s.browser().open(s.URL+"/native?application="+url.QueryEscape("app"+text)).text, "app")
+		b := s.browser()
+		declined := s.object(b.script(http.MethodPost, consent, ""), 278)["url"].(string)
+		requireLegible(t, b.open(s.URL+declined).text, "app")
 		requireLegible(t, s.post("/c", m{
 			"grant_type": "mytoken", "mytoken": parent, "oidc_issuer": s.Provider.Issuer(), "application_name": "app" + text,
 		}, "Accept", "text/html").text, "app")

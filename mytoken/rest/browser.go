@@ -32,19 +32,28 @@ func (c *call) sameSite() error {
 // loginCookie makes the cookie that binds a login to the browser in which the user agreed
 // to it. It does not reveal the state, and expires with the login.
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
-	name, value := c.loginCookieOf(login.State.Reveal())
-	cookie := c.cookieFor(name, value)
+	handle, proof := loginHandle(login.State.Reveal())
+	cookie := c.cookieFor(c.loginCookieName("login", handle), proof)
 	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
 	return cookie
 }
 
-func (c *call) loginCookieOf(state string) (name, value string) {
-	sum := sha256.Sum256([]byte("mytoken login " + state))
+// loginHandle derives two texts from the state or the consent code of a login. The handle
+// names the login in addresses and cookies. The proof is known to the browser in which the
+// user agreed. Neither reveals the code.
+func loginHandle(code string) (handle, proof string) {
+	sum := sha256.Sum256([]byte("mytoken login " + code))
 	text := base64.RawURLEncoding.EncodeToString(sum[:])
+	return text[:12], text[12:]
+}
+
+// loginCookieName is the name of a cookie of one login.
+func (c *call) loginCookieName(kind, handle string) string {
+	name := "mytoken-" + kind + "-" + handle
 	if c.secure { // no other host can set such a cookie
-		name = "__Host-"
+		return "__Host-" + name
 	}
-	return name + "mytoken-login-" + text[:12], text[12:]
+	return name
 }
 
 // cookieFor makes a cookie that the browser also sends when it comes from another site.
@@ -58,9 +67,9 @@ func (c *call) cookieFor(name, value string) *http.Cookie {
 
 // boundTo reports whether this is the browser in which the user agreed to the login.
 func (c *call) boundTo(state string) bool {
-	name, value := c.loginCookieOf(state)
-	cookie, err := c.r.Cookie(name)
-	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(value)) == 1
+	handle, proof := loginHandle(state)
+	cookie, err := c.r.Cookie(c.loginCookieName("login", handle))
+	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(proof)) == 1
 }
 
 // tokenCookie makes the cookie of a web login (protocol section 5.0.4). It holds the

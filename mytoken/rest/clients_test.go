@@ -58,8 +58,11 @@ func TestCommandLineClient(t *testing.T) {
 			names["back"] = u.RequestURI()
 			names["cookie"] = r.Cookies()[0].Name + "=" + r.Cookies()[0].Value
 		case "cli-01-mt-oidc 5":
-			if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/native?application=mytoken+client+on+vm" {
-				t.Fatalf("%s: %d %v", f.name, r.StatusCode, r.Header)
+			// A browser follows to the clean address, with the cookies.
+			cookies := names["cookie"] + "; " + r.Cookies()[0].Name + "=" + r.Cookies()[0].Value
+			done := s.do(http.MethodGet, r.Header.Get("Location"), "", "Cookie", cookies)
+			if r.StatusCode != http.StatusSeeOther || done.StatusCode != http.StatusSeeOther || !strings.HasPrefix(done.Header.Get("Location"), "/native?login=") {
+				t.Fatalf("%s: %d %v, %d %v", f.name, r.StatusCode, r.Header, done.StatusCode, done.Header)
 			}
 		case "cli-01-mt-oidc 6":
 			token = body["mytoken"].(string)

@@ -23,6 +23,11 @@ import (
 // (protocol section 5.18.1).
 func consentPage(c *call) (*answer, error) {
 	asked, err := c.asked()
+	if errors.Is(err, errConsentCode) {
+		if handle, _ := loginHandle(c.consentCode()); c.kept(handle) != nil { // declined in this browser
+			return c.becameOf(c.consentCode())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +49,19 @@ func (c *call) foreseeConsent(form *pages.ConsentForm) error {
 		return c.issuer.PreviewConsent(ctx, code, form.Properties)
 	})
 	return foreseen(&form.Form, issued, err)
+}
+
+// consentWithoutCode answers a browser that asks for the consent page of no login.
+func consentWithoutCode(c *call) (*answer, error) {
+	if !c.wantsPage() {
+		return nil, errConsentCode
+	}
+	return c.message(http.StatusNotFound, pages.Message{
+		Title: "A part of this link is missing", Failed: true, Request: c.id,
+		Text:      "A link to a request ends in a code, which says what you are asked to agree to. This link has none.",
+		Unchanged: "Nothing was changed.",
+		Advice:    "Copy the whole link from the program that showed it, or scan its QR code again.",
+	})
 }
 
 // consentAction is the address that the form of the consent page goes to.
@@ -81,6 +99,12 @@ func withConsentCode[T any](c *call, look func(context.Context, mytoken.Secret) 
 		err = errConsentCode
 	}
 	return found, err
+}
+
+// consentCode returns the code in the path without its mark.
+func (c *call) consentCode() string {
+	code, _ := c.issuer.UnmarkCode(mytoken.NewSecret(c.r.PathValue("code")))
+	return code.Reveal()
 }
 
 var decisionShape = shapeOf(reflect.TypeFor[wire.ConsentDecision]())
@@ -124,13 +148,15 @@ func consentDecision(c *call) (*answer, error) {
 // decline ends the login and returns where the browser goes.
 func (c *call) decline() (string, error) {
 	declined, err := withConsentCode(c, c.issuer.Decline)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case declined.Polled:
-		return c.landing(pathNativeAbort, declined.Application), nil
 	}
-	return c.prefix + "/", nil
+	code := c.consentCode()
+	c.over(code)
+	if declined.Polled {
+		return c.landingPage(pathNativeAbort, code), nil
+	}
+	return c.landingPage("/", code), nil
 }
 
 // agree starts the login with what the user decided.
@@ -197,11 +223,3 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 // sameIssuer compares issuers of providers. A slash at the end does not count (protocol
 // section 9.1).
 func sameIssuer(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
-
-// landing is the address of a landing page, with the name of a program (D69).
-func (h *Handler) landing(path, application string) string {
-	if application == "" {
-		return h.prefix + path
-	}
-	return h.prefix + path + "?" + url.Values{"application": {application}}.Encode()
-}

@@ -39,7 +39,7 @@
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
 //	/api/v0/settings, settings/grants, pt (profiles and templates)
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
-//	/native, /native/abort                                pages of a login
+//	/login/{login}, /native, /native/abort                pages of a login
 //	/home, /manage, /manage/...                           pages for users
 //	/.well-known/oauth-authorization-server               metadata (RFC 8414)
 //	/oauth/token        token exchange (RFC 8693), refresh (RFC 6749)
@@ -111,8 +111,10 @@
 // usual scopes, and [issuer.Provider].Scopes describes others. The page warns of scopes
 // that the provider does not list. The page shows what the service would issue, after its
 // policy and the maximum lifetime, and marks what that changes. The user can take away
-// rights, and the form never grants more than was requested. The browser in which the user agrees gets a cookie, and no
-// other one can finish the login, whatever its token is for.
+// rights, and the form never grants more than was requested. The browser in which the
+// user agrees gets a cookie, and no other one can finish the login, whatever its token is
+// for. After the login the address bar holds no code. A page says what was given to whom,
+// or what failed and what did not happen, and can be loaded again.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
 // what is left of their limits, and their history. The user can revoke them and create
@@ -126,14 +128,17 @@
 // are in internal/pages/html. base.html is the frame, parts.html has what several pages
 // share, and the folder static has the style sheet, the scripts and the icon. The handler
 // also serves any file that you add to static. Each page defines "title", "content" and
-// optionally "head", and gets these fields besides Base, Home, Managing and Here:
+// optionally "head", and gets these fields besides Base, Home, Service, Embedded,
+// Managing and Here:
 //
-//	message.html  Title Text Application Failed Request Continue
+//	message.html  Title Heading Text Quote Unchanged Advice Link LinkText Application Failed
+//	              Request Continue
+//	given.html    Application Token Timeline Manageable
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
 //	              Rotation Editor Problems
-//	login.html    Providers Ended Lifetime
+//	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Summary Scopes Parent Timeline Events Truncated
 //	revoke.html   Token
@@ -147,9 +152,9 @@
 //	Providers     Issuer Name Chosen
 //	User          Subject ProviderName Until
 //	Roots, Token, Parent, Children
-//	              ID Name Link RevokeLink Current Revoked Expired Provider Address Created Expires
-//	              Used Brief Capabilities Clauses RotationText Children Below
-//	Events        Name Text Comment Address UserAgent Time
+//	              ID Name Link RevokeLink Current Revoked Expired Session Provider Address Created
+//	              Expires Used Brief Capabilities Clauses RotationText Children Below
+//	Events        Name Text Comment By Address UserAgent Time
 //	Summary       Label Lines Warn
 //	Capabilities  Name Title Description Sensitive Checked Refused; in create.html also Read Children Open
 //	Scopes        Name Title Description Limit Sensitive Unknown

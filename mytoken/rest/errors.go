@@ -26,6 +26,7 @@ var (
 	errCrossOrigin   = errors.New("rest: cross-origin request refused")
 	errConsentCode   = errors.New("rest: consent code is not valid, or no longer")
 	errNoGrantType   = errors.New("rest: unsupported grant_type")
+	errUnfinished    = errors.New("rest: the login is being finished")
 	errOtherBrowser  = errors.New("rest: the browser has no cookie of the login")
 	errUnknownClient = errors.New("rest: client not authenticated")
 )
@@ -136,6 +137,7 @@ var rules = []rule{
 	sentinel(errNotBuilt, 501, wire.ErrorNotYetImplemented, ""),
 	sentinel(errCrossOrigin, 403, wire.ErrorAccessDenied, "request from another site"),
 	sentinel(errOtherBrowser, 400, wire.ErrorInvalidRequest, stateMismatch),
+	sentinel(errUnfinished, 503, wire.ErrorTemporarilyUnavailable, "the login is being finished"),
 	sentinel(errUnknownClient, 401, wire.ErrorInvalidClient, "client authentication failed"),
 	typed(func(e *standardError) problem { return problem{status: 400, code: e.code, text: e.text} }),
 	typed(func(e *tooManyError) problem {
@@ -183,6 +185,9 @@ var rules = []rule{
 	sentinel(mytoken.ErrRotation, 400, wire.ErrorInvalidRequest, "rotation is malformed"),
 
 	typed(func(e *issuer.LoginError) problem {
+		if e.Reason == issuer.LoginForbidden { // as the policy's own error
+			return problem{status: 403, code: wire.ErrorAccessDenied, text: e.Description}
+		}
 		return problem{status: wire.StatusProviderError, code: wire.ErrorOIDC, text: loginText(e)}
 	}),
 	typed(func(e *issuer.UpstreamError) problem {

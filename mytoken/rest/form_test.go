@@ -112,7 +112,7 @@ func (b *browser) click(address string) *reply {
 	return b.with(b.client, http.MethodGet, address, "", append(browserHeader, "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate")...)
 }
 
-var continueLink = regexp.MustCompile(`<a href="([^"]+)">Continue`)
+var continueLink = regexp.MustCompile(`<a class="button primary" href="([^"]+)">Continue`)
 
 // continues returns the address that a page opens by itself.
 func continues(t testing.TB, page *reply) string {

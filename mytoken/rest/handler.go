@@ -87,7 +87,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 		return nil, fmt.Errorf("rest: Options.Templates: %w", err)
 	}
 	if h.pages, err = pages.New(pages.Config{
-		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
+		Issuer: iss, Base: h.base, Home: h.prefix + pathHome, Name: opts.Name, Managed: !opts.NoManagement, GrantSettings: opts.GrantSettings != nil,
 		Files: opts.Pages, Logger: h.opts.Logger,
 	}); err != nil {
 		return nil, err

@@ -242,12 +242,26 @@ func (b *browser) script(method, address, body string, header ...string) *reply 
 	return b.with(b.client, method, address, body, header...)
 }
 
-// login logs the user in at the provider and comes back.
+// login logs the user in at the provider and comes back. It returns the answer of the
+// clean address, which finishes the login.
 func (b *browser) login(authorizationURI, subject string) *reply {
 	b.t.Helper()
 	back, err := optest.Login(b.t.Context(), authorizationURI, subject)
 	require.NoError(b.t, err)
-	return b.open(back)
+	return b.comeBack(back)
+}
+
+// comeBack opens the address at which the provider sends the browser back, and the clean
+// address to which that leads.
+func (b *browser) comeBack(back string) *reply {
+	b.t.Helper()
+	r := b.open(back)
+	require.Equal(b.t, http.StatusSeeOther, r.StatusCode, "%s", r.text)
+	require.Empty(b.t, r.text)
+	to, err := r.Location()
+	require.NoError(b.t, err)
+	require.Regexp(b.t, `/login/[\w-]{12}$`, to.String(), "no code in the address")
+	return b.open(to.String())
 }
 
 // startNative starts a native login.

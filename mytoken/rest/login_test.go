@@ -29,11 +29,12 @@ func TestNativeLogin(t *testing.T) {
 	to := b.approve(consent, nil)
 	s.fails(s.poll(polling), 428, "authorization_pending", "")
 	back := b.login(to, "alice")
-	if back.StatusCode != http.StatusSeeOther || back.Header.Get("Location") != "/native?application=%3Cb%3E%22job%22+%26+co%3C%2Fb%3E" {
+	if back.StatusCode != http.StatusSeeOther || !strings.HasPrefix(back.Header.Get("Location"), "/native?login=") {
 		t.Fatalf("%d %v %s", back.StatusCode, back.Header, back.text)
 	}
 	landing := b.open(s.URL + back.Header.Get("Location"))
-	if landing.StatusCode != http.StatusOK || !strings.Contains(landing.text, "&lt;b&gt;") {
+	if landing.StatusCode != http.StatusOK || !strings.Contains(landing.text, "<strong><bdi>&lt;b&gt;&#34;job&#34; &amp; co&lt;/b&gt;</bdi></strong> can fetch its token") ||
+		!strings.Contains(landing.text, "<bdi>laptop:job</bdi>") || strings.Contains(landing.text, "<b>") {
 		t.Fatalf("%d %s", landing.StatusCode, landing.text)
 	}
 	got := s.object(s.poll(polling), http.StatusOK)

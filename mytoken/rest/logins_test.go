@@ -133,7 +133,7 @@ func TestEveryLoginCounts(t *testing.T) {
 	assert.Equal(t, 429, page.StatusCode)
 	assert.Equal(t, "2", page.Header.Get("Retry-After"))
 	assert.Contains(t, page.Header.Get("Content-Type"), "text/html")
-	assert.Contains(t, page.text, "too many logins are being started: try again in 2 s")
+	assert.Contains(t, page.text, "Too many logins are being started: try again in 2 s.")
 }
 
 // TestUnknownAddressesShareABudget: a client whose address is not known gets no budget of
@@ -172,7 +172,7 @@ func TestTooManyWait(t *testing.T) {
 	page := s.form("/manage/login", url.Values{"provider": {s.Provider.Issuer()}}, "Accept", "text/html")
 	assert.Equal(t, 503, page.StatusCode)
 	assert.Equal(t, "280", page.Header.Get("Retry-After"))
-	assert.Contains(t, page.text, "busy, try again in 280 s")
+	assert.Contains(t, page.text, "Busy, try again in 280 s.")
 	s.Clock.Advance(280*time.Second + time.Millisecond)
 	s.object(s.startFrom("198.51.100.9", nil), 200)
 	s.fails(s.startFrom("198.51.100.9", nil), 503, "temporarily_unavailable", "busy, try again in 1 s")

@@ -56,7 +56,7 @@ func TestManageCreate(t *testing.T) {
 	if text := encode(t, []any{got["name"], got["capabilities"], got["restrictions"], got["rotation"], got["oidc_sub"]}); strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(text) != want {
 		t.Errorf("%s\nwant\n%s", text, want)
 	}
-	if again := b.open(created.Request.URL.String()); again.StatusCode != http.StatusBadRequest || shownToken.MatchString(again.text) {
+	if again := b.open(created.Request.URL.String()); again.StatusCode != http.StatusOK || shownToken.MatchString(again.text) || !strings.Contains(again.text, "<h1>This token exists</h1>") {
 		t.Errorf("%d %s", again.StatusCode, again.text)
 	}
 	if list := b.page("/manage"); !strings.Contains(list.text, "&lt;i&gt;&#34;job&#34;&lt;/i&gt;") || strings.Contains(list.text, "<i>") || strings.Contains(list.text, html.UnescapeString(shown[1])) {
@@ -275,7 +275,7 @@ func TestManagePagesCanBeReplaced(t *testing.T) {
 		}
 	})
 	b := s.manager("alice")
-	if page := b.page("/manage"); !strings.Contains(page.text, "<title>Ours</title>") || !strings.Contains(page.text, "[mytoken-web]") {
+	if page := b.page("/manage"); !strings.Contains(page.text, "<title>Ours · mytoken</title>") || !strings.Contains(page.text, "[mytoken-web]") {
 		t.Error(page.text)
 	}
 	accessible(t, b.page("/manage/create"))

@@ -3,6 +3,8 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
@@ -91,7 +93,11 @@ func (c *call) loginPage(ended bool) (*answer, error) {
 	if ended {
 		c.dropSession()
 	}
-	page, err := c.pages.Login(ended, c.opts.CookieLifetime)
+	want := ""
+	if c.route.path == pathManageToken || c.route.path == pathManageRevoke {
+		want = wantedOf(c.r.URL.Query().Get("id"))
+	}
+	page, err := c.pages.Login(ended, c.opts.CookieLifetime, want)
 	return html(status, page, err)
 }
 
@@ -106,7 +112,7 @@ func manageLogin(c *call) (*answer, error) {
 	}
 	until := c.issuer.Now().Add(c.opts.CookieLifetime)
 	login, err := c.issuer.StartLogin(c.ctx(), issuer.LoginRequest{
-		Provider: values.Get("provider"), ReturnTo: returnSession, Client: c.client,
+		Provider: values.Get("provider"), ReturnTo: returnSession + wantedOf(values.Get("wanted")), Client: c.client, Label: pages.SessionLabel,
 		Properties: mytoken.Properties{
 			Name: sessionName, Capabilities: sessionCapabilities, Restrictions: restriction.List{{Expires: until.Unix()}},
 		},
@@ -121,7 +127,28 @@ func manageLogin(c *call) (*answer, error) {
 // manageLoggedIn leads a browser from a finished login to the user's tokens. It is not a
 // redirect, because the browser sends the cookie only when this site leads it on.
 func manageLoggedIn(c *call) (*answer, error) {
-	return c.message(http.StatusOK, pages.Message{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: c.base + pathManage})
+	to := c.base + pathManage
+	if id, err := mytoken.ParseMomID(c.r.URL.Query().Get("id")); err == nil {
+		to = c.pages.TokenLink(id)
+	}
+	return c.message(http.StatusOK, pages.Message{Title: "Your tokens", Text: "You are sent to your tokens.", Continue: to})
+}
+
+// wantedOf returns the mom_id of the token that the user wants to see after the login, or
+// nothing for any other text.
+func wantedOf(id string) string {
+	if _, err := mytoken.ParseMomID(id); err != nil {
+		return ""
+	}
+	return id
+}
+
+// wanted is the query of the page behind a login, from its LoginRequest.ReturnTo.
+func wanted(returnTo string) string {
+	if id := strings.TrimPrefix(returnTo, returnSession); id != "" {
+		return "?" + url.Values{"id": {id}}.Encode()
+	}
+	return ""
 }
 
 // manageLogout ends the session by revoking its token. Tokens that the user created stay

@@ -12,7 +12,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 )
@@ -23,6 +26,9 @@ type Options struct {
 	// Logger gets a line for each request, with its error if there is one. It never gets
 	// a secret, or a path or query that holds a code. Nil means slog.Default().
 	Logger *slog.Logger
+	// Name is the name of the service, which the pages show in their titles, at the top
+	// and at the bottom: at most 100 legible characters. Empty means mytoken.
+	Name string
 	// Version is the version in the discovery document. Empty means the version of the
 	// reference server whose clients are served, with a suffix for this package.
 	Version string
@@ -153,7 +159,7 @@ func badOption(format string, args ...any) error {
 func (o *Options) complete() error {
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	o.ProxyHeader = cmp.Or(o.ProxyHeader, XForwardedFor)
-	o.Version = cmp.Or(o.Version, defaultVersion)
+	o.Version, o.Name = cmp.Or(o.Version, defaultVersion), cmp.Or(strings.TrimSpace(o.Name), "mytoken")
 	o.Location = cmp.Or(o.Location, time.UTC)
 	if o.TokeninfoActions == nil {
 		o.TokeninfoActions = allActions
@@ -163,6 +169,10 @@ func (o *Options) complete() error {
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, 19*time.Second)
 	o.CookieLifetime = cmp.Or(o.CookieLifetime, 7*24*time.Hour)
 	switch {
+	case utf8.RuneCountInString(o.Name) > mytoken.MaxNameLength:
+		return badOption("Name %q is longer than %d characters", clip.Name(o.Name), mytoken.MaxNameLength)
+	case legible.Refuse(o.Name) != "":
+		return badOption("Name %q cannot be shown: %s", o.Name, legible.Refuse(o.Name))
 	case o.Explanations > ExplainEverything:
 		return badOption("Explanations %d is no level", o.Explanations)
 	case o.ProxyHeader != XForwardedFor && o.ProxyHeader != Forwarded:

@@ -185,12 +185,14 @@ var asks = map[string]ask{
 		f := formOf(s.t, b.open(consent), "consent")
 		return func() *reply { return b.send(f, "decision", "decline") }
 	},
-	"GET /redirect": func(s *storeService, _ *mytoken.Issued) func() *reply {
+	"GET /login/{login}": func(s *storeService, _ *mytoken.Issued) func() *reply {
 		consent, _ := s.startNative(nil)
 		b := s.browser()
 		back, err := optest.Login(s.t.Context(), b.approve(consent, nil), "alice")
 		require.NoError(s.t, err)
-		return func() *reply { return b.open(back) }
+		to, err := b.open(back).Location()
+		require.NoError(s.t, err)
+		return func() *reply { return b.open(to.String()) }
 	},
 	"GET /manage": managing(func(b *browser, _ string) func() *reply { return func() *reply { return b.click(b.URL + "/manage") } }),
 	"GET /manage/token": managing(func(b *browser, id string) func() *reply {
@@ -248,7 +250,7 @@ func managing(prepare func(b *browser, id string) func() *reply) ask {
 func withoutStore(route string) bool {
 	method, path, _ := strings.Cut(route, " ")
 	return strings.HasPrefix(path, "/.well-known/") || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/native") ||
-		slices.Contains([]string{"/jwks", "/home", "/{$}", "/api/v0/settings", "/redirect/{provider}", "/manage/login"}, path) && method == http.MethodGet ||
+		slices.Contains([]string{"/jwks", "/home", "/{$}", "/api/v0/settings", "/redirect/{provider}", "/redirect", "/c", "/manage/login"}, path) && method == http.MethodGet ||
 		strings.HasPrefix(path, "/api/v0/pt")
 }
 

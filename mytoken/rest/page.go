@@ -1,11 +1,9 @@
 package rest
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
 )
 
@@ -24,33 +22,13 @@ func (c *call) message(status int, m pages.Message) (*answer, error) {
 }
 
 func homePage(c *call) (*answer, error) {
+	if c.r.URL.Query().Has("login") { // a web login that was declined leads here
+		if e, err := c.lastLogin(); err == nil && e != nil && e.Declined {
+			return c.declinedPage(e)
+		}
+	}
 	page, err := c.pages.Home()
 	return html(http.StatusOK, page, err)
-}
-
-// errorPage answers a person with an error. The problem is the error as programs see it.
-func (c *call) errorPage(err error, p problem) *answer {
-	m := pages.Message{Title: http.StatusText(p.status), Text: p.text, Failed: true, Request: c.id}
-	switch {
-	case p.status == http.StatusNotFound:
-		m.Title, m.Text = "Not found", "There is nothing here, or not any more. A link to a login is good for some minutes and can be used once."
-	case p.status == http.StatusInternalServerError:
-		m.Title, m.Text = "Something went wrong", "This is not your fault. Please try again later."
-	case errors.Is(err, errOtherBrowser):
-		m.Title = "The login did not work"
-		m.Text = stateMismatch + ": this browser has no cookie of this login. Either the login is over, or you agreed to it in another browser, " +
-			"or this browser keeps no cookies. Please start it again, in one browser that keeps cookies."
-	case errors.Is(err, issuer.ErrState):
-		m.Title = "The login did not work"
-		m.Text = stateMismatch + ": this login is not waiting any more. Please start it again."
-	case m.Title == "":
-		m.Title = "The login did not work"
-	}
-	a, broken := c.message(p.status, m)
-	if broken != nil {
-		return &answer{status: p.status, raw: []byte(m.Title), media: "text/plain; charset=utf-8"}
-	}
-	return a
 }
 
 // wantsPage reports whether the client accepts a page.

@@ -23,10 +23,10 @@ func TestPagesCanBeReplaced(t *testing.T) {
 		}
 	})
 	consent, _ := s.startNative(m{"application_name": "<app>"})
-	if page := s.browser().open(consent); !strings.Contains(page.text, "<title>Ours</title>") || !strings.Contains(page.text, "<p>&lt;app&gt; at Example provider, 2, []</p>") {
+	if page := s.browser().open(consent); !strings.Contains(page.text, "<title>Ours · mytoken</title>") || !strings.Contains(page.text, "<p>&lt;app&gt; at Example provider, 2, []</p>") {
 		t.Error(page.text)
 	}
-	if page := s.browser().open(s.URL + "/native"); !strings.Contains(page.text, "<h1>Done</h1>") {
+	if page := s.browser().open(s.URL + "/native"); !strings.Contains(page.text, "<h1>This login is over</h1>") {
 		t.Error(page.text)
 	}
 	for file, want := range map[string][2]string{

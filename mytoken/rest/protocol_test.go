@@ -133,10 +133,11 @@ var protocolRows = []row{
 	{"5.18.3", "page on demand", "on-demand/page", 200, ""},
 	{"5.18.3", "invalid token", "on-demand/invalid token", 401, "invalid_token"},
 	{"5.18.3", "no issuer", "on-demand/no issuer", 400, "invalid_request"},
-	{"5.19", "native", "native-login/back", 303, ""},
-	{"5.19", "web", "web-login/back", 303, ""},
-	{"5.19", "the provider failed", "native-login-failed/back", 555, ""},
-	{"5.19", "unknown state", "native-login/back again", 400, ""},
+	{"5.19", "no code in the address", "native-login/back", 303, ""},
+	{"5.19", "native", "native-login/back, without the code", 303, ""},
+	{"5.19", "web", "web-login/back, without the code", 303, ""},
+	{"5.19", "the provider failed", "native-login-failed/back, without the code", 555, ""},
+	{"5.19", "unknown state", "native-login/back in another browser, without the code", 400, ""},
 	{"5.20", "discovery", "guests/discovery", 200, ""},
 }
 

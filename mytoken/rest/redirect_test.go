@@ -40,7 +40,7 @@ func TestRedirectPaths(t *testing.T) {
 				assert.Equal(t, http.StatusNotFound, r.StatusCode, other)
 				assert.Contains(t, r.text, "<h1>Not found</h1>", other)
 			}
-			require.Equal(t, http.StatusSeeOther, b.open(back).StatusCode)
+			require.Equal(t, http.StatusSeeOther, b.comeBack(back).StatusCode)
 			s.object(s.poll(polling), http.StatusOK)
 			_, query, _ := strings.Cut(back, "?")
 			for parameter := range strings.SplitSeq(query, "&") {
@@ -58,10 +58,10 @@ func TestRedirectToAnotherProvider(t *testing.T) {
 	b := s.browser()
 	back, err := optest.Login(t.Context(), b.approve(consent, nil), "alice")
 	require.NoError(t, err)
-	r := b.open(strings.Replace(back, s.URL+"/redirect?", s.URL+"/redirect/guests?", 1))
+	r := b.comeBack(strings.Replace(back, s.URL+"/redirect?", s.URL+"/redirect/guests?", 1))
 	assert.Equal(t, 555, r.StatusCode)
 	assert.Contains(t, r.text, "another provider answered than the one that was asked")
 	s.fails(s.poll(polling), 502, "oidc_error", "another provider answered than the one that was asked")
-	assert.Contains(t, b.open(back).text, "State mismatched")
+	assert.Contains(t, b.comeBack(back).text, "another provider answered than the one that was asked", "it says again what became of the login")
 	require.Zero(t, s.Provider.Count(optest.Exchanged))
 }

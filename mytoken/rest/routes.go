@@ -48,6 +48,7 @@ const (
 	pathOAuthIntrospect     = "/oauth/introspect"
 	pathOAuthRevoke         = "/oauth/revoke"
 	pathRedirect            = "/redirect"
+	pathLogin               = "/login/"
 	pathNative              = "/native"
 	pathNativeAbort         = "/native/abort"
 	pathHome                = "/home"
@@ -96,10 +97,13 @@ func (h *Handler) routes() []*route {
 		{path: pathOAuthToken, kind: standard, methods: post(serveExpanded(expandProfiles, oauthToken))},
 		{path: pathOAuthRevoke, kind: standard, methods: post(serve(oauthRevoke))},
 
-		{path: wire.PathConsent, kind: page, jsonErrors: true, methods: post(serveExpanded(expandProfiles, consentOnDemand))},
+		{path: wire.PathConsent, kind: page, jsonErrors: true, methods: methods{
+			http.MethodGet: consentWithoutCode, http.MethodPost: serveExpanded(expandProfiles, consentOnDemand),
+		}},
 		{path: wire.PathConsent + "/{code}", kind: page, methods: methods{http.MethodGet: consentPage, http.MethodPost: consentDecision}},
 		{path: pathRedirect, kind: page, methods: get(redirect)},
 		{path: pathRedirect + "/{provider}", kind: page, methods: get(redirect)},
+		{path: pathLogin + "{login}", kind: page, methods: get(landing)},
 		{path: pathNative, kind: page, methods: get(nativePage)},
 		{path: pathNativeAbort, kind: page, methods: get(nativeAbortPage)},
 		{path: pathHome, kind: page, methods: get(homePage)},

@@ -79,9 +79,12 @@ func TestUsedLink(t *testing.T) {
 	address, _ := s.askFor(asked)
 	b := open(t, phone, address)
 	b.press("#decline", "/native/abort", "main h1")
-	b.leave(chromedp.Navigate(address), pathOf(t, address), "[role=alert]")
-	b.look("used")
-	b.clean("status: 404", "log: error")
+	b.leave(chromedp.Navigate(address), pathOf(t, address), "main h1")
+	require.Contains(t, b.text(), "You declined")
+	other := open(t, phone, address)
+	other.look("used")
+	require.Contains(t, other.text(), "This link is not good any more")
+	other.clean("status: 404", "log: error")
 }
 
 // TestConsentWithoutScripts: everything works without scripts.

@@ -27,19 +27,23 @@ type service struct {
 	URL string
 }
 
-func start(t *testing.T) *service {
+func start(t *testing.T, changes ...func(*mytokentest.Options)) *service {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	s := &service{t: t, URL: "http://" + server.Listener.Addr().String()}
-	var err error
 	// The browser has a clock of its own, so this one shows the time of day.
-	s.Service, err = mytokentest.Start(mytokentest.Options{
+	options := mytokentest.Options{
 		Clock: mytokentest.NewClock(time.Now().Truncate(time.Second)),
 		Upstream: func(c *oidcupstream.Config) {
 			c.RedirectURL, c.Name = s.URL+"/redirect/university", "Example University"
 		},
 		Config: func(c *issuer.Config) { c.Issuer = s.URL },
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	var err error
+	s.Service, err = mytokentest.Start(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	server.Config.Handler, err = rest.NewHandler(s.Issuer, rest.Options{

@@ -139,14 +139,23 @@ func (b *tab) press(selector, path, element string) {
 	b.leave(b.click(selector), path, element)
 }
 
+// pressInto is press for a page whose path differs from login to login.
+func (b *tab) pressInto(selector, element string) {
+	b.t.Helper()
+	eval[any](b, `void (document.documentElement.dataset.left = "yes")`)
+	b.do(b.click(selector), chromedp.WaitVisible(chromedp.JSPath(arrived("true", element))))
+}
+
+// arrived is an expression for an element of the next page, as soon as that is loaded.
+func arrived(where, element string) string {
+	return fmt.Sprintf(`document.documentElement.dataset.left || !(%s) || document.readyState !== "complete" ? null : document.querySelector(%q)`, where, element)
+}
+
 // leave does something that leads to another page, and waits for that.
 func (b *tab) leave(action chromedp.Action[chromedp.Void], path, element string) {
 	b.t.Helper()
 	eval[any](b, `void (document.documentElement.dataset.left = "yes")`)
-	arrived := fmt.Sprintf(
-		`document.documentElement.dataset.left || location.pathname !== %q || document.readyState !== "complete" ? null : document.querySelector(%q)`,
-		path, element)
-	b.do(action, chromedp.WaitVisible(chromedp.JSPath(arrived)))
+	b.do(action, chromedp.WaitVisible(chromedp.JSPath(arrived(fmt.Sprintf("location.pathname === %q", path), element))))
 }
 
 func (b *tab) click(selector string) chromedp.Action[chromedp.Void] {

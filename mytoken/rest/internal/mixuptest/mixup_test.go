@@ -89,13 +89,21 @@ type person struct {
 	*service
 	browser *http.Client
 	polling string
+	back    *url.URL // where a provider sent the browser back last
 }
 
 func (s *service) person() *person {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
-	return &person{service: s, browser: &http.Client{Jar: jar}}
+	p := &person{service: s}
+	p.browser = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if strings.HasPrefix(r.URL.Path, "/redirect/") {
+			p.back = r.URL
+		}
+		return nil
+	}}
+	return p
 }
 
 // start starts a login and agrees to it. It returns where the browser has to go.
@@ -185,7 +193,8 @@ func TestMixUp(t *testing.T) {
 	require.NoError(t, err)
 	s.evil.arm(theirs.String())
 
-	arrived, page := victim.follow(victim.start(s.evil))
+	_, page := victim.follow(victim.start(s.evil))
+	arrived := victim.back
 	require.Equal(t, s.honest.path(), arrived.Path, page)
 	code := arrived.Query().Get("code")
 	require.NotEmpty(t, code, page)
@@ -205,7 +214,7 @@ func TestMixUp(t *testing.T) {
 	again := *arrived
 	again.Path = s.evil.path()
 	_, page = victim.open(again.String())
-	require.Contains(t, page, "State mismatched")
+	require.Contains(t, page, aborted, "it says again what became of the login")
 	require.Empty(t, s.evil.loot())
 }
 

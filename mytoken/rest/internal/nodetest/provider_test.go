@@ -2,25 +2,20 @@ package nodetest
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/internal/dbtest"
+	"github.com/mytoken-go/sdk/mytoken/rest/internal/npm"
 	"github.com/mytoken-go/sdk/oidcupstream"
 )
 
@@ -44,16 +39,12 @@ type provider struct {
 // startProvider starts the provider. The provider ends when its standard input does.
 func startProvider(t *testing.T, redirectURI string) *provider {
 	t.Helper()
-	node := tool(t, "node")
+	node := npm.Tool(t, "node")
 	if out, err := exec.CommandContext(t.Context(), node, "--print", "typeof URL.parse").Output(); err != nil || strings.TrimSpace(string(out)) != "function" {
 		dbtest.Missing(t, "Node.js", "PATH", errors.New("it is older than 20.20"))
 	}
-	dir, err := installed(tool(t, "npm"))
-	if err != nil {
-		dbtest.Missing(t, "oidc-provider", "PATH", fmt.Errorf("npm cannot install it: %w", err))
-	}
 	cmd := exec.Command(node, "server.mjs", redirectURI)
-	cmd.Dir = dir
+	cmd.Dir = npm.Install(t, filepath.Join("testdata", "provider"), "server.mjs")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdin, err := cmd.StdinPipe()
@@ -76,84 +67,6 @@ func startProvider(t *testing.T, redirectURI string) *provider {
 	_ = cmd.Wait()
 	require.FailNow(t, "the provider does not start", "%s", &stderr)
 	return nil
-}
-
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		dbtest.Missing(t, name, "PATH", err)
-	}
-	return path
-}
-
-// installation is where this process installed the provider.
-var installation struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// installed returns a directory with the provider and its dependencies, as the lock file
-// lists them. It stays in the user's cache, under a name that tells its content.
-func installed(npm string) (string, error) {
-	in := &installation
-	in.once.Do(func() { in.dir, in.err = install(npm) })
-	return in.dir, in.err
-}
-
-func install(npm string) (string, error) {
-	source := os.DirFS(filepath.Join("testdata", "provider"))
-	files := []string{"package.json", "package-lock.json", "server.mjs"}
-	sum := sha256.New()
-	for _, name := range files {
-		text, err := fs.ReadFile(source, name)
-		if err != nil {
-			return "", err
-		}
-		sum.Write(text)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "mytoken-go-tests")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "provider-"+hex.EncodeToString(sum.Sum(nil)[:8]))
-	if isDir(dir) {
-		return dir, nil
-	}
-	fresh, err := os.MkdirTemp(cache, "new-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(fresh)
-	for _, name := range files {
-		text, err := fs.ReadFile(source, name)
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(filepath.Join(fresh, name), text, 0o644); err != nil {
-			return "", err
-		}
-	}
-	cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = fresh
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(err.Error() + ": " + string(out))
-	}
-	// Another process may have been faster.
-	if err := os.Rename(fresh, dir); err != nil && !isDir(dir) {
-		return "", err
-	}
-	return dir, nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // event is something that happened at the provider.

@@ -217,8 +217,8 @@ func (s *service) reconnect(name, token string) {
 	login, err := s.issuer.StartReconnect(s.t.Context(), issuer.ReconnectRequest{Token: mytoken.NewSecret(token)})
 	require.NoError(s.t, err)
 	u := newUser(s.t)
-	back := u.logIn(s.provider, u.open(login.URL), name) // the pages do not take it: they did not start it
-	done, err := s.issuer.FinishLogin(s.t.Context(), issuer.FinishRequest{Path: back.url.Path, Query: back.url.Query()})
+	u.logIn(s.provider, u.open(login.URL), name) // the pages do not take it: they did not start it
+	done, err := s.issuer.FinishLogin(s.t.Context(), issuer.FinishRequest{Path: u.back.Path, Query: u.back.Query()})
 	require.NoError(s.t, err)
 	require.True(s.t, done.Reconnected)
 }

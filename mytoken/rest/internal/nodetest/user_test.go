@@ -18,13 +18,21 @@ import (
 type user struct {
 	t      *testing.T
 	client *http.Client
+	back   *url.URL // where the provider sent the browser back last, with the code
 }
 
 func newUser(t *testing.T) *user {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &user{t, &http.Client{Jar: jar, Transport: oneShot}}
+	u := &user{t: t}
+	u.client = &http.Client{Jar: jar, Transport: oneShot, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/redirect" {
+			u.back = r.URL
+		}
+		return nil
+	}}
+	return u
 }
 
 // page is what the browser shows.

@@ -15,7 +15,7 @@ func (p *Pages) ConsentOnDemand(provider, application string, props mytoken.Prop
 	if err != nil {
 		return nil, err
 	}
-	page.Application = legible.Show(application)
+	page.Embedded, page.Application = true, legible.Show(application)
 	text, err := p.render("consent.html", page)
 	return withoutMustaches(text), err
 }

@@ -17,27 +17,41 @@ type frame struct {
 	Base string
 	// Home is the path of the start page.
 	Home string
+	// Service is the name of the service.
+	Service string
+	// Embedded says that another program shows the page, without an address bar.
+	Embedded bool
 	// Managing is true on the pages on which users manage their tokens. Here is "tokens"
 	// or "create" on the two that the frame has links to.
 	Managing bool
 	Here     string
 }
 
-// Message is the content of message.html.
-type Message struct {
-	Title, Text string
-	// Application is the program that started a login, or empty.
-	Application string
-	// Failed says that something went wrong. Request is the id of the request in the log.
-	Failed  bool
-	Request string
-	// Continue is the address that the browser opens by itself, or empty.
-	Continue string
-}
-
 type messagePage struct {
 	frame
-	Message
+	message
+}
+
+// message is a [Message] as HTML. Heading is the title with isolated names.
+type message struct {
+	Title             string
+	Heading, Text     template.HTML
+	Quote             string
+	Unchanged, Advice template.HTML
+	Link, LinkText    string
+	Application       string // the program that started a login, or empty
+	Failed            bool
+	Request           string
+	Continue          string
+}
+
+// givenPage says what a login gave to a program.
+type givenPage struct {
+	frame
+	Application string // as it calls itself; empty if it does not say
+	Token       *tokenView
+	Timeline    template.HTML
+	Manageable  bool // users can revoke the token at Token.Link
 }
 
 type homePage struct {
@@ -96,6 +110,7 @@ type loginPage struct {
 	Providers []provider
 	Ended     bool   // there was a session, and it is no longer valid
 	Lifetime  string // of the new session, in words
+	Wanted    string // mom_id of the token to show after the login, or empty
 }
 
 type tokensPage struct {
@@ -121,6 +136,7 @@ type tokenView struct {
 	// Link is the address of the token's page, RevokeLink that of revoke.html.
 	Link, RevokeLink          string
 	Current, Revoked, Expired bool // Current is the token of this session
+	Session                   bool // it is the token of a session of these pages
 	Provider                  string
 	Address                   string // where it was created; empty if that is not known
 	Created, Expires, Used    time.Time
@@ -143,10 +159,11 @@ type tokenPage struct {
 	Truncated bool // there are older events
 }
 
-// event is an event in the history of a token.
+// event is an event in the history of a token. Text says what happened, and By which
+// program did it, as it calls itself. Name and UserAgent are as they were stored.
 type event struct {
-	Name, Text, Comment, Address, UserAgent string
-	Time                                    time.Time
+	Name, Text, Comment, By, Address, UserAgent string
+	Time                                        time.Time
 }
 
 type revokePage struct {

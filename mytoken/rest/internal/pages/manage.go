@@ -15,11 +15,16 @@ const (
 	maxEvents = 200 // events on the page of a token
 )
 
+// SessionLabel is the label of the tokens of sessions; see issuer.LoginRequest. Only the
+// service itself can write it. The name and the capabilities of a token prove nothing.
+const SessionLabel = "session of the management pages"
+
 // Login renders login.html. The flag ended says that the user had a session, and lifetime
-// is how long the new one will last.
-func (p *Pages) Login(ended bool, lifetime time.Duration) ([]byte, error) {
+// is how long the new one will last. If wanted is a mom_id, the user comes from the page
+// of that token.
+func (p *Pages) Login(ended bool, lifetime time.Duration, wanted string) ([]byte, error) {
 	return p.render("login.html", loginPage{
-		frame: p.frame(), Providers: p.providers(""), Ended: ended, Lifetime: lifetimeWords(lifetime),
+		frame: p.frame(), Providers: p.providers(""), Ended: ended, Lifetime: lifetimeWords(lifetime), Wanted: wanted,
 	})
 }
 
@@ -58,9 +63,7 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 		page.Parent = l.view(parent)
 	}
 	for _, e := range history.Events[:min(len(history.Events), maxEvents)] {
-		page.Events = append(page.Events, event{
-			Name: e.Name, Text: eventWords(e.Name), Comment: e.Comment, Address: e.Address, UserAgent: e.UserAgent, Time: e.Time,
-		})
+		page.Events = append(page.Events, newEvent(e))
 	}
 	return p.render("token.html", page)
 }
@@ -146,17 +149,23 @@ func (l *lister) fits(r *mytoken.Record) bool {
 
 // view describes a token without its descendants.
 func (l *lister) view(r *mytoken.Record) *tokenView {
-	p, id := l.pages, r.ID.String()
-	query := "?id=" + r.ID.URLSafe()
+	p := l.pages
 	return &tokenView{
-		ID: id, Name: r.Name, Link: p.cfg.Base + "/manage/token" + query, RevokeLink: p.cfg.Base + "/manage/revoke" + query,
-		Current: r.ID == l.current, Revoked: r.Revoked,
+		ID: r.ID.String(), Name: r.Name, Link: p.TokenLink(r.ID), RevokeLink: p.cfg.Base + "/manage/revoke" + idQuery(r.ID),
+		Current: r.ID == l.current, Session: r.Label == SessionLabel, Revoked: r.Revoked,
 		Expired:  !r.Expires.IsZero() && p.cfg.Issuer.Now().Unix() > r.Expires.Unix(),
 		Provider: p.providerName(r.Provider), Address: r.Address, Created: r.Created, Expires: r.Expires, Used: r.LastUsed,
 		Brief: r.Brief, Capabilities: choices(r.Capabilities, nil), Clauses: p.clauses(r.Restrictions, r.Counters), RotationText: rotationWords(r.Rotation),
 		Below: below(r),
 	}
 }
+
+// TokenLink is the address of the page of a token.
+func (p *Pages) TokenLink(id mytoken.TokenID) string {
+	return p.cfg.Base + "/manage/token" + idQuery(id)
+}
+
+func idQuery(id mytoken.TokenID) string { return "?id=" + id.URLSafe() }
 
 // below counts the live descendants of a token.
 func below(r *mytoken.Record) int {

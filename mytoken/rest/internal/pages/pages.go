@@ -26,7 +26,7 @@ var builtin embed.FS
 // around the page's own "title" and "content", and parts.html, the parts that several
 // pages share.
 var names = []string{
-	"consent.html", "message.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "create.html", "created.html",
+	"consent.html", "message.html", "given.html", "home.html", "login.html", "tokens.html", "token.html", "revoke.html", "create.html", "created.html",
 }
 
 // Config describes the service that the pages belong to.
@@ -34,6 +34,7 @@ type Config struct {
 	Issuer *issuer.Issuer
 	Base   string // issuer URL without a slash at the end
 	Home   string // path of the start page
+	Name   string // of the service
 	// Managed says that the service has pages on which users manage their tokens.
 	Managed bool
 	// GrantSettings says that users can choose which grant types are enabled.
@@ -159,7 +160,7 @@ func (p *Pages) render(name string, data any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (p *Pages) frame() frame { return frame{Base: p.cfg.Base, Home: p.cfg.Home} }
+func (p *Pages) frame() frame { return frame{Base: p.cfg.Base, Home: p.cfg.Home, Service: p.cfg.Name} }
 
 // managing returns the frame of a management page. Pass an empty here if the frame has no
 // link to the page.
@@ -167,11 +168,6 @@ func (p *Pages) managing(here string) frame {
 	f := p.frame()
 	f.Managing, f.Here = true, here
 	return f
-}
-
-// Message renders message.html.
-func (p *Pages) Message(m Message) ([]byte, error) {
-	return p.render("message.html", messagePage{p.frame(), m})
 }
 
 // Home renders home.html.
@@ -187,6 +183,14 @@ func (p *Pages) providers(chosen string) []provider {
 		out = append(out, provider{Issuer: up.Issuer(), Name: legible.Show(up.Name()), Chosen: up.IsIssuer(chosen)})
 	}
 	return out
+}
+
+// ProviderName returns the name of a provider, or nothing for no issuer.
+func (p *Pages) ProviderName(iss string) string {
+	if iss == "" {
+		return ""
+	}
+	return p.providerName(iss)
 }
 
 // providerName returns the name of a provider, or its issuer if it is no longer

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/internal/wire"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
 func count(n int64, what string) string {
@@ -46,32 +44,4 @@ func rotates(r *mytoken.Rotation) bool { return r != nil && (r.OnAT || r.OnOther
 // generation returns how long each token lasts that rotation puts in place of another.
 func generation(r *mytoken.Rotation) time.Duration {
 	return time.Duration(min(r.Lifetime, math.MaxInt64/uint64(time.Second))) * time.Second
-}
-
-// eventWords says in words what an event is, or returns its name if it knows no words.
-func eventWords(name string) string {
-	if text, known := eventTexts[name]; known {
-		return text
-	}
-	return name
-}
-
-var eventTexts = map[string]string{
-	issuer.EventCreated:             "created",
-	issuer.EventATCreated:           "access token obtained",
-	issuer.EventMTCreated:           "another mytoken made from it",
-	issuer.EventInheritedRT:         "login taken over from the token that it was made from",
-	issuer.EventTokenRotated:        "replaced by its next generation",
-	issuer.EventTransferCodeCreated: "transfer code made",
-	issuer.EventTransferCodeUsed:    "transfer code used",
-	issuer.EventIntrospected:        "looked at its own properties",
-	issuer.EventHistoryRead:         "read its own history",
-	issuer.EventHistoryOtherRead:    "read the history of a token",
-	issuer.EventSubtokensRead:       "listed the tokens made from it",
-	issuer.EventListRead:            "listed all of your tokens",
-	issuer.EventRevoked:             "revoked",
-	issuer.EventRevokedOther:        "revoked another token",
-	wire.EventGrantsListed:          "read which ways of obtaining tokens are enabled",
-	wire.EventGrantEnabled:          "enabled a way of obtaining tokens",
-	wire.EventGrantDisabled:         "disabled a way of obtaining tokens",
 }
