@@ -116,7 +116,12 @@ func TestFailedLoginSaysWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, mytokentest.Options{
 				Config: func(cfg *issuer.Config) {
-					cfg.Policy = func(context.Context, *issuer.Issuance) error { return c.policy }
+					cfg.Policy = func(_ context.Context, s *issuer.Issuance) error {
+						if s.Kind == issuer.PolicyConsent { // it has to know who logs in
+							return nil
+						}
+						return c.policy
+					}
 				},
 				Provider: optest.Options{Faults: func(p optest.FaultPoint) optest.Fault {
 					if p.Endpoint == optest.EndpointExchange {
