@@ -18,9 +18,9 @@ import (
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// publicURL is the issuer URL of services that are started again, on another port. No
-// service listens there.
-const publicURL = "http://127.0.0.1:9"
+// publicURL is the issuer URL of services that are started again, on another port. The
+// client of the tests finds them by it.
+const publicURL = "http://127.0.0.2"
 
 // earnest starts the program with a provider that outlives it.
 func earnest(t *testing.T, op *optest.Server, environment []string, args ...string) *portal {
