@@ -15,18 +15,12 @@ import (
 // loginFailure is an error of a login, with what is known of the login.
 type loginFailure struct {
 	err                   error
-	known                 bool // the fields application and polled
-	application, provider string
-	polled                bool
+	application, provider string // empty: not known
 	again                 string // address that may be loaded again; empty: none
 }
 
 func (f *loginFailure) Error() string { return f.err.Error() }
 func (f *loginFailure) Unwrap() error { return f.err }
-
-func (f *loginFailure) about(application, provider string, polled bool) {
-	f.known, f.application, f.provider, f.polled = true, application, provider, polled
-}
 
 // errorPage answers a person with an error: what happened, what did not, and what to do.
 // The problem is the error as programs see it.
@@ -111,7 +105,7 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 	case errors.As(err, &upstream):
 		return pages.Message{
 			Title: "Your provider cannot be reached", Text: "The login could not start, because the provider does not answer as it should.",
-			Unchanged: "No token was created. What you were asked to agree to is still waiting.",
+			Unchanged: "No token was created.",
 			Advice:    "Go back and try again in a moment.",
 		}
 	case f.again != "" && p.status == http.StatusInternalServerError:
