@@ -92,8 +92,12 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 			Title: "The login is being finished", Text: "Another window or an earlier try is finishing this login right now.",
 			Unchanged: "This page did nothing.", Advice: "Look again in a moment.", LinkText: "Look again", Link: f.again,
 		}
-	case errors.As(err, &policy):
-		return c.forbidden(policy.Description())
+	case errors.As(err, &policy) && p.status < http.StatusInternalServerError: // otherwise it panicked
+		m := c.forbidden(policy.Description())
+		if f.err == nil { // nobody has logged in
+			m.Text, m.Unchanged = "A rule of this service refuses this.", "No token was created."
+		}
+		return m
 	case errors.As(err, &login):
 		return c.failedLogin(login)
 	case errors.As(err, &upstream) && f.again != "":

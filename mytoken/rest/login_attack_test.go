@@ -1,8 +1,10 @@
 package rest_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"html"
 	"net/http"
 	"net/url"
@@ -196,4 +198,29 @@ func TestConsentLinkCutShort(t *testing.T) {
 	page := s.browser().open(s.URL + "/c/")
 	assert.Equal(t, http.StatusNotFound, page.StatusCode)
 	assert.Contains(t, page.text, "<h1>A part of this link is missing</h1>")
+}
+
+// TestPolicyBeforeTheLogin: the page of a refusal says the truth about the login: the user
+// has not logged in when a policy refuses before. A policy that panics is no rule.
+func TestPolicyBeforeTheLogin(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy func() error
+		status int
+		title  string
+	}{
+		"refuses": {func() error { return errors.New("not on Sundays") }, http.StatusForbidden, "This service does not allow it"},
+		"panics":  {func() error { panic("broken") }, http.StatusInternalServerError, "Something went wrong"},
+	} {
+		s := start(t, func(o *setup) {
+			o.Config = func(cfg *issuer.Config) {
+				cfg.Policy = func(context.Context, *issuer.Issuance) error { return c.policy() }
+			}
+		})
+		b := s.browser()
+		page := b.send(formOf(t, b.click(s.URL+"/manage"), "login"), "provider", s.Provider.Issuer())
+		assert.Equal(t, c.status, page.StatusCode, name)
+		assert.Contains(t, page.text, "<h1>"+c.title+"</h1>", name)
+		assert.NotContains(t, page.text, "You logged in", name)
+		assert.NotContains(t, page.text, "the program", name)
+	}
 }
