@@ -89,7 +89,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	return p, nil
 }
 
-const stateCookie = "state"
+const loginCookie = "login"
 
 // startLogin sends the browser to the provider.
 func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +99,7 @@ func (p *portal) startLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Remember in which browser this login began.
-	http.SetCookie(w, &http.Cookie{Name: stateCookie, Value: login.State.Reveal(), Path: "/redirect", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: loginCookie, Value: p.issuer.BrowserProof(login.State).Reveal(), Path: "/redirect", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, login.URL, http.StatusFound)
 }
 
@@ -112,8 +112,8 @@ func failed(w http.ResponseWriter, err error, status int) {
 
 // finishLogin takes what the browser brings back from the provider, and makes a token.
 func (p *portal) finishLogin(w http.ResponseWriter, r *http.Request) {
-	cookie, err := r.Cookie(stateCookie)
-	if err != nil || !mytoken.NewSecret(cookie.Value).Equal(mytoken.NewSecret(r.URL.Query().Get("state"))) {
+	cookie, err := r.Cookie(loginCookie)
+	if err != nil || !p.issuer.IsBrowserProof(mytoken.NewSecret(r.URL.Query().Get("state")), mytoken.NewSecret(cookie.Value)) {
 		http.Error(w, "this browser did not start the login", http.StatusForbidden)
 		return
 	}

@@ -147,11 +147,10 @@ func (i *Issuer) Decline(ctx context.Context, code mytoken.Secret) (*Declined, e
 	if err != nil {
 		return nil, err
 	}
-	ended, err := i.endedTicket(code.Reveal(), pending, endedRecord{Declined: true})
-	if err != nil {
+	changes := store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}}
+	if err := i.rememberEnd(&changes, code.Reveal(), pending, endedRecord{Declined: true}); err != nil {
 		return nil, err
 	}
-	changes := store.TicketChanges{By: NewUseID(), Consume: []store.TicketRef{t.TicketRef}, Put: []store.Ticket{ended}}
 	polling, polled := pending.polling()
 	if polled {
 		changes.Complete = []store.Completion{{TicketRef: polling, Status: store.TicketDeclined}}

@@ -64,8 +64,10 @@
 // edge. These methods are for edges:
 //
 //   - [Issuer.MarkCode] and [Issuer.UnmarkCode] tell issued codes apart from guesses.
+//   - [Issuer.BrowserProof] and [Issuer.IsBrowserProof] bind a login to a browser.
 //   - [Issuer.PreviewLogin], [Issuer.PreviewConsent], [Issuer.Preview] and
-//     [Issuer.PendingLogin] look ahead and change nothing.
+//     [Issuer.PendingLogin] look ahead, and [Issuer.EndedLogin] looks back. They change
+//     nothing.
 //   - [Issuer.Authorize] and [Issuer.Inspect] check tokens for operations of the edge
 //     itself.
 //   - [Issuer.RestrictionKeys] and [Issuer.RestrictionOptions] say what requests may

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"maps"
 	"slices"
@@ -87,14 +88,16 @@ func (i *Issuer) PreviewConsent(ctx context.Context, code mytoken.Secret, agreed
 	return &props, nil
 }
 
-// EndedLogin is what became of a login. One of Record, Declined and Failure says it. The
-// other fields are those of the request.
+// EndedLogin is what became of a login. One of Record, Declined, Failure and
+// Reconnected says it. The other fields are those of the request.
 type EndedLogin struct {
 	// Record describes the token that the login created, as [Issuer.List] does.
 	Record   *mytoken.Record
 	Declined bool // by the user, on the consent page
 	Failure  *LoginError
-	Provider string
+	// Reconnected says that the login replaced the refresh token of an existing tree.
+	Reconnected bool
+	Provider    string
 	// Polled says that the token went to the program that started the login.
 	Polled      bool
 	Application string
@@ -103,7 +106,8 @@ type EndedLogin struct {
 
 // EndedLogin says what became of the login with the given state, or of the one whose
 // consent code was declined. It knows that for Config.CodeLifetime after the end, if
-// FinishRequest.Remember was set, and forgets it when the token is revoked. It changes
+// FinishRequest.Remember was set, and forgets it when the token is revoked. Of logins that
+// failed or were declined it knows Limits.PendingLogins in each process. It changes
 // nothing.
 //
 // Errors are [*CodeError], with [CodePending] while the login waits for the browser or is
@@ -119,7 +123,7 @@ func (i *Issuer) EndedLogin(ctx context.Context, code mytoken.Secret) (*EndedLog
 		return nil, loginUnreadable(err)
 	}
 	out := &EndedLogin{
-		Declined: rec.Declined, Provider: rec.Provider, Polled: rec.Polled, Application: rec.Application, ReturnTo: rec.ReturnTo,
+		Declined: rec.Declined, Reconnected: rec.Reconnected, Provider: rec.Provider, Polled: rec.Polled, Application: rec.Application, ReturnTo: rec.ReturnTo,
 	}
 	if rec.Failure != nil {
 		out.Failure = rec.Failure.failure()
@@ -157,6 +161,7 @@ const endedPrefix = "ended "
 type endedRecord struct {
 	Declined    bool           `json:"declined,omitempty"`
 	Failure     *failureRecord `json:"failure,omitempty"`
+	Reconnected bool           `json:"reconnected,omitempty"`
 	Token       *endedToken    `json:"token,omitempty"`
 	Provider    string         `json:"provider"`
 	Polled      bool           `json:"polled,omitempty"`
@@ -192,6 +197,16 @@ func (i *Issuer) endedTicket(code string, pending *pendingLogin, rec endedRecord
 	var err error
 	t.Payload, err = i.sealJSON(store.TicketPayloadPlace(t.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, code), rec)
 	return t, err
+}
+
+// rememberEnd adds to changes how a login ended that failed or was declined. Strangers can
+// bring about such ends, so it leaves out what is beyond Limits.PendingLogins.
+func (i *Issuer) rememberEnd(changes *store.TicketChanges, code string, pending *pendingLogin, rec endedRecord) error {
+	ended, err := i.endedTicket(code, pending, rec)
+	if err == nil && i.ended.enter(ended.TicketRef, ended.Expires.Time(), i.Now()) == nil {
+		changes.Put = append(changes.Put, ended)
+	}
+	return err
 }
 
 // Preview returns the properties that [Issuer.Derive] would give a child. It spends
@@ -285,6 +300,34 @@ func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspectio
 		return nil, err
 	}
 	return i.introspection(ctx, p)
+}
+
+// BrowserProof returns a text that binds a login to a browser. Its code is the state, or
+// the consent code. Keep the text in a cookie of the browser that starts the login or
+// agrees to it, and check it with [Issuer.IsBrowserProof] before FinishLogin. Only issuers
+// with the same server keys can make it. So nobody finishes a login who has merely seen the
+// address at which the user came back, in the log of a proxy for example.
+func (i *Issuer) BrowserProof(code mytoken.Secret) mytoken.Secret {
+	return mytoken.NewSecret(i.browserProofs(code)[0])
+}
+
+// IsBrowserProof reports whether a text is the [Issuer.BrowserProof] of a code.
+func (i *Issuer) IsBrowserProof(code, proof mytoken.Secret) bool {
+	ok := 0
+	for _, own := range i.browserProofs(code) {
+		ok |= subtle.ConstantTimeCompare([]byte(own), []byte(proof.Reveal()))
+	}
+	return ok == 1
+}
+
+// browserProofs returns the proofs under each readable key, the active one first.
+func (i *Issuer) browserProofs(code mytoken.Secret) []string {
+	ids := i.cfg.Seal.Lookup(store.TicketState, "browser "+code.Reveal()) // no code holds a space
+	out := make([]string, len(ids))
+	for n, id := range ids {
+		out[n] = base64.RawURLEncoding.EncodeToString(id[:])
+	}
+	return out
 }
 
 // markLength is the number of letters of a mark: 39 bits.

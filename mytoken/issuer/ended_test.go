@@ -16,6 +16,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // The state tells what became of a login, whoever got the token. It knows that until the
@@ -179,5 +180,87 @@ func TestLabel(t *testing.T) {
 	for _, bad := range []string{strings.Repeat("x", 65), "a\u202eb", "\xff"} {
 		_, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Label: bad})
 		require.Equal(t, "label", errAs[*issuer.RequestError](t, err).Field, "%q", bad)
+	}
+}
+
+// A login that replaced the refresh token of a tree is known, too, until the token is
+// revoked that asked for it.
+func TestEndedReconnect(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	begun := reconnect(t, s, root.Token)
+	back := browse(t, begun, "alice")
+	back.Remember = true
+	_, err := s.Issuer.FinishLogin(t.Context(), back)
+	require.NoError(t, err)
+	got, err := s.Issuer.EndedLogin(t.Context(), begun.State)
+	require.NoError(t, err)
+	require.Equal(t, &issuer.EndedLogin{Reconnected: true, Provider: s.Provider.Issuer(), ReturnTo: "/back"}, got)
+	revoke(t, s, root.Token, false)
+	_, err = s.Issuer.EndedLogin(t.Context(), begun.State)
+	requireCodeError(t, err, issuer.CodeUnknown)
+}
+
+// Strangers can start logins and decline them, or let them fail. The store keeps what
+// became of Limits.PendingLogins of them at most. The logins end all the same.
+func TestEndedLoginsAreBounded(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Limits.PendingLogins = 3 }})
+	ended := func(fail bool) mytoken.Secret {
+		t.Helper()
+		if !fail {
+			n := native(t, s, issuer.LoginRequest{})
+			_, err := s.Issuer.Decline(t.Context(), n.ConsentCode)
+			require.NoError(t, err)
+			_, err = poll(t, s, n)
+			requireCodeError(t, err, issuer.CodeDeclined)
+			return n.ConsentCode
+		}
+		begun, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
+		require.NoError(t, err)
+		back := browse(t, begun, "alice")
+		back.Remember = true
+		back.Query.Del("code")
+		back.Query.Set("error", "access_denied")
+		_, err = s.Issuer.FinishLogin(t.Context(), back)
+		require.Equal(t, issuer.LoginRefused, errAs[*issuer.LoginError](t, err).Reason)
+		return begun.State
+	}
+	for range 2 {
+		known := 0
+		for n := range 10 {
+			if _, err := s.Issuer.EndedLogin(t.Context(), ended(n%2 == 0)); err == nil {
+				known++
+			}
+		}
+		require.Equal(t, 3, known)
+		s.Clock.Advance(5*time.Minute + time.Second)
+	}
+}
+
+// Nobody makes the proof of a browser from the state, and another login has another one. A
+// process with the same keys knows it, also when it has a newer one.
+func TestBrowserProof(t *testing.T) {
+	old, fresh := seal.NewKey(), seal.NewKey()
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		ring, err := seal.NewRing(seal.RingConfig{Active: old})
+		require.NoError(t, err)
+		c.Seal = ring
+	}})
+	begun, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
+	require.NoError(t, err)
+	proof := s.Issuer.BrowserProof(begun.State)
+	require.Len(t, proof.Reveal(), 43)
+	require.True(t, s.Issuer.IsBrowserProof(begun.State, proof))
+	for _, other := range []string{"", begun.State.Reveal(), proof.Reveal()[1:], proof.Reveal() + "x", s.Issuer.BrowserProof(mytoken.NewSecret("x")).Reveal()} {
+		require.False(t, s.Issuer.IsBrowserProof(begun.State, mytoken.NewSecret(other)), other)
+	}
+	require.False(t, s.Issuer.IsBrowserProof(mytoken.Secret{}, mytoken.Secret{}))
+	for _, ring := range []seal.RingConfig{{Active: fresh, Others: []seal.Key{old}}, {Active: fresh}} {
+		config := s.Config
+		config.Seal, err = seal.NewRing(ring)
+		require.NoError(t, err)
+		other, err := issuer.New(config)
+		require.NoError(t, err)
+		require.Equal(t, len(ring.Others) > 0, other.IsBrowserProof(begun.State, proof))
 	}
 }

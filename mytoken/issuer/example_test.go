@@ -66,8 +66,8 @@ func ExampleNew() {
 		panic(err)
 	}
 
-	// The handler of the page "log in" sends the browser to login.URL, and binds
-	// login.State to the browser with a cookie.
+	// The handler of the page "log in" sends the browser to login.URL, and keeps
+	// iss.BrowserProof(login.State) in a cookie.
 	client := issuer.Client{Address: netip.MustParseAddr("192.0.2.7"), UserAgent: "Firefox"}
 	login, err := iss.StartLogin(ctx, issuer.LoginRequest{
 		Provider: provider.Issuer(),

@@ -277,9 +277,7 @@ func (l *login) fail(ctx context.Context, err error) error {
 	record := failure.record()
 	spent := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
 	if l.remember {
-		if ended, serr := l.i.endedTicket(l.state, l.pending, endedRecord{Failure: &record}); serr == nil {
-			spent.Put = []store.Ticket{ended}
-		}
+		_ = l.i.rememberEnd(&spent, l.state, l.pending, endedRecord{Failure: &record}) // the login ends in any case
 	}
 	changes := spent
 	if polling, ok := l.pending.polling(); ok {

@@ -34,6 +34,7 @@ type Issuer struct {
 	refresher *refresh.Refresher
 	errands   *errand.Errands
 	waiting   *waitingLogins
+	ended     *waitingLogins
 	recovered atomic.Bool // Recover has succeeded
 
 	population population
@@ -54,7 +55,7 @@ func New(cfg Config) (*Issuer, error) {
 	i := &Issuer{
 		cfg: cfg, ledger: ledger{store: cfg.Store, clock: cfg.Clock, outage: outage.New(cfg.Logger, cfg.Clock, "store")},
 		errands: errand.New(cfg.Logger, func(err error) slog.Level { return levelOf(slog.LevelWarn, err) }),
-		waiting: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
+		waiting: newWaitingLogins(cfg.Limits.PendingLogins), ended: newWaitingLogins(cfg.Limits.PendingLogins), listings: newListings(),
 	}
 	if i.providers, err = newProviders(&cfg); err != nil {
 		return nil, err

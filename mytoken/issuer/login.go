@@ -59,9 +59,11 @@ type Login struct {
 
 	// URL is where to send the browser. It holds the state: do not log it.
 	URL string
-	// State is what the browser will bring back. Bind it to the browser, for example with
-	// a cookie, and compare it before FinishLogin. Otherwise an attacker can make a user
-	// finish the attacker's login.
+	// State is what the browser will bring back. Bind it to the browser and check that
+	// before FinishLogin: put it into the session that the user has with you, or put its
+	// [Issuer.BrowserProof] into a cookie. Otherwise an attacker can make a user finish the
+	// attacker's login. A cookie with the state itself keeps out such attackers, but nobody
+	// who has seen the address at which the user came back.
 	State   mytoken.Secret
 	Expires time.Time
 }

@@ -97,6 +97,17 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 	if err != nil {
 		return nil, err
 	}
+	// The ticket belongs to the token that asked. If that was revoked meanwhile, the ticket
+	// is gone.
+	tickets := store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}}
+	if l.remember {
+		ended, err := i.endedTicket(l.state, l.pending, endedRecord{Reconnected: true})
+		if err != nil {
+			return nil, err
+		}
+		ended.Token = l.ticket.Token
+		tickets.Put = []store.Ticket{ended}
+	}
 	lease := refresh.NewLeaseID()
 	for try := 0; ; try++ {
 		old, err := i.grantState(ctx, grant)
@@ -110,9 +121,7 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 		err = i.ledger.replaceGrant(ctx, store.Replacement{
 			Grant: grant, Owner: mytoken.Owner(l.provider.Upstream.Issuer(), r.Sub), Lease: lease, Generation: old.Generation, Token: sealed,
 			Scope: joinScopes(tokens.Scopes), Audience: joinAudiences(l.pending.Audiences),
-			// The ticket belongs to the token that asked. If that was revoked meanwhile,
-			// the ticket is gone.
-			Tickets: store.TicketChanges{By: l.by, Consume: []store.TicketRef{l.ticket.TicketRef}},
+			Tickets: tickets,
 		})
 		if errors.Is(err, store.ErrConflict) && try < 5 {
 			continue // a refresh was faster; replace what it stored

@@ -9,7 +9,8 @@ import (
 )
 
 // waitingLogins counts the logins that this process started and that still wait, up to
-// Limits.PendingLogins. It is safe for concurrent use.
+// Limits.PendingLogins. Another one counts those that ended without a token, as long as the
+// store keeps why. It is safe for concurrent use.
 type waitingLogins struct {
 	most int
 

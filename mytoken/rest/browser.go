@@ -2,11 +2,11 @@ package rest
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -32,19 +32,16 @@ func (c *call) sameSite() error {
 // loginCookie makes the cookie that binds a login to the browser in which the user agreed
 // to it. It does not reveal the state, and expires with the login.
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
-	handle, proof := loginHandle(login.State.Reveal())
-	cookie := c.cookieFor(c.loginCookieName("login", handle), proof)
+	cookie := c.cookieFor(c.loginCookieName("login", loginHandle(login.State.Reveal())), c.issuer.BrowserProof(login.State).Reveal())
 	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
 	return cookie
 }
 
-// loginHandle derives two texts from the state or the consent code of a login. The handle
-// names the login in addresses and cookies. The proof is known to the browser in which the
-// user agreed. Neither reveals the code.
-func loginHandle(code string) (handle, proof string) {
+// loginHandle names a login in addresses and cookies. It is derived from the state or the
+// consent code of the login, and does not reveal it.
+func loginHandle(code string) string {
 	sum := sha256.Sum256([]byte("mytoken login " + code))
-	text := base64.RawURLEncoding.EncodeToString(sum[:])
-	return text[:12], text[12:]
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // loginCookieName is the name of a cookie of one login.
@@ -67,9 +64,47 @@ func (c *call) cookieFor(name, value string) *http.Cookie {
 
 // boundTo reports whether this is the browser in which the user agreed to the login.
 func (c *call) boundTo(state string) bool {
-	handle, proof := loginHandle(state)
-	cookie, err := c.r.Cookie(c.loginCookieName("login", handle))
-	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(proof)) == 1
+	cookie, err := c.r.Cookie(c.loginCookieName("login", loginHandle(state)))
+	return err == nil && c.issuer.IsBrowserProof(mytoken.NewSecret(state), mytoken.NewSecret(cookie.Value))
+}
+
+// maxLoginCookies bounds the cookies of all logins that a browser sends with each request,
+// in bytes. Proxies refuse a header line of more than 8 KiB, which also holds the cookie of
+// a session or a web login, and those of other programs on this host.
+const maxLoginCookies = 4 << 10
+
+// setLoginCookie sends a cookie of a login. If there are too many, it removes the oldest
+// ones: logins that the user left or that have ended. A browser sends the oldest cookies
+// first (RFC 6265 section 5.4).
+func (c *call) setLoginCookie(cookie *http.Cookie) {
+	c.setCookie(cookie)
+	kinds := []string{c.loginCookieName("login", ""), c.loginCookieName("response", "")}
+	room := maxLoginCookies - cookieSize(cookie)
+	for _, old := range slices.Backward(c.r.Cookies()) {
+		if !slices.ContainsFunc(kinds, func(kind string) bool { return strings.HasPrefix(old.Name, kind) }) ||
+			slices.ContainsFunc(c.cookies, func(sent *http.Cookie) bool { return sent.Name == old.Name }) {
+			continue
+		}
+		if room -= cookieSize(old); room < 0 {
+			c.setCookie(c.removed(old.Name))
+		}
+	}
+}
+
+// cookieSize is what a cookie takes in a request.
+func cookieSize(c *http.Cookie) int { return len(c.Name) + len(c.Value) + len("=; ") }
+
+// removed removes a cookie that cookieFor made.
+func (c *call) removed(name string) *http.Cookie {
+	cookie := c.cookieFor(name, "")
+	cookie.MaxAge = -1
+	return cookie
+}
+
+// looksAhead reports whether the answer will be thrown away, perhaps with a token: the
+// client asks for the header alone, or a browser loads a page before its user wants it.
+func (c *call) looksAhead() bool {
+	return c.r.Method == http.MethodHead || strings.Contains(c.r.Header.Get("Sec-Purpose"), "prefetch")
 }
 
 // tokenCookie makes the cookie of a web login (protocol section 5.0.4). It holds the

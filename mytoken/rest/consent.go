@@ -24,7 +24,7 @@ import (
 func consentPage(c *call) (*answer, error) {
 	asked, err := c.asked()
 	if errors.Is(err, errConsentCode) {
-		if handle, _ := loginHandle(c.consentCode()); c.kept(handle) != nil { // declined in this browser
+		if c.kept(loginHandle(c.consentCode())) != nil { // declined in this browser
 			return c.becameOf(c.consentCode())
 		}
 	}

@@ -15,18 +15,12 @@ import (
 // loginFailure is an error of a login, with what is known of the login.
 type loginFailure struct {
 	err                   error
-	known                 bool // the fields application and polled
-	application, provider string
-	polled                bool
+	application, provider string // empty: not known
 	again                 string // address that may be loaded again; empty: none
 }
 
 func (f *loginFailure) Error() string { return f.err.Error() }
 func (f *loginFailure) Unwrap() error { return f.err }
-
-func (f *loginFailure) about(application, provider string, polled bool) {
-	f.known, f.application, f.provider, f.polled = true, application, provider, polled
-}
 
 // errorPage answers a person with an error: what happened, what did not, and what to do.
 // The problem is the error as programs see it.
@@ -98,8 +92,12 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 			Title: "The login is being finished", Text: "Another window or an earlier try is finishing this login right now.",
 			Unchanged: "This page did nothing.", Advice: "Look again in a moment.", LinkText: "Look again", Link: f.again,
 		}
-	case errors.As(err, &policy):
-		return c.forbidden(policy.Description())
+	case errors.As(err, &policy) && p.status < http.StatusInternalServerError: // otherwise it panicked
+		m := c.forbidden(policy.Description())
+		if f.err == nil { // nobody has logged in
+			m.Text, m.Unchanged = "A rule of this service refuses this.", "No token was created."
+		}
+		return m
 	case errors.As(err, &login):
 		return c.failedLogin(login)
 	case errors.As(err, &upstream) && f.again != "":
@@ -111,7 +109,7 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 	case errors.As(err, &upstream):
 		return pages.Message{
 			Title: "Your provider cannot be reached", Text: "The login could not start, because the provider does not answer as it should.",
-			Unchanged: "No token was created. What you were asked to agree to is still waiting.",
+			Unchanged: "No token was created.",
 			Advice:    "Go back and try again in a moment.",
 		}
 	case f.again != "" && p.status == http.StatusInternalServerError:

@@ -14,7 +14,7 @@ import (
 
 // toProvider answers with the page that leads to the provider.
 func (c *call) toProvider(login *issuer.Login) (*answer, error) {
-	c.setCookie(c.loginCookie(login))
+	c.setLoginCookie(c.loginCookie(login))
 	return c.message(http.StatusOK, pages.Message{Title: "Log in", Text: "You are sent to your provider to log in.", Continue: login.URL})
 }
 

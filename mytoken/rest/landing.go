@@ -21,8 +21,8 @@ func landing(c *call) (*answer, error) {
 		return nil, errOtherBrowser
 	case back.path == "":
 		return c.becameOf(back.state())
-	case c.r.Method == http.MethodHead: // the answer would be lost, perhaps with a token
-		return empty(http.StatusOK), nil
+	case c.looksAhead():
+		return empty(http.StatusServiceUnavailable), nil
 	}
 	// The user agreed in this browser. Otherwise a user could get, or give away, a token
 	// without ever being asked (D3). Programs that keep their cookies pass, too.
@@ -60,23 +60,19 @@ func (c *call) finish(back *response) (*answer, error) {
 // over forgets the response of a login that has ended, and keeps the code that tells what
 // became of it: the state, or the consent code of a login that was declined.
 func (c *call) over(code string) {
-	handle, _ := loginHandle(code)
-	cleared := c.cookieFor(c.loginCookieName("login", handle), "")
-	cleared.MaxAge = -1
-	c.setCookie(cleared)
-	c.setCookie(c.responseCookie(ended(code)))
+	c.setCookie(c.removed(c.loginCookieName("login", loginHandle(code))))
+	c.setLoginCookie(c.responseCookie(ended(code)))
 }
 
 // landingPage is the address of a page that says how a login ended (D69). It names the
 // login, and nothing that the page shows.
 func (h *Handler) landingPage(path, code string) string {
-	handle, _ := loginHandle(code)
-	return h.prefix + path + "?" + url.Values{"login": {handle}}.Encode()
+	return h.prefix + path + "?" + url.Values{"login": {loginHandle(code)}}.Encode()
 }
 
 // asLoginFailure adds to an error what is known of the login, for the page.
 func (c *call) asLoginFailure(state string, err error) error {
-	f := &loginFailure{err: err, again: c.origin + c.r.URL.Path}
+	f := &loginFailure{err: err, again: c.again()}
 	_, refused := errors.AsType[*issuer.PolicyError](err)
 	if _, failed := errors.AsType[*issuer.LoginError](err); failed || refused {
 		c.over(state)
@@ -84,9 +80,9 @@ func (c *call) asLoginFailure(state string, err error) error {
 	}
 	code := mytoken.NewSecret(state)
 	if e, err := c.issuer.EndedLogin(c.ctx(), code); err == nil {
-		f.about(e.Application, e.Provider, e.Polled)
+		f.application, f.provider = e.Application, e.Provider
 	} else if p, err := c.issuer.PendingLogin(c.ctx(), code); err == nil {
-		f.about(p.Application, p.Provider, p.Polled)
+		f.application, f.provider = p.Application, p.Provider
 	}
 	return f
 }
@@ -96,18 +92,16 @@ func (c *call) becameOf(code string) (*answer, error) {
 	e, err := c.issuer.EndedLogin(c.ctx(), mytoken.NewSecret(code))
 	if unusable, ok := errors.AsType[*issuer.CodeError](err); ok {
 		if unusable.Reason == issuer.CodePending {
-			return nil, &loginFailure{err: errUnfinished, again: c.origin + c.r.URL.Path}
+			return nil, &loginFailure{err: errUnfinished, again: c.again()}
 		}
 		return nil, issuer.ErrState
 	} else if err != nil {
-		return nil, &loginFailure{err: err, again: c.origin + c.r.URL.Path}
+		return nil, &loginFailure{err: err, again: c.again()}
 	}
 	c.over(code)
 	switch {
 	case e.Failure != nil:
-		f := &loginFailure{err: e.Failure}
-		f.about(e.Application, e.Provider, e.Polled)
-		return nil, f
+		return nil, &loginFailure{err: e.Failure, application: e.Application, provider: e.Provider}
 	case e.Declined:
 		return c.declinedPage(e)
 	case e.Polled:
@@ -119,10 +113,13 @@ func (c *call) becameOf(code string) (*answer, error) {
 			Link: c.pages.TokenLink(e.Record.ID), LinkText: "See this token",
 		})
 	case strings.HasPrefix(e.ReturnTo, returnSession):
-		return seeOther(c.prefix + pathManage), nil
+		return seeOther(c.prefix + pathManageLogin + wanted(e.ReturnTo)), nil
 	}
 	return seeOther(c.target(e.ReturnTo)), nil
 }
+
+// again is the address of this page. It holds a code if the response fits into no cookie.
+func (c *call) again() string { return c.origin + c.r.URL.RequestURI() }
 
 // lastLogin returns what became of the login that the address of a landing page names. It
 // returns nil for a login of another browser and for one that is forgotten, so that a
@@ -145,7 +142,7 @@ func nativePage(c *call) (*answer, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case e != nil && e.Record != nil:
+	case e != nil && e.Record != nil && e.Polled:
 		page, err := c.pages.Given(e)
 		return html(http.StatusOK, page, err)
 	case e != nil && e.Declined:

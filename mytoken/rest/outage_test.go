@@ -250,7 +250,7 @@ func managing(prepare func(b *browser, id string) func() *reply) ask {
 func withoutStore(route string) bool {
 	method, path, _ := strings.Cut(route, " ")
 	return strings.HasPrefix(path, "/.well-known/") || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/native") ||
-		slices.Contains([]string{"/jwks", "/home", "/{$}", "/api/v0/settings", "/redirect/{provider}", "/redirect", "/c", "/manage/login"}, path) && method == http.MethodGet ||
+		slices.Contains([]string{"/jwks", "/home", "/{$}", "/api/v0/settings", "/redirect/{provider}", "/redirect", "/c", "/c/{$}", "/manage/login"}, path) && method == http.MethodGet ||
 		strings.HasPrefix(path, "/api/v0/pt")
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mytoken-go/sdk/internal/redact"
 	"github.com/mytoken-go/sdk/mytoken"
@@ -14,7 +13,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
 
-// maxCookie is the greatest length of a token in a cookie, in bytes. Browsers drop
+// maxCookie is the greatest length of a value in a cookie, in bytes. Browsers drop
 // cookies longer than 4096 bytes, name and attributes included.
 const maxCookie = 3800
 
@@ -46,7 +45,7 @@ func startWebLogin(c *call, login issuer.LoginRequest, redirectURI string) (*ans
 
 // forward tells a script where the browser has to go, and binds the login to the browser.
 func (c *call) forward(login *issuer.Login) *answer {
-	c.setCookie(c.loginCookie(login))
+	c.setLoginCookie(c.loginCookie(login))
 	return &answer{status: wire.StatusForward, body: wire.Forward{AuthorizationURI: login.URL}}
 }
 
@@ -66,21 +65,27 @@ func redirect(c *call) (*answer, error) {
 		return notFound(c)
 	}
 	state := query.Get("state")
-	handle, _ := loginHandle(state)
-	if c.boundTo(state) {
-		back := &response{path: path, query: query}
-		if len(back.encode()) > maxCookie { // it fits into no cookie
-			a, err := c.finish(back)
-			if f, ok := errors.AsType[*loginFailure](err); ok && f.again == "" { // the next page can tell it again
-				return seeOther(c.prefix + pathLogin + handle), nil
-			}
-			return a, err
+	clean := seeOther(c.prefix + pathLogin + loginHandle(state))
+	if !c.boundTo(state) {
+		if c.kept(loginHandle(state)) == nil && !c.wantsPage() {
+			return nil, errOtherBrowser // a program reads the error here
 		}
-		c.setCookie(c.responseCookie(back))
-	} else if kept := c.kept(handle); kept == nil && !c.wantsPage() {
-		return nil, errOtherBrowser // a program reads the error here
+		return clean, nil
 	}
-	return seeOther(c.prefix + pathLogin + handle), nil
+	back := &response{path: path, query: query}
+	cookie := c.responseCookie(back)
+	switch {
+	case len(cookie.Value) <= maxCookie:
+		c.setLoginCookie(cookie)
+		return clean, nil
+	case c.looksAhead():
+		return clean, nil
+	}
+	a, err := c.finish(back)                                             // it fits into no cookie
+	if f, ok := errors.AsType[*loginFailure](err); ok && f.again == "" { // the next page can tell it again
+		return clean, nil
+	}
+	return a, err
 }
 
 // response is what a browser brought back from the provider, in a cookie until the login
@@ -110,15 +115,15 @@ func parseResponse(text string) (*response, error) {
 	return &response{path: path, query: values}, err
 }
 
-// responseLifetime is how long a browser keeps a response. It is longer than logins wait.
-const responseLifetime = 15 * time.Minute
+// responseLifetime is how long a browser keeps a response. No login waits longer.
+const responseLifetime = goodFor
 
 // responseCookie makes the cookie with a response. Each login has its own, so that logins
-// in two tabs do not meet. The response is of no use in another browser: a login is
-// finished only where the user agreed to it.
+// in two tabs do not meet. It begins with the proof that this is the browser of the login.
+// So nobody reads with a mere state what became of a login.
 func (c *call) responseCookie(r *response) *http.Cookie {
-	handle, _ := loginHandle(r.state())
-	cookie := c.cookieFor(c.loginCookieName("response", handle), r.encode())
+	proof := c.issuer.BrowserProof(mytoken.NewSecret(r.state())).Reveal()
+	cookie := c.cookieFor(c.loginCookieName("response", loginHandle(r.state())), proof+"."+r.encode())
 	cookie.MaxAge = int(responseLifetime.Seconds())
 	return cookie
 }
@@ -129,11 +134,9 @@ func (c *call) kept(handle string) *response {
 	if err != nil {
 		return nil
 	}
-	r, err := parseResponse(cookie.Value)
-	if err != nil {
-		return nil
-	}
-	if own, _ := loginHandle(r.state()); own != handle {
+	proof, text, _ := strings.Cut(cookie.Value, ".")
+	r, err := parseResponse(text)
+	if err != nil || loginHandle(r.state()) != handle || !c.issuer.IsBrowserProof(mytoken.NewSecret(r.state()), mytoken.NewSecret(proof)) {
 		return nil
 	}
 	return r

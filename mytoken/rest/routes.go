@@ -101,6 +101,7 @@ func (h *Handler) routes() []*route {
 			http.MethodGet: consentWithoutCode, http.MethodPost: serveExpanded(expandProfiles, consentOnDemand),
 		}},
 		{path: wire.PathConsent + "/{code}", kind: page, methods: methods{http.MethodGet: consentPage, http.MethodPost: consentDecision}},
+		{path: wire.PathConsent + "/{$}", kind: page, methods: get(consentWithoutCode)},
 		{path: pathRedirect, kind: page, methods: get(redirect)},
 		{path: pathRedirect + "/{provider}", kind: page, methods: get(redirect)},
 		{path: pathLogin + "{login}", kind: page, methods: get(landing)},
