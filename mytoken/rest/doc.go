@@ -137,7 +137,7 @@
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
-//	              Rotation Editor Problems
+//	              Rotation Editor Judged Problems
 //	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Summary Scopes Parent Timeline Events Truncated

@@ -20,6 +20,7 @@ func (p *Pages) about(iss string, props mytoken.Properties, child bool) descript
 	if props.Capabilities.Allows(capability.AT) && (bounded || !child) {
 		d.Scopes = p.scopes(iss, props.Restrictions)
 	}
+	d.Summary = append(whatFor(d.Scopes), d.Summary...)
 	return d
 }
 

@@ -80,6 +80,7 @@ func (page *tokenPage) describe(p *Pages, r *mytoken.Record) {
 	if scopes, bounded := r.Restrictions.ScopeUnion(); bounded && r.Capabilities.Allows(capability.AT) {
 		page.Scopes = p.describe(r.Provider, scopes)
 	}
+	page.Summary = append(whatFor(page.Scopes), page.Summary...)
 }
 
 // Revoke renders revoke.html, which asks whether to revoke a token.

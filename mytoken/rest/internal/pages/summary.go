@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/plain"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -161,9 +162,9 @@ func uses(kind restriction.Kind, what string, counted bool, open []*forecast.Cla
 	case total == 0:
 		return "no " + what + "s" + left
 	case counted && len(open) == 1:
-		return count(total, what) + left
+		return plain.Count(total, what) + left
 	}
-	return "at most " + count(total, what) + left
+	return "at most " + plain.Count(total, what) + left
 }
 
 // whence says from where a token can be used.
