@@ -121,7 +121,7 @@ var states = []state{
 		}}})
 	}, nil},
 	{"consent-cases", "consent.html", "nightly backup", func(w *walk) {
-		w.ask(m{"restrictions": severalCases, "rotation": m{"on_AT": true, "lifetime": 90000, "auto_revoke": true}})
+		w.ask(m{"restrictions": severalCases, "rotation": m{"on_AT": true, "lifetime": 40 * 24 * 60 * 60, "auto_revoke": true}})
 	}, nil},
 	{"consent-cases-editing", "consent.html", "nightly backup", func(w *walk) {
 		w.do(w.click(`#restrictions-editor > summary`))

@@ -7,7 +7,7 @@ import (
 )
 
 // mostRights is how many rights a line of a summary names. The page lists all of them.
-const mostRights = 5
+const mostRights = 8
 
 // whatFor says in short which rights at the provider a token is for. Sensitive ones have
 // a line of their own. It says nothing if the rights are not known.
