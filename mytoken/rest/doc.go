@@ -133,7 +133,7 @@
 //
 //	message.html  Title Heading Text Quote Unchanged Advice Link LinkText Application Failed
 //	              Request Continue
-//	given.html    Application Token Timeline Manageable
+//	given.html    Application Token Summary Timeline Manageable
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions

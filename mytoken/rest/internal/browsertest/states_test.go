@@ -80,10 +80,12 @@ var states = []state{
 		w.do(w.click(`#restrictions-editor > summary`))
 		w.fill(`input[name$="-usages_AT"]`, "500")
 		w.pressInto("#check", "[role=alert]")
+		require.Contains(w.tab.t, w.text(), "what was asked for, without your changes")
 	}, badRequest},
 	{"consent-narrowed", "consent.html", "nightly backup", func(w *walk) {
 		w.fill(`input[name$="-usages_AT"]`, "5")
 		w.pressInto("#check", "#restrictions")
+		require.NotContains(w.tab.t, w.text(), "without your changes")
 	}, nil},
 	{"consent-editing", "consent.html", "nightly backup", func(w *walk) { w.pressInto("#add-clause", "#remove-clause-2") }, nil},
 	{"consent-nothing-chosen", "consent.html", "nightly backup", func(w *walk) {

@@ -50,6 +50,7 @@ type givenPage struct {
 	frame
 	Application string // as it calls itself; empty if it does not say
 	Token       *tokenView
+	Summary     []fact
 	Timeline    template.HTML
 	Manageable  bool // users can revoke the token at Token.Link
 }

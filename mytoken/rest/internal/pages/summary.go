@@ -256,7 +256,9 @@ func beyond(c capability.Set) []fact {
 	if len(may) == 0 && c.Allows(capability.ReadManageMytokensNotify) {
 		may = append(may, "read notifications of")
 	}
-	if len(may) > 0 {
+	if c.Allows(capability.ManageMytokens) {
+		others = "It can manage all of your mytokens: see and revoke them, and read their history"
+	} else if len(may) > 0 {
 		others = "It can " + joined(may, " and ") + " all of your mytokens"
 	}
 	facts := []fact{

@@ -16,8 +16,8 @@ const maxDrawn = 64
 
 // timeline draws what restrictions admit from now on. It returns an empty string if there
 // are none, too many, or some that cannot be drawn, such as times beyond the year 9999.
-// The page describes restrictions in words too, and these alone say everything of a
-// single case that is open all the time.
+// The page describes restrictions in words too. These alone say everything of a single
+// case that is open all the time, and of restrictions that are over.
 func (p *Pages) timeline(list restriction.List, counters []mytoken.Counter) template.HTML {
 	if len(list) == 0 || len(list) > maxDrawn {
 		return ""
@@ -27,19 +27,20 @@ func (p *Pages) timeline(list restriction.List, counters []mytoken.Counter) temp
 		p.cfg.Logger.Info("mytoken: restrictions not drawn", "error", err)
 		return ""
 	}
-	style := forecast.Style{First: 1, Clause: "Case"}
-	if len(f.Clauses) == 1 {
-		if len(f.Clauses[0].Spans) == 1 && len(f.Gaps()) == 0 {
-			return ""
-		}
-	} else {
-		style.Labels = caseNames(f)
+	always := len(f.Clauses) == 1 && len(f.Clauses[0].Spans) == 1 && len(f.Gaps()) == 0
+	if always || len(openClauses(f)) == 0 {
+		return ""
 	}
+	style := forecast.Style{First: 1, Clause: "Case", Labels: caseNames(f)}
 	return template.HTML(timeline.SVG(f, style, timeline.Drawing{})) // it escapes all text from the token
 }
 
-// caseNames names the lanes of a drawing as the page names the cases.
+// caseNames names the lanes of a drawing as the page names the cases. A page that has one
+// case does not number it.
 func caseNames(f *forecast.Forecast) []string {
+	if len(f.Clauses) == 1 {
+		return []string{"usable"}
+	}
 	names := make([]string, len(f.Clauses))
 	for i := range f.Clauses {
 		names[i] = "Case " + strconv.Itoa(f.Clauses[i].Index+1)
