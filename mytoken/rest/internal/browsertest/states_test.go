@@ -256,7 +256,10 @@ var states = []state{
 		w.fill("#user", " ")
 		w.pressInto("#log-in", "#problem")
 	}, badRequest},
-	{"provider-left", "message.html", "You were not logged in", func(w *walk) { w.pressInto("#cancel", "[role=alert]") }, failed},
+	{"provider-left", "message.html", "You were not logged in", func(w *walk) {
+		w.pressInto("#cancel", "[role=alert]")
+		require.NotContains(w.tab.t, w.text(), "program", "no program waits for a session of these pages")
+	}, failed},
 	{"tokens-of-a-new-user", "tokens.html", "Your tokens", func(w *walk) {
 		w.visit("/manage")
 		w.pressInto("#provider-1", "#log-in")

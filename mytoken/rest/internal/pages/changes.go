@@ -47,7 +47,11 @@ func (f *Form) changes() []line {
 		}
 	}
 	if len(lost) > 0 {
-		out = append(out, listed("It leaves out the capabilities", lost, " and "))
+		what := "It leaves out the capability"
+		if len(lost) > 1 {
+			what = "It leaves out the capabilities"
+		}
+		out = append(out, listed(what, lost, " and "))
 	}
 	now := f.pages.cfg.Issuer.Now()
 	_, before := wanted.Restrictions.Bounds(now)
