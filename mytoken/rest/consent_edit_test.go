@@ -253,7 +253,7 @@ func TestConsentInvalidInput(t *testing.T) {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 	late := formOf(t, page, "consent").set(t, "clause-1-nbf", s.Clock.Now().Add(48*time.Hour).UTC().Format("2006-01-02T15:04")).set(t, "lifetime", "3600")
-	if r := b.send(late, "decision", "approve"); r.StatusCode != 400 || !strings.Contains(r.text, "No clause is left") || !strings.Contains(r.text, `id="lifetime-problem"`) {
+	if r := b.send(late, "decision", "approve"); r.StatusCode != 400 || !strings.Contains(r.text, "No case is left") || !strings.Contains(r.text, `id="lifetime-problem"`) {
 		t.Errorf("%d %s", r.StatusCode, r.text)
 	}
 	many := formOf(t, page, "consent")

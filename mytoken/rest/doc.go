@@ -107,14 +107,15 @@
 // that scripts of the protocol send.
 //
 // The consent page tells the user who asks for what, from where, how often and until
-// when: first in short, then in full. A timeline draws it. Package rest describes the
-// usual scopes, and [issuer.Provider].Scopes describes others. The page warns of scopes
-// that the provider does not list. The page shows what the service would issue, after its
-// policy and the maximum lifetime, and marks what that changes. The user can take away
-// rights, and the form never grants more than was requested. The browser in which the
-// user agrees gets a cookie, and no other one can finish the login, whatever its token is
-// for. After the login the address bar holds no code. A page says what was given to whom,
-// or what failed and what did not happen, and can be loaded again.
+// when: first in short, then in full. A timeline draws several cases, and gaps. Package
+// rest describes the usual scopes, and [issuer.Provider].Scopes describes others. The
+// page warns of scopes that the provider does not list. The page shows what the service
+// would issue, after its policy and the maximum lifetime, and marks what that changes.
+// The user can take away rights, and the form never grants more than was requested. The
+// browser in which the user agrees gets a cookie, and no other one can finish the login,
+// whatever its token is for. After the login the address bar holds no code. A page says
+// what was given to whom, or what failed and what did not happen, and can be loaded
+// again.
 //
 // Below /manage a user who has logged in sees all tokens as a tree, with their rights,
 // what is left of their limits, and their history. The user can revoke them and create
@@ -133,11 +134,11 @@
 //
 //	message.html  Title Heading Text Quote Unchanged Advice Link LinkText Application Failed
 //	              Request Continue
-//	given.html    Application Token Timeline Manageable
+//	given.html    Application Token Summary Timeline Manageable
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
-//	              Rotation Editor Problems
+//	              Rotation Editor Judged Problems
 //	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Summary Scopes Parent Timeline Events Truncated

@@ -51,6 +51,10 @@ func (c *call) explain(err error, p problem) pages.Message {
 	if m.Title == "" {
 		m = c.explainOther(err, p, f)
 	}
+	if f.known && !f.polled && f.application == "" { // no program waits
+		m.Unchanged = strings.Replace(m.Unchanged, nothingGiven, "No token was created.", 1)
+		m.Advice = strings.Replace(m.Advice, startAgain, "Start the login again.", 1)
+	}
 	m.Application, m.Provider = f.application, c.pages.ProviderName(f.provider)
 	if f.again != "" && m.Link == "" {
 		m.Link, m.LinkText = f.again, "Try again"

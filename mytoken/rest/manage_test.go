@@ -90,7 +90,7 @@ func TestManageTokens(t *testing.T) {
 	page := b.page("/manage/token" + queryID(child.ID))
 	accessible(t, page)
 	for _, want := range []string{
-		"<h1><bdi>job</bdi></h1>", `<svg class="forecast"`, "1 access token so far, 4 left; 0 other uses so far, without limit", "<strong>An access token was obtained</strong>",
+		"<h1><bdi>job</bdi></h1>", "4 access tokens left", "1 access token so far, 4 left; 0 other uses so far, without limit", "<strong>An access token was obtained</strong>",
 		"<strong>The token was made from another one</strong>", "by <bdi>a Go program</bdi>", `"><bdi>laptop</bdi></a>`, "from 127.0.0.1", child.ID.String(),
 	} {
 		assert.Contains(t, html.UnescapeString(page.text), want)
@@ -121,7 +121,7 @@ func TestManageRevoke(t *testing.T) {
 		child := s.child(root, mytoken.Properties{Name: "child"})
 		ask := b.page("/manage/revoke" + queryID(root.ID))
 		accessible(t, ask)
-		if !strings.Contains(ask.text, "Revoke <bdi>root</bdi>?") || !strings.Contains(ask.text, "Also revoke what was made from it: 1 token<") || !s.live(root) {
+		if !strings.Contains(ask.text, "<strong><bdi>root</bdi></strong>") || !strings.Contains(ask.text, "Also revoke what was made from it: 1 token<") || !s.live(root) {
 			t.Fatal(ask.text)
 		}
 		f := formOf(t, ask, "revoke-form")

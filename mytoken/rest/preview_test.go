@@ -59,7 +59,7 @@ func TestConsentShowsWhatIsIssued(t *testing.T) {
 		"capabilities": []string{"AT", "create_mytoken"}, "restrictions": []m{{"exp": now.Add(30 * 24 * time.Hour).Unix(), "scope": "compute"}},
 	})
 	accessible(t, page)
-	shows(t, page, "It shortens the life of the token to 7 days.", `It leaves out the capabilities <bdi class="item">create_mytoken</bdi>.`,
+	shows(t, page, "It shortens the life of the token to 7 days.", `It leaves out the capability <bdi class="item">create_mytoken</bdi>.`,
 		"<dd><p>"+until, "<li>"+until, "(7 days)", "It cannot make any",
 		`id="clause-1-exp-note">The service shortens this to 7 days.<`, `aria-describedby="clause-1-exp-note"`, "The service does not give this.")
 	require.NotContains(t, page.text, "It changes when, where")
@@ -142,7 +142,7 @@ func TestCreateShowsWhatIsIssued(t *testing.T) {
 	}
 	checked := b.send(f.set(t, "clause-1-scope", "compute"), "edit", "check")
 	accessible(t, checked)
-	shows(t, checked, `It leaves out the capabilities <bdi class="item">create_mytoken</bdi>.`, "The service does not give this.")
+	shows(t, checked, `It leaves out the capability <bdi class="item">create_mytoken</bdi>.`, "The service does not give this.")
 	s.Clock.Advance(10 * time.Minute)
 	created := b.login(continues(t, b.send(formOf(t, checked, "create-form"), "decision", "create")), "alice")
 	shown := shownToken.FindStringSubmatch(created.text)

@@ -48,7 +48,7 @@ func (f *Forecast) Sentence(s Style, i int) string {
 	if c.Index != restriction.NoClause {
 		name = fmt.Sprintf("%s %d", cmp.Or(s.Clause, "Clause"), c.Index+s.First)
 	}
-	if label := s.label(i); label != "" {
+	if label := s.label(i); label != "" && label != name {
 		name += " (" + label + ")"
 	}
 	parts := []string{name + ": " + f.when(&s, c)}

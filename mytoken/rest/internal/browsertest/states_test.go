@@ -1,40 +1,23 @@
 package browsertest
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
-	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/npm"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
-	"github.com/mytoken-go/sdk/restriction"
 )
-
-// walk is a way through the states of the pages, in one tab.
-type walk struct {
-	*tab
-	*service
-	scripts bool
-	fault   *atomic.Pointer[optest.Fault] // of the provider's next answers
-	deny    *atomic.Bool                  // the provider refuses the next logins
-	polling string
-}
 
 // state is a page in one of its states.
 type state struct {
@@ -55,6 +38,35 @@ var (
 	loggedOut  = []string{"status: 401", "log: error"}
 )
 
+// providerPage is the login page of the test provider.
+const providerPage = "../../../../../oidcupstream/optest/page.html"
+
+// asking returns what a program requests: what is usual, but for some members.
+func asking(changes m) m {
+	request := maps.Clone(asked)
+	maps.Copy(request, changes)
+	return request
+}
+
+// within returns a time from now on as restrictions have it.
+func within(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+
+const day = 24 * time.Hour
+
+// severalCases are restrictions of many kinds, with a gap.
+var severalCases = []m{
+	{"exp": within(2 * day), "scope": "openid storage.read:/home storage.modify:/home", "usages_AT": 3, "hosts": []string{"192.0.2.0/24"}},
+	{"nbf": within(5 * day), "exp": within(9 * day), "audience": []string{"https://storage.example", "https://compute.example"}, "usages_other": 0},
+	{"nbf": within(6 * day), "exp": within(30 * day), "scope": "compute", "hosts": []string{"198.51.100.0/24"}},
+}
+
+// open visits the page of the token that a search finds.
+func (w *walk) open(search string) {
+	w.tab.t.Helper()
+	w.visit("/manage?search=" + url.QueryEscape(search))
+	w.pressInto("a.token-name", "#history")
+}
+
 // states lists every page and every state that looks different, in the order in which one
 // tab reaches them. A state may begin where the one before it ended.
 var states = []state{
@@ -68,16 +80,71 @@ var states = []state{
 		w.do(w.click(`#restrictions-editor > summary`))
 		w.fill(`input[name$="-usages_AT"]`, "500")
 		w.pressInto("#check", "[role=alert]")
+		require.Contains(w.tab.t, w.text(), "what was asked for, without your changes")
 	}, badRequest},
 	{"consent-narrowed", "consent.html", "nightly backup", func(w *walk) {
 		w.fill(`input[name$="-usages_AT"]`, "5")
 		w.pressInto("#check", "#restrictions")
+		require.NotContains(w.tab.t, w.text(), "without your changes")
 	}, nil},
-	{"given", "given.html", "Done", func(w *walk) { w.pressInto("#approve", "#manage") }, nil},
+	{"consent-editing", "consent.html", "nightly backup", func(w *walk) { w.pressInto("#add-clause", "#remove-clause-2") }, nil},
+	{"consent-nothing-chosen", "consent.html", "nightly backup", func(w *walk) {
+		w.ask(m{"capabilities": []string{"AT"}})
+		w.do(w.click("input[value=AT]"))
+		w.pressInto("#approve", "[role=alert]")
+	}, badRequest},
+	{"given", "given.html", "Done", func(w *walk) {
+		w.ask(asked)
+		w.pressInto("#approve", "#manage")
+	}, nil},
 	{"consent-unrestricted", "consent.html", "A program that does not say its name", func(w *walk) {
 		w.ask(m{"application_name": "", "name": "", "capabilities": []string{"AT", "create_mytoken", "tokeninfo", "manage_mytokens", "settings"}})
 	}, nil},
 	{"given-unrestricted", "given.html", "Done", func(w *walk) { w.pressInto("#approve", "#manage") }, nil},
+	{"consent-changed", "consent.html", "nightly backup", func(w *walk) { w.ask(asking(m{"name": changedName})) }, nil},
+	{"consent-changed-editing", "consent.html", "nightly backup", func(w *walk) {
+		w.do(w.click(`#restrictions-editor > summary`))
+		w.pressInto("#check", "#restrictions")
+	}, nil},
+	{"given-changed", "given.html", "Done", func(w *walk) { w.pressInto("#approve", "#manage") }, nil},
+	{"consent-refused", "consent.html", "nightly backup", func(w *walk) { w.ask(asking(m{"name": refusedName})) }, nil},
+	{"consent-refused-again", "consent.html", "nightly backup", func(w *walk) { w.pressInto("#approve", "[role=alert]") }, forbidden},
+	{"consent-renamed", "given.html", "Done", func(w *walk) {
+		w.fill("#name", "allowed")
+		w.pressInto("#approve", "#manage")
+	}, nil},
+	{"policy", "message.html", "This service does not allow it", func(w *walk) {
+		w.ask(m{"name": refusedLate})
+		w.pressInto("#approve", "blockquote")
+	}, forbidden},
+	{"consent-scopes", "consent.html", "nightly backup", func(w *walk) {
+		w.ask(m{"capabilities": []string{"AT"}, "restrictions": []m{{
+			"exp": within(day), "scope": "openid compute storage.read:/home storage.modify:/ storage.raed write:/x " + strings.Repeat("verylong", 20),
+		}}})
+	}, nil},
+	{"consent-cases", "consent.html", "nightly backup", func(w *walk) {
+		w.ask(m{"restrictions": severalCases, "rotation": m{"on_AT": true, "lifetime": 40 * 24 * 60 * 60, "auto_revoke": true}})
+	}, nil},
+	{"consent-cases-editing", "consent.html", "nightly backup", func(w *walk) {
+		w.do(w.click(`#restrictions-editor > summary`))
+		w.pressInto("#check", "#restrictions")
+	}, nil},
+	{"consent-hostile", "consent.html", "nightly (backup)", func(w *walk) {
+		w.ask(m{"application_name": longName, "name": longName, "restrictions": []m{{"audience": []string{"https://" + strings.Repeat("long", 50)}, "usages_AT": 1}}})
+	}, nil},
+	{"given-hostile", "given.html", "Done", func(w *walk) { w.pressInto("#approve", "#manage") }, nil},
+	{"consent-json", "consent.html", "nightly backup", func(w *walk) {
+		var many []m // more than there are fields for
+		for i := range 25 {
+			many = append(many, m{"nbf": within(time.Duration(2*i+1) * day), "exp": within(time.Duration(2*i+2) * day)})
+		}
+		w.ask(m{"restrictions": many})
+	}, nil},
+	{"consent-json-problem", "consent.html", "nightly backup", func(w *walk) {
+		w.do(w.click(`form details > summary`))
+		w.fill("#restrictions-json", "[{")
+		w.pressInto("#approve", "[role=alert]")
+	}, badRequest},
 	{"declined", "message.html", "You declined", func(w *walk) {
 		w.ask(asked)
 		w.pressInto("#decline", "main h1")
@@ -111,12 +178,12 @@ var states = []state{
 		w.pressInto("#approve", "[role=alert]")
 		w.deny.Store(false)
 	}, failed},
-	{"policy", "message.html", "This service does not allow it", func(w *walk) {
-		w.ask(m{"name": "forbidden"})
-		w.pressInto("#approve", "blockquote")
-	}, forbidden},
 	{"login", "login.html", "Log in to see your tokens", func(w *walk) { w.visit("/manage") }, nil},
-	{"tokens", "tokens.html", "Your tokens", func(w *walk) { w.pressInto("#provider-0", "form.search") }, nil},
+	{"tokens", "tokens.html", "Your tokens", func(w *walk) {
+		w.pressInto("#provider-0", "form.search")
+		w.Clock.Advance(soon + time.Second)
+		w.visit("/manage")
+	}, nil},
 	{"tokens-none-found", "tokens.html", "Your tokens", func(w *walk) { w.visit("/manage?search=nothing") }, nil},
 	{"create", "create.html", "Create a token", func(w *walk) { w.visit("/manage/create") }, nil},
 	{"create-problem", "create.html", "Create a token", func(w *walk) {
@@ -124,8 +191,26 @@ var states = []state{
 		w.fill("#clause-1-hosts", "not/an/address")
 		w.pressInto("#create", "[role=alert]")
 	}, badRequest},
-	{"created", "created.html", "Your new token", func(w *walk) {
+	{"create-judged", "create.html", "Create a token", func(w *walk) {
 		w.fill("#clause-1-hosts", "127.0.0.0/8")
+		w.fill("#clause-1-scope", "openid storage.modify:/ storage.raed")
+		w.do(w.click(`#capability-create_mytoken`), w.click(`#rotation-on_AT`))
+		w.pressInto("#check", "#summary")
+	}, nil},
+	{"create-changed", "create.html", "Create a token", func(w *walk) {
+		w.fill("#name", changedName)
+		w.pressInto("#check", "#changes")
+	}, nil},
+	{"create-refused", "create.html", "Create a token", func(w *walk) {
+		w.fill("#name", refusedName)
+		w.pressInto("#create", "[role=alert]")
+	}, forbidden},
+	{"create-cases", "create.html", "Create a token", func(w *walk) {
+		w.pressInto("#add-clause", "#remove-clause-2")
+	}, nil},
+	{"created", "created.html", "Your new token", func(w *walk) {
+		w.visit("/manage/create")
+		w.fill("#name", "laptop")
 		w.pressInto("#create", "#token")
 		copies := eval[bool](w.tab, `document.querySelector("#copy").checkVisibility()`)
 		require.Equal(w.tab.t, w.scripts, copies, "the button that copies works with scripts alone")
@@ -139,15 +224,22 @@ var states = []state{
 		w.pressInto("#create", "#code")
 	}, nil},
 	{"token", "token.html", "cluster: nightly backup", func(w *walk) {
-		w.visit("/manage?search=cluster")
-		w.pressInto("a.token-name", "#history")
+		w.open("cluster")
 	}, nil},
 	{"revoke", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"revoked", "tokens.html", "Your tokens", func(w *walk) { w.pressInto("#confirm", "[role=status]") }, nil},
+	{"token-revoked", "token.html", "lost laptop", func(w *walk) { w.open("lost laptop") }, nil},
+	{"token-expired", "token.html", "soon over", func(w *walk) { w.open("soon over") }, nil},
+	{"token-unrestricted", "token.html", "for everything", func(w *walk) { w.open("for everything") }, nil},
+	{"token-hostile", "token.html", "nightly (backup)", func(w *walk) { w.open("Langeswort") }, nil},
+	{"revoke-hostile", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
+	{"token-of-another-session", "token.html", "another device", func(w *walk) { w.open("another device") }, nil},
+	{"revoke-another-session", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"token-of-session", "token.html", "mytoken-web", func(w *walk) {
-		w.visit("/manage?search=mytoken-web")
-		w.pressInto("a.token-name", "#history")
+		w.visit("/manage")
+		w.pressInto("h2:has(.here) a.token-name", "#history")
 	}, nil},
+	{"revoke-session", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"on-demand", "consent.html", "agent", func(w *walk) {
 		parent := w.give(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
 		page := webView(w.tab.t, w.page("/c", m{
@@ -156,9 +248,23 @@ var states = []state{
 		w.do(chromedp.Navigate(page))
 	}, nil},
 	{"session-ended", "login.html", "Your session has ended", func(w *walk) {
-		w.Clock.Advance(8 * 24 * time.Hour)
+		w.Clock.Advance(8 * day)
 		w.visit("/manage")
 	}, loggedOut},
+	{"provider", providerPage, "Log in", func(w *walk) { w.pressInto("#provider-1", "#log-in") }, nil},
+	{"provider-problem", providerPage, "Log in", func(w *walk) {
+		w.fill("#user", " ")
+		w.pressInto("#log-in", "#problem")
+	}, badRequest},
+	{"provider-left", "message.html", "You were not logged in", func(w *walk) {
+		w.pressInto("#cancel", "[role=alert]")
+		require.NotContains(w.tab.t, w.text(), "program", "no program waits for a session of these pages")
+	}, failed},
+	{"tokens-of-a-new-user", "tokens.html", "Your tokens", func(w *walk) {
+		w.visit("/manage")
+		w.pressInto("#provider-1", "#log-in")
+		w.pressInto("#user-1", "form.search")
+	}, nil},
 }
 
 // TestEveryTemplateHasAState: whoever adds a page adds its states.
@@ -179,13 +285,15 @@ func TestEveryTemplateHasAState(t *testing.T) {
 }
 
 // TestEveryStateIsAccessible looks at every page in every state with axe-core: on a phone
-// and on a desktop, in light and dark, with and without scripts.
+// and on a desktop, in light and dark, with and without scripts. Without scripts, the
+// phone is light and the desktop dark.
 func TestEveryStateIsAccessible(t *testing.T) {
 	theBrowser(t)
 	source, err := os.ReadFile(filepath.Join(npm.Install(t, filepath.Join("testdata", "axe")), "node_modules", "axe-core", "axe.min.js"))
 	require.NoError(t, err)
 	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWalk(t, scripts)
 			for _, s := range states {
 				s.reach(w)
@@ -195,123 +303,4 @@ func TestEveryStateIsAccessible(t *testing.T) {
 			}
 		})
 	}
-}
-
-func newWalk(t *testing.T, scripts bool) *walk {
-	t.Helper()
-	w := &walk{scripts: scripts, fault: new(atomic.Pointer[optest.Fault]), deny: new(atomic.Bool)}
-	w.service = start(t, func(o *mytokentest.Options) {
-		config := o.Config
-		o.Config = func(c *issuer.Config) {
-			config(c)
-			c.Policy = func(_ context.Context, i *issuer.Issuance) error {
-				if i.Properties.Name == "forbidden" {
-					return errors.New("tokens of this kind are for members of the group hpc-users")
-				}
-				return nil
-			}
-		}
-		o.Provider.Faults = func(p optest.FaultPoint) optest.Fault {
-			if f := w.fault.Load(); f != nil && p.Endpoint == optest.EndpointExchange {
-				return *f
-			}
-			return optest.Fault{}
-		}
-		o.Provider.Decide = func(optest.AuthorizationRequest) optest.Decision {
-			if w.deny.Load() {
-				return optest.Decision{Error: "access_denied"}
-			}
-			return optest.Decision{}
-		}
-	})
-	now := w.Clock.Now()
-	parent := w.give(mytoken.Properties{
-		Name: "cluster: nightly backup", Capabilities: capability.Set{capability.AT, capability.CreateMytoken, capability.Tokeninfo},
-		Restrictions: restriction.List{
-			{NotBefore: now.Unix(), Expires: now.Add(10 * 24 * time.Hour).Unix(), Scopes: []string{"openid", "compute"}, UsagesAT: restriction.Usages(5)},
-			{NotBefore: now.Add(5 * 24 * time.Hour).Unix(), Expires: now.Add(20 * 24 * time.Hour).Unix(), Audiences: []string{"https://storage.example"}},
-		},
-	})
-	w.access(w.derive(parent, "job 4711"))
-	w.tab = open(t, phone, "about:blank")
-	w.allow(scripts)
-	return w
-}
-
-// allow allows the pages that are opened from now on to run scripts, or forbids it.
-func (w *walk) allow(scripts bool) {
-	w.tab.t.Helper()
-	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
-	require.NoError(w.tab.t, err)
-}
-
-// visit opens a path of the service.
-func (w *walk) visit(path string) {
-	w.tab.t.Helper()
-	w.do(chromedp.Navigate(w.URL + path))
-}
-
-// ask opens the page on which the user agrees to a login of a program.
-func (w *walk) ask(request m) {
-	w.tab.t.Helper()
-	var address string
-	address, w.polling = w.askFor(request)
-	w.do(chromedp.Navigate(address))
-}
-
-// inspect looks at the page in all windows and colours, and takes pictures of it.
-func (w *walk) inspect(name, axe string) {
-	w.tab.t.Helper()
-	w.allow(true) // for axe-core alone: the page was opened without
-	eval[any](w.tab, axe+"; void 0")
-	for _, v := range []view{phone, desktop} {
-		w.view = v
-		w.resize(v.width)
-		for _, scheme := range []string{"light", "dark"} {
-			w.colours(scheme)
-			where := fmt.Sprintf("%s, %s, %s, scripts: %t", name, v.name, scheme, w.scripts)
-			w.requireAccessible(where, scheme == "dark")
-			if w.scripts {
-				w.picture("state-" + name + "-" + scheme)
-			}
-		}
-	}
-	w.view = phone
-	w.resize(phone.width)
-	w.colours("light")
-	w.allow(w.scripts)
-}
-
-// colours chooses the colours of the page.
-func (b *tab) colours(scheme string) {
-	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-	})
-	require.NoError(b.t, err)
-}
-
-// requireAccessible runs axe-core, or only its rules about colours: the others see no
-// difference between light and dark.
-func (w *walk) requireAccessible(where string, coloursOnly bool) {
-	w.tab.t.Helper()
-	options := `{resultTypes: ["violations"]}`
-	if coloursOnly {
-		options = `{resultTypes: ["violations"], runOnly: ["color-contrast", "link-in-text-block"]}`
-	}
-	script := `axe.run(document, ` + options + `).then((r) => JSON.stringify({
-		ran: r.passes.length + r.violations.length,
-		violations: r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html.slice(0, 200)).join(" | "))
-	}))`
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
-	require.NoError(w.tab.t, err, where)
-	var found struct {
-		Ran        int
-		Violations []string
-	}
-	require.NoError(w.tab.t, json.Unmarshal([]byte(text), &found), where)
-	require.Empty(w.tab.t, found.Violations, where)
-	require.Positive(w.tab.t, found.Ran, "%s: axe-core ran no rule", where)
 }

@@ -20,6 +20,7 @@ func (p *Pages) about(iss string, props mytoken.Properties, child bool) descript
 	if props.Capabilities.Allows(capability.AT) && (bounded || !child) {
 		d.Scopes = p.scopes(iss, props.Restrictions)
 	}
+	d.Summary = append(whatFor(d.Scopes), d.Summary...)
 	return d
 }
 
@@ -46,7 +47,11 @@ func (f *Form) changes() []line {
 		}
 	}
 	if len(lost) > 0 {
-		out = append(out, listed("It leaves out the capabilities", lost, " and "))
+		what := "It leaves out the capability"
+		if len(lost) > 1 {
+			what = "It leaves out the capabilities"
+		}
+		out = append(out, listed(what, lost, " and "))
 	}
 	now := f.pages.cfg.Issuer.Now()
 	_, before := wanted.Restrictions.Bounds(now)

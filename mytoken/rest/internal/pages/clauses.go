@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/plain"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -89,7 +90,7 @@ func atMost(n int64, what string) string {
 	if n <= 0 {
 		return "No " + what + "s"
 	}
-	return "At most " + count(n, what)
+	return "At most " + plain.Count(n, what)
 }
 
 // leftLines says how often a clause was used and what is left of its limits. The limits
@@ -102,7 +103,7 @@ func leftLines(c mytoken.Counter) []string {
 }
 
 func leftLine(used int64, left mytoken.Limit, what string) string {
-	text := count(used, what) + " so far"
+	text := plain.Count(used, what) + " so far"
 	if left == mytoken.Unlimited {
 		return text + ", without limit"
 	}

@@ -32,7 +32,7 @@ func withoutMustaches(page []byte) []byte {
 func (p *Pages) consentPage(provider string, props mytoken.Properties, onDemand bool) (*consentPage, error) {
 	page := &consentPage{
 		frame: p.frame(), Provider: provider, ProviderName: p.providerName(provider), Name: legible.Show(props.Name),
-		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand,
+		Capabilities: choices(props.Capabilities, props.Capabilities), OnDemand: onDemand, Judged: true,
 	}
 	page.description = p.about(provider, props, onDemand)
 	text, err := props.Restrictions.AppendJSON(nil)
@@ -100,7 +100,7 @@ func (f *ConsentForm) Page() ([]byte, error) {
 	if page.Editor = f.editor; f.editor != nil {
 		f.editor.Action, f.editor.Scopes = f.action, p.knownScopes(asked.Provider)
 	}
-	if f.judged {
+	if page.Judged = f.judged; f.judged {
 		page.description = f.describe(asked.Provider)
 		f.mark(page.Capabilities)
 	}

@@ -50,6 +50,7 @@ type givenPage struct {
 	frame
 	Application string // as it calls itself; empty if it does not say
 	Token       *tokenView
+	Summary     []fact
 	Timeline    template.HTML
 	Manageable  bool // users can revoke the token at Token.Link
 }
@@ -90,7 +91,10 @@ type consentPage struct {
 	Restrictions, Rotation string
 	// Editor is nil where only the JSON can be edited: on demand, and for restrictions
 	// that the fields cannot express.
-	Editor   *editor
+	Editor *editor
+	// Judged says that the fields of the description show what the user entered. Otherwise
+	// they show what was asked for.
+	Judged   bool
 	Problems []problem
 }
 
@@ -102,7 +106,7 @@ type description struct {
 	Scopes       []scopeView // what access tokens can be used for; empty if that is not known
 	Clauses      []clauseText
 	RotationText string
-	Timeline     template.HTML // SVG of the clauses over time, or empty
+	Timeline     template.HTML // SVG of the clauses over time; empty if it would show nothing more
 }
 
 type loginPage struct {

@@ -3,6 +3,8 @@ package pages
 import (
 	"strings"
 	"time"
+
+	"github.com/mytoken-go/sdk/internal/plain"
 )
 
 // durationUnits are the units of durations in words, the longest first.
@@ -17,7 +19,7 @@ func lifetimeWords(d time.Duration) string {
 	var parts []string
 	for _, unit := range durationUnits {
 		if n := d / unit.size; n > 0 {
-			parts = append(parts, count(int64(n), unit.name))
+			parts = append(parts, plain.Count(int64(n), unit.name))
 			d -= n * unit.size
 		}
 	}

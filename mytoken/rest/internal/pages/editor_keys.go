@@ -150,7 +150,7 @@ func mistakesOf(c restriction.Clause) []mistake {
 	case err == nil:
 		return nil
 	case errors.Is(err, restriction.ErrEmptyClause):
-		return []mistake{{"", "says nothing, and would allow everything. Fill in a field, or remove the clause."}}
+		return []mistake{{"", "says nothing, and would allow everything. Fill in a field, or remove the case."}}
 	case errors.As(err, &located):
 		return []mistake{{located.Key, reason(err)}}
 	}

@@ -59,6 +59,8 @@ func eventWords(e mytoken.Event) (text, comment string) {
 	case e.Name == issuer.EventATCreated:
 		_, comment, _ = strings.Cut(e.Comment, ": ")
 		return text, comment
+	case e.Name == issuer.EventMTCreated:
+		return text, strings.TrimSpace(strings.TrimPrefix(e.Comment, "Created MT"))
 	case e.Name == issuer.EventTransferCodeCreated, e.Name == issuer.EventInheritedRT, e.Name == issuer.EventRevokedOther:
 		return text, ""
 	}

@@ -153,14 +153,14 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 		list = append(list, clause)
 	}
 	if len(all) == 0 && e.Narrows {
-		f.fail("add-clause", "Without a clause there would be no restriction. That is more than was asked for.")
+		f.fail("add-clause", "Without a case there would be no restriction. That is more than was asked for.")
 	}
 	if len(f.problems) > 0 {
 		return
 	}
 	shorter, err := e.shorten(list, f.shown)
 	if err != nil {
-		e.Lifetime.Error = "No clause is left: all of them begin later."
+		e.Lifetime.Error = "No case is left: all of them begin later."
 		f.fail(e.Lifetime.ID, e.Lifetime.Error)
 		return
 	}

@@ -53,7 +53,7 @@ func (p *Pages) Tokens(session *mytoken.Token, records *mytoken.Records, search,
 func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, history *mytoken.History) ([]byte, error) {
 	l := lister{pages: p, current: session.ID()}
 	page := tokenPage{
-		frame: p.managing(""), Token: l.view(record), Timeline: p.timeline(record.Restrictions, record.Counters),
+		frame: p.managing(""), Token: l.view(record),
 		Truncated: history.Truncated || len(history.Events) > maxEvents,
 	}
 	l.liveOnly = l.count(record.Children) > maxShown
@@ -68,11 +68,12 @@ func (p *Pages) Token(session *mytoken.Token, record, parent *mytoken.Record, hi
 	return p.render("token.html", page)
 }
 
-// describe says what a token amounts to, unless it is over.
+// describe says what a token amounts to and draws that, unless the token is over.
 func (page *tokenPage) describe(p *Pages, r *mytoken.Record) {
 	if r.Brief || r.Revoked || page.Token.Expired {
 		return
 	}
+	page.Timeline = p.timeline(r.Restrictions, r.Counters)
 	page.Summary = p.summary(subject{
 		Properties: mytoken.Properties{Capabilities: r.Capabilities, Restrictions: r.Restrictions, Rotation: r.Rotation},
 		counters:   r.Counters, expires: r.Expires,
@@ -80,6 +81,7 @@ func (page *tokenPage) describe(p *Pages, r *mytoken.Record) {
 	if scopes, bounded := r.Restrictions.ScopeUnion(); bounded && r.Capabilities.Allows(capability.AT) {
 		page.Scopes = p.describe(r.Provider, scopes)
 	}
+	page.Summary = append(whatFor(page.Scopes), page.Summary...)
 }
 
 // Revoke renders revoke.html, which asks whether to revoke a token.

@@ -71,8 +71,10 @@ func upper(text string) string {
 // Given renders given.html: what a login gave to a program.
 func (p *Pages) Given(e *issuer.EndedLogin) ([]byte, error) {
 	l := lister{pages: p}
+	about := tokenPage{Token: l.view(e.Record)}
+	about.describe(p, e.Record)
 	return p.render("given.html", givenPage{
-		frame: p.frame(), Application: legible.Show(e.Application), Token: l.view(e.Record), Timeline: p.timeline(e.Record.Restrictions, nil),
-		Manageable: p.cfg.Managed,
+		frame: p.frame(), Application: legible.Show(e.Application), Token: about.Token, Summary: about.Summary,
+		Timeline: p.timeline(e.Record.Restrictions, nil), Manageable: p.cfg.Managed,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/plain"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -161,9 +162,9 @@ func uses(kind restriction.Kind, what string, counted bool, open []*forecast.Cla
 	case total == 0:
 		return "no " + what + "s" + left
 	case counted && len(open) == 1:
-		return count(total, what) + left
+		return plain.Count(total, what) + left
 	}
-	return "at most " + count(total, what) + left
+	return "at most " + plain.Count(total, what) + left
 }
 
 // whence says from where a token can be used.
@@ -255,7 +256,9 @@ func beyond(c capability.Set) []fact {
 	if len(may) == 0 && c.Allows(capability.ReadManageMytokensNotify) {
 		may = append(may, "read notifications of")
 	}
-	if len(may) > 0 {
+	if c.Allows(capability.ManageMytokens) {
+		others = "It can manage all of your mytokens: see and revoke them, and read their history"
+	} else if len(may) > 0 {
 		others = "It can " + joined(may, " and ") + " all of your mytokens"
 	}
 	facts := []fact{

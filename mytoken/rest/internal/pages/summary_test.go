@@ -128,7 +128,7 @@ func TestSummary(t *testing.T) {
 			caps: "manage_mytokens read@settings",
 			want: map[string]string{
 				"How often":         "Other uses without limit",
-				"Your other tokens": "! It can list, revoke, read the history of, manage notifications of and tag all of your mytokens", "Your settings": "It can read them, or some of them",
+				"Your other tokens": "! It can manage all of your mytokens: see and revoke them, and read their history", "Your settings": "It can read them, or some of them",
 			},
 		},
 		"an unknown capability": {caps: "AT manage_everything", want: map[string]string{"Your other tokens": "It can neither see nor revoke them"}},

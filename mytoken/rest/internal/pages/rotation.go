@@ -2,19 +2,11 @@ package pages
 
 import (
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
 )
-
-func count(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.FormatInt(n, 10) + " " + what + "s"
-}
 
 // rotationWords says in words when a token is replaced. It says nothing if it never is.
 func rotationWords(r *mytoken.Rotation) string {
