@@ -16,6 +16,7 @@ import (
 type loginFailure struct {
 	err                   error
 	application, provider string // empty: not known
+	alone                 bool   // no program waits for the login
 	again                 string // address that may be loaded again; empty: none
 }
 
@@ -51,7 +52,7 @@ func (c *call) explain(err error, p problem) pages.Message {
 	if m.Title == "" {
 		m = c.explainOther(err, p, f)
 	}
-	if f.known && !f.polled && f.application == "" { // no program waits
+	if f.alone && f.application == "" {
 		m.Unchanged = strings.Replace(m.Unchanged, nothingGiven, "No token was created.", 1)
 		m.Advice = strings.Replace(m.Advice, startAgain, "Start the login again.", 1)
 	}

@@ -80,9 +80,9 @@ func (c *call) asLoginFailure(state string, err error) error {
 	}
 	code := mytoken.NewSecret(state)
 	if e, err := c.issuer.EndedLogin(c.ctx(), code); err == nil {
-		f.application, f.provider = e.Application, e.Provider
+		f.application, f.provider, f.alone = e.Application, e.Provider, !e.Polled
 	} else if p, err := c.issuer.PendingLogin(c.ctx(), code); err == nil {
-		f.application, f.provider = p.Application, p.Provider
+		f.application, f.provider, f.alone = p.Application, p.Provider, !p.Polled
 	}
 	return f
 }
@@ -101,7 +101,7 @@ func (c *call) becameOf(code string) (*answer, error) {
 	c.over(code)
 	switch {
 	case e.Failure != nil:
-		return nil, &loginFailure{err: e.Failure, application: e.Application, provider: e.Provider}
+		return nil, &loginFailure{err: e.Failure, application: e.Application, provider: e.Provider, alone: !e.Polled}
 	case e.Declined:
 		return c.declinedPage(e)
 	case e.Polled:
