@@ -130,7 +130,7 @@ mytoken/internal/oldtext: store store/seal
 mytoken/internal/qr: barcode
 mytoken/internal/wire: json capability restriction
 mytoken/client/bearer:
-mytoken/client: flock json oauth2 restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
+mytoken/client: flock json oauth2 capability restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
 mytoken/rest/internal/npm: internal/dbtest
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
 mytoken/rest: json time internal/errtext capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages

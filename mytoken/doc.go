@@ -15,8 +15,9 @@
 // A verifier works offline, so it cannot know whether a token was revoked or used up. See
 // [Verifier] for what that means.
 //
-// The tests of the service need no issuer: [Keys.Sign] makes tokens for them, as its
-// example shows.
+// The tests of the service need no issuer: Sign of package
+// [github.com/mytoken-go/sdk/mytoken/mytokentest] makes a token for them, and the
+// configuration of a verifier that accepts it. [Keys.Sign] makes one with keys of your own.
 //
 // # Other programs
 //

@@ -13,7 +13,7 @@ import (
 
 // ErrID reports text that is not a mom_id, or not a jti. No other spelling of one is
 // accepted.
-var ErrID = errors.New("mytoken: malformed id")
+var ErrID = errors.New("mytoken: malformed id: pass it on exactly as the list or the token spells it")
 
 // TokenID names a token over all its generations: the SHA-512 of its jti. Its String is
 // the mom_id (protocol section 1.3), and its URLSafe is the same for URLs. [ParseMomID]

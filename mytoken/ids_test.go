@@ -52,6 +52,7 @@ func TestParseJTIRefuses(t *testing.T) {
 	} {
 		id, err := ParseJTI(text)
 		require.ErrorIs(t, err, ErrID, text)
+		require.ErrorContains(t, err, "pass it on exactly as")
 		require.True(t, id.IsZero())
 	}
 }

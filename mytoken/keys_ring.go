@@ -197,8 +197,8 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 	if active == nil {
 		return Secret{}, ErrNoSigningKey
 	}
-	if c.IssuedAt == 0 && c.NotBefore == 0 {
-		return Secret{}, fmt.Errorf("%w: the claims have no times: call Claims.SetTimes before Keys.Sign", ErrTokenMalformed)
+	if c.IssuedAt == 0 || c.NotBefore == 0 {
+		return Secret{}, fmt.Errorf("%w: the claims lack iat or nbf: call Claims.SetTimes before Keys.Sign", ErrTokenMalformed)
 	}
 	if c.JTI.IsZero() {
 		c.JTI = newJTI()

@@ -106,11 +106,18 @@ func TestSignRefuses(t *testing.T) {
 
 // Claims without times are the usual mistake, so the error says how to set them.
 func TestSignWithoutTimes(t *testing.T) {
-	c := exampleClaims()
-	c.IssuedAt, c.NotBefore, c.ExpiresAt = 0, 0, 0
-	_, err := testKeys(t, testKey(t, ES256)).Sign(c)
-	require.ErrorIs(t, err, ErrTokenMalformed)
-	require.ErrorContains(t, err, "call Claims.SetTimes")
+	keys := testKeys(t, testKey(t, ES256))
+	for name, forget := range map[string]func(*Claims){
+		"all":       func(c *Claims) { c.IssuedAt, c.NotBefore, c.ExpiresAt = 0, 0, 0 },
+		"IssuedAt":  func(c *Claims) { c.IssuedAt = 0 },
+		"NotBefore": func(c *Claims) { c.NotBefore = 0 },
+	} {
+		c := exampleClaims()
+		forget(&c)
+		_, err := keys.Sign(c)
+		require.ErrorIs(t, err, ErrTokenMalformed, name)
+		require.ErrorContains(t, err, "call Claims.SetTimes", name)
+	}
 }
 
 // Sign does not ask whether the token is valid now, nor whose issuer it names.

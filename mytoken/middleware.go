@@ -160,7 +160,7 @@ func refusalOf(err error) refusal {
 		return refusal{status: http.StatusUnauthorized, code: "invalid_token", challenge: "invalid_token", text: "token not valid"}
 	case errors.As(err, &capability):
 		return refusal{status: http.StatusForbidden, code: "insufficient_capabilities", challenge: "insufficient_scope",
-			text: "The provided token does not have the required capability for this operation"}
+			text: "The provided token does not have the required capability for this operation: " + string(capability.Needed)}
 	case errors.As(err, &restricted):
 		text := "The restrictions of this token does not allow this usage"
 		if restricted.Explanation != nil {

@@ -76,7 +76,7 @@ func TestMiddleware(t *testing.T) {
 		challenge    = `Bearer realm="mytoken"`
 		noToken      = "no mytoken found in request"
 		notValid     = "token not valid"
-		notCapable   = "The provided token does not have the required capability for this operation"
+		notCapable   = "The provided token does not have the required capability for this operation: AT"
 		notFromHere  = "The restrictions of this token does not allow this usage: hosts"
 		errorOf      = challenge + `, error="`
 		badRequest   = errorOf + `invalid_request"`

@@ -55,8 +55,8 @@ const (
 // Response says which form of a new token the caller wants.
 type Response struct {
 	Type ResponseType
-	// MaxLength, if not 0, overrides Type. It is a length in bytes and never negative. The answer is the
-	// token if that fits, otherwise a short token if that fits, otherwise a transfer
-	// code.
+	// MaxLength, if not 0, overrides Type. It is a length in bytes and never negative. The
+	// answer is the token if that fits, otherwise a short token if that fits, otherwise a
+	// transfer code.
 	MaxLength int
 }

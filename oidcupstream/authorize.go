@@ -233,6 +233,9 @@ func (p *Provider) CheckRedirect(ctx context.Context, query url.Values) (Redirec
 		return Redirect{}, err
 	}
 	if query.Has("iss") || m.IssParameter || p.cfg.RequireIssParameter {
+		if !query.Has("iss") {
+			return bad("it has no parameter iss, and this provider always sends one")
+		}
 		if subtle.ConstantTimeCompare([]byte(query.Get("iss")), []byte(m.Issuer)) != 1 {
 			return bad("its parameter iss does not name this provider")
 		}

@@ -219,6 +219,9 @@ func TestCheckRedirect(t *testing.T) {
 	} {
 		_, err := b.p.CheckRedirect(t.Context(), bad)
 		require.ErrorIs(t, err, oidcupstream.ErrRedirect, name)
+		if !bad.Has("iss") {
+			require.ErrorContains(t, err, "it has no parameter iss", name)
+		}
 	}
 	_, err = b.p.CheckRedirect(t.Context(), url.Values{
 		"error": {"login_required"}, "error_description": {"please\r\nlog in " + testState}, "state": {testState}, "iss": {iss},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
@@ -24,6 +25,10 @@ type DeriveRequest struct {
 	// neither RestrictionsJSON, Include nor Adjust is set. It reads them in a JWT, and asks
 	// the server about a short token. If it cannot read them, each clause must state all
 	// that the parent's clause states, or the server refuses the request.
+	//
+	// Servers drop capabilities that the parent lacks (protocol section 3.3). If the client
+	// can read those of the parent, and neither Include nor Adjust is set, it returns a
+	// [*mytoken.CapabilityError] instead.
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	// RestrictionsJSON replaces Properties.Restrictions, see [LoginRequest].
@@ -33,7 +38,8 @@ type DeriveRequest struct {
 	// Provider is the issuer that the caller expects; empty: any.
 	Provider string
 	// Adjust lets the server replace restrictions that are not within those of the
-	// parent. The answer says what the child got. Without Adjust, such a request fails.
+	// parent, and drop capabilities that the parent lacks. The answer says what the child
+	// got. Without Adjust, such a request fails.
 	Adjust bool
 }
 
@@ -46,8 +52,8 @@ const revokeTimeout = 10 * time.Second
 // Some servers adjust restrictions although they were told not to (protocol section 10,
 // D20). Derive revokes a child that is not within the requested restrictions, and returns
 // a [*WiderError]. A [*restriction.ChildError] says which clause and key go beyond the
-// parent's; nothing was sent then. Other errors are [ErrEmptyList] and those of
-// [Client.AccessToken].
+// parent's, and a [*mytoken.CapabilityError] which capability the parent lacks; nothing was
+// sent then. Other errors are [ErrEmptyList] and those of [Client.AccessToken].
 func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRequest) (*mytoken.Issued, error) {
 	const operation = "derive a mytoken"
 	body := wire.TokenRequest{
@@ -56,9 +62,9 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 	if err := (properties{req.Properties, req.Response, req.RestrictionsJSON, req.Include}).fill(&body); err != nil {
 		return nil, err
 	}
-	limits, err := c.narrowed(ctx, parent, &req)
+	limits, err := c.narrowed(ctx, operation, parent, &req)
 	if err != nil {
-		return nil, fmt.Errorf("client: %s: Restrictions: %w", operation, err)
+		return nil, err
 	}
 	if len(limits) > 0 {
 		if body.Restrictions, err = encodeList("Restrictions", limits); err != nil {
@@ -81,13 +87,20 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 }
 
 // narrowed returns the restrictions to send: what the wanted ones and the parent's have in
-// common, as far as the client can tell. The server decides about the rest.
-func (c *Client) narrowed(ctx context.Context, parent mytoken.Secret, req *DeriveRequest) (restriction.List, error) {
-	wanted := req.Properties.Restrictions
-	if len(wanted) == 0 || req.Adjust || req.RestrictionsJSON != nil || len(req.Include) > 0 {
+// common, as far as the client can tell. It returns an error if the parent lacks
+// something that is wanted. The server decides about the rest.
+func (c *Client) narrowed(ctx context.Context, operation string, parent mytoken.Secret, req *DeriveRequest) (restriction.List, error) {
+	wanted, capabilities := req.Properties.Restrictions, req.Properties.Capabilities
+	if req.Adjust || len(req.Include) > 0 || len(wanted)+len(capabilities) == 0 {
 		return wanted, nil
 	}
-	has := c.restrictionsOf(ctx, parent)
+	held, has := c.held(ctx, parent)
+	if _, lacks := capability.Narrow(held, capabilities); len(held) > 0 && len(lacks) > 0 {
+		return nil, fmt.Errorf("client: %s: Capabilities: %w; leave it out, or log in for a token that has it", operation, &mytoken.CapabilityError{Needed: lacks[0]})
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
 	states := func(key func(*restriction.Clause) bool) bool {
 		return slices.ContainsFunc(has, func(clause restriction.Clause) bool { return key(&clause) })
 	}
@@ -98,19 +111,24 @@ func (c *Client) narrowed(ctx context.Context, parent mytoken.Secret, req *Deriv
 	if _, beyond := errors.AsType[*restriction.ChildError](err); beyond && states(func(clause *restriction.Clause) bool { return len(clause.Extra) > 0 }) {
 		return wanted, nil // only the server knows whether one value of such a key is within another
 	}
-	return both.List, err
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: Restrictions: %w", operation, err)
+	}
+	return both.List, nil
 }
 
-// restrictionsOf returns the restrictions of a token, or nil if it has none or if the
-// client cannot read them. A token that is not readable may still be known to the server.
-func (c *Client) restrictionsOf(ctx context.Context, token mytoken.Secret) restriction.List {
-	if list, readable := peekRestrictions(token.Reveal()); readable {
-		return list
+// held returns the capabilities and the restrictions of a token. Either is nil if the
+// client cannot read it. A token that is not readable may still be known to the server.
+func (c *Client) held(ctx context.Context, token mytoken.Secret) (capability.Set, restriction.List) {
+	capabilities := peekCapabilities(token.Reveal())
+	list, readable := peekRestrictions(token.Reveal())
+	if readable && capabilities != nil {
+		return capabilities, list
 	}
 	if info, err := c.Introspect(ctx, token); err == nil && info.Valid {
-		return info.Claims.Restrictions
+		return info.Claims.Capabilities, info.Claims.Restrictions
 	}
-	return nil
+	return capabilities, list
 }
 
 // namesThis reports whether a list uses the host "this".

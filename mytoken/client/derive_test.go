@@ -17,6 +17,33 @@ import (
 	"github.com/mytoken-go/sdk/restriction"
 )
 
+// A server drops capabilities that the parent lacks (protocol section 3.3). Derive finds
+// that before it spends a use, with a JWT and with a short token, unless Adjust is set.
+func TestDeriveNamesCapabilitiesThatTheParentLacks(t *testing.T) {
+	s := start(t, nil)
+	has := capability.Set{capability.AT, capability.CreateMytoken, capability.TokeninfoIntrospect}
+	token := s.token(mytoken.Properties{Capabilities: has})
+	short, err := s.client.Derive(t.Context(), token, client.DeriveRequest{Response: mytoken.Response{Type: mytoken.ResponseShortToken}})
+	require.NoError(t, err)
+	request := client.DeriveRequest{Properties: mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.ManageMytokensList}}}
+	for _, parent := range []mytoken.Secret{token, short.Token} {
+		before, err := s.client.Introspect(t.Context(), token)
+		require.NoError(t, err)
+		_, err = s.client.Derive(t.Context(), parent, request)
+		var lacks *mytoken.CapabilityError
+		require.ErrorAs(t, err, &lacks)
+		require.Equal(t, capability.ManageMytokensList, lacks.Needed)
+		require.EqualError(t, err, `client: derive a mytoken: Capabilities: mytoken: the token does not have the capability "manage_mytokens:list"; leave it out, or log in for a token that has it`)
+		after, err := s.client.Introspect(t.Context(), token)
+		require.NoError(t, err)
+		require.Equal(t, before.Used, after.Used)
+	}
+	request.Adjust = true
+	child, err := s.client.Derive(t.Context(), token, request)
+	require.NoError(t, err)
+	require.Equal(t, capability.Set{capability.AT}, child.Capabilities)
+}
+
 // Only the server knows which host "this" is. Derive accepts the address that it puts
 // there.
 func TestDeriveForThisHost(t *testing.T) {

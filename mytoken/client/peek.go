@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
@@ -68,6 +69,23 @@ func peekRestrictions(token string) (list restriction.List, readable bool) {
 	}
 	list, err := restriction.Parse(claims.Restrictions)
 	return list, err == nil
+}
+
+// peekCapabilities reads the capabilities in a mytoken, or nil if this package cannot read
+// them. A mytoken has at least one.
+func peekCapabilities(token string) capability.Set {
+	var claims struct {
+		TokenType    string         `json:"token_type"`
+		Capabilities jsontext.Value `json:"capabilities"`
+	}
+	if !peek(token, &claims) || claims.TokenType != wire.GrantMytoken {
+		return nil
+	}
+	set, err := capability.Parse(claims.Capabilities)
+	if err != nil {
+		return nil
+	}
+	return set
 }
 
 // peekExpiry reads when a JWT expires.

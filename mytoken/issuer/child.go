@@ -93,9 +93,8 @@ func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, pro
 	if err != nil {
 		return props, nil, err
 	}
-	if props.Capabilities, _ = capability.Narrow(parent.Capabilities(), props.Capabilities); len(props.Capabilities) == 0 {
-		return props, nil, &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: fmt.Sprintf(
-			"the parent has %s, and none of %s; ask for some of what it has", capabilityNames(parent.Capabilities()), capabilityNames(req.Properties.Capabilities))}
+	if props.Capabilities, err = childCapabilities(parent.Capabilities(), &req); err != nil {
+		return props, nil, err
 	}
 	// Whole seconds, because the end of a generation is one.
 	rotation, second := i.childRotation(parent, props.Rotation), now.Truncate(time.Second)
@@ -225,6 +224,22 @@ func tooLong(wanted restriction.List, end time.Time) error {
 		return restrictionsError(RequestTooLong, &c)
 	}
 	return &RequestError{Field: "restrictions", Code: RequestTooLong, Reason: "they exceed the maximum lifetime"}
+}
+
+// childCapabilities chooses the capabilities of a child (protocol section 3.3).
+func childCapabilities(parent capability.Set, req *DeriveRequest) (capability.Set, error) {
+	refuse := func(lacks string) error {
+		return &RequestError{Field: "capabilities", Code: RequestNoCapability, Reason: fmt.Sprintf(
+			"the parent has %s, and %s; ask for some of what it has", capabilityNames(parent), lacks)}
+	}
+	child, dropped := capability.Narrow(parent, req.Properties.Capabilities)
+	switch {
+	case len(child) == 0:
+		return nil, refuse("none of " + capabilityNames(req.Properties.Capabilities))
+	case len(dropped) > 0 && !req.Adjust && !req.Verbatim:
+		return nil, refuse("not " + capabilityNames(dropped))
+	}
+	return child, nil
 }
 
 // capabilityNames lists capabilities for a text.

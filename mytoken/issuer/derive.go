@@ -24,19 +24,21 @@ type DeriveRequest struct {
 	// Properties are what the child gets. A clause may leave out what the parent's clauses
 	// state: [restriction.Intersect] has the rule. If a clause states more than the parent
 	// allows, the error is a [*RequestError] that wraps a [*restriction.ChildError]. It
-	// names the clause, the key, what was asked for and what the parent has. No restrictions
+	// names the clause, the key, what was asked for and what the parent has. A capability
+	// that the parent lacks is a [*RequestError], too. No restrictions, and no capabilities,
 	// are a request for all that the parent has.
 	Properties mytoken.Properties
 	Response   mytoken.Response
 	// Adjust follows the protocol instead (protocol section 2.6): a clause that is not
 	// within a clause of the parent as it stands is dropped. If no clause is left, the
-	// child gets all clauses of the parent. The answer says what the child got. Adjust is
-	// the protocol's error_on_restrictions=false.
+	// child gets all clauses of the parent. Capabilities that the parent lacks are dropped
+	// (protocol section 3.3). The answer says what the child got. Adjust is the protocol's
+	// error_on_restrictions=false.
 	Adjust bool
 	// Verbatim compares each clause as it stands, and refuses one that is not within a
-	// clause of the parent: it must repeat what the parent states. Verbatim is the
-	// protocol's error_on_restrictions=true (protocol section 5.4.3). It makes no
-	// difference with Adjust.
+	// clause of the parent: it must repeat what the parent states. Capabilities that the
+	// parent lacks are dropped. Verbatim is the protocol's error_on_restrictions=true
+	// (protocol section 5.4.3). It makes no difference with Adjust.
 	Verbatim bool
 	Client   Client
 }

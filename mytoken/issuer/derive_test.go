@@ -232,6 +232,37 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 	requireUnchanged(t, s, before)
 }
 
+// In Go a child gets the capabilities that were asked for, or there is an error that names
+// those that the parent lacks. A program that asks for tokeninfo:introspect counts on it.
+// Over the wire the protocol's selection stays, with either error_on_restrictions.
+//
+// proves P10
+func TestDeriveRefusesCapabilitiesThatTheParentLacks(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	root := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
+	request := issuer.DeriveRequest{Token: root.Token, Client: client, Properties: mytoken.Properties{
+		Capabilities: capability.Set{capability.AT, capability.TokeninfoIntrospect, "x"},
+	}}
+	before := stateOf(t, s)
+	_, err := s.Issuer.Derive(t.Context(), request)
+	requireRequestError(t, err, "capabilities")
+	require.EqualError(t, err, "issuer: capabilities: the parent has AT create_mytoken, and not tokeninfo:introspect x; ask for some of what it has")
+	_, err = s.Issuer.Preview(t.Context(), request)
+	requireRequestError(t, err, "capabilities")
+	requireUnchanged(t, s, before)
+
+	for _, wire := range []func(*issuer.DeriveRequest){
+		func(r *issuer.DeriveRequest) { r.Adjust = true },
+		func(r *issuer.DeriveRequest) { r.Verbatim = true },
+	} {
+		request := request
+		wire(&request)
+		child, err := s.Issuer.Derive(t.Context(), request)
+		require.NoError(t, err)
+		require.Equal(t, capability.Set{capability.AT}, child.Capabilities)
+	}
+}
+
 // Checks follow the order of protocol section 5.3: the token comes before capability,
 // restrictions, provider, and the request itself.
 func TestOrderOfChecks(t *testing.T) {

@@ -28,7 +28,7 @@ var (
 	ErrWrongProvider = errors.New("issuer: token not for specified issuer")
 	// ErrNotOwned: the other token belongs to another user, or does not exist
 	// (invalid_grant).
-	ErrNotOwned = errors.New("issuer: the token cannot be used for this mom_id")
+	ErrNotOwned = errors.New("issuer: this mom_id names no token of the user, or one that the presented token must not act on")
 	// ErrState: no login waits for this authorization response (invalid_request, "State
 	// mismatched").
 	ErrState = errors.New("issuer: state mismatched")

@@ -22,6 +22,10 @@ import (
 // of clauses that are otherwise equal. It joins clauses without limits that overlap or
 // follow each other. It drops a clause if one without limits contains it.
 //
+// Pass the same time to [Plan.Preflight]. The clauses end when that job may end, so they
+// need not carry a job that is submitted later, not even by the seconds of a login. If a
+// user logs in first, give the phases a Latest that leaves time for it.
+//
 // Clauses returns [ErrInvalid], [ErrSubmission] or [ErrContended].
 func (p Plan) Clauses(submitted time.Time) (restriction.List, error) {
 	times, err := p.schedule(submitted)

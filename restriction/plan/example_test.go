@@ -35,6 +35,29 @@ func ExamplePlan_Clauses() {
 	// {"nbf":1898668800,"exp":1898712000,"scope":"storage.write","usages_other":0}
 }
 
+// A token that was asked for with the clauses of a plan carries that job. Does it carry the
+// same job when the user took a minute to log in?
+func ExamplePlan_Preflight_afterLogin() {
+	submitted := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
+	clauses, err := job.Clauses(submitted)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token := forecast.Token{Capabilities: capability.Default(), Restrictions: clauses}
+	for _, start := range []time.Time{submitted, submitted.Add(time.Minute)} {
+		verdict, err := job.Preflight(token, start)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(verdict.Answer, verdict.Break)
+	}
+	// Output:
+	// carries <nil>
+	// breaks Phase 0 "submit" may be refused an AT use at 2030-03-01T09:00:01Z because of exp (clause 0 comes closest).
+}
+
 // Will my token last as long as the job may take?
 func ExamplePlan_Preflight() {
 	start := time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)
