@@ -225,5 +225,5 @@ func subtract(left, amount int64) int64 {
 	if left == noLimit || amount == noLimit {
 		return left
 	}
-	return max(left-max(amount, 0), 0)
+	return max(left-max(amount, 0), min(left, 0)) // a negative limit allows nothing, and stays
 }
