@@ -132,7 +132,7 @@ func isWithin(issued, asked restriction.List) bool {
 			}
 		}
 	}
-	return restriction.Within(issued, asked, nil)
+	return restriction.WithinBudgets(issued, asked, nil)
 }
 
 // tooWide revokes a child that is not within the requested restrictions.
