@@ -205,3 +205,63 @@ func TestIntersectIsStable(t *testing.T) {
 		require.True(t, twice.List.Equal(Merge(once.List)), "%v, then %v", once.List, twice.List)
 	})
 }
+
+// TestIntersectMultipliesNoBudget adds up the limits of the child. They are no more than
+// was wanted, if that has limits everywhere, nor more than the clause that they draw on has,
+// if nobody counts a use there.
+//
+// proves P3, P4
+func TestIntersectMultipliesNoBudget(t *testing.T) {
+	succeeded, limited, cases := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		parent, wanted := drawSparse(t)
+		for _, l := range []List{parent, wanted} {
+			if len(l) > 0 && rapid.Bool().Draw(t, "again") {
+				l[len(l)-1] = l[0].Clone()
+			}
+		}
+		independent := rapid.Bool().Draw(t, "independent")
+		cases++
+		n, err := Intersect(parent, wanted, epoch, NarrowOptions{Conditions: worldConditions(), IndependentBudgets: independent})
+		if err != nil || n.Inherited {
+			return
+		}
+		succeeded++
+		for _, k := range usagesKeys {
+			sum := func(l List) int64 {
+				total := int64(0)
+				for i := range l {
+					limit := *k.field(&l[i])
+					if limit == nil {
+						return noLimit
+					}
+					total += *limit
+				}
+				return total
+			}
+			asked := sum(Merge(wanted))
+			if independent {
+				asked = sum(wanted)
+			}
+			if got := sum(n.List); got > asked && len(wanted) > 0 {
+				t.Fatalf("%s: %v allows %d, and %v wanted %d", k.wire, n.List, got, wanted, asked)
+			} else if got != noLimit {
+				limited++
+			}
+			for p := range parent {
+				var drawing List
+				for i, draws := range n.Draws {
+					if draws == p {
+						drawing = append(drawing, n.List[i])
+					}
+				}
+				if most := parent[p : p+1]; independent && sum(drawing) > sum(most) {
+					t.Fatalf("%s: %v allow more than %v", k.wire, drawing, most)
+				}
+			}
+		}
+	})
+	if succeeded < cases/4 || limited < cases/10 {
+		t.Errorf("of %d cases %d succeeded, and %d had a limit: the test shows little", cases, succeeded, limited)
+	}
+}

@@ -200,3 +200,32 @@ func TestIntersectOfHostileLists(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, len(n.List), 3*64)
 }
+
+// TestIntersectOfClausesThatMakeNoSense: a token may hold a negative limit, and a program a
+// key that it states twice. The child gets no clause that such a parent does not have, and
+// never an empty list, which would restrict nothing.
+//
+// proves P1
+func TestIntersectOfClausesThatMakeNoSense(t *testing.T) {
+	twice := Clause{Expires: 9, Extra: []Extra{{"k", []byte("1")}, {"k", []byte("2")}}}
+	for _, independent := range []bool{false, true} {
+		for name, parent := range map[string]List{
+			"negative limits":          mustParse(t, `[{"exp":9,"usages_AT":-1,"usages_other":-2}]`),
+			"a negative limit, shared": mustParse(t, `[{"exp":9,"usages_AT":-1},{"exp":20,"scope":"b","usages_AT":1}]`),
+			"a key twice":              {twice},
+			"a key twice, in one":      {{Expires: 9, UsagesAT: Usages(1)}, twice},
+		} {
+			for _, wanted := range []string{`[{"scope":"a"}]`, `[{"scope":"a"},{"exp":8}]`, `[{"usages_AT":-1},{"audience":["x"]}]`, `[{"usages_AT":-3},{"k":1}]`} {
+				n, err := Intersect(parent, mustParse(t, wanted), time.Unix(5, 0), NarrowOptions{IndependentBudgets: independent})
+				if err != nil {
+					assert.NotEmpty(t, err.(*ChildError).Clauses, name)
+					continue
+				}
+				assert.NotEmpty(t, n.List, "%s: %s", name, wanted)
+				for i, draws := range n.Draws {
+					assert.True(t, Within(n.List[i:i+1], parent[draws:draws+1], nil), "%s: %s: clause %d: %#v", name, wanted, i, n.List)
+				}
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package restriction
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -98,14 +99,15 @@ func (b *budget) excess(parent part) string {
 // usagesKeys are the keys of this file.
 var usagesKeys = []*usages{keyUsagesAT, keyUsagesOther}
 
-// limits returns the numbers of uses that w asks for.
+// limits returns the numbers of uses that w asks for. A limit that w leaves open is within
+// every limit, even a negative one.
 func (w *fitting) limits() limits {
 	l := w.clause.limits()
 	if w.leavesOut(keyUsagesAT) {
-		l.at = 0
+		l.at = math.MinInt64
 	}
 	if w.leavesOut(keyUsagesOther) {
-		l.other = 0
+		l.other = math.MinInt64
 	}
 	return l
 }

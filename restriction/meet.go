@@ -1,6 +1,7 @@
 package restriction
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 )
@@ -45,7 +46,10 @@ func (w *fitting) meet(p *fitting) (Clause, *ClauseError) {
 	for i := range p.source.Extra {
 		extra := &p.source.Extra[i]
 		at := slices.IndexFunc(c.Extra, func(e Extra) bool { return e.Key == extra.Key })
+		first, _ := p.source.extra(extra.Key)
 		switch {
+		case !bytes.Equal(first, extra.Value): // no JSON does that, and nothing is within p
+			return c, noOverlap(extra.Key, "the parent states it twice")
 		case at < 0:
 			c.Extra = append(c.Extra, *extra)
 		case w.extraWithin(p, extra):

@@ -72,6 +72,40 @@ func Within(child, parent List, factories map[string]Factory) bool {
 	return !slices.ContainsFunc(children, func(w fitting) bool { return !parents.coversSome(&w) })
 }
 
+// WithinBudgets is [Within] for lists of which neither counts its uses against the other.
+// The limits of the clauses of child must then also be within those of parent together: two
+// clauses must not both have the uses of one. Equal clauses of child count once; see
+// [Merge]. WithinBudgets returns false if it finds no way to share the uses out.
+func WithinBudgets(child, parent List, factories map[string]Factory) bool {
+	if !Within(child, parent, factories) {
+		return false
+	}
+	child = child.at(child.distinct())
+	o := NarrowOptions{Conditions: factories, IndependentBudgets: true}
+	if child.Equal(parent) {
+		return true
+	}
+	if n := Narrow(parent, child, o); n.OK() {
+		return true
+	}
+	// In another order: those first that fit the fewest clauses of the parent.
+	x, fits := newIndex(newFittings(parent, factories)), make(map[*Clause]int)
+	pickiest := make([]*Clause, len(child))
+	for i, w := range newFittings(child, factories) {
+		pickiest[i] = &child[i]
+		for range x.covering(&w).all() {
+			fits[pickiest[i]]++
+		}
+	}
+	slices.SortStableFunc(pickiest, func(a, b *Clause) int { return fits[a] - fits[b] })
+	sorted := make(List, len(child))
+	for i, c := range pickiest {
+		sorted[i] = *c
+	}
+	n := Narrow(parent, sorted, o)
+	return n.OK()
+}
+
 // coversSome reports whether w is within a parent.
 func (x *index) coversSome(w *fitting) bool {
 	for i := range x.covering(w).all() {
@@ -225,5 +259,5 @@ func subtract(left, amount int64) int64 {
 	if left == noLimit || amount == noLimit {
 		return left
 	}
-	return max(left-max(amount, 0), 0)
+	return max(left-max(amount, 0), min(left, 0)) // a negative limit allows nothing, and stays
 }

@@ -257,3 +257,31 @@ func TestWithinIgnoresConditionsUnderKnownKeys(t *testing.T) {
 	assert.False(t, Within(known, extra, factories))
 	assert.True(t, Within(extra, extra, factories), "the same bytes")
 }
+
+// TestWithinBudgets: the clauses of a list share the uses of the other list out.
+//
+// proves P3
+func TestWithinBudgets(t *testing.T) {
+	for _, test := range []struct {
+		child, parent string
+		within        bool
+	}{
+		{`[{"scope":"a","usages_AT":2},{"scope":"b","usages_AT":1}]`, `[{"scope":"a b","usages_AT":3}]`, true},
+		{`[{"scope":"a","usages_AT":2},{"scope":"b","usages_AT":2}]`, `[{"scope":"a b","usages_AT":3}]`, false},
+		{`[{"scope":"a","usages_AT":3},{"scope":"a","usages_AT":3}]`, `[{"scope":"a","usages_AT":3}]`, true}, // one clause
+		{`[{"scope":"a","usages_AT":3},{"scope":"a","usages_AT":0}]`, `[{"scope":"a","usages_AT":3}]`, true},
+		{`[{"scope":"a","usages_other":1},{"usages_AT":1,"usages_other":1}]`, `[{"usages_other":1}]`, false},
+		{`[{"scope":"a","usages_AT":1},{"usages_AT":1}]`, `[{"usages_AT":1},{"scope":"a","usages_AT":1}]`, true}, // the other order
+		{`[{"usages_AT":1},{"scope":"a","usages_AT":1}]`, `[{"usages_AT":1},{"scope":"a","usages_AT":1}]`, true},
+		{`[{"scope":"a"}]`, `[{"scope":"a","usages_AT":1}]`, false},
+		{`[]`, `[{"scope":"a","usages_AT":1}]`, false},
+		{`[{"scope":"a","usages_AT":1},{"scope":"b","usages_AT":9}]`, `[]`, true},
+		{`[{"x":1,"usages_AT":2},{"x":1,"exp":9,"usages_AT":2}]`, `[{"x":1,"usages_AT":3}]`, false},
+		{`[{"x":1,"usages_AT":2}]`, `[{"x":2,"usages_AT":3}]`, false},
+	} {
+		got := WithinBudgets(mustParse(t, test.child), mustParse(t, test.parent), nil)
+		if got != test.within {
+			t.Errorf("%s within %s: %v", test.child, test.parent, got)
+		}
+	}
+}

@@ -139,18 +139,20 @@ func namesThis(list restriction.List) bool {
 }
 
 // isWithin compares the restrictions of the child with the requested ones. Only the
-// server knows what the host "this" has become, so isWithin ignores hosts if "this" is
-// among them.
+// server knows what the host "this" has become. So if "this" is among the hosts, isWithin
+// looks only whether there are hosts.
 func isWithin(issued, asked restriction.List) bool {
 	if namesThis(asked) {
 		issued, asked = issued.Clone(), asked.Clone()
 		for _, list := range []restriction.List{issued, asked} {
 			for i := range list {
-				list[i].Hosts = nil
+				if list[i].Hosts != nil {
+					list[i].Hosts = []string{"this"}
+				}
 			}
 		}
 	}
-	return restriction.Within(issued, asked, nil)
+	return restriction.WithinBudgets(issued, asked, nil)
 }
 
 // tooWide revokes a child that is not within the requested restrictions.

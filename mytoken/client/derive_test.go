@@ -56,16 +56,23 @@ func TestDeriveForThisHost(t *testing.T) {
 	require.Equal(t, []string{"127.0.0.1"}, child.Restrictions[0].Hosts)
 
 	// Derive still finds a child that is too wide in another key.
-	f := &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
-		_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[{"scope":"compute profile","hosts":["192.0.2.1"]}]}`))
-	}}
-	_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: mytoken.Properties{
-		Restrictions: restriction.List{{Hosts: []string{"THIS"}, Scopes: []string{"compute"}}},
-	}})
 	var wider *client.WiderError
-	require.ErrorAs(t, err, &wider)
-	require.True(t, wider.Revoked)
-	require.Equal(t, 1, f.count("/revoke"))
+	var f *fake
+	for _, got := range []string{
+		`{"scope":"compute profile","hosts":["192.0.2.1"]}`,
+		`{"scope":"compute","usages_AT":3}`, // without hosts
+		`{"scope":"compute","usages_AT":3,"hosts":["192.0.2.1"]},{"scope":"compute","exp":4000000000,"usages_AT":3,"hosts":["192.0.2.1"]}`, // twice the uses
+	} {
+		f = &fake{answer: func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			_, _ = w.Write([]byte(`{"mytoken":"the-child","restrictions":[` + got + `]}`))
+		}}
+		_, err = f.client(t, nil).Derive(t.Context(), aToken, client.DeriveRequest{Properties: mytoken.Properties{
+			Restrictions: restriction.List{{Hosts: []string{"THIS"}, Scopes: []string{"compute"}, UsagesAT: restriction.Usages(3)}},
+		}})
+		require.ErrorAs(t, err, &wider, got)
+		require.True(t, wider.Revoked)
+		require.Equal(t, 1, f.count("/revoke"))
+	}
 
 	// If the revocation fails, the error says why, and is no answer about the parent.
 	f.answer = func(w http.ResponseWriter, r *http.Request, _ map[string]any) {

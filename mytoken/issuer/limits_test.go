@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -93,6 +95,105 @@ func TestListsHoldLittle(t *testing.T) {
 	require.Equal(t, []int{62, 0}, []int{tokens, size})
 	require.Equal(t, small.Capabilities, r.Roots[0].Children[60].Capabilities)
 	require.Empty(t, r.Roots[0].Capabilities)
+}
+
+// crowd is a store that lists many tokens before those that it has.
+type crowd struct {
+	store.Store
+	before []store.TokenInfo
+}
+
+func (c crowd) List(ctx context.Context, owner store.OwnerID, page store.Page) ([]store.TokenInfo, string, error) {
+	const last = "last"
+	if page.After == last {
+		return c.Store.List(ctx, owner, store.Page{Limit: page.Limit})
+	}
+	from, _ := strconv.Atoi(page.After)
+	to := min(from+page.Limit, len(c.before))
+	next := strconv.Itoa(to)
+	if to == len(c.before) {
+		next = last
+	}
+	return c.before[from:to], next, nil
+}
+
+// Tokens that have ended take no place of tokens that work, however many they are.
+//
+// proves P6
+func TestEndedTokensTakeNoPlaceInLists(t *testing.T) {
+	c := &crowd{Store: memstore.New()}
+	s := start(t, mytokentest.Options{Store: c})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	derive(t, s, root.Token, mytoken.Properties{Name: "child"})
+	past := store.At(s.Clock.Now().Add(-time.Minute))
+	ended := func(n int, ancestors ...store.TokenID) (all []store.TokenInfo) {
+		for k := range n {
+			info := store.TokenInfo{Ancestors: ancestors, Live: k%2 == 0, Expires: past, Created: past}
+			binary.BigEndian.PutUint64(info.ID[:], uint64(k+1))
+			all = append(all, info)
+		}
+		return all
+	}
+	live := func(info store.TokenInfo, id byte, ancestors ...store.TokenID) store.TokenInfo {
+		info.ID, info.Ancestors, info.Live, info.Expires = store.TokenID{id}, ancestors, true, 0
+		return info
+	}
+	read := func() (*mytoken.Records, int) {
+		r, err := s.Issuer.List(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
+		require.NoError(t, err)
+		n, _ := held(t, r.Roots)
+		return r, n
+	}
+	trees := func(r *mytoken.Records) string {
+		last := r.Roots[len(r.Roots)-1]
+		require.Len(t, last.Children, 1)
+		return last.Name + "(" + last.Children[0].Name + ")"
+	}
+
+	c.before = ended(issuer.MaxRecords - 2)
+	r, n := read()
+	require.Equal(t, issuer.MaxRecords, n)
+	require.False(t, r.Truncated, "all have a place")
+	require.Equal(t, "root(child)", trees(r))
+
+	c.before = ended(issuer.MaxRecords + 500)
+	parent := c.before[100].ID
+	c.before[200] = live(c.before[200], 9, parent)
+	c.before[issuer.MaxRecords+400] = live(c.before[0], 8, c.before[300].ID, c.before[150].ID, parent)
+	r, n = read()
+	require.True(t, r.Truncated)
+	require.Equal(t, 1+1+2+2, n, "the first one, a parent, its two descendants, and the tokens that work")
+	require.Equal(t, "root(child)", trees(r))
+	require.Len(t, r.Roots[1].Children, 2, "below the nearest ancestor that is listed")
+
+	c.before = ended(issuer.MaxRecords)
+	for n := range c.before {
+		c.before[n].Live, c.before[n].Expires = true, 0
+	}
+	r, n = read()
+	require.True(t, r.Truncated)
+	require.Equal(t, issuer.MaxRecords, n)
+}
+
+// Tokens that have ended take no more than half of the room for descriptions.
+func TestEndedTokensLeaveRoomForDescriptions(t *testing.T) {
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) {
+		c.Limits = issuer.Limits{RestrictionBytes: 140 << 10, ListBytes: 1 << 20}
+	}})
+	root := login(t, s, mytoken.Properties{Name: "root", Capabilities: allCapabilities})
+	for range 10 {
+		child := derive(t, s, root.Token, mytoken.Properties{Restrictions: bulky(100)})
+		revoke(t, s, child.Token, true)
+	}
+	derive(t, s, root.Token, mytoken.Properties{Name: "live", Restrictions: bulky(100)})
+	r, err := s.Issuer.List(t.Context(), issuer.InfoRequest{Token: root.Token, Client: client})
+	require.NoError(t, err)
+	children := r.Roots[0].Children
+	require.Len(t, children, 11)
+	require.False(t, children[0].Brief)
+	require.True(t, children[9].Brief)
+	require.Equal(t, "live", children[10].Name)
+	require.False(t, children[10].Brief)
 }
 
 // A process reads a few lists at once, and one of each user. Further ones wait, and a

@@ -159,14 +159,6 @@ var errBeyondShown = errors.New("you may not have a token within these restricti
 // isWithin reports whether a token with the properties allows nothing that one with the
 // others refuses, and no more uses.
 func (i *Issuer) isWithin(props, others *mytoken.Properties) bool {
-	list, most, conditions := props.Restrictions, others.Restrictions, i.cfg.Restrictions.Conditions
-	switch {
-	case !props.Capabilities.Within(others.Capabilities), !restriction.Within(list, most, conditions):
-		return false
-	case list.Equal(most):
-		return true
-	}
-	// Two clauses must not both have the uses of one.
-	shared := restriction.Narrow(most, list, restriction.NarrowOptions{Conditions: conditions, IndependentBudgets: true})
-	return shared.OK()
+	return props.Capabilities.Within(others.Capabilities) &&
+		restriction.WithinBudgets(props.Restrictions, others.Restrictions, i.cfg.Restrictions.Conditions)
 }

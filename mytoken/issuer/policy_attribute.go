@@ -221,9 +221,11 @@ func (p *attributePolicy) apply(ctx context.Context, i *Issuance) error {
 	return nil
 }
 
+// enforce narrows the restrictions of a first token to a list. Nobody counts the uses of the
+// token against the list, so its clauses must not get the uses of one clause several times.
 func enforce(i *Issuance, list restriction.List) {
 	if len(list) > 0 {
-		i.Properties.Restrictions = restriction.Narrow(list, i.Properties.Restrictions, restriction.NarrowOptions{}).List
+		i.Properties.Restrictions = restriction.Narrow(list, i.Properties.Restrictions, restriction.NarrowOptions{IndependentBudgets: true}).List
 	}
 }
 

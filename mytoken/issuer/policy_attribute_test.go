@@ -84,6 +84,9 @@ func TestD56_D61_AttributePolicy(t *testing.T) {
 		{"student", narrower, narrower},
 		{"student", restriction.List{{Expires: now + 90000}}, student}, // nothing fits
 		{"staff", restriction.List{uses(4), {Scopes: []string{"storage.write"}}}, restriction.List{uses(4)}},
+		// The uses of a rule do not multiply with the clauses.
+		{"staff", restriction.List{uses(4), {UsagesAT: &one, Hosts: []string{"192.0.2.1"}}, {UsagesAT: &one, Hosts: []string{"192.0.2.2"}}},
+			restriction.List{uses(4), {UsagesAT: &one, Hosts: []string{"192.0.2.1"}}}},
 	} {
 		got, err := login(c.subject, c.asked)
 		require.NoError(t, err, "%s with %v", c.subject, c.asked)

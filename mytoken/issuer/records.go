@@ -2,6 +2,8 @@ package issuer
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/legible"
@@ -11,7 +13,7 @@ import (
 )
 
 // MaxRecords bounds lists and histories. They leave out further entries and set
-// Truncated.
+// Truncated. Lists leave out tokens first that have expired or were revoked.
 const MaxRecords = 20000
 
 // InfoRequest asks for a list of tokens; see [Issuer.List] and [Issuer.Subtree].
@@ -68,44 +70,96 @@ func (i *Issuer) records(ctx context.Context, req InfoRequest, needs capability.
 }
 
 // collect reads all pages and builds the trees. Expired and revoked tokens are listed until
-// Sweep deletes them. A token whose parent was deleted hangs below the nearest ancestor
-// that is left (D97).
+// Sweep deletes them, as far as they leave room for the others. A token whose parent is not
+// listed hangs below the nearest ancestor that is (D97).
 func (i *Issuer) collect(ctx context.Context, next pager[store.TokenInfo], describe func(*mytoken.Record) bool) (*mytoken.Records, error) {
-	out := &mytoken.Records{}
-	byID := make(map[mytoken.TokenID]*mytoken.Record)
-	above := make(map[mytoken.TokenID]*mytoken.Record)
-	var order []*mytoken.Record
+	f := forest{now: i.Now().Unix(), byID: make(map[mytoken.TokenID]*mytoken.Record), above: make(map[mytoken.TokenID][]mytoken.TokenID)}
 	reader := recordReader{i: i, describe: describe, room: i.cfg.Limits.ListBytes}
+	reader.roomForEnded = reader.room / 2
 	err := each(ctx, &i.ledger, next, tokenPage, func(info *store.TokenInfo) (bool, error) {
-		if len(order) == MaxRecords {
-			out.Truncated = true
-			return false, nil
+		over := hasEnded(!info.Live, info.Expires.Time(), f.now)
+		if f.truncated && over {
+			return true, nil
 		}
-		r, err := reader.read(info)
+		r, err := reader.read(info, over)
 		if err != nil {
 			return false, err
 		}
-		for _, ancestor := range info.Ancestors {
-			if a := byID[ancestor]; a != nil {
-				above[r.ID] = a
-				break
-			}
-		}
-		byID[r.ID] = r
-		order = append(order, r)
-		return true, nil
+		return f.add(r, info.Ancestors, over), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range order {
-		if parent := above[r.ID]; parent != nil {
-			parent.Children = append(parent.Children, r)
-		} else {
-			out.Roots = append(out.Roots, r)
+	return f.grow(), nil
+}
+
+// forest is the records of a list.
+type forest struct {
+	now       int64
+	order     []*mytoken.Record // parents before children
+	byID      map[mytoken.TokenID]*mytoken.Record
+	above     map[mytoken.TokenID][]mytoken.TokenID // ancestors, the nearest first
+	truncated bool                                  // from then on, ended tokens are left out
+}
+
+// add adds a record, and returns false if there is no room for more. Tokens that have ended
+// make room for others: nobody has to revoke them.
+func (f *forest) add(r *mytoken.Record, ancestors []mytoken.TokenID, over bool) (more bool) {
+	if len(f.order) == MaxRecords {
+		if f.truncated {
+			return false
+		}
+		f.truncated = true
+		f.prune()
+		if over {
+			return true
+		}
+		if len(f.order) == MaxRecords {
+			return false
 		}
 	}
-	return out, nil
+	f.order, f.byID[r.ID], f.above[r.ID] = append(f.order, r), r, ancestors
+	return true
+}
+
+// prune removes the tokens that have ended, except the first one, which may be the root of
+// a subtree, and those with a listed descendant that has not ended.
+func (f *forest) prune() {
+	needed := map[mytoken.TokenID]bool{f.order[0].ID: true}
+	var kept []*mytoken.Record
+	for _, r := range slices.Backward(f.order) {
+		if hasEnded(r.Revoked, r.Expires, f.now) && !needed[r.ID] {
+			delete(f.byID, r.ID)
+			delete(f.above, r.ID)
+			continue
+		}
+		kept = append(kept, r)
+		for _, ancestor := range f.above[r.ID] {
+			needed[ancestor] = true
+		}
+	}
+	slices.Reverse(kept)
+	f.order = kept
+}
+
+// hasEnded reports whether a token is revoked or has expired.
+func hasEnded(revoked bool, expires time.Time, now int64) bool {
+	return revoked || !expires.IsZero() && expires.Unix() < now
+}
+
+// grow builds the trees.
+func (f *forest) grow() *mytoken.Records {
+	out := &mytoken.Records{Truncated: f.truncated}
+	for _, r := range f.order {
+		at := slices.IndexFunc(f.above[r.ID], func(id mytoken.TokenID) bool { return f.byID[id] != nil })
+		if at < 0 {
+			out.Roots = append(out.Roots, r)
+			continue
+		}
+		parent := f.byID[f.above[r.ID][at]]
+		parent.Children = append(parent.Children, r)
+	}
+	return out
 }
 
 // recordReader makes the records of one list.
@@ -113,6 +167,9 @@ type recordReader struct {
 	i        *Issuer
 	describe func(*mytoken.Record) bool // nil: all
 	room     int                        // bytes of memory that are left for descriptions
+	// roomForEnded is the part of room that tokens may take that have ended. Lists begin
+	// with the oldest tokens, and the newest ones must not go without a description.
+	roomForEnded int
 }
 
 // heading is the part of a description that every list tells.
@@ -123,7 +180,7 @@ type heading struct {
 	Label   string `json:"label"`
 }
 
-func (l *recordReader) read(info *store.TokenInfo) (*mytoken.Record, error) {
+func (l *recordReader) read(info *store.TokenInfo, over bool) (*mytoken.Record, error) {
 	r := &mytoken.Record{
 		ID: info.ID, Created: info.Created.Time(), Expires: info.Expires.Time(), LastUsed: info.LastUsed.Time(),
 		Revoked: !info.Live, Brief: true,
@@ -142,10 +199,16 @@ func (l *recordReader) read(info *store.TokenInfo) (*mytoken.Record, error) {
 	r.Name, r.Address, r.Provider = legible.Show(head.Name), head.Address, head.Issuer
 	r.Label = head.Label
 	held := descriptionBytes(len(text), len(info.Counters))
-	if held > l.room || l.describe != nil && !l.describe(r) {
+	room := &l.room
+	if over {
+		room = &l.roomForEnded
+	}
+	if held > l.room || held > *room || l.describe != nil && !l.describe(r) {
 		return r, nil
 	}
-	l.room -= held
+	if l.room -= held; room != &l.room {
+		l.roomForEnded -= held
+	}
 	var a about
 	if err := readDescription(text, &a); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -193,4 +194,19 @@ func TestRejectedTokensDoNotFloodTheLog(t *testing.T) {
 	s.Clock.Advance(time.Minute)
 	requireDead(t, s, mytoken.NewSecret("password"), issuer.TokenMalformed)
 	require.Equal(t, 1, strings.Count(log.String(), "kind=rejected suppressed=990 "), "%s", log)
+}
+
+// Anybody can start logins and bring them back to a wrong address. The log does not mention
+// each.
+func TestMixUpsDoNotFloodTheLog(t *testing.T) {
+	s, notices, log := watched(t)
+	const many = 30
+	for range many {
+		login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer(), Client: client})
+		require.NoError(t, err)
+		_, err = s.Issuer.FinishLogin(t.Context(), issuer.FinishRequest{Path: "/elsewhere", Query: url.Values{"state": {login.State.Reveal()}}, Client: client})
+		require.Equal(t, issuer.LoginMixedUp, errAs[*issuer.LoginError](t, err).Reason)
+	}
+	require.Len(t, *notices, many)
+	require.Equal(t, 10, strings.Count(log.String(), "kind=mix_up"))
 }

@@ -214,8 +214,11 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 	if !agreed.Capabilities.Within(asked.Capabilities) {
 		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
 	}
-	if !restriction.Within(agreed.Restrictions, asked.Restrictions, c.issuer.RestrictionOptions().Conditions) {
+	switch conditions := c.issuer.RestrictionOptions().Conditions; {
+	case !restriction.Within(agreed.Restrictions, asked.Restrictions, conditions):
 		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
+	case !restriction.WithinBudgets(agreed.Restrictions, asked.Restrictions, conditions):
+		return &issuer.RequestError{Field: "restrictions", Reason: "the clauses together allow more uses than were asked for; lower their limits"}
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func TestConsentClausesComeAndGo(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	f.set(t, "clause-3-usages_AT", "2").set(t, "clause-3-exp", s.Clock.Now().Add(time.Minute).UTC().Format("2006-01-02T15:04:05"))
+	f.set(t, "clause-1-usages_AT", "3").set(t, "clause-3-usages_AT", "2").set(t, "clause-3-exp", s.Clock.Now().Add(time.Minute).UTC().Format("2006-01-02T15:04:05"))
 	f = formOf(t, b.send(f, "edit", "remove-2"), "consent")
 	if f.values.Get("clauses") != "2" || f.values.Get("clause-2-usages_AT") != "2" || f.values.Get("clause-2-scope") != "compute" {
 		t.Errorf("%v", f.values)
@@ -143,8 +143,11 @@ func TestConsentOnlyNarrows(t *testing.T) {
 		"no clauses":         {map[string][]string{"clauses": {"0"}}, "add-clause"},
 		"no number":          {map[string][]string{"clauses": {"x"}}, "add-clause"},
 		"another clause":     {map[string][]string{"clauses": {"3"}, "clause-3-hosts": {"198.51.100.1"}}, "clause-3-"},
-		"as JSON":            {map[string][]string{"clauses": nil, "restrictions": {`[{"scope":"admin"}]`}}, "restrictions"},
-		"no clause in JSON":  {map[string][]string{"clauses": nil, "restrictions": {`[]`}}, "restrictions"},
+		"the same uses again": {map[string][]string{"clauses": {"3"}, "clause-3-origin": {"1"}, "clause-3-exp": f.values["clause-1-exp"],
+			"clause-3-nbf": f.values["clause-1-nbf"], "clause-3-scope": {"compute"}, "clause-3-usages_AT": {"1"}}, "add-clause"},
+		"the same uses in JSON": {map[string][]string{"clauses": nil, "restrictions": {encode(t, append(phases(s), m{"nbf": s.Clock.Now().Unix(), "exp": s.Clock.Now().Unix() + 60, "scope": "compute", "usages_AT": 1}))}}, "restrictions"},
+		"as JSON":               {map[string][]string{"clauses": nil, "restrictions": {`[{"scope":"admin"}]`}}, "restrictions"},
+		"no clause in JSON":     {map[string][]string{"clauses": nil, "restrictions": {`[]`}}, "restrictions"},
 	} {
 		forged := &form{method: f.method, action: f.action, text: f.text, values: map[string][]string{}}
 		for field, values := range f.values {
@@ -179,11 +182,16 @@ func TestConsentByJSONOnlyNarrows(t *testing.T) {
 	wider := map[string]m{
 		"capabilities": {"capabilities": []string{"AT", "settings"}},
 		"restrictions": {"restrictions": []m{{"scope": "compute", "usages_AT": 4}}},
+		"uses":         {"restrictions": []m{{"scope": "compute", "usages_AT": 3}, {"scope": "compute", "usages_AT": 1}}},
+	}
+	why := m{
+		"capabilities": "capabilities: more than was asked for", "restrictions": "restrictions: more than was asked for",
+		"uses": "restrictions: the clauses together allow more uses than were asked for; lower their limits",
 	}
 	for field, decision := range wider {
 		consent, polling := s.startNative(request)
 		r := s.do(http.MethodPost, consent, encode(t, decision))
-		s.fails(r, 400, "invalid_request", field+": more than was asked for")
+		s.fails(r, 400, "invalid_request", why[field].(string))
 		if len(r.Cookies()) > 0 {
 			t.Errorf("%s: %v", field, r.Cookies())
 		}
@@ -199,8 +207,10 @@ func TestConsentByJSONOnlyNarrows(t *testing.T) {
 	may := start(t, func(o *setup) { o.rest.ConsentMayWiden = true })
 	for field, decision := range wider {
 		got := may.object(may.poll(may.loggedIn(request, decision)), 200)
-		if encode(t, got[field]) != encode(t, decision[field]) {
-			t.Errorf("%s: %v", field, got)
+		for member := range decision {
+			if encode(t, got[member]) != encode(t, decision[member]) {
+				t.Errorf("%s: %v", field, got)
+			}
 		}
 	}
 }

@@ -155,6 +155,9 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	if len(all) == 0 && e.Narrows {
 		f.fail("add-clause", "Without a case there would be no restriction. That is more than was asked for.")
 	}
+	if e.Narrows && len(f.problems) == 0 && !restriction.WithinBudgets(list, asked, f.pages.cfg.Issuer.RestrictionOptions().Conditions) {
+		f.fail("add-clause", "Together, the cases allow more uses than were asked for. Lower their limits, or remove a case.")
+	}
 	if len(f.problems) > 0 {
 		return
 	}
