@@ -52,7 +52,7 @@ func (c *Client) NewHolder(store TokenStore) *Holder { return &Holder{c: c, stor
 func (h *Holder) Client() *Client { return h.c }
 
 // maxRepeats bounds how often a holder repeats a use, because its answer was lost or
-// another process was faster.
+// another process was faster. Repetitions by the client after lost answers count too.
 const maxRepeats = 3
 
 // held makes one use of the token. update finds the token's successor in an answer; it is
@@ -197,10 +197,18 @@ func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, r
 		next, err := h.load(ctx)
 		return next, err == nil && !next.Equal(token)
 	}
-	if !rotating || !answerLost(err) {
+	if !rotating || !answerLost(err) || (attempt+1)*h.sendings(ctx) > maxRepeats+1 {
 		return token, false
 	}
 	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
+}
+
+// sendings is how often the client sends a use by itself whose answers get lost.
+func (h *Holder) sendings(ctx context.Context) int {
+	if m, err := h.c.Metadata(ctx); err == nil && m.IdempotencyKeys {
+		return h.c.cfg.Attempts
+	}
+	return 1
 }
 
 // answerLost reports whether the server may have acted on the request although the caller

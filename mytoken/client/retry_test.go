@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -135,6 +136,37 @@ func TestRepeatedUses(t *testing.T) {
 						require.Regexp(t, `^"[0-9a-f]{32}"$`, key)
 						require.NotContains(t, err.Error(), key[1:33])
 					}
+				})
+			})
+		}
+	}
+}
+
+// A holder sends a use of a rotating token four times at most, or Config.Attempts times if
+// that is more: its repetitions do not multiply those of the client.
+//
+// proves P8
+func TestHolderRepeatsInAll(t *testing.T) {
+	for _, c := range []struct {
+		keys           bool
+		attempts, want int
+	}{{false, 0, 4}, {false, 1, 4}, {true, 0, 4}, {true, 1, 4}, {true, 2, 4}, {true, 3, 3}, {true, 8, 8}} {
+		for name, fail := range map[string]func(http.ResponseWriter){
+			"500":         func(w http.ResponseWriter) { refuse(w, 500, "internal_server_error") },
+			"answer lost": func(w http.ResponseWriter) { w.Header().Set(hangUpHeader, "yes") },
+		} {
+			t.Run(fmt.Sprintf("%s, keys=%t, attempts=%d", name, c.keys, c.attempts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					keys := map[string]bool{}
+					f := &fake{keys: c.keys, answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+						keys[r.Header.Get("Idempotency-Key")] = true
+						fail(w)
+					}}
+					h := f.client(t, func(cfg *client.Config) { cfg.Attempts = c.attempts }).NewHolder(client.NewMemoryStore(jwt(1, `{"on_AT":true}`)))
+					_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+					require.Error(t, err)
+					require.Equal(t, c.want, f.count("/access"))
+					require.Len(t, keys, 1)
 				})
 			})
 		}

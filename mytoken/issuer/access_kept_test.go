@@ -202,3 +202,23 @@ func TestRepeatedOutsideItsClause(t *testing.T) {
 		}
 	}
 }
+
+// An access token that lives for seconds is kept no longer than it is valid: a repetition
+// must not hand out one that has expired.
+//
+// proves P8
+func TestKeptAccessTokenExpires(t *testing.T) {
+	s := start(t, mytokentest.Options{Provider: optest.Options{AccessTokenLifetime: 5 * time.Second}})
+	token := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	req := issuer.AccessTokenRequest{Token: token.Token, ID: issuer.NewUseID(), Client: client}
+	first, err := s.Issuer.AccessToken(t.Context(), req)
+	require.NoError(t, err)
+	s.Clock.Advance(4 * time.Second)
+	again, err := s.Issuer.AccessToken(t.Context(), req)
+	require.NoError(t, err)
+	require.True(t, first.Token.Equal(again.Token))
+	require.Equal(t, first.Expires.UnixNano(), again.Expires.UnixNano())
+	s.Clock.Advance(time.Second)
+	_, err = s.Issuer.AccessToken(t.Context(), req)
+	require.ErrorIs(t, err, issuer.ErrRepeatedID)
+}

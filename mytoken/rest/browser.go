@@ -34,7 +34,7 @@ func (c *call) sameSite() error {
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	handle, proof := loginHandle(login.State.Reveal())
 	cookie := c.cookieFor(c.loginCookieName("login", handle), proof)
-	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
+	cookie.MaxAge = int(c.secondsUntil(login.Expires))
 	return cookie
 }
 
@@ -78,7 +78,7 @@ func (c *call) boundTo(state string) bool {
 func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
-		cookie.MaxAge = max(int(c.secondsUntil(t.CodeExpires)), 1)
+		cookie.MaxAge = int(c.secondsUntil(t.CodeExpires))
 		return cookie
 	}
 	cookie := c.apiCookie(wire.CookieMytoken, t.Token.Reveal())
