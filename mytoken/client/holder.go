@@ -197,18 +197,14 @@ func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, r
 		next, err := h.load(ctx)
 		return next, err == nil && !next.Equal(token)
 	}
-	if !rotating || !answerLost(err) || (attempt+1)*h.sendings(ctx) > maxRepeats+1 {
+	sent, keyed := useOf(ctx).state()
+	if !rotating || !sent || !answerLost(err) {
 		return token, false
 	}
-	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
-}
-
-// sendings is how often the client sends a use by itself whose answers get lost.
-func (h *Holder) sendings(ctx context.Context) int {
-	if m, err := h.c.Metadata(ctx); err == nil && m.IdempotencyKeys {
-		return h.c.cfg.Attempts
+	if keyed && (attempt+1)*h.c.cfg.Attempts > maxRepeats+1 {
+		return token, false // the client has repeated it
 	}
-	return 1
+	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
 }
 
 // answerLost reports whether the server may have acted on the request although the caller

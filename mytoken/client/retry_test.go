@@ -173,6 +173,22 @@ func TestHolderRepeatsInAll(t *testing.T) {
 	}
 }
 
+// While the server does not tell its endpoints, no use is made. So there is none to repeat,
+// and a limited token loses nothing.
+func TestHolderWithoutDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (int, any) {
+			requests++
+			return http.StatusInternalServerError, map[string]string{"error": "internal_server_error"}
+		})}})
+		require.NoError(t, err)
+		_, err = c.NewHolder(client.NewMemoryStore(jwt(1, `{"on_AT":true}`))).AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.Error(t, err)
+		require.Equal(t, 4, requests)
+	})
+}
+
 // The client repeats a request that never reached the server, after growing pauses.
 func TestUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
