@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -171,6 +172,39 @@ func TestHolderRepeatsInAll(t *testing.T) {
 			})
 		}
 	}
+}
+
+// vault is a store that needs an access token of another mytoken to be read.
+type vault struct {
+	*client.MemoryStore
+	door *client.Holder
+}
+
+func (v *vault) Load(ctx context.Context) (mytoken.Secret, error) {
+	if _, err := v.door.AccessToken(ctx, client.AccessTokenRequest{}); err != nil {
+		return mytoken.Secret{}, err
+	}
+	return v.MemoryStore.Load(ctx)
+}
+
+// What a store does with the context of a use is another use, with a key of its own.
+func TestUsesInsideAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var keys []string
+		f := &fake{keys: true, answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+			if r.URL.Path == "/access" {
+				keys = append(keys, r.Header.Get("Idempotency-Key"))
+			}
+			answer(w, http.StatusOK, map[string]any{"access_token": "at", "expires_in": 60})
+		}}
+		c := f.client(t, nil)
+		store := &vault{client.NewMemoryStore(jwt(1, "null")), c.NewHolder(client.NewMemoryStore(jwt(2, "null")))}
+		_, err := c.NewHolder(store).TokenSource(client.SourceOptions{}).Token()
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(keys), 2)
+		slices.Sort(keys)
+		require.Equal(t, len(keys), len(slices.Compact(keys)), "%q", keys)
+	})
 }
 
 // While the server does not tell its endpoints, no use is made. So there is none to repeat,

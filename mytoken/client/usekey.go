@@ -66,14 +66,15 @@ func (k *useKey) state() (sent, keyed bool) {
 
 type useKeyOf struct{}
 
-// withUse returns a context for requests that are one use.
+// withUse returns a context for requests that are one use. Without a key, each request is
+// a use of its own.
 func withUse(ctx context.Context, k *useKey) context.Context {
 	return context.WithValue(ctx, useKeyOf{}, k)
 }
 
 // useOf returns the key of the context, or a new one.
 func useOf(ctx context.Context) *useKey {
-	if k, ok := ctx.Value(useKeyOf{}).(*useKey); ok {
+	if k, ok := ctx.Value(useKeyOf{}).(*useKey); ok && k != nil {
 		return k
 	}
 	return newUseKey()
