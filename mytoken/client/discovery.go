@@ -164,6 +164,7 @@ func (c *Client) post(ctx context.Context, name endpoint, r request) ([]byte, er
 	r.method, r.url = http.MethodPost, address
 	if r.spends {
 		r.key, r.keyed = useOf(ctx), m.IdempotencyKeys
+		r.key.goesTo(r.keyed)
 	}
 	return c.send(ctx, r)
 }

@@ -52,16 +52,15 @@ func (c *Client) NewHolder(store TokenStore) *Holder { return &Holder{c: c, stor
 func (h *Holder) Client() *Client { return h.c }
 
 // maxRepeats bounds how often a holder repeats a use, because its answer was lost or
-// another process was faster.
+// another process was faster. Repetitions by the client after lost answers count too.
 const maxRepeats = 3
 
 // held makes one use of the token. update finds the token's successor in an answer; it is
 // nil for uses that never rotate a token.
 func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.Issued, call func(*Client, context.Context, mytoken.Secret) (T, error)) (T, error) {
 	var none T
-	if u != useUncounted { // all requests are one use, whichever generation they present
-		ctx = withUse(ctx, useOf(ctx))
-	}
+	key := useOf(ctx) // all requests are one use, whichever generation they present
+	ctx = withUse(ctx, nil)
 	token, err := h.load(ctx)
 	if err != nil {
 		return none, err
@@ -89,7 +88,7 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		out, err := call(c, ctx, token)
+		out, err := call(c, withUse(ctx, key), token)
 		successor := updateIn(err)
 		if err == nil && update != nil {
 			successor = update(out)
@@ -102,7 +101,7 @@ func held[T any](ctx context.Context, h *Holder, u use, update func(T) *mytoken.
 		if err == nil {
 			return out, nil
 		}
-		next, again := h.recover(ctx, token, err, rotating && successor == nil, attempt)
+		next, again := h.recover(ctx, key, token, err, rotating && successor == nil, attempt)
 		if !again {
 			return none, err
 		}
@@ -189,7 +188,7 @@ func (h *Holder) checkSave(ctx context.Context) error {
 }
 
 // recover decides whether to repeat a failed use, and with which token.
-func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, rotating bool, attempt int) (next mytoken.Secret, again bool) {
+func (h *Holder) recover(ctx context.Context, key *useKey, token mytoken.Secret, err error, rotating bool, attempt int) (next mytoken.Secret, again bool) {
 	if attempt > maxRepeats || ctx.Err() != nil {
 		return token, false
 	}
@@ -197,8 +196,12 @@ func (h *Holder) recover(ctx context.Context, token mytoken.Secret, err error, r
 		next, err := h.load(ctx)
 		return next, err == nil && !next.Equal(token)
 	}
-	if !rotating || !answerLost(err) {
+	sent, keyed := key.state()
+	if !rotating || !sent || !answerLost(err) {
 		return token, false
+	}
+	if keyed && (attempt+1)*h.c.cfg.Attempts > maxRepeats+1 {
+		return token, false // the client has repeated it
 	}
 	return token, sleep(ctx, h.c.cfg.Clock, backOff(attempt, mostWait)) == nil
 }

@@ -93,13 +93,15 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 // minutes. If the server says when to come back, Run obeys, for at most an hour.
 //
 // All requests until an answer arrives count as one use, if the server counts a repeated
-// request once; see [Metadata]. Other servers may count each of them. If the mytoken is
+// request once; see [Metadata]. The server remembers a use for a day: a longer outage may
+// cost another one each day. Other servers may count each request. If the mytoken is
 // limited there, Run loses at most half of the uses that are left, rounded up, before it
 // waits for an hour; then it may lose half of the rest. It asks the server by introspection
 // how many are left, which is no use. If the server does not say, Run takes the limit in
-// the mytoken for it. A keeper that starts anew makes a new use. The file
-// stays while its token is valid, and is removed when the token expires. If a keeper is
-// killed, the file can outlive its token until the next keeper finds it.
+// the mytoken for it. A keeper that starts anew makes a new use.
+//
+// The file stays while its token is valid, and is removed when the token expires. If a
+// keeper is killed, the file can outlive its token until the next keeper finds it.
 //
 // Run looks at the file at least every 30 s. If the file is missing, or does not hold the
 // token that Run wrote, Run writes it again. It tries again after growing pauses, of at

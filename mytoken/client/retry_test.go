@@ -3,8 +3,10 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -139,6 +141,86 @@ func TestRepeatedUses(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A holder sends a use of a rotating token four times at most, or Config.Attempts times if
+// that is more: its repetitions do not multiply those of the client.
+//
+// proves P8
+func TestHolderRepeatsInAll(t *testing.T) {
+	for _, c := range []struct {
+		keys           bool
+		attempts, want int
+	}{{false, 0, 4}, {false, 1, 4}, {true, 0, 4}, {true, 1, 4}, {true, 2, 4}, {true, 3, 3}, {true, 8, 8}} {
+		for name, fail := range map[string]func(http.ResponseWriter){
+			"500":         func(w http.ResponseWriter) { refuse(w, 500, "internal_server_error") },
+			"answer lost": func(w http.ResponseWriter) { w.Header().Set(hangUpHeader, "yes") },
+		} {
+			t.Run(fmt.Sprintf("%s, keys=%t, attempts=%d", name, c.keys, c.attempts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					keys := map[string]bool{}
+					f := &fake{keys: c.keys, answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+						keys[r.Header.Get("Idempotency-Key")] = true
+						fail(w)
+					}}
+					h := f.client(t, func(cfg *client.Config) { cfg.Attempts = c.attempts }).NewHolder(client.NewMemoryStore(jwt(1, `{"on_AT":true}`)))
+					_, err := h.AccessToken(t.Context(), client.AccessTokenRequest{})
+					require.Error(t, err)
+					require.Equal(t, c.want, f.count("/access"))
+					require.Len(t, keys, 1)
+				})
+			})
+		}
+	}
+}
+
+// vault is a store that needs an access token of another mytoken to be read.
+type vault struct {
+	*client.MemoryStore
+	door *client.Holder
+}
+
+func (v *vault) Load(ctx context.Context) (mytoken.Secret, error) {
+	if _, err := v.door.AccessToken(ctx, client.AccessTokenRequest{}); err != nil {
+		return mytoken.Secret{}, err
+	}
+	return v.MemoryStore.Load(ctx)
+}
+
+// What a store does with the context of a use is another use, with a key of its own.
+func TestUsesInsideAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var keys []string
+		f := &fake{keys: true, answer: func(w http.ResponseWriter, r *http.Request, _ map[string]any) {
+			if r.URL.Path == "/access" {
+				keys = append(keys, r.Header.Get("Idempotency-Key"))
+			}
+			answer(w, http.StatusOK, map[string]any{"access_token": "at", "expires_in": 60})
+		}}
+		c := f.client(t, nil)
+		store := &vault{client.NewMemoryStore(jwt(1, "null")), c.NewHolder(client.NewMemoryStore(jwt(2, "null")))}
+		_, err := c.NewHolder(store).TokenSource(client.SourceOptions{}).Token()
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(keys), 2)
+		slices.Sort(keys)
+		require.Equal(t, len(keys), len(slices.Compact(keys)), "%q", keys)
+	})
+}
+
+// While the server does not tell its endpoints, no use is made. So there is none to repeat,
+// and a limited token loses nothing.
+func TestHolderWithoutDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		requests := 0
+		c, err := client.New(client.Config{Issuer: fakeIssuer, HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (int, any) {
+			requests++
+			return http.StatusInternalServerError, map[string]string{"error": "internal_server_error"}
+		})}})
+		require.NoError(t, err)
+		_, err = c.NewHolder(client.NewMemoryStore(jwt(1, `{"on_AT":true}`))).AccessToken(t.Context(), client.AccessTokenRequest{})
+		require.Error(t, err)
+		require.Equal(t, 4, requests)
+	})
 }
 
 // The client repeats a request that never reached the server, after growing pauses.

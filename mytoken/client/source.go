@@ -40,10 +40,10 @@ const defaultEarly = time.Minute
 // Meanwhile it returns the last token while that is valid, and otherwise the same error.
 // Without a valid token, it asks at once if the [TokenStore] has another mytoken.
 //
-// All requests until an answer arrives count as one use, if the server counts a repeated
-// request once; see [Metadata]. At other servers, the source saves the uses of a limited
-// mytoken like a [Keeper]: it loses at most half of those that are left, and does not ask
-// again for an hour.
+// All requests until an answer arrives count as one use for a day, if the server counts a
+// repeated request once; see [Metadata]. At other servers, the source saves the uses of a
+// limited mytoken like a [Keeper]: it loses at most half of those that are left, and does
+// not ask again for an hour.
 //
 // A TokenSource is safe for concurrent use.
 type TokenSource struct {

@@ -29,15 +29,13 @@ func (s *thrift) ask(ctx context.Context, h *Holder, req AccessTokenRequest) (to
 	if s.key == nil {
 		s.key = newUseKey()
 	}
+	s.key.begin()
 	token, err = h.AccessToken(withUse(ctx, s.key), req)
 	if err == nil {
 		*s = thrift{}
 		return token, 0, nil
 	}
-	if !answerLost(err) || ctx.Err() != nil {
-		return nil, 0, err
-	}
-	if m, merr := h.c.Metadata(ctx); merr != nil || m.IdempotencyKeys {
+	if sent, keyed := s.key.state(); !sent || keyed || !answerLost(err) || ctx.Err() != nil {
 		return nil, 0, err
 	}
 	s.gone++

@@ -245,3 +245,39 @@ func TestKeeperDuringRefusals(t *testing.T) {
 		require.NoError(t, w.issuer.Close(t.Context()))
 	})
 }
+
+// A server that does not know keys loses one answer. Later it does not even tell its
+// endpoints. No use is made then, so a source need not save any: it gets its access token
+// as soon as the server is back.
+func TestTokenSourceWithoutDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		w := newOutage(t, 5, time.Second, everything, func(h http.Handler) http.Handler {
+			h = withoutKeys(h)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if down.Load() && r.URL.Path == "/.well-known/mytoken-configuration" {
+					refuse(w, http.StatusInternalServerError, "internal_server_error")
+					return
+				}
+				h.ServeHTTP(w, r)
+			})
+		})
+		source := w.holder.TokenSource(client.SourceOptions{})
+		_, err := source.Token()
+		require.Error(t, err)
+		require.EqualValues(t, 1, w.charged())
+
+		time.Sleep(61 * time.Minute) // the client has forgotten the endpoints
+		down.Store(true)
+		for range 3 {
+			_, err = source.Token()
+			require.Error(t, err)
+			time.Sleep(time.Minute)
+		}
+		down.Store(false)
+		_, err = source.Token()
+		require.NoError(t, err)
+		require.EqualValues(t, 2, w.charged())
+		require.NoError(t, w.issuer.Close(t.Context()))
+	})
+}

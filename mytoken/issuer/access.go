@@ -30,7 +30,8 @@ type AccessTokenRequest struct {
 	// none was handed out and the outcome is known.
 	//
 	// A repetition returns the same access token, whatever else it asks for, as long as
-	// that is valid. After that it returns [ErrRepeatedID].
+	// that is valid and the clause that was charged admits the repetition. Otherwise it
+	// returns [ErrRepeatedID].
 	//
 	// The ID counts for this token alone. The issuer remembers it for a day. Within that
 	// day it may refund the use and charge it again. After 32 charges it returns
@@ -126,13 +127,13 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if err != nil {
 		return nil, i.giveBack(ctx, p, op, err)
 	}
+	if elsewhere(spent, candidates) {
+		return nil, i.chargeElsewhere(ctx, p, op)
+	}
 	var out *AccessToken
 	if spent.Repeated {
 		if out, err = i.keptAccess(ctx, p, op, key); err != nil {
 			return nil, err
-		}
-		if out == nil && len(candidates) > 0 && !slices.Contains(candidates, spent.Clause) {
-			return nil, i.chargeElsewhere(ctx, p, op)
 		}
 	}
 	if out == nil {

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -130,4 +131,94 @@ func TestRepeatedReadsEnd(t *testing.T) {
 	info, err := s.Store.Token(t.Context(), token.ID)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, info.Counters[0].OtherUsed)
+}
+
+// The clause that was charged does not admit the repetition any more, while another one
+// does: at another address, or later. The repetition gets nothing of the first clause. A
+// request with a new ID is charged to the other clause.
+//
+// proves P1, P3
+func TestRepeatedOutsideItsClause(t *testing.T) {
+	elsewhere := client
+	elsewhere.Address = netip.MustParseAddr("198.51.100.1")
+	here := restriction.List{
+		{Hosts: []string{client.Address.String()}, UsagesAT: usages(1), UsagesOther: usages(1)},
+		{Hosts: []string{elsewhere.Address.String()}, UsagesAT: usages(1), UsagesOther: usages(1)},
+	}
+	for name, c := range map[string]struct {
+		at   issuer.Client
+		wait time.Duration
+	}{"another address": {elsewhere, 0}, "later": {client, 10 * time.Minute}} {
+		for _, kind := range []string{"access token", "history", "list", "subtree", "revocation"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.CodeLifetime = time.Hour }})
+				list := here
+				if c.wait > 0 {
+					now := s.Clock.Now()
+					list = restriction.List{
+						{Expires: now.Add(c.wait / 2).Unix(), UsagesAT: usages(1), UsagesOther: usages(1)},
+						{NotBefore: now.Add(c.wait / 2).Unix(), UsagesAT: usages(1), UsagesOther: usages(1)},
+					}
+				}
+				token := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: list})
+				other := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+				ask := func(id issuer.UseID, at issuer.Client) (err error) {
+					switch kind {
+					case "access token":
+						_, err = s.Issuer.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, ID: id, Client: at})
+					case "history":
+						_, err = s.Issuer.History(t.Context(), issuer.HistoryRequest{Token: token.Token, ID: id, Client: at})
+					case "list":
+						_, err = s.Issuer.List(t.Context(), issuer.InfoRequest{Token: token.Token, ID: id, Client: at})
+					case "subtree":
+						_, err = s.Issuer.Subtree(t.Context(), issuer.InfoRequest{Token: token.Token, ID: id, Client: at})
+					case "revocation":
+						_, err = s.Issuer.RevokeOther(t.Context(), issuer.RevokeOtherRequest{Token: token.Token, ID: id, Other: other.ID, Client: at})
+					}
+					return err
+				}
+				used := func() (used []int64) {
+					info, err := s.Store.Token(t.Context(), token.ID)
+					require.NoError(t, err)
+					for _, c := range info.Counters {
+						used = append(used, c.ATUsed+c.OtherUsed)
+					}
+					return used
+				}
+				id := issuer.NewUseID()
+				require.NoError(t, ask(id, client))
+				require.NoError(t, ask(id, client))
+				require.Equal(t, []int64{1, 0}, used())
+				s.Clock.Advance(c.wait)
+				require.ErrorIs(t, ask(id, c.at), issuer.ErrRepeatedID)
+				require.Equal(t, []int64{1, 0}, used())
+				require.NoError(t, ask(issuer.NewUseID(), c.at))
+				require.Equal(t, []int64{1, 1}, used())
+				if c.wait == 0 {
+					require.NoError(t, ask(id, client), "the first one still gets its answer")
+					require.Equal(t, []int64{1, 1}, used())
+				}
+			})
+		}
+	}
+}
+
+// An access token that lives for seconds is kept no longer than it is valid: a repetition
+// must not hand out one that has expired.
+//
+// proves P8
+func TestKeptAccessTokenExpires(t *testing.T) {
+	s := start(t, mytokentest.Options{Provider: optest.Options{AccessTokenLifetime: 5 * time.Second}})
+	token := login(t, s, mytoken.Properties{Capabilities: allCapabilities})
+	req := issuer.AccessTokenRequest{Token: token.Token, ID: issuer.NewUseID(), Client: client}
+	first, err := s.Issuer.AccessToken(t.Context(), req)
+	require.NoError(t, err)
+	s.Clock.Advance(4 * time.Second)
+	again, err := s.Issuer.AccessToken(t.Context(), req)
+	require.NoError(t, err)
+	require.True(t, first.Token.Equal(again.Token))
+	require.Equal(t, first.Expires.UnixNano(), again.Expires.UnixNano())
+	s.Clock.Advance(time.Second)
+	_, err = s.Issuer.AccessToken(t.Context(), req)
+	require.ErrorIs(t, err, issuer.ErrRepeatedID)
 }

@@ -126,7 +126,11 @@ func (i *Issuer) charge(ctx context.Context, p *presented, op operation) (store.
 		spent, err := i.spend(ctx, p, op, candidates)
 		if !errors.Is(err, errCalledOff) {
 			p.charged = err == nil && !p.free(op.kind)
-			if err == nil && spent.Repeated && op.brief {
+			switch {
+			case err != nil:
+			case elsewhere(spent, candidates):
+				err = i.refuseID(ctx, p, op)
+			case spent.Repeated && op.brief:
 				err = i.stillOpen(ctx, p, op)
 			}
 			return spent, err

@@ -81,7 +81,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	props, draws, err := i.childProperties(ctx, p.token, provider, usages(state.Counters), req)
 	if err != nil {
 		out, err := i.deriveLate(ctx, p, req, err)
-		if out == nil {
+		if err != nil {
 			i.policyRefused(ctx, PolicyDerive, p.id.ID, req.Client, err)
 		}
 		return out, err
@@ -158,8 +158,8 @@ func (i *Issuer) deriveAgain(ctx context.Context, p *presented, req DeriveReques
 // deriveLate answers a request that is refused because of what is left. A parallel call
 // with the same ID may have taken it since deriveAgain looked: then both get its child.
 func (i *Issuer) deriveLate(ctx context.Context, p *presented, req DeriveRequest, refusal error) (*mytoken.Issued, error) {
-	if out, err := i.deriveAgain(ctx, p, req); out != nil && err == nil {
-		return out, nil
+	if out, err := i.deriveAgain(ctx, p, req); out != nil || isA[*StoreError](err) {
+		return out, err
 	}
 	return nil, refusal
 }

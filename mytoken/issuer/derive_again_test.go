@@ -136,3 +136,39 @@ func TestDeriveAgainAfterRotation(t *testing.T) {
 	require.True(t, first.Update.Token.Equal(again.Update.Token))
 	requireUsable(t, s, again.Update.Token)
 }
+
+// The store does not say whether a faster call with the same ID has made the child. So
+// nobody may take the refusal of the slower one for final.
+//
+// proves P8
+func TestDeriveAgainMeanwhileWithoutAnAnswer(t *testing.T) {
+	var meanwhile func()
+	down := false
+	faulty := storetest.NewFaulty(memstore.New(), func(c storetest.Call) error {
+		if down && c.Method == "ResolveTicket" {
+			return storetest.ErrFault
+		}
+		if c.Method == "Lookup" && c.Before && meanwhile != nil {
+			f := meanwhile
+			meanwhile = nil
+			f()
+			down = true
+		}
+		return nil
+	})
+	s := start(t, mytokentest.Options{Store: faulty})
+	root := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(1)}}})
+	req := issuer.DeriveRequest{Token: root.Token, ID: issuer.NewUseID(), Client: client}
+	var first *mytoken.Issued
+	meanwhile = func() {
+		var err error
+		first, err = s.Issuer.Derive(t.Context(), req)
+		require.NoError(t, err)
+	}
+	_, err := s.Issuer.Derive(t.Context(), req)
+	errAs[*issuer.StoreError](t, err)
+	down = false
+	second, err := s.Issuer.Derive(t.Context(), req)
+	require.NoError(t, err)
+	require.True(t, first.Token.Equal(second.Token))
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/store"
@@ -128,8 +129,15 @@ func (i *Issuer) callOff(ctx context.Context, p *presented, op operation) (off b
 	return off, lateError(err)
 }
 
-// chargeElsewhere is for a repeated use whose clause does not admit the request any more,
-// while another clause does.
+// elsewhere reports whether the clause that a repeated use was charged to does not admit
+// the repetition, while another clause does. That clause was not charged, and the first
+// one gives nothing to this request.
+func elsewhere(spent store.Spent, candidates []int) bool {
+	return spent.Repeated && len(candidates) > 0 && !slices.Contains(candidates, spent.Clause)
+}
+
+// chargeElsewhere calls off such a use, unless an access token was handed out for it. Then
+// it refuses the ID.
 func (i *Issuer) chargeElsewhere(ctx context.Context, p *presented, op operation) error {
 	off, err := i.callOff(ctx, p, op)
 	switch {

@@ -15,10 +15,10 @@ import (
 // A repeated request that hands out a token gets the same token again, if it has an ID
 // (P8).
 //
-// The reply that issues a mytoken is stored for the lifetime of a code. Only the ID together with the secret of
-// the request finds it: the authorising token, or the adopted refresh token. The reply to
-// an authorising token opens only with the key of the grant as well, so that the token
-// opens nothing any more once its wrapped key is erased.
+// The reply that issues a mytoken is stored for the lifetime of a code. Only the ID
+// together with the secret of the request finds it: the authorising token, or the adopted
+// refresh token. The reply to an authorising token opens only with the key of the grant as
+// well, so that the token opens nothing any more once its wrapped key is erased.
 
 // purposeReply is the purpose of the key that opens a reply.
 const purposeReply seal.Purpose = "reply v1"
@@ -88,8 +88,9 @@ type accessRecord struct {
 // It opens with the ID of the request and the key of the grant. Revoking the mytoken
 // erases it.
 //
-// The ticket expires with the access token. The store remembers it for another day, which
-// is longer than the verdict lasts. So nobody can hand out a second one.
+// The ticket expires with the access token, but lasts for a minute at least. The store
+// remembers it for another day, which is longer than the verdict lasts. So nobody can hand
+// out a second one.
 func (i *Issuer) keepAccess(p *presented, op operation, key seal.DataKey, out *AccessToken) (store.Ticket, error) {
 	now := i.Now()
 	expires := now.Add(store.Remembered)
@@ -122,6 +123,9 @@ func (i *Issuer) keptAccess(ctx context.Context, p *presented, op operation, key
 	var rec accessRecord
 	if err := i.openJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), t.Payload, &rec); err != nil {
 		return nil, fmt.Errorf("issuer: the kept access token cannot be opened: %w", err)
+	}
+	if !rec.Expires.IsZero() && !rec.Expires.After(i.Now()) { // it lived for less than a minute
+		return nil, i.refuseID(ctx, p, op)
 	}
 	return &AccessToken{mytoken.AccessToken{
 		Token: mytoken.NewSecret(rec.Token), TokenType: rec.Type, Expires: rec.Expires, Scopes: rec.Scopes, Audiences: rec.Audiences,

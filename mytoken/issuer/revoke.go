@@ -204,7 +204,7 @@ type RevokeOtherRequest struct {
 }
 
 // RevokeOther revokes a token by its mom_id. It counts as one other use of the
-// authorising token. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
+// authorising token. A token that revokes itself may be revoked already. Errors are those of [Issuer.AccessToken] and [ErrNotOwned].
 func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revocation, error) {
 	p, err := i.present(ctx, req.Token, req.Client)
 	if err != nil {
@@ -218,6 +218,10 @@ func (i *Issuer) RevokeOther(ctx context.Context, req RevokeOtherRequest) (*Revo
 		return nil, i.refusedOther(ctx, p, op, err)
 	}
 	spent, err := i.charge(ctx, p, op)
+	if refused, ok := errors.AsType[*TokenError](err); ok && refused.Reason == TokenRevoked && req.Other == p.id.ID {
+		out, err := i.revoke(ctx, req.Other, req.Recursive, p, req.Client, "") // as Revoke does: possession is enough
+		return out, asRepeatable(err, true)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -227,3 +227,29 @@ func TestRevokeOtherIsAUse(t *testing.T) {
 	requireRefused(t, err, "usages_other")
 	requireUsable(t, s, b.Token)
 }
+
+// A token that revoked itself by its mom_id is revoked. Its repeated request says so, too,
+// and revokes what it names below.
+//
+// proves P8
+func TestRepeatedRevocationOfOneself(t *testing.T) {
+	s := start(t, mytokentest.Options{})
+	token := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{UsagesOther: usages(2)}}})
+	child, err := s.Issuer.Derive(t.Context(), issuer.DeriveRequest{Token: token.Token, Client: client})
+	require.NoError(t, err)
+	req := issuer.RevokeOtherRequest{Token: token.Token, ID: issuer.NewUseID(), Other: token.ID, Client: client}
+	for range 2 {
+		_, err := s.Issuer.RevokeOther(t.Context(), req)
+		require.NoError(t, err)
+		requireDead(t, s, token.Token, issuer.TokenRevoked)
+	}
+	requireUsable(t, s, child.Token)
+	req.Recursive = true
+	_, err = s.Issuer.RevokeOther(t.Context(), req)
+	require.NoError(t, err)
+	requireDead(t, s, child.Token, issuer.TokenRevoked)
+
+	req.Other = child.ID
+	_, err = s.Issuer.RevokeOther(t.Context(), req)
+	requireTokenError(t, err, issuer.TokenRevoked)
+}

@@ -33,7 +33,7 @@ func (c *call) sameSite() error {
 // to it. It does not reveal the state, and expires with the login.
 func (c *call) loginCookie(login *issuer.Login) *http.Cookie {
 	cookie := c.cookieFor(c.loginCookieName("login", loginHandle(login.State.Reveal())), c.issuer.BrowserProof(login.State).Reveal())
-	cookie.MaxAge = max(int(c.secondsUntil(login.Expires)), 1)
+	cookie.MaxAge = int(c.secondsUntil(login.Expires))
 	return cookie
 }
 
@@ -113,7 +113,7 @@ func (c *call) looksAhead() bool {
 func (c *call) tokenCookie(t *mytoken.Issued) *http.Cookie {
 	if t.Type == mytoken.ResponseTransferCode {
 		cookie := c.apiCookie(wire.CookieTransferCode, t.TransferCode.Reveal())
-		cookie.MaxAge = max(int(c.secondsUntil(t.CodeExpires)), 1)
+		cookie.MaxAge = int(c.secondsUntil(t.CodeExpires))
 		return cookie
 	}
 	cookie := c.apiCookie(wire.CookieMytoken, t.Token.Reveal())

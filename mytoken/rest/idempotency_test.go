@@ -218,3 +218,22 @@ func TestIdempotencyKeyAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A repetition in the last second of the access token says that it expires. An answer
+// without expires_in would say that it never does.
+//
+// proves P8
+func TestIdempotencyKeyInTheLastSecond(t *testing.T) {
+	s := start(t)
+	token := s.limited(9, 9)
+	access := func() map[string]any {
+		r := s.post("/api/v0/token/access", m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}, "Idempotency-Key", `"k"`)
+		return s.object(r, http.StatusOK)
+	}
+	s.Clock.Advance(700 * time.Millisecond)
+	first := access()
+	s.Clock.Advance(time.Hour - 500*time.Millisecond)
+	again := access()
+	require.Equal(t, first["access_token"], again["access_token"])
+	require.EqualValues(t, 1, again["expires_in"])
+}

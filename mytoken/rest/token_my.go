@@ -60,7 +60,7 @@ func startLogin(c *call, req *wire.TokenRequest) (*answer, error) {
 	return ok(wire.LoginResponse{
 		ConsentURI:  c.consentURI(native.ConsentCode),
 		PollingCode: wire.Secret{Secret: c.issuer.MarkCode(native.PollingCode)},
-		ExpiresIn:   max(c.secondsUntil(native.Expires), 1), Interval: int64(native.Interval / time.Second),
+		ExpiresIn:   c.secondsUntil(native.Expires), Interval: int64(native.Interval / time.Second),
 	}), nil
 }
 

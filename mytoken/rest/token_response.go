@@ -37,12 +37,13 @@ func (c *call) update(t *mytoken.Issued) *wire.TokenResponse {
 	return c.tokenResponse(t)
 }
 
-// secondsUntil returns the whole seconds until a time, or 0 if the time is zero or past.
+// secondsUntil returns the whole seconds until a time, or 0 if the time is zero. It
+// returns 1 at least for any other time: an answer with 0 says that nothing expires.
 func (c *call) secondsUntil(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return max(t.Unix()-c.issuer.Now().Unix(), 0)
+	return max(t.Unix()-c.issuer.Now().Unix(), 1)
 }
 
 // unix is a time on the wire: Unix seconds, or 0 if the time is zero.
