@@ -220,7 +220,7 @@ func failedFor(err error) string {
 // notices.
 func (n *Notice) byStrangers() bool {
 	switch n.Kind {
-	case NoticeRejected, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed:
+	case NoticeRejected, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed, NoticeMixUp:
 		return true
 	}
 	return false
