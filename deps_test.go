@@ -133,7 +133,7 @@ mytoken/client/bearer:
 mytoken/client: flock json oauth2 capability restriction restriction/forecast mytoken mytoken/internal/qr mytoken/internal/wire mytoken/client/bearer internal/weburl
 mytoken/rest/internal/npm: internal/dbtest
 mytoken/rest/internal/pages: capability restriction restriction/forecast restriction/timeline mytoken mytoken/internal/qr mytoken/internal/wire mytoken/issuer
-mytoken/rest: json time internal/errtext capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
+mytoken/rest: json time internal/errtext internal/weburl capability restriction mytoken mytoken/internal/profile mytoken/internal/requestid mytoken/internal/wire mytoken/issuer mytoken/rest/internal/pages
 `)
 
 // rule says what one package may import.

@@ -89,9 +89,12 @@ func AlgorithmOf(pub crypto.PublicKey) (Algorithm, error) {
 			}
 		}
 	case *rsa.PublicKey:
+		if err := CheckKey(key, RS256); err != nil { // no algorithm fits
+			return "", err
+		}
 		return "", fmt.Errorf("%w: an RSA key fits several algorithms: name one", ErrKey)
 	}
-	return "", fmt.Errorf("%w: %T", ErrKey, pub)
+	return "", fmt.Errorf("%w: %T: use a key on P-256, P-384 or P-521, an Ed25519 key, or an RSA key", ErrKey, pub)
 }
 
 // CheckKey returns an error if a public key must not be used with an algorithm. It

@@ -31,6 +31,13 @@ func TestParse(t *testing.T) {
 		"https://host.example.org/\u00a0":  "the character U+00A0",
 		"https://host.example.org/\xff":    "the character U+FFFD",
 		"https://host.example.org/\u200b/": "the character U+200B",
+
+		"https://host.example.org:65535": "",
+		"https://host.example.org:":      "has no port from 1 to 65535",
+		"https://host.example.org:0":     "has no port",
+		"https://host.example.org:65536": "has no port",
+		"https://host.example.org:0443":  "has no port",
+		"https://[::1]:/":                "has no port",
 	} {
 		u, err := Parse(text)
 		if want == "" {
@@ -54,5 +61,49 @@ func TestSecure(t *testing.T) {
 		u, err := Parse(text)
 		require.NoError(t, err)
 		require.Equal(t, want, Secure(u), text)
+	}
+}
+
+// Where a URL is compared with what browsers send, it has their spelling.
+func TestCheckSpelling(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://host.example.org":        "",
+		"https://host.example.org/":       "",
+		"https://host.example.org:443/a/": "",
+		"https://192.0.2.1:8443/a":        "",
+		"https://[2001:db8::1]:8443":      "",
+		"https://xn--bcher-kva.example":   "",
+		"https://4.example.org/a.b/..c":   "",
+
+		"https://bücher.example":          "with xn--",
+		"https://Host.example.org:8443":   "write host.example.org:8443, as browsers do",
+		"https://[2001:db8:0:0:0:0:0:1]":  "write 2001:db8::1",
+		"https://[fe80::1%25eth0]":        "has a zone",
+		"https://127.1":                   "all of its four numbers",
+		"https://192.0.2.01":              "all of its four numbers",
+		"https://2130706433":              "all of its four numbers",
+		"https://host.example.org//":      "write /",
+		"https://host.example.org/a//b":   "write /a/b",
+		"https://host.example.org/a/../b": "write /b",
+		"https://host.example.org/a/.":    "write /a",
+	} {
+		u, err := Parse(text)
+		require.NoError(t, err, text)
+		if err = CheckSpelling(u); want == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, want, text)
+		}
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://Host.example.org:443/a": "https://host.example.org", "http://host.example.org:80": "http://host.example.org",
+		"http://host.example.org:443": "http://host.example.org:443", "https://[::1]:8443/": "https://[::1]:8443",
+	} {
+		u, err := Parse(text)
+		require.NoError(t, err)
+		require.Equal(t, want, Origin(u))
 	}
 }

@@ -95,6 +95,9 @@ func New(cfg Config) (*Client, error) {
 	if err := c.checkURL(cfg.Issuer); err != nil {
 		return nil, fmt.Errorf("client: Config.Issuer: %w", err)
 	}
+	if strings.Contains(cfg.Issuer, "?") { // the paths of the server would become part of it
+		return nil, fmt.Errorf("client: Config.Issuer: %.200q has a query: remove the part from ?", cfg.Issuer)
+	}
 	if cfg.HTTPClient != nil {
 		c.http = *cfg.HTTPClient
 	}

@@ -135,6 +135,7 @@ func TestPlainHTTP(t *testing.T) {
 		"http://[::1]:8000": true, "http://localhost": false, "http://mytoken.example.org": false, "http://127.0.0.1.example.org": false,
 		"ftp://mytoken.example.org": false, "mytoken.example.org": false, "": false, "https://user@mytoken.example.org": false,
 		"https://mytoken.example.org#x": false, "https://": false, "http://10.0.0.1": false,
+		"https://mytoken.example.org/?tenant=a": false, "https://mytoken.example.org?": false, "https://mytoken.example.org:84430": false,
 	} {
 		_, err := client.New(client.Config{Issuer: issuer})
 		require.Equal(t, ok, err == nil, "%s: %v", issuer, err)

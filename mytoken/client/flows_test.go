@@ -55,6 +55,7 @@ func TestLogin(t *testing.T) {
 func TestConsentAtAnotherServer(t *testing.T) {
 	for uri, ok := range map[string]bool{
 		fakeIssuer + "/c/x":                       true,
+		"https://MyToken.example.org:443/c/x":     true,
 		"https://honest.example.org/c/x":          false,
 		fakeIssuer + ".example.org/c/x":           false,
 		"http://127.0.0.1/c/x":                    false,

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/fresh"
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/qr"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
@@ -115,7 +115,7 @@ func (c *Client) StartLogin(ctx context.Context, req LoginRequest) (*Login, erro
 func (c *Client) isOwn(address string) bool {
 	u, err := url.Parse(address)
 	issuer, ierr := url.Parse(c.cfg.Issuer)
-	return err == nil && ierr == nil && u.Scheme == issuer.Scheme && strings.EqualFold(u.Host, issuer.Host)
+	return err == nil && ierr == nil && weburl.Origin(u) == weburl.Origin(issuer)
 }
 
 // QR draws the consent URI as a QR code for a terminal, dark on light.

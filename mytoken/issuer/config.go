@@ -230,12 +230,12 @@ func (c *Config) checkIssuer() error {
 		return fmt.Errorf("%.200q has a query: remove the part from ?", c.Issuer)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("the scheme of %.200q is not https", c.Issuer)
-	case u.Host != strings.ToLower(u.Host):
-		return fmt.Errorf("%.200q has capital letters in its host: write %s, as browsers do", c.Issuer, strings.ToLower(u.Host))
+	case !strings.HasPrefix(c.Issuer, u.Scheme):
+		return fmt.Errorf("%.200q has capital letters in its scheme: write %s", c.Issuer, u.Scheme)
 	case !weburl.Secure(u) && !c.InsecureHTTP:
 		return fmt.Errorf("%.200q is plain http: use https, or a loopback address such as 127.0.0.1 for tests, or Config.InsecureHTTP", c.Issuer)
 	}
-	return nil
+	return weburl.CheckSpelling(u)
 }
 
 func (c *Config) checkLimits() error {

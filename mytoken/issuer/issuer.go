@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/outage"
@@ -191,14 +192,16 @@ func (i *Issuer) Sweep(ctx context.Context, batch int) (Cleaned, error) {
 // together do not sweep together.
 const (
 	sweepBatch      = 1000
-	maintenanceTry  = 30 * time.Second // after a failure
-	maintenanceRoll = 5                // one part in so many is random
+	maintenanceTry  = 25 * time.Second // after a failure; at most 30 s with the random share
+	maintenanceMost = 24 * time.Hour
+	maintenanceRoll = 5 // a pause is longer or shorter by up to one part in so many
 )
 
 // Maintain does the housekeeping until the context ends, and returns nil then. It calls
 // [Issuer.Recover], unless that has succeeded before, and [Issuer.Sweep], about as often as
-// the argument says: a good choice is 5 minutes. It logs what fails, and tries it again
-// within 30 s. Run it in a goroutine of each process:
+// the argument says, and at least once a day: a good choice is 5 minutes. It logs what
+// fails, even a panic of the store, and tries it again within 30 s. End the context before
+// you close the store. Run it in a goroutine of each process:
 //
 //	go iss.Maintain(ctx, 5*time.Minute)
 //
@@ -210,9 +213,15 @@ func (i *Issuer) Maintain(ctx context.Context, every time.Duration) error {
 		return &RequestError{Field: "every", Reason: fmt.Sprintf("%s is too short a pause, use 5m", every)}
 	}
 	for ctx.Err() == nil {
-		pause := every
-		if err := i.maintain(ctx); err != nil {
-			pause = min(every, maintenanceTry)
+		pause := min(every, maintenanceMost)
+		err := rescue.Do(func() {
+			if err := i.maintain(ctx); err != nil {
+				pause = min(pause, maintenanceTry)
+			}
+		})
+		if err != nil {
+			rescue.Log(ctx, i.cfg.Logger, "the housekeeping", err)
+			pause = min(pause, maintenanceTry)
 		}
 		roll := pause / maintenanceRoll
 		_ = refresh.Sleep(ctx, pause-roll+rand.N(2*roll)) // the loop looks at the context

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -147,4 +148,44 @@ func TestMaintainRefusesNoPause(t *testing.T) {
 		require.ErrorContains(t, err, every.String())
 	}
 	require.Empty(t, u.swept())
+}
+
+// A store that panics does not end the process. Another sweep is tried within 30 s.
+//
+// proves P5
+func TestMaintainSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkeep(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var tries []time.Time
+		u.store.Reset(func(c storetest.Call) error {
+			if c.Method != "Sweep" || !c.Before {
+				return nil
+			}
+			if tries = append(tries, time.Now()); len(tries) < 40 {
+				panic("the store is broken")
+			}
+			cancel()
+			return nil
+		})
+		require.NoError(t, u.Maintain(ctx, time.Hour))
+		for n := 1; n < len(tries); n++ {
+			require.LessOrEqual(t, tries[n].Sub(tries[n-1]), 30*time.Second)
+		}
+		require.Contains(t, u.log.String(), `kind=panic in="the housekeeping" error="the store is broken"`)
+		require.NoError(t, u.Close(t.Context()))
+	})
+}
+
+// No pause is so long that it becomes none.
+func TestMaintainRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkeep(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*24*time.Hour)
+		defer cancel()
+		require.NoError(t, u.Maintain(ctx, math.MaxInt64))
+		require.Greater(t, len(u.swept()), 7)
+		require.Less(t, len(u.swept()), 14)
+		require.NoError(t, u.Close(t.Context()))
+	})
 }

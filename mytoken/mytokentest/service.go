@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -89,7 +90,7 @@ func Start(opts Options) (*Service, error) {
 }
 
 func (s *Service) configure(opts Options) error {
-	up := s.Provider.ClientConfig(opts.URL + "/redirect")
+	up := s.Provider.ClientConfig(strings.TrimSuffix(opts.URL, "/") + "/redirect")
 	up.Clock = s.Clock.Now
 	if opts.Upstream != nil {
 		opts.Upstream(&up)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/mytoken-go/sdk/internal/weburl"
 	"github.com/mytoken-go/sdk/mytoken/internal/profile"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest/internal/pages"
@@ -67,7 +68,7 @@ func NewHandler(iss *issuer.Issuer, opts Options) (*Handler, error) {
 	h := &Handler{
 		issuer: iss, opts: opts,
 		base: strings.TrimSuffix(iss.URL(), "/"), prefix: strings.TrimSuffix(u.Path, "/"),
-		origin: origin(u), secure: u.Scheme == "https",
+		origin: weburl.Origin(u), secure: u.Scheme == "https",
 		mux: http.NewServeMux(), guard: newGuessGuard(opts.Guesses, iss.Now), logins: newBudgets(rates(opts.Logins)), csrf: http.NewCrossOriginProtection(),
 		clients: make(map[string][sha256.Size]byte),
 	}
@@ -113,7 +114,7 @@ func (h *Handler) checkRedirectURL(provider issuer.Provider) error {
 		return badOption("the provider %s has no RedirectURL, so nobody could log in: %s; or set SkipRedirectCheck, if nobody has to", p.Issuer(), advice)
 	}
 	u, err := url.Parse(text)
-	if err != nil || origin(u) != h.origin {
+	if err != nil || weburl.Origin(u) != h.origin {
 		return badOption("the RedirectURL %s of the provider %s is not on %s, where this handler is: %s", text, p.Issuer(), h.origin, advice)
 	}
 	_, pattern := h.mux.Handler(&http.Request{Method: http.MethodGet, Host: u.Host, URL: u})
@@ -123,21 +124,10 @@ func (h *Handler) checkRedirectURL(provider issuer.Provider) error {
 	return nil
 }
 
-// origin returns the scheme and the host of a URL, as browsers write them.
-func origin(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	for scheme, port := range map[string]string{"https": ":443", "http": ":80"} {
-		if u.Scheme == scheme {
-			host = strings.TrimSuffix(host, port)
-		}
-	}
-	return u.Scheme + "://" + host
-}
-
 // parseIssuer reads the issuer URL. Its path is the prefix of all paths.
 func parseIssuer(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || !u.IsAbs() || u.Host == "" || u.RawPath != "" || strings.Contains(u.Path, "{") {
+	if err != nil || !u.IsAbs() || u.Host == "" || u.EscapedPath() != u.Path || strings.Contains(u.Path, "{") {
 		return nil, badOption("the issuer URL %q cannot be served; it needs a host, and a path without escapes and braces", text)
 	}
 	return u, nil

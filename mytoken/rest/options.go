@@ -74,7 +74,8 @@ type Options struct {
 	// Templates are the operator's own profiles and templates (protocol section 2.10):
 	// JSON files <type>/<name>.json for the group "_", and <group>/<type>/<name>.json for
 	// others. The types are profiles, restrictions, capabilities and rotation. A file
-	// replaces the built-in one of the same name. Nil means only the built-in ones.
+	// replaces the built-in one of the same name. NewHandler refuses a file with another
+	// path, but ignores names that begin with a dot. Nil means only the built-in ones.
 	Templates fs.FS
 	// Location is the time zone of times in requests that state none. Nil means UTC.
 	Location *time.Location

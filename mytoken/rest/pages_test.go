@@ -62,6 +62,29 @@ func TestUnreadablePage(t *testing.T) {
 	assert.ErrorContains(t, err, "rest: Options.Pages cannot be read: open .")
 }
 
+// TestPageThatNobodyUses: a misspelt name is found at the start. What editors and volumes of
+// Kubernetes leave with a dot in front does not count.
+func TestPageThatNobodyUses(t *testing.T) {
+	s := start(t)
+	for name, want := range map[string]string{
+		"consent.html": "", "static/logo.svg": "", ".consent.html.swp": "", "..data/consent.html": "",
+		"consent.htm":       "\"consent.htm\", which no page uses: the files are base.html, consent.html, ",
+		"Consent.html":      "no page uses",
+		"consent.html~":     "no page uses",
+		"#consent.html#":    "no page uses",
+		"logo.svg":          "and the folder static",
+		"html/consent.html": "set Options.Pages to what fs.Sub(files, \"html\") returns",
+		"static":            "static is no folder",
+	} {
+		_, err := rest.NewHandler(s.Issuer, rest.Options{Pages: fstest.MapFS{name: {Data: []byte(`{{define "title"}}{{end}}{{define "content"}}{{end}}`)}}})
+		if want == "" {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, want, name)
+		}
+	}
+}
+
 // TestBrokenPage: a template that fails when it is executed is an ordinary error, and
 // nothing of it is sent.
 func TestBrokenPage(t *testing.T) {

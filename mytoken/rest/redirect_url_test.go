@@ -60,3 +60,22 @@ func TestRedirectURLIsChecked(t *testing.T) {
 		require.NoError(t, service.Close())
 	}
 }
+
+// An issuer URL whose path no handler can have is an error, and not a panic.
+func TestIssuerPathIsChecked(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", "/": "", "/tokens": "", "/tokens/": "", "/a+b;c=$1": "",
+		"/a%20b": "without escapes", "/a%2Fb": "without escapes", "/%61": "without escapes", "/{a}": "without escapes", "/\u00e9": "without escapes", `/a\b`: "without escapes",
+	} {
+		service, err := mytokentest.Start(mytokentest.Options{URL: mytokentest.IssuerURL + path})
+		require.NoError(t, err, path)
+		_, err = rest.NewHandler(service.Issuer, rest.Options{})
+		if want == "" {
+			require.NoError(t, err, path)
+		} else {
+			require.ErrorIs(t, err, rest.ErrOptions, path)
+			require.ErrorContains(t, err, want, path)
+		}
+		require.NoError(t, service.Close())
+	}
+}

@@ -190,6 +190,25 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 	return 0, fmt.Errorf("sqlstore: read the version of the schema: %w", err)
 }
 
+// tables are the tables of the schema. Somebody may have dropped one, or restored a backup
+// without it.
+var tables = []string{
+	"grants", "spares", "doubts", "commits", "tokens", "ancestors", "tombstones", "counters", "chains", "generations", "history", "tickets", "processes",
+}
+
+// checkTables returns an error if a table is missing. It reads no row.
+func (s *Store) checkTables(ctx context.Context) error {
+	var text []string
+	for _, table := range tables {
+		text = append(text, "SELECT 1 FROM {"+table+"} WHERE 1 = 0")
+	}
+	err := s.each(ctx, s.db, func(*sql.Rows) error { return nil }, strings.Join(text, " UNION ALL "))
+	if s.engine.fault(err) == faultNoTable {
+		return fmt.Errorf("sqlstore: a table is missing although the schema has version %d: restore a whole backup, or call Migrate with an empty schema: %w", schemaVersion, err)
+	}
+	return err
+}
+
 // checkSchema compares the version of the schema with the one that this package needs.
 func (s *Store) checkSchema(ctx context.Context) error {
 	have, err := s.schemaVersion(ctx)
@@ -199,7 +218,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	if have != schemaVersion {
 		return &SchemaError{Have: have, Want: schemaVersion}
 	}
-	return nil
+	return s.checkTables(ctx)
 }
 
 // checkNotNewer refuses a schema that a later version of this package has made.

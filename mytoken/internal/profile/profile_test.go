@@ -3,6 +3,8 @@ package profile_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -284,4 +286,45 @@ func sameJSON(t *testing.T, a, b string) bool {
 		return false
 	}
 	return reflect.DeepEqual(x, y)
+}
+
+// The files may be those of a volume of Kubernetes, in which files and folders are links
+// into a folder that begins with dots, and an editor may have left files of its own.
+func TestFilesOfAVolume(t *testing.T) {
+	volume := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		name = filepath.Join(volume, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	write("..2026_01/capabilities/one.json", `["AT"]`)
+	write("..2026_01/group/capabilities/two.json", `["AT"]`)
+	write("..2026_01/three.json", `["AT"]`)
+	write("plain/capabilities/.one.json.swp", "an editor")
+	write(".git/config", "a folder of another program")
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(volume, name)); err != nil {
+			t.Skip(err)
+		}
+	}
+	link("..2026_01", "..data")
+	link("..data/capabilities", "capabilities")
+	link("..data/group", "group")
+	link("../../..data/three.json", "plain/capabilities/three.json")
+	set, err := profile.Load(os.DirFS(volume), nil)
+	require.NoError(t, err)
+	for _, name := range []string{"one", "group/two", "plain/three"} {
+		got, err := set.Expand(profile.Capabilities, name)
+		require.NoError(t, err, name)
+		require.JSONEq(t, `["AT"]`, string(got))
+	}
+	link(".", "plain/loop")
+	_, err = profile.Load(os.DirFS(volume), nil)
+	require.ErrorContains(t, err, "plain/loop/")
+	require.NoError(t, os.Remove(filepath.Join(volume, "plain/loop")))
+	write("plain/capabilities/four.json~", `["AT"]`)
+	_, err = profile.Load(os.DirFS(volume), nil)
+	require.ErrorContains(t, err, "plain/capabilities/four.json~: not <type>/<name>.json")
 }

@@ -71,7 +71,7 @@ var shipped []byte
 //
 // A file is JSON at <type>/<name>.json, or <group>/<type>/<name>.json for a group other
 // than the operator's. Load refuses any other path, so that typing errors do not go
-// unnoticed. It expands every piece and passes it to check, so that an operator learns of
+// unnoticed, but ignores names that begin with a dot. It expands every piece and passes it to check, so that an operator learns of
 // mistakes before users do.
 func Load(files fs.FS, check Check) (*Set, error) {
 	s := &Set{entries: make(map[key]*node)}
@@ -97,10 +97,26 @@ func Load(files fs.FS, check Check) (*Set, error) {
 	return s, nil
 }
 
-func (s *Set) read(files fs.FS) error {
-	return fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+func (s *Set) read(files fs.FS) error { return s.readBelow(files, ".") }
+
+// readBelow reads the files in a folder. It ignores names that begin with a dot: those of
+// editors, and of volumes of Kubernetes. The folders of such a volume are links.
+func (s *Set) readBelow(files fs.FS, dir string) error {
+	return fs.WalkDir(files, dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || file == dir {
 			return err
+		}
+		hidden := strings.HasPrefix(d.Name(), ".") && d.Name() != ".json" // which is a forgotten name
+		switch {
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden || d.IsDir():
+			return nil
+		}
+		if d.Type()&fs.ModeSymlink != 0 && strings.Count(file, "/") < 2 { // a link that leads back ends there
+			if info, err := fs.Stat(files, file); err == nil && info.IsDir() {
+				return s.readBelow(files, file)
+			}
 		}
 		k, err := keyOf(file)
 		if err != nil {

@@ -39,8 +39,9 @@
 //
 // Step 1 and step 2 are the same for the signing key, whose files are signing-key.pem,
 // signing-key.next.pem and signing-key.old.pem. Remove its old file when the last token
-// that it signed has expired. After a theft of the signing key, move the next key over it
-// at once and keep no old file; all tokens are invalid then.
+// that it signed has expired. After a theft of the signing key, remove every next key that
+// the thief may have seen too, and call [Prepare]. Move the next key over the stolen one at
+// once and keep no old file; all tokens are invalid then.
 //
 // [issuer.Issuer.Rewrap]: https://pkg.go.dev/github.com/mytoken-go/sdk/mytoken/issuer#Issuer.Rewrap
 package keyfile

@@ -1,6 +1,8 @@
 package keyfile
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -237,6 +239,20 @@ func TestKeysOfOtherPrograms(t *testing.T) {
 	require.NotEmpty(t, keys.ActiveID())
 	require.ElementsMatch(t, append(want, keys.ActiveID()), keys.IDs())
 	keep(t, keys, ring).require(t, keys, ring)
+
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	require.NoError(t, err)
+	write("signing-key.c.pem", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)}))
+	_, _, err = Open(dir)
+	require.ErrorIs(t, err, mytoken.ErrKey)
+	require.ErrorContains(t, err, "signing-key.c.pem: mytoken: unsuitable key: RSA modulus of 1024 bits, need 2048 to")
+	curve, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalECPrivateKey(curve)
+	require.NoError(t, err)
+	write("signing-key.c.pem", pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+	_, _, err = Open(dir)
+	require.ErrorContains(t, err, "use a key on P-256, P-384 or P-521")
 
 	const damaged = "hunter2-hunter2"
 	for name, want := range map[string]error{

@@ -94,13 +94,20 @@ func checkNames(files, builtin fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("rest: Options.Pages cannot be read: %w", err)
 	}
+	if info, err := fs.Stat(files, "static"); err == nil && !info.IsDir() {
+		return errors.New("rest: Options.Pages: static is no folder: put the files that pages load into a folder of that name")
+	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		if _, err := fs.Stat(builtin, e.Name()); err != nil {
 			known, _ := fs.Glob(builtin, "*.html")
-			return fmt.Errorf("rest: Options.Pages has %.100q, which no page uses: the files are %s and the folder static", e.Name(), strings.Join(known, ", "))
+			advice := ""
+			if e.IsDir() { // as in an embed.FS
+				advice = fmt.Sprintf("; if they are in that folder, set Options.Pages to what fs.Sub(files, %.100q) returns", e.Name())
+			}
+			return fmt.Errorf("rest: Options.Pages has %.100q, which no page uses: the files are %s and the folder static%s", e.Name(), strings.Join(known, ", "), advice)
 		}
 	}
 	return nil
