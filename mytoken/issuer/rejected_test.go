@@ -180,26 +180,6 @@ func reasonsOf(notices []issuer.Notice) (reasons []string) {
 	return reasons
 }
 
-// TestMixedUpLoginsDoNotFloodTheLog: everybody can start logins and answer them elsewhere.
-func TestMixedUpLoginsDoNotFloodTheLog(t *testing.T) {
-	s, notices, log := watched(t)
-	const many = 50
-	for range many {
-		login, err := s.Issuer.StartLogin(t.Context(), issuer.LoginRequest{Provider: s.Provider.Issuer()})
-		require.NoError(t, err)
-		_, err = s.Issuer.FinishLogin(t.Context(), issuer.FinishRequest{Path: "/elsewhere", Query: url.Values{"state": {login.State.Reveal()}, "code": {"x"}}})
-		require.ErrorAs(t, err, new(*issuer.LoginError))
-	}
-	told := 0
-	for _, n := range *notices {
-		if n.Kind == issuer.NoticeMixUp {
-			told++
-		}
-	}
-	require.Equal(t, many, told)
-	require.Equal(t, 10, strings.Count(log.String(), "kind=mix_up"))
-}
-
 // TestRejectedTokensDoNotFloodTheLog: the log mentions ten in a minute and says how many
 // it left out. The observer hears of each.
 func TestRejectedTokensDoNotFloodTheLog(t *testing.T) {
