@@ -19,6 +19,7 @@ import (
 
 // A server drops capabilities that the parent lacks (protocol section 3.3). Derive finds
 // that before it spends a use, with a JWT and with a short token, unless Adjust is set.
+// proves P10
 func TestDeriveNamesCapabilitiesThatTheParentLacks(t *testing.T) {
 	s := start(t, nil)
 	has := capability.Set{capability.AT, capability.CreateMytoken, capability.TokeninfoIntrospect}

@@ -85,6 +85,7 @@ func TestConsentShowsWhatIsIssued(t *testing.T) {
 
 // TestRefusalIsCorrectable: what the policy refuses is a problem on the page. The page
 // keeps all input, and the code can still be used. Scripts get the same as JSON.
+// proves P10
 func TestRefusalIsCorrectable(t *testing.T) {
 	s := strict(t)
 	const refusal = `This service does not issue such a token: nobody may have the right \u202eadmin`
