@@ -15,9 +15,8 @@ type ExplainRequest struct {
 	// Scopes and Audiences of an access token.
 	Scopes    []string
 	Audiences []string
-	// Other says that the use is not for an access token but, for example, for creating a
-	// mytoken.
-	Other bool
+	// Kind is the kind of the use: [restriction.AT] or [restriction.Other]. 0: AT.
+	Kind restriction.Kind
 	// At is the instant of the use, in whole seconds; zero: now. A server that does not
 	// disclose instants returns [CodeInvalidRequest].
 	At time.Time
@@ -32,19 +31,23 @@ type ExplainRequest struct {
 // error wraps [ErrUnsupported]. Other errors are those of [Client.AccessToken].
 func (c *Client) Explain(ctx context.Context, token mytoken.Secret, req ExplainRequest) (*restriction.Explanation, error) {
 	const operation = "explain a use"
+	ask := wire.TokeninfoRequest{Action: wire.ActionExplain, Use: wire.UseAT, Scope: req.Scopes, Audience: req.Audiences}
+	switch req.Kind {
+	case 0, restriction.AT:
+	case restriction.Other:
+		ask.Use = wire.UseOther
+	default:
+		return nil, fmt.Errorf("client: ExplainRequest.Kind is %s: use restriction.AT or restriction.Other", req.Kind)
+	}
+	if !req.At.IsZero() {
+		ask.At = req.At.Unix()
+	}
 	m, err := c.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !m.Supports(wire.ActionExplain) {
 		return nil, fmt.Errorf("%w: no action %s", ErrUnsupported, wire.ActionExplain)
-	}
-	ask := wire.TokeninfoRequest{Action: wire.ActionExplain, Use: wire.UseAT, Scope: req.Scopes, Audience: req.Audiences}
-	if req.Other {
-		ask.Use = wire.UseOther
-	}
-	if !req.At.IsZero() {
-		ask.At = req.At.Unix()
 	}
 	var body wire.DryRun
 	if _, err := c.tokeninfo(ctx, operation, token, ask, true, &body); err != nil {

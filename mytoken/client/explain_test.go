@@ -42,7 +42,7 @@ func TestExplain(t *testing.T) {
 	dry, err = s.client.Explain(ctx, token, ask)
 	require.NoError(t, err)
 	require.True(t, dry.Admitted)
-	dry, err = s.client.Explain(ctx, token, client.ExplainRequest{Other: true})
+	dry, err = s.client.Explain(ctx, token, client.ExplainRequest{Kind: restriction.Other})
 	require.NoError(t, err)
 	require.True(t, dry.Admitted)
 

@@ -70,8 +70,10 @@ func TestKeepFindsFile(t *testing.T) {
 }
 
 // jwtUntil returns an access token that says when it expires.
-func jwtUntil(end time.Time) mytoken.Secret {
-	payload := fmt.Sprintf(`{"exp":%d.5}`, end.Unix())
+func jwtUntil(end time.Time) mytoken.Secret { return unsigned(fmt.Sprintf(`{"exp":%d.5}`, end.Unix())) }
+
+// unsigned returns a JWT that nobody signed.
+func unsigned(payload string) mytoken.Secret {
 	return mytoken.NewSecret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
 }
 

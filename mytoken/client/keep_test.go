@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -211,6 +212,33 @@ func TestKeepRefused(t *testing.T) {
 		allowed.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
+		_, ok := k.left()
+		require.True(t, ok)
+		k.end()
+	})
+}
+
+// A keeper of a mytoken whose time comes later waits for that, and asks no more than once
+// an hour until then.
+func TestKeepEarly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bt")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{life: time.Hour}
+		begins := time.Now().Add(150 * time.Minute)
+		f.answer = func(w http.ResponseWriter, _ *http.Request, _ map[string]any) {
+			if time.Now().Before(begins) {
+				answer(w, 401, map[string]any{"error": client.CodeInvalidToken, "error_description": "token is not valid yet"})
+				return
+			}
+			answer(w, 200, f.accessToken())
+		}
+		k := keep(t, f, path, func(cfg *client.KeepConfig) {
+			early := unsigned(fmt.Sprintf(`{"token_type":"mytoken","nbf":%d}`, begins.Unix()))
+			cfg.Holder = cfg.Holder.Client().NewHolder(client.NewMemoryStore(early))
+		})
+		time.Sleep(time.Until(begins) + time.Second)
+		synctest.Wait()
+		require.Equal(t, 4, f.count("/access"))
 		_, ok := k.left()
 		require.True(t, ok)
 		k.end()

@@ -93,10 +93,24 @@ func peekExpiry(token string) (expires time.Time, ok bool) {
 	var claims struct {
 		Expires float64 `json:"exp"` // NumericDate of RFC 7519 section 2
 	}
-	if !peek(token, &claims) || claims.Expires <= 0 || claims.Expires > 1<<40 {
+	readable := peek(token, &claims)
+	return numericDate(claims.Expires, readable)
+}
+
+// peekBeginning reads from when a JWT is valid.
+func peekBeginning(token string) (begins time.Time, ok bool) {
+	var claims struct {
+		NotBefore float64 `json:"nbf"` // NumericDate of RFC 7519 section 2
+	}
+	readable := peek(token, &claims)
+	return numericDate(claims.NotBefore, readable)
+}
+
+func numericDate(seconds float64, readable bool) (t time.Time, ok bool) {
+	if !readable || seconds <= 0 || seconds > 1<<40 {
 		return time.Time{}, false
 	}
-	return time.Unix(int64(claims.Expires), 0), true
+	return time.Unix(int64(seconds), 0), true
 }
 
 // peek reads claims of a JWT. It verifies nothing.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -36,13 +37,27 @@ func (s *thrift) ask(ctx context.Context, h *Holder, req AccessTokenRequest) (to
 		return token, 0, nil
 	}
 	if sent, keyed := s.key.state(); !sent || keyed || !answerLost(err) || ctx.Err() != nil {
-		return nil, 0, err
+		return nil, h.untilValid(ctx, err), err
 	}
 	s.gone++
 	if left, limited := h.usesLeft(ctx, req, s.gone); limited {
 		wait = s.lose(left)
 	}
 	return nil, wait, err
+}
+
+// untilValid returns how long to wait, at most longestRetry, if the error says that the
+// mytoken is not valid yet, and the mytoken says from when it is.
+func (h *Holder) untilValid(ctx context.Context, err error) time.Duration {
+	if refused, ok := errors.AsType[*Error](err); !ok || !notYetValid(refused) {
+		return 0
+	}
+	token, err := h.load(ctx)
+	if err != nil {
+		return 0
+	}
+	begins, _ := peekBeginning(token.Reveal())
+	return min(max(begins.Sub(wall(h.c.now())), 0), longestRetry)
 }
 
 // lose counts a use that may be lost, and returns how long to wait. left is what is left

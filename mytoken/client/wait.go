@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,10 +168,7 @@ func (h *Holder) ownView(ctx context.Context, token mytoken.Secret, req ExplainR
 			return nil, err
 		}
 	}
-	ask := &restriction.Request{Now: h.c.now(), Kind: restriction.AT, Scopes: req.Scopes, Audiences: req.Audiences, Used: used}
-	if req.Other {
-		ask.Kind = restriction.Other
-	}
+	ask := &restriction.Request{Now: h.c.now(), Kind: cmp.Or(req.Kind, restriction.AT), Scopes: req.Scopes, Audiences: req.Audiences, Used: used}
 	var ok bool
 	if view.Explanation, ok = explainLocally(list, ask); !ok {
 		return nil, nil
