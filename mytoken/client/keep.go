@@ -90,7 +90,8 @@ func (k *Keeper) now() time.Time { return k.cfg.Holder.c.now() }
 // While the server answers, the token in the file lives for at least another
 // KeepConfig.Early. While it does not, Run asks again after growing pauses, of at most a
 // minute. It does the same if another process keeps the lock of the mytoken for two
-// minutes. If the server says when to come back, Run obeys, for at most an hour.
+// minutes. If the server says when to come back, Run obeys, for at most an hour. It does
+// the same if the mytoken says that it becomes valid later.
 //
 // All requests until an answer arrives count as one use, if the server counts a repeated
 // request once; see [Metadata]. The server remembers a use for a day: a longer outage may
