@@ -20,13 +20,12 @@ var audit string
 // narrow is the width of the smallest phone, in CSS pixels.
 const narrow = 360
 
-// look examines a page in light and dark colours, and takes pictures of it.
+// look examines a page in light and dark colours.
 func (b *tab) look(name string) {
 	b.t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		b.colours(scheme)
 		require.Empty(b.t, eval[[]string](b, audit), "%s, %s", name, scheme)
-		b.picture(name + "-" + scheme)
 	}
 	b.resize(narrow)
 	require.Empty(b.t, eval[[]string](b, audit), "%s, %d wide", name, narrow)

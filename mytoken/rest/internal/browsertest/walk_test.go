@@ -188,8 +188,8 @@ func (w *walk) inspect(name, axe string) {
 			w.colours(scheme)
 			where := fmt.Sprintf("%s, %s, %s, scripts: %t", name, v.name, scheme, w.scripts)
 			w.requireAccessible(where, w.scripts && scheme == "dark")
-			if w.scripts {
-				w.picture("state-" + name + "-" + scheme)
+			if w.scripts && (scheme == "light") == v.phone {
+				w.picture(name + "-" + scheme)
 			}
 		}
 	}
