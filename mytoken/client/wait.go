@@ -34,8 +34,8 @@ func (e *NeverAdmittedError) Error() string {
 // WaitUntilAdmitted asks the server by [Client.Explain]. The answer decides whether the
 // use is admitted. If the server tells the keys that refuse, but no instants, then
 // WaitUntilAdmitted computes the instants from the clauses of the mytoken, which it reads
-// itself. It asks again after the wait, and each minute if a key refuses of which nobody
-// knows the instant. A refusal because of hosts, countries or spent uses counts as final.
+// itself. It asks again after the wait. If nobody knows the instant of a key that refuses,
+// it asks each minute. A refusal because of hosts, countries or spent uses counts as final.
 //
 // If the server does not offer explain, the mytoken lacks tokeninfo:introspect, or nobody
 // answers, the clauses in the mytoken and the clock of this program decide. Then
