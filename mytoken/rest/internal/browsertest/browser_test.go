@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 // theBrowser starts the browser on its first call.
 func theBrowser(t *testing.T) context.Context {
 	t.Helper()
+	if raceEnabled {
+		t.Skip("SKIPPED: the race detector finds nothing in how pages look, and package rest serves them under it")
+	}
 	path := dbtest.Chromium(t)
 	browser.once.Do(func() {
 		options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{

@@ -289,9 +289,6 @@ func TestEveryTemplateHasAState(t *testing.T) {
 // phone is light and the desktop dark. It takes a picture of each state on a light phone and
 // a dark desktop.
 func TestEveryStateIsAccessible(t *testing.T) {
-	if raceEnabled {
-		t.Skip("SKIPPED: the race detector finds nothing in how pages look, and other tests of this package serve them")
-	}
 	theBrowser(t)
 	source, err := os.ReadFile(filepath.Join(npm.Install(t, filepath.Join("testdata", "axe")), "node_modules", "axe-core", "axe.min.js"))
 	require.NoError(t, err)
