@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/mytoken-go/sdk/internal/plain"
 )
 
 // ChildError says why a child cannot get the clauses that were wanted; see [Intersect] and
@@ -22,19 +24,7 @@ func (e *ChildError) reason() string { return joined(e.Clauses) }
 
 // joined returns the texts of the first errors.
 func joined(clauses []*ClauseError) string {
-	const most = 4
-	var text strings.Builder
-	for i, c := range clauses {
-		if i == most {
-			fmt.Fprintf(&text, "; and %d more", len(clauses)-most)
-			break
-		}
-		if i > 0 {
-			text.WriteString("; ")
-		}
-		text.WriteString(strings.TrimPrefix(c.Error(), "restriction: "))
-	}
-	return text.String()
+	return plain.Few(len(clauses), 4, "; ", func(i int) string { return strings.TrimPrefix(clauses[i].Error(), "restriction: ") })
 }
 
 // Unwrap returns the entries. So errors.As finds the first one as a [*ClauseError].

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mytoken-go/sdk/internal/clip"
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/plain"
 )
 
 var (
@@ -112,20 +113,8 @@ func oneLine(s string) string {
 
 // listed joins the entries of a list for a text. It shortens a long list.
 func listed(entries []string) string {
-	const most = 8
 	if len(entries) == 0 {
 		return "none"
 	}
-	var text strings.Builder
-	for i, entry := range entries {
-		if i == most {
-			fmt.Fprintf(&text, " and %d more", len(entries)-most)
-			break
-		}
-		if i > 0 {
-			text.WriteByte(' ')
-		}
-		text.WriteString(oneLine(entry))
-	}
-	return text.String()
+	return plain.Few(len(entries), 8, " ", func(i int) string { return oneLine(entries[i]) })
 }

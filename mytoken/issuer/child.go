@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/clip"
+	"github.com/mytoken-go/sdk/internal/plain"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -244,15 +244,7 @@ func childCapabilities(parent capability.Set, req *DeriveRequest) (capability.Se
 
 // capabilityNames lists capabilities for a text.
 func capabilityNames(set capability.Set) string {
-	const most = 8
-	var all []string
-	for _, c := range set {
-		if len(all) == most {
-			return fmt.Sprintf("%s and %d more", strings.Join(all, " "), len(set)-most)
-		}
-		all = append(all, clip.Name(string(c)))
-	}
-	return strings.Join(all, " ")
+	return plain.Few(len(set), 8, " ", func(i int) string { return clip.Name(string(set[i])) })
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }

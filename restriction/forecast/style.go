@@ -2,10 +2,10 @@ package forecast
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/plain"
 )
 
 // Style says how to write a forecast, in sentences or drawings. The zero Style writes
@@ -118,17 +118,11 @@ func list(entries []string) string {
 	if len(entries) == 0 {
 		return "none"
 	}
-	var shown []string
-	for i, entry := range entries {
-		if i == most {
-			shown = append(shown, fmt.Sprintf("and %d more", len(entries)-most))
-			break
-		}
-		text := []rune(legible.Show(entry))
+	return plain.Few(len(entries), most, " ", func(i int) string {
+		text := []rune(legible.Show(entries[i]))
 		if len(text) > longest {
 			text = append(text[:longest-1], '…')
 		}
-		shown = append(shown, string(text))
-	}
-	return strings.Join(shown, " ")
+		return string(text)
+	})
 }
