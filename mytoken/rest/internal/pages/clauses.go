@@ -14,8 +14,9 @@ import (
 // of the limits.
 func (p *Pages) clauses(list restriction.List, counters []mytoken.Counter) []clauseText {
 	var texts []clauseText
+	conditions := p.cfg.Issuer.RestrictionOptions().Conditions
 	for i := range list {
-		text := clauseText{Lines: p.clauseLines(&list[i])}
+		text := clauseText{Lines: clauseLines(&list[i], conditions)}
 		if i < len(counters) {
 			text.Left = leftLines(counters[i])
 		}
@@ -34,8 +35,8 @@ var phrases = map[string]struct{ text, last string }{
 	restriction.KeyGeoIPDisallow: {"Not from the countries", " or "},
 }
 
-// clauseLines says in words what a clause demands.
-func (p *Pages) clauseLines(c *restriction.Clause) []line {
+// clauseLines says in words what a clause demands. The service knows the conditions.
+func clauseLines(c *restriction.Clause, conditions map[string]restriction.Factory) []line {
 	var lines []line
 	if c.NotBefore != 0 {
 		lines = append(lines, line{Text: "From", Time: time.Unix(c.NotBefore, 0)})
@@ -56,7 +57,6 @@ func (p *Pages) clauseLines(c *restriction.Clause) []line {
 	if c.UsagesOther != nil {
 		lines = append(lines, line{Text: atMost(*c.UsagesOther, "other use")})
 	}
-	conditions := p.cfg.Issuer.RestrictionOptions().Conditions
 	for _, extra := range c.Extra {
 		l := listed("Only if this condition holds:", []string{extra.Key + ": " + string(extra.Value)}, "")
 		if conditions[extra.Key] == nil {

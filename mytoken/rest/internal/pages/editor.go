@@ -93,7 +93,7 @@ func (p *Pages) newEditor(all []draft, asked restriction.List, rotation *mytoken
 			}
 		}
 		if extra := extraOf(d, asked); extra != nil {
-			fields.Kept = p.clauseLines(&restriction.Clause{Extra: extra})
+			fields.Kept = p.clauses(restriction.List{{Extra: extra}}, nil)[0].Lines
 		}
 		e.Clauses = append(e.Clauses, fields)
 	}

@@ -47,6 +47,7 @@ type Config struct {
 // Pages renders the pages of a service. It is safe for concurrent use.
 type Pages struct {
 	cfg       Config
+	logins    []issuer.Provider // where users log in; they never change
 	templates map[string]*template.Template
 	assets    map[string]Asset
 }
@@ -71,7 +72,7 @@ func New(cfg Config) (*Pages, error) {
 		}
 		all = overlay{cfg.Files, builtin}
 	}
-	p := &Pages{cfg: cfg, templates: make(map[string]*template.Template), assets: make(map[string]Asset)}
+	p := &Pages{cfg: cfg, logins: cfg.Issuer.Providers(), templates: make(map[string]*template.Template), assets: make(map[string]Asset)}
 	for _, name := range names {
 		t, err := template.New("base.html").Option("missingkey=error").ParseFS(all, "base.html", "parts.html", name)
 		if err != nil {
@@ -185,7 +186,7 @@ func (p *Pages) Home() ([]byte, error) {
 // providers lists the providers at which users log in, and marks the chosen issuer.
 func (p *Pages) providers(chosen string) []provider {
 	var out []provider
-	for _, each := range p.cfg.Issuer.Providers() {
+	for _, each := range p.logins {
 		up := each.Upstream
 		out = append(out, provider{Issuer: up.Issuer(), Name: legible.Show(up.Name()), Chosen: up.IsIssuer(chosen)})
 	}
@@ -203,19 +204,27 @@ func (p *Pages) ProviderName(iss string) string {
 // providerName returns the name of a provider, or its issuer if it is no longer
 // configured.
 func (p *Pages) providerName(iss string) string {
-	for _, each := range p.cfg.Issuer.Providers() {
-		if each.Upstream.IsIssuer(iss) {
-			return legible.Show(each.Upstream.Name())
-		}
+	if p := p.login(iss); p != nil {
+		return legible.Show(p.Upstream.Name())
 	}
 	return legible.Show(iss)
+}
+
+// login returns the provider with an issuer, or nil.
+func (p *Pages) login(iss string) *issuer.Provider {
+	for i := range p.logins {
+		if p.logins[i].Upstream.IsIssuer(iss) {
+			return &p.logins[i]
+		}
+	}
+	return nil
 }
 
 // knownScopes returns the scopes that a login at a provider requests if no clause names
 // any. An empty issuer stands for all providers.
 func (p *Pages) knownScopes(iss string) []string {
 	var all []string
-	for _, each := range p.cfg.Issuer.Providers() {
+	for _, each := range p.logins {
 		if iss == "" || each.Upstream.IsIssuer(iss) {
 			all = append(all, each.Upstream.Scopes()...)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mytoken-go/sdk/internal/legible"
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/restriction"
 )
@@ -62,18 +63,11 @@ func (p *Pages) scopes(iss string, list restriction.List) []scopeView {
 func (p *Pages) describe(iss string, scopes []string) []scopeView {
 	var configured map[string]issuer.ScopeInfo
 	known := func(string) bool { return true }
-	for _, each := range p.cfg.Issuer.Providers() {
-		if each.Upstream.IsIssuer(iss) {
-			configured, known = each.Scopes, knownTo(each)
-		}
+	if p := p.login(iss); p != nil {
+		configured, known = p.Scopes, knownTo(p)
 	}
 	var out []scopeView
-	seen := make(map[string]bool)
-	for _, name := range scopes {
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
+	for _, name := range unique.Strings(scopes) {
 		info, parameter := lookUp(name, configured)
 		out = append(out, scopeView{
 			Name: legible.Show(name), Title: info.Title, Description: info.Description, Sensitive: info.Sensitive,
@@ -129,7 +123,7 @@ func limitWords(parameter string) string {
 
 // knownTo returns whether a provider lists a scope, or it is configured. Every scope is
 // known of a provider that lists none, or whose metadata has not been fetched yet.
-func knownTo(p issuer.Provider) func(scope string) bool {
+func knownTo(p *issuer.Provider) func(scope string) bool {
 	supported := supportedScopes(p)
 	if len(supported) == 0 {
 		return func(string) bool { return true }
@@ -163,7 +157,7 @@ func knownTo(p issuer.Provider) func(scope string) bool {
 const mostSupported = 1024
 
 // supportedScopes returns the scopes that a provider lists, if that is known already.
-func supportedScopes(p issuer.Provider) []string {
+func supportedScopes(p *issuer.Provider) []string {
 	metadata, _ := p.Upstream.Discovered()
 	if len(metadata.ScopesSupported) >= mostSupported {
 		return nil

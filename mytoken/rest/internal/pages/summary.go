@@ -1,12 +1,14 @@
 package pages
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/internal/plain"
+	"github.com/mytoken-go/sdk/internal/unique"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/restriction/forecast"
@@ -54,11 +56,8 @@ func (p *Pages) forecast(s subject) (*forecast.Forecast, error) {
 func openClauses(f *forecast.Forecast) []*forecast.Clause {
 	var open []*forecast.Clause
 	for i := range f.Clauses {
-		for _, span := range f.Clauses[i].Spans {
-			if span.State != forecast.Closed {
-				open = append(open, &f.Clauses[i])
-				break
-			}
+		if slices.ContainsFunc(f.Clauses[i].Spans, func(s forecast.Span) bool { return s.State != forecast.Closed }) {
+			open = append(open, &f.Clauses[i])
 		}
 	}
 	return open
@@ -171,21 +170,15 @@ func uses(kind restriction.Kind, what string, counted bool, open []*forecast.Cla
 func whence(open []*forecast.Clause) fact {
 	var places []string
 	anywhere, bounded := false, false
-	seen := make(map[string]bool)
 	for _, c := range open {
 		entries, limited := origins(c)
 		if !limited {
 			anywhere = true
 			continue
 		}
-		bounded = true
-		for _, entry := range entries {
-			if !seen[entry] {
-				seen[entry] = true
-				places = append(places, entry)
-			}
-		}
+		bounded, places = true, append(places, entries...)
 	}
+	places = unique.Strings(places)
 	const most = 6
 	l := line{Text: "From anywhere"}
 	switch {
