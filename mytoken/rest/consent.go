@@ -215,12 +215,12 @@ func (c *call) notBeyond(asked, agreed mytoken.Properties) error {
 		return &issuer.RequestError{Field: "capabilities", Reason: "more than was asked for"}
 	}
 	switch conditions := c.issuer.RestrictionOptions().Conditions; {
-	case !restriction.Within(agreed.Restrictions, asked.Restrictions, conditions):
-		return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
-	case !restriction.WithinBudgets(agreed.Restrictions, asked.Restrictions, conditions):
+	case restriction.WithinBudgets(agreed.Restrictions, asked.Restrictions, conditions):
+		return nil
+	case restriction.Within(agreed.Restrictions, asked.Restrictions, conditions):
 		return &issuer.RequestError{Field: "restrictions", Reason: "the clauses together allow more uses than were asked for; lower their limits"}
 	}
-	return nil
+	return &issuer.RequestError{Field: "restrictions", Reason: "more than was asked for"}
 }
 
 // sameIssuer compares issuers of providers. A slash at the end does not count (protocol

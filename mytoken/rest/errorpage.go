@@ -38,8 +38,24 @@ func (c *call) errorPage(err error, p problem) *answer {
 // nothingGiven is what did not happen in a login that failed.
 const nothingGiven = "No token was created. Nothing was given to {application}."
 
+// unchanged is what did not happen, as far as it is known who waits for the login.
+func (f *loginFailure) unchanged() string {
+	if f.nobody() {
+		return "No token was created."
+	}
+	return nothingGiven
+}
+
 // startAgain is what to do after a login that failed.
-const startAgain = "Start the login again, in {application}."
+func (f *loginFailure) startAgain() string {
+	if f.nobody() {
+		return "Start the login again."
+	}
+	return "Start the login again, in {application}."
+}
+
+// nobody reports whether there is no program to name.
+func (f *loginFailure) nobody() bool { return f.alone && f.application == "" }
 
 // explain writes the page of an error. It shows the words of a provider or of a policy
 // only as a quotation.
@@ -51,10 +67,6 @@ func (c *call) explain(err error, p problem) pages.Message {
 	m := c.explainLogin(err, p, f)
 	if m.Title == "" {
 		m = c.explainOther(err, p, f)
-	}
-	if f.alone && f.application == "" {
-		m.Unchanged = strings.Replace(m.Unchanged, nothingGiven, "No token was created.", 1)
-		m.Advice = strings.Replace(m.Advice, startAgain, "Start the login again.", 1)
 	}
 	m.Application, m.Provider = f.application, c.pages.ProviderName(f.provider)
 	if f.again != "" && m.Link == "" {
@@ -98,13 +110,13 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 			Unchanged: "This page did nothing.", Advice: "Look again in a moment.", LinkText: "Look again", Link: f.again,
 		}
 	case errors.As(err, &policy) && p.status < http.StatusInternalServerError: // otherwise it panicked
-		m := c.forbidden(policy.Description())
+		m := f.forbidden(policy.Description())
 		if f.err == nil { // nobody has logged in
 			m.Text, m.Unchanged = "A rule of this service refuses this.", "No token was created."
 		}
 		return m
 	case errors.As(err, &login):
-		return c.failedLogin(login)
+		return f.failedLogin(login)
 	case errors.As(err, &upstream) && f.again != "":
 		return pages.Message{
 			Title: "{provider} does not answer", Text: "You are logged in there, but the service cannot ask for your login now.",
@@ -127,16 +139,16 @@ func (c *call) explainLogin(err error, p problem, f *loginFailure) pages.Message
 }
 
 // forbidden is the page of a login that a policy refused.
-func (c *call) forbidden(said string) pages.Message {
+func (f *loginFailure) forbidden(said string) pages.Message {
 	return pages.Message{
 		Title: "This service does not allow it", Text: "You logged in, but a rule of this service refuses this token.",
-		Quote: said, Unchanged: nothingGiven, Advice: "Ask the operator of this service what is allowed.",
+		Quote: said, Unchanged: f.unchanged(), Advice: "Ask the operator of this service what is allowed.",
 	}
 }
 
 // failedLogin is the page of a login that failed.
-func (c *call) failedLogin(e *issuer.LoginError) pages.Message {
-	m := pages.Message{Title: "The login did not work", Text: "The service could not finish the login.", Unchanged: nothingGiven, Advice: startAgain}
+func (f *loginFailure) failedLogin(e *issuer.LoginError) pages.Message {
+	m := pages.Message{Title: "The login did not work", Text: "The service could not finish the login.", Unchanged: f.unchanged(), Advice: f.startAgain()}
 	switch e.Reason {
 	case issuer.LoginRefused:
 		m.Text, m.Quote = "{provider} refused the login.", joinText(e.Code, e.Description)
@@ -153,7 +165,7 @@ func (c *call) failedLogin(e *issuer.LoginError) pages.Message {
 		m.Title, m.Text = "Another provider answered", "The login was started at {provider}, but another provider answered than the one that was asked."
 		m.Advice = "Start the login again. If it happens again, tell the operator of this service: somebody may be trying to misuse your login."
 	case issuer.LoginForbidden:
-		return c.forbidden(e.Description)
+		return f.forbidden(e.Description)
 	case issuer.LoginNotStored:
 		m.Text = "The service could not store the login."
 	default:
