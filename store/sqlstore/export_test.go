@@ -16,3 +16,6 @@ func (s *Store) ForgetPing() { s.ping.at = time.Time{} }
 
 // PingClock sets the clock of Ping.
 func (s *Store) PingClock(now func() time.Time) { s.ping.now = now }
+
+// Tables are all tables of a store.
+var Tables = tables

@@ -192,12 +192,6 @@ func harness(n int, create func(t testing.TB) site) storetest.Harness {
 	}}
 }
 
-// tables are all tables of a store.
-var tables = []string{
-	"grants", "spares", "doubts", "commits", "tokens", "ancestors", "tombstones", "counters", "chains", "generations", "history", "tickets",
-	"processes",
-}
-
 func (s site) table(name string) string {
 	name = cmp.Or(s.opts.Prefix, "mytoken_") + name
 	if s.opts.Schema != "" {
@@ -209,7 +203,7 @@ func (s site) table(name string) string {
 // rows returns everything in the tables.
 func (s site) rows(ctx context.Context, db *sql.DB) ([]byte, error) {
 	var out bytes.Buffer
-	for _, table := range tables {
+	for _, table := range sqlstore.Tables {
 		if err := dumpTable(ctx, db, s.table(table), &out); err != nil {
 			return nil, fmt.Errorf("%s: %w", table, err)
 		}

@@ -85,7 +85,7 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 			}
 		}
 	}
-	for _, table := range tables {
+	for _, table := range sqlstore.Tables {
 		text := "ANALYZE " + s.table(table)
 		if s.dialect == sqlstore.MySQL {
 			text = "ANALYZE TABLE " + s.table(table)

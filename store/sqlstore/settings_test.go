@@ -84,7 +84,7 @@ func TestTablesWithoutTransactions(t *testing.T) {
 	t.Parallel()
 	s := newMySQL(t)
 	db := s.migrate(t)
-	for i, table := range tables {
+	for i, table := range sqlstore.Tables {
 		engine := []string{"MyISAM", "Aria"}[i%2]
 		s.run(t, db, "ALTER TABLE "+s.table(table)+" ENGINE="+engine)
 		_, err := sqlstore.New(t.Context(), s.connect(t), s.dialect, s.opts)

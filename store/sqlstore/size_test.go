@@ -86,7 +86,7 @@ func (s site) size(t testing.TB, db *sql.DB) (n int64) {
 		text = fmt.Sprintf("SELECT SUM(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname = '%s'", s.opts.Schema)
 	case sqlstore.MySQL:
 		// The server counts only when it is told to, and its files grow by a megabyte.
-		for _, table := range tables {
+		for _, table := range sqlstore.Tables {
 			s.run(t, db, "ANALYZE TABLE "+s.table(table))
 		}
 		text = "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()"
