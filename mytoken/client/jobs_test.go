@@ -20,6 +20,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
 	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/memstore"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -97,12 +98,13 @@ func (d directly) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const manyJobs = 100
 
-// jobs makes a child token for each of many jobs of one login.
-func jobs(t *testing.T, p *slowProvider) (*issuer.Issuer, []mytoken.Secret) {
+// adopted starts an issuer whose provider is p, reached by the transport. It adopts a
+// login there and returns its first token.
+func adopted(t *testing.T, p *slowProvider, transport http.RoundTripper, store store.Store, properties mytoken.Properties) (*issuer.Issuer, *mytoken.Issued) {
 	t.Helper()
 	upstream, err := oidcupstream.New(oidcupstream.Config{
 		Issuer: slowIssuer, ClientID: "client", Auth: oidcupstream.ClientSecretPost("secret"), RedirectURL: fakeIssuer + "/redirect",
-		HTTPClient: &http.Client{Transport: p}, RefreshTokensNeverRotate: !p.rotates,
+		HTTPClient: &http.Client{Transport: transport}, RefreshTokensNeverRotate: !p.rotates,
 	})
 	require.NoError(t, err)
 	key, err := mytoken.GenerateKey(mytoken.ES256)
@@ -112,15 +114,21 @@ func jobs(t *testing.T, p *slowProvider) (*issuer.Issuer, []mytoken.Secret) {
 	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
 	require.NoError(t, err)
 	i, err := issuer.New(issuer.Config{
-		Issuer: fakeIssuer, Store: memstore.New(), Seal: ring, Keys: keys, Logger: slog.New(slog.DiscardHandler),
+		Issuer: fakeIssuer, Store: store, Seal: ring, Keys: keys, Logger: slog.New(slog.DiscardHandler),
 		Providers: []issuer.Provider{{Upstream: upstream, InsecureOpaqueAudience: true}},
 	})
 	require.NoError(t, err)
 	root, err := i.Adopt(t.Context(), issuer.Adoption{
-		Provider: slowIssuer, Subject: "alice", RefreshToken: mytoken.NewSecret(p.token()), Client: mytokentest.Client,
-		Properties: mytoken.Properties{Capabilities: everything},
+		Provider: slowIssuer, Subject: "alice", RefreshToken: mytoken.NewSecret(p.token()), Client: mytokentest.Client, Properties: properties,
 	})
 	require.NoError(t, err)
+	return i, root
+}
+
+// jobs makes a child token for each of many jobs of one login.
+func jobs(t *testing.T, p *slowProvider) (*issuer.Issuer, []mytoken.Secret) {
+	t.Helper()
+	i, root := adopted(t, p, p, memstore.New(), mytoken.Properties{Capabilities: everything})
 	var tokens []mytoken.Secret
 	for range manyJobs {
 		child, err := i.Derive(t.Context(), issuer.DeriveRequest{Token: root.Token, Client: mytokentest.Client})

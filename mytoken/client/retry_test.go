@@ -187,7 +187,7 @@ func (v *vault) Load(ctx context.Context) (mytoken.Secret, error) {
 	return v.MemoryStore.Load(ctx)
 }
 
-// What a store does with the context of a use is another use, with a key of its own.
+// A use that a store makes with the context of a use is another one, with its own key.
 func TestUsesInsideAStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var keys []string

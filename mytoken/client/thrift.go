@@ -86,29 +86,26 @@ func (h *Holder) usesLeft(ctx context.Context, req AccessTokenRequest, lost int6
 	if err != nil {
 		return 0, false
 	}
-	list, readable := peekRestrictions(token.Reveal())
-	if readable && !slices.ContainsFunc(list, func(c restriction.Clause) bool { return c.UsagesAT != nil }) {
+	own, _ := h.readClauses(ctx, token, limitsAT)
+	if own == nil || !slices.ContainsFunc(own.list, limitsAT) {
 		return 0, false
 	}
-	var used []restriction.Usage
-	if info, err := h.c.Introspect(ctx, token); err == nil && info.Valid {
-		list, used, lost = info.Claims.Restrictions, info.Used, 0
-	} else if !readable {
-		return 0, false
+	if own.counted {
+		lost = 0
 	}
-	explanation, ok := explainLocally(list, &restriction.Request{
+	explanation, ok := explainLocally(own.list, &restriction.Request{
 		Now: h.c.now(), Kind: restriction.AT, Scopes: req.Scopes, Audiences: req.Audiences,
 	})
 	if !ok || !explanation.Admitted {
 		return 0, false
 	}
 	for n, c := range explanation.Clauses {
-		switch limit := list[n].UsagesAT; {
+		switch limit := own.list[n].UsagesAT; {
 		case len(c.Objections) > 0:
 		case limit == nil:
 			return 0, false
-		case n < len(used):
-			left += max(*limit-used[n].AT, 0)
+		case n < len(own.used):
+			left += max(*limit-own.used[n].AT, 0)
 		default:
 			left += *limit
 		}
@@ -116,21 +113,4 @@ func (h *Holder) usesLeft(ctx context.Context, req AccessTokenRequest, lost int6
 	return max(left-lost, 0), true
 }
 
-// explainLocally judges a use by what this program knows: the time, the words of the
-// request, and the counters in it. It takes for granted what only the server knows: the
-// address, its country, and keys that package restriction does not define.
-func explainLocally(list restriction.List, req *restriction.Request) (*restriction.Explanation, bool) {
-	known := list.Clone()
-	for n := range known {
-		c := &known[n]
-		c.Hosts, c.GeoIPAllow, c.GeoIPDisallow, c.Extra = nil, nil, nil, nil
-		if c.IsEmpty() {
-			c.NotBefore = 1 // an empty clause is an error
-		}
-	}
-	policy, err := restriction.Compile(known, restriction.Options{})
-	if err != nil {
-		return nil, false
-	}
-	return policy.Explain(req), true
-}
+func limitsAT(c restriction.Clause) bool { return c.UsagesAT != nil }

@@ -19,12 +19,9 @@ import (
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/client"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
-	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/mytoken/rest"
-	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store/memstore"
-	"github.com/mytoken-go/sdk/store/seal"
 )
 
 // outage is a provider that loses the answer to each refresh until an instant. The issuer
@@ -65,31 +62,14 @@ type outageWorld struct {
 func newOutage(t *testing.T, limit int64, down time.Duration, capabilities capability.Set, wrap func(http.Handler) http.Handler) *outageWorld {
 	t.Helper()
 	p := &outage{slowProvider: &slowProvider{}}
-	upstream, err := oidcupstream.New(oidcupstream.Config{
-		Issuer: slowIssuer, ClientID: "client", Auth: oidcupstream.ClientSecretPost("secret"), RedirectURL: fakeIssuer + "/redirect",
-		HTTPClient: &http.Client{Transport: p}, RefreshTokensNeverRotate: true,
-	})
-	require.NoError(t, err)
-	key, err := mytoken.GenerateKey(mytoken.ES256)
-	require.NoError(t, err)
-	keys, err := mytoken.NewKeys(key)
-	require.NoError(t, err)
-	ring, err := seal.NewRing(seal.RingConfig{Active: seal.NewKey()})
-	require.NoError(t, err)
 	w := &outageWorld{t: t, store: memstore.New(), provider: p}
-	w.issuer, err = issuer.New(issuer.Config{
-		Issuer: fakeIssuer, Store: w.store, Seal: ring, Keys: keys, Logger: slog.New(slog.DiscardHandler),
-		Providers: []issuer.Provider{{Upstream: upstream, InsecureOpaqueAudience: true}},
+	var token *mytoken.Issued
+	w.issuer, token = adopted(t, p.slowProvider, p, w.store, mytoken.Properties{
+		Capabilities: capabilities, Restrictions: restriction.List{{UsagesAT: restriction.Usages(limit)}},
 	})
-	require.NoError(t, err)
-	token, err := w.issuer.Adopt(t.Context(), issuer.Adoption{
-		Provider: slowIssuer, Subject: "alice", RefreshToken: mytoken.NewSecret(p.token()), Client: mytokentest.Client,
-		Properties: mytoken.Properties{Capabilities: capabilities, Restrictions: restriction.List{{UsagesAT: restriction.Usages(limit)}}},
-	})
-	require.NoError(t, err)
 	w.id, p.until = token.ID, time.Now().Add(down)
 	var handler http.Handler
-	handler, err = rest.NewHandler(w.issuer, rest.Options{Logger: slog.New(slog.DiscardHandler)})
+	handler, err := rest.NewHandler(w.issuer, rest.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	if wrap != nil {
 		handler = wrap(handler)

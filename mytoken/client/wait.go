@@ -153,24 +153,14 @@ func (v *ownView) expired(at time.Time) bool { return !v.expires.IsZero() && !at
 // to ask how many uses are gone. It returns nil, and maybe an error, if nobody can read
 // them.
 func (h *Holder) ownView(ctx context.Context, token mytoken.Secret, req ExplainRequest, count bool) (*ownView, error) {
-	view := new(ownView)
-	list, readable := peekRestrictions(token.Reveal())
-	if readable {
-		view.expires, _ = peekExpiry(token.Reveal())
+	own, err := h.readClauses(ctx, token, func(c restriction.Clause) bool { return count && (c.UsagesAT != nil || c.UsagesOther != nil) })
+	if own == nil {
+		return nil, err
 	}
-	limited := slices.ContainsFunc(list, func(c restriction.Clause) bool { return c.UsagesAT != nil || c.UsagesOther != nil })
-	var used []restriction.Usage
-	if !readable || count && limited {
-		switch info, err := h.c.Introspect(ctx, token); {
-		case err == nil && info.Valid:
-			list, used, view.expires = info.Claims.Restrictions, info.Used, unix(info.Claims.ExpiresAt)
-		case !readable:
-			return nil, err
-		}
-	}
-	ask := &restriction.Request{Now: h.c.now(), Kind: cmp.Or(req.Kind, restriction.AT), Scopes: req.Scopes, Audiences: req.Audiences, Used: used}
+	view := &ownView{expires: own.expires}
+	ask := &restriction.Request{Now: h.c.now(), Kind: cmp.Or(req.Kind, restriction.AT), Scopes: req.Scopes, Audiences: req.Audiences, Used: own.used}
 	var ok bool
-	if view.Explanation, ok = explainLocally(list, ask); !ok {
+	if view.Explanation, ok = explainLocally(own.list, ask); !ok {
 		return nil, nil
 	}
 	return view, nil

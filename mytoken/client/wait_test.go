@@ -51,7 +51,7 @@ var explainers = map[string]func(*setup){
 }
 
 // A holder waits until the same use is admitted, not a second less, and spends nothing.
-// That works with every server, with and without the right to ask it, and with a token of
+// It can do so at every server, with and without the right to ask it, and with a token of
 // which all clauses begin later.
 //
 // proves P10
