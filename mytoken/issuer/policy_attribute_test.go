@@ -108,7 +108,7 @@ func TestD56_D61_AttributePolicy(t *testing.T) {
 }
 
 // TestAttributesBeforeTheLogin: a consent page shows what the rules enforce for everybody.
-// What they enforce for some users waits until the user is known. // proves P1
+// Rules for some users wait until the user is known. // proves P1
 func TestAttributesBeforeTheLogin(t *testing.T) {
 	source := []issuer.ClaimSource{{Claim: "groups"}}
 	day, week := issuer.Enforced{JSON: `[{"exp":"+1d","scope":"openid"}]`}, issuer.Enforced{Template: "1w"}

@@ -25,7 +25,7 @@ import (
 // follows it. Completing it again in the same way succeeds, so parallel calls with the
 // same ID may all hand out what is charged once.
 //
-// What they hand out is one access token, too. The step that completes the verdict as
+// They all hand out one access token, too. The step that completes the verdict as
 // ready also keeps the access token, sealed, for as long as it is valid. Every other call
 // with the ID hands out that one. Otherwise a holder could turn one use into many access
 // tokens.
