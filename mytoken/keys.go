@@ -40,7 +40,8 @@ var (
 	ErrKey = jws.ErrKey
 	// ErrKeySet reports a set of keys that cannot be used, not even in part.
 	ErrKeySet = jws.ErrSet
-	// ErrSigning reports that a signer failed or returned a malformed signature.
+	// ErrSigning reports that a signer failed, or returned a signature that is malformed or
+	// does not match.
 	ErrSigning = jws.ErrSigning
 	// ErrNoSigningKey reports keys that check and do not sign.
 	ErrNoSigningKey = errors.New("mytoken: no signing key")
@@ -60,10 +61,15 @@ type Key struct {
 // service. An empty algorithm means the only one that fits the key. An RSA key fits
 // several, so name one. The id of the key is its RFC 7638 thumbprint.
 //
+// A private key of the standard library, such as *ecdsa.PrivateKey, is in this process.
+// NewKey makes and checks one signature with it, and those that follow are not checked.
+// The caller must not change it afterwards. Each signature of any other signer is checked
+// when it is made, because a key elsewhere can be swapped or fail at any time.
+//
 // An ECDSA signer must return ASN.1 signatures, as the keys of the standard library do.
 // NewKey returns [ErrKey] or [ErrTokenAlgorithm] for a key on another curve than the
 // algorithm's, for an RSA key outside 2048 to 8192 bits or with a small exponent, and for
-// a private key that does not match its public key.
+// a private key in memory that does not match its public key.
 func NewKey(signer crypto.Signer, alg Algorithm) (*Key, error) {
 	a := jws.Algorithm(alg)
 	if alg == "" {
