@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"strings"
@@ -171,4 +172,35 @@ func TestUnstoredTokenIsWorthless(t *testing.T) {
 		require.Equal(t, issuer.TokenUnknown, errAs[*issuer.TokenError](t, err).Reason, name)
 	}
 	requireUsable(t, s, root.Token)
+}
+
+// The public clients take a string for a JWT only if its signature fills whole groups of
+// four base64 characters, as padded base64url demands (protocol section 1.1). All tokens
+// of an issuer with the default algorithm do, whatever they say.
+func TestPublicClientsRecogniseTokens(t *testing.T) {
+	key, err := mytoken.GenerateKey("")
+	require.NoError(t, err)
+	require.Equal(t, mytoken.ES384, key.Algorithm())
+	keys, err := mytoken.NewKeys(key)
+	require.NoError(t, err)
+	s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.Keys = keys }})
+	recognised := func(token mytoken.Secret) {
+		t.Helper()
+		parts := strings.Split(token.Reveal(), ".")
+		require.Len(t, parts, 3)
+		signature, err := base64.URLEncoding.DecodeString(parts[2])
+		require.NoError(t, err)
+		require.Len(t, signature, 2*384/8)
+	}
+	for n := range 8 { // a payload of any length
+		props := rotating
+		props.Name = strings.Repeat("x", n)
+		root := login(t, s, props)
+		recognised(root.Token)
+		next := rotate(t, s, root.Token)
+		recognised(next.Token)
+		child := derive(t, s, next.Token, mytoken.Properties{Name: props.Name})
+		recognised(child.Token)
+		recognised(child.Update.Token)
+	}
 }
