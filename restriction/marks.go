@@ -91,10 +91,11 @@ func (m *markedWords) all(words []string) (all marks) {
 	if m.index != nil {
 		return m.lookUp(words)
 	}
+	entries := m.entries
 next:
 	for i := range words {
-		for n := range m.entries {
-			if m.entries[n] == words[i] {
+		for n := range entries {
+			if entries[n] == words[i] {
 				all |= 1 << n
 				continue next
 			}
@@ -133,13 +134,14 @@ func (m *markedBlocks) add(s span) marks {
 // for clauses without hosts.
 func (m *markedBlocks) around(from point) marks {
 	around := noEntry
-	for i := range m.entries {
-		if m.entries[i].contains(from) {
+	own, more := m.entries, m.more // not read again for each block
+	for i := range own {
+		if own[i].contains(from) {
 			around |= 1 << i
 		}
 	}
-	for i := range m.more {
-		if s := &m.more[i]; from.lo&s.maskLo == s.first.lo && s.contains(from) {
+	for i := range more {
+		if s := &more[i]; from.lo&s.maskLo == s.first.lo && s.contains(from) {
 			around |= sharedMark(uint64(i))
 		}
 	}
