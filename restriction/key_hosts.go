@@ -143,6 +143,25 @@ func (p *places) first(q query, t time.Time) Earliest {
 	return lasting(p.allows(&q), p.err(&q), t)
 }
 
+// narrow leaves names to the part: they are not known before a request is prepared.
+func (p *places) narrow(policy *Policy, g *gate) asks {
+	switch {
+	case !p.limited:
+		return askNever
+	case p.names != nil:
+		return askAlways
+	}
+	var listed marks
+	for i := range p.blocks {
+		listed |= policy.hosts.add(p.blocks[i].span)
+	}
+	g.hosts &= listed
+	if listed&sharedMarks != 0 {
+		return askShared
+	}
+	return askNever
+}
+
 // within reports whether an entry of the parent covers each entry. Only an equal entry
 // covers a malformed one.
 func (p *places) within(parent part) bool {
