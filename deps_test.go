@@ -111,6 +111,7 @@ store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
 store/internal/broken: store store/storetest
+internal/enginetest: internal/dbtest store store/memstore store/sqlstore
 
 oidcupstream: go-jose go-oidc json oauth2 sync internal/jws internal/weburl
 oidcupstream/guest: json internal/jws oidcupstream internal/weburl
@@ -221,7 +222,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/enginetest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

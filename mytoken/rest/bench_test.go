@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -33,11 +34,11 @@ const connections = 32
 // access tokens, makes the same call to the provider. The floor is measured before and
 // after, in the same run.
 func BenchmarkREST(b *testing.B) {
-	for _, engine := range engines {
-		b.Run(engine.name, func(b *testing.B) {
+	for _, engine := range enginetest.All {
+		b.Run(engine.Name, func(b *testing.B) {
 			s := start(b, func(o *setup) {
 				o.Clock, o.rest.Logger = mytokentest.NewClock(time.Now()), slog.New(slog.DiscardHandler)
-				o.Store = engine.open(b)
+				o.Store = open(b, engine)
 			})
 			benchREST(b, s)
 		})
