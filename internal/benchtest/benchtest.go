@@ -24,28 +24,44 @@ type Sides struct {
 	Callers int
 	Floor   Do
 	Work    Do
+	// Parts are measured too, each on its own. They are what the work contains and
+	// somebody else does, such as the client that sends the requests.
+	Parts []Part
+}
+
+// Part is a part of the work.
+type Part struct {
+	Name string
+	Do   Do
 }
 
 // Compare does b.N pieces on either side. It reports these metrics:
 //
 //   - ns/op and rate/s are those of the work. rate names what a piece is, in the plural.
 //   - x-floor is the time of the work divided by that of the floor.
+//   - NAME-ns/op is that of a part.
 //
-// Each caller does one piece on either side before anything is measured: connections are
+// Each caller does one piece of everything before anything is measured: connections are
 // open and statements are prepared. Compare fails the benchmark if a piece fails.
 func Compare(b *testing.B, rate string, s Sides) {
 	b.Helper()
-	for _, do := range []Do{s.Floor, s.Work} {
-		warm(b, s.Callers, do)
+	all := append([]Part{{"floor", s.Floor}, {"work", s.Work}}, s.Parts...)
+	for _, part := range all {
+		warm(b, s.Callers, part.Do)
 	}
-	var floor, work time.Duration
+	took := make([]time.Duration, len(all))
 	b.ResetTimer()
 	for slice := range slices {
 		from, to := b.N*slice/slices, b.N*(slice+1)/slices
-		floor += Time(b, s.Callers, from, to, s.Floor)
-		work += Time(b, s.Callers, from, to, s.Work)
+		for i, part := range all {
+			took[i] += Time(b, s.Callers, from, to, part.Do)
+		}
 	}
 	b.StopTimer()
+	floor, work := took[0], took[1]
+	for i, part := range s.Parts {
+		b.ReportMetric(float64(took[2+i].Nanoseconds())/float64(b.N), part.Name+"-ns/op")
+	}
 	b.ReportMetric(float64(work.Nanoseconds())/float64(b.N), "ns/op")
 	b.ReportMetric(float64(b.N)/work.Seconds(), rate+"/s")
 	b.ReportMetric(work.Seconds()/floor.Seconds(), "x-floor")
