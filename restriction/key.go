@@ -30,6 +30,9 @@ type key interface {
 	supported(o *Options) bool
 	check(c *Clause, o *Options) error // reports a value that o cannot evaluate
 
+	remote() bool // the value is about what the issuer alone knows of a request
+	passes() bool // an objection may pass with time
+
 	// compile prepares the value for requests. It either fills a field of to and returns
 	// nil, or returns a part of its own.
 	compile(c *Clause, to *clause) part

@@ -23,6 +23,7 @@ var keyHosts = &hosts{listKey{
 type hosts struct{ listKey }
 
 func (k *hosts) alias() string { return KeyIP }
+func (k *hosts) remote() bool  { return true }
 
 func checkHost(entry string) error {
 	_, err := parseHost(entry)

@@ -13,6 +13,8 @@ var keyNBF = &notBefore{timeKey{
 
 type notBefore struct{ timeKey }
 
+func (k *notBefore) passes() bool { return true }
+
 func (k *notBefore) compile(c *Clause, to *clause) part {
 	to.from = start(c.NotBefore)
 	return nil
