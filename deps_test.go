@@ -88,6 +88,7 @@ var libraries = map[string]string{
 // from lines above its own. A package without a line fails the test, so that somebody
 // thinks about its place.
 var rules = parseRules(`
+internal/benchtest: sync
 internal/dbtest:
 internal/errtext:
 internal/fresh/freshtest:
@@ -111,6 +112,7 @@ store/sqlstore: goose store store/internal/rules
 store/sqlstore/internal/killtest:
 store/storetest: store
 store/internal/broken: store store/storetest
+internal/enginetest: internal/dbtest store store/memstore store/sqlstore
 
 oidcupstream: go-jose go-oidc json oauth2 sync internal/jws internal/weburl
 oidcupstream/guest: json internal/jws oidcupstream internal/weburl
@@ -221,7 +223,7 @@ func permitted(imported string, allowed []string) bool {
 func within(path, parent string) bool { return path == parent || strings.HasPrefix(path, parent+"/") }
 
 // forTests are packages that only tests import.
-var forTests = []string{"store/storetest", "store/internal/broken", "internal/dbtest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
+var forTests = []string{"store/storetest", "store/internal/broken", "internal/benchtest", "internal/dbtest", "internal/enginetest", "internal/fresh/freshtest", "internal/livehttp/relaytest", "internal/ownfile/ownfiletest", "mytoken/internal/oldtext", "mytoken/rest/internal/npm"}
 
 // TestUsersGetNoTestLibraries looks at everything that a user's program links.
 func TestUsersGetNoTestLibraries(t *testing.T) {

@@ -103,6 +103,10 @@ type Error struct {
 	// some descriptions. If it says invalid_token to a refresh, that is read as
 	// invalid_grant.
 	Code, Description string
+	// Claim is the claim that made an ID token or the answer of the userinfo endpoint
+	// unacceptable: iss, sub, aud, exp, nbf, iat, nonce, azp or at_hash. It is empty if no
+	// single claim was the reason, for example after a wrong signature.
+	Claim string
 	// RetryAfter is how long to wait before the next call, at most five minutes. After a
 	// 429, or a 5xx with Retry-After, from the token or revocation endpoint, all calls
 	// return an error with NotSent until then, and send nothing. 0 means that nobody
@@ -166,6 +170,14 @@ func OutcomeOf(err error) Outcome {
 		return e.Outcome
 	}
 	return Unknown
+}
+
+// blame notes the claim that the cause is about, and returns e.
+func (e *Error) blame() *Error {
+	if about, ok := errors.AsType[*claimError](e.err); ok {
+		e.Claim = about.claim
+	}
+	return e
 }
 
 // notSent returns the error of a call that sent nothing.

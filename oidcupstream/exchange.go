@@ -58,7 +58,7 @@ func (p *Provider) Exchange(ctx context.Context, req ExchangeRequest) (*Tokens, 
 		tokens.Audiences, tokens.AudienceKnown = nil, false
 	}
 	if err := p.verifyIDToken(ctx, m, tokens, req.Nonce); err != nil {
-		return nil, salvage(&Error{Op: op, Outcome: Unknown, RetryAfter: m.keys.pause.left(p.cfg.Clock()), err: err}, tokens.RefreshToken)
+		return nil, salvage((&Error{Op: op, Outcome: Unknown, RetryAfter: m.keys.pause.left(p.cfg.Clock()), err: err}).blame(), tokens.RefreshToken)
 	}
 	return tokens, nil
 }

@@ -34,7 +34,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	defer cancel()
 	verified, err := m.verifier(oidc.Config{ClientID: p.cfg.ClientID, Now: p.cfg.Clock}).Verify(ctx, t.idToken)
 	if err != nil {
-		return bad(err)
+		return bad(aboutClaim(claimOf(err), err))
 	}
 	var claims struct {
 		AuthorizedParty *string      `json:"azp"`
@@ -45,19 +45,19 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 	}
 	switch {
 	case verified.Subject == "":
-		return bad(errors.New("it has no subject"))
+		return bad(aboutClaim("sub", errors.New("it has no subject")))
 	case subtle.ConstantTimeCompare([]byte(verified.Nonce), []byte(nonce)) != 1:
-		return bad(errors.New("its nonce is not that of the request"))
+		return bad(aboutClaim("nonce", errors.New("its nonce is not that of the request")))
 	case claims.AuthorizedParty != nil && *claims.AuthorizedParty != p.cfg.ClientID:
-		return bad(errors.New("its azp names another client"))
+		return bad(aboutClaim("azp", errors.New("its azp names another client")))
 	case claims.AuthorizedParty == nil && len(verified.Audience) > 1:
-		return bad(errors.New("it has several audiences and no azp"))
+		return bad(aboutClaim("azp", errors.New("it has several audiences and no azp")))
 	case verified.IssuedAt.After(p.cfg.Clock().Add(maxAhead)):
-		return bad(errors.New("its iat is in the future"))
+		return bad(aboutClaim("iat", errors.New("its iat is in the future")))
 	}
 	if verified.AccessTokenHash != "" {
 		if err := verified.VerifyAccessToken(t.AccessToken); err != nil {
-			return bad(err)
+			return bad(aboutClaim("at_hash", err))
 		}
 	}
 	if err := verified.Claims(&t.IDTokenClaims); err != nil {
@@ -70,6 +70,43 @@ func (p *Provider) verifyIDToken(ctx context.Context, m *metadata, t *Tokens, no
 		}
 	}
 	return nil
+}
+
+// claimError says which claim is not acceptable.
+type claimError struct {
+	claim string
+	err   error
+}
+
+func (e *claimError) Error() string { return e.err.Error() }
+func (e *claimError) Unwrap() error { return e.err }
+
+// aboutClaim adds to an error the claim that it is about. An empty claim adds nothing.
+func aboutClaim(claim string, err error) error {
+	if claim == "" {
+		return err
+	}
+	return &claimError{claim, err}
+}
+
+// libraryTexts are how the errors of the library about one claim begin.
+var libraryTexts = map[string]string{
+	"iss": "oidc: id token issued by a different provider",
+	"aud": "oidc: expected audience",
+	"nbf": "oidc: current time",
+}
+
+// claimOf returns the claim that an error of the library is about, or the empty string.
+func claimOf(err error) string {
+	if _, expired := errors.AsType[*oidc.TokenExpiredError](err); expired {
+		return "exp"
+	}
+	for claim, text := range libraryTexts {
+		if strings.HasPrefix(err.Error(), text) {
+			return claim
+		}
+	}
+	return ""
 }
 
 var errEncrypted = errors.New("it is encrypted, which is not supported: let the provider only sign it")

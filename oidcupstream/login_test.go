@@ -213,7 +213,8 @@ func TestExchangeRefused(t *testing.T) {
 	}
 }
 
-// Exchange accepts no wrong ID token. The refresh token that came with it is not lost.
+// Exchange accepts no wrong ID token, and says which claim is wrong. The refresh token
+// that came with it is not lost.
 func TestIDTokenRefused(t *testing.T) {
 	b := newBench(t, optest.Options{})
 	now := b.clock.Now().Unix()
@@ -223,34 +224,38 @@ func TestIDTokenRefused(t *testing.T) {
 	without := func(name string) func(_, claims map[string]any) {
 		return func(_, claims map[string]any) { delete(claims, name) }
 	}
-	for name, edit := range map[string]func(header, claims map[string]any){
-		"alg none":         func(header, _ map[string]any) { header["alg"] = "none" },
-		"alg changed":      func(header, _ map[string]any) { header["alg"] = "RS256" },
-		"unknown key":      func(header, _ map[string]any) { header["kid"] = "nobody's" },
-		"no issuer":        without("iss"),
-		"another issuer":   set("iss", "https://evil.example"),
-		"issuer and slash": set("iss", b.op.Issuer()+"/"),
-		"no audience":      without("aud"),
-		"another audience": set("aud", "other client"),
-		"no azp":           set("aud", []string{optest.DefaultClientID, "other client"}),
-		"another azp":      set("azp", "other client"),
-		"no expiry":        without("exp"),
-		"expired":          set("exp", now-1),
-		"not yet valid":    set("nbf", now+3600),
-		"from the future":  set("iat", now+3600),
-		"no nonce":         without("nonce"),
-		"another nonce":    set("nonce", "replayed"),
-		"no subject":       without("sub"),
-		"empty subject":    set("sub", ""),
-		"numeric subject":  set("sub", 7),
-		"wrong at_hash":    set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"),
+	for name, c := range map[string]struct {
+		edit  func(header, claims map[string]any)
+		claim string
+	}{
+		"alg none":         {func(header, _ map[string]any) { header["alg"] = "none" }, ""},
+		"alg changed":      {func(header, _ map[string]any) { header["alg"] = "RS256" }, ""},
+		"unknown key":      {func(header, _ map[string]any) { header["kid"] = "nobody's" }, ""},
+		"no issuer":        {without("iss"), "iss"},
+		"another issuer":   {set("iss", "https://evil.example"), "iss"},
+		"issuer and slash": {set("iss", b.op.Issuer()+"/"), "iss"},
+		"no audience":      {without("aud"), "aud"},
+		"another audience": {set("aud", "other client"), "aud"},
+		"no azp":           {set("aud", []string{optest.DefaultClientID, "other client"}), "azp"},
+		"another azp":      {set("azp", "other client"), "azp"},
+		"no expiry":        {without("exp"), "exp"},
+		"expired":          {set("exp", now-1), "exp"},
+		"not yet valid":    {set("nbf", now+3600), "nbf"},
+		"from the future":  {set("iat", now+3600), "iat"},
+		"no nonce":         {without("nonce"), "nonce"},
+		"another nonce":    {set("nonce", "replayed"), "nonce"},
+		"no subject":       {without("sub"), "sub"},
+		"empty subject":    {set("sub", ""), "sub"},
+		"numeric subject":  {set("sub", 7), ""},
+		"wrong at_hash":    {set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), "at_hash"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.faults.on(optest.EndpointExchange, optest.Fault{IDToken: edit})
+			b.faults.on(optest.EndpointExchange, optest.Fault{IDToken: c.edit})
 			_, err := b.exchange()
 			e := upstreamError(t, err)
 			require.ErrorIs(t, err, oidcupstream.ErrIDToken)
 			require.Equal(t, oidcupstream.Unknown, e.Outcome)
+			require.Equal(t, c.claim, e.Claim)
 			require.NotEmpty(t, e.RefreshToken())
 			require.NoError(t, b.p.Revoke(t.Context(), e.RefreshToken()))
 		})

@@ -74,7 +74,7 @@ func (p *Provider) Refresh(ctx context.Context, req RefreshRequest) (*Tokens, er
 	}
 	if req.Subject != "" && tokens.idToken != "" {
 		if err := p.checkAbout(m, tokens.idToken, req.Subject); err != nil {
-			return nil, salvage(&Error{Op: op, Outcome: Unknown, err: err}, tokens.RefreshToken)
+			return nil, salvage((&Error{Op: op, Outcome: Unknown, err: err}).blame(), tokens.RefreshToken)
 		}
 	}
 	return tokens, nil
@@ -113,7 +113,7 @@ func (p *Provider) checkAbout(m *metadata, idToken, subject string) error {
 		"iss": sameIssuer(iss, m.Issuer), "sub": sub == subject, "aud": slices.Contains(audiences, p.cfg.ClientID),
 	} {
 		if _, ok := claims[claim]; ok && !right {
-			return ErrSubject
+			return aboutClaim(claim, ErrSubject)
 		} else if ok {
 			said++
 		}

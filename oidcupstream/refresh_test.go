@@ -2,6 +2,7 @@ package oidcupstream_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -134,6 +135,7 @@ func TestRefreshOfAnotherUser(t *testing.T) {
 		e := upstreamError(t, err)
 		require.ErrorIs(t, err, want)
 		require.Equal(t, oidcupstream.Unknown, e.Outcome)
+		require.Equal(t, errors.Is(want, oidcupstream.ErrSubject), e.Claim == claim, e.Claim)
 		b.faults.set(nil)
 		_, err = b.refresh(e.RefreshToken())
 		require.NoError(t, err)

@@ -79,7 +79,7 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 		if body, err = p.verifyUserInfo(ctx, m, string(body)); err != nil {
 			e.RetryAfter = m.keys.pause.left(p.cfg.Clock())
 			e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
-			return nil, e
+			return nil, e.blame()
 		}
 	}
 	claims, err := parseFields(body)
@@ -88,7 +88,7 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 		return nil, e
 	}
 	if sub, _ := claims.text("sub"); sub != wantSub {
-		e.err = ErrSubject
+		e.err, e.Claim = ErrSubject, "sub"
 		return nil, e
 	}
 	return json.RawMessage(body), nil
@@ -103,10 +103,10 @@ func (p *Provider) verifyUserInfo(ctx context.Context, m *metadata, token string
 		return nil, err
 	}
 	if verified.Issuer != "" && !sameIssuer(verified.Issuer, m.Issuer) {
-		return nil, fmt.Errorf("its issuer is %q", verified.Issuer)
+		return nil, aboutClaim("iss", fmt.Errorf("its issuer is %q", verified.Issuer))
 	}
 	if len(verified.Audience) > 0 && !slices.Contains(verified.Audience, p.cfg.ClientID) {
-		return nil, fmt.Errorf("its audience is %q", verified.Audience)
+		return nil, aboutClaim("aud", fmt.Errorf("its audience is %q", verified.Audience))
 	}
 	var payload json.RawMessage
 	if err := verified.Claims(&payload); err != nil {

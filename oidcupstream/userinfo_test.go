@@ -30,6 +30,7 @@ func TestUserInfo(t *testing.T) {
 
 		_, err = b.p.UserInfo(t.Context(), tokens.AccessToken, "dave")
 		require.ErrorIs(t, err, oidcupstream.ErrSubject)
+		require.Equal(t, "sub", upstreamError(t, err).Claim)
 		_, err = b.p.UserInfo(t.Context(), tokens.AccessToken, "")
 		require.ErrorIs(t, err, oidcupstream.ErrRequest)
 		_, err = b.p.UserInfo(t.Context(), "", "carol")
@@ -65,6 +66,7 @@ func TestSignedUserInfoRefused(t *testing.T) {
 		b.faults.on(optest.EndpointUserInfo, optest.Fault{IDToken: edit})
 		_, err := b.p.UserInfo(t.Context(), tokens.AccessToken, "alice")
 		require.ErrorIs(t, err, oidcupstream.ErrAnswer, name)
+		require.Equal(t, map[string]string{"another issuer": "iss", "another audience": "aud"}[name], upstreamError(t, err).Claim, name)
 	}
 	b.faults.on(optest.EndpointUserInfo, optest.Fault{IDToken: func(_, claims map[string]any) {
 		delete(claims, "iss")

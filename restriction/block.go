@@ -31,17 +31,22 @@ func newPoint(addr netip.Addr) point {
 	return p
 }
 
-// block is a CIDR block. It gives the same answers as its prefix, but faster.
-type block struct {
+// span is the addresses of a CIDR block, in a form that is fast to compare.
+type span struct {
 	first          point
 	maskHi, maskLo uint64
-	prefix         netip.Prefix
+}
+
+// block is a CIDR block. It gives the same answers as its prefix, but faster.
+type block struct {
+	span
+	prefix netip.Prefix
 }
 
 // newBlock converts a prefix in normal form.
 func newBlock(prefix netip.Prefix) block {
 	const word, family4 = 64, 96 // bits
-	b := block{first: newPoint(prefix.Addr()), prefix: prefix}
+	b := block{span{first: newPoint(prefix.Addr())}, prefix}
 	bits := prefix.Bits()
 	if b.first.family == 4 {
 		bits += family4
@@ -51,8 +56,8 @@ func newBlock(prefix netip.Prefix) block {
 	return b
 }
 
-func (b *block) contains(p point) bool {
-	return p.hi&b.maskHi == b.first.hi && p.lo&b.maskLo == b.first.lo && p.family == b.first.family
+func (s *span) contains(p point) bool {
+	return (p.hi&s.maskHi^s.first.hi)|(p.lo&s.maskLo^s.first.lo) == 0 && p.family == s.first.family
 }
 
 // within reports whether other contains every address of b.

@@ -34,13 +34,20 @@ func (p *Policy) Evaluate(r *Request) (d Decision) {
 		d.refuse(p, r)
 		return
 	}
-	q := newQuery(r)
-	for i := range p.clauses {
-		q.clause = i
-		if p.clauses[i].admits(&q) {
-			d.candidates[i/64] |= 1 << (i % 64)
-			d.admitted = true
+	var o outline
+	o.draw(p, r)
+	var q query // made when it is needed
+	for i := nextOpen(p.gates, &o, 0); i < len(p.gates); i = nextOpen(p.gates, &o, i+1) {
+		if open := p.gates[i].asks & o.asks; open != 0 {
+			if q.Request == nil {
+				q = newQuery(r)
+			}
+			if q.clause = i; !p.clauses[i].admits(&q, open) {
+				continue
+			}
 		}
+		d.candidates[i/64] |= 1 << (i % 64)
+		d.admitted = true
 	}
 	if len(p.clauses) == 0 {
 		d.admitted = true
@@ -117,13 +124,13 @@ func (d *Decision) Err() error {
 	return &RefusedError{Explanation: d.Explanation()}
 }
 
-// admits reports whether the clause admits the request. It compares the cheap parts
-// directly, without dynamic calls. Then it asks the others.
-func (c *clause) admits(q *query) bool {
-	return c.from.allows(q) && c.until.allows(q) && (c.hosts.hasAddress(q.from) || c.hosts.names != nil && c.hosts.hasName(q)) &&
-		c.at.allows(q) && c.other.allows(q) &&
-		(q.Kind != AT || c.scopes.has(q.Scopes) && c.audiences.has(q.Audiences)) &&
-		(c.rest == nil || c.restAdmits(q))
+// admits asks the parts about what the gate of the clause left open. It asks those that
+// have a field without dynamic calls and copies of the query.
+func (c *clause) admits(q *query, open asks) bool {
+	return (open&askCounted == 0 || c.at.allows(q) && c.other.allows(q)) &&
+		(open&askShared == 0 || q.Kind != AT || c.scopes.has(q.Scopes) && c.audiences.has(q.Audiences)) &&
+		(open&^askCounted == 0 || c.hosts.allows(q)) &&
+		(open&askAlways == 0 || c.restAdmits(q))
 }
 
 func (c *clause) restAdmits(q *query) bool {

@@ -341,8 +341,12 @@ func TestLongListsOfScopes(t *testing.T) {
 func TestEvaluateAllocatesNothing(t *testing.T) {
 	policy := mustCompile(t, benchmarkList(4), Options{})
 	long := mustCompile(t, benchmarkList(1000), Options{})
-	request := benchmarkRequest()
-	for name, p := range map[string]*Policy{"4 clauses": policy, "1000 clauses": long} {
+	distinct := mustCompile(t, phaseList(1000), Options{}) // more entries than marks
+	for name, p := range map[string]*Policy{"4 clauses": policy, "1000 clauses": long, "1000 distinct": distinct, "counted": policy} {
+		request := benchmarkRequest()
+		if name == "counted" {
+			request.Used = make([]Usage, p.Len())
+		}
 		allocs := testing.AllocsPerRun(100, func() {
 			p.Prepare(t.Context(), &request)
 			d := p.Evaluate(&request)

@@ -30,8 +30,13 @@ type key interface {
 	supported(o *Options) bool
 	check(c *Clause, o *Options) error // reports a value that o cannot evaluate
 
+	remote() bool // the value is about what the issuer alone knows of a request
+	passes() bool // an objection may pass with time
+
 	// compile prepares the value for requests. It either fills a field of to and returns
-	// nil, or returns a part of its own.
+	// nil, or returns a part of its own. Only clauses that state the key ask such a part,
+	// and only if everything cheap admits the request. The part may be a [gatedPart] to
+	// be asked less often.
 	compile(c *Clause, to *clause) part
 	part(c *clause) part // the field of c that compile fills, or nil
 }

@@ -16,6 +16,7 @@ var keyAudience = &wordsKey{
 	listKey{anyKey{KeyAudience}, func(c *Clause) *[]string { return &c.Audiences }, checkAudience, "audiences"},
 	func(c *clause) *words { return &c.audiences },
 	func(r *Request) []string { return r.Audiences },
+	func(p *Policy, g *gate) (*markedWords, *marks) { return &p.audiences, &g.audiences },
 }
 
 func checkAudience(audience string) error {

@@ -42,9 +42,7 @@ func (k *expires) index(parents []part) keyIndex {
 // end is the part for exp: the last second, in Unix time.
 type end int64
 
-func (e *end) allows(q *query) bool { return q.now <= int64(*e) }
-
-func (e *end) admits(q query) bool { return e.allows(&q) }
+func (e *end) admits(q query) bool { return q.now <= int64(*e) }
 
 func (e *end) object(query) Objection {
 	return Objection{Key: KeyExpires, Need: "a time until " + instant(int64(*e))}
@@ -55,6 +53,11 @@ func (e *end) first(_ query, t time.Time) Earliest {
 		return Never()
 	}
 	return At(t)
+}
+
+func (e *end) narrow(_ *Policy, g *gate) asks {
+	g.until = min(g.until, int64(*e))
+	return askNever
 }
 
 func (e *end) within(parent part) bool { return *e <= *parent.(*end) }

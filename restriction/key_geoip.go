@@ -28,6 +28,8 @@ var (
 
 type geoIP struct{ listKey }
 
+func (k *geoIP) remote() bool { return true }
+
 func (k *geoIP) supported(o *Options) bool { return o.Locator != nil || o.PrivateCountry != "" }
 
 func checkCountry(code string) error {

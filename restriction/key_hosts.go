@@ -23,6 +23,7 @@ var keyHosts = &hosts{listKey{
 type hosts struct{ listKey }
 
 func (k *hosts) alias() string { return KeyIP }
+func (k *hosts) remote() bool  { return true }
 
 func checkHost(entry string) error {
 	_, err := parseHost(entry)
@@ -140,6 +141,25 @@ func (p *places) err(q *query) error {
 
 func (p *places) first(q query, t time.Time) Earliest {
 	return lasting(p.allows(&q), p.err(&q), t)
+}
+
+// narrow leaves names to the part: they are not known before a request is prepared.
+func (p *places) narrow(policy *Policy, g *gate) asks {
+	switch {
+	case !p.limited:
+		return askNever
+	case p.names != nil:
+		return askAlways
+	}
+	var listed marks
+	for i := range p.blocks {
+		listed |= policy.hosts.add(p.blocks[i].span)
+	}
+	g.hosts &= listed
+	if listed&sharedMarks != 0 {
+		return askShared
+	}
+	return askNever
 }
 
 // within reports whether an entry of the parent covers each entry. Only an equal entry

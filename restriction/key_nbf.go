@@ -13,6 +13,8 @@ var keyNBF = &notBefore{timeKey{
 
 type notBefore struct{ timeKey }
 
+func (k *notBefore) passes() bool { return true }
+
 func (k *notBefore) compile(c *Clause, to *clause) part {
 	to.from = start(c.NotBefore)
 	return nil
@@ -27,9 +29,7 @@ func (k *notBefore) index(parents []part) keyIndex {
 // start is the part for nbf: the first second, in Unix time.
 type start int64
 
-func (s *start) allows(q *query) bool { return q.now >= int64(*s) }
-
-func (s *start) admits(q query) bool { return s.allows(&q) }
+func (s *start) admits(q query) bool { return q.now >= int64(*s) }
 
 func (s *start) object(query) Objection {
 	return Objection{Key: KeyNotBefore, Need: "a time from " + instant(int64(*s))}
@@ -40,6 +40,11 @@ func (s *start) first(_ query, t time.Time) Earliest {
 		t = time.Unix(int64(*s), 0)
 	}
 	return At(t)
+}
+
+func (s *start) narrow(_ *Policy, g *gate) asks {
+	g.from = max(g.from, int64(*s))
+	return askNever
 }
 
 func (s *start) within(parent part) bool { return *s >= *parent.(*start) }

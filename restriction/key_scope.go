@@ -13,6 +13,7 @@ var keyScope = &scopes{wordsKey{
 	listKey{anyKey{KeyScope}, func(c *Clause) *[]string { return &c.Scopes }, checkScope, "scopes"},
 	func(c *clause) *words { return &c.scopes },
 	func(r *Request) []string { return r.Scopes },
+	func(p *Policy, g *gate) (*markedWords, *marks) { return &p.scopes, &g.scopes },
 }}
 
 // scopes is the key scope. On the wire its value is one string with spaces between

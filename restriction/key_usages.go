@@ -90,6 +90,18 @@ func (b *budget) object(q query) Objection {
 
 func (b *budget) first(q query, t time.Time) Earliest { return lasting(b.allows(&q), nil, t) }
 
+// narrow knows the limit, but not the counters of a request.
+func (b *budget) narrow(_ *Policy, g *gate) asks {
+	switch {
+	case b.kind == 0:
+		return askNever
+	case b.limit <= 0:
+		g.kinds &^= kindSet(b.kind)
+		return askNever
+	}
+	return askCounted
+}
+
 func (b *budget) within(parent part) bool { return b.limit <= parent.(*budget).limit }
 
 func (b *budget) excess(parent part) string {

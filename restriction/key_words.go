@@ -15,6 +15,7 @@ type wordsKey struct {
 	listKey
 	words func(*clause) *words
 	asked func(*Request) []string
+	marks func(*Policy, *gate) (*markedWords, *marks)
 }
 
 // compile copies the list. A list without entries admits nothing.
@@ -100,6 +101,22 @@ func (w *words) object(q query) Objection {
 }
 
 func (w *words) first(q query, t time.Time) Earliest { return lasting(w.admits(q), nil, t) }
+
+func (w *words) narrow(p *Policy, g *gate) asks {
+	if w.key == nil {
+		return askNever
+	}
+	marked, of := w.key.marks(p, g)
+	var listed marks
+	for _, word := range w.list {
+		listed |= marked.add(word)
+	}
+	*of &= listed
+	if listed&sharedMarks != 0 {
+		return askShared
+	}
+	return askNever
+}
 
 func (w *words) within(parent part) bool {
 	p := parent.(*words)

@@ -11,9 +11,13 @@ import (
 // Policy is a compiled list of restrictions. It never changes, shares no memory with the
 // list, and is safe for concurrent use. The zero and the nil Policy admit nothing.
 type Policy struct {
-	compiled bool // by Compile; distinguishes an empty list from the zero Policy
+	compiled bool   // by Compile; distinguishes an empty list from the zero Policy
+	gates    []gate // parallel to clauses
 	clauses  []clause
 	options  Options
+
+	scopes, audiences markedWords // of all clauses
+	hosts             markedBlocks
 
 	names, countries bool    // some clause depends on them
 	home             country // of private addresses
@@ -21,8 +25,8 @@ type Policy struct {
 
 // clause is a Clause, compiled for requests.
 type clause struct {
-	// The method admits compares these without dynamic calls. Each field is also the part
-	// of its key.
+	// The method admits asks these without dynamic calls. Each field is also the part of
+	// its key.
 	from              start
 	until             end
 	hosts             places
@@ -35,7 +39,7 @@ type clause struct {
 	rest []rest // the other parts, objections to everything, and conditions
 }
 
-// rest is a part that the method admits calls dynamically.
+// rest is a part that has no field of its own.
 type rest struct {
 	name string // of the key; "" for an objection to everything
 	part part
@@ -71,7 +75,7 @@ func Compile(l List, o Options) (*Policy, error) {
 	if len(l) > MaxClauses {
 		return nil, &LimitError{"clauses", MaxClauses}
 	}
-	p := &Policy{compiled: true, clauses: make([]clause, len(l)), options: o}
+	p := &Policy{compiled: true, gates: make([]gate, len(l)), clauses: make([]clause, len(l)), options: o}
 	if err := p.configure(); err != nil {
 		return nil, err
 	}
@@ -80,6 +84,7 @@ func Compile(l List, o Options) (*Policy, error) {
 			return nil, &ClauseError{Clause: i, Err: ErrEmptyClause}
 		}
 		p.clauses[i].compile(&l[i], &p.options)
+		p.clauses[i].guard(p, &p.gates[i])
 		p.names = p.names || p.clauses[i].hosts.names != nil
 		p.countries = p.countries || p.clauses[i].countries
 	}
@@ -170,6 +175,11 @@ func (n *never) object(query) Objection          { return n.objection }
 func (n *never) first(query, time.Time) Earliest { return Never() }
 func (n *never) within(part) bool                { return false }
 func (n *never) excess(part) string              { return beyondUnknown }
+
+func (n *never) narrow(_ *Policy, g *gate) asks {
+	*g = gate{}
+	return askNever
+}
 
 // keyed is the part for a condition of the embedding program.
 type keyed struct {

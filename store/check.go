@@ -21,6 +21,15 @@ func CheckRoot(g *Grant, t *Token, tickets *TicketChanges) error {
 	return tickets.Check()
 }
 
+// CheckCreation checks the use of CreateChild. It returns an [*ArgumentError] if the use
+// asks for what Spend alone returns: a lease, a ticket or the state.
+func CheckCreation(u *Use) error {
+	if u.Lease != (LeaseRequest{}) || u.Fetch != (TicketRef{}) || u.State {
+		return argument("a use that creates a token takes no lease, and returns no ticket and no state")
+	}
+	return nil
+}
+
 // CheckRefund checks the argument of Refund. It returns an [*ArgumentError] if the id is
 // zero.
 func CheckRefund(id UseID) error {

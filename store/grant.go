@@ -66,6 +66,19 @@ type Begin struct {
 	TTL     time.Duration
 }
 
+// LeaseRequest asks for the lease on the grant of a token, along with a use. The fields
+// mean the same as in [Begin]; the instant is that of the use.
+type LeaseRequest struct {
+	ID      LeaseID
+	Process ProcessID
+	TTL     time.Duration
+}
+
+// Begin returns the request for BeginRefresh that asks for the same lease.
+func (l LeaseRequest) Begin(grant GrantID, now Micros) Begin {
+	return Begin{Grant: grant, Lease: l.ID, Process: l.Process, Now: now, TTL: l.TTL}
+}
+
 // Refresh is a lease on a grant, with what its holder needs to refresh it. Nobody else
 // refreshes the grant while the lease is in force.
 type Refresh struct {
@@ -86,7 +99,11 @@ type Commit struct {
 	// [RefreshTokenPlace](Grant, Generation+1).
 	Generation uint64
 	Token      Sealed
-	Now        Micros
+	// Ends says that the refresh is done: the same step ends the lease, as EndRefresh does
+	// with [RefreshDone], this Generation and Worked.
+	Ends   bool
+	Worked string // only with Ends
+	Now    Micros
 }
 
 // Outcome is how a refresh ended.
@@ -130,7 +147,11 @@ type End struct {
 	// AskAfter is the last instant at which nobody should ask the provider again. Only
 	// [RefreshRefused] and [RefreshUnknown] have it.
 	AskAfter Micros
-	Now      Micros
+	// Relaxed says that nobody waits until the end is durable. EndRefresh may then return
+	// before the end survives a crash. A crash may leave the lease as if EndRefresh had not
+	// been called: it lapses and leaves a doubt.
+	Relaxed bool
+	Now     Micros
 }
 
 // Replacement says which refresh token of a new login replaces that of a grant, for
@@ -189,6 +210,9 @@ func (e *End) Check() error {
 func (c *Commit) Check() error {
 	if c.Grant.IsZero() || c.Lease.IsZero() || c.Generation == 0 || len(c.Token) == 0 {
 		return argument("a commit needs a grant, a lease, a generation and a token")
+	}
+	if c.Worked != "" && !c.Ends {
+		return argument("only a commit that ends the lease has scopes that worked")
 	}
 	return nil
 }

@@ -48,8 +48,9 @@ type Tokens interface {
 	// CreateChild charges the parent with the use and stores the child below it, or
 	// neither.
 	//
-	// It returns the errors of Spend. It returns [ErrExists] if something else is stored
-	// under the child's id, and [ErrDepth] if the parent has too many ancestors. It
+	// It returns the errors of Spend, and an [*ArgumentError] if the use asks for a lease, a
+	// ticket or the state. It returns [ErrExists] if something else is stored under the
+	// child's id, and [ErrDepth] if the parent has too many ancestors. It
 	// returns [*ArgumentError] if the child's clauses draw on clauses that the parent
 	// does not have, or if the child names another grant or owner than the parent.
 	//
@@ -73,6 +74,20 @@ type Tokens interface {
 	// A repeat with the same id changes nothing and returns the same clause. After Refund
 	// it returns [ErrRefunded]. Spend returns [ErrExists] if the id was used for another
 	// token.
+	//
+	// A use that is charged, now or by an earlier call, may ask for more in the same step:
+	//
+	//   - With Fetch, Spend returns the ticket, as ResolveTicket would after the use.
+	//   - With Lease, Spend takes the lease on the grant, as BeginRefresh does, if nothing
+	//     is in the way. In the way are a dead grant, another lease, lapsed or not, a
+	//     doubt, a spare, a suspicion, and a settled process of the caller. Then the use is
+	//     charged all the same, and the caller calls BeginRefresh. The holder of the lease
+	//     gets it again, prolonged as by BeginRefresh. Spend does not take the lease if it
+	//     returns the ticket that Fetch names.
+	//   - With State, Spend returns what Lookup would return after the use.
+	//
+	// If Spend returns an error, it takes no lease, unless the error is one that it does
+	// not name.
 	Spend(ctx context.Context, token Presented, use Use) (Spent, error)
 
 	// Refund gives back what the use charged, once, and withdraws its event. A child that
@@ -146,12 +161,15 @@ type Grants interface {
 	// spare, so that a late commit overwrites nothing. Either way a doubt that this lease
 	// left is resolved, a suspicion is over, and a dead grant is alive again.
 	//
-	// A repeat with the same lease and token succeeds and changes nothing. CommitRefresh
-	// returns [ErrConflict] if the grant has not reached the generation.
+	// With Ends, the same step ends the lease.
+	//
+	// A repeat with the same lease and token succeeds and changes nothing, except that with
+	// Ends it ends a lease that is not ended yet. CommitRefresh returns [ErrConflict] if the
+	// grant has not reached the generation.
 	CommitRefresh(ctx context.Context, commit Commit) error
 
 	// EndRefresh ends the lease with an outcome; see [Outcome]. A lease that merely lapsed
-	// ends as if it were in force.
+	// ends as if it were in force. A relaxed end may get lost in a crash; see [End].
 	//
 	// If another lease has followed, EndRefresh only resolves the doubt that this one
 	// left: its holder says that it has no refresh token that the store lacks. So a

@@ -86,7 +86,13 @@ type Use struct {
 	Candidates []int
 	Event      Event         // appended to the token's history in the same step
 	Tickets    TicketChanges // made in the same step
-	Now        Micros
+	// Lease asks for the lease on the token's grant in the same step; see Spend. Zero: none.
+	Lease LeaseRequest
+	// Fetch names a ticket that Spend returns. Zero: none.
+	Fetch TicketRef
+	// State says that Spend returns the state of the token after the use.
+	State bool
+	Now   Micros
 }
 
 // Spent says what a use charged, and on which grant.
@@ -101,6 +107,14 @@ type Spent struct {
 	// Repeated says that an earlier call with the same id charged this use. This call
 	// charged nothing.
 	Repeated bool
+	// Refresh is the lease that Use.Lease asked for. Nil: the step did not take it, and
+	// BeginRefresh says why.
+	Refresh *Refresh
+	// Ticket is the one that Use.Fetch names, as the use found it. Nil: ResolveTicket
+	// would return an error.
+	Ticket *Ticket
+	// State is set if Use.State is.
+	State *State
 }
 
 // Counter is the state of one clause, with a pair of fields for the kinds of uses AT and
@@ -249,6 +263,14 @@ func (u *Use) Check(clauses int) error {
 			return argument(fmt.Sprintf("candidate %d of %d clauses: candidates must exist and ascend", c, clauses))
 		}
 		last = c
+	}
+	if u.Fetch != (TicketRef{}) {
+		if err := u.Fetch.check(); err != nil {
+			return err
+		}
+	}
+	if u.Lease != (LeaseRequest{}) && (u.Lease.ID.IsZero() || u.Lease.TTL <= 0) {
+		return argument("a use that asks for a lease needs its id and a positive duration")
 	}
 	return u.Tickets.Check()
 }

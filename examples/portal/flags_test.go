@@ -71,6 +71,9 @@ func TestBadFlags(t *testing.T) {
 		"check in earnest":   {environment: []string{secret}, args: with("-check"), want: "portal: -check uses the provider for tests"},
 		"address in use":     {args: []string{"-listen", taken.Addr().String()}, want: "portal: listen tcp "},
 		"health in use":      {args: []string{"-health", taken.Addr().String()}, want: "portal: listen tcp "},
+		"level":              {args: []string{"-log-level", "loud"}, want: `invalid value "loud" for flag -log-level: want one of debug, error, info, warn`},
+		"format":             {args: []string{"-log-format", "xml"}, want: `invalid value "xml" for flag -log-format: want one of json, text`},
+		"level, variable":    {environment: []string{"PORTAL_LOG_LEVEL=loud"}, want: "portal: PORTAL_LOG_LEVEL has a value that its flag does not accept"},
 		"data is a file":     {environment: []string{secret}, args: with("-data", file), want: "portal: keyfile: the directory for keys cannot be made: "},
 		"damaged key":        {environment: []string{secret}, args: with("-data", damaged), want: "server.key: seal: unknown format"},
 	} {
@@ -183,4 +186,40 @@ func certificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	return roots
+}
+
+// TestLog: the log of the level Info has one line for a login, and none for requests that
+// worked. The log of the level Debug has one for each request. No line has a secret, in
+// neither format.
+//
+// proves P9.
+func TestLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		args     []string
+		requests int
+		line     string // pattern of the login's
+	}{
+		"info, text":  {[]string{"-log-level", "info"}, 0, `^time=\S+ level=INFO msg=mytoken kind=issued address=127\.0\.0\.1 mom_id=\S+ reason=login detail=http\S+ request=[0-9a-f]{24}\n$`},
+		"debug, json": {[]string{"-log-format", "json"}, 8, `^{"time":"[^"]+","level":"INFO","msg":"mytoken","kind":"issued","address":"127\.0\.0\.1","mom_id":"[^"]+","reason":"login","detail":"http[^"]+","request":"[0-9a-f]{24}"}\n$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, nil, c.args...)
+			token, secrets := p.login()
+			secrets = append(secrets, p.access(token))
+			p.stop()
+			requests, logins := 0, 0
+			for line := range strings.Lines(p.errs.String()) {
+				switch {
+				case strings.Contains(line, "mytoken request"):
+					requests++
+				case strings.Contains(line, "issued"):
+					logins++
+					assert.Regexp(t, c.line, line)
+				}
+			}
+			assert.Equal(t, c.requests, requests, "%s", p.errs)
+			assert.Equal(t, 1, logins, "%s", p.errs)
+			p.quiet(secrets...)
+		})
+	}
 }

@@ -9,9 +9,11 @@
 //	PORTAL_CLIENT_SECRET=… portal -issuer https://op.example.org -client-id portal \
 //	    -url https://mytoken.example.org -listen :443 -tls-cert cert.pem -tls-key key.pem
 //
-// Each flag has a variable, such as PORTAL_DSN for -dsn. After SIGTERM or SIGINT the health
-// check says 503. After -drain no more connections are accepted, and the service answers
-// the requests of those that it has, and exits. A signal after the drain ends it at once.
+// Each flag has a variable, such as PORTAL_DSN for -dsn. The log on standard error has a
+// line for each login and each request that failed; with -log-level debug, for every
+// request. After SIGTERM or SIGINT the health check says 503. After -drain no more
+// connections are accepted, and the service answers the requests of those that it has,
+// and exits. A signal after the drain ends it at once.
 package main
 
 import (
@@ -48,6 +50,7 @@ func main() {
 }
 
 func run(ctx context.Context, o *options) (err error) {
+	slog.SetDefault(o.log.Logger(os.Stderr))
 	public, err := serve.Listen(o.listen, o.cert, o.key)
 	if err != nil {
 		return err
@@ -107,7 +110,7 @@ func run(ctx context.Context, o *options) (err error) {
 	go func() { failed <- service.Serve(public) }()
 	go func() { failed <- inside.Serve(private) }()
 
-	slog.Info("listening", "address", public.Addr(), "health", private.Addr(), "redirect_uri", provider.RedirectURL)
+	slog.Info("listening", "address", public.Addr().String(), "health", private.Addr().String(), "redirect_uri", provider.RedirectURL)
 	walk := demo.NewWalk(o.url, public.Addr(), private.Addr(), provider.Issuer, o.issuer == "")
 	err = walk.Start(ctx, os.Stdout, o.check, o.walk)
 	if err == nil && !o.check {

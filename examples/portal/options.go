@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/mytoken-go/sdk/examples/internal/logflag"
 )
 
 type options struct {
@@ -15,6 +17,7 @@ type options struct {
 	proxies                                                                                          []netip.Prefix
 	unixProxy, reuse, check, walk                                                                    bool
 	drain                                                                                            time.Duration
+	log                                                                                              logflag.Log
 }
 
 // parseOptions reads the environment and the flags. A flag overrides its variable.
@@ -41,6 +44,7 @@ func parseOptions() (_ *options, err error) {
 	text(&o.abandon, "abandon", "none", "give up `node`, a data directory that will not come back, as the log names it, and end: logins no longer wait for what it held")
 	flag.BoolVar(&o.check, "check", false, "start on free ports, take the steps that -walk prints, and end")
 	flag.BoolVar(&o.walk, "walk", false, "print also how to do everything with curl, step by step")
+	o.log.AddTo(flag.CommandLine)
 	flag.VisitAll(func(f *flag.Flag) {
 		name := "PORTAL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := os.LookupEnv(name); ok && f.Value.Set(value) != nil {

@@ -69,14 +69,15 @@ func command(t *testing.T, environment []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the program on free ports until it has printed its start message.
+// start runs the program on free ports until it has printed its start message. The log
+// shows all that it can show.
 func start(t *testing.T, environment []string, args ...string) *portal {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("SKIPPED: Windows has no SIGTERM")
 	}
 	p := &portal{t: t, ended: make(chan struct{}), environment: environment}
-	p.cmd = command(t, environment, append([]string{"-listen", "127.0.0.1:0", "-health", "127.0.0.1:0", "-drain", "0"}, args...)...)
+	p.cmd = command(t, environment, append([]string{"-listen", "127.0.0.1:0", "-health", "127.0.0.1:0", "-drain", "0", "-log-level", "debug"}, args...)...)
 	var pipes sync.WaitGroup
 	p.out, p.errs = p.collect(&pipes, p.cmd.StdoutPipe), p.collect(&pipes, p.cmd.StderrPipe)
 	require.NoError(t, p.cmd.Start())
@@ -89,7 +90,7 @@ func start(t *testing.T, environment []string, args ...string) *portal {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	})
-	listening := regexp.MustCompile(`listening address=(\S+) health=(\S+)`).FindStringSubmatch(p.errs.wait(t, "listening address="))
+	listening := regexp.MustCompile(`"?listening"?.*address"?[=:]"?([^\s"]+)"?[ ,]"?health"?[=:]"?([^\s"]+)`).FindStringSubmatch(p.errs.wait(t, "listening"))
 	p.address, p.health = listening[1], listening[2]
 	known := "http://" + p.health
 	if filepath.IsAbs(p.health) {

@@ -43,15 +43,7 @@ func (h *Holder) readClauses(ctx context.Context, token mytoken.Secret, count fu
 // request, and the counters in it. It takes for granted what only the server knows: the
 // address, its country, and keys that package restriction does not define.
 func explainLocally(list restriction.List, req *restriction.Request) (*restriction.Explanation, bool) {
-	known := list.Clone()
-	for n := range known {
-		c := &known[n]
-		c.Hosts, c.GeoIPAllow, c.GeoIPDisallow, c.Extra = nil, nil, nil, nil
-		if c.IsEmpty() {
-			c.NotBefore = 1 // an empty clause is an error
-		}
-	}
-	policy, err := restriction.Compile(known, restriction.Options{})
+	policy, err := restriction.Compile(list.HolderView(), restriction.Options{})
 	if err != nil {
 		return nil, false
 	}

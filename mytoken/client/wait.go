@@ -187,7 +187,7 @@ func forecastOf(told *restriction.Explanation, own *ownView, now time.Time) (at 
 	for _, c := range told.Clauses {
 		next := instant(c.Earliest, now)
 		for _, o := range c.Objections {
-			if c.Earliest.IsUnknown() && isFinal(o.Key) {
+			if c.Earliest.IsUnknown() && o.IsFinal() {
 				next = time.Time{}
 			}
 		}
@@ -211,14 +211,4 @@ func instant(e restriction.Earliest, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return now.Add(askAgain)
-}
-
-// isFinal reports whether waiting does not change what a key says about the same use.
-func isFinal(key string) bool {
-	switch key {
-	case restriction.KeyExpires, restriction.KeyScope, restriction.KeyAudience, restriction.KeyHosts, restriction.KeyIP, restriction.KeyGeoIPAllow,
-		restriction.KeyGeoIPDisallow, restriction.KeyUsagesAT, restriction.KeyUsagesOther:
-		return true
-	}
-	return false
 }

@@ -85,6 +85,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 		return nil, err
 	}
 	f := firstToken{
+		reason:   issuedByAdopt,
 		provider: provider, subject: a.Subject, refreshToken: a.RefreshToken.Reveal(), authTime: time.Time{}, // not known
 		audiences: dedup(a.Audiences), properties: props, response: a.Response, client: a.Client, comment: "Adopted a refresh token",
 	}

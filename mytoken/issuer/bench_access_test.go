@@ -2,125 +2,169 @@ package issuer_test
 
 import (
 	"context"
-	"runtime"
+	"fmt"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 
+	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/benchtest"
+	"github.com/mytoken-go/sdk/internal/enginetest"
+	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
+	"github.com/mytoken-go/sdk/restriction"
 )
 
-// BenchmarkAccessToken measures a complete request: a restricted token with a limit, the
-// in-memory store, and a provider in the process behind real HTTP. The metric ns/floor is
-// the time of a bare refresh over the same connection in the same run. x-floor is the
-// time of the request divided by that.
+// benchCallers is the largest number of callers, and the number of tokens.
+const benchCallers = 32
+
+// benchPolicies say how often the provider of a benchmark rotates a refresh token.
+var benchPolicies = []struct {
+	name     string
+	rotation optest.Rotation
+	every    int64 // every so many refreshes replace the token, whatever rotation says
+}{
+	{"rotates=never", optest.RotateOff, 0},
+	{"rotates=sometimes", optest.RotateOff, 10},
+	{"rotates=always", optest.RotateStrict, 0},
+}
+
+// BenchmarkAccessToken measures complete requests: restricted tokens with a limit, on
+// each store, and a provider in the process behind real HTTP. x-floor compares with a
+// bare POST of the same refresh through a tuned transport, by as many callers. The
+// provider hands out prepared tokens, so that its signatures take no part on either side.
 //
-// serial makes one request after the other. parallel asks for another token on each of
-// GOMAXPROCS goroutines. shared asks for one token on eight times as many goroutines, so
-// that requests share calls to the provider.
+// distinct has a token for each caller. named is the same with an ID for each request.
+// shared has one token for all callers, so that requests share calls to the provider;
+// those of its floor do, too. stated is distinct, and the operator has stated that the
+// provider never rotates.
 func BenchmarkAccessToken(b *testing.B) {
-	for _, policy := range []struct {
-		name     string
-		rotation optest.Rotation
-	}{{"rotation-off", optest.RotateOff}, {"rotation-strict", optest.RotateStrict}} {
-		b.Run(policy.name+"/serial", func(b *testing.B) { benchAccess(b, policy.rotation, 1, 1) })
-		b.Run(policy.name+"/parallel", func(b *testing.B) {
-			benchAccess(b, policy.rotation, runtime.GOMAXPROCS(0), runtime.GOMAXPROCS(0))
-		})
-		b.Run(policy.name+"/shared", func(b *testing.B) { benchAccess(b, policy.rotation, 1, 8*runtime.GOMAXPROCS(0)) })
-	}
-}
-
-func benchAccess(b *testing.B, rotation optest.Rotation, tokens, callers int) {
-	site := newSite(b, optest.Options{Rotation: rotation, RefreshAlways: true})
-	worlds := make([]*world, tokens)
-	for k := range worlds {
-		var err error
-		worlds[k], err = site.world(b.Context(), worldOptions{
-			limit: 1 << 40, bare: true, upstream: func(c *oidcupstream.Config) { c.HTTPClient = nil }, // as the floor
-		})
-		require.NoError(b, err)
-	}
-	before := benchFloor(b, site, callers, tokens)
-	b.ResetTimer()
-	benchSpread(callers, b.N, func(k int) {
-		w := worlds[k%tokens]
-		_, err := w.issuer.AccessToken(b.Context(), issuer.AccessTokenRequest{Token: w.token, Scopes: []string{"compute"}, Client: mytokentest.Client})
-		if err != nil {
-			b.Errorf("%v", err)
-		}
-	})
-	b.StopTimer()
-	perOp := b.Elapsed() / time.Duration(b.N)
-	floor := (before + benchFloor(b, site, callers, tokens)) / 2
-	b.ReportMetric(float64(perOp)/float64(floor), "x-floor")
-	b.ReportMetric(float64(floor), "ns/floor")
-	require.Zero(b, site.op.Reuses())
-}
-
-// benchSpread spreads n calls over the callers.
-func benchSpread(callers, n int, call func(caller int)) {
-	var all sync.WaitGroup
-	for k := range callers {
-		share := n / callers
-		if k < n%callers {
-			share++
-		}
-		all.Go(func() {
-			for range share {
-				call(k)
+	for _, engine := range enginetest.All {
+		b.Run(engine.Name, func(b *testing.B) {
+			s := newBenchSite(b, engine)
+			for _, policy := range benchPolicies {
+				never := policy.rotation == optest.RotateOff && policy.every == 0
+				b.Run(policy.name, func(b *testing.B) {
+					s.op.SetRotation(policy.rotation)
+					s.every.Store(policy.every)
+					for _, callers := range []int{1, 8, benchCallers} {
+						b.Run(fmt.Sprintf("distinct/callers=%d", callers), func(b *testing.B) { s.distinct(b, s.issuer, callers, false) })
+						if never {
+							b.Run(fmt.Sprintf("named/callers=%d", callers), func(b *testing.B) { s.distinct(b, s.issuer, callers, true) })
+							b.Run(fmt.Sprintf("stated/callers=%d", callers), func(b *testing.B) { s.distinct(b, s.stated, callers, false) })
+						}
+						if callers > 1 {
+							b.Run(fmt.Sprintf("shared/callers=%d", callers), func(b *testing.B) { s.shared(b, callers) })
+						}
+					}
+				})
 			}
+			require.Zero(b, s.op.Reuses())
+		})
+	}
+}
+
+// benchSite is an issuer with tokens, and a provider.
+type benchSite struct {
+	op     *optest.Server
+	every  atomic.Int64 // see benchPolicies
+	issuer *issuer.Issuer
+	stated *issuer.Issuer // RefreshTokensNeverRotate is set
+	tokens []mytoken.Secret
+	floors []*benchtest.Refresh // each with a login of its own
+}
+
+func newBenchSite(b *testing.B, engine enginetest.Engine) *benchSite {
+	b.Helper()
+	s := &benchSite{tokens: make([]mytoken.Secret, benchCallers), floors: make([]*benchtest.Refresh, benchCallers)}
+	service, err := mytokentest.Start(mytokentest.Options{
+		Store: engine.Open(b, benchCallers),
+		Provider: optest.Options{RefreshAlways: true, PreparedTokens: true, Faults: func(at optest.FaultPoint) optest.Fault {
+			every := s.every.Load()
+			return optest.Fault{Rotate: every > 0 && at.Endpoint == optest.EndpointRefresh && int64(at.Call)%every == 0}
+		}},
+	})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, service.Close()) })
+	s.op, s.issuer = service.Provider, service.Issuer
+
+	upstream := s.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
+	upstream.RefreshTokensNeverRotate = true
+	provider, err := oidcupstream.New(upstream)
+	require.NoError(b, err)
+	config := service.Config
+	config.Providers = []issuer.Provider{{Upstream: provider}}
+	s.stated, err = issuer.New(config)
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.stated.Close(context.WithoutCancel(b.Context()))) })
+
+	client := benchtest.NewClient(b, benchCallers)
+	var all sync.WaitGroup
+	for k := range benchCallers {
+		all.Go(func() {
+			refresh, err := service.RefreshToken(b.Context(), fmt.Sprintf("floor-%d", k), worldAudience)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			s.floors[k] = &benchtest.Refresh{
+				Client: client, Endpoint: s.op.Issuer() + "/token", ID: optest.DefaultClientID, Secret: optest.DefaultClientSecret,
+				Form: url.Values{
+					"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}, "scope": {"compute"}, "resource": {worldAudience},
+				},
+			}
+			issued, err := service.Login(b.Context(), fmt.Sprintf("user-%d", k), mytoken.Properties{
+				Capabilities: capability.Set{capability.AT},
+				Restrictions: restriction.List{{
+					Scopes: []string{"compute", "storage.read"}, Audiences: []string{worldAudience}, UsagesAT: restriction.Usages(1 << 40),
+				}},
+			})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			s.tokens[k] = issued.Token
 		})
 	}
 	all.Wait()
-}
-
-// benchFloor returns the time of one bare refresh, with as many callers as there are
-// logins: refreshes of one login cannot overlap.
-func benchFloor(b *testing.B, site *site, callers, tokens int) time.Duration {
-	b.Helper()
-	callers = min(callers, tokens)
-	cfg := site.op.ClientConfig(mytokentest.IssuerURL + "/redirect")
-	cfg.Clock = mytokentest.NewClock(time.Time{}).Now
-	provider, err := oidcupstream.New(cfg)
-	require.NoError(b, err)
-	refresh := make([]string, callers)
-	for k := range refresh {
-		refresh[k] = benchLogin(b, provider)
+	if b.Failed() {
+		b.FailNow()
 	}
-	const rounds = 300
-	begin := time.Now()
-	benchSpread(callers, rounds*callers, func(k int) {
-		tokens, err := provider.Refresh(b.Context(), oidcupstream.RefreshRequest{RefreshToken: refresh[k], Scopes: []string{"compute"}, Audiences: []string{worldAudience}})
-		if err != nil {
-			b.Errorf("%v", err)
-			return
-		}
-		if tokens.RefreshToken != "" {
-			refresh[k] = tokens.RefreshToken
-		}
-	})
-	return time.Since(begin) / time.Duration(rounds*callers)
+	return s
 }
 
-// benchLogin returns a refresh token.
-func benchLogin(b *testing.B, provider *oidcupstream.Provider) string {
-	b.Helper()
-	const state, nonce, verifier = "state", "nonce", "a-code-verifier-that-is-long-enough-for-anybody"
-	ctx, cancel := context.WithTimeout(b.Context(), soon)
-	defer cancel()
-	u, err := provider.AuthorizationURL(ctx, oidcupstream.AuthorizationRequest{State: state, Nonce: nonce, Verifier: verifier})
-	require.NoError(b, err)
-	redirect, err := optest.Login(ctx, u, "floor")
-	require.NoError(b, err)
-	code := queryOf(b, redirect).Get("code")
-	tokens, err := provider.Exchange(ctx, oidcupstream.ExchangeRequest{Code: code, Nonce: nonce, Verifier: verifier})
-	require.NoError(b, err)
-	require.NotEmpty(b, tokens.RefreshToken)
-	return tokens.RefreshToken
+// distinct has a token for each caller.
+func (s *benchSite) distinct(b *testing.B, i *issuer.Issuer, callers int, named bool) {
+	benchtest.Compare(b, "requests", benchtest.Sides{
+		Callers: callers,
+		Floor:   func(caller, _ int) error { return s.floors[caller].Post(b.Context()) },
+		Work:    func(caller, _ int) error { return s.request(b.Context(), i, s.tokens[caller], named) },
+	})
+}
+
+// shared has one token for all callers.
+func (s *benchSite) shared(b *testing.B, callers int) {
+	benchtest.Compare(b, "requests", benchtest.Sides{
+		Callers: callers,
+		Floor:   func(int, int) error { return s.floors[0].Shared(b.Context()) },
+		Work:    func(int, int) error { return s.request(b.Context(), s.issuer, s.tokens[0], false) },
+	})
+}
+
+func (s *benchSite) request(ctx context.Context, i *issuer.Issuer, token mytoken.Secret, named bool) error {
+	req := issuer.AccessTokenRequest{Token: token, Scopes: []string{"compute"}, Client: mytokentest.Client}
+	if named {
+		req.ID = issuer.NewUseID()
+	}
+	_, err := i.AccessToken(ctx, req)
+	return err
 }

@@ -84,10 +84,15 @@
 //
 // # Log
 //
-// Config.Logger gets what an operator has to know. While the store is away, it gets one
-// line of the level Error with the cause when that begins (kind store_unavailable), and one
-// of the level Info when it is over (kind store_available), with its length and the number
-// of failed steps. Everything that fails meanwhile for that reason is of the level Debug.
+// Config.Logger gets what an operator has to know. A login that worked, or that the user
+// declined, is a line of the level Info. One that failed is a line of the level Warn with
+// the reason; see [LogAttrs]. If package rest serves the login, its line for the request
+// is that line, and the issuer writes its own with the level Debug.
+//
+// While the store is away, it gets one line of the level Error with the cause when that
+// begins (kind store_unavailable), and one of the level Info when it is over (kind
+// store_available), with its length and the number of failed steps. Everything that fails
+// meanwhile for that reason is of the level Debug.
 // Each process tells what it sees.
 //
 // # Metrics

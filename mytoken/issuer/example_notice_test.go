@@ -50,7 +50,7 @@ func ExampleNotice() {
 		fmt.Println(series, counters[series])
 	}
 	// Output:
-	// mytoken_events_total{kind="issued",reason=""} 1
+	// mytoken_events_total{kind="issued",reason="login"} 1
 	// mytoken_events_total{kind="policy_refused",reason="login"} 1
 	// mytoken_events_total{kind="rejected",reason="malformed"} 1
 	// mytoken_events_total{kind="revoked_at_provider",reason=""} 1

@@ -184,7 +184,7 @@ func (l *login) issue(ctx context.Context, tokens *oidcupstream.Tokens) (*mytoke
 		authTime = i.Now()
 	}
 	f := firstToken{
-		provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
+		reason: issuedByLogin, provider: l.provider, subject: tokens.Subject, authTime: authTime, refreshToken: tokens.RefreshToken,
 		scopes: tokens.Scopes, audiences: l.pending.Audiences, properties: props, response: l.pending.Response, client: l.client,
 		label: l.pending.Label, comment: "Used grant_type oidc_flow authorization_code",
 	}
@@ -349,6 +349,7 @@ func loginFailure(err error) *LoginError {
 
 // firstToken is the first token of a grant, before it is created.
 type firstToken struct {
+	reason       string // of the notice
 	provider     *Provider
 	subject      string
 	authTime     time.Time
@@ -401,6 +402,6 @@ func (i *Issuer) createRoot(ctx context.Context, f *firstToken) (*mytoken.Issued
 		return nil, nil, err
 	}
 	i.population.grew(row.Owner)
-	i.notify(ctx, Notice{Kind: NoticeIssued, Token: row.ID, Grant: grant.ID, Client: f.client})
+	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: f.reason, Token: row.ID, Grant: grant.ID, Client: f.client, Detail: f.provider.Upstream.Issuer()})
 	return rec.answer(m.token), newPresented(m.token, m.compact, ""), nil
 }

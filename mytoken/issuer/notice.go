@@ -58,6 +58,7 @@ type Notice struct {
 	// Reason is a word from a fixed set, so that a metric can have it as a label. It is
 	// empty for kinds that are not listed here.
 	//
+	//   - issued: login, adopt, derive.
 	//   - rejected, reused: malformed, forged (it is signed with another key, or it is no
 	//     copy that was issued), unknown, early, expired, revoked, outdated, reused.
 	//   - refused: capability, restrictions, provider (the request names another one), id
@@ -75,6 +76,13 @@ type Notice struct {
 	Detail string
 	Err    error // the cause; nil if nothing failed
 }
+
+// The reasons of a [NoticeIssued].
+const (
+	issuedByLogin  = "login"
+	issuedByAdopt  = "adopt"
+	issuedByDerive = "derive"
+)
 
 // linesAMinute is how many notices of a kind the log mentions in a minute, if strangers
 // can cause any number of them. The observer hears of each.
@@ -121,8 +129,12 @@ func (q *quotas) admit(kind NoticeKind, now time.Time) (logged bool, suppressed 
 func (i *Issuer) notify(ctx context.Context, n Notice) {
 	n.Reason = cmp.Or(n.Reason, reasonOf(&n))
 	level, logged := n.level()
+	told := n.toldByEdge(ctx)
+	if told && n.isTheError() {
+		level = slog.LevelDebug
+	}
 	suppressed := 0
-	if logged && n.byStrangers() {
+	if logged && level > slog.LevelDebug && n.byStrangers() {
 		logged, suppressed = i.quotas.admit(n.Kind, i.Now())
 	}
 	if logged {
@@ -139,11 +151,12 @@ func (i *Issuer) notify(ctx context.Context, n Notice) {
 		if n.Reason != "" {
 			attrs = append(attrs, slog.String("reason", n.Reason))
 		}
+		attrs = append(attrs, answerAttrs(n.Err)...)
 		cause := errtext.ForLog(n.Err)
 		if n.Detail != "" && !strings.Contains(cause, n.Detail) { // else the cause says it
 			attrs = append(attrs, slog.String("detail", legible.Show(n.Detail)))
 		}
-		if cause != "" && !n.toldByEdge(ctx) {
+		if cause != "" && !told {
 			attrs = append(attrs, slog.String("error", cause))
 		}
 		i.cfg.Logger.LogAttrs(ctx, level, "mytoken", attrs...)
@@ -195,12 +208,53 @@ func refusedFor(err error) string {
 	return "other"
 }
 
+// LogAttrs returns what a log of requests tells about an error beside its text, as
+// attributes that can be searched and counted. The attribute reason is that of the
+// [Notice] of a failed login or of a provider's failure. If a provider answered,
+// provider_status is the HTTP status and provider_error the error code of its answer. The
+// attribute claim names the claim of an unacceptable ID token. An attribute without a
+// value is left out. None holds a secret.
+func LogAttrs(err error) []slog.Attr {
+	reason := ""
+	up, asked := errors.AsType[*oidcupstream.Error](err)
+	gave, gaveNothing := errors.AsType[*UpstreamError](err)
+	switch {
+	case asked && isProvidersFailure(up):
+		reason = up.Op
+	case isA[*LoginError](err):
+		reason = failedFor(err)
+	case gaveNothing:
+		reason = gave.Op
+	default:
+		return nil
+	}
+	return append([]slog.Attr{slog.String("reason", reason)}, answerAttrs(err)...)
+}
+
+// answerAttrs returns the attributes about the answer of a provider.
+func answerAttrs(err error) (attrs []slog.Attr) {
+	up, asked := errors.AsType[*oidcupstream.Error](err)
+	if !asked {
+		return nil
+	}
+	if up.Status != 0 {
+		attrs = append(attrs, slog.Int("provider_status", up.Status))
+	}
+	if up.Code != "" {
+		attrs = append(attrs, slog.String("provider_error", up.Code))
+	}
+	if up.Claim != "" {
+		attrs = append(attrs, slog.String("claim", up.Claim))
+	}
+	return attrs
+}
+
 // failedFor returns the reason of a [NoticeLoginFailed].
 func failedFor(err error) string {
 	login, ours := errors.AsType[*LoginError](err)
 	up, upstream := errors.AsType[*oidcupstream.Error](err)
 	switch {
-	case ours && login.Reason != LoginFailed:
+	case ours && login.Reason != LoginFailed && login.Reason != LoginRefused:
 		return login.Reason.String()
 	case isA[*CodeError](err):
 		return LoginRevoked.String()
@@ -208,10 +262,10 @@ func failedFor(err error) string {
 		return LoginNotStored.String()
 	case errors.Is(err, oidcupstream.ErrRedirect):
 		return "redirect"
-	case upstream && up.Op == "redirect":
-		return "provider"
-	case upstream && up.InvalidGrant():
+	case upstream && up.InvalidGrant() && up.Op != "redirect":
 		return "code"
+	case upstream && up.Op == "redirect", ours && login.Reason == LoginRefused:
+		return LoginRefused.String()
 	}
 	return LoginFailed.String()
 }
@@ -220,7 +274,7 @@ func failedFor(err error) string {
 // notices.
 func (n *Notice) byStrangers() bool {
 	switch n.Kind {
-	case NoticeRejected, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed, NoticeMixUp:
+	case NoticeRejected, NoticePolicyRefused, NoticeLoginDeclined, NoticeLoginFailed, NoticeProviderFailed, NoticeMixUp:
 		return true
 	}
 	return false
@@ -232,6 +286,18 @@ func (n *Notice) toldByEdge(ctx context.Context) bool {
 	switch n.Kind {
 	case NoticeRejected, NoticeReused, NoticeBroaderAnswer, NoticeForeignAnswer, NoticePolicyRefused, NoticeLoginFailed, NoticeProviderFailed:
 		return requestid.Of(ctx) != ""
+	case NoticeLoginDeclined: // the consent page is no error
+		return n.Err != nil && requestid.Of(ctx) != ""
+	}
+	return false
+}
+
+// isTheError reports whether the notice says nothing that [LogAttrs] does not say about
+// its error. The line of the edge then stands for both.
+func (n *Notice) isTheError() bool {
+	switch n.Kind {
+	case NoticeLoginDeclined, NoticeLoginFailed, NoticeProviderFailed:
+		return true
 	}
 	return false
 }
@@ -240,6 +306,10 @@ func (n *Notice) level() (slog.Level, bool) {
 	switch n.Kind {
 	case NoticeCommitFailed, NoticeRefundFailed:
 		return levelOf(slog.LevelError, n.Err), true
+	case NoticeIssued:
+		return slog.LevelInfo, n.Reason == issuedByLogin
+	case NoticeReconnected, NoticeLoginDeclined:
+		return slog.LevelInfo, true
 	case NoticeSpillFailed, NoticeForeignAnswer, NoticeInDoubt:
 		return slog.LevelError, true
 	case NoticeRejected: // a token that has merely ended is no attack

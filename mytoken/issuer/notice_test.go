@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -192,11 +193,11 @@ func TestEachFailureIsToldOnce(t *testing.T) {
 			n := native(sc.t, sc.Service, issuer.LoginRequest{Client: client})
 			_, err := sc.Issuer.Decline(sc.t.Context(), n.ConsentCode)
 			return err
-		}, "login_declined consent", ""},
+		}, "login_declined consent", "INFO"},
 		"declined at the provider": {func(sc *scene) error {
 			sc.decide.set(optest.Decision{Error: "access_denied"})
 			return sc.finish(sc.back())
-		}, "login_declined provider", ""},
+		}, "login_declined provider", "INFO"},
 
 		"error of the provider": {func(sc *scene) error {
 			sc.decide.set(optest.Decision{Error: "login_required"})
@@ -406,7 +407,86 @@ func TestFailuresDoNotFloodTheLog(t *testing.T) {
 		require.Error(t, sc.finish(sc.back()))
 	}
 	require.Len(t, sc.unusual(), 150)
-	for _, kind := range []string{"policy_refused", "login_failed", "provider_failed"} {
+	sc.decide.set(optest.Decision{Error: "access_denied"})
+	for range 50 {
+		require.Error(t, sc.finish(sc.back()))
+	}
+	require.Len(t, sc.unusual(), 200)
+	for _, kind := range []string{"policy_refused", "login_declined", "login_failed", "provider_failed"} {
 		require.Equal(t, 10, strings.Count(sc.log.String(), "kind="+kind), kind)
 	}
+}
+
+// A login that worked is one line of the level Info, as is one that replaced a refresh
+// token. It names the token and the provider. Tokens that come from other tokens are no
+// lines: they are in the history.
+func TestLoginsAreLogged(t *testing.T) {
+	sc := newScene(t)
+	issued := sc.token()
+	ctx := t.Context()
+	_, err := sc.Issuer.Derive(ctx, issuer.DeriveRequest{Token: issued.Token, Client: client})
+	require.NoError(t, err)
+	_, err = sc.Issuer.Adopt(ctx, adoption(sc.Service, portalRefreshToken(t, sc.Service, "alice")))
+	require.NoError(t, err)
+	var reasons []string
+	for _, n := range sc.notices.get() {
+		if n.Kind == issuer.NoticeIssued {
+			reasons = append(reasons, n.Reason)
+		}
+	}
+	require.Equal(t, []string{"login", "derive", "adopt"}, reasons)
+	id := `mom_id="?` + regexp.QuoteMeta(issued.Claims.ID().String()) + `"?`
+	require.Regexp(t, `^\S+ level=INFO msg=mytoken kind=issued address=192\.0\.2\.7 `+id+` reason=login detail=`+sc.Provider.Issuer()+"\n$", sc.log.String())
+
+	login, err := sc.Issuer.StartReconnect(ctx, issuer.ReconnectRequest{Token: issued.Token, Client: client})
+	require.NoError(t, err)
+	require.NoError(t, sc.finish(browse(t, login, "alice")))
+	require.Regexp(t, `\n\S+ level=INFO msg=mytoken kind=reconnected address=192\.0\.2\.7 `+id+` detail=`+sc.Provider.Issuer()+"\n$", sc.log.String())
+	require.Equal(t, 2, strings.Count(sc.log.String(), "\n"), sc.log.String())
+}
+
+// An error of a login has the attributes that an operator searches for.
+func TestLogAttrs(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail func(*scene) error
+		want string
+	}{
+		"nonce": {func(sc *scene) error {
+			sc.breaks(optest.EndpointExchange, optest.Fault{IDToken: func(_, claims map[string]any) { claims["nonce"] = "another" }})
+			return sc.finish(sc.back())
+		}, "[reason=exchange claim=nonce]"},
+		"refusal": {func(sc *scene) error {
+			sc.breaks(optest.EndpointExchange, optest.Fault{Refuse: "invalid_client"})
+			return sc.finish(sc.back())
+		}, "[reason=exchange provider_status=400 provider_error=invalid_client]"},
+		"code": {func(sc *scene) error {
+			sc.breaks(optest.EndpointExchange, optest.Fault{Refuse: "invalid_grant"})
+			return sc.finish(sc.back())
+		}, "[reason=code provider_status=400 provider_error=invalid_grant]"},
+		"status": {func(sc *scene) error {
+			sc.breaks(optest.EndpointExchange, optest.Fault{FailBefore: 500})
+			return sc.finish(sc.back())
+		}, "[reason=exchange provider_status=500]"},
+		"declined": {func(sc *scene) error {
+			sc.decide.set(optest.Decision{Error: "access_denied"})
+			return sc.finish(sc.back())
+		}, "[reason=provider provider_error=access_denied]"},
+		"no refresh token": {func(sc *scene) error {
+			sc.breaks(optest.EndpointExchange, optest.Fault{NoRefreshToken: true})
+			return sc.finish(sc.back())
+		}, "[reason=refresh_token]"},
+		"refresh": {func(sc *scene) error {
+			token := sc.token()
+			sc.breaks(optest.EndpointRefresh, optest.Fault{FailBefore: 500})
+			return sc.access(token.Token)
+		}, "[reason=refresh provider_status=500]"},
+		"no error of a login": {func(sc *scene) error { return sc.access(mytoken.NewSecret("a guess")) }, "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.fail(newScene(t))
+			require.Error(t, err)
+			require.Equal(t, c.want, fmt.Sprint(issuer.LogAttrs(err)))
+		})
+	}
+	require.Empty(t, issuer.LogAttrs(nil))
 }

@@ -176,18 +176,24 @@ func upstreamUnavailable(op string, err error) error {
 }
 
 // providerFailed reports a provider that could not be asked, or gave no usable answer. It
-// reports nothing else, and returns whether it reported.
+// returns false, and reports nothing, if the error says something else.
 func (i *Issuer) providerFailed(ctx context.Context, client Client, grant GrantID, err error) bool {
 	up, ok := errors.AsType[*oidcupstream.Error](err)
-	switch {
-	case !ok, ctx.Err() != nil: // the client has gone
+	if !ok || ctx.Err() != nil || !isProvidersFailure(up) { // or the client has gone
 		return false
+	}
+	i.notify(ctx, Notice{Kind: NoticeProviderFailed, Grant: grant, Client: client, Err: err})
+	return true
+}
+
+// isProvidersFailure reports whether the provider did not do its part.
+func isProvidersFailure(up *oidcupstream.Error) bool {
+	switch {
 	case errors.Is(up, oidcupstream.ErrRequest), errors.Is(up, oidcupstream.ErrRedirect), errors.Is(up, oidcupstream.ErrSubject):
 		return false
 	case up.Outcome == oidcupstream.Refused && (up.Op == "redirect" || up.InvalidGrant()):
 		return false // anybody can bring such a redirect, or a code that was not given to them
 	}
-	i.notify(ctx, Notice{Kind: NoticeProviderFailed, Grant: grant, Client: client, Err: err})
 	return true
 }
 

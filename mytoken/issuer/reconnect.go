@@ -132,7 +132,7 @@ func (l *login) reconnect(ctx context.Context, tokens *oidcupstream.Tokens) ([]s
 			return nil, codeError(err)
 		}
 		i.refresher.Reconnected(grant)
-		i.notify(ctx, Notice{Kind: NoticeReconnected, Token: l.ticket.Token, Grant: grant, Client: l.client})
+		i.notify(ctx, Notice{Kind: NoticeReconnected, Token: l.ticket.Token, Grant: grant, Client: l.client, Detail: l.pending.Provider})
 		granted := make(map[string]bool, len(tokens.Scopes))
 		for _, s := range tokens.Scopes {
 			granted[s] = true

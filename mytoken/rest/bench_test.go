@@ -3,137 +3,219 @@ package rest_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/benchtest"
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
-	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/oidcupstream/optest"
 )
 
-// connections is the number of keep-alive connections of the benchmarks.
+// connections is the largest number of keep-alive connections of the benchmarks, and the
+// number of tokens.
 const connections = 32
 
-// BenchmarkREST measures requests over real HTTP on each store, with the test provider in
-// the same process. x-floor compares with a handler that parses the same JSON and, for
-// access tokens, makes the same call to the provider. The floor is measured before and
-// after, in the same run.
+// BenchmarkREST measures requests over real HTTP on each store, with the test provider
+// and the load client in the same process. Mytokens are signed with the default
+// algorithm.
+//
+// x-floor compares with a handler that does nothing of this project. It parses the same
+// JSON. For an access token it makes a bare POST to the provider, which it shares as the
+// issuer does. For a subtoken it makes one signature. The provider hands out prepared
+// tokens.
+//
+// client-ns/op is the time of the same load at a handler that only reads the request.
+// provider-ns/op is that of the provider, for bare POSTs of as many callers.
 func BenchmarkREST(b *testing.B) {
-	for _, engine := range engines {
-		b.Run(engine.name, func(b *testing.B) {
+	key, err := mytoken.GenerateKey("") // the default algorithm
+	require.NoError(b, err)
+	keys, err := mytoken.NewKeys(key)
+	require.NoError(b, err)
+	sign := signature(b, key.Algorithm())
+	for _, engine := range enginetest.All {
+		b.Run(engine.Name, func(b *testing.B) {
 			s := start(b, func(o *setup) {
 				o.Clock, o.rest.Logger = mytokentest.NewClock(time.Now()), slog.New(slog.DiscardHandler)
-				o.Store = engine.open(b)
+				o.Store = open(b, engine)
+				o.Provider.PreparedTokens = true
+				o.Config = func(c *issuer.Config) { c.Keys = keys }
 			})
-			benchREST(b, s)
+			newRESTBench(b, s).run(b, sign)
 		})
 	}
 }
 
-func benchREST(b *testing.B, s *service) {
-	tokens := make([]string, connections)
-	for i := range tokens {
-		tokens[i] = s.token(mytoken.Properties{})
-	}
-	for _, c := range []struct {
-		name, path string
-		body       m
-		provider   bool
-	}{
-		{"access", "/api/v0/token/access", m{"grant_type": "mytoken"}, true},
-		{"introspect", "/api/v0/tokeninfo", m{"action": "introspect"}, false},
-		{"derive", "/api/v0/token/my", m{"grant_type": "mytoken", "capabilities": []string{"AT"}, "restrictions": []m{{"exp": 4102444800}}}, false},
-	} {
-		bodies := make([][]byte, len(tokens))
-		for i := range tokens {
-			c.body["mytoken"] = tokens[i]
-			bodies[i] = []byte(encode(b, c.body))
-		}
-		b.Run(c.name, func(b *testing.B) {
-			server := httptest.NewServer(floorHandler(b, s, c.provider))
-			defer server.Close()
-			floor, ours := newLoad(server.URL, bodies), newLoad(s.URL+c.path, bodies)
-			defer floor.close()
-			defer ours.close()
-			floor.send(b, connections) // connections are made
-			ours.send(b, connections)
-			least := floor.send(b, b.N)
-			b.ResetTimer()
-			took := ours.send(b, b.N)
-			b.StopTimer()
-			least += floor.send(b, b.N)
-			b.ReportMetric(float64(b.N)/took.Seconds(), "req/s")
-			b.ReportMetric(ours.percentile(b.N, 99).Seconds()*1000, "p99-ms")
-			b.ReportMetric(2*took.Seconds()/least.Seconds(), "x-floor")
-		})
-	}
+// restBench is a service with tokens, and what its requests are compared with.
+type restBench struct {
+	*service
+	tokens  []string
+	refresh []*benchtest.Refresh // one for each token
+	idle    *httptest.Server     // only reads requests
 }
 
-// floorHandler parses a request and does nothing of this project.
-func floorHandler(b *testing.B, s *service, provider bool) http.Handler {
+func newRESTBench(b *testing.B, s *service) *restBench {
 	b.Helper()
-	refresh := func(context.Context) error { return nil }
-	if provider {
-		refresh = directRefresh(b, s)
+	r := &restBench{service: s, idle: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		answerFloor(w)
+	}))}
+	b.Cleanup(r.idle.Close)
+	client := benchtest.NewClient(b, connections)
+	for range connections {
+		r.tokens = append(r.tokens, s.token(mytoken.Properties{}))
+		refresh, err := s.RefreshToken(b.Context(), "floor")
+		require.NoError(b, err)
+		r.refresh = append(r.refresh, &benchtest.Refresh{
+			Client: client, Endpoint: s.Provider.Issuer() + "/token", ID: optest.DefaultClientID, Secret: optest.DefaultClientSecret,
+			Form: url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}},
+		})
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var req map[string]any
-		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+	return r
+}
+
+// restCase is a kind of request.
+type restCase struct {
+	name, path string
+	tokens     int // how many tokens the requests use
+	callers    []int
+	body       m
+	floor      func(ctx context.Context, slot int) error // after parsing; slot is the number of the token
+	provider   bool                                      // requests reach the provider
+	rotation   optest.Rotation
+}
+
+func (r *restBench) run(b *testing.B, sign func() error) {
+	shared := func(ctx context.Context, slot int) error { return r.refresh[slot].Shared(ctx) }
+	access := m{"grant_type": "mytoken"}
+	for _, c := range []restCase{
+		{"access/one-token", "/api/v0/token/access", 1, []int{32}, access, shared, true, optest.RotateOff},
+		{"access/32-tokens", "/api/v0/token/access", 32, []int{1, 8, 32}, access, shared, true, optest.RotateOff},
+		{"access/strict", "/api/v0/token/access", 1, []int{32}, access, shared, true, optest.RotateStrict},
+		{"introspect", "/api/v0/tokeninfo", 32, []int{32}, m{"action": "introspect"}, nil, false, optest.RotateOff},
+		{"derive", "/api/v0/token/my", 32, []int{1, 32}, m{
+			"grant_type": "mytoken", "capabilities": []string{"AT"}, "restrictions": []m{{"exp": 4102444800}},
+		}, func(context.Context, int) error { return sign() }, false, optest.RotateOff},
+	} {
+		for _, callers := range c.callers {
+			b.Run(fmt.Sprintf("%s/callers=%d", c.name, callers), func(b *testing.B) {
+				r.Provider.SetRotation(c.rotation)
+				r.compare(b, c, callers)
+			})
+		}
+	}
+	require.Zero(b, r.Provider.Reuses())
+}
+
+// compare measures one kind of request.
+func (r *restBench) compare(b *testing.B, c restCase, callers int) {
+	bodies := make([][]byte, c.tokens)
+	for i := range bodies {
+		body := maps.Clone(c.body)
+		body["mytoken"] = r.tokens[i]
+		bodies[i] = []byte(encode(b, body))
+	}
+	floor := httptest.NewServer(r.floorHandler(c))
+	defer floor.Close()
+	loads := make([]*load, 3)
+	for i, address := range []string{floor.URL, r.URL + c.path, r.idle.URL} {
+		loads[i] = newLoad(address, bodies)
+		defer loads[i].close()
+	}
+	took := make([][]time.Duration, callers)
+	sides := benchtest.Sides{
+		Callers: callers,
+		Floor:   func(_, n int) error { return loads[0].one(bodies[n%len(bodies)]) },
+		Work: func(caller, n int) error {
+			began := time.Now()
+			err := loads[1].one(bodies[n%len(bodies)])
+			took[caller] = append(took[caller], time.Since(began))
+			return err
+		},
+		Parts: []benchtest.Part{{Name: "client", Do: func(_, n int) error { return loads[2].one(bodies[n%len(bodies)]) }}},
+	}
+	if c.provider {
+		sides.Parts = append(sides.Parts, benchtest.Part{Name: "provider", Do: func(_, n int) error { return c.floor(b.Context(), n%c.tokens) }})
+	}
+	benchtest.Compare(b, "req", sides)
+	for _, own := range took {
+		loads[1].took = append(loads[1].took, own[1:]...) // the first one only made the connection
+	}
+	b.ReportMetric(loads[1].percentile(b.N, 99).Seconds()*1000, "p99-ms")
+}
+
+// floorHandler parses a request, does what a case needs at least, and answers.
+func (r *restBench) floorHandler(c restCase) http.Handler {
+	slots := map[string]int{}
+	for i, token := range r.tokens {
+		slots[token] = i
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		if err := refresh(r.Context()); err != nil {
-			w.WriteHeader(http.StatusBadGateway)
+		token, _ := body["mytoken"].(string)
+		slot, known := slots[token]
+		if !known {
+			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"ok":true}`))
+		if c.floor != nil {
+			// Others may share the call: it must not end with this request.
+			if err := c.floor(context.WithoutCancel(req.Context()), slot); err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+		}
+		answerFloor(w)
 	})
 }
 
-// directRefresh logs in at the provider and returns a function that refreshes an access
-// token.
-func directRefresh(b *testing.B, s *service) func(context.Context) error {
+func answerFloor(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`{"ok":true}`))
+}
+
+// signature returns a function that makes one signature.
+func signature(b *testing.B, algorithm mytoken.Algorithm) func() error {
 	b.Helper()
-	cfg := s.Provider.ClientConfig("http://localhost/redirect")
-	cfg.Clock = s.Clock.Now
-	upstream, err := oidcupstream.New(cfg)
+	curve, known := map[mytoken.Algorithm]elliptic.Curve{
+		mytoken.ES256: elliptic.P256(), mytoken.ES384: elliptic.P384(), mytoken.ES512: elliptic.P521(),
+	}[algorithm]
+	require.True(b, known, "the default algorithm is %s: say how to sign with it", algorithm)
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	require.NoError(b, err)
-	verifier := strings.Repeat("v", 43)
-	target, err := upstream.AuthorizationURL(b.Context(), oidcupstream.AuthorizationRequest{State: strings.Repeat("s", 32), Nonce: "n", Verifier: verifier})
-	require.NoError(b, err)
-	back, err := optest.Login(b.Context(), target, "bench")
-	require.NoError(b, err)
-	u, err := url.Parse(back)
-	require.NoError(b, err)
-	tokens, err := upstream.Exchange(b.Context(), oidcupstream.ExchangeRequest{Code: u.Query().Get("code"), Verifier: verifier, Nonce: "n"})
-	require.NoError(b, err)
-	return func(ctx context.Context) error {
-		_, err := upstream.Refresh(ctx, oidcupstream.RefreshRequest{RefreshToken: tokens.RefreshToken, Scopes: tokens.Scopes})
+	digest := sha512.Sum512([]byte("a mytoken"))
+	return func() error {
+		_, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
 		return err
 	}
 }
 
-// load is traffic over keep-alive connections. Each has a body of its own.
+// load is traffic over keep-alive connections.
 type load struct {
 	address string
 	bodies  [][]byte
 	client  *http.Client
-	mu      sync.Mutex
 	took    []time.Duration
 }
 
@@ -143,34 +225,6 @@ func newLoad(address string, bodies [][]byte) *load {
 }
 
 func (l *load) close() { l.client.CloseIdleConnections() }
-
-// send sends n requests over all connections and returns how long that took.
-func (l *load) send(b *testing.B, n int) time.Duration {
-	b.Helper()
-	var (
-		wg   sync.WaitGroup
-		next atomic.Int64
-	)
-	start := time.Now()
-	for i := range connections {
-		wg.Go(func() {
-			var own []time.Duration
-			for next.Add(1) <= int64(n) {
-				began := time.Now()
-				if err := l.one(l.bodies[i%len(l.bodies)]); err != nil {
-					b.Error(err)
-					return
-				}
-				own = append(own, time.Since(began))
-			}
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.took = append(l.took, own...)
-		})
-	}
-	wg.Wait()
-	return time.Since(start)
-}
 
 func (l *load) one(body []byte) error {
 	resp, err := l.client.Post(l.address, "application/json", bytes.NewReader(body))

@@ -60,10 +60,13 @@
 // # Failures
 //
 // Clients never learn the cause of a failure. It is in Options.Logger, in one line with
-// the id of the request, which is also in the header X-Request-Id. While the store is
-// away, requests get status 503 with Retry-After if repeating them costs nothing, and the
-// log of the issuer tells so once; see package issuer. If nobody knows whether a use was
-// counted, the status is 500.
+// the id of the request, which is also in the header X-Request-Id. The line of a failed
+// login has attributes, too: the reason, and what the provider answered; see
+// [issuer.LogAttrs].
+//
+// While the store is away, requests get status 503 with Retry-After if repeating them
+// costs nothing, and the log of the issuer tells so once; see package issuer. If nobody
+// knows whether a use was counted, the status is 500.
 //
 // # Repeated requests
 //

@@ -1,50 +1,18 @@
 package rest_test
 
 import (
-	"database/sql"
-	"path/filepath"
 	"testing"
-	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
-	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
-	"github.com/mytoken-go/sdk/internal/dbtest"
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/memstore"
-	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// engine is a kind of store.
-type engine struct {
-	name, driver string // no driver: in memory
-	dialect      sqlstore.Dialect
-	dsn          func(testing.TB) string
-}
-
-var engines = []engine{
-	{name: "memory"},
-	{"SQLite", "sqlite", sqlstore.SQLite, func(t testing.TB) string { return dbtest.SQLite(filepath.Join(t.TempDir(), "store.db")) }},
-	{"PostgreSQL", "pgx", sqlstore.PostgreSQL, dbtest.NewPostgreSQL},
-	{"MariaDB", "mysql", sqlstore.MySQL, dbtest.NewMySQL},
-}
-
-// open opens an empty store.
-func (e engine) open(t testing.TB) store.Store {
+// open opens an empty store for one test.
+func open(t testing.TB, e enginetest.Engine) store.Store {
 	t.Helper()
-	if e.driver == "" {
-		return memstore.New()
-	}
-	db, err := sql.Open(e.driver, e.dsn(t))
-	require.NoError(t, err)
-	t.Cleanup(func() { db.Close() })
-	db.SetMaxOpenConns(12)
-	db.SetMaxIdleConns(12)
-	require.NoError(t, sqlstore.Migrate(t.Context(), db, e.dialect, sqlstore.Options{}))
-	// As patient as possible: the machine may be busy with other things.
-	st, err := sqlstore.New(t.Context(), db, e.dialect, sqlstore.Options{BatchTimeout: 10 * time.Minute})
-	require.NoError(t, err)
-	return st
+	return e.Open(t, 12)
 }

@@ -18,6 +18,7 @@ type loginFailure struct {
 	application, provider string // empty: not known
 	alone                 bool   // no program waits for the login
 	again                 string // address that may be loaded again; empty: none
+	before                bool   // another request got the error first
 }
 
 func (f *loginFailure) Error() string { return f.err.Error() }

@@ -150,11 +150,10 @@ func (h *Handler) mount() {
 }
 
 func (h *Handler) entry(rt *route) http.Handler {
+	if rt.raw != nil {
+		return h.logRaw(rt, rt.raw)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rt.raw != nil {
-			rt.raw.ServeHTTP(w, r)
-			return
-		}
 		h.run(w, r, rt, rt.choose(r.Method))
 	})
 }

@@ -54,7 +54,7 @@ func start(t testing.TB, changes ...func(*setup)) *service {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	s := &service{t: t, http: server, Log: new(logBuffer)}
-	var opts setup
+	opts := setup{level: slog.LevelDebug}
 	for _, change := range changes {
 		change(&opts)
 	}
@@ -314,7 +314,7 @@ func (s *service) restart(change func(*issuer.Config), opts rest.Options) *servi
 	iss, err := issuer.New(cfg)
 	require.NoError(s.t, err)
 	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, nil))
+		opts.Logger = slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	handler, err := rest.NewHandler(iss, opts)
 	require.NoError(s.t, err)

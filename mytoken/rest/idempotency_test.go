@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/restriction"
@@ -181,9 +182,9 @@ func TestIdempotencyKeyIsOver(t *testing.T) {
 //
 // proves P3, P8
 func TestIdempotencyKeyAtOnce(t *testing.T) {
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) {
-			s := start(t, func(o *setup) { o.Store = e.open(t) })
+	for _, e := range enginetest.All {
+		t.Run(e.Name, func(t *testing.T) {
+			s := start(t, func(o *setup) { o.Store = open(t, e) })
 			token := s.limited(1, 1)
 			body := m{"grant_type": "mytoken", "mytoken": token.Token.Reveal()}
 			for _, member := range []string{"mytoken", "access_token"} {

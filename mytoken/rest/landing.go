@@ -101,7 +101,7 @@ func (c *call) becameOf(code string) (*answer, error) {
 	c.over(code)
 	switch {
 	case e.Failure != nil:
-		return nil, &loginFailure{err: e.Failure, application: e.Application, provider: e.Provider, alone: !e.Polled}
+		return nil, &loginFailure{err: e.Failure, application: e.Application, provider: e.Provider, alone: !e.Polled, before: true}
 	case e.Declined:
 		return c.declinedPage(e)
 	case e.Polled:

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -103,9 +104,9 @@ func TestSlowProviderDelaysNobodyElse(t *testing.T) {
 
 // TestManyRevocations: 40 revocations by mom_id at once all succeed, on each store.
 func TestManyRevocations(t *testing.T) {
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) {
-			s := start(t, patient, func(o *setup) { o.Store = e.open(t) })
+	for _, e := range enginetest.All {
+		t.Run(e.Name, func(t *testing.T) {
+			s := start(t, patient, func(o *setup) { o.Store = open(t, e) })
 			manager := s.token(mytoken.Properties{})
 			var targets []any
 			for range 40 {

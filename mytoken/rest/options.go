@@ -23,8 +23,11 @@ import (
 // Options configures a [Handler]. The zero value works. Each field says what its zero
 // value means.
 type Options struct {
-	// Logger gets a line for each request, with its error if there is one. It never gets
-	// a secret, or a path or query that holds a code. Nil means slog.Default().
+	// Logger gets a line for each request, with its error if there is one. Requests that
+	// worked, and polls for a login, are of the level Debug. Refused requests are of the
+	// level Info. A failure of a provider is of the level Warn, once in a minute for each
+	// cause. A failure of the service is of the level Error. The lines never hold a
+	// secret, a path or a query, but the pattern of the route. Nil means slog.Default().
 	Logger *slog.Logger
 	// Name is the name of the service, which the pages show in their titles, at the top
 	// and at the bottom: at most 100 legible characters. Empty means mytoken.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/enginetest"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/rest"
@@ -66,26 +67,26 @@ func TestRevokingAtAReadOnlyDatabase(t *testing.T) {
 	readOnly := map[string]string{
 		"SQLite": "&_pragma=query_only(1)", "PostgreSQL": "&default_transaction_read_only=on", "MariaDB": "&tx_read_only=1",
 	}
-	for _, e := range engines[1:] {
-		t.Run(e.name, func(t *testing.T) {
+	for _, e := range enginetest.All[1:] {
+		t.Run(e.Name, func(t *testing.T) {
 			var dsn, suffix string
 			s := start(t, func(o *setup) {
 				written := e
-				written.dsn = func(t testing.TB) string {
-					dsn = e.dsn(t)
+				written.DSN = func(t testing.TB) string {
+					dsn = e.DSN(t)
 					return dsn
 				}
-				o.Store = written.open(t)
+				o.Store = open(t, written)
 			})
-			other, err := sql.Open(e.driver, dsn)
+			other, err := sql.Open(e.Driver, dsn)
 			require.NoError(t, err)
 			defer other.Close()
 			db := sql.OpenDB(&connector{other.Driver(), func() string { return dsn + suffix }})
 			t.Cleanup(func() { db.Close() })
-			st, err := sqlstore.New(t.Context(), db, e.dialect, sqlstore.Options{})
+			st, err := sqlstore.New(t.Context(), db, e.Dialect, sqlstore.Options{})
 			require.NoError(t, err)
 			demoted := s.restart(func(c *issuer.Config) { c.Store = st }, rest.Options{})
-			suffix = readOnly[e.name] // every connection from now on
+			suffix = readOnly[e.Name] // every connection from now on
 			db.SetMaxIdleConns(-1)
 			known := s.issued("alice", mytoken.Properties{})
 			gone := s.issued("bob", mytoken.Properties{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -69,7 +70,7 @@ type storeService struct {
 func startStore(t testing.TB, changes ...func(*setup)) *storeService {
 	faulty := storetest.NewFaulty(memstore.New(), nil)
 	s := start(t, append([]func(*setup){oneLog, trustsTheApp, func(o *setup) {
-		o.Store = faulty
+		o.Store, o.level = faulty, slog.LevelInfo
 		o.rest.Clients = []rest.Client{{ID: "service", Secret: mytoken.NewSecret("password-of-the-service-0123456789")}}
 		o.rest.GrantSettings = new(rest.MemoryGrantSettings)
 	}}, changes...)...)

@@ -3,13 +3,10 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/internal/rescue"
@@ -201,29 +198,4 @@ func (c *call) write(a *answer) {
 	if len(body) > 0 {
 		_, _ = c.w.Write(body) // the client may be gone
 	}
-}
-
-// log writes one line about the request. It shows the pattern of the route, because the
-// path may hold a code. While the store is away, the issuer's log tells so once. Requests
-// that merely have to wait for it are of the level Debug then.
-func (c *call) log(status int, err error, took time.Duration) {
-	level := slog.LevelInfo
-	attrs := []slog.Attr{
-		slog.String(requestid.Attr, c.id), slog.String("method", c.r.Method), slog.String("route", c.route.path),
-		slog.Int("status", status), slog.Duration("took", took), slog.String("address", c.client.Address.String()),
-	}
-	if err != nil {
-		text := errtext.ForLog(err)
-		attrs = append(attrs, slog.String("error", text))
-		level = c.warnings.level(err, text, c.issuer.Now())
-	}
-	if _, away := errors.AsType[*issuer.StoreError](err); away && status == http.StatusServiceUnavailable {
-		level = slog.LevelDebug
-	} else if status == http.StatusInternalServerError {
-		level = slog.LevelError
-		if p, ok := errors.AsType[*rescue.Panic](err); ok {
-			attrs = append(attrs, slog.String("panic", fmt.Sprint(p.Value)), slog.String("stack", string(p.Stack)))
-		}
-	}
-	c.opts.Logger.LogAttrs(c.ctx(), level, "mytoken request", attrs...)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/mytoken/internal/wire"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -22,8 +23,8 @@ type warnings struct {
 // mostCauses is how many causes are remembered.
 const mostCauses = 256
 
-// level returns the level for an error, of which text is the text in the log.
-func (w *warnings) level(err error, text string, now time.Time) slog.Level {
+// level returns the level for an error.
+func (w *warnings) level(err error, now time.Time) slog.Level {
 	if !blamesProvider(err) {
 		return slog.LevelInfo
 	}
@@ -32,7 +33,7 @@ func (w *warnings) level(err error, text string, now time.Time) slog.Level {
 			return -1
 		}
 		return r
-	}, text)
+	}, errtext.ForLog(err))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if at, known := w.told[cause]; known {
@@ -53,7 +54,6 @@ func blamesProvider(err error) bool {
 	if upstream, ok := errors.AsType[*issuer.UpstreamError](err); ok {
 		return upstream.Status >= 500
 	}
-	_, polled := errors.AsType[*issuer.CodeError](err) // told when the login failed
 	login, ok := errors.AsType[*issuer.LoginError](err)
-	return ok && !polled && login.Code != wire.ErrorAccessDenied
+	return ok && login.Code != wire.ErrorAccessDenied
 }

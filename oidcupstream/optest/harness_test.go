@@ -56,6 +56,7 @@ type answer struct {
 	AccessToken      string `json:"access_token"`
 	RefreshToken     string `json:"refresh_token"`
 	IDToken          string `json:"id_token"`
+	ExpiresIn        int64  `json:"expires_in"`
 	Scope            string `json:"scope"`
 	Error            string `json:"error"`
 	ErrorDescription string `json:"error_description"`

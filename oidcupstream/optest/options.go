@@ -66,6 +66,13 @@ type Options struct {
 	LoginAudiencesOnly bool
 	// OpaqueAccessTokens makes access tokens random strings instead of JWTs.
 	OpaqueAccessTokens bool
+	// PreparedTokens makes refreshes hand out the same access token and ID token again, for
+	// the same grant, scopes and audiences. It is for benchmarks: signing would take most
+	// of the server's time. Everything else stays as it is: the server checks each request,
+	// rotates the refresh token, counts and records. A token is handed out until half of
+	// its lifetime is over, it is revoked, or the signing key changes. expires_in says how
+	// long it is still valid.
+	PreparedTokens bool
 	// AccessTokenLifetime is the lifetime of access tokens and ID tokens. 0 means one
 	// hour.
 	AccessTokenLifetime time.Duration

@@ -24,6 +24,8 @@ type grant struct {
 	generation int    // of the current refresh token, or 0 if there never was one
 	current    string // the current refresh token
 	rotated    time.Time
+
+	prepared map[preparation]issued
 }
 
 type refreshToken struct {
@@ -249,51 +251,22 @@ func (s *Server) nextRefreshToken(g *grant) {
 	s.secrets = append(s.secrets, g.current)
 }
 
-// answer makes an access token and an ID token and sends them, unless a fault prevents
-// it. The caller must not hold the lock, because faults may call the server.
+// answer sends an access token and an ID token, unless a fault prevents it. The caller
+// must not hold the lock, because faults may call the server.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, f *Fault, g *grant, e Event, nonce, refreshToken string) {
 	now := s.opts.Clock()
-	expires := now.Add(s.opts.AccessTokenLifetime)
 	scope := strings.Join(e.Scopes, " ")
-	access := "at-" + rand.Text()
-	if !s.opts.OpaqueAccessTokens {
-		var err error
-		access, err = s.sign("at+jwt", map[string]any{
-			"iss": s.issuer, "sub": g.subject, "aud": e.Audiences, "client_id": g.clientID, "scope": scope,
-			"iat": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(),
-		}, nil)
-		if err != nil {
-			http.Error(w, "cannot sign", http.StatusInternalServerError)
-			return
-		}
-	}
-	claims := map[string]any{}
-	if s.opts.ClaimsInIDToken {
-		maps.Copy(claims, s.users[g.subject].Claims)
-	}
-	maps.Copy(claims, map[string]any{
-		"iss": s.issuer, "sub": g.subject, "aud": g.clientID, "iat": now.Unix(), "exp": expires.Unix(),
-		"auth_time": g.authTime.Unix(), "at_hash": halfHash(access),
-	})
-	if nonce != "" {
-		claims["nonce"] = nonce
-	}
-	idToken, err := s.sign("JWT", claims, f.IDToken)
+	tokens, err := s.tokens(f, g, e, scope, nonce, now)
 	if err != nil {
 		http.Error(w, "cannot sign", http.StatusInternalServerError)
 		return
 	}
-	s.mu.Lock()
-	s.access[access] = accessToken{grant: g, scopes: e.Scopes, audiences: e.Audiences, expires: expires}
-	s.secrets = append(s.secrets, access, idToken)
-	s.mu.Unlock()
-
 	answer := map[string]any{
-		"access_token": access,
+		"access_token": tokens.access,
 		"token_type":   "Bearer",
-		"expires_in":   int64(s.opts.AccessTokenLifetime / time.Second),
+		"expires_in":   int64(tokens.expires.Sub(now) / time.Second),
 		"scope":        scope,
-		"id_token":     idToken,
+		"id_token":     tokens.id,
 	}
 	if refreshToken != "" {
 		answer["refresh_token"] = refreshToken
@@ -303,4 +276,61 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, f *Fault, g *gra
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// tokens returns an access token and an ID token. It makes them, unless it may hand out
+// prepared ones.
+func (s *Server) tokens(f *Fault, g *grant, e Event, scope, nonce string, now time.Time) (issued, error) {
+	prepare := s.opts.PreparedTokens && e.Kind == Refreshed && f.IDToken == nil
+	var under preparation
+	if prepare {
+		var tokens issued
+		var ok bool
+		if tokens, under, ok = s.prepared(g, scope, e.Audiences, now); ok {
+			return tokens, nil
+		}
+	}
+	tokens, err := s.newTokens(f, g, e, scope, nonce, now)
+	if err != nil {
+		return issued{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.access[tokens.access] = accessToken{grant: g, scopes: e.Scopes, audiences: e.Audiences, expires: tokens.expires}
+	s.secrets = append(s.secrets, tokens.access, tokens.id)
+	if prepare {
+		if g.prepared == nil {
+			g.prepared = map[preparation]issued{}
+		}
+		g.prepared[under] = tokens
+	}
+	return tokens, nil
+}
+
+// newTokens makes and signs an access token and an ID token.
+func (s *Server) newTokens(f *Fault, g *grant, e Event, scope, nonce string, now time.Time) (tokens issued, err error) {
+	tokens.expires = now.Add(s.opts.AccessTokenLifetime)
+	tokens.access = "at-" + rand.Text()
+	if !s.opts.OpaqueAccessTokens {
+		tokens.access, err = s.sign("at+jwt", map[string]any{
+			"iss": s.issuer, "sub": g.subject, "aud": e.Audiences, "client_id": g.clientID, "scope": scope,
+			"iat": now.Unix(), "exp": tokens.expires.Unix(), "jti": rand.Text(),
+		}, nil)
+		if err != nil {
+			return issued{}, err
+		}
+	}
+	claims := map[string]any{}
+	if s.opts.ClaimsInIDToken {
+		maps.Copy(claims, s.users[g.subject].Claims)
+	}
+	maps.Copy(claims, map[string]any{
+		"iss": s.issuer, "sub": g.subject, "aud": g.clientID, "iat": now.Unix(), "exp": tokens.expires.Unix(),
+		"auth_time": g.authTime.Unix(), "at_hash": halfHash(tokens.access),
+	})
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	tokens.id, err = s.sign("JWT", claims, f.IDToken)
+	return tokens, err
 }

@@ -49,7 +49,7 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 		this := rules.NewCommit(c.Lease, c.Token)
 		_, done := g.commits[this]
 		changed, err := g.Commit(&c, done)
-		if changed {
+		if changed && !done {
 			g.commits[this] = c.Now
 		}
 		return err

@@ -98,7 +98,11 @@ func (s *Store) Lookup(ctx context.Context, presented store.Presented, now store
 		return store.State{}, err
 	}
 	t.confirm(answer)
-	return store.State{TokenInfo: t.info(), Key: answer.Key, Outdated: answer.Outdated, Dead: s.grants[t.Grant].Dead}, nil
+	return *s.state(t, answer), nil
+}
+
+func (s *Store) state(t *token, answer rules.Answer) *store.State {
+	return &store.State{TokenInfo: t.info(), Key: clone(answer.Key), Outdated: answer.Outdated, Dead: s.grants[t.Grant].Dead}
 }
 
 // insert adds a row; parent is nil for a root.

@@ -22,6 +22,9 @@ func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Us
 
 // CreateChild implements [store.Tokens].
 func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
+	if err := store.CheckCreation(&u); err != nil {
+		return store.Spent{}, err
+	}
 	return s.spend(ctx, parent, &u, &child)
 }
 
@@ -37,7 +40,25 @@ func (s *Store) spend(ctx context.Context, p store.Presented, u *store.Use, chil
 	if err != nil {
 		return store.Spent{}, err
 	}
-	return s.settle(d, u, child)
+	if d.spent, err = s.settle(d, u, child); err != nil {
+		return store.Spent{}, err
+	}
+	s.attach(&d, u)
+	return d.spent, nil
+}
+
+// attach adds what a charged use asks for besides: a ticket, the lease, the state.
+func (s *Store) attach(d *decided, u *store.Use) {
+	if t := s.ticket(u.Fetch); t.Found() && t.Resolvable(u.Now) == nil {
+		d.spent.Ticket = contents(t)
+	}
+	if !u.Lease.ID.IsZero() && d.spent.Ticket == nil {
+		b := u.Lease.Begin(d.token.Grant, u.Now)
+		d.spent.Refresh, _ = s.grants[d.token.Grant].BeginWithUse(&b, s.processes)
+	}
+	if u.State {
+		d.spent.State = s.state(d.token, d.answer)
+	}
 }
 
 // decided is a use that can be granted, or that was granted before.

@@ -4,18 +4,22 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/internal/benchtest"
+	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// BenchmarkSpend measures uses of one token and of 10,000 tokens, by several callers at
-// once. x-floor compares with the least that a use needs: one conditional UPDATE of one
-// row in a transaction of its own. The same number of callers makes these in the same
-// run, through the same driver.
+// BenchmarkSpend measures uses of one token (hot) and of 10,000 tokens (distinct), by
+// several callers at once. x-floor compares with the least that a use needs: one
+// conditional UPDATE of one row, prepared, in autocommit. The same number of callers
+// makes these in the same run, through the same driver.
+//
+// The uncounted cases measure uses that spend nothing, such as introspections. Their
+// floor is one conditional INSERT of an event, likewise.
 func BenchmarkSpend(b *testing.B) {
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
@@ -31,19 +35,24 @@ func BenchmarkSpend(b *testing.B) {
 			for _, c := range []struct {
 				name   string
 				tokens int
-			}{{"hot", 1}, {"distinct", len(tokens)}} {
+				use    func() store.Use
+				floor  *sql.Stmt
+			}{
+				{"hot", 1, newUse, bare.update},
+				{"distinct", len(tokens), newUse, bare.update},
+				{"uncounted-hot", 1, newUncounted, bare.insert},
+				{"uncounted-distinct", len(tokens), newUncounted, bare.insert},
+			} {
 				for _, callers := range []int{1, 8, 32} {
 					b.Run(fmt.Sprintf("%s/callers=%d", c.name, callers), func(b *testing.B) {
-						var floor, took time.Duration
-						const slices = 10 // so that both see the same machine
-						for slice := range slices {
-							from, to := b.N*slice/slices, b.N*(slice+1)/slices
-							floor += measure(b, callers, from, to, func(i int) error { return bare.update(b.Context(), i%c.tokens) })
-							took += measure(b, callers, from, to, func(i int) error { return spend(b.Context(), st, tokens[i%c.tokens]) })
-						}
-						b.ReportMetric(float64(took.Nanoseconds())/float64(b.N), "ns/op")
-						b.ReportMetric(took.Seconds()/floor.Seconds(), "x-floor")
-						b.ReportMetric(float64(b.N)/took.Seconds(), "uses/s")
+						benchtest.Compare(b, "uses", benchtest.Sides{
+							Callers: callers,
+							Floor:   func(_, n int) error { return changeOne(b.Context(), c.floor, n%c.tokens) },
+							Work: func(_, n int) error {
+								_, err := st.Spend(b.Context(), tokens[n%c.tokens], c.use())
+								return err
+							},
+						})
 					})
 				}
 			}
@@ -51,73 +60,57 @@ func BenchmarkSpend(b *testing.B) {
 	}
 }
 
-// measure lets callers work on all numbers from one to another, each number once, and
-// returns how long that took.
-func measure(b *testing.B, callers, from, to int, do func(i int) error) time.Duration {
-	var next atomic.Int64
-	next.Store(int64(from))
-	var wg sync.WaitGroup
-	start := time.Now()
-	for range callers {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= to {
-					return
-				}
-				if err := do(i); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return time.Since(start)
+// newUncounted returns a use that spends nothing, with an id and an event of its own.
+func newUncounted() store.Use {
+	u := newUse()
+	u.Kind, u.Candidates, u.Event.Name = store.UseUncounted, nil, "token_introspected"
+	return u
 }
 
-// bare is the floor: a table of counters and nothing else.
-type bare struct {
-	db   *sql.DB
-	text string
-}
+// bare is the floor: a table of counters and one of events, and nothing else.
+type bare struct{ update, insert *sql.Stmt }
 
 func newBare(b *testing.B, s site, db *sql.DB, n int) *bare {
 	b.Helper()
-	table := s.table("bare")
-	if _, err := db.Exec("CREATE TABLE " + table + " (id BIGINT PRIMARY KEY, used BIGINT NOT NULL, max_uses BIGINT NOT NULL)"); err != nil {
-		b.Fatal(err)
-	}
-	for i := range n {
-		if i%500 == 0 {
-			text := ""
-			for j := range min(500, n-i) {
-				text += fmt.Sprintf(", (%d, 0, 1000000000)", i+j)
-			}
-			if _, err := db.Exec("INSERT INTO " + table + " VALUES " + text[2:]); err != nil {
-				b.Fatal(err)
-			}
+	counters, events := s.table("bare"), s.table("bare_events")
+	key := map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+		sqlstore.MySQL:      "BIGINT AUTO_INCREMENT PRIMARY KEY",
+		sqlstore.SQLite:     "INTEGER PRIMARY KEY",
+	}[s.dialect]
+	s.run(b, db, "CREATE TABLE "+counters+" (id BIGINT PRIMARY KEY, used BIGINT NOT NULL, max_uses BIGINT NOT NULL)")
+	s.run(b, db, "CREATE TABLE "+events+" (id "+key+", counter BIGINT NOT NULL, event_time BIGINT NOT NULL)")
+	for i := 0; i < n; i += 500 {
+		text := ""
+		for j := i; j < min(i+500, n); j++ {
+			text += fmt.Sprintf(", (%d, 0, 1000000000)", j)
 		}
+		s.run(b, db, "INSERT INTO "+counters+" VALUES "+text[2:])
 	}
-	f := &bare{db: db, text: "UPDATE " + table + " SET used = used + 1 WHERE id = ? AND used < max_uses"}
-	switch s.dialect {
-	case sqlstore.PostgreSQL:
-		f.text = "UPDATE " + table + " SET used = used + 1 WHERE id = $1 AND used < max_uses"
-	case sqlstore.SQLite: // one writer is fastest: it never waits for a lock
-		f.db = s.connect(b)
-		f.db.SetMaxOpenConns(1)
+	if s.dialect == sqlstore.SQLite { // one writer is fastest: it never waits for a lock
+		s.conns = 1
+		db = s.connect(b)
 	}
-	return f
+	prepare := func(text string) *sql.Stmt {
+		stmt, err := db.PrepareContext(b.Context(), text+" WHERE id = "+s.placeholder(1)+" AND used < max_uses")
+		require.NoError(b, err)
+		b.Cleanup(func() { stmt.Close() })
+		return stmt
+	}
+	return &bare{
+		update: prepare("UPDATE " + counters + " SET used = used + 1"),
+		insert: prepare("INSERT INTO " + events + " (counter, event_time) SELECT id, 1 FROM " + counters),
+	}
 }
 
-func (f *bare) update(ctx context.Context, id int) error {
-	tx, err := f.db.BeginTx(ctx, nil)
+// changeOne runs a statement that changes one row.
+func changeOne(ctx context.Context, stmt *sql.Stmt, id int) error {
+	result, err := stmt.ExecContext(ctx, id)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, f.text, id); err != nil {
-		_ = tx.Rollback()
-		return err
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("%d rows: %w", n, err)
 	}
-	return tx.Commit()
+	return nil
 }

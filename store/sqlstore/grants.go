@@ -46,6 +46,9 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 		if changed, err := g.Commit(&c, done); err != nil || !changed {
 			return err
 		}
+		if done {
+			return s.saveGrant(ctx, g, nil)
+		}
 		return s.saveGrant(ctx, g, func(tx runner) error { return s.addCommit(ctx, tx, c.Grant, this, c.Now) })
 	})
 }

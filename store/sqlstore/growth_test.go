@@ -15,9 +15,13 @@ import (
 
 // BenchmarkGrowth compares a database of 1,000 tokens with one of 100,000, and with one
 // of 1,000,000 if CI_LONG is set. x-small is how much longer a call takes in the large
-// one. Both runs use the same number of tokens, from all over the tables, and use each of
-// them once before measuring. Without that, a token that nobody used lately costs about
-// five pages from the disk if the tables are larger than the server's memory.
+// one.
+//
+// warm uses the same number of tokens in both, from all over the tables, and uses each of
+// them once before measuring. cold visits every token before it visits one again, in an
+// order that jumps through the tables. tokens says how many it has visited in the large
+// database. If the tables are larger than the server's memory, a token that nobody used
+// lately costs about five pages from the disk.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := []int{100_000}
 	if os.Getenv(longVariable) != "" {
@@ -26,7 +30,7 @@ func BenchmarkGrowth(b *testing.B) {
 	for _, e := range engines {
 		for _, size := range sizes {
 			b.Run(fmt.Sprintf("%s/tokens=%d", e.name, size), func(b *testing.B) {
-				small, large := newMassive(b, e.new(b), 1000), newMassive(b, e.new(b), size)
+				small, large := newTour(b, e.new(b), 1000), newTour(b, e.new(b), size)
 				for _, c := range []struct {
 					name string
 					do   func(ctx context.Context, st *sqlstore.Store, p store.Presented) error
@@ -37,22 +41,30 @@ func BenchmarkGrowth(b *testing.B) {
 						return err
 					}},
 				} {
-					b.Run(c.name, func(b *testing.B) {
-						var took [2]time.Duration
-						for n := range warm + b.N {
-							if n == warm {
-								took = [2]time.Duration{}
-								b.ResetTimer()
-							}
-							for i, m := range []massiveStore{small, large} {
-								p := m.next()
+					// run calls both in turns and returns how long each took.
+					run := func(b *testing.B, n int, next func(*tour) store.Presented) (took [2]time.Duration) {
+						for range n {
+							for i, t := range []*tour{small, large} {
+								p := next(t)
 								start := time.Now()
-								require.NoError(b, c.do(b.Context(), m.st, p))
+								require.NoError(b, c.do(b.Context(), t.st, p))
 								took[i] += time.Since(start)
 							}
 						}
+						return took
+					}
+					report := func(b *testing.B, took [2]time.Duration) {
 						b.ReportMetric(float64(took[1].Nanoseconds())/float64(b.N), "ns/op")
 						b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "x-small")
+					}
+					b.Run(c.name+"/cold", func(b *testing.B) {
+						report(b, run(b, b.N, (*tour).all))
+						b.ReportMetric(float64(min(large.visited, len(large.tokens))), "tokens")
+					})
+					b.Run(c.name+"/warm", func(b *testing.B) {
+						run(b, warm, (*tour).few)
+						b.ResetTimer()
+						report(b, run(b, b.N, (*tour).few))
 					})
 				}
 			})
@@ -60,26 +72,37 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// warm is how many tokens are used, and how many calls run before the measured ones.
+// warm is how many tokens the warm set has.
 const warm = 400
 
-// massiveStore is a store over the tokens of mass.
-type massiveStore struct {
-	st   *sqlstore.Store
-	next func() store.Presented
+// tour visits the usable tokens of mass, another place each time.
+type tour struct {
+	st             *sqlstore.Store
+	tokens         []store.Presented
+	visited, again int
 }
 
-func newMassive(b *testing.B, s site, n int) massiveStore {
+func newTour(b *testing.B, s site, n int) *tour {
 	b.Helper()
 	db := s.migrate(b)
 	s.mass(b, db, n)
-	tokens := live(2 * n / 5)
-	i := 0
-	return massiveStore{s.on(b, db), func() store.Presented {
-		i += 7 // another place each time
-		return tokens[i%warm*len(tokens)/warm]
-	}}
+	return &tour{st: s.on(b, db), tokens: live(2 * n / 5)}
 }
+
+// all returns each token before it returns one again.
+func (t *tour) all() store.Presented {
+	t.visited++
+	return t.tokens[t.visited*stride%len(t.tokens)]
+}
+
+// few returns tokens of the warm set.
+func (t *tour) few() store.Presented {
+	t.again += 7
+	return t.tokens[t.again%warm*len(t.tokens)/warm]
+}
+
+// stride is a prime. It does not divide the number of tokens, so its multiples reach all.
+const stride = 10_007
 
 // BenchmarkRevoke revokes a token with 10,000 descendants. x-hundred compares with a
 // token that has a hundred descendants, the most that Revoke looks at to find a live one.

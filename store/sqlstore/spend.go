@@ -30,6 +30,9 @@ func (s *Store) Spend(ctx context.Context, presented store.Presented, u store.Us
 // CreateChild implements [store.Tokens]. It may commit calls that wait at the same time
 // in one transaction, and may outlive its context by up to [Options.BatchTimeout].
 func (s *Store) CreateChild(ctx context.Context, parent store.Presented, u store.Use, child store.Token) (store.Spent, error) {
+	if err := store.CheckCreation(&u); err != nil {
+		return store.Spent{}, err
+	}
 	child.Key, child.About = slices.Clone(child.Key), slices.Clone(child.About)
 	child.Clauses, child.Events = slices.Clone(child.Clauses), slices.Clone(child.Events)
 	return s.spend(ctx, &member{token: parent, use: &u, child: &child})

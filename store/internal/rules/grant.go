@@ -124,6 +124,21 @@ func (g *Grant) Begin(b *store.Begin, known Processes) (store.Refresh, error) {
 	return out, nil
 }
 
+// BeginWithUse takes the lease, or prolongs it for its holder, if nothing is in the way
+// of a use that asks for it. It reports whether the caller holds the lease now. If not,
+// nothing has changed.
+func (g *Grant) BeginWithUse(b *store.Begin, known Processes) (*store.Refresh, bool) {
+	switch {
+	case !g.Lease.ID.IsZero() && g.Lease.ID != b.Lease, g.Dead, len(g.Doubts) > 0, len(g.Spares) > 0, g.suspect().Refusals > 0:
+		return nil, false
+	}
+	out, err := g.Begin(b, known)
+	if err != nil { // the process of the caller is settled
+		return nil, false
+	}
+	return &out, true
+}
+
 // lasts reports whether the lease is in force as far as its own time goes.
 func (l *Lease) lasts(now store.Micros) bool { return !l.ID.IsZero() && now <= l.Until }
 
@@ -152,13 +167,14 @@ func (g *Grant) resolve(l store.LeaseID) bool {
 
 // Commit stores a new refresh token: as the current one of the next generation, or as a
 // spare if the grant has moved on. It resolves the doubt of its lease and revives a dead
-// grant. done says that an earlier call made this commit; then Commit changes nothing.
-// Commit reports whether anything changed. It returns [store.ErrConflict] for a
+// grant. With c.Ends it also ends the lease. done says that an earlier call made this
+// commit; then Commit does no more than end the lease. Commit reports whether anything
+// changed. It returns [store.ErrConflict] for a
 // generation that the grant has not reached.
 func (g *Grant) Commit(c *store.Commit, done bool) (bool, error) {
 	switch {
 	case done:
-		return false, nil
+		return g.endCommitted(c), nil
 	case c.Generation > g.Generation:
 		return false, store.ErrConflict
 	case c.Generation == g.Generation:
@@ -172,7 +188,15 @@ func (g *Grant) Commit(c *store.Commit, done bool) (bool, error) {
 	}
 	g.resolve(c.Lease)
 	g.Dead = false
+	g.endCommitted(c)
 	return true, nil
+}
+
+// endCommitted ends the lease of a commit that says so. It reports whether anything
+// changed.
+func (g *Grant) endCommitted(c *store.Commit) bool {
+	return c.Ends && g.Lease.ID == c.Lease &&
+		g.End(&store.End{Lease: c.Lease, Generation: c.Generation, Outcome: store.RefreshDone, Worked: c.Worked})
 }
 
 // End ends a lease with an outcome. If another lease has followed, End only resolves the

@@ -1,0 +1,39 @@
+package restriction
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestHolderView: the holder of a token judges by time, words and counters. It takes for
+// granted what the issuer alone knows.
+func TestHolderView(t *testing.T) {
+	list := mustParse(t, `[{"nbf":1,"exp":9,"scope":"a","audience":["b"],"hosts":["192.0.2.1"],"geoip_allow":["DE"],"geoip_disallow":["AT"],"usages_AT":1,"usages_other":2,"x":"y"},
+		{"hosts":["192.0.2.1"]}, {"geoip_allow":["DE"]}, {"geoip_disallow":["AT"]}, {"x":1}]`)
+	before := list.Clone()
+	view := list.HolderView()
+	require.Equal(t, mustParse(t, `[{"nbf":1,"exp":9,"scope":"a","audience":["b"],"usages_AT":1,"usages_other":2}, {"nbf":1}, {"nbf":1}, {"nbf":1}, {"nbf":1}]`), view)
+	_, err := Compile(view, Options{})
+	require.NoError(t, err, "a holder has no resolver and no locator")
+
+	view[0].Scopes[0], view[0].Audiences[0], *view[0].UsagesAT, *view[0].UsagesOther = "z", "z", 7, 7
+	require.Equal(t, before, list, "they share no memory")
+	require.Empty(t, List(nil).HolderView())
+}
+
+// TestIsFinal: waiting helps against nbf alone, and perhaps against what is not known
+// here. A new key fails this test until somebody has decided.
+func TestIsFinal(t *testing.T) {
+	want := map[string]bool{
+		KeyNotBefore: false, KeyExpires: true, KeyScope: true, KeyAudience: true, KeyHosts: true, KeyIP: true,
+		KeyGeoIPAllow: true, KeyGeoIPDisallow: true, KeyUsagesAT: true, KeyUsagesOther: true,
+		"x": false, KeyRequest: false, KeyPolicy: false, "": false,
+	}
+	for key, final := range want {
+		require.Equal(t, final, (&Objection{Key: key}).IsFinal(), key)
+	}
+	for key := range keyNames {
+		require.Contains(t, want, key)
+	}
+}
