@@ -48,7 +48,7 @@ func Example() {
 // startIssuer stands for the issuer, which is another service. It publishes its keys and
 // has issued one token.
 func startIssuer() (issuer *httptest.Server, token string) {
-	key, err := mytoken.GenerateKey(mytoken.ES512)
+	key, err := mytoken.GenerateKey(mytoken.ES384)
 	if err != nil {
 		panic(err)
 	}

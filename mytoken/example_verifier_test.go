@@ -157,11 +157,11 @@ func ExampleParseUnverified() {
 
 // How do I change the signing key without a gap?
 func ExampleKeys() {
-	first, err := mytoken.GenerateKey(mytoken.ES512)
+	first, err := mytoken.GenerateKey(mytoken.ES384)
 	if err != nil {
 		panic(err)
 	}
-	second, err := mytoken.GenerateKey(mytoken.ES512)
+	second, err := mytoken.GenerateKey(mytoken.ES384)
 	if err != nil {
 		panic(err)
 	}

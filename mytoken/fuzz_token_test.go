@@ -50,7 +50,8 @@ func FuzzCompactToken(f *testing.F) {
 	})
 }
 
-// FuzzTokenClaims looks for claims that change when they are written and read again.
+// FuzzTokenClaims looks for claims that change when they are written and read again, and
+// for issued tokens that are not what a verifier reads.
 func FuzzTokenClaims(f *testing.F) {
 	payload, err := new(claims).encode()
 	require.NoError(f, err)
@@ -61,6 +62,7 @@ func FuzzTokenClaims(f *testing.F) {
 	f.Add(string(payload))
 	f.Add(payloadWith(map[string]string{"restrictions": `[{"x":{"y" : 1}},{"ip":["192.0.2.1"]}]`, "rotation": `{"lifetime":5}`}))
 	f.Add(payloadWith(map[string]string{"": `"x":[[[[{}]]]]`}))
+	v := newVerifier(f, VerifierConfig{Keys: testKeys(f, fixedKey(f)), CacheSize: -1})
 	f.Fuzz(func(t *testing.T, payload string) {
 		var first, second claims
 		if first.decode([]byte(payload)) != nil {
@@ -74,5 +76,6 @@ func FuzzTokenClaims(f *testing.F) {
 		require.Equal(t, string(text), string(again))
 		require.Equal(t, first.ExpiresAt, second.ExpiresAt)
 		require.True(t, first.Restrictions.Equal(second.Restrictions), "%+v became %+v", first, second)
+		requireIssuable(t, v, first.Claims)
 	})
 }

@@ -103,8 +103,7 @@ func newVerifier(t testing.TB, cfg VerifierConfig) *Verifier {
 	return v
 }
 
-// signAndDecode signs claims with the keys of a verifier and reads the token back, as an
-// issuer does.
+// signAndDecode signs claims with the keys of a verifier and reads the token back.
 func signAndDecode(v *Verifier, c Claims) (string, *Token, error) {
 	secret, err := v.source.(*Keys).Sign(c)
 	if err != nil {

@@ -183,22 +183,33 @@ func (k *Keys) JWKS() []byte {
 	return slices.Clone(s.jwks)
 }
 
-// Sign makes a compact token from claims, with the key that signs. An issuer makes its
-// tokens with it. For the tests of a service that accepts tokens, package mytokentest
-// does the same in one call. Call [Claims.SetTimes] before: Sign does not know the time.
-// If the claims have no JTI, Sign draws one. If they have no Seq, it writes 1.
+// Sign makes a compact token from claims, with the key that signs. For the tests of a
+// service that accepts tokens, package mytokentest does the same in one call. An issuer
+// uses [Verifier.Issue] instead. Call [Claims.SetTimes] before: Sign does not know the
+// time. If the claims have no JTI, Sign draws one. If they have no Seq, it writes 1.
 //
 // Sign refuses claims that no verifier accepts, with [ErrTokenMalformed],
 // [ErrTokenTooLarge] or [ErrTokenRestrictions]. It does not ask whether the token is
-// valid now. Without a key that signs it returns [ErrNoSigningKey], and [ErrSigning] if
-// the signer fails.
+// valid now. Without a key that signs it returns [ErrNoSigningKey]. It returns
+// [ErrSigning] if the signer fails or panics, and also [ErrTokenSignature] if the
+// signature does not match; see [NewKey].
 func (k *Keys) Sign(c Claims) (Secret, error) {
+	compact, _, err := k.sign(c, func(t *Token) error { return t.claims.check(c.Issuer) })
+	if err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(compact), nil
+}
+
+// sign makes a compact token. It also returns what the token says, as whoever reads it
+// sees it. accept has to be content with that before anything is signed.
+func (k *Keys) sign(c Claims, accept func(*Token) error) (string, *Token, error) {
 	active := k.load().active
 	if active == nil {
-		return Secret{}, ErrNoSigningKey
+		return "", nil, ErrNoSigningKey
 	}
 	if c.IssuedAt == 0 || c.NotBefore == 0 {
-		return Secret{}, fmt.Errorf("%w: the claims lack iat or nbf: call Claims.SetTimes before Keys.Sign", ErrTokenMalformed)
+		return "", nil, fmt.Errorf("%w: the claims lack iat or nbf: call Claims.SetTimes before Keys.Sign", ErrTokenMalformed)
 	}
 	if c.JTI.IsZero() {
 		c.JTI = newJTI()
@@ -207,23 +218,24 @@ func (k *Keys) Sign(c Claims) (Secret, error) {
 	written := c.payload()
 	payload, err := written.encode()
 	if err != nil {
-		return Secret{}, err
+		return "", nil, err
 	}
-	var read claims
-	if err := read.decode(payload); err != nil {
-		return Secret{}, err
+	t := tokenOf(active.signer.Public())
+	if err := t.claims.decode(payload); err != nil {
+		return "", nil, err
 	}
-	if err := read.check(c.Issuer); err != nil {
-		return Secret{}, err
+	if err := accept(t); err != nil {
+		return "", nil, err
 	}
 	compact, err := active.signer.Sign(payload, tokenTyp)
 	if err != nil {
-		return Secret{}, err
+		return "", nil, err
 	}
 	if err := checkSize(compact); err != nil {
-		return Secret{}, err
+		return "", nil, err
 	}
-	return NewSecret(compact), nil
+	t.size = len(compact)
+	return compact, t, nil
 }
 
 // others returns the keys that check and do not sign, in a new slice.

@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -26,6 +28,26 @@ func TestSignMakesWhatVerifyAccepts(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, exampleClaims(), tok.Claims())
 		require.Equal(t, keys.ActiveID(), tok.KeyID())
+	}
+}
+
+// The public clients recognise tokens of some algorithms as JWTs: those whose signatures
+// padded base64url reads without padding (protocol section 1.1). The default is one.
+func TestPublicClientsRecogniseAlgorithms(t *testing.T) {
+	raw, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	short, err := NewKey(raw, PS256)
+	require.NoError(t, err)
+	for key, want := range map[*Key]bool{
+		testKey(t, ""): true, testKey(t, ES384): true, testKey(t, ES512): true, testKey(t, RS256): true,
+		testKey(t, ES256): false, testKey(t, EdDSA): false, short: false,
+	} {
+		compact, err := testKeys(t, key).Sign(exampleClaims())
+		require.NoError(t, err)
+		parts := strings.Split(compact.Reveal(), ".")
+		require.Len(t, parts, 3)
+		_, err = base64.URLEncoding.DecodeString(parts[2])
+		require.Equal(t, want, err == nil, "%s: %v", key, err)
 	}
 }
 

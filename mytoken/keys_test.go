@@ -21,7 +21,7 @@ import (
 )
 
 func TestGenerateKey(t *testing.T) {
-	require.Equal(t, ES512, testKey(t, "").Algorithm(), "the default")
+	require.Equal(t, ES384, testKey(t, "").Algorithm(), "the default")
 	for _, alg := range []Algorithm{ES256, ES384, ES512, EdDSA, RS256, PS256} {
 		k := testKey(t, alg)
 		require.Equal(t, alg, k.Algorithm())

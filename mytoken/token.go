@@ -15,8 +15,8 @@ import (
 // bytes. It leaves room for 1,000 clauses of ordinary size.
 const MaxTokenBytes = 256 << 10
 
-// Token is a mytoken whose signature and claims were checked. Only a [Verifier] makes
-// one. The zero value is no token: it has no capability, and every check refuses it. A
+// Token is a mytoken whose signature and claims were checked, or that was just issued.
+// Only a [Verifier] makes one. The zero value is no token: it has no capability, and every check refuses it. A
 // Token does not contain the compact token.
 //
 // A verified token may have expired since. Only its issuer knows whether it was revoked,
@@ -27,9 +27,14 @@ const MaxTokenBytes = 256 << 10
 type Token struct {
 	claims   claims
 	compiled *restriction.Policy
-	key      jws.Fingerprint // what the token was verified with
+	key      jws.Fingerprint // what the token was verified or signed with
 	keyID    string
 	size     int // of the compact token, in bytes
+}
+
+// tokenOf returns a token of a key, which says nothing yet.
+func tokenOf(key *jws.PublicKey) *Token {
+	return &Token{key: key.Fingerprint(), keyID: key.ID()}
 }
 
 // ID returns the id of the token over all its generations. Its text is the mom_id
@@ -113,7 +118,7 @@ func (t *Token) NotBefore() time.Time { return claimTime(t.claims.NotBefore) }
 // 1.5), or the zero time if it never expires.
 func (t *Token) ExpiresAt() time.Time { return claimTime(t.claims.ExpiresAt) }
 
-// KeyID returns the id of the key that verified the token.
+// KeyID returns the id of the key that verified or signed the token.
 func (t *Token) KeyID() string { return t.keyID }
 
 // String returns the mom_id and the generation.

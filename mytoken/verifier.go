@@ -61,7 +61,8 @@ type VerifierConfig struct {
 	Leeway time.Duration
 	// CacheSize is how many verified tokens are remembered, so that a repeated token
 	// costs a hash instead of a signature check. 0: 1024. Negative: none. A token of more
-	// than 4 KiB counts as several.
+	// than 4 KiB counts as several. Tokens of [Verifier.Issue] that nobody has presented
+	// yet take a quarter of that, and what is free besides.
 	CacheSize int
 	// Restrictions configures how clauses are evaluated: resolver, locator, your own
 	// conditions.
@@ -219,6 +220,40 @@ func (v *Verifier) Decode(ctx context.Context, compact string) (*Token, error) {
 	return t, err
 }
 
+// Issue makes a token from claims, with the key that signs of VerifierConfig.Keys. It
+// does what [Keys.Sign] does, and also returns what [Verifier.Decode] would say about the
+// token. It decodes the claims once and does not check a signature of a key in memory;
+// see [NewKey]. An issuer makes its tokens so.
+//
+// Issue returns no token that v would refuse, except that it may not be valid now. v
+// remembers the token, so that its first use costs no signature check. This is no promise
+// that the token lives: whoever issues it may fail to store it, or withhold it. A
+// verifier knows only who signed a token, and the issuer asks its store at each use.
+//
+// Errors are those of [Keys.Sign]. Issue also returns an [InvalidTokenError] for claims
+// of another issuer, and if the key left the Keys while it signed. It returns
+// [ErrNoSigningKey] if v fetches its keys from a JWKSURL.
+func (v *Verifier) Issue(c Claims) (Secret, *Token, error) {
+	if !v.usable() {
+		return Secret{}, nil, ErrVerifierConfig
+	}
+	keys, ok := v.source.(*Keys)
+	if !ok {
+		return Secret{}, nil, ErrNoSigningKey
+	}
+	compact, t, err := keys.sign(c, v.accept)
+	if err != nil {
+		return Secret{}, nil, err
+	}
+	if !keys.load().ring.Holds(t.key) { // a signer may take long
+		return Secret{}, nil, &InvalidTokenError{fmt.Errorf("%w: kid %.64q was withdrawn while it signed", ErrTokenKey, t.keyID)}
+	}
+	if v.cache != nil {
+		v.cache.putIssued(sumOf(compact), t)
+	}
+	return NewSecret(compact), t, nil
+}
+
 // usable reports whether [NewVerifier] made v.
 func (v *Verifier) usable() bool { return v != nil && v.source != nil }
 
@@ -292,17 +327,27 @@ func (v *Verifier) readUncached(compact string, ring *jws.Ring) (*Token, error) 
 	if err != nil {
 		return nil, &InvalidTokenError{err}
 	}
-	t := &Token{key: key.Fingerprint(), keyID: key.ID(), size: len(compact)}
+	t := tokenOf(key)
+	t.size = len(compact)
 	if err := t.claims.decode(m.Payload); err != nil {
 		return nil, &InvalidTokenError{err}
 	}
-	if err := t.claims.check(v.issuer); err != nil {
-		return nil, &InvalidTokenError{err}
-	}
-	if t.compiled, err = restriction.Compile(t.claims.Restrictions, v.options); err != nil {
-		return nil, &InvalidTokenError{fmt.Errorf("%w: %w", ErrTokenRestrictions, err)}
+	if err := v.accept(t); err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// accept makes the checks that follow the decoding of a payload, and compiles the
+// restrictions.
+func (v *Verifier) accept(t *Token) (err error) {
+	if err := t.claims.check(v.issuer); err != nil {
+		return &InvalidTokenError{err}
+	}
+	if t.compiled, err = restriction.Compile(t.claims.Restrictions, v.options); err != nil {
+		return &InvalidTokenError{fmt.Errorf("%w: %w", ErrTokenRestrictions, err)}
+	}
+	return nil
 }
 
 // check makes the checks of protocol section 1.5 that depend only on the claims.

@@ -62,7 +62,7 @@ func startPortal(provider *optest.Server, clock *mytokentest.Clock) (*portal, er
 	if err != nil {
 		return nil, err
 	}
-	key, err := mytoken.GenerateKey(mytoken.ES512)
+	key, err := mytoken.GenerateKey(mytoken.ES384)
 	if err != nil {
 		return nil, err
 	}

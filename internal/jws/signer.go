@@ -13,13 +13,16 @@ import (
 	"math/big"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/mytoken-go/sdk/internal/rescue"
 )
 
 // Signer makes compact signatures with one key and one algorithm.
 type Signer struct {
-	public *PublicKey
-	key    crypto.Signer // as the JOSE library takes it
-	maker  signatureMaker
+	public  *PublicKey
+	key     crypto.Signer // as the JOSE library takes it
+	maker   signatureMaker
+	foreign bool // not a key of the standard library: Sign checks each signature
 }
 
 // NewSigner wraps any [crypto.Signer]: a key in memory, in a hardware token or in a
@@ -29,8 +32,10 @@ type Signer struct {
 // An ECDSA signer returns an ASN.1 signature, as in the standard library. Sign converts
 // it to the fixed size of RFC 7518 section 3.4.
 //
-// NewSigner makes one test signature with a key of the standard library. From any other
-// key it only takes the public key. It returns [ErrKey] or [ErrAlgorithm].
+// A private key of the standard library lives in this process. NewSigner makes and checks
+// one signature with it, and trusts those that follow. The caller must not change the key
+// afterwards. From any other key NewSigner only takes the public key, and [Signer.Sign]
+// checks each signature. NewSigner returns [ErrKey] or [ErrAlgorithm].
 func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 	pub, err := PublicOf(key)
 	if err != nil {
@@ -52,6 +57,7 @@ func NewSigner(key crypto.Signer, a Algorithm, id string) (*Signer, error) {
 		}
 		return s, nil
 	}
+	s.foreign = true
 	if a.Curve() != nil {
 		s.key = ecdsaSigner{key, pub, a.Curve()}
 	}
@@ -80,8 +86,11 @@ func (s *Signer) Public() *PublicKey { return s.public }
 
 // Sign signs any payload, for instance JSON claims, and returns the compact signature.
 // The header has "alg" and "kid" of the key and the given "typ". The payload cannot
-// influence them. Sign returns [ErrSigning] if typ is empty or the key fails. It is safe
-// for concurrent use if the key is.
+// influence them.
+//
+// Sign returns [ErrSigning] if typ is empty, or if the key fails or panics. If a foreign
+// key makes a signature that does not match its public key, the error is both
+// [ErrSigning] and [ErrSignature]. Sign is safe for concurrent use if the key is.
 func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 	header, err := s.header(typ)
 	if err != nil {
@@ -92,12 +101,15 @@ func (s *Signer) Sign(payload []byte, typ string) (string, error) {
 	text = enc.AppendEncode(text, header)
 	text = append(text, '.')
 	text = enc.AppendEncode(text, payload)
-	signature, err := s.maker.Sign(text, s.key)
+	signature, err := rescue.Call(func() ([]byte, error) { return s.maker.Sign(text, s.key) })
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrSigning, err)
 	}
 	if len(signature) != s.public.size {
 		return "", fmt.Errorf("%w: %d bytes, expected %d", ErrSigning, len(signature), s.public.size)
+	}
+	if s.foreign && s.public.checker.Verify(text, signature, s.public.key) != nil {
+		return "", fmt.Errorf("%w: %w", ErrSigning, ErrSignature)
 	}
 	text = append(text, '.')
 	return string(enc.AppendEncode(text, signature)), nil

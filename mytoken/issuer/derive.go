@@ -120,10 +120,7 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	}
 	i.population.grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: issuedByDerive, Token: row.ID, Grant: row.Grant, Client: req.Client})
-	out, err := i.issued(ctx, rec)
-	if err != nil {
-		return nil, err
-	}
+	out := rec.answer(child.token)
 	out.Update = i.rotate(ctx, p, op.kind, spent.Key, req.Client)
 	return out, nil
 }

@@ -40,7 +40,7 @@ func ExampleNew() {
 	}
 
 	// A service generates both keys once, and reads them with ParseKeyPEM and ParseKey.
-	signing, err := mytoken.GenerateKey(mytoken.ES512)
+	signing, err := mytoken.GenerateKey(mytoken.ES384)
 	if err != nil {
 		panic(err)
 	}

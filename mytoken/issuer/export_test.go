@@ -1,5 +1,10 @@
 package issuer
 
+import "github.com/mytoken-go/sdk/mytoken"
+
+// Verifier returns the verifier of the issuer's own tokens.
+func (i *Issuer) Verifier() *mytoken.Verifier { return i.verifier }
+
 // Flights returns how many calls to a provider have not ended.
 func (i *Issuer) Flights() int {
 	flights, _ := i.refresher.Load()

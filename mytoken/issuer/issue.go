@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/mytoken-go/sdk/capability"
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
@@ -63,20 +64,19 @@ func (i *Issuer) newClaims(provider *Provider, subject string, p mytoken.Propert
 	return c
 }
 
-// mint signs the claims.
+// mint signs the claims. It never returns a token that this issuer's verifier refuses.
 func (i *Issuer) mint(ctx context.Context, c mytoken.Claims) (minted, error) {
-	secret, err := i.cfg.Keys.Sign(c)
-	compact := secret.Reveal()
-	var token *mytoken.Token
-	if err == nil { // never hand out a token that no verifier accepts
-		token, err = i.verifier.Decode(ctx, compact)
+	secret, token, err := i.verifier.Issue(c)
+	if isA[*rescue.Panic](err) { // log it here and nowhere else
+		rescue.Log(ctx, i.cfg.Logger, "the signer", err)
+		err = mytoken.ErrSigning
 	}
 	if errors.Is(err, mytoken.ErrTokenTooLarge) {
 		return minted{}, requestError("restrictions", err)
 	} else if err != nil {
 		return minted{}, fmt.Errorf("issuer: the token was not issued: %w", err)
 	}
-	return minted{token: token, compact: compact}, nil
+	return minted{token: token, compact: secret.Reveal()}, nil
 }
 
 // row returns a new token as the store sees it. draws has one entry for each clause; nil
@@ -175,12 +175,17 @@ func (i *Issuer) openToken(t store.Ticket, code string) (string, error) {
 	return string(plain), nil
 }
 
-// issued makes the answer from its record.
+// issued makes the answer from a record that was stored.
 func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued, error) {
 	token, err := i.verifier.Decode(ctx, rec.Compact)
 	if err != nil {
 		return nil, fmt.Errorf("issuer: the stored token cannot be read: %w", err)
 	}
+	return rec.answer(token), nil
+}
+
+// answer makes the answer from the record of a token.
+func (rec issuedRecord) answer(token *mytoken.Token) *mytoken.Issued {
 	out := &mytoken.Issued{
 		Type: mytoken.ResponseToken, ID: token.ID(), Claims: token, Token: mytoken.NewSecret(rec.Compact), Expires: token.ExpiresAt(),
 		Capabilities: token.Capabilities(), Restrictions: token.Restrictions(), Rotation: token.Rotation(),
@@ -192,7 +197,7 @@ func (i *Issuer) issued(ctx context.Context, rec issuedRecord) (*mytoken.Issued,
 		out.Type, out.Token, out.TransferCode = mytoken.ResponseTransferCode, mytoken.Secret{}, mytoken.NewSecret(rec.Transfer)
 		out.CodeExpires = store.Micros(rec.CodeExpires).Time()
 	}
-	return out, nil
+	return out
 }
 
 // openRecord opens a sealed answer.

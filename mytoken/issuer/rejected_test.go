@@ -108,7 +108,7 @@ func TestTokensOutsideTheirTime(t *testing.T) {
 	})
 	require.NoError(t, err)
 	early := login(t, s, mytoken.Properties{Capabilities: allCapabilities, Restrictions: restriction.List{{NotBefore: begin}}})
-	evil, err := mytoken.GenerateKey(mytoken.ES512)
+	evil, err := mytoken.GenerateKey(mytoken.ES384)
 	require.NoError(t, err)
 	forger, err := mytoken.NewKeys(evil)
 	require.NoError(t, err)

@@ -101,7 +101,10 @@ func (i *Issuer) tryRotate(ctx context.Context, p *presented, wrapped store.Seal
 	if err != nil {
 		return nil, err
 	}
-	return i.openRecord(ctx, place, own, rotated.Successor)
+	if rotated.Fresh {
+		return rec.answer(m.token), nil
+	}
+	return i.openRecord(ctx, place, own, rotated.Successor) // another call was faster
 }
 
 // retireShort ends the presented short token when the grace ends (D48). Until then it is

@@ -22,7 +22,8 @@
 // # Changing keys
 //
 // The directory may hold more keys. They only open and check; nothing new is sealed or
-// signed with them. In these names, * stands for letters of your choice:
+// signed with them. A signing key keeps its algorithm, whatever the algorithm of new keys.
+// In these names, * stands for letters of your choice:
 //
 //	server.*.key       an older server key, or the next one
 //	signing-key.*.pem  an older signing key, or the next one; its public half suffices

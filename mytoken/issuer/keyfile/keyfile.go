@@ -57,9 +57,10 @@ func Prepare(dir string) error {
 // keeps the key of the box so. Its errors are those of [Open].
 func Server(path string) (seal.Key, error) { return one(path, newServerKey, parseServerKey) }
 
-// Signing returns the signing key in one file, and makes the file if it is missing. The
-// public clients understand the algorithm of the keys that it makes, [mytoken.ES512].
-// Processes that ask at the same time get the same key. Its errors are those of [Open].
+// Signing returns the signing key in one file, and makes the file if it is missing. New
+// keys have the default algorithm of [mytoken.GenerateKey]. A key that exists keeps its
+// algorithm. Processes that ask at the same time get the same key. Its errors are those of
+// [Open].
 func Signing(path string) (*mytoken.Key, error) { return one(path, newSigningKey, parseSigningKey) }
 
 func open(dir string, create bool) (*mytoken.Keys, *seal.Ring, error) {
@@ -129,7 +130,7 @@ func parseServerKey(text []byte) (seal.Key, error) {
 }
 
 func newSigningKey() ([]byte, error) {
-	key, err := mytoken.GenerateKey(mytoken.ES512)
+	key, err := mytoken.GenerateKey("")
 	if err != nil {
 		return nil, err
 	}

@@ -272,6 +272,58 @@ func TestKeysOfOtherPrograms(t *testing.T) {
 	require.ErrorContains(t, err, "longer than")
 }
 
+// New keys have the default algorithm. A directory whose key has another one, which was
+// the default when the key was made or is the operator's choice, goes on with that key:
+// the tokens stay valid, and new ones are signed with it until the operator changes it.
+func TestKeysKeepTheirAlgorithm(t *testing.T) {
+	fresh, ring, err := Open(t.TempDir())
+	require.NoError(t, err)
+	require.Equal(t, mytoken.ES384, signsWith(t, fresh, ring))
+
+	for _, alg := range []mytoken.Algorithm{mytoken.ES512, mytoken.ES256, mytoken.EdDSA} {
+		dir := t.TempDir()
+		key := generated(t, alg)
+		text, err := key.RevealPEM()
+		require.NoError(t, err)
+		path := filepath.Join(dir, "signing-key.pem")
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		before, ring, err := Open(dir)
+		require.NoError(t, err)
+		old := keep(t, before, ring)
+		for range 2 {
+			keys, ring, err := Open(dir)
+			require.NoError(t, err)
+			require.Equal(t, []string{key.ID()}, keys.IDs())
+			require.Equal(t, alg, signsWith(t, keys, ring))
+			old.require(t, keys, ring)
+		}
+		kept, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, text, kept)
+		one, err := Signing(path)
+		require.NoError(t, err)
+		require.Equal(t, key.ID(), one.ID())
+
+		// The next key has the default algorithm, and both check until the old one leaves.
+		require.NoError(t, Prepare(dir))
+		link(t, dir, "signing-key.pem", "signing-key.old.pem")
+		rename(t, dir, "signing-key.next.pem", "signing-key.pem")
+		keys, ring, err := Open(dir)
+		require.NoError(t, err)
+		require.Equal(t, mytoken.ES384, signsWith(t, keys, ring))
+		require.Contains(t, keys.IDs(), key.ID())
+		old.require(t, keys, ring)
+	}
+}
+
+// signsWith returns the algorithm of a new token.
+func signsWith(t *testing.T, keys *mytoken.Keys, ring *seal.Ring) mytoken.Algorithm {
+	t.Helper()
+	read, err := mytoken.ParseUnverified(keep(t, keys, ring).token.Reveal())
+	require.NoError(t, err)
+	return read.Algorithm()
+}
+
 func generated(t *testing.T, alg mytoken.Algorithm) *mytoken.Key {
 	t.Helper()
 	key, err := mytoken.GenerateKey(alg)

@@ -52,7 +52,7 @@ func start(t *testing.T) *service {
 	s.provider = startProvider(t, redirect)
 	upstream, err := s.provider.upstream(redirect, s.tap)
 	require.NoError(t, err)
-	key, err := mytoken.GenerateKey(mytoken.ES512)
+	key, err := mytoken.GenerateKey("")
 	require.NoError(t, err)
 	keys, err := mytoken.NewKeys(key)
 	require.NoError(t, err)
