@@ -211,7 +211,7 @@ func TestTicketChangesCheck(t *testing.T) {
 		"consumed by nobody":     func(c *store.TicketChanges) { c.By = store.UseID{} },
 		"consume without kind":   func(c *store.TicketChanges) { c.Consume[0].Kind = 0 },
 		"consume without id":     func(c *store.TicketChanges) { c.Consume[0].ID = store.TicketID{} },
-		"complete without kind":  func(c *store.TicketChanges) { c.Complete[0].Kind = store.TicketReply + 1 },
+		"complete without kind":  func(c *store.TicketChanges) { c.Complete[0].Kind = store.TicketAccess + 1 },
 		"complete with nothing":  func(c *store.TicketChanges) { c.Complete[0].Status = 0 },
 		"complete as pending":    func(c *store.TicketChanges) { c.Complete[0].Status = store.TicketPending },
 		"complete as unknown":    func(c *store.TicketChanges) { c.Complete[0].Status = store.TicketFailed + 1 },

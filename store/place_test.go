@@ -52,7 +52,7 @@ func TestAADNeverChanges(t *testing.T) {
 // too.
 func TestTicketKindsNeverChange(t *testing.T) {
 	for i, kind := range []store.TicketKind{
-		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply,
+		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply, store.TicketAccess,
 	} {
 		assert.Equal(t, i+1, int(kind))
 		p := store.TicketKeyPlace(store.TicketRef{Kind: kind, ID: store.TicketID{7}})

@@ -77,7 +77,8 @@ type Tokens interface {
 	//
 	// A use that is charged, now or by an earlier call, may ask for more in the same step:
 	//
-	//   - With Fetch, Spend returns the ticket, as ResolveTicket would after the use.
+	//   - With Fetch, Spend returns the ticket, as ResolveTicket would after the use. A use
+	//     that is charged now, and returns the ticket, has FetchedComment in its event.
 	//   - With Lease, Spend takes the lease on the grant, as BeginRefresh does, if nothing
 	//     is in the way. In the way are a dead grant, another lease, lapsed or not, a
 	//     doubt, a spare, a suspicion, and a settled process of the caller. Then the use is
@@ -181,7 +182,8 @@ type Grants interface {
 
 	// ReplaceGrant stores the refresh token of a new login of the same owner as the next
 	// generation. It drops the spares and Worked, ends a suspicion, revives a dead grant,
-	// and resolves any doubt. A lease in force stays, but can no longer make the grant
+	// and resolves any doubt. It deletes the tickets of the kind [TicketAccess] of all tokens
+	// of the grant, because the user may have agreed to less than before. A lease in force stays, but can no longer make the grant
 	// suspect or dead.
 	//
 	// It returns [ErrConflict] if the generation is not the current one, [*ArgumentError]

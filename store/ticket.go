@@ -14,6 +14,7 @@ const (
 	TicketTransfer TicketKind = 4 // transfer code
 	TicketShort    TicketKind = 5 // short token; the only kind that is not one-time
 	TicketReply    TicketKind = 6 // response to a request, returned again if the request is repeated
+	TicketAccess   TicketKind = 7 // access token of the present login, returned again to the same token
 )
 
 // TicketStatus is the state of a ticket.
@@ -133,7 +134,7 @@ func (c *TicketChanges) Check() error {
 }
 
 func (r TicketRef) check() error {
-	if r.Kind < TicketState || r.Kind > TicketReply || r.ID.IsZero() {
+	if r.Kind < TicketState || r.Kind > TicketAccess || r.ID.IsZero() {
 		return argument(fmt.Sprintf("a ticket of kind %d: it needs a known kind and an id", r.Kind))
 	}
 	return nil

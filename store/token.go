@@ -90,6 +90,9 @@ type Use struct {
 	Lease LeaseRequest
 	// Fetch names a ticket that Spend returns. Zero: none.
 	Fetch TicketRef
+	// FetchedComment replaces the comment of the event if Spend returns that ticket.
+	// Empty: it does not. It needs Fetch.
+	FetchedComment string
 	// State says that Spend returns the state of the token after the use.
 	State bool
 	Now   Micros
@@ -110,7 +113,7 @@ type Spent struct {
 	// Refresh is the lease that Use.Lease asked for. Nil: the step did not take it, and
 	// BeginRefresh says why.
 	Refresh *Refresh
-	// Ticket is the one that Use.Fetch names, as the use found it. Nil: ResolveTicket
+	// Ticket is the one that Use.Fetch names, as it is after the use. Nil: ResolveTicket
 	// would return an error.
 	Ticket *Ticket
 	// State is set if Use.State is.
@@ -269,10 +272,22 @@ func (u *Use) Check(clauses int) error {
 			return err
 		}
 	}
+	if u.FetchedComment != "" && u.Fetch == (TicketRef{}) {
+		return argument("a use with a comment for a fetched ticket names no ticket")
+	}
 	if u.Lease != (LeaseRequest{}) && (u.Lease.ID.IsZero() || u.Lease.TTL <= 0) {
 		return argument("a use that asks for a lease needs its id and a positive duration")
 	}
 	return u.Tickets.Check()
+}
+
+// EventWith returns the event of a use that returns the given ticket, or none.
+func (u *Use) EventWith(fetched *Ticket) Event {
+	event := u.Event
+	if fetched != nil && u.FetchedComment != "" {
+		event.Comment = u.FetchedComment
+	}
+	return event
 }
 
 // Check returns an [*ArgumentError] if the revocation is not well formed.

@@ -61,6 +61,9 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 	if b := broken.Grants(s, bug); b != nil {
 		return b
 	}
+	if b := broken.Leased(s, bug); b != nil {
+		return b
+	}
 	if b := broken.Records(s, bug); b != nil {
 		return b
 	}

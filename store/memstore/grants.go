@@ -95,6 +95,7 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		}
 		*g.Grant = next
 		g.commits[this] = r.Now
+		s.dropAccessOf(r.Grant)
 		s.applyTickets(plan)
 		return nil
 	})

@@ -35,6 +35,15 @@ func (s *Store) dropTicketsOf(id store.TokenID) {
 	}
 }
 
+// dropAccessOf deletes the kept access tokens of a grant.
+func (s *Store) dropAccessOf(grant store.GrantID) {
+	for ref, t := range s.tickets {
+		if owner := s.tokens[t.Token]; ref.Kind == store.TicketAccess && owner != nil && owner.Grant == grant {
+			delete(s.tickets, ref)
+		}
+	}
+}
+
 // planTickets decides whether changes can be made. It changes nothing.
 func (s *Store) planTickets(c *store.TicketChanges, now store.Micros) (*rules.TicketPlan, error) {
 	plan := &rules.TicketPlan{Read: s.ticket}

@@ -47,11 +47,16 @@ func (s *Store) spend(ctx context.Context, p store.Presented, u *store.Use, chil
 	return d.spent, nil
 }
 
-// attach adds what a charged use asks for besides: a ticket, the lease, the state.
-func (s *Store) attach(d *decided, u *store.Use) {
+// fetch returns the ticket that a use asks for, or nil.
+func (s *Store) fetch(u *store.Use) *store.Ticket {
 	if t := s.ticket(u.Fetch); t.Found() && t.Resolvable(u.Now) == nil {
-		d.spent.Ticket = contents(t)
+		return contents(t)
 	}
+	return nil
+}
+
+// attach adds what a charged use asks for besides: the lease and the state.
+func (s *Store) attach(d *decided, u *store.Use) {
 	if !u.Lease.ID.IsZero() && d.spent.Ticket == nil {
 		b := u.Lease.Begin(d.token.Grant, u.Now)
 		d.spent.Refresh, _ = s.grants[d.token.Grant].BeginWithUse(&b, s.processes)
@@ -118,6 +123,7 @@ func (t *token) choose(u *store.Use) (rules.Choice[*counter], error) {
 func (s *Store) settle(d decided, u *store.Use, child *store.Token) (store.Spent, error) {
 	if d.spent.Repeated {
 		d.token.confirm(d.answer)
+		d.spent.Ticket = s.fetch(u)
 		return d.spent, nil
 	}
 	plan, err := s.planTickets(&u.Tickets, u.Now)
@@ -128,11 +134,12 @@ func (s *Store) settle(d decided, u *store.Use, child *store.Token) (store.Spent
 		c.Used++
 	}
 	s.applyTickets(plan)
+	d.spent.Ticket = s.fetch(u)
 	d.token.confirm(d.answer)
 	if u.Kind != store.UseUncounted {
 		d.token.lastUsed = max(d.token.lastUsed, u.Now)
 	}
-	known := &use{at: u.Now, charged: d.choice.Charged, event: s.record(d.token, u.Event)}
+	known := &use{at: u.Now, charged: d.choice.Charged, event: s.record(d.token, u.EventWith(d.spent.Ticket))}
 	known.Token, known.Clause = d.token.ID, d.choice.Clause
 	if child != nil {
 		known.Child = child.ID

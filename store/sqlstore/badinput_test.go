@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -281,4 +282,20 @@ func (s site) testFull(t *testing.T, more *sql.DB) {
 		t.Errorf("Spend when there is space again: %v", err)
 	}
 	consistent(again, spent+1)
+}
+
+// No column holds the index of such a clause.
+func TestCandidatesBeyondColumns(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := s.on(t, s.migrate(t))
+		token, err := newRoot(t.Context(), st, 5)
+		require.NoError(t, err)
+		for _, candidates := range [][]int{{1 << 40}, {0, 1 << 40}, {1 << 40, 0}, {math.MaxInt32}, {math.MaxInt32 - 1}} {
+			u := newUse()
+			u.Candidates = candidates
+			_, err := st.Spend(t.Context(), token, u)
+			_, is := errors.AsType[*store.ArgumentError](err)
+			assert.True(t, is, "%v: %v", candidates, err)
+		}
+	})
 }

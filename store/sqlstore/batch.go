@@ -11,8 +11,9 @@ import (
 )
 
 // Uses that wait at the same time form a batch, which the store commits as one step.
-// There are two queues: one for uses that write only counters and the history, and one
-// for uses that also create tokens or change tickets. Everything happens in the
+// There are two queues: one for uses that cost few statements, and one for uses that
+// create tokens or change tickets that somebody has put before. Relaxed ends of leases
+// wait with the former: each goes with the next batch. Everything happens in the
 // goroutines of the callers.
 //
 // A use starts at once if a slot is free and no use of its token is under way. Otherwise
@@ -48,7 +49,7 @@ func newQueue(slots, most int) *queue {
 	return &queue{slots: slots, most: most, free: slots, active: make(map[store.TokenID]bool)}
 }
 
-// waiter is one call of Spend or CreateChild.
+// waiter is one call of Spend, CreateChild or EndRefresh.
 type waiter struct {
 	*member
 	ctx   context.Context
@@ -76,6 +77,7 @@ var errBatchTimeout = errors.New("sqlstore: uses took too long to be committed")
 // spendTogether commits a use, possibly together with others in its queue.
 func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.Spent, error) {
 	w := &waiter{member: m, ctx: ctx, turn: make(chan turn, 1)}
+	name := stepOf(m) // a caller that leaves must not look at the member: its batch may write it
 	next := q.enter(w)
 	for {
 		switch next {
@@ -91,9 +93,9 @@ func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.S
 			}
 			return m.spent, m.err
 		case turnGone:
-			return store.Spent{}, s.explain("spend", ctx.Err(), w.doubt)
+			return store.Spent{}, s.explain(name, ctx.Err(), w.doubt)
 		case turnLeft:
-			return store.Spent{}, s.explain("spend", ctx.Err(), true)
+			return store.Spent{}, s.explain(name, ctx.Err(), true)
 		case turnDone:
 			return m.spent, m.err
 		}
@@ -104,7 +106,7 @@ func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.S
 func (q *queue) enter(w *waiter) turn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.free == 0 || q.active[w.token.ID] {
+	if q.free == 0 || w.end == nil && q.active[w.token.ID] {
 		q.waiting = append(q.waiting, w)
 		if q.onWait != nil {
 			q.onWait()
@@ -119,7 +121,9 @@ func (q *queue) enter(w *waiter) turn {
 func (q *queue) start(batch []*waiter) {
 	q.free--
 	for _, w := range batch {
-		q.active[w.token.ID] = true
+		if w.end == nil {
+			q.active[w.token.ID] = true
+		}
 	}
 	batch[0].batch = batch
 }
@@ -130,7 +134,9 @@ func (q *queue) finish(batch []*waiter) {
 	defer q.mu.Unlock()
 	q.free++
 	for _, w := range batch {
-		delete(q.active, w.token.ID)
+		if w.end == nil {
+			delete(q.active, w.token.ID)
+		}
 	}
 	for q.free > 0 {
 		next := q.take()
@@ -143,23 +149,38 @@ func (q *queue) finish(batch []*waiter) {
 }
 
 // take makes up a batch: a fair share of the waiting uses, the oldest first, and with
-// them all other uses of the same tokens, as far as they fit. A use waits for a later
-// batch if its id is in the batch already, or if another member creates the same token.
-// The later batch finds what was charged and created.
+// them all other uses of the same tokens and all ends of leases, as far as they fit. A
+// use waits for a later batch if its id is in the batch already, or if another member
+// creates the same token. The later batch finds what was charged and created.
 func (q *queue) take() []*waiter {
-	share := min(q.most, (len(q.waiting)+q.slots-1)/q.slots)
+	count := 0
+	for _, w := range q.waiting {
+		if w.end == nil {
+			count++
+		}
+	}
+	share := (count + q.slots - 1) / q.slots
 	var batch []*waiter
+	taken := 0 // uses
 	uses, children := make(map[store.UseID]bool), make(map[store.TokenID]bool)
 	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiter) bool {
+		if w.end != nil {
+			if len(batch) == q.most {
+				return false
+			}
+			batch = append(batch, w)
+			return true
+		}
 		if q.active[w.token.ID] || uses[w.use.ID] || len(batch) == q.most {
 			return false
 		}
 		if w.child != nil && children[w.child.ID] {
 			return false
 		}
-		if len(batch) >= share && !slices.ContainsFunc(batch, func(o *waiter) bool { return o.token.ID == w.token.ID }) {
+		if taken >= share && !slices.ContainsFunc(batch, func(o *waiter) bool { return o.end == nil && o.token.ID == w.token.ID }) {
 			return false
 		}
+		taken++
 		uses[w.use.ID] = true
 		if w.child != nil {
 			children[w.child.ID] = true
@@ -241,7 +262,7 @@ func (w *waiter) trouble(err error) error {
 
 // after tells a waiter how to continue after its batch.
 func (w *waiter) after(err error, size int) turn {
-	if err == nil {
+	if err == nil || w.done {
 		return turnDone
 	}
 	err = w.trouble(err)

@@ -99,6 +99,39 @@ func TestCancelledUnderWay(t *testing.T) {
 	})
 }
 
+// A member gives up while its batch reads what it needs. It learns that it may have spent,
+// and does not look at anything on which the batch still works.
+//
+// proves P8
+func TestCancelledWhileItsBatchReads(t *testing.T) {
+	s := newSQLite(t)
+	st := newStage(t, s, 1000)
+	first := st.startHeld(t)
+	leader := st.startWaiting(t, t.Context(), newUse())
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := st.startWaiting(t, ctx, newUse())
+	reading, goOn, held := make(chan bool), make(chan bool), false
+	st.spy.hook(func(_ context.Context, said statement) error {
+		if said.is("SELECT") && !held {
+			held = true
+			close(reading)
+			<-goOn
+		}
+		return nil
+	}, nil)
+	st.release <- nil
+	<-reading
+	cancel()
+	close(goOn) // while the member returns
+	<-gone.done
+	assert.ErrorIs(t, gone.err, context.Canceled, "Spend")
+	granted(t, first, leader)
+	again, err := st.Spend(t.Context(), st.token, gone.use)
+	if err != nil || !again.Repeated {
+		t.Errorf("Spend again: %+v, %v; want a repeat", again, err)
+	}
+}
+
 // A batch that takes too long ends. Members that have time left try again.
 func TestBatchTimeout(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
 // consuming returns a use that takes a ticket.
@@ -17,12 +18,13 @@ func consuming(ref store.TicketRef) store.Use {
 	return u
 }
 
-// heldTickets starts a use that changes tickets and keeps it under way, so that others
+// heldTickets starts a use that takes a ticket and keeps it under way, so that others
 // wait behind it.
 func (st *stage) heldTickets(t *testing.T) *call {
 	t.Helper()
-	u := newUse()
-	u.Tickets.Put = []store.Ticket{newTicket(st.token.ID)}
+	code := newTicket(st.token.ID)
+	require.NoError(t, st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{code}}, 1))
+	u := consuming(code.TicketRef)
 	return st.underWay(func() *call { return st.start(t.Context(), u) })
 }
 
@@ -57,7 +59,11 @@ func TestBatchOfTickets(t *testing.T) {
 				charges++
 			}
 		}
-		assert.Equal(t, 1, charges, "statements that charge the uses that waited")
+		want := 1
+		if s.dialect == sqlstore.PostgreSQL {
+			want = 2 // the creation at once, and then those that take tickets
+		}
+		assert.Equal(t, want, charges, "statements that charge the uses that waited")
 		st.mustHaveUsed(t, 4)
 		found, err := st.ResolveTicket(t.Context(), short.Kind, []store.TicketID{short.ID}, 1)
 		require.NoError(t, err)
@@ -75,7 +81,7 @@ func TestBatchOfTickets(t *testing.T) {
 func TestBatchKeepsTicketsOfCancelledCaller(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
-		first := st.heldTickets(t)
+		first := st.startHeld(t)
 		leader := newUse()
 		leader.Tickets.Put = []store.Ticket{newTicket(st.token.ID)}
 		leading := st.startWaiting(t, t.Context(), leader)
@@ -99,5 +105,29 @@ func TestBatchKeepsTicketsOfCancelledCaller(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "key", string(found.Key))
 		assert.Equal(t, "payload", string(found.Payload))
+	})
+}
+
+// A use of a token without clauses drops a ticket of the token and puts another one. Both
+// write the token's counter for no clause. The instant of the use is recorded all the same.
+func TestTicketsOfUsesWithoutClause(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := s.on(t, s.migrate(t))
+		root := store.Token{Key: make(store.Sealed, 92), Created: 1}
+		fresh(root.ID[:])
+		fresh(root.Grant[:])
+		fresh(root.Owner[:])
+		fresh(root.Sum[:])
+		old := newTicket(root.ID)
+		grant := store.Grant{ID: root.Grant, Owner: root.Owner, Refresh: make(store.Sealed, 300), Created: 1}
+		require.NoError(t, st.CreateRoot(t.Context(), grant, root, store.TicketChanges{Put: []store.Ticket{old}}))
+		u := newUse()
+		u.Candidates, u.Now = nil, 100_000_000
+		u.Tickets = store.TicketChanges{Drop: []store.TicketRef{old.TicketRef}, Put: []store.Ticket{newTicket(root.ID)}}
+		_, err := st.Spend(t.Context(), presented(root), u)
+		require.NoError(t, err)
+		info, err := st.Token(t.Context(), root.ID)
+		require.NoError(t, err)
+		assert.Equal(t, u.Now, info.LastUsed)
 	})
 }

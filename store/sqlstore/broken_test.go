@@ -74,7 +74,13 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 	case storetest.BugProcessForgotten:
 		return processForgotten{s}
 	}
+	if b := brokenLease(s, bug); b != nil {
+		return b
+	}
 	if b := broken.Grants(s, bug); b != nil {
+		return b
+	}
+	if b := broken.Leased(s, bug); b != nil {
 		return b
 	}
 	if b := broken.Records(s, bug); b != nil {
@@ -97,7 +103,7 @@ type brokenSpend struct {
 func (s brokenSpend) Spend(ctx context.Context, p store.Presented, u store.Use) (store.Spent, error) {
 	m := &member{token: p, use: &u}
 	err := s.step(ctx, "spend", func() error {
-		d, err := s.decide(ctx, []*member{m}, true)
+		d, err := s.decide(ctx, []*member{m}, true, true)
 		if err != nil || m.err != nil {
 			return cmp.Or(err, m.err)
 		}
@@ -108,7 +114,8 @@ func (s brokenSpend) Spend(ctx context.Context, p store.Presented, u store.Use) 
 			if err := s.apply(ctx, tx, m, d); err != nil {
 				return err
 			}
-			return s.Store.apply(ctx, tx, &decision{confirmed: d.confirmed, tickets: d.tickets}, nil)
+			rest := &decision{grants: d.grants, confirmed: d.confirmed, tickets: d.tickets}
+			return s.demandAll(ctx, tx, append(rest.demands(s.engine), rest.tickets.changes()...))
 		})
 	})
 	return m.spent, err
@@ -122,7 +129,7 @@ func (s withoutRetry) Spend(ctx context.Context, p store.Presented, u store.Use)
 		return s.Store.Spend(ctx, p, u)
 	}
 	m := &member{token: p, use: &u}
-	d, err := s.decide(ctx, []*member{m}, true)
+	d, err := s.decide(ctx, []*member{m}, true, true)
 	if err != nil || m.err != nil {
 		return store.Spent{}, cmp.Or(err, m.err)
 	}
@@ -132,7 +139,7 @@ func (s withoutRetry) Spend(ctx context.Context, p store.Presented, u store.Use)
 				return err
 			}
 		}
-		return s.Store.apply(ctx, tx, d, d.demands(s.engine))
+		return s.demandAll(ctx, tx, append(d.demands(s.engine), d.tickets.changes()...))
 	})
 	return m.spent, err
 }
@@ -251,7 +258,7 @@ func (s lastWriteWins) CommitRefresh(ctx context.Context, c store.Commit) error 
 			if err != nil {
 				return err
 			}
-			return s.addCommit(ctx, tx, c.Grant, this, c.Now)
+			return s.demand(ctx, tx, addCommit(c.Grant, this, c.Now))
 		})
 	})
 }

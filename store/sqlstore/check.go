@@ -146,3 +146,36 @@ func (s *Store) tryDuplicate(ctx context.Context, tx runner) error {
 	}
 	return err
 }
+
+// chooseEngine replaces the engine by a better one if the database runs its statements.
+func (s *Store) chooseEngine(ctx context.Context) error {
+	text, better := s.engine.better()
+	if text == "" {
+		return nil
+	}
+	stmt, err := s.db.PrepareContext(ctx, text)
+	if err == nil {
+		_, err = stmt.ExecContext(ctx)
+		stmt.Close()
+	} else if s.preparesNothing(ctx) {
+		err = s.writeOne(ctx, func(on runner) error {
+			_, err := on.ExecContext(ctx, text)
+			return err
+		})
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("sqlstore: try a statement: %w", ctx.Err())
+	}
+	if err == nil {
+		s.engine = better
+	}
+	return nil
+}
+
+func (s *Store) preparesNothing(ctx context.Context) bool {
+	stmt, err := s.db.PrepareContext(ctx, "SELECT 1")
+	if err == nil {
+		stmt.Close()
+	}
+	return s.engine.fault(err) == faultUnprepared
+}

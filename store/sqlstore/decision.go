@@ -12,7 +12,10 @@ import (
 // decision is everything that a batch of uses writes, in one transaction. The answers to
 // the uses are right only if all of it is written.
 type decision struct {
-	charges   []charge // in the order of their counters
+	read      map[store.GrantID]*grant // on which uses may take leases
+	grants    []*grant                 // that have changed, in the order of their ids
+	ends      []*member                // of leases on grants that were not read
+	charges   []charge                 // in the order of their counters
 	history   []entry
 	confirmed []confirmation
 	children  []creation
@@ -79,11 +82,14 @@ func (d *decision) add(m *member) error {
 	e := entry{token: m.row.row, event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: own.kind, clause: own.clause}
 	if m.child != nil {
 		e.child = m.child.ID
-		if own.clause != store.NoClause { // see insertToken
+		if own.clause != store.NoClause { // see createToken
 			d.charge(m.row.chain(store.UseUncounted, store.NoClause)[0].counter).touch = true
 		}
 		d.children = append(d.children, creation{m.row, m.child})
-		d.tickets.created[m.child.ID] = true
+		d.tickets.guarded[m.child.ID] = true
+	}
+	if own.clause == store.NoClause { // one statement may write a row only once
+		d.tickets.guarded[m.row.ID] = true
 	}
 	d.history = append(d.history, e)
 	for _, l := range choice.Charged {
@@ -159,59 +165,38 @@ func (d *decision) confirm(m *member) {
 	}
 }
 
-// demands returns the statements that need no result of one another: all except those
-// that create tokens and change tickets.
+// demands returns the statements that write grants, counters, the history, generations
+// that were presented, and new tokens.
 func (d *decision) demands(e engine) []demand {
-	if len(d.charges) == 0 {
-		return nil
-	}
-	return e.spend(d)
-}
-
-// commit writes a decision, with a single statement if possible.
-func (s *Store) commit(ctx context.Context, d *decision) error {
-	demands := d.demands(s.engine)
-	more := len(d.children) > 0 || len(d.tickets.Rows) > 0
-	switch n := len(demands) + len(d.confirmed); {
-	case n == 0 && !more:
-		return nil
-	case len(demands) == 1 && n == 1 && !more:
-		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, demands[0]) })
-	case !more:
-		return s.writeBlind(ctx, func(tx runner) error { return s.apply(ctx, tx, d, demands) })
-	}
-	return s.write(ctx, func(tx runner) error { return s.apply(ctx, tx, d, demands) })
-}
-
-// apply writes a decision within a transaction: counters, history, tokens, tickets.
-func (s *Store) apply(ctx context.Context, tx runner, d *decision, demands []demand) error {
-	for _, one := range demands {
-		if err := s.demand(ctx, tx, one); err != nil {
-			return err
-		}
+	all := d.writeGrants()
+	if len(d.charges) > 0 {
+		all = append(all, e.spend(d)...)
 	}
 	for _, c := range d.confirmed {
-		if err := s.confirm(ctx, tx, c); err != nil {
-			return err
-		}
+		all = append(all, confirm(c)...)
 	}
 	for _, c := range d.children {
 		// The use has written a counter of the parent. So the parent exists, and stays
 		// until this transaction has been committed.
-		if err := s.insertToken(ctx, tx, c.parent, c.child); err != nil {
-			return err
-		}
+		all = append(all, createToken(c.parent, c.child)...)
 	}
-	return s.applyTickets(ctx, tx, d.tickets)
+	return all
 }
 
-// confirm records that a generation was presented, and erases what earlier ones open. If
-// the token was rotated meanwhile, the rotation has done that already.
-func (s *Store) confirm(ctx context.Context, tx runner, c confirmation) error {
-	_, err := s.exec(ctx, tx, `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
-		int64(c.seq), c.token, int64(c.seq), int64(c.seq))
-	if err != nil {
-		return err
+// commit writes a decision, with a single statement if possible.
+func (s *Store) commit(ctx context.Context, d *decision) error {
+	if len(d.grants)+len(d.charges)+len(d.confirmed) == 0 {
+		return s.commitEnds(ctx, d)
 	}
-	return s.eraseGenerations(ctx, tx, c)
+	return s.writeAll(ctx, append(d.demands(s.engine), d.tickets.changes()...), len(d.children)+len(d.tickets.Rows) == 0)
+}
+
+// confirm returns the statements that record that a generation was presented, and erase
+// what earlier ones open. If the token was rotated meanwhile, the rotation has done that
+// already.
+func confirm(c confirmation) []demand {
+	return []demand{{
+		text: `UPDATE {tokens} SET confirmed = ? WHERE id = ? AND seq = ? AND confirmed < ?`,
+		args: []any{int64(c.seq), c.token, int64(c.seq), int64(c.seq)}, rows: anyRows,
+	}, eraseGenerations(c)}
 }

@@ -28,9 +28,37 @@ func (s *Store) readTokenKeys(ctx context.Context, on runner, text string, args 
 	return d, err
 }
 
+// lock locks the rows of a table whose key is in a list, in the order that all steps take,
+// as far as a DELETE would not do so itself.
+func (s *Store) lock(ctx context.Context, tx runner, table, key, order string, some list) error {
+	text := s.engine.locks(table, key+" IN ?", order)
+	if text == "" {
+		return nil
+	}
+	return s.each(ctx, tx, func(*sql.Rows) error { return nil }, text, some)
+}
+
+// deleteCountersOf deletes the counters of tokens.
+func (s *Store) deleteCountersOf(ctx context.Context, tx runner, tokens ids) error {
+	for some := range slices.Chunk(tokens, chunk) {
+		if err := s.lock(ctx, tx, "counters", "token", "id", some); err != nil {
+			return err
+		}
+		if _, err := s.exec(ctx, tx, `DELETE FROM {counters} WHERE token IN ?`, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deleteTokens deletes tokens and what belongs to them, except histories and counters.
 // The caller deletes the counters first.
 func (s *Store) deleteTokens(ctx context.Context, tx runner, d tokenKeys) error {
+	for some := range slices.Chunk(d.keys, chunk) {
+		if err := s.lock(ctx, tx, "tokens", "id", "id", some); err != nil {
+			return err
+		}
+	}
 	for _, text := range []string{
 		`DELETE FROM {tokens} WHERE id IN ?`,
 		`DELETE FROM {ancestors} WHERE token IN ?`,

@@ -14,7 +14,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 		if err != nil || len(grants) == 0 {
 			return err
 		}
-		return s.write(ctx, func(tx runner) error {
+		return s.writeWith(ctx, s.engine.deletion(), func(tx runner) error {
 			for some := range slices.Chunk(grants, chunk) {
 				if err := s.deleteGrants(ctx, tx, some); err != nil {
 					return err
@@ -27,6 +27,9 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 
 // deleteGrants deletes grants with everything that belongs to them.
 func (s *Store) deleteGrants(ctx context.Context, tx runner, grants blobs) error {
+	if err := s.lock(ctx, tx, "grants", "grant_id", "grant_id", grants); err != nil {
+		return err
+	}
 	if err := s.must(ctx, tx, len(grants), `DELETE FROM {grants} WHERE grant_id IN ?`, grants); err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (s *Store) deleteCounters(ctx context.Context, tx runner, grants blobs) (to
 			return tokens, err
 		}
 		known = len(tokens.keys)
-		if err := s.deleteBy(ctx, tx, `DELETE FROM {counters} WHERE token IN ?`, tokens.keys); err != nil {
+		if err := s.deleteCountersOf(ctx, tx, tokens.keys); err != nil {
 			return tokenKeys{}, err
 		}
 	}

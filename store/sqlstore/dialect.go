@@ -35,23 +35,42 @@ func (d Dialect) String() string {
 type engine interface {
 	// placeholder returns the nth argument of a statement, from 1.
 	placeholder(n int) string
-	// txOptions returns the options of a transaction that reads and writes.
-	txOptions() *sql.TxOptions
+	// txOptions returns the options of a transaction that writes. A blind one reads only
+	// rows that it locks.
+	txOptions(blind bool) *sql.TxOptions
+	// deletion returns the options of a transaction that deletes tokens. Its statements
+	// see what others have committed by the time that each of them begins.
+	deletion() *sql.TxOptions
 	// returning reports whether INSERT … RETURNING works. If not, the driver must know
 	// the last inserted id.
 	returning() bool
 	// spend returns the statements that write the counters and the history of a decision.
 	spend(d *decision) []demand
-	// spendAtOnce returns a query that decides and writes one ordinary use. If the query
-	// grants the use, it returns one row (grant, owner and sealed key). Otherwise it
-	// changes nothing. text is empty if there is no such query.
-	spendAtOnce(m *member) (text string, args []any)
+	// spendAtOnce returns one query that decides and writes uses and ends leases; see
+	// atOnce. It returns an empty text if the engine has none for them.
+	spendAtOnce(o *atOnce) (text string, args []any)
+	// relaxed returns a statement that does the same, but may return before its effect
+	// survives a crash of the database. That holds for this statement alone. It returns
+	// false if the database has no such statement.
+	relaxed(d demand) (demand, bool)
+	// together returns one query that meets all demands in one transaction, in their order.
+	// It returns the index of each demand that has changed a row and has did set. If a
+	// demand is not met, the query changes nothing and fails with an error that is a
+	// faultChanged. text is empty if there is no such query.
+	together(all []demand) (text string, args []any)
+	// better returns the engine to use if the database runs and prepares a statement. The
+	// text is empty if there is none.
+	better() (text string, e engine)
 	// giveBack returns a statement that subtracts one from each of a list of counters.
 	// The statement locks them in the order of their ids.
 	giveBack() string
 	// touch returns a statement that adds one to each of a list of counters. It locks
 	// them in the same order.
 	touch() string
+	// locks returns a query that locks the rows of a table that a condition finds, in the
+	// order of a column. It returns an empty text if a DELETE locks them in that order by
+	// itself.
+	locks(table, where, column string) string
 	// prepared returns the engine's own statements to keep prepared. It returns false if
 	// preparing statements gains nothing.
 	prepared() ([]shape, bool)
@@ -99,8 +118,11 @@ const (
 	faultRetry                    // the database asks to try the transaction again
 	faultUnknown                  // the same, but the database does not know whether it has committed
 	faultDuplicate                // a unique index has the value already
+	faultChanged                  // the statement says that the state is not the one that was read
 	faultReadOnly                 // the database or the transaction is read-only
 	faultSpoiled                  // the server behind this connection does not serve it, or has lost its state
+	faultLeft                     // the same, but the database may have committed
+	faultStopped                  // anything else; the session may still be in a transaction
 	faultUnavailable              // the server accepts no connection now
 	faultUnprepared               // the server does not prepare or run a prepared statement; nothing else has changed
 	faultFull                     // no space left
@@ -109,7 +131,9 @@ const (
 )
 
 // spoils reports whether the connection should be closed.
-func (f fault) spoils() bool { return f == faultReadOnly || f == faultSpoiled }
+func (f fault) spoils() bool { return f == faultReadOnly || f == faultSpoiled || f == faultLeft }
 
 // undone reports whether a single statement that failed like this has changed nothing.
-func (f fault) undone() bool { return f != faultOther && f != faultUnknown }
+func (f fault) undone() bool {
+	return f != faultOther && f != faultUnknown && f != faultLeft && f != faultStopped
+}

@@ -10,20 +10,33 @@ import (
 	"strings"
 )
 
-type mysql struct{}
+type mysql struct {
+	compounds bool // the server runs compound statements
+}
 
 func (mysql) placeholder(int) string { return "?" }
 
 // txOptions asks for READ COMMITTED. The default of sessions is REPEATABLE READ. There a
-// transaction reads the state at its beginning.
-func (mysql) txOptions() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
-func (mysql) returning() bool           { return false }
-func (mysql) writers() int              { return 0 }
-func (mysql) pingSize() int             { return 250 }
-func (mysql) file() string              { return "" }
-func (mysql) batches() int              { return 2 }
+// transaction reads the state at its beginning. A blind transaction need not ask for it,
+// and so saves a round trip. But where compound statements run, a session may still be in
+// the transaction of one that was stopped: asking for the isolation fails then, while a
+// mere BEGIN would commit that transaction.
+func (m mysql) txOptions(blind bool) *sql.TxOptions {
+	if blind && !m.compounds {
+		return nil
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+}
 
-func (mysql) spendAtOnce(*member) (string, []any) { return "", nil }
+func (m mysql) deletion() *sql.TxOptions { return m.txOptions(false) }
+
+func (mysql) returning() bool { return false }
+func (mysql) writers() int    { return 0 }
+func (mysql) pingSize() int   { return 250 }
+func (mysql) file() string    { return "" }
+func (mysql) batches() int    { return 2 }
+
+func (mysql) relaxed(d demand) (demand, bool) { return d, false }
 
 // settings returns those that let a statement seem to succeed and mean something else.
 func (mysql) settings() []setting {
@@ -93,13 +106,17 @@ func (mysql) recognise(v string) bool {
 	return v != "" && v[0] >= '0' && v[0] <= '9' || strings.Contains(v, "MariaDB")
 }
 
-// prepared returns the charges of uses that take the same from each counter.
-func (mysql) prepared() ([]shape, bool) {
+// prepared returns the charges of uses that take the same from each counter, and the
+// compound statements.
+func (m mysql) prepared() ([]shape, bool) {
+	if m.compounds {
+		return m.compoundShapes(), true
+	}
 	var all []shape
 	for n := 1; n <= maxBatch; n *= 2 {
-		all = append(all, shape{text: mysqlCharge("?", "?"), lists: [3]int{n}})
+		all = append(all, shape{text: mysqlCharge("?", "?"), lists: lists{n}})
 	}
-	return all, true
+	return append(all, shapesOneByOne()...), true
 }
 
 // mysqlCharge returns an UPDATE that locks the rows in the order of the primary key,
@@ -111,29 +128,57 @@ func mysqlCharge(n, at string) string {
 		WHERE id IN ? AND (max_uses < 0 OR used + ` + n + ` <= max_uses)`
 }
 
-func (mysql) spend(d *decision) []demand {
-	var taken ids
+func (m mysql) spend(d *decision) []demand {
+	var taken, own ids
 	var n, at byCounter
 	for _, c := range d.charges {
 		if added := c.added(); added > 0 {
 			taken = append(taken, c.counter)
 			n.add(c.counter, added)
 			at.add(c.counter, c.at)
+			if c.at > 0 {
+				own = append(own, c.counter)
+			}
 		}
 	}
 	var all []demand
 	if full, ok := mysqlLock(d.charges); ok {
 		all = append(all, full)
 	}
-	if len(taken) > 0 {
+	size := padded(max(len(taken), len(d.history)))
+	earliest, close := at.almostOne()
+	switch {
+	case len(taken) == 0:
+	case m.compounds && close && n.one():
+		last := padTo(own, size, -1)
+		all = append(all, demand{text: mysqlChargeAll, args: []any{n.values[0], last, earliest, padTo(taken, size, taken[0]), n.values[0]}, rows: len(taken)})
+	default:
 		nText, nArgs := n.sql()
 		atText, atArgs := at.sql()
 		all = append(all, demand{text: mysqlCharge(nText, atText), args: slices.Concat(nArgs, atArgs, []any{taken}, nArgs), rows: len(taken)})
 	}
 	if len(d.history) > 0 {
-		all = append(all, insertHistory(d.history))
+		one := insertHistory(d.history)
+		if m.compounds {
+			one.size = size
+		}
+		all = append(all, one)
 	}
 	return all
+}
+
+// mysqlChargeAll takes the same from all counters. It sets the same instant for those of a
+// list, which is not exact: see almostOne.
+const mysqlChargeAll = `
+	UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + ?, last_used = GREATEST(last_used, IF(id IN ?, ?, 0))
+	WHERE id IN ? AND (max_uses < 0 OR used + ? <= max_uses)`
+
+// padTo returns a list with at least n values.
+func padTo(l ids, n int, with int64) ids {
+	for len(l) < n {
+		l = append(l, with)
+	}
+	return l
 }
 
 // mysqlLock returns a query that locks all rows in the order of their ids and checks
@@ -151,15 +196,17 @@ func mysqlLock(charges []charge) (demand, bool) {
 	if len(after.counters) == 0 {
 		return demand{}, false
 	}
-	text := `SELECT CASE id` + strings.Repeat(` WHEN ? THEN max_uses >= 0 AND used + ? >= max_uses`, len(after.counters)) +
-		` ELSE TRUE END FROM {counters} WHERE id IN ? ORDER BY id FOR UPDATE`
-	return demand{text: text, args: append(after.pairs(), all), rows: len(all), query: true}, true
+	text := `SELECT COALESCE(SUM(CASE id` + strings.Repeat(` WHEN ? THEN max_uses >= 0 AND used + ? >= max_uses`, len(after.counters)) +
+		` ELSE TRUE END), 0) = ? FROM {counters} FORCE INDEX (PRIMARY) WHERE id IN ? FOR UPDATE`
+	return demand{text: text, args: append(after.pairs(), len(all), all), rows: 1, query: true}, true
 }
 
 // giveBack reads the rows through the primary key, as spend does.
 func (mysql) giveBack() string {
 	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used - 1 WHERE id IN ? AND used > 0`
 }
+
+func (mysql) locks(string, string, string) string { return "" }
 
 func (mysql) touch() string {
 	return `UPDATE {counters} FORCE INDEX (PRIMARY) SET used = used + 1 WHERE id IN ?`
@@ -182,9 +229,25 @@ func (b *byCounter) pairs() []any {
 	return args
 }
 
+// one reports whether all counters have the same value.
+func (b *byCounter) one() bool { return len(slices.Compact(slices.Clone(b.values))) == 1 }
+
+// almostOne returns the least instant, and whether it may stand for all others: the
+// recorded instant of the last use may be somewhat behind. 0 is no instant.
+func (b *byCounter) almostOne() (int64, bool) {
+	var least, most int64
+	for _, v := range b.values {
+		if v > 0 && (least == 0 || v < least) {
+			least = v
+		}
+		most = max(most, v)
+	}
+	return least, most-least <= lag
+}
+
 // sql returns an SQL expression for the value that belongs to the column id.
 func (b *byCounter) sql() (string, []any) {
-	if len(slices.Compact(slices.Clone(b.values))) == 1 {
+	if b.one() {
 		return "?", []any{b.values[0]}
 	}
 	return "CASE id" + strings.Repeat(" WHEN ? THEN ?", len(b.counters)) + " END", b.pairs()
@@ -192,19 +255,22 @@ func (b *byCounter) sql() (string, []any) {
 
 // fault looks at the error number. The driver keeps it in a field, but also begins its
 // message with it: "Error 1213 (40001): …".
-func (mysql) fault(err error) fault {
-	switch mysqlNumber(err) {
+func (m mysql) fault(err error) fault {
+	n := mysqlNumber(err)
+	switch n {
 	case 1213, // ER_LOCK_DEADLOCK, and a failed certification on Galera
 		1205, // ER_LOCK_WAIT_TIMEOUT
 		1020, // ER_CHECKREAD: changed since the snapshot
 		3101: // ER_TRANSACTION_ROLLBACK_DURING_COMMIT: a failed certification on Group Replication
 		return faultRetry
+	case errnoChanged:
+		return faultChanged
 	case 1062: // ER_DUP_ENTRY
 		return faultDuplicate
 	case 1290, 1792, 1836: // --read-only; read-only transaction; read-only mode
 		return faultReadOnly
 	case 1047: // ER_UNKNOWN_COM_ERROR: the node has left its Galera cluster
-		return faultSpoiled
+		return faultLeft
 	case 1040, // ER_CON_COUNT_ERROR
 		1203, // ER_TOO_MANY_USER_CONNECTIONS
 		1226, // ER_USER_LIMIT_REACHED
@@ -220,6 +286,11 @@ func (mysql) fault(err error) fault {
 		return faultColumn
 	case 1146, 1049: // ER_NO_SUCH_TABLE, ER_BAD_DB_ERROR
 		return faultNoTable
+	case 1568: // ER_CANT_CHANGE_TX_CHARACTERISTICS: the session is in a transaction; see txOptions
+		return faultSpoiled
+	}
+	if m.compounds && n != 0 {
+		return faultStopped
 	}
 	return faultOther
 }

@@ -3,11 +3,8 @@ package sqlstore
 import (
 	"database/sql"
 	"errors"
-	"math"
 	"strconv"
 	"strings"
-
-	"github.com/mytoken-go/sdk/store"
 )
 
 type postgresql struct{}
@@ -16,7 +13,13 @@ func (postgresql) placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
 // txOptions leaves the isolation to the session. Every step is correct at READ COMMITTED
 // and above.
-func (postgresql) txOptions() *sql.TxOptions { return nil }
+func (postgresql) txOptions(bool) *sql.TxOptions { return nil }
+
+// deletion asks for READ COMMITTED. A use that spends nothing only locks the row of its
+// token. A deletion waits for that lock and then deletes the histories. With an older
+// snapshot it would not see the event of the use.
+func (postgresql) deletion() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
+
 func (postgresql) returning() bool           { return true }
 func (postgresql) prepared() ([]shape, bool) { return nil, false }
 func (postgresql) writers() int              { return 0 }
@@ -65,7 +68,8 @@ WITH want (id, n, full_after, at) AS MATERIALIZED (VALUES `
     INSERT INTO {history} (` + historyColumns + `)
     SELECT * FROM done WHERE use_id IS NOT NULL AND (SELECT granted FROM verdict)
 )
-SELECT granted FROM verdict`
+` + postgresqlVerdict
+	postgresqlVerdict = `SELECT granted FROM verdict`
 
 	postgresqlWantTypes    = `(?::bigint, ?::bigint, ?::bigint, ?::bigint)`
 	postgresqlHistoryTypes = `(?::bigint, ?::smallint, ?::bigint, ?::bytea, ?::bytea, ?::bytea, ?::bytea,
@@ -95,54 +99,7 @@ func (postgresql) spend(d *decision) []demand {
 	return []demand{{text: text, args: args, rows: 1, query: true}}
 }
 
-// postgresqlSpendAtOnce decides and writes an ordinary use: the presented generation is
-// current and confirmed, the token is live, and its first candidate has something left.
-// taken and charged work as in postgresqlSpend.
-const postgresqlSpendAtOnce = `
-WITH presented AS MATERIALIZED (
-    SELECT t.id, t.grant_id, t.owner_id, t.sealed_key
-    FROM {tokens} t
-    WHERE t.token_id = ? AND t.seq = ? AND t.token_sum = ? AND t.confirmed = t.seq AND t.buried = 0 AND LENGTH(t.sealed_key) > 0
-      AND t.clauses BETWEEN ? AND ? AND NOT ` + isDead + `
-), taken AS MATERIALIZED (
-    SELECT c.id, c.used, h.depth, c.max_uses < 0 OR c.used < c.max_uses AS fits
-    FROM presented p
-    JOIN {chains} h ON h.token = p.id AND h.kind = ? AND h.clause = ?
-    JOIN {counters} c ON c.id = h.counter
-    ORDER BY c.id FOR NO KEY UPDATE OF c
-), verdict AS MATERIALIZED (
-    SELECT bool_and(fits) AS granted FROM taken
-), charged AS (
-    UPDATE {counters} c SET used = t.used + 1, last_used = CASE WHEN t.depth = 0 THEN GREATEST(c.last_used, ?) ELSE c.last_used END
-    FROM taken t
-    WHERE c.id = t.id AND (SELECT granted FROM verdict)
-), remembered AS (
-    INSERT INTO {history} (` + historyColumns + `)
-    SELECT p.id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM presented p WHERE (SELECT granted FROM verdict)
-)
-SELECT grant_id, owner_id, sealed_key FROM presented WHERE (SELECT granted FROM verdict)`
-
-func (postgresql) spendAtOnce(m *member) (string, []any) {
-	kind, clause := store.UseUncounted, store.NoClause
-	last := store.NoClause
-	if n := len(m.use.Candidates); n > 0 {
-		kind, clause, last = m.use.Kind, m.use.Candidates[0], m.use.Candidates[n-1]
-	}
-	if m.use.Check(last+1) != nil {
-		return "", nil
-	}
-	least, most := int64(last+1), int64(math.MaxInt32)
-	if last == store.NoClause && m.use.Kind != store.UseUncounted {
-		most = 0
-	}
-	at := m.use.Now
-	if m.use.Kind == store.UseUncounted {
-		at = 0
-	}
-	e := entry{event: m.use.Event, use: m.use.ID, used: m.use.Now, kind: kind, clause: clause}
-	args := []any{m.token.ID[:], int64(m.token.Seq), m.token.Sum[:], least, most, int64(kind), int64(clause), int64(at)}
-	return postgresqlSpendAtOnce, append(args, e.columns()[1:]...)
-}
+func (postgresql) better() (string, engine) { return "", nil }
 
 // giveBack locks rows like spend. A plain UPDATE would lock them in the order in which it
 // finds them. That can cause a deadlock, which the server notices only after a second.
@@ -160,6 +117,12 @@ WITH taken AS MATERIALIZED (
     SELECT id, used FROM {counters} WHERE id IN ? ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE {counters} c SET used = t.used + 1 FROM taken t WHERE c.id = t.id`
+}
+
+// locks returns a query that also waits for uses that spend nothing and only lock the row of
+// their token. An UPDATE would not wait for them.
+func (postgresql) locks(table, where, column string) string {
+	return `SELECT ` + column + ` FROM {` + table + `} WHERE ` + where + ` ORDER BY ` + column + ` FOR UPDATE`
 }
 
 // typed returns rows of placeholders. The first row is the one given, which names the
@@ -186,6 +149,8 @@ func (postgresql) fault(err error) fault {
 		return faultUnknown
 	case "23505": // unique_violation
 		return faultDuplicate
+	case "22012": // division_by_zero
+		return faultChanged // see together
 	case "25006": // read_only_sql_transaction
 		return faultReadOnly
 	case "26000", // invalid_sql_statement_name: a pooler gave the session another server

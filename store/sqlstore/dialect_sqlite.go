@@ -13,12 +13,16 @@ func (sqlite) placeholder(int) string { return "?" }
 
 // txOptions returns nil. Every transaction here writes first, so it holds the only write
 // lock before it reads anything.
-func (sqlite) txOptions() *sql.TxOptions { return nil }
-func (sqlite) returning() bool           { return true }
-func (sqlite) writers() int              { return 1 }
-func (sqlite) batches() int              { return 1 }
+func (sqlite) txOptions(bool) *sql.TxOptions { return nil }
+func (sqlite) deletion() *sql.TxOptions      { return nil }
+func (sqlite) returning() bool               { return true }
+func (sqlite) writers() int                  { return 1 }
+func (sqlite) batches() int                  { return 1 }
 
-func (sqlite) spendAtOnce(*member) (string, []any) { return "", nil }
+func (sqlite) spendAtOnce(*atOnce) (string, []any) { return "", nil }
+func (sqlite) relaxed(d demand) (demand, bool)     { return d, false }
+func (sqlite) better() (string, engine)            { return "", nil }
+func (sqlite) together([]demand) (string, []any)   { return "", nil }
 
 func (sqlite) inline(string, []any) (string, bool) { return "", false }
 
@@ -51,7 +55,9 @@ const (
 	sqliteFull = `SELECT max_uses >= 0 AND used >= max_uses FROM {counters} WHERE id IN ?`
 )
 
-func (sqlite) prepared() ([]shape, bool) { return []shape{{text: sqliteCharge}}, true }
+func (sqlite) prepared() ([]shape, bool) {
+	return append(shapesOneByOne(), shape{text: sqliteCharge}), true
+}
 
 // spend charges each counter with a statement of its own, because a statement costs no
 // round trip here. It inserts history rows in groups of a power of two, so that a few
@@ -82,6 +88,8 @@ func (sqlite) spend(d *decision) []demand {
 func (sqlite) giveBack() string {
 	return `UPDATE {counters} SET used = used - 1 WHERE id IN ? AND used > 0`
 }
+
+func (sqlite) locks(string, string, string) string { return "" }
 
 func (sqlite) touch() string { return `UPDATE {counters} SET used = used + 1 WHERE id IN ?` }
 

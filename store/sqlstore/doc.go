@@ -7,8 +7,8 @@
 //	st, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, opts)        // in every process
 //
 // The package imports no driver, does nothing in the background, takes the time from its
-// caller and writes no log. Any number of processes on any number of machines may share a database.
-// The rest of this comment is for the people who run the database.
+// caller and writes no log. Any number of processes on any number of machines may share a
+// database. The rest of this comment is for the people who run the database.
 //
 // # Tables
 //
@@ -55,7 +55,10 @@
 // following settings make sure of that. With weaker ones, a crash of the machine has the
 // effects of restoring a backup (see below).
 //
-//   - PostgreSQL: fsync=on and synchronous_commit=on, the defaults.
+//   - PostgreSQL: fsync=on and synchronous_commit=on, the defaults. The store itself
+//     relaxes synchronous_commit for the end of a lease that nobody waits for, in a
+//     transaction of its own. A crash may undo such an end: then the lease lapses and
+//     leaves a doubt, which the next holder resolves.
 //   - MySQL and MariaDB: innodb_flush_log_at_trx_commit=1, the default, and sync_binlog=1
 //     if there is a binary log.
 //   - SQLite: synchronous=FULL, and a journal on disk. New returns [ErrUnsafe] for weaker
@@ -96,8 +99,9 @@
 //
 // # Isolation
 //
-// Each step reads, decides, and then writes in one transaction. The transaction checks
-// that what the step has read still holds. An UPDATE spends a counter only below its
+// Each step reads, decides, and then writes in one transaction. If the usual state is all
+// that a step needs, it does so in one statement. The transaction checks that what the
+// step has read still holds. An UPDATE spends a counter only below its
 // limit, and finds a row only if the row is unchanged. An INSERT of a row that exists
 // violates a unique index. If a check fails, the store rolls back, reads and decides
 // again. It does the same if the database asks for it (deadlock, serialization failure,
@@ -105,14 +109,20 @@
 // [ErrContended].
 //
 // So the store is correct at READ COMMITTED and at every stronger isolation. On
-// PostgreSQL it uses the isolation of the session. MySQL's default is stronger and blocks
-// more, so there the store asks for READ COMMITTED. All steps lock rows in one order:
-// grants, counters by their ids, tokens, the rest.
+// PostgreSQL it uses the isolation of the session, except that deletions of tokens ask for
+// READ COMMITTED. MySQL's default is stronger and blocks more, so there the store always
+// asks for it. All steps lock rows in one order: grants, counters by their ids, tokens,
+// the rest.
 //
-// The store changes no setting of a session, and no transaction depends on an earlier
-// one. So it works behind a pooler such as PgBouncer in transaction mode, if the driver
-// does not rely on what a session has prepared. With jackc/pgx, add one of these to the
-// DSN:
+// MariaDB runs a whole transaction as one compound statement, BEGIN NOT ATOMIC … END, and
+// so in one round trip. New tries such a statement. If the server or a proxy does not run
+// or prepare it, the store sends one statement after another, as it does on MySQL. The
+// driver need not send several statements at once (multiStatements).
+//
+// The store changes no setting of a session beyond its transaction, and no transaction
+// depends on an earlier one. So it works behind a pooler such as PgBouncer in transaction
+// mode, if the driver does not rely on what a session has prepared. With jackc/pgx, add
+// one of these to the DSN:
 //
 //	default_query_exec_mode=exec              one round trip for each statement
 //	default_query_exec_mode=simple_protocol   the same, without prepared statements at all
@@ -156,7 +166,7 @@
 // SetConnMaxLifetime bounds how long a process keeps using a server after a failover; ten
 // minutes are a good value. SQLite needs neither.
 //
-// On MySQL and MariaDB each connection keeps up to 40 prepared statements. If the server
+// On MySQL and MariaDB each connection keeps up to 70 prepared statements. If the server
 // prepares no more, because max_prepared_stmt_count is used up or a proxy does not let
 // it, the store sends statements as text from then on, until the process ends.
 //

@@ -35,13 +35,14 @@ func (s *Store) eraseKeys(ctx context.Context, tx runner, tokens ids) error {
 	return err
 }
 
-// eraseGenerations erases what the generations before a confirmed one open. Their rows
-// stay, to tell an old generation from a forged one.
-func (s *Store) eraseGenerations(ctx context.Context, tx runner, c confirmation) error {
+// eraseGenerations returns the statement that erases what the generations before a
+// confirmed one open. Their rows stay, to tell an old generation from a forged one.
+func eraseGenerations(c confirmation) demand {
 	empty := []byte{}
-	_, err := s.exec(ctx, tx, `UPDATE {generations} SET sealed_key = ?, successor = ? WHERE token = ? AND seq < ?`,
-		empty, empty, c.token, int64(c.seq))
-	return err
+	return demand{
+		text: `UPDATE {generations} SET sealed_key = ?, successor = ? WHERE token = ? AND seq < ?`,
+		args: []any{empty, empty, c.token, int64(c.seq)}, rows: anyRows,
+	}
 }
 
 // erasedTogether is the most tokens whose keys one transaction erases.

@@ -1,6 +1,11 @@
 package sqlstore
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/mytoken-go/sdk/store"
+)
 
 // OnWait calls f whenever a use begins to wait for others to be committed. f may be nil.
 func (s *Store) OnWait(f func()) {
@@ -19,3 +24,32 @@ func (s *Store) PingClock(now func() time.Time) { s.ping.now = now }
 
 // Tables are all tables of a store.
 var Tables = tables
+
+// EndTogether commits ends of leases as one batch.
+func (s *Store) EndTogether(ctx context.Context, ends ...store.End) error {
+	var members []*member
+	for i := range ends {
+		members = append(members, &member{end: &ends[i]})
+	}
+	return s.spendAll(ctx, members)
+}
+
+// WriteAll meets demands in one transaction: each statement has to change as many rows as
+// its name says. It returns which of them have changed a row.
+func (s *Store) WriteAll(ctx context.Context, rows []int, texts []string) ([]bool, error) {
+	did := make([]bool, len(texts))
+	var all []demand
+	for i, text := range texts {
+		all = append(all, demand{text: text, rows: rows[i], did: &did[i]})
+	}
+	return did, s.step(ctx, "write", func() error {
+		err := s.writeAll(ctx, all, false)
+		if s.unmet(err) {
+			return store.ErrConflict
+		}
+		return err
+	})
+}
+
+// AnyRows is the number of rows of a statement that may change any number.
+const AnyRows = anyRows

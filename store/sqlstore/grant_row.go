@@ -21,25 +21,36 @@ type grant struct {
 		heldBy []byte  // also of an earlier lease
 		spares []rules.Spare
 		doubts []rules.Doubt
+
+		nSpares, nDoubts int // how many rows there are
 	}
 	known rules.Processes // of the lease, the doubts, and the caller
 }
 
 const (
-	// The first argument is the process of the caller.
-	grantQuery = `
-		SELECT g.owner_id, g.version, g.generation, g.refresh, g.scope, g.audience, g.dead, g.login, g.worked,
+	// The first argument is the process of the caller. The text after it names the rows g
+	// of {grants} to read.
+	grantColumns = `
+		SELECT g.grant_id, g.owner_id, g.version, g.generation, g.refresh, g.scope, g.audience, g.dead, g.login, g.worked,
 			g.refusals, g.ask_after, g.refused_generation, g.refused_arrivals,
 			g.lease_id, g.lease_until, g.lease_shown, g.held_by, CASE WHEN g.held_lease = g.lease_id THEN g.held_by END,
 			g.arrivals, g.spares, g.doubts, COALESCE(me.settled_at, 0), ` + processColumns + `
 		FROM {grants} g
 		LEFT JOIN {processes} p ON p.process_id = g.held_by AND g.held_lease = g.lease_id
-		LEFT JOIN {processes} me ON me.process_id = ?
-		WHERE g.grant_id = ?`
-	updateGrant = `
+		LEFT JOIN {processes} me ON me.process_id = ?`
+	grantQuery = grantColumns + ` WHERE g.grant_id = ?`
+	// grantsOfQuery reads the grants of tokens.
+	grantsOfQuery = grantColumns + ` WHERE g.grant_id IN (SELECT t.grant_id FROM {tokens} t WHERE t.token_id IN ? AND t.buried = 0)`
+	updateGrant   = `
 		UPDATE {grants} SET version = version + 1, generation = ?, refresh = ?, scope = ?, audience = ?, dead = ?, login = ?, worked = ?,
 			refusals = ?, ask_after = ?, refused_generation = ?, refused_arrivals = ?,
 			lease_id = ?, lease_until = ?, lease_shown = ?, held_by = ?, held_lease = ?, arrivals = ?, spares = ?, doubts = ?
+		WHERE grant_id = ? AND version = ?`
+	// updateLease writes what a lease changes that begins or ends in a grant without spares
+	// and doubts. It does not write the refresh token again.
+	updateLease = `
+		UPDATE {grants} SET version = version + 1, worked = ?, refusals = ?, ask_after = ?, refused_generation = ?, refused_arrivals = ?,
+			lease_id = ?, lease_until = ?, lease_shown = ?, held_by = ?, held_lease = ?
 		WHERE grant_id = ? AND version = ?`
 	touchGrant   = `UPDATE {grants} SET version = version + 1 WHERE grant_id = ?`
 	commitQuery  = `SELECT committed FROM {commits} WHERE grant_id = ? AND lease_id = ? AND digest = ?`
@@ -54,32 +65,37 @@ var noCaller store.ProcessID
 // matters, the version tells whether their results belong together.
 func (s *Store) readGrant(ctx context.Context, on runner, id store.GrantID, caller store.ProcessID) (*grant, error) {
 	var g *grant
-	var spares, doubts int
-	err := s.each(ctx, on, func(r *sql.Rows) error {
-		g = &grant{id: id, known: make(rules.Processes)}
-		var settled int64
-		fields := []any{
-			scan(g.Owner[:]), &g.version, &g.Generation, (*[]byte)(&g.Token), &g.Scope, &g.Audience, &g.Dead, &g.Login, orZero[string]{&g.Worked},
-			&g.Suspicion.Refusals, (*int64)(&g.Suspicion.AskAfter), &g.Suspicion.Generation, &g.Suspicion.Arrivals,
-			scan(g.Lease.ID[:]), (*int64)(&g.Lease.Until), &g.Lease.Shown, &g.was.heldBy, scan(g.Lease.Process[:]),
-			&g.Arrivals, &spares, &doubts, &settled,
-		}
-		err := r.Scan(append(fields, g.was.holder.fields()...)...)
-		g.was.lease = g.Lease
-		g.knows(g.was.holder)
-		if settled != 0 {
-			g.known[caller] = store.ProcessInfo{Settled: store.Micros(settled)}
-		}
+	err := s.each(ctx, on, func(r *sql.Rows) (err error) {
+		g, err = scanGrant(r, caller)
 		return err
 	}, grantQuery, orNull(caller, caller[:]), id[:])
 	if err == nil && g == nil {
 		err = store.ErrNotFound
 	}
-	if err == nil && spares > 0 {
+	if err == nil && g.was.nSpares > 0 {
 		err = s.readSpares(ctx, on, g)
 	}
-	if err == nil && doubts > 0 {
+	if err == nil && g.was.nDoubts > 0 {
 		err = s.readDoubts(ctx, on, g)
+	}
+	return g, err
+}
+
+// scanGrant scans a row of grantColumns: a grant without its spares and doubts.
+func scanGrant(r *sql.Rows, caller store.ProcessID) (*grant, error) {
+	g := &grant{known: make(rules.Processes)}
+	var settled int64
+	fields := []any{
+		scan(g.id[:]), scan(g.Owner[:]), &g.version, &g.Generation, (*[]byte)(&g.Token), &g.Scope, &g.Audience, &g.Dead, &g.Login, orZero[string]{&g.Worked},
+		&g.Suspicion.Refusals, (*int64)(&g.Suspicion.AskAfter), &g.Suspicion.Generation, &g.Suspicion.Arrivals,
+		scan(g.Lease.ID[:]), (*int64)(&g.Lease.Until), &g.Lease.Shown, &g.was.heldBy, scan(g.Lease.Process[:]),
+		&g.Arrivals, &g.was.nSpares, &g.was.nDoubts, &settled,
+	}
+	err := r.Scan(append(fields, g.was.holder.fields()...)...)
+	g.was.lease = g.Lease
+	g.knows(g.was.holder)
+	if settled != 0 {
+		g.known[caller] = store.ProcessInfo{Settled: store.Micros(settled)}
 	}
 	return g, err
 }
@@ -147,6 +163,17 @@ func (g *grant) changes() []demand {
 	return append(all, g.changedDoubts()...)
 }
 
+// leaseChange returns the statement that writes the grant back, if nothing but its lease
+// and what its end says has changed. It fails if another step has changed the grant
+// meanwhile.
+func (g *grant) leaseChange() demand {
+	return demand{text: updateLease, rows: 1, args: []any{
+		textOrNull(g.Worked), g.Suspicion.Refusals, int64(g.Suspicion.AskAfter), int64(g.Suspicion.Generation), g.Suspicion.Arrivals,
+		orNull(g.Lease.ID, g.Lease.ID[:]), int64(g.Lease.Until), g.Lease.Shown, g.heldBy(), orNull(g.Lease.Process, g.Lease.ID[:]),
+		g.id[:], g.version,
+	}}
+}
+
 // heldBy returns the process that holds the lease. It stays when the lease ends, because
 // most grants have the same holder again: then no index changes.
 func (g *grant) heldBy() []byte {
@@ -191,19 +218,9 @@ func (g *grant) changedDoubts() []demand {
 	return all
 }
 
-// saveGrant writes a grant back. In the same transaction it then calls then, which may be
-// nil.
-func (s *Store) saveGrant(ctx context.Context, g *grant, then func(tx runner) error) error {
-	changes := g.changes()
-	if len(changes) == 1 && then == nil {
-		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, changes[0]) })
-	}
-	return s.write(ctx, func(tx runner) error {
-		if err := s.demandAll(ctx, tx, changes); err != nil || then == nil {
-			return err
-		}
-		return then(tx)
-	})
+// saveGrant writes a grant back, and then meets more demands in the same transaction.
+func (s *Store) saveGrant(ctx context.Context, g *grant, more ...demand) error {
+	return s.writeAll(ctx, append(g.changes(), more...), false)
 }
 
 // committed reports whether a lease has stored a refresh token.
@@ -212,10 +229,10 @@ func (s *Store) committed(ctx context.Context, id store.GrantID, c rules.Commit)
 	return len(found) > 0, err
 }
 
-// addCommit records that a lease stored a refresh token. The primary key refuses a second
-// row.
-func (s *Store) addCommit(ctx context.Context, tx runner, id store.GrantID, c rules.Commit, now store.Micros) error {
-	return s.must(ctx, tx, 1, insertCommit, id[:], c.Lease[:], c.Digest[:], int64(now))
+// addCommit returns the statement that records that a lease stored a refresh token. The
+// primary key refuses a second row.
+func addCommit(id store.GrantID, c rules.Commit, now store.Micros) demand {
+	return demand{text: insertCommit, args: []any{id[:], c.Lease[:], c.Digest[:], int64(now)}, rows: 1}
 }
 
 func flag(b bool) int64 {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
@@ -22,9 +23,9 @@ func (s *Store) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh,
 			return err
 		}
 		if !g.tookOver(b.Now) {
-			return s.saveGrant(ctx, g, nil)
+			return s.saveGrant(ctx, g)
 		}
-		return s.saveGrant(ctx, g, func(tx runner) error { return s.demand(ctx, tx, g.was.holder.isSilent()) })
+		return s.saveGrant(ctx, g, g.was.holder.isSilent())
 	})
 	if err != nil {
 		return store.Refresh{}, err
@@ -38,7 +39,15 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 		return err
 	}
 	this := rules.NewCommit(c.Lease, c.Token)
+	blind := true
 	return s.step(ctx, "commit a refresh", func() error {
+		if blind {
+			blind = false
+			err := s.writeAll(ctx, []demand{commitToken(&c), addCommit(c.Grant, this, c.Now)}, true)
+			if !s.unmet(err) {
+				return err
+			}
+		}
 		g, done, err := s.readForCommit(ctx, c.Grant, this)
 		if err != nil {
 			return err
@@ -47,9 +56,9 @@ func (s *Store) CommitRefresh(ctx context.Context, c store.Commit) error {
 			return err
 		}
 		if done {
-			return s.saveGrant(ctx, g, nil)
+			return s.saveGrant(ctx, g)
 		}
-		return s.saveGrant(ctx, g, func(tx runner) error { return s.addCommit(ctx, tx, c.Grant, this, c.Now) })
+		return s.saveGrant(ctx, g, addCommit(c.Grant, this, c.Now))
 	})
 }
 
@@ -64,18 +73,49 @@ func (s *Store) readForCommit(ctx context.Context, id store.GrantID, c rules.Com
 	return g, done, err
 }
 
-// EndRefresh implements [store.Grants].
+// EndRefresh implements [store.Grants]. It may commit relaxed ends together with uses
+// that wait at the same time, and may then outlive its context like Spend.
 func (s *Store) EndRefresh(ctx context.Context, e store.End) error {
 	if err := e.Check(); err != nil {
 		return err
 	}
-	return s.step(ctx, "end a refresh", func() error {
+	if ordinaryEnd(&e) {
+		m := &member{end: &e}
+		end := s.endAlone
+		if e.Relaxed {
+			end = s.endTogether
+		}
+		if err := end(ctx, m); err != nil || m.done {
+			return err
+		}
+	}
+	return s.step(ctx, endStep, func() error {
 		g, err := s.readGrant(ctx, s.db, e.Grant, noCaller)
 		if err != nil || !g.End(&e) {
 			return err
 		}
-		return s.saveGrant(ctx, g, nil)
+		return s.saveGrant(ctx, g)
 	})
+}
+
+const endStep = "end a refresh"
+
+// endAlone ends a lease durably, if that does not need to read the grant.
+func (s *Store) endAlone(ctx context.Context, m *member) error {
+	return s.step(ctx, endStep, func() error {
+		err := s.writeAll(ctx, []demand{endLease(m.end)}, true)
+		if m.done = err == nil; s.unmet(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// endTogether ends a lease with the next batch of uses, if that does not need to read the
+// grant.
+func (s *Store) endTogether(ctx context.Context, m *member) error {
+	_, err := s.spendTogether(ctx, s.uses, m)
+	return err
 }
 
 // ReplaceGrant implements [store.Grants].
@@ -96,13 +136,27 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		if err != nil {
 			return err
 		}
-		return s.saveGrant(ctx, g, func(tx runner) error {
-			if err := s.addCommit(ctx, tx, r.Grant, this, r.Now); err != nil {
-				return err
-			}
-			return s.applyTickets(ctx, tx, plan)
-		})
+		kept, err := s.keptAccess(ctx, r.Grant)
+		if err != nil {
+			return err
+		}
+		return s.saveGrant(ctx, g, slices.Concat([]demand{addCommit(r.Grant, this, r.Now)}, kept, plan.changes())...)
 	})
+}
+
+// keptAccess returns the statements that delete the kept access tokens of a grant. They
+// name the rows, because not every engine finds them by the tokens of the grant fast.
+func (s *Store) keptAccess(ctx context.Context, grant store.GrantID) ([]demand, error) {
+	rows, err := column[[]byte](ctx, s, s.db, `
+		SELECT k.ticket_id FROM {tokens} t JOIN {tickets} k ON k.token_id = t.token_id
+		WHERE t.grant_id = ? AND k.kind = ?`, grant[:], int64(store.TicketAccess))
+	var all []demand
+	for some := range slices.Chunk(rows, chunk) {
+		all = append(all, demand{
+			text: `DELETE FROM {tickets} WHERE ticket_id IN ? AND kind = ?`, args: []any{blobs(some), int64(store.TicketAccess)}, rows: anyRows,
+		})
+	}
+	return all, err
 }
 
 // Grant implements [store.Grants].

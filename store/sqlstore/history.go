@@ -59,10 +59,11 @@ func historyText(rows int) string {
 	return `INSERT INTO {history} (` + historyColumns + `) VALUES ` + values(rows, historyWidth)
 }
 
-// addEvents adds the events that have a name to the history of a token.
-func (s *Store) addEvents(ctx context.Context, on runner, token int64, events ...store.Event) error {
+// events returns the statement that adds the events that have a name to the history of a
+// token, if there are any.
+func events(token int64, all ...store.Event) []demand {
 	var rows []entry
-	for _, e := range events {
+	for _, e := range all {
 		if e.Name != "" {
 			rows = append(rows, entry{token: token, event: e, clause: store.NoClause})
 		}
@@ -70,7 +71,12 @@ func (s *Store) addEvents(ctx context.Context, on runner, token int64, events ..
 	if len(rows) == 0 {
 		return nil
 	}
-	return s.demand(ctx, on, insertHistory(rows))
+	return []demand{insertHistory(rows)}
+}
+
+// addEvents adds the events that have a name to the history of a token.
+func (s *Store) addEvents(ctx context.Context, on runner, token int64, all ...store.Event) error {
+	return s.demandAll(ctx, on, events(token, all...))
 }
 
 // event is an event as it was read, with its position in the histories.

@@ -43,7 +43,7 @@ func TestRefundTakesRowsInOrder(t *testing.T) {
 		require.NoError(t, lock("counters", fmt.Sprintf("id = %d", counters[0])))
 		done := make(chan error, 1)
 		go func() { done <- st.Refund(t.Context(), use.ID, 1) }()
-		s.awaitLockWait(t, db)
+		s.awaitLockWait(t)
 		assert.NoError(t, lock("counters", fmt.Sprintf("id = %d", counters[1])), "the refund waits for the first counter and holds the second")
 		assert.NoError(t, lock("history", "use_id = "+s.literal(use.ID[:])), "the refund waits for a counter and holds the use")
 		require.NoError(t, holder.Rollback())
@@ -84,14 +84,53 @@ func (s site) charged(t *testing.T, db *sql.DB, use store.UseID) (ids []int64) {
 const renewed = 120 * time.Millisecond
 
 // awaitLockWait returns when a session that works on the site waits for a row.
-func (s site) awaitLockWait(t *testing.T, db *sql.DB) {
+func (s site) awaitLockWait(t *testing.T) {
 	t.Helper()
-	text := "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE ?"
+	observer := s.connect(t)
+	for s.lockWaits(t, observer) == 0 {
+		<-time.After(renewed)
+	}
+}
+
+// lockWaits counts the sessions that wait for a row of the site's counters. Others may
+// work on the same server.
+func (s site) lockWaits(t *testing.T, observer *sql.DB) (waiting int) {
+	t.Helper()
+	text := `
+		SELECT COUNT(*) FROM information_schema.innodb_trx x
+		JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
+		WHERE x.trx_state = 'LOCK WAIT' AND p.db = DATABASE() AND x.trx_query LIKE ?`
 	if s.dialect == sqlstore.PostgreSQL {
 		text = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
 	}
-	observer := s.connect(t)
-	for waiting := 0; waiting == 0; <-time.After(renewed) {
-		require.NoError(t, observer.QueryRowContext(t.Context(), text, "%"+s.table("counters")+"%").Scan(&waiting))
+	require.NoError(t, observer.QueryRowContext(t.Context(), text, "%"+s.table("counters")+"%").Scan(&waiting))
+	return waiting
+}
+
+// awaitLockWait does not take a session of somebody else, who uses the same server, for
+// one of the site.
+func TestLockWaitsOfOthers(t *testing.T) {
+	for _, e := range engines[1:] { // SQLite has one lock
+		t.Run(e.name, func(t *testing.T) {
+			s, other := e.new(t), e.new(t)
+			db := other.migrate(t)
+			_, err := newRoot(t.Context(), other.on(t, db), 1)
+			require.NoError(t, err)
+			holder, err := db.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			defer func() { _ = holder.Rollback() }()
+			lock := "UPDATE " + other.table("counters") + " SET clause = clause"
+			_, err = holder.Exec(lock)
+			require.NoError(t, err)
+			done := make(chan error, 1)
+			go func() {
+				_, err := db.Exec(lock)
+				done <- err
+			}()
+			other.awaitLockWait(t)
+			assert.Zero(t, s.lockWaits(t, s.connect(t)))
+			require.NoError(t, holder.Rollback())
+			require.NoError(t, <-done)
+		})
 	}
 }

@@ -23,7 +23,7 @@ func (s *Store) Beat(ctx context.Context, p store.Process, until store.Micros) e
 		if err != nil {
 			return err
 		}
-		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, known.becomes(next)) })
+		return s.writeAll(ctx, []demand{known.becomes(next)}, true)
 	})
 }
 
@@ -52,7 +52,7 @@ func (s *Store) Settle(ctx context.Context, processes []store.ProcessID, now sto
 		if len(changes) == 0 {
 			return nil
 		}
-		return s.write(ctx, func(tx runner) error { return s.demandAll(ctx, tx, changes) })
+		return s.writeAll(ctx, changes, false)
 	})
 }
 

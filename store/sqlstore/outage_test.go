@@ -103,8 +103,9 @@ func errorsOfSteps(ctx context.Context, st *sqlstore.Store, p store.Presented, i
 	return errs
 }
 
-// A COMMIT without an answer leaves the outcome open, also for a step that is repeated
-// within the call, and for what follows the first transaction of a step.
+// A COMMIT without an answer leaves the outcome open, and so does a single statement that
+// writes. That holds also for a step that is repeated within the call, and for what
+// follows the first transaction of a step.
 //
 // proves P3
 func TestLostAnswers(t *testing.T) {
@@ -117,13 +118,16 @@ func TestLostAnswers(t *testing.T) {
 		info, err := st.Token(t.Context(), p.ID)
 		require.NoError(t, err)
 		lost := errors.New("connection reset by peer")
+		open := 0
 		sp.hook(nil, func(_ context.Context, said statement) error {
-			if said.is("COMMIT") {
+			n := 0
+			if n, open = effects([]statement{said}, open); n > 0 {
 				return lost
 			}
 			return nil
 		})
 		for name, err := range map[string]error{
+			"Spend":         spend(t.Context(), st, p),
 			"CreateRoot":    func() error { _, err := newRoot(t.Context(), st, 5); return err }(),
 			"ChangeTickets": st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1),
 			"CommitRefresh": st.CommitRefresh(t.Context(), store.Commit{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("x"), Now: 1}),
@@ -182,14 +186,12 @@ func TestPathDiesAtTheEnd(t *testing.T) {
 					}
 					return nil
 				}, nil)
-				spend := func(ctx context.Context, p store.Presented) error {
-					u := newUse()
-					u.Tickets.Put = []store.Ticket{newTicket(p.ID)} // takes a transaction
-					_, err := st.Spend(ctx, p, u)
+				revoke := func(ctx context.Context, p store.Presented) error { // takes a transaction
+					_, err := st.Revoke(ctx, store.Revocation{Token: p.ID, Now: 5, Event: store.Event{Name: "revoked"}})
 					return err
 				}
 				for _, p := range roots[:3] { // more than there are slots
-					for _, step := range []func(context.Context) error{st.Ping, func(ctx context.Context) error { return spend(ctx, p) }} {
+					for _, step := range []func(context.Context) error{st.Ping, func(ctx context.Context) error { return revoke(ctx, p) }} {
 						ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 						err := step(ctx)
 						cancel()
@@ -199,7 +201,8 @@ func TestPathDiesAtTheEnd(t *testing.T) {
 				}
 				sp.hook(nil, nil)
 				require.NoError(t, st.Ping(t.Context()))
-				require.NoError(t, spend(t.Context(), roots[3]))
+				require.NoError(t, revoke(t.Context(), roots[3]))
+				require.ErrorIs(t, spend(t.Context(), st, roots[3]), store.ErrRevoked)
 			})
 		}
 	}

@@ -16,18 +16,30 @@ func preparedShapes(e engine) []shape {
 	}
 	for n := 1; n <= maxBatch; n *= 2 {
 		all = append(all,
-			shape{text: presentQuery, lists: [3]int{n, 2, 2}}, // uses of the first clause
-			shape{text: historyText(n)})
+			shape{text: presentQuery, lists: lists{n, 2, 2}}, // uses of the first clause
+			shape{text: grantsOfQuery, lists: lists{n}})
 	}
 	all = append(all,
-		shape{text: presentQuery, lists: [3]int{1, 1, 1}}, // uses that are not counted, rotations
-		shape{text: presentQuery, lists: [3]int{1, 2, 1}}, // uses without clauses
-		shape{text: presentQuery, lists: [3]int{1, 2, 4}}) // uses of one of several clauses
+		shape{text: presentQuery, lists: lists{1, 1, 1}}, // uses that are not counted, rotations
+		shape{text: presentQuery, lists: lists{1, 2, 1}}, // uses without clauses
+		shape{text: presentQuery, lists: lists{1, 2, 4}}) // uses of one of several clauses
+	all = append(all, shape{text: oneQuery, lists: lists{1}})
 	for _, text := range []string{
-		oneQuery, listQuery, countQuery, subtreeQuery,
-		insertToken, insertAncestors, insertCounters(3), insertChains,
-		grantQuery, updateGrant, commitQuery, insertCommit,
+		listQuery, countQuery, subtreeQuery, grantQuery, updateGrant, updateLease, commitQuery, endDone,
 	} {
+		all = append(all, shape{text: text})
+	}
+	return all
+}
+
+// shapesOneByOne lists the statements of transactions that an engine runs statement by
+// statement.
+func shapesOneByOne() []shape {
+	var all []shape
+	for n := 1; n <= maxBatch; n *= 2 {
+		all = append(all, shape{text: historyText(n)})
+	}
+	for _, text := range []string{insertToken, insertAncestors, insertCounters(3), insertChains, commitOnly, commitAndEnd, endOnly, insertCommit} {
 		all = append(all, shape{text: text})
 	}
 	return all
@@ -38,9 +50,6 @@ func preparedShapes(e engine) []shape {
 func (s *Store) prepare(ctx context.Context) error {
 	s.prepared = make(map[string]*sql.Stmt)
 	for _, sh := range preparedShapes(s.engine) {
-		if sh.text == insertToken && s.engine.returning() {
-			sh.text += returningID
-		}
 		text := expand(s.engine, s.names, sh)
 		stmt, err := s.db.PrepareContext(ctx, text)
 		switch {
@@ -62,6 +71,8 @@ type query struct {
 	on    runner
 	text  string
 	stmt  *sql.Stmt // nil: not prepared
+	// single is set for a statement outside of a transaction.
+	single *single
 }
 
 // ready returns an expanded statement, prepared if it is on the list and as text
@@ -75,14 +86,12 @@ func (s *Store) ready(ctx context.Context, on runner, text string) query {
 	if tx, inTx := on.(*sql.Tx); inTx && q.stmt != nil {
 		q.stmt = tx.StmtContext(ctx, q.stmt)
 	}
-	if one, ok := on.(*single); ok && q.stmt != nil {
-		one.sent = true
-	}
+	q.single, _ = on.(*single)
 	return q
 }
 
 func (q query) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
-	return run(q, args, func(args []any) (sql.Result, error) {
+	return run(ctx, q, args, func(args []any) (sql.Result, error) {
 		return q.stmt.ExecContext(ctx, args...)
 	}, func(text string, args []any) (sql.Result, error) {
 		return q.on.ExecContext(ctx, text, args...)
@@ -90,20 +99,38 @@ func (q query) ExecContext(ctx context.Context, args ...any) (sql.Result, error)
 }
 
 func (q query) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
-	return run(q, args, func(args []any) (*sql.Rows, error) {
+	return run(ctx, q, args, func(args []any) (*sql.Rows, error) {
 		return q.stmt.QueryContext(ctx, args...)
 	}, func(text string, args []any) (*sql.Rows, error) {
 		return q.on.QueryContext(ctx, text, args...)
 	})
 }
 
+// reach prepares to send a prepared statement outside of a transaction, on a connection
+// that package sql chooses. It takes one before, so that a failure to get any is told from
+// a failure of the statement.
+func (q query) reach(ctx context.Context) error {
+	if q.single == nil || q.single.sent {
+		return nil
+	}
+	conn, err := q.store.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close() // fails only if the driver has closed it already
+	q.single.sent = true
+	return nil
+}
+
 // run runs a statement. If the server refuses to prepare it, run writes the arguments
 // into the text: without that, the driver would prepare the statement itself. From then
 // on the store does so with all statements, until the process ends.
-func run[T any](q query, args []any, prepared func([]any) (T, error), asText func(string, []any) (T, error)) (out T, err error) {
+func run[T any](ctx context.Context, q query, args []any, prepared func([]any) (T, error), asText func(string, []any) (T, error)) (out T, err error) {
 	if !q.store.unprepared.Load() {
 		if q.stmt != nil {
-			out, err = prepared(args)
+			if err = q.reach(ctx); err == nil {
+				out, err = prepared(args)
+			}
 		} else {
 			out, err = asText(q.text, args)
 		}
@@ -120,4 +147,17 @@ func run[T any](q query, args []any, prepared func([]any) (T, error), asText fun
 	}
 	q.store.unprepared.Store(true)
 	return asText(text, nil)
+}
+
+// shapeOf returns the shape of a statement with its arguments.
+func shapeOf(text string, args []any) shape {
+	sh := shape{text: text}
+	found := 0
+	for _, a := range args {
+		if l := asList(a); l != nil {
+			sh.lists[found] = padded(l.count())
+			found++
+		}
+	}
+	return sh
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -37,22 +38,29 @@ type link struct {
 
 // presentColumns are the columns of a token that somebody presents.
 const presentColumns = `t.id, t.token_id, t.grant_id, t.owner_id, t.path, t.seq, t.confirmed, t.token_sum, t.sealed_key,
-	t.clauses, CASE WHEN ` + isDead + ` THEN 0 ELSE 1 END`
+	t.clauses, ` + death
 
-// isDead evaluates the tombstones of the token t and of its ancestors. It is written so
-// that every database goes from the token to its few ancestors, not from the tombstones
-// to their many descendants.
-const isDead = `((
+// death evaluates the tombstones of the token t and of its ancestors: 1 if one of them ends
+// the token, and 0 otherwise. It is written so that every database goes from the token to
+// its few ancestors, not from the tombstones to their many descendants. Scan it by verdict.
+const death = `(
 	SELECT MAX(CASE WHEN s.recursive_at > 0 OR a.depth = 0 AND s.token IS NOT NULL THEN 1 ELSE 0 END)
 	FROM {ancestors} a LEFT JOIN {tombstones} s ON s.token = a.ancestor
-	WHERE a.token = t.id) = 1)`
+	WHERE a.token = t.id)`
+
+const isDead = `(` + death + ` = 1)`
 
 // linkColumns are the columns of a counter in a chain.
 const linkColumns = `h.kind, h.clause, h.depth, c.id, c.clause, c.max_uses, c.used, c.last_used`
 
+// compare orders the links of a token by kind, clause and depth.
+func (l link) compare(o link) int {
+	return cmp.Or(cmp.Compare(l.kind, o.kind), cmp.Compare(l.clause, o.clause), cmp.Compare(l.depth, o.depth))
+}
+
 func (t *token) presentFields() []any {
 	return []any{&t.row, scan(t.ID[:]), scan(t.Grant[:]), scan(t.Owner[:]), (*pathOf)(&t.Ancestors), &t.Seq, &t.Confirmed,
-		scan(t.Sum[:]), (*[]byte)(&t.Key), &t.Clauses, &t.Live}
+		scan(t.Sum[:]), (*[]byte)(&t.Key), &t.Clauses, verdict{&t.Live, false}}
 }
 
 func (l *link) fields() []any {
@@ -64,8 +72,7 @@ const presentQuery = `
 		FROM {tokens} t
 		JOIN {chains} h ON h.token = t.id
 		JOIN {counters} c ON c.id = h.counter
-		WHERE t.token_id IN ? AND t.buried = 0 AND h.kind IN ? AND h.clause IN ?
-		ORDER BY t.id, h.kind, h.clause, h.depth`
+		WHERE t.token_id IN ? AND t.buried = 0 AND h.kind IN ? AND h.clause IN ?`
 
 // readPresented reads tokens with the links that uses of these kinds and clauses may
 // spend. One statement reads everything, so that the result is the state at one instant.
@@ -80,24 +87,30 @@ func (s *Store) readPresented(ctx context.Context, tokens blobs, kinds, clauses 
 	return found, err
 }
 
-// readTokens runs a query that returns one row for each link, sorted by tokens. Each row
-// begins with the given fields of t.
+// readTokens runs a query that returns one row for each link, in any order. Each row
+// begins with the given fields of t. The tokens come in the order of their keys. The query
+// does not sort: a database would write tokens to a temporary file for that.
 func (s *Store) readTokens(ctx context.Context, fields []any, t *token, text string, args ...any) ([]*token, error) {
 	var all []*token
+	known := make(map[int64]*token)
 	var l link
 	fields = append(fields, l.fields()...)
 	err := s.each(ctx, s.db, func(r *sql.Rows) error {
 		if err := r.Scan(fields...); err != nil {
 			return err
 		}
-		if len(all) == 0 || all[len(all)-1].row != t.row {
-			one := *t
-			all = append(all, &one)
+		one := known[t.row]
+		if one == nil {
+			one = new(*t)
+			known[t.row], all = one, append(all, one)
 		}
-		last := all[len(all)-1]
-		last.links = append(last.links, l)
+		one.links = append(one.links, l)
 		return nil
 	}, text, args...)
+	slices.SortFunc(all, func(a, b *token) int { return cmp.Compare(a.row, b.row) })
+	for _, one := range all {
+		slices.SortFunc(one.links, link.compare)
+	}
 	return all, err
 }
 

@@ -17,17 +17,16 @@ const (
 	infoJoin  = `
 		JOIN {chains} h ON h.token = t.id
 		JOIN {counters} c ON c.id = h.counter`
-	infoOrder = ` ORDER BY t.id, h.kind, h.clause, h.depth`
 
-	oneQuery  = infoQuery + `{tokens} t` + infoJoin + ` WHERE t.token_id = ? AND t.buried = 0` + infoOrder
+	oneQuery  = infoQuery + `{tokens} t` + infoJoin + ` WHERE t.token_id IN ? AND t.buried = 0`
 	listQuery = infoQuery + `(
-		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t` + infoJoin + infoOrder
+		SELECT * FROM {tokens} WHERE owner_id = ? AND id > ? AND buried = 0 ORDER BY id LIMIT ?) t` + infoJoin
 	subtreeQuery = infoQuery + `(
 		SELECT x.* FROM {tokens} r
 		JOIN {ancestors} d ON d.ancestor = r.id
 		JOIN {tokens} x ON x.id = d.token
 		WHERE r.token_id = ? AND r.buried = 0 AND d.token > ? AND x.buried = 0
-		ORDER BY d.token LIMIT ?) t` + infoJoin + infoOrder
+		ORDER BY d.token LIMIT ?) t` + infoJoin
 )
 
 func (t *token) infoFields() []any {
@@ -91,7 +90,7 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 		if !answer.Confirms {
 			return nil
 		}
-		return s.writeBlind(ctx, func(tx runner) error { return s.confirm(ctx, tx, confirmation{t.row, t.Seq}) })
+		return s.writeAll(ctx, confirm(confirmation{t.row, t.Seq}), true)
 	})
 	if err != nil {
 		return store.State{}, err
@@ -102,7 +101,7 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 // readInfo reads a token for lists and look-ups. It returns nil if there is no such
 // token.
 func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
-	found, err := s.readInfos(ctx, oneQuery, id[:])
+	found, err := s.readInfos(ctx, oneQuery, blobs{id[:]})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -32,16 +32,8 @@ func (s *Store) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, er
 			return err
 		}
 		out = store.Rotated{Successor: slices.Clone(r.Successor), Fresh: true}
-		return s.write(ctx, func(tx runner) error {
-			// Counters come before tokens.
-			if err := s.touchTokens(ctx, tx, plan.tokens()); err != nil {
-				return err
-			}
-			if err := s.replaceGeneration(ctx, tx, *t, &r); err != nil {
-				return err
-			}
-			return s.writeTickets(ctx, tx, plan)
-		})
+		// Counters come before tokens.
+		return s.writeAll(ctx, slices.Concat(touchTokens(plan.tokens()), replaceGeneration(*t, &r), plan.writes()), false)
 	})
 	if err != nil {
 		return store.Rotated{}, err
@@ -49,30 +41,27 @@ func (s *Store) Rotate(ctx context.Context, r store.Rotation) (store.Rotated, er
 	return out, nil
 }
 
-// replaceGeneration makes the next generation the current one.
-func (s *Store) replaceGeneration(ctx context.Context, tx runner, t token, r *store.Rotation) error {
+// replaceGeneration returns the statements that make the next generation the current one.
+func replaceGeneration(t token, r *store.Rotation) []demand {
 	was, presented, confirms := t.Key, confirmation{t.row, t.Seq}, t.Confirmed < t.Seq
 	old := t.Replace(r)
-	err := s.must(ctx, tx, 1, `
-		UPDATE {tokens} SET seq = ?, confirmed = ?, token_sum = ?, sealed_key = ?, expires = ?, erase_at = ?
-		WHERE id = ? AND seq = ? AND sealed_key = ?`,
-		int64(t.Seq), int64(t.Confirmed), t.Sum[:], []byte(t.Key), int64(r.Expires), eraseAt(r.Expires),
-		t.row, int64(r.From.Seq), []byte(was))
-	if err != nil {
-		return err
-	}
+	all := []demand{{
+		text: `
+			UPDATE {tokens} SET seq = ?, confirmed = ?, token_sum = ?, sealed_key = ?, expires = ?, erase_at = ?
+			WHERE id = ? AND seq = ? AND sealed_key = ?`,
+		args: []any{
+			int64(t.Seq), int64(t.Confirmed), t.Sum[:], []byte(t.Key), int64(r.Expires), eraseAt(r.Expires),
+			t.row, int64(r.From.Seq), []byte(was),
+		}, rows: 1,
+	}}
 	if confirms {
-		if err := s.eraseGenerations(ctx, tx, presented); err != nil {
-			return err
-		}
+		all = append(all, eraseGenerations(presented))
 	}
 	if old != nil {
-		_, err := s.exec(ctx, tx, `
-			INSERT INTO {generations} (token, seq, token_sum, sealed_key, successor, grace_until) VALUES (?, ?, ?, ?, ?, ?)`,
-			t.row, int64(r.From.Seq), old.Sum[:], []byte(old.Key), []byte(old.Successor), int64(old.Until))
-		if err != nil {
-			return err
-		}
+		all = append(all, demand{
+			text: `INSERT INTO {generations} (token, seq, token_sum, sealed_key, successor, grace_until) VALUES (?, ?, ?, ?, ?, ?)`,
+			args: []any{t.row, int64(r.From.Seq), old.Sum[:], []byte(old.Key), []byte(old.Successor), int64(old.Until)}, rows: 1,
+		})
 	}
-	return s.addEvents(ctx, tx, t.row, r.Event)
+	return append(all, events(t.row, r.Event)...)
 }

@@ -37,15 +37,38 @@ func (o orZero[T]) Scan(v any) error {
 	return err
 }
 
+// verdict scans death: whether a token is dead. It sets into to whether that is the case
+// if dead is true, and to the contrary otherwise.
+//
+// NULL is no verdict. A MariaDB node answers like this, without an error, when it gives up
+// a statement in favour of another node's transaction. Then Scan returns errChanged.
+type verdict struct {
+	into *bool
+	dead bool
+}
+
+// Scan implements [database/sql.Scanner].
+func (v verdict) Scan(value any) error {
+	var n sql.NullBool
+	if err := n.Scan(value); err != nil {
+		return err
+	}
+	if !n.Valid {
+		return errChanged
+	}
+	*v.into = n.Bool == v.dead
+	return nil
+}
+
 // pathOf scans the ids of the ancestors. One column holds all of them, one after the
-// other.
+// other. NULL gives none.
 type pathOf []store.TokenID
 
 // Scan implements [database/sql.Scanner].
 func (p *pathOf) Scan(v any) error {
 	b, ok := v.([]byte)
 	size := len(store.TokenID{})
-	if !ok || len(b)%size != 0 {
+	if v != nil && !ok || len(b)%size != 0 {
 		return fmt.Errorf("sqlstore: a column does not hold a list of ids of %d bytes", size)
 	}
 	*p = nil

@@ -3,23 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
-
-// member is one use in a batch. The batch may have no other.
-type member struct {
-	token store.Presented
-	use   *store.Use
-	child *store.Token // what the use creates, or nil
-
-	row      *token // of the presented token
-	confirms bool   // the presented generation is not recorded as confirmed yet
-	spent    store.Spent
-	err      error // why the use was not granted: an error of package store, or nil
-}
 
 // Spend implements [store.Tokens]. It may commit calls that wait at the same time in one
 // transaction, and may outlive its context by up to [Options.BatchTimeout].
@@ -44,6 +33,11 @@ func (s *Store) spend(ctx context.Context, m *member) (store.Spent, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Spent{}, s.explain("spend", err, false)
 	}
+	if len(m.use.Candidates) > 0 {
+		if err := m.use.Check(maxClauses); err != nil {
+			return store.Spent{}, err
+		}
+	}
 	m.use.Candidates = slices.Clone(m.use.Candidates)
 	m.use.Tickets = cloneTickets(m.use.Tickets)
 	if m.plain() {
@@ -52,8 +46,8 @@ func (s *Store) spend(ctx context.Context, m *member) (store.Spent, error) {
 	return s.spendTogether(ctx, s.creations, m)
 }
 
-// plain reports whether the use writes nothing but counters and the history.
-func (m *member) plain() bool { return m.child == nil && m.use.Tickets.IsZero() }
+// maxClauses is more clauses than any token has. Columns for their indices hold no more.
+const maxClauses = math.MaxInt32
 
 func cloneTickets(c store.TicketChanges) store.TicketChanges {
 	c.Consume, c.Drop = slices.Clone(c.Consume), slices.Clone(c.Drop)
@@ -67,70 +61,63 @@ func cloneTickets(c store.TicketChanges) store.TicketChanges {
 	return c
 }
 
-// spendAll decides uses and writes them, as one step.
+// spendAll decides members and writes them, as one step.
 func (s *Store) spendAll(ctx context.Context, members []*member) error {
-	careful := false
-	atOnce := len(members) == 1 && members[0].plain()
-	return s.step(ctx, "spend", func() error {
+	attempt, careful := 0, false
+	return s.step(ctx, stepOf(members...), func() error {
 		var err error
-		if atOnce {
-			atOnce = false
-			var done bool
-			if done, err = s.spendAtOnce(ctx, members[0]); done {
-				return nil
-			}
+		if attempt++; attempt == 1 {
+			err = s.spendAtOnce(ctx, members)
 		}
 		if err == nil {
-			var d *decision
-			if d, err = s.decide(ctx, members, careful); err == nil {
-				err = s.commit(ctx, d)
-			}
+			err = s.spendRest(ctx, members, careful, attempt <= lastLease)
 		}
 		careful = careful || s.engine.fault(err) == faultDuplicate
 		return err
 	})
 }
 
-// spendAtOnce tries to grant a use with one statement. If the engine has no such
-// statement or the use is not an ordinary one, it changes nothing and returns false.
-func (s *Store) spendAtOnce(ctx context.Context, m *member) (bool, error) {
-	text, args := s.engine.spendAtOnce(m)
-	if text == "" {
-		return false, nil
+// lastLease is the attempt after which a batch takes no leases any more: others change the
+// grant all the time, so its lease is hardly ever free.
+const lastLease = 4
+
+// spendRest decides and writes the members that are not done.
+func (s *Store) spendRest(ctx context.Context, members []*member, careful, leases bool) error {
+	rest := slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return m.done })
+	if len(rest) == 0 {
+		return nil
 	}
-	done := false
-	spent := store.Spent{Clause: store.NoClause}
-	if len(m.use.Candidates) > 0 {
-		spent.Clause = m.use.Candidates[0]
+	d, err := s.decide(ctx, rest, careful, leases)
+	if err == nil {
+		err = s.commit(ctx, d)
 	}
-	err := s.writeOne(ctx, func(on runner) error {
-		return s.each(ctx, on, func(r *sql.Rows) error {
-			done = true
-			return r.Scan(scan(spent.Grant[:]), scan(spent.Owner[:]), (*[]byte)(&spent.Key))
-		}, text, args...)
-	})
-	if err != nil || !done {
-		return false, err
+	if err != nil {
+		return err
 	}
-	m.spent, m.err = spent, nil // a batch that failed may have left an error
-	return true, nil
+	for _, m := range rest {
+		m.done = m.end == nil || m.ended
+	}
+	return nil
 }
 
-// decide reads the tokens and tickets of the uses and decides each use. It writes
-// nothing. careful says that the store may know one of the uses already, because an
-// earlier attempt found its id taken.
-func (s *Store) decide(ctx context.Context, members []*member, careful bool) (*decision, error) {
-	tokens, err := s.readMembers(ctx, members)
+// decide reads what the members need and decides about each. It writes nothing. careful
+// says that the store may know one of the uses already, because an earlier attempt found
+// its id taken. Without leases, no use takes one.
+func (s *Store) decide(ctx context.Context, members []*member, careful, leases bool) (*decision, error) {
+	d, err := s.readDecision(ctx, members, leases)
 	if err != nil {
 		return nil, err
 	}
-	d := new(decision)
-	if d.tickets, err = s.readTicketsOf(ctx, members); err != nil {
-		return nil, err
+	for _, m := range members {
+		if m.end != nil {
+			d.end(m)
+		}
 	}
 	var doubtful []*member
 	for _, m := range members {
-		*m = member{token: m.token, use: m.use, child: m.child, row: tokens[m.token.ID]}
+		if m.end != nil {
+			continue
+		}
 		answer, err := s.present(ctx, m.row, m.token, m.use.Now)
 		if err != nil && !store.IsDefinite(err) {
 			return nil, err
@@ -147,39 +134,13 @@ func (s *Store) decide(ctx context.Context, members []*member, careful bool) (*d
 		}
 		if !careful {
 			if m.err = d.add(m); m.err == nil {
+				d.attach(m)
 				continue
 			}
 		}
 		doubtful = append(doubtful, m)
 	}
 	return d, s.recall(ctx, d, doubtful)
-}
-
-// readMembers reads the presented tokens.
-func (s *Store) readMembers(ctx context.Context, members []*member) (map[store.TokenID]*token, error) {
-	var tokens blobs
-	kinds, clauses := ids{int64(store.UseUncounted)}, ids{store.NoClause}
-	seen := make(map[store.TokenID]bool, len(members))
-	for _, m := range members {
-		if !seen[m.token.ID] {
-			seen[m.token.ID] = true
-			tokens = append(tokens, m.token.ID[:])
-		}
-		kinds = append(kinds, int64(m.use.Kind))
-		for _, c := range m.use.Candidates {
-			clauses = append(clauses, int64(c))
-		}
-	}
-	return s.readPresented(ctx, tokens, unique(kinds), unique(clauses))
-}
-
-// readTicketsOf reads the tickets that the uses change.
-func (s *Store) readTicketsOf(ctx context.Context, members []*member) (*ticketPlan, error) {
-	var refs []store.TicketRef
-	for _, m := range members {
-		refs = append(refs, ticketsOf(&m.use.Tickets)...)
-	}
-	return s.planTickets(ctx, refs)
 }
 
 // recall takes uses that could not be granted, or that may be known already. If an
@@ -197,7 +158,9 @@ func (s *Store) recall(ctx context.Context, d *decision, members []*member) erro
 		u := known[m.use.ID]
 		if u == nil {
 			if m.err = s.checkNewChild(ctx, m); m.err == nil {
-				m.err = d.add(m)
+				if m.err = d.add(m); m.err == nil {
+					d.attach(m)
+				}
 			} else if !store.IsDefinite(m.err) {
 				return m.err
 			}
@@ -210,6 +173,7 @@ func (s *Store) recall(ctx context.Context, d *decision, members []*member) erro
 		if m.err = u.Repeat(m.row.row, child); m.err == nil {
 			m.spent.Clause, m.spent.Repeated = u.Clause, true
 			d.confirm(m)
+			d.attach(m)
 		}
 	}
 	return nil

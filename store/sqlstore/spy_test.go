@@ -119,6 +119,9 @@ func (c *spyConn) QueryContext(ctx context.Context, text string, args []driver.N
 		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, text, args)
 		return err
 	})
+	if err != nil && rows != nil {
+		_ = rows.Close() // the answer that the test loses
+	}
 	return rows, err
 }
 
@@ -175,6 +178,9 @@ func (st *spyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (
 		rows, err = st.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 		return err
 	})
+	if err != nil && rows != nil {
+		_ = rows.Close()
+	}
 	return rows, err
 }
 

@@ -68,40 +68,43 @@ type names struct {
 	prefix string
 }
 
+// lists holds the lengths of the lists of a statement, in their order.
+type lists [8]int
+
 // shape determines how a statement is expanded: by its text and the lengths of its lists.
 type shape struct {
 	text  string
-	lists [3]int
+	lists lists
 }
 
 // expand turns a statement and its arguments into those for the driver.
 func (s *Store) expand(text string, args []any) (string, []any) {
 	key := shape{text: text}
 	flat := args
-	lists := 0
+	found := 0
 	for i, a := range args {
 		l := asList(a)
 		if l == nil {
-			if lists > 0 {
+			if found > 0 {
 				flat = append(flat, a)
 			}
 			continue
 		}
-		if lists == 0 {
+		if found == 0 {
 			flat = slices.Clone(args[:i])
 		}
 		n := padded(l.count())
 		for j := range n {
 			flat = append(flat, padding(l, j))
 		}
-		key.lists[lists] = n
-		lists++
+		key.lists[found] = n
+		found++
 	}
 	if known, ok := s.expanded.Load(key); ok {
 		return known.(string), flat
 	}
 	out := expand(s.engine, s.names, key)
-	if len(text) < 4096 { // longer ones are rare and hardly ever the same
+	if len(text) < 1<<15 { // longer ones are rare and hardly ever the same
 		s.expanded.Store(key, out)
 	}
 	return out, flat
@@ -110,7 +113,7 @@ func (s *Store) expand(text string, args []any) (string, []any) {
 // expand fills in the names of tables and the driver's placeholders.
 func expand(e engine, n names, sh shape) string {
 	var b strings.Builder
-	arguments, lists := 0, 0
+	arguments, found := 0, 0
 	text := sh.text
 	for {
 		i := strings.IndexAny(text, "{?")
@@ -127,8 +130,8 @@ func expand(e engine, n names, sh shape) string {
 		}
 		count := 1
 		if strings.HasSuffix(text[:i], "IN ") {
-			count = sh.lists[lists]
-			lists++
+			count = sh.lists[found]
+			found++
 			b.WriteByte('(')
 		}
 		for j := range count {
@@ -167,16 +170,34 @@ func (s *Store) exec(ctx context.Context, on runner, text string, args ...any) (
 type demand struct {
 	text string
 	args []any
-	// rows is how many rows the statement must change. A query must return that many
-	// rows, each with one column that is true.
+	// rows is how many rows the statement must change, or anyRows. A query must return
+	// that many rows, each with one column that is true.
 	rows  int
 	query bool
+	// size, if set, says that the statement is an INSERT into the history, and how many rows
+	// an engine may make room for, so that a few texts fit all numbers of rows.
+	size int
+	// after says that the statement reads rows that an earlier one of the same list has
+	// written.
+	after bool
+	// did, if set, learns whether the statement has changed a row.
+	did *bool
 }
+
+// anyRows says that a statement may change any number of rows.
+const anyRows = -1
 
 // demand runs a statement. It returns errChanged if the result is another one.
 func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	if !d.query {
-		return s.must(ctx, on, d.rows, d.text, d.args...)
+		changed, err := s.exec(ctx, on, d.text, d.args...)
+		if d.did != nil {
+			*d.did = err == nil && changed > 0
+		}
+		if err == nil && changed != int64(d.rows) && d.rows != anyRows {
+			return errChanged
+		}
+		return err
 	}
 	verdicts, err := column[bool](ctx, s, on, d.text, d.args...)
 	if err == nil && (len(verdicts) != d.rows || slices.Contains(verdicts, false)) {
@@ -196,13 +217,9 @@ func (s *Store) demandAll(ctx context.Context, on runner, all []demand) error {
 }
 
 // must runs a statement. It returns errChanged unless the statement changes exactly n
-// rows.
+// rows. anyRows allows every number.
 func (s *Store) must(ctx context.Context, on runner, n int, text string, args ...any) error {
-	changed, err := s.exec(ctx, on, text, args...)
-	if err == nil && changed != int64(n) {
-		return errChanged
-	}
-	return err
+	return s.demand(ctx, on, demand{text: text, args: args, rows: n})
 }
 
 const returningID = " RETURNING id"
@@ -221,7 +238,7 @@ func (s *Store) insert(ctx context.Context, on runner, text string, args ...any)
 	return res.LastInsertId()
 }
 
-// each runs a query and calls scan for each row.
+// each runs a query and calls scan for each row of all its result sets.
 func (s *Store) each(ctx context.Context, on runner, scan func(*sql.Rows) error, text string, args ...any) error {
 	text, args = s.expand(text, args)
 	rows, err := s.ready(ctx, on, text).QueryContext(ctx, args...)
@@ -229,8 +246,13 @@ func (s *Store) each(ctx context.Context, on runner, scan func(*sql.Rows) error,
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
+	for more := true; more; more = rows.NextResultSet() {
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
 			return err
 		}
 	}

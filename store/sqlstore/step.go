@@ -9,23 +9,25 @@ import (
 	"time"
 )
 
-// Each step reads, decides in Go, and then writes in one transaction. Every statement of
-// the transaction checks that the state is still the one that was read. If a row was
-// changed or deleted meanwhile, the statement changes no row. If a row was added
+// Each step reads, decides in Go, and then writes in one transaction. Some steps first try
+// a statement that decides and writes at once; see atOnce and grant_unread.go. Every
+// statement of the transaction checks that the state is still the one that was read. If a
+// row was changed or deleted meanwhile, the statement changes no row. If a row was added
 // meanwhile, the statement violates a unique index. Then the store rolls the transaction
 // back, and the step starts again from reading. So no step depends on the isolation of
 // the database, nor on locks, which the nodes of a Galera cluster do not share.
 //
 // All steps write rows in one order: grants, counters, tokens, the rest. A step that uses
-// or changes a token writes one of its counters or its row. A step that deletes a token
-// deletes its counters first.
+// or changes a token writes one of its counters or its row; on PostgreSQL, a use that
+// spends nothing only locks the row. A step that deletes a token deletes its counters
+// first, then its row, then its history.
 //
 // Only two things can take effect: a COMMIT, and a single statement outside of a
 // transaction. If one of them fails and the answer does not prove that the database did
 // not do it, the error is marked; see inDoubt. After any other error the step has
 // certainly not taken effect, and explain says so with [store.ErrUnavailable]. So steps
-// write by write, writeBlind and writeOne alone. A method that goes on after its first
-// transaction marks later errors itself, as Revoke and Sweep do.
+// write by write, writeBlind, writeOne and writeAll alone. A method that goes on after its
+// first transaction marks later errors itself, as Revoke and Sweep do.
 
 // maxAttempts and maxPause bound how often a step is repeated. The pauses of all attempts
 // add up to about four seconds.
@@ -53,7 +55,7 @@ func (s *Store) step(ctx context.Context, name string, try func() error) error {
 		}
 		doubt = doubt || isInDoubt(err)
 		f := s.engine.fault(err)
-		if f.spoils() {
+		if f.spoils() || f == faultStopped {
 			s.discardIdle(ctx, seen)
 		}
 		switch {
@@ -79,7 +81,7 @@ func (s *Store) again(err error) bool {
 		return true
 	}
 	f := s.engine.fault(err)
-	return f == faultRetry || f == faultUnknown || f == faultDuplicate
+	return f == faultRetry || f == faultUnknown || f == faultDuplicate || f == faultChanged
 }
 
 // pause waits for a random time that grows with the attempts. The first repetition is
@@ -101,13 +103,13 @@ func pause(ctx context.Context, attempt int) error {
 
 // write runs a transaction.
 func (s *Store) write(ctx context.Context, do func(tx runner) error) error {
-	return s.writeWith(ctx, s.engine.txOptions(), do)
+	return s.writeWith(ctx, s.engine.txOptions(false), do)
 }
 
 // writeBlind runs a transaction that reads only rows that it locks. Its isolation does
 // not matter. Not setting the isolation saves a round trip.
 func (s *Store) writeBlind(ctx context.Context, do func(tx runner) error) error {
-	return s.writeWith(ctx, nil, do)
+	return s.writeWith(ctx, s.engine.txOptions(true), do)
 }
 
 func (s *Store) writeWith(ctx context.Context, options *sql.TxOptions, do func(tx runner) error) error {
@@ -156,6 +158,41 @@ func within(ctx context.Context, end func() error) error {
 	case <-late.C:
 		return ctx.Err()
 	}
+}
+
+// writeAll meets demands in one transaction, with a single statement if possible. blind
+// says that they read only rows that they lock.
+func (s *Store) writeAll(ctx context.Context, all []demand, blind bool) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if text, args := s.engine.together(all); text != "" {
+		return s.writeOne(ctx, func(on runner) error { return s.meet(ctx, on, all, text, args) })
+	}
+	if len(all) == 1 {
+		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, all[0]) })
+	}
+	write := s.write
+	if blind {
+		write = s.writeBlind
+	}
+	return write(ctx, func(tx runner) error { return s.demandAll(ctx, tx, all) })
+}
+
+// meet runs a statement that meets demands together. It returns the indices of those that
+// have changed a row, as far as demand.did asks for them.
+func (s *Store) meet(ctx context.Context, on runner, all []demand, text string, args []any) error {
+	for _, d := range all {
+		if d.did != nil {
+			*d.did = false
+		}
+	}
+	return s.each(ctx, on, func(r *sql.Rows) error {
+		var i int
+		err := r.Scan(&i)
+		*all[i].did = true
+		return err
+	}, text, args...)
 }
 
 // writer waits until this store may begin another writing transaction. The caller calls

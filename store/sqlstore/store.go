@@ -25,7 +25,8 @@ type Options struct {
 	// Prefix.
 	Schema string
 	// BatchTimeout bounds how long the store may take to commit a batch of uses. So it
-	// also bounds how long a call of Spend or CreateChild may outlive its own context.
+	// also bounds how long a call of Spend, CreateChild or EndRefresh may outlive its own
+	// context.
 	// Zero means 5 seconds.
 	BatchTimeout time.Duration
 }
@@ -105,6 +106,9 @@ func New(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*Store
 		return nil, err
 	}
 	if err := s.check(ctx, dialect); err != nil {
+		return nil, err
+	}
+	if err := s.chooseEngine(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.watch(ctx); err != nil {

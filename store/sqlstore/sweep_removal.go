@@ -21,7 +21,7 @@ func (w *sweeper) remove(ctx context.Context, due ids) (bool, error) {
 		return false, err
 	}
 	grants := 0
-	err = w.s.write(ctx, func(tx runner) (err error) {
+	err = w.s.writeWith(ctx, w.s.engine.deletion(), func(tx runner) (err error) {
 		grants, err = w.apply(ctx, tx, plan)
 		return err
 	})
@@ -93,6 +93,9 @@ func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error)
 	if len(p.bury) == 0 {
 		return grants, nil
 	}
+	if err := w.s.lock(ctx, tx, "tokens", "id", "id", p.bury); err != nil {
+		return 0, err
+	}
 	empty := []byte{}
 	for _, statement := range []struct {
 		text string
@@ -107,7 +110,12 @@ func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error)
 			return 0, err
 		}
 	}
-	return grants, nil
+	return grants, w.lateEvents(ctx, tx, p.bury)
+}
+
+// lateEvents deletes the events that uses have added since the histories were deleted.
+func (w *sweeper) lateEvents(ctx context.Context, tx runner, tokens ids) error {
+	return w.eraseEvents(ctx, tx, `token IN ? AND named = 1`, tokens)
 }
 
 // delete deletes tokens, and grants that have no token left. It writes the rows of the
@@ -116,10 +124,13 @@ func (w *sweeper) apply(ctx context.Context, tx runner, p *removal) (int, error)
 // deleted one writes one of these counters: either it fails, or delete sees the new
 // token.
 func (w *sweeper) delete(ctx context.Context, tx runner, p *removal) (int, error) {
+	if err := w.s.lock(ctx, tx, "grants", "grant_id", "grant_id", p.grants); err != nil {
+		return 0, err
+	}
 	if err := w.s.must(ctx, tx, len(p.grants), `UPDATE {grants} SET version = version + 1 WHERE grant_id IN ?`, p.grants); err != nil {
 		return 0, err
 	}
-	if _, err := w.s.exec(ctx, tx, `DELETE FROM {counters} WHERE token IN ?`, p.gone.keys); err != nil {
+	if err := w.s.deleteCountersOf(ctx, tx, p.gone.keys); err != nil {
 		return 0, err
 	}
 	needed, err := w.needed(ctx, tx, p.gone.keys)
@@ -130,6 +141,9 @@ func (w *sweeper) delete(ctx context.Context, tx runner, p *removal) (int, error
 		return 0, errChanged
 	}
 	if err := w.s.deleteTokens(ctx, tx, p.gone); err != nil {
+		return 0, err
+	}
+	if err := w.lateEvents(ctx, tx, p.gone.keys); err != nil {
 		return 0, err
 	}
 	used, err := column[[]byte](ctx, w.s, tx, `SELECT DISTINCT grant_id FROM {tokens} WHERE grant_id IN ?`, p.grants)

@@ -88,17 +88,23 @@ func (w *sweeper) histories(ctx context.Context, d tokenKeys) (bool, error) {
 		return false, err
 	}
 	some := cut(w, events, left)
-	empty := []byte{}
 	err = deleteRows(ctx, w, &w.done.Events, some, func(tx runner, part []int64) (int64, error) {
-		if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE id IN ? AND used_at IS NULL`, part); err != nil {
-			return 0, err
-		}
-		_, err := w.s.exec(ctx, tx, `
-			UPDATE {history} SET named = 0, event_time = 0, name = ?, comment = ?, address = ?, user_agent = ?
-			WHERE id IN ?`, empty, empty, empty, empty, part)
-		return int64(len(part)), err
+		return int64(len(part)), w.eraseEvents(ctx, tx, `id IN ?`, part)
 	})
 	return len(some) == len(events), err
+}
+
+// eraseEvents deletes the events that a condition on keys finds. Of a use, only the event
+// goes.
+func (w *sweeper) eraseEvents(ctx context.Context, tx runner, where string, keys ids) error {
+	if _, err := w.s.exec(ctx, tx, `DELETE FROM {history} WHERE used_at IS NULL AND `+where, keys); err != nil {
+		return err
+	}
+	empty := []byte{}
+	_, err := w.s.exec(ctx, tx, `
+		UPDATE {history} SET named = 0, event_time = 0, name = ?, comment = ?, address = ?, user_agent = ?
+		WHERE `+where, empty, empty, empty, empty, keys)
+	return err
 }
 
 // tickets deletes the tickets of tokens and reports whether none is left.

@@ -43,7 +43,7 @@ func TestHeartbeatSavesTheLease(t *testing.T) {
 		g := silent(t, alive, p, now)
 		var beaten atomic.Bool
 		sp.hook(func(_ context.Context, said statement) error {
-			if said.is("BEGIN") && !beaten.Swap(true) {
+			if isWrite(said) && !beaten.Swap(true) {
 				return alive.Beat(t.Context(), p, now+30e6)
 			}
 			return nil
@@ -61,6 +61,9 @@ func TestHeartbeatSavesTheLease(t *testing.T) {
 		assert.Equal(t, []store.Doubt{{Lease: store.LeaseID{1}, Process: p.ID, Node: p.Node, Lapsed: b.Now}}, r.Doubts)
 	})
 }
+
+// isWrite reports whether a statement begins a transaction, or is one as a whole.
+func isWrite(said statement) bool { return said.is("BEGIN") || said.is("WITH") }
 
 // A process dies with many leases. Several others take them over at once, each one at the
 // first attempt.
@@ -94,7 +97,7 @@ func TestManyLeasesOfOneProcess(t *testing.T) {
 		}
 		begun := 0
 		for _, said := range sp.taken() {
-			if said.is("BEGIN") {
+			if isWrite(said) {
 				begun++
 			}
 		}

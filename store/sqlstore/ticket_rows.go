@@ -32,14 +32,14 @@ func (s *Store) readTickets(ctx context.Context, refs []store.TicketRef) (map[st
 	err := s.each(ctx, s.db, func(r *sql.Rows) error {
 		t := new(ticketRow)
 		err := r.Scan(scan(t.ID[:]), &t.Kind, &t.version, &t.Status, (*[]byte)(&t.Key), (*[]byte)(&t.Payload),
-			scan(t.Token[:]), &t.OwnsToken, (*int64)(&t.Expires), scan(t.Put[:]), scan(t.Done[:]), scan(t.Taker[:]), &t.owner, &t.Orphaned)
+			scan(t.Token[:]), &t.OwnsToken, (*int64)(&t.Expires), scan(t.Put[:]), scan(t.Done[:]), scan(t.Taker[:]), &t.owner, verdict{&t.Orphaned, true})
 		t.Key, t.Payload = orNil(t.Key), orNil(t.Payload)
 		found[t.TicketRef] = t
 		return err
 	}, `
 		SELECT k.ticket_id, k.kind, k.version, k.status, k.sealed_key, k.payload, k.token_id, k.owns_token, k.expires,
 			k.put_sum, k.done_sum, k.taker_id, COALESCE(t.id, 0),
-			CASE WHEN k.token_id IS NULL THEN 0 WHEN t.id IS NULL OR `+isDead+` THEN 1 ELSE 0 END
+			CASE WHEN k.token_id IS NULL THEN 0 WHEN t.id IS NULL THEN 1 ELSE `+death+` END
 		FROM {tickets} k LEFT JOIN {tokens} t ON t.token_id = k.token_id AND t.buried = 0
 		WHERE k.ticket_id IN ?`, l)
 	return found, err
@@ -56,8 +56,9 @@ func orNil(b store.Sealed) store.Sealed {
 type ticketPlan struct {
 	rules.TicketPlan
 	was map[store.TicketRef]*ticketRow
-	// created are tokens that the same step creates.
-	created map[store.TokenID]bool
+	// guarded are tokens that need no touchTokens: the same step creates them, or charges
+	// their counter for no clause.
+	guarded map[store.TokenID]bool
 }
 
 // ticketsOf lists the tickets that changes name.
@@ -74,7 +75,7 @@ func ticketsOf(c *store.TicketChanges) []store.TicketRef {
 
 // planTickets reads tickets and returns a plan that changes none of them yet.
 func (s *Store) planTickets(ctx context.Context, refs []store.TicketRef) (*ticketPlan, error) {
-	p := &ticketPlan{created: make(map[store.TokenID]bool)}
+	p := &ticketPlan{guarded: make(map[store.TokenID]bool)}
 	p.Read = func(ref store.TicketRef) *rules.Ticket {
 		if t := p.was[ref]; t != nil {
 			return &t.Ticket
@@ -107,12 +108,11 @@ func (p *ticketPlan) order() []store.TicketRef {
 	return refs
 }
 
-// tokens returns the tokens that get a ticket by the changes, except tokens that the same
-// step creates.
+// tokens returns the tokens that get a ticket by the changes, except guarded ones.
 func (p *ticketPlan) tokens() blobs {
 	var l blobs
 	for ref, t := range p.Rows {
-		if t == nil || t.Token.IsZero() || p.created[t.Token] {
+		if t == nil || t.Token.IsZero() || p.guarded[t.Token] {
 			continue
 		}
 		if was := p.was[ref]; was == nil || was.Token != t.Token {
@@ -123,64 +123,83 @@ func (p *ticketPlan) tokens() blobs {
 	return l
 }
 
-// applyTickets makes the changes. Each change fails if its row is no longer as it was
-// read.
-func (s *Store) applyTickets(ctx context.Context, tx runner, p *ticketPlan) error {
-	if err := s.touchTokens(ctx, tx, p.tokens()); err != nil {
-		return err
-	}
-	return s.writeTickets(ctx, tx, p)
-}
+// changes returns the statements that make the changes. Each fails if its row is no longer
+// as it was read.
+func (p *ticketPlan) changes() []demand { return append(touchTokens(p.tokens()), p.writes()...) }
 
-// writeTickets makes the changes. The caller has called touchTokens.
-func (s *Store) writeTickets(ctx context.Context, tx runner, p *ticketPlan) error {
+// writes returns the statements that make the changes, after those of touchTokens.
+func (p *ticketPlan) writes() []demand {
+	var all []demand
 	for _, ref := range p.order() {
-		if err := s.applyTicket(ctx, tx, p.was[ref], p.Rows[ref]); err != nil {
-			return err
-		}
+		all = append(all, writeTicket(p.was[ref], p.Rows[ref])...)
 	}
-	return nil
+	return all
 }
 
-// touchTokens writes a counter of each token. So nobody deletes or revokes these tokens
-// until the transaction has been committed.
-func (s *Store) touchTokens(ctx context.Context, tx runner, tokens blobs) error {
+// touchTokens returns statements that write a counter of each token. So nobody deletes or
+// revokes these tokens until the transaction has been committed.
+func touchTokens(tokens blobs) []demand {
+	var all []demand
 	for _, id := range tokens {
-		_, err := s.exec(ctx, tx, `
-			UPDATE {counters} SET used = used + 1
-			WHERE token = (SELECT t.id FROM {tokens} t WHERE t.token_id = ? AND t.buried = 0) AND clause = ? AND kind = ?`,
-			id, int64(store.NoClause), int64(store.UseUncounted))
-		if err != nil {
-			return err
-		}
+		all = append(all, demand{
+			text: `
+				UPDATE {counters} SET used = used + 1
+				WHERE token = (SELECT t.id FROM {tokens} t WHERE t.token_id = ? AND t.buried = 0) AND clause = ? AND kind = ?`,
+			args: []any{id, int64(store.NoClause), int64(store.UseUncounted)}, rows: anyRows,
+		})
 	}
-	return nil
+	return all
 }
 
-// applyTicket writes one ticket. was is nil if the ticket is new. is is nil if the ticket
-// is to be deleted.
-func (s *Store) applyTicket(ctx context.Context, tx runner, was *ticketRow, is *rules.Ticket) error {
+const insertTicket = `
+	INSERT INTO {tickets} (ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires,
+		put_sum, done_sum, taker_id, sweep_at)
+	VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// ticketColumns returns the columns of insertTicket.
+func ticketColumns(t *rules.Ticket) []any {
+	return []any{
+		t.ID[:], int64(t.Kind), int64(t.Status), filled(t.Key), filled(t.Payload), orNull(t.Token, t.Token[:]),
+		flag(t.OwnsToken), int64(t.Expires), t.Put[:], orNull(t.Done, t.Done[:]), orNull(t.Taker, t.Taker[:]), ticketSweepAt(t),
+	}
+}
+
+// writeTicket returns the statement that writes one ticket, if there is anything to
+// write. was is nil if the ticket is new. is is nil if the ticket is to be deleted.
+func writeTicket(was *ticketRow, is *rules.Ticket) []demand {
 	const key = ` WHERE ticket_id = ? AND kind = ? AND version = ? AND put_sum = ?`
 	switch {
 	case was == nil && is == nil:
 		return nil
-	case is == nil:
-		return s.must(ctx, tx, 1, `DELETE FROM {tickets}`+key, was.ID[:], int64(was.Kind), was.version, was.Put[:])
 	case was == nil:
-		_, err := s.exec(ctx, tx, `
-			INSERT INTO {tickets} (ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires,
-				put_sum, done_sum, taker_id, sweep_at)
-			VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			is.ID[:], int64(is.Kind), int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]),
-			flag(is.OwnsToken), int64(is.Expires), is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is))
-		return err
+		return []demand{{text: insertTicket, args: ticketColumns(is), rows: 1}}
 	}
-	return s.must(ctx, tx, 1, `
-		UPDATE {tickets} SET version = version + 1, status = ?, sealed_key = ?, payload = ?, token_id = ?, owns_token = ?, expires = ?,
-			put_sum = ?, done_sum = ?, taker_id = ?, sweep_at = ?`+key,
-		int64(is.Status), filled(is.Key), filled(is.Payload), orNull(is.Token, is.Token[:]), flag(is.OwnsToken), int64(is.Expires),
-		is.Put[:], orNull(is.Done, is.Done[:]), orNull(is.Taker, is.Taker[:]), ticketSweepAt(is),
-		was.ID[:], int64(was.Kind), was.version, was.Put[:])
+	row := []any{was.ID[:], int64(was.Kind), was.version, was.Put[:]}
+	if is == nil {
+		return []demand{{text: `DELETE FROM {tickets}` + key, args: row, rows: 1}}
+	}
+	return []demand{{
+		text: `
+			UPDATE {tickets} SET version = version + 1, status = ?, sealed_key = ?, payload = ?, token_id = ?, owns_token = ?, expires = ?,
+				put_sum = ?, done_sum = ?, taker_id = ?, sweep_at = ?` + key,
+		args: append(ticketColumns(is)[2:], row...), rows: 1,
+	}}
+}
+
+// completePending returns the statement that completes a pending ticket of no token.
+func completePending(c *store.Completion, now store.Micros) demand {
+	sum := rules.DoneSum(c)
+	return demand{
+		text: `
+			UPDATE {tickets} SET version = version + 1, status = ?, payload = ?, done_sum = ?,
+				sweep_at = CASE WHEN expires = 0 THEN NULL WHEN LENGTH(sealed_key) + ? = 0 THEN -(expires + ?) ELSE expires END
+			WHERE ticket_id = ? AND kind = ? AND status = ? AND taker_id IS NULL AND token_id IS NULL AND (expires = 0 OR expires >= ?)`,
+		args: []any{
+			int64(c.Status), filled(c.Payload), sum[:], int64(len(c.Payload)), rules.ExpiredTicketsKept.Microseconds(),
+			c.ID[:], int64(c.Kind), int64(store.TicketPending), int64(now),
+		},
+		rows: 1,
+	}
 }
 
 // ticketSweepAt returns when Sweep has to erase the ticket, or NULL for never. A negative

@@ -62,6 +62,24 @@ const (
 	BugProcessRevived Bug = "heartbeat revives a settled process"
 	// BugProcessForgotten sweeps a process that a doubt names.
 	BugProcessForgotten Bug = "sweep forgets the process of a doubt"
+	// BugLeaseWithoutCharge takes the lease for a use that it refuses.
+	BugLeaseWithoutCharge Bug = "lease without the charge"
+	// BugChargeWithoutLease says that a use has the lease, and has not taken it.
+	BugChargeWithoutLease Bug = "charge without the lease"
+	// BugLeaseInDoubt gives a use the lease without the doubt that an earlier one left.
+	BugLeaseInDoubt Bug = "use takes a lease in doubt"
+	// BugEndsOthersLease frees the lease of somebody else at a late end.
+	BugEndsOthersLease Bug = "end frees another lease"
+	// BugRelaxedEndLost does not end a lease whose end is relaxed.
+	BugRelaxedEndLost Bug = "relaxed end gets lost"
+	// BugCommitDoesNotEnd stores a refresh token and leaves the lease that it should end.
+	BugCommitDoesNotEnd Bug = "commit does not end the lease"
+	// BugFetchStale returns a ticket to a use whatever its state.
+	BugFetchStale Bug = "use returns a ticket that is over"
+	// BugCommentBefore decides by an earlier look whether a use returns a ticket.
+	BugCommentBefore Bug = "event of a use tells of an earlier look"
+	// BugAccessOutlivesLogin leaves kept access tokens when a grant is replaced.
+	BugAccessOutlivesLogin Bug = "kept access token outlives its login"
 	// BugRevokedUnlisted lists only tokens that are live.
 	BugRevokedUnlisted Bug = "lists leave out revoked tokens"
 )
@@ -91,6 +109,15 @@ var bugCases = []struct {
 	{BugSilenceSettles, []string{"node/lease of a silent process is taken over"}},
 	{BugProcessRevived, []string{"node/settled for good", "node/heartbeats that race a settlement"}},
 	{BugProcessForgotten, []string{"sweep/processes"}},
+	{BugLeaseWithoutCharge, []string{"leased use/that is refused takes no lease"}},
+	{BugChargeWithoutLease, []string{"leased use/takes a free lease", "leased use/parallel uses have one holder"}},
+	{BugLeaseInDoubt, []string{"leased use/is charged whatever is in the way"}},
+	{BugEndsOthersLease, []string{"leased use/relaxed end", "refresh/late end resolves only its doubt"}},
+	{BugRelaxedEndLost, []string{"leased use/relaxed end"}},
+	{BugCommitDoesNotEnd, []string{"leased use/commit that ends the lease"}},
+	{BugFetchStale, []string{"leased use/returns a ticket"}},
+	{BugCommentBefore, []string{"leased use/says in its event that it returns a ticket"}},
+	{BugAccessOutlivesLogin, []string{"grant/kept access tokens end with their login"}},
 	{BugRevokedUnlisted, []string{"revoke/revoked tokens stay listed", "sweep/tokens are deleted after retention"}},
 }
 

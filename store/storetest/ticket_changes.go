@@ -181,7 +181,7 @@ func ticketArguments(e *env) {
 	for name, spoil := range map[string]func(*store.Ticket){
 		"no id":               func(t *store.Ticket) { t.ID = store.TicketID{} },
 		"no kind":             func(t *store.Ticket) { t.Kind = 0 },
-		"unknown kind":        func(t *store.Ticket) { t.Kind = 7 },
+		"unknown kind":        func(t *store.Ticket) { t.Kind = 8 },
 		"no status":           func(t *store.Ticket) { t.Status = 0 },
 		"unknown status":      func(t *store.Ticket) { t.Status = 5 },
 		"no expiry":           func(t *store.Ticket) { t.Expires = 0 },

@@ -5,7 +5,7 @@ import "github.com/mytoken-go/sdk/store"
 func ticketKinds(e *env) {
 	root, id := e.root(), e.ticketID()
 	var all []store.Ticket
-	for kind := store.TicketState; kind <= store.TicketReply; kind++ {
+	for kind := store.TicketState; kind <= store.TicketAccess; kind++ {
 		t := e.newTicket(kind)
 		t.ID, t.Token, t.Status, t.OwnsToken = id, root.id(), store.TicketReady, kind%2 == 0
 		all = append(all, t)
@@ -20,7 +20,7 @@ func ticketKinds(e *env) {
 		e.wantTicket(all[i+1:]...)
 	}
 	lone := e.ready(store.TicketTransfer)
-	for _, kind := range []store.TicketKind{store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketShort, store.TicketReply} {
+	for _, kind := range []store.TicketKind{store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketShort, store.TicketReply, store.TicketAccess} {
 		ref := store.TicketRef{Kind: kind, ID: lone.ID}
 		e.unresolved(ref, t0, store.ErrTicketNotFound, "a code as another kind")
 		e.fails(e.consumeErr(e.useID(), ref), store.ErrTicketNotFound, "Consume of a code as kind %d", kind)

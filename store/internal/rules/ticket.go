@@ -42,7 +42,8 @@ func putSum(t *store.Ticket) store.Sum {
 	return sha256.Sum256(b.Bytes())
 }
 
-func doneSum(c *store.Completion) store.Sum {
+// DoneSum returns the digest by which a store recognises a repeated completion.
+func DoneSum(c *store.Completion) store.Sum {
 	return sha256.Sum256(append([]byte{byte(c.Status)}, c.Payload...))
 }
 

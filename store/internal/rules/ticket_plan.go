@@ -102,7 +102,7 @@ func (p *TicketPlan) consume(ref store.TicketRef, by store.UseID, now store.Micr
 
 func (p *TicketPlan) complete(c *store.Completion, now store.Micros) error {
 	return p.edit(c.TicketRef, now, func(t *Ticket) (bool, error) {
-		sum := doneSum(c)
+		sum := DoneSum(c)
 		switch {
 		case t.Done == sum:
 			return false, nil

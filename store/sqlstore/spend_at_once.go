@@ -1,0 +1,242 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+
+	"github.com/mytoken-go/sdk/store"
+)
+
+// atOnce is what one query decides and writes: ordinary uses, and ends of leases.
+//
+// The query grants each use as a whole or not at all, and grants one only if package
+// rules would decide the same. It leaves everything else to the path that reads, decides
+// and writes: outdated or unconfirmed generations, exhausted first candidates, known ids.
+// A use whose id is known, and a ticket that exists, may make the whole query fail as a
+// duplicate. Nothing has changed then.
+//
+// The query returns one row for each use that it has granted, and one for each end that
+// it has made, in any order. It may return them in several result sets. The columns are:
+//
+//   - the index of the use; for an end, len(uses) and its index. All other columns of an
+//     end are NULL.
+//   - grant_id, owner_id, and sealed_key of the token
+//   - with lease: lease_until, generation, refresh, scope, audience, worked of the grant.
+//     All of them are NULL if the use did not take the lease.
+//   - with ticket: status, sealed_key, payload, token_id, owns_token, expires of the
+//     ticket. All of them are NULL if there is none to return.
+//   - with state: path, about, created, expires, clauses of the token, dead of the grant,
+//     and all counters in its chains as JSON, in any order: an array of
+//     [kind, clause, depth, clause of the counter, max_uses, used, last_used].
+//
+// No grant has two ends, and no two uses have the same id. Ends come before all leases.
+// If only the lease is in the way of a use, the query grants the use without it. A query
+// without uses may be relaxed; see engine.
+type atOnce struct {
+	uses []ordinary
+	ends []*member // see ordinaryEnd
+
+	// The columns that some use needs.
+	lease, ticket, state bool
+	creates              bool // a use creates a token
+	puts                 bool // a use puts tickets
+}
+
+// ordinary is a use that a query may be able to grant: it charges its first candidate,
+// and puts no tickets but new ones.
+type ordinary struct {
+	*member
+	kind        store.Kind // of the counters that it charges
+	clause      int        // of the counters that it charges
+	least, most int64      // the token must have at least and at most that many clauses
+	at          int64      // of the last use, for the token's own counter; 0: it stays
+}
+
+// entry returns the row of the history.
+func (o *ordinary) entry() *entry {
+	e := &entry{event: o.use.Event, use: o.use.ID, used: o.use.Now, kind: o.kind, clause: o.clause}
+	if o.child != nil {
+		e.child = o.child.ID
+	}
+	return e
+}
+
+// fetched returns the comment of the event if the use returns the ticket.
+func (o *ordinary) fetched() []byte {
+	if o.use.Event.Name == "" {
+		return []byte{}
+	}
+	return []byte(o.use.EventWith(new(store.Ticket)).Comment)
+}
+
+// ordinary returns the use as an ordinary one, and whether it is one.
+func (m *member) ordinary() (ordinary, bool) {
+	o := ordinary{member: m, kind: store.UseUncounted, clause: store.NoClause, most: maxClauses, at: int64(m.use.Now)}
+	last := store.NoClause
+	if n := len(m.use.Candidates); n > 0 {
+		o.kind, o.clause, last = m.use.Kind, m.use.Candidates[0], m.use.Candidates[n-1]
+	}
+	switch {
+	case !onlyPuts(&m.use.Tickets), m.use.Check(last+1) != nil, m.fetchesOwn():
+		return o, false
+	case m.use.Kind == store.UseUncounted:
+		o.at = 0
+	case last == store.NoClause:
+		o.most = 0
+	}
+	o.least = int64(last + 1)
+	return o, true
+}
+
+// onlyPuts reports whether changes to tickets do nothing but put some.
+func onlyPuts(c *store.TicketChanges) bool { return len(c.Consume)+len(c.Complete)+len(c.Drop) == 0 }
+
+// fetchesOwn reports whether the use returns a ticket that it puts itself.
+func (m *member) fetchesOwn() bool {
+	return slices.ContainsFunc(m.use.Tickets.Put, func(t store.Ticket) bool { return t.TicketRef == m.use.Fetch })
+}
+
+// newAtOnce returns the part of a batch that a query may be able to write.
+func newAtOnce(members []*member) *atOnce {
+	o := new(atOnce)
+	ended := make(map[store.GrantID]bool)
+	for _, m := range members {
+		if m.end != nil {
+			if !ended[m.end.Grant] && ordinaryEnd(m.end) {
+				o.ends = append(o.ends, m)
+			}
+			ended[m.end.Grant] = true
+			continue
+		}
+		u, ok := m.ordinary()
+		if !ok {
+			continue
+		}
+		o.uses = append(o.uses, u)
+		o.lease = o.lease || !m.use.Lease.ID.IsZero()
+		o.ticket = o.ticket || m.use.Fetch != (store.TicketRef{})
+		o.state = o.state || m.use.State
+		o.creates = o.creates || m.child != nil
+		o.puts = o.puts || len(m.use.Tickets.Put) > 0
+	}
+	return o
+}
+
+// spendAtOnce tries to grant uses and to end leases with one query. It marks those that
+// are done.
+func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
+	o := newAtOnce(members)
+	if len(o.uses) == 0 && len(o.ends) < 2 { // commitEnds needs less
+		return nil
+	}
+	text, args := s.engine.spendAtOnce(o)
+	if text == "" {
+		return nil
+	}
+	var rows []atOnceRow
+	err := s.writeOne(ctx, func(on runner) error {
+		rows = rows[:0]
+		return s.each(ctx, on, func(r *sql.Rows) error {
+			var row atOnceRow
+			err := r.Scan(row.fields(o)...)
+			rows = append(rows, row)
+			return err
+		}, text, args...)
+	})
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if r := &rows[i]; r.n < len(o.uses) {
+			r.grants(&o.uses[r.n])
+		} else {
+			m := o.ends[r.n-len(o.uses)]
+			m.ended, m.done = true, true
+		}
+	}
+	return nil
+}
+
+// atOnceRow is what the query returns about one use.
+type atOnceRow struct {
+	n int
+	store.Spent
+
+	until    sql.Null[int64] // of the lease; NULL: not taken
+	refresh  store.Refresh
+	status   sql.Null[int64] // of the ticket; NULL: none
+	ticket   store.Ticket
+	state    store.State
+	clauses  int
+	counters counters
+}
+
+// counters scans the counters of a token as JSON; see atOnce.
+type counters [][7]int64
+
+// Scan implements [database/sql.Scanner].
+func (c *counters) Scan(v any) error {
+	switch v := v.(type) {
+	case []byte:
+		return json.Unmarshal(v, c)
+	case string:
+		return json.Unmarshal([]byte(v), c)
+	}
+	return nil
+}
+
+func (r *atOnceRow) fields(o *atOnce) []any {
+	all := []any{&r.n, scan(r.Grant[:]), scan(r.Owner[:]), (*[]byte)(&r.Key)}
+	if o.lease {
+		all = append(all, &r.until, orZero[uint64]{&r.refresh.Generation}, (*[]byte)(&r.refresh.Token),
+			orZero[string]{&r.refresh.Scope}, orZero[string]{&r.refresh.Audience}, orZero[string]{&r.refresh.Worked})
+	}
+	if o.ticket {
+		all = append(all, &r.status, (*[]byte)(&r.ticket.Key), (*[]byte)(&r.ticket.Payload), scan(r.ticket.Token[:]),
+			orZero[bool]{&r.ticket.OwnsToken}, orZero[store.Micros]{&r.ticket.Expires})
+	}
+	if o.state {
+		all = append(all, (*pathOf)(&r.state.Ancestors), (*[]byte)(&r.state.About), orZero[store.Micros]{&r.state.Created},
+			orZero[store.Micros]{&r.state.Expires}, orZero[int]{&r.clauses}, orZero[bool]{&r.state.Dead}, &r.counters)
+	}
+	return all
+}
+
+// grants makes the row the answer to a use.
+func (r *atOnceRow) grants(o *ordinary) {
+	spent := r.Spent
+	spent.Clause = o.clause
+	if r.until.Valid {
+		r.refresh.Until = store.Micros(r.until.V)
+		spent.Refresh = &r.refresh
+	}
+	if r.status.Valid {
+		r.ticket.TicketRef, r.ticket.Status = o.use.Fetch, store.TicketStatus(r.status.V)
+		r.ticket.Key, r.ticket.Payload = orNil(r.ticket.Key), orNil(r.ticket.Payload)
+		spent.Ticket = &r.ticket
+	}
+	if o.use.State {
+		spent.State = r.stateOf(o)
+	}
+	o.spent, o.err, o.done = spent, nil, true // a batch that failed may have left an error
+}
+
+// stateOf returns the state of the token. The query grants uses of live tokens alone, and
+// only if the current generation was presented.
+func (r *atOnceRow) stateOf(o *ordinary) *store.State {
+	t := token{about: r.state.About, created: r.state.Created, expires: r.state.Expires}
+	t.ID, t.Grant, t.Owner, t.Ancestors, t.Seq, t.Clauses, t.Live = o.token.ID, r.Grant, r.Owner, r.state.Ancestors, o.token.Seq, r.clauses, true
+	for _, c := range r.counters {
+		t.links = append(t.links, link{
+			kind: store.Kind(c[0]), clause: int(c[1]), depth: int(c[2]),
+			origin: int(c[3]), limit: store.Limit(c[4]), used: c[5], lastUsed: store.Micros(c[6]),
+		})
+	}
+	slices.SortFunc(t.links, func(a, b link) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.clause, b.clause), cmp.Compare(a.depth, b.depth))
+	})
+	return &store.State{TokenInfo: t.info(), Key: slices.Clone(r.Key), Dead: r.state.Dead}
+}
