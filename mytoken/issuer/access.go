@@ -115,10 +115,16 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 
 // accessToken takes steps 2 to 8 for one use.
 func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, candidates []int, provider *Provider) (*AccessToken, error) {
-	// 2. Charge the use. The same durable step checks that the token is live.
+	// 2. Charge the use, and take the lease of the grant if nobody has it (one durable
+	// step). The same step checks that the token is live. For a repetition it also returns
+	// the access token that was handed out.
 	//
 	// A crash after it costs the use of a request without an ID. A repetition with the
-	// same ID takes the charge over.
+	// same ID takes the charge over. The lease ends when this node has restarted, when its
+	// heartbeat lapses, or after Config.Lease. Nothing was sent under it, and the next
+	// holder learns that from this node; see Config.InDoubtWait.
+	op.wish = i.refresher.Wish(ctx, p.id.ID, provider.Upstream)
+	defer op.wish.Close(ctx)
 	spent, err := i.spend(ctx, p, op, candidates)
 	if err != nil {
 		return nil, err
@@ -131,10 +137,14 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 		return nil, i.chargeElsewhere(ctx, p, op)
 	}
 	var out *AccessToken
-	if spent.Repeated {
-		if out, err = i.keptAccess(ctx, p, op, key); err != nil {
-			return nil, err
-		}
+	switch {
+	case spent.Ticket != nil:
+		out, err = i.openKept(ctx, p, op, key, spent.Ticket)
+	case spent.Repeated: // there is none, or it has expired
+		out, err = i.keptAccess(ctx, p, op, key)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if out == nil {
 		if out, err = i.obtain(ctx, p, op, provider, spent, key); err != nil {
@@ -143,7 +153,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	}
 
 	// 8. Rotate the mytoken, if its rotation says so (durable). If it was revoked after
-	// step 7, withhold the access token and refund the use; a request with an ID stays
+	// step 6, withhold the access token and refund the use; a request with an ID stays
 	// charged, because another call with that ID may have handed one out.
 	//
 	// A crash after it loses the response, not the successor: the store answers the old
@@ -151,7 +161,7 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if out.Update, err = i.rotateOrFail(ctx, p, op.kind, spent.Key, op.client); err != nil {
 		err = i.giveBack(ctx, p, op, err)
 		if isA[*TokenError](err) {
-			_ = i.stillLive(ctx, p, provider, spent) // revokes at the provider what nobody can use any more
+			_ = i.stillLive(ctx, p, provider, key) // revokes at the provider what nobody can use any more
 		}
 		return nil, err
 	}
@@ -164,12 +174,12 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	clause := p.token.Clause(spent.Clause)
 	asked := restriction.Ask(clause, restriction.Access{Scopes: op.scopes, Audiences: op.audiences}, restriction.Access{})
 
-	// 3. Wait for the turn of the grant, and take its lease (durable).
+	// 3. Wait for the turn of the grant. If step 2 did not take the lease, take it now
+	// (durable): another process had it, or another request of this one.
 	//
-	// A crash after it leaves the lease. It ends when this node has restarted, when its
-	// heartbeat lapses, or after Config.Lease. The next holder waits until this node has
-	// recovered, unless the provider tolerates a refresh token that it has replaced; see
-	// Config.InDoubtWait.
+	// A crash after it leaves the lease, as after step 2. But then nobody knows whether the
+	// provider was asked: the next holder waits until this node has recovered, unless the
+	// provider tolerates a refresh token that it has replaced.
 	//
 	// 4. Ask the provider once, while no step of the store is open.
 	//
@@ -177,34 +187,50 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	// recovered, the next holder tries the old one. If the provider refuses it twice, the
 	// user logs in again; see StartReconnect.
 	//
-	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable).
+	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable). The
+	// same step ends the lease. Without a new refresh token, the lease goes to the next
+	// request of this process that waits for it; or else it is ended, and nobody waits
+	// until that is durable.
 	//
 	// A crash between the two loses no refresh token: Recover or the next holder of the
 	// lease commits what the spill holds. A crash after both loses the access token
-	// alone. The use stays charged, as after step 2.
-	tokens, unsettled, err := i.ask(ctx, p, op, spent, key, provider, asked)
+	// alone. The use stays charged, as after step 2. A crash may undo the end of a lease
+	// that was not waited for. That is the same as a crash after step 3, and the node holds
+	// no refresh token that the store lacks.
+	//
+	// 6. Check that the token is still live: once, after the provider has answered, for all
+	// requests that share the answer. Each of their uses was charged while the token was
+	// live, before that check or after it. A crash after it loses no more than one before.
+	tokens, unsettled, err := i.refresh(ctx, p, provider, refresh.Request{
+		Grant: spent.Grant, Key: key, Subject: p.token.OIDCSubject(),
+		Scopes: asked.Scopes, Audiences: asked.Audiences, Wish: op.wish,
+		Abandoned: func(ctx context.Context, err error) {
+			if !refresh.Charged(err) { // nobody gets the answer
+				_, _ = i.callOff(ctx, p, op)
+			}
+		},
+	})
 
-	// 6. Without an answer, refund the use (durable), unless the provider may have acted.
+	// Without an answer that may be handed out, refund the use (durable), unless the
+	// provider may have acted. An unsettled error leaves the charge alone: the provider may
+	// have acted, or it is still asked and the use is settled afterwards.
 	//
 	// A crash before the refund leaves the use charged, as after step 2. After it,
 	// nothing is lost.
-	if err != nil {
-		if unsettled {
-			err = asRepeatable(err, p.free(op.kind))
-		} else {
-			err = i.giveBack(ctx, p, op, err)
-		}
-		return nil, i.revokedInstead(ctx, p, provider, spent, err)
+	switch {
+	case unsettled:
+		return nil, asRepeatable(err, p.free(op.kind))
+	case err != nil:
+		i.reject(ctx, p.id.ID, op.client, err) // other errors were reported elsewhere
+		return nil, i.giveBack(ctx, p, op, err)
 	}
 
-	// 7. Check that the token is still live and that the answer is inside the clause;
-	// else refund. Record that this use is handed out, and keep the access token (durable,
-	// for a request with an ID).
+	// 7. Check that the answer is inside the clause; else refund. Record that this use is
+	// handed out, and keep the access token (one durable step, for a request with an ID).
 	//
 	// A crash after it leaves the use charged. A repetition with the same ID gets the same
 	// access token.
-	if err := i.deliverable(ctx, p, provider, spent, clause, asked, tokens); err != nil {
-		i.reject(ctx, p.id.ID, op.client, err) // an answer that is too broad was reported as that
+	if err := i.insideClause(ctx, p, provider, clause, asked, tokens); err != nil {
 		return nil, i.giveBack(ctx, p, op, err)
 	}
 	return i.claim(ctx, p, op, key, &AccessToken{mytoken.AccessToken{
@@ -213,28 +239,12 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	}})
 }
 
-// ask takes steps 3 to 5 for a charged use. An unsettled error leaves the charge alone:
-// the provider may have acted, or it is still asked and the use is settled afterwards.
-func (i *Issuer) ask(ctx context.Context, p *presented, op operation, spent store.Spent, key seal.DataKey, provider *Provider, asked restriction.Access) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
-	return i.refresh(ctx, refresh.Request{
-		Token: p.id.ID, Grant: spent.Grant, Key: key, Provider: provider.Upstream, Subject: p.token.OIDCSubject(),
-		Scopes: asked.Scopes, Audiences: asked.Audiences,
-		Abandoned: func(ctx context.Context, err error) {
-			if err == nil {
-				// Nobody gets the answer. But a login that nobody can use any more is
-				// revoked at the provider.
-				_ = i.stillLive(ctx, p, provider, spent)
-			}
-			if !refresh.Charged(err) {
-				_, _ = i.callOff(ctx, p, op)
-			}
-		},
-	})
-}
-
-// refresh asks the provider. It translates the errors of the refresher to those of the
-// issuer.
-func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+// refresh asks the provider for a presented token, as steps 3 to 6 say. It translates the
+// errors of the refresher to those of the issuer. An unsettled error leaves the charge
+// alone.
+func (i *Issuer) refresh(ctx context.Context, p *presented, provider *Provider, req refresh.Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
+	req.Token, req.Provider = p.id.ID, provider.Upstream
+	req.Confirm = func(ctx context.Context, err error) error { return i.confirmLive(ctx, p, provider, req.Key, err) }
 	tokens, unsettled, err = i.refresher.Refresh(ctx, req)
 	f, failed := errors.AsType[*refresh.Failure](err)
 	if !failed {
@@ -262,15 +272,18 @@ func (i *Issuer) refresh(ctx context.Context, req refresh.Request) (tokens *oidc
 	return tokens, unsettled, err
 }
 
-// deliverable makes the checks of step 7.
-func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provider, spent store.Spent, clause *restriction.Clause, asked restriction.Access, tokens *oidcupstream.Tokens) error {
-	if err := i.stillLive(ctx, p, provider, spent); err != nil {
+// confirmLive is the check of step 6, for a refresh that ended with err. A login that the
+// provider refuses may be one that was revoked meanwhile: then that is the cause.
+func (i *Issuer) confirmLive(ctx context.Context, p *presented, provider *Provider, key seal.DataKey, err error) error {
+	f, failed := errors.AsType[*refresh.Failure](err)
+	if err != nil && !(failed && (f.Reason == refresh.Ended || f.Reason == refresh.Suspect)) {
 		return err
 	}
-	if clause == nil {
-		return nil
+	live := i.stillLive(ctx, p, provider, key)
+	if err == nil || isA[*TokenError](live) {
+		return live
 	}
-	return i.insideClause(ctx, p, provider, clause, asked, tokens)
+	return err
 }
 
 // stillLive returns an error if the token was revoked while the provider was asked, or if
@@ -279,8 +292,8 @@ func (i *Issuer) deliverable(ctx context.Context, p *presented, provider *Provid
 //
 // It does not present the token to the store again: a token that was rotated meanwhile is
 // live.
-func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider, spent store.Spent) error {
-	info, err := i.ledger.token(ctx, p.id.ID)
+func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider, key seal.DataKey) error {
+	info, err := i.ledger.Token(ctx, p.id.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &TokenError{Reason: TokenUnknown, cause: err}
@@ -289,22 +302,8 @@ func (i *Issuer) stillLive(ctx context.Context, p *presented, provider *Provider
 	case info.Live:
 		return nil
 	}
-	if key, err := i.dataKey(p, spent.Key); err == nil {
-		i.revokeOrphan(ctx, p.id.ID, provider, key)
-	}
+	i.revokeOrphan(ctx, p.id.ID, provider, key)
 	return &TokenError{Reason: TokenRevoked}
-}
-
-// revokedInstead replaces the error of a login that the provider refuses if the token was
-// revoked meanwhile: that is the cause.
-func (i *Issuer) revokedInstead(ctx context.Context, p *presented, provider *Provider, spent store.Spent, err error) error {
-	if isA[*ReconnectError](err) || isSuspect(err) {
-		if revoked := i.stillLive(ctx, p, provider, spent); isA[*TokenError](revoked) {
-			i.reject(ctx, p.id.ID, p.client, revoked)
-			return revoked
-		}
-	}
-	return err
 }
 
 // insideClause refuses an answer that is broader than the clause, whatever was asked for
@@ -317,6 +316,8 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 		return err
 	}
 	switch {
+	case clause == nil:
+		return nil
 	case clause.Scopes != nil && len(tokens.ScopesUnread) > 0:
 		return withhold(NoticeBroaderAnswer, "the scopes of the access token are not known", unread(tokens.ScopesUnread), nil)
 	case clause.Audiences != nil && len(tokens.AudiencesUnread) > 0:

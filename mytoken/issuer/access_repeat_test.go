@@ -92,7 +92,7 @@ func TestRepeatedAfterAnUnknownOutcome(t *testing.T) {
 		for _, before := range []bool{true, false} {
 			for _, calls := range []int{3, 100} { // 100: the request cannot be called off either
 				t.Run(fmt.Sprintf("%s/before=%t/%d", method, before, calls), func(t *testing.T) {
-					w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1})
+					w := newWorld(t, optest.RotateStrict, worldOptions{limit: 1, apart: method == "BeginRefresh"})
 					id := issuer.NewUseID()
 					w.store.Reset(func(c storetest.Call) error {
 						if c.Method == method && c.Before == before && c.N <= calls || calls == 100 && c.Method == "Refund" {

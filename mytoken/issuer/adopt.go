@@ -158,11 +158,13 @@ func (i *Issuer) confirm(ctx context.Context, p *presented, provider *Provider, 
 	if err != nil {
 		return err
 	}
-	tokens, _, err := i.refresh(ctx, refresh.Request{
-		Token: p.id.ID, Grant: state.Grant, Key: key, Provider: provider.Upstream, Subject: a.Subject,
-		Abandoned: func(ctx context.Context, _ error) {
-			// If the adoption was taken back meanwhile, so is the answer of the provider.
-			_ = i.stillLive(ctx, p, provider, store.Spent{Grant: state.Grant, Key: state.Key})
+	tokens, _, err := i.refresh(ctx, p, provider, refresh.Request{
+		Grant: state.Grant, Key: key, Subject: a.Subject,
+		Abandoned: func(ctx context.Context, err error) {
+			if err != nil { // or else the refresh has looked
+				// If the adoption was taken back meanwhile, so is what the provider gave.
+				_ = i.stillLive(ctx, p, provider, key)
+			}
 		},
 	})
 	if isSuspect(err) {

@@ -10,6 +10,7 @@ import (
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/mytoken/issuer/internal/refresh"
 	"github.com/mytoken-go/sdk/restriction"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -31,6 +32,11 @@ type operation struct {
 	// brief says that a repetition is answered anew, so that it may come only for a while.
 	brief bool
 
+	// wish is the lease that the use takes along, for an access token. It may be nil.
+	wish *refresh.Wish
+	// state says that the use returns the state of the token.
+	state bool
+
 	// verdict names the ticket that says whether an access token was handed out for the
 	// use, or the use was called off. It is zero if no other call can have the same id.
 	verdict store.TicketRef
@@ -44,6 +50,7 @@ type operation struct {
 func (i *Issuer) use(op operation, candidates []int) store.Use {
 	return store.Use{
 		ID: op.id, Kind: op.kind, Candidates: candidates, Tickets: op.tickets,
+		Lease: op.wish.Lease(), Fetch: op.kept, State: op.state,
 		Event: i.newEvent(op.event, op.comment, op.client), Now: i.ledger.now(),
 	}
 }
@@ -159,6 +166,14 @@ func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op 
 // refunded.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
 	spent, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
+	switch {
+	case err == nil:
+		op.wish.Charged(ctx, spent.Grant, spent.Refresh)
+	case mayHaveEffect(err):
+		op.wish.Lost(ctx)
+	default:
+		op.wish.Refused()
+	}
 	if errors.Is(err, store.ErrRefunded) {
 		return store.Spent{}, errCalledOff
 	} else if err != nil {

@@ -75,7 +75,7 @@ func TestStrictRotationUnderLoad(t *testing.T) {
 			require.Zero(t, s.Provider.Reuses())
 			require.Equal(t, requests*rounds, s.Provider.Count(optest.Refreshed))
 			if nodes == 1 {
-				require.Equal(t, requests*rounds, steps.Calls("BeginRefresh"), "nobody tries in vain")
+				require.LessOrEqual(t, steps.Calls("BeginRefresh"), requests*rounds, "nobody tries again and again")
 			}
 		})
 	}

@@ -132,7 +132,7 @@ func (l *lineage) at(ctx context.Context, n int) (level, error) {
 		if up := len(l.levels); up > len(l.token.Ancestors) {
 			return level{}, nil
 		} else if up > 0 {
-			ancestor, err := l.i.ledger.token(ctx, l.token.Ancestors[up-1])
+			ancestor, err := l.i.ledger.Token(ctx, l.token.Ancestors[up-1])
 			if errors.Is(err, store.ErrNotFound) {
 				l.levels = append(l.levels, level{})
 				continue

@@ -94,6 +94,9 @@ func TestCrashMatrix(t *testing.T) {
 						continue
 					}
 					crashPoints(t, crashCase{site: site, policy: policy, fault: fault, dir: t.TempDir(), repeat: repeat})
+					if policy == optest.RotateStrict && fault.name == noFault.name && !underRace {
+						crashPoints(t, crashCase{site: site, policy: policy, fault: fault, dir: t.TempDir(), repeat: repeat, apart: true})
+					}
 				}
 			})
 		}
@@ -136,15 +139,16 @@ type crashCase struct {
 	fault  providerFault
 	dir    string // for spill directories
 	repeat bool   // the request has an ID and is repeated with it
+	apart  bool   // the lease takes a step of its own
 	point  storetest.Call
 	mode   crashMode
 }
 
 func (c crashCase) String() string {
 	if c.mode == "" {
-		return fmt.Sprintf("repeat=%t", c.repeat)
+		return fmt.Sprintf("repeat=%t, apart=%t", c.repeat, c.apart)
 	}
-	return fmt.Sprintf("repeat=%t, store %s: %s", c.repeat, c.mode, c.point)
+	return fmt.Sprintf("repeat=%t, apart=%t, store %s: %s", c.repeat, c.apart, c.mode, c.point)
 }
 
 // run makes one request under the faults, then healthy ones until the limit is reached,
@@ -153,10 +157,11 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 	ctx := t.Context()
 	dir := ""
 	if c.mode == crashGone {
-		dir = filepath.Join(c.dir, fmt.Sprint(c.site.users.Load(), c.point, c.repeat))
+		dir = filepath.Join(c.dir, fmt.Sprint(c.site.users.Load(), c.point, c.repeat, c.apart))
 	}
 	w, err := c.site.world(ctx, worldOptions{
 		limit: crashLimit, rotation: &mytoken.Rotation{OnAT: true, AutoRevoke: true}, response: mytoken.ResponseShortToken,
+		apart:  c.apart,
 		config: func(cfg *issuer.Config) { cfg.SpillDir = dir },
 	})
 	if err != nil {
@@ -189,6 +194,7 @@ func (c crashCase) run(t *testing.T) ([]storetest.Call, error) {
 		w.failOnce(c.fault.fault)
 	}
 	_, first := w.request(ctx, w.issuer, id)
+	waitUntil(t, "leases end", func() bool { return w.issuer.Ends() == 0 }) // nobody waits for that
 	trace := w.store.Trace()
 
 	// 2: the faults are gone, and perhaps the process

@@ -172,7 +172,7 @@ func TestRestartDoesNotWaitForTheLease(t *testing.T) {
 	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) {
 		c.SpillDir, c.Lease, c.InDoubtWait = t.TempDir(), 10*time.Minute, soon
 	}})
-	w.store.Reset(storetest.FailFrom(storetest.After("BeginRefresh", 1), storetest.ErrFault))
+	w.store.Reset(storetest.FailFrom(storetest.After("Spend", 1), storetest.ErrFault))
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.Error(t, err)
 	require.NoError(t, w.close(t.Context()))
@@ -192,10 +192,11 @@ func TestRestartDoesNotWaitForTheLease(t *testing.T) {
 // proves P5
 func TestUnendedLeaseIsEndedLater(t *testing.T) {
 	for _, settles := range []bool{false, true} {
-		w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
+		w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
 		w.store.Reset(failFirst("EndRefresh", 3, true))
 		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 		require.NoError(t, err)
+		waitUntil(t, "the store has refused it", func() bool { return w.store.Calls("EndRefresh") == 3 && w.issuer.Ends() == 0 })
 		w.clock.Advance(13 * time.Second)
 		other, err := w.node(func(c *issuer.Config) { c.SpillDir = t.TempDir() })
 		require.NoError(t, err)

@@ -299,7 +299,11 @@ func (i *Issuer) Inspect(ctx context.Context, req InspectRequest) (*Introspectio
 	if err != nil {
 		return nil, err
 	}
-	return i.introspection(ctx, p)
+	state, err := i.lookup(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return introspection(p, &state), nil
 }
 
 // BrowserProof returns a text that binds a login to a browser. Its code is the state, or

@@ -11,6 +11,9 @@ func (i *Issuer) Flights() int {
 	return flights
 }
 
+// Ends returns how many ends of leases are under way.
+func (i *Issuer) Ends() int { return i.refresher.Ends() }
+
 // Waiters returns how many requests wait for such calls.
 func (i *Issuer) Waiters() int {
 	_, waiters := i.refresher.Load()

@@ -6,6 +6,7 @@ import (
 	"github.com/mytoken-go/sdk/capability"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
 )
 
 // IntrospectRequest asks about a token.
@@ -31,19 +32,15 @@ type Introspection struct {
 // [*TokenError], [*mytoken.CapabilityError], [*RefusedError], [ErrUnknownProvider] and
 // [*StoreError].
 func (i *Issuer) Introspect(ctx context.Context, req IntrospectRequest) (*Introspection, error) {
-	p, _, err := i.presentAndCharge(ctx, req.Token, operation{
-		kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected,
+	p, spent, err := i.presentAndCharge(ctx, req.Token, operation{
+		kind: restriction.Uncounted, needs: capability.TokeninfoIntrospect, client: req.Client, event: EventIntrospected, state: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return i.introspection(ctx, p)
+	return introspection(p, spent.State), nil
 }
 
-func (i *Issuer) introspection(ctx context.Context, p *presented) (*Introspection, error) {
-	state, err := i.lookup(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return &Introspection{Type: p.form(), Claims: p.token, Counters: state.Counters, Reconnect: state.Dead}, nil
+func introspection(p *presented, state *store.State) *Introspection {
+	return &Introspection{Type: p.form(), Claims: p.token, Counters: state.Counters, Reconnect: state.Dead}
 }

@@ -28,6 +28,8 @@ import (
 // killOrder tells a process what to do. It is for tests: it holds secrets.
 type killOrder struct {
 	DSN, Dir, Provider, ClientID, Secret, Key, Signing, Token string
+
+	At string // the step of the store that never begins
 }
 
 const killVariable = "ISSUER_TEST_KILL_ORDER"
@@ -64,7 +66,8 @@ func (o *killOrder) issuer(t *testing.T, change func(*issuer.Config)) *issuer.Is
 	return i
 }
 
-// TestKilledProcess is what a process runs that is killed before it commits.
+// TestKilledProcess is what a process runs that is killed before a step, or while one is
+// still outstanding after it has answered.
 func TestKilledProcess(t *testing.T) {
 	text := os.Getenv(killVariable)
 	if text == "" {
@@ -74,8 +77,10 @@ func TestKilledProcess(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(text), &o))
 	i := o.issuer(t, func(c *issuer.Config) {
 		c.Store = storetest.NewFaulty(c.Store, func(call storetest.Call) error {
-			if call.Method == "CommitRefresh" && call.Before {
-				fmt.Println("committing")
+			if call.Method == o.At && call.Before {
+				if o.At != "EndRefresh" { // nobody waits for that
+					fmt.Println("here")
+				}
 				select {}
 			}
 			return nil
@@ -84,10 +89,13 @@ func TestKilledProcess(t *testing.T) {
 	require.NoError(t, i.Recover(t.Context()))
 	_, err := i.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: mytoken.NewSecret(o.Token), Client: client})
 	require.NoError(t, err)
+	fmt.Println("here")
+	select {}
 }
 
-// killed runs such a process and kills it when the answer of the provider is in its spill
-// directory and not in the store.
+// killed runs such a process and kills it. At CommitRefresh, the answer of the provider is
+// in its spill directory and not in the store. At EndRefresh, the client has its answer, and
+// the store does not know yet that the lease has ended.
 func (o *killOrder) killed(t *testing.T) {
 	t.Helper()
 	text, err := json.Marshal(o)
@@ -99,25 +107,22 @@ func (o *killOrder) killed(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewScanner(out)
 	require.True(t, lines.Scan(), "the process has ended")
-	require.Equal(t, "committing", lines.Text())
+	require.Equal(t, "here", lines.Text())
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 }
 
-// Processes are killed with the answer of a provider that revokes on reuse in the spill
-// directory of their machine, and the lease would last for minutes. The process of another
-// machine answers 503 meanwhile and presents no old refresh token. After each restart the
-// first request is answered at once, on both machines: no login is lost. A machine that
-// does not come back is given up.
-//
-// proves P5
-func TestKilledOnOneOfTwoMachines(t *testing.T) {
-	o := &killOrder{DSN: dbtest.NewPostgreSQL(t), Dir: t.TempDir()}
+// killScene is a login on two machines, at a provider with that rotation. It returns an
+// order for a process of the first machine, the issuer of the other one, and a function
+// that obtains an access token.
+func killScene(t *testing.T, rotation optest.Rotation) (o *killOrder, elsewhere killOrder, other *issuer.Issuer, op *optest.Server, access func(*issuer.Issuer) error) {
+	t.Helper()
+	o = &killOrder{DSN: dbtest.NewPostgreSQL(t), Dir: t.TempDir(), At: "CommitRefresh"}
 	db, err := sql.Open("pgx", o.DSN)
 	require.NoError(t, err)
 	t.Cleanup(func() { db.Close() })
 	require.NoError(t, sqlstore.Migrate(t.Context(), db, sqlstore.PostgreSQL, sqlstore.Options{}))
-	op, err := optest.Start(optest.Options{Rotation: optest.RotateStrict})
+	op, err = optest.Start(optest.Options{Rotation: rotation})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, op.Close()) })
 	up := op.ClientConfig(mytokentest.IssuerURL + "/redirect")
@@ -129,24 +134,68 @@ func TestKilledOnOneOfTwoMachines(t *testing.T) {
 	require.NoError(t, err)
 	o.Signing = string(pem)
 
-	elsewhere := *o
+	elsewhere = *o
 	elsewhere.Dir = t.TempDir()
-	other := elsewhere.issuer(t, nil)
+	other = elsewhere.issuer(t, nil)
 	service := &mytokentest.Service{Issuer: other, Provider: op}
 	result, err := service.LoginWith(t.Context(), "alice", issuer.LoginRequest{Client: client})
 	require.NoError(t, err)
 	o.Token = result.Issued.Token.Reveal()
-	access := func(i *issuer.Issuer) error {
+	return o, elsewhere, other, op, func(i *issuer.Issuer) error {
 		_, err := i.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: result.Issued.Token, Client: client})
 		return err
 	}
+}
 
+// later returns an issuer of a third machine whose clock is so far ahead that heartbeats
+// have lapsed.
+func (o *killOrder) later(t *testing.T) *issuer.Issuer {
+	t.Helper()
+	return o.issuer(t, func(c *issuer.Config) {
+		c.SpillDir, c.Clock = t.TempDir(), func() time.Time { return time.Now().Add(25 * time.Second) }
+	})
+}
+
+// Processes are killed right after the client has its answer, while the store has not got
+// the end of the lease, which would last for minutes. The provider has given no new refresh
+// token, but other machines cannot know that: they answer 503. After each restart the first
+// request is answered at once, on both machines.
+//
+// proves P5
+func TestKilledAfterTheAnswer(t *testing.T) {
+	o, elsewhere, other, op, access := killScene(t, optest.RotateOff)
+	o.At = "EndRefresh"
+	for round := range 3 {
+		o.killed(t)
+		require.Equal(t, 4*round+1, op.Count(optest.Refreshed), "it got its answer")
+		later := elsewhere.later(t)
+		errAs[*issuer.BusyError](t, access(later))
+		restarted := o.issuer(t, nil)
+		require.NoError(t, restarted.Recover(t.Context()))
+		for _, i := range []*issuer.Issuer{restarted, other, later} {
+			require.NoError(t, access(i))
+			waitUntil(t, "the lease ends", func() bool { return i.Ends() == 0 }) // to the last one, all heartbeats have lapsed
+		}
+		for _, i := range []*issuer.Issuer{restarted, later} {
+			require.NoError(t, i.Close(context.WithoutCancel(t.Context())))
+		}
+	}
+	require.NoError(t, other.Close(context.WithoutCancel(t.Context())))
+}
+
+// Processes are killed with the answer of a provider that revokes on reuse in the spill
+// directory of their machine, and the lease would last for minutes. The process of another
+// machine answers 503 meanwhile and presents no old refresh token. After each restart the
+// first request is answered at once, on both machines: no login is lost. A machine that
+// does not come back is given up.
+//
+// proves P5
+func TestKilledOnOneOfTwoMachines(t *testing.T) {
+	o, elsewhere, other, op, access := killScene(t, optest.RotateStrict)
 	for range 3 {
 		o.killed(t)
 		// Its heartbeat is in force, so that the lease would be too; 25 s later it is not.
-		later := elsewhere.issuer(t, func(c *issuer.Config) {
-			c.SpillDir, c.Clock = t.TempDir(), func() time.Time { return time.Now().Add(25 * time.Second) }
-		})
+		later := elsewhere.later(t)
 		for range 3 {
 			errAs[*issuer.BusyError](t, access(later))
 		}
@@ -163,9 +212,7 @@ func TestKilledOnOneOfTwoMachines(t *testing.T) {
 
 	// This machine does not come back. The login that it held is lost, and nothing else.
 	o.killed(t)
-	later := elsewhere.issuer(t, func(c *issuer.Config) {
-		c.SpillDir, c.Clock = t.TempDir(), func() time.Time { return time.Now().Add(25 * time.Second) }
-	})
+	later := elsewhere.later(t)
 	errAs[*issuer.BusyError](t, access(later))
 	node, err := os.ReadFile(o.Dir + "/node")
 	require.NoError(t, err)

@@ -19,19 +19,26 @@ import (
 // leaseImpatient makes an issuer give up soon, for tests in which it waits in vain.
 func leaseImpatient(c *issuer.Config) { c.WaitLimit = 100 * time.Millisecond }
 
-// The store grants the lease, and its answer is lost each time. The lease is given back,
-// and nobody has to wait until it lapses.
+// The store grants the lease, along with the use or after it, and its answer is lost each
+// time. The lease is given back, and nobody has to wait until it lapses.
 //
 // proves P5
 func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
-	w.store.Reset(failFirst("BeginRefresh", 3, false))
-	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
-	errAs[*issuer.StoreError](t, err)
-	require.Empty(t, w.events(optest.Refreshed), "no lease, no call")
-	w.requireCharged(t, 0)
-	_, err = w.request(t.Context(), w.issuer, issuer.NewUseID())
-	require.NoError(t, err)
+	for _, method := range []string{"Spend", "BeginRefresh"} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: method == "BeginRefresh"})
+			w.store.Reset(failFirst(method, 3, false))
+			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			errAs[*issuer.StoreError](t, err)
+			require.Empty(t, w.events(optest.Refreshed), "no lease, no call")
+			w.requireCharged(t, 0)
+			other, err := w.node(leaseImpatient)
+			require.NoError(t, err)
+			_, err = w.request(t.Context(), other, issuer.NewUseID())
+			require.NoError(t, err)
+			require.NoError(t, other.Close(t.Context()))
+		})
+	}
 }
 
 // A store that lets the time run out makes the request busy, and nothing else. After a
@@ -39,7 +46,7 @@ func TestLeaseOfUnknownOutcomeIsGivenBack(t *testing.T) {
 //
 // proves P5
 func TestLeaseThatTimesOutIsBusy(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: true})
 	w.store.Reset(func(c storetest.Call) error {
 		if c.Method == "BeginRefresh" && c.Before {
 			return context.DeadlineExceeded
@@ -58,7 +65,7 @@ func TestLeaseThatTimesOutIsBusy(t *testing.T) {
 //
 // proves P3
 func TestBusyThatStaysCharged(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: true})
 	w.store.Reset(func(c storetest.Call) error {
 		switch {
 		case c.Method == "BeginRefresh" && c.Before:
@@ -80,17 +87,26 @@ func TestBusyThatStaysCharged(t *testing.T) {
 //
 // proves P5
 func TestLeaseOutlastsTheProvider(t *testing.T) {
-	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9})
-	w.store.Reset(func(c storetest.Call) error {
-		if c == storetest.After("BeginRefresh", 1) {
-			w.clock.Advance(9 * time.Second) // of 12; the provider may take 8
-		}
-		return nil
-	})
+	for method, steps := range map[string]int{"Spend": 1, "BeginRefresh": 2} {
+		w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: method == "BeginRefresh"})
+		w.store.Reset(func(c storetest.Call) error {
+			if c == storetest.After(method, 1) {
+				w.clock.Advance(9 * time.Second) // of 12; the provider may take 8
+			}
+			return nil
+		})
+		_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+		require.NoError(t, err)
+		require.Equal(t, steps, w.store.Calls("BeginRefresh"), "%s", method)
+		info, err := w.inner.Token(t.Context(), w.id)
+		require.NoError(t, err)
+		_, err = w.inner.BeginRefresh(t.Context(), store.Begin{Grant: info.Grant, Lease: store.LeaseID{1}, Now: store.At(w.clock.Now()), TTL: time.Second})
+		require.NoError(t, err, "it was the same lease, which is over")
+	}
+
+	w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: true})
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
-	require.Equal(t, 2, w.store.Calls("BeginRefresh"))
-
 	w.store.Reset(func(c storetest.Call) error {
 		if c.Method == "BeginRefresh" && !c.Before {
 			w.clock.Advance(9 * time.Second)

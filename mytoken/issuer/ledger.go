@@ -210,10 +210,9 @@ func (l *ledger) Grant(ctx context.Context, id GrantID) (store.RefreshState, err
 	return look(ctx, l, func(ctx context.Context) (store.RefreshState, error) { return l.store.Grant(ctx, id) })
 }
 
-// Ancestors returns the ancestors of a token, parent first.
-func (l *ledger) Ancestors(ctx context.Context, id mytoken.TokenID) ([]mytoken.TokenID, error) {
-	info, err := look(ctx, l, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
-	return info.Ancestors, err
+// Token returns what the store knows about a token, live or not.
+func (l *ledger) Token(ctx context.Context, id mytoken.TokenID) (store.TokenInfo, error) {
+	return look(ctx, l, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
 }
 
 func (l *ledger) replaceGrant(ctx context.Context, r store.Replacement) error {
@@ -246,10 +245,6 @@ func (l *ledger) takeTicket(ctx context.Context, ref store.TicketRef, taker UseI
 }
 
 // Lists
-
-func (l *ledger) token(ctx context.Context, id mytoken.TokenID) (store.TokenInfo, error) {
-	return look(ctx, l, func(ctx context.Context) (store.TokenInfo, error) { return l.store.Token(ctx, id) })
-}
 
 // tokenPage and eventPage are the numbers of rows that one step reads. The description of
 // a token may have 200 KB, while the largest event has 1 KB.

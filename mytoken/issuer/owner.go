@@ -99,7 +99,7 @@ func (o *OwnerAccess) Delete(ctx context.Context) error {
 
 // check returns [ErrNotOwned] unless the token is the user's.
 func (o *OwnerAccess) check(ctx context.Context, id mytoken.TokenID) error {
-	info, err := o.i.ledger.token(ctx, id)
+	info, err := o.i.ledger.Token(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && info.Owner != o.owner {
 		return ErrNotOwned
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/mytoken"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 	"github.com/mytoken-go/sdk/mytoken/mytokentest"
@@ -59,10 +60,10 @@ func TestPanickingStoreDuringARefresh(t *testing.T) {
 		"begun":      {"BeginRefresh", false, 0, false}, // nor then
 		"not stored": {"CommitRefresh", true, 1, true},  // it was asked; others must wait for the refresh token
 		"stored":     {"CommitRefresh", false, 1, true},
-		"ended":      {"EndRefresh", false, 1, false},
+		"read":       {"Token", true, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
+			w := newWorld(t, optest.RotateStrict, worldOptions{limit: 9, apart: c.method == "BeginRefresh", config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
 			var once atomic.Bool
 			w.store.Reset(func(call storetest.Call) error {
 				if call.Method == c.method && call.Before == c.before && !once.Swap(true) {
@@ -83,6 +84,54 @@ func TestPanickingStoreDuringARefresh(t *testing.T) {
 			require.NoError(t, err)
 			w.requireCharged(t, c.charged+1)
 			require.Zero(t, w.reuses(), "the provider saw no old refresh token")
+		})
+	}
+}
+
+// The store panics when it is charged, when it grants the lease along with that, or when it
+// ends the lease. The process survives, and the login is free for another one once the
+// lease has lapsed.
+//
+// proves P3, P5
+func TestPanickingStoreBesideARefresh(t *testing.T) {
+	for name, c := range map[string]struct {
+		method  string
+		before  bool
+		fails   bool
+		charged int64
+	}{
+		"not charged": {"Spend", true, true, 0},
+		"charged":     {"Spend", false, true, 1}, // nobody is left who could refund it
+		"not ended":   {"EndRefresh", true, false, 1},
+		"ended":       {"EndRefresh", false, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, optest.RotateOff, worldOptions{limit: 9, config: func(c *issuer.Config) { c.SpillDir = t.TempDir() }})
+			var once atomic.Bool
+			w.store.Reset(func(call storetest.Call) error {
+				if call.Method == c.method && call.Before == c.before && !once.Swap(true) {
+					panic("the store is broken")
+				}
+				return nil
+			})
+			failed := rescue.Do(func() {
+				_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+				require.NoError(t, err)
+			})
+			require.Equal(t, c.fails, failed != nil)
+			w.requireCharged(t, c.charged)
+			if !c.fails {
+				waitUntil(t, "it panics", once.Load)
+				w.lapse() // the lease, or nothing
+			}
+			_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
+			require.NoError(t, err)
+			other, err := w.node(leaseImpatient)
+			require.NoError(t, err)
+			_, err = w.request(t.Context(), other, issuer.NewUseID())
+			require.NoError(t, err)
+			require.NoError(t, other.Close(t.Context()))
+			w.requireCharged(t, c.charged+2)
 		})
 	}
 }

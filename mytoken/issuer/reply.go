@@ -120,6 +120,11 @@ func (i *Issuer) keptAccess(ctx context.Context, p *presented, op operation, key
 	case err != nil: // it has expired
 		return nil, i.refuseID(ctx, p, op)
 	}
+	return i.openKept(ctx, p, op, key, &t)
+}
+
+// openKept opens the ticket that keeps an access token.
+func (i *Issuer) openKept(ctx context.Context, p *presented, op operation, key seal.DataKey, t *store.Ticket) (*AccessToken, error) {
 	var rec accessRecord
 	if err := i.openJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), t.Payload, &rec); err != nil {
 		return nil, fmt.Errorf("issuer: the kept access token cannot be opened: %w", err)

@@ -257,7 +257,7 @@ func (i *Issuer) needsFor(ctx context.Context, p *presented, other mytoken.Token
 	if other == p.id.ID {
 		return own, nil
 	}
-	info, err := i.ledger.token(ctx, other)
+	info, err := i.ledger.Token(ctx, other)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && info.Owner != p.token.Owner():
 		// A token without that capability does not learn which other tokens exist.

@@ -69,7 +69,7 @@ func (i *Issuer) Redeem(ctx context.Context, req RedeemRequest) (*mytoken.Issued
 	}
 	// Never hand out an outdated generation: its receiver would look like a thief. For
 	// the same reason, do not present the token to the store here.
-	info, err := i.ledger.token(ctx, issued.ID)
+	info, err := i.ledger.Token(ctx, issued.ID)
 	switch end := issued.Claims.ExpiresAt(); {
 	case isA[*StoreError](err):
 		return nil, err

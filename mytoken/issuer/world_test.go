@@ -92,6 +92,15 @@ type worldOptions struct {
 	upstream func(*oidcupstream.Config)
 	config   func(*issuer.Config)
 	bare     bool // no faults of the store, no observer
+	apart    bool // the store grants no lease along with a use
+}
+
+// apart is a store in which something is always in the way of a use that asks for a lease.
+type apart struct{ store.Store }
+
+func (a apart) Spend(ctx context.Context, token store.Presented, use store.Use) (store.Spent, error) {
+	use.Lease = store.LeaseRequest{}
+	return a.Store.Spend(ctx, token, use)
 }
 
 // world logs a new user in.
@@ -115,6 +124,10 @@ func (s *site) world(ctx context.Context, opts worldOptions) (*world, error) {
 		Issuer: mytokentest.IssuerURL, Store: w.store, Seal: s.ring, Keys: s.keys,
 		Providers: []issuer.Provider{{Upstream: upstream}},
 		Clock:     w.clock.Now, Logger: quiet, WaitLimit: soon, InDoubtWait: -1, Observer: w.notice,
+	}
+	if opts.apart {
+		w.store = storetest.NewFaulty(apart{w.inner}, nil)
+		w.cfg.Store = w.store
 	}
 	if opts.bare {
 		w.cfg.Store, w.cfg.Observer = w.inner, nil

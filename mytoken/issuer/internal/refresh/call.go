@@ -29,6 +29,9 @@ func known(state store.RefreshState) []question {
 	return []question{{scopes: strings.Fields(state.Worked)}, {}}
 }
 
+// asking is what the request of the lease asks for.
+func (l *lease) asking() question { return question{l.req.Scopes, l.req.Audiences} }
+
 // tries is what a lease has asked the provider for one question.
 type tries struct {
 	tokens map[string]bool // sealed
@@ -55,9 +58,9 @@ func (l *lease) triesOf(q question) *tries {
 // grant that is suspect already is asked for what is known first, and for what the request
 // wants if all of that is refused.
 func (l *lease) refresh(ctx context.Context, state store.RefreshState) (*oidcupstream.Tokens, error) {
-	defer l.endOnPanic(ctx, store.RefreshUnknown)
+	defer endOnPanic(ctx, &l, store.RefreshUnknown)
 	l.state = state
-	asked, questions := question{l.req.Scopes, l.req.Audiences}, known(state)
+	asked, questions := l.asking(), known(state)
 	if l.taken && state.Suspect.Refusals > 0 {
 		questions = append(questions, asked)
 	} else {
@@ -208,7 +211,8 @@ func (l *lease) attempt(ctx context.Context, q question, sent string, spare bool
 		fresh = sent
 	}
 	if fresh != "" && (fresh != sent || spare) {
-		if err := l.commit(ctx, fresh); err != nil {
+		done := err == nil && q.key() == l.asking().key()
+		if err := l.commit(ctx, fresh, done); err != nil {
 			return nil, err
 		}
 	} else if err == nil && !l.taken {
@@ -230,15 +234,18 @@ func newRefreshToken(tokens *oidcupstream.Tokens, err error) string {
 }
 
 // commit keeps a new refresh token: first in the spill, then in the store. It tries until
-// the store accepts or refuses the token, or until Close stops waiting. Its errors are
-// for the client.
-func (l *lease) commit(ctx context.Context, token string) error {
+// the store accepts or refuses the token, or until Close stops waiting. If the refresh is
+// done, the same step ends the lease. Its errors are for the client.
+func (l *lease) commit(ctx context.Context, token string, done bool) error {
 	l.uncommitted = true
 	sealed, err := l.r.Seal.SealWith(store.RefreshTokenPlace(l.req.Grant, l.state.Generation+1), l.req.Key, []byte(token))
 	if err != nil {
 		return notKept(err)
 	}
 	c := store.Commit{Grant: l.req.Grant, Lease: l.id, Generation: l.state.Generation, Token: sealed, Now: store.At(l.r.Clock())}
+	if done && l.taken {
+		c.Ends, c.Worked = true, joined(l.req.Scopes)
+	}
 	// A crash before the next line loses the refresh token: it was in this process alone.
 	// After it, Recover or the next holder of the lease finds it in the spill.
 	if err := l.r.spill.put(c); err != nil {
@@ -251,7 +258,7 @@ func (l *lease) commit(ctx context.Context, token string) error {
 		cancel()
 		switch {
 		case err == nil:
-			l.uncommitted = false
+			l.uncommitted, l.committed, l.ended = false, true, c.Ends
 			l.r.spill.done(c.Lease)
 			l.stored(ctx)
 			return nil

@@ -90,9 +90,16 @@ func (r *Refresher) firstTime(lease store.LeaseID) bool {
 	return true
 }
 
+// pendingEnd is the end of a lease that the store has not taken. Its grant is zero if only
+// the token is known whose use may have taken the lease.
+type pendingEnd struct {
+	store.End
+	token store.TokenID
+}
+
 // keepEnd remembers the end of a lease that the store did not take. Else the lease would
 // leave a doubt for as long as this process lives.
-func (r *Refresher) keepEnd(e store.End) {
+func (r *Refresher) keepEnd(e pendingEnd) {
 	r.kept.mu.Lock()
 	defer r.kept.mu.Unlock()
 	if len(r.kept.ends) < mostKept {
@@ -110,24 +117,38 @@ func (r *Refresher) hasPendingEnds() bool {
 // the store did not end the first time.
 func (r *Refresher) endPending(ctx context.Context, grant store.GrantID) {
 	r.kept.mu.Lock()
-	var ends []store.End
+	var ends []pendingEnd
 	for _, e := range r.kept.ends {
-		if grant.IsZero() || e.Grant == grant {
+		if grant.IsZero() || e.Grant.IsZero() || e.Grant == grant {
 			ends = append(ends, e)
 		}
 	}
 	r.kept.mu.Unlock()
 	for _, e := range ends {
-		step, cancel := context.WithTimeout(ctx, r.StepTimeout)
-		err := r.Ledger.EndRefresh(step, e)
-		cancel()
-		if err != nil && !store.IsDefinite(err) {
+		if !r.endAgain(ctx, e) {
 			return // the store is still away
 		}
 		r.kept.mu.Lock()
 		delete(r.kept.ends, e.Lease)
 		r.kept.mu.Unlock()
 	}
+}
+
+// endAgain reports whether the store has taken the end of a lease, or never will.
+func (r *Refresher) endAgain(ctx context.Context, e pendingEnd) bool {
+	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
+	defer cancel()
+	if e.Grant.IsZero() {
+		info, err := r.Ledger.Token(ctx, e.token)
+		if err != nil {
+			return store.IsDefinite(err)
+		}
+		e.Grant = info.Grant
+		r.idle.ends(e.Grant)
+		defer r.idle.ended(e.Grant)
+	}
+	err := r.Ledger.EndRefresh(ctx, e.End)
+	return err == nil || store.IsDefinite(err)
 }
 
 // activate and deactivate record which leases this process still works under.

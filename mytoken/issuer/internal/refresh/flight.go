@@ -23,8 +23,15 @@ type Request struct {
 	Subject   string // at the provider
 	Scopes    []string
 	Audiences []string
+	// Wish is that of the use. Refresh closes it. It may be nil.
+	Wish *Wish
+	// Confirm is called once with the outcome of a flight, before anybody gets that, and for
+	// a request that gets no flight. All requests of a flight are for the same token.
+	// Confirm returns the outcome that counts; nil hands the answer of the provider out. It
+	// may be nil.
+	Confirm func(context.Context, error) error
 	// Abandoned is called with the outcome of the flight if the caller left while the
-	// provider was asked.
+	// provider was asked. It may be nil.
 	Abandoned func(context.Context, error)
 }
 
@@ -61,7 +68,7 @@ type flight struct {
 	err     error
 	waiters int
 	asked   bool  // the provider may have seen the request
-	unkept  error // why the store has not taken the refresh token of the answer yet
+	unkept  error // why an answer of the provider waits for the store
 	left    []func(context.Context, error)
 }
 
@@ -78,7 +85,11 @@ func (r *Refresher) Refresh(ctx context.Context, req Request) (tokens *oidcupstr
 	limit := time.NewTimer(r.WaitLimit)
 	defer limit.Stop()
 	f, err := r.join(ctx, req)
+	req.Wish.Close(ctx)
 	if err != nil {
+		if req.Confirm != nil {
+			err = req.Confirm(ctx, err)
+		}
 		return nil, false, err
 	}
 	select {
@@ -128,13 +139,13 @@ func (r *Refresher) join(ctx context.Context, req Request) (*flight, error) {
 func (r *Refresher) path(ctx context.Context, token store.TokenID) ([]store.TokenID, error) {
 	step, cancel := context.WithTimeout(ctx, r.StepTimeout)
 	defer cancel()
-	ancestors, err := r.Ledger.Ancestors(step, token)
+	info, err := r.Ledger.Token(step, token)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	} else if err != nil {
 		return nil, storeFailure(err)
 	}
-	path := append([]store.TokenID{token}, ancestors...)
+	path := append([]store.TokenID{token}, info.Ancestors...)
 	slices.Reverse(path)
 	return path, nil
 }
@@ -158,11 +169,19 @@ func (r *Refresher) joinAt(ctx context.Context, req Request, path []store.TokenI
 	flying, cancel := context.WithTimeout(detached, r.WaitLimit)
 	f := &flight{key: key, place: place, done: make(chan struct{}), cancel: cancel, waiters: 1}
 	r.flights[key] = f
+	r.ofToken[req.Token]++
+	r.idle.want(req.Grant)
 	r.running.Add(1)
 	go func() {
 		defer r.running.Done()
 		defer cancel()
-		tokens, err := rescue.Call(func() (*oidcupstream.Tokens, error) { return r.fly(flying, f, req) })
+		tokens, err := rescue.Call(func() (*oidcupstream.Tokens, error) {
+			tokens, err := r.fly(flying, f, req)
+			if err = r.confirm(detached, f, req, err); err != nil {
+				return nil, err
+			}
+			return tokens, nil
+		})
 		if failure := r.crashed(detached, f, err); failure != nil {
 			err = failure
 		}
@@ -171,6 +190,22 @@ func (r *Refresher) joinAt(ctx context.Context, req Request, path []store.TokenI
 		}
 	}()
 	return f, nil
+}
+
+// errNotConfirmed says that an answer waits for the store.
+var errNotConfirmed = errors.New("issuer: the store does not say whether the token is still live")
+
+// confirm calls the call-back of a flight that has ended with err.
+func (r *Refresher) confirm(ctx context.Context, f *flight, req Request, err error) error {
+	if req.Confirm == nil {
+		return err
+	}
+	if err == nil {
+		r.unkeptAnswer(f)(errNotConfirmed)
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
+	defer cancel()
+	return req.Confirm(ctx, err)
 }
 
 // crashed returns the failure of a flight in which a call-back panicked: the store, the
@@ -191,6 +226,9 @@ func (r *Refresher) land(f *flight, tokens *oidcupstream.Tokens, err error) []fu
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(f)
+	if r.ofToken[f.key.token]--; r.ofToken[f.key.token] == 0 {
+		delete(r.ofToken, f.key.token)
+	}
 	f.tokens, f.err, f.landed = tokens, err, true
 	close(f.done)
 	return f.left
@@ -213,7 +251,7 @@ func (r *Refresher) leave(f *flight, abandoned func(context.Context, error)) (la
 	switch {
 	case f.landed:
 		return true, f.asked, nil
-	case f.asked:
+	case f.asked && abandoned != nil:
 		f.left = append(f.left, abandoned)
 	}
 	f.waiters--
@@ -243,6 +281,14 @@ func (r *Refresher) ask(f *flight) error {
 // bounds the wait alone: once the provider is asked, its answer is kept.
 func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstream.Tokens, error) {
 	defer func() { f.place.leave(r.width(req.Provider)) }()
+	wants := true
+	unwant := func() {
+		if wants {
+			wants = false
+			r.free(ctx, r.idle.unwant(req.Grant))
+		}
+	}
+	defer unwant()
 	if err := f.place.wait(ctx); err != nil {
 		return nil, r.busy(req, err)
 	}
@@ -255,12 +301,17 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 		// be about what was asked for. Only under a lease can anybody tell.
 	}
 	l, state, err := r.begin(ctx, req)
+	unwant()
 	if err != nil {
 		return nil, r.beginFailure(err)
 	}
-	defer r.deactivate(l.id)
+	defer func() {
+		if !l.passed {
+			r.deactivate(l.id)
+		}
+	}()
 	if err := r.ask(f); err != nil {
-		l.giveUp(ctx)
+		r.free(ctx, l)
 		return nil, err
 	}
 	l.unkept = r.unkeptAnswer(f)

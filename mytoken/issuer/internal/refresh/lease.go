@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/errtext"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -20,6 +21,9 @@ type lease struct {
 	id    store.LeaseID
 	taken bool               // false for a provider whose refresh tokens never rotate
 	state store.RefreshState // what the store said last; zero if it did not answer
+	until store.Micros       // last instant of the lease; 0 if the store has not granted it
+	owner store.ProcessID    // this process, as the store knows it; may be zero
+	doubt bool               // the store said that there are doubts
 	// asked says that the provider may have seen a request, and sent is the refresh token
 	// of the last one, sealed. replayed says that the spill was replayed after a refusal.
 	asked    bool
@@ -29,8 +33,10 @@ type lease struct {
 	proof    *question         // what the provider gave after it had refused; nil: nothing
 	// unkept is told why the store has not taken a refresh token yet. It may be nil.
 	unkept func(error)
-	// uncommitted says that the store still lacks a refresh token that the provider gave.
-	uncommitted bool
+	// uncommitted says that the store still lacks a refresh token that the provider gave,
+	// and committed that it has one. ended says that the commit has ended the lease.
+	uncommitted, committed, ended bool
+	passed                        bool // somebody else ends the lease
 }
 
 // NewLeaseID draws an id for one attempt to change a grant.
@@ -56,8 +62,9 @@ var errSlowStore = errors.New("issuer: the store answers too slowly to hold a le
 // leasePoll is the longest pause between two attempts to take a lease.
 const leasePoll = 250 * time.Millisecond
 
-// begin takes the lease. While another process has it, begin tries again until the
-// context ends.
+// begin takes the lease: an idle one of this process, or else from the store. While another
+// process has it, begin tries again until the context ends. If a use of this process gets
+// the lease meanwhile, begin takes that one at once.
 //
 // A lease that lapsed leaves a doubt: its holder may have got a new refresh token and not
 // stored it. Then begin does what this process can do about that, and waits up to
@@ -74,16 +81,34 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 			r.deactivate(l.id)
 		}
 	}()
-	defer l.endOnPanic(ctx, store.RefreshNotSent)
+	defer endOnPanic(ctx, &l, store.RefreshNotSent)
 	const firstPause = 10 * time.Millisecond
-	pause := firstPause
+	pause, tries := firstPause, 0
 	var waited <-chan time.Time // for the outcome that is in doubt; nil while there is no doubt
 	for {
+		idle, changed, ending := r.idle.take(req.Grant)
+		switch {
+		case idle != nil:
+			r.deactivate(l.id) // the store has not granted this one
+			l, idle.req = idle, req
+			if l.lasts() && r.inForce(l.owner) {
+				granted = true
+				return l, l.state, nil
+			}
+		case ending && l.until == 0: // the store would say that it is busy
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return nil, store.RefreshState{}, ctx.Err()
+			}
+		}
 		held, err := l.hold(ctx)
 		_, busy := errors.AsType[*store.BusyError](err)
 		open := r.open(held.Doubts)
+		tries++
 		switch {
-		case busy && !looked: // perhaps a process of this node died with the lease
+		case busy && !looked && tries > 1: // perhaps a process of this node died with the lease
 			looked = true
 			if err := r.settleDead(ctx); err != nil {
 				l.notify(ctx, Event{Kind: CommitFailed, Err: err})
@@ -91,7 +116,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 			continue
 		case busy:
 		case err != nil:
-			if !store.IsDefinite(err) {
+			if !store.IsDefinite(err) || l.until > 0 {
 				l.giveUp(ctx) // the store may have granted it
 			}
 			return nil, store.RefreshState{}, err
@@ -116,7 +141,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 			default:
 			}
 		}
-		if err := Sleep(ctx, pause); err != nil {
+		if err := sleepUntil(ctx, pause, changed); err != nil {
 			if !busy {
 				l.giveUp(ctx)
 			}
@@ -126,20 +151,44 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 	}
 }
 
+// sleepUntil is [Sleep], and returns early when the channel is closed.
+func sleepUntil(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-changed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
 // leaseMargin is what a lease has beyond the timeout of the provider and the clock skew,
 // for the steps of the store before and after the call.
 const leaseMargin = 2 * time.Second
 
 // ttl returns how long a lease lasts.
-func (l *lease) ttl() time.Duration {
-	return cmp.Or(l.r.Lease, l.req.Provider.Timeout()+l.r.MaxClockSkew+leaseMargin)
+func (r *Refresher) ttl(provider *oidcupstream.Provider) time.Duration {
+	return cmp.Or(r.Lease, provider.Timeout()+r.MaxClockSkew+leaseMargin)
+}
+
+// keep notes what the store said when it granted or prolonged the lease.
+func (l *lease) keep(held store.Refresh) {
+	l.state, l.until, l.doubt = held.RefreshState, held.Until, len(held.Doubts) > 0
+}
+
+// lasts reports whether the lease outlasts a call to the provider that begins now.
+func (l *lease) lasts() bool {
+	return l.until >= store.At(l.r.Clock().Add(l.req.Provider.Timeout()+l.r.MaxClockSkew))
 }
 
 // hold takes or prolongs the lease, so that it outlasts the call to the provider.
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	for range 3 {
 		process := l.r.self(ctx)
-		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, Process: process, TTL: l.ttl()})
+		l.owner = process
+		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, Process: process, TTL: l.r.ttl(l.req.Provider)})
 		if errors.Is(err, store.ErrConflict) { // somebody took this process for dead
 			l.r.renew(ctx, process)
 			continue
@@ -147,8 +196,7 @@ func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 		if err != nil {
 			return held, err
 		}
-		l.state = held.RefreshState
-		if held.Until >= store.At(l.r.Clock().Add(l.req.Provider.Timeout()+l.r.MaxClockSkew)) {
+		if l.keep(held); l.lasts() {
 			return held, nil
 		}
 	}
@@ -180,7 +228,7 @@ func (l *lease) replay(ctx context.Context) map[store.LeaseID]bool {
 // uncommitted refresh token must lapse too. That alone tells the next holder to wait; a
 // strict provider would take the old refresh token for a stolen one.
 func (l *lease) end(ctx context.Context, e store.End) {
-	if !l.taken || l.uncommitted {
+	if !l.taken || l.uncommitted || l.ended {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.r.StepTimeout)
@@ -192,9 +240,26 @@ func (l *lease) end(ctx context.Context, e store.End) {
 		level := slog.LevelWarn
 		if !store.IsDefinite(err) { // the ledger tells that the store is away
 			level = slog.LevelDebug
-			l.r.keepEnd(e)
+			l.r.keepEnd(pendingEnd{End: e})
 		}
 		l.r.Logger.Log(ctx, level, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
+	}
+}
+
+// done ends the lease after an answer of the provider that was asked for these scopes.
+//
+// done waits until that is durable if it ends spares, doubts or a suspicion, or follows a
+// new refresh token. Otherwise nobody waits for it, and the next flight of the grant gets
+// the lease if the same scopes worked as before.
+func (l *lease) done(ctx context.Context, scopes []string) {
+	e := store.End{Outcome: store.RefreshDone, Worked: joined(scopes)}
+	switch {
+	case !l.taken || l.uncommitted || l.ended:
+	case l.committed, l.doubt, len(l.state.Spares) > 0, l.state.Suspect.Refusals > 0:
+		l.end(ctx, e)
+	case e.Worked == l.state.Worked && l.handOn(ctx):
+	default:
+		l.endLater(ctx, e)
 	}
 }
 
@@ -203,10 +268,12 @@ func (l *lease) giveUp(ctx context.Context) {
 	l.end(context.WithoutCancel(ctx), store.End{Outcome: store.RefreshNotSent})
 }
 
-// endOnPanic gives the lease back if a call-back panics. Defer it.
-func (l *lease) endOnPanic(ctx context.Context, outcome store.Outcome) {
+// endOnPanic gives a lease back if a call-back panics. Defer it.
+func endOnPanic(ctx context.Context, l **lease, outcome store.Outcome) {
 	if value := recover(); value != nil {
-		l.end(context.WithoutCancel(ctx), store.End{Outcome: outcome})
+		if !(*l).passed {
+			(*l).end(context.WithoutCancel(ctx), store.End{Outcome: outcome})
+		}
 		panic(value)
 	}
 }

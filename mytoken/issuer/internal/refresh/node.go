@@ -210,6 +210,17 @@ func (id *identity) endsSoon(now time.Time) bool {
 	return id.until < store.At(now.Add(beatValidity/2))
 }
 
+// inForce reports whether a lease of this process cannot have been taken over, as far as
+// that depends on the heartbeat. The process of a lease that lapses by time alone is zero.
+func (r *Refresher) inForce(owner store.ProcessID) bool {
+	if owner.IsZero() {
+		return true
+	}
+	r.id.mu.Lock()
+	defer r.id.mu.Unlock()
+	return r.id.process != nil && r.id.process.ID == owner && !r.id.endsSoon(r.Clock())
+}
+
 // is reports whether a process is this one.
 func (r *Refresher) is(id store.ProcessID) bool {
 	r.id.mu.Lock()

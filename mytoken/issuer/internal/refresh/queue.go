@@ -26,6 +26,8 @@ import (
 type grantQueue struct {
 	now   func() time.Time
 	limit time.Duration // longest wait, the refresh included
+	// rest waits for queuePauses. Nobody of this process has the lease meanwhile.
+	rest  func(context.Context, store.GrantID) error
 	mu    sync.Mutex
 	lines map[store.GrantID]*line // an entry exists while somebody has a place
 }
@@ -58,7 +60,10 @@ const (
 )
 
 func newGrantQueue(now func() time.Time, limit time.Duration) *grantQueue {
-	return &grantQueue{now: now, limit: limit, lines: make(map[store.GrantID]*line)}
+	return &grantQueue{
+		now: now, limit: limit, lines: make(map[store.GrantID]*line),
+		rest: func(ctx context.Context, _ store.GrantID) error { return Sleep(ctx, queuePauses) },
+	}
 }
 
 // errMustWait says that a refresh has to wait, and that the ancestors of its token are
@@ -192,7 +197,7 @@ func (q *grantQueue) pause(ctx context.Context, grant store.GrantID) error {
 	if !due {
 		return nil
 	}
-	return Sleep(ctx, queuePauses)
+	return q.rest(ctx, grant)
 }
 
 // start gives turns to those who are next.

@@ -3,12 +3,13 @@
 // calls for one grant run side by side, and without a lease.
 //
 // Many providers give out a new refresh token with each answer and revoke the login if an
-// old one comes back. Four parts guard against that:
+// old one comes back. These parts guard against that:
 //
 //   - A flight is one call to the provider. Identical requests share it.
 //   - A queue lets the flights of one grant through. Its tokens take turns, each together
 //     with its descendants.
-//   - A lease keeps other processes away from the grant while this one asks.
+//   - A lease keeps other processes away from the grant while this one asks. The use that
+//     is charged for the access token takes it along, if it is free; see [Wish].
 //   - A spill keeps an answered refresh token until the store has it.
 //
 // An answer may be about another user, if the provider mixes things up. Its refresh token
@@ -66,8 +67,7 @@ type Ledger interface {
 	Beat(ctx context.Context, process store.Process, until store.Micros) error
 	Settle(ctx context.Context, processes []store.ProcessID) error
 	Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error)
-	// Ancestors returns the ancestors of a token, parent first.
-	Ancestors(ctx context.Context, token store.TokenID) ([]store.TokenID, error)
+	Token(ctx context.Context, token store.TokenID) (store.TokenInfo, error)
 }
 
 // Refresher shares and orders the refreshes of one process. It is safe for concurrent
@@ -78,6 +78,7 @@ type Refresher struct {
 	spill *spill
 	node  *node
 	queue *grantQueue
+	idle  *idleLeases
 	// rotates says of providers whose operator states that they never replace a refresh
 	// token, by issuer, whether one did so all the same. An issuer is missing until a
 	// refresh has shown it.
@@ -92,13 +93,14 @@ type Refresher struct {
 	awaited    atomic.Bool // a process of another machine has a heartbeat but no lock
 	kept       struct {
 		mu     sync.Mutex
-		active map[store.LeaseID]bool      // leases that this process works under
-		ends   map[store.LeaseID]store.End // those that the store did not end
-		told   map[store.LeaseID]bool      // doubts that the observer knows
+		active map[store.LeaseID]bool       // leases that this process works under
+		ends   map[store.LeaseID]pendingEnd // those that the store did not end
+		told   map[store.LeaseID]bool       // doubts that the observer knows
 	}
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
+	ofToken map[store.TokenID]int // flights that have not landed
 	closed  bool
 	running sync.WaitGroup
 	halt    context.Context // done when Close stops waiting
@@ -115,8 +117,12 @@ func New(c Config) (*Refresher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: Config.SpillDir cannot be used: %w", err)
 	}
-	r := &Refresher{Config: c, spill: spill, node: node, queue: newGrantQueue(c.Clock, c.WaitLimit), flights: make(map[flightKey]*flight), refusals: newRefusals()}
-	r.kept.active, r.kept.ends, r.kept.told = make(map[store.LeaseID]bool), make(map[store.LeaseID]store.End), make(map[store.LeaseID]bool)
+	r := &Refresher{
+		Config: c, spill: spill, node: node, queue: newGrantQueue(c.Clock, c.WaitLimit), idle: newIdleLeases(), refusals: newRefusals(),
+		flights: make(map[flightKey]*flight), ofToken: make(map[store.TokenID]int),
+	}
+	r.queue.rest = r.rest
+	r.kept.active, r.kept.ends, r.kept.told = make(map[store.LeaseID]bool), make(map[store.LeaseID]pendingEnd), make(map[store.LeaseID]bool)
 	r.halt, r.stop = context.WithCancel(context.Background())
 	r.alive, r.die = context.WithCancel(context.Background())
 	return r, nil

@@ -42,7 +42,7 @@ func (l *lease) unlessKnownWorks(err error) error {
 // conclude ends the lease and returns the error for the request, or nil if err is nil.
 func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 	if err == nil {
-		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: joined(asked.scopes)})
+		l.done(ctx, asked.scopes)
 		l.r.refusals.forget(l.req.Grant, asked)
 		return nil
 	}
