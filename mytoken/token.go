@@ -16,8 +16,8 @@ import (
 const MaxTokenBytes = 256 << 10
 
 // Token is a mytoken whose signature and claims were checked, or that was just issued.
-// Only a [Verifier] makes one. The zero value is no token: it has no capability, and every check refuses it. A
-// Token does not contain the compact token.
+// Only a [Verifier] makes one. The zero value is no token: it has no capability, and every
+// check refuses it. A Token does not contain the compact token.
 //
 // A verified token may have expired since. Only its issuer knows whether it was revoked,
 // rotated or used up.

@@ -1,5 +1,7 @@
 package restriction
 
+import "errors"
+
 // This file says what a program that merely holds a token can tell by itself. Each key
 // answers for itself; see remote and passes of [key].
 
@@ -28,8 +30,9 @@ func (l List) HolderView() List {
 
 // IsFinal reports whether waiting alone never ends the objection to the same request from
 // the same address. It returns false for a key that this package does not define, because
-// nobody knows here.
+// nobody knows here. It also returns false if Err wraps [ErrUndetermined]: a look-up that
+// failed may succeed later. An explanation from the wire has no Err.
 func (o *Objection) IsFinal() bool {
 	i, known := keyNames[o.Key]
-	return known && !keys[i].passes()
+	return known && !keys[i].passes() && !errors.Is(o.Err, ErrUndetermined)
 }

@@ -37,3 +37,25 @@ func TestIsFinal(t *testing.T) {
 		require.Contains(t, want, key)
 	}
 }
+
+// TestIsFinalOfFailedLookups: a look-up that failed may succeed later, so its objection is
+// not final. An answer of the DNS or of the locator is.
+//
+// proves P10
+func TestIsFinalOfFailedLookups(t *testing.T) {
+	list := mustParse(t, `[{"hosts":["a.example.org"]}, {"geoip_allow":["DE"]}, {"geoip_disallow":["FR"]}]`)
+	policy := mustCompile(t, list, worldOptions())
+	r := Request{Now: epoch, Kind: Other, Address: addr("192.0.2.9")}
+	final := func(want ...bool) {
+		t.Helper()
+		var got []bool
+		for _, c := range policy.Explain(&r).Clauses {
+			require.Len(t, c.Objections, 1)
+			got = append(got, c.Objections[0].IsFinal())
+		}
+		require.Equal(t, want, got)
+	}
+	final(false, false, false) // nothing was looked up
+	policy.Prepare(t.Context(), &r)
+	final(true, true, true)
+}

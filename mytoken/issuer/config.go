@@ -135,8 +135,8 @@ type Config struct {
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
 	// admitted it. Access tokens cannot be shortened.
 	WithholdLongAccessTokens bool
-	// TokenCacheSize is how many tokens the issuer remembers, by hash, once it has
-	// checked their signatures.
+	// TokenCacheSize is how many tokens the issuer remembers, by hash, once it has issued
+	// them or checked their signatures. See [mytoken.VerifierConfig].
 	// 0: 4096. Negative: none.
 	TokenCacheSize int
 	// Retention is how long expired and revoked tokens stay listed. 0: 30 days.
