@@ -15,8 +15,8 @@ import (
 // BenchmarkRefresh measures refreshes on the loopback interface, by 32 callers. It uses
 // the default transport of a provider and that of net/http. x-floor compares with a bare
 // POST of the same form to the same provider, through a tuned transport. The provider
-// hands out prepared tokens, so that its signatures take no part. allocs/refresh counts those
-// of the provider too, which is in the same process.
+// hands out prepared tokens, so that its signatures take no part. allocs/refresh also
+// counts those of the provider, which is in the same process.
 func BenchmarkRefresh(b *testing.B) {
 	const callers = 32
 	op, err := optest.Start(optest.Options{PreparedTokens: true})

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,11 +36,16 @@ func (c *call) log(status int, err error, took time.Duration) {
 }
 
 // level returns the level of the line about the request. Requests that worked are of the
-// level Debug. So are those whose error was told before: the issuer tells once that the
-// store is away, and the line of the request that ends a login tells how it ended.
+// level Debug; of those to a raw handler, only the status tells. So are those whose error
+// was told before: the issuer tells once that the store is away, and the line of the
+// request that ends a login tells how it ended.
 func (c *call) level(status int, err error) slog.Level {
 	_, away := errors.AsType[*issuer.StoreError](err)
 	switch {
+	case err == nil && c.route.raw != nil && status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case err == nil && c.route.raw != nil && status >= http.StatusBadRequest:
+		return slog.LevelInfo
 	case err == nil, away && status == http.StatusServiceUnavailable, isToldBefore(err):
 		return slog.LevelDebug
 	case status == http.StatusInternalServerError:
@@ -58,28 +64,47 @@ func isToldBefore(err error) bool {
 	return ok && (code.Reason == issuer.CodePending || code.Reason == issuer.CodeDeclined || code.Reason == issuer.CodeFailed)
 }
 
-// logRaw writes the line about each request that next answers.
+// logRaw writes the line about each request that next answers. If next panics, the line
+// says so, and the server breaks the connection off.
 func (h *Handler) logRaw(rt *route, next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Handler: h, r: r, id: newRequestID(), route: rt, client: issuer.Client{Address: h.addressOf(r)}}
-		seen, started := &statusWriter{ResponseWriter: w, status: http.StatusOK}, h.issuer.Now()
+		seen, started := &statusWriter{ResponseWriter: w}, h.issuer.Now()
 		w.Header().Set("X-Request-Id", c.id)
-		next.ServeHTTP(seen, r)
-		c.log(seen.status, nil, h.issuer.Now().Sub(started))
+		err := rescue.Do(func() { next.ServeHTTP(seen, r) })
+		p, panicked := errors.AsType[*rescue.Panic](err)
+		if panicked && p.Value == http.ErrAbortHandler {
+			panic(p.Value)
+		}
+		status := cmp.Or(seen.status, http.StatusOK)
+		if panicked {
+			status = http.StatusInternalServerError
+		}
+		c.log(status, err, h.issuer.Now().Sub(started))
+		if panicked {
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
 
-// statusWriter remembers the status of a response.
+// statusWriter remembers the status of a response. It is 0 until the header is sent.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
 func (w *statusWriter) WriteHeader(status int) {
-	if status >= http.StatusOK { // not an informational response
+	if status >= http.StatusOK && w.status == 0 { // not an informational response
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // Unwrap is for [http.ResponseController].

@@ -274,24 +274,46 @@ func TestLoginIsOneLine(t *testing.T) {
 }
 
 // TestGuestRequestsAreLogged: a request to the provider for guests is a line, too. It
-// shows the status and not the path.
+// shows the status and not the path. A refusal, a failure and a panic have the same levels
+// as elsewhere.
 func TestGuestRequestsAreLogged(t *testing.T) {
 	s := start(t, func(o *setup) {
 		o.rest.Guest = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/teapot" {
+			switch r.URL.Path {
+			case "/teapot":
 				w.WriteHeader(http.StatusEarlyHints)
 				w.WriteHeader(http.StatusTeapot)
+			case "/broken":
+				w.WriteHeader(http.StatusBadGateway)
+			case "/panic":
+				panic("out of tea")
 			}
 			_, _ = w.Write([]byte("hello"))
+			if r.URL.Path == "/late" {
+				w.WriteHeader(http.StatusBadGateway) // nobody sees it
+			}
 		})
 	})
-	for path, status := range map[string]int{"teapot": http.StatusTeapot, "a-secret-path": http.StatusOK} {
-		r := s.do(http.MethodGet, "/api/v0/guests/"+path+"?code=a-secret-code", "")
-		require.Equal(t, status, r.StatusCode)
+	last := func(level string, status int) map[string]any {
+		t.Helper()
 		lines := s.Log.lines(t)
-		last := lines[len(lines)-1]
-		require.Equal(t, r.Header.Get("X-Request-Id"), last["request"])
-		require.Equal(t, fmt.Sprint("DEBUG GET /api/v0/guests/ ", status), fmt.Sprint(last["level"], " ", last["method"], " ", last["route"], " ", last["status"]))
+		line := lines[len(lines)-1]
+		require.Equal(t, fmt.Sprint(level, " GET /api/v0/guests/ ", status), fmt.Sprint(line["level"], " ", line["method"], " ", line["route"], " ", line["status"]))
+		return line
 	}
+	for path, want := range map[string]struct {
+		level  string
+		status int
+	}{"teapot": {"INFO", 418}, "broken": {"ERROR", 502}, "a-secret-path": {"DEBUG", 200}, "late": {"DEBUG", 200}} {
+		r := s.do(http.MethodGet, "/api/v0/guests/"+path+"?code=a-secret-code", "")
+		require.Equal(t, want.status, r.StatusCode)
+		require.Equal(t, r.Header.Get("X-Request-Id"), last(want.level, want.status)["request"])
+	}
+	resp, err := http.Get(s.URL + "/api/v0/guests/panic?code=a-secret-code")
+	if err == nil {
+		resp.Body.Close()
+	}
+	require.Error(t, err, "the connection is broken off")
+	require.Equal(t, "out of tea", last("ERROR", 500)["panic"])
 	require.NotContains(t, s.Log.String(), "a-secret")
 }
