@@ -74,6 +74,7 @@ func run(ctx context.Context, o *options) (err error) {
 	if o.reuse {
 		provider.Reuse = oidcupstream.ReuseTolerates
 	}
+	provider.RefreshTokensNeverRotate = o.fixed
 	provider.RedirectURL = cmp.Or(o.redirect, o.url+"/redirect/"+oidcupstream.DefaultShortName(provider.Issuer))
 	upstream, err := oidcupstream.New(provider)
 	if err != nil {
@@ -84,7 +85,7 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	config.Issuer, config.Providers = o.url, []issuer.Provider{{Upstream: upstream}}
+	config.Issuer, config.Providers = o.url, []issuer.Provider{{Upstream: upstream, AccessTokenCache: o.cache}}
 	iss, err := issuer.New(config)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func (t *AccessToken) OAuth2() *oauth2.Token {
 
 // AccessToken obtains an access token for a mytoken. It hands one out only if the mytoken
 // is still live after the provider has answered, and only with scopes and audiences
-// inside the clause.
+// inside the clause. With [AccessTokenCache] it may hand out one that it obtained before.
 //
 // Each call counts as one use of a clause, except for repetitions; see
 // AccessTokenRequest.ID. The use is refunded if nothing was handed out, unless the
@@ -94,19 +94,27 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 	op := operation{
 		id: NewUseID(), kind: restriction.AT, needs: capability.AT, provider: req.Provider, client: req.Client,
 		scopes: dedup(req.Scopes), audiences: dedup(req.Audiences),
-		event: EventATCreated, comment: atComment(req.Comment),
+		event: EventATCreated, comment: atComment(usedToken, req.Comment),
 	}
 	candidates, provider, err := i.admit(ctx, p, op)
 	if err != nil {
 		return nil, i.refusedUse(ctx, p, op, err)
 	}
-	if req.ID.IsZero() {
-		return i.accessToken(ctx, p, op, candidates, provider)
+	if provider.AccessTokenCache != (AccessTokenCache{}) {
+		op.cache, op.cachedComment = cacheRef(p, op, candidates), atComment(usedCache, req.Comment)
+		op.cached = op.cache
 	}
 	id := p.useID(req.ID)
 	for n := range maxAttempts {
-		out, err := i.accessToken(ctx, p, i.attempt(op, id, n), candidates, provider)
-		if !errors.Is(err, errCalledOff) {
+		this := op
+		if !req.ID.IsZero() {
+			this = i.attempt(op, id, n)
+		}
+		out, err := i.accessToken(ctx, p, this, candidates, provider)
+		switch {
+		case errors.Is(err, errNotCached):
+			op.id, op.cached = NewUseID(), store.TicketRef{}
+		case req.ID.IsZero() || !errors.Is(err, errCalledOff):
 			return out, err
 		}
 	}
@@ -117,7 +125,9 @@ func (i *Issuer) AccessToken(ctx context.Context, req AccessTokenRequest) (*Acce
 func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, candidates []int, provider *Provider) (*AccessToken, error) {
 	// 2. Charge the use, and take the lease of the grant if nobody has it (one durable
 	// step). The same step checks that the token is live. For a repetition it also returns
-	// the access token that was handed out.
+	// the access token that was handed out. If there is one to hand out again, it takes no
+	// lease but returns that, and its event says so; see [AccessTokenCache]. Steps 3 to 6
+	// are not needed then: nobody is asked, and the token was live when it was charged.
 	//
 	// A crash after it costs the use of a request without an ID. A repetition with the
 	// same ID takes the charge over. The lease ends when this node has restarted, when its
@@ -136,20 +146,12 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	if elsewhere(spent, candidates) {
 		return nil, i.chargeElsewhere(ctx, p, op)
 	}
-	var out *AccessToken
-	switch {
-	case spent.Ticket != nil:
-		out, err = i.openKept(ctx, p, op, key, spent.Ticket)
-	case spent.Repeated: // there is none, or it has expired
-		out, err = i.keptAccess(ctx, p, op, key)
+	out, err := i.handedOut(ctx, p, op, provider, spent, key)
+	if out == nil && err == nil {
+		out, err = i.obtain(ctx, p, op, provider, spent, key)
 	}
 	if err != nil {
 		return nil, err
-	}
-	if out == nil {
-		if out, err = i.obtain(ctx, p, op, provider, spent, key); err != nil {
-			return nil, err
-		}
 	}
 
 	// 8. Rotate the mytoken, if its rotation says so (durable). If it was revoked after
@@ -167,6 +169,36 @@ func (i *Issuer) accessToken(ctx context.Context, p *presented, op operation, ca
 	}
 	i.notify(ctx, Notice{Kind: NoticeAccessToken, Token: p.id.ID, Grant: spent.Grant, Client: op.client})
 	return out, nil
+}
+
+// handedOut returns the access token that was handed out for the same request, or the one
+// that is handed out again. It returns nil if there is none.
+func (i *Issuer) handedOut(ctx context.Context, p *presented, op operation, provider *Provider, spent store.Spent, key seal.DataKey) (out *AccessToken, err error) {
+	again := op.cached != (store.TicketRef{})
+	switch {
+	case spent.Ticket != nil && !again:
+		return i.openKept(ctx, p, op, key, spent.Ticket)
+	case spent.Repeated && !op.verdict.ID.IsZero(): // there is none, or it has expired, or the step returned another
+		if out, err = i.keptAccess(ctx, p, op, key); out != nil || err != nil {
+			return out, err
+		}
+	}
+	if spent.Ticket == nil {
+		return nil, nil
+	}
+	if out = i.openCached(op, provider, key, spent); out == nil {
+		// The use is called off, because its event tells of an access token that it does
+		// not get. The request is charged anew, and asks the provider.
+		off, err := i.callOff(ctx, p, op)
+		switch {
+		case err != nil:
+			return nil, asRepeatable(err, p.free(op.kind))
+		case off:
+			return nil, errNotCached
+		}
+		return nil, i.refuseID(ctx, p, op) // another call with the same ID handed it out
+	}
+	return i.claim(ctx, p, op, key, out)
 }
 
 // obtain takes steps 3 to 7 for a use that no call with the same ID has handed out.
@@ -201,9 +233,14 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	// 6. Check that the token is still live: once, after the provider has answered, for all
 	// requests that share the answer. Each of their uses was charged while the token was
 	// live, before that check or after it. A crash after it loses no more than one before.
+	first := false // of the requests that share the answer
 	tokens, unsettled, err := i.refresh(ctx, p, provider, refresh.Request{
 		Grant: spent.Grant, Key: key, Subject: p.token.OIDCSubject(),
 		Scopes: asked.Scopes, Audiences: asked.Audiences, Wish: op.wish,
+		Confirm: func(ctx context.Context, err error) error {
+			first = true
+			return i.confirmLive(ctx, p, provider, key, err)
+		},
 		Abandoned: func(ctx context.Context, err error) {
 			if !refresh.Charged(err) { // nobody gets the answer
 				_, _ = i.callOff(ctx, p, op)
@@ -233,10 +270,14 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	if err := i.insideClause(ctx, p, provider, clause, asked, tokens); err != nil {
 		return nil, i.giveBack(ctx, p, op, err)
 	}
-	return i.claim(ctx, p, op, key, &AccessToken{mytoken.AccessToken{
+	out := &AccessToken{mytoken.AccessToken{
 		Token: mytoken.NewSecret(tokens.AccessToken), TokenType: tokens.TokenType, Expires: tokens.Expiry,
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
-	}})
+	}}
+	if first && (clause == nil || clause.Expires == 0 || tokens.Expiry.Unix() <= clause.Expires) {
+		i.cacheAccess(ctx, p, op, provider, key, spent.Clause, tokens.ExpiresIn, out)
+	}
+	return i.claim(ctx, p, op, key, out)
 }
 
 // refresh asks the provider for a presented token, as steps 3 to 6 say. It translates the
@@ -244,7 +285,9 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 // alone.
 func (i *Issuer) refresh(ctx context.Context, p *presented, provider *Provider, req refresh.Request) (tokens *oidcupstream.Tokens, unsettled bool, err error) {
 	req.Token, req.Provider = p.id.ID, provider.Upstream
-	req.Confirm = func(ctx context.Context, err error) error { return i.confirmLive(ctx, p, provider, req.Key, err) }
+	if req.Confirm == nil {
+		req.Confirm = func(ctx context.Context, err error) error { return i.confirmLive(ctx, p, provider, req.Key, err) }
+	}
 	tokens, unsettled, err = i.refresher.Refresh(ctx, req)
 	f, failed := errors.AsType[*refresh.Failure](err)
 	if !failed {
@@ -373,9 +416,15 @@ func dedup(in []string) []string {
 	return unique.Strings(out)
 }
 
-func atComment(comment string) string {
+// How a use got its access token, as its event says.
+const (
+	usedToken = "Used grant_type mytoken"
+	usedCache = usedToken + "; returned a cached access token"
+)
+
+func atComment(used, comment string) string {
 	if comment == "" {
-		return "Used grant_type mytoken"
+		return used
 	}
-	return "Used grant_type mytoken: " + comment
+	return used + ": " + comment
 }

@@ -79,6 +79,7 @@ type benchSite struct {
 	every  atomic.Int64 // see benchPolicies
 	issuer *issuer.Issuer
 	stated *issuer.Issuer // RefreshTokensNeverRotate is set
+	config issuer.Config  // of issuer
 	tokens []mytoken.Secret
 	floors []*benchtest.Refresh // each with a login of its own
 }
@@ -101,7 +102,8 @@ func newBenchSite(b *testing.B, engine enginetest.Engine) *benchSite {
 	upstream.RefreshTokensNeverRotate = true
 	provider, err := oidcupstream.New(upstream)
 	require.NoError(b, err)
-	config := service.Config
+	s.config = service.Config
+	config := s.config
 	config.Providers = []issuer.Provider{{Upstream: provider}}
 	s.stated, err = issuer.New(config)
 	require.NoError(b, err)

@@ -44,15 +44,24 @@ type operation struct {
 	// opens it. Only the caller knows that id.
 	kept    store.TicketRef
 	request UseID
+	// cache names the ticket for an access token that is handed out again. It is zero if
+	// none is. cached names it if the use may get the one that it holds; the comment of
+	// the use is cachedComment then.
+	cache, cached store.TicketRef
+	cachedComment string
 }
 
 // use is the operation as the store sees it.
 func (i *Issuer) use(op operation, candidates []int) store.Use {
-	return store.Use{
+	u := store.Use{
 		ID: op.id, Kind: op.kind, Candidates: candidates, Tickets: op.tickets,
 		Lease: op.wish.Lease(), Fetch: op.kept, State: op.state,
 		Event: i.newEvent(op.event, op.comment, op.client), Now: i.ledger.now(),
 	}
+	if op.cached != (store.TicketRef{}) {
+		u.Fetch, u.FetchedComment = op.cached, clip.Runes(op.cachedComment, MaxCommentLength)
+	}
+	return u
 }
 
 // restrictionRequest is the operation as restrictions see it.
@@ -164,22 +173,28 @@ func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op 
 
 // spend charges an admitted use. It returns errCalledOff if a use with this id was
 // refunded.
+//
+// If nobody knows whether the use was charged, spend calls it off before the refresher ends
+// the lease that the use may have taken. So a step that is still on its way does not take
+// the lease after its end.
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
-	spent, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
+	spent, unsure, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
 	switch {
 	case err == nil:
 		op.wish.Charged(ctx, spent.Grant, spent.Refresh)
-	case mayHaveEffect(err):
-		op.wish.Lost(ctx)
+		return spent, nil
+	case unsure:
+		defer op.wish.Lost(ctx)
 	default:
 		op.wish.Refused()
 	}
 	if errors.Is(err, store.ErrRefunded) {
 		return store.Spent{}, errCalledOff
-	} else if err != nil {
-		return store.Spent{}, i.useFailed(ctx, p, op, err)
 	}
-	return spent, nil
+	if unsure && !isA[*StoreError](err) && !errors.Is(err, store.ErrExists) && !mayReply(op) {
+		_, _ = i.callOff(ctx, p, op) // it reports a failure itself
+	}
+	return store.Spent{}, i.useFailed(ctx, p, op, err)
 }
 
 // refused reports a refusal that came before the store was asked, and returns the error
@@ -211,8 +226,7 @@ func (i *Issuer) refusedUse(ctx context.Context, p *presented, op operation, err
 // may have stored a reply, the use stays: a repetition finds the reply.
 func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err error) error {
 	if unanswered, ok := errors.AsType[*StoreError](err); ok {
-		mayReply := op.verdict.ID.IsZero() && !op.brief && slices.ContainsFunc(op.tickets.Put, isReply)
-		if unanswered.Repeatable() || mayReply {
+		if unanswered.Repeatable() || mayReply(op) {
 			return err
 		}
 		return i.giveBack(ctx, p, op, err)
@@ -230,7 +244,10 @@ func (i *Issuer) useFailed(ctx context.Context, p *presented, op operation, err 
 	return err
 }
 
-func isReply(t store.Ticket) bool { return t.Kind == store.TicketReply }
+// mayReply reports whether the step that charges the operation stores a reply to it.
+func mayReply(op operation) bool {
+	return op.verdict.ID.IsZero() && !op.brief && slices.ContainsFunc(op.tickets.Put, func(t store.Ticket) bool { return t.Kind == store.TicketReply })
+}
 
 // refund gives a use back. Call it in an errand.
 func (i *Issuer) refund(ctx context.Context, p *presented, id UseID) error {

@@ -114,9 +114,9 @@ func (i *Issuer) Derive(ctx context.Context, req DeriveRequest) (*mytoken.Issued
 	if err := i.putReply(&op.tickets, req.ID, p.compact, key, rec, row.ID); err != nil {
 		return nil, err
 	}
-	spent, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
+	spent, unsure, err := i.ledger.createChild(ctx, p.id, i.use(op, candidates), row)
 	if err != nil {
-		return i.deriveFailed(ctx, p, op, req, row.ID, err)
+		return i.deriveFailed(ctx, p, op, req, row.ID, unsure, err)
 	}
 	i.population.grew(row.Owner)
 	i.notify(ctx, Notice{Kind: NoticeIssued, Reason: issuedByDerive, Token: row.ID, Grant: row.Grant, Client: req.Client})
@@ -164,19 +164,23 @@ func (i *Issuer) deriveLate(ctx context.Context, p *presented, req DeriveRequest
 // deriveFailed returns the error for a child that was not stored, or that may not have
 // been.
 //
-// If the outcome is not known, a request with an ID is left as it is: its repetition
+// If the outcome of a try is not known, a request with an ID is left as it is: its repetition
 // finds the child or makes it, and is charged once. Nobody can repeat a request without
 // an ID, so its use is called off, and the child is revoked in case it exists.
-func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, err error) (*mytoken.Issued, error) {
+func (i *Issuer) deriveFailed(ctx context.Context, p *presented, op operation, req DeriveRequest, child mytoken.TokenID, unsure bool, err error) (*mytoken.Issued, error) {
 	switch {
 	case errors.Is(err, store.ErrExists): // a parallel call with this ID was faster
 		if out, rerr := i.deriveAgain(ctx, p, req); out != nil || rerr != nil {
 			return out, rerr
 		}
-	case !mayHaveEffect(err): // there is nothing to call off
-	case !req.ID.IsZero():
+	case !unsure: // there is nothing to call off
+	case !req.ID.IsZero() && isA[*StoreError](err):
 		return nil, err
+	case !req.ID.IsZero(): // a parallel call may have handed the child out
 	default:
+		if !isA[*StoreError](err) { // or else useFailed does it
+			_, _ = i.callOff(ctx, p, op)
+		}
 		err = i.useFailed(ctx, p, op, err)
 		_, rerr := errand.Call(ctx, i.errands, "revoke a child", storeTimeout, func(ctx context.Context) (*Revocation, error) {
 			return i.revoke(ctx, child, true, nil, req.Client, "its creation was called off")

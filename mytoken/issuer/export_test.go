@@ -1,6 +1,10 @@
 package issuer
 
-import "github.com/mytoken-go/sdk/mytoken"
+import (
+	"context"
+
+	"github.com/mytoken-go/sdk/mytoken"
+)
 
 // Verifier returns the verifier of the issuer's own tokens.
 func (i *Issuer) Verifier() *mytoken.Verifier { return i.verifier }
@@ -13,6 +17,9 @@ func (i *Issuer) Flights() int {
 
 // Ends returns how many ends of leases are under way.
 func (i *Issuer) Ends() int { return i.refresher.Ends() }
+
+// AwaitErrands waits until no errand runs.
+func (i *Issuer) AwaitErrands(ctx context.Context) error { return i.errands.Close(ctx) }
 
 // Waiters returns how many requests wait for such calls.
 func (i *Issuer) Waiters() int {

@@ -262,9 +262,9 @@ func (i *Issuer) Rewrap(ctx context.Context, batch int) (int, error) {
 	return seal.Rewrap(ctx, i.cfg.Store, i.cfg.Seal, batch)
 }
 
-// Close ends the issuer. New requests for access tokens get [ErrClosed]. Close waits for
-// those that run, and for steps that went on after their requests were answered, such as
-// giving back a use. If the context ends first, Close returns its error, and refresh
+// Close ends the issuer. New requests for access tokens get [ErrClosed], unless one is kept
+// for them. Close waits for those that run, and for steps that went on after their requests
+// were answered, such as giving back a use. If the context ends first, Close returns its error, and refresh
 // tokens that the store does not have yet stay in Config.SpillDir.
 func (i *Issuer) Close(ctx context.Context) error {
 	return cmp.Or(i.refresher.Close(ctx), i.errands.Close(ctx))

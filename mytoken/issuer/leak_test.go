@@ -251,7 +251,7 @@ func TestServerKeysOpenNoRefreshToken(t *testing.T) {
 	}
 	require.NotZero(t, opened)
 	guesses = append(guesses, "", strings.Repeat("\x00", 32))
-	purposes := []seal.Purpose{seal.PurposeTokenKey, seal.PurposeSuccessor, seal.PurposeTicketKey, seal.PurposeTicketPayload, "reply v1"}
+	purposes := []seal.Purpose{seal.PurposeTokenKey, seal.PurposeSuccessor, seal.PurposeTicketKey, seal.PurposeTicketPayload, "reply v1", "access token v1"}
 	kinds := make(map[store.PlaceKind]int)
 	for _, item := range items {
 		kinds[item.Place.Kind]++

@@ -137,16 +137,30 @@ func (l *ledger) createRoot(ctx context.Context, grant store.Grant, token store.
 	return settled(ctx, l, func(ctx context.Context) error { return l.store.CreateRoot(ctx, grant, token, changes) })
 }
 
-func (l *ledger) createChild(ctx context.Context, parent store.Presented, use store.Use, child store.Token) (store.Spent, error) {
-	return settle(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.CreateChild(ctx, parent, use, child) })
+// createChild charges the parent and stores the child. unsure is as for spend.
+func (l *ledger) createChild(ctx context.Context, parent store.Presented, use store.Use, child store.Token) (spent store.Spent, unsure bool, err error) {
+	return charged(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.CreateChild(ctx, parent, use, child) })
 }
 
 func (l *ledger) lookup(ctx context.Context, token store.Presented) (store.State, error) {
 	return look(ctx, l, func(ctx context.Context) (store.State, error) { return l.store.Lookup(ctx, token, l.now()) })
 }
 
-func (l *ledger) spend(ctx context.Context, token store.Presented, use store.Use) (store.Spent, error) {
-	return settle(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
+// spend charges a use. unsure says of an error that a try may have charged the use all the
+// same. That can be so even if the last try says what it found: the token was revoked after
+// the first one, for example.
+func (l *ledger) spend(ctx context.Context, token store.Presented, use store.Use) (spent store.Spent, unsure bool, err error) {
+	return charged(ctx, l, func(ctx context.Context) (store.Spent, error) { return l.store.Spend(ctx, token, use) })
+}
+
+// charged is settle for a step that charges. It returns unsure as spend says.
+func charged(ctx context.Context, l *ledger, step func(context.Context) (store.Spent, error)) (spent store.Spent, unsure bool, err error) {
+	spent, err = settle(ctx, l, func(ctx context.Context) (store.Spent, error) {
+		spent, err := step(ctx)
+		unsure = unsure || err != nil && !store.IsDefinite(err) && !errors.Is(err, store.ErrUnavailable)
+		return spent, err
+	})
+	return spent, unsure, err
 }
 
 func (l *ledger) refund(ctx context.Context, id UseID) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/mytoken-go/sdk/mytoken/issuer/internal/errand"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/restriction"
+	"github.com/mytoken-go/sdk/store"
 )
 
 // Provider is a provider at which users log in, and the rules for tokens issued for it.
@@ -28,11 +29,76 @@ type Provider struct {
 	// clause limits audiences: those that are no signed JWT, or have no claim aud. A claim
 	// that is there and cannot be read is still refused.
 	InsecureOpaqueAudience bool
+	// AccessTokenCache hands access tokens out again, as long as it says. The zero value
+	// does not: each request gets one that the provider has just made.
+	AccessTokenCache AccessTokenCache
 	// Scopes describes scopes on pages, by name: to users who decide about a token, and to
 	// users who look at one. An entry for storage.read also describes storage.read:/home,
 	// unless that has an entry of its own. Package rest has texts for the usual scopes,
 	// which entries replace. Entries decide nothing.
 	Scopes map[string]ScopeInfo
+}
+
+// AccessTokenCache says for how long the issuer hands out an access token again, to the
+// mytoken that it was obtained for. Exactly one field is set.
+//
+// A request gets an access token again if it asks for the same set of scopes and the same
+// set of audiences, and if its use is charged to the same clause. Capability, restrictions
+// and revocation are checked as always, and the use counts. The provider is not asked, so
+// it is not asked either whether the login still lives: after it has ended the login, it
+// has to end the access token itself, if that must not be used. No access token is handed
+// out again that outlives its clause, or whose lifetime the provider does not tell.
+//
+// The access tokens are kept in the store. They open with the mytoken alone, are gone
+// once the mytoken is revoked or the user logs in anew (see [Issuer.StartReconnect]), and
+// serve all issuers that share the store. An answer of the provider that arrives during
+// that login may still be kept.
+type AccessTokenCache struct {
+	// MaxAge is the age at which an access token is not handed out any more.
+	MaxAge time.Duration
+	// MaxShare is that age as a share of the lifetime, in percent, at most 100.
+	MaxShare int
+	// MinLeft is the time that an access token which is handed out still lives.
+	MinLeft time.Duration
+}
+
+// check returns an error if not exactly one field is set, unless none is.
+func (c AccessTokenCache) check() error {
+	set := 0
+	for _, on := range []bool{c.MaxAge != 0, c.MaxShare != 0, c.MinLeft != 0} {
+		if on {
+			set++
+		}
+	}
+	switch {
+	case c.MaxAge < 0:
+		return fmt.Errorf("MaxAge is %s; it must not be negative", c.MaxAge)
+	case c.MaxShare < 0 || c.MaxShare > 100:
+		return fmt.Errorf("MaxShare is %d; it is a percentage, at most 100", c.MaxShare)
+	case c.MinLeft < 0:
+		return fmt.Errorf("MinLeft is %s; it must not be negative", c.MinLeft)
+	case set > 1:
+		return errors.New("more than one of MaxAge, MaxShare and MinLeft is set; keep one")
+	}
+	return nil
+}
+
+// last returns the last instant at which an access token may be handed out again. It is
+// zero for never.
+func (c AccessTokenCache) last(obtained, expires time.Time) store.Micros {
+	if c == (AccessTokenCache{}) || !obtained.Before(expires) {
+		return 0
+	}
+	var last store.Micros
+	switch {
+	case c.MaxAge > 0:
+		last = store.At(obtained.Add(c.MaxAge)) - 1
+	case c.MaxShare > 0:
+		last = store.At(obtained.Add(expires.Sub(obtained)/100*time.Duration(c.MaxShare))) - 1
+	default:
+		last = store.At(expires.Add(-c.MinLeft))
+	}
+	return max(0, min(last, store.At(expires)-1))
 }
 
 // ScopeInfo says in plain words what a scope of a provider allows.
@@ -69,6 +135,9 @@ func newProviders(c *Config) (providers, error) {
 		case c.Lease != 0 && timeout+c.MaxClockSkew >= c.Lease:
 			return all, fmt.Errorf("issuer: Config.Lease is %s; it must exceed the timeout of provider %s (%s) plus MaxClockSkew (%s)",
 				c.Lease, name, timeout, c.MaxClockSkew)
+		}
+		if err := p.AccessTokenCache.check(); err != nil {
+			return all, fmt.Errorf("issuer: Config.Providers[%d].AccessTokenCache: %w", n, err)
 		}
 		if err := checkScopes(p.Scopes); err != nil {
 			return all, fmt.Errorf("issuer: Config.Providers[%d].Scopes: %w", n, err)

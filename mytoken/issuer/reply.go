@@ -2,9 +2,11 @@ package issuer
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
@@ -84,6 +86,16 @@ type accessRecord struct {
 	Audiences []string  `json:"audience,omitempty"`
 }
 
+func newAccessRecord(t *AccessToken) accessRecord {
+	return accessRecord{Token: t.Token.Reveal(), Type: t.TokenType, Expires: t.Expires, Scopes: t.Scopes, Audiences: t.Audiences}
+}
+
+func (r *accessRecord) token() *AccessToken {
+	return &AccessToken{mytoken.AccessToken{
+		Token: mytoken.NewSecret(r.Token), TokenType: r.Type, Expires: r.Expires, Scopes: r.Scopes, Audiences: r.Audiences,
+	}}
+}
+
 // keepAccess returns the ticket that keeps an access token for repetitions of a request.
 // It opens with the ID of the request and the key of the grant. Revoking the mytoken
 // erases it.
@@ -100,9 +112,7 @@ func (i *Issuer) keepAccess(p *presented, op operation, key seal.DataKey, out *A
 	if soonest := now.Add(time.Minute); expires.Before(soonest) {
 		expires = soonest
 	}
-	payload, err := i.sealJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), accessRecord{
-		Token: out.Token.Reveal(), Type: out.TokenType, Expires: out.Expires, Scopes: out.Scopes, Audiences: out.Audiences,
-	})
+	payload, err := i.sealJSON(store.TicketPayloadPlace(op.kept), replyKey(hex.EncodeToString(op.request[:]), key), newAccessRecord(out))
 	return store.Ticket{
 		TicketRef: op.kept, Status: store.TicketReady, Payload: payload, Token: p.id.ID, Expires: store.At(expires),
 	}, err
@@ -132,7 +142,80 @@ func (i *Issuer) openKept(ctx context.Context, p *presented, op operation, key s
 	if !rec.Expires.IsZero() && !rec.Expires.After(i.Now()) { // it lived for less than a minute
 		return nil, i.refuseID(ctx, p, op)
 	}
-	return &AccessToken{mytoken.AccessToken{
-		Token: mytoken.NewSecret(rec.Token), TokenType: rec.Type, Expires: rec.Expires, Scopes: rec.Scopes, Audiences: rec.Audiences,
-	}}, nil
+	return rec.token(), nil
+}
+
+// An access token can also be kept to be handed out again, to requests that count as uses
+// of their own; see [AccessTokenCache]. Its ticket belongs to the mytoken. It opens with
+// the key of the grant, which the mytoken opens, so it outlasts a rotation.
+//
+// The name of the ticket says what was asked for and which clauses admitted that. With a
+// single clause, the ticket is for the use that finds it. Several clauses share a ticket,
+// which says to which of them the access token belongs. If a use is charged to another
+// one, it is called off, and the next access token takes the place of this one.
+
+// purposeCached is the purpose of the key that opens such a ticket.
+const purposeCached seal.Purpose = "access token v1"
+
+// errNotCached says that a use was called off because the access token that it found is
+// not for it.
+var errNotCached = errors.New("issuer: the kept access token is not for this use")
+
+// cacheRef names the ticket with the access token for a request. No secret is needed to
+// know it.
+func cacheRef(p *presented, op operation, candidates []int) store.TicketRef {
+	h := sha256.New()
+	fmt.Fprintf(h, "mytoken: access token to hand out again %x %q %q %d", p.id.ID,
+		slices.Sorted(slices.Values(op.scopes)), slices.Sorted(slices.Values(op.audiences)), candidates)
+	return store.TicketRef{Kind: store.TicketAccess, ID: store.TicketID(h.Sum(nil))}
+}
+
+// cachedRecord is an access token that is handed out again.
+type cachedRecord struct {
+	accessRecord
+	Obtained time.Time `json:"obtained"`
+	Clause   int       `json:"clause"` // or store.NoClause
+}
+
+func cacheKey(key seal.DataKey) seal.Secret {
+	return seal.FromSecret(purposeCached, hex.EncodeToString(key.Reveal()))
+}
+
+// cacheAccess begins to keep an access token that was just obtained for a clause, in place
+// of an earlier one. Nobody waits for that. lifetime is 0 if the provider named none.
+func (i *Issuer) cacheAccess(ctx context.Context, p *presented, op operation, provider *Provider, key seal.DataKey, clause int, lifetime time.Duration, out *AccessToken) {
+	obtained := out.Expires.Add(-lifetime)
+	last := provider.AccessTokenCache.last(obtained, out.Expires)
+	if op.cache == (store.TicketRef{}) || last < i.ledger.now() {
+		return
+	}
+	payload, err := i.sealJSON(store.TicketPayloadPlace(op.cache), cacheKey(key), cachedRecord{newAccessRecord(out), obtained, clause})
+	if err != nil {
+		return
+	}
+	change := store.TicketChanges{Drop: []store.TicketRef{op.cache}, Put: []store.Ticket{{
+		TicketRef: op.cache, Status: store.TicketReady, Payload: payload, Token: p.id.ID, Expires: last,
+	}}}
+	i.errands.Begin(ctx, "keep an access token", func(ctx context.Context) {
+		if i.ledger.changeTickets(ctx, change) != nil {
+			return // the next request asks the provider
+		}
+		// A revocation erases what it finds. If it came before, nothing would erase this
+		// before it expires.
+		if info, err := i.ledger.Token(ctx, p.id.ID); err != nil || !info.Live {
+			change.Put = nil
+			_ = i.ledger.changeTickets(ctx, change)
+		}
+	})
+}
+
+// openCached opens the access token that a use has found. It returns nil if that is not
+// for the use: it belongs to another clause, or is too old by now, or cannot be opened.
+func (i *Issuer) openCached(op operation, provider *Provider, key seal.DataKey, spent store.Spent) *AccessToken {
+	var rec cachedRecord
+	if i.openJSON(store.TicketPayloadPlace(op.cached), cacheKey(key), spent.Ticket.Payload, &rec) != nil ||
+		rec.Clause != spent.Clause || provider.AccessTokenCache.last(rec.Obtained, rec.Expires) < i.ledger.now() {
+		return nil
+	}
+	return rec.token()
 }

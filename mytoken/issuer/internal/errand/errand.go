@@ -131,6 +131,26 @@ func (e *Errands) Do(ctx context.Context, what string, patience time.Duration, w
 	return err
 }
 
+// Begin starts work that no request waits for, and that may be left undone. It does
+// nothing if too many errands go on without their requests. A panic of the work goes to
+// the log.
+func (e *Errands) Begin(ctx context.Context, what string, work func(context.Context)) {
+	select {
+	case e.slots <- struct{}{}:
+	default:
+		return
+	}
+	e.start()
+	go func() {
+		defer e.end()
+		defer func() { <-e.slots }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Longest)
+		defer cancel()
+		defer context.AfterFunc(e.halt, cancel)()
+		rescue.Log(ctx, e.logger, what, rescue.Do(func() { work(ctx) }))
+	}()
+}
+
 func (e *Errands) start() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,5 +163,45 @@ func TestLateErrandsDoNotFloodTheLog(t *testing.T) {
 		log.Reset()
 		late(1, nil)
 		require.Equal(t, 1, strings.Count(log.String(), "finished_late"), "another minute")
+	})
+}
+
+// Begin returns at once. Only Close waits for the work, which goes on without its request.
+// If too much of it is under way, more is left undone. A panic of the work goes to the log.
+func TestBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, log := newErrands()
+		began := time.Now()
+		var done atomic.Int64
+		begin := func(n int) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for range n {
+				e.Begin(ctx, "work", func(ctx context.Context) {
+					time.Sleep(time.Second)
+					if ctx.Err() == nil {
+						done.Add(1)
+					}
+				})
+			}
+		}
+		begin(mostLate + 10)
+		require.Zero(t, time.Since(began))
+		require.NoError(t, e.Close(t.Context()))
+		require.Equal(t, time.Second, time.Since(began))
+		require.EqualValues(t, mostLate, done.Load())
+		begin(1)
+		require.NoError(t, e.Close(t.Context()))
+		require.EqualValues(t, mostLate+1, done.Load())
+
+		e.Begin(t.Context(), "work", func(context.Context) { panic("broken") })
+		require.NoError(t, e.Close(t.Context()))
+		require.Contains(t, log.String(), "broken")
+
+		// Close stops waiting, and the work ends with its context.
+		e.Begin(t.Context(), "work", func(ctx context.Context) { <-ctx.Done() })
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, e.Close(impatient), context.Canceled)
 	})
 }

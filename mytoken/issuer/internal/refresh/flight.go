@@ -23,7 +23,8 @@ type Request struct {
 	Subject   string // at the provider
 	Scopes    []string
 	Audiences []string
-	// Wish is that of the use. Refresh closes it. It may be nil.
+	// Wish is that of the use. Refresh closes it when the request has come to its flight,
+	// and the caller closes it in any case. It may be nil.
 	Wish *Wish
 	// Confirm is called once with the outcome of a flight, before anybody gets that, and for
 	// a request that gets no flight. All requests of a flight are for the same token.

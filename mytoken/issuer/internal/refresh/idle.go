@@ -163,12 +163,13 @@ func (r *Refresher) Ends() (n int) {
 	return n
 }
 
-// endLater ends the lease without making anybody wait, and nobody uses it any more. A
-// crash may undo that: then the lease lapses and leaves a doubt of this process, whose
-// next holder finds that it holds nothing.
+// endLater ends the lease without making anybody wait, and nobody uses it any more. A crash
+// of the store may undo that: then the lease lapses and leaves a doubt of this process.
+// This process resolves it when it next takes the lease; others wait for that, as for the
+// doubts of any process that lives.
 //
-// The store gets the end before endLater returns, as far as that can be: the next use of
-// this process finds the grant free. A flight waits for an end that is under way.
+// The end has begun when endLater returns, so the next use of this process usually finds
+// the grant free. A flight waits for an end that is under way.
 func (l *lease) endLater(ctx context.Context, e store.End) {
 	r, grant := l.r, l.req.Grant
 	ctx = context.WithoutCancel(ctx)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,9 @@ const leasePoll = 250 * time.Millisecond
 // A lease that lapsed leaves a doubt: its holder may have got a new refresh token and not
 // stored it. Then begin does what this process can do about that, and waits up to
 // InDoubtWait for the other one. If the doubt is still open then, it depends on the
-// provider whether the refresh token that the store has may be tried.
+// provider whether the refresh token that the store has may be tried. A doubt that the
+// lease itself has left says nothing: an idle lease may lapse, but it holds no refresh
+// token that the store lacks.
 //
 // The caller calls [Refresher.deactivate] when it does nothing more under the lease.
 func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.RefreshState, error) {
@@ -105,7 +108,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		}
 		held, err := l.hold(ctx)
 		_, busy := errors.AsType[*store.BusyError](err)
-		open := r.open(held.Doubts)
+		open := slices.DeleteFunc(r.open(held.Doubts), func(d store.Doubt) bool { return d.Lease == l.id })
 		tries++
 		switch {
 		case busy && !looked && tries > 1: // perhaps a process of this node died with the lease

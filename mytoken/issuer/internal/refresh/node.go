@@ -269,9 +269,11 @@ const (
 )
 
 // beat promises the store that the process lives for a while. The log mentions the first
-// failure alone, and at the level Debug if the store is away: the ledger tells that.
-func (r *Refresher) beat(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
+// failure alone, and at the level Debug if the store is away: the ledger tells that. A
+// heartbeat that its caller gave up says nothing about the store: the next caller tries
+// again.
+func (r *Refresher) beat(caller context.Context) {
+	ctx, cancel := context.WithTimeout(caller, r.StepTimeout)
 	defer cancel()
 	var (
 		err   error
@@ -292,6 +294,9 @@ func (r *Refresher) beat(ctx context.Context) {
 			break
 		}
 		r.disown(p.ID)
+	}
+	if err != nil && caller.Err() != nil {
+		return
 	}
 	r.id.mu.Lock()
 	failed, warned := r.id.failing, r.id.warned

@@ -28,25 +28,32 @@ type Wish struct {
 // The use asks for nothing while a flight of the token is under way: it joins that flight,
 // or waits for its turn behind it. Nor does it if the refresh needs no lease.
 func (r *Refresher) Wish(ctx context.Context, token store.TokenID, provider *oidcupstream.Provider) *Wish {
-	if r.neverRotates(provider) || !r.mayWish(token) {
+	if r.neverRotates(provider) || !r.beginWish(token) {
 		return nil
 	}
+	begun := false
+	defer func() {
+		if !begun { // the store or the clock panicked
+			r.running.Done()
+		}
+	}()
 	process := r.self(ctx)
 	w := &Wish{r: r, token: token, request: store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil
-	}
-	r.running.Add(1) // Close settles the process only when the lease is ended
 	r.activate(w.request.ID)
+	begun = true
 	return w
 }
 
-func (r *Refresher) mayWish(token store.TokenID) bool {
+// beginWish reports whether a use of the token may ask for the lease. If so, Close waits
+// for it: the process is settled only when its leases are ended.
+func (r *Refresher) beginWish(token store.TokenID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.closed && r.ofToken[token] == 0
+	if r.closed || r.ofToken[token] > 0 {
+		return false
+	}
+	r.running.Add(1)
+	return true
 }
 
 // Lease is what the use asks the store for. It is zero for nothing.
