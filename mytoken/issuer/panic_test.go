@@ -159,6 +159,7 @@ func TestPanicAfterTheCallerLeft(t *testing.T) {
 	require.ErrorIs(t, await(t, result).err, context.Canceled)
 	g.open()
 	<-panicked
+	waitUntil(t, "the refresh has landed", func() bool { return w.issuer.Flights() == 0 }) // nobody joins it
 	_, err := w.request(t.Context(), w.issuer, issuer.NewUseID())
 	require.NoError(t, err)
 	w.requireCharged(t, 2)
