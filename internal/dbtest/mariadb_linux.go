@@ -31,13 +31,16 @@ func NewMariaDB(t testing.TB, more ...string) string {
 		t.Fatal(err)
 	}
 	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "socket")
-	install := exec.CommandContext(t.Context(), "mariadb-install-db", "--no-defaults", "--datadir="+data,
+	// A server that starts removes the temporary tables that it finds: those of others, if
+	// they share the directory.
+	temporary := "--tmpdir=" + dir
+	install := exec.CommandContext(t.Context(), "mariadb-install-db", "--no-defaults", "--datadir="+data, temporary,
 		"--auth-root-authentication-method=normal", "--skip-test-db")
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
 	options := append([]string{
-		"--no-defaults", "--datadir=" + data, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-networking",
+		"--no-defaults", "--datadir=" + data, temporary, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"), "--skip-networking",
 		"--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=2",
 	}, more...)
 	if os.Geteuid() == 0 { // the server refuses to be root
