@@ -33,16 +33,18 @@ fail() { # fail NODE
 
 start_node() { # start_node NODE ADDRESS-OF-THE-CLUSTER
 	n=$1
-	mkdir -p "$dir/$n/data"
+	mkdir -p "$dir/$n/data" "$dir/$n/tmp"
 	# The others get a copy of the first one's data.
-	[ "$n" -gt 1 ] || mariadb-install-db --no-defaults --datadir="$dir/$n/data" --auth-root-authentication-method=normal \
+	[ "$n" -gt 1 ] || mariadb-install-db --no-defaults --datadir="$dir/$n/data" --tmpdir="$dir/$n/tmp" --auth-root-authentication-method=normal \
 		--skip-test-db >"$dir/$n/install.log" 2>&1 || fail "$n"
 	[ "$(id -u)" -ne 0 ] || chown -R mysql "$dir/$n"
 	# What is confirmed is kept by three nodes, so that none waits for its disk.
 	# Synced reads: what one node has confirmed is seen on every node. A node is
 	# given up after ten seconds, so that a slow machine does not lose any.
+	# A server that starts removes the temporary tables that it finds in its directory,
+	# those of others too.
 	setsid mariadbd --no-defaults $([ "$(id -u)" -ne 0 ] || echo --user=mysql) \
-		--datadir="$dir/$n/data" --socket="$dir/$n/socket" --pid-file="$dir/$n/pid" \
+		--datadir="$dir/$n/data" --tmpdir="$dir/$n/tmp" --socket="$dir/$n/socket" --pid-file="$dir/$n/pid" \
 		--bind-address=127.0.0.1 --port="$(sql_port "$n")" \
 		--binlog-format=ROW --innodb-autoinc-lock-mode=2 --innodb-buffer-pool-size=64M --innodb-log-file-size=32M \
 		--innodb-flush-log-at-trx-commit=2 \
