@@ -5,10 +5,10 @@ import (
 	"flag"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/mytoken-go/sdk/examples/internal/cacheflag"
 	"github.com/mytoken-go/sdk/examples/internal/logflag"
 	"github.com/mytoken-go/sdk/mytoken/issuer"
 )
@@ -42,7 +42,7 @@ func parseOptions() (_ *options, err error) {
 	flag.Func("always-granted", "`scopes` that the provider adds to every access token, which restrictions then do not withhold; if offline_access is among them, refreshes name it (default: offline_access, and refreshes do not name it)", func(list string) error { o.always = strings.Fields(list); return nil })
 	flag.BoolVar(&o.reuse, "reuse-tolerated", false, "the provider accepts a replaced refresh token again for a while: after a crash of one machine, others do not wait for it")
 	flag.BoolVar(&o.fixed, "refresh-tokens-never-rotate", false, "the provider never replaces a refresh token: requests of one login need not wait for each other")
-	flag.Func("access-token-cache", "hand an access token out again, to the same mytoken for the same scopes and audiences, while `condition` holds: age=5m (it is younger), share=50% (of its lifetime has not passed), or left=10m (it still lives as long) (default: never)", func(text string) (err error) { o.cache, err = parseCache(text); return err })
+	flag.Func("access-token-cache", "hand an access token out again, to the same mytoken for the same scopes and audiences, while `condition` holds: age=5m (it is younger), share=50% (of its lifetime has not passed), or left=10m (it still lives as long) (default: never)", func(text string) (err error) { o.cache, err = cacheflag.Parse(text); return err })
 	proxies := flag.String("trusted-proxies", "", "`networks` of reverse proxies alone, whose X-Forwarded-For is believed, such as 10.0.0.7/32,192.0.2.0/29")
 	flag.BoolVar(&o.unixProxy, "trust-unix-peers", false, "believe X-Forwarded-For of whoever connects to the Unix socket of -listen: a reverse proxy, and nobody else")
 	flag.DurationVar(&o.drain, "drain", time.Second, "`time` after SIGTERM in which the health check fails and connections are still accepted")
@@ -86,21 +86,4 @@ func parseOptions() (_ *options, err error) {
 		o.listen, o.health, o.drain = "127.0.0.1:0", "127.0.0.1:0", 0
 	}
 	return o, err
-}
-
-// parseCache reads when an access token is handed out again: age=5m, share=50% or left=10m.
-func parseCache(text string) (c issuer.AccessTokenCache, err error) {
-	what, value, _ := strings.Cut(text, "=")
-	switch what {
-	case "age":
-		c.MaxAge, err = time.ParseDuration(value)
-	case "share":
-		c.MaxShare, err = strconv.Atoi(strings.TrimSuffix(value, "%"))
-	case "left":
-		c.MinLeft, err = time.ParseDuration(value)
-	}
-	if err != nil || c.MaxAge <= 0 && (c.MaxShare <= 0 || c.MaxShare > 100) && c.MinLeft <= 0 {
-		return issuer.AccessTokenCache{}, errors.New("want age=5m, share=50% or left=10m")
-	}
-	return c, nil
 }
