@@ -184,7 +184,7 @@ func TestAccessTokenCacheIsExact(t *testing.T) {
 	require.Equal(t, before, s.asked(), "another order")
 }
 
-// What the provider answers must fit: its lifetime is known and ends with the clause, and
+// The answer of the provider must fit: its lifetime is known and ends with the clause, and
 // the scopes are those of the clause. Answers that differ from the question are kept under
 // the question.
 //

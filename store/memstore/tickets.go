@@ -90,16 +90,9 @@ func (s *Store) ResolveTicket(ctx context.Context, kind store.TicketKind, ids []
 		if err := t.Resolvable(now); err != nil {
 			return store.Ticket{}, err
 		}
-		return *contents(t), nil
+		return *t.Contents(), nil
 	}
 	return store.Ticket{}, store.ErrTicketNotFound
-}
-
-// contents returns a copy of what a ticket holds.
-func contents(t *rules.Ticket) *store.Ticket {
-	out := t.Ticket
-	out.Key, out.Payload = clone(out.Key), clone(out.Payload)
-	return &out
 }
 
 // TakeTicket implements [store.Tickets].

@@ -47,14 +47,6 @@ func (s *Store) spend(ctx context.Context, p store.Presented, u *store.Use, chil
 	return d.spent, nil
 }
 
-// fetch returns the ticket that a use asks for, or nil.
-func (s *Store) fetch(u *store.Use) *store.Ticket {
-	if t := s.ticket(u.Fetch); t.Found() && t.Resolvable(u.Now) == nil {
-		return contents(t)
-	}
-	return nil
-}
-
 // attach adds what a charged use asks for besides: the lease and the state.
 func (s *Store) attach(d *decided, u *store.Use) {
 	if !u.Lease.ID.IsZero() && d.spent.Ticket == nil {
@@ -123,7 +115,7 @@ func (t *token) choose(u *store.Use) (rules.Choice[*counter], error) {
 func (s *Store) settle(d decided, u *store.Use, child *store.Token) (store.Spent, error) {
 	if d.spent.Repeated {
 		d.token.confirm(d.answer)
-		d.spent.Ticket = s.fetch(u)
+		d.spent.Ticket = s.ticket(u.Fetch).Fetched(u.Now)
 		return d.spent, nil
 	}
 	plan, err := s.planTickets(&u.Tickets, u.Now)
@@ -134,7 +126,7 @@ func (s *Store) settle(d decided, u *store.Use, child *store.Token) (store.Spent
 		c.Used++
 	}
 	s.applyTickets(plan)
-	d.spent.Ticket = s.fetch(u)
+	d.spent.Ticket = s.ticket(u.Fetch).Fetched(u.Now)
 	d.token.confirm(d.answer)
 	if u.Kind != store.UseUncounted {
 		d.token.lastUsed = max(d.token.lastUsed, u.Now)

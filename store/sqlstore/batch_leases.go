@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
-	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // A batch may take leases for its uses, and end leases for others. All ends come before
@@ -75,9 +74,7 @@ func (d *decision) attach(m *member) {
 		if !planned {
 			t = d.tickets.Read(ref)
 		}
-		if t.Found() && t.Resolvable(m.use.Now) == nil {
-			m.spent.Ticket = contents(t)
-		}
+		m.spent.Ticket = t.Fetched(m.use.Now)
 		if !m.spent.Repeated { // then add has recorded the use just now
 			d.history[len(d.history)-1].event = m.use.EventWith(m.spent.Ticket)
 		}
@@ -92,13 +89,6 @@ func (d *decision) attach(m *member) {
 	if m.use.State {
 		m.spent.State = d.stateOf(m)
 	}
-}
-
-// contents returns a copy of what a ticket holds.
-func contents(t *rules.Ticket) *store.Ticket {
-	out := t.Ticket
-	out.Key, out.Payload = slices.Clone(out.Key), slices.Clone(out.Payload)
-	return &out
 }
 
 // stateOf returns the state of the token of a use after the uses that were decided so far.

@@ -302,7 +302,11 @@ func (c *compoundUse) answer() {
 // numbers returns a query for the indices of the uses, and their leases.
 func (c *compoundUse) numbers(args *[]any) string {
 	if !c.lease {
-		return "SELECT 0 AS n" + numbersFrom(1, c.size)
+		rows := "SELECT 0 AS n"
+		for i := 1; i < c.size; i++ {
+			rows += " UNION ALL SELECT " + strconv.Itoa(i)
+		}
+		return rows
 	}
 	var rows []string
 	for i := range c.size {
@@ -314,14 +318,6 @@ func (c *compoundUse) numbers(args *[]any) string {
 		rows = append(rows, "SELECT "+strconv.Itoa(i)+" AS n, CAST(? AS BINARY(16)) AS lease")
 	}
 	return strings.Join(rows, " UNION ALL ")
-}
-
-func numbersFrom(from, to int) string {
-	var b strings.Builder
-	for i := from; i < to; i++ {
-		b.WriteString(" UNION ALL SELECT " + strconv.Itoa(i))
-	}
-	return b.String()
 }
 
 // compoundShapes lists the compound statements to keep prepared: for one use with whatever

@@ -77,11 +77,8 @@ func (s *Store) again(err error) bool {
 	if err == nil {
 		return false
 	}
-	if errors.Is(err, errChanged) {
-		return true
-	}
 	f := s.engine.fault(err)
-	return f == faultRetry || f == faultUnknown || f == faultDuplicate || f == faultChanged
+	return f == faultRetry || f == faultUnknown || s.unmet(err)
 }
 
 // pause waits for a random time that grows with the attempts. The first repetition is

@@ -74,6 +74,22 @@ func (t *Ticket) Resolvable(now store.Micros) error {
 	return nil
 }
 
+// Contents returns a copy of what the ticket holds.
+func (t *Ticket) Contents() *store.Ticket {
+	out := t.Ticket
+	out.Key, out.Payload = bytes.Clone(out.Key), bytes.Clone(out.Payload)
+	return &out
+}
+
+// Fetched returns the contents of a ticket for a use that asks for it, or nil if
+// ResolveTicket would return an error. t is nil if there is no such ticket.
+func (t *Ticket) Fetched(now store.Micros) *store.Ticket {
+	if !t.Found() || t.Resolvable(now) != nil {
+		return nil
+	}
+	return t.Contents()
+}
+
 // Taken returns the ticket after taker has taken it, or nil if taker took it before. t is
 // nil if there is no such ticket. The errors are those of TakeTicket in [store.Tickets].
 func (t *Ticket) Taken(taker store.UseID, now store.Micros) (*Ticket, error) {
