@@ -63,8 +63,11 @@ func (s *spy) run(ctx context.Context, st statement, do func() error) error {
 		}
 	}
 	if err := do(); err != nil {
-		if s.failed != nil {
-			err = s.failed(err)
+		s.mu.Lock()
+		failed := s.failed // as it is when the database refuses
+		s.mu.Unlock()
+		if failed != nil {
+			err = failed(err)
 		}
 		return err
 	}
