@@ -284,6 +284,7 @@ func TestAccessTokenCacheChurn(t *testing.T) {
 			case err == nil:
 				assert.False(t, late, "an access token after the revocation")
 				granted[n].Add(1)
+			case is[*issuer.BusyError](err): // others let time pass while it waited, and it was not charged
 			case !is[*issuer.TokenError](err):
 				assert.NoError(t, err)
 			}
@@ -299,6 +300,7 @@ func TestAccessTokenCacheChurn(t *testing.T) {
 		require.NoError(t, i.AwaitErrands(t.Context()))
 	}
 	require.Zero(t, s.kept())
+	require.Positive(t, granted[0].Load()+granted[1].Load()+granted[2].Load())
 	for n := range children {
 		used := 0
 		for _, e := range events(t, s.Service, children[n].ID) {
