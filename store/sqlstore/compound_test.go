@@ -280,7 +280,7 @@ func TestServerWithoutCompounds(t *testing.T) {
 			}
 			t.Parallel()
 			refused := 0
-			storetest.Run(t, harness(1, func(t testing.TB) site {
+			storetest.Run(t, harness(t, 1, func(t testing.TB) site {
 				s := newMySQL(t)
 				s.connector = refusing{s.connector, func(text string, prepares bool) error {
 					if !strings.HasPrefix(text, "BEGIN NOT ATOMIC") {

@@ -179,16 +179,16 @@ func rounds(n int) int {
 	return n
 }
 
-// harness opens a new database of an engine for each store.
-func harness(n int, create func(t testing.TB) site) storetest.Harness {
-	return storetest.Harness{Rounds: rounds(n), Open: func(t testing.TB, nodes int) storetest.Backend {
-		s := create(t)
-		db := s.migrate(t)
-		b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-		for range nodes {
-			b.Nodes = append(b.Nodes, s.open(t))
+// harness gives each store an empty database of an engine.
+func harness(t testing.TB, n int, create func(t testing.TB) site) storetest.Harness {
+	databases := &shelf{t: t, create: create}
+	return storetest.Harness{Rounds: rounds(n), Open: func(of testing.TB, nodes int) storetest.Backend {
+		d, _ := databases.take(of, nodes)
+		var all []store.Store
+		for _, n := range d.nodes[:nodes] {
+			all = append(all, n)
 		}
-		return b
+		return d.backend(all)
 	}}
 }
 

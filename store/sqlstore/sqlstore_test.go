@@ -1,9 +1,9 @@
 package sqlstore_test
 
 import (
-	"context"
 	"testing"
 
+	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
 	"github.com/mytoken-go/sdk/store/storetest"
 )
@@ -20,7 +20,7 @@ func TestStore(t *testing.T) {
 			if e.name == "SQLite" {
 				n = 2
 			}
-			storetest.Run(t, harness(n, e.new))
+			storetest.Run(t, harness(t, n, e.new))
 		})
 	}
 }
@@ -31,7 +31,7 @@ func TestStore(t *testing.T) {
 // proves P3, P4, P5, P6, P7, P8
 func TestStoreSerializable(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, harness(4, func(t testing.TB) site {
+	storetest.Run(t, harness(t, 4, func(t testing.TB) site {
 		return newPostgreSQLWith(t, map[string]string{"default_transaction_isolation": "serializable"})
 	}))
 }
@@ -42,22 +42,24 @@ func TestBugsAreCaught(t *testing.T) {
 	for _, e := range engines[1:] {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
+			databases := &shelf{t: t, create: e.new}
 			for _, bug := range storetest.Bugs() {
-				t.Run(string(bug), func(t *testing.T) { storetest.MustCatch(t, bug, brokenHarness(e.new, bug)) })
+				t.Run(string(bug), func(t *testing.T) { storetest.MustCatch(t, bug, brokenHarness(databases, bug)) })
 			}
 		})
 	}
 }
 
-func brokenHarness(create func(t testing.TB) site, bug storetest.Bug) storetest.Harness {
+func brokenHarness(databases *shelf, bug storetest.Bug) storetest.Harness {
 	return storetest.Harness{Open: func(t testing.TB, nodes int) storetest.Backend {
-		s := create(t)
-		db := s.migrate(t)
-		s.run(t, db, "ALTER TABLE "+s.table("counters")+" DROP CONSTRAINT mytoken_counters_exact")
-		b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-		for range nodes {
-			b.Nodes = append(b.Nodes, sqlstore.Broken(s.open(t), bug))
+		d, unused := databases.take(t, nodes)
+		if unused {
+			d.run(t, d.db, "ALTER TABLE "+d.table("counters")+" DROP CONSTRAINT mytoken_counters_exact")
 		}
-		return b
+		var broken []store.Store
+		for _, n := range d.nodes[:nodes] {
+			broken = append(broken, sqlstore.Broken(n, bug))
+		}
+		return d.backend(broken)
 	}}
 }
