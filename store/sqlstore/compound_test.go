@@ -259,6 +259,7 @@ func TestAnswerOfACompoundIsLost(t *testing.T) {
 // proves P3, P4, P5, P8
 func TestServerWithoutCompounds(t *testing.T) {
 	contractElsewhere(t)
+	contractElsewhere(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -280,7 +281,7 @@ func TestServerWithoutCompounds(t *testing.T) {
 			}
 			t.Parallel()
 			refused := 0
-			storetest.Run(t, harness(t, 1, func(t testing.TB) site {
+			databases := &shelf{t: t, create: func(t testing.TB) site {
 				s := newMySQL(t)
 				s.connector = refusing{s.connector, func(text string, prepares bool) error {
 					if !strings.HasPrefix(text, "BEGIN NOT ATOMIC") {
@@ -290,7 +291,8 @@ func TestServerWithoutCompounds(t *testing.T) {
 					return c.refuses(prepares)
 				}}
 				return s
-			}))
+			}}
+			storetest.Run(t, databases.harness(rounds(1)))
 			assert.Positive(t, refused)
 		})
 	}

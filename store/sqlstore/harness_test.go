@@ -21,7 +21,6 @@ import (
 	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/sqlstore"
-	"github.com/mytoken-go/sdk/store/storetest"
 )
 
 // site is one database for one test.
@@ -177,19 +176,6 @@ func rounds(n int) int {
 		return 10 * n
 	}
 	return n
-}
-
-// harness gives each store an empty database of an engine.
-func harness(t testing.TB, n int, create func(t testing.TB) site) storetest.Harness {
-	databases := &shelf{t: t, create: create}
-	return storetest.Harness{Rounds: rounds(n), Open: func(of testing.TB, nodes int) storetest.Backend {
-		d, _ := databases.take(of, nodes)
-		var all []store.Store
-		for _, n := range d.nodes[:nodes] {
-			all = append(all, n)
-		}
-		return d.backend(all)
-	}}
 }
 
 func (s site) table(name string) string {

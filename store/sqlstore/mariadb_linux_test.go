@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"strings"
@@ -43,21 +42,14 @@ func TestServerPreparesNothing(t *testing.T) {
 	t.Parallel()
 	for _, parameters := range []string{"?interpolateParams=true", ""} {
 		t.Run("DSN with "+parameters, func(t *testing.T) {
-			create, admin := ownMariaDB(t, parameters)
-			migrate := func(t testing.TB, s site) *sql.DB {
-				return mySQLAt(strings.TrimSuffix(s.address, parameters) + "?interpolateParams=true").migrate(t)
-			}
+			const writes = "?interpolateParams=true" // the driver prepares nothing for migrations
+			create, admin := ownMariaDB(t, writes)
 			_, err := admin.ExecContext(t.Context(), "SET GLOBAL max_prepared_stmt_count = 0")
 			require.NoError(t, err)
-			storetest.Run(t, storetest.Harness{Rounds: 1, Open: func(t testing.TB, nodes int) storetest.Backend {
-				s := create(t)
-				db := migrate(t, s)
-				b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-				for range nodes {
-					b.Nodes = append(b.Nodes, s.open(t))
-				}
-				return b
-			}})
+			databases := &shelf{t: t, create: create, through: func(s site) site {
+				return mySQLAt(strings.TrimSuffix(s.address, writes) + parameters)
+			}}
+			storetest.Run(t, databases.harness(1))
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"context"
 	"sync"
 	"testing"
 
@@ -26,17 +25,11 @@ func TestPgBouncer(t *testing.T) {
 				t.Skip("only at full size")
 			}
 			contractElsewhere(t)
-			storetest.Run(t, storetest.Harness{Rounds: 1, Open: func(t testing.TB, nodes int) storetest.Backend {
-				s := newPostgreSQL(t)
-				db := s.migrate(t)
-				behind := s
-				behind.connector = through.connector
-				b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-				for range nodes {
-					b.Nodes = append(b.Nodes, behind.open(t))
-				}
-				return b
-			}})
+			databases := &shelf{t: t, create: newPostgreSQL, through: func(s site) site {
+				s.connector = through.connector
+				return s
+			}}
+			storetest.Run(t, databases.harness(1))
 		})
 		t.Run(mode+" under load", func(t *testing.T) {
 			s := newPostgreSQL(t)

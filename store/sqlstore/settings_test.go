@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"context"
 	"net/url"
 	"testing"
 
@@ -118,13 +117,6 @@ func TestStoreWithOddSettings(t *testing.T) {
 }
 
 func testOddSettings(t *testing.T, create func(testing.TB) site, settings map[string]string) {
-	storetest.Run(t, storetest.Harness{Rounds: rounds(1), Open: func(t testing.TB, nodes int) storetest.Backend {
-		s := create(t)
-		db := s.migrate(t)
-		b := storetest.Backend{Dump: func(ctx context.Context) ([]byte, error) { return s.rows(ctx, db) }}
-		for range nodes {
-			b.Nodes = append(b.Nodes, s.with(t, settings).open(t))
-		}
-		return b
-	}})
+	databases := &shelf{t: t, create: create, through: func(s site) site { return s.with(t, settings) }}
+	storetest.Run(t, databases.harness(rounds(1)))
 }

@@ -18,7 +18,9 @@ import (
 type shelf struct {
 	t      testing.TB // at its end the databases are dropped
 	create func(t testing.TB) site
-	free   []*shelved
+	// through, if set, returns how the handles reach a database.
+	through func(s site) site
+	free    []*shelved
 }
 
 // shelved is a database that tests use one after another.
@@ -42,8 +44,12 @@ func (s *shelf) take(t testing.TB, nodes int) (d *shelved, unused bool) {
 		d.empty(t)
 		s.free = append(s.free, d)
 	})
+	reached := d.site
+	if s.through != nil {
+		reached = s.through(reached)
+	}
 	for len(d.nodes) < nodes {
-		d.nodes = append(d.nodes, d.open(s.t))
+		d.nodes = append(d.nodes, reached.open(s.t))
 	}
 	return d, unused
 }
@@ -64,4 +70,16 @@ func (d *shelved) empty(t testing.TB) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, tx.Commit())
+}
+
+// harness gives each store of the suite an empty database.
+func (s *shelf) harness(n int) storetest.Harness {
+	return storetest.Harness{Rounds: n, Open: func(t testing.TB, nodes int) storetest.Backend {
+		d, _ := s.take(t, nodes)
+		var all []store.Store
+		for _, n := range d.nodes[:nodes] {
+			all = append(all, n)
+		}
+		return d.backend(all)
+	}}
 }

@@ -20,7 +20,7 @@ func TestStore(t *testing.T) {
 			if e.name == "SQLite" {
 				n = 2
 			}
-			storetest.Run(t, harness(t, n, e.new))
+			storetest.Run(t, (&shelf{t: t, create: e.new}).harness(rounds(n)))
 		})
 	}
 }
@@ -30,10 +30,12 @@ func TestStore(t *testing.T) {
 //
 // proves P3, P4, P5, P6, P7, P8
 func TestStoreSerializable(t *testing.T) {
+	contractElsewhere(t)
 	t.Parallel()
-	storetest.Run(t, harness(t, 4, func(t testing.TB) site {
+	databases := &shelf{t: t, create: func(t testing.TB) site {
 		return newPostgreSQLWith(t, map[string]string{"default_transaction_isolation": "serializable"})
-	}))
+	}}
+	storetest.Run(t, databases.harness(rounds(4)))
 }
 
 // The suite catches each bug on servers that let callers race. The test drops the
