@@ -65,6 +65,15 @@ func CheckSettle(processes []ProcessID, now Micros) error {
 	return nil
 }
 
+// CheckDoubts checks the arguments of Doubts. It returns an [*ArgumentError] if the process
+// is zero or most is below 1.
+func CheckDoubts(process ProcessID, most int) error {
+	if process.IsZero() || most < 1 {
+		return argument("Doubts needs the id of the process and a bound of at least 1")
+	}
+	return nil
+}
+
 // CheckTakeTicket checks the arguments of TakeTicket. It returns an [*ArgumentError] if
 // the ticket is a short token or the taker is zero.
 func CheckTakeTicket(ref TicketRef, taker UseID) error {

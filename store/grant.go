@@ -149,7 +149,8 @@ type End struct {
 	AskAfter Micros
 	// Relaxed says that nobody waits until the end is durable. EndRefresh may then return
 	// before the end survives a crash. A crash may leave the lease as if EndRefresh had not
-	// been called: it lapses and leaves a doubt.
+	// been called: it lapses, and the next holder finds a doubt. The process that held the
+	// lease resolves that, or somebody settles it; see Doubts in [Nodes].
 	Relaxed bool
 	Now     Micros
 }

@@ -51,6 +51,12 @@ type Doubt struct {
 	Settled bool
 }
 
+// DoubtRef names a doubt: the lease that has left it, and its grant.
+type DoubtRef struct {
+	Grant GrantID
+	Lease LeaseID
+}
+
 // Check returns an [*ArgumentError] if the process is not complete, or if its name is too
 // long.
 func (p *Process) Check() error {

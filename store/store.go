@@ -221,6 +221,16 @@ type Nodes interface {
 	// a heartbeat that is still on its way comes too late.
 	Settle(ctx context.Context, processes []ProcessID, now Micros) error
 
+	// Doubts returns the doubts that the leases of a process have left, in no particular
+	// order, and most of them if there are more.
+	//
+	// A process that lives has to look for its own: the end of a lease may get lost in a
+	// crash, and a use may take a lease after its caller has given up. Only the process
+	// knows that it has no refresh token from such a lease, and says so with EndRefresh.
+	// Until then others may wait for it. Doubts returns an [*ArgumentError] if the process
+	// is zero or most is below 1.
+	Doubts(ctx context.Context, process ProcessID, most int) ([]DoubtRef, error)
+
 	// Processes returns the processes that are known, settled or not, in the order of
 	// their ids. With the cursor of the next page it works as the methods of [Records].
 	Processes(ctx context.Context, page Page) ([]ProcessInfo, string, error)

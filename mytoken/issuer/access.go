@@ -226,9 +226,10 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	//
 	// A crash between the two loses no refresh token: Recover or the next holder of the
 	// lease commits what the spill holds. A crash after both loses the access token
-	// alone. The use stays charged, as after step 2. A crash may undo the end of a lease
-	// that was not waited for. That is the same as a crash after step 3, and the node holds
-	// no refresh token that the store lacks.
+	// alone. The use stays charged, as after step 2. A crash of the store may undo the end
+	// of a lease that was not waited for. That is the same as a crash after step 3, and the
+	// node holds no refresh token that the store lacks. If its process lives, it says so
+	// with its next heartbeat.
 	//
 	// 6. Check that the token is still live: once, after the provider has answered, for all
 	// requests that share the answer. Each of their uses was charged while the token was

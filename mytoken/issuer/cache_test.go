@@ -127,7 +127,7 @@ func TestAccessTokenCacheConditions(t *testing.T) {
 				require.Equal(t, first.Scopes, again.Scopes)
 				require.Equal(t, first.Audiences, again.Audiences)
 				require.Equal(t, first.TokenType, again.TokenType)
-				steps := slices.DeleteFunc(s.faults.Trace(), func(c storetest.Call) bool { return c.Method == "Beat" })
+				steps := slices.DeleteFunc(s.faults.Trace(), ofHeartbeat)
 				require.Equal(t, []storetest.Call{storetest.Before("Spend", 1), {Method: "Spend", N: 1}}, steps)
 				history = append(history, cachedEvent+": more")
 			}

@@ -109,7 +109,8 @@ type Config struct {
 	// If it is still not known then whether that process got a new refresh token, the old
 	// one may only be tried at a provider that tolerates it ([oidcupstream.Config].Reuse).
 	// At any other provider the request gets a [*BusyError], until the other node has
-	// restarted, an operator gives it up ([Issuer.Abandon]), or AbandonAfter is over.
+	// restarted, an operator gives it up ([Issuer.Abandon]), or AbandonAfter is over. If the
+	// other process lives and has got no refresh token, it says so within a few seconds.
 	InDoubtWait time.Duration
 	// AbandonAfter is how long after the end of an interrupted refresh the issuer gives up
 	// waiting for the node that made it, and asks the provider. 0: 1 h.

@@ -210,6 +210,11 @@ func (l *ledger) Settle(ctx context.Context, ids []store.ProcessID) error {
 	return once(ctx, l, func(ctx context.Context) error { return l.store.Settle(ctx, ids, l.now()) })
 }
 
+// Doubts returns doubts that a process has left.
+func (l *ledger) Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error) {
+	return look(ctx, l, func(ctx context.Context) ([]store.DoubtRef, error) { return l.store.Doubts(ctx, process, most) })
+}
+
 // Processes lists the processes that the store knows.
 func (l *ledger) Processes(ctx context.Context, page store.Page) (list []store.ProcessInfo, cursor string, err error) {
 	list, err = take(ctx, l, func(ctx context.Context) (got []store.ProcessInfo, err error) {

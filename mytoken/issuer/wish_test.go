@@ -23,7 +23,7 @@ func (w *world) steps(t *testing.T) (out []string) {
 	t.Helper()
 	waitUntil(t, "leases end", func() bool { return w.issuer.Ends() == 0 })
 	for _, c := range w.store.Trace() {
-		if c.Before && c.Method != "Beat" {
+		if c.Before && !ofHeartbeat(c) {
 			out = append(out, c.Method)
 		}
 	}
@@ -425,7 +425,7 @@ func TestProcessDiesAfterTheAnswer(t *testing.T) {
 			w.store.Reset(func(c storetest.Call) error {
 				mu.Lock()
 				defer mu.Unlock()
-				if gone = gone || c == storetest.Before("EndRefresh", 1); gone && slices.Contains([]string{"EndRefresh", "Settle", "Beat"}, c.Method) {
+				if gone = gone || c == storetest.Before("EndRefresh", 1); gone && (ofHeartbeat(c) || slices.Contains([]string{"EndRefresh", "Settle"}, c.Method)) {
 					return storetest.ErrFault
 				}
 				return nil

@@ -304,6 +304,9 @@ func queryOf(t testing.TB, redirect string) url.Values {
 	return u.Query()
 }
 
+// ofHeartbeat reports whether a call is part of a heartbeat, which comes at any time.
+func ofHeartbeat(c storetest.Call) bool { return c.Method == "Beat" || c.Method == "Doubts" }
+
 // failFirst fails the first n calls of a method, before or after they take effect.
 func failFirst(method string, n int, before bool) func(storetest.Call) error {
 	return func(c storetest.Call) error {

@@ -43,6 +43,27 @@ func (s *Store) Settle(ctx context.Context, processes []store.ProcessID, now sto
 	return nil
 }
 
+// Doubts implements [store.Nodes].
+func (s *Store) Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error) {
+	if err := store.CheckDoubts(process, most); err != nil {
+		return nil, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+
+	var out []store.DoubtRef
+	for id, g := range s.grants {
+		for _, d := range g.Doubts {
+			if d.Process == process && len(out) < most {
+				out = append(out, store.DoubtRef{Grant: id, Lease: d.Lease})
+			}
+		}
+	}
+	return out, nil
+}
+
 // Processes implements [store.Nodes].
 func (s *Store) Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error) {
 	if err := page.Check(); err != nil {

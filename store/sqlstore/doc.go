@@ -58,7 +58,8 @@
 //   - PostgreSQL: fsync=on and synchronous_commit=on, the defaults. The store itself
 //     relaxes synchronous_commit for the end of a lease that nobody waits for, in a
 //     transaction of its own. A crash may undo such an end: then the lease lapses and
-//     leaves a doubt, which the next holder resolves.
+//     leaves a doubt. The process that held it resolves the doubt with its next
+//     heartbeat; see Doubts in [store.Nodes].
 //   - MySQL and MariaDB: innodb_flush_log_at_trx_commit=1, the default, and sync_binlog=1
 //     if there is a binary log.
 //   - SQLite: synchronous=FULL, and a journal on disk. New returns [ErrUnsafe] for weaker

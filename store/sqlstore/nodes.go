@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
@@ -68,6 +69,27 @@ func (s *Store) readNamed(ctx context.Context, named []store.ProcessID) (map[sto
 		known[p.ID] = p
 	}
 	return known, err
+}
+
+// Doubts implements [store.Nodes].
+func (s *Store) Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error) {
+	if err := store.CheckDoubts(process, most); err != nil {
+		return nil, err
+	}
+	var out []store.DoubtRef
+	err := s.step(ctx, "list doubts", func() error {
+		out = nil
+		return s.each(ctx, s.db, func(r *sql.Rows) error {
+			var d store.DoubtRef
+			err := r.Scan(scan(d.Grant[:]), scan(d.Lease[:]))
+			out = append(out, d)
+			return err
+		}, `SELECT grant_id, lease_id FROM {doubts} WHERE process_id = ? LIMIT ?`, process[:], int64(most))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // Processes implements [store.Nodes].

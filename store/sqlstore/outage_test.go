@@ -86,6 +86,7 @@ func errorsOfSteps(ctx context.Context, st *sqlstore.Store, p store.Presented, i
 	errs["EndRefresh"] = st.EndRefresh(ctx, store.End{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Outcome: store.RefreshDone, Now: 1})
 	errs["Beat"] = st.Beat(ctx, store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}}, 5)
 	errs["Settle"] = st.Settle(ctx, []store.ProcessID{{1}}, 5)
+	_, errs["Doubts"] = st.Doubts(ctx, store.ProcessID{1}, 10)
 	_, _, errs["Processes"] = st.Processes(ctx, store.Page{Limit: 10})
 	errs["CommitRefresh"] = st.CommitRefresh(ctx, store.Commit{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("x"), Now: 1})
 	errs["ChangeTickets"] = st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1)

@@ -290,6 +290,9 @@ func everyStep() []step {
 			if _, err := st.BeginRefresh(ctx, b); err != nil { // takes over from a settled one
 				return err
 			}
+			if _, err := st.Doubts(ctx, p.ID, 10); err != nil {
+				return err
+			}
 			_, next, err := st.Processes(ctx, store.Page{Limit: 10})
 			if err != nil {
 				return err

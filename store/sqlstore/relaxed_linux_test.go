@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,9 +56,10 @@ func TestRelaxedEndRelaxesNothingElse(t *testing.T) {
 	assert.Zero(t, relaxed(st.spy.taken()), "the use that goes with the end is durable")
 }
 
-// A crash of the server may undo a relaxed end. Then the lease lapses and leaves a doubt,
-// which the next holder resolves. It undoes no use, neither one before the end nor one
-// after it on the same connection. A use after the end makes the end durable, too.
+// A crash of the server may undo a relaxed end. Then the lease lapses and leaves a doubt.
+// The process that held the lease finds the doubt and resolves it. The crash undoes no use,
+// neither one before the end nor one after it on the same connection. A use after the end
+// makes the end durable, too.
 //
 // proves P3, P5
 func TestCrashAfterRelaxedEnd(t *testing.T) {
@@ -69,6 +71,8 @@ func TestCrashAfterRelaxedEnd(t *testing.T) {
 		require.NoError(t, err)
 	}
 	st := c.on(t, db)
+	holder := store.Process{ID: store.ProcessID{1}, Node: store.NodeID{1}}
+	require.NoError(t, st.Beat(t.Context(), holder, lifeNow.Add(1000*time.Hour)))
 	crash := func() {
 		t.Helper()
 		c.Crash()
@@ -84,6 +88,7 @@ func TestCrashAfterRelaxedEnd(t *testing.T) {
 		p, err := newRoot(t.Context(), st, 10)
 		require.NoError(t, err)
 		u := leasing()
+		u.Lease.Process = holder.ID
 		spent, err := st.Spend(t.Context(), p, u)
 		require.NoError(t, err)
 		require.NotNil(t, spent.Refresh)
@@ -104,6 +109,15 @@ func TestCrashAfterRelaxedEnd(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, r.Doubts, 1)
 			require.Equal(t, u.Lease.ID, r.Doubts[0].Lease)
+			left, err := st.Doubts(t.Context(), holder.ID, 10)
+			require.NoError(t, err)
+			require.Equal(t, []store.DoubtRef{{Grant: spent.Grant, Lease: u.Lease.ID}}, left)
+			late := end
+			late.Relaxed, late.Outcome, late.Worked = false, store.RefreshUnknown, ""
+			require.NoError(t, st.EndRefresh(t.Context(), late))
+			r, err = st.BeginRefresh(t.Context(), next)
+			require.NoError(t, err)
+			require.Empty(t, r.Doubts)
 		} else {
 			require.NoError(t, err)
 			require.Empty(t, r.Doubts)

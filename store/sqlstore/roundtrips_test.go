@@ -141,6 +141,7 @@ func TestRoundTrips(t *testing.T) {
 				}
 				return err
 			}},
+			{"Doubts", 1, 1, 1, func(ctx context.Context) error { _, err := st.Doubts(ctx, process.ID, 10); return err }},
 			{"Settle", 4, 4, 4, func(ctx context.Context) error { return st.Settle(ctx, []store.ProcessID{process.ID}, now) }},
 			{"BeginRefresh that takes a lease over", 5, 2, 2, func(ctx context.Context) error {
 				_, err := st.BeginRefresh(ctx, store.Begin{Grant: info.Grant, Lease: store.LeaseID{2}, Now: now + 1, TTL: time.Second})

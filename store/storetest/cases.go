@@ -169,6 +169,7 @@ var suite = []testCase{
 	{"node/doubt of a volatile process", nodeVolatile, shared},
 	{"node/late answer of a lease that was taken over", nodeArrives, shared},
 	{"node/lease belongs to who prolonged it", nodeProlong, shared},
+	{"node/doubts of a process", nodeDoubts, shared},
 	{"node/parallel takeovers have one holder", nodeTakeOverParallel, shared},
 	{"node/heartbeats that race a settlement", nodeBeatRace, shared},
 	{"node/parallel settlements happen entirely", nodeSettleRace, alone},

@@ -58,6 +58,8 @@ const (
 	BugNoDoubt Bug = "takeover without doubt"
 	// BugSilenceSettles counts the doubts of a process as settled once it is silent.
 	BugSilenceSettles Bug = "silence settles doubts"
+	// BugDoubtsHidden lists the doubts of a process only once it is settled.
+	BugDoubtsHidden Bug = "process does not find its doubts"
 	// BugProcessRevived accepts the heartbeat of a settled process.
 	BugProcessRevived Bug = "heartbeat revives a settled process"
 	// BugProcessForgotten sweeps a process that a doubt names.
@@ -107,6 +109,7 @@ var bugCases = []struct {
 	{BugNoProcess, []string{"node/lease of a silent process is taken over", "node/lease of a settled process is taken over"}},
 	{BugNoDoubt, []string{"node/lease of a silent process is taken over", "node/parallel takeovers have one holder"}},
 	{BugSilenceSettles, []string{"node/lease of a silent process is taken over"}},
+	{BugDoubtsHidden, []string{"node/doubts of a process"}},
 	{BugProcessRevived, []string{"node/settled for good", "node/heartbeats that race a settlement"}},
 	{BugProcessForgotten, []string{"sweep/processes"}},
 	{BugLeaseWithoutCharge, []string{"leased use/that is refused takes no lease"}},

@@ -130,7 +130,7 @@ func Methods() []string {
 	return []string{
 		"CreateRoot", "CreateChild", "Lookup", "Spend", "Refund", "Rotate", "Revoke",
 		"BeginRefresh", "CommitRefresh", "EndRefresh", "Grant", "ReplaceGrant",
-		"Beat", "Settle", "Processes",
+		"Beat", "Settle", "Doubts", "Processes",
 		"ChangeTickets", "ResolveTicket", "TakeTicket",
 		"Token", "List", "Count", "Subtree", "Events", "Sweep", "Sealed", "Reseal", "DeleteOwner",
 	}

@@ -105,6 +105,10 @@ func (f forwarder) Settle(ctx context.Context, processes []store.ProcessID, now 
 	return f.around("Settle", func(s store.Store) error { return s.Settle(ctx, processes, now) })
 }
 
+func (f forwarder) Doubts(ctx context.Context, p store.ProcessID, most int) ([]store.DoubtRef, error) {
+	return forward(f, "Doubts", func(s store.Store) ([]store.DoubtRef, error) { return s.Doubts(ctx, p, most) })
+}
+
 func (f forwarder) Processes(ctx context.Context, p store.Page) ([]store.ProcessInfo, string, error) {
 	return forwardPage(f, "Processes", func(s store.Store) ([]store.ProcessInfo, string, error) { return s.Processes(ctx, p) })
 }

@@ -97,6 +97,8 @@ func nodeArguments(e *env) {
 		e.refused(e.s.Settle(e.ctx, []store.ProcessID{p.ID}, until), "Settle at %d", until)
 	}
 	e.refused(e.s.Settle(e.ctx, []store.ProcessID{p.ID, {}}, t0), "Settle of a process without id")
+	e.refused(errOf(e.s.Doubts(e.ctx, store.ProcessID{}, 1)), "doubts of no process")
+	e.refused(errOf(e.s.Doubts(e.ctx, p.ID, 0)), "no doubts at all")
 	e.refused(errOf2(e.s.Processes(e.ctx, store.Page{})), "a page without limit")
 	e.refused(errOf2(e.s.Processes(e.ctx, store.Page{After: "x", Limit: 1})), "a foreign cursor")
 	e.ok(e.s.Settle(e.ctx, nil, t0), "Settle of nothing")

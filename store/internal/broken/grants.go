@@ -32,6 +32,8 @@ func Grants(s store.Store, bug storetest.Bug) store.Store {
 		return noDoubt{s}
 	case storetest.BugSilenceSettles:
 		return silenceSettles{s}
+	case storetest.BugDoubtsHidden:
+		return doubtsHidden{s}
 	case storetest.BugProcessRevived:
 		return processRevived{s}
 	}
@@ -177,4 +179,15 @@ func (s processRevived) Beat(ctx context.Context, p store.Process, until store.M
 		return err
 	}
 	return nil
+}
+
+// doubtsHidden takes doubts for something that is left of the dead.
+type doubtsHidden struct{ store.Store }
+
+func (s doubtsHidden) Doubts(ctx context.Context, p store.ProcessID, most int) ([]store.DoubtRef, error) {
+	all, _, err := s.Processes(ctx, store.Page{Limit: 1000})
+	if err != nil || slices.ContainsFunc(all, func(one store.ProcessInfo) bool { return one.ID == p && one.Settled == 0 }) {
+		return nil, err
+	}
+	return s.Store.Doubts(ctx, p, most)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mytoken-go/sdk/internal/errtext"
 	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 )
@@ -45,10 +46,46 @@ func (l *lease) resolve(ctx context.Context, doubts []store.Doubt) {
 	}
 	r.endPending(ctx, l.req.Grant)
 	for _, d := range doubts {
-		own := r.is(d.Process) && !r.isActive(d.Lease) && !r.spill.holds(d.Lease)
-		if own || committed[d.Lease] { // its holder holds nothing any more
-			_ = r.Ledger.EndRefresh(ctx, store.End{Grant: l.req.Grant, Lease: d.Lease, Generation: 1, Outcome: store.RefreshUnknown})
+		if r.is(d.Process) && r.holdsNothing(d.Lease) || committed[d.Lease] {
+			_ = r.endDoubt(ctx, store.DoubtRef{Grant: l.req.Grant, Lease: d.Lease}) // the next one tries again
 		}
+	}
+}
+
+// holdsNothing reports whether this process, if it held the lease, works under it no more
+// and has no refresh token from it that the store may lack.
+func (r *Refresher) holdsNothing(lease store.LeaseID) bool {
+	return !r.isActive(lease) && !r.spill.holds(lease)
+}
+
+// endDoubt says that nothing will arrive from a lease any more.
+func (r *Refresher) endDoubt(ctx context.Context, d store.DoubtRef) error {
+	return r.Ledger.EndRefresh(ctx, store.End{Grant: d.Grant, Lease: d.Lease, Generation: 1, Outcome: store.RefreshUnknown})
+}
+
+// mostDoubts is how many doubts of its own a process looks at with each heartbeat.
+const mostDoubts = 1000
+
+// endOwnDoubts ends the leases of this process that are in doubt although it holds nothing
+// from them: a crash of the store has undone their end, or a use took its lease when its
+// request was over. Nobody else can tell, and others may wait for this process.
+func (r *Refresher) endOwnDoubts(ctx context.Context) {
+	r.id.mu.Lock()
+	p, known := r.id.process, r.id.beaten
+	r.id.mu.Unlock()
+	if p == nil || !known {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.StepTimeout)
+	defer cancel()
+	doubts, err := r.Ledger.Doubts(ctx, p.ID, mostDoubts)
+	for _, d := range doubts {
+		if err == nil && r.holdsNothing(d.Lease) {
+			err = r.endDoubt(ctx, d)
+		}
+	}
+	if err != nil && store.IsDefinite(err) && !errors.Is(err, store.ErrNotFound) { // the ledger tells that the store is away
+		r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }
 

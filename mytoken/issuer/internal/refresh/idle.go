@@ -164,9 +164,9 @@ func (r *Refresher) Ends() (n int) {
 }
 
 // endLater ends the lease without making anybody wait, and nobody uses it any more. A crash
-// of the store may undo that: then the lease lapses and leaves a doubt of this process.
-// This process resolves it when it next takes the lease; others wait for that, as for the
-// doubts of any process that lives.
+// of the store may undo that: then the lease lapses, and whoever takes it next finds a
+// doubt of this process. This process resolves that at once if it is the one, and with its
+// next heartbeat otherwise.
 //
 // The end has begun when endLater returns, so the next use of this process usually finds
 // the grant free. A flight waits for an end that is under way.

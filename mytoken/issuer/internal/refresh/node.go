@@ -325,6 +325,7 @@ func (r *Refresher) keepBeating() {
 		err := rescue.Do(func() {
 			r.beat(r.alive)
 			r.endPending(r.alive, store.GrantID{})
+			r.endOwnDoubts(r.alive)
 			if r.awaited.Load() {
 				_ = r.settleDead(r.alive) // tried again
 			}

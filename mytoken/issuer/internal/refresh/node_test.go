@@ -115,6 +115,10 @@ func (l *heartLedger) Processes(_ context.Context, page store.Page) (list []stor
 	return list, "", l.err
 }
 
+func (l *heartLedger) Doubts(context.Context, store.ProcessID, int) ([]store.DoubtRef, error) {
+	return nil, nil
+}
+
 func (l *heartLedger) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -63,9 +63,10 @@ type Ledger interface {
 	CommitRefresh(ctx context.Context, commit store.Commit) error
 	EndRefresh(ctx context.Context, end store.End) error
 	Grant(ctx context.Context, grant store.GrantID) (store.RefreshState, error)
-	// Beat, Settle and Processes are those of [store.Nodes]. A step is tried once.
+	// Beat, Settle, Doubts and Processes are those of [store.Nodes]. Only Doubts is repeated.
 	Beat(ctx context.Context, process store.Process, until store.Micros) error
 	Settle(ctx context.Context, processes []store.ProcessID) error
+	Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error)
 	Processes(ctx context.Context, page store.Page) ([]store.ProcessInfo, string, error)
 	Token(ctx context.Context, token store.TokenID) (store.TokenInfo, error)
 }

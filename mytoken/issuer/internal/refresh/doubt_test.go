@@ -1,0 +1,189 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/memstore"
+)
+
+// memLedger is a ledger on a store in memory.
+type memLedger struct{ *memstore.Store }
+
+func (l memLedger) BeginRefresh(ctx context.Context, b store.Begin) (store.Refresh, error) {
+	b.Now = store.At(time.Now())
+	return l.Store.BeginRefresh(ctx, b)
+}
+
+func (l memLedger) Settle(ctx context.Context, ids []store.ProcessID) error {
+	return l.Store.Settle(ctx, ids, store.At(time.Now()))
+}
+
+// lossyLedger is a ledger whose store crashes after each relaxed end, which gets lost.
+type lossyLedger struct{ memLedger }
+
+func (l lossyLedger) EndRefresh(ctx context.Context, e store.End) error {
+	if e.Relaxed {
+		return nil
+	}
+	return l.memLedger.EndRefresh(ctx, e)
+}
+
+// strictProvider is a provider that takes an old refresh token for a stolen one.
+func strictProvider(t *testing.T) *oidcupstream.Provider {
+	p, err := oidcupstream.New(oidcupstream.Config{
+		Issuer: "https://op.example", ClientID: "client", RedirectURL: "https://portal.example/redirect", Auth: oidcupstream.PublicClient(), Timeout: 10 * time.Second,
+	})
+	require.NoError(t, err)
+	return p
+}
+
+// pair is a refresher, and another one of another node that wants the same grant.
+type pair struct {
+	inner  *memstore.Store
+	grant  store.GrantID
+	token  store.TokenID
+	holder *Refresher
+	other  *Refresher
+	req    Request // of the other one
+}
+
+func newPair(t *testing.T, ledger func(memLedger) Ledger) *pair {
+	p := &pair{inner: memstore.New(), grant: store.GrantID{1}, token: store.TokenID{1}}
+	owner := store.OwnerID{1}
+	require.NoError(t, p.inner.CreateRoot(t.Context(),
+		store.Grant{ID: p.grant, Owner: owner, Refresh: store.Sealed("rt"), Created: 1},
+		store.Token{ID: p.token, Grant: p.grant, Owner: owner, Sum: store.Sum{1}, Key: store.Sealed("key"), Created: 1}, store.TicketChanges{}))
+	for _, r := range []**Refresher{&p.holder, &p.other} {
+		var err error
+		*r, err = New(Config{
+			Ledger: ledger(memLedger{p.inner}), Clock: time.Now, Logger: slog.New(slog.DiscardHandler), SpillDir: t.TempDir(),
+			StepTimeout: time.Second, WaitLimit: time.Minute, AbandonAfter: time.Hour,
+			Notify: func(context.Context, Event) {},
+		})
+		require.NoError(t, err)
+	}
+	p.req = Request{Token: p.token, Grant: p.grant, Provider: strictProvider(t)}
+	return p
+}
+
+func (p *pair) close(t *testing.T) {
+	require.NoError(t, p.holder.Close(t.Context()))
+	require.NoError(t, p.other.Close(t.Context()))
+}
+
+// begin takes the lease for the other node, and gives it back.
+func (p *pair) begin(t *testing.T) error {
+	l, _, err := p.other.begin(t.Context(), p.req)
+	if err == nil {
+		l.end(t.Context(), store.End{Outcome: store.RefreshNotSent})
+		p.other.deactivate(l.id)
+	}
+	return err
+}
+
+// requireWaits checks that the other node waits for the holder.
+func (p *pair) requireWaits(t *testing.T) {
+	t.Helper()
+	err := p.begin(t)
+	require.ErrorIs(t, err, errInDoubt)
+}
+
+// A crash of the store undoes the end of a lease that nobody waited for, and the process
+// that ended it lives on without a request for this grant. The doubt that another node
+// finds is resolved with the next heartbeat of that process.
+//
+// proves P5
+func TestLostEndIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return lossyLedger{l} })
+		l, _, err := p.holder.begin(t.Context(), Request{Token: p.token, Grant: p.grant, Provider: p.req.Provider})
+		require.NoError(t, err)
+		l.endLater(t.Context(), store.End{Outcome: store.RefreshDone})
+		require.True(t, p.holder.inForce(l.owner))
+		time.Sleep(time.Hour) // nobody has asked, so there is no doubt
+		p.requireWaits(t)
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		require.NoError(t, p.begin(t))
+		p.close(t)
+	})
+}
+
+// A use takes effect after its request has given up, and takes a lease that nobody knows
+// of. It holds nobody up for longer than it lasts, and a heartbeat.
+//
+// proves P5
+func TestLateLeaseIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return l })
+		w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
+		w.Lost(t.Context())
+		w.Close(t.Context())
+		use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
+		spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
+		require.NoError(t, err)
+		require.NotNil(t, spent.Refresh, "the use is late")
+		require.Equal(t, store.At(time.Now().Add(12*time.Second)), spent.Refresh.Until)
+		time.Sleep(12*time.Second + time.Millisecond)
+		p.requireWaits(t)
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		require.NoError(t, p.begin(t))
+		p.close(t)
+	})
+}
+
+// A process does not end a lease under which it still works, or from which it has a
+// refresh token that the store lacks. If the store is away, it tries again.
+//
+// proves P5
+func TestOwnDoubtsThatStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return l })
+		l, _, err := p.holder.begin(t.Context(), Request{Token: p.token, Grant: p.grant, Provider: p.req.Provider})
+		require.NoError(t, err)
+		time.Sleep(13 * time.Second)
+		for range 3 {
+			p.requireWaits(t) // it is active
+			time.Sleep(beatInterval)
+			synctest.Wait()
+		}
+		require.NoError(t, p.holder.spill.put(store.Commit{Grant: p.grant, Lease: l.id, Generation: 1, Token: store.Sealed("rt 2"), Now: 1}))
+		p.holder.deactivate(l.id)
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		p.requireWaits(t) // its answer has not arrived
+		p.holder.spill.done(l.id)
+
+		away := errors.New("the store is away")
+		ledger := p.holder.Ledger
+		p.holder.Ledger = awayLedger{ledger, away}
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		p.requireWaits(t)
+		p.holder.Ledger = ledger
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		require.NoError(t, p.begin(t))
+		p.close(t)
+	})
+}
+
+// awayLedger is a ledger whose store does not tell of doubts.
+type awayLedger struct {
+	Ledger
+	err error
+}
+
+func (l awayLedger) Doubts(context.Context, store.ProcessID, int) ([]store.DoubtRef, error) {
+	return nil, l.err
+}
