@@ -178,6 +178,68 @@ func TestOwnDoubtsThatStay(t *testing.T) {
 	})
 }
 
+// The store does not take the end of a lease: that of a flight, or of a use whose outcome
+// nobody knows. The next heartbeat ends it, so that others need not wait until it lapses.
+//
+// proves P5
+func TestFailedEndIsRepeated(t *testing.T) {
+	for name, leave := range map[string]func(*testing.T, *pair){
+		"of a flight": func(t *testing.T, p *pair) {
+			l, _, err := p.holder.begin(t.Context(), Request{Token: p.token, Grant: p.grant, Provider: p.req.Provider})
+			require.NoError(t, err)
+			l.endLater(t.Context(), store.End{Outcome: store.RefreshDone})
+		},
+		"of a use": func(t *testing.T, p *pair) {
+			w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
+			use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
+			spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
+			require.NoError(t, err)
+			require.NotNil(t, spent.Refresh)
+			w.Lost(t.Context())
+			w.Close(t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, func(l memLedger) Ledger { return failingLedger{l, time.Now().Add(time.Second)} })
+				leave(t, p)
+				began := time.Now()
+				require.NoError(t, p.begin(t))
+				require.Less(t, time.Since(began), beatInterval+2*leasePoll, "the lease lasts for %v", p.holder.ttl(p.req.Provider))
+				require.False(t, p.holder.hasPendingEnds())
+				p.close(t)
+			})
+		})
+	}
+}
+
+// failingLedger is a ledger whose store ends no lease and tells of no token for a while.
+type failingLedger struct {
+	memLedger
+	until time.Time
+}
+
+func (l failingLedger) away() error {
+	if time.Now().Before(l.until) {
+		return errors.New("the store is away")
+	}
+	return nil
+}
+
+func (l failingLedger) EndRefresh(ctx context.Context, e store.End) error {
+	if err := l.away(); err != nil {
+		return err
+	}
+	return l.memLedger.EndRefresh(ctx, e)
+}
+
+func (l failingLedger) Token(ctx context.Context, id store.TokenID) (store.TokenInfo, error) {
+	if err := l.away(); err != nil {
+		return store.TokenInfo{}, err
+	}
+	return l.memLedger.Token(ctx, id)
+}
+
 // awayLedger is a ledger whose store does not tell of doubts.
 type awayLedger struct {
 	Ledger
