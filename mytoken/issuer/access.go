@@ -276,7 +276,7 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
 	}}
 	if first && (clause == nil || clause.Expires == 0 || tokens.Expiry.Unix() <= clause.Expires) {
-		i.cacheAccess(ctx, p, op, provider, key, spent.Clause, tokens.ExpiresIn, out)
+		i.cacheAccess(ctx, p, op, provider, key, spent, tokens, out)
 	}
 	return i.claim(ctx, p, op, key, out)
 }

@@ -176,7 +176,8 @@ func (i *Issuer) presentAndCharge(ctx context.Context, token mytoken.Secret, op 
 //
 // If nobody knows whether the use was charged, spend calls it off before the refresher ends
 // the lease that the use may have taken. So a step that is still on its way does not take
-// the lease after its end.
+// the lease after its end. A use whose request has an ID stays, because a repetition takes
+// it over; see Lost in [refresh.Wish].
 func (i *Issuer) spend(ctx context.Context, p *presented, op operation, candidates []int) (store.Spent, error) {
 	spent, unsure, err := i.ledger.spend(ctx, p.id, i.use(op, candidates))
 	switch {

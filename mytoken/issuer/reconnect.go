@@ -36,6 +36,11 @@ type ReconnectRequest struct {
 // login ([*ReconnectError]), or before. Finish it with [Issuer.FinishLogin]. Revoking the
 // token cancels the login.
 //
+// Access tokens that are requested after the login come from it. But if another process
+// refreshes the tree just then, a request that reaches it may still get one of the old
+// login: as long as the call to the provider takes, or for two seconds, or for as much as
+// [Config].Lease exceeds the timeout of the provider and MaxClockSkew.
+//
 // The login asks for the scopes that the last one was granted, and for the same
 // audiences. StartReconnect needs no capability, only a token that may be used now: the
 // user decides by logging in. Errors are [*TokenError], [*RefusedError],

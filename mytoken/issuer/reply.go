@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/oidcupstream"
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/seal"
 )
@@ -181,15 +182,15 @@ func cacheKey(key seal.DataKey) seal.Secret {
 	return seal.FromSecret(purposeCached, hex.EncodeToString(key.Reveal()))
 }
 
-// cacheAccess begins to keep an access token that was just obtained for a clause, in place
-// of an earlier one. Nobody waits for that. lifetime is 0 if the provider named none.
-func (i *Issuer) cacheAccess(ctx context.Context, p *presented, op operation, provider *Provider, key seal.DataKey, clause int, lifetime time.Duration, out *AccessToken) {
-	obtained := out.Expires.Add(-lifetime)
+// cacheAccess begins to keep an access token that was just obtained for a use, in place of
+// an earlier one. Nobody waits for that.
+func (i *Issuer) cacheAccess(ctx context.Context, p *presented, op operation, provider *Provider, key seal.DataKey, spent store.Spent, tokens *oidcupstream.Tokens, out *AccessToken) {
+	obtained := out.Expires.Add(-tokens.ExpiresIn)
 	last := provider.AccessTokenCache.last(obtained, out.Expires)
 	if op.cache == (store.TicketRef{}) || last < i.ledger.now() {
 		return
 	}
-	payload, err := i.sealJSON(store.TicketPayloadPlace(op.cache), cacheKey(key), cachedRecord{newAccessRecord(out), obtained, clause})
+	payload, err := i.sealJSON(store.TicketPayloadPlace(op.cache), cacheKey(key), cachedRecord{newAccessRecord(out), obtained, spent.Clause})
 	if err != nil {
 		return
 	}
@@ -200,13 +201,24 @@ func (i *Issuer) cacheAccess(ctx context.Context, p *presented, op operation, pr
 		if i.ledger.changeTickets(ctx, change) != nil {
 			return // the next request asks the provider
 		}
-		// A revocation erases what it finds. If it came before, nothing would erase this
-		// before it expires.
-		if info, err := i.ledger.Token(ctx, p.id.ID); err != nil || !info.Live {
+		// A revocation and a new login erase what they find. If one of them came before,
+		// nothing would erase this before it expires.
+		info, err := i.ledger.Token(ctx, p.id.ID)
+		if err != nil || !info.Live || !i.isCurrent(ctx, spent.Grant, key, tokens.RefreshToken) {
 			change.Put = nil
 			_ = i.ledger.changeTickets(ctx, change)
 		}
 	})
+}
+
+// isCurrent reports whether a refresh token is still the one of its grant.
+func (i *Issuer) isCurrent(ctx context.Context, grant GrantID, key seal.DataKey, token string) bool {
+	state, err := i.ledger.Grant(ctx, grant)
+	if err != nil {
+		return false
+	}
+	current, err := i.cfg.Seal.OpenWith(store.RefreshTokenPlace(grant, state.Generation), key, state.Token)
+	return err == nil && string(current) == token
 }
 
 // openCached opens the access token that a use has found. It returns nil if that is not

@@ -218,6 +218,9 @@ func (l *lease) attempt(ctx context.Context, q question, sent string, spare bool
 	} else if err == nil && !l.taken {
 		l.r.rotates.LoadOrStore(l.req.Provider.Issuer(), false)
 	}
+	if tokens != nil && tokens.RefreshToken == "" { // it is not replaced
+		tokens.RefreshToken = sent
+	}
 	return tokens, err
 }
 

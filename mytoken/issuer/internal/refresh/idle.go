@@ -192,7 +192,7 @@ func (l *lease) handOn(ctx context.Context) bool {
 	if !l.r.idle.wanted(l.req.Grant) {
 		return false
 	}
-	next := &lease{r: l.r, req: Request{Grant: l.req.Grant}, id: l.id, taken: true, state: l.state, until: l.until, owner: l.owner}
+	next := &lease{r: l.r, req: Request{Grant: l.req.Grant}, id: l.id, taken: true, state: l.state, logins: l.logins, until: l.until, owner: l.owner}
 	l.passed = true
 	l.r.free(ctx, l.r.idle.put(next, false)...)
 	return true

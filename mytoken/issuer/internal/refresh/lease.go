@@ -22,9 +22,11 @@ type lease struct {
 	id    store.LeaseID
 	taken bool               // false for a provider whose refresh tokens never rotate
 	state store.RefreshState // what the store said last; zero if it did not answer
-	until store.Micros       // last instant of the lease; 0 if the store has not granted it
-	owner store.ProcessID    // this process, as the store knows it; may be zero
-	doubt bool               // the store said that there are doubts
+	// logins is Refresher.logins as it was before the store was asked for the lease.
+	logins uint64
+	until  store.Micros    // last instant of the lease; 0 if the store has not granted it
+	owner  store.ProcessID // this process, as the store knows it; may be zero
+	doubt  bool            // the store said that there are doubts
 	// asked says that the provider may have seen a request, and sent is the refresh token
 	// of the last one, sealed. replayed says that the spill was replayed after a refusal.
 	asked    bool
@@ -94,7 +96,7 @@ func (r *Refresher) begin(ctx context.Context, req Request) (*lease, store.Refre
 		case idle != nil:
 			r.deactivate(l.id) // the store has not granted this one
 			l, idle.req = idle, req
-			if l.lasts() && r.inForce(l.owner) {
+			if l.lasts() && r.inForce(l.owner) && l.logins == r.logins.Load() {
 				granted = true
 				return l, l.state, nil
 			}
@@ -190,7 +192,7 @@ func (l *lease) lasts() bool {
 func (l *lease) hold(ctx context.Context) (store.Refresh, error) {
 	for range 3 {
 		process := l.r.self(ctx)
-		l.owner = process
+		l.owner, l.logins = process, l.r.logins.Load()
 		held, err := l.r.Ledger.BeginRefresh(ctx, store.Begin{Grant: l.req.Grant, Lease: l.id, Process: process, TTL: l.r.ttl(l.req.Provider)})
 		if errors.Is(err, store.ErrConflict) { // somebody took this process for dead
 			l.r.renew(ctx, process)

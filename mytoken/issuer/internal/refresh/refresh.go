@@ -85,6 +85,7 @@ type Refresher struct {
 	// refresh has shown it.
 	rotates  sync.Map
 	refusals *refusals
+	logins   atomic.Uint64 // new logins of any grant that this process knows of; see Reconnected
 
 	id         identity
 	heart      sync.WaitGroup
@@ -146,8 +147,23 @@ func (r *Refresher) Recover(ctx context.Context) error {
 }
 
 // Reconnected says that a new login has replaced the refresh token of a grant. The user may
-// have agreed to more than before.
-func (r *Refresher) Reconnected(grant store.GrantID) { r.refusals.forgetGrant(grant) }
+// have agreed to more than before, or to less. So a request that comes later shares no
+// flight that is under way, and a lease that this process has got before asks the store
+// for the refresh token again.
+//
+// Other processes do not know. They may use what a lease was told for as long as it
+// outlasts a call to the provider: two seconds, unless Config.Lease says more.
+func (r *Refresher) Reconnected(grant store.GrantID) {
+	r.logins.Add(1)
+	r.refusals.forgetGrant(grant)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.flights {
+		if f.place.grant == grant {
+			r.forget(f)
+		}
+	}
+}
 
 // Close waits until every flight has landed, and lets no new one start. If the context
 // ends first, Close returns its error, and uncommitted refresh tokens stay in the spill.

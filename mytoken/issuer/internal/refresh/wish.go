@@ -16,6 +16,7 @@ type Wish struct {
 	token    store.TokenID
 	grant    store.GrantID // known after the use
 	request  store.LeaseRequest
+	logins   uint64 // as in lease
 	lease    *lease // that the use took; nil: none
 	answered bool
 	closed   bool
@@ -38,7 +39,7 @@ func (r *Refresher) Wish(ctx context.Context, token store.TokenID, provider *oid
 		}
 	}()
 	process := r.self(ctx)
-	w := &Wish{r: r, token: token, request: store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}}
+	w := &Wish{r: r, token: token, logins: r.logins.Load(), request: store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}}
 	r.activate(w.request.ID)
 	begun = true
 	return w
@@ -76,7 +77,7 @@ func (w *Wish) Charged(ctx context.Context, grant store.GrantID, held *store.Ref
 		w.r.deactivate(w.request.ID)
 		return
 	}
-	w.lease = &lease{r: w.r, req: Request{Token: w.token, Grant: grant}, id: w.request.ID, taken: true, owner: w.request.Process}
+	w.lease = &lease{r: w.r, req: Request{Token: w.token, Grant: grant}, id: w.request.ID, taken: true, owner: w.request.Process, logins: w.logins}
 	w.lease.keep(*held)
 	w.r.free(ctx, w.r.idle.put(w.lease, true)...)
 }
@@ -91,6 +92,10 @@ func (w *Wish) Refused() {
 
 // Lost says that nobody knows what the store did. Lost begins to end the lease that the
 // store may have granted. It has to ask for the grant first.
+//
+// A use that is still on its way may take the lease after that, unless its caller has
+// called it off. Nobody uses such a lease. It lapses, and the heartbeat of this process
+// ends the doubt that it leaves.
 func (w *Wish) Lost(ctx context.Context) {
 	if w == nil {
 		return
