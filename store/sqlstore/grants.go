@@ -124,7 +124,8 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		return err
 	}
 	this := rules.NewCommit(r.Lease, r.Token)
-	return s.step(ctx, "replace a grant", func() error {
+	replaced := false
+	err := s.step(ctx, replaceStep, func() error {
 		g, done, err := s.readForCommit(ctx, r.Grant, this)
 		if err != nil {
 			return err
@@ -140,7 +141,27 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		if err != nil {
 			return err
 		}
+		replaced = true
 		return s.saveGrant(ctx, g, slices.Concat([]demand{addCommit(r.Grant, this, r.Now)}, kept, plan.changes())...)
+	})
+	if err == nil && replaced {
+		err = inDoubt(s.dropAccess(ctx, r.Grant)) // the grant is replaced
+	}
+	return err
+}
+
+const replaceStep = "replace a grant"
+
+// dropAccess deletes the kept access tokens of a grant that somebody has put while it was
+// being replaced. They come from the login before, or anew from the present one: then they
+// are missed no more than once.
+func (s *Store) dropAccess(ctx context.Context, grant store.GrantID) error {
+	return s.step(ctx, replaceStep, func() error {
+		kept, err := s.keptAccess(ctx, grant)
+		if err != nil || len(kept) == 0 {
+			return err
+		}
+		return s.writeAll(ctx, kept, true)
 	})
 }
 
