@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,6 +240,39 @@ func (l failingLedger) Token(ctx context.Context, id store.TokenID) (store.Token
 		return store.TokenInfo{}, err
 	}
 	return l.memLedger.Token(ctx, id)
+}
+
+// A process dies before the store has its refresh token. Another one of its node commits
+// that, and cannot settle the dead one, because the directory has a damaged file, too. The
+// grant that was committed is free all the same: the commit has ended the lease, wherever
+// it came from.
+//
+// proves P5
+func TestReplayedCommitEndsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return l })
+		l, _, err := p.holder.begin(t.Context(), Request{Token: p.token, Grant: p.grant, Provider: p.req.Provider})
+		require.NoError(t, err)
+		require.NoError(t, p.holder.spill.put(store.Commit{
+			Grant: p.grant, Lease: l.id, Generation: 1, Token: store.Sealed("rt 2"), Ends: true, Worked: "openid", Now: 1,
+		}))
+		p.holder.die()
+		p.holder.heart.Wait()
+		p.holder.release()
+		require.NoError(t, os.WriteFile(filepath.Join(p.holder.SpillDir, "damaged"+spillSuffix), nil, 0o600))
+
+		next, err := New(p.holder.Config)
+		require.NoError(t, err)
+		require.ErrorContains(t, next.Recover(t.Context()), "is damaged")
+		began := time.Now()
+		require.NoError(t, p.begin(t))
+		require.Zero(t, time.Since(began), "nobody waits")
+		state, err := p.inner.Grant(t.Context(), p.grant)
+		require.NoError(t, err)
+		require.Equal(t, store.RefreshState{Generation: 2, Token: store.Sealed("rt 2"), Worked: "openid"}, state)
+		require.NoError(t, next.Close(t.Context()))
+		require.NoError(t, p.other.Close(t.Context()))
+	})
 }
 
 // awayLedger is a ledger whose store does not tell of doubts.

@@ -25,7 +25,8 @@ import (
 // of the process: pending reads files that are not finished, too.
 //
 // Without a directory the spill is in memory, and a crash loses it. Several processes may
-// share a directory: committing an entry twice within a day changes nothing.
+// share a directory: committing an entry twice within a day changes nothing. An entry that
+// ends its lease does so whoever commits it: its writer asks nothing more under the lease.
 type spill struct {
 	path string // of the directory; empty: memory
 	dir  durable.Dir
@@ -41,6 +42,8 @@ type spillRecord struct {
 	Lease      string `json:"lease"`
 	Generation uint64 `json:"generation"`
 	Token      []byte `json:"token"` // sealed
+	Ends       bool   `json:"ends,omitzero"`
+	Worked     string `json:"worked,omitzero"`
 	Now        int64  `json:"now"`
 }
 
@@ -111,7 +114,7 @@ func (s *spill) holds(lease store.LeaseID) bool {
 func encode(c store.Commit) ([]byte, error) {
 	return json.Marshal(spillRecord{
 		Version: 1, Grant: hex.EncodeToString(c.Grant[:]), Lease: hex.EncodeToString(c.Lease[:]),
-		Generation: c.Generation, Token: c.Token, Now: int64(c.Now),
+		Generation: c.Generation, Token: c.Token, Ends: c.Ends, Worked: c.Worked, Now: int64(c.Now),
 	})
 }
 
@@ -237,7 +240,7 @@ func (s *spill) read(name string) (store.Commit, error) {
 	if err := json.Unmarshal(data, &r); err != nil || r.Version != 1 {
 		return store.Commit{}, fmt.Errorf("issuer: spill file %s is damaged, or of a newer version", name)
 	}
-	c := store.Commit{Generation: r.Generation, Token: r.Token, Now: store.Micros(r.Now)}
+	c := store.Commit{Generation: r.Generation, Token: r.Token, Ends: r.Ends, Worked: r.Worked, Now: store.Micros(r.Now)}
 	if err := errors.Join(decodeHex(c.Grant[:], r.Grant), decodeHex(c.Lease[:], r.Lease), c.Check()); err != nil {
 		return store.Commit{}, fmt.Errorf("issuer: spill file %s is incomplete: %w", name, err)
 	}
