@@ -85,7 +85,10 @@ type Tokens interface {
 	//     charged all the same, and the caller calls BeginRefresh. The holder of the lease
 	//     gets it again, prolonged as by BeginRefresh. Spend does not take the lease if it
 	//     returns the ticket that Fetch names.
-	//   - With State, Spend returns what Lookup would return after the use.
+	//   - With State, Spend returns what Lookup would return after the use, except for steps
+	//     that run at the same time. Its counters include this use and every use that was
+	//     charged before Spend was called. Of the uses that are charged meanwhile, they may
+	//     include any.
 	//
 	// If Spend returns an error, it takes no lease, unless the error is one that it does
 	// not name.

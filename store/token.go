@@ -93,7 +93,7 @@ type Use struct {
 	// FetchedComment replaces the comment of the event if Spend returns that ticket.
 	// Empty: it does not. It needs Fetch.
 	FetchedComment string
-	// State says that Spend returns the state of the token after the use.
+	// State says that Spend returns the state of the token after the use; see Spend.
 	State bool
 	Now   Micros
 }

@@ -92,6 +92,8 @@ func (d *decision) attach(m *member) {
 }
 
 // stateOf returns the state of the token of a use after the uses that were decided so far.
+// It counts from what the step has read. So uses that other transactions charge before this
+// one commits may be missing, as Spend in [store.Tokens] says.
 func (d *decision) stateOf(m *member) *store.State {
 	t := *m.row
 	t.links = slices.Clone(t.links)

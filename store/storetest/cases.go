@@ -134,6 +134,7 @@ var suite = []testCase{
 	{"leased use/returns a ticket", fetchTicket, shared},
 	{"leased use/says in its event that it returns a ticket", fetchComment, shared},
 	{"leased use/returns the state", stateOfUse, shared},
+	{"leased use/returns the state beside other uses", stateOfParallelUses, shared},
 	{"leased use/parallel uses have one holder", leaseParallel, shared},
 	{"leased use/uses and relaxed ends at once", leaseChurn, shared},
 

@@ -78,6 +78,8 @@ const (
 	BugCommitDoesNotEnd Bug = "commit does not end the lease"
 	// BugFetchStale returns a ticket to a use whatever its state.
 	BugFetchStale Bug = "use returns a ticket that is over"
+	// BugStateBefore returns the state that a use has found, or found a while ago.
+	BugStateBefore Bug = "use returns an earlier state"
 	// BugCommentBefore decides by an earlier look whether a use returns a ticket.
 	BugCommentBefore Bug = "event of a use tells of an earlier look"
 	// BugAccessOutlivesLogin leaves kept access tokens when a grant is replaced.
@@ -119,6 +121,7 @@ var bugCases = []struct {
 	{BugRelaxedEndLost, []string{"leased use/relaxed end"}},
 	{BugCommitDoesNotEnd, []string{"leased use/commit that ends the lease"}},
 	{BugFetchStale, []string{"leased use/returns a ticket"}},
+	{BugStateBefore, []string{"leased use/returns the state", "leased use/returns the state beside other uses"}},
 	{BugCommentBefore, []string{"leased use/says in its event that it returns a ticket"}},
 	{BugAccessOutlivesLogin, []string{"grant/kept access tokens end with their login"}},
 	{BugRevokedUnlisted, []string{"revoke/revoked tokens stay listed", "sweep/tokens are deleted after retention"}},

@@ -1,6 +1,10 @@
 package storetest
 
-import "github.com/mytoken-go/sdk/store"
+import (
+	"sync/atomic"
+
+	"github.com/mytoken-go/sdk/store"
+)
 
 // fetchTicket: a use returns the ticket that ResolveTicket would return after it.
 //
@@ -96,4 +100,50 @@ func stateOfUse(e *env) {
 	e.kill(root.Grant, 1, t0)
 	states(root.Presented, e.uncounted(), "the end of the grant")
 	e.equal(e.charge(root.Presented, e.uncounted()).State, (*store.State)(nil), "state that was not asked for")
+}
+
+// stateOfParallelUses: the counters that a use returns include the use, every use that had
+// returned before it began, and none that begins later. This holds for a counter with a
+// limit and one without, also if the token of a descendant was used.
+//
+// proves P3
+func stateOfParallelUses(e *env) {
+	const each = 4
+	for range e.rounds {
+		root := e.root(at(unlimited, none), at(2*callers*each, none))
+		child := e.child(root, at(unlimited, 1))
+		for clause := range 2 {
+			uses := several(callers, func() []store.Use { return e.uses(each, "", clause) })
+			var began, returned atomic.Int64
+			var wrong atomic.Pointer[store.State]
+			errs := e.atOnce(callers, func(i int, s store.Store) error {
+				for n, u := range uses[i] {
+					p := root.Presented
+					if clause == 1 && i%4 < 2 {
+						p, u.Candidates = child.Presented, []int{0}
+					}
+					u.State = n%2 == 0 || i%2 == 0 // uses that do not ask count as well
+					least := returned.Load() + 1
+					began.Add(1)
+					spent, err := s.Spend(e.ctx, p, u)
+					if err != nil {
+						return err
+					}
+					most := began.Load()
+					returned.Add(1)
+					if p == root.Presented && u.State {
+						if got := spent.State.Counters[clause].ATUsed; got < least || got > most {
+							wrong.Store(spent.State)
+						}
+					}
+				}
+				return nil
+			})
+			e.allOK(errs, "Spend")
+			if state := wrong.Load(); state != nil {
+				e.Fatalf("a use of clause %d returned counters that do not fit the uses before and beside it: %+v", clause, state.Counters)
+			}
+			e.equal(e.lookup(root.Presented, t0).Counters[clause].ATUsed, int64(callers*each), "uses of clause %d", clause)
+		}
+	}
 }

@@ -26,6 +26,8 @@ func Leased(s store.Store, bug storetest.Bug) store.Store {
 		return commitDoesNotEnd{s}
 	case storetest.BugFetchStale:
 		return fetchStale{s}
+	case storetest.BugStateBefore:
+		return stateBefore{s}
 	case storetest.BugCommentBefore:
 		return commentBefore{s}
 	case storetest.BugAccessOutlivesLogin:
@@ -139,6 +141,20 @@ type commitDoesNotEnd struct{ store.Store }
 func (s commitDoesNotEnd) CommitRefresh(ctx context.Context, c store.Commit) error {
 	c.Ends, c.Worked = false, ""
 	return s.Store.CommitRefresh(ctx, c)
+}
+
+// stateBefore looks up the state, and then makes the use.
+type stateBefore struct{ store.Store }
+
+func (s stateBefore) Spend(ctx context.Context, p store.Presented, u store.Use) (store.Spent, error) {
+	state, err := s.Lookup(ctx, p, u.Now)
+	wanted := u.State && err == nil
+	u.State = false
+	spent, err := s.Store.Spend(ctx, p, u)
+	if err == nil && wanted {
+		spent.State = &state
+	}
+	return spent, err
 }
 
 // fetchStale looks for the ticket before the use, and whatever the time.
