@@ -217,8 +217,9 @@ type Nodes interface {
 
 	// Settle records for good that the processes are dead, and that nothing of them is
 	// left to recover: their spill was replayed or given up. Their leases end at once,
-	// and their doubts count as settled. A refresh token that arrives all the same is
-	// accepted, as from any lease that lapsed.
+	// and their doubts count as settled. That includes a lease that a step takes for one of
+	// them at the same time. A refresh token that arrives all the same is accepted, as from
+	// any lease that lapsed.
 	//
 	// Settling again changes nothing. Settle also records ids that are not known, so that
 	// a heartbeat that is still on its way comes too late.

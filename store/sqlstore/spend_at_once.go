@@ -32,6 +32,9 @@ import (
 //     and all counters in its chains as JSON, in any order: an array of
 //     [kind, clause, depth, clause of the counter, max_uses, used, last_used].
 //
+// The query may take a lease for a process that somebody settles at the same time. Then the
+// lease has ended when both have returned, as if the query had come first.
+//
 // No grant has two ends, and no two uses have the same id. Ends come before all leases.
 // If only the lease is in the way of a use, the query grants the use without it. A query
 // without uses may be relaxed; see engine.

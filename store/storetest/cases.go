@@ -173,6 +173,7 @@ var suite = []testCase{
 	{"node/doubts of a process", nodeDoubts, shared},
 	{"node/parallel takeovers have one holder", nodeTakeOverParallel, shared},
 	{"node/heartbeats that race a settlement", nodeBeatRace, shared},
+	{"node/leases that race a settlement", nodeLeaseRace, shared},
 	{"node/parallel settlements happen entirely", nodeSettleRace, alone},
 
 	{"ticket/kinds are told apart", ticketKinds, shared},

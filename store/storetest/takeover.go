@@ -146,3 +146,49 @@ func nodeTakeOverParallel(e *env) {
 		e.wantDoubts(won, left(p, dead, now, false))
 	}
 }
+
+// nodeLeaseRace: a process is settled while it takes leases, with a use or without one.
+// It may still get them, but keeps nobody out: they have ended, and their doubts are
+// settled.
+//
+// proves P5
+func nodeLeaseRace(e *env) {
+	for range e.rounds {
+		p := e.alive(t0 + day)
+		roots := several(callers, func() *tok { return e.root(at(unlimited, none)) })
+		uses := several(callers, func() store.Use {
+			u := e.leasing(e.leaseID(), 0)
+			u.Lease.Process, u.Now = p.ID, t0
+			return u
+		})
+		var got [callers]bool
+		errs := e.atOnce(callers+1, func(i int, s store.Store) error {
+			switch {
+			case i == callers:
+				return s.Settle(e.ctx, []store.ProcessID{p.ID}, t0)
+			case i%2 == 0:
+				spent, err := s.Spend(e.ctx, roots[i].Presented, uses[i])
+				got[i] = spent.Refresh != nil
+				return err
+			}
+			b := beginning(roots[i].Grant, uses[i].Lease.ID, t0)
+			b.Process = p.ID
+			_, err := s.BeginRefresh(e.ctx, b)
+			got[i] = err == nil
+			return err
+		})
+		for i, k := range roots {
+			if i%2 == 1 && !got[i] {
+				e.fails(errs[i], store.ErrConflict, "BeginRefresh of a process that was settled")
+			} else {
+				e.ok(errs[i], "a step beside Settle")
+			}
+			var want []store.Doubt
+			if got[i] {
+				want = append(want, left(p, uses[i].Lease.ID, t0+1, true))
+			}
+			e.wantDoubts(e.begin(k.Grant, e.leaseID(), t0+1), want...)
+		}
+		e.ok(errs[callers], "Settle")
+	}
+}
