@@ -49,6 +49,13 @@
 //   - Those before 00003_processes.sql end a grant at the first refusal, and wait until
 //     the lease of a dead process has lapsed.
 //
+// The same holds for processes that do not know LeaseRequest, for which there is no
+// migration. Let only new ones delete users, too: an old one may leave the event of a use
+// that a new one records at the same time. On PostgreSQL, an old one cannot refund a use
+// that a new one has made without charging a clause. Such a use counts nowhere. A new login
+// that an old one finishes leaves the access tokens that new ones have kept, so begin to
+// keep access tokens when the last old one is gone.
+//
 // # Settings
 //
 // A step is durable only if the database does not lose what it has committed. The
