@@ -46,6 +46,8 @@ type engine interface {
 	returning() bool
 	// spend returns the statements that write the counters and the history of a decision.
 	spend(d *decision) []demand
+	// decides reports whether the engine has queries for spendAtOnce at all.
+	decides() bool
 	// spendAtOnce returns one query that decides and writes uses and ends leases; see
 	// atOnce. It returns an empty text if the engine has none for them.
 	spendAtOnce(o *atOnce) (text string, args []any)

@@ -128,9 +128,16 @@ func newAtOnce(members []*member) *atOnce {
 	return o
 }
 
+func (postgresql) decides() bool { return true }
+func (m mysql) decides() bool    { return m.compounds }
+func (sqlite) decides() bool     { return false }
+
 // spendAtOnce tries to grant uses and to end leases with one query. It marks those that
 // are done.
 func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
+	if !s.engine.decides() {
+		return nil
+	}
 	o := newAtOnce(members)
 	if len(o.uses) == 0 && len(o.ends) < 2 { // commitEnds needs less
 		return nil
