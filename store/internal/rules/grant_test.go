@@ -111,6 +111,21 @@ func TestOneDoubtForEachLease(t *testing.T) {
 	assert.Equal(t, []Doubt{{Lease: second, Lapsed: now + 3000}}, g.Doubts, "a commit resolves the doubt of its lease")
 }
 
+// The clock of somebody who takes a lease over is behind. The doubt of that lease does not
+// get older than it was.
+func TestDoubtKeepsItsInstant(t *testing.T) {
+	g, p := newGrant(), store.ProcessID{1}
+	begin(t, g, first, now)
+	begin(t, g, second, now+2000)
+	b := beginning(first, now+4000)
+	b.Process = p
+	_, err := g.Begin(b, nil)
+	require.NoError(t, err)
+	_, err = g.Begin(beginning(thirdLease, now+500), Processes{p: {Settled: 1}})
+	require.NoError(t, err)
+	assert.Equal(t, Doubt{Lease: first, Process: p, Lapsed: now + 1000}, g.Doubts[0])
+}
+
 func TestCommit(t *testing.T) {
 	g := newGrant()
 	changed, err := g.Commit(commit(first, 2, "rt"), false)
