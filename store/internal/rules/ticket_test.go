@@ -123,3 +123,22 @@ func TestPutSum(t *testing.T) {
 		sums[sum] = name
 	}
 }
+
+// A use gets a ticket that ResolveTicket would return, and a copy of it.
+func TestFetched(t *testing.T) {
+	stored := NewTicket(store.Ticket{Status: store.TicketPending, Key: store.Sealed("key"), Payload: store.Sealed("payload"), Expires: now})
+	got := stored.Fetched(now)
+	assert.Equal(t, stored.Contents(), got)
+	got.Key[0], got.Payload[0] = 'x', 'x'
+	assert.Equal(t, stored.Contents(), stored.Fetched(now))
+	for name, spoil := range map[string]func(*Ticket){
+		"expired":     func(k *Ticket) { k.Expires = now - 1 },
+		"taken":       func(k *Ticket) { k.Taker[0]++ },
+		"of no token": func(k *Ticket) { k.Orphaned = true },
+	} {
+		k := *stored
+		spoil(&k)
+		assert.Nil(t, k.Fetched(now), name)
+	}
+	assert.Nil(t, (*Ticket)(nil).Fetched(now))
+}
