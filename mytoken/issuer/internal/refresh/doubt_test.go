@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,7 +151,8 @@ func TestLateLeaseIsEnded(t *testing.T) {
 // proves P5
 func TestOwnDoubtsThatStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, func(l memLedger) Ledger { return l })
+		var away atomic.Bool
+		p := newPair(t, func(l memLedger) Ledger { return silentLedger{l, &away} })
 		l, _, err := p.holder.begin(t.Context(), Request{Token: p.token, Grant: p.grant, Provider: p.req.Provider})
 		require.NoError(t, err)
 		time.Sleep(13 * time.Second)
@@ -166,13 +168,11 @@ func TestOwnDoubtsThatStay(t *testing.T) {
 		p.requireWaits(t) // its answer has not arrived
 		p.holder.spill.done(l.id)
 
-		away := errors.New("the store is away")
-		ledger := p.holder.Ledger
-		p.holder.Ledger = awayLedger{ledger, away}
+		away.Store(true)
 		time.Sleep(beatInterval)
 		synctest.Wait()
 		p.requireWaits(t)
-		p.holder.Ledger = ledger
+		away.Store(false)
 		time.Sleep(beatInterval)
 		synctest.Wait()
 		require.NoError(t, p.begin(t))
@@ -275,12 +275,15 @@ func TestReplayedCommitEndsItsLease(t *testing.T) {
 	})
 }
 
-// awayLedger is a ledger whose store does not tell of doubts.
-type awayLedger struct {
-	Ledger
-	err error
+// silentLedger is a ledger whose store does not tell of doubts while it is away.
+type silentLedger struct {
+	memLedger
+	away *atomic.Bool
 }
 
-func (l awayLedger) Doubts(context.Context, store.ProcessID, int) ([]store.DoubtRef, error) {
-	return nil, l.err
+func (l silentLedger) Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error) {
+	if l.away.Load() {
+		return nil, errors.New("the store is away")
+	}
+	return l.memLedger.Doubts(ctx, process, most)
 }
