@@ -23,7 +23,7 @@ func brokenLease(s *Store, bug storetest.Bug) store.Store {
 // takeIfFree takes the lease with a statement of its own.
 func (s *Store) takeIfFree(ctx context.Context, t *token, u *store.Use) error {
 	return s.step(ctx, "take a lease", func() error {
-		return s.writeOne(ctx, func(on runner) error {
+		return s.writeOne(ctx, func(on *single) error {
 			_, err := s.exec(ctx, on, `
 				UPDATE {grants} SET version = version + 1, lease_id = ?, lease_until = CASE WHEN lease_until > ? THEN lease_until ELSE ? END
 				WHERE grant_id = ? AND (lease_id IS NULL OR lease_id = ?) AND dead = 0 AND doubts = 0 AND spares = 0 AND refusals = 0`,
@@ -83,7 +83,7 @@ func (s endByGrant) EndRefresh(ctx context.Context, e store.End) error {
 		return err
 	}
 	return s.step(ctx, endStep, func() error {
-		return s.writeOne(ctx, func(on runner) error {
+		return s.writeOne(ctx, func(on *single) error {
 			_, err := s.exec(ctx, on, `UPDATE {grants} SET version = version + 1, `+leaseEnded+` WHERE grant_id = ? AND doubts = 0`, e.Grant[:])
 			return err
 		})

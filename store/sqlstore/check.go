@@ -153,15 +153,9 @@ func (s *Store) chooseEngine(ctx context.Context) error {
 	if text == "" {
 		return nil
 	}
-	stmt, err := s.db.PrepareContext(ctx, text)
-	if err == nil {
-		_, err = stmt.ExecContext(ctx)
-		stmt.Close()
-	} else if s.preparesNothing(ctx) {
-		err = s.writeOne(ctx, func(on runner) error {
-			_, err := on.ExecContext(ctx, text)
-			return err
-		})
+	err := s.writeOne(ctx, func(on *single) error { return on.try(ctx, text, true) })
+	if err != nil && s.preparesNothing(ctx) {
+		err = s.writeOne(ctx, func(on *single) error { return on.try(ctx, text, false) })
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("sqlstore: try a statement: %w", ctx.Err())
@@ -170,6 +164,24 @@ func (s *Store) chooseEngine(ctx context.Context) error {
 		s.engine = better
 	}
 	return nil
+}
+
+// try runs a statement that may leave the session in a transaction if it fails.
+func (o *single) try(ctx context.Context, text string, prepared bool) error {
+	return o.run(ctx, func() (err error) {
+		defer func() { o.bad = err != nil }()
+		if !prepared {
+			_, err = o.conn.ExecContext(ctx, text)
+			return err
+		}
+		stmt, err := o.conn.PrepareContext(ctx, text)
+		if err != nil {
+			return err
+		}
+		defer stmt.Close()
+		_, err = stmt.ExecContext(ctx)
+		return err
+	})
 }
 
 func (s *Store) preparesNothing(ctx context.Context) bool {

@@ -90,7 +90,8 @@ func (s *Store) discardIdle(ctx context.Context, seen uint64) {
 }
 
 // single runs one statement outside of a transaction. It takes a connection first, so
-// that a failure to get one is told from a failure of the statement.
+// that a failure to get one is told from a failure of the statement, and so that it can
+// close the connection if the statement has left the session in a transaction.
 type single struct {
 	store *Store
 	conn  *sql.Conn
@@ -114,6 +115,26 @@ func (o *single) QueryContext(ctx context.Context, text string, args ...any) (ro
 	return rows, err
 }
 
+// each runs a query and calls scan for each row of all its result sets.
+func (o *single) each(ctx context.Context, scan func(row) error, text string, args ...any) error {
+	s := o.store
+	if expanded, flat := s.expand(text, args); s.compounds[expanded] && !s.unprepared.Load() {
+		var found []cells
+		err := o.run(ctx, func() (err error) {
+			found, err = s.query(ctx, o.conn, expanded, flat)
+			return err
+		})
+		if s.engine.fault(err) != faultUnprepared {
+			for i := 0; i < len(found) && err == nil; i++ {
+				err = scan(found[i])
+			}
+			return err
+		}
+		s.unprepared.Store(true)
+	}
+	return s.each(ctx, o, func(r *sql.Rows) error { return scan(r) }, text, args...)
+}
+
 func (o *single) run(ctx context.Context, do func() error) error {
 	for tried := 1; ; tried++ {
 		o.close()
@@ -123,12 +144,17 @@ func (o *single) run(ctx context.Context, do func() error) error {
 		}
 		o.conn, o.sent = conn, true
 		err = do()
-		o.bad = o.store.spoiled(err) != nil
 		// Not every driver is strict about what this error promises, so sent stays true.
 		if !errors.Is(err, driver.ErrBadConn) || tried == maxStale {
 			return err
 		}
 	}
+}
+
+// judge decides whether the connection can be used again after an error.
+func (o *single) judge(err error) {
+	f := o.store.engine.fault(err)
+	o.bad = o.bad || f.spoils() || f == faultStopped
 }
 
 // close returns the connection. The rows of a query must be closed by then.

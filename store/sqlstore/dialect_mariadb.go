@@ -13,18 +13,18 @@ import (
 // no exception.
 //
 // The server does not call the handler if somebody stops the statement between two of its
-// parts, for example with KILL QUERY. Then the session stays in the transaction, and the
-// pool may hand the connection out again. Three things see to it that nothing commits
-// that transaction:
+// parts, for example with KILL QUERY or max_statement_time. Then the session stays in the
+// transaction, with its locks. Whoever got the connection next would read what nobody has
+// committed, and might commit it. So the store runs a compound statement on a connection
+// that it has taken, and closes that connection after an error that it does not know; see
+// single.judge and sessions.go.
 //
-//   - Each compound statement begins with ROLLBACK, and everything that the store writes
-//     at once is a compound statement.
-//   - All other transactions ask for their isolation, which fails within a transaction;
-//     see txOptions.
-//   - After an error that it does not know, the store closes all idle connections; see
-//     faultStopped.
+// Other programs may leave a session in a transaction, too. The store commits nothing of
+// that either: each compound statement begins with ROLLBACK, and all other transactions ask
+// for their isolation, which fails within a transaction; see txOptions.
 
 const (
+	compoundStart = "BEGIN NOT ATOMIC"
 	// compoundBegin asks for READ COMMITTED, as txOptions does. This holds for the next
 	// transaction alone, and does not change the session.
 	compoundBegin = `
@@ -46,8 +46,10 @@ const mostInCompound = 2048
 // compound returns one statement that runs statements in a transaction. declared comes
 // before everything else and declares variables.
 func compound(declared, body string) string {
-	return "BEGIN NOT ATOMIC" + declared + compoundBegin + body + "\nEND"
+	return compoundStart + declared + compoundBegin + body + "\nEND"
 }
+
+func isCompound(text string) bool { return strings.HasPrefix(text, compoundStart) }
 
 // better implements engine. The statement has all that compound statements here are made
 // of, and changes nothing.

@@ -48,11 +48,19 @@ func shapesOneByOne() []shape {
 // prepare prepares the statements of [preparedShapes]. If the server does not prepare
 // one, the store sends it as text.
 func (s *Store) prepare(ctx context.Context) error {
-	s.prepared = make(map[string]*sql.Stmt)
+	s.prepared, s.compounds = make(map[string]*sql.Stmt), make(map[string]bool)
 	for _, sh := range preparedShapes(s.engine) {
 		text := expand(s.engine, s.names, sh)
-		stmt, err := s.db.PrepareContext(ctx, text)
+		var stmt *sql.Stmt
+		var err error
+		if isCompound(text) {
+			err = s.prepareCompound(ctx, text)
+		} else {
+			stmt, err = s.db.PrepareContext(ctx, text)
+		}
 		switch {
+		case err == nil && stmt == nil:
+			s.compounds[text] = true
 		case err == nil:
 			s.prepared[text] = stmt
 		case ctx.Err() != nil:

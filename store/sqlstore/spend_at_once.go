@@ -147,12 +147,12 @@ func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
 		return nil
 	}
 	var rows []atOnceRow
-	err := s.writeOne(ctx, func(on runner) error {
+	err := s.writeOne(ctx, func(on *single) error {
 		rows = rows[:0]
-		return s.each(ctx, on, func(r *sql.Rows) error {
-			var row atOnceRow
-			err := r.Scan(row.fields(o)...)
-			rows = append(rows, row)
+		return on.each(ctx, func(r row) error {
+			var one atOnceRow
+			err := r.Scan(one.fields(o)...)
+			rows = append(rows, one)
 			return err
 		}, text, args...)
 	})

@@ -55,7 +55,7 @@ func (s *Store) step(ctx context.Context, name string, try func() error) error {
 		}
 		doubt = doubt || isInDoubt(err)
 		f := s.engine.fault(err)
-		if f.spoils() || f == faultStopped {
+		if f.spoils() {
 			s.discardIdle(ctx, seen)
 		}
 		switch {
@@ -164,10 +164,10 @@ func (s *Store) writeAll(ctx context.Context, all []demand, blind bool) error {
 		return nil
 	}
 	if text, args := s.engine.together(all); text != "" {
-		return s.writeOne(ctx, func(on runner) error { return s.meet(ctx, on, all, text, args) })
+		return s.writeOne(ctx, func(on *single) error { return meet(ctx, on, all, text, args) })
 	}
 	if len(all) == 1 {
-		return s.writeOne(ctx, func(on runner) error { return s.demand(ctx, on, all[0]) })
+		return s.writeOne(ctx, func(on *single) error { return s.demand(ctx, on, all[0]) })
 	}
 	write := s.write
 	if blind {
@@ -178,13 +178,13 @@ func (s *Store) writeAll(ctx context.Context, all []demand, blind bool) error {
 
 // meet runs a statement that meets demands together. It returns the indices of those that
 // have changed a row, as far as demand.did asks for them.
-func (s *Store) meet(ctx context.Context, on runner, all []demand, text string, args []any) error {
+func meet(ctx context.Context, on *single, all []demand, text string, args []any) error {
 	for _, d := range all {
 		if d.did != nil {
 			*d.did = false
 		}
 	}
-	return s.each(ctx, on, func(r *sql.Rows) error {
+	return on.each(ctx, func(r row) error {
 		var i int
 		err := r.Scan(&i)
 		*all[i].did = true
@@ -207,7 +207,7 @@ func (s *Store) writer(ctx context.Context) (release func(), err error) {
 }
 
 // writeOne runs a single statement outside of a transaction.
-func (s *Store) writeOne(ctx context.Context, do func(on runner) error) error {
+func (s *Store) writeOne(ctx context.Context, do func(on *single) error) error {
 	release, err := s.writer(ctx)
 	if err != nil {
 		return err
@@ -216,6 +216,7 @@ func (s *Store) writeOne(ctx context.Context, do func(on runner) error) error {
 	on := &single{store: s}
 	defer on.close()
 	err = do(on)
+	on.judge(err)
 	if !on.sent || errors.Is(err, errChanged) || s.engine.fault(err).undone() {
 		return err
 	}

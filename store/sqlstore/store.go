@@ -44,7 +44,9 @@ type Store struct {
 	creations    *queue               // uses that also create tokens or change tickets: these take longer
 	expanded     sync.Map             // of shape to text
 	prepared     map[string]*sql.Stmt // by expanded text; never changes
-	unprepared   atomic.Bool          // the server has refused to prepare a statement
+	compounds    map[string]bool      // the expanded texts to keep prepared in sessions; never changes
+	sessions     sessions
+	unprepared   atomic.Bool // the server has refused to prepare a statement
 
 	ping       ping
 	discarding sync.Mutex    // held while idle connections are closed
