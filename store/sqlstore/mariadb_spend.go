@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/mytoken-go/sdk/store"
@@ -21,6 +20,7 @@ func (m mysql) spendAtOnce(o *atOnce) (string, []any) {
 	if !m.compounds || !o.ofOneToken() {
 		return "", nil
 	}
+	o.whole = true
 	c := &compoundUse{atOnce: o, size: padded(len(o.uses))}
 	c.endLeases()
 	if len(o.uses) > 0 {
@@ -108,7 +108,7 @@ func (c *compoundUse) endLeases() {
 func (c *compoundUse) more() int {
 	n := 0
 	if c.lease {
-		n += 6
+		n += 7
 	}
 	if c.ticket {
 		n += 6
@@ -256,68 +256,33 @@ const counterList = `(
 	SELECT CONCAT('[[', GROUP_CONCAT(CONCAT_WS(',', h.kind, h.clause, h.depth, c.clause, c.max_uses, c.used, c.last_used) SEPARATOR '],['), ']]')
 	FROM {chains} h JOIN {counters} c ON c.id = h.counter WHERE h.token = v_token)`
 
-// answer returns one row for each use.
+// answer returns one row for all uses.
 func (c *compoundUse) answer() {
-	n := "x.n"
-	if c.size == 1 {
-		n = "0"
-	}
-	columns, from, where := n+", v_grant, v_owner, v_key", "", ""
-	var joined, filter []any
+	columns, from, where := "0, v_grant, v_owner, v_key", "", ""
+	var args []any
 	if c.lease || c.ticket || c.state {
 		from, where = " FROM {tokens} t", " WHERE t.id = v_token"
 	}
-	if c.size > 1 {
-		from, where = from+" JOIN ("+c.numbers(&joined)+") x", where+" AND x.n < ?"
-		filter = append(filter, int64(len(c.uses)))
-		if c.more() == 0 {
-			from, where = " FROM ("+c.numbers(&joined)+") x", " WHERE x.n < ?"
-		}
-	}
 	if c.lease {
-		columns += ", l.lease_until, l.generation, l.refresh, l.scope, l.audience, l.worked"
+		columns += ", l.lease_id, l.lease_until, l.generation, l.refresh, l.scope, l.audience, l.worked"
 		from += " LEFT JOIN {grants} l ON v_leased = 1 AND l.grant_id = v_grant"
-		if c.size > 1 {
-			from += " AND l.lease_id = x.lease"
-		}
 	}
 	if c.ticket {
 		columns += ", k.status, k.sealed_key, k.payload, k.token_id, k.owns_token, k.expires"
 		from += " LEFT JOIN {tickets} k ON v_ticket = 1 AND k.ticket_id = ? AND k.kind = ?"
-		joined = append(joined, c.first.use.Fetch.ID[:], int64(c.first.use.Fetch.Kind))
+		args = append(args, c.first.use.Fetch.ID[:], int64(c.first.use.Fetch.Kind))
 	}
 	prefix := "\n"
 	if c.state {
 		columns += ", t.path, t.about, t.created, t.expires, t.clauses, (SELECT g.dead FROM {grants} g WHERE g.grant_id = v_grant), " + counterList
 		where += " AND t.seq = ?"
-		filter = append(filter, int64(c.first.token.Seq))
+		args = append(args, int64(c.first.token.Seq))
 		prefix = "\nSET STATEMENT group_concat_max_len = 16777216 FOR "
 	}
-	c.add(prefix+"SELECT "+columns+from+where+";", append(joined, filter...)...)
+	c.add(prefix+"SELECT "+columns+from+where+";", args...)
 	if c.state { // somebody may have rotated the token meanwhile
-		c.add("\nIF FOUND_ROWS() <> ? THEN"+c.leave(), int64(len(c.uses)))
+		c.add("\nIF FOUND_ROWS() <> 1 THEN" + c.leave())
 	}
-}
-
-// numbers returns a query for the indices of the uses, and their leases.
-func (c *compoundUse) numbers(args *[]any) string {
-	if !c.lease {
-		rows := "SELECT 0 AS n"
-		for i := 1; i < c.size; i++ {
-			rows += " UNION ALL SELECT " + strconv.Itoa(i)
-		}
-		return rows
-	}
-	var rows []string
-	for i := range c.size {
-		var lease any
-		if i < len(c.uses) {
-			lease = orNull(c.uses[i].use.Lease.ID, c.uses[i].use.Lease.ID[:])
-		}
-		*args = append(*args, lease)
-		rows = append(rows, "SELECT "+strconv.Itoa(i)+" AS n, CAST(? AS BINARY(16)) AS lease")
-	}
-	return strings.Join(rows, " UNION ALL ")
 }
 
 // compoundShapes lists the compound statements to keep prepared: for one use with whatever

@@ -32,6 +32,10 @@ import (
 //     and all counters in its chains as JSON, in any order: an array of
 //     [kind, clause, depth, clause of the counter, max_uses, used, last_used].
 //
+// If the engine sets whole, it grants all uses or none, and returns one row for all of
+// them, with index 0. Then the lease of the grant, lease_id, comes before lease_until. The
+// uses that asked for this lease have taken it.
+//
 // The query may take a lease for a process that somebody settles at the same time. Then the
 // lease has ended when both have returned, as if the query had come first.
 //
@@ -46,6 +50,8 @@ type atOnce struct {
 	lease, ticket, state bool
 	creates              bool // a use creates a token
 	puts                 bool // a use puts tickets
+
+	whole bool // one row answers all uses
 }
 
 // ordinary is a use that a query may be able to grant: it charges its first candidate,
@@ -160,9 +166,14 @@ func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
 		return err
 	}
 	for i := range rows {
-		if r := &rows[i]; r.n < len(o.uses) {
-			r.grants(&o.uses[r.n])
-		} else {
+		switch r := &rows[i]; {
+		case r.n < len(o.uses) && o.whole:
+			for k := range o.uses {
+				r.grants(&o.uses[k], r.lease == o.uses[k].use.Lease.ID)
+			}
+		case r.n < len(o.uses):
+			r.grants(&o.uses[r.n], true)
+		default:
 			m := o.ends[r.n-len(o.uses)]
 			m.ended, m.done = true, true
 		}
@@ -175,6 +186,7 @@ type atOnceRow struct {
 	n int
 	store.Spent
 
+	lease    store.LeaseID   // if one row answers all uses
 	until    sql.Null[int64] // of the lease; NULL: not taken
 	refresh  store.Refresh
 	status   sql.Null[int64] // of the ticket; NULL: none
@@ -200,6 +212,9 @@ func (c *counters) Scan(v any) error {
 
 func (r *atOnceRow) fields(o *atOnce) []any {
 	all := []any{&r.n, scan(r.Grant[:]), scan(r.Owner[:]), (*[]byte)(&r.Key)}
+	if o.lease && o.whole {
+		all = append(all, scan(r.lease[:]))
+	}
 	if o.lease {
 		all = append(all, &r.until, orZero[uint64]{&r.refresh.Generation}, (*[]byte)(&r.refresh.Token),
 			orZero[string]{&r.refresh.Scope}, orZero[string]{&r.refresh.Audience}, orZero[string]{&r.refresh.Worked})
@@ -215,18 +230,21 @@ func (r *atOnceRow) fields(o *atOnce) []any {
 	return all
 }
 
-// grants makes the row the answer to a use.
-func (r *atOnceRow) grants(o *ordinary) {
+// grants makes the row an answer to a use, which has taken the lease of the row or not.
+// Answers share no memory.
+func (r *atOnceRow) grants(o *ordinary, leased bool) {
 	spent := r.Spent
-	spent.Clause = o.clause
-	if r.until.Valid {
-		r.refresh.Until = store.Micros(r.until.V)
-		spent.Refresh = &r.refresh
+	spent.Clause, spent.Key = o.clause, slices.Clone(r.Key)
+	if leased && r.until.Valid {
+		refresh := r.refresh
+		refresh.Until, refresh.Token = store.Micros(r.until.V), slices.Clone(r.refresh.Token)
+		spent.Refresh = &refresh
 	}
 	if r.status.Valid {
-		r.ticket.TicketRef, r.ticket.Status = o.use.Fetch, store.TicketStatus(r.status.V)
-		r.ticket.Key, r.ticket.Payload = orNil(r.ticket.Key), orNil(r.ticket.Payload)
-		spent.Ticket = &r.ticket
+		ticket := r.ticket
+		ticket.TicketRef, ticket.Status = o.use.Fetch, store.TicketStatus(r.status.V)
+		ticket.Key, ticket.Payload = orNil(slices.Clone(r.ticket.Key)), orNil(slices.Clone(r.ticket.Payload))
+		spent.Ticket = &ticket
 	}
 	if o.use.State {
 		spent.State = r.stateOf(o)
@@ -237,8 +255,8 @@ func (r *atOnceRow) grants(o *ordinary) {
 // stateOf returns the state of the token. The query grants uses of live tokens alone, and
 // only if the current generation was presented.
 func (r *atOnceRow) stateOf(o *ordinary) *store.State {
-	t := token{about: r.state.About, created: r.state.Created, expires: r.state.Expires}
-	t.ID, t.Grant, t.Owner, t.Ancestors, t.Seq, t.Clauses, t.Live = o.token.ID, r.Grant, r.Owner, r.state.Ancestors, o.token.Seq, r.clauses, true
+	t := token{about: slices.Clone(r.state.About), created: r.state.Created, expires: r.state.Expires}
+	t.ID, t.Grant, t.Owner, t.Ancestors, t.Seq, t.Clauses, t.Live = o.token.ID, r.Grant, r.Owner, slices.Clone(r.state.Ancestors), o.token.Seq, r.clauses, true
 	for _, c := range r.counters {
 		t.links = append(t.links, link{
 			kind: store.Kind(c[0]), clause: int(c[1]), depth: int(c[2]),
