@@ -62,6 +62,7 @@ func (d *decision) end(m *member) {
 		return
 	}
 	if g.End(m.end) {
+		g.ended = true
 		d.change(g)
 	}
 	m.ended = true
@@ -136,7 +137,7 @@ func (d *decision) writeGrants() []demand {
 // tryEnd returns the statement that ends a lease, unless the end needs to read the grant.
 func (m *member) tryEnd() demand {
 	one := endLease(m.end)
-	one.rows, one.did = anyRows, &m.ended
+	one.rows, one.did = anyRows, func() { m.ended = true }
 	return one
 }
 
@@ -145,7 +146,7 @@ func (s *Store) commitEnds(ctx context.Context, d *decision) error {
 	for _, m := range d.ends {
 		one, relaxed := s.engine.relaxed(m.tryEnd())
 		if !relaxed && len(d.ends) > 1 {
-			return s.writeAll(ctx, d.writeGrants(), true)
+			return s.writeAll(ctx, s.engine.grants(d), true)
 		}
 		if err := s.writeAll(ctx, []demand{one}, true); err != nil {
 			return err

@@ -168,7 +168,7 @@ func (d *decision) confirm(m *member) {
 // demands returns the statements that write grants, counters, the history, generations
 // that were presented, and new tokens.
 func (d *decision) demands(e engine) []demand {
-	all := d.writeGrants()
+	all := e.grants(d)
 	if len(d.charges) > 0 {
 		all = append(all, e.spend(d)...)
 	}

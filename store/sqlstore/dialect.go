@@ -46,6 +46,9 @@ type engine interface {
 	returning() bool
 	// spend returns the statements that write the counters and the history of a decision.
 	spend(d *decision) []demand
+	// grants returns the statements that write the grants of a decision, and end leases on
+	// grants that were not read.
+	grants(d *decision) []demand
 	// decides reports whether the engine has queries for spendAtOnce at all.
 	decides() bool
 	// spendAtOnce returns one query that decides and writes uses and ends leases; see

@@ -88,7 +88,7 @@ func (m mysql) together(all []demand) (string, []any) {
 			b.add("\nIF ROW_COUNT() <> ? THEN "+compoundChanged+"; END IF;", int64(d.rows))
 		}
 		if d.did != nil {
-			b.add("\nIF ROW_COUNT() > 0 THEN SELECT ?; END IF;", int64(i))
+			b.add("\nIF ROW_COUNT() >= ? THEN SELECT ?; END IF;", int64(max(d.all, 1)), int64(i))
 		}
 	}
 	b.add("\nCOMMIT;")

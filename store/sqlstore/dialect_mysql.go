@@ -145,7 +145,7 @@ func (m mysql) spend(d *decision) []demand {
 	if full, ok := mysqlLock(d.charges); ok {
 		all = append(all, full)
 	}
-	size := padded(max(len(taken), len(d.history)))
+	size := d.size()
 	earliest, close := at.almostOne()
 	switch {
 	case len(taken) == 0:

@@ -76,6 +76,8 @@ WITH want (id, n, full_after, at) AS MATERIALIZED (VALUES `
 	?::bytea, ?::smallint, ?::integer, ?::bytea, ?::bigint)`
 )
 
+func (postgresql) grants(d *decision) []demand { return d.writeGrants() }
+
 func (postgresql) spend(d *decision) []demand {
 	wanted, rows := padded(len(d.charges)), padded(len(d.history))
 	args := make([]any, 0, 4*wanted+1+historyWidth*rows)

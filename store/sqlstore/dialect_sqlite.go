@@ -19,6 +19,7 @@ func (sqlite) returning() bool               { return true }
 func (sqlite) writers() int                  { return 1 }
 func (sqlite) batches() int                  { return 1 }
 
+func (sqlite) grants(d *decision) []demand         { return d.writeGrants() }
 func (sqlite) spendAtOnce(*atOnce) (string, []any) { return "", nil }
 func (sqlite) relaxed(d demand) (demand, bool)     { return d, false }
 func (sqlite) better() (string, engine)            { return "", nil }

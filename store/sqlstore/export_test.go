@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mytoken-go/sdk/store"
@@ -27,11 +28,25 @@ var Tables = tables
 
 // EndTogether commits ends of leases as one batch.
 func (s *Store) EndTogether(ctx context.Context, ends ...store.End) error {
+	_, err := s.SpendTogether(ctx, nil, nil, ends...)
+	return err
+}
+
+// SpendTogether commits uses, each of its token, and ends of leases as one batch.
+func (s *Store) SpendTogether(ctx context.Context, tokens []store.Presented, uses []store.Use, ends ...store.End) ([]store.Spent, error) {
 	var members []*member
 	for i := range ends {
 		members = append(members, &member{end: &ends[i]})
 	}
-	return s.spendAll(ctx, members)
+	for i := range uses {
+		members = append(members, &member{token: tokens[i], use: &uses[i]})
+	}
+	err := s.spendAll(ctx, members)
+	var all []store.Spent
+	for _, m := range members[len(ends):] {
+		all, err = append(all, m.spent), errors.Join(err, m.err)
+	}
+	return all, err
 }
 
 // WriteAll meets demands in one transaction: each statement has to change as many rows as
@@ -40,9 +55,10 @@ func (s *Store) WriteAll(ctx context.Context, rows []int, texts []string) ([]boo
 	did := make([]bool, len(texts))
 	var all []demand
 	for i, text := range texts {
-		all = append(all, demand{text: text, rows: rows[i], did: &did[i]})
+		all = append(all, demand{text: text, rows: rows[i], did: func() { did[i] = true }})
 	}
 	return did, s.step(ctx, "write", func() error {
+		clear(did)
 		err := s.writeAll(ctx, all, false)
 		if s.unmet(err) {
 			return store.ErrConflict

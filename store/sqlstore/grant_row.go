@@ -25,6 +25,7 @@ type grant struct {
 		nSpares, nDoubts int // how many rows there are
 	}
 	known rules.Processes // of the lease, the doubts, and the caller
+	ended bool            // the batch has ended a lease
 }
 
 const (

@@ -130,15 +130,7 @@ func TestBatchOfEndsAlone(t *testing.T) {
 			st.token = other
 			held = append(held, st.leased(t))
 		}
-		last := held[2]
-		require.NoError(t, st.EndRefresh(t.Context(), relaxedEnd(last)))
-		for i, lease := range []store.LeaseID{{7}, {8}} {
-			require.NoError(t, st.CommitRefresh(t.Context(), store.Commit{Grant: last.spent.Grant, Lease: lease, Generation: 1, Token: store.Sealed{byte(i)}, Now: 1}))
-		}
-		r, err := st.BeginRefresh(t.Context(), last.use.Lease.Begin(last.spent.Grant, last.use.Now))
-		require.NoError(t, err)
-		require.Len(t, r.Spares, 1)
-		last.spent.Refresh = &r
+		st.showSpare(t, held[2])
 		first := st.occupy(t, s)
 		var ends []*call
 		for _, h := range held {
@@ -154,6 +146,62 @@ func TestBatchOfEndsAlone(t *testing.T) {
 			assert.Empty(t, r.Doubts)
 			assert.Equal(t, "openid", r.Worked)
 			assert.Empty(t, r.Spares, "grant %d", i)
+		}
+	})
+}
+
+// showSpare ends a lease, adds a spare to its grant, and takes the lease again.
+func (st *stage) showSpare(t *testing.T, held *call) {
+	t.Helper()
+	require.NoError(t, st.EndRefresh(t.Context(), relaxedEnd(held)))
+	for i, lease := range []store.LeaseID{{7}, {8}} {
+		require.NoError(t, st.CommitRefresh(t.Context(), store.Commit{Grant: held.spent.Grant, Lease: lease, Generation: 1, Token: store.Sealed{byte(i)}, Now: 1}))
+	}
+	r, err := st.BeginRefresh(t.Context(), held.use.Lease.Begin(held.spent.Grant, held.use.Now))
+	require.NoError(t, err)
+	require.Len(t, r.Spares, 1)
+	held.spent.Refresh = &r
+}
+
+// Uses of several tokens wait with ends of other leases. One of these grants has a spare,
+// so that its end needs to read the grant. All ends are made.
+//
+// proves P5
+func TestBatchEndsSomeLeases(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000)
+		var held []*call
+		for range 2 {
+			other, err := newRoot(t.Context(), st, 5)
+			require.NoError(t, err)
+			st.token = other
+			held = append(held, st.leased(t))
+		}
+		st.showSpare(t, held[1])
+		var tokens []store.Presented
+		for range 2 {
+			p, err := newRoot(t.Context(), st, 5)
+			require.NoError(t, err)
+			tokens = append(tokens, p)
+		}
+		first := st.occupy(t, s)
+		var all []*call
+		for _, h := range held {
+			all = append(all, st.waiting(t, func() *call { return st.ending(t.Context(), relaxedEnd(h)) }))
+		}
+		for _, p := range tokens {
+			st.token = p
+			all = append(all, st.startWaiting(t, t.Context(), leasing()))
+		}
+		for range first {
+			st.release <- nil
+		}
+		granted(t, append(first, all...)...)
+		for i, h := range held {
+			r, err := st.BeginRefresh(t.Context(), store.Begin{Grant: h.spent.Grant, Lease: store.LeaseID{9}, Now: h.use.Now, TTL: time.Second})
+			require.NoError(t, err, "the lease of grant %d is free", i)
+			assert.Empty(t, r.Spares, "grant %d", i)
+			assert.NotNil(t, all[2+i].spent.Refresh, "use %d takes the lease", i)
 		}
 	})
 }

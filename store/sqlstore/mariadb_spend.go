@@ -90,8 +90,17 @@ func (c *compoundUse) leave() string {
 	return " ROLLBACK TO SAVEPOINT uses; LEAVE uses; END IF;"
 }
 
-// endLeases ends leases in the order of their grants. It returns the row of each one.
+// endLeases ends leases in the order of their grants. It returns the row of each one, or
+// one row for all of them.
 func (c *compoundUse) endLeases() {
+	if len(c.ends) > 1 {
+		if d, usual := endLeases(c.ends, padded(len(c.ends)), nil); usual {
+			c.wholeEnds = true
+			c.add("\n"+d.text+";", d.args...)
+			c.ended(0, d.all)
+			return
+		}
+	}
 	order := make([]int, len(c.ends))
 	for i := range order {
 		order[i] = i
@@ -100,8 +109,13 @@ func (c *compoundUse) endLeases() {
 	for _, i := range order {
 		d := endLease(c.ends[i].end)
 		c.add("\n"+d.text+";", d.args...)
-		c.add("\nIF ROW_COUNT() = 1 THEN SELECT ?, NULL, NULL, NULL"+strings.Repeat(", NULL", c.more())+"; END IF;", int64(len(c.uses)+i))
+		c.ended(i, 1)
 	}
+}
+
+// ended returns the row of an end if the statement before has changed that many rows.
+func (c *compoundUse) ended(end, rows int) {
+	c.add("\nIF ROW_COUNT() = ? THEN SELECT ?, NULL, NULL, NULL"+strings.Repeat(", NULL", c.more())+"; END IF;", int64(rows), int64(len(c.uses)+end))
 }
 
 // more returns how many columns follow the first four.
@@ -315,8 +329,22 @@ func (m mysql) compoundShapes() []shape {
 			d.history = append(d.history, entry{})
 		}
 		all = append(all, shapeOf(m.together(m.spend(&d))))
+		if n > 1 && n < maxBatch { // that take and end leases
+			for len(d.grants) < n {
+				d.grants = append(d.grants, new(grant))
+			}
+			all = append(all, shapeOf(m.together(slices.Concat(m.grants(&d), m.spend(&d)))))
+		}
 	}
 	end := &member{end: &store.End{Outcome: store.RefreshDone}}
+	var ends []*member
+	for n := 2; n <= maxBatch/4; n *= 2 { // ends of leases on several grants
+		for len(ends) < n {
+			ends = append(ends, &member{end: &store.End{Outcome: store.RefreshDone, Grant: store.GrantID{byte(len(ends))}}})
+		}
+		add(0, nil, slices.Clone(ends)...)
+		add(1, func(u *store.Use) { u.Lease = lease }, slices.Clone(ends)...)
+	}
 	for n := 1; n <= maxBatch; n *= 2 { // the next batch of a token, with the end of its last lease
 		add(n, func(u *store.Use) { u.Lease = lease }, end)
 	}

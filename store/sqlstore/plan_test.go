@@ -199,6 +199,15 @@ func everyStep() []step {
 			_, err := st.Spend(ctx, massive(2), introspection())
 			return err
 		}},
+		{"Spend together with leases", func(ctx context.Context, st *sqlstore.Store) error {
+			var tokens []store.Presented
+			var uses []store.Use
+			for _, p := range live(40)[20:] {
+				tokens, uses = append(tokens, p), append(uses, leasing())
+			}
+			_, err := st.SpendTogether(ctx, tokens, uses)
+			return err
+		}},
 		{"EndRefresh together", func(ctx context.Context, st *sqlstore.Store) error {
 			var ends []store.End
 			for n := range 3 {

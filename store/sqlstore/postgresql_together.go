@@ -58,7 +58,7 @@ func (postgresql) together(all []demand) (string, []any) {
 			met = append(met, count+" = "+strconv.Itoa(d.rows))
 		}
 		if d.did != nil {
-			asked = append(asked, "("+strconv.Itoa(i)+", "+count+")")
+			asked = append(asked, "("+strconv.Itoa(i)+", "+count+", "+strconv.Itoa(max(d.all, 1))+")")
 		}
 	}
 	text := "WITH " + strings.Join(parts, ", ") + ", everything AS MATERIALIZED (SELECT 1 / (CASE WHEN " + strings.Join(met, " AND ") +
@@ -66,5 +66,5 @@ func (postgresql) together(all []demand) (string, []any) {
 	if len(asked) == 0 {
 		return text + "0 WHERE (SELECT met FROM everything) <> 1", args
 	}
-	return text + "x.i FROM (VALUES " + strings.Join(asked, ", ") + ") AS x (i, n) WHERE (SELECT met FROM everything) = 1 AND x.n > 0", args
+	return text + "x.i FROM (VALUES " + strings.Join(asked, ", ") + ") AS x (i, n, least) WHERE (SELECT met FROM everything) = 1 AND x.n >= x.least", args
 }

@@ -34,7 +34,8 @@ import (
 //
 // If the engine sets whole, it grants all uses or none, and returns one row for all of
 // them, with index 0. Then the lease of the grant, lease_id, comes before lease_until. The
-// uses that asked for this lease have taken it.
+// uses that asked for this lease have taken it. If the engine sets wholeEnds, it returns one
+// row for all ends, with the index of the first, if it has made all of them.
 //
 // The query may take a lease for a process that somebody settles at the same time. Then the
 // lease has ended when both have returned, as if the query had come first.
@@ -51,7 +52,8 @@ type atOnce struct {
 	creates              bool // a use creates a token
 	puts                 bool // a use puts tickets
 
-	whole bool // one row answers all uses
+	whole     bool // one row answers all uses
+	wholeEnds bool // one row answers all ends
 }
 
 // ordinary is a use that a query may be able to grant: it charges its first candidate,
@@ -173,6 +175,10 @@ func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
 			}
 		case r.n < len(o.uses):
 			r.grants(&o.uses[r.n], true)
+		case o.wholeEnds:
+			for _, m := range o.ends {
+				m.ended, m.done = true, true
+			}
 		default:
 			m := o.ends[r.n-len(o.uses)]
 			m.ended, m.done = true, true

@@ -180,8 +180,9 @@ type demand struct {
 	// after says that the statement reads rows that an earlier one of the same list has
 	// written.
 	after bool
-	// did, if set, learns whether the statement has changed a row.
-	did *bool
+	// did, if set, is called if the statement has changed a row, or as many as all says.
+	did func()
+	all int
 }
 
 // anyRows says that a statement may change any number of rows.
@@ -191,8 +192,8 @@ const anyRows = -1
 func (s *Store) demand(ctx context.Context, on runner, d demand) error {
 	if !d.query {
 		changed, err := s.exec(ctx, on, d.text, d.args...)
-		if d.did != nil {
-			*d.did = err == nil && changed > 0
+		if d.did != nil && err == nil && changed >= int64(max(d.all, 1)) {
+			d.did()
 		}
 		if err == nil && changed != int64(d.rows) && d.rows != anyRows {
 			return errChanged

@@ -176,18 +176,15 @@ func (s *Store) writeAll(ctx context.Context, all []demand, blind bool) error {
 	return write(ctx, func(tx runner) error { return s.demandAll(ctx, tx, all) })
 }
 
-// meet runs a statement that meets demands together. It returns the indices of those that
-// have changed a row, as far as demand.did asks for them.
+// meet runs a statement that meets demands together. It returns the indices of those whose
+// demand.did is to be called.
 func meet(ctx context.Context, on *single, all []demand, text string, args []any) error {
-	for _, d := range all {
-		if d.did != nil {
-			*d.did = false
-		}
-	}
 	return on.each(ctx, func(r row) error {
 		var i int
 		err := r.Scan(&i)
-		*all[i].did = true
+		if err == nil {
+			all[i].did()
+		}
 		return err
 	}, text, args...)
 }
