@@ -59,9 +59,9 @@ type engine interface {
 	// false if the database has no such statement.
 	relaxed(d demand) (demand, bool)
 	// together returns one query that meets all demands in one transaction, in their order.
-	// It returns the index of each demand that has changed a row and has did set. If a
-	// demand is not met, the query changes nothing and fails with an error that is a
-	// faultChanged. text is empty if there is no such query.
+	// It returns the index of each demand whose did is to be called. If a demand is not met,
+	// the query changes nothing and fails with an error that is a faultChanged. text is empty
+	// if there is no such query.
 	together(all []demand) (text string, args []any)
 	// better returns the engine to use if the database runs and prepares a statement. The
 	// text is empty if there is none.
