@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 )
@@ -84,7 +85,7 @@ func (s *session) prepare(ctx context.Context, c driver.Conn, text string) (driv
 func (s *Store) onSession(conn *sql.Conn, do func(c driver.Conn, one *session) error) error {
 	return conn.Raw(func(raw any) error {
 		c, ok := raw.(driver.Conn)
-		if !ok {
+		if !ok || !reflect.TypeOf(c).Comparable() {
 			return errNoSession
 		}
 		return do(c, s.sessions.of(c, s.db.Stats().OpenConnections))

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"testing"
@@ -37,6 +38,25 @@ func TestSessionsOfClosedConnections(t *testing.T) {
 	}
 	assert.NotEmpty(t, s.sessions.known, "the statement is not prepared")
 	assert.LessOrEqual(t, len(s.sessions.known), 4)
+}
+
+// slicedConn is a connection that cannot be the key of a map.
+type slicedConn struct {
+	driver.Conn
+	_ []int
+}
+
+type slicedConnector struct{ driver.Connector }
+
+func (slicedConnector) Connect(context.Context) (driver.Conn, error) { return slicedConn{}, nil }
+
+// The store prepares nothing on connections that it cannot tell apart.
+func TestConnectionsThatDoNotCompare(t *testing.T) {
+	db := sql.OpenDB(slicedConnector{})
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	s := &Store{db: db}
+	require.ErrorIs(t, s.onSession(conn, nil), errNoSession)
 }
 
 // A row that the store has read itself scans like one of package sql.
