@@ -138,6 +138,9 @@ func typed(first string, rows, columns int) string {
 
 // fault looks at the SQLSTATE, which drivers offer as a method.
 func (postgresql) fault(err error) fault {
+	if err == nil {
+		return faultOther
+	}
 	var e interface{ SQLState() string }
 	if !errors.As(err, &e) {
 		return faultOther

@@ -11,8 +11,10 @@ import (
 // onceForm says which parts the query of spendAtOnce has. A part that no use needs would
 // cost as much as one that some use needs.
 type onceForm struct {
+	one     bool // there is one use, so each part has the rows of that use alone
 	counts  bool // a use writes counters
 	keeps   bool // a use writes no counter
+	chains  bool // a use charges the counters of a clause
 	touches bool // a use gives its token something that a revocation takes away
 	grants  bool // a use asks for a lease, or a lease ends
 	ends    bool // a lease ends
@@ -55,9 +57,15 @@ func (f onceForm) text() string {
 // token writes its counter for no clause. So a use that touches finds out whether there
 // was one since: seen is the counter as it was then. A use that writes no counter locks
 // the row of its token, so that DeleteOwner and Sweep wait before they delete the history.
+// If it is alone and asks for no lease, nothing comes before that lock. Then the query
+// locks the row where it finds it, instead of going there again.
 //
 // Uses of one counter are granted together or not at all. Those that are not granted cost
 // a second query, but no use is refused because of another one.
+//
+// One use is a row of single values, and no list. It charges each of its counters once:
+// they belong to different tokens, or to different clauses. So nothing is counted, sorted
+// out or made distinct by use.
 //
 // Subqueries end with OFFSET 0, or are compared with NULL or TRUE, so that the server
 // takes each row of the lists and goes to its few rows in the tables, or to a hash table,
@@ -71,12 +79,18 @@ func (f onceForm) build() string {
 			}
 		}
 	}
-	add(true, "\nWITH ", unnest("uses", f.uses()))
+	add(true, "\nWITH ")
+	add(f.one, oneRow("uses", f.uses()))
+	add(!f.one, unnest("uses", f.uses()))
 	add(f.ends, ", ", unnest("ends", onceEnds))
 	add(f.relaxed, ", ", postgresqlOff)
 	add(f.creates, ", ", unnest("purses", onceCounters), ", ", unnest("tales", onceEvents))
 	add(f.puts, ", ", unnest("slips", onceTickets))
-	add(true, `, presented AS MATERIALIZED (
+	presented, fence := "presented", "OFFSET 0"
+	if f.locksFirst() {
+		presented, fence = "granted", "FOR KEY SHARE OF t"
+	}
+	add(true, `, `, presented, ` AS MATERIALIZED (
 	SELECT w.*, t.*`)
 	add(f.ticket, `, k.*`)
 	add(true, `
@@ -91,29 +105,16 @@ func (f onceForm) build() string {
 	add(f.creates, `
 			AND (w.child IS NULL OR t.grant_id = w.child_grant AND t.owner_id = w.child_owner AND LENGTH(t.path) < `, oncePath, `)`)
 	add(true, `
-		OFFSET 0) t`)
+		`, fence, `) t`)
 	add(f.ticket, onceTicket)
 	add(true, `
 	WHERE (SELECT 1 FROM {history} u WHERE u.use_id = w.use_id) IS NULL)`)
 	add(f.grants, f.held())
 	add(f.counts, f.charges())
-	add(f.keeps, `, kept AS MATERIALIZED (
-	SELECT p.n
-	FROM (SELECT n, id FROM presented WHERE how = 0 ORDER BY id) p
-	CROSS JOIN LATERAL (SELECT 1 FROM {tokens} t WHERE t.id = p.id AND t.buried = 0 FOR KEY SHARE OF t) t`)
-	add(f.keeps && f.counts, `
-	WHERE (SELECT COUNT(*) FROM taken) >= 0`)
-	add(f.keeps && !f.counts && f.grants, `
-	WHERE (SELECT COUNT(*) FROM held) >= 0`)
-	add(f.keeps, `)`)
-	add(true, `, granted AS MATERIALIZED (
-	SELECT p.* FROM presented p WHERE (FALSE`)
-	add(f.counts, ` OR p.n IN (SELECT n FROM fits)`)
-	add(f.keeps, ` OR p.n IN (SELECT n FROM kept)`)
-	add(true, `) IS TRUE)`)
+	add(!f.locksFirst(), f.granted())
 	add(f.grants, f.leases())
-	add(f.counts, onceCharged)
-	add(f.creates, onceCreated)
+	add(f.counts, f.charged())
+	add(f.creates, f.created())
 	add(true, `, remembered AS (
 	INSERT INTO {history} (`, historyColumns, `)`)
 	comment := "g.comment"
@@ -122,12 +123,24 @@ func (f onceForm) build() string {
 	}
 	add(!f.creates, `
 	SELECT g.id, g.named, g.event_time, g.name, `, comment, `, g.address, g.user_agent, g.use_id, g.use_kind, g.use_clause, NULL, g.now
-	FROM granted g ORDER BY g.n)`)
-	add(f.creates, onceTold[0], comment, onceTold[1])
-	add(f.puts, oncePut)
+	FROM granted g`, f.ordered(" ORDER BY g.n"), `)`)
+	add(f.creates, f.told(comment))
+	add(f.puts, f.put())
 	f.result(add)
 	return b.String()
 }
+
+// ordered returns a clause that sorts uses. One use needs none.
+func (f onceForm) ordered(by string) string {
+	if f.one {
+		return ""
+	}
+	return by
+}
+
+// locksFirst reports whether the query locks the row of the token where it finds it,
+// because nothing comes before that lock.
+func (f onceForm) locksFirst() bool { return f.one && f.keeps && !f.grants }
 
 // oncePath is the length of the path of a token that has as many ancestors as a token may
 // have.
@@ -145,55 +158,106 @@ const onceTicket = `
 
 // held locks the grants whose lease begins or ends.
 func (f onceForm) held() string {
-	from := `SELECT DISTINCT grant_id FROM presented WHERE lease IS NOT NULL`
+	from := `SELECT DISTINCT grant_id FROM presented WHERE lease IS NOT NULL ORDER BY grant_id`
 	switch {
+	case f.one && !f.ends:
+		from = `SELECT grant_id FROM presented`
 	case f.ends && f.lease:
-		from = `SELECT grant_id FROM presented WHERE lease IS NOT NULL UNION SELECT grant_id FROM ends`
+		from = `SELECT grant_id FROM presented WHERE lease IS NOT NULL UNION SELECT grant_id FROM ends ORDER BY grant_id`
 	case f.ends:
-		from = `SELECT grant_id FROM ends`
+		from = `SELECT grant_id FROM ends ORDER BY grant_id`
 	}
 	return `, held AS MATERIALIZED (
 	SELECT x.grant_id, g.*
-	FROM (` + from + ` ORDER BY grant_id) x
+	FROM (` + from + `) x
 	CROSS JOIN LATERAL (
 		SELECT g.version, g.generation, g.refresh, g.scope, g.audience, g.worked, g.login, g.dead, g.spares, g.doubts, g.arrivals,
 			g.refusals, g.ask_after, g.refused_generation, g.refused_arrivals, g.lease_id, g.lease_until, g.held_by
 		FROM {grants} g WHERE g.grant_id = x.grant_id FOR NO KEY UPDATE OF g) g)`
 }
 
-// charges locks the counters and finds the uses that all of their counters admit.
+// charges locks the counters. wanted is how many uses of the batch charge a counter.
 func (f onceForm) charges() string {
-	text := `, links AS MATERIALIZED (
-	SELECT p.n, CASE WHEN h.depth = 0 THEN p.at ELSE 0 END AS at, h.counter, NULL::bigint AS seen
-	FROM presented p CROSS JOIN LATERAL (
-		SELECT h.depth, h.counter FROM {chains} h WHERE h.token = p.id AND h.kind = p.use_kind AND h.clause = p.use_clause OFFSET 0) h
-	WHERE p.how = 1 OR p.how = 2 AND p.use_clause >= 0`
-	if f.touches {
-		text += `
-	UNION ALL
-	SELECT p.n, CASE WHEN p.use_clause < 0 THEN p.at ELSE 0 END, c.id, c.used
-	FROM presented p CROSS JOIN LATERAL (
-		SELECT c.id, c.used FROM {counters} c WHERE c.token = p.id AND c.clause = -1 AND c.kind = 3 OFFSET 0) c
-	WHERE p.how = 2`
+	var links string
+	if f.chains {
+		links = `
+		SELECT p.n, CASE WHEN h.depth = 0 THEN p.at ELSE 0 END AS at, h.counter, NULL::bigint AS seen
+		FROM presented p CROSS JOIN LATERAL (
+			SELECT h.depth, h.counter FROM {chains} h WHERE h.token = p.id AND h.kind = p.use_kind AND h.clause = p.use_clause OFFSET 0) h
+		WHERE p.how = 1 OR p.how = 2 AND p.use_clause >= 0`
 	}
-	text += `), taken AS MATERIALIZED (
+	if f.touches && f.chains {
+		links += `
+		UNION ALL`
+	}
+	if f.touches {
+		links += `
+		SELECT p.n, CASE WHEN p.use_clause < 0 THEN p.at ELSE 0 END AS at, c.id AS counter, c.used AS seen
+		FROM presented p CROSS JOIN LATERAL (
+			SELECT c.id, c.used FROM {counters} c WHERE c.token = p.id AND c.clause = -1 AND c.kind = 3 OFFSET 0) c
+		WHERE p.how = 2`
+	}
+	wanted := `COUNT(*) OVER (PARTITION BY counter)`
+	if f.one {
+		wanted = `1`
+	}
+	text := `, taken AS MATERIALIZED (
 	SELECT l.n, l.at, l.counter, l.seen, l.wanted, c.used, c.max_uses
-	FROM (SELECT n, at, counter, seen, COUNT(*) OVER (PARTITION BY counter) AS wanted FROM links ORDER BY counter) l
+	FROM (SELECT n, at, counter, seen, ` + wanted + ` AS wanted FROM (` + links + `) x ORDER BY counter) l
 	LEFT JOIN LATERAL (SELECT c.used, c.max_uses FROM {counters} c WHERE c.id = l.counter FOR NO KEY UPDATE OF c) c ON TRUE`
 	if f.grants {
 		text += `
 	WHERE (SELECT COUNT(*) FROM held) >= 0`
 	}
-	return text + `), fits AS MATERIALIZED (
-	SELECT n FROM taken GROUP BY n
-	HAVING bool_and(used IS NOT NULL AND (max_uses < 0 OR used + wanted <= max_uses) AND (seen IS NULL OR seen = used)))`
+	return text + `)`
 }
 
-const onceCharged = `, charges AS MATERIALIZED (
+// onceFits reports whether all counters of a use admit it.
+const onceFits = `bool_and(used IS NOT NULL AND (max_uses < 0 OR used + wanted <= max_uses) AND (seen IS NULL OR seen = used))`
+
+// granted finds the uses that all of their counters admit, and those whose token it could lock.
+func (f onceForm) granted() string {
+	var text, any string
+	switch {
+	case f.counts && f.one:
+		any += ` OR (SELECT ` + onceFits + ` FROM taken)`
+	case f.counts:
+		text += `, fits AS MATERIALIZED (
+	SELECT n FROM taken GROUP BY n HAVING ` + onceFits + `)`
+		any += ` OR p.n IN (SELECT n FROM fits)`
+	}
+	if f.keeps {
+		text += `, kept AS MATERIALIZED (
+	SELECT p.n
+	FROM (SELECT n, id FROM presented WHERE how = 0 ORDER BY id) p
+	CROSS JOIN LATERAL (SELECT 1 FROM {tokens} t WHERE t.id = p.id AND t.buried = 0 FOR KEY SHARE OF t) t`
+		switch {
+		case f.counts:
+			text += `
+	WHERE (SELECT COUNT(*) FROM taken) >= 0`
+		case f.grants:
+			text += `
+	WHERE (SELECT COUNT(*) FROM held) >= 0`
+		}
+		text += `)`
+		any += ` OR p.n IN (SELECT n FROM kept)`
+	}
+	return text + `, granted AS MATERIALIZED (
+	SELECT p.* FROM presented p WHERE (FALSE` + any + `) IS TRUE)`
+}
+
+// charged writes the counters.
+func (f onceForm) charged() string {
+	charges := `, charges AS MATERIALIZED (
 	SELECT counter, MAX(used) + COUNT(*) AS used, MAX(at) AS at FROM taken
-	WHERE (n IN (SELECT n FROM granted)) IS TRUE GROUP BY counter
-), charged AS (
+	WHERE (n IN (SELECT n FROM granted)) IS TRUE GROUP BY counter)`
+	if f.one {
+		charges = `, charges AS (
+	SELECT counter, used + 1 AS used, at FROM taken WHERE (SELECT 1 FROM granted) IS NOT NULL)`
+	}
+	return charges + `, charged AS (
 	UPDATE {counters} c SET used = x.used, last_used = GREATEST(c.last_used, x.at) FROM charges x WHERE c.id = x.counter)`
+}
 
 // leases ends leases and gives each free grant to the first use that asks for it; see
 // [rules.Grant.BeginWithUse].
@@ -214,8 +278,13 @@ func (f onceForm) leases() string {
 		end = "CROSS JOIN (SELECT NULL::integer AS n, 0 AS done, NULL::bytea AS worked) e"
 	}
 	if f.lease {
+		first, order := `DISTINCT ON (h.grant_id) `, `
+	ORDER BY h.grant_id, g.n`
+		if f.one {
+			first, order = "", ""
+		}
 		text += `, leased AS MATERIALIZED (
-	SELECT DISTINCT ON (h.grant_id) g.n, h.grant_id, g.lease, g.process,
+	SELECT ` + first + `g.n, h.grant_id, g.lease, g.process,
 		CASE WHEN e.n IS NULL AND h.lease_id IS NOT NULL THEN GREATEST(g.until, h.lease_until) ELSE g.until END AS until,
 		h.generation, h.refresh, h.scope, h.audience, CASE WHEN e.n IS NULL THEN h.worked ELSE e.worked END AS worked
 	FROM granted g JOIN held h ON h.grant_id = g.grant_id ` + end + `
@@ -226,8 +295,7 @@ func (f onceForm) leases() string {
 		if f.ticket {
 			text += ` AND g.status IS NULL`
 		}
-		text += `
-	ORDER BY h.grant_id, g.n)`
+		text += order + `)`
 	} else {
 		lease = "CROSS JOIN (SELECT NULL::integer AS n, NULL::bytea AS lease, NULL::bytea AS process, 0 AS until) l"
 	}
@@ -242,56 +310,6 @@ func (f onceForm) leases() string {
 	FROM held h ` + lease + ` ` + end + `
 	WHERE g.grant_id = h.grant_id AND (l.n IS NOT NULL OR e.n IS NOT NULL))`
 }
-
-// onceCreated stores the new tokens; see insertToken.
-const onceCreated = `, born AS (
-	INSERT INTO {tokens} (token_id, grant_id, owner_id, path, first_sum, seq, confirmed, token_sum, sealed_key, about,
-		clauses, created, expires, erase_at)
-	SELECT g.child, g.grant_id, g.owner_id, g.token || g.path, g.child_sum, 1, 1, g.child_sum, g.child_key, g.child_about,
-		g.child_clauses, g.child_created, g.child_expires, g.child_erase
-	FROM granted g WHERE g.child IS NOT NULL ORDER BY g.n
-	RETURNING id, token_id
-), heirs AS MATERIALIZED (
-	SELECT b.id, g.n, g.id AS parent FROM born b JOIN granted g ON g.child = b.token_id
-), descends AS (
-	INSERT INTO {ancestors} (token, depth, ancestor)
-	SELECT b.id, 0, b.id FROM heirs b
-	UNION ALL
-	SELECT b.id, a.depth + 1, a.ancestor FROM heirs b
-	CROSS JOIN LATERAL (SELECT a.depth, a.ancestor FROM {ancestors} a WHERE a.token = b.parent OFFSET 0) a
-), counted AS (
-	INSERT INTO {counters} (token, clause, kind, draws, max_uses)
-	SELECT b.id, c.clause, c.kind, c.draws, c.max_uses FROM heirs b JOIN purses c ON c.n = b.n
-	RETURNING id, token, clause, kind, draws
-), chained AS (
-	INSERT INTO {chains} (token, kind, clause, depth, counter)
-	SELECT c.token, c.kind, c.clause, 0, c.id FROM counted c
-	UNION ALL
-	SELECT c.token, c.kind, c.clause, h.depth + 1, h.counter
-	FROM counted c JOIN heirs b ON b.id = c.token
-	CROSS JOIN LATERAL (
-		SELECT h.depth, h.counter FROM {chains} h JOIN {counters} o ON o.id = h.counter
-		WHERE h.token = b.parent AND h.kind = c.kind AND h.clause = c.draws AND o.max_uses >= 0 OFFSET 0) h
-	WHERE c.draws >= 0
-)`
-
-// onceTold adds the events of a new token after that of its parent. The comment of the
-// parent's goes between the parts.
-var onceTold = [2]string{`
-	SELECT x.token, x.named, x.event_time, x.name, x.comment, x.address, x.user_agent, x.use_id, x.kind, x.clause, x.child, x.used_at
-	FROM (
-		SELECT g.n, 0 AS i, g.id AS token, g.named, g.event_time, g.name, `, ` AS comment, g.address, g.user_agent,
-			g.use_id, g.use_kind AS kind, g.use_clause AS clause, g.child, g.now AS used_at
-		FROM granted g
-		UNION ALL
-		SELECT b.n, e.i, b.id, 1, e.event_time, e.name, e.comment, e.address, e.user_agent, NULL, 0, -1, NULL, NULL
-		FROM heirs b JOIN tales e ON e.n = b.n) x
-	ORDER BY x.n, x.i)`}
-
-const oncePut = `, put AS (
-	INSERT INTO {tickets} (ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires, put_sum, sweep_at)
-	SELECT k.ticket_id, k.kind, 1, k.status, k.sealed_key, k.payload, k.token_id, k.owns_token, k.expires, k.put_sum, k.sweep_at
-	FROM granted g JOIN slips k ON k.n = g.n)`
 
 // result selects the columns that atOnce names.
 func (f onceForm) result(add func(when bool, parts ...string)) {

@@ -7,8 +7,8 @@ import (
 	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
-// typedColumn is a column of a list of arrays. Its zero value, if there is one, stands for
-// NULL: arrays hold no NULL, because a session with array_nulls off cannot read it.
+// typedColumn is a column of a list. Its zero value, if there is one, stands for NULL:
+// arrays hold no NULL, because a session with array_nulls off cannot read it.
 type typedColumn struct{ name, of, zero string }
 
 var (
@@ -71,10 +71,24 @@ func unnest(name string, columns []typedColumn) string {
 		" OFFSET 0) a, unnest(a." + strings.Join(names, ", a.") + ") AS x (" + strings.Join(names, ", ") + "))"
 }
 
+// oneRow returns a list of one row, as a query for WITH. The server evaluates it where the
+// row is read, because one part of the query reads it.
+func oneRow(name string, columns []typedColumn) string {
+	var values []string
+	for _, c := range columns {
+		value := "?::" + c.of
+		if c.zero != "" {
+			value = "NULLIF(" + value + ", " + c.zero + ")"
+		}
+		values = append(values, value+" AS "+c.name)
+	}
+	return name + " AS (SELECT " + strings.Join(values, ", ") + ")"
+}
+
 // postgresqlAtOnce is the query for one batch.
 type postgresqlAtOnce struct {
 	form                                  onceForm
-	uses, ends, counters, events, tickets *arrays
+	uses, ends, counters, events, tickets rows
 }
 
 func (postgresql) spendAtOnce(o *atOnce) (string, []any) {
@@ -91,6 +105,7 @@ func (postgresql) spendAtOnce(o *atOnce) (string, []any) {
 		how := onceHow(u)
 		q.form.keeps = q.form.keeps || how == onceKeeps
 		q.form.counts = q.form.counts || how >= onceCounts
+		q.form.chains = q.form.chains || how == onceCounts || how == onceTouches && u.clause >= 0
 		q.form.touches = q.form.touches || how == onceTouches
 		q.form.creates = q.form.creates || u.child != nil
 		q.form.puts = q.form.puts || len(u.use.Tickets.Put) > 0
@@ -99,24 +114,28 @@ func (postgresql) spendAtOnce(o *atOnce) (string, []any) {
 		return "", nil
 	}
 	q.form.relaxed = len(some) == 0
-	q.uses = newArrays(len(q.form.uses()))
-	q.ends, q.counters = newArrays(len(onceEnds)), newArrays(len(onceCounters))
-	q.events, q.tickets = newArrays(len(onceEvents)), newArrays(len(onceTickets))
+	q.form.one = len(some) == 1
+	q.uses = collect(len(q.form.uses()), q.form.one)
+	if q.form.ends {
+		q.ends = collect(len(onceEnds), false)
+	}
+	if q.form.creates {
+		q.counters, q.events = collect(len(onceCounters), false), collect(len(onceEvents), false)
+	}
+	if q.form.puts {
+		q.tickets = collect(len(onceTickets), false)
+	}
 	for _, i := range some {
 		q.addUse(i, &o.uses[i])
 	}
 	for i, m := range o.ends {
 		q.addEnd(len(o.uses)+i, m.end)
 	}
-	args := q.uses.appendTo(nil)
-	if q.form.ends {
-		args = q.ends.appendTo(args)
-	}
-	if q.form.creates {
-		args = q.events.appendTo(q.counters.appendTo(args))
-	}
-	if q.form.puts {
-		args = q.tickets.appendTo(args)
+	var args []any
+	for _, l := range []rows{q.uses, q.ends, q.counters, q.events, q.tickets} {
+		if l != nil {
+			args = l.appendTo(args)
+		}
 	}
 	return q.form.text(), args
 }
@@ -182,13 +201,13 @@ func (q *postgresqlAtOnce) addUse(n int, u *ordinary) {
 	q.addEvent(a, u.use.Event, true)
 	if q.form.lease {
 		l := &u.use.Lease
-		a.id(l.ID[:], l.ID.IsZero())
-		a.id(l.Process[:], l.Process.IsZero())
+		a.bytes(orEmpty(l.ID, l.ID[:]))
+		a.bytes(orEmpty(l.Process, l.Process[:]))
 		a.number(int64(u.use.Now.Add(l.TTL)))
 	}
 	if q.form.ticket {
 		f := u.use.Fetch
-		a.id(f.ID[:], f.ID.IsZero())
+		a.bytes(orEmpty(f.ID, f.ID[:]))
 		a.number(int64(f.Kind))
 		a.bytes(u.fetched())
 	}
@@ -203,7 +222,7 @@ func (q *postgresqlAtOnce) addUse(n int, u *ordinary) {
 	}
 }
 
-func (q *postgresqlAtOnce) addEvent(a *arrays, e store.Event, maybe bool) {
+func (q *postgresqlAtOnce) addEvent(a rows, e store.Event, maybe bool) {
 	if e.Name == "" {
 		e = store.Event{}
 	}
@@ -211,10 +230,10 @@ func (q *postgresqlAtOnce) addEvent(a *arrays, e store.Event, maybe bool) {
 		a.number(flag(e.Name != ""))
 	}
 	a.number(int64(e.Time))
-	a.text(e.Name)
-	a.text(e.Comment)
-	a.text(e.Address)
-	a.text(e.UserAgent)
+	a.bytes([]byte(e.Name))
+	a.bytes([]byte(e.Comment))
+	a.bytes([]byte(e.Address))
+	a.bytes([]byte(e.UserAgent))
 }
 
 func (q *postgresqlAtOnce) addChild(n int, t *store.Token) {
@@ -262,7 +281,7 @@ func (q *postgresqlAtOnce) addTicket(n int, put store.Ticket) {
 	a.number(int64(t.Status))
 	a.bytes(t.Key)
 	a.bytes(t.Payload)
-	a.id(t.Token[:], t.Token.IsZero())
+	a.bytes(orEmpty(t.Token, t.Token[:]))
 	a.number(flag(t.OwnsToken))
 	a.number(int64(t.Expires))
 	a.bytes(t.Put[:])
@@ -277,5 +296,5 @@ func (q *postgresqlAtOnce) addEnd(n int, e *store.End) {
 	a.bytes(e.Lease[:])
 	a.number(flag(e.Outcome == store.RefreshDone))
 	a.number(int64(e.Generation))
-	a.text(e.Worked)
+	a.bytes([]byte(e.Worked))
 }

@@ -154,14 +154,12 @@ func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
 	if text == "" {
 		return nil
 	}
-	var rows []atOnceRow
+	rows := make([]atOnceRow, 0, len(o.uses)+len(o.ends))
 	err := s.writeOne(ctx, func(on *single) error {
 		rows = rows[:0]
 		return on.each(ctx, func(r row) error {
-			var one atOnceRow
-			err := r.Scan(one.fields(o)...)
-			rows = append(rows, one)
-			return err
+			rows = append(rows, atOnceRow{})
+			return r.Scan(rows[len(rows)-1].fields(o)...)
 		}, text, args...)
 	})
 	if err != nil {
