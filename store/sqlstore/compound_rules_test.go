@@ -2,15 +2,13 @@ package sqlstore
 
 import (
 	"database/sql"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
-	"time"
 
 	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,29 +16,47 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// newOnMySQL returns a store on a database of its own.
-func newOnMySQL(t *testing.T) *Store {
+// newOn returns a store on a database of its own.
+func newOn(t *testing.T, driver, dsn string, d Dialect) *Store {
 	t.Helper()
-	db, err := sql.Open("mysql", dbtest.NewMySQL(t))
+	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { db.Close() })
-	require.NoError(t, Migrate(t.Context(), db, MySQL, Options{}))
-	s, err := New(t.Context(), db, MySQL, Options{})
+	require.NoError(t, Migrate(t.Context(), db, d, Options{}))
+	s, err := New(t.Context(), db, d, Options{})
 	require.NoError(t, err)
 	return s
 }
 
-// Compound statements answer and write what the store answers and writes without them,
-// whatever a batch consists of.
+// stepwise is PostgreSQL without the query that decides and writes at once.
+type stepwise struct{ postgresql }
+
+func (stepwise) spendAtOnce(*atOnce) (string, []any) { return "", nil }
+
+// Compound statements, and the query of PostgreSQL, answer and write what the store answers
+// and writes without them, whatever a batch consists of.
 //
 // proves P3, P5
 func TestCompoundsDecideAsTransactionsDo(t *testing.T) {
-	t.Parallel()
-	with, without := newOnMySQL(t), newOnMySQL(t)
-	if with.engine != (mysql{compounds: true}) {
-		t.Skip("SKIPPED: the server runs no compound statements")
-	}
-	without.engine = mysql{}
+	t.Run("MariaDB", func(t *testing.T) {
+		t.Parallel()
+		with, without := newOn(t, "mysql", dbtest.NewMySQL(t), MySQL), newOn(t, "mysql", dbtest.NewMySQL(t), MySQL)
+		if with.engine != (mysql{compounds: true}) {
+			t.Skip("SKIPPED: the server runs no compound statements")
+		}
+		without.engine = mysql{}
+		decideAlike(t, with, without)
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		with, without := newOn(t, "pgx", dbtest.NewPostgreSQL(t), PostgreSQL), newOn(t, "pgx", dbtest.NewPostgreSQL(t), PostgreSQL)
+		without.engine = stepwise{}
+		decideAlike(t, with, without)
+	})
+}
+
+func decideAlike(t *testing.T, with, without *Store) {
+	t.Helper()
 	var seen sight
 	rounds := 10
 	if os.Getenv("CI_LONG") != "" {
@@ -51,22 +67,25 @@ func TestCompoundsDecideAsTransactionsDo(t *testing.T) {
 		sc.setUp(t, with, without)
 		for i := range 15 {
 			batch := sc.batch()
-			a, b := sc.run(t, with, batch), sc.run(t, without, batch)
+			a, b := sc.run(t, with, without, batch)
 			require.Equal(t, b, a, "batch %d of seed %d: %s", i, seed, batch)
 			seen.add(a)
-			seen.ended, sc.ended = seen.ended+sc.ended, 0
 			sc.meddle(t, with, without)
 			require.Equal(t, sc.describe(t, without), sc.describe(t, with), "after batch %d of seed %d: %s", i, seed, batch)
 		}
+		seen.once, seen.ended, seen.born = seen.once+sc.once, seen.ended+sc.ended, seen.born+len(sc.born)
 	}
 	t.Logf("%+v", seen)
-	for _, n := range []int{seen.granted, seen.refused, seen.repeated, seen.leased, seen.unleased, seen.tickets, seen.states, seen.ended} {
+	for _, n := range []int{seen.granted, seen.refused, seen.repeated, seen.leased, seen.unleased, seen.tickets, seen.states, seen.once, seen.ended, seen.born} {
 		assert.Greater(t, n, 5, "%+v", seen)
 	}
 }
 
 // sight counts what the batches of a test were about.
-type sight struct{ granted, refused, repeated, leased, unleased, tickets, states, ended int }
+type sight struct {
+	granted, refused, repeated, leased, unleased, tickets, states int
+	once, ended, born                                             int // uses and ends at once; new tokens
+}
 
 func (s *sight) add(all []outcome) {
 	for _, o := range all {
@@ -95,191 +114,47 @@ type outcome struct {
 	failed string
 }
 
-// script makes the same random steps on two stores.
-type script struct {
-	*rand.Rand
-	seed   uint64
-	ended  int // leases, by the batches
-	serial uint64
-	now    store.Micros
-
-	tokens  []store.Presented
-	grants  []store.GrantID
-	leases  []store.LeaseID
-	tickets []store.TicketRef
-	uses    []store.Use // of earlier batches
-	by      []store.Presented
-}
-
-// fill makes an id that no other seed has.
-func (sc *script) fill(id []byte) {
-	sc.serial++
-	binary.BigEndian.PutUint64(id, sc.seed+1)
-	binary.BigEndian.PutUint64(id[8:], sc.serial)
-}
-
-func (sc *script) oneIn(n int) bool { return sc.IntN(n) == 0 }
-
-func pick[T any](sc *script, l []T) T { return l[sc.IntN(len(l))] }
-
-// setUp stores two grants: a root with a child that draws on it, and a root without
-// clauses.
-func (sc *script) setUp(t *testing.T, on ...*Store) {
+// run commits a batch. with does as much as it can at once, and then the rest. without
+// makes the same two steps as transactions.
+func (sc *script) run(t *testing.T, with, without *Store, b batchOf) (a, c []outcome) {
 	t.Helper()
-	newToken := func(clauses ...store.Clause) (k store.Token) {
-		sc.fill(k.ID[:])
-		sc.fill(k.Grant[:])
-		sc.fill(k.Owner[:])
-		sc.fill(k.Sum[:])
-		k.Key, k.About, k.Created, k.Clauses = store.Sealed("key"), store.Sealed("about"), 1, clauses
-		return k
+	members, others := b.members(), b.members()
+	if err := with.spendAtOnce(t.Context(), members); err != nil {
+		require.True(t, with.again(err), "%v", err)
 	}
-	limited := newToken(store.Clause{AT: 9, Other: store.Unlimited, Draws: store.NoClause}, store.Clause{AT: store.Unlimited, Other: 6, Draws: store.NoClause})
-	free := newToken()
-	child := newToken(store.Clause{AT: 5, Other: 3, Draws: 0}, store.Clause{AT: store.Unlimited, Other: store.Unlimited, Draws: 1})
-	child.Grant, child.Owner = limited.Grant, limited.Owner
-	var use store.Use
-	sc.fill(use.ID[:])
-	use.Kind, use.Now = store.UseUncounted, sc.now
-	for _, s := range on {
-		for _, k := range []store.Token{limited, free} {
-			g := store.Grant{ID: k.Grant, Owner: k.Owner, Refresh: store.Sealed("rt"), Scope: "openid", Audience: "aud", Created: 1}
-			require.NoError(t, s.CreateRoot(t.Context(), g, k, store.TicketChanges{}))
-		}
-		_, err := s.CreateChild(t.Context(), store.Presented{ID: limited.ID, Seq: 1, Sum: limited.Sum}, use, child)
-		require.NoError(t, err)
-	}
-	for _, k := range []store.Token{limited, free, child} {
-		sc.tokens = append(sc.tokens, store.Presented{ID: k.ID, Seq: 1, Sum: k.Sum})
-	}
-	sc.grants = []store.GrantID{limited.Grant, free.Grant}
-	sc.leases = make([]store.LeaseID, 3)
-	for i := range sc.leases {
-		sc.fill(sc.leases[i][:])
-	}
-	sc.tickets = make([]store.TicketRef, 3)
-	for i := range sc.tickets {
-		sc.tickets[i].Kind = store.TicketReply
-		sc.fill(sc.tickets[i].ID[:])
-	}
-}
-
-// batchOf is what a batch consists of.
-type batchOf struct {
-	tokens []store.Presented
-	uses   []store.Use // zero: an end
-	ends   []store.End
-}
-
-func (b batchOf) String() string { return fmt.Sprintf("%+v %+v %+v", b.tokens, b.uses, b.ends) }
-
-// batch makes up a batch: of one use, of uses of one token, or of anything.
-func (sc *script) batch() (b batchOf) {
-	n, hot := 1+sc.IntN(9), sc.oneIn(2)
-	if sc.oneIn(3) {
-		n = 1
-	}
-	sc.now += store.Micros(sc.IntN(2)) * 40_000_000
-	first := sc.use(sc.IntN(len(sc.tokens)))
-	for i := range n {
-		p, u := first.p, first.u
-		if i > 0 {
-			other := sc.use(sc.IntN(len(sc.tokens)))
-			if hot {
-				u.ID, u.Event.Comment = other.u.ID, other.u.Event.Comment
-				if u.Lease = (store.LeaseRequest{}); sc.oneIn(2) {
-					u.Lease = store.LeaseRequest{ID: pick(sc, sc.leases), Process: first.u.Lease.Process, TTL: time.Hour}
-				}
-			} else {
-				p, u = other.p, other.u
-			}
-		}
-		if sc.oneIn(12) && len(sc.uses) > 0 { // once again
-			k := sc.IntN(len(sc.uses))
-			p, u = sc.by[k], sc.uses[k]
-		}
-		if slices.ContainsFunc(b.uses, func(o store.Use) bool { return o.ID == u.ID }) {
+	var first, rest, restOfOthers []*member
+	for i, m := range members {
+		if m.done {
+			first = append(first, others[i])
 			continue
 		}
-		b.tokens, b.uses = append(b.tokens, p), append(b.uses, u)
+		rest, restOfOthers = append(rest, m), append(restOfOthers, others[i])
 	}
-	sc.uses, sc.by = append(sc.uses, b.uses...), append(sc.by, b.tokens...)
-	for i, g := range sc.grants {
-		// The two calls that end a lease and ask for it at the same time may come in any order.
-		if lease := pick(sc, sc.leases); !slices.ContainsFunc(b.uses, func(u store.Use) bool { return u.Lease.ID == lease }) {
-			e := store.End{Grant: g, Lease: lease, Generation: 1, Outcome: store.RefreshDone, Worked: "openid", Now: sc.now, Relaxed: true}
-			if i == 1 {
-				e.Outcome, e.Worked = store.RefreshNotSent, ""
-			}
-			b.ends = append(b.ends, e)
+	for _, m := range first {
+		sc.once += int(flag(m.end == nil))
+		sc.ended += int(flag(m.end != nil))
+	}
+	engine := with.engine
+	with.engine = without.engine
+	require.NoError(t, with.spendAll(t.Context(), rest))
+	with.engine = engine
+	require.NoError(t, without.spendAll(t.Context(), first))
+	require.NoError(t, without.spendAll(t.Context(), restOfOthers))
+	for i, child := range b.children {
+		if m := members[len(b.ends)+i]; child != nil && m.err == nil && !m.spent.Repeated {
+			sc.born = append(sc.born, child.ID)
 		}
 	}
-	return b
+	return outcomes(t, with, members, len(b.uses)), outcomes(t, without, others, len(b.uses))
 }
 
-type presentedUse struct {
-	p store.Presented
-	u store.Use
-}
-
-// use makes up a use of a token.
-func (sc *script) use(n int) presentedUse {
-	p := sc.tokens[n]
-	switch {
-	case sc.oneIn(15):
-		p.Sum[0] ^= 1
-	case sc.oneIn(15):
-		p.Seq++
-	case sc.oneIn(20):
-		p.ID[0] ^= 1
-	}
-	u := store.Use{Kind: store.UseUncounted, Now: sc.now, State: sc.oneIn(4)}
-	sc.fill(u.ID[:])
-	if sc.oneIn(2) {
-		u.Event = store.Event{Name: "event", Comment: fmt.Sprint(sc.serial), Time: sc.now}
-	}
-	if !sc.oneIn(4) {
-		u.Kind = store.UseAT + store.Kind(sc.IntN(2))
-		if n != 1 {
-			u.Candidates = [][]int{{0}, {1}, {0, 1}}[sc.IntN(3)]
-		}
-	}
-	if sc.oneIn(3) {
-		u.Lease = store.LeaseRequest{ID: pick(sc, sc.leases), TTL: time.Hour}
-		if sc.oneIn(2) {
-			u.Lease.Process = store.ProcessID{byte(1 + sc.IntN(2)), byte(sc.seed)}
-		}
-	}
-	if sc.oneIn(3) {
-		u.Fetch = pick(sc, sc.tickets)
-	}
-	if sc.oneIn(6) {
-		k := store.Ticket{TicketRef: pick(sc, sc.tickets), Status: store.TicketPending, Key: store.Sealed("key"), Expires: sc.now + []store.Micros{60e6, 1e12}[sc.IntN(2)]}
-		if sc.oneIn(2) {
-			k.Token = pick(sc, sc.tokens).ID
-		}
-		u.Tickets.Put = []store.Ticket{k}
-	}
-	return presentedUse{p, u}
-}
-
-// run commits a batch.
-func (sc *script) run(t *testing.T, s *Store, b batchOf) []outcome {
+// outcomes returns the answers to the uses of a batch. It makes the ends that the batch has
+// left.
+func outcomes(t *testing.T, s *Store, members []*member, uses int) []outcome {
 	t.Helper()
-	var members []*member
-	for i := range b.ends {
-		e := b.ends[i]
-		members = append(members, &member{end: &e})
-	}
-	for i := range b.uses {
-		u := b.uses[i]
-		members = append(members, &member{token: b.tokens[i], use: &u})
-	}
-	require.NoError(t, s.spendAll(t.Context(), members))
 	var all []outcome
 	for _, m := range members {
 		if m.end != nil { // EndRefresh reads the grant if the batch has not ended the lease
-			sc.ended += int(flag(m.done))
 			require.NoError(t, s.EndRefresh(t.Context(), *m.end))
 			continue
 		}
@@ -290,95 +165,11 @@ func (sc *script) run(t *testing.T, s *Store, b batchOf) []outcome {
 		o.asked = m.err == nil && !m.use.Lease.ID.IsZero()
 		if st := o.spent.State; st != nil {
 			st.LastUsed = 0 // a store may be late with it
-			if len(b.uses) > 1 {
+			if uses > 1 {
 				st.Counters = nil // it may show later uses of the batch
 			}
 		}
 		all = append(all, o)
-	}
-	return all
-}
-
-// meddle changes the state between two batches.
-func (sc *script) meddle(t *testing.T, on ...*Store) {
-	t.Helper()
-	n, lease, grant := sc.IntN(len(sc.tokens)), pick(sc, sc.leases), pick(sc, sc.grants)
-	what, seq, ticket := sc.IntN(9), sc.tokens[n].Seq, pick(sc, sc.tickets)
-	held, err := on[0].readGrant(t.Context(), on[0].db, grant, noCaller)
-	require.NoError(t, err)
-	if !held.Lease.ID.IsZero() {
-		lease = held.Lease.ID
-	}
-	next := sc.tokens[n]
-	next.Seq++
-	sc.fill(next.Sum[:])
-	for _, s := range on {
-		var err error
-		switch what {
-		case 0:
-			r := store.Rotation{From: sc.tokens[n], To: next, Key: store.Sealed("next"), Successor: store.Sealed("token"), Now: sc.now, Grace: time.Minute}
-			_, err = s.Rotate(t.Context(), r)
-			if err == nil {
-				seq = next.Seq
-			}
-		case 1:
-			if sc.seed%4 == 0 {
-				_, err = s.Revoke(t.Context(), store.Revocation{Token: sc.tokens[2].ID, Now: sc.now})
-			}
-		case 2:
-			c := store.Commit{Grant: grant, Lease: lease, Generation: 1, Token: store.Sealed("another"), Ends: true, Worked: "openid", Now: sc.now}
-			err = s.CommitRefresh(t.Context(), c)
-		case 3:
-			e := store.End{Grant: grant, Lease: lease, Generation: held.Generation, Outcome: store.RefreshRefused, AskAfter: sc.now, Now: sc.now}
-			err = s.EndRefresh(t.Context(), e)
-		case 4:
-			err = s.Settle(t.Context(), []store.ProcessID{{2, byte(sc.seed)}}, sc.now)
-		case 5:
-			c := store.Completion{TicketRef: ticket, Status: store.TicketReady, Payload: store.Sealed("payload")}
-			_ = s.ChangeTickets(t.Context(), store.TicketChanges{Complete: []store.Completion{c}}, sc.now) // it may be complete
-			err = s.TakeTicket(t.Context(), ticket, store.UseID{1}, store.Event{}, sc.now)
-		case 6, 7:
-			c := store.Completion{TicketRef: ticket, Status: store.TicketReady, Payload: store.Sealed("payload")}
-			err = s.ChangeTickets(t.Context(), store.TicketChanges{Complete: []store.Completion{c}}, sc.now)
-		case 8:
-			if len(sc.uses) > 0 {
-				err = s.Refund(t.Context(), sc.uses[len(sc.uses)-1].ID, sc.now)
-			}
-		}
-		if err != nil && !store.IsDefinite(err) {
-			t.Fatal(err)
-		}
-	}
-	if seq == next.Seq {
-		sc.tokens[n] = next
-	}
-}
-
-// describe returns what the store tells about everything.
-func (sc *script) describe(t *testing.T, s *Store) []any {
-	t.Helper()
-	var all []any
-	for _, p := range sc.tokens {
-		info, err := s.Token(t.Context(), p.ID)
-		require.NoError(t, err)
-		info.LastUsed = 0
-		events, _, err := s.Events(t.Context(), []store.TokenID{p.ID}, store.Page{Limit: 1000})
-		require.NoError(t, err)
-		row, err := s.readAlone(t.Context(), p.ID)
-		require.NoError(t, err)
-		all = append(all, info, row.Confirmed, len(events))
-		for _, e := range events {
-			all = append(all, e)
-		}
-	}
-	for _, id := range sc.grants {
-		g, err := s.readGrant(t.Context(), s.db, id, noCaller)
-		require.NoError(t, err)
-		all = append(all, g.Grant)
-	}
-	for _, ref := range sc.tickets {
-		k, err := s.ResolveTicket(t.Context(), ref.Kind, []store.TicketID{ref.ID}, sc.now)
-		all = append(all, k, fmt.Sprint(err))
 	}
 	return all
 }
