@@ -2,6 +2,8 @@ package sqlstore_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -129,5 +131,45 @@ func TestTicketsOfUsesWithoutClause(t *testing.T) {
 		info, err := st.Token(t.Context(), root.ID)
 		require.NoError(t, err)
 		assert.Equal(t, u.Now, info.LastUsed)
+	})
+}
+
+// A revocation has taken effect, but has not erased the tickets of the descendants yet. A
+// use returns none of them.
+//
+// proves P6
+func TestUseReturnsNoTicketOfADeadToken(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000)
+		parent, child := lineage(t, st)
+		code := newTicket(child.ID)
+		require.NoError(t, st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{code}}, 1))
+		fetch := func() *store.Ticket {
+			u := newUse()
+			u.Fetch = code.TicketRef
+			got, err := st.Spend(t.Context(), st.token, u)
+			require.NoError(t, err)
+			return got.Ticket
+		}
+		require.NotNil(t, fetch())
+		var committed atomic.Bool
+		stops := errors.New("the process stops")
+		st.spy.hook(func(context.Context, statement) error {
+			if committed.Load() {
+				return stops
+			}
+			return nil
+		}, func(_ context.Context, said statement) error {
+			committed.Store(committed.Load() || said.is("COMMIT"))
+			return nil
+		})
+		_, err := st.Revoke(t.Context(), store.Revocation{Token: parent.ID, Recursive: true, Now: 5})
+		require.ErrorIs(t, err, stops)
+		st.spy.hook(nil, nil)
+		info, err := st.Token(t.Context(), child.ID)
+		require.NoError(t, err)
+		require.False(t, info.Live)
+		require.True(t, s.holds(t, st.db, "tickets", "LENGTH(payload) > 0"), "the ticket is left")
+		assert.Nil(t, fetch())
 	})
 }

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -303,6 +304,56 @@ func TestBatchEndsLeaseOfEarlierLogin(t *testing.T) {
 			r, err := st.BeginRefresh(t.Context(), store.Begin{Grant: g, Lease: store.LeaseID{9}, Now: held.use.Now, TTL: time.Second})
 			require.NoError(t, err, "the lease is free")
 			assert.Equal(t, worked, r.Worked)
+		}
+	})
+}
+
+// An answer of the provider ends the suspicion, also if the lease ends with others. The
+// next refusal is the first one again.
+//
+// proves P5
+func TestBatchEndsSuspicion(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000)
+		held := st.leased(t)
+		grant, now := held.spent.Grant, held.use.Now
+		refused := relaxedEnd(held)
+		refused.Outcome, refused.AskAfter, refused.Worked = store.RefreshRefused, now+1, ""
+		require.NoError(t, st.EndRefresh(t.Context(), refused))
+		state, err := st.Grant(t.Context(), grant)
+		require.NoError(t, err)
+		require.Equal(t, store.Suspicion{Refusals: 1, AskAfter: now + 1}, state.Suspect)
+		_, err = st.BeginRefresh(t.Context(), held.use.Lease.Begin(grant, now+2))
+		require.NoError(t, err)
+		st.token, err = newRoot(t.Context(), st, 5)
+		require.NoError(t, err)
+		require.NoError(t, st.EndTogether(t.Context(), relaxedEnd(held), relaxedEnd(st.leased(t))))
+		state, err = st.Grant(t.Context(), grant)
+		require.NoError(t, err)
+		assert.Equal(t, store.Suspicion{}, state.Suspect)
+		_, err = st.BeginRefresh(t.Context(), held.use.Lease.Begin(grant, now+2))
+		require.NoError(t, err, "the lease is free")
+		require.NoError(t, st.EndRefresh(t.Context(), refused))
+		state, err = st.Grant(t.Context(), grant)
+		require.NoError(t, err)
+		assert.Equal(t, 1, state.Suspect.Refusals)
+		assert.False(t, s.holds(t, st.db, "grants", "dead = 1"))
+	})
+}
+
+// Something has arrived since the refusal, so the suspicion is void and not in the way of a
+// use. An earlier version leaves such a row, because it does not know suspicions: it
+// drops the spare that has arrived, and nothing else.
+//
+// proves P5
+func TestUseTakesLeaseAfterVoidSuspicion(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		st := newStage(t, s, 1000)
+		for _, c := range []struct{ arrivals, refused int }{{1, 1}, {2, 1}} {
+			s.run(t, st.db, fmt.Sprintf("UPDATE %s SET refusals = 1, refused_generation = generation, arrivals = %d, refused_arrivals = %d", s.table("grants"), c.arrivals, c.refused))
+			spent, err := st.Spend(t.Context(), st.token, leasing())
+			require.NoError(t, err)
+			assert.Equal(t, c.arrivals > c.refused, spent.Refresh != nil, "%+v", c)
 		}
 	})
 }

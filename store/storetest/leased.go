@@ -53,6 +53,18 @@ func leaseWithUse(e *env) {
 	e.took(e.charge(root.Presented, e.leasing(next, 0)), store.Refresh{RefreshState: granted(2, c.Token), Until: now.Add(ttl)}, "the next lease")
 	e.wantDoubts(e.begin(g, e.leaseID(), now.Add(ttl)+1), doubted(next, now.Add(ttl)))
 
+	// It was shown whatever has arrived, so that a refusal counts.
+	shown, then := e.root(at(9, none)), e.leaseID()
+	e.commit(shown.Grant, e.leaseID(), 1)
+	e.commit(shown.Grant, e.leaseID(), 1)
+	e.equal(len(e.begin(shown.Grant, lease, t0).Spares), 1, "spares shown")
+	e.end(shown.Grant, lease, 2, store.RefreshDone)
+	if e.charge(shown.Presented, e.leasing(then, 0)).Refresh == nil {
+		e.Fatalf("the use has not taken the lease of a grant whose spare was dropped")
+	}
+	e.endWith(pausing(shown.Grant, then, 2, store.RefreshRefused, now))
+	e.equal(e.grantState(shown.Grant).Suspect, store.Suspicion{Refusals: 1, AskAfter: now}, "suspicion after the lease of a use was refused")
+
 	// Uses without clauses and uncounted uses may ask as well.
 	for _, kind := range []store.Kind{store.UseAT, store.UseUncounted} {
 		free, u := e.root(), e.leasing(e.leaseID())
