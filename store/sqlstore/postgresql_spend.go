@@ -63,9 +63,9 @@ func (f onceForm) text() string {
 // Uses of one counter are granted together or not at all. Those that are not granted cost
 // a second query, but no use is refused because of another one.
 //
-// One use is a row of single values, and no list. It charges each of its counters once:
-// they belong to different tokens, or to different clauses. So nothing is counted, sorted
-// out or made distinct by use.
+// A query for one use has single values in place of the list. The use charges each of its
+// counters once, because they belong to different tokens or clauses. So nothing is counted,
+// sorted or made distinct by use.
 //
 // Subqueries end with OFFSET 0, or are compared with NULL or TRUE, so that the server
 // takes each row of the lists and goes to its few rows in the tables, or to a hash table,
@@ -215,16 +215,17 @@ func (f onceForm) charges() string {
 // onceFits reports whether all counters of a use admit it.
 const onceFits = `bool_and(used IS NOT NULL AND (max_uses < 0 OR used + wanted <= max_uses) AND (seen IS NULL OR seen = used))`
 
-// granted finds the uses that all of their counters admit, and those whose token it could lock.
+// granted finds the uses that all of their counters admit, and those that need no counter
+// and whose token is locked.
 func (f onceForm) granted() string {
-	var text, any string
+	var text, admits string
 	switch {
 	case f.counts && f.one:
-		any += ` OR (SELECT ` + onceFits + ` FROM taken)`
+		admits += ` OR (SELECT ` + onceFits + ` FROM taken)`
 	case f.counts:
 		text += `, fits AS MATERIALIZED (
 	SELECT n FROM taken GROUP BY n HAVING ` + onceFits + `)`
-		any += ` OR p.n IN (SELECT n FROM fits)`
+		admits += ` OR p.n IN (SELECT n FROM fits)`
 	}
 	if f.keeps {
 		text += `, kept AS MATERIALIZED (
@@ -240,10 +241,10 @@ func (f onceForm) granted() string {
 	WHERE (SELECT COUNT(*) FROM held) >= 0`
 		}
 		text += `)`
-		any += ` OR p.n IN (SELECT n FROM kept)`
+		admits += ` OR p.n IN (SELECT n FROM kept)`
 	}
 	return text + `, granted AS MATERIALIZED (
-	SELECT p.* FROM presented p WHERE (FALSE` + any + `) IS TRUE)`
+	SELECT p.* FROM presented p WHERE (FALSE` + admits + `) IS TRUE)`
 }
 
 // charged writes the counters.

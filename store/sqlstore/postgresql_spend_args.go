@@ -53,22 +53,33 @@ func (f onceForm) uses() []typedColumn {
 	return all
 }
 
-// unnest returns the rows of a list of arrays, as a query for WITH. The arrays go through
-// a subquery, so that the server does not know their lengths when it plans. Otherwise it
-// would plan each statement anew: a plan for few rows looks cheaper than one for any
-// number.
+// unnest returns the rows of a list of arrays, as a query for WITH. Only the first array is
+// unnested, and the others are read by the position in it: the server would build a table
+// for each array that it unnests.
+//
+// The arrays go through a subquery, so that the server does not know their lengths when it
+// plans. Otherwise it would plan each statement anew: a plan for few rows looks cheaper
+// than one for any number.
 func unnest(name string, columns []typedColumn) string {
-	var names, arrays, values []string
-	for _, c := range columns {
-		names, arrays = append(names, c.name), append(arrays, "?::"+c.of+"[] AS "+c.name)
-		value := "x." + c.name
-		if c.zero != "" {
-			value = "NULLIF(" + value + ", " + c.zero + ") AS " + c.name
+	var arrays, values []string
+	for i, c := range columns {
+		arrays = append(arrays, "?::"+c.of+"[] AS "+c.name)
+		value := "a." + c.name + "[x.i]"
+		if i == 0 {
+			value = "x." + c.name
 		}
-		values = append(values, value)
+		values = append(values, c.value(value))
 	}
 	return name + " AS MATERIALIZED (SELECT " + strings.Join(values, ", ") + " FROM (SELECT " + strings.Join(arrays, ", ") +
-		" OFFSET 0) a, unnest(a." + strings.Join(names, ", a.") + ") AS x (" + strings.Join(names, ", ") + "))"
+		" OFFSET 0) a, unnest(a." + columns[0].name + ") WITH ORDINALITY AS x (" + columns[0].name + ", i))"
+}
+
+// value returns the column for its argument.
+func (c typedColumn) value(arg string) string {
+	if c.zero != "" {
+		arg = "NULLIF(" + arg + ", " + c.zero + ")"
+	}
+	return arg + " AS " + c.name
 }
 
 // oneRow returns a list of one row, as a query for WITH. The server evaluates it where the
@@ -76,11 +87,7 @@ func unnest(name string, columns []typedColumn) string {
 func oneRow(name string, columns []typedColumn) string {
 	var values []string
 	for _, c := range columns {
-		value := "?::" + c.of
-		if c.zero != "" {
-			value = "NULLIF(" + value + ", " + c.zero + ")"
-		}
-		values = append(values, value+" AS "+c.name)
+		values = append(values, c.value("?::"+c.of))
 	}
 	return name + " AS (SELECT " + strings.Join(values, ", ") + ")"
 }
