@@ -33,8 +33,8 @@ type stepwise struct{ postgresql }
 
 func (stepwise) spendAtOnce(*atOnce) (string, []any) { return "", nil }
 
-// Compound statements, and the query of PostgreSQL, answer and write what the store answers
-// and writes without them, whatever a batch consists of.
+// Compound statements, and the query of PostgreSQL, answer and write what the store
+// answers and writes without them, whatever a batch consists of.
 //
 // proves P3, P5
 func TestCompoundsDecideAsTransactionsDo(t *testing.T) {
@@ -148,8 +148,8 @@ func (sc *script) run(t *testing.T, with, without *Store, b batchOf) (a, c []out
 	return outcomes(t, with, members, len(b.uses)), outcomes(t, without, others, len(b.uses))
 }
 
-// outcomes returns the answers to the uses of a batch. It makes the ends that the batch has
-// left.
+// outcomes returns the answers to the uses of a batch. It makes the ends that the batch
+// has left.
 func outcomes(t *testing.T, s *Store, members []*member, uses int) []outcome {
 	t.Helper()
 	var all []outcome

@@ -341,8 +341,8 @@ func TestBatchEndsSuspicion(t *testing.T) {
 	})
 }
 
-// Something has arrived since the refusal, so the suspicion is void and not in the way of a
-// use. An earlier version leaves such a row, because it does not know suspicions: it
+// Something has arrived since the refusal, so the suspicion is void and not in the way of
+// a use. An earlier version leaves such a row, because it does not know suspicions: it
 // drops the spare that has arrived, and nothing else.
 //
 // proves P5

@@ -14,8 +14,8 @@ type rows interface {
 	appendTo(args []any) []any
 }
 
-// collect returns an empty list. one says that it will have one row, for oneRow. All other
-// lists are for unnest.
+// collect returns an empty list. one says that it will have one row, for oneRow. All
+// other lists are for unnest.
 func collect(columns int, one bool) rows {
 	if one {
 		r := make(singles, 0, columns)
@@ -24,16 +24,16 @@ func collect(columns int, one bool) rows {
 	return &arrays{columns: make([]array, columns)}
 }
 
-// singles is one row as single values. Most requests come alone, and single values cost the
-// server and the driver less than arrays do.
+// singles is one row as single values. Most requests come alone, and single values cost
+// the server and the driver less than arrays do.
 type singles []any
 
 func (r *singles) number(n int64)            { *r = append(*r, n) }
 func (r *singles) bytes(b []byte)            { *r = append(*r, filled(b)) }
 func (r *singles) appendTo(args []any) []any { return append(args, *r...) }
 
-// arrays has one array for each column. So a statement has the same text for any number of
-// rows. The arrays are texts, which every driver can send.
+// arrays has one array for each column. So a statement has the same text for any number
+// of rows. The arrays are texts, which every driver can send.
 type arrays struct {
 	columns []array
 	next    int // column

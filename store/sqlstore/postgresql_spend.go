@@ -56,16 +56,16 @@ func (f onceForm) text() string {
 // Everything else is as it was when the query began. A step that revokes or deletes a
 // token writes its counter for no clause. So a use that touches finds out whether there
 // was one since: seen is the counter as it was then. A use that writes no counter locks
-// the row of its token, so that DeleteOwner and Sweep wait before they delete the history.
-// If it is alone and asks for no lease, nothing comes before that lock. Then the query
-// locks the row where it finds it, instead of going there again.
+// the row of its token, so that DeleteOwner and Sweep wait before they delete the
+// history. If it is alone and asks for no lease, nothing comes before that lock. Then the
+// query locks the row where it finds it, instead of going there again.
 //
 // Uses of one counter are granted together or not at all. Those that are not granted cost
 // a second query, but no use is refused because of another one.
 //
 // A query for one use has single values in place of the list. The use charges each of its
-// counters once, because they belong to different tokens or clauses. So nothing is counted,
-// sorted or made distinct by use.
+// counters once, because they belong to different tokens or clauses. So nothing is
+// counted, sorted or made distinct by use.
 //
 // Subqueries end with OFFSET 0, or are compared with NULL or TRUE, so that the server
 // takes each row of the lists and goes to its few rows in the tables, or to a hash table,

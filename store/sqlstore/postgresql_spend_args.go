@@ -53,13 +53,13 @@ func (f onceForm) uses() []typedColumn {
 	return all
 }
 
-// unnest returns the rows of a list of arrays, as a query for WITH. Only the first array is
-// unnested, and the others are read by the position in it: the server would build a table
-// for each array that it unnests.
+// unnest returns the rows of a list of arrays, as a query for WITH. Only the first array
+// is unnested, and the others are read by the position in it: the server would build a
+// table for each array that it unnests.
 //
-// The arrays go through a subquery, so that the server does not know their lengths when it
-// plans. Otherwise it would plan each statement anew: a plan for few rows looks cheaper
-// than one for any number.
+// The arrays go through a subquery, so that the server does not know their lengths when
+// it plans. Otherwise it would plan each statement anew: a plan for few rows looks
+// cheaper than one for any number.
 func unnest(name string, columns []typedColumn) string {
 	var arrays, values []string
 	for i, c := range columns {
@@ -82,8 +82,8 @@ func (c typedColumn) value(arg string) string {
 	return arg + " AS " + c.name
 }
 
-// oneRow returns a list of one row, as a query for WITH. The server evaluates it where the
-// row is read, because one part of the query reads it.
+// oneRow returns a list of one row, as a query for WITH. The server evaluates it where
+// the row is read, because one part of the query reads it.
 func oneRow(name string, columns []typedColumn) string {
 	var values []string
 	for _, c := range columns {

@@ -57,7 +57,8 @@ func (f onceForm) put() string {
 	FROM granted g JOIN slips k ON ` + f.same("k.n = g.n") + `)`
 }
 
-// same returns a condition that finds the rows of the same use. With one use, all rows are.
+// same returns a condition that finds the rows of the same use. With one use, all rows
+// are.
 func (f onceForm) same(use string) string {
 	if f.one {
 		return "TRUE"

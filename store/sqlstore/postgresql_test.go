@@ -251,3 +251,38 @@ func TestOnePlanForAllBatches(t *testing.T) {
 	assert.Equal(t, 5, anew, "executions with a plan of their own") // the server compares the first five
 	assert.Equal(t, 5, plans, "executions with the common plan")
 }
+
+// The query for a use that comes alone has single values, because arrays cost the server
+// more. The server keeps that plan, too.
+func TestUseAloneHasNoArrays(t *testing.T) {
+	s := newPostgreSQL(t)
+	s.mass(t, s.migrate(t), 4000)
+	s.conns = 1
+	db := s.connect(t)
+	st := s.on(t, db)
+	tokens := live(10)
+	state := introspection()
+	state.State = true
+	uses := []store.Use{newUse(), leasing(), introspection(), state}
+	for _, u := range uses {
+		for _, p := range tokens {
+			fresh(u.ID[:])
+			_, err := st.Spend(t.Context(), p, u)
+			require.NoError(t, err)
+		}
+	}
+	seen := 0
+	rows, err := db.QueryContext(t.Context(), "SELECT generic_plans, custom_plans, statement LIKE $1 FROM pg_prepared_statements WHERE statement LIKE $2", "%[]%", "%WITH uses AS%")
+	require.NoError(t, err)
+	defer rows.Close()
+	for ; rows.Next(); seen++ {
+		var plans, anew int
+		var arrays bool
+		require.NoError(t, rows.Scan(&plans, &anew, &arrays))
+		assert.Equal(t, 5, anew, "executions with a plan of their own")
+		assert.Equal(t, 5, plans, "executions with the common plan")
+		assert.False(t, arrays)
+	}
+	require.NoError(t, rows.Err())
+	assert.Equal(t, len(uses), seen, "different statements")
+}
