@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mytoken-go/sdk/internal/dbtest"
 	"github.com/mytoken-go/sdk/store"
 )
 
@@ -31,7 +32,7 @@ func TestSessionsAreForgotten(t *testing.T) {
 // A pool that keeps no connection costs the store no memory.
 func TestSessionsOfClosedConnections(t *testing.T) {
 	t.Parallel()
-	s := newOnMySQL(t)
+	s := newOn(t, "mysql", dbtest.NewMySQL(t), MySQL)
 	s.db.SetMaxIdleConns(-1)
 	for range 20 {
 		require.NoError(t, s.EndTogether(t.Context(), store.End{Grant: store.GrantID{1}, Outcome: store.RefreshDone}))
