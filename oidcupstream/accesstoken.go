@@ -3,12 +3,8 @@ package oidcupstream
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/mytoken-go/sdk/internal/unique"
 )
@@ -27,19 +23,6 @@ const (
 	claimPermissions = "authorization"         // of access tokens of Keycloak (UMA 2.0)
 )
 
-const (
-	// maxListed bounds the scopes and the audiences of an answer. Callers compare them
-	// with lists of their own. It is the greatest length of a list in a restriction too.
-	maxListed = 1024
-	// maxListedBytes bounds the JSON of such a list.
-	maxListedBytes = 64 << 10
-)
-
-var (
-	errListTooLong = fmt.Errorf("it has more than %d entries or %d bytes", maxListed, maxListedBytes)
-	errListType    = errors.New("it is neither a string nor a list of strings")
-)
-
 // readAccessToken completes t with what the access token says about itself, if that is a
 // signed JWT.
 func (t *Tokens) readAccessToken() {
@@ -49,8 +32,8 @@ func (t *Tokens) readAccessToken() {
 	}
 	// A member that occurs twice may mean one thing here and another to a resource
 	// service, so the JSON is read strictly.
-	claims, err := parseFields(payload)
-	if err != nil || !jsontext.Value(payload).IsValid() {
+	claims, once := strictFields(payload)
+	if !once {
 		t.ScopesUnread = append(t.ScopesUnread, "the payload")
 		t.AudiencesUnread = append(t.AudiencesUnread, "the payload")
 		return
@@ -79,10 +62,10 @@ func (t *Tokens) readAccessToken() {
 	if permissions, err := parseFields(claims[claimPermissions]); err == nil && !emptyList(permissions["permissions"]) {
 		t.ScopesUnread = append(t.ScopesUnread, claimPermissions)
 	}
-	known := set(t.Scopes)
 	for _, name := range claimedScopes {
 		words := t.readScopes(name, claims[name])
-		if name == "scp" {
+		if name == "scp" && len(words) > 0 {
+			known := set(t.Scopes)
 			words = slices.DeleteFunc(unique.Strings(words), func(word string) bool { return t.qualified(word, known) })
 		}
 		t.claim(words)
@@ -91,6 +74,9 @@ func (t *Tokens) readAccessToken() {
 
 // claim adds words to Claimed that are not in Scopes.
 func (t *Tokens) claim(words []string) {
+	if len(words) == 0 {
+		return
+	}
 	known := set(t.Scopes)
 	words = slices.DeleteFunc(words, func(word string) bool { return known[word] })
 	if len(words) > 0 {
@@ -128,9 +114,7 @@ func jwtPayload(token string) (payload []byte, jwt bool) {
 	}
 	header, rest, _ := strings.Cut(strings.TrimSpace(token), ".")
 	body, _, _ := strings.Cut(rest, ".")
-	if text, err := decodeSegment(header); err != nil {
-		return nil, false
-	} else if _, err := parseFields(text); err != nil {
+	if text, err := decodeSegment(header); err != nil || !isObject(text) {
 		return nil, false
 	}
 	payload, err := decodeSegment(body)
@@ -140,9 +124,15 @@ func jwtPayload(token string) (payload []byte, jwt bool) {
 	return payload, true
 }
 
+// otherAlphabet turns base64 of the standard alphabet into that for URLs.
+var otherAlphabet = strings.NewReplacer("+", "-", "/", "_")
+
 // decodeSegment decodes base64 of either alphabet, with or without padding.
 func decodeSegment(text string) ([]byte, error) {
-	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	if data, err := base64.RawURLEncoding.DecodeString(text); err == nil {
+		return data, nil
+	}
+	text = otherAlphabet.Replace(strings.TrimRight(text, "="))
 	return base64.RawURLEncoding.DecodeString(text)
 }
 
@@ -154,69 +144,6 @@ func peek(token string) (fields, bool) {
 	}
 	claims, err := parseFields(payload)
 	return claims, err == nil
-}
-
-// wordList decodes scopes: a string with spaces between them, or from some providers an
-// array of such strings. It returns nil and no error for a member that is missing or
-// null.
-func wordList(raw json.RawMessage) ([]string, error) {
-	list, err := stringList(raw)
-	if err != nil {
-		return nil, err
-	}
-	var words []string
-	for _, entry := range list {
-		words = append(words, strings.Fields(entry)...)
-	}
-	if len(words) > maxListed {
-		return nil, errListTooLong
-	}
-	return words, nil
-}
-
-// stringList decodes a claim that is a string or an array of strings. It returns nil and
-// no error for a claim that is missing, null or empty.
-func stringList(raw json.RawMessage) ([]string, error) {
-	if len(raw) > maxListedBytes {
-		return nil, errListTooLong
-	}
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	var text *string
-	if json.Unmarshal(raw, &text) == nil {
-		if text == nil || *text == "" {
-			return nil, nil
-		}
-		return []string{*text}, nil
-	}
-	var entries []*string
-	if json.Unmarshal(raw, &entries) != nil {
-		return nil, errListType
-	}
-	if len(entries) > maxListed {
-		return nil, errListTooLong
-	}
-	list := make([]string, 0, len(entries))
-	for _, entry := range entries {
-		if entry == nil { // null
-			return nil, errListType
-		}
-		list = append(list, *entry)
-	}
-	return list, nil
-}
-
-// emptyList reports whether a member is missing, null or an empty array.
-func emptyList(raw json.RawMessage) bool {
-	if len(raw) == 0 {
-		return true
-	}
-	if len(raw) > maxListedBytes {
-		return false
-	}
-	var list []json.RawMessage
-	return json.Unmarshal(raw, &list) == nil && len(list) == 0
 }
 
 func set(list []string) map[string]bool {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -22,13 +21,15 @@ type reply struct {
 	body   []byte
 	fields fields
 	// malformed says why the body is no JSON object. fields is nil then.
-	malformed    error
+	malformed error
+	// twice says that some member of the body occurs twice.
+	twice        bool
 	refreshToken string
 }
 
 func readReply(status int, body []byte) reply {
 	r := reply{status: status, body: body}
-	if r.fields, r.malformed = parseFields(body); r.malformed != nil {
+	if r.fields, r.twice, r.malformed = readFields(body); r.malformed != nil {
 		r.refreshToken = arrivedRefreshToken(body)
 	} else {
 		r.refreshToken, _ = r.fields.text("refresh_token")
@@ -38,8 +39,7 @@ func readReply(status int, body []byte) reply {
 
 // hasTokens reports whether the provider has issued something.
 func (r *reply) hasTokens() bool {
-	access, _ := r.fields.text("access_token")
-	return access != "" || r.refreshToken != ""
+	return r.fields.hasText("access_token") || r.refreshToken != ""
 }
 
 // post sends a form to the token or revocation endpoint at most once and reports the
@@ -90,7 +90,7 @@ func (p *Provider) post(ctx context.Context, op, endpoint string, form url.Value
 		return fail(&Error{err: cause(withoutURL(err), secrets...)})
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
+	answer, err := readBody(resp, p.cfg.MaxResponseBytes)
 	r := readReply(resp.StatusCode, answer)
 	acted := r.hasTokens()
 	now := p.cfg.Clock()
@@ -135,29 +135,6 @@ func unusableAnswer(h http.Header, secrets []string) error {
 		return ErrAnswer
 	}
 	return fmt.Errorf("%w: it is %s", ErrAnswer, printable(mediaType, maxCode, secrets))
-}
-
-// fields is a JSON object, or nil. Its methods decode each member on its own, so that one
-// strange member does not hide another.
-type fields map[string]json.RawMessage
-
-var errNotObject = errors.New("it is not a JSON object")
-
-func parseFields(body []byte) (fields, error) {
-	var f fields
-	if err := json.Unmarshal(body, &f); err != nil || f == nil {
-		return nil, errNotObject
-	}
-	return f, nil
-}
-
-// text returns the value of a member, and whether it is a string.
-func (f fields) text(name string) (string, bool) {
-	var s *string
-	if json.Unmarshal(f[name], &s) != nil || s == nil {
-		return "", false
-	}
-	return *s, true
 }
 
 // arrivedRefreshToken returns the refresh token of an answer that is no JSON object, or

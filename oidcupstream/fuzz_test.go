@@ -1,13 +1,18 @@
 package oidcupstream
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -77,6 +82,46 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if e.Outcome == NotSent || e.Outcome == Refused && (status >= 500 || status/100 == 3 || given != "" && status < 300) {
 			t.Fatal(status, body, e)
+		}
+	})
+}
+
+// strictFields accepts the objects that the JSON library finds valid, and none else: no
+// member occurs twice in them. It finds the same members as encoding/json, which the
+// reading of other answers falls back to.
+func FuzzFields(f *testing.F) {
+	for _, text := range []string{
+		`{}`, ` {"a" : 1 , "b":[1, {"c":2}],"é":"\u00e9\n" }` + "\n", `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `{"a":1}{}`, `{"a":1,}`, `{"a"}`, `{`,
+		`null`, `[]`, `"a"`, `{"\u0061":1,"a":2}`, "{\"\xff\":\"\xfe\"}", "{\"\xff\":1,\"\ufffd\":2}", `{"a":"\ud800"}`, `{"\ud800":0}`, "\ufeff{}",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		before := bytes.Clone(data)
+		var want fields
+		valid := json.Unmarshal(data, &want) == nil && want != nil
+		for _, opts := range [][]jsontext.Options{nil, {jsontext.AllowInvalidUTF8(true)}} {
+			got, ok := strictFields(data, opts...)
+			if ok != (valid && jsontext.Value(data).IsValid(opts...)) {
+				t.Fatalf("%q: %v", data, ok)
+			}
+			if ok && !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q: %q, want %q", data, got, want)
+			}
+		}
+		got, err := parseFields(data)
+		if (err == nil) != valid || isObject(data) != valid || valid && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %q, %v, want %q", data, got, err, want)
+		}
+		for name, raw := range got {
+			var text *string
+			isText := json.Unmarshal(raw, &text) == nil && text != nil
+			if found, ok := got.text(name); ok != isText || ok && found != *text || got.hasText(name) != (found != "") {
+				t.Fatalf("%q: %q, %v", raw, found, ok)
+			}
+		}
+		if !bytes.Equal(data, before) {
+			t.Fatalf("%q became %q", before, data)
 		}
 	})
 }

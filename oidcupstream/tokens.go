@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Tokens is the result of an exchange or a refresh. It prints without its secrets.
@@ -111,7 +109,7 @@ func parseTokens(op string, r reply, sent time.Time, requested []string) (*Token
 	if !emptyList(f[claimDetails]) {
 		t.ScopesUnread = append(t.ScopesUnread, claimDetails+" of the answer")
 	}
-	if !jsontext.Value(r.body).IsValid(jsontext.AllowInvalidUTF8(true)) { // a member occurs twice
+	if r.twice {
 		t.ScopesUnread = append(t.ScopesUnread, "the answer")
 	}
 	if t.ScopeReturned {

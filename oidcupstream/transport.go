@@ -1,6 +1,7 @@
 package oidcupstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -114,6 +115,20 @@ func calm[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	v, err := rescue.Call(f)
 	rescue.Log(ctx, slog.Default(), "the HTTP client of a provider", err)
 	return v, err
+}
+
+// expectedBody bounds how much room readBody makes for a response before it arrives.
+const expectedBody = 64 << 10
+
+// readBody reads a response to its end, or as far as it arrives. It returns errTooLarge if
+// there are more than most bytes.
+func readBody(resp *http.Response, most int64) ([]byte, error) {
+	var b bytes.Buffer
+	if n := min(resp.ContentLength, most, expectedBody); n > 0 {
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(&limitBody{ReadCloser: resp.Body, left: most})
+	return b.Bytes(), err
 }
 
 type limitBody struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -60,7 +59,7 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken, wantSub string) (j
 		e.Outcome, e.err = NotProcessed, reason
 		return nil, e
 	}
-	body, err := io.ReadAll(&limitBody{ReadCloser: resp.Body, left: p.cfg.MaxResponseBytes})
+	body, err := readBody(resp, p.cfg.MaxResponseBytes)
 	if err != nil {
 		e.err = fmt.Errorf("%w: %w", ErrAnswer, cause(err, accessToken))
 		return nil, e
