@@ -170,8 +170,7 @@ func (r *Refresher) joinAt(ctx context.Context, req Request, path []store.TokenI
 	flying, cancel := context.WithTimeout(detached, r.WaitLimit)
 	f := &flight{key: key, place: place, done: make(chan struct{}), cancel: cancel, waiters: 1}
 	r.flights[key] = f
-	r.ofToken[req.Token]++
-	r.idle.want(req.Grant)
+	r.idle.want(req.Grant, req.Token)
 	r.running.Add(1)
 	go func() {
 		defer r.running.Done()
@@ -227,9 +226,6 @@ func (r *Refresher) land(f *flight, tokens *oidcupstream.Tokens, err error) []fu
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(f)
-	if r.ofToken[f.key.token]--; r.ofToken[f.key.token] == 0 {
-		delete(r.ofToken, f.key.token)
-	}
 	f.tokens, f.err, f.landed = tokens, err, true
 	close(f.done)
 	return f.left
@@ -290,6 +286,12 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 		}
 	}
 	defer unwant()
+	var l *lease
+	defer func() {
+		if l == nil || !l.decided {
+			r.idle.decided(req.Token)
+		}
+	}()
 	if err := f.place.wait(ctx); err != nil {
 		return nil, r.busy(req, err)
 	}
@@ -301,7 +303,9 @@ func (r *Refresher) fly(ctx context.Context, f *flight, req Request) (*oidcupstr
 		// Another process may have got a new refresh token all the same, or the refusal may
 		// be about what was asked for. Only under a lease can anybody tell.
 	}
-	l, state, err := r.begin(ctx, req)
+	var state store.RefreshState
+	var err error
+	l, state, err = r.begin(ctx, req)
 	unwant()
 	if err != nil {
 		return nil, r.beginFailure(err)

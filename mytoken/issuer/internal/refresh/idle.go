@@ -9,29 +9,43 @@ import (
 )
 
 // idleLeases holds the leases that this process has and no flight works under: those that
-// came with a use, and those that a flight hands on to the next one of its grant. A grant
+// came with a use, and those that a flight leaves to the next one of its grant. A grant
 // has one at most. It is safe for concurrent use.
 type idleLeases struct {
 	mu     sync.Mutex
 	grants map[store.GrantID]*idleGrant // an entry exists while it says something
+	tokens map[store.TokenID]*idleToken // so does one here
 }
 
 // idleGrant is what a process knows about the lease on one grant.
 type idleGrant struct {
-	lease  *lease // that the next flight takes; nil: none
-	wished bool   // the use that took it has not come to its flight yet
+	lease *lease // that the next flight takes; nil: none
 	// wanting counts the flights that have no lease yet, ending the ends that are under way,
 	// and pausing the flights that leave the grant to other processes for a moment.
 	wanting, ending, pausing int
 	changed                  chan struct{} // closed when a lease arrives or has ended
 }
 
-func newIdleLeases() *idleLeases { return &idleLeases{grants: make(map[store.GrantID]*idleGrant)} }
+// idleToken is what a process knows about the uses of one token.
+type idleToken struct {
+	hoping  int           // uses that have not come to their flights yet
+	flights int           // flights that have not decided yet who gets their lease
+	grant   store.GrantID // on which there is an idle lease that came from the token; zero: none
+}
+
+func newIdleLeases() *idleLeases {
+	return &idleLeases{grants: make(map[store.GrantID]*idleGrant), tokens: make(map[store.TokenID]*idleToken)}
+}
 
 // with changes what is known about a grant.
 func (i *idleLeases) with(grant store.GrantID, change func(*idleGrant)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.change(grant, change)
+}
+
+// change is with for a caller that holds the lock.
+func (i *idleLeases) change(grant store.GrantID, change func(*idleGrant)) {
 	g := i.grants[grant]
 	if g == nil {
 		g = &idleGrant{changed: make(chan struct{})}
@@ -43,68 +57,149 @@ func (i *idleLeases) with(grant store.GrantID, change func(*idleGrant)) {
 	}
 }
 
+// of changes what is known about a token. The caller holds the lock.
+func (i *idleLeases) of(token store.TokenID, change func(*idleToken)) {
+	t := i.tokens[token]
+	if t == nil {
+		t = new(idleToken)
+		i.tokens[token] = t
+	}
+	change(t)
+	if t.hoping == 0 && t.flights == 0 && t.grant.IsZero() {
+		delete(i.tokens, token)
+	}
+}
+
 func (g *idleGrant) announce() {
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
 
-// unneeded takes the lease away if nobody will take it. It may return nil.
-func (g *idleGrant) unneeded() (l *lease) {
-	if g.wanting == 0 && !g.wished || g.pausing > 0 {
-		l, g.lease, g.wished = g.lease, nil, false
+// unneeded takes the lease away if nobody will take it. It may return nil. The caller
+// holds the lock.
+func (i *idleLeases) unneeded(g *idleGrant) (l *lease) {
+	if g.lease == nil || g.pausing == 0 && (g.wanting > 0 || i.tokens[g.lease.req.Token].hoping > 0) {
+		return nil
 	}
-	return l
+	return i.replace(g, nil)
 }
 
-// put leaves a lease for the next flight of its grant. wished says that the caller calls
-// unwish later. put returns what the caller ends.
-func (i *idleLeases) put(l *lease, wished bool) (surplus []*lease) {
-	i.with(l.req.Grant, func(g *idleGrant) {
-		surplus = []*lease{g.lease, nil} // lapsed, as the store has granted another one
-		g.lease, g.wished = l, wished
-		surplus[1] = g.unneeded()
-		g.announce()
-	})
+// replace makes l the idle lease of a grant, or nil. It returns the one before, or nil. The
+// caller holds the lock.
+func (i *idleLeases) replace(g *idleGrant, l *lease) (before *lease) {
+	before, g.lease = g.lease, l
+	if before != nil {
+		i.of(before.req.Token, func(t *idleToken) { t.grant = store.GrantID{} })
+	}
+	if l != nil {
+		i.of(l.req.Token, func(t *idleToken) { t.grant = l.req.Grant })
+	}
+	return before
+}
+
+// put leaves a lease for the next flight of its grant. It returns what the caller ends.
+func (i *idleLeases) put(l *lease) (surplus []*lease) {
+	i.with(l.req.Grant, func(g *idleGrant) { surplus = i.leave(g, l) })
 	return surplus
 }
 
-// unwish says that the use which took the lease has come to its flight, or never will. It
-// returns a lease that the caller ends, or nil.
-func (i *idleLeases) unwish(grant store.GrantID, l *lease) (surplus *lease) {
+// leave is put for a caller that holds the lock.
+func (i *idleLeases) leave(g *idleGrant, l *lease) []*lease {
+	lapsed := i.replace(g, l) // if there is one: the store has granted another one
+	g.announce()
+	return []*lease{lapsed, i.unneeded(g)}
+}
+
+// hope says that a use of the token begins, which is going to start a flight or to join
+// one. It calls unhope later. asks reports whether it should ask for the lease: it need not
+// if there is an idle one, or while a flight of the token may still leave it one.
+func (i *idleLeases) hope(token store.TokenID) (asks bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.of(token, func(t *idleToken) {
+		t.hoping++
+		asks = t.flights == 0 && t.grant.IsZero()
+	})
+	return asks
+}
+
+// unhope says that a use of the token has come to its flight, or never will. It returns a
+// lease that the caller ends, or nil.
+func (i *idleLeases) unhope(token store.TokenID) (surplus *lease) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var grant store.GrantID
+	i.of(token, func(t *idleToken) {
+		t.hoping--
+		grant = t.grant
+	})
+	if !grant.IsZero() {
+		i.change(grant, func(g *idleGrant) { surplus = i.unneeded(g) })
+	}
+	return surplus
+}
+
+// want says that a flight of the token is going to take a lease on the grant. It calls
+// unwant and decided later.
+func (i *idleLeases) want(grant store.GrantID, token store.TokenID) {
 	i.with(grant, func(g *idleGrant) {
-		if g.lease == l {
-			g.wished = false
-			surplus = g.unneeded()
-		}
+		g.wanting++
+		i.of(token, func(t *idleToken) { t.flights++ })
 	})
-	return surplus
-}
-
-// want says that a flight of the grant is going to take a lease. It calls unwant later.
-func (i *idleLeases) want(grant store.GrantID) {
-	i.with(grant, func(g *idleGrant) { g.wanting++ })
 }
 
 // unwant returns a lease that the caller ends, or nil.
 func (i *idleLeases) unwant(grant store.GrantID) (surplus *lease) {
 	i.with(grant, func(g *idleGrant) {
 		g.wanting--
-		surplus = g.unneeded()
+		surplus = i.unneeded(g)
 	})
 	return surplus
 }
 
-// wanted reports whether a flight of the grant has no lease yet.
-func (i *idleLeases) wanted(grant store.GrantID) (yes bool) {
-	i.with(grant, func(g *idleGrant) { yes = g.wanting > 0 && g.pausing == 0 })
-	return yes
+// decided says that a flight of the token leaves its lease to nobody.
+func (i *idleLeases) decided(token store.TokenID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.of(token, func(t *idleToken) { t.flights-- })
 }
+
+// handOn decides whether a flight leaves its lease to another one. If so, next stays idle
+// until that takes it, and the caller ends what is surplus. The flight may leave it to a
+// use that has not come to its flight yet, but only maxKept times in a row.
+func (i *idleLeases) handOn(next *lease) (left bool, surplus []*lease) {
+	i.with(next.req.Grant, func(g *idleGrant) {
+		i.of(next.req.Token, func(t *idleToken) {
+			t.flights--
+			switch {
+			case g.pausing > 0:
+				return
+			case g.wanting > 0:
+				next.kept = 0
+			case t.hoping == 0 || next.kept == maxKept:
+				return
+			default:
+				next.kept++
+			}
+			left = true
+		})
+		if left {
+			surplus = i.leave(g, next)
+		}
+	})
+	return left, surplus
+}
+
+// maxKept is how often in a row a process leaves a lease to a use that is still being
+// charged. Then it ends the lease, so that processes that try from time to time find the
+// grant free.
+const maxKept = 3
 
 // take returns the idle lease of the grant for a flight, or nil. Then changed is closed
 // when there may be one, and ending says that the lease before it is being ended.
 func (i *idleLeases) take(grant store.GrantID) (l *lease, changed <-chan struct{}, ending bool) {
 	i.with(grant, func(g *idleGrant) {
-		l, g.lease, g.wished = g.lease, nil, false
+		l = i.replace(g, nil)
 		changed, ending = g.changed, g.ending > 0
 	})
 	return l, changed, ending
@@ -115,7 +210,7 @@ func (i *idleLeases) take(grant store.GrantID) (l *lease, changed <-chan struct{
 func (i *idleLeases) pause(grant store.GrantID) (surplus *lease) {
 	i.with(grant, func(g *idleGrant) {
 		g.pausing++
-		surplus = g.unneeded()
+		surplus = i.unneeded(g)
 	})
 	return surplus
 }
@@ -187,13 +282,14 @@ func (l *lease) endLater(ctx context.Context, e store.End) {
 	<-begun
 }
 
-// handOn leaves the lease to the next flight of the grant, if one waits in this process.
+// handOn leaves the lease to the next flight of the grant, if this process has one.
 func (l *lease) handOn(ctx context.Context) bool {
-	if !l.r.idle.wanted(l.req.Grant) {
-		return false
+	next := &lease{
+		r: l.r, req: Request{Token: l.req.Token, Grant: l.req.Grant}, id: l.id, taken: true,
+		state: l.state, logins: l.logins, until: l.until, owner: l.owner, kept: l.kept,
 	}
-	next := &lease{r: l.r, req: Request{Grant: l.req.Grant}, id: l.id, taken: true, state: l.state, logins: l.logins, until: l.until, owner: l.owner}
-	l.passed = true
-	l.r.free(ctx, l.r.idle.put(next, false)...)
-	return true
+	left, surplus := l.r.idle.handOn(next)
+	l.decided, l.passed = true, left
+	l.r.free(ctx, surplus...)
+	return left
 }

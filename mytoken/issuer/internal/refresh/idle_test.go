@@ -10,80 +10,109 @@ import (
 )
 
 // Uses, flights and pauses of one grant come and go in any order. Each lease goes to a
-// flight or back to a caller who ends it, once. A flight gets a lease if there is one. When
-// nobody is left, nothing is left.
+// flight or back to a caller who ends it, once. A flight gets a lease if there is one. A
+// lease waits only for a flight, or for a use of its token. When nobody is left, nothing is
+// left.
 //
 // proves P5
 func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
-	grant := store.GrantID{1}
+	grant, tokens := store.GrantID{1}, []store.TokenID{{1}, {2}}
 	rapid.Check(t, func(t *rapid.T) {
 		idle := newIdleLeases()
 		where := make(map[*lease]string)
-		var wishes []*lease
-		flights, pauses, ends := 0, 0, 0
-		free := func(l *lease) {
-			if l == nil {
-				return
-			}
-			require.Equal(t, "idle", where[l])
-			where[l] = "ended"
-		}
-		held := func() (n int) {
-			for _, at := range where {
-				if at == "idle" {
-					n++
+		hoping, undecided := make(map[store.TokenID]int), make(map[store.TokenID]int)
+		wanting, pauses, ends := 0, 0, 0
+		free := func(leases ...*lease) {
+			for _, l := range leases {
+				if l != nil {
+					require.Equal(t, "idle", where[l])
+					where[l] = "ended"
 				}
 			}
-			return n
 		}
-		put := func(wished bool) {
-			l := &lease{req: Request{Grant: grant}}
-			where[l] = "idle"
-			if wished {
-				wishes = append(wishes, l)
+		held := func() (all []*lease) {
+			for l, at := range where {
+				if at == "idle" {
+					all = append(all, l)
+				}
 			}
-			_, changed, _ := idle.take(store.GrantID{2})
-			require.NotNil(t, changed)
-			for _, surplus := range idle.put(l, wished) {
-				free(surplus)
+			return all
+		}
+		draw := func(t *rapid.T, of map[store.TokenID]int) store.TokenID {
+			token := rapid.SampledFrom(tokens).Draw(t, "token")
+			if of != nil && of[token] == 0 {
+				t.Skip()
 			}
+			return token
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"a use gets a lease":     func(*rapid.T) { put(true) },
-			"a flight hands one on":  func(*rapid.T) { put(false) },
-			"a flight wants a lease": func(*rapid.T) { idle.want(grant); flights++ },
+			"a use begins": func(t *rapid.T) {
+				token, there := draw(t, nil), false
+				for _, l := range held() {
+					there = there || l.req.Token == token
+				}
+				require.Equal(t, undecided[token] == 0 && !there, idle.hope(token))
+				hoping[token]++
+			},
+			"a use gets a lease": func(t *rapid.T) {
+				l := &lease{req: Request{Grant: grant, Token: draw(t, hoping)}}
+				where[l] = "idle"
+				free(idle.put(l)...)
+			},
+			"a use is over": func(t *rapid.T) {
+				token := draw(t, hoping)
+				hoping[token]--
+				free(idle.unhope(token))
+			},
+			"a flight wants a lease": func(t *rapid.T) {
+				token := draw(t, nil)
+				idle.want(grant, token)
+				wanting++
+				undecided[token]++
+			},
 			"a flight takes one": func(t *rapid.T) {
-				if flights == 0 {
+				if wanting == 0 {
 					t.Skip()
 				}
 				there := held()
 				l, changed, ending := idle.take(grant)
 				require.Equal(t, ends > 0, ending)
 				require.NotNil(t, changed)
-				require.Equal(t, there > 0, l != nil)
+				require.Equal(t, len(there) > 0, l != nil)
 				if l != nil {
 					require.Equal(t, "idle", where[l])
 					where[l] = "taken"
 				}
 			},
-			"a flight is over": func(t *rapid.T) {
-				if flights == 0 {
+			"a flight wants none any more": func(t *rapid.T) {
+				if wanting == 0 {
 					t.Skip()
 				}
-				flights--
+				wanting--
 				free(idle.unwant(grant))
 			},
-			"a use is over": func(t *rapid.T) {
-				if len(wishes) == 0 {
-					t.Skip()
+			"a flight hands its lease on": func(t *rapid.T) {
+				token := draw(t, undecided)
+				kept := rapid.IntRange(0, maxKept).Draw(t, "kept")
+				l := &lease{req: Request{Grant: grant, Token: token}, kept: kept}
+				where[l] = "idle"
+				left, surplus := idle.handOn(l)
+				undecided[token]--
+				require.Equal(t, pauses == 0 && (wanting > 0 || hoping[token] > 0 && kept < maxKept), left)
+				switch {
+				case !left:
+					where[l] = "ended"
+				case wanting > 0:
+					require.Zero(t, l.kept)
+				default:
+					require.Equal(t, kept+1, l.kept)
 				}
-				there := where[wishes[0]] == "idle"
-				surplus := idle.unwish(grant, wishes[0])
-				if !there {
-					require.Nil(t, surplus, "the lease of another use")
-				}
-				free(surplus)
-				wishes = wishes[1:]
+				free(surplus...)
+			},
+			"a flight leaves its lease to nobody": func(t *rapid.T) {
+				token := draw(t, undecided)
+				undecided[token]--
+				idle.decided(token)
 			},
 			"pause": func(*rapid.T) { free(idle.pause(grant)); pauses++ },
 			"resume": func(t *rapid.T) {
@@ -108,14 +137,13 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
-				require.LessOrEqual(t, held(), 1)
+				all := held()
+				require.LessOrEqual(t, len(all), 1)
 				if pauses > 0 {
-					require.Zero(t, held(), "other processes get it")
+					require.Empty(t, all, "other processes get it")
 				}
-				for l, at := range where {
-					if at == "idle" && flights == 0 {
-						require.Contains(t, wishes, l, "nobody will take it")
-					}
+				for _, l := range all {
+					require.Positive(t, wanting+hoping[l.req.Token], "nobody will take it")
 				}
 			},
 		})
@@ -125,21 +153,27 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 		for ; ends > 0; ends-- {
 			idle.ended(grant)
 		}
-		for ; flights > 0; flights-- {
+		for ; wanting > 0; wanting-- {
 			free(idle.unwant(grant))
 		}
-		for _, l := range wishes {
-			free(idle.unwish(grant, l))
+		for _, token := range tokens {
+			for ; hoping[token] > 0; hoping[token]-- {
+				free(idle.unhope(token))
+			}
+			for ; undecided[token] > 0; undecided[token]-- {
+				idle.decided(token)
+			}
 		}
-		require.Zero(t, held())
+		require.Empty(t, held())
 		require.Empty(t, idle.grants)
+		require.Empty(t, idle.tokens)
 	})
 }
 
 // Whoever waits for a lease learns that one has come.
 func TestIdleLeaseIsAnnounced(t *testing.T) {
 	idle, grant := newIdleLeases(), store.GrantID{1}
-	idle.want(grant)
+	idle.want(grant, store.TokenID{})
 	_, changed, _ := idle.take(grant)
 	select {
 	case <-changed:
@@ -147,7 +181,7 @@ func TestIdleLeaseIsAnnounced(t *testing.T) {
 	default:
 	}
 	l := &lease{req: Request{Grant: grant}}
-	require.Equal(t, []*lease{nil, nil}, idle.put(l, false))
+	require.Equal(t, []*lease{nil, nil}, idle.put(l))
 	<-changed
 	got, _, _ := idle.take(grant)
 	require.Same(t, l, got)

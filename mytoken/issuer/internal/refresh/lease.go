@@ -40,6 +40,8 @@ type lease struct {
 	// and committed that it has one. ended says that the commit has ended the lease.
 	uncommitted, committed, ended bool
 	passed                        bool // somebody else ends the lease
+	decided                       bool // who gets the lease next, or nobody; see idleLeases.handOn
+	kept                          int  // how often in a row it was left to a use
 }
 
 // NewLeaseID draws an id for one attempt to change a grant.

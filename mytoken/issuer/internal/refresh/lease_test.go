@@ -32,6 +32,20 @@ func requireIdle(t *testing.T, r *Refresher) {
 	synctest.Wait()
 	require.Empty(t, r.kept.active)
 	require.Empty(t, r.idle.grants)
+	require.Empty(t, r.idle.tokens)
+}
+
+// fly takes the lease as a flight does, and works under it.
+func (p *pair) fly(t *testing.T, r *Refresher, work func(*lease, store.RefreshState)) {
+	t.Helper()
+	r.idle.want(p.grant, p.token)
+	l, state, err := r.begin(t.Context(), p.req)
+	require.NoError(t, err)
+	r.free(t.Context(), r.idle.unwant(p.grant))
+	work(l, state)
+	if !l.decided {
+		r.idle.decided(p.token)
+	}
 }
 
 // The end of a lease is durable before anybody goes on if it says more than that the lease
@@ -54,14 +68,14 @@ func TestEndsThatAreWaitedFor(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var ends *endsLedger
 				p := newPair(t, func(l memLedger) Ledger { ends = &endsLedger{memLedger: l}; return ends })
-				l, _, err := p.other.begin(t.Context(), p.req)
-				require.NoError(t, err)
-				c.change(l)
-				l.done(t.Context(), nil)
-				if !c.relaxed {
-					require.Len(t, ends.ends, 1, "it has ended")
-					p.other.deactivate(l.id)
-				}
+				p.fly(t, p.other, func(l *lease, _ store.RefreshState) {
+					c.change(l)
+					l.done(t.Context(), nil)
+					if !c.relaxed {
+						require.Len(t, ends.ends, 1, "it has ended")
+						p.other.deactivate(l.id)
+					}
+				})
 				requireIdle(t, p.other)
 				require.Len(t, ends.ends, 1)
 				require.Equal(t, c.relaxed, ends.ends[0].Relaxed)
@@ -80,20 +94,21 @@ func TestHandedOnLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, func(l memLedger) Ledger { return l })
 		r := p.other
-		first, state, err := r.begin(t.Context(), p.req)
-		require.NoError(t, err)
-		r.idle.want(p.grant)
-		first.done(t.Context(), nil)
-		require.True(t, first.passed)
-		require.True(t, r.isActive(first.id))
-		next, again, err := r.begin(t.Context(), p.req)
-		require.NoError(t, err)
-		r.free(t.Context(), r.idle.unwant(p.grant))
-		require.Equal(t, state, again)
-		require.NotSame(t, first, next)
-		require.Equal(t, []any{first.id, first.until, first.owner, first.logins, true}, []any{next.id, next.until, next.owner, next.logins, next.taken})
-		require.NotZero(t, next.owner)
-		r.free(t.Context(), next)
+		p.fly(t, r, func(first *lease, state store.RefreshState) {
+			r.idle.want(p.grant, store.TokenID{2}) // a flight of another token
+			first.done(t.Context(), nil)
+			require.True(t, first.passed)
+			require.True(t, r.isActive(first.id))
+			p.fly(t, r, func(next *lease, again store.RefreshState) {
+				require.Equal(t, state, again)
+				require.NotSame(t, first, next)
+				require.Equal(t, []any{first.id, first.until, first.owner, first.logins, true}, []any{next.id, next.until, next.owner, next.logins, next.taken})
+				require.NotZero(t, next.owner)
+				r.free(t.Context(), next)
+			})
+			r.free(t.Context(), r.idle.unwant(p.grant))
+			r.idle.decided(store.TokenID{2})
+		})
 		requireIdle(t, r)
 		p.close(t)
 	})

@@ -102,7 +102,6 @@ type Refresher struct {
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
-	ofToken map[store.TokenID]int // flights that have not landed
 	closed  bool
 	running sync.WaitGroup
 	halt    context.Context // done when Close stops waiting
@@ -121,7 +120,7 @@ func New(c Config) (*Refresher, error) {
 	}
 	r := &Refresher{
 		Config: c, spill: spill, node: node, queue: newGrantQueue(c.Clock, c.WaitLimit), idle: newIdleLeases(), refusals: newRefusals(),
-		flights: make(map[flightKey]*flight), ofToken: make(map[store.TokenID]int),
+		flights: make(map[flightKey]*flight),
 	}
 	r.queue.rest = r.rest
 	r.kept.active, r.kept.ends, r.kept.told = make(map[store.LeaseID]bool), make(map[store.LeaseID]pendingEnd), make(map[store.LeaseID]bool)

@@ -8,16 +8,16 @@ import (
 	"github.com/mytoken-go/sdk/store"
 )
 
-// Wish is the lease that a use of a token asks for in its own step. If the use gets it, the
-// refresh that follows needs no step for it. The methods may be called on a nil Wish, which
-// asks for nothing. A Wish is for one goroutine.
+// Wish is the lease that a use of a token hopes for. Either the use asks for it in its own
+// step, or a flight of this process leaves it to the use. If the use gets it, the refresh
+// that follows needs no step for it. The methods may be called on a nil Wish, which hopes
+// for nothing. A Wish is for one goroutine.
 type Wish struct {
 	r        *Refresher
 	token    store.TokenID
-	grant    store.GrantID // known after the use
-	request  store.LeaseRequest
-	logins   uint64 // as in lease
-	lease    *lease // that the use took; nil: none
+	request  store.LeaseRequest // zero: the use asks for nothing
+	logins   uint64             // as in lease
+	lease    *lease             // that the use took; nil: none
 	answered bool
 	closed   bool
 	recalled chan struct{} // closed when the lease is ended that may have been taken
@@ -27,35 +27,46 @@ type Wish struct {
 // use, and closes it in any case.
 //
 // The use asks for nothing while a flight of the token is under way: it joins that flight,
-// or waits for its turn behind it. Nor does it if the refresh needs no lease.
+// or waits for its turn behind it, or gets its lease. Nor does it if the refresh needs no
+// lease.
 func (r *Refresher) Wish(ctx context.Context, token store.TokenID, provider *oidcupstream.Provider) *Wish {
-	if r.neverRotates(provider) || !r.beginWish(token) {
+	if r.neverRotates(provider) || !r.beginWish() {
 		return nil
+	}
+	w := &Wish{r: r, token: token}
+	if !r.idle.hope(token) {
+		w.answered = true
+		return w
 	}
 	begun := false
 	defer func() {
 		if !begun { // the store or the clock panicked
-			r.running.Done()
+			w.answered = true
+			w.Close(ctx)
 		}
 	}()
 	process := r.self(ctx)
-	w := &Wish{r: r, token: token, logins: r.logins.Load(), request: store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}}
+	w.logins = r.logins.Load()
+	w.request = store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}
 	r.activate(w.request.ID)
 	begun = true
 	return w
 }
 
-// beginWish reports whether a use of the token may ask for the lease. If so, Close waits
-// for it: the process is settled only when its leases are ended.
-func (r *Refresher) beginWish(token store.TokenID) bool {
+// beginWish reports whether a use may hope for a lease. If so, Close waits for it: the
+// process is settled only when its leases are ended.
+func (r *Refresher) beginWish() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.ofToken[token] > 0 {
+	if r.closed {
 		return false
 	}
 	r.running.Add(1)
 	return true
 }
+
+// asks reports whether the use asks the store for the lease.
+func (w *Wish) asks() bool { return w != nil && !w.request.ID.IsZero() }
 
 // Lease is what the use asks the store for. It is zero for nothing.
 func (w *Wish) Lease() store.LeaseRequest {
@@ -69,22 +80,22 @@ func (w *Wish) Lease() store.LeaseRequest {
 // lease. The lease goes to the next flight of the grant that needs one, whichever request
 // starts it.
 func (w *Wish) Charged(ctx context.Context, grant store.GrantID, held *store.Refresh) {
-	if w == nil {
+	if !w.asks() {
 		return
 	}
-	w.answered, w.grant = true, grant
+	w.answered = true
 	if held == nil {
 		w.r.deactivate(w.request.ID)
 		return
 	}
 	w.lease = &lease{r: w.r, req: Request{Token: w.token, Grant: grant}, id: w.request.ID, taken: true, owner: w.request.Process, logins: w.logins}
 	w.lease.keep(*held)
-	w.r.free(ctx, w.r.idle.put(w.lease, true)...)
+	w.r.free(ctx, w.r.idle.put(w.lease)...)
 }
 
 // Refused says that the store did not charge the use, so that it granted no lease.
 func (w *Wish) Refused() {
-	if w != nil {
+	if w.asks() {
 		w.answered = true
 		w.r.deactivate(w.request.ID)
 	}
@@ -97,7 +108,7 @@ func (w *Wish) Refused() {
 // called it off. Nobody uses such a lease. It lapses, and the heartbeat of this process
 // ends the doubt that it leaves.
 func (w *Wish) Lost(ctx context.Context) {
-	if w == nil {
+	if !w.asks() {
 		return
 	}
 	r, lost := w.r, pendingEnd{token: w.token, End: store.End{Lease: w.request.ID, Generation: 1, Outcome: store.RefreshNotSent}}
@@ -128,13 +139,11 @@ func (w *Wish) Close(ctx context.Context) {
 	if !w.answered { // the store panicked
 		w.Lost(ctx)
 	}
-	switch {
-	case w.recalled != nil:
+	w.r.free(ctx, w.r.idle.unhope(w.token))
+	if w.recalled != nil {
 		select {
 		case <-w.recalled:
 		case <-ctx.Done():
 		}
-	case w.lease != nil:
-		w.r.free(ctx, w.r.idle.unwish(w.grant, w.lease))
 	}
 }
