@@ -17,6 +17,16 @@ func (s *Store) OnWait(f func()) {
 	}
 }
 
+// OnReadWait calls f whenever a call begins to wait for a shared query. f may be nil.
+func (s *Store) OnReadWait(f func()) {
+	s.reads.mu.Lock()
+	defer s.reads.mu.Unlock()
+	s.reads.onWait = f
+}
+
+// WaitForReads sets how long a call waits for a shared query.
+func (s *Store) WaitForReads(longest time.Duration) { s.reads.longest = longest }
+
 // ForgetPing makes the next Ping ask the database.
 func (s *Store) ForgetPing() { s.ping.at = time.Time{} }
 

@@ -23,7 +23,9 @@ func preparedShapes(e engine) []shape {
 		shape{text: presentQuery, lists: lists{1, 1, 1}}, // uses that are not counted, rotations
 		shape{text: presentQuery, lists: lists{1, 2, 1}}, // uses without clauses
 		shape{text: presentQuery, lists: lists{1, 2, 4}}) // uses of one of several clauses
-	all = append(all, shape{text: oneQuery, lists: lists{1}})
+	for n := 1; n <= maxShared; n *= 2 {
+		all = append(all, shape{text: oneQuery, lists: lists{n}})
+	}
 	for _, text := range []string{
 		listQuery, countQuery, subtreeQuery, grantQuery, updateGrant, updateLease, commitQuery, endDone,
 	} {

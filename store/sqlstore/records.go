@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mytoken-go/sdk/store"
 	"github.com/mytoken-go/sdk/store/internal/rules"
@@ -42,7 +43,7 @@ func (s *Store) readInfos(ctx context.Context, text string, args ...any) ([]*tok
 // info returns the token as lists and look-ups describe it.
 func (t *token) info() store.TokenInfo {
 	i := store.TokenInfo{
-		ID: t.ID, Grant: t.Grant, Owner: t.Owner, Ancestors: t.Ancestors, Seq: t.Seq, About: orNil(t.about),
+		ID: t.ID, Grant: t.Grant, Owner: t.Owner, Ancestors: slices.Clone(t.Ancestors), Seq: t.Seq, About: orNil(slices.Clone(t.about)),
 		Created: t.created, Expires: t.expires, Revoked: t.revoked, Live: t.Live,
 	}
 	if t.Clauses > 0 {
@@ -78,7 +79,7 @@ func (l link) add(limit *store.Limit, used *int64, left *store.Limit) {
 func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros) (store.State, error) {
 	var state store.State
 	err := s.step(ctx, "look up a token", func() error {
-		t, err := s.readInfo(ctx, p.ID)
+		t, err := s.readToken(ctx, p.ID)
 		if err != nil {
 			return err
 		}
@@ -98,8 +99,7 @@ func (s *Store) Lookup(ctx context.Context, p store.Presented, now store.Micros)
 	return state, nil
 }
 
-// readInfo reads a token for lists and look-ups. It returns nil if there is no such
-// token.
+// readInfo reads a token alone; see readToken.
 func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) {
 	found, err := s.readInfos(ctx, oneQuery, blobs{id[:]})
 	if err != nil || len(found) == 0 {
@@ -112,7 +112,7 @@ func (s *Store) readInfo(ctx context.Context, id store.TokenID) (*token, error) 
 func (s *Store) Token(ctx context.Context, id store.TokenID) (store.TokenInfo, error) {
 	var info store.TokenInfo
 	err := s.step(ctx, "read a token", func() error {
-		t, err := s.readInfo(ctx, id)
+		t, err := s.readToken(ctx, id)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,8 @@ type Store struct {
 	batchTimeout time.Duration
 	writing      chan struct{} // nil: any number of writers
 	uses         *queue
-	creations    *queue               // uses that also create tokens or change tickets: these take longer
+	creations    *queue // uses that also create tokens or change tickets: these take longer
+	reads        sharedReads
 	expanded     sync.Map             // of shape to text
 	prepared     map[string]*sql.Stmt // by expanded text; never changes
 	compounds    map[string]bool      // the expanded texts to keep prepared in sessions; never changes
@@ -135,6 +136,7 @@ func newStore(ctx context.Context, db *sql.DB, dialect Dialect, opts Options) (*
 		db: db, engine: e, names: n,
 		batchTimeout: opts.BatchTimeout,
 		ping:         newPing(),
+		reads:        sharedReads{longest: longestShare},
 		uses:         newQueue(e.batches(), maxBatch),
 		creations:    newQueue(e.batches(), maxCreations),
 	}
