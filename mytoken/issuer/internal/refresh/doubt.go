@@ -181,8 +181,8 @@ func (r *Refresher) endAgain(ctx context.Context, e pendingEnd) bool {
 			return store.IsDefinite(err)
 		}
 		e.Grant = info.Grant
-		r.idle.ends(e.Grant)
-		defer r.idle.ended(e.Grant)
+		r.idle.ends(e.Grant, e.token)
+		defer r.idle.ended(e.Grant, e.token)
 	}
 	err := r.Ledger.EndRefresh(ctx, e.End)
 	return err == nil || store.IsDefinite(err)

@@ -31,6 +31,8 @@ type idleToken struct {
 	hoping  int           // uses that have not come to their flights yet
 	flights int           // flights that have not decided yet who gets their lease
 	grant   store.GrantID // on which there is an idle lease that came from the token; zero: none
+	ending  int           // ends of leases that came from the token
+	ended   chan struct{} // closed when there are no such ends any more; nil: there are none
 }
 
 func newIdleLeases() *idleLeases {
@@ -65,7 +67,7 @@ func (i *idleLeases) of(token store.TokenID, change func(*idleToken)) {
 		i.tokens[token] = t
 	}
 	change(t)
-	if t.hoping == 0 && t.flights == 0 && t.grant.IsZero() {
+	if t.hoping == 0 && t.flights == 0 && t.grant.IsZero() && t.ending == 0 {
 		delete(i.tokens, token)
 	}
 }
@@ -111,16 +113,25 @@ func (i *idleLeases) leave(g *idleGrant, l *lease) []*lease {
 }
 
 // hope says that a use of the token begins, which is going to start a flight or to join
-// one. It calls unhope later. asks reports whether it should ask for the lease: it need not
-// if there is an idle one, or while a flight of the token may still leave it one.
-func (i *idleLeases) hope(token store.TokenID) (asks bool) {
+// one. It calls unhope later. If leases of the token are being ended, hope returns a channel
+// that is closed afterwards.
+func (i *idleLeases) hope(token store.TokenID) (ended <-chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.of(token, func(t *idleToken) {
 		t.hoping++
-		asks = t.flights == 0 && t.grant.IsZero()
+		ended = t.ended
 	})
-	return asks
+	return ended
+}
+
+// asks reports whether a use of the token that hopes should ask for the lease: it need not
+// if there is an idle one, or while a flight of the token may still leave it one.
+func (i *idleLeases) asks(token store.TokenID) (yes bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.of(token, func(t *idleToken) { yes = t.flights == 0 && t.grant.IsZero() })
+	return yes
 }
 
 // unhope says that a use of the token has come to its flight, or never will. It returns a
@@ -219,14 +230,28 @@ func (i *idleLeases) resume(grant store.GrantID) {
 	i.with(grant, func(g *idleGrant) { g.pausing-- })
 }
 
-func (i *idleLeases) ends(grant store.GrantID) {
-	i.with(grant, func(g *idleGrant) { g.ending++ })
+// ends says that the end of a lease begins, which came from the token.
+func (i *idleLeases) ends(grant store.GrantID, token store.TokenID) {
+	i.with(grant, func(g *idleGrant) {
+		g.ending++
+		i.of(token, func(t *idleToken) {
+			if t.ending++; t.ended == nil {
+				t.ended = make(chan struct{})
+			}
+		})
+	})
 }
 
-func (i *idleLeases) ended(grant store.GrantID) {
+func (i *idleLeases) ended(grant store.GrantID, token store.TokenID) {
 	i.with(grant, func(g *idleGrant) {
 		g.ending--
 		g.announce()
+		i.of(token, func(t *idleToken) {
+			if t.ending--; t.ending == 0 {
+				close(t.ended)
+				t.ended = nil
+			}
+		})
 	})
 }
 
@@ -266,15 +291,15 @@ func (r *Refresher) Ends() (n int) {
 // The end has begun when endLater returns, so the next use of this process usually finds
 // the grant free. A flight waits for an end that is under way.
 func (l *lease) endLater(ctx context.Context, e store.End) {
-	r, grant := l.r, l.req.Grant
+	r, grant, token := l.r, l.req.Grant, l.req.Token
 	ctx = context.WithoutCancel(ctx)
 	e.Relaxed, l.passed = true, true
-	r.idle.ends(grant)
+	r.idle.ends(grant, token)
 	begun := make(chan struct{})
 	r.running.Add(1)
 	go func() {
 		defer r.running.Done()
-		defer r.idle.ended(grant)
+		defer r.idle.ended(grant, token)
 		defer r.deactivate(l.id)
 		close(begun)
 		rescue.Log(ctx, r.Logger, "the end of a lease", rescue.Do(func() { l.end(ctx, e) }))

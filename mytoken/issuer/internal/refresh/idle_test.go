@@ -21,7 +21,8 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 		idle := newIdleLeases()
 		where := make(map[*lease]string)
 		hoping, undecided := make(map[store.TokenID]int), make(map[store.TokenID]int)
-		wanting, pauses, ends := 0, 0, 0
+		ends, ending := make(map[store.TokenID]int), 0 // by token, and in all
+		wanting, pauses := 0, 0
 		free := func(leases ...*lease) {
 			for _, l := range leases {
 				if l != nil {
@@ -51,7 +52,8 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 				for _, l := range held() {
 					there = there || l.req.Token == token
 				}
-				require.Equal(t, undecided[token] == 0 && !there, idle.hope(token))
+				require.Equal(t, ends[token] > 0, idle.hope(token) != nil)
+				require.Equal(t, undecided[token] == 0 && !there, idle.asks(token))
 				hoping[token]++
 			},
 			"a use gets a lease": func(t *rapid.T) {
@@ -75,8 +77,8 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 					t.Skip()
 				}
 				there := held()
-				l, changed, ending := idle.take(grant)
-				require.Equal(t, ends > 0, ending)
+				l, changed, isEnding := idle.take(grant)
+				require.Equal(t, ending > 0, isEnding)
 				require.NotNil(t, changed)
 				require.Equal(t, len(there) > 0, l != nil)
 				if l != nil {
@@ -122,18 +124,27 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 				idle.resume(grant)
 				pauses--
 			},
-			"an end begins": func(*rapid.T) { idle.ends(grant); ends++ },
+			"an end begins": func(t *rapid.T) {
+				token := draw(t, nil)
+				idle.ends(grant, token)
+				ends[token]++
+				ending++
+			},
 			"an end is over": func(t *rapid.T) {
-				if ends == 0 {
-					t.Skip()
+				token := draw(t, ends)
+				told := []<-chan struct{}{idle.grants[grant].changed}
+				ends[token]--
+				ending--
+				if ended := idle.tokens[token].ended; ends[token] == 0 {
+					told = append(told, ended)
 				}
-				changed := idle.grants[grant].changed
-				idle.ended(grant)
-				ends--
-				select {
-				case <-changed:
-				default:
-					require.Fail(t, "nobody was told")
+				idle.ended(grant, token)
+				for _, told := range told {
+					select {
+					case <-told:
+					default:
+						require.Fail(t, "nobody was told")
+					}
 				}
 			},
 			"": func(t *rapid.T) {
@@ -150,9 +161,6 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 		for ; pauses > 0; pauses-- {
 			idle.resume(grant)
 		}
-		for ; ends > 0; ends-- {
-			idle.ended(grant)
-		}
 		for ; wanting > 0; wanting-- {
 			free(idle.unwant(grant))
 		}
@@ -162,6 +170,9 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 			}
 			for ; undecided[token] > 0; undecided[token]-- {
 				idle.decided(token)
+			}
+			for ; ends[token] > 0; ends[token]-- {
+				idle.ended(grant, token)
 			}
 		}
 		require.Empty(t, held())

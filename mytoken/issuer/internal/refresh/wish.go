@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"time"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
 	"github.com/mytoken-go/sdk/oidcupstream"
@@ -28,20 +29,22 @@ type Wish struct {
 //
 // The use asks for nothing while a flight of the token is under way: it joins that flight,
 // or waits for its turn behind it, or gets its lease. Nor does it if the refresh needs no
-// lease.
+// lease. If the last lease of the token is just being ended, Wish waits a moment for that:
+// the use would find the lease taken, and its flight would need a step to take it.
 func (r *Refresher) Wish(ctx context.Context, token store.TokenID, provider *oidcupstream.Provider) *Wish {
 	if r.neverRotates(provider) || !r.beginWish() {
 		return nil
 	}
-	w := &Wish{r: r, token: token}
-	if !r.idle.hope(token) {
-		w.answered = true
+	w := &Wish{r: r, token: token, answered: true}
+	if ended := r.idle.hope(token); ended != nil {
+		_ = sleepUntil(ctx, longestEnd, ended)
+	}
+	if !r.idle.asks(token) {
 		return w
 	}
 	begun := false
 	defer func() {
 		if !begun { // the store or the clock panicked
-			w.answered = true
 			w.Close(ctx)
 		}
 	}()
@@ -49,9 +52,12 @@ func (r *Refresher) Wish(ctx context.Context, token store.TokenID, provider *oid
 	w.logins = r.logins.Load()
 	w.request = store.LeaseRequest{ID: NewLeaseID(), Process: process, TTL: r.ttl(provider)}
 	r.activate(w.request.ID)
-	begun = true
+	w.answered, begun = false, true
 	return w
 }
+
+// longestEnd is how long a use waits for the end of a lease. A store that works is faster.
+const longestEnd = 20 * time.Millisecond
 
 // beginWish reports whether a use may hope for a lease. If so, Close waits for it: the
 // process is settled only when its leases are ended.

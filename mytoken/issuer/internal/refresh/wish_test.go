@@ -1,0 +1,53 @@
+package refresh
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mytoken-go/sdk/oidcupstream"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// A use begins while the last lease of its token is being ended. It waits for the end, but
+// not for long, and then asks for the lease. A use of another token does not wait.
+func TestUseWaitsForTheEndOfTheLastLease(t *testing.T) {
+	provider, err := oidcupstream.New(oidcupstream.Config{Issuer: "https://op.example.org", ClientID: "c", Auth: oidcupstream.PublicClient()})
+	require.NoError(t, err)
+	token, other, grant := store.TokenID{1}, store.TokenID{2}, store.GrantID{1}
+	for name, c := range map[string]struct {
+		token store.TokenID
+		end   time.Duration // of the lease
+		waits time.Duration
+	}{
+		"it is ended":       {token, 3 * time.Millisecond, 3 * time.Millisecond},
+		"the store is slow": {token, time.Second, longestEnd},
+		"another token":     {other, time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, err := New(Config{
+					Ledger: new(heartLedger), Clock: time.Now, Logger: slog.New(slog.DiscardHandler), StepTimeout: time.Second,
+					Notify: func(context.Context, Event) {},
+				})
+				require.NoError(t, err)
+				r.idle.ends(grant, token)
+				time.AfterFunc(c.end, func() { r.idle.ended(grant, token) })
+				began := time.Now()
+				w := r.Wish(t.Context(), c.token, provider)
+				require.Equal(t, c.waits, time.Since(began))
+				require.NotZero(t, w.Lease().ID)
+				w.Refused()
+				w.Close(t.Context())
+				time.Sleep(2 * c.end)
+				require.Empty(t, r.idle.tokens)
+				require.Empty(t, r.idle.grants)
+				require.NoError(t, r.Close(t.Context()))
+			})
+		})
+	}
+}
