@@ -3,9 +3,9 @@ package refresh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
@@ -47,9 +47,20 @@ func (req *Request) flightKey() flightKey {
 	return flightKey{req.Token, setKey(req.Scopes), setKey(req.Audiences)}
 }
 
-// setKey is the same for all orders of the same strings, and for nothing else.
+// setKey is the same for all orders of the same strings, and for nothing else. One key can
+// follow another one.
 func setKey(set []string) string {
-	return fmt.Sprintf("%q", slices.Compact(slices.Sorted(slices.Values(set))))
+	if len(set) == 0 {
+		return ";"
+	}
+	if len(set) > 1 {
+		set = slices.Compact(slices.Sorted(slices.Values(set)))
+	}
+	var key []byte
+	for _, entry := range set {
+		key = append(strconv.AppendQuote(key, entry), ',')
+	}
+	return string(append(key, ';'))
 }
 
 // flight is one call to the provider, which identical requests share.

@@ -192,9 +192,10 @@ func (r *refusals) add(grant store.GrantID, asked question, now time.Time, pause
 // left returns how long the last refusal still counts, or 0. A clock that was set back
 // ends it.
 func (r *refusals) left(grant store.GrantID, asked question, now time.Time) time.Duration {
+	key := refusalKey{grant, asked.key()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, found := r.byKey[refusalKey{grant, asked.key()}]
+	e, found := r.byKey[key]
 	if !found {
 		return 0
 	}
@@ -208,9 +209,10 @@ func (r *refusals) left(grant store.GrantID, asked question, now time.Time) time
 
 // forget drops a refusal.
 func (r *refusals) forget(grant store.GrantID, asked question) {
+	key := refusalKey{grant, asked.key()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drop(refusalKey{grant, asked.key()})
+	r.drop(key)
 }
 
 // forgetGrant drops the refusals of a grant.
