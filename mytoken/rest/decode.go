@@ -61,6 +61,9 @@ var (
 	errForm      = &requestError{http.StatusBadRequest, "the body is not a form"}
 )
 
+// expectedBody bounds how much room body makes before anything arrives.
+const expectedBody = 16 << 10
+
 // body reads the body of a request within the limits of size and time.
 func (c *call) body() ([]byte, error) {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
@@ -78,7 +81,11 @@ func (c *call) body() ([]byte, error) {
 	stop := time.AfterFunc(c.opts.BodyTimeout, func() {
 		_ = rescue.Do(func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }) // of an embedding server's own writer
 	})
-	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
+	var data bytes.Buffer
+	if n := min(c.r.ContentLength, expectedBody); n > 0 {
+		data.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := data.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, most))
 	inTime := stop.Stop()
 	var large *http.MaxBytesError
 	switch {
@@ -89,7 +96,7 @@ func (c *call) body() ([]byte, error) {
 	case err != nil:
 		return nil, badRequest("the body could not be read")
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // decode reads a request into a struct of package wire. The request is JSON, or a form if
@@ -176,7 +183,7 @@ func (s shape) fromJSON(data []byte) ([]byte, error) {
 	if err != nil || token.Kind() != '{' {
 		return nil, errNotJSON
 	}
-	out := newObject()
+	out := newObject(len(data))
 	for dec.PeekKind() != '}' {
 		token, err := dec.ReadToken()
 		if err != nil {
@@ -246,7 +253,7 @@ func (s shape) fromMultipart(data []byte, boundary string) ([]byte, error) {
 // fields. It refuses a repeated field unless the field is a list, and text that is not
 // UTF-8.
 func (s shape) fromValues(values url.Values) ([]byte, error) {
-	out := newObject()
+	out := newObject(0)
 	for name, all := range values {
 		field, ok := s.byName[strings.ToLower(name)]
 		if !ok || strings.Join(all, "") == "" {
@@ -313,7 +320,10 @@ type object struct {
 	seen map[string]bool
 }
 
-func newObject() *object { return &object{text: []byte{'{'}, seen: make(map[string]bool)} }
+// newObject makes room for a text of that size.
+func newObject(size int) *object {
+	return &object{text: append(make([]byte, 0, size+2), '{'), seen: make(map[string]bool)}
+}
 
 // add appends a member. It reports false if the object has the member already.
 func (o *object) add(name string, value jsontext.Value) bool {
@@ -330,4 +340,5 @@ func (o *object) add(name string, value jsontext.Value) bool {
 	return true
 }
 
-func (o *object) bytes() []byte { return append(o.text[:len(o.text):len(o.text)], '}') }
+// bytes returns the object. Nothing is added afterwards.
+func (o *object) bytes() []byte { return append(o.text, '}') }
