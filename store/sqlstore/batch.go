@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -16,10 +17,14 @@ import (
 // wait with the former: each goes with the next batch. Everything happens in the
 // goroutines of the callers.
 //
-// A use starts at once if a slot is free and no use of its token is under way. Otherwise
-// it waits. A batch that is done makes up the next one from the waiting uses and hands
-// its slot to the first member. That member leads: it commits the batch and tells the
-// others. So a caller leads only the batch of its own use.
+// A use starts at once if no other use is under way. Otherwise it waits. A batch that is done
+// makes up the next one from the waiting uses and hands its slot to the first member. That
+// member leads: it commits the batch and tells the others. So a caller leads only the batch
+// of its own use.
+//
+// A second batch starts beside the first one only if it is worth its transaction: if many
+// uses wait, or if some have waited for long, because the database takes long to commit.
+// One large batch costs the database much less than two small ones.
 //
 // The context of a batch ends when the contexts of all its members have ended, or when
 // the batch has taken too long. So a leader may return after its own context has ended,
@@ -34,19 +39,26 @@ const (
 	maxCreations = 16
 )
 
+// longWait is how long calls wait before they get a second batch anyway. Most databases
+// commit a batch faster.
+const longWait = 10 * time.Millisecond
+
 // queue is where uses wait.
 type queue struct {
 	mu      sync.Mutex
 	slots   int                    // the most batches under way
 	most    int                    // the most uses in a batch
 	free    int                    // free slots
+	using   int                    // batches under way that have uses, and not only ends of leases
 	active  map[store.TokenID]bool // tokens with a use under way
 	waiting []*waiter
-	onWait  func() // if set, called when a use begins to wait; for tests
+	longest time.Duration // see longWait
+	timed   bool          // hurry is going to be called
+	onWait  func()        // if set, called when a use begins to wait; for tests
 }
 
 func newQueue(slots, most int) *queue {
-	return &queue{slots: slots, most: most, free: slots, active: make(map[store.TokenID]bool)}
+	return &queue{slots: slots, most: most, free: slots, longest: longWait, active: make(map[store.TokenID]bool)}
 }
 
 // waiter is one call of Spend, CreateChild or EndRefresh.
@@ -106,20 +118,57 @@ func (s *Store) spendTogether(ctx context.Context, q *queue, m *member) (store.S
 func (q *queue) enter(w *waiter) turn {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.free == 0 || w.end == nil && q.active[w.token.ID] {
-		q.waiting = append(q.waiting, w)
-		if q.onWait != nil {
-			q.onWait()
-		}
-		return turnWait
+	if q.free == q.slots {
+		q.start([]*waiter{w})
+		return turnLead
 	}
-	q.start([]*waiter{w})
-	return turnLead
+	q.waiting = append(q.waiting, w)
+	if q.onWait != nil {
+		q.onWait()
+	}
+	q.startNext(false)
+	return turnWait
+}
+
+// many is how many waiting calls are worth a second batch: half of a full one.
+func (q *queue) many() int { return q.most / 2 }
+
+// startNext starts batches while there are free slots. Beside a batch with uses, it starts
+// one only if many calls wait, or if they are in a hurry. Ends of leases alone wait for any
+// batch, and no use waits for ends alone.
+func (q *queue) startNext(hurry bool) {
+	for q.free > 0 && len(q.waiting) > 0 {
+		beside := q.using > 0 || q.free < q.slots && !hasUse(q.waiting)
+		if beside && len(q.waiting) < q.many() && !hurry {
+			if !q.timed {
+				q.timed = true
+				time.AfterFunc(q.longest, q.hurry)
+			}
+			return
+		}
+		next := q.take()
+		if next == nil {
+			return
+		}
+		q.start(next)
+		next[0].turn <- turnLead
+	}
+}
+
+// hurry starts what waits, as far as there are free slots.
+func (q *queue) hurry() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.timed = false
+	q.startNext(true)
 }
 
 // start gives a batch a slot and its first member the lead.
 func (q *queue) start(batch []*waiter) {
 	q.free--
+	if hasUse(batch) {
+		q.using++
+	}
 	for _, w := range batch {
 		if w.end == nil {
 			q.active[w.token.ID] = true
@@ -128,24 +177,24 @@ func (q *queue) start(batch []*waiter) {
 	batch[0].batch = batch
 }
 
+func hasUse(batch []*waiter) bool {
+	return slices.ContainsFunc(batch, func(w *waiter) bool { return w.end == nil })
+}
+
 // finish frees the slot of a batch and starts others.
 func (q *queue) finish(batch []*waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.free++
+	if hasUse(batch) {
+		q.using--
+	}
 	for _, w := range batch {
 		if w.end == nil {
 			delete(q.active, w.token.ID)
 		}
 	}
-	for q.free > 0 {
-		next := q.take()
-		if next == nil {
-			return
-		}
-		q.start(next)
-		next[0].turn <- turnLead
-	}
+	q.startNext(false)
 }
 
 // take makes up a batch: a fair share of the waiting uses, the oldest first, and with
@@ -159,7 +208,7 @@ func (q *queue) take() []*waiter {
 			count++
 		}
 	}
-	share := (count + q.slots - 1) / q.slots
+	share := max((count+q.slots-1)/q.slots, q.many())
 	var batch []*waiter
 	taken := 0 // uses
 	uses, children := make(map[store.UseID]bool), make(map[store.TokenID]bool)

@@ -163,10 +163,10 @@
 // # Connections
 //
 // Uses that wait at the same time form a batch, which the store commits in one
-// transaction: two batches at a time on the servers, one on SQLite. Uses that create
-// tokens or change tickets have batches of their own. More connections do not make uses
-// faster. Allow ten for each process, or four for SQLite. The store also works with a
-// single one.
+// transaction: one batch at a time, and on the servers a second one beside it if many uses
+// wait, or if the first one takes long. Uses that create tokens or change tickets have
+// batches of their own. More connections do not make uses faster. Allow ten for each
+// process, or four for SQLite. The store also works with a single one.
 //
 // Call SetMaxIdleConns with the same number as SetMaxOpenConns, because a new connection
 // costs more than a step. Keep SetConnMaxIdleTime shorter than the time after which the

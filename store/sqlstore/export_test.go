@@ -17,6 +17,15 @@ func (s *Store) OnWait(f func()) {
 	}
 }
 
+// WaitForBatches sets how long uses wait before they get a second batch anyway.
+func (s *Store) WaitForBatches(longest time.Duration) {
+	for _, q := range []*queue{s.uses, s.creations} {
+		q.mu.Lock()
+		q.longest = longest
+		q.mu.Unlock()
+	}
+}
+
 // OnReadWait calls f whenever a call begins to wait for a shared query. f may be nil.
 func (s *Store) OnReadWait(f func()) {
 	s.reads.mu.Lock()
