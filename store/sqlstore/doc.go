@@ -174,7 +174,7 @@
 // SetConnMaxLifetime bounds how long a process keeps using a server after a failover; ten
 // minutes are a good value. SQLite needs neither.
 //
-// On MySQL and MariaDB each connection keeps up to 80 prepared statements. If the server
+// On MySQL and MariaDB each connection keeps up to 85 prepared statements. If the server
 // prepares no more, because max_prepared_stmt_count is used up or a proxy does not let
 // it, the store sends statements as text from then on, until the process ends.
 //
