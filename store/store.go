@@ -186,12 +186,13 @@ type Grants interface {
 	// ReplaceGrant stores the refresh token of a new login of the same owner as the next
 	// generation. It drops the spares and Worked, ends a suspicion, revives a dead grant,
 	// and resolves any doubt. It deletes the tickets of the kind [TicketAccess] of all tokens
-	// of the grant, because the user may have agreed to less than before. A lease in force stays, but can no longer make the grant
-	// suspect or dead.
+	// of the grant, because the user may have agreed to less than before. A lease in force
+	// stays, but can no longer make the grant suspect or dead.
 	//
 	// It returns [ErrConflict] if the generation is not the current one, [*ArgumentError]
 	// if the grant has another owner, and the errors that [TicketChanges] names. A repeat
-	// with the same lease and token succeeds and changes nothing.
+	// with the same lease and token succeeds and changes nothing, except that it may delete
+	// tickets of the kind [TicketAccess] again.
 	ReplaceGrant(ctx context.Context, replacement Replacement) error
 }
 

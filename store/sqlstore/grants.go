@@ -124,7 +124,6 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		return err
 	}
 	this := rules.NewCommit(r.Lease, r.Token)
-	replaced := false
 	err := s.step(ctx, replaceStep, func() error {
 		g, done, err := s.readForCommit(ctx, r.Grant, this)
 		if err != nil {
@@ -141,10 +140,9 @@ func (s *Store) ReplaceGrant(ctx context.Context, r store.Replacement) error {
 		if err != nil {
 			return err
 		}
-		replaced = true
 		return s.saveGrant(ctx, g, slices.Concat([]demand{addCommit(r.Grant, this, r.Now)}, kept, plan.changes())...)
 	})
-	if err == nil && replaced {
+	if err == nil { // also for a repeat: the call before may have failed in between
 		err = inDoubt(s.dropAccess(ctx, r.Grant)) // the grant is replaced
 	}
 	return err

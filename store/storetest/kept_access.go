@@ -136,9 +136,7 @@ func keptAccessEnds(e *env) {
 	gone("the kept access token of an earlier login", root, child)
 	e.wantTicket(kept[other], reply)
 
-	// Repeating the replacement deletes nothing of the present login.
-	fresh := e.newAccess(root)
-	e.put(fresh)
+	// Repeating the replacement deletes no more than that.
 	e.replace(r)
-	e.wantTicket(fresh)
+	e.wantTicket(kept[other], reply)
 }
