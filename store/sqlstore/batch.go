@@ -53,7 +53,7 @@ type queue struct {
 	active  map[store.TokenID]bool // tokens with a use under way
 	waiting []*waiter
 	longest time.Duration // see longWait
-	timed   bool          // hurry is going to be called
+	timed   bool          // somebody is going to look at what waits
 	onWait  func()        // if set, called when a use begins to wait; for tests
 }
 
@@ -65,6 +65,7 @@ func newQueue(slots, most int) *queue {
 type waiter struct {
 	*member
 	ctx   context.Context
+	since time.Time // when it began to wait
 	doubt bool      // an earlier attempt may have taken effect
 	batch []*waiter // the batch that it leads, itself first
 	turn  chan turn // has room for one
@@ -122,29 +123,43 @@ func (q *queue) enter(w *waiter) turn {
 		q.start([]*waiter{w})
 		return turnLead
 	}
+	w.since = time.Now()
 	q.waiting = append(q.waiting, w)
 	if q.onWait != nil {
 		q.onWait()
 	}
-	q.startNext(false)
+	q.startNext()
 	return turnWait
 }
 
 // many is how many waiting calls are worth a second batch: half of a full one.
 func (q *queue) many() int { return q.most / 2 }
 
+// areMany reports whether many calls wait for nothing but a slot.
+func (q *queue) areMany() bool {
+	if len(q.waiting) < q.many() {
+		return false
+	}
+	n := 0
+	for _, w := range q.waiting {
+		if w.end != nil || !q.active[w.token.ID] {
+			n++
+		}
+	}
+	return n >= q.many()
+}
+
 // startNext starts batches while there are free slots. Beside a batch with uses, it starts
-// one only if many calls wait, or if they are in a hurry. Ends of leases alone wait for any
-// batch, and no use waits for ends alone.
-func (q *queue) startNext(hurry bool) {
+// one only if many calls wait, or if the first of them has waited for long. Ends of leases
+// alone wait for any batch, and no use waits for ends alone.
+func (q *queue) startNext() {
 	for q.free > 0 && len(q.waiting) > 0 {
 		beside := q.using > 0 || q.free < q.slots && !hasUse(q.waiting)
-		if beside && len(q.waiting) < q.many() && !hurry {
-			if !q.timed {
-				q.timed = true
-				time.AfterFunc(q.longest, q.hurry)
+		if beside && !q.areMany() {
+			if rest := q.longest - time.Since(q.waiting[0].since); rest > 0 {
+				q.wake(rest)
+				return
 			}
-			return
 		}
 		next := q.take()
 		if next == nil {
@@ -155,12 +170,18 @@ func (q *queue) startNext(hurry bool) {
 	}
 }
 
-// hurry starts what waits, as far as there are free slots.
-func (q *queue) hurry() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.timed = false
-	q.startNext(true)
+// wake calls startNext after a time, unless that is going to happen anyway.
+func (q *queue) wake(after time.Duration) {
+	if q.timed {
+		return
+	}
+	q.timed = true
+	time.AfterFunc(after, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.timed = false
+		q.startNext()
+	})
 }
 
 // start gives a batch a slot and its first member the lead.
@@ -194,7 +215,7 @@ func (q *queue) finish(batch []*waiter) {
 			delete(q.active, w.token.ID)
 		}
 	}
-	q.startNext(false)
+	q.startNext()
 }
 
 // take makes up a batch: a fair share of the waiting uses, the oldest first, and with
