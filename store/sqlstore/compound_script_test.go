@@ -151,7 +151,7 @@ func (sc *script) batch() (b batchOf) {
 		// The two calls that end a lease and ask for it at the same time may come in any order.
 		if lease := pick(sc, sc.leases); !slices.ContainsFunc(b.uses, func(u store.Use) bool { return u.Lease.ID == lease }) {
 			e := store.End{Grant: g, Lease: lease, Generation: 1, Outcome: store.RefreshDone, Worked: "openid", Now: sc.now, Relaxed: true}
-			if i == 1 {
+			if i == 1 && sc.oneIn(2) {
 				e.Outcome, e.Worked = store.RefreshNotSent, ""
 			}
 			b.ends = append(b.ends, e)
