@@ -243,7 +243,6 @@ func TestAnswerOfACompoundIsLost(t *testing.T) {
 // proves P3, P4, P5, P8
 func TestServerWithoutCompounds(t *testing.T) {
 	contractElsewhere(t)
-	contractElsewhere(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
