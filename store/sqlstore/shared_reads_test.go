@@ -21,6 +21,7 @@ type readStage struct {
 	first   []*reading
 	reads   atomic.Int64 // queries for tokens that have begun
 	fail    atomic.Bool  // the next one fails
+	panics  bool         // the one that fails panics
 	release chan struct{}
 }
 
@@ -55,6 +56,9 @@ func newReadStage(t *testing.T, s site) *readStage {
 			<-st.release
 		}
 		if st.fail.Swap(false) {
+			if st.panics {
+				panic(errReadFails)
+			}
 			return errReadFails
 		}
 		return nil
@@ -146,27 +150,35 @@ func TestCallLeavesASharedQuery(t *testing.T) {
 	}
 }
 
-// If a shared query fails, each call reads alone.
+// If a shared query fails, each call reads alone. The same holds if the driver panics:
+// nobody else would recover.
 func TestSharedQueryFails(t *testing.T) {
-	onEach(t, func(t *testing.T, s site) {
-		st := newReadStage(t, s)
-		all := st.waiting(t.Context(), st.roots(t, 3)...)
-		st.spy.mu.Lock()
-		before := st.spy.before
-		st.spy.before = func(ctx context.Context, said statement) error {
-			if strings.Contains(said.text, "t.about") && st.reads.Load() == 2 { // the shared one is next
-				st.fail.Store(true)
-			}
-			return before(ctx, said)
+	for name, panics := range map[string]bool{"with an error": false, "with a panic": true} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, s site) { testSharedQueryFails(t, s, panics) })
+		})
+	}
+}
+
+func testSharedQueryFails(t *testing.T, s site, panics bool) {
+	st := newReadStage(t, s)
+	st.panics = panics
+	all := st.waiting(t.Context(), st.roots(t, 3)...)
+	st.spy.mu.Lock()
+	before := st.spy.before
+	st.spy.before = func(ctx context.Context, said statement) error {
+		if strings.Contains(said.text, "t.about") && st.reads.Load() == 2 { // the shared one is next
+			st.fail.Store(true)
 		}
-		st.spy.mu.Unlock()
-		close(st.release)
-		for _, r := range append(all, st.first...) {
-			<-r.done
-			require.NoError(t, r.err)
-		}
-		require.EqualValues(t, 2+1+3, st.reads.Load())
-	})
+		return before(ctx, said)
+	}
+	st.spy.mu.Unlock()
+	close(st.release)
+	for _, r := range append(all, st.first...) {
+		<-r.done
+		require.NoError(t, r.err)
+	}
+	require.EqualValues(t, 2+1+3, st.reads.Load())
 }
 
 // A call waits only so long for queries that may never end.
