@@ -218,10 +218,11 @@ func (q *queue) finish(batch []*waiter) {
 	q.startNext()
 }
 
-// take makes up a batch: a fair share of the waiting uses, the oldest first, and with
-// them all other uses of the same tokens and all ends of leases, as far as they fit. A
-// use waits for a later batch if its id is in the batch already, or if another member
-// creates the same token. The later batch finds what was charged and created.
+// take makes up a batch: a fair share of the waiting uses, or half of a full batch if that
+// is more, the oldest first. With them go all other uses of the same tokens and all ends of
+// leases, as far as they fit. A use waits for a later batch if its id is in the batch
+// already, or if another member creates the same token. The later batch finds what was
+// charged and created.
 func (q *queue) take() []*waiter {
 	count := 0
 	for _, w := range q.waiting {

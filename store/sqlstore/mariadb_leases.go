@@ -11,6 +11,10 @@ import (
 // them, and one ends all of them: an UPDATE of each grant costs about four times as much,
 // and its text would not be prepared for each number of grants. The texts depend on the
 // size to which the lists are padded.
+//
+// Each statement locks its grants in the order of their ids, and all ends come first. So
+// two batches may deadlock, if each ends a lease on a grant on which the other one takes
+// one. Then the database stops one of them, which starts again.
 
 // byGrant is an SQL expression with a value for each grant, and NULL for all others.
 type byGrant struct{ pairs []any }

@@ -300,8 +300,8 @@ func (c *compoundUse) answer() {
 }
 
 // compoundShapes lists the compound statements to keep prepared: for one use with whatever
-// it may ask for, for several uses of one token, for the end of a lease alone and with the
-// uses that wait for it, and for the commit of a refresh token.
+// it may ask for, for several uses of one token or of several, for ends of leases alone and
+// with the uses that wait for them, and for the commit of a refresh token.
 func (m mysql) compoundShapes() []shape {
 	var all []shape
 	add := func(n int, asks func(u *store.Use), members ...*member) {
