@@ -17,10 +17,10 @@ import (
 // wait with the former: each goes with the next batch. Everything happens in the
 // goroutines of the callers.
 //
-// A use starts at once if no other use is under way. Otherwise it waits. A batch that is done
-// makes up the next one from the waiting uses and hands its slot to the first member. That
-// member leads: it commits the batch and tells the others. So a caller leads only the batch
-// of its own use.
+// A use starts at once if no other use is under way. Otherwise it waits. A batch that is
+// done makes up the next one from the waiting uses and hands its slot to the first member.
+// That member leads: it commits the batch and tells the others. So a caller leads only the
+// batch of its own use.
 //
 // A second batch starts beside the first one only if it is worth its transaction: if many
 // uses wait, or if some have waited for long, because the database takes long to commit.

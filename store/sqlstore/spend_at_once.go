@@ -34,8 +34,9 @@ import (
 //
 // If the engine sets whole, it grants all uses or none, and returns one row for all of
 // them, with index 0. Then the lease of the grant, lease_id, comes before lease_until. The
-// uses that asked for this lease have taken it. If the engine sets wholeEnds, it returns one
-// row for all ends, with the index of the first, if it has made all of them.
+// uses that asked for this lease have taken it. If the engine sets wholeEnds, it returns
+// one row for all ends, with the index of the first, if it has made all of them. It may
+// have made some that it does not report.
 //
 // The query may take a lease for a process that somebody settles at the same time. Then the
 // lease has ended when both have returned, as if the query had come first.
