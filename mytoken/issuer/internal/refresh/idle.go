@@ -20,6 +20,10 @@ type idleLeases struct {
 // idleGrant is what a process knows about the lease on one grant.
 type idleGrant struct {
 	lease *lease // that the next flight takes; nil: none
+	// uses counts those for which the lease waits: the uses of its token that hoped when it
+	// arrived, less those that were over since. Later uses do not keep it. They may all be
+	// refused, or get a kept access token, and other processes would never get the lease.
+	uses int
 	// wanting counts the flights that have no lease yet, ending the ends that are under way,
 	// and pausing the flights that leave the grant to other processes for a moment.
 	wanting, ending, pausing int
@@ -80,7 +84,7 @@ func (g *idleGrant) announce() {
 // unneeded takes the lease away if nobody will take it. It may return nil. The caller
 // holds the lock.
 func (i *idleLeases) unneeded(g *idleGrant) (l *lease) {
-	if g.lease == nil || g.pausing == 0 && (g.wanting > 0 || i.tokens[g.lease.req.Token].hoping > 0) {
+	if g.lease == nil || g.pausing == 0 && (g.wanting > 0 || g.uses > 0) {
 		return nil
 	}
 	return i.replace(g, nil)
@@ -89,12 +93,12 @@ func (i *idleLeases) unneeded(g *idleGrant) (l *lease) {
 // replace makes l the idle lease of a grant, or nil. It returns the one before, or nil. The
 // caller holds the lock.
 func (i *idleLeases) replace(g *idleGrant, l *lease) (before *lease) {
-	before, g.lease = g.lease, l
+	before, g.lease, g.uses = g.lease, l, 0
 	if before != nil {
 		i.of(before.req.Token, func(t *idleToken) { t.grant = store.GrantID{} })
 	}
 	if l != nil {
-		i.of(l.req.Token, func(t *idleToken) { t.grant = l.req.Grant })
+		i.of(l.req.Token, func(t *idleToken) { t.grant, g.uses = l.req.Grant, t.hoping })
 	}
 	return before
 }
@@ -145,7 +149,10 @@ func (i *idleLeases) unhope(token store.TokenID) (surplus *lease) {
 		grant = t.grant
 	})
 	if !grant.IsZero() {
-		i.change(grant, func(g *idleGrant) { surplus = i.unneeded(g) })
+		i.change(grant, func(g *idleGrant) {
+			g.uses-- // whichever it was: the number of those before it bounds the wait
+			surplus = i.unneeded(g)
+		})
 	}
 	return surplus
 }

@@ -11,15 +11,15 @@ import (
 
 // Uses, flights and pauses of one grant come and go in any order. Each lease goes to a
 // flight or back to a caller who ends it, once. A flight gets a lease if there is one. A
-// lease waits only for a flight, or for a use of its token. When nobody is left, nothing is
-// left.
+// lease waits only for a flight, or for a use of its token that began before it came. When
+// nobody is left, nothing is left.
 //
 // proves P5
 func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 	grant, tokens := store.GrantID{1}, []store.TokenID{{1}, {2}}
 	rapid.Check(t, func(t *rapid.T) {
 		idle := newIdleLeases()
-		where := make(map[*lease]string)
+		where, uses := make(map[*lease]string), make(map[*lease]int)
 		hoping, undecided := make(map[store.TokenID]int), make(map[store.TokenID]int)
 		ends, ending := make(map[store.TokenID]int), 0 // by token, and in all
 		wanting, pauses := 0, 0
@@ -58,12 +58,17 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 			},
 			"a use gets a lease": func(t *rapid.T) {
 				l := &lease{req: Request{Grant: grant, Token: draw(t, hoping)}}
-				where[l] = "idle"
+				where[l], uses[l] = "idle", hoping[l.req.Token]
 				free(idle.put(l)...)
 			},
 			"a use is over": func(t *rapid.T) {
 				token := draw(t, hoping)
 				hoping[token]--
+				for _, l := range held() {
+					if l.req.Token == token {
+						uses[l]--
+					}
+				}
 				free(idle.unhope(token))
 			},
 			"a flight wants a lease": func(t *rapid.T) {
@@ -97,7 +102,7 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 				token := draw(t, undecided)
 				kept := rapid.IntRange(0, maxKept).Draw(t, "kept")
 				l := &lease{req: Request{Grant: grant, Token: token}, kept: kept}
-				where[l] = "idle"
+				where[l], uses[l] = "idle", hoping[token]
 				left, surplus := idle.handOn(l)
 				undecided[token]--
 				require.Equal(t, pauses == 0 && (wanting > 0 || hoping[token] > 0 && kept < maxKept), left)
@@ -154,7 +159,7 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 					require.Empty(t, all, "other processes get it")
 				}
 				for _, l := range all {
-					require.Positive(t, wanting+hoping[l.req.Token], "nobody will take it")
+					require.Positive(t, wanting+max(uses[l], 0), "nobody will take it")
 				}
 			},
 		})
@@ -179,6 +184,39 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 		require.Empty(t, idle.grants)
 		require.Empty(t, idle.tokens)
 	})
+}
+
+// A lease waits for the uses that there are when it arrives. None of them comes to a
+// flight: they are refused, for example. More uses of the token begin all the time, and
+// they do not keep the lease from other processes.
+func TestIdleLeaseDoesNotWaitForLaterUses(t *testing.T) {
+	grant, token := store.GrantID{1}, store.TokenID{1}
+	for name, arrive := range map[string]func(*idleLeases, *lease){
+		"of a use": func(idle *idleLeases, l *lease) { require.Equal(t, []*lease{nil, nil}, idle.put(l)) },
+		"of a flight": func(idle *idleLeases, l *lease) {
+			idle.want(grant, token)
+			require.Nil(t, idle.unwant(grant))
+			left, surplus := idle.handOn(l)
+			require.True(t, left)
+			require.Equal(t, []*lease{nil, nil}, surplus)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			idle, l := newIdleLeases(), &lease{req: Request{Grant: grant, Token: token}}
+			idle.hope(token)
+			idle.hope(token)
+			arrive(idle, l)
+			idle.hope(token)
+			require.Nil(t, idle.unhope(token))
+			idle.hope(token)
+			require.Same(t, l, idle.unhope(token))
+			require.True(t, idle.asks(token), "the next use asks for another one")
+			require.Nil(t, idle.unhope(token))
+			require.Nil(t, idle.unhope(token))
+			require.Empty(t, idle.grants)
+			require.Empty(t, idle.tokens)
+		})
+	}
 }
 
 // Whoever waits for a lease learns that one has come.
