@@ -183,8 +183,9 @@ func (i *idleLeases) decided(token store.TokenID) {
 }
 
 // handOn decides whether a flight leaves its lease to another one. If so, next stays idle
-// until that takes it, and the caller ends what is surplus. The flight may leave it to a
-// use that has not come to its flight yet, but only maxKept times in a row.
+// until that takes it, and the caller ends what is surplus. A flight leaves it to a use that
+// has not come to its flight yet only if no flight wants it, and if that has happened less
+// than maxKept times.
 func (i *idleLeases) handOn(next *lease) (left bool, surplus []*lease) {
 	i.with(next.req.Grant, func(g *idleGrant) {
 		i.of(next.req.Token, func(t *idleToken) {
@@ -193,7 +194,6 @@ func (i *idleLeases) handOn(next *lease) (left bool, surplus []*lease) {
 			case g.pausing > 0:
 				return
 			case g.wanting > 0:
-				next.kept = 0
 			case t.hoping == 0 || next.kept == maxKept:
 				return
 			default:
@@ -208,9 +208,10 @@ func (i *idleLeases) handOn(next *lease) (left bool, surplus []*lease) {
 	return left, surplus
 }
 
-// maxKept is how often in a row a process leaves a lease to a use that is still being
-// charged. Then it ends the lease, so that processes that try from time to time find the
-// grant free.
+// maxKept is how often a process leaves a lease to a use that is still being charged. Then
+// it ends the lease, so that processes that try from time to time find the grant free. The
+// queue sees to that only while it never runs empty, so flights in between do not count
+// anew.
 const maxKept = 3
 
 // take returns the idle lease of the grant for a flight, or nil. Then changed is closed

@@ -110,7 +110,7 @@ func TestIdleLeasesAreTakenOrEnded(t *testing.T) {
 				case !left:
 					where[l] = "ended"
 				case wanting > 0:
-					require.Zero(t, l.kept)
+					require.Equal(t, kept, l.kept)
 				default:
 					require.Equal(t, kept+1, l.kept)
 				}
@@ -217,6 +217,34 @@ func TestIdleLeaseDoesNotWaitForLaterUses(t *testing.T) {
 			require.Empty(t, idle.tokens)
 		})
 	}
+}
+
+// A lease goes to flights that wait, and in between to uses. The queue of the grant is empty
+// each time that a use gets it, so it never pauses. The lease is ended all the same.
+func TestLeaseIsNotLeftToUsesForever(t *testing.T) {
+	idle, grant, token := newIdleLeases(), store.GrantID{1}, store.TokenID{1}
+	l := &lease{req: Request{Grant: grant, Token: token}}
+	handOn := func() bool {
+		idle.want(grant, token)
+		idle.unwant(grant)
+		left, _ := idle.handOn(l)
+		if left {
+			l, _, _ = idle.take(grant)
+		}
+		return left
+	}
+	idle.hope(token)
+	for range maxKept {
+		require.True(t, handOn(), "to a use")
+		idle.want(grant, token)
+		require.True(t, handOn(), "to a flight")
+		idle.unwant(grant)
+		idle.decided(token)
+	}
+	require.False(t, handOn())
+	idle.unhope(token)
+	require.Empty(t, idle.grants)
+	require.Empty(t, idle.tokens)
 }
 
 // Whoever waits for a lease learns that one has come.

@@ -41,7 +41,7 @@ type lease struct {
 	uncommitted, committed, ended bool
 	passed                        bool // somebody else ends the lease
 	decided                       bool // who gets the lease next, or nobody; see idleLeases.handOn
-	kept                          int  // how often in a row it was left to a use
+	kept                          int  // how often it was left to a use
 }
 
 // NewLeaseID draws an id for one attempt to change a grant.
