@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -105,5 +106,30 @@ func TestIdleLeaseAfterReconnect(t *testing.T) {
 	_, err = w.request(t.Context(), w.issuer, store.UseID{})
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 1, 2, 3}, w.logins())
+	w.requireFree(t)
+}
+
+// The provider refuses a scope that the user has not agreed to. While it is asked whether
+// the login works otherwise, the user logs in again, and agrees. The scope can be had at
+// once: that refusal was about the old login.
+func TestReconnectDuringARefusal(t *testing.T) {
+	w := newWorld(t, optest.RotateOff, worldOptions{limit: 9})
+	gate := newGate(t)
+	w.fault(func(at optest.FaultPoint) optest.Fault {
+		switch {
+		case at.Grant > 1:
+			return optest.Fault{}
+		case slices.Equal(at.Scopes, []string{"storage.read"}):
+			return optest.Fault{Refuse: "invalid_grant"}
+		}
+		return optest.Fault{Wait: gate.wait}
+	})
+	request := issuer.AccessTokenRequest{Scopes: []string{"storage.read"}}
+	before := w.start(t.Context(), w.issuer, request)
+	gate.await(t)
+	leaseReconnect(t, t.Context(), w)
+	gate.open()
+	require.Equal(t, "invalid_scope", errAs[*issuer.UpstreamError](t, await(t, before).err).Code)
+	require.NoError(t, await(t, w.start(t.Context(), w.issuer, request)).err)
 	w.requireFree(t)
 }

@@ -49,6 +49,9 @@ func (l *lease) conclude(ctx context.Context, asked question, err error) error {
 	if only, ok := errors.AsType[*errKnownWorks](err); ok {
 		l.end(ctx, store.End{Outcome: store.RefreshDone, Worked: joined(l.proof.scopes)})
 		l.r.refusals.add(l.req.Grant, asked, l.r.Clock(), l.r.grown)
+		if l.logins != l.r.logins.Load() { // it may say nothing about the login that there is now
+			l.r.refusals.forget(l.req.Grant, asked)
+		}
 		return notGranted(only.refusal)
 	}
 	up, ok := errors.AsType[*oidcupstream.Error](err)
