@@ -221,8 +221,8 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 	//
 	// 5. Keep a new refresh token: in the spill (durable), then in the store (durable). The
 	// same step ends the lease. Without a new refresh token, the lease goes to the next
-	// request of this process that waits for it; or else it is ended, and nobody waits
-	// until that is durable.
+	// request of this process that waits for it, or to one with the same mytoken that is in
+	// step 2; or else it is ended, and nobody waits until that is durable.
 	//
 	// A crash between the two loses no refresh token: Recover or the next holder of the
 	// lease commits what the spill holds. A crash after both loses the access token

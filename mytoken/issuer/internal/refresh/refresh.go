@@ -190,7 +190,7 @@ func (r *Refresher) Close(ctx context.Context) error {
 	}
 }
 
-// Load returns how many flights have not landed, and how many requests wait for them.
+// Load returns how many flights can be joined, and how many requests wait for them.
 func (r *Refresher) Load() (flights, waiters int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

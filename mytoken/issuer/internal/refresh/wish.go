@@ -18,7 +18,6 @@ type Wish struct {
 	token    store.TokenID
 	request  store.LeaseRequest // zero: the use asks for nothing
 	logins   uint64             // as in lease
-	lease    *lease             // that the use took; nil: none
 	answered bool
 	closed   bool
 	recalled chan struct{} // closed when the lease is ended that may have been taken
@@ -94,9 +93,9 @@ func (w *Wish) Charged(ctx context.Context, grant store.GrantID, held *store.Ref
 		w.r.deactivate(w.request.ID)
 		return
 	}
-	w.lease = &lease{r: w.r, req: Request{Token: w.token, Grant: grant}, id: w.request.ID, taken: true, owner: w.request.Process, logins: w.logins}
-	w.lease.keep(*held)
-	w.r.free(ctx, w.r.idle.put(w.lease)...)
+	l := &lease{r: w.r, req: Request{Token: w.token, Grant: grant}, id: w.request.ID, taken: true, owner: w.request.Process, logins: w.logins}
+	l.keep(*held)
+	w.r.free(ctx, w.r.idle.put(l)...)
 }
 
 // Refused says that the store did not charge the use, so that it granted no lease.
