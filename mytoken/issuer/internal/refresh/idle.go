@@ -117,26 +117,31 @@ func (i *idleLeases) leave(g *idleGrant, l *lease) []*lease {
 }
 
 // hope says that a use of the token begins, which is going to start a flight or to join
-// one. It calls unhope later. If leases of the token are being ended, hope returns a channel
-// that is closed afterwards.
+// one. It calls unhope later. If leases of the token are being ended, and the use would ask
+// for the next one, hope returns a channel that is closed afterwards.
 func (i *idleLeases) hope(token store.TokenID) (ended <-chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.of(token, func(t *idleToken) {
 		t.hoping++
-		ended = t.ended
+		if t.asks() {
+			ended = t.ended
+		}
 	})
 	return ended
 }
 
-// asks reports whether a use of the token that hopes should ask for the lease: it need not
-// if there is an idle one, or while a flight of the token may still leave it one.
+// asks reports whether a use of the token that hopes should ask for the lease.
 func (i *idleLeases) asks(token store.TokenID) (yes bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.of(token, func(t *idleToken) { yes = t.flights == 0 && t.grant.IsZero() })
+	i.of(token, func(t *idleToken) { yes = t.asks() })
 	return yes
 }
+
+// asks reports whether a use should ask for the lease: it need not if there is an idle one,
+// or while a flight of the token may still leave it one.
+func (t *idleToken) asks() bool { return t.flights == 0 && t.grant.IsZero() }
 
 // unhope says that a use of the token has come to its flight, or never will. It returns a
 // lease that the caller ends, or nil.

@@ -14,19 +14,22 @@ import (
 )
 
 // A use begins while the last lease of its token is being ended. It waits for the end, but
-// not for long, and then asks for the lease. A use of another token does not wait.
+// not for long, and then asks for the lease. A use of another token does not wait, nor one
+// that asks for nothing because a flight of its token is under way.
 func TestUseWaitsForTheEndOfTheLastLease(t *testing.T) {
 	provider, err := oidcupstream.New(oidcupstream.Config{Issuer: "https://op.example.org", ClientID: "c", Auth: oidcupstream.PublicClient()})
 	require.NoError(t, err)
 	token, other, grant := store.TokenID{1}, store.TokenID{2}, store.GrantID{1}
 	for name, c := range map[string]struct {
-		token store.TokenID
-		end   time.Duration // of the lease
-		waits time.Duration
+		token  store.TokenID
+		end    time.Duration // of the lease
+		waits  time.Duration
+		flight bool // of the same token
 	}{
-		"it is ended":       {token, 3 * time.Millisecond, 3 * time.Millisecond},
-		"the store is slow": {token, time.Second, longestEnd},
-		"another token":     {other, time.Second, 0},
+		"it is ended":           {token, 3 * time.Millisecond, 3 * time.Millisecond, false},
+		"the store is slow":     {token, time.Second, longestEnd, false},
+		"another token":         {other, time.Second, 0, false},
+		"a flight is under way": {token, time.Second, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -37,12 +40,19 @@ func TestUseWaitsForTheEndOfTheLastLease(t *testing.T) {
 				require.NoError(t, err)
 				r.idle.ends(grant, token)
 				time.AfterFunc(c.end, func() { r.idle.ended(grant, token) })
+				if c.flight {
+					r.idle.want(grant, token)
+				}
 				began := time.Now()
 				w := r.Wish(t.Context(), c.token, provider)
 				require.Equal(t, c.waits, time.Since(began))
-				require.NotZero(t, w.Lease().ID)
+				require.Equal(t, c.flight, w.Lease().ID.IsZero())
 				w.Refused()
 				w.Close(t.Context())
+				if c.flight {
+					require.Nil(t, r.idle.unwant(grant))
+					r.idle.decided(token)
+				}
 				time.Sleep(2 * c.end)
 				require.Empty(t, r.idle.tokens)
 				require.Empty(t, r.idle.grants)
