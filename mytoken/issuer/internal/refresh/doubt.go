@@ -68,7 +68,8 @@ const mostDoubts = 1000
 
 // endOwnDoubts ends the leases of this process that are in doubt although it holds nothing
 // from them: a crash of the store has undone their end, or a use took its lease when its
-// request was over. Nobody else can tell, and others may wait for this process.
+// request was over. An idle lease holds nothing either; a slow use may have let it lapse.
+// Nobody else can tell, and others may wait for this process.
 func (r *Refresher) endOwnDoubts(ctx context.Context) {
 	r.id.mu.Lock()
 	p, known := r.id.process, r.id.beaten
@@ -80,6 +81,9 @@ func (r *Refresher) endOwnDoubts(ctx context.Context) {
 	defer cancel()
 	doubts, err := r.Ledger.Doubts(ctx, p.ID, mostDoubts)
 	for _, d := range doubts {
+		if r.idle.withdraw(d.Grant, d.Lease) {
+			r.deactivate(d.Lease)
+		}
 		if err == nil && r.holdsNothing(d.Lease) {
 			err = r.endDoubt(ctx, d)
 		}

@@ -180,6 +180,28 @@ func TestOwnDoubtsThatStay(t *testing.T) {
 	})
 }
 
+// A use takes a lease and then waits for the store for long, before it comes to a flight.
+// When the lease has lapsed and another node wants the grant, the next heartbeat says that
+// nothing was sent under it. The use does without it.
+func TestLapsedIdleLeaseIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return l })
+		w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
+		use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
+		spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
+		require.NoError(t, err)
+		w.Charged(t.Context(), p.grant, spent.Refresh)
+		time.Sleep(13 * time.Second)
+		p.requireWaits(t)
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		require.NoError(t, p.begin(t))
+		w.Close(t.Context())
+		requireIdle(t, p.holder)
+		p.close(t)
+	})
+}
+
 // The store does not take the end of a lease: that of a flight, or of a use whose outcome
 // nobody knows. The next heartbeat ends it, so that others need not wait until it lapses.
 //

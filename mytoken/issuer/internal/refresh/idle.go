@@ -229,6 +229,16 @@ func (i *idleLeases) take(grant store.GrantID) (l *lease, changed <-chan struct{
 	return l, changed, ending
 }
 
+// withdraw takes a lease away if it is the idle one of the grant. It reports whether it was.
+func (i *idleLeases) withdraw(grant store.GrantID, id store.LeaseID) (was bool) {
+	i.with(grant, func(g *idleGrant) {
+		if was = g.lease != nil && g.lease.id == id; was {
+			i.replace(g, nil)
+		}
+	})
+	return was
+}
+
 // pause takes the idle lease away, and those that arrive before resume. The caller ends
 // the one that is returned, which may be nil.
 func (i *idleLeases) pause(grant store.GrantID) (surplus *lease) {
