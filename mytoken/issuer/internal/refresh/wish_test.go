@@ -54,6 +54,7 @@ func TestUseWaitsForTheEndOfTheLastLease(t *testing.T) {
 					r.idle.decided(token)
 				}
 				time.Sleep(2 * c.end)
+				synctest.Wait()
 				require.Empty(t, r.idle.tokens)
 				require.Empty(t, r.idle.grants)
 				require.NoError(t, r.Close(t.Context()))
