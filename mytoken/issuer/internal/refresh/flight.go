@@ -86,7 +86,8 @@ type flight struct {
 
 // Refresh returns the answer of the provider, with the refresh token to use from now on.
 // Other callers may get the same answer: do not change it. Errors are [*Failure], the error
-// of the context, and an error of package seal if the stored refresh token cannot be opened.
+// of the context, and an error of package seal if the stored refresh token cannot be
+// opened.
 //
 // unsettled says that the use must not be refunded now: the provider may have acted on
 // it, or is still being asked. In the latter case req.Abandoned will be called.
