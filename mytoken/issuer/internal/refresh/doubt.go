@@ -85,10 +85,12 @@ func (r *Refresher) endOwnDoubts(ctx context.Context) {
 			r.deactivate(d.Lease)
 		}
 		if err == nil && r.holdsNothing(d.Lease) {
-			err = r.endDoubt(ctx, d)
+			if err = r.endDoubt(ctx, d); errors.Is(err, store.ErrNotFound) {
+				err = nil // the data of the user was deleted meanwhile
+			}
 		}
 	}
-	if err != nil && store.IsDefinite(err) && !errors.Is(err, store.ErrNotFound) { // the ledger tells that the store is away
+	if err != nil && store.IsDefinite(err) { // the ledger tells that the store is away
 		r.Logger.WarnContext(ctx, "mytoken", "kind", "lease_not_ended", "error", errtext.ForLog(err))
 	}
 }

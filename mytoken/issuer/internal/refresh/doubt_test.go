@@ -180,6 +180,31 @@ func TestOwnDoubtsThatStay(t *testing.T) {
 	})
 }
 
+// deletedLedger is a ledger whose store deletes the data of a user after each look at the
+// doubts.
+type deletedLedger struct{ memLedger }
+
+func (l deletedLedger) Doubts(ctx context.Context, process store.ProcessID, most int) ([]store.DoubtRef, error) {
+	doubts, err := l.memLedger.Doubts(ctx, process, most)
+	return append([]store.DoubtRef{{Grant: store.GrantID{9}, Lease: store.LeaseID{9}}}, doubts...), err
+}
+
+// The data of a user is deleted while a process ends its doubts. It ends the others.
+func TestDoubtOfADeletedGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, func(l memLedger) Ledger { return deletedLedger{l} })
+		l, _, err := p.holder.begin(t.Context(), p.req)
+		require.NoError(t, err)
+		p.holder.deactivate(l.id)
+		time.Sleep(13 * time.Second)
+		p.requireWaits(t)
+		time.Sleep(beatInterval)
+		synctest.Wait()
+		require.NoError(t, p.begin(t))
+		p.close(t)
+	})
+}
+
 // A use takes a lease and then waits for the store for long, before it comes to a flight.
 // When the lease has lapsed and another node wants the grant, the next heartbeat says that
 // nothing was sent under it. The use does without it.
