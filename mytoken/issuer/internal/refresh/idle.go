@@ -20,9 +20,9 @@ type idleLeases struct {
 // idleGrant is what a process knows about the lease on one grant.
 type idleGrant struct {
 	lease *lease // that the next flight takes; nil: none
-	// uses counts those for which the lease waits: the uses of its token that hoped when it
-	// arrived, less those that were over since. Later uses do not keep it. They may all be
-	// refused, or get a kept access token, and other processes would never get the lease.
+	// uses is how many uses the lease waits for: those of its token that hoped when it
+	// arrived, less those that were over since. Later uses do not keep it. If none of them
+	// came to a flight, other processes would never get it.
 	uses int
 	// wanting counts the flights that have no lease yet, ending the ends that are under way,
 	// and pausing the flights that leave the grant to other processes for a moment.
@@ -155,7 +155,7 @@ func (i *idleLeases) unhope(token store.TokenID) (surplus *lease) {
 	})
 	if !grant.IsZero() {
 		i.change(grant, func(g *idleGrant) {
-			g.uses-- // whichever it was: the number of those before it bounds the wait
+			g.uses-- // a later use may count in place of an earlier one
 			surplus = i.unneeded(g)
 		})
 	}
@@ -215,8 +215,8 @@ func (i *idleLeases) handOn(next *lease) (left bool, surplus []*lease) {
 
 // maxKept is how often a process leaves a lease to a use that is still being charged. Then
 // it ends the lease, so that processes that try from time to time find the grant free. The
-// queue sees to that only while it never runs empty, so flights in between do not count
-// anew.
+// queue pauses for them only if it does not run empty, and such a use finds it empty. So
+// flights that got the lease in between do not start the count again.
 const maxKept = 3
 
 // take returns the idle lease of the grant for a flight, or nil. Then changed is closed
