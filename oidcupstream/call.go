@@ -43,7 +43,8 @@ func (r *reply) hasTokens() bool {
 }
 
 // post sends a form to the token or revocation endpoint at most once and reports the
-// outcome. It returns responses with a success status. Its errors show none of the secrets, nor those of client authentication.
+// outcome. It returns responses with a success status. Its errors show none of the secrets,
+// nor those of client authentication.
 //
 // At most once: net/http may repeat a request on another connection, but only if
 // Request.GetBody is set. Here it is nil. No other transport can repeat the request
