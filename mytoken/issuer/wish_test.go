@@ -173,9 +173,13 @@ func TestLeaseReachesTheFlightThatStarts(t *testing.T) {
 		}
 		return nil
 	})
-	owner := w.start(t.Context(), w.issuer, refreshFirst) // its answer is late
+	answer := newGate(t)
+	w.failOnce(optest.Fault{Wait: answer.wait})
+	owner := w.start(t.Context(), w.issuer, refreshFirst) // the store's answer is late
 	gate.await(t)
 	starts := w.start(t.Context(), w.issuer, refreshFirst)
+	waitUntil(t, "both wait for the provider", func() bool { return w.issuer.Waiters() == 2 })
+	answer.open()
 	require.NoError(t, await(t, starts).err)
 	require.NoError(t, await(t, owner).err)
 	w.requireCharged(t, 2)
