@@ -93,6 +93,21 @@ func (p *pair) begin(t *testing.T) error {
 	return err
 }
 
+// spend makes a use of the token, which asks for the lease as the wish says.
+func (p *pair) spend(t *testing.T, w *Wish) store.Spent {
+	t.Helper()
+	use := store.Use{ID: store.UseID(w.request.ID), Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
+	spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
+	require.NoError(t, err)
+	return spent
+}
+
+// awaitBeat lets each process of the bubble have one heartbeat.
+func awaitBeat() {
+	time.Sleep(beatInterval)
+	synctest.Wait()
+}
+
 // requireWaits checks that the other node waits for the holder.
 func (p *pair) requireWaits(t *testing.T) {
 	t.Helper()
@@ -114,8 +129,7 @@ func TestLostEndIsRepeated(t *testing.T) {
 		require.True(t, p.holder.inForce(l.owner))
 		time.Sleep(time.Hour) // nobody has asked, so there is no doubt
 		p.requireWaits(t)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		require.NoError(t, p.begin(t))
 		p.close(t)
 	})
@@ -131,15 +145,12 @@ func TestLateLeaseIsEnded(t *testing.T) {
 		w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
 		w.Lost(t.Context())
 		w.Close(t.Context())
-		use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
-		spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
-		require.NoError(t, err)
+		spent := p.spend(t, w)
 		require.NotNil(t, spent.Refresh, "the use is late")
 		require.Equal(t, store.At(time.Now().Add(12*time.Second)), spent.Refresh.Until)
 		time.Sleep(12*time.Second + time.Millisecond)
 		p.requireWaits(t)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		require.NoError(t, p.begin(t))
 		p.close(t)
 	})
@@ -158,23 +169,19 @@ func TestOwnDoubtsThatStay(t *testing.T) {
 		time.Sleep(13 * time.Second)
 		for range 3 {
 			p.requireWaits(t) // it is active
-			time.Sleep(beatInterval)
-			synctest.Wait()
+			awaitBeat()
 		}
 		require.NoError(t, p.holder.spill.put(store.Commit{Grant: p.grant, Lease: l.id, Generation: 1, Token: store.Sealed("rt 2"), Now: 1}))
 		p.holder.deactivate(l.id)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		p.requireWaits(t) // its answer has not arrived
 		p.holder.spill.done(l.id)
 
 		away.Store(true)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		p.requireWaits(t)
 		away.Store(false)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		require.NoError(t, p.begin(t))
 		p.close(t)
 	})
@@ -198,8 +205,7 @@ func TestDoubtOfADeletedGrant(t *testing.T) {
 		p.holder.deactivate(l.id)
 		time.Sleep(13 * time.Second)
 		p.requireWaits(t)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		require.NoError(t, p.begin(t))
 		p.close(t)
 	})
@@ -212,14 +218,11 @@ func TestLapsedIdleLeaseIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, func(l memLedger) Ledger { return l })
 		w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
-		use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
-		spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
-		require.NoError(t, err)
+		spent := p.spend(t, w)
 		w.Charged(t.Context(), p.grant, spent.Refresh)
 		time.Sleep(13 * time.Second)
 		p.requireWaits(t)
-		time.Sleep(beatInterval)
-		synctest.Wait()
+		awaitBeat()
 		require.NoError(t, p.begin(t))
 		w.Close(t.Context())
 		requireIdle(t, p.holder)
@@ -240,9 +243,7 @@ func TestFailedEndIsRepeated(t *testing.T) {
 		},
 		"of a use": func(t *testing.T, p *pair) {
 			w := p.holder.Wish(t.Context(), p.token, p.req.Provider)
-			use := store.Use{ID: store.UseID{1}, Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
-			spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
-			require.NoError(t, err)
+			spent := p.spend(t, w)
 			require.NotNil(t, spent.Refresh)
 			w.Lost(t.Context())
 			w.Close(t.Context())

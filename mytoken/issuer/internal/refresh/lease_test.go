@@ -119,22 +119,16 @@ func TestHandedOnLease(t *testing.T) {
 //
 // proves P5
 func TestLeaseOfAUseIsActive(t *testing.T) {
-	spend := func(t *testing.T, p *pair, w *Wish) store.Spent {
-		use := store.Use{ID: store.UseID(w.request.ID), Kind: store.UseUncounted, Lease: w.Lease(), Now: store.At(time.Now())}
-		spent, err := p.inner.Spend(t.Context(), store.Presented{ID: p.token, Seq: 1, Sum: store.Sum{1}}, use)
-		require.NoError(t, err)
-		return spent
-	}
 	for name, outcome := range map[string]func(*testing.T, *pair, *Wish){
 		"lost":    func(t *testing.T, _ *pair, w *Wish) { w.Lost(t.Context()) },
 		"refused": func(_ *testing.T, _ *pair, w *Wish) { w.Refused() },
 		"without": func(t *testing.T, p *pair, w *Wish) { w.Charged(t.Context(), p.grant, nil) },
 		"unneeded": func(t *testing.T, p *pair, w *Wish) {
-			w.Charged(t.Context(), p.grant, spend(t, p, w).Refresh)
+			w.Charged(t.Context(), p.grant, p.spend(t, w).Refresh)
 		},
 		"not told": func(*testing.T, *pair, *Wish) {},
 		"used": func(t *testing.T, p *pair, w *Wish) {
-			w.Charged(t.Context(), p.grant, spend(t, p, w).Refresh)
+			w.Charged(t.Context(), p.grant, p.spend(t, w).Refresh)
 			require.True(t, p.holder.isActive(w.request.ID))
 			l, _, err := p.holder.begin(t.Context(), p.req)
 			require.NoError(t, err)
@@ -142,8 +136,7 @@ func TestLeaseOfAUseIsActive(t *testing.T) {
 			time.Sleep(13 * time.Second)
 			for range 2 {
 				p.requireWaits(t)
-				time.Sleep(beatInterval)
-				synctest.Wait()
+				awaitBeat()
 			}
 			p.holder.free(t.Context(), l)
 		},
