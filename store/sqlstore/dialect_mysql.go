@@ -31,6 +31,7 @@ func (m mysql) txOptions(blind bool) *sql.TxOptions {
 func (m mysql) deletion() *sql.TxOptions { return m.txOptions(false) }
 
 func (mysql) returning() bool { return false }
+func (m mysql) decides() bool { return m.compounds }
 func (mysql) writers() int    { return 0 }
 func (mysql) pingSize() int   { return 250 }
 func (mysql) file() string    { return "" }

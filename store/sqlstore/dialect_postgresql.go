@@ -21,6 +21,7 @@ func (postgresql) txOptions(bool) *sql.TxOptions { return nil }
 func (postgresql) deletion() *sql.TxOptions { return &sql.TxOptions{Isolation: sql.LevelReadCommitted} }
 
 func (postgresql) returning() bool           { return true }
+func (postgresql) decides() bool             { return true }
 func (postgresql) prepared() ([]shape, bool) { return nil, false }
 func (postgresql) writers() int              { return 0 }
 func (postgresql) pingSize() int             { return 250 }

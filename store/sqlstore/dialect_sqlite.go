@@ -16,6 +16,7 @@ func (sqlite) placeholder(int) string { return "?" }
 func (sqlite) txOptions(bool) *sql.TxOptions { return nil }
 func (sqlite) deletion() *sql.TxOptions      { return nil }
 func (sqlite) returning() bool               { return true }
+func (sqlite) decides() bool                 { return false }
 func (sqlite) writers() int                  { return 1 }
 func (sqlite) batches() int                  { return 1 }
 

@@ -137,10 +137,6 @@ func newAtOnce(members []*member) *atOnce {
 	return o
 }
 
-func (postgresql) decides() bool { return true }
-func (m mysql) decides() bool    { return m.compounds }
-func (sqlite) decides() bool     { return false }
-
 // spendAtOnce tries to grant uses and to end leases with one query. It marks those that
 // are done.
 func (s *Store) spendAtOnce(ctx context.Context, members []*member) error {
