@@ -28,7 +28,7 @@ type script struct {
 	grants  []store.GrantID
 	leases  []store.LeaseID
 	tickets []store.TicketRef
-	// Of earlier batches:
+	// What earlier batches have used and created.
 	uses     []store.Use
 	by       []store.Presented
 	children []*store.Token

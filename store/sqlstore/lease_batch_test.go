@@ -124,14 +124,7 @@ func TestBatchEndsLeasesBeforeItTakesThem(t *testing.T) {
 func TestBatchOfEndsAlone(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
-		var held []*call
-		for range 3 {
-			other, err := newRoot(t.Context(), st, 5)
-			require.NoError(t, err)
-			st.token = other
-			held = append(held, st.leased(t))
-		}
-		st.showSpare(t, held[2])
+		held := st.leasedOthers(t, 3)
 		first := st.occupy(t, s)
 		var ends []*call
 		for _, h := range held {
@@ -149,6 +142,19 @@ func TestBatchOfEndsAlone(t *testing.T) {
 			assert.Empty(t, r.Spares, "grant %d", i)
 		}
 	})
+}
+
+// leasedOthers takes the leases of the grants of new tokens. The last grant has a spare.
+func (st *stage) leasedOthers(t *testing.T, n int) (held []*call) {
+	t.Helper()
+	for range n {
+		other, err := newRoot(t.Context(), st, 5)
+		require.NoError(t, err)
+		st.token = other
+		held = append(held, st.leased(t))
+	}
+	st.showSpare(t, held[n-1])
+	return held
 }
 
 // showSpare ends a lease, adds a spare to its grant, and takes the lease again.
@@ -171,14 +177,7 @@ func (st *stage) showSpare(t *testing.T, held *call) {
 func TestBatchEndsSomeLeases(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		st := newStage(t, s, 1000)
-		var held []*call
-		for range 2 {
-			other, err := newRoot(t.Context(), st, 5)
-			require.NoError(t, err)
-			st.token = other
-			held = append(held, st.leased(t))
-		}
-		st.showSpare(t, held[1])
+		held := st.leasedOthers(t, 2)
 		var tokens []store.Presented
 		for range 2 {
 			p, err := newRoot(t.Context(), st, 5)
