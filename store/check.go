@@ -75,11 +75,11 @@ func CheckDoubts(process ProcessID, most int) error {
 }
 
 // CheckTakeTicket checks the arguments of TakeTicket. It returns an [*ArgumentError] if
-// the ticket is a short token or the taker is zero.
+// the ticket is not one-time or the taker is zero.
 func CheckTakeTicket(ref TicketRef, taker UseID) error {
 	switch {
-	case ref.Kind == TicketShort:
-		return argument("a short token cannot be taken: it is not one-time")
+	case ref.Kind.lasting():
+		return argument("a short token or an SSH key cannot be taken: it is not one-time")
 	case taker.IsZero():
 		return argument("TakeTicket needs the id of the taker")
 	}

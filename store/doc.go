@@ -77,7 +77,10 @@
 //     was refused twice.
 //   - A spare is a refresh token that arrived after the grant had moved on.
 //   - A ticket is a one-time code (authorization state, consent, polling code, transfer
-//     code), a stored reply, or a short token.
+//     code), a stored reply, a short token, or the token behind an SSH key.
+//   - An item is something that a user keeps besides tokens: a setting, a tag, an SSH key.
+//     A link says which tokens an item concerns. The revision counts the changes of a
+//     user's items.
 //   - A node is everything that shares one spill directory, in which a process keeps a
 //     refresh token until the store has it. A process of a node is settled when it is
 //     dead and that directory holds nothing of it any more. Where these comments are not

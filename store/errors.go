@@ -9,7 +9,7 @@ import (
 // Errors that callers branch on. After one of them the step has not taken effect; see
 // [IsDefinite].
 var (
-	// ErrNotFound: there is no such token or grant.
+	// ErrNotFound: there is no such token, grant or item.
 	ErrNotFound = errors.New("store: not found")
 	// ErrForged: the token exists, but nobody issued what was presented. Its [Sum]
 	// differs, or its generation never existed. A forgery never counts as reuse.
@@ -20,9 +20,9 @@ var (
 	ErrRefunded = errors.New("store: use was refunded")
 	// ErrExists: something else is stored under this id.
 	ErrExists = errors.New("store: id is taken")
-	// ErrConflict: the call names another generation of the grant than the current one,
-	// the ticket is still pending, or the process was settled.
-	ErrConflict = errors.New("store: generation is not current, ticket is pending, or process is settled")
+	// ErrConflict: the call names another generation of the grant or revision of the items
+	// than the current one, the ticket is still pending, or the process was settled.
+	ErrConflict = errors.New("store: generation or revision is not current, ticket is pending, or process is settled")
 	// ErrDead: the provider refused all refresh tokens of the grant, twice; see
 	// [Suspicion].
 	ErrDead = errors.New("store: refresh token refused by the provider")

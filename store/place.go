@@ -18,6 +18,7 @@ const (
 	PlaceAbout         PlaceKind = 4 // description of a token for lists: token
 	PlaceTicketKey     PlaceKind = 5 // key of a ticket: ticket kind and id
 	PlaceTicketPayload PlaceKind = 6 // payload of a ticket: ticket kind and id
+	PlaceItem          PlaceKind = 7 // contents of an item: owner and id, kind of the item
 )
 
 // String returns a short name for messages.
@@ -35,6 +36,8 @@ func (k PlaceKind) String() string {
 		return "ticket key"
 	case PlaceTicketPayload:
 		return "ticket payload"
+	case PlaceItem:
+		return "item"
 	}
 	return "unknown"
 }
@@ -44,7 +47,7 @@ func (k PlaceKind) String() string {
 type Place struct {
 	Kind PlaceKind
 	ID   string // the raw bytes of the id
-	N    uint64 // generation or seq_no, 0 where there is none
+	N    uint64 // generation, seq_no or kind of an item, 0 where there is none
 }
 
 // AAD returns the place as additional authenticated data: Kind (1 byte), N (8 bytes), the
@@ -91,6 +94,16 @@ func (p Place) TicketRef() (TicketRef, bool) {
 	return TicketRef{}, false
 }
 
+// ItemID returns the item that contents belong to, and its owner. It returns false for
+// places of another kind.
+func (p Place) ItemID() (OwnerID, ItemID, bool) {
+	at := len(OwnerID{})
+	if p.Kind != PlaceItem || len(p.ID) != at+len(ItemID{}) {
+		return OwnerID{}, ItemID{}, false
+	}
+	return OwnerID([]byte(p.ID[:at])), ItemID([]byte(p.ID[at:])), true
+}
+
 // RefreshTokenPlace is where the refresh token of a generation of a grant is sealed. It
 // holds for the current refresh token and for spares.
 func RefreshTokenPlace(id GrantID, generation uint64) Place {
@@ -118,6 +131,11 @@ func TicketKeyPlace(ref TicketRef) Place {
 // TicketPayloadPlace is where the payload of a ticket is sealed.
 func TicketPayloadPlace(ref TicketRef) Place {
 	return Place{Kind: PlaceTicketPayload, ID: string(ref.bytes())}
+}
+
+// ItemPlace is where the contents of an item are sealed.
+func ItemPlace(owner OwnerID, id ItemID, kind ItemKind) Place {
+	return Place{Kind: PlaceItem, ID: string(owner[:]) + string(id[:]), N: uint64(kind)}
 }
 
 // SealedItem is a ciphertext and its place.

@@ -9,6 +9,7 @@ type Store interface {
 	Grants
 	Nodes
 	Tickets
+	Belongings
 	Records
 }
 
@@ -267,6 +268,34 @@ type Tickets interface {
 	TakeTicket(ctx context.Context, ref TicketRef, taker UseID, event Event, now Micros) error
 }
 
+// Belongings are the steps that concern what users keep besides tokens. No use of a token
+// waits for them.
+type Belongings interface {
+	// Items returns everything that the owner keeps. The caller bounds how much that is.
+	Items(ctx context.Context, owner OwnerID) (Items, error)
+
+	// ChangeItems makes all of the changes or none, in the order of the fields. With Put or
+	// Delete, the owner's revision becomes the next one.
+	//
+	// It returns [ErrConflict] if it names items in Put or Delete and the revision is not the
+	// current one: the caller reads the items again and decides anew. It returns [ErrExists]
+	// if another owner has an item with the same id. It returns [ErrNotFound] if a link names
+	// an item that the owner does not have after Put and Delete. It returns the errors that
+	// [TicketChanges] names.
+	//
+	// A repeat succeeds and changes nothing as long as no other change with Put or Delete
+	// has followed. After that it returns [ErrConflict], like every outdated change. So a
+	// caller that lost an answer looks for its own items before it decides anew.
+	//
+	// Sweep deletes a link whose token is not stored, but not within [Remembered] after the
+	// link was made: until then the token may still be created.
+	ChangeItems(ctx context.Context, changes ItemChanges) error
+
+	// Links returns the links of the tokens, in no particular order. It ignores tokens that
+	// have none. A token that is named twice counts once.
+	Links(ctx context.Context, tokens []TokenID) ([]Link, error)
+}
+
 // Records are the steps for lists, histories and housekeeping. A method that takes a
 // [Page] also returns the cursor of the next page, which is empty after the last page. It
 // returns an [*ArgumentError] if the page is not well formed.
@@ -320,7 +349,7 @@ type Records interface {
 	Reseal(ctx context.Context, items []Reseal) (int, error)
 
 	// DeleteOwner deletes everything about a user: tokens, grants, tickets of these
-	// tokens, histories. Once it has returned nil, no token of the user is usable and
+	// tokens, histories, items and their links. Once it has returned nil, no token of the user is usable and
 	// nothing about them is left. Deleting again succeeds.
 	DeleteOwner(ctx context.Context, owner OwnerID) error
 }

@@ -12,10 +12,15 @@ const (
 	TicketConsent  TicketKind = 2 // login that waits for the user's consent
 	TicketPolling  TicketKind = 3 // polling code
 	TicketTransfer TicketKind = 4 // transfer code
-	TicketShort    TicketKind = 5 // short token; the only kind that is not one-time
+	TicketShort    TicketKind = 5 // short token; not one-time
 	TicketReply    TicketKind = 6 // response to a request, returned again if the request is repeated
 	TicketAccess   TicketKind = 7 // access token of the present login, returned again to the same token
+	TicketSSHKey   TicketKind = 8 // token behind an SSH key; not one-time
 )
+
+// lasting reports whether a ticket of the kind may be used many times, and need not expire
+// before its token.
+func (k TicketKind) lasting() bool { return k == TicketShort || k == TicketSSHKey }
 
 // TicketStatus is the state of a ticket.
 type TicketStatus uint8
@@ -48,8 +53,8 @@ type Ticket struct {
 	// OwnsToken says that the token was created for this code. Revoking the code revokes
 	// the token.
 	OwnsToken bool
-	// Expires is the last instant at which the ticket is valid. It is required, except
-	// for short tokens: a short token without it is valid as long as its token.
+	// Expires is the last instant at which the ticket is valid. It is required, except for
+	// short tokens and SSH keys: without it these are valid as long as their token.
 	Expires Micros
 }
 
@@ -123,18 +128,18 @@ func (c *TicketChanges) Check() error {
 		if t.Status < TicketPending || t.Status > TicketFailed {
 			return argument(fmt.Sprintf("ticket with the unknown status %d", t.Status))
 		}
-		if t.Expires < 0 || t.Expires == 0 && t.Kind != TicketShort {
-			return argument("a ticket needs an expiry, unless it is a short token")
+		if t.Expires < 0 || t.Expires == 0 && !t.Kind.lasting() {
+			return argument("a ticket needs an expiry, unless it is a short token or an SSH key")
 		}
-		if t.Kind == TicketShort && t.Token.IsZero() {
-			return argument("a short token needs its token")
+		if t.Kind.lasting() && t.Token.IsZero() {
+			return argument("a short token or an SSH key needs its token")
 		}
 	}
 	return nil
 }
 
 func (r TicketRef) check() error {
-	if r.Kind < TicketState || r.Kind > TicketAccess || r.ID.IsZero() {
+	if r.Kind < TicketState || r.Kind > TicketSSHKey || r.ID.IsZero() {
 		return argument(fmt.Sprintf("a ticket of kind %d: it needs a known kind and an id", r.Kind))
 	}
 	return nil

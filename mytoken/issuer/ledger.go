@@ -263,6 +263,24 @@ func (l *ledger) takeTicket(ctx context.Context, ref store.TicketRef, taker UseI
 	return settled(ctx, l, func(ctx context.Context) error { return l.store.TakeTicket(ctx, ref, taker, event, l.now()) })
 }
 
+// Items of users
+
+func (l *ledger) items(ctx context.Context, owner mytoken.OwnerID) (store.Items, error) {
+	return look(ctx, l, func(ctx context.Context) (store.Items, error) { return l.store.Items(ctx, owner) })
+}
+
+// changeItems makes the changes, all or none.
+func (l *ledger) changeItems(ctx context.Context, changes store.ItemChanges) error {
+	return settled(ctx, l, func(ctx context.Context) error {
+		changes.Now = l.now()
+		return l.store.ChangeItems(ctx, changes)
+	})
+}
+
+func (l *ledger) links(ctx context.Context, tokens []mytoken.TokenID) ([]store.Link, error) {
+	return look(ctx, l, func(ctx context.Context) ([]store.Link, error) { return l.store.Links(ctx, tokens) })
+}
+
 // Lists
 
 // tokenPage and eventPage are the numbers of rows that one step reads. The description of

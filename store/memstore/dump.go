@@ -16,7 +16,7 @@ func (s *Store) Dump(ctx context.Context) ([]byte, error) {
 	defer s.mu.Unlock()
 
 	d := dumper{seen: make(map[uintptr]bool)}
-	for _, table := range []any{s.tokens, s.grants, s.tickets, s.uses, s.processes} {
+	for _, table := range []any{s.tokens, s.grants, s.tickets, s.uses, s.processes, s.belongings, s.links} {
 		d.walk(reflect.ValueOf(table))
 	}
 	return d.out.Bytes(), nil

@@ -159,5 +159,6 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 			delete(s.uses, id)
 		}
 	}
+	s.dropBelongings(owner)
 	return nil
 }

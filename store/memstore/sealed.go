@@ -59,6 +59,11 @@ func (s *Store) slots() []slot {
 	for _, t := range s.tickets {
 		all = append(all, ticketSlots(t)...)
 	}
+	for owner, b := range s.belongings {
+		for id := range b.items {
+			all = append(all, b.slot(owner, id))
+		}
+	}
 	return slices.DeleteFunc(all, func(w slot) bool { return len(*w.value) == 0 })
 }
 
@@ -79,7 +84,17 @@ func (s *Store) near(p store.Place) []slot {
 			return ticketSlots(t)
 		}
 	}
+	if owner, id, ok := p.ItemID(); ok {
+		if b := s.belongings[owner]; b != nil && b.items[id] != nil {
+			return []slot{b.slot(owner, id)}
+		}
+	}
 	return nil
+}
+
+func (b *belongings) slot(owner store.OwnerID, id store.ItemID) slot {
+	item := b.items[id]
+	return slot{store.ItemPlace(owner, id, item.Kind), 0, &item.Contents}
 }
 
 // Sealed implements [store.Records].

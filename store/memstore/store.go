@@ -27,14 +27,17 @@ import (
 type Store struct {
 	mu sync.Mutex
 
-	tokens    map[store.TokenID]*token
-	grants    map[store.GrantID]*grant
-	tickets   map[store.TicketRef]*rules.Ticket
-	uses      map[store.UseID]*use
-	processes rules.Processes
-	byOwner   map[store.OwnerID][]*token // in order of creation
-	byGrant   map[store.GrantID][]*token // in order of creation
-	serial    int64                      // of the newest token or event
+	tokens     map[store.TokenID]*token
+	grants     map[store.GrantID]*grant
+	tickets    map[store.TicketRef]*rules.Ticket
+	uses       map[store.UseID]*use
+	processes  rules.Processes
+	belongings map[store.OwnerID]*belongings
+	itemOwners map[store.ItemID]store.OwnerID
+	links      map[linkKey]link
+	byOwner    map[store.OwnerID][]*token // in order of creation
+	byGrant    map[store.GrantID][]*token // in order of creation
+	serial     int64                      // of the newest token or event
 }
 
 var _ store.Store = (*Store)(nil)
@@ -42,13 +45,16 @@ var _ store.Store = (*Store)(nil)
 // New returns an empty store.
 func New() *Store {
 	return &Store{
-		tokens:    make(map[store.TokenID]*token),
-		grants:    make(map[store.GrantID]*grant),
-		tickets:   make(map[store.TicketRef]*rules.Ticket),
-		uses:      make(map[store.UseID]*use),
-		processes: make(rules.Processes),
-		byOwner:   make(map[store.OwnerID][]*token),
-		byGrant:   make(map[store.GrantID][]*token),
+		tokens:     make(map[store.TokenID]*token),
+		grants:     make(map[store.GrantID]*grant),
+		tickets:    make(map[store.TicketRef]*rules.Ticket),
+		uses:       make(map[store.UseID]*use),
+		processes:  make(rules.Processes),
+		belongings: make(map[store.OwnerID]*belongings),
+		itemOwners: make(map[store.ItemID]store.OwnerID),
+		links:      make(map[linkKey]link),
+		byOwner:    make(map[store.OwnerID][]*token),
+		byGrant:    make(map[store.GrantID][]*token),
 	}
 }
 

@@ -27,6 +27,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	w.grants()
 	w.uses()
 	w.processes()
+	w.links()
 	return w.done, nil
 }
 
@@ -162,6 +163,17 @@ func (w *sweeper) processes() {
 	for id, p := range w.s.processes {
 		if w.past(rules.Ended(p), rules.ProcessesKept) && !named[id] && w.take(&deleted) {
 			delete(w.s.processes, id)
+		}
+	}
+	w.done.Others += deleted
+}
+
+// links deletes the links of tokens that are not stored, or were never stored.
+func (w *sweeper) links() {
+	deleted := 0
+	for at, l := range w.s.links {
+		if w.s.tokens[at.token] == nil && w.past(l.made, store.Remembered) && w.take(&deleted) {
+			delete(w.s.links, at)
 		}
 	}
 	w.done.Others += deleted

@@ -132,6 +132,7 @@ func Methods() []string {
 		"BeginRefresh", "CommitRefresh", "EndRefresh", "Grant", "ReplaceGrant",
 		"Beat", "Settle", "Doubts", "Processes",
 		"ChangeTickets", "ResolveTicket", "TakeTicket",
+		"Items", "ChangeItems", "Links",
 		"Token", "List", "Count", "Subtree", "Events", "Sweep", "Sealed", "Reseal", "DeleteOwner",
 	}
 }

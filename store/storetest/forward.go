@@ -125,6 +125,18 @@ func (f forwarder) TakeTicket(ctx context.Context, r store.TicketRef, taker stor
 	return f.around("TakeTicket", func(s store.Store) error { return s.TakeTicket(ctx, r, taker, ev, now) })
 }
 
+func (f forwarder) Items(ctx context.Context, o store.OwnerID) (store.Items, error) {
+	return forward(f, "Items", func(s store.Store) (store.Items, error) { return s.Items(ctx, o) })
+}
+
+func (f forwarder) ChangeItems(ctx context.Context, c store.ItemChanges) error {
+	return f.around("ChangeItems", func(s store.Store) error { return s.ChangeItems(ctx, c) })
+}
+
+func (f forwarder) Links(ctx context.Context, ts []store.TokenID) ([]store.Link, error) {
+	return forward(f, "Links", func(s store.Store) ([]store.Link, error) { return s.Links(ctx, ts) })
+}
+
 func (f forwarder) Token(ctx context.Context, t store.TokenID) (store.TokenInfo, error) {
 	return forward(f, "Token", func(s store.Store) (store.TokenInfo, error) { return s.Token(ctx, t) })
 }

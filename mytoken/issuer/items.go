@@ -1,0 +1,106 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/mytoken-go/sdk/mytoken"
+	"github.com/mytoken-go/sdk/store"
+)
+
+// maxItems is how many items of one kind a user may have.
+const maxItems = 500
+
+// maxDecisions is how often a change of items is decided anew because another one came
+// first.
+const maxDecisions = 20
+
+// itemContents is what the contents of an item may be. The method itemKind does not look at
+// the value.
+type itemContents interface{ itemKind() store.ItemKind }
+
+// item is an item of a user with its contents.
+type item[T itemContents] struct {
+	id       store.ItemID
+	contents T
+}
+
+// belongings is what a user keeps besides tokens, still sealed.
+type belongings struct {
+	owner mytoken.OwnerID
+	store.Items
+}
+
+func (i *Issuer) belongings(ctx context.Context, owner mytoken.OwnerID) (*belongings, error) {
+	items, err := i.ledger.items(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	return &belongings{owner, items}, nil
+}
+
+// openItems opens the items with contents of the type T, in the order of their ids.
+func openItems[T itemContents](i *Issuer, b *belongings) ([]item[T], error) {
+	var out []item[T]
+	for _, sealed := range b.List {
+		var one item[T]
+		if sealed.Kind != one.contents.itemKind() {
+			continue
+		}
+		plain, err := i.cfg.Seal.Open(store.ItemPlace(b.owner, sealed.ID, sealed.Kind), sealed.Contents)
+		if err == nil {
+			err = json.Unmarshal(plain, &one.contents)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("issuer: a stored item of the user cannot be read: %w", err)
+		}
+		one.id = sealed.ID
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// sealItem seals an item of the owner. A zero id draws a new one.
+func sealItem[T itemContents](i *Issuer, owner mytoken.OwnerID, one item[T]) (store.Item, error) {
+	out := store.Item{ID: one.id, Kind: one.contents.itemKind()}
+	if out.ID.IsZero() {
+		rand.Read(out.ID[:]) // never fails
+	}
+	plain, err := json.Marshal(one.contents)
+	if err != nil {
+		return store.Item{}, fmt.Errorf("issuer: %w", err)
+	}
+	out.Contents, err = i.cfg.Seal.Seal(store.ItemPlace(owner, out.ID, out.Kind), plain)
+	return out, err
+}
+
+// changeItems changes what a user keeps. decide looks at the present items and fills in
+// the changes, or leaves them empty if there is nothing to do. It is called again if
+// another change came first, so it must decide from b alone and have no effect. An error of
+// decide is returned as it is. So many changes of one user at once that none gets through
+// return a [*BusyError].
+func (i *Issuer) changeItems(ctx context.Context, owner mytoken.OwnerID, decide func(b *belongings, c *store.ItemChanges) error) error {
+	for range maxDecisions {
+		b, err := i.belongings(ctx, owner)
+		if err != nil {
+			return err
+		}
+		c := store.ItemChanges{Owner: owner, ID: NewUseID(), Revision: b.Revision}
+		if err := decide(b, &c); err != nil {
+			return err
+		}
+		if !c.ChangesList() && len(c.Links) == 0 {
+			return nil
+		}
+		// A link may name an item that somebody has just deleted.
+		if err = i.ledger.changeItems(ctx, c); !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return &BusyError{RetryAfter: time.Second}
+}
