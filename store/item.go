@@ -48,7 +48,7 @@ type Link struct {
 // NewLink is a link that replaces the one of the same item and token.
 type NewLink struct {
 	Link
-	// Clear deletes the item's links with descendants of the token.
+	// Clear deletes the item's links with descendants of the token first.
 	Clear bool
 }
 

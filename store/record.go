@@ -48,7 +48,7 @@ type Cleaned struct {
 	Grants  int // grants without a token
 	Events  int // entries of histories
 	Uses    int // remembered identities of uses and refreshes
-	Others  int // outdated generations, tombstones, counters, processes, and erased keys of tokens
+	Others  int // outdated generations, tombstones, counters, processes, links, and erased keys of tokens
 	// More says that Sweep reached the limit and that more is left to delete. Call it
 	// again.
 	More bool

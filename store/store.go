@@ -287,12 +287,14 @@ type Belongings interface {
 	// has followed. After that it returns [ErrConflict], like every outdated change. So a
 	// caller that lost an answer looks for its own items before it decides anew.
 	//
-	// Sweep deletes a link whose token is not stored, but not within [Remembered] after the
-	// link was made: until then the token may still be created.
+	// A link stays as long as its token or a descendant of that token is stored. Sweep
+	// deletes all other links. It spares a link that was made while its token was not stored
+	// for [Remembered]: until then the token may still be created.
 	ChangeItems(ctx context.Context, changes ItemChanges) error
 
 	// Links returns the links of the tokens, in no particular order. It ignores tokens that
-	// have none. A token that is named twice counts once.
+	// have none. A token that is named twice counts once. A token that is deleted still has
+	// its links as long as a descendant is stored.
 	Links(ctx context.Context, tokens []TokenID) ([]Link, error)
 }
 
@@ -349,7 +351,8 @@ type Records interface {
 	Reseal(ctx context.Context, items []Reseal) (int, error)
 
 	// DeleteOwner deletes everything about a user: tokens, grants, tickets of these
-	// tokens, histories, items and their links. Once it has returned nil, no token of the user is usable and
-	// nothing about them is left. Deleting again succeeds.
+	// tokens, histories, items, and the links of these items and tokens. Once it has
+	// returned nil, no token of the user is usable and nothing about them is left. The
+	// revision is 0 again. Deleting again succeeds.
 	DeleteOwner(ctx context.Context, owner OwnerID) error
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
+	"github.com/mytoken-go/sdk/store/internal/rules"
 )
 
 // belongings is what one owner keeps.
@@ -23,7 +24,7 @@ type linkKey struct {
 
 type link struct {
 	own, below bool
-	made       store.Micros
+	made       store.Micros // when it was made last
 }
 
 // Items implements [store.Belongings].
@@ -58,15 +59,8 @@ func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 	if b == nil {
 		b = &belongings{items: make(map[store.ItemID]*store.Item)}
 	}
-	if c.ChangesList() {
-		if b.revision == c.Revision+1 && b.change == c.ID {
-			return nil // repeated
-		}
-		if b.revision != c.Revision {
-			return store.ErrConflict
-		}
-	}
-	if err := s.admitItems(b, &c); err != nil {
+	known := rules.Items{Revision: b.revision, Change: b.change, Owner: func(id store.ItemID) store.OwnerID { return s.itemOwners[id] }}
+	if todo, err := known.Decide(&c); err != nil || !todo {
 		return err
 	}
 	plan, err := s.planTickets(&c.Tickets, c.Now)
@@ -96,23 +90,7 @@ func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
 	return nil
 }
 
-// admitItems looks whether the changes concern items of the owner alone.
-func (s *Store) admitItems(b *belongings, c *store.ItemChanges) error {
-	put := make(map[store.ItemID]bool)
-	for _, item := range c.Put {
-		if owner, known := s.itemOwners[item.ID]; known && owner != c.Owner {
-			return store.ErrExists
-		}
-		put[item.ID] = true
-	}
-	for _, l := range c.Links {
-		if _, known := b.items[l.Item]; !put[l.Item] && (!known || slices.Contains(c.Delete, l.Item)) {
-			return store.ErrNotFound
-		}
-	}
-	return nil
-}
-
+// removeItem deletes an item with its links.
 func (s *Store) removeItem(b *belongings, id store.ItemID) {
 	delete(b.items, id)
 	delete(s.itemOwners, id)
@@ -125,13 +103,49 @@ func (s *Store) removeItem(b *belongings, id store.ItemID) {
 
 func (s *Store) putLink(l store.NewLink, now store.Micros) {
 	if l.Clear {
-		for at := range s.links {
-			if t := s.tokens[at.token]; at.item == l.Item && t != nil && slices.Contains(t.Ancestors, l.Token) {
-				delete(s.links, at)
-			}
+		for id := range s.descendants(l.Token) {
+			delete(s.links, linkKey{l.Item, id})
 		}
 	}
 	s.links[linkKey{l.Item, l.Token}] = link{l.Own, l.Below, now}
+}
+
+// descendants returns the tokens below a token, deleted or not. It leaves out those that
+// are deleted with all of their descendants.
+func (s *Store) descendants(id store.TokenID) map[store.TokenID]bool {
+	below := make(map[store.TokenID]bool)
+	for _, t := range s.tokens {
+		if depth := slices.Index(t.Ancestors, id); depth >= 0 {
+			below[t.ID] = true
+			for _, between := range t.Ancestors[:depth] {
+				below[between] = true
+			}
+		}
+	}
+	return below
+}
+
+// unneeded returns the links that no stored token needs once t is deleted: those of t and
+// of its deleted ancestors, unless another descendant of these is stored.
+func (s *Store) unneeded(t *token) (gone []linkKey) {
+	if len(s.links) == 0 {
+		return nil
+	}
+	needed := make(map[store.TokenID]bool)
+	for _, o := range s.byGrant[t.Grant] {
+		if o != t {
+			needed[o.ID] = true
+			for _, above := range o.Ancestors {
+				needed[above] = true
+			}
+		}
+	}
+	for at := range s.links {
+		if !needed[at.token] && (at.token == t.ID || slices.Contains(t.Ancestors, at.token)) {
+			gone = append(gone, at)
+		}
+	}
+	return gone
 }
 
 // Links implements [store.Belongings].
@@ -142,15 +156,19 @@ func (s *Store) Links(ctx context.Context, tokens []store.TokenID) ([]store.Link
 	defer s.mu.Unlock()
 
 	var out []store.Link
+	asked := make(map[store.TokenID]bool, len(tokens))
+	for _, id := range tokens {
+		asked[id] = true
+	}
 	for at, l := range s.links {
-		if slices.Contains(tokens, at.token) {
+		if asked[at.token] {
 			out = append(out, store.Link{Item: at.item, Token: at.token, Own: l.own, Below: l.below})
 		}
 	}
 	return out, nil
 }
 
-// dropBelongings deletes everything that an owner keeps.
+// dropBelongings deletes everything that an owner keeps besides tokens.
 func (s *Store) dropBelongings(owner store.OwnerID) {
 	if b := s.belongings[owner]; b != nil {
 		for id := range b.items {

@@ -3,6 +3,7 @@ package memstore
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
@@ -147,6 +148,9 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 	gone := make(map[store.TokenID]bool)
 	for _, t := range slices.Clone(s.byOwner[owner]) {
 		gone[t.ID] = true
+		for _, above := range t.Ancestors { // which Sweep may have deleted already
+			gone[above] = true
+		}
 		s.remove(t)
 	}
 	for ref, t := range s.tickets {
@@ -159,6 +163,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 			delete(s.uses, id)
 		}
 	}
+	maps.DeleteFunc(s.links, func(at linkKey, _ link) bool { return gone[at.token] })
 	s.dropBelongings(owner)
 	return nil
 }

@@ -27,7 +27,8 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 	w.grants()
 	w.uses()
 	w.processes()
-	w.links()
+	w.strayLinks()
+	w.done.Others += w.links
 	return w.done, nil
 }
 
@@ -35,7 +36,8 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 type sweeper struct {
 	s *Store
 	store.Cleaning
-	done store.Cleaned
+	done  store.Cleaned
+	links int // deleted; done counts them in the end
 }
 
 // take counts one row. It reports false if the limit is reached.
@@ -68,7 +70,8 @@ func (w *sweeper) deletable(t *token) bool {
 	return false
 }
 
-// tokens deletes each history before its token, so that no history is left behind.
+// tokens deletes each history and the links that nobody needs any more before the token,
+// so that nothing is left behind.
 func (w *sweeper) tokens() {
 	for _, t := range w.s.tokens {
 		if !w.deletable(t) {
@@ -77,10 +80,22 @@ func (w *sweeper) tokens() {
 		for len(t.history) > 0 && w.take(&w.done.Events) {
 			t.history = t.history[1:]
 		}
-		if len(t.history) == 0 && w.take(&w.done.Tokens) {
+		if len(t.history) == 0 && w.unlink(t) && w.take(&w.done.Tokens) {
 			w.s.remove(t)
 		}
 	}
+}
+
+// unlink deletes the links that nobody needs without a token, and reports whether none is
+// left.
+func (w *sweeper) unlink(t *token) bool {
+	for _, at := range w.s.unneeded(t) {
+		if !w.take(&w.links) {
+			return false
+		}
+		delete(w.s.links, at)
+	}
+	return true
 }
 
 // expiredTickets erases the contents of tickets that have expired.
@@ -168,13 +183,20 @@ func (w *sweeper) processes() {
 	w.done.Others += deleted
 }
 
-// links deletes the links of tokens that are not stored, or were never stored.
-func (w *sweeper) links() {
-	deleted := 0
+// strayLinks deletes links whose tokens were not created in time.
+func (w *sweeper) strayLinks() {
+	needed := make(map[store.TokenID]bool)
+	if len(w.s.links) > 0 {
+		for _, t := range w.s.tokens {
+			needed[t.ID] = true
+			for _, above := range t.Ancestors {
+				needed[above] = true
+			}
+		}
+	}
 	for at, l := range w.s.links {
-		if w.s.tokens[at.token] == nil && w.past(l.made, store.Remembered) && w.take(&deleted) {
+		if !needed[at.token] && w.past(l.made, store.Remembered) && w.take(&w.links) {
 			delete(w.s.links, at)
 		}
 	}
-	w.done.Others += deleted
 }
