@@ -204,6 +204,7 @@ func TestTicketChangesCheck(t *testing.T) {
 			Put: []store.Ticket{
 				{TicketRef: ref, Status: store.TicketPending, Expires: 1},
 				{TicketRef: store.TicketRef{Kind: store.TicketShort, ID: store.TicketID{1}}, Status: store.TicketReady, Token: store.TokenID{1}},
+				{TicketRef: store.TicketRef{Kind: store.TicketSSHKey, ID: store.TicketID{1}}, Status: store.TicketReady, Token: store.TokenID{1}},
 			},
 		}
 	}
@@ -211,7 +212,7 @@ func TestTicketChangesCheck(t *testing.T) {
 		"consumed by nobody":     func(c *store.TicketChanges) { c.By = store.UseID{} },
 		"consume without kind":   func(c *store.TicketChanges) { c.Consume[0].Kind = 0 },
 		"consume without id":     func(c *store.TicketChanges) { c.Consume[0].ID = store.TicketID{} },
-		"complete without kind":  func(c *store.TicketChanges) { c.Complete[0].Kind = store.TicketAccess + 1 },
+		"complete without kind":  func(c *store.TicketChanges) { c.Complete[0].Kind = store.TicketSSHKey + 1 },
 		"complete with nothing":  func(c *store.TicketChanges) { c.Complete[0].Status = 0 },
 		"complete as pending":    func(c *store.TicketChanges) { c.Complete[0].Status = store.TicketPending },
 		"complete as unknown":    func(c *store.TicketChanges) { c.Complete[0].Status = store.TicketFailed + 1 },
@@ -222,6 +223,7 @@ func TestTicketChangesCheck(t *testing.T) {
 		"put without expiry":     func(c *store.TicketChanges) { c.Put[0].Expires = 0 },
 		"put with an odd expiry": func(c *store.TicketChanges) { c.Put[1].Expires = -1 },
 		"short token of none":    func(c *store.TicketChanges) { c.Put[1].Token = store.TokenID{} },
+		"SSH key of none":        func(c *store.TicketChanges) { c.Put[2].Token = store.TokenID{} },
 	})
 	full := good()
 	assert.False(t, full.IsZero())

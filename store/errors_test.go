@@ -49,7 +49,7 @@ func TestNamesOfKinds(t *testing.T) {
 	for k, want := range map[fmt.Stringer]string{
 		store.UseAT: "AT", store.UseOther: "other", store.UseUncounted: "uncounted", store.Kind(0): "invalid",
 		store.PlaceRefreshToken: "rt", store.PlaceTokenKey: "dek", store.PlaceSuccessor: "successor", store.PlaceAbout: "about",
-		store.PlaceTicketKey: "ticket key", store.PlaceTicketPayload: "ticket payload", store.PlaceKind(0): "unknown",
+		store.PlaceTicketKey: "ticket key", store.PlaceTicketPayload: "ticket payload", store.PlaceItem: "item", store.PlaceKind(0): "unknown",
 	} {
 		assert.Equal(t, want, k.String())
 	}

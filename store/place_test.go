@@ -17,6 +17,9 @@ func places() []store.Place {
 			all = append(all, store.RefreshTokenPlace(store.GrantID{b}, n), store.TokenKeyPlace(store.TokenID{b}, n), store.SuccessorPlace(store.TokenID{b}, n))
 		}
 		all = append(all, store.AboutPlace(store.TokenID{b}), store.TicketKeyPlace(ref), store.TicketPayloadPlace(ref))
+		for kind := store.ItemGrantType; kind <= store.ItemSSHKey; kind++ {
+			all = append(all, store.ItemPlace(store.OwnerID{b}, store.ItemID{1}, kind), store.ItemPlace(store.OwnerID{b}, store.ItemID{2}, kind))
+		}
 	}
 	return all
 }
@@ -43,6 +46,7 @@ func TestAADNeverChanges(t *testing.T) {
 	assert.Equal(t, want, got)
 	for kind, want := range map[store.PlaceKind]uint8{
 		store.PlaceRefreshToken: 1, store.PlaceTokenKey: 2, store.PlaceSuccessor: 3, store.PlaceAbout: 4, store.PlaceTicketKey: 5, store.PlaceTicketPayload: 6,
+		store.PlaceItem: 7,
 	} {
 		assert.Equal(t, want, uint8(kind), "kind %v", kind)
 	}
@@ -53,10 +57,21 @@ func TestAADNeverChanges(t *testing.T) {
 func TestTicketKindsNeverChange(t *testing.T) {
 	for i, kind := range []store.TicketKind{
 		store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketTransfer, store.TicketShort, store.TicketReply, store.TicketAccess,
+		store.TicketSSHKey,
 	} {
 		assert.Equal(t, i+1, int(kind))
 		p := store.TicketKeyPlace(store.TicketRef{Kind: kind, ID: store.TicketID{7}})
 		assert.Equal(t, string([]byte{byte(i + 1), 7})+string(make([]byte, 31)), p.ID, "id of the place of a ticket of kind %d", kind)
+	}
+}
+
+// TestItemKindsNeverChange pins the kinds of items and their place.
+func TestItemKindsNeverChange(t *testing.T) {
+	for i, kind := range []store.ItemKind{store.ItemGrantType, store.ItemTag, store.ItemSSHKey} {
+		assert.Equal(t, i+1, int(kind))
+		p := store.ItemPlace(store.OwnerID{5}, store.ItemID{6}, kind)
+		want := "\x05" + string(make([]byte, 31)) + "\x06" + string(make([]byte, 15))
+		assert.Equal(t, store.Place{Kind: store.PlaceItem, ID: want, N: uint64(i + 1)}, p)
 	}
 }
 
@@ -65,6 +80,7 @@ func TestPlaceNamesItsRow(t *testing.T) {
 		grant, isGrant := p.GrantID()
 		token, isToken := p.TokenID()
 		ticket, isTicket := p.TicketRef()
+		owner, item, isItem := p.ItemID()
 		var back store.Place
 		switch p.Kind {
 		case store.PlaceRefreshToken:
@@ -79,9 +95,11 @@ func TestPlaceNamesItsRow(t *testing.T) {
 			back = store.TicketKeyPlace(ticket)
 		case store.PlaceTicketPayload:
 			back = store.TicketPayloadPlace(ticket)
+		case store.PlaceItem:
+			back = store.ItemPlace(owner, item, store.ItemKind(p.N))
 		}
 		named := 0
-		for _, is := range []bool{isGrant, isToken, isTicket} {
+		for _, is := range []bool{isGrant, isToken, isTicket, isItem} {
 			if is {
 				named++
 			}
@@ -92,6 +110,7 @@ func TestPlaceNamesItsRow(t *testing.T) {
 		_, isGrant = p.GrantID()
 		_, isToken = p.TokenID()
 		_, isTicket = p.TicketRef()
-		assert.False(t, isGrant || isToken || isTicket, "a place with a wrong id names a row: %+v", p)
+		_, _, isItem = p.ItemID()
+		assert.False(t, isGrant || isToken || isTicket || isItem, "a place with a wrong id names a row: %+v", p)
 	}
 }
