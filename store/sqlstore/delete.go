@@ -51,8 +51,8 @@ func (s *Store) deleteCountersOf(ctx context.Context, tx runner, tokens ids) err
 	return nil
 }
 
-// deleteTokens deletes tokens and what belongs to them, except histories and counters.
-// The caller deletes the counters first.
+// deleteTokens deletes tokens and what belongs to them, except histories, links and
+// counters. The caller deletes the counters first.
 func (s *Store) deleteTokens(ctx context.Context, tx runner, d tokenKeys) error {
 	for some := range slices.Chunk(d.keys, chunk) {
 		if err := s.lock(ctx, tx, "tokens", "id", "id", some); err != nil {

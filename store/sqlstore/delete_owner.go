@@ -11,39 +11,52 @@ import (
 func (s *Store) DeleteOwner(ctx context.Context, owner store.OwnerID) error {
 	return s.step(ctx, "delete everything about a user", func() error {
 		grants, err := column[[]byte](ctx, s, s.db, `SELECT grant_id FROM {grants} WHERE owner_id = ? ORDER BY grant_id`, owner[:])
-		if err != nil || len(grants) == 0 {
+		if err != nil {
 			return err
 		}
+		if len(grants) == 0 { // there may be items all the same
+			found, err := column[int64](ctx, s, s.db, `SELECT revision FROM {owners} WHERE owner_id = ?`, owner[:])
+			if err != nil || len(found) == 0 {
+				return err
+			}
+		}
 		return s.writeWith(ctx, s.engine.deletion(), func(tx runner) error {
+			var tokens blobs
 			for some := range slices.Chunk(grants, chunk) {
-				if err := s.deleteGrants(ctx, tx, some); err != nil {
+				gone, err := s.deleteGrants(ctx, tx, some)
+				if err != nil {
 					return err
 				}
+				tokens = append(tokens, gone...)
 			}
-			return nil
+			if err := s.deleteBelongings(ctx, tx, owner[:]); err != nil {
+				return err
+			}
+			return s.deleteLinksOf(ctx, tx, tokens)
 		})
 	})
 }
 
-// deleteGrants deletes grants with everything that belongs to them.
-func (s *Store) deleteGrants(ctx context.Context, tx runner, grants blobs) error {
+// deleteGrants deletes grants with everything that belongs to them, except the links of
+// their tokens. It returns these tokens.
+func (s *Store) deleteGrants(ctx context.Context, tx runner, grants blobs) (blobs, error) {
 	if err := s.lock(ctx, tx, "grants", "grant_id", "grant_id", grants); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.must(ctx, tx, len(grants), `DELETE FROM {grants} WHERE grant_id IN ?`, grants); err != nil {
-		return err
+		return nil, err
 	}
 	tokens, err := s.deleteCounters(ctx, tx, grants)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.deleteTokens(ctx, tx, tokens); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.deleteBy(ctx, tx, `DELETE FROM {history} WHERE token IN ?`, tokens.keys); err != nil {
-		return err
+		return nil, err
 	}
-	return s.deleteGrantRows(ctx, tx, grants)
+	return tokens.public, s.deleteGrantRows(ctx, tx, grants)
 }
 
 // deleteCounters deletes the counters of all tokens of grants and returns the tokens. A

@@ -65,7 +65,8 @@ func (mysql) settings() []setting {
 const mysqlEngines = `
 	SELECT COALESCE(MAX(CONCAT(t.engine, ' (', t.table_name, ')')), '') FROM information_schema.tables t
 	WHERE t.table_schema = DATABASE() AND t.table_name IN ('{grants}', '{spares}', '{doubts}', '{commits}', '{tokens}', '{ancestors}',
-		'{tombstones}', '{counters}', '{chains}', '{generations}', '{history}', '{tickets}', '{processes}')
+		'{tombstones}', '{counters}', '{chains}', '{generations}', '{history}', '{tickets}', '{processes}',
+		'{owners}', '{items}', '{links}')
 	AND t.engine NOT IN (SELECT e.engine FROM information_schema.engines e WHERE e.transactions = 'YES')`
 
 // inline writes byte strings in hexadecimal, so that no setting of the session and no

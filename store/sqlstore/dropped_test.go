@@ -19,7 +19,7 @@ func TestDroppedTable(t *testing.T) {
 			if table == "processes" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorContains(t, err, "a table is missing although the schema has version 3: restore a whole backup")
+				require.ErrorContains(t, err, "a table is missing although the schema has version 4: restore a whole backup")
 				require.Regexp(t, "processes|history", err.Error(), "the database names it")
 			}
 			_, err = db.ExecContext(t.Context(), "DROP TABLE "+s.table(table))

@@ -194,6 +194,7 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 // without it.
 var tables = []string{
 	"grants", "spares", "doubts", "commits", "tokens", "ancestors", "tombstones", "counters", "chains", "generations", "history", "tickets", "processes",
+	"owners", "items", "links",
 }
 
 // checkTables returns an error if a table is missing. It reads no row.
@@ -232,7 +233,7 @@ func (s *Store) checkNotNewer(ctx context.Context) error {
 
 // schemaVersion is the version of the schema that this package needs: that of the newest
 // migration.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // SQL returns the statements that [Migrate] runs on an empty database, as text. Read
 // them, or give them to the people who may create tables. It returns an error if the

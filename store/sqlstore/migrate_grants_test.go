@@ -44,6 +44,7 @@ func TestMigrationKeepsGrants(t *testing.T) {
 		before, err := st.Grant(t.Context(), spared)
 		require.NoError(t, err)
 
+		s.undoItems(t, db)
 		s.undoProcesses(t, db)
 		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
 		st = s.on(t, db)
@@ -115,7 +116,16 @@ func TestLeaseBesideEarlierVersion(t *testing.T) {
 	})
 }
 
-// undoProcesses takes the third migration back.
+// undoItems takes the fourth migration back.
+func (s site) undoItems(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for _, table := range []string{"owners", "items", "links"} {
+		s.run(t, db, "DROP TABLE "+s.table(table))
+	}
+	s.run(t, db, "DELETE FROM "+s.table("migrations")+" WHERE version_id = 4")
+}
+
+// undoProcesses takes the third migration back, after undoItems.
 func (s site) undoProcesses(t *testing.T, db *sql.DB) {
 	t.Helper()
 	s.run(t, db, "DROP TABLE "+s.table("processes"))

@@ -25,11 +25,11 @@ func TestMissingMigration(t *testing.T) {
 		for range 2 {
 			_, err := sqlstore.New(t.Context(), db, s.dialect, s.opts)
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 3 || !strings.Contains(err.Error(), "its tables are missing; call sqlstore.Migrate(ctx, db, dialect, options)") {
+			if !is || !errors.Is(err, sqlstore.ErrMissingMigration) || schema.Have != 0 || schema.Want != 4 || !strings.Contains(err.Error(), "its tables are missing; call sqlstore.Migrate(ctx, db, dialect, options)") {
 				t.Fatalf("New: %v", err)
 			}
 			pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
-			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql", "00003_processes.sql"}) {
+			if err != nil || !slices.Equal(pending, []string{"00001_initial.sql", "00002_erase.sql", "00003_processes.sql", "00004_items.sql"}) {
 				t.Fatalf("Pending: %q, %v", pending, err)
 			}
 		}
@@ -45,7 +45,7 @@ func TestMissingMigration(t *testing.T) {
 func TestNewerSchema(t *testing.T) {
 	onEach(t, func(t *testing.T, s site) {
 		db := s.migrate(t)
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (4, TRUE)"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO "+s.table("migrations")+" (version_id, is_applied) VALUES (5, TRUE)"); err != nil {
 			t.Fatal(err)
 		}
 		_, opening := sqlstore.New(t.Context(), db, s.dialect, s.opts)
@@ -53,7 +53,7 @@ func TestNewerSchema(t *testing.T) {
 		migrating := sqlstore.Migrate(t.Context(), db, s.dialect, s.opts)
 		for _, err := range []error{opening, pending, migrating} {
 			schema, is := errors.AsType[*sqlstore.SchemaError](err)
-			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 4 || schema.Want != 3 || !strings.Contains(err.Error(), "has version 4, and this program knows version 3; run a newer program") {
+			if !is || !errors.Is(err, sqlstore.ErrNewerSchema) || schema.Have != 5 || schema.Want != 4 || !strings.Contains(err.Error(), "has version 5, and this program knows version 4; run a newer program") {
 				t.Errorf("error: %v", err)
 			}
 		}
@@ -88,7 +88,7 @@ func TestMigrateAfterFailure(t *testing.T) {
 	broken := errors.New("no more tables today")
 	for name, at := range map[string][2]string{
 		"at the first table": {"CREATE TABLE", "migrations"}, "in the middle": {"CREATE TABLE", "history"}, "in the second": {"SET erase_at = 1", "tokens"},
-		"in the third": {"ALTER TABLE", "doubts"},
+		"in the third": {"ALTER TABLE", "doubts"}, "in the fourth": {"CREATE TABLE", "links"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s site) {
@@ -131,6 +131,7 @@ func TestMigrationErases(t *testing.T) {
 		}
 		tokens := s.table("tokens")
 		s.run(t, db, "UPDATE "+tokens+" SET sealed_key = "+s.literal([]byte("old"))+" WHERE LENGTH(sealed_key) = 0")
+		s.undoItems(t, db)
 		s.undoProcesses(t, db)
 		s.dropIndex(t, db, "tokens", "tokens_erase")
 		s.run(t, db, "ALTER TABLE "+tokens+" DROP COLUMN erase_at")

@@ -16,6 +16,7 @@ type sealedColumn struct {
 	kind    store.PlaceKind
 	value   string // the column
 	id, n   string // id and number of its place
+	owner   string // column of the owner, if the place names it
 	from    string
 	byBytes bool   // whether key is a byte string, not a number
 	key     string // first column of the key
@@ -73,6 +74,11 @@ func sealedColumns() []sealedColumn {
 			from: `{tickets} WHERE 1 = 1`, byBytes: true, key: "ticket_id", second: "kind",
 			replace: `UPDATE {tickets} SET version = version + 1, payload = ? WHERE ticket_id = ? AND kind = ? AND payload = ?`,
 			args:    ticketPlace,
+		}, {
+			kind: store.PlaceItem, value: "contents", id: "item_id", n: "kind", owner: "owner_id",
+			from: `{items} WHERE 1 = 1`, byBytes: true, key: "item_id",
+			replace: `UPDATE {items} SET version = version + 1, contents = ? WHERE item_id = ? AND owner_id = ? AND kind = ? AND contents = ?`,
+			args:    itemPlace,
 		},
 	}
 }
@@ -95,9 +101,20 @@ func ticketPlace(p store.Place) []any {
 	return []any{[]byte(p.ID[1:]), int64(p.ID[0])}
 }
 
+// itemPlace returns the arguments of the place of an item, which names its owner too.
+func itemPlace(p store.Place) []any {
+	owner, id, ok := p.ItemID()
+	if !ok {
+		return nil
+	}
+	return []any{id[:], owner[:], int64(p.N)}
+}
+
 // place returns the place of a value. It is the reverse of args.
-func (w *sealedColumn) place(id []byte, n int64) store.Place {
+func (w *sealedColumn) place(id, owner []byte, n int64) store.Place {
 	switch w.kind {
+	case store.PlaceItem:
+		return store.ItemPlace(store.OwnerID(owner), store.ItemID(id), store.ItemKind(n))
 	case store.PlaceTicketKey:
 		return store.TicketKeyPlace(store.TicketRef{Kind: store.TicketKind(n), ID: store.TicketID(id)})
 	case store.PlaceTicketPayload:
@@ -163,15 +180,18 @@ func (s *Store) Sealed(ctx context.Context, page store.Page) ([]store.SealedItem
 }
 
 // query returns a statement that reads the next values of a walk: for each, the value,
-// the id and the number of its place, and its key.
+// the id, the owner and the number of its place, and its key.
 func (w *sealedColumn) query() string {
-	second, order := "0", w.key
+	owner, second, order := w.id, "0", w.key // no place without owner looks at that column
+	if w.owner != "" {
+		owner = w.owner
+	}
 	after := w.key + ` > ?`
 	if w.second != "" {
 		second, order = w.second, w.key+", "+w.second
 		after = w.key + ` >= ? AND (` + w.key + ` > ? OR ` + w.second + ` > ?)`
 	}
-	return `SELECT ` + w.value + `, ` + w.id + `, ` + w.n + `, ` + w.key + `, ` + second + ` FROM ` + w.from + `
+	return `SELECT ` + w.value + `, ` + w.id + `, ` + owner + `, ` + w.n + `, ` + w.key + `, ` + second + ` FROM ` + w.from + `
 		AND ` + after + ` AND LENGTH(` + w.value + `) > 0 ORDER BY ` + order + ` LIMIT ?`
 }
 
@@ -192,16 +212,16 @@ func (s *Store) walk(ctx context.Context, w *sealedColumn, after cursor, limit i
 	err = s.step(ctx, "read sealed values", func() error {
 		found, last = nil, after
 		return s.each(ctx, s.db, func(r *sql.Rows) error {
-			var value, id []byte
+			var value, id, owner []byte
 			var n int64
 			var key any = &last.number
 			if w.byBytes {
 				key = &last.bytes
 			}
-			if err := r.Scan(&value, &id, &n, key, &last.second); err != nil {
+			if err := r.Scan(&value, &id, &owner, &n, key, &last.second); err != nil {
 				return err
 			}
-			found = append(found, store.SealedItem{Place: w.place(id, n), Sealed: value})
+			found = append(found, store.SealedItem{Place: w.place(id, owner, n), Sealed: value})
 			return nil
 		}, w.query(), args...)
 	})

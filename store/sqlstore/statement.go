@@ -178,7 +178,7 @@ type demand struct {
 	// an engine may make room for, so that a few texts fit all numbers of rows.
 	size int
 	// after says that the statement reads rows that an earlier one of the same list has
-	// written.
+	// written, or that others have written while an earlier one waited for them.
 	after bool
 	// did, if set, is called if the statement has changed a row, or as many as all says.
 	did func()
@@ -276,6 +276,11 @@ func column[T any](ctx context.Context, s *Store, on runner, text string, args .
 func values(rows, columns int) string {
 	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
 	return strings.TrimSuffix(strings.Repeat(row+", ", rows), ", ")
+}
+
+// either returns a condition that finds the rows of n keys, each by the same condition.
+func either(key string, n int) string {
+	return strings.TrimSuffix(strings.Repeat("("+key+") OR ", n), " OR ")
 }
 
 // unique sorts a list and removes duplicates.

@@ -28,6 +28,7 @@ func (s *Store) Sweep(ctx context.Context, c store.Cleaning) (store.Cleaned, err
 		{"sweep generations", w.generations},
 		{"erase below tombstones", w.below},
 		{"sweep tokens", w.tokens},
+		{"sweep links", w.strayLinks},
 		{"sweep tickets", w.oldTickets},
 		{"sweep uses", w.uses},
 		{"sweep refreshes", w.commits},
@@ -51,6 +52,7 @@ type sweeper struct {
 	store.Cleaning
 	done       store.Cleaned
 	keysErased int // of tokens
+	links      int // deleted, or found to be needed
 }
 
 // left returns how many rows of a table may still be deleted.
@@ -237,7 +239,6 @@ func (w *sweeper) deleteKeys(ctx context.Context, count *int, query string, befo
 		return err
 	}
 	return deleteRows(ctx, w, count, cut(w, keys, left), func(tx runner, some [][]any) (int64, error) {
-		either := strings.TrimSuffix(strings.Repeat("("+key+") OR ", len(some)), " OR ")
-		return w.s.exec(ctx, tx, del+either, slices.Concat(some...)...)
+		return w.s.exec(ctx, tx, del+either(key, len(some)), slices.Concat(some...)...)
 	})
 }

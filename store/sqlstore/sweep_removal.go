@@ -20,6 +20,9 @@ func (w *sweeper) remove(ctx context.Context, due ids) (bool, error) {
 	if err != nil || len(plan.gone.keys)+len(plan.bury) == 0 {
 		return false, err
 	}
+	if done, err := w.linksOf(ctx, plan.gone.public); err != nil || !done {
+		return false, err
+	}
 	grants := 0
 	err = w.s.writeWith(ctx, w.s.engine.deletion(), func(tx runner) (err error) {
 		grants, err = w.apply(ctx, tx, plan)
@@ -141,6 +144,9 @@ func (w *sweeper) delete(ctx context.Context, tx runner, p *removal) (int, error
 		return 0, errChanged
 	}
 	if err := w.s.deleteTokens(ctx, tx, p.gone); err != nil {
+		return 0, err
+	}
+	if err := w.s.deleteLinksOf(ctx, tx, p.gone.public); err != nil { // those that were made meanwhile
 		return 0, err
 	}
 	if err := w.lateEvents(ctx, tx, p.gone.keys); err != nil {

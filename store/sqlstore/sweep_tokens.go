@@ -7,8 +7,8 @@ import (
 
 // Sweep deletes the history of a token first, then its tickets, then the token. A token
 // with descendants that stay is buried: it keeps its row but loses its secrets, and no
-// step finds it any more. Its counters and its tombstone still apply to the descendants.
-// Sweep deletes a buried token together with the last of its descendants.
+// step finds it any more. Its counters, its tombstone and its links still apply to the
+// descendants. Sweep deletes a buried token together with the last of its descendants.
 
 // tokens deletes tokens whose retention is over.
 func (w *sweeper) tokens(ctx context.Context) error {
