@@ -220,10 +220,15 @@ func (e *env) newTicket(kind store.TicketKind) store.Ticket {
 	t := store.Ticket{
 		TicketRef: e.unknown(kind), Status: store.TicketPending, Key: e.sealed(), Payload: e.sealed(), Expires: t0 + 10*minute,
 	}
-	if kind == store.TicketShort {
+	if lasting(kind) {
 		t.Status, t.Expires = store.TicketReady, 0
 	}
 	return t
+}
+
+// lasting reports whether tickets of a kind are not one-time.
+func lasting(kind store.TicketKind) bool {
+	return kind == store.TicketShort || kind == store.TicketSSHKey
 }
 
 // unknown names a ticket that is not stored.
@@ -242,6 +247,13 @@ func (e *env) newCode(owner *tok) store.Ticket {
 // newShort returns a short token that is not stored.
 func (e *env) newShort(owner *tok) store.Ticket {
 	t := e.newTicket(store.TicketShort)
+	t.Token = owner.id()
+	return t
+}
+
+// newSSHKey returns the ticket of an SSH key that is not stored.
+func (e *env) newSSHKey(owner *tok) store.Ticket {
+	t := e.newTicket(store.TicketSSHKey)
 	t.Token = owner.id()
 	return t
 }

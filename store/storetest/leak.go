@@ -53,6 +53,15 @@ func leakReplaced(e *env) {
 	e.hides(second.Token, late.Token)
 	e.shows(r.Token)
 
+	item := e.keep(g.Owner, 1)[0]
+	old := item.Contents
+	item.Contents = e.sealed()
+	e.changeItems(e.putItems(g.Owner, 1, item), "replace")
+	e.hides(old)
+	e.shows(item.Contents)
+	e.changeItems(e.deleteItems(g.Owner, 2, item.ID), "delete")
+	e.hides(item.Contents, item.ID[:])
+
 	_, strict := e.rotate(root, 0)
 	e.hides(root.Key)
 	e.shows(strict.Key)

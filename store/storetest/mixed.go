@@ -14,6 +14,7 @@ type branch struct {
 	rotation          store.Rotation
 	short             store.Ticket
 	lease             store.LeaseID
+	put               store.ItemChanges
 	process           store.Process
 
 	spendErrs []error
@@ -36,6 +37,9 @@ func mixedSteps(e *env) {
 			b.short, b.lease = e.newShort(b.kept), e.leaseID()
 			b.process = e.newProcess()
 			b.rotation.Tickets = putting(b.short)
+			b.put = e.putItems(root.Owner, 0, e.newItem(store.ItemTag))
+			b.put.Links = newLinks(tag(b.put.Put[0], b.kept.id(), b.child.id()))
+			b.put.Tickets, b.put.Token, b.put.Event = putting(e.newSSHKey(b.kept)), root.id(), event("tag_create", t0)
 			return b
 		})
 		e.atOnce(callers, func(i int, s store.Store) error {
@@ -47,6 +51,7 @@ func mixedSteps(e *env) {
 			spend(b.kept.Presented)
 			do(errOf(s.CreateChild(e.ctx, b.kept.Presented, b.birth, b.child.Token)))
 			spend(b.child.Presented)
+			do(putAnyway(e.ctx, s, b.put))
 			do(errOf(s.Rotate(e.ctx, b.rotation)))
 			spend(b.rotation.To)
 			do(s.Refund(e.ctx, b.spends[1].ID, t0))
@@ -86,7 +91,10 @@ func mixedSteps(e *env) {
 		e.equal(len(tree), 1+3*callers, "tokens")
 		events, _, err := e.s.Events(e.ctx, infoIDs(tree), store.Page{Limit: 1000})
 		e.ok(err, "Events")
-		e.equal(len(events), charged, "events")
+		e.equal(len(events), charged+callers, "events")
+		items := e.items(root.Owner)
+		e.equal([]int{int(items.Revision), len(items.List)}, []int{callers, callers}, "revision and number of the items")
+		e.equal(len(e.links(infoIDs(tree))), 2*callers, "links")
 		state := e.grantState(root.Grant)
 		e.equal(state.Generation, uint64(2), "generation of the grant")
 		e.equal(1+len(state.Spares), callers, "refresh tokens kept")

@@ -202,18 +202,28 @@ func deleteOwner(e *env) {
 	current, spare := e.commit(root.Grant, lease, 1), e.commit(root.Grant, e.leaseID(), 1)
 	e.revoke(second, true)
 	otherBefore := e.info(other.id())
+	items, tags := e.keep(root.Owner, 200), e.keep(other.Owner, 1)
+	unborn := e.tokenID()
+	e.link(root.Owner, newLinks(append(tag(items[0], root.id(), child.id(), unborn), tag(items[1], second.id())...))...)
+	e.link(other.Owner, newLinks(tag(tags[0], other.id()))...)
+	alone := e.ownerID() // who has items and no token
+	lone := e.keep(alone, 1)[0]
 
 	values := [][]byte{
 		root.Key, root.About, child.About, rotation.Key, rotation.Successor, current.Token, spare.Token, code.Key, code.Payload, short.Payload,
-		[]byte(use.Event.Comment), []byte(use.Event.Address), []byte(use.Event.UserAgent),
+		[]byte(use.Event.Comment), []byte(use.Event.Address), []byte(use.Event.UserAgent), items[0].Contents, items[199].Contents, lone.Contents,
 	}
 	e.shows(values...)
 	private := append([][]byte{
 		root.Owner[:], root.Token.ID[:], child.Token.ID[:], second.Token.ID[:], root.Grant[:], second.Grant[:],
-		code.ID[:], short.ID[:], root.Token.Sum[:], rotation.To.Sum[:],
+		code.ID[:], short.ID[:], root.Token.Sum[:], rotation.To.Sum[:], items[0].ID[:], items[199].ID[:], unborn[:], alone[:],
 	}, values...)
 	for range 2 {
 		e.ok(e.s.DeleteOwner(e.ctx, root.Owner), "DeleteOwner")
+		e.ok(e.s.DeleteOwner(e.ctx, alone), "DeleteOwner of somebody without tokens")
+		e.wantItems(root.Owner, 0)
+		e.wantItems(alone, 0)
+		e.wantLinks(append(idsOf(root, child, second), unborn))
 		for _, k := range []*tok{root, child, next, second} {
 			for _, s := range e.steps(k) {
 				e.fails(s.do(k.Presented, t0), store.ErrNotFound, "%s with a deleted token", s.name)
@@ -233,6 +243,8 @@ func deleteOwner(e *env) {
 	e.hides(private...)
 	e.equal(e.info(other.id()), otherBefore, "another owner's token")
 	e.wantTicket(kept)
+	e.wantItems(other.Owner, 1, tags...)
+	e.wantLinks(idsOf(other), tag(tags[0], other.id())...)
 	e.spend(other, 0)
 	e.ok(e.s.DeleteOwner(e.ctx, e.ownerID()), "DeleteOwner of somebody unknown")
 }

@@ -52,6 +52,17 @@ func (e *env) repeatAll(contexts func() []context.Context) {
 	again("ChangeTickets", func(ctx context.Context) error { return e.s.ChangeTickets(ctx, putting(polling), t0) })
 	e.wantTicket(polling)
 
+	items, key := e.putItems(root.Owner, 0, e.newItem(store.ItemSSHKey)), e.newSSHKey(child)
+	items.Links = newLinks(tag(items.Put[0], child.id()))
+	items.Tickets, items.Token, items.Event = putting(key), child.id(), event("ssh_key_add", t0)
+	again("ChangeItems", func(ctx context.Context) error { return e.s.ChangeItems(ctx, items) })
+	e.wantItems(root.Owner, 1, items.Put...)
+	e.wantTicket(key)
+	e.wantHistory([]*tok{child}, "ssh_key_add", "AT_created")
+	links := store.ItemChanges{Owner: root.Owner, Links: newLinks(tag(items.Put[0], root.id())), Now: t0}
+	again("ChangeItems of links", func(ctx context.Context) error { return e.s.ChangeItems(ctx, links) })
+	e.wantLinks(idsOf(root, child), tag(items.Put[0], root.id(), child.id())...)
+
 	rotation := e.rotation(root, 0)
 	rotation.Event = event("MT_rotated", t0)
 	again("Rotate", func(ctx context.Context) error {
@@ -90,6 +101,8 @@ func (e *env) repeatAll(contexts func() []context.Context) {
 	e.wantHistory([]*tok{root}, "MT_revoked", "MT_rotated", "transfer_code_used", "MT_created", "created")
 	again("DeleteOwner", func(ctx context.Context) error { return e.s.DeleteOwner(ctx, g.Owner) })
 	e.wantListed(g.Owner, 0)
+	e.wantItems(g.Owner, 0)
+	e.wantLinks(idsOf(root, child))
 }
 
 // repeatWithOtherTickets repeats uses with tickets of the same ids and other contents, as

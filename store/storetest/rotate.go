@@ -129,6 +129,27 @@ func rotateTickets(e *env) {
 	e.wantTicket(newShort)
 }
 
+// proves P8: the ticket of an SSH key holds the token of the newest generation, under the
+// same id.
+func rotateSSHKey(e *env) {
+	k := e.root()
+	ticket := e.newSSHKey(k)
+	e.put(ticket)
+	var gone [][]byte
+	for range 3 {
+		r, outdated := e.rotation(k, grace), ticket.Payload
+		ticket.Payload = e.sealed()
+		r.Tickets = store.TicketChanges{Drop: []store.TicketRef{ticket.TicketRef}, Put: []store.Ticket{ticket}}
+		for range nodes {
+			e.ok(e.rotateErr(r), "Rotate")
+			e.wantTicket(ticket)
+		}
+		gone = append(gone, outdated)
+		k = &tok{k.Token, r.To}
+	}
+	e.hides(gone...)
+}
+
 func rotateArguments(e *env) {
 	root := e.root()
 	for name, spoil := range map[string]func(*store.Rotation){

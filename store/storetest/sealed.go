@@ -22,6 +22,7 @@ func (e *env) sealedEverywhere() []store.SealedItem {
 	keyOnly.Payload, payloadOnly.Key = nil, nil
 	e.put(code, keyOnly, payloadOnly, taken)
 	e.take(taken)
+	kept := e.keep(root.Owner, 2)
 	return []store.SealedItem{
 		{Place: store.RefreshTokenPlace(root.Grant, 2), Sealed: current.Token},
 		{Place: store.RefreshTokenPlace(root.Grant, 2), Sealed: spares[0].Token},
@@ -37,6 +38,8 @@ func (e *env) sealedEverywhere() []store.SealedItem {
 		{Place: store.TicketPayloadPlace(code.TicketRef), Sealed: code.Payload},
 		{Place: store.TicketKeyPlace(keyOnly.TicketRef), Sealed: keyOnly.Key},
 		{Place: store.TicketPayloadPlace(payloadOnly.TicketRef), Sealed: payloadOnly.Payload},
+		{Place: store.ItemPlace(root.Owner, kept[0].ID, kept[0].Kind), Sealed: kept[0].Contents},
+		{Place: store.ItemPlace(root.Owner, kept[1].ID, kept[1].Kind), Sealed: kept[1].Contents},
 	}
 }
 
@@ -109,7 +112,8 @@ func sealedStable(e *env) {
 func resealReplaces(e *env) {
 	all := e.sealedEverywhere()
 	items := e.anew(all)
-	key, about := all[3], all[8]
+	key, about, item := all[3], all[8], all[len(all)-1]
+	owner, id, _ := item.Place.ItemID()
 	short := e.unknown(store.TicketShort)
 	// Copies of a value at another place, and values that are not there.
 	elsewhere := []store.Reseal{
@@ -121,6 +125,11 @@ func resealReplaces(e *env) {
 		{Place: store.RefreshTokenPlace(e.grantID(), 1), Old: e.sealed()},
 		{Place: store.TicketKeyPlace(short), Old: e.sealed()},
 		{Place: store.TicketPayloadPlace(short), Old: e.sealed()},
+		{Place: store.ItemPlace(e.ownerID(), id, store.ItemTag), Old: item.Sealed},
+		{Place: store.ItemPlace(owner, e.itemID(), store.ItemTag), Old: item.Sealed},
+		{Place: store.ItemPlace(owner, id, store.ItemSSHKey), Old: item.Sealed},
+		{Place: item.Place, Old: all[len(all)-2].Sealed},
+		{Place: store.Place{Kind: store.PlaceItem, ID: item.Place.ID[:len(owner)], N: item.Place.N}, Old: item.Sealed},
 		{Place: store.Place{Kind: store.PlaceAbout, ID: "short"}, Old: e.sealed()},
 		{Place: store.Place{Kind: 99, ID: about.Place.ID}, Old: about.Sealed},
 		{Place: store.Place{Kind: store.PlaceTokenKey, ID: key.Place.ID, N: 9}, Old: key.Sealed},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/mytoken-go/sdk/store"
 )
@@ -26,7 +27,7 @@ func (e *env) sweepIn(c store.Cleaning) store.Cleaned {
 			sum    *int
 		}{
 			{"tickets", 1, got.Tickets, &sum.Tickets}, {"tokens", 1, got.Tokens, &sum.Tokens}, {"grants", 1, got.Grants, &sum.Grants},
-			{"events", 1, got.Events, &sum.Events}, {"uses", 2, got.Uses, &sum.Uses}, {"others", 5, got.Others, &sum.Others},
+			{"events", 1, got.Events, &sum.Events}, {"uses", 2, got.Uses, &sum.Uses}, {"others", 6, got.Others, &sum.Others},
 		} {
 			if n.rows > n.tables*c.Limit {
 				e.Errorf("Sweep deleted %d %s, the limit is %d", n.rows, n.table, c.Limit)
@@ -55,10 +56,14 @@ func sweepNothing(e *env) {
 	e.beginAs(e.alive(t0+hour).ID, root.Grant, lease, t0)
 	e.commit(root.Grant, lease, 1)
 	e.record(root, event("event", t0))
+	item := e.keep(root.Owner, 1)[0]
+	e.link(root.Owner, newLinks(tag(item, root.id(), child.id()))...)
 	before := e.walk(100)
 	e.equal(e.sweep(t0+5*second), store.Cleaned{}, "a store that is in use")
 	e.equal(e.walk(100), before, "everything sealed")
 	e.wantHistory([]*tok{root}, "event")
+	e.wantItems(root.Owner, 1, item)
+	e.wantLinks(idsOf(root, child), tag(item, root.id(), child.id())...)
 }
 
 func sweepArguments(e *env) {
@@ -274,6 +279,7 @@ func sweepIdentities(e *env) {
 
 func sweepBounded(e *env) {
 	const n = 5
+	var last *tok
 	for range n {
 		root := e.rootExpiring(t0+hour, at(5, none))
 		child := e.childExpiring(root, t0+hour, at(5, 0))
@@ -286,15 +292,22 @@ func sweepBounded(e *env) {
 		r.Expires = t0 + hour
 		e.ok(e.rotateErr(r), "Rotate")
 		e.commit(root.Grant, e.leaseID(), 1)
+		last = root
 	}
 	for range n {
 		e.alive(t0 + hour)
 	}
 	live := e.root(at(5, none))
+	item := e.keep(live.Owner, 1)[0]
+	stray, tagged := several(n, e.tokenID), idsOf(live)
 	for range n {
 		e.spend(live, 0)
-		e.rotate(e.child(live), grace)
+		child := e.child(live)
+		e.rotate(child, grace)
+		tagged = append(tagged, child.id())
 	}
+	gone := infoIDs(e.list(last.Owner))
+	e.link(live.Owner, newLinks(tag(item, slices.Concat(stray, tagged, gone)...))...)
 	batches := store.Cleaning{Now: t0 + 2*month, Limit: 2, Retention: retention}
 	first, err := e.s.Sweep(e.ctx, batches)
 	e.ok(err, "Sweep")
@@ -311,7 +324,8 @@ func sweepBounded(e *env) {
 	}
 	e.equal(len(e.processes(1)), 0, "processes left")
 	e.wantListed(live.Owner, 1+n)
-	e.equal(len(e.walk(100)), 1+2*(1+n), "values sealed: a refresh token, and key and description of each live token")
+	e.equal(len(e.walk(100)), 1+2*(1+n)+1, "values sealed: a refresh token, key and description of each live token, and an item")
+	e.wantLinks(slices.Concat(stray, tagged, gone), tag(item, tagged...)...)
 }
 
 // proves P3: housekeeping does not disturb uses.

@@ -181,12 +181,13 @@ func ticketArguments(e *env) {
 	for name, spoil := range map[string]func(*store.Ticket){
 		"no id":               func(t *store.Ticket) { t.ID = store.TicketID{} },
 		"no kind":             func(t *store.Ticket) { t.Kind = 0 },
-		"unknown kind":        func(t *store.Ticket) { t.Kind = 8 },
+		"unknown kind":        func(t *store.Ticket) { t.Kind = 9 },
 		"no status":           func(t *store.Ticket) { t.Status = 0 },
 		"unknown status":      func(t *store.Ticket) { t.Status = 5 },
 		"no expiry":           func(t *store.Ticket) { t.Expires = 0 },
 		"negative expiry":     func(t *store.Ticket) { t.Expires = -1 },
 		"short token of none": func(t *store.Ticket) { t.Kind, t.Expires = store.TicketShort, 0 },
+		"SSH key of none":     func(t *store.Ticket) { t.Kind, t.Expires = store.TicketSSHKey, 0 },
 	} {
 		t := e.newTicket(store.TicketTransfer)
 		spoil(&t)

@@ -5,7 +5,7 @@ import "github.com/mytoken-go/sdk/store"
 func ticketKinds(e *env) {
 	root, id := e.root(), e.ticketID()
 	var all []store.Ticket
-	for kind := store.TicketState; kind <= store.TicketAccess; kind++ {
+	for kind := store.TicketState; kind <= store.TicketSSHKey; kind++ {
 		t := e.newTicket(kind)
 		t.ID, t.Token, t.Status, t.OwnsToken = id, root.id(), store.TicketReady, kind%2 == 0
 		all = append(all, t)
@@ -13,18 +13,21 @@ func ticketKinds(e *env) {
 	}
 	for i, t := range all {
 		e.wantTicket(t)
-		if t.Kind == store.TicketShort {
+		if lasting(t.Kind) {
 			continue
 		}
 		e.take(t)
 		e.wantTicket(all[i+1:]...)
 	}
 	lone := e.ready(store.TicketTransfer)
-	for _, kind := range []store.TicketKind{store.TicketState, store.TicketConsent, store.TicketPolling, store.TicketShort, store.TicketReply, store.TicketAccess} {
+	for kind := store.TicketState; kind <= store.TicketSSHKey; kind++ {
+		if kind == lone.Kind {
+			continue
+		}
 		ref := store.TicketRef{Kind: kind, ID: lone.ID}
 		e.unresolved(ref, t0, store.ErrTicketNotFound, "a code as another kind")
 		e.fails(e.consumeErr(e.useID(), ref), store.ErrTicketNotFound, "Consume of a code as kind %d", kind)
-		if kind != store.TicketShort {
+		if !lasting(kind) {
 			e.fails(e.takeErr(ref, e.useID()), store.ErrTicketNotFound, "TakeTicket of a code as kind %d", kind)
 		}
 	}
@@ -141,16 +144,17 @@ func ticketTake(e *env) {
 func ticketTakeRefused(e *env) {
 	root := e.root()
 	e.fails(e.takeErr(e.unknown(store.TicketTransfer), e.useID()), store.ErrTicketNotFound, "an unknown ticket")
-	pending, short, ready := e.newTicket(store.TicketPolling), e.newShort(root), e.newCode(root)
+	pending, short, key, ready := e.newTicket(store.TicketPolling), e.newShort(root), e.newSSHKey(root), e.newCode(root)
 	pending.Token = root.id()
-	e.put(pending, short, ready)
+	e.put(pending, short, key, ready)
 	redeem := func(t store.Ticket, taker store.UseID) error {
 		return e.s.TakeTicket(e.ctx, t.TicketRef, taker, event("transfer_code_used", t0), t0)
 	}
 	e.fails(redeem(pending, e.useID()), store.ErrConflict, "a pending ticket")
 	e.refused(redeem(short, e.useID()), "a short token")
+	e.refused(redeem(key, e.useID()), "an SSH key")
 	e.refused(redeem(ready, store.UseID{}), "no taker")
-	e.wantTicket(pending, short, ready)
+	e.wantTicket(pending, short, key, ready)
 	e.wantHistory([]*tok{root})
 }
 
@@ -158,13 +162,15 @@ func ticketTakeRefused(e *env) {
 func ticketOfToken(e *env) {
 	root := e.root()
 	child := e.child(root)
-	short, code, ending := e.newShort(child), e.newCode(child), e.newShort(child)
+	short, key, code, ending := e.newShort(child), e.newSSHKey(child), e.newCode(child), e.newShort(child)
 	ending.Expires = t0 + hour
-	e.put(short, code, ending)
+	e.put(short, key, code, ending)
 	for _, now := range []store.Micros{t0, t0 + 1000*day} {
-		got, err := e.s.ResolveTicket(e.ctx, short.Kind, []store.TicketID{short.ID}, now)
-		e.ok(err, "ResolveTicket")
-		e.equal(got, short, "a short token without expiry")
+		for _, t := range []store.Ticket{short, key} {
+			got, err := e.s.ResolveTicket(e.ctx, t.Kind, []store.TicketID{t.ID}, now)
+			e.ok(err, "ResolveTicket")
+			e.equal(got, t, "a ticket of kind %d without expiry", t.Kind)
+		}
 	}
 	e.ok(e.resolveErr(ending.TicketRef, ending.Expires), "ResolveTicket of a short token at its expiry")
 	e.unresolved(ending.TicketRef, ending.Expires+1, store.ErrTicketExpired, "a short token after its expiry")
@@ -174,7 +180,7 @@ func ticketOfToken(e *env) {
 	e.unresolved(stray.TicketRef, t0, store.ErrTicketNotFound, "a ticket of an unknown token")
 
 	e.revoke(root, true)
-	for _, t := range []store.Ticket{short, code} {
+	for _, t := range []store.Ticket{short, key, code} {
 		e.unresolved(t.TicketRef, t0, store.ErrTicketNotFound, "a ticket below a revoked token")
 		e.fails(e.consumeErr(e.useID(), t.TicketRef), store.ErrTicketNotFound, "Consume below a revoked token")
 	}

@@ -172,6 +172,24 @@ func slicesNotShared(e *env) {
 		}
 	}
 
+	// Items.
+	item := e.newItem(store.ItemTag)
+	kept := slices.Clone(item.Contents)
+	put := e.putItems(g.Owner, 0, item)
+	put.Links = newLinks(tag(item, child.id()))
+	e.changeItems(put, "put")
+	spoil(item.Contents)
+	put.Put[0].ID, put.Links[0].Own = e.itemID(), false
+	for range nodes {
+		items := e.items(g.Owner)
+		e.equal(len(items.List), 1, "items")
+		wantThenSpoil(items.List[0].Contents, kept, "contents")
+		items.List[0].ID = store.ItemID{}
+		links := e.links(idsOf(child))
+		e.equal(links, tag(store.Item{ID: item.ID}, child.id()), "links")
+		links[0] = store.Link{}
+	}
+
 	// Rotation.
 	r := e.rotation(child, grace)
 	successor, newKey := slices.Clone(r.Successor), slices.Clone(r.Key)
