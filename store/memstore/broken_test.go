@@ -67,6 +67,12 @@ func breakStore(s *Store, bug storetest.Bug) store.Store {
 	if b := broken.Records(s, bug); b != nil {
 		return b
 	}
+	if b := broken.Items(s, bug); b != nil {
+		return b
+	}
+	if b := brokenLinks(s, bug); b != nil {
+		return b
+	}
 	panic("no store with bug " + bug)
 }
 

@@ -86,6 +86,12 @@ func Broken(s *Store, bug storetest.Bug) store.Store {
 	if b := broken.Records(s, bug); b != nil {
 		return b
 	}
+	if b := broken.Items(s, bug); b != nil {
+		return b
+	}
+	if b := brokenLinks(s, bug); b != nil {
+		return b
+	}
 	panic("no store with the bug " + bug)
 }
 

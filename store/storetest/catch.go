@@ -86,6 +86,34 @@ const (
 	BugAccessOutlivesLogin Bug = "kept access token outlives its login"
 	// BugRevokedUnlisted lists only tokens that are live.
 	BugRevokedUnlisted Bug = "lists leave out revoked tokens"
+
+	// BugItemsWithoutCAS changes items without comparing the revision.
+	BugItemsWithoutCAS Bug = "change items without compare-and-swap"
+	// BugChangeForgotten refuses the repeat of a change of items as outdated.
+	BugChangeForgotten Bug = "repeated change of items is a conflict"
+	// BugForeignItemIgnored makes no change and returns no error if another owner has the
+	// item.
+	BugForeignItemIgnored Bug = "item of another owner is ignored"
+	// BugLinksLater makes the links of a change in a second step.
+	BugLinksLater Bug = "links come in a second step"
+	// BugTicketsLater changes the tickets of a change of items in a second step.
+	BugTicketsLater Bug = "tickets come in a second step"
+	// BugLinkNeedsToken drops links of tokens that are not stored.
+	BugLinkNeedsToken Bug = "link of an unknown token is dropped"
+	// BugClearIgnored leaves the links of descendants that a link clears.
+	BugClearIgnored Bug = "link clears nothing"
+	// BugLinksOutliveItem leaves the links of a deleted item.
+	BugLinksOutliveItem Bug = "links outlive their item"
+	// BugLinksOutliveToken leaves the links of tokens that are gone.
+	BugLinksOutliveToken Bug = "links outlive their token"
+	// BugLinksSweptEarly sweeps links of tokens that may still be created.
+	BugLinksSweptEarly Bug = "sweep takes links before their tokens come"
+	// BugLinksOfDeletedSwept sweeps links that still decide about descendants.
+	BugLinksOfDeletedSwept Bug = "sweep takes links that descendants need"
+	// BugItemsOutliveOwner leaves the items of a deleted owner.
+	BugItemsOutliveOwner Bug = "items outlive their owner"
+	// BugItemsNotWalked leaves items out of the sealed values.
+	BugItemsNotWalked Bug = "walk leaves out items"
 )
 
 // bugCases lists all bugs, each with the cases that find it.
@@ -125,6 +153,19 @@ var bugCases = []struct {
 	{BugCommentBefore, []string{"leased use/says in its event that it returns a ticket"}},
 	{BugAccessOutlivesLogin, []string{"grant/kept access tokens end with their login"}},
 	{BugRevokedUnlisted, []string{"revoke/revoked tokens stay listed", "sweep/tokens are deleted after retention"}},
+	{BugItemsWithoutCAS, []string{"item/change of another revision is refused", "item/parallel changes of one revision have one winner"}},
+	{BugChangeForgotten, []string{"item/change repeated", "item/parallel repeats are made once"}},
+	{BugForeignItemIgnored, []string{"item/of another owner", "item/parallel owners of one id have one winner"}},
+	{BugLinksLater, []string{"item/links, tickets and event are made in the same step"}},
+	{BugTicketsLater, []string{"item/links, tickets and event are made in the same step"}},
+	{BugLinkNeedsToken, []string{"link/may come before its token"}},
+	{BugClearIgnored, []string{"link/clears those of the descendants"}},
+	{BugLinksOutliveItem, []string{"link/goes with its item"}},
+	{BugLinksOutliveToken, []string{"sweep/links", "sweep/links of a deleted ancestor still bind"}},
+	{BugLinksSweptEarly, []string{"sweep/links"}},
+	{BugLinksOfDeletedSwept, []string{"sweep/links of a deleted ancestor still bind"}},
+	{BugItemsOutliveOwner, []string{"record/delete owner"}},
+	{BugItemsNotWalked, []string{"sealed/walk is stable"}},
 }
 
 // Bugs returns all bugs.
