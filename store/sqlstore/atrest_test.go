@@ -126,6 +126,7 @@ func (l *life) whole(ctx context.Context) {
 	shortTicket.Payload = sealed(l.t)(l.ring.SealWith(store.TicketPayloadPlace(shortTicket.TicketRef), seal.FromSecret(seal.PurposeTicketPayload, short), []byte(l.secret("compact-token"))))
 	l.ok(l.st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{kept, shortTicket}}, lifeNow))
 
+	l.belongings(ctx, child.ID)
 	nextText := l.secret("compact-token")
 	r := store.Rotation{From: presented, To: store.Presented{ID: root.ID, Seq: 2, Sum: store.Sum{0xff}}, Key: l.wrap(root.ID, 2, nextText), Now: lifeNow, Grace: time.Hour}
 	r.Successor = sealed(l.t)(l.ring.SealWith(store.SuccessorPlace(root.ID, 1), seal.FromSecret(seal.PurposeSuccessor, rootText), []byte(nextText)))
@@ -140,6 +141,30 @@ func (l *life) whole(ctx context.Context) {
 	l.ok(l.st.EndRefresh(ctx, store.End{Grant: l.grant, Lease: lease, Generation: 2, Outcome: store.RefreshDone, Now: lifeNow}))
 	_, err = l.st.Revoke(ctx, store.Revocation{Token: child.ID, Recursive: true, By: r.To, Now: lifeNow, Event: store.Event{Name: "revoked", Time: lifeNow}})
 	l.ok(err)
+}
+
+// item returns a tag with a secret name.
+func (l *life) item() store.Item {
+	l.t.Helper()
+	item := store.Item{Kind: store.ItemTag}
+	fresh(item.ID[:])
+	item.Contents = sealed(l.t)(l.ring.Seal(store.ItemPlace(l.owner, item.ID, item.Kind), []byte(l.secret("name-of-a-tag"))))
+	return item
+}
+
+// belongings puts, replaces, links and deletes items, and keeps one of them.
+func (l *life) belongings(ctx context.Context, token store.TokenID) {
+	l.t.Helper()
+	kept, gone := l.item(), l.item()
+	for revision, c := range []store.ItemChanges{
+		{Put: []store.Item{kept, gone}, Links: []store.NewLink{{Link: store.Link{Item: kept.ID, Token: token, Own: true}}}},
+		{Put: []store.Item{{ID: kept.ID, Kind: kept.Kind, Contents: sealed(l.t)(l.ring.Seal(store.ItemPlace(l.owner, kept.ID, kept.Kind), []byte(l.secret("name-of-a-tag"))))}}},
+		{Delete: []store.ItemID{gone.ID}},
+	} {
+		c.Owner, c.Revision, c.Now = l.owner, uint64(revision), lifeNow
+		fresh(c.ID[:])
+		l.ok(l.st.ChangeItems(ctx, c))
+	}
 }
 
 func newRing(t *testing.T) (*seal.Ring, seal.Key) {
@@ -261,6 +286,14 @@ func TestServerKeyIsReplacedInUse(t *testing.T) {
 			}
 			if _, err := during.OpenWith(store.RefreshTokenPlace(l.grant, 8), l.key, g.Token); err != nil {
 				t.Errorf("the refresh token does not open: %v", err)
+			}
+			items, err := st.Items(t.Context(), l.owner)
+			if err != nil || len(items.List) != 1 {
+				t.Fatalf("Items: %d items, %v", len(items.List), err)
+			}
+			item := items.List[0]
+			if _, err := during.Open(store.ItemPlace(l.owner, item.ID, item.Kind), item.Contents); err != nil {
+				t.Errorf("an item does not open: %v", err)
 			}
 		}
 	})

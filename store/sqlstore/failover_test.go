@@ -94,6 +94,9 @@ func TestDemotedPrimary(t *testing.T) {
 		"ChangeTickets": func(t *testing.T, st *sqlstore.Store, p store.Presented) error {
 			return st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1)
 		},
+		"ChangeItems": func(t *testing.T, st *sqlstore.Store, p store.Presented) error {
+			return st.ChangeItems(t.Context(), newItems(p.ID))
+		},
 		"Ping": func(t *testing.T, st *sqlstore.Store, _ store.Presented) error { return st.Ping(t.Context()) },
 	}
 	onEach(t, func(t *testing.T, s site) {

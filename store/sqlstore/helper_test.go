@@ -84,6 +84,20 @@ func newTicket(token store.TokenID) store.Ticket {
 	return n
 }
 
+// newItems returns the first change of an owner's items. It puts one, which is linked with
+// the tokens.
+func newItems(tokens ...store.TokenID) store.ItemChanges {
+	item := store.Item{Kind: store.ItemTag, Contents: store.Sealed("contents")}
+	fresh(item.ID[:])
+	c := store.ItemChanges{Put: []store.Item{item}, Now: 1}
+	fresh(c.Owner[:])
+	fresh(c.ID[:])
+	for _, id := range tokens {
+		c.Links = append(c.Links, store.NewLink{Link: store.Link{Item: item.ID, Token: id, Own: true}})
+	}
+	return c
+}
+
 // run runs a statement.
 func (s site) run(t testing.TB, db *sql.DB, text string) {
 	t.Helper()

@@ -13,8 +13,9 @@ import (
 )
 
 // mass fills the tables with n tokens without using the store. Token 2k is a child of
-// token 2k-1, every grant has one such pair, and every owner has 100 tokens. All ids of
-// token n are made from the number n. One token in five is revoked, one in ten has
+// token 2k-1, every grant has one such pair, and every owner has 100 tokens and ten items.
+// All ids of token n are made from the number n. Item n is linked with token n, and item 1
+// also with every tenth token of all. One token in five is revoked, one in ten has
 // expired, and one in ten was rotated.
 func (s site) mass(t testing.TB, db *sql.DB, n int) {
 	t.Helper()
@@ -74,6 +75,12 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 		strings.Join([]string{"i, i % 2, i", empty, empty, empty, empty, id("i", 16), "1, 0, i"}, ", "), n, "")
 	insert("tickets", "ticket_id, kind, version, status, sealed_key, payload, token_id, owns_token, expires, put_sum, sweep_at",
 		strings.Join([]string{id("i", 32), "4, 1, 2", empty, empty, id("i", 64), "0, i", id("i", 32), "i"}, ", "), n, "")
+	insert("owners", "owner_id, revision, change_id", strings.Join([]string{id("i", 32), "1", id("i", 16)}, ", "), n/10, "")
+	insert("items", "item_id, owner_id, kind, version, contents",
+		strings.Join([]string{id("i", 16), id("(i + 9) "+div+" 10", 32), "2, 1", empty}, ", "), n, "")
+	insert("links", "item_id, token_id, own, below, sweep_at",
+		strings.Join([]string{id("i", 16), id("i", 64), "1, 1", "CASE WHEN i % 10 > 0 THEN i END"}, ", "), n, "")
+	insert("links", "item_id, token_id, own, below", strings.Join([]string{id("1", 16), id("i", 64), "1, 0"}, ", "), n/10, "WHERE i > 1")
 	insert("commits", "grant_id, lease_id, digest, committed", strings.Join([]string{id("i", 16), id("i", 16), id("i", 32), "i"}, ", "), n/2, "")
 	insert("spares", "grant_id, arrival, generation, refresh", id("i", 16)+", 1, 1, "+empty, n/2, "WHERE i <> 1000")
 	insert("doubts", "grant_id, lease_id, lapsed, process_id", strings.Join([]string{id("i", 16), id("i", 16), "1", id("i", 16)}, ", "), n/2, "WHERE i <> 1000")
@@ -97,7 +104,7 @@ func (s site) mass(t testing.TB, db *sql.DB, n int) {
 }
 
 // numbered returns the id with a number, as mass writes it.
-func numbered[T store.TokenID | store.GrantID | store.OwnerID | store.Sum | store.UseID | store.TicketID](n int) T {
+func numbered[T store.TokenID | store.GrantID | store.OwnerID | store.Sum | store.UseID | store.TicketID | store.ItemID](n int) T {
 	var id T
 	b := []byte(fmt.Sprintf("%0*x", 2*len(id), n))
 	out := make([]byte, len(id))

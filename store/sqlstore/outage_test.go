@@ -92,6 +92,9 @@ func errorsOfSteps(ctx context.Context, st *sqlstore.Store, p store.Presented, i
 	errs["ChangeTickets"] = st.ChangeTickets(ctx, store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1)
 	_, errs["ResolveTicket"] = st.ResolveTicket(ctx, store.TicketTransfer, []store.TicketID{{1}}, 1)
 	errs["TakeTicket"] = st.TakeTicket(ctx, store.TicketRef{Kind: store.TicketTransfer, ID: store.TicketID{1}}, store.UseID{1}, store.Event{}, 1)
+	_, errs["Items"] = st.Items(ctx, info.Owner)
+	errs["ChangeItems"] = st.ChangeItems(ctx, newItems(p.ID))
+	_, errs["Links"] = st.Links(ctx, []store.TokenID{p.ID})
 	_, errs["Token"] = st.Token(ctx, p.ID)
 	_, _, errs["List"] = st.List(ctx, info.Owner, store.Page{Limit: 10})
 	_, errs["Count"] = st.Count(ctx, info.Owner, 10)
@@ -131,6 +134,7 @@ func TestLostAnswers(t *testing.T) {
 			"Spend":         spend(t.Context(), st, p),
 			"CreateRoot":    func() error { _, err := newRoot(t.Context(), st, 5); return err }(),
 			"ChangeTickets": st.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{newTicket(p.ID)}}, 1),
+			"ChangeItems":   st.ChangeItems(t.Context(), newItems(p.ID)),
 			"CommitRefresh": st.CommitRefresh(t.Context(), store.Commit{Grant: info.Grant, Lease: store.LeaseID{1}, Generation: 1, Token: store.Sealed("x"), Now: 1}),
 			"Ping":          st.Ping(t.Context()),
 		} {

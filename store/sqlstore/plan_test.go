@@ -318,6 +318,37 @@ func everyStep() []step {
 			}
 			return st.ChangeTickets(ctx, store.TicketChanges{By: store.UseID{2}, Consume: []store.TicketRef{ref(14), ref(16)}}, 1)
 		}},
+		{"Items", func(ctx context.Context, st *sqlstore.Store) error {
+			_, err := st.Items(ctx, numbered[store.OwnerID](30))
+			return err
+		}},
+		{"ChangeItems", func(ctx context.Context, st *sqlstore.Store) error {
+			item := func(n int) store.Item {
+				return store.Item{ID: numbered[store.ItemID](n), Kind: store.ItemTag, Contents: store.Sealed("contents")}
+			}
+			c := store.ItemChanges{Owner: numbered[store.OwnerID](30), ID: store.UseID{1}, Revision: 1, Now: now}
+			c.Put = []store.Item{item(291), item(200_001)}
+			c.Delete = []store.ItemID{item(292).ID, item(293).ID}
+			c.Links = []store.NewLink{
+				{Link: store.Link{Item: item(291).ID, Token: massive(1001).ID, Own: true}, Clear: true},
+				{Link: store.Link{Item: item(294).ID, Token: massive(1002).ID, Own: true}},
+			}
+			c.Tickets.Put = []store.Ticket{{TicketRef: store.TicketRef{Kind: store.TicketSSHKey, ID: store.TicketID{1}}, Status: store.TicketReady, Token: massive(4).ID}}
+			c.Token, c.Event = massive(2).ID, store.Event{Name: "ssh_key_add"}
+			if err := st.ChangeItems(ctx, c); err != nil {
+				return err
+			}
+			first := store.ItemChanges{Owner: store.OwnerID{9}, ID: store.UseID{2}, Put: []store.Item{item(200_002)}, Now: now}
+			if err := st.ChangeItems(ctx, first); err != nil {
+				return err
+			}
+			clear := store.NewLink{Link: store.Link{Item: item(1).ID, Token: massive(1001).ID}, Clear: true} // of many links
+			return st.ChangeItems(ctx, store.ItemChanges{Owner: numbered[store.OwnerID](1), Links: []store.NewLink{clear}, Now: now})
+		}},
+		{"Links", func(ctx context.Context, st *sqlstore.Store) error {
+			_, err := st.Links(ctx, []store.TokenID{massive(1).ID, massive(2).ID, massive(1001).ID})
+			return err
+		}},
 		{"Token", func(ctx context.Context, st *sqlstore.Store) error {
 			_, err := st.Token(ctx, massive(2).ID)
 			return err
@@ -343,7 +374,7 @@ func everyStep() []step {
 			return err
 		}},
 		{"Sealed", func(ctx context.Context, st *sqlstore.Store) error {
-			for shelf := range 8 {
+			for shelf := range 9 {
 				if _, _, err := st.Sealed(ctx, store.Page{After: fmt.Sprintf("%d.50.0.00000000", shelf), Limit: 3}); err != nil {
 					return err
 				}
@@ -355,6 +386,7 @@ func everyStep() []step {
 			for _, p := range []store.Place{
 				store.RefreshTokenPlace(other, 1), store.AboutPlace(massive(1).ID), store.TokenKeyPlace(massive(1).ID, 1),
 				store.SuccessorPlace(massive(1).ID, 1), store.TicketKeyPlace(ref(18)), store.TicketPayloadPlace(ref(18)),
+				store.ItemPlace(numbered[store.OwnerID](5), numbered[store.ItemID](41), store.ItemTag),
 			} {
 				items = append(items, store.Reseal{Place: p, Old: store.Sealed("old"), New: store.Sealed("new")})
 			}
@@ -376,7 +408,7 @@ func everyStep() []step {
 			return nil
 		}},
 		{"DeleteOwner", func(ctx context.Context, st *sqlstore.Store) error {
-			return st.DeleteOwner(ctx, numbered[store.OwnerID](900))
+			return st.DeleteOwner(ctx, numbered[store.OwnerID](900)) // who has items, too
 		}},
 	}
 }

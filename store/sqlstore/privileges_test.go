@@ -209,6 +209,13 @@ func useWholly(ctx context.Context, db *sql.DB, s site) error {
 	if err := spend(ctx, st, p); err != nil {
 		return err
 	}
+	c := newItems(p.ID)
+	if err := st.ChangeItems(ctx, c); err != nil {
+		return err
+	}
+	if err := st.DeleteOwner(ctx, c.Owner); err != nil {
+		return err
+	}
 	if _, err := st.Revoke(ctx, store.Revocation{Token: p.ID, Recursive: true, Now: 1}); err != nil {
 		return err
 	}

@@ -32,6 +32,11 @@ func TestRoundTrips(t *testing.T) {
 		pending.Status = store.TicketPending
 		kept := newTicket(root.ID)
 		kept.Kind = store.TicketAccess
+		item := store.Item{ID: store.ItemID{1}, Kind: store.ItemTag, Contents: store.Sealed("contents")}
+		changes := func(revision uint64) store.ItemChanges {
+			return store.ItemChanges{Owner: info.Owner, ID: newUse().ID, Revision: revision, Put: []store.Item{item}, Now: now}
+		}
+		links := []store.NewLink{{Link: store.Link{Item: item.ID, Token: root.ID, Own: true}}}
 		for _, c := range []struct {
 			name                    string
 			sqlite, maria, postgres int
@@ -157,6 +162,19 @@ func TestRoundTrips(t *testing.T) {
 					err = nil
 				}
 				return err
+			}},
+			{"Items", 1, 1, 1, func(ctx context.Context) error { _, err := st.Items(ctx, info.Owner); return err }},
+			{"Links", 1, 1, 1, func(ctx context.Context) error { _, err := st.Links(ctx, []store.TokenID{root.ID}); return err }},
+			{"ChangeItems", 6, 3, 3, func(ctx context.Context) error { return st.ChangeItems(ctx, changes(0)) }},
+			{"ChangeItems again", 6, 3, 6, func(ctx context.Context) error { return st.ChangeItems(ctx, changes(1)) }},
+			{"ChangeItems of links", 6, 2, 6, func(ctx context.Context) error {
+				return st.ChangeItems(ctx, store.ItemChanges{Owner: info.Owner, Links: links, Now: now})
+			}},
+			{"ChangeItems with tickets and an event", 11, 5, 5, func(ctx context.Context) error {
+				c := changes(2)
+				c.Tickets.Put = []store.Ticket{newTicket(root.ID)}
+				c.Token, c.Event = root.ID, store.Event{Name: "ssh_key_add"}
+				return st.ChangeItems(ctx, c)
 			}},
 			{"Rotate", 5, 2, 2, func(ctx context.Context) error {
 				r := store.Rotation{From: root, To: root, Key: store.Sealed("key"), Successor: store.Sealed("token"), Now: now, Grace: time.Hour}

@@ -42,6 +42,15 @@ var changes = []change{
 			return on.ChangeTickets(t.Context(), store.TicketChanges{Put: []store.Ticket{put}}, 1)
 		}, known(t, put)
 	}},
+	{"ChangeItems", func(t *testing.T, p store.Presented) (func(store.Store) error, func(store.Store) bool) {
+		c := newItems(p.ID)
+		return func(on store.Store) error { return on.ChangeItems(t.Context(), c) },
+			func(on store.Store) bool {
+				items, err := on.Items(t.Context(), c.Owner)
+				require.NoError(t, err)
+				return items.Revision == 1
+			}
+	}},
 	{"Refund", func(t *testing.T, p store.Presented) (func(store.Store) error, func(store.Store) bool) {
 		u := newUse()
 		return func(on store.Store) error { return on.Refund(t.Context(), u.ID, 1) },
