@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,39 +53,6 @@ func TestLinkRacesTheEndOfItsToken(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 1, linked)
 		assert.Equal(t, 1, done.Tokens)
-		links, err := other.Links(t.Context(), []store.TokenID{p.ID})
-		require.NoError(t, err)
-		assert.Empty(t, links)
-	})
-}
-
-// One sweeper finds that the token of a link is stored. Before it writes that down, another
-// one deletes the token. No link of it is left.
-//
-// proves P7
-func TestSweepersMeetAtALink(t *testing.T) {
-	onEach(t, func(t *testing.T, s site) {
-		if s.dialect == sqlstore.SQLite {
-			t.Skip("SQLite has one writer: nothing comes between the statements of a transaction")
-		}
-		other, p, _ := tagged(t, s)
-		sp := &spy{Connector: s.connector}
-		st := s.on(t, s.connectBy(t, sp))
-		met := 0
-		sp.hook(func(ctx context.Context, said statement) error {
-			if met > 0 || !strings.Contains(said.text, "UPDATE "+s.table("links")) {
-				return nil
-			}
-			met++
-			done, err := other.Sweep(ctx, removal)
-			assert.Equal(t, 1, done.Tokens)
-			return err
-		}, nil)
-		spared := removal
-		spared.Retention = 200 * 365 * 24 * time.Hour // keeps the token
-		_, err := st.Sweep(t.Context(), spared)
-		require.NoError(t, err)
-		assert.Equal(t, 1, met)
 		links, err := other.Links(t.Context(), []store.TokenID{p.ID})
 		require.NoError(t, err)
 		assert.Empty(t, links)
