@@ -49,6 +49,12 @@
 // safe to ask the provider before that node has recovered. The store never judges a doubt
 // by its age.
 //
+// A store cannot read what users keep besides tokens. So it changes the items of a user by
+// compare-and-swap: the caller opens all of them, decides, for example, whether a name is
+// taken, and names the revision on which it decided. Links work like tombstones: the store
+// keeps one, and whoever asks evaluates it over the ancestors. No step copies a link to
+// descendants.
+//
 // The caller hashes and seals: ids are hashes or random, and secrets arrive sealed. A
 // store keeps the texts of an [Event], the scope and audience of a [Grant], the scopes
 // that worked, and the names of processes as they are.

@@ -9,8 +9,9 @@
 // in a test, let them share one *Store.
 //
 // Lists take time proportional to the number of tokens of the owner or the grant. Revoke
-// also looks at every ticket. DeleteOwner looks at every grant, ticket and remembered
-// use. Sweep, Sealed and Dump look at everything.
+// also looks at every ticket. Links looks at every link, and so does ChangeItems if it
+// deletes items; a link that clears others looks at every token. DeleteOwner looks at every
+// grant, ticket, remembered use and link. Sweep, Sealed and Dump look at everything.
 package memstore
 
 import (

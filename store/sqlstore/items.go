@@ -25,23 +25,29 @@ func (s *Store) Items(ctx context.Context, owner store.OwnerID) (store.Items, er
 			var item store.Item
 			var revision int64
 			err := r.Scan(&revision, scan(item.ID[:]), orZero[store.ItemKind]{&item.Kind}, (*[]byte)(&item.Contents))
-			out.Revision = uint64(revision)
-			if !item.ID.IsZero() {
+			if item.ID.IsZero() {
+				out.Revision = uint64(revision)
+			} else {
 				out.List = append(out.List, item)
 			}
 			return err
-		}, itemsQuery, owner[:])
+		}, itemsQuery, owner[:], owner[:])
 	})
 	if err != nil {
 		return store.Items{}, err
 	}
+	slices.SortFunc(out.List, byID)
 	return out, nil
 }
 
-// itemsQuery returns one row for each item, or one with NULLs if the owner has none.
+// itemsQuery returns one row with the revision, and one for each item. One statement reads
+// both, so the items are those of the revision.
 const itemsQuery = `
-	SELECT o.revision, i.item_id, i.kind, i.contents FROM {owners} o LEFT JOIN {items} i ON i.owner_id = o.owner_id
-	WHERE o.owner_id = ? ORDER BY i.item_id`
+	SELECT revision, NULL AS item_id, NULL AS kind, NULL AS contents FROM {owners} WHERE owner_id = ?
+	UNION ALL
+	SELECT 0, item_id, kind, contents FROM {items} WHERE owner_id = ?`
+
+func byID(a, b store.Item) int { return bytes.Compare(a.ID[:], b.ID[:]) }
 
 // ChangeItems implements [store.Belongings].
 func (s *Store) ChangeItems(ctx context.Context, c store.ItemChanges) error {
@@ -176,7 +182,7 @@ func nextRevision(c *store.ItemChanges) demand {
 // nextRevision, which makes sure that the owner still has the items that were read.
 func (k *knownItems) writeItems(c *store.ItemChanges) []demand {
 	put := slices.Clone(c.Put)
-	slices.SortFunc(put, func(a, b store.Item) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	slices.SortFunc(put, byID)
 	var all []demand
 	var fresh [][]any
 	for _, item := range put {

@@ -201,6 +201,7 @@ var suite = []testCase{
 	{"item/links, tickets and event are made in the same step", itemSideEffects, shared},
 	{"item/parallel changes of one revision have one winner", itemParallel, shared},
 	{"item/parallel changes are all made in the end", itemParallelRetries, shared},
+	{"item/parallel reads see the items of their revision", itemParallelReads, shared},
 	{"item/parallel repeats are made once", itemParallelRepeats, shared},
 	{"item/parallel owners of one id have one winner", itemParallelOwners, shared},
 	{"item/changes that race the deletion of their owner", itemOwnerRace, shared},

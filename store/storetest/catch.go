@@ -89,6 +89,8 @@ const (
 
 	// BugItemsWithoutCAS changes items without comparing the revision.
 	BugItemsWithoutCAS Bug = "change items without compare-and-swap"
+	// BugItemsTorn reads the items before their revision.
+	BugItemsTorn Bug = "items of another revision"
 	// BugChangeForgotten refuses the repeat of a change of items as outdated.
 	BugChangeForgotten Bug = "repeated change of items is a conflict"
 	// BugForeignItemIgnored makes no change and returns no error if another owner has the
@@ -154,6 +156,7 @@ var bugCases = []struct {
 	{BugAccessOutlivesLogin, []string{"grant/kept access tokens end with their login"}},
 	{BugRevokedUnlisted, []string{"revoke/revoked tokens stay listed", "sweep/tokens are deleted after retention"}},
 	{BugItemsWithoutCAS, []string{"item/change of another revision is refused", "item/parallel changes of one revision have one winner"}},
+	{BugItemsTorn, []string{"item/parallel reads see the items of their revision"}},
 	{BugChangeForgotten, []string{"item/change repeated", "item/parallel repeats are made once"}},
 	{BugForeignItemIgnored, []string{"item/of another owner", "item/parallel owners of one id have one winner"}},
 	{BugLinksLater, []string{"item/links, tickets and event are made in the same step"}},

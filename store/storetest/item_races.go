@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
@@ -67,6 +68,51 @@ func itemParallelRetries(e *env) {
 			want = append(want, c.Put...)
 		}
 		e.wantItems(owner, writers, want...)
+	}
+}
+
+// proves P8: a caller decides on the items of the revision that it names. Each change here
+// replaces whatever it finds by one item, which says to which revision it leads.
+func itemParallelReads(e *env) {
+	content := func(revision uint64) store.Sealed { return fmt.Appendf(nil, "the item of revision %d", revision) }
+	read := func(s store.Store, owner store.OwnerID) (store.Items, error) {
+		items, err := s.Items(e.ctx, owner)
+		if err == nil && items.Revision > 0 && (len(items.List) != 1 || string(items.List[0].Contents) != string(content(items.Revision))) {
+			err = fmt.Errorf("revision %d has %d items, or that of another revision", items.Revision, len(items.List))
+		}
+		return items, err
+	}
+	for range max(2, e.rounds/2) {
+		const each = 3
+		owner := e.ownerID()
+		changes := several(callers, func() []store.ItemChanges {
+			return several(each, func() store.ItemChanges { return e.putItems(owner, 0, e.newItem(store.ItemTag)) })
+		})
+		errs := e.atOnce(callers, func(i int, s store.Store) error {
+			for _, c := range changes[i] {
+				for {
+					items, err := read(s, owner)
+					if err != nil {
+						return err
+					}
+					c.Revision, c.Delete = items.Revision, nil
+					c.Put[0].Contents = content(items.Revision + 1)
+					for _, item := range items.List {
+						c.Delete = append(c.Delete, item.ID)
+					}
+					if err = s.ChangeItems(e.ctx, c); err == nil {
+						break
+					} else if !errors.Is(err, store.ErrConflict) {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		e.allOK(errs, "Items or ChangeItems")
+		items, err := read(e.s, owner)
+		e.ok(err, "Items")
+		e.equal(items.Revision, uint64(each*callers), "revision")
 	}
 }
 

@@ -3,6 +3,7 @@ package broken
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 
 	"github.com/mytoken-go/sdk/store"
@@ -15,6 +16,8 @@ func Items(s store.Store, bug storetest.Bug) store.Store {
 	switch bug {
 	case storetest.BugItemsWithoutCAS:
 		return itemsWithoutCAS{s}
+	case storetest.BugItemsTorn:
+		return itemsTorn{s}
 	case storetest.BugChangeForgotten:
 		return changeForgotten{s}
 	case storetest.BugForeignItemIgnored:
@@ -50,6 +53,19 @@ func (s itemsWithoutCAS) ChangeItems(ctx context.Context, c store.ItemChanges) e
 		}
 		c.Revision = items.Revision
 	}
+}
+
+// itemsTorn lets others change the items before it reads the revision.
+type itemsTorn struct{ store.Store }
+
+func (s itemsTorn) Items(ctx context.Context, owner store.OwnerID) (store.Items, error) {
+	before, err := s.Store.Items(ctx, owner)
+	if err != nil {
+		return store.Items{}, err
+	}
+	runtime.Gosched()
+	after, err := s.Store.Items(ctx, owner)
+	return store.Items{Revision: after.Revision, List: before.List}, err
 }
 
 // changeForgotten does not keep which change made the revision.
