@@ -96,9 +96,9 @@
 // must not seal more than 2^32 messages. A busy issuer would seal that many under one
 // server key within weeks. Therefore every place has an outer key of its own, and the
 // bound applies to one place or to one row of a Box. A service reaches the bound if it
-// rewrites the description of a token, or a row, once a second for 136 years. Every other
-// place belongs to one generation or one ticket. Only repeats, races and [Rewrap] seal
-// there again, a few times.
+// rewrites the description of a token, an item, or a row, once a second for 136 years.
+// Every other place belongs to one generation or one ticket. Only repeats, races and
+// [Rewrap] seal there again, a few times.
 //
 // Inner keys need no such derivation. The key of a Secret belongs to one purpose of one
 // token generation or of one code, and seals one or two messages. A DataKey seals the

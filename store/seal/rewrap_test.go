@@ -19,8 +19,8 @@ const (
 	now    = store.Micros(1_700_000_000_000_000)
 	grants = 5
 	// perGrant counts the refresh token, the wrapped key and the description of each
-	// grant, and the key and the payload of its code.
-	perGrant = 5
+	// grant, the key and the payload of its code, and an item of its owner.
+	perGrant = 6
 )
 
 // filled returns a store with grants, tokens and codes that r has sealed. It also returns
@@ -45,6 +45,8 @@ func filled(t testing.TB, r *seal.Ring) (*memstore.Store, func(*seal.Ring)) {
 			Key:     must(r.SealWith(store.TicketKeyPlace(ref), code(i), key.Reveal())),
 			Payload: must(r.SealWith(store.TicketPayloadPlace(ref), key, []byte{i})),
 		}}}))
+		item := store.Item{ID: store.ItemID{i}, Kind: store.ItemTag, Contents: must(r.Seal(itemPlace(i), []byte{i}))}
+		require.NoError(t, s.ChangeItems(t.Context(), store.ItemChanges{Owner: store.OwnerID{i}, ID: store.UseID{i}, Put: []store.Item{item}, Now: now}))
 	}
 	return s, func(r *seal.Ring) {
 		t.Helper()
@@ -55,8 +57,16 @@ func filled(t testing.TB, r *seal.Ring) (*memstore.Store, func(*seal.Ring)) {
 			assert.Equal(t, []byte{i}, must(r.Open(store.AboutPlace(tokenID(i)), state.About)))
 			rt := must(s.Grant(t.Context(), grantID(i)))
 			assert.Equal(t, []byte{i}, must(r.OpenWith(store.RefreshTokenPlace(grantID(i), 1), dek, rt.Token)))
+			kept := must(s.Items(t.Context(), store.OwnerID{i}))
+			require.Len(t, kept.List, 1)
+			assert.Equal(t, []byte{i}, must(r.Open(itemPlace(i), kept.List[0].Contents)))
+			assert.Equal(t, uint64(1), kept.Revision, "sealing anew is no change of the list")
 		}
 	}
+}
+
+func itemPlace(i byte) store.Place {
+	return store.ItemPlace(store.OwnerID{i}, store.ItemID{i}, store.ItemTag)
 }
 
 // items returns everything sealed in the store.

@@ -28,14 +28,17 @@
 //	chains       which counters a use of a clause spends
 //	generations  generations that rotation has replaced, until their grace ends
 //	history      events, and the identities of uses for a day
-//	tickets      one-time codes and short tokens, under their digests
+//	tickets      one-time codes, short tokens and the tokens behind SSH keys, under their digests
+//	owners       how often the items of a user were changed, and by which change last
+//	items        what users keep besides tokens, sealed: settings, tags, SSH keys
+//	links        which tokens an item concerns
 //	migrations   the version of the schema
 //
 // Ids are binary: digests or random bytes. Package [store/seal] seals refresh tokens,
 // keys and payloads before they reach the database. The database holds in plain text:
-// counts and limits, instants, the relations between tokens, the scopes and audiences of
-// a grant, the names of processes, and the texts of events (names, comments, addresses,
-// user agents).
+// counts and limits, instants, the relations between tokens, the kinds of items and which
+// tokens they concern, the scopes and audiences of a grant, the names of processes, and
+// the texts of events (names, comments, addresses, user agents).
 //
 // [Migrate] creates the tables. [New] never does: if they do not fit, it returns
 // [ErrMissingMigration] or [ErrNewerSchema]. [Pending] lists what Migrate would do. [SQL]
@@ -48,6 +51,8 @@
 //     tokens that they create expire.
 //   - Those before 00003_processes.sql end a grant at the first refusal, and wait until
 //     the lease of a dead process has lapsed.
+//   - Those before 00004_items.sql leave the items of users whom they delete, and the
+//     links of tokens that they sweep.
 //
 // The same holds for processes that do not know LeaseRequest, for which there is no
 // migration. Let only new ones delete users, too: an old one may leave the event of a use
@@ -120,7 +125,7 @@
 // PostgreSQL it uses the isolation of the session, except that deletions of tokens ask for
 // READ COMMITTED. MySQL's default is stronger and blocks more, so there the store always
 // asks for it. All steps lock rows in one order: grants, counters by their ids, tokens,
-// the rest.
+// the rest. Changes of the items of one user wait for each other on the row of the user.
 //
 // MariaDB runs a whole transaction as one compound statement, BEGIN NOT ATOMIC … END, and
 // so in one round trip. New tries such a statement. If the server or a proxy does not run
@@ -227,12 +232,12 @@
 //
 // BenchmarkSize measures the bytes on disk, indexes included. The login has a refresh
 // token of 200 characters and a token with one clause. The use has an event of 30
-// characters.
+// characters. The item has 120 bytes of contents and one link.
 //
-//	             login and its token    use
-//	SQLite                     1,200    150
-//	PostgreSQL                 2,600    300
-//	MariaDB                    3,000    320
+//	             login and its token    use     item
+//	SQLite                     1,200    150      600
+//	PostgreSQL                 2,600    300      850
+//	MariaDB                    3,000    320    1,350
 //
 // A child takes about as much as a login. Each clause of a token adds two counters, about
 // 200 bytes, and each limited ancestor adds a link to each of them. Deleting a token
@@ -242,7 +247,8 @@
 // The cost of a step does not depend on how many tokens there are. Every statement finds
 // its rows through an index; a test checks the query plans. Revoking a tree writes one
 // tombstone, however large the tree is. Then it erases the keys of the tree, at most 512
-// in one transaction.
+// in one transaction. A change that deletes an item deletes all of its links in the same
+// transaction.
 //
 // # Backup
 //
@@ -263,6 +269,7 @@
 //   - Tokens that were created since then are unknown. If a token was rotated since then,
 //     its old generation is the current one again, and the store refuses the new one.
 //   - Codes that were redeemed since then can be redeemed again until they expire.
+//   - Items are as they were. SSH keys that were deleted since then work again.
 //   - Users who were deleted since then are back.
 //
 // So restore the latest state that the database's logs allow. If the last steps are still

@@ -40,6 +40,10 @@ func BenchmarkGrowth(b *testing.B) {
 						_, err := st.Lookup(ctx, p, 1)
 						return err
 					}},
+					{"Links", func(ctx context.Context, st *sqlstore.Store, p store.Presented) error {
+						_, err := st.Links(ctx, []store.TokenID{p.ID})
+						return err
+					}},
 				} {
 					// run calls both in turns and returns how long each took.
 					run := func(b *testing.B, n int, next func(*tour) store.Presented) (took [2]time.Duration) {

@@ -14,7 +14,7 @@ import (
 // the revision, so of several changes that are based on one revision exactly one is made,
 // and nobody else puts or deletes items of the owner until it is committed. A change of
 // links writes the row of each item that it links. So it finds the item, and the changes of
-// one item's links run one after the other.
+// one item's links run one after the other. The order is owner, items, links, tickets.
 
 // Items implements [store.Belongings].
 func (s *Store) Items(ctx context.Context, owner store.OwnerID) (store.Items, error) {

@@ -14,13 +14,14 @@ import (
 	"github.com/mytoken-go/sdk/store/sqlstore"
 )
 
-// BenchmarkSize reports how many bytes a login with its token takes, and a use with its
-// event, indexes included. The package documentation quotes these numbers.
+// BenchmarkSize reports how many bytes a login with its token takes, a use with its event,
+// and an item with a link, indexes included. The package documentation quotes these
+// numbers.
 func BenchmarkSize(b *testing.B) {
-	const tokens, uses = 1000, 10_000
+	const tokens, uses, items = 1000, 10_000, 10_000
 	for _, e := range engines {
 		b.Run(e.name, func(b *testing.B) {
-			var perToken, perUse float64
+			var perToken, perUse, perItem float64
 			for range b.N {
 				s := e.new(b)
 				db := s.migrate(b)
@@ -30,10 +31,14 @@ func BenchmarkSize(b *testing.B) {
 				full := s.size(b, db)
 				use(b, st, presented, uses)
 				perToken += float64(full-empty) / tokens
-				perUse += float64(s.size(b, db)-full) / uses
+				used := s.size(b, db)
+				perUse += float64(used-full) / uses
+				tag(b, st, presented, items)
+				perItem += float64(s.size(b, db)-used) / items
 			}
 			b.ReportMetric(perToken/float64(b.N), "B/token")
 			b.ReportMetric(perUse/float64(b.N), "B/use")
+			b.ReportMetric(perItem/float64(b.N), "B/item")
 		})
 	}
 }
@@ -73,6 +78,22 @@ func use(t testing.TB, st store.Store, tokens []store.Presented, n int) {
 	wg.Wait()
 	for _, err := range errs {
 		require.NoError(t, err)
+	}
+}
+
+// tag stores n items, as many for each token, and links each of them with its token.
+func tag(t testing.TB, st store.Store, tokens []store.Presented, n int) {
+	t.Helper()
+	for _, p := range tokens {
+		all := newItems(p.ID)
+		for range n/len(tokens) - 1 {
+			one := newItems(p.ID)
+			all.Put, all.Links = append(all.Put, one.Put...), append(all.Links, one.Links...)
+		}
+		for i := range all.Put {
+			all.Put[i].Contents = make(store.Sealed, 120)
+		}
+		require.NoError(t, st.ChangeItems(t.Context(), all))
 	}
 }
 
