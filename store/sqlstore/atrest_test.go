@@ -328,6 +328,21 @@ func TestStolenRowOpensNothing(t *testing.T) {
 		if err != nil || !slices.Equal(state.Key, stolen.Key) {
 			t.Fatalf("Lookup: %v; the row was not copied", err)
 		}
+		var owners [2]store.OwnerID
+		var items [2]store.Item
+		for i := range items {
+			l := newLife(t, st, ring)
+			owners[i], items[i] = l.owner, l.item()
+			l.ok(st.ChangeItems(t.Context(), store.ItemChanges{Owner: l.owner, ID: store.UseID{1}, Put: items[i : i+1], Now: lifeNow}))
+		}
+		s.run(t, db, fmt.Sprintf("UPDATE %s SET contents = %s WHERE item_id = %s", s.table("items"), s.literal(items[0].Contents), s.literal(items[1].ID[:])))
+		kept, err := st.Items(t.Context(), owners[1])
+		if err != nil || !slices.Equal(kept.List[0].Contents, items[0].Contents) {
+			t.Fatalf("Items: %v; the row was not copied", err)
+		}
+		if _, err := ring.Open(store.ItemPlace(owners[1], items[1].ID, items[1].Kind), kept.List[0].Contents); !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("the stolen item: %v, want ErrOpen", err)
+		}
 		secret := seal.FromSecret(seal.PurposeTokenKey, "the thief's compact token")
 		if _, err := ring.OpenWith(store.TokenKeyPlace(thief.ID, 1), secret, state.Key); !errors.Is(err, seal.ErrOpen) {
 			t.Errorf("the stolen key: %v, want ErrOpen", err)

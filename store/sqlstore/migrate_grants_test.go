@@ -116,6 +116,34 @@ func TestLeaseBesideEarlierVersion(t *testing.T) {
 	})
 }
 
+// Users of a database from before the fourth migration keep their tokens, and can keep
+// items from then on.
+func TestMigrationAddsItems(t *testing.T) {
+	onEach(t, func(t *testing.T, s site) {
+		db := s.migrate(t)
+		p, err := newRoot(t.Context(), s.on(t, db), 5)
+		require.NoError(t, err)
+		s.undoItems(t, db)
+		_, err = sqlstore.New(t.Context(), db, s.dialect, s.opts)
+		require.ErrorIs(t, err, sqlstore.ErrMissingMigration)
+		pending, err := sqlstore.Pending(t.Context(), db, s.dialect, s.opts)
+		require.NoError(t, err)
+		require.Equal(t, []string{"00004_items.sql"}, pending)
+		require.NoError(t, sqlstore.Migrate(t.Context(), db, s.dialect, s.opts))
+
+		st := s.on(t, db)
+		c := newItems(p.ID)
+		require.NoError(t, st.ChangeItems(t.Context(), c))
+		items, err := st.Items(t.Context(), c.Owner)
+		require.NoError(t, err)
+		assert.Equal(t, store.Items{Revision: 1, List: c.Put}, items)
+		links, err := st.Links(t.Context(), []store.TokenID{p.ID})
+		require.NoError(t, err)
+		assert.Equal(t, []store.Link{c.Links[0].Link}, links)
+		require.NoError(t, spend(t.Context(), st, p))
+	})
+}
+
 // undoItems takes the fourth migration back.
 func (s site) undoItems(t *testing.T, db *sql.DB) {
 	t.Helper()

@@ -31,7 +31,7 @@ type Harness struct {
 	// concurrently. t need not be a *testing.T. Required.
 	Open func(t testing.TB, nodes int) Backend
 	// Rounds is how often the suite repeats the cases about concurrency. 0 means 10. The
-	// suite then makes about 11,000 calls on about 30 stores.
+	// suite then makes about 15,000 calls on about 35 stores.
 	Rounds int
 	// MaxDepth is the most ancestors that the store allows a token. 0 means
 	// [store.MaxDepth].
