@@ -52,7 +52,8 @@
 //   - Those before 00003_processes.sql end a grant at the first refusal, and wait until
 //     the lease of a dead process has lapsed.
 //   - Those before 00004_items.sql leave the items of users whom they delete, and the
-//     links of tokens that they sweep.
+//     links of tokens that they sweep. Let only new ones replace server keys: an old one
+//     seals no item under the new key.
 //
 // The same holds for processes that do not know LeaseRequest, for which there is no
 // migration. Let only new ones delete users, too: an old one may leave the event of a use
