@@ -264,7 +264,7 @@ type Tickets interface {
 	//
 	// It returns [ErrTicketTaken] to every other taker. It returns [ErrTicketNotFound]
 	// and [ErrTicketExpired] as ResolveTicket does, [ErrConflict] for a pending ticket,
-	// and [*ArgumentError] for a short token.
+	// and [*ArgumentError] for a short token or the ticket of an SSH key.
 	TakeTicket(ctx context.Context, ref TicketRef, taker UseID, event Event, now Micros) error
 }
 
