@@ -22,8 +22,8 @@ var keyHosts = &hosts{listKey{
 
 type hosts struct{ listKey }
 
-func (k *hosts) alias() string { return KeyIP }
-func (k *hosts) remote() bool  { return true }
+func (k *hosts) alias() string       { return KeyIP }
+func (k *hosts) remote(*Clause) bool { return true }
 
 func checkHost(entry string) error {
 	_, err := parseHost(entry)
