@@ -215,6 +215,7 @@ func TestScheduleEarliest(t *testing.T) {
 	for _, test := range []struct{ clause, at, want string }{
 		{`"schedule":{"days":[1,2,3,4,5],"from":"22:00","to":"06:00","timezone":"Europe/Berlin"}`, "2027-01-16T06:00:00Z", "2027-01-18T21:00:00Z"},
 		{`"schedule":{"timezone":"Europe/Berlin","from":"02:15","to":"02:45"}`, "2027-03-28T00:00:00Z", "2027-03-29T00:15:00Z"},
+		{`"schedule":{"timezone":"Europe/Berlin","days":[7],"from":"02:00","to":"02:30"}`, "2027-10-31T00:45:00Z", "2027-10-31T01:00:00Z"}, // again
 		{`"schedule":{"timezone":"America/Havana","days":[7]}`, "2027-03-13T12:00:00Z", "2027-03-14T05:00:00Z"},
 		{`"schedule":{"days_of_month":[31]}`, "2027-02-01T00:00:00Z", "2027-03-31T00:00:00Z"},
 		{`"schedule":{"days_of_month":[-31]}`, "2027-02-01T00:00:00Z", "2027-03-01T00:00:00Z"},
