@@ -392,6 +392,28 @@ func (r *recurrence) Next(request *Request) (time.Time, bool) {
 	return r.change(request.Now)
 }
 
+// Until returns the last second, in Unix time, through which c lasts from t on: its exp, or
+// the end of the present window of its schedule. 0 means that c does not end. If the
+// schedule does not admit t, the result lies before t. Until does not look at nbf.
+func (c *Clause) Until(t time.Time) int64 {
+	last := int64(noEnd)
+	if c.Expires != 0 {
+		last = c.Expires
+	}
+	if c.Schedule != nil {
+		r := newRecurrence(c.Schedule)
+		if r.err() != nil || !r.open(t) {
+			last = min(last, t.Unix()-1)
+		} else if next, changes := r.change(t); changes {
+			last = min(last, next.Unix()-1)
+		}
+	}
+	if last == noEnd {
+		return 0
+	}
+	return last
+}
+
 // overlap gives c the schedule that both parts allow.
 func (k *schedules) overlap(c *Clause, child, parent part) bool {
 	c.Schedule = child.(*recurrence).overlap(parent.(*recurrence))

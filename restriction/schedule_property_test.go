@@ -25,7 +25,7 @@ var (
 	threeYearsEnd = time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// long reports whether the tests look at every minute of the three years.
+// long reports whether the tests look at every minute instead of some.
 func long() bool { return os.Getenv("CI_LONG") != "" }
 
 // prose returns whether a schedule admits an instant, according to the words of protocol
@@ -191,14 +191,15 @@ func TestScheduleAdmitsWhatTheProseSays(t *testing.T) {
 	for at := threeYears; at.Before(threeYearsEnd); at = at.Add(time.Minute) {
 		minutes = append(minutes, at)
 	}
-	for i := range 200 {
+	for i := range 60 {
 		s := rapid.Custom(func(t *rapid.T) *Schedule { return drawSchedule(t, scheduleZones...) }).Example(i)
 		compare(t, s, minutes)
 	}
 }
 
 // TestScheduleEarliestIsRight compares the promised instant with a search, minute by
-// minute. Without CI_LONG, it searches the days after the request and before the promise.
+// minute. It searches the days after the request and before the promise, and with CI_LONG
+// all of 40 days.
 //
 // proves P10
 func TestScheduleEarliestIsRight(t *testing.T) {
@@ -228,7 +229,7 @@ func TestScheduleEarliestIsRight(t *testing.T) {
 			}
 			skip := end.Add(-12 * time.Hour)
 			for days := now.AddDate(0, 0, 1); next.Before(end); next = next.Add(time.Minute) {
-				if !long() && next.After(days) && next.Before(skip) {
+				if !(long() && end.Sub(now) < 40*24*time.Hour) && next.After(days) && next.Before(skip) {
 					next = skip.Truncate(time.Minute)
 				}
 				if says(next) {
@@ -331,7 +332,7 @@ func beyondTheProse(t require.TestingT, child, parent *Schedule) (time.Time, boo
 			edges = append(edges, time.Duration(at.Hour())*time.Hour+time.Duration(at.Minute())*time.Minute)
 		}
 	}
-	if long() {
+	if long() && days == 7 {
 		for edges = nil; len(edges) < 24*60; {
 			edges = append(edges, time.Duration(len(edges))*time.Minute)
 		}

@@ -418,3 +418,25 @@ func TestScheduleDoesNotAllocate(t *testing.T) {
 		}
 	}))
 }
+
+// TestUntil: a clause lasts until its exp, or until the present window of its schedule ends.
+func TestUntil(t *testing.T) {
+	at := requestAt(t, "2027-10-31T00:45:00Z").Now // a Sunday, 02:45 in Berlin for the first time
+	until := func(text string) int64 {
+		when, err := time.Parse(time.RFC3339, text)
+		require.NoError(t, err)
+		return when.Unix() - 1
+	}
+	for clause, want := range map[string]int64{
+		`"scope":"a"`: 0, `"exp":1900000000`: 1_900_000_000, `"schedule":{"timezone":"Europe/Berlin"}`: 0,
+		`"schedule":{"from":"00:00","to":"03:00"}`:                            until("2027-10-31T03:00:00Z"),
+		`"exp":1824945400,"schedule":{"from":"00:00","to":"03:00"}`:           1_824_945_400,
+		`"schedule":{"days":[6,7]}`:                                           until("2027-11-01T00:00:00Z"),
+		`"schedule":{"timezone":"Europe/Berlin","from":"02:30","to":"03:00"}`: until("2027-10-31T01:00:00Z"),
+		`"schedule":{"timezone":"Europe/Berlin","from":"02:00","to":"03:00"}`: until("2027-10-31T02:00:00Z"),
+		`"exp":1900000000,"schedule":{"days":[1]}`:                            at.Unix() - 1,
+		`"schedule":{"timezone":"Mars/Olympus"}`:                              at.Unix() - 1,
+	} {
+		assert.Equal(t, want, mustParse(t, `[{`+clause+`}]`)[0].Until(at), clause)
+	}
+}
