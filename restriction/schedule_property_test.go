@@ -39,7 +39,6 @@ func prose(t require.TestingT, s *Schedule) func(time.Time) bool {
 func saysTheProseIn(t require.TestingT, s *Schedule, local time.Time) bool {
 	year, month, date := local.Date()
 	today := time.Date(year, month, date, 0, 0, 0, 0, time.UTC)
-	yesterday := time.Date(year, month, date-1, 0, 0, 0, 0, time.UTC)
 	minute, from, to := 60*local.Hour()+local.Minute(), proseMinute(t, s.From), proseMinute(t, s.To)
 	switch {
 	case from == to:
@@ -47,7 +46,7 @@ func saysTheProseIn(t require.TestingT, s *Schedule, local time.Time) bool {
 	case from < to:
 		return from <= minute && minute < to && proseDay(t, s, today)
 	}
-	return minute >= from && proseDay(t, s, today) || minute < to && proseDay(t, s, yesterday)
+	return minute >= from && proseDay(t, s, today) || minute < to && proseDay(t, s, today.AddDate(0, 0, -1))
 }
 
 func proseMinute(t require.TestingT, clock string) int {
@@ -191,7 +190,7 @@ func TestScheduleAdmitsWhatTheProseSays(t *testing.T) {
 	for at := threeYears; at.Before(threeYearsEnd); at = at.Add(time.Minute) {
 		minutes = append(minutes, at)
 	}
-	for i := range 60 {
+	for i := range 20 {
 		s := rapid.Custom(func(t *rapid.T) *Schedule { return drawSchedule(t, scheduleZones...) }).Example(i)
 		compare(t, s, minutes)
 	}
