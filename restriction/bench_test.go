@@ -153,6 +153,34 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
+// BenchmarkEvaluateSchedule admits by a clause with a schedule. x-times is the time as a
+// multiple of that of a clause with nbf and exp.
+func BenchmarkEvaluateSchedule(b *testing.B) {
+	for name, s := range map[string]Schedule{
+		"days":         {Timezone: "Europe/Berlin", Days: []int{4, 5}, From: "08:00", To: "20:00"},
+		"past-night":   {Timezone: "Europe/Berlin", Days: []int{4}, From: "22:00", To: "12:00"},
+		"day-of-month": {Timezone: "Europe/Berlin", DaysOfMonth: []int{-17}, Every: 2, Anchor: "2027-01-01"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			policy := mustCompile(b, List{{Schedule: &s}}, Options{})
+			times := mustCompile(b, List{{NotBefore: epoch.Unix() - 3600, Expires: epoch.Unix() + 3600}}, Options{})
+			request := benchmarkRequest()
+			evaluate := func(p *Policy) func() {
+				return func() {
+					if d := p.Evaluate(&request); !d.Admitted() {
+						b.Fatal("refused")
+					}
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				evaluate(policy)()
+			}
+			b.ReportMetric(ratio(10_000, evaluate(policy), evaluate(times)), "x-times")
+		})
+	}
+}
+
 // ratio returns the median ratio of the times of two functions. It measures them in turn,
 // many times for a short while, so that what else the machine does slows both.
 func ratio(rounds int, one, other func()) float64 {

@@ -3,6 +3,7 @@ package restriction
 import (
 	"bytes"
 	"slices"
+	"time"
 )
 
 // Clause is one alternative in a list of restrictions. It admits a use if the use
@@ -33,6 +34,8 @@ type Clause struct {
 
 	UsagesAT    *int64 // how many access tokens the holder may obtain; nil = no limit, 0 = none
 	UsagesOther *int64 // how many other uses are allowed; nil = no limit, 0 = none
+
+	Schedule *Schedule // when uses are admitted, again and again; nil = at all times
 
 	// Extra are the keys that this package does not define, in the order in which they
 	// were read. Such a clause admits nothing, unless the program has a condition for
@@ -123,6 +126,25 @@ func (l List) Clone() List {
 		copied[i] = l[i].Clone()
 	}
 	return copied
+}
+
+// Normalize returns a copy of l with each value in its normal form, which admits the same.
+// Only [Clause.Schedule] has one (protocol section 2.12).
+//
+// A schedule may count days from the creation of the token. Normalize fixes that day:
+// created is the time at which the token was asked for. If it is zero, the day stays open.
+// An issuer calls Normalize before it compares the restrictions of a child with those of
+// its parent.
+func (l List) Normalize(created time.Time) List {
+	n := l.Clone()
+	for i := range n {
+		for _, k := range keys {
+			if k, ok := k.(normalKeyed); ok && k.states(&n[i]) {
+				k.normalize(&n[i], created)
+			}
+		}
+	}
+	return n
 }
 
 // Equal reports whether l and other have equal clauses in the same order.

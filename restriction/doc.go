@@ -9,7 +9,8 @@
 //
 // [Parse] reads the restrictions of a token. [ParseRequest] reads those of a request,
 // which may also contain relative times such as "+2h" and the host "this". [Phases]
-// builds restrictions in Go, from phases such as "the first two hours".
+// builds restrictions in Go, from phases such as "the first two hours". A [Schedule] is a
+// window that recurs, such as "Mondays to Fridays from 22:00 to 06:00".
 //
 // Parse is strict, because overlooking a key would make a token more powerful. A clause
 // with a key that this package does not know admits nothing, and the bytes of the key's

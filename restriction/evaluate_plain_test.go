@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/mytoken-go/sdk/internal/rescue"
@@ -19,7 +20,7 @@ import (
 func plainCandidates(l List, o *Options, r *Request, names []string, code string) (candidates []int) {
 	for i := range l {
 		if c := &l[i]; plainSupports(c, o) && plainTime(c, r) && plainUses(c, r, i) && plainAccess(c, r) &&
-			plainHosts(c, o, r, names) && plainCountries(c, r, code) && plainConditions(c, o, r) {
+			plainHosts(c, o, r, names) && plainCountries(c, r, code) && plainSchedule(c, r) && plainConditions(c, o, r) {
 			candidates = append(candidates, i)
 		}
 	}
@@ -94,6 +95,30 @@ func plainCountries(c *Clause, r *Request, code string) bool {
 	}
 	return true
 }
+
+// plainSchedule refuses a schedule that makes no sense or lacks its anchor.
+func plainSchedule(c *Clause, r *Request) bool {
+	s := c.Schedule
+	switch {
+	case s == nil:
+		return true
+	case s.validate() != nil || s.Every > 1 && s.Anchor == "":
+		return false
+	}
+	return saysTheProseIn(aborting{}, s, r.Now.In(zoneOf(s.Timezone)))
+}
+
+func zoneOf(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	require.NoError(aborting{}, err)
+	return zone
+}
+
+// aborting is a test without a [testing.T].
+type aborting struct{}
+
+func (aborting) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (aborting) FailNow()                          { panic("fail") }
 
 func plainConditions(c *Clause, o *Options, r *Request) bool {
 	return !slices.ContainsFunc(c.Extra, func(extra Extra) bool {

@@ -281,7 +281,7 @@ func TestD26_UnsupportedKeysAreRefusedAtIssue(t *testing.T) {
 		}
 	}
 	options := Options{Conditions: map[string]Factory{"z": neverFactory, "y": neverFactory}, Disabled: []string{KeyScope}}
-	want := []string{KeyNotBefore, KeyExpires, KeyAudience, KeyHosts, KeyUsagesAT, KeyUsagesOther, "y", "z"}
+	want := []string{KeyNotBefore, KeyExpires, KeyAudience, KeyHosts, KeyUsagesAT, KeyUsagesOther, KeySchedule, "y", "z"}
 	if got := options.SupportedKeys(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

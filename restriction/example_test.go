@@ -312,3 +312,34 @@ func ExamplePolicy_Facts() {
 	// until 2026-03-01 10:00:00 +0000 UTC [storage] 3 true
 	// restriction: clause 1: geoip_allow: unsupported key
 }
+
+// How do I allow a job that runs every night?
+func ExampleSchedule() {
+	list, err := restriction.ParseRequest([]byte(`[{
+		"scope": "storage.write",
+		"schedule": {"timezone": "Europe/Berlin", "days": [1,2,3,4,5], "from": "22:00", "to": "06:00"}
+	}]`), restriction.RequestOptions{Now: time.Date(2030, time.March, 1, 8, 0, 0, 0, time.UTC)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(list[0].Schedule)
+
+	policy, err := restriction.Compile(list, restriction.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, at := range []time.Time{
+		time.Date(2030, time.March, 2, 4, 59, 59, 0, time.UTC), // Saturday, 05:59 in Berlin: still Friday's night
+		time.Date(2030, time.March, 2, 5, 0, 0, 0, time.UTC),
+	} {
+		fmt.Println(policy.Explain(&restriction.Request{Now: at, Kind: restriction.AT, Scopes: []string{"storage.write"}}))
+	}
+	// Output:
+	// Mondays to Fridays from 22:00 to 06:00, Europe/Berlin
+	// admitted
+	//   clause 0: admits
+	// refused, earliest 2030-03-04T21:00:00Z
+	//   clause 0: schedule: needs a time within Mondays to Fridays from 22:00 to 06:00, Europe/Berlin
+}

@@ -32,8 +32,8 @@ type Facts struct {
 	Lookups   []string
 	Countries bool
 
-	// Conditions judge requests one by one. A [Forecaster] among them knows when its
-	// answer changes.
+	// Conditions judge requests one by one: those of the embedding program, and keys whose
+	// answer changes again and again. A [Forecaster] among them knows when it changes.
 	Conditions []KeyCondition
 
 	// Never says why the clause admits no request at all, for example because none of its
@@ -117,7 +117,8 @@ func (c *clause) facts(index int, o *Options) Facts {
 			}
 		case hopelessPart:
 			f.never(p.hopeless(o))
-		case interface{ judge() KeyCondition }:
+		}
+		if p, ok := p.(interface{ judge() KeyCondition }); ok {
 			f.Conditions = append(f.Conditions, p.judge())
 		}
 	}

@@ -3,7 +3,9 @@ package restriction
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -100,6 +102,58 @@ func FuzzRequest(f *testing.F) {
 		}
 		if again, err := Parse(text); err != nil || !again.Equal(list) {
 			t.Fatalf("got %+v, %v, want %+v", again, err, list)
+		}
+	})
+}
+
+// FuzzSchedule shows that a schedule that was read is written and read without a change.
+// Its normal form is fixed and decides the same. A request never gets one that makes no
+// sense, and the earliest instant and the changes agree with the decisions.
+func FuzzSchedule(f *testing.F) {
+	for _, seed := range []string{
+		`{"timezone":"Europe/Berlin","days":[1,2,3,4,5],"from":"22:00","to":"06:00"}`, `{"days_of_month":[1,-1,-31,31],"every":2,"anchor":"2027-01-01"}`,
+		`{"timezone":"Australia/Lord_Howe","from":"01:45","to":"02:15"}`, `{"timezone":"America/Havana","days":[0,7]}`, `{"every":1000,"days":[3]}`,
+		`{"every":2147483647,"anchor":"9999-12-31"}`, `{"from":"00:00","to":"00:00","every":1}`, `{}`, `null`, `[]`, `{"days":[8]}`, `{"x":1}`,
+		`{"every":7,"anchor":"0000-01-01","days":[1]}`, `{"timezone":"../x"}`, `{"timezone":"Asia/Kathmandu","every":3,"anchor":"1969-12-31","from":"23:59","to":"00:00"}`,
+	} {
+		f.Add([]byte(seed), int64(1_800_000_000))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, now int64) {
+		list, err := Parse(slices.Concat([]byte(`[{"exp":253402300799,"schedule":`), data, []byte(`}]`)))
+		if err != nil || len(list) != 1 || list[0].Schedule == nil {
+			return
+		}
+		text := mustEncode(t, list)
+		if again := mustParse(t, text); !again.Equal(list) || mustEncode(t, again) != text {
+			t.Fatalf("%s becomes %v", text, again)
+		}
+		if !Within(list, list, nil) {
+			t.Fatalf("%s is not within itself", text)
+		}
+		_ = list[0].Schedule.String()
+		at := time.Unix(min(max(now, 1), lastInstant), 0)
+		normal := list.Normalize(at)
+		if again := normal.Normalize(at.AddDate(0, 0, 1)); !again.Equal(normal) {
+			t.Fatalf("%v has another normal form: %v", normal, again)
+		}
+		valid := normal.Validate() == nil
+		if asked, err := ParseRequest([]byte(text), RequestOptions{Now: at}); (err == nil) != valid || valid && !asked.Equal(normal) {
+			t.Fatalf("asked for %s: %v, %v, want %v", text, asked, err, normal)
+		}
+		request := Request{Now: at, Kind: AT}
+		policy, written := mustCompile(t, normal, Options{}), mustCompile(t, list, Options{})
+		d, e := policy.Evaluate(&request), policy.Explain(&request)
+		if d.Admitted() != e.Admitted || d.Admitted() && !valid {
+			t.Fatalf("%v: evaluated %v, explained %v, valid %v", normal, d.Admitted(), e, valid)
+		}
+		if as := written.Evaluate(&request); as.Admitted() && !d.Admitted() || d.Admitted() && !as.Admitted() && (list[0].Schedule.Every < 2 || list[0].Schedule.Anchor != "") {
+			t.Fatalf("%v admits %v, its normal form %v", list, as.Admitted(), d.Admitted())
+		}
+		if first, known := e.Earliest.Time(); known {
+			then := Request{Now: first, Kind: AT}
+			if d := policy.Evaluate(&then); !d.Admitted() || first.Before(at) {
+				t.Fatalf("%v: refused at %v, the earliest instant after %v", normal, first, at)
+			}
 		}
 	})
 }

@@ -16,7 +16,7 @@ func (l List) HolderView() List {
 	view := make(List, len(l))
 	for i := range l {
 		for _, k := range keys {
-			if k.states(&l[i]) && !k.remote() {
+			if k.states(&l[i]) && !k.remote(&l[i]) {
 				k.take(&view[i], &l[i])
 				k.clone(&view[i])
 			}

@@ -22,12 +22,12 @@ func TestHolderView(t *testing.T) {
 	require.Empty(t, List(nil).HolderView())
 }
 
-// TestIsFinal: waiting helps against nbf alone, and perhaps against what is not known
+// TestIsFinal: waiting helps against nbf and schedules, and perhaps against what is not known
 // here. A new key fails this test until somebody has decided.
 func TestIsFinal(t *testing.T) {
 	want := map[string]bool{
 		KeyNotBefore: false, KeyExpires: true, KeyScope: true, KeyAudience: true, KeyHosts: true, KeyIP: true,
-		KeyGeoIPAllow: true, KeyGeoIPDisallow: true, KeyUsagesAT: true, KeyUsagesOther: true,
+		KeyGeoIPAllow: true, KeyGeoIPDisallow: true, KeyUsagesAT: true, KeyUsagesOther: true, KeySchedule: false,
 		"x": false, KeyRequest: false, KeyPolicy: false, "": false,
 	}
 	for key, final := range want {

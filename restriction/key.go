@@ -30,8 +30,8 @@ type key interface {
 	supported(o *Options) bool
 	check(c *Clause, o *Options) error // reports a value that o cannot evaluate
 
-	remote() bool // the value is about what the issuer alone knows of a request
-	passes() bool // an objection may pass with time
+	remote(c *Clause) bool // the value is about what the issuer alone knows
+	passes() bool          // an objection may pass with time
 
 	// compile prepares the value for requests. It either fills a field of to and returns
 	// nil, or returns a part of its own. Only clauses that state the key ask such a part,
@@ -44,6 +44,7 @@ type key interface {
 // keys are the keys that this package defines, in the order in which they are written.
 var keys = []key{
 	keyNBF, keyEXP, keyScope, keyAudience, keyHosts, keyCountries, keyNotCountries, keyUsagesAT, keyUsagesOther,
+	keySchedule,
 }
 
 // part is one key of a compiled clause. It judges requests by that key alone, and never
@@ -71,6 +72,23 @@ type listKeyed interface {
 	// common returns a list that allows what both parts allow. It has no entries if that
 	// is nothing, or if no list can say it.
 	common(child, parent part) []string
+}
+
+// overlapKeyed is a key whose values may overlap without one being within the other, and
+// whose value is not a list.
+type overlapKeyed interface {
+	key
+	// overlap gives c the value that allows what both parts allow. It returns false if
+	// that is nothing, or if no value can say it.
+	overlap(c *Clause, child, parent part) bool
+}
+
+// normalKeyed is a key whose values have a normal form.
+type normalKeyed interface {
+	key
+	// normalize replaces the value by its normal form. The value may count from the
+	// creation of the token; a zero time is not known.
+	normalize(c *Clause, created time.Time)
 }
 
 // hopelessPart is a part that can tell that it refuses every request.

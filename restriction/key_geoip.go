@@ -28,7 +28,7 @@ var (
 
 type geoIP struct{ listKey }
 
-func (k *geoIP) remote() bool { return true }
+func (k *geoIP) remote(*Clause) bool { return true }
 
 func (k *geoIP) supported(o *Options) bool { return o.Locator != nil || o.PrivateCountry != "" }
 

@@ -22,8 +22,8 @@ var keyHosts = &hosts{listKey{
 
 type hosts struct{ listKey }
 
-func (k *hosts) alias() string { return KeyIP }
-func (k *hosts) remote() bool  { return true }
+func (k *hosts) alias() string       { return KeyIP }
+func (k *hosts) remote(*Clause) bool { return true }
 
 func checkHost(entry string) error {
 	_, err := parseHost(entry)
@@ -274,20 +274,34 @@ func (p *places) match(entry string, named bool) Match {
 const this = "this"
 
 // ReplaceThis returns a copy of l in which addr replaces the host "this", in upper or
-// lower case. If a clause uses "this" and addr is not valid, it returns a [*ClauseError]
-// that wraps [ErrInvalid].
+// lower case. Of the entries that stand for addr in such a clause, it keeps the first. If a
+// clause uses "this" and addr is not valid, it returns a [*ClauseError] that wraps
+// [ErrInvalid].
 func (l List) ReplaceThis(addr netip.Addr) (List, error) {
+	isThis := func(entry string) bool { return strings.EqualFold(entry, this) }
 	replaced := l.Clone()
 	for i := range replaced {
-		for j, entry := range replaced[i].Hosts {
-			if !strings.EqualFold(entry, this) {
-				continue
-			}
-			if !addr.IsValid() {
-				return nil, &ClauseError{i, KeyHosts, badValue(ErrInvalid, "the address of the requester is not known; replace %q by an address", this)}
-			}
-			replaced[i].Hosts[j] = normalAddr(addr).String()
+		c := &replaced[i]
+		if !slices.ContainsFunc(c.Hosts, isThis) {
+			continue
 		}
+		if !addr.IsValid() {
+			return nil, &ClauseError{i, KeyHosts, badValue(ErrInvalid, "the address of the requester is not known; replace %q by an address", this)}
+		}
+		own := host{block: netip.PrefixFrom(normalAddr(addr), normalAddr(addr).BitLen())}
+		var entries []string
+		has := false
+		for _, entry := range c.Hosts {
+			if isThis(entry) {
+				entry = own.block.Addr().String()
+			}
+			if h, err := parseHost(entry); err != nil || h != own {
+				entries = append(entries, entry)
+			} else if !has {
+				entries, has = append(entries, entry), true
+			}
+		}
+		c.Hosts = entries
 	}
 	return replaced, nil
 }

@@ -16,7 +16,7 @@ func (k *anyKey) name() string                  { return k.wire }
 func (k *anyKey) alias() string                 { return "" }
 func (k *anyKey) part(*clause) part             { return nil }
 func (k *anyKey) supported(*Options) bool       { return true }
-func (k *anyKey) remote() bool                  { return false }
+func (k *anyKey) remote(*Clause) bool           { return false }
 func (k *anyKey) passes() bool                  { return false }
 func (k *anyKey) check(*Clause, *Options) error { return nil }
 func (k *anyKey) term(*Clause) Term             { return Term{Key: k.wire} }

@@ -24,7 +24,7 @@ func TestEachKeyHasOneHome(t *testing.T) {
 		source, err := os.ReadFile(file)
 		require.NoError(t, err)
 		text := strings.ReplaceAll(strings.ToLower(string(source)), "_", "")
-		for _, key := range []string{KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesOther} {
+		for _, key := range []string{KeyGeoIPAllow, KeyGeoIPDisallow, KeyUsagesOther, KeySchedule} {
 			if strings.Contains(text, strings.ReplaceAll(strings.ToLower(key), "_", "")) {
 				homes[key] = append(homes[key], file)
 			}
@@ -34,6 +34,7 @@ func TestEachKeyHasOneHome(t *testing.T) {
 		KeyGeoIPAllow:    {"clause.go", "key_geoip.go"},
 		KeyGeoIPDisallow: {"clause.go", "key_geoip.go"},
 		KeyUsagesOther:   {"clause.go", "key.go", "key_usages.go", "request.go"}, // the table, and the kinds of use
+		KeySchedule:      {"clause.go", "key.go", "key_schedule.go", "recurrence.go", "schedule.go"},
 	}, homes)
 }
 

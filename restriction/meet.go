@@ -2,6 +2,7 @@ package restriction
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -29,6 +30,7 @@ func (w *fitting) meet(p *fitting) (Clause, *ClauseError) {
 			continue
 		}
 		list, isList := k.(listKeyed)
+		overlapping, overlaps := k.(overlapKeyed)
 		switch child, parent := w.partOf(k), p.partOf(k); {
 		case !k.states(w.source):
 			k.take(&c, p.source)
@@ -37,6 +39,8 @@ func (w *fitting) meet(p *fitting) (Clause, *ClauseError) {
 			k.take(&c, p.source)
 		case isList:
 			*list.list(&c) = list.common(child, parent)
+		case overlaps && !overlapping.overlap(&c, child, parent):
+			return c, noOverlap(k.name(), "no value says what is in common with the parent's %s", k.show(p.source))
 		}
 		if isList && len(*list.list(&c)) == 0 {
 			return c, noOverlap(k.name(), "nothing is in common with the parent's %s", k.show(p.source))
@@ -71,7 +75,7 @@ func (w *fitting) contradiction(p *fitting, c *Clause) *ClauseError {
 	case c.endsFirst():
 		return noOverlap(KeyExpires, "the parent allows a time from %s, not until %s", instant(c.NotBefore), instant(c.Expires))
 	}
-	return w.noCountry(p, c)
+	return cmp.Or(w.noCountry(p, c), w.noTime(p, c))
 }
 
 func noOverlap(key, format string, args ...any) *ClauseError {

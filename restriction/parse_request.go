@@ -29,6 +29,8 @@ type RequestOptions struct {
 //   - The host "this", in upper or lower case, becomes the requester's address.
 //   - ParseRequest removes clauses that state nothing. That only makes the list narrower.
 //     If no other clause remains, it returns [ErrEmptyClause].
+//   - ParseRequest fixes what counts from the creation of the token, and brings values into
+//     their normal form, as [List.Normalize] does. If Now is zero, the former stays open.
 //   - The result has passed [List.ValidateAt].
 //
 // An empty array asks for no restrictions; the result is then nil. ParseRequest does not
@@ -53,5 +55,6 @@ func ParseRequest(data []byte, o RequestOptions) (List, error) {
 	if list, err = list.ReplaceThis(o.Address); err != nil {
 		return nil, err
 	}
+	list = list.Normalize(o.Now)
 	return list, list.ValidateAt(o.Now)
 }

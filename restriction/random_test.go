@@ -33,6 +33,14 @@ var (
 	}
 	worldCountries = []string{"DE", "de", "FR", "AT", "nowhere"}
 	worldScopes    = []string{"a", "b", "c"}
+
+	// worldSchedules admit at epoch or a minute later, or never. Epoch is Friday, 15 January
+	// 2027, 08:00 UTC.
+	worldSchedules = []Schedule{
+		{From: "08:00", To: "08:01"}, {From: "08:01", To: "08:02"}, {Days: []int{5}}, {Days: []int{4, 5}, From: "22:00", To: "08:01"},
+		{DaysOfMonth: []int{15}}, {DaysOfMonth: []int{-17}, From: "07:00", To: "09:00"}, {Every: 2, Anchor: "2027-01-01"}, {Every: 4, Anchor: "2027-01-03"},
+		{Timezone: "Europe/Berlin", From: "09:01", To: "09:30"}, {Timezone: "Europe/Berlin", Days: []int{5, 6}}, {Every: 2}, {From: "25:00", To: "26:00"},
+	}
 )
 
 func worldOptions() Options {
@@ -144,6 +152,7 @@ func drawClause(t *rapid.T, mute bool) Clause {
 	if sometimes("usages_other") {
 		c.UsagesOther = Usages(int64(rapid.IntRange(0, 3).Draw(t, "usages_other")))
 	}
+	c.Schedule = drawWorldSchedule(t)
 	if rapid.IntRange(0, 3).Draw(t, "own?") == 0 {
 		c.Extra = append(c.Extra, Extra{"own", []byte(drawExpression(t, 2, mute))})
 	}
@@ -154,6 +163,15 @@ func drawClause(t *rapid.T, mute bool) Clause {
 		c.Scopes = []string{"a"}
 	}
 	return c
+}
+
+// drawWorldSchedule often draws none.
+func drawWorldSchedule(t *rapid.T) *Schedule {
+	if rapid.IntRange(0, 4).Draw(t, "schedule?") > 0 {
+		return nil
+	}
+	s := rapid.SampledFrom(worldSchedules).Draw(t, "schedule")
+	return s.clone()
 }
 
 func drawClauses(t *rapid.T, name string, least int, mute bool) List {
@@ -175,7 +193,7 @@ func drawChild(t *rapid.T, parent Clause) Clause {
 		return list
 	}
 	for range rapid.IntRange(1, 4).Draw(t, "changes") {
-		switch rapid.IntRange(0, 12).Draw(t, "change") {
+		switch rapid.IntRange(0, 13).Draw(t, "change") {
 		case 0:
 			c.NotBefore = other.NotBefore
 		case 1:
@@ -202,6 +220,8 @@ func drawChild(t *rapid.T, parent Clause) Clause {
 			c.Extra = other.Extra
 		case 12:
 			c.GeoIPDisallow = fewer(c.GeoIPDisallow)
+		case 13:
+			c.Schedule = other.Schedule
 		}
 	}
 	if c.IsEmpty() {

@@ -212,3 +212,20 @@ func containsControl(text string) bool {
 	}
 	return false
 }
+
+// TestThisIsKeptOnce: an address that is also the requester's stands in the list once, where
+// it stood first.
+func TestThisIsKeptOnce(t *testing.T) {
+	for hosts, want := range map[string]string{
+		`["127.0.0.1","this"]`:                               `["127.0.0.1"]`,
+		`["this","192.0.2.0/24","127.0.0.1"]`:                `["127.0.0.1","192.0.2.0/24"]`,
+		`["a.example.org","THIS","this","::ffff:127.0.0.1"]`: `["a.example.org","127.0.0.1"]`,
+		`["127.0.0.1/32","this"]`:                            `["127.0.0.1/32"]`,
+		`["127.0.0.0/8","this"]`:                             `["127.0.0.0/8","127.0.0.1"]`,
+		`["127.0.0.1","127.0.0.1"]`:                          `["127.0.0.1","127.0.0.1"]`,
+	} {
+		list, err := ParseRequest([]byte(`[{"hosts":`+hosts+`}]`), RequestOptions{Now: epoch, Address: addr("::ffff:127.0.0.1")})
+		require.NoError(t, err)
+		require.Equal(t, `[{"hosts":`+want+`}]`, mustEncode(t, list), hosts)
+	}
+}

@@ -27,6 +27,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // for schedules, on systems without time zones
 
 	"github.com/mytoken-go/sdk/examples/internal/abandon"
 	"github.com/mytoken-go/sdk/examples/internal/serve"

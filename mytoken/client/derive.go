@@ -80,7 +80,7 @@ func (c *Client) Derive(ctx context.Context, parent mytoken.Secret, req DeriveRe
 	if err != nil {
 		return nil, err
 	}
-	if !req.Adjust && len(limits) > 0 && !isWithin(child.Restrictions, limits) {
+	if !req.Adjust && len(limits) > 0 && !isWithin(child.Restrictions, limits, asked) {
 		return nil, c.tooWide(ctx, child)
 	}
 	return child, nil
@@ -107,7 +107,8 @@ func (c *Client) narrowed(ctx context.Context, operation string, parent mytoken.
 	if namesThis(wanted) && states(func(clause *restriction.Clause) bool { return clause.Hosts != nil }) {
 		return wanted, nil // only the server knows the address
 	}
-	both, err := restriction.Intersect(has, wanted, c.now(), restriction.NarrowOptions{})
+	now := c.now()
+	both, err := restriction.Intersect(has, wanted.Normalize(now), now, restriction.NarrowOptions{})
 	if _, beyond := errors.AsType[*restriction.ChildError](err); beyond && states(func(clause *restriction.Clause) bool { return len(clause.Extra) > 0 }) {
 		return wanted, nil // only the server knows whether one value of such a key is within another
 	}
@@ -140,8 +141,9 @@ func namesThis(list restriction.List) bool {
 
 // isWithin compares the restrictions of the child with the requested ones. Only the
 // server knows what the host "this" has become. So if "this" is among the hosts, isWithin
-// looks only whether there are hosts.
-func isWithin(issued, asked restriction.List) bool {
+// looks only whether there are hosts. A schedule that counts days from the request may
+// count from the day before or after, because the server has a clock of its own.
+func isWithin(issued, asked restriction.List, at time.Time) bool {
 	if namesThis(asked) {
 		issued, asked = issued.Clone(), asked.Clone()
 		for _, list := range []restriction.List{issued, asked} {
@@ -152,7 +154,12 @@ func isWithin(issued, asked restriction.List) bool {
 			}
 		}
 	}
-	return restriction.WithinBudgets(issued, asked, nil)
+	for _, days := range []int{0, -1, 1} {
+		if restriction.WithinBudgets(issued, asked.Normalize(at.AddDate(0, 0, days)), nil) {
+			return true
+		}
+	}
+	return false
 }
 
 // tooWide revokes a child that is not within the requested restrictions.

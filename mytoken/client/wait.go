@@ -192,7 +192,9 @@ func forecastOf(told *restriction.Explanation, own *ownView, now time.Time) (at 
 			}
 		}
 		if c.Earliest.IsUnknown() && !next.IsZero() && own != nil && c.Clause >= 0 && c.Clause < len(own.Clauses) &&
-			!slices.ContainsFunc(c.Objections, func(o restriction.Objection) bool { return o.Key != restriction.KeyNotBefore }) {
+			!slices.ContainsFunc(c.Objections, func(o restriction.Objection) bool {
+				return o.Key != restriction.KeyNotBefore && o.Key != restriction.KeySchedule
+			}) {
 			next = instant(own.Clauses[c.Clause].Earliest, now)
 		}
 		if !next.IsZero() && (at.IsZero() || next.Before(at)) {

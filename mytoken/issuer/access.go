@@ -275,7 +275,7 @@ func (i *Issuer) obtain(ctx context.Context, p *presented, op operation, provide
 		Token: mytoken.NewSecret(tokens.AccessToken), TokenType: tokens.TokenType, Expires: tokens.Expiry,
 		Scopes: slices.Clone(tokens.Scopes), Audiences: slices.Clone(tokens.Audiences), // others share the answer
 	}}
-	if first && (clause == nil || clause.Expires == 0 || tokens.Expiry.Unix() <= clause.Expires) {
+	if first && !i.outlives(tokens, clause) {
 		i.cacheAccess(ctx, p, op, provider, key, spent, tokens, out)
 	}
 	return i.claim(ctx, p, op, key, out)
@@ -384,7 +384,7 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 		}
 		return withhold(NoticeBroaderAnswer, "the access token is broader than the restrictions allow", detail, err)
 	}
-	if clause.Expires != 0 && (tokens.Expiry.IsZero() || tokens.Expiry.Unix() > clause.Expires) {
+	if i.outlives(tokens, clause) {
 		const text = "the access token expires after the restriction that admits it"
 		if i.cfg.WithholdLongAccessTokens {
 			return withhold(NoticeLongAccessToken, text, "", nil)
@@ -392,6 +392,16 @@ func (i *Issuer) insideClause(ctx context.Context, p *presented, provider *Provi
 		i.notify(ctx, Notice{Kind: NoticeLongAccessToken, Token: p.id.ID, Detail: text})
 	}
 	return nil
+}
+
+// outlives reports whether an access token may be used after the clause that admitted it
+// ends, or after the present window of its schedule.
+func (i *Issuer) outlives(tokens *oidcupstream.Tokens, clause *restriction.Clause) bool {
+	if clause == nil {
+		return false
+	}
+	last := clause.Until(i.Now())
+	return last != 0 && (tokens.Expiry.IsZero() || tokens.Expiry.Unix() > last)
 }
 
 // unread says which parts of an answer cannot be read.

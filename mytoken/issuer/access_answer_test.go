@@ -107,8 +107,8 @@ func TestOpaqueAccessTokens(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An access token that expires after its clause is reported. It is withheld if the
-// operator wants that.
+// An access token that expires after its clause, or after the window of its schedule, is
+// reported. It is withheld if the operator wants that.
 func TestAccessTokenOutlivesItsClause(t *testing.T) {
 	for _, withhold := range []bool{false, true} {
 		s := start(t, mytokentest.Options{Config: func(c *issuer.Config) { c.WithholdLongAccessTokens = withhold }})
@@ -117,16 +117,26 @@ func TestAccessTokenOutlivesItsClause(t *testing.T) {
 		cfg.Observer = countNotices(&told, issuer.NoticeLongAccessToken)
 		iss, err := issuer.New(cfg)
 		require.NoError(t, err)
-		token := login(t, s, mytoken.Properties{
-			Capabilities: capability.Set{capability.AT, capability.Tokeninfo},
-			Restrictions: restriction.List{{Expires: s.Clock.Now().Add(time.Minute).Unix(), UsagesAT: restriction.Usages(3)}},
-		})
-		_, err = iss.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Client: mytokentest.Client})
-		require.Equal(t, withhold, err != nil, "%v", err)
-		require.Equal(t, 1, told)
-		info, err := iss.Introspect(t.Context(), issuer.IntrospectRequest{Token: token.Token, Client: mytokentest.Client})
-		require.NoError(t, err)
-		require.EqualValues(t, map[bool]int64{false: 1, true: 0}[withhold], info.Counters[0].ATUsed)
+		for name, test := range map[string]struct {
+			clause   restriction.Clause
+			outlives bool
+		}{
+			"end":           {restriction.Clause{Expires: s.Clock.Now().Add(time.Minute).Unix()}, true},
+			"later end":     {restriction.Clause{Expires: s.Clock.Now().Add(24 * time.Hour).Unix()}, false},
+			"window":        {restriction.Clause{Schedule: &restriction.Schedule{From: "07:00", To: "08:01"}}, true}, // it is 08:00
+			"longer window": {restriction.Clause{Schedule: &restriction.Schedule{From: "07:00", To: "20:00"}}, false},
+			"whole days":    {restriction.Clause{Schedule: &restriction.Schedule{Days: []int{5}}}, false},
+		} {
+			told = 0
+			test.clause.UsagesAT = restriction.Usages(3)
+			token := login(t, s, mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.Tokeninfo}, Restrictions: restriction.List{test.clause}})
+			_, err = iss.AccessToken(t.Context(), issuer.AccessTokenRequest{Token: token.Token, Client: mytokentest.Client})
+			require.Equal(t, withhold && test.outlives, err != nil, "%s: %v", name, err)
+			require.Equal(t, map[bool]int{true: 1, false: 0}[test.outlives], told, name)
+			info, err := iss.Introspect(t.Context(), issuer.IntrospectRequest{Token: token.Token, Client: mytokentest.Client})
+			require.NoError(t, err)
+			require.EqualValues(t, map[bool]int64{false: 1, true: 0}[withhold && test.outlives], info.Counters[0].ATUsed, name)
+		}
 	}
 }
 

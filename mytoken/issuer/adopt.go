@@ -74,7 +74,7 @@ func (i *Issuer) Adopt(ctx context.Context, a Adoption) (*mytoken.Issued, error)
 	if out, err := i.adoptAgain(ctx, provider, a); out != nil || err != nil {
 		return out, err
 	}
-	props, err := i.firstProperties(a.Properties)
+	props, err := i.firstProperties(a.Properties, i.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,8 @@ func (r childRotation) lifetime(now time.Time, most time.Duration) time.Duration
 func (i *Issuer) childProperties(ctx context.Context, parent *mytoken.Token, provider *Provider, used []restriction.Usage, req DeriveRequest) (mytoken.Properties, []int, error) {
 	props := req.Properties.Clone()
 	now := i.Now()
+	props.Restrictions = props.Restrictions.Normalize(now) // before anything compares them
+	req.Properties.Restrictions = props.Restrictions
 	err := cmp.Or(checkResponse(req.Response), i.checkProperties(&props, now))
 	if err != nil {
 		return props, nil, err

@@ -134,7 +134,7 @@ type Config struct {
 	// [ChildrenInherit].
 	ChildRotation ChildRotation
 	// WithholdLongAccessTokens refuses an access token that expires after the clause that
-	// admitted it. Access tokens cannot be shortened.
+	// admitted it, or after the window of its schedule. Access tokens cannot be shortened.
 	WithholdLongAccessTokens bool
 	// TokenCacheSize is how many tokens the issuer remembers, by hash, once it has issued
 	// them or checked their signatures. See [mytoken.VerifierConfig].

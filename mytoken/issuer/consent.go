@@ -131,12 +131,13 @@ func (i *Issuer) agree(ctx context.Context, pending *pendingLogin, agreed mytoke
 	if len(agreed.Capabilities) == 0 { // the default would add to what the user saw
 		return &RequestError{Field: "capabilities", Reason: "a token without capabilities is of no use"}
 	}
-	agreed, err := i.firstProperties(agreed)
+	from := pending.countFrom(i.Now())
+	agreed, err := i.firstProperties(agreed, from)
 	if err != nil {
 		return err
 	}
 	pending.Properties = toStored(agreed)
-	pending.CountFrom = store.At(pending.countFrom(i.Now()))
+	pending.CountFrom = store.At(from)
 	return i.foresee(ctx, pending, pending.client())
 }
 

@@ -147,7 +147,7 @@ func (i *Issuer) newPending(req LoginRequest) (*pendingLogin, error) {
 	if err := cmp.Or(checkResponse(req.Response), checkLength("application_name", req.Application), checkLabel(req.Label)); err != nil {
 		return nil, err
 	}
-	props, err := i.firstProperties(req.Properties)
+	props, err := i.firstProperties(req.Properties, earlier(req.CountFrom, i.Now()))
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,9 @@ func (i *Issuer) review(ctx context.Context, s Issuance) (mytoken.Properties, er
 		return mytoken.Properties{}, &PolicyError{cause: errors.New("the policy left no properties")}
 	}
 	after := s.Properties.Clone()
+	if !after.Restrictions.Equal(before.Restrictions) {
+		after.Restrictions = after.Restrictions.Normalize(s.CountFrom)
+	}
 	checked := after
 	switch {
 	case len(after.Capabilities) == 0:

@@ -1,7 +1,9 @@
 package issuer
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -44,12 +46,14 @@ func chooseForm(r mytoken.Response, length, shortLength int) mytoken.ResponseTyp
 }
 
 // firstProperties returns a checked copy of the properties for a first token, with the
-// default capabilities filled in and equal clauses merged.
-func (i *Issuer) firstProperties(p mytoken.Properties) (mytoken.Properties, error) {
+// default capabilities filled in and equal clauses merged. What counts from the creation of
+// the token counts from a time: when the page was shown that told the user, or now.
+func (i *Issuer) firstProperties(p mytoken.Properties, from time.Time) (mytoken.Properties, error) {
 	p = p.Clone()
 	if p.Capabilities == nil {
 		p.Capabilities = capability.Default()
 	}
+	p.Restrictions = p.Restrictions.Normalize(from)
 	if err := i.checkProperties(&p, i.Now()); err != nil {
 		return p, err
 	}
@@ -193,8 +197,8 @@ func (i *Issuer) checkCommon(list, parent, wanted restriction.List) error {
 	return nil
 }
 
-// checkTimes refuses a token that could never be used: all its clauses have ended, or its
-// first generation ends before the first of them begins.
+// checkTimes refuses a token that could never be used: all its clauses have ended or admit
+// nothing any more, or its first generation ends before the first of them begins.
 func checkTimes(p *mytoken.Properties, now time.Time) error {
 	begin, last := p.Restrictions.Bounds(now)
 	if last != 0 && last < now.Unix() {
@@ -202,9 +206,45 @@ func checkTimes(p *mytoken.Properties, now time.Time) error {
 		return restrictionsError(RequestExpired, &restriction.ClauseError{Clause: n, Key: restriction.KeyExpires, Err: fmt.Errorf(
 			"%s is in the past, and no other clause ends later; choose a later time", instant(time.Unix(last, 0)))})
 	}
+	first, err := firstTime(p.Restrictions, now)
+	if err != nil {
+		return err
+	}
+	if begin = max(begin, first); begin == noTime {
+		return restrictionsError(RequestExpired, &restriction.ClauseError{Key: restriction.KeySchedule, Err: errors.New(
+			"no clause admits anything from now until it ends; choose a later end or another schedule")})
+	}
 	if end := p.Rotation.Expiry(now); !end.IsZero() && end.Unix() < begin {
 		return &RequestError{Field: "rotation", Reason: fmt.Sprintf(
 			"a lifetime of %d seconds ends before the restrictions begin, at %s; choose a longer one", p.Rotation.Lifetime, instant(time.Unix(begin, 0)))}
 	}
 	return nil
+}
+
+// noTime stands for no second.
+const noTime = math.MaxInt64
+
+// firstTime returns the first second, from now on, in which the times of a clause admit a
+// use. Only schedules need such a search: without them, it returns 0.
+func firstTime(list restriction.List, now time.Time) (int64, error) {
+	times := make(restriction.List, len(list))
+	for n, c := range list {
+		if c.Schedule == nil {
+			return 0, nil
+		}
+		times[n] = restriction.Clause{NotBefore: c.NotBefore, Expires: c.Expires, Schedule: c.Schedule}
+	}
+	if len(list) == 0 {
+		return 0, nil
+	}
+	policy, err := restriction.Compile(times, restriction.Options{})
+	if err != nil {
+		return 0, requestError("restrictions", err)
+	}
+	earliest := policy.Explain(&restriction.Request{Now: now, Kind: restriction.Uncounted}).Earliest
+	if earliest.IsNever() {
+		return noTime, nil
+	}
+	first, _ := earliest.Time()
+	return max(first.Unix(), 0), nil
 }

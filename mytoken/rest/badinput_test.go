@@ -40,6 +40,8 @@ var badValues = map[string]map[string][]raw{
 			`[{"scope":1}]`, `[{"scope":["a"]}]`, `[{"scope":"a\"b"}]`, `[{"scope":"\u00e9"}]`, `[{"audience":"a"}]`, `[{"audience":[1]}]`, `[{"audience":[null]}]`, `[{"audience":[""]}]`, `[{"audience":[" a"]}]`,
 			`[{"hosts":"a"}]`, `[{"hosts":["1.2.3.4/33"]}]`, `[{"hosts":["*"]}]`, `[{"hosts":[""]}]`, `[{"hosts":[null]}]`, `[{"ip":["192.0.2.1"],"hosts":["192.0.2.1"]}]`,
 			`[{"geoip_allow":["Germany"]}]`, `[{"geoip_allow":[1]}]`, `[{"geoip_disallow":[""]}]`, `[{"unknown":1}]`, `[{"exp":4102444800,"exp":4102444800}]`, `[{"Scope":"a"}]`,
+			`[{"schedule":1}]`, `[{"schedule":{}}]`, `[{"schedule":{"timezone":"Mars/Olympus"}}]`, `[{"schedule":{"timezone":"Local"}}]`, `[{"schedule":{"timezone":"../etc/passwd"}}]`, `[{"schedule":{"days":[8]}}]`, `[{"schedule":{"days":["1"]}}]`,
+			`[{"schedule":{"days_of_month":[0]}}]`, `[{"schedule":{"from":"25:00","to":"06:00"}}]`, `[{"schedule":{"from":"22:00"}}]`, `[{"schedule":{"every":-1}}]`, `[{"schedule":{"every":2,"anchor":"2030-02-30"}}]`, `[{"schedule":{"zone":"UTC","days":[1]}}]`,
 		},
 		"capabilities": {
 			`1`, `true`, `{}`, `[1]`, `[null]`, `[[]]`, `["AT",["AT"]]`, `[""]`, `" "`, `["nonsense"]`, `["at"]`, `["@no-such"]`, `["AT\u0000"]`, `["` + raw(strings.Repeat("x", 129)) + `"]`,

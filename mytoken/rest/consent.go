@@ -166,7 +166,7 @@ func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
 		if err != nil {
 			return nil, err
 		}
-		agreed, err := agreedTo(asked, decision)
+		agreed, err := c.agreedTo(asked, decision)
 		if err == nil && !c.opts.ConsentMayWiden {
 			err = c.notBeyond(asked.Properties, agreed)
 		}
@@ -181,7 +181,7 @@ func (c *call) agree(decision *wire.ConsentDecision) (*issuer.Login, error) {
 // decision leaves out stay as requested, so that leaving one out never makes a token more
 // powerful. Rotation is the exception: it is what the user agreed to, even none (D65).
 // The provider must be the requested one (D58).
-func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
+func (c *call) agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Properties, error) {
 	props := asked.Properties
 	if d.OIDCIssuer != "" && !sameIssuer(d.OIDCIssuer, asked.Provider) {
 		return props, issuer.ErrUnknownProvider
@@ -200,6 +200,7 @@ func agreedTo(asked *issuer.ConsentRequest, d *wire.ConsentDecision) (mytoken.Pr
 		if props.Restrictions, err = restriction.Parse(d.Restrictions); err != nil {
 			return props, err
 		}
+		props.Restrictions = props.Restrictions.Normalize(c.issuer.Now())
 		if len(props.Restrictions) == 0 { // the user wants none
 			props.Restrictions = nil
 		}

@@ -63,7 +63,7 @@ func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*pa
 	}
 	form := c.pages.ReadConsent(asked, c.consentAction(), values)
 	if form.AsJSON {
-		changed, err := agreedAsJSON(asked, form)
+		changed, err := c.agreedAsJSON(asked, form)
 		if err == nil {
 			form.Properties.Restrictions, form.Properties.Rotation = changed.Restrictions, changed.Rotation
 		} else if !blame(&form.Form, err) {
@@ -79,10 +79,10 @@ func (c *call) readConsent(asked *issuer.ConsentRequest, values url.Values) (*pa
 }
 
 // agreedAsJSON reads restrictions and rotation that the user edited as JSON.
-func agreedAsJSON(asked *issuer.ConsentRequest, form *pages.ConsentForm) (mytoken.Properties, error) {
+func (c *call) agreedAsJSON(asked *issuer.ConsentRequest, form *pages.ConsentForm) (mytoken.Properties, error) {
 	decision := &wire.ConsentDecision{Restrictions: []byte(form.Restrictions), Rotation: []byte(form.Rotation)}
 	if err := errors.Join(scan(decision.Restrictions), scan(decision.Rotation)); err != nil {
 		return mytoken.Properties{}, err
 	}
-	return agreedTo(asked, decision)
+	return c.agreedTo(asked, decision)
 }

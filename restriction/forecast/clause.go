@@ -22,6 +22,9 @@ type Clause struct {
 	Spans []Span
 	// After is the state at Forecast.Until, just after the forecast.
 	After State
+	// Reopens reports that After is Closed and that the clause may open later: it begins
+	// later, or its schedule or a condition admits again.
+	Reopens bool
 
 	// Facts say how the deployment evaluates the clause. They are nil if the token has no
 	// restrictions.
@@ -59,10 +62,12 @@ func (t *Token) clauses(facts []restriction.Facts, h horizon, until time.Time) [
 	if len(facts) == 0 {
 		clauses = []Clause{{Index: restriction.NoClause, Spans: lifetime}}
 	}
-	t.bound(clauses, h)
+	alive := t.bound(clauses, h)
 	for i := range clauses {
-		clauses[i].NoAT = t.Lacks(capability.AT)
-		clauses[i].Spans, clauses[i].After = spans(clauses[i].Spans).cut(until)
+		c := &clauses[i]
+		c.NoAT = t.Lacks(capability.AT)
+		c.Spans, c.After = spans(c.Spans).cut(until)
+		c.Reopens = alive && c.After == Closed && c.Never == nil && c.Facts != nil && asked.opens(c.Facts, until)
 	}
 	return clauses
 }

@@ -64,3 +64,48 @@ func answer(err error) State {
 	}
 	return Closed
 }
+
+// opens reports whether a clause may admit something at an instant or later.
+func (a *asker) opens(f *restriction.Facts, from time.Time) bool {
+	if f.Last < from.Unix() {
+		return false
+	}
+	for _, k := range f.Conditions {
+		if first, opens := a.first(k.Condition, laterOf(from, f.First)); !opens || first.Unix() > f.Last {
+			return false
+		}
+	}
+	return true
+}
+
+// first returns the first instant, from t on, at which a condition may admit the request.
+// It returns false if there is none.
+func (a *asker) first(c restriction.Condition, t time.Time) (time.Time, bool) {
+	const most = 64
+	forecaster, ok := c.(restriction.Forecaster)
+	for range most {
+		if !ok {
+			break
+		}
+		state, next := a.ask(forecaster, t, endOfTime)
+		switch {
+		case state != Closed:
+			return t, true
+		case !next.Before(endOfTime):
+			return t, false
+		}
+		t = next
+	}
+	return t, true // nobody knows
+}
+
+// endOfTime is after every instant that a forecast can reach.
+var endOfTime = time.Date(10_000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// laterOf returns the later one of an instant and a Unix second.
+func laterOf(t time.Time, second int64) time.Time {
+	if second <= t.Unix() {
+		return t
+	}
+	return time.Unix(min(second, endOfTime.Unix()), 0).UTC()
+}

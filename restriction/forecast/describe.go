@@ -3,7 +3,9 @@ package forecast
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/mytoken-go/sdk/internal/legible"
 	"github.com/mytoken-go/sdk/internal/plain"
@@ -22,8 +24,13 @@ func (f *Forecast) Describe(s Style) string {
 	for i := range f.Clauses {
 		text.WriteString(f.Sentence(s, i) + ".\n")
 	}
-	for _, gap := range f.Gaps() {
+	const most = 8
+	gaps := f.Gaps()
+	for _, gap := range gaps[:min(len(gaps), most)] {
 		text.WriteString("Nothing is admitted " + f.gap(&s, &gap) + ".\n")
+	}
+	if more := len(gaps) - most; more > 0 {
+		fmt.Fprintf(&text, "Nothing is admitted %s more.\n", plain.Count(int64(more), "time"))
 	}
 	return text.String()
 }
@@ -52,12 +59,19 @@ func (f *Forecast) Sentence(s Style, i int) string {
 		name += " (" + label + ")"
 	}
 	parts := []string{name + ": " + f.when(&s, c)}
+	if c.Limits.Schedule != nil {
+		parts = append(parts, c.Limits.Schedule.String())
+	}
 	for _, term := range c.Limits.Terms() {
 		parts = append(parts, term.What+" "+list(term.Entries))
 	}
 	parts = append(parts, c.uses(f.Counted)...)
-	if len(c.CannotTell) > 0 {
-		parts = append(parts, "depends on "+list(c.CannotTell)+", which nobody can forecast")
+	isSchedule := func(key string) bool { return key == restriction.KeySchedule }
+	if slices.ContainsFunc(c.CannotTell, isSchedule) {
+		parts = append(parts, "changes too often to forecast all of this period")
+	}
+	if keys := slices.DeleteFunc(slices.Clone(c.CannotTell), isSchedule); len(keys) > 0 {
+		parts = append(parts, "depends on "+list(keys)+", which nobody can forecast")
 	}
 	if len(c.Lookups) > 0 {
 		parts = append(parts, "depends on look-ups for "+list(c.Lookups))
@@ -84,7 +98,7 @@ func (f *Forecast) when(s *Style, c *Clause) string {
 	if c.Never != nil {
 		return "never, " + legible.Show(c.Never.Key+": "+c.Never.Err.Error())
 	}
-	const most = 8
+	const few, most = 2, 8
 	var open, unknown []string
 	for _, span := range c.Spans {
 		switch span.State {
@@ -98,10 +112,27 @@ func (f *Forecast) when(s *Style, c *Clause) string {
 	switch n := len(all); {
 	case n == 0:
 		return "not in this period"
+	case n > few && c.Limits.Schedule != nil: // which says more than a list of times
+		first, last := c.edges()
+		return fmt.Sprintf("%s from %s", plain.Count(int64(n), "time"), s.between(first, last))
 	case n > most:
 		all = append(all[:most], fmt.Sprintf("and %d more times", n-most))
 	}
 	return strings.Join(all, ", ")
+}
+
+// edges returns when a clause opens first and closes last. It opens at some time.
+func (c *Clause) edges() (first, last time.Time) {
+	for _, span := range c.Spans {
+		if span.State == Closed {
+			continue
+		}
+		if first.IsZero() {
+			first = span.From
+		}
+		last = span.Until
+	}
+	return first, last
 }
 
 // span says when a clause is open, and whether it stays open after the forecast.

@@ -41,7 +41,8 @@ func (w *Window) Gap() bool { return len(w.Clauses) == 0 && len(w.Unknown) == 0 
 
 // New returns what the token admits between two instants. It rounds them outwards to
 // whole seconds. If until is zero, the forecast reaches past every time that the token
-// states. It reaches one day further if the token does not end.
+// states. It reaches one day further if the token does not end, or a week further than the
+// first time of a schedule that does not end.
 //
 // The seconds of nbf and exp are both included, as in [restriction.Policy.Evaluate]. New
 // does not forecast uses that spend nothing ([restriction.Uncounted]).

@@ -157,16 +157,17 @@ func (t *Token) uses(clauses []Clause) []Uses {
 
 // bound limits the spans to the life of a token that rotates. A clause is at best Unknown
 // after the present generation ends, and Closed when no use can have kept the token
-// alive.
-func (t *Token) bound(clauses []Clause, h horizon) {
+// alive. The result reports whether the token may live longer than h.
+func (t *Token) bound(clauses []Clause, h horizon) (alive bool) {
 	life := t.Life()
 	if life.Fixed() {
-		return
+		return life.Last.IsZero() || !life.Last.Before(h.until)
 	}
 	line := h.life(life.Idle, t.LivesUntil(t.uses(clauses)))
 	for i := range clauses {
 		clauses[i].Spans = spans(clauses[i].Spans).and(line)
 	}
+	return line[len(line)-1].State != Closed
 }
 
 // life returns spans that are Open through the second idle, then Unknown through the

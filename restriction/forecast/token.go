@@ -173,14 +173,16 @@ func (t *Token) horizon(facts []restriction.Facts, from, until time.Time) (horiz
 }
 
 // end returns an instant after every time that the token states, plus a day if the token
-// does not end.
+// does not end. For a clause that does not end and does not always admit, this is a week
+// after it admits first.
 func (t *Token) end(facts []restriction.Facts, from time.Time) time.Time {
 	const most = 250_000_000_000 // seconds; in the year 9892
-	last, endless := from.Unix(), len(facts) == 0
+	last, endless, again := from.Unix(), len(facts) == 0, int64(0)
 	for i := range facts {
 		last = max(last, min(facts[i].First, most))
 		if facts[i].Last == math.MaxInt64 {
 			endless = true
+			again = max(again, min(t.again(&facts[i], from), most))
 		} else {
 			last = max(last, min(facts[i].Last, most))
 		}
@@ -197,6 +199,24 @@ func (t *Token) end(facts []restriction.Facts, from time.Time) time.Time {
 	end := time.Unix(last+1, 0)
 	if endless {
 		end = end.AddDate(0, 0, 1)
+		if week := time.Unix(again, 0).AddDate(0, 0, 7); again > 0 && week.After(end) {
+			end = week
+		}
 	}
 	return end
+}
+
+// again returns the second in which a clause first admits, if it closes and opens again, or
+// else 0.
+func (t *Token) again(f *restriction.Facts, from time.Time) (second int64) {
+	asked := asker{request: t.Request, steps: mostSteps}
+	for _, k := range f.Conditions {
+		first, opens := asked.first(k.Condition, laterOf(from, f.First))
+		if forecaster, ok := k.Condition.(restriction.Forecaster); ok && opens {
+			if _, next := asked.ask(forecaster, first, endOfTime); next.Before(endOfTime) {
+				second = max(second, first.Unix())
+			}
+		}
+	}
+	return second
 }

@@ -114,8 +114,12 @@ const (
 	clock    = "15:04"
 )
 
+// overYears reports whether a day of the forecast may come again a year later. Then every
+// label names the year.
+func (s *scale) overYears() bool { return s.seconds() > int64(year/time.Second) }
+
 // between writes a span of time, to the minute if it is absolute. It names a day only
-// once, and years only if they differ.
+// once, and years only if they differ or if the forecast has several.
 func (s *scale) between(from, until time.Time) string {
 	end := s.style.End(until)
 	if s.relative() {
@@ -123,21 +127,23 @@ func (s *scale) between(from, until time.Time) string {
 	}
 	year := func(t time.Time) string { return s.format(t, "2006") }
 	switch {
+	case s.format(from, dateOnly) == s.format(end, dateOnly) && s.overYears():
+		return s.format(from, dateOnly+" "+clock) + " to " + s.format(end, clock)
 	case s.format(from, dateOnly) == s.format(end, dateOnly):
 		return s.short(from) + " to " + s.format(end, clock)
-	case year(from) == year(end) && year(s.f.From) == year(end):
+	case year(from) == year(end) && year(s.f.From) == year(end) && !s.overYears():
 		return s.short(from) + " to " + s.short(end)
 	}
 	return s.format(from, dateOnly) + " to " + s.format(end, dateOnly)
 }
 
 // short writes a time: to the minute if it is absolute, or its day if it lies in another
-// year than the beginning of the forecast.
+// year than the beginning of the forecast, or if the forecast has several.
 func (s *scale) short(t time.Time) string {
 	switch {
 	case s.relative():
 		return s.style.Instant(t)
-	case s.format(t, "2006") != s.format(s.f.From, "2006"):
+	case s.format(t, "2006") != s.format(s.f.From, "2006") || s.overYears():
 		return s.format(t, dateOnly)
 	}
 	return s.format(t, dateless+" "+clock)

@@ -97,19 +97,36 @@ func (p *painter) lane(i int) {
 	}
 	top += p.barDrop(i)
 	p.printf(`<line x2="100%%" y1="%d" y2="%[1]d" stroke="currentColor" stroke-opacity="0.5"/>`+"\n", top+barSize/2)
-	for _, b := range l.bars {
+	for _, b := range visible(l.bars) {
 		p.bar(b, top)
 	}
 	p.printf("</g>\n")
 }
 
-// bar draws a bar. One second stays visible in a year.
-func (p *painter) bar(b bar, top int) {
-	const thinnest = 0.006 // two pixels on a phone
-	if b.right-b.left < thinnest {
-		b.right = min(b.left+thinnest, 1)
-		b.left = b.right - thinnest
+// thinnest is the share of a bar that is always visible: two pixels on a phone.
+const thinnest = 0.006
+
+// visible widens bars that are too thin to see: one second stays visible in a year. It then
+// joins bars of one kind that nobody could tell apart, such as those of each night of a
+// year.
+func visible(bars []bar) []bar {
+	var drawn []bar
+	for _, b := range bars {
+		if b.right-b.left < thinnest {
+			b.right = min(b.left+thinnest, 1)
+			b.left = b.right - thinnest
+		}
+		if n := len(drawn); n > 0 && drawn[n-1].kind == b.kind && b.left-drawn[n-1].right < thinnest/2 {
+			drawn[n-1].right = max(drawn[n-1].right, b.right)
+			continue
+		}
+		drawn = append(drawn, b)
 	}
+	return drawn
+}
+
+// bar draws a bar.
+func (p *painter) bar(b bar, top int) {
 	box := fmt.Sprintf(`class="%s" x="%s" y="%d" width="%s" height="%d" stroke="currentColor"`, b.kind, percent(b.left), top, percent(b.right-b.left), barSize)
 	switch b.kind {
 	case "open":

@@ -200,9 +200,16 @@ func TestShortTimes(t *testing.T) {
 		">1 Mar 09:00 to 2 Mar 08:00<": {time.Hour, day},
 		">1 Mar 2030 to 1 Mar 2031<":   {time.Hour, 365 * day},
 		">29 Apr 2031 to 30 Apr 2031<": {424 * day, 425 * day},
+		">1 Mar 2030 09:00 to 10:00<":  {time.Hour, 2 * time.Hour}, // of a forecast of years
+		">1 Mar 2030 to 4 Mar 2030<":   {time.Hour, 3 * day},
+		">from 2 Mar 2030<":            {day, 2000 * day},
 	} {
+		until := epoch.Add(2 * span[1])
+		if strings.Contains(want, "2030") {
+			until = epoch.Add(1000 * day)
+		}
 		list := restriction.List{{NotBefore: epoch.Add(span[0]).Unix(), Expires: epoch.Add(span[1]).Unix()}}
-		svg := timeline.SVG(newForecast(t, forecast.Token{Restrictions: list}, epoch.Add(2*span[1])), forecast.Style{}, timeline.Drawing{})
+		svg := timeline.SVG(newForecast(t, forecast.Token{Restrictions: list}, until), forecast.Style{}, timeline.Drawing{})
 		assert.Contains(t, string(svg), want)
 	}
 }

@@ -123,6 +123,7 @@ func TestCreateToken(t *testing.T) {
 		b.press("#add-clause", "/manage/create", "#clause-2")
 		b.fill("#clause-2-scope", "openid storage.read")
 		b.fill("#clause-2-usages_AT", "3")
+		b.fill("#clause-2-schedule", "Monday to Sunday, Europe/Berlin")
 		b.press("#check", "/manage/create", ".timeline svg")
 		b.look("create-checked")
 		b.pressInto("#create", "#token")

@@ -44,6 +44,9 @@ func clauseLines(c *restriction.Clause, conditions map[string]restriction.Factor
 	if c.Expires != 0 {
 		lines = append(lines, line{Text: "Until", Time: time.Unix(c.Expires, 0)})
 	}
+	if c.Schedule != nil {
+		lines = append(lines, line{Text: "Only at these times: " + legible.Show(c.Schedule.String())})
+	}
 	for _, term := range c.Terms() {
 		phrase, known := phrases[term.Key]
 		if !known {

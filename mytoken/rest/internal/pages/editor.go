@@ -151,7 +151,7 @@ func legibleLines(text string) string {
 var keyLabels = map[string]string{
 	restriction.KeyNotBefore: "from", restriction.KeyExpires: "until", restriction.KeyScope: "rights", restriction.KeyAudience: "services",
 	restriction.KeyHosts: "addresses", restriction.KeyGeoIPAllow: "countries", restriction.KeyGeoIPDisallow: "countries that are not allowed",
-	restriction.KeyUsagesAT: "access tokens", restriction.KeyUsagesOther: "other uses",
+	restriction.KeyUsagesAT: "access tokens", restriction.KeyUsagesOther: "other uses", restriction.KeySchedule: "times",
 }
 
 // fail marks a mistake in a field of a clause, or in the clause if it has no such field.

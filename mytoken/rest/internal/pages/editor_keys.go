@@ -27,6 +27,7 @@ var editedKeys = []editedKey{
 	listKey(restriction.KeyGeoIPDisallow, " ", words, func(c *restriction.Clause) *[]string { return &c.GeoIPDisallow }),
 	countKey(restriction.KeyUsagesAT, func(c *restriction.Clause) **int64 { return &c.UsagesAT }),
 	countKey(restriction.KeyUsagesOther, func(c *restriction.Clause) **int64 { return &c.UsagesOther }),
+	scheduleKey(),
 }
 
 // fieldTime is how a browser writes a local time (HTML, "local date and time string").

@@ -144,6 +144,7 @@ func (f *Form) readClauses(all []draft, asked restriction.List) {
 	var list restriction.List
 	for i, d := range all {
 		clause, mistakes := d.read(asked)
+		clause = restriction.List{clause}.Normalize(f.shown)[0]
 		if len(mistakes) == 0 && e.Narrows {
 			mistakes = f.pages.beyond(clause, asked)
 		}

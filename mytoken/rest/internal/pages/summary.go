@@ -56,8 +56,9 @@ func (p *Pages) forecast(s subject) (*forecast.Forecast, error) {
 func openClauses(f *forecast.Forecast) []*forecast.Clause {
 	var open []*forecast.Clause
 	for i := range f.Clauses {
-		if slices.ContainsFunc(f.Clauses[i].Spans, func(s forecast.Span) bool { return s.State != forecast.Closed }) {
-			open = append(open, &f.Clauses[i])
+		c := &f.Clauses[i]
+		if c.Reopens || slices.ContainsFunc(c.Spans, func(s forecast.Span) bool { return s.State != forecast.Closed }) {
+			open = append(open, c)
 		}
 	}
 	return open
@@ -82,8 +83,9 @@ func when(f *forecast.Forecast, open []*forecast.Clause) fact {
 			}
 			last = span.Until
 		}
-		differ = differ || n > 0 && (!last.Equal(end) || endless != (c.After != forecast.Closed))
-		endless = endless || c.After != forecast.Closed
+		goesOn := c.After != forecast.Closed || c.Reopens
+		differ = differ || n > 0 && (!last.Equal(end) && !(goesOn && endless) || endless != goesOn)
+		endless = endless || goesOn
 		if last.After(end) {
 			end = last
 		}
@@ -109,10 +111,32 @@ func when(f *forecast.Forecast, open []*forecast.Clause) fact {
 	if starts {
 		out.Lines = append(out.Lines, line{Text: "Not before", Time: begin})
 	}
+	if text := recurs(open); text != "" {
+		out.Lines = append(out.Lines, line{Text: text})
+	}
 	if !f.Life.Fixed() {
 		out.Lines = append(out.Lines, line{Text: "It ends earlier if it is not used for " + aboutWords(f.Life.Idle.Sub(f.From))})
 	}
 	return out
+}
+
+// recurs says at which times clauses with schedules work. It returns "" if there is none.
+func recurs(open []*forecast.Clause) string {
+	var all []string
+	for _, c := range open {
+		if c.Limits.Schedule != nil {
+			all = append(all, c.Limits.Schedule.String())
+		}
+	}
+	switch few := len(unique.Strings(all)); {
+	case few == 0:
+		return ""
+	case few == 1 && len(all) == len(open):
+		return "Only at these times: " + all[0]
+	case len(all) == len(open):
+		return "Only at certain times, see below"
+	}
+	return "In some cases only at certain times, see below"
 }
 
 // howOften says how many uses a token has, or has left.
