@@ -186,7 +186,6 @@ func TestD39_D40_D41_Lifetime(t *testing.T) {
 func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 	s := start(t, func(o *setup) { o.rest.GrantSettings = new(rest.MemoryGrantSettings) })
 	var token any = s.token(mytoken.Properties{Capabilities: everything, Rotation: &mytoken.Rotation{OnOther: true}})
-	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
 	header := func() []string { return []string{"Authorization", "Bearer " + token.(string)} }
 	for name, send := range map[string]func() *reply{
 		"derive":       func() *reply { return s.derive(token, nil) },
@@ -198,7 +197,6 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 		"disable grant": func() *reply {
 			return s.do(http.MethodDelete, "/api/v0/settings/grants", `{"grant_type":"ssh"}`, header()...)
 		},
-		"revoke other": func() *reply { return s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]}) },
 	} {
 		r := send()
 		if r.StatusCode != 200 && r.StatusCode != 201 {
@@ -215,6 +213,27 @@ func TestD42_D43_EveryOtherUseRotates(t *testing.T) {
 			t.Errorf("%s rotates", action)
 		}
 	}
+}
+
+// TestRevokingByIDDoesNotRotate: public clients ignore token_update when they revoke by
+// mom_id. Their token stays the current one, also long after the grace, and the use counts.
+func TestRevokingByIDDoesNotRotate(t *testing.T) {
+	s := start(t)
+	token := s.token(mytoken.Properties{
+		Capabilities: everything, Rotation: &mytoken.Rotation{OnAT: true, OnOther: true, AutoRevoke: true},
+		Restrictions: restriction.List{{UsagesOther: restriction.Usages(2)}},
+	})
+	for range 2 {
+		other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
+		r := s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]})
+		require.Equal(t, []any{http.StatusNoContent, ""}, []any{r.StatusCode, r.text})
+		s.fails(s.access(other["mytoken"], nil), 401, "invalid_token", "")
+		s.Clock.Advance(time.Hour)
+		require.EqualValues(t, 1, s.object(s.introspect(token), 200)["token"].(m)["seq_no"])
+	}
+	other := s.object(s.derive(s.token(mytoken.Properties{}), nil), 200)
+	s.refusedBy(s.post("/api/v0/token/revoke", m{"token": token, "mom_id": other["mom_id"]}), "usages_other")
+	s.object(s.access(other["mytoken"], nil), 200)
 }
 
 // TestD44_RefreshTokenAlias: a client that presents the token as a refresh token gets the

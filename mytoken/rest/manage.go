@@ -55,13 +55,12 @@ func manageRevoke(c *call, s *session) (*answer, error) {
 		return nil, errNotFound
 	}
 	recursive := values.Get("recursive") != ""
-	done, err := c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
+	_, err = c.issuer.RevokeOther(c.ctx(), issuer.RevokeOtherRequest{Token: s.token, Other: id, Recursive: recursive, Client: c.client})
 	if errors.Is(err, issuer.ErrNotOwned) {
 		return nil, errNotFound
 	} else if err != nil {
 		return nil, err
 	}
-	s.took(done.Update)
 	switch {
 	case id == s.claims.ID():
 		c.dropSession()
