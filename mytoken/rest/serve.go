@@ -134,7 +134,11 @@ func (c *call) failure(err error) *answer {
 	body := &wire.Error{Code: p.code, Description: p.text, RestrictedBy: p.refusedBy()}
 	wait := seconds(p.retry)
 	if p.refusal != nil {
-		body.Explanation, wait = c.explained(p.refusal), c.comeBack(p.refusal)
+		told, instants := c.explanation(p.refusal)
+		body.Explanation, wait = wire.NewExplanation(told, instants), c.comeBack(p.refusal)
+		if why := shortReason(told, instants); why != "" {
+			body.Description += ": " + why
+		}
 	}
 	a := (&answer{status: p.status, body: body}).retryAfter(wait)
 	if errors.Is(err, errTooSlow) {
