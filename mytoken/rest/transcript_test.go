@@ -345,17 +345,11 @@ func TestEveryRouteHasATranscript(t *testing.T) {
 	}
 	for _, r := range handler.Routes() {
 		method, path, _ := strings.Cut(r, " ")
-		if method != http.MethodGet && slices.ContainsFunc(notServed, func(p string) bool { return p == path || strings.HasPrefix(path, "/api/v0/pt/") }) {
-			continue
+		if method != http.MethodGet && strings.Contains(s.do(method, path, "").text, "not_yet_implemented") {
+			continue // it is the same as for GET
 		}
 		if !seen[r] {
 			t.Errorf("no transcript of %s", r)
 		}
 	}
-}
-
-// notServed are paths that answer 501 to every method.
-var notServed = []string{
-	"/.well-known/openid-federation", "/api/v0/settings/grants/ssh", "/api/v0/settings/email", "/api/v0/settings/tags", "/api/v0/settings/tags/{tag}",
-	"/api/v0/token/my/tags", "/api/v0/notifications", "/api/v0/notifications/{rest...}", "/actions", "/calendars/{rest...}",
 }
