@@ -22,6 +22,9 @@ func (c *call) message(status int, m pages.Message) (*answer, error) {
 }
 
 func homePage(c *call) (*answer, error) {
+	if c.r.URL.Query().Has(linkParameter) {
+		return c.followLink()
+	}
 	if c.r.URL.Query().Has("login") { // a web login that was declined leads here
 		if e, err := c.lastLogin(); err == nil && e != nil && e.Declined {
 			return c.declinedPage(e)

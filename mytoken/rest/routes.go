@@ -143,7 +143,7 @@ func (h *Handler) routes() []*route {
 			&route{path: pathManageLogout, kind: page, methods: post(manageLogout)},
 			&route{path: pathManageToken, kind: page, methods: get(managed(manageToken))},
 			&route{path: pathManageRevoke, kind: page, methods: methods{http.MethodGet: managed(manageAsk), http.MethodPost: managed(manageRevoke)}},
-			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: managed(manageCreatePage), http.MethodPost: managed(manageCreate)}},
+			&route{path: pathManageCreate, kind: page, methods: methods{http.MethodGet: checkedLink(managed(manageCreatePage)), http.MethodPost: managed(manageCreate)}},
 		)
 	}
 	if len(h.clients) > 0 {

@@ -183,6 +183,7 @@ type createPage struct {
 	Capabilities []capabilityNode
 	Editor       *editor
 	Transfer     bool // the user wants a transfer code instead of the token
+	Filled       bool // somebody else filled in the form, by a link
 	// Judged says that the fields from Summary on show what the user entered. Otherwise
 	// the user is still editing, or a field is wrong.
 	Judged bool
