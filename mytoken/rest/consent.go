@@ -85,7 +85,11 @@ func consentOnDemand(c *call, req *wire.TokenRequest) (*answer, error) {
 		return nil, err
 	}
 	page, err := c.pages.ConsentOnDemand(req.OIDCIssuer, req.ApplicationName, *props)
-	return html(http.StatusOK, page, err)
+	a, err := html(http.StatusOK, page, err)
+	if err == nil {
+		a.header = http.Header{"Content-Security-Policy": {c.contentPolicy(c.pages.Sources())}}
+	}
+	return a, err
 }
 
 // asked returns what the login with the code in the path asks for.

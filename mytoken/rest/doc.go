@@ -141,13 +141,13 @@
 //	home.html     Providers Manageable
 //	consent.html  Application Address Provider ProviderName Polled OnDemand Action Expires Name
 //	              Capabilities Summary Changes Scopes Clauses RotationText Timeline Restrictions
-//	              Rotation Editor Judged Problems
+//	              Rotation Editor Judged Problems Style Script
 //	login.html    Providers Ended Lifetime Wanted
 //	tokens.html   User Roots Count More Search Notice
 //	token.html    Token Summary Scopes Parent Timeline Events Truncated
 //	revoke.html   Token
-//	create.html   Name Providers Provider Capabilities Editor Transfer Judged Summary Changes
-//	              Scopes Clauses RotationText Timeline Problems
+//	create.html   Name Providers Provider Capabilities Editor Transfer Filled Judged Summary
+//	              Changes Scopes Clauses RotationText Timeline Problems
 //	created.html  Token Code CodeExpires QR ID Name User Capabilities Summary Changes Scopes Clauses
 //	              RotationText Timeline
 //
@@ -166,6 +166,10 @@
 //	Lines         Text Time Items More
 //	Items         Before Text
 //	Problems      Field Text
+//
+// A program shows consent.html in a window of its own if OnDemand is true. That window may
+// not be able to load anything from here. So Style and Script hold style.css, page.js and
+// ondemand.js, and the policy of the page admits exactly these texts.
 //
 // The template "time" of parts.html writes a time in UTC, and "clock" only its time of
 // day. The script static/page.js adds the time where the browser is. The attribute

@@ -160,9 +160,6 @@ func (a *answer) retryAfter(seconds int64) *answer {
 
 func (c *call) write(a *answer) {
 	h := c.w.Header()
-	for name, values := range a.header {
-		h[name] = values
-	}
 	body, media := a.raw, a.media
 	if a.body != nil {
 		var err error
@@ -195,6 +192,9 @@ func (c *call) write(a *answer) {
 		h.Set("Cache-Control", "no-store")
 	}
 	c.routeHeaders(h)
+	for name, values := range a.header { // they may replace those of the route
+		h[name] = values
+	}
 	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}

@@ -280,11 +280,15 @@ func (p *player) show(r *reply) string {
 			text = "(file)"
 		}
 		text = drawingTag.ReplaceAllString(text, "(drawing)")
+		text = inlineFile.ReplaceAllString(text, "$1(file)$2")
 		b.WriteString(text)
 		b.WriteString("\n")
 	}
 	return p.normalise(b.String())
 }
+
+// inlineFile is a style or a script that a page holds.
+var inlineFile = regexp.MustCompile(`(?s)(<(?:style|script)[^>]*>).+?(</(?:style|script)>)`)
 
 // volatile are kinds of values that change from run to run. The first group is the value.
 var volatile = []struct {
@@ -311,6 +315,7 @@ var volatile = []struct {
 	{"handle", regexp.MustCompile(`login=([\w-]{12})`)},
 	{"request", regexp.MustCompile(`request ([0-9a-f]{24})`)},
 	{"request", regexp.MustCompile(`<code>([0-9a-f]{24})</code>`)},
+	{"hash", regexp.MustCompile(`'sha256-([A-Za-z0-9+/]{43}=)'`)},
 	{"etag", regexp.MustCompile(`Etag: "([0-9a-f]{32})"`)},
 }
 

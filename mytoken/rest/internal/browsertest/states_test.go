@@ -242,10 +242,10 @@ var states = []state{
 	{"revoke-session", "revoke.html", "Revoke", func(w *walk) { w.pressInto("#revoke", "#revoke-form") }, nil},
 	{"on-demand", "consent.html", "agent", func(w *walk) {
 		parent := w.give(mytoken.Properties{Capabilities: capability.Set{capability.AT, capability.CreateMytoken}})
-		page := webView(w.tab.t, w.page("/c", m{
+		text, policy := w.page("/c", m{
 			"grant_type": "mytoken", "mytoken": parent, "oidc_issuer": w.Provider.Issuer(), "application_name": "agent", "capabilities": []string{"AT"},
-		}))
-		w.do(chromedp.Navigate(page))
+		})
+		w.do(chromedp.Navigate(webView(w.tab.t, text, policy, w.URL)))
 	}, nil},
 	{"session-ended", "login.html", "Your session has ended", func(w *walk) {
 		w.Clock.Advance(8 * day)

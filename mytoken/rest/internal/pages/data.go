@@ -96,6 +96,9 @@ type consentPage struct {
 	// they show what was asked for.
 	Judged   bool
 	Problems []problem
+	// Style and Script are empty unless OnDemand is true. The page then loads nothing.
+	Style  template.CSS
+	Script template.JS
 }
 
 // description says what a token is, or would be, as this service issues it.
