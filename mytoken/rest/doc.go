@@ -37,7 +37,8 @@
 //
 //	/.well-known/mytoken-configuration, /.well-known/openid-configuration, /jwks
 //	/api/v0/token/my, token/access, token/transfer, token/revoke, tokeninfo
-//	/api/v0/settings, settings/grants, pt (profiles and templates)
+//	/api/v0/settings, settings/grants, capabilities, pt (profiles and templates)
+//	/api/v0/consent/{code}                                consent by script
 //	/c/{code}, /c, /redirect/{provider}, /redirect,
 //	/login/{login}, /native, /native/abort                pages of a login
 //	/home, /manage, /manage/...                           pages for users
@@ -47,8 +48,9 @@
 //	/oauth/revoke       revocation (RFC 7009)
 //
 // The package does not serve the SSH grant, mail, notifications, calendars, tags,
-// federation, or the writing of templates. Their paths answer 501 with a JSON error, and
-// the discovery document does not list them.
+// federation, or the writing of templates. Their paths answer 501 with a JSON error. The
+// documents name the endpoints of mail and notifications all the same, because public
+// clients crash without them.
 //
 // A mytoken is no access token. Introspection describes it with the token_type N_A, and
 // with this issuer as iss and aud. A resource server that also accepts the tokens of other
@@ -124,7 +126,12 @@
 // what is left of their limits, and their history. The user can revoke them and create
 // new ones. The login gives the browser a mytoken in a cookie that only these pages get.
 // That mytoken can only list and revoke tokens and read their history. Each new token
-// needs a login of its own. A page shows it once, and the service does not keep it.
+// needs a login of its own. A page shows it once, and the service does not keep it. A link
+// can fill in the form for a new token (protocol section 5.23.1). The form shows all of it,
+// or the link is refused.
+//
+// A consent page of your own can ask about a login and decide by script (protocol section
+// 5.18.4), under the protections of the built-in page.
 //
 // # Replacing pages
 //
