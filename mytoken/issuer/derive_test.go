@@ -211,10 +211,10 @@ func TestDeriveNarrowsCapabilities(t *testing.T) {
 	has := capability.Set{capability.CreateMytoken, capability.TokeninfoIntrospect, capability.Settings}
 	root := login(t, s, mytoken.Properties{Capabilities: has})
 	cases := map[string]struct{ wanted, got capability.Set }{
-		"nothing":              {nil, has},
-		"some":                 {capability.Set{capability.CreateMytoken, capability.AT}, capability.Set{capability.CreateMytoken}},
-		"part of one":          {capability.Set{capability.ReadSettingsGrants}, capability.Set{capability.ReadSettingsGrants}},
-		"more than one":        {capability.Set{capability.Tokeninfo, capability.Settings}, capability.Set{capability.Settings}},
+		"nothing":       {nil, has},
+		"some":          {capability.Set{capability.CreateMytoken, capability.AT}, capability.Set{capability.CreateMytoken}},
+		"part of one":   {capability.Set{capability.ReadSettingsGrants}, capability.Set{capability.ReadSettingsGrants}},
+		"more than one": {capability.Set{capability.Tokeninfo, capability.Settings}, capability.Set{capability.Settings}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
