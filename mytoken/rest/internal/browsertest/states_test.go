@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/url"
 	"os"
@@ -185,6 +186,12 @@ var states = []state{
 		w.visit("/manage")
 	}, nil},
 	{"tokens-none-found", "tokens.html", "Your tokens", func(w *walk) { w.visit("/manage?search=nothing") }, nil},
+	{"link-refused", "message.html", "This link cannot be used", func(w *walk) { w.visit("/manage/create?r=x") }, badRequest},
+	{"create-filled", "create.html", "Create a token", func(w *walk) {
+		request := `{"name":"nightly backup","capabilities":["AT","tokeninfo:history"],"restrictions":[{"exp":"+1d","scope":"storage.read:/"}],"rotation":{"on_AT":true}}`
+		w.visit("/home?r=" + base64.RawURLEncoding.EncodeToString([]byte(request)))
+		require.Contains(w.tab.t, w.text(), "A link filled in this form")
+	}, nil},
 	{"create", "create.html", "Create a token", func(w *walk) { w.visit("/manage/create") }, nil},
 	{"create-problem", "create.html", "Create a token", func(w *walk) {
 		w.fill("#name", "laptop")
