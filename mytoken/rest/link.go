@@ -34,6 +34,8 @@ type linkError struct{ reason string }
 
 func (e *linkError) Error() string { return "rest: the link cannot be used: " + e.reason }
 
+var errLinkJSON = &linkError{"its request is no JSON object, or not strict JSON"}
+
 // linked is the request of a link. A request has more members. They are refused, because
 // the form does not show them.
 type linked struct {
@@ -109,7 +111,7 @@ func (c *call) readLink(text string) (*pages.CreateForm, error) {
 		return nil, err
 	}
 	if jsontext.Value(data).Kind() != '{' || !jsontext.Value(data).IsValid() {
-		return nil, errNotJSON
+		return nil, errLinkJSON
 	}
 	if data, err = c.profiles.Request(data); err != nil {
 		return nil, err
@@ -123,7 +125,7 @@ func (c *call) readLink(text string) (*pages.CreateForm, error) {
 		case errors.As(err, &semantic) && semantic.JSONPointer != "":
 			return nil, badRequest("%s has the wrong type", clip.Name(semantic.JSONPointer.LastToken()))
 		}
-		return nil, errNotJSON
+		return nil, errLinkJSON
 	}
 	switch request.GrantType {
 	case "", wire.GrantOIDCFlow, wire.GrantMytoken:
